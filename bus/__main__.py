@@ -1,0 +1,38 @@
+"""`python -m bus`: the broker, the same as `hulak broker`."""
+
+import sys
+from pathlib import Path
+
+from hulak import check_packages
+
+
+def main(home: Path | None = None, file: Path | None = None) -> int:
+    """Run the broker until a signal stops it.
+
+    Args:
+        home: the folder of everything written; `HULAK_HOME` or the user's state folder if None.
+        file: the settings file, if one was named.
+    Returns:
+        the exit code: 0 after an orderly stop, 78 for a setting that is refused.
+    """
+    from bus import broker, config, daemon, log  # noqa: PLC0415 - only after the check
+    from bus.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        where = home or config.default_home()
+        settings = config.load(where, file)
+        daemon.make_home(where)
+        broker.raise_file_limit()
+        stop = daemon.Stop()
+        daemon.end_with_supervisor()
+        with daemon.only_one(where / "run" / "broker.lock", "a broker"):
+            broker.Broker(settings, where, stop, log.set_up(settings.log, process="broker")).run()
+    except ConfigError as error:
+        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it
+        return 78
+    return 0
+
+
+if __name__ == "__main__":
+    check_packages()
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The services that the broker itself answers: `hulak.*`, PROTOCOL.md section 7. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bus.core.bus import PROTOCOL, Bus
+from bus.core.effects import Effect
+from bus.errors import ProtocolError
+
+PREFIX = "hulak."
+Answer = tuple[Any, list[Effect]]
+
+
+def _field(args: Mapping[str, Any], name: str, kind: type, lowest: int | None = None) -> Any:
+    value = args.get(name)
+    fits = isinstance(value, kind) and not isinstance(value, bool) and (lowest is None or value >= lowest)  # type: ignore[operator]
+    if not fits:
+        least = "" if lowest is None else f" of at least {lowest}"
+        raise ProtocolError("BAD_ARGUMENT", f"argument {name} is {value!r}, must be {kind.__name__}{least}")
+    return value
+
+
+def ping(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+    """Tell that the broker is there, and which one."""
+    del args
+    uptime_s = round(now - bus.started, 3)
+    return {"epoch": bus.epoch, "version": bus.version, "protocol": PROTOCOL, "uptime_s": uptime_s, **process}, []
+
+
+def stats(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+    """Tell everything the broker knows of itself."""
+    del args
+    return bus.stats(now, process), []
+
+
+def feed(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+    """Open a feed's instance, and tell how far it was taken."""
+    del now, process
+    instance = _field(args, "instance", int, 1)
+    oldest = _field(args, "oldest", int, 1)
+    if instance >= 1 << 64 or oldest >= 1 << 64:
+        raise ProtocolError("BAD_ARGUMENT", "arguments instance and oldest must fit in 64 bits")
+    return {"taken": bus.intake.open(instance, oldest).last, "epoch": bus.epoch}, []
+
+
+def report(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+    """Take what a process tells about itself."""
+    del process
+    kind, name = _field(args, "kind", str), _field(args, "name", str)
+    pid, values = _field(args, "pid", int, 1), _field(args, "values", dict)
+    if not bus.reports.take(now, kind[:64], name[:64], pid, values):
+        raise ProtocolError("BUSY", "too many processes report, no more are kept")
+    return {}, []
+
+
+def retire(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+    """Ask a worker to finish what it holds and to leave."""
+    del now, process
+    name = _field(args, "worker", str)
+    effects = bus.dispatcher.retire(name, "an operator asked for it")
+    if not effects:
+        known = ", ".join(sorted(worker.name for worker in bus.dispatcher.roster)) or "none"
+        raise ProtocolError("UNKNOWN_WORKER", f"worker {name!r} is not known; known are {known}")
+    return {"worker": name}, effects
+
+
+SERVICES: dict[str, Callable[[Bus, float, Mapping[str, Any], dict[str, Any]], Answer]] = {
+    "hulak.ping": ping,
+    "hulak.stats": stats,
+    "hulak.feed": feed,
+    "hulak.report": report,
+    "hulak.retire": retire,
+}
+
+
+def answer(bus: Bus, now: float, service: str, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+    """Carry out a control request.
+
+    Args:
+        bus: the state it is about.
+        now: monotonic seconds.
+        service: the whole name, `hulak.` included.
+        args: of the request.
+        process: what only the shell knows of its process: pid, rss_bytes.
+    Returns:
+        the value to reply with, and effects.
+    Raises:
+        ProtocolError: `UNKNOWN_SERVICE`, `BAD_ARGUMENT`, `UNKNOWN_WORKER` or `BUSY`.
+    """
+    handler = SERVICES.get(service)
+    if handler is None:
+        raise ProtocolError("UNKNOWN_SERVICE", f"service {service!r} is unknown; control services are {', '.join(SERVICES)}")
+    return handler(bus, now, args, process)

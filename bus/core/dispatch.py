@@ -1,0 +1,321 @@
+"""Which worker gets which task, and what happens when it does not end well. PROTOCOL.md sections 5 and 6. Pure.
+
+Rule 1: a task that was accepted ends exactly once: done, failed or expired.
+Rule 2: no worker ever holds more than it offered.
+Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, silence, or the hard limit.
+
+Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
+"""
+
+from collections import Counter
+
+from bus.core.backoff import Backoff
+from bus.core.effects import Effect, Note, ToClient, ToWorker
+from bus.core.policy import Failure, Policy, read_options, retry_delay_s
+from bus.core.roster import Roster, Worker
+from bus.core.tasks import CalledTask, Queue, State
+from bus.core.timers import Timers
+from bus.errors import ProtocolError
+from bus.messages import (
+    BrokerHeartbeat,
+    Error,
+    Goodbye,
+    Held,
+    Part,
+    Ready,
+    Reply,
+    Request,
+    Result,
+    Retire,
+    Task,
+    TaskPart,
+    WorkerHeartbeat,
+)
+
+BEAT = b"beat"  # timer keys: the heartbeat; then b"d" deadline, b"h" hard limit, b"r" retry, each with a task's id
+
+
+class Dispatcher:
+    """All called tasks and all workers of one broker.
+
+    Args:
+        epoch: of the broker; workers that knew another one register again.
+        policy: times and bounds.
+        backoff: delays of retries; carries the randomness.
+        now: monotonic seconds at the start.
+    """
+
+    def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
+        self.epoch = epoch
+        self.policy = policy
+        self.backoff = backoff
+        self.roster = Roster()
+        self.tasks: dict[bytes, CalledTask] = {}
+        self.queue = Queue()
+        self.timers: Timers[bytes] = Timers()
+        self.timers.set(BEAT, now + policy.heartbeat_s)
+        self.counters: Counter[str] = Counter(accepted=0, done=0, failed=0, expired=0, retried=0, lost_workers=0, late=0)
+        self.services: dict[str, str] = {}  # every service a worker offered since the start -> that worker's name
+
+    # What clients send
+
+    def request(self, now: float, client: bytes, request: Request) -> list[Effect]:
+        """Accept a request, or join it to the one that runs already under its id.
+
+        Raises:
+            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full.
+        """
+        known = self.tasks.get(request.id)
+        if known is not None:
+            known.client = client
+            expired = known.state is State.EXPIRED
+            return [ToClient(client, self._error(known, "EXPIRED", "its time is over"))] if expired else []
+        timeout_s, retries = read_options(request, self.policy)
+        if len(self.tasks) >= self.policy.max_tasks:
+            raise ProtocolError("BUSY", f"{len(self.tasks)} tasks wait or run, no more are taken; try again in a second")
+        task = CalledTask.of(client, request, now, timeout_s, retries)
+        self.tasks[task.id] = task
+        self.counters["accepted"] += 1
+        self.timers.set(b"d" + task.id, task.deadline)
+        worker = self.roster.pick(task.service)
+        if worker is not None:
+            return [self._give(now, task, worker)]
+        self.queue.add(task)
+        return []
+
+    # What workers send
+
+    def ready(self, now: float, identity: bytes, ready: Ready) -> list[Effect]:
+        """Take a worker in, or note its new credit, or its new identity after a reconnection."""
+        effects: list[Effect] = []
+        at_identity, worker = self.roster.at(identity), self.roster.named(ready.worker)
+        if at_identity is not None and at_identity is not worker:
+            effects += self.lost(now, identity, "another worker came under its identity")
+        if worker is not None and worker.service != ready.service:
+            effects += self.lost(now, worker.identity, "it came back for another service")
+            worker = None
+        if worker is None:
+            worker = Worker(identity, ready.worker, ready.service, 0, now, now)
+            self.roster.add(worker)
+            effects.append(Note("worker registered", {"worker": worker.name, "service": worker.service}))
+        elif worker.identity != identity:
+            self.roster.move(worker, identity)
+        worker.credit, worker.info = ready.credit, ready.info
+        worker.lease_until = now + self.policy.lease_s
+        self.services[ready.service] = ready.worker
+        effects += self._settle_held(now, worker, ready.held)
+        effects.append(ToWorker(identity, BrokerHeartbeat(self.epoch, known=True)))
+        return effects + self._assign(now, worker.service)
+
+    def _settle_held(self, now: float, worker: Worker, held: tuple[Held, ...]) -> list[Effect]:
+        """Bring our books and what a registering worker really holds together."""
+        effects: list[Effect] = []
+        really = {one.task: one.attempt for one in held}
+        for task_id in [task_id for task_id, attempt in worker.held.items() if really.get(task_id) != attempt]:
+            effects += self._attempt_lost(worker, task_id, "it registered again without it")
+        for task_id, attempt in really.items():
+            task = self.tasks.get(task_id)
+            if task is not None and task.state is State.QUEUED and attempt >= task.attempt:
+                task.attempt = attempt - 1  # it is at work on this already: as good as given
+                self._run(now, task, worker)
+        worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
+        return effects
+
+    def heartbeat(self, now: float, identity: bytes, heartbeat: WorkerHeartbeat) -> list[Effect]:
+        """Renew a worker's lease; find out tasks that never reached it."""
+        worker = self.roster.at(identity)
+        if worker is None:
+            return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
+        worker.lease_until = now + self.policy.lease_s
+        if heartbeat.report is not None:
+            worker.report = heartbeat.report
+        really = {one.task for one in heartbeat.held}
+        worker.strays = {(one.task, one.attempt) for one in heartbeat.held if worker.held.get(one.task) != one.attempt}
+        effects: list[Effect] = []
+        for task_id in [task_id for task_id in worker.held if task_id not in really]:
+            if now - self.tasks[task_id].started > self.policy.lease_s:
+                effects += self._attempt_lost(worker, task_id, "it never got it")
+        return effects + self._assign(now, worker.service)
+
+    def part(self, now: float, identity: bytes, part: TaskPart) -> list[Effect]:
+        """Pass on something of a result; parts of attempts that were given up are dropped."""
+        worker = self._alive(now, identity)
+        if worker is None or worker.held.get(part.task) != part.attempt:
+            self.counters["late"] += 1
+            return []
+        return [ToClient(self.tasks[part.task].client, Part(part.task, part.number, part.value))]
+
+    def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
+        """End an attempt; the results of attempts that were given up are counted and dropped."""
+        worker = self._alive(now, identity)
+        if worker is None:
+            self.counters["late"] += 1
+            return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
+        if worker.held.get(result.task) != result.attempt:
+            self.counters["late"] += 1
+            worker.strays.discard((result.task, result.attempt))
+            return self._assign(now, worker.service)
+        del worker.held[result.task]
+        task = self.tasks[result.task]
+        if task.state is State.EXPIRED:
+            self._forget(task)
+            effects: list[Effect] = []
+        elif result.done:
+            worker.done += 1
+            effects = [self._end(task, State.DONE, Reply(task.id, result.value))]
+        else:
+            worker.failed += 1
+            effects = self._failed(now, task, Failure.of(result.value))
+        return effects + self._assign(now, worker.service)
+
+    def goodbye(self, now: float, identity: bytes, goodbye: Goodbye) -> list[Effect]:
+        """Let a worker go."""
+        return self.lost(now, identity, f"it said goodbye: {goodbye.reason}"[:120])
+
+    def _alive(self, now: float, identity: bytes) -> Worker | None:
+        worker = self.roster.at(identity)
+        if worker is not None:
+            worker.lease_until = now + self.policy.lease_s
+        return worker
+
+    # What the broker finds out
+
+    def lost(self, now: float, identity: bytes, why: str) -> list[Effect]:
+        """Strike a worker off and give what it held to others; one that is unknown is ignored."""
+        worker = self.roster.at(identity)
+        if worker is None:
+            return []
+        self.counters["lost_workers"] += not why.startswith("it said goodbye")
+        effects: list[Effect] = [
+            Note("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
+        ]
+        for task_id in list(worker.held):
+            effects += self._attempt_lost(worker, task_id, why)
+        self.roster.remove(worker)
+        return effects + self._assign(now, worker.service)
+
+    def retire(self, name: str, reason: str) -> list[Effect]:
+        """Ask a worker to finish what it holds and to leave; no effect if there is none of that name."""
+        worker = self.roster.named(name)
+        if worker is None:
+            return []
+        worker.retiring = True
+        return [ToWorker(worker.identity, Retire(reason)), Note("worker retired", {"worker": name, "why": reason})]
+
+    def advance(self, now: float) -> list[Effect]:
+        """Do all that is due: heartbeats, leases, hard limits, retries, deadlines."""
+        effects: list[Effect] = []
+        for key in list(self.timers.due(now)):
+            task = self.tasks.get(key[1:])
+            if key == BEAT:
+                effects += self._beat(now)
+            elif task is None:
+                continue
+            elif key[:1] == b"d":
+                effects += self._expire(task)
+            elif key[:1] == b"h" and task.state in (State.RUNNING, State.EXPIRED):
+                effects += self._hard_limit(now, task)
+            elif key[:1] == b"r" and task.state is State.WAITING:
+                task.become(State.QUEUED)
+                self.queue.add(task, first=True)
+                effects += self._assign(now, task.service)
+        return effects
+
+    def _beat(self, now: float) -> list[Effect]:
+        self.timers.set(BEAT, now + self.policy.heartbeat_s)
+        effects: list[Effect] = []
+        for worker in list(self.roster):
+            if worker.lease_until < now:
+                effects += self.lost(now, worker.identity, f"it was silent for {self.policy.lease_s} s")
+            else:
+                effects.append(ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True)))
+        return effects
+
+    def _hard_limit(self, now: float, task: CalledTask) -> list[Effect]:
+        worker = self.roster.named(task.worker)
+        if worker is None or worker.held.get(task.id) != task.attempt:
+            return []
+        gone = ToWorker(worker.identity, Retire(f"task {task.id.hex()} passed its hard limit of {self.policy.hard_s} s"))
+        return [gone, *self.lost(now, worker.identity, f"a task passed the hard limit of {self.policy.hard_s} s")]
+
+    # A task's way
+
+    def _assign(self, now: float, service: str) -> list[Effect]:
+        effects: list[Effect] = []
+        while (worker := self.roster.pick(service)) is not None:
+            task = self.queue.take(service, self.tasks)
+            if task is None:
+                break
+            effects.append(self._give(now, task, worker))
+        return effects
+
+    def _give(self, now: float, task: CalledTask, worker: Worker) -> Effect:
+        self._run(now, task, worker)
+        soft_ms, hard_ms = int(self.policy.soft_s * 1000), int(self.policy.hard_s * 1000)
+        return ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, soft_ms, hard_ms))
+
+    def _run(self, now: float, task: CalledTask, worker: Worker) -> None:
+        task.become(State.RUNNING)
+        task.attempt += 1
+        task.worker = worker.name
+        task.started = now
+        worker.held[task.id] = task.attempt
+        self.timers.set(b"h" + task.id, now + self.policy.hard_s)
+
+    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
+        del worker.held[task_id]
+        task = self.tasks[task_id]
+        if task.state is State.EXPIRED:
+            self._forget(task)
+            return []
+        task.troubles.append(f"{worker.name}: {why}")
+        if task.attempt > task.retries:
+            text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
+            return [self._end(task, State.FAILED, self._error(task, "WORKER_LOST", text))]
+        task.become(State.QUEUED)
+        self.queue.add(task, first=True)
+        self.counters["retried"] += 1
+        return [Note("task requeued", {"task": task.id.hex(), "attempt": task.attempt, "why": why})]
+
+    def _failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
+        task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")
+        delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
+        if delay_s is None:
+            error = self._error(task, failure.code, failure.text, **failure.details)
+            return [self._end(task, State.FAILED, error)]
+        task.become(State.WAITING)
+        self.counters["retried"] += 1
+        self.timers.cancel(b"h" + task.id)
+        self.timers.set(b"r" + task.id, now + delay_s)
+        fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
+        return [Note("task retried", fields)]
+
+    def _expire(self, task: CalledTask) -> list[Effect]:
+        waited_s = task.deadline - task.since
+        if task.state is State.RUNNING:
+            text = f"not done within {waited_s:.3g} s: worker {task.worker} is at attempt {task.attempt}"
+        elif task.state is State.WAITING:
+            text = f"not done within {waited_s:.3g} s, after {task.attempt} attempts: {task.troubles[-1]}"
+        else:
+            alive = sum(worker.service == task.service for worker in self.roster)
+            text = f"no worker of '{task.service}' took it within {waited_s:.3g} s; alive: {alive}"
+        still_held = task.state is State.RUNNING
+        end = self._end(task, State.EXPIRED, self._error(task, "EXPIRED", text))
+        if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
+            self.tasks[task.id] = task
+            self.timers.set(b"h" + task.id, task.started + self.policy.hard_s)
+        return [end]
+
+    def _end(self, task: CalledTask, state: State, message: Reply | Error) -> Effect:
+        task.become(state)
+        self.counters[state.value] += 1
+        self._forget(task)
+        return ToClient(task.client, message)
+
+    def _forget(self, task: CalledTask) -> None:
+        del self.tasks[task.id]
+        for kind in (b"d", b"h", b"r"):
+            self.timers.cancel(kind + task.id)
+
+    def _error(self, task: CalledTask, code: str, text: str, **details: object) -> Error:
+        return Error(task.id, code, text, {**details, "attempts": task.attempt, "troubles": task.troubles[-5:]})

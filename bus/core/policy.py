@@ -1,0 +1,84 @@
+"""Times and bounds of the task side, and what to do about a failed attempt. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bus.core.backoff import Backoff
+from bus.errors import ProtocolError
+from bus.messages import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Every number the dispatcher goes by; seconds unless it says otherwise."""
+
+    heartbeat_s: float = 0.25  # from the broker to each worker, and back
+    lease_s: float = 1.5  # a worker that is silent for longer is dead
+    soft_s: float = 60.0  # the worker interrupts an attempt
+    hard_s: float = 75.0  # the attempt is given up, the worker replaced
+    timeout_s: float = 60.0  # a caller that does not say waits this long
+    max_timeout_s: float = 3600.0
+    retries: int = 3  # further attempts, where a request does not say
+    max_retries: int = 20
+    max_tasks: int = 10_000  # queued, waiting and running together
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed, as its worker told."""
+
+    code: str
+    text: str
+    retryable: bool
+    retry_after_s: float | None
+    details: dict[str, Any]
+
+    @classmethod
+    def of(cls, value: Any) -> "Failure":
+        """Read the value of a failed `Result`; whatever is missing or wrong makes it a final failure."""
+        told = value if isinstance(value, dict) else {}
+        after = told.get("retry_after_ms")
+        details = told.get("details")
+        return cls(
+            code=str(told.get("code", "FAILED")),
+            text=str(told.get("text", "the worker gave no reason")),
+            retryable=told.get("retryable") is True,
+            retry_after_s=after / 1000 if isinstance(after, int) and after >= 0 else None,
+            details=details if isinstance(details, dict) else {},
+        )
+
+
+def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff) -> float | None:
+    """Decide about another attempt.
+
+    Args:
+        failure: of the attempt that just ended.
+        attempt: its number, from 1.
+        retries: further attempts allowed after the first.
+        backoff: gives the delay, exponential with full jitter.
+    Returns:
+        seconds to wait before the next attempt, at least what the upstream asked for; None to give up.
+    """
+    if not failure.retryable or attempt > retries:
+        return None
+    return max(backoff.delay_s(attempt), failure.retry_after_s or 0.0)
+
+
+def read_options(request: Request, policy: Policy) -> tuple[float, int]:
+    """Read a request's options (PROTOCOL.md section 4.2).
+
+    Returns:
+        how long the caller waits in seconds, and how many retries it allows.
+    Raises:
+        ProtocolError: `BAD_OPTION`, an option is unknown or out of range.
+    """
+    unknown = request.options.keys() - {"timeout_ms", "retries"}
+    if unknown:
+        raise ProtocolError("BAD_OPTION", f"option {min(unknown)!r} is unknown, must be timeout_ms or retries")
+    timeout_ms = request.options.get("timeout_ms", policy.timeout_s * 1000)
+    if not isinstance(timeout_ms, int | float) or not 0 < timeout_ms <= policy.max_timeout_s * 1000:
+        raise ProtocolError("BAD_OPTION", f"timeout_ms is {timeout_ms!r}, must be 1 to {policy.max_timeout_s * 1000:.0f}")
+    retries = request.options.get("retries", policy.retries)
+    if type(retries) is not int or not 0 <= retries <= policy.max_retries:
+        raise ProtocolError("BAD_OPTION", f"retries is {retries!r}, must be 0 to {policy.max_retries}")
+    return timeout_ms / 1000, retries

@@ -1,0 +1,87 @@
+"""Who is alive and who is ready; two facts, never one. PROTOCOL.md section 5. Pure.
+
+A heartbeat keeps a worker alive and says nothing of its being ready: ready is who offered credit and has not used it up.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker as the broker sees it."""
+
+    identity: bytes  # where the backend reaches it; another one after each reconnection
+    name: str  # its own, kept over reconnections
+    service: str
+    credit: int  # how many tasks it offered to hold at a time
+    lease_until: float  # monotonic seconds; silence beyond it is death
+    since: float
+    held: dict[bytes, int] = field(default_factory=dict)  # task id -> attempt
+    strays: set[tuple[bytes, int]] = field(default_factory=set)  # attempts it is still at, though they were given up
+    info: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    done: int = 0
+    failed: int = 0
+    retiring: bool = False
+
+    @property
+    def free(self) -> int:
+        """How many more tasks it may be given now."""
+        return 0 if self.retiring else self.credit - len(self.held) - len(self.strays)
+
+    @property
+    def state(self) -> str:
+        """One word for people: busy, ready, retiring or idle (no credit)."""
+        if self.retiring:
+            return "retiring"
+        if self.held or self.strays:
+            return "busy"
+        return "ready" if self.credit else "idle"
+
+
+class Roster:
+    """All living workers, by where and by who they are."""
+
+    def __init__(self) -> None:
+        self._by_identity: dict[bytes, Worker] = {}
+        self._by_name: dict[str, Worker] = {}
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._by_identity.values())
+
+    def __len__(self) -> int:
+        return len(self._by_identity)
+
+    def at(self, identity: bytes) -> Worker | None:
+        """Find a worker by its present identity."""
+        return self._by_identity.get(identity)
+
+    def named(self, name: str) -> Worker | None:
+        """Find a worker by its own name."""
+        return self._by_name.get(name)
+
+    def add(self, worker: Worker) -> None:
+        """Take a worker in; nobody of this name or identity may be in."""
+        self._by_identity[worker.identity] = worker
+        self._by_name[worker.name] = worker
+
+    def move(self, worker: Worker, identity: bytes) -> None:
+        """Note that a worker came back under another identity."""
+        del self._by_identity[worker.identity]
+        worker.identity = identity
+        self._by_identity[identity] = worker
+
+    def remove(self, worker: Worker) -> None:
+        """Strike a worker off."""
+        del self._by_identity[worker.identity]
+        del self._by_name[worker.name]
+
+    def pick(self, service: str) -> Worker | None:
+        """Choose who gets the service's next task: the one that holds fewest, among those with credit left."""
+        chosen = None
+        for worker in self._by_identity.values():
+            if worker.service == service and worker.free > 0 and (chosen is None or len(worker.held) < len(chosen.held)):
+                chosen = worker
+        return chosen

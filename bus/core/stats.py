@@ -1,0 +1,120 @@
+"""Counts and latencies, small enough to be kept for ever. Pure.
+
+A histogram has four buckets per doubling (at most 19 % wide), so a quantile is read off within that; it keeps two windows, and
+quantiles speak of both, so of the last one to two window lengths.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+PER_DOUBLING = 4
+
+
+class Histogram:
+    """How values above 0 spread, over the last one to two windows.
+
+    Args:
+        window_s: length of a window in seconds.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, window_s: float, now: float) -> None:
+        self.window_s = window_s
+        self._since = now
+        self._now: Counter[int] = Counter()
+        self._before: Counter[int] = Counter()
+        self._largest = [0.0, 0.0]
+
+    def add(self, value: float, now: float) -> None:
+        """Count one value, in any unit; what is not above 0 counts as the smallest."""
+        if now - self._since >= self.window_s:
+            self._turn(now)
+        self._now[math.ceil(math.log2(value) * PER_DOUBLING) if value > 1 else 0] += 1
+        self._largest[0] = max(self._largest[0], value)
+
+    def _turn(self, now: float) -> None:
+        stale = now - self._since >= 2 * self.window_s
+        self._before = Counter() if stale else self._now
+        self._now = Counter()
+        self._largest = [0.0, 0.0 if stale else self._largest[0]]
+        self._since = now
+
+    def quantiles(self, now: float, wanted: Iterable[float] = (0.5, 0.99)) -> dict[str, float] | None:
+        """Return `{"p50": .., "p99": .., "max": .., "count": ..}` in the values' unit; None if there are none."""
+        if now - self._since >= self.window_s:
+            self._turn(now)
+        both = self._now + self._before
+        count = both.total()
+        if not count:
+            return None
+        largest = max(self._largest)
+        answer = {f"p{share * 100:g}": min(_at(both, share * count), largest or 1.0) for share in wanted}
+        return {**answer, "max": largest, "count": float(count)}
+
+
+def _at(buckets: Counter[int], rank: float) -> float:
+    seen = 0
+    for bucket in sorted(buckets):
+        seen += buckets[bucket]
+        if seen >= rank:
+            break
+    return float(2.0 ** (bucket / PER_DOUBLING))
+
+
+@dataclass(slots=True)
+class Report:
+    """What one process told last about itself."""
+
+    kind: str  # feed, worker, ...
+    name: str
+    pid: int
+    values: dict[str, Any]
+    at: float  # monotonic seconds
+
+
+@dataclass(slots=True)
+class Reports:
+    """The last report of each process; one that has been silent for `keep_s` seconds is forgotten."""
+
+    keep_s: float = 10.0
+    limit: int = 256
+    last: dict[tuple[str, str], Report] = field(default_factory=dict)
+
+    def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any]) -> bool:
+        """Keep a report; False if there are too many processes to keep one more."""
+        self._forget(now)
+        if (kind, name) not in self.last and len(self.last) >= self.limit:
+            return False
+        self.last[kind, name] = Report(kind, name, pid, values, now)
+        return True
+
+    def rows(self, now: float) -> list[dict[str, Any]]:
+        """List all that are not forgotten, with their age in seconds."""
+        self._forget(now)
+        return [
+            {"kind": one.kind, "name": one.name, "pid": one.pid, "age_s": round(now - one.at, 3), **one.values}
+            for one in self.last.values()
+        ]
+
+    def _forget(self, now: float) -> None:
+        for key in [key for key, report in self.last.items() if now - report.at > self.keep_s]:
+            del self.last[key]
+
+
+class Rate:
+    """How fast a counter grows, per second, between two looks."""
+
+    def __init__(self, now: float) -> None:
+        self._at = now
+        self._count = 0
+        self.per_s = 0.0
+
+    def look(self, count: int, now: float) -> float:
+        """Return the growth per second since the last look; looks at the same moment change nothing."""
+        if now > self._at:
+            self.per_s = (count - self._count) / (now - self._at)
+            self._at, self._count = now, count
+        return self.per_s

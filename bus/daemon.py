@@ -1,0 +1,110 @@
+"""What every long-running process of Hulak does: stop on a signal, end with its supervisor, keep one file locked."""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import structlog
+import zmq
+
+from bus import sockets
+from bus.config import Settings
+from bus.errors import ConfigError
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+LOOK_AGAIN_MS = 100  # between two looks for a broker that is not there yet
+
+
+class Stop:
+    """Set by SIGTERM or SIGINT; wakes the poll, which a flag alone would not (PEP 475 restarts it)."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.reader, self._writer = socket.socketpair()
+        self.reader.setblocking(False)
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.asked = True
+
+    def drain(self) -> None:
+        """Empty the reader after it woke the poll."""
+        with contextlib.suppress(BlockingIOError):
+            while self.reader.recv(64):
+                pass
+
+
+def end_with_supervisor() -> None:
+    """Get SIGTERM when the supervisord that started us dies, however it dies. Linux only; elsewhere without effect."""
+    if "SUPERVISOR_ENABLED" not in os.environ:
+        return
+    parent = os.getppid()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died in between
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of everything written, and `run` and `log` in it; only the owner may enter.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        for folder in (home, home / "run", home / "log"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"home folder {home} cannot be made: {error}; choose another with --home") from error
+
+
+@contextlib.contextmanager
+def only_one(path: Path, what: str) -> Iterator[IO[str]]:
+    """Hold a lock file, with our pid in it, as long as the block runs.
+
+    Raises:
+        ConfigError: another process holds it.
+    """
+    with path.open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            pid = file.read().strip() or "unknown"
+            raise ConfigError(f"{what} runs already on home {path.parent.parent}, as process {pid}") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file
+        file.truncate(0)
+
+
+def find_broker(settings: Settings, home: Path, name: str, stop: Stop, log: structlog.typing.FilteringBoundLogger) -> str | None:
+    """Wait, for ever, until one of the broker's sockets can be reached.
+
+    Returns:
+        the endpoint to connect to; None if a signal asked to stop meanwhile.
+    """
+    poller = zmq.Poller()
+    poller.register(stop.reader, zmq.POLLIN)
+    told = False
+    while not stop.asked:
+        where = sockets.endpoint(settings.broker, home, name)
+        if where is not None:
+            return where
+        if not told:
+            log.info("broker awaited", socket=name, address=getattr(settings.broker, name))
+            told = True
+        poller.poll(LOOK_AGAIN_MS)
+    return None

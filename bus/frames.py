@@ -1,0 +1,303 @@
+"""Bytes to messages and back: PROTOCOL.md sections 3 (ticks), 4 (clients) and 5 (workers). Pure.
+
+Every `decode_*` raises `ProtocolError`, and nothing else, whatever bytes it is given; `encode` is its inverse.
+"""
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgpack
+
+from bus.errors import ProtocolError
+from bus.messages import (
+    ID_BYTES,
+    BrokerHeartbeat,
+    Error,
+    Goodbye,
+    Held,
+    Part,
+    Publication,
+    Ready,
+    Reply,
+    Request,
+    Result,
+    Retire,
+    Stamp,
+    Task,
+    TaskPart,
+    Tick,
+    WorkerHeartbeat,
+)
+
+STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (section 3.2)
+NUL = b"\0"
+MAX_TOPIC = 128  # bytes, without the NUL
+TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+MAX_CREDIT = 1024
+MAX_HELD = 4096
+
+pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
+
+
+def unpack(data: bytes) -> Any:
+    """Read exactly one msgpack value.
+
+    Raises:
+        ProtocolError: `BAD_BODY`, the bytes are not one msgpack value, or hold a key that no map can have.
+    """
+    try:
+        return msgpack.unpackb(data, strict_map_key=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ProtocolError("BAD_BODY", f"{len(data)} bytes are not one msgpack value: {error}") from error
+
+
+# Topics (section 3)
+
+
+def check_topic(topic: bytes) -> None:
+    """Refuse what is not a topic.
+
+    Raises:
+        ProtocolError: `BAD_TOPIC`, it is empty, too long, or has bytes beyond letters, digits, `.`, `_` and `-`.
+    """
+    if not 0 < len(topic) <= MAX_TOPIC:
+        raise ProtocolError("BAD_TOPIC", f"a topic of {len(topic)} bytes, must be 1 to {MAX_TOPIC}")
+    if not TOPIC_CHARACTERS.issuperset(topic) or topic.endswith(b"."):
+        raise ProtocolError("BAD_TOPIC", f"topic {topic!r} must be letters, digits, '.', '_', '-' and not end with '.'")
+
+
+def encode_publication(topic: bytes, stamp: Stamp, body: bytes) -> bytes:
+    """Make the one frame `topic NUL stamp body` of a published message (section 3.1)."""
+    return b"".join((topic, NUL, STAMP.pack(stamp.epoch, stamp.sequence, stamp.time_ns), body))
+
+
+def decode_publication(frame: bytes) -> Publication:
+    """Take a published message apart; its body stays packed.
+
+    Raises:
+        ProtocolError: `BAD_FRAME`, there is no NUL, or less than a stamp and one byte behind it; `BAD_TOPIC`.
+    """
+    cut = frame.find(NUL)
+    if cut < 0 or len(frame) < cut + 2 + STAMP.size:
+        raise ProtocolError("BAD_FRAME", f"{len(frame)} bytes, wanted topic, NUL, {STAMP.size} bytes of stamp, body")
+    try:
+        topic = frame[:cut].decode("ascii")
+    except UnicodeDecodeError:
+        raise ProtocolError("BAD_TOPIC", f"topic {frame[:cut][:32]!r} is not ASCII") from None
+    return Publication(topic, Stamp(*STAMP.unpack_from(frame, cut + 1)), frame[cut + 1 + STAMP.size :])
+
+
+def pack_tick(tick: Tick) -> bytes:
+    """Pack the body of a tick: one msgpack map (section 3.3)."""
+    return pack(
+        {
+            "symbol": tick.symbol,
+            "bid": tick.bid,
+            "ask": tick.ask,
+            "timestamp": tick.timestamp,
+            "source": tick.source,
+        }
+    )
+
+
+def tick_topic(symbol: str) -> bytes:
+    """Name the topic of a symbol's ticks, `tick.<symbol>`."""
+    return b"tick." + symbol.encode("ascii")
+
+
+def feed_frame(symbol: str, instance: int, number: int, time_ns: int, body: bytes) -> bytes:
+    """Make the frame by which a feed posts a tick (section 3.4).
+
+    Args:
+        symbol: ASCII, upper case.
+        instance: of the feed, from 1; 0 where the feed keeps no numbers.
+        number: running number of this instance, from 1, +1 for each message whatever its topic.
+        time_ns: when the feed received the quote, ns since 1970 UTC.
+        body: what `pack_tick` returns.
+    """
+    return encode_publication(tick_topic(symbol), Stamp(instance, number, time_ns), body)
+
+
+def array_header(count: int) -> bytes:
+    """Return the msgpack header of an array: `count` packed values behind it are a packed array (section 3.5)."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    if count < 1 << 16:
+        return struct.pack(">BH", 0xDC, count)
+    return struct.pack(">BI", 0xDD, count)
+
+
+def is_one_map(body: bytes) -> bool:
+    """Tell whether the bytes are exactly one msgpack map, without building it."""
+    return (body[0] & 0xF0 == 0x80 or body[0] in (0xDE, 0xDF)) and is_one_value(body)
+
+
+def is_one_value(data: bytes) -> bool:
+    """Tell whether the bytes are exactly one msgpack value, without building it."""
+    reader = msgpack.Unpacker(max_buffer_size=len(data))
+    try:
+        reader.feed(data)
+        reader.skip()
+    except (ValueError, msgpack.OutOfData, RecursionError):
+        return False
+    return bool(reader.tell() == len(data))
+
+
+# Dialogs (sections 4 and 5): one byte of kind, then one msgpack array
+
+
+def _of(kind: type | tuple[type, ...], name: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            raise ProtocolError("BAD_BODY", f"a field is {type(value).__name__} {_short(value)}, must be {name}")
+        return value
+
+    return check
+
+
+def _short(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= 40 else said[:37] + "..."
+
+
+def _id(value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) != ID_BYTES:
+        raise ProtocolError("BAD_ID", f"an id is {_short(value)}, must be {ID_BYTES} bytes")
+    return value
+
+
+def _map(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ProtocolError("BAD_BODY", f"a field is {_short(value)}, must be a map with text keys")
+    return value
+
+
+def _natural(lowest: int, highest: int, name: str) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if type(value) is not int or not lowest <= value <= highest:
+            raise ProtocolError("BAD_BODY", f"{name} is {_short(value)}, must be a whole number {lowest} to {highest}")
+        return value
+
+    return check
+
+
+def _held(value: Any) -> tuple[Held, ...]:
+    if not isinstance(value, list) or len(value) > MAX_HELD:
+        raise ProtocolError("BAD_BODY", f"held tasks are {_short(value)}, must be an array of at most {MAX_HELD}")
+    held = []
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ProtocolError("BAD_BODY", f"a held task is {_short(pair)}, must be [id, attempt]")
+        held.append(Held(_id(pair[0]), _attempt(pair[1])))
+    return tuple(held)
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
+def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+_text = _of(str, "text")
+_bool = _of(bool, "true or false")
+_attempt = _natural(1, 1 << 31, "an attempt")
+_number = _natural(1, 1 << 53, "a number")
+_ms = _natural(1, 1 << 42, "a time in ms")
+
+# The fields of each message in the order of its array, with what each must be. This table is sections 4.1 and 5.1.
+FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
+    Request: (("id", _id), ("service", _text), ("action", _text), ("args", _map), ("options", _map)),
+    Part: (("id", _id), ("number", _number), ("value", _anything)),
+    Reply: (("id", _id), ("value", _anything)),
+    Error: (("id", _or_none(_id)), ("code", _text), ("text", _text), ("details", _map)),
+    Ready: (
+        ("service", _text),
+        ("worker", _text),
+        ("credit", _natural(0, MAX_CREDIT, "a credit")),
+        ("held", _held),
+        ("info", _map),
+    ),
+    Task: (
+        ("id", _id),
+        ("attempt", _attempt),
+        ("action", _text),
+        ("args", _map),
+        ("soft_ms", _ms),
+        ("hard_ms", _ms),
+    ),
+    TaskPart: (("task", _id), ("attempt", _attempt), ("number", _number), ("value", _anything)),
+    Result: (("task", _id), ("attempt", _attempt), ("done", _bool), ("value", _anything)),
+    WorkerHeartbeat: (("held", _held), ("report", _or_none(_map))),
+    BrokerHeartbeat: (("epoch", _natural(0, 1 << 64, "an epoch")), ("known", _bool)),
+    Retire: (("reason", _text),),
+    Goodbye: (("reason", _text),),
+}
+
+
+def _by_kind(*classes: Any) -> dict[bytes, tuple[type, tuple[Callable[[Any], Any], ...]]]:
+    return {cls.KIND: (cls, tuple(check for _, check in FIELDS[cls])) for cls in classes}
+
+
+_FROM_CLIENT = _by_kind(Request)
+_TO_CLIENT = _by_kind(Part, Reply, Error)
+_FROM_WORKER = _by_kind(Ready, TaskPart, Result, WorkerHeartbeat, Goodbye)
+_TO_WORKER = _by_kind(Task, BrokerHeartbeat, Retire)
+
+
+def encode(message: Any) -> bytes:
+    """Make the one frame of any message of sections 4 and 5."""
+    values = [getattr(message, name) for name, _ in FIELDS[type(message)]]
+    if isinstance(message, Ready | WorkerHeartbeat):
+        at = 3 if isinstance(message, Ready) else 0
+        values[at] = [[held.task, held.attempt] for held in message.held]
+    return bytes(message.KIND + pack(values))
+
+
+def _decode(frame: bytes, kinds: dict[bytes, tuple[type, tuple[Callable[[Any], Any], ...]]]) -> Any:
+    known = kinds.get(frame[:1])
+    if known is None:
+        raise ProtocolError("BAD_KIND", f"kind {frame[:1]!r} of {len(frame)} bytes, must be one of {sorted(kinds)}")
+    cls, checks = known
+    values = unpack(frame[1:])
+    if not isinstance(values, list) or len(values) != len(checks):
+        raise ProtocolError("BAD_BODY", f"{cls.__name__} is {_short(values)}, must be an array of {len(checks)}")
+    return cls(*[check(value) for check, value in zip(checks, values, strict=True)])
+
+
+def decode_from_client(frame: bytes) -> Request:
+    """Read what a client sent (section 4). Raises `ProtocolError`."""
+    return _decode(frame, _FROM_CLIENT)  # type: ignore[no-any-return]
+
+
+def decode_to_client(frame: bytes) -> Part | Reply | Error:
+    """Read what the broker sent to a client (section 4). Raises `ProtocolError`."""
+    return _decode(frame, _TO_CLIENT)  # type: ignore[no-any-return]
+
+
+def decode_from_worker(frame: bytes) -> Ready | TaskPart | Result | WorkerHeartbeat | Goodbye:
+    """Read what a worker sent (section 5). Raises `ProtocolError`."""
+    return _decode(frame, _FROM_WORKER)  # type: ignore[no-any-return]
+
+
+def decode_to_worker(frame: bytes) -> Task | BrokerHeartbeat | Retire:
+    """Read what the broker sent to a worker (section 5). Raises `ProtocolError`."""
+    return _decode(frame, _TO_WORKER)  # type: ignore[no-any-return]
+
+
+def request_id(frame: bytes) -> bytes | None:
+    """Find the id in a client's frame that does not decode, so that the error can name it."""
+    try:
+        values = unpack(frame[1:])
+    except ProtocolError:
+        return None
+    if isinstance(values, list) and values and isinstance(values[0], bytes) and len(values[0]) == ID_BYTES:
+        return values[0]
+    return None
+
+
+def join_bodies(bodies: Iterable[bytes], count: int) -> bytes:
+    """Join packed bodies to one packed array without decoding any (section 3.5)."""
+    return array_header(count) + b"".join(bodies)

@@ -1,0 +1,181 @@
+"""What travels over the bus, decoded: frozen values, one class per message of PROTOCOL.md sections 3 to 6.
+
+The bytes are the business of `bus.frames`; what is decided about a message, that of `bus.core`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+ID_BYTES = 16  # of a request and of the task made from it; chosen by the client, at random
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One quote of one symbol."""
+
+    symbol: str  # upper case, e.g. "EURUSD"
+    bid: float  # quote currency
+    ask: float  # quote currency
+    timestamp: int  # the venue's clock, ms since 1970 UTC; the receipt time where the venue gives none
+    source: str  # the venue, e.g. "binance"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The 24 bytes between topic and body (section 3.2)."""
+
+    epoch: int  # from the broker: its numbering's epoch; from a feed: the feed's instance, 0 for unnumbered
+    sequence: int  # from 1, +1 for each message; of the topic from a broker, of the instance from a feed
+    time_ns: int  # when it was stamped, ns since 1970 UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A published message, taken apart but for its body."""
+
+    topic: str
+    stamp: Stamp
+    body: bytes  # one msgpack value
+
+
+# Client dialog (section 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A client wants an action done by a service."""
+
+    KIND: ClassVar[bytes] = b"Q"
+    id: bytes  # ID_BYTES, unique for ever: a repeated id joins the request that runs already
+    service: str  # e.g. "nepse"; `hulak.*` is the broker itself
+    action: str  # e.g. "market-status"; "" for control services
+    args: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)  # timeout_ms, retries (section 4.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something of the answer, before its end."""
+
+    KIND: ClassVar[bytes] = b"P"
+    id: bytes
+    number: int  # from 1
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request: it was done."""
+
+    KIND: ClassVar[bytes] = b"R"
+    id: bytes
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The answer to a request, or to bytes that are none: it was not done."""
+
+    KIND: ClassVar[bytes] = b"E"
+    id: bytes | None  # None where the request's id could not be read
+    code: str  # section 8
+    text: str  # one sentence
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+# Worker dialog (section 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One attempt at a task, as its worker names it."""
+
+    task: bytes
+    attempt: int  # from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker offers to hold up to `credit` tasks of one service at a time; 0 takes the offer back."""
+
+    KIND: ClassVar[bytes] = b"Y"
+    service: str
+    worker: str  # its name, unique among living workers and kept over reconnections
+    credit: int
+    held: tuple[Held, ...] = ()  # what it holds still, when it registers again
+    info: dict[str, Any] = field(default_factory=dict)  # pid, slot, host
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The broker gives a worker one attempt at a task."""
+
+    KIND: ClassVar[bytes] = b"T"
+    id: bytes
+    attempt: int  # from 1
+    action: str
+    args: dict[str, Any]
+    soft_ms: int  # the worker interrupts the task then
+    hard_ms: int  # the worker ends itself then, and the broker has given the task up
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPart:
+    """A worker sends something of its result, before its end."""
+
+    KIND: ClassVar[bytes] = b"P"
+    task: bytes
+    attempt: int
+    number: int  # from 1
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A worker ends an attempt: done with a value, or failed with a failure."""
+
+    KIND: ClassVar[bytes] = b"R"
+    task: bytes
+    attempt: int
+    done: bool
+    value: Any  # of a done attempt anything; of a failed one a map: code, text, retryable, retry_after_ms, details
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHeartbeat:
+    """A worker is alive, and holds these tasks. It says nothing of being ready."""
+
+    KIND: ClassVar[bytes] = b"H"
+    held: tuple[Held, ...] = ()
+    report: dict[str, Any] | None = None  # once a second: rss_bytes and counters
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerHeartbeat:
+    """The broker is alive; a worker that it does not know, or that knew another epoch, registers again."""
+
+    KIND: ClassVar[bytes] = b"H"
+    epoch: int
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """The broker asks a worker to finish what it holds and to exit with 0."""
+
+    KIND: ClassVar[bytes] = b"X"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """A worker leaves; what it still holds is given to others at once."""
+
+    KIND: ClassVar[bytes] = b"G"
+    reason: str
+
+
+FromClient = Request
+ToClient = Part | Reply | Error
+FromWorker = Ready | TaskPart | Result | WorkerHeartbeat | Goodbye
+ToWorker = Task | BrokerHeartbeat | Retire

@@ -1,0 +1,217 @@
+"""The worker's side of the task protocol: PROTOCOL.md section 5. Pure.
+
+The session knows what the worker holds and what the broker knows; the shell gives it messages and the time, and carries out
+what it returns. One task runs at a time; those that come while it runs wait here, as far as the credit goes.
+
+Rule 1: a heartbeat says what is held, never more.
+Rule 2: results that the broker could not be told are kept, and told after registering again.
+Rule 3: past the soft limit a task is interrupted; past the hard one the process ends, since a thread cannot be ended.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from bus.messages import (
+    BrokerHeartbeat,
+    FromWorker,
+    Goodbye,
+    Held,
+    Ready,
+    Result,
+    Retire,
+    Task,
+    TaskPart,
+    ToWorker,
+    WorkerHeartbeat,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message to the broker."""
+
+    message: FromWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Start a task in the other thread."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Interrupt the running task: its soft limit has passed."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """End the process: 0 after a retirement or a stop, above 0 when a task passed its hard limit."""
+
+    code: int
+    why: str
+
+
+Do = Send | Run | Interrupt | Exit
+
+
+@dataclass(slots=True)
+class Session:
+    """One worker's registration with one broker after the other.
+
+    Args:
+        service: that it offers.
+        name: unique among living workers.
+        credit: tasks it holds at a time.
+        heartbeat_s: seconds between heartbeats.
+        info: told with each registration: pid, slot.
+    """
+
+    service: str
+    name: str
+    credit: int
+    heartbeat_s: float
+    info: dict[str, Any] = field(default_factory=dict)
+    epoch: int | None = None  # of the broker that knows us; None: none does
+    leaving: bool = False  # nothing new is taken; over when nothing is held
+    why: str = ""  # we leave
+    running: Task | None = None
+    waiting: deque[Task] = field(default_factory=deque)
+    untold: list[Result] = field(default_factory=list)
+    started: float = 0.0
+    interrupted: bool = False
+    next_beat: float = 0.0
+    leave_by: float | None = None
+
+    def held(self) -> tuple[Held, ...]:
+        """List every attempt that is running, waiting here, or ended without the broker being told."""
+        tasks = ([self.running] if self.running else []) + list(self.waiting)
+        return (
+            *(Held(task.id, task.attempt) for task in tasks),
+            *(Held(result.task, result.attempt) for result in self.untold),
+        )
+
+    def received(self, now: float, message: ToWorker) -> list[Do]:
+        """Take in what the broker sent."""
+        match message:
+            case BrokerHeartbeat(epoch, known):
+                return self._heard(epoch, known=known)
+            case Task():
+                return self._given(now, message)
+            case Retire(reason):
+                return self.leave(now, f"retired: {reason}", limit_s=None)
+
+    def _heard(self, epoch: int, *, known: bool) -> list[Do]:
+        if known and epoch == self.epoch:
+            return []
+        if known and self.epoch is None:  # the answer to our registration
+            self.epoch = epoch
+            untold, self.untold = self.untold, []
+            return [Send(result) for result in untold]
+        self.epoch = None
+        return [self._register()]
+
+    def _register(self) -> Do:
+        credit = 0 if self.leaving else self.credit
+        return Send(Ready(self.service, self.name, credit, self.held(), self.info))
+
+    def _given(self, now: float, task: Task) -> list[Do]:
+        if self.leaving or Held(task.id, task.attempt) in self.held():
+            return []  # leaving: the broker gives it to others when it reads what we hold
+        if self.running is not None:
+            self.waiting.append(task)
+            return []
+        return [self._start(now, task)]
+
+    def _start(self, now: float, task: Task) -> Do:
+        self.running, self.started, self.interrupted = task, now, False
+        return Run(task)
+
+    def part(self, number: int, value: Any) -> list[Do]:
+        """Pass on something of the running task's result."""
+        if self.running is None or self.epoch is None:
+            return []
+        return [Send(TaskPart(self.running.id, self.running.attempt, number, value))]
+
+    def finished(self, now: float, *, done: bool, value: Any) -> list[Do]:
+        """The other thread ended the running task.
+
+        Args:
+            now: monotonic seconds.
+            done: it was done; else it failed.
+            value: of a done task its result, of a failed one a map (PROTOCOL.md section 5.4).
+        """
+        task = self.running
+        assert task is not None, "a task ended that was never started"
+        self.running = None
+        result = Result(task.id, task.attempt, done, value)
+        actions: list[Do] = []
+        if self.epoch is None:
+            self.untold.append(result)
+        else:
+            actions.append(Send(result))
+        if self.waiting:
+            actions.append(self._start(now, self.waiting.popleft()))
+        return actions + self._leave_if_idle()
+
+    def unsent(self, message: FromWorker) -> None:
+        """The shell could not send: there is no connection. Results are kept, the rest is worth nothing later."""
+        if isinstance(message, Result):
+            self.untold.append(message)
+        self.epoch = None
+
+    def leave(self, now: float, why: str, limit_s: float | None) -> list[Do]:
+        """Stop: take nothing new, end what is held, say goodbye, exit with 0.
+
+        Args:
+            now: monotonic seconds.
+            why: told to the broker.
+            limit_s: seconds for what is held; None for as long as it takes.
+        """
+        if limit_s is not None:
+            self.leave_by = now + limit_s
+        if self.leaving:
+            return []
+        self.leaving, self.why = True, why
+        self.waiting.clear()  # not begun: the broker gives them to others when it reads what we hold
+        return [self._register(), *self._leave_if_idle()]
+
+    def _leave_if_idle(self) -> list[Do]:
+        if not self.leaving or self.running is not None:
+            return []
+        return [Send(Goodbye(self.why)), Exit(0, self.why)]
+
+    def advance(self, now: float, report: dict[str, Any] | None = None) -> list[Do]:
+        """Do what is due: heartbeat (or registration, until the broker answers), soft and hard limit, end of leaving.
+
+        Args:
+            now: monotonic seconds.
+            report: to go out with the next heartbeat, if one is due now.
+        """
+        actions: list[Do] = []
+        if now >= self.next_beat:
+            self.next_beat = now + self.heartbeat_s
+            beat = self._register() if self.epoch is None else Send(WorkerHeartbeat(self.held(), report))
+            actions.append(beat)
+        if self.running is not None:
+            lasted_ms = (now - self.started) * 1000
+            if lasted_ms >= self.running.hard_ms:
+                actions.append(Exit(70, f"task {self.running.id.hex()} passed its hard limit"))
+            elif lasted_ms >= self.running.soft_ms and not self.interrupted:
+                self.interrupted = True
+                actions.append(Interrupt(self.running))
+        if self.leave_by is not None and now >= self.leave_by:
+            actions += [Send(Goodbye("its time to leave was over")), Exit(75, "what it held did not end in time")]
+        return actions
+
+    def next_due(self) -> float:
+        """When `advance` has something to do, in monotonic seconds."""
+        due = self.next_beat
+        if self.running is not None:
+            limit_ms = self.running.hard_ms if self.interrupted else self.running.soft_ms
+            due = min(due, self.started + limit_ms / 1000)
+        return due if self.leave_by is None else min(due, self.leave_by)

@@ -148,6 +148,7 @@ class Bus:
             "subscriptions": sum(self.topics.subscriptions.values()),
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),
+            "unopened": self.intake.unopened,
             "feed_to_broker_us": self.lag_us.quantiles(now),
         }
 

@@ -53,6 +53,7 @@ class Intake:
         self.max_bytes = max_bytes
         self.max_sources = max_sources
         self.sources: dict[int, Source] = {}
+        self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
 
     def open(self, instance: int, oldest: int) -> Source:
         """A feed says what is the oldest message it can still send; the answer is how far we have taken it.
@@ -113,7 +114,8 @@ class Intake:
     def _in_order(self, instance: int, number: int) -> bool:
         source = self.sources.get(instance)
         if source is None:
-            raise ProtocolError("NOT_OPEN", f"feed instance {instance} sent message {number} before it asked hulak.feed")
+            self.unopened += 1  # it asks hulak.feed first, or we were restarted: either way it sends this again
+            return False
         if number == source.last + 1:
             source.last = number
             return True

@@ -1,0 +1,73 @@
+"""A feed's side of its link to the broker: PROTOCOL.md section 3.4. Pure.
+
+What is posted is kept until the broker has confirmed it. The feed asks several times a second how far it was taken; if that
+stands still below what had been sent when it asked before, something was lost on the way, and it is sent again from there.
+"""
+
+from typing import Any
+
+from bus import frames
+from bus.messages import Tick
+from clients.feeds.outbox import Outbox
+
+
+class Link:
+    """One instance of a feed and what the broker has of it.
+
+    Args:
+        instance: 1 to 2**64 - 1, another one for each start of a feed.
+        limit: how many unconfirmed frames are kept; the oldest is given up for one more.
+    """
+
+    def __init__(self, instance: int, limit: int) -> None:
+        self.instance = instance
+        self.outbox = Outbox(limit)
+        self.opened = False  # the broker has answered; before that, it takes nothing of ours
+        self.sent = 0  # running number of the last frame that was handed to the socket
+        self.resent = 0
+        self._epoch: int | None = None
+        self._taken = -1
+        self._sent_when_asked = 0
+
+    @property
+    def backlog(self) -> int:
+        """How many frames wait to be handed to the socket."""
+        return self.outbox.last - self.sent
+
+    def post(self, tick: Tick, time_ns: int) -> bytes:
+        """Number a tick and keep it; returns its frame, which waits to be sent.
+
+        Args:
+            tick: what the venue told.
+            time_ns: when it was received, ns since 1970 UTC.
+        """
+        number = self.outbox.last + 1
+        frame = frames.feed_frame(tick.symbol, self.instance, number, time_ns, frames.pack_tick(tick))
+        self.outbox.add(frame)
+        self.sent = max(self.sent, self.outbox.oldest - 1)  # what was given up need not be sent
+        return frame
+
+    def waiting(self, most: int) -> list[bytes]:
+        """List the next frames to hand to the socket, at most `most`; `sent` grows by as many as it took."""
+        return self.outbox.since(self.sent, most) if self.backlog else []
+
+    def ask(self) -> dict[str, Any]:
+        """Make the arguments of the next `hulak.feed` request."""
+        return {"instance": self.instance, "oldest": self.outbox.oldest}
+
+    def answered(self, epoch: int, taken: int) -> None:
+        """Note how far the broker has taken this instance.
+
+        Args:
+            epoch: of the broker; another one than before is a restarted broker, that has lost what it had not confirmed.
+            taken: running number of the last frame it took.
+        Raises:
+            ProtocolError: it took what was never sent.
+        """
+        self.outbox.confirm(taken)
+        restarted = self._epoch is not None and epoch != self._epoch
+        stalled = taken == self._taken and taken < self._sent_when_asked
+        if self.opened and (restarted or stalled):
+            self.resent += max(0, self.sent - taken)
+            self.sent = taken
+        self.opened, self._epoch, self._taken, self._sent_when_asked = True, epoch, taken, self.sent

@@ -1,0 +1,137 @@
+"""How a feed's ticks reach the broker: two sockets around the pure `Link`. PROTOCOL.md section 3.4.
+
+The first socket posts (PUB side, made as XPUB: it tells when the broker has subscribed, and with `XPUB_NODROP` a full queue is
+felt instead of dropped, since the broker is its only reader). The second asks the frontend how far it was taken.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import structlog
+import zmq
+
+from bus import frames, sockets
+from bus.config import Settings
+from bus.errors import ProtocolError
+from bus.messages import ID_BYTES, Reply, Request, Tick
+from clients.feeds.link import Link
+
+ASK_S = 0.25
+REPORT_S = 1.0
+LOOK_AGAIN_S = 0.1
+BATCH = 256  # frames handed to the socket between two looks at everything else
+
+
+class Post:
+    """The connection of one feed instance to the broker.
+
+    Args:
+        settings: say where the broker is, and how much is kept for it.
+        home: its folder.
+        name: of the feed, in the broker's books.
+        log: of this process.
+    """
+
+    def __init__(self, settings: Settings, home: Path, name: str, log: structlog.typing.FilteringBoundLogger) -> None:
+        self.settings = settings
+        self.home = home
+        self.name = name
+        self.log = log
+        self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer)
+        self.counters: dict[str, Any] = {}  # of the feed's own, told with the reports
+        self.process = psutil.Process()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.reported = 0.0
+
+    async def connect(self) -> None:
+        """Wait for the broker, for ever, until it has subscribed to us and answered."""
+        collector, frontend = await self._found("collector"), await self._found("frontend")
+        self.out = sockets.make(self.context, zmq.XPUB, xpub_nodrop=1, sndhwm=BATCH * 40, ipv6=int("[" in collector), linger=500)
+        self.asks = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=100, rcvhwm=1000, ipv6=int("[" in frontend))
+        self.out.connect(collector)
+        self.asks.connect(frontend)
+        subscribed = False
+        while not (subscribed and self.link.opened):
+            await asyncio.sleep(LOOK_AGAIN_S / 10)
+            subscribed = subscribed or self.out.poll(0) > 0
+            self.keep()
+        self.log.info("feed connected", broker=collector, instance=self.link.instance)
+
+    async def _found(self, name: str) -> str:
+        told = False
+        while (where := sockets.endpoint(self.settings.broker, self.home, name)) is None:
+            if not told:
+                self.log.info("broker awaited", socket=name, address=getattr(self.settings.broker, name))
+                told = True
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return where
+
+    def post(self, tick: Tick, time_ns: int) -> None:
+        """Number a tick, keep it, and send it if nothing waits before it and the queue has room."""
+        frame = self.link.post(tick, time_ns)
+        if self.link.backlog == 1:
+            self._hand_over([frame])
+
+    def push(self) -> None:
+        """Hand to the socket what waits, as far as it takes it."""
+        while frames_left := self.link.waiting(BATCH):
+            if not self._hand_over(frames_left):
+                return
+
+    def _hand_over(self, waiting: list[bytes]) -> bool:
+        try:
+            for frame in waiting:
+                sockets.send_frame(self.out, frame, sockets.NOBLOCK)
+                self.link.sent += 1
+        except zmq.Again:
+            return False
+        return True
+
+    def keep(self) -> None:
+        """Read the answers that came, ask again, report once a second, send what waits; call it every `ASK_S`."""
+        self._read_answers()
+        self._ask("hulak.feed", self.link.ask())
+        now = time.monotonic()
+        if now - self.reported >= REPORT_S:
+            self.reported = now
+            self._ask("hulak.report", self._report())
+        while self.out.poll(0):  # subscription events of the broker; only their arrival matters, at the start
+            self.out.recv(zmq.NOBLOCK)
+        if self.link.opened:
+            self.push()
+
+    def _ask(self, service: str, args: dict[str, Any]) -> None:
+        try:
+            self.asks.send(frames.encode(Request(os.urandom(ID_BYTES), service, "", args)), zmq.NOBLOCK)
+        except zmq.Again:
+            return  # no connection: the next round asks again
+
+    def _read_answers(self) -> None:
+        while self.asks.poll(0):
+            try:
+                message = frames.decode_to_client(self.asks.recv_multipart()[-1])
+                if isinstance(message, Reply) and "taken" in message.value:
+                    self.link.answered(message.value["epoch"], message.value["taken"])
+            except ProtocolError as error:
+                self.log.warning("answer refused", code=error.code, why=str(error))
+
+    def _report(self) -> dict[str, Any]:
+        link = self.link
+        values = {
+            "rss_bytes": self.process.memory_info().rss,
+            "cpu_s": round(time.process_time(), 3),
+            "posted": link.outbox.last,
+            "unconfirmed": len(link.outbox),
+            "dropped": link.outbox.dropped,
+            "resent": link.resent,
+            **self.counters,
+        }
+        return {"kind": "feed", "name": self.name, "pid": os.getpid(), "values": values}
+
+    def close(self) -> None:
+        """Close both sockets; what was handed over has half a second to leave."""
+        self.context.destroy(linger=500)

@@ -37,7 +37,7 @@ TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 MAX_CREDIT = 1024
 MAX_HELD = 4096
 
-pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
+pack: Callable[[Any], bytes] = msgpack.packb  # a kept Packer would be 0.3 us faster, but two threads may not share it
 
 
 def unpack(data: bytes) -> Any:

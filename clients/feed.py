@@ -71,7 +71,11 @@ class LiveFeed:
         brought = False
         self._count(state="connecting")
         async with connect(
-            self.url, open_timeout=OPEN_S, max_size=MAX_VENUE_BYTES, proxy=None if _is_local(self.url) else True
+            self.url,
+            open_timeout=OPEN_S,
+            max_size=MAX_VENUE_BYTES,
+            close_timeout=0.5,
+            proxy=None if _is_local(self.url) else True,
         ) as venue:
             self.connections += 1
             self._count(state="connected")

@@ -1,0 +1,79 @@
+"""What a feed has sent and the broker has not confirmed: kept in order, bounded, ready to be sent again.
+
+Running numbers start at 1 and grow by 1 with each frame (PROTOCOL.md section 3.4). The broker confirms by number how
+far it has journalled; what lies above is sent again after a reconnect. When the bound is reached the oldest frame is
+given up and counted.
+"""
+
+from collections import deque
+from itertools import islice
+
+from bus.errors import ConfigError, ProtocolError
+
+
+class Outbox:
+    """The unconfirmed frames of one feed instance.
+
+    Args:
+        limit: how many frames are kept at most, at least 1.
+    Raises:
+        ConfigError: the limit is below 1.
+    """
+
+    def __init__(self, limit: int) -> None:
+        if limit < 1:
+            raise ConfigError(f"the outbox's limit is {limit} frames, must be at least 1")
+        self._limit = limit
+        self._frames: deque[bytes] = deque()
+        self._last = 0
+        self._dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def last(self) -> int:
+        """The running number of the newest frame, 0 before the first; the next frame gets `last + 1`."""
+        return self._last
+
+    @property
+    def oldest(self) -> int:
+        """The running number of the oldest frame still kept; `last + 1` when none is."""
+        return self._last - len(self._frames) + 1
+
+    @property
+    def dropped(self) -> int:
+        """How many frames were given up unconfirmed because the bound was reached."""
+        return self._dropped
+
+    def add(self, frame: bytes) -> int:
+        """Keep a frame until it is confirmed, and return its running number."""
+        if len(self._frames) == self._limit:
+            self._frames.popleft()
+            self._dropped += 1
+        self._frames.append(frame)
+        self._last += 1
+        return self._last
+
+    def confirm(self, number: int) -> None:
+        """Forget every frame up to and including this number; an old number changes nothing.
+
+        Raises:
+            ProtocolError: code `BAD_NUMBER`, the number was never sent.
+        """
+        if number > self._last:
+            raise ProtocolError("BAD_NUMBER", f"confirmed number is {number}, the last one sent is {self._last}")
+        for _ in range(number - self.oldest + 1):
+            self._frames.popleft()
+
+    def since(self, number: int, limit: int | None = None) -> list[bytes]:
+        """Return the kept frames after this number, oldest first.
+
+        When `number + 1` lies below `oldest`, what lies between was given up or is confirmed.
+
+        Args:
+            number: the last running number the broker has.
+            limit: how many frames at most, all of them if None.
+        """
+        skip = max(0, number + 1 - self.oldest)
+        return list(islice(self._frames, skip, None if limit is None else skip + limit))

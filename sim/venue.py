@@ -1,0 +1,249 @@
+"""A venue on a WebSocket: Binance's bookTicker streams and a plain JSON form, live from a market or from a recording.
+
+Which paths there are and what is sent on them is `sim.venue_streams`. Every client is bounded: who leaves more than
+`buffer_bytes` unread is closed with 1013 (try again later), so one slow client costs nothing to the others.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Protocol, Self
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
+
+from sim.market import Quote
+from sim.recording import Recording
+from sim.venue_streams import ClientStreams, Form, client_of, encode_quote
+
+TURN_S = 0.01  # how often a live market is asked for what happened
+LONGEST_STEP_S = 0.25  # after a stall (a suspended machine) the market goes on instead of catching up
+STALLED_S = 10.0  # a client of a recording that takes nothing for so long is given up
+BUFFER_BYTES = 1 << 20  # per client: some seconds of a burst
+CLOSE_S = 0.4  # for the closing handshake; the process has to end within a second
+MESSAGES_PER_TURN = 64  # of a recording without waiting, before other clients have their turn
+
+
+class QuoteSource(Protocol):
+    """Where live quotes come from: `sim.market.Market`, `sim.recording.Playback`."""
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since it began."""
+        ...
+
+    def advance(self, dt_s: float) -> list[Quote]:
+        """Let time pass and return what was quoted, oldest first."""
+        ...
+
+
+class Venue:
+    """A running venue; made by `serve_venue`, an async context manager."""
+
+    def __init__(self, source: QuoteSource | Recording, buffer_bytes: int, stalled_s: float) -> None:
+        self._source = source
+        self._stalled_s = stalled_s
+        self._buffer_bytes = buffer_bytes
+        self._clients: dict[ServerConnection, ClientStreams] = {}
+        self._connections: set[ServerConnection] = set()  # the clients, and those being closed
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: Server | None = None
+        self._live: asyncio.Task[None] | None = None
+        self.port = 0  # the one it listens on
+        self.quotes = 0  # quoted so far, by a live source
+        self.slow_clients = 0  # closed because they did not keep up
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 takes a free one, which `port` then names."""
+        self._server = await serve(
+            self._serve_client,
+            host,
+            port,
+            process_request=_refuse_unknown_path,
+            compression=None,  # costs more time than the loopback saves
+            close_timeout=CLOSE_S,
+            write_limit=min(self._buffer_bytes, 1 << 16),
+        )
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        if not isinstance(self._source, Recording):
+            self._live = self._spawn(self._run_live(self._source))
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Return when the event is set; whatever goes wrong with a live source before that is raised."""
+        stopped = asyncio.ensure_future(stop.wait())
+        done, _ = await asyncio.wait({stopped, self._live or stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done:
+            task.result()
+
+    async def close(self) -> None:
+        """Stop quoting, say goodbye to every client (1001) and stop listening; takes less than a second."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is None:
+            return
+        self._server.close()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.shield(self._server.wait_closed())
+        except TimeoutError:
+            for connection in self._connections:
+                connection.transport.abort()
+            await self._server.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # A client's life
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        request = connection.request
+        client = client_of(request.path) if request else None
+        if client is None:  # refused before the handshake already
+            return
+        self._clients[connection] = client
+        self._connections.add(connection)
+        replay = self._spawn(self._replay(connection, self._source)) if isinstance(self._source, Recording) else None
+        try:
+            with suppress(ConnectionClosed):
+                async for message in connection:
+                    answer = client.receive(message)
+                    if answer is not None:
+                        await connection.send(answer)
+        finally:
+            self._clients.pop(connection, None)
+            self._connections.discard(connection)
+            if replay:
+                replay.cancel()
+
+    async def _give_up(self, connection: ServerConnection) -> None:
+        self._clients.pop(connection, None)
+        self.slow_clients += 1
+        try:
+            async with asyncio.timeout(CLOSE_S):  # close() has no limit while what lies unsent blocks the goodbye
+                await connection.close(CloseCode.TRY_AGAIN_LATER, "too slow")
+        except TimeoutError:
+            connection.transport.abort()
+
+    # A recording: each client gets all of it, from its start
+
+    async def _replay(self, connection: ServerConnection, recording: Recording) -> None:
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        with suppress(ConnectionClosed):
+            for at, message in enumerate(recording.messages):
+                wait_s = start + recording.due_s(message) - clock()
+                if wait_s > 0 or at % MESSAGES_PER_TURN == 0:
+                    await asyncio.sleep(max(0.0, wait_s))
+                try:
+                    async with asyncio.timeout(self._stalled_s):
+                        await connection.send(message.text)  # waits while the client is behind
+                except TimeoutError:
+                    await self._give_up(connection)
+                    return
+            if recording.close_at_end:
+                await connection.close()
+
+    # A live market: all clients get the same quotes as they happen
+
+    async def _run_live(self, source: QuoteSource) -> None:
+        clock = asyncio.get_running_loop().time
+        last = clock()
+        while True:
+            await asyncio.sleep(TURN_S)
+            now = clock()
+            quotes = source.advance(min(now - last, LONGEST_STEP_S))
+            last = now
+            wall_ms = time.time() * 1000
+            for quote in quotes:
+                self._publish(quote, int(wall_ms - (source.now_s - quote.time_s) * 1000))
+            self._close_slow_clients()
+
+    def _publish(self, quote: Quote, time_ms: int) -> None:
+        self.quotes += 1
+        takers: dict[tuple[Form, str], list[ServerConnection]] = {}
+        for connection, client in self._clients.items():
+            stream = client.stream_of(quote.symbol)
+            if stream is not None:
+                takers.setdefault((client.form, stream), []).append(connection)
+        for (form, stream), connections in takers.items():
+            broadcast(connections, encode_quote(form, stream, quote, self.quotes, time_ms))
+
+    def _close_slow_clients(self) -> None:
+        slow = [connection for connection in self._clients if connection.transport.get_write_buffer_size() > self._buffer_bytes]
+        for connection in slow:
+            self._clients.pop(connection)  # at once: it gets no more quotes while the goodbye is under way
+            self._spawn(self._give_up(connection))
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _refuse_unknown_path(connection: ServerConnection, request: Request) -> Response | None:
+    if client_of(request.path) is not None:
+        return None
+    return connection.respond(HTTPStatus.NOT_FOUND, "paths are /ws/<stream>, /stream?streams=<stream>/.. and /json\n")
+
+
+async def serve_venue(
+    host: str,
+    port: int,
+    source: QuoteSource | Recording,
+    *,
+    buffer_bytes: int = BUFFER_BYTES,
+    stalled_s: float = STALLED_S,
+) -> Venue:
+    """Start a venue in the running event loop; close it with `Venue.close` or `async with`.
+
+    Args:
+        host: address to listen on.
+        port: 0 for a free one, see `Venue.port`.
+        source: a live source of quotes, or a recording that every client gets as it is, whatever it subscribes to.
+        buffer_bytes: most unsent bytes per client of a live source.
+        stalled_s: how long a client of a recording may take nothing before it is closed, seconds.
+    Raises:
+        OSError: the address cannot be had.
+    """
+    venue = Venue(source, buffer_bytes, stalled_s)
+    await venue.start(host, port)
+    return venue
+
+
+def run_venue(
+    host: str,
+    port: int,
+    source: QuoteSource | Recording,
+    *,
+    buffer_bytes: int = BUFFER_BYTES,
+    on_ready: Callable[[int], None] | None = None,
+) -> None:
+    """Run a venue until SIGTERM or SIGINT; returns within a second of it. Main thread only.
+
+    Args:
+        on_ready: called once with the port when it listens; the rest as in `serve_venue`.
+    Raises:
+        OSError: the address cannot be had.
+    """
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with await serve_venue(host, port, source, buffer_bytes=buffer_bytes) as venue:
+            if on_ready:
+                on_ready(venue.port)
+            await venue.run_until(stop)
+
+    asyncio.run(run())

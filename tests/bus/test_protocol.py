@@ -1,0 +1,86 @@
+"""PROTOCOL.md, the golden frames and the code say the same."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bus import frames, messages
+from bus.messages import Held, Stamp
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = json.loads((ROOT / "tests" / "vectors" / "frames.json").read_text())
+DOCUMENT = (ROOT / "bus" / "PROTOCOL.md").read_text()
+DECODERS = {
+    "client -> broker": frames.decode_from_client,
+    "broker -> client": frames.decode_to_client,
+    "worker -> broker": frames.decode_from_worker,
+    "broker -> worker": frames.decode_to_worker,
+}
+
+
+def by_name(entry):
+    return entry["name"]
+
+
+def message_of(entry):
+    def value(name, told):
+        if name == "held":
+            return tuple(Held(bytes.fromhex(one["task"]), one["attempt"]) for one in told)
+        return bytes.fromhex(told["hex"]) if isinstance(told, dict) and told.keys() == {"hex"} else told
+
+    return getattr(messages, entry["type"])(**{name: value(name, told) for name, told in entry["fields"].items()})
+
+
+@pytest.mark.parametrize("entry", GOLDEN["dialogs"], ids=by_name)
+def test_a_golden_message_encodes_to_its_frame_and_decodes_from_it(entry):
+    message, frame = message_of(entry), bytes.fromhex(entry["frame"])
+    assert frames.encode(message) == frame
+    assert DECODERS[entry["direction"]](frame) == message
+
+
+@pytest.mark.parametrize("entry", GOLDEN["publications"], ids=by_name)
+def test_a_golden_publication_encodes_to_its_frame_and_decodes_from_it(entry):
+    stamp, body = Stamp(entry["epoch"], entry["sequence"], entry["time_ns"]), bytes.fromhex(entry["body"])
+    frame = bytes.fromhex(entry["frame"])
+    assert frames.encode_publication(entry["topic"].encode(), stamp, body) == frame
+    assert frames.decode_publication(frame) == messages.Publication(entry["topic"], stamp, body)
+    if entry["value"] is not None:
+        assert frames.unpack(body) == entry["value"]
+
+
+def test_the_document_prints_every_golden_frame_and_no_other():
+    printed = {}
+    for box in re.findall(r"```golden\n(.*?)```", DOCUMENT, re.DOTALL):
+        for name, digits in re.findall(r"^(\S+)\n((?:    [0-9a-f]+\n)+)", box, re.MULTILINE):
+            printed[name] = "".join(digits.split())
+    golden = {entry["name"]: entry["frame"] for entry in GOLDEN["dialogs"] + GOLDEN["publications"]}
+    assert printed == golden
+
+
+def test_the_document_lists_the_fields_of_every_message_in_the_order_of_the_code():
+    rows = re.findall(r"^\| `(.)` (\w\w) \| \w+ \| ([\w ]+) \| (.*) \|$", DOCUMENT, re.MULTILINE)
+    listed = {(kind.encode(), direction): fields for kind, _, direction, fields in rows}
+    assert all(ord(kind) == int(code, 16) for kind, code, _, _ in rows)
+    directions = {"client to broker", "broker to client", "worker to broker", "broker to worker"}
+    assert {direction for _, direction in listed} == directions
+    assert len(listed) == len(frames.FIELDS)
+    for cls, fields in frames.FIELDS.items():
+        counts = [len(re.sub(r"\(.*?\)", "", told).split(",")) for (kind, _), told in listed.items() if kind == cls.KIND]
+        assert len(fields) in counts, cls.__name__
+
+
+def test_the_document_names_every_code_that_the_bus_gives():
+    source = "".join(path.read_text() for path in (ROOT / "bus").rglob("*.py"))
+    given = set(re.findall(r'(?:ProtocolError\(\s*|_error\(\w+, |code == )"([A-Z_]+)"', source))
+    assert {"BAD_FRAME", "BUSY", "EXPIRED", "WORKER_LOST"} <= given
+    missing = {code for code in given if f"`{code}`" not in DOCUMENT}
+    assert not missing
+
+
+def test_the_document_names_every_control_service():
+    from bus.core.control import SERVICES  # noqa: PLC0415 - the table under test
+
+    for service in SERVICES:
+        assert f"| `{service}` |" in DOCUMENT

@@ -1,0 +1,117 @@
+"""Binance's messages, literally, and a recorded half minute of them."""
+
+import json
+
+import pytest
+from shared_data import shared
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.feeds.binance import BinanceParser, stream_path
+
+SPOT = '{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}'
+FUTURES = (
+    '{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BNBUSDT",'
+    '"b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}'
+)
+
+
+def parse(message):
+    return BinanceParser().parse(message, received_ms=1_633_998_513_377)
+
+
+def test_a_raw_spot_quote_takes_the_time_it_was_received():
+    assert parse(SPOT) == [Tick("BNBUSDT", 25.3519, 25.3652, 1_633_998_513_377, "binance")]
+
+
+def test_a_futures_quote_takes_its_event_time():
+    assert parse(FUTURES) == [Tick("BNBUSDT", 25.3519, 25.3652, 1_568_014_460_893, "binance")]
+
+
+def test_a_quote_with_only_a_transaction_time_takes_that():
+    assert parse('{"s":"X","b":1,"a":2,"T":77}') == [Tick("X", 1.0, 2.0, 77, "binance")]
+
+
+@pytest.mark.parametrize("stream", ["bnbusdt@bookTicker", "!bookTicker"])
+@pytest.mark.parametrize("data", [SPOT, FUTURES])
+def test_the_combined_form_holds_the_raw_one(stream, data):
+    assert parse(f'{{"stream":"{stream}","data":{data}}}') == parse(data)
+
+
+def test_bytes_and_text_are_the_same_message():
+    assert parse(SPOT.encode()) == parse(SPOT)
+
+
+def test_numbers_may_be_numbers():
+    assert parse('{"u":1,"s":"eurusd","b":1.08,"B":1,"a":1.0801,"A":2}')[0].ask == 1.0801
+
+
+def test_crossed_and_locked_quotes_are_quotes():
+    assert [parse(f'{{"s":"X","b":"2","a":"{ask}"}}')[0].ask for ask in (1, 2)] == [1.0, 2.0]
+
+
+def test_a_feed_may_name_its_ticks_source():
+    assert BinanceParser(source="binance-futures").parse(SPOT, 5)[0].source == "binance-futures"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"result":null,"id":1}',
+        '{"result":["eurusd@bookTicker"],"id":3}',
+        '{"e":"aggTrade","E":1633998512068,"s":"NKNUSDT","p":"0.35","q":"1"}',
+        '{"e":"24hrTicker","s":"BNBBTC","b":"0.0024","B":"10","a":"0.0026"}',
+        '{"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}',
+        '{"stream":"nknusdt@depth@100ms","data":{"e":"depthUpdate","s":"NKNUSDT","b":[],"a":[]}}',
+        '{"stream":"nknusdt@kline_1m","data":{"e":"kline","s":"NKNUSDT","k":{}}}',
+        '{"stream":"!miniTicker@arr","data":[]}',
+    ],
+)
+def test_a_valid_message_without_a_quote_gives_no_ticks(message):
+    assert parse(message) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ('{"u":1,"s":"X","b":"1"}', "field 'a' is missing"),
+        ('{"e":"bookTicker","b":"1","a":"2"}', "field 's' is missing"),
+        ('{"u":1,"s":"X","b":"0.00000000","a":"2"}', r"b \(bid\) is '0.00000000'"),
+        ('{"u":1,"s":"X","b":"1","a":null}', r"a \(ask\) is None"),
+        ('{"u":1,"s":"","b":"1","a":"2"}', "symbol is ''"),
+        ('{"u":1,"s":"X","b":"1","a":"2","E":"now"}', "E is 'now'"),
+        ('{"stream":"x@bookTicker","data":[]}', "data of stream 'x@bookTicker' is"),
+        ('{"stream":"x@bookTicker"}', "is None, must be an object"),
+        ('{"stream":7,"data":{}}', "stream is 7"),
+        ('{"error":{"code":2,"msg":"Invalid request: bad stream"},"id":1}', "Binance reports an error: .*bad stream"),
+        ('{"code":3,"msg":"Invalid JSON"}', "Binance reports an error"),
+        ("[]", "not a JSON object"),
+        ("{}", "field 's' is missing"),
+        ("pong", "is not JSON"),
+    ],
+)
+def test_what_binance_does_not_send_is_refused_with_what_was_seen(message, said):
+    with pytest.raises(FeedError, match=said):
+        parse(message)
+
+
+def test_the_path_subscribes_to_each_symbol_or_to_all():
+    assert stream_path(["EURUSD", "gbpusd"]) == "/stream?streams=eurusd@bookTicker/gbpusd@bookTicker"
+    assert stream_path([]) == "/stream?streams=!bookTicker"
+
+
+def test_every_message_of_a_recording_is_parsed_exactly():
+    text = shared("data/feeds/cryptofeed_binance_spot_combined_stream.txt").read_text()
+    messages = [line.split(": ", 1) for line in text.splitlines() if line[:1].isdigit()]
+    parsed = [(message, BinanceParser().parse(message, int(float(at) * 1000))) for at, message in messages]
+
+    assert len(messages) == 265
+    quotes = [json.loads(message)["data"] for message, ticks in parsed if ticks]
+    ticks = [tick for _, ticks in parsed for tick in ticks]
+    assert [(tick.symbol, tick.bid, tick.ask) for tick in ticks] == [
+        (quote["s"], float(quote["b"]), float(quote["a"])) for quote in quotes
+    ]
+    assert all("@bookTicker" in message for message, ticks in parsed if ticks)
+    assert len(ticks) == sum("@bookTicker" in message for message, _ in parsed) == 84
+    assert ticks[0] == Tick("NKNUSDT", 0.3521, 0.3526, 1_633_998_513_377, "binance")
+    assert ticks[-1] == Tick("NKNUSDT", 0.3527, 0.3531, 1_633_998_540_250, "binance")

@@ -1,0 +1,60 @@
+"""The plain JSON form, literally."""
+
+import pytest
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.feeds.plain_json import JsonParser
+
+
+def parse(message):
+    return JsonParser().parse(message, received_ms=55)
+
+
+def test_a_quote_becomes_a_tick():
+    message = '{"symbol":"EURUSD","bid":1.08567,"ask":1.0857,"timestamp":1701234567890}'
+    assert parse(message) == [Tick("EURUSD", 1.08567, 1.0857, 1_701_234_567_890, "json")]
+    assert parse(message.encode()) == parse(message)
+
+
+def test_the_symbol_becomes_canonical():
+    assert parse('{"symbol":"usd/jpy.p","bid":151.2,"ask":151.21,"timestamp":1}')[0].symbol == "USDJPY"
+
+
+def test_prices_may_be_decimal_text_and_times_may_have_fractions():
+    assert parse('{"symbol":"X","bid":"1.5","ask":"2","timestamp":1701234567890.9}') == [
+        Tick("X", 1.5, 2.0, 1_701_234_567_890, "json")
+    ]
+
+
+@pytest.mark.parametrize("rest", ["", ',"timestamp":null'])
+def test_without_a_timestamp_the_time_received_counts(rest):
+    assert parse(f'{{"symbol":"X","bid":1,"ask":2{rest}}}')[0].timestamp == 55
+
+
+def test_a_typed_tick_with_fields_of_its_own_is_a_quote():
+    message = '{"type":"tick","v":"1.0.0","symbol":"EURUSD","bid":1.1,"ask":1.2,"price":1.15,"timestamp":7,"sentAt":8}'
+    assert parse(message) == [Tick("EURUSD", 1.1, 1.2, 7, "json")]
+
+
+@pytest.mark.parametrize("message", ['{"type":"heartbeat","timestamp":7}', '{"type":"status","symbol":"system"}'])
+def test_messages_of_other_types_give_no_ticks(message):
+    assert parse(message) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ('{"symbol":"X","bid":1}', "field 'ask' is missing"),
+        ('{"symbol":"X","bid":0,"ask":1}', "bid is 0"),
+        ('{"symbol":"X","bid":1,"ask":NaN}', "not JSON: 'NaN is no JSON number'"),
+        ('{"symbol":7,"bid":1,"ask":1}', "symbol is 7, must be text"),
+        ('{"symbol":"X","bid":1,"ask":1,"timestamp":"2024-01-01"}', "timestamp is '2024-01-01'"),
+        ('{"symbol":"X","bid":1,"ask":1,"timestamp":-1}', "timestamp is -1"),
+        ('[{"symbol":"X","bid":1,"ask":1}]', "not a JSON object"),
+        ("{}", "field 'symbol' is missing"),
+    ],
+)
+def test_what_is_no_quote_is_refused_with_what_was_seen(message, said):
+    with pytest.raises(FeedError, match=said):
+        parse(message)

@@ -1,0 +1,201 @@
+"""Tick files of every form, a few lines each; and whole recorded days."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shared_data import shared
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.feeds.tickfile import day_in, parse_lines, read_ticks, symbol_in
+
+MAY_8_MS = 1_399_507_200_000  # 2014-05-08 00:00 UTC
+OANDA = "lean_oanda_eurusd_20140508_ticks.csv"
+
+
+def ticks(text, name=OANDA, **options):
+    return list(parse_lines(text.splitlines(keepends=True), name, **options))
+
+
+def test_ms_since_midnight_count_from_the_day_in_the_file_name():
+    assert ticks("8715,1.39101,1.39114\n15681,1.39102,1.39116") == [
+        Tick("EURUSD", 1.39101, 1.39114, MAY_8_MS + 8715, "file"),
+        Tick("EURUSD", 1.39102, 1.39116, MAY_8_MS + 15681, "file"),
+    ]
+
+
+def test_fractions_of_a_millisecond_are_cut_off():
+    lines = "42.4312,1290.33,1290.66\n43,1290.31,1290.66\n44.999,1290.3,1290.7"
+    assert [tick.timestamp - MAY_8_MS for tick in ticks(lines)] == [42, 43, 44]
+
+
+def test_a_day_that_is_given_wins_over_the_names_and_without_any_it_is_1970():
+    assert ticks("5,1,2", day=date(2014, 5, 9))[0].timestamp == MAY_8_MS + 86_400_000 + 5
+    assert ticks("5,1,2", "eurusd.csv")[0].timestamp == 5
+
+
+def test_fxcm_days_run_on_utc_minus_five_unless_told_otherwise():
+    name = "lean_fxcm_eurusd_20140508_ticks.csv"
+    assert ticks("17007,1,2", name)[0].timestamp == MAY_8_MS + 5 * 3_600_000 + 17007
+    assert ticks("17007,1,2", name, clock_h=0.0)[0].timestamp == MAY_8_MS + 17007
+    assert ticks("17007,1,2", clock_h=5.75)[0].timestamp == MAY_8_MS - 20_700_000 + 17007
+
+
+def test_iso_times_come_with_a_header_and_an_offset():
+    text = "timestamp,bid,ask\n2013-01-01 22:00:00.295000+00:00,86.655,86.728\n2013-01-01T22:00:01Z,86.6,86.7\n"
+    assert ticks(text, "nautilus_truefx_usdjpy_ticks.csv") == [
+        Tick("USDJPY", 86.655, 86.728, 1_357_077_600_295, "file"),
+        Tick("USDJPY", 86.6, 86.7, 1_357_077_601_000, "file"),
+    ]
+    assert ticks("2013-01-01 22:00:00,1,2\n2013-01-02 03:45:00+05:45,1,2")[0].timestamp == 1_357_077_600_000
+
+
+def test_histdata_times_are_eastern_standard_time_the_whole_year():
+    text = "20200101 170000123,1.12120,1.12165,0\n20200701 235959999,1.1,1.2,0\n"
+    assert ticks(text, "nautilus_histdata_eurusd_20200101_ticks.csv") == [
+        Tick("EURUSD", 1.1212, 1.12165, 1_577_916_000_123, "file"),
+        Tick("EURUSD", 1.1, 1.2, 1_593_665_999_999, "file"),
+    ]
+
+
+def test_nanoseconds_and_further_columns_of_a_nautilus_export():
+    text = "ts_event_ns,bid,ask,bid_size,ask_size\n1701388800123456789,37715.5,37715.6,11.1,0.5\n"
+    assert ticks(text, "nautilus_binance_btcusdt_perp_20231201_quotes.csv") == [
+        Tick("BTCUSDT", 37715.5, 37715.6, 1_701_388_800_123, "file")
+    ]
+
+
+def test_milliseconds_since_1970_are_known_by_their_length():
+    assert ticks("1701234567890,1,2")[0].timestamp == 1_701_234_567_890
+
+
+def test_symbol_and_source_can_be_given():
+    assert ticks("5,1,2", "x.csv", symbol="xau/usd", source="oanda") == [Tick("XAUUSD", 1.0, 2.0, 5, "oanda")]
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        (OANDA, "EURUSD"),
+        ("nautilus_truefx_usdjpy_ticks.csv", "USDJPY"),
+        ("lean_oanda_xauusd_20140508_ticks.csv", "XAUUSD"),
+        ("BTCUSDT-bookTicker-2023-12-01.csv", "BTCUSDT"),
+        ("eurusd.csv", "EURUSD"),
+    ],
+)
+def test_the_pair_in_a_file_name_is_the_symbol(name, symbol):
+    assert symbol_in(name) == symbol
+
+
+@pytest.mark.parametrize(("name", "seen"), [("ticks_20140508.csv", "no pair"), ("eurusd_usdjpy.csv", "EURUSD, USDJPY")])
+def test_a_name_without_one_pair_asks_for_the_symbol(name, seen):
+    with pytest.raises(FeedError, match=f"{seen}: give the symbol with --symbol"):
+        ticks("5,1,2", name)
+
+
+def test_eight_digits_that_are_no_date_are_passed_over():
+    assert day_in("run_99999999_20140508.csv") == date(2014, 5, 8)
+    assert day_in("run_123456789.csv") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("9,1.1", "2 columns in '9,1.1'"),
+        ("9,1.1,", "ask is ''"),
+        ("9,nan,1.2", "bid is 'nan'"),
+        ("9,-1.1,1.2", "bid is '-1.1'"),
+        ("-9,1.1,1.2", "time is '-9', not of the form"),
+        ("86400000,1.1,1.2", "time is '86400000'"),
+        ("9.x,1.1,1.2", r"time is '9\.x'"),
+        ("\ufffd\ufffd", "columns"),
+        ("timestamp,bid,ask", "bid is 'bid'|time is 'timestamp'"),
+    ],
+)
+def test_a_bad_line_is_named_with_file_number_and_what_was_seen(line, said):
+    text = f"5,1,2\n\n{line}\n6,3,4\n"
+    with pytest.raises(FeedError, match=f"{OANDA} line 3: .*({said})"):
+        ticks(text)
+
+
+def test_a_caller_may_count_bad_lines_and_go_on():
+    errors = []
+    assert [tick.bid for tick in ticks("5,1,2\n?\n6,0,2\n7,3,4", on_error=errors.append)] == [1.0, 3.0]
+    assert [str(error).split(": ")[0] for error in errors] == [f"{OANDA} line 2", f"{OANDA} line 3"]
+
+
+def test_the_form_is_found_behind_a_few_bad_lines_but_not_for_ever():
+    errors = []
+    assert len(ticks("junk,1,2\n" * 5 + "5,1,2", on_error=errors.append)) == 1
+    assert len(errors) == 5
+    with pytest.raises(FeedError, match="line 20: time is 'junk', a form that is not known"):
+        ticks("junk,1,2\n" * 50, on_error=errors.append)
+
+
+def test_one_file_has_one_form():
+    with pytest.raises(FeedError, match="line 2: time is '20140508 000000001', not of the form of the lines before"):
+        ticks("5,1,2\n20140508 000000001,1,2")
+
+
+@pytest.mark.parametrize("line", ["20140532 000000001,1,2", "20140508 240000000,1,2", "20140508 000060000,1,2"])
+def test_histdata_times_must_exist(line):
+    with pytest.raises(FeedError, match="line 2: time is"):
+        ticks(f"20140508 000000001,1,2\n{line}")
+
+
+def test_a_file_is_read_lazily_and_closed(tmp_path):
+    path = tmp_path / "eurusd_20140508.csv"
+    path.write_bytes(b"\xef\xbb\xbf5,1,2\r\n6,3,4\r\n\xff\xfe,1,2\r\n")
+    lazily = read_ticks(path, source="test")
+    assert next(lazily) == Tick("EURUSD", 1.0, 2.0, MAY_8_MS + 5, "test")
+    assert next(lazily).bid == 3.0
+    with pytest.raises(FeedError, match=r"eurusd_20140508\.csv line 3"):
+        next(lazily)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FeedError, match=r"eurusd\.csv cannot be opened: No such file"):
+        next(read_ticks(tmp_path / "eurusd.csv"))
+
+
+@given(st.text())
+def test_any_text_gives_ticks_or_feed_errors(text):
+    errors = []
+    try:
+        ticks(text, on_error=errors.append)
+    except FeedError as error:
+        errors.append(error)
+    assert all(isinstance(error, FeedError) for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "first", "last"),
+    [
+        (
+            *(OANDA, 87_833),
+            Tick("EURUSD", 1.39101, 1.39114, MAY_8_MS + 8_715, "file"),
+            Tick("EURUSD", 1.38422, 1.38431, MAY_8_MS + 86_389_008, "file"),
+        ),
+        (
+            *("nautilus_truefx_usdjpy_ticks.csv", 1_000),
+            Tick("USDJPY", 86.655, 86.728, 1_357_077_600_295, "file"),
+            Tick("USDJPY", 86.836, 86.854, 1_357_079_713_494, "file"),
+        ),
+    ],
+)
+def test_a_recorded_file_is_parsed_exactly(name, count, first, last):
+    path = shared(f"data/ticks/{name}")
+    parsed = list(read_ticks(path))
+    assert (len(parsed), parsed[0], parsed[-1]) == (count, first, last)
+    texts = [line.split(",") for line in path.read_text().splitlines() if line[0].isdigit()]
+    assert [(tick.bid, tick.ask) for tick in parsed] == [(float(text[1]), float(text[2])) for text in texts]
+
+
+def test_prices_of_a_recorded_day_add_up_as_decimals():
+    path = shared(f"data/ticks/{OANDA}")
+    total = sum((Decimal(str(tick.ask)) - Decimal(str(tick.bid)) for tick in read_ticks(path)), Decimal(0))
+    texts = (line.split(",") for line in path.read_text().splitlines())
+    assert total == sum((Decimal(ask) - Decimal(bid) for _, bid, ask in texts), Decimal(0))

@@ -1,0 +1,138 @@
+"""Who is let in: the exchange's decisions about one request, without a socket.
+
+A request below /api/nots needs `Authorization: Salter <decoded access token>`, a POST also the body id of the session
+of that token and of today in Nepal; else it is answered with 401. Everything unknown is 404.
+"""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from sim.nepse.exchange import Exchange, Hours, nepal_date
+from sim.nepse.routes import EMPTY, Call, find, make_routes
+from sim.nepse.tokens import SessionBook, body_id
+from sim.nepse.wasm import css_wasm
+
+PROVE, REFRESH, WASM = "/api/authenticate/prove", "/api/authenticate/refresh-token", "/assets/prod/css.wasm"
+BLOCKED = "/api/nots/security/floorsheet/"  # the real one answers everyone with 403 since spring 2026
+HTML_403 = b"<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1><hr>nginx</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)  # more of them, e.g. {"Retry-After": "2"}
+
+
+def json_reply(status: int, value: Any) -> Reply:
+    """Make an answer of a JSON value."""
+    return Reply(status, json.dumps(value, separators=(",", ":")).encode())
+
+
+def _refused(path: str, text: str) -> Reply:
+    return json_reply(401, {"status": 401, "error": "Unauthorized", "message": text, "path": path})
+
+
+class Door:
+    """Answer requests of one exchange; thread-safe.
+
+    Args:
+        seed: of companies, trades, tokens and salts.
+        token_lifetime_s: how long an access token is taken.
+        hours: see `Exchange`.
+        market_id: `id` of market-open, 0..99.
+    """
+
+    def __init__(self, *, seed: int, token_lifetime_s: float, hours: Hours, market_id: int) -> None:
+        self._routes = make_routes(Exchange(seed, hours), market_id)
+        self._market_id = market_id
+        self._book = SessionBook(seed, token_lifetime_s)
+        self._wasm = css_wasm()
+        self._lock = threading.Lock()
+
+    def answer(
+        self,
+        method: str,
+        target: str,
+        authorization: str,
+        body: bytes,
+        *,
+        now: float,
+        now_s: float,
+    ) -> Reply:
+        """Answer one request.
+
+        Args:
+            method: e.g. "GET".
+            target: path and query as sent.
+            authorization: the header of this name, "" if there is none.
+            body: as sent.
+            now: monotonic seconds, for the age of tokens.
+            now_s: the exchange's clock, seconds since 1970 UTC.
+        """
+        parts = urlsplit(target)
+        if (method, parts.path) == ("GET", PROVE):
+            with self._lock:
+                return json_reply(200, self._book.prove(now, int(now_s * 1000)))
+        if (method, parts.path) == ("POST", REFRESH):
+            return self._refresh(body, now, now_s)
+        if (method, parts.path) == ("GET", WASM):
+            return Reply(200, self._wasm, "application/wasm")
+        if method == "POST" and parts.path.startswith(BLOCKED):
+            return Reply(403, HTML_403, "text/html")
+        return self._resource(method, parts.path, dict(parse_qsl(parts.query)), authorization, body, now=now, now_s=now_s)
+
+    def forget_sessions(self) -> None:
+        """Take no token any more, as after a restart of the exchange."""
+        with self._lock:
+            self._book.forget_all()
+
+    def _refresh(self, body: bytes, now: float, now_s: float) -> Reply:
+        token = _field(body, "refreshToken")
+        with self._lock:
+            session = self._book.refresh(token, now, int(now_s * 1000)) if isinstance(token, str) else None
+        return _refused(REFRESH, "refresh token not accepted") if session is None else json_reply(200, session)
+
+    def _resource(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        authorization: str,
+        body: bytes,
+        *,
+        now: float,
+        now_s: float,
+    ) -> Reply:
+        found = find(self._routes, method, path)
+        if found is None:
+            return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
+        route, number, word = found
+        scheme, _, token = authorization.partition(" ")
+        with self._lock:
+            grant = self._book.grant_of(token, now) if scheme == "Salter" else None
+        if grant is None:
+            return _refused(path, "UNAUTHORIZED ACCESS")
+        if route.formula is not None:
+            sent, day = _field(body, "id"), nepal_date(now_s).day
+            if sent != body_id(route.formula, self._market_id, grant.salts, day) or isinstance(sent, bool):
+                return _refused(path, "body id not accepted")
+        value = route.give(Call(number, word, query, now_s))
+        if value is None:
+            return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
+        return Reply(200, b"") if value is EMPTY else json_reply(200, value)
+
+
+def _field(body: bytes, key: str) -> Any:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value.get(key) if isinstance(value, dict) else None

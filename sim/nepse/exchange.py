@@ -1,0 +1,222 @@
+"""The simulated market: one list of trades a day, from which every price, total and index follows.
+
+Pure: the same seed, day and time give the same answer, whoever asks and how often. What a reader adds up (a floor
+sheet) therefore agrees with what the exchange tells as a total.
+"""
+
+import math
+import random
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Literal
+
+from sim.nepse.listing import FIRST_VALUES, MAIN_INDICES, SECTORS, Company, make_companies
+
+Hours = Literal["open", "closed", "clock"]
+
+NEPAL_S = 20_700  # UTC+05:45
+DAY_S = 86_400
+OPENS_S, CLOSES_S = 11 * 3600, 15 * 3600  # of the Nepal day
+PRE_OPENS_S, PRE_CLOSES_S = 10 * 3600 + 1800, 10 * 3600 + 2700
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One contract of the floor sheet."""
+
+    number: int  # contract id
+    company: Company
+    buyer: int  # broker numbers
+    seller: int
+    quantity: int
+    rate: float  # rupees
+    time_s: float  # since 1970 UTC
+
+
+@dataclass(slots=True)
+class Quote:
+    """What the trades of a day made of one company."""
+
+    company: Company
+    previous: float  # close of the session before
+    open: float = 0.0
+    high: float = 0.0
+    low: float = math.inf
+    last: float = 0.0
+    last_quantity: int = 0
+    quantity: int = 0
+    value: float = 0.0
+    trades: int = 0
+    time_s: float = 0.0
+
+    def add(self, trade: Trade) -> None:
+        """Count one more trade."""
+        self.open = self.open or trade.rate
+        self.high, self.low = max(self.high, trade.rate), min(self.low, trade.rate)
+        self.last, self.last_quantity, self.time_s = trade.rate, trade.quantity, trade.time_s
+        self.quantity += trade.quantity
+        self.value += trade.quantity * trade.rate
+        self.trades += 1
+
+    @property
+    def change(self) -> float:
+        """Rupees since the previous close."""
+        return round(self.last - self.previous, 2)
+
+    @property
+    def change_percent(self) -> float:
+        """Percent since the previous close."""
+        return round(100 * (self.last - self.previous) / self.previous, 2)
+
+
+class Exchange:
+    """A market of made-up companies.
+
+    Args:
+        seed: of companies and trades.
+        hours: "open" and "closed" hold at any time, so that a demo never waits for 11:00 in Nepal; "clock" follows the
+            real sessions, Monday to Friday.
+        companies: how many.
+        trades_per_day: how many contracts a whole day has, at least one for each company.
+    """
+
+    def __init__(self, seed: int, hours: Hours = "open", companies: int = 80, trades_per_day: int = 8640) -> None:
+        self.companies = make_companies(seed, companies)
+        self.by_id = {company.id: company for company in self.companies}
+        self._seed = seed
+        self._hours = hours
+        self._count = max(trades_per_day, companies)
+        self._trades_of = lru_cache(maxsize=2)(self._make_trades)
+        self._quotes_at = lru_cache(maxsize=4)(self._add_up)
+
+    def state(self, now_s: float) -> str:
+        """Give market-open's word: "OPEN", "CLOSE", "Pre Open" or "Pre Open CLOSE"."""
+        if self._hours != "clock":
+            return "OPEN" if self._hours == "open" else "CLOSE"
+        second = (now_s + NEPAL_S) % DAY_S
+        if nepal_date(now_s).weekday() > 4:
+            return "CLOSE"
+        if OPENS_S <= second < CLOSES_S:
+            return "OPEN"
+        if PRE_OPENS_S <= second < OPENS_S:
+            return "Pre Open" if second < PRE_CLOSES_S else "Pre Open CLOSE"
+        return "CLOSE"
+
+    def session_day(self, now_s: float) -> date:
+        """Give the day whose trades are told: today, or the last day that has had a session."""
+        day = nepal_date(now_s)
+        if self._hours == "open":
+            return day
+        begins_s = OPENS_S if self._hours == "clock" else CLOSES_S
+        if (now_s + NEPAL_S) % DAY_S < begins_s:
+            day -= timedelta(days=1)
+        while day.weekday() > 4:
+            day -= timedelta(days=1)
+        return day
+
+    def session_times(self, day: date) -> tuple[float, float]:
+        """Give begin and end of a day's session, seconds since 1970 UTC."""
+        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() - NEPAL_S
+        if self._hours == "open":
+            return midnight, midnight + DAY_S
+        return midnight + OPENS_S, midnight + CLOSES_S
+
+    def as_of(self, now_s: float) -> float:
+        """Give the time of the newest facts, seconds since 1970 UTC: now, or the end of the last session."""
+        return min(now_s, self.session_times(self.session_day(now_s))[1])
+
+    def trades(self, now_s: float) -> tuple[Trade, ...]:
+        """Give the session's trades until now, oldest first."""
+        trades, times = self._trades_of(self.session_day(now_s))
+        return trades[: self._visible(times, now_s)]
+
+    def quotes(self, now_s: float) -> dict[int, Quote]:
+        """Give each company's quote, by security id; do not change them."""
+        day = self.session_day(now_s)
+        return self._quotes_at(day, self._visible(self._trades_of(day)[1], now_s))
+
+    def close_of(self, company: Company, day: date) -> float:
+        """Give the price at which a company ended a day: a slow wave and a daily step around its first price."""
+        number = day.toordinal()
+        step = random.Random(f"{self._seed} {company.id} {number}").gauss(0, 0.012)
+        wave = 0.15 * math.sin((number + company.id) / 61)
+        return round(company.first_price * math.exp(wave + step), 1)
+
+    def value_of(self, index_id: int, prices: dict[int, float]) -> float:
+        """Give an index: its companies' worth, against their worth at first prices.
+
+        Args:
+            index_id: a key of SUB_INDICES or MAIN_INDICES.
+            prices: rupees by security id, of all companies.
+        """
+        worth = sum(prices[company.id] * company.shares for company in self.members_of(index_id))
+        return round(worth * self.scale_of(index_id), 2)
+
+    def members_of(self, index_id: int) -> list[Company]:
+        """Give the companies of an index; a main index has all."""
+        if index_id in MAIN_INDICES:
+            return list(self.companies)
+        return [company for company in self.companies if SECTORS[company.sector][1] == index_id]
+
+    def scale_of(self, index_id: int) -> float:
+        """Give points per rupee of worth; 0 for an index without companies."""
+        first = sum(company.first_price * company.shares for company in self.members_of(index_id))
+        return FIRST_VALUES.get(index_id, 1000.0) / first if first else 0.0
+
+    def _visible(self, times: list[float], now_s: float) -> int:
+        return bisect_right(times, now_s)
+
+    def _add_up(self, day: date, count: int) -> dict[int, Quote]:
+        before = previous_session(day)
+        quotes = {company.id: Quote(company, self.close_of(company, before)) for company in self.companies}
+        for trade in self._trades_of(day)[0][:count]:
+            quotes[trade.company.id].add(trade)
+        return quotes
+
+    def _make_trades(self, day: date) -> tuple[tuple[Trade, ...], list[float]]:
+        trades = tuple(self._day(day))
+        return trades, [trade.time_s for trade in trades]
+
+    def _day(self, day: date) -> Iterator[Trade]:
+        chance = random.Random(f"{self._seed} {day.isoformat()}")
+        begin, end = self.session_times(day)
+        before = previous_session(day)
+        ends = {company.id: (self.close_of(company, before), self.close_of(company, day)) for company in self.companies}
+        # every company trades once at the opening, so there is no moment without a price
+        moments = [0.0] * len(self.companies) + sorted(chance.random() for _ in range(self._count - len(self.companies)))
+        first_number = int(day.strftime("%Y%m%d")) * 10**8
+        for place, part in enumerate(moments):
+            opening = place < len(self.companies)
+            company = self.companies[place] if opening else chance.choice(self.companies)
+            first, last = ends[company.id]
+            noise = chance.gauss(0, 0.006) * math.sqrt(part * (1 - part))
+            yield Trade(
+                number=first_number + place + 1,
+                company=company,
+                buyer=chance.randint(1, 90),
+                seller=chance.randint(1, 90),
+                quantity=10 * chance.randint(1, 60),
+                rate=round((first + (last - first) * part) * (1 + noise), 1),
+                time_s=round(begin + (end - begin) * part, 6),
+            )
+
+
+def nepal_date(now_s: float) -> date:
+    """Give the date in Nepal."""
+    return datetime.fromtimestamp(now_s + NEPAL_S, tz=UTC).date()
+
+
+def nepal_text(time_s: float, separator: str = "T") -> str:
+    """Write a time as the exchange does: Nepal's, without zone, with a fraction only where there is one."""
+    return datetime.fromtimestamp(time_s + NEPAL_S, tz=UTC).replace(tzinfo=None).isoformat(separator)
+
+
+def previous_session(day: date) -> date:
+    """Give the weekday before."""
+    day -= timedelta(days=1)
+    while day.weekday() > 4:
+        day -= timedelta(days=1)
+    return day

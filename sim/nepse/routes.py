@@ -1,0 +1,137 @@
+"""Which path of the exchange's interface gives what, and which body id it wants: a table."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sim.nepse.exchange import Exchange
+from sim.nepse.listing import MAIN_INDICES, SUB_INDICES
+from sim.nepse.market import Market
+from sim.nepse.pages import page_of
+from sim.nepse.papers import Papers
+
+EMPTY = object()  # 200 without a body, as market depth answers when closed
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that has been let in."""
+
+    number: int  # the id in the path, 0 if there is none
+    word: str  # the word in the path, "" if there is none
+    query: Mapping[str, str]
+    now_s: float  # the exchange's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the table."""
+
+    method: str
+    pattern: re.Pattern[str]
+    formula: str | None  # of the body id: "raw", "index-graph", "today-price", "floor-sheet"; None for GET
+    give: Callable[[Call], Any]  # a JSON value, EMPTY, or None for "no such thing"
+
+
+def make_routes(exchange: Exchange, market_id: int) -> tuple[Route, ...]:
+    """Make the table for one exchange; a path below /api/nots matches one row at most."""
+    market, papers = Market(exchange, market_id), Papers(exchange)
+    return (*_reads(exchange, market, papers), *_posts(market, papers))
+
+
+def _get(path: str, give: Callable[[Call], Any]) -> Route:
+    return Route("GET", re.compile(f"/api/nots{path}/?"), None, give)
+
+
+def _post(path: str, formula: str, give: Callable[[Call], Any]) -> Route:
+    return Route("POST", re.compile(f"/api/nots{path}/?"), formula, give)
+
+
+def _all(call: Call) -> bool:
+    return call.query.get("all", "true") != "false"
+
+
+def _page(rows: list[dict[str, Any]] | None, call: Call) -> dict[str, Any] | None:
+    return None if rows is None else page_of(rows, call.query)
+
+
+def _known_index(call: Call, default: int = 58) -> int | None:
+    text = call.query.get("indexCode", str(default))
+    index_id = call.number or (int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0)
+    return index_id if index_id in SUB_INDICES or index_id in MAIN_INDICES else None
+
+
+def _reads(exchange: Exchange, market: Market, papers: Papers) -> tuple[Route, ...]:
+    def depth(call: Call) -> Any:
+        return papers.depth(call.number, call.now_s) if exchange.state(call.now_s) == "OPEN" else EMPTY
+
+    def index_history(call: Call) -> Any:
+        index_id = _known_index(call)
+        return None if index_id is None else page_of(market.history(index_id, call.now_s), call.query)
+
+    number = r"/(?P<number>\d{1,9})"
+    return (
+        _get("", lambda call: market.sub_indices(call.now_s)),
+        _get("/nepse-data/market-open", lambda call: market.status(call.now_s)),
+        _get("/market-summary", lambda call: market.summary(call.now_s)),
+        _get("/lives-market", lambda call: market.live(call.now_s)),
+        _get(f"/securityDailyTradeStat{number}", lambda call: market.ticker(call.now_s)),
+        _get(r"/top-ten/(?P<word>[a-z-]+)", lambda call: market.top(call.word, call.now_s, everything=_all(call))),
+        _get("/nepse-data/supplydemand", lambda call: market.supply_demand(call.now_s, everything=_all(call))),
+        _get("/nepse-index", lambda call: market.indices(call.now_s)),
+        _get("/index", lambda _: market.index_directory()),
+        _get(f"/index/history{number}", index_history),
+        _get("/security", lambda _: papers.security_list()),
+        _get("/company/list", lambda _: papers.company_list()),
+        _get(f"/security{number}", lambda call: papers.short_detail(call.number, call.now_s)),
+        _get(f"/nepse-data/marketdepth(-ol)?{number}", depth),
+        _get(
+            f"/market/(history/security|security/price){number}",
+            lambda call: _page(papers.history(call.number, call.now_s), call),
+        ),
+        _get("/holiday/list", lambda call: papers.holidays(call.now_s)),
+    )
+
+
+def _posts(market: Market, papers: Papers) -> tuple[Route, ...]:
+    def index_graph(call: Call) -> Any:
+        index_id = _known_index(call)
+        return None if index_id is None else market.graph(index_id, call.now_s)
+
+    def oldest_first(call: Call) -> Any:
+        rows = papers.history(call.number, call.now_s)
+        return None if rows is None else rows[::-1]
+
+    number = r"/(?P<number>\d{1,9})"
+    return (
+        _post(f"/graph/index(?:{number})?", "index-graph", index_graph),
+        _post(
+            "/nepse-data/today-price",
+            "today-price",
+            lambda call: page_of(papers.today_price(call.query, call.now_s), call.query),
+        ),
+        _post("/nepse-data/todays-price", "today-price", lambda call: papers.today_price(call.query, call.now_s)),
+        _post("/nepse-data/floorsheet", "floor-sheet", lambda call: papers.floor_sheet(call.query, call.now_s)),
+        _post(f"/security{number}", "raw", lambda call: papers.detail(call.number, call.now_s)),
+        _post(f"/market/graphdata/daily{number}", "raw", lambda call: papers.intraday(call.number, call.now_s)),
+        _post(f"/market/graphdata{number}", "raw", oldest_first),
+    )
+
+
+def find(routes: tuple[Route, ...], method: str, path: str) -> tuple[Route, int, str] | None:
+    """Find the row of a request.
+
+    Args:
+        routes: of `make_routes`.
+        method: "GET" or "POST".
+        path: without its query.
+    Returns:
+        the row, the id and the word in the path; None if there is no such path.
+    """
+    for route in routes:
+        match = route.pattern.fullmatch(path) if route.method == method else None
+        if match is not None:
+            groups = match.groupdict()
+            return route, int(groups.get("number") or 0), groups.get("word") or ""
+    return None

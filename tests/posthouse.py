@@ -1,0 +1,118 @@
+"""A real broker and its neighbours: real processes, on free ports and ipc, in a short temporary folder."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bus import config
+from clients.client import BusClient
+from clients.subscriber import Subscriber
+
+ROOT = Path(__file__).resolve().parents[1]
+STARTS_WITHIN_S = 20
+
+
+def free_ports(count):
+    """Find ports that are free now."""
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
+
+
+class PostHouse:
+    """One home folder, its settings, and every process started in it; all are ended by their ids.
+
+    Args:
+        settings: further settings, `{"task.hard_s": 2}`.
+    """
+
+    def __init__(self, **settings):
+        self.home = Path(tempfile.mkdtemp(prefix="hulak-", dir="/tmp"))  # a socket's path has 107 bytes at most
+        ports = free_ports(4)
+        self.addresses = {
+            name: f"tcp://127.0.0.1:{port}"
+            for name, port in zip(("collector", "publisher", "frontend", "backend"), ports, strict=True)
+        }
+        told = {**{f"broker.{name}": value for name, value in self.addresses.items()}, **settings}
+        self.variables = {
+            "HULAK_HOME": str(self.home),
+            **{f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in told.items()},
+        }
+        sections = {}
+        for name, value in told.items():
+            section, _, setting = name.partition(".")
+            sections.setdefault(section, {})[setting] = value
+        self.settings = config.load(self.home, ROOT / "etc" / "hulak.toml", sections)
+        self.processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait(10)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None and not pipe.closed:
+                    pipe.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def start(self, *words, out=None, err=None, **variables):
+        """Start `python WORDS`; its standard error goes to a file in the home folder unless `err` says otherwise."""
+        environment = {**os.environ, **self.variables, **{name: str(value) for name, value in variables.items()}}
+        log = self.home / f"{len(self.processes):03d}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, *map(str, words)], env=environment, cwd=ROOT, stdout=out or file, stderr=err or file
+            )
+        process.log = log
+        self.processes.append(process)
+        return process
+
+    def hulak(self, *words, **how):
+        """Start a command of the command line."""
+        return self.start("-m", "hulak", *words, **how)
+
+    def start_broker(self):
+        """Start a broker and wait until it answers."""
+        broker = self.start("-m", "bus")
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        with self.client() as client:
+            while True:
+                with contextlib.suppress(config.ConfigError):
+                    answer = client.call("hulak.ping", timeout_s=max(0.1, deadline - time.monotonic()))
+                    assert answer["pid"] == broker.pid, broker.log.read_text()
+                    return broker
+
+    def client(self):
+        """Connect a client."""
+        return BusClient(self.settings, self.home)
+
+    def subscriber(self, *prefixes):
+        """Connect a subscriber and wait until its subscriptions are in place."""
+        subscriber = Subscriber(self.settings, self.home, prefixes, timeout_s=STARTS_WITHIN_S)
+        assert subscriber.wait_until_subscribed(STARTS_WITHIN_S)
+        return subscriber
+
+    def stats(self):
+        """Ask the broker for its statistics."""
+        with self.client() as client:
+            return client.call("hulak.stats", timeout_s=5)
+
+
+def lines_of(process):
+    """Read JSON lines from a process's standard output."""
+    for line in process.stdout:
+        yield json.loads(line)

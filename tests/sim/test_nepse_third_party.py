@@ -1,0 +1,130 @@
+"""A NEPSE client that is not ours (nepsepy) works against the simulated exchange, with its own decoder and formulas."""
+
+import time
+
+import pytest
+
+from sim.nepse.exchange import nepal_date
+from sim.nepse.server import serve
+from sim.nepse.tokens import body_id
+
+nepsepy = pytest.importorskip("nepsepy", reason="the third party's client is in the extra 'test'")
+
+
+class Hand:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def telling_market():
+    """Find a market id for which prices and floor sheet want different body ids today (raw id ending in 4)."""
+    day = nepal_date(time.time()).day
+    return next(market for market in range(100) if body_id("raw", market, (), day) % 10 == 4)
+
+
+@pytest.fixture(scope="module", params=[lambda: 80, telling_market], ids=["market 80", "a telling market"])
+def exchange(request):
+    hand = Hand()
+    with serve(seed=9, clock=hand, market_id=request.param()) as running:
+        running.hand = hand
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(exchange):
+    with nepsepy.NepseClient(base_url=exchange.url, min_interval=0) as made:
+        yield made
+
+
+def test_it_reads_the_market_status(client, exchange):
+    status = client.market_status()
+    assert status["isOpen"] == "OPEN"
+    assert exchange.by_path["/assets/prod/css.wasm"] == 1
+
+
+def test_it_reads_the_company_lists(client):
+    assert {"symbol": "NABIL", "id": 131}.items() <= client.companies()[0].items()
+    assert client.companies_list()[0]["companyName"] == "Nabil Bank Limited"
+
+
+def test_it_reads_the_prices_of_the_day(client):
+    page = client.today_price(page=2, size=30)
+    assert page["number"] == 1
+    assert len(page["content"]) == 30
+    assert len(client.today_price_all()) == 80
+    assert client.today_price(security_id=131)["content"][0]["symbol"] == "NABIL"
+
+
+def test_it_reads_the_floor_sheet(client):
+    sheet = client.floorsheets(page=1, size=500)
+    assert sheet["totalTrades"] == sheet["floorsheets"]["totalElements"] > 0
+    assert sheet["floorsheets"]["content"][0]["stockSymbol"]
+
+
+def test_it_reads_index_graphs(client):
+    assert client.index_intraday(58)[0] == client.index_intraday(58)[1]
+    assert client.index_range(58, "2026-04-01", "2026-04-02")
+
+
+def test_it_reads_details_and_graphs_of_a_company(client):
+    assert client.company_info(131)["security"]["symbol"] == "NABIL"
+    assert client.company_graph(131)[0]["closePrice"] > 0
+    assert client.company_graph_intraday(131)
+    assert client.security_detail(131)["securityData"]["id"] == 131
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "market_summary",
+        "ticker",
+        "live_market",
+        "nepse_indices",
+        "sub_indices",
+        "indices_list",
+        "index_history",
+        "top_gainers",
+        "top_losers",
+        "top_turnover",
+        "top_traded_shares",
+        "top_transactions",
+        "top_active",
+        "supply_demand",
+    ],
+)
+def test_it_reads_the_market_wide_lists(client, call):
+    assert getattr(client, call)()
+
+
+def test_it_reads_depth_and_history_of_a_company(client):
+    assert client.market_depth(131)["totalBuyQty"] > 0
+    assert client.odd_lot_depth(131)["totalSellQty"] > 0
+    assert client.security_price_history(131)["content"]
+    assert client.stock_trading_history(131, size=500)["totalElements"] == 240
+
+
+def test_its_expired_token_is_refreshed_and_its_body_id_made_with_the_new_salts(client, exchange):
+    client.market_status()
+    before = exchange.counts
+    exchange.hand.now += 61.0
+    assert client.floorsheets(size=5)
+    made = exchange.counts - before
+    assert made == {
+        ("/api/nots/nepse-data/floorsheet", 401): 1,
+        ("/api/authenticate/refresh-token", 200): 1,
+        ("/api/nots/nepse-data/floorsheet", 200): 1,
+    }
+
+
+def test_it_opens_a_new_session_after_a_restart_of_the_exchange(client, exchange):
+    client.market_status()
+    exchange.forget_sessions()
+    assert client.index_intraday(58)
+
+
+def test_the_company_floor_sheet_is_blocked_as_it_is_in_the_wild(client):
+    with pytest.raises(nepsepy.exceptions.AuthExpiredError, match="403"):
+        client.security_floorsheet(131)

@@ -1,0 +1,35 @@
+"""A worker of a service `sleepy`, and a caller of it, each as a process of its own.
+
+`python -m sleepy_worker` serves; `python -m sleepy_worker call SECONDS` calls `sleep` and prints the answer.
+"""
+
+import sys
+import time
+
+from bus import config, daemon, log
+from clients.client import BusClient
+from workers.worker import Worker, make_session
+
+
+def sleep(args):
+    """Sleep as long as asked."""
+    time.sleep(args["seconds"])
+    return f"slept {args['seconds']}"
+
+
+def main():
+    """Serve or call."""
+    home = config.default_home()
+    settings = config.load(home)
+    if sys.argv[1:2] == ["call"]:
+        with BusClient(settings, home) as client:
+            sys.stdout.write(f"{client.call("sleepy", "sleep", {"seconds": float(sys.argv[2])}, timeout_s=60)}\n")
+        return 0
+    stop = daemon.Stop()
+    session = make_session(settings, "sleepy", 1, None)
+    logger = log.set_up(settings.log, process="worker", worker=session.name)
+    return Worker(settings, home, session, lambda: {"sleep": sleep}, stop, logger).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""The broker as a real process: strangers' bytes, its death and return, its orderly end."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+import structlog
+import zmq
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus import frames
+from bus.broker import Broker
+from bus.daemon import make_home
+from bus.messages import Request, Tick
+
+pytestmark = pytest.mark.system
+MEGABYTE = b"\x93" * (1 << 20)
+
+
+@pytest.fixture
+def house():
+    with PostHouse() as house:
+        yield house
+
+
+@pytest.fixture
+def context():
+    context = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+def strangers_messages(seed):
+    """Draw random frames, wrong counts of frames, near misses and a frame of one megabyte."""
+    draw = random.Random(seed)
+    good = frames.encode(Request(bytes(16), "nepse", "market-status"))
+    tick = frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", 1.0, 1.1, 1, "x")))
+    yield [MEGABYTE]
+    yield [b""]
+    yield [b"", b""]
+    yield [b""] * 20
+    yield [good, good]
+    yield [b"", good, b""]
+    yield [b"tick.EURUSD\0"]
+    yield [tick[:-1]]
+    yield [tick + b"\x01"]
+    yield [b"stats" + tick[11:]]
+    for _ in range(200):
+        cut = draw.randrange(len(good))
+        yield [good[:cut] + draw.randbytes(draw.randrange(1, 20)) + good[cut + 1 :]]
+        yield [draw.randbytes(draw.randrange(1, 200)) for _ in range(draw.randrange(1, 5))]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("collector", zmq.PUB), ("publisher", zmq.XSUB), ("frontend", zmq.DEALER), ("backend", zmq.DEALER)],
+)
+def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(house, context, name, kind):
+    broker = house.start_broker()
+    subscriber = house.subscriber("tick.GBPUSD")
+    stranger = context.socket(kind)
+    stranger.sndhwm = 100_000
+    stranger.connect(house.addresses[name])
+    feed = context.socket(zmq.PUB)
+    feed.connect(house.addresses["collector"])
+
+    def refused():
+        return house.stats()["rejected"].get(name, {})
+
+    def knocks():
+        stranger.send(b"?" + b"x" * 40)  # until the connection stands: what a PUB sends before that is dropped
+        return refused()
+
+    eventually(knocks, within_s=10)
+    before = sum(refused().values())
+    for message in strangers_messages(seed=7):
+        stranger.send_multipart(message)
+    eventually(lambda: sum(refused().values()) >= before + 200, within_s=20)
+    if name != "backend":
+        eventually(lambda: "TOO_LARGE" in refused() or "BAD_FRAME" in refused() or "BAD_KIND" in refused(), within_s=5)
+
+    def a_tick_arrives():
+        feed.send(frames.feed_frame("GBPUSD", 0, 1, 1, frames.pack_tick(Tick("GBPUSD", 1.25, 1.26, 5, "x"))))
+        return subscriber.poll(0.1)
+
+    event = eventually(a_tick_arrives, within_s=10)
+    assert event.body["bid"] == 1.25
+    assert broker.poll() is None
+    subscriber.close()
+
+
+def test_bytes_that_are_no_zmtp_are_shut_out_and_the_broker_goes_on(house):
+    broker = house.start_broker()
+    for address in house.addresses.values():
+        host, port = address.removeprefix("tcp://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as raw:
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + os.urandom(500))
+    assert house.stats()["broker"]["pid"] == broker.pid
+
+
+class NeverStops:
+    """What the broker asks of a `Stop`, without signals."""
+
+    def __init__(self):
+        self.asked = False
+        self.reader, self.writer = socket.socketpair()
+
+    def drain(self):
+        """Nothing ever comes."""
+
+
+@pytest.mark.parametrize("strangers_first", [True, False])
+def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every_message(house, context, strangers_first):
+    """libzmq pairs events with subscribers by their place in a queue, which bytes that are no event shift."""
+    make_home(house.home)
+    broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
+    address = house.addresses["publisher"]
+    listeners = {}
+
+    def connect(symbol):
+        listener = context.socket(zmq.SUB)
+        listener.subscribe(frames.tick_topic(symbol) + b"\0")
+        monitor = listener.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        listener.connect(address)
+        assert monitor.poll(5000)
+        listeners[symbol] = listener
+
+    def knock():
+        stranger = context.socket(zmq.XSUB)
+        monitor = stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        stranger.connect(address)
+        assert monitor.poll(5000)
+        stranger.send(b"no subscription")
+
+    # The broker's loop does not run meanwhile, so that all of it lies in one batch.
+    for turn in [knock, lambda: connect("EURUSD")] if strangers_first else [lambda: connect("EURUSD"), knock]:
+        turn()
+    connect("USDJPY")
+    connect("GBPUSD")
+    missing = set(listeners)
+
+    def each_has_got_its_own():
+        broker._turn(time.monotonic() + 0.02)
+        for symbol in listeners:
+            body = frames.pack_tick(Tick(symbol, 1.25, 1.26, 5, "x"))
+            for message in broker.bus.turn([frames.feed_frame(symbol, 0, 1, 1, body)], 0.0, 1):
+                broker._publish(message)
+        for symbol, listener in listeners.items():
+            while listener.poll(10):
+                assert frames.decode_publication(listener.recv()).topic == f"tick.{symbol}"
+                missing.discard(symbol)
+        return not missing
+
+    try:
+        eventually(each_has_got_its_own, within_s=15)
+        assert broker.bus.rejects.counts["publisher"]["BAD_FRAME"] == 1
+    finally:
+        broker.context.destroy(linger=0)
+
+
+def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house, context):
+    broker = house.start_broker()
+    worker = context.socket(zmq.DEALER)
+    worker.connect(house.addresses["backend"])
+    worker.send(bytes.fromhex("5995a5") + b"slowe\xa1w\x01\x90\x80")  # READY "slowe" "w" 1 [] {}
+    client = context.socket(zmq.DEALER)
+    client.connect(house.addresses["frontend"])
+    client.send(frames.encode(Request(bytes(16), "slowe", "x")))
+    eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=5)
+    began = time.monotonic()
+    broker.send_signal(signal.SIGTERM)
+    assert broker.wait(5) == 0
+    assert time.monotonic() - began < 2.0
+    assert "Traceback" not in broker.log.read_text()
+
+
+def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(house):
+    first = house.start_broker()
+    second = house.start("-m", "bus")
+    assert second.wait(20) == 78
+    assert f"as process {first.pid}" in second.log.read_text()
+    with PostHouse(**{f"broker.{name}": value for name, value in house.addresses.items()}) as other:
+        third = other.start("-m", "bus")
+        assert third.wait(20) == 78
+        assert "is another broker running?" in third.log.read_text()
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:5551", "tcp://192.0.2.7:5551", "tcp://*:5551"])
+def test_an_address_beyond_the_loopback_is_refused_at_the_start_with_the_reason(house, address):
+    refused = house.start("-m", "bus", HULAK_BROKER__PUBLISHER=address)
+    assert refused.wait(20) == 78
+    said = refused.log.read_text()
+    assert "broker.publisher" in said
+    assert address in said
+    assert "beyond this machine" in said or "by its number" in said
+
+
+def test_a_call_outlives_the_broker_that_took_it(house):
+    """The client repeats it by its id, the worker names what it holds, the new broker brings them together."""
+    broker = house.start_broker()
+    worker = house.start("-m", "sleepy_worker", PYTHONPATH="tests")
+    caller = house.start("-m", "sleepy_worker", "call", "1.5", PYTHONPATH="tests", out=subprocess.PIPE)
+    eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=20)
+    broker.kill()
+    broker.wait()
+    house.start_broker()
+    answer, _ = caller.communicate(timeout=30)
+    assert b"slept 1.5" in answer
+    stats = house.stats()
+    assert stats["tasks"]["done"] == 1
+    assert worker.poll() is None

@@ -1,0 +1,139 @@
+"""What the NEPSE worker can do, by name; each action takes its arguments as one mapping and gives msgpack values.
+
+A body id and salts are good only with the access token of their own session, and each worker has a session of its own:
+so these actions give that token along with them.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bus.errors import TaskFailed
+from workers.nepse import tokens
+from workers.nepse.faults import Fetch, bad_answer
+from workers.nepse.http import HttpFetch, NepseSettings
+from workers.nepse.token_manager import RENEW_AFTER_S, Session, TokenManager
+
+Action = Callable[[Mapping[str, Any]], Any]
+
+SECURITY_LIST_PATH = "/api/nots/security?nonDelisted=true"
+
+
+def build_actions(settings: NepseSettings) -> Mapping[str, Action]:
+    """Make the actions of one worker; nothing is sent before the first call.
+
+    Args:
+        settings: see `NepseSettings`.
+    Returns:
+        action by name; see `NepseActions` for what each gives. All must be called from one thread.
+    Raises:
+        ConfigError: there is no such ca_file.
+    """
+    return NepseActions(HttpFetch(settings), time.monotonic).by_name()
+
+
+class NepseActions:
+    """The eight actions of this version, over one session.
+
+    Every action raises TaskFailed: BAD_ARGUMENT for an argument it does not know, else any code of `faults`, or
+    TOKEN_SCHEME.
+
+    Args:
+        fetch: sends one request.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, fetch: Fetch, clock: Callable[[], float]) -> None:
+        self._manager = TokenManager(fetch, clock)
+        self._clock = clock
+        self._symbols: dict[str, int] = {}
+        self._symbols_of = ""  # the Nepal date on which they were read
+
+    def by_name(self) -> dict[str, Action]:
+        """Give the actions under their names in the protocol."""
+        plain: dict[str, Callable[[], Any]] = {
+            "access-token": self.access_token,
+            "security-brief": self.security_brief,
+            "post-payload-id": self.post_payload_id,
+            "post-payload-id-floor-sheet": self.post_payload_id_floor_sheet,
+            "symbol-id-map": self.symbol_id_map,
+            "market-status": self._manager.market_status,
+            "market-id": self.market_id,
+            "salts": self.salts,
+        }
+        return {name: _without_arguments(name, act) for name, act in plain.items()}
+
+    def access_token(self) -> dict[str, Any]:
+        """Give a usable token.
+
+        Returns:
+            `access_token` (goes behind "Authorization: Salter"), `age_s` since it was received, `expires_in_s` until
+            this worker replaces it; the exchange was seen to take tokens some seconds longer.
+        """
+        return self._with_token(self._manager.session())
+
+    def security_brief(self) -> list[dict[str, Any]]:
+        """List the securities that are not delisted, promoter shares among them.
+
+        Returns:
+            rows as the exchange gives them: `id`, `symbol`, `securityName`, `name`, `activeStatus`.
+        """
+        rows = self._manager.get(SECURITY_LIST_PATH)
+        if not isinstance(rows, list) or not all(_is_security(row) for row in rows):
+            raise bad_answer(f"GET {SECURITY_LIST_PATH}", "something else", "a list of rows with symbol and id")
+        return rows
+
+    def post_payload_id(self) -> dict[str, Any]:
+        """Make the body id of index graphs (formula A).
+
+        Returns:
+            `payload_id` and the token it belongs to, as `access_token`; void after midnight in Nepal.
+        """
+        return self._payload_id(tokens.index_graph_id)
+
+    def post_payload_id_floor_sheet(self) -> dict[str, Any]:
+        """Make the body id of the floor sheet (formula C); else as `post_payload_id`."""
+        return self._payload_id(tokens.floor_sheet_id)
+
+    def symbol_id_map(self) -> dict[str, int]:
+        """Give the id of every symbol, e.g. {"NABIL": 131, ...}; read once a day (Nepal's), for listings change."""
+        today = tokens.nepal_date(self._manager.session().time_ms(self._clock()))
+        if self._symbols_of != today:
+            self._symbols = {row["symbol"]: row["id"] for row in self.security_brief()}
+            self._symbols_of = today
+        return dict(self._symbols)
+
+    def market_id(self) -> dict[str, Any]:
+        """Give the market's id: `market_id`, 0..99."""
+        return {"market_id": self._manager.market_id()}
+
+    def salts(self) -> dict[str, Any]:
+        """Give the session's five `salts`, salt1 first, and the token they belong to, as `access_token`."""
+        session = self._manager.session()
+        return {"salts": list(session.salts), **self._with_token(session)}
+
+    def _payload_id(self, formula: tokens.Formula) -> dict[str, Any]:
+        number, session = self._manager.body_id(formula)
+        return {"payload_id": number, **self._with_token(session)}
+
+    def _with_token(self, session: Session) -> dict[str, Any]:
+        age_s = session.age_s(self._clock())
+        return {
+            "access_token": session.access,
+            "age_s": age_s,
+            "expires_in_s": max(0.0, RENEW_AFTER_S - age_s),
+        }
+
+
+def _is_security(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("symbol"), str) and isinstance(row.get("id"), int)
+
+
+def _without_arguments(name: str, act: Callable[[], Any]) -> Action:
+    def action(arguments: Mapping[str, Any]) -> Any:
+        if arguments:
+            unknown = ", ".join(sorted(str(key) for key in arguments))
+            raise TaskFailed("BAD_ARGUMENT", f"{name} was given {unknown}, takes no arguments")
+        return act()
+
+    return action

@@ -23,7 +23,9 @@ def main():
     settings = config.load(home)
     if sys.argv[1:2] == ["call"]:
         with BusClient(settings, home) as client:
-            sys.stdout.write(f"{client.call("sleepy", "sleep", {"seconds": float(sys.argv[2])}, timeout_s=60)}\n")
+            answer = client.call("sleepy", "sleep", {"seconds": float(sys.argv[2])}, timeout_s=60)
+            sys.stdout.write(f"{answer}
+")
         return 0
     stop = daemon.Stop()
     session = make_session(settings, "sleepy", 1, None)

@@ -24,8 +24,7 @@ def main():
     if sys.argv[1:2] == ["call"]:
         with BusClient(settings, home) as client:
             answer = client.call("sleepy", "sleep", {"seconds": float(sys.argv[2])}, timeout_s=60)
-            sys.stdout.write(f"{answer}
-")
+            sys.stdout.write(f"{answer}\n")
         return 0
     stop = daemon.Stop()
     session = make_session(settings, "sleepy", 1, None)

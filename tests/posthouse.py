@@ -100,9 +100,9 @@ class PostHouse:
         """Connect a client."""
         return BusClient(self.settings, self.home)
 
-    def subscriber(self, *prefixes):
+    def subscriber(self, *prefixes, **how):
         """Connect a subscriber and wait until its subscriptions are in place."""
-        subscriber = Subscriber(self.settings, self.home, prefixes, timeout_s=STARTS_WITHIN_S)
+        subscriber = Subscriber(*prefixes, settings=self.settings, home=self.home, timeout_s=STARTS_WITHIN_S, **how)
         assert subscriber.wait_until_subscribed(STARTS_WITHIN_S)
         return subscriber
 

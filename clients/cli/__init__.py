@@ -1,0 +1,87 @@
+"""`hulak`: one file per group of commands, imported when that command runs, so that the command line answers at once."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+# Command -> where it is; in the order in which `hulak --help` lists them.
+COMMANDS = {
+    "up": "up:up",
+    "down": "up:down",
+    "status": "status:status",
+    "stats": "status:stats",
+    "ping": "status:ping",
+    "sub": "sub:sub",
+    "nepse": "nepse:nepse",
+    "broker": "broker:broker",
+    "feed": "feed:feed",
+    "feeds": "feeds:feeds",
+    "worker": "worker:worker",
+    "retire": "worker:retire",
+    "sim": "sim:sim",
+    "bench": "bench:bench",
+    "latency": "latency:latency",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for.
+
+    Args:
+        places: command name -> "module:attribute", the module within this package.
+    """
+
+    def __init__(self, *args: Any, places: dict[str, str] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.places = places or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name them in their own order, not the alphabet's."""
+        del ctx
+        return list(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        del ctx
+        place = self.places.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        return command
+
+
+def _version() -> str:
+    from bus.version import VERSION
+
+    return VERSION
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    del param
+    if value:
+        click.echo(f"hulak {_version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show the version.")
+def cli() -> None:
+    """Hulak, the post office of market data: a message bus on ZeroMQ.
+
+    \b
+    hulak up --demo             everything, with a simulated world around it
+    hulak sub tick.EURUSD       ticks as they come
+    hulak nepse market-status   a task for the exchange's worker
+
+    Every command takes --json, --timeout, --home and --config. Exit codes: 0 done, 1 refused or failed, 2 wrong usage,
+    3 no broker or no answer in time, 78 a setting that is not allowed.
+    """
+
+
+def main() -> None:
+    """Run the command line; ends the process with its exit code."""
+    run: Callable[..., Any] = cli
+    run(prog_name="hulak")

@@ -148,8 +148,8 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
         broker._turn(time.monotonic() + 0.02)
         for symbol in listeners:
             body = frames.pack_tick(Tick(symbol, 1.25, 1.26, 5, "x"))
-            for message in broker.bus.turn([frames.feed_frame(symbol, 0, 1, 1, body)], 0.0, 1):
-                broker._publish(message)
+            for message in broker.bus.turn([frames.feed_frame(symbol, 0, 1, 1, body)], 0.0, 1).messages:
+                broker.desk.publish(message)
         for symbol, listener in listeners.items():
             while listener.poll(10):
                 assert frames.decode_publication(listener.recv()).topic == f"tick.{symbol}"
@@ -160,6 +160,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
         eventually(each_has_got_its_own, within_s=15)
         assert broker.bus.rejects.counts["publisher"]["BAD_FRAME"] == 1
     finally:
+        broker.desk.close()
         broker.context.destroy(linger=0)
 
 

@@ -1,0 +1,38 @@
+# Does all set-up itself: a virtual environment in the checkout, with exactly the versions of constraints.txt.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: help setup run test check clean
+
+help:
+	@echo "make run     start everything with a simulated world around it; Ctrl-C stops it"
+	@echo "make test    run every test"
+	@echo "make check   lint, format and types"
+	@echo "make setup   only the virtual environment; the others do it too"
+	@echo "make clean   remove the virtual environment, ./var and what tools left behind"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt .ci/setup
+	@PYTHON="$(PYTHON)" bash .ci/setup $(VENV)
+	@touch $@
+
+run: $(READY)
+	@exec $(VENV)/bin/hulak up --demo --home ./var
+
+test: $(READY)
+	@$(VENV)/bin/python -m pytest
+
+check: $(READY)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+clean:
+	@rm -rf $(VENV) var dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

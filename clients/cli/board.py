@@ -1,0 +1,154 @@
+"""What the live view knows: ticks, stats and processes go in, one frozen `Snapshot` comes out. Pure."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bus.core.stats import Histogram
+
+LATENCY_WINDOW_S = 5.0
+HISTORY = 60  # values of ticks per second kept, one a second
+STALE_S = 3.0  # seconds after which the broker's silence is told
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The newest quote of one symbol."""
+
+    symbol: str
+    bid: float  # quote currency
+    ask: float  # quote currency
+    moved: int  # of the middle against the quote before: -1, 0 or 1
+    ticks: int  # so far
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process that supervisord keeps, or supervisord itself."""
+
+    name: str
+    state: str  # as supervisord says it, in lower case: running, starting, stopped, backoff, fatal, ...
+    pid: int  # 0: none
+    rss_bytes: int | None  # None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that the view shows at one moment."""
+
+    up_s: float  # seconds since the start
+    stats: Mapping[str, Any] | None  # the broker's last message on `stats`; None before the first
+    silent_s: float  # seconds since then
+    prices: tuple[Price, ...]  # in the order of symbols
+    view_us: Mapping[str, float] | None  # broker to view: p50, p99, max, count; None before the first tick
+    history: tuple[float, ...]  # ticks per second, one a second, oldest first
+    processes: tuple[Process, ...]
+    first_task: bool  # a NEPSE task of ours was done
+    word: str  # how the last one went; empty before the first
+    wanted_symbols: int  # how many are to tick until everything stands; 0 without a feed
+    wants_task: bool  # whether a first NEPSE task belongs to that
+
+    @property
+    def workers(self) -> list[Mapping[str, Any]]:
+        """The workers that the broker knows."""
+        return list(self.stats["workers"]) if self.stats else []
+
+    @property
+    def symbols(self) -> int:
+        """How many symbols the broker has ticks of."""
+        return int(self.stats["ticks"]["symbols"]) if self.stats else 0
+
+    @property
+    def healthy(self) -> bool:
+        """The broker spoke not long ago."""
+        return self.stats is not None and self.silent_s < STALE_S
+
+    def waits_for(self) -> str:
+        """Name what is still missing until everything stands; empty if nothing is."""
+        if self.stats is None:
+            return "the broker"
+        if not self.workers:
+            return "a worker"
+        if self.symbols < self.wanted_symbols:
+            return f"symbols to tick, {self.symbols} of {self.wanted_symbols}"
+        return "the first NEPSE task" if self.wants_task and not self.first_task else ""
+
+    def standing(self) -> str:
+        """Say what stands: "1 worker, 28 symbols ticking, first NEPSE task done"."""
+        count = len(self.workers)
+        said = [f"{count} worker{'' if count == 1 else 's'}"]
+        said.append(f"{self.symbols} symbols ticking" if self.symbols else "no symbol ticking")
+        if self.first_task:
+            said.append("first NEPSE task done")
+        return ", ".join(said)
+
+
+@dataclass
+class Board:
+    """Collects what the watchers bring.
+
+    Args:
+        started: monotonic seconds.
+        wanted_symbols: as in `Snapshot`.
+        wants_task: as in `Snapshot`.
+    """
+
+    started: float
+    wanted_symbols: int = 0
+    wants_task: bool = False
+    prices: dict[str, Price] = field(default_factory=dict)
+    stats: Mapping[str, Any] | None = None
+    stats_at: float = 0.0
+    processes: tuple[Process, ...] = ()
+    first_task: bool = False
+    word: str = ""
+    history: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+    def __post_init__(self) -> None:
+        self._view_us = Histogram(LATENCY_WINDOW_S, self.started)
+
+    def take_tick(self, body: Any, age_us: float, now: float) -> None:
+        """Take one tick.
+
+        Args:
+            body: its map; what is no quote is passed over.
+            age_us: microseconds since the broker stamped it.
+            now: monotonic seconds.
+        """
+        self._view_us.add(age_us, now)
+        match body:
+            case {"symbol": str() as symbol, "bid": float() | int() as bid, "ask": float() | int() as ask}:
+                before = self.prices.get(symbol)
+                middle = bid + ask
+                was = middle if before is None else before.bid + before.ask
+                moved = (middle > was) - (middle < was)
+                if before is not None and moved == 0:
+                    moved = before.moved
+                self.prices[symbol] = Price(symbol, bid, ask, moved, 1 if before is None else before.ticks + 1)
+
+    def take_stats(self, stats: Mapping[str, Any], now: float) -> None:
+        """Take what the broker tells of itself."""
+        self.stats, self.stats_at = stats, now
+        self.history.append(stats["ticks"]["per_s"])
+
+    def take_task(self, done: bool, word: str) -> None:
+        """Take how a NEPSE task of ours went."""
+        self.first_task = self.first_task or done
+        self.word = word
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Say how everything is at `now`, in monotonic seconds."""
+        return Snapshot(
+            up_s=now - self.started,
+            stats=self.stats,
+            silent_s=now - self.stats_at,
+            prices=tuple(self.prices[symbol] for symbol in sorted(self.prices)),
+            view_us=self._view_us.quantiles(now),
+            history=tuple(self.history),
+            processes=self.processes,
+            first_task=self.first_task,
+            word=self.word,
+            wanted_symbols=self.wanted_symbols,
+            wants_task=self.wants_task,
+        )

@@ -1,0 +1,190 @@
+"""What every command has: --json, --timeout, --home, --config, and one way to fail.
+
+A command is declared with `cls=Command`; its function gets a `Call` first. Whatever it raises of `HulakError` becomes one
+sentence on standard error, or with --json an object `{"error": {"code", "text"}}` on standard output, and an exit code.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
+
+if TYPE_CHECKING:
+    from bus.config import Settings
+    from clients.client import BusClient
+    from clients.subscriber import Subscriber
+
+FAILED, NO_ANSWER, BAD_SETTING = 1, 3, 78
+BROKER_S = 5.0  # seconds a command waits for a broker to be there, if --timeout does not say less
+LOOK_AGAIN_S = 0.05
+
+
+class NoBroker(BusTimeout):
+    """Nobody listens where the settings say that the broker does."""
+
+    def __init__(self, where: str, waited_s: float) -> None:
+        super().__init__(f"no broker answers at {where} within {waited_s:g} s; start one with `hulak up` or `hulak broker`")
+        self.code = "NO_BROKER"
+
+
+@dataclass
+class Call:
+    """One run of a command: what the options that all commands share have said."""
+
+    home: Path  # absolute
+    file: Path | None  # the settings file, if one was named
+    as_json: bool
+    timeout_s: float | None  # None: the command's own default
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings, read and checked at first use. Raises `ConfigError`."""
+        from bus import config
+
+        return config.load(self.home, self.file)
+
+    def wait_for_broker(self, name: str = "frontend") -> None:
+        """Wait until somebody listens at one of the broker's addresses.
+
+        Raises:
+            NoBroker: nobody did, for `BROKER_S` or the time given.
+        """
+        from bus import sockets
+
+        waits_s = min(self.timeout_s or BROKER_S, BROKER_S)
+        deadline = time.monotonic() + waits_s
+        while sockets.endpoint(self.settings.broker, self.home, name) is None:
+            if time.monotonic() + LOOK_AGAIN_S > deadline:
+                raise NoBroker(getattr(self.settings.broker, name), waits_s)
+            time.sleep(LOOK_AGAIN_S)
+
+    def client(self) -> "BusClient":
+        """Connect to the broker; a context manager. Raises `NoBroker`."""
+        from clients.client import BusClient
+
+        self.wait_for_broker()
+        return BusClient(self.settings, self.home)
+
+    def ask(self, service: str, action: str = "", args: dict[str, Any] | None = None, *, timeout_s: float = BROKER_S) -> Any:
+        """Make one call and return its answer; --timeout goes before `timeout_s`. Raises as `BusClient.call`."""
+        with self.client() as client:
+            return client.call(service, action, args, timeout_s=self.timeout_s or timeout_s)
+
+
+def subscribe(settings: "Settings", home: Path, *topics: str, timeout_s: float | None = None) -> "Subscriber":
+    """Connect a subscriber; a context manager. Raises `BusTimeout` if there is no broker in `timeout_s` seconds."""
+    from clients.subscriber import Subscriber
+
+    return Subscriber(*topics, settings=settings, home=home, timeout_s=timeout_s)
+
+
+class Command(click.Command):
+    """A command with the options that all share.
+
+    Args:
+        timeout_help: what --timeout means here.
+        daemon: it runs until it is stopped: --timeout stops it, as a signal does, and --json makes its log lines JSON.
+    """
+
+    def __init__(self, *args: Any, timeout_help: str = "", daemon: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.daemon = daemon
+        json_help = "Log lines and errors as JSON." if daemon else "Answer and errors as JSON."
+        if daemon:
+            timeout_help = "End in good order after so long. Default: run until a signal."
+        elif not timeout_help:
+            timeout_help = f"How long to wait for the answer. Default: {BROKER_S:g}."
+        above_0 = click.FloatRange(min=0, min_open=True)
+        folder, file = click.Path(file_okay=False, path_type=Path), click.Path(path_type=Path)
+        self.params += [
+            click.Option(["--json", "as_json"], is_flag=True, help=json_help),
+            click.Option(["--timeout", "timeout_s"], type=above_0, metavar="SECONDS", help=timeout_help),
+            click.Option(["--home"], type=folder, metavar="DIR", help="Folder of everything written. Default: HULAK_HOME."),
+            click.Option(["--config"], type=file, metavar="FILE", help="Settings file. Default: HULAK_CONFIG."),
+        ]
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse; a wrong usage is told as JSON where --json was given."""
+        as_json = "--json" in args
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            if not as_json:
+                raise
+            print_json({"error": {"code": "USAGE", "text": error.format_message()}})
+            sys.exit(error.exit_code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command's function with the `Call` and its own options; end with an exit code if it fails."""
+        given = dict(ctx.params)
+        home, file = given.pop("home"), given.pop("config")
+        call = Call(_home(home), file, given.pop("as_json"), given.pop("timeout_s"))
+        assert self.callback is not None
+        try:
+            if self.daemon:
+                _prepare_daemon(call)
+            return ctx.invoke(self.callback, call, **given)
+        except HulakError as error:
+            ctx.exit(report(call, error))
+
+
+def _home(given: Path | None) -> Path:
+    if given is None and not os.environ.get("HULAK_HOME"):
+        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"  # as bus.config.default_home, which imports much
+        return Path(state).expanduser() / "hulak"
+    return (given or Path(os.environ["HULAK_HOME"])).absolute()
+
+
+def _prepare_daemon(call: Call) -> None:
+    if call.as_json:
+        os.environ["HULAK_LOG__FORMAT"] = "json"
+    if call.timeout_s is not None:
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        signal.setitimer(signal.ITIMER_REAL, call.timeout_s)
+
+
+def report(call: Call, error: HulakError) -> int:
+    """Say in one sentence what failed, where and what to do; return the exit code.
+
+    Returns:
+        1 refused or failed, 3 no broker or no answer in time, 78 a setting that is not allowed.
+    """
+    code, text, status = "FAILED", str(error), FAILED
+    if isinstance(error, BusError | ProtocolError):
+        code = error.code
+    if isinstance(error, BusTimeout):
+        status = NO_ANSWER
+        if error.code == "TIMEOUT" and "no broker" not in text:
+            text += "; `hulak status` shows who is there"
+    elif isinstance(error, ConfigError):
+        code, status = "CONFIG", BAD_SETTING
+    if call.as_json:
+        print_json({"error": {"code": code, "text": text}})
+    else:
+        click.echo(f"hulak: {text}", err=True)
+    return status
+
+
+def print_json(value: Any) -> None:
+    """Print one value as JSON on one line; bytes as hex."""
+    click.echo(to_json(value))
+
+
+def to_json(value: Any) -> str:
+    """Write one value as JSON on one line; bytes, which JSON has not, as hex."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value).hex() if isinstance(value, bytes | bytearray) else str(value)

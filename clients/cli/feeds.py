@@ -1,0 +1,65 @@
+"""`hulak feeds`: how each feed is with its venue and with the broker."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from clients.cli import table
+from clients.cli.common import Call, Command, print_json
+from clients.cli.status import age
+
+HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]
+
+
+@click.command(cls=Command, short_help="Show how each feed is with its venue.")
+def feeds(call: Call) -> None:
+    """Show each feed: its state, how old its data and heartbeats are, what it posted, and what its venue refuses.
+
+    States: connecting, restoring (subscriptions), connected, degraded (heartbeats without data), stale (neither), backoff. A
+    feed that replays a file has none. Sends REQUEST hulak.stats to the frontend; a feed that has ended is shown for 10 s.
+
+    \b
+    hulak feeds
+    hulak feeds --json
+    """
+    rows = feeds_of(call.ask("hulak.stats"))
+    if call.as_json:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo("no feed reports; start one with `hulak feed`")
+        return
+    table.show(HEADS, [cells(row) for row in rows])
+    for line in (line for row in rows for line in remarks(row)):
+        click.echo(line)
+
+
+def feeds_of(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Pick the feeds out of the broker's statistics, by name."""
+    return sorted((row for row in stats["processes"] if row["kind"] == "feed"), key=lambda row: str(row["name"]))
+
+
+def cells(row: Mapping[str, Any]) -> list[Any]:
+    """Write the cells of one feed's row, under `HEADS`; what a feed does not report is None."""
+    ages = [_age(row.get(name)) for name in ("since_s", "data_age_s", "heartbeat_age_s")]
+    counts = [row.get(name) for name in ("posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors")]
+    return [row["name"], row.get("state"), *ages, *counts]
+
+
+def _age(seconds: Any) -> str | None:
+    if not isinstance(seconds, int | float):
+        return None
+    return f"{seconds:.1f} s" if seconds < 10 else age(seconds)
+
+
+def remarks(row: Mapping[str, Any]) -> list[str]:
+    """Say which symbols of a feed are stale and what its venue refuses, a line for each refusal."""
+    said = []
+    stale, count = row.get("stale_symbols") or [], row.get("stale") or 0
+    if stale:
+        more = f" and {count - len(stale)} more" if count > len(stale) else ""
+        said.append(f"{row['name']}: no tick in time of {', '.join(map(str, stale))}{more}")
+    for symbol, text in (row.get("symbol_errors") or {}).items():
+        said.append(f"{row['name']}: {symbol or 'venue'} {text}")
+    return said

@@ -1,0 +1,126 @@
+"""`hulak status`, `hulak stats` and `hulak ping`: what the broker and supervisord tell."""
+
+from typing import Any
+
+import click
+
+from clients.cli import table
+from clients.cli.common import Call, Command, NoBroker, print_json
+
+
+def mb(count: Any) -> str:
+    """Write bytes in MB; `-` for what is not known."""
+    return f"{count / 1e6:.0f} MB" if isinstance(count, int | float) else "-"
+
+
+def age(seconds: float) -> str:
+    """Write a duration in its largest fitting unit."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def us(quantiles: dict[str, float] | None) -> str:
+    """Write a latency's p50 and p99, given in microseconds."""
+    return "-" if not quantiles else f"p50 {quantiles['p50']:.0f} µs, p99 {quantiles['p99']:.0f} µs"
+
+
+def sentences(stats: dict[str, Any]) -> list[str]:
+    """Say the broker's `stats` in a few lines."""
+    broker, ticks, tasks = stats["broker"], stats["ticks"], stats["tasks"]
+    waiting = tasks["queued"] + tasks["waiting"]
+    taken = f"{ticks['taken']:,} taken, {ticks['per_s']:,.0f}/s, {ticks['symbols']} symbols"
+    return [
+        f"broker {broker['version']} up {age(broker['uptime_s'])}, process {broker['pid']}, {mb(broker['rss_bytes'])}",
+        f"ticks  {taken}, {ticks['subscriptions']} subscriptions, feed to broker {us(ticks['feed_to_broker_us'])}",
+        f"tasks  {tasks['done']:,} done, {tasks['failed']:,} failed, {tasks['running']} running, {waiting} waiting",
+        f"frames {stats['rejected']['total']:,} refused",
+    ]
+
+
+@click.command(cls=Command, short_help="Say who is there and how it goes.")
+def status(call: Call) -> None:
+    """Say in a few lines who is there and how it goes; the exit code is 3 if no broker answers.
+
+    Sends REQUEST hulak.stats to the frontend, and asks supervisord, if `hulak up` runs on this home.
+
+    \b
+    hulak status
+    hulak status --json
+    """
+    from clients.cli import supervise
+
+    supervised = supervise.processes(call.home)
+    try:
+        stats = call.ask("hulak.stats")
+    except NoBroker:
+        if supervised and not call.as_json:
+            table.show(*_supervised(supervised))
+        raise
+    if call.as_json:
+        print_json({**stats, "supervised": supervised})
+        return
+    click.echo("\n".join(sentences(stats)))
+    if stats["workers"]:
+        click.echo()
+        table.show(*_workers(stats["workers"]))
+    if supervised:
+        click.echo()
+        table.show(*_supervised(supervised))
+
+
+def _workers(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    heads = ["worker", "service", "state", "holds", "done", "failed", "memory", "up"]
+    names = ("name", "service", "state", "held", "done", "failed")
+    return heads, [[*(row[name] for name in names), mb(row.get("rss_bytes")), age(row["age_s"])] for row in rows]
+
+
+def _supervised(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    heads = ["process", "state", "pid", "up"]
+    return heads, [[row["name"], row["state"], row["pid"] or "-", age(row["uptime_s"]) if row["pid"] else "-"] for row in rows]
+
+
+@click.command(cls=Command)
+def stats(call: Call) -> None:
+    """Show every number that the broker keeps.
+
+    Sends REQUEST hulak.stats to the frontend. The same is published each second on the topic stats.
+
+    \b
+    hulak stats
+    hulak stats --json
+    """
+    value = call.ask("hulak.stats")
+    if call.as_json:
+        print_json(value)
+        return
+    rows = table.flat({key: one for key, one in value.items() if not isinstance(one, list)})
+    for kind in ("workers", "processes"):
+        for row in value[kind]:
+            rows += table.flat({key: one for key, one in row.items() if key != "name"}, f"{kind}.{row['name']}.")
+    table.show(["name", "value"], rows)
+
+
+@click.command(cls=Command, short_help="Ask whether a broker is there.")
+def ping(call: Call) -> None:
+    """Ask whether a broker is there, and how long it takes to answer; the exit code is 3 if none does.
+
+    Sends REQUEST hulak.ping to the frontend.
+
+    \b
+    hulak ping
+    hulak ping --timeout 1 --json
+    """
+    import time
+
+    with call.client() as client:
+        client.call("hulak.ping", timeout_s=call.timeout_s or 5.0)  # the first one also connects
+        before = time.perf_counter()
+        value = client.call("hulak.ping", timeout_s=call.timeout_s or 5.0)
+        took_us = round((time.perf_counter() - before) * 1e6)
+    if call.as_json:
+        print_json({**value, "round_trip_us": took_us})
+    else:
+        click.echo(
+            f"broker {value['version']} at {call.settings.broker.frontend} answers in {took_us} µs, up {age(value['uptime_s'])}"
+        )

@@ -1,0 +1,123 @@
+"""`hulak sub PREFIX`: what is published, one line a message."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bus.errors import BusTimeout
+from clients.cli.common import Call, Command, subscribe, to_json
+
+if TYPE_CHECKING:
+    from clients.events import Event
+    from clients.subscriber import Subscriber
+
+FLUSH_BYTES = 1 << 16
+WAIT_S = 0.5  # seconds of one wait for a message; after each, the time limit is looked at
+
+
+def as_json(event: "Event") -> str:
+    """Write one message as an object: topic, epoch, sequence, time_ns, and the body's fields, or `body` if it has none."""
+    stamp = event.stamp
+    head = {"topic": event.topic, "epoch": stamp.epoch, "sequence": stamp.sequence, "time_ns": stamp.time_ns}
+    body = event.body
+    return to_json({**head, **body, **head} if isinstance(body, dict) else {**head, "body": body})
+
+
+def as_text(event: "Event") -> str:
+    """Write one message for people: time, topic, number, fields."""
+    at = datetime.fromtimestamp(event.stamp.time_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    body = event.body
+    said = " ".join(f"{key}={_short(one)}" for key, one in body.items()) if isinstance(body, dict) else _short(body)
+    return f"{at} {event.topic} #{event.stamp.sequence} {said}"
+
+
+def _short(value: Any) -> str:
+    said = value if isinstance(value, str) else to_json(value)
+    return said if len(said) <= 200 else said[:197] + "..."
+
+
+class Lines:
+    """Standard output, line by line on a terminal, else in large pieces, so that tens of thousands a second pass."""
+
+    def __init__(self) -> None:
+        self._kept: list[str] = []
+        self._bytes = 0
+        self._limit = 1 if sys.stdout.isatty() else FLUSH_BYTES
+
+    def add(self, line: str) -> None:
+        """Take one line. Raises `BrokenPipeError` when nobody reads any more."""
+        self._kept.append(line)
+        self._bytes += len(line)
+        if self._bytes >= self._limit:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is kept. Raises as `add`."""
+        if self._kept:
+            sys.stdout.write("\n".join(self._kept) + "\n")
+            sys.stdout.flush()
+            self._kept.clear()
+            self._bytes = 0
+
+
+def follow(
+    subscriber: "Subscriber", lines: Lines, write: Callable[["Event"], str], count: int | None, timeout_s: float | None
+) -> None:
+    """Write messages until there were `count` of them.
+
+    Raises:
+        BusTimeout: nothing at all came for `timeout_s` seconds.
+    """
+    last, seen = time.monotonic(), 0
+    while count is None or seen < count:
+        event = subscriber.poll(0)
+        if event is None:
+            lines.flush()
+            event = subscriber.poll(WAIT_S if timeout_s is None else min(WAIT_S, timeout_s))
+        if event is None:
+            if timeout_s is not None and time.monotonic() - last >= timeout_s:
+                raise BusTimeout(f"nothing was published on it for {timeout_s:g} s, {seen} messages before")
+            continue
+        lines.add(write(event))
+        seen += 1
+        last = time.monotonic()
+
+
+@click.command(
+    cls=Command,
+    short_help="Print what is published.",
+    timeout_help="Give up when nothing at all arrives for so long. Default: wait for ever.",
+)
+@click.argument("prefix", metavar="[PREFIX]", default="")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after so many messages.")
+def sub(call: Call, prefix: str, count: int | None) -> None:
+    """Print what is published under PREFIX, one message a line.
+
+    A PREFIX that ends with `.` or `*`, or is empty, means every topic that begins so; any other is one topic exactly. An
+    exact topic begins with its last message. Topics are tick.SYMBOL, ticks (the ticks of all symbols, in one order) and stats.
+
+    Subscribes at the publisher with `PREFIX`, or `PREFIX NUL` for one topic; messages are `topic NUL stamp body`.
+
+    \b
+    hulak sub tick.EURUSD
+    hulak sub 'tick.*' --count 100 --json
+    """
+    call.wait_for_broker("publisher")
+    lines = Lines()
+    try:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            subscribe(call.settings, call.home, prefix) as subscriber,
+        ):
+            try:
+                follow(subscriber, lines, as_json if call.as_json else as_text, count, call.timeout_s)
+            finally:
+                lines.flush()
+    except BrokenPipeError:  # `| head` has had enough; what Python would still flush goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,251 @@
+"""supervisord of one home folder: start it with `etc/supervisord.conf`, ask it, stop it and all that it started.
+
+It runs in a session of its own, so that Ctrl-C reaches only whoever started it, and gets SIGTERM when that one dies, however
+it dies. Asking goes over its unix socket, with a new connection and a time limit for each call: its own transport has none.
+"""
+
+import contextlib
+import ctypes
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bus.config import shipped
+from bus.daemon import PR_SET_PDEATHSIG, make_home
+from bus.errors import ConfigError, HulakError
+from bus.sockets import LONGEST_IPC
+
+ASK_S = 1.0  # seconds for one answer of supervisord
+GRACE_S = 3.5  # seconds between the wish to stop and SIGKILL for what is left
+HURRY = 0.6  # share of it after which all are asked to end: a worker busy with a task holds up those behind it no longer
+KILLED_S = 1.0  # seconds that a killed process has to be gone
+POKE_S = 0.05  # seconds between two looks; each look wakes supervisord, which else sees an exit up to 1 s late
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=ASK_S)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def make_connection(self, host: Any) -> _Connection:
+        del host
+        return _Connection(self.path)
+
+
+def socket_path(home: Path) -> Path:
+    """Name supervisord's socket.
+
+    Raises:
+        ConfigError: the path is longer than a unix socket's may be.
+    """
+    path = home / "run" / "supervisor.sock"
+    # While it binds, supervisord uses the path with its pid behind it.
+    if (length := len(os.fsencode(path)) + len(".4194304")) > LONGEST_IPC:
+        raise ConfigError(
+            f"home folder {home} makes a socket's path {length} bytes long, at most {LONGEST_IPC} may be: "
+            "choose a shorter one with --home"
+        )
+    return path
+
+
+def ask(home: Path, method: str, *arguments: Any) -> Any:
+    """Call a method of supervisord's XML-RPC interface, e.g. `getAllProcessInfo`.
+
+    Raises:
+        OSError: it does not run, or did not answer in `ASK_S`.
+        xmlrpc.client.Error: it refused.
+    """
+    transport = _Transport(socket_path(home))
+    try:
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        return getattr(proxy.supervisor, method)(*arguments)
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"supervisord broke the connection off: {error!r}") from error
+    finally:
+        transport.close()
+
+
+def pid_of(home: Path) -> int | None:
+    """Find the process id of the supervisord that serves this home; None if none answers."""
+    try:
+        return int(ask(home, "getPID"))
+    except (OSError, xmlrpc.client.Error):
+        return None
+
+
+def processes(home: Path) -> list[dict[str, Any]]:
+    """List what supervisord keeps: `name`, `group`, `state`, `pid` (0 if none), `uptime_s`; empty if it does not answer."""
+    try:
+        rows = ask(home, "getAllProcessInfo")
+    except (OSError, xmlrpc.client.Error):
+        return []
+    return [
+        {
+            "name": row["name"],
+            "group": row["group"],
+            "state": row["statename"].lower(),
+            "pid": row["pid"],
+            "uptime_s": max(0, row["now"] - row["start"]) if row["pid"] else 0,
+        }
+        for row in rows
+    ]
+
+
+class Supervisor:
+    """A running supervisord and everything that it started.
+
+    Args:
+        process: supervisord itself.
+        home: the folder it serves.
+    """
+
+    def __init__(self, process: psutil.Process, home: Path) -> None:
+        self.process = process
+        self.home = home
+        self._seen: set[psutil.Process] = set()  # with their start times, so that a pid used again is not mistaken
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether supervisord itself is alive."""
+        return _alive(self.process)
+
+    def exit_code(self) -> int | None:
+        """Say how supervisord ended: 0 in good order; None if it runs, or is not our child."""
+        return self.process.poll() if isinstance(self.process, psutil.Popen) else None
+
+    def look(self) -> None:
+        """Note which processes it has, so that they can be stopped even if it dies first."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._seen.update(self.process.children(recursive=True))
+
+    def left(self) -> list[psutil.Process]:
+        """List what is still alive, supervisord included."""
+        self.look()
+        self._seen = {one for one in self._seen if _alive(one)}
+        return [*([self.process] if self.runs else []), *self._seen]
+
+    def stop(self, grace_s: float = GRACE_S) -> bool:
+        """Stop everything, in the order of priorities reversed; kill what is left after `grace_s`.
+
+        Returns:
+            whether all ended by themselves.
+        """
+        started, hurried = time.monotonic(), False
+        self.look()
+        self._ask_to_stop()
+        while (rest := self.left()) and time.monotonic() < started + grace_s:
+            if not hurried and time.monotonic() > started + grace_s * HURRY:
+                hurried = True
+                _signal(rest, signal.SIGTERM)
+            self._poke()
+            time.sleep(POKE_S)
+        _signal(rest, signal.SIGKILL)
+        killed = time.monotonic()
+        while self.left() and time.monotonic() < killed + KILLED_S:
+            time.sleep(POKE_S)
+        self.exit_code()  # takes our child's, so that it is no zombie
+        return not rest
+
+    def _ask_to_stop(self) -> None:
+        try:
+            ask(self.home, "shutdown")
+        except (OSError, xmlrpc.client.Error):  # not listening yet, stopping already, or stuck
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.process.terminate()
+
+    def _poke(self) -> None:
+        with contextlib.suppress(OSError), contextlib.closing(socket.socket(socket.AF_UNIX)) as poke:
+            poke.settimeout(POKE_S)
+            poke.connect(str(socket_path(self.home)))
+
+
+def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for one in reversed(processes):  # supervisord, the first, last
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.send_signal(number)
+
+
+def _alive(one: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def find(home: Path) -> Supervisor | None:
+    """Find the supervisord that serves this home; None if none answers."""
+    pid = pid_of(home)
+    try:
+        return None if pid is None else Supervisor(psutil.Process(pid), home)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def refuse_running(home: Path) -> None:
+    """Make sure that no supervisord serves this home.
+
+    Raises:
+        HulakError: one does.
+        ConfigError: the home's path is too long.
+    """
+    if (pid := pid_of(home)) is not None:
+        raise HulakError(f"Hulak runs already on home {home}, as process {pid}; `hulak down` stops it, --home names another")
+
+
+def _die_with_us() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def start(home: Path, variables: Mapping[str, str], *, detached: bool) -> Supervisor:
+    """Start supervisord; returns at once. To be called from the main thread, whose death would be taken for ours.
+
+    Args:
+        home: absolute; made if it is not there.
+        variables: for it and its children, beside our own.
+        detached: it outlives us.
+    Raises:
+        HulakError: one runs already on this home.
+        ConfigError: the home's path is too long or cannot be made.
+    """
+    refuse_running(home)
+    make_home(home)
+    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(shipped("supervisord.conf"))]
+    with (home / "log" / "supervisord.out").open("wb") as out:
+        process = psutil.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **variables, "HULAK_HOME": str(home), "HULAK_PYTHON": sys.executable},
+            start_new_session=True,
+            preexec_fn=None if detached else _die_with_us,
+        )
+    return Supervisor(process, home)
+
+
+def last_words(home: Path) -> str:
+    """Read the last line that supervisord wrote before it ended."""
+    with contextlib.suppress(OSError):
+        lines = (home / "log" / "supervisord.out").read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "nothing")
+    return "nothing"

@@ -1,0 +1,102 @@
+"""`hulak bench ticks` and `hulak latency`: what they count, and against a real broker."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from posthouse import PostHouse
+
+from clients.cli.latency import histogram, quantiles_us
+from clients.cli.load import Counter, machine, machine_line
+
+OURS = "bench-1"
+
+
+def body(number, source=OURS):
+    return {"symbol": "BENCH00", "bid": float(number), "ask": 0.0, "timestamp": 1, "source": source}
+
+
+@pytest.fixture
+def slots():
+    return [0, 0]
+
+
+def test_a_subscriber_finds_missing_and_repeated_ticks_and_passes_over_those_of_others(slots):
+    counter = Counter(OURS, slots, 0, keep=True)
+    counter.take("hulak.hello", {"protocol": 1})
+    assert slots[0] < 0
+    counter.take("ticks", [])
+    counter.take("ticks", [body(1), body(9, "binance"), body(2)])
+    counter.take("tick.BENCH00", body(5))
+    counter.take("tick.BENCH00", body(5))
+    counter.show()
+    seen = counter.seen()
+    assert (seen.received, seen.lost, seen.twice, slots[0], len(seen.latencies_us)) == (3, 2, 1, 5, 3)
+
+
+def test_the_first_line_says_how_idle_the_machine_is():
+    assert machine_line({"cores": 2, "idle_pct": 97.4, "steal_pct": 0.0, "load": 0.12}) == (
+        "machine: 2 cores, 97 % idle, 0 % stolen by the hypervisor, load 0.12"
+    )
+    assert 0 <= machine()["idle_pct"] <= 100
+
+
+def test_quantiles_and_histogram():
+    values = sorted(float(value) for value in range(1, 101))
+    assert quantiles_us(values) == {"p50": 51.0, "p99": 100.0, "max": 100.0}
+    rows = histogram([100.0, 110.0, 400.0])
+    assert sum(count for _, count in rows) == 3
+    assert (rows[0], rows[-1]) == ((128.0, 2), (512.0, 1))
+    assert histogram([]) == []
+
+
+def run(house, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "hulak", *words], env=house.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def house():
+    with PostHouse() as house:
+        house.environment = {**os.environ, **house.variables}
+        house.start_broker()
+        yield house
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("by", ["ticks", "symbols"])
+def test_bench_counts_every_delivery(house, by):
+    done = run(house, "bench", "ticks", "--subscribers", "2", "--seconds", "1", "--by", by, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["lost"] == told["twice"] == 0
+    assert told["received"] == 2 * told["posted"] > 0
+    assert told["deliveries_per_s"] == pytest.approx(2 * told["ticks_per_s"], abs=2)
+    assert told["machine"]["cores"] >= 1
+
+
+@pytest.mark.system
+def test_latency_tells_quantiles_and_a_histogram(house):
+    done = run(house, "latency", "--rate", "200", "--seconds", "1", "--subscribers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("machine: ")
+    assert "200 ticks at 200/s to 2 subscribers, 0 lost: p50" in lines[1]
+    assert lines[2:]
+    assert all(line.startswith("below") for line in lines[2:])
+
+
+def test_without_a_broker_it_says_so(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "hulak", "bench", "ticks", "--home", str(tmp_path), "--timeout", "0.2", "--json"],
+        env={**os.environ, "HULAK_BROKER__FRONTEND": "tcp://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["code"] == "NO_BROKER"

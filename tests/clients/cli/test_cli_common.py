@@ -1,0 +1,138 @@
+"""What every command has in common: options, help, exit codes, one sentence on failure."""
+
+import json
+import re
+
+import click
+import pytest
+from click.testing import CliRunner
+from posthouse import free_ports
+
+from bus.errors import BusError, BusTimeout, ConfigError, HulakError
+from clients import nepse as nepse_client
+from clients.cli import COMMANDS, cli
+from clients.cli.common import Call, Command, NoBroker, report
+from clients.cli.nepse import ACTIONS
+
+
+def leaves(group=cli, path=()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield pytest.param([*path, name], id=" ".join([*path, name]))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the command line on a home of its own, with addresses where nobody listens."""
+    for name, port in zip(("COLLECTOR", "PUBLISHER", "FRONTEND", "BACKEND"), free_ports(4), strict=True):
+        monkeypatch.setenv(f"HULAK_BROKER__{name}", f"tcp://127.0.0.1:{port}")
+    monkeypatch.setenv("HULAK_HOME", str(tmp_path))
+    monkeypatch.delenv("HULAK_CONFIG", raising=False)
+    return lambda *words: CliRunner().invoke(cli, words, prog_name="hulak")
+
+
+@pytest.mark.parametrize("words", list(leaves()))
+def test_every_command_has_the_shared_options_and_an_example(run, words):
+    result = run(*words, "--help")
+    assert result.exit_code == 0
+    for option in ("--json", "--timeout SECONDS", "--home DIR", "--config FILE"):
+        assert option in result.stdout
+    assert re.search(r"\n\n +hulak ", result.stdout), "an example"
+
+
+def test_the_help_lists_every_command_in_its_order(run):
+    listed = re.findall(r"^  (\w+)  +\S", run("--help").stdout.partition("Commands:")[2], re.MULTILINE)
+    assert listed == list(COMMANDS)
+
+
+def test_the_actions_of_the_command_line_are_those_of_the_client():
+    assert ACTIONS == nepse_client.ACTIONS
+
+
+def test_without_a_broker_the_sentence_names_the_endpoint_and_what_to_do(run, monkeypatch):
+    monkeypatch.setenv("HULAK_BROKER__FRONTEND", "tcp://127.0.0.1:1")
+    result = run("stats", "--timeout", "0.1")
+    assert result.exit_code == 3
+    assert "no broker answers at tcp://127.0.0.1:1 within 0.1 s" in result.stderr
+    assert "`hulak up`" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("words", [["ping"], ["status"], ["nepse", "salts"], ["sub", "tick.EURUSD"], ["retire", "w"]])
+def test_with_json_a_failure_is_an_object_on_standard_output(run, words):
+    result = run(*words, "--timeout", "0.1", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["error"]["code"] == "NO_BROKER"
+    assert result.stderr == ""
+
+
+def test_an_unknown_setting_is_refused_with_its_name_and_value(run, tmp_path):
+    (tmp_path / "hulak.toml").write_text("[broker]\npublsher = 'tcp://127.0.0.1:5551'\n")
+    result = run("stats")
+    assert result.exit_code == 78
+    assert "broker.publsher = 'tcp://127.0.0.1:5551' is unknown" in result.stderr
+    assert "broker.publisher" in result.stderr, "what is allowed"
+
+
+@pytest.mark.parametrize("words", [["broker"], ["worker", "nepse"], ["feed"], ["up"], ["sim", "venue"], ["sub"]])
+def test_an_address_beyond_the_loopback_is_refused_with_the_reason(run, monkeypatch, words):
+    monkeypatch.setenv("HULAK_BROKER__PUBLISHER", "tcp://0.0.0.0:5551")
+    result = run(*words)
+    assert result.exit_code == 78
+    assert "broker.publisher = 'tcp://0.0.0.0:5551'" in result.stderr
+    assert "beyond this machine" in result.stderr
+
+
+def test_an_unknown_variable_is_refused(run, monkeypatch):
+    monkeypatch.setenv("HULAK_BROKR__PUBLISHER", "x")
+    result = run("ping", "--json")
+    assert result.exit_code == 78
+    assert "HULAK_BROKR__PUBLISHER='x' is unknown" in json.loads(result.stdout)["error"]["text"]
+
+
+def test_a_settings_file_that_is_not_there_is_refused(run):
+    result = run("ping", "--config", "/nowhere.toml")
+    assert result.exit_code == 78
+    assert "/nowhere.toml is not there" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["sub", "--count", "0"], ["ping", "--timeout", "-1"], ["nepse", "salts", "--what"]])
+def test_wrong_usage_ends_with_2_and_with_json_as_an_object(run, words):
+    assert run(*words).exit_code == 2
+    result = run(*words, "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["code"] == "USAGE"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (HulakError("no"), 1, "FAILED"),
+        (BusError("BUSY", "too many"), 1, "BUSY"),
+        (BusTimeout("late"), 3, "TIMEOUT"),
+        (NoBroker("tcp://127.0.0.1:1", 5.0), 3, "NO_BROKER"),
+        (ConfigError("wrong"), 78, "CONFIG"),
+    ],
+)
+def test_exit_codes_tell_whose_fault_it_is(tmp_path, capsys, error, status, code):
+    assert report(Call(tmp_path, None, True, None), error) == status
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert told["code"] == code
+    assert str(error) in told["text"]
+
+
+def test_json_makes_the_log_lines_of_a_daemon_json(run, monkeypatch):
+    monkeypatch.setenv("HULAK_LOG__FORMAT", "console")
+    seen = []
+
+    @click.command(cls=Command, daemon=True)
+    def serve(call):
+        seen.append(call.settings.log.format)
+
+    CliRunner().invoke(serve, ["--json"])
+    CliRunner().invoke(serve, [])
+    assert seen[0] == "json"

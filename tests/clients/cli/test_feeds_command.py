@@ -1,0 +1,53 @@
+"""What `hulak feeds` makes of the statistics."""
+
+from clients.cli.feeds import HEADS, cells, feeds_of, remarks
+
+LIVE = {
+    "kind": "feed",
+    "name": "fx",
+    "state": "degraded",
+    "since_s": 3.21,
+    "data_age_s": 75.4,
+    "heartbeat_age_s": None,
+    "posted": 12,
+    "unconfirmed": 1,
+    "resent": 2,
+    "refused": 3,
+    "symbols": 40,
+    "stale": 21,
+    "stale_symbols": ["EURUSD", "USDJPY"],
+    "errors": 2,
+    "symbol_errors": {"NOPE": "SYMBOL_NOT_FOUND: no such symbol", "": "VENUE_ERROR: upstream lost"},
+}
+REPLAY = {"kind": "feed", "name": "a.csv", "posted": 5, "unconfirmed": 0, "resent": 0}
+
+
+def test_feeds_are_picked_by_name_out_of_all_processes():
+    assert feeds_of({"processes": [LIVE, {"kind": "worker", "name": "a"}, REPLAY]}) == [REPLAY, LIVE]
+
+
+def test_a_row_has_a_cell_under_each_head_also_where_a_feed_says_nothing():
+    assert dict(zip(HEADS, cells(LIVE), strict=True)) == {
+        "feed": "fx",
+        "state": "degraded",
+        "for": "3.2 s",
+        "data": "75 s",
+        "heartbeat": None,
+        "posted": 12,
+        "unconfirmed": 1,
+        "resent": 2,
+        "refused": 3,
+        "symbols": 40,
+        "stale": 21,
+        "errors": 2,
+    }
+    assert cells(REPLAY)[:2] == ["a.csv", None]
+
+
+def test_what_is_missing_is_named():
+    assert remarks(LIVE) == [
+        "fx: no tick in time of EURUSD, USDJPY and 19 more",
+        "fx: NOPE SYMBOL_NOT_FOUND: no such symbol",
+        "fx: venue VENUE_ERROR: upstream lost",
+    ]
+    assert remarks(REPLAY) == []

@@ -1,0 +1,56 @@
+"""`hulak sub`: what is written for each message, and when it ends."""
+
+import json
+
+import pytest
+
+from bus.errors import BusTimeout
+from bus.frames import pack
+from bus.messages import Stamp
+from clients.cli.sub import Lines, as_json, as_text, follow
+from clients.events import Event
+
+STAMP = Stamp(7, 3, 1_700_000_000_123_000_000)
+TICK = {"symbol": "EURUSD", "bid": 1.1, "ask": 1.2, "timestamp": 5, "source": "x"}
+
+
+class Few:
+    """Has these messages, then none."""
+
+    def __init__(self, *events):
+        self.events = list(events)
+
+    def poll(self, timeout_s):
+        return self.events.pop(0) if self.events else None
+
+
+def event(body=TICK, sequence=3):
+    return Event("tick.EURUSD", Stamp(7, sequence, STAMP.time_ns), pack(body))
+
+
+def test_a_message_is_one_object_with_stamp_and_the_body_s_fields():
+    head = {"topic": "tick.EURUSD", "epoch": 7, "sequence": 3, "time_ns": STAMP.time_ns}
+    assert json.loads(as_json(event())) == head | TICK
+    assert json.loads(as_json(event([1, b"\x01\x02"]))) == head | {"body": [1, "0102"]}
+
+
+def test_a_body_cannot_hide_the_stamp():
+    told = json.loads(as_json(event({"sequence": 99, "topic": "x", "bid": 1.5})))
+    assert (told["sequence"], told["topic"], told["bid"]) == (3, "tick.EURUSD", 1.5)
+
+
+def test_for_people_a_message_is_time_topic_number_and_fields():
+    assert as_text(event({"bid": 1.5, "symbol": "EURUSD"})) == "22:13:20.123 tick.EURUSD #3 bid=1.5 symbol=EURUSD"
+
+
+def test_it_ends_after_the_count_and_writes_all_of_it(capsys):
+    lines = Lines()
+    follow(Few(*(event(sequence=at) for at in range(10))), lines, as_json, 4, None)
+    lines.flush()
+    assert [json.loads(one)["sequence"] for one in capsys.readouterr().out.splitlines()] == [0, 1, 2, 3]
+
+
+def test_it_writes_what_it_has_when_nothing_more_comes_and_gives_up_after_the_timeout(capsys):
+    with pytest.raises(BusTimeout, match=r"nothing was published on it for 0.01 s, 1 messages before"):
+        follow(Few(event()), Lines(), as_json, None, 0.01)
+    assert len(capsys.readouterr().out.splitlines()) == 1

@@ -1,0 +1,133 @@
+"""The live view, from numbers alone."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from clients.cli.board import Board, Process
+from clients.cli.view import duration, facts, line, price, render, sparkline, trouble
+
+PAIRS = [a + b for a in ("EUR", "GBP", "AUD", "NZD") for b in ("USD", "CAD", "CHF", "JPY", "SEK", "NOK", "DKK")]
+NAMES = ("supervisord", "broker", "feed", "nepse_00", "sim-nepse", "sim-venue")
+
+
+def stats(symbols=28, done=4, workers=1):
+    return {
+        "broker": {"uptime_s": 5.0, "pid": 7, "rss_bytes": 50_000_000, "version": "0"},
+        "ticks": {
+            "taken": 12345,
+            "per_s": 312.4,
+            "symbols": symbols,
+            "feed_to_broker_us": {"p50": 120.0, "p99": 2100.0, "max": 1.0, "count": 9.0},
+        },
+        "tasks": {"queued": 1, "waiting": 1, "running": 0, "done": done, "failed": 0},
+        "workers": [
+            {"name": f"nepse_0{at}/9", "slot": f"nepse_0{at}", "state": "ready", "done": 4, "failed": 0, "held": 0}
+            for at in range(workers)
+        ],
+    }
+
+
+def full_board():
+    board = Board(100.0, wanted_symbols=28, wants_task=True)
+    for at, symbol in enumerate(PAIRS):
+        board.take_tick({"symbol": symbol, "bid": 1.0 + at, "ask": 1.0001 + at}, 250.0, 101.0)
+    board.take_stats(stats(), 104.0)
+    board.take_task(True, "NEPSE OPEN")
+    spare = [Process(f"nepse_0{at}", "stopped", 0, None) for at in range(1, 5)]
+    board.processes = (*(Process(name, "running", 10, 50_000_000) for name in NAMES), *spare)
+    return board
+
+
+def screen(snapshot, width, height):
+    console = Console(width=width, height=height, file=io.StringIO(), force_terminal=False)
+    console.print(render(snapshot, width, height))
+    return console.file.getvalue().rstrip("\n").split("\n")
+
+
+def test_what_is_missing_is_named_in_the_order_in_which_it_comes():
+    board = Board(0.0, wanted_symbols=28, wants_task=True)
+    assert board.snapshot(1.0).waits_for() == "the broker"
+    board.take_stats(stats(symbols=3, workers=0), 1.0)
+    assert board.snapshot(1.0).waits_for() == "a worker"
+    board.take_stats(stats(symbols=3), 1.0)
+    assert board.snapshot(1.0).waits_for() == "symbols to tick, 3 of 28"
+    board.take_stats(stats(), 1.0)
+    assert board.snapshot(1.0).waits_for() == "the first NEPSE task"
+    board.take_task(False, "NEPSE: failed")
+    assert board.snapshot(1.0).waits_for() == "the first NEPSE task"
+    board.take_task(True, "NEPSE OPEN")
+    assert board.snapshot(1.0).waits_for() == ""
+
+
+def test_the_standing_line_counts_workers_and_symbols():
+    assert full_board().snapshot(105.0).standing() == "1 worker, 28 symbols ticking, first NEPSE task done"
+    board = Board(0.0)
+    board.take_stats(stats(symbols=0, workers=2), 1.0)
+    assert board.snapshot(1.0).standing() == "2 workers, no symbol ticking"
+
+
+def test_the_plain_line_says_rate_tasks_workers_latency_and_memory():
+    assert line(full_board().snapshot(105.0)) == (
+        "5 s: ticks 312/s of 28 symbols, 12,345 taken | tasks 4 done 0 failed | workers nepse_00 ready | "
+        "feed to broker p50 120 µs p99 2.1 ms | broker to view p50 250 µs p99 250 µs | memory 300 MB"
+    )
+    assert line(Board(0.0).snapshot(2.0)) == "2 s: waiting for the broker ..."
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 45), (200, 60)])
+def test_the_screen_fits_the_terminal_and_shows_every_symbol_and_process(width, height):
+    lines = screen(full_board().snapshot(105.0), width, height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for name in (*PAIRS, *NAMES, "1 worker, 28 symbols ticking, first NEPSE task done", "nepse_04", "300 MB", "312/s"):
+        assert name in text
+
+
+def test_a_small_terminal_loses_symbols_not_the_processes():
+    lines = screen(full_board().snapshot(105.0), 60, 18)
+    assert len(lines) <= 18
+    assert any("broker" in one and "50 MB" in one for one in lines)
+
+
+def test_a_worker_shows_the_broker_s_word_for_its_state():
+    text = "\n".join(screen(full_board().snapshot(105.0), 80, 24))
+    assert "nepse_00     ready" in text
+    assert "4 done, 0 failed, holds 0" in text
+
+
+def test_trouble_is_told_a_silent_broker_and_a_process_that_fails():
+    board = full_board()
+    board.processes = (Process("feed", "backoff", 0, None),)
+    assert trouble(board.snapshot(105.0)) == "feed is backoff"
+    assert trouble(board.snapshot(110.0)) == "no word from the broker for 6 s, feed is backoff"
+    assert not board.snapshot(110.0).healthy
+    assert "no word from the broker" in line(board.snapshot(110.0))
+    assert "no word from the broker" in screen(board.snapshot(110.0), 80, 24)[0]
+
+
+def test_a_price_moves_up_or_down_against_the_quote_before():
+    board = Board(0.0)
+    moves = []
+    for bid in (1.0, 1.1, 1.1, 1.05):
+        board.take_tick({"symbol": "EURUSD", "bid": bid, "ask": bid + 0.01}, 1.0, 0.0)
+        moves.append(board.snapshot(0.0).prices[0].moved)
+    assert moves == [0, 1, 1, -1]
+    assert board.snapshot(0.0).prices[0].ticks == 4
+
+
+def test_what_is_no_quote_is_passed_over():
+    board = Board(0.0)
+    board.take_tick({"symbol": 3}, 1.0, 0.0)
+    board.take_tick([1], 1.0, 0.0)
+    assert board.snapshot(0.0).prices == ()
+
+
+def test_numbers_are_written_as_is_usual_for_their_size():
+    assert [price(1.085), price(150.0), price(65123.4)] == ["1.08500", "150.000", "65123.40"]
+    assert duration(None) == "-"
+    assert sparkline([0, 5, 10]) == "▁▄█"
+    assert sparkline([0, 0]) == "▁▁"
+    assert facts(full_board().snapshot(105.0))["standing"].startswith("1 worker")

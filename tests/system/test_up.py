@@ -1,0 +1,183 @@
+"""`hulak up` and `hulak down`: the whole post office under a real supervisord, and nothing left of it afterwards."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import psutil
+import pytest
+from posthouse import PostHouse, free_ports
+from waiting import eventually
+
+STANDS = "1 worker, 28 symbols ticking, first NEPSE task done"
+STANDS_S = 45  # on a busy machine; a few seconds on an idle one
+ENDS_S = 5
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def house():
+    venue, nepse = free_ports(2)
+    with PostHouse(**{"sim.venue_port": venue, "sim.nepse_port": nepse, "nepse.rate_per_s": 50}) as house:
+        yield house
+
+
+def stood(up, text=STANDS):
+    """Wait until it says that everything stands; return all processes of it, itself excepted."""
+
+    def said():
+        log = up.log.read_text()
+        assert up.poll() is None or text in log, log
+        return text in log
+
+    eventually(said, within_s=STANDS_S)
+    return psutil.Process(up.pid).children(recursive=True)
+
+
+def alive(processes):
+    found = []
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+    return found
+
+
+def supervisord_of(house):
+    return int((house.home / "run" / "supervisord.pid").read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_stands_and_a_signal_ends_it_with_nothing_left(house, number):
+    up = house.hulak("up", "--demo")
+    started = stood(up)
+    assert len(started) == 6, "supervisord, broker, venue, exchange, feed, worker"
+    eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
+    up.send_signal(number)
+    assert up.wait(ENDS_S) == 0
+    assert alive(started) == []
+    assert "all processes ended" in up.log.read_text()
+    assert not (house.home / "run" / "supervisor.sock").exists()
+
+
+def test_supervisord_killed_leaves_no_children(house):
+    up = house.hulak("up", "--demo")
+    started = stood(up)
+    os.kill(supervisord_of(house), signal.SIGKILL)
+    assert up.wait(ENDS_S) == 1
+    assert alive(started) == []
+    assert "supervisord was killed by signal 9" in up.log.read_text()
+
+
+def test_up_killed_leaves_no_children(house):
+    up = house.hulak("up", "--demo")
+    started = stood(up)
+    up.kill()
+    eventually(lambda: not alive(started), within_s=10)
+
+
+def test_a_second_one_on_the_same_home_is_refused_and_down_ends_the_first(house):
+    up = house.hulak("up", "--demo")
+    started = stood(up)
+    second = house.hulak("up", "--demo")
+    assert second.wait(ENDS_S) == 1
+    assert f"runs already on home {house.home}, as process {supervisord_of(house)}" in second.log.read_text()
+    down = house.hulak("down")
+    assert down.wait(2 * ENDS_S) == 0
+    assert alive(started) == []
+    assert up.wait(ENDS_S) == 0
+    assert "stopped by `hulak down`" in up.log.read_text()
+
+
+def test_a_process_that_is_killed_is_started_again(house):
+    up = house.hulak("up", "--demo")
+    stood(up)
+    (worker,) = house.stats()["workers"]
+    os.kill(worker["pid"], signal.SIGKILL)
+
+    def replaced():
+        pids = [one["pid"] for one in house.stats()["workers"]]
+        return len(pids) == 1 and pids != [worker["pid"]]
+
+    eventually(replaced, within_s=20)
+    up.send_signal(signal.SIGINT)
+    assert up.wait(ENDS_S) == 0
+
+
+def test_detached_it_goes_on_until_down(house):
+    up = house.hulak("up", "--demo", "--detach")
+    assert up.wait(STANDS_S) == 0, up.log.read_text()
+    supervisor = psutil.Process(supervisord_of(house))
+    started = [supervisor, *supervisor.children(recursive=True)]
+    try:
+        assert STANDS in up.log.read_text()
+        status = house.hulak("status", "--json", out=subprocess.PIPE)
+        assert b'"nepse_00"' in status.communicate()[0]
+        assert status.returncode == 0
+    finally:
+        down = house.hulak("down")
+        assert down.wait(2 * ENDS_S) == 0
+    assert alive(started) == []
+    again = house.hulak("down")
+    assert again.wait(ENDS_S) == 0
+    assert f"nothing runs on home {house.home}" in again.log.read_text()
+
+
+def test_for_a_time_it_ends_by_itself_and_healthy(house):
+    up = house.hulak("up", "--for", "8")
+    started = stood(up, "1 worker, no symbol ticking")
+    assert up.wait(30) == 0, up.log.read_text()
+    assert alive(started) == []
+
+
+def test_ports_in_use_are_named_before_anything_starts(house):
+    house.start_broker()
+    elsewhere = house.home / "b"
+    up = house.hulak("up", "--demo", "--home", elsewhere)
+    assert up.wait(STANDS_S) == 78
+    said = up.log.read_text()
+    for name, address in house.addresses.items():
+        assert f"{address.removeprefix('tcp://')} (broker.{name})" in said
+    assert not elsewhere.exists()
+
+
+def test_a_home_too_long_for_a_socket_is_refused(house):
+    up = house.hulak("up", "--home", house.home / ("long" * 25))
+    assert up.wait(STANDS_S) == 78
+    assert "choose a shorter one with --home" in up.log.read_text()
+
+
+def test_sub_ends_silently_when_its_reader_has_had_enough(house):
+    house.start_broker()
+    sub = house.hulak("sub", "stats", "--json", out=subprocess.PIPE)
+    sub.stdout.readline()
+    sub.stdout.close()
+    assert sub.wait(10) == 0
+    assert sub.log.read_bytes() == b""
+
+
+def test_ctrl_c_ends_sub_with_0(house):
+    house.start_broker()
+    sub = house.hulak("sub", "stats", "--json", out=subprocess.PIPE)
+    assert sub.stdout.readline()
+    sub.send_signal(signal.SIGINT)
+    assert sub.wait(10) == 0
+    assert sub.log.read_bytes() == b""
+
+
+def test_python_m_workers_refuses_a_service_that_it_has_not(house):
+    worker = house.start("-m", "workers", "chess")
+    assert worker.wait(10) == 78
+    assert "service 'chess' is unknown, must be one of nepse" in worker.log.read_text()
+
+
+def test_python_m_workers_is_a_worker_and_retire_sends_it_away(house):
+    house.start_broker()
+    worker = house.start("-m", "workers", "nepse", "--name", "first")
+    eventually(lambda: [one["name"] for one in house.stats()["workers"]] == ["first"], within_s=20)
+    assert house.hulak("retire", "first").wait(10) == 0
+    assert worker.wait(10) == 0
+    nobody = house.hulak("retire", "first", "--json", out=subprocess.PIPE)
+    assert b'"UNKNOWN_WORKER"' in nobody.communicate()[0]
+    assert nobody.returncode == 1

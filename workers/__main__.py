@@ -1,0 +1,38 @@
+"""`python -m workers SERVICE`: one worker process, the same as `hulak worker SERVICE`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from hulak import check_packages
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a worker until it is retired or stopped.
+
+    Args:
+        arguments: of the command line; the process's own if None.
+    Returns:
+        the exit code: as of `run_worker`, or 78 for a setting that is refused.
+    """
+    check_packages()
+    from bus import config  # noqa: PLC0415 - only after the check
+    from bus.errors import ConfigError  # noqa: PLC0415
+    from workers.services import run_worker  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="python -m workers", description="Run one worker for a service, such as nepse.")
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("--name", help="unique among living workers; default: the supervisor's slot and the pid")
+    parser.add_argument("--home", type=Path, default=config.default_home(), help="the broker's folder; default: HULAK_HOME")
+    parser.add_argument("--config", type=Path, help="settings file; default: HULAK_CONFIG")
+    given = parser.parse_args(arguments)
+    try:
+        home = given.home.absolute()
+        return run_worker(config.load(home, given.config), home, given.service, given.name)
+    except ConfigError as error:
+        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it
+        return 78
+
+
+if __name__ == "__main__":
+    sys.exit(main())

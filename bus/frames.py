@@ -4,18 +4,18 @@ Every `decode_*` raises `ProtocolError`, and nothing else, whatever bytes it is 
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgpack
 
 from bus.errors import ProtocolError
+from bus.fields import FIELDS, short
 from bus.messages import (
     ID_BYTES,
     BrokerHeartbeat,
     Error,
     Goodbye,
-    Held,
     Part,
     Publication,
     Ready,
@@ -34,8 +34,7 @@ STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (sectio
 NUL = b"\0"
 MAX_TOPIC = 128  # bytes, without the NUL
 TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-MAX_CREDIT = 1024
-MAX_HELD = 4096
+SAFE_BYTES = 480  # fewer cannot be nested deeper than msgpack packs, which is 511 levels
 
 pack: Callable[[Any], bytes] = msgpack.packb  # a kept Packer would be 0.3 us faster, but two threads may not share it
 
@@ -44,12 +43,16 @@ def unpack(data: bytes) -> Any:
     """Read exactly one msgpack value.
 
     Raises:
-        ProtocolError: `BAD_BODY`, the bytes are not one msgpack value, or hold a key that no map can have.
+        ProtocolError: `BAD_BODY`, the bytes are not one msgpack value, hold a key that no map can have, or are nested so deep
+            that they could not be packed again, with some levels around them.
     """
     try:
-        return msgpack.unpackb(data, strict_map_key=False)
+        value = msgpack.unpackb(data, strict_map_key=False)
+        if len(data) > SAFE_BYTES:
+            msgpack.packb([[[[[[[[value]]]]]]]])
     except (ValueError, TypeError, RecursionError) as error:
         raise ProtocolError("BAD_BODY", f"{len(data)} bytes are not one msgpack value: {error}") from error
+    return value
 
 
 # Topics (section 3)
@@ -90,15 +93,8 @@ def decode_publication(frame: bytes) -> Publication:
 
 def pack_tick(tick: Tick) -> bytes:
     """Pack the body of a tick: one msgpack map (section 3.3)."""
-    return pack(
-        {
-            "symbol": tick.symbol,
-            "bid": tick.bid,
-            "ask": tick.ask,
-            "timestamp": tick.timestamp,
-            "source": tick.source,
-        }
-    )
+    body = {"symbol": tick.symbol, "bid": tick.bid, "ask": tick.ask, "timestamp": tick.timestamp, "source": tick.source}
+    return pack({**body, "flags": tick.flags} if tick.flags else body)
 
 
 def tick_topic(symbol: str) -> bytes:
@@ -135,106 +131,27 @@ def is_one_map(body: bytes) -> bool:
 
 def is_one_value(data: bytes) -> bool:
     """Tell whether the bytes are exactly one msgpack value, without building it."""
-    reader = msgpack.Unpacker(max_buffer_size=len(data))
+    return are_values((data,))
+
+
+def are_values(bodies: Sequence[bytes]) -> bool:
+    """Tell whether each of these is exactly one msgpack value, without building any: 0.12 us each."""
+    joined = b"".join(bodies)
+    reader = msgpack.Unpacker(max_buffer_size=max(1, len(joined)))
+    skip, tell, end = reader.skip, reader.tell, 0
     try:
-        reader.feed(data)
-        reader.skip()
+        reader.feed(joined)
+        for body in bodies:
+            skip()
+            end += len(body)
+            if tell() != end:
+                return False
     except (ValueError, msgpack.OutOfData, RecursionError):
         return False
-    return bool(reader.tell() == len(data))
+    return True
 
 
 # Dialogs (sections 4 and 5): one byte of kind, then one msgpack array
-
-
-def _of(kind: type | tuple[type, ...], name: str) -> Callable[[Any], Any]:
-    def check(value: Any) -> Any:
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-            raise ProtocolError("BAD_BODY", f"a field is {type(value).__name__} {_short(value)}, must be {name}")
-        return value
-
-    return check
-
-
-def _short(value: Any) -> str:
-    said = repr(value)
-    return said if len(said) <= 40 else said[:37] + "..."
-
-
-def _id(value: Any) -> bytes:
-    if not isinstance(value, bytes) or len(value) != ID_BYTES:
-        raise ProtocolError("BAD_ID", f"an id is {_short(value)}, must be {ID_BYTES} bytes")
-    return value
-
-
-def _map(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise ProtocolError("BAD_BODY", f"a field is {_short(value)}, must be a map with text keys")
-    return value
-
-
-def _natural(lowest: int, highest: int, name: str) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if type(value) is not int or not lowest <= value <= highest:
-            raise ProtocolError("BAD_BODY", f"{name} is {_short(value)}, must be a whole number {lowest} to {highest}")
-        return value
-
-    return check
-
-
-def _held(value: Any) -> tuple[Held, ...]:
-    if not isinstance(value, list) or len(value) > MAX_HELD:
-        raise ProtocolError("BAD_BODY", f"held tasks are {_short(value)}, must be an array of at most {MAX_HELD}")
-    held = []
-    for pair in value:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ProtocolError("BAD_BODY", f"a held task is {_short(pair)}, must be [id, attempt]")
-        held.append(Held(_id(pair[0]), _attempt(pair[1])))
-    return tuple(held)
-
-
-def _anything(value: Any) -> Any:
-    return value
-
-
-def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else check(value)
-
-
-_text = _of(str, "text")
-_bool = _of(bool, "true or false")
-_attempt = _natural(1, 1 << 31, "an attempt")
-_number = _natural(1, 1 << 53, "a number")
-_ms = _natural(1, 1 << 42, "a time in ms")
-
-# The fields of each message in the order of its array, with what each must be. This table is sections 4.1 and 5.1.
-FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
-    Request: (("id", _id), ("service", _text), ("action", _text), ("args", _map), ("options", _map)),
-    Part: (("id", _id), ("number", _number), ("value", _anything)),
-    Reply: (("id", _id), ("value", _anything)),
-    Error: (("id", _or_none(_id)), ("code", _text), ("text", _text), ("details", _map)),
-    Ready: (
-        ("service", _text),
-        ("worker", _text),
-        ("credit", _natural(0, MAX_CREDIT, "a credit")),
-        ("held", _held),
-        ("info", _map),
-    ),
-    Task: (
-        ("id", _id),
-        ("attempt", _attempt),
-        ("action", _text),
-        ("args", _map),
-        ("soft_ms", _ms),
-        ("hard_ms", _ms),
-    ),
-    TaskPart: (("task", _id), ("attempt", _attempt), ("number", _number), ("value", _anything)),
-    Result: (("task", _id), ("attempt", _attempt), ("done", _bool), ("value", _anything)),
-    WorkerHeartbeat: (("held", _held), ("report", _or_none(_map))),
-    BrokerHeartbeat: (("epoch", _natural(0, 1 << 64, "an epoch")), ("known", _bool)),
-    Retire: (("reason", _text),),
-    Goodbye: (("reason", _text),),
-}
 
 
 def _by_kind(*classes: Any) -> dict[bytes, tuple[type, tuple[Callable[[Any], Any], ...]]]:
@@ -263,7 +180,7 @@ def _decode(frame: bytes, kinds: dict[bytes, tuple[type, tuple[Callable[[Any], A
     cls, checks = known
     values = unpack(frame[1:])
     if not isinstance(values, list) or len(values) != len(checks):
-        raise ProtocolError("BAD_BODY", f"{cls.__name__} is {_short(values)}, must be an array of {len(checks)}")
+        raise ProtocolError("BAD_BODY", f"{cls.__name__} is {short(values)}, must be an array of {len(checks)}")
     return cls(*[check(value) for check, value in zip(checks, values, strict=True)])
 
 

@@ -1,6 +1,5 @@
 """The broker's whole state, without a socket: topics, intake, tasks, reports, and what it tells of itself. Pure."""
 
-import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +7,12 @@ from typing import Any
 
 from bus.core.backoff import Backoff
 from bus.core.dispatch import Dispatcher
-from bus.core.intake import Intake
+from bus.core.intake import OWNED_BY_FEEDS, Intake, Source, Turn
 from bus.core.policy import Policy
+from bus.core.records import Snapshot
 from bus.core.stats import Histogram, Rate, Reports
 from bus.core.tasks import State
-from bus.core.topics import Topics
+from bus.core.topics import HEARTBEAT, Topics
 from bus.errors import ProtocolError
 from bus.frames import pack
 
@@ -67,7 +67,7 @@ class Bus:
         policy: of the task side.
         on_reject: told each refused frame of a feed.
         now: monotonic seconds.
-        backoff: delays between attempts; the default draws from the system's randomness.
+        backoff: delays between attempts; carries the randomness.
     """
 
     def __init__(
@@ -78,57 +78,78 @@ class Bus:
         policy: Policy,
         on_reject: Callable[[ProtocolError], None],
         now: float,
-        backoff: Backoff | None = None,
+        backoff: Backoff,
     ) -> None:
         self.epoch = epoch
         self.version = version
         self.started = now
         self.topics = Topics(epoch, limits.max_topics)
+        for key in (STATS, HEARTBEAT):
+            self.topics.log(key)  # their places are taken before feeds can take them all
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)
-        self.dispatcher = Dispatcher(epoch, policy, backoff or Backoff(0.5, 60.0, random.random), now)
+        self.dispatcher = Dispatcher(epoch, policy, backoff, now)
         self.reports = Reports()
         self.rejects = Rejects()
+        self.refused = 0  # requests that were understood, and answered with an ERROR by the broker itself
         self.unanswered = 0  # messages to clients that were gone, or took nothing more
         self.lag_us = Histogram(LATENCY_WINDOW_S, now)
         self.stats_due = now + STATS_S
         self._tick_rate = Rate(now)
         self._task_rate = Rate(now)
 
-    def turn(self, frames: list[bytes], now: float, time_ns: int) -> list[bytes]:
-        """Take what feeds sent in one turn of the loop; return what is to be published."""
+    def restore(self, state: Snapshot) -> None:
+        """Go on from what the journal held."""
+        self.topics.restore(state.topics.values(), state.ticks)
+        for instance, running in state.sources.items():
+            self.intake.sources[instance] = Source(instance, running, running)
+
+    def snapshot(self, boot: str, time_ns: int) -> Snapshot:
+        """Tell what a segment of the journal begins with."""
+        frames = {key: log.frame for key, log in self.topics.logs.items() if log.sequence and key.startswith(OWNED_BY_FEEDS)}
+        sources = {source.instance: source.last for source in self.intake.sources.values()}
+        return Snapshot(self.epoch, boot, time_ns, self.topics.ticks, frames, sources)
+
+    def turn(self, frames: list[bytes], now: float, time_ns: int) -> Turn:
+        """Take what feeds sent in one turn of the loop."""
         turn = self.intake.turn(frames, time_ns)
         if turn.lag_ns is not None:
             self.lag_us.add(turn.lag_ns / 1000, now)
-        return turn.messages
+        return turn
 
     def next_due(self) -> float:
         """When `advance` or `publish_stats` has something to do, in monotonic seconds."""
         task_side = self.dispatcher.timers.next()
         return self.stats_due if task_side is None else min(self.stats_due, task_side)
 
-    def publish_stats(self, now: float, time_ns: int, process: dict[str, Any]) -> bytes | None:
+    def publish_stats(self, now: float, time_ns: int, shell: dict[str, Any]) -> bytes | None:
         """Number the next message of the topic `stats`; None if nobody wants it.
 
         Args:
             now: monotonic seconds.
             time_ns: ns since 1970 UTC.
-            process: what only the shell knows: pid, rss_bytes.
+            shell: what only the shell knows, see `stats`.
         """
         self.stats_due = now + STATS_S
         self._tick_rate.look(self.topics.ticks, now)
         self._task_rate.look(self.dispatcher.counters["done"], now)
-        return self.topics.publish(STATS, pack(self.stats(now, process)), time_ns)
+        return self.topics.publish(STATS, pack(self.stats(now, shell)), time_ns)
 
-    def stats(self, now: float, process: dict[str, Any]) -> dict[str, Any]:
-        """All that the broker tells of itself (PROTOCOL.md section 7.2)."""
+    def stats(self, now: float, shell: dict[str, Any]) -> dict[str, Any]:
+        """All that the broker tells of itself (PROTOCOL.md section 7.2).
+
+        Args:
+            now: monotonic seconds.
+            shell: `process` (pid, rss_bytes, cpu_s) and `journal`, both maps.
+        """
         return {
             "broker": {
                 "version": self.version,
                 "protocol": PROTOCOL,
                 "epoch": self.epoch,
                 "uptime_s": round(now - self.started, 3),
-                **process,
+                **shell.get("process", {}),
             },
+            "journal": shell.get("journal", {}),
             "ticks": self._ticks(now),
             "tasks": self._tasks(),
             "workers": [self._worker(now, worker) for worker in self.dispatcher.roster],
@@ -160,6 +181,7 @@ class Bus:
             "running": states[State.RUNNING],
             "per_s": round(self._task_rate.per_s, 1),
             **self.dispatcher.counters,
+            "refused": self.refused,
             "unanswered": self.unanswered,
         }
 

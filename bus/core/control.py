@@ -6,8 +6,10 @@ from typing import Any
 from bus.core.bus import PROTOCOL, Bus
 from bus.core.effects import Effect
 from bus.errors import ProtocolError
+from bus.frames import NUL
 
 PREFIX = "hulak."
+MOST_LAST = 10_000  # messages in one answer of `hulak.last`
 Answer = tuple[Any, list[Effect]]
 
 
@@ -20,32 +22,48 @@ def _field(args: Mapping[str, Any], name: str, kind: type, lowest: int | None = 
     return value
 
 
-def ping(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+def ping(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
     """Tell that the broker is there, and which one."""
     del args
     uptime_s = round(now - bus.started, 3)
-    return {"epoch": bus.epoch, "version": bus.version, "protocol": PROTOCOL, "uptime_s": uptime_s, **process}, []
+    return {
+        "epoch": bus.epoch,
+        "version": bus.version,
+        "protocol": PROTOCOL,
+        "uptime_s": uptime_s,
+        **shell.get("process", {}),
+    }, []
 
 
-def stats(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+def stats(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
     """Tell everything the broker knows of itself."""
     del args
-    return bus.stats(now, process), []
+    return bus.stats(now, shell), []
 
 
-def feed(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
-    """Open a feed's instance, and tell how far it was taken."""
-    del now, process
+def feed(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
+    """Open a feed's instance, and tell how far it was taken and journalled."""
+    del now, shell
     instance = _field(args, "instance", int, 1)
     oldest = _field(args, "oldest", int, 1)
     if instance >= 1 << 64 or oldest >= 1 << 64:
         raise ProtocolError("BAD_ARGUMENT", "arguments instance and oldest must fit in 64 bits")
-    return {"taken": bus.intake.open(instance, oldest).last, "epoch": bus.epoch}, []
+    source = bus.intake.open(instance, oldest)
+    return {"taken": source.last, "safe": source.safe, "epoch": bus.epoch}, []
 
 
-def report(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+def last(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
+    """Give the last message of a topic, or of all topics under a prefix, as they were published."""
+    del now, shell
+    topic = _field(args, "topic", str).encode("ascii", "replace")
+    prefix = topic.removesuffix(b"*") if topic.endswith((b".", b"*")) or not topic else topic + NUL
+    logs = bus.topics.logs
+    return [log.frame for key, log in logs.items() if log.sequence and key.startswith(prefix)][:MOST_LAST], []
+
+
+def report(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
     """Take what a process tells about itself."""
-    del process
+    del shell
     kind, name = _field(args, "kind", str), _field(args, "name", str)
     pid, values = _field(args, "pid", int, 1), _field(args, "values", dict)
     if not bus.reports.take(now, kind[:64], name[:64], pid, values):
@@ -53,9 +71,9 @@ def report(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any
     return {}, []
 
 
-def retire(bus: Bus, now: float, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+def retire(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
     """Ask a worker to finish what it holds and to leave."""
-    del now, process
+    del now, shell
     name = _field(args, "worker", str)
     effects = bus.dispatcher.retire(name, "an operator asked for it")
     if not effects:
@@ -68,12 +86,13 @@ SERVICES: dict[str, Callable[[Bus, float, Mapping[str, Any], dict[str, Any]], An
     "hulak.ping": ping,
     "hulak.stats": stats,
     "hulak.feed": feed,
+    "hulak.last": last,
     "hulak.report": report,
     "hulak.retire": retire,
 }
 
 
-def answer(bus: Bus, now: float, service: str, args: Mapping[str, Any], process: dict[str, Any]) -> Answer:
+def answer(bus: Bus, now: float, service: str, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
     """Carry out a control request.
 
     Args:
@@ -81,7 +100,7 @@ def answer(bus: Bus, now: float, service: str, args: Mapping[str, Any], process:
         now: monotonic seconds.
         service: the whole name, `hulak.` included.
         args: of the request.
-        process: what only the shell knows of its process: pid, rss_bytes.
+        shell: what only the shell knows, as for `Bus.stats`.
     Returns:
         the value to reply with, and effects.
     Raises:
@@ -90,4 +109,4 @@ def answer(bus: Bus, now: float, service: str, args: Mapping[str, Any], process:
     handler = SERVICES.get(service)
     if handler is None:
         raise ProtocolError("UNKNOWN_SERVICE", f"service {service!r} is unknown; control services are {', '.join(SERVICES)}")
-    return handler(bus, now, args, process)
+    return handler(bus, now, args, shell)

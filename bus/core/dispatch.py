@@ -7,35 +7,19 @@ Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, sile
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
 
-from collections import Counter
-
+from bus.core.attempts import DEADLINE, HARD, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
-from bus.core.policy import Failure, Policy, read_options, retry_delay_s
-from bus.core.roster import Roster, Worker
-from bus.core.tasks import CalledTask, Queue, State
-from bus.core.timers import Timers
+from bus.core.policy import Failure, Policy, read_options
+from bus.core.roster import Worker
+from bus.core.tasks import CalledTask, State
 from bus.errors import ProtocolError
-from bus.messages import (
-    BrokerHeartbeat,
-    Error,
-    Goodbye,
-    Held,
-    Part,
-    Ready,
-    Reply,
-    Request,
-    Result,
-    Retire,
-    Task,
-    TaskPart,
-    WorkerHeartbeat,
-)
+from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
-BEAT = b"beat"  # timer keys: the heartbeat; then b"d" deadline, b"h" hard limit, b"r" retry, each with a task's id
+BEAT = b"beat"  # the timer of the heartbeat
 
 
-class Dispatcher:
+class Dispatcher(Attempts):
     """All called tasks and all workers of one broker.
 
     Args:
@@ -46,16 +30,9 @@ class Dispatcher:
     """
 
     def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
+        super().__init__(policy, backoff)
         self.epoch = epoch
-        self.policy = policy
-        self.backoff = backoff
-        self.roster = Roster()
-        self.tasks: dict[bytes, CalledTask] = {}
-        self.queue = Queue()
-        self.timers: Timers[bytes] = Timers()
         self.timers.set(BEAT, now + policy.heartbeat_s)
-        self.counters: Counter[str] = Counter(accepted=0, done=0, failed=0, expired=0, retried=0, lost_workers=0, late=0)
-        self.services: dict[str, str] = {}  # every service a worker offered since the start -> that worker's name
 
     # What clients send
 
@@ -69,19 +46,32 @@ class Dispatcher:
         if known is not None:
             known.client = client
             expired = known.state is State.EXPIRED
-            return [ToClient(client, self._error(known, "EXPIRED", "its time is over"))] if expired else []
+            return [ToClient(client, known.error("EXPIRED", "its time is over"))] if expired else []
         timeout_s, retries = read_options(request, self.policy)
         if len(self.tasks) >= self.policy.max_tasks:
             raise ProtocolError("BUSY", f"{len(self.tasks)} tasks wait or run, no more are taken; try again in a second")
         task = CalledTask.of(client, request, now, timeout_s, retries)
         self.tasks[task.id] = task
         self.counters["accepted"] += 1
-        self.timers.set(b"d" + task.id, task.deadline)
+        self.timers.set(DEADLINE + task.id, task.deadline)
+        if self._adopted(now, task):
+            return []
         worker = self.roster.pick(task.service)
         if worker is not None:
             return [self._give(now, task, worker)]
         self.queue.add(task)
         return []
+
+    def _adopted(self, now: float, task: CalledTask) -> bool:
+        """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
+        for worker in self.roster:
+            attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
+            if attempt and worker.service == task.service:
+                worker.strays.discard((task.id, attempt))
+                task.attempt = attempt - 1
+                self._run(now, task, worker)
+                return True
+        return False
 
     # What workers send
 
@@ -98,24 +88,34 @@ class Dispatcher:
             worker = Worker(identity, ready.worker, ready.service, 0, now, now)
             self.roster.add(worker)
             effects.append(Note("worker registered", {"worker": worker.name, "service": worker.service}))
-        elif worker.identity != identity:
+        sure = worker.identity != identity or ready.credit == 0  # else a task may be on its way to it
+        if worker.identity != identity:
             self.roster.move(worker, identity)
+        if worker.retiring and ready.credit:  # what asked it to did not reach it
+            effects.append(ToWorker(identity, Retire("it was asked to before")))
         worker.credit, worker.info = ready.credit, ready.info
         worker.lease_until = now + self.policy.lease_s
-        self.services[ready.service] = ready.worker
-        effects += self._settle_held(now, worker, ready.held)
+        effects += self._settle_held(now, worker, ready.held, sure=sure)
         effects.append(ToWorker(identity, BrokerHeartbeat(self.epoch, known=True)))
         return effects + self._assign(now, worker.service)
 
-    def _settle_held(self, now: float, worker: Worker, held: tuple[Held, ...]) -> list[Effect]:
-        """Bring our books and what a registering worker really holds together."""
+    def _settle_held(self, now: float, worker: Worker, held: tuple[Held, ...], *, sure: bool) -> list[Effect]:
+        """Bring our books and what a registering worker really holds together.
+
+        Args:
+            now: monotonic seconds.
+            worker: that registered.
+            held: what it says it holds.
+            sure: nothing that we sent it can still arrive; else its heartbeats will tell.
+        """
         effects: list[Effect] = []
         really = {one.task: one.attempt for one in held}
-        for task_id in [task_id for task_id, attempt in worker.held.items() if really.get(task_id) != attempt]:
+        for task_id in [task_id for task_id, attempt in worker.held.items() if sure and really.get(task_id) != attempt]:
             effects += self._attempt_lost(worker, task_id, "it registered again without it")
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
             if task is not None and task.state is State.QUEUED and attempt >= task.attempt:
+                self.queue.remove(task)
                 task.attempt = attempt - 1  # it is at work on this already: as good as given
                 self._run(now, task, worker)
         worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
@@ -131,16 +131,17 @@ class Dispatcher:
             worker.report = heartbeat.report
         really = {one.task for one in heartbeat.held}
         worker.strays = {(one.task, one.attempt) for one in heartbeat.held if worker.held.get(one.task) != one.attempt}
+        worker.missed = {task_id: worker.missed.get(task_id, now) for task_id in worker.held if task_id not in really}
         effects: list[Effect] = []
-        for task_id in [task_id for task_id in worker.held if task_id not in really]:
-            if now - self.tasks[task_id].started > self.policy.lease_s:
-                effects += self._attempt_lost(worker, task_id, "it never got it")
+        for task_id in [task_id for task_id, since in worker.missed.items() if now - since > self.policy.lease_s]:
+            effects += self._attempt_lost(worker, task_id, "it never got it")
         return effects + self._assign(now, worker.service)
 
     def part(self, now: float, identity: bytes, part: TaskPart) -> list[Effect]:
         """Pass on something of a result; parts of attempts that were given up are dropped."""
         worker = self._alive(now, identity)
-        if worker is None or worker.held.get(part.task) != part.attempt:
+        running = worker is not None and worker.held.get(part.task) == part.attempt
+        if not running or self.tasks[part.task].state is State.EXPIRED:
             self.counters["late"] += 1
             return []
         return [ToClient(self.tasks[part.task].client, Part(part.task, part.number, part.value))]
@@ -205,17 +206,17 @@ class Dispatcher:
     def advance(self, now: float) -> list[Effect]:
         """Do all that is due: heartbeats, leases, hard limits, retries, deadlines."""
         effects: list[Effect] = []
-        for key in list(self.timers.due(now)):
+        for key in self.timers.due(now):
             task = self.tasks.get(key[1:])
             if key == BEAT:
                 effects += self._beat(now)
             elif task is None:
                 continue
-            elif key[:1] == b"d":
+            elif key[:1] == DEADLINE:
                 effects += self._expire(task)
-            elif key[:1] == b"h" and task.state in (State.RUNNING, State.EXPIRED):
+            elif key[:1] == HARD and task.state in (State.RUNNING, State.EXPIRED):
                 effects += self._hard_limit(now, task)
-            elif key[:1] == b"r" and task.state is State.WAITING:
+            elif key[:1] == RETRY and task.state is State.WAITING:
                 task.become(State.QUEUED)
                 self.queue.add(task, first=True)
                 effects += self._assign(now, task.service)
@@ -237,85 +238,3 @@ class Dispatcher:
             return []
         gone = ToWorker(worker.identity, Retire(f"task {task.id.hex()} passed its hard limit of {self.policy.hard_s} s"))
         return [gone, *self.lost(now, worker.identity, f"a task passed the hard limit of {self.policy.hard_s} s")]
-
-    # A task's way
-
-    def _assign(self, now: float, service: str) -> list[Effect]:
-        effects: list[Effect] = []
-        while (worker := self.roster.pick(service)) is not None:
-            task = self.queue.take(service, self.tasks)
-            if task is None:
-                break
-            effects.append(self._give(now, task, worker))
-        return effects
-
-    def _give(self, now: float, task: CalledTask, worker: Worker) -> Effect:
-        self._run(now, task, worker)
-        soft_ms, hard_ms = int(self.policy.soft_s * 1000), int(self.policy.hard_s * 1000)
-        return ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, soft_ms, hard_ms))
-
-    def _run(self, now: float, task: CalledTask, worker: Worker) -> None:
-        task.become(State.RUNNING)
-        task.attempt += 1
-        task.worker = worker.name
-        task.started = now
-        worker.held[task.id] = task.attempt
-        self.timers.set(b"h" + task.id, now + self.policy.hard_s)
-
-    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
-        del worker.held[task_id]
-        task = self.tasks[task_id]
-        if task.state is State.EXPIRED:
-            self._forget(task)
-            return []
-        task.troubles.append(f"{worker.name}: {why}")
-        if task.attempt > task.retries:
-            text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
-            return [self._end(task, State.FAILED, self._error(task, "WORKER_LOST", text))]
-        task.become(State.QUEUED)
-        self.queue.add(task, first=True)
-        self.counters["retried"] += 1
-        return [Note("task requeued", {"task": task.id.hex(), "attempt": task.attempt, "why": why})]
-
-    def _failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
-        task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")
-        delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
-        if delay_s is None:
-            error = self._error(task, failure.code, failure.text, **failure.details)
-            return [self._end(task, State.FAILED, error)]
-        task.become(State.WAITING)
-        self.counters["retried"] += 1
-        self.timers.cancel(b"h" + task.id)
-        self.timers.set(b"r" + task.id, now + delay_s)
-        fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
-        return [Note("task retried", fields)]
-
-    def _expire(self, task: CalledTask) -> list[Effect]:
-        waited_s = task.deadline - task.since
-        if task.state is State.RUNNING:
-            text = f"not done within {waited_s:.3g} s: worker {task.worker} is at attempt {task.attempt}"
-        elif task.state is State.WAITING:
-            text = f"not done within {waited_s:.3g} s, after {task.attempt} attempts: {task.troubles[-1]}"
-        else:
-            alive = sum(worker.service == task.service for worker in self.roster)
-            text = f"no worker of '{task.service}' took it within {waited_s:.3g} s; alive: {alive}"
-        still_held = task.state is State.RUNNING
-        end = self._end(task, State.EXPIRED, self._error(task, "EXPIRED", text))
-        if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
-            self.tasks[task.id] = task
-            self.timers.set(b"h" + task.id, task.started + self.policy.hard_s)
-        return [end]
-
-    def _end(self, task: CalledTask, state: State, message: Reply | Error) -> Effect:
-        task.become(state)
-        self.counters[state.value] += 1
-        self._forget(task)
-        return ToClient(task.client, message)
-
-    def _forget(self, task: CalledTask) -> None:
-        del self.tasks[task.id]
-        for kind in (b"d", b"h", b"r"):
-            self.timers.cancel(kind + task.id)
-
-    def _error(self, task: CalledTask, code: str, text: str, **details: object) -> Error:
-        return Error(task.id, code, text, {**details, "attempts": task.attempt, "troubles": task.troubles[-5:]})

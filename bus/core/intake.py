@@ -4,15 +4,17 @@ A numbered feed (instance above 0) is taken strictly in order: what came already
 refused, and the feed sends it again. An unnumbered one is taken as it comes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bus.core.topics import TICKS, TopicLog, Topics
+from bus.core.records import encode_tick
+from bus.core.topics import MARK_MASK, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, array_header, is_one_map, is_one_value
+from bus.frames import NUL, STAMP, are_values, array_header, is_one_map
 
 OWNED_BY_FEEDS = b"tick."
 STAMP_BYTES = STAMP.size
+Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns
 SHORTEST = 1 + STAMP_BYTES + 1  # NUL, stamp, one byte of body
 
 
@@ -22,6 +24,7 @@ class Source:
 
     instance: int
     last: int  # running number of the last message taken
+    safe: int = 0  # running number of the last message in the journal: what the feed need not keep
     duplicates: int = 0
     early: int = 0  # refused since one before them is missing
 
@@ -31,6 +34,8 @@ class Turn:
     """What one turn of the loop made of the frames it found."""
 
     messages: list[bytes]  # to publish, in order
+    records: list[bytes]  # for the journal, in order, to be written before
+    instances: set[int]  # numbered feeds of which something was taken or, in order, refused
     taken: int
     lag_ns: int | None  # from the feed's stamp to ours, of the turn's last tick; None if there was none
 
@@ -53,6 +58,7 @@ class Intake:
         self.max_bytes = max_bytes
         self.max_sources = max_sources
         self.sources: dict[int, Source] = {}
+        self._moved: set[int] = set()  # instances that this turn took or refused something of
         self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
 
     def open(self, instance: int, oldest: int) -> Source:
@@ -68,6 +74,7 @@ class Intake:
                 del self.sources[next(iter(self.sources))]
             source = self.sources[instance] = Source(instance, oldest - 1)
         source.last = max(source.last, oldest - 1)
+        source.safe = max(source.safe, oldest - 1)
         return source
 
     def turn(self, frames: list[bytes], time_ns: int) -> Turn:
@@ -77,8 +84,7 @@ class Intake:
             frames: as the collector received them.
             time_ns: ns since 1970 UTC, stamped on all of them.
         """
-        accepted: list[tuple[TopicLog, bytes]] = []
-        fed_ns = 0
+        accepted: list[Accepted] = []
         for frame in frames:
             try:
                 found = self._accept(frame)
@@ -86,25 +92,34 @@ class Intake:
                 self.reject(error)
                 continue
             if found is not None:
-                accepted.append(found[:2])
-                fed_ns = found[2]
+                accepted.append(found)
         accepted = self._well_formed(accepted)
-        messages = self._number(accepted, time_ns)
-        return Turn(messages, len(accepted), time_ns - fed_ns if accepted and fed_ns else None)
+        messages, records = self._number(accepted, time_ns)
+        fed_ns = accepted[-1][4] if accepted else 0
+        instances, self._moved = self._moved, set()
+        return Turn(messages, records, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
 
-    def _accept(self, frame: bytes) -> tuple[TopicLog, bytes, int] | None:
-        if len(frame) > self.max_bytes:
-            raise ProtocolError("TOO_LARGE", f"a tick of {len(frame)} bytes, must be at most {self.max_bytes}")
+    def journalled(self, instances: Iterable[int]) -> None:
+        """Note that everything these feeds have had taken so far is in the journal."""
+        for instance in instances:
+            source = self.sources.get(instance)
+            if source is not None:
+                source.safe = source.last
+
+    def _accept(self, frame: bytes) -> "Accepted | None":
         cut = frame.find(NUL) + 1
         if not cut or len(frame) - cut < SHORTEST - 1:
             raise ProtocolError("BAD_FRAME", f"{len(frame)} bytes, wanted topic, NUL, {STAMP_BYTES} bytes, body")
-        log = self.topics.logs.get(frame[:cut])
-        if log is None:
-            log = self._new_topic(frame[:cut])
         instance, number, fed_ns = STAMP.unpack_from(frame, cut)
         if instance and not self._in_order(instance, number):
             return None
-        return log, frame[cut + STAMP_BYTES :], fed_ns
+        # Its number is taken from here on, even if it is refused: else the feed would send it again for ever.
+        if len(frame) > self.max_bytes:
+            raise ProtocolError("TOO_LARGE", f"a tick of {len(frame)} bytes, must be at most {self.max_bytes}")
+        log = self.topics.logs.get(frame[:cut])
+        if log is None:
+            log = self._new_topic(frame[:cut])
+        return log, frame[cut + STAMP_BYTES :], instance, number, fed_ns
 
     def _new_topic(self, key: bytes) -> TopicLog:
         if not key.startswith(OWNED_BY_FEEDS):
@@ -118,6 +133,7 @@ class Intake:
             return False
         if number == source.last + 1:
             source.last = number
+            self._moved.add(instance)  # even if it is refused: the feed need not keep it
             return True
         if number <= source.last:
             source.duplicates += 1
@@ -125,33 +141,37 @@ class Intake:
             source.early += 1
         return False
 
-    def _well_formed(self, accepted: list[tuple[TopicLog, bytes]]) -> list[tuple[TopicLog, bytes]]:
-        """One look at all bodies together, 0.04 us each; one by one only if that fails."""
-        joined = array_header(len(accepted)) + b"".join([body for _, body in accepted])
-        if is_one_value(joined) and all(body[0] & 0xF0 == 0x80 or body[0] in (0xDE, 0xDF) for _, body in accepted):
+    def _well_formed(self, accepted: list[Accepted]) -> list[Accepted]:
+        """One look at all bodies together; one by one only if that fails."""
+        maps = all(one[1][0] & 0xF0 == 0x80 or one[1][0] in (0xDE, 0xDF) for one in accepted)
+        if maps and are_values([one[1] for one in accepted]):
             return accepted
         good = []
-        for log, body in accepted:
+        for one in accepted:
+            log, body = one[:2]
             if is_one_map(body):
-                good.append((log, body))
+                good.append(one)
             else:
                 self.reject(ProtocolError("BAD_BODY", f"{len(body)} bytes for {log.key[:-1]!r} are not one msgpack map"))
         return good
 
-    def _number(self, accepted: list[tuple[TopicLog, bytes]], time_ns: int) -> list[bytes]:
-        if not accepted:
-            return []
-        epoch, stamp_of = self.topics.epoch, STAMP.pack
-        messages = []
-        for log, body in accepted:
+    def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], list[bytes]]:
+        topics, stamp_of = self.topics, STAMP.pack
+        epoch, number = topics.epoch, topics.ticks
+        messages: list[bytes] = []
+        records: list[bytes] = []
+        for log, body, instance, running, _ in accepted:
+            number += 1
             log.sequence = sequence = log.sequence + 1
-            log.stamp = stamp = stamp_of(epoch, sequence, time_ns)
-            log.body = body
+            log.frame = frame = log.key + stamp_of(epoch, sequence, time_ns) + body
+            if not sequence & MARK_MASK:
+                log.mark(number)
+            records.append(encode_tick(number, instance, running, frame))
             if log.wanted:
-                messages.append(log.key + stamp + body)
-        if self.topics.ticks_wanted:
-            stamp = stamp_of(epoch, self.topics.ticks + 1, time_ns)
-            bodies = b"".join([body for _, body in accepted])
+                messages.append(frame)
+        if topics.ticks_wanted and accepted:
+            stamp = stamp_of(epoch, topics.ticks + 1, time_ns)
+            bodies = b"".join([one[1] for one in accepted])
             messages.append(TICKS + stamp + array_header(len(accepted)) + bodies)
-        self.topics.ticks += len(accepted)
-        return messages
+        topics.ticks = number
+        return messages, records

@@ -43,8 +43,8 @@ class Failure:
             code=str(told.get("code", "FAILED")),
             text=str(told.get("text", "the worker gave no reason")),
             retryable=told.get("retryable") is True,
-            retry_after_s=after / 1000 if isinstance(after, int) and after >= 0 else None,
-            details=details if isinstance(details, dict) else {},
+            retry_after_s=after / 1000 if type(after) is int and after >= 0 else None,
+            details={key: one for key, one in details.items() if isinstance(key, str)} if isinstance(details, dict) else {},
         )
 
 
@@ -76,7 +76,7 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     if unknown:
         raise ProtocolError("BAD_OPTION", f"option {min(unknown)!r} is unknown, must be timeout_ms or retries")
     timeout_ms = request.options.get("timeout_ms", policy.timeout_s * 1000)
-    if not isinstance(timeout_ms, int | float) or not 0 < timeout_ms <= policy.max_timeout_s * 1000:
+    if type(timeout_ms) not in (int, float) or not 0 < timeout_ms <= policy.max_timeout_s * 1000:
         raise ProtocolError("BAD_OPTION", f"timeout_ms is {timeout_ms!r}, must be 1 to {policy.max_timeout_s * 1000:.0f}")
     retries = request.options.get("retries", policy.retries)
     if type(retries) is not int or not 0 <= retries <= policy.max_retries:

@@ -19,6 +19,7 @@ class Worker:
     lease_until: float  # monotonic seconds; silence beyond it is death
     since: float
     held: dict[bytes, int] = field(default_factory=dict)  # task id -> attempt
+    missed: dict[bytes, float] = field(default_factory=dict)  # held, but not named by its heartbeats since then
     strays: set[tuple[bytes, int]] = field(default_factory=set)  # attempts it is still at, though they were given up
     info: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)

@@ -7,12 +7,12 @@
 Whatever ends a task ends it once: a transition that the table does not have is a bug, and raises.
 """
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from bus.messages import Request
+from bus.messages import Error, Request
 
 
 class State(Enum):
@@ -74,31 +74,53 @@ class CalledTask:
             raise AssertionError(f"task {self.id.hex()} cannot go from {self.state.value} to {state.value}")
         self.state = state
 
+    def error(self, code: str, text: str, details: dict[str, Any] | None = None) -> Error:
+        """Make the answer of a task that was not done."""
+        return Error(self.id, code, text, {**(details or {}), "attempts": self.attempt, "troubles": self.troubles[-5:]})
+
+    def why_expired(self, alive: int) -> str:
+        """Say in one sentence what the caller waited for in vain, while `alive` workers served."""
+        waited_s = self.deadline - self.since
+        match self.state:
+            case State.RUNNING:
+                return f"not done within {waited_s:.3g} s: worker {self.worker} is at attempt {self.attempt}"
+            case State.WAITING:
+                return f"not done within {waited_s:.3g} s, after {self.attempt} attempts: {self.troubles[-1]}"
+        return f"no worker of '{self.service}' took it within {waited_s:.3g} s; alive: {alive}"
+
 
 class Queue:
-    """Tasks that could run now, first in, first out; a task to be tried again goes first."""
+    """Tasks that could run now, and no others: first in, first out; one that is to be tried again goes first."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, deque[bytes]] = {}
+        self._ids: dict[str, OrderedDict[bytes, None]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ids.values()))
 
     def add(self, task: CalledTask, *, first: bool = False) -> None:
         """Put a task at the end of its service's queue, or at its front."""
-        ids = self._ids.setdefault(task.service, deque())
-        if first:
-            ids.appendleft(task.id)
-        else:
-            ids.append(task.id)
+        ids = self._ids.setdefault(task.service, OrderedDict())
+        ids[task.id] = None
+        ids.move_to_end(task.id, last=not first)
+
+    def remove(self, task: CalledTask) -> None:
+        """Take a task out, wherever it stands; one that is not in is ignored."""
+        ids = self._ids.get(task.service)
+        if ids is not None:
+            ids.pop(task.id, None)
+            if not ids:
+                del self._ids[task.service]
 
     def take(self, service: str, tasks: dict[bytes, CalledTask]) -> CalledTask | None:
-        """Take the service's first task that still waits; ids of tasks that ended meanwhile are dropped."""
+        """Take the service's first task; None if none waits."""
         ids = self._ids.get(service)
-        while ids:
-            task = tasks.get(ids.popleft())
-            if task is not None and task.state is State.QUEUED:
-                return task
-        self._ids.pop(service, None)
-        return None
+        if ids is None:
+            return None
+        task = tasks[next(iter(ids))]
+        self.remove(task)
+        return task
 
     def services(self) -> list[str]:
-        """Name the services that may have tasks waiting."""
+        """Name the services that have tasks waiting."""
         return list(self._ids)

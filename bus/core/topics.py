@@ -4,31 +4,48 @@ A topic log numbers one topic's messages from 1 and keeps the last one. A subscr
 subscription covers is numbered and kept, but not made into a message.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, array_header, check_topic, pack
 
 TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3.5)
+HEARTBEAT = b"heartbeat" + NUL
+NAMED_FOR = 8  # heartbeats: 2 s
+MARKS = 64  # kept for each topic
+MARK_MASK = 63  # a mark every 64 messages of a topic: a replay of the last 4,096 begins near its first
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
 
 
 class TopicLog:
-    """One numbered topic: its sequence, its last stamp and body. `key` is the topic and its NUL."""
+    """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("body", "key", "sequence", "stamp", "wanted")
+    __slots__ = ("beat", "frame", "key", "marks", "seen", "sequence", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
         self.sequence = 0
-        self.stamp = b""
-        self.body = b""
+        self.frame = b""  # as it was published; empty if there was none
         self.wanted = wanted
+        self.seen = 0  # its sequence at the last heartbeat
+        self.beat = 0  # the heartbeat at which that had last changed
+        self.marks: deque[tuple[int, int]] | None = None  # (sequence, number in the global order) of some ticks
 
-    def last(self) -> bytes:
-        """Return the last message as it was published; empty if there was none."""
-        return self.key + self.stamp + self.body if self.sequence else b""
+    def mark(self, number: int) -> None:
+        """Remember where in the global order the present sequence is; the newest `MARKS` of these are kept."""
+        if self.marks is None:
+            self.marks = deque(maxlen=MARKS)
+        self.marks.append((self.sequence, number))
+
+    def number_at(self, sequence: int) -> int | None:
+        """Return a number in the global order that is at or before this sequence's; None if no mark reaches back to it."""
+        found = None
+        for marked, number in self.marks or ():
+            if marked > sequence:
+                break
+            found = number
+        return found
 
 
 class Topics:
@@ -45,6 +62,7 @@ class Topics:
         self.logs: dict[bytes, TopicLog] = {}
         self.subscriptions: Counter[bytes] = Counter()
         self.ticks_wanted = False
+        self.beats = NAMED_FOR  # so that what never changed is not named
         self.ticks = 0  # how many were taken, of all topics: the one global order
 
     def log(self, key: bytes) -> TopicLog:
@@ -65,9 +83,16 @@ class Topics:
         """Number one message; return its frame if somebody wants it."""
         log = self.log(key)
         log.sequence += 1
-        log.stamp = STAMP.pack(self.epoch, log.sequence, time_ns)
-        log.body = body
-        return log.last() if log.wanted else None
+        log.frame = log.key + STAMP.pack(self.epoch, log.sequence, time_ns) + body
+        return log.frame if log.wanted else None
+
+    def restore(self, frames: Iterable[bytes], ticks: int) -> None:
+        """Go on from what was published before: each topic's last frame, and the number of the last tick of all."""
+        for frame in frames:
+            cut = frame.index(NUL) + 1
+            log = self.log(frame[:cut])
+            log.frame, log.sequence = frame, STAMP.unpack_from(frame, cut)[1]
+        self.ticks = ticks
 
     def wants(self, key: bytes) -> bool:
         """Tell whether a subscription covers this topic."""
@@ -92,6 +117,22 @@ class Topics:
         self.subscriptions.clear()
         self._look_again()
 
+    def heartbeat(self, time_ns: int) -> bytes | None:
+        """Tell the last numbers, so that a lost last message is noticed too; None if nobody wants it (section 3.8).
+
+        A topic is named in the `NAMED_FOR` heartbeats after a change, so that it takes as many lost ones to miss it.
+        """
+        if not self.wants(HEARTBEAT):
+            return None
+        self.beats += 1
+        named = {}
+        for key, log in self.logs.items():
+            if log.sequence != log.seen:
+                log.seen, log.beat = log.sequence, self.beats
+            if self.beats - log.beat < NAMED_FOR and log.sequence and key != HEARTBEAT:
+                named[key[:-1].decode()] = log.sequence
+        return self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
+
     def _look_again(self) -> None:
         self.ticks_wanted = self.wants(TICKS)
         for log in self.logs.values():
@@ -104,11 +145,11 @@ class Topics:
         snapshot under the prefix itself; `ticks` gets an empty array with the number that comes next. Where there is none
         of these, it is the hello, which only those get who subscribed to it.
         """
-        if prefix == TICKS:
+        if prefix in (TICKS, TICKS[:-1]):
             return TICKS + STAMP.pack(self.epoch, self.ticks + 1, time_ns) + array_header(0)
         log = self.logs.get(prefix if prefix.endswith(NUL) else prefix + NUL)
         if log is not None and log.sequence:
-            return log.last()
+            return log.frame
         if prefix == b"" or prefix.endswith(b"."):
             return self._snapshot(prefix, time_ns)
         return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack({"protocol": 1})
@@ -116,8 +157,13 @@ class Topics:
     def _snapshot(self, prefix: bytes, time_ns: int) -> bytes:
         logs = list(self._under(prefix))
         stamp = STAMP.pack(self.epoch, 0, time_ns)
-        rows = [b"\x93" + pack(log.key[:-1].decode()) + pack(log.stamp) + log.body for log in logs]
+        rows = [b"\x93" + pack(log.key[:-1].decode()) + _stamp_and_body(log) for log in logs]
         return prefix + NUL + stamp + array_header(len(rows)) + b"".join(rows)
 
     def _under(self, prefix: bytes) -> Iterator[TopicLog]:
         return (log for log in self.logs.values() if log.sequence and log.key.startswith(prefix))
+
+
+def _stamp_and_body(log: TopicLog) -> bytes:
+    cut = len(log.key)
+    return pack(log.frame[cut : cut + STAMP.size]) + log.frame[cut + STAMP.size :]

@@ -1,0 +1,163 @@
+"""The bytes of the tick journal: PROTOCOL.md is the wire, this is the disk. Pure.
+
+    record   = magic:u16 crc:u32 kind:u8 zero:u8 length:u32 payload        (big-endian; length is the payload's)
+    tick     = number:u64 instance:u64 running:u64 frame                   (kind "T"; frame as it was published)
+    snapshot = msgpack map                                                 (kind "S"; the first record of each segment)
+
+The CRC (CRC-32 of zlib) covers everything behind it. What does not match is passed over up to the next record that does, by its
+magic, and never served. A segment's snapshot holds all that is needed to go on from there, so that a start reads one segment.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bus.errors import ProtocolError
+from bus.frames import NUL, pack, unpack
+
+MAGIC = 0x484A
+MAGIC_BYTES = b"HJ"
+TICK, SNAPSHOT = 0x54, 0x53
+_PREFIX = struct.Struct(">HI")
+_REST = struct.Struct(">BBI")
+_TICK_REST = struct.Struct(">BBIQQQ")
+HEAD_BYTES = _PREFIX.size + _REST.size  # 12
+TICK_HEAD = struct.Struct(">QQQ")
+MAX_PAYLOAD = 1 << 28  # a larger length is taken for corruption
+VERSION = 1
+
+
+def encode_tick(number: int, instance: int, running: int, frame: bytes) -> bytes:
+    """Make the record of a tick.
+
+    Args:
+        number: in the one global order of all ticks, from 1.
+        instance: of the feed, 0 for unnumbered ones.
+        running: the feed's own number of it.
+        frame: as it is published.
+    """
+    rest = _TICK_REST.pack(TICK, 0, TICK_HEAD.size + len(frame), number, instance, running)
+    return _PREFIX.pack(MAGIC, zlib.crc32(frame, zlib.crc32(rest))) + rest + frame
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state at a segment's beginning."""
+
+    epoch: int
+    boot: str  # id of the machine's boot; another one means that what was not synced may be gone
+    time_ns: int
+    ticks: int  # number of the last tick before this segment
+    topics: dict[bytes, bytes] = field(default_factory=dict)  # key (with NUL) -> last frame
+    sources: dict[int, int] = field(default_factory=dict)  # feed instance -> its last running number
+
+    def encode(self) -> bytes:
+        """Make the record."""
+        payload = pack(
+            {
+                "version": VERSION,
+                "epoch": self.epoch,
+                "boot": self.boot,
+                "time_ns": self.time_ns,
+                "ticks": self.ticks,
+                "topics": list(self.topics.values()),
+                "sources": [[instance, running] for instance, running in self.sources.items()],
+            }
+        )
+        rest = _REST.pack(SNAPSHOT, 0, len(payload))
+        return _PREFIX.pack(MAGIC, zlib.crc32(payload, zlib.crc32(rest))) + rest + payload
+
+    @classmethod
+    def decode(cls, payload: bytes) -> "Snapshot":
+        """Read a snapshot's payload.
+
+        Raises:
+            ProtocolError: `BAD_BODY`, it is not one, or of a later version.
+        """
+        told: Any = unpack(payload)
+        try:
+            if told["version"] != VERSION:
+                raise ProtocolError("BAD_BODY", f"a journal of version {told['version']}, must be {VERSION}")
+            topics = {bytes(frame[: frame.index(NUL) + 1]): bytes(frame) for frame in told["topics"]}
+            sources = {int(instance): int(running) for instance, running in told["sources"]}
+            return cls(told["epoch"], told["boot"], told["time_ns"], told["ticks"], topics, sources)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProtocolError("BAD_BODY", f"a journal's snapshot is malformed: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record that is whole."""
+
+    offset: int  # of its first byte
+    end: int  # of the byte behind it
+    kind: int
+    payload: bytes
+
+    def tick(self) -> tuple[int, int, int, bytes]:
+        """Read a tick: number, instance, running number, frame."""
+        number, instance, running = TICK_HEAD.unpack_from(self.payload)
+        return number, instance, running, self.payload[TICK_HEAD.size :]
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupt:
+    """Bytes that are no record, up to the next one that is, or to the end of the data."""
+
+    offset: int
+    end: int
+    last: bool  # nothing whole follows: a torn tail, or a damaged last record
+
+
+def record_at(data: bytes, offset: int) -> Record | None:
+    """Read the record that begins at `offset`; None if there is no whole one."""
+    if len(data) - offset < HEAD_BYTES:
+        return None
+    magic, crc = _PREFIX.unpack_from(data, offset)
+    kind, _, length = _REST.unpack_from(data, offset + _PREFIX.size)
+    end = offset + HEAD_BYTES + length
+    if magic != MAGIC or length > MAX_PAYLOAD or end > len(data):
+        return None
+    if zlib.crc32(data[offset + _PREFIX.size : end]) != crc:
+        return None
+    return Record(offset, end, kind, data[offset + HEAD_BYTES : end])
+
+
+def needs(data: bytes, offset: int) -> int | None:
+    """Tell how many bytes the record at `offset` has according to its head; None if that is no head, or not whole."""
+    if len(data) - offset < HEAD_BYTES or data[offset : offset + 2] != MAGIC_BYTES:
+        return None
+    length: int = _REST.unpack_from(data, offset + _PREFIX.size)[2]
+    return HEAD_BYTES + length if length <= MAX_PAYLOAD else None
+
+
+def scan(data: bytes, offset: int = 0) -> Iterator[Record | Corrupt]:
+    """Read all records from `offset` on, and say where there are none.
+
+    Args:
+        data: a segment, or a piece of it that begins with a record.
+        offset: where to begin.
+    """
+    while offset < len(data):
+        record = record_at(data, offset)
+        if record is not None:
+            yield record
+            offset = record.end
+            continue
+        following = next_record(data, offset + 1)
+        end = len(data) if following is None else following.offset
+        yield Corrupt(offset, end, last=following is None)
+        offset = end
+
+
+def next_record(data: bytes, offset: int) -> Record | None:
+    """Find the first whole record at or behind `offset`."""
+    at = data.find(MAGIC_BYTES, offset)
+    while at >= 0:
+        record = record_at(data, at)
+        if record is not None:
+            return record
+        at = data.find(MAGIC_BYTES, at + 1)
+    return None

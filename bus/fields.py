@@ -1,0 +1,120 @@
+"""What each field of a message must be: PROTOCOL.md sections 4.1 and 5.1. Pure.
+
+A check takes a decoded value and returns it, or raises `ProtocolError` with what was seen and what was wanted.
+"""
+
+import reprlib
+from collections.abc import Callable
+from typing import Any
+
+from bus.errors import ProtocolError
+from bus.messages import (
+    ID_BYTES,
+    BrokerHeartbeat,
+    Error,
+    Goodbye,
+    Held,
+    Part,
+    Ready,
+    Reply,
+    Request,
+    Result,
+    Retire,
+    Task,
+    TaskPart,
+    WorkerHeartbeat,
+)
+
+MAX_CREDIT = 1024
+MAX_HELD = 4096
+
+
+def _of(kind: type | tuple[type, ...], name: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            raise ProtocolError("BAD_BODY", f"a field is {type(value).__name__} {short(value)}, must be {name}")
+        return value
+
+    return check
+
+
+def short(value: Any) -> str:
+    """Show a value in few characters, however large or deep it is."""
+    said = reprlib.repr(value)  # does not follow deep nesting
+    return said if len(said) <= 60 else said[:57] + "..."
+
+
+def _id(value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) != ID_BYTES:
+        raise ProtocolError("BAD_ID", f"an id is {short(value)}, must be {ID_BYTES} bytes")
+    return value
+
+
+def _map(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ProtocolError("BAD_BODY", f"a field is {short(value)}, must be a map with text keys")
+    return value
+
+
+def _natural(lowest: int, highest: int, name: str) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if type(value) is not int or not lowest <= value <= highest:
+            raise ProtocolError("BAD_BODY", f"{name} is {short(value)}, must be a whole number {lowest} to {highest}")
+        return value
+
+    return check
+
+
+def _held(value: Any) -> tuple[Held, ...]:
+    if not isinstance(value, list) or len(value) > MAX_HELD:
+        raise ProtocolError("BAD_BODY", f"held tasks are {short(value)}, must be an array of at most {MAX_HELD}")
+    held = []
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ProtocolError("BAD_BODY", f"a held task is {short(pair)}, must be [id, attempt]")
+        held.append(Held(_id(pair[0]), _attempt(pair[1])))
+    return tuple(held)
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
+def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+_text = _of(str, "text")
+_bool = _of(bool, "true or false")
+_attempt = _natural(1, 1 << 31, "an attempt")
+_number = _natural(1, 1 << 53, "a number")
+_ms = _natural(1, 1 << 42, "a time in ms")
+
+# The fields of each message in the order of its array, with what each must be. This table is sections 4.1 and 5.1.
+FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
+    Request: (("id", _id), ("service", _text), ("action", _text), ("args", _map), ("options", _map)),
+    Part: (("id", _id), ("number", _number), ("value", _anything)),
+    Reply: (("id", _id), ("value", _anything)),
+    Error: (("id", _or_none(_id)), ("code", _text), ("text", _text), ("details", _map)),
+    Ready: (
+        ("service", _text),
+        ("worker", _text),
+        ("credit", _natural(0, MAX_CREDIT, "a credit")),
+        ("held", _held),
+        ("info", _map),
+    ),
+    Task: (
+        ("id", _id),
+        ("attempt", _attempt),
+        ("action", _text),
+        ("args", _map),
+        ("soft_ms", _ms),
+        ("hard_ms", _ms),
+    ),
+    TaskPart: (("task", _id), ("attempt", _attempt), ("number", _number), ("value", _anything)),
+    Result: (("task", _id), ("attempt", _attempt), ("done", _bool), ("value", _anything)),
+    WorkerHeartbeat: (("held", _held), ("report", _or_none(_map))),
+    BrokerHeartbeat: (("epoch", _natural(0, 1 << 64, "an epoch")), ("known", _bool)),
+    Retire: (("reason", _text),),
+    Goodbye: (("reason", _text),),
+}

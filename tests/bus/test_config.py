@@ -1,0 +1,209 @@
+"""Settings: complete, documented, refused at the start with their name, their value and what is allowed."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from bus.config import PLAIN_VARIABLES, Settings, default_home, load, loopback_endpoint, shipped
+from bus.errors import ConfigError
+
+SECTIONS = {name: field.annotation for name, field in Settings.model_fields.items()}
+DOCUMENTED_ONLY = {("nepse", "ca_file")}  # its default is none, which TOML cannot say
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for name in [name for name in os.environ if name.upper().startswith("HULAK_")]:
+        monkeypatch.delenv(name)
+
+
+def settings(tmp_path, text="", **options):
+    file = tmp_path / "test.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(tmp_path, file, options)
+
+
+def refusal(tmp_path, text="", **options):
+    with pytest.raises(ConfigError) as caught:
+        settings(tmp_path, text, **options)
+    return str(caught.value)
+
+
+# The file that is shipped
+
+
+def test_the_shipped_file_and_the_models_defaults_are_equal_in_every_setting():
+    table = tomllib.loads(shipped("hulak.toml").read_text(encoding="utf-8"))
+    for section, model in SECTIONS.items():
+        for name in DOCUMENTED_ONLY:
+            if name[0] == section:
+                table[section][name[1]] = None
+        defaults = {name: field.default for name, field in model.model_fields.items()}
+        assert PydanticUndefined not in defaults.values()
+        assert table.get(section) == defaults, f"[{section}]"
+    assert set(table) == set(SECTIONS)
+
+
+def test_the_shipped_file_loads_to_the_defaults(tmp_path):
+    assert load(tmp_path, shipped("hulak.toml")) == Settings()
+
+
+def test_every_setting_of_the_shipped_file_says_what_it_is():
+    silent, section = [], ""
+    for line in shipped("hulak.toml").read_text(encoding="utf-8").splitlines():
+        if found := re.fullmatch(r"\[(\w+)\]", line):
+            section = found[1]
+        elif found := re.match(r"#? ?(\w+) = ", line):
+            said = line.split("#")[-1] if line.count("#") > line.startswith("#") else ""
+            if not said.strip():
+                silent.append(f"{section}.{found[1]}")
+    assert silent == []
+
+
+# Unknown and wrong ones
+
+
+def test_an_unknown_setting_is_refused_and_the_known_ones_are_named(tmp_path):
+    said = refusal(tmp_path, "[broker]\nmax_topic = 5\n")
+    assert "setting broker.max_topic = 5 is unknown; allowed are broker.collector, " in said
+    assert "broker.max_topics" in said
+    assert "test.toml" in said
+
+
+def test_an_unknown_section_is_refused_and_the_known_ones_are_named(tmp_path):
+    said = refusal(tmp_path, "[brokr]\nx = 1\n")
+    assert "setting brokr = {'x': 1} is unknown; allowed are [broker], " in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[broker]\nmax_tasks = 0", "setting broker.max_tasks = 0: input should be greater than or equal to 1"),
+        ('[broker]\nmax_tasks = "many"', "setting broker.max_tasks = 'many': input should be a valid integer"),
+        ("[task]\nretries = 21", "setting task.retries = 21: input should be less than or equal to 20"),
+        ("[task]\nlease_s = nan", "setting task.lease_s = nan"),
+        ('[log]\nlevel = "loud"', "setting log.level = 'loud': input should be 'debug', 'info', 'warning' or 'error'"),
+        ('[nepse]\nbase_url = "ftp://x"', "setting nepse.base_url = 'ftp://x'"),
+        ('[feed]\nurl = "tcp://x"', "setting feed.url = 'tcp://x'"),
+        ('[sim]\nhost = "0.0.0.0"', "setting sim.host = '0.0.0.0'"),
+        ("[task]\nsoft_s = 75.0", "setting task.hard_s is 75.0, must be above task.soft_s, which is 75.0"),
+        ("[task]\nheartbeat_s = 1.0", "setting task.lease_s is 1.5, must be at least twice task.heartbeat_s (1.0)"),
+        ("[feed]\nbackoff_cap_s = 0.1", "backoff_cap_s of [feed] or [task] is below backoff_base_s"),
+        ('[broker]\nfrontend = "tcp://127.0.0.1:5553"', "must all differ"),
+        ("[broker", "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed(tmp_path, text, said):
+    assert said in refusal(tmp_path, text)
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path):
+    said = refusal(tmp_path, "[broker]\nmax_tasks = 0\n[task]\nretries = 99\n")
+    assert "broker.max_tasks = 0" in said
+    assert "task.retries = 99" in said
+
+
+def test_settings_cannot_be_changed_afterwards(tmp_path):
+    with pytest.raises(ValueError, match="frozen"):
+        settings(tmp_path).broker.max_tasks = 5
+
+
+# Addresses
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tcp://127.9.9.9:65535", "tcp://[::1]:5550"])
+def test_an_address_on_the_loopback_is_taken_as_it_is(address):
+    assert loopback_endpoint(address) == address
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:5550", "tcp://192.168.1.5:5550", "tcp://[::]:5550", "tcp://8.8.8.8:1"])
+def test_an_address_beyond_the_loopback_is_refused_with_the_reason(tmp_path, address):
+    said = refusal(tmp_path, f'[broker]\nfrontend = "{address}"\n')
+    assert f"setting broker.frontend = '{address}': is an address beyond this machine: whoever reaches it could read" in said
+    assert "nothing there is encrypted or authenticated; allowed are 127.0.0.0/8 and [::1]" in said
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://localhost:5550", "must name an address by its number"),
+        ("tcp://*:5550", "must name an address by its number"),
+        ("tcp://127.0.0.1:0", "port from 1 to 65535"),
+        ("tcp://127.0.0.1:65536", "port from 1 to 65535"),
+        ("tcp://127.0.0.1", "must be tcp://HOST:PORT"),
+        ("ipc:///tmp/x", "must be tcp://HOST:PORT"),
+        ("", "must be tcp://HOST:PORT"),
+    ],
+)
+def test_what_is_no_address_is_refused(tmp_path, address, said):
+    assert said in refusal(tmp_path, f'[broker]\nbackend = "{address}"\n')
+
+
+# Where a setting comes from
+
+
+def test_an_option_beats_a_variable_which_beats_the_file_which_beats_the_default(tmp_path, monkeypatch):
+    assert settings(tmp_path).broker.max_tasks == 10_000
+    text = "[broker]\nmax_tasks = 2\nmax_topics = 22\n"
+    assert settings(tmp_path, text).broker.max_tasks == 2
+    monkeypatch.setenv("HULAK_BROKER__MAX_TASKS", "3")
+    found = settings(tmp_path, text)
+    assert (found.broker.max_tasks, found.broker.max_topics) == (3, 22)
+    found = settings(tmp_path, text, broker={"max_tasks": 4})
+    assert (found.broker.max_tasks, found.broker.max_topics, found.task) == (4, 22, Settings().task)
+
+
+def test_an_option_is_checked_like_any_other_setting(tmp_path):
+    assert "publisher = 'tcp://0.0.0.0:1': is an address beyond this machine" in refusal(
+        tmp_path, broker={"publisher": "tcp://0.0.0.0:1"}
+    )
+    assert "must be above task.soft_s" in refusal(tmp_path, task={"hard_s": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("HULAK_BROKR__MAX_TASKS", "variable HULAK_BROKR__MAX_TASKS='5' is unknown; allowed are HULAK_BROKER__NAME"),
+        ("HULAK_BROKER", "variable HULAK_BROKER='5' is unknown"),
+        ("HULAK_VERBOSE", "variable HULAK_VERBOSE='5' is unknown"),
+        ("HULAK_BROKER__MAX_TASK", "setting broker.max_task = '5' is unknown; allowed are broker.collector"),
+        ("HULAK_BROKER__PUBLISHER", "setting broker.publisher = '5': must be tcp://HOST:PORT"),
+    ],
+)
+def test_an_unknown_or_wrong_variable_is_refused(tmp_path, monkeypatch, name, said):
+    monkeypatch.setenv(name, "5")
+    assert said in refusal(tmp_path)
+
+
+def test_variables_that_are_no_settings_are_let_through(tmp_path, monkeypatch):
+    for name in PLAIN_VARIABLES - {"HULAK_CONFIG"}:
+        monkeypatch.setenv(name, str(tmp_path))
+    assert settings(tmp_path) == Settings()
+
+
+def test_the_file_is_the_one_named_then_the_variables_then_the_homes_then_the_shipped_one(tmp_path, monkeypatch):
+    named, by_variable, at_home = (tmp_path / name for name in ("named.toml", "variable.toml", "hulak.toml"))
+    assert load(tmp_path) == Settings() or Path("/etc/hulak/hulak.toml").exists()
+    at_home.write_text("[broker]\nmax_tasks = 1\n")
+    assert load(tmp_path).broker.max_tasks == 1
+    by_variable.write_text("[broker]\nmax_tasks = 2\n")
+    monkeypatch.setenv("HULAK_CONFIG", str(by_variable))
+    assert load(tmp_path).broker.max_tasks == 2
+    named.write_text("[broker]\nmax_tasks = 3\n")
+    assert load(tmp_path, named).broker.max_tasks == 3
+
+
+def test_a_named_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml is not there; name another with --config"):
+        load(tmp_path, tmp_path / "nowhere.toml")
+
+
+def test_home_is_the_variable_or_the_users_state_folder(monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert default_home() == Path("/state/hulak")
+    monkeypatch.setenv("HULAK_HOME", "/srv/hulak")
+    assert default_home() == Path("/srv/hulak")

@@ -1,0 +1,227 @@
+"""Bytes to messages and back: round trips, and nothing but ProtocolError whatever bytes come."""
+
+import contextlib
+import math
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bus import frames, messages
+from bus.errors import ProtocolError
+from bus.messages import Held, Publication, Stamp, Tick
+
+BUSY = settings(deadline=None)  # the machine may be
+U64 = st.integers(0, (1 << 64) - 1)
+IDS = st.binary(min_size=16, max_size=16)
+TEXT = st.text(max_size=20)
+ATTEMPTS = st.integers(1, 1 << 31)
+NUMBERS = st.integers(1, 1 << 53)
+MS = st.integers(1, 1 << 42)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 64) - 1)
+    | st.floats(allow_nan=False)
+    | TEXT
+    | st.binary(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=10,
+)
+MAPS = st.dictionaries(TEXT, VALUES, max_size=4)
+HELD = st.lists(st.builds(Held, IDS, ATTEMPTS), max_size=4).map(tuple)
+ROUND_TRIPS = {
+    messages.Request: (frames.decode_from_client, (IDS, TEXT, TEXT, MAPS, MAPS)),
+    messages.Part: (frames.decode_to_client, (IDS, NUMBERS, VALUES)),
+    messages.Reply: (frames.decode_to_client, (IDS, VALUES)),
+    messages.Error: (frames.decode_to_client, (st.none() | IDS, TEXT, TEXT, MAPS)),
+    messages.Ready: (frames.decode_from_worker, (TEXT, TEXT, st.integers(0, 1024), HELD, MAPS)),
+    messages.TaskPart: (frames.decode_from_worker, (IDS, ATTEMPTS, NUMBERS, VALUES)),
+    messages.Result: (frames.decode_from_worker, (IDS, ATTEMPTS, st.booleans(), VALUES)),
+    messages.WorkerHeartbeat: (frames.decode_from_worker, (HELD, st.none() | MAPS)),
+    messages.Goodbye: (frames.decode_from_worker, (TEXT,)),
+    messages.Task: (frames.decode_to_worker, (IDS, ATTEMPTS, TEXT, MAPS, MS, MS)),
+    messages.BrokerHeartbeat: (frames.decode_to_worker, (U64, st.booleans())),
+    messages.Retire: (frames.decode_to_worker, (TEXT,)),
+}
+DECODERS = (
+    frames.decode_from_client,
+    frames.decode_to_client,
+    frames.decode_from_worker,
+    frames.decode_to_worker,
+    frames.decode_publication,
+    frames.unpack,
+)
+
+
+def test_every_message_with_a_kind_is_tried_here():
+    kinds = {cls for cls in vars(messages).values() if isinstance(cls, type) and hasattr(cls, "KIND")}
+    assert set(ROUND_TRIPS) == set(frames.FIELDS) == kinds
+
+
+@pytest.mark.parametrize("cls", ROUND_TRIPS, ids=lambda cls: cls.__name__)
+@BUSY
+@given(st.data())
+def test_what_is_encoded_is_decoded_to_the_same(cls, data):
+    decode, fields = ROUND_TRIPS[cls]
+    message = cls(*[data.draw(field) for field in fields])
+    assert decode(frames.encode(message)) == message
+
+
+# Whatever bytes come
+
+NEAR_VALID = st.builds(
+    lambda kind, value: kind + msgpack.packb(value),
+    st.sampled_from([b"Q", b"P", b"R", b"E", b"Y", b"T", b"H", b"X", b"G"]),
+    st.lists(
+        IDS | VALUES | ATTEMPTS | st.lists(st.tuples(IDS, ATTEMPTS)) | st.dictionaries(st.integers(0, 99), TEXT), max_size=6
+    ),
+)
+CUT = st.builds(lambda frame, at: frame[: max(0, len(frame) - at)], NEAR_VALID, st.integers(0, 9))
+
+
+@pytest.mark.parametrize("decode", DECODERS, ids=lambda decode: decode.__name__)
+@BUSY
+@given(st.binary(max_size=200) | NEAR_VALID | CUT)
+def test_any_bytes_give_a_message_or_a_protocol_error_and_nothing_else(decode, data):
+    with contextlib.suppress(ProtocolError):
+        decode(data)
+    assert frames.request_id(data) is None or len(frames.request_id(data)) == 16
+
+
+def test_values_nested_as_deep_as_msgpack_takes_them_are_refused_like_any_other():
+    for decode, kind in zip(DECODERS, (b"Q", b"E", b"Y", b"T"), strict=False):
+        with pytest.raises(ProtocolError):
+            decode(kind + b"\x91" * 1020 + b"\xc0")
+        body = b"\x95" + msgpack.packb(bytes(16)) + b"\x91" * 1010 + b"\xc0" + b"\xa0\x80\x80"
+        with pytest.raises(ProtocolError):
+            decode(b"Q" + body)
+
+
+def test_what_is_taken_in_can_be_packed_again_some_levels_deeper():
+    with contextlib.suppress(ProtocolError):
+        heartbeat = frames.decode_from_worker(b"H\x92\x90\x81\xa1a" + b"\x91" * 1021 + b"\xc0")
+        frames.pack([{"workers": [{**heartbeat.report}]}])
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"", "BAD_KIND"),
+        (b"Z\x90", "BAD_KIND"),
+        (b"T\x90", "BAD_KIND"),
+        (b"Q", "BAD_BODY"),
+        (b"Q\x90", "BAD_BODY"),
+        (b"Q\xc1", "BAD_BODY"),
+        (b"Q\x90\x90", "BAD_BODY"),
+        (b"Q" + msgpack.packb([b"short", "s", "a", {}, {}]), "BAD_ID"),
+        (b"Q" + msgpack.packb(["x" * 16, "s", "a", {}, {}]), "BAD_ID"),
+        (b"Q" + msgpack.packb([bytes(16), b"s", "a", {}, {}]), "BAD_BODY"),
+        (b"Q" + msgpack.packb([bytes(16), "s", "a", {1: 2}, {}]), "BAD_BODY"),
+        (b"Q" + msgpack.packb([bytes(16), "s", "a", {}]), "BAD_BODY"),
+    ],
+)
+def test_each_kind_of_wrong_request_has_its_code(frame, code):
+    with pytest.raises(ProtocolError) as caught:
+        frames.decode_from_client(frame)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("attempt", [0, -1, (1 << 31) + 1, 1.0, True, "1", None])
+def test_a_number_out_of_range_or_of_another_type_is_refused(attempt):
+    with pytest.raises(ProtocolError, match="an attempt is"):
+        frames.decode_from_worker(b"R" + msgpack.packb([bytes(16), attempt, True, None]))
+
+
+def test_the_id_of_a_request_that_does_not_decode_is_found_where_it_can_be():
+    assert frames.request_id(b"Q" + msgpack.packb([b"i" * 16, 5])) == b"i" * 16
+    for frame in (b"", b"Q", b"Q\x90", b"Q\x05", b"Q" + msgpack.packb([b"short"]), b"Q\xc1"):
+        assert frames.request_id(frame) is None
+
+
+# Ticks
+
+TOPICS = st.from_regex(rb"[A-Za-z0-9._-]{0,127}[A-Za-z0-9_-]", fullmatch=True)
+
+
+@BUSY
+@given(TOPICS, U64, U64, U64, st.binary(min_size=1, max_size=50))
+def test_a_publication_is_one_frame_that_comes_apart_again(topic, epoch, sequence, time_ns, body):
+    frames.check_topic(topic)
+    frame = frames.encode_publication(topic, Stamp(epoch, sequence, time_ns), body)
+    assert frame[: len(topic) + 1] == topic + b"\0"
+    assert len(frame) == len(topic) + 1 + 24 + len(body)
+    assert frames.decode_publication(frame) == Publication(topic.decode(), Stamp(epoch, sequence, time_ns), body)
+
+
+def test_the_nul_makes_a_subscription_to_one_symbol_catch_that_symbol_only():
+    stamp = Stamp(1, 1, 1)
+    short, long = (frames.encode_publication(frames.tick_topic(symbol), stamp, b"\x80") for symbol in ("EURUSD", "EURUSDX"))
+    assert [frame.startswith(b"tick.EURUSD\0") for frame in (short, long)] == [True, False]
+    assert [frame.startswith(b"tick.EURUSD") for frame in (short, long)] == [True, True]
+
+
+def test_a_nul_inside_the_stamp_or_the_body_is_not_the_topics_end():
+    frame = frames.encode_publication(b"t", Stamp(0, 0, 0), b"\0\0\0")
+    assert frames.decode_publication(frame) == Publication("t", Stamp(0, 0, 0), b"\0\0\0")
+
+
+@pytest.mark.parametrize("frame", [b"", b"topic", b"topic\0", b"topic\0" + bytes(24), bytes(24)])
+def test_a_frame_too_short_for_its_parts_is_refused(frame):
+    with pytest.raises(ProtocolError) as caught:
+        frames.decode_publication(frame)
+    assert caught.value.code == "BAD_FRAME"
+
+
+@pytest.mark.parametrize("topic", [b"", b"x" * 129, b"tick.", b"a b", b"a\0b", b"\xc3\xa9", b"a/b"])
+def test_what_is_no_topic_is_refused(topic):
+    with pytest.raises(ProtocolError) as caught:
+        frames.check_topic(topic)
+    assert caught.value.code == "BAD_TOPIC"
+
+
+@BUSY
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.integers(0, 1 << 60))
+def test_prices_come_out_exactly_as_they_went_in(bid, ask, timestamp):
+    body = msgpack.unpackb(frames.pack_tick(Tick("EURUSD", bid, ask, timestamp, "test")))
+    assert body == {"symbol": "EURUSD", "bid": bid, "ask": ask, "timestamp": timestamp, "source": "test"}
+
+
+# Arrays that are joined, not packed
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 255, 256, 65_535, 65_536])
+def test_an_array_that_is_joined_equals_one_that_is_packed(count):
+    values = [{"n": number % 7} for number in range(count)]
+    assert frames.join_bodies(map(frames.pack, values), count) == msgpack.packb(values)
+
+
+@BUSY
+@given(st.lists(VALUES, max_size=40))
+def test_joining_equals_packing_whatever_the_values_are(values):
+    assert frames.join_bodies([frames.pack(value) for value in values], len(values)) == frames.pack(values)
+
+
+@BUSY
+@given(VALUES)
+def test_one_value_is_told_from_none_half_of_one_and_two(value):
+    packed = frames.pack(value)
+    assert frames.is_one_value(packed)
+    assert frames.is_one_map(packed) is isinstance(value, dict)
+    assert not frames.is_one_value(packed + packed)
+    assert not frames.is_one_value(packed[:-1])
+
+
+@BUSY
+@given(st.binary(min_size=1, max_size=60))
+def test_any_bytes_are_one_value_or_not(data):
+    try:
+        msgpack.unpackb(data, strict_map_key=False, raw=True, timestamp=0)
+    except (ValueError, TypeError):
+        return
+    assert frames.is_one_value(data)
+
+
+def test_a_float_that_is_no_number_survives_so_that_whoever_reads_it_can_refuse_it():
+    assert math.isnan(frames.unpack(frames.pack(math.nan)))

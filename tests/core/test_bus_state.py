@@ -1,0 +1,133 @@
+"""The broker's whole state, without a socket."""
+
+import msgpack
+import pytest
+
+from bus.core.backoff import Backoff
+from bus.core.bus import Bus, Limits, Rejects
+from bus.core.policy import Policy
+from bus.errors import ProtocolError
+from bus.frames import decode_publication, feed_frame, pack
+from bus.messages import Held, Ready, Request, Result, WorkerHeartbeat
+
+SHELL = {"process": {"pid": 7}}
+
+
+@pytest.fixture
+def bus():
+    return make()
+
+
+def make(max_topics=100):
+    def refused(error):
+        raise AssertionError(error)
+
+    limits = Limits(max_topics=max_topics)
+    return Bus(3, "1.2.3", limits, Policy(), refused, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+
+
+def test_a_new_bus_tells_that_there_is_nothing_yet(bus):
+    told = bus.stats(102.5, SHELL)
+    assert told["broker"] == {"version": "1.2.3", "protocol": 1, "epoch": 3, "uptime_s": 2.5, "pid": 7}
+    assert told["ticks"]["taken"] == told["ticks"]["symbols"] == told["tasks"]["queued"] == told["rejected"]["total"] == 0
+    assert (told["workers"], told["processes"], told["ticks"]["feed_to_broker_us"]) == ([], [], None)
+
+
+def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
+    bus.intake.open(5, 1)
+    bus.turn([feed_frame("EURUSD", 5, 1, 999_000, b"\x80"), feed_frame("NABIL", 5, 2, 999_000, b"\x80")], 100.0, 1_000_000)
+    bus.turn([feed_frame("EURUSD", 5, 1, 1, b"\x80"), feed_frame("NABIL", 5, 9, 1, b"\x80")], 100.0, 1_000_000)
+    bus.turn([feed_frame("EURUSD", 6, 1, 1, b"\x80")], 100.0, 1_000_000)
+    bus.topics.subscribe(b"tick.")
+    bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1, (), {"slot": "nepse_1"}))
+    for number in range(3):
+        bus.dispatcher.request(100.0, b"c", Request(bytes([number]) * 16, "nepse", ""))
+    bus.dispatcher.heartbeat(100.5, b"w", WorkerHeartbeat((Held(bytes(16), 1),), {"rss_bytes": 5}))
+    bus.dispatcher.result(100.5, b"w", Result(bytes(16), 1, True, None))
+    bus.reports.take(100.0, "feed", "binance", 9, {"posted": 2})
+    bus.rejects.count("frontend", b"peer", "BAD_BODY")
+    told = bus.stats(101.0, SHELL)
+    ticks, tasks = told["ticks"], told["tasks"]
+    assert (ticks["taken"], ticks["symbols"], ticks["subscriptions"]) == (2, 2, 1)
+    assert (ticks["duplicates"], ticks["early"], ticks["unopened"]) == (1, 1, 1)
+    assert ticks["feed_to_broker_us"]["max"] == 1.0
+    assert (tasks["queued"], tasks["running"], tasks["waiting"], tasks["accepted"], tasks["done"]) == (1, 1, 0, 3, 1)
+    (worker,) = told["workers"]
+    assert worker == {
+        "name": "w/1",
+        "service": "nepse",
+        "state": "busy",
+        "credit": 1,
+        "held": 1,
+        "done": 1,
+        "failed": 0,
+        "age_s": 1.0,
+        "slot": "nepse_1",
+        "rss_bytes": 5,
+    }
+    assert told["processes"] == [{"kind": "feed", "name": "binance", "pid": 9, "age_s": 1.0, "posted": 2}]
+    assert told["rejected"] == {"total": 1, "frontend": {"BAD_BODY": 1}}
+
+
+def test_stats_are_published_every_second_as_a_numbered_topic(bus):
+    bus.topics.subscribe(b"stats\0")
+    bus.intake.open(5, 1)
+    bus.turn([feed_frame("EURUSD", 5, number, 1, b"\x80") for number in range(1, 11)], 100.0, 1)
+    assert bus.stats_due == 101.0
+    found = decode_publication(bus.publish_stats(102.0, 55, SHELL))
+    assert (found.topic, found.stamp.sequence, found.stamp.time_ns) == ("stats", 1, 55)
+    assert msgpack.unpackb(found.body)["ticks"]["per_s"] == 5.0
+    assert decode_publication(bus.publish_stats(103.0, 56, SHELL)).stamp.sequence == 2
+    assert bus.stats_due == 104.0
+
+
+def test_stats_that_nobody_wants_are_not_sent(bus):
+    assert bus.publish_stats(101.0, 1, SHELL) is None
+
+
+def test_the_brokers_own_topics_have_their_place_even_if_feeds_took_all_others():
+    refused = []
+    limits = Limits(max_topics=20)
+    bus = Bus(3, "1", limits, Policy(), refused.append, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+    bus.turn([feed_frame(f"S{number}", 0, 0, 1, b"\x80") for number in range(30)], 100.0, 1)
+    assert {error.code for error in refused} == {"TOO_MANY_TOPICS"}
+    bus.topics.subscribe(b"")
+    assert decode_publication(bus.publish_stats(101.0, 1, SHELL)).topic == "stats"
+
+
+def test_the_bus_is_due_when_its_stats_or_its_tasks_are(bus):
+    assert bus.next_due() == 100.25
+    bus.dispatcher.advance(101.5)
+    assert bus.next_due() == 101.0
+
+
+def test_stats_can_be_packed_whatever_workers_told_of_themselves(bus):
+    info = {"pid": "seven", "name": 5, "nested": {"a": [1, None, {2: b"\xff"}]}}
+    bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1, (), info))
+    assert msgpack.unpackb(pack(bus.stats(101.0, SHELL)), strict_map_key=False)["workers"][0]["nested"] == info["nested"]
+
+
+# Refusals
+
+
+def test_a_refusal_is_counted_each_time_and_told_once_per_peer_and_code():
+    rejects = Rejects()
+    assert [rejects.count("frontend", b"a", "BAD_BODY") for _ in range(3)] == [True, False, False]
+    assert rejects.count("frontend", b"b", "BAD_BODY")
+    assert rejects.count("frontend", b"a", "BAD_KIND")
+    assert rejects.count("backend", b"a", "BAD_BODY")
+    assert (rejects.total(), rejects.counts["frontend"]) == (6, {"BAD_BODY": 4, "BAD_KIND": 1})
+
+
+def test_peers_remembered_are_bounded():
+    rejects = Rejects(remember=10)
+    for number in range(100):
+        rejects.count("frontend", b"%d" % number, "BAD_BODY")
+    assert (len(rejects._told) <= 10, rejects.total()) == (True, 100)
+
+
+def test_a_request_beyond_the_bound_is_refused_not_dropped():
+    bus = Bus(3, "1", Limits(), Policy(max_tasks=1), lambda error: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+    bus.dispatcher.request(100.0, b"c", Request(bytes(16), "nepse", ""))
+    with pytest.raises(ProtocolError, match="1 tasks wait or run"):
+        bus.dispatcher.request(100.0, b"c", Request(b"2" * 16, "nepse", ""))

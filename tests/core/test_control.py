@@ -1,0 +1,100 @@
+"""What the broker itself answers."""
+
+import pytest
+
+from bus.core.backoff import Backoff
+from bus.core.bus import Bus, Limits
+from bus.core.control import answer
+from bus.core.effects import Note, ToWorker
+from bus.core.policy import Policy
+from bus.errors import ProtocolError
+from bus.frames import feed_frame
+from bus.messages import Ready, Retire
+
+SHELL = {"process": {"pid": 7}}
+
+
+@pytest.fixture
+def bus():
+    return Bus(3, "1.2.3", Limits(), Policy(), lambda error: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+
+
+def ask(bus, service, **args):
+    return answer(bus, 102.0, service, args, SHELL)
+
+
+def test_ping_tells_which_broker_is_there(bus):
+    told, effects = ask(bus, "hulak.ping", whatever=1)
+    assert told == {"epoch": 3, "version": "1.2.3", "protocol": 1, "uptime_s": 2.0, "pid": 7}
+    assert effects == []
+
+
+def test_stats_are_what_the_bus_tells(bus):
+    assert ask(bus, "hulak.stats") == (bus.stats(102.0, SHELL), [])
+
+
+def test_a_feed_is_opened_and_told_how_far_it_was_taken(bus):
+    assert ask(bus, "hulak.feed", instance=5, oldest=10)[0].items() >= {"taken": 9, "epoch": 3}.items()
+    bus.turn([feed_frame("EURUSD", 5, 10, 1, b"\x80")], 100.0, 1)
+    assert ask(bus, "hulak.feed", instance=5, oldest=10)[0]["taken"] == 10
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({}, "argument instance is None, must be int of at least 1"),
+        ({"instance": 0, "oldest": 1}, "argument instance is 0"),
+        ({"instance": "5", "oldest": 1}, "argument instance is '5'"),
+        ({"instance": True, "oldest": 1}, "argument instance is True"),
+        ({"instance": 5, "oldest": 0}, "argument oldest is 0"),
+        ({"instance": 5, "oldest": 1.0}, "argument oldest is 1.0"),
+        ({"instance": 1 << 64, "oldest": 1}, "must fit in 64 bits"),
+    ],
+)
+def test_a_feed_that_cannot_be_is_refused_by_name_and_value(bus, args, said):
+    with pytest.raises(ProtocolError, match=said) as caught:
+        ask(bus, "hulak.feed", **args)
+    assert (caught.value.code, bus.intake.sources) == ("BAD_ARGUMENT", {})
+
+
+def test_a_report_shows_in_the_stats(bus):
+    assert ask(bus, "hulak.report", kind="feed", name="x" * 100, pid=9, values={"posted": 5}) == ({}, [])
+    assert bus.stats(102.5, SHELL)["processes"] == [{"kind": "feed", "name": "x" * 64, "pid": 9, "age_s": 0.5, "posted": 5}]
+
+
+@pytest.mark.parametrize("wrong", [{"kind": 1}, {"name": None}, {"pid": 0}, {"values": []}])
+def test_a_report_that_makes_no_sense_is_refused(bus, wrong):
+    with pytest.raises(ProtocolError, match="argument " + next(iter(wrong))):
+        ask(bus, "hulak.report", **{"kind": "feed", "name": "n", "pid": 1, "values": {}, **wrong})
+
+
+def test_too_many_reporting_processes_are_refused(bus):
+    bus.reports.limit = 1
+    ask(bus, "hulak.report", kind="feed", name="a", pid=1, values={})
+    with pytest.raises(ProtocolError, match="too many processes report") as caught:
+        ask(bus, "hulak.report", kind="feed", name="b", pid=1, values={})
+    assert caught.value.code == "BUSY"
+
+
+def test_a_worker_is_retired_by_its_name(bus):
+    bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1))
+    told, effects = ask(bus, "hulak.retire", worker="w/1")
+    assert told == {"worker": "w/1"}
+    assert [type(effect) for effect in effects] == [ToWorker, Note]
+    assert effects[0] == ToWorker(b"w", Retire("an operator asked for it"))
+
+
+def test_an_unknown_worker_is_refused_and_the_known_ones_are_named(bus):
+    with pytest.raises(ProtocolError, match="worker 'x' is not known; known are none") as caught:
+        ask(bus, "hulak.retire", worker="x")
+    assert caught.value.code == "UNKNOWN_WORKER"
+    for name in ("b", "a"):
+        bus.dispatcher.ready(100.0, name.encode(), Ready("nepse", name, 1))
+    with pytest.raises(ProtocolError, match="known are a, b"):
+        ask(bus, "hulak.retire", worker="x")
+
+
+def test_an_unknown_service_is_refused_and_the_known_ones_are_named(bus):
+    with pytest.raises(ProtocolError, match=r"'hulak.nope' is unknown; control services are .*hulak\.ping") as caught:
+        ask(bus, "hulak.nope")
+    assert caught.value.code == "UNKNOWN_SERVICE"

@@ -1,0 +1,57 @@
+"""Who is alive and who is ready."""
+
+import pytest
+
+from bus.core.roster import Roster, Worker
+
+
+def worker(name, *, credit=1, service="nepse", held=0, strays=0, retiring=False):
+    made = Worker(name.encode(), name, service, credit, 0.0, 0.0, retiring=retiring)
+    made.held = {bytes([number]): 1 for number in range(held)}
+    made.strays = {(bytes([number]), 1) for number in range(strays)}
+    return made
+
+
+def roster(*workers):
+    made = Roster()
+    for one in workers:
+        made.add(one)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("one", "state", "free"),
+    [
+        (worker("w"), "ready", 1),
+        (worker("w", credit=0), "idle", 0),
+        (worker("w", held=1), "busy", 0),
+        (worker("w", credit=4, held=1, strays=1), "busy", 2),
+        (worker("w", strays=1), "busy", 0),
+        (worker("w", retiring=True), "retiring", 0),
+        (worker("w", held=1, retiring=True), "retiring", 0),
+    ],
+)
+def test_a_worker_is_as_free_as_what_it_offered_less_all_that_it_is_still_at(one, state, free):
+    assert (one.state, one.free) == (state, free)
+
+
+def test_the_next_task_goes_to_the_worker_that_holds_fewest():
+    some = roster(worker("a", credit=8, held=3), worker("b", credit=8, held=1), worker("c", credit=8, held=2))
+    assert some.pick("nepse").name == "b"
+
+
+def test_whoever_has_no_credit_left_or_another_service_is_not_picked():
+    some = roster(worker("a", held=1), worker("b", credit=0), worker("c", service="other"), worker("d", retiring=True))
+    assert some.pick("nepse") is None
+    assert some.pick("other").name == "c"
+    assert some.pick("unheard of") is None
+
+
+def test_a_worker_is_found_by_where_and_by_who_it_is_until_it_is_struck_off():
+    one = worker("w")
+    some = roster(one)
+    assert some.at(b"w") is some.named("w") is one
+    some.move(one, b"elsewhere")
+    assert (some.at(b"w"), some.at(b"elsewhere"), some.named("w"), one.identity) == (None, one, one, b"elsewhere")
+    some.remove(one)
+    assert (len(some), list(some), some.at(b"elsewhere"), some.named("w")) == (0, [], None, None)

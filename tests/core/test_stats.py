@@ -1,0 +1,81 @@
+"""Counts, latencies and reports, with plain numbers for time."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bus.core.stats import Histogram, Rate, Reports
+
+
+def test_a_histogram_without_values_has_no_quantiles():
+    assert Histogram(5.0, 100.0).quantiles(100.0) is None
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.lists(st.floats(1.0, 1e9), min_size=1, max_size=200))
+def test_a_quantile_is_at_most_19_percent_above_the_true_one_and_never_below(values):
+    histogram = Histogram(5.0, 0.0)
+    for value in values:
+        histogram.add(value, 0.0)
+    told = histogram.quantiles(0.0, (0.5, 0.99, 1.0))
+    ordered = sorted(values)
+    for share in (0.5, 0.99, 1.0):
+        true = ordered[max(0, -int(-share * len(values) // 1) - 1)]
+        assert true * 0.999999 <= told[f"p{share * 100:g}"] <= max(true * 2**0.25, true) * 1.000001
+    assert (told["max"], told["count"]) == (max(values), len(values))
+
+
+def test_values_are_forgotten_after_one_to_two_windows():
+    histogram = Histogram(5.0, 100.0)
+    histogram.add(64.0, 100.0)
+    assert histogram.quantiles(104.9)["count"] == 1
+    assert histogram.quantiles(105.0)["max"] == 64.0
+    assert histogram.quantiles(109.9)["count"] == 1
+    assert histogram.quantiles(110.0) is None
+
+
+def test_after_a_long_silence_nothing_old_is_told():
+    histogram = Histogram(5.0, 100.0)
+    histogram.add(64.0, 100.0)
+    histogram.add(2.0, 200.0)
+    assert histogram.quantiles(200.0) == {"p50": 2.0, "p99": 2.0, "max": 2.0, "count": 1.0}
+
+
+@pytest.mark.parametrize("value", [0.0, -5.0, 0.3, 1.0])
+def test_what_is_not_above_one_counts_as_the_smallest(value):
+    histogram = Histogram(5.0, 0.0)
+    histogram.add(value, 0.0)
+    assert histogram.quantiles(0.0)["p50"] <= 1.0
+
+
+def test_memory_does_not_grow_with_values():
+    histogram = Histogram(5.0, 0.0)
+    for number in range(10_000):
+        histogram.add(number * 1.7, number / 1000)
+    assert len(histogram._now) + len(histogram._before) <= 2 * 4 * 15
+
+
+def test_a_rate_is_the_growth_between_two_looks():
+    rate = Rate(100.0)
+    assert rate.look(50, 102.0) == 25.0
+    assert rate.look(60, 102.0) == 25.0
+    assert rate.look(60, 104.0) == 5.0
+
+
+def test_the_last_report_of_each_process_is_kept_with_its_age():
+    reports = Reports()
+    assert reports.take(100.0, "feed", "binance", 7, {"posted": 1})
+    assert reports.take(101.0, "feed", "binance", 8, {"posted": 2})
+    assert reports.take(101.5, "worker", "binance", 9, {})
+    assert reports.rows(102.0) == [
+        {"kind": "feed", "name": "binance", "pid": 8, "age_s": 1.0, "posted": 2},
+        {"kind": "worker", "name": "binance", "pid": 9, "age_s": 0.5},
+    ]
+
+
+def test_a_silent_process_is_forgotten_and_makes_room_for_another():
+    reports = Reports(keep_s=10.0, limit=1)
+    assert reports.take(100.0, "feed", "a", 1, {})
+    assert not reports.take(110.0, "feed", "b", 2, {})
+    assert reports.take(110.5, "feed", "b", 2, {})
+    assert [row["name"] for row in reports.rows(110.5)] == ["b"]

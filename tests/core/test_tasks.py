@@ -1,0 +1,106 @@
+"""A task's life, and its queue."""
+
+import itertools
+
+import pytest
+
+from bus.core.tasks import NEXT, CalledTask, Queue, State
+from bus.messages import Request
+
+
+def task(number, service="nepse"):
+    request = Request(number.to_bytes(16, "big"), service, "do", {"n": number})
+    return CalledTask.of(b"client", request, now=100.0, timeout_s=5.0, retries=3)
+
+
+def test_a_task_takes_over_its_request_and_the_time_its_caller_waits():
+    made = task(7)
+    assert (made.id, made.client, made.service, made.action, made.args) == (bytes(15) + b"\7", b"client", "nepse", "do", {"n": 7})
+    assert (made.state, made.attempt, made.since, made.deadline, made.retries) == (State.QUEUED, 0, 100.0, 105.0, 3)
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
+def test_a_task_goes_only_where_the_table_lets_it(before, after):
+    made = task(1)
+    made.state = before
+    if after in NEXT[before]:
+        made.become(after)
+        assert made.state is after
+    else:
+        with pytest.raises(AssertionError, match=f"cannot go from {before.value} to {after.value}"):
+            made.become(after)
+        assert made.state is before
+
+
+def test_nothing_leads_out_of_an_end_and_every_state_is_in_the_table():
+    assert set(NEXT) == set(State)
+    assert [NEXT[end] for end in (State.DONE, State.FAILED, State.EXPIRED)] == [set(), set(), set()]
+
+
+def test_an_error_tells_attempts_and_the_last_five_troubles_whatever_the_worker_called_its_details():
+    made = task(1)
+    made.attempt, made.troubles = 7, [f"t{number}" for number in range(7)]
+    error = made.error("NO", "it failed", {"code": 429, "attempts": "mine", "task": 1})
+    assert (error.id, error.code, error.text) == (made.id, "NO", "it failed")
+    assert error.details == {"code": 429, "task": 1, "attempts": 7, "troubles": ["t2", "t3", "t4", "t5", "t6"]}
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (State.QUEUED, "no worker of 'nepse' took it within 5 s; alive: 2"),
+        (State.RUNNING, "not done within 5 s: worker w/1 is at attempt 2"),
+        (State.WAITING, "not done within 5 s, after 2 attempts: w/1: NO: it failed"),
+    ],
+)
+def test_an_expired_task_says_what_its_caller_waited_for(state, said):
+    made = task(1)
+    made.state, made.attempt, made.worker, made.troubles = state, 2, "w/1", ["w/1: NO: it failed"]
+    assert made.why_expired(2) == said
+
+
+# The queue
+
+
+def filled(*tasks):
+    queue = Queue()
+    for one in tasks:
+        queue.add(one)
+    return queue, {one.id: one for one in tasks}
+
+
+def test_first_in_first_out_within_a_service():
+    queue, tasks = filled(task(1), task(2, "other"), task(3))
+    assert [queue.take("nepse", tasks).args["n"] for _ in range(2)] == [1, 3]
+    assert queue.take("nepse", tasks) is None
+    assert queue.services() == ["other"]
+
+
+def test_a_task_to_be_tried_again_goes_first():
+    queue, tasks = filled(task(1), task(2))
+    again = tasks[(3).to_bytes(16, "big")] = task(3)
+    queue.add(again, first=True)
+    assert [queue.take("nepse", tasks).args["n"] for _ in range(3)] == [3, 1, 2]
+
+
+def test_what_ends_while_it_waits_is_taken_out_and_leaves_nothing_behind():
+    one, two = task(1), task(2)
+    queue, tasks = filled(one, two)
+    queue.remove(one)
+    queue.remove(one)
+    assert (len(queue), queue.take("nepse", tasks)) == (1, two)
+    assert (len(queue), queue.services(), queue._ids) == (0, [], {})
+
+
+def test_a_task_waits_in_one_place_only():
+    one, two = task(1), task(2)
+    queue, tasks = filled(one, two)
+    queue.add(one)
+    assert [queue.take("nepse", tasks) for _ in range(3)] == [two, one, None]
+
+
+def test_a_service_that_nobody_waits_for_takes_nothing():
+    queue, tasks = filled()
+    assert queue.take("nepse", tasks) is None
+    queue.remove(task(1))
+    assert len(queue) == 0

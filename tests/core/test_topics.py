@@ -1,0 +1,118 @@
+"""Numbers, last values and subscriptions."""
+
+import msgpack
+import pytest
+
+from bus.core.topics import HELLO, TICKS, Topics
+from bus.errors import ProtocolError
+from bus.frames import STAMP, decode_publication, pack
+from bus.messages import Publication, Stamp
+
+EUR, EURX = b"tick.EURUSD\0", b"tick.EURUSDX\0"
+
+
+def topics(*prefixes, limit=100):
+    made = Topics(epoch=7, limit=limit)
+    for prefix in prefixes:
+        made.subscribe(prefix)
+    return made
+
+
+def test_a_topics_messages_are_numbered_from_one_without_a_gap_each_topic_for_itself():
+    some = topics(b"")
+    frames = [some.publish(key, b"\x80", 5) for key in (EUR, EURX, EUR, EUR)]
+    assert [(found.topic, found.stamp) for found in map(decode_publication, frames)] == [
+        ("tick.EURUSD", Stamp(7, 1, 5)),
+        ("tick.EURUSDX", Stamp(7, 1, 5)),
+        ("tick.EURUSD", Stamp(7, 2, 5)),
+        ("tick.EURUSD", Stamp(7, 3, 5)),
+    ]
+
+
+def test_what_nobody_wants_is_numbered_and_kept_but_not_made():
+    some = topics()
+    assert some.publish(EUR, b"\x80", 5) is None
+    some.subscribe(EUR)
+    assert decode_publication(some.publish(EUR, b"\x81\x01\x02", 6)).stamp.sequence == 2
+
+
+def test_the_nul_ends_a_topic_so_that_one_symbol_does_not_catch_a_longer_one():
+    exact, prefix = topics(EUR), topics(EUR[:-1])
+    assert (exact.wants(EUR), exact.wants(EURX)) == (True, False)
+    assert (prefix.wants(EUR), prefix.wants(EURX)) == (True, True)
+
+
+def test_each_subscription_counts_and_the_last_one_that_goes_ends_the_wish():
+    some = topics(b"tick.", b"tick.", b"ticks\0")
+    some.log(EUR)
+    assert (some.logs[EUR].wanted, some.ticks_wanted) == (True, True)
+    some.unsubscribe(b"tick.")
+    assert some.logs[EUR].wanted
+    some.unsubscribe(b"tick.")
+    some.unsubscribe(b"ticks\0")
+    some.unsubscribe(b"never subscribed")
+    assert (some.logs[EUR].wanted, some.ticks_wanted, some.subscriptions.total()) == (False, False, 0)
+
+
+def test_forgetting_subscriptions_makes_nothing_wanted_and_keeps_the_numbers():
+    some = topics(b"")
+    some.publish(EUR, b"\x80", 5)
+    some.forget_subscriptions()
+    assert (some.wants(EUR), some.logs[EUR].wanted, some.ticks_wanted) == (False, False, False)
+    some.subscribe(EUR)
+    assert decode_publication(some.publish(EUR, b"\x80", 6)).stamp.sequence == 2
+
+
+@pytest.mark.parametrize("key", [b"\0", b"tick.\0", b"tick EURUSD\0", b"tick.\xff\0", b"x" * 129 + b"\0"])
+def test_what_is_no_topic_is_refused(key):
+    with pytest.raises(ProtocolError, match="topic") as caught:
+        topics().log(key)
+    assert caught.value.code == "BAD_TOPIC"
+
+
+def test_the_number_of_topics_is_bounded_and_known_ones_go_on():
+    some = topics(limit=2)
+    some.log(EUR)
+    some.log(EURX)
+    assert some.log(EUR).key == EUR
+    with pytest.raises(ProtocolError, match="2 topics are in use") as caught:
+        some.log(b"tick.NABIL\0")
+    assert (caught.value.code, len(some.logs)) == ("TOO_MANY_TOPICS", 2)
+
+
+# What a new subscriber gets
+
+
+@pytest.mark.parametrize("prefix", [EUR, EUR[:-1]])
+def test_an_exact_topic_with_or_without_its_nul_gets_its_last_message(prefix):
+    some = topics()
+    some.publish(EUR, pack({"n": 1}), 5)
+    some.publish(EUR, pack({"n": 2}), 6)
+    assert decode_publication(some.welcome(prefix, 9)) == Publication("tick.EURUSD", Stamp(7, 2, 6), pack({"n": 2}))
+
+
+def test_the_topic_of_all_ticks_gets_an_empty_array_with_the_number_that_comes_next():
+    some = topics()
+    some.ticks = 41
+    assert decode_publication(some.welcome(TICKS, 9)) == Publication("ticks", Stamp(7, 42, 9), b"\x90")
+
+
+@pytest.mark.parametrize(("prefix", "topic", "wanted"), [(b"tick.", "tick.", 2), (b"", "", 3), (b"config.", "config.", 0)])
+def test_a_prefix_gets_the_last_messages_of_all_its_topics_as_one(prefix, topic, wanted):
+    some = topics()
+    for number, key in enumerate((EUR, EURX, b"stats\0", EUR), 1):
+        some.publish(key, pack({"n": number}), number)
+    some.log(b"tick.SILENT\0")
+    found = decode_publication(some.welcome(prefix, 9))
+    rows = msgpack.unpackb(found.body)
+    assert (found.topic, found.stamp, len(rows)) == (topic, Stamp(7, 0, 9), wanted)
+    last = {"tick.EURUSD": (2, 4), "tick.EURUSDX": (1, 2), "stats": (1, 3)}
+    for name, stamp, body in rows:
+        sequence, number = last[name]
+        assert (stamp, body) == (STAMP.pack(7, sequence, number), {"n": number})
+
+
+@pytest.mark.parametrize("prefix", [HELLO, b"tick.NEVER\0", b"tick", b"\xff\0\0", b"\0"])
+def test_where_there_is_nothing_yet_it_is_the_hello(prefix):
+    found = decode_publication(topics().welcome(prefix, 9))
+    assert (found.topic, found.stamp, msgpack.unpackb(found.body)) == ("hulak.hello", Stamp(7, 1, 9), {"protocol": 1})

@@ -1,0 +1,94 @@
+"""Who may import whom, and how large a file may grow."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("bus", "workers", "clients", "sim")
+FORBIDDEN = {
+    "bus": {"workers", "clients", "sim"},
+    "workers": {"clients", "sim"},
+    "clients": {"workers", "sim"},
+    "sim": {"workers", "clients"},
+}
+STARTS_THINGS = ("clients/cli/",)  # the command line may import whatever it starts
+CORE_MAY = ("bus.messages", "bus.errors", "bus.frames", "bus.core")
+CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
+CALM |= {"binascii", "struct", "zlib"}  # bytes to bytes
+LONGEST = 300
+
+FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imported(name, source=None):
+    """Yield the full name of everything a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(source if source is not None else (ROOT / name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+
+
+def strangers(name, source=None):
+    """List what this file imports though its layer may not."""
+    found = list(imported(name, source))
+    wrong = []
+    if not name.startswith(STARTS_THINGS):
+        wrong += [one for one in found if one.split(".")[0] in FORBIDDEN[name.split("/")[0]]]
+    if name.startswith("bus/core/"):
+        for one in found:
+            ours = any(f"{one}.".startswith(f"{allowed}.") for allowed in CORE_MAY) or one == "bus.messages"
+            calm = one.split(".")[0] in CALM
+            wrong += [] if ours or calm else [one]
+    return wrong
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_module_imports_only_what_its_layer_may(name):
+    assert strangers(name) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("bus/sockets.py", "from workers.session import Session"),
+        ("workers/worker.py", "def later():\n    import sim.market"),
+        ("clients/client.py", "import workers"),
+        ("sim/venue.py", "from clients import feed"),
+        ("bus/core/tasks.py", "import time"),
+        ("bus/core/tasks.py", "from bus import sockets"),
+        ("bus/core/tasks.py", "from bus.config import Settings"),
+        ("bus/core/tasks.py", "import random"),
+        ("bus/core/bus.py", "import zmq"),
+        ("bus/core/bus.py", "import os.path"),
+    ],
+)
+def test_an_import_across_the_layers_would_be_seen(name, source):
+    assert strangers(name, source) != []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("bus/core/tasks.py", "from bus import messages"),
+        ("bus/core/tasks.py", "from collections.abc import Callable"),
+        ("clients/cli/up.py", "import sim.venue, workers.worker"),
+        ("workers/worker.py", "import time, zmq, bus.core.timers"),
+    ],
+)
+def test_an_import_within_the_layers_is_let_through(name, source):
+    assert strangers(name, source) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_can_be_read_in_one_sitting(name):
+    lines = len((ROOT / name).read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST, f"{name} has {lines} lines, must be at most {LONGEST}"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if (ROOT / name).stat().st_size])
+def test_a_module_opens_with_what_it_decides(name):
+    assert ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))), f"{name} has no docstring"

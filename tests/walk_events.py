@@ -1,0 +1,102 @@
+"""What happens in the random walk of `walk_world`, by chance, and how often; and what a dispatcher's books must be like."""
+
+from walk_workers import POLICY
+
+from bus.core.tasks import State
+
+
+def check_books(dispatcher):
+    """Look at everything that one dispatcher remembers: does it all fit together?"""
+    held = {}
+    for worker in dispatcher.roster:
+        assert dispatcher.roster.at(worker.identity) is worker
+        assert dispatcher.roster.named(worker.name) is worker
+        assert len(worker.held) <= worker.credit or not worker.credit, f"{worker.name} is given {worker.held}"
+        for task_id, attempt in worker.held.items():
+            task = dispatcher.tasks[task_id]
+            assert task_id not in held, "two workers hold one task"
+            assert (task.worker, task.attempt) == (worker.name, attempt)
+            assert task.state in (State.RUNNING, State.EXPIRED)
+            held[task_id] = worker
+        free = worker.free > 0 and worker.service in dispatcher.queue.services()
+        assert not free, f"{worker.name} is free, and tasks wait"
+    queued = [task_id for ids in dispatcher.queue._ids.values() for task_id in ids]
+    assert len(queued) == len(dispatcher.queue) == len(set(queued))
+    states = {task_id: task.state for task_id, task in dispatcher.tasks.items()}
+    assert set(queued) == {task_id for task_id, state in states.items() if state is State.QUEUED}
+    assert set(held) == {task_id for task_id, state in states.items() if state in (State.RUNNING, State.EXPIRED)}
+    assert all(task.attempt <= task.retries + 1 for task in dispatcher.tasks.values())
+    assert len(dispatcher.tasks) <= POLICY.max_tasks
+    timers = dispatcher.timers
+    assert len(timers) <= 1 + 3 * len(dispatcher.tasks)
+    assert len(timers._heap) <= 2 * len(timers) + 64
+
+
+def fault_freeze(world):
+    if worker := world.some():
+        worker.frozen = True
+        world.later(world.random.choice((0.3, 1.2, 3.0)), lambda: worker.frozen and worker.thaw())
+
+
+def fault_kill(world):
+    if worker := world.some():
+        world.replace(worker)
+
+
+def fault_reconnect(world):
+    if worker := world.some():
+        worker.reconnect()
+
+
+def fault_restart(world):
+    if world.broker_up:
+        world.kill_broker()
+        world.later(world.random.random(), lambda: world.broker_up or world.start_broker())
+
+
+def fault_freeze_broker(world):
+    if world.broker_up and not world.broker_frozen:
+        world.broker_frozen = True
+        world.later(world.random.choice((0.2, 1.0, 4.0)), world.thaw_broker)
+
+
+def event_call(world):
+    for _ in range(world.random.choice((1, 1, 2, 8))):
+        world.call()
+
+
+def event_repeat(world):
+    unfinished = [request for request in world.callers.values() if request["answer"] is None]
+    if unfinished:
+        world.ask(world.random.choice(unfinished))
+
+
+def event_join(world):
+    world.join()
+
+
+def event_leave(world):
+    if worker := world.some():
+        worker.leave()
+
+
+def event_retire(world):
+    if world.broker_up and not world.broker_frozen and (worker := world.some()):
+        world.carry_out(world.dispatcher.retire(worker.session.name, "an operator asked for it"))
+
+
+FAULTS = (
+    (
+        event_call,
+        event_repeat,
+        event_join,
+        event_leave,
+        event_retire,
+        fault_freeze,
+        fault_kill,
+        fault_reconnect,
+        fault_restart,
+        fault_freeze_broker,
+    ),
+    (40, 8, 5, 3, 3, 5, 5, 5, 2, 3),
+)

@@ -25,11 +25,14 @@ from bus.core.bus import Bus, Limits
 from bus.core.effects import Effect, Note, ToClient, ToWorker
 from bus.core.policy import Policy
 from bus.daemon import Stop
+from bus.desk import TickDesk
 from bus.errors import ConfigError, ProtocolError
-from bus.messages import Error, Goodbye, Ready, Reply, Result, TaskPart, WorkerHeartbeat
+from bus.journal import Journal
+from bus.messages import Error, Goodbye, Ready, Reply, Request, Result, TaskPart, WorkerHeartbeat
 from bus.version import VERSION
 
-MAX_TICKS = 256  # a turn: after these, a waiting task message has its turn; 256 ticks take about 1 ms
+REPLAY = "hulak.replay"
+BEAT_S = 0.25  # between two heartbeats of the topics
 MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for more than about 1 ms
 Log = structlog.typing.FilteringBoundLogger
 
@@ -70,17 +73,23 @@ class Broker:
         now = time.monotonic()
         limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
-        epoch = time.time_ns() // 1_000_000  # ms: larger at each start, and exact in languages whose numbers end at 2**53
-        self.bus = Bus(epoch, VERSION, limits, policy_of(settings), self._reject_tick, now, backoff)
+        journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
+        self.recovered = journal.open()
+        policy = policy_of(settings)
+        self.bus = Bus(self.recovered.state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff)
+        self.bus.restore(self.recovered.state)
         try:
-            self.collector, self.publisher, self.frontend, self.backend = (
-                sockets.bind(self.context, settings.broker, home, name) for name in sockets.NAMES
-            )
+            self.desk = TickDesk(self.context, settings, home, journal, self.bus, self._reject_at, log)
+            self.frontend = sockets.bind(self.context, settings.broker, home, "frontend")
+            self.backend = sockets.bind(self.context, settings.broker, home, "backend")
         except ConfigError:
             self.context.destroy(linger=0)
+            journal.close()
             raise
+        self.beat_due = now
         self.poller = zmq.Poller()
-        for socket in (self.collector, self.publisher, self.frontend, self.backend, stop.reader):
+        self.desk.register(self.poller)
+        for socket in (self.frontend, self.backend, stop.reader):
             self.poller.register(socket, zmq.POLLIN)
 
     # A daemon's life
@@ -88,8 +97,17 @@ class Broker:
     def run(self) -> None:
         """Serve until a signal asks to stop; then drain and close."""
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
+        told = self.recovered
+        self.log.info(
+            "journal opened",
+            ticks=told.state.ticks,
+            read=told.read,
+            corrupt_bytes=told.corrupt_bytes,
+            torn_bytes=told.torn_bytes,
+            new_epoch=told.why_new_epoch,
+        )
         while not self.stop.asked:
-            self._turn(self.bus.next_due())
+            self._turn(self._next_due())
         self._shut_down()
 
     def _shut_down(self) -> None:
@@ -97,8 +115,9 @@ class Broker:
         deadline = time.monotonic() + self.settings.broker.drain_s
         self.poller.unregister(self.frontend)
         while self.bus.stats(time.monotonic(), {})["tasks"]["running"] and time.monotonic() < deadline:
-            self._turn(min(deadline, self.bus.next_due()))
+            self._turn(min(deadline, self._next_due()))
         left = len(self.bus.dispatcher.tasks)
+        self.desk.close()
         self.context.destroy(linger=200)  # ms for what has been sent to leave
         for name in sockets.NAMES:
             path = sockets.ipc_path(self.home, name)
@@ -110,85 +129,31 @@ class Broker:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
         ready = dict(self.poller.poll(wait_ms))
         now = time.monotonic()
-        if self.publisher in ready:
-            self._subscriptions()
-        if self.collector in ready:
-            self._ticks(now)
+        if self.desk.publisher in ready:
+            self.desk.subscriptions()
+        if self.desk.collector in ready:
+            self.desk.ticks(now)
         if self.frontend in ready:
             self._requests(now)
         if self.backend in ready:
             self._answers(now)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
-        if now >= self.bus.next_due():
+        if self.desk.replays:
+            self.desk.step_replays(self._reach)
+        if now >= self._next_due():
             self._timers(now)
+
+    def _next_due(self) -> float:
+        return 0.0 if self.desk.replays else min(self.beat_due, self.bus.next_due())
 
     def _timers(self, now: float) -> None:
         self._carry_out(self.bus.dispatcher.advance(now), now)
+        if now >= self.beat_due:
+            self.beat_due = now + BEAT_S
+            self.desk.beat(now)
         if now >= self.bus.stats_due:
-            message = self.bus.publish_stats(now, time.time_ns(), self._process())
-            if message is not None:
-                self._publish(message)
-
-    # Ticks
-
-    def _ticks(self, now: float) -> None:
-        found: list[bytes] = []
-        receive, socket = sockets.receive_frame, self.collector
-        with contextlib.suppress(zmq.Again):
-            while len(found) < MAX_TICKS:
-                found.append(receive(socket, sockets.NOBLOCK))
-        for message in self.bus.turn(found, now, time.time_ns()):
-            sockets.send_frame(self.publisher, message)
-
-    def _publish(self, message: bytes) -> None:
-        sockets.send_frame(self.publisher, message)
-
-    def _subscriptions(self) -> None:
-        """Answer each subscription with its last value.
-
-        In this mode of XPUB the send that follows an event goes to that event's subscriber alone, so exactly one must
-        follow each. Bytes that are no subscription are not paired with a subscriber inside libzmq, which shifts the pairs
-        behind them in its queue: if events follow such bytes in the same batch, everybody is made to subscribe anew.
-        """
-        strange, doubtful = False, False
-        with contextlib.suppress(zmq.Again):
-            while True:
-                event = sockets.receive_frame(self.publisher, sockets.NOBLOCK)
-                doubtful = doubtful or strange
-                if event[:1] not in (b"\0", b"\1"):
-                    strange = True
-                    self._reject("publisher", b"", ProtocolError("BAD_FRAME", f"{len(event)} bytes are no subscription"))
-                elif not doubtful:
-                    self._subscription(event[:1] == b"\1", event[1:])
-        if doubtful:
-            self._rebind_publisher()
-
-    def _subscription(self, on: bool, prefix: bytes) -> None:
-        topics = self.bus.topics
-        if len(prefix) > sockets.MAX_SUBSCRIPTION:
-            self._reject("publisher", b"", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
-        elif on:
-            self.publisher.setsockopt(zmq.SUBSCRIBE, prefix)
-            topics.subscribe(prefix)
-        else:
-            self.publisher.setsockopt(zmq.UNSUBSCRIBE, prefix)
-            topics.unsubscribe(prefix)
-        self._publish(topics.welcome(prefix if on else b"\0", time.time_ns()))
-
-    def _rebind_publisher(self) -> None:
-        self.log.warning("publisher made anew", why="bytes that are no subscription came before subscriptions")
-        self.poller.unregister(self.publisher)
-        self.publisher.close(linger=0)
-        self.bus.topics.forget_subscriptions()
-        for _ in range(200):  # libzmq gives the address back in its own thread, a few ms later
-            with contextlib.suppress(ConfigError):
-                self.publisher = sockets.bind(self.context, self.settings.broker, self.home, "publisher")
-                break
-            time.sleep(0.005)
-        else:
-            raise ConfigError(f"the publisher's address {self.settings.broker.publisher} could not be bound again")
-        self.poller.register(self.publisher, zmq.POLLIN)
+            self.desk.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
 
     # Clients
 
@@ -202,16 +167,24 @@ class Broker:
         try:
             address, frame = _open(parts)
             request = frames.decode_from_client(frame)
-            if request.service.startswith(control.PREFIX):
-                value, effects = control.answer(self.bus, now, request.service, request.args, self._process())
-                effects = [ToClient(address, Reply(request.id, value)), *effects]
-            else:
-                effects = self.bus.dispatcher.request(now, address, request)
         except ProtocolError as error:
             self._reject("frontend", parts[0], error)
-            answer = Error(frames.request_id(frame), error.code, str(error))
-            effects = [ToClient(address, answer)]
-        self._carry_out(effects, now)
+            self._reach(address, Error(frames.request_id(frame), error.code, str(error)))
+            return
+        try:
+            self._carry_out(self._serve(address, request, now), now)
+        except ProtocolError as error:
+            self.bus.refused += 1
+            self._reach(address, Error(request.id, error.code, str(error), error.details))
+
+    def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
+        if request.service == REPLAY:
+            self.desk.begin_replay(address, request)
+            return []
+        if request.service.startswith(control.PREFIX):
+            value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())
+            return [ToClient(address, Reply(request.id, value)), *effects]
+        return self.bus.dispatcher.request(now, address, request)
 
     # Workers
 
@@ -247,10 +220,7 @@ class Broker:
         for effect in effects:
             match effect:
                 case ToClient(address, message):
-                    try:
-                        self._send(self.frontend, address, message)
-                    except zmq.ZMQError:
-                        self.bus.unanswered += 1
+                    self._reach(address, message)
                 case ToWorker(address, message):
                     try:
                         self._send(self.backend, address, message)
@@ -260,6 +230,15 @@ class Broker:
                 case Note(event, fields):
                     self.log.info(event, **fields)
 
+    def _reach(self, address: bytes, message: Any) -> bool:
+        """Send to a client; false, and counted, if it is gone or takes nothing more."""
+        try:
+            self._send(self.frontend, address, message)
+        except zmq.ZMQError:
+            self.bus.unanswered += 1
+            return False
+        return True
+
     def _send(self, socket: "zmq.Socket[bytes]", address: bytes, message: Any) -> None:
         sockets.send(socket, address[1:], address[:1] == b"\1", frames.encode(message))
 
@@ -268,12 +247,16 @@ class Broker:
     def _reject_tick(self, error: ProtocolError) -> None:
         self._reject("collector", b"", error)
 
+    def _reject_at(self, socket: str, error: ProtocolError) -> None:
+        self._reject(socket, b"", error)
+
     def _reject(self, socket: str, peer: bytes, error: ProtocolError) -> None:
         if self.bus.rejects.count(socket, peer, error.code):
             self.log.warning("frames refused", socket=socket, peer=peer.hex(), code=error.code, why=str(error))
 
-    def _process(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+    def _shell(self) -> dict[str, Any]:
+        process = {"pid": os.getpid(), "rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+        return {"process": process, "journal": self.desk.stats()}
 
     def _addresses(self) -> dict[str, str]:
         return {name: getattr(self.settings.broker, name) for name in sockets.NAMES}
@@ -293,3 +276,11 @@ def raise_file_limit() -> None:
     """Allow as many open files as the system lets us: a connection is one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def boot_id() -> str:
+    """Name the machine's present boot; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

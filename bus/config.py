@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bus.errors import ConfigError
 
-PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON", "HULAK_DEMO", "HULAK_FEED", "HULAK_ETC"}
+PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}
 ENDPOINT = re.compile(r"tcp://(\[[0-9a-fA-F:]+\]|[^:/\s]+):(\d{1,5})")
 
 
@@ -68,6 +68,15 @@ class BrokerSettings(Section):
     drain_s: Seconds = 1.5
 
 
+class JournalSettings(Section):
+    """`[journal]`: how ticks are kept."""
+
+    fsync_s: Seconds = 1.0
+    max_hours: float = Field(36.0, gt=0, le=24 * 366)
+    max_bytes: int = Field(2 << 30, ge=1 << 16, le=1 << 44)
+    segment_bytes: int = Field(32 << 20, ge=1 << 12, le=1 << 30)
+
+
 class TaskSettings(Section):
     """`[task]`: times of tasks and of the workers that carry them out."""
 
@@ -93,13 +102,20 @@ class NepseSettings(Section):
 
 
 class FeedSettings(Section):
-    """`[feed]`: the feed that supervisord keeps running."""
+    """`[feed]`: the feed that supervisord keeps running, and what all feeds have in common."""
 
-    venue: Literal["binance", "json"] = "binance"
-    url: str = Field("", pattern=r"^(wss?://\S+)?$")
+    venue: Literal["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json"] = "binance"
+    url: str = Field("", pattern=r"^((wss?|https?)://\S+)?$")
+    symbols: str = Field("", pattern=r"^([^\s,]{1,64}(,[^\s,]{1,64})*)?$")
+    token: str = Field("", pattern=r"^[!-~]*$", repr=False)
     buffer: int = Field(1_000_000, ge=1000, le=100_000_000)
     backoff_base_s: Seconds = 0.5
     backoff_cap_s: Seconds = 15.0
+    connect_s: Seconds = 15.0
+    resolve_s: Seconds = 15.0
+    stale_s: Seconds = 60.0
+    heartbeat_stale_s: Seconds = 30.0
+    degraded_s: Seconds = 300.0
 
 
 class SimSettings(Section):
@@ -127,6 +143,7 @@ class Settings(BaseSettings):
     )
 
     broker: BrokerSettings = BrokerSettings()
+    journal: JournalSettings = JournalSettings()
     task: TaskSettings = TaskSettings()
     nepse: NepseSettings = NepseSettings()
     feed: FeedSettings = FeedSettings()
@@ -196,19 +213,24 @@ def load(home: Path, file: Path | None = None, options: Mapping[str, Mapping[str
     _refuse_unknown_variables()
     try:
         settings = Settings(**table)
-        if options:
-            merged = settings.model_dump()
-            for section, values in options.items():
-                merged[section].update(values)
-            settings = Settings.model_construct(
-                **{name: type(getattr(settings, name))(**values) for name, values in merged.items()}
-            )
     except ValidationError as error:
         raise ConfigError(_say(error, path)) from error
     except ValueError as error:  # a variable that should be a whole section, as JSON, and is not
         raise ConfigError(f"a HULAK_ variable cannot be read: {error}") from error
+    settings = _with_options(settings, options or {}, path)
     _refuse_contradictions(settings)
     return settings
+
+
+def _with_options(settings: Settings, options: Mapping[str, Mapping[str, Any]], path: Path) -> Settings:
+    sections = {}
+    for name, values in options.items():
+        section = getattr(settings, name)
+        try:
+            sections[name] = type(section)(**{**section.model_dump(), **values})
+        except ValidationError as error:
+            raise ConfigError(_say(error, path, name)) from error
+    return settings.model_copy(update=sections)
 
 
 def _refuse_unknown_variables() -> None:
@@ -234,12 +256,13 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise ConfigError(f"settings broker.collector, publisher, frontend, backend are {ports}, must all differ")
 
 
-def _say(error: ValidationError, path: Path) -> str:
+def _say(error: ValidationError, path: Path, *within: str) -> str:
     said = []
     for one in error.errors():
-        name = ".".join(str(part) for part in one["loc"])
+        where = (*within, *one["loc"])
+        name = ".".join(str(part) for part in where)
         if one["type"] == "extra_forbidden":
-            said.append(f"setting {name} = {one['input']!r} is unknown; allowed are {_allowed(one['loc'])}")
+            said.append(f"setting {name} = {one['input']!r} is unknown; allowed are {_allowed(where)}")
         else:
             text = one["msg"].removeprefix("Value error, ")
             said.append(f"setting {name} = {one['input']!r}: {text[0].lower()}{text[1:]}")

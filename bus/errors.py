@@ -31,6 +31,7 @@ class ProtocolError(HulakError):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
+        self.details: dict[str, Any] = {}  # what else the peer is told
 
 
 class FeedError(HulakError):

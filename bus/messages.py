@@ -6,6 +6,7 @@ The bytes are the business of `bus.frames`; what is decided about a message, tha
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+FLAGS = ("crossed", "locked", "late")  # bid above ask; bid equal to ask; older than the tick of its symbol before it
 ID_BYTES = 16  # of a request and of the task made from it; chosen by the client, at random
 
 
@@ -18,6 +19,7 @@ class Tick:
     ask: float  # quote currency
     timestamp: int  # the venue's clock, ms since 1970 UTC; the receipt time where the venue gives none
     source: str  # the venue, e.g. "binance"
+    flags: tuple[str, ...] = ()  # what is odd about it, of FLAGS in their order; an odd quote is marked, never dropped
 
 
 @dataclass(frozen=True, slots=True)

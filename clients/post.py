@@ -115,7 +115,8 @@ class Post:
             try:
                 message = frames.decode_to_client(self.asks.recv_multipart()[-1])
                 if isinstance(message, Reply) and "taken" in message.value:
-                    self.link.answered(message.value["epoch"], message.value["taken"])
+                    told = message.value
+                    self.link.answered(told["epoch"], told["taken"], told["safe"])
             except ProtocolError as error:
                 self.log.warning("answer refused", code=error.code, why=str(error))
 

@@ -55,17 +55,19 @@ class Link:
         """Make the arguments of the next `hulak.feed` request."""
         return {"instance": self.instance, "oldest": self.outbox.oldest}
 
-    def answered(self, epoch: int, taken: int) -> None:
+    def answered(self, epoch: int, taken: int, safe: int) -> None:
         """Note how far the broker has taken this instance.
 
         Args:
             epoch: of the broker; another one than before is a restarted broker, that has lost what it had not confirmed.
             taken: running number of the last frame it took.
+            safe: running number of the last frame that is in its journal; nothing up to it need be kept.
         Raises:
             ProtocolError: it took what was never sent.
         """
-        self.outbox.confirm(taken)
-        restarted = self._epoch is not None and epoch != self._epoch
+        self.outbox.confirm(safe)
+        self.sent = max(self.sent, taken)  # it took what was handed over before we went back to send it again
+        restarted = self._epoch is not None and (epoch != self._epoch or taken < self._taken)
         stalled = taken == self._taken and taken < self._sent_when_asked
         if self.opened and (restarted or stalled):
             self.resent += max(0, self.sent - taken)

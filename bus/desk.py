@@ -1,0 +1,200 @@
+"""The tick desk of the broker: collector, publisher, journal and replays around the pure `Bus`. PROTOCOL.md section 3.
+
+What one turn takes in is numbered, written to the journal with one `write`, and then published: nobody sees a tick that a
+restarted broker would not know.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+import zmq
+
+from bus import sockets
+from bus.config import Settings
+from bus.core.bus import Bus
+from bus.core.records import Snapshot
+from bus.core.replay import Replays, read_wanted
+from bus.errors import ConfigError, ProtocolError
+from bus.journal import Journal
+from bus.library import Library
+from bus.messages import Part, Reply, Request
+
+MAX_TICKS = 256  # a turn: after these, a waiting task message has its turn; 256 ticks take about 1 ms
+REBIND_TRIES = 200  # times 5 ms: libzmq gives an address back in its own thread
+Send = Callable[[bytes, Any], bool]
+
+
+class TickDesk:
+    """The tick side of the shell.
+
+    Args:
+        context: of the broker.
+        settings: checked.
+        home: with the ipc sockets.
+        journal: open.
+        bus: the state.
+        reject: told bytes that are refused: socket, error.
+        log: of this process.
+    Raises:
+        ConfigError: an address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        settings: Settings,
+        home: Path,
+        journal: Journal,
+        bus: Bus,
+        reject: Callable[[str, ProtocolError], None],
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.context = context
+        self.settings = settings
+        self.home = home
+        self.journal = journal
+        self.bus = bus
+        self.reject = reject
+        self.log = log
+        self.library = Library(journal)
+        self.replays = Replays(self.library)
+        self.poller = zmq.Poller()
+        self.collector = sockets.bind(context, settings.broker, home, "collector")
+        self.publisher = sockets.bind(context, settings.broker, home, "publisher")
+
+    def register(self, poller: zmq.Poller) -> None:
+        """Have both sockets polled."""
+        self.poller = poller
+        poller.register(self.collector, zmq.POLLIN)
+        poller.register(self.publisher, zmq.POLLIN)
+
+    # Ticks
+
+    def ticks(self, now: float) -> None:
+        """Take in what has arrived, bounded: number it, write it down, publish it."""
+        found: list[bytes] = []
+        receive, socket = sockets.receive_frame, self.collector
+        with contextlib.suppress(zmq.Again):
+            while len(found) < MAX_TICKS:
+                found.append(receive(socket, sockets.NOBLOCK))
+        turn = self.bus.turn(found, now, time.time_ns())
+        if not turn.taken:
+            return
+        was_well = not self.journal.degraded
+        if self.journal.append(turn.records, self.bus.topics.ticks, now):
+            self.bus.intake.journalled(turn.instances)
+        elif was_well:
+            self.log.error("journal degraded", why=self.journal.degraded)
+        send, publisher = sockets.send_frame, self.publisher
+        for message in turn.messages:
+            send(publisher, message)
+
+    def publish(self, message: bytes | None) -> None:
+        """Publish what the bus made, if somebody wants it."""
+        if message is not None:
+            sockets.send_frame(self.publisher, message)
+
+    def beat(self, now: float) -> None:
+        """Look after the journal, and tell the topics' last numbers."""
+        if self.journal.beat(now, self._snapshot):
+            self.bus.intake.journalled(list(self.bus.intake.sources))
+            self.log.info("journal resumed", lost=self.journal.lost)
+        self.publish(self.bus.topics.heartbeat(time.time_ns()))
+
+    def _snapshot(self) -> Snapshot:
+        return self.bus.snapshot(self.journal.boot, time.time_ns())
+
+    # Subscriptions
+
+    def subscriptions(self) -> None:
+        """Answer each subscription with its last value.
+
+        In this mode of XPUB the send that follows an event goes to that event's subscriber alone, so exactly one must
+        follow each. Bytes that are no subscription are not paired with a subscriber inside libzmq, which shifts the pairs
+        behind them in its queue: if events follow such bytes in the same batch, everybody is made to subscribe anew.
+        """
+        strange, doubtful = False, False
+        with contextlib.suppress(zmq.Again):
+            while True:
+                event = sockets.receive_frame(self.publisher, sockets.NOBLOCK)
+                doubtful = doubtful or strange
+                if event[:1] not in (b"\0", b"\1"):
+                    strange = True
+                    self.reject("publisher", ProtocolError("BAD_FRAME", f"{len(event)} bytes are no subscription"))
+                elif not doubtful:
+                    self._subscription(event[:1] == b"\1", event[1:])
+        if doubtful:
+            self._rebind_publisher()
+
+    def _subscription(self, on: bool, prefix: bytes) -> None:
+        topics = self.bus.topics
+        if len(prefix) > sockets.MAX_SUBSCRIPTION:
+            self.reject("publisher", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
+        elif on:
+            self.publisher.setsockopt(zmq.SUBSCRIBE, prefix)
+            topics.subscribe(prefix)
+        else:
+            self.publisher.setsockopt(zmq.UNSUBSCRIBE, prefix)
+            topics.unsubscribe(prefix)
+        self.publish(topics.welcome(prefix if on else b"\0", time.time_ns()))
+
+    def _rebind_publisher(self) -> None:
+        self.log.warning("publisher made anew", why="bytes that are no subscription came before subscriptions")
+        self.poller.unregister(self.publisher)
+        self.publisher.close(linger=0)
+        self.bus.topics.forget_subscriptions()
+        for _ in range(REBIND_TRIES):
+            with contextlib.suppress(ConfigError):
+                self.publisher = sockets.bind(self.context, self.settings.broker, self.home, "publisher")
+                break
+            time.sleep(0.005)
+        else:
+            raise ConfigError(f"the publisher's address {self.settings.broker.publisher} could not be bound again")
+        self.poller.register(self.publisher, zmq.POLLIN)
+
+    # Replays
+
+    def begin_replay(self, address: bytes, request: Request) -> None:
+        """Take in a request for ticks of the past.
+
+        Raises:
+            ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD` or `BUSY`.
+        """
+        replay = self.library.begin(read_wanted(request.args), self.bus.topics)
+        self.replays.begin((address, request.id), replay)
+
+    def step_replays(self, send: Send) -> None:
+        """Let one replay read one slice, and send what it found; a client that is gone, or takes nothing more, loses it."""
+        for (address, request_id), replay, rows in self.replays.turn():
+            replay.parts += bool(rows)
+            reached = not rows or send(address, Part(request_id, replay.parts, rows))
+            if replay.ended and reached:
+                send(address, Reply(request_id, replay.summary()))
+            elif not reached:
+                self.replays.drop(address)
+
+    # What is told, and the end
+
+    def stats(self) -> dict[str, Any]:
+        """What the journal tells of itself."""
+        journal = self.journal
+        return {
+            "state": "degraded" if journal.degraded else "live",
+            "why": journal.degraded,
+            "oldest": journal.segments[0].ticks + 1,
+            "segments": len(journal.segments),
+            "bytes": sum(segment.size for segment in journal.segments),
+            "lost": journal.lost,
+            "syncs": journal.syncs,
+            "replays": len(self.replays),
+            "replayed": self.replays.served,
+        }
+
+    def close(self) -> None:
+        """Close the journal; the sockets end with the broker's context."""
+        self.library.close()
+        self.journal.close()

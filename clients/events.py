@@ -1,0 +1,81 @@
+"""What a subscriber gets, and how it subscribes: PROTOCOL.md sections 3.1 to 3.6. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bus import frames
+from bus.errors import ProtocolError
+from bus.messages import Publication, Stamp
+
+TICKS = "ticks"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message, or one row of a snapshot or of `ticks`."""
+
+    topic: str
+    stamp: Stamp
+    packed: bytes | None  # the body as it came; None where it came inside another message
+    unpacked: Any = None
+
+    @property
+    def body(self) -> Any:
+        """The body, decoded now.
+
+        Raises:
+            ProtocolError: it is not one msgpack value.
+        """
+        return self.unpacked if self.packed is None else frames.unpack(self.packed)
+
+
+def event_of(frame: bytes) -> Event:
+    """Make the event of one published message. Raises `ProtocolError`."""
+    message = frames.decode_publication(frame)
+    return Event(message.topic, message.stamp, message.body)
+
+
+def subscription(prefix: str) -> bytes:
+    """Make the bytes to subscribe with.
+
+    Args:
+        prefix: a whole topic, `tick.EURUSD`; or a prefix: empty, or ending with `.` (`tick.`) or `*` (`tick.EUR*`).
+    Raises:
+        ProtocolError: `BAD_TOPIC`, it is neither.
+    """
+    plain = prefix.removesuffix("*")
+    if plain:
+        frames.check_topic(plain.removesuffix(".").encode("ascii", "replace"))
+    return plain.encode() + (b"" if prefix == "" or prefix.endswith((".", "*")) else frames.NUL)
+
+
+def is_snapshot(message: Publication) -> bool:
+    """Tell whether it is the answer to a subscription to a prefix."""
+    return message.topic == "" or message.topic.endswith(".")
+
+
+def rows_of(message: Publication) -> list[Any]:
+    """Decode the array of a snapshot or of `ticks`.
+
+    Raises:
+        ProtocolError: `BAD_BODY`, it is not an array.
+    """
+    rows = frames.unpack(message.body)
+    if not isinstance(rows, list):
+        raise ProtocolError("BAD_BODY", f"the body of {message.topic!r} must be an array")
+    return rows
+
+
+def snapshot_events(message: Publication) -> Iterator[Event]:
+    """Take a snapshot apart into the last messages of its topics.
+
+    Raises:
+        ProtocolError: `BAD_BODY`, it is malformed.
+    """
+    for row in rows_of(message):
+        match row:
+            case [str() as topic, bytes() as packed, body] if len(packed) == frames.STAMP.size:
+                yield Event(topic, Stamp(*frames.STAMP.unpack(packed)), None, body)
+            case _:
+                raise ProtocolError("BAD_BODY", "a snapshot's row must be [topic, stamp, body]")

@@ -1,0 +1,135 @@
+"""The subscriber's way to the journal: asks the frontend for what was missed. PROTOCOL.md section 7.3."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from bus import frames, sockets
+from bus.config import Settings
+from bus.errors import ProtocolError
+from bus.messages import ID_BYTES, Error, Part, Reply, Request
+from clients.replica import Ask
+
+AGAIN_S = 2.0  # without a word of an answer; then it is asked for again
+
+
+@dataclass(slots=True)
+class Pending:
+    """One replay that was asked for."""
+
+    topic: str
+    ask: Ask
+    due: float  # monotonic seconds; when it is asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some of what was asked for: [number in the global order, frame]."""
+
+    topic: str
+    rows: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The replay ended; the broker wants to be asked again from `further`, or had no more."""
+
+    topic: str
+    further: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TooOld:
+    """The broker has nothing before `oldest`."""
+
+    topic: str
+    oldest: int
+
+
+Answer = Rows | Ended | TooOld
+
+
+class Repairs:
+    """Replays under way, one per topic.
+
+    Args:
+        context: of the subscriber.
+        settings: say where the broker is.
+        home: its folder.
+    """
+
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", settings: Settings, home: Path) -> None:
+        self._context = context
+        self._settings = settings
+        self._home = home
+        self.socket: zmq.Socket[bytes] | None = None
+        self._pending: dict[bytes, Pending] = {}
+
+    def ask(self, topic: str, ask: Ask) -> None:
+        """Ask for numbers of a topic; instead of what was asked for it before."""
+        self._forget(topic)
+        if self.socket is None:
+            where = sockets.endpoint(self._settings.broker, self._home, "frontend")
+            if where is not None:
+                options = {"immediate": 1, "sndhwm": 10_000, "rcvhwm": 10_000, "ipv6": int("[" in where)}
+                self.socket = sockets.make(self._context, zmq.DEALER, **options)
+                self.socket.connect(where)
+        request_id = os.urandom(ID_BYTES)
+        self._pending[request_id] = Pending(topic, ask, time.monotonic() + AGAIN_S)
+        args = {"topic": topic, "from": ask.first, "to": ask.last}
+        sent = False
+        if self.socket is not None:
+            try:
+                self.socket.send(frames.encode(Request(request_id, "hulak.replay", "", args)), zmq.NOBLOCK)
+                sent = True
+            except zmq.Again:
+                sent = False
+        if not sent:
+            self._pending[request_id].due = time.monotonic() + AGAIN_S / 4
+
+    def _forget(self, topic: str) -> None:
+        self._pending = {key: one for key, one in self._pending.items() if one.topic != topic}
+
+    def ask_again(self) -> None:
+        """Repeat what has had no answer for too long."""
+        now = time.monotonic()
+        for pending in [one for one in self._pending.values() if one.due <= now]:
+            self.ask(pending.topic, pending.ask)
+
+    def next_due(self) -> float | None:
+        """When `ask_again` has something to do, in monotonic seconds."""
+        return min((one.due for one in self._pending.values()), default=None)
+
+    def answers(self) -> Iterator[Answer]:
+        """Read the answers that have come."""
+        while self.socket is not None and self.socket.poll(0):
+            try:
+                message = frames.decode_to_client(self.socket.recv_multipart()[-1])
+            except ProtocolError:
+                continue
+            pending = self._pending.get(message.id or b"")
+            if pending is None:
+                continue
+            answer = self._read(message, pending)
+            if answer is not None:
+                yield answer
+
+    def _read(self, message: Part | Reply | Error, pending: Pending) -> Answer | None:
+        assert message.id is not None
+        pending.due = time.monotonic() + AGAIN_S
+        if isinstance(message, Part):
+            return Rows(pending.topic, message.value)
+        if isinstance(message, Error) and message.code == "BUSY":
+            pending.due = time.monotonic() + AGAIN_S / 2
+            return None
+        del self._pending[message.id]
+        if isinstance(message, Reply):
+            return Ended(pending.topic, message.value["next"])
+        if message.code == "TOO_OLD":
+            return TooOld(pending.topic, message.details["oldest"])
+        return Ended(pending.topic, None)

@@ -1,0 +1,170 @@
+"""The whole way, by the command line alone: real ticks and real NEPSE tasks, through real processes."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import threading
+
+import pytest
+from posthouse import PostHouse, lines_of
+from shared_data import shared
+from waiting import eventually
+
+from clients.feeds.tickfile import read_ticks
+from sim.nepse.server import serve
+from sim.recording import load_recording
+from sim.venue import serve_venue
+
+pytestmark = pytest.mark.system
+A_REAL_DAY = 87_833  # ticks of EURUSD at OANDA on 2014-05-08
+
+
+@pytest.fixture
+def house():
+    with PostHouse() as house:
+        house.start_broker()
+        yield house
+
+
+def start_sub(house, prefix, *more):
+    """Start `hulak sub --json`, and wait until the broker has its subscriptions."""
+    before = house.stats()["ticks"]["subscriptions"]
+    sub = house.hulak("sub", prefix, "--json", *more, out=subprocess.PIPE)
+    eventually(lambda: house.stats()["ticks"]["subscriptions"] >= before + 2, within_s=20)
+    return sub
+
+
+@pytest.mark.timeout(180)
+def test_a_real_day_reaches_two_subscribers_whole_in_order_and_exact(house):
+    day = shared("data/ticks/lean_oanda_eurusd_20140508_ticks.csv")
+    subs = [start_sub(house, "tick.EURUSD", "--count", A_REAL_DAY) for _ in range(2)]
+    received = [[], []]
+    readers = [
+        threading.Thread(target=lambda sub=sub, into=into: into.extend(lines_of(sub)))
+        for sub, into in zip(subs, received, strict=True)
+    ]
+    for reader in readers:
+        reader.start()
+    feed = house.hulak("feed", "--file", day, "--speed", "max", "--json", out=subprocess.PIPE)
+    assert feed.wait(120) == 0, feed.log.read_text()
+    for reader in readers:
+        reader.join(60)
+    wanted = [(tick.bid, tick.ask, tick.timestamp) for tick in read_ticks(day)]
+    assert len(wanted) == A_REAL_DAY
+    for sub, lines in zip(subs, received, strict=True):
+        assert sub.wait(20) == 0
+        assert [line["sequence"] for line in lines] == list(range(1, A_REAL_DAY + 1))
+        assert [(line["bid"], line["ask"], line["timestamp"]) for line in lines] == wanted
+        assert {(line["topic"], line["symbol"]) for line in lines} == {("tick.EURUSD", "EURUSD")}
+
+
+class VenueThread:
+    """A venue in this process, in a loop of its own."""
+
+    def __init__(self, source):
+        self.source = source
+        self.ready, self.loop, self.port = threading.Event(), asyncio.new_event_loop(), 0
+        self.thread = threading.Thread(target=self.loop.run_until_complete, args=[self.serve()])
+
+    async def serve(self):
+        self.stop = asyncio.Event()
+        async with await serve_venue("127.0.0.1", 0, self.source) as venue:
+            self.port = venue.port
+            self.ready.set()
+            await venue.run_until(self.stop)
+
+    def __enter__(self):
+        self.thread.start()
+        assert self.ready.wait(10)
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(10)
+
+
+def test_recorded_binance_messages_come_out_as_ticks(house):
+    recording = load_recording(shared("data/feeds/cryptofeed_binance_spot_combined_stream.txt"), speed=None)
+    wanted = []
+    for one in recording.messages:
+        message = json.loads(one.text)
+        if message["stream"].endswith("@bookTicker"):
+            data = message["data"]
+            wanted.append((data["s"], float(data["b"]), float(data["a"])))
+    assert len(wanted) == 84
+    sub = start_sub(house, "tick.", "--count", len(wanted))
+    with VenueThread(recording) as venue:
+        house.hulak("feed", "--venue", "binance", "--url", f"ws://127.0.0.1:{venue.port}/stream")
+        lines = list(lines_of(sub))
+    assert [(line["symbol"], line["bid"], line["ask"]) for line in lines] == wanted
+
+
+def test_the_task_of_a_worker_that_is_killed_is_finished_by_another_and_its_caller_gets_one_answer(house):
+    with serve(delay_s=0.7) as exchange:
+        workers = {
+            worker.pid: worker
+            for worker in (house.hulak("worker", "nepse", HULAK_NEPSE__BASE_URL=exchange.url) for _ in range(2))
+        }
+        eventually(lambda: len(house.stats()["workers"]) == 2, within_s=20)
+        caller = house.hulak("nepse", "market-status", "--json", out=subprocess.PIPE)
+        busy = eventually(lambda: [worker for worker in house.stats()["workers"] if worker["state"] == "busy"], within_s=20)
+        os.kill(busy[0]["pid"], signal.SIGKILL)
+        answer, _ = caller.communicate(timeout=30)
+        assert caller.returncode == 0, caller.log.read_text()
+        assert json.loads(answer)["isOpen"] == "OPEN"
+        tasks = house.stats()["tasks"]
+        assert (tasks["done"], tasks["retried"], tasks["lost_workers"]) == (1, 1, 1)
+        [other] = house.stats()["workers"]
+        assert other["pid"] in workers
+        assert other["pid"] != busy[0]["pid"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("access-token", {"access_token", "age_s", "expires_in_s"}),
+        ("post-payload-id", {"payload_id", "access_token"}),
+        ("post-payload-id-floor-sheet", {"payload_id", "access_token"}),
+        ("symbol-id-map", {"NABIL"}),
+        ("market-status", {"isOpen", "asOf", "id"}),
+        ("market-id", {"market_id"}),
+        ("salts", {"salts"}),
+    ],
+)
+def test_each_nepse_command_answers_with_its_fields(busy_post, name, fields):
+    house, _ = busy_post
+    asked = house.hulak("nepse", name, "--json", out=subprocess.PIPE)
+    answer, _ = asked.communicate(timeout=30)
+    assert asked.returncode == 0, asked.log.read_text()
+    assert json.loads(answer).keys() >= fields
+
+
+def test_the_security_brief_is_what_the_exchange_lists(busy_post):
+    house, exchange = busy_post
+    asked = house.hulak("nepse", "security-brief", "--json", out=subprocess.PIPE)
+    answer, _ = asked.communicate(timeout=30)
+    rows = json.loads(answer)
+    assert {"id": 131, "symbol": "NABIL"}.items() <= rows[0].items()
+    assert len(rows) == len({row["id"] for row in rows}) > 80
+    assert exchange.by_path["/api/nots/security"] >= 1
+
+
+@pytest.fixture(scope="module")
+def busy_post():
+    with PostHouse() as house, serve() as exchange:
+        house.start_broker()
+        house.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="50")
+        eventually(lambda: house.stats()["workers"], within_s=20)
+        yield house, exchange
+
+
+def test_without_a_broker_a_command_says_where_it_looked_and_what_to_do():
+    with PostHouse() as house:
+        asked = house.hulak("nepse", "market-status", "--timeout", "0.3")
+        assert asked.wait(20) == 3
+        said = asked.log.read_text()
+    assert house.addresses["frontend"] in said
+    assert "hulak up" in said
+    assert "Traceback" not in said

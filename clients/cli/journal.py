@@ -1,0 +1,171 @@
+"""`hulak journal`: the segments on disk, without a broker's help."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from bus.core.records import TICK, Corrupt, Record, scan
+from bus.errors import ConfigError
+from bus.frames import NUL
+from bus.recovery import read_head
+from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.table import show
+
+
+@click.group(short_help="List, verify and export the tick journal.")
+def journal() -> None:
+    """Look at the tick journal's files in the home folder; a broker need not run, and may."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What one segment holds."""
+
+    path: Path
+    size: int
+    epoch: int = 0
+    ticks: int = 0
+    first: int = 0
+    last: int = 0
+    corrupt: list[tuple[int, int]] = field(default_factory=list)  # (offset, end) of what is no record
+    torn: int = 0  # bytes at the end that are no whole record
+    missing: list[tuple[int, int]] = field(default_factory=list)  # numbers between two of its ticks
+
+    def look(self) -> "Found":
+        """Read the whole segment."""
+        for one in scan(self.path.read_bytes()):
+            if isinstance(one, Corrupt):
+                if one.last:
+                    self.torn = one.end - one.offset
+                else:
+                    self.corrupt.append((one.offset, one.end))
+            elif one.kind == TICK:
+                self._tick(one)
+        return self
+
+    def _tick(self, record: Record) -> None:
+        number = record.tick()[0]
+        if self.ticks and number != self.last + 1:
+            self.missing.append((self.last + 1, number - 1))
+        self.first = self.first or number
+        self.last = number
+        self.ticks += 1
+
+
+def segments(call: Call) -> list[Found]:
+    """List the segments, the oldest first.
+
+    Raises:
+        ConfigError: there is no journal.
+    """
+    folder = call.home / "journal"
+    paths = sorted(folder.glob("*.hj"))
+    if not paths:
+        raise ConfigError(f"there is no journal in {folder}; name the broker's home with --home")
+    found = []
+    for path in paths:
+        head = read_head(path)
+        found.append(Found(path, path.stat().st_size, head.epoch if head is not None else 0))
+    return found
+
+
+@journal.command(cls=Command, short_help="List the segments.")
+def ls(call: Call) -> None:
+    """List the segments: file, bytes, epoch, and the numbers of their ticks.
+
+    \b
+    hulak journal ls --home ./var
+    """
+    rows = [one.look() for one in segments(call)]
+    if call.as_json:
+        print_json([_plain(one) for one in rows])
+    else:
+        show(
+            ["segment", "bytes", "epoch", "ticks", "first", "last"],
+            [[one.path.name, one.size, one.epoch, one.ticks, one.first, one.last] for one in rows],
+        )
+
+
+def _plain(one: Found) -> dict[str, Any]:
+    return {
+        "segment": one.path.name,
+        "bytes": one.size,
+        "epoch": one.epoch,
+        "ticks": one.ticks,
+        "first": one.first,
+        "last": one.last,
+        "corrupt": one.corrupt,
+        "torn": one.torn,
+        "missing": one.missing,
+    }
+
+
+@journal.command(cls=Command, short_help="Check every record.")
+@click.pass_context
+def verify(ctx: click.Context, call: Call) -> None:
+    """Check the CRC of every record and the order of the numbers; ends with 1 if anything is damaged.
+
+    Bytes at the end of the newest segment that are no whole record may be what a running broker is writing: they are told,
+    and are no damage.
+
+    \b
+    hulak journal verify --home ./var
+    """
+    rows = segments(call)
+    with click.progressbar(rows, label="verifying", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        for one in bar:
+            one.look()
+    damaged = [one for one in rows if one.corrupt or (one.torn and one is not rows[-1])]
+    if call.as_json:
+        print_json({"ok": not damaged, "segments": [_plain(one) for one in rows]})
+    else:
+        for one in rows:
+            for offset, end in one.corrupt:
+                click.echo(f"{one.path.name}: bytes {offset} to {end} are no record")
+            for first, last in one.missing:
+                click.echo(f"{one.path.name}: ticks {first} to {last} are missing")
+            if one.torn:
+                click.echo(f"{one.path.name}: the last {one.torn} bytes are no whole record")
+        total = sum(one.ticks for one in rows)
+        click.echo(f"{len(rows)} segments, {total:,} ticks, {len(damaged)} segments damaged")
+    ctx.exit(FAILED if damaged else 0)
+
+
+@journal.command(cls=Command, short_help="Write ticks as JSON lines or CSV.")
+@click.option("--topic", default="", help="Only this topic, or those under a prefix that ends with `.` or `*`.")
+@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", help="Of the lines. Default: json.")
+@click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write. Default: standard output.")
+def export(call: Call, topic: str, form: str, output: IO[str]) -> None:
+    """Write every tick of the journal, one a line, the oldest first.
+
+    CSV has the columns time (ns since 1970 UTC, the broker's), topic, sequence, bid, ask; JSON everything.
+
+    \b
+    hulak journal export --home ./var --topic tick.EURUSD --format csv --output eurusd.csv
+    """
+    from clients.cli.sub import as_json
+    from clients.events import Event, event_of
+
+    def line(event: Event) -> str:
+        if form == "json":
+            return as_json(event)
+        body = event.body
+        return f"{event.stamp.time_ns},{event.topic},{event.stamp.sequence},{body.get('bid', '')},{body.get('ask', '')}"
+
+    prefix = topic.removesuffix("*").encode() if topic == "" or topic.endswith((".", "*")) else topic.encode() + NUL
+    if form == "csv":
+        output.write("time_ns,topic,sequence,bid,ask\n")
+    for frame in _frames(call):
+        if frame.startswith(prefix):
+            output.write(line(event_of(frame)) + "\n")
+
+
+def _frames(call: Call) -> Iterator[bytes]:
+    for one in segments(call):
+        for record in scan(one.path.read_bytes()):
+            if isinstance(record, Record) and record.kind == TICK:
+                yield record.tick()[3]

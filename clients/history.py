@@ -1,0 +1,57 @@
+"""Ticks of the past, from the broker's journal. PROTOCOL.md section 7.3."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from clients.client import BusClient
+from clients.events import Event, event_of
+
+
+@dataclass(slots=True)
+class History:
+    """A range of ticks, asked for piece by piece; iterating gives events in order.
+
+    Args:
+        client: connected.
+        topic: `tick.EURUSD`; `ticks` or empty for all; or a prefix that ends with `.` or `*`.
+        first: number of the first, inclusive: of a topic its sequence, else in the one global order.
+        last: number of the last, inclusive.
+        since_ns: not before this time of the broker's stamp, ns since 1970 UTC.
+        until_ns: not after it.
+        timeout_s: for each piece, in seconds.
+    """
+
+    client: BusClient
+    topic: str
+    first: int | None = None
+    last: int | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+    timeout_s: float = 10.0
+    missing: list[tuple[int, int]] = field(default_factory=list)  # ranges the journal does not have, known at the end
+
+    def __iter__(self) -> Iterator[Event]:
+        """Give every tick that the journal has.
+
+        Raises:
+            BusError: `TOO_OLD`, with `details["oldest"]`; `UNKNOWN_TOPIC`; `BAD_ARGUMENT`.
+            BusTimeout: no answer in time.
+        """
+        told = {"from": self.first, "to": self.last, "since_ns": self.since_ns, "until_ns": self.until_ns}
+        args: dict[str, Any] = {"topic": self.topic, **{name: value for name, value in told.items() if value is not None}}
+        while True:
+            rows: list[Any] = []
+            answer = self.client.call("hulak.replay", "", args, timeout_s=self.timeout_s, on_part=rows.extend)
+            for _, frame in rows:
+                yield event_of(frame)
+            self.missing += [(first, last) for first, last in answer["missing"]]
+            if answer["next"] is None:
+                return
+            args = {**args, "from": answer["next"]}
+            args.pop("since_ns", None)  # the number says it now
+
+
+def last_events(client: BusClient, topic: str, timeout_s: float = 5.0) -> list[Event]:
+    """Return the last message of a topic, or of every topic under a prefix that ends with `.` or `*` or is empty."""
+    return [event_of(frame) for frame in client.call("hulak.last", "", {"topic": topic}, timeout_s=timeout_s)]

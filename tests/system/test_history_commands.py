@@ -1,0 +1,110 @@
+"""`hulak replay`, `hulak last` and `hulak journal`, on what a real broker has written."""
+
+import json
+import subprocess
+
+import pytest
+import zmq
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus import frames
+from bus.messages import Tick
+
+pytestmark = pytest.mark.system
+SYMBOLS = ("EURUSD", "EURJPY", "USDJPY")
+
+
+@pytest.fixture(scope="module")
+def post():
+    """A broker that has had 3 x 40 ticks, with prices 1 to 120."""
+    with PostHouse() as house:
+        house.start_broker()
+        context = zmq.Context()
+        feed = context.socket(zmq.XPUB)
+        feed.connect(house.addresses["collector"])
+        assert feed.poll(10_000)
+        for price in range(1, 121):
+            tick = Tick(SYMBOLS[price % 3], float(price), price + 0.5, price, "test")
+            feed.send(frames.feed_frame(tick.symbol, 0, 1, 1, frames.pack_tick(tick)))
+        eventually(lambda: house.stats()["ticks"]["taken"] == 120, within_s=10)
+        context.destroy(linger=0)
+        yield house
+
+
+def run(house, *words, code=0):
+    process = house.hulak(*words, out=subprocess.PIPE)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == code, process.log.read_text()
+    return out.decode(), process.log.read_text()
+
+
+def json_lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_topic_is_replayed_by_its_sequences(post):
+    out, _ = run(post, "replay", "tick.EURJPY", "--from", "5", "--to", "8", "--json")
+    assert [(line["topic"], line["sequence"], line["bid"]) for line in json_lines(out)] == [
+        ("tick.EURJPY", number, 3.0 * number - 2) for number in (5, 6, 7, 8)
+    ]
+
+
+def test_everything_and_a_prefix_are_replayed_in_the_one_order_of_all_ticks(post):
+    out, _ = run(post, "replay", "--json")
+    assert [line["bid"] for line in json_lines(out)] == [float(price) for price in range(1, 121)]
+    out, _ = run(post, "replay", "tick.EUR*", "--from", "61", "--json")
+    assert [line["bid"] for line in json_lines(out)] == [float(price) for price in range(61, 121) if price % 3 != 2]
+
+
+def test_a_replay_since_a_while_ago_has_all_of_it_and_one_until_then_nothing(post):
+    out, _ = run(post, "replay", "ticks", "--since", "10m", "--json")
+    assert len(out.splitlines()) == 120
+    out, _ = run(post, "replay", "ticks", "--until", "10m", "--json")
+    assert out == ""
+
+
+def test_a_time_that_is_none_and_a_topic_that_had_nothing_are_refused_with_a_sentence(post):
+    _, said = run(post, "replay", "ticks", "--since", "yesterday", code=2)
+    assert "'yesterday' is no time, must be like" in said
+    _, said = run(post, "replay", "tick.XXX", code=1)
+    assert "tick.XXX" in said
+
+
+def test_last_values_are_those_of_one_topic_or_of_all_under_a_prefix(post):
+    out, _ = run(post, "last", "tick.USDJPY", "--json")
+    assert [(line["topic"], line["sequence"], line["bid"]) for line in json_lines(out)] == [("tick.USDJPY", 40, 119.0)]
+    out, _ = run(post, "last", "--json")
+    assert [line["topic"] for line in json_lines(out)] == ["tick.EURJPY", "tick.EURUSD", "tick.USDJPY"]
+    run(post, "last", "tick.XXX", code=1)
+
+
+def test_the_journal_is_listed_and_exported_without_asking_the_broker(post):
+    out, _ = run(post, "journal", "ls", "--json")
+    [segment] = json.loads(out)
+    assert (segment["ticks"], segment["first"], segment["last"]) == (120, 1, 120)
+    assert segment["epoch"] == post.stats()["broker"]["epoch"]
+    out, _ = run(post, "journal", "export", "--topic", "tick.EURUSD", "--format", "csv")
+    head, *lines = out.splitlines()
+    assert head == "time_ns,topic,sequence,bid,ask"
+    assert [line.split(",")[1:] for line in lines[:2]] == [
+        ["tick.EURUSD", "1", "3.0", "3.5"],
+        ["tick.EURUSD", "2", "6.0", "6.5"],
+    ]
+    assert len(lines) == 40
+
+
+def test_a_journal_is_verified_and_damage_is_named(post, tmp_path):
+    out, _ = run(post, "journal", "verify")
+    assert "1 segments, 120 ticks, 0 segments damaged" in out
+    copy = tmp_path / "journal"
+    copy.mkdir()
+    [path] = (post.home / "journal").glob("*.hj")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    (copy / path.name).write_bytes(data)
+    out, _ = run(post, "journal", "verify", "--home", str(tmp_path), code=1)
+    assert "are no record" in out
+    assert "119 ticks, 1 segments damaged" in out
+    _, said = run(post, "journal", "ls", "--home", str(tmp_path / "nowhere"), code=78)
+    assert "there is no journal in" in said

@@ -80,10 +80,11 @@ class Subscriber:
         self._socket = sockets.make(self._context, zmq.SUB, rcvhwm=hwm, ipv6=int("[" in where))
         self._repairs = Repairs(self._context, settings, home)
         wanted = [*subscriptions, *([HEARTBEAT.encode() + frames.NUL] if mode == "lossless" else [])]
-        for topic in [*wanted, HELLO.encode() + frames.NUL]:  # hello last: its answer says that all are in place
-            self._socket.subscribe(topic)
         self._asked_heartbeat = subscription(HEARTBEAT) in subscriptions
+        # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
         self._socket.connect(where)
+        for topic in [*wanted, HELLO.encode() + frames.NUL]:
+            self._socket.subscribe(topic)
 
     # A subscriber's life
 

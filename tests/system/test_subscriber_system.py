@@ -1,0 +1,137 @@
+"""`Subscriber` against a real broker: modes, `async for`, joining, and repair."""
+
+import asyncio
+import time
+
+import pytest
+import zmq
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus import frames
+from bus.errors import BusTimeout, ConfigError, ProtocolError
+from bus.messages import Tick
+from clients.subscriber import Subscriber
+
+pytestmark = pytest.mark.system
+
+
+class Feed:
+    """An unnumbered feed of its own, connected."""
+
+    def __init__(self, house):
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.XPUB)
+        self.socket.connect(house.addresses["collector"])
+        assert self.socket.poll(10_000)
+        self.price = 0
+
+    def post(self, count, *symbols):
+        for _ in range(count):
+            for symbol in symbols or ("EURUSD",):
+                self.price += 1
+                tick = Tick(symbol, float(self.price), self.price + 0.5, self.price, "test")
+                self.socket.send(frames.feed_frame(symbol, 0, 1, time.time_ns(), frames.pack_tick(tick)))
+
+
+@pytest.fixture
+def house():
+    with PostHouse() as house:
+        house.start_broker()
+        yield house
+
+
+@pytest.fixture
+def feed(house):
+    feed = Feed(house)
+    yield feed
+    feed.context.destroy(linger=0)
+
+
+def take(subscriber, count):
+    events = []
+    while len(events) < count:
+        event = subscriber.poll(10)
+        assert event is not None, f"only {len(events)} of {count} came"
+        events.append(event)
+    return events
+
+
+def test_an_async_for_gets_every_tick_in_order(house, feed):
+    async def read():
+        subscriber = house.subscriber("tick.EURUSD")
+        posting = asyncio.ensure_future(asyncio.to_thread(feed.post, 3000))
+        numbers = []
+        async for event in subscriber:
+            numbers.append(event.stamp.sequence)
+            if len(numbers) == 3000:
+                break
+        await posting
+        subscriber.close()
+        return numbers
+
+    assert asyncio.run(asyncio.wait_for(read(), 30)) == list(range(1, 3001))
+
+
+def test_joining_an_exact_topic_begins_with_its_last_value(house, feed):
+    feed.post(5)
+    eventually(lambda: house.stats()["ticks"]["taken"] == 5, within_s=5)
+    with house.subscriber("tick.EURUSD") as subscriber:
+        feed.post(2)
+        assert [(event.stamp.sequence, event.body["bid"]) for event in take(subscriber, 3)] == [(5, 5.0), (6, 6.0), (7, 7.0)]
+
+
+def test_joining_a_prefix_begins_with_every_last_value_and_takes_in_new_topics_from_their_first_message(house, feed):
+    feed.post(2, "EURUSD", "USDJPY")
+    eventually(lambda: house.stats()["ticks"]["taken"] == 4, within_s=5)
+    with house.subscriber("tick.") as subscriber:
+        assert {(event.topic, event.stamp.sequence) for event in take(subscriber, 2)} == {("tick.EURUSD", 2), ("tick.USDJPY", 2)}
+        feed.post(1, "GBPUSD", "EURUSD")
+        assert [(event.topic, event.stamp.sequence) for event in take(subscriber, 2)] == [("tick.GBPUSD", 1), ("tick.EURUSD", 3)]
+
+
+def test_all_ticks_come_numbered_in_the_one_order(house, feed):
+    feed.post(3)
+    eventually(lambda: house.stats()["ticks"]["taken"] == 3, within_s=5)
+    with house.subscriber("ticks") as subscriber:
+        feed.post(50, "EURUSD", "USDJPY")
+        events = take(subscriber, 100)
+        assert [event.stamp.sequence for event in events] == list(range(4, 104))
+        assert [event.body["bid"] for event in events] == [float(price) for price in range(4, 104)]
+
+
+def test_the_latest_mode_gives_the_newest_of_each_topic_and_never_what_is_behind_it(house, feed):
+    with house.subscriber("tick.", mode="latest") as subscriber:
+        feed.post(200, "EURUSD", "USDJPY")
+        eventually(lambda: house.stats()["ticks"]["taken"] == 400, within_s=5)
+        last = {}
+        while len(last) < 2 or min(last.values()) < 200:
+            event = subscriber.poll(10)
+            assert event is not None
+            assert event.stamp.sequence > last.get(event.topic, 0)
+            last[event.topic] = event.stamp.sequence
+
+
+def test_what_a_killed_broker_did_not_deliver_is_repaired_from_the_journal_of_the_next(house, feed):
+    with house.subscriber("tick.EURUSD") as subscriber, house.subscriber("ticks") as everything:
+        feed.post(10)
+        assert len(take(subscriber, 10)) == len(take(everything, 10)) == 10
+        [broker] = [process for process in house.processes if process.poll() is None]
+        broker.kill()
+        broker.wait()
+        house.start_broker()
+        eventually(lambda: feed.post(1) or house.stats()["ticks"]["taken"] >= 15, within_s=15)
+        numbers = [event.stamp.sequence for event in take(subscriber, 5)]
+        assert numbers == list(range(11, 16))
+        assert [event.stamp.sequence for event in take(everything, 5)] == list(range(11, 16))
+        assert subscriber.gaps == everything.gaps == []
+
+
+def test_a_wrong_topic_mode_or_place_is_refused_at_once(house):
+    where = {"settings": house.settings, "home": house.home}
+    with pytest.raises(ProtocolError, match="a b"):
+        Subscriber("tick.a b", **where)
+    with pytest.raises(ConfigError, match="'fast'"):
+        Subscriber("ticks", mode="fast", **where)
+    with PostHouse() as empty, pytest.raises(BusTimeout, match="hulak up"):
+        Subscriber("ticks", settings=empty.settings, home=empty.home, timeout_s=0.2)

@@ -20,7 +20,6 @@ from bus.config import Settings
 from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
 from bus.messages import ID_BYTES, Error, Part, Reply, Request
 
-REFUSED = {"BUSY", "UNKNOWN_SERVICE", "UNKNOWN_WORKER", "BAD_OPTION", "BAD_ARGUMENT", "BAD_BODY", "BAD_KIND", "BAD_ID"}
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
 
 
@@ -157,6 +156,6 @@ class BusClient:
 def _error(message: Error) -> BusError:
     if message.code == "EXPIRED":
         return BusTimeout(message.text)
-    if message.code in REFUSED or message.id is None:
-        return BusError(message.code, message.text, message.details)
-    return TaskFailed(message.code, message.text, details=message.details)
+    if "attempts" in message.details:  # PROTOCOL.md section 6: only a task that was given to workers has them
+        return TaskFailed(message.code, message.text, details=message.details)
+    return BusError(message.code, message.text, message.details)

@@ -1,7 +1,8 @@
-"""A venue on a WebSocket: Binance's bookTicker streams and a plain JSON form, live from a market or from a recording.
+"""A venue on a WebSocket: Binance's bookTicker streams, the FX backend's protocol and plain JSON, live or from a recording.
 
 Which paths there are and what is sent on them is `sim.venue_streams`. Every client is bounded: who leaves more than
-`buffer_bytes` unread is closed with 1013 (try again later), so one slow client costs nothing to the others.
+`buffer_bytes` unread is closed with 1013 (try again later), so one slow client costs nothing to the others. For tests of
+those who read it, a venue can be made `quiet`, made to `hang`, and made to `drop` everybody.
 """
 
 import asyncio
@@ -19,13 +20,16 @@ from websockets.http11 import Request, Response
 
 from sim.market import Quote
 from sim.recording import Recording
-from sim.venue_streams import ClientStreams, Form, client_of, encode_quote
+from sim.venue_forms import Form
+from sim.venue_fx import FxClient, encode_heartbeat
+from sim.venue_streams import ClientStreams, client_of, encode_quote
 
 TURN_S = 0.01  # how often a live market is asked for what happened
 LONGEST_STEP_S = 0.25  # after a stall (a suspended machine) the market goes on instead of catching up
 STALLED_S = 10.0  # a client of a recording that takes nothing for so long is given up
 BUFFER_BYTES = 1 << 20  # per client: some seconds of a burst
 CLOSE_S = 0.4  # for the closing handshake; the process has to end within a second
+HEARTBEAT_S = 15.0  # between heartbeats of the FX backend's protocol, as the original has it
 MESSAGES_PER_TURN = 64  # of a recording without waiting, before other clients have their turn
 
 
@@ -45,16 +49,19 @@ class QuoteSource(Protocol):
 class Venue:
     """A running venue; made by `serve_venue`, an async context manager."""
 
-    def __init__(self, source: QuoteSource | Recording, buffer_bytes: int, stalled_s: float) -> None:
+    def __init__(self, source: QuoteSource | Recording, buffer_bytes: int, stalled_s: float, heartbeat_s: float) -> None:
         self._source = source
+        self._heartbeat_s = heartbeat_s
+        self._hanging = False
         self._stalled_s = stalled_s
         self._buffer_bytes = buffer_bytes
-        self._clients: dict[ServerConnection, ClientStreams] = {}
+        self._clients: dict[ServerConnection, ClientStreams | FxClient] = {}
         self._connections: set[ServerConnection] = set()  # the clients, and those being closed
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: Server | None = None
         self._live: asyncio.Task[None] | None = None
         self.port = 0  # the one it listens on
+        self.quiet = False  # no quotes any more; heartbeats and answers go on
         self.quotes = 0  # quoted so far, by a live source
         self.slow_clients = 0  # closed because they did not keep up
 
@@ -72,6 +79,7 @@ class Venue:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         if not isinstance(self._source, Recording):
             self._live = self._spawn(self._run_live(self._source))
+            self._spawn(self._beat())
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Return when the event is set; whatever goes wrong with a live source before that is raised."""
@@ -103,6 +111,19 @@ class Venue:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    # Failures to be tried out
+
+    def hang(self) -> None:
+        """From now on take connections and nothing else: no quotes, no answers, not even pongs."""
+        self._hanging = True
+        for connection in self._connections:
+            connection.transport.pause_reading()
+
+    def drop(self) -> None:
+        """Cut every connection, without a goodbye."""
+        for connection in self._connections:
+            connection.transport.abort()
+
     # A client's life
 
     async def _serve_client(self, connection: ServerConnection) -> None:
@@ -113,8 +134,12 @@ class Venue:
         self._clients[connection] = client
         self._connections.add(connection)
         replay = self._spawn(self._replay(connection, self._source)) if isinstance(self._source, Recording) else None
+        if self._hanging:
+            connection.transport.pause_reading()
         try:
             with suppress(ConnectionClosed):
+                for text in [] if self._hanging else client.greeting():
+                    await connection.send(text)
                 async for message in connection:
                     answer = client.receive(message)
                     if answer is not None:
@@ -163,10 +188,19 @@ class Venue:
             now = clock()
             quotes = source.advance(min(now - last, LONGEST_STEP_S))
             last = now
+            if self.quiet or self._hanging:
+                continue
             wall_ms = time.time() * 1000
             for quote in quotes:
                 self._publish(quote, int(wall_ms - (source.now_s - quote.time_s) * 1000))
             self._close_slow_clients()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            if not self._hanging:
+                takers = [connection for connection, client in self._clients.items() if client.form is Form.FX]
+                broadcast(takers, encode_heartbeat(time.time_ns() // 1_000_000))
 
     def _publish(self, quote: Quote, time_ms: int) -> None:
         self.quotes += 1
@@ -194,7 +228,7 @@ class Venue:
 def _refuse_unknown_path(connection: ServerConnection, request: Request) -> Response | None:
     if client_of(request.path) is not None:
         return None
-    return connection.respond(HTTPStatus.NOT_FOUND, "paths are /ws/<stream>, /stream?streams=<stream>/.. and /json\n")
+    return connection.respond(HTTPStatus.NOT_FOUND, "paths are /ws/<stream>, /stream?streams=<stream>/.., /json and /fx\n")
 
 
 async def serve_venue(
@@ -204,6 +238,7 @@ async def serve_venue(
     *,
     buffer_bytes: int = BUFFER_BYTES,
     stalled_s: float = STALLED_S,
+    heartbeat_s: float = HEARTBEAT_S,
 ) -> Venue:
     """Start a venue in the running event loop; close it with `Venue.close` or `async with`.
 
@@ -213,10 +248,11 @@ async def serve_venue(
         source: a live source of quotes, or a recording that every client gets as it is, whatever it subscribes to.
         buffer_bytes: most unsent bytes per client of a live source.
         stalled_s: how long a client of a recording may take nothing before it is closed, seconds.
+        heartbeat_s: between heartbeats in the FX backend's protocol, seconds.
     Raises:
         OSError: the address cannot be had.
     """
-    venue = Venue(source, buffer_bytes, stalled_s)
+    venue = Venue(source, buffer_bytes, stalled_s, heartbeat_s)
     await venue.start(host, port)
     return venue
 

@@ -6,29 +6,23 @@ Binance's forms, from its public documentation of WebSocket market streams: `/ws
 `{"result": .., "id": ..}`. Streams of other kinds are taken and stay silent.
 
 The plain form, `/json?symbols=EURUSD,USDJPY` (all without `symbols`), sends `{"symbol", "bid", "ask", "timestamp"}`
-with numbers and the venue's time in ms since 1970 UTC.
+with numbers and the venue's time in ms since 1970 UTC. On `/fx` the FX backend's protocol is spoken, see `sim.venue_fx`.
 """
 
 import json
 from collections.abc import Iterable
-from enum import Enum
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sim.market import Quote
+from sim.market import PAIRS, Quote
+from sim.venue_forms import Form
+from sim.venue_fx import FxClient, encode_tick
 
 MOST_STREAMS = 1024  # per connection, as Binance has it
 LONGEST = 64  # characters of a stream's name
 ALL = "!bookTicker"
 _LOT = 1_000_000
-
-
-class Form(Enum):
-    """How quotes are written."""
-
-    RAW = "raw"
-    COMBINED = "combined"
-    JSON = "json"
+_SYMBOLS = frozenset(pair.symbol for pair in PAIRS)
 
 
 class ClientStreams:
@@ -42,6 +36,10 @@ class ClientStreams:
     def __init__(self, form: Form, streams: Iterable[str] = ()) -> None:
         self.form = form
         self._streams = dict.fromkeys(streams)
+
+    def greeting(self) -> list[str]:
+        """Return what is sent on connecting: nothing."""
+        return []
 
     def stream_of(self, symbol: str) -> str | None:
         """Return the stream by which this client gets a symbol's quotes, None if it does not want them."""
@@ -81,7 +79,7 @@ class ClientStreams:
         return _refusal(2, f"Invalid request: unknown method {str(method)[:40]}", number)
 
 
-def client_of(target: str) -> ClientStreams | None:
+def client_of(target: str) -> ClientStreams | FxClient | None:
     """Read the path and query of a connection; None for a path that the venue does not have."""
     parts = urlsplit(target)
     query = parse_qs(parts.query)
@@ -95,6 +93,8 @@ def client_of(target: str) -> ClientStreams | None:
             symbols = ",".join(query.get("symbols", [])).split(",")
             named = [f"{symbol.lower()}@bookTicker" for symbol in symbols if symbol]
             return _limited(Form.JSON, named or [ALL])
+        case "fx" if not rest:
+            return FxClient(_SYMBOLS)
     return None
 
 
@@ -113,6 +113,8 @@ def encode_quote(form: Form, stream: str, quote: Quote, number: int, time_ms: in
         number: the venue's running number of quotes, Binance's update id.
         time_ms: when it was quoted, ms since 1970 UTC.
     """
+    if form is Form.FX:
+        return encode_tick(quote, time_ms)
     bid, ask = f"{quote.bid:.{quote.digits}f}", f"{quote.ask:.{quote.digits}f}"
     if form is Form.JSON:
         return f'{{"symbol":"{quote.symbol}","bid":{bid},"ask":{ask},"timestamp":{time_ms}}}'

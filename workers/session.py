@@ -112,6 +112,8 @@ class Session:
             self.epoch = epoch
             untold, self.untold = self.untold, []
             return [Send(result) for result in untold]
+        if self.epoch is None:  # a registration is under way, or due; one more, read late, would say that we hold nothing
+            return []
         self.epoch = None
         return [self._register()]
 

@@ -7,6 +7,7 @@ without asking anybody. A tick's `bid` is its number, its `ask` the monotonic cl
 import asyncio
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from clients.post import ASK_S, Post
 
 READY, STOP = -1, -2  # in a subscriber's slot: it is subscribed; in the last slot: all are to end
 SETTLES_S = 20.0
-BURST = 32
+BURST = 32  # ticks between two looks at the slowest subscriber
+LOOK_S = 0.00005
 STILL_S = 2.0  # without progress, what is missing does not come any more
 MOST_KEPT = 10_000_000  # latencies
 
@@ -79,6 +81,7 @@ def subscribe(
 
     from bus import frames, sockets
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one, which ends it
     where = sockets.endpoint(settings.broker, home, "publisher") or settings.broker.publisher
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = sockets.make(context, zmq.SUB, rcvhwm=settings.broker.subscriber_hwm, ipv6=int("[" in where))
@@ -110,7 +113,8 @@ class Counter:
     def __init__(self, source: str, slots: Any, at: int, keep: bool) -> None:
         self.source = source
         self.slots, self.at, self.keep = slots, at, keep
-        self.expected = self.received = self.lost = self.twice = 0
+        self.expected = 1  # everybody is subscribed before the first tick is posted
+        self.received = self.lost = self.twice = 0
         self.latencies_us: list[float] = []
 
     def take(self, topic: str, body: Any) -> None:
@@ -126,14 +130,14 @@ class Counter:
             self.twice += 1
             return
         self.received += 1
-        self.lost += number - self.expected if self.expected else 0
+        self.lost += number - self.expected
         self.expected = number + 1
         if self.keep and len(self.latencies_us) < MOST_KEPT:
             self.latencies_us.append((time.monotonic() - posted) * 1e6)
 
     def show(self) -> None:
         """Show how far this subscriber is."""
-        if self.expected:
+        if self.received:
             self.slots[self.at] = self.expected - 1
 
     def seen(self) -> Seen:
@@ -210,6 +214,10 @@ class Load:
             now_ns = time.time_ns()
             self.post.post(Tick(symbol, float(number), time.monotonic(), now_ns // 1_000_000, self.source), now_ns)
         self.number += count
+        self._look_after()
+
+    def _look_after(self) -> None:
+        """Send what waits; several times a second, ask how far it was taken, and send again what was lost on the way."""
         if time.monotonic() - self.kept >= ASK_S:
             self.kept = time.monotonic()
             self.post.keep()
@@ -223,7 +231,8 @@ class Load:
             if self.number - self.slowest() < window:
                 self.send(BURST)
             else:
-                time.sleep(0.00005)
+                time.sleep(LOOK_S)
+                self._look_after()
         return (self.slowest() - first) / (now - began)
 
     def pace(self, seconds: float, rate: float) -> None:
@@ -241,18 +250,17 @@ class Load:
         while self.slowest() < self.number and time.monotonic() - since < STILL_S:
             if (reached := sum(self.slots[:-1])) != before:
                 before, since = reached, time.monotonic()
-            self.post.keep()
-            time.sleep(0.02)
+            self._look_after()
+            time.sleep(0.002)
 
     def finish(self) -> list[Seen]:
         """End the subscribers and return what each of them saw; what one never got at the end counts as lost."""
         self.drain()
         short = [self.number - max(0, reached) for reached in self.slots[:-1]]
         self.slots[-1] = STOP
-        seen = [pipe.recv() for pipe in self.pipes if pipe.poll(SETTLES_S)]
-        return [
-            Seen(one.received, one.lost + missing, one.twice, one.latencies_us) for one, missing in zip(seen, short, strict=False)
-        ]
+        pairs = zip(self.pipes, short, strict=True)
+        seen = [(pipe.recv(), missing) for pipe, missing in pairs if pipe.poll(SETTLES_S)]
+        return [Seen(one.received, one.lost + missing, one.twice, one.latencies_us) for one, missing in seen]
 
     def close(self) -> None:
         """End every process and close the feed's connection."""

@@ -1,9 +1,21 @@
-"""Feeds, the pure parts: one parser per venue, tick files, the pacing of replays, the outbox of what is unconfirmed."""
+"""Feeds, the pure parts: one dialect per venue, tick files, health, the pacing of replays, the outbox of what is unconfirmed."""
 
 from collections.abc import Callable
 
-from clients.feeds.binance import BinanceParser
-from clients.feeds.parser import Parser
-from clients.feeds.plain_json import JsonParser
+from clients.feeds.binance import Binance
+from clients.feeds.coinbase import Coinbase
+from clients.feeds.events import Dialect
+from clients.feeds.fx import FxBackend
+from clients.feeds.kraken import Kraken, KrakenV1
+from clients.feeds.oanda import Oanda
+from clients.feeds.plain_json import PlainJson
 
-PARSERS: dict[str, Callable[[], Parser]] = {"binance": BinanceParser, "json": JsonParser}
+VENUES: dict[str, Callable[[], Dialect]] = {
+    "binance": Binance,
+    "kraken": Kraken,
+    "kraken-v1": KrakenV1,
+    "coinbase": Coinbase,
+    "oanda": Oanda,
+    "fx": FxBackend,
+    "json": PlainJson,
+}

@@ -5,70 +5,79 @@ Forms, from Binance's public documentation of its WebSocket market streams ("Ind
 * raw: `{"u": .., "s": "BNBUSDT", "b": "25.35190000", "B": .., "a": "25.36520000", "A": ..}`; futures add
   `"e": "bookTicker"`, `"E"` (event time) and `"T"` (transaction time), both ms since 1970 UTC.
 * combined: `{"stream": "bnbusdt@bookTicker", "data": <the raw form>}`.
-* answers to SUBSCRIBE and the like: `{"result": null, "id": 1}`, or `{"error": {"code": .., "msg": ..}, "id": 1}`.
+* `{"method": "SUBSCRIBE", "params": ["bnbusdt@bookTicker"], "id": 1}` is answered with `{"result": null, "id": 1}`, or with
+  `{"error": {"code": .., "msg": ..}, "id": 1}`. A symbol that there is not is taken as well, and stays silent.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bus.errors import FeedError
 from bus.messages import Tick
-from clients.feeds.parser import load_json, price_of, shown, symbol_of, time_of
+from clients.feeds.events import FAILED, Event, Subscribed, refused, same_url
+from clients.feeds.parser import canonical_symbol, field_of, load_object, price_of, shown, symbol_of, time_of
 
 
-@dataclass(frozen=True, slots=True)
-class BinanceParser:
-    """Parses Binance's bookTicker messages; other kinds of streams give no ticks."""
+class Binance:
+    """Speaks Binance's bookTicker streams; other kinds of streams give no events.
 
-    source: str = "binance"  # what the ticks name as their source
+    Args:
+        source: what the ticks name as their source.
+    """
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Tick]:
-        """Read one message; see `Parser.parse`. Spot quotes carry no time and get `received_ms`."""
-        event = load_json(message)
-        if not isinstance(event, dict):
-            raise FeedError(f"{shown(message)} is not a JSON object")
+    own_heartbeats = False
+    greets = False
+
+    def __init__(self, source: str = "binance") -> None:
+        self.source = source
+        self._asked: dict[int, list[str]] = {}  # id of a request that is not answered yet -> its symbols
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Return the url as it is; see `Dialect.address`."""
+        return same_url(url, symbols)
+
+    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
+        """Write one request for all these symbols; see `Dialect.subscribe_messages`."""
+        number = max(self._asked, default=0) + 1
+        self._asked[number] = list(symbols)
+        streams = ",".join(f'"{symbol.lower()}@bookTicker"' for symbol in symbols)
+        return [f'{{"method":"SUBSCRIBE","params":[{streams}],"id":{number}}}']
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+        """Read one message; see `Dialect.parse`. Spot quotes carry no time and get `received_ms`."""
+        event = load_object(message)
         if "stream" in event:
             kind = event["stream"]
             if not isinstance(kind, str):
                 raise FeedError(f"stream is {shown(kind)}, must be text")
             if not kind.endswith("bookTicker"):
                 return []
-            event = event.get("data")
-            if not isinstance(event, dict):
-                raise FeedError(f"data of stream {shown(kind)} is {shown(event)}, must be an object")
-        elif _carries_no_quote(event):
-            return []
+            data = event.get("data")
+            if not isinstance(data, dict):
+                raise FeedError(f"data of stream {shown(kind)} is {shown(data)}, must be an object")
+            event = data
+        elif "error" in event or "code" in event:
+            return self._refused(event)
+        elif "result" in event:
+            return [Subscribed(canonical_symbol(symbol)) for symbol in self._answered(event)]
+        elif event.get("e", "bookTicker") != "bookTicker" or "lastUpdateId" in event:
+            return []  # another kind of stream; a partial book, which has no name
         return [self._tick(event, received_ms)]
 
     def _tick(self, event: dict[str, Any], received_ms: int) -> Tick:
-        try:
-            symbol, bid, ask = event["s"], event["b"], event["a"]
-        except KeyError as missing:
-            raise FeedError(f"field {missing} is missing in {shown(event)}") from None
-        return Tick(
-            symbol_of(symbol),
-            price_of(bid, "b (bid)"),
-            price_of(ask, "a (ask)"),
-            _event_time(event, received_ms),
-            self.source,
-        )
+        symbol, bid, ask = (field_of(event, name) for name in "sba")
+        time_ms = next((time_of(event[name], name) for name in ("E", "T") if name in event), received_ms)
+        return Tick(symbol_of(symbol), price_of(bid, "b (bid)"), price_of(ask, "a (ask)"), time_ms, self.source)
 
+    def _refused(self, event: dict[str, Any]) -> list[Event]:
+        error = event.get("error", event)
+        text = error.get("msg") if isinstance(error, dict) else error
+        symbols: list[str | None] = [*self._answered(event)] or [None]
+        return [refused(symbol, text, otherwise=FAILED) for symbol in symbols]
 
-def _event_time(event: dict[str, Any], received_ms: int) -> int:
-    for name in ("E", "T"):
-        if name in event:
-            return time_of(event[name], name)
-    return received_ms
-
-
-def _carries_no_quote(event: dict[str, Any]) -> bool:
-    # A refused subscription comes as an ordinary message and must surface, or the symbol stays silent for ever.
-    if "error" in event or "code" in event:
-        raise FeedError(f"Binance reports an error: {shown(event.get('error', event))}")
-    if "e" in event:
-        return bool(event["e"] != "bookTicker")
-    return "result" in event or "lastUpdateId" in event  # an acknowledgement; a partial book, which has no event name
+    def _answered(self, event: dict[str, Any]) -> list[str]:
+        number = event.get("id")
+        return self._asked.pop(number, []) if isinstance(number, int) else []
 
 
 def stream_path(symbols: Iterable[str]) -> str:

@@ -1,19 +1,14 @@
-"""What every feed parser promises, and the checks they share: symbols, prices and times of venues, strict and pure.
-
-A parser turns one message of a venue into ticks. Whatever it is given, it raises `FeedError` and nothing else. A
-message that is valid but carries no quote (an acknowledgement, a heartbeat, another kind of stream) gives an empty
-list. Crossed and locked quotes (bid at or above ask) are quotes: venues do send them, and a bus does not judge prices.
-"""
+"""The checks that all venues' messages share: symbols, prices and times, strict and pure. Each raises `FeedError` only."""
 
 import json
 import math
 import re
 import reprlib
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from bus.errors import FeedError
-from bus.messages import Tick
 
 MAX_TIME_MS = 253_402_300_799_999  # the last millisecond of the year 9999: what ISO dates can still write
 
@@ -22,24 +17,9 @@ _VENUE_SUFFIX = re.compile(r"(.+)\.[A-Z]+[0-9]*").fullmatch
 _REPR = reprlib.Repr()  # plain repr() of a deeply nested message overflows the stack
 _REPR.maxlevel = 2
 _REPR.maxstring = _REPR.maxother = 64
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})").fullmatch
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DECIMAL = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
-
-
-class Parser(Protocol):
-    """The parser of one venue's messages."""
-
-    def parse(self, message: str | bytes, received_ms: int) -> list[Tick]:
-        """Read one message of the venue.
-
-        Args:
-            message: as it came, JSON text or its UTF-8 bytes.
-            received_ms: when it came, ms since 1970 UTC; the ticks' time where the venue gives none.
-        Returns:
-            the ticks in it; none if it carries no quote.
-        Raises:
-            FeedError: it is not what this venue sends, or the venue reports an error.
-        """
-        ...
 
 
 @lru_cache(maxsize=4096)  # a venue has a few hundred symbols, each in every message
@@ -108,6 +88,47 @@ def time_of(value: object, name: str) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_TIME_MS:
         return int(value)
     raise FeedError(f"{name} is {shown(value)}, must be a number of ms since 1970 UTC")
+
+
+def iso_time_of(value: object, name: str) -> int:
+    """Return a message's ISO 8601 time as whole ms since 1970 UTC, fractions cut off.
+
+    Args:
+        value: e.g. `2016-10-27T08:38:43.094548890Z`; "Z" or an offset must be there.
+        name: what to call it in the error.
+    Raises:
+        FeedError: it is no such text, or not from 1970 to the year 9999.
+    """
+    if isinstance(value, str) and _ISO(value):
+        try:
+            return time_of((datetime.fromisoformat(value).astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1), name)
+        except (ValueError, OverflowError):  # no such day; beyond the years that there are
+            pass
+    raise FeedError(f"{name} is {shown(value)}, must be an ISO 8601 time with its offset, from 1970 on")
+
+
+def load_object(message: str | bytes) -> dict[str, Any]:
+    """Read one JSON object. Raises `FeedError`."""
+    value = load_json(message)
+    if not isinstance(value, dict):
+        raise FeedError(f"{shown(message)} is not a JSON object")
+    return value
+
+
+def field_of(values: dict[str, Any], name: str) -> Any:
+    """Return a field that has to be there. Raises `FeedError`."""
+    try:
+        return values[name]
+    except KeyError:
+        raise FeedError(f"field {name!r} is missing in {shown(values)}") from None
+
+
+def rows_of(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a field that has to be a list of objects. Raises `FeedError`."""
+    rows = field_of(values, name)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise FeedError(f"{name} is {shown(rows)}, must be a list of objects")
+    return rows
 
 
 def load_json(message: str | bytes) -> Any:

@@ -1,41 +1,56 @@
 """The plain form for venues of one's own: one JSON object per message.
 
-`{"symbol": "EURUSD", "bid": 1.0857, "ask": 1.0858, "timestamp": 1701234567890}`; prices are numbers or decimal text,
-the timestamp (ms since 1970 UTC) may be absent or null, unknown fields are ignored. An object with a `type` other than
-"tick" is no quote (a status, a heartbeat) and gives no ticks.
+`{"symbol": "EURUSD", "bid": 1.0857, "ask": 1.0858, "timestamp": 1701234567890}`; prices are numbers or decimal text, one
+of them may be null and is then the last known one; the timestamp (ms since 1970 UTC) may be absent or null, unknown
+fields are ignored. An object may have a `type`: "tick", "heartbeat", "subscribed" (with a symbol), or "error" (with
+symbol, code and message); others tell nothing. The url subscribes: symbols are added to it as `?symbols=EURUSD,USDJPY`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from urllib.parse import urlencode
 
-from bus.errors import FeedError
-from bus.messages import Tick
-from clients.feeds.parser import load_json, price_of, shown, symbol_of, time_of
+from clients.feeds.events import Event, Heartbeat, Sides, Subscribed, refused
+from clients.feeds.parser import field_of, load_object, symbol_of, time_of
 
 
-@dataclass(frozen=True, slots=True)
-class JsonParser:
-    """Parses plain JSON quotes."""
+class PlainJson:
+    """Speaks plain JSON quotes.
 
-    source: str = "json"  # what the ticks name as their source
+    Args:
+        source: what the ticks name as their source.
+    """
 
-    def parse(self, message: str | bytes, received_ms: int) -> list[Tick]:
-        """Read one message; see `Parser.parse`."""
-        quote = load_json(message)
-        if not isinstance(quote, dict):
-            raise FeedError(f"{shown(message)} is not a JSON object")
-        if quote.get("type", "tick") != "tick":
-            return []
-        try:
-            symbol, bid, ask = quote["symbol"], quote["bid"], quote["ask"]
-        except KeyError as missing:
-            raise FeedError(f"field {missing} is missing in {shown(quote)}") from None
-        timestamp = quote.get("timestamp")
-        return [
-            Tick(
-                symbol_of(symbol),
-                price_of(bid, "bid"),
-                price_of(ask, "ask"),
-                received_ms if timestamp is None else time_of(timestamp, "timestamp"),
-                self.source,
-            )
-        ]
+    own_heartbeats = False
+    greets = False
+
+    def __init__(self, source: str = "json") -> None:
+        self.source = source
+        self._sides = Sides()
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Add the symbols to the url; see `Dialect.address`."""
+        if not symbols:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode({'symbols': ','.join(symbols)}, safe=',')}"
+
+    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
+        """Return none: the url has subscribed."""
+        del symbols
+        return []
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+        """Read one message; see `Dialect.parse`."""
+        frame = load_object(message)
+        match frame.get("type", "tick"):
+            case "tick":
+                symbol, bid, ask = (field_of(frame, name) for name in ("symbol", "bid", "ask"))
+                timestamp = frame.get("timestamp")
+                time_ms = received_ms if timestamp is None else time_of(timestamp, "timestamp")
+                return self._sides.quote(symbol_of(symbol), bid, ask, time_ms, self.source)
+            case "heartbeat":
+                return [Heartbeat()]
+            case "subscribed":
+                return [Subscribed(symbol_of(field_of(frame, "symbol")))]
+            case "error":
+                return [refused(frame.get("symbol"), frame.get("message"), frame.get("code"))]
+        return []

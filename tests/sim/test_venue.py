@@ -15,7 +15,7 @@ from shared_data import shared
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from clients.feeds import PARSERS
+from clients.feeds import VENUES
 from clients.feeds.binance import stream_path
 from sim.market import PAIRS, Market, Quote
 from sim.recording import Playback, Recorded, Recording, load_recording
@@ -47,7 +47,7 @@ async def connected(source, path):
 async def ticks_of(connection, parser, count):
     ticks = []
     while len(ticks) < count:
-        ticks += PARSERS[parser]().parse(await connection.recv(), received_ms=7)
+        ticks += VENUES[parser]().parse(await connection.recv(), received_ms=7)
     return ticks
 
 
@@ -169,7 +169,7 @@ def test_recorded_binance_messages_arrive_as_the_ticks_they_are():
     async def story():
         source = load_recording(path, speed=None, close_at_end=True)
         async with connected(source, "/stream?streams=!bookTicker") as connection:
-            parsed = [PARSERS["binance"]().parse(message, 7) async for message in connection]
+            parsed = [VENUES["binance"]().parse(message, 7) async for message in connection]
         assert (len(parsed), sum(map(len, parsed))) == (265, 84)
 
     run(story())

@@ -22,6 +22,7 @@ class Feed:
     def __init__(self, house):
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.XPUB)
+        self.socket.sndhwm = 100_000
         self.socket.connect(house.addresses["collector"])
         assert self.socket.poll(10_000)
         self.price = 0

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from bus.errors import FeedError
 from bus.frames import check_topic, tick_topic
-from clients.feeds import PARSERS
-from clients.feeds.parser import MAX_TIME_MS, canonical_symbol, load_json, price_of, shown, symbol_of, time_of
+from bus.messages import Tick
+from clients.feeds import VENUES
+from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
+from clients.feeds.parser import MAX_TIME_MS, canonical_symbol, iso_time_of, load_json, price_of, shown, symbol_of, time_of
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,31 @@ def test_what_is_no_time_is_refused(value):
         time_of(value, "E")
 
 
+@pytest.mark.parametrize(
+    ("text", "time_ms"),
+    [
+        ("2016-10-27T08:38:43.094548890Z", 1_477_557_523_094),
+        ("2021-04-17T16:43:30.244075Z", 1_618_677_810_244),
+        ("2013-01-01T00:00:00+02:00", 1_356_991_200_000),
+        ("1970-01-01T00:00:00Z", 0),
+    ],
+)
+def test_an_iso_time_is_cut_to_whole_milliseconds(text, time_ms):
+    assert iso_time_of(text, "time") == time_ms
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("2016-10-27T08:38:43", "2016-10-27", "2016-13-27T08:38:43Z", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00+10:00"),
+        *("2016-10-27T08:38:43Zx", "\u0662016-10-27T08:38:43Z", "", 7, None),
+    ],
+)
+def test_what_is_no_iso_time_is_refused(value):
+    with pytest.raises(FeedError, match=r"time is .* must be "):
+        iso_time_of(value, "time")
+
+
 @pytest.mark.parametrize("text", ["", "{", "NaN", '{"a":Infinity}', "[-Infinity]", b"\xff", "[" * 100_000, "9" * 5_000])
 def test_what_is_not_json_is_refused(text):
     with pytest.raises(FeedError, match="is not JSON"):
@@ -105,24 +132,15 @@ def test_an_errors_text_stays_short():
     assert max(len(shown(value)) for value in ("x" * 10**6, b"x" * 10**6, 10**5000, ["x" * 100] * 100, "\0" * 99)) <= 60
 
 
-NAMES = [
-    "e",
-    "s",
-    "b",
-    "a",
-    "u",
-    "E",
-    "T",
-    "stream",
-    "data",
-    "result",
-    "error",
-    "id",
-    "symbol",
-    "bid",
-    "ask",
-    "timestamp",
-]
+NAMES = (
+    *("e", "s", "b", "a", "u", "E", "T", "stream", "data", "result", "error", "id", "symbol", "bid", "ask", "timestamp", "price"),
+    *("channel", "method", "success", "event", "status", "pair", "errorMessage", "product_id", "best_bid", "best_ask", "time"),
+    *("channels", "events", "tickers", "instrument", "bids", "asks", "prices", "message", "source", "reason", "name"),
+)
+WORDS = (
+    *("1.5", "EURUSD", "ticker", "heartbeat", "subscribed", "subscriptions", "subscribe", "error", "PRICE", "HEARTBEAT", "tick"),
+    *("symbolDataPackage", "status", "ready", "bookTicker", "x@bookTicker", "subscriptionStatus", "2020-01-01T00:00:00Z"),
+)
 
 
 def objects(values):
@@ -130,32 +148,34 @@ def objects(values):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["1.5", "EURUSD"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(WORDS),
     lambda inner: st.lists(inner, max_size=3) | objects(inner),
     max_leaves=8,
 )
 
 
-@pytest.mark.parametrize("name", sorted(PARSERS))
+@pytest.mark.parametrize("name", sorted(VENUES))
 @given(message=st.text() | st.binary() | objects(json_values).map(json.dumps) | json_values.map(json.dumps))
 @example(message='{"s":"EURUSD","b":1,"a":2,"E":1e400}')
 @example(message="\ud800")
 def test_a_parser_takes_a_message_or_raises_feed_error_whatever_it_is_given(name, message):
     try:
-        ticks = PARSERS[name]().parse(message, 5)
+        events = VENUES[name]().parse(message, 5)
     except FeedError:
         return
-    for tick in ticks:
+    for event in events:
+        assert isinstance(event, Tick | Heartbeat | Ready | Subscribed | SymbolError)
+    for tick in [event for event in events if isinstance(event, Tick)]:
         assert 0 < tick.bid < math.inf
         assert 0 < tick.ask < math.inf
         assert 0 <= tick.timestamp <= MAX_TIME_MS
         assert canonical_symbol(tick.symbol) == tick.symbol
 
 
-@pytest.mark.parametrize("name", sorted(PARSERS))
+@pytest.mark.parametrize("name", sorted(VENUES))
 def test_no_depth_of_nesting_overflows_the_stack(name):
     for depth in range(800, 1100):
         nested = "[" * depth + "]" * depth
         for text in (f'{{"s":{nested},"b":1,"a":2,"symbol":{nested},"bid":1,"ask":2}}', nested, f'{{"x":{nested}}}'):
             with pytest.raises(FeedError):
-                PARSERS[name]().parse(text, 5)
+                VENUES[name]().parse(text, 5)

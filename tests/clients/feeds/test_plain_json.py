@@ -4,11 +4,12 @@ import pytest
 
 from bus.errors import FeedError
 from bus.messages import Tick
-from clients.feeds.plain_json import JsonParser
+from clients.feeds.events import Heartbeat, Subscribed, SymbolError
+from clients.feeds.plain_json import PlainJson
 
 
 def parse(message):
-    return JsonParser().parse(message, received_ms=55)
+    return PlainJson().parse(message, received_ms=55)
 
 
 def test_a_quote_becomes_a_tick():
@@ -37,9 +38,31 @@ def test_a_typed_tick_with_fields_of_its_own_is_a_quote():
     assert parse(message) == [Tick("EURUSD", 1.1, 1.2, 7, "json")]
 
 
-@pytest.mark.parametrize("message", ['{"type":"heartbeat","timestamp":7}', '{"type":"status","symbol":"system"}'])
-def test_messages_of_other_types_give_no_ticks(message):
-    assert parse(message) == []
+@pytest.mark.parametrize(
+    ("message", "events"),
+    [
+        ('{"type":"heartbeat","timestamp":7}', [Heartbeat()]),
+        ('{"type":"subscribed","symbol":"eur/usd"}', [Subscribed("EURUSD")]),
+        ('{"type":"error","code":"RATE_LIMIT","message":"slow","symbol":"X"}', [SymbolError("X", "RATE_LIMIT", "slow")]),
+        ('{"type":"status","symbol":"system"}', []),
+    ],
+)
+def test_messages_of_other_types_give_no_ticks(message, events):
+    assert parse(message) == events
+
+
+def test_a_side_that_is_null_is_the_last_known_one():
+    venue = PlainJson()
+    quotes = [("null", 2), (1, "null"), (1.5, "null"), ("null", 3)]
+    told = [venue.parse(f'{{"symbol":"X","bid":{bid},"ask":{ask}}}', 5) for bid, ask in quotes]
+    assert told == [[], *([Tick("X", bid, ask, 5, "json")] for bid, ask in ((1, 2), (1.5, 2), (1.5, 3)))]
+
+
+def test_the_url_names_the_symbols():
+    assert PlainJson().address("ws://h/json", ["EURUSD", "USDJPY"]) == "ws://h/json?symbols=EURUSD,USDJPY"
+    assert PlainJson().address("ws://h/json?x=1", ["A&B"]) == "ws://h/json?x=1&symbols=A%26B"
+    assert PlainJson().address("ws://h/json", []) == "ws://h/json"
+    assert PlainJson().subscribe_messages(["EURUSD"]) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""The FX backend's own protocol: JSON over a WebSocket, an object with a `type` each way.
+
+Subscribing and asking for a symbol's figures are one request, `get_symbol_data_package`, answered with
+`symbolDataPackage` or with `{"type": "error", "code": "SYMBOL_NOT_FOUND", "message": .., "symbol": ..}`; then `tick`
+messages follow. `ready` (first generation: a `status` of "connected") says that requests are taken, `heartbeat` comes
+every 15 s. A tick may have one side only, which is completed with the last known other one. TradingView's ticks have only
+a `price`: it stands for both sides, and the tick is marked as locked.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from clients.feeds.events import Event, Heartbeat, Ready, Sides, Subscribed, SymbolError, refused, same_url
+from clients.feeds.parser import field_of, load_object, symbol_of, time_of
+
+ADR_DAYS = 14  # looked back for the average daily range in the package; the backend's own default
+_SOURCE = re.compile(r"[a-z0-9-]{1,32}").fullmatch
+
+
+class FxBackend:
+    """Speaks the FX backend's protocol; profiles, candles and averages give no events.
+
+    Args:
+        upstream: which of its sources is subscribed to, "ctrader" or "tradingview".
+    """
+
+    own_heartbeats = True
+    greets = True
+
+    def __init__(self, upstream: str = "ctrader") -> None:
+        self.upstream = upstream
+        self._sides = Sides()
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Return the url as it is; see `Dialect.address`."""
+        return same_url(url, symbols)
+
+    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
+        """Write one request for each symbol; see `Dialect.subscribe_messages`."""
+        common = {"type": "get_symbol_data_package", "adrLookbackDays": ADR_DAYS, "source": self.upstream}
+        return [json.dumps({**common, "symbol": symbol}) for symbol in symbols]
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+        """Read one message; see `Dialect.parse`. Ticks name their upstream as source, e.g. "ctrader", else "fx"."""
+        frame = load_object(message)
+        events: list[Event] = []
+        match field_of(frame, "type"):
+            case "tick":
+                events = self._quote(frame, received_ms)
+            case "heartbeat":
+                events = [Heartbeat()]
+            case "symbolDataPackage":
+                events = [Subscribed(symbol_of(field_of(frame, "symbol")))]
+            case "error":
+                symbol = frame.get("symbol")
+                events = [refused(None if symbol == "system" else symbol, frame.get("message"), frame.get("code"))]
+            case "ready":
+                events = [Ready()]
+            case "status":
+                events = _status(frame)
+        return events
+
+    def _quote(self, frame: dict[str, Any], received_ms: int) -> list[Event]:
+        symbol, timestamp, source = symbol_of(field_of(frame, "symbol")), frame.get("timestamp"), frame.get("source")
+        time_ms = received_ms if timestamp is None else time_of(timestamp, "timestamp")
+        bid, ask = frame.get("bid"), frame.get("ask")
+        if bid is None and ask is None:
+            bid = ask = frame.get("price")
+        name = source if isinstance(source, str) and _SOURCE(source) else "fx"
+        return self._sides.quote(symbol, bid, ask, time_ms, name)
+
+
+def _status(frame: dict[str, Any]) -> list[Event]:
+    status = frame.get("status")
+    if status == "connected":
+        return [Ready()]
+    # The backend lives, but has lost its own source: to be seen by the operator, not to be taken for silence.
+    error = refused(None, frame.get("message") or f"the backend's upstream is {str(status)[:40]}")
+    return [error] if isinstance(error, SymbolError) else []

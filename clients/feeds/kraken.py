@@ -1,0 +1,119 @@
+"""Kraken's tickers, as its WebSocket sends them: version 2, and version 1 that some still speak.
+
+Version 2 (wss://ws.kraken.com/v2): `{"channel": "ticker", "type": "snapshot" | "update", "data": [{"symbol": "BTC/USD",
+"bid": .., "ask": .., "timestamp": "2026-09-24T03:54:18.054886Z"}]}` with numbers; older servers send no timestamp. A
+refused symbol comes as an ordinary answer with `"success": false`. `{"channel": "heartbeat"}` comes each second without
+other traffic.
+
+Version 1 (wss://ws.kraken.com): `[channel, {"a": ["0.1", ..], "b": ["0.09", ..], ..}, "ticker", "XBT/USD"]`, decimal text
+and no time; everything else is an object with an `event`, refusals have `"status": "error"`.
+"""
+
+import json
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from bus.errors import FeedError
+from clients.feeds.events import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
+from clients.feeds.parser import field_of, iso_time_of, load_json, load_object, rows_of, shown, symbol_of
+
+
+class Kraken:
+    """Speaks version 2."""
+
+    own_heartbeats = True
+    greets = False
+
+    def __init__(self) -> None:
+        self._sides = Sides()
+        self._ids = count(1)
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Return the url as it is; see `Dialect.address`."""
+        return same_url(url, symbols)
+
+    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
+        """Write one request; see `Dialect.subscribe_messages`. Every change of the best prices is asked for, not trades alone."""
+        params = {"channel": "ticker", "symbol": list(symbols), "event_trigger": "bbo"}
+        return [json.dumps({"method": "subscribe", "params": params, "req_id": next(self._ids)})]
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+        """Read one message; see `Dialect.parse`."""
+        frame = load_object(message)
+        channel, method = frame.get("channel"), frame.get("method")
+        if channel == "ticker":
+            return [event for row in rows_of(frame, "data") for event in self._quote(row, received_ms)]
+        if channel == "heartbeat" or method == "pong":
+            return [Heartbeat()]
+        if method == "subscribe" or "error" in frame:
+            return self._answer(frame)
+        if not isinstance(channel, str) and not isinstance(method, str):
+            raise FeedError(f"{shown(frame)} has neither channel nor method")
+        return []
+
+    def _quote(self, row: dict[str, Any], received_ms: int) -> list[Event]:
+        symbol, timestamp = symbol_of(field_of(row, "symbol")), row.get("timestamp")
+        time_ms = received_ms if timestamp is None else iso_time_of(timestamp, "timestamp")
+        return self._sides.quote(symbol, row.get("bid"), row.get("ask"), time_ms, "kraken")
+
+    def _answer(self, frame: dict[str, Any]) -> list[Event]:
+        if frame.get("success") is not True:
+            return [refused(frame.get("symbol"), frame.get("error"), otherwise=FAILED)]
+        result = frame.get("result")
+        if not isinstance(result, dict):
+            raise FeedError(f"result is {shown(result)}, must be an object")
+        return [Subscribed(symbol_of(field_of(result, "symbol")))] if result.get("channel") == "ticker" else []
+
+
+class KrakenV1:
+    """Speaks version 1."""
+
+    own_heartbeats = True
+    greets = False
+
+    def __init__(self) -> None:
+        self._sides = Sides()
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Return the url as it is; see `Dialect.address`."""
+        return same_url(url, symbols)
+
+    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
+        """Write one request; see `Dialect.subscribe_messages`."""
+        return [json.dumps({"event": "subscribe", "pair": list(symbols), "subscription": {"name": "ticker"}})]
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+        """Read one message; see `Dialect.parse`. Quotes carry no time and get `received_ms`."""
+        frame = load_json(message)
+        if isinstance(frame, list):
+            return self._quote(frame, received_ms)
+        if not isinstance(frame, dict):
+            raise FeedError(f"{shown(frame)} is neither a JSON object nor a list")
+        event = field_of(frame, "event")
+        if event in ("heartbeat", "pong"):
+            return [Heartbeat()]
+        if event == "error" or (event == "subscriptionStatus" and frame.get("status") == "error"):
+            return [refused(frame.get("pair"), frame.get("errorMessage"), otherwise=FAILED)]
+        if event == "subscriptionStatus" and frame.get("status") == "subscribed" and frame.get("channelName") == "ticker":
+            return [Subscribed(symbol_of(field_of(frame, "pair")))]
+        return []
+
+    def _quote(self, frame: list[Any], received_ms: int) -> list[Event]:
+        if len(frame) < 4 or not isinstance(frame[-2], str):
+            raise FeedError(f"{shown(frame)} is not [channel, data, name, pair]")
+        if frame[-2] != "ticker":
+            return []
+        data = frame[1]
+        if not isinstance(data, dict):
+            raise FeedError(f"data is {shown(data)}, must be an object")
+        bid, ask = (_first(data.get(name), name) for name in ("b", "a"))
+        return self._sides.quote(symbol_of(frame[-1]), bid, ask, received_ms, "kraken")
+
+
+def _first(values: object, name: str) -> object:
+    if values is None:
+        return None
+    if not isinstance(values, list) or not values:
+        raise FeedError(f"{name} is {shown(values)}, must be a list that begins with a price")
+    return values[0]

@@ -1,0 +1,68 @@
+"""OANDA's v20 prices: the lines of its pricing stream, and the snapshot of its REST interface.
+
+From OANDA's public documentation: `GET /v3/accounts/<account>/pricing/stream?instruments=EUR_USD,USD_JPY` answers with
+one JSON object a line: `{"type": "PRICE", "instrument": "EUR_USD", "time": "2016-10-27T08:38:45.664613867Z", "bids":
+[{"price": "1.09177", "liquidity": ..}], "asks": [..], "status": "tradeable"}`, and every 5 s `{"type": "HEARTBEAT",
+"time": ..}`. Levels are not always sorted, so the best one is looked for. Over a weekend each instrument is told once, as
+not tradeable, then heartbeats go on: the data grows old, the line lives.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from clients.feeds.events import FAILED, Event, Heartbeat, Sides, refused
+from clients.feeds.parser import field_of, iso_time_of, load_object, price_of, rows_of, symbol_of, time_of
+
+_UNIX = re.compile(r"([0-9]{1,11})\.([0-9]{3})[0-9]*").fullmatch  # the other form of times: seconds with nine digits behind
+
+
+class Oanda:
+    """Speaks the pricing stream; the url subscribes."""
+
+    own_heartbeats = True
+    greets = False
+
+    def __init__(self) -> None:
+        self._sides = Sides()
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Add the instruments to the stream's url; see `Dialect.address`."""
+        if not symbols:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode({'instruments': ','.join(symbols)}, safe=',')}"
+
+    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
+        """Return none: the url has subscribed."""
+        del symbols
+        return []
+
+    def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
+        """Read one line, or one snapshot; see `Dialect.parse`."""
+        frame = load_object(message)
+        if "prices" in frame:
+            return [event for price in rows_of(frame, "prices") for event in self._quote(price, received_ms)]
+        if "errorMessage" in frame:
+            return [refused(None, frame["errorMessage"], frame.get("errorCode"), otherwise=FAILED)]
+        match field_of(frame, "type"):
+            case "PRICE":
+                return self._quote(frame, received_ms)
+            case "HEARTBEAT":
+                return [Heartbeat()]
+        return []
+
+    def _quote(self, price: dict[str, Any], received_ms: int) -> list[Event]:
+        symbol = symbol_of(field_of(price, "instrument"))
+        bids, asks = _prices(price, "bids"), _prices(price, "asks")
+        time_ms = _time_ms(price["time"]) if "time" in price else received_ms
+        return self._sides.quote(symbol, max(bids, default=None), min(asks, default=None), time_ms, "oanda")
+
+
+def _prices(price: dict[str, Any], name: str) -> list[float]:
+    return [price_of(field_of(level, "price"), f"{name}.price") for level in rows_of(price, name)] if name in price else []
+
+
+def _time_ms(value: object) -> int:
+    unix = _UNIX(value) if isinstance(value, str) else None
+    return time_of(int(unix[1] + unix[2]), "time") if unix else iso_time_of(value, "time")

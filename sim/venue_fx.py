@@ -1,0 +1,88 @@
+"""The FX backend's protocol, a server's side: what one connection asked for, what it is answered, how a quote is written.
+Pure.
+
+On connecting a client gets `status` and `ready`; `get_symbol_data_package` subscribes and is answered with
+`symbolDataPackage`, or with an `error` of code SYMBOL_NOT_FOUND; `unsubscribe` is not answered. Ticks go to those who
+subscribed, heartbeats to all.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sim.market import Quote
+from sim.venue_forms import Form
+
+SOURCE = "ctrader"
+MOST_SYMBOLS = 1024  # per connection
+
+
+class FxClient:
+    """One connection that speaks the FX backend's protocol.
+
+    Args:
+        known: the symbols that there are; others are answered with SYMBOL_NOT_FOUND.
+    """
+
+    form = Form.FX
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.known = frozenset(known)
+        self.symbols: set[str] = set()  # subscribed
+
+    def stream_of(self, symbol: str) -> str | None:
+        """Return the symbol if it is subscribed to, else None."""
+        return symbol if symbol in self.symbols else None
+
+    def greeting(self) -> list[str]:
+        """Say that requests are taken."""
+        listed = {"availableSymbols": sorted(self.known), "symbol": "system"}
+        return [_compact({"type": "status", "status": "connected", **listed}), _compact({"type": "ready", **listed})]
+
+    def receive(self, message: str | bytes) -> str | None:
+        """Take a request and return the answer, None if there is none."""
+        try:
+            request = json.loads(message)
+        except (ValueError, RecursionError):
+            return _error(None, None, "Invalid JSON")
+        if not isinstance(request, dict):
+            return _error(None, None, "Invalid message format")
+        match request.get("type"):
+            case "get_symbol_data_package":
+                return self._package(request.get("symbol"))
+            case "unsubscribe":
+                symbols = request.get("symbols")
+                self.symbols -= {one for one in symbols if isinstance(one, str)} if isinstance(symbols, list) else set()
+                return None
+        return _error(None, None, f"Unknown message type: {str(request.get('type'))[:40]}")
+
+    def _package(self, symbol: Any) -> str:
+        if not isinstance(symbol, str) or not 0 < len(symbol) <= 64:
+            return _error("INVALID_SYMBOL", str(symbol)[:64], f"Invalid symbol: {str(symbol)[:64]}")
+        if symbol not in self.known or len(self.symbols) >= MOST_SYMBOLS:
+            return _error("SYMBOL_NOT_FOUND", symbol, f"Failed to get data for {symbol}: Symbol not found")
+        self.symbols.add(symbol)
+        digits = 3 if symbol.endswith("JPY") else 5
+        pip = {"pipPosition": digits - 1, "pipSize": 10.0 ** (1 - digits), "pipetteSize": 10.0**-digits}
+        return _compact({"type": "symbolDataPackage", "source": SOURCE, "symbol": symbol, "digits": digits, **pip})
+
+
+def encode_tick(quote: Quote, time_ms: int) -> str:
+    """Write a quote as a tick; `time_ms` is when it was quoted, ms since 1970 UTC."""
+    bid, ask = f"{quote.bid:.{quote.digits}f}", f"{quote.ask:.{quote.digits}f}"
+    head = f'{{"type":"tick","source":"{SOURCE}","v":"1.0.0","symbol":"{quote.symbol}","bid":{bid},"ask":{ask}'
+    return f'{head},"price":{(quote.bid + quote.ask) / 2:.{quote.digits + 1}f},"timestamp":{time_ms},"receivedAt":{time_ms}}}'
+
+
+def encode_heartbeat(time_ms: int) -> str:
+    """Write a heartbeat."""
+    return f'{{"type":"heartbeat","timestamp":{time_ms},"symbol":"system"}}'
+
+
+def _error(code: str | None, symbol: str | None, text: str) -> str:
+    coded = {"code": code} if code else {}
+    return _compact({"type": "error", **coded, "message": text, "symbol": symbol or "system", "source": SOURCE})
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,87 @@
+"""Coinbase's ticker in both forms, literally, and everything that was recorded of it."""
+
+import json
+
+import pytest
+from recorded import fixture, messages, utc_ms
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.feeds.coinbase import Coinbase
+from clients.feeds.events import Heartbeat, Subscribed, SymbolError
+
+
+def test_quotes_and_heartbeats_are_asked_for_together():
+    assert [json.loads(text) for text in Coinbase().subscribe_messages(["BTC-USD", "ETH-USD"])] == [
+        {"type": "subscribe", "product_ids": ["BTC-USD", "ETH-USD"], "channels": ["ticker", "heartbeat"]}
+    ]
+
+
+def test_every_message_of_a_recording_is_parsed_exactly():
+    coinbase = Coinbase()
+    recorded = messages("cryptofeed_coinbase_exchange_ticker_matches.txt")
+    parsed = [(json.loads(message), coinbase.parse(message, at)) for at, message in recorded]
+
+    assert len(parsed) == 217
+    quotes = [frame for frame, _ in parsed if frame["type"] == "ticker"]
+    assert len(quotes) == 107
+    assert [event for _, events in parsed for event in events if isinstance(event, Tick)] == [
+        Tick(quote["product_id"], float(quote["best_bid"]), float(quote["best_ask"]), utc_ms(quote["time"]), "coinbase")
+        for quote in quotes
+    ]
+    assert [events for frame, events in parsed if frame["type"] in ("match", "last_match")] == [[]] * 107
+    lists = [events for frame, events in parsed if frame["type"] == "subscriptions"]
+    assert [len(events) for events in lists] == [0, 10, 10]
+    assert set(lists[1]) == set(lists[2]) >= {Subscribed("SKL-USD"), Subscribed("BAND-GBP")}
+
+
+def test_advanced_trade_takes_the_time_of_the_frame():
+    folder = "crates/adapters/coinbase/test_data/"
+    expected = {
+        "ws_ticker": [Tick("BTC-USD", 68900.0, 68901.0, utc_ms("2026-04-07T14:30:03.000000Z"), "coinbase")],
+        "ws_heartbeats": [Heartbeat()],
+        "ws_subscriptions": [],  # of other channels
+        "ws_market_trades": [],
+    }
+    assert {name: Coinbase().parse(fixture(f"{folder}{name}.json"), 5) for name in expected} == expected
+    listed = '{"channel":"subscriptions","events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}'
+    assert Coinbase().parse(listed, 5) == [Subscribed("BTC-USD")]
+
+
+def test_a_quote_without_a_time_takes_the_time_it_was_received_and_an_empty_side_the_last_known_one():
+    coinbase = Coinbase()
+    first = coinbase.parse('{"type":"ticker","product_id":"X-Y","best_bid":"1","best_ask":"2"}', 7)
+    second = coinbase.parse('{"type":"ticker","product_id":"X-Y","best_bid":"","best_ask":"3"}', 8)
+    assert first + second == [Tick("X-Y", 1.0, 2.0, 7, "coinbase"), Tick("X-Y", 1.0, 3.0, 8, "coinbase")]
+
+
+@pytest.mark.parametrize(
+    ("message", "event"),
+    [
+        (
+            '{"type":"error","message":"Failed to subscribe","reason":"NO-SUCH is not a valid product"}',
+            SymbolError("NO-SUCH", "SYMBOL_NOT_FOUND", "NO-SUCH is not a valid product"),
+        ),
+        ('{"type":"error","message":"rate limit exceeded"}', SymbolError(None, "RATE_LIMIT", "rate limit exceeded")),
+        ('{"type":"error","message":"Malformed JSON"}', SymbolError(None, "SUBSCRIPTION_FAILED", "Malformed JSON")),
+        ('{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD"}', Heartbeat()),
+    ],
+)
+def test_errors_and_heartbeats(message, event):
+    assert Coinbase().parse(message, 5) == [event]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ('{"type":"ticker","best_bid":"1","best_ask":"2"}', "field 'product_id' is missing"),
+        ('{"type":"ticker","product_id":"X","best_bid":"-1","best_ask":"2"}', "bid is '-1'"),
+        ('{"type":"ticker","product_id":"X","best_bid":"1","best_ask":"2","time":5}', "time is 5"),
+        ('{"type":"subscriptions","channels":[{"name":"ticker","product_ids":"X"}]}', "product_ids is 'X'"),
+        ('{"channel":"ticker","events":[{}]}', "field 'tickers' is missing"),
+        ("{}", "field 'type' is missing"),
+    ],
+)
+def test_what_coinbase_does_not_send_is_refused_with_what_was_seen(message, said):
+    with pytest.raises(FeedError, match=said):
+        Coinbase().parse(message, 5)

@@ -1,0 +1,144 @@
+"""Kraken's tickers of both versions, literally, and everything that was recorded of them."""
+
+import json
+
+import pytest
+from recorded import fixture, messages, utc_ms
+from shared_data import shared
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.feeds.events import Heartbeat, Subscribed, SymbolError
+from clients.feeds.kraken import Kraken, KrakenV1
+
+
+def test_version_2_asks_for_every_change_of_the_best_prices():
+    kraken = Kraken()
+    assert [json.loads(kraken.subscribe_messages(names)[0]) for names in (["BTC/USD", "ETH/USD"], ["X/Y"])] == [
+        {
+            "method": "subscribe",
+            "params": {"channel": "ticker", "symbol": symbols, "event_trigger": "bbo"},
+            "req_id": number,
+        }
+        for number, symbols in ((1, ["BTC/USD", "ETH/USD"]), (2, ["X/Y"]))
+    ]
+
+
+def test_version_2_as_it_was_captured():
+    frames = json.loads(shared("data/feeds/kraken_v2_usdt_usd_capture.json").read_text())["frames"]
+    kraken = Kraken()
+    assert [kraken.parse(frame["raw"], 5) for frame in frames if frame["dir"] == "in"] == [
+        [],
+        [Subscribed("USDTUSD")],
+        [SymbolError("NOPEUSD", "SYMBOL_NOT_FOUND", "Currency pair not supported NOPE/USD")],
+        [Tick("USDTUSD", 0.9998, 0.99981, utc_ms("2026-09-24T03:54:18.054886Z"), "kraken")],
+        [Heartbeat()],
+    ]
+
+
+def test_version_2_without_a_time_takes_the_time_it_was_received():
+    row = '{"symbol":"BTC/USD","bid":2,"ask":3}'
+    assert Kraken().parse(f'{{"channel":"ticker","type":"update","data":[{row}]}}', 77) == [
+        Tick("BTCUSD", 2.0, 3.0, 77, "kraken")
+    ]
+
+
+def test_version_2_completes_one_sided_updates():
+    kraken = Kraken()
+    rows = ['"bid":2,"ask":3', '"bid":2.5', '"ask":2.75,"bid":null']
+    told = [kraken.parse(f'{{"channel":"ticker","data":[{{"symbol":"X/Y",{row}}}]}}', 5)[0] for row in rows]
+    assert [(tick.bid, tick.ask) for tick in told] == [(2, 3), (2.5, 3), (2.5, 2.75)]
+
+
+@pytest.mark.parametrize(
+    ("frame", "event"),
+    [
+        ('"error":"Already subscribed","success":false,"symbol":"BTC/USD"', Subscribed("BTCUSD")),
+        ('"error":"Exceeded msg rate","success":false', SymbolError(None, "RATE_LIMIT", "Exceeded msg rate")),
+        (
+            '"error":"Currency pair not in ISO 4217-A3 format X","success":false,"symbol":"X"',
+            SymbolError("X", "INVALID_SYMBOL", "Currency pair not in ISO 4217-A3 format X"),
+        ),
+        (
+            '"error":"Permission denied","success":false,"symbol":"X"',
+            SymbolError("X", "SUBSCRIPTION_FAILED", "Permission denied"),
+        ),
+        ('"success":false,"symbol":"\\u00fc"', SymbolError(None, "SUBSCRIPTION_FAILED", "'ü': ")),
+    ],
+)
+def test_a_rejection_inside_a_normal_frame_surfaces(frame, event):
+    assert Kraken().parse(f'{{"method":"subscribe",{frame}}}', 5) == [event]
+
+
+def test_version_2_fixtures():
+    folder = "crates/adapters/kraken/test_data/"
+    expected = {
+        "ws_ticker_snapshot": [Tick("BTCUSD", 105944.2, 105944.3, utc_ms("2022-12-25T09:30:59.123456Z"), "kraken")],
+        "ws_subscribe_response": [Subscribed("BTCUSD")],
+        "ws_pong": [Heartbeat()],
+        "ws_trade_update": [],
+        "ws_ohlc_update": [],
+    }
+    assert {name: Kraken().parse(fixture(f"{folder}{name}.json"), 5) for name in expected} == expected
+
+
+def test_version_1_as_it_was_recorded():
+    recorded = messages("cryptofeed_kraken_v1_ticker.txt")
+    kraken = KrakenV1()
+    parsed = [(at, json.loads(message), kraken.parse(message, at)) for at, message in recorded]
+
+    assert len(parsed) == 60
+    quotes = [(at, frame) for at, frame, _ in parsed if isinstance(frame, list)]
+    assert [event for _, _, events in parsed for event in events if isinstance(event, Tick)] == [
+        Tick(pair.replace("/", ""), float(data["b"][0]), float(data["a"][0]), at, "kraken") for at, (_, data, _, pair) in quotes
+    ]
+    assert len(quotes) == 18
+    assert sum(events == [Heartbeat()] for _, _, events in parsed) == 31
+    asked = ["WAVES/EUR", "XMR/USD", "KSM/XBT", "GRT/ETH", "SC/EUR", "ETH/CHF", "OCEAN/XBT", "OMG/USD", "XBT/CHF", "ADA/XBT"]
+    assert [events for _, _, events in parsed[1:11]] == [[Subscribed(pair.replace("/", ""))] for pair in asked]
+    assert parsed[0][2] == []  # systemStatus
+    assert parsed[11][2] == [Tick("WAVESEUR", 13.2329, 13.2539, 1_618_678_132_949, "kraken")]
+    assert json.loads(kraken.subscribe_messages(asked)[0]) == {
+        "event": "subscribe",
+        "pair": asked,
+        "subscription": {"name": "ticker"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("message", "events"),
+    [
+        (
+            '{"errorMessage":"Currency pair not supported","event":"subscriptionStatus","pair":"NOPE/USD","status":"error"}',
+            [SymbolError("NOPEUSD", "SYMBOL_NOT_FOUND", "Currency pair not supported")],
+        ),
+        ('{"event":"error","errorMessage":"Exceeded msg rate"}', [SymbolError(None, "RATE_LIMIT", "Exceeded msg rate")]),
+        ('{"event":"pong","reqid":1}', [Heartbeat()]),
+        ('{"event":"subscriptionStatus","status":"unsubscribed","pair":"A/B","channelName":"ticker"}', []),
+        ('[1,{"as":[]},"book-10","A/B"]', []),
+    ],
+)
+def test_other_messages_of_version_1(message, events):
+    assert KrakenV1().parse(message, 5) == events
+
+
+@pytest.mark.parametrize(
+    ("dialect", "message", "said"),
+    [
+        (Kraken, '{"channel":"ticker","data":{}}', "data is {}, must be a list of objects"),
+        (Kraken, '{"channel":"ticker","data":[{"bid":1,"ask":2}]}', "field 'symbol' is missing"),
+        (Kraken, '{"channel":"ticker","data":[{"symbol":"X","bid":0,"ask":2}]}', "bid is 0"),
+        (Kraken, '{"channel":"ticker","data":[{"symbol":"X"}]}', "neither bid nor ask"),
+        (Kraken, '{"channel":"ticker","data":[{"symbol":"X","bid":1,"ask":2,"timestamp":"now"}]}', "timestamp is 'now'"),
+        (Kraken, "{}", "neither channel nor method"),
+        (Kraken, "[]", "not a JSON object"),
+        (KrakenV1, '[1,{},"ticker"]', r"is not \[channel, data, name, pair\]"),
+        (KrakenV1, '[1,{"a":[],"b":["1"]},"ticker","A/B"]', r"a is \[\], must be a list"),
+        (KrakenV1, '[1,7,"ticker","A/B"]', "data is 7"),
+        (KrakenV1, "7", "neither a JSON object nor a list"),
+        (KrakenV1, "{}", "field 'event' is missing"),
+    ],
+)
+def test_what_kraken_does_not_send_is_refused_with_what_was_seen(dialect, message, said):
+    with pytest.raises(FeedError, match=said):
+        dialect().parse(message, 5)

@@ -1,0 +1,116 @@
+"""What a feed has posted, sent and had confirmed."""
+
+import pytest
+
+from bus.errors import ProtocolError
+from bus.frames import decode_publication
+from bus.messages import Tick
+from clients.feeds.link import Link
+
+TICK = Tick("EURUSD", 1.0, 1.5, 7, "test")
+
+
+def link(posted, *, sent=None, limit=100):
+    made = Link(5, limit)
+    made.answered(1, 0, 0)
+    for number in range(1, posted + 1):
+        made.post(TICK, number)
+    made.sent = posted if sent is None else sent
+    made.answered(1, made.outbox.oldest - 1, made.outbox.oldest - 1)
+    return made
+
+
+def numbers(frames):
+    return [decode_publication(frame).stamp.sequence for frame in frames]
+
+
+def test_posted_ticks_are_numbered_from_one_under_their_symbols_topic():
+    one = Link(5, 100)
+    found = [decode_publication(one.post(TICK, 40 + number)) for number in range(2)]
+    assert [(each.topic, each.stamp.epoch, each.stamp.sequence, each.stamp.time_ns) for each in found] == [
+        ("tick.EURUSD", 5, 1, 40),
+        ("tick.EURUSD", 5, 2, 41),
+    ]
+    assert (one.backlog, one.opened, one.ask()) == (2, False, {"instance": 5, "oldest": 1})
+
+
+def test_frames_wait_in_order_until_they_are_sent():
+    one = link(5, sent=1)
+    assert numbers(one.waiting(2)) == [2, 3]
+    one.sent += 2
+    assert numbers(one.waiting(10)) == [4, 5]
+    one.sent += 2
+    assert (one.backlog, one.waiting(10)) == (0, [])
+
+
+def test_a_confirmation_frees_what_was_taken_and_moves_what_is_asked():
+    one = link(5)
+    one.answered(1, 3, 3)
+    assert (len(one.outbox), one.ask()["oldest"], one.backlog, one.resent) == (2, 4, 0, 0)
+
+
+def test_when_the_broker_stands_still_below_what_was_sent_it_is_sent_again_from_there():
+    one = link(5)
+    one.answered(1, 3, 3)
+    one.answered(1, 3, 3)
+    assert (numbers(one.waiting(10)), one.resent) == ([4, 5], 2)
+
+
+def test_a_broker_that_moves_on_however_slowly_is_not_sent_anything_twice():
+    one = link(5)
+    for taken in (1, 2, 3, 4, 5, 5):
+        one.answered(1, taken, taken)
+    assert (one.resent, one.backlog) == (0, 0)
+
+
+def test_standing_still_is_no_loss_where_nothing_was_sent():
+    one = link(5, sent=2)
+    one.answered(1, 2, 2)
+    one.answered(1, 2, 2)
+    assert (one.resent, numbers(one.waiting(10))) == (0, [3, 4, 5])
+
+
+def test_a_lost_tail_is_sent_again_though_nothing_comes_behind_it():
+    one = link(1)
+    one.answered(1, 0, 0)
+    assert numbers(one.waiting(10)) == [1]
+
+
+def test_a_restarted_broker_gets_everything_it_has_not_confirmed():
+    one = link(5)
+    one.answered(1, 2, 2)
+    one.answered(2, 2, 2)
+    assert (numbers(one.waiting(10)), one.resent) == ([3, 4, 5], 3)
+
+
+def test_what_arrives_while_it_is_being_sent_again_is_not_sent_a_third_time():
+    one = link(5)
+    one.answered(1, 0, 0)
+    assert one.sent == 0
+    one.answered(1, 4, 4)
+    assert numbers(one.waiting(10)) == [5]
+
+
+def test_what_was_taken_but_is_not_in_the_journal_yet_is_kept_and_not_sent_again():
+    one = link(5)
+    one.answered(1, 5, 2)
+    one.answered(1, 5, 2)
+    assert (len(one.outbox), one.ask()["oldest"], one.backlog, one.resent) == (3, 3, 0, 0)
+
+
+def test_a_broker_that_comes_back_with_less_than_it_had_taken_gets_the_rest_again():
+    one = link(5)
+    one.answered(1, 5, 2)
+    one.answered(1, 2, 2)
+    assert (numbers(one.waiting(10)), one.resent) == ([3, 4, 5], 3)
+
+
+def test_what_was_given_up_is_not_waited_for():
+    one = link(10, sent=0, limit=4)
+    assert (one.backlog, numbers(one.waiting(10)), one.outbox.dropped) == (4, [7, 8, 9, 10], 6)
+    assert one.ask() == {"instance": 5, "oldest": 7}
+
+
+def test_a_broker_that_took_what_was_never_posted_is_refused():
+    with pytest.raises(ProtocolError, match="confirmed number is 6"):
+        link(5).answered(1, 6, 6)

@@ -1,0 +1,53 @@
+"""What is odd about a quote is written on it."""
+
+import msgpack
+from shared_data import shared
+
+from bus.frames import pack_tick
+from bus.messages import FLAGS, Tick
+from clients.feeds.events import MOST_SYMBOLS
+from clients.feeds.marks import Marks
+from clients.feeds.tickfile import read_ticks
+
+
+def marked(*quotes):
+    marks = Marks()
+    return [marks.mark(Tick("X", bid, ask, time_ms, "x")).flags for bid, ask, time_ms in quotes]
+
+
+def test_crossed_locked_and_late_quotes_are_flagged_in_this_order():
+    assert marked((1, 2, 10), (2, 1, 10), (2, 2, 11), (1, 2, 5), (2, 1, 4), (2, 2, 3), (1, 2, 3)) == [
+        *((), ("crossed",), ("locked",), ("late",), ("crossed", "late"), ("locked", "late"), ())
+    ]
+    assert FLAGS == ("crossed", "locked", "late")
+
+
+def test_each_symbol_has_its_own_clock():
+    marks = Marks()
+    assert [marks.mark(Tick(symbol, 1, 2, at, "x")).flags for symbol, at in (("A", 10), ("B", 5), ("A", 9))] == [
+        (),
+        (),
+        ("late",),
+    ]
+
+
+def test_the_memory_of_symbols_is_bounded():
+    marks = Marks()
+    marks.mark(Tick("FIRST", 1, 2, 10, "x"))
+    for number in range(MOST_SYMBOLS):
+        marks.mark(Tick(f"S{number}", 1, 2, 10, "x"))
+    assert marks.mark(Tick("FIRST", 1, 2, 5, "x")).flags == ()
+
+
+def test_flags_are_in_the_body_only_where_there_are_any():
+    plain = {"symbol": "X", "bid": 1.0, "ask": 2.0, "timestamp": 5, "source": "x"}
+    assert msgpack.unpackb(pack_tick(Tick("X", 1.0, 2.0, 5, "x"))) == plain
+    assert msgpack.unpackb(pack_tick(Tick("X", 1.0, 2.0, 5, "x", ("late",)))) == {**plain, "flags": ["late"]}
+
+
+def test_of_a_real_day_a_fifth_is_crossed_or_locked_and_all_of_it_is_kept():
+    path = shared("data/ticks/lean_fxcm_eurusd_20140508_ticks.csv")
+    marks = Marks()
+    count = sum(1 for tick in read_ticks(path) if marks.mark(tick))
+    assert count == 167_466
+    assert marks.counts == {"crossed": 18_285, "locked": 19_051}

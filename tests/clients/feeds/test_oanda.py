@@ -1,0 +1,74 @@
+"""OANDA's lines, literally, and all that were recorded."""
+
+import json
+
+import pytest
+from shared_data import shared
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.feeds.events import Heartbeat, SymbolError
+from clients.feeds.oanda import Oanda
+
+URL = "https://stream-fxpractice.oanda.com/v3/accounts/101-004-1-001/pricing/stream"
+
+
+def recorded():
+    return json.loads(shared("data/feeds/oanda_v20_pricing.json").read_text())
+
+
+def test_the_url_names_the_instruments():
+    assert Oanda().address(URL, ["EUR_USD", "USD_JPY"]) == URL + "?instruments=EUR_USD,USD_JPY"
+    assert Oanda().address(URL, []) == URL
+    assert Oanda().subscribe_messages(["EUR_USD"]) == []
+
+
+def test_the_snapshot_gives_each_price():
+    assert Oanda().parse(json.dumps(recorded()["snapshot"]), 5) == [
+        Tick("EURUSD", 1.12157, 1.1217, 1_475_645_296_729, "oanda"),
+        Tick("EURJPY", 115.329, 115.346, 1_475_645_295_621, "oanda"),
+    ]
+
+
+def test_every_line_of_the_stream_is_parsed_exactly_the_best_level_wherever_it_stands():
+    told = recorded()
+    lines = [json.dumps(line) for line in told["stream"]] + [line["raw"] for line in told["more_stream_lines"]]
+    oanda = Oanda()
+    assert [oanda.parse(line, 5) for line in lines] == [
+        [Tick("EURJPY", 114.295, 114.312, 1_477_557_523_094, "oanda")],
+        [Heartbeat()],
+        [Tick("EURUSD", 1.09177, 1.09188, 1_477_557_525_664, "oanda")],
+        [Tick("EURJPY", 114.298, 114.315, 1_477_557_525_681, "oanda")],
+        [Tick("EURUSD", 1.19197, 1.19216, 1_506_291_639_888, "oanda")],  # the second level is the best one
+        [Tick("EURGBP", 0.86582, 0.86704, 1_696_021_080_136, "oanda")],  # not tradeable: a weekend's last price
+    ]
+
+
+def test_a_side_without_levels_is_the_last_known_one():
+    oanda = Oanda()
+    price = '{{"type":"PRICE","instrument":"EUR_USD","time":"1475645296.729643492","bids":{},"asks":{}}}'
+    both = oanda.parse(price.format('[{"price":"1.1"}]', '[{"price":"1.2"}]'), 5)
+    bid = oanda.parse(price.format('[{"price":"1.15"}]', "[]"), 5)
+    assert both + bid == [Tick("EURUSD", bid, 1.2, 1_475_645_296_729, "oanda") for bid in (1.1, 1.15)]
+
+
+def test_an_error_surfaces_and_other_lines_tell_nothing():
+    text = "Invalid value specified for 'instruments'"
+    assert Oanda().parse(json.dumps({"errorMessage": text}), 5) == [SymbolError(None, "INVALID_SYMBOL", text)]
+    assert Oanda().parse('{"type":"TRANSACTION"}', 5) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"type":"PRICE","bids":[],"asks":[]}', "field 'instrument' is missing"),
+        ('{"type":"PRICE","instrument":"A_B","bids":[],"asks":[]}', "neither bid nor ask"),
+        ('{"type":"PRICE","instrument":"A_B","bids":[{}],"asks":[]}', "field 'price' is missing"),
+        ('{"type":"PRICE","instrument":"A_B","time":"today","bids":[{"price":"1"}]}', "time is 'today'"),
+        ('{"type":"PRICE","instrument":"A_B","bids":7}', "bids is 7, must be a list of objects"),
+        ("{}", "field 'type' is missing"),
+    ],
+)
+def test_what_oanda_does_not_send_is_refused_with_what_was_seen(line, said):
+    with pytest.raises(FeedError, match=said):
+        Oanda().parse(line, 5)

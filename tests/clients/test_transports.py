@@ -1,0 +1,117 @@
+"""The lines of an endless HTTP answer over a real socket, and what a transport refuses."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from bus.errors import ConfigError
+from clients.transports import BROKEN, check_url, reach
+
+LIMIT_S = 10.0
+
+
+class Stream(BaseHTTPRequestHandler):
+    """Answers with the server's pieces, each as a chunk, and then ends or stays silent."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.seen.append((self.path, self.headers.get("Authorization")))
+        self.send_response(self.server.status)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in self.server.pieces:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.flush()
+        if self.server.hangs:
+            self.server.released.wait(LIMIT_S)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_):
+        """Be quiet."""
+
+
+@contextmanager
+def serving(*pieces, status=200, hangs=False):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stream)
+    server.pieces, server.status, server.hangs = pieces, status, hangs
+    server.seen, server.released = [], threading.Event()
+    server.url = f"http://127.0.0.1:{server.server_address[1]}/stream"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def received(url, count=None, *, token="", read_s=5.0):
+    async def story():
+        lines = []
+        async with asyncio.timeout(LIMIT_S), reach(url, token=token, connect_s=5.0, read_s=read_s) as venue:
+            try:
+                while count is None or len(lines) < count:
+                    lines.append(await venue.receive())
+            except BROKEN as error:
+                lines.append(str(error))
+        return lines
+
+    return asyncio.run(story())
+
+
+def test_lines_are_put_together_whatever_the_chunks_are():
+    with serving(b'{"a":1}\n{"b"', b":2}", b"\r\n\n\n", b'{"c":3}\n') as server:
+        assert received(server.url) == [b'{"a":1}', b'{"b":2}', b'{"c":3}', "the venue ended the answer"]
+
+
+def test_a_burst_of_lines_is_handed_over_in_order():
+    lines = [b'{"n":%d}' % number for number in range(2000)]
+    with serving(b"\n".join(lines) + b"\n") as server:
+        assert received(server.url, 2000) == lines
+
+
+def test_the_token_goes_into_the_header_and_nowhere_else():
+    with serving(b"x\n") as server:
+        received(server.url + "?instruments=EUR_USD", 1, token="s3cret")
+        received(server.url, 1)
+        assert server.seen == [("/stream?instruments=EUR_USD", "Bearer s3cret"), ("/stream", None)]
+
+
+def test_silence_beyond_the_read_timeout_ends_the_connection():
+    with serving(b"x\n", hangs=True) as server:
+        lines = received(server.url, read_s=0.1)
+    assert lines[0] == b"x"
+    assert "timed out" in lines[1]
+
+
+def test_leaving_does_not_wait_for_a_silent_venue():
+    with serving(b"x\n", hangs=True) as server:
+        assert received(server.url, 1, read_s=LIMIT_S * 2) == [b"x"]
+
+
+def test_a_refusal_says_what_the_venue_said():
+    with (
+        serving(b'{"errorMessage":"Insufficient authorization"}', status=401) as server,
+        pytest.raises(OSError, match="401") as told,
+    ):
+        received(server.url, token="s3cret")
+    assert "Insufficient authorization" in str(told.value)
+    assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["http://example.invalid/", "ws://example.invalid/"])
+def test_a_token_is_not_sent_where_others_can_read_it(url):
+    with pytest.raises(OSError, match="the token is not sent over"):
+        received(url, token="s3cret")
+
+
+@pytest.mark.parametrize("url", ["", "EURUSD", "ftp://host/", "ws:///path", "tcp://127.0.0.1:5550"])
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(ConfigError, match="must be ws://HOST"):
+        check_url(url)

@@ -9,19 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from bus.config import Settings
+from bus.errors import ConfigError
 from clients.client import BusClient
+from clients.nepse_actions import ACTIONS
 
 SERVICE = "nepse"
-ACTIONS = {
-    "access-token": "a usable access token, decoded, with its age",
-    "security-brief": "every listed security: id, symbol, name, status",
-    "post-payload-id": "the body id of index graphs, and its token",
-    "post-payload-id-floor-sheet": "the body id of the floor sheet, and its token",
-    "symbol-id-map": "the exchange's id of every symbol",
-    "market-status": "whether the market is open, and since when",
-    "market-id": "the market's id",
-    "salts": "the session's five salts, and its token",
-}
 
 
 class NepseClient:
@@ -50,7 +42,13 @@ class NepseClient:
         self._client.close()
 
     def call(self, action: str) -> Any:
-        """Have one of `ACTIONS` done."""
+        """Have one of `ACTIONS` done.
+
+        Raises:
+            ConfigError: there is no such action.
+        """
+        if action not in ACTIONS:
+            raise ConfigError(f"action {action!r} is unknown, must be one of {', '.join(ACTIONS)}")
         return self._client.call(SERVICE, action, timeout_s=self._timeout_s)
 
     def get_access_token(self) -> dict[str, Any]:

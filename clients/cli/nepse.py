@@ -6,18 +6,7 @@ import click
 
 from clients.cli import table
 from clients.cli.common import Call, Command, print_json
-
-# As of `clients.nepse.ACTIONS`, which imports too much for `--help`; a test keeps the two equal.
-ACTIONS = {
-    "access-token": "a usable access token, decoded, with its age",
-    "security-brief": "every listed security: id, symbol, name, status",
-    "post-payload-id": "the body id of index graphs, and its token",
-    "post-payload-id-floor-sheet": "the body id of the floor sheet, and its token",
-    "symbol-id-map": "the exchange's id of every symbol",
-    "market-status": "whether the market is open, and since when",
-    "market-id": "the market's id",
-    "salts": "the session's five salts, and its token",
-}
+from clients.nepse_actions import ACTIONS
 
 
 def show(value: Any) -> None:

@@ -1,6 +1,5 @@
 """The whole way, by the command line alone: real ticks and real NEPSE tasks, through real processes."""
 
-import asyncio
 import json
 import os
 import signal
@@ -10,12 +9,12 @@ import threading
 import pytest
 from posthouse import PostHouse, lines_of
 from shared_data import shared
+from venue_thread import VenueThread
 from waiting import eventually
 
 from clients.feeds.tickfile import read_ticks
 from sim.nepse.server import serve
 from sim.recording import load_recording
-from sim.venue import serve_venue
 
 pytestmark = pytest.mark.system
 A_REAL_DAY = 87_833  # ticks of EURUSD at OANDA on 2014-05-08
@@ -60,31 +59,6 @@ def test_a_real_day_reaches_two_subscribers_whole_in_order_and_exact(house):
         assert {(line["topic"], line["symbol"]) for line in lines} == {("tick.EURUSD", "EURUSD")}
 
 
-class VenueThread:
-    """A venue in this process, in a loop of its own."""
-
-    def __init__(self, source):
-        self.source = source
-        self.ready, self.loop, self.port = threading.Event(), asyncio.new_event_loop(), 0
-        self.thread = threading.Thread(target=self.loop.run_until_complete, args=[self.serve()])
-
-    async def serve(self):
-        self.stop = asyncio.Event()
-        async with await serve_venue("127.0.0.1", 0, self.source) as venue:
-            self.port = venue.port
-            self.ready.set()
-            await venue.run_until(self.stop)
-
-    def __enter__(self):
-        self.thread.start()
-        assert self.ready.wait(10)
-        return self
-
-    def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(self.stop.set)
-        self.thread.join(10)
-
-
 def test_recorded_binance_messages_come_out_as_ticks(house):
     recording = load_recording(shared("data/feeds/cryptofeed_binance_spot_combined_stream.txt"), speed=None)
     wanted = []
@@ -95,8 +69,8 @@ def test_recorded_binance_messages_come_out_as_ticks(house):
             wanted.append((data["s"], float(data["b"]), float(data["a"])))
     assert len(wanted) == 84
     sub = start_sub(house, "tick.", "--count", len(wanted))
-    with VenueThread(recording) as venue:
-        house.hulak("feed", "--venue", "binance", "--url", f"ws://127.0.0.1:{venue.port}/stream")
+    with VenueThread(source=recording) as venue:
+        house.hulak("feed", "--venue", "binance", "--url", venue.url("/stream"))
         lines = list(lines_of(sub))
     assert [(line["symbol"], line["bid"], line["ask"]) for line in lines] == wanted
 

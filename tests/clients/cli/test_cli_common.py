@@ -8,11 +8,13 @@ import pytest
 from click.testing import CliRunner
 from posthouse import free_ports
 
+from bus.config import Settings
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
-from clients import nepse as nepse_client
 from clients.cli import COMMANDS, cli
 from clients.cli.common import Call, Command, NoBroker, report
-from clients.cli.nepse import ACTIONS
+from clients.nepse import NepseClient
+from clients.nepse_actions import ACTIONS
+from workers.nepse.actions import build_actions
 
 
 def leaves(group=cli, path=()):
@@ -49,8 +51,11 @@ def test_the_help_lists_every_command_in_its_order(run):
     assert listed == list(COMMANDS)
 
 
-def test_the_actions_of_the_command_line_are_those_of_the_client():
-    assert ACTIONS == nepse_client.ACTIONS
+def test_each_action_of_the_worker_is_a_command_and_a_method_of_the_client():
+    worker = build_actions(Settings().nepse)
+    assert set(ACTIONS) == set(worker)
+    for action in ACTIONS:
+        assert callable(getattr(NepseClient, "get_" + action.replace("-", "_")))
 
 
 def test_without_a_broker_the_sentence_names_the_endpoint_and_what_to_do(run, monkeypatch):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgpack
+import msgspec
 
 from bus.errors import ProtocolError
 from bus.fields import FIELDS, short
@@ -91,10 +92,33 @@ def decode_publication(frame: bytes) -> Publication:
     return Publication(topic, Stamp(*STAMP.unpack_from(frame, cut + 1)), frame[cut + 1 + STAMP.size :])
 
 
-def pack_tick(tick: Tick) -> bytes:
-    """Pack the body of a tick: one msgpack map (section 3.3)."""
-    body = {"symbol": tick.symbol, "bid": tick.bid, "ask": tick.ask, "timestamp": tick.timestamp, "source": tick.source}
-    return pack({**body, "flags": tick.flags} if tick.flags else body)
+pack_tick: Callable[[Tick], bytes] = msgspec.msgpack.Encoder().encode  # the body of a tick: one msgpack map (section 3.3)
+_tick_of = msgspec.msgpack.Decoder(Tick).decode
+_ticks_of = msgspec.msgpack.Decoder(list[Tick]).decode
+
+
+def decode_tick(body: bytes) -> Tick:
+    """Read the body of a tick (section 3.3); keys it does not know are passed over.
+
+    Raises:
+        ProtocolError: `BAD_BODY`, it is not a map with the keys of a tick.
+    """
+    try:
+        return _tick_of(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not the body of a tick: {error}") from error
+
+
+def decode_ticks(body: bytes | memoryview) -> list[Tick]:
+    """Read the body of a message of `ticks` (section 3.5).
+
+    Raises:
+        ProtocolError: `BAD_BODY`, it is not an array of ticks' bodies.
+    """
+    try:
+        return _ticks_of(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not an array of ticks' bodies: {error}") from error
 
 
 def tick_topic(symbol: str) -> bytes:
@@ -112,7 +136,7 @@ def feed_frame(symbol: str, instance: int, number: int, time_ns: int, body: byte
         time_ns: when the feed received the quote, ns since 1970 UTC.
         body: what `pack_tick` returns.
     """
-    return encode_publication(tick_topic(symbol), Stamp(instance, number, time_ns), body)
+    return b"tick.%b\0%b%b" % (symbol.encode("ascii"), STAMP.pack(instance, number, time_ns), body)
 
 
 def array_header(count: int) -> bytes:

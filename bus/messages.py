@@ -1,18 +1,20 @@
 """What travels over the bus, decoded: frozen values, one class per message of PROTOCOL.md sections 3 to 6.
 
-The bytes are the business of `bus.frames`; what is decided about a message, that of `bus.core`.
+The bytes are the business of `bus.frames`; what is decided about a message, that of `bus.core`. What there is a hundred
+thousand times a second is a `msgspec.Struct`: made in a tenth of the time that a frozen dataclass takes.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
+
 FLAGS = ("crossed", "locked", "late")  # bid above ask; bid equal to ask; older than the tick of its symbol before it
 ID_BYTES = 16  # of a request and of the task made from it; chosen by the client, at random
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One quote of one symbol."""
+class Tick(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One quote of one symbol. The fields are the keys of its body (section 3.3)."""
 
     symbol: str  # upper case, e.g. "EURUSD"
     bid: float  # quote currency
@@ -22,8 +24,7 @@ class Tick:
     flags: tuple[str, ...] = ()  # what is odd about it, of FLAGS in their order; an odd quote is marked, never dropped
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True, gc=False):
     """The 24 bytes between topic and body (section 3.2)."""
 
     epoch: int  # from the broker: its numbering's epoch; from a feed: the feed's instance, 0 for unnumbered
@@ -31,8 +32,7 @@ class Stamp:
     time_ns: int  # when it was stamped, ns since 1970 UTC
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True, gc=False):
     """A published message, taken apart but for its body."""
 
     topic: str

@@ -1,8 +1,9 @@
 """What a subscriber gets, and how it subscribes: PROTOCOL.md sections 3.1 to 3.6. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bus import frames
 from bus.errors import ProtocolError
@@ -11,8 +12,7 @@ from bus.messages import Publication, Stamp
 TICKS = "ticks"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One message, or one row of a snapshot or of `ticks`."""
 
     topic: str

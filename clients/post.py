@@ -72,9 +72,14 @@ class Post:
 
     def post(self, tick: Tick, time_ns: int) -> None:
         """Number a tick, keep it, and send it if nothing waits before it and the queue has room."""
-        frame = self.link.post(tick, time_ns)
-        if self.link.backlog == 1:
-            self._hand_over([frame])
+        link = self.link
+        frame = link.post(tick, time_ns)
+        if link.sent == link.outbox.last - 1:
+            try:
+                sockets.send_frame(self.out, frame, sockets.NOBLOCK)
+            except zmq.Again:
+                return
+            link.sent += 1
 
     def push(self) -> None:
         """Hand to the socket what waits, as far as it takes it."""

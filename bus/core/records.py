@@ -27,6 +27,7 @@ HEAD_BYTES = _PREFIX.size + _REST.size  # 12
 TICK_HEAD = struct.Struct(">QQQ")
 MAX_PAYLOAD = 1 << 28  # a larger length is taken for corruption
 VERSION = 1
+_crc32 = zlib.crc32
 
 
 def encode_tick(number: int, instance: int, running: int, frame: bytes) -> bytes:
@@ -38,8 +39,8 @@ def encode_tick(number: int, instance: int, running: int, frame: bytes) -> bytes
         running: the feed's own number of it.
         frame: as it is published.
     """
-    rest = _TICK_REST.pack(TICK, 0, TICK_HEAD.size + len(frame), number, instance, running)
-    return _PREFIX.pack(MAGIC, zlib.crc32(frame, zlib.crc32(rest))) + rest + frame
+    rest = _TICK_REST.pack(TICK, 0, 24 + len(frame), number, instance, running) + frame
+    return _PREFIX.pack(MAGIC, _crc32(rest)) + rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,11 @@ class Link:
             tick: what the venue told.
             time_ns: when it was received, ns since 1970 UTC.
         """
-        number = self.outbox.last + 1
-        frame = frames.feed_frame(tick.symbol, self.instance, number, time_ns, frames.pack_tick(tick))
-        self.outbox.add(frame)
-        self.sent = max(self.sent, self.outbox.oldest - 1)  # what was given up need not be sent
+        outbox = self.outbox
+        frame = frames.feed_frame(tick.symbol, self.instance, outbox.last + 1, time_ns, frames.pack_tick(tick))
+        outbox.add(frame)
+        if outbox.dropped:
+            self.sent = max(self.sent, outbox.oldest - 1)  # what was given up need not be sent
         return frame
 
     def waiting(self, most: int) -> list[bytes]:

@@ -4,7 +4,8 @@ Of a real day of EURUSD 22 % of one broker's quotes were crossed or locked: who 
 """
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bus.messages import Tick
 from clients.feeds.events import MOST_SYMBOLS

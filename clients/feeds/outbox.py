@@ -25,35 +25,25 @@ class Outbox:
             raise ConfigError(f"the outbox's limit is {limit} frames, must be at least 1")
         self._limit = limit
         self._frames: deque[bytes] = deque()
-        self._last = 0
-        self._dropped = 0
+        self.last = 0  # running number of the newest frame, 0 before the first; the next one gets `last + 1`
+        self.dropped = 0  # frames given up unconfirmed, since the bound was reached
 
     def __len__(self) -> int:
         return len(self._frames)
 
     @property
-    def last(self) -> int:
-        """The running number of the newest frame, 0 before the first; the next frame gets `last + 1`."""
-        return self._last
-
-    @property
     def oldest(self) -> int:
         """The running number of the oldest frame still kept; `last + 1` when none is."""
-        return self._last - len(self._frames) + 1
-
-    @property
-    def dropped(self) -> int:
-        """How many frames were given up unconfirmed because the bound was reached."""
-        return self._dropped
+        return self.last - len(self._frames) + 1
 
     def add(self, frame: bytes) -> int:
         """Keep a frame until it is confirmed, and return its running number."""
         if len(self._frames) == self._limit:
             self._frames.popleft()
-            self._dropped += 1
+            self.dropped += 1
         self._frames.append(frame)
-        self._last += 1
-        return self._last
+        self.last += 1
+        return self.last
 
     def confirm(self, number: int) -> None:
         """Forget every frame up to and including this number; an old number changes nothing.
@@ -61,8 +51,8 @@ class Outbox:
         Raises:
             ProtocolError: code `BAD_NUMBER`, the number was never sent.
         """
-        if number > self._last:
-            raise ProtocolError("BAD_NUMBER", f"confirmed number is {number}, the last one sent is {self._last}")
+        if number > self.last:
+            raise ProtocolError("BAD_NUMBER", f"confirmed number is {number}, the last one sent is {self.last}")
         for _ in range(number - self.oldest + 1):
             self._frames.popleft()
 

@@ -8,30 +8,27 @@ missed is asked for again from the broker's journal. A body is decoded when it i
 """
 
 import asyncio
+import contextlib
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
 import zmq
 
 from bus import config, frames, sockets
 from bus.config import Settings
-from bus.errors import BusTimeout, ConfigError, ProtocolError
-from bus.messages import Publication, Stamp
-from clients.events import TICKS, Event, is_snapshot, rows_of, snapshot_events, subscription
-from clients.repair import Ended, Repairs, Rows
-from clients.replica import Ask, Chunk, Gap, Out, Replica
+from bus.errors import BusTimeout, ConfigError
+from bus.messages import Tick
+from clients.events import Event, subscription
+from clients.follower import HEARTBEAT, HELLO, Follower, Mode
+from clients.repair import Ended, Repairs, Rows, TooOld
+from clients.replica import Gap, State
 
-HELLO, HEARTBEAT = "hulak.hello", "heartbeat"
-JOURNALLED = "tick."
 LOOK_AGAIN_S = 0.1
 TURN = 256  # messages taken in between two looks at the answers to repairs
 WAKE_S = 0.25  # the longest an `async for` sleeps between two looks
-
-Mode = Literal["lossless", "latest", "plain"]
 
 
 class Subscriber:
@@ -66,21 +63,14 @@ class Subscriber:
         home = home or config.default_home()
         settings = settings or config.load(home)
         where = _find(settings, home, timeout_s)
-        self.mode = mode
-        self.hold = hold
-        self.malformed = 0
-        self.gaps: list[tuple[str, Gap]] = []  # the last hundred that could not be repaired
-        self.greeted = False
-        self.replicas: dict[str, Replica] = {}
-        self._joined = False  # a snapshot came: a topic that was not in it begins with 1
-        self._out: deque[Event] = deque()
-        self._newest: dict[str, Event] = {}
+        asked_heartbeat = subscription(HEARTBEAT) in subscriptions
+        self._follower = Follower(mode, hold, with_heartbeat=asked_heartbeat)
+        self._out = self._follower.out
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         hwm = settings.broker.subscriber_hwm
         self._socket = sockets.make(self._context, zmq.SUB, rcvhwm=hwm, ipv6=int("[" in where))
         self._repairs = Repairs(self._context, settings, home)
         wanted = [*subscriptions, *([HEARTBEAT.encode() + frames.NUL] if mode == "lossless" else [])]
-        self._asked_heartbeat = subscription(HEARTBEAT) in subscriptions
         # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
         self._socket.connect(where)
         for topic in [*wanted, HELLO.encode() + frames.NUL]:
@@ -95,10 +85,9 @@ class Subscriber:
         self.close()
 
     def __iter__(self) -> Iterator[Event]:
-        while True:
-            event = self.poll(None)
-            if event is not None:
-                yield event
+        while self._fill(None):
+            while self._out:
+                yield self._out.popleft()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
@@ -115,20 +104,31 @@ class Subscriber:
     def wait_until_subscribed(self, timeout_s: float) -> bool:
         """Wait until the broker has all subscriptions; whatever it publishes from then on arrives here."""
         deadline = time.monotonic() + timeout_s
-        while not self.greeted and (left_s := deadline - time.monotonic()) > 0:
+        follower = self._follower
+        while not follower.greeted and (left_s := deadline - time.monotonic()) > 0:
             if self._socket.poll(int(left_s * 1000) + 1):
                 self._receive()
-        return self.greeted
+        return follower.greeted
+
+    @property
+    def repairing(self) -> bool:
+        """True while something that was missed is asked for again."""
+        return any(one.state is State.REPAIRING for one in self._follower.replicas.values())
+
+    @property
+    def gaps(self) -> list[tuple[str, Gap]]:
+        """The last hundred gaps that could not be repaired: topic, and numbers with the reason."""
+        return list(self._follower.gaps)
 
     def counters(self) -> dict[str, int]:
         """Add up what was seen: gaps, messages repaired, lost for ever, and seen twice; and what was malformed."""
-        replicas = self.replicas.values()
+        replicas = self._follower.replicas.values()
         return {
             "gaps": sum(one.gaps for one in replicas),
             "repaired": sum(one.repaired for one in replicas),
             "lost": sum(one.lost for one in replicas),
             "duplicates": sum(one.duplicates for one in replicas),
-            "malformed": self.malformed,
+            "malformed": self._follower.malformed,
         }
 
     def poll(self, timeout_s: float | None) -> Event | None:
@@ -137,16 +137,37 @@ class Subscriber:
         Args:
             timeout_s: seconds; 0 looks only, None waits for ever.
         """
+        return self._out.popleft() if self._fill(timeout_s) else None
+
+    def poll_ticks(self, timeout_s: float | None) -> list[Tick]:
+        """Return all ticks that are there, as values instead of events: the fastest way to take many.
+
+        Ticks of `ticks` and `tick.*` only; one whose body is malformed is counted and left out. From the first call on,
+        this or `ticks` is the only way to read this subscriber.
+
+        Args:
+            timeout_s: seconds to wait for the first one; 0 looks only, None waits for ever.
+        """
+        self._follower.typed = True
+        if not self._fill(timeout_s):
+            return []
+        found = [tick for tick in self._out if tick is not None]
+        self._out.clear()
+        return found
+
+    def ticks(self) -> Iterator[Tick]:
+        """Give every tick as a value, for ever; see `poll_ticks`."""
+        while True:
+            yield from self.poll_ticks(None)
+
+    def _fill(self, timeout_s: float | None) -> bool:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._out:
             self._wait(deadline)
             self._receive()
-            if self._newest and not self._out:
-                self._out.extend(self._newest.values())
-                self._newest.clear()
             if not self._out and deadline is not None and time.monotonic() >= deadline:
-                return None
-        return self._out.popleft()
+                return False
+        return True
 
     def _wait(self, deadline: float | None) -> None:
         due = self._repairs.next_due()
@@ -182,100 +203,27 @@ class Subscriber:
     # What comes in
 
     def _receive(self) -> None:
-        """Take in what is there, bounded; malformed messages are counted."""
-        receive, socket = sockets.receive_frame, self._socket
-        try:
+        """Take in what is there, bounded; ask for what is missing."""
+        receive, socket, follower = sockets.receive_frame, self._socket, self._follower
+        take = follower.take
+        with contextlib.suppress(zmq.Again):
             for _ in range(TURN):
-                self._take(receive(socket, sockets.NOBLOCK))
-        except zmq.Again:
-            pass
+                take(receive(socket, sockets.NOBLOCK))
         for answer in self._repairs.answers():
-            replica = self.replicas[answer.topic]
-            if isinstance(answer, Rows):
-                self._give_out(answer.topic, replica.replayed(_chunks(answer)))
-            elif isinstance(answer, Ended):
-                self._give_out(answer.topic, replica.replay_ended(answer.further))
-            else:
-                self._give_out(answer.topic, replica.too_old(answer.oldest))
+            match answer:
+                case Rows(topic, rows):
+                    follower.replayed(topic, rows)
+                case Ended(topic, further):
+                    follower.replay_ended(topic, further)
+                case TooOld(topic, oldest):
+                    follower.too_old(topic, oldest)
+        for topic, ask in follower.asks:
+            self._repairs.ask(topic, ask)
+        follower.asks.clear()
         self._repairs.ask_again()
-
-    def _take(self, frame: bytes) -> None:
-        try:
-            message = frames.decode_publication(frame)
-            if message.topic == HELLO:
-                self.greeted = True
-            elif message.topic == HEARTBEAT and self.mode == "lossless":
-                self._hear(message)
-            elif is_snapshot(message):
-                self._joined = True
-                for event in snapshot_events(message):
-                    self._follow(event.topic, Chunk(event.stamp.epoch, event.stamp.sequence, [event]))
-            elif message.topic == TICKS:
-                rows, stamp = rows_of(message), message.stamp
-                self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns))
-            else:
-                event = Event(message.topic, message.stamp, message.body)
-                self._follow(message.topic, Chunk(message.stamp.epoch, message.stamp.sequence, [event]))
-        except ProtocolError:
-            self.malformed += 1
-
-    def _follow(self, topic: str, chunk: Chunk) -> None:
-        if self.mode == "latest":
-            for event in _events(topic, chunk):
-                self._newest[event.unpacked["symbol"] if topic == TICKS else topic] = event
-            return
-        if self.mode == "plain" or not (topic == TICKS or topic.startswith(JOURNALLED)):
-            self._out.extend(_events(topic, chunk))
-            return
-        self._give_out(topic, self._replica(topic, chunk.first).live(chunk))
-
-    def _replica(self, topic: str, first: int) -> Replica:
-        replica = self.replicas.get(topic)
-        if replica is None:
-            begun_late = self._joined and first > 1 and self.greeted
-            replica = self.replicas[topic] = Replica(self.hold, 1 if begun_late else 0)
-        return replica
-
-    def _hear(self, message: Publication) -> None:
-        told: Any = frames.unpack(message.body)
-        if not isinstance(told, dict) or not isinstance(told.get("topics"), dict):
-            raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
-        for topic, last in told["topics"].items():
-            if topic in self.replicas:
-                self._give_out(topic, self.replicas[topic].heard(message.stamp.epoch, last))
-        if TICKS in self.replicas:
-            self._give_out(TICKS, self.replicas[TICKS].heard(message.stamp.epoch, told["ticks"]))
-        if self._asked_heartbeat:
-            self._out.append(Event(HEARTBEAT, message.stamp, message.body))
-
-    def _give_out(self, topic: str, out: list[Out]) -> None:
-        for one in out:
-            if isinstance(one, Chunk):
-                self._out.extend(_events(topic, one))
-            elif isinstance(one, Ask):
-                self._repairs.ask(topic, one)
-            else:
-                self.gaps = [*self.gaps[-99:], (topic, one)]
-
-
-def _events(topic: str, chunk: Chunk) -> Iterator[Event]:
-    if topic != TICKS:
-        return iter(chunk.items)
-    stamps = (Stamp(chunk.epoch, number, chunk.time_ns) for number in range(chunk.first, chunk.behind))
-    return (Event(TICKS, stamp, None, body) for stamp, body in zip(stamps, chunk.items, strict=True))
-
-
-def _chunks(answer: Rows) -> list[Chunk]:
-    """Make chunks of a replay's rows: of `ticks` numbered by the global order, of a topic by its own."""
-    chunks = []
-    for number, frame in answer.rows:
-        message = frames.decode_publication(frame)
-        stamp = message.stamp
-        if answer.topic == TICKS:
-            chunks.append(Chunk(stamp.epoch, number, [frames.unpack(message.body)], stamp.time_ns))
-        else:
-            chunks.append(Chunk(stamp.epoch, stamp.sequence, [Event(message.topic, stamp, message.body)]))
-    return chunks
+        if follower.newest:
+            follower.out.extend(follower.newest.values())
+            follower.newest.clear()
 
 
 def _find(settings: Settings, home: Path, timeout_s: float | None) -> str:

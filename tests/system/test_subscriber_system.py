@@ -128,6 +128,41 @@ def test_what_a_killed_broker_did_not_deliver_is_repaired_from_the_journal_of_th
         assert subscriber.gaps == everything.gaps == []
 
 
+@pytest.mark.parametrize("topic", ["ticks", "tick.EURUSD", "tick."])
+def test_ticks_can_be_taken_as_values_many_at_a_time_also_over_a_killed_broker(house, feed, topic):
+    with house.subscriber(topic) as subscriber:
+        feed.post(100)
+        [broker] = [process for process in house.processes if process.poll() is None]
+        eventually(lambda: house.stats()["ticks"]["taken"] == 100, within_s=5)
+        broker.kill()
+        broker.wait()
+        house.start_broker()
+        eventually(lambda: feed.post(10) or house.stats()["ticks"]["taken"] >= 150, within_s=15)
+        taken = house.stats()["ticks"]["taken"]
+        prices = []
+        while len(prices) < taken:
+            found = subscriber.poll_ticks(10)
+            assert found, f"only {len(prices)} of {taken} came"
+            assert {type(tick) for tick in found} == {Tick}
+            prices += [tick.bid for tick in found]
+        assert prices == sorted(set(prices))
+        assert prices[:100] == [float(price) for price in range(1, 101)]
+        assert subscriber.gaps == []
+
+
+def test_a_tick_whose_body_lacks_a_key_costs_the_others_nothing(house, feed):
+    with house.subscriber("ticks") as subscriber:
+        feed.post(1)
+        odd = frames.pack({"symbol": "EURUSD", "bid": "high"})
+        feed.socket.send(frames.feed_frame("EURUSD", 0, 1, 1, odd))
+        feed.post(1)
+        prices = []
+        while len(prices) < 2:
+            prices += [tick.bid for tick in subscriber.poll_ticks(10)]
+        assert prices == [1.0, 2.0]
+        assert subscriber.counters()["malformed"] == 1
+
+
 def test_a_wrong_topic_mode_or_place_is_refused_at_once(house):
     where = {"settings": house.settings, "home": house.home}
     with pytest.raises(ProtocolError, match="a b"):

@@ -1,0 +1,182 @@
+"""What a subscriber makes of the frames it gets: PROTOCOL.md sections 3.5 to 3.8 and 7.3. Pure; the sockets are elsewhere.
+
+Frames and answers go in; what is to be given out lies in `out`, what is to be asked of the broker in `asks`. Ticks go through one
+`Replica` per topic. Nearly every frame is the next one of a topic that is well: that way is short, the others need not be.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from bus import frames
+from bus.errors import ProtocolError
+from bus.frames import NUL, STAMP
+from bus.messages import Publication, Stamp, Tick
+from clients.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
+from clients.replica import Ask, Chunk, Gap, Out, Replica, State
+
+HELLO, HEARTBEAT = "hulak.hello", "heartbeat"
+JOURNALLED = "tick."
+MOST_GAPS = 100  # kept, of those that could not be repaired
+
+Mode = Literal["lossless", "latest", "plain"]
+
+
+class Follower:
+    """Everything one subscriber follows.
+
+    Args:
+        mode: see `clients.subscriber.Subscriber`.
+        hold: messages held back per topic while a gap is repaired, at most.
+        with_heartbeat: the topic `heartbeat` was subscribed to, and is given out too.
+    """
+
+    def __init__(self, mode: Mode, hold: int, *, with_heartbeat: bool) -> None:
+        self.mode = mode
+        self.hold = hold
+        self.with_heartbeat = with_heartbeat
+        self.typed = False  # give out `Tick`s instead of `Event`s
+        self.out: deque[Any] = deque()
+        self.asks: list[tuple[str, Ask]] = []
+        self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
+        self.greeted = False
+        self.malformed = 0
+        self.replicas: dict[str, Replica] = {}
+        self.newest: dict[str, Event] = {}  # in the mode `latest`
+        self._keys: dict[bytes, tuple[str, Replica]] = {}  # topic and NUL -> the same replicas
+        self._joined = False  # a snapshot came: a topic that was not in it begins with 1
+
+    def take(self, frame: bytes) -> None:
+        """Take in one published frame; one that is malformed is counted."""
+        cut = frame.find(NUL) + 1
+        known = self._keys.get(frame[:cut])
+        if known is not None and len(frame) > cut + STAMP.size:
+            topic, replica = known
+            epoch, number, time_ns = STAMP.unpack_from(frame, cut)
+            if number == replica.expected and epoch == replica.epoch and replica.state is State.LIVE and topic != TICKS:
+                replica.expected = number + 1
+                replica.highest = number
+                body = frame[cut + STAMP.size :]
+                self.out.append(self._tick(body) if self.typed else Event(topic, Stamp(epoch, number, time_ns), body))
+                return
+        try:
+            self._take(frames.decode_publication(frame))
+        except ProtocolError:
+            self.malformed += 1
+
+    def _take(self, message: Publication) -> None:
+        topic, stamp = message.topic, message.stamp
+        if topic == TICKS:
+            rows = self._ticks(message.body) if self.typed else rows_of(message)
+            self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns))
+        elif topic == HELLO:
+            self.greeted = True
+        elif topic == HEARTBEAT and self.mode == "lossless":
+            self._hear(message)
+        elif is_snapshot(message):
+            self._joined = True
+            for event in snapshot_events(message):
+                self._follow(event.topic, Chunk(event.stamp.epoch, event.stamp.sequence, [event]))
+        else:
+            self._follow(topic, Chunk(stamp.epoch, stamp.sequence, [Event(topic, stamp, message.body)]))
+
+    def _follow(self, topic: str, chunk: Chunk) -> None:
+        if self.mode == "latest":
+            for event in self._events(topic, chunk):
+                self.newest[event.unpacked["symbol"] if topic == TICKS else topic] = event
+        elif self.mode == "plain" or not (topic == TICKS or topic.startswith(JOURNALLED)):
+            self._give(topic, chunk)
+        else:
+            self._done(topic, self._replica(topic, chunk.first).live(chunk))
+
+    def _replica(self, topic: str, first: int) -> Replica:
+        replica = self.replicas.get(topic)
+        if replica is None:
+            begun_late = self._joined and first > 1 and self.greeted
+            replica = self.replicas[topic] = Replica(self.hold, 1 if begun_late else 0)
+            self._keys[topic.encode() + NUL] = (topic, replica)
+        return replica
+
+    def _hear(self, message: Publication) -> None:
+        told: Any = frames.unpack(message.body)
+        if not isinstance(told, dict) or not isinstance(told.get("topics"), dict):
+            raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
+        epoch = message.stamp.epoch
+        for topic, last in told["topics"].items():
+            if topic in self.replicas:
+                self._done(topic, self.replicas[topic].heard(epoch, last))
+        if TICKS in self.replicas:
+            self._done(TICKS, self.replicas[TICKS].heard(epoch, told["ticks"]))
+        if self.with_heartbeat:
+            self.out.append(Event(HEARTBEAT, message.stamp, message.body))
+
+    # What was asked for
+
+    def replayed(self, topic: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Take in part of a replay: rows of [number in the one order, frame]."""
+        chunks = []
+        for number, frame in rows:
+            message = frames.decode_publication(frame)
+            stamp = message.stamp
+            if topic == TICKS:
+                item = self._tick(message.body) if self.typed else frames.unpack(message.body)
+                chunks.append(Chunk(stamp.epoch, number, [item], stamp.time_ns))
+            else:
+                chunks.append(Chunk(stamp.epoch, stamp.sequence, [Event(message.topic, stamp, message.body)]))
+        self._done(topic, self.replicas[topic].replayed(chunks))
+
+    def replay_ended(self, topic: str, further: int | None) -> None:
+        """The replay of a topic ended; the broker wants to be asked again from `further`, or had no more."""
+        self._done(topic, self.replicas[topic].replay_ended(further))
+
+    def too_old(self, topic: str, oldest: int) -> None:
+        """The broker has nothing of the topic before `oldest`."""
+        self._done(topic, self.replicas[topic].too_old(oldest))
+
+    def _done(self, topic: str, out: list[Out]) -> None:
+        for one in out:
+            if isinstance(one, Chunk):
+                self._give(topic, one)
+            elif isinstance(one, Ask):
+                self.asks.append((topic, one))
+            else:
+                self.gaps.append((topic, one))
+
+    # What goes out
+
+    def _give(self, topic: str, chunk: Chunk) -> None:
+        if not self.typed:
+            self.out.extend(self._events(topic, chunk))
+        elif topic == TICKS:
+            self.out.extend(chunk.items)
+        elif topic.startswith(JOURNALLED):
+            self.out.extend(self._tick(event.packed) if event.packed else _convert(event.unpacked) for event in chunk.items)
+
+    def _events(self, topic: str, chunk: Chunk) -> Iterator[Event]:
+        if topic != TICKS:
+            return iter(chunk.items)
+        stamps = (Stamp(chunk.epoch, number, chunk.time_ns) for number in range(chunk.first, chunk.behind))
+        return (Event(TICKS, stamp, None, body) for stamp, body in zip(stamps, chunk.items, strict=True))
+
+    def _tick(self, body: bytes) -> Tick | None:
+        """Read one tick; what is none is counted, and leaves its number's place."""
+        try:
+            return frames.decode_tick(body)
+        except ProtocolError:
+            self.malformed += 1
+            return None
+
+    def _ticks(self, body: bytes) -> list[Tick | None]:
+        try:
+            return list(frames.decode_ticks(body))
+        except ProtocolError:  # one that is none must not cost the others anything
+            return [self._tick(frames.pack(row)) for row in frames.unpack(body)]
+
+
+def _convert(body: Any) -> Tick | None:
+    try:
+        return msgspec.convert(body, Tick)
+    except msgspec.ValidationError:
+        return None

@@ -191,7 +191,7 @@ class TickDesk:
             "lost": journal.lost,
             "syncs": journal.syncs,
             "replays": len(self.replays),
-            "replayed": self.replays.served,
+            "replays_served": self.replays.served,
         }
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ Frames and answers go in; what is to be given out lies in `out`, what is to be a
 `Replica` per topic. Nearly every frame is the next one of a topic that is well: that way is short, the others need not be.
 """
 
+import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from bus.messages import Publication, Stamp, Tick
 from clients.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
 from clients.replica import Ask, Chunk, Gap, Out, Replica, State
 
+STAMP_BYTES = STAMP.size
 HELLO, HEARTBEAT = "hulak.hello", "heartbeat"
 JOURNALLED = "tick."
 MOST_GAPS = 100  # kept, of those that could not be repaired
@@ -38,33 +40,38 @@ class Follower:
         self.hold = hold
         self.with_heartbeat = with_heartbeat
         self.typed = False  # give out `Tick`s instead of `Event`s
-        self.out: deque[Any] = deque()
+        self.out: deque[Event] = deque()
+        self.ticks: list[Tick] = []  # if typed
         self.asks: list[tuple[str, Ask]] = []
         self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
         self.greeted = False
         self.malformed = 0
         self.replicas: dict[str, Replica] = {}
         self.newest: dict[str, Event] = {}  # in the mode `latest`
-        self._keys: dict[bytes, tuple[str, Replica]] = {}  # topic and NUL -> the same replicas
+        self._keys: dict[bytes, Replica] = {}  # topic and NUL -> the same replicas
         self._joined = False  # a snapshot came: a topic that was not in it begins with 1
 
-    def take(self, frame: bytes) -> None:
-        """Take in one published frame; one that is malformed is counted."""
-        cut = frame.find(NUL) + 1
-        known = self._keys.get(frame[:cut])
-        if known is not None and len(frame) > cut + STAMP.size:
-            topic, replica = known
-            epoch, number, time_ns = STAMP.unpack_from(frame, cut)
-            if number == replica.expected and epoch == replica.epoch and replica.state is State.LIVE and topic != TICKS:
-                replica.expected = number + 1
-                replica.highest = number
-                body = frame[cut + STAMP.size :]
-                self.out.append(self._tick(body) if self.typed else Event(topic, Stamp(epoch, number, time_ns), body))
-                return
-        try:
-            self._take(frames.decode_publication(frame))
-        except ProtocolError:
-            self.malformed += 1
+    def take(self, found: Iterable[bytes]) -> None:
+        """Take in published frames, in order; those that are malformed are counted."""
+        replicas, unpack, decode, live = self._keys, STAMP.unpack_from, frames.decode_tick, State.LIVE
+        typed, add = self.typed, self.ticks.append
+        for frame in found:
+            cut = frame.find(NUL) + 1
+            replica = replicas.get(frame[:cut])
+            try:
+                if replica is not None:
+                    epoch, number, time_ns = unpack(frame, cut)
+                    if number == replica.expected and epoch == replica.epoch and replica.state is live:
+                        replica.expected = number + 1
+                        if typed:
+                            add(decode(frame[cut + STAMP_BYTES :]))
+                        else:
+                            stamp, body = Stamp(epoch, number, time_ns), frame[cut + STAMP_BYTES :]
+                            self.out.append(Event(frame[: cut - 1].decode(), stamp, body))
+                        continue
+                self._take(frames.decode_publication(frame))
+            except (ProtocolError, struct.error):
+                self.malformed += 1
 
     def _take(self, message: Publication) -> None:
         topic, stamp = message.topic, message.stamp
@@ -96,7 +103,8 @@ class Follower:
         if replica is None:
             begun_late = self._joined and first > 1 and self.greeted
             replica = self.replicas[topic] = Replica(self.hold, 1 if begun_late else 0)
-            self._keys[topic.encode() + NUL] = (topic, replica)
+            if topic != TICKS:  # whose messages have many numbers each
+                self._keys[topic.encode() + NUL] = replica
         return replica
 
     def _hear(self, message: Publication) -> None:
@@ -150,9 +158,11 @@ class Follower:
         if not self.typed:
             self.out.extend(self._events(topic, chunk))
         elif topic == TICKS:
-            self.out.extend(chunk.items)
+            whole = self.malformed == 0  # else places may be empty
+            self.ticks.extend(chunk.items if whole else [tick for tick in chunk.items if tick is not None])
         elif topic.startswith(JOURNALLED):
-            self.out.extend(self._tick(event.packed) if event.packed else _convert(event.unpacked) for event in chunk.items)
+            found = [self._tick(one.packed) if one.packed else self._convert(one.unpacked) for one in chunk.items]
+            self.ticks.extend(tick for tick in found if tick is not None)
 
     def _events(self, topic: str, chunk: Chunk) -> Iterator[Event]:
         if topic != TICKS:
@@ -168,15 +178,15 @@ class Follower:
             self.malformed += 1
             return None
 
-    def _ticks(self, body: bytes) -> list[Tick | None]:
+    def _ticks(self, body: bytes) -> Sequence[Tick | None]:
         try:
-            return list(frames.decode_ticks(body))
+            return frames.decode_ticks(body)
         except ProtocolError:  # one that is none must not cost the others anything
-            return [self._tick(frames.pack(row)) for row in frames.unpack(body)]
+            return [self._convert(row) for row in frames.unpack(body)]
 
-
-def _convert(body: Any) -> Tick | None:
-    try:
-        return msgspec.convert(body, Tick)
-    except msgspec.ValidationError:
-        return None
+    def _convert(self, body: Any) -> Tick | None:
+        try:
+            return msgspec.convert(body, Tick)
+        except msgspec.ValidationError:
+            self.malformed += 1
+            return None

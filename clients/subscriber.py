@@ -148,11 +148,10 @@ class Subscriber:
         Args:
             timeout_s: seconds to wait for the first one; 0 looks only, None waits for ever.
         """
-        self._follower.typed = True
-        if not self._fill(timeout_s):
-            return []
-        found = [tick for tick in self._out if tick is not None]
-        self._out.clear()
+        follower = self._follower
+        follower.typed = True
+        self._fill(timeout_s)
+        found, follower.ticks = follower.ticks, []
         return found
 
     def ticks(self) -> Iterator[Tick]:
@@ -162,31 +161,31 @@ class Subscriber:
 
     def _fill(self, timeout_s: float | None) -> bool:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while not self._out:
+        follower = self._follower
+        self._receive()
+        while not (follower.out or follower.ticks):
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
             self._wait(deadline)
             self._receive()
-            if not self._out and deadline is not None and time.monotonic() >= deadline:
-                return False
         return True
+
+    def sockets(self) -> "list[zmq.Socket[bytes]]":
+        """List the sockets to poll for input, for whoever waits on several subscribers at once and then looks with 0 s."""
+        return [self._socket, *([self._repairs.socket] if self._repairs.socket is not None else [])]
 
     def _wait(self, deadline: float | None) -> None:
         due = self._repairs.next_due()
         until = deadline if due is None else due if deadline is None else min(deadline, due)
         left_ms = None if until is None else max(0, int((until - time.monotonic()) * 1000) + 1)
-        if deadline is not None and time.monotonic() >= deadline:
-            left_ms = 0
-        if self._repairs.socket is None:
-            self._socket.poll(left_ms)
-            return
         poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._repairs.socket, zmq.POLLIN)
+        for socket in self.sockets():
+            poller.register(socket, zmq.POLLIN)
         poller.poll(left_ms)
 
     async def _readable(self) -> None:
         """Sleep until a socket may have something; `poll(0)` has just found that none has, which arms its descriptor."""
-        loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        sockets_here = [self._socket, *([self._repairs.socket] if self._repairs.socket is not None else [])]
+        loop, woken, sockets_here = asyncio.get_running_loop(), asyncio.Event(), self.sockets()
         descriptors = [int(socket.getsockopt(zmq.FD)) for socket in sockets_here]
         for descriptor in descriptors:
             loop.add_reader(descriptor, woken.set)
@@ -205,10 +204,11 @@ class Subscriber:
     def _receive(self) -> None:
         """Take in what is there, bounded; ask for what is missing."""
         receive, socket, follower = sockets.receive_frame, self._socket, self._follower
-        take = follower.take
+        found: list[bytes] = []
         with contextlib.suppress(zmq.Again):
-            for _ in range(TURN):
-                take(receive(socket, sockets.NOBLOCK))
+            while len(found) < TURN:
+                found.append(receive(socket, sockets.NOBLOCK))
+        follower.take(found)
         for answer in self._repairs.answers():
             match answer:
                 case Rows(topic, rows):

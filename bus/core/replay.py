@@ -69,7 +69,7 @@ def read_wanted(args: Mapping[str, Any]) -> Wanted:
     plain = b"" if name == ALL else name.removesuffix(b"*")
     if plain:
         check_topic(plain.removesuffix(b"."))
-    first = _bound(args, "from", 1)
+    first = max(1, _bound(args, "from", 1))
     last = _bound(args, "to", FOR_EVER)
     if last < first:
         raise ProtocolError("BAD_ARGUMENT", f"argument to is {last}, must not be below from, which is {first}")
@@ -169,6 +169,9 @@ class Replay:
             return
         if place > wanted.last or time_ns > wanted.until_ns:
             self.ended = True
+            if place <= wanted.last:  # what comes later is not missing
+                self._miss(place)
+                self.expected = 0
             return
         if self.sent_bytes >= REPLY_BYTES:
             self.next = place

@@ -13,6 +13,7 @@ from bus.frames import NUL, STAMP, array_header, check_topic, pack
 TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3.5)
 HEARTBEAT = b"heartbeat" + NUL
 NAMED_FOR = 8  # heartbeats: 2 s
+IN_TURN = 256  # topics: up to so many are all named in each heartbeat
 MARKS = 64  # kept for each topic
 MARK_MASK = 63  # a mark every 64 messages of a topic: a replay of the last 4,096 begins near its first
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
@@ -120,16 +121,19 @@ class Topics:
     def heartbeat(self, time_ns: int) -> bytes | None:
         """Tell the last numbers, so that a lost last message is noticed too; None if nobody wants it (section 3.8).
 
-        A topic is named in the `NAMED_FOR` heartbeats after a change, so that it takes as many lost ones to miss it.
+        A topic is named in the `NAMED_FOR` heartbeats after a change, so that it takes as many lost ones to miss it; and every
+        topic now and then, `IN_TURN` of them in each heartbeat, for who was away for longer.
         """
         if not self.wants(HEARTBEAT):
             return None
         self.beats += 1
+        turns = max(1, -(-len(self.logs) // IN_TURN))
         named = {}
-        for key, log in self.logs.items():
+        for at, (key, log) in enumerate(self.logs.items()):
             if log.sequence != log.seen:
                 log.seen, log.beat = log.sequence, self.beats
-            if self.beats - log.beat < NAMED_FOR and log.sequence and key != HEARTBEAT:
+            due = self.beats - log.beat < NAMED_FOR or at % turns == self.beats % turns
+            if due and log.sequence and key != HEARTBEAT:
                 named[key[:-1].decode()] = log.sequence
         return self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
 

@@ -1,0 +1,1 @@
+"""Hulak and its peers, side by side in one run: see README.md."""

@@ -1,0 +1,142 @@
+"""`python -m benchmarks ticks|latency|memory|selfcheck|list`: see README.md."""
+
+import json
+import platform
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks import reports, workloads
+from benchmarks.cell import available
+from benchmarks.system import BenchmarkError
+from benchmarks.systems import NATIVE, SYSTEMS, THIN
+from benchmarks.workloads import Shape
+
+Decorated = Callable[..., Any]
+
+
+def shaped(subscribers: int) -> Callable[[Decorated], Decorated]:
+    """Add the options that all measurements share; the command gets a `Shape` and where to write JSON."""
+
+    def add(command: Decorated) -> Decorated:
+        def run(
+            subscribers: int, processes: int, folder: Path | None, quiet_within_s: float, out: Path | None, **given: Any
+        ) -> None:
+            command(Shape(subscribers, processes, folder, quiet_within_s, _tell), out, **given)
+
+        run.__doc__ = command.__doc__
+        run.__name__ = command.__name__
+        run.__dict__.update(command.__dict__)
+        path = click.Path(path_type=Path, exists=True, file_okay=False)
+        options = [
+            click.option("--subscribers", default=subscribers, type=click.IntRange(1, 400), show_default=True),
+            click.option("--processes", default=4, type=click.IntRange(1, 64), show_default=True, help="Of the subscribers."),
+            click.option("--folder", type=path, help="Where files are made: on a real disk. Default: the temporary folder."),
+            click.option(
+                "--quiet-within",
+                "quiet_within_s",
+                default=8.0,
+                type=click.FloatRange(0, 600),
+                show_default=True,
+                help="Seconds that each cell waits at most until others leave the machine alone.",
+            ),
+            click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file."),
+        ]
+        measured: Decorated = run
+        for option in reversed(options):
+            measured = option(measured)
+        return measured
+
+    return add
+
+
+def _names(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _show(result: dict[str, Any], table: str, out: Path | None) -> None:
+    for name, why in result.get("skipped", {}).items():
+        table += f"\n\n{name}: skipped: {why}"
+    click.echo(table)
+    if out is not None:
+        machine = {"python": platform.python_version(), "system": platform.platform()}
+        out.write_text(json.dumps({"command": sys.argv[1:], "machine": machine, **result}, indent=1))
+    if result.get("failed"):
+        raise click.ClickException("; ".join(f"{name} failed: {why[:300]}" for name, why in result["failed"].items()))
+
+
+@click.group()
+def main() -> None:
+    """Measure Hulak and its peers, side by side in one run."""
+
+
+@main.command()
+@click.option("--systems", default=",".join(NATIVE + THIN), show_default=True)
+@click.option("--seconds", default=2.0, type=click.FloatRange(0.2, 600), show_default=True)
+@click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
+@shaped(20)
+def ticks(shape: Shape, out: Path | None, systems: str, seconds: float, repeats: int) -> None:
+    """Find the highest rate at which every subscriber gets every tick."""
+    result = workloads.ticks(shape, _names(systems), repeats, seconds)
+    _show(result, reports.ticks(result), out)
+
+
+@main.command()
+@click.option("--systems", default="hulak-ticks,hulak-symbols,hulak-ticks-ipc,raw", show_default=True)
+@click.option("--rate", default=1000, type=click.IntRange(1, 1_000_000), show_default=True, help="Ticks/s.")
+@click.option("--seconds", default=5.0, type=click.FloatRange(0.2, 600), show_default=True)
+@click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
+@shaped(24)
+def latency(shape: Shape, out: Path | None, systems: str, rate: int, seconds: float, repeats: int) -> None:
+    """Find how long ticks take from the call that posts them to the decoded tick, at a rate."""
+    result = workloads.latency(shape, _names(systems), repeats, seconds, rate)
+    _show(result, reports.latency(result), out)
+
+
+@main.command()
+@click.option("--system", default="hulak-ticks", show_default=True)
+@click.option("--rate", default=1000, type=click.IntRange(1, 1_000_000), show_default=True, help="Ticks/s.")
+@click.option("--minutes", default=10.0, type=click.FloatRange(0.01, 1440), show_default=True)
+@click.option("--warm-up", "warm_up_s", default=120.0, type=click.FloatRange(0), show_default=True, help="Seconds not counted.")
+@shaped(24)
+def memory(shape: Shape, out: Path | None, system: str, rate: int, minutes: float, warm_up_s: float) -> None:
+    """Find how much each process grows at a rate."""
+    if warm_up_s >= minutes * 60:
+        raise click.UsageError(f"--warm-up is {warm_up_s:g} s, must be below --minutes, {minutes * 60:g} s")
+    result = workloads.memory(shape, system, minutes, rate, warm_up_s)
+    _show(result, reports.memory(result), out)
+
+
+@main.command()
+@click.option("--seconds", default=1.0, type=click.FloatRange(0.2, 600), show_default=True)
+@shaped(4)
+def selfcheck(shape: Shape, out: Path | None, seconds: float) -> None:
+    """Check that the losses of a broker that drops ticks are found exactly."""
+    found = workloads.selfcheck(shape, seconds)
+    _show(found, f"{found['dropped']:,} ticks dropped, {found['lost']:,} noticed", out)
+    if found["lost"] != found["dropped"] or not found["dropped"]:
+        raise click.ClickException("the losses were not found exactly")
+
+
+@main.command("list")
+def list_systems() -> None:
+    """Name every system, and why one cannot run here."""
+    for name, why in available(list(SYSTEMS)):
+        click.echo(name if why is None else f"{name}: not here: {why}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every `finally`, so that no process is left behind
+    try:
+        main(prog_name="python -m benchmarks")
+    except BenchmarkError as error:
+        click.echo(f"benchmarks: {error}", err=True)
+        sys.exit(1)

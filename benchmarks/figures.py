@@ -1,0 +1,88 @@
+"""Medians, percentiles, ratios, Markdown. Pure."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+MOST_FOREIGN, MOST_STEAL_PCT = 0.17, 12.0  # cores that others took, share of the machine: above, a phase is noisy
+WINDOWS_S = 0.1
+Row = Mapping[str, Any]
+
+
+def noisy(row: Row) -> bool:
+    """Tell whether others had so much of the machine that the figures say little."""
+    return bool(row["foreign"] > MOST_FOREIGN or row["steal_pct"] > MOST_STEAL_PCT)
+
+
+def quiet(rows: Iterable[Row]) -> list[Row]:
+    """Keep the rows that are not noisy; all of them where none is quiet."""
+    found = list(rows)
+    return [row for row in found if not noisy(row)] or found
+
+
+def medians(rows: Sequence[Row]) -> dict[str, float]:
+    """Take the median of each number over repeats; `lost` is the sum, `quiet` says how many repeats were quiet."""
+    used = quiet(rows)
+    names = [name for name, value in used[0].items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    found = {name: statistics.median([row[name] for row in used if name in row]) for name in names}
+    return {**found, "lost": sum(row["lost"] for row in rows), "repeats": len(rows), "quiet": sum(not noisy(row) for row in rows)}
+
+
+def percentile(ordered: Sequence[int], share: float) -> float:
+    """Return the value below which `share` (0 to 1) of the sorted values lie; nan if there is none."""
+    return float(ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else float("nan")
+
+
+def latency_us(series: Sequence[Sequence[int]], rate: int) -> dict[str, float]:
+    """Sum up latencies.
+
+    Args:
+        series: of each consumer, ns, in the order of the ticks, one value for each, -1 for one that did not come.
+        rate: ticks/s.
+    Returns:
+        p50, p99, p999, max; window_p99 is the median over windows of 0.1 s of each window's p99: what remains when the moments
+        in which the host stopped the machine are left out. All in microseconds. missing counts ticks.
+    """
+    every = sorted(value for one in series for value in one if value >= 0)
+    width, shortest = max(20, int(rate * WINDOWS_S)), min(map(len, series), default=0)
+    cut = [[one[at : at + width] for one in series] for at in range(0, shortest - width + 1, width)]
+    windows = [sorted(value for one in window for value in one if value >= 0) for window in cut]
+    tails = [percentile(window, 0.99) for window in windows if window]
+    return {
+        "p50": percentile(every, 0.5) / 1e3,
+        "p99": percentile(every, 0.99) / 1e3,
+        "p999": percentile(every, 0.999) / 1e3,
+        "max": every[-1] / 1e3 if every else float("nan"),
+        "window_p99": statistics.median(tails) / 1e3 if tails else float("nan"),
+        "missing": sum(value < 0 for one in series for value in one),
+    }
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Fit a line through (x, y) points by least squares and return how much y grows for 1 of x; 0 for fewer than 2 points."""
+    return statistics.linear_regression(*zip(*points, strict=True)).slope if len({x for x, _ in points}) > 1 else 0.0
+
+
+def ratios(figures: Mapping[str, float], to: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Divide each system's figure by that of each of the systems `to` that was measured."""
+    return {name: {base: value / figures[base] for base in to if figures.get(base)} for name, value in figures.items()}
+
+
+def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
+    """Write a table.
+
+    Args:
+        rows: what is missing in one is written as -.
+        columns: name in the row -> heading.
+    """
+    lines = ["| " + " | ".join(columns.values()) + " |", "|" + "|".join(["---", *["---:"] * (len(columns) - 1)]) + "|"]
+    lines += ["| " + " | ".join(_text(row.get(name)) for name in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,13 @@
+#!/bin/sh
+# The peers' servers on Debian and its relatives, for `python -m benchmarks`; needs root. Their Python clients come with
+# `pip install 'hulak[bench]'`. The packages' own services are neither started nor enabled: the benchmarks start servers of
+# their own on free ports and end them.
+set -eu
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+apt-get update
+DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends redis-server nats-server

@@ -1,0 +1,45 @@
+"""Every system there is, by the name it has on the command line."""
+
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.system import Place, System
+from benchmarks.systems.hulak import Hulak
+from benchmarks.systems.nats import Nats
+from benchmarks.systems.redis import Redis
+from benchmarks.systems.zeromq import Dropping, Plain
+
+SYSTEMS: dict[str, Callable[[Place], System]] = {
+    # Hulak: its topic `ticks`, symbol by symbol, and with the package's own Subscriber
+    "hulak-ticks": Hulak,
+    "hulak-ticks-ipc": partial(Hulak, ipc=True),
+    "hulak-ticks-shared": partial(Hulak, shared=True),
+    "hulak-ticks-shared-ipc": partial(Hulak, shared=True, ipc=True),
+    "hulak-ticks-unnumbered": partial(Hulak, numbered=False),
+    "hulak-symbols": partial(Hulak, take="symbols"),
+    "hulak-symbols-ipc": partial(Hulak, take="symbols", ipc=True),
+    "hulak-ticks-msgpack": partial(Hulak, by="msgpack"),
+    "hulak-symbols-msgpack": partial(Hulak, by="msgpack", take="symbols"),
+    "hulak-ticks-msgspec": partial(Hulak, by="msgspec"),
+    "hulak-symbols-msgspec": partial(Hulak, by="msgspec", take="symbols"),
+    # No broker: PUB to SUB
+    "raw": Plain,
+    "raw-1f": partial(Plain, frames=1),
+    "raw-ipc": partial(Plain, ipc=True),
+    # Peers with their Python clients
+    "nats": Nats,
+    "redis": Redis,
+    "zproxy": partial(Plain, proxy=True),
+    "zproxy-1f": partial(Plain, proxy=True, frames=1),
+    # Brokers alone: plain sockets at both ends
+    "hulak-thin": partial(Hulak, by="thin"),
+    "hulak-thin-ipc": partial(Hulak, by="thin", ipc=True),
+    "redis-thin": partial(Redis, is_thin=True),
+    "nats-thin": partial(Nats, is_thin=True),
+    "zproxy-1f-thin": partial(Plain, proxy=True, frames=1, is_thin=True),
+    "raw-thin": partial(Plain, is_thin=True),
+    # Negative control
+    "dropping": Dropping,
+}
+NATIVE = ("hulak-ticks", "hulak-ticks-shared", "hulak-symbols", "raw", "zproxy", "nats", "redis")
+THIN = ("hulak-thin", "redis-thin", "nats-thin", "zproxy-1f-thin", "raw-thin")

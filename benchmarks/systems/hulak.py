@@ -1,0 +1,284 @@
+"""Hulak itself: the real broker process, a real feed, and its consumers. PROTOCOL.md section 3."""
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import time
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import structlog
+import zmq
+from zmq.backend import Socket as Backend
+
+from benchmarks import machine, thin, tick
+from benchmarks.board import STOP, Board
+from benchmarks.machine import HOST
+from benchmarks.recorder import Recorder
+from benchmarks.system import SETTLES_S, BenchmarkError, Place, Publisher, System, ThinPublisher
+from benchmarks.systems.zeromq import NOBLOCK, Read, connect, consume_sockets
+from bus import config
+from bus.errors import BusError
+from bus.frames import NUL, STAMP, feed_frame
+from clients.client import BusClient
+from clients.post import ASK_S, Post
+from clients.subscriber import Subscriber
+
+NAMES = ("collector", "publisher", "frontend", "backend")
+TICKS, HELLO = b"ticks" + NUL, b"hulak.hello" + NUL
+BEHIND_TICKS = len(TICKS) + STAMP.size
+BEHIND_SYMBOL = tick.TOPIC_BYTES + 1 + STAMP.size
+WAIT_MS = 50  # between two looks at the board, where nothing comes
+INSTANCE = 7  # of the thin feed; every cell has a broker of its own
+
+
+class FeedPublisher:
+    """The real feed's connection, numbered: kept until confirmed, asked for several times a second."""
+
+    def __init__(self, settings: config.Settings, home: Path) -> None:
+        quiet = structlog.make_filtering_bound_logger(50)
+        self.post = Post(settings, home, "benchmark", structlog.wrap_logger(None, wrapper_class=quiet))
+        self.post_one = self.post.post
+        asyncio.run(asyncio.wait_for(self.post.connect(), SETTLES_S))
+        self.kept = time.monotonic()
+
+    def send(self, number: int) -> None:
+        """Post a tick, as a feed does that received it just now."""
+        self.post_one(tick.make(number), time.time_ns())
+
+    def flush(self) -> None:
+        """Hand over what waits; ask for confirmation when it is time."""
+        self.post.push()
+        if time.monotonic() - self.kept >= ASK_S:
+            self.kept = time.monotonic()
+            self.post.keep()
+
+    def close(self) -> None:
+        """Wait for the last confirmation, as long as it may take a moment, and end."""
+        deadline = time.monotonic() + 2.0
+        while len(self.post.link.outbox) and time.monotonic() < deadline:
+            self.post.keep()
+            time.sleep(0.02)
+        self.post.close()
+
+
+class UnnumberedPublisher:
+    """A PUB socket and nothing else: the smallest feed there is."""
+
+    def __init__(self, endpoint: str) -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = context.socket(zmq.PUB)
+        self.socket.sndhwm = 200_000
+        self.socket.linger = 500
+        self.socket.connect(endpoint)
+
+    def send(self, number: int) -> None:
+        """Send a tick at once."""
+        frame = feed_frame(tick.SYMBOLS[number % tick.KINDS], 0, 0, time.time_ns(), tick.encode(number))
+        Backend.send(self.socket, frame)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """End."""
+        self.socket.close()
+
+
+class Hulak(System):
+    """The broker with its shipped settings, on free ports, its home in the cell's folder.
+
+    Args:
+        place: of the cell.
+        take: what consumers take: `ticks`, or `symbols`, one subscription for each.
+        by: with what: `client`, the package's `Subscriber`; `msgpack`, a bare SUB socket and msgpack as PROTOCOL.md has it;
+            `msgspec`, the same with that decoder; `thin`.
+        shared: consumers of one process share one subscription.
+        ipc: over files instead of TCP.
+        numbered: the real feed; False: an unnumbered one.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        take: str = "ticks",
+        by: str = "client",
+        shared: bool = False,
+        ipc: bool = False,
+        numbered: bool = True,
+    ) -> None:
+        super().__init__(place)
+        self.take, self.by, self.shared, self.ipc, self.numbered = take, by, shared, ipc, numbered
+        self.home = Path(place.folder)
+        # Whoever looks for the broker's files elsewhere finds none, and takes TCP.
+        self.seen_from = self.home if ipc else self.home / "elsewhere"
+        self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, place.ports, strict=True)}
+
+    def missing(self) -> str | None:
+        """Say what is not installed."""
+        if self.by == "msgspec" and importlib.util.find_spec("msgspec") is None:
+            return "msgspec is not installed (pip install 'hulak[bench]')"
+        return None
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers."""
+        lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
+        log = self.home / "broker0.log"
+        process = machine.start(machine.python("bus"), log, {"HULAK_HOME": str(self.home)})
+        self.processes.append(process)
+        with contextlib.suppress(BusError), BusClient(self.settings(), self.seen_from) as client:
+            client.call("hulak.ping", timeout_s=SETTLES_S)
+            return
+        raise BenchmarkError(f"the broker did not start: {log.read_text()[-500:]}")
+
+    def settings(self) -> config.Settings:
+        """Read what the broker reads."""
+        return config.load(self.home, self.home / "hulak.toml")
+
+    def endpoint(self, name: str) -> str:
+        """Name the address of one of the broker's sockets."""
+        return f"ipc://{self.home}/run/{name}.ipc" if self.ipc else self.addresses[name]
+
+    def publisher(self) -> Publisher:
+        """Connect a feed."""
+        if self.by == "thin":
+            return self._thin_publisher()
+        if self.numbered:
+            return FeedPublisher(self.settings(), self.seen_from)
+        return UnnumberedPublisher(self.endpoint("collector"))
+
+    def _thin_publisher(self) -> Publisher:
+        """Number the ticks, as a feed in C would; nothing is kept, since the window is smaller than every queue."""
+        with BusClient(self.settings(), self.seen_from) as client:
+            client.call("hulak.feed", args={"instance": INSTANCE, "oldest": 1}, timeout_s=SETTLES_S)
+        stamp = STAMP.pack
+
+        def frame(number: int, topic: bytes, body: bytes) -> bytes:
+            return thin.frame(topic + NUL + stamp(INSTANCE, number, time.time_ns()) + body)
+
+        return ThinPublisher(thin.connect_zmtp(self.endpoint("collector"), b"PUB"), frame)
+
+    def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
+        """Be subscribers of the kind asked for."""
+        if self.by == "thin":
+            self._consume_thin(recorders, board)
+        elif self.by == "client":
+            self._consume_client(recorders, board)
+        else:
+            self._consume_pyzmq(recorders, board)
+
+    def _consume_pyzmq(self, recorders: Sequence[Recorder], board: Board) -> None:
+        topics = [TICKS] if self.take == "ticks" else [topic + NUL for topic in tick.TOPICS]
+        where = self.endpoint("publisher")
+        plain = _read_ticks if self.take == "ticks" else _read_symbols
+        read: Read = _msgspec_reader() if self.by == "msgspec" else plain
+        seen = [_Several(recorders)] if self.shared else recorders
+        sockets = [connect(where, [*topics, HELLO]) for _ in seen]
+        consume_sockets(sockets, seen, board, read, subscribed=False)
+
+    def _consume_client(self, recorders: Sequence[Recorder], board: Board) -> None:
+        prefixes = ["ticks"] if self.take == "ticks" else [topic.decode() for topic in tick.TOPICS]
+        seen: Sequence[Any] = [_Several(recorders)] if self.shared else recorders
+        where: dict[str, Any] = {"settings": self.settings(), "home": self.seen_from, "timeout_s": SETTLES_S}
+        subscribers = [Subscriber(*prefixes, **where) for _ in seen]
+        for subscriber, recorder in zip(subscribers, seen, strict=True):
+            subscriber.wait_until_subscribed(SETTLES_S)
+            recorder.ready()
+        poller = zmq.Poller()
+        whose = {one.sockets()[0]: (one, recorder) for one, recorder in zip(subscribers, seen, strict=True)}
+        for socket in whose:
+            poller.register(socket, zmq.POLLIN)
+        while not board.slots[STOP]:
+            for socket, _ in poller.poll(WAIT_MS):
+                subscriber, recorder = whose[socket]
+                found = subscriber.poll_ticks(0)
+                if found:
+                    recorder.records(found)
+                    recorder.progress()
+
+    def _consume_thin(self, recorders: Sequence[Recorder], board: Board) -> None:
+        thin.consume(
+            lambda: thin.connect_zmtp(self.endpoint("publisher"), b"SUB", [TICKS]), thin.frames(_take_thin), recorders, board
+        )
+
+
+class _Several(Recorder):
+    """Consumers of one process behind one subscription and one decoding; each looks at each tick."""
+
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        self.recorders = recorders
+
+    def ready(self) -> None:
+        for recorder in self.recorders:
+            recorder.ready()
+
+    def one(self, found: Any) -> None:
+        for recorder in self.recorders:
+            recorder.one(found)
+
+    def many(self, ticks: Any) -> None:
+        for recorder in self.recorders:
+            recorder.many(ticks)
+
+    def records(self, ticks: Any) -> None:
+        for recorder in self.recorders:
+            recorder.records(ticks)
+
+    def progress(self) -> None:
+        for recorder in self.recorders:
+            recorder.progress()
+
+
+def _read_ticks(socket: Any, recorder: Recorder, most: int) -> None:
+    receive, unpack = Backend.recv, msgpack.unpackb
+    for _ in range(most):
+        frame = receive(socket, NOBLOCK)
+        if frame.startswith(TICKS):
+            recorder.many(unpack(memoryview(frame)[BEHIND_TICKS:]))
+        elif frame.startswith(HELLO):
+            recorder.ready()
+
+
+def _read_symbols(socket: Any, recorder: Recorder, most: int) -> None:
+    receive, one, unpack = Backend.recv, recorder.one, msgpack.unpackb
+    for _ in range(most):
+        frame = receive(socket, NOBLOCK)
+        if frame.startswith(b"tick."):
+            one(unpack(frame[BEHIND_SYMBOL:]))
+        elif frame.startswith(HELLO):
+            recorder.ready()
+
+
+def _msgspec_reader() -> Read:
+    msgspec: Any = importlib.import_module("msgspec")
+    fields = [("symbol", str), ("bid", float), ("ask", float), ("timestamp", int), ("source", str)]
+    record: Any = msgspec.defstruct("Tick", fields, gc=False)
+    each = msgspec.msgpack.Decoder(record).decode
+    several = msgspec.msgpack.Decoder(types.GenericAlias(list, record)).decode
+
+    def read(socket: Any, recorder: Recorder, most: int) -> None:
+        receive = Backend.recv
+        for _ in range(most):
+            frame = receive(socket, NOBLOCK)
+            if frame.startswith(TICKS):
+                recorder.records(several(memoryview(frame)[BEHIND_TICKS:]))
+            elif frame.startswith(b"tick."):
+                recorder.records([each(frame[BEHIND_SYMBOL:])])
+            elif frame.startswith(HELLO):
+                recorder.ready()
+
+    return read
+
+
+def _take_thin(recorder: Recorder, body: memoryview) -> None:
+    header = 1 if body[BEHIND_TICKS] & 0xF0 == 0x90 else 3
+    at = BEHIND_TICKS + header
+    count = (len(body) - at) // tick.SIZE
+    if count:
+        recorder.packed(body, at, count, tick.SIZE)

@@ -1,0 +1,145 @@
+"""NATS: nats-server, with nats-py on uvloop, or plain sockets."""
+
+import asyncio
+import importlib
+import importlib.util
+import shutil
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, thin, tick
+from benchmarks.board import STOP, Board
+from benchmarks.machine import HOST
+from benchmarks.recorder import Recorder
+from benchmarks.system import Place, Publisher, System, ThinPublisher
+from bus.frames import unpack
+
+HEAD = b"MSG tick."
+FIRST_ID = 10  # of a subscription; all have two digits, so that all messages have one length
+AT = len(b"MSG %b %d %d\r\n" % (tick.TOPICS[0], FIRST_ID, tick.SIZE))
+CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"lang":"python","version":"1"}\r\n'
+
+
+class NatsPublisher:
+    """nats-py; what waits is published in one turn of its loop."""
+
+    def __init__(self, port: int) -> None:
+        self.loop: Any = importlib.import_module("uvloop").new_event_loop()
+        self.client: Any = self.loop.run_until_complete(_connect(port))
+        self.topics = [topic.decode() for topic in tick.TOPICS]
+        self.waiting: list[tuple[str, bytes]] = []
+
+    def send(self, number: int) -> None:
+        """Keep a tick for the next turn."""
+        self.waiting.append((self.topics[number % tick.KINDS], tick.encode(number)))
+
+    def flush(self) -> None:
+        """Publish, and let the client write."""
+        if self.waiting:
+            self.loop.run_until_complete(self._publish())
+            self.waiting.clear()
+
+    async def _publish(self) -> None:
+        for topic, body in self.waiting:
+            await self.client.publish(topic, body)
+        await self.client._flush_pending()  # noqa: SLF001 - flush() would wait for a round trip
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """End."""
+        self.flush()
+        self.loop.run_until_complete(self.client.close())
+
+
+class Nats(System):
+    """A server of its own, its limits on slow subscribers lifted.
+
+    Args:
+        place: of the cell.
+        is_thin: publisher and consumers on plain sockets.
+    """
+
+    def __init__(self, place: Place, *, is_thin: bool = False) -> None:
+        super().__init__(place)
+        self.is_thin = is_thin
+
+    def missing(self) -> str | None:
+        """Say what is not installed."""
+        if shutil.which("nats-server") is None:
+            return "nats-server is not installed (benchmarks/install-debian.sh)"
+        if not self.is_thin and not all(map(importlib.util.find_spec, ("nats", "uvloop"))):
+            return "nats-py and uvloop are not installed (pip install 'hulak[bench]')"
+        return None
+
+    def start(self) -> None:
+        """Start the server."""
+        file = Path(self.place.folder) / "nats.conf"
+        file.write_text(f'listen: "{HOST}:{self.place.ports[0]}"\nmax_pending: 512MB\nwrite_deadline: "60s"\n')
+        self.spawn(["nats-server", "-c", str(file)])
+        machine.connect_tcp(self.place.ports[0]).close()
+
+    def publisher(self) -> Publisher:
+        """Connect."""
+        if not self.is_thin:
+            return NatsPublisher(self.place.ports[0])
+        connection = self._greeted(b"PING\r\n")
+
+        def frame(_: int, topic: bytes, body: bytes) -> bytes:
+            return b"PUB %b %d\r\n%b\r\n" % (topic, len(body), body)
+
+        return ThinPublisher(connection, frame, answered=True)
+
+    def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
+        """Take all symbols: by one subscription with nats-py, which keeps no order between several; else by one each."""
+        if not self.is_thin:
+            importlib.import_module("uvloop").run(self._consume_client(recorders, board))
+            return
+        parse = thin.fixed(HEAD, AT, AT + tick.SIZE + 2, _without_server_talk)
+        thin.consume(self._subscribed, parse, recorders, board)
+
+    def _greeted(self, more: bytes) -> socket.socket:
+        connection = machine.connect_tcp(self.place.ports[0])
+        data = b""
+        while b"\r\n" not in data:
+            data += connection.recv(65_536)
+        connection.sendall(CONNECT + more)
+        return connection
+
+    def _subscribed(self) -> socket.socket:
+        topics = [b"SUB %b %d\r\n" % (topic, FIRST_ID + at) for at, topic in enumerate(tick.TOPICS)]
+        connection, data = self._greeted(b"".join(topics) + b"PING\r\n"), b""
+        while not data.endswith(b"PONG\r\n"):
+            data += connection.recv(65_536)
+        return connection
+
+    async def _consume_client(self, recorders: Sequence[Recorder], board: Board) -> None:
+        for recorder in recorders:
+            client = await _connect(self.place.ports[0])
+            # The client's own bounds are lifted, as the others' are.
+            await client.subscribe("tick.*", cb=_record(recorder), pending_msgs_limit=10**7, pending_bytes_limit=1 << 30)
+            await client.flush()
+            recorder.ready()
+        while not board.slots[STOP]:  # noqa: ASYNC110 - as the comment says
+            await asyncio.sleep(0.02)  # the board is shared memory: nothing tells when it changes
+
+
+async def _connect(port: int) -> Any:
+    return await importlib.import_module("nats").connect(f"nats://{HOST}:{port}")
+
+
+def _record(recorder: Recorder) -> Callable[[Any], Awaitable[None]]:
+    async def record(message: Any) -> None:
+        recorder.one(unpack(message.data))
+        recorder.progress()
+
+    return record
+
+
+def _without_server_talk(data: bytes) -> bytes:
+    """Take PING and INFO, which the server says once in a while, out; a pong is not owed within a cell's time."""
+    data = data.replace(b"PING\r\n", b"").replace(b"PONG\r\n", b"")
+    at = data.find(b"INFO {")
+    return data if at < 0 else data[:at] + data[data.index(b"\r\n", at) + 2 :]

@@ -1,0 +1,68 @@
+/* The few frames of the wire that subscriber.c needs: bus/PROTOCOL.md sections 3.1, 4.1 and 7.3. */
+#ifndef HULAK_WIRE_H
+#define HULAK_WIRE_H
+#include "tiny_msgpack.h"
+#include <stdlib.h>
+#include <sys/random.h>
+#include <zmq.h>
+
+#define NOT_OURS (~0ull)
+
+/* Receives a message; nothing if none came within the socket's time limit. */
+static Bytes receive(void *socket, zmq_msg_t *message) {
+    if (zmq_msg_recv(message, socket, 0) < 0) return (Bytes){0};
+    const unsigned char *data = zmq_msg_data(message);
+    return (Bytes){data, data + zmq_msg_size(message)};
+}
+
+/* Opens a publication, `topic NUL epoch sequence time_ns body`; its body is left. Returns its sequence, or NOT_OURS. */
+static u64 open_publication(Bytes *frame, const char *topic, u64 *epoch) {
+    size_t cut = strlen(topic) + 1; /* with the NUL */
+    if ((size_t)(frame->end - frame->at) < cut + 25 || memcmp(frame->at, topic, cut)) return NOT_OURS;
+    frame->at += cut;
+    *epoch = big_endian(frame, 8);
+    u64 sequence = big_endian(frame, 8);
+    frame->at += 8;
+    return sequence;
+}
+
+/* Writing msgpack: bytes as they are, and a whole number; both return where the next goes. */
+static unsigned char *put(unsigned char *to, const void *bytes, size_t size) {
+    memcpy(to, bytes, size);
+    return to + size;
+}
+
+static unsigned char *put_number(unsigned char *to, u64 value) {
+    *to++ = 0xcf;
+    for (int shift = 56; shift >= 0; shift -= 8) *to++ = (unsigned char)(value >> shift);
+    return to;
+}
+
+/* Sends REQUEST id "hulak.replay" "" {topic, from, to} {}, under a new id. */
+static void ask_replay(void *socket, unsigned char id[16], const char *topic, u64 from, u64 to) {
+    unsigned char request[256], length = (unsigned char)strlen(topic);
+    if (getentropy(id, 16)) abort();
+    unsigned char *end = put(put(request, "Q\x95\xc4\x10", 4), id, 16);
+    end = put(put(end, "\xachulak.replay\xa0\x83\xa5topic\xd9", 22), &length, 1);
+    end = put_number(put(put(end, topic, length), "\xa4" "from", 5), from);
+    end = put(put_number(put(end, "\xa2to", 3), to), "\x80", 1);
+    zmq_send(socket, request, (size_t)(end - request), 0);
+}
+
+/* Receives what answers a request. Returns P, and its rows are left to read; R, and its map; E, and the map of its details;
+ * or 0: nothing came in time. Answers to earlier requests are passed over, and so is BUSY: to be asked again is all it wants. */
+static char receive_answer(void *socket, zmq_msg_t *message, const unsigned char id[16], Bytes *in) {
+    for (;;) {
+        *in = receive(socket, message);
+        if (in->at == in->end) return 0;
+        char kind = (char)*in->at++;
+        Value fields = next(in), answered = next(in);
+        if (fields.kind != '[' || answered.kind != 's' || answered.count != 16 || memcmp(answered.bytes.at, id, 16)) continue;
+        if (kind == 'P') next(in); /* its number */
+        if (kind != 'E') return kind;
+        Value code = next(in);
+        next(in); /* its text */
+        if (code.count != 4 || memcmp(code.bytes.at, "BUSY", 4)) return kind;
+    }
+}
+#endif

@@ -1,0 +1,79 @@
+"""A subscriber in plain Python that repairs its gaps, without this package: bus/PROTOCOL.md sections 3, 4 and 7.3.
+
+    pip install pyzmq msgpack
+    python subscriber.py tcp://127.0.0.1:5551 tcp://127.0.0.1:5552 tick.EURUSD 100 [RECEIVE_HWM]
+
+Prints `sequence bid ask` of COUNT ticks: in order, none twice, none left out. Standard error tells which gaps were repaired.
+"""
+
+import os
+import struct
+import sys
+
+import msgpack
+import zmq
+
+
+class Subscriber:
+    """One topic: `expected` comes next, 0 before the first; `left` are still to print; `lost` are missing for ever in a gap."""
+
+    def __init__(self, publisher: str, frontend: str, topic: str, count: str, receive_hwm: str = "100000") -> None:
+        self.topic, self.left, self.expected, self.epoch, self.lost = topic, int(count), 0, 0, 0
+        context = zmq.Context()
+        self.live, self.asks = context.socket(zmq.SUB), context.socket(zmq.DEALER)
+        self.live.rcvhwm = int(receive_hwm)  # messages; libzmq's own 1,000 is less than a burst
+        for name in (topic, "heartbeat"):
+            self.live.subscribe(name.encode() + b"\0")  # without the NUL, tick.EURUSDX would come too
+        self.live.connect(publisher)
+        self.asks.connect(frontend)
+
+    def run(self) -> None:
+        """Follow what is published."""
+        while self.left:
+            name, _, stamped = self.live.recv().partition(b"\0")
+            epoch, sequence, _ = struct.unpack_from(">QQQ", stamped)
+            if name == b"heartbeat":  # tells the last numbers, so that a lost last message is noticed too
+                last = msgpack.unpackb(stamped[24:])["topics"].get(self.topic, 0)
+                self.repair(last if self.expected else 0)
+            elif name == self.topic.encode() and epoch >= self.epoch:
+                if epoch > self.epoch and sequence < self.expected:
+                    print(f"epoch {epoch} uses {sequence}..{self.expected - 1} again", file=sys.stderr)
+                    self.expected = sequence
+                self.epoch, self.expected = epoch, self.expected or sequence
+                self.repair(sequence - 1)
+                self.show(sequence, stamped[24:])
+
+    def show(self, sequence: int, body: bytes) -> None:
+        """Print a tick that was not seen yet; it is the next one, or what lies before it can never be had."""
+        if self.left and sequence >= self.expected:
+            tick = msgpack.unpackb(body)
+            print(sequence, tick.get("bid"), tick.get("ask"), flush=True)
+            self.lost += sequence - self.expected
+            self.expected, self.left = sequence + 1, self.left - 1
+
+    def repair(self, last: int) -> None:
+        """Have everything up to `last` replayed; what is published meanwhile waits, and what overflows is the next gap."""
+        first, self.lost = self.expected, 0
+        while self.expected <= last and self.left:
+            upto, request, ended = min(last, self.expected + self.left - 1), os.urandom(16), False
+            args = {"topic": self.topic, "from": self.expected, "to": upto}
+            self.asks.send(b"Q" + msgpack.packb([request, "hulak.replay", "", args, {}]))
+            while not ended and self.asks.poll(1000):  # a second without an answer, or BUSY: it is asked for again
+                answer = self.asks.recv()
+                kind, (answered, *values) = answer[:1], msgpack.unpackb(answer[1:])
+                if answered != request or (kind == b"E" and values[0] == "BUSY"):
+                    continue
+                if kind == b"P":
+                    for _, frame in values[1]:
+                        _, _, row = frame.partition(b"\0")
+                        self.show(struct.unpack_from(">Q", row, 8)[0], row[24:])
+                else:  # REPLY or ERROR: before `further` there is nothing more
+                    further = (values[0]["next"] if kind == b"R" else values[2].get("oldest")) or upto + 1
+                    self.lost += max(0, min(further, upto + 1) - self.expected)
+                    self.expected, ended = max(self.expected, min(further, upto + 1)), True
+        if first < self.expected:
+            print(f"gap {first}..{self.expected - 1} repaired" + f" but for {self.lost}" * (self.lost > 0), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    Subscriber(*sys.argv[1:]).run()

@@ -1,0 +1,351 @@
+"""The subscribers of clients/examples/, in C, JavaScript and plain Python: against the golden frames and against a real broker.
+
+What a language needs is installed here, where its compiler or interpreter is there; else its tests are skipped, with the reason.
+"""
+
+import ast
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+import zmq
+from posthouse import ROOT, PostHouse
+from waiting import eventually
+
+from bus import frames
+from bus.messages import Error, Part, Reply, Tick
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # seconds; the first run installs
+EXAMPLES = ROOT / "clients" / "examples"
+GOLDEN = json.loads((ROOT / "tests" / "vectors" / "frames.json").read_text())
+FRAMES = {entry["name"]: bytes.fromhex(entry["frame"]) for entry in GOLDEN["dialogs"] + GOLDEN["publications"]}
+TOPIC = "tick.EURUSD"
+FLOOD = 20_000  # ticks: more than both queues of 1,000 and the kernel's buffers of an ipc connection hold
+INSTALLS_WITHIN_S = 100
+NPM = ("install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+NODE_PACKAGES = ("zeromq@6.8.0", "@msgpack/msgpack@3.1.3")
+
+
+# What each language needs
+
+
+def attempt(*words, cwd=None, given=None):
+    """Run a tool; return nothing if it did well, else the reason it told."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(
+            words, check=False, cwd=cwd, env=environment, input=given, capture_output=True, text=True, timeout=INSTALLS_WITHIN_S
+        )
+    except subprocess.TimeoutExpired:
+        return f"{words[0]} took longer than {INSTALLS_WITHIN_S} s"
+    said = done.stderr.strip().splitlines() or ["it told no reason"]
+    return "" if done.returncode == 0 else next((line for line in said if "error" in line.lower()), said[-1])
+
+
+def compiled_c(folder):
+    """Compile subscriber.c; install libzmq's headers first where they are missing, which pyzmq comes without."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    if attempt(compiler, "-E", "-", given="#include <zmq.h>"):
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            pytest.skip("there is no zmq.h; install libzmq3-dev")
+        install = ("apt-get", "install", "-y", "-qq", "libzmq3-dev")
+        why = attempt(*install) and (attempt("apt-get", "update", "-qq") or attempt(*install))
+        if why:
+            pytest.skip(f"libzmq3-dev could not be installed: {why}")
+    program = folder / "subscriber"
+    strict = ("-O2", "-Wall", "-Wextra", "-Werror")
+    assert attempt(compiler, *strict, "-o", str(program), str(EXAMPLES / "subscriber.c"), "-lzmq") == ""
+    return [str(program)]
+
+
+def installed_js(folder, kept):
+    """Install the npm packages once for all runs: into a folder beside, which is then renamed, so that two runs may meet."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("there is no node with npm")
+    modules = kept / "+".join(NODE_PACKAGES).replace("/", "-") / "node_modules"
+    if not modules.exists():
+        fresh = Path(tempfile.mkdtemp(dir=kept))
+        (fresh / "package.json").write_text("{}")
+        # without their scripts: zeromq comes ready made for the usual machines, and to build it takes minutes
+        why = attempt(npm, *NPM, "--ignore-scripts", *NODE_PACKAGES, cwd=fresh)
+        why = why or attempt(node, "-e", "require('zeromq'), require('@msgpack/msgpack')", cwd=fresh)
+        if not why:
+            with contextlib.suppress(OSError):  # another run was quicker
+                fresh.rename(modules.parent)
+        shutil.rmtree(fresh, ignore_errors=True)
+        if why:
+            pytest.skip(f"{' and '.join(NODE_PACKAGES)} could not be installed: {why}")
+    (folder / "node_modules").symlink_to(modules)  # node looks for packages beside the file only
+    return [node, str(shutil.copy(EXAMPLES / "subscriber.mjs", folder))]
+
+
+@pytest.fixture(scope="module", params=["c", "mjs", "py"])
+def program(request, tmp_path_factory):
+    """The command that starts an example."""
+    folder = tmp_path_factory.mktemp("example")
+    match request.param:
+        case "c":
+            return compiled_c(folder)
+        case "mjs":
+            cache = getattr(request.config, "cache", None)  # pytest can be told to have none
+            return installed_js(folder, cache.mkdir("examples") if cache else tmp_path_factory.getbasetemp())
+        case _:
+            return [sys.executable, "-I", str(shutil.copy(EXAMPLES / "subscriber.py", folder))]
+
+
+# An example that runs
+
+
+class Example:
+    """A started example, and what it has said."""
+
+    def __init__(self, house, program, *words):
+        self.out, self.err = house.home / "example.out", house.home / "example.err"
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            self.process = subprocess.Popen([*program, *map(str, words)], cwd=house.home, stdout=out, stderr=err)
+        self.process.log = self.err
+        house.processes.append(self.process)
+
+    def ticks(self):
+        """Return what it printed: [(sequence, bid, ask)]."""
+        lines = self.out.read_text().splitlines(keepends=True)
+        fields = [line.split() for line in lines if line.endswith("\n")]
+        return [(int(sequence), float(bid), float(ask)) for sequence, bid, ask in fields]
+
+    def gaps(self):
+        """Return the gaps it told of: [(first, last)]; anything else it said fails."""
+        told = [line.split() for line in self.err.read_text().splitlines()]
+        assert all(words[0] == "gap" and words[2:] == ["repaired"] for words in told), told
+        return [tuple(map(int, words[1].split(".."))) for words in told]
+
+    def stop(self):
+        """Freeze it."""
+        self.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED, within_s=5)
+
+    def go_on(self):
+        """Thaw it."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def has_ended_well(self):
+        """Tell whether it has ended, and make sure that it ended well."""
+        code = self.process.poll()
+        assert code in (None, 0), self.err.read_text()
+        return code == 0
+
+
+@pytest.fixture
+def house():
+    with PostHouse(**{"broker.subscriber_hwm": 1000}) as house:
+        yield house
+
+
+@pytest.fixture
+def context():
+    context = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+# Golden frames, sent by this test as they stand
+
+
+def numbered(sequence, body=FRAMES["tick"][36:]):
+    """Return the golden tick under another sequence, or with another body."""
+    return FRAMES["tick"][:20] + sequence.to_bytes(8, "big") + FRAMES["tick"][28:36] + body
+
+
+class Box:
+    """A publisher and a frontend in this process, which say exactly the bytes that a test wants."""
+
+    def __init__(self, context, home):
+        self.publisher, self.frontend = context.socket(zmq.XPUB), context.socket(zmq.ROUTER)
+        self.addresses = [f"ipc://{home}/publisher.ipc", f"ipc://{home}/frontend.ipc"]
+        for socket, address in zip((self.publisher, self.frontend), self.addresses, strict=True):
+            socket.linger = 0
+            socket.rcvtimeo = 20_000
+            socket.bind(address)
+
+    def request(self):
+        """Receive a request."""
+        self.peer, frame = self.frontend.recv_multipart()
+        request = frames.decode_from_client(frame)
+        assert (request.service, request.action, request.options) == ("hulak.replay", "", {})
+        assert request.args["topic"] == TOPIC
+        return request, request.args["from"], request.args["to"]
+
+    def answer(self, *answers):
+        """Answer with messages, or frames as they are."""
+        for one in answers:
+            self.frontend.send_multipart([self.peer, one if isinstance(one, bytes) else frames.encode(one)])
+
+
+def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between_them(house, context, program):
+    box = Box(context, house.home)
+    example = Example(house, program, *box.addresses, TOPIC, 9)
+    assert {box.publisher.recv(), box.publisher.recv()} == {b"\x01tick.EURUSD\0", b"\x01heartbeat\0"}
+
+    box.publisher.send(FRAMES["tick"])
+    eventually(example.ticks, within_s=20)
+    box.publisher.send(FRAMES["tick"])  # again, as after a reconnection
+    box.publisher.send(numbered(4))
+    request, first, last = box.request()
+    assert (first, last) == (2, 3)
+    strangers = [FRAMES[name] for name in ("part", "reply", "error", "error-without-id")]  # of other requests: passed over
+    busy = FRAMES["error"].replace(bytes(range(16, 32)), request.id)
+    box.answer(*strangers, busy)
+
+    again, first, last = box.request()  # in a second, under an id of its own
+    assert again.id != request.id
+    assert (first, last) == (2, 3)
+    box.answer(Part(request.id, 1, [[7, numbered(2)]]))  # too late, to the first request
+    box.answer(Part(again.id, 1, [[7, numbered(2)]]), Reply(again.id, {"count": 1, "next": 3, "missing": []}))
+    request, first, last = box.request()
+    assert (first, last) == (3, 3)
+    box.answer(Part(request.id, 1, [[9, numbered(3)]]), Reply(request.id, {"count": 1, "next": None, "missing": []}))
+    eventually(lambda: len(example.ticks()) == 4, within_s=20)
+    assert example.gaps() == [(2, 3)]
+
+    heartbeat = frames.pack({"ticks": 70_000, "topics": {"tick.AUDUSD": 9, TOPIC: 7, "stats": 70_000}})
+    box.publisher.send(b"heartbeat\0" + FRAMES["tick"][12:20] + bytes(16) + heartbeat)  # 5 to 7 were lost, and nothing followed
+    request, first, last = box.request()
+    assert (first, last) == (5, 7)
+    box.answer(Error(request.id, "TOO_OLD", "number 5 is not kept any more, the oldest is 6", {"oldest": 6}))
+    request, first, last = box.request()
+    assert (first, last) == (6, 7)
+    odd = [1, -1, 200, -200, 1 << 40, -(1 << 40), 1 << 63, 1.5, None, True, "é" * 40, "x" * 300, b"", bytes(300), list(range(20))]
+    body = frames.pack({"odd": odd, "deep": {"bid": 9, "a": [[{}]]}, "wide": {str(i): i for i in range(20)}, "bid": 2, "ask": -3})
+    extended = b"\x84\xa1x\xc7\x05\x01\xa3bid\xcb\xa1y\xd6\x02\xa3bid"  # extensions, which only look as if they had a bid
+    single = extended + b"\xa3bid\xca\x3f\xa0\x00\x00\xa3ask\xd1\xff\x00"  # 1.25 of 32 bits, and -256
+    box.answer(Part(request.id, 1, [[11, numbered(6, body)], [12, numbered(7, single)]]))
+    box.answer(Reply(request.id, {"count": 2, "next": None, "missing": []}))
+    eventually(lambda: len(example.ticks()) == 6, within_s=20)
+
+    epoch = GOLDEN["publications"][1]["epoch"]
+    older, newer = (FRAMES["tick"][:12] + (epoch + step).to_bytes(8, "big") for step in (-1, 1))
+    box.publisher.send(numbered(8))
+    box.publisher.send(older + numbered(9)[20:])  # of a broker that is no more
+    for sequence in (7, 8):  # the broker lost these after they had been seen, and gives their numbers to others
+        box.publisher.send(newer + numbered(sequence)[20:])
+    eventually(example.has_ended_well, within_s=20)
+    bid, ask = (GOLDEN["publications"][1]["value"][side] for side in ("bid", "ask"))
+    odd_ones = [(6, 2.0, -3.0), (7, 1.25, -256.0)]
+    assert example.ticks() == [*[(n, bid, ask) for n in (1, 2, 3, 4)], *odd_ones, *[(n, bid, ask) for n in (8, 7, 8)]]
+    told = ["gap 2..3 repaired", "gap 5..7 repaired but for 1", f"epoch {epoch + 1} uses 7..8 again"]
+    assert example.err.read_text().splitlines() == told
+
+
+# A real broker
+
+
+class Feed:
+    """Posts ticks to the broker: the golden one as the numbered feed of PROTOCOL.md section 3.4, all others without a number."""
+
+    def __init__(self, context, house):
+        self.house = house
+        self.socket = context.socket(zmq.XPUB)
+        self.socket.sndhwm = 0
+        self.socket.rcvtimeo = 20_000
+        self.socket.connect(house.addresses["collector"])
+        assert self.socket.recv() == b"\x01"  # the broker's subscription to everything: from now on it gets what is posted
+
+    def post_golden(self):
+        """Post the golden tick as the first message of instance 7."""
+        with self.house.client() as client:
+            assert client.call("hulak.feed", args={"instance": 7, "oldest": 1}, timeout_s=10)["taken"] == 0
+        self.socket.send(FRAMES["tick-from-feed"])
+        self.wait_until_last_is(1)
+
+    def post(self, first, last):
+        """Post ticks, and wait until the broker has numbered them so."""
+        for sequence in range(first, last + 1):
+            self.socket.send(frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", *quote(sequence), 5, "test"))))
+        self.wait_until_last_is(last)
+
+    def wait_until_last_is(self, sequence):
+        """Wait until the broker has published the topic's message of this number."""
+
+        def newest():
+            with self.house.client() as client:
+                last = client.call("hulak.last", args={"topic": TOPIC}, timeout_s=10)
+            return last and frames.decode_publication(last[0]).stamp.sequence
+
+        eventually(lambda: newest() == sequence, within_s=30)
+
+
+def quote(sequence):
+    """Return the bid and the ask of the tick of this number; the first one is the golden one."""
+    golden = GOLDEN["publications"][0]["value"]
+    return (
+        (golden["bid"], golden["ask"])
+        if sequence == 1
+        else (round(1 + sequence / 100_000, 5), round(1.5 + sequence / 100_000, 5))
+    )
+
+
+def all_up_to(count):
+    """Return what an example has to print in the end."""
+    return [(sequence, *quote(sequence)) for sequence in range(1, count + 1)]
+
+
+def test_an_example_that_was_frozen_for_longer_than_the_queues_hold_prints_every_tick(house, context, program):
+    house.start_broker()
+    feed = Feed(context, house)
+    feed.post_golden()
+    where = [f"ipc://{house.home}/run/{name}.ipc" for name in ("publisher", "frontend")]
+    example = Example(house, program, *where, TOPIC, FLOOD, 1000)
+    assert eventually(example.ticks, within_s=20) == all_up_to(1)
+    example.stop()
+    feed.post(2, FLOOD - 1)
+    example.go_on()
+    feed.post(FLOOD, FLOOD)
+    eventually(example.has_ended_well, within_s=60)
+    assert example.ticks() == all_up_to(FLOOD)
+    gaps = example.gaps()
+    assert gaps
+    assert house.stats()["journal"]["replays_served"] >= len(gaps)  # the broker's own count: requests that it has served
+
+
+def test_an_example_that_was_away_while_the_broker_was_killed_prints_every_tick(house, context, program):
+    broker = house.start_broker()
+    feed = Feed(context, house)
+    feed.post_golden()
+    example = Example(house, program, house.addresses["publisher"], house.addresses["frontend"], TOPIC, 60)
+    eventually(example.ticks, within_s=20)
+    feed.post(2, 10)
+    eventually(lambda: len(example.ticks()) == 10, within_s=20)
+    example.stop()
+    broker.kill()
+    broker.wait()
+    house.start_broker()
+    Feed(context, house).post(11, 60)
+    example.go_on()
+    eventually(example.has_ended_well, within_s=60)
+    assert example.ticks() == all_up_to(60)
+    assert example.gaps() in ([(11, 59)], [(11, 60)])  # told by the last value, or by a heartbeat that came before it
+
+
+# What they promise to their reader
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir() if path.is_file()))
+def test_an_example_is_read_in_a_few_minutes(name):
+    assert len((EXAMPLES / name).read_text().splitlines()) < 80
+
+
+def test_the_plain_python_example_takes_nothing_from_this_package():
+    tree = ast.parse((EXAMPLES / "subscriber.py").read_text())
+    taken = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not any(isinstance(node, ast.ImportFrom) for node in ast.walk(tree))
+    assert taken - sys.stdlib_module_names == {"msgpack", "zmq"}

@@ -23,7 +23,7 @@ from bus.journal import Journal
 from bus.library import Library
 from bus.messages import Part, Reply, Request
 
-MAX_TICKS = 256  # a turn: after these, a waiting task message has its turn; 256 ticks take about 1 ms
+MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
 REBIND_TRIES = 200  # times 5 ms: libzmq gives an address back in its own thread
 Send = Callable[[bytes, Any], bool]
 

@@ -27,7 +27,7 @@ from clients.repair import Ended, Repairs, Rows, TooOld
 from clients.replica import Gap, State
 
 LOOK_AGAIN_S = 0.1
-TURN = 256  # messages taken in between two looks at the answers to repairs
+TURN_BYTES = 1 << 17  # taken in at a time: what is decoded from it stays in the processor's cache until it is given out
 WAKE_S = 0.25  # the longest an `async for` sleeps between two looks
 
 
@@ -206,8 +206,10 @@ class Subscriber:
         receive, socket, follower = sockets.receive_frame, self._socket, self._follower
         found: list[bytes] = []
         with contextlib.suppress(zmq.Again):
-            while len(found) < TURN:
-                found.append(receive(socket, sockets.NOBLOCK))
+            room = TURN_BYTES
+            while room > 0:
+                found.append(frame := receive(socket, sockets.NOBLOCK))
+                room -= len(frame)
         follower.take(found)
         for answer in self._repairs.answers():
             match answer:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("bus", "workers", "clients", "sim")
+PACKAGES = ("bus", "workers", "clients", "sim", "benchmarks")
 FORBIDDEN = {
-    "bus": {"workers", "clients", "sim"},
-    "workers": {"clients", "sim"},
-    "clients": {"workers", "sim"},
-    "sim": {"workers", "clients"},
+    "bus": {"workers", "clients", "sim", "benchmarks"},
+    "workers": {"clients", "sim", "benchmarks"},
+    "clients": {"workers", "sim", "benchmarks"},
+    "sim": {"workers", "clients", "benchmarks"},
+    "benchmarks": {"workers", "sim"},
 }
 STARTS_THINGS = ("clients/cli/",)  # the command line may import whatever it starts
 CORE_MAY = ("bus.messages", "bus.errors", "bus.frames", "bus.core")

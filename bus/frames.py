@@ -93,7 +93,7 @@ def decode_publication(frame: bytes) -> Publication:
 
 
 pack_tick: Callable[[Tick], bytes] = msgspec.msgpack.Encoder().encode  # the body of a tick: one msgpack map (section 3.3)
-_tick_of = msgspec.msgpack.Decoder(Tick).decode
+read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises `msgspec.MsgspecError`: for loops that count
 _ticks_of = msgspec.msgpack.Decoder(list[Tick]).decode
 
 
@@ -104,7 +104,7 @@ def decode_tick(body: bytes) -> Tick:
         ProtocolError: `BAD_BODY`, it is not a map with the keys of a tick.
     """
     try:
-        return _tick_of(body)
+        return read_tick(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not the body of a tick: {error}") from error
 

@@ -53,7 +53,7 @@ class Follower:
 
     def take(self, found: Iterable[bytes]) -> None:
         """Take in published frames, in order; those that are malformed are counted."""
-        replicas, unpack, decode, live = self._keys, STAMP.unpack_from, frames.decode_tick, State.LIVE
+        replicas, unpack, decode, live = self._keys, STAMP.unpack_from, frames.read_tick, State.LIVE
         typed, add = self.typed, self.ticks.append
         for frame in found:
             cut = frame.find(NUL) + 1
@@ -70,7 +70,7 @@ class Follower:
                             self.out.append(Event(frame[: cut - 1].decode(), stamp, body))
                         continue
                 self._take(frames.decode_publication(frame))
-            except (ProtocolError, struct.error):
+            except (ProtocolError, struct.error, msgspec.MsgspecError, UnicodeDecodeError):
                 self.malformed += 1
 
     def _take(self, message: Publication) -> None:

@@ -16,6 +16,8 @@ from bus.messages import ID_BYTES, Error, Part, Reply, Request
 from clients.replica import Ask
 
 AGAIN_S = 2.0  # without a word of an answer; then it is asked for again
+CONNECT_S = 0.02  # between two tries to send before the connection stands: on this machine it takes less than that
+LOOK_AGAIN_S = 0.25  # between two looks for a broker that is not there
 
 
 @dataclass(slots=True)
@@ -80,17 +82,19 @@ class Repairs:
                 self.socket = sockets.make(self._context, zmq.DEALER, **options)
                 self.socket.connect(where)
         request_id = os.urandom(ID_BYTES)
-        self._pending[request_id] = Pending(topic, ask, time.monotonic() + AGAIN_S)
         args = {"topic": topic, "from": ask.first, "to": ask.last}
-        sent = False
-        if self.socket is not None:
-            try:
-                self.socket.send(frames.encode(Request(request_id, "hulak.replay", "", args)), zmq.NOBLOCK)
-                sent = True
-            except zmq.Again:
-                sent = False
-        if not sent:
-            self._pending[request_id].due = time.monotonic() + AGAIN_S / 4
+        wait_s = self._send(Request(request_id, "hulak.replay", "", args))
+        self._pending[request_id] = Pending(topic, ask, time.monotonic() + wait_s)
+
+    def _send(self, request: Request) -> float:
+        """Send it if there is a connection; returns after how many seconds it is to be asked again."""
+        if self.socket is None:
+            return LOOK_AGAIN_S
+        try:
+            self.socket.send(frames.encode(request), zmq.NOBLOCK)
+        except zmq.Again:
+            return CONNECT_S
+        return AGAIN_S
 
     def _forget(self, topic: str) -> None:
         self._pending = {key: one for key, one in self._pending.items() if one.topic != topic}

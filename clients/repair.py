@@ -72,6 +72,11 @@ class Repairs:
         self.socket: zmq.Socket[bytes] | None = None
         self._pending: dict[bytes, Pending] = {}
 
+    @property
+    def busy(self) -> bool:
+        """True while an answer is awaited."""
+        return bool(self._pending)
+
     def ask(self, topic: str, ask: Ask) -> None:
         """Ask for numbers of a topic; instead of what was asked for it before."""
         self._forget(topic)

@@ -8,7 +8,6 @@ missed is asked for again from the broker's journal. A body is decoded when it i
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,6 +26,8 @@ from clients.repair import Ended, Repairs, Rows, TooOld
 from clients.replica import Gap, State
 
 LOOK_AGAIN_S = 0.1
+TURN = 256  # messages taken in at a time, at most
+GROWS_AFTER = 3  # times that there were as many as were looked for
 TURN_BYTES = 1 << 17  # taken in at a time: what is decoded from it stays in the processor's cache until it is given out
 WAKE_S = 0.25  # the longest an `async for` sleeps between two looks
 
@@ -66,6 +67,7 @@ class Subscriber:
         asked_heartbeat = subscription(HEARTBEAT) in subscriptions
         self._follower = Follower(mode, hold, with_heartbeat=asked_heartbeat)
         self._out = self._follower.out
+        self._most, self._full = 1, 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         hwm = settings.broker.subscriber_hwm
         self._socket = sockets.make(self._context, zmq.SUB, rcvhwm=hwm, ipv6=int("[" in where))
@@ -140,7 +142,7 @@ class Subscriber:
         return self._out.popleft() if self._fill(timeout_s) else None
 
     def poll_ticks(self, timeout_s: float | None) -> list[Tick]:
-        """Return all ticks that are there, as values instead of events: the fastest way to take many.
+        """Return the ticks that are there, or the first of them, as values instead of events: the fastest way to take many.
 
         Ticks of `ticks` and `tick.*` only; one whose body is malformed is counted and left out. From the first call on,
         this or `ticks` is the only way to read this subscriber.
@@ -160,14 +162,17 @@ class Subscriber:
             yield from self.poll_ticks(None)
 
     def _fill(self, timeout_s: float | None) -> bool:
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         follower = self._follower
-        self._receive()
+        more = self._receive()
+        if follower.out or follower.ticks:
+            return True
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not (follower.out or follower.ticks):
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
-            self._wait(deadline)
-            self._receive()
+            if not more:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return False
+                self._wait(deadline)
+            more = self._receive()
         return True
 
     def sockets(self) -> "list[zmq.Socket[bytes]]":
@@ -201,16 +206,42 @@ class Subscriber:
 
     # What comes in
 
-    def _receive(self) -> None:
-        """Take in what is there, bounded; ask for what is missing."""
-        receive, socket, follower = sockets.receive_frame, self._socket, self._follower
+    def _receive(self) -> bool:
+        """Take in what is there, bounded; ask for what is missing; true if more may be there."""
+        found = self._frames()
+        self._follower.take(found)
+        if self._repairs.busy:
+            self._repair()
+        follower = self._follower
+        if follower.asks:
+            for topic, ask in follower.asks:
+                self._repairs.ask(topic, ask)
+            follower.asks.clear()
+        if follower.newest:
+            follower.out.extend(follower.newest.values())
+            follower.newest.clear()
+        return len(found) > 0
+
+    def _frames(self) -> list[bytes]:
+        """Receive up to `_most` messages; that number grows while there are always more, since to find none costs most."""
         found: list[bytes] = []
-        with contextlib.suppress(zmq.Again):
-            room = TURN_BYTES
-            while room > 0:
+        receive, socket, room = sockets.receive_frame, self._socket, TURN_BYTES
+        try:
+            for _ in range(self._most):
                 found.append(frame := receive(socket, sockets.NOBLOCK))
                 room -= len(frame)
-        follower.take(found)
+                if room <= 0:
+                    return found
+        except zmq.Again:
+            self._most, self._full = max(1, len(found)), 0
+            return found
+        self._full += 1
+        if self._full >= GROWS_AFTER:
+            self._most, self._full = min(2 * self._most, TURN), 0
+        return found
+
+    def _repair(self) -> None:
+        follower = self._follower
         for answer in self._repairs.answers():
             match answer:
                 case Rows(topic, rows):
@@ -219,13 +250,7 @@ class Subscriber:
                     follower.replay_ended(topic, further)
                 case TooOld(topic, oldest):
                     follower.too_old(topic, oldest)
-        for topic, ask in follower.asks:
-            self._repairs.ask(topic, ask)
-        follower.asks.clear()
         self._repairs.ask_again()
-        if follower.newest:
-            follower.out.extend(follower.newest.values())
-            follower.newest.clear()
 
 
 def _find(settings: Settings, home: Path, timeout_s: float | None) -> str:

@@ -94,7 +94,7 @@ def decode_publication(frame: bytes) -> Publication:
 
 pack_tick: Callable[[Tick], bytes] = msgspec.msgpack.Encoder().encode  # the body of a tick: one msgpack map (section 3.3)
 read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises `msgspec.MsgspecError`: for loops that count
-_ticks_of = msgspec.msgpack.Decoder(list[Tick]).decode
+read_ticks = msgspec.msgpack.Decoder(list[Tick]).decode  # likewise, as `decode_ticks`
 
 
 def decode_tick(body: bytes) -> Tick:
@@ -116,7 +116,7 @@ def decode_ticks(body: bytes | memoryview) -> list[Tick]:
         ProtocolError: `BAD_BODY`, it is not an array of ticks' bodies.
     """
     try:
-        return _ticks_of(body)
+        return read_ticks(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not an array of ticks' bodies: {error}") from error
 

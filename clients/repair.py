@@ -70,6 +70,8 @@ class Repairs:
         self._settings = settings
         self._home = home
         self.socket: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._connected = False  # once at least
         self._pending: dict[bytes, Pending] = {}
 
     @property
@@ -85,6 +87,7 @@ class Repairs:
             if where is not None:
                 options = {"immediate": 1, "sndhwm": 10_000, "rcvhwm": 10_000, "ipv6": int("[" in where)}
                 self.socket = sockets.make(self._context, zmq.DEALER, **options)
+                self._monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
                 self.socket.connect(where)
         request_id = os.urandom(ID_BYTES)
         args = {"topic": topic, "from": ask.first, "to": ask.last}
@@ -105,10 +108,18 @@ class Repairs:
         self._pending = {key: one for key, one in self._pending.items() if one.topic != topic}
 
     def ask_again(self) -> None:
-        """Repeat what has had no answer for too long."""
-        now = time.monotonic()
-        for pending in [one for one in self._pending.values() if one.due <= now]:
+        """Repeat what has had no answer for too long, and everything to a broker that was restarted."""
+        now, again = time.monotonic(), self._connected_again()
+        for pending in [one for one in self._pending.values() if again or one.due <= now]:
             self.ask(pending.topic, pending.ask)
+
+    def _connected_again(self) -> bool:
+        """Tell whether the broker was restarted: it knows nothing of what was asked of the one before."""
+        again = False
+        while self._monitor is not None and self._monitor.poll(0):
+            self._monitor.recv_multipart()
+            again, self._connected = again or self._connected, True
+        return again
 
     def next_due(self) -> float | None:
         """When `ask_again` has something to do, in monotonic seconds."""

@@ -24,6 +24,8 @@ from clients.post import ASK_S, Post
 from clients.replay_feed import Replay
 from clients.transports import check_url
 
+FINISH_S = 1.0  # that a feed which is stopped waits for the broker's last confirmations
+
 
 def run_feed(
     settings: Settings,
@@ -106,6 +108,7 @@ async def _serve(post: Post, work: Callable[[Post], Coroutine[Any, Any, None]]) 
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await main
+        await post.finish(FINISH_S)
     finally:
         post.close()
     post.log.info("feed stopped", posted=post.link.outbox.last, unconfirmed=len(post.link.outbox))

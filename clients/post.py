@@ -138,6 +138,13 @@ class Post:
         }
         return {"kind": "feed", "name": self.name, "pid": os.getpid(), "values": values}
 
+    async def finish(self, limit_s: float) -> None:
+        """Wait until the broker has confirmed everything, so that nothing goes with this process; bounded."""
+        deadline = time.monotonic() + limit_s
+        while self.link.opened and len(self.link.outbox) and time.monotonic() < deadline:
+            self.keep()
+            await asyncio.sleep(LOOK_AGAIN_S / 5)
+
     def close(self) -> None:
         """Close both sockets; what was handed over has half a second to leave."""
         self.context.destroy(linger=500)

@@ -181,3 +181,28 @@ def test_python_m_workers_is_a_worker_and_retire_sends_it_away(house):
     nobody = house.hulak("retire", "first", "--json", out=subprocess.PIPE)
     assert b'"UNKNOWN_WORKER"' in nobody.communicate()[0]
     assert nobody.returncode == 1
+
+
+def test_further_feeds_are_programs_of_the_operators_own_and_one_that_dies_leaves_the_other_alone(house):
+    programs = house.home / "programs"
+    programs.mkdir()
+    url = f"ws://127.0.0.1:{house.settings.sim.venue_port}/json"
+    (programs / "feed-second.conf").write_text(
+        "[program:feed-second]\n"
+        f'command="%(ENV_HULAK_PYTHON)s" -P -m hulak feed --name second --venue json --url {url}\n'
+        "startsecs=3\nautorestart=true\n"
+    )
+    up = house.hulak("up", "--demo")
+    stood(up)
+
+    def feeds():
+        return {one["name"]: one for one in house.stats()["processes"] if one["kind"] == "feed" and one["posted"] > 0}
+
+    eventually(lambda: feeds().keys() == {"binance", "second"}, within_s=20)
+    before = feeds()
+    os.kill(before["second"]["pid"], signal.SIGKILL)
+    eventually(lambda: feeds().get("second", before["second"])["pid"] != before["second"]["pid"], within_s=20)
+    assert feeds()["binance"]["pid"] == before["binance"]["pid"]
+    assert feeds()["binance"]["posted"] > before["binance"]["posted"]
+    up.send_signal(signal.SIGINT)
+    assert up.wait(ENDS_S) == 0

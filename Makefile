@@ -7,11 +7,12 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test check clean
+.PHONY: help setup run test trials check clean
 
 help:
 	@echo "make run     start everything with a simulated world around it; Ctrl-C stops it"
 	@echo "make test    run every test"
+	@echo "make trials  the trials in their full size: kills, freezes, real days, ten minutes of memory; about 20 minutes"
 	@echo "make check   lint, format and types"
 	@echo "make setup   only the virtual environment; the others do it too"
 	@echo "make clean   remove the virtual environment, ./var and what tools left behind"
@@ -27,6 +28,9 @@ run: $(READY)
 
 test: $(READY)
 	@$(VENV)/bin/python -m pytest
+
+trials: $(READY)
+	@$(VENV)/bin/python -m pytest tests/trials --long --timeout 1200
 
 check: $(READY)
 	$(VENV)/bin/ruff check

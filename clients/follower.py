@@ -33,13 +33,13 @@ class Follower:
     Args:
         mode: see `clients.subscriber.Subscriber`.
         hold: messages held back per topic while a gap is repaired, at most.
-        with_heartbeat: the topic `heartbeat` was subscribed to, and is given out too.
+        subscriptions: what was subscribed to, as sent to the broker.
     """
 
-    def __init__(self, mode: Mode, hold: int, *, with_heartbeat: bool) -> None:
+    def __init__(self, mode: Mode, hold: int, subscriptions: Iterable[bytes]) -> None:
         self.mode = mode
         self.hold = hold
-        self.with_heartbeat = with_heartbeat
+        self.subscriptions = tuple(subscriptions)
         self.typed = False  # give out `Tick`s instead of `Event`s
         self.out: deque[Event] = deque()
         self.ticks: list[Tick] = []  # if typed
@@ -50,7 +50,6 @@ class Follower:
         self.replicas: dict[str, Replica] = {}
         self.newest: dict[str, Event] = {}  # in the mode `latest`
         self._keys: dict[bytes, Replica] = {}  # topic and NUL -> the same replicas
-        self._joined = False  # a snapshot came: a topic that was not in it begins with 1
 
     def take(self, found: Iterable[bytes]) -> None:
         """Take in published frames, in order; those that are malformed are counted."""
@@ -102,7 +101,6 @@ class Follower:
         elif topic == HEARTBEAT and self.mode == "lossless":
             self._hear(message)
         elif is_snapshot(message):
-            self._joined = True
             for event in snapshot_events(message):
                 self._follow(event.topic, Chunk(event.stamp.epoch, event.stamp.sequence, [event]))
         else:
@@ -120,11 +118,23 @@ class Follower:
     def _replica(self, topic: str, first: int) -> Replica:
         replica = self.replicas.get(topic)
         if replica is None:
-            begun_late = self._joined and first > 1 and self.greeted
-            replica = self.replicas[topic] = Replica(self.hold, 1 if begun_late else 0)
-            if topic != TICKS:  # whose messages have many numbers each
-                self._keys[topic.encode() + NUL] = replica
+            begun_late = first > 1 and self._was_new(topic)
+            replica = self._add(topic, Replica(self.hold, 1 if begun_late else 0))
         return replica
+
+    def _add(self, topic: str, replica: Replica) -> Replica:
+        self.replicas[topic] = replica
+        if topic != TICKS:  # whose messages have many numbers each
+            self._keys[topic.encode() + NUL] = replica
+        return replica
+
+    def _was_new(self, topic: str) -> bool:
+        """Tell whether a topic had no message when we joined: else its last one, or a snapshot with it, had come before hello."""
+        if not self.greeted or topic == TICKS:
+            return False
+        key = topic.encode() + NUL
+        told = (one for one in self.subscriptions if one == b"" or one.endswith((NUL, b".")))
+        return any(key.startswith(one) for one in told)
 
     def _hear(self, message: Publication) -> None:
         told: Any = frames.unpack(message.body)
@@ -132,11 +142,14 @@ class Follower:
             raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
         epoch = message.stamp.epoch
         for topic, last in told["topics"].items():
-            if topic in self.replicas:
-                self._done(topic, self.replicas[topic].heard(epoch, last))
+            replica = self.replicas.get(topic)
+            if replica is None and topic.startswith(JOURNALLED) and self._was_new(topic):
+                replica = self._add(topic, Replica(self.hold, 1, epoch, State.LIVE, given=epoch))
+            if replica is not None:
+                self._done(topic, replica.heard(epoch, last))
         if TICKS in self.replicas:
             self._done(TICKS, self.replicas[TICKS].heard(epoch, told["ticks"]))
-        if self.with_heartbeat:
+        if HEARTBEAT.encode() + NUL in self.subscriptions:
             self.out.append(Event(HEARTBEAT, message.stamp, message.body))
 
     # What was asked for

@@ -1,6 +1,7 @@
 """The subscriber's way to the journal: asks the frontend for what was missed. PROTOCOL.md section 7.3."""
 
 import os
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from clients.replica import Ask
 
 AGAIN_S = 2.0  # without a word of an answer; then it is asked for again
 CONNECT_S = 0.02  # between two tries to send before the connection stands: on this machine it takes less than that
+BUSY_S = (0.05, 0.5)  # between these, after the broker had too many replays under way
 LOOK_AGAIN_S = 0.25  # between two looks for a broker that is not there
 
 
@@ -145,7 +147,7 @@ class Repairs:
         if isinstance(message, Part):
             return Rows(pending.topic, message.value)
         if isinstance(message, Error) and message.code == "BUSY":
-            pending.due = time.monotonic() + AGAIN_S / 2
+            pending.due = time.monotonic() + random.uniform(*BUSY_S)  # noqa: S311 - so that not all come back at once
             return None
         del self._pending[message.id]
         if isinstance(message, Reply):

@@ -2,9 +2,11 @@
 
 What is published and what is replayed both come in as chunks of consecutive numbers; what goes out is in order, each number
 once. Where a number is missing, the replica asks for it and holds back what came behind it, bounded; what can never be had is
-told as a gap, with the reason. Numbers go on over epochs, so a restarted broker is repaired like any other gap.
+told as a gap, with the reason. Numbers go on over epochs, so a restarted broker is repaired like any other gap. But a new epoch
+may use numbers again, and the first of them may have been missed: so the journal is looked at backwards, in growing steps, to
+where the known epoch ends.
 
-    JOINING --first message--> LIVE --gap--> REPAIRING --repaired--> LIVE
+    JOINING --first message--> LIVE --gap, new epoch--> REPAIRING --repaired--> LIVE
 """
 
 from collections import deque
@@ -12,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+LOOK_BACK = 64  # numbers before the expected one that are looked at first when an epoch is new, then 16 times as many, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ class Replica:
     held: deque[Chunk] = field(default_factory=deque)
     held_items: int = 0
     upto: int = 0  # while repairing: the last number asked for
+    low: int = 1  # while looking back: the first number asked for
+    floor: int = 1  # the journal has nothing before it, as far as we know
+    given: int = 0  # epoch of what was given out last
+    known: int = 1  # while repairing: the number up to which the journal has what was given out
+    look_back: int = 0  # how far we look back for where `epoch` begins; 0 once that is known
     highest: int = 0  # seen or heard of
     gaps: int = 0  # seen
     repaired: int = 0  # messages
@@ -88,28 +97,50 @@ class Replica:
         if chunk.epoch < self.epoch:
             self.duplicates += len(chunk.items)
             return []
-        out: list[Out] = []
-        if chunk.epoch > self.epoch:
-            out += self._new_epoch(chunk)
+        out = self._new_epoch(chunk.epoch, chunk.first - 1) if chunk.epoch > self.epoch else []
         self.highest = max(self.highest, chunk.behind - 1)
         if self.state is State.JOINING:
-            self.expected = self.expected or chunk.first
+            self.expected, self.given = self.expected or chunk.first, chunk.epoch
             self.state = State.LIVE
         if self.state is State.REPAIRING:
             self._hold(chunk)
             return out
         return out + self._follow(chunk)
 
-    def _new_epoch(self, chunk: Chunk) -> list[Out]:
-        """Numbers that come again under another epoch are other messages: what was behind them is gone."""
-        known, self.epoch = self.epoch, chunk.epoch
-        if not known or chunk.first >= self.expected:
+    def _new_epoch(self, epoch: int, last: int) -> list[Out]:
+        """Numbers that come again under another epoch are other messages; `last` is one that was used before now, or 0."""
+        known, self.epoch = self.epoch, epoch
+        if not known:
             return []
-        gap = Gap(chunk.first, self.expected - 1, f"the broker began epoch {chunk.epoch} without them, and uses them again")
+        if self.state is State.LIVE:  # nothing was missing: what was given out is what that epoch had
+            self.given = known
         self.held.clear()
         self.held_items = 0
-        self.state, self.highest, self.expected = State.LIVE, chunk.behind - 1, chunk.first
+        self.highest, self.floor, self.look_back = last, 1, LOOK_BACK
+        return self._again_from(last + 1) + self._look_back(last)
+
+    def _again_from(self, first: int) -> list[Out]:
+        if first >= self.expected:
+            return []
+        gap = Gap(first, self.expected - 1, f"the broker began epoch {self.epoch} without them, and uses them again")
+        self.expected = first
         return [gap]
+
+    def _look_back(self, upto: int) -> list[Out]:
+        self.low = self.known = max(self.floor, self.expected - self.look_back)
+        if self.low > upto:  # there is nothing before
+            self.look_back = 0
+            return self._catch_up()
+        self.gaps += self.state is not State.REPAIRING and self.expected <= upto
+        self.state, self.upto = State.REPAIRING, upto
+        return [Ask(self.low, upto)]
+
+    def _must_look_further(self, chunk: Chunk) -> bool:
+        """Judge the first of what was looked back for: unless it is as it was known, the epoch may begin before it."""
+        if chunk.epoch > self.given and chunk.first < self.expected and self.low == chunk.first > self.floor:
+            return True
+        self.look_back = 0
+        return False
 
     def _follow(self, chunk: Chunk) -> list[Out]:
         if chunk.first > self.expected:
@@ -117,15 +148,17 @@ class Replica:
             return [self._ask(chunk.first - 1)]
         new = chunk.since(self.expected)
         self.duplicates += len(chunk.items) - len(new.items)
-        if not new.items:
-            return []
-        self.expected = new.behind
-        return [new]
+        return self._give(new) if new.items else []
+
+    def _give(self, chunk: Chunk) -> list[Out]:
+        self.expected, self.given = chunk.behind, chunk.epoch
+        return [chunk]
 
     def _ask(self, upto: int) -> Ask:
         if self.state is not State.REPAIRING:
             self.gaps += 1
-        self.state, self.upto = State.REPAIRING, upto
+            self.given = self.epoch
+        self.state, self.upto, self.known = State.REPAIRING, upto, self.expected
         return Ask(self.expected, upto)
 
     def _hold(self, chunk: Chunk) -> None:
@@ -140,6 +173,8 @@ class Replica:
         """Take in what a heartbeat told: the number of the topic's last message, which came before the heartbeat."""
         if epoch < self.epoch or self.state is State.JOINING:
             return []
+        if epoch > self.epoch:
+            return self._new_epoch(epoch, last)
         self.highest = max(self.highest, last)
         if self.state is State.LIVE and last >= self.expected:
             return [self._ask(last)]
@@ -149,32 +184,54 @@ class Replica:
         """Take in part of what was asked for, in order."""
         out: list[Out] = []
         for chunk in chunks:
-            if self.state is not State.REPAIRING or chunk.behind <= self.expected:
+            if self.state is not State.REPAIRING:
+                break
+            if chunk.epoch > self.epoch:  # the broker was restarted meanwhile
+                return out + self._new_epoch(chunk.epoch, chunk.behind - 1)
+            if self.look_back and self._must_look_further(chunk):
+                self.look_back *= 16
+                return out + self._look_back(self.upto)
+            if chunk.epoch > self.given and self.known < self.expected:
+                expected = min(chunk.first, self.expected)
+                out += self._again_from(min(self.known, chunk.first))
+                self.expected = expected
+            self.known = chunk.behind
+            if chunk.behind <= self.expected:
                 continue
             if chunk.first > self.expected:
                 out.append(self._lose(chunk.first - 1, "the journal does not have them"))
             new = chunk.since(self.expected)
             self.repaired += len(new.items)
-            self.expected = new.behind
-            out.append(new)
+            out += self._give(new)
         return out
 
     def replay_ended(self, further: int | None) -> list[Out]:
         """The replay ended; `further` is where the broker wants to be asked again, None if it had no more."""
         if self.state is not State.REPAIRING:
             return []
-        if further is not None and self.expected <= self.upto:
-            return [Ask(max(self.expected, further), self.upto)]
+        self.look_back = 0
+        if further is not None and further <= self.upto:
+            return [Ask(further, self.upto)]  # maybe below what is expected: where a new epoch begins is looked for
         out: list[Out] = []
+        if self.known < self.expected:  # looked back at, and not there
+            out.append(Gap(self.known, self.expected - 1, f"the journal cannot tell whether epoch {self.epoch} uses them again"))
         if self.expected <= self.upto:
             out.append(self._lose(self.upto, "the journal does not have them"))
         return out + self._catch_up()
 
     def too_old(self, oldest: int) -> list[Out]:
         """The broker has nothing before `oldest` any more."""
-        if self.state is not State.REPAIRING or oldest <= self.expected:
+        if self.state is not State.REPAIRING:
             return []
-        out: list[Out] = [self._lose(min(oldest - 1, self.upto), f"the journal begins at {oldest}")]
+        self.floor = max(self.floor, oldest)
+        if self.known < self.expected and oldest <= self.upto:  # it looks back, and the journal has moved on
+            self.low = oldest
+            return [Ask(oldest, self.upto)]
+        self.look_back = 0
+        out: list[Out] = []
+        last = min(oldest - 1, self.upto)
+        if last >= self.expected:
+            out.append(self._lose(last, f"the journal begins at {oldest}"))
         if self.expected <= self.upto:
             return [*out, Ask(self.expected, self.upto)]
         return out + self._catch_up()
@@ -197,8 +254,7 @@ class Replica:
                 return [*out, self._ask(chunk.first - 1)]
             new = chunk.since(self.expected)
             if new.items:
-                self.expected = new.behind
-                out.append(new)
+                out += self._give(new)
         if self.highest >= self.expected:
             return [*out, self._ask(self.highest)]
         self.state = State.LIVE

@@ -64,8 +64,7 @@ class Subscriber:
         home = home or config.default_home()
         settings = settings or config.load(home)
         where = _find(settings, home, timeout_s)
-        asked_heartbeat = subscription(HEARTBEAT) in subscriptions
-        self._follower = Follower(mode, hold, with_heartbeat=asked_heartbeat)
+        self._follower = Follower(mode, hold, subscriptions)
         self._out = self._follower.out
         self._most, self._full = 1, 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

@@ -1,0 +1,122 @@
+"""What a subscriber gets, from the bytes of PROTOCOL.md; and the bytes it subscribes with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bus import frames
+from bus.errors import ProtocolError
+from bus.messages import Publication, Stamp
+from clients.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "frames.json").read_text(encoding="ascii"))
+
+
+def vector(name):
+    """Find a golden frame by its name."""
+    (found,) = [one["frame"] for one in VECTORS["publications"] if one["name"] == name]
+    return bytes.fromhex(found)
+
+
+def publication(topic, body):
+    return Publication(topic, Stamp(1, 1, 1), frames.pack(body))
+
+
+# Subscriptions
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("tick.EURUSD", b"tick.EURUSD\0"),
+        ("ticks", b"ticks\0"),
+        ("heartbeat", b"heartbeat\0"),
+        ("", b""),
+        ("*", b""),
+        ("tick.", b"tick."),
+        ("tick.EUR*", b"tick.EUR"),
+        ("tick.*", b"tick."),
+    ],
+)
+def test_a_topic_is_subscribed_to_with_its_nul_and_a_prefix_without(asked, sent):
+    assert subscription(asked) == sent
+
+
+@pytest.mark.parametrize("asked", ["tick EURUSD", "tick.€", "tick\0", "x" * 129, "."])
+def test_what_can_be_no_topic_is_refused(asked):
+    with pytest.raises(ProtocolError) as caught:
+        subscription(asked)
+    assert caught.value.code == "BAD_TOPIC"
+
+
+# Events
+
+
+def test_an_event_keeps_its_body_packed_until_it_is_looked_at():
+    event = event_of(b"tick.A\0" + frames.STAMP.pack(7, 8, 9) + b"\x81\xa3bid\x01")
+    assert (event.topic, event.stamp, event.packed, event.unpacked) == ("tick.A", Stamp(7, 8, 9), b"\x81\xa3bid\x01", None)
+    assert event.body == {"bid": 1}
+
+
+def test_a_body_that_is_no_value_is_refused_when_it_is_looked_at():
+    event = event_of(b"tick.A\0" + frames.STAMP.pack(7, 8, 9) + b"\xc1")
+    with pytest.raises(ProtocolError, match="not one msgpack value"):
+        _ = event.body
+
+
+@pytest.mark.parametrize("frame", [b"", b"tick.A", b"tick.A\0" + bytes(24), b"tick.\xff\0" + bytes(25)])
+def test_what_is_no_publication_is_refused(frame):
+    with pytest.raises(ProtocolError):
+        event_of(frame)
+
+
+def test_a_body_that_came_inside_another_message_is_there_already():
+    assert Event("tick.A", Stamp(1, 2, 3), None, {"bid": 1}).body == {"bid": 1}
+
+
+# Snapshots and `ticks`
+
+
+@pytest.mark.parametrize(("topic", "yes"), [("", True), ("tick.", True), ("tick.A", False), ("ticks", False)])
+def test_a_snapshot_is_known_by_its_topic(topic, yes):
+    assert is_snapshot(publication(topic, [])) is yes
+
+
+def test_the_golden_snapshot_is_taken_apart_into_last_messages():
+    message = frames.decode_publication(vector("snapshot"))
+    assert is_snapshot(message)
+    (event,) = snapshot_events(message)
+    assert (event.topic, event.stamp.sequence, event.stamp.epoch) == ("tick.EURUSD", 1, message.stamp.epoch)
+    assert event.body == event_of(vector("tick")).body
+
+
+def test_the_golden_ticks_are_two_bodies_in_order():
+    rows = rows_of(frames.decode_publication(vector("ticks")))
+    assert [row["symbol"] for row in rows] == ["EURUSD", "USDJPY"]
+
+
+def test_the_golden_welcome_to_ticks_is_empty():
+    assert rows_of(frames.decode_publication(vector("ticks-joining"))) == []
+
+
+def test_a_body_that_is_no_array_is_refused():
+    with pytest.raises(ProtocolError, match="the body of 'ticks' must be an array"):
+        rows_of(publication("ticks", {"a": 1}))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        7,
+        [],
+        ["tick.A", bytes(24)],
+        ["tick.A", bytes(23), {}],
+        ["tick.A", "x" * 24, {}],
+        [b"tick.A", bytes(24), {}],
+        ["tick.A", bytes(24), {}, 1],
+    ],
+)
+def test_a_malformed_row_of_a_snapshot_is_refused(row):
+    with pytest.raises(ProtocolError, match="must be"):
+        list(snapshot_events(publication("tick.", [["tick.B", bytes(24), {}], row])))

@@ -1,0 +1,133 @@
+"""What a subscriber makes of frames: literal messages in, events or ticks and questions out; no sockets."""
+
+import pytest
+
+from bus import frames
+from bus.frames import NUL, STAMP, array_header, encode_publication, pack
+from bus.messages import Stamp, Tick
+from clients.events import subscription
+from clients.follower import Follower
+from clients.replica import Ask
+
+EPOCH = 7
+
+
+def body(price):
+    return frames.pack_tick(Tick("X", float(price), price + 0.5, 1, "test"))
+
+
+def tick(number, topic="tick.X", epoch=EPOCH):
+    return encode_publication(topic.encode(), Stamp(epoch, number, 5), body(number))
+
+
+def ticks(first, count):
+    rows = frames.join_bodies([body(number) for number in range(first, first + count)], count)
+    return encode_publication(b"ticks", Stamp(EPOCH, first, 5), rows)
+
+
+def snapshot(prefix, **last):
+    rows = [b"\x93" + pack(f"tick.{name}") + pack(STAMP.pack(EPOCH, number, 5)) + body(number) for name, number in last.items()]
+    return prefix.encode() + NUL + STAMP.pack(EPOCH, 0, 5) + array_header(len(rows)) + b"".join(rows)
+
+
+def heartbeat(all_of_them=0, **last):
+    told = pack({"ticks": all_of_them, "topics": {f"tick.{name}": number for name, number in last.items()}})
+    return encode_publication(b"heartbeat", Stamp(EPOCH, 1, 5), told)
+
+
+HELLO = encode_publication(b"hulak.hello", Stamp(EPOCH, 1, 5), pack({"protocol": 1}))
+
+
+def follow(*topics, mode="lossless"):
+    return Follower(mode, 100, [subscription(topic) for topic in topics])
+
+
+def numbers(follower):
+    found = [event.stamp.sequence for event in follower.out]
+    follower.out.clear()
+    return found
+
+
+def test_the_next_message_goes_out_and_a_missing_one_is_asked_for():
+    follower = follow("tick.X")
+    follower.take([tick(5), tick(6), HELLO, tick(9)])
+    assert numbers(follower) == [5, 6]
+    assert follower.asks == [("tick.X", Ask(7, 8))]
+    follower.replayed("tick.X", [[70, tick(7)], [80, tick(8)]])
+    follower.replay_ended("tick.X", None)
+    assert numbers(follower) == [7, 8, 9]
+    follower.take([tick(10)])
+    assert numbers(follower) == [10]
+
+
+@pytest.mark.parametrize(("topics", "before"), [(["tick.X"], []), (["tick."], [snapshot("tick.", Y=4)]), ([""], [snapshot("")])])
+def test_a_topic_that_was_new_after_joining_is_asked_for_from_its_first_message(topics, before):
+    follower = follow(*topics)
+    follower.take([*before, HELLO, tick(3)])
+    follower.out.clear()
+    assert follower.asks == [("tick.X", Ask(1, 2))]
+
+
+@pytest.mark.parametrize("topics", [["tick.X"], ["tick."]])
+def test_a_new_topic_whose_only_messages_were_lost_is_noticed_by_the_heartbeat(topics):
+    follower = follow(*topics)
+    follower.take([snapshot("tick.", Y=4), HELLO, heartbeat(X=2, Z=1)] if topics == ["tick."] else [HELLO, heartbeat(X=2, Z=1)])
+    assert ("tick.X", Ask(1, 2)) in follower.asks
+    assert (("tick.Z", Ask(1, 1)) in follower.asks) == (topics == ["tick."])
+
+
+def test_where_no_last_value_was_told_a_topic_begins_with_whatever_comes_first():
+    follower = follow("tick.X*")
+    follower.take([HELLO, tick(3)])
+    assert numbers(follower) == [3]
+    assert follower.asks == []
+
+
+def test_the_last_value_at_joining_is_where_a_topic_begins():
+    follower = follow("tick.X")
+    follower.take([tick(3), HELLO, tick(4)])
+    assert numbers(follower) == [3, 4]
+    assert follower.asks == []
+
+
+def test_all_ticks_begin_with_the_number_that_the_empty_answer_names():
+    follower = follow("ticks")
+    follower.take([ticks(11, 0), HELLO, ticks(11, 3), ticks(14, 1)])
+    assert numbers(follower) == [11, 12, 13, 14]
+    follower.take([heartbeat(16)])
+    assert follower.asks == [("ticks", Ask(15, 16))]
+
+
+def test_ticks_as_values_are_those_of_the_bodies_and_a_malformed_one_is_left_out_and_counted():
+    follower = follow("ticks")
+    follower.typed = True
+    odd = encode_publication(b"ticks", Stamp(EPOCH, 3, 5), array_header(2) + pack({"symbol": "X"}) + body(4))
+    follower.take([ticks(1, 0), ticks(1, 2), odd, ticks(5, 1)])
+    assert [one.bid for one in follower.ticks] == [1.0, 2.0, 4.0, 5.0]
+    assert follower.malformed == 1
+    assert follower.asks == []
+
+
+def test_by_symbol_a_malformed_body_keeps_its_number():
+    follower = follow("tick.X")
+    follower.typed = True
+    broken = encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), pack({"symbol": 5}))
+    follower.take([tick(1), broken, tick(3)])
+    assert [one.bid for one in follower.ticks] == [1.0, 3.0]
+    assert follower.malformed == 1
+    assert follower.asks == []
+
+
+def test_the_latest_mode_keeps_one_message_of_each_topic():
+    follower = follow("tick.", mode="latest")
+    follower.take([tick(1), tick(2), tick(9, "tick.Y"), tick(7)])
+    assert {topic: event.stamp.sequence for topic, event in follower.newest.items()} == {"tick.X": 7, "tick.Y": 9}
+
+
+def test_any_bytes_are_counted_and_do_no_harm():
+    follower = follow("tick.X")
+    for frame in (b"", b"tick.X", b"tick.X\0", tick(1)[:20], b"\xff\0" + bytes(30), heartbeat()[:-1]):
+        follower.take([frame])
+    assert follower.malformed == 6
+    follower.take([tick(1), b"tick.X\0abc", tick(2)])
+    assert numbers(follower) == [1, 2]

@@ -1,0 +1,196 @@
+"""How what was missed is asked for: a real ROUTER on ipc, and the bytes of PROTOCOL.md section 7.3."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+import zmq
+from posthouse import free_ports
+from waiting import eventually
+
+from bus.config import BrokerSettings, Settings
+from clients.repair import AGAIN_S, Ended, Repairs, Rows, TooOld
+from clients.replica import Ask
+
+WITHIN_S = 10
+HEAD = b"Q\x95\xc4\x10"
+BEHIND_ID = b"\xachulak.replay\xa0\x83\xa5topic\xabtick.EURUSD\xa4from\x08\xa2to\x09\x80"
+
+
+class Desk:
+    """The broker's end of the line: a ROUTER at the place where a subscriber looks for one."""
+
+    def __init__(self):
+        self.home = Path(tempfile.mkdtemp(prefix="hulak-", dir="/tmp"))
+        (self.home / "run").mkdir()
+        self.context = zmq.Context()
+        self.router = None
+        broker = BrokerSettings(frontend=f"tcp://127.0.0.1:{free_ports(1)[0]}")
+        self.repairs = Repairs(self.context, Settings().model_copy(update={"broker": broker}), self.home)
+
+    def open(self):
+        self.router = self.context.socket(zmq.ROUTER)
+        self.router.linger = 0
+        self.router.bind(f"ipc://{self.home}/run/frontend.ipc")
+
+    def close(self):
+        self.router.close()
+
+    def end(self):
+        self.context.destroy(linger=0)
+        shutil.rmtree(self.home)
+
+    def asked(self):
+        """Receive one request; returns who asked, its id, and what is behind that."""
+        eventually(lambda: self.repairs.ask_again() or self.router.poll(0), within_s=WITHIN_S)
+        identity, frame = self.router.recv_multipart()
+        assert frame[:4] == HEAD
+        return identity, frame[4:20], frame[20:]
+
+    def answers(self, count=1):
+        found = []
+        eventually(lambda: found.extend(self.repairs.answers()) or len(found) >= count, within_s=WITHIN_S)
+        return found
+
+    def hurry(self):
+        """Let the time come at which it is asked again."""
+        for pending in self.repairs._pending.values():
+            pending.due = 0.0
+        self.repairs.ask_again()
+
+
+@pytest.fixture
+def closed():
+    desk = Desk()
+    yield desk
+    desk.end()
+
+
+@pytest.fixture
+def desk(closed):
+    closed.open()
+    return closed
+
+
+def part(request_id, number=1):
+    return b"P\x93\xc4\x10" + request_id + bytes([number]) + b"\x91\x92\xcd\x03\x2c\xc4\x03abc"
+
+
+def reply(request_id, following=b"\xc0"):
+    return b"R\x92\xc4\x10" + request_id + b"\x83\xa5count\x02\xa4next" + following + b"\xa7missing\x90"
+
+
+def error(request_id, code, details=b"\x80"):
+    return b"E\x94\xc4\x10" + request_id + bytes([0xA0 | len(code)]) + code + b"\xa1x" + details
+
+
+def test_nothing_is_connected_before_something_is_asked_for(desk):
+    assert desk.repairs.socket is None
+    assert (list(desk.repairs.answers()), desk.repairs.next_due()) == ([], None)
+
+
+def test_what_is_missed_is_asked_for_with_the_bytes_of_the_protocol(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, rest = desk.asked()
+    assert rest == BEHIND_ID
+    desk.router.send_multipart([identity, part(request_id)])
+    desk.router.send_multipart([identity, part(request_id, 2)])
+    desk.router.send_multipart([identity, reply(request_id)])
+    rows = Rows("tick.EURUSD", [[812, b"abc"]])
+    assert desk.answers(3) == [rows, rows, Ended("tick.EURUSD", None)]
+    assert desk.repairs.next_due() is None
+
+
+def test_where_the_broker_wants_to_be_asked_again_is_told(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = desk.asked()
+    desk.router.send_multipart([identity, reply(request_id, b"\x09")])
+    assert desk.answers() == [Ended("tick.EURUSD", 9)]
+
+
+def test_what_is_too_old_is_told(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = desk.asked()
+    desk.router.send_multipart([identity, error(request_id, b"TOO_OLD", b"\x81\xa6oldest\x07")])
+    assert desk.answers() == [TooOld("tick.EURUSD", 7)]
+    assert desk.repairs.next_due() is None
+
+
+def test_a_topic_that_the_broker_does_not_know_has_nothing_more(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = desk.asked()
+    desk.router.send_multipart([identity, error(request_id, b"UNKNOWN_TOPIC")])
+    assert desk.answers() == [Ended("tick.EURUSD", None)]
+
+
+def test_a_busy_broker_is_asked_again_later(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = desk.asked()
+    desk.repairs._pending[request_id].due += 100 * AGAIN_S
+    before = desk.repairs.next_due()
+    desk.router.send_multipart([identity, error(request_id, b"BUSY")])
+    eventually(lambda: list(desk.repairs.answers()) or desk.repairs.next_due() != before, within_s=WITHIN_S)
+    assert desk.repairs.next_due() < before
+    desk.hurry()
+    assert desk.asked()[2] == BEHIND_ID
+
+
+def test_a_part_puts_off_the_time_at_which_it_is_asked_again(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = desk.asked()
+    desk.repairs._pending[request_id].due = 0.0
+    desk.router.send_multipart([identity, part(request_id)])
+    desk.answers()
+    assert desk.repairs.next_due() > AGAIN_S
+
+
+def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answers_are_passed_over(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, first, _ = desk.asked()
+    desk.hurry()
+    _, second, rest = desk.asked()
+    assert (first != second, rest) == (True, BEHIND_ID)
+    desk.router.send_multipart([identity, part(first)])
+    desk.router.send_multipart([identity, reply(first)])
+    desk.router.send_multipart([identity, reply(second)])
+    assert desk.answers() == [Ended("tick.EURUSD", None)]
+
+
+def test_a_new_question_about_a_topic_replaces_the_one_before(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(1, 2))
+    asked = [desk.asked()]
+    desk.repairs.ask("tick.USDJPY", Ask(5, 6))
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    asked += [desk.asked(), desk.asked()]
+    for identity, request_id, _ in asked:
+        desk.router.send_multipart([identity, reply(request_id)])
+    assert desk.answers(2) == [Ended("tick.USDJPY", None), Ended("tick.EURUSD", None)]
+
+
+def test_a_broker_that_is_not_there_yet_is_asked_when_it_is(closed):
+    closed.repairs.ask("tick.EURUSD", Ask(8, 9))
+    assert (closed.repairs.socket, closed.repairs.next_due() is not None) == (None, True)
+    closed.open()
+    assert closed.asked()[2] == BEHIND_ID
+
+
+def test_a_restarted_broker_is_asked_at_once_what_the_one_before_was_asked(desk):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    _, first, _ = desk.asked()
+    desk.repairs._pending[first].due += 100 * AGAIN_S
+    desk.close()
+    desk.open()
+    identity, second, rest = desk.asked()
+    assert (rest, second != first) == (BEHIND_ID, True)
+    desk.router.send_multipart([identity, reply(second)])
+    assert desk.answers() == [Ended("tick.EURUSD", None)]
+
+
+@pytest.mark.parametrize("bytes_", [b"", b"?", b"R", b"R\x92\xc4\x10", b"R\x92\xc4\x0412345\xc0", b"P\x91\x01"])
+def test_an_answer_that_is_none_is_passed_over(desk, bytes_):
+    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = desk.asked()
+    desk.router.send_multipart([identity, bytes_])
+    desk.router.send_multipart([identity, reply(request_id)])
+    assert desk.answers() == [Ended("tick.EURUSD", None)]

@@ -1,0 +1,42 @@
+"""A subscriber is stopped under load: it misses nothing in the end, and nobody else notices."""
+
+import signal
+import time
+
+import pytest
+from checker import latencies, quantile
+from stage import Stage
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+OTHERS_P99_MS = 20.0
+
+
+def test_a_frozen_subscriber_misses_nothing_after_its_repair_and_the_others_do_not_notice(tmp_path, long, tell):
+    """Full: 30 s, and the others' p99 is judged; short: 3 s, with so small a queue that it really loses messages."""
+    frozen_s, rate = (30.0, 1000) if long else (3.0, 1500)
+    with Stage(tmp_path, **{"broker.subscriber_hwm": 1000}) as stage:
+        stage.broker = stage.start_broker()
+        others = [["ticks"], ["tick."], ["tick.SYM01", "tick.SYM02"], ["ticks"]]
+        stage.start_subscribers(*others)
+        frozen = stage.start_subscribers(["tick."], ["ticks"], ["tick.SYM03", "tick.SYM04"])
+        stage.start_feed(rate)
+        time.sleep(1.0)  # of load before
+        frozen.send_signal(signal.SIGSTOP)
+        since = time.monotonic()
+        time.sleep(frozen_s)
+        until = time.monotonic()
+        frozen.send_signal(signal.SIGCONT)
+        time.sleep(2.0)  # of load while it repairs
+        stage.end()
+        told, readers = stage.check()
+    one_by_one = readers["04-tick."]
+    took = latencies(list(readers.values())[: len(others)], since, until)
+    p50, p99 = quantile(took, 0.5), quantile(took, 0.99)
+    tell(f"freeze of {frozen_s:g} s: {told}\n  the frozen one's {one_by_one.counters}")
+    tell(f"  others meanwhile: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {took[-1]:.2f} ms of {len(took):,}")
+    assert told.clean(), told
+    assert told.confirmed == told.attempted
+    assert one_by_one.counters["repaired"] > 0
+    assert one_by_one.counters["lost"] == 0
+    if long:
+        assert p99 < OTHERS_P99_MS

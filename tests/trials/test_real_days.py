@@ -1,0 +1,49 @@
+"""Real days of ticks at once, as fast as they go, through real WebSockets: each arrives, once, in order, its prices exact."""
+
+import subprocess
+import time
+from itertools import islice
+
+import pytest
+from posthouse import PostHouse
+from shared_data import shared
+from stage import FOUND
+from waiting import eventually
+
+from clients.feeds.tickfile import read_ticks
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+SHORT_FILES, SHORT_TICKS = 2, 20_000
+SLOWEST_PER_S = 1500  # on any machine; bounds the wait
+
+
+def test_every_tick_of_real_days_arrives_once_in_order_with_its_exact_prices(tmp_path, long, tell):
+    """Full: every file; short: the first 20,000 ticks of two. One venue and one feed for each file."""
+    files = sorted(shared("data/ticks").glob("*.csv"))
+    files = files if long else files[:SHORT_FILES]
+    most = 0 if long else SHORT_TICKS
+    symbols = {path: f"F{at}{path.stem.split('_')[1]}".upper() for at, path in enumerate(files)}
+    wanted = {symbol: list(islice(read_ticks(path, symbol=symbol), most or None)) for path, symbol in symbols.items()}
+    count = sum(map(len, wanted.values()))
+    with PostHouse() as house:
+        house.start_broker()
+        log = tmp_path / "ticks.txt"
+        reader = house.start("-m", "trial_reader", log, count, **FOUND)
+        eventually(lambda: log.exists() and log.stat().st_size, within_s=20)
+        urls = {}
+        for path, symbol in symbols.items():
+            venue = house.start("-m", "trial_venue", path, symbol, most, out=subprocess.PIPE, **FOUND)
+            urls[symbol] = f"ws://127.0.0.1:{int(venue.stdout.readline())}/json"
+        began = time.monotonic()
+        for symbol, url in urls.items():
+            house.hulak("feed", "--venue", "json", "--name", symbol, "--url", url)
+        assert reader.wait(60 + count / SLOWEST_PER_S) == 0, reader.log.read_text()
+        took_s = time.monotonic() - began
+        stats = house.stats()
+    rows = [line.split() for line in log.read_text().splitlines()[1:-1]]
+    tell(f"real days: {len(rows):,} of {count:,} ticks of {len(files)} files in {took_s:.1f} s, {count / took_s:,.0f} a second")
+    assert stats["ticks"]["taken"] == count
+    assert [int(row[4]) for row in rows] == list(range(1, count + 1))
+    for symbol, ticks in wanted.items():
+        arrived = [(float(row[1]), float(row[2]), int(row[3])) for row in rows if row[0] == symbol]
+        assert arrived == [(tick.bid, tick.ask, tick.timestamp) for tick in ticks]

@@ -1,0 +1,29 @@
+"""A venue that plays a file of ticks as fast as it is read: `python -m trial_venue FILE SYMBOL MOST`; prints its port.
+
+The prices are written as they stand in the file. MOST bounds the ticks; 0 takes all.
+"""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+from clients.feeds.tickfile import read_ticks
+from sim.recording import Recorded, Recording
+from sim.venue import run_venue
+
+
+def quotes(path, symbol, most):
+    """Yield what a client of the venue gets, in its plain JSON form."""
+    for tick in islice(read_ticks(path, symbol=symbol), most or None):
+        yield f'{{"symbol":"{tick.symbol}","bid":{tick.bid!r},"ask":{tick.ask!r},"timestamp":{tick.timestamp}}}'
+
+
+def tell_port(port):
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    messages = tuple(Recorded(0.0, text) for text in quotes(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    recording = Recording(messages, speed=None)
+    run_venue("127.0.0.1", 0, recording, on_ready=tell_port)

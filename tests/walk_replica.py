@@ -1,0 +1,199 @@
+"""A broker, its journal and a bad line in front of one replica: what a seed draws, and what must hold of what goes out."""
+
+import random
+
+from clients.replica import Ask, Chunk, Gap, Replica, State
+
+STEPS = 150
+MUCH = 10_000  # turns until it must have caught up
+EVENTS = {
+    "publish": 60,
+    "lose": 8,
+    "double": 6,
+    "deliver": 50,
+    "beat": 10,
+    "serve": 30,
+    "answer": 40,
+    "ask again": 4,
+    "too old": 1,
+    "hole": 1,
+    "restart": 3,
+    "new epoch": 3,
+}
+
+
+class ReplicaWorld:
+    """One topic from its broker to its subscriber.
+
+    Args:
+        seed: of everything that happens.
+        events: how often what happens; zero leaves it out.
+        hold: of the replica; drawn if None.
+    """
+
+    def __init__(self, seed, events=None, hold=None):
+        self.draw = random.Random(seed)
+        self.events = EVENTS if events is None else events
+        self.hold = hold or self.draw.choice((3, 10, 1000))
+        self.replica = Replica(self.hold)
+        self.epoch = 1
+        self.truth = {}  # number -> epoch, of what is in the journal or, behind a hole, was
+        self.last = 0
+        self.oldest = 1
+        self.holes = set()
+        self.line = []  # what was published and has not arrived
+        self.sent = []  # chunks, to be doubled
+        self.ask = None  # what the subscriber waits for
+        self.answers = []
+        self.given = []
+        self.gaps = []
+        self.joined = 0  # the number it began with
+
+    # What happens
+
+    def happen(self, what):
+        getattr(self, what.replace(" ", "_"))()
+
+    def publish(self):
+        count = self.draw.choice((1, 1, 1, 2, 5, 200 if self.draw.random() < 0.05 else 1))
+        first = self.last + 1
+        self.last += count
+        for number in range(first, self.last + 1):
+            self.truth[number] = self.epoch
+        chunk = Chunk(self.epoch, first, [(self.epoch, number) for number in range(first, self.last + 1)])
+        self.line.append(chunk)
+        self.sent = [*self.sent[-5:], chunk]
+
+    def lose(self):
+        for _ in range(self.draw.randrange(1, 8)):
+            if self.line:
+                del self.line[self.draw.randrange(len(self.line))]
+
+    def double(self):
+        """A message comes again, as the last value does when the subscriber has connected again."""
+        if self.sent:
+            self.line.append(self.draw.choice(self.sent))
+
+    def beat(self):
+        if self.last:
+            self.line.append((self.epoch, self.last))
+
+    def deliver(self):
+        for _ in range(min(len(self.line), self.draw.randrange(1, 6))):
+            message = self.line.pop(0)
+            if isinstance(message, Chunk):
+                self.joined = self.joined or message.first
+                self.take(self.short_way(message) or self.replica.live(message))
+            else:
+                self.take(self.replica.heard(*message))
+
+    def short_way(self, chunk):
+        """What `clients.follower` does with the next message of a topic that is well."""
+        replica = self.replica
+        if replica.state is not State.LIVE or (chunk.epoch, chunk.first) != (replica.epoch, replica.expected):
+            return None
+        replica.expected = chunk.behind
+        return [chunk]
+
+    def serve(self):
+        """The broker answers what is asked, as much as one reply may have."""
+        if self.ask is None or self.answers:
+            return
+        first, last = self.ask.first, min(self.ask.last, self.last)
+        if first < self.oldest:
+            self.answers.append(("too old", self.oldest))
+            return
+        numbers = [number for number in range(first, last + 1) if number not in self.holes]
+        most = self.draw.choice((3, 50, 1000))
+        rows = [Chunk(self.truth[number], number, [(self.truth[number], number)]) for number in numbers[:most]]
+        while rows:
+            cut = self.draw.randrange(1, 20)
+            self.answers.append(("rows", rows[:cut]))
+            rows = rows[cut:]
+        self.answers.append(("ended", numbers[most] if len(numbers) > most else None))
+
+    def answer(self):
+        if not self.answers:
+            return
+        kind, value = self.answers.pop(0)
+        if kind == "rows":
+            self.take(self.replica.replayed(value))
+            return
+        self.ask = None
+        self.take(self.replica.too_old(value) if kind == "too old" else self.replica.replay_ended(value))
+
+    def ask_again(self):
+        """No answer for long: the same is asked once more, and answered from its beginning."""
+        self.answers.clear()
+
+    def too_old(self):
+        self.oldest = max(self.oldest, self.draw.randrange(1, self.last + 2))
+
+    def hole(self):
+        if self.last:
+            first = self.draw.randrange(1, self.last + 1)
+            self.holes.update(range(first, first + self.draw.randrange(1, 5)))
+
+    def restart(self):
+        """The broker is killed; what is on the line stays, what it was about to answer does not."""
+        self.answers.clear()
+
+    def new_epoch(self):
+        """It comes back without the end of its journal, and uses those numbers again."""
+        self.answers.clear()
+        self.epoch += 1
+        behind = self.draw.choice((0, 1, 3, 20, 100, 5000))
+        self.last = max(self.oldest - 1, self.last - behind)
+        self.truth = {number: epoch for number, epoch in self.truth.items() if number <= self.last}
+        self.holes = {number for number in self.holes if number <= self.last}
+
+    # What goes out
+
+    def take(self, out):
+        for one in out:
+            if isinstance(one, Ask):
+                assert 1 <= one.first <= one.last, one
+                self.ask, self.answers = one, []
+            elif isinstance(one, Gap):
+                assert one.first <= one.last, one
+                self.gaps.append(one)
+            else:
+                assert one.items, "an empty chunk goes out"
+                assert [number for _, number in one.items] == list(range(one.first, one.behind))
+                for item in one.items:
+                    assert not self.given or item > self.given[-1], f"{item} behind {self.given[-1]}"
+                    self.given.append(item)
+        assert self.replica.held_items <= self.hold
+        assert self.replica.state is not State.REPAIRING or self.ask is not None, self.replica
+
+    # The whole
+
+    def run(self):
+        """Let things happen, then let all flow again: it must catch up."""
+        kinds, weights = list(self.events), list(self.events.values())
+        for _ in range(STEPS):
+            self.happen(self.draw.choices(kinds, weights)[0])
+        self.publish()  # it cannot be lost: from here on nothing is
+        for _ in range(MUCH):
+            if not self.line and self.ask is None:
+                break
+            self.happen(self.draw.choice(("deliver", "serve", "answer")))
+        self.beat()
+        for _ in range(MUCH):
+            if not self.line and self.ask is None:
+                break
+            self.happen(self.draw.choice(("deliver", "serve", "answer")))
+        self.check()
+
+    def check(self):
+        replica = self.replica
+        assert replica.state is State.LIVE, replica
+        assert replica.expected == self.last + 1, (replica.expected, self.last)
+        told = {number for gap in self.gaps for number in range(gap.first, gap.last + 1)}
+        given = set(self.given)
+        assert len(given) == len(self.given)
+        whole = not self.events.get("hole") and not self.events.get("too old")
+        for number in range(max(self.joined, self.oldest), self.last + 1):
+            if (self.truth[number], number) not in given:
+                assert not whole, f"{number} of epoch {self.truth[number]} is in the journal and was not given out"
+                assert number in told, f"{number} of epoch {self.truth[number]} was neither given out nor told"

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -66,16 +68,43 @@ class Lines:
             self._bytes = 0
 
 
+class Interrupt:
+    """Ctrl-C, noted instead of raised: an exception could be lost where Python drops those of clean-up code.
+
+    The second one is raised as usual, for when the output is stuck.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def follow(
-    subscriber: "Subscriber", lines: Lines, write: Callable[["Event"], str], count: int | None, timeout_s: float | None
+    subscriber: "Subscriber",
+    lines: Lines,
+    write: Callable[["Event"], str],
+    interrupted: Interrupt,
+    count: int | None,
+    timeout_s: float | None,
 ) -> None:
-    """Write messages until there were `count` of them.
+    """Write messages until there were `count` of them, or Ctrl-C; it is looked at twice a second at least.
 
     Raises:
         BusTimeout: nothing at all came for `timeout_s` seconds.
     """
     last, seen = time.monotonic(), 0
-    while count is None or seen < count:
+    while not interrupted.asked and (count is None or seen < count):
         event = subscriber.poll(0)
         if event is None:
             lines.flush()
@@ -113,10 +142,11 @@ def sub(call: Call, prefix: str, count: int | None) -> None:
     try:
         with (
             contextlib.suppress(KeyboardInterrupt),
+            Interrupt() as interrupted,
             subscribe(call.settings, call.home, prefix) as subscriber,
         ):
             try:
-                follow(subscriber, lines, as_json if call.as_json else as_text, count, call.timeout_s)
+                follow(subscriber, lines, as_json if call.as_json else as_text, interrupted, count, call.timeout_s)
             finally:
                 lines.flush()
     except BrokenPipeError:  # `| head` has had enough; what Python would still flush goes nowhere

@@ -1,5 +1,6 @@
 """What a system under test must be able to do, and the publishers and consumers that several of them share."""
 
+import abc
 import socket
 import subprocess
 import sys
@@ -51,7 +52,7 @@ class Publisher(Protocol):
         """Send what waits and end."""
 
 
-class System:
+class System(abc.ABC):
     """One way from a publisher to consumers.
 
     Args:
@@ -66,7 +67,7 @@ class System:
         """Say why this system cannot run on this machine; None if it can."""
         return None
 
-    def start(self) -> None:
+    def start(self) -> None:  # noqa: B027 - a system may have no broker
         """Start the broker's processes, and wait until they serve."""
 
     def stop(self) -> None:
@@ -74,13 +75,13 @@ class System:
         for process in self.processes:
             machine.end(process)
 
+    @abc.abstractmethod
     def publisher(self) -> Publisher:
         """Connect a publisher."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
         """Be these consumers, in one process, until the board says stop."""
-        raise NotImplementedError
 
     def spawn(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a process of the broker's; it is measured as part of it."""

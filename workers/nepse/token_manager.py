@@ -111,7 +111,7 @@ class TokenManager:
         return self._known_market_id()
 
     def body_id(self, formula: Formula) -> tuple[int, Session]:
-        """Make a body id for now.
+        """Make a body id that is good at this moment.
 
         Returns:
             the id and the session that it is good with, no other; and only until midnight in Nepal.

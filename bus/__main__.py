@@ -22,7 +22,7 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         where = home or config.default_home()
         settings = config.load(where, file)
         daemon.make_home(where)
-        broker.raise_file_limit()
+        daemon.raise_file_limit()
         stop = daemon.Stop()
         daemon.end_with_supervisor()
         with daemon.only_one(where / "run" / "broker.lock", "a broker"):

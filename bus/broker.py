@@ -8,7 +8,6 @@ peer, answered where that is possible, and costs nobody else anything.
 import contextlib
 import os
 import random
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,21 @@ import psutil
 import structlog
 import zmq
 
-from bus import frames, sockets
+from bus import sockets
 from bus.config import Settings
 from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
-from bus.core.effects import Effect, Note, ToClient, ToWorker
+from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
 from bus.core.policy import Policy
-from bus.daemon import Stop
+from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
 from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
-from bus.messages import Error, Goodbye, Ready, Reply, Request, Result, TaskPart, WorkerHeartbeat
+from bus.majordomo import MMI, Majordomo
+from bus.messages import ID_BYTES, Error, Reply, Request
+from bus.peers import Peers
+from bus.task_desk import TaskDesk
 from bus.version import VERSION
 
 REPLAY = "hulak.replay"
@@ -71,13 +73,16 @@ class Broker:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.process = psutil.Process()
         now = time.monotonic()
-        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
+        bounds = (settings.scaling.min_workers, settings.scaling.max_workers)
+        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
         self.recovered = journal.open()
         policy = policy_of(settings)
         self.bus = Bus(self.recovered.state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff)
         self.bus.restore(self.recovered.state)
+        self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
+        self.peers = Peers(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES))
         try:
             self.desk = TickDesk(self.context, settings, home, journal, self.bus, self._reject_at, log)
             self.frontend = sockets.bind(self.context, settings.broker, home, "frontend")
@@ -86,10 +91,16 @@ class Broker:
             self.context.destroy(linger=0)
             journal.close()
             raise
+        try:
+            self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
+        except ConfigError:
+            self.context.destroy(linger=0)
+            self.desk.close()
+            raise
         self.beat_due = now
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
-        for socket in (self.frontend, self.backend, stop.reader):
+        for socket in (self.frontend, self.backend, stop.reader, self.tasks.store.reader):
             self.poller.register(socket, zmq.POLLIN)
 
     # A daemon's life
@@ -117,6 +128,9 @@ class Broker:
         while self.bus.stats(time.monotonic(), {})["tasks"]["running"] and time.monotonic() < deadline:
             self._turn(min(deadline, self._next_due()))
         left = len(self.bus.dispatcher.tasks)
+        self._carry_out(self.majordomo.farewell(), time.monotonic())
+        self.tasks.close()
+        self.tasks.store.finished()
         self.desk.close()
         self.context.destroy(linger=200)  # ms for what has been sent to leave
         for name in sockets.NAMES:
@@ -139,6 +153,8 @@ class Broker:
             self._answers(now)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
+        if self.tasks.store.reader.fileno() in ready:
+            self.tasks.store.finished()
         if self.desk.replays:
             self.desk.step_replays(self._reach)
         if now >= self._next_due():
@@ -152,6 +168,7 @@ class Broker:
         if now >= self.beat_due:
             self.beat_due = now + BEAT_S
             self.desk.beat(now)
+            self.tasks.beat(now)
         if now >= self.bus.stats_due:
             self.desk.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
 
@@ -163,13 +180,11 @@ class Broker:
                 self._request(sockets.receive(self.frontend), now)
 
     def _request(self, parts: list[bytes], now: float) -> None:
-        address, frame = b"\0" + parts[0], b""
         try:
-            address, frame = _open(parts)
-            request = frames.decode_from_client(frame)
+            address, request = self.peers.request(parts)
         except ProtocolError as error:
             self._reject("frontend", parts[0], error)
-            self._reach(address, Error(frames.request_id(frame), error.code, str(error)))
+            self._carry_out(self.peers.unread(parts, error), now)
             return
         try:
             self._carry_out(self._serve(address, request, now), now)
@@ -181,9 +196,14 @@ class Broker:
         if request.service == REPLAY:
             self.desk.begin_replay(address, request)
             return []
+        if self.tasks.serves(request.service):
+            self.tasks.serve(address, request, now)
+            return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())
             return [ToClient(address, Reply(request.id, value)), *effects]
+        if request.service.startswith(MMI):
+            return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
         return self.bus.dispatcher.request(now, address, request)
 
     # Workers
@@ -195,23 +215,10 @@ class Broker:
 
     def _answer(self, parts: list[bytes], now: float) -> None:
         try:
-            address, frame = _open(parts)
-            message = frames.decode_from_worker(frame)
+            effects = self.peers.command(now, parts)
         except ProtocolError as error:
             self._reject("backend", parts[0], error)
-            return
-        dispatcher = self.bus.dispatcher
-        match message:
-            case Result():
-                effects = dispatcher.result(now, address, message)
-            case WorkerHeartbeat():
-                effects = dispatcher.heartbeat(now, address, message)
-            case TaskPart():
-                effects = dispatcher.part(now, address, message)
-            case Ready():
-                effects = dispatcher.ready(now, address, message)
-            case Goodbye():
-                effects = dispatcher.goodbye(now, address, message)
+            effects = self.peers.refused(now, parts, error)
         self._carry_out(effects, now)
 
     # Effects
@@ -227,6 +234,8 @@ class Broker:
                     except zmq.ZMQError as error:
                         why = "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)
                         self._carry_out(self.bus.dispatcher.lost(now, address, why), now)
+                case Begun() | Delayed() | Ended():
+                    self.tasks.note(effect)
                 case Note(event, fields):
                     self.log.info(event, **fields)
 
@@ -240,7 +249,7 @@ class Broker:
         return True
 
     def _send(self, socket: "zmq.Socket[bytes]", address: bytes, message: Any) -> None:
-        sockets.send(socket, address[1:], address[:1] == b"\1", frames.encode(message))
+        sockets.send(socket, self.peers.encode(address, message))
 
     # What is refused, and what is told
 
@@ -256,31 +265,7 @@ class Broker:
 
     def _shell(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
-        return {"process": process, "journal": self.desk.stats()}
+        return {"process": process, "journal": self.desk.stats(), "store": self.tasks.stats()}
 
     def _addresses(self) -> dict[str, str]:
         return {name: getattr(self.settings.broker, name) for name in sockets.NAMES}
-
-
-def _open(parts: list[bytes]) -> tuple[bytes, bytes]:
-    """Take the envelope off: the peer's address (one byte that tells whether an empty frame came first, identity), the frame."""
-    match parts:
-        case [identity, frame]:
-            return b"\0" + identity, frame
-        case [identity, b"", frame]:
-            return b"\1" + identity, frame
-    raise ProtocolError("BAD_FRAME", f"{len(parts) - 1} frames, wanted one, or an empty one and one")
-
-
-def raise_file_limit() -> None:
-    """Allow as many open files as the system lets us: a connection is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def boot_id() -> str:
-    """Name the machine's present boot; empty where the system does not tell."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return ""

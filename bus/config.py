@@ -88,7 +88,11 @@ class TaskSettings(Section):
     hard_s: Seconds = 75.0
     heartbeat_s: float = Field(0.25, ge=0.05, le=10)
     lease_s: float = Field(1.5, ge=0.2, le=60)
+    mdp_lease_s: float = Field(7.5, ge=0.2, le=600)
     drain_s: Seconds = 80.0
+    result_keep_s: float = Field(3600.0, gt=0, le=30 * 86400)
+    key_keep_s: float = Field(86400.0, gt=0, le=30 * 86400)
+    dead_keep_s: float = Field(7 * 86400.0, gt=0, le=366 * 86400)
 
 
 class NepseSettings(Section):
@@ -99,6 +103,7 @@ class NepseSettings(Section):
     ca_file: Path | None = None
     connect_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 15.0
+    cache_s: float = Field(2.0, ge=0, le=3600)
 
 
 class FeedSettings(Section):
@@ -116,6 +121,16 @@ class FeedSettings(Section):
     stale_s: Seconds = 60.0
     heartbeat_stale_s: Seconds = 30.0
     degraded_s: Seconds = 300.0
+
+
+class ScalingSettings(Section):
+    """`[scaling]`: how many NEPSE workers there are."""
+
+    min_workers: int = Field(1, ge=1, le=5)
+    max_workers: int = Field(5, ge=1, le=5)
+    idle_timeout_s: Seconds = 30.0
+    scaling_threshold: float = Field(0.8, gt=0, le=1)
+    look_s: float = Field(1.0, ge=0.1, le=60)
 
 
 class SimSettings(Section):
@@ -147,6 +162,7 @@ class Settings(BaseSettings):
     task: TaskSettings = TaskSettings()
     nepse: NepseSettings = NepseSettings()
     feed: FeedSettings = FeedSettings()
+    scaling: ScalingSettings = ScalingSettings()
     sim: SimSettings = SimSettings()
     log: LogSettings = LogSettings()
 
@@ -247,10 +263,14 @@ def _refuse_contradictions(settings: Settings) -> None:
     task = settings.task
     if task.hard_s <= task.soft_s:
         raise ConfigError(f"setting task.hard_s is {task.hard_s}, must be above task.soft_s, which is {task.soft_s}")
-    if task.lease_s < 2 * task.heartbeat_s:
-        raise ConfigError(f"setting task.lease_s is {task.lease_s}, must be at least twice task.heartbeat_s ({task.heartbeat_s})")
+    for name, lease_s in (("lease_s", task.lease_s), ("mdp_lease_s", task.mdp_lease_s)):
+        if lease_s < 2 * task.heartbeat_s:
+            raise ConfigError(f"setting task.{name} is {lease_s}, must be at least twice task.heartbeat_s ({task.heartbeat_s})")
     if settings.feed.backoff_cap_s < settings.feed.backoff_base_s or task.backoff_cap_s < task.backoff_base_s:
         raise ConfigError("setting backoff_cap_s of [feed] or [task] is below backoff_base_s, must not be")
+    if settings.scaling.min_workers > settings.scaling.max_workers:
+        least, most = settings.scaling.min_workers, settings.scaling.max_workers
+        raise ConfigError(f"setting scaling.min_workers is {least}, must not be above scaling.max_workers, which is {most}")
     ports = [getattr(settings.broker, name) for name in ("collector", "publisher", "frontend", "backend")]
     if len(set(ports)) < len(ports):
         raise ConfigError(f"settings broker.collector, publisher, frontend, backend are {ports}, must all differ")

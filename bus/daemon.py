@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -108,3 +109,17 @@ def find_broker(settings: Settings, home: Path, name: str, stop: Stop, log: stru
             told = True
         poller.poll(LOOK_AGAIN_MS)
     return None
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: a connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def boot_id() -> str:
+    """Name the machine's present boot; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

@@ -68,6 +68,7 @@ class TaskFailed(BusError):
         text: one sentence a caller can act on.
         retryable: another attempt may succeed.
         retry_after_s: seconds the upstream asked us to wait, if it did.
+        cool_down_s: seconds for which nobody of this service should ask the upstream, if it said so or blocks us.
         details: small extra facts (status codes, names), msgpack values only.
     """
 
@@ -78,8 +79,10 @@ class TaskFailed(BusError):
         *,
         retryable: bool = False,
         retry_after_s: float | None = None,
+        cool_down_s: float | None = None,
         details: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(code, text, details)
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+        self.cool_down_s = cool_down_s

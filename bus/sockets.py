@@ -21,7 +21,7 @@ from bus.errors import ConfigError
 NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un
 MAX_SUBSCRIPTION = 1024  # bytes of one message from a subscriber
-MAX_PARTS = 16  # parts of a message kept; what comes behind is dropped
+MAX_PARTS = 64  # parts of a message kept; what comes behind is dropped: one as long is refused in any dialect
 NOBLOCK = int(zmq.NOBLOCK)
 
 # The wrapper of pyzmq costs more than libzmq for messages of this size: 4 us against 0.4 us for a call (measured).
@@ -122,13 +122,13 @@ def receive(socket: "zmq.Socket[bytes]") -> list[bytes]:
     return parts
 
 
-def send(socket: "zmq.Socket[bytes]", identity: bytes, envelope: bool, frame: bytes) -> None:
-    """Send one frame to one peer of a ROUTER without waiting, behind an empty frame if it speaks with one.
+def send(socket: "zmq.Socket[bytes]", parts: list[bytes]) -> None:
+    """Send a whole message, the identity first, to one peer of a ROUTER without waiting; no parts are no message.
 
     Raises:
         zmq.ZMQError: the peer is gone (`EHOSTUNREACH`) or takes nothing more (`EAGAIN`).
     """
-    send_frame(socket, identity, NOBLOCK | zmq.SNDMORE)
-    if envelope:
-        send_frame(socket, b"", NOBLOCK | zmq.SNDMORE)
-    send_frame(socket, frame, NOBLOCK)
+    for part in parts[:-1]:
+        send_frame(socket, part, NOBLOCK | zmq.SNDMORE)
+    if parts:
+        send_frame(socket, parts[-1], NOBLOCK)

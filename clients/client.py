@@ -58,6 +58,8 @@ class BusClient:
         *,
         timeout_s: float = 60.0,
         retries: int | None = None,
+        share: bool = False,
+        priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
     ) -> Any:
         """Have an action done and wait for its answer.
@@ -68,6 +70,8 @@ class BusClient:
             args: msgpack values under text keys.
             timeout_s: how long to wait, in seconds; the broker gives the task up then.
             retries: further attempts after the first; the broker's setting if None.
+            priority: 0 high, 1 normal, 2 low.
+            share: a read: one that is equal, and under way already, may answer this call too.
             on_part: told each part of the answer that comes before its end.
         Raises:
             BusTimeout: no broker, or no answer, in time.
@@ -78,6 +82,10 @@ class BusClient:
         options: dict[str, Any] = {} if service.startswith("hulak.") else {"timeout_ms": max(1, int(timeout_s * 1000))}
         if retries is not None:
             options["retries"] = retries
+        if priority != 1:
+            options["priority"] = priority
+        if share:
+            options["share"] = True
         request = Request(os.urandom(ID_BYTES), service, action, dict(args or {}), options)
         with self._connected(deadline, timeout_s) as socket:
             return self._ask(socket, request, deadline, timeout_s, on_part)

@@ -1,55 +1,27 @@
 """`NepseClient`: the exchange's data, fetched by the pool of NEPSE workers.
 
 Each method is one action of the service `nepse` (README, "Tasks"). A body id and salts are good only with the access token of
-their own session, and each worker has a session of its own, so they come with that token.
+their own session, and each worker has a session of its own, so they come with that token. `clients.nepse_async` has the same
+methods to be awaited.
 """
 
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from bus.config import Settings
-from bus.errors import ConfigError
-from clients.client import BusClient
-from clients.nepse_actions import ACTIONS
-
-SERVICE = "nepse"
+from clients.nepse_calls import SERVICE
+from clients.nepse_market import MarketMethods
+from clients.nepse_papers import PaperMethods
 
 
-class NepseClient:
-    """Blocking calls to the NEPSE workers; one client per thread.
+class NepseClient(MarketMethods, PaperMethods):
+    """Blocking calls to the NEPSE workers; one client per thread, a context manager.
 
     Every method raises `BusTimeout`, `TaskFailed` or `BusError`, as `BusClient.call` does.
 
     Args:
         settings: say where the broker is.
         home: its folder.
-        timeout_s: for each call, in seconds.
+        timeout_s: for each call, in seconds; a long list takes several calls.
     """
-
-    def __init__(self, settings: Settings, home: Path, *, timeout_s: float = 60.0) -> None:
-        self._client = BusClient(settings, home)
-        self._timeout_s = timeout_s
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-    def call(self, action: str) -> Any:
-        """Have one of `ACTIONS` done.
-
-        Raises:
-            ConfigError: there is no such action.
-        """
-        if action not in ACTIONS:
-            raise ConfigError(f"action {action!r} is unknown, must be one of {', '.join(ACTIONS)}")
-        return self._client.call(SERVICE, action, timeout_s=self._timeout_s)
 
     def get_access_token(self) -> dict[str, Any]:
         """Return `{"access_token": str, "age_s": float, "expires_in_s": float}`."""
@@ -82,3 +54,30 @@ class NepseClient:
     def get_salts(self) -> dict[str, Any]:
         """Return `salts` (five ints, salt1 first) and their token as `get_access_token` does."""
         return dict(self.call("salts"))
+
+    def get_stats(self) -> dict[str, int]:
+        """Tell how the pool of workers is doing, as the broker sees it; sends `hulak.stats`.
+
+        Returns:
+            `totalWorkers`, `busyWorkers`, `idleWorkers` (ready for a task); `queueLength`, tasks that wait for a worker;
+            `pendingTasks`, all that are not over: waiting, waiting for another attempt, or running;
+            `totalTasksCompleted` and `totalErrors`, attempts that the workers there now have done and failed.
+        """
+        stats = self._client.call("hulak.stats", timeout_s=self._timeout_s)
+        workers = [worker for worker in stats["workers"] if worker["service"] == SERVICE]
+        nothing = {"queued": 0, "waiting": 0, "running": 0}
+        tasks = stats["tasks"]["services"].get(SERVICE, nothing)
+        states = [worker["state"] for worker in workers]
+        return {
+            "totalWorkers": len(workers),
+            "busyWorkers": states.count("busy"),
+            "idleWorkers": states.count("ready"),
+            "queueLength": tasks["queued"],
+            "pendingTasks": sum(tasks[state] for state in nothing),
+            "totalTasksCompleted": sum(worker["done"] for worker in workers),
+            "totalErrors": sum(worker["failed"] for worker in workers),
+        }
+
+    def shutdown(self) -> None:
+        """Close this client, as `close`. The workers are not this client's: they go on (`hulak down` ends them)."""
+        self.close()

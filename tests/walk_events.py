@@ -20,7 +20,7 @@ def check_books(dispatcher):
             held[task_id] = worker
         free = worker.free > 0 and worker.service in dispatcher.queue.services()
         assert not free, f"{worker.name} is free, and tasks wait"
-    queued = [task_id for ids in dispatcher.queue._ids.values() for task_id in ids]
+    queued = [task.id for task in dispatcher.queue]
     assert len(queued) == len(dispatcher.queue) == len(set(queued))
     states = {task_id: task.state for task_id, task in dispatcher.tasks.items()}
     assert set(queued) == {task_id for task_id, state in states.items() if state is State.QUEUED}

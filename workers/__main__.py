@@ -23,12 +23,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m workers", description="Run one worker for a service, such as nepse.")
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument("--name", help="unique among living workers; default: the supervisor's slot and the pid")
+    parser.add_argument("--module", help="a Python module of yours with functions under workers.tasks.task")
+    parser.add_argument("--credit", type=int, help="tasks held at a time, of a module's service; default: by how long they take")
     parser.add_argument("--home", type=Path, default=config.default_home(), help="the broker's folder; default: HULAK_HOME")
     parser.add_argument("--config", type=Path, help="settings file; default: HULAK_CONFIG")
     given = parser.parse_args(arguments)
     try:
         home = given.home.absolute()
-        return run_worker(config.load(home, given.config), home, given.service, given.name)
+        return run_worker(
+            config.load(home, given.config), home, given.service, given.name, module=given.module, credit=given.credit
+        )
     except ConfigError as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it
         return 78

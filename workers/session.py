@@ -26,6 +26,9 @@ from bus.messages import (
     WorkerHeartbeat,
 )
 
+AHEAD_S = 0.02
+MOST_CREDIT = 64  # measured: more brings little, and holds up what others could do
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -66,9 +69,11 @@ class Session:
     Args:
         service: that it offers.
         name: unique among living workers.
-        credit: tasks it holds at a time.
+        credit: tasks it holds at a time; if it adapts, at first.
         heartbeat_s: seconds between heartbeats.
         info: told with each registration: pid, slot.
+        adapts: the credit follows how long tasks take: as many as `AHEAD_S` seconds of work, so that short tasks do not wait
+            for the next one's way, and nothing waits behind long ones.
     """
 
     service: str
@@ -76,6 +81,8 @@ class Session:
     credit: int
     heartbeat_s: float
     info: dict[str, Any] = field(default_factory=dict)
+    adapts: bool = False
+    mean_s: float = 0.0  # of a task, the newest counting a tenth; 0 before the first
     epoch: int | None = None  # of the broker that knows us; None: none does
     leaving: bool = False  # nothing new is taken; over when nothing is held
     why: str = ""  # we leave
@@ -150,6 +157,7 @@ class Session:
         task = self.running
         assert task is not None, "a task ended that was never started"
         self.running = None
+        adapted = self._adapt(now - self.started)
         result = Result(task.id, task.attempt, done, value)
         actions: list[Do] = []
         if self.epoch is None:
@@ -158,7 +166,20 @@ class Session:
             actions.append(Send(result))
         if self.waiting:
             actions.append(self._start(now, self.waiting.popleft()))
-        return actions + self._leave_if_idle()
+        return [*actions, *adapted, *self._leave_if_idle()]
+
+    def _adapt(self, took_s: float) -> list[Do]:
+        """Offer another credit if it is twice as much, or half, of what was offered."""
+        if not self.adapts:
+            return []
+        took_s = max(took_s, 1e-6)
+        self.mean_s = 0.9 * self.mean_s + 0.1 * took_s if self.mean_s else took_s
+        wanted = min(MOST_CREDIT, max(1, round(AHEAD_S / self.mean_s)))
+        near = self.credit / 2 < wanted < self.credit * 2 and wanted not in (1, MOST_CREDIT)
+        if wanted == self.credit or near or self.epoch is None or self.leaving:
+            return []
+        self.credit = wanted
+        return [self._register()]
 
     def unsent(self, message: FromWorker) -> None:
         """The shell could not send: there is no connection. Results are kept, the rest is worth nothing later."""

@@ -9,7 +9,7 @@ import os
 import socket as plain
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from bus import frames, sockets
 from bus.config import Settings
 from bus.daemon import Stop, find_broker
 from bus.errors import ProtocolError, TaskFailed
-from bus.messages import Result, Task
+from bus.messages import FromWorker, Result, Task, TaskPart
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
+# An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
+# what it returns is the result.
 Actions = Mapping[str, Callable[[Mapping[str, Any]], Any]]
 INPROC = "inproc://tasks"
 REPORT_S = 1.0
@@ -66,7 +68,7 @@ class TaskThread(threading.Thread):
             try:
                 task = frames.decode_to_worker(pair.recv())
                 assert isinstance(task, Task)
-                pair.send(self._result(task))
+                pair.send(self._result(task, pair.send))
             except SoftLimit:  # it came after the task's end
                 continue
             except zmq.ContextTerminated:
@@ -77,11 +79,12 @@ class TaskThread(threading.Thread):
         """Raise `SoftLimit` in the running task, as soon as it runs Python code again."""
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident or 0), ctypes.py_object(SoftLimit))
 
-    def _result(self, task: Task) -> bytes:
+    def _result(self, task: Task, send: Callable[[bytes], Any]) -> bytes:
         try:
-            frame = frames.encode(Result(task.id, task.attempt, True, self._carry_out(task)))
-            if len(frame) > self._max_bytes - ENVELOPE_BYTES:
-                raise TaskFailed("TOO_LARGE", f"the result is {len(frame)} bytes, must be below {self._max_bytes}")
+            value = self._carry_out(task)
+            if isinstance(value, Generator):
+                value = self._send_parts(task, value, send)
+            frame = self._fitting("result", Result(task.id, task.attempt, True, value))
         except SoftLimit:
             why: dict[str, Any] = _failure(TaskFailed("SOFT_LIMIT", f"not done in {task.soft_ms / 1000:g} s", retryable=True))
         except TaskFailed as failed:
@@ -92,6 +95,22 @@ class TaskThread(threading.Thread):
         else:
             return frame
         return frames.encode(Result(task.id, task.attempt, False, why))
+
+    def _send_parts(self, task: Task, parts: Generator[Any, None, Any], send: Callable[[bytes], Any]) -> Any:
+        number = 0
+        while True:
+            try:
+                part = next(parts)
+            except StopIteration as end:
+                return end.value
+            number += 1
+            send(self._fitting("part", TaskPart(task.id, task.attempt, number, part)))
+
+    def _fitting(self, what: str, message: Result | TaskPart) -> bytes:
+        frame = frames.encode(message)
+        if len(frame) > self._max_bytes - ENVELOPE_BYTES:
+            raise TaskFailed("TOO_LARGE", f"the {what} is {len(frame)} bytes, must be below {self._max_bytes}")
+        return frame
 
     def _carry_out(self, task: Task) -> Any:
         if self._actions is None:
@@ -110,6 +129,7 @@ def _failure(failed: TaskFailed) -> dict[str, Any]:
         "text": str(failed),
         "retryable": failed.retryable,
         "retry_after_ms": None if after_s is None else int(after_s * 1000),
+        "cool_down_ms": None if failed.cool_down_s is None else int(failed.cool_down_s * 1000),
         "details": failed.details,
     }
 
@@ -179,9 +199,7 @@ class Worker:
         if self.dealer in ready:
             self._receive(now)
         if self.pair in ready:
-            result = frames.decode_from_worker(self.pair.recv())
-            assert isinstance(result, Result)
-            self._do(self.session.finished(now, done=result.done, value=result.value))
+            self._done(now, frames.decode_from_worker(self.pair.recv()))
         if self.stop.asked and not self.session.leaving:
             self.stop.drain()
             self._do(self.session.leave(now, "stopped by a signal", self.settings.task.drain_s))
@@ -189,6 +207,14 @@ class Worker:
             self.stop.drain()
         if now >= self.session.next_due():
             self._do(self.session.advance(now, self._report(now)))
+
+    def _done(self, now: float, message: FromWorker) -> None:
+        """Pass on what the other thread did: a part of its task, or its end."""
+        if isinstance(message, TaskPart):
+            self._do(self.session.part(message.number, message.value))
+            return
+        assert isinstance(message, Result)
+        self._do(self.session.finished(now, done=message.done, value=message.value))
 
     def _receive(self, now: float) -> None:
         while self.dealer.poll(0):
@@ -222,7 +248,7 @@ class Worker:
                     self.exit = self.exit or action
 
 
-def make_session(settings: Settings, service: str, credit: int, name: str | None) -> Session:
+def make_session(settings: Settings, service: str, credit: int, name: str | None, *, adapts: bool = False) -> Session:
     """Make the session of this process; its name is its supervisor slot's or the service's, and its pid."""
     slot = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
     info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname()}
@@ -232,4 +258,5 @@ def make_session(settings: Settings, service: str, credit: int, name: str | None
         credit=credit,
         heartbeat_s=settings.task.heartbeat_s,
         info=info,
+        adapts=adapts,
     )

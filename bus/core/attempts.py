@@ -4,16 +4,19 @@ The half of the dispatcher that knows what becomes of a task; the other half, `b
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from bus.core.backoff import Backoff
-from bus.core.effects import Effect, Note, ToClient, ToWorker
+from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
 from bus.core.policy import Failure, Policy, retry_delay_s
 from bus.core.roster import Roster, Worker
-from bus.core.tasks import CalledTask, Queue, State
+from bus.core.sharing import Sharing
+from bus.core.tasks import GIVEN_UP, CalledTask, Queue, State
 from bus.core.timers import Timers
 from bus.messages import Error, Reply, Task
 
 DEADLINE, HARD, RETRY = b"d", b"h", b"r"  # timers of a task: each of these, and the task's id
+PAUSE = b"p"  # timer of a service that cools down: this, and its name
 
 
 class Attempts:
@@ -31,75 +34,112 @@ class Attempts:
         self.tasks: dict[bytes, CalledTask] = {}
         self.queue = Queue()
         self.timers: Timers[bytes] = Timers()
-        self.counters: Counter[str] = Counter(accepted=0, done=0, failed=0, expired=0, retried=0, lost_workers=0, late=0)
+        self.sharing = Sharing()
+        self.paused: dict[str, float] = {}  # service -> until when it cools down, monotonic seconds
+        self.counters: Counter[str] = Counter(
+            accepted=0, done=0, failed=0, expired=0, cancelled=0, retried=0, shared=0, lost_workers=0, late=0
+        )
 
     def _assign(self, now: float, service: str) -> list[Effect]:
         effects: list[Effect] = []
-        while (worker := self.roster.pick(service)) is not None:
-            task = self.queue.take(service, self.tasks)
+        while now >= self.paused.get(service, now) and (worker := self.roster.pick(service)) is not None:
+            task = self.queue.take(service)
             if task is None:
                 break
-            effects.append(self._give(now, task, worker))
+            effects += self._give(now, task, worker)
         return effects
 
-    def _give(self, now: float, task: CalledTask, worker: Worker) -> Effect:
-        self._run(now, task, worker)
+    def _give(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
+        noted = self._run(now, task, worker)
         soft_ms, hard_ms = int(self.policy.soft_s * 1000), int(self.policy.hard_s * 1000)
-        return ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, soft_ms, hard_ms))
+        return [ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, soft_ms, hard_ms)), *noted]
 
-    def _run(self, now: float, task: CalledTask, worker: Worker) -> None:
+    def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         task.become(State.RUNNING)
         task.attempt += 1
         task.worker = worker.name
         task.started = now
         worker.held[task.id] = task.attempt
         self.timers.set(HARD + task.id, now + self.policy.hard_s)
+        return [Begun(task.id, task.attempt, worker.name)] if task.posted else []
 
     def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
         del worker.held[task_id]
         worker.missed.pop(task_id, None)
         task = self.tasks[task_id]
-        if task.state is State.EXPIRED:
+        if task.state in GIVEN_UP:
             self._forget(task)
             return []
         task.troubles.append(f"{worker.name}: {why}")
         if task.attempt > task.retries:
             text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
-            return [self._end(task, State.FAILED, task.error("WORKER_LOST", text))]
+            return self._end(task, State.FAILED, task.error("WORKER_LOST", text))
         task.become(State.QUEUED)
         self.queue.add(task, first=True)
         self.counters["retried"] += 1
-        return [Note("task requeued", {"task": task.id.hex(), "attempt": task.attempt, "why": why})]
+        told = Note("task requeued", {"task": task.id.hex(), "attempt": task.attempt, "why": why})
+        return [told, *self._noted(task, 0.0)]
 
     def _failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
         task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")
+        cooling = self._cool_down(now, task.service, failure)
         delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
         if delay_s is None:
-            return [self._end(task, State.FAILED, task.error(failure.code, failure.text, failure.details))]
+            return [*cooling, *self._end(task, State.FAILED, task.error(failure.code, failure.text, failure.details))]
         task.become(State.WAITING)
         self.counters["retried"] += 1
         self.timers.cancel(HARD + task.id)
         self.timers.set(RETRY + task.id, now + delay_s)
         fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
-        return [Note("task retried", fields)]
+        return [*cooling, Note("task retried", fields), *self._noted(task, delay_s)]
+
+    def _cool_down(self, now: float, service: str, failure: Failure) -> list[Effect]:
+        """Give a service nothing more for a while: what one worker was told by its upstream is meant for all."""
+        until = now + failure.cool_down_s
+        if not failure.cool_down_s or until <= self.paused.get(service, 0.0):
+            return []
+        self.paused[service] = until
+        self.timers.set(PAUSE + service.encode(), until)
+        return [Note("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
+
+    def _warm_up(self, now: float, service: str) -> list[Effect]:
+        self.paused.pop(service, None)
+        return self._assign(now, service)
+
+    def _noted(self, task: CalledTask, in_s: float) -> list[Effect]:
+        return [Delayed(task.id, task.attempt, in_s, task.troubles[-1])] if task.posted else []
 
     def _expire(self, task: CalledTask) -> list[Effect]:
         alive = sum(worker.service == task.service for worker in self.roster)
+        return self._give_up(task, State.EXPIRED, task.error("EXPIRED", task.why_expired(alive)))
+
+    def cancel(self, task_id: bytes) -> list[Effect]:
+        """End a task before its time; no effect if there is none of that id, or it has ended."""
+        task = self.tasks.get(task_id)
+        if task is None or task.state in GIVEN_UP:
+            return []
+        return self._give_up(task, State.CANCELLED, task.error("CANCELLED", "it was cancelled"))
+
+    def _give_up(self, task: CalledTask, state: State, message: Error) -> list[Effect]:
         still_held = task.state is State.RUNNING
         self.queue.remove(task)
-        end = self._end(task, State.EXPIRED, task.error("EXPIRED", task.why_expired(alive)))
+        end = self._end(task, state, message)
         if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
             self.tasks[task.id] = task
             self.timers.set(HARD + task.id, task.started + self.policy.hard_s)
-        return [end]
+        return end
 
-    def _end(self, task: CalledTask, state: State, message: Reply | Error) -> Effect:
+    def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
         task.become(state)
         self.counters[state.value] += 1
+        told = [ToClient(client, replace(message, id=request)) for client, request in self.sharing.followers(task.id)]
         self._forget(task)
-        return ToClient(task.client, message)
+        if task.posted:
+            return [Ended(task.id, state.value, task.attempt, message)]
+        return [ToClient(task.client, message), *told]
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]
+        self.sharing.end(task.id)
         for kind in (DEADLINE, HARD, RETRY):
             self.timers.cancel(kind + task.id)

@@ -10,6 +10,7 @@ from bus.core.dispatch import Dispatcher
 from bus.core.intake import OWNED_BY_FEEDS, Intake, Source, Turn
 from bus.core.policy import Policy
 from bus.core.records import Snapshot
+from bus.core.scaling import SERVICES, SLOTS
 from bus.core.stats import Histogram, Rate, Reports
 from bus.core.tasks import State
 from bus.core.topics import HEARTBEAT, Topics
@@ -20,14 +21,17 @@ STATS = b"stats\0"
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
 PROTOCOL = 1
+AUTO = "auto"  # no number of workers was set by hand
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the tick side."""
+    """Bounds of the tick side, and of what may be set by hand."""
 
     max_topics: int = 10_000
     max_tick_bytes: int = 65_536
+    min_workers: int = 1
+    max_workers: int = SLOTS
 
 
 class Rejects:
@@ -82,6 +86,7 @@ class Bus:
     ) -> None:
         self.epoch = epoch
         self.version = version
+        self.limits = limits
         self.started = now
         self.topics = Topics(epoch, limits.max_topics)
         for key in (STATS, HEARTBEAT):
@@ -89,6 +94,7 @@ class Bus:
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)
         self.dispatcher = Dispatcher(epoch, policy, backoff, now)
         self.reports = Reports()
+        self.targets: dict[str, int] = {}  # service -> workers wanted by hand
         self.rejects = Rejects()
         self.refused = 0  # requests that were understood, and answered with an ERROR by the broker itself
         self.unanswered = 0  # messages to clients that were gone, or took nothing more
@@ -150,9 +156,11 @@ class Bus:
                 **shell.get("process", {}),
             },
             "journal": shell.get("journal", {}),
+            "store": shell.get("store", {}),
             "ticks": self._ticks(now),
             "tasks": self._tasks(),
             "workers": [self._worker(now, worker) for worker in self.dispatcher.roster],
+            "scaling": self._scaling(),
             "processes": self.reports.rows(now),
             "rejected": {
                 "total": self.rejects.total(),
@@ -183,7 +191,17 @@ class Bus:
             **self.dispatcher.counters,
             "refused": self.refused,
             "unanswered": self.unanswered,
+            "services": self._services(),
         }
+
+    def _services(self) -> dict[str, dict[str, int]]:
+        now = Counter((task.service, task.state) for task in self.dispatcher.tasks.values())
+        states = {"queued": State.QUEUED, "waiting": State.WAITING, "running": State.RUNNING}
+        return {one: {name: now[one, state] for name, state in states.items()} for one in {service for service, _ in now}}
+
+    def _scaling(self) -> dict[str, Any]:
+        queued = Counter(task.service for task in self.dispatcher.tasks.values() if task.state is State.QUEUED)
+        return {one: {"workers": self.targets.get(one, AUTO), "queued": queued[one]} for one in SERVICES}
 
     def _worker(self, now: float, worker: Any) -> dict[str, Any]:
         return {

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bus.core.bus import PROTOCOL, Bus
-from bus.core.effects import Effect
+from bus.core import scaling
+from bus.core.bus import AUTO, PROTOCOL, Bus
+from bus.core.effects import Effect, Note
 from bus.errors import ProtocolError
 from bus.frames import NUL
 
@@ -75,11 +76,30 @@ def retire(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any])
     """Ask a worker to finish what it holds and to leave."""
     del now, shell
     name = _field(args, "worker", str)
-    effects = bus.dispatcher.retire(name, "an operator asked for it")
+    reason = _field({"reason": "an operator asked for it", **args}, "reason", str)[:120]
+    effects = bus.dispatcher.retire(name, reason)
     if not effects:
         known = ", ".join(sorted(worker.name for worker in bus.dispatcher.roster)) or "none"
         raise ProtocolError("UNKNOWN_WORKER", f"worker {name!r} is not known; known are {known}")
     return {"worker": name}, effects
+
+
+def scale(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
+    """Set by hand how many workers a service has, or leave it to the scaler again."""
+    del now, shell
+    service, workers = _field(args, "service", str), args.get("workers")
+    if service not in scaling.SERVICES:
+        known = ", ".join(scaling.SERVICES)
+        raise ProtocolError("BAD_ARGUMENT", f"argument service is {service!r}, must be one that is scaled: {known}")
+    if workers == AUTO:
+        bus.targets.pop(service, None)
+    else:
+        least, most = bus.limits.min_workers, bus.limits.max_workers
+        if not isinstance(workers, int) or isinstance(workers, bool) or not least <= workers <= most:
+            allowed = f"{AUTO!r} or a number from {least} to {most} ([scaling] min_workers, max_workers)"
+            raise ProtocolError("BAD_ARGUMENT", f"argument workers is {workers!r}, must be {allowed}")
+        bus.targets[service] = workers
+    return {"service": service, "workers": workers}, [Note("scale target set", {"service": service, "workers": workers})]
 
 
 SERVICES: dict[str, Callable[[Bus, float, Mapping[str, Any], dict[str, Any]], Answer]] = {
@@ -89,6 +109,7 @@ SERVICES: dict[str, Callable[[Bus, float, Mapping[str, Any], dict[str, Any]], An
     "hulak.last": last,
     "hulak.report": report,
     "hulak.retire": retire,
+    "hulak.scale": scale,
 }
 
 

@@ -7,12 +7,14 @@ Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, sile
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
 
-from bus.core.attempts import DEADLINE, HARD, RETRY, Attempts
+import math
+
+from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
 from bus.core.policy import Failure, Policy, read_options
 from bus.core.roster import Worker
-from bus.core.tasks import CalledTask, State
+from bus.core.tasks import GIVEN_UP, CalledTask, State
 from bus.errors import ProtocolError
 from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
@@ -45,38 +47,73 @@ class Dispatcher(Attempts):
         known = self.tasks.get(request.id)
         if known is not None:
             known.client = client
-            expired = known.state is State.EXPIRED
-            return [ToClient(client, known.error("EXPIRED", "its time is over"))] if expired else []
+            over = known.state in GIVEN_UP
+            return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
         timeout_s, retries = read_options(request, self.policy)
+        if request.options.get("share") and self._follows(now, client, request, timeout_s):
+            return []
         if len(self.tasks) >= self.policy.max_tasks:
             raise ProtocolError("BUSY", f"{len(self.tasks)} tasks wait or run, no more are taken; try again in a second")
         task = CalledTask.of(client, request, now, timeout_s, retries)
         self.tasks[task.id] = task
         self.counters["accepted"] += 1
-        self.timers.set(DEADLINE + task.id, task.deadline)
-        if self._adopted(now, task):
-            return []
-        worker = self.roster.pick(task.service)
-        if worker is not None:
-            return [self._give(now, task, worker)]
-        self.queue.add(task)
-        return []
+        if request.options.get("share"):
+            self.sharing.lead(request)
+        return self._accept(now, task)
 
-    def _adopted(self, now: float, task: CalledTask) -> bool:
+    def _follows(self, now: float, client: bytes, request: Request, timeout_s: float) -> bool:
+        """Let an equal read that is under way answer this one too; it goes on for as long as anybody waits for it."""
+        leader = self.tasks.get(self.sharing.follow(request, client) or b"")
+        if leader is None or leader.state in GIVEN_UP:
+            return False
+        leader.deadline = max(leader.deadline, now + timeout_s)
+        self.timers.set(DEADLINE + leader.id, leader.deadline)
+        self.counters["shared"] += 1
+        return True
+
+    def accept(self, now: float, task: CalledTask) -> list[Effect]:
+        """Take in a posted task that is safe in the store."""
+        self.tasks[task.id] = task
+        self.counters["accepted"] += 1
+        return self._accept(now, task)
+
+    def restore(self, now: float, task: CalledTask, in_s: float) -> None:
+        """Take in a posted task of an earlier life of the broker, to be queued after a while: who was at it may say so before.
+
+        Args:
+            now: monotonic seconds.
+            task: queued; its attempt is that of its last one.
+            in_s: seconds.
+        """
+        self.tasks[task.id] = task
+        if task.deadline < math.inf:
+            self.timers.set(DEADLINE + task.id, task.deadline)
+        task.state = State.WAITING
+        self.timers.set(RETRY + task.id, now + in_s)
+
+    def _accept(self, now: float, task: CalledTask) -> list[Effect]:
+        if task.deadline < math.inf:
+            self.timers.set(DEADLINE + task.id, task.deadline)
+        adopted = self._adopted(now, task)
+        if adopted is not None:
+            return adopted
+        self.queue.add(task)
+        return self._assign(now, task.service)
+
+    def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
         """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
         for worker in self.roster:
             attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
             if attempt and worker.service == task.service:
                 worker.strays.discard((task.id, attempt))
                 task.attempt = attempt - 1
-                self._run(now, task, worker)
-                return True
-        return False
+                return self._run(now, task, worker)
+        return None
 
     # What workers send
 
-    def ready(self, now: float, identity: bytes, ready: Ready) -> list[Effect]:
-        """Take a worker in, or note its new credit, or its new identity after a reconnection."""
+    def ready(self, now: float, identity: bytes, ready: Ready, lease_s: float | None = None) -> list[Effect]:
+        """Take a worker in, or note its new credit, or its new identity after a reconnection; its lease may be its own."""
         effects: list[Effect] = []
         at_identity, worker = self.roster.at(identity), self.roster.named(ready.worker)
         if at_identity is not None and at_identity is not worker:
@@ -85,7 +122,7 @@ class Dispatcher(Attempts):
             effects += self.lost(now, worker.identity, "it came back for another service")
             worker = None
         if worker is None:
-            worker = Worker(identity, ready.worker, ready.service, 0, now, now)
+            worker = Worker(identity, ready.worker, ready.service, 0, now, now, lease_s or self.policy.lease_s)
             self.roster.add(worker)
             effects.append(Note("worker registered", {"worker": worker.name, "service": worker.service}))
         sure = worker.identity != identity or ready.credit == 0  # else a task may be on its way to it
@@ -94,7 +131,7 @@ class Dispatcher(Attempts):
         if worker.retiring and ready.credit:  # what asked it to did not reach it
             effects.append(ToWorker(identity, Retire("it was asked to before")))
         worker.credit, worker.info = ready.credit, ready.info
-        worker.lease_until = now + self.policy.lease_s
+        worker.lease_until = now + worker.lease_s
         effects += self._settle_held(now, worker, ready.held, sure=sure)
         effects.append(ToWorker(identity, BrokerHeartbeat(self.epoch, known=True)))
         return effects + self._assign(now, worker.service)
@@ -114,10 +151,12 @@ class Dispatcher(Attempts):
             effects += self._attempt_lost(worker, task_id, "it registered again without it")
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
-            if task is not None and task.state is State.QUEUED and attempt >= task.attempt:
+            waits = task is not None and task.state in (State.QUEUED, State.WAITING)
+            if task is not None and waits and attempt >= task.attempt:
                 self.queue.remove(task)
+                self.timers.cancel(RETRY + task_id)
                 task.attempt = attempt - 1  # it is at work on this already: as good as given
-                self._run(now, task, worker)
+                effects += self._run(now, task, worker)
         worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
         return effects
 
@@ -126,7 +165,7 @@ class Dispatcher(Attempts):
         worker = self.roster.at(identity)
         if worker is None:
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
-        worker.lease_until = now + self.policy.lease_s
+        worker.lease_until = now + worker.lease_s
         if heartbeat.report is not None:
             worker.report = heartbeat.report
         really = {one.task for one in heartbeat.held}
@@ -141,10 +180,11 @@ class Dispatcher(Attempts):
         """Pass on something of a result; parts of attempts that were given up are dropped."""
         worker = self._alive(now, identity)
         running = worker is not None and worker.held.get(part.task) == part.attempt
-        if not running or self.tasks[part.task].state is State.EXPIRED:
+        if not running or self.tasks[part.task].state in GIVEN_UP:
             self.counters["late"] += 1
             return []
-        return [ToClient(self.tasks[part.task].client, Part(part.task, part.number, part.value))]
+        told = [(self.tasks[part.task].client, part.task), *self.sharing.followers(part.task)]
+        return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
@@ -158,12 +198,12 @@ class Dispatcher(Attempts):
             return self._assign(now, worker.service)
         del worker.held[result.task]
         task = self.tasks[result.task]
-        if task.state is State.EXPIRED:
+        if task.state in GIVEN_UP:
             self._forget(task)
             effects: list[Effect] = []
         elif result.done:
             worker.done += 1
-            effects = [self._end(task, State.DONE, Reply(task.id, result.value))]
+            effects = self._end(task, State.DONE, Reply(task.id, result.value))
         else:
             worker.failed += 1
             effects = self._failed(now, task, Failure.of(result.value))
@@ -176,7 +216,7 @@ class Dispatcher(Attempts):
     def _alive(self, now: float, identity: bytes) -> Worker | None:
         worker = self.roster.at(identity)
         if worker is not None:
-            worker.lease_until = now + self.policy.lease_s
+            worker.lease_until = now + worker.lease_s
         return worker
 
     # What the broker finds out
@@ -210,11 +250,13 @@ class Dispatcher(Attempts):
             task = self.tasks.get(key[1:])
             if key == BEAT:
                 effects += self._beat(now)
+            elif key[:1] == PAUSE:
+                effects += self._warm_up(now, key[1:].decode())
             elif task is None:
                 continue
             elif key[:1] == DEADLINE:
                 effects += self._expire(task)
-            elif key[:1] == HARD and task.state in (State.RUNNING, State.EXPIRED):
+            elif key[:1] == HARD and task.state in (State.RUNNING, *GIVEN_UP):
                 effects += self._hard_limit(now, task)
             elif key[:1] == RETRY and task.state is State.WAITING:
                 task.become(State.QUEUED)
@@ -227,7 +269,7 @@ class Dispatcher(Attempts):
         effects: list[Effect] = []
         for worker in list(self.roster):
             if worker.lease_until < now:
-                effects += self.lost(now, worker.identity, f"it was silent for {self.policy.lease_s} s")
+                effects += self.lost(now, worker.identity, f"it was silent for {worker.lease_s} s")
             else:
                 effects.append(ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True)))
         return effects

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.core.backoff import Backoff
+from bus.core.tasks import PRIORITIES
 from bus.errors import ProtocolError
 from bus.messages import Request
 
@@ -13,7 +14,7 @@ class Policy:
     """Every number the dispatcher goes by; seconds unless it says otherwise."""
 
     heartbeat_s: float = 0.25  # from the broker to each worker, and back
-    lease_s: float = 1.5  # a worker that is silent for longer is dead
+    lease_s: float = 1.5  # a worker that is silent for longer is dead, unless it registered with a lease of its own
     soft_s: float = 60.0  # the worker interrupts an attempt
     hard_s: float = 75.0  # the attempt is given up, the worker replaced
     timeout_s: float = 60.0  # a caller that does not say waits this long
@@ -21,6 +22,9 @@ class Policy:
     retries: int = 3  # further attempts, where a request does not say
     max_retries: int = 20
     max_tasks: int = 10_000  # queued, waiting and running together
+
+
+MAX_COOL_DOWN_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +36,21 @@ class Failure:
     retryable: bool
     retry_after_s: float | None
     details: dict[str, Any]
+    cool_down_s: float = 0.0  # for which the whole service is given nothing more
 
     @classmethod
     def of(cls, value: Any) -> "Failure":
         """Read the value of a failed `Result`; whatever is missing or wrong makes it a final failure."""
         told = value if isinstance(value, dict) else {}
         after = told.get("retry_after_ms")
+        pause = told.get("cool_down_ms")
         details = told.get("details")
         return cls(
             code=str(told.get("code", "FAILED")),
             text=str(told.get("text", "the worker gave no reason")),
             retryable=told.get("retryable") is True,
             retry_after_s=after / 1000 if type(after) is int and after >= 0 else None,
+            cool_down_s=min(pause / 1000, MAX_COOL_DOWN_S) if type(pause) is int and pause > 0 else 0.0,
             details={key: one for key, one in details.items() if isinstance(key, str)} if isinstance(details, dict) else {},
         )
 
@@ -64,6 +71,13 @@ def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff
     return max(backoff.delay_s(attempt), failure.retry_after_s or 0.0)
 
 
+def read_priority(value: Any, code: str) -> int:
+    """Check a priority; returns it. Raises `ProtocolError` with the code given."""
+    if type(value) is not int or value not in PRIORITIES:
+        raise ProtocolError(code, f"priority is {value!r}, must be 0 (high), 1 (normal) or 2 (low)")
+    return value
+
+
 def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     """Read a request's options (PROTOCOL.md section 4.2).
 
@@ -72,9 +86,12 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     Raises:
         ProtocolError: `BAD_OPTION`, an option is unknown or out of range.
     """
-    unknown = request.options.keys() - {"timeout_ms", "retries"}
+    unknown = request.options.keys() - {"timeout_ms", "retries", "share", "priority"}
     if unknown:
-        raise ProtocolError("BAD_OPTION", f"option {min(unknown)!r} is unknown, must be timeout_ms or retries")
+        raise ProtocolError("BAD_OPTION", f"option {min(unknown)!r} is unknown, must be timeout_ms, retries, share or priority")
+    if type(request.options.get("share", False)) is not bool:
+        raise ProtocolError("BAD_OPTION", f"share is {request.options['share']!r}, must be true or false")
+    read_priority(request.options.get("priority", 1), "BAD_OPTION")
     timeout_ms = request.options.get("timeout_ms", policy.timeout_s * 1000)
     if type(timeout_ms) not in (int, float) or not 0 < timeout_ms <= policy.max_timeout_s * 1000:
         raise ProtocolError("BAD_OPTION", f"timeout_ms is {timeout_ms!r}, must be 1 to {policy.max_timeout_s * 1000:.0f}")

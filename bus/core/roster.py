@@ -18,6 +18,7 @@ class Worker:
     credit: int  # how many tasks it offered to hold at a time
     lease_until: float  # monotonic seconds; silence beyond it is death
     since: float
+    lease_s: float = 1.5  # how long its silence is borne
     held: dict[bytes, int] = field(default_factory=dict)  # task id -> attempt
     missed: dict[bytes, float] = field(default_factory=dict)  # held, but not named by its heartbeats since then
     strays: set[tuple[bytes, int]] = field(default_factory=set)  # attempts it is still at, though they were given up

@@ -8,6 +8,7 @@ Whatever ends a task ends it once: a transition that the table does not have is 
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -24,16 +25,19 @@ class State(Enum):
     DONE = "done"
     FAILED = "failed"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
 NEXT = {
-    State.QUEUED: {State.RUNNING, State.FAILED, State.EXPIRED},
-    State.RUNNING: {State.QUEUED, State.WAITING, State.DONE, State.FAILED, State.EXPIRED},
-    State.WAITING: {State.QUEUED, State.RUNNING, State.EXPIRED},
+    State.QUEUED: {State.RUNNING, State.FAILED, State.EXPIRED, State.CANCELLED},
+    State.RUNNING: {State.QUEUED, State.WAITING, State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED},
+    State.WAITING: {State.QUEUED, State.RUNNING, State.EXPIRED, State.CANCELLED},
     State.DONE: set(),
     State.FAILED: set(),
     State.EXPIRED: set(),
+    State.CANCELLED: set(),
 }
+GIVEN_UP = (State.EXPIRED, State.CANCELLED)  # ended while a worker may still be at it
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class CalledTask:
     worker: str = ""  # name of who runs it or ran it last
     started: float = 0.0
     troubles: list[str] = field(default_factory=list)  # why attempts failed, in order
+    priority: int = 1  # of PRIORITIES
+    posted: bool = False  # in the store, and nobody's call: its end is noted there instead of being sent
 
     @classmethod
     def of(cls, client: bytes, request: Request, now: float, timeout_s: float, retries: int) -> "CalledTask":
@@ -66,6 +72,7 @@ class CalledTask:
             retries=retries,
             since=now,
             deadline=now + timeout_s,
+            priority=request.options.get("priority", 1),
         )
 
     def become(self, state: State) -> None:
@@ -89,38 +96,53 @@ class CalledTask:
         return f"no worker of '{self.service}' took it within {waited_s:.3g} s; alive: {alive}"
 
 
+AGEING_S = 10.0  # a task of the next lower priority is served as if it had come so much later
+PRIORITIES = (0, 1, 2)  # high, normal, low
+FIRST = -1  # where tasks that are to be tried again stand: before all others
+
+
 class Queue:
-    """Tasks that could run now, and no others: first in, first out; one that is to be tried again goes first."""
+    """Tasks that could run now, and no others, by service.
+
+    One that is to be tried again goes first. Of the others the one that came first, where those of a lower priority count as
+    having come `AGEING_S` later for each step: so urgent ones go before, and nobody waits for ever.
+    """
 
     def __init__(self) -> None:
-        self._ids: dict[str, OrderedDict[bytes, None]] = {}
+        self._lanes: dict[str, dict[int, OrderedDict[bytes, CalledTask]]] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._ids.values()))
+        return sum(len(lane) for lanes in self._lanes.values() for lane in lanes.values())
+
+    def __iter__(self) -> Iterator[CalledTask]:
+        return (task for lanes in self._lanes.values() for lane in lanes.values() for task in lane.values())
 
     def add(self, task: CalledTask, *, first: bool = False) -> None:
-        """Put a task at the end of its service's queue, or at its front."""
-        ids = self._ids.setdefault(task.service, OrderedDict())
-        ids[task.id] = None
-        ids.move_to_end(task.id, last=not first)
+        """Put a task at the end of its lane, or before all others."""
+        lane = self._lanes.setdefault(task.service, {}).setdefault(FIRST if first else task.priority, OrderedDict())
+        lane[task.id] = task
+        lane.move_to_end(task.id, last=not first)
 
     def remove(self, task: CalledTask) -> None:
         """Take a task out, wherever it stands; one that is not in is ignored."""
-        ids = self._ids.get(task.service)
-        if ids is not None:
-            ids.pop(task.id, None)
-            if not ids:
-                del self._ids[task.service]
+        lanes = self._lanes.get(task.service, {})
+        for number in [number for number, lane in lanes.items() if task.id in lane]:
+            del lanes[number][task.id]
+            if not lanes[number]:
+                del lanes[number]
+        if not lanes:
+            self._lanes.pop(task.service, None)
 
-    def take(self, service: str, tasks: dict[bytes, CalledTask]) -> CalledTask | None:
-        """Take the service's first task; None if none waits."""
-        ids = self._ids.get(service)
-        if ids is None:
+    def take(self, service: str) -> CalledTask | None:
+        """Take the service's next task; None if none waits."""
+        lanes = self._lanes.get(service)
+        if lanes is None:
             return None
-        task = tasks[next(iter(ids))]
+        heads = [(-1.0 if number == FIRST else 0.0, number, next(iter(lane.values()))) for number, lane in lanes.items()]
+        _, _, task = min(heads, key=lambda head: (head[0], head[2].since + head[1] * AGEING_S))
         self.remove(task)
         return task
 
     def services(self) -> list[str]:
         """Name the services that have tasks waiting."""
-        return list(self._ids)
+        return list(self._lanes)

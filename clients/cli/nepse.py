@@ -1,4 +1,4 @@
-"""`hulak nepse NAME`: the tasks of the exchange's workers."""
+"""`hulak nepse NAME`: the tasks of the exchange's workers. Arguments and options come from the workers' own table."""
 
 from typing import Any
 
@@ -6,32 +6,70 @@ import click
 
 from clients.cli import table
 from clients.cli.common import Call, Command, print_json
-from clients.nepse_actions import ACTIONS
+from workers.nepse.arguments import Argument, Kind
+from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
+
+EXAMPLES = {Kind.SECURITY: "NABIL", Kind.INDEX: "nepse", Kind.DATE: "2026-04-24", Kind.YEAR: "2026", Kind.NUMBER: "10"}
 
 
 def show(value: Any) -> None:
     """Print an answer for people."""
-    if isinstance(value, dict) and len(value) > 8 and not any(isinstance(one, dict | list) for one in value.values()):
+    if value is None:
+        click.echo("none")
+    elif isinstance(value, dict) and len(value) > 8 and not any(isinstance(one, dict | list) for one in value.values()):
         table.show(["name", "value"], list(value.items()))
     else:
         table.show(*table.shape(value))
 
 
-def _command(action: str, what: str) -> click.Command:
-    @click.command(
-        action,
-        cls=Command,
-        help=f"Print {what}.\n\nSends REQUEST nepse {action} to the frontend; a nepse worker answers.\n\n"
-        f"\b\nhulak nepse {action}\nhulak nepse {action} --json --timeout 10",
-        short_help=what[0].upper() + what[1:] + ".",
-        timeout_help="How long to wait for the answer, attempts included. Default: [task] timeout_s.",
+def _parameter(one: Argument) -> click.Parameter:
+    if one.required:
+        return click.Argument([one.name])
+    what = one.what[0].upper() + one.what[1:]
+    if one.kind is Kind.FLAG:
+        return click.Option([f"--{one.name}/--no-{one.name}"], default=None, help=f"{what}. Default: {str(one.default).lower()}.")
+    preset = "" if one.default is None else f" Default: {one.default}."
+    return click.Option([f"--{one.name}"], metavar=one.kind.name, help=f"{what}: {one.allowed}.{preset}")
+
+
+def _help(name: str, what: str, endpoint: Endpoint | None) -> str:
+    known = () if endpoint is None else endpoint.arguments
+    required = [one for one in known if one.required]
+    words = [f"hulak nepse {name}", *(EXAMPLES[one.kind] for one in required)]
+    optional = [f"--{one.name} {EXAMPLES[one.kind]}" for one in known if not one.required and one.kind in EXAMPLES]
+    said = "".join(f"\n\n{one.name.upper()} is {one.allowed}." for one in required)
+    pages = "\n\nReads to the end of the list, unless --page or --pages is given." if endpoint and endpoint.shape in PAGED else ""
+    return (
+        f"Print {what}.\n\nSends REQUEST nepse {name} to the frontend; a nepse worker answers.{said}{pages}\n\n"
+        f"\b\n{' '.join(words)}\n{' '.join([*words, *optional[:1]])} --json --timeout 10"
     )
-    def run(call: Call) -> None:
-        value = call.ask("nepse", action, timeout_s=call.settings.task.timeout_s)
+
+
+def _ask(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> Any:
+    from clients.nepse import NepseClient
+
+    call.wait_for_broker()
+    with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:
+        return client.whole(name, **given) if whole else client.call(name, **given)
+
+
+def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
+    @click.command(
+        name,
+        cls=Command,
+        params=[] if endpoint is None else [_parameter(one) for one in endpoint.arguments],
+        help=_help(name, what, endpoint),
+        short_help=what[0].upper() + what[1:] + ".",
+        timeout_help="How long to wait for each answer, attempts included. Default: [task] timeout_s.",
+    )
+    def run(call: Call, **given: Any) -> None:
+        given = {key: value for key, value in given.items() if value is not None}
+        paged = endpoint is not None and endpoint.shape in PAGED
+        value = _ask(call, name, given, whole=paged and not given.keys() & {"page", "pages"})
         if call.as_json:
             print_json(value)
         else:
-            show(value)
+            show(value["rows"] if paged else value)
 
     return run
 
@@ -42,9 +80,12 @@ def nepse() -> None:
 
     \b
     hulak nepse market-status
-    hulak nepse security-brief --json
+    hulak nepse market-depth NABIL
+    hulak nepse floor-sheet --symbol NABIL --json
     """
 
 
-for name, said in ACTIONS.items():
-    nepse.add_command(_command(name, said))
+for session_action, said in SESSION_ACTIONS.items():
+    nepse.add_command(_command(session_action, said, None))
+for row in ENDPOINTS:
+    nepse.add_command(_command(row.action, row.what, row))

@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -59,16 +60,22 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
 
 @sim.command(cls=Command, daemon=True, short_help="Run the exchange's web server.")
 @click.option("--port", type=click.IntRange(1, 65535), help="To listen on. Default: [sim] nepse_port.")
-def nepse(call: Call, port: int | None) -> None:
+@click.option("--hours", type=click.Choice(["open", "closed", "clock"]), default="open", help="Of trading. Default: open.")
+@click.option("--token-life", type=click.FloatRange(min=0.1), default=60.0, help="Seconds a token is taken. Default: 60.")
+@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds each answer is held back. Default: 0.")
+@click.option("--clock-ahead", type=float, default=0.0, help="Seconds the exchange's clock is ahead. Default: 0.")
+def nepse(call: Call, port: int | None, hours: str, token_life: float, delay: float, clock_ahead: float) -> None:
     """Run a web server that behaves as the exchange's does: tokens, body ids, data of its own making.
 
     Nothing of it is on the bus: a nepse worker asks it when [nepse] base_url names it.
 
     \b
     hulak sim nepse
+    hulak sim nepse --hours clock --token-life 5 --clock-ahead 86400
     HULAK_NEPSE__BASE_URL=http://127.0.0.1:5561 hulak worker nepse
     """
     from bus import daemon, log
+    from sim.nepse.exchange import Hours
     from sim.nepse.server import run, serve
 
     settings = call.settings.sim
@@ -76,7 +83,15 @@ def nepse(call: Call, port: int | None) -> None:
     logger = log.set_up(call.settings.log, process="sim-nepse")
     daemon.end_with_supervisor()
     try:
-        server = serve(settings.host, number, seed=settings.seed)
+        server = serve(
+            settings.host,
+            number,
+            seed=settings.seed,
+            hours=cast("Hours", hours),
+            token_lifetime_s=token_life,
+            delay_s=delay,
+            clock_offset_s=clock_ahead,
+        )
     except OSError as error:
         raise _in_use("sim.nepse_port", number, error) from error
     for one in (signal.SIGTERM, signal.SIGINT):

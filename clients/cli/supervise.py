@@ -1,19 +1,17 @@
 """supervisord of one home folder: start it with `etc/supervisord.conf`, ask it, stop it and all that it started.
 
 It runs in a session of its own, so that Ctrl-C reaches only whoever started it, and gets SIGTERM when that one dies, however
-it dies. Asking goes over its unix socket, with a new connection and a time limit for each call: its own transport has none.
+it dies. Asking it is the business of `bus.supervisor`.
 """
 
 import contextlib
 import ctypes
-import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import xmlrpc.client
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,94 +20,29 @@ import psutil
 
 from bus.config import shipped
 from bus.daemon import PR_SET_PDEATHSIG, make_home
-from bus.errors import ConfigError, HulakError
-from bus.sockets import LONGEST_IPC
+from bus.errors import HulakError
+from bus.supervisor import Unreached, ask, list_processes, socket_path
 
-ASK_S = 1.0  # seconds for one answer of supervisord
 GRACE_S = 3.5  # seconds between the wish to stop and SIGKILL for what is left
 HURRY = 0.6  # share of it after which all are asked to end: a worker busy with a task holds up those behind it no longer
 KILLED_S = 1.0  # seconds that a killed process has to be gone
 POKE_S = 0.05  # seconds between two looks; each look wakes supervisord, which else sees an exit up to 1 s late
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=ASK_S)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self.path))
-
-
-class _Transport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-
-    def make_connection(self, host: Any) -> _Connection:
-        del host
-        return _Connection(self.path)
-
-
-def socket_path(home: Path) -> Path:
-    """Name supervisord's socket.
-
-    Raises:
-        ConfigError: the path is longer than a unix socket's may be.
-    """
-    path = home / "run" / "supervisor.sock"
-    # While it binds, supervisord uses the path with its pid behind it.
-    if (length := len(os.fsencode(path)) + len(".4194304")) > LONGEST_IPC:
-        raise ConfigError(
-            f"home folder {home} makes a socket's path {length} bytes long, at most {LONGEST_IPC} may be: "
-            "choose a shorter one with --home"
-        )
-    return path
-
-
-def ask(home: Path, method: str, *arguments: Any) -> Any:
-    """Call a method of supervisord's XML-RPC interface, e.g. `getAllProcessInfo`.
-
-    Raises:
-        OSError: it does not run, or did not answer in `ASK_S`.
-        xmlrpc.client.Error: it refused.
-    """
-    transport = _Transport(socket_path(home))
-    try:
-        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
-        return getattr(proxy.supervisor, method)(*arguments)
-    except http.client.HTTPException as error:
-        raise ConnectionError(f"supervisord broke the connection off: {error!r}") from error
-    finally:
-        transport.close()
-
-
 def pid_of(home: Path) -> int | None:
     """Find the process id of the supervisord that serves this home; None if none answers."""
     try:
         return int(ask(home, "getPID"))
-    except (OSError, xmlrpc.client.Error):
+    except Unreached:
         return None
 
 
 def processes(home: Path) -> list[dict[str, Any]]:
     """List what supervisord keeps: `name`, `group`, `state`, `pid` (0 if none), `uptime_s`; empty if it does not answer."""
     try:
-        rows = ask(home, "getAllProcessInfo")
-    except (OSError, xmlrpc.client.Error):
+        return list_processes(home)
+    except Unreached:
         return []
-    return [
-        {
-            "name": row["name"],
-            "group": row["group"],
-            "state": row["statename"].lower(),
-            "pid": row["pid"],
-            "uptime_s": max(0, row["now"] - row["start"]) if row["pid"] else 0,
-        }
-        for row in rows
-    ]
 
 
 class Supervisor:
@@ -170,7 +103,7 @@ class Supervisor:
     def _ask_to_stop(self) -> None:
         try:
             ask(self.home, "shutdown")
-        except (OSError, xmlrpc.client.Error):  # not listening yet, stopping already, or stuck
+        except Unreached:  # not listening yet, stopping already, or stuck
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.process.terminate()
 

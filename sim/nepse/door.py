@@ -29,6 +29,8 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)  # more of them, e.g. {"Retry-After": "2"}
+    delay_s: float = 0.0  # held back so long
+    cut: bool = False  # the connection is reset instead of any answer
 
 
 def json_reply(status: int, value: Any) -> Reply:

@@ -21,13 +21,15 @@ class Papers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    def security_list(self) -> Rows:
-        """List the "security brief": promoter shares follow their company."""
+    def security_list(self, query: Mapping[str, str]) -> Rows:
+        """List the "security brief": promoter shares follow their company, one that is delisted comes last."""
         rows = []
         for company in self._exchange.companies:
             rows.append(_brief(company.id, company.symbol, company.name))
-            if company.sector == "Microfinance":
+            if company.sector == "Microfinance" and query.get("nonPromoter") != "true":
                 rows.append(_brief(company.id + 100_000, f"{company.symbol}P", f"{company.name} Promoter Share"))
+        if query.get("nonDelisted", "true") != "true":
+            rows.append({**_brief(99, "GONE", "Gone Company Limited"), "activeStatus": "D"})
         return rows
 
     def company_list(self) -> Rows:
@@ -49,9 +51,17 @@ class Papers:
         ]
 
     def today_price(self, query: Mapping[str, str], now_s: float) -> Rows:
-        """today-price: one row a company that has traded; closePrice is null while open."""
+        """today-price: one row a company that has traded; closePrice is null while open. Any day of the last year."""
         closed = self._exchange.state(now_s) == "CLOSE"
-        wanted = query.get("securityId", "")
+        wanted, day = query.get("securityId", ""), query.get("businessDate", "")
+        if day not in {"", self._exchange.session_day(now_s).isoformat()}:
+            companies = [company for company in self._exchange.companies if wanted in {"", str(company.id)}]
+            return [
+                _past(company, row)
+                for company in companies
+                for row in self.history(company.id, now_s) or []
+                if row["businessDate"] == day
+            ]
         return [
             self._price(quote, now_s, closed=closed)
             for quote in self._exchange.quotes(now_s).values()
@@ -197,7 +207,15 @@ class Papers:
     def holidays(self, now_s: float) -> Rows:
         """holiday/list: one made-up holiday, in ten days."""
         day = nepal_date(now_s) + timedelta(days=10)
-        return [{"id": 1, "holidayDate": day.isoformat(), "description": "A holiday of the simulation"}]
+        return [{"id": 1, "holidayDate": day.isoformat(), "holidayDescription": "A holiday of the simulation"}]
+
+
+def _past(company: Company, row: dict[str, Any]) -> dict[str, Any]:
+    name = {"securityId": company.id, "symbol": company.symbol, "securityName": company.name}
+    average = round(row["totalTradedValue"] / row["totalTradedQuantity"], 2)
+    ended = {"lastUpdatedTime": f"{row['businessDate']}T15:00:00", "lastUpdatedPrice": row["closePrice"]}
+    worth = round(row["closePrice"] * company.shares / 1e6, 2)
+    return {"id": None, **name, **row, **ended, "averageTradedPrice": average, "marketCapitalization": worth}
 
 
 def _brief(security_id: int, symbol: str, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sim.nepse.bulletins import Bulletins
 from sim.nepse.exchange import Exchange
 from sim.nepse.listing import MAIN_INDICES, SUB_INDICES
 from sim.nepse.market import Market
@@ -36,8 +37,8 @@ class Route:
 
 def make_routes(exchange: Exchange, market_id: int) -> tuple[Route, ...]:
     """Make the table for one exchange; a path below /api/nots matches one row at most."""
-    market, papers = Market(exchange, market_id), Papers(exchange)
-    return (*_reads(exchange, market, papers), *_posts(market, papers))
+    market, papers, bulletins = Market(exchange, market_id), Papers(exchange), Bulletins(exchange)
+    return (*_reads(exchange, market, papers), *_bulletins(bulletins), *_posts(market, papers))
 
 
 def _get(path: str, give: Callable[[Call], Any]) -> Route:
@@ -82,15 +83,50 @@ def _reads(exchange: Exchange, market: Market, papers: Papers) -> tuple[Route, .
         _get("/nepse-index", lambda call: market.indices(call.now_s)),
         _get("/index", lambda _: market.index_directory()),
         _get(f"/index/history{number}", index_history),
-        _get("/security", lambda _: papers.security_list()),
+        _get("/security", lambda call: papers.security_list(call.query)),
         _get("/company/list", lambda _: papers.company_list()),
         _get(f"/security{number}", lambda call: papers.short_detail(call.number, call.now_s)),
         _get(f"/nepse-data/marketdepth(-ol)?{number}", depth),
         _get(
             f"/market/(history/security|security/price){number}",
-            lambda call: _page(papers.history(call.number, call.now_s), call),
+            lambda call: _page(_between(papers.history(call.number, call.now_s), call), call),
         ),
         _get("/holiday/list", lambda call: papers.holidays(call.now_s)),
+    )
+
+
+def _between(rows: list[dict[str, Any]] | None, call: Call) -> list[dict[str, Any]] | None:
+    first, last = call.query.get("startDate") or "0", call.query.get("endDate") or "9"
+    return None if rows is None else [row for row in rows if first <= row["businessDate"] <= last]
+
+
+def _bulletins(bulletins: Bulletins) -> tuple[Route, ...]:
+    number = r"/(?P<number>\d{1,9})"
+    return (
+        _get("/market-summary-history", lambda call: bulletins.summary_history(call.now_s)),
+        _get("/nepse-data/marcapbydate", lambda call: bulletins.market_caps(call.now_s)),
+        _get("/nepse-data/trading-average", lambda call: bulletins.averages(call.query)),
+        _get("/sectorwise", lambda _: bulletins.sectorwise()),
+        _get("/sector", lambda _: bulletins.sectors()),
+        _get("/member", lambda call: page_of(bulletins.members(), call.query)),
+        _get("/securities", lambda _: bulletins.securities_plain()),
+        _get(
+            r"/securityDailyTradeDto/business-date/(?P<word>[0-9-]{10})",
+            lambda call: _page(bulletins.day_trades(call.word), call),
+        ),
+        _get(f"/security/profile{number}", lambda call: bulletins.profile(call.number)),
+        _get(f"/security/boardOfDirectors{number}", lambda call: bulletins.board(call.number)),
+        _get(f"/security/corporate-actions{number}", lambda call: bulletins.actions(call.number)),
+        _get(
+            f"/application/(?P<word>reports|agm|dividend|company-news){number}",
+            lambda call: bulletins.applications(call.word, call.number),
+        ),
+        _get("/news/companies/disclosure", lambda call: bulletins.disclosures(call.now_s)),
+        _get("/news/notice/all", lambda call: page_of(bulletins.notices(call.now_s), call.query)),
+        _get("/news/media/news-and-alerts", lambda call: bulletins.headlines(call.now_s)),
+        _get("/news/media/company-news", lambda call: bulletins.headlines(call.now_s)),
+        _get("/news/press-release", lambda call: bulletins.headlines(call.now_s)),
+        _get("/holiday/year", lambda call: bulletins.holiday_years(call.now_s)),
     )
 
 

@@ -11,6 +11,7 @@ a tenth of a second, closes the port and every connection, and `wait()` returns.
 import contextlib
 import socket
 import socketserver
+import struct
 import sys
 import threading
 import time
@@ -138,6 +139,8 @@ class NepseServer:
             now=self._clock(),
             now_s=self._wall(),
         )
+        if reply.delay_s > 0:
+            self._sleep(reply.delay_s)
         with self._lock:
             self._counts[path, reply.status] += 1
         return reply
@@ -214,6 +217,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self.server.answer(self, self.rfile.read(int(length))))
 
     def _send(self, reply: Reply) -> None:
+        if reply.cut:
+            # lingering for no time at all makes the close a reset
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))

@@ -9,7 +9,7 @@ from bus.core.effects import Note, ToWorker
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
 from bus.frames import feed_frame
-from bus.messages import Ready, Retire
+from bus.messages import Ready, Request, Retire
 
 SHELL = {"process": {"pid": 7}}
 
@@ -19,7 +19,7 @@ def bus():
     return Bus(3, "1.2.3", Limits(), Policy(), lambda error: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
 
 
-def ask(bus, service, **args):
+def ask(bus, service, /, **args):
     return answer(bus, 102.0, service, args, SHELL)
 
 
@@ -84,6 +84,13 @@ def test_a_worker_is_retired_by_its_name(bus):
     assert effects[0] == ToWorker(b"w", Retire("an operator asked for it"))
 
 
+def test_who_has_a_worker_retired_may_say_why(bus):
+    bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1))
+    assert ask(bus, "hulak.retire", worker="w/1", reason="fewer are wanted")[1][0] == ToWorker(b"w", Retire("fewer are wanted"))
+    with pytest.raises(ProtocolError, match="argument reason is 1, must be str"):
+        ask(bus, "hulak.retire", worker="w/1", reason=1)
+
+
 def test_an_unknown_worker_is_refused_and_the_known_ones_are_named(bus):
     with pytest.raises(ProtocolError, match="worker 'x' is not known; known are none") as caught:
         ask(bus, "hulak.retire", worker="x")
@@ -92,6 +99,34 @@ def test_an_unknown_worker_is_refused_and_the_known_ones_are_named(bus):
         bus.dispatcher.ready(100.0, name.encode(), Ready("nepse", name, 1))
     with pytest.raises(ProtocolError, match="known are a, b"):
         ask(bus, "hulak.retire", worker="x")
+
+
+def test_a_number_of_workers_is_set_by_hand_until_it_is_automatic_again(bus):
+    assert bus.stats(102.0, SHELL)["scaling"] == {"nepse": {"workers": "auto", "queued": 0}}
+    told, effects = ask(bus, "hulak.scale", service="nepse", workers=3)
+    assert told == {"service": "nepse", "workers": 3}
+    assert [type(effect) for effect in effects] == [Note]
+    assert bus.stats(102.0, SHELL)["scaling"]["nepse"]["workers"] == 3
+    assert ask(bus, "hulak.scale", service="nepse", workers="auto")[0]["workers"] == "auto"
+    assert bus.stats(102.0, SHELL)["scaling"]["nepse"]["workers"] == "auto"
+
+
+def test_tasks_that_wait_for_a_worker_are_counted_by_service(bus):
+    for number, service in enumerate(["nepse", "nepse", "chess"]):
+        bus.dispatcher.request(100.0, b"c", Request(bytes([number]) * 16, service, ""))
+    assert bus.stats(102.0, SHELL)["scaling"] == {"nepse": {"workers": "auto", "queued": 2}}
+
+
+@pytest.mark.parametrize("workers", [0, 6, -1, 2.0, True, "3", "Auto", None])
+def test_a_number_of_workers_that_cannot_be_is_refused(bus, workers):
+    with pytest.raises(ProtocolError, match="must be 'auto' or a number from 1 to 5") as caught:
+        ask(bus, "hulak.scale", service="nepse", workers=workers)
+    assert (caught.value.code, bus.targets) == ("BAD_ARGUMENT", {})
+
+
+def test_a_service_that_is_not_scaled_is_refused(bus):
+    with pytest.raises(ProtocolError, match="service is 'chess', must be one that is scaled: nepse"):
+        ask(bus, "hulak.scale", service="chess", workers=2)
 
 
 def test_an_unknown_service_is_refused_and_the_known_ones_are_named(bus):

@@ -9,6 +9,7 @@ from bus.messages import (
     BrokerHeartbeat,
     Goodbye,
     Held,
+    Ready,
     Reply,
     Result,
     Retire,
@@ -59,6 +60,14 @@ def test_a_silent_worker_is_lost_when_its_lease_is_over_and_not_before(desk):
     assert desk.pass_time(1.5)[2] == []
     assert desk.pass_time(0.25)[2] == ["worker lost", "task requeued"]
     assert len(desk.core.roster) == 0
+
+
+def test_a_worker_may_register_with_a_lease_of_its_own_which_every_message_renews(desk):
+    desk.core.ready(desk.now, b"slow", Ready("nepse", "slow", 1), 7.5)
+    assert desk.pass_time(7.5)[2] == []
+    desk.beat(b"slow")
+    assert desk.pass_time(7.5)[2] == []
+    assert desk.pass_time(0.25)[2] == ["worker lost"]
 
 
 @pytest.mark.parametrize("sign", ["heartbeat", "result", "part"])
@@ -187,3 +196,27 @@ def test_a_task_that_a_worker_was_at_before_the_broker_was_restarted_is_joined_w
     desk.ready(b"w1", held=(Held(A, 2),))
     assert desk.request() == ([], [], [])
     assert desk.result(attempt=2, value=5)[0] == [(b"c", Reply(A, 5))]
+
+
+# Cooling down
+
+
+def test_a_service_that_is_told_to_cool_down_is_given_nothing_until_then_whoever_is_free(desk):
+    desk.ready(b"w1")
+    desk.ready(b"w2")
+    desk.request(A, retries=0)
+    told = {"code": "RATE_LIMITED", "text": "429", "retryable": False, "cool_down_ms": 3000}
+    assert "service cools down" in desk.result(A, value=told, done=False)[2]
+    assert desk.request(B)[1] == []
+    beating = ((b"w1", ()), (b"w2", ()))
+    assert desk.pass_time(2.75, *beating)[1] == []
+    assert [one for _, one in desk.pass_time(0.5, *beating)[1]] == [task(1, B)]
+
+
+def test_a_cool_down_is_not_shortened_by_a_later_one_and_is_bounded(desk):
+    desk.ready(b"w1", credit=2)
+    desk.request(A, retries=0)
+    desk.request(B, retries=0)
+    desk.result(A, value={"code": "BLOCKED", "text": "403", "cool_down_ms": 60_000}, done=False)
+    desk.result(B, value={"code": "RATE_LIMITED", "text": "429", "cool_down_ms": 1_000}, done=False)
+    assert desk.core.paused["nepse"] == desk.now + 60.0

@@ -66,41 +66,54 @@ def filled(*tasks):
     queue = Queue()
     for one in tasks:
         queue.add(one)
-    return queue, {one.id: one for one in tasks}
+    return queue
 
 
 def test_first_in_first_out_within_a_service():
-    queue, tasks = filled(task(1), task(2, "other"), task(3))
-    assert [queue.take("nepse", tasks).args["n"] for _ in range(2)] == [1, 3]
-    assert queue.take("nepse", tasks) is None
+    queue = filled(task(1), task(2, "other"), task(3))
+    assert [queue.take("nepse").args["n"] for _ in range(2)] == [1, 3]
+    assert queue.take("nepse") is None
     assert queue.services() == ["other"]
 
 
 def test_a_task_to_be_tried_again_goes_first():
-    queue, tasks = filled(task(1), task(2))
-    again = tasks[(3).to_bytes(16, "big")] = task(3)
-    queue.add(again, first=True)
-    assert [queue.take("nepse", tasks).args["n"] for _ in range(3)] == [3, 1, 2]
+    queue = filled(task(1), task(2))
+    queue.add(task(3), first=True)
+    assert [queue.take("nepse").args["n"] for _ in range(3)] == [3, 1, 2]
 
 
 def test_what_ends_while_it_waits_is_taken_out_and_leaves_nothing_behind():
     one, two = task(1), task(2)
-    queue, tasks = filled(one, two)
+    queue = filled(one, two)
     queue.remove(one)
     queue.remove(one)
-    assert (len(queue), queue.take("nepse", tasks)) == (1, two)
-    assert (len(queue), queue.services(), queue._ids) == (0, [], {})
+    assert (len(queue), queue.take("nepse")) == (1, two)
+    assert (len(queue), queue.services(), queue._lanes) == (0, [], {})
 
 
 def test_a_task_waits_in_one_place_only():
     one, two = task(1), task(2)
-    queue, tasks = filled(one, two)
+    queue = filled(one, two)
     queue.add(one)
-    assert [queue.take("nepse", tasks) for _ in range(3)] == [two, one, None]
+    assert [queue.take("nepse") for _ in range(3)] == [two, one, None]
 
 
 def test_a_service_that_nobody_waits_for_takes_nothing():
-    queue, tasks = filled()
-    assert queue.take("nepse", tasks) is None
+    queue = filled()
+    assert queue.take("nepse") is None
     queue.remove(task(1))
+    assert len(queue) == 0
+
+
+def test_urgent_tasks_go_before_others_that_came_up_to_ten_seconds_earlier_and_nobody_waits_for_ever():
+    came = []
+    for number, (since, priority) in enumerate([(100.0, 2), (104.0, 1), (109.0, 0), (111.0, 0), (121.0, 0)]):
+        one = task(number)
+        one.since, one.priority = since, priority
+        came.append(one)
+    queue = filled(*came)
+    retried = task(9)
+    queue.add(retried, first=True)
+    order = [queue.take("nepse").args["n"] for _ in range(6)]
+    assert order == [9, 2, 3, 1, 0, 4]
     assert len(queue) == 0

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from shared_data import shared
 
+from sim.nepse.bulletins import Bulletins
 from sim.nepse.exchange import Exchange, nepal_text
 from sim.nepse.market import TOP_LISTS, Market
 from sim.nepse.pages import page_of
@@ -69,7 +70,7 @@ def same_shape(ours, theirs):
             "closed_2026-04-24/top_ten_transaction_all_true",
             lambda market, _: market.top("transaction", NOON, everything=False),
         ),
-        ("closed_2025-10-30/security_list", lambda _, papers: papers.security_list()),
+        ("closed_2025-10-30/security_list", lambda _, papers: papers.security_list({})),
         ("closed_2026-04-24/company_list", lambda _, papers: papers.company_list()),
         ("open_2026-04-02/floor_sheet_row", lambda _, papers: papers.floor_sheet({}, NOON)["floorsheets"]["content"]),
         (
@@ -89,9 +90,51 @@ def test_each_resource_has_the_recorded_shape(name, ours, market, papers):
     same_shape(ours[0] if isinstance(ours, list) else ours, theirs[0] if isinstance(theirs, list) else theirs)
 
 
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("closed_2026-04-24/market_summary_history", lambda bulletins: bulletins.summary_history(EVENING)),
+        ("closed_2026-04-24/disclosure", lambda bulletins: bulletins.disclosures(EVENING)),
+        ("closed_2026-04-24/notices_content", lambda bulletins: bulletins.notices(EVENING)),
+        ("open_2026-04-02/corporate_action_row", lambda bulletins: bulletins.actions(131)),
+        ("open_2026-04-02/dividend_row", lambda bulletins: bulletins.applications("dividend", 131)),
+    ],
+)
+def test_each_bulletin_has_the_recorded_shape(name, ours, exchange):
+    theirs, ours = recorded(name), ours(Bulletins(exchange))
+    pairs = zip(ours, theirs, strict=False) if isinstance(theirs, list) else [(ours[key][0], theirs[key][0]) for key in theirs]
+    for one, other in list(pairs)[:1] or pytest.fail("nothing to compare"):
+        same_shape(one, other)
+    if "dividend" in name:
+        same_shape(ours[0]["companyNews"], theirs[0]["companyNews"])
+
+
+def test_bulletins_of_an_id_that_is_not_listed_are_none(exchange):
+    bulletins = Bulletins(exchange)
+    assert [bulletins.profile(1), bulletins.board(1), bulletins.actions(1), bulletins.applications("agm", 1)] == [None] * 4
+    assert bulletins.day_trades("2026-13-45") is None
+
+
+def test_the_summary_history_has_the_sessions_newest_first(exchange):
+    days = [row["businessDate"] for row in Bulletins(exchange).summary_history(EVENING)]
+    assert days[0] == "2026-04-02"
+    assert days == sorted(set(days), reverse=True)
+    assert all(date.fromisoformat(day).weekday() < 5 for day in days)
+
+
 def test_a_today_price_row_has_the_recorded_shape(papers):
     theirs = recorded("open_2026-04-02/today_price")["content"][0]
     same_shape(papers.today_price({}, NOON)[0], theirs)
+
+
+def test_the_prices_of_a_past_day_are_those_of_the_history(papers):
+    history = papers.history(131, NOON)[3]
+    rows = papers.today_price({"businessDate": history["businessDate"]}, NOON)
+    assert len(rows) == 80
+    assert history.items() <= rows[0].items()
+    same_shape(rows[0], papers.today_price({}, EVENING)[0])
+    assert papers.today_price({"businessDate": history["businessDate"], "securityId": "131"}, NOON) == rows[:1]
+    assert papers.today_price({"businessDate": "2026-04-05"}, NOON) == [], "a Sunday"
 
 
 def test_order_book_and_details_have_the_recorded_inner_shapes(papers):

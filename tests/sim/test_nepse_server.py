@@ -31,6 +31,7 @@ class Settings:
     ca_file: Path | None = None
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 10.0
+    cache_s: float = 0.0
 
 
 class Hand:
@@ -244,6 +245,21 @@ def test_answers_can_be_held_back():
     with serve(seed=5, delay_s=0.25, sleep=held.append) as exchange:
         HttpFetch(Settings(exchange.url))(Request("GET", "/api/authenticate/prove"))
     assert held == [0.25]
+
+
+def test_one_answer_can_be_held_back_and_one_connection_reset():
+    held = []
+    with serve(seed=5, sleep=held.append) as exchange:
+        fetch = HttpFetch(Settings(exchange.url))
+        prove = Request("GET", "/api/authenticate/prove")
+        exchange.plan("/api/authenticate/prove", Reply(200, b"{}", delay_s=3.0))
+        exchange.plan("/api/authenticate/prove", Reply(200, b"", cut=True))
+        assert fetch(prove).body == b"{}"
+        assert held == [3.0]
+        with pytest.raises(TaskFailed) as caught:
+            fetch(prove)
+        assert caught.value.code == "NETWORK"
+        assert fetch(prove).status == 200
 
 
 def test_many_clients_at_once_are_answered(exchange):

@@ -106,6 +106,38 @@ def test_it_reads_depth_and_history_of_a_company(client):
     assert client.stock_trading_history(131, size=500)["totalElements"] == 240
 
 
+@pytest.mark.parametrize(
+    ("call", "given", "kind"),
+    [
+        ("market_summary_history", (), list),
+        ("sector_summary", (), list),
+        ("sectors", (), dict),
+        ("securities", (), list),
+        ("brokers", (), dict),
+        ("market_cap_history", (), list),
+        ("trading_average", (), list),
+        ("security_profile", (131,), dict),
+        ("board_of_directors", (131,), list),
+        ("corporate_actions", (131,), list),
+        ("financial_reports", (131,), list),
+        ("agm", (131,), list),
+        ("dividends", (131,), list),
+        ("security_company_news", (131,), list),
+        ("disclosures", (), dict),
+        ("notices", (), dict),
+        ("company_news_list", (), list),
+        ("news_alerts", (), list),
+        ("press_releases", (), list),
+        ("holiday_years", (), list),
+        ("holidays", (2026,), list),
+    ],
+)
+def test_it_reads_papers_and_news_in_the_kinds_it_expects(client, call, given, kind):
+    value = getattr(client, call)(*given)
+    assert isinstance(value, kind)
+    assert value
+
+
 def test_its_expired_token_is_refreshed_and_its_body_id_made_with_the_new_salts(client, exchange):
     client.market_status()
     before = exchange.counts

@@ -52,7 +52,7 @@ def supervisord_of(house):
 def test_the_demo_stands_and_a_signal_ends_it_with_nothing_left(house, number):
     up = house.hulak("up", "--demo")
     started = stood(up)
-    assert len(started) == 6, "supervisord, broker, venue, exchange, feed, worker"
+    assert len(started) == 7, "supervisord, broker, venue, exchange, feed, worker, scaler"
     eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
     up.send_signal(number)
     assert up.wait(ENDS_S) == 0
@@ -172,13 +172,13 @@ def test_python_m_workers_refuses_a_service_that_it_has_not(house):
     assert "service 'chess' is unknown, must be one of nepse" in worker.log.read_text()
 
 
-def test_python_m_workers_is_a_worker_and_retire_sends_it_away(house):
+def test_python_m_workers_is_a_worker_and_drain_sends_it_away(house):
     house.start_broker()
     worker = house.start("-m", "workers", "nepse", "--name", "first")
     eventually(lambda: [one["name"] for one in house.stats()["workers"]] == ["first"], within_s=20)
-    assert house.hulak("retire", "first").wait(10) == 0
+    assert house.hulak("workers", "drain", "first").wait(10) == 0
     assert worker.wait(10) == 0
-    nobody = house.hulak("retire", "first", "--json", out=subprocess.PIPE)
+    nobody = house.hulak("workers", "drain", "first", "--json", out=subprocess.PIPE)
     assert b'"UNKNOWN_WORKER"' in nobody.communicate()[0]
     assert nobody.returncode == 1
 

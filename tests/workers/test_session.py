@@ -177,3 +177,37 @@ def test_a_retirement_sets_no_time_and_a_signal_after_it_does():
     assert one.leave_by is None
     assert one.leave(100.5, "stopped", 1.0) == []
     assert (one.leave_by, one.why) == (101.5, "retired: too many")
+
+
+# Credit that adapts
+
+
+def adaptive():
+    session = Session("sums", "w", 1, 0.25, adapts=True)
+    session.advance(100.0)
+    session.received(100.0, BrokerHeartbeat(7, known=True))
+    return session
+
+
+def carry_out(session, now, took_s):
+    session.received(now, Task(bytes(16), 1, "add", {}, 60_000, 75_000))
+    done = session.finished(now + took_s, done=True, value=None)
+    return [one.message.credit for one in done if isinstance(one, Send) and isinstance(one.message, Ready)]
+
+
+def test_short_tasks_raise_the_credit_to_twenty_ms_of_work_and_long_ones_bring_it_down_again():
+    session = adaptive()
+    assert carry_out(session, 101.0, 0.001) == [20]
+    assert carry_out(session, 102.0, 0.001) == []
+    offered = [credit for second in range(60) for credit in carry_out(session, 110.0 + second, 0.0001)]
+    assert offered[-1] == 64
+    offered = [credit for second in range(60) for credit in carry_out(session, 200.0 + second, 0.5)]
+    assert offered[-1] == 1
+    assert offered == sorted(offered, reverse=True)
+
+
+def test_a_credit_that_does_not_adapt_stays_as_it_is():
+    session = Session("nepse", "w", 1, 0.25)
+    session.received(100.0, BrokerHeartbeat(7, known=True))
+    assert carry_out(session, 101.0, 0.0001) == []
+    assert session.credit == 1

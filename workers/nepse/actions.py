@@ -1,5 +1,7 @@
 """What the NEPSE worker can do, by name; each action takes its arguments as one mapping and gives msgpack values.
 
+Eight are about the session and stand here; the others are rows of `endpoints`.
+
 A body id and salts are good only with the access token of their own session, and each worker has a session of its own:
 so these actions give that token along with them.
 """
@@ -8,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bus.errors import TaskFailed
 from workers.nepse import tokens
+from workers.nepse.arguments import check
+from workers.nepse.endpoints import ENDPOINTS
 from workers.nepse.faults import Fetch, bad_answer
 from workers.nepse.http import HttpFetch, NepseSettings
+from workers.nepse.reader import Reader
 from workers.nepse.token_manager import RENEW_AFTER_S, Session, TokenManager
 
 Action = Callable[[Mapping[str, Any]], Any]
@@ -25,26 +29,29 @@ def build_actions(settings: NepseSettings) -> Mapping[str, Action]:
     Args:
         settings: see `NepseSettings`.
     Returns:
-        action by name; see `NepseActions` for what each gives. All must be called from one thread.
+        action by name; see `NepseActions` for what each gives. All must be called from one thread. Those that read page
+        by page give a generator, whose values are parts and which returns the result (see `workers.worker.Actions`).
     Raises:
         ConfigError: there is no such ca_file.
     """
-    return NepseActions(HttpFetch(settings), time.monotonic).by_name()
+    return NepseActions(HttpFetch(settings), time.monotonic, settings.cache_s).by_name()
 
 
 class NepseActions:
-    """The eight actions of this version, over one session.
+    """The actions of one worker, over one session.
 
-    Every action raises TaskFailed: BAD_ARGUMENT for an argument it does not know, else any code of `faults`, or
-    TOKEN_SCHEME.
+    Every action raises TaskFailed: BAD_ARGUMENT for an argument it does not know or take, else any code of `faults`,
+    TOKEN_SCHEME, or INCOMPLETE.
 
     Args:
         fetch: sends one request.
         clock: monotonic seconds.
+        cache_s: how long an answer is given again without asking; 0 for never.
     """
 
-    def __init__(self, fetch: Fetch, clock: Callable[[], float]) -> None:
+    def __init__(self, fetch: Fetch, clock: Callable[[], float], cache_s: float = 0.0) -> None:
         self._manager = TokenManager(fetch, clock)
+        self._reader = Reader(self._manager, clock, self.symbol_id_map, cache_s)
         self._clock = clock
         self._symbols: dict[str, int] = {}
         self._symbols_of = ""  # the Nepal date on which they were read
@@ -57,11 +64,12 @@ class NepseActions:
             "post-payload-id": self.post_payload_id,
             "post-payload-id-floor-sheet": self.post_payload_id_floor_sheet,
             "symbol-id-map": self.symbol_id_map,
-            "market-status": self._manager.market_status,
+            "market-status": self.market_status,
             "market-id": self.market_id,
             "salts": self.salts,
         }
-        return {name: _without_arguments(name, act) for name, act in plain.items()}
+        session = {name: _without_arguments(name, act) for name, act in plain.items()}
+        return session | {endpoint.action: self._reader.action(endpoint) for endpoint in ENDPOINTS}
 
     def access_token(self) -> dict[str, Any]:
         """Give a usable token.
@@ -78,6 +86,9 @@ class NepseActions:
         Returns:
             rows as the exchange gives them: `id`, `symbol`, `securityName`, `name`, `activeStatus`.
         """
+        return list(self._reader.kept(SECURITY_LIST_PATH, self._securities))
+
+    def _securities(self) -> list[dict[str, Any]]:
         rows = self._manager.get(SECURITY_LIST_PATH)
         if not isinstance(rows, list) or not all(_is_security(row) for row in rows):
             raise bad_answer(f"GET {SECURITY_LIST_PATH}", "something else", "a list of rows with symbol and id")
@@ -99,9 +110,13 @@ class NepseActions:
         """Give the id of every symbol, e.g. {"NABIL": 131, ...}; read once a day (Nepal's), for listings change."""
         today = tokens.nepal_date(self._manager.session().time_ms(self._clock()))
         if self._symbols_of != today:
-            self._symbols = {row["symbol"]: row["id"] for row in self.security_brief()}
+            self._symbols = {row["symbol"]: row["id"] for row in self._securities()}
             self._symbols_of = today
         return dict(self._symbols)
+
+    def market_status(self) -> dict[str, Any]:
+        """Tell whether the market is open: see `TokenManager.market_status`."""
+        return dict(self._reader.kept("market-status", self._manager.market_status))
 
     def market_id(self) -> dict[str, Any]:
         """Give the market's id: `market_id`, 0..99."""
@@ -131,9 +146,7 @@ def _is_security(row: Any) -> bool:
 
 def _without_arguments(name: str, act: Callable[[], Any]) -> Action:
     def action(arguments: Mapping[str, Any]) -> Any:
-        if arguments:
-            unknown = ", ".join(sorted(str(key) for key in arguments))
-            raise TaskFailed("BAD_ARGUMENT", f"{name} was given {unknown}, takes no arguments")
+        check(name, (), arguments)
         return act()
 
     return action

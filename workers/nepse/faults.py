@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from bus.errors import TaskFailed
 
 LONGEST_WAIT_S = 86_400  # a Retry-After beyond a day is somebody's mistake
+COOL_DOWN_S = 5.0  # where the exchange does not say for how long; its real limits are not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,28 @@ def fault_of(request: Request, answer: Answer) -> TaskFailed | None:
 
     Returns:
         None for a 2xx; else an error to raise, whose `details` have the status, and whose `retry_after_s` is what the
-        server asked for, if it did.
+        server asked for, if it did; and `cool_down_s`, if all workers are meant: for `Retry-After`, a 429, and a 403 in
+        HTML, as the exchange's front door sends it.
     """
     status = answer.status
     if 200 <= status < 300:
         return None
     code, meaning, retryable = _meaning(status, answer)
+    asked_s = retry_after_s(answer.headers)
+    cool_down_s = asked_s if asked_s is not None else COOL_DOWN_S if _is_about_all(code, answer) else None
     return TaskFailed(
         code,
         f"{request.name} was answered with HTTP {status} ({_kind(answer)}), wanted 200: {meaning}",
         retryable=retryable,
-        retry_after_s=retry_after_s(answer.headers) if retryable else None,
+        retry_after_s=asked_s if retryable else None,
+        cool_down_s=cool_down_s,
         details={"status": status},
     )
+
+
+def _is_about_all(code: str, answer: Answer) -> bool:
+    """Tell whether it was said to this address rather than to this request: then no worker should ask for a while."""
+    return code == "RATE_LIMITED" or (code == "BLOCKED" and b"<html" in answer.body[:2000].lower())
 
 
 def _meaning(status: int, answer: Answer) -> tuple[str, str, bool]:

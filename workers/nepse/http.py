@@ -39,6 +39,10 @@ class NepseSettings(Protocol):
     def read_timeout_s(self) -> float:
         """Seconds of silence after which an answer is given up."""
 
+    @property
+    def cache_s(self) -> float:
+        """Seconds for which an answer is given again without asking the exchange; 0 for never."""
+
 
 class HttpFetch:
     """Send requests to the exchange, one at a time; a `Fetch`. Belongs to one thread.

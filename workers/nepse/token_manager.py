@@ -69,17 +69,18 @@ class TokenManager:
             return held
         return self._refresh(held) or self._prove()
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, *, may_be_empty: bool = False) -> Any:
         """Read a resource.
 
         Args:
             path: below the base URL, e.g. "/api/nots/nepse-data/market-open".
+            may_be_empty: no body means that there is nothing, not that something went wrong.
         Returns:
-            the JSON value.
+            the JSON value; None for no body.
         Raises:
             TaskFailed: any code of `faults`, or TOKEN_SCHEME.
         """
-        return self._read(lambda session: Request("GET", path, session.access))
+        return self._read(lambda session: Request("GET", path, session.access), may_be_empty=may_be_empty)
 
     def post(self, path: str, formula: Formula) -> Any:
         """Read a resource that wants a body id; it is made anew for each attempt. Else as `get`.
@@ -120,22 +121,27 @@ class TokenManager:
         session = self.session()
         return self._body_id(session, formula), session
 
-    def _read(self, make: Callable[[Session], Request]) -> Any:
+    def _read(self, make: Callable[[Session], Request], *, may_be_empty: bool = False) -> Any:
+        request, answer = self._exchange(make)
+        nothing = may_be_empty and fault_of(request, answer) is None and not answer.body.strip()
+        return None if nothing else read(request, answer)
+
+    def _exchange(self, make: Callable[[Session], Request]) -> tuple[Request, Answer]:
         request = make(self.session())
         answer = self._fetch(request)
         if not _unauthorized(request, answer):
-            return read(request, answer)
+            return request, answer
         renewed = self._refresh(self.session())
         if renewed is not None:
             request = make(renewed)
             answer = self._fetch(request)
             if not _unauthorized(request, answer):
-                return read(request, answer)
+                return request, answer
         request = make(self._prove())
         answer = self._fetch(request)
         if _unauthorized(request, answer):
             self._session = None  # the next task begins with a new one
-        return read(request, answer)
+        return request, answer
 
     def _body_id(self, session: Session, formula: Formula) -> int:
         if self._market_id is None:

@@ -1,7 +1,9 @@
 """What every command has in common: options, help, exit codes, one sentence on failure."""
 
+import inspect
 import json
 import re
+from pathlib import Path
 
 import click
 import pytest
@@ -12,9 +14,11 @@ from bus.config import Settings
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from clients.cli import COMMANDS, cli
 from clients.cli.common import Call, Command, NoBroker, report
+from clients.cli.nepse import nepse as nepse_commands
 from clients.nepse import NepseClient
-from clients.nepse_actions import ACTIONS
+from clients.nepse_async import AsyncNepseClient
 from workers.nepse.actions import build_actions
+from workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 
 
 def leaves(group=cli, path=()):
@@ -51,11 +55,18 @@ def test_the_help_lists_every_command_in_its_order(run):
     assert listed == list(COMMANDS)
 
 
-def test_each_action_of_the_worker_is_a_command_and_a_method_of_the_client():
+def test_each_action_of_the_worker_is_a_command_and_a_method_of_both_clients():
     worker = build_actions(Settings().nepse)
-    assert set(ACTIONS) == set(worker)
-    for action in ACTIONS:
-        assert callable(getattr(NepseClient, "get_" + action.replace("-", "_")))
+    known = {*SESSION_ACTIONS, *(endpoint.action for endpoint in ENDPOINTS)}
+    assert known == set(worker) == set(nepse_commands.commands)
+    table = (Path(__file__).resolve().parents[3] / "README.md").read_text().partition("| about | actions |")[2]
+    assert known == set(re.findall(r"`([a-z-]+)`", table.partition("\n\n")[0]))
+    for action in known:
+        name = "get_" + action.replace("-", "_")
+        blocking, awaited = getattr(NepseClient, name), getattr(AsyncNepseClient, name)
+        assert blocking.__doc__ == awaited.__doc__
+        assert inspect.signature(blocking) == inspect.signature(awaited)
+        assert inspect.iscoroutinefunction(awaited)
 
 
 def test_without_a_broker_the_sentence_names_the_endpoint_and_what_to_do(run, monkeypatch):
@@ -67,7 +78,18 @@ def test_without_a_broker_the_sentence_names_the_endpoint_and_what_to_do(run, mo
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("words", [["ping"], ["status"], ["nepse", "salts"], ["sub", "tick.EURUSD"], ["retire", "w"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ping"],
+        ["status"],
+        ["nepse", "salts"],
+        ["sub", "tick.EURUSD"],
+        ["workers", "drain", "w"],
+        ["workers"],
+        ["scale", "nepse", "3"],
+    ],
+)
 def test_with_json_a_failure_is_an_object_on_standard_output(run, words):
     result = run(*words, "--timeout", "0.1", "--json")
     assert result.exit_code == 3
@@ -105,7 +127,9 @@ def test_a_settings_file_that_is_not_there_is_refused(run):
     assert "/nowhere.toml is not there" in result.stderr
 
 
-@pytest.mark.parametrize("words", [["sub", "--count", "0"], ["ping", "--timeout", "-1"], ["nepse", "salts", "--what"]])
+@pytest.mark.parametrize(
+    "words", [["sub", "--count", "0"], ["ping", "--timeout", "-1"], ["nepse", "salts", "--what"], ["scale", "nepse", "few"]]
+)
 def test_wrong_usage_ends_with_2_and_with_json_as_an_object(run, words):
     assert run(*words).exit_code == 2
     result = run(*words, "--json")

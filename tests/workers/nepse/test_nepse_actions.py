@@ -1,4 +1,4 @@
-"""The eight actions, over a simulated exchange without a socket."""
+"""The eight actions about the session, over a simulated exchange without a socket."""
 
 import msgpack
 import pytest
@@ -7,6 +7,7 @@ from nepse_desk import Desk, reply
 from bus.errors import TaskFailed
 from workers.nepse import tokens
 from workers.nepse.actions import NepseActions
+from workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 
 NAMES = {
     "access-token",
@@ -25,8 +26,10 @@ def actions_of(desk):
     return NepseActions(desk, desk.clock).by_name()
 
 
-def test_there_are_exactly_the_eight_actions_of_this_version():
-    assert set(actions_of(Desk())) == NAMES
+def test_there_are_exactly_the_eight_actions_about_the_session_and_one_for_each_endpoint():
+    assert set(SESSION_ACTIONS) == NAMES
+    names = [*NAMES, *(endpoint.action for endpoint in ENDPOINTS)]
+    assert sorted(actions_of(Desk())) == sorted(names)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -102,3 +102,20 @@ def test_no_answer_at_all_is_told_apart_as_tls_timeout_or_network(error, code, r
     fault = fault_of_error(ASKED, error)
     assert (fault.code, fault.retryable) == (code, retryable)
     assert "secret-token" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "wanted"),
+    [
+        (429, {}, b"", 5.0),
+        (429, {"retry-after": "7"}, b"", 7.0),
+        (503, {"retry-after": "9"}, b"", 9.0),
+        (503, {}, b"", None),
+        (403, {}, b"<html><head><title>403 Forbidden</title>", 5.0),
+        (403, {}, b'{"status":403}', None),
+        (401, {}, b"", None),
+    ],
+)
+def test_what_is_meant_for_all_workers_cools_the_service_down(status, headers, body, wanted):
+    fault = fault_of(Request("GET", "/x"), Answer(status, headers, body))
+    assert fault.cool_down_s == wanted

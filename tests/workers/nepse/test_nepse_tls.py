@@ -22,6 +22,7 @@ class Settings:
     rate_per_s: float = 1e6
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 10.0
+    cache_s: float = 0.0
 
 
 class Hello(http.server.BaseHTTPRequestHandler):

@@ -1,0 +1,212 @@
+"""How many workers a service should have, which slots to start and whom to send away. PROTOCOL.md section 7.4. Pure.
+
+Rule 1: up when tasks wait and `busy / total` reaches the threshold; a pool of nobody is reached by any threshold.
+Rule 2: down by retiring workers that have done nothing for the idle time; never below the least, never one that is busy.
+Rule 3: a target set by hand goes before both, until it is "auto" again. It sends idle ones away first; a busy one, when there
+        is no idle one, finishes what it holds and takes nothing new.
+Rule 4: nothing is waited for: each look compares what is with what is wanted, so that whatever was lost is done again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+SERVICES = ("nepse",)  # that have slots in etc/supervisord.conf
+SLOTS = 5  # of each of them there
+YOUNG_S = 5.0  # a worker that exits within startsecs (3 s), even with 0, counts as failed; some more for its start
+PRESSED_S = 0.5  # tasks must wait as long: a broker that was just restarted has tasks before it has workers
+FATAL_S = 60.0  # before a slot that supervisord gave up is tried again
+FATAL_TRIES = 3
+HEALED_S = 60.0  # running as long, a slot's failures are forgotten; RUNNING alone may be told of one that ends at once
+
+UP = frozenset({"running", "starting", "backoff"})
+FREE = frozenset({"stopped", "exited"})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`[scaling]` of the settings."""
+
+    min_workers: int = 1
+    max_workers: int = SLOTS
+    idle_timeout_s: float = 30.0
+    scaling_threshold: float = 0.8  # share of busy workers, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot as supervisord sees it."""
+
+    name: str  # "nepse_00"
+    state: str  # in lower case
+    pid: int = 0  # 0: none
+    up_s: float = 0.0  # seconds since its process was started
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWorker:
+    """A worker as the broker sees it."""
+
+    name: str
+    slot: str  # empty: it was started by hand
+    pid: int
+    busy: bool  # holds a task
+    handled: int  # tasks done and failed
+    age_s: float  # since it registered with this broker
+    retiring: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now."""
+
+    wanted: int  # slots
+    start: tuple[str, ...] = ()  # slots
+    retire: tuple[str, ...] = ()  # workers, by name, through the broker
+    stop: tuple[str, ...] = ()  # slots whose process is too young to be retired, through supervisord
+    given_up: tuple[str, ...] = ()  # slots that will not be tried again; told once each
+    why: str = ""  # the number of wanted slots changed; empty: it did not
+
+
+@dataclass(slots=True)
+class _Fatal:
+    since: float
+    tries: int = 0
+    told: bool = False
+
+
+@dataclass(slots=True)
+class _Seen:
+    handled: int
+    idle_since: float
+
+
+@dataclass(slots=True)
+class Scaling:
+    """Decides for one service, look after look; remembers how long workers have been idle and slots have failed."""
+
+    options: Options
+    wanted: int | None = None  # None: before the first look, which takes over what runs
+    _pressed_since: float | None = None
+    _seen: dict[str, _Seen] = field(default_factory=dict)  # worker -> what it was like
+    _fatal: dict[str, _Fatal] = field(default_factory=dict)  # slot -> how often it failed
+
+    def decide(
+        self, now: float, workers: Sequence[PoolWorker], slots: Sequence[Slot], waiting: int, target: int | None = None
+    ) -> Decision:
+        """Compare what is with what should be.
+
+        Args:
+            now: monotonic seconds.
+            workers: all of the service that the broker knows.
+            slots: all of the service that supervisord knows.
+            waiting: tasks that could run now and have no worker.
+            target: how many are wanted by hand; None for automatic.
+        """
+        self._note(now, workers)
+        by_slot = {worker.slot: worker for slot in slots for worker in workers if _is_in(worker, slot)}
+        leaving = {name for name, worker in by_slot.items() if worker.retiring}
+        staying = [slot for slot in slots if slot.state in UP and slot.name not in leaving]
+        by_hand = sum(not worker.slot and not worker.retiring for worker in workers)
+        before = self.wanted = self._bounded(len(staying)) if self.wanted is None else self.wanted
+        retire, stop = self._doubles(workers, by_slot), list[str]()
+        if target is not None:
+            self.wanted = self._bounded(target)
+            surplus = self._surplus(staying, by_slot)
+            retire += [by_slot[slot.name].name for slot in surplus if not _is_young(slot, by_slot)]
+            stop = [slot.name for slot in surplus if _is_young(slot, by_slot)]
+        elif waiting:
+            registered = [worker for worker in workers if not worker.retiring]
+            self._grow(now, sum(worker.busy for worker in registered), len(staying) + by_hand, len(registered), waiting)
+        else:
+            self._pressed_since = None
+            idle = self._idle(now, staying, by_slot)
+            self.wanted = self._bounded(len(staying) - len(idle)) if idle else self.wanted
+            retire += [worker.name for worker in idle]
+        start, given_up = self._starts(now, slots, self.wanted - len(staying))
+        why = "" if self.wanted == before else self._why(target, waiting)
+        return Decision(self.wanted, start, tuple(retire), tuple(stop), given_up, why)
+
+    def _bounded(self, count: int) -> int:
+        return max(self.options.min_workers, min(self.options.max_workers, count))
+
+    def _why(self, target: int | None, waiting: int) -> str:
+        if target is not None:
+            return "set by hand"
+        return f"{waiting} tasks wait" if waiting else f"idle for {self.options.idle_timeout_s:g} s"
+
+    def _note(self, now: float, workers: Sequence[PoolWorker]) -> None:
+        """Remember since when each worker has done nothing, tasks begun and ended between two looks included."""
+        names = {worker.name for worker in workers}
+        self._seen = {name: seen for name, seen in self._seen.items() if name in names}
+        for worker in workers:
+            seen = self._seen.setdefault(worker.name, _Seen(worker.handled, now))
+            if worker.busy or worker.handled != seen.handled:
+                seen.handled, seen.idle_since = worker.handled, now
+
+    def _grow(self, now: float, busy: int, total: int, registered: int, waiting: int) -> None:
+        assert self.wanted is not None
+        self._pressed_since = now if self._pressed_since is None else self._pressed_since
+        if now - self._pressed_since < PRESSED_S or busy < self.options.scaling_threshold * total:
+            return
+        # Those on their way are counted with what they are for: the same tasks do not start more at each look.
+        self.wanted = max(self.wanted, self._bounded(registered + waiting))
+
+    def _idle(self, now: float, staying: Sequence[Slot], by_slot: dict[str, PoolWorker]) -> list[PoolWorker]:
+        here = [by_slot[slot.name] for slot in staying if slot.name in by_slot]
+        spare = max(0, len(here) - self.options.min_workers)
+        idle = [
+            worker
+            for worker in here
+            if not worker.busy
+            and worker.age_s >= YOUNG_S
+            and now - self._seen[worker.name].idle_since >= self.options.idle_timeout_s
+        ]
+        return idle[::-1][:spare]  # the last slots first: the first one starts by itself
+
+    def _surplus(self, staying: Sequence[Slot], by_slot: dict[str, PoolWorker]) -> list[Slot]:
+        assert self.wanted is not None
+
+        def dear(slot: Slot) -> tuple[bool, bool, bool]:
+            worker = by_slot.get(slot.name)
+            return worker is not None and worker.busy, worker is not None, _is_young(slot, by_slot)
+
+        last_first = staying[::-1]
+        return sorted(last_first, key=dear)[: max(0, len(staying) - self.wanted)]
+
+    def _doubles(self, workers: Sequence[PoolWorker], by_slot: dict[str, PoolWorker]) -> list[str]:
+        """Find workers whose slot has another one now: a supervisord that was killed left them behind."""
+        return [
+            worker.name
+            for worker in workers
+            if worker.slot in by_slot and worker is not by_slot[worker.slot] and not worker.retiring and worker.age_s >= YOUNG_S
+        ]
+
+    def _starts(self, now: float, slots: Iterable[Slot], count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        free, given_up = [], []
+        for slot in slots:
+            fatal = self._fatal.get(slot.name)
+            if slot.state == "fatal":
+                fatal = self._fatal.setdefault(slot.name, _Fatal(now))
+                if now - fatal.since >= FATAL_S and fatal.tries < FATAL_TRIES:
+                    free.append(slot.name)
+                elif now - fatal.since >= FATAL_S and not fatal.told:
+                    fatal.told = True
+                    given_up.append(slot.name)
+            elif slot.state in FREE:
+                free.append(slot.name)
+            elif fatal is not None and slot.state == "running" and slot.up_s >= HEALED_S:
+                del self._fatal[slot.name]
+        # STOPPING is none of them: supervisord says yes to starting such a slot, and does nothing.
+        chosen = sorted(free, key=lambda name: name in self._fatal)[: max(0, count)]
+        for fatal in (self._fatal[name] for name in chosen if name in self._fatal):
+            fatal.since, fatal.tries = now, fatal.tries + 1
+        return tuple(chosen), tuple(given_up)
+
+
+def _is_in(worker: PoolWorker, slot: Slot) -> bool:
+    return worker.slot == slot.name and worker.pid == slot.pid
+
+
+def _is_young(slot: Slot, by_slot: dict[str, PoolWorker]) -> bool:
+    worker = by_slot.get(slot.name)
+    return worker is None or worker.age_s < YOUNG_S

@@ -1,0 +1,137 @@
+"""What the broker does with peers that speak Majordomo, beyond what it does with ours. PROTOCOL.md section 10. Pure.
+
+Rule 1: after a DISCONNECT nothing goes to that worker, until it registers again.
+Rule 2: a worker that says what it should not is disconnected, and what it held goes to others at once.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+from bus import mdp
+from bus.core import control
+from bus.core.dispatch import Dispatcher
+from bus.core.effects import Effect, ToWorker
+from bus.core.roster import Worker
+from bus.errors import ProtocolError
+from bus.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
+from bus.messages import BrokerHeartbeat, Goodbye, Held, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
+
+MMI = "mmi."  # services of RFC 8, which the broker answers itself
+REMEMBERED = 1024  # workers that were disconnected; one that is forgotten may be told a second time
+INFO = {"dialect": "MDP/0.2"}
+
+
+class Majordomo:
+    """The second dialect of one broker.
+
+    Args:
+        dispatcher: that everything is handed to.
+        lease_s: a worker that is silent for longer is lost.
+        max_bytes: of one body, all its frames together.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, lease_s: float, max_bytes: int) -> None:
+        self.dispatcher = dispatcher
+        self.lease_s = lease_s
+        self.max_bytes = max_bytes
+        self._gone: OrderedDict[bytes, None] = OrderedDict()  # addresses of workers that were told DISCONNECT
+        self._parts: dict[bytes, tuple[Held, int]] = {}  # address -> the attempt it sends parts of, how many so far
+
+    # Clients
+
+    def request(self, parts: Frames, request_id: bytes) -> tuple[bytes, Request]:
+        """Read a client's request; as `mdp.decode_request`."""
+        return mdp.decode_request(parts, request_id, self.max_bytes)
+
+    def inform(self, request: Request) -> bytes:
+        """Answer a service of RFC 8: 200 or 404 to `mmi.service`, 501 to all others."""
+        if request.service != "mmi.service":
+            return b"501"
+        asked = mdp.write_task(request.action, request.args)[0]
+        known = {worker.service.encode(errors="replace") for worker in self.dispatcher.roster}
+        return b"200" if asked in known or asked.decode(errors="replace") in control.SERVICES else b"404"
+
+    # Workers
+
+    def command(self, now: float, parts: Frames) -> list[Effect]:
+        """Do what a worker's message asks for.
+
+        Raises:
+            ProtocolError: it cannot be read, or was not to be expected; give it to `refused`.
+        """
+        address, command, rest = mdp.decode_command(parts)
+        worker = self.dispatcher.roster.at(address)
+        if command == READY:
+            return self._ready(now, address, mdp.decode_service(rest), known=worker is not None)
+        if worker is None:
+            return self._stranger(now, address, command)
+        if command == DISCONNECT:
+            return self.dispatcher.goodbye(now, address, Goodbye("DISCONNECT"))
+        if command == HEARTBEAT:
+            held = tuple(Held(task, attempt) for task, attempt in worker.held.items())
+            effects = self.dispatcher.heartbeat(now, address, WorkerHeartbeat(held))
+        else:
+            effects = self._answer(now, worker, rest, final=command == FINAL)
+        if worker.retiring and not worker.held:  # the dialect has no word for leaving when done
+            effects += [*self.dispatcher.goodbye(now, address, Goodbye("it was retired")), _disconnect(address)]
+        return effects
+
+    def _ready(self, now: float, address: bytes, service: str, *, known: bool) -> list[Effect]:
+        if known:
+            raise ProtocolError("UNEXPECTED", "READY from a worker that is registered")
+        if service.startswith((MMI, control.PREFIX)):
+            raise ProtocolError("NOT_YOURS", f"service {service[:32]!r} is the broker's own")
+        self._gone.pop(address, None)
+        self._parts = {one: counted for one, counted in self._parts.items() if self.dispatcher.roster.at(one) is not None}
+        ready = Ready(service, f"mdp-{address.hex()}", 1, (), INFO)
+        return self.dispatcher.ready(now, address, ready, self.lease_s)
+
+    def _stranger(self, now: float, address: bytes, command: bytes) -> list[Effect]:
+        self.dispatcher.counters["late"] += command == FINAL
+        if address in self._gone or command == DISCONNECT:
+            return []
+        return self.dispatcher.heartbeat(now, address, WorkerHeartbeat())  # which tells it that it is unknown
+
+    def _answer(self, now: float, worker: Worker, rest: Frames, *, final: bool) -> list[Effect]:
+        held, body = mdp.decode_answer(rest, self.max_bytes)
+        if worker.held.get(held.task) != held.attempt:
+            raise ProtocolError("UNEXPECTED", "an answer for a client whose request the worker does not hold")
+        if final:
+            self._parts.pop(worker.identity, None)
+            return self.dispatcher.result(now, worker.identity, Result(held.task, held.attempt, True, body))
+        before, count = self._parts.get(worker.identity, (held, 0))
+        count = count + 1 if before == held else 1
+        self._parts[worker.identity] = (held, count)
+        return self.dispatcher.part(now, worker.identity, TaskPart(held.task, held.attempt, count, body))
+
+    def refused(self, now: float, parts: Frames, error: ProtocolError) -> list[Effect]:
+        """Disconnect a worker for what it sent, if it is one, and give what it held to others."""
+        address = mdp.worker_address(parts)
+        registered = self.dispatcher.roster.at(address) is not None
+        if not registered and error.code != "NOT_YOURS":
+            return []
+        return [*self.dispatcher.lost(now, address, str(error)), _disconnect(address)]
+
+    def farewell(self) -> list[Effect]:
+        """Disconnect every worker: the broker stops, and they are to look for the next one."""
+        return [_disconnect(one.identity) for one in self.dispatcher.roster if mdp.of_majordomo(one.identity)]
+
+    # Both
+
+    def encode(self, address: bytes, message: Any) -> Frames:
+        """Make what is to be sent for a message, identity first; nothing, where the dialect has nothing for it."""
+        if address[0] & mdp.OF_CLIENT:
+            return mdp.encode_to_client(address, message)
+        if isinstance(message, Retire):
+            if self.dispatcher.roster.at(address) is not None:  # it may be at work: told when it speaks and holds nothing
+                return []
+            message = None
+        if message is None or (isinstance(message, BrokerHeartbeat) and not message.known):
+            self._gone[address] = None
+            if len(self._gone) > REMEMBERED:
+                self._gone.popitem(last=False)
+        return mdp.encode_to_worker(address, message)
+
+
+def _disconnect(address: bytes) -> Effect:
+    return ToWorker(address, BrokerHeartbeat(0, known=False))

@@ -1,0 +1,203 @@
+"""Majordomo 0.2 (ZeroMQ RFC 18) at the edge: its frames to the bus's messages and back. PROTOCOL.md section 10. Pure.
+
+There is one dispatcher and a second codec: what Majordomo's peers send becomes the messages of sections 4 and 5, and what the
+dispatcher answers becomes their frames. Who is who stands in the address by which the dispatcher knows a peer: its first byte
+tells the dialect, and whether an empty frame comes first. An address also holds what Majordomo wants said again in each
+answer, the service, so that nothing has to be remembered of a client.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bus.errors import ProtocolError
+from bus.frames import pack, unpack
+from bus.messages import ID_BYTES, BrokerHeartbeat, Error, Held, Part, Reply, Request, Task
+
+CLIENT, WORKER = b"MDPC02", b"MDPW02"  # what a peer's first frame says it speaks
+CLIENT_REQUEST, CLIENT_PARTIAL, CLIENT_FINAL = b"\1", b"\2", b"\3"
+READY, REQUEST, PARTIAL, FINAL, HEARTBEAT, DISCONNECT = b"\1", b"\2", b"\3", b"\4", b"\5", b"\6"
+
+ENVELOPE, OF_CLIENT, OF_WORKER = 1, 2, 4  # bits of an address's first byte; none of the last two: our own dialect
+MAX_BODY = 56  # frames of one body: with all that comes before them, fewer than the shell keeps of a message
+ATTEMPT_BYTES = 4  # behind the task's id, in the frame that stands for the client's address
+ERROR = b"ERROR"  # the first frame of a body that says why a request was not done
+Frames = list[bytes]
+
+
+def speaks(parts: Sequence[bytes], dialect: bytes) -> bool:
+    """Tell whether a ROUTER's message (identity first) names this dialect where Majordomo has it."""
+    return len(parts) > 1 and (parts[1] == dialect or (parts[1] == b"" and len(parts) > 2 and parts[2] == dialect))
+
+
+def of_majordomo(address: bytes) -> bool:
+    """Tell whether a peer speaks Majordomo, by its address."""
+    return address[:1] > bytes((ENVELOPE,))
+
+
+def _open(parts: Frames, least: int) -> tuple[int, Frames]:
+    envelope = int(parts[1] == b"")
+    rest = parts[2 + envelope :]
+    if len(rest) < least:
+        raise ProtocolError("BAD_FRAME", f"{len(rest)} frames behind the dialect's name, wanted at least {least}")
+    return envelope, rest
+
+
+def _service(frame: bytes) -> str:
+    try:
+        service = frame.decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError("BAD_BODY", f"a service is {frame[:32]!r}, must be UTF-8: {error}") from error
+    if not service:
+        raise ProtocolError("BAD_BODY", "a service is empty, must have a name")
+    return service
+
+
+def _body(body: Frames, max_bytes: int) -> Frames:
+    if not 0 < len(body) <= MAX_BODY:
+        raise ProtocolError("BAD_FRAME", f"a body of {len(body)} frames, must be 1 to {MAX_BODY}")
+    size = sum(map(len, body))
+    if size > max_bytes:
+        raise ProtocolError("TOO_LARGE", f"a body of {size} bytes, must be at most {max_bytes}")
+    return body
+
+
+# Bodies (section 10.2): Majordomo's frames, and our actions, arguments and values
+
+
+def read_task(body: Frames) -> tuple[str, dict[str, Any]]:
+    """Read a request's body as action and arguments.
+
+    Two frames that are exactly what `write_task` makes of an action and its arguments are these; any other body is the
+    argument `body` of the action without a name. So every body comes out of `write_task` as it went in.
+    """
+    if len(body) == 2:
+        try:
+            action, args = body[0].decode(), unpack(body[1])
+        except (UnicodeDecodeError, ProtocolError):
+            return "", {"body": body}
+        if isinstance(args, dict) and all(isinstance(key, str) for key in args) and write_task(action, args) == body:
+            return action, args
+    return "", {"body": body}
+
+
+def write_task(action: str, args: dict[str, Any]) -> Frames:
+    """Make the body of a request: the argument `body` where it is all there is, else the action and a msgpack map."""
+    if not action and len(args) == 1 and _are_frames(args.get("body")):
+        return list(args["body"])
+    return [action.encode(), pack(args)]
+
+
+def write_value(value: Any) -> Frames:
+    """Make the body of an answer: bytes and text are one frame, an array of bytes its frames, all else one msgpack value."""
+    if isinstance(value, str):
+        return [value.encode()]
+    if isinstance(value, bytes):
+        return [value]
+    return list(value) if _are_frames(value) else [pack(value)]
+
+
+def _are_frames(value: Any) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= MAX_BODY and all(isinstance(frame, bytes) for frame in value)
+
+
+# Clients
+
+
+def decode_request(parts: Frames, request_id: bytes, max_bytes: int) -> tuple[bytes, Request]:
+    """Read what a client sent.
+
+    Args:
+        parts: identity, perhaps an empty frame, `MDPC02`, and what follows.
+        request_id: 16 bytes, for the request to be known by: Majordomo has none.
+        max_bytes: of all frames of the body together.
+    Returns:
+        the address to answer to, and the request.
+    Raises:
+        ProtocolError: `BAD_FRAME`, `BAD_KIND`, `BAD_BODY` or `TOO_LARGE`.
+    """
+    envelope, rest = _open(parts, 2)
+    if rest[0] != CLIENT_REQUEST:
+        raise ProtocolError("BAD_KIND", f"command {rest[0][:8]!r}, a client of Majordomo may send {CLIENT_REQUEST!r} only")
+    service = _service(rest[1])
+    action, args = read_task(_body(rest[2:], max_bytes))
+    address = bytes((OF_CLIENT | envelope, len(parts[0]))) + parts[0] + rest[1]
+    return address, Request(request_id, service, action, args)
+
+
+def encode_to_client(address: bytes, message: Part | Reply | Error) -> Frames:
+    """Make all frames of an answer, the ROUTER's identity first; none at all for a request that expired."""
+    cut = 2 + address[1]
+    identity, service = address[2:cut], address[cut:]
+    match message:
+        case Part():
+            command, body = CLIENT_PARTIAL, write_value(message.value)
+        case Reply():
+            command, body = CLIENT_FINAL, write_value(message.value)
+        case Error(code="EXPIRED"):  # a late answer, without an id, would be taken for that to the client's next request
+            return []
+        case Error():
+            command, body = CLIENT_FINAL, [ERROR, message.code.encode(errors="replace"), message.text.encode(errors="replace")]
+    return [*_head(identity, address), CLIENT, command, service, *body]
+
+
+def _head(identity: bytes, address: bytes) -> Frames:
+    return [identity, b""] if address[0] & ENVELOPE else [identity]
+
+
+# Workers
+
+
+def decode_command(parts: Frames) -> tuple[bytes, bytes, Frames]:
+    """Read which command a worker sent.
+
+    Returns:
+        the worker's address, the command, and the frames behind it.
+    Raises:
+        ProtocolError: `BAD_FRAME`, there is none, or it has another number of frames; `BAD_KIND`, no worker may send it.
+    """
+    _, rest = _open(parts, 1)
+    command = rest[0]
+    if command in (PARTIAL, FINAL):
+        fits = len(rest) > 3 and rest[2] == b""
+    elif command in (READY, HEARTBEAT, DISCONNECT):
+        fits = len(rest) == (2 if command == READY else 1)
+    else:
+        raise ProtocolError("BAD_KIND", f"command {command[:8]!r}, a worker of Majordomo may send 1, 3, 4, 5 or 6")
+    if not fits:
+        raise ProtocolError("BAD_FRAME", f"command {command!r} with {len(rest) - 1} frames behind it, not as RFC 18 has it")
+    return worker_address(parts), command, rest[1:]
+
+
+def worker_address(parts: Frames) -> bytes:
+    """Name a worker as the dispatcher knows it, by whatever message of its."""
+    return bytes((OF_WORKER | int(parts[1] == b""),)) + parts[0]
+
+
+def decode_service(frames: Frames) -> str:
+    """Read the service of a READY. Raises `ProtocolError`."""
+    return _service(frames[0])
+
+
+def decode_answer(frames: Frames, max_bytes: int) -> tuple[Held, Frames]:
+    """Read what is behind PARTIAL or FINAL: the attempt that it names, and its body.
+
+    Raises:
+        ProtocolError: `UNEXPECTED`, the client's address is none that a broker of ours gave; `BAD_FRAME` or `TOO_LARGE`.
+    """
+    client = frames[0]
+    if len(client) != ID_BYTES + ATTEMPT_BYTES:
+        raise ProtocolError("UNEXPECTED", f"a client's address of {len(client)} bytes, which was never given")
+    attempt = int.from_bytes(client[ID_BYTES:], "big")
+    return Held(client[:ID_BYTES], attempt), _body(frames[2:], max_bytes)
+
+
+def encode_to_worker(address: bytes, message: Task | BrokerHeartbeat | None) -> Frames:
+    """Make all frames for a worker, the ROUTER's identity first; a None is DISCONNECT, as is being unknown."""
+    head = [*_head(address[1:], address), WORKER]
+    match message:
+        case Task():
+            client = message.id + message.attempt.to_bytes(ATTEMPT_BYTES, "big")
+            return [*head, REQUEST, client, b"", *write_task(message.action, message.args)]
+        case BrokerHeartbeat(known=True):
+            return [*head, HEARTBEAT]
+    return [*head, DISCONNECT]

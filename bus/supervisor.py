@@ -1,0 +1,92 @@
+"""Asking the supervisord of a home folder: XML-RPC over its unix socket, with a time limit, a new connection for each call.
+
+Not with supervisor's own transport, for three reasons found by experiment with supervisor 4.3.0: it has no time limit, so a
+frozen supervisord would block whoever asks; once the connection was lost to a restart it fails for ever; and it cannot be
+shared by threads. One connection per call costs 3 ms and has none of them.
+"""
+
+import http.client
+import os
+import socket
+import xmlrpc.client
+from pathlib import Path
+from typing import Any
+
+from bus.errors import ConfigError
+from bus.sockets import LONGEST_IPC
+
+ASK_S = 1.0  # seconds for one answer of supervisord
+BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 10, 60, 70  # numbers of its faults
+Unreached = (OSError, xmlrpc.client.Error)  # what `ask` raises
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=ASK_S)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def make_connection(self, host: Any) -> _Connection:
+        del host
+        return _Connection(self.path)
+
+
+def socket_path(home: Path) -> Path:
+    """Name supervisord's socket.
+
+    Raises:
+        ConfigError: the path is longer than a unix socket's may be.
+    """
+    path = home / "run" / "supervisor.sock"
+    # While it binds, supervisord uses the path with its pid behind it.
+    if (length := len(os.fsencode(path)) + len(".4194304")) > LONGEST_IPC:
+        raise ConfigError(
+            f"home folder {home} makes a socket's path {length} bytes long, at most {LONGEST_IPC} may be: "
+            "choose a shorter one with --home"
+        )
+    return path
+
+
+def ask(home: Path, method: str, *arguments: Any) -> Any:
+    """Call a method of supervisord's XML-RPC interface, e.g. `getAllProcessInfo`.
+
+    Raises:
+        OSError: it does not run, or did not answer in `ASK_S`.
+        xmlrpc.client.Error: it refused.
+    """
+    transport = _Transport(socket_path(home))
+    try:
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        return getattr(proxy.supervisor, method)(*arguments)
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"supervisord broke the connection off: {error!r}") from error
+    finally:
+        transport.close()
+
+
+def list_processes(home: Path) -> list[dict[str, Any]]:
+    """List what supervisord keeps: `name`, `group`, `state` (lower case), `pid` (0 if none), `uptime_s`.
+
+    Raises:
+        OSError, xmlrpc.client.Error: as of `ask`.
+    """
+    return [
+        {
+            "name": row["name"],
+            "group": row["group"],
+            "state": row["statename"].lower(),
+            "pid": row["pid"],
+            "uptime_s": max(0, row["now"] - row["start"]) if row["pid"] else 0,
+        }
+        for row in ask(home, "getAllProcessInfo")
+    ]

@@ -1,0 +1,264 @@
+"""`hulak task` and `hulak dead`: any service's tasks, called or posted, and those that failed."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from bus.errors import BusError
+from clients.cli import table
+from clients.cli.common import Call, Command, print_json
+
+HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "trouble"]
+
+
+class Argument(click.ParamType[tuple[str, Any]]):
+    """One argument of a task as NAME=VALUE; a VALUE that is JSON is read as such, any other is text."""
+
+    name = "name=value"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Read one value; a usage error says what is allowed."""
+        name, equals, said = str(value).partition("=")
+        if not equals or not name:
+            self.fail(f"{value!r} must be NAME=VALUE, e.g. symbol=NABIL", param, ctx)
+        try:
+            return name, json.loads(said)
+        except ValueError:
+            return name, said
+
+
+ARGUMENTS = click.option("--arg", "args", type=Argument(), multiple=True, help="Of the action; again for each.")
+RETRIES = click.option("--retries", type=click.IntRange(0, 20), help="Further attempts. Default: [task] retries.")
+
+
+PRIORITY = click.option("--priority", type=click.Choice(["high", "normal", "low"]), default="normal", help="Default: normal.")
+PRIORITIES = {"high": 0, "normal": 1, "low": 2}
+
+
+@click.group(short_help="Call, post and follow tasks of any service.")
+def task() -> None:
+    """Have tasks done: `call` waits for the answer, `post` leaves it to the broker, which keeps it on its disk."""
+
+
+@task.command(cls=Command, short_help="Have a task done and wait.", timeout_help="How long to wait. Default: 60.")
+@click.argument("service")
+@click.argument("action", default="")
+@ARGUMENTS
+@RETRIES
+@PRIORITY
+def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...], retries: int | None, priority: str) -> None:
+    """Have ACTION of SERVICE done, and print what it gives.
+
+    Sends REQUEST SERVICE ACTION to the frontend.
+
+    \b
+    hulak task call nepse market-status
+    """
+    with call.client() as client:
+        timeout_s, rank = call.timeout_s or 60.0, PRIORITIES[priority]
+        value = client.call(service, action, dict(args), timeout_s=timeout_s, retries=retries, priority=rank)
+    _show(call, value)
+
+
+def _show(call: Call, value: Any) -> None:
+    if call.as_json:
+        print_json(value)
+    else:
+        table.show(*table.shape(value))
+
+
+@task.command(cls=Command, short_help="Leave a task to the broker.")
+@click.argument("service")
+@click.argument("action", default="")
+@ARGUMENTS
+@RETRIES
+@PRIORITY
+@click.option("--key", help="Your own name for it: the same key means the same task, for a day.")
+@click.option("--expires", "expires_s", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Default: never.")
+def post(
+    call: Call,
+    service: str,
+    action: str,
+    args: tuple[tuple[str, Any], ...],
+    retries: int | None,
+    priority: str,
+    key: str | None,
+    expires_s: float | None,
+) -> None:
+    """Post ACTION of SERVICE, and print the task's id once it is safe on the broker's disk.
+
+    Sends REQUEST hulak.post to the frontend.
+
+    \b
+    hulak task post nepse security-brief --key brief-today
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        told = Tasks(client).post(
+            service,
+            action,
+            dict(args),
+            key=key,
+            retries=retries,
+            expires_s=expires_s,
+            priority=PRIORITIES[priority],
+            timeout_s=call.timeout_s or 10.0,
+        )
+    if call.as_json:
+        print_json({"task": told})
+    else:
+        click.echo(told)
+
+
+@task.command(cls=Command, short_help="Wait for a posted task's result.", timeout_help="How long to wait. Default: 60.")
+@click.argument("task", metavar="TASK")
+def result(call: Call, task: str) -> None:
+    """Wait until TASK has ended, and print its value, or why it has none.
+
+    Sends REQUEST hulak.result to the frontend.
+
+    \b
+    hulak task result 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        value = Tasks(client).result(task, timeout_s=call.timeout_s or 60.0)
+    _show(call, value)
+
+
+@task.command(cls=Command, short_help="End a posted task before its time.")
+@click.argument("task", metavar="TASK")
+def cancel(call: Call, task: str) -> None:
+    """End TASK before its time; one that has ended stays as it is.
+
+    Sends REQUEST hulak.cancel to the frontend.
+
+    \b
+    hulak task cancel 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        state = Tasks(client).cancel(task)
+    if call.as_json:
+        print_json({"task": task, "state": state})
+    else:
+        click.echo(f"task {task} is {state}")
+
+
+@task.command(cls=Command, short_help="List posted tasks.")
+@click.option("--state", type=click.Choice(["queued", "running", "waiting", "done", "failed", "expired", "cancelled"]))
+@click.option("--service", help="Only of this one.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Default: 100.")
+def ls(call: Call, state: str | None, service: str | None, limit: int) -> None:
+    """List posted tasks, the newest first.
+
+    Sends REQUEST hulak.tasks to the frontend.
+
+    \b
+    hulak task ls --state waiting
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        rows = Tasks(client).list(state=state, service=service, limit=limit)
+    _list(call, rows)
+
+
+def _list(call: Call, rows: list[dict[str, Any]]) -> None:
+    if call.as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        row["task"] = bytes(row["task"]).hex()
+        row["posted"] = datetime.fromtimestamp(row["posted_ns"] / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        row["trouble"] = row["trouble"][:60]
+    table.show(HEADS, [[row[head] for head in HEADS] for row in rows])
+
+
+@click.group(short_help="Look after posted tasks that failed.")
+def dead() -> None:
+    """Dead letters: posted tasks that failed for good. They are kept for [task] dead_keep_s."""
+
+
+@dead.command("ls", cls=Command, short_help="List dead letters.")
+@click.option("--service", help="Only of this one.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Default: 100.")
+def dead_ls(call: Call, service: str | None, limit: int) -> None:
+    """List dead letters, the newest first.
+
+    Sends REQUEST hulak.tasks with state failed to the frontend.
+
+    \b
+    hulak dead ls
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        rows = Tasks(client).list(state="failed", service=service, limit=limit)
+    _list(call, rows)
+
+
+@dead.command(cls=Command, short_help="Show one, with all its troubles.")
+@click.argument("task", metavar="TASK")
+def show(call: Call, task: str) -> None:
+    """Show a dead letter: what it was, and why each attempt failed.
+
+    Sends REQUEST hulak.result to the frontend.
+
+    \b
+    hulak dead show 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        told = Tasks(client).show(task)
+    if told["state"] != "failed":
+        raise BusError("UNKNOWN_TASK", f"task {task} is no dead letter, it is {told['state']}")
+    _show(call, {**told, "task": task})
+
+
+@dead.command(cls=Command, short_help="Post one anew.")
+@click.argument("task", metavar="TASK")
+def retry(call: Call, task: str) -> None:
+    """Post a dead letter anew, as a task of its own, and print that one's id.
+
+    Sends REQUEST hulak.retry to the frontend.
+
+    \b
+    hulak dead retry 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        told = Tasks(client).retry(task)
+    if call.as_json:
+        print_json({"task": told})
+    else:
+        click.echo(told)
+
+
+@dead.command(cls=Command, short_help="Delete one.")
+@click.argument("task", metavar="TASK")
+def drop(call: Call, task: str) -> None:
+    """Delete a dead letter.
+
+    Sends REQUEST hulak.drop to the frontend.
+
+    \b
+    hulak dead drop 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
+    """
+    from clients.tasks import Tasks
+
+    with call.client() as client:
+        dropped = Tasks(client).drop(task)
+    if not dropped:
+        raise BusError("UNKNOWN_TASK", f"there is no dead letter {task}")
+    if call.as_json:
+        print_json({"task": task, "dropped": True})
+    else:
+        click.echo(f"dead letter {task} was deleted")

@@ -1,0 +1,77 @@
+"""`hulak workers`: what the broker and supervisord know, joined."""
+
+import pytest
+from click.testing import CliRunner
+
+from clients.cli import cli
+from clients.cli.workers import cells, rows_of, scaling_of, sentence, successor
+
+
+def worker(name, slot="", pid=0, **more):
+    counts = {"held": 0, "done": 2, "failed": 1, "age_s": 9.0, "rss_bytes": 5_000_000}
+    return {"name": name, "service": "nepse", "state": "ready", "slot": slot, "pid": pid, **counts, **more}
+
+
+def slot(name, state, pid=0, group="nepse"):
+    return {"name": name, "group": group, "state": state, "pid": pid, "uptime_s": 0}
+
+
+def stats(*workers, **scaler):
+    processes = [{"kind": "scaler", "name": "nepse", "pid": 1, **scaler}] if scaler else []
+    return {"workers": list(workers), "scaling": {"nepse": {"workers": "auto", "queued": 2}}, "processes": processes}
+
+
+def test_a_worker_has_the_state_of_its_own_slot_beside_it():
+    rows = rows_of(
+        stats(worker("nepse_01/8", "nepse_01", 8), worker("nepse_00/5", "nepse_00", 5), worker("mine")),
+        [slot("broker", "running", 1, "broker"), slot("nepse_00", "running", 6), slot("nepse_01", "running", 8)],
+    )
+    assert [(row["name"], row["slot"], row["supervisor"]) for row in rows] == [
+        (None, "nepse_00", "running"),
+        ("nepse_00/5", "nepse_00", None),  # of a process that supervisord has no more
+        ("nepse_01/8", "nepse_01", "running"),
+        ("mine", None, None),
+    ]
+
+
+@pytest.mark.parametrize(("state", "shown"), [("fatal", True), ("backoff", True), ("stopped", False), ("exited", False)])
+def test_slots_without_a_worker_show_if_they_are_in_use(state, shown):
+    assert bool(rows_of(stats(), [slot("nepse_00", state)])) == shown
+
+
+def test_cells_stand_under_their_heads_and_what_is_not_known_is_none():
+    (row,) = rows_of(stats(worker("nepse_00/5", "nepse_00", 5)), [slot("nepse_00", "running", 5)])
+    assert cells(row) == ["nepse_00/5", "nepse_00", "ready", 0, 2, 1, "5 MB", "9 s", "running"]
+    (row,) = rows_of(stats(), [slot("nepse_00", "fatal")])
+    assert cells(row) == [None, "nepse_00", None, None, None, None, "-", None, "fatal"]
+
+
+def test_the_sentence_says_how_many_are_wanted_and_by_whom():
+    told = scaling_of(stats(wanted=3, live=2))["nepse"]
+    assert told == {"workers": "auto", "queued": 2, "wanted": 3, "live": 2}
+    assert sentence("nepse", told) == "nepse: automatic, 3 wanted, 2 tasks wait for a worker"
+    alone = scaling_of(stats())["nepse"]
+    assert sentence("nepse", {**alone, "workers": 4}) == "nepse: 4 by hand, no scaler runs, 2 tasks wait for a worker"
+
+
+@pytest.mark.parametrize(
+    ("after", "new"),
+    [
+        ([worker("a"), worker("b")], None),
+        ([worker("a", state="retiring"), worker("b"), worker("c")], None),
+        ([worker("b")], None),
+        ([worker("b"), worker("c", service="chess")], None),
+        ([worker("b"), worker("c", state="retiring")], None),
+        ([worker("b"), worker("c")], "c"),
+        ([worker("c"), worker("d")], "d"),  # b was killed meanwhile
+    ],
+)
+def test_a_successor_is_there_when_the_old_one_is_gone_and_as_many_serve_as_before(after, new):
+    assert successor("a", [worker("a"), worker("b"), worker("x", service="chess")], after) == new
+
+
+def test_help_of_the_group_is_the_groups():
+    result = CliRunner().invoke(cli, ["workers", "--help"])
+    assert result.exit_code == 0
+    for name in ("ls", "drain", "restart"):
+        assert f"\n  {name} " in result.stdout

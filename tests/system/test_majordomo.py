@@ -1,0 +1,262 @@
+"""Majordomo's clients and workers, written with raw sockets from the RFCs, at a real broker."""
+
+import signal
+import time
+
+import pytest
+import zmq
+from posthouse import PostHouse
+from waiting import eventually
+
+from clients.client import BusClient
+
+pytestmark = pytest.mark.system
+C, W = b"MDPC02", b"MDPW02"
+REQUEST, PARTIAL, FINAL = b"\x01", b"\x02", b"\x03"  # of a client
+HEARTBEAT, DISCONNECT = b"\x05", b"\x06"
+
+
+@pytest.fixture
+def house():
+    with PostHouse() as house:
+        house.start_broker()
+        yield house
+
+
+@pytest.fixture
+def context():
+    context = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+@pytest.fixture
+def connect(house, context):
+    def connect(name, kind=zmq.DEALER):
+        socket = context.socket(kind)
+        socket.connect(house.addresses[name])
+        return socket
+
+    return connect
+
+
+def ask(client, service, *body):
+    client.send_multipart([C, REQUEST, service, *body])
+
+
+def answer(client, within_s=10):
+    assert client.poll(within_s * 1000), "no answer"
+    return client.recv_multipart()
+
+
+def silence(socket, for_s):
+    return not socket.poll(for_s * 1000)
+
+
+def without_heartbeats(worker, within_s=10):
+    """Return the broker's next command that is no heartbeat."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if worker.poll(100):
+            message = worker.recv_multipart()
+            if message != [W, HEARTBEAT]:
+                return message
+    raise AssertionError("no command")
+
+
+def start_worker(house, service="echo"):
+    before = len(serving(house, service))
+    worker = house.start("-m", "majordomo_worker", house.addresses["backend"], service, PYTHONPATH="tests")
+    eventually(lambda: len(serving(house, service)) > before, within_s=20)
+    return worker
+
+
+def serving(house, service):
+    return [one for one in house.stats()["workers"] if one["service"] == service]
+
+
+def refused(house, socket):
+    return house.stats()["rejected"].get(socket, {})
+
+
+# Who calls whom
+
+
+def test_a_client_and_a_worker_of_the_dialect_work_together(house, connect):
+    worker = start_worker(house)
+    client = connect("frontend")
+    ask(client, b"echo", b"hello", b"", b"world")
+    pid = str(worker.pid).encode()
+    assert answer(client) == [C, FINAL, b"echo", b"hello", b"", b"world", pid]
+    ask(client, b"echo", b"parts")
+    assert [answer(client) for _ in range(3)] == [
+        [C, PARTIAL, b"echo", b"one", b""],
+        [C, PARTIAL, b"echo", b"two"],
+        [C, FINAL, b"echo", b"parts", pid],
+    ]
+    for number in range(50):
+        ask(client, b"echo", b"%d" % number)
+    assert {answer(client)[3] for _ in range(50)} == {b"%d" % number for number in range(50)}
+    [row] = serving(house, "echo")
+    assert (row["done"], row["credit"], row["dialect"]) == (52, 1, "MDP/0.2")
+
+
+def test_a_client_with_an_empty_frame_in_front_gets_one_back(house, connect):
+    start_worker(house)
+    client = connect("frontend", zmq.REQ)
+    ask(client, b"echo", b"hello")
+    assert answer(client)[:4] == [C, FINAL, b"echo", b"hello"]
+
+
+def test_a_client_of_the_dialect_calls_a_worker_of_ours(house, connect):
+    house.start("-m", "sleepy_worker", PYTHONPATH="tests")
+    client = connect("frontend")
+    ask(client, b"sleepy", b"sleep", b"\x81\xa7seconds\x00")
+    assert answer(client, 20) == [C, FINAL, b"sleepy", b"slept 0"]
+    ask(client, b"sleepy", b"no such action", b"\x80")
+    said = answer(client)
+    assert said[:5] == [C, FINAL, b"sleepy", b"ERROR", b"UNKNOWN_ACTION"]
+    assert len(said) == 6
+
+
+def test_a_client_of_ours_calls_a_worker_of_the_dialect(house):
+    worker = start_worker(house)
+    pid = str(worker.pid).encode()
+    with BusClient(house.settings, house.home) as client:
+        assert client.call("echo", "", {"body": [b"hello", b"world"]}, timeout_s=10) == [b"hello", b"world", pid]
+        assert client.call("echo", "greet", {"whom": 1}, timeout_s=10) == [b"greet", b"\x81\xa4whom\x01", pid]
+
+
+def test_the_broker_tells_which_services_there_are(house, connect):
+    start_worker(house)
+    client = connect("frontend")
+    for name, body, code in [
+        (b"mmi.service", b"echo", b"200"),
+        (b"mmi.service", b"other", b"404"),
+        (b"mmi.other", b"echo", b"501"),
+    ]:
+        ask(client, name, body)
+        assert answer(client) == [C, FINAL, name, code]
+    ask(client, b"hulak.ping", b"", b"\x80")
+    assert answer(client)[:3] == [C, FINAL, b"hulak.ping"]
+
+
+def test_requests_wait_for_a_worker_to_come_and_an_empty_body_is_refused_and_counted(house, connect):
+    client = connect("frontend")
+    ask(client, b"echo")
+    ask(client, b"echo", b"early")
+    eventually(lambda: house.stats()["tasks"]["queued"] == 1, within_s=5)
+    assert refused(house, "frontend") == {"BAD_FRAME": 1}
+    start_worker(house)
+    assert answer(client)[3] == b"early"
+
+
+def test_nothing_is_sent_for_a_request_that_expires(context):
+    with PostHouse(**{"task.timeout_s": 0.3}) as house:
+        house.start_broker()
+        client = context.socket(zmq.DEALER)
+        client.connect(house.addresses["frontend"])
+        ask(client, b"echo", b"x")
+        eventually(lambda: house.stats()["tasks"]["expired"] == 1, within_s=5)
+        assert silence(client, 0.3)
+
+
+# Workers that misbehave, stop or die
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_it_to_another_within_a_second(house, connect):
+    first = start_worker(house)
+    client = connect("frontend")
+    ask(client, b"echo", b"sleep", b"0.5")
+    eventually(lambda: serving(house, "echo")[0]["held"] == 1, within_s=5)
+    second = start_worker(house)
+    first.kill()
+    killed = time.monotonic()
+    assert answer(client) == [C, FINAL, b"echo", b"sleep", b"0.5", str(second.pid).encode()]
+    assert time.monotonic() - killed < 1.5  # half a second of it is the task
+    assert len(serving(house, "echo")) == 1
+    assert silence(client, 0.5)
+
+
+def test_a_worker_that_freezes_is_lost_after_its_lease_and_comes_back_when_it_thaws(context):
+    with PostHouse(**{"task.mdp_lease_s": 3}) as house:
+        house.start_broker()
+        first = start_worker(house)
+        client = context.socket(zmq.DEALER)
+        client.connect(house.addresses["frontend"])
+        ask(client, b"echo", b"sleep", b"0.5")
+        eventually(lambda: serving(house, "echo")[0]["held"] == 1, within_s=5)
+        first.send_signal(signal.SIGSTOP)
+        second = start_worker(house)
+        assert answer(client)[-1] == str(second.pid).encode()
+        first.send_signal(signal.SIGCONT)
+        eventually(lambda: len(serving(house, "echo")) == 2, within_s=10)
+        assert silence(client, 0.3)
+        assert first.poll() is None
+
+
+def test_workers_register_again_after_the_broker_was_killed(house, connect):
+    worker = start_worker(house)
+    [broker] = [process for process in house.processes if process is not worker]
+    broker.kill()
+    broker.wait()
+    house.start_broker()
+    eventually(lambda: len(serving(house, "echo")) == 1, within_s=15)
+    client = connect("frontend")
+    ask(client, b"echo", b"again")
+    assert answer(client)[3:] == [b"again", str(worker.pid).encode()]
+
+
+def test_a_broker_that_stops_disconnects_its_workers(house, connect):
+    worker = connect("backend")
+    worker.send_multipart([W, b"\x01", b"echo"])
+    assert answer(worker) == [W, HEARTBEAT]
+    house.processes[0].terminate()
+    assert without_heartbeats(worker) == [W, DISCONNECT]
+    assert house.processes[0].wait(10) == 0
+
+
+def test_a_worker_that_speaks_out_of_turn_is_disconnected_and_hears_nothing_more(house, connect):
+    worker, client = connect("backend"), connect("frontend")
+    worker.send_multipart([W, b"\x01", b"echo"])
+    ask(client, b"echo", b"x")
+    request = without_heartbeats(worker)
+    assert request[:2] == [W, b"\x02"]
+    assert request[3:] == [b"", b"x"]
+    worker.send_multipart([W, b"\x01", b"echo"])
+    assert without_heartbeats(worker) == [W, DISCONNECT]
+    worker.send_multipart([W, HEARTBEAT])
+    worker.send_multipart([W, b"\x04", request[2], b"", b"late"])
+    assert silence(worker, 1)
+    assert refused(house, "backend") == {"UNEXPECTED": 1}
+    other = start_worker(house)
+    assert answer(client) == [C, FINAL, b"echo", b"x", str(other.pid).encode()]
+
+
+@pytest.mark.parametrize("service", [b"mmi.service", b"hulak.ping"])
+def test_a_worker_cannot_register_a_service_of_the_brokers(house, connect, service):
+    worker = connect("backend")
+    worker.send_multipart([W, b"\x01", service])
+    assert answer(worker) == [W, DISCONNECT]
+    assert house.stats()["workers"] == []
+
+
+def test_an_unknown_workers_heartbeat_is_answered_with_disconnect_and_a_goodbye_is_taken(house, connect):
+    worker = connect("backend")
+    worker.send_multipart([W, HEARTBEAT])
+    assert answer(worker) == [W, DISCONNECT]
+    worker.send_multipart([W, b"\x01", b"echo"])
+    assert answer(worker) == [W, HEARTBEAT]
+    worker.send_multipart([W, DISCONNECT])
+    eventually(lambda: serving(house, "echo") == [], within_s=5)
+    assert house.stats()["tasks"]["lost_workers"] == 0
+
+
+def test_a_worker_that_hears_heartbeats_and_beats_slowly_stays(house, connect):
+    worker = connect("backend")
+    worker.send_multipart([W, b"\x01", b"echo"])
+    for _ in range(2):
+        assert answer(worker) == [W, HEARTBEAT]
+        time.sleep(2.5)  # longer than one of our own workers may be silent
+        worker.send_multipart([W, HEARTBEAT])
+    assert len(serving(house, "echo")) == 1

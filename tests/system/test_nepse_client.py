@@ -1,0 +1,204 @@
+"""`NepseClient`, `AsyncNepseClient` and `hulak nepse` over a real broker, real workers and a simulated exchange."""
+
+import asyncio
+import inspect
+import json
+import subprocess
+import threading
+
+import pytest
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus.errors import TaskFailed
+from clients.nepse import NepseClient
+from clients.nepse_async import AsyncNepseClient
+from sim.nepse.door import HTML_403, Reply
+from sim.nepse.server import serve
+
+pytestmark = pytest.mark.system
+GIVEN = {"security": "NABIL", "index": "nepse", "date": "2026-04-02"}
+STATS = {
+    "totalWorkers",
+    "busyWorkers",
+    "idleWorkers",
+    "queueLength",
+    "pendingTasks",
+    "totalTasksCompleted",
+    "totalErrors",
+}
+
+
+@pytest.fixture(scope="module")
+def post():
+    with PostHouse() as house, serve(hours="closed") as exchange:
+        house.start_broker()
+        for _ in range(2):
+            house.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
+        eventually(lambda: len(house.stats()["workers"]) == 2, within_s=20)
+        yield house, exchange
+
+
+@pytest.fixture
+def client(post):
+    house, _ = post
+    with NepseClient(house.settings, house.home, timeout_s=30) as client:
+        yield client
+
+
+def methods():
+    return sorted(name for name in dir(NepseClient) if name.startswith("get_"))
+
+
+def arguments_of(method):
+    needed = [one for one in inspect.signature(method).parameters.values() if one.default is inspect.Parameter.empty]
+    return [GIVEN[one.name] for one in needed]
+
+
+@pytest.mark.parametrize("name", methods())
+def test_each_method_of_the_client_gives_what_it_says(client, name):
+    method = getattr(client, name)
+    if name == "get_company_floor_sheet":
+        with pytest.raises(TaskFailed, match="403"):
+            method("NABIL")
+        return
+    value = method(*arguments_of(method))
+    kind = str(inspect.signature(method).return_annotation)
+    assert (value is None) == name.startswith("get_market_depth"), "the market is closed"
+    if "Rows" in kind or "list[" in kind or kind.startswith("list"):
+        assert isinstance(value, list)
+        assert value
+
+
+def test_a_whole_floor_sheet_comes_in_several_calls_and_is_complete(client):
+    sheet = client.get_floor_sheet()
+    small = client.whole("floor-sheet", size=100)
+    assert len(sheet["rows"]) == sheet["totalTrades"] == 8640 == len(small["rows"])
+    assert small["rows"] == sheet["rows"]
+    assert sheet["complete"]
+    assert small["complete"]
+    of_one = client.get_floor_sheet("NABIL")
+    assert {row["stockSymbol"] for row in of_one["rows"]} == {"NABIL"}
+
+
+def test_parts_reach_the_caller_page_by_page_before_the_answer(post):
+    house, _ = post
+    parts = []
+    with house.client() as client:
+        args = {"size": 500, "pages": 4}
+        result = client.call("nepse", "floor-sheet", args, timeout_s=30, on_part=parts.append)
+    assert [part["page"] for part in parts] == [0, 1, 2, 3]
+    assert [row for part in parts for row in part["rows"]] == result["rows"]
+    assert result["next"] == 4
+
+
+def test_errors_reach_the_caller_with_their_code(post, client):
+    _, exchange = post
+    for bad, said in [({"symbol": "NOBODY"}, "not listed"), ({"colour": 1}, "takes symbol"), ({}, "needs symbol")]:
+        with pytest.raises(TaskFailed, match=said) as caught:
+            client.call("market-depth", **bad)
+        assert caught.value.code == "BAD_ARGUMENT"
+    with pytest.raises(TaskFailed) as caught:
+        client.call("no-such-action")
+    assert caught.value.code == "UNKNOWN_ACTION"
+    exchange.plan("/api/nots/security/profile/7", Reply(403, HTML_403, "text/html"))
+    with pytest.raises(TaskFailed) as caught:
+        client.get_security_profile(7)
+    assert caught.value.code == "BLOCKED"
+    exchange.plan("/api/nots/security/profile/131", Reply(200, b"", cut=True))
+    assert client.get_security_profile(131)["companyName"] == "Nabil Bank Limited", "another attempt was made"
+
+
+def test_the_statistics_have_the_originals_seven_fields_and_they_are_true(post):
+    house, exchange = post
+    with NepseClient(house.settings, house.home) as client:
+        before = client.get_stats()
+        assert before.keys() == STATS
+        assert (before["totalWorkers"], before["busyWorkers"], before["idleWorkers"]) == (2, 0, 2)
+        assert (before["queueLength"], before["pendingTasks"]) == (0, 0)
+        exchange.plan("/api/nots/top-ten/trade-qty", Reply(200, b"[]", delay_s=1.5), times=5)
+
+        def ask(size):
+            with NepseClient(house.settings, house.home, timeout_s=30) as other:
+                other.call("top-quantity", all=bool(size))
+
+        threads = [threading.Thread(target=ask, args=(at % 2,)) for at in range(5)]
+        for thread in threads:
+            thread.start()
+        busy = eventually(lambda: (now := client.get_stats())["busyWorkers"] == 2 and now, within_s=10)
+        assert busy["totalWorkers"] == 2
+        assert busy["idleWorkers"] == 0
+        assert busy["pendingTasks"] >= 2 + busy["queueLength"]
+        for thread in threads:
+            thread.join(30)
+        after = eventually(lambda: (now := client.get_stats())["pendingTasks"] == 0 and now, within_s=10)
+        assert after["totalErrors"] == before["totalErrors"]
+        assert after["totalTasksCompleted"] > before["totalTasksCompleted"]
+
+
+def test_a_client_that_was_shut_down_is_closed_and_the_workers_are_not(post):
+    house, _ = post
+    client = NepseClient(house.settings, house.home)
+    assert client.get_market_id() == 80
+    client.shutdown()
+    client.shutdown()
+    assert len(house.stats()["workers"]) == 2
+
+
+def test_many_awaited_calls_at_once_each_get_their_own_answer(post):
+    house, _ = post
+
+    async def ask():
+        async with AsyncNepseClient(house.settings, house.home, timeout_s=30) as nepse:
+            ids = await nepse.get_symbol_id_map()
+            symbols = [symbol for symbol, number in ids.items() if number < 100_000][:24]
+            details = await asyncio.gather(*(nepse.get_company_details(symbol) for symbol in symbols))
+            assert [one["security"]["symbol"] for one in details] == symbols
+            with pytest.raises(TaskFailed, match="not listed"):
+                await nepse.get_company_details("NOBODY")
+            assert (await nepse.get_stats()).keys() == STATS
+
+    asyncio.run(ask())
+
+
+def test_a_cancelled_call_is_given_up_and_its_answer_never_taken_for_anothers(post):
+    house, exchange = post
+
+    async def ask():
+        async with AsyncNepseClient(house.settings, house.home, timeout_s=30, at_once=1) as nepse:
+            assert await nepse.get_market_id() == 80
+            exchange.plan("/api/nots/market-summary-history", Reply(200, b"[1]", delay_s=1.0))
+            slow = asyncio.create_task(nepse.get_summary_history())
+            await asyncio.sleep(0.2)
+            slow.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await slow
+            assert await nepse.get_market_id() == 80
+            assert (await nepse.get_market_status())["isOpen"] == "CLOSE"
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("words", "look"),
+    [
+        (["market-depth", "NABIL"], lambda value: value is None),
+        (["index-history", "nepse", "--size", "5", "--pages", "1"], lambda value: len(value["rows"]) == 5),
+        (["price-history", "131"], lambda value: value["complete"] and len(value["rows"]) == 240),
+        (["top-losers", "--all"], lambda value: len(value) > 10),
+        (["floor-sheet", "--symbol", "NABIL"], lambda value: value["complete"] and value["rows"]),
+    ],
+)
+def test_a_command_takes_the_arguments_of_its_action(post, words, look):
+    house, _ = post
+    asked = house.hulak("nepse", *words, "--json", out=subprocess.PIPE)
+    answer, _ = asked.communicate(timeout=30)
+    assert asked.returncode == 0, asked.log.read_text()
+    assert look(json.loads(answer))
+
+
+def test_a_command_with_a_wrong_argument_says_so(post):
+    house, _ = post
+    asked = house.hulak("nepse", "market-depth", "NOBODY")
+    assert asked.wait(30) == 1
+    assert "symbol is 'NOBODY', which is not listed" in asked.log.read_text()

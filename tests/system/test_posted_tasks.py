@@ -1,0 +1,179 @@
+"""Posted tasks with real processes: accepted means safe, and each ends once, whoever dies."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+
+import pytest
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus.errors import BusError, TaskFailed
+from clients.tasks import Tasks
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def house():
+    with PostHouse() as house:
+        house.broker = house.start_broker()
+        yield house
+
+
+def start_worker(house):
+    return house.start("-m", "sleepy_worker", PYTHONPATH="tests")
+
+
+def sleeps(seconds):
+    return {"service": "sleepy", "action": "sleep", "args": {"seconds": seconds}}
+
+
+def test_a_posted_task_is_done_though_its_broker_is_killed_at_once_and_its_worker_comes_later(house):
+    with house.client() as client:
+        task = Tasks(client).post(**sleeps(0.01))
+        house.broker.kill()
+        house.broker.wait()
+        house.start_broker()
+        start_worker(house)
+        assert Tasks(client).result(task, timeout_s=30) == "slept 0.01"
+        told = Tasks(client).show(task)
+        assert (told["state"], told["attempt"]) == ("done", 1)
+
+
+def test_a_task_that_runs_when_the_broker_is_killed_is_left_to_its_worker(house):
+    start_worker(house)
+    with house.client() as client:
+        eventually(lambda: house.stats()["workers"], within_s=20)
+        task = Tasks(client).post(**sleeps(2.5))
+        eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=10)
+        house.broker.kill()
+        house.broker.wait()
+        house.start_broker()
+        other = start_worker(house)
+        assert Tasks(client).result(task, timeout_s=30) == "slept 2.5"
+        told = Tasks(client).show(task)
+        assert told["attempt"] == 1
+        assert not told["worker"].endswith(f"/{other.pid}")
+
+
+def test_every_posted_task_ends_once_in_a_storm_of_kills(house):
+    """100 tasks, 3 workers of which one is killed 6 times, the broker killed 4 times."""
+    draw, stop = random.Random(5), threading.Event()
+    workers = [start_worker(house) for _ in range(3)]
+
+    def storm():
+        for kill in range(10):
+            if stop.wait(draw.uniform(0.2, 0.5)):
+                return
+            if kill % 5 in (1, 3):
+                house.broker.kill()
+                house.broker.wait()
+                house.broker = house.start("-m", "bus")
+            else:
+                victim = draw.randrange(3)
+                workers[victim].kill()
+                workers[victim].wait()
+                workers[victim] = start_worker(house)
+
+    with house.client() as client:
+        poster = Tasks(client)
+        killer = threading.Thread(target=storm)
+        killer.start()
+        tasks = [poster.post(**sleeps(0.03), key=f"storm-{number}", retries=20, timeout_s=30) for number in range(100)]
+        assert len(set(tasks)) == 100
+        results = [poster.result(task, timeout_s=60) for task in tasks]
+        stop.set()
+        killer.join(30)
+        assert set(results) == {"slept 0.03"}
+        again = [poster.post(**sleeps(0.03), key=f"storm-{number}") for number in range(100)]
+        assert again == tasks
+        assert {row["state"] for row in poster.list(limit=1000)} == {"done"}
+        assert len(poster.list(limit=1000)) == 100
+
+
+def test_a_task_that_kills_its_workers_ends_among_the_dead_letters(house):
+    with house.client() as client:
+        tasks = Tasks(client)
+        task = tasks.post(**sleeps(60), retries=1)
+        for _ in range(2):
+            worker = start_worker(house)
+            eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=20)
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.wait()
+            eventually(lambda: house.stats()["tasks"]["running"] == 0, within_s=10)
+        with pytest.raises(TaskFailed, match="2 workers were lost with it") as failed:
+            tasks.result(task, timeout_s=10)
+        assert failed.value.code == "WORKER_LOST"
+        [letter] = tasks.list(state="failed")
+        assert bytes(letter["task"]).hex() == task
+
+
+def test_a_cancelled_task_is_not_done_and_says_so(house):
+    with house.client() as client:
+        tasks = Tasks(client)
+        task = tasks.post(**sleeps(0.01))
+        assert tasks.cancel(task) == "cancelled"
+        start_worker(house)
+        after = tasks.post(**sleeps(0.01))
+        assert tasks.result(after, timeout_s=20) == "slept 0.01"
+        assert tasks.cancel(after) == "done"
+        with pytest.raises(BusError) as refused:
+            tasks.result(task)
+        assert refused.value.code == "CANCELLED"
+        with pytest.raises(BusError) as unknown:
+            tasks.result("00" * 16)
+        assert unknown.value.code == "UNKNOWN_TASK"
+
+
+def run(house, *words, code=0):
+    process = house.hulak(*words, out=subprocess.PIPE)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == code, process.log.read_text()
+    return out.decode().strip(), process.log.read_text()
+
+
+def test_the_commands_post_follow_and_look_after_tasks(house):
+    start_worker(house)
+    assert run(house, "task", "call", "sleepy", "sleep", "--arg", "seconds=0.01", "--json")[0] == '"slept 0.01"'
+    task, _ = run(house, "task", "post", "sleepy", "sleep", "--arg", "seconds=0.01", "--key", "k")
+    assert run(house, "task", "post", "sleepy", "sleep", "--arg", "seconds=0.01", "--key", "k")[0] == task
+    assert run(house, "task", "result", task, "--json")[0] == '"slept 0.01"'
+    failing, _ = run(house, "task", "post", "sleepy", "snore")
+    _, said = run(house, "task", "result", failing, code=1)
+    assert "snore" in said
+    assert json.loads(run(house, "dead", "ls", "--json")[0])[0]["action"] == "snore"
+    assert json.loads(run(house, "dead", "show", failing, "--json")[0])["error"]["code"] == "UNKNOWN_ACTION"
+    again, _ = run(house, "dead", "retry", failing)
+    assert again != failing
+    eventually(lambda: len(json.loads(run(house, "dead", "ls", "--json")[0])) == 2, within_s=10)
+    assert "was deleted" in run(house, "dead", "drop", failing)[0]
+    run(house, "dead", "drop", failing, code=1)
+    states = {row["state"] for row in json.loads(run(house, "task", "ls", "--json")[0])}
+    assert states == {"done", "failed"}
+    assert "is done" in run(house, "task", "cancel", task)[0]
+    _, said = run(house, "task", "result", "nonsense", code=1)
+    assert "32 hexadecimal digits" in said
+
+
+def test_functions_of_the_users_own_are_served_with_parts_and_typed_errors(house):
+    (house.home / "my_sums.py").write_text(
+        "from bus.errors import TaskFailed\n"
+        "from workers.tasks import task\n\n\n"
+        "@task('sums', 'add')\ndef add(a, b):\n    return a + b\n\n\n"
+        "@task('sums', 'count')\ndef count(to):\n    for number in range(1, to + 1):\n        yield number\n    return to\n\n\n"
+        "@task('sums', 'never')\ndef never():\n    raise TaskFailed('NEVER', 'it cannot be done')\n"
+    )
+    house.hulak("worker", "sums", "--module", "my_sums", PYTHONPATH=house.home)
+    with house.client() as client:
+        assert client.call("sums", "add", {"a": 1, "b": 2}, timeout_s=20) == 3
+        parts = []
+        assert client.call("sums", "count", {"to": 3}, on_part=parts.append) == 3
+        assert parts == [1, 2, 3]
+        for action, args, code in (("never", {}, "NEVER"), ("add", {"a": 1}, "BAD_ARGUMENT"), ("sub", {}, "UNKNOWN_ACTION")):
+            with pytest.raises(TaskFailed) as failed:
+                client.call("sums", action, args)
+            assert failed.value.code == code

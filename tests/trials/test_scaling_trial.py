@@ -1,0 +1,40 @@
+"""The pool is given one target after the other while its workers are killed: wanted and live agree within seconds."""
+
+import os
+import random
+import signal
+import statistics
+import time
+
+import pytest
+from pool import Callers, Pool
+from posthouse import free_ports
+from waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+SEED = 20261122
+AGREES_S = 5.0
+GIVES_UP_S = 30.0
+
+
+def test_every_target_is_reached_within_seconds_whoever_is_killed(long, tell):
+    """Full: 25 targets; short: 4. Before two of three one worker is killed; tasks are under way all the time."""
+    chance, count = random.Random(SEED), 25 if long else 4
+    venue, nepse = free_ports(2)
+    took, killed = [], []
+    with Pool(**{"sim.venue_port": venue, "sim.nepse_port": nepse, "nepse.rate_per_s": 10}) as house:
+        house.start_up()
+        for _ in range(count):
+            target = chance.randint(1, 5)
+            if chance.random() < 2 / 3:
+                killed.append(chance.choice(house.workers())["pid"])
+                os.kill(killed[-1], signal.SIGKILL)
+            callers = Callers(house, [("market-status", {})] * 2, retries=None)
+            began = time.monotonic()
+            house.scale(target)
+            eventually(lambda target=target: house.agrees_on(target, killed), within_s=GIVES_UP_S)
+            took.append(time.monotonic() - began)
+            callers.join(within_s=60)
+            assert callers.failures == []
+    tell(f"scaling: {count} targets, {len(killed)} kills: median {statistics.median(took):.2f} s, longest {max(took):.2f} s")
+    assert max(took) < AGREES_S, took

@@ -1,0 +1,269 @@
+"""Every resource as an action: against the simulated exchange over real loopback HTTP, with good and bad arguments."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from bus.errors import TaskFailed
+from sim.nepse.door import HTML_403, Reply
+from sim.nepse.server import serve
+from workers.nepse.actions import NepseActions, build_actions
+from workers.nepse.arguments import Kind
+from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Shape
+from workers.nepse.http import HttpFetch
+
+BY_NAME = {endpoint.action: endpoint for endpoint in ENDPOINTS}
+REFUSED_BY_THE_EXCHANGE = {"company-floor-sheet"}
+GIVEN = {Kind.SECURITY: "nabil", Kind.INDEX: "nepse", Kind.DATE: "2026-04-02"}
+OPTIONS = {
+    Kind.SECURITY: 131,
+    Kind.INDEX: "58",
+    Kind.DATE: "2026-04-02",
+    Kind.YEAR: "2026",
+    Kind.FLAG: True,
+    Kind.NUMBER: 1,
+}
+# by the original's names
+ORIGINALS = {
+    "get_market_status": "market-status",
+    "getSummary": "summary",
+    "disclosure": "disclosures",
+    "getTopTenTradeScrips": "top-trades",
+    "getTopTenTransactions": "top-transactions",
+    "getTopTenTurnover": "top-turnover",
+    "getTopGainers": "top-gainers",
+    "getTopLoosers": "top-losers",
+    "getNepseIndex": "nepse-index",
+    "getNepseIndexIntraday": "index-graph",
+    "stockIntraday": "scrip-intraday",
+    "getPriceVolume": "price-volume",
+    "getSecurityList": "securities",
+    "getMarket_depth": "market-depth",
+    "getSupplyDemand": "supply-demand",
+    "getPriceVolumeHistory": "price-history",
+    "getIndexPriceVolumeHistory": "index-history",
+    "getStockDailyPrice": "scrip-history",
+    "getCompaniesList": "company-list",
+    "liveMarketData": "live-market",
+    "get_security_detail": "company-details",
+}
+
+
+@dataclass
+class Settings:
+    base_url: str
+    rate_per_s: float = 1e6
+    ca_file: Path | None = None
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 20.0
+    cache_s: float = 0.0
+
+
+@pytest.fixture(scope="module")
+def exchange():
+    with serve(seed=5) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def actions(exchange):
+    return build_actions(Settings(exchange.url))
+
+
+def needed(endpoint):
+    return {one.name: GIVEN[one.kind] for one in endpoint.arguments if one.required}
+
+
+def finished(action, given):
+    """Do an action; give its parts and its result."""
+    value = action(given)
+    parts = []
+    while hasattr(value, "send"):
+        try:
+            parts.append(next(value))
+        except StopIteration as end:
+            value = end.value
+    return parts, value
+
+
+def paths_below(endpoint):
+    return "/api/nots" + endpoint.path.format(symbol=131, index=58, date="2026-04-02")
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME.keys() - REFUSED_BY_THE_EXCHANGE))
+def test_each_resource_is_read_and_its_answer_fits_msgpack(actions, exchange, name):
+    endpoint = BY_NAME[name]
+    before = exchange.counts[paths_below(endpoint), 200]
+    parts, value = finished(actions[name], needed(endpoint))
+    assert value
+    assert msgpack.unpackb(msgpack.packb(value)) == value
+    assert exchange.counts[paths_below(endpoint), 200] == before + max(1, len(parts))
+    if endpoint.shape is Shape.OBJECT:
+        assert isinstance(value, dict)
+    elif endpoint.shape is Shape.ROWS:
+        assert isinstance(value, list)
+    elif endpoint.shape in PAGED:
+        assert value["complete"]
+        assert value["next"] is None
+        assert value["rows"] == [row for part in parts for row in part["rows"]]
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_each_resource_takes_each_of_its_arguments(actions, name):
+    endpoint = BY_NAME[name]
+    for argument in endpoint.arguments:
+        given = needed(endpoint) | {argument.name: OPTIONS[argument.kind]}
+        if name in REFUSED_BY_THE_EXCHANGE:
+            with pytest.raises(TaskFailed) as caught:
+                finished(actions[name], given)
+            assert caught.value.code == "BLOCKED"
+        else:
+            finished(actions[name], given)
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_an_argument_that_is_unknown_is_refused_with_those_that_are_allowed_and_nothing_is_sent(name):
+    def fetch(_):
+        pytest.fail("something was sent")
+
+    endpoint = BY_NAME[name]
+    with pytest.raises(TaskFailed, match="was given colour, takes") as caught:
+        NepseActions(fetch, lambda: 0.0).by_name()[name](needed(endpoint) | {"colour": 1})
+    assert caught.value.code == "BAD_ARGUMENT"
+    assert all(argument.name in str(caught.value) for argument in endpoint.arguments)
+
+
+@pytest.mark.parametrize("original", sorted(ORIGINALS))
+def test_each_action_of_the_original_pool_has_one_here(original):
+    assert ORIGINALS[original] in BY_NAME.keys() | SESSION_ACTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("market-depth", {}, "needs symbol: a symbol such as NABIL, or its id"),
+        ("market-depth", {"symbol": ""}, "symbol is ''"),
+        ("market-depth", {"symbol": "A?b=1"}, "symbol is"),
+        ("market-depth", {"symbol": "NOBODY"}, "symbol is 'NOBODY', which is not listed"),
+        ("market-depth", {"symbol": 0}, "symbol is '0'"),
+        ("market-depth", {"symbol": True}, "symbol is 'True'"),
+        ("market-depth", {"symbol": ["NABIL"]}, "symbol is"),
+        ("index-history", {"index": "moon"}, "index is 'moon', must be an index's id or name"),
+        ("index-history", {"index": 99}, "index is '99'"),
+        ("index-history", {"index": 58, "size": 501}, "size is '501', must be a whole number from 1 to 500"),
+        ("index-history", {"index": 58, "size": 0}, "size is '0'"),
+        ("index-history", {"index": 58, "page": -1}, "page is '-1'"),
+        ("index-history", {"index": 58, "pages": 2.5}, "pages is '2.5'"),
+        ("price-history", {"symbol": 131, "start": "2026-02-30"}, "start is '2026-02-30', must be a date"),
+        ("price-history", {"symbol": 131, "start": 20260201}, "start is"),
+        ("price-history", {"symbol": 131, "start": "2026-04-02", "end": "2026-04-01"}, "must not be after end"),
+        ("holidays", {"year": 26}, "year is '26', must be a year such as 2026"),
+        ("top-gainers", {"all": "perhaps"}, "all is 'perhaps', must be true or false"),
+        ("floor-sheet", {"buyer": "x" * 500}, "buyer is 'xxx"),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_its_value_and_what_is_allowed(actions, name, given, said):
+    with pytest.raises(TaskFailed) as caught:
+        finished(actions[name], given)
+    assert caught.value.code == "BAD_ARGUMENT"
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_security_is_named_by_symbol_or_id_and_an_index_by_name_or_number(actions):
+    def depth_of(security):
+        depth = actions["market-depth"]({"symbol": security})["marketDepth"]
+        return {order["stockId"] for side in depth.values() for order in side}
+
+    assert depth_of("nabil") == depth_of("NABIL") == depth_of(131) == depth_of("131") == {131}
+    assert finished(actions["index-history"], {"index": "Banking"}) == finished(actions["index-history"], {"index": 51})
+
+
+def test_lists_are_as_long_as_the_arguments_say(actions):
+    assert len(actions["top-turnover"]({})) == 10
+    assert len(actions["top-turnover"]({"all": True})) == 80
+    briefs = actions["securities"]({})
+    assert len(actions["securities"]({"promoters": False})) < len(briefs)
+    assert {row["activeStatus"] for row in actions["securities"]({"delisted": True})} == {"A", "D"}
+    _, history = finished(actions["price-history"], {"symbol": "NABIL"})
+    day = history["rows"][5]["businessDate"]
+    _, one = finished(actions["price-history"], {"symbol": "NABIL", "start": day, "end": day})
+    assert one["rows"] == [history["rows"][5]]
+
+
+def test_an_empty_order_book_is_no_data_and_any_other_empty_answer_a_failure():
+    with serve(seed=5, hours="closed") as exchange:
+        actions = build_actions(Settings(exchange.url))
+        assert actions["market-depth"]({"symbol": "NABIL"}) is None
+        exchange.plan("/api/nots/nepse-index", Reply(200, b""))
+        with pytest.raises(TaskFailed) as caught:
+            actions["nepse-index"]({})
+        assert (caught.value.code, caught.value.retryable) == ("EMPTY", True)
+
+
+FAULTS = {  # NEPSE.md's section on failures: what comes, what it is called, whether another attempt may help, and when
+    "429": (Reply(429, b""), "RATE_LIMITED", True, None),
+    "429 with Retry-After": (Reply(429, b"", headers={"Retry-After": "7"}), "RATE_LIMITED", True, 7.0),
+    "403 of the front door": (Reply(403, HTML_403, "text/html"), "BLOCKED", False, None),
+    "500": (Reply(500, b"{}"), "UPSTREAM", True, None),
+    "502": (Reply(502, b"<html>", "text/html"), "UPSTREAM", True, None),
+    "503 with Retry-After": (Reply(503, b"", headers={"Retry-After": "3"}), "UPSTREAM", True, 3.0),
+    "HTML instead of JSON": (Reply(200, b"<html>hello</html>", "text/html"), "NOT_JSON", True, None),
+    "another shape": (Reply(200, b'"text"'), "BAD_ANSWER", False, None),
+    "reset": (Reply(200, b"", cut=True), "NETWORK", True, None),
+    "silence": (Reply(200, b"[]", delay_s=3.0), "TIMEOUT", True, None),
+    "401 every time": (Reply(401, b"{}"), "UNAUTHORIZED", False, None),
+    "404": (Reply(404, b"{}"), "NOT_FOUND", False, None),
+    "redirect": (Reply(302, b"", headers={"Location": "/"}), "REFUSED", False, None),
+}
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+@pytest.mark.parametrize("name", ["nepse-index", "market-depth", "company-details", "price-history", "floor-sheet"])
+def test_every_failure_in_the_wild_ends_in_its_own_error_and_the_next_task_is_well(name, fault):
+    reply, code, retryable, after_s = FAULTS[fault]
+    endpoint = BY_NAME[name]
+    patience_s = 1.0 if code == "TIMEOUT" else 20.0
+    with serve(seed=5) as exchange:
+        actions = build_actions(Settings(exchange.url, read_timeout_s=patience_s))
+        actions["market-id"]({})
+        # a 401 leads to a refresh and then to a new session before it is believed
+        exchange.plan(paths_below(endpoint), reply, times=3 if code == "UNAUTHORIZED" else 1)
+        with pytest.raises(TaskFailed) as caught:
+            finished(actions[name], needed(endpoint))
+        assert (caught.value.code, caught.value.retryable, caught.value.retry_after_s) == (code, retryable, after_s)
+        if code != "TIMEOUT":  # what it would find after that depends on how patient this machine is
+            assert finished(actions[name], needed(endpoint))[1]
+
+
+def test_a_clock_a_day_ahead_and_tokens_that_expire_at_once_are_no_failure():
+    with serve(seed=5, clock_offset_s=86_400.0, token_lifetime_s=0.2, delay_s=0.05) as exchange:
+        actions = build_actions(Settings(exchange.url))
+        for name in ("company-details", "floor-sheet", "today-price", "index-graph", "market-depth"):
+            assert finished(actions[name], needed(BY_NAME[name]) | ({"pages": 3} if name == "floor-sheet" else {}))[1]
+
+
+def test_an_answer_is_given_again_for_a_while_and_a_list_of_the_day_until_midnight_in_nepal():
+    now = [1000.0]
+    with serve(seed=5, wall=lambda: 1_776_968_100.0 - 100.0) as exchange:  # midnight in 100 s
+        fetch = HttpFetch(Settings(exchange.url))
+        actions = NepseActions(fetch, lambda: now[0], cache_s=2.0).by_name()
+
+        def asked(name, **given):
+            before = sum(exchange.counts.values())
+            actions[name](given)
+            return sum(exchange.counts.values()) - before
+
+        actions["market-id"]({})
+        assert [asked("nepse-index"), asked("nepse-index"), asked("company-list"), asked("company-list")] == [1, 0, 1, 0]
+        assert [asked("top-gainers"), asked("top-gainers", all=True), asked("top-gainers")] == [1, 1, 0]
+        now[0] += 2.0
+        assert [asked("nepse-index"), asked("company-list")] == [1, 0]
+        now[0] += 90.0
+        actions["company-list"]({})
+        assert exchange.by_path["/api/nots/company/list"] == 1
+        now[0] += 10.0
+        actions["company-list"]({})
+        assert exchange.by_path["/api/nots/company/list"] == 2

@@ -1,0 +1,180 @@
+"""Lists in pages: followed to the end, counted, and never taken for whole when they are not."""
+
+import json
+
+import pytest
+from nepse_desk import Desk, reply
+
+from bus.errors import TaskFailed
+from workers.nepse.actions import NepseActions
+from workers.nepse.endpoints import Shape
+from workers.nepse.paging import Pile, parse_page
+
+SHEET = "/api/nots/nepse-data/floorsheet"
+STATUS = "/api/nots/nepse-data/market-open"
+CLOSED = reply(200, '{"isOpen": "CLOSE", "asOf": "2026-04-24T15:00:00", "id": 80}')
+
+
+def contract(number):
+    return {"contractId": number, "contractQuantity": 10}
+
+
+def sheet(rows, page, *, size=2, total=None, last=None, trades=None):
+    total = len(rows) if total is None else total
+    pages = -(-total // size)
+    content = {
+        "content": rows,
+        "number": page,
+        "size": size,
+        "totalPages": pages,
+        "totalElements": total,
+        "last": page >= pages - 1 if last is None else last,
+    }
+    told = {"totalAmount": 1.0, "totalQty": 10, "totalTrades": total if trades is None else trades}
+    return reply(200, json.dumps({**told, "floorsheets": content}))
+
+
+def read(desk, name="floor-sheet", **given):
+    running = NepseActions(desk, desk.clock).by_name()[name](given)
+    parts = []
+    while True:
+        try:
+            parts.append(next(running))
+        except StopIteration as end:
+            return parts, end.value
+
+
+def sheets(*pages, closed=True):
+    desk = Desk()
+    if closed:
+        desk.plan(STATUS, *[CLOSED] * 3)
+    desk.plan(SHEET, *pages)
+    return desk
+
+
+def test_a_floor_sheet_is_followed_to_its_end_each_page_a_part_and_the_result_whole():
+    desk = Desk()
+    parts, result = read(desk, size=500)
+    trades = len(result["rows"])
+    assert trades == result["totalTrades"] == result["total"] > 1000
+    assert [part["page"] for part in parts] == list(range(-(-trades // 500)))
+    assert {part["pages"] for part in parts} == {len(parts)} == {result["pages"]}
+    assert [row for part in parts for row in part["rows"]] == result["rows"]
+    assert (result["page"], result["next"], result["complete"]) == (0, None, True)
+    numbers = [row["contractId"] for row in result["rows"]]
+    assert numbers == sorted(set(numbers)), "oldest first: new contracts then shift no page"
+
+
+def test_some_pages_can_be_read_and_the_next_one_is_told():
+    _, whole = read(Desk(), size=100, pages=500)
+    _, first = read(Desk(), size=100, pages=3)
+    assert (first["pages"], first["next"], first["complete"]) == (3, 3, True)
+    rest = []
+    page = 3
+    while page is not None:
+        _, more = read(Desk(), size=100, page=page, pages=20)
+        rest, page = rest + more["rows"], more["next"]
+    assert first["rows"] + rest == whole["rows"]
+
+
+def test_a_filter_gives_only_what_it_lets_through():
+    _, whole = read(Desk())
+    _, of_one = read(Desk(), symbol="NABIL")
+    assert of_one["rows"] == [row for row in whole["rows"] if row["stockSymbol"] == "NABIL"]
+    [contract] = read(Desk(), contract=whole["rows"][7]["contractId"])[1]["rows"]
+    assert contract == whole["rows"][7]
+
+
+def test_contracts_that_come_twice_because_pages_shifted_are_taken_once():
+    desk = sheets(
+        sheet([contract(1), contract(2)], 0, total=4),
+        sheet([contract(2), contract(3)], 1, total=4, last=False),
+        sheet([contract(4)], 2, total=4, last=True),
+    )
+    assert [row["contractId"] for row in read(desk)[1]["rows"]] == [1, 2, 3, 4]
+
+
+def test_contracts_missing_from_a_closed_markets_sheet_make_it_incomplete_and_worth_another_attempt():
+    desk = sheets(sheet([contract(1), contract(2)], 0, total=4), sheet([contract(3)], 1, total=4))
+    with pytest.raises(TaskFailed, match="gave 3 rows in 2 pages, must be 4") as caught:
+        read(desk)
+    assert (caught.value.code, caught.value.retryable) == ("INCOMPLETE", True)
+    assert caught.value.details == {"rows": 3, "wanted": 4}
+
+
+def test_the_total_of_trades_is_what_counts_also_when_the_page_says_otherwise():
+    with pytest.raises(TaskFailed, match="must be 5"):
+        read(sheets(sheet([contract(1), contract(2)], 0, total=2, trades=5)))
+
+
+def test_while_the_market_is_open_a_difference_is_told_and_no_failure():
+    desk = sheets(sheet([contract(1), contract(2)], 0, total=2, trades=3), closed=False)
+    result = read(desk)[1]
+    assert (result["complete"], len(result["rows"]), result["totalTrades"]) == (False, 2, 3)
+
+
+def test_a_short_page_in_the_middle_is_missed_too():
+    desk = sheets(sheet([contract(1)], 0, total=6), sheet([contract(3), contract(4)], 1, total=6))
+    with pytest.raises(TaskFailed, match="gave 3 rows in 2 pages, must be 4"):
+        read(desk, pages=2)
+
+
+def test_a_fault_at_the_third_page_ends_the_task_after_the_parts_before_it():
+    desk = sheets(
+        sheet([contract(1), contract(2)], 0, total=6),
+        sheet([contract(3), contract(4)], 1, total=6),
+        reply(429, "", Retry_After=4),
+    )
+    running = NepseActions(desk, desk.clock).by_name()["floor-sheet"]({})
+    assert [next(running)["page"], next(running)["page"]] == [0, 1]
+    with pytest.raises(TaskFailed) as caught:
+        next(running)
+    assert (caught.value.code, caught.value.retry_after_s) == ("RATE_LIMITED", 4.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told", "why"),
+    [
+        (Shape.PAGES, None, "no page"),
+        (Shape.PAGES, {}, "no page"),
+        (Shape.PAGES, {"content": [1]}, "no page"),
+        (Shape.PAGES, {"content": {}}, "no page"),
+        (Shape.PAGES, {"content": [], "number": 3}, "page 3, wanted page 0"),
+        (Shape.SHEET, [], "without floorsheets"),
+        (Shape.SHEET, {"floorsheets": None}, "no page"),
+    ],
+)
+def test_what_is_no_page_is_a_bad_answer(shape, told, why):
+    with pytest.raises(TaskFailed, match=why) as caught:
+        parse_page("x", shape, told, 0)
+    assert caught.value.code == "BAD_ANSWER"
+
+
+def test_a_contract_without_its_id_is_a_bad_answer():
+    with pytest.raises(TaskFailed, match="without contractId"):
+        read(sheets(sheet([{"contractQuantity": 1}], 0)))
+
+
+def test_a_bare_list_is_a_whole_list_and_a_page_that_tells_nothing_is_the_last():
+    bare = parse_page("x", Shape.PAGES, [{"a": 1}, {"a": 2}], 0)
+    assert (bare.rows, bare.last, bare.total) == ([{"a": 1}, {"a": 2}], True, 2)
+    silent = parse_page("x", Shape.PAGES, {"content": [{"a": 1}]}, 0)
+    assert (silent.last, silent.total) == (True, None)
+    pile = Pile("x", Shape.PAGES, 0, filtered=False)
+    pile.add(silent)
+    assert (pile.fits(), pile.result()["complete"]) == (True, True)
+
+
+def test_an_empty_list_is_whole():
+    assert read(sheets(sheet([], 0)))[1]["rows"] == []
+
+
+def test_a_token_that_expires_between_pages_is_renewed_and_no_contract_is_lost():
+    desk = Desk(token_lifetime_s=10.0)
+    running = NepseActions(desk, desk.clock).by_name()["floor-sheet"]({"size": 500, "pages": 4})
+    rows = []
+    for part in running:
+        rows += part["rows"]
+        desk.now += 11.0
+    assert len({row["contractId"] for row in rows}) == 2000
+    assert desk.paths().count("/api/authenticate/refresh-token") >= 3

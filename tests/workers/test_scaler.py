@@ -1,0 +1,168 @@
+"""The scaler with a real broker and a real supervisord, which is frozen, restarted and killed."""
+
+import os
+import signal
+import sys
+import xmlrpc.client
+
+import pytest
+from pool import Pool
+from waiting import eventually
+
+from bus import supervisor
+from workers.scaler import slots_of, workers_of
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+CONF = """
+[unix_http_server]
+file={home}/run/supervisor.sock
+[supervisord]
+logfile={home}/log/supervisord.log
+pidfile={home}/run/supervisord.pid
+childlogdir={home}/log
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[program:nepse]
+command="{python}" -m workers nepse
+process_name=nepse_%(process_num)02d
+numprocs=5
+autostart=false
+autorestart=unexpected
+exitcodes=0
+startsecs=3
+stopwaitsecs=90
+killasgroup=true
+[program:broken]
+command=/bin/false
+autostart=false
+startsecs=3
+startretries=0
+"""
+
+
+@pytest.fixture
+def house():
+    with Pool(**{"scaling.look_s": 0.25}) as house:
+        house.conf = house.home / "supervisord.conf"
+        house.conf.write_text(CONF.format(home=house.home, python=sys.executable))
+        house.start_broker()
+        (house.home / "log").mkdir(exist_ok=True)
+        yield house
+        house.show_logs()
+
+
+def start_supervisord(house):
+    process = house.start("-m", "supervisor.supervisord", "-n", "-c", house.conf)
+    eventually(lambda: answers(house, process.pid), within_s=20)
+    return process
+
+
+def answers(house, pid):
+    try:
+        return supervisor.ask(house.home, "getPID") == pid
+    except supervisor.Unreached:
+        return False
+
+
+def test_a_supervisord_that_is_frozen_restarted_or_killed_costs_no_worker_for_long(house):
+    """Traps 6, 8 and 14: no kept connection, a time limit, children that end with it, and the wanted number is ours."""
+    first = start_supervisord(house)
+    scaler = house.hulak("scaler", "--json")
+    house.scale(3)
+    eventually(lambda: house.agrees_on(3), within_s=20)
+
+    first.send_signal(signal.SIGSTOP)
+    eventually(lambda: "TimeoutError" in scaler.log.read_text(), within_s=5)
+    with pytest.raises(TimeoutError):
+        supervisor.ask(house.home, "getPID")
+    first.send_signal(signal.SIGCONT)
+    eventually(lambda: "look succeeded again" in scaler.log.read_text(), within_s=5)
+    assert house.agrees_on(3)
+
+    before = house.slots()
+    supervisor.ask(house.home, "restart")
+    eventually(lambda: house.agrees_on(3) and not set(house.slots().values()) & set(before.values()), within_s=20)
+
+    before = house.slots()
+    os.kill(first.pid, signal.SIGKILL)
+    eventually(lambda: not house.workers(), within_s=5)  # its children ended with it
+    start_supervisord(house)
+    eventually(lambda: house.agrees_on(3) and not set(house.slots().values()) & set(before.values()), within_s=20)
+
+    assert scaler.poll() is None
+    scaler.send_signal(signal.SIGTERM)
+    assert scaler.wait(5) == 0
+
+
+def test_the_broker_may_be_killed_and_the_pool_stays(house):
+    start_supervisord(house)
+    scaler = house.hulak("scaler")
+    house.scale(2)
+    eventually(lambda: house.agrees_on(2), within_s=20)
+    slots = house.slots()
+    broker = next(one for one in house.processes if one.args[1:] == ["-m", "bus"])
+    broker.kill()
+    eventually(lambda: "look failed" in scaler.log.read_text(), within_s=5)
+    house.start_broker()
+    eventually(lambda: house.agrees_on(2), within_s=10)
+    assert house.slots() == slots
+    second = house.hulak("scaler")
+    assert second.wait(10) == 78
+    assert "a scaler runs already" in second.log.read_text()
+
+
+def test_what_supervisord_refuses_is_an_error_with_its_number(house):
+    """Faults of its interface, and trap 3: a program that ends at once is FATAL and stays so until it is started."""
+    with pytest.raises(OSError):  # noqa: PT011 - none runs: refused or no such file
+        supervisor.ask(house.home, "getPID")
+    start_supervisord(house)
+    for method, name, number in (
+        ("startProcess", "nepse:chess", supervisor.BAD_NAME),
+        ("stopProcess", "nepse:nepse_00", supervisor.NOT_RUNNING),
+    ):
+        with pytest.raises(xmlrpc.client.Fault) as caught:
+            supervisor.ask(house.home, method, name, False)
+        assert caught.value.faultCode == number
+    supervisor.ask(house.home, "startProcess", "nepse:nepse_00", False)
+    with pytest.raises(xmlrpc.client.Fault) as caught:
+        supervisor.ask(house.home, "startProcess", "nepse:nepse_00", False)
+    assert caught.value.faultCode == supervisor.ALREADY_STARTED
+    supervisor.ask(house.home, "startProcess", "broken", False)
+
+    def state(name):
+        return {row["name"]: row["state"] for row in supervisor.list_processes(house.home)}[name]
+
+    eventually(lambda: state("broken") == "fatal", within_s=10)
+
+
+def test_a_slot_that_is_stopping_is_not_started_by_saying_so(house):
+    """Trap 5: supervisord says yes, and does nothing; the next look starts it."""
+    start_supervisord(house)
+    scaler = house.hulak("scaler")
+    eventually(lambda: house.agrees_on(1), within_s=20)
+    supervisor.ask(house.home, "stopProcess", "nepse:nepse_00", False)
+    eventually(lambda: house.agrees_on(1), within_s=20)
+    assert scaler.poll() is None
+
+
+def test_rows_become_slots_and_workers():
+    rows = [
+        {"name": "nepse_01", "group": "nepse", "state": "running", "pid": 5, "uptime_s": 7},
+        {"name": "broker", "group": "broker", "state": "running", "pid": 4, "uptime_s": 7},
+        {"name": "nepse_00", "group": "nepse", "state": "stopped", "pid": 0, "uptime_s": 0},
+    ]
+    assert [(one.name, one.state, one.pid) for one in slots_of("nepse", rows)] == [
+        ("nepse_00", "stopped", 0),
+        ("nepse_01", "running", 5),
+    ]
+    common = {"service": "nepse", "held": 0, "done": 2, "failed": 1, "age_s": 9.0}
+    stats = {
+        "workers": [
+            {**common, "name": "a", "state": "busy", "slot": "nepse_01", "pid": 5},
+            {**common, "name": "b", "state": "retiring", "held": 1},
+            {**common, "name": "c", "state": "ready", "service": "chess"},
+        ]
+    }
+    first, second = workers_of("nepse", stats)
+    assert (first.slot, first.pid, first.busy, first.handled, first.retiring) == ("nepse_01", 5, True, 3, False)
+    assert (second.slot, second.pid, second.busy, second.retiring) == ("", 0, True, True)

@@ -1,0 +1,263 @@
+"""Every resource of the exchange as one row: which action reads it, with which arguments, and what a good answer is.
+
+Paths are below /api/nots, as public clients have them; shapes are those that were recorded, Shape.ANY where none was.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from workers.nepse.arguments import Argument, Kind
+from workers.nepse.tokens import Formula, floor_sheet_id, index_graph_id, raw_id, today_price_id
+
+LARGEST_PAGE = 500  # the largest in wide use; the exchange was seen to answer larger ones as a bare list
+MOST_PAGES = 500  # of one task: the largest day known had 420
+# 10,000 contracts are 3.5 MB and take 10 s at 2 requests/s: well within the bounds of a message and of a task
+PAGES_A_TASK = 20
+
+
+class Shape(Enum):
+    """What a good answer is."""
+
+    ROWS = "rows"
+    OBJECT = "an object"
+    ANY = "JSON"  # no answer was recorded: whatever it is
+    PAGES = "rows, page by page"
+    SHEET = "contracts, page by page, with their totals"
+
+
+PAGED = {Shape.PAGES, Shape.SHEET}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One resource."""
+
+    action: str
+    what: str  # it gives, for people
+    path: str  # below /api/nots; {symbol}, {index} and {date} are filled in
+    shape: Shape = Shape.ROWS
+    arguments: tuple[Argument, ...] = ()
+    formula: Formula | None = None  # of the body id of a POST; None: a GET
+    fixed: str = ""  # always in the query
+    empty: bool = False  # an empty body means "there is none", not a failure
+    daily: bool = False  # changes from one day to the next only, so it is kept for the day
+
+
+SYMBOL = Argument("symbol", Kind.SECURITY, "the security", required=True)
+INDEX = Argument("index", Kind.INDEX, "the index", required=True)
+START = Argument("start", Kind.DATE, "first day", "startDate")
+END = Argument("end", Kind.DATE, "last day", "endDate")
+ALL = Argument("all", Kind.FLAG, "the whole list instead of the first ten", "all", default=False)
+NTH = Argument("page", Kind.NUMBER, "which page, from 0", "page", high=99_999)  # of lists whose pages nobody recorded
+FIRST = Argument("page", Kind.NUMBER, "the first page to read, from 0", default=0, high=99_999)
+SIZE = Argument("size", Kind.NUMBER, "rows a page", default=LARGEST_PAGE, low=1, high=LARGEST_PAGE)
+UP_TO = Argument("pages", Kind.NUMBER, "how many pages to read at most", default=PAGES_A_TASK, low=1, high=MOST_PAGES)
+PAGE = (FIRST, SIZE, UP_TO)
+DAY = Argument("date", Kind.DATE, "the business day", "businessDate")
+
+
+def _top(name: str, path: str, what: str) -> Endpoint:
+    return Endpoint(f"top-{name}", f"the securities with {what}, the first ten", f"/top-ten/{path}", arguments=(ALL,))
+
+
+def _of(action: str, what: str, path: str, shape: Shape = Shape.ANY) -> Endpoint:
+    return Endpoint(action, what, path, shape, (SYMBOL,))
+
+
+MARKET = (
+    Endpoint("summary", "turnover, shares, transactions and scrips of the session", "/market-summary/"),
+    Endpoint("summary-history", "the summary of each session of the last year", "/market-summary-history"),
+    Endpoint(
+        "price-volume",
+        "price and volume of every security of an index",
+        "/securityDailyTradeStat/{index}",
+        arguments=(Argument("index", Kind.INDEX, "the index", default=58),),
+    ),
+    Endpoint("live-market", "every security that trades today; empty when closed", "/lives-market"),
+    Endpoint(
+        "supply-demand",
+        "what is offered and wanted most",
+        "/nepse-data/supplydemand",
+        Shape.OBJECT,
+        (Argument("all", Kind.FLAG, "the whole lists", "all", default=True),),
+    ),
+    _top("gainers", "top-gainer", "the highest gains"),
+    _top("losers", "top-loser", "the highest losses"),
+    _top("turnover", "turnover", "the highest turnover"),
+    _top("trades", "trade", "the most shares traded"),
+    _top("transactions", "transaction", "the most transactions"),
+    _top("quantity", "trade-qty", "the highest quantity traded"),
+    Endpoint("nepse-index", "the four main indices", "/nepse-index"),
+    Endpoint("sub-indices", "the thirteen indices of sectors", ""),
+    Endpoint("index-directory", "every index with its code", "/index", daily=True),
+    Endpoint("index-history", "an index day by day, newest first", "/index/history/{index}", Shape.PAGES, (INDEX, *PAGE)),
+    Endpoint(
+        "index-graph",
+        "an index of the session, minute by minute",
+        "/graph/index/{index}",
+        arguments=(INDEX,),
+        formula=index_graph_id,
+    ),
+    Endpoint(
+        "index-graph-range",
+        "an index between two days, as points",
+        "/graph/index",
+        arguments=(Argument("index", Kind.INDEX, "the index", "indexCode", required=True), START, END),
+        formula=index_graph_id,
+    ),
+    Endpoint("sectorwise", "the sectors' table, which the exchange no longer fills", "/sectorwise", Shape.ANY, (DAY,)),
+    Endpoint("market-caps", "the market's capitalization day by day", "/nepse-data/marcapbydate/", Shape.ANY, (NTH,)),
+    Endpoint(
+        "trading-average",
+        "averages of trading over some days",
+        "/nepse-data/trading-average",
+        Shape.ANY,
+        (
+            Argument("days", Kind.NUMBER, "over how many", "nDays", default=120, low=1, high=400),
+            DAY,
+            Argument("symbol", Kind.SECURITY, "only this security", "stockId"),
+        ),
+    ),
+    Endpoint(
+        "holidays",
+        "the holidays of a year",
+        "/holiday/list",
+        arguments=(Argument("year", Kind.YEAR, "which; this one in Nepal if none is given", "year"),),
+        daily=True,
+    ),
+    Endpoint("holiday-years", "the years whose holidays are known", "/holiday/year", Shape.ANY, daily=True),
+)
+
+SECURITIES = (
+    Endpoint(
+        "securities",
+        "every security: id, symbol, name, status",
+        "/security",
+        arguments=(
+            Argument("delisted", Kind.FLAG, "with those no longer listed", "nonDelisted", default=False, words=("true", "false")),
+            Argument("promoters", Kind.FLAG, "with promoter shares", "nonPromoter", default=True, words=("true", "")),
+        ),
+    ),
+    Endpoint(
+        "securities-plain", "the exchange's other list of securities, without symbols", "/securities", Shape.ANY, daily=True
+    ),
+    Endpoint("company-list", "every company: sector, regulator, status", "/company/list", daily=True),
+    Endpoint("sectors", "the sectors", "/sector", Shape.ANY, daily=True),
+    Endpoint("brokers", "the exchange's members", "/member", Shape.PAGES, PAGE),
+    _of("security-detail", "price and identity of a security", "/security/{symbol}", Shape.OBJECT),
+    Endpoint(
+        "company-details",
+        "price, capital and shares of a security",
+        "/security/{symbol}",
+        Shape.OBJECT,
+        (SYMBOL,),
+        raw_id,
+    ),
+    _of("security-profile", "the profile of a company", "/security/profile/{symbol}"),
+    _of("board-of-directors", "the board of a company", "/security/boardOfDirectors/{symbol}"),
+    _of("corporate-actions", "bonus and right shares of a company", "/security/corporate-actions/{symbol}"),
+    _of("reports", "the reports of a company", "/application/reports/{symbol}"),
+    _of("agm", "the general meetings of a company", "/application/agm/{symbol}"),
+    _of("dividend", "the dividends of a company", "/application/dividend/{symbol}"),
+    _of("company-news", "the news of a company", "/application/company-news/{symbol}"),
+    Endpoint(
+        "market-depth",
+        "the best five bids and offers of a security; none when closed",
+        "/nepse-data/marketdepth/{symbol}",
+        Shape.OBJECT,
+        (SYMBOL,),
+        empty=True,
+    ),
+    Endpoint(
+        "market-depth-odd-lots",
+        "the best bids and offers of odd lots; none when closed",
+        "/nepse-data/marketdepth-ol/{symbol}",
+        Shape.OBJECT,
+        (SYMBOL,),
+        empty=True,
+    ),
+    Endpoint(
+        "price-history",
+        "a security day by day, newest first",
+        "/market/history/security/{symbol}",
+        Shape.PAGES,
+        (SYMBOL, START, END, *PAGE),
+    ),
+    Endpoint(
+        "price-page", "a security day by day, the other list", "/market/security/price/{symbol}", Shape.PAGES, (SYMBOL, *PAGE)
+    ),
+    Endpoint(
+        "scrip-intraday",
+        "the trades of a security in the session",
+        "/market/graphdata/daily/{symbol}",
+        arguments=(SYMBOL,),
+        formula=raw_id,
+    ),
+    Endpoint(
+        "scrip-history", "a security day by day, oldest first", "/market/graphdata/{symbol}", arguments=(SYMBOL,), formula=raw_id
+    ),
+)
+
+TRADES = (
+    Endpoint(
+        "today-price",
+        "the prices of a day, page by page",
+        "/nepse-data/today-price",
+        Shape.PAGES,
+        (DAY, Argument("symbol", Kind.SECURITY, "only this security", "securityId"), *PAGE),
+        today_price_id,
+    ),
+    Endpoint("todays-price", "the prices of a day, all at once", "/nepse-data/todays-price/", Shape.ANY, (DAY,), today_price_id),
+    Endpoint(
+        "floor-sheet",
+        "every contract of the last session",
+        "/nepse-data/floorsheet",
+        Shape.SHEET,
+        (
+            Argument("symbol", Kind.SECURITY, "only this security", "stockId"),
+            Argument("contract", Kind.NUMBER, "only this contract", "contractNo", low=1),
+            Argument("buyer", Kind.NUMBER, "only this broker's purchases", "buyerBroker", low=1, high=9999),
+            Argument("seller", Kind.NUMBER, "only this broker's sales", "sellerBroker", low=1, high=9999),
+            *PAGE,
+        ),
+        floor_sheet_id,
+        fixed="sort=contractId,asc",  # new contracts then come at the end, and shift no page under the reader
+    ),
+    Endpoint(
+        "company-floor-sheet",
+        "every contract of a security; the exchange refuses it since 2026, use floor-sheet",
+        "/security/floorsheet/{symbol}",
+        Shape.SHEET,
+        (SYMBOL, DAY, *PAGE),
+        floor_sheet_id,
+        fixed="sort=contractid,asc",
+    ),
+    Endpoint(
+        "day-trades",
+        "the daily figures of every security on a day",
+        "/securityDailyTradeDto/business-date/{date}",
+        Shape.PAGES,
+        (Argument("date", Kind.DATE, "the business day", required=True), *PAGE),
+    ),
+)
+
+NEWS = (
+    Endpoint("disclosures", "the newest messages and company news", "/news/companies/disclosure", Shape.OBJECT),
+    Endpoint("notices", "the exchange's notices, newest first", "/news/notice/all", Shape.PAGES, (FIRST, UP_TO)),
+    Endpoint("alerts", "news and alerts", "/news/media/news-and-alerts", Shape.ANY, (NTH,)),
+    Endpoint("media-news", "news of companies in the media", "/news/media/company-news", Shape.ANY),
+    Endpoint("press-releases", "the exchange's press releases", "/news/press-release", Shape.ANY, (NTH,)),
+)
+
+ENDPOINTS = (*MARKET, *SECURITIES, *TRADES, *NEWS)
+
+SESSION_ACTIONS = {
+    "access-token": "a usable access token, decoded, with its age",
+    "security-brief": "every listed security: id, symbol, name, status",
+    "post-payload-id": "the body id of index graphs, and its token",
+    "post-payload-id-floor-sheet": "the body id of the floor sheet, and its token",
+    "symbol-id-map": "the exchange's id of every symbol",
+    "market-status": "whether the market is open, and since when",
+    "market-id": "the market's id",
+    "salts": "the session's five salts, and its token",
+}

@@ -17,7 +17,6 @@ import structlog
 import zmq
 
 from bus import sockets
-from bus.config import Settings
 from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
@@ -30,6 +29,7 @@ from bus.journal import Journal
 from bus.majordomo import MMI, Majordomo
 from bus.messages import ID_BYTES, Error, Reply, Request
 from bus.peers import Peers
+from bus.settings import Settings
 from bus.task_desk import TaskDesk
 from bus.version import VERSION
 

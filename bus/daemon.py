@@ -16,8 +16,8 @@ import structlog
 import zmq
 
 from bus import sockets
-from bus.config import Settings
 from bus.errors import ConfigError
+from bus.settings import Settings
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 LOOK_AGAIN_MS = 100  # between two looks for a broker that is not there yet

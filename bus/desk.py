@@ -14,7 +14,6 @@ import structlog
 import zmq
 
 from bus import sockets
-from bus.config import Settings
 from bus.core.bus import Bus
 from bus.core.records import Snapshot
 from bus.core.replay import Replays, read_wanted
@@ -22,6 +21,7 @@ from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.library import Library
 from bus.messages import Part, Reply, Request
+from bus.settings import Settings
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
 REBIND_TRIES = 200  # times 5 ms: libzmq gives an address back in its own thread

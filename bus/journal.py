@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bus.config import JournalSettings
 from bus.core.records import Snapshot
 from bus.errors import ConfigError
 from bus.recovery import Reading, read_head
+from bus.settings import JournalSettings
 from bus.storage import Storage
 
 ENDING = ".hj"

@@ -6,7 +6,7 @@ from typing import cast
 
 import structlog
 
-from bus.config import LogSettings
+from bus.settings import LogSettings
 
 
 def set_up(settings: LogSettings, **context: str | int) -> structlog.typing.FilteringBoundLogger:

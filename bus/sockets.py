@@ -15,8 +15,8 @@ from typing import Any
 import zmq
 from zmq.backend import Socket as Backend
 
-from bus.config import BrokerSettings
 from bus.errors import ConfigError
+from bus.settings import BrokerSettings
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un

@@ -14,12 +14,12 @@ from typing import Any
 import structlog
 
 from bus import ledger
-from bus.config import Settings
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.posted import Keys, Posting, read_posting, read_task_id
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Reply, Request
+from bus.settings import Settings
 from bus.store import Job, Store, Then
 
 MAX_WAITERS = 10_000

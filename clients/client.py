@@ -16,9 +16,9 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from bus import frames, sockets
-from bus.config import Settings
 from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
 from bus.messages import ID_BYTES, Error, Part, Reply, Request
+from bus.settings import Settings
 
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
 

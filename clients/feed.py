@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bus import daemon, log
-from bus.config import Settings
 from bus.core.backoff import Backoff
 from bus.errors import ConfigError, FeedError
+from bus.settings import Settings
 from clients.feeds import VENUES
 from clients.feeds.parser import canonical_symbol
 from clients.live_feed import LiveFeed

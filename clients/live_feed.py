@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from bus.config import FeedSettings
 from bus.core.backoff import Backoff
 from bus.errors import FeedError
 from bus.messages import Tick
+from bus.settings import FeedSettings
 from clients.feeds.events import Dialect, Heartbeat, Subscribed, SymbolError
 from clients.feeds.health import Health, Limits, State
 from clients.feeds.marks import Marks

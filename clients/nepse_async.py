@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from bus.config import Settings
+from bus.settings import Settings
 from clients.nepse import NepseClient
 
 Given = ParamSpec("Given")

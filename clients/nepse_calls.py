@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.config import Settings
+from bus.settings import Settings
 from clients.client import BusClient
 
 SERVICE = "nepse"

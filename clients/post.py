@@ -15,9 +15,9 @@ import structlog
 import zmq
 
 from bus import frames, sockets
-from bus.config import Settings
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Reply, Request, Tick
+from bus.settings import Settings
 from clients.feeds.link import Link
 
 ASK_S = 0.25

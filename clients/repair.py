@@ -11,9 +11,9 @@ from typing import Any
 import zmq
 
 from bus import frames, sockets
-from bus.config import Settings
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Part, Reply, Request
+from bus.settings import Settings
 from clients.replica import Ask
 
 AGAIN_S = 2.0  # without a word of an answer; then it is asked for again

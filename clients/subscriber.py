@@ -17,9 +17,9 @@ from typing import Self
 import zmq
 
 from bus import config, frames, sockets
-from bus.config import Settings
 from bus.errors import BusTimeout, ConfigError
 from bus.messages import Tick
+from bus.settings import Settings
 from clients.events import Event, subscription
 from clients.follower import HEARTBEAT, HELLO, Follower, Mode
 from clients.repair import Ended, Repairs, Rows, TooOld

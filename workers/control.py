@@ -12,10 +12,10 @@ from typing import Any
 import zmq
 
 from bus import frames, sockets
-from bus.config import Settings
 from bus.daemon import Stop
 from bus.errors import BusError, BusTimeout, ProtocolError
 from bus.messages import ID_BYTES, Error, Reply, Request
+from bus.settings import Settings
 
 
 class Control:

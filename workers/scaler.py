@@ -27,9 +27,9 @@ import structlog
 import zmq
 
 from bus import daemon, log, supervisor
-from bus.config import Settings
 from bus.core.scaling import SERVICES, Decision, Options, PoolWorker, Scaling, Slot
 from bus.errors import BusError
+from bus.settings import Settings
 from workers.control import Control
 
 ASK_S = 1.0  # seconds for an answer of the broker

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus import daemon, log
-from bus.config import Settings
 from bus.errors import ConfigError
+from bus.settings import Settings
 from workers.nepse.actions import build_actions
 from workers.tasks import load
 from workers.worker import Actions, Worker, make_session

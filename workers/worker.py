@@ -18,10 +18,10 @@ import structlog
 import zmq
 
 from bus import frames, sockets
-from bus.config import Settings
 from bus.daemon import Stop, find_broker
 from bus.errors import ProtocolError, TaskFailed
 from bus.messages import FromWorker, Result, Task, TaskPart
+from bus.settings import Settings
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
 # An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and

@@ -24,6 +24,7 @@ from benchmarks.systems.zeromq import NOBLOCK, Read, connect, consume_sockets
 from bus import config
 from bus.errors import BusError
 from bus.frames import NUL, STAMP, feed_frame
+from bus.settings import Settings
 from clients.client import BusClient
 from clients.post import ASK_S, Post
 from clients.subscriber import Subscriber
@@ -39,7 +40,7 @@ INSTANCE = 7  # of the thin feed; every cell has a broker of its own
 class FeedPublisher:
     """The real feed's connection, numbered: kept until confirmed, asked for several times a second."""
 
-    def __init__(self, settings: config.Settings, home: Path) -> None:
+    def __init__(self, settings: Settings, home: Path) -> None:
         quiet = structlog.make_filtering_bound_logger(50)
         self.post = Post(settings, home, "benchmark", structlog.wrap_logger(None, wrapper_class=quiet))
         self.post_one = self.post.post
@@ -137,7 +138,7 @@ class Hulak(System):
             return
         raise BenchmarkError(f"the broker did not start: {log.read_text()[-500:]}")
 
-    def settings(self) -> config.Settings:
+    def settings(self) -> Settings:
         """Read what the broker reads."""
         return config.load(self.home, self.home / "hulak.toml")
 

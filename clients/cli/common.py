@@ -19,7 +19,7 @@ import click
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
 
 if TYPE_CHECKING:
-    from bus.config import Settings
+    from bus.settings import Settings
     from clients.client import BusClient
     from clients.subscriber import Subscriber
 

@@ -18,9 +18,9 @@ from typing import Any, Self
 
 import structlog
 
-from bus.config import Settings
 from bus.errors import BusTimeout
 from bus.messages import Tick
+from bus.settings import Settings
 from clients.post import ASK_S, Post
 
 READY, STOP = -1, -2  # in a subscriber's slot: it is subscribed; in the last slot: all are to end

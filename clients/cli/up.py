@@ -17,7 +17,7 @@ from bus.errors import BusTimeout, ConfigError, HulakError
 from clients.cli.common import FAILED, Call, Command, print_json
 
 if TYPE_CHECKING:
-    from bus.config import Settings
+    from bus.settings import Settings
     from clients.cli.board import Snapshot
     from clients.cli.supervise import Supervisor
     from clients.cli.watch import Watch

@@ -12,8 +12,8 @@ from typing import Self
 
 import psutil
 
-from bus.config import Settings
 from bus.errors import BusError, BusTimeout
+from bus.settings import Settings
 from clients.cli.board import Board, Process, Snapshot
 from clients.cli.common import subscribe
 from clients.cli.supervise import Supervisor, processes

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from bus.config import PLAIN_VARIABLES, Settings, default_home, load, loopback_endpoint, shipped
+from bus.config import PLAIN_VARIABLES, default_home, load, shipped
 from bus.errors import ConfigError
+from bus.settings import Settings, loopback_endpoint
 
 SECTIONS = {name: field.annotation for name, field in Settings.model_fields.items()}
 DOCUMENTED_ONLY = {("nepse", "ca_file")}  # its default is none, which TOML cannot say

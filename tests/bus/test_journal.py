@@ -7,7 +7,6 @@ import random
 
 import pytest
 
-from bus.config import JournalSettings
 from bus.core.records import Snapshot, encode_tick, needs
 from bus.core.replay import Replay, read_wanted
 from bus.core.topics import Topics
@@ -16,6 +15,7 @@ from bus.frames import decode_publication, encode_publication, pack, unpack
 from bus.journal import Journal
 from bus.library import Library
 from bus.messages import Stamp
+from bus.settings import JournalSettings
 
 HOUR_NS = 3600 * 10**9
 

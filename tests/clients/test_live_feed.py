@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bus.config import FeedSettings
 from bus.core.backoff import Backoff
+from bus.settings import FeedSettings
 from clients.feeds import VENUES
 from clients.live_feed import LiveFeed
 

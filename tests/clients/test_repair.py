@@ -9,7 +9,7 @@ import zmq
 from posthouse import free_ports
 from waiting import eventually
 
-from bus.config import BrokerSettings, Settings
+from bus.settings import BrokerSettings, Settings
 from clients.repair import AGAIN_S, Ended, Repairs, Rows, TooOld
 from clients.replica import Ask
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from posthouse import free_ports
 
-from bus.config import Settings
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
+from bus.settings import Settings
 from clients.cli import COMMANDS, cli
 from clients.cli.common import Call, Command, NoBroker, report
 from clients.cli.nepse import nepse as nepse_commands

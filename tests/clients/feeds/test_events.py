@@ -6,9 +6,9 @@ import pytest
 from recorded import fixture, fixtures
 from shared_data import shared
 
-from bus.config import FeedSettings
 from bus.errors import FeedError
 from bus.messages import Tick
+from bus.settings import FeedSettings
 from clients.cli.feed import VENUES as NAMES
 from clients.feeds import VENUES
 from clients.feeds.events import CODES, MOST_SYMBOLS, Sides, SymbolError, refused

@@ -24,6 +24,7 @@ from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWo
 from bus.core.policy import Policy
 from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
+from bus.display_desk import DisplayDesk
 from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.majordomo import MMI, Majordomo
@@ -74,7 +75,7 @@ class Broker:
         self.process = psutil.Process()
         now = time.monotonic()
         bounds = (settings.scaling.min_workers, settings.scaling.max_workers)
-        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds)
+        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
         self.recovered = journal.open()
@@ -93,6 +94,7 @@ class Broker:
             raise
         try:
             self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
+            self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self._reach, self.desk.publish, log)
         except ConfigError:
             self.context.destroy(linger=0)
             self.desk.close()
@@ -159,6 +161,7 @@ class Broker:
             self.desk.step_replays(self._reach)
         if now >= self._next_due():
             self._timers(now)
+        self.displays.turn(now)
 
     def _next_due(self) -> float:
         return 0.0 if self.desk.replays else min(self.beat_due, self.bus.next_due())
@@ -198,6 +201,9 @@ class Broker:
             return []
         if self.tasks.serves(request.service):
             self.tasks.serve(address, request, now)
+            return []
+        if self.displays.serves(request.service):
+            self.displays.serve(address, request)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

@@ -37,6 +37,14 @@ CREATE TABLE IF NOT EXISTS tasks (
     answer BLOB                 -- msgpack: the value of a done task, else [code, text, details]
 );
 CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, posted_ns);
+CREATE TABLE IF NOT EXISTS displays (
+    id TEXT PRIMARY KEY,
+    symbol TEXT NOT NULL,
+    init BLOB NOT NULL,         -- msgpack map
+    first INTEGER NOT NULL,     -- number of the first tick that counts
+    worker TEXT,
+    token INTEGER NOT NULL
+);
 """
 Job = Callable[[sqlite3.Connection], Any]
 Then = Callable[[Any, str], None]
@@ -83,6 +91,18 @@ class Store:
             raise ConfigError(f"store {self.path} cannot be used: {error}; move it away, or choose another home") from error
         self._thread.start()
         return value
+
+    def read(self, job: Job) -> Any:
+        """Do a job at once, on a connection of its own: for what must be known before the loop begins.
+
+        Raises:
+            ConfigError: the file cannot be used.
+        """
+        try:
+            with contextlib.closing(self._connect()) as connection:
+                return job(connection)
+        except sqlite3.Error as error:
+            raise ConfigError(f"store {self.path} cannot be read: {error}; move it away, or choose another home") from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)

@@ -1,7 +1,7 @@
 """Log lines are events in the past tense with the ids needed to follow them: JSON for files, columns for terminals.
 
-The level can be changed while the process runs (`set_level`), from any thread: loggers pass everything on, and the first processor
-drops what is below it.
+The level can be changed while the process runs (`set_level`), from any thread: loggers pass everything on, and the first
+processor drops what is below it.
 """
 
 import logging

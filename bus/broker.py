@@ -17,6 +17,7 @@ import structlog
 import zmq
 
 from bus import sockets
+from bus.config_desk import ConfigDesk
 from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
@@ -95,6 +96,7 @@ class Broker:
         try:
             self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
             self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self._reach, self.desk.publish, log)
+            self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
         except ConfigError:
             self.context.destroy(linger=0)
             self.desk.close()
@@ -204,6 +206,9 @@ class Broker:
             return []
         if self.displays.serves(request.service):
             self.displays.serve(address, request)
+            return []
+        if self.config.serves(request.service):
+            self.config.serve(address, request, now)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

@@ -55,7 +55,7 @@ class DisplayDesk:
         self.answer = answer
         self.publish = publish
         self.log = log
-        self.book.restore(store.read(_rows), time.time_ns() // 1000)
+        self.book.restore(store.now(_rows), time.time_ns() // 1000)
         self.version = self.book.last_token  # grows over restarts, as tokens do
         self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
         self.settled = False

@@ -92,9 +92,11 @@ class Store:
         self._thread.start()
         return value
 
-    def read(self, job: Job) -> Any:
-        """Do a job at once, on a connection of its own: for what must be known before the loop begins.
+    def now(self, job: Job) -> Any:
+        """Do a job at once, over a connection of its own: for what is read at the start, before the loop runs.
 
+        Returns:
+            the job's value.
         Raises:
             ConfigError: the file cannot be used.
         """
@@ -102,7 +104,7 @@ class Store:
             with contextlib.closing(self._connect()) as connection:
                 return job(connection)
         except sqlite3.Error as error:
-            raise ConfigError(f"store {self.path} cannot be read: {error}; move it away, or choose another home") from error
+            raise ConfigError(f"store {self.path} cannot be used: {error}; move it away, or choose another home") from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)

@@ -201,14 +201,9 @@ class Broker:
         if request.service == REPLAY:
             self.desk.begin_replay(address, request)
             return []
-        if self.tasks.serves(request.service):
-            self.tasks.serve(address, request, now)
-            return []
-        if self.displays.serves(request.service):
-            self.displays.serve(address, request)
-            return []
-        if self.config.serves(request.service):
-            self.config.serve(address, request, now)
+        desk = next((one for one in (self.tasks, self.displays, self.config) if one.serves(request.service)), None)
+        if desk is not None:
+            desk.serve(address, request, now)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

@@ -69,18 +69,20 @@ class DisplayDesk:
             "hulak.display.update": self._update,
             "hulak.display.remove": self._remove,
             "hulak.display.list": self._list,
+            "hulak.display.day": self._day,
         }
 
     def serves(self, service: str) -> bool:
         """Tell whether a control service is of this desk."""
         return service in self.services
 
-    def serve(self, client: bytes, request: Request) -> None:
+    def serve(self, client: bytes, request: Request, now: float) -> None:
         """Carry out a control request; it is answered when the store has it.
 
         Raises:
-            ProtocolError: `BAD_ARGUMENT`, `UNKNOWN_DISPLAY` or `BUSY`.
+            ProtocolError: `BAD_ARGUMENT`, `UNKNOWN_DISPLAY`, `NOT_YOURS` or `BUSY`.
         """
+        del now
         self.services[request.service](client, request)
 
     def turn(self, now: float) -> None:
@@ -133,9 +135,7 @@ class DisplayDesk:
         refuse_unknown(args, ("symbol", "display", "init", "from"))
         symbol = read_symbol(args)
         display = read_id(args, f"display-{request.id.hex()[:16]}")  # repeated, the request means the same display
-        init, first = _init(args), args.get("from", self.bus.topics.ticks + 1)
-        if type(first) is not int or not 1 <= first < 1 << 63:
-            raise ProtocolError("BAD_ARGUMENT", f"argument from is {first!r}, must be a tick's number from 1")
+        init, first = _init(args), _first(args, self.bus.topics.ticks + 1)
         if self.book.find(display, symbol) is not None:
             self.answer(client, Reply(request.id, {"display": display, "new": False}))
             return
@@ -190,6 +190,26 @@ class DisplayDesk:
 
         self._do(client, request, partial(_delete, gone=gone), then)
 
+    def _day(self, client: bytes, request: Request) -> None:
+        """A display worker tells what the day of a display began with: who takes it over needs nothing before."""
+        refuse_unknown(request.args, ("display", "token", "init", "from"))
+        display, token = read_id(request.args), request.args.get("token")
+        init, first = _init(request.args), _first(request.args, None)
+        row = self.book.find(display)
+        if row is None or row.token != token:
+            raise ProtocolError("NOT_YOURS", f"display {display!r} is not assigned under token {token!r}")
+
+        def then() -> Any:
+            present = self.book.find(display)
+            if present is not None and present.token == token:
+                present.init, present.first, self.news = init, first, True
+            elif present is not None:  # an update came in between: what it said holds, in the store too
+                job = partial(_set_day, display=display, init=present.init, first=present.first)
+                self.store.put(job, lambda _, why: self.log.error("store failed", why=why) if why else None)
+            return {"display": display, "from": first}
+
+        self._do(client, request, partial(_set_day, display=display, init=init, first=first), then)
+
     def _do(self, client: bytes, request: Request, job: Job, after: Callable[[], Any]) -> None:
         def then(value: Any, why: str) -> None:
             del value
@@ -217,6 +237,13 @@ def _init(args: Mapping[str, Any]) -> dict[str, Any]:
     return init
 
 
+def _first(args: Mapping[str, Any], otherwise: int | None) -> int:
+    first = args.get("from", otherwise)
+    if type(first) is not int or not 1 <= first < 1 << 63:
+        raise ProtocolError("BAD_ARGUMENT", f"argument from is {first!r}, must be a tick's number from 1")
+    return first
+
+
 # The statements
 
 
@@ -234,6 +261,10 @@ def _insert(connection: sqlite3.Connection, row: Display) -> None:
 
 def _set_init(connection: sqlite3.Connection, display: str, init: dict[str, Any]) -> None:
     connection.execute("UPDATE displays SET init = ? WHERE id = ?", (pack(init), display))
+
+
+def _set_day(connection: sqlite3.Connection, display: str, init: dict[str, Any], first: int) -> None:
+    connection.execute("UPDATE displays SET init = ?, first = ? WHERE id = ?", (pack(init), first, display))
 
 
 def _assign(connection: sqlite3.Connection, given: dict[str, tuple[str | None, int]]) -> None:

@@ -49,6 +49,8 @@ class Subscriber:
         ProtocolError: `BAD_TOPIC`.
     """
 
+    FOLLOWER: type[Follower] = Follower
+
     def __init__(
         self,
         *topics: str,
@@ -64,7 +66,7 @@ class Subscriber:
         home = home or config.default_home()
         settings = settings or config.load(home)
         where = _find(settings, home, timeout_s)
-        self._follower = Follower(mode, hold, subscriptions)
+        self._follower = self.FOLLOWER(mode, hold, subscriptions)
         self._out = self._follower.out
         self._most, self._full = 1, 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

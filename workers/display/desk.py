@@ -24,13 +24,11 @@ from bus.messages import Tick
 from workers.display.catch_up import HOLD, CatchUp
 from workers.display.held import MOST_SKIPPED, Held, MakeState, Phase
 from workers.display.state import DisplayConfig, DisplayState
+from workers.display.states import CATCHING_UP_S, LATENCY_WINDOW_S, States
 
 CREATION, INITIALISATION, RUN_TIME, DISPATCH = "creation", "initialisation", "run_time", "dispatch"
 MOST_ROUNDS = 4
 HEALTHY_S = 60.0  # so long live, and what failed before is forgotten
-CATCHING_UP_S = 0.5  # between two states of a display that is being built up, and before the first one
-LATENCY_WINDOW_S = 5.0
-Emit = Callable[[Held], bool]
 Note = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -54,7 +52,7 @@ class Desk:
         name: str,
         config_of: Callable[[str], DisplayConfig],
         backoff: Backoff,
-        emit: Emit,
+        emit: Callable[[Held], bool],
         clock: Callable[[], float],
         note: Note,
         now: float,
@@ -64,7 +62,6 @@ class Desk:
         self.name = name
         self.config_of = config_of
         self.backoff = backoff
-        self.emit = emit
         self.clock = clock
         self.note = note
         self.make = make
@@ -75,10 +72,9 @@ class Desk:
         self.rounds: list[CatchUp] = []
         self.position: int | None = None  # number of the tick that comes next; None before the broker has told
         self.version = 0  # of the rows
-        self.changed: dict[str, Held] = {}  # whose state was not published since
-        self.counters: Counter[str] = Counter()  # ticks, states, dropped, gaps, malformed, rebuilt, skipped
+        self.states = States(emit, now)
+        self.counters: Counter[str] = Counter()  # ticks, gaps, malformed, rebuilt, skipped
         self.troubles: Counter[str] = Counter()  # by category
-        self.latency_us = Histogram(LATENCY_WINDOW_S, now)  # from the feed's receipt to the publication
         self.fold_us = Histogram(LATENCY_WINDOW_S, now)  # with performance_monitoring
 
     # What is to be held
@@ -97,7 +93,7 @@ class Desk:
         for one in [one for one in self.held.values() if one.id not in mine or mine[one.id]["symbol"] != one.symbol]:
             self._leave(one)
             del self.held[one.id]
-            self.changed.pop(one.id, None)
+            self.states.forget(one)
             self.waiting.pop(one.id, None)
         for row in mine.values():
             held = self.held.get(row["display"])
@@ -109,7 +105,7 @@ class Desk:
                     held.init, held.first = row["init"], row["from"]
                     self._again(held)
                 elif held.state is not None:
-                    self._touch(held, now)
+                    self.states.touch(held, now)
 
     def _take_in(self, row: Mapping[str, Any]) -> None:
         held = Held.of(row, self._config(row["display"], DisplayConfig()))
@@ -133,7 +129,7 @@ class Desk:
         """Have a display built up anew."""
         self._leave(held)
         held.state, held.retry_at = None, retry_at
-        self.changed.pop(held.id, None)
+        self.states.forget(held)
         self.waiting[held.id] = held
         self.counters["rebuilt"] += 1
 
@@ -141,7 +137,7 @@ class Desk:
         """Have every state published again: the broker is another one, which has none."""
         for held in self.held.values():
             if held.state is not None and held.phase is Phase.LIVE:
-                self._touch(held, now)
+                self.states.touch(held, now)
 
     def configure(self, now: float) -> None:
         """Take over what changed in the config."""
@@ -152,7 +148,7 @@ class Desk:
                 if held.state is not None:
                     held.state.configure(config)
                     held.due = min(held.due, now + 1 / config.states_per_s)
-                    self._touch(held, now)
+                    self.states.touch(held, now)
 
     def _config(self, display: str, otherwise: DisplayConfig) -> DisplayConfig:
         try:
@@ -202,7 +198,7 @@ class Desk:
         for held in made.displays:
             held.phase, held.live_since, held.due = Phase.LIVE, now, now
             self.live[held.symbol] = (*self.live.get(held.symbol, ()), held)
-            self._touch(held, now)
+            self.states.touch(held, now)
 
     def abandon(self, made: CatchUp, error: Exception, now: float) -> None:
         """Give a round up: its displays begin anew after a back-off."""
@@ -250,9 +246,9 @@ class Desk:
         if began is not None:
             self.fold_us.add((self.clock() - began) * 1e6, now)
         if held.config.batch_dispatching or held.phase is not Phase.LIVE:
-            self.changed[held.id] = held
+            self.states.changed[held.id] = held
         else:
-            self._publish(held, now)
+            self.states.publish_one(held, now)
 
     def _poisoned(self, held: Held, number: int, error: Exception, now: float) -> None:
         if held.poison == number and len(held.skipped) < MOST_SKIPPED:
@@ -273,41 +269,12 @@ class Desk:
         self.troubles[category] += 1
         self.note("display failed", {"category": category, "display": display, "why": repr(error)[:300], **facts})
 
-    # States
-
-    def _touch(self, held: Held, now: float) -> None:
-        held.due = min(held.due, now + CATCHING_UP_S)
-        self.changed[held.id] = held
-
-    def publish(self, now: float) -> None:
-        """Publish every state that is due."""
-        for held in [one for one in self.changed.values() if one.due <= now]:
-            self._publish(held, now)
-
-    def _publish(self, held: Held, now: float) -> None:
-        held.running += 1
-        if not self.emit(held):
-            held.running -= 1
-            self.troubles[DISPATCH] += 1
-            self.counters["dropped"] += 1
-            self.changed[held.id] = held
-            held.due = now + 1 / held.config.states_per_s
-            return
-        self.changed.pop(held.id, None)
-        self.counters["states"] += 1
-        held.due = now + max(1 / held.config.states_per_s, CATCHING_UP_S if held.phase is not Phase.LIVE else 0.0)
-
-    def sent(self, held: Held, now: float, now_ns: int) -> None:
-        """Note how old the newest tick was of a state that went out."""
-        if held.phase is Phase.LIVE and held.received_ns:
-            self.latency_us.add(max(0, now_ns - held.received_ns) / 1000, now)
+    # Days
 
     def next_due(self) -> float:
         """When something is to be done, in monotonic seconds."""
         waiting = min((one.retry_at for one in self.waiting.values()), default=math.inf)
-        return min(waiting, min((one.due for one in self.changed.values()), default=math.inf))
-
-    # Days
+        return min(waiting, self.states.next_due())
 
     def days(self) -> list[Held]:
         """List displays whose day ended, which the broker has not been told."""
@@ -325,13 +292,15 @@ class Desk:
     def report(self, now: float) -> dict[str, Any]:
         """Tell how it goes: displays, those catching up, counters, troubles by category, latencies in microseconds."""
         phases = Counter(one.phase for one in self.held.values())
-        told = {name: self.counters[name] for name in ("ticks", "states", "dropped", "gaps", "malformed", "rebuilt", "skipped")}
+        told = {name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")}
+        out = {name: self.states.counters[name] for name in ("states", "dropped")}
         found: dict[str, Any] = {
             "displays": len(self.held),
             "catching_up": len(self.held) - phases[Phase.LIVE],
             **told,
-            "troubles": dict(self.troubles),
-            "latency_us": self.latency_us.quantiles(now),
+            **out,
+            "troubles": {**self.troubles, DISPATCH: self.states.counters["dropped"]},
+            "latency_us": self.states.latency_us.quantiles(now),
         }
         costs = self.fold_us.quantiles(now)
         return found if costs is None else {**found, "fold_us": costs}

@@ -148,7 +148,7 @@ class DisplayWorker:
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
                 self.desk.take(chunk.first + at, chunk.items[at : at + SLICE], now)
-                self.desk.publish(now)
+                self.desk.states.publish(now)
                 now = self._keep(now)
         self.rounds.begin(now)
         self.rounds.step(now, now + FOLDING_S)
@@ -157,7 +157,7 @@ class DisplayWorker:
         self.outbox.answers(self.desk.told_day)
         for held in self.desk.days():
             self.outbox.tell_day(held, now)
-        self.desk.publish(time.monotonic())
+        self.desk.states.publish(time.monotonic())
         if now - self.reported >= REPORT_S:
             self._report(now)
 
@@ -189,7 +189,7 @@ class DisplayWorker:
     def _emit(self, held: Held) -> bool:
         now_ns = self.outbox.send(held, self.config_version)
         if now_ns:
-            self.desk.sent(held, time.monotonic(), now_ns)
+            self.desk.states.sent(held, time.monotonic(), now_ns)
         return now_ns > 0
 
     def _report(self, now: float) -> None:

@@ -93,8 +93,7 @@ class CatchUp:
                 self.malformed += 1
                 continue
             for one in tuple(displays):
-                if number >= one.first:
-                    fold(one, number, tick)
+                fold(one, number, tick)
 
     def too_old(self, oldest: int) -> Ask | None:
         """The journal has nothing before `oldest` any more: begin there."""
@@ -126,5 +125,4 @@ class CatchUp:
         held, self.held = self.held, []
         for number, tick in held:
             for one in tuple(self.symbols.get(tick.symbol, ())):
-                if number >= one.first:
-                    fold(one, number, tick)
+                fold(one, number, tick)

@@ -249,7 +249,7 @@ def test_an_answer_is_given_again_for_a_while_and_a_list_of_the_day_until_midnig
     now = [1000.0]
     with serve(seed=5, wall=lambda: 1_776_968_100.0 - 100.0) as exchange:  # midnight in 100 s
         fetch = HttpFetch(Settings(exchange.url))
-        actions = NepseActions(fetch, lambda: now[0], cache_s=2.0).by_name()
+        actions = NepseActions(fetch, lambda: now[0], cache_s=lambda: 2.0).by_name()
 
         def asked(name, **given):
             before = sum(exchange.counts.values())

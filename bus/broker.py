@@ -95,8 +95,9 @@ class Broker:
             raise
         try:
             self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
-            self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self._reach, self.desk.publish, log)
             self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
+            how = (self.tasks.store, self.config, self._reach, self.desk.publish)
+            self.displays = DisplayDesk(settings, self.bus, *how, log)
         except ConfigError:
             self.context.destroy(linger=0)
             self.desk.close()

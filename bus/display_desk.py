@@ -4,7 +4,6 @@ What a client asked for is answered when it is in the store. Which worker has a 
 are made so that they grow even if the last ones were not written.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,11 +11,14 @@ from typing import Any
 
 import structlog
 
+from bus import display_ledger
+from bus.config_desk import ConfigDesk
 from bus.core import displays
 from bus.core.bus import Bus
 from bus.core.displays import DISPLAYS, Display, read_id, read_symbol, refuse_unknown
+from bus.core.live_keys import DISPLAY
 from bus.errors import ProtocolError
-from bus.frames import pack, unpack
+from bus.frames import pack
 from bus.messages import Error, Reply, Request
 from bus.settings import Settings
 from bus.store import Job, Store
@@ -33,6 +35,7 @@ class DisplayDesk:
         settings: checked.
         bus: with the book.
         store: open.
+        config: keeps each display's own values.
         answer: sends a message to a client.
         publish: sends a message to the subscribers, None for nothing.
         log: of this process.
@@ -45,6 +48,7 @@ class DisplayDesk:
         settings: Settings,
         bus: Bus,
         store: Store,
+        config: ConfigDesk,
         answer: Answer,
         publish: Publish,
         log: structlog.typing.FilteringBoundLogger,
@@ -52,10 +56,11 @@ class DisplayDesk:
         self.bus = bus
         self.book = bus.displays
         self.store = store
+        self.config = config
         self.answer = answer
         self.publish = publish
         self.log = log
-        self.book.restore(store.now(_rows), time.time_ns() // 1000)
+        self.book.restore(store.now(display_ledger.rows), time.time_ns() // 1000)
         self.version = self.book.last_token  # grows over restarts, as tokens do
         self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
         self.settled = False
@@ -126,13 +131,13 @@ class DisplayDesk:
             else:
                 self._write()
 
-        self.store.put(partial(_assign, given=given), then)
+        self.store.put(partial(display_ledger.assign, given=given), then)
 
     # What clients ask for
 
     def _create(self, client: bytes, request: Request) -> None:
         args = request.args
-        refuse_unknown(args, ("symbol", "display", "init", "from"))
+        refuse_unknown(args, ("symbol", "display", "init", "from", "config"))
         symbol = read_symbol(args)
         display = read_id(args, f"display-{request.id.hex()[:16]}")  # repeated, the request means the same display
         init, first = _init(args), _first(args, self.bus.topics.ticks + 1)
@@ -145,19 +150,43 @@ class DisplayDesk:
         if not waiting:
             self.book.check_room(len(self.coming))
             self.coming[display] = symbol, waiting
-            row = Display(display, symbol, init, first)
-            self.store.put(partial(_insert, row=row), partial(self._created, row))
         waiting.append((client, request.id))
+        if len(waiting) == 1:
+            self._configure(Display(display, symbol, init, first), args.get("config"))
+
+    def _configure(self, row: Display, config: Any) -> None:
+        """Write a new display's own config, if it has one; only then the display."""
+
+        def then(value: Any, error: ProtocolError | None) -> None:
+            del value
+            if error is None:
+                self.store.put(partial(display_ledger.insert, row=row), partial(self._created, row))
+            else:
+                self._refused(row, error)
+
+        if config is None:
+            then(None, None)
+            return
+        try:
+            self.config.set({"scope": DISPLAY + row.id, "values": config, "by": "hulak.display.create"}, then)
+        except ProtocolError:
+            del self.coming[row.id]
+            raise
+
+    def _refused(self, row: Display, error: ProtocolError) -> None:
+        for client, request_id in self.coming.pop(row.id)[1]:
+            self.answer(client, Error(request_id, error.code, str(error), error.details))
 
     def _created(self, row: Display, value: Any, why: str) -> None:
         del value
-        _, waiting = self.coming.pop(row.id)
-        if not why:
-            self.book.create(row)
-            self._changed([row])
-        for at, (client, request_id) in enumerate(waiting):
-            told = Error(request_id, "STORE_FAILED", why) if why else Reply(request_id, {"display": row.id, "new": at == 0})
-            self.answer(client, told)
+        if why:
+            self.config.drop_scope(DISPLAY + row.id, "its display was not created")
+            self._refused(row, ProtocolError("STORE_FAILED", why))
+            return
+        self.book.create(row)
+        self._changed([row])
+        for at, (client, request_id) in enumerate(self.coming.pop(row.id)[1]):
+            self.answer(client, Reply(request_id, {"display": row.id, "new": at == 0}))
 
     def _update(self, client: bytes, request: Request) -> None:
         refuse_unknown(request.args, ("display", "init"))
@@ -170,7 +199,7 @@ class DisplayDesk:
             self._changed([] if row is None else [row])
             return {"display": display, "updated": row is not None}
 
-        self._do(client, request, partial(_set_init, display=display, init=init), then)
+        self._do(client, request, partial(display_ledger.set_init, display=display, init=init), then)
 
     def _remove(self, client: bytes, request: Request) -> None:
         refuse_unknown(request.args, ("display", "symbol"))
@@ -184,11 +213,12 @@ class DisplayDesk:
             self.bus.states.forget(removed)
             for display in removed:
                 self.unwritten.pop(display, None)
+                self.config.drop_scope(DISPLAY + display, "its display was removed")
             if removed:
                 self._changed(self.book.look(self.book.workers, settled=self.settled))
             return {"removed": removed}
 
-        self._do(client, request, partial(_delete, gone=gone), then)
+        self._do(client, request, partial(display_ledger.delete, gone=gone), then)
 
     def _day(self, client: bytes, request: Request) -> None:
         """A display worker tells what the day of a display began with: who takes it over needs nothing before."""
@@ -204,11 +234,11 @@ class DisplayDesk:
             if present is not None and present.token == token:
                 present.init, present.first, self.news = init, first, True
             elif present is not None:  # an update came in between: what it said holds, in the store too
-                job = partial(_set_day, display=display, init=present.init, first=present.first)
+                job = partial(display_ledger.set_day, display=display, init=present.init, first=present.first)
                 self.store.put(job, lambda _, why: self.log.error("store failed", why=why) if why else None)
             return {"display": display, "from": first}
 
-        self._do(client, request, partial(_set_day, display=display, init=init, first=first), then)
+        self._do(client, request, partial(display_ledger.set_day, display=display, init=init, first=first), then)
 
     def _do(self, client: bytes, request: Request, job: Job, after: Callable[[], Any]) -> None:
         def then(value: Any, why: str) -> None:
@@ -242,35 +272,3 @@ def _first(args: Mapping[str, Any], otherwise: int | None) -> int:
     if type(first) is not int or not 1 <= first < 1 << 63:
         raise ProtocolError("BAD_ARGUMENT", f"argument from is {first!r}, must be a tick's number from 1")
     return first
-
-
-# The statements
-
-
-def _rows(connection: sqlite3.Connection) -> list[Display]:
-    found = connection.execute("SELECT id, symbol, init, first, worker, token FROM displays ORDER BY rowid").fetchall()
-    return [Display(row[0], row[1], unpack(row[2]), *row[3:]) for row in found]
-
-
-def _insert(connection: sqlite3.Connection, row: Display) -> None:
-    connection.execute(
-        "INSERT INTO displays (id, symbol, init, first, worker, token) VALUES (?, ?, ?, ?, NULL, 0)",
-        (row.id, row.symbol, pack(row.init), row.first),
-    )
-
-
-def _set_init(connection: sqlite3.Connection, display: str, init: dict[str, Any]) -> None:
-    connection.execute("UPDATE displays SET init = ? WHERE id = ?", (pack(init), display))
-
-
-def _set_day(connection: sqlite3.Connection, display: str, init: dict[str, Any], first: int) -> None:
-    connection.execute("UPDATE displays SET init = ?, first = ? WHERE id = ?", (pack(init), first, display))
-
-
-def _assign(connection: sqlite3.Connection, given: dict[str, tuple[str | None, int]]) -> None:
-    rows = [(worker, token, display) for display, (worker, token) in given.items()]
-    connection.executemany("UPDATE displays SET worker = ?, token = ? WHERE id = ?", rows)
-
-
-def _delete(connection: sqlite3.Connection, gone: list[str]) -> None:
-    connection.executemany("DELETE FROM displays WHERE id = ?", [(display,) for display in gone])

@@ -8,8 +8,8 @@ A day ends at 00:00 UTC: with the first tick of the next one, everything starts 
 more. So today's state depends on today's ticks and on `day_init` alone: whoever rebuilds a display from these two gets the same
 state bit for bit. The first tick of a day has none before it: its direction is neutral, and no move is counted for it.
 
-A day's daily ranges come from the days lived through, so who wants them to outlive a worker stores `day_init` when it has changed.
-What a setting did to the past (smoothing, thresholds) is not undone when it changes; profile and daily ranges follow at once.
+Daily ranges come from the days lived through, so who wants them to outlive a worker stores `day_init` when it has changed.
+What a setting did to the past (smoothing, thresholds) is not undone when it changes; profile and ADR follow at once.
 """
 
 from typing import Any

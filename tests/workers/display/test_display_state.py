@@ -101,7 +101,7 @@ LATE = [DisplayConfig(), PERCENT, DisplayConfig(price_bucket_multiplier=7), Disp
 
 
 @pytest.mark.parametrize("late", LATE)
-def test_a_config_that_comes_late_gives_the_profile_it_would_have_packagefrom_the_start(late):
+def test_a_config_that_comes_late_gives_the_profile_it_would_have_given_from_the_start(late):
     ticks = walk(2000)
     state = folded(display(DisplayConfig(price_bucket_multiplier=3)), ticks[:1200])
     state.configure(late)

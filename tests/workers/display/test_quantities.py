@@ -4,6 +4,8 @@ from fractions import Fraction
 
 import fx_reference as fx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workers.display.adaptive_scale import adaptive_scale
 from workers.display.adr import Bar, DailyRanges, project
@@ -16,7 +18,7 @@ from workers.display.price_text import price_text
 from workers.display.rounding import rounded, to_fixed, whole_pipettes
 from workers.display.spread import mid, spread
 from workers.display.twap import Twap
-from workers.display.value_area import point_of_control, value_area
+from workers.display.value_area import ValueArea, point_of_control, value_area
 from workers.display.visual_range import tier
 from workers.display.volatility import START, Volatility, gain
 
@@ -121,6 +123,24 @@ def test_point_of_control_and_value_area_are_the_recorded_ones():
         for share, name in ((0.7, "value_area_70"), (0.5, "value_area_50")):
             area = value_area(volumes, sum(volumes), share)
             assert (area and prices[area[0]], area and prices[area[1]]) == (case[name]["low"], case[name]["high"])
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), min_size=1, max_size=8)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(CHANGES, min_size=1, max_size=12), st.sampled_from([0.1, 0.5, 0.7, 0.95, 1.0]))
+def test_a_value_area_found_from_the_last_one_is_the_one_found_from_scratch(rounds, share):
+    area, volumes = ValueArea(), {}
+    for changes in rounds:
+        for index, volume in changes:
+            volumes[index] = volumes.get(index, 0) + volume
+        if len(volumes) > 20:  # as a window does that moves on
+            volumes = {index: volume for index, volume in volumes.items() if index % 3}
+        indexes = sorted(volumes)
+        values = [volumes[index] for index in indexes]
+        start = point_of_control(values)
+        assert area.find(indexes, values, start, share * sum(values)) == value_area(values, sum(values), share)
 
 
 def daily(case):

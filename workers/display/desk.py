@@ -292,15 +292,12 @@ class Desk:
     def report(self, now: float) -> dict[str, Any]:
         """Tell how it goes: displays, those catching up, counters, troubles by category, latencies in microseconds."""
         phases = Counter(one.phase for one in self.held.values())
-        told = {name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")}
-        out = {name: self.states.counters[name] for name in ("states", "dropped")}
         found: dict[str, Any] = {
             "displays": len(self.held),
             "catching_up": len(self.held) - phases[Phase.LIVE],
-            **told,
-            **out,
+            **{name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")},
+            **self.states.report(now),
             "troubles": {**self.troubles, DISPATCH: self.states.counters["dropped"]},
-            "latency_us": self.states.latency_us.quantiles(now),
         }
         costs = self.fold_us.quantiles(now)
         return found if costs is None else {**found, "fold_us": costs}

@@ -12,8 +12,8 @@ def worker_stats(stats: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         `activeWorkers`: displays with a worker. `maxWorkers`: displays there may be. `workersCreated`, `workersTerminated`:
         displays, since the broker's start. `ticksDispatched`: taken by the broker, ever. `connectionHealthy`: every display has a
-        worker, none is behind, and the journal is well. `averageLatency`: ms from the feed's receipt to the state, None without any.
-        And `displays`, `ticksFolded`, and `workers`: the processes, with what each reports.
+        worker, none is behind, and the journal is well. `averageLatency`: ms from the feed's receipt to the state, since the
+        workers' starts, None without any. And `displays`, `ticksFolded`, and `workers`: the processes, with what each reports.
     """
     told, processes = stats["displays"], [row for row in stats["processes"] if row["kind"] == SERVICE]
     latencies = [row["latency"] for row in processes if row.get("latency")]
@@ -41,8 +41,8 @@ def memory_usage(stats: Mapping[str, Any], limit: int) -> dict[str, Any]:
         limit: the machine's memory in bytes.
     Returns:
         `available`: false without a display worker. `current`: bytes of all display workers. `total`: of all processes that
-        report. `limit`. `trend`: window_s, change in bytes, per_minute, direction, from samples that the workers take over five minutes;
-        None before there are two.
+        report. `limit`. `trend`: window_s, change in bytes, per_minute, direction, from samples that the workers take over five
+        minutes; None before there are two.
     """
     processes = [row for row in stats["processes"] if row["kind"] == SERVICE]
     if not processes:

@@ -1,6 +1,7 @@
 """Ticks that a program dispatches itself: a numbered feed of its own, so that none is lost on the way."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -50,7 +51,8 @@ class DisplayTicks:
         return count
 
     def _connect(self, timeout_s: float) -> Post:
-        post = Post(self._settings, self._home, f"displays/{os.getpid()}", structlog.get_logger())
+        quiet = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        post = Post(self._settings, self._home, f"displays/{os.getpid()}", quiet)
         try:
             asyncio.run(asyncio.wait_for(post.connect(), timeout_s))
         except TimeoutError:

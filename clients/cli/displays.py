@@ -15,7 +15,7 @@ from clients.cli.workers import Listing
 HEADS = ["display", "symbol", "worker", "state", "ticks", "price", "direction", "high", "low", "age"]
 WATCHED = ["display", "symbol", "price", "direction", "high", "low", "volatility", "ticks", "latency"]
 INIT = click.option("--init", "init", type=Argument(), multiple=True, help="Of its day, e.g. open=1.0821; again for each.")
-CONFIG = click.option("--set", "config", type=Argument(), multiple=True, help="Of its own config, e.g. states_per_s=5.")
+CONFIG = click.option("--set", "values", type=Argument(), multiple=True, help="Of its own config, e.g. states_per_s=5.")
 
 
 @click.group(cls=Listing, short_help="Show, create and watch displays.")
@@ -81,7 +81,7 @@ def create(
     display: str | None,
     history: bool,
     init: tuple[tuple[str, Any], ...],
-    config: tuple[tuple[str, Any], ...],
+    values: tuple[tuple[str, Any], ...],
 ) -> None:
     """Create a display of SYMBOL and print its id; one that is there already stays as it is.
 
@@ -92,7 +92,7 @@ def create(
     hulak displays create XAUUSD --display gold --history --init digits=3 --set states_per_s=5
     """
     with _client(call) as client:
-        how = {"init": dict(init), "config": dict(config), "history": history}
+        how = {"init": dict(init), "config": dict(values), "history": history}
         told = client.create_worker_for_symbol(symbol, display, **how)
     if call.as_json:
         print_json(told)

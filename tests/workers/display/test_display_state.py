@@ -220,11 +220,13 @@ def test_a_display_rebuilt_from_its_days_init_and_ticks_is_equal_bit_for_bit():
     config = DisplayConfig(adr_lookback_days=2, show_flash=True, flash_threshold=0.3)
     ticks = [tick for day in range(3) for tick in walk(900, seed=day, start=day * DAY + HOUR, step_ms=60_000)]
     lived = folded(DisplayState("EURUSD", Init.from_values("EURUSD", {"adr": 0.008, "price": 1.07}), config), ticks)
-    today = [tick for tick in ticks if tick[2] >= 2 * DAY + HOUR]
-    rebuilt = folded(DisplayState("EURUSD", lived.day_init, config), today)
+    first = next(number for number, tick in enumerate(ticks) if tick[3] >= 2 * DAY)
+    rebuilt = folded(DisplayState("EURUSD", lived.day_init, config), ticks[first:])
+    from_before = folded(DisplayState("EURUSD", lived.day_init, config), ticks[first - 50 :])
     assert (lived.snapshot()["adr_source"], lived.snapshot()["adr_days"]) == ("days", 2)
     assert msgpack.packb(rebuilt.snapshot()) == msgpack.packb(lived.snapshot())
-    assert rebuilt.day_init == lived.day_init
+    assert msgpack.packb(from_before.snapshot()) == msgpack.packb(lived.snapshot())
+    assert rebuilt.day_init == from_before.day_init == lived.day_init
 
 
 def test_an_init_of_another_day_lends_only_its_daily_ranges():

@@ -37,15 +37,22 @@ class Pool(PostHouse):
         super().__exit__(kind, *more)
 
     def show_logs(self):
-        """Print the ends of the logs that matter; shown with a test that failed."""
-        for path in sorted((self.home / "log").glob("*.log")):
-            if path.name.startswith(("scaler", "broker", "nepse")):
+        """Print the ends of the logs, and what `hulak up` said last; shown with a test that failed."""
+        logs = [path for path in sorted((self.home / "log").glob("*")) if path.stat().st_size]
+        for path in [*logs, *([self.up.log] if self.up is not None else [])]:
+            if path.is_file():
                 sys.stdout.write(f"--- {path.name}\n{path.read_text()[-2500:]}\n")
 
     def start_up(self):
-        """Start `hulak up --demo` and wait until it stands."""
+        """Start `hulak up --demo` and wait until it stands; one that ends instead says why at once."""
         self.up = self.hulak("up", "--demo")
-        eventually(lambda: "first NEPSE task done" in self.up.log.read_text(), within_s=STANDS_S)
+
+        def stands():
+            said = self.up.log.read_text()
+            assert self.up.poll() is None, said
+            return "first NEPSE task done" in said
+
+        eventually(stands, within_s=STANDS_S)
 
     def workers(self):
         """List the workers that serve, retiring ones excepted; empty if the broker does not answer."""

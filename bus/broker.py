@@ -30,6 +30,7 @@ from bus.majordomo import MMI, Majordomo
 from bus.messages import ID_BYTES, Error, Reply, Request
 from bus.peers import Peers
 from bus.settings import Settings
+from bus.targets import SCALE, TargetDesk
 from bus.task_desk import TaskDesk
 from bus.version import VERSION
 
@@ -97,6 +98,8 @@ class Broker:
             self.context.destroy(linger=0)
             self.desk.close()
             raise
+        self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
+        self.targets.restore(self.tasks.targets)
         self.beat_due = now
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
@@ -198,6 +201,9 @@ class Broker:
             return []
         if self.tasks.serves(request.service):
             self.tasks.serve(address, request, now)
+            return []
+        if request.service == SCALE:
+            self.targets.serve(address, request, now)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

@@ -71,18 +71,6 @@ class ConfigDesk:
         }
         self._broadcast()
 
-    def serves(self, service: str) -> bool:
-        """Tell whether a control service is of this desk."""
-        return service in self.services
-
-    def serve(self, client: bytes, request: Request, now: float) -> None:
-        """Carry out a control request; a change is answered when the store has it, and it is published.
-
-        Raises:
-            ProtocolError: `BAD_CONFIG`, `BAD_ARGUMENT` or `BUSY`.
-        """
-        self.services[request.service](client, request, now)
-
     # Changes
 
     def set(self, args: Mapping[str, Any], then: Then) -> None:

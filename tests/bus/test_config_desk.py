@@ -48,7 +48,7 @@ class House:
     def ask(self, service, **args):
         """Ask, and wait for the answer."""
         before = len(self.answers)
-        self.desk.serve(b"c", Request(b"i" * 16, f"hulak.config.{service}", "", args), 101.0)
+        self.desk.services[f"hulak.config.{service}"](b"c", Request(b"i" * 16, f"hulak.config.{service}", "", args), 101.0)
         self.settle(before + 1)
         return self.answers[-1][1]
 
@@ -99,7 +99,7 @@ def test_a_repeated_set_is_no_new_version(house):
 def test_changes_that_come_together_are_made_one_after_the_other(house):
     for number in range(1, 21):
         args = {"scope": "kind:nepse", "values": {"rate_per_s": number}}
-        house.desk.serve(b"c", Request(bytes([number]) * 16, "hulak.config.set", "", args), 101.0)
+        house.desk.services["hulak.config.set"](b"c", Request(bytes([number]) * 16, "hulak.config.set", "", args), 101.0)
     house.settle(20)
     assert [message.value["version"] for _, message in house.answers] == list(range(1, 21))
     assert [document["scopes"]["kind:nepse"]["rate_per_s"] for document in house.documents()[1:]] == list(range(1, 21))

@@ -1,6 +1,9 @@
 """The config desk with a real store, and with one that the disk refuses."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 
 import pytest
@@ -194,6 +197,17 @@ def test_applied_lists_who_reports_a_version(house):
     for wrong in (2, -1, "1", True):
         with pytest.raises(ProtocolError, match="must be 0 to 1"):
             house.ask("applied", version=wrong)
+
+
+def test_who_was_killed_is_not_waited_for_and_who_is_silent_is(house):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait(20)
+    reports = house.bus.reports
+    reports.take(100.5, "nepse", "ended just now", gone.pid, {"config_version": 0})
+    assert [row["name"] for row in house.ask("applied").value] == ["ended just now"]
+    reports.take(98.0, "nepse", "ended", gone.pid, {"config_version": 0})
+    reports.take(98.0, "nepse", "silent", os.getpid(), {"config_version": 0})
+    assert [row["name"] for row in house.ask("applied").value] == ["ended just now", "silent"]
 
 
 def test_a_display_that_is_removed_takes_its_values_along(house):

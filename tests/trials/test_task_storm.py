@@ -14,7 +14,6 @@ from waiting import eventually
 from clients.tasks import Tasks
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-WORKERS = 4
 SEED = 20261122
 BROKER_AWAY_S = 2.0  # its start, and the time it leaves running tasks to their workers
 REASSIGNED_S = 1.0
@@ -23,7 +22,7 @@ REASSIGNED_S = 1.0
 class Storm:
     """Kills and freezes, at moments and of kinds drawn from a seed; a frozen worker is thawed again."""
 
-    def __init__(self, house, worker_faults, broker_kills):
+    def __init__(self, house, workers, worker_faults, broker_kills):
         self.house, self.draw = house, random.Random(SEED)
         kinds = ["kill"] * (worker_faults // 2) + ["freeze"] * (worker_faults - worker_faults // 2) + ["broker"] * broker_kills
         self.draw.shuffle(kinds)
@@ -31,7 +30,7 @@ class Storm:
         self.kinds, self.done, self.stop = kinds, [], threading.Event()
         self.kills, self.broker_kills = [], []  # (pid, when), when: monotonic seconds
         self.log = house.home / "sleepy.jsonl"
-        self.workers = [self.worker() for _ in range(WORKERS)]
+        self.workers = [self.worker() for _ in range(workers)]
         self.thawing = []
         self.thread = threading.Thread(target=self.run)
 
@@ -48,14 +47,14 @@ class Storm:
             timer.join()
 
     def kill(self):
-        at = self.draw.randrange(WORKERS)
+        at = self.draw.randrange(len(self.workers))
         self.kills.append((self.workers[at].pid, time.monotonic()))
         self.workers[at].kill()
         self.workers[at].wait()
         self.workers[at] = self.worker()
 
     def freeze(self):
-        worker = self.workers[self.draw.randrange(WORKERS)]
+        worker = self.workers[self.draw.randrange(len(self.workers))]
         os.kill(worker.pid, signal.SIGSTOP)
         timer = threading.Timer(self.draw.uniform(0.2, 5.0), self.thaw, [worker])
         timer.start()
@@ -92,13 +91,14 @@ class Storm:
 
 def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long, tell):
     """Full: 2,000 tasks, 100 worker faults, 10 broker kills; short: 200, 12 and 2."""
-    count, faults, kills, task_s = (2000, 100, 10, 0.06) if long else (200, 12, 2, 0.03)
+    count, faults, kills, task_s = (2000, 100, 10, 0.15) if long else (200, 12, 2, 0.05)
+    workers = 12 if long else 4  # of the twelve, five are frozen at a time, on average
     with PostHouse() as house:
         house.broker = house.start_broker()
-        storm = Storm(house, faults, kills)
+        storm = Storm(house, workers, faults, kills)
         with house.client() as client:
             tasks = Tasks(client)
-            eventually(lambda: len(house.stats()["workers"]) == WORKERS, within_s=20)
+            eventually(lambda: len(house.stats()["workers"]) == workers, within_s=20)
             storm.thread.start()
             began = time.monotonic()
             ids = []

@@ -230,7 +230,8 @@ class Dispatcher(Attempts):
         worker = self.roster.at(identity)
         if worker is None:
             return []
-        leaves = why.startswith("it said goodbye") or (worker.retiring and not worker.held)
+        leaving = worker.retiring or not worker.credit  # its goodbye may lie unread behind what found its connection gone
+        leaves = why.startswith("it said goodbye") or (leaving and not worker.held)
         self.counters["lost_workers"] += not leaves
         effects: list[Effect] = [
             Note("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})

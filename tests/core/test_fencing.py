@@ -100,6 +100,9 @@ def test_a_worker_that_was_sent_away_and_is_gone_is_no_loss_but_one_with_a_task_
     assert dispatcher.counters["lost_workers"] == 0
     dispatcher.goodbye(1.0, b"b", Goodbye("retired"))
     assert dispatcher.counters["lost_workers"] == 0
+    dispatcher.ready(1.0, b"d", Ready("nepse", "d", 0))  # it leaves by itself: no credit any more
+    dispatcher.lost(1.0, b"d", "its connection is gone")
+    assert dispatcher.counters["lost_workers"] == 0
     ready(dispatcher, "c")
     dispatcher.request(1.0, b"client", Request(b"1" * 16, "nepse", "x"))
     dispatcher.retire("c", "fewer are wanted")

@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from workers.display.levels import Levels
-from workers.display.value_area import point_of_control, value_area
+from workers.display.value_area import ValueArea
 
 
 class Bounds(NamedTuple):
@@ -33,6 +33,8 @@ class Bounds(NamedTuple):
 # kB. All three full, it is 1 MB per display; the larger one is 7 MB.
 SAVING = Bounds(2000, 6000, 16_384)
 GENEROUS = Bounds(8000, 48_000, 131_072)
+
+FINEST = Fraction(1, 1000)  # pipettes per level: keeps every index within the 64 bits of a message
 
 
 class Shape(NamedTuple):
@@ -51,6 +53,7 @@ class MarketProfile:
     """
 
     __slots__ = (
+        "_area",
         "_base",
         "_base_shift",
         "_depth",
@@ -71,6 +74,7 @@ class MarketProfile:
         self._weights: dict[int, int] = {}  # volume of those in the ring that are not plain ticks
         self._ring = array("q", bytes(8 * shape.bounds.ring))
         self.count = 0  # ticks and bars of the day
+        self._area = ValueArea()
         self._start = 0  # number of the first one that is shown, with a depth
         self._use(shape)
 
@@ -107,8 +111,12 @@ class MarketProfile:
             edges.
         """
         shown, digits = self.shown, self._digits
-        at, area = point_of_control(shown.volumes), value_area(shown.volumes, shown.total, share)
-        rows = shown.rows
+        rows, poc, area = shown.rows, None, None
+        if rows:
+            at = shown.volumes.index(shown.peak)
+            low, high = self._area.find(shown.indexes, shown.volumes, at, share * shown.total)
+            poc = shown.price(rows[at][0], digits)
+            area = {"high": shown.price(rows[high][0], digits), "low": shown.price(rows[low][0], digits)}
         return {
             "profile": {
                 "bucket": shown.price(1, digits),
@@ -116,10 +124,8 @@ class MarketProfile:
                 "ticks": shown.total,
                 "trimmed": bool(shown.doublings or self._inexact or self._wanted() > len(self._ring)),
             },
-            "poc": None if at is None else shown.price(rows[at][0], digits),
-            "value_area": None
-            if area is None
-            else {"high": shown.price(rows[area[1]][0], digits), "low": shown.price(rows[area[0]][0], digits)},
+            "poc": poc,
+            "value_area": area,
         }
 
     def _wanted(self) -> int:
@@ -154,7 +160,7 @@ class MarketProfile:
         self._shape = shape
         part = None if shape.percentage is None else Fraction(str(shape.percentage)) / 100
         self._depth = None if part is None or part >= 1 else part
-        self.shown = Levels(Fraction(str(shape.multiplier)), shape.bounds.levels)
+        self.shown = Levels(max(FINEST, Fraction(str(shape.multiplier))), shape.bounds.levels)
         self._inexact = False
         if self._depth is None:
             self._inexact = bool(self._base_shift)

@@ -6,10 +6,11 @@ What `Subscriber` gives one by one is given here as it came: chunks of consecuti
 from pathlib import Path
 from typing import Any
 
+from bus import frames
 from bus.messages import Publication
 from bus.settings import Settings
 from bus.subscribing.events import TICKS, Event
-from bus.subscribing.follower import Follower
+from bus.subscribing.follower import JOURNALLED, Follower
 from bus.subscribing.replica import Chunk
 from bus.subscribing.subscriber import Subscriber
 
@@ -21,6 +22,12 @@ class ChunkFollower(Follower):
         super().__init__(*args)
         self.typed = True
         self.chunks: list[Chunk] = []
+        self.heard: dict[str, int] = {}  # topic -> its last number, of those that are no ticks, as the newest heartbeats tell
+
+    def _hear(self, message: Publication) -> None:
+        super()._hear(message)
+        told = frames.unpack(message.body)["topics"]
+        self.heard.update({topic: last for topic, last in told.items() if not topic.startswith(JOURNALLED)})
 
     def _took_ticks(self, frame: bytes) -> bool:
         del frame
@@ -60,6 +67,10 @@ class ChunkSubscriber(Subscriber):
         """The number of the tick that is given next; None before the broker has told."""
         replica = self._follower.replicas.get(TICKS)
         return replica.expected if replica is not None and replica.expected else None
+
+    def heard(self, topic: str) -> int:
+        """Give the number of a topic's last message as the newest heartbeat has it: if it has not come by now, it was missed."""
+        return self._follower.heard.get(topic, 0)
 
     def look(self) -> tuple[list[Chunk], list[Event]]:
         """Take in what is there, bounded; never waits.

@@ -34,6 +34,7 @@ class Outbox:
         self.asks.connect(frontend)
         self.ready = False  # the broker takes what we publish
         self._days: dict[bytes, tuple[str, int, dict[str, Any]]] = {}  # request -> display, number, init
+        self._rows_asked, self._rows_id = -AGAIN_S, b""
         self._asked: dict[tuple[str, int], float] = {}  # display and number -> when
 
     def look(self) -> bool:
@@ -75,12 +76,30 @@ class Outbox:
             return
         self._days[request_id] = (held.id, held.day_from, init)
 
-    def answers(self, told: Callable[[str, int, dict[str, Any]], None]) -> None:
-        """Read what came; a refused day is told again later, under whatever token counts then."""
+    def ask_rows(self, now: float) -> None:
+        """Ask for all displays again, once in a while: a message with them was lost."""
+        if now - self._rows_asked < AGAIN_S:
+            return
+        self._rows_asked, self._rows_id = now, os.urandom(ID_BYTES)
+        try:
+            self.asks.send(frames.encode(Request(self._rows_id, "hulak.display.list", "", {})), zmq.NOBLOCK)
+        except zmq.Again:
+            return
+
+    def answers(self, told: Callable[[str, int, dict[str, Any]], None], rows: Callable[[dict[str, Any]], None]) -> None:
+        """Read what came; a refused day is told again later, under whatever token counts then.
+
+        Args:
+            told: called with display, number and init of a day that is written.
+            rows: called with all displays, if they were asked for.
+        """
         while self.asks.poll(0):
             try:
                 message = frames.decode_to_client(self.asks.recv_multipart()[-1])
             except ProtocolError:
+                continue
+            if isinstance(message, Reply) and message.id == self._rows_id:
+                rows(message.value)
                 continue
             day = self._days.pop(message.id or b"", None)
             if day is not None and isinstance(message, Reply):

@@ -67,6 +67,7 @@ class DisplayWorker:
         self.reported = 0.0
         self.report: dict[str, Any] = {}  # replaced as a whole: the member's thread reads it
         self.config_version = 0
+        self.rows_at = 0  # number of the last message with all displays
         self.pending: Document | None = None  # not yet applied; replaced by the member's thread
         self.member = Member(
             settings,
@@ -144,7 +145,10 @@ class DisplayWorker:
         if self.desk.position is None:
             self.desk.position = self.subscriber.position if not chunks else chunks[0].first
         for event in events:
+            self.rows_at = event.stamp.sequence
             self.desk.reconcile(event.body, now)
+        if self.subscriber.heard(TOPIC) > self.rows_at:
+            self.outbox.ask_rows(now)
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
                 self.desk.take(chunk.first + at, chunk.items[at : at + SLICE], now)
@@ -154,12 +158,16 @@ class DisplayWorker:
         self.rounds.step(now, now + FOLDING_S)
         if self.outbox.look():
             self.desk.resend(now)
-        self.outbox.answers(self.desk.told_day)
+        self.outbox.answers(self.desk.told_day, self._all_rows)
         for held in self.desk.days():
             self.outbox.tell_day(held, now)
         self.desk.states.publish(time.monotonic())
         if now - self.reported >= REPORT_S:
             self._report(now)
+
+    def _all_rows(self, body: dict[str, Any]) -> None:
+        self.rows_at = self.subscriber.heard(TOPIC)
+        self.desk.reconcile(body, time.monotonic())
 
     def _keep(self, before: float) -> float:
         """Send a heartbeat if one is due, in the middle of much work; returns the time."""

@@ -90,7 +90,7 @@ class TaskCell:
                 raise BenchmarkError(f"{self.name}: no answer from its client within {within_s:g} s: {self._said()}")
         try:
             told: dict[str, Any] = self.orders.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             raise BenchmarkError(f"{self.name}: its client ended: {self._said()}") from None
         self._asked = told["asked"]
         return told
@@ -138,7 +138,8 @@ class TaskCell:
         assert self.client is not None
         own = self.processes()
         noise, cpu, client = machine.Noise(own), machine.cpu_s(own), machine.cpu_s([self.client.pid])
-        self.orders.send(order)
+        with contextlib.suppress(BrokenPipeError):  # its client has ended, as the next line tells
+            self.orders.send(order)
         told = self._answer(order["seconds"] + PATIENCE_S + self.load.late_s)
         cost = {"cpu_s": machine.cpu_s(own) - cpu, "client_s": machine.cpu_s([self.client.pid]) - client}
         return told, {**cost, **noise.look(), "rss_mb": machine.rss_bytes(own) / 1e6}

@@ -74,14 +74,16 @@ class Hulak(TaskSystem):
 
     Args:
         place: of the cell.
-        workers: of a module of tasks; their credit adapts by itself.
+        workers: of a module of tasks.
         posted: tasks are posted instead of called.
         ipc: over files instead of TCP, as local processes do.
+        credit: tasks that a worker holds at a time; None: adapted by itself, as shipped.
     """
 
-    def __init__(self, place: Place, workers: int, *, posted: bool = False, ipc: bool = True) -> None:
+    def __init__(self, place: Place, workers: int, *, posted: bool = False, ipc: bool = True, credit: int | None = None) -> None:
         super().__init__(place, workers)
         self.posted = posted
+        self.credit = [] if credit is None else ["--credit", str(credit)]
         self.home = Path(place.folder)
         self.seen_from = self.home if ipc else self.home / "elsewhere"  # who finds no files there takes TCP
         self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, place.ports, strict=True)}
@@ -95,7 +97,7 @@ class Hulak(TaskSystem):
         with BusClient(self.settings(), self.seen_from) as client:
             self._wait_for_broker(client)
             for at in range(self.workers):
-                words = ["worker", SERVICE, "--module", work.__name__, "--name", f"{SERVICE}-{at}"]
+                words = ["worker", SERVICE, "--module", work.__name__, "--name", f"{SERVICE}-{at}", *self.credit]
                 self.spawn(machine.python("hulak", *words, *file, *home), self.variables())
             self._wait_for_workers(client)
 

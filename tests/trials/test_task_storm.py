@@ -10,8 +10,6 @@ import pytest
 from posthouse import PostHouse
 from waiting import eventually
 
-from clients.tasks import Tasks
-
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 WORKERS = 4
 TASK_S = 0.02
@@ -73,21 +71,20 @@ def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long,
         house.broker = house.start_broker()
         storm = Storm(house, faults, kills)
         with house.client() as client:
-            tasks = Tasks(client)
             storm.thread.start()
             began = time.monotonic()
             ids = []
             for number in range(count):
                 args = {"seconds": TASK_S}
-                ids.append(tasks.post("sleepy", "sleep", args, key=f"{number}", retries=20, timeout_s=60))
-            results = [tasks.result(task, timeout_s=300) for task in ids]
+                ids.append(client.post("sleepy", "sleep", args, key=f"{number}", retries=20, timeout_s=60))
+            results = [client.result(task, timeout_s=300) for task in ids]
             took_s = time.monotonic() - began
             storm.thread.join(120)
             eventually(lambda: house.stats()["broker"]["pid"] == house.broker.pid, within_s=20)
             rows = []
             for state in ("done", "failed", "expired", "cancelled", "queued", "running", "waiting"):
-                rows += tasks.list(state=state, limit=1000)
-            attempts = [tasks.show(task)["attempt"] for task in ids[:: max(1, count // 100)]]
+                rows += client.list_tasks(state=state, limit=1000)
+            attempts = [client.show_task(task)["attempt"] for task in ids[:: max(1, count // 100)]]
         tell(
             f"tasks: {count} posted, {len(set(ids))} ids, {len(results)} results in {took_s:.1f} s; "
             f"{storm.done.count('kill')} workers killed, {storm.done.count('freeze')} frozen, "

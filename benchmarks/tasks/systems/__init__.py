@@ -15,8 +15,10 @@ from benchmarks.tasks.systems.queues import Arq, Celery, Dramatiq, Rq, Taskiq
 SYSTEMS: dict[str, Callable[[Place, int], TaskSystem]] = {
     "hulak": Hulak,  # called, over ipc files, as local processes do
     "hulak-tcp": partial(Hulak, ipc=False),
+    "hulak-async": partial(Hulak, by="async"),
+    "hulak-map": partial(Hulak, by="map"),
     "hulak-credit64": partial(Hulak, credit=64),  # not adapted
-    "hulak-posted": partial(Hulak, posted=True),  # on disk before it is accepted
+    "hulak-posted": partial(Hulak, by="post"),  # on disk before it is accepted
     "nats": Nats,
     "pool": Pool,
     "executor": Executor,

@@ -1,6 +1,7 @@
 """Hulak itself: the real broker process and real workers with a module of tasks, called or posted."""
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ from benchmarks import machine
 from benchmarks.machine import HOST
 from benchmarks.system import SETTLES_S, BenchmarkError, Place
 from benchmarks.tasks import work
-from benchmarks.tasks.system import Client, TaskSystem
+from benchmarks.tasks.system import AsyncClient, Client, TaskSystem
 from bus import config
-from bus.errors import BusError
+from bus.errors import BusError, BusTimeout
 from bus.settings import Settings
+from clients.async_client import AsyncBusClient
 from clients.client import BusClient
+from clients.tasks import posted_id, posting, result_args, value_of
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 SERVICE, ACTION = "benchmark", "noop"
@@ -50,8 +53,7 @@ class Poster(Caller):
 
     def submit(self, number: int) -> list[Any]:
         """Post."""
-        told = {"service": SERVICE, "action": ACTION, "args": work.argument(number)}
-        handle = [self.bus.submit("hulak.post", "", told)]
+        handle = [self.bus.submit("hulak.post", "", posting(SERVICE, ACTION, work.argument(number)))]
         self.accepting.append(handle)
         return handle
 
@@ -60,13 +62,43 @@ class Poster(Caller):
         while self.accepting and (self.accepting[0][0].done() or handle in self.accepting):
             self._ask(self.accepting.popleft(), within_s)
         told = handle[0].result(within_s)
-        if told["state"] != "done":
-            raise BusError("FAILED", f"task is {told['state']}: {told['error']}")
-        return told["value"]
+        if told["ended_ns"] is None:
+            raise BusTimeout(f"a task is {told['state']} after {within_s:g} s")
+        return value_of(told)
 
     def _ask(self, handle: list[Any], within_s: float) -> None:
-        task = handle[0].result(within_s)["task"]
-        handle[0] = self.bus.submit("hulak.result", "", {"task": task, "wait_ms": int(within_s * 1000)})
+        asked = result_args(posted_id(handle[0].result(within_s)), within_s)
+        handle[0] = self.bus.submit("hulak.result", "", asked)
+
+
+class AsyncCaller(AsyncClient):
+    """Calls, through the package's client for asyncio."""
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self.settings, self.home = settings, home
+
+    async def open(self) -> None:
+        """Make the client; it connects with its first call."""
+        self.bus = AsyncBusClient(self.settings, self.home)
+
+    async def call(self, number: int, within_s: float) -> Any:
+        """Call."""
+        return await self.bus.submit(SERVICE, ACTION, work.argument(number), timeout_s=within_s)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self.bus.close()
+
+
+class MapCaller(Caller):
+    """Calls by the hundred."""
+
+    batches = True
+
+    def many(self, numbers: Sequence[int], within_s: float) -> Sequence[Any]:
+        """Have a batch done, all of it under way at once."""
+        args = (work.argument(number) for number in numbers)
+        return list(self.bus.map(SERVICE, ACTION, args, window=len(numbers), timeout_s=within_s))
 
 
 class Hulak(TaskSystem):
@@ -75,14 +107,14 @@ class Hulak(TaskSystem):
     Args:
         place: of the cell.
         workers: of a module of tasks.
-        posted: tasks are posted instead of called.
+        by: with what: `submit`, `map` or `async` for calls, `post` for posted tasks.
         ipc: over files instead of TCP, as local processes do.
         credit: tasks that a worker holds at a time; None: adapted by itself, as shipped.
     """
 
-    def __init__(self, place: Place, workers: int, *, posted: bool = False, ipc: bool = True, credit: int | None = None) -> None:
+    def __init__(self, place: Place, workers: int, *, by: str = "submit", ipc: bool = True, credit: int | None = None) -> None:
         super().__init__(place, workers)
-        self.posted = posted
+        self.by = by
         self.credit = [] if credit is None else ["--credit", str(credit)]
         self.home = Path(place.folder)
         self.seen_from = self.home if ipc else self.home / "elsewhere"  # who finds no files there takes TCP
@@ -118,6 +150,9 @@ class Hulak(TaskSystem):
         """Read what the broker reads."""
         return config.load(self.home, self.home / "hulak.toml")
 
-    def client(self) -> Client:
+    def client(self) -> Client | AsyncClient:
         """Connect."""
-        return (Poster if self.posted else Caller)(BusClient(self.settings(), self.seen_from))
+        if self.by == "async":
+            return AsyncCaller(self.settings(), self.seen_from)
+        kinds = {"submit": Caller, "map": MapCaller, "post": Poster}
+        return kinds[self.by](BusClient(self.settings(), self.seen_from))

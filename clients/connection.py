@@ -65,9 +65,9 @@ class Connection:
         return readable, again
 
     def reconnected(self) -> bool:
-        """Count handshakes; true for one that is not the first."""
+        """Count handshakes; true if there was one since the last look that was not the first of all."""
         before = self._connections
         while self.monitor.poll(0):
             parse_monitor_message(self.monitor.recv_multipart())
             self._connections += 1
-        return before > 0 or self._connections > 1
+        return self._connections > max(before, 1)

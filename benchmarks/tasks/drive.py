@@ -1,6 +1,8 @@
 """The client's load: so many tasks in flight for a while, then one at a time. Every answer is compared with its task."""
 
 import asyncio
+import importlib
+import importlib.util
 import time
 from collections import deque
 from collections.abc import Callable
@@ -125,10 +127,9 @@ class AsyncDriver:
     """
 
     def __init__(self, client: AsyncClient, ledger: Ledger, late_s: float) -> None:
-        import uvloop  # noqa: PLC0415 - only peers need it
-
         self.client, self.ledger, self.late_s = client, ledger, late_s
-        self.loop: Any = uvloop.new_event_loop()
+        loops = importlib.import_module("uvloop" if importlib.util.find_spec("uvloop") else "asyncio")
+        self.loop: Any = loops.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(client.open())
 

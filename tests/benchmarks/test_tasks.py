@@ -136,7 +136,7 @@ def test_a_system_whose_client_dies_fails_and_leaves_nothing():
 
 @pytest.mark.system
 def test_hulak_called_and_posted_beside_a_pool(tmp_path):
-    out, systems = tmp_path / "out.json", "hulak,hulak-posted,pool,executor"
+    out, systems = tmp_path / "out.json", "hulak,hulak-async,hulak-posted,pool,executor"
     words = ["tasks", "--systems", systems, "--workers", "2", "--window", "20", "--seconds", "0.3", "--single-seconds", "0.2"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words, "--repeats", "1", "--quiet-within", "0", "--json", str(out)],

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workers.tasks import task
-
 PLACE = "BENCHMARK_TALLY"  # variable with the path of the tally's file
 MOST = 1 << 24  # tasks of one cell; the file is sparse
 NOTE = "benchmark"  # makes an argument of about 25 bytes
@@ -54,9 +52,3 @@ def noop(given: Mapping[str, Any]) -> int:
     number: int = given["n"]
     mark(number)
     return number
-
-
-@task("benchmark", "noop")
-def hulak_noop(n: int, note: str) -> int:
-    """Carry a task out as an action of Hulak's."""
-    return noop({"n": n, "note": note})

@@ -100,6 +100,7 @@ class Reports:
         report = self.last.get((kind, name))
         if report is not None and report.pid == pid:
             del self.last[kind, name]
+            self.trends.leave(kind, name, pid)
 
     def rows(self, now: float) -> list[dict[str, Any]]:
         """List all that are not forgotten, with their age in seconds and their trends."""

@@ -1,23 +1,23 @@
 """How each process's CPU, memory and restarts go, from its reports. Pure, and of a bounded size."""
 
-import statistics
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 LOOK_S = 0.5  # shortest time over which CPU time is divided; reports may come at once after each other
 POINT_S = 10.0  # between two points of the memory's line
 POINTS = 60  # so the line is of the last ten minutes
+SILENT_S = 1.2  # a process reports each second: one that has been silent for longer has ended
+MOST_HEARD = 64  # processes remembered in one place
 LEAST_POINTS = 7  # a line through fewer says nothing: a process that has just started only grows
 
 
 @dataclass(slots=True)
 class Trend:
-    """One process, and those that had its place before it."""
+    """One process; another one of its name begins anew."""
 
     pid: int = 0
-    restarts: int = 0  # seen: another pid in the same place
     cores: float | None = None  # CPU seconds per second, newest
     rss_per_min: float | None = None  # bytes; None until there are enough points
     _cpu: tuple[float, float] | None = None  # when, CPU seconds
@@ -32,7 +32,6 @@ class Trend:
             values: of the report.
         """
         if pid != self.pid:
-            self.restarts += self.pid != 0
             self.pid, self.cores, self.rss_per_min, self._cpu = pid, None, None, None
             self._points.clear()
         cpu_s, rss = values.get("cpu_s"), values.get("rss_bytes")
@@ -41,7 +40,7 @@ class Trend:
         if isinstance(rss, int | float) and (not self._points or now - self._points[-1][0] >= POINT_S):
             self._points.append((now, rss))
             if len(self._points) >= LEAST_POINTS:
-                self.rss_per_min = round(60 * statistics.linear_regression(*zip(*self._points, strict=True)).slope)
+                self.rss_per_min = round(60 * _slope(self._points))
 
     def _take_cpu(self, now: float, cpu_s: float) -> None:
         if self._cpu is None:
@@ -51,36 +50,77 @@ class Trend:
             self._cpu = now, cpu_s
 
     def told(self) -> dict[str, Any]:
-        """Say what there is to say of `cores`, `rss_per_min` (bytes) and `restarts`."""
-        found = {"cores": self.cores, "rss_per_min": self.rss_per_min, "restarts": self.restarts or None}
+        """Say what there is to say of `cores` and `rss_per_min` (bytes)."""
+        found = {"cores": self.cores, "rss_per_min": self.rss_per_min}
         return {name: value for name, value in found.items() if value is not None}
 
 
+@dataclass(slots=True)
+class Place:
+    """What outlives a process: how often another one came for one that ended without a goodbye.
+
+    A worker is named `nepse_00/4711`, slot and pid, or `nepse/4711` if it was started by hand; so several of the latter live in
+    one place, and one that is new has come for another only if that one is silent.
+    """
+
+    restarts: int = 0
+    heard: dict[int, tuple[str, float]] = field(default_factory=dict)  # pid -> name, when
+
+    def hear(self, now: float, name: str, pid: int) -> None:
+        """Note that a process of this place reports."""
+        if pid not in self.heard:
+            gone = (one for one, (named, at) in self.heard.items() if named == name or now - at >= SILENT_S)
+            ended = next(gone, None)
+            if ended is not None:
+                self.restarts += 1
+                del self.heard[ended]
+            elif len(self.heard) >= MOST_HEARD:
+                del self.heard[next(iter(self.heard))]
+        self.heard[pid] = name, now
+
+
 class Trends:
-    """The trends of all places; a process that ended leaves its own behind for the one that comes after it.
+    """The trends of all processes, and the restarts of all places.
 
     Args:
-        limit: places remembered; beyond it the one not heard of for longest is forgotten.
+        limit: of either that are remembered; beyond it the one not heard of for longest is forgotten.
     """
 
     def __init__(self, limit: int = 512) -> None:
         self._limit = limit
         self._trends: OrderedDict[tuple[str, str], Trend] = OrderedDict()
+        self._places: OrderedDict[tuple[str, str], Place] = OrderedDict()
 
     def take(self, now: float, kind: str, name: str, pid: int, values: Mapping[str, Any]) -> None:
         """Take a report."""
-        place = _place(kind, name)
-        trend = self._trends.setdefault(place, Trend())
-        self._trends.move_to_end(place)
+        trend = self._trends.setdefault((kind, name), Trend())
+        place = self._places.setdefault(_place(kind, name), Place())
         trend.take(now, pid, values)
-        if len(self._trends) > self._limit:
-            self._trends.popitem(last=False)
+        place.hear(now, name, pid)
+        self._trends.move_to_end((kind, name))
+        self._places.move_to_end(_place(kind, name))
+        for kept in (self._trends, self._places):
+            if len(kept) > self._limit:
+                kept.popitem(last=False)
+
+    def leave(self, kind: str, name: str, pid: int) -> None:
+        """Note a goodbye: who comes next has not come for one that failed."""
+        place = self._places.get(_place(kind, name))
+        if place is not None:
+            place.heard.pop(pid, None)
 
     def told(self, kind: str, name: str) -> dict[str, Any]:
-        """Say how a process goes."""
-        return self._trends.get(_place(kind, name), Trend()).told()
+        """Say how a process goes; `restarts` only where there were any."""
+        restarts = self._places.get(_place(kind, name), Place()).restarts
+        return {**self._trends.get((kind, name), Trend()).told(), **({"restarts": restarts} if restarts else {})}
+
+
+def _slope(points: Collection[tuple[float, float]]) -> float:
+    """Fit a line through (x, y) by least squares; return how much y grows for 1 of x."""
+    x = sum(at for at, _ in points) / len(points)
+    y = sum(value for _, value in points) / len(points)
+    return sum((at - x) * (value - y) for at, value in points) / sum((at - x) ** 2 for at, _ in points)
 
 
 def _place(kind: str, name: str) -> tuple[str, str]:
-    """Find the place that outlives a process: workers of a supervisor's slot are named `nepse_00/4711`, with their pid."""
     return kind, name.partition("/")[0]

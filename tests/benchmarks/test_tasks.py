@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.system import BenchmarkError
 from benchmarks.tasks import run, work
+from benchmarks.tasks.apps import hulak_app
 from benchmarks.tasks.cell import Load, TaskCell
 from benchmarks.tasks.drive import Driver, Ledger
 from benchmarks.tasks.run import Rounds
@@ -74,7 +75,7 @@ def test_the_tally_tells_what_was_done_never_once_or_more_often(tmp_path, monkey
     for number in (0, 1, 1, 3, 9):
         assert work.noop(work.argument(number)) == number
     assert work.read_tally(path, 5) == {"never": 2, "twice": 1}
-    assert work.hulak_noop(**work.argument(2)) == 2
+    assert hulak_app.noop(**work.argument(2)) == 2
     assert work.read_tally(path, 5) == {"never": 1, "twice": 1}
 
 

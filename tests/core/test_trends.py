@@ -3,7 +3,7 @@
 import pytest
 
 from bus.core.stats import Reports
-from bus.core.trends import LEAST_POINTS, POINT_S, POINTS, Trend, Trends
+from bus.core.trends import LEAST_POINTS, MOST_HEARD, POINT_S, POINTS, Place, Trend, Trends
 
 
 def test_cpu_is_the_share_between_two_reports_that_are_not_too_close():
@@ -34,14 +34,34 @@ def test_growth_at_the_start_is_forgotten_and_memory_is_bounded():
     assert len(trend._points) == POINTS
 
 
-def test_another_pid_in_the_same_place_is_a_restart_and_begins_anew():
+def test_another_process_of_the_same_name_is_a_restart_and_begins_anew():
     trends = Trends()
-    trends.take(1.0, "nepse", "nepse_00/7", 7, {"cpu_s": 50.0, "rss_bytes": 9})
-    trends.take(2.0, "nepse", "nepse_00/7", 7, {"cpu_s": 50.5, "rss_bytes": 9})
-    assert trends.told("nepse", "nepse_00/7") == {"cores": 0.5}
-    trends.take(30.0, "nepse", "nepse_00/8", 8, {"cpu_s": 0.1, "rss_bytes": 9})
+    trends.take(1.0, "feed", "binance", 7, {"cpu_s": 50.0})
+    trends.take(2.0, "feed", "binance", 7, {"cpu_s": 50.5})
+    assert trends.told("feed", "binance") == {"cores": 0.5}
+    trends.take(2.3, "feed", "binance", 8, {"cpu_s": 0.1})
+    assert trends.told("feed", "binance") == {"restarts": 1}
+    assert trends.told("feed", "kraken") == {}
+
+
+def test_a_worker_that_comes_for_a_killed_one_is_a_restart_of_its_slot():
+    trends = Trends()
+    trends.take(1.0, "nepse", "nepse_00/7", 7, {})
+    trends.take(3.0, "nepse", "nepse_00/8", 8, {})
     assert trends.told("nepse", "nepse_00/8") == {"restarts": 1}
-    assert trends.told("nepse", "nepse_01/9") == {}
+
+
+def test_workers_that_live_side_by_side_or_said_goodbye_are_no_restarts():
+    trends = Trends()
+    for second in range(20):
+        for pid in (7, 8, 9):
+            trends.take(second + pid / 10, "nepse", f"nepse/{pid}", pid, {"cpu_s": second / 4})
+    assert trends.told("nepse", "nepse/8") == {"cores": 0.25}
+    trends.leave("nepse", "nepse/9", 9)
+    trends.take(20.5, "nepse", "nepse/10", 10, {})
+    assert trends.told("nepse", "nepse/10") == {}
+    trends.take(30.0, "nepse", "nepse/11", 11, {})  # all are silent by now; it came for one of them
+    assert trends.told("nepse", "nepse/11") == {"restarts": 1}
 
 
 def test_what_is_no_number_is_passed_over():
@@ -51,13 +71,18 @@ def test_what_is_no_number_is_passed_over():
     assert trend.told() == {}
 
 
-def test_places_are_bounded():
+def test_memory_is_bounded():
     trends = Trends(limit=2)
     for at, name in enumerate(("a", "b", "a", "c")):
         trends.take(float(at), "feed", name, at + 1, {})
-    assert trends.told("feed", "a")["restarts"] == 1  # heard of after b, which is forgotten
+    assert trends.told("feed", "a") == {"restarts": 1}  # heard of after b, which is forgotten
     trends.take(9.0, "feed", "b", 99, {})
     assert trends.told("feed", "b") == {}
+    place = Place()
+    for pid in range(1, 1000):
+        place.hear(5.0, f"sums/{pid}", pid)
+    assert len(place.heard) == MOST_HEARD
+    assert place.restarts == 0
 
 
 def test_reports_carry_their_trends():

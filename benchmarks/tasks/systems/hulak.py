@@ -19,6 +19,7 @@ from clients.tasks import posted_id, posting, result_args, value_of
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 SERVICE, ACTION = "benchmark", "noop"
+APP = "benchmarks.tasks.apps.hulak_app"
 
 
 class Caller(Client):
@@ -129,7 +130,7 @@ class Hulak(TaskSystem):
         with BusClient(self.settings(), self.seen_from) as client:
             self._wait_for_broker(client)
             for at in range(self.workers):
-                words = ["worker", SERVICE, "--module", work.__name__, "--name", f"{SERVICE}-{at}", *self.credit]
+                words = ["worker", SERVICE, "--module", APP, "--name", f"{SERVICE}-{at}", *self.credit]
                 self.spawn(machine.python("hulak", *words, *file, *home), self.variables())
             self._wait_for_workers(client)
 

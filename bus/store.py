@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS tasks (
     answer BLOB                 -- msgpack: the value of a done task, else [code, text, details]
 );
 CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, posted_ns);
+CREATE TABLE IF NOT EXISTS targets (
+    service TEXT PRIMARY KEY,
+    workers INTEGER NOT NULL    -- set by hand
+);
 """
 Job = Callable[[sqlite3.Connection], Any]
 Then = Callable[[Any, str], None]

@@ -95,6 +95,7 @@ class Bus:
             self.topics.log(key)  # their places are taken before feeds can take them all
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)
         self.dispatcher = Dispatcher(epoch, policy, backoff, now)
+        self.dispatcher.most = dict.fromkeys(SERVICES, limits.max_workers)
         self.reports = Reports()
         self.trend = Trend()  # the broker's own
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand

@@ -32,7 +32,7 @@ def test_the_outcome_is_one_sentence(told, said):
         (None, 1.5, "unset -> 1.5"),
         (True, None, "true -> unset"),
         (False, True, "false -> true"),
-        ("info", "debug", "info -> debug"),
+        ("all", "none", "all -> none"),
     ],
 )
 def test_a_change_is_told_as_it_would_be_typed(before, after, said):

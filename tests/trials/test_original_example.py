@@ -40,9 +40,8 @@ def test_a_hundred_calls_at_once_grow_the_pool_and_the_idle_time_shrinks_it_agai
         f"original's example: {ROUNDS} times {CALLS} calls; 5 workers after {max(grown_s):.1f} s, all answered after "
         f"{max(answered_s):.1f} s, 1 worker {max(shrunk_s):.1f} s later, at most"
     )
-    tell(
-        f"  {len(exchange.visits.log)} requests of {len(visitors)} sessions, at most {max(most)} in any second; {dict(exchange.by_status)}"
-    )
+    count, statuses = len(exchange.visits.log), dict(exchange.by_status)
+    tell(f"  {count} requests of {len(visitors)} sessions, at most {max(most)} in any second of one; {statuses}")
     assert max(most) == 2
     assert exchange.by_status[429] == 0
     assert (tasks["failed"], tasks["expired"], tasks["lost_workers"]) == (0, 0, 0)

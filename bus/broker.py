@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import structlog
 import zmq
 
 from bus import sockets
+from bus.config_desk import ConfigDesk
 from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
@@ -38,6 +40,7 @@ REPLAY = "hulak.replay"
 BEAT_S = 0.25  # between two heartbeats of the topics
 MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for more than about 1 ms
 Log = structlog.typing.FilteringBoundLogger
+Desk = Callable[[bytes, Request, float], None]  # answers a control request of a client, now or when it can
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -94,12 +97,15 @@ class Broker:
             raise
         try:
             self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
+            self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
         except ConfigError:
             self.context.destroy(linger=0)
             self.desk.close()
             raise
         self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
         self.targets.restore(self.tasks.targets)
+        self.desks: dict[str, Desk] = {REPLAY: self.desk.begin_replay, SCALE: self.targets.serve}
+        self.desks |= self.tasks.services | self.config.services
         self.beat_due = now
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
@@ -196,14 +202,9 @@ class Broker:
             self._reach(address, Error(request.id, error.code, str(error), error.details))
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        if request.service == REPLAY:
-            self.desk.begin_replay(address, request)
-            return []
-        if self.tasks.serves(request.service):
-            self.tasks.serve(address, request, now)
-            return []
-        if request.service == SCALE:
-            self.targets.serve(address, request, now)
+        desk = self.desks.get(request.service)
+        if desk is not None:
+            desk(address, request, now)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

@@ -83,18 +83,6 @@ class TaskDesk:
             "hulak.drop": self._drop,
         }
 
-    def serves(self, service: str) -> bool:
-        """Tell whether a control service is of this desk."""
-        return service in self.services
-
-    def serve(self, client: bytes, request: Request, now: float) -> None:
-        """Carry out a control request; it is answered when the store has it.
-
-        Raises:
-            ProtocolError: `BAD_ARGUMENT` or `BUSY`.
-        """
-        self.services[request.service](client, request, now)
-
     # Posting
 
     def _post(self, client: bytes, request: Request, now: float) -> None:

@@ -13,6 +13,7 @@ from bus.errors import ConfigError, TaskFailed
 from workers.nepse.faults import Answer, Request
 from workers.nepse.pace import Pace
 
+LOOK_AGAIN_S = 0.1  # between two looks at the rate while waiting for a token: it may have been raised
 AGENT = "Mozilla/5.0 (compatible; Hulak)"  # says who we are; a browser's name was reported not to be needed
 
 
@@ -41,7 +42,7 @@ class NepseSettings(Protocol):
 
     @property
     def cache_s(self) -> float:
-        """Seconds for which an answer is given again without asking the exchange; 0 for never."""
+        """Seconds for which an answer is given again without asking the exchange; 0 for never; may change."""
 
 
 class HttpFetch:
@@ -90,7 +91,7 @@ class HttpFetch:
             TaskFailed: NETWORK, TIMEOUT or TLS: there was no complete answer. Any status is an answer.
         """
         while wait_s := self._pace.wait_s(self._settings.rate_per_s, self._clock()):
-            self._sleep(wait_s)
+            self._sleep(min(LOOK_AGAIN_S, wait_s))  # the rate may change meanwhile
         self._pace.begin(self._clock())
         try:
             return self._send(request)

@@ -55,7 +55,9 @@ class Dispatcher(Attempts):
         if request.options.get("share") and self._follows(now, client, request, timeout_s):
             return []
         if len(self.tasks) >= self.policy.max_tasks:
-            raise ProtocolError("BUSY", f"{len(self.tasks)} tasks wait or run, no more are taken; try again in a second")
+            busy = ProtocolError("BUSY", f"{len(self.tasks)} tasks wait or run, no more are taken; try again in a second")
+            busy.details["retry_after_ms"] = 1000
+            raise busy
         task = CalledTask.of(client, request, now, timeout_s, retries)
         self.tasks[task.id] = task
         self.counters["accepted"] += 1

@@ -16,7 +16,6 @@ from bus.core.fencing import to_leave
 from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
-from bus.errors import ProtocolError
 from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 BEAT = b"beat"  # the timer of the heartbeat

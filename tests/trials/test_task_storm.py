@@ -89,7 +89,7 @@ class Storm:
 
 def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long, tell):
     """Full: 2,000 tasks, 100 worker faults, 10 broker kills; short: 200, 12 and 2."""
-    count, faults, kills, task_s = (2000, 100, 10, 0.15) if long else (200, 12, 2, 0.05)
+    count, faults, kills, task_s = (2000, 100, 10, 0.3) if long else (200, 12, 2, 0.05)
     workers = 12 if long else 4  # of the twelve, five are frozen at a time, on average
     with PostHouse() as house:
         house.broker = house.start_broker()

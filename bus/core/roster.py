@@ -34,6 +34,11 @@ class Worker:
         return 0 if self.retiring else self.credit - len(self.held) - len(self.strays)
 
     @property
+    def has_left(self) -> bool:
+        """Tell of one that is gone whether it had gone by itself: its goodbye may lie unread behind what found it gone."""
+        return (self.retiring or not self.credit) and not self.held
+
+    @property
     def state(self) -> str:
         """One word for people: busy, ready, retiring or idle (no credit)."""
         if self.retiring:

@@ -1,0 +1,125 @@
+/** The live configuration: its version and who applies it, the values that are set, and a form that changes one key. */
+
+import { byId, chip, h, say, table } from "./dom.js";
+import { timeOfDay } from "./format.js";
+import { appliedBy } from "./store.js";
+
+/** Read what a person typed as a key's type says: a number, true or false; without a known type whatever JSON reads, else text. */
+export function readValue(text, type) {
+  const typed = text.trim();
+  if (type === "text") return typed;
+  try {
+    return JSON.parse(typed);
+  } catch {
+    return typed; // what cannot be read is sent as it is, and refused with the reason
+  }
+}
+
+/** The scopes that can be offered: those of the known keys, those that have values, and one for each display. */
+export function scopesOf(keys, config, displays) {
+  const known = keys.flatMap((key) => key.scopes ?? []).filter((scope) => !scope.endsWith(":ID"));
+  const used = Object.keys(config?.scopes ?? {});
+  const found = new Set(["global", ...known, ...used, ...displays.map((id) => `display:${id}`)]);
+  const rank = (scope) => (scope === "global" ? 0 : scope.startsWith("kind:") ? 1 : 2);
+  return [...found].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
+}
+
+/** Whether a key may be set in a scope. */
+export function fitsScope(key, scope) {
+  return !key.scopes || key.scopes.includes(scope.startsWith("display:") ? "display:ID" : scope);
+}
+
+/** The panel. */
+export class ConfigPanel {
+  /** @param {object} store; @param {function(string, object): Promise} request sends a message and gives its answer */
+  constructor(store, request) {
+    Object.assign(this, { store, request });
+    this.form = byId("config-form");
+    this.scope = byId("config-scope");
+    this.key = byId("config-key");
+    this.value = byId("config-value");
+    this.said = byId("config-said");
+    this.form.addEventListener("submit", (event) => this._submit(event));
+    this.scope.addEventListener("change", () => this._offerKeys());
+    this.key.addEventListener("input", () => this._help());
+  }
+
+  /** Show the configuration anew. */
+  paint() {
+    const { config, stats, displays } = this.store;
+    this._offerScopes(scopesOf(this.store.keys, config, [...displays.keys()]));
+    this._offerKeys();
+    const version = config?.version;
+    say(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "Not told yet.");
+    const rows = Object.entries(config?.scopes ?? {}).flatMap(([scope, values]) =>
+      Object.entries(values).map(([key, value]) => [scope, key, String(value), this._unsetButton(scope, key)]));
+    const said = `${version} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
+    if (this.shown !== said) {
+      this.shown = said; // buttons stay where they are, and keep the focus, while nothing changed
+      byId("config-values").replaceChildren(table("Values that are set", ["scope", "key", "value", ""], rows, "Nothing is set: every key has its default."));
+    }
+    this.paintApplied(stats, version);
+  }
+
+  /** Show who has applied the present version. */
+  paintApplied(stats, version) {
+    if (!stats || version === undefined) return;
+    const { applied, behind } = appliedBy(stats, version);
+    const all = applied.length + behind.length;
+    const names = behind.map((process) => `${process.kind} ${process.name} (${process.config_version})`);
+    const text = all ? `applied by ${applied.length} of ${all}` : "no process tells its version";
+    byId("config-applied").replaceChildren(chip(names.length ? `${text}; not yet: ${names.join(", ")}` : text, names.length ? "warn" : all ? "good" : "calm"));
+  }
+
+  _unsetButton(scope, key) {
+    const unset = () => this._send({ scope, values: {}, unset: [key] }, `${key} of ${scope} has its default again`);
+    return h("button", { type: "button", class: "small", "aria-label": `unset ${key} of ${scope}`, onclick: unset }, "unset");
+  }
+
+  _offerScopes(scopes) {
+    const told = scopes.join(" ");
+    if (this.offered === told) return;
+    this.offered = told;
+    const chosen = this.scope.value;
+    this.scope.replaceChildren(...scopes.map((scope) => h("option", { value: scope, selected: scope === chosen }, scope)));
+  }
+
+  _offerKeys() {
+    const keys = this.store.keys.filter((key) => fitsScope(key, this.scope.value));
+    const told = keys.map((key) => key.name).join(" ");
+    if (this.offeredKeys === told) return;
+    this.offeredKeys = told;
+    byId("config-keys").replaceChildren(...keys.map((key) => h("option", { value: key.name }, key.help ?? "")));
+    this._help();
+  }
+
+  _help() {
+    const key = this._known();
+    const parts = key ? [key.help, key.allowed && `must be ${key.allowed}`, key.default !== undefined && `default ${key.default}`] : [];
+    say(byId("config-help"), parts.filter(Boolean).join("; "));
+  }
+
+  _known() {
+    return this.store.keys.find((key) => key.name === this.key.value.trim());
+  }
+
+  _submit(event) {
+    event.preventDefault();
+    const [scope, key] = [this.scope.value, this.key.value.trim()];
+    const value = readValue(this.value.value, this._known()?.type);
+    this._send({ scope, values: { [key]: value }, note: byId("config-note").value.trim() }, `${key} of ${scope} is ${value}`);
+  }
+
+  async _send(values, done) {
+    this.said.className = "said";
+    say(this.said, "…");
+    try {
+      const answer = await this.request("config.set", values);
+      say(this.said, answer?.changed === false ? "nothing changed: it was so already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
+      this.said.className = "said good";
+    } catch (error) {
+      say(this.said, `${error.code ? `${error.code}: ` : ""}${error.message}`);
+      this.said.className = "said bad";
+    }
+  }
+}

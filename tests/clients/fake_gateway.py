@@ -1,0 +1,275 @@
+"""A gateway without a bus, for the page alone: serves its files, and random displays over its JSON protocol.
+
+    python tests/clients/fake_gateway.py --displays 24 --rate 1000
+
+Prints its port in a line of its own. SIGUSR1 lets the market stand still, and move again.
+"""
+
+import argparse
+import asyncio
+import math
+import random
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+from websockets.asyncio.server import serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Response
+
+WEB = Path(__file__).resolve().parents[2] / "clients" / "web"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+FRAME_S = 0.016
+PAIRS = (
+    ("EURUSD", 1.08541), ("GBPUSD", 1.26318), ("USDJPY", 151.214), ("AUDUSD", 0.65532), ("NZDUSD", 0.60127), ("USDCAD", 1.35748),
+    ("USDCHF", 0.88164), ("EURGBP", 0.85921), ("EURJPY", 164.129), ("GBPJPY", 191.007), ("AUDJPY", 99.086), ("EURAUD", 1.65631),
+    ("EURCHF", 0.95691), ("AUDNZD", 1.08988), ("CADJPY", 111.393), ("CHFJPY", 171.512), ("EURCAD", 1.47340), ("EURNZD", 1.80518),
+    ("GBPAUD", 1.92757), ("GBPCAD", 1.71475), ("GBPCHF", 1.11367), ("NZDJPY", 90.921), ("XAUUSD", 2345.678), ("BTCUSD", 118780.01),
+)  # fmt: skip
+KEYS = [
+    {"name": "stale_s", "type": "number", "scopes": ["kind:feed"], "default": 60.0, "help": "data older than this is stale",
+     "allowed": "a number above 0, at most 86400 (s)"},
+    {"name": "show_flash", "type": "bool", "scopes": ["kind:display", "display:ID"], "default": False, "help": "whether moves flash",
+     "allowed": "true or false"},
+    {"name": "log_level", "type": "text", "scopes": ["global", "kind:feed", "kind:display"], "default": "info",
+     "help": "what the processes write to their logs", "allowed": "debug or info or warning or error"},
+]  # fmt: skip
+
+
+class Market:
+    """One display's symbol: a random walk, and the state that the page is told of it."""
+
+    def __init__(self, display, symbol, price, draw):
+        digits = 2 if price > 10_000 else 3 if price > 90 else 5
+        self.draw, self.unit, self.digits = draw, 10.0**-digits, digits
+        adr = round(price * draw.uniform(0.005, 0.009) / self.unit) * self.unit
+        self.moves, self.volatility, self.twap = [0.0] * 50, 0.5, [0.0, 0]
+        self.bucket = max(self.unit, self.unit * 10 ** max(0, round(math.log10(adr / self.unit / 150))))
+        self.levels, self.changed = {}, set()
+        self.state = {
+            "display": display, "symbol": symbol, "digits": digits, "ready": True, "catching_up": False, "number": 0, "ticks": 0,
+            "price": price, "open": price, "high": price, "low": price, "adr_high": price + adr / 2, "adr_low": price - adr / 2,
+            "adr_source": "given", "config_version": 3, "flash": None, "deflection": {"up": 0.0, "down": 0.0, "at": 0},
+        }  # fmt: skip
+        for _ in range(3000):  # a morning's worth, so that there is a profile to look at
+            self.tick(0.0, adr / self.unit / 120)
+        self.changed.clear()
+
+    def tick(self, now_ms, step=4.0):
+        """Move, and compute what the page shows; roughly as a display does."""
+        state = self.state
+        pull = (state["open"] - state["price"]) / self.unit / 400
+        move = round(self.draw.gauss(pull, step))
+        price = round(state["price"] + move * self.unit, self.digits)
+        state |= {"price": price, "bid": price, "ask": price + 8 * self.unit, "mid": price + 4 * self.unit, "spread": 8 * self.unit}
+        state["direction"] = "up" if move > 0 else "down" if move < 0 else "neutral"
+        state["high"], state["low"] = max(state["high"], price), min(state["low"], price)
+        state |= {"number": state["number"] + 1, "ticks": state["ticks"] + 1, "timestamp": int(now_ms), "received_ms": now_ms}
+        self.moves = [*self.moves[1:], abs(move)]
+        raw = min(sum(self.moves) / 50 / 2, 3) * 0.6 + self.draw.random() * 1.2
+        self.volatility = max(0.05, self.volatility * 0.8 + raw * 0.2)
+        state |= {"volatility": self.volatility, "volatility_intensity": min(1, self.volatility / 3.5), "ticks_per_s": 41.7}
+        state["deflection"] = {"up": max(self.moves[-9:]), "down": max(self.moves[-5:]), "at": 0}
+        state["flash"] = {"magnitude": abs(move) / 10, "direction": state["direction"], "id": state["number"]} if abs(move) > 12 else None
+        self.twap = [self.twap[0] + price, self.twap[1] + 1]
+        index = round(price / self.unit) // round(self.bucket / self.unit)
+        level = self.levels.setdefault(index, [0, 0, 0])
+        level[0] += 1
+        level[1] += move > 0
+        level[2] += move < 0
+        self.changed.add(index)
+
+    def told(self, *, whole):
+        """Return the state as one client is told it."""
+        state = self.state
+        reach = (state["adr_high"] - state["adr_low"]) / 2
+        away = abs(state["price"] - state["open"]) / (reach * 2)
+        tier = 1.0 if away > 0.75 else 0.75 if away > 0.5 else 0.5 if away > 0.3 else 0.3
+        high, low = max(state["open"] + reach * tier, state["high"]), min(state["open"] - reach * tier, state["low"])
+        pad = (high - low) * 0.05
+        top = max(self.levels, key=lambda index: self.levels[index][0])
+        ranked = sorted(self.levels, key=lambda index: -self.levels[index][0])[: max(1, len(self.levels) // 2)]
+        found = {
+            **state, "visual_high": high + pad, "visual_low": low - pad, "adr_tier": tier, "twap": self.twap[0] / self.twap[1],
+            "published_ms": time.time() * 1000, "poc": top * self.bucket,
+            "value_area": {"high": max(ranked) * self.bucket, "low": min(ranked) * self.bucket},
+        }  # fmt: skip
+        if whole:
+            levels = [[index, *level] for index, level in sorted(self.levels.items())]
+            found["profile"] = {"bucket": self.bucket, "ticks": state["ticks"], "levels": levels}
+        elif self.changed:
+            found["profile_delta"] = {"ticks": state["ticks"], "levels": [[index, *self.levels[index]] for index in sorted(self.changed)]}
+        return found
+
+
+class FakeGateway:
+    """Everything there is to tell, and one client after another that is told it."""
+
+    def __init__(self, displays, rate, seed=5):
+        self.draw, self.rate, self.still = random.Random(seed), rate, False
+        self.markets = {}
+        for at in range(displays):
+            symbol, price = PAIRS[at % len(PAIRS)]
+            self.add(symbol + (f".{at // len(PAIRS)}" if at >= len(PAIRS) else ""), price)
+        self.config = {"version": 3, "at_ns": time.time_ns(), "by": "asha", "note": "calmer", "scopes": {"kind:feed": {"stale_s": 30.0}}}
+        self.clients, self.removed, self.sending, self.second = {}, [], set(), 0.0
+
+    def add(self, symbol, price=1.0):
+        """Make a display."""
+        display = f"{symbol.lower()}-1"
+        self.markets[display] = Market(display, symbol, price, self.draw)
+        return display
+
+    async def run(self):
+        """Let the market move, and tell all clients, once a frame."""
+        last, owed = time.monotonic(), 0.0
+        while True:
+            await asyncio.sleep(FRAME_S)
+            now = time.monotonic()
+            owed, last = owed + (now - last) * self.rate, now
+            moved = set()
+            for _ in range(int(owed)):
+                display = self.draw.choice(tuple(self.markets))
+                if not self.still:
+                    self.markets[display].tick(time.time() * 1000)
+                    moved.add(display)
+            owed -= int(owed)
+            tell_stats = now - self.second >= 1
+            self.second = now if tell_stats else self.second
+            self._tell(moved, tell_stats)
+
+    def _tell(self, moved, tell_stats):
+        news = {display: self.markets[display].told(whole=False) for display in moved if display in self.markets}
+        for client, seen in self.clients.items():
+            frame = {"type": "frame", "sent_ms": time.time() * 1000}
+            fresh = self.markets.keys() - seen
+            told = {**news, **{display: self.markets[display].told(whole=True) for display in fresh}}
+            frame |= {"displays": told} if told else {}
+            frame |= {"removed": self.removed} if self.removed else {}
+            frame |= {"stats": self.stats()} if tell_stats or not seen else {}
+            frame |= {"config": self.config} if tell_stats or not seen else {}
+            seen |= fresh
+            if len(frame) > 2:
+                self.sending.add(task := asyncio.ensure_future(say(client, frame)))
+                task.add_done_callback(self.sending.discard)
+        self.removed = []
+        for market in self.markets.values():
+            market.changed.clear()
+
+    async def serve(self, client):
+        """Talk with one page."""
+        hello = {"type": "hello", "protocol": 1, "version": "fake", "frame_ms": 16, "server_time_ms": time.time() * 1000}
+        await say(client, {**hello, "requests": ["config.set", "display.create", "display.remove", "config.keys", "dead.list"]})
+        try:
+            async for text in client:
+                message = msgspec.json.decode(text)
+                if message["type"] == "subscribe":
+                    self.clients[client] = set()
+                elif message["type"] == "ping":
+                    await say(client, {"type": "pong", "id": message["id"]})
+                else:
+                    await say(client, {"id": message["id"], **self.answer(message)})
+        except ConnectionClosed:
+            pass
+        finally:
+            self.clients.pop(client, None)
+
+    def answer(self, message):
+        """Do what a page asks for."""
+        match message:
+            case {"type": "config.keys"}:
+                return {"type": "answer", "value": KEYS}
+            case {"type": "dead.list"}:
+                trouble = {"code": "TASK_FAILED", "text": "the exchange says 500"}
+                return {"type": "answer", "value": [{"service": "nepse", "action": "floor-sheet", "attempt": 4, "trouble": trouble}]}
+            case {"type": "config.set", "scope": scope, "values": values}:
+                for name, value in values.items():
+                    if name == "stale_s" and not (isinstance(value, float | int) and value > 0):
+                        text = f"key stale_s is {value!r}, must be a number above 0, at most 86400 (s)"
+                        return {"type": "error", "code": "BAD_CONFIG", "text": text}
+                scopes = {**self.config["scopes"], scope: {**self.config["scopes"].get(scope, {}), **values}}
+                for name in message.get("unset", []):
+                    scopes[scope].pop(name)
+                self.config = {**self.config, "version": self.config["version"] + 1, "scopes": scopes, "by": "gateway", "note": ""}
+                return {"type": "answer", "value": {"version": self.config["version"]}}
+            case {"type": "display.create", "symbol": symbol}:
+                return {"type": "answer", "value": {"display": self.add(symbol)}}
+            case {"type": "display.remove", "display": display}:
+                del self.markets[display]
+                self.removed.append(display)
+                return {"type": "answer", "value": True}
+        return {"type": "error", "code": "BAD_MESSAGE", "text": "unknown type"}
+
+    def stats(self):
+        """Make statistics in the broker's form."""
+        uptime = time.monotonic()
+        versions = {"display": self.config["version"], "gateway": self.config["version"], "feed": 3}
+        processes = [
+            {"kind": kind, "name": f"{kind}_{at}", "pid": 1000 + at, "age_s": 0.3, "rss_bytes": 48_000_000 + at * 1_500_000,
+             "cpu_s": uptime * (0.1 + at / 10), "config_version": versions[kind]}
+            for at, kind in enumerate(("display", "display", "gateway", "feed"))
+        ]  # fmt: skip
+        processes[-1] |= {
+            "state": "connected", "data_age_s": 0.1, "heartbeat_age_s": 1.2, "symbols": 24, "stale": 1, "stale_symbols": ["AUDNZD"],
+            "resent": 12, "errors": 1, "symbol_errors": {"XYZ": "the venue does not know it"}, "name": "binance",
+        }  # fmt: skip
+        worker = {"service": "nepse", "credit": 1, "failed": 0, "age_s": 90.0, "rss_bytes": 57_000_000, "cpu_s": uptime * 0.02}
+        return {
+            "broker": {"version": "fake", "pid": 999, "rss_bytes": 54_000_000, "cpu_s": uptime * 0.21, "uptime_s": uptime},
+            "ticks": {"per_s": self.rate, "symbols": len(self.markets), "taken": 12_345_678},
+            "journal": {"state": "live", "bytes": 412_000_000, "lost": 0},
+            "tasks": {"queued": 2, "waiting": 1, "running": 2, "done": 1245, "failed": 1, "expired": 0, "retried": 6, "per_s": 1.4},
+            "workers": [{**worker, "name": f"nepse_0{at}/{2000 + at}", "pid": 2000 + at, "state": state, "held": at, "done": 600 + at}
+                        for at, state in enumerate(("ready", "busy"))],
+            "scaling": {"nepse": {"workers": "auto", "queued": 2}},
+            "processes": processes,
+        }  # fmt: skip
+
+
+async def say(client, message):
+    """Send one message; a client that has gone is not told."""
+    try:
+        await client.send(msgspec.json.encode(message).decode())
+    except ConnectionClosed:
+        return
+
+
+def serve_file(connection, request):
+    """Answer a request for one of the page's files; a WebSocket's handshake goes on."""
+    path = request.path.partition("?")[0]
+    if path == "/ws":
+        return None
+    file = WEB / ("index.html" if path == "/" else path[1:])
+    if not file.is_file() or file.parent != WEB:
+        return Response(404, "Not Found", Headers(), b"")
+    body = file.read_bytes()
+    headers = {"Content-Type": TYPES[file.suffix], "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
+    return Response(200, "OK", Headers(**headers, Connection="close"), body)
+
+
+async def main(displays, rate, port):
+    """Serve until the process is ended."""
+    gateway = FakeGateway(displays, rate)
+
+    def stand_still():
+        gateway.still = not gateway.still
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, stand_still)
+    async with serve(gateway.serve, "127.0.0.1", port, process_request=serve_file, compression=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201
+        await gateway.run()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--displays", type=int, default=24)
+    parser.add_argument("--rate", type=float, default=1000.0)
+    parser.add_argument("--port", type=int, default=0)
+    told = parser.parse_args()
+    asyncio.run(main(told.displays, told.rate, told.port))

@@ -21,6 +21,7 @@ export class Grid {
   constructor(list, store, loop, open) {
     Object.assign(this, { list, store, loop, open });
     this.cards = new Map(); // id -> button
+    this.held = false; // whether a card has had the focus; before, the first one is in the tab order
     list.addEventListener("keydown", (event) => this._key(event));
     list.addEventListener("focusin", (event) => this._hold(event.target));
   }
@@ -28,12 +29,13 @@ export class Grid {
   /** Make a card for a display that is new. */
   add(id) {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    const card = h("button", { class: "card", type: "button", tabindex: this.cards.size ? "-1" : "0", onclick: () => this.open(id) }, canvas);
+    const card = h("button", { class: "card", type: "button", tabindex: "-1", onclick: () => this.open(id) }, canvas);
     card.dataset.display = id;
     this.cards.set(id, card);
     const item = h("li", {}, card);
     const after = [...this.list.children].find((other) => this._isBefore(id, other.firstChild.dataset.display));
     this.list.insertBefore(item, after ?? null);
+    if (!this.held) this._enter(this.list.firstChild.firstChild);
     this.loop.add(canvas, id);
   }
 
@@ -43,7 +45,7 @@ export class Grid {
     if (!card) return;
     const item = card.parentElement;
     const heir = (item.nextElementSibling ?? item.previousElementSibling)?.firstChild;
-    if (card.tabIndex === 0 && heir) heir.tabIndex = 0;
+    if (card.tabIndex === 0 && heir) this._enter(heir);
     if (document.activeElement === card) heir?.focus();
     this.loop.remove(card.firstChild);
     this.cards.delete(id);
@@ -85,6 +87,11 @@ export class Grid {
   /** One card is in the tab order: the one that had the focus last. */
   _hold(card) {
     if (!card.classList.contains("card")) return;
+    this.held = true;
+    this._enter(card);
+  }
+
+  _enter(card) {
     for (const other of this.cards.values()) other.tabIndex = other === card ? 0 : -1;
   }
 }

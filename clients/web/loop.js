@@ -42,7 +42,7 @@ export class Loop {
     this.byDisplay = new Map(); // id -> pictures
     this.waiting = new Set();
     this.sizes = new ResizeObserver((entries) => entries.forEach((entry) => this._resized(entry)));
-    this.sights = new IntersectionObserver((entries) => entries.forEach((entry) => this._seen(entry)), { rootMargin: "40px" });
+    this.sights = new IntersectionObserver((entries) => entries.forEach((entry) => this._seen(entry)), { rootMargin: "160px" });
     this._frame = this._frame.bind(this);
   }
 
@@ -112,7 +112,7 @@ export class Loop {
     const picture = this.pictures.get(entry.target);
     if (!picture) return;
     picture.resize(entry.contentRect.width, entry.contentRect.height, devicePixelRatio || 1);
-    if (picture.visible) this.waiting.add(picture);
+    this.waiting.add(picture); // a canvas of a new size is black: it is drawn once even where nobody sees it yet
   }
 
   _seen(entry) {
@@ -155,7 +155,7 @@ export class Loop {
     const flash = flashStrength(now - picture.flashAt, this.still.matches);
     const { palette } = this;
     const { fonts, box, mark } = picture;
-    paintDisplay(context, { state: display.state, profile: display.profile, width, height, palette, fonts, box, mark, flash });
+    paintDisplay(context, { state: display.state, profile: display.profile, width, height, palette, fonts, box, mark, flash, ratio });
     return true;
   }
 

@@ -3,14 +3,15 @@
 import { count, pips } from "./format.js";
 import { layout, priceScale } from "./layout.js";
 import { paintFlash } from "./paint_flash.js";
-import { paintDeflection, paintLevels, paintValueArea } from "./paint_marks.js";
+import { paintDeflection, paintLevels, paintNames, paintValueArea } from "./paint_marks.js";
 import { paintOrb } from "./paint_orb.js";
 import { paintFloat, paintPrice } from "./paint_price.js";
 import { paintProfile } from "./paint_profile.js";
 import { paintExtremes, paintRange, rangeText } from "./paint_range.js";
 
 const PAINTERS = [
-  paintValueArea, paintProfile, paintRange, paintLevels, paintExtremes, paintDeflection, paintFloat, paintPrice, paintOrb, paintFlash,
+  paintValueArea, paintProfile, paintRange, paintLevels, paintFloat, paintExtremes, paintNames, paintDeflection, paintPrice, paintOrb,
+  paintFlash,
 ];
 
 /** The fonts of a picture of this size, and the width of a digit in each. */
@@ -36,14 +37,15 @@ export function fontsFor(box, palette, measure) {
  * Draw a display.
  *
  * @param {CanvasRenderingContext2D} context scaled so that its unit is a CSS pixel
- * @param {{state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number}} told
- *   `mark` says why the picture may be out of date, or is empty; `flash` is 0 to 1
+ * @param {{state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} told
+ *   `mark` says why the picture may be out of date, or is empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
  */
 export function paintDisplay(context, told) {
   const { state, width, height, palette } = told;
   context.globalAlpha = 1;
   context.fillStyle = palette.surface;
   context.fillRect(0, 0, width, height);
+  context.lineJoin = "round";
   const box = told.box ?? layout(width, height);
   const view = { ...told, box, y: priceScale(state?.visual_low, state?.visual_high, box.body) };
   if (state?.ready) {

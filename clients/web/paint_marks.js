@@ -11,26 +11,37 @@ export function paintValueArea(context, view) {
   context.fillRect(box.body.x, top, box.body.w, Math.max(1, bottom - top));
 }
 
-/** Draw the lines of the point of control and the TWAP, each with its name at the left edge. */
-export function paintLevels(context, view) {
-  const { state, box, y, palette } = view;
-  const { body } = box;
+/** The marks that lie in the picture: name, price, dashes, colour. */
+function marksIn({ state, palette }) {
   const marks = [["POC", state.poc, [1, 2], palette.ink], ["TW", state.twap, [5, 3], palette.accent]];
-  const inside = marks.filter(([, value]) => Number.isFinite(value) && value >= state.visual_low && value <= state.visual_high);
-  const near = inside.length === 2 && Math.abs(y(state.poc) - y(state.twap)) < box.unit + 1;
-  for (const [name, value, dashes, colour] of inside) {
-    const at = Math.round(y(value)) + 0.5;
+  return marks.filter(([, value]) => Number.isFinite(value) && value >= state.visual_low && value <= state.visual_high);
+}
+
+/** Draw the lines of the point of control and the TWAP. */
+export function paintLevels(context, view) {
+  const { body } = view.box;
+  context.lineWidth = 1;
+  for (const [, value, dashes, colour] of marksIn(view)) {
+    const at = Math.round(view.y(value)) + 0.5;
     context.strokeStyle = colour;
-    context.lineWidth = 1;
     context.setLineDash(dashes);
     context.beginPath();
     context.moveTo(body.x, at);
     context.lineTo(body.x + body.w, at);
     context.stroke();
-    const above = near ? value >= Math.max(state.poc, state.twap) && (name === "POC" || state.poc !== state.twap) : true;
-    label(context, view, name, body.x, at + (above ? -1 : 1) * box.unit * 0.62, "left", colour);
   }
   context.setLineDash([]);
+}
+
+/** Write their names at the left edge, above the lines; where both are near, the lower one's below. */
+export function paintNames(context, view) {
+  const { state, box, y } = view;
+  const inside = marksIn(view);
+  const near = inside.length === 2 && Math.abs(y(state.poc) - y(state.twap)) < box.unit * 1.8;
+  for (const [name, value, , colour] of inside) {
+    const above = !near || (name === "POC") === (state.poc >= state.twap);
+    label(context, view, name, box.body.x, y(value) + (above ? -1 : 1) * box.unit * 0.66, "left", colour);
+  }
 }
 
 /** Draw how far up and down the last leaps went, as brackets beside the price at the right edge. */

@@ -12,6 +12,8 @@ export function directionColour(direction, palette) {
 export function paintFloat(context, view) {
   const { state, box, y, palette } = view;
   const at = Math.round(y(state.price));
+  context.fillStyle = palette.surface; // parts the line from bars of its colour
+  context.fillRect(box.body.x, at - 2, box.body.w, 4);
   context.fillStyle = directionColour(state.direction, palette);
   context.fillRect(box.body.x, at - 1, box.body.w, 2);
   context.beginPath();

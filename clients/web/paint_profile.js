@@ -2,7 +2,7 @@
 
 import { profileRows } from "./layout.js";
 
-const ROW_PX = 2;
+const ROW_PX = 3;
 const kept = new WeakMap(); // profile -> {key, rows}: rows are gathered again only when profile or range changed
 
 /** Gather the rows, or take those of the last picture. */
@@ -24,8 +24,7 @@ export function paintProfile(context, view) {
   const high = state.visual_high;
   const { buy, sell, largest, rows } = rowsOf(profile, low, high, box.body.h / ROW_PX);
   if (!largest) return;
-  const step = box.body.h / rows;
-  const thick = Math.max(1, step - (step > 3 ? 1 : 0.5));
+  const { edges, gap } = rowEdges(box.body, rows, view.ratio);
   const sides = [
     { amounts: sell, room: box.axis - box.body.x - 3, sign: -1, strong: palette.down, pale: palette.downFaint },
     { amounts: buy, room: box.body.x + box.body.w - box.axis - 3, sign: 1, strong: palette.up, pale: palette.upFaint },
@@ -38,11 +37,18 @@ export function paintProfile(context, view) {
       for (let row = 0; row < rows; row++) {
         if (!amounts[row] || (row >= inside.first && row <= inside.last) !== within) continue;
         const length = Math.max(1, (amounts[row] / largest) * room * 0.86);
-        context.rect(sign > 0 ? box.axis + 2 : box.axis - 2 - length, box.body.y + row * step, length, thick);
+        context.rect(sign > 0 ? box.axis + 2 : box.axis - 2 - length, edges[row], length, edges[row + 1] - edges[row] - gap);
       }
       context.fill();
     }
   }
+}
+
+/** Where rows begin, on whole device pixels, so that no bar is blurred; the last edge ends the last row. The gap parts thick rows. */
+export function rowEdges(body, rows, ratio) {
+  const step = body.h / rows;
+  const edges = Float64Array.from({ length: rows + 1 }, (_, row) => Math.round((body.y + row * step) * ratio) / ratio);
+  return { edges, gap: step * ratio >= 3 ? 1 / ratio : 0 };
 }
 
 /** The rows of the value area; all of them where there is none. */

@@ -45,8 +45,7 @@ export function paintExtremes(context, view) {
     const at = Math.round(y(value));
     context.fillStyle = palette.ink;
     context.fillRect(box.axis - 6, at, 13, 1.5);
-    const text = box.large ? `${name} ${price(value, state.digits)}` : `${name} ${price(value, state.digits).slice(-5)}`;
-    label(context, view, text, right, at + down * (box.unit * 0.62), "right", palette.dim);
+    label(context, view, `${name} ${price(value, state.digits)}`, right, at + down * (box.unit * 0.62), "right", palette.dim);
   }
 }
 
@@ -56,13 +55,17 @@ export function rangeText(state) {
   return Number.isFinite(used) ? `ADR ${Math.round(used * 100)}%` : "ADR –";
 }
 
-/** Write small type in the body, kept inside of it. */
+/** Write small type in the body, kept inside of it, with an edge of the background's colour that parts it from bars and lines. */
 export function label(context, view, text, x, at, align, colour) {
   const { body } = view.box;
   const half = view.box.unit / 2;
   context.font = view.fonts.small;
   context.textAlign = align;
   context.textBaseline = "middle";
+  const y = Math.min(body.y + body.h - half, Math.max(body.y + half, at));
+  context.strokeStyle = view.palette.surface;
+  context.lineWidth = 3;
+  context.strokeText(text, x, y);
   context.fillStyle = colour;
-  context.fillText(text, x, Math.min(body.y + body.h - half, Math.max(body.y + half, at)));
+  context.fillText(text, x, y);
 }

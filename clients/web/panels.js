@@ -22,7 +22,7 @@ export function paintPool(root, stats, letters) {
   const wanted = Object.entries(stats.scaling ?? {}).map(([service, told]) => `${service} ${told.workers === "auto" ? "scales itself" : `held at ${told.workers}`}`);
   root.replaceChildren(
     figures([
-      ["queued", count(tasks.queued), tasks.queued > 0 ? "note" : null], ["waiting", count(tasks.waiting)], ["running", count(tasks.running)],
+      ["queued", count(tasks.queued)], ["waiting", count(tasks.waiting)], ["running", count(tasks.running)],
       ["done", count(tasks.done)], ["done/s", count(tasks.per_s, 1)], ["failed", count(tasks.failed), tasks.failed > 0 ? "bad" : null],
       ["expired", count(tasks.expired)], ["retried", count(tasks.retried)],
     ]),
@@ -81,7 +81,7 @@ export function paintProcesses(root, stats, cpu) {
   const rows = processesOf(stats).map((process) => {
     const share = cpu.get(keyOf(process));
     return [
-      `${process.kind}${process.name && process.name !== process.kind ? ` ${process.name}` : ""}`, count(process.pid).replace(/,/g, ""),
+      process.name?.startsWith(process.kind) ? process.name : `${process.kind} ${process.name ?? ""}`, count(process.pid).replace(/,/g, ""),
       bytes(process.rss_bytes), Number.isFinite(share) ? `${count(share * 100)} %` : "–",
       Number.isFinite(process.config_version) ? String(process.config_version) : "–", marked(age(process.age_s), process.age_s > LATE_S),
     ];

@@ -125,7 +125,7 @@ export function processesOf(stats) {
   const known = new Set(reported.map((process) => process.pid));
   const broker = stats.broker && !known.has(stats.broker.pid) ? [{ kind: "broker", name: "broker", age_s: 0, ...stats.broker }] : [];
   const workers = (stats.workers ?? []).filter((worker) => worker.pid && !known.has(worker.pid));
-  return [...broker, ...reported, ...workers.map((worker) => ({ ...worker, kind: worker.service }))];
+  return [...broker, ...reported, ...workers.map((worker) => ({ ...worker, kind: worker.service, age_s: NaN }))]; // theirs is since they registered
 }
 
 /**

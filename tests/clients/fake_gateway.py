@@ -7,13 +7,13 @@ Prints its port in a line of its own. SIGUSR1 lets the market stand still, and m
 
 import argparse
 import asyncio
-import math
 import random
 import signal
 import time
 from pathlib import Path
 
 import msgspec
+from fake_market import PAIRS, Market
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -26,98 +26,45 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 FRAME_S = 0.016
-PAIRS = (
-    ("EURUSD", 1.08541), ("GBPUSD", 1.26318), ("USDJPY", 151.214), ("AUDUSD", 0.65532), ("NZDUSD", 0.60127), ("USDCAD", 1.35748),
-    ("USDCHF", 0.88164), ("EURGBP", 0.85921), ("EURJPY", 164.129), ("GBPJPY", 191.007), ("AUDJPY", 99.086), ("EURAUD", 1.65631),
-    ("EURCHF", 0.95691), ("AUDNZD", 1.08988), ("CADJPY", 111.393), ("CHFJPY", 171.512), ("EURCAD", 1.47340), ("EURNZD", 1.80518),
-    ("GBPAUD", 1.92757), ("GBPCAD", 1.71475), ("GBPCHF", 1.11367), ("NZDJPY", 90.921), ("XAUUSD", 2345.678), ("BTCUSD", 118780.01),
-)  # fmt: skip
 KEYS = [
-    {"name": "stale_s", "type": "number", "scopes": ["kind:feed"], "default": 60.0, "help": "data older than this is stale",
-     "allowed": "a number above 0, at most 86400 (s)"},
-    {"name": "show_flash", "type": "bool", "scopes": ["kind:display", "display:ID"], "default": False, "help": "whether moves flash",
-     "allowed": "true or false"},
-    {"name": "log_level", "type": "text", "scopes": ["global", "kind:feed", "kind:display"], "default": "info",
-     "help": "what the processes write to their logs", "allowed": "debug or info or warning or error"},
-]  # fmt: skip
-
-
-class Market:
-    """One display's symbol: a random walk, and the state that the page is told of it."""
-
-    def __init__(self, display, symbol, price, draw):
-        digits = 2 if price > 10_000 else 3 if price > 90 else 5
-        self.draw, self.unit, self.digits = draw, 10.0**-digits, digits
-        adr = round(price * draw.uniform(0.005, 0.009) / self.unit) * self.unit
-        self.moves, self.volatility, self.twap = [0.0] * 50, 0.5, [0.0, 0]
-        self.bucket = max(self.unit, self.unit * 10 ** max(0, round(math.log10(adr / self.unit / 150))))
-        self.levels, self.changed = {}, set()
-        self.state = {
-            "display": display, "symbol": symbol, "digits": digits, "ready": True, "catching_up": False, "number": 0, "ticks": 0,
-            "price": price, "open": price, "high": price, "low": price, "adr_high": price + adr / 2, "adr_low": price - adr / 2,
-            "adr_source": "given", "config_version": 3, "flash": None, "deflection": {"up": 0.0, "down": 0.0, "at": 0},
-        }  # fmt: skip
-        for _ in range(3000):  # a morning's worth, so that there is a profile to look at
-            self.tick(0.0, adr / self.unit / 120)
-        self.changed.clear()
-
-    def tick(self, now_ms, step=4.0):
-        """Move, and compute what the page shows; roughly as a display does."""
-        state = self.state
-        pull = (state["open"] - state["price"]) / self.unit / 400
-        move = round(self.draw.gauss(pull, step))
-        price = round(state["price"] + move * self.unit, self.digits)
-        state |= {"price": price, "bid": price, "ask": price + 8 * self.unit, "mid": price + 4 * self.unit, "spread": 8 * self.unit}
-        state["direction"] = "up" if move > 0 else "down" if move < 0 else "neutral"
-        state["high"], state["low"] = max(state["high"], price), min(state["low"], price)
-        state |= {"number": state["number"] + 1, "ticks": state["ticks"] + 1, "timestamp": int(now_ms), "received_ms": now_ms}
-        self.moves = [*self.moves[1:], abs(move)]
-        raw = min(sum(self.moves) / 50 / 2, 3) * 0.6 + self.draw.random() * 1.2
-        self.volatility = max(0.05, self.volatility * 0.8 + raw * 0.2)
-        state |= {"volatility": self.volatility, "volatility_intensity": min(1, self.volatility / 3.5), "ticks_per_s": 41.7}
-        state["deflection"] = {"up": max(self.moves[-9:]), "down": max(self.moves[-5:]), "at": 0}
-        state["flash"] = {"magnitude": abs(move) / 10, "direction": state["direction"], "id": state["number"]} if abs(move) > 12 else None
-        self.twap = [self.twap[0] + price, self.twap[1] + 1]
-        index = round(price / self.unit) // round(self.bucket / self.unit)
-        level = self.levels.setdefault(index, [0, 0, 0])
-        level[0] += 1
-        level[1] += move > 0
-        level[2] += move < 0
-        self.changed.add(index)
-
-    def told(self, *, whole):
-        """Return the state as one client is told it."""
-        state = self.state
-        reach = (state["adr_high"] - state["adr_low"]) / 2
-        away = abs(state["price"] - state["open"]) / (reach * 2)
-        tier = 1.0 if away > 0.75 else 0.75 if away > 0.5 else 0.5 if away > 0.3 else 0.3
-        high, low = max(state["open"] + reach * tier, state["high"]), min(state["open"] - reach * tier, state["low"])
-        pad = (high - low) * 0.05
-        top = max(self.levels, key=lambda index: self.levels[index][0])
-        ranked = sorted(self.levels, key=lambda index: -self.levels[index][0])[: max(1, len(self.levels) // 2)]
-        found = {
-            **state, "visual_high": high + pad, "visual_low": low - pad, "adr_tier": tier, "twap": self.twap[0] / self.twap[1],
-            "published_ms": time.time() * 1000, "poc": top * self.bucket,
-            "value_area": {"high": max(ranked) * self.bucket, "low": min(ranked) * self.bucket},
-        }  # fmt: skip
-        if whole:
-            levels = [[index, *level] for index, level in sorted(self.levels.items())]
-            found["profile"] = {"bucket": self.bucket, "ticks": state["ticks"], "levels": levels}
-        elif self.changed:
-            found["profile_delta"] = {"ticks": state["ticks"], "levels": [[index, *self.levels[index]] for index in sorted(self.changed)]}
-        return found
+    {
+        "name": "stale_s",
+        "type": "number",
+        "scopes": ["kind:feed"],
+        "default": 60.0,
+        "help": "data older than this is stale",
+        "allowed": "a number above 0, at most 86400 (s)",
+    },
+    {
+        "name": "show_flash",
+        "type": "bool",
+        "scopes": ["kind:display", "display:ID"],
+        "default": False,
+        "help": "whether moves flash",
+        "allowed": "true or false",
+    },
+    {
+        "name": "log_level",
+        "type": "text",
+        "scopes": ["global", "kind:feed", "kind:display"],
+        "default": "info",
+        "help": "what the processes write to their logs",
+        "allowed": "debug or info or warning or error",
+    },
+]
 
 
 class FakeGateway:
     """Everything there is to tell, and one client after another that is told it."""
 
-    def __init__(self, displays, rate, seed=5):
+    def __init__(self, displays, rate, stale_s, seed=5):
         self.draw, self.rate, self.still = random.Random(seed), rate, False
         self.markets = {}
         for at in range(displays):
-            symbol, price = PAIRS[at % len(PAIRS)]
+            symbol, price = list(PAIRS.items())[at % len(PAIRS)]
             self.add(symbol + (f".{at // len(PAIRS)}" if at >= len(PAIRS) else ""), price)
-        self.config = {"version": 3, "at_ns": time.time_ns(), "by": "asha", "note": "calmer", "scopes": {"kind:feed": {"stale_s": 30.0}}}
+        scopes = {"kind:feed": {"stale_s": stale_s}}
+        self.config = {"version": 3, "at_ns": time.time_ns(), "by": "asha", "note": "calmer", "scopes": scopes}
         self.clients, self.removed, self.sending, self.second = {}, [], set(), 0.0
 
     def add(self, symbol, price=1.0):
@@ -184,52 +131,81 @@ class FakeGateway:
         """Do what a page asks for."""
         match message:
             case {"type": "config.keys"}:
-                return {"type": "answer", "value": KEYS}
+                value = KEYS
             case {"type": "dead.list"}:
                 trouble = {"code": "TASK_FAILED", "text": "the exchange says 500"}
-                return {"type": "answer", "value": [{"service": "nepse", "action": "floor-sheet", "attempt": 4, "trouble": trouble}]}
+                value = [{"service": "nepse", "action": "floor-sheet", "attempt": 4, "trouble": trouble}]
+            case {"type": "config.set", "values": {"stale_s": float() | int() as seconds}} if seconds <= 0:
+                return {"type": "error", "code": "BAD_CONFIG", "text": f"key stale_s is {seconds}, must be a number above 0"}
             case {"type": "config.set", "scope": scope, "values": values}:
-                for name, value in values.items():
-                    if name == "stale_s" and not (isinstance(value, float | int) and value > 0):
-                        text = f"key stale_s is {value!r}, must be a number above 0, at most 86400 (s)"
-                        return {"type": "error", "code": "BAD_CONFIG", "text": text}
-                scopes = {**self.config["scopes"], scope: {**self.config["scopes"].get(scope, {}), **values}}
-                for name in message.get("unset", []):
-                    scopes[scope].pop(name)
-                self.config = {**self.config, "version": self.config["version"] + 1, "scopes": scopes, "by": "gateway", "note": ""}
-                return {"type": "answer", "value": {"version": self.config["version"]}}
+                value = self.configure(scope, values, message.get("unset", []))
             case {"type": "display.create", "symbol": symbol}:
-                return {"type": "answer", "value": {"display": self.add(symbol)}}
+                value = {"display": self.add(symbol)}
             case {"type": "display.remove", "display": display}:
-                del self.markets[display]
+                value = bool(self.markets.pop(display))
                 self.removed.append(display)
-                return {"type": "answer", "value": True}
-        return {"type": "error", "code": "BAD_MESSAGE", "text": "unknown type"}
+            case _:
+                return {"type": "error", "code": "BAD_MESSAGE", "text": "unknown type"}
+        return {"type": "answer", "value": value}
+
+    def configure(self, scope, values, unset):
+        """Make a new version of the configuration."""
+        scopes = {**self.config["scopes"], scope: {**self.config["scopes"].get(scope, {}), **values}}
+        for name in unset:
+            scopes[scope].pop(name)
+        self.config = {**self.config, "version": self.config["version"] + 1, "scopes": scopes, "by": "gateway", "note": ""}
+        return {"version": self.config["version"]}
 
     def stats(self):
         """Make statistics in the broker's form."""
         uptime = time.monotonic()
         versions = {"display": self.config["version"], "gateway": self.config["version"], "feed": 3}
         processes = [
-            {"kind": kind, "name": f"{kind}_{at}", "pid": 1000 + at, "age_s": 0.3, "rss_bytes": 48_000_000 + at * 1_500_000,
-             "cpu_s": uptime * (0.1 + at / 10), "config_version": versions[kind]}
+            {
+                "kind": kind,
+                "name": f"{kind}_{at}",
+                "pid": 1000 + at,
+                "age_s": 0.3,
+                "rss_bytes": 48_000_000 + at * 1_500_000,
+                "cpu_s": uptime * (0.1 + at / 10),
+                "config_version": versions[kind],
+            }
             for at, kind in enumerate(("display", "display", "gateway", "feed"))
-        ]  # fmt: skip
+        ]
         processes[-1] |= {
-            "state": "connected", "data_age_s": 0.1, "heartbeat_age_s": 1.2, "symbols": 24, "stale": 1, "stale_symbols": ["AUDNZD"],
-            "resent": 12, "errors": 1, "symbol_errors": {"XYZ": "the venue does not know it"}, "name": "binance",
-        }  # fmt: skip
+            "state": "connected",
+            "data_age_s": 0.1,
+            "heartbeat_age_s": 1.2,
+            "symbols": 24,
+            "stale": 1,
+            "stale_symbols": ["AUDNZD"],
+            "resent": 12,
+            "errors": 1,
+            "symbol_errors": {"XYZ": "the venue does not know it"},
+            "name": "binance",
+        }
         worker = {"service": "nepse", "credit": 1, "failed": 0, "age_s": 90.0, "rss_bytes": 57_000_000, "cpu_s": uptime * 0.02}
         return {
             "broker": {"version": "fake", "pid": 999, "rss_bytes": 54_000_000, "cpu_s": uptime * 0.21, "uptime_s": uptime},
             "ticks": {"per_s": self.rate, "symbols": len(self.markets), "taken": 12_345_678},
             "journal": {"state": "live", "bytes": 412_000_000, "lost": 0},
-            "tasks": {"queued": 2, "waiting": 1, "running": 2, "done": 1245, "failed": 1, "expired": 0, "retried": 6, "per_s": 1.4},
-            "workers": [{**worker, "name": f"nepse_0{at}/{2000 + at}", "pid": 2000 + at, "state": state, "held": at, "done": 600 + at}
-                        for at, state in enumerate(("ready", "busy"))],
+            "tasks": {
+                "queued": 2,
+                "waiting": 1,
+                "running": 2,
+                "done": 1245,
+                "failed": 1,
+                "expired": 0,
+                "retried": 6,
+                "per_s": 1.4,
+            },
+            "workers": [
+                {**worker, "name": f"nepse_0{at}/{2000 + at}", "pid": 2000 + at, "state": state, "held": at, "done": 600 + at}
+                for at, state in enumerate(("ready", "busy"))
+            ],
             "scaling": {"nepse": {"workers": "auto", "queued": 2}},
             "processes": processes,
-        }  # fmt: skip
+        }
 
 
 async def say(client, message):
@@ -253,9 +229,8 @@ def serve_file(connection, request):
     return Response(200, "OK", Headers(**headers, Connection="close"), body)
 
 
-async def main(displays, rate, port):
+async def main(gateway, port):
     """Serve until the process is ended."""
-    gateway = FakeGateway(displays, rate)
 
     def stand_still():
         gateway.still = not gateway.still
@@ -270,6 +245,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--displays", type=int, default=24)
     parser.add_argument("--rate", type=float, default=1000.0)
+    parser.add_argument("--stale", type=float, default=30.0, help="seconds after which data is stale")
     parser.add_argument("--port", type=int, default=0)
     told = parser.parse_args()
-    asyncio.run(main(told.displays, told.rate, told.port))
+    asyncio.run(main(FakeGateway(told.displays, told.rate, told.stale), told.port))

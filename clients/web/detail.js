@@ -17,8 +17,8 @@ export function detailRows(display, now) {
   return [
     ["bid", show(state.bid)], ["ask", show(state.ask)], ["mid", price(state.mid, state.digits + 1)],
     ["spread", `${pips(state.spread, state.digits)} pips`],
-    ["open", show(state.open)], ["day", range(state.low, state.high)], ["ADR", range(state.adr_low, state.adr_high)],
-    ["ADR used", Number.isFinite(used) ? `${Math.round(used * 100)} %` : "–"], ["ADR tier", Number.isFinite(state.adr_tier) ? `${Math.round(state.adr_tier * 100)} %` : "–"],
+    ["open", show(state.open)], ["day", range(state.low, state.high)], ["ADR", state.adr_source === "day" ? "–" : range(state.adr_low, state.adr_high)],
+    ["ADR used", Number.isFinite(used) ? `${Math.round(used * 100)} %` : "–"], ["ADR tier", Number.isFinite(state.adr_tier) && state.adr_source !== "day" ? `${Math.round(state.adr_tier * 100)} %` : "–"],
     ["volatility", count(state.volatility, 3)], ["intensity", `${Math.round(state.volatility_intensity * 100)} %`],
     ["ticks/s", count(state.ticks_per_s, 1)], ["ticks today", count(state.ticks)],
     ["TWAP", show(state.twap)], ["point of control", show(state.poc)],
@@ -68,8 +68,8 @@ export class Detail {
       this.dialog.close();
       return;
     }
-    say(this.title, `${display.state.symbol} · ${display.id}`);
-    this.canvas.setAttribute("aria-label", spoken(display.state, mark));
+    say(this.title, `${display.state.symbol}, ${display.id}`);
+    this.canvas.setAttribute("aria-label", spoken(display.state.symbol, display.state, mark));
     const rows = display.state.ready ? detailRows(display, now) : [];
     if (this.cells.length !== rows.length) {
       this.cells = rows.map(() => h("dd"));

@@ -82,10 +82,10 @@ export function arrow(direction) {
 }
 
 /** Say a display's state in a sentence: the text alternative of its picture. */
-export function spoken(state, mark) {
-  if (!state?.ready) return `${state?.symbol ?? "display"}, waiting for its first tick${mark ? `, ${mark}` : ""}`;
+export function spoken(name, state, mark) {
+  if (!state?.ready) return `${name}, waiting for its first tick${mark ? `, ${mark}` : ""}`;
   const show = (value) => price(value, state.digits);
-  const parts = [`${state.symbol} ${show(state.price)}`, state.direction];
+  const parts = [`${name} ${show(state.price)}`, state.direction];
   parts.push(`day ${show(state.low)} to ${show(state.high)}`, `volatility ${count(state.volatility, 2)}`);
   const used = adrUsed(state);
   if (Number.isFinite(used)) parts.push(`${Math.round(used * 100)} percent of the average range`);

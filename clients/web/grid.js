@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { spoken } from "./format.js";
+import { nameOf } from "./store.js";
 
 /** Where an arrow key leads from the card at `at`, in a grid of so many columns; the same place at an edge. */
 export function nextIndex(key, at, columns, total) {
@@ -56,7 +57,9 @@ export class Grid {
   describe(marks) {
     for (const [id, card] of this.cards) {
       const mark = marks.get(id) ?? "";
-      const text = spoken(this.store.displays.get(id)?.state, mark);
+      const display = this.store.displays.get(id);
+      if (!display) continue;
+      const text = spoken(nameOf(display), display.state, mark);
       if (card.getAttribute("aria-label") !== text) card.setAttribute("aria-label", text);
       card.classList.toggle("late", mark !== "");
     }

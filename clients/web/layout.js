@@ -14,8 +14,8 @@ export function layout(width, height) {
   const head = { x: pad, y: pad - 2, w: inner, h: large ? 24 : 18 };
   const price = { x: pad, y: head.y + head.h, w: inner, h: Math.max(24, Math.min(large ? 56 : 34, height * 0.17)) };
   const foot = { x: pad, y: height - pad - unit, w: inner, h: unit + 4 };
-  const top = price.y + price.h + 5;
-  const body = { x: pad, y: top, w: inner, h: Math.max(20, foot.y - top - 5) };
+  const top = price.y + price.h + unit * 1.1; // so much is left for names above and below the body
+  const body = { x: pad, y: top, w: inner, h: Math.max(20, foot.y - top - unit * 1.1) };
   return { large, unit, pad, head, price, body, foot, axis: Math.round(body.x + body.w * 0.44) };
 }
 

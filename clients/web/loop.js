@@ -8,6 +8,7 @@
 import { layout } from "./layout.js";
 import { fontsFor, paintDisplay } from "./paint.js";
 import { FLASH_MS, flashStrength } from "./paint_flash.js";
+import { nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
 
@@ -26,6 +27,7 @@ export class Picture {
     [this.width, this.height, this.ratio, this.fonts] = [width, height, ratio, null];
     this.canvas.width = Math.max(1, Math.round(width * ratio));
     this.canvas.height = Math.max(1, Math.round(height * ratio));
+    this.blank = true;
   }
 }
 
@@ -121,7 +123,7 @@ export class Loop {
     picture.visible = entry.isIntersecting;
     picture.counts = false;
     if (picture.visible) this.waiting.add(picture);
-    else this.waiting.delete(picture);
+    else if (!picture.blank) this.waiting.delete(picture);
   }
 
   _frame() {
@@ -146,7 +148,7 @@ export class Loop {
     if (!display || !this.palette || !picture.width) return false;
     if (picture.ratio !== (devicePixelRatio || 1)) picture.resize(picture.width, picture.height, devicePixelRatio || 1);
     const { context, width, height, ratio } = picture;
-    picture.box ??= null;
+    picture.blank = false;
     if (!picture.fonts) {
       picture.box = layout(width, height);
       picture.fonts = fontsFor(picture.box, this.palette, (font, text) => measure(context, font, text));
@@ -155,7 +157,8 @@ export class Loop {
     const flash = flashStrength(now - picture.flashAt, this.still.matches);
     const { palette } = this;
     const { fonts, box, mark } = picture;
-    paintDisplay(context, { state: display.state, profile: display.profile, width, height, palette, fonts, box, mark, flash, ratio });
+    const name = nameOf(display);
+    paintDisplay(context, { state: display.state, profile: display.profile, name, width, height, palette, fonts, box, mark, flash, ratio });
     return true;
   }
 

@@ -37,7 +37,7 @@ export function fontsFor(box, palette, measure) {
  * Draw a display.
  *
  * @param {CanvasRenderingContext2D} context scaled so that its unit is a CSS pixel
- * @param {{state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} told
+ * @param {{name: string, state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} told
  *   `mark` says why the picture may be out of date, or is empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
  */
 export function paintDisplay(context, told) {
@@ -57,12 +57,12 @@ export function paintDisplay(context, told) {
   paintFoot(context, view);
 }
 
-function paintHead(context, { state, box, fonts, palette }) {
+function paintHead(context, { name, box, fonts, palette }) {
   context.font = fonts.symbol;
   context.fillStyle = palette.ink;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText(state?.symbol ?? "", box.head.x, box.head.y + box.head.h / 2);
+  context.fillText(name, box.head.x, box.head.y + box.head.h / 2);
 }
 
 /** Below: the range used, the spread in pips and ticks a second; or, instead, why this picture may be out of date. */

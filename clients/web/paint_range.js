@@ -11,7 +11,7 @@ const TIERS = [0.3, 0.5, 0.75, 1];
  */
 export function tierPrices(state) {
   const half = (state.adr_high - state.adr_low) / 2;
-  if (!(half > 0)) return [];
+  if (!(half > 0) || state.adr_source === "day") return []; // a day is no average of days
   const middle = (state.adr_high + state.adr_low) / 2;
   return TIERS.flatMap((share) => [1, -1].map((sign) => ({ share: sign * share, price: middle + sign * half * share })));
 }
@@ -28,7 +28,7 @@ export function paintRange(context, view) {
     const whole = Math.abs(share) === 1;
     context.fillStyle = whole ? palette.accent : palette.faint;
     context.fillRect(axis - (whole ? 9 : 5), at, whole ? 19 : 11, 1);
-    if (box.large || whole) label(context, view, `${Math.round(Math.abs(share) * 100)}%`, axis + (whole ? 13 : 9), at, "left", palette.dim);
+    if (box.large) label(context, view, `${Math.round(Math.abs(share) * 100)}%`, axis + (whole ? 13 : 9), at, "left", palette.dim);
   }
   const [top, bottom] = [y(state.high), y(state.low)];
   context.fillStyle = palette.dim;
@@ -40,7 +40,7 @@ export function paintRange(context, view) {
 /** Draw today's high and low: a cap on the axis, and the figure at the right edge. */
 export function paintExtremes(context, view) {
   const { state, box, y, palette } = view;
-  const right = box.body.x + box.body.w;
+  const right = box.body.x + box.body.w - 5;
   for (const [name, value, down] of [["H", state.high, -1], ["L", state.low, 1]]) {
     const at = Math.round(y(value));
     context.fillStyle = palette.ink;
@@ -55,14 +55,14 @@ export function rangeText(state) {
   return Number.isFinite(used) ? `ADR ${Math.round(used * 100)}%` : "ADR –";
 }
 
-/** Write small type in the body, kept inside of it, with an edge of the background's colour that parts it from bars and lines. */
+/** Write small type beside a line of the body, with an edge of the background's colour that parts it from bars and lines. */
 export function label(context, view, text, x, at, align, colour) {
   const { body } = view.box;
   const half = view.box.unit / 2;
   context.font = view.fonts.small;
   context.textAlign = align;
   context.textBaseline = "middle";
-  const y = Math.min(body.y + body.h - half, Math.max(body.y + half, at));
+  const y = Math.min(body.y + body.h + half, Math.max(body.y - half, at));
   context.strokeStyle = view.palette.surface;
   context.lineWidth = 3;
   context.strokeText(text, x, y);

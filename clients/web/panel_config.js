@@ -76,12 +76,18 @@ export class ConfigPanel {
     return h("button", { type: "button", class: "small", "aria-label": `unset ${key} of ${scope}`, onclick: unset }, "unset");
   }
 
+  /** What a scope is called: a display's with its symbol. */
+  _called(scope) {
+    const display = scope.startsWith("display:") && this.store.displays.get(scope.slice("display:".length));
+    return display ? `${scope} (${display.state.symbol})` : scope;
+  }
+
   _offerScopes(scopes) {
     const told = scopes.join(" ");
     if (this.offered === told) return;
     this.offered = told;
     const chosen = this.scope.value;
-    this.scope.replaceChildren(...scopes.map((scope) => h("option", { value: scope, selected: scope === chosen }, scope)));
+    this.scope.replaceChildren(...scopes.map((scope) => h("option", { value: scope, selected: scope === chosen }, this._called(scope))));
   }
 
   _offerKeys() {

@@ -87,7 +87,12 @@ export function paintProcesses(root, stats, cpu) {
     ];
   });
   const heads = ["process", num("pid"), num("memory"), num("cpu"), num("config"), num("report")];
-  root.replaceChildren(table("Processes", heads, rows, "No process reports."));
+  const displays = stats.displays;
+  const held = displays && figures([
+    ["displays", count(displays.displays)], ["assigned", count(displays.assigned), displays.assigned < displays.displays ? "bad" : null],
+    ["their workers", count(displays.workers)], ["moved", count(displays.moved)], ["states", count(displays.states)],
+  ]);
+  root.replaceChildren(...(held ? [held] : []), table("Processes", heads, rows, "No process reports."));
 }
 
 /** A figure that needs attention, marked by a sign besides its colour. */

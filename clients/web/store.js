@@ -6,7 +6,7 @@
  */
 
 /** @typedef {{bucket: number, ticks: number, levels: Map<number, number[]>, version: number}} Profile levels: index -> [volume, buy, sell] */
-/** @typedef {{id: string, state: object, profile: Profile|null, arrived: number, agedMs: number, moved: boolean, lapsed: boolean}} Display */
+/** @typedef {{id: string, state: object, profile: Profile|null, arrived: number, agedMs: number, moved: boolean, lapsed: boolean, twin: boolean}} Display */
 
 /** Make an empty store. */
 export function createStore() {
@@ -31,6 +31,7 @@ export function applyFrame(store, frame, now) {
   for (const id of frame.removed ?? []) {
     if (store.displays.delete(id)) news.removed.push(id);
   }
+  if (news.added.length || news.removed.length) noteTwins(store);
   for (const [symbol, tick] of Object.entries(frame.ticks ?? {})) store.ticks.set(symbol, tick);
   if (frame.stats) {
     store.cpu = cpuShares(store.stats, frame.stats, (now - store.statsAt) / 1000);
@@ -48,7 +49,7 @@ function applyDisplay(store, id, told, sentMs, now, news) {
   const { profile, profile_delta: delta, ...state } = told;
   let display = store.displays.get(id);
   if (!display) {
-    display = { id, state: null, profile: null, arrived: now, agedMs: 0, moved: false, lapsed: false };
+    display = { id, state: null, profile: null, arrived: now, agedMs: 0, moved: false, lapsed: false, twin: false };
     store.displays.set(id, display);
     news.added.push(id);
   }
@@ -85,7 +86,24 @@ export function mergeProfile(profile, delta) {
 export function dropLapsed(store) {
   const gone = [...store.displays.values()].filter((display) => display.lapsed).map((display) => display.id);
   for (const id of gone) store.displays.delete(id);
+  noteTwins(store);
   return gone;
+}
+
+/** Note which displays share their symbol with another one: these are shown with a part of their id. */
+function noteTwins(store) {
+  const firsts = new Map();
+  for (const display of store.displays.values()) {
+    const first = firsts.get(display.state.symbol);
+    display.twin = first !== undefined;
+    if (first) first.twin = true;
+    else firsts.set(display.state.symbol, display);
+  }
+}
+
+/** What a display is called: its symbol, and the end of its id where that is not enough. */
+export function nameOf(display) {
+  return display.twin ? `${display.state.symbol} ·${display.id.slice(-4)}` : display.state.symbol;
 }
 
 /** Note that the connection was lost: the next state of each display measures nothing, and a display without one is gone. */

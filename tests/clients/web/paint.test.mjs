@@ -15,7 +15,7 @@ function painted(more = {}, state = someState()) {
   const context = notingContext();
   const box = layout(190, 210);
   paintDisplay(context, {
-    state, profile: profile(), width: 190, height: 210, palette, fonts: fontsFor(box, palette, () => 6), mark: "", flash: 0, ratio: 1, ...more,
+    name: state.symbol, state, profile: profile(), width: 190, height: 210, palette, fonts: fontsFor(box, palette, () => 6), mark: "", flash: 0, ratio: 1, ...more,
   });
   const named = (name) => context.calls.filter(([method]) => method === name);
   return { calls: context.calls, named, texts: named("fillText").map((call) => call[2]), alpha: context.globalAlpha };
@@ -63,6 +63,7 @@ test("tiers lie about the middle of the projected range", () => {
   const tiers = tierPrices({ adr_high: 110, adr_low: 100 });
   assert.deepEqual(tiers.filter((tier) => tier.share > 0).map((tier) => tier.price), [106.5, 107.5, 108.75, 110]);
   assert.deepEqual(tierPrices({ adr_high: 1, adr_low: 1 }), []);
+  assert.deepEqual(tierPrices({ adr_high: 110, adr_low: 100, adr_source: "day" }), []);
 });
 
 test("a picture shows price, direction, range, profile, levels and orb", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ageOf, appliedBy, applyFrame, cpuShares, createStore, dropLapsed, lapse, processesOf } from "../../../clients/web/store.js";
+import { ageOf, appliedBy, applyFrame, cpuShares, createStore, dropLapsed, lapse, nameOf, processesOf } from "../../../clients/web/store.js";
 import { someState } from "./context.mjs";
 
 const frame = (more) => ({ type: "frame", sent_ms: 6000, ...more });
@@ -66,6 +66,15 @@ test("an age counts on from what the gateway said, and compares no clocks of two
   assert.equal(ageOf(store.displays.get("a"), 100), 1);
   assert.equal(ageOf(store.displays.get("a"), 2600), 3.5);
   assert.ok(Number.isNaN(ageOf({ agedMs: NaN, arrived: 0 }, 10)));
+});
+
+test("displays that share a symbol are called by the end of their ids too", () => {
+  const store = storeWith();
+  applyFrame(store, frame({ displays: { "b-1234": someState(), c: someState({ symbol: "USDJPY" }) } }), 101);
+  const names = () => [...store.displays.values()].map(nameOf);
+  assert.deepEqual(names(), ["EURUSD ·a", "EURUSD ·1234", "USDJPY"]);
+  applyFrame(store, frame({ removed: ["a"] }), 102);
+  assert.deepEqual(names(), ["EURUSD", "USDJPY"]);
 });
 
 test("displays that are removed, or not told again after a reconnection, are forgotten", () => {

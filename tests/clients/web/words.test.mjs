@@ -28,11 +28,11 @@ test("numbers that are not there are dashes, never zeros", () => {
 
 test("a picture's text alternative says what it shows", () => {
   assert.equal(
-    spoken(someState(), ""),
+    spoken("EURUSD", someState(), ""),
     "EURUSD 1.10000, up, day 1.09800 to 1.10200, volatility 1.50, 50 percent of the average range, point of control 1.10050",
   );
-  assert.match(spoken(someState(), "stale, 12 s old"), /, stale, 12 s old$/);
-  assert.equal(spoken({ symbol: "EURUSD", ready: false }, ""), "EURUSD, waiting for its first tick");
+  assert.match(spoken("EURUSD", someState(), "stale, 12 s old"), /, stale, 12 s old$/);
+  assert.equal(spoken("EURUSD", { ready: false }, ""), "EURUSD, waiting for its first tick");
 });
 
 test("a range that is only the day's own has no share used", () => {

@@ -3,7 +3,7 @@
 import { browserWorld, Connection } from "./connection.js";
 import { Detail } from "./detail.js";
 import { byId, chip, say } from "./dom.js";
-import { count, millis } from "./format.js";
+import { age, count, millis } from "./format.js";
 import { Grid } from "./grid.js";
 import { Latency } from "./latency.js";
 import { Loop } from "./loop.js";
@@ -16,6 +16,7 @@ import { Theme } from "./theme.js";
 const WANTED = { displays: ["*"], stats: true, config: true };
 const REJOIN_MS = 5000; // after a reconnection, displays that are not told within this time are gone
 const TURN_MS = 500; // of the slow clock
+const STATS_S = 3; // statistics older than this are marked
 const LETTERS_MS = 10000; // between two looks at the dead letters
 
 const store = createStore();
@@ -30,7 +31,7 @@ const request = (type, values) => connection.request(type, values);
 
 const grid = new Grid(byId("displays"), store, loop, (id) => detail.open(id));
 const detail = new Detail({ store, loop, remove: (display) => request("display.remove", { display }), closed: (id) => grid.focus(id) });
-const config = new ConfigPanel(store, request);
+const config = new ConfigPanel(store, request, offers);
 const theme = new Theme((palette) => loop.recolour(palette));
 
 function heardHello(hello) {
@@ -38,12 +39,6 @@ function heardHello(hello) {
   say(byId("version"), hello.version ?? "");
   clearTimeout(page.rejoin);
   page.rejoin = setTimeout(() => dropLapsed(store).forEach(forget), REJOIN_MS);
-  if (offers("config.keys")) {
-    request("config.keys", {}).then((keys) => {
-      store.keys = keys;
-      config.paint();
-    }, () => {});
-  }
 }
 
 /** Whether the gateway takes requests of this kind. */
@@ -79,7 +74,7 @@ function paintStats() {
   paintPool(byId("pool"), store.stats, page.letters);
   paintFeeds(byId("feeds"), store.stats);
   paintProcesses(byId("processes"), store.stats, store.cpu);
-  config.paintApplied(store.stats, store.config?.version);
+  config.paint();
   say(byId("rate"), count(store.stats.ticks?.per_s));
 }
 
@@ -95,7 +90,17 @@ function turn() {
   say(byId("total"), count(store.displays.size));
   paintStatus(now);
   paintLatency(now);
+  paintTold(now);
   lookForLetters(now);
+}
+
+/** Say how old the panels are when no statistics come, which they do each second. */
+function paintTold(now) {
+  const old = (now - store.statsAt) / 1000;
+  const late = store.stats !== null && old > STATS_S;
+  byId("told").hidden = !late;
+  document.documentElement.toggleAttribute("data-late", late);
+  if (late) say(byId("told"), `▲ As told ${age(old)} ago`);
 }
 
 function paintStatus(now) {

@@ -15,40 +15,45 @@ export function readValue(text, type) {
   }
 }
 
-/** The scopes that can be offered: those of the known keys, those that have values, and one for each display. */
-export function scopesOf(keys, config, displays) {
-  const known = keys.flatMap((key) => key.scopes ?? []).filter((scope) => !scope.endsWith(":ID"));
-  const used = Object.keys(config?.scopes ?? {});
-  const found = new Set(["global", ...known, ...used, ...displays.map((id) => `display:${id}`)]);
+/** The scopes that can be offered: one for each kind of process that reports, those that have values, and one for each display. */
+export function scopesOf(stats, config, displays) {
+  const kinds = (stats?.processes ?? []).map((process) => `kind:${process.kind}`);
+  const found = new Set(["global", ...kinds, ...Object.keys(config?.scopes ?? {}), ...displays.map((id) => `display:${id}`)]);
   const rank = (scope) => (scope === "global" ? 0 : scope.startsWith("kind:") ? 1 : 2);
   return [...found].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
 }
 
-/** Whether a key may be set in a scope. */
-export function fitsScope(key, scope) {
-  return !key.scopes || key.scopes.includes(scope.startsWith("display:") ? "display:ID" : scope);
+/** What is known of a key, in a sentence: what it is, what it may be, what counts now and why. */
+export function keyText(row) {
+  const parts = [row.help, `must be ${row.allowed}`, `now ${row.value}${row.from === "default" ? ", the default" : ` (${row.from}), default ${row.default}`}`];
+  return parts.join("; ");
 }
 
 /** The panel. */
 export class ConfigPanel {
-  /** @param {object} store; @param {function(string, object): Promise} request sends a message and gives its answer */
-  constructor(store, request) {
-    Object.assign(this, { store, request });
+  /**
+   * @param {object} store
+   * @param {function(string, object): Promise} request sends a message and gives its answer
+   * @param {function(string): boolean} offers whether the gateway takes requests of a type
+   */
+  constructor(store, request, offers) {
+    Object.assign(this, { store, request, offers, rows: [] });
     this.form = byId("config-form");
     this.scope = byId("config-scope");
     this.key = byId("config-key");
     this.value = byId("config-value");
     this.said = byId("config-said");
     this.form.addEventListener("submit", (event) => this._submit(event));
-    this.scope.addEventListener("change", () => this._offerKeys());
+    this.scope.addEventListener("change", () => this._lookUp());
     this.key.addEventListener("input", () => this._help());
   }
 
   /** Show the configuration anew. */
   paint() {
     const { config, stats, displays } = this.store;
-    this._offerScopes(scopesOf(this.store.keys, config, [...displays.keys()]));
-    this._offerKeys();
+    this._offerScopes(scopesOf(stats, config, [...displays.keys()]));
+    if (this.lookedUp !== config?.version) this._lookUp();
+    this.lookedUp = config?.version;
     const version = config?.version;
     say(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "Not told yet.");
     const rows = Object.entries(config?.scopes ?? {}).flatMap(([scope, values]) =>
@@ -90,23 +95,24 @@ export class ConfigPanel {
     this.scope.replaceChildren(...scopes.map((scope) => h("option", { value: scope, selected: scope === chosen }, this._called(scope))));
   }
 
-  _offerKeys() {
-    const keys = this.store.keys.filter((key) => fitsScope(key, this.scope.value));
-    const told = keys.map((key) => key.name).join(" ");
-    if (this.offeredKeys === told) return;
-    this.offeredKeys = told;
-    byId("config-keys").replaceChildren(...keys.map((key) => h("option", { value: key.name }, key.help ?? "")));
+  /** Ask which keys there are in the chosen scope, and what counts there. */
+  async _lookUp() {
+    if (!this.offers("config.get")) return;
+    const scope = this.scope.value;
+    const { rows } = await this.request("config.get", { scope }).catch(() => ({ rows: [] })); // then there is no help: the form works as it is
+    if (scope !== this.scope.value) return;
+    this.rows = rows;
+    byId("config-keys").replaceChildren(...rows.map((row) => h("option", { value: row.key }, row.help)));
     this._help();
   }
 
   _help() {
-    const key = this._known();
-    const parts = key ? [key.help, key.allowed && `must be ${key.allowed}`, key.default !== undefined && `default ${key.default}`] : [];
-    say(byId("config-help"), parts.filter(Boolean).join("; "));
+    const row = this._known();
+    say(byId("config-help"), row ? keyText(row) : "");
   }
 
   _known() {
-    return this.store.keys.find((key) => key.name === this.key.value.trim());
+    return this.rows.find((row) => row.key === this.key.value.trim());
   }
 
   _submit(event) {

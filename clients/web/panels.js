@@ -42,7 +42,7 @@ function deadLetters(tasks, letters) {
     const failed = tasks.failed ?? 0;
     return [title, paragraph(failed ? `${count(failed)} tasks failed since the broker's start; hulak dead ls shows them.` : "None since the broker's start.")];
   }
-  const rows = letters.map((row) => [`${row.service} ${row.action}`, String(row.trouble?.code ?? row.trouble ?? "–"), count(row.attempt)]);
+  const rows = letters.map((row) => [`${row.service} ${row.action}`, row.trouble || "–", count(row.attempt)]);
   return [title, table("Dead letters, the newest first", ["task", "why", num("attempts")], rows, "None.")];
 }
 

@@ -10,13 +10,12 @@
 
 /** Make an empty store. */
 export function createStore() {
-  return { hello: null, displays: new Map(), ticks: new Map(), stats: null, statsAt: 0, cpu: new Map(), config: null, keys: [] };
+  return { hello: null, displays: new Map(), ticks: new Map(), stats: null, statsAt: 0, cpu: new Map(), config: null };
 }
 
 /** Take the gateway's first message. What was known of displays is kept until the first frame tells better. */
 export function applyHello(store, hello) {
   store.hello = hello;
-  if (Array.isArray(hello.live_keys)) store.keys = hello.live_keys;
 }
 
 /**
@@ -37,11 +36,7 @@ export function applyFrame(store, frame, now) {
     store.cpu = cpuShares(store.stats, frame.stats, (now - store.statsAt) / 1000);
     [store.stats, store.statsAt, news.stats] = [frame.stats, now, true];
   }
-  if (frame.config) {
-    store.config = frame.config;
-    if (Array.isArray(frame.config.keys)) store.keys = frame.config.keys;
-    news.config = true;
-  }
+  if (frame.config) [store.config, news.config] = [frame.config, true];
   return news;
 }
 

@@ -28,25 +28,15 @@ POLICY = (
 FRAME_S = 0.016
 KEYS = [
     {
-        "name": "stale_s",
+        "key": "stale_s",
         "type": "number",
-        "scopes": ["kind:feed"],
         "default": 60.0,
         "help": "data older than this is stale",
         "allowed": "a number above 0, at most 86400 (s)",
     },
     {
-        "name": "show_flash",
-        "type": "bool",
-        "scopes": ["kind:display", "display:ID"],
-        "default": False,
-        "help": "whether moves flash",
-        "allowed": "true or false",
-    },
-    {
-        "name": "log_level",
+        "key": "log_level",
         "type": "text",
-        "scopes": ["global", "kind:feed", "kind:display"],
         "default": "info",
         "help": "what the processes write to their logs",
         "allowed": "debug or info or warning or error",
@@ -112,7 +102,7 @@ class FakeGateway:
     async def serve(self, client):
         """Talk with one page."""
         hello = {"type": "hello", "protocol": 1, "version": "fake", "frame_ms": 16, "server_time_ms": time.time() * 1000}
-        await say(client, {**hello, "requests": ["config.set", "display.create", "display.remove", "config.keys", "dead.list"]})
+        await say(client, {**hello, "requests": ["config.set", "display.create", "display.remove", "config.get", "dead.list"]})
         try:
             async for text in client:
                 message = msgspec.json.decode(text)
@@ -130,11 +120,13 @@ class FakeGateway:
     def answer(self, message):
         """Do what a page asks for."""
         match message:
-            case {"type": "config.keys"}:
-                value = KEYS
+            case {"type": "config.get", "scope": scope}:
+                set_here = self.config["scopes"].get(scope, {})
+                value = {"rows": [row | {"value": set_here.get(row["key"], row["default"]), "from": scope} for row in KEYS]}
             case {"type": "dead.list"}:
-                trouble = {"code": "TASK_FAILED", "text": "the exchange says 500"}
-                value = [{"service": "nepse", "action": "floor-sheet", "attempt": 4, "trouble": trouble}]
+                value = [
+                    {"service": "nepse", "action": "floor-sheet", "attempt": 4, "trouble": "TASK_FAILED: the exchange says 500"}
+                ]
             case {"type": "config.set", "values": {"stale_s": float() | int() as seconds}} if seconds <= 0:
                 return {"type": "error", "code": "BAD_CONFIG", "text": f"key stale_s is {seconds}, must be a number above 0"}
             case {"type": "config.set", "scope": scope, "values": values}:

@@ -57,3 +57,21 @@ def test_every_module_that_is_imported_is_there_and_every_id_that_is_asked_for()
             assert (WEB / name).is_file(), f"{path.name} imports {name}"
         for name in re.findall(r'byId\("([\w-]+)"\)', text):
             assert f'id="{name}"' in page, f"{path.name} asks for #{name}"
+
+
+def luminance(colour):
+    """Return the relative luminance of `#rrggbb`, as WCAG 2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("block", [":root", ':root[data-theme="dark"]'])
+def test_type_has_the_contrast_of_aa_on_every_ground(block):
+    text = (WEB / "theme.css").read_text()
+    rules = re.search(re.escape(block) + r" \{(.*?)\}", text, re.DOTALL).group(1)
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6});", rules))
+    for ground in ("page", "surface", "raised", "band"):
+        for name in ("ink", "dim", "up", "down", "accent", "warn", "bad"):
+            low, high = sorted((luminance(colours[name]), luminance(colours[ground])))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, f"{name} on {ground}"

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { adrUsed, age, bytes, count, millis, pips, splitPrice, spoken } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
 import { markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
-import { fitsScope, readValue, scopesOf } from "../../../clients/web/panel_config.js";
+import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { detailRows } from "../../../clients/web/detail.js";
 import { someState } from "./context.mjs";
 
@@ -71,10 +71,16 @@ test("what is typed is read as its key's type, and sent as it is where it cannot
   assert.deepEqual([readValue(" 2.5 ", "number"), readValue("true", "bool"), readValue("x", "number"), readValue("12", "text")], [2.5, true, "x", "12"]);
 });
 
-test("scopes are offered from the broadest to the narrowest, keys only where they fit", () => {
-  const keys = [{ name: "a", scopes: ["kind:feed"] }, { name: "b", scopes: ["kind:display", "display:ID"] }];
-  assert.deepEqual(scopesOf(keys, { scopes: { "display:z": {} } }, ["y"]), ["global", "kind:display", "kind:feed", "display:y", "display:z"]);
-  assert.deepEqual(keys.map((key) => fitsScope(key, "display:y")), [false, true]);
+test("scopes are offered from the broadest to the narrowest: of kinds that report, of displays, and those that have values", () => {
+  const stats = { processes: [{ kind: "gateway" }, { kind: "feed" }, { kind: "feed" }] };
+  assert.deepEqual(scopesOf(stats, { scopes: { "display:z": {} } }, ["y"]), ["global", "kind:feed", "kind:gateway", "display:y", "display:z"]);
+  assert.deepEqual(scopesOf(null, null, []), ["global"]);
+});
+
+test("a key is explained: what it is, what it may be, what counts and why", () => {
+  const row = { key: "stale_s", value: 30, from: "kind:feed", default: 60, allowed: "a number above 0 (s)", help: "older data is stale" };
+  assert.equal(keyText(row), "older data is stale; must be a number above 0 (s); now 30 (kind:feed), default 60");
+  assert.match(keyText({ ...row, value: 60, from: "default" }), /now 60, the default$/);
 });
 
 test("the detail has a text for every figure, also of a display that knows little", () => {

@@ -156,6 +156,7 @@ addEventListener("online", () => connection.retry());
 window.hulak = {
   latency: () => latency.read(performance.now()),
   status: () => ({ ...connection.status, displays: store.displays.size, late: page.marks.size }),
+  stats: () => store.stats,
   display: (id) => store.displays.get(id)?.state ?? null,
 };
 

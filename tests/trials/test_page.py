@@ -14,7 +14,9 @@ from sim.market import PAIRS
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 DISPLAYS = 24
-TICKS_PER_S = 1500  # of the simulated venue, of 28 symbols: what the broker counts is told with the figures
+TICKS_PER_S = 1350  # of the simulated venue, with bursts: 1,000/s and more reach the broker most of the time, 5,000/s at news
+JUDGED_TICKS_PER_S = 1300  # the bounds are promised for 1,000/s; what a burst does is told
+LEAST_JUDGED = 3
 STANDS_S = 60
 WARM_UP_S = 10  # also the page's window: what is read afterwards is all of a running page
 P50_MS, P99_MS, LEAST_FRAMES_PER_S = 50.0, 100.0, 30.0
@@ -38,16 +40,19 @@ def make_displays(house):
 
 
 def measured(page, seconds):
-    """Read the page's own figures, once per window of its: [{p50, p99, max, count, fps, rate}]."""
-    found = []
+    """Read the page's own figures, once per window of its: [{p50, p99, max, count, fps, rate}]; rate is what the broker took, 1/s."""
+    found, before, began = [], page.evaluate("window.hulak.stats()"), time.monotonic()
     for _ in range(max(1, round(seconds / WARM_UP_S))):
         time.sleep(WARM_UP_S)
-        found.append({**page.evaluate("window.hulak.latency()"), "rate": page.locator("#rate").inner_text()})
+        after, now = page.evaluate("window.hulak.stats()"), time.monotonic()
+        rate = (after["ticks"]["taken"] - before["ticks"]["taken"]) / (now - began)
+        found.append({**page.evaluate("window.hulak.latency()"), "rate": rate})
+        before, began = after, now
     return found
 
 
 def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, tell):
-    """Full: two minutes, the bounds hold in each window of 10 s; short: one window, and the figures are only told."""
+    """Full: two minutes, the bounds hold in each window of 10 s that has no burst; short: one window, and the figures are only told."""
     venue, nepse, port = free_ports(3)
     ports = {"sim.venue_port": venue, "sim.nepse_port": nepse, "gateway.port": port}
     with PostHouse(**ports, **{"sim.ticks_per_s": TICKS_PER_S}) as house:
@@ -68,13 +73,16 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
             up.wait(30)
     for window in windows:
         tell(
-            f"page, {DISPLAYS} displays, {window['rate']} ticks/s: p50 {window['p50']:.1f} ms, p99 {window['p99']:.1f} ms, max "
+            f"page, {DISPLAYS} displays, {window['rate']:,.0f} ticks/s: p50 {window['p50']:.1f} ms, p99 {window['p99']:.1f} ms, max "
             f"{window['max']:.1f} ms of {window['count']} states; {window['fps']:.0f} frames/s, {window['painted']:.0f} drawn/s"
         )
     assert all(window["count"] > DISPLAYS for window in windows)
     if long:
-        assert max(window["p50"] for window in windows) < P50_MS
-        assert max(window["p99"] for window in windows) < P99_MS
+        judged = [window for window in windows if window["rate"] <= JUDGED_TICKS_PER_S]
+        assert len(judged) >= LEAST_JUDGED
+        assert max(window["rate"] for window in windows) >= 1000
+        assert max(window["p50"] for window in judged) < P50_MS
+        assert max(window["p99"] for window in judged) < P99_MS
         assert min(window["fps"] for window in windows) >= LEAST_FRAMES_PER_S
 
 

@@ -40,7 +40,7 @@ def make_displays(house):
 
 
 def measured(page, seconds):
-    """Read the page's own figures, once per window of its: [{p50, p99, max, count, fps, rate}]; rate is what the broker took, 1/s."""
+    """Read the page's own figures, once per window of its: [{p50, p99, max, count, fps, rate}]; rate: the broker's ticks/s."""
     found, before, began = [], page.evaluate("window.hulak.stats()"), time.monotonic()
     for _ in range(max(1, round(seconds / WARM_UP_S))):
         time.sleep(WARM_UP_S)
@@ -52,7 +52,7 @@ def measured(page, seconds):
 
 
 def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, tell):
-    """Full: two minutes, the bounds hold in each window of 10 s that has no burst; short: one window, and the figures are only told."""
+    """Full: two minutes, the bounds hold in each window of 10 s without a burst; short: one window, and figures are only told."""
     venue, nepse, port = free_ports(3)
     ports = {"sim.venue_port": venue, "sim.nepse_port": nepse, "gateway.port": port}
     with PostHouse(**ports, **{"sim.ticks_per_s": TICKS_PER_S}) as house:
@@ -73,8 +73,8 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
             up.wait(30)
     for window in windows:
         tell(
-            f"page, {DISPLAYS} displays, {window['rate']:,.0f} ticks/s: p50 {window['p50']:.1f} ms, p99 {window['p99']:.1f} ms, max "
-            f"{window['max']:.1f} ms of {window['count']} states; {window['fps']:.0f} frames/s, {window['painted']:.0f} drawn/s"
+            f"page, {DISPLAYS} displays, {window['rate']:,.0f} ticks/s: p50 {window['p50']:.1f} ms, p99 {window['p99']:.1f} ms, "
+            f"max {window['max']:.1f} ms of {window['count']} states; {window['fps']:.0f} frames/s, {window['painted']:.0f} drawn"
         )
     assert all(window["count"] > DISPLAYS for window in windows)
     if long:

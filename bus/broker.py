@@ -17,6 +17,7 @@ import structlog
 import zmq
 
 from bus import sockets
+from bus.config_desk import ConfigDesk
 from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
@@ -93,6 +94,7 @@ class Broker:
             raise
         try:
             self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
+            self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
         except ConfigError:
             self.context.destroy(linger=0)
             self.desk.close()
@@ -198,6 +200,9 @@ class Broker:
             return []
         if self.tasks.serves(request.service):
             self.tasks.serve(address, request, now)
+            return []
+        if self.config.serves(request.service):
+            self.config.serve(address, request, now)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

@@ -1,4 +1,8 @@
-"""Log lines are events in the past tense with the ids needed to follow them: JSON for files, columns for terminals."""
+"""Log lines are events in the past tense with the ids needed to follow them: JSON for files, columns for terminals.
+
+The level can be changed while the process runs (`set_level`), from any thread: loggers pass everything on, and the first
+processor drops what is below it.
+"""
 
 import logging
 import sys
@@ -7,6 +11,9 @@ from typing import cast
 import structlog
 
 from bus.settings import LogSettings
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50, "fatal": 50}
+_now = {"level": LEVELS["info"]}
 
 
 def set_up(settings: LogSettings, **context: str | int) -> structlog.typing.FilteringBoundLogger:
@@ -18,15 +25,29 @@ def set_up(settings: LogSettings, **context: str | int) -> structlog.typing.Filt
     """
     console = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(ensure_ascii=True)
+    set_level(settings.level)
     structlog.configure(
         processors=[
+            _drop_below,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger().bind(**context))
+
+
+def set_level(level: str) -> None:
+    """Have only events of this level and above written from now on: debug, info, warning or error."""
+    _now["level"] = LEVELS[level]
+
+
+def _drop_below(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    del logger
+    if LEVELS.get(method, LEVELS["critical"]) < _now["level"]:
+        raise structlog.DropEvent
+    return event

@@ -84,6 +84,20 @@ class Store:
         self._thread.start()
         return value
 
+    def now(self, job: Job) -> Any:
+        """Do a job at once, over a connection of its own: for what is read at the start, before the loop runs.
+
+        Returns:
+            the job's value.
+        Raises:
+            ConfigError: the file cannot be used.
+        """
+        try:
+            with contextlib.closing(self._connect()) as connection:
+                return job(connection)
+        except sqlite3.Error as error:
+            raise ConfigError(f"store {self.path} cannot be used: {error}; move it away, or choose another home") from error
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
         connection.execute("PRAGMA journal_mode = WAL")

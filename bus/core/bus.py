@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.core.backoff import Backoff
+from bus.core.configs import CONFIG
 from bus.core.dispatch import Dispatcher
 from bus.core.intake import OWNED_BY_FEEDS, Intake, Source, Turn
 from bus.core.policy import Policy
@@ -89,7 +90,7 @@ class Bus:
         self.limits = limits
         self.started = now
         self.topics = Topics(epoch, limits.max_topics)
-        for key in (STATS, HEARTBEAT):
+        for key in (STATS, HEARTBEAT, CONFIG):
             self.topics.log(key)  # their places are taken before feeds can take them all
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)
         self.dispatcher = Dispatcher(epoch, policy, backoff, now)

@@ -16,7 +16,7 @@ Answer = tuple[Any, list[Effect]]
 
 def _field(args: Mapping[str, Any], name: str, kind: type, lowest: int | None = None) -> Any:
     value = args.get(name)
-    fits = isinstance(value, kind) and not isinstance(value, bool) and (lowest is None or value >= lowest)  # type: ignore[operator]
+    fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool) and (lowest is None or value >= lowest)  # type: ignore[operator]
     if not fits:
         least = "" if lowest is None else f" of at least {lowest}"
         raise ProtocolError("BAD_ARGUMENT", f"argument {name} is {value!r}, must be {kind.__name__}{least}")
@@ -63,10 +63,13 @@ def last(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -
 
 
 def report(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
-    """Take what a process tells about itself."""
+    """Take what a process tells about itself, or that it leaves."""
     del shell
     kind, name = _field(args, "kind", str), _field(args, "name", str)
     pid, values = _field(args, "pid", int, 1), _field(args, "values", dict)
+    if _field({"leaving": False, **args}, "leaving", bool):
+        bus.reports.leave(kind[:64], name[:64], pid)
+        return {}, []
     if not bus.reports.take(now, kind[:64], name[:64], pid, values):
         raise ProtocolError("BUSY", "too many processes report, no more are kept")
     return {}, []

@@ -91,6 +91,12 @@ class Reports:
         self.last[kind, name] = Report(kind, name, pid, values, now)
         return True
 
+    def leave(self, kind: str, name: str, pid: int) -> None:
+        """Forget a process that has said goodbye; one of the same name that came after it stays."""
+        report = self.last.get((kind, name))
+        if report is not None and report.pid == pid:
+            del self.last[kind, name]
+
     def rows(self, now: float) -> list[dict[str, Any]]:
         """List all that are not forgotten, with their age in seconds."""
         self._forget(now)

@@ -1,0 +1,183 @@
+"""The config desk of the broker: the live configuration around the store. PROTOCOL.md section 7.5.
+
+A version is written to the disk, then it is the present one, then it is published, and then who asked for it is answered. One at
+a time: each is checked against what the one before it left, which may be that the disk refused it.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+
+from bus import config_ledger
+from bus import log as logs
+from bus.core.bus import Bus
+from bus.core.configs import CONFIG, Version, effective, rows
+from bus.core.live_keys import defaults_of, refuse
+from bus.errors import ProtocolError
+from bus.frames import pack
+from bus.messages import Error, Reply, Request
+from bus.settings import Settings
+from bus.store import Store
+
+MOST_WAITING = 1000  # changes that wait for the one before them
+LISTED = 100  # versions in a history, if no number is given
+Then = Callable[[dict[str, Any] | None, ProtocolError | None], None]  # told {version, changed}, or why not
+
+
+class ConfigDesk:
+    """The keeper of the live configuration.
+
+    Args:
+        settings: checked; the defaults of live keys.
+        store: open.
+        bus: whose topics and reports it uses.
+        publish: sends a frame to whoever wants it.
+        answer: sends a message to a client.
+        log: of this process.
+    Raises:
+        ConfigError: the store cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        bus: Bus,
+        publish: Callable[[bytes | None], None],
+        answer: Callable[[bytes, Any], bool],
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.defaults = defaults_of(settings)
+        self.store = store
+        self.bus = bus
+        self.publish = publish
+        self.answer = answer
+        self.log = log
+        self.book = store.now(config_ledger.load)
+        self.waiting: deque[tuple[Callable[[Mapping[str, Any], int], Version | None], Mapping[str, Any], Then]] = deque()
+        self.writing = False
+        self.services: dict[str, Callable[[bytes, Request, float], None]] = {
+            "hulak.config.get": self._get,
+            "hulak.config.set": lambda client, request, _: self._change(client, request, self.set),
+            "hulak.config.revert": lambda client, request, _: self._change(client, request, self.revert),
+            "hulak.config.history": self._history,
+            "hulak.config.applied": self._applied,
+        }
+        self._broadcast()
+
+    def serves(self, service: str) -> bool:
+        """Tell whether a control service is of this desk."""
+        return service in self.services
+
+    def serve(self, client: bytes, request: Request, now: float) -> None:
+        """Carry out a control request; a change is answered when the store has it, and it is published.
+
+        Raises:
+            ProtocolError: `BAD_CONFIG`, `BAD_ARGUMENT` or `BUSY`.
+        """
+        self.services[request.service](client, request, now)
+
+    # Changes
+
+    def set(self, args: Mapping[str, Any], then: Then) -> None:
+        """Make a new version: args as of `hulak.config.set`; `then` is told in the loop's thread, now or later.
+
+        Raises:
+            ProtocolError: `BUSY`.
+        """
+        self._queue(self.book.set, args, then)
+
+    def revert(self, args: Mapping[str, Any], then: Then) -> None:
+        """Make a version as one before: args as of `hulak.config.revert`; else as `set`."""
+        self._queue(self.book.revert, args, then)
+
+    def drop_scope(self, scope: str, by: str) -> None:
+        """Let all values of a scope go, as when its display is removed."""
+        keys = list(self.book.scopes.get(scope, {}))
+        if keys:
+            self.set({"scope": scope, "unset": keys, "by": by}, lambda *_: None)
+
+    def _change(self, client: bytes, request: Request, change: Callable[[Mapping[str, Any], Then], None]) -> None:
+        def then(value: dict[str, Any] | None, error: ProtocolError | None) -> None:
+            if error is None:
+                self.answer(client, Reply(request.id, value))
+            else:
+                self.answer(client, Error(request.id, error.code, str(error), error.details))
+
+        change(request.args, then)
+
+    def _queue(self, prepare: Callable[[Mapping[str, Any], int], Version | None], args: Mapping[str, Any], then: Then) -> None:
+        if len(self.waiting) >= MOST_WAITING:
+            raise ProtocolError("BUSY", f"{MOST_WAITING} changes of the configuration wait, no more are taken")
+        self.waiting.append((prepare, args, then))
+        self._next()
+
+    def _next(self) -> None:
+        while self.waiting and not self.writing:
+            prepare, args, then = self.waiting.popleft()
+            try:
+                version = prepare(args, time.time_ns())
+            except ProtocolError as error:
+                self.bus.refused += 1
+                then(None, error)
+                continue
+            if version is None:
+                then({"version": self.book.version, "changed": False}, None)
+                continue
+            self.writing = True
+            self.store.put(
+                partial(config_ledger.write, version=version, keep=self.book.keep), partial(self._written, version, then)
+            )
+
+    def _written(self, version: Version, then: Then, value: Any, why: str) -> None:
+        del value
+        self.writing = False
+        if why:
+            self.log.error("configuration not written", version=version.version, why=why)
+            then(None, ProtocolError("STORE_FAILED", f"the configuration was not changed: {why}"))
+        else:
+            self.book.accept(version)
+            self._broadcast()
+            told = {f"{one.scope} {one.key}": one.after for one in version.changes[:10]}
+            self.log.info("configuration changed", version=version.version, by=version.by, note=version.note, changes=told)
+            then({"version": version.version, "changed": True}, None)
+        self._next()
+
+    def _broadcast(self) -> None:
+        document = self.book.document()
+        logs.set_level(str(effective(document, "broker", "", self.defaults)["log_level"]))
+        self.publish(self.bus.topics.publish(CONFIG, pack(document), time.time_ns()))
+
+    # Questions
+
+    def _get(self, client: bytes, request: Request, now: float) -> None:
+        del now
+        scope, number = request.args.get("scope"), request.args.get("version")
+        document = self.book.document()
+        if number is not None:
+            document |= {"version": number, "scopes": self.book.at(number)}
+        told = {**document, "rows": rows(document, scope, self.defaults)}
+        self.answer(client, Reply(request.id, told))
+
+    def _history(self, client: bytes, request: Request, now: float) -> None:
+        del now
+        self.answer(client, Reply(request.id, self.book.history(request.args.get("limit", LISTED))))
+
+    def _applied(self, client: bytes, request: Request, now: float) -> None:
+        wanted = request.args.get("version", self.book.version)
+        if type(wanted) is not int or not 0 <= wanted <= self.book.version:
+            allowed = f"0 to {self.book.version}"
+            raise refuse("", "version", wanted, allowed, f"version is {wanted!r}, must be {allowed}")
+        self.answer(client, Reply(request.id, self.applied(now)))
+
+    def applied(self, now: float) -> list[dict[str, Any]]:
+        """List every living process that applies the configuration: kind, name, pid, version (that it applies), age_s."""
+        return [
+            {"kind": row["kind"], "name": row["name"], "pid": row["pid"], "version": row["config_version"], "age_s": row["age_s"]}
+            for row in self.bus.reports.rows(now)
+            if type(row.get("config_version")) is int
+        ]

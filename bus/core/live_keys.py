@@ -1,0 +1,254 @@
+"""The keys that can be changed while everything runs, and what each may be: PROTOCOL.md section 7.5. Pure.
+
+A scope says for whom a value is: `global`, `kind:nepse` (every process of a kind), `display:eurusd-1` (one display). A key that
+several kinds have may be set in `global`; a display's keys in its own scope too. Where a setting of the file means the same, it
+is the default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bus.errors import ProtocolError
+
+GLOBAL = "global"
+KIND = "kind:"
+DISPLAY = "display:"
+KINDS = ("nepse", "display", "feed", "gateway", "worker", "scaler", "broker")  # `worker`: of any other service
+LONGEST_ID = 100  # characters of a display's id
+ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+WORDS = {"true": True, "false": False}
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`; both inclusive, unless they are open."""
+
+    low: float
+    high: float
+    low_open: bool = False
+    high_open: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.low_open else value >= self.low
+        return above and (value < self.high if self.high_open else value <= self.high)
+
+    def __str__(self) -> str:
+        least = "above " if self.low_open else "from "
+        return f"{least}{self.low:g} {'to below' if self.high_open else 'to'} {self.high:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKey:
+    """One key."""
+
+    name: str
+    kinds: tuple[str, ...]  # of processes that apply it
+    default: Value  # its type is the key's
+    help: str  # one line
+    range: Range | None = None  # of a number
+    choices: tuple[str, ...] = ()  # of a text
+    unit: str = ""
+    setting: str = ""  # of the settings file, "section.name": its value is the default then
+
+    @property
+    def type(self) -> str:
+        """Name its type: bool, integer, number or text."""
+        return {bool: "bool", int: "integer", float: "number", str: "text"}[type(self.default)]
+
+    @property
+    def allowed(self) -> str:
+        """Say what it may be."""
+        match self.type:
+            case "bool":
+                return "true or false"
+            case "text":
+                return " or ".join(self.choices)
+            case _:
+                kind = "a whole number" if self.type == "integer" else "a number"
+                return f"{kind} {self.range}" + (f" ({self.unit})" if self.unit else "")
+
+    @property
+    def scopes(self) -> list[str]:
+        """Name the scopes it may be set in; `display:ID` stands for all of those."""
+        found = [GLOBAL] if len(self.kinds) > 1 else []
+        found += [KIND + kind for kind in self.kinds]
+        return [*found, DISPLAY + "ID"] if self.kinds == ("display",) else found
+
+
+def _number(name: str, kind: str, default: float, allowed: Range, unit: str, text: str, setting: str = "") -> LiveKey:
+    return LiveKey(name, (kind,), default, text, range=allowed, unit=unit, setting=setting)
+
+
+def _switch(name: str, default: bool, text: str) -> LiveKey:
+    return LiveKey(name, ("display",), default, text)
+
+
+TABLE = (
+    LiveKey(
+        "log_level",
+        KINDS,
+        "info",
+        "what the processes write to their logs",
+        choices=("debug", "info", "warning", "error"),
+        setting="log.level",
+    ),
+    _number(
+        "rate_per_s", "nepse", 2.0, Range(0, 100, low_open=True), "1/s", "HTTP requests of one worker", setting="nepse.rate_per_s"
+    ),
+    _number(
+        "cache_s", "nepse", 2.0, Range(0, 3600), "s", "an answer is given again for so long; 0 for never", setting="nepse.cache_s"
+    ),
+    _number(
+        "stale_s", "feed", 60.0, Range(0, 86400, low_open=True), "s", "data older than this is stale", setting="feed.stale_s"
+    ),
+    _number("frame_ms", "gateway", 16.0, Range(1, 1000), "ms", "between two messages to a browser", setting="gateway.frame_ms"),
+    _number(
+        "states_per_s",
+        "display",
+        30.0,
+        Range(0, 1000, low_open=True),
+        "1/s",
+        "states that a display publishes at most",
+        setting="display.states_per_s",
+    ),
+    _number(
+        "price_bucket_multiplier",
+        "display",
+        1.0,
+        Range(0, 1000, low_open=True),
+        "pips",
+        "width of the profile's buckets",
+    ),
+    LiveKey(
+        "distribution_depth_mode",
+        ("display",),
+        "all",
+        "how much of the market profile is shown",
+        choices=("all", "percentage"),
+    ),
+    _number("distribution_percentage", "display", 50.0, Range(1, 100), "%", "how much of it, with the mode `percentage`"),
+    _number("volatility_smoothing", "display", 0.8, Range(0, 1, high_open=True), "", "weight of the volatility before this tick"),
+    _number("value_area", "display", 0.7, Range(0, 1, low_open=True), "", "share of the profile's volume that is its value area"),
+    _number("flash_threshold", "display", 1.5, Range(0, 1000), "pips", "a move of so much makes a flash"),
+    _switch("show_flash", False, "whether moves flash"),
+    _number("max_marker_decay_s", "display", 10.0, Range(0, 3600, low_open=True), "s", "a marker is gone after so long"),
+    _number("adr_lookback_days", "display", 14, Range(1, 365), "days", "days that the average day range is taken of"),
+    _switch("batch_dispatching", True, "ticks are folded many at a time"),
+    _switch("memory_optimization", True, "profiles are trimmed to a bounded size"),
+    _switch("performance_monitoring", False, "the time that each tick takes is measured"),
+)
+KEYS: Mapping[str, LiveKey] = {key.name: key for key in TABLE}
+
+
+def refuse(scope: str, key: str, seen: Any, allowed: str, text: str) -> ProtocolError:
+    """Make a `BAD_CONFIG` with its details: scope, key, seen, allowed."""
+    error = ProtocolError("BAD_CONFIG", text)
+    error.details = {"scope": scope, "key": key, "seen": _short(seen), "allowed": allowed}
+    return error
+
+
+def _short(seen: Any) -> str:
+    said = repr(seen) if isinstance(seen, bool | int | float | str | None) else type(seen).__name__
+    return said if len(said) <= 60 else said[:57] + "..."
+
+
+def check_scope(scope: Any) -> str:
+    """Check the name of a scope, and return it.
+
+    Raises:
+        ProtocolError: `BAD_CONFIG`.
+    """
+    kinds = ", ".join(KIND + kind for kind in KINDS)
+    allowed = f"{GLOBAL}, {kinds} or {DISPLAY}ID"
+    if isinstance(scope, str):
+        if scope == GLOBAL or (scope.startswith(KIND) and scope.removeprefix(KIND) in KINDS):
+            return scope
+        name = scope.removeprefix(DISPLAY)
+        if name != scope and 0 < len(name) <= LONGEST_ID and ID_CHARACTERS.issuperset(name) and not name.endswith("."):
+            return scope
+    shown = scope if isinstance(scope, str) else ""
+    raise refuse(shown, "", scope, allowed, f"scope {_short(scope)} is unknown; allowed are {allowed}")
+
+
+def find_key(scope: str, name: Any) -> LiveKey:
+    """Find a key that may be set in a scope, which has been checked.
+
+    Raises:
+        ProtocolError: `BAD_CONFIG`: it is unknown, or belongs elsewhere.
+    """
+    key = KEYS.get(name) if isinstance(name, str) else None
+    if key is None:
+        here = ", ".join(one.name for one in TABLE if fits(one, scope)) or "none"
+        shown = name if isinstance(name, str) else ""
+        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; of {scope} there are {here}")
+    if not fits(key, scope):
+        places = ", ".join(key.scopes)
+        raise refuse(scope, key.name, scope, places, f"key {key.name} is set in scope {scope}, must be in {places}")
+    return key
+
+
+def fits(key: LiveKey, scope: str) -> bool:
+    """Tell whether a key may be set in a scope."""
+    return (DISPLAY + "ID" if scope.startswith(DISPLAY) else scope) in key.scopes
+
+
+def check_value(scope: str, key: LiveKey, value: Any) -> Value:
+    """Check one value, and return it as the key's type.
+
+    Raises:
+        ProtocolError: `BAD_CONFIG` with key, value seen, and what is allowed.
+    """
+    kind = type(key.default)
+    fitting = type(value) is kind or (kind is float and type(value) is int)
+    if fitting and key.range is not None:
+        fitting = value in key.range  # neither NaN nor infinite is
+    if fitting and key.choices:
+        fitting = value in key.choices
+    if not fitting:
+        seen, name = _short(value), type(value).__name__
+        raise refuse(scope, key.name, value, key.allowed, f"key {key.name} is {seen} ({name}), must be {key.allowed}")
+    return kind(value)
+
+
+def check_values(scope: Any, values: Any) -> dict[str, Value]:
+    """Check a scope, and values that are to be set in it; returns them as their keys' types, or refuses them all.
+
+    Raises:
+        ProtocolError: `BAD_CONFIG`.
+    """
+    where = check_scope(scope)
+    if not isinstance(values, Mapping):
+        raise refuse(where, "", values, "a map", f"values are {_short(values)}, must be a map of keys")
+    return {name: check_value(where, find_key(where, name), value) for name, value in values.items()}
+
+
+def read_value(name: str, text: str) -> Value:
+    """Read a value from text, as a command line has it; what cannot be read as its key's type stays text, to be refused."""
+    key = KEYS.get(name)
+    kind = "text" if key is None else key.type
+    try:
+        if kind == "number":
+            return float(text)
+        if kind == "integer":
+            return int(text)
+    except ValueError:
+        return text
+    return WORDS.get(text.lower(), text) if kind == "bool" else text
+
+
+def defaults_of(settings: Any) -> dict[str, Value]:
+    """Give each key's default, taken from the settings where one of the file means the same.
+
+    Args:
+        settings: of `bus.settings.Settings`, or None for what is shipped.
+    """
+    found = {}
+    for key in TABLE:
+        value: Any = key.default
+        if key.setting and settings is not None:
+            section, _, name = key.setting.partition(".")
+            value = getattr(getattr(settings, section), name)
+        found[key.name] = value
+    return found

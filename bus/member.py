@@ -1,0 +1,270 @@
+"""What every process of Hulak is besides its work: a member, that applies the live configuration and reports every second.
+
+    member = Member(settings, home, log, kind="nepse", name="nepse_00/4711")
+    with member:
+        while working:
+            member.beat()
+            rate = member.live["rate_per_s"]
+
+One small thread: SUB on the topic `config`, DEALER to the frontend. It never holds up the process: it is no reason to go on
+living, a broker that is away is borne for ever, and one that comes back is reported to at once. PROTOCOL.md sections 7.5 and 7.6.
+"""
+
+import os
+import socket as plain
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+import structlog
+import zmq
+
+from bus import frames, sockets
+from bus import log as logs
+from bus.core.configs import CONFIG, Document, effective
+from bus.core.live_keys import Value, defaults_of
+from bus.errors import ProtocolError
+from bus.messages import ID_BYTES, Error, Request
+from bus.settings import Settings
+
+REPORT_S = 1.0
+LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
+LINGER_MS = 100  # for the goodbye to leave
+STOP_S = 1.0  # that `stop` waits at most
+NOTHING: Document = {"version": 0, "at_ns": 0, "by": "", "note": "", "scopes": {}}  # before the broker has told
+
+
+class Member:
+    """A process among the others. Every method may be called from any thread.
+
+    Args:
+        settings: say where the broker is, and what the defaults of live keys are.
+        home: the broker's folder.
+        log: of this process.
+        kind: one of `live_keys.KINDS`.
+        name: unique within the kind.
+        apply: told each new document (the body of the topic `config`), in the member's thread and within milliseconds; when it
+            raises, the version is not reported as applied. What only reads `live` when it needs a value has no use for it.
+        collect: gives further values for the report, each second in the member's thread; must be quick.
+        deferred: the version counts as applied when `applied` is called, instead of when `apply` has returned.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: Path,
+        log: structlog.typing.FilteringBoundLogger,
+        *,
+        kind: str,
+        name: str,
+        apply: Callable[[Document], object] | None = None,
+        collect: Callable[[], Mapping[str, Any]] | None = None,
+        deferred: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.home = home
+        self.log = log
+        self.kind = kind
+        self.name = name
+        self.document: Document = NOTHING  # the newest one; replaced as a whole
+        self.defaults = defaults_of(settings)
+        self.live: Mapping[str, Value] = effective(NOTHING, kind, "", self.defaults)  # the kind's values; replaced as a whole
+        self.version = 0  # that is applied
+        self._apply = apply
+        self._collect = collect
+        self._deferred = deferred
+        self._started = time.monotonic()
+        self._beat: float | None = None
+        self._process = psutil.Process()
+        self._ends = False
+        self._report_due = 0.0  # of the thread alone
+        self._refused = ""  # the code of the last answer that was an error
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._wakes, self._wakened = plain.socketpair()
+        for end in (self._wakes, self._wakened):
+            end.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="member", daemon=True)
+
+    # For the process
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin; returns at once, whether there is a broker or not."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say goodbye, if a broker is there, and end; takes milliseconds. Further calls do nothing."""
+        self._ends = True
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+        elif self._thread.ident is None:
+            self._close()  # it was never started
+
+    def beat(self) -> None:
+        """Note that the main loop goes round; its age is reported. Costs nothing: call it in every turn."""
+        self._beat = time.monotonic()
+
+    def display(self, display: str) -> Mapping[str, Value]:
+        """Give the values that count for one display now."""
+        return effective(self.document, "display", display, self.defaults)
+
+    def applied(self, version: int) -> None:
+        """Say that a version is in force now (see `deferred`), and have it reported at once."""
+        self.version = version
+        self.report_now()
+
+    def report_now(self) -> None:
+        """Report at once, not at the next full second."""
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._wakened.send(b"!")
+        except OSError:  # it is full, so it wakes; or closed, so nobody sleeps
+            return
+
+    # In the thread
+
+    def _run(self) -> None:
+        try:
+            where = self._find()
+            if where is not None:
+                self._serve(*where)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._context.destroy(linger=LINGER_MS)
+        self._wakes.close()
+        self._wakened.close()
+
+    def _find(self) -> tuple[str, str] | None:
+        """Wait for a broker; None if the process ends before there is one."""
+        poller = zmq.Poller()
+        poller.register(self._wakes, zmq.POLLIN)
+        while not self._ends:
+            found = [sockets.endpoint(self.settings.broker, self.home, name) for name in ("publisher", "frontend")]
+            if found[0] is not None and found[1] is not None:
+                return found[0], found[1]
+            if poller.poll(int(LOOK_AGAIN_S * 1000)):
+                self._woken()
+        return None
+
+    def _serve(self, publisher: str, frontend: str) -> None:
+        heard = sockets.make(self._context, zmq.SUB, rcvhwm=1000, ipv6=int("[" in publisher))
+        # IMMEDIATE: without a connection a send fails at once, instead of piling up reports for a broker to come.
+        told = sockets.make(self._context, zmq.DEALER, immediate=1, sndhwm=100, rcvhwm=1000, ipv6=int("[" in frontend))
+        heard.connect(publisher)
+        heard.subscribe(CONFIG)
+        told.connect(frontend)
+        poller = zmq.Poller()
+        for socket in (heard, told, self._wakes):
+            poller.register(socket, zmq.POLLIN)
+        while not self._ends:
+            poller.poll(max(0, int((self._report_due - time.monotonic()) * 1000) + 1))
+            if self._woken():
+                self._report_due = 0.0
+            self._take(heard)
+            self._read_answers(told)
+            if time.monotonic() >= self._report_due and not self._ends:
+                # A report that finds no connection is tried again soon: a broker that comes back wants to know who is there.
+                done = self._tell(told, leaving=False)
+                self._report_due = time.monotonic() + (REPORT_S if done else LOOK_AGAIN_S)
+        self._tell(told, leaving=True)
+
+    def _woken(self) -> bool:
+        try:
+            return len(self._wakes.recv(4096)) > 0
+        except BlockingIOError:
+            return False
+
+    # The configuration
+
+    def _take(self, heard: "zmq.Socket[bytes]") -> None:
+        """Apply the newest of the documents that have come; a former one is never applied after it."""
+        frame = None
+        try:
+            while True:
+                frame = sockets.receive_frame(heard, sockets.NOBLOCK)
+        except zmq.Again:
+            pass
+        if frame is None:
+            return
+        self._report_due = 0.0  # the broker has something new, or is new itself
+        try:
+            document = frames.unpack(frames.decode_publication(frame).body)
+            live, version = effective(document, self.kind, "", self.defaults), document["version"]
+        except (ProtocolError, LookupError, TypeError) as error:
+            self.log.warning("configuration not understood", why=repr(error))
+            return
+        if document != self.document or self.version != version:
+            self._change(document, live, version)
+
+    def _change(self, document: Document, live: Mapping[str, Value], version: int) -> None:
+        """Put a document in force: first for those who read, then for whom is told."""
+        self.document, self.live = document, live
+        try:
+            logs.set_level(str(live["log_level"]))
+            if self._apply is not None:
+                self._apply(document)
+        except Exception:  # the process's own bug must not end its reports
+            self.log.exception("configuration not applied", version=version)
+            return
+        if not self._deferred:
+            self.version = version
+        self.log.debug("configuration applied", version=version)
+
+    # Reports
+
+    def _tell(self, told: "zmq.Socket[bytes]", *, leaving: bool) -> bool:
+        args: dict[str, Any] = {"kind": self.kind, "name": self.name, "pid": os.getpid()}
+        args |= {"values": {}, "leaving": True} if leaving else {"values": self._values()}
+        try:
+            told.send(frames.encode(Request(os.urandom(ID_BYTES), "hulak.report", "", args)), zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def _values(self) -> dict[str, Any]:
+        now = time.monotonic()
+        values = {
+            "config_version": self.version,
+            "rss_bytes": self._process.memory_info().rss,
+            "cpu_s": round(time.process_time(), 3),
+            "uptime_s": round(now - self._started, 3),
+        }
+        beat = self._beat
+        if beat is not None:
+            values["loop_age_s"] = round(now - beat, 3)
+        if self._collect is not None:
+            try:
+                values |= self._collect()
+            except Exception:  # as in `_change`
+                self.log.exception("report not complete")
+        return values
+
+    def _read_answers(self, told: "zmq.Socket[bytes]") -> None:
+        """Read what came to the reports: nothing, as long as they are taken."""
+        while True:
+            try:
+                message = frames.decode_to_client(told.recv_multipart(zmq.NOBLOCK)[-1])
+            except zmq.Again:
+                return
+            except ProtocolError as error:
+                self.log.warning("answer refused", code=error.code, why=str(error))
+                continue
+            code = message.code if isinstance(message, Error) else ""
+            if code and code != self._refused:
+                self.log.warning("report refused", code=code, why=str(message))
+            self._refused = code

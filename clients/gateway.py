@@ -1,0 +1,266 @@
+"""The gateway process: everything that browsers and monitoring see of the bus, on one port. One of the two edges with asyncio.
+
+Its loop turns when the broker has something new, at most once per `frame_ms`: it takes in what is there, and gives each client
+that keeps up one message with all that is new for it. What is said to whom is decided in `clients.edge`. PROTOCOL.md section 11.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+
+from bus import daemon, log
+from bus.core.live_keys import Value
+from bus.errors import ConfigError
+from bus.member import Member
+from bus.messages import Tick
+from bus.settings import Settings
+from clients.edge import metrics, protocol
+from clients.edge.access import access_of
+from clients.edge.board import Board
+from clients.edge.calls import Calls
+from clients.edge.door import WS, Door
+from clients.edge.fanout import Fanout, Pace
+from clients.edge.health import Health
+from clients.edge.peers import JsonPeer, Peer, goodbye, keep_little, unsent
+from clients.edge.source import Source
+from clients.edge.static import Files
+
+WAKE_S = 0.25  # the longest the loop sleeps: a client behind may have caught up
+STOP_S = 0.6  # for goodbyes at the end
+HANDSHAKE_S = 5.0
+PING_S = 20.0  # between two pings to a client, and until one that does not answer is given up
+READ_AHEAD = 16  # messages of one client taken in ahead
+
+
+class Gateway:
+    """A running gateway; an async context manager.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        logger: of this process.
+    """
+
+    def __init__(self, settings: Settings, home: Path, logger: structlog.typing.FilteringBoundLogger) -> None:
+        self.settings = settings
+        self.log = logger
+        self.port = 0  # that it listens on
+        # Clients are told by revisions, and those of /fx see them: they must not begin anew with the process.
+        self.board = Board(time.time_ns() // 1_000_000)
+        self.fanout = Fanout(self.board)
+        self.health = Health(time.monotonic(), bool(settings.feed.url), settings.feed.stale_s)
+        self.source = Source(settings, home, self.board, lambda told: self.health.take_stats(told, time.monotonic()))
+        self.calls = Calls(settings, home)
+        self.access = access_of(settings.gateway)
+        self.door = Door(
+            self.access,
+            Files(),
+            alive=lambda: self.health.alive(time.monotonic()),
+            ready=lambda: self.health.ready(time.monotonic()),
+            metrics=self._metrics,
+            is_full=lambda: len(self.peers) >= settings.gateway.max_clients,
+        )
+        self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
+        self.peers: dict[Peer, str] = {}  # -> path
+        self.counts = {"frames": 0, "bytes": 0, "too_slow": 0, "refused": 0, "bad_messages": 0, "conflated": 0}
+        self.woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._server: Server | None = None
+
+    async def __aenter__(self) -> Self:
+        gateway = self.settings.gateway
+        self._server = await serve(
+            self._serve_client,
+            gateway.host,
+            gateway.port,
+            process_request=self.door.process_request,
+            compression=None,  # on the loopback it costs more time than it saves
+            max_size=protocol.MOST_BYTES,
+            max_queue=READ_AHEAD,
+            open_timeout=HANDSHAKE_S,
+            close_timeout=STOP_S,
+            ping_interval=PING_S,
+            ping_timeout=PING_S,
+            server_header=None,
+        )
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        self.member.start()
+        self._turns = self.spawn(self._turn_for_ever())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        assert self._server is not None
+        self._server.close(reason="the gateway ends")
+        try:
+            async with asyncio.timeout(STOP_S):
+                await asyncio.shield(self._server.wait_closed())
+        except TimeoutError:
+            for peer in self.peers:
+                peer.connection.transport.abort()
+            await self._server.wait_closed()
+        self.calls.close()
+        self.source.close()
+        self.member.stop()
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Return when the event is set; what goes wrong in the loop before that is raised."""
+        stopped = asyncio.ensure_future(stop.wait())
+        done, _ = await asyncio.wait({stopped, self._turns}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done:
+            task.result()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something beside the loop; it is cancelled when the gateway ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # Clients
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        request = connection.request
+        assert request is not None
+        path = request.path.partition("?")[0]
+        refusal = None
+        if not self.access.origin(request.headers):
+            refusal = (protocol.BAD_ORIGIN, "pages of this origin may not connect; see [gateway] origins")
+        elif not self.access.knows_token(request.path, request.headers):
+            refusal = (protocol.BAD_TOKEN, "[gateway] token is needed")
+        if refusal is not None:
+            self.counts["refused"] += 1
+            await goodbye(connection, *refusal)
+            return
+        keep_little(connection)
+        peer = self._peer(connection, path)
+        self.peers[peer] = path
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                await peer.run()
+        finally:
+            self._leave(peer)
+
+    def _peer(self, connection: ServerConnection, path: str) -> Peer:
+        greeting = protocol.hello(self._frame_ms(), time.time() * 1000)
+        return JsonPeer(connection, self.fanout, self.calls, greeting, self.woken)
+
+    def _leave(self, peer: Peer) -> None:
+        if self.peers.pop(peer, None) is not None:
+            self.counts["conflated"] += peer.seat.conflated
+            self.counts["bad_messages"] += getattr(peer, "bad", 0)
+
+    def _give_up(self, peer: Peer) -> None:
+        self._leave(peer)  # at once: it gets nothing more while the goodbye is under way
+        self.counts["too_slow"] += 1
+        self.log.info("client disconnected", why="it does not read", unsent=unsent(peer.connection))
+        self.spawn(goodbye(peer.connection, protocol.TOO_SLOW, "too slow"))
+
+    # The loop
+
+    def _frame_ms(self) -> float:
+        value: Value = self.member.live["frame_ms"]
+        return float(value)
+
+    async def _turn_for_ever(self) -> None:
+        due = time.monotonic()
+        while True:
+            now = time.monotonic()
+            self.health.turn(now, max(0.0, now - due))
+            self.member.beat()
+            self.source.want_ticks(any(peer.wants_ticks() for peer in self.peers))
+            self._tell(self.source.drain(), now)
+            left_s = self._frame_ms() / 1000 - (time.monotonic() - now)
+            due = time.monotonic() + max(0.0, left_s)
+            await asyncio.sleep(max(0.0, left_s))
+            before = time.monotonic()
+            self.health.turn(before, max(0.0, before - due))
+            await self.source.readable(self.woken, WAKE_S)
+            due = time.monotonic()
+
+    def _tell(self, ticks: list[Tick], now: float) -> None:
+        """Give everybody what is new for them."""
+        now_ms = time.time() * 1000
+        self.fanout.begin(now_ms)
+        frames: dict[bytes, list[ServerConnection]] = {}
+        for peer in list(self.peers):
+            connection, seat = peer.connection, peer.seat
+            match seat.pace(unsent(connection), self.settings.gateway.client_bytes, now):
+                case Pace.READY:
+                    for frame in peer.news(ticks, now_ms):
+                        frames.setdefault(frame, []).append(connection)
+                case Pace.BEHIND:
+                    self.fanout.withhold(seat)
+                case Pace.HOPELESS:
+                    self._give_up(peer)
+        for frame, connections in frames.items():
+            broadcast(connections, frame, text=True)
+            self.counts["frames"] += len(connections)
+            self.counts["bytes"] += len(frame) * len(connections)
+        if self.board.removed:
+            self.board.forget(min((peer.seat.at for peer in self.peers), default=self.board.revision))
+
+    # What it tells of itself
+
+    def figures(self) -> dict[str, Any]:
+        """Say what the gateway did and does, in msgpack values."""
+        paths = list(self.peers.values())
+        return {
+            **self.counts,
+            "conflated": self.counts["conflated"] + sum(peer.seat.conflated for peer in list(self.peers)),
+            "refused": self.counts["refused"] + self.door.refused,
+            "clients": {path: paths.count(path) for path in (WS, "/fx")},
+            "encoded": self.fanout.made,
+            "displays": len(self.board.displays),
+            "malformed": self.board.malformed,
+            "ticks_taken": self.source.ticks_taken,
+            "lag_s": round(self.health.lag_s, 6),
+        }
+
+    def _metrics(self) -> bytes:
+        health = self.health
+        heard_s = None if health.heard is None else time.monotonic() - health.heard
+        return metrics.text(health.stats or {}, heard_s, self.figures())
+
+
+def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:
+    """Run the process until SIGTERM or SIGINT. Main thread only.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        on_ready: called with the port when it listens.
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    daemon.end_with_supervisor()
+    logger = log.set_up(settings.log, process="gateway")
+    daemon.raise_file_limit()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with Gateway(settings, home, logger) as gateway:
+            logger.info("gateway started", url=f"http://{settings.gateway.host}:{gateway.port}/")
+            if on_ready is not None:
+                on_ready(gateway.port)
+            await gateway.run_until(stop)
+        logger.info("gateway stopped", **{name: gateway.counts[name] for name in ("frames", "too_slow")})
+
+    try:
+        asyncio.run(run())
+    except OSError as error:
+        where = f"{settings.gateway.host}:{settings.gateway.port}"
+        raise ConfigError(f"setting gateway.port: {where} cannot be bound: {error}; choose another with --port") from error

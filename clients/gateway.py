@@ -18,16 +18,18 @@ from websockets.exceptions import ConnectionClosed
 
 from bus import daemon, log
 from bus.core.live_keys import Value
-from bus.errors import ConfigError
+from bus.errors import BusError, ConfigError
 from bus.member import Member
 from bus.messages import Tick
 from bus.settings import Settings
-from clients.edge import metrics, protocol
+from clients.edge import metrics, past, protocol
 from clients.edge.access import access_of
 from clients.edge.board import Board
 from clients.edge.calls import Calls
-from clients.edge.door import WS, Door
+from clients.edge.door import FX, WS, Door
 from clients.edge.fanout import Fanout, Pace
+from clients.edge.fx_desk import FxDesk
+from clients.edge.fx_peer import FxPeer
 from clients.edge.health import Health
 from clients.edge.peers import JsonPeer, Peer, goodbye, keep_little, unsent
 from clients.edge.source import Source
@@ -56,9 +58,11 @@ class Gateway:
         # Clients are told by revisions, and those of /fx see them: they must not begin anew with the process.
         self.board = Board(time.time_ns() // 1_000_000)
         self.fanout = Fanout(self.board)
+        self.desk = FxDesk(self.board, _now_ms)
         self.health = Health(time.monotonic(), bool(settings.feed.url), settings.feed.stale_s)
         self.source = Source(settings, home, self.board, lambda told: self.health.take_stats(told, time.monotonic()))
-        self.calls = Calls(settings, home)
+        self.calls = Calls(settings, home)  # commands
+        self.past = Calls(settings, home)  # readings of the journal, which take longer
         self.access = access_of(settings.gateway)
         self.door = Door(
             self.access,
@@ -71,6 +75,7 @@ class Gateway:
         self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
         self.peers: dict[Peer, str] = {}  # -> path
         self.counts = {"frames": 0, "bytes": 0, "too_slow": 0, "refused": 0, "bad_messages": 0, "conflated": 0}
+        self.told = self.board.revision  # that those who keep up had been told up to when the last turn ended
         self.woken = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._server: Server | None = None
@@ -110,6 +115,7 @@ class Gateway:
                 peer.connection.transport.abort()
             await self._server.wait_closed()
         self.calls.close()
+        self.past.close()
         self.source.close()
         self.member.stop()
 
@@ -153,7 +159,9 @@ class Gateway:
             self._leave(peer)
 
     def _peer(self, connection: ServerConnection, path: str) -> Peer:
-        greeting = protocol.hello(self._frame_ms(), time.time() * 1000)
+        if path == FX:
+            return FxPeer(connection, self.desk, self.past, self.woken)
+        greeting = protocol.hello(self._frame_ms(), _now_ms())
         return JsonPeer(connection, self.fanout, self.calls, greeting, self.woken)
 
     def _leave(self, peer: Peer) -> None:
@@ -179,37 +187,55 @@ class Gateway:
             now = time.monotonic()
             self.health.turn(now, max(0.0, now - due))
             self.member.beat()
-            self.source.want_ticks(any(peer.wants_ticks() for peer in self.peers))
+            if self.source.want_ticks(any(peer.wants_ticks() for peer in self.peers)):
+                self.spawn(self._last_ticks())
             self._tell(self.source.drain(), now)
             left_s = self._frame_ms() / 1000 - (time.monotonic() - now)
             due = time.monotonic() + max(0.0, left_s)
             await asyncio.sleep(max(0.0, left_s))
-            before = time.monotonic()
-            self.health.turn(before, max(0.0, before - due))
+            woke = time.monotonic()
+            self.health.turn(woke, max(0.0, woke - due))
             await self.source.readable(self.woken, WAKE_S)
             due = time.monotonic()
 
     def _tell(self, ticks: list[Tick], now: float) -> None:
         """Give everybody what is new for them."""
-        now_ms = time.time() * 1000
+        now_ms = _now_ms()
         self.fanout.begin(now_ms)
+        if any(path == FX for path in self.peers.values()):
+            self.desk.begin(ticks, self.told, now_ms, heard=self.health.broker_heard(now))
         frames: dict[bytes, list[ServerConnection]] = {}
         for peer in list(self.peers):
             connection, seat = peer.connection, peer.seat
             match seat.pace(unsent(connection), self.settings.gateway.client_bytes, now):
                 case Pace.READY:
-                    for frame in peer.news(ticks, now_ms):
-                        frames.setdefault(frame, []).append(connection)
+                    found = peer.news(now_ms)
+                    if len(found) == 1:  # very likely, others get the same
+                        frames.setdefault(found[0], []).append(connection)
+                        continue
+                    for frame in found:
+                        self._send([connection], frame)
                 case Pace.BEHIND:
                     self.fanout.withhold(seat)
                 case Pace.HOPELESS:
                     self._give_up(peer)
         for frame, connections in frames.items():
-            broadcast(connections, frame, text=True)
-            self.counts["frames"] += len(connections)
-            self.counts["bytes"] += len(frame) * len(connections)
+            self._send(connections, frame)
+        self.told = self.board.revision
         if self.board.removed:
             self.board.forget(min((peer.seat.at for peer in self.peers), default=self.board.revision))
+
+    async def _last_ticks(self) -> None:
+        """Have the last tick of each symbol, for those that do not tick now."""
+        with contextlib.suppress(BusError):
+            last = await self.past.run(past.last_ticks)
+            self.board.take_ticks(tick for tick in last if tick.symbol not in self.board.ticks)
+            self.woken.set()
+
+    def _send(self, connections: list[ServerConnection], frame: bytes) -> None:
+        broadcast(connections, frame, text=True)
+        self.counts["frames"] += len(connections)
+        self.counts["bytes"] += len(frame) * len(connections)
 
     # What it tells of itself
 
@@ -220,7 +246,7 @@ class Gateway:
             **self.counts,
             "conflated": self.counts["conflated"] + sum(peer.seat.conflated for peer in list(self.peers)),
             "refused": self.counts["refused"] + self.door.refused,
-            "clients": {path: paths.count(path) for path in (WS, "/fx")},
+            "clients": {path: paths.count(path) for path in (WS, FX)},
             "encoded": self.fanout.made,
             "displays": len(self.board.displays),
             "malformed": self.board.malformed,
@@ -232,6 +258,10 @@ class Gateway:
         health = self.health
         heard_s = None if health.heard is None else time.monotonic() - health.heard
         return metrics.text(health.stats or {}, heard_s, self.figures())
+
+
+def _now_ms() -> float:
+    return time.time() * 1000
 
 
 def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:
@@ -253,7 +283,7 @@ def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], Non
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with Gateway(settings, home, logger) as gateway:
-            logger.info("gateway started", url=f"http://{settings.gateway.host}:{gateway.port}/")
+            logger.info("gateway started", url=settings.gateway.url)
             if on_ready is not None:
                 on_ready(gateway.port)
             await gateway.run_until(stop)

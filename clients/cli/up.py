@@ -46,6 +46,7 @@ def addresses(settings: "Settings", *, demo: bool) -> dict[str, tuple[str, int]]
         parts = re.fullmatch(r"tcp://\[?([^\]]+?)\]?:(\d+)", getattr(settings.broker, name))
         if parts is not None:
             found[f"broker.{name}"] = (parts[1], int(parts[2]))
+    found["gateway.port"] = (settings.gateway.host, settings.gateway.port)
     if demo:
         found["sim.venue_port"] = (settings.sim.host, settings.sim.venue_port)
         found["sim.nepse_port"] = (settings.sim.host, settings.sim.nepse_port)
@@ -79,7 +80,7 @@ def refuse_taken(settings: "Settings", *, demo: bool) -> None:
         if time.monotonic() > deadline:
             raise ConfigError(
                 f"in use already: {', '.join(used)}; stop what listens there (`ss -ltnp` shows it), or name other ports, "
-                "for example with HULAK_SIM__VENUE_PORT=5570 or HULAK_BROKER__FRONTEND=tcp://127.0.0.1:6552"
+                "for example with HULAK_SIM__VENUE_PORT=5580 or HULAK_BROKER__FRONTEND=tcp://127.0.0.1:6552"
             )
         time.sleep(0.05)
 
@@ -90,6 +91,7 @@ class Show:
 
     as_json: bool
     live: bool  # standard output is a terminal
+    page: str  # where the gateway serves it
     stood: bool = False
     _said: str = ""
     _line_at: float = 0.0
@@ -104,7 +106,7 @@ class Show:
         kind = said.partition(",")[0]  # counts that grow are not told anew
         if kind != self._said and not (self.stood and missing):
             self._said = kind
-            self.say(said if missing else f"{said} ({time.monotonic() - self._started:.1f} s)")
+            self.say(said if missing else f"{said} ({time.monotonic() - self._started:.1f} s); page: {self.page}")
 
     def say(self, text: str) -> None:
         """Print one sentence."""
@@ -173,7 +175,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, detach: 
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: asked.set())
-    show = Show(call.as_json, os.isatty(1))
+    show = Show(call.as_json, os.isatty(1), call.settings.gateway.url)
     supervisor = supervise.start(call.home, variables(call, demo=demo), detached=detach)
     stand_s = STAND_S if detach and call.timeout_s is None else call.timeout_s
     run, stays = Run(call, show, supervisor, asked, stand_s, for_s), False

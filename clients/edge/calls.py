@@ -11,7 +11,7 @@ from bus.errors import BusError
 from bus.settings import Settings
 from clients.client import BusClient
 
-AT_ONCE = 4
+AT_ONCE = 2
 MOST_WAITING = 256
 CALL_S = 5.0
 

@@ -11,7 +11,6 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from bus.errors import BusError, ProtocolError
-from bus.messages import Tick
 from clients.edge import protocol
 from clients.edge.calls import Calls
 from clients.edge.fanout import Fanout, Seat
@@ -30,8 +29,8 @@ class Peer(Protocol):
     async def run(self) -> None:
         """Greet, and take messages until the connection ends."""
 
-    def news(self, ticks: list[Tick], now_ms: float) -> list[bytes]:
-        """Return the messages for a client that keeps up."""
+    def news(self, now_ms: float) -> list[bytes]:
+        """Return the messages for a client that keeps up, at `now_ms` since 1970 UTC."""
 
     def wants_ticks(self) -> bool:
         """Tell whether any ticks are wanted."""
@@ -84,9 +83,9 @@ class JsonPeer:
         """See `Peer`."""
         return bool(self.seat.wants.ticks)
 
-    def news(self, ticks: list[Tick], now_ms: float) -> list[bytes]:
+    def news(self, now_ms: float) -> list[bytes]:
         """See `Peer`."""
-        del ticks, now_ms
+        del now_ms
         frame = self.fanout.serve(self.seat)
         return [] if frame is None else [frame]
 

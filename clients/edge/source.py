@@ -46,12 +46,16 @@ class Source:
         self._wants_ticks = False
         self._looked = 0.0
 
-    def want_ticks(self, wanted: bool) -> None:
-        """Take ticks from now on, or not any more."""
+    def want_ticks(self, wanted: bool) -> bool:
+        """Take ticks from now on, or not any more; true if that begins now, with none known."""
+        begins = wanted and not self._wants_ticks
         self._wants_ticks = wanted
+        if begins:
+            self.board.ticks.clear()  # they have grown old
         if not wanted and self._ticks is not None:
             self._ticks.close()
             self._ticks = None
+        return begins
 
     def close(self) -> None:
         """Close the connections."""

@@ -52,7 +52,7 @@ def supervisord_of(house):
 def test_the_demo_stands_and_a_signal_ends_it_with_nothing_left(house, number):
     up = house.hulak("up", "--demo")
     started = stood(up)
-    assert len(started) == 7, "supervisord, broker, venue, exchange, feed, worker, scaler"
+    assert len(started) == 8, "supervisord, broker, venue, exchange, feed, worker, gateway, scaler"
     eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
     up.send_signal(number)
     assert up.wait(ENDS_S) == 0

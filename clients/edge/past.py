@@ -15,6 +15,7 @@ from clients.edge.fx import Facts, digits_of, facts_of_bar
 from clients.history import History, last_events
 
 NS_PER_MS = 1_000_000
+LAST_NS = (1 << 63) - 1  # the last moment that a stamp can name
 READ_S = 20.0  # that one reading may take
 MOST_BARS = 10_000
 SEEN_PRICES = 200  # of which the decimals are counted
@@ -35,8 +36,8 @@ def ticks_of(client: BusClient, symbol: str, since_ms: float, until_ms: float | 
         BusTimeout: it takes longer than `READ_S`.
     """
     deadline = time.monotonic() + READ_S
-    until_ns = None if until_ms is None else int(until_ms * NS_PER_MS)
-    for event in History(client, f"tick.{symbol}", since_ns=int(since_ms * NS_PER_MS), until_ns=until_ns, timeout_s=5.0):
+    since_ns, until_ns = _ns(since_ms), None if until_ms is None else _ns(until_ms)
+    for event in History(client, f"tick.{symbol}", since_ns=since_ns, until_ns=until_ns, timeout_s=5.0):
         if (tick := _tick(event.packed)) is not None:
             yield tick
         if time.monotonic() > deadline:
@@ -62,6 +63,10 @@ def bars(client: BusClient, symbol: str, resolution: str, since_ms: float, until
     """Return a symbol's bars of a time; raises as `ticks_of`."""
     ticks = ticks_of(client, symbol, since_ms, until_ms)
     return bars_of(resolution, ((tick.bid, tick.timestamp) for tick in ticks), MOST_BARS)
+
+
+def _ns(time_ms: float) -> int:
+    return min(int(time_ms * NS_PER_MS), LAST_NS)
 
 
 def _tick(body: bytes | None) -> Tick | None:

@@ -25,6 +25,7 @@ from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWo
 from bus.core.policy import Policy
 from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
+from bus.display_desk import DisplayDesk
 from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.majordomo import MMI, Majordomo
@@ -75,7 +76,7 @@ class Broker:
         self.process = psutil.Process()
         now = time.monotonic()
         bounds = (settings.scaling.min_workers, settings.scaling.max_workers)
-        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds)
+        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
         self.recovered = journal.open()
@@ -95,6 +96,8 @@ class Broker:
         try:
             self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
             self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
+            how = (self.tasks.store, self.config, self._reach, self.desk.publish)
+            self.displays = DisplayDesk(settings, self.bus, *how, log)
         except ConfigError:
             self.context.destroy(linger=0)
             self.desk.close()
@@ -161,6 +164,7 @@ class Broker:
             self.desk.step_replays(self._reach)
         if now >= self._next_due():
             self._timers(now)
+        self.displays.turn(now)
 
     def _next_due(self) -> float:
         return 0.0 if self.desk.replays else min(self.beat_due, self.bus.next_due())
@@ -198,11 +202,9 @@ class Broker:
         if request.service == REPLAY:
             self.desk.begin_replay(address, request)
             return []
-        if self.tasks.serves(request.service):
-            self.tasks.serve(address, request, now)
-            return []
-        if self.config.serves(request.service):
-            self.config.serve(address, request, now)
+        desk = next((one for one in (self.tasks, self.displays, self.config) if one.serves(request.service)), None)
+        if desk is not None:
+            desk.serve(address, request, now)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

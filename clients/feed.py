@@ -16,6 +16,7 @@ from typing import Any
 from bus import daemon, log
 from bus.core.backoff import Backoff
 from bus.errors import ConfigError, FeedError
+from bus.member import Member
 from bus.settings import Settings
 from clients.feeds import VENUES
 from clients.feeds.parser import canonical_symbol
@@ -24,6 +25,7 @@ from clients.post import ASK_S, Post
 from clients.replay_feed import Replay
 from clients.transports import check_url
 
+Work = Callable[[Post, Member], Coroutine[Any, Any, None]]
 FINISH_S = 1.0  # that a feed which is stopped waits for the broker's last confirmations
 
 
@@ -58,7 +60,11 @@ def run_feed(
     except FeedError as error:
         raise ConfigError(f"setting feed.symbols: {error}") from error
     backoff = Backoff(settings.feed.backoff_base_s, settings.feed.backoff_cap_s, random.random)
-    _run(settings, home, name or venue, lambda post: LiveFeed(post, VENUES[venue], url, wanted, settings.feed, backoff).run())
+
+    def live(post: Post, member: Member) -> Coroutine[Any, Any, None]:
+        return LiveFeed(post, VENUES[venue], url, wanted, settings.feed, backoff, lambda: float(member.live["stale_s"])).run()
+
+    _run(settings, home, name or venue, live)
 
 
 def run_replay(
@@ -81,7 +87,7 @@ def run_replay(
     if speed is not None and not 0 < speed < math.inf:
         raise ConfigError(f"speed is {speed}, must be above 0, or max")
     started = time.monotonic()
-    post = _run(settings, home, name or file.name, lambda post: Replay(post, file, symbol, speed).run())
+    post = _run(settings, home, name or file.name, lambda post, _: Replay(post, file, symbol, speed).run())
     link = post.link
     return {
         "posted": link.outbox.last,
@@ -93,15 +99,17 @@ def run_replay(
     }
 
 
-def _run(settings: Settings, home: Path, name: str, work: Callable[[Post], Coroutine[Any, Any, None]]) -> Post:
+def _run(settings: Settings, home: Path, name: str, work: Work) -> Post:
     daemon.end_with_supervisor()
     logger = log.set_up(settings.log, process="feed", feed=name)
-    return asyncio.run(_serve(Post(settings, home, name, logger), work))
+    post = Post(settings, home, name, logger)
+    with Member(settings, home, logger, kind="feed", name=name, collect=post.values) as member:
+        return asyncio.run(_serve(post, member, work))
 
 
-async def _serve(post: Post, work: Callable[[Post], Coroutine[Any, Any, None]]) -> Post:
+async def _serve(post: Post, member: Member, work: Work) -> Post:
     """Do the work beside the keeper, until the work or a signal ends it."""
-    main = asyncio.ensure_future(_connect_and(post, work))
+    main = asyncio.ensure_future(_connect_and(post, member, work))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, main.cancel)
@@ -115,16 +123,17 @@ async def _serve(post: Post, work: Callable[[Post], Coroutine[Any, Any, None]]) 
     return post
 
 
-async def _connect_and(post: Post, work: Callable[[Post], Coroutine[Any, Any, None]]) -> None:
+async def _connect_and(post: Post, member: Member, work: Work) -> None:
     await post.connect()
-    keeper = asyncio.ensure_future(_keep(post))
+    keeper = asyncio.ensure_future(_keep(post, member))
     try:
-        await work(post)
+        await work(post, member)
     finally:
         keeper.cancel()
 
 
-async def _keep(post: Post) -> None:
+async def _keep(post: Post, member: Member) -> None:
     while True:
         post.keep()
+        member.beat()
         await asyncio.sleep(ASK_S)

@@ -7,6 +7,7 @@ connection when they are too old; so a venue that hangs after it was reached is 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from bus.core.backoff import Backoff
@@ -35,6 +36,7 @@ class LiveFeed:
         symbols: as the venue writes them; none for what the url sends.
         settings: times and the token.
         backoff: delays between attempts to connect.
+        stale_s: says for how long data is fresh now; `settings.stale_s` if None.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class LiveFeed:
         symbols: Sequence[str],
         settings: FeedSettings,
         backoff: Backoff,
+        stale_s: Callable[[], float] | None = None,
     ) -> None:
-        limits = Limits(settings.stale_s, settings.heartbeat_stale_s, settings.degraded_s)
+        self.stale_s = stale_s or (lambda: settings.stale_s)
+        limits = Limits(self.stale_s(), settings.heartbeat_stale_s, settings.degraded_s)
         self.post = post
         self.dialect = dialect
         self.url = url
@@ -94,6 +98,7 @@ class LiveFeed:
             beside.append(asyncio.ensure_future(self._ping(venue)))
         try:
             while True:
+                self.health.limits = replace(self.health.limits, data_s=self.stale_s())
                 why = self.health.judge(time.monotonic())
                 self._log_state()
                 if why:

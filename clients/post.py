@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import structlog
 import zmq
 
@@ -21,7 +20,6 @@ from bus.settings import Settings
 from clients.feeds.link import Link
 
 ASK_S = 0.25
-REPORT_S = 1.0
 LOOK_AGAIN_S = 0.1
 BATCH = 256  # frames handed to the socket between two looks at everything else
 
@@ -43,9 +41,7 @@ class Post:
         self.log = log
         self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer)
         self.counters: dict[str, Any] = {}  # of the feed's own, told with the reports
-        self.process = psutil.Process()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.reported = 0.0
 
     async def connect(self) -> None:
         """Wait for the broker, for ever, until it has subscribed to us and answered."""
@@ -97,13 +93,9 @@ class Post:
         return True
 
     def keep(self) -> None:
-        """Read the answers that came, ask again, report once a second, send what waits; call it every `ASK_S`."""
+        """Read the answers that came, ask again, send what waits; call it every `ASK_S`."""
         self._read_answers()
         self._ask("hulak.feed", self.link.ask())
-        now = time.monotonic()
-        if now - self.reported >= REPORT_S:
-            self.reported = now
-            self._ask("hulak.report", self._report())
         while self.out.poll(0):  # subscription events of the broker; only their arrival matters, at the start
             self.out.recv(zmq.NOBLOCK)
         if self.link.opened:
@@ -125,18 +117,16 @@ class Post:
             except ProtocolError as error:
                 self.log.warning("answer refused", code=error.code, why=str(error))
 
-    def _report(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
+        """Say how far it is, for the process's report; may be called from any thread."""
         link = self.link
-        values = {
-            "rss_bytes": self.process.memory_info().rss,
-            "cpu_s": round(time.process_time(), 3),
+        return {
             "posted": link.outbox.last,
             "unconfirmed": len(link.outbox),
             "dropped": link.outbox.dropped,
             "resent": link.resent,
             **self.counters,
         }
-        return {"kind": "feed", "name": self.name, "pid": os.getpid(), "values": values}
 
     async def finish(self, limit_s: float) -> None:
         """Wait until the broker has confirmed everything, so that nothing goes with this process; bounded."""

@@ -16,10 +16,10 @@ Why it is done so, found by experiment with supervisor 4.3.0:
 * What supervisord says after its restart is that nothing was ever started by hand: the wanted number is the broker's and ours.
 """
 
-import os
 import time
 import xmlrpc.client
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import zmq
 from bus import daemon, log, supervisor
 from bus.core.scaling import SERVICES, Decision, Options, PoolWorker, Scaling, Slot
 from bus.errors import BusError
+from bus.member import Member
 from bus.settings import Settings
 from workers.control import Control
 
@@ -56,6 +57,11 @@ class Scaler:
         self.log = logger
         self.pools = {service: Scaling(options) for service in SERVICES}
         self.control = Control(settings, home, stop)
+        self.told: dict[str, dict[str, Any]] = {service: {} for service in SERVICES}
+        self.members = [
+            Member(settings, home, logger, kind="scaler", name=service, collect=partial(self.told.__getitem__, service))
+            for service in SERVICES
+        ]
         self._trouble = ""  # that was told last
 
     def run(self) -> None:
@@ -63,11 +69,17 @@ class Scaler:
         poller = zmq.Poller()
         poller.register(self.stop.reader, zmq.POLLIN)
         self.log.info("scaler started", services=list(self.pools))
+        for member in self.members:
+            member.start()
         while not self.stop.asked:
+            for member in self.members:
+                member.beat()
             due = time.monotonic() + self.settings.scaling.look_s
             self.look(time.monotonic())
             while not self.stop.asked and (left_s := due - time.monotonic()) > 0:
                 poller.poll(int(left_s * 1000) + 1)
+        for member in self.members:
+            member.stop()
         self.control.close()
         self.log.info("scaler stopped")
 
@@ -104,9 +116,8 @@ class Scaler:
         target = scaling["workers"] if isinstance(scaling["workers"], int) else None
         decision = pool.decide(now, workers, slots, scaling["queued"], target)
         self._carry_out(service, decision)
-        values = {"wanted": decision.wanted, "by_hand": target is not None, "live": sum(not one.retiring for one in workers)}
-        report = {"kind": "scaler", "name": service, "pid": os.getpid(), "values": values}
-        self.control.ask("hulak.report", report, timeout_s=ASK_S)
+        live = sum(not one.retiring for one in workers)
+        self.told[service] = {"wanted": decision.wanted, "by_hand": target is not None, "live": live}
 
     def _carry_out(self, service: str, decision: Decision) -> None:
         if decision.why:

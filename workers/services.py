@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus import daemon, log
+from bus.core import displays
+from bus.core.configs import kind_of
 from bus.errors import ConfigError
+from bus.member import Member
 from bus.settings import Settings
 from workers.nepse.actions import build_actions
+from workers.nepse.live import LiveSettings
 from workers.tasks import load
 from workers.worker import Actions, Worker, make_session
 
@@ -17,12 +21,15 @@ class Service:
     """One service."""
 
     credit: int  # tasks a worker holds at a time
-    make_actions: Callable[[Settings], Actions]
+    make_actions: Callable[[Settings, Member], Actions]
     adapts: bool = False  # the credit, to how long tasks take
 
 
 # NEPSE takes one at a time, so that nothing waits behind a slow call while another worker is free.
-SERVICES = {"nepse": Service(1, lambda settings: build_actions(settings.nepse))}
+SERVICES = {
+    "nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live))),
+    displays.SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
+}
 
 
 def run_worker(
@@ -45,12 +52,24 @@ def run_worker(
     offered = SERVICES.get(service)
     if module is not None:
         actions = load(module, service)
-        offered = Service(credit or 1, lambda _: actions, adapts=credit is None)
+        offered = Service(credit or 1, lambda *_: actions, adapts=credit is None)
     if offered is None:
         raise ConfigError(f"service {service!r} is unknown, must be one of {', '.join(SERVICES)}, or come with --module")
     daemon.make_home(home)
     stop = daemon.Stop()
     daemon.end_with_supervisor()
+    if module is None and service == displays.SERVICE:
+        return run_display_worker(settings, home, stop, name)
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
     logger = log.set_up(settings.log, process="worker", worker=session.name)
-    return Worker(settings, home, session, lambda: offered.make_actions(settings), stop, logger).run()
+    with Member(settings, home, logger, kind=kind_of(service), name=session.name) as member:
+        return Worker(settings, home, session, lambda: offered.make_actions(settings, member), stop, logger, member).run()
+
+
+def run_display_worker(settings: Settings, home: Path, stop: daemon.Stop, name: str | None) -> int:
+    """Run a display worker until it is retired or stopped; returns the exit code."""
+    from workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
+
+    session = make_session(settings, displays.SERVICE, 1, name)
+    logger = log.set_up(settings.log, process="display", worker=session.name)
+    return DisplayWorker(settings, home, session, stop, logger).run()

@@ -20,6 +20,7 @@ import zmq
 from bus import frames, sockets
 from bus.daemon import Stop, find_broker
 from bus.errors import ProtocolError, TaskFailed
+from bus.member import Member
 from bus.messages import FromWorker, Result, Task, TaskPart
 from bus.settings import Settings
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
@@ -144,6 +145,7 @@ class Worker:
         make_actions: as of `TaskThread`.
         stop: set by a signal.
         log: of this process.
+        member: started; told that the main loop goes round.
     """
 
     def __init__(
@@ -154,7 +156,9 @@ class Worker:
         make_actions: Callable[[], Actions],
         stop: Stop,
         log: structlog.typing.FilteringBoundLogger,
+        member: Member | None = None,
     ) -> None:
+        self.member = member
         self.settings = settings
         self.home = home
         self.session = session
@@ -186,6 +190,8 @@ class Worker:
             self._turn(poller)
         self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
         dealer.close(linger=500)  # ms for the goodbye to leave
+        if self.member is not None:
+            self.member.stop()
         if self.session.running is not None:
             os._exit(self.exit.code)  # its thread cannot be ended, and would keep the process
         self.pair.close()
@@ -196,6 +202,8 @@ class Worker:
         wait_ms = max(0, int((self.session.next_due() - time.monotonic()) * 1000) + 1)
         ready = dict(poller.poll(wait_ms))
         now = time.monotonic()
+        if self.member is not None:
+            self.member.beat()
         if self.dealer in ready:
             self._receive(now)
         if self.pair in ready:

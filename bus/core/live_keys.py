@@ -35,8 +35,8 @@ class Range:
         return above and (value < self.high if self.high_open else value <= self.high)
 
     def __str__(self) -> str:
-        least = "above " if self.low_open else "from "
-        return f"{least}{self.low:g} {'to below' if self.high_open else 'to'} {self.high:g}"
+        least = f"above {self.low:g}" if self.low_open else f"of at least {self.low:g}"
+        return f"{least}, {'below' if self.high_open else 'at most'} {self.high:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ COMMANDS = {
     "last": "history:last",
     "replay": "history:replay",
     "journal": "journal:journal",
+    "config": "config:config",
     "nepse": "nepse:nepse",
     "task": "task:task",
     "dead": "task:dead",

@@ -14,11 +14,11 @@ import psutil
 
 from bus.errors import BusError, BusTimeout
 from bus.settings import Settings
+from bus.subscribing.events import Event
 from clients.cli.board import Board, Process, Snapshot
 from clients.cli.common import subscribe
 from clients.cli.supervise import Supervisor, processes
 from clients.client import BusClient
-from clients.events import Event
 
 LOOK_S = 1.0  # seconds between two looks at the processes
 EAGER_S = 0.05  # the same until everything stands; each look wakes supervisord, which else waits up to 1 s

@@ -84,3 +84,14 @@ def test_the_document_names_every_control_service():
 
     for service in SERVICES:
         assert f"| `{service}` |" in DOCUMENT
+
+
+def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default():
+    from bus.core.live_keys import KEYS  # noqa: PLC0415 - the table under test
+
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.+) \| (.+) \|$", DOCUMENT.split("### 7.5")[1].split("### 7.6")[0], re.MULTILINE)
+    listed = {name: (allowed, default.strip("`")) for name, allowed, default in rows}
+    assert {name: allowed for name, (allowed, _) in listed.items()} == {name: key.allowed for name, key in KEYS.items()}
+    for name, key in KEYS.items():
+        shown = key.default if isinstance(key.default, str) else json.dumps(key.default).removesuffix(".0")
+        assert listed[name][1] == shown

@@ -68,6 +68,15 @@ def test_a_report_that_makes_no_sense_is_refused(bus, wrong):
         ask(bus, "hulak.report", **{"kind": "feed", "name": "n", "pid": 1, "values": {}, **wrong})
 
 
+def test_who_leaves_is_forgotten_at_once_unless_another_has_its_name(bus):
+    told = {"kind": "feed", "name": "a" * 100, "values": {}}
+    ask(bus, "hulak.report", pid=9, **told)
+    assert ask(bus, "hulak.report", pid=8, leaving=True, **told) == ({}, [])  # the one before it, late
+    assert [row["pid"] for row in bus.reports.rows(100.0)] == [9]
+    ask(bus, "hulak.report", pid=9, leaving=True, **told)
+    assert bus.reports.rows(100.0) == []
+
+
 def test_too_many_reporting_processes_are_refused(bus):
     bus.reports.limit = 1
     ask(bus, "hulak.report", kind="feed", name="a", pid=1, values={})

@@ -175,8 +175,27 @@ def test_every_request_is_paced_also_the_one_that_opens_a_session(exchange):
     manager = TokenManager(HttpFetch(Settings(exchange.url, rate_per_s=2.0), clock=hand, sleep=sleep), hand)
     manager.market_status()
     manager.market_status()
-    assert slept == [0.5, 0.5]
+    assert sum(slept) == pytest.approx(1.0)
     assert exchange.by_status[200] == 3
+
+
+def test_a_rate_that_is_raised_meanwhile_ends_the_waiting_for_the_slow_one(exchange, hand):
+    settings, slept = Settings(exchange.url, rate_per_s=0.001), []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        hand.now += seconds
+        if len(slept) == 5:
+            settings.rate_per_s = 1e6
+
+    fetch = HttpFetch(settings, clock=hand, sleep=sleep)
+    request = Request("GET", "/api/authenticate/prove")
+    assert [fetch(request).status, fetch(request).status] == [200, 200]
+    assert 0.4 < sum(slept) < 1.0  # not 1,000 s
+    settings.rate_per_s = 2.0
+    slept.clear()
+    assert [fetch(request).status, fetch(request).status] == [200, 200]
+    assert sum(slept) == pytest.approx(0.5, rel=1e-4)
 
 
 def test_a_port_where_nobody_listens_is_a_network_failure():

@@ -34,7 +34,7 @@ def build_actions(settings: NepseSettings) -> Mapping[str, Action]:
     Raises:
         ConfigError: there is no such ca_file.
     """
-    return NepseActions(HttpFetch(settings), time.monotonic, settings.cache_s).by_name()
+    return NepseActions(HttpFetch(settings), time.monotonic, lambda: settings.cache_s).by_name()
 
 
 class NepseActions:
@@ -46,10 +46,10 @@ class NepseActions:
     Args:
         fetch: sends one request.
         clock: monotonic seconds.
-        cache_s: how long an answer is given again without asking; 0 for never.
+        cache_s: says for how long an answer is given again without asking; 0 for never.
     """
 
-    def __init__(self, fetch: Fetch, clock: Callable[[], float], cache_s: float = 0.0) -> None:
+    def __init__(self, fetch: Fetch, clock: Callable[[], float], cache_s: Callable[[], float] = lambda: 0.0) -> None:
         self._manager = TokenManager(fetch, clock)
         self._reader = Reader(self._manager, clock, self.symbol_id_map, cache_s)
         self._clock = clock

@@ -13,6 +13,7 @@ from bus.core.buckets import TokenBucket
 from bus.errors import ConfigError, TaskFailed
 from workers.nepse.faults import Answer, Request
 
+LOOK_AGAIN_S = 0.1  # between two looks at the rate while waiting for a token: it may have been raised
 AGENT = "Mozilla/5.0 (compatible; Hulak)"  # says who we are; a browser's name was reported not to be needed
 
 
@@ -25,7 +26,7 @@ class NepseSettings(Protocol):
 
     @property
     def rate_per_s(self) -> float:
-        """HTTP requests per second, above 0."""
+        """HTTP requests per second, above 0; may change."""
 
     @property
     def ca_file(self) -> Path | None:
@@ -41,7 +42,7 @@ class NepseSettings(Protocol):
 
     @property
     def cache_s(self) -> float:
-        """Seconds for which an answer is given again without asking the exchange; 0 for never."""
+        """Seconds for which an answer is given again without asking the exchange; 0 for never; may change."""
 
 
 class HttpFetch:
@@ -72,7 +73,9 @@ class HttpFetch:
         self._verify: bool | str = True if settings.ca_file is None else str(settings.ca_file)
         self._clock = clock
         self._sleep = sleep
-        self._bucket = TokenBucket(rate=settings.rate_per_s, burst=1, now=clock())
+        self._settings = settings
+        self._rate_per_s = settings.rate_per_s
+        self._bucket = TokenBucket(rate=self._rate_per_s, burst=1, now=clock())
         self._session = requests.Session()
         self._session.mount("https://", HTTPAdapter(max_retries=0))
         self._session.mount("http://", HTTPAdapter(max_retries=0))
@@ -88,8 +91,8 @@ class HttpFetch:
         Raises:
             TaskFailed: NETWORK, TIMEOUT or TLS: there was no complete answer. Any status is an answer.
         """
-        while not self._bucket.take(self._clock()):
-            self._sleep(self._bucket.wait_s(self._clock()))
+        while not self._may_send():
+            self._sleep(min(LOOK_AGAIN_S, self._bucket.wait_s(self._clock())))
         headers = {} if request.token is None else {"Authorization": f"Salter {request.token}"}
         try:
             response = self._session.request(
@@ -108,6 +111,13 @@ class HttpFetch:
             headers={name.lower(): value for name, value in response.headers.items()},
             body=response.content,
         )
+
+    def _may_send(self) -> bool:
+        rate_per_s = self._settings.rate_per_s
+        if rate_per_s != self._rate_per_s:
+            self._rate_per_s = rate_per_s
+            self._bucket.set_rate(rate_per_s, self._clock())
+        return self._bucket.take(self._clock())
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -26,7 +26,8 @@ class Reader:
         manager: of the session.
         clock: monotonic seconds.
         symbols: gives the id of every symbol.
-        cache_s: how long an answer is given again without asking; 0 for never.
+        cache_s: says for how long an answer is given again without asking; 0 for never. When it says something else than before,
+            what is kept is dropped.
     """
 
     def __init__(
@@ -34,12 +35,13 @@ class Reader:
         manager: TokenManager,
         clock: Callable[[], float],
         symbols: Callable[[], Mapping[str, int]],
-        cache_s: float,
+        cache_s: Callable[[], float],
     ) -> None:
         self._manager = manager
         self._clock = clock
         self._symbols = symbols
         self._cache_s = cache_s
+        self._kept_for_s = cache_s()
         self._kept = Kept()
 
     def action(self, endpoint: Endpoint) -> Callable[[Values], Any]:
@@ -64,13 +66,16 @@ class Reader:
             ask: gives the answer; what it raises is not kept.
             daily: kept until midnight in Nepal, instead of `cache_s`.
         """
+        cache_s = self._cache_s()
+        if cache_s != self._kept_for_s:
+            self._kept, self._kept_for_s = Kept(), cache_s
         found = self._kept.find(question, self._clock())
         if found is not None:
             return found.value
         value = ask()
-        if self._cache_s > 0:
+        if cache_s > 0:
             now = self._clock()
-            lasts_s = day_left_s(self._manager.session().time_ms(now)) if daily else self._cache_s
+            lasts_s = day_left_s(self._manager.session().time_ms(now)) if daily else cache_s
             self._kept.keep(question, value, now, now + lasts_s)
         return value
 

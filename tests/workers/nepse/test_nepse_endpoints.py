@@ -13,6 +13,7 @@ from workers.nepse.actions import NepseActions, build_actions
 from workers.nepse.arguments import Kind
 from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Shape
 from workers.nepse.http import HttpFetch
+from workers.nepse.live import LiveSettings
 
 BY_NAME = {endpoint.action: endpoint for endpoint in ENDPOINTS}
 REFUSED_BY_THE_EXCHANGE = {"company-floor-sheet"}
@@ -249,7 +250,7 @@ def test_an_answer_is_given_again_for_a_while_and_a_list_of_the_day_until_midnig
     now = [1000.0]
     with serve(seed=5, wall=lambda: 1_776_968_100.0 - 100.0) as exchange:  # midnight in 100 s
         fetch = HttpFetch(Settings(exchange.url))
-        actions = NepseActions(fetch, lambda: now[0], cache_s=2.0).by_name()
+        actions = NepseActions(fetch, lambda: now[0], cache_s=lambda: 2.0).by_name()
 
         def asked(name, **given):
             before = sum(exchange.counts.values())
@@ -267,3 +268,28 @@ def test_an_answer_is_given_again_for_a_while_and_a_list_of_the_day_until_midnig
         now[0] += 10.0
         actions["company-list"]({})
         assert exchange.by_path["/api/nots/company/list"] == 2
+
+
+def test_how_long_an_answer_is_given_again_may_change_meanwhile():
+    keeps_s = [1000.0]
+    with serve(seed=5) as exchange:
+        actions = NepseActions(HttpFetch(Settings(exchange.url)), lambda: 7.0, cache_s=lambda: keeps_s[0]).by_name()
+
+        def asked():
+            before = exchange.by_path["/api/nots/nepse-index"]
+            actions["nepse-index"]({})
+            return exchange.by_path["/api/nots/nepse-index"] - before
+
+        assert [asked(), asked()] == [1, 0]
+        keeps_s[0] = 1.0
+        assert [asked(), asked()] == [1, 0]  # what was kept for longer is gone
+        keeps_s[0] = 0.0
+        assert [asked(), asked()] == [1, 1]
+
+
+def test_a_workers_live_settings_follow_and_the_others_stay():
+    values = {"rate_per_s": 1.0, "cache_s": 2.0}
+    live = LiveSettings(Settings("http://127.0.0.1:9"), lambda: values)
+    values = {"rate_per_s": 3, "cache_s": 0.0}
+    assert (live.rate_per_s, live.cache_s, live.base_url, live.ca_file) == (3.0, 0.0, "http://127.0.0.1:9", None)
+    assert (live.connect_timeout_s, live.read_timeout_s) == (5.0, 20.0)

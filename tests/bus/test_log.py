@@ -1,0 +1,46 @@
+"""The log level, changed while the process runs."""
+
+import json
+
+import pytest
+
+from bus import log
+from bus.settings import LogSettings
+
+
+@pytest.fixture(autouse=True)
+def level():
+    yield
+    log.set_level("info")
+
+
+def said(capsys):
+    return [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_logger_that_was_used_already_follows_the_level(capsys):
+    logger = log.set_up(LogSettings(level="warning", format="json"), process="x")
+    bound = logger.bind(more=1)
+    for one in (logger, bound):
+        one.info("no")
+        one.warning("yes")
+    log.set_level("debug")
+    for one in (logger, bound):
+        one.debug("yes")
+    log.set_level("error")
+    logger.warning("no")
+    logger.error("yes")
+    try:
+        raise ValueError("this")
+    except ValueError:
+        logger.exception("yes")
+    assert said(capsys) == ["yes"] * 6
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_each_level_lets_itself_and_what_is_above_through(capsys, level):
+    logger = log.set_up(LogSettings(level=level, format="json"))
+    order = ["debug", "info", "warning", "error"]
+    for name in order:
+        getattr(logger, name)(name)
+    assert said(capsys) == order[order.index(level) :]

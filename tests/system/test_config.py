@@ -1,0 +1,209 @@
+"""The live configuration with real processes: applied, named who has not, borne over freezes, kills and late starts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import structlog
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus import log
+from bus.errors import BusError
+from bus.member import Member
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+WITHIN_S = 20
+QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+@pytest.fixture(autouse=True)
+def level():
+    yield
+    log.set_level("info")
+
+
+@pytest.fixture
+def house():
+    with PostHouse() as house:
+        house.start_broker()
+        yield house
+
+
+def command(house, *words):
+    environment = {**os.environ, **house.variables}
+    return subprocess.run(
+        [sys.executable, "-m", "hulak", "config", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+
+
+def applied(house):
+    """Give the version that each process applies, by its name."""
+    with house.client() as client:
+        return {row["name"]: row["version"] for row in client.call("hulak.config.applied", timeout_s=5)}
+
+
+def change(house, scope="kind:nepse", unset=(), **values):
+    with house.client() as client:
+        args = {"scope": scope, "values": values, "unset": list(unset)}
+        return client.call("hulak.config.set", args=args, timeout_s=5)["version"]
+
+
+def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(house):
+    workers = {name: house.hulak("worker", "nepse", "--name", name) for name in ("ram", "sita")}
+    feed = house.hulak("feed", "--venue", "json", "--name", "gita", "--url", "ws://127.0.0.1:9/json")
+    eventually(lambda: set(applied(house)) == {"ram", "sita", "gita"}, within_s=WITHIN_S)
+
+    done = command(house, "set", "kind:nepse", "rate_per_s=1.5", "--wait", "20")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("version 1: applied by 3 of 3 in ")
+
+    workers["sita"].send_signal(signal.SIGSTOP)
+    done = command(house, "set", "log_level=debug", "--wait", "0.5", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["version"], told["processes"], told["applied"]) == (1, 2, 3, 2)
+    assert [(row["kind"], row["name"], row["pid"], row["version"]) for row in told["late"]] == [
+        ("nepse", "sita", workers["sita"].pid, 1)
+    ]
+    done = command(house, "set", "kind:nepse", "cache_s=0", "--wait", "0")
+    assert (done.returncode, "; not yet by " in done.stdout, "nepse sita" in done.stdout) == (1, True, True)
+
+    workers["sita"].send_signal(signal.SIGCONT)
+    eventually(lambda: applied(house)["sita"] == 3, within_s=WITHIN_S)
+    # The level was debug in all of them, and told of each version; the one that slept took the newest only.
+    eventually(lambda: '"version": 3' in workers["sita"].log.read_text(), within_s=WITHIN_S)
+    assert '"version": 2' not in workers["sita"].log.read_text()
+    assert '"version": 2' in workers["ram"].log.read_text()
+
+    for process in (*workers.values(), feed):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0, process.log.read_text()
+    eventually(lambda: applied(house) == {}, within_s=5)  # each has said goodbye: it would be kept for 10 s
+
+
+def test_commands_show_and_undo(house):
+    assert command(house, "set", "kind:display", "show_flash=true", "flash_threshold=2").stdout.startswith(
+        "version 1: applied by 0 of 0"
+    )
+    assert command(house, "set", "display:eurusd-1", "flash_threshold=0.5", "--note", "lively").returncode == 0
+    rows = json.loads(command(house, "get", "display:eurusd-1", "--json").stdout)["rows"]
+    assert {row["key"]: (row["value"], row["from"]) for row in rows if row["from"] != "default"} == {
+        "flash_threshold": (0.5, "display:eurusd-1"),
+        "show_flash": (True, "kind:display"),
+    }
+    lines = command(house, "get").stdout.splitlines()
+    assert lines[0] == "scope\tkey\tvalue\tfrom\tdefault\tunit\thelp"
+    assert "kind:display\tshow_flash\ttrue\tkind:display\tfalse\t\twhether moves flash" in lines
+    assert command(house, "diff").stdout.splitlines() == [
+        "from version 1 to 2: 1 changes",
+        "  display:eurusd-1 flash_threshold: unset -> 0.5",
+    ]
+    assert command(house, "unset", "display:eurusd-1", "flash_threshold").returncode == 0
+    assert command(house, "revert", "2").returncode == 0
+    assert json.loads(command(house, "diff", "2", "4", "--json").stdout) == {"from": 2, "to": 4, "changes": []}
+    told = command(house, "history", "--limit", "2").stdout.splitlines()
+    assert [line.split("\t")[0] for line in told] == ["version", "4", "3"]
+    assert told[1].endswith("display:eurusd-1 flash_threshold: unset -> 0.5\tas in version 2")
+
+    refused = command(house, "set", "kind:nepse", "rate_per_s=fast", "--json")
+    assert refused.returncode == 1
+    assert json.loads(refused.stdout)["error"]["code"] == "BAD_CONFIG"
+    with pytest.raises(BusError, match="rate_per_s is 0 ") as caught:  # the broker looks itself
+        change(house, rate_per_s=0)
+    assert caught.value.code == "BAD_CONFIG"
+    assert command(house, "set", "kind:nepse").returncode == 2
+    assert command(house, "set", "rate_per_s").returncode == 2
+
+
+def test_a_member_bears_a_late_broker_and_a_killed_one():
+    with PostHouse() as house:
+        seen = []
+        settings = house.settings
+        with Member(
+            settings, house.home, QUIET, kind="nepse", name="early", apply=seen.append, collect=lambda: {"x": 1}
+        ) as member:
+            assert member.live["rate_per_s"] == settings.nepse.rate_per_s
+            first = house.start_broker()
+            eventually(lambda: applied(house) == {"early": 0}, within_s=WITHIN_S)
+            assert change(house, rate_per_s=4) == 1
+            eventually(lambda: applied(house) == {"early": 1}, within_s=WITHIN_S)
+            assert (member.live["rate_per_s"], seen[-1]["scopes"]) == (4.0, {"kind:nepse": {"rate_per_s": 4.0}})
+
+            first.kill()
+            first.wait(10)
+            house.start_broker()
+            eventually(lambda: applied(house) == {"early": 1}, within_s=WITHIN_S)  # what was acknowledged is there
+            assert change(house, rate_per_s=5) == 2
+            eventually(lambda: applied(house) == {"early": 2}, within_s=WITHIN_S)
+            assert [one["version"] for one in seen] == [1, 2]
+
+            with Member(settings, house.home, QUIET, kind="display", name="late") as late:
+                eventually(lambda: late.version == 2, within_s=WITHIN_S)  # a late joiner gets the document
+                change(house, "display:x", show_flash=True)
+                eventually(lambda: late.display("x")["show_flash"] is True, within_s=WITHIN_S)
+                assert late.display("y")["show_flash"] is False
+            eventually(lambda: "late" not in applied(house), within_s=5)
+
+            member.beat()
+            member.report_now()
+            (row,) = eventually(lambda: [one for one in house.stats()["processes"] if "loop_age_s" in one], within_s=WITHIN_S)
+            assert (row["kind"], row["name"], row["pid"], row["config_version"], row["x"]) == (
+                "nepse",
+                "early",
+                os.getpid(),
+                3,
+                1,
+            )
+            assert row["rss_bytes"] > 1e6
+            assert row["uptime_s"] >= row["loop_age_s"] >= 0
+        eventually(lambda: applied(house) == {}, within_s=5)
+
+
+def test_a_process_that_cannot_apply_a_version_does_not_say_that_it_has(house):
+    def fail(document):
+        if document["version"] == 1:
+            raise ValueError("no")
+
+    def collect():
+        raise ValueError("neither")
+
+    with (
+        Member(house.settings, house.home, QUIET, kind="worker", name="broken", apply=fail, collect=collect) as broken,
+        Member(house.settings, house.home, QUIET, kind="worker", name="slow", deferred=True) as slow,
+    ):
+        eventually(lambda: len(applied(house)) == 2, within_s=WITHIN_S)
+        change(house, rate_per_s=4)
+        eventually(lambda: broken.document["version"] == slow.document["version"] == 1, within_s=WITHIN_S)
+        slow.report_now()
+        assert applied(house) == {"broken": 0, "slow": 0}
+        slow.applied(1)
+        eventually(lambda: applied(house) == {"broken": 0, "slow": 1}, within_s=WITHIN_S)
+        change(house, rate_per_s=5)
+        eventually(lambda: applied(house) == {"broken": 2, "slow": 1}, within_s=WITHIN_S)
+
+
+def test_a_member_holds_up_no_end():
+    with PostHouse() as house:  # and no broker
+        started = [Member(house.settings, house.home, QUIET, kind="worker", name=str(number)) for number in range(3)]
+        started[0].stop()  # never started
+        for member in started[1:]:
+            member.start()
+        before = time.monotonic()
+        for member in started[1:]:
+            member.stop()
+            member.stop()
+        assert time.monotonic() - before < 1.0  # it would be for ever, or the limit of STOP_S each
+        assert not [one for one in threading.enumerate() if one.name == "member"]
+        words = "import structlog; from pathlib import Path; from bus import config, member; home = Path(); "
+        words += "member.Member(config.load(home), home, structlog.get_logger(), kind='worker', name='x').start()"
+        assert house.start("-c", words).wait(WITHIN_S) == 0  # a process that forgets to stop it ends all the same

@@ -1,0 +1,27 @@
+"""The largest move up and down of late, for markers that stay a while. Pure."""
+
+from typing import Any
+
+
+class Deflection:
+    """Largest moves in pipettes since the markers were last let go, and when one of them rose."""
+
+    __slots__ = ("at_ms", "down", "up")
+
+    def __init__(self) -> None:
+        self.up = 0.0
+        self.down = 0.0
+        self.at_ms = 0
+
+    def fold(self, direction: int, move: float, now_ms: int, decay_ms: float) -> None:
+        """Take one move in; both markers go back to 0 when none has risen for longer than `decay_ms`."""
+        if now_ms - self.at_ms > decay_ms:
+            self.up = self.down = 0.0
+        if direction > 0 and move > self.up:
+            self.up, self.at_ms = move, now_ms
+        elif direction < 0 and move > self.down:
+            self.down, self.at_ms = move, now_ms
+
+    def shown(self) -> dict[str, Any]:
+        """Return {up, down (pipettes), at (the ticks' clock, ms; 0 before the first)}."""
+        return {"up": round(self.up, 3), "down": round(self.down, 3), "at": self.at_ms}

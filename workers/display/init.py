@@ -1,0 +1,114 @@
+"""What is known about a symbol's day before a display sees its first tick. Pure.
+
+The original's rules for reading it (each number is taken only if it is one), without what was wrong with them: it lost the
+price of the feed's own package (`initialPrice`), put 1.1000 where there was none, and turned 0 digits into 5. Here what is
+unknown stays None.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from workers.display.adr import Bar, read_bar
+from workers.display.rounding import rounded
+
+MINUTES = 1440  # bars of one day, at most
+MAX_DIGITS = 12
+DIGITS = 5
+
+
+class MinuteBar(NamedTuple):
+    """A bar of the day so far, which the profile takes as one tick with a volume."""
+
+    timestamp: int | None  # ms since 1970 UTC
+    open: float
+    close: float
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """The day so far; None where nothing is known. All but the daily bars speak of the day of `timestamp`."""
+
+    symbol: str
+    digits: int = DIGITS  # decimals of a price; a pipette is the last of them
+    price: float | None = None
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    adr_high: float | None = None
+    adr_low: float | None = None
+    adr_width: float | None = None  # an average daily range, price units, where no daily bars are given
+    minute_bars: tuple[MinuteBar, ...] = ()
+    daily_bars: tuple[Bar, ...] = ()  # oldest first; today's may be among them
+    timestamp: int = 0  # when this was so, ms since 1970 UTC; 0: on the day of the first tick
+
+    @classmethod
+    def from_values(cls, symbol: str, values: Mapping[str, Any]) -> "Init":
+        """Read the init map of a display.
+
+        Args:
+            values: `digits`, `price`, `open`, `high`, `low`, `adr_high`, `adr_low`, `adr`, `minute_bars`, `daily_bars`,
+                `timestamp`, or by the names of the FX front end's packages: `bid`, `currentPrice`, `initialPrice`,
+                `todaysOpen`, `todaysHigh`, `todaysLow`, `projectedAdrHigh`, `projectedAdrLow`, `initialMarketProfile`. What is
+                no number counts as unknown, as does a price of 0.
+        """
+        digits = _digits(values.get("digits"), symbol)
+
+        def price(*names: str) -> float | None:
+            found = (rounded(values.get(name), digits) for name in names)
+            return next((one for one in found if one), None)
+
+        adr_high, adr_low = price("adr_high", "projectedAdrHigh"), price("adr_low", "projectedAdrLow")
+        if adr_high is None or adr_low is None or adr_high < adr_low:  # half a range is none, and so is one upside down
+            adr_high = adr_low = None
+        daily = tuple(day for one in _rows(values, "daily_bars") if (day := read_bar(one, digits)))
+        width = price("adr") if adr_high is None or adr_low is None else adr_high - adr_low
+        bars = [bar for one in _rows(values, "minute_bars", "initialMarketProfile") if (bar := _minute_bar(one, digits))]
+        return cls(
+            symbol=symbol,
+            digits=digits,
+            price=price("price", "bid", "currentPrice", "initialPrice"),
+            open=price("open", "todaysOpen"),
+            high=price("high", "todaysHigh"),
+            low=price("low", "todaysLow"),
+            adr_high=adr_high,
+            adr_low=adr_low,
+            adr_width=None if daily else width,
+            minute_bars=tuple(bars[-MINUTES:]),
+            daily_bars=daily,
+            timestamp=_whole(values.get("timestamp")) or 0,
+        )
+
+
+def default_digits(symbol: str) -> int:
+    """Guess the decimals of a symbol nobody said them of: 3 for pairs in yen and for gold, 2 for those in USDT, else 5."""
+    if symbol.endswith("JPY") or symbol.startswith("XAU"):
+        return 3
+    return 2 if symbol.endswith("USDT") else DIGITS
+
+
+def _digits(value: Any, symbol: str) -> int:
+    found = _whole(value)
+    return default_digits(symbol) if found is None or not 0 <= found <= MAX_DIGITS else found
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
+        return None
+    return int(value)
+
+
+def _rows(values: Mapping[str, Any], *names: str) -> list[Any]:
+    found = (values.get(name) for name in names)
+    return next((list(one) for one in found if isinstance(one, list | tuple)), [])
+
+
+def _minute_bar(value: Any, digits: int) -> MinuteBar | None:
+    if not isinstance(value, Mapping):
+        return None
+    open_, close = rounded(value.get("open"), digits), rounded(value.get("close"), digits)
+    if open_ is None or close is None or not close:
+        return None
+    volume = _whole(value.get("volume"))
+    return MinuteBar(_whole(value.get("timestamp")), open_, close, 1 if volume is None else max(0, volume))

@@ -1,0 +1,76 @@
+"""Price levels in ascending order, on whole numbers of pipettes. Pure.
+
+The original computed bucket numbers in floating point, so that with 5 digits 89 percent of all prices fell one pipette too low;
+here a price is first made a whole number of pipettes, and all else is integers. Adding costs a search by halves, and where a
+level is new, one insertion into a list of bounded length.
+"""
+
+from bisect import bisect_left
+from fractions import Fraction
+
+Row = tuple[int, int, int, int]  # index, volume, of it buy, of it sell; what is neither was neutral
+
+
+class Levels:
+    """Volume by price; when there are more levels than the limit, neighbours are joined two by two: the bucket doubles.
+
+    Args:
+        multiplier: pipettes per bucket, above 0, not necessarily whole.
+        limit: levels at most, at least 2.
+    """
+
+    __slots__ = ("_den", "_keys", "_limit", "_num", "doublings", "rows", "total", "volumes")
+
+    def __init__(self, multiplier: Fraction, limit: int) -> None:
+        self._num, self._den = multiplier.numerator, multiplier.denominator
+        self._limit = limit
+        self._keys: list[int] = []
+        self.rows: list[Row] = []  # a row is replaced, never changed: a copy of the list is a snapshot
+        self.volumes: list[int] = []  # of the rows, for those who only compare volumes
+        self.total = 0  # volume of all levels
+        self.doublings = 0
+
+    def add(self, pipettes: int, volume: int, buy: int, sell: int) -> None:
+        """Add volume above 0 at a price; buy and sell are parts of it."""
+        index = pipettes * self._den // self._num
+        keys = self._keys
+        at = bisect_left(keys, index)
+        self.total += volume
+        if at < len(keys) and keys[at] == index:
+            row = self.rows[at]
+            self.rows[at] = (index, row[1] + volume, row[2] + buy, row[3] + sell)
+            self.volumes[at] += volume
+            return
+        keys.insert(at, index)
+        self.rows.insert(at, (index, volume, buy, sell))
+        self.volumes.insert(at, volume)
+        while len(self._keys) > self._limit:
+            self._double()
+
+    def remove(self, pipettes: int, volume: int, buy: int, sell: int) -> None:
+        """Take away what was added before; a level without volume goes."""
+        index = pipettes * self._den // self._num
+        at = bisect_left(self._keys, index)
+        row = self.rows[at]
+        self.total -= volume
+        if row[1] == volume:
+            del self._keys[at], self.rows[at], self.volumes[at]
+        else:
+            self.rows[at] = (index, row[1] - volume, row[2] - buy, row[3] - sell)
+            self.volumes[at] -= volume
+
+    def price(self, index: int, digits: int) -> float:
+        """Return the lower edge of a level, correctly rounded (index times bucket has float noise)."""
+        scale: int = 10**digits
+        return index * self._num / (self._den * scale)
+
+    def _double(self) -> None:
+        self._num *= 2
+        self.doublings += 1
+        joined: dict[int, Row] = {}
+        for index, volume, buy, sell in self.rows:
+            half = index >> 1  # halves of whole buckets are whole buckets twice as wide
+            _, v, b, s = joined.get(half, (half, 0, 0, 0))
+            joined[half] = (half, v + volume, b + buy, s + sell)
+        self._keys, self.rows = list(joined), list(joined.values())
+        self.volumes = [row[1] for row in self.rows]

@@ -210,9 +210,8 @@ def _fragment(name: str, entry: Entry, since: int) -> bytes:
 
 def _tick_json(tick: Tick) -> bytes:
     told = {"bid": tick.bid, "ask": tick.ask, "timestamp": tick.timestamp}
-    received_ns = getattr(tick, "received_ns", 0)
-    if received_ns:
-        told["received_ms"] = received_ns / NS_PER_MS
+    if tick.received_ns:
+        told["received_ms"] = tick.received_ns / NS_PER_MS
     return b"%b:%b" % (encode(tick.symbol), encode(told))
 
 

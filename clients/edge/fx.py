@@ -212,8 +212,7 @@ def package(facts: Facts, source: str) -> bytes:
 
 def tick(value: Tick, source: str, digits: int, now_ms: float) -> bytes:
     """Say a tick, at `now_ms`."""
-    received_ns = getattr(value, "received_ns", 0)
-    received = received_ns // NS_PER_MS if received_ns else int(now_ms)
+    received = value.received_ns // NS_PER_MS if value.received_ns else int(now_ms)
     price = round((value.bid + value.ask) / 2, digits + 1)
     times = {"timestamp": value.timestamp, "receivedAt": received}
     told = {"type": "tick", "source": source, "v": VERSION, "symbol": value.symbol}

@@ -152,7 +152,7 @@ class Board:
         Args:
             sent_ms: ms since 1970 UTC.
         Returns:
-            JSON, see PROTOCOL.md section 11.3; None if there is nothing to tell.
+            JSON, see PROTOCOL.md section 12.3; None if there is nothing to tell.
         """
         same = wants == before
         parts = []

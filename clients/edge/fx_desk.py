@@ -69,7 +69,8 @@ class FxDesk:
 
     def symbols(self) -> list[str]:
         """List the symbols that something is known of."""
-        return sorted(self.board.ticks.keys() | self.board.of_symbol.keys())
+        shown = {symbol for symbol in self.board.of_symbol if self.facts(symbol) is not None}
+        return sorted(self.board.ticks.keys() | shown)
 
     def entry(self, symbol: str) -> Entry | None:
         """Return the display of a symbol; None if there is none."""

@@ -60,7 +60,7 @@ async def goodbye(connection: ServerConnection, code: int, reason: str) -> None:
 
 @dataclass(eq=False)
 class JsonPeer:
-    """A client of `/ws`. PROTOCOL.md section 11.
+    """A client of `/ws`. PROTOCOL.md section 12.
 
     Args:
         connection: open.

@@ -1,4 +1,4 @@
-"""The JSON protocol of `/ws`: messages of clients into values, answers into text. Pure. PROTOCOL.md section 11."""
+"""The JSON protocol of `/ws`: messages of clients into values, answers into text. Pure. PROTOCOL.md section 12."""
 
 from typing import Annotated, Any
 

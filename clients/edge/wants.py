@@ -1,4 +1,4 @@
-"""What one client of the gateway wants to be told. Pure. PROTOCOL.md section 11.2."""
+"""What one client of the gateway wants to be told. Pure. PROTOCOL.md section 12.2."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -67,6 +67,28 @@ async def as_a_page(port):
         )
 
 
+async def with_displays(port):
+    async with connect(f"ws://127.0.0.1:{port}/ws") as page, connect(f"ws://127.0.0.1:{port}/fx") as front:
+        await say(page, type="subscribe", displays=["*"])
+        await say(page, type="display.create", id=1, symbol="GBPUSD")
+        answer, _ = await until(page, lambda one: one.get("id") == 1)
+        name = answer["value"]["display"]
+        whole, _ = await until(page, lambda one: "profile" in one.get("displays", {}).get(name, {}))
+        assert whole["displays"][name]["symbol"] == "GBPUSD"
+        told, _ = await until(page, lambda one: "profile_delta" in one.get("displays", {}).get(name, {}))
+        state = told["displays"][name]
+        assert state["low"] <= state["price"] <= state["high"]
+        assert state["received_ms"] <= state["published_ms"] <= told["sent_ms"]
+        await say(front, type="get_symbol_data_package", symbol="GBPUSD")
+        profiles = [(await until(front, lambda one: one["type"] == "profileUpdate"))[0] for _ in range(2)]
+        assert profiles[0]["profile"]["levels"]
+        assert profiles[1]["delta"]["added"] or profiles[1]["delta"]["updated"]
+        assert profiles[1]["seq"] == profiles[0]["seq"] + 1
+        await say(page, type="display.remove", id=2, display=name)
+        removed, _ = await until(page, lambda one: "removed" in one)
+        assert removed["removed"] == [name]
+
+
 async def as_a_front_end(port):
     """What FX.md has a front end do, and nothing of this package."""
     async with connect(f"ws://127.0.0.1:{port}/fx") as front:
@@ -105,10 +127,12 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         house.hulak("feed", "--venue", "json", "--url", venue.url("/json"))
         eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)
         eventually(lambda: house.stats()["ticks"]["symbols"] == 28, within_s=LIMIT_S)
+        house.hulak("worker", "display")
         second.start_broker()
         second.hulak("feed", "--venue", "fx", "--url", f"ws://127.0.0.1:{port}/fx", "--symbols", "EURUSD,GBPUSD,NOPE")
         asyncio.run(as_a_page(port))
         asyncio.run(as_a_front_end(port))
+        asyncio.run(with_displays(port))
 
         def fed():
             (feed,) = [row for row in second.stats()["processes"] if row["kind"] == "feed"] or [{}]

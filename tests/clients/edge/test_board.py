@@ -1,4 +1,4 @@
-"""What a client is told: the newest, only what changed, each frame once. PROTOCOL.md section 11.3."""
+"""What a client is told: the newest, only what changed, each frame once. PROTOCOL.md section 12.3."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What clients of /ws may say. PROTOCOL.md section 11.2."""
+"""What clients of /ws may say. PROTOCOL.md section 12.2."""
 
 import json
 

@@ -13,25 +13,24 @@ from pathlib import Path
 from typing import Any, Self
 
 import structlog
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from bus import daemon, log
 from bus.core.live_keys import Value
+from bus.core.stats import Histogram
 from bus.errors import BusError, ConfigError
 from bus.member import Member
-from bus.messages import Tick
 from bus.settings import Settings
 from clients.edge import metrics, past, protocol
 from clients.edge.access import access_of
 from clients.edge.board import Board
 from clients.edge.calls import Calls
-from clients.edge.door import FX, WS, Door
-from clients.edge.fanout import Fanout, Pace
-from clients.edge.fx_desk import FxDesk
+from clients.edge.crowd import WINDOW_S, Crowd, now_ms
+from clients.edge.door import FX, Door
 from clients.edge.fx_peer import FxPeer
 from clients.edge.health import Health
-from clients.edge.peers import JsonPeer, Peer, goodbye, keep_little, unsent
+from clients.edge.peers import JsonPeer, Peer, goodbye, keep_little
 from clients.edge.source import Source
 from clients.edge.static import Files
 
@@ -57,8 +56,7 @@ class Gateway:
         self.port = 0  # that it listens on
         # Clients are told by revisions, and those of /fx see them: they must not begin anew with the process.
         self.board = Board(time.time_ns() // 1_000_000)
-        self.fanout = Fanout(self.board)
-        self.desk = FxDesk(self.board, _now_ms)
+        self.crowd = Crowd(self.board, settings.gateway.client_bytes, self.spawn, logger)
         self.health = Health(time.monotonic(), bool(settings.feed.url), settings.feed.stale_s)
         self.source = Source(settings, home, self.board, lambda told: self.health.take_stats(told, time.monotonic()))
         self.calls = Calls(settings, home)  # commands
@@ -70,12 +68,10 @@ class Gateway:
             alive=lambda: self.health.alive(time.monotonic()),
             ready=lambda: self.health.ready(time.monotonic()),
             metrics=self._metrics,
-            is_full=lambda: len(self.peers) >= settings.gateway.max_clients,
+            is_full=lambda: len(self.crowd.peers) >= settings.gateway.max_clients,
         )
         self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
-        self.peers: dict[Peer, str] = {}  # -> path
-        self.counts = {"frames": 0, "bytes": 0, "too_slow": 0, "refused": 0, "bad_messages": 0, "conflated": 0}
-        self.told = self.board.revision  # that those who keep up had been told up to when the last turn ended
+        self.turn_late_us = Histogram(WINDOW_S, time.monotonic())
         self.woken = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._server: Server | None = None
@@ -111,7 +107,7 @@ class Gateway:
             async with asyncio.timeout(STOP_S):
                 await asyncio.shield(self._server.wait_closed())
         except TimeoutError:
-            for peer in self.peers:
+            for peer in self.crowd.peers:
                 peer.connection.transport.abort()
             await self._server.wait_closed()
         self.calls.close()
@@ -146,34 +142,23 @@ class Gateway:
         elif not self.access.knows_token(request.path, request.headers):
             refusal = (protocol.BAD_TOKEN, "[gateway] token is needed")
         if refusal is not None:
-            self.counts["refused"] += 1
+            self.crowd.counts["refused"] += 1
             await goodbye(connection, *refusal)
             return
         keep_little(connection)
         peer = self._peer(connection, path)
-        self.peers[peer] = path
+        self.crowd.peers[peer] = path
         try:
             with contextlib.suppress(ConnectionClosed):
                 await peer.run()
         finally:
-            self._leave(peer)
+            self.crowd.leave(peer)
 
     def _peer(self, connection: ServerConnection, path: str) -> Peer:
         if path == FX:
-            return FxPeer(connection, self.desk, self.past, self.woken)
-        greeting = protocol.hello(self._frame_ms(), _now_ms())
-        return JsonPeer(connection, self.fanout, self.calls, greeting, self.woken)
-
-    def _leave(self, peer: Peer) -> None:
-        if self.peers.pop(peer, None) is not None:
-            self.counts["conflated"] += peer.seat.conflated
-            self.counts["bad_messages"] += getattr(peer, "bad", 0)
-
-    def _give_up(self, peer: Peer) -> None:
-        self._leave(peer)  # at once: it gets nothing more while the goodbye is under way
-        self.counts["too_slow"] += 1
-        self.log.info("client disconnected", why="it does not read", unsent=unsent(peer.connection))
-        self.spawn(goodbye(peer.connection, protocol.TOO_SLOW, "too slow"))
+            return FxPeer(connection, self.crowd.desk, self.past, self.woken)
+        greeting = protocol.hello(self._frame_ms(), now_ms())
+        return JsonPeer(connection, self.crowd.fanout, self.calls, greeting, self.woken)
 
     # The loop
 
@@ -182,48 +167,20 @@ class Gateway:
         return float(value)
 
     async def _turn_for_ever(self) -> None:
-        due = time.monotonic()
+        late_s = 0.0
         while True:
             now = time.monotonic()
-            self.health.turn(now, max(0.0, now - due))
+            self.health.turn(now, late_s)
             self.member.beat()
-            if self.source.want_ticks(any(peer.wants_ticks() for peer in self.peers)):
+            if self.source.want_ticks(self.crowd.wants_ticks()):
                 self.spawn(self._last_ticks())
-            self._tell(self.source.drain(), now)
-            left_s = self._frame_ms() / 1000 - (time.monotonic() - now)
-            due = time.monotonic() + max(0.0, left_s)
-            await asyncio.sleep(max(0.0, left_s))
-            woke = time.monotonic()
-            self.health.turn(woke, max(0.0, woke - due))
+            self.crowd.tell(self.source.drain(), now, heard=self.health.broker_heard(now))
+            left_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))
+            due = time.monotonic() + left_s
+            await asyncio.sleep(left_s)
+            late_s = max(0.0, time.monotonic() - due)
+            self.turn_late_us.add(late_s * 1e6, due)
             await self.source.readable(self.woken, WAKE_S)
-            due = time.monotonic()
-
-    def _tell(self, ticks: list[Tick], now: float) -> None:
-        """Give everybody what is new for them."""
-        now_ms = _now_ms()
-        self.fanout.begin(now_ms)
-        if any(path == FX for path in self.peers.values()):
-            self.desk.begin(ticks, self.told, now_ms, heard=self.health.broker_heard(now))
-        frames: dict[bytes, list[ServerConnection]] = {}
-        for peer in list(self.peers):
-            connection, seat = peer.connection, peer.seat
-            match seat.pace(unsent(connection), self.settings.gateway.client_bytes, now):
-                case Pace.READY:
-                    found = peer.news(now_ms)
-                    if len(found) == 1:  # very likely, others get the same
-                        frames.setdefault(found[0], []).append(connection)
-                        continue
-                    for frame in found:
-                        self._send([connection], frame)
-                case Pace.BEHIND:
-                    self.fanout.withhold(seat)
-                case Pace.HOPELESS:
-                    self._give_up(peer)
-        for frame, connections in frames.items():
-            self._send(connections, frame)
-        self.told = self.board.revision
-        if self.board.removed:
-            self.board.forget(min((peer.seat.at for peer in self.peers), default=self.board.revision))
 
     async def _last_ticks(self) -> None:
         """Have the last tick of each symbol, for those that do not tick now."""
@@ -232,36 +189,23 @@ class Gateway:
             self.board.take_ticks(tick for tick in last if tick.symbol not in self.board.ticks)
             self.woken.set()
 
-    def _send(self, connections: list[ServerConnection], frame: bytes) -> None:
-        broadcast(connections, frame, text=True)
-        self.counts["frames"] += len(connections)
-        self.counts["bytes"] += len(frame) * len(connections)
-
     # What it tells of itself
 
     def figures(self) -> dict[str, Any]:
         """Say what the gateway did and does, in msgpack values."""
-        paths = list(self.peers.values())
+        now, crowd = time.monotonic(), self.crowd.figures(time.monotonic())
         return {
-            **self.counts,
-            "conflated": self.counts["conflated"] + sum(peer.seat.conflated for peer in list(self.peers)),
-            "refused": self.counts["refused"] + self.door.refused,
-            "clients": {path: paths.count(path) for path in (WS, FX)},
-            "encoded": self.fanout.made,
-            "displays": len(self.board.displays),
-            "malformed": self.board.malformed,
+            **crowd,
+            "refused": crowd["refused"] + self.door.refused,
             "ticks_taken": self.source.ticks_taken,
             "lag_s": round(self.health.lag_s, 6),
+            "turn_late_us": self.turn_late_us.quantiles(now),
         }
 
     def _metrics(self) -> bytes:
         health = self.health
         heard_s = None if health.heard is None else time.monotonic() - health.heard
         return metrics.text(health.stats or {}, heard_s, self.figures())
-
-
-def _now_ms() -> float:
-    return time.time() * 1000
 
 
 def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:
@@ -287,7 +231,7 @@ def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], Non
             if on_ready is not None:
                 on_ready(gateway.port)
             await gateway.run_until(stop)
-        logger.info("gateway stopped", **{name: gateway.counts[name] for name in ("frames", "too_slow")})
+        logger.info("gateway stopped", **{name: gateway.crowd.counts[name] for name in ("frames", "too_slow")})
 
     try:
         asyncio.run(run())

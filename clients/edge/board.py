@@ -19,7 +19,7 @@ from clients.edge.wants import Wants
 
 NS_PER_MS = 1e6
 MOST_STRAYS = 1000
-MALFORMED = (ProtocolError, KeyError, TypeError, IndexError, ValueError, AttributeError)
+MALFORMED = (ProtocolError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError)
 
 encode = msgspec.json.encode
 
@@ -107,12 +107,12 @@ class Board:
             self.ticks[symbol] = Row(self._next(), tick)
 
     def take_stats(self, value: Any) -> None:
-        """Take the broker's statistics."""
-        self.stats = Row(self._next(), value)
+        """Take the broker's statistics. Raises TypeError if they are nothing that JSON has."""
+        self.stats = Row(self._next(), value, _encode(value))
 
     def take_config(self, value: Any) -> None:
-        """Take the live configuration."""
-        self.config = Row(self._next(), value)
+        """Take the live configuration. Raises as `take_stats`."""
+        self.config = Row(self._next(), value, _encode(value))
 
     def forget(self, told: int) -> None:
         """Forget which displays are gone, as far as everybody has been told: up to the revision `told`."""
@@ -181,7 +181,10 @@ class Board:
                 break
             since = at if before.display(name) else 0
             if revision > since and wants.display(name) and (entry := self.entry(name)) is not None:
-                found.append(_fragment(name, entry, since))
+                try:
+                    found.append(_fragment(name, entry, since))
+                except MALFORMED:  # its profile holds what JSON has not; nobody else has to miss anything
+                    self.malformed += 1
         return found
 
     def _ticks(self, wants: Wants, before: Wants, at: int, same: bool) -> list[bytes]:
@@ -216,6 +219,11 @@ def _tick_json(tick: Tick) -> bytes:
 
 
 def _json(row: Row) -> bytes:
-    if row.json is None:
-        row.json = encode(row.value)
-    return row.json
+    return row.json if row.json is not None else b"null"
+
+
+def _encode(value: Any) -> bytes:
+    try:
+        return encode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise TypeError(str(error)) from error

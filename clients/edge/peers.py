@@ -25,6 +25,7 @@ class Peer(Protocol):
 
     connection: ServerConnection
     seat: Seat
+    bad: int  # messages that were not understood
 
     async def run(self) -> None:
         """Greet, and take messages until the connection ends."""

@@ -144,7 +144,7 @@ def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monke
             for client in (stuck, quick):
                 await client.recv()
                 await client.send('{"type":"subscribe","displays":["*"]}')
-            (peer, _) = gateway.peers
+            (peer, _) = gateway.crowd.peers
             stuck.transport.pause_reading()
             seen, most, number = 0, 0, 0
             while gateway.figures()["too_slow"] == 0:

@@ -3,6 +3,7 @@
 import json
 
 import msgpack
+import pytest
 
 from bus.messages import Tick
 from clients.edge.board import Board
@@ -208,3 +209,14 @@ def test_pace():
     over = Seat()
     assert over.pace(limit + 1, limit, 0.0) is Pace.BEHIND, "a large first frame"
     assert over.pace(limit + 1, limit, 1.1) is Pace.HOPELESS
+
+
+def test_what_json_has_not_is_left_out():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("odd", state(levels=[(1, msgpack.Timestamp(5), 1, 1)]))
+    board.take_state("good", state())
+    assert list(reader.read()["displays"]) == ["good"]
+    with pytest.raises(TypeError):
+        board.take_stats({"at": msgpack.Timestamp(5)})
+    assert board.malformed == 1

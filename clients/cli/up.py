@@ -156,7 +156,7 @@ class Show:
 @click.option("--detach", is_flag=True, help="Return when everything stands; `hulak down` stops it.")
 @click.pass_context
 def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, detach: bool) -> None:
-    """Start broker, feed and workers under supervisord, and show how they do until Ctrl-C.
+    """Start broker, feed, workers and gateway under supervisord, and show how they do until Ctrl-C.
 
     Without a terminal it prints one line a second. --for ends with 0 if everything was healthy, else with 1. Subscribes to
     the topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.

@@ -16,6 +16,7 @@ import time
 PUBLISHED = re.compile(rb'"published_ms":([0-9.]+)')
 SMALL = 1 << 16  # bytes that the system keeps for one that stalls
 JOIN_S = 30
+WINDOW_S = 2
 
 
 def masked(text):
@@ -89,10 +90,16 @@ class Browser(asyncio.Protocol):
             self.bytes += len(data)
             oldest = data.rfind(b'"published_ms":')  # the newest stands first
             if oldest >= 0:
-                self.late_ms.append(time.time() * 1000 - float(PUBLISHED.match(data, oldest)[1]))
+                now = time.time()
+                self.late_ms.append((now, now * 1000 - float(PUBLISHED.match(data, oldest)[1])))
 
     def connection_lost(self, _):
         self.closed = self.closed or 1006
+
+
+def quantile(values, percent):
+    """Return a quantile of sorted values."""
+    return values[len(values) * percent // 100]
 
 
 def say(line):
@@ -118,10 +125,16 @@ async def main(port, reading, stalled, seconds):
         browser.counting = True
     await asyncio.sleep(seconds)
     readers = browsers[:reading]
-    late_ms = sorted(late for browser in readers for late in browser.late_ms)
+    late_ms = sorted(late for browser in readers for _, late in browser.late_ms)
+    windows = {}
+    for browser in readers:
+        for at, late in browser.late_ms:
+            windows.setdefault(int(at // WINDOW_S), []).append(late)
+    of_windows = sorted(quantile(sorted(found), 99) for found in windows.values())
     told = {
-        "p50_ms": late_ms[len(late_ms) // 2],
-        "p99_ms": late_ms[len(late_ms) * 99 // 100],
+        "p50_ms": quantile(late_ms, 50),
+        "p99_ms": quantile(late_ms, 99),
+        "window_p99_ms": quantile(of_windows, 50),
         "max_ms": late_ms[-1],
         "frames_per_s": sum(browser.frames for browser in readers) / seconds / reading,
         "bytes_per_s": sum(browser.bytes for browser in readers) / seconds / reading,

@@ -1,4 +1,4 @@
-"""`python -m benchmarks ticks|latency|memory|selfcheck|list`: see README.md."""
+"""`python -m benchmarks ticks|latency|memory|displays|selfcheck|list`: see README.md."""
 
 import json
 import platform
@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from benchmarks import displays as display_costs
 from benchmarks import reports, workloads
 from benchmarks.cell import available
 from benchmarks.system import BenchmarkError
@@ -113,6 +114,15 @@ def memory(shape: Shape, out: Path | None, system: str, rate: int, minutes: floa
         raise click.UsageError(f"--warm-up is {warm_up_s:g} s, must be below --minutes, {minutes * 60:g} s")
     result = workloads.memory(shape, system, minutes, rate, warm_up_s)
     _show(result, reports.memory(result), out)
+
+
+@main.command()
+@click.option("--repeats", default=7, type=click.IntRange(1, 100), show_default=True)
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+def displays(repeats: int, out: Path | None) -> None:
+    """Find what a tick costs a display after 100, 8,000 and 100,000 ticks."""
+    result = display_costs.measure(display_costs.POINTS, repeats)
+    _show(result, display_costs.table(result), out)
 
 
 @main.command()

@@ -21,6 +21,7 @@ COMMANDS = {
     "nepse": "nepse:nepse",
     "task": "task:task",
     "dead": "task:dead",
+    "displays": "displays:displays",
     "broker": "broker:broker",
     "feed": "feed:feed",
     "feeds": "feeds:feeds",

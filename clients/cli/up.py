@@ -26,6 +26,7 @@ STAND_S = 60.0  # seconds that --detach waits for everything to stand
 LINE_S = 1.0  # between two plain lines
 FRAME_S = 0.25  # between two frames of the live view
 PORTS_S = 2.0  # seconds for the ports of a Hulak that has just ended to become free
+SHOWN = 24  # displays of the demo
 SOCKETS = ("collector", "publisher", "frontend", "backend")
 
 
@@ -41,12 +42,11 @@ def demo_variables(settings: "Settings") -> dict[str, str]:
 
 def addresses(settings: "Settings", *, demo: bool) -> dict[str, tuple[str, int]]:
     """List the addresses that will be bound, by the setting that names them."""
-    found = {}
+    found = {"gateway.port": (settings.gateway.host, settings.gateway.port)}
     for name in SOCKETS:
         parts = re.fullmatch(r"tcp://\[?([^\]]+?)\]?:(\d+)", getattr(settings.broker, name))
         if parts is not None:
             found[f"broker.{name}"] = (parts[1], int(parts[2]))
-    found["gateway.port"] = (settings.gateway.host, settings.gateway.port)
     if demo:
         found["sim.venue_port"] = (settings.sim.host, settings.sim.venue_port)
         found["sim.nepse_port"] = (settings.sim.host, settings.sim.nepse_port)
@@ -206,7 +206,8 @@ def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "Watch":
     from sim.market import PAIRS
 
     wanted = len(PAIRS) if demo else int(bool(call.settings.feed.url))
-    return Watch(call.settings, call.home, supervisor, wanted_symbols=wanted, with_tasks=demo)
+    shown = [pair.symbol for pair in PAIRS[:SHOWN]] if demo else []
+    return Watch(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, shown=shown)
 
 
 def _stop(supervisor: "Supervisor", show: Show) -> None:

@@ -126,6 +126,7 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         broker = house.start_broker()
         house.hulak("feed", "--venue", "json", "--url", venue.url("/json"))
         eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)
+        another = house.hulak("gateway")
         eventually(lambda: house.stats()["ticks"]["symbols"] == 28, within_s=LIMIT_S)
         house.hulak("worker", "display")
         second.start_broker()
@@ -141,6 +142,8 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
             )
 
         eventually(fed, within_s=LIMIT_S)
+        assert another.wait(LIMIT_S) == 78
+        assert f"setting gateway.port: 127.0.0.1:{port} cannot be bound" in another.log.read_text()
         metrics = get(port, "/metrics")[1]
         assert "hulak_broker_up 1.0" in metrics
         assert 'hulak_gateway_clients{path="/fx"} 1.0' in metrics

@@ -81,8 +81,8 @@ class DailyRanges:
         total = 0.0
         for one in ranges:  # one by one: Python's sum() has other last bits from 3.12 on
             total += one
-        if self.width is not None:
-            missing = lookback - len(ranges)
+        missing = lookback - len(ranges)
+        if self.width is not None and missing > 0:
             return Average((total + self.width * missing) / lookback if ranges else self.width, len(ranges), "given")
         return Average(total / len(ranges), len(ranges), "days") if ranges else None
 

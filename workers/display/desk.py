@@ -6,14 +6,13 @@ display and second, the first one at once, and only when something changed.
 
 What fails costs one display, never the others; each kind of failure has its way back (the original named five):
 
-    creation        a state cannot be made          tried again after a back-off, for ever
-    initialisation  the journal's answer fails      asked again (the shell), begun anew after a back-off
-    run time        a state fails at a tick         built up anew from the journal; a tick at which it fails twice is left out
-    dispatch        a state cannot be sent          it stays due, and goes out as its newest
-    critical        the process ends                the broker gives its displays, and no others, to the next worker
+    creation        a state cannot be made      tried again after a back-off, for ever
+    initialisation  the journal does not answer  begun anew after a back-off
+    run time        a state fails at a tick     built up anew from the journal; a tick at which it fails twice is left out
+    dispatch        a state cannot be sent      it stays due, and goes out as its newest
+    critical        the process ends            the broker gives its displays, and no others, to the next worker
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -135,9 +134,8 @@ class Desk:
 
     def resend(self, now: float) -> None:
         """Have every state published again: the broker is another one, which has none."""
-        for held in self.held.values():
-            if held.state is not None and held.phase is Phase.LIVE:
-                self.states.touch(held, now)
+        for held in (one for one in self.held.values() if one.phase is Phase.LIVE):
+            self.states.touch(held, now)
 
     def configure(self, now: float) -> None:
         """Take over what changed in the config."""
@@ -273,8 +271,7 @@ class Desk:
 
     def next_due(self) -> float:
         """When something is to be done, in monotonic seconds."""
-        waiting = min((one.retry_at for one in self.waiting.values()), default=math.inf)
-        return min(waiting, self.states.next_due())
+        return min((self.states.next_due(), *(one.retry_at for one in self.waiting.values())))
 
     def days(self) -> list[Held]:
         """List displays whose day ended, which the broker has not been told."""
@@ -292,15 +289,12 @@ class Desk:
     def report(self, now: float) -> dict[str, Any]:
         """Tell how it goes: displays, those catching up, counters, troubles by category, latencies in microseconds."""
         phases = Counter(one.phase for one in self.held.values())
-        told = {name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")}
-        out = {name: self.states.counters[name] for name in ("states", "dropped")}
         found: dict[str, Any] = {
             "displays": len(self.held),
             "catching_up": len(self.held) - phases[Phase.LIVE],
-            **told,
-            **out,
+            **{name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")},
+            **self.states.report(now),
             "troubles": {**self.troubles, DISPATCH: self.states.counters["dropped"]},
-            "latency_us": self.states.latency_us.quantiles(now),
         }
         costs = self.fold_us.quantiles(now)
         return found if costs is None else {**found, "fold_us": costs}

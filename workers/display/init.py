@@ -63,7 +63,7 @@ class Init:
         if adr_high is None or adr_low is None or adr_high < adr_low:  # half a range is none, and so is one upside down
             adr_high = adr_low = None
         daily = tuple(day for one in _rows(values, "daily_bars") if (day := read_bar(one, digits)))
-        width = price("adr") if adr_high is None or adr_low is None else adr_high - adr_low
+        width = price("adr") if adr_high is None or adr_low is None else rounded(adr_high - adr_low, digits)
         bars = [bar for one in _rows(values, "minute_bars", "initialMarketProfile") if (bar := _minute_bar(one, digits))]
         return cls(
             symbol=symbol,

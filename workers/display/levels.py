@@ -19,45 +19,49 @@ class Levels:
         limit: levels at most, at least 2.
     """
 
-    __slots__ = ("_den", "_keys", "_limit", "_num", "doublings", "rows", "total", "volumes")
+    __slots__ = ("_den", "_limit", "_num", "doublings", "indexes", "peak", "rows", "total", "volumes")
 
     def __init__(self, multiplier: Fraction, limit: int) -> None:
         self._num, self._den = multiplier.numerator, multiplier.denominator
         self._limit = limit
-        self._keys: list[int] = []
+        self.indexes: list[int] = []  # of the rows
         self.rows: list[Row] = []  # a row is replaced, never changed: a copy of the list is a snapshot
         self.volumes: list[int] = []  # of the rows, for those who only compare volumes
         self.total = 0  # volume of all levels
+        self.peak = 0  # largest volume of a level
         self.doublings = 0
 
     def add(self, pipettes: int, volume: int, buy: int, sell: int) -> None:
         """Add volume above 0 at a price; buy and sell are parts of it."""
         index = pipettes * self._den // self._num
-        keys = self._keys
-        at = bisect_left(keys, index)
+        indexes, volumes = self.indexes, self.volumes
+        at = bisect_left(indexes, index)
         self.total += volume
-        if at < len(keys) and keys[at] == index:
+        if at < len(indexes) and indexes[at] == index:
             row = self.rows[at]
             self.rows[at] = (index, row[1] + volume, row[2] + buy, row[3] + sell)
-            self.volumes[at] += volume
-            return
-        keys.insert(at, index)
-        self.rows.insert(at, (index, volume, buy, sell))
-        self.volumes.insert(at, volume)
-        while len(self._keys) > self._limit:
+            volumes[at] = volume = row[1] + volume
+        else:
+            indexes.insert(at, index)
+            self.rows.insert(at, (index, volume, buy, sell))
+            volumes.insert(at, volume)
+        self.peak = max(self.peak, volume)
+        while len(self.indexes) > self._limit:
             self._double()
 
     def remove(self, pipettes: int, volume: int, buy: int, sell: int) -> None:
         """Take away what was added before; a level without volume goes."""
         index = pipettes * self._den // self._num
-        at = bisect_left(self._keys, index)
+        at = bisect_left(self.indexes, index)
         row = self.rows[at]
         self.total -= volume
         if row[1] == volume:
-            del self._keys[at], self.rows[at], self.volumes[at]
+            del self.indexes[at], self.rows[at], self.volumes[at]
         else:
             self.rows[at] = (index, row[1] - volume, row[2] - buy, row[3] - sell)
             self.volumes[at] -= volume
+        if row[1] == self.peak:
+            self.peak = max(self.volumes, default=0)
 
     def price(self, index: int, digits: int) -> float:
         """Return the lower edge of a level, correctly rounded (index times bucket has float noise)."""
@@ -72,5 +76,6 @@ class Levels:
             half = index >> 1  # halves of whole buckets are whole buckets twice as wide
             _, v, b, s = joined.get(half, (half, 0, 0, 0))
             joined[half] = (half, v + volume, b + buy, s + sell)
-        self._keys, self.rows = list(joined), list(joined.values())
+        self.indexes, self.rows = list(joined), list(joined.values())
         self.volumes = [row[1] for row in self.rows]
+        self.peak = max(self.volumes)

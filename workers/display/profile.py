@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from workers.display.levels import Levels
-from workers.display.value_area import point_of_control, value_area
+from workers.display.value_area import ValueArea
 
 
 class Bounds(NamedTuple):
@@ -51,6 +51,7 @@ class MarketProfile:
     """
 
     __slots__ = (
+        "_area",
         "_base",
         "_base_shift",
         "_depth",
@@ -71,6 +72,7 @@ class MarketProfile:
         self._weights: dict[int, int] = {}  # volume of those in the ring that are not plain ticks
         self._ring = array("q", bytes(8 * shape.bounds.ring))
         self.count = 0  # ticks and bars of the day
+        self._area = ValueArea()
         self._start = 0  # number of the first one that is shown, with a depth
         self._use(shape)
 
@@ -107,8 +109,12 @@ class MarketProfile:
             edges.
         """
         shown, digits = self.shown, self._digits
-        at, area = point_of_control(shown.volumes), value_area(shown.volumes, shown.total, share)
-        rows = shown.rows
+        rows, poc, area = shown.rows, None, None
+        if rows:
+            at = shown.volumes.index(shown.peak)
+            low, high = self._area.find(shown.indexes, shown.volumes, at, share * shown.total)
+            poc = shown.price(rows[at][0], digits)
+            area = {"high": shown.price(rows[high][0], digits), "low": shown.price(rows[low][0], digits)}
         return {
             "profile": {
                 "bucket": shown.price(1, digits),
@@ -116,10 +122,8 @@ class MarketProfile:
                 "ticks": shown.total,
                 "trimmed": bool(shown.doublings or self._inexact or self._wanted() > len(self._ring)),
             },
-            "poc": None if at is None else shown.price(rows[at][0], digits),
-            "value_area": None
-            if area is None
-            else {"high": shown.price(rows[area[1]][0], digits), "low": shown.price(rows[area[0]][0], digits)},
+            "poc": poc,
+            "value_area": area,
         }
 
     def _wanted(self) -> int:

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from bus.core.stats import Histogram
 from workers.display.held import Held, Phase
@@ -23,6 +24,8 @@ class States:
         self.emit = emit
         self.changed: dict[str, Held] = {}
         self.counters: Counter[str] = Counter()  # states; dropped: those that could not be sent, and came later as newer ones
+        self.age_sum_us = 0.0  # of `latencies` states
+        self.latencies = 0
         self.latency_us = Histogram(LATENCY_WINDOW_S, now)  # from the feed's receipt to the publication
 
     def touch(self, held: Held, now: float) -> None:
@@ -56,8 +59,21 @@ class States:
     def sent(self, held: Held, now: float, now_ns: int) -> None:
         """Note how old the newest tick was of a state that went out."""
         if held.phase is Phase.LIVE and held.received_ns:
-            self.latency_us.add(max(0, now_ns - held.received_ns) / 1000, now)
+            age_us = max(0, now_ns - held.received_ns) / 1000
+            self.latency_us.add(age_us, now)
+            self.age_sum_us += age_us
+            self.latencies += 1
 
     def next_due(self) -> float:
         """When a state is due, in monotonic seconds; infinity if none is."""
         return min((one.due for one in self.changed.values()), default=math.inf)
+
+    def report(self, now: float) -> dict[str, Any]:
+        """Tell how many went out and how old they were: `latency_us` of the last seconds, `latency` since the start."""
+        mean_us = round(self.age_sum_us / self.latencies, 1) if self.latencies else None
+        return {
+            "states": self.counters["states"],
+            "dropped": self.counters["dropped"],
+            "latency_us": self.latency_us.quantiles(now),
+            "latency": {"mean_us": mean_us, "count": self.latencies} if self.latencies else None,
+        }

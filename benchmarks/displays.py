@@ -1,0 +1,90 @@
+"""What a tick and a snapshot cost a display after many ticks: CPU time of one process, nothing else running in it.
+
+The original recomputed everything from all ticks: 0.44 ms for the 100th tick and 33 ms for the 8,000th (its worker, unmodified,
+under node 20, on real EURUSD ticks, with the copy of its message). Ours makes no message with each tick; `snapshot_us` is what
+one costs when it is wanted.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.figures import markdown
+from workers.display.state import DisplayConfig, DisplayState, Init
+
+POINTS = (100, 8000, 100_000)
+WINDOW, SNAPSHOTS = 1000, 50  # folds and snapshots per measurement
+ORIGINAL_MS = {100: 0.44, 8000: 33.1}
+CONFIGS = {
+    "all": DisplayConfig(),
+    "percentage": DisplayConfig(distribution_depth_mode="percentage"),
+}
+Quote = tuple[float, float, float, int]
+
+
+def quotes(count: int, seed: int = 1) -> list[Quote]:
+    """Make (bid, ask, at_ms, timestamp) of a busy day: a price that wanders within 600 pipettes, ten ticks a second."""
+    rnd, pipettes, at, made = random.Random(seed), 108_500, 0, []  # noqa: S311 - a market, no secret
+    for _ in range(count):
+        pipettes += rnd.choice((-3, -2, -1, 0, 0, 1, 2, 3))
+        pipettes = min(max(pipettes, 108_200), 108_800)
+        at += rnd.randrange(200)
+        made.append((pipettes / 100_000, (pipettes + 7) / 100_000, float(at), at))
+    return made
+
+
+def measure(points: tuple[int, ...], repeats: int, clock: Callable[[], int] = time.process_time_ns) -> dict[str, Any]:
+    """Fold ticks and take snapshots.
+
+    Args:
+        points: after how many ticks to measure, ascending; of the next `WINDOW` ticks each.
+        repeats: displays measured one after the other; the figures are medians.
+    Returns:
+        rows per depth and point {depth, ticks, fold_us, snapshot_us, levels, original_ms}; per depth the `growth`: cost of a
+        fold at the last point over that at the first, the median of each repeat's own.
+    """
+    day = quotes(points[-1] + WINDOW)
+    rows, growth = [], {}
+    for depth, config in CONFIGS.items():
+        runs = [_run(day, config, points, clock) for _ in range(repeats)]
+        growth[depth] = statistics.median(run[-1]["fold_us"] / run[0]["fold_us"] for run in runs)
+        for number, point in enumerate(points):
+            found = {name: statistics.median(run[number][name] for run in runs) for name in ("fold_us", "snapshot_us", "levels")}
+            rows.append({"depth": depth, "ticks": point, **found, "original_ms": ORIGINAL_MS.get(point)})
+    return {"rows": rows, "growth": growth, "repeats": repeats}
+
+
+def _run(day: list[Quote], config: DisplayConfig, points: tuple[int, ...], clock: Callable[[], int]) -> list[dict[str, float]]:
+    state, at, found = DisplayState("EURUSD", Init("EURUSD"), config), 0, []
+    for point in points:
+        for quote in day[at:point]:
+            state.fold(*quote)
+        window, at = day[max(at, point) : point + WINDOW], point + WINDOW
+        begun = clock()
+        for quote in window:
+            state.fold(*quote)
+        folded = clock()
+        for _ in range(SNAPSHOTS):
+            shown = state.snapshot()
+        ended = clock()
+        levels = len(shown["profile"]["levels"])
+        found.append(
+            {"fold_us": (folded - begun) / len(window) / 1e3, "snapshot_us": (ended - folded) / SNAPSHOTS / 1e3, "levels": levels}
+        )
+    return found
+
+
+def table(result: dict[str, Any]) -> str:
+    """Write the result as Markdown."""
+    columns = {
+        "depth": "profile of",
+        "ticks": "after ticks",
+        "fold_us": "us per tick",
+        "original_ms": "original, ms per tick",
+        "snapshot_us": "us per snapshot",
+        "levels": "levels",
+    }
+    growth = "; ".join(f"{depth}: {value:.2f}" for depth, value in result["growth"].items())
+    return f"{markdown(result['rows'], columns)}\n\nCost of a tick, last over first: {growth} (medians of {result['repeats']})"

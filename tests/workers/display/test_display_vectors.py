@@ -1,0 +1,223 @@
+"""What the original computed, step by step, against ours: equal to the bit, but where it was wrong.
+
+Different on purpose, and only there:
+* direction: an unchanged bid is "neutral", where the original said "down" (and "up" before any tick);
+* profile: levels on whole pipettes, where the original's floating point was one too low for most 5-digit prices; flat ticks and
+  flat bars are neutral volume, not sells; a percentage that comes to no tick at all shows one, not all;
+* config: a change moves nothing but the profile; the original ran its volatility filter once more for each. The tests make up
+  for these steps by hand, so that what follows can be compared;
+* a display without price, open or average range has none, where the original made one up.
+"""
+
+import csv
+from datetime import datetime
+
+import fx_reference as fx
+import pytest
+from shared_data import shared
+
+from bus.errors import ConfigError
+from workers.display.config import PERCENTAGE
+from workers.display.state import DisplayState, Init
+
+NAMES = {1: "up", -1: "down", 0: "neutral"}
+DESIGN = ("all_nulls_as_sent_by_display_store", "open_given_price_missing", "string_numbers_rejected")
+BLOCKED = "bar_without_timestamp_blocks_every_update"
+
+
+def valid(send):
+    """Tell what reaches a display at all: ticks are typed on the bus, other messages do not exist there."""
+    payload = send.get("payload", {})
+    return all(isinstance(payload.get(side), int | float) for side in ("bid", "ask"))
+
+
+class Run:
+    """One display driven through a vector's steps, with all that went in kept for comparison."""
+
+    def __init__(self, steps):
+        payload = steps[0]["send"]["payload"]
+        self.state = fx.started(payload)
+        self.values = dict(payload["config"])
+        self.theirs = fx.entries_of(payload)
+        bars = payload["initialMarketProfile"]
+        flat = [bar["close"] == bar["open"] for bar in bars]
+        self.ours = [(price, 0 if same else way, volume) for (price, way, volume), same in zip(self.theirs, flat, strict=True)]
+        self.last = payload["initialPrice"] if self.state.price is None else self.state.price
+        self.way = 0
+        self.refused = False  # whether the config now in force there is one that we refuse
+
+    def step(self, step):
+        send, at_ms = step["send"], step["at_ms"]
+        if send["type"] == "updateConfig":
+            self.configure(send["payload"], at_ms)
+        elif send["type"] == "tick" and valid(send):
+            bid = send["payload"]["bid"]
+            self.way = fx.directions([bid], self.last)[0]
+            self.last = bid
+            self.ours.append((bid, self.way, 1))
+            self.theirs.append((bid, self.way or -1, 1))
+            fx.fold(self.state, at_ms, send["payload"])
+
+    def configure(self, values, at_ms):
+        before = self.state.snapshot()
+        changed = {**self.values, **values}
+        multiplier = changed.get("priceBucketMultiplier", 1)
+        if isinstance(multiplier, str) and multiplier[0].isdigit():  # JavaScript coerced texts of numbers
+            changed["priceBucketMultiplier"] = multiplier = float(multiplier)
+        self.refused = isinstance(multiplier, str) or multiplier <= 0
+        if self.refused:
+            with pytest.raises(ConfigError):
+                fx.config_of(changed)
+        else:
+            self.values = changed
+            self.state.configure(fx.config_of(changed))
+        after = self.state.snapshot()
+        moved = {"profile", "poc", "value_area"}
+        assert {key: value for key, value in before.items() if key not in moved} == {
+            key: value for key, value in after.items() if key not in moved
+        }
+        config = self.state.config
+        self.state._volatility.step(at_ms, config.volatility_smoothing, self.state._take)
+
+    def levels(self, entries, index, least):
+        config = self.state.config
+        share = config.distribution_percentage if config.distribution_depth_mode == PERCENTAGE else None
+        if share is not None and not least and not int(len(entries) * share / 100):
+            share = None  # the original: none at all is all of them
+        cut = fx.newest(entries, share, least)
+        return fx.levels(cut, self.state.digits, config.price_bucket_multiplier, index)
+
+
+def compare(run, told):
+    """Compare a snapshot with what the original told."""
+    snapshot = run.state.snapshot()
+    for theirs, ours in fx.SAME.items():
+        if theirs in told:
+            assert snapshot[ours] == told[theirs], theirs
+    assert snapshot["direction"] == NAMES[run.way]
+    assert [tuple(row) for row in snapshot["profile"]["levels"]] == run.levels(run.ours, fx.exact_index, 1)
+    if "marketProfile" in told and not run.refused:
+        bucket = run.state.config.price_bucket_multiplier / 10**run.state.digits
+        found = [
+            (round(row["price"] / bucket), row["volume"], row["buy"], row["sell"]) for row in told["marketProfile"]["levels"]
+        ]
+        assert found == run.levels(run.theirs, fx.float_index, 0)  # the difference is these two errors and nothing else
+
+
+@pytest.mark.parametrize("name", ["01_eurusd_5digit_default.json", "02_usdjpy_3digit_percentage_config.json"])
+def test_whole_states_are_the_originals_but_for_its_errors(name):
+    steps = fx.vectors(name)["steps"]
+    run = Run(steps)
+    for step in steps:
+        run.step(step)
+        told = step["outputs"][0]["payload"]["newState"]
+        if told["lastTickDirection"] != NAMES[run.way]:
+            assert run.way == 0
+        compare(run, told)
+
+
+def test_the_volatility_windows_are_the_originals_over_130_ticks():
+    steps = fx.vectors("04_volatility_window_130_ticks.json")["steps"]
+    run = Run(steps)
+    for step in steps:
+        run.step(step)
+        told = step["out"]
+        compare(run, told)
+        assert run.state.snapshot()["ticks_per_s"] == told["n_ticks_in_window"] / 10
+        assert run.state.snapshot()["profile"]["ticks"] == told["profile_tickCount"]
+
+
+def cases():
+    return {case["case"]: case["steps"] for case in fx.vectors("03_degenerate_cases.json")["cases"]}
+
+
+def test_degenerate_inputs_give_the_originals_states():
+    """All but the four below: they are about what was made up, or blocked for ever."""
+    found = cases()
+    assert {*DESIGN, BLOCKED} < set(found)
+    compared = 0
+    for name, steps in found.items():
+        if name in {*DESIGN, BLOCKED}:
+            continue
+        run = Run(steps) if "payload" in steps[0]["send"] else None
+        for step in steps:
+            run.step(step)
+            for output in step["outputs"]:
+                compare(run, output["payload"]["newState"])
+                compared += 1
+    assert compared > 20
+
+
+@pytest.mark.parametrize("name", DESIGN)
+def test_a_display_without_a_price_is_not_ready_and_makes_none_up(name):
+    steps = cases()[name]
+    payload = steps[0]["send"]["payload"]
+    state = fx.started({**payload, "digits": 5})
+    told = state.snapshot()
+    assert not told["ready"]
+    assert [told[key] for key in ("price", "bid", "ask", "mid", "spread", "visual_high", "visual_low", "adr_tier")] == [None] * 8
+    assert told["open"] == (payload["todaysOpen"] if isinstance(payload["todaysOpen"], float) else None)
+    assert told["volatility"] is None
+    for step in steps[1:]:
+        if valid(step["send"]):
+            fx.fold(state, step["at_ms"], step["send"]["payload"])
+            first = state.snapshot()
+            assert first["ready"]
+            assert first["price"] == first["high"] == first["low"] == step["send"]["payload"]["bid"]
+            assert (first["direction"], first["volatility"]) == ("neutral", 0.45125)  # no move from a made-up price
+            assert first["adr_source"] == "day"
+
+
+def test_a_bar_without_a_time_blocks_nothing():
+    steps = cases()[BLOCKED]
+    run = Run(steps)
+    for step in steps:
+        run.step(step)
+    told = run.state.snapshot()
+    assert (told["price"], told["profile"]["ticks"]) == (1.1001, 2)
+
+
+def test_a_thousand_real_ticks_give_the_originals_values_at_every_checkpoint():
+    found = fx.vectors("05_real_usdjpy_truefx_1000_ticks.json")
+    with shared(found["data_file"].replace("data/", "data/ticks/")).open() as file:
+        rows = [(datetime.fromisoformat(row["timestamp"]), float(row["bid"]), float(row["ask"])) for row in csv.DictReader(file)]
+    start = int(rows[0][0].timestamp() * 1000)
+    state = fx.started(found["init"])
+    told = {one["after_ticks"]: one["state"] for one in found["checkpoints"]}
+    for number in range(len(rows) + 1):
+        if number:
+            at, bid, ask = rows[number - 1]
+            stamp = int(at.timestamp() * 1000)
+            state.fold(bid, ask, stamp - start, stamp)
+        if number in told:
+            snapshot = state.snapshot()
+            for theirs, ours in fx.SAME.items():
+                if theirs in told[number]:
+                    assert snapshot[ours] == told[number][theirs], (number, theirs)
+            assert snapshot["ticks"] == told[number]["n_allTicks"] == snapshot["profile"]["ticks"]
+            assert snapshot["ticks_per_s"] == told[number]["n_ticks_in_window"] / 10
+    entries = [(row[1], way, 1) for row, way in zip(rows, fx.directions([row[1] for row in rows], 86.655), strict=True)]
+    sold = [(price, way or -1, volume) for price, way, volume in entries]
+    theirs = [(round(row["price"] * 100), row["volume"], row["buy"], row["sell"]) for row in found["final_profile_levels"]]
+    assert theirs == fx.levels(sold, 3, 10, fx.float_index)
+    assert state.snapshot()["profile"]["levels"] == fx.levels(entries, 3, 10)
+
+
+def test_the_feeds_own_package_gives_a_display_its_price():
+    """Defects A and B: the price came as `initialPrice`, was dropped, and 1.1000 stood in for it; nulls became 1.1000 too."""
+    for case in fx.vectors("07_worker_manager_cases.json")["cases"]:
+        if case["case"] == "init_payload_from_real_symbolDataPackage":
+            sent = case["posted"][0]["message"]["payload"]
+            assert sent["initialPrice"] == 1.1
+    package = {
+        "symbol": "USDJPY",
+        "digits": 3,
+        "todaysOpen": 151.2,
+        "initialPrice": 151.1904,
+        "todaysHigh": 151.5,
+        "todaysLow": 151.1,
+    }
+    state = DisplayState("USDJPY", Init.from_values("USDJPY", package), fx.config_of({}))
+    assert state.snapshot()["price"] == 151.19
+    state = DisplayState("USDJPY", Init.from_values("USDJPY", dict.fromkeys(package)), fx.config_of({}))
+    assert state.snapshot()["price"] is None

@@ -54,8 +54,7 @@ class Gateway:
         self.settings = settings
         self.log = logger
         self.port = 0  # that it listens on
-        # Clients are told by revisions, and those of /fx see them: they must not begin anew with the process.
-        self.board = Board(time.time_ns() // 1_000_000)
+        self.board = Board()
         self.crowd = Crowd(self.board, settings.gateway.client_bytes, self.spawn, logger)
         self.health = Health(time.monotonic(), bool(settings.feed.url), settings.feed.stale_s)
         self.source = Source(settings, home, self.board, lambda told: self.health.take_stats(told, time.monotonic()))

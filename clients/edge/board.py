@@ -45,14 +45,10 @@ class Row:
 
 
 class Board:
-    """Everything that there is to tell.
+    """Everything that there is to tell."""
 
-    Args:
-        revision: the number to begin with.
-    """
-
-    def __init__(self, revision: int = 0) -> None:
-        self.revision = revision
+    def __init__(self) -> None:
+        self.revision = 0
         # Both in the order of their revisions, so that what is new stands at the end.
         self.displays: dict[str, Entry] = {}
         self.ticks: dict[str, Row] = {}

@@ -29,7 +29,7 @@ class Stream:
     """One symbol and source, whose package was sent."""
 
     day: int  # of the package, days since 1970 UTC
-    seq: int = 0  # of the last profile; goes on over reconnections, since it begins with the gateway's revision
+    seq: int = 0  # of the last profile; begins with the time in ms and grows more slowly: no restart brings a lower one
     profile: int = 0  # revision up to which the profile was told
     twap: float | None = None
 
@@ -152,7 +152,7 @@ class FxPeer:
         self.desk.digits[symbol] = facts.digits
         await self._send(fx.package(facts, source))
         before = self.streams.get((symbol, source))
-        seq = self.desk.board.revision if before is None else before.seq
+        seq = int(self.desk.clock()) if before is None else before.seq
         self.streams[symbol, source] = Stream(self.desk.day(symbol), seq)
         self.wake.set()
 

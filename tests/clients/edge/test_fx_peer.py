@@ -40,7 +40,7 @@ class Stand:
     """A desk and one client of it, moved by hand."""
 
     def __init__(self):
-        self.board = Board(1000)
+        self.board = Board()
         self.desk = FxDesk(self.board, lambda: self.now_ms)
         self.peer = FxPeer(Wire(), self.desk, Journal(), asyncio.Event())
         self.now_ms = float(NOON)
@@ -103,6 +103,9 @@ def test_the_package_comes_first_then_every_tick_and_the_profile(stand):
     assert (len(whole["profile"]["levels"]), whole["seq"]) == (2, delta["seq"] + 1)
     stand.ask(type="unsubscribe", symbols=["EURUSD"])
     assert stand.turn(tick(1.4)) == []
+    stand.ask(type="get_symbol_data_package", symbol="EURUSD")
+    again = stand.turn(after_ms=1001)
+    assert again[0]["seq"] > whole["seq"], "numbers never begin anew"
 
 
 def test_who_was_behind_gets_the_newest_and_then_every_tick_again(stand):

@@ -10,7 +10,7 @@ from enum import Enum
 from clients.edge.board import Board
 from clients.edge.wants import NOTHING, Wants
 
-MARK = 1 / 16  # of client_bytes: unsent bytes above which a client is behind
+MARK = 1 / 16  # of client_bytes: unsent bytes above which a client is behind, who wants the newest
 BEHIND_S = 10.0  # seconds above the mark after which a client is hopeless
 OVER_S = 1.0  # seconds above client_bytes likewise: one large first frame is not yet a fault
 
@@ -27,6 +27,7 @@ class Pace(Enum):
 class Seat:
     """One client's place. The memory that it costs does not depend on how slowly the client reads."""
 
+    mark: float = MARK
     wants: Wants = NOTHING
     before: Wants = NOTHING  # what it has been told of
     at: int = 0  # up to this revision
@@ -36,7 +37,7 @@ class Seat:
 
     def pace(self, unsent: int, client_bytes: int, now: float) -> Pace:
         """Judge by the bytes that wait for it, at `now` in monotonic seconds."""
-        if unsent <= client_bytes * MARK:
+        if unsent <= client_bytes * self.mark:
             self._behind = self._over = None
             return Pace.READY
         self._behind = now if self._behind is None else self._behind

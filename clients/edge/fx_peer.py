@@ -17,6 +17,7 @@ from clients.edge.candles import DAY_MS, Candles, start_of
 from clients.edge.fanout import Seat
 from clients.edge.fx_desk import MOST_CANDLES, FxDesk
 
+MARK = 1 / 2  # of client_bytes: who wants every tick may be further behind, before it gets the newest only
 NEVER = 1 << 62  # of a running bar: not before it was confirmed
 DERIVED_MS = 1000.0  # between two profiles, averages and running bars of one client
 AT_ONCE = 64  # requests of one client that wait for the journal
@@ -49,7 +50,7 @@ class FxPeer:
     desk: FxDesk
     calls: Calls
     wake: asyncio.Event
-    seat: Seat = field(default_factory=Seat)
+    seat: Seat = field(default_factory=lambda: Seat(MARK))
     bad: int = 0
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # symbol, source
     candles: dict[tuple[str, str, str], int] = field(default_factory=dict)  # symbol, resolution, source -> revision told

@@ -26,7 +26,7 @@ class Reader:
     """A client that keeps what it was told, as a page does."""
 
     def __init__(self, fanout, wants=ALL):
-        self.fanout, self.seat = fanout, Seat(wants)
+        self.fanout, self.seat = fanout, Seat(wants=wants)
         self.levels, self.state, self.last = {}, {}, None
 
     def read(self):
@@ -116,7 +116,7 @@ def test_clients_that_want_the_same_share_one_frame():
     board = Board()
     fanout = Fanout(board)
     board.take_state("d1", state(levels=[(1, 2, 1, 1)]))
-    seats = [Seat(ALL) for _ in range(200)]
+    seats = [Seat(wants=ALL) for _ in range(200)]
     fanout.begin(0.0)
     frames = {id(fanout.serve(seat)) for seat in seats}
     assert len(frames) == 1
@@ -206,6 +206,7 @@ def test_pace():
     assert seat.pace(1 << 17, limit, 11.0) is Pace.BEHIND
     assert seat.pace(1 << 17, limit, 21.0) is Pace.BEHIND
     assert seat.pace(1 << 17, limit, 21.1) is Pace.HOPELESS
+    assert Seat(0.5).pace(limit // 2, limit, 0.0) is Pace.READY
     over = Seat()
     assert over.pace(limit + 1, limit, 0.0) is Pace.BEHIND, "a large first frame"
     assert over.pace(limit + 1, limit, 1.1) is Pace.HOPELESS

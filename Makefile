@@ -27,7 +27,7 @@ run: $(READY)
 	@exec $(VENV)/bin/hulak up --demo --home ./var
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest -n 2
 
 trials: $(READY)
 	@$(VENV)/bin/python -m pytest tests/trials --long --timeout 1200

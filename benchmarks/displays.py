@@ -9,13 +9,15 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from benchmarks.figures import markdown
 from workers.display.state import DisplayConfig, DisplayState, Init
 
 POINTS = (100, 8000, 100_000)
-WINDOW, SNAPSHOTS = 1000, 50  # folds and snapshots per measurement
+WINDOW, SNAPSHOTS = 1000, 100  # folds and snapshots per measurement
+BETWEEN = 5  # ticks between two snapshots
 ORIGINAL_MS = {100: 0.44, 8000: 33.1}
 CONFIGS = {
     "all": DisplayConfig(),
@@ -39,13 +41,13 @@ def measure(points: tuple[int, ...], repeats: int, clock: Callable[[], int] = ti
     """Fold ticks and take snapshots.
 
     Args:
-        points: after how many ticks to measure, ascending; of the next `WINDOW` ticks each.
+        points: after how many ticks to measure, at least 1,500 apart; folds of the next `WINDOW` ticks, then snapshots.
         repeats: displays measured one after the other; the figures are medians.
     Returns:
         rows per depth and point {depth, ticks, fold_us, snapshot_us, levels, original_ms}; per depth the `growth`: cost of a
         fold at the last point over that at the first, the median of each repeat's own.
     """
-    day = quotes(points[-1] + WINDOW)
+    day = quotes(points[-1] + WINDOW + SNAPSHOTS * BETWEEN)
     rows, growth = [], {}
     for depth, config in CONFIGS.items():
         runs = [_run(day, config, points, clock) for _ in range(repeats)]
@@ -57,22 +59,24 @@ def measure(points: tuple[int, ...], repeats: int, clock: Callable[[], int] = ti
 
 
 def _run(day: list[Quote], config: DisplayConfig, points: tuple[int, ...], clock: Callable[[], int]) -> list[dict[str, float]]:
-    state, at, found = DisplayState("EURUSD", Init("EURUSD"), config), 0, []
+    state, coming, folded, found = DisplayState("EURUSD", Init("EURUSD"), config), iter(day), 0, []
     for point in points:
-        for quote in day[at:point]:
+        for quote in islice(coming, point - folded):
             state.fold(*quote)
-        window, at = day[max(at, point) : point + WINDOW], point + WINDOW
+        window, snapshots = list(islice(coming, WINDOW)), 0
         begun = clock()
         for quote in window:
             state.fold(*quote)
-        folded = clock()
+        folds = clock() - begun
         for _ in range(SNAPSHOTS):
+            for quote in islice(coming, BETWEEN):
+                state.fold(*quote)
+            begun = clock()
             shown = state.snapshot()
-        ended = clock()
+            snapshots += clock() - begun
+        folded = point + WINDOW + SNAPSHOTS * BETWEEN
         levels = len(shown["profile"]["levels"])
-        found.append(
-            {"fold_us": (folded - begun) / len(window) / 1e3, "snapshot_us": (ended - folded) / SNAPSHOTS / 1e3, "levels": levels}
-        )
+        found.append({"fold_us": folds / WINDOW / 1e3, "snapshot_us": snapshots / SNAPSHOTS / 1e3, "levels": levels})
     return found
 
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from bus.majordomo import MMI, Majordomo
 from bus.messages import ID_BYTES, Error, Reply, Request
 from bus.peers import Peers
 from bus.settings import Settings
+from bus.targets import SCALE, TargetDesk
 from bus.task_desk import TaskDesk
 from bus.version import VERSION
 
@@ -39,6 +41,7 @@ REPLAY = "hulak.replay"
 BEAT_S = 0.25  # between two heartbeats of the topics
 MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for more than about 1 ms
 Log = structlog.typing.FilteringBoundLogger
+Desk = Callable[[bytes, Request, float], None]  # answers a control request of a client, now or when it can
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -102,6 +105,10 @@ class Broker:
             self.context.destroy(linger=0)
             self.desk.close()
             raise
+        self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
+        self.targets.restore(self.tasks.targets)
+        self.desks: dict[str, Desk] = {REPLAY: self.desk.begin_replay, SCALE: self.targets.serve}
+        self.desks |= self.tasks.services | self.config.services | self.displays.services
         self.beat_due = now
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
@@ -199,12 +206,9 @@ class Broker:
             self._reach(address, Error(request.id, error.code, str(error), error.details))
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        if request.service == REPLAY:
-            self.desk.begin_replay(address, request)
-            return []
-        desk = next((one for one in (self.tasks, self.displays, self.config) if one.serves(request.service)), None)
+        desk = self.desks.get(request.service)
         if desk is not None:
-            desk.serve(address, request, now)
+            desk(address, request, now)
             return []
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import psutil
 import structlog
 
 from bus import config_ledger
@@ -24,6 +25,7 @@ from bus.settings import Settings
 from bus.store import Store
 
 MOST_WAITING = 1000  # changes that wait for the one before them
+SILENT_S = 2.0  # without a report for so long: it is looked whether the process is there at all
 LISTED = 100  # versions in a history, if no number is given
 Then = Callable[[dict[str, Any] | None, ProtocolError | None], None]  # told {version, changed}, or why not
 
@@ -68,18 +70,6 @@ class ConfigDesk:
             "hulak.config.applied": self._applied,
         }
         self._broadcast()
-
-    def serves(self, service: str) -> bool:
-        """Tell whether a control service is of this desk."""
-        return service in self.services
-
-    def serve(self, client: bytes, request: Request, now: float) -> None:
-        """Carry out a control request; a change is answered when the store has it, and it is published.
-
-        Raises:
-            ProtocolError: `BAD_CONFIG`, `BAD_ARGUMENT` or `BUSY`.
-        """
-        self.services[request.service](client, request, now)
 
     # Changes
 
@@ -175,9 +165,12 @@ class ConfigDesk:
         self.answer(client, Reply(request.id, self.applied(now)))
 
     def applied(self, now: float) -> list[dict[str, Any]]:
-        """List every living process that applies the configuration: kind, name, pid, version (that it applies), age_s."""
+        """List every living process that applies the configuration: kind, name, pid, version (that it applies), age_s.
+
+        Who was killed is not waited for; who is frozen, is.
+        """
         return [
             {"kind": row["kind"], "name": row["name"], "pid": row["pid"], "version": row["config_version"], "age_s": row["age_s"]}
             for row in self.bus.reports.rows(now)
-            if type(row.get("config_version")) is int
+            if type(row.get("config_version")) is int and (row["age_s"] < SILENT_S or psutil.pid_exists(row["pid"]))
         ]

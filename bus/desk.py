@@ -161,12 +161,13 @@ class TickDesk:
 
     # Replays
 
-    def begin_replay(self, address: bytes, request: Request) -> None:
+    def begin_replay(self, address: bytes, request: Request, now: float) -> None:
         """Take in a request for ticks of the past.
 
         Raises:
             ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD` or `BUSY`.
         """
+        del now
         replay = self.library.begin(read_wanted(request.args), self.bus.topics)
         self.replays.begin((address, request.id), replay)
 

@@ -69,26 +69,15 @@ class DisplayDesk:
         self.coming: dict[str, tuple[str, Waiting]] = {}  # on their way to the store: id -> symbol, who waits
         self.unwritten: dict[str, tuple[str | None, int]] = {}  # id -> worker and token that are not in the store
         self.writing = False
-        self.services = {
+        serve: dict[str, Callable[[bytes, Request], None]] = {
             "hulak.display.create": self._create,
             "hulak.display.update": self._update,
             "hulak.display.remove": self._remove,
             "hulak.display.list": self._list,
             "hulak.display.day": self._day,
         }
-
-    def serves(self, service: str) -> bool:
-        """Tell whether a control service is of this desk."""
-        return service in self.services
-
-    def serve(self, client: bytes, request: Request, now: float) -> None:
-        """Carry out a control request; it is answered when the store has it.
-
-        Raises:
-            ProtocolError: `BAD_ARGUMENT`, `UNKNOWN_DISPLAY`, `NOT_YOURS` or `BUSY`.
-        """
-        del now
-        self.services[request.service](client, request)
+        # Each answers when the store has it; each may raise BAD_ARGUMENT, UNKNOWN_DISPLAY, NOT_YOURS or BUSY.
+        self.services = {name: _at_any_time(one) for name, one in serve.items()}
 
     def turn(self, now: float) -> None:
         """Assign what a change of the roster, or the end of the grace, left without a worker; then tell what is new."""
@@ -250,6 +239,16 @@ class DisplayDesk:
     def _list(self, client: bytes, request: Request) -> None:
         refuse_unknown(request.args, ())
         self.answer(client, Reply(request.id, self.book.told(self.version)))
+
+
+def _at_any_time(serve: Callable[[bytes, Request], None]) -> Callable[[bytes, Request, float], None]:
+    """Serve without asking what time it is."""
+
+    def at(client: bytes, request: Request, now: float) -> None:
+        del now
+        serve(client, request)
+
+    return at
 
 
 def _init(args: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,10 @@ CREATE TABLE IF NOT EXISTS displays (
     worker TEXT,
     token INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS targets (
+    service TEXT PRIMARY KEY,
+    workers INTEGER NOT NULL    -- set by hand
+);
 """
 Job = Callable[[sqlite3.Connection], Any]
 Then = Callable[[Any, str], None]

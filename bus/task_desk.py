@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from bus import ledger
+from bus import ledger, targets
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.posted import Keys, Posting, read_posting, read_task_id
@@ -67,7 +67,8 @@ class TaskDesk:
         self.clean_at = 0.0
         now, now_ns = time.monotonic(), time.time_ns()
         grace_s = self.settings.lease_s
-        found, keys = self.store.open(partial(ledger.unfinished, now=now, now_ns=now_ns, grace_s=grace_s))
+        unfinished = partial(ledger.unfinished, now=now, now_ns=now_ns, grace_s=grace_s)
+        (found, keys), self.targets = self.store.open(lambda connection: (unfinished(connection), targets.read(connection)))
         for key, task, posted_ns in keys:
             self.keys.add(key, task, now - (now_ns - posted_ns) / 1e9)
         for one in found:
@@ -81,18 +82,6 @@ class TaskDesk:
             "hulak.retry": self._retry,
             "hulak.drop": self._drop,
         }
-
-    def serves(self, service: str) -> bool:
-        """Tell whether a control service is of this desk."""
-        return service in self.services
-
-    def serve(self, client: bytes, request: Request, now: float) -> None:
-        """Carry out a control request; it is answered when the store has it.
-
-        Raises:
-            ProtocolError: `BAD_ARGUMENT` or `BUSY`.
-        """
-        self.services[request.service](client, request, now)
 
     # Posting
 

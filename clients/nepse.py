@@ -59,19 +59,21 @@ class NepseClient(MarketMethods, PaperMethods):
         """Tell how the pool of workers is doing, as the broker sees it; sends `hulak.stats`.
 
         Returns:
-            `totalWorkers`, `busyWorkers`, `idleWorkers` (ready for a task); `queueLength`, tasks that wait for a worker;
+            `totalWorkers`, of which each is one of `busyWorkers` or one of `idleWorkers` (those that are sent away count for as
+            long as they finish their task); `queueLength`, tasks that wait for a worker;
             `pendingTasks`, all that are not over: waiting, waiting for another attempt, or running;
             `totalTasksCompleted` and `totalErrors`, attempts that the workers there now have done and failed.
         """
         stats = self._client.call("hulak.stats", timeout_s=self._timeout_s)
-        workers = [worker for worker in stats["workers"] if worker["service"] == SERVICE]
+        there = [worker for worker in stats["workers"] if worker["service"] == SERVICE]
+        workers = [worker for worker in there if worker["state"] != "retiring" or worker["held"]]
         nothing = {"queued": 0, "waiting": 0, "running": 0}
         tasks = stats["tasks"]["services"].get(SERVICE, nothing)
-        states = [worker["state"] for worker in workers]
+        busy = sum(worker["state"] == "busy" or worker["held"] > 0 for worker in workers)
         return {
             "totalWorkers": len(workers),
-            "busyWorkers": states.count("busy"),
-            "idleWorkers": states.count("ready"),
+            "busyWorkers": busy,
+            "idleWorkers": len(workers) - busy,
             "queueLength": tasks["queued"],
             "pendingTasks": sum(tasks[state] for state in nothing),
             "totalTasksCompleted": sum(worker["done"] for worker in workers),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -18,15 +19,29 @@ from clients.subscriber import Subscriber
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTS_WITHIN_S = 20
+PORTS = (20_000, 32_000)
+RESERVED = []  # sockets that say which ports are ours
 
 
 def free_ports(count):
-    """Find ports that are free now."""
-    with contextlib.ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in found:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in found]
+    """Find ports that are free and stay so: nobody else's tests get them, and no outgoing connection is given one by the kernel.
+
+    A port below the kernel's range for outgoing connections (32768 on) is taken only by who asks for it. It is reserved, for as
+    long as this process lives, by an abstract unix socket of its number: two suites on one machine do not choose the same one.
+    """
+    found = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(*PORTS)
+        mark = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), socket.socket() as trial:
+            mark.bind(f"\0hulak-test-port-{port}")
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(("127.0.0.1", port))
+            found.append(port)
+            RESERVED.append(mark)
+            continue
+        mark.close()
+    return found
 
 
 class PostHouse:

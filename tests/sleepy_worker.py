@@ -1,8 +1,12 @@
 """A worker of a service `sleepy`, and a caller of it, each as a process of its own.
 
-`python -m sleepy_worker` serves; `python -m sleepy_worker call SECONDS` calls `sleep` and prints the answer.
+`python -m sleepy_worker` serves; `python -m sleepy_worker call SECONDS` calls `sleep` and prints the answer. If SLEEPY_LOG names
+a file, the worker writes when it begins and ends each task that has a number: one JSON line each, times on the monotonic clock,
+which all processes of a machine share.
 """
 
+import json
+import os
 import sys
 import time
 
@@ -11,9 +15,19 @@ from clients.client import BusClient
 from workers.worker import Worker, make_session
 
 
+def note(what, args):
+    """Write a line, in one piece."""
+    if "SLEEPY_LOG" in os.environ and "number" in args:
+        line = {"what": what, "number": args["number"], "pid": os.getpid(), "at": time.monotonic()}
+        with open(os.environ["SLEEPY_LOG"], "a", encoding="ascii") as file:  # noqa: PTH123
+            file.write(json.dumps(line) + "\n")
+
+
 def sleep(args):
     """Sleep as long as asked."""
+    note("begin", args)
     time.sleep(args["seconds"])
+    note("end", args)
     return f"slept {args['seconds']}"
 
 

@@ -201,7 +201,8 @@ class Session:
             return []
         self.leaving, self.why = True, why
         self.waiting.clear()  # not begun: the broker gives them to others when it reads what we hold
-        return [self._register(), *self._leave_if_idle()]
+        # Without a task it says goodbye at once: an answer to a registration would find nobody, and count as a loss.
+        return self._leave_if_idle() or [self._register()]
 
     def _leave_if_idle(self) -> list[Do]:
         if not self.leaving or self.running is not None:

@@ -259,7 +259,8 @@ class Worker:
 def make_session(settings: Settings, service: str, credit: int, name: str | None, *, adapts: bool = False) -> Session:
     """Make the session of this process; its name is its supervisor slot's or the service's, and its pid."""
     slot = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
-    info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname()}
+    started_ns = int(psutil.Process().create_time() * 1e9)
+    info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname(), "started_ns": started_ns}
     return Session(
         service=service,
         name=name or f"{slot or service}/{os.getpid()}",

@@ -31,22 +31,6 @@ class TokenBucket:
         self._room_s = (burst - 1.0) * self._interval_s
         self._full_at = now
 
-    def set_rate(self, rate: float, now: float) -> None:
-        """Change how fast tokens grow; those that are there stay, and those that are missing come at the new rate.
-
-        Args:
-            rate: tokens that grow per second, above 0.
-            now: monotonic seconds.
-        Raises:
-            ValueError: a rate that would never let anything through.
-        """
-        if not (rate > 0 and math.isfinite(rate)):
-            raise ValueError(f"rate is {rate}, must be a finite number above 0")
-        factor = 1.0 / rate / self._interval_s
-        self._full_at = now + max(0.0, self._full_at - now) * factor
-        self._room_s *= factor
-        self._interval_s = 1.0 / rate
-
     def take(self, now: float) -> bool:
         """Take one token if there is one.
 

@@ -99,6 +99,7 @@ class Bus:
         self.states = States(self.topics, self.displays)
         self.intake.take_state = self.states.take
         self.dispatcher = Dispatcher(epoch, policy, backoff, now)
+        self.dispatcher.most = dict.fromkeys(SERVICES, limits.max_workers)
         self.reports = Reports()
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
         self.rejects = Rejects()

@@ -12,6 +12,7 @@ import math
 from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
+from bus.core.fencing import to_leave
 from bus.core.policy import Failure, Policy, read_options
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
@@ -34,6 +35,7 @@ class Dispatcher(Attempts):
     def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
         super().__init__(policy, backoff)
         self.epoch = epoch
+        self.most: dict[str, int] = {}  # service that is scaled -> workers at most
         self.timers.set(BEAT, now + policy.heartbeat_s)
 
     # What clients send
@@ -134,6 +136,8 @@ class Dispatcher(Attempts):
         worker.lease_until = now + worker.lease_s
         effects += self._settle_held(now, worker, ready.held, sure=sure)
         effects.append(ToWorker(identity, BrokerHeartbeat(self.epoch, known=True)))
+        for name, why in to_leave(self.roster, worker, self.most.get(worker.service)):
+            effects += self.retire(name, why)
         return effects + self._assign(now, worker.service)
 
     def _settle_held(self, now: float, worker: Worker, held: tuple[Held, ...], *, sure: bool) -> list[Effect]:
@@ -226,7 +230,9 @@ class Dispatcher(Attempts):
         worker = self.roster.at(identity)
         if worker is None:
             return []
-        self.counters["lost_workers"] += not why.startswith("it said goodbye")
+        leaving = worker.retiring or not worker.credit  # its goodbye may lie unread behind what found its connection gone
+        leaves = why.startswith("it said goodbye") or (leaving and not worker.held)
+        self.counters["lost_workers"] += not leaves
         effects: list[Effect] = [
             Note("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
         ]

@@ -5,20 +5,21 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bus.core.configs import difference
-from bus.core.live_keys import DISPLAY, GLOBAL, KIND, check_scope, check_value, find_key, read_value
+from bus.core.live_keys import GLOBAL, check_scope, check_value, find_key, read_value
 from clients.cli import table
 from clients.cli.common import BROKER_S, FAILED, Call, Command, print_json
 
+if TYPE_CHECKING:
+    from clients.client import BusClient
+    from clients.live_config import LiveConfig
+
 HEADS = ["scope", "key", "value", "from", "default", "unit", "help"]
 WAIT_S = 2.0
-LOOK_AGAIN_S = 0.005
-Options = Callable[[Callable[..., Any]], Callable[..., Any]]
-SCOPES = f"{GLOBAL}, {KIND}nepse (also display, feed, gateway, worker, scaler, broker) or {DISPLAY}ID"
 
 
 @click.group(short_help="Show and change what can be changed live.")
@@ -69,8 +70,9 @@ def get(call: Call, scope: str | None, version: int | None) -> None:
     hulak config get kind:nepse
     hulak config get display:eurusd-1 --json
     """
-    args: dict[str, Any] = {} if scope is None else {"scope": check_scope(scope)}
-    told = call.ask("hulak.config.get", args=args if version is None else {**args, "version": version})
+    where = None if scope is None else check_scope(scope)
+    with call.client() as client:
+        told = _live(call, client).get(where, version=version)
     if call.as_json:
         print_json(told)
         return
@@ -98,7 +100,7 @@ def set_(call: Call, words: tuple[str, ...], note: str | None, wait_s: float) ->
     values = {name: read_value(name, text) for name, _, text in (one.partition("=") for one in pairs)}
     for name, value in values.items():
         check_value(scope, find_key(scope, name), value)  # refused without a broker; it looks again itself
-    _make(call, "hulak.config.set", {"scope": scope, "values": values}, note, wait_s)
+    _make(call, lambda live: live.set(scope, values, note=note or ""), wait_s)
 
 
 @config.command(cls=Command, short_help="Take keys back, so that wider scopes or defaults count.")
@@ -116,7 +118,7 @@ def unset(call: Call, words: tuple[str, ...], note: str | None, wait_s: float) -
     scope, keys = _split(words)
     if not keys:
         raise click.UsageError("no KEY is given")
-    _make(call, "hulak.config.set", {"scope": scope, "unset": list(keys)}, note, wait_s)
+    _make(call, lambda live: live.set(scope, unset=keys, note=note or ""), wait_s)
 
 
 @config.command(cls=Command, short_help="Make a former version the present one.")
@@ -130,7 +132,7 @@ def revert(call: Call, version: int, note: str | None, wait_s: float) -> None:
     \b
     hulak config revert 3
     """
-    _make(call, "hulak.config.revert", {"version": version}, note, wait_s)
+    _make(call, lambda live: live.revert(version, note=note), wait_s)
 
 
 @config.command(cls=Command, short_help="Show who changed what, the newest first.")
@@ -143,7 +145,8 @@ def history(call: Call, limit: int) -> None:
     \b
     hulak config history --limit 5
     """
-    told = call.ask("hulak.config.history", args={"limit": limit})
+    with call.client() as client:
+        told = _live(call, client).history(limit)
     if call.as_json:
         print_json(told)
         return
@@ -167,14 +170,9 @@ def diff(call: Call, before: int | None, after: int | None) -> None:
     hulak config diff 3 7
     """
     with call.client() as client:
-
-        def at(version: int | None) -> dict[str, Any]:
-            args = {} if version is None else {"version": version}
-            found: dict[str, Any] = client.call("hulak.config.get", args=args, timeout_s=call.timeout_s or BROKER_S)
-            return found
-
-        new = at(after)
-        old = at(max(0, new["version"] - 1) if before is None else before)
+        live = _live(call, client)
+        new = live.get(version=after)
+        old = live.get(version=max(0, new["version"] - 1) if before is None else before)
     found = difference(old["scopes"], new["scopes"])
     rows = [{"scope": one.scope, "key": one.key, "before": one.before, "after": one.after} for one in found]
     if call.as_json:
@@ -185,21 +183,14 @@ def diff(call: Call, before: int | None, after: int | None) -> None:
         click.echo(f"  {sentence(row)}")
 
 
-def _make(call: Call, service: str, args: dict[str, Any], note: str | None, wait_s: float) -> None:
+def _make(call: Call, make: Callable[["LiveConfig"], dict[str, Any]], wait_s: float) -> None:
     """Have a new version made, wait until all have applied it, say so; ends with 1 if somebody has not."""
-    args = {**args, "by": _user()} | ({} if note is None else {"note": note})
     with call.client() as client:
-        limit_s = call.timeout_s or BROKER_S
+        live = _live(call, client)
         before = time.monotonic()
-        version = client.call(service, args=args, timeout_s=limit_s)
-        deadline = time.monotonic() + wait_s
-        while True:
-            rows = client.call("hulak.config.applied", timeout_s=limit_s)
-            took_ms = (time.monotonic() - before) * 1000
-            late = [row for row in rows if row["version"] < version["version"]]
-            if not late or time.monotonic() >= deadline:
-                break
-            time.sleep(LOOK_AGAIN_S)
+        version = make(live)
+        rows, late = live.wait(version["version"], wait_s)
+        took_ms = (time.monotonic() - before) * 1000
     told = {**version, "processes": len(rows), "applied": len(rows) - len(late), "took_ms": round(took_ms, 1), "late": late}
     if call.as_json:
         print_json(told)
@@ -207,6 +198,12 @@ def _make(call: Call, service: str, args: dict[str, Any], note: str | None, wait
         click.echo(outcome(told))
     if late:
         click.get_current_context().exit(FAILED)
+
+
+def _live(call: Call, client: "BusClient") -> "LiveConfig":
+    from clients.live_config import LiveConfig
+
+    return LiveConfig(client, by=_user(), timeout_s=call.timeout_s or BROKER_S)
 
 
 def outcome(told: Mapping[str, Any]) -> str:

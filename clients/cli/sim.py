@@ -64,14 +64,21 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
 @click.option("--token-life", type=click.FloatRange(min=0.1), default=60.0, help="Seconds a token is taken. Default: 60.")
 @click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds each answer is held back. Default: 0.")
 @click.option("--clock-ahead", type=float, default=0.0, help="Seconds the exchange's clock is ahead. Default: 0.")
-def nepse(call: Call, port: int | None, hours: str, token_life: float, delay: float, clock_ahead: float) -> None:
+@click.option("--limit", type=click.IntRange(min=0), default=0, help="Requests a second of each session. Default: 0, any.")
+@click.option("--mishaps", type=click.FloatRange(0, 1), default=0.0, help="Share of requests that go wrong. Default: 0.")
+def nepse(
+    call: Call, port: int | None, hours: str, token_life: float, delay: float, clock_ahead: float, limit: int, mishaps: float
+) -> None:
     """Run a web server that behaves as the exchange's does: tokens, body ids, data of its own making.
+
+    What goes wrong with --mishaps: 429, 403 in HTML, 500, 503, no body, HTML instead of JSON, resets, silence, lost sessions.
 
     Nothing of it is on the bus: a nepse worker asks it when [nepse] base_url names it.
 
     \b
     hulak sim nepse
     hulak sim nepse --hours clock --token-life 5 --clock-ahead 86400
+    hulak sim nepse --limit 2 --mishaps 0.2
     HULAK_NEPSE__BASE_URL=http://127.0.0.1:5561 hulak worker nepse
     """
     from bus import daemon, log
@@ -91,6 +98,8 @@ def nepse(call: Call, port: int | None, hours: str, token_life: float, delay: fl
             token_lifetime_s=token_life,
             delay_s=delay,
             clock_offset_s=clock_ahead,
+            limit=limit,
+            mishap_share=mishaps,
         )
     except OSError as error:
         raise _in_use("sim.nepse_port", number, error) from error

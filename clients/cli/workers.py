@@ -182,7 +182,8 @@ def read_count(ctx: click.Context, param: click.Parameter, value: str) -> int | 
 def scale(call: Call, service: str, count: int | str) -> None:
     """Set how many workers a service, such as nepse, has, or leave it to the scaler again with auto.
 
-    Holds until the broker ends. Sends REQUEST hulak.scale to the frontend; `hulak scaler` sees to it within a second or two.
+    Holds until it is set anew, over restarts of the broker too. Sends REQUEST hulak.scale to the frontend; `hulak scaler` sees
+    to it within a second or two.
 
     \b
     hulak scale nepse 3

@@ -8,25 +8,19 @@ a tenth of a second, closes the port and every connection, and `wait()` returns.
     run(server, ready=lambda: print(server.url))
 """
 
-import contextlib
-import socket
-import socketserver
-import struct
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from sim.nepse.door import Door, Reply
 from sim.nepse.exchange import Hours
-
-LOOK_S = 0.1  # how often the accepting thread looks whether to stop
-LONGEST_BODY = 65_536  # a client's POST carries one small object
-IDLE_S = 60.0  # a kept connection without requests is closed
+from sim.nepse.mishaps import Mishaps
+from sim.nepse.visits import Visit, Visits
+from sim.nepse.web import HttpServer
 
 
 class NepseServer:
@@ -35,6 +29,7 @@ class NepseServer:
     Attributes:
         port: the port that is bound, also when 0 was asked for.
         url: "http://host:port", to use as a client's base URL.
+        visits: who asked when.
     """
 
     def __init__(
@@ -43,12 +38,16 @@ class NepseServer:
         port: int,
         door: Door,
         *,
+        visits: Visits,
+        mishaps: Mishaps,
         delay_s: float,
         wall: Callable[[], float],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
         self._door = door
+        self.visits = visits
+        self._mishaps = mishaps
         self._delay_s = delay_s
         self._wall = wall
         self._clock = clock
@@ -57,7 +56,7 @@ class NepseServer:
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, int]] = Counter()
         self._planned: list[tuple[str, Reply]] = []
-        self._http = _Http((host, port), self._answer)
+        self._http = HttpServer((host, port), self._answer)
         self._thread = threading.Thread(target=self._accept, name="nepse-sim", daemon=True)
         self.port: int = self._http.server_address[1]
         self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
@@ -128,16 +127,16 @@ class NepseServer:
         self._http.close_connections()
 
     def _answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> Reply:
+        path, authorization = handler.path.partition("?")[0], handler.headers.get("Authorization", "")
+        visit = Visit(self._clock(), handler.client_address[:2], authorization.removeprefix("Salter "), path)
+        refusal = self.visits.enter(visit)
         if self._delay_s > 0:
             self._sleep(self._delay_s)
-        path = handler.path.partition("?")[0]
-        reply = self._next_planned(path) or self._door.answer(
-            handler.command,
-            handler.path,
-            handler.headers.get("Authorization", ""),
-            body,
-            now=self._clock(),
-            now_s=self._wall(),
+        reply = (
+            refusal
+            or self._next_planned(path)
+            or self._mishaps.draw()
+            or self._door.answer(handler.command, handler.path, authorization, body, now=self._clock(), now_s=self._wall())
         )
         if reply.delay_s > 0:
             self._sleep(reply.delay_s)
@@ -154,88 +153,6 @@ class NepseServer:
         return None
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    timeout = LOOK_S
-    request_queue_size = 128
-
-    def __init__(
-        self,
-        address: tuple[str, int],
-        answer: Callable[[BaseHTTPRequestHandler, bytes], Reply],
-    ) -> None:
-        self.answer = answer
-        self._connections: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer's own would look up the name of the address, which can take seconds without a name server
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def close_connections(self) -> None:
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
-            with contextlib.suppress(OSError):  # the client may have been quicker
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay silent about connections that broke: clients come and go. Anything else is a bug of ours."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "nginx"
-    sys_version = ""
-    timeout = IDLE_S
-    disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave in one packet
-    server: _Http
-
-    def _handle(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        if not length.isascii() or not length.isdigit() or int(length[:9]) > LONGEST_BODY:
-            self.close_connection = True  # where the body ends, and the next request begins, is not known
-            self._send(Reply(400, b"", "text/plain"))
-            return
-        self._send(self.server.answer(self, self.rfile.read(int(length))))
-
-    def _send(self, reply: Reply) -> None:
-        if reply.cut:
-            # lingering for no time at all makes the close a reset
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            return
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        self.send_header("Content-Length", str(len(reply.body)))
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(reply.body)
-
-    do_GET = do_POST = _handle  # noqa: N815 - the names that http.server looks for
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Stay silent: requests are counted instead."""
-
-
 def serve(
     host: str = "127.0.0.1",
     port: int = 0,
@@ -246,6 +163,9 @@ def serve(
     clock_offset_s: float = 0.0,
     hours: Hours = "open",
     market_id: int = 80,
+    limit: int = 0,
+    mishap_share: float = 0.0,
+    mishaps: tuple[str, ...] = (),
     wall: Callable[[], float] = time.time,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -261,14 +181,29 @@ def serve(
         clock_offset_s: how far the exchange's clock is ahead of this machine's.
         hours: "open" and "closed" at any time, "clock" for the real sessions.
         market_id: `id` of market-open, 0..99.
+        limit: requests in any second that each session and each connection may make, the next is answered with 429; 0: any.
+        mishap_share: of requests that go wrong, 0 to 1.
+        mishaps: what goes wrong then, see `sim.nepse.mishaps`; any of them if empty.
         wall: seconds since 1970 UTC.
         clock: monotonic seconds.
         sleep: waits for some seconds; called by several threads.
     Raises:
         OSError: the port cannot be bound.
+        ValueError: there is no such mishap.
     """
     door = Door(seed=seed, token_lifetime_s=token_lifetime_s, hours=hours, market_id=market_id)
-    return NepseServer(host, port, door, delay_s=delay_s, wall=lambda: wall() + clock_offset_s, clock=clock, sleep=sleep)
+    played = Mishaps(mishap_share, mishaps, seed, door.forget_sessions)
+    return NepseServer(
+        host,
+        port,
+        door,
+        visits=Visits(limit),
+        mishaps=played,
+        delay_s=delay_s,
+        wall=lambda: wall() + clock_offset_s,
+        clock=clock,
+        sleep=sleep,
+    )
 
 
 def run(server: NepseServer, ready: Callable[[], None] | None = None) -> None:

@@ -1,5 +1,7 @@
 """The benchmark of displays measures what it says, and a tick's cost does not grow."""
 
+from itertools import count
+
 from click.testing import CliRunner
 
 from benchmarks import displays
@@ -7,10 +9,10 @@ from benchmarks.__main__ import main
 
 
 def test_times_are_divided_by_what_was_done_in_them():
-    now = iter(range(0, 10**9, 1_000_000))  # each look at the clock is a millisecond later
+    now = count(0, 1_000_000)  # each look at the clock is a millisecond later
     result = displays.measure((100, 3000), 2, lambda: next(now))
     assert [row["fold_us"] for row in result["rows"]] == [1000 / displays.WINDOW] * 4
-    assert [row["snapshot_us"] for row in result["rows"]] == [1000 / displays.SNAPSHOTS] * 4
+    assert [row["snapshot_us"] for row in result["rows"]] == [1000.0] * 4
     assert result["growth"] == {"all": 1.0, "percentage": 1.0}
     assert [row["original_ms"] for row in result["rows"]] == [0.44, None] * 2
     assert "last over first: all: 1.00" in displays.table(result)

@@ -1,6 +1,9 @@
 """The config desk with a real store, and with one that the disk refuses."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 
 import pytest
@@ -25,6 +28,7 @@ QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound
 def level():
     yield
     log.set_level("info")
+    structlog.reset_defaults()  # what was set up writes to this test's standard error
 
 
 class House:
@@ -45,7 +49,7 @@ class House:
     def ask(self, service, **args):
         """Ask, and wait for the answer."""
         before = len(self.answers)
-        self.desk.serve(b"c", Request(b"i" * 16, f"hulak.config.{service}", "", args), 101.0)
+        self.desk.services[f"hulak.config.{service}"](b"c", Request(b"i" * 16, f"hulak.config.{service}", "", args), 101.0)
         self.settle(before + 1)
         return self.answers[-1][1]
 
@@ -96,7 +100,7 @@ def test_a_repeated_set_is_no_new_version(house):
 def test_changes_that_come_together_are_made_one_after_the_other(house):
     for number in range(1, 21):
         args = {"scope": "kind:nepse", "values": {"rate_per_s": number}}
-        house.desk.serve(b"c", Request(bytes([number]) * 16, "hulak.config.set", "", args), 101.0)
+        house.desk.services["hulak.config.set"](b"c", Request(bytes([number]) * 16, "hulak.config.set", "", args), 101.0)
     house.settle(20)
     assert [message.value["version"] for _, message in house.answers] == list(range(1, 21))
     assert [document["scopes"]["kind:nepse"]["rate_per_s"] for document in house.documents()[1:]] == list(range(1, 21))
@@ -194,6 +198,17 @@ def test_applied_lists_who_reports_a_version(house):
     for wrong in (2, -1, "1", True):
         with pytest.raises(ProtocolError, match="must be 0 to 1"):
             house.ask("applied", version=wrong)
+
+
+def test_who_was_killed_is_not_waited_for_and_who_is_silent_is(house):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait(20)
+    reports = house.bus.reports
+    reports.take(100.5, "nepse", "ended just now", gone.pid, {"config_version": 0})
+    assert [row["name"] for row in house.ask("applied").value] == ["ended just now"]
+    reports.take(98.0, "nepse", "ended", gone.pid, {"config_version": 0})
+    reports.take(98.0, "nepse", "silent", os.getpid(), {"config_version": 0})
+    assert [row["name"] for row in house.ask("applied").value] == ["ended just now", "silent"]
 
 
 def test_a_display_that_is_removed_takes_its_values_along(house):

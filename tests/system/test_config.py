@@ -16,6 +16,7 @@ from waiting import eventually
 from bus import log
 from bus.errors import BusError
 from bus.member import Member
+from clients.live_config import LiveConfig
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 WITHIN_S = 20
@@ -53,10 +54,9 @@ def applied(house):
         return {row["name"]: row["version"] for row in client.call("hulak.config.applied", timeout_s=5)}
 
 
-def change(house, scope="kind:nepse", unset=(), **values):
+def change(house, scope="kind:nepse", **values):
     with house.client() as client:
-        args = {"scope": scope, "values": values, "unset": list(unset)}
-        return client.call("hulak.config.set", args=args, timeout_s=5)["version"]
+        return LiveConfig(client, by="a test").set(scope, values)["version"]
 
 
 def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(house):

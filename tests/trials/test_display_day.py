@@ -55,7 +55,7 @@ def test_a_real_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tm
         moved_s = []
         for kill in range(1, KILLS + 1):
             share = kill / (KILLS + 1) * len(ticks)
-            eventually(lambda: (displays.state("plain") or {"number": 0})["number"] >= share, within_s=120)
+            eventually(lambda share=share: (displays.state("plain") or {"number": 0})["number"] >= share, within_s=120)
             name = next(row["worker"] for row in displays.rows() if row["display"] == "plain")
             another = f"d{kill + 1}"
             workers[another] = house.hulak("worker", "display", "--name", another)

@@ -12,13 +12,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 GROWS_BY_MB = 1.0
 WARM_UP_S = 120.0
 SAMPLE_S = 1.0
-LEAVE_EVERY_S = 5.0
+LEAVE_EVERY_S = 2.0
 MB = 1 << 20
 
 
 def test_no_process_grows_under_load_while_subscribers_join_and_leave(tmp_path, long, tell):
-    """Full: ten minutes, of which the first two warm up; short: 20 s, and the figures are only told."""
-    seconds = 600.0 if long else 20.0
+    """Full: ten minutes, of which the first two warm up; short: 8 s, and the figures are only told."""
+    seconds = 600.0 if long else 8.0
     with Stage(tmp_path) as stage:
         stage.broker = stage.start_broker()
         stage.start_subscribers(["ticks"], ["tick."], ["tick.SYM01", "tick.SYM02"])

@@ -1,5 +1,6 @@
 """Posted tasks while workers are killed and frozen and brokers are killed: each ends once, and is done."""
 
+import json
 import os
 import random
 import signal
@@ -13,25 +14,28 @@ from waiting import eventually
 from clients.tasks import Tasks
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-WORKERS = 4
-TASK_S = 0.02
 SEED = 20261122
+BROKER_AWAY_S = 2.0  # its start, and the time it leaves running tasks to their workers
+REASSIGNED_S = 1.0
 
 
 class Storm:
     """Kills and freezes, at moments and of kinds drawn from a seed; a frozen worker is thawed again."""
 
-    def __init__(self, house, worker_faults, broker_kills):
+    def __init__(self, house, workers, worker_faults, broker_kills):
         self.house, self.draw = house, random.Random(SEED)
         kinds = ["kill"] * (worker_faults // 2) + ["freeze"] * (worker_faults - worker_faults // 2) + ["broker"] * broker_kills
         self.draw.shuffle(kinds)
+        kinds.insert(0, "kill")  # all are at work, and the broker is there
         self.kinds, self.done, self.stop = kinds, [], threading.Event()
-        self.workers = [self.worker() for _ in range(WORKERS)]
+        self.kills, self.broker_kills = [], []  # (pid, when), when: monotonic seconds
+        self.log = house.home / "sleepy.jsonl"
+        self.workers = [self.worker() for _ in range(workers)]
         self.thawing = []
         self.thread = threading.Thread(target=self.run)
 
     def worker(self):
-        return self.house.start("-m", "sleepy_worker", PYTHONPATH="tests")
+        return self.house.start("-m", "sleepy_worker", PYTHONPATH="tests", SLEEPY_LOG=self.log)
 
     def run(self):
         for kind in self.kinds:
@@ -43,13 +47,14 @@ class Storm:
             timer.join()
 
     def kill(self):
-        at = self.draw.randrange(WORKERS)
+        at = self.draw.randrange(len(self.workers))
+        self.kills.append((self.workers[at].pid, time.monotonic()))
         self.workers[at].kill()
         self.workers[at].wait()
         self.workers[at] = self.worker()
 
     def freeze(self):
-        worker = self.workers[self.draw.randrange(WORKERS)]
+        worker = self.workers[self.draw.randrange(len(self.workers))]
         os.kill(worker.pid, signal.SIGSTOP)
         timer = threading.Timer(self.draw.uniform(0.2, 5.0), self.thaw, [worker])
         timer.start()
@@ -61,24 +66,44 @@ class Storm:
             os.kill(worker.pid, signal.SIGCONT)
 
     def broker(self):
+        self.broker_kills.append(time.monotonic())
         self.house.broker.kill()
         self.house.broker.wait()
         self.house.broker = self.house.start("-m", "bus")
 
+    def reassigned_s(self):
+        """Say after how long each task whose worker was killed was begun by another, those of a broker that was away left out."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        found = []
+        for pid, killed in self.kills:
+            own = [line for line in lines if line["pid"] == pid and line["at"] <= killed]
+            if not own or own[-1]["what"] == "end":
+                continue  # it was idle, or between two tasks
+            again = [
+                line["at"]
+                for line in lines
+                if line["number"] == own[-1]["number"] and line["what"] == "begin" and line["at"] > killed
+            ]
+            if again and not any(killed - BROKER_AWAY_S < at < min(again) for at in self.broker_kills):
+                found.append(min(again) - killed)
+        return sorted(found)
+
 
 def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long, tell):
     """Full: 2,000 tasks, 100 worker faults, 10 broker kills; short: 200, 12 and 2."""
-    count, faults, kills = (2000, 100, 10) if long else (200, 12, 2)
+    count, faults, kills, task_s = (2000, 100, 10, 0.15) if long else (200, 12, 2, 0.05)
+    workers = 12 if long else 4  # of the twelve, five are frozen at a time, on average
     with PostHouse() as house:
         house.broker = house.start_broker()
-        storm = Storm(house, faults, kills)
+        storm = Storm(house, workers, faults, kills)
         with house.client() as client:
             tasks = Tasks(client)
+            eventually(lambda: len(house.stats()["workers"]) == workers, within_s=20)
             storm.thread.start()
             began = time.monotonic()
             ids = []
             for number in range(count):
-                args = {"seconds": TASK_S}
+                args = {"seconds": task_s, "number": number}
                 ids.append(tasks.post("sleepy", "sleep", args, key=f"{number}", retries=20, timeout_s=60))
             results = [tasks.result(task, timeout_s=300) for task in ids]
             took_s = time.monotonic() - began
@@ -88,12 +113,20 @@ def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long,
             for state in ("done", "failed", "expired", "cancelled", "queued", "running", "waiting"):
                 rows += tasks.list(state=state, limit=1000)
             attempts = [tasks.show(task)["attempt"] for task in ids[:: max(1, count // 100)]]
+        told = storm.reassigned_s()
+        p50_s, p99_s, longest_s = (told[int(len(told) * share)] if told else 0.0 for share in (0.5, 0.99, 0.9999))
+        tell(
+            f"tasks: {len(told)} of {len(storm.kills)} killed workers had one; begun by another after p50 {p50_s * 1000:.0f} ms, "
+            f"p99 {p99_s * 1000:.0f} ms, max {longest_s * 1000:.0f} ms"
+        )
         tell(
             f"tasks: {count} posted, {len(set(ids))} ids, {len(results)} results in {took_s:.1f} s; "
             f"{storm.done.count('kill')} workers killed, {storm.done.count('freeze')} frozen, "
             f"{storm.done.count('broker')} brokers killed; most attempts of one: {max(attempts)}"
         )
         assert len(set(ids)) == count
-        assert set(results) == {f"slept {TASK_S}"}
+        assert set(results) == {f"slept {task_s}"}
         assert {row["state"] for row in rows} == {"done"}
         assert len(storm.done) == len(storm.kinds) or not long
+        assert p99_s < REASSIGNED_S
+        assert len(told) >= 10 or not long

@@ -138,7 +138,7 @@ def test_the_next_task_has_its_own_limits():
 
 def test_an_idle_worker_leaves_at_once():
     one = session()
-    assert one.leave(100.5, "stopped", 5.0) == [ready(0), Send(Goodbye("stopped")), Exit(0, "stopped")]
+    assert one.leave(100.5, "stopped", 5.0) == [Send(Goodbye("stopped")), Exit(0, "stopped")]
     assert one.leave(100.6, "again", 5.0) == []
 
 

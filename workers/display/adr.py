@@ -61,13 +61,15 @@ class DailyRanges:
         self.width = width
 
     def end_day(self, day: int, high: float, low: float, lookback: int) -> None:
-        """Add a day that is over; bars beyond what is looked back for go, and a bar of the same day is replaced.
+        """Add a day that is over; where a bar of it is known, the wider of both is kept. Bars beyond what is looked back for go.
 
         Args:
             day: days since 1970 UTC.
         """
-        kept = [bar for bar in self.bars if day_of(bar) != day]
-        self.bars = deque([*kept, Bar(day * DAY_MS, high, low)][-max(1, lookback) :], maxlen=KEPT_DAYS)
+        known = [bar for bar in self.bars if day_of(bar) == day]
+        kept = [one for one in self.bars if day_of(one) != day]
+        bar = Bar(day * DAY_MS, max([high, *(one.high for one in known)]), min([low, *(one.low for one in known)]))
+        self.bars = deque([*kept, bar][-max(1, lookback) :], maxlen=KEPT_DAYS)
 
     def average(self, today: int | None, lookback: int) -> Average | None:
         """Return the mean range of the newest `lookback` days before today; None if none is known.

@@ -15,19 +15,19 @@ What fails costs one display, never the others; each kind of failure has its way
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bus.core.backoff import Backoff
 from bus.core.stats import Histogram
 from bus.messages import Tick
 from workers.display.catch_up import HOLD, CatchUp
-from workers.display.held import MOST_SKIPPED, Held, MakeState, Phase
+from workers.display.held import Held, MakeState, Phase
 from workers.display.state import DisplayConfig, DisplayState
 from workers.display.states import CATCHING_UP_S, LATENCY_WINDOW_S, States
 
 CREATION, INITIALISATION, RUN_TIME, DISPATCH = "creation", "initialisation", "run_time", "dispatch"
 MOST_ROUNDS = 4
-HEALTHY_S = 60.0  # so long live, and what failed before is forgotten
 Note = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -71,7 +71,7 @@ class Desk:
         self.rounds: list[CatchUp] = []
         self.position: int | None = None  # number of the tick that comes next; None before the broker has told
         self.version = 0  # of the rows
-        self.states = States(emit, now)
+        self.states = States(emit, partial(self._failed, RUN_TIME), now)
         self.counters: Counter[str] = Counter()  # ticks, gaps, malformed, rebuilt, skipped
         self.troubles: Counter[str] = Counter()  # by category
         self.fold_us = Histogram(LATENCY_WINDOW_S, now)  # with performance_monitoring
@@ -144,9 +144,17 @@ class Desk:
             if config != held.config:
                 held.config = config
                 if held.state is not None:
-                    held.state.configure(config)
-                    held.due = min(held.due, now + 1 / config.states_per_s)
-                    self.states.touch(held, now)
+                    self._reconfigure(held, now)
+
+    def _reconfigure(self, held: Held, now: float) -> None:
+        assert held.state is not None, "a display that has not begun has nothing to configure"
+        try:
+            held.state.configure(held.config)
+        except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
+            self._failed(RUN_TIME, held, error, now)
+            return
+        held.due = min(held.due, now + 1 / held.config.states_per_s)
+        self.states.touch(held, now)
 
     def _config(self, display: str, otherwise: DisplayConfig) -> DisplayConfig:
         try:
@@ -215,12 +223,11 @@ class Desk:
         """
         expected = self.position
         self.position = first + len(ticks)
-        if expected is not None and first != expected:
-            if first < expected:  # the broker uses numbers again: what was folded is not what the journal has
-                for held in tuple(self.held.values()):
-                    self._again(held)
-                return
-            self.counters["gaps"] += first - expected
+        if expected is not None and first < expected:  # the broker uses numbers again: what was folded is not in its journal
+            for held in tuple(self.held.values()):
+                self._again(held)
+            return
+        self.counters["gaps"] += first - (expected or first)
         live, fold = self.live, self._fold
         for number, tick in enumerate(ticks, first):
             if tick is None:
@@ -249,17 +256,11 @@ class Desk:
             self.states.publish_one(held, now)
 
     def _poisoned(self, held: Held, number: int, error: Exception, now: float) -> None:
-        if held.poison == number and len(held.skipped) < MOST_SKIPPED:
-            held.skipped.add(number)
-            self.counters["skipped"] += 1
-        held.poison = number
+        self.counters["skipped"] += held.poisoned(number)
         self._failed(RUN_TIME, held, error, now)
 
     def _failed(self, category: str, held: Held, error: Exception, now: float) -> None:
-        if held.phase is Phase.LIVE and now - held.live_since >= HEALTHY_S:
-            held.attempts = 0
-        held.attempts += 1
-        again_s = self.backoff.delay_s(held.attempts)
+        again_s = self.backoff.delay_s(held.failed(now))
         self._trouble(category, held.id, error, number=held.poison, again_s=round(again_s, 3))
         self._again(held, now + again_s)
 
@@ -280,18 +281,16 @@ class Desk:
     def told_day(self, display: str, first: int, init: Mapping[str, Any]) -> None:
         """Note that the broker has written a day's beginning."""
         held = self.held.get(display)
-        if held is not None and held.day_from == first:
-            held.first, held.init, held.day_from = first, init, 0
-            held.skipped = {number for number in held.skipped if number >= first}
+        if held is not None:
+            held.day_written(first, init)
 
     # What is told
 
     def report(self, now: float) -> dict[str, Any]:
         """Tell how it goes: displays, those catching up, counters, troubles by category, latencies in microseconds."""
-        phases = Counter(one.phase for one in self.held.values())
         found: dict[str, Any] = {
             "displays": len(self.held),
-            "catching_up": len(self.held) - phases[Phase.LIVE],
+            "catching_up": sum(one.phase is not Phase.LIVE for one in self.held.values()),
             **{name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")},
             **self.states.report(now),
             "troubles": {**self.troubles, DISPATCH: self.states.counters["dropped"]},

@@ -9,6 +9,7 @@ from bus.messages import Tick
 from workers.display.state import DisplayConfig, DisplayState, Init
 
 MOST_SKIPPED = 1000  # ticks that a display cannot take and leaves out; beyond, it is not the ticks
+HEALTHY_S = 60.0  # so long live, and what failed before is forgotten
 MakeState = Callable[[str, Init, DisplayConfig], DisplayState]
 
 
@@ -75,6 +76,27 @@ class Held:
         if state.day_init is not day:
             self.day_from = number
         self.number, self.received_ns = number, tick.received_ns
+
+    def failed(self, now: float) -> int:
+        """Count a failure; returns how many there were in a row."""
+        if self.phase is Phase.LIVE and now - self.live_since >= HEALTHY_S:
+            self.attempts = 0
+        self.attempts += 1
+        return self.attempts
+
+    def poisoned(self, number: int) -> bool:
+        """Note at which tick the state failed; at the same one again, true: it is left out from now on."""
+        again = self.poison == number and len(self.skipped) < MOST_SKIPPED
+        if again:
+            self.skipped.add(number)
+        self.poison = number
+        return again
+
+    def day_written(self, first: int, init: Mapping[str, Any]) -> None:
+        """Note that the broker has written a day's beginning; if another has begun since, that one is still to be told."""
+        if self.day_from == first:
+            self.first, self.init, self.day_from = first, init, 0
+            self.skipped = {number for number in self.skipped if number >= first}
 
     def told(self, config_version: int, now_ns: int) -> dict[str, Any]:
         """Make the map that is published."""

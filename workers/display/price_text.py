@@ -24,11 +24,9 @@ def price_text(price: float, digits: int) -> PriceText:
         digits (the yen's way): 151.191 is 151., 19 and nothing; with 3 or 5 digits else: 1.08541 is 1.08, 54, 1;
         else the last two decimals are the pips.
     """
+    whole, _, decimals = to_fixed(price, digits).partition(".")
     if price >= 100_000:
-        whole = to_fixed(price, 0)
         return PriceText(whole[:-3], whole[-3:-1], whole[-1])
-    text = to_fixed(price, digits)
-    whole, _, decimals = text.partition(".")
     if price >= 1000:
         return PriceText(whole[:-2], whole[-2:], f".{decimals[0]}" if decimals else "")
     if price >= 100 and digits <= 3:

@@ -34,6 +34,8 @@ class Bounds(NamedTuple):
 SAVING = Bounds(2000, 6000, 16_384)
 GENEROUS = Bounds(8000, 48_000, 131_072)
 
+FINEST = Fraction(1, 1000)  # pipettes per level: keeps every index within the 64 bits of a message
+
 
 class Shape(NamedTuple):
     """What of the config bears on the profile; equal shapes give equal profiles."""
@@ -158,7 +160,7 @@ class MarketProfile:
         self._shape = shape
         part = None if shape.percentage is None else Fraction(str(shape.percentage)) / 100
         self._depth = None if part is None or part >= 1 else part
-        self.shown = Levels(Fraction(str(shape.multiplier)), shape.bounds.levels)
+        self.shown = Levels(max(FINEST, Fraction(str(shape.multiplier))), shape.bounds.levels)
         self._inexact = False
         if self._depth is None:
             self._inexact = bool(self._base_shift)

@@ -6,7 +6,8 @@ own arrival clock).
 
 A day ends at 00:00 UTC: with the first tick of the next one, everything starts anew but for the daily ranges, which get one day
 more. So today's state depends on today's ticks and on `day_init` alone: whoever rebuilds a display from these two gets the same
-state bit for bit. The first tick of a day has none before it: its direction is neutral, and no move is counted for it.
+state bit for bit (today's ticks: from its first one on, in their order, late ones too). The first tick of a day has none before
+it: its direction is neutral, and no move is counted for it.
 
 Daily ranges come from the days lived through, so who wants them to outlive a worker stores `day_init` when it has changed.
 What a setting did to the past (smoothing, thresholds) is not undone when it changes; profile and ADR follow at once.

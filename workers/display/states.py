@@ -17,11 +17,13 @@ class States:
 
     Args:
         emit: publishes a display's state; false if it could not be sent now.
+        broken: told of a display whose state could not be made.
         now: monotonic seconds.
     """
 
-    def __init__(self, emit: Callable[[Held], bool], now: float) -> None:
+    def __init__(self, emit: Callable[[Held], bool], broken: Callable[[Held, Exception, float], None], now: float) -> None:
         self.emit = emit
+        self.broken = broken
         self.changed: dict[str, Held] = {}
         self.counters: Counter[str] = Counter()  # states; dropped: those that could not be sent, and came later as newer ones
         self.age_sum_us = 0.0  # of `latencies` states
@@ -46,7 +48,12 @@ class States:
         """Publish a state now; one that cannot be sent stays due, and goes out as what it has become by then."""
         held.running += 1
         pause_s = 1 / held.config.states_per_s
-        if not self.emit(held):
+        try:
+            sent = self.emit(held)
+        except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
+            self.broken(held, error, now)
+            return
+        if not sent:
             held.running -= 1
             self.counters["dropped"] += 1
             self.changed[held.id] = held

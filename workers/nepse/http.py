@@ -9,9 +9,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 
-from bus.core.buckets import TokenBucket
 from bus.errors import ConfigError, TaskFailed
 from workers.nepse.faults import Answer, Request
+from workers.nepse.pace import Pace
 
 LOOK_AGAIN_S = 0.1  # between two looks at the rate while waiting for a token: it may have been raised
 AGENT = "Mozilla/5.0 (compatible; Hulak)"  # says who we are; a browser's name was reported not to be needed
@@ -26,7 +26,7 @@ class NepseSettings(Protocol):
 
     @property
     def rate_per_s(self) -> float:
-        """HTTP requests per second, above 0; may change."""
+        """HTTP requests per second, above 0; read anew before each request, so it may change."""
 
     @property
     def ca_file(self) -> Path | None:
@@ -48,8 +48,8 @@ class NepseSettings(Protocol):
 class HttpFetch:
     """Send requests to the exchange, one at a time; a `Fetch`. Belongs to one thread.
 
-    Every request, also the one that opens a session, first takes a token of a bucket of `rate_per_s` and burst 1: real
-    limits are not known, so two requests never follow each other faster than the setting says.
+    Every request, also the one that opens a session, waits for `Pace`: real limits are not known, so the exchange never sees
+    more of them in a second than the setting says.
 
     Args:
         settings: see `NepseSettings`.
@@ -74,8 +74,7 @@ class HttpFetch:
         self._clock = clock
         self._sleep = sleep
         self._settings = settings
-        self._rate_per_s = settings.rate_per_s
-        self._bucket = TokenBucket(rate=self._rate_per_s, burst=1, now=clock())
+        self._pace = Pace(settings.rate_per_s, clock())
         self._session = requests.Session()
         self._session.mount("https://", HTTPAdapter(max_retries=0))
         self._session.mount("http://", HTTPAdapter(max_retries=0))
@@ -86,13 +85,20 @@ class HttpFetch:
         self._session.auth = _unchanged
 
     def __call__(self, request: Request, /) -> Answer:
-        """Send one request when the bucket lets it.
+        """Send one request when its turn has come.
 
         Raises:
             TaskFailed: NETWORK, TIMEOUT or TLS: there was no complete answer. Any status is an answer.
         """
-        while not self._may_send():
-            self._sleep(min(LOOK_AGAIN_S, self._bucket.wait_s(self._clock())))
+        while wait_s := self._pace.wait_s(self._settings.rate_per_s, self._clock()):
+            self._sleep(min(LOOK_AGAIN_S, wait_s))  # the rate may change meanwhile
+        self._pace.begin(self._clock())
+        try:
+            return self._send(request)
+        finally:
+            self._pace.ended(self._clock())
+
+    def _send(self, request: Request) -> Answer:
         headers = {} if request.token is None else {"Authorization": f"Salter {request.token}"}
         try:
             response = self._session.request(
@@ -111,13 +117,6 @@ class HttpFetch:
             headers={name.lower(): value for name, value in response.headers.items()},
             body=response.content,
         )
-
-    def _may_send(self) -> bool:
-        rate_per_s = self._settings.rate_per_s
-        if rate_per_s != self._rate_per_s:
-            self._rate_per_s = rate_per_s
-            self._bucket.set_rate(rate_per_s, self._clock())
-        return self._bucket.take(self._clock())
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -4,8 +4,9 @@ from display_world import Kept, World
 
 from bus.core.displays import Display, DisplayBook
 from bus.errors import BusTimeout
-from workers.display.desk import CREATION, HEALTHY_S, INITIALISATION, RUN_TIME
-from workers.display.held import Phase
+from workers.display.desk import CREATION, INITIALISATION, RUN_TIME
+from workers.display.held import HEALTHY_S, Phase
+from workers.display.state import DisplayConfig
 
 
 def world_with(fails_at=None, **how):
@@ -131,3 +132,37 @@ def test_a_config_that_cannot_be_is_counted_and_the_former_one_stays():
     world.desk.configure(world.now)
     assert world.desk.held["d"].config is before
     assert world.desk.troubles[CREATION] == 2
+
+
+def test_run_time_error_of_a_snapshot_or_of_a_config_costs_that_display_only():
+    fails = {"snapshot": 1, "configure": 1}
+
+    class Brittle(Kept):
+        def snapshot(self):
+            if self.symbol == "X" and fails["snapshot"]:
+                fails["snapshot"] -= 1
+                raise KeyError("profile")
+            return super().snapshot()
+
+        def configure(self, config):
+            if self.symbol == "X" and fails["configure"]:
+                fails["configure"] -= 1
+                raise ValueError("bucket")
+            super().configure(config)
+
+    world = World(make=Brittle, delay=0.5)
+    world.assign("d")
+    world.assign("well", "Y")
+    world.settle()
+    world.desk.states.publish(world.now)
+    assert [display for display, *_ in world.sent] == ["well"]
+    assert world.desk.held["d"].phase is Phase.WAITING
+    world.settle()
+    world.config = DisplayConfig(states_per_s=7.0)
+    world.desk.configure(world.now)
+    assert (world.desk.held["d"].phase, world.desk.held["well"].phase) == (Phase.WAITING, Phase.LIVE)
+    world.settle()
+    world.desk.states.publish(world.now + 1)
+    assert {display for display, *_ in world.sent} == {"d", "well"}
+    assert world.desk.troubles[RUN_TIME] == 2
+    assert world.desk.held["d"].state.config.states_per_s == 7.0

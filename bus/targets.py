@@ -1,0 +1,71 @@
+"""How many workers a service has by hand, kept in the store: a restart of the broker changes nothing. PROTOCOL.md section 7.4."""
+
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from bus.core import control
+from bus.core.bus import AUTO, Bus
+from bus.core.effects import Effect
+from bus.core.scaling import SERVICES
+from bus.messages import Error, Reply, Request
+from bus.store import Store
+
+SCALE = "hulak.scale"
+Answer = Callable[[bytes, Any], bool]
+CarryOut = Callable[[list[Effect], float], None]
+
+
+def read(connection: sqlite3.Connection) -> dict[str, int]:
+    """Read what was set by hand: service -> workers."""
+    return dict(connection.execute("SELECT service, workers FROM targets").fetchall())
+
+
+def write(connection: sqlite3.Connection, service: str, workers: int | None) -> None:
+    """Write what was set by hand; None: it is automatic again."""
+    connection.execute("DELETE FROM targets WHERE service = ?", (service,))
+    if workers is not None:
+        connection.execute("INSERT INTO targets (service, workers) VALUES (?, ?)", (service, workers))
+
+
+class TargetDesk:
+    """Answers `hulak.scale`, when the store has it.
+
+    Args:
+        bus: whose targets these are.
+        store: keeps them.
+        answer: sends a message to a client.
+        carry_out: carries out effects.
+    """
+
+    def __init__(self, bus: Bus, store: Store, answer: Answer, carry_out: CarryOut) -> None:
+        self.bus = bus
+        self.store = store
+        self.answer = answer
+        self.carry_out = carry_out
+
+    def restore(self, kept: dict[str, int]) -> None:
+        """Take over what an earlier broker was told, as far as the settings still allow it."""
+        least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
+        self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SERVICES if service in kept}
+
+    def serve(self, client: bytes, request: Request, now: float) -> None:
+        """Set a target.
+
+        Raises:
+            ProtocolError: `BAD_ARGUMENT`.
+        """
+        before = dict(self.bus.targets)
+        value, effects = control.scale(self.bus, now, request.args, {})
+        service, workers = value["service"], value["workers"]
+
+        def then(_: Any, why: str) -> None:
+            if why:
+                self.bus.targets = before
+                self.answer(client, Error(request.id, "STORE_FAILED", f"the number of workers was not changed: {why}"))
+                return
+            self.carry_out(effects, now)
+            self.answer(client, Reply(request.id, value))
+
+        self.store.put(partial(write, service=service, workers=None if workers == AUTO else workers), then)

@@ -1,0 +1,108 @@
+"""HTTP/1.1 as the simulated exchange speaks it: requests in, `Reply` out, and every connection closed at the end."""
+
+import contextlib
+import socket
+import socketserver
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from sim.nepse.door import Reply
+
+LOOK_S = 0.1  # how often the accepting thread looks whether to stop
+LONGEST_BODY = 65_536  # a client's POST carries one small object
+IDLE_S = 60.0  # a kept connection without requests is closed
+
+
+class HttpServer(ThreadingHTTPServer):
+    """A thread for each connection.
+
+    Args:
+        address: to bind.
+        answer: gives the reply to one request and its body.
+    """
+
+    daemon_threads = True
+    timeout = LOOK_S
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Callable[[BaseHTTPRequestHandler, bytes], Reply],
+    ) -> None:
+        self.answer = answer
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, Handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer's own would look up the name of the address, which can take seconds without a name server
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with contextlib.suppress(OSError):  # the client may have been quicker
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Stay silent about connections that broke: clients come and go. Anything else is a bug of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads one request after the other from a connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "nginx"
+    sys_version = ""
+    timeout = IDLE_S
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave in one packet
+    server: HttpServer
+
+    def _handle(self) -> None:
+        length = self.headers.get("Content-Length", "0")
+        if not length.isascii() or not length.isdigit() or int(length[:9]) > LONGEST_BODY:
+            self.close_connection = True  # where the body ends, and the next request begins, is not known
+            self._send(Reply(400, b"", "text/plain"))
+            return
+        self._send(self.server.answer(self, self.rfile.read(int(length))))
+
+    def _send(self, reply: Reply) -> None:
+        if reply.cut:
+            # lingering for no time at all makes the close a reset
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    do_GET = do_POST = _handle  # noqa: N815 - the names that http.server looks for
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Stay silent: requests are counted instead."""

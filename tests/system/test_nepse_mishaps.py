@@ -1,0 +1,127 @@
+"""The whole way, from a client over the bus to an exchange at which things go wrong: a typed error or an answer, and in time."""
+
+import threading
+import time
+
+import pytest
+from pool import FIRST_PROMOTER_ID
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus.errors import BusError, TaskFailed
+from clients.nepse import NepseClient
+from sim.nepse.door import HTML_403, Reply
+from sim.nepse.server import serve
+
+pytestmark = pytest.mark.system
+INDICES, STATUS = "/api/nots/nepse-index", "/api/nots/nepse-data/market-open"
+READ_S = 1.0  # after which an answer that does not come is given up
+CALL_S = 30.0
+TYPED = {"RATE_LIMITED", "BLOCKED", "UPSTREAM", "EMPTY", "NOT_JSON", "NETWORK", "TIMEOUT", "UNAUTHORIZED"}
+
+
+class House(PostHouse):
+    """A broker and workers at an exchange."""
+
+    def __init__(self, exchange, workers):
+        quick = {"task.backoff_base_s": 0.05, "nepse.read_timeout_s": READ_S, "nepse.rate_per_s": 100, "nepse.cache_s": 0}
+        super().__init__(**quick, **{"nepse.base_url": exchange.url})
+        self.exchange, self.count = exchange, workers
+
+    def __enter__(self):
+        self.start_broker()
+        for _ in range(self.count):
+            self.start("-m", "workers", "nepse")
+        eventually(lambda: len(self.stats()["workers"]) == self.count, within_s=20)
+        return self
+
+    def nepse(self):
+        return NepseClient(self.settings, self.home, timeout_s=CALL_S)
+
+
+@pytest.fixture(scope="module")
+def house():
+    """A clock that is a day ahead, and tokens that expire at once, all the time."""
+    with serve(clock_offset_s=86_400.0, token_lifetime_s=1.0) as exchange, House(exchange, 1) as house:
+        yield house
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(500, b"{}"),
+        Reply(503, b"", headers={"Retry-After": "1"}),
+        Reply(429, b"", headers={"Retry-After": "1"}),
+        Reply(200, b""),
+        Reply(200, b"<html>later</html>", "text/html"),
+        Reply(200, b"", cut=True),
+        Reply(200, b"[]", delay_s=READ_S + 0.5),
+        Reply(401, b"{}"),
+    ],
+    ids=["500", "503-retry-after", "429-retry-after", "empty", "html", "reset", "slow", "401"],
+)
+def test_what_passes_is_borne_and_the_caller_gets_its_answer(house, reply):
+    house.exchange.plan(INDICES, reply)
+    began = time.monotonic()
+    with house.nepse() as nepse:
+        assert len(nepse.get_nepse_index()) == 4
+    asked_s = float(reply.headers.get("Retry-After", 0))
+    assert asked_s <= time.monotonic() - began < CALL_S / 2
+
+
+def test_what_stays_ends_in_its_own_error_after_all_attempts_and_the_next_call_is_well(house):
+    house.exchange.plan(INDICES, Reply(500, b"{}"), times=4)
+    with house.nepse() as nepse:
+        with pytest.raises(TaskFailed) as failed:
+            nepse.get_nepse_index()
+        assert (failed.value.code, failed.value.details["attempts"]) == ("UPSTREAM", 4)
+        assert len(nepse.get_nepse_index()) == 4
+
+
+def test_after_a_429_that_says_nothing_or_a_403_in_html_the_whole_service_leaves_the_exchange_alone_for_five_seconds(house):
+    """Both are meant for the address: nothing is sent until they are over, whoever asks for whatever."""
+    for reply, ended in ((Reply(429, b""), None), (Reply(403, HTML_403, "text/html"), "BLOCKED")):
+        house.exchange.plan(INDICES, reply)
+        came = len(house.exchange.visits.log)
+        with house.nepse() as nepse:
+            if ended:
+                with pytest.raises(TaskFailed) as failed:
+                    nepse.get_nepse_index()
+                assert failed.value.code == ended
+            else:
+                assert len(nepse.get_nepse_index()) == 4
+            assert nepse.get_market_status()["isOpen"] == "OPEN"
+        visits = house.exchange.visits.log[came:]
+        told = next(place for place, visit in enumerate(visits) if visit.path == INDICES)
+        assert visits[told + 1].at - visits[told].at >= 5.0
+
+
+def test_with_a_fifth_of_all_requests_going_wrong_every_call_ends_in_an_answer_or_a_typed_error():
+    """Everything at random at once: 429, 403, 5xx, nothing, HTML, resets, silence, lost sessions."""
+    ended, wrong = [], []
+    kinds = ("429-retry-after", "500", "503-retry-after", "empty", "html", "reset", "slow", "expired")
+    with serve(mishap_share=0.2, mishaps=kinds) as exchange, House(exchange, 2) as house:
+
+        def ask(symbols):
+            with house.nepse() as nepse:
+                for symbol in symbols:
+                    try:
+                        ended.append(nepse.get_security_detail(symbol)["securityData"]["id"])
+                    except TaskFailed as failed:
+                        ended.append(failed.code)
+                    except BusError as error:
+                        wrong.append(error)
+
+        with house.nepse() as nepse:
+            symbols = [symbol for symbol, number in nepse.get_symbol_id_map().items() if number < FIRST_PROMOTER_ID][:20]
+        threads = [threading.Thread(target=ask, args=(symbols[at::5],)) for at in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(2 * CALL_S)
+        assert not any(thread.is_alive() for thread in threads)
+    statuses = exchange.by_status
+    assert (wrong, len(ended)) == ([], 20)
+    assert {code for code in ended if isinstance(code, str)} <= TYPED
+    assert sum(isinstance(one, int) for one in ended) >= 15, ended
+    assert sum(statuses.values()) - statuses[200] >= 2, "nothing went wrong"

@@ -1,0 +1,62 @@
+"""The pace of one worker's requests, with plain numbers for time."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.nepse.pace import Pace
+
+SLACK_S = 1e-5
+
+
+def play(rate, delays):
+    """Send one request after the other as soon as it may be; each takes (way there, way back) seconds. Give their arrivals."""
+    pace, now, arrivals = Pace(rate, 0.0), 0.0, []
+    for there, back in delays:
+        while wait_s := pace.wait_s(rate, now):
+            now += wait_s
+        pace.begin(now)
+        arrivals.append(now + there)
+        now += there + back
+        pace.ended(now)
+    return arrivals
+
+
+def most_in(arrivals, window_s):
+    return max(sum(at <= other < at + window_s for other in arrivals) for at in arrivals)
+
+
+def test_two_a_second_are_half_a_second_apart():
+    assert play(2.0, [(0.0, 0.0)] * 4) == pytest.approx([0.0, 0.5, 1.0, 1.5], abs=SLACK_S)
+
+
+def test_a_slow_request_and_quick_ones_behind_it_do_not_arrive_together():
+    """Sent at 0.0 (0.4 s on its way), 0.5 and 1.0: spacing alone would make the exchange see three between 0.4 and 1.0."""
+    arrivals = play(2.0, [(0.4, 0.0), (0.0, 0.0), (0.0, 0.0)])
+    assert arrivals == pytest.approx([0.4, 0.5, 1.4], abs=SLACK_S)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([0.5, 1.0, 2.0, 2.5, 7.0]),
+    st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), min_size=1, max_size=30),
+)
+def test_no_window_ever_sees_more_than_the_rate(rate, delays):
+    count = max(1, int(rate))
+    assert most_in(play(rate, delays), count / rate - SLACK_S) <= count
+
+
+def test_another_rate_holds_at_once_and_lets_nobody_jump():
+    pace = Pace(2.0, 0.0)
+    pace.begin(0.0)
+    pace.ended(0.0)
+    assert pace.wait_s(2.0, 0.1) == pytest.approx(0.4)
+    assert pace.wait_s(10.0, 0.1) == pytest.approx(0.1)
+    assert pace.wait_s(10.0, 0.2) == 0.0
+    assert pace.wait_s(0.5, 0.2) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf")])
+def test_a_rate_that_lets_nothing_through_is_refused(rate):
+    with pytest.raises(ValueError, match="rate"):
+        Pace(rate, 0.0)

@@ -15,6 +15,7 @@ from bus.core.scaling import SERVICES, SLOTS
 from bus.core.stats import Histogram, Rate, Reports
 from bus.core.tasks import State
 from bus.core.topics import HEARTBEAT, Topics
+from bus.core.trends import Trend
 from bus.errors import ProtocolError
 from bus.frames import pack
 
@@ -96,6 +97,7 @@ class Bus:
         self.dispatcher = Dispatcher(epoch, policy, backoff, now)
         self.dispatcher.most = dict.fromkeys(SERVICES, limits.max_workers)
         self.reports = Reports()
+        self.trend = Trend()  # the broker's own
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
         self.rejects = Rejects()
         self.refused = 0  # requests that were understood, and answered with an ERROR by the broker itself
@@ -140,6 +142,8 @@ class Bus:
         self.stats_due = now + STATS_S
         self._tick_rate.look(self.topics.ticks, now)
         self._task_rate.look(self.dispatcher.counters["done"], now)
+        process = shell.get("process", {})
+        self.trend.take(now, process.get("pid", 0), process)
         return self.topics.publish(STATS, pack(self.stats(now, shell)), time_ns)
 
     def stats(self, now: float, shell: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +159,7 @@ class Bus:
                 "protocol": PROTOCOL,
                 "epoch": self.epoch,
                 "uptime_s": round(now - self.started, 3),
+                **self.trend.told(),
                 **shell.get("process", {}),
             },
             "journal": shell.get("journal", {}),

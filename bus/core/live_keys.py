@@ -118,7 +118,7 @@ TABLE = (
         "display",
         1.0,
         Range(0, 1000, low_open=True),
-        "pips",
+        "pipettes",
         "width of the profile's buckets",
     ),
     LiveKey(

@@ -12,6 +12,8 @@ COMMANDS = {
     "down": "up:down",
     "status": "status:status",
     "stats": "status:stats",
+    "top": "top:top",
+    "check": "check:check",
     "ping": "status:ping",
     "sub": "sub:sub",
     "last": "history:last",

@@ -28,6 +28,7 @@ QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound
 def level():
     yield
     log.set_level("info")
+    structlog.reset_defaults()  # what was set up writes to this test's standard error
 
 
 class House:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import structlog
 
 from bus import log
 from bus.settings import LogSettings
@@ -12,6 +13,7 @@ from bus.settings import LogSettings
 def level():
     yield
     log.set_level("info")
+    structlog.reset_defaults()  # what was set up writes to this test's standard error
 
 
 def said(capsys):

@@ -70,30 +70,3 @@ def test_no_more_is_let_through_than_burst_and_rate_allow(rate, burst, gaps):
         now += gap
         taken += bucket.take(now)
         assert taken <= burst + now * rate + 0.01
-
-
-def test_a_new_rate_counts_from_now_on():
-    bucket = TokenBucket(rate=0.1, burst=1, now=100.0)
-    assert bucket.take(100.0)
-    assert bucket.wait_s(104.0) == pytest.approx(6.0)
-    bucket.set_rate(10.0, 104.0)  # 0.6 of a token is missing
-    assert bucket.wait_s(104.0) == pytest.approx(0.06)
-    assert bucket.take(104.06)
-    bucket.set_rate(0.5, 104.06)
-    assert bucket.wait_s(104.06) == pytest.approx(2.0)
-
-
-def test_a_new_rate_makes_no_tokens_and_takes_none():
-    bucket = TokenBucket(rate=1.0, burst=4, now=0.0)
-    assert [bucket.take(0.0) for _ in range(3)] == [True] * 3
-    bucket.set_rate(100.0, 0.0)
-    assert [bucket.take(0.0) for _ in range(2)] == [True, False]
-    bucket.set_rate(0.001, 50.0)  # full again
-    assert [bucket.take(50.0) for _ in range(5)] == [True] * 4 + [False]
-
-
-@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
-def test_a_new_rate_that_could_never_work_is_refused(rate):
-    bucket = TokenBucket(rate=1.0, burst=1, now=0.0)
-    with pytest.raises(ValueError, match="must be"):
-        bucket.set_rate(rate, 0.0)

@@ -11,6 +11,7 @@ PROTOCOL = 1
 MOST_BYTES = 1 << 16  # of one message from a client
 BAD_MESSAGES = 8  # answered each; one more, and the client is disconnected
 COMMANDS_AT_ONCE = 8  # of one client
+LETTERS = 20  # dead letters that are told
 
 # Close codes
 BAD_MESSAGE, BAD_TOKEN, TOO_SLOW, BAD_ORIGIN = 4000, 4001, 4002, 4003
@@ -58,6 +59,19 @@ class ConfigSet(Message, frozen=True, tag="config.set"):
     id: Id = None
 
 
+class ConfigGet(Message, frozen=True, tag="config.get"):
+    """It wants to know which live settings there are in a scope, and what counts there."""
+
+    scope: Scope
+    id: Id = None
+
+
+class DeadList(Message, frozen=True, tag="dead.list"):
+    """It wants the newest dead letters."""
+
+    id: Id = None
+
+
 class DisplayCreate(Message, frozen=True, tag="display.create"):
     """It wants a display."""
 
@@ -75,7 +89,8 @@ class DisplayRemove(Message, frozen=True, tag="display.remove"):
     id: Id = None
 
 
-Command = ConfigSet | DisplayCreate | DisplayRemove
+Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove
+REQUESTS = ["config.set", "config.get", "dead.list", "display.create", "display.remove"]  # told in the hello
 Any_ = Subscribe | Unsubscribe | Ping | Command
 
 _decoder: msgspec.json.Decoder[Any_] = msgspec.json.Decoder(Any_)
@@ -100,6 +115,10 @@ def request_of(command: Command) -> tuple[str, dict[str, Any]]:
     match command:
         case ConfigSet(scope=scope, values=values, unset=unset, note=note):
             return "hulak.config.set", {"scope": scope, "values": values, "unset": unset, "by": "gateway", "note": note}
+        case ConfigGet(scope=scope):
+            return "hulak.config.get", {"scope": scope}
+        case DeadList():
+            return "hulak.tasks", {"state": "failed", "limit": LETTERS}
         case DisplayCreate(symbol=symbol, display=display, init=init, config=config):
             optional = {"display": display, "init": init, "config": config}
             return "hulak.display.create", {"symbol": symbol, **{key: one for key, one in optional.items() if one is not None}}
@@ -110,7 +129,7 @@ def request_of(command: Command) -> tuple[str, dict[str, Any]]:
 def hello(frame_ms: float, now_ms: float) -> bytes:
     """Write the first message; times in ms."""
     told = {"type": "hello", "protocol": PROTOCOL, "version": VERSION, "frame_ms": frame_ms, "server_time_ms": now_ms}
-    return msgspec.json.encode(told)
+    return msgspec.json.encode({**told, "requests": REQUESTS})
 
 
 def pong(ping: Ping) -> bytes:

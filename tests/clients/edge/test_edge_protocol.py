@@ -76,6 +76,8 @@ def test_wants_grow_and_shrink():
             {"symbol": "EURUSD", "display": "d", "init": {"digits": 5}},
         ),
         ({"type": "display.remove", "display": "d"}, "hulak.display.remove", {"display": "d"}),
+        ({"type": "config.get", "scope": "kind:feed"}, "hulak.config.get", {"scope": "kind:feed"}),
+        ({"type": "dead.list", "id": 3}, "hulak.tasks", {"state": "failed", "limit": 20}),
     ],
 )
 def test_commands_become_requests(message, service, args):
@@ -88,4 +90,6 @@ def test_answers():
     refusal = json.loads(protocol.bus_error(command, BusError("UNKNOWN_DISPLAY", "there is none")))
     assert refusal == {"type": "error", "id": "x", "code": "UNKNOWN_DISPLAY", "text": "there is none"}
     assert json.loads(protocol.pong(protocol.decode(told(type="ping", id=[1])))) == {"type": "pong", "id": [1]}
-    assert json.loads(protocol.hello(16.0, 5.5))["protocol"] == 1
+    hello = json.loads(protocol.hello(16.0, 5.5))
+    assert hello["protocol"] == 1
+    assert {"config.get", "dead.list"} <= set(hello["requests"])

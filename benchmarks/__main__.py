@@ -1,4 +1,4 @@
-"""`python -m benchmarks ticks|latency|memory|displays|selfcheck|list`: see README.md."""
+"""`python -m benchmarks ticks|latency|memory|tasks|displays|selfcheck|selfcheck-tasks|list`: see README.md."""
 
 import json
 import platform
@@ -15,6 +15,11 @@ from benchmarks import reports, workloads
 from benchmarks.cell import available
 from benchmarks.system import BenchmarkError
 from benchmarks.systems import NATIVE, SYSTEMS, THIN
+from benchmarks.tasks import run as task_run
+from benchmarks.tasks.cell import Load
+from benchmarks.tasks.run import Rounds
+from benchmarks.tasks.systems import MEASURED
+from benchmarks.tasks.systems import SYSTEMS as TASK_SYSTEMS
 from benchmarks.workloads import Shape
 
 Decorated = Callable[..., Any]
@@ -136,11 +141,61 @@ def selfcheck(shape: Shape, out: Path | None, seconds: float) -> None:
         raise click.ClickException("the losses were not found exactly")
 
 
+def _counts(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    names = _names(value)
+    if not names or not all(name.isdigit() and 1 <= int(name) <= 64 for name in names):
+        raise click.BadParameter(f"{value!r} must be numbers from 1 to 64, e.g. 1,4", ctx, param)
+    return tuple(map(int, names))
+
+
+@main.command()
+@click.option("--systems", default=",".join(MEASURED), show_default=True)
+@click.option("--workers", default="1,4", callback=_counts, show_default=True, help="Processes that carry tasks out.")
+@click.option("--window", default=100, type=click.IntRange(1, 100_000), show_default=True, help="Tasks in flight.")
+@click.option("--seconds", default=2.0, type=click.FloatRange(0.1, 600), show_default=True, help="With the window.")
+@click.option(
+    "--single-seconds", "single_s", default=1.5, type=click.FloatRange(0.1, 600), show_default=True, help="One at a time."
+)
+@click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where files are made.")
+@click.option("--quiet-within", "quiet_within_s", default=8.0, type=click.FloatRange(0, 600), show_default=True)
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+def tasks(
+    systems: str,
+    workers: tuple[int, ...],
+    window: int,
+    seconds: float,
+    single_s: float,
+    repeats: int,
+    folder: Path | None,
+    quiet_within_s: float,
+    out: Path | None,
+) -> None:
+    """Find how many tasks that do nothing a client has done in a second, and how long one takes; every answer is checked."""
+    rounds = Rounds(workers, repeats, Load(window, seconds, single_s), folder, quiet_within_s, _tell)
+    result = task_run.run(rounds, _names(systems))
+    _show(result, task_run.markdown(result), out)
+    if result["faults"]:
+        raise click.ClickException("; ".join(f"{name}: {what}" for name, what in result["faults"].items()))
+
+
+@main.command("selfcheck-tasks")
+def selfcheck_tasks() -> None:
+    """Check that tasks which are lost, repeated or falsified are found exactly."""
+    found = task_run.selfcheck(Rounds(load=Load(10, 0.5, 0.2, late_s=1.0), quiet_within_s=0, tell=_tell))
+    for name, told in found.items():
+        click.echo(f"{name}: {told['committed']:,} faults, {told['found']:,} found")
+    if any(told["found"] != told["committed"] or told["other"] for told in found.values()):
+        raise click.ClickException("the faults were not found exactly")
+
+
 @main.command("list")
 def list_systems() -> None:
     """Name every system, and why one cannot run here."""
     for name, why in available(list(SYSTEMS)):
         click.echo(name if why is None else f"{name}: not here: {why}")
+    for name, why in task_run.available(list(TASK_SYSTEMS)):
+        click.echo(f"tasks {name}" if why is None else f"tasks {name}: not here: {why}")
 
 
 if __name__ == "__main__":

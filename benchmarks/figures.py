@@ -6,6 +6,7 @@ from typing import Any
 
 MOST_FOREIGN, MOST_STEAL_PCT = 0.17, 12.0  # cores that others took, share of the machine: above, a phase is noisy
 WINDOWS_S = 0.1
+SUMMED = ("lost", "twice", "wrong")  # over all repeats, the noisy ones too
 Row = Mapping[str, Any]
 
 
@@ -21,11 +22,12 @@ def quiet(rows: Iterable[Row]) -> list[Row]:
 
 
 def medians(rows: Sequence[Row]) -> dict[str, float]:
-    """Take the median of each number over repeats; `lost` is the sum, `quiet` says how many repeats were quiet."""
+    """Take the median of each number over repeats; what went wrong is summed, `quiet` says how many repeats were quiet."""
     used = quiet(rows)
     names = [name for name, value in used[0].items() if isinstance(value, int | float) and not isinstance(value, bool)]
     found = {name: statistics.median([row[name] for row in used if name in row]) for name in names}
-    return {**found, "lost": sum(row["lost"] for row in rows), "repeats": len(rows), "quiet": sum(not noisy(row) for row in rows)}
+    sums = {name: sum(row.get(name, 0) for row in rows) for name in SUMMED if name in rows[0]}
+    return {**found, **sums, "repeats": len(rows), "quiet": sum(not noisy(row) for row in rows)}
 
 
 def percentile(ordered: Sequence[int], share: float) -> float:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The peers' servers on Debian and its relatives, for `python -m benchmarks`; needs root. Their Python clients come with
-# `pip install 'hulak[bench]'`. The packages' own services are neither started nor enabled: the benchmarks start servers of
-# their own on free ports and end them.
+# `pip install 'hulak[bench]'`, those of the task queues with `pip install -r benchmarks/requirements-tasks.txt`. The
+# packages' own services are neither started nor enabled: the benchmarks start servers of their own on free ports and end
+# them.
 set -eu
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[1]
 PR_SET_TIMERSLACK = 29  # prctl(2)
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 _clock_hz = os.sysconf("SC_CLK_TCK")
 _page_bytes = os.sysconf("SC_PAGE_SIZE")
 _libc = ctypes.CDLL(None)
@@ -107,6 +108,15 @@ def wait_until_quiet(most_foreign: float, limit_s: float) -> None:
             return
 
 
+def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:
+    """Wait until a condition is true. Raises `TimeoutError` when it is not within `limit_s` seconds."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {limit_s:g} s for {what}")
+        time.sleep(0.02)
+
+
 def fine_timers() -> None:
     """Let the sleeps of this process end when asked, not 50 us later."""
     _libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
@@ -117,7 +127,14 @@ def end_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def start(words: Sequence[str], log: Path, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def adopt(wanted: bool) -> None:
+    """Have orphaned descendants of this process become its children, so that they can be measured and ended; or no more."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0)
+
+
+def start(
+    words: Sequence[str], log: Path, variables: Mapping[str, str] | None = None, fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Start a process in the checkout; what it says goes to a file. Variables of the project are not handed on."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HULAK_")}
     with log.open("ab") as file:
@@ -128,6 +145,7 @@ def start(words: Sequence[str], log: Path, variables: Mapping[str, str] | None =
             stderr=file,
             cwd=ROOT,
             env={**kept, **(variables or {})},
+            pass_fds=fds,
         )
 
 

@@ -4,7 +4,7 @@ import abc
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -52,8 +52,8 @@ class Publisher(Protocol):
         """Send what waits and end."""
 
 
-class System(abc.ABC):
-    """One way from a publisher to consumers.
+class Started:
+    """A system's processes: what is started for it, and ended with it.
 
     Args:
         place: of the cell.
@@ -67,13 +67,28 @@ class System(abc.ABC):
         """Say why this system cannot run on this machine; None if it can."""
         return None
 
-    def start(self) -> None:  # noqa: B027 - a system may have no broker
+    def start(self) -> None:
         """Start the broker's processes, and wait until they serve."""
 
     def stop(self) -> None:
-        """End them."""
-        for process in self.processes:
+        """End them, the last one first."""
+        for process in reversed(self.processes):
             machine.end(process)
+
+    def spawn(self, words: Sequence[str], variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a process of the broker's; it is measured as part of it."""
+        log = Path(self.place.folder) / f"broker{len(self.processes)}.log"
+        process = machine.start(words, log, variables)
+        self.processes.append(process)
+        return process
+
+    def spawn_python(self, module: str, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a module as a process of the broker's."""
+        return self.spawn([sys.executable, "-m", module, *words], variables)
+
+
+class System(Started, abc.ABC):
+    """One way from a publisher to consumers."""
 
     @abc.abstractmethod
     def publisher(self) -> Publisher:
@@ -82,17 +97,6 @@ class System(abc.ABC):
     @abc.abstractmethod
     def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
         """Be these consumers, in one process, until the board says stop."""
-
-    def spawn(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start a process of the broker's; it is measured as part of it."""
-        log = Path(self.place.folder) / f"broker{len(self.processes)}.log"
-        process = machine.start(words, log)
-        self.processes.append(process)
-        return process
-
-    def spawn_python(self, module: str, *words: str) -> subprocess.Popen[bytes]:
-        """Start a module as a process of the broker's."""
-        return self.spawn([sys.executable, "-m", module, *words])
 
 
 class ThinPublisher:

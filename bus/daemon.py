@@ -48,8 +48,12 @@ class Stop:
 
 def end_with_supervisor() -> None:
     """Get SIGTERM when the supervisord that started us dies, however it dies. Linux only; elsewhere without effect."""
-    if "SUPERVISOR_ENABLED" not in os.environ:
-        return
+    if "SUPERVISOR_ENABLED" in os.environ:
+        end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when the process that started us dies, however it dies. Linux only; elsewhere without effect."""
     parent = os.getppid()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

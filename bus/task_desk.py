@@ -16,6 +16,7 @@ import structlog
 from bus import ledger, targets
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
+from bus.core.policy import too_many
 from bus.core.posted import Keys, Posting, read_posting, read_task_id
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Reply, Request
@@ -97,9 +98,7 @@ class TaskDesk:
 
     def _insert(self, client: bytes, request: Request, posting: Posting, now: float) -> None:
         if len(self.dispatcher.tasks) + len(self.unsafe) >= self.dispatcher.policy.max_tasks:
-            busy = ProtocolError("BUSY", f"{len(self.dispatcher.tasks)} tasks wait or run, no more are taken")
-            busy.details["retry_after_ms"] = 1000
-            raise busy
+            raise too_many(len(self.dispatcher.tasks) + len(self.unsafe))
         self.unsafe[posting.id] = client
         self.keys.add(posting.key, posting.id, now)
 

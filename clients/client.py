@@ -1,29 +1,33 @@
-"""`BusClient`: calls to services, answered once. PROTOCOL.md section 4.
+"""`BusClient`: calls to services, each answered once, any number of them at a time. PROTOCOL.md section 4.
 
 A call is repeated, under its own id, when the connection to the broker comes back: a restarted broker knows nothing of calls,
 one that is still at work on it joins the two. Not thread-safe: one client per thread.
 """
 
-import os
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
-from bus import frames, sockets
-from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
-from bus.messages import ID_BYTES, Error, Part, Reply, Request
+from bus import sockets
+from bus.errors import BusTimeout
 from bus.settings import Settings
+from clients.calls import Book, Future, encode_call
+from clients.connection import Connection
+from clients.tasks import PostedTasks
 
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
+WINDOW = 100  # calls of `map` under way at a time
+LOOK_AFTER = 64  # calls of `submit` between two looks at what has arrived, so that answers do not pile up unread
+MOST_WAIT_MS = 3_600_000
 
 
-class BusClient:
+class BusClient(PostedTasks):
     """A connection to the broker's frontend.
 
     Args:
@@ -34,10 +38,9 @@ class BusClient:
     def __init__(self, settings: Settings, home: Path) -> None:
         self._settings = settings
         self._home = home
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket: zmq.Socket[bytes] | None = None
-        self._monitor: zmq.Socket[bytes] | None = None
-        self._connections = 0
+        self._book = Book(settings.broker.frontend)
+        self._link: Connection | None = None
+        self._until_look = LOOK_AFTER
 
     def __enter__(self) -> Self:
         return self
@@ -46,9 +49,11 @@ class BusClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; calls that wait are given up."""
-        self._context.destroy(linger=0)
-        self._socket = None
+        """Close the connection; calls that wait are given up, their futures end with `CLOSED`."""
+        if self._link is not None:
+            self._link.close()
+        self._link = None
+        self._book.close()
 
     def call(
         self,
@@ -78,92 +83,132 @@ class BusClient:
             TaskFailed: the service's worker could not do it.
             BusError: the broker refused the request.
         """
-        deadline = time.monotonic() + timeout_s
-        options: dict[str, Any] = {} if service.startswith("hulak.") else {"timeout_ms": max(1, int(timeout_s * 1000))}
-        if retries is not None:
-            options["retries"] = retries
-        if priority != 1:
-            options["priority"] = priority
-        if share:
-            options["share"] = True
-        request = Request(os.urandom(ID_BYTES), service, action, dict(args or {}), options)
-        with self._connected(deadline, timeout_s) as socket:
-            return self._ask(socket, request, deadline, timeout_s, on_part)
+        options = {"timeout_s": timeout_s, "retries": retries, "share": share, "priority": priority, "on_part": on_part}
+        future = self.submit(service, action, args, **options)  # type: ignore[arg-type]
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # interrupted, as by Ctrl-C: nobody waits for it any more
 
-    @contextmanager
-    def _connected(self, deadline: float, timeout_s: float) -> "Iterator[zmq.Socket[bytes]]":
-        while self._socket is None:
-            where = sockets.endpoint(self._settings.broker, self._home, "frontend")
-            if where is not None:
-                self._connect(where)
-            elif time.monotonic() + LOOK_AGAIN_S > deadline:
+    def submit(
+        self,
+        service: str,
+        action: str = "",
+        args: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = 60.0,
+        retries: int | None = None,
+        share: bool = False,
+        priority: int = 1,
+        on_part: Callable[[Any], None] | None = None,
+    ) -> Future:
+        """Have an action done, without waiting for it: any number may be under way on this one connection.
+
+        Args and what `Future.result` raises are those of `call`. It waits only for a broker that was never there, and for room:
+        the broker takes `broker.max_tasks` tasks at a time, and answers `BUSY` to more.
+
+        Raises:
+            BusTimeout: there is no broker.
+        """
+        now = time.monotonic()
+        link = self._link
+        if link is None:
+            link = self._connect(now + timeout_s, timeout_s)
+            now = time.monotonic()
+        call_id = self._book.new_id()
+        frame = encode_call(call_id, service, action, args, timeout_s, retries, share, priority)
+        named = f"{service} {action}" if action else service
+        future = Future(call_id, frame, named, timeout_s, on_part, self)
+        self._book.add(future, now)
+        while not link.send(frame):
+            self._turn(math.inf, for_room=True)
+            if future.done():
+                return future
+        self._until_look -= 1
+        if not self._until_look:
+            self._until_look = LOOK_AFTER
+            self._take()
+        return future
+
+    def map(
+        self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
+    ) -> Iterator[Any]:
+        """Have an action done for each of many arguments; gives their results in the same order.
+
+        Args:
+            service: as of `call`.
+            action: as of `call`.
+            args: taken one by one, as there is room.
+            window: how many are under way at a time.
+            options: as of `submit`, for each.
+        Raises:
+            what `call` raises, when the turn of the one that failed has come; the others are given up.
+        """
+        under_way: deque[Future] = deque()
+        try:
+            for one in args:
+                under_way.append(self.submit(service, action, one, **options))
+                if len(under_way) >= window:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def poll(self, timeout_s: float = 0.0) -> int:
+        """Take in answers that have arrived, waiting up to `timeout_s` seconds for the first; returns how many calls ended."""
+        before = len(self._book)
+        if self._link is not None and before:
+            self._turn(time.monotonic() + timeout_s)
+        return before - len(self._book)
+
+    def _connect(self, deadline: float, timeout_s: float) -> Connection:
+        while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:
+            if time.monotonic() + LOOK_AGAIN_S > deadline:
                 raise BusTimeout(
                     f"no broker answers at {self._settings.broker.frontend} within {timeout_s:g} s; "
                     "start one with `hulak up` or `hulak broker`"
                 )
-            else:
-                time.sleep(LOOK_AGAIN_S)
-        yield self._socket
+            time.sleep(LOOK_AGAIN_S)
+        self._link = Connection(where)
+        return self._link
 
-    def _connect(self, where: str) -> None:
-        socket = sockets.make(self._context, zmq.DEALER, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in where))
-        self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        socket.connect(where)
-        self._socket, self._connections = socket, 0
+    # What futures ask of their client
 
-    def _ask(
-        self,
-        socket: "zmq.Socket[bytes]",
-        request: Request,
-        deadline: float,
-        timeout_s: float,
-        on_part: Callable[[Any], None] | None,
-    ) -> Any:
-        assert self._monitor is not None
-        frame = frames.encode(request)
-        socket.send(frame)
-        poller = zmq.Poller()
-        poller.register(socket, zmq.POLLIN)
-        poller.register(self._monitor, zmq.POLLIN)
-        # One second beyond the caller's time: if a broker is there, its own sentence says more than ours could.
-        while (left_s := deadline + 1.0 - time.monotonic()) > 0:
-            ready = dict(poller.poll(int(left_s * 1000) + 1))
-            if self._monitor in ready and self._reconnected():
-                socket.send(frame)
-            if socket in ready:
-                message = self._read(socket, request.id)
-                if isinstance(message, Reply):
-                    return message.value
-                if isinstance(message, Error):
-                    raise _error(message)
-                if isinstance(message, Part) and on_part is not None:
-                    on_part(message.value)
-        raise BusTimeout(
-            f"no answer to {request.service} {request.action}".rstrip()
-            + f" from the broker at {self._settings.broker.frontend} within {timeout_s:g} s"
-        )
+    def give_up(self, future: Future) -> None:
+        """Wait for it no longer; its answer is thrown away when it comes."""
+        self._book.forget(future)
 
-    def _reconnected(self) -> bool:
-        """Count handshakes; true for one that is not the first."""
-        assert self._monitor is not None
-        before = self._connections
-        while self._monitor.poll(0):
-            parse_monitor_message(self._monitor.recv_multipart())
-            self._connections += 1
-        return before > 0 or self._connections > 1
+    def wait_for(self, future: Future, deadline: float) -> None:
+        """Take in what arrives until the future is done, or until `deadline` (monotonic seconds)."""
+        while not future.done() and self._link is not None:
+            self._turn(deadline)
+            if time.monotonic() >= deadline:
+                return
 
-    def _read(self, socket: "zmq.Socket[bytes]", wanted: bytes) -> Reply | Error | Part | None:
-        """Read one message; what answers another call (one that was given up) is passed over."""
+    # One turn
+
+    def _turn(self, deadline: float, *, for_room: bool = False) -> None:
+        """Wait for something to happen, at most until `deadline` (monotonic seconds), and take it in."""
+        assert self._link is not None
+        left_s = min(deadline, self._book.next_due()) - time.monotonic()
+        wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
+        readable, again = self._link.poll(wait_ms, for_room=for_room)
+        if again:
+            for frame in self._book.frames():
+                self._link.send(frame)
+        if readable:
+            self._take()
+        now = time.monotonic()
+        if now >= self._book.next_due():
+            self._book.expire(now)
+
+    def _take(self) -> None:
+        assert self._link is not None
+        book, receive = self._book, self._link.receive
         try:
-            message = frames.decode_to_client(socket.recv_multipart()[-1])
-        except ProtocolError as error:
-            raise BusError(error.code, f"the broker's answer is not understood: {error}") from error
-        return message if message.id in (wanted, None) else None
-
-
-def _error(message: Error) -> BusError:
-    if message.code == "EXPIRED":
-        return BusTimeout(message.text)
-    if "attempts" in message.details:  # PROTOCOL.md section 6: only a task that was given to workers has them
-        return TaskFailed(message.code, message.text, details=message.details)
-    return BusError(message.code, message.text, message.details)
+            while book:  # what nobody waits for may stay
+                book.take(receive())
+        except zmq.Again:
+            pass

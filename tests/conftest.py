@@ -22,35 +22,29 @@ def long(request):
 
 
 @functools.cache
-def group_of(nodeid):
-    """Say what runs in one process, in order, when `make test` has two.
+def has_processes(path):
+    """Tell whether a file's tests start real processes."""
+    return "mark.system" in (ROOT / path).read_text(encoding="utf-8")
 
-    Those with real processes are two groups, tests/system and the others; of the rest each file is one.
-    """
-    path = nodeid.partition("::")[0]
-    if path.startswith("tests/system/"):
-        return "1 system"
-    return "2 trials" if "mark.system" in (ROOT / path).read_text(encoding="utf-8") else path
+
+def file_of(item):
+    """Name the file of a test."""
+    return item.nodeid.partition("::")[0]
 
 
 def pytest_collection_modifyitems(config, items):
-    """Put the long ones first where two processes share the tests."""
+    """Put files with real processes first, which take long, where two processes share the tests of `make test`."""
     if hasattr(config, "workerinput"):
-        order = {group: place for place, group in enumerate(sorted({group_of(item.nodeid) for item in items}))}
-        items.sort(key=lambda item: order[group_of(item.nodeid)])
+        items.sort(key=lambda item: not has_processes(file_of(item)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Share the tests by `group_of`."""
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only there with -n
+    """Share the tests file by file, in our order: a file's tests, and what they have in common, stay together."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only there with -n
 
-    class ByGroup(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            return group_of(nodeid)
-
-    config.option.loadscopereorder = False  # the order is ours
-    return ByGroup(config, log)
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture

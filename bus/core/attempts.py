@@ -31,6 +31,7 @@ class Attempts:
         self.policy = policy
         self.backoff = backoff
         self.roster = Roster()
+        self.most: dict[str, int] = {}  # service that is scaled -> workers at most
         self.tasks: dict[bytes, CalledTask] = {}
         self.queue = Queue()
         self.timers: Timers[bytes] = Timers()

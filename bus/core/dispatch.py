@@ -13,10 +13,9 @@ from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
 from bus.core.fencing import to_leave
-from bus.core.policy import Failure, Policy, read_options
+from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
-from bus.errors import ProtocolError
 from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 BEAT = b"beat"  # the timer of the heartbeat
@@ -35,7 +34,6 @@ class Dispatcher(Attempts):
     def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
         super().__init__(policy, backoff)
         self.epoch = epoch
-        self.most: dict[str, int] = {}  # service that is scaled -> workers at most
         self.timers.set(BEAT, now + policy.heartbeat_s)
 
     # What clients send
@@ -55,7 +53,7 @@ class Dispatcher(Attempts):
         if request.options.get("share") and self._follows(now, client, request, timeout_s):
             return []
         if len(self.tasks) >= self.policy.max_tasks:
-            raise ProtocolError("BUSY", f"{len(self.tasks)} tasks wait or run, no more are taken; try again in a second")
+            raise too_many(len(self.tasks))
         task = CalledTask.of(client, request, now, timeout_s, retries)
         self.tasks[task.id] = task
         self.counters["accepted"] += 1
@@ -230,9 +228,7 @@ class Dispatcher(Attempts):
         worker = self.roster.at(identity)
         if worker is None:
             return []
-        leaving = worker.retiring or not worker.credit  # its goodbye may lie unread behind what found its connection gone
-        leaves = why.startswith("it said goodbye") or (leaving and not worker.held)
-        self.counters["lost_workers"] += not leaves
+        self.counters["lost_workers"] += not (why.startswith("it said goodbye") or worker.has_left)
         effects: list[Effect] = [
             Note("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
         ]
@@ -246,7 +242,7 @@ class Dispatcher(Attempts):
         worker = self.roster.named(name)
         if worker is None:
             return []
-        worker.retiring = True
+        self.roster.retire(worker)
         return [ToWorker(worker.identity, Retire(reason)), Note("worker retired", {"worker": name, "why": reason})]
 
     def advance(self, now: float) -> list[Effect]:

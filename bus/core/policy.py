@@ -99,3 +99,10 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     if type(retries) is not int or not 0 <= retries <= policy.max_retries:
         raise ProtocolError("BAD_OPTION", f"retries is {retries!r}, must be 0 to {policy.max_retries}")
     return timeout_ms / 1000, retries
+
+
+def too_many(count: int) -> ProtocolError:
+    """Make the error of a full queue, with the time after which a client may try again."""
+    error = ProtocolError("BUSY", f"{count} tasks wait or run, no more are taken; try again in a second")
+    error.details["retry_after_ms"] = 1000
+    return error

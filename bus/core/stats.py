@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.core.trends import Trends
+
 PER_DOUBLING = 4
 
 
@@ -82,6 +84,7 @@ class Reports:
     keep_s: float = 10.0
     limit: int = 256
     last: dict[tuple[str, str], Report] = field(default_factory=dict)
+    trends: Trends = field(default_factory=Trends)
 
     def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any]) -> bool:
         """Keep a report; False if there are too many processes to keep one more."""
@@ -89,6 +92,7 @@ class Reports:
         if (kind, name) not in self.last and len(self.last) >= self.limit:
             return False
         self.last[kind, name] = Report(kind, name, pid, values, now)
+        self.trends.take(now, kind, name, pid, values)
         return True
 
     def leave(self, kind: str, name: str, pid: int) -> None:
@@ -96,12 +100,20 @@ class Reports:
         report = self.last.get((kind, name))
         if report is not None and report.pid == pid:
             del self.last[kind, name]
+            self.trends.leave(kind, name, pid)
 
     def rows(self, now: float) -> list[dict[str, Any]]:
-        """List all that are not forgotten, with their age in seconds."""
+        """List all that are not forgotten, with their age in seconds and their trends."""
         self._forget(now)
         return [
-            {"kind": one.kind, "name": one.name, "pid": one.pid, "age_s": round(now - one.at, 3), **one.values}
+            {
+                "kind": one.kind,
+                "name": one.name,
+                "pid": one.pid,
+                "age_s": round(now - one.at, 3),
+                **self.trends.told(one.kind, one.name),
+                **one.values,
+            }
             for one in self.last.values()
         ]
 

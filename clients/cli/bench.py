@@ -1,4 +1,4 @@
-"""`hulak bench ticks`: how many ticks a second the running broker gets to so many subscribers."""
+"""`hulak bench`: how many ticks a second the running broker gets to so many subscribers, and how many tasks it has done."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ WINDOW = 4096  # ticks that the feed may be ahead of the slowest subscriber
 
 @click.group()
 def bench() -> None:
-    """Measure the running broker with synthetic ticks."""
+    """Measure the running broker with synthetic ticks and tasks."""
 
 
 @bench.command(cls=Command, timeout_help="How long to wait for a broker. Default: 5.")
@@ -70,3 +70,40 @@ def show(call: Call, told: dict[str, Any]) -> None:
         f"{told['deliveries_per_s']:,} deliveries/s, for {told['seconds']:g} s"
     )
     click.echo(f"{told['posted']:,} posted, {told['received']:,} received, {told['lost']:,} lost, {told['twice']:,} twice")
+
+
+@bench.command(cls=Command, short_help="Have tasks done that do nothing.", timeout_help="Of one task. Default: 30.")
+@click.option("--tasks", "count", default=20_000, type=click.IntRange(1, 10_000_000), show_default=True)
+@click.option("--window", default=100, type=click.IntRange(1, 10_000), show_default=True, help="Tasks under way at a time.")
+@click.option("--singles", default=500, type=click.IntRange(1, 1_000_000), show_default=True, help="Then so many one at a time.")
+@click.option("--workers", "count_workers", default=1, type=click.IntRange(1, 64), show_default=True, help="Each is a process.")
+@click.option("--posted", is_flag=True, help="Post the tasks, which are on the broker's disk then, instead of calling.")
+@click.option("--own", is_flag=True, help="Measure a broker of its own, in a temporary folder.")
+@click.pass_context
+def tasks(
+    ctx: click.Context, call: Call, count: int, window: int, singles: int, count_workers: int, posted: bool, own: bool
+) -> None:
+    """Have tasks done that do nothing, many at a time and then one at a time, by workers that it starts and ends.
+
+    Every answer is checked, and that no task was carried out twice; exits with 1 otherwise. The service is bench, the action
+    noop, the argument of about 25 bytes. The broker's other work goes on, and is slower meanwhile.
+
+    Sends REQUEST bench noop to the frontend, or REQUEST hulak.post and then hulak.result.
+
+    \b
+    hulak bench tasks
+    hulak bench tasks --tasks 100000 --window 500 --workers 2
+    hulak bench tasks --posted --own --json
+    """
+    from clients.cli.load import machine, machine_line
+    from clients.cli.task_bench import Wanted, measure, show_tasks
+
+    if not own:
+        call.wait_for_broker()
+    idle = machine()
+    if not call.as_json:
+        click.echo(machine_line(idle))
+    wanted = Wanted(count, window, singles, count_workers, posted, own, call.timeout_s or 30.0)
+    told = {"machine": idle, **measure(call, wanted)}
+    show_tasks(call, told)
+    ctx.exit(FAILED if told["lost"] or told["wrong"] or told["twice"] else 0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from clients.cli import table
+from clients.cli import overview, table
 from clients.cli.common import Call, Command, NoBroker, print_json
 
 
@@ -80,20 +80,69 @@ def _supervised(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]
     return heads, [[row["name"], row["state"], row["pid"] or "-", age(row["uptime_s"]) if row["pid"] else "-"] for row in rows]
 
 
-@click.command(cls=Command)
-def stats(call: Call) -> None:
-    """Show every number that the broker keeps.
+PROCESS_HEADS = ["kind", "name", "pid", "state", "memory", "per 10 min", "cores", "config", "restarts", "p50", "p99", "lost"]
+
+
+@click.command(cls=Command, short_help="Show processes, queues, losses and latencies.")
+@click.option("--all", "everything", is_flag=True, help="Every number, one a line.")
+def stats(call: Call, everything: bool) -> None:
+    """Show every process with its memory, CPU, configuration and latency, and the broker's queues and losses.
+
+    Memory per 10 min is how it grew of late, cores the CPU it uses, config the version that it applies; p50 and p99 are the
+    latency from the feed to the broker, or to a display's state. With --json or --all it gives every number there is.
 
     Sends REQUEST hulak.stats to the frontend. The same is published each second on the topic stats.
 
     \b
     hulak stats
+    hulak stats --all
     hulak stats --json
     """
     value = call.ask("hulak.stats")
     if call.as_json:
         print_json(value)
-        return
+    elif everything:
+        _show_all(value)
+    else:
+        _show_overview(value)
+
+
+def _show_overview(value: dict[str, Any]) -> None:
+    click.echo("\n".join(sentences(value)) + "\n")
+    table.show(PROCESS_HEADS, [process_cells(one) for one in overview.processes(value)])
+    click.echo()
+    table.show(["queue", "queued", "waiting", "running"], overview.queues(value))
+    click.echo()
+    table.show(["lost or refused", "what", "count"], overview.losses(value))
+
+
+def process_cells(one: overview.Process) -> list[Any]:
+    """Write the cells of one process, under `PROCESS_HEADS`."""
+    trend = None if one.rss_per_min is None else f"{one.rss_per_min * 10 / 1e6:+.1f} MB"
+    cores = None if one.cores is None else f"{one.cores:.2f}"
+    lost = " ".join(f"{name} {count:,}" for name, count in one.losses) or None
+    times = [None if us is None else short(us) for us in (one.p50_us, one.p99_us)]
+    return [
+        one.kind,
+        one.name,
+        one.pid,
+        one.state,
+        mb(one.rss_bytes),
+        trend,
+        cores,
+        one.config_version,
+        one.restarts,
+        *times,
+        lost,
+    ]
+
+
+def short(us: float) -> str:
+    """Write microseconds in the unit that fits: "120 µs", "2.1 ms"."""
+    return f"{us:.0f} µs" if us < 1000 else f"{us / 1000:.1f} ms"
+
+
+def _show_all(value: dict[str, Any]) -> None:
     rows = table.flat({key: one for key, one in value.items() if not isinstance(one, list)})
     for kind in ("workers", "processes"):
         for row in value[kind]:

@@ -94,10 +94,8 @@ def post(
     \b
     hulak task post nepse security-brief --key brief-today
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        told = Tasks(client).post(
+        told = client.post(
             service,
             action,
             dict(args),
@@ -123,10 +121,8 @@ def result(call: Call, task: str) -> None:
     \b
     hulak task result 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        value = Tasks(client).result(task, timeout_s=call.timeout_s or 60.0)
+        value = client.result(task, timeout_s=call.timeout_s or 60.0)
     _show(call, value)
 
 
@@ -140,10 +136,8 @@ def cancel(call: Call, task: str) -> None:
     \b
     hulak task cancel 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        state = Tasks(client).cancel(task)
+        state = client.cancel(task)
     if call.as_json:
         print_json({"task": task, "state": state})
     else:
@@ -162,10 +156,8 @@ def ls(call: Call, state: str | None, service: str | None, limit: int) -> None:
     \b
     hulak task ls --state waiting
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        rows = Tasks(client).list(state=state, service=service, limit=limit)
+        rows = client.list_tasks(state=state, service=service, limit=limit)
     _list(call, rows)
 
 
@@ -196,10 +188,8 @@ def dead_ls(call: Call, service: str | None, limit: int) -> None:
     \b
     hulak dead ls
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        rows = Tasks(client).list(state="failed", service=service, limit=limit)
+        rows = client.list_tasks(state="failed", service=service, limit=limit)
     _list(call, rows)
 
 
@@ -213,10 +203,8 @@ def show(call: Call, task: str) -> None:
     \b
     hulak dead show 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        told = Tasks(client).show(task)
+        told = client.show_task(task)
     if told["state"] != "failed":
         raise BusError("UNKNOWN_TASK", f"task {task} is no dead letter, it is {told['state']}")
     _show(call, {**told, "task": task})
@@ -232,10 +220,8 @@ def retry(call: Call, task: str) -> None:
     \b
     hulak dead retry 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        told = Tasks(client).retry(task)
+        told = client.retry_task(task)
     if call.as_json:
         print_json({"task": told})
     else:
@@ -252,10 +238,8 @@ def drop(call: Call, task: str) -> None:
     \b
     hulak dead drop 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
     """
-    from clients.tasks import Tasks
-
     with call.client() as client:
-        dropped = Tasks(client).drop(task)
+        dropped = client.drop_task(task)
     if not dropped:
         raise BusError("UNKNOWN_TASK", f"there is no dead letter {task}")
     if call.as_json:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.cli.board import Price, Process, Snapshot
-from clients.cli.status import mb
+from clients.cli.status import mb, short
 
 NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; with the number of its ticks too
 WIDE = 120  # columns of a terminal from which on cells are wide
@@ -28,11 +28,7 @@ def duration(quantiles: Mapping[str, float] | None) -> str:
     """Write p50 and p99, given in microseconds: "p50 120 µs p99 2.1 ms"."""
     if not quantiles:
         return "-"
-    return f"p50 {_time(quantiles['p50'])} p99 {_time(quantiles['p99'])}"
-
-
-def _time(us: float) -> str:
-    return f"{us:.0f} µs" if us < 1000 else f"{us / 1000:.1f} ms"
+    return f"p50 {short(quantiles['p50'])} p99 {short(quantiles['p99'])}"
 
 
 def price(value: float) -> str:
@@ -192,7 +188,8 @@ def _process_row(one: Process, worker: Mapping[str, Any] | None) -> tuple[str, s
     state, does = one.state, ""
     if worker is not None:
         state = str(worker["state"])
-        does = f"{worker['done']:,} done, {worker['failed']:,} failed, holds {worker['held']}"
+        done = f"{worker['done']:,} done, {worker['failed']:,} failed, holds {worker['held']}"
+        does = f"{worker['displays']} displays" if "displays" in worker else done
     return one.name, state, str(one.pid or "-"), mb(one.rss_bytes), does
 
 

@@ -68,7 +68,7 @@ def test_the_last_report_of_each_process_is_kept_with_its_age():
     assert reports.take(101.0, "feed", "binance", 8, {"posted": 2})
     assert reports.take(101.5, "worker", "binance", 9, {})
     assert reports.rows(102.0) == [
-        {"kind": "feed", "name": "binance", "pid": 8, "age_s": 1.0, "posted": 2},
+        {"kind": "feed", "name": "binance", "pid": 8, "age_s": 1.0, "restarts": 1, "posted": 2},
         {"kind": "worker", "name": "binance", "pid": 9, "age_s": 0.5},
     ]
 

@@ -12,7 +12,6 @@ from posthouse import PostHouse
 from waiting import eventually
 
 from bus.errors import BusError, TaskFailed
-from clients.tasks import Tasks
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -34,13 +33,13 @@ def sleeps(seconds):
 
 def test_a_posted_task_is_done_though_its_broker_is_killed_at_once_and_its_worker_comes_later(house):
     with house.client() as client:
-        task = Tasks(client).post(**sleeps(0.01))
+        task = client.post(**sleeps(0.01))
         house.broker.kill()
         house.broker.wait()
         house.start_broker()
         start_worker(house)
-        assert Tasks(client).result(task, timeout_s=30) == "slept 0.01"
-        told = Tasks(client).show(task)
+        assert client.result(task, timeout_s=30) == "slept 0.01"
+        told = client.show_task(task)
         assert (told["state"], told["attempt"]) == ("done", 1)
 
 
@@ -48,14 +47,14 @@ def test_a_task_that_runs_when_the_broker_is_killed_is_left_to_its_worker(house)
     start_worker(house)
     with house.client() as client:
         eventually(lambda: house.stats()["workers"], within_s=20)
-        task = Tasks(client).post(**sleeps(2.5))
+        task = client.post(**sleeps(2.5))
         eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=10)
         house.broker.kill()
         house.broker.wait()
         house.start_broker()
         other = start_worker(house)
-        assert Tasks(client).result(task, timeout_s=30) == "slept 2.5"
-        told = Tasks(client).show(task)
+        assert client.result(task, timeout_s=30) == "slept 2.5"
+        told = client.show_task(task)
         assert told["attempt"] == 1
         assert not told["worker"].endswith(f"/{other.pid}")
 
@@ -80,25 +79,23 @@ def test_every_posted_task_ends_once_in_a_storm_of_kills(house):
                 workers[victim] = start_worker(house)
 
     with house.client() as client:
-        poster = Tasks(client)
         killer = threading.Thread(target=storm)
         killer.start()
-        tasks = [poster.post(**sleeps(0.03), key=f"storm-{number}", retries=20, timeout_s=30) for number in range(100)]
+        tasks = [client.post(**sleeps(0.03), key=f"storm-{number}", retries=20, timeout_s=30) for number in range(100)]
         assert len(set(tasks)) == 100
-        results = [poster.result(task, timeout_s=60) for task in tasks]
+        results = [client.result(task, timeout_s=60) for task in tasks]
         stop.set()
         killer.join(30)
         assert set(results) == {"slept 0.03"}
-        again = [poster.post(**sleeps(0.03), key=f"storm-{number}") for number in range(100)]
+        again = [client.post(**sleeps(0.03), key=f"storm-{number}") for number in range(100)]
         assert again == tasks
-        assert {row["state"] for row in poster.list(limit=1000)} == {"done"}
-        assert len(poster.list(limit=1000)) == 100
+        assert {row["state"] for row in client.list_tasks(limit=1000)} == {"done"}
+        assert len(client.list_tasks(limit=1000)) == 100
 
 
 def test_a_task_that_kills_its_workers_ends_among_the_dead_letters(house):
     with house.client() as client:
-        tasks = Tasks(client)
-        task = tasks.post(**sleeps(60), retries=1)
+        task = client.post(**sleeps(60), retries=1)
         for _ in range(2):
             worker = start_worker(house)
             eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=20)
@@ -106,26 +103,25 @@ def test_a_task_that_kills_its_workers_ends_among_the_dead_letters(house):
             worker.wait()
             eventually(lambda: house.stats()["tasks"]["running"] == 0, within_s=10)
         with pytest.raises(TaskFailed, match="2 workers were lost with it") as failed:
-            tasks.result(task, timeout_s=10)
+            client.result(task, timeout_s=10)
         assert failed.value.code == "WORKER_LOST"
-        [letter] = tasks.list(state="failed")
+        [letter] = client.list_tasks(state="failed")
         assert bytes(letter["task"]).hex() == task
 
 
 def test_a_cancelled_task_is_not_done_and_says_so(house):
     with house.client() as client:
-        tasks = Tasks(client)
-        task = tasks.post(**sleeps(0.01))
-        assert tasks.cancel(task) == "cancelled"
+        task = client.post(**sleeps(0.01))
+        assert client.cancel(task) == "cancelled"
         start_worker(house)
-        after = tasks.post(**sleeps(0.01))
-        assert tasks.result(after, timeout_s=20) == "slept 0.01"
-        assert tasks.cancel(after) == "done"
+        after = client.post(**sleeps(0.01))
+        assert client.result(after, timeout_s=20) == "slept 0.01"
+        assert client.cancel(after) == "done"
         with pytest.raises(BusError) as refused:
-            tasks.result(task)
+            client.result(task)
         assert refused.value.code == "CANCELLED"
         with pytest.raises(BusError) as unknown:
-            tasks.result("00" * 16)
+            client.result("00" * 16)
         assert unknown.value.code == "UNKNOWN_TASK"
 
 

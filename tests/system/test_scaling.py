@@ -13,7 +13,7 @@ from sim.nepse.server import serve
 from sim.nepse.visits import most_in_a_second
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
-AGREES_S = 5.0
+AGREES_S = 20.0  # on a machine with much else to do; the trial judges how quickly
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_target_is_reached_whoever_is_killed_and_held_until_it_is_automatic_ag
 
 def test_a_busy_worker_that_is_not_wanted_any_more_ends_its_task_first(house):
     house.scale(5)
-    eventually(lambda: house.agrees_on(5), within_s=2 * AGREES_S)
+    eventually(lambda: house.agrees_on(5), within_s=AGREES_S)
     calls = house.slow_calls(10)
     callers = Callers(house, calls)
     eventually(lambda: all(one["held"] for one in house.workers()) or callers.failures, within_s=5)

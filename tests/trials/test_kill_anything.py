@@ -14,7 +14,6 @@ from waiting import eventually
 
 from bus.errors import BusError
 from bus.supervisor import Unreached, list_processes
-from clients.tasks import Tasks
 from sim.nepse.server import serve
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -106,5 +105,5 @@ def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(lon
 def rows_of(client):
     """List every task that the store has; None if the broker does not answer."""
     with contextlib.suppress(BusError):
-        return Tasks(client).list(limit=1000)
+        return client.list_tasks(limit=1000)
     return None

@@ -12,7 +12,6 @@ from pathlib import Path
 from bus import config
 from bus.errors import BusTimeout
 from clients.client import BusClient
-from clients.tasks import Tasks
 
 LONGEST_S = 400
 
@@ -33,7 +32,7 @@ def main():
     path, count = Path(sys.argv[1]), int(sys.argv[2])
     home = config.default_home()
     with BusClient(config.load(home), home) as client, path.open("a", encoding="ascii") as log:
-        tasks, posted = Tasks(client), []
+        posted = []
 
         def note(**line):
             log.write(json.dumps(line) + "\n")
@@ -41,11 +40,11 @@ def main():
 
         for number in range(count):
             key = f"trial-{number}"
-            task = patiently(lambda key=key: tasks.post("nepse", "market-status", key=key, retries=20, timeout_s=3))
+            task = patiently(lambda key=key: client.post("nepse", "market-status", key=key, retries=20, timeout_s=3))
             note(number=number, task=task)
             posted.append(task)
         for number, task in enumerate(posted):
-            note(number=number, task=task, value=patiently(lambda task=task: tasks.result(task, timeout_s=3)))
+            note(number=number, task=task, value=patiently(lambda task=task: client.result(task, timeout_s=3)))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`hulak bench ticks` and `hulak latency`: what they count, and against a real broker."""
+"""`hulak bench` and `hulak latency`: what they count, and against a real broker."""
 
 import json
 import os
@@ -8,6 +8,8 @@ import sys
 import pytest
 from posthouse import PostHouse
 
+from bus.errors import BusError
+from clients.cli import task_load
 from clients.cli.latency import histogram, quantiles_us
 from clients.cli.load import Counter, machine, machine_line
 
@@ -52,6 +54,47 @@ def test_quantiles_and_histogram():
     assert histogram([]) == []
 
 
+class Desk:
+    """Answers tasks by a rule, when they are waited for.
+
+    Args:
+        rule: number -> value; may raise.
+    """
+
+    def __init__(self, rule):
+        self.rule, self.flying, self.most = rule, 0, 0
+
+    def submit(self, number):
+        self.flying += 1
+        self.most = max(self.most, self.flying)
+
+        def result():
+            self.flying -= 1
+            return self.rule(number)
+
+        return result
+
+
+def test_a_window_of_tasks_checks_each_answer():
+    def rule(number):
+        if number == 5:
+            raise BusError("CRASHED", "it crashed")
+        return -1 if number == 7 else number
+
+    desk, tally, told = Desk(rule), task_load.Tally(), []
+    assert task_load.window(desk, tally, 20, 4, told.append) > 0
+    assert (desk.most, desk.flying, told[-1]) == (4, 0, 20)
+    assert (tally.asked, tally.right, tally.wrong, tally.lost, tally.trouble) == (20, 18, 1, 1, "it crashed")
+    assert len(task_load.singles(desk, tally, 3)) == 3
+    assert (tally.asked, tally.right) == (23, 21)
+
+
+def test_a_window_larger_than_the_tasks_is_no_harm():
+    desk, tally = Desk(lambda number: number), task_load.Tally()
+    task_load.window(desk, tally, 3, 10, lambda done: None)
+    assert (tally.asked, tally.right, desk.most) == (3, 3, 3)
+
+
 def run(house, *words):
     return subprocess.run(
         [sys.executable, "-m", "hulak", *words], env=house.environment, capture_output=True, text=True, timeout=60, check=False
@@ -76,6 +119,21 @@ def test_bench_counts_every_delivery(house, by):
     assert told["received"] == 2 * told["posted"] > 0
     assert told["deliveries_per_s"] == pytest.approx(2 * told["ticks_per_s"], abs=2)
     assert told["machine"]["cores"] >= 1
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("how", [(), ("--posted", "--own")])
+def test_bench_has_tasks_done_and_ends_its_workers(house, how):
+    words = ["bench", "tasks", "--tasks", "300", "--window", "20", "--singles", "10", "--workers", "2"]
+    done = run(house, *words, *how, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (told["lost"], told["wrong"], told["twice"]) == (0, 0, 0)
+    assert told["tasks_per_s"] > 10
+    assert 0 < told["us"]["p50"] <= told["us"]["max"]
+    assert house.stats()["workers"] == []
+    if not how:  # the house's own broker did the work: to warm up, with a window, and one at a time
+        assert house.stats()["tasks"]["done"] >= 200 + 300 + 10
 
 
 @pytest.mark.system

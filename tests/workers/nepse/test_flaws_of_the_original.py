@@ -194,7 +194,7 @@ def test_flaw_10_the_queue_has_no_bound(desk):
         desk.request(bytes(15) + bytes([number]))
     with pytest.raises(ProtocolError) as caught:
         desk.request(A)
-    assert caught.value.code == "BUSY"
+    assert (caught.value.code, caught.value.details) == ("BUSY", {"retry_after_ms": 1000})
 
 
 def test_flaw_10_there_are_no_priorities(desk):

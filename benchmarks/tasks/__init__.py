@@ -1,0 +1,1 @@
+"""Task queues side by side: one client, W workers, a task that does nothing."""

@@ -1,0 +1,26 @@
+"""What `arq benchmarks.tasks.apps.arq_app.Settings` loads."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from arq.connections import RedisSettings
+
+from benchmarks.tasks import work
+from benchmarks.tasks.apps import REDIS
+
+
+async def noop(context: object, given: Mapping[str, Any]) -> int:
+    """Carry a task out."""
+    del context
+    return work.noop(given)
+
+
+class Settings:
+    """The worker's; it looks for tasks as often as the client looks for results."""
+
+    functions = (noop,)
+    redis_settings = RedisSettings.from_dsn(os.environ[REDIS])
+    poll_delay = 0.002  # s; its own default of 0.5 s would be all that is measured
+    max_jobs = 100
+    keep_result = 60  # s

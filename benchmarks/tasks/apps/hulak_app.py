@@ -1,0 +1,10 @@
+"""What `hulak worker benchmark --module benchmarks.tasks.apps.hulak_app` loads."""
+
+from benchmarks.tasks import work
+from workers.tasks import task
+
+
+@task("benchmark", "noop")
+def noop(n: int, note: str) -> int:
+    """Carry a task out."""
+    return work.noop({"n": n, "note": note})

@@ -1,0 +1,62 @@
+"""NATS request/reply: nats-server, workers in a queue group, nats-py on uvloop at both ends. It keeps nothing on disk."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.machine import HOST
+from benchmarks.system import SETTLES_S
+from benchmarks.systems.nats import Nats as Server
+from benchmarks.tasks import work
+from benchmarks.tasks.system import AsyncClient, TaskSystem
+from bus.frames import pack, unpack
+
+APP = "benchmarks.tasks.apps.nats_worker"
+ADDRESS, SUBJECT = "BENCHMARK_NATS", "benchmark.noop"
+
+
+class NatsClient(AsyncClient):
+    """One connection; each task is a request."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def open(self) -> None:
+        """Connect."""
+        self.connection: Any = await importlib.import_module("nats").connect(self.address)
+
+    async def call(self, number: int, within_s: float) -> Any:
+        """Ask."""
+        answer = await self.connection.request(SUBJECT, pack(work.argument(number)), timeout=within_s)
+        return unpack(answer.data)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self.connection.close()
+
+
+class Nats(TaskSystem):
+    """A server of its own, and workers."""
+
+    def missing(self) -> str | None:
+        """Say what is not installed."""
+        return Server(self.place).missing()
+
+    @property
+    def address(self) -> str:
+        """Where the server listens."""
+        return f"nats://{HOST}:{self.place.ports[0]}"
+
+    def start(self) -> None:
+        """Start the server, then the workers, and wait until each has subscribed."""
+        self.spawn(["nats-server", "-a", HOST, "-p", str(self.place.ports[0])])
+        machine.connect_tcp(self.place.ports[0]).close()
+        for _ in range(self.workers):
+            self.spawn_python(APP, variables={**self.variables(), ADDRESS: self.address})
+        logs = [Path(self.place.folder) / f"broker{at}.log" for at in range(1, self.workers + 1)]
+        machine.wait_for(lambda: all("serves" in log.read_text() for log in logs), SETTLES_S, "the workers of NATS")
+
+    def client(self) -> AsyncClient:
+        """Make the client."""
+        return NatsClient(self.address)

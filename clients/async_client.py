@@ -1,0 +1,215 @@
+"""`AsyncBusClient`: the calls of `BusClient`, for asyncio. No threads: the loop watches the sockets' file descriptors."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import zmq
+
+from bus import sockets
+from bus.errors import BusError
+from bus.settings import Settings
+from clients.calls import Book, OnPart, encode_call
+from clients.client import LOOK_AGAIN_S, WINDOW
+from clients.connection import Connection
+from clients.tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
+
+
+class AsyncCall(asyncio.Future[Any]):
+    """The answer to come of a call; when whoever awaits it is cancelled, it is given up."""
+
+    id: bytes
+    frame: bytes
+    named: str
+    timeout_s: float
+    on_part: OnPart | None
+    book: Book
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give the call up: its answer is thrown away when it comes."""
+        self.book.forget(self)
+        return super().cancel(msg)
+
+    def settle(self, value: Any, error: BusError | None) -> None:
+        """Take the end of the call."""
+        if self.done():
+            return
+        if error is None:
+            self.set_result(value)
+        else:
+            self.set_exception(error)
+
+
+class AsyncBusClient:
+    """A connection to the broker's frontend; an async context manager, of one event loop.
+
+    A broker that is not there yet is waited for, as long as each call's own time.
+
+    Args:
+        settings: say where the broker is.
+        home: its folder; local processes reach it through the sockets there.
+    """
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self._settings = settings
+        self._home = home
+        self._book = Book(settings.broker.frontend)
+        self._link: Connection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._unsent: deque[bytes] = deque()  # what there was no room for
+        self._looking = False  # a look at the sockets is to come
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = math.inf  # monotonic seconds
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls that wait end with `CLOSED`."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._link is not None:
+            loop = asyncio.get_running_loop()
+            for descriptor in self._link.descriptors():
+                loop.remove_reader(descriptor)
+            self._link.close()
+        self._link = self._timer = self._connecting = None
+        self._book.close()
+
+    async def call(self, service: str, action: str = "", args: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Have an action done and await its answer; options and errors as of `BusClient.call`."""
+        return await self.submit(service, action, args, **options)
+
+    def submit(
+        self,
+        service: str,
+        action: str = "",
+        args: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = 60.0,
+        retries: int | None = None,
+        share: bool = False,
+        priority: int = 1,
+        on_part: Callable[[Any], None] | None = None,
+    ) -> AsyncCall:
+        """Have an action done, without waiting for it; args as of `BusClient.call`.
+
+        Returns:
+            a future: to be awaited, gathered or cancelled as any other. It raises what `BusClient.call` does.
+        """
+        loop = asyncio.get_running_loop()
+        call = AsyncCall(loop=loop)
+        call.id = self._book.new_id()
+        call.frame = encode_call(call.id, service, action, args, timeout_s, retries, share, priority)
+        call.named, call.timeout_s, call.on_part = f"{service} {action}".rstrip(), timeout_s, on_part
+        call.book = self._book
+        self._book.add(call, time.monotonic())
+        if self._book.next_due() < self._timer_due:
+            self._set_timer()
+        if self._link is not None:
+            self._send(call.frame)
+        elif self._connecting is None:
+            self._connecting = loop.create_task(self._connect())
+        return call
+
+    async def map(
+        self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
+    ) -> AsyncIterator[Any]:
+        """Have an action done for each of many arguments, `window` at a time; gives their results in the same order.
+
+        Raises:
+            what `call` raises, when the turn of the one that failed has come; the others are given up.
+        """
+        under_way: deque[AsyncCall] = deque()
+        try:
+            for one in args:
+                under_way.append(self.submit(service, action, one, **options))
+                if len(under_way) >= window:
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:
+            for call in under_way:
+                call.cancel()
+
+    # Posted tasks: as the methods of `PostedTasks`
+
+    async def post(
+        self, service: str, action: str = "", args: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0, **options: Any
+    ) -> str:
+        """Post a task and return its id; it is safe on the broker's disk then. Options as of `clients.tasks.posting`."""
+        return posted_id(await self.submit("hulak.post", "", posting(service, action, args, **options), timeout_s=timeout_s))
+
+    async def result(self, task: str, *, timeout_s: float = 60.0) -> Any:
+        """Await a posted task's end and return its value; raises as `BusClient.result`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            told = await self.submit("hulak.result", "", result_args(task, min(left_s, WAIT_S)), timeout_s=left_s + 10.0)
+            if told["ended_ns"] is not None:
+                return value_of(told)
+            if left_s <= 0:
+                raise not_ended(task, told["state"], timeout_s)
+
+    async def cancel(self, task: str) -> str:
+        """End a posted task before its time; return the state it is in."""
+        return str((await self.submit("hulak.cancel", "", {"task": task_id(task)}, timeout_s=10.0))["state"])
+
+    # The connection
+
+    async def _connect(self) -> None:
+        while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOOK_AGAIN_S)
+        self._link = Connection(where)
+        loop = asyncio.get_running_loop()
+        for descriptor in self._link.descriptors():
+            loop.add_reader(descriptor, self._look)
+        self._connecting = None
+        for frame in self._book.frames():
+            self._send(frame)
+
+    def _send(self, frame: bytes) -> None:
+        assert self._link is not None
+        if self._unsent or not self._link.send(frame):
+            self._unsent.append(frame)
+        if not self._looking:  # sending may have taken the descriptor's edge: what it told of has to be looked at
+            self._looking = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        """Take in everything: the descriptors tell of changes only, not that there is more."""
+        self._looking = False
+        link = self._link
+        if link is None:
+            return
+        if link.reconnected():
+            self._unsent = deque(self._book.frames())
+        while self._unsent and link.send(self._unsent[0]):
+            self._unsent.popleft()
+        try:
+            while True:
+                self._book.take(link.receive())
+        except zmq.Again:
+            pass
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_due = None, self._book.next_due()
+        if self._book:
+            left_s = max(0.0, self._timer_due - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
+
+    def _expire(self) -> None:
+        self._book.expire(time.monotonic())
+        self._set_timer()

@@ -1,0 +1,73 @@
+"""A DEALER to the broker's frontend that notices when its connection has come back."""
+
+import zmq
+from zmq.backend import zmq_poll
+from zmq.utils.monitor import parse_monitor_message
+
+from bus import sockets
+
+HWM = 10_000  # messages each way
+
+
+class Connection:
+    """The socket of one client, used by one thread.
+
+    Args:
+        where: the endpoint of the frontend.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = sockets.make(self._context, zmq.DEALER, sndhwm=HWM, rcvhwm=HWM, ipv6=int("[" in where))
+        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self.socket.connect(where)
+        self._connections = 0
+        self._watched = [(self.socket, zmq.POLLIN), (self.monitor, zmq.POLLIN)]
+        self._for_room = [(self.socket, zmq.POLLIN | zmq.POLLOUT), (self.monitor, zmq.POLLIN)]
+
+    def close(self) -> None:
+        """Close it; what has not been sent is dropped."""
+        self._context.destroy(linger=0)
+
+    def descriptors(self) -> list[int]:
+        """Return file descriptors that become readable when there may be something to do; they tell of changes only."""
+        return [int(socket.getsockopt(zmq.FD)) for socket in (self.socket, self.monitor)]
+
+    def send(self, frame: bytes) -> bool:
+        """Send without waiting; false if there is no room."""
+        try:
+            sockets.send_frame(self.socket, frame, sockets.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self) -> bytes:
+        """Receive one message without waiting.
+
+        Raises:
+            zmq.Again: there is none.
+        """
+        frame: bytes = sockets.receive_frame(self.socket, sockets.NOBLOCK)
+        return frame or sockets.receive_frame(self.socket, sockets.NOBLOCK)  # an empty one may be in front
+
+    def poll(self, wait_ms: int, *, for_room: bool = False) -> tuple[bool, bool]:
+        """Wait for an answer, or for room to send.
+
+        Returns:
+            whether something can be received; whether the connection came back, so that all has to be sent again.
+        """
+        readable = again = False
+        for socket, events in zmq_poll(self._for_room if for_room else self._watched, wait_ms):
+            if socket is self.socket:
+                readable = bool(events & zmq.POLLIN)
+            else:
+                again = self.reconnected()
+        return readable, again
+
+    def reconnected(self) -> bool:
+        """Count handshakes; true if there was one since the last look that was not the first of all."""
+        before = self._connections
+        while self.monitor.poll(0):
+            parse_monitor_message(self.monitor.recv_multipart())
+            self._connections += 1
+        return self._connections > max(before, 1)

@@ -1,0 +1,148 @@
+"""`hulak stats` and `hulak top`: what they make of the broker's statistics, from numbers alone."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from clients.cli import overview
+from clients.cli.status import PROCESS_HEADS, process_cells
+from clients.cli.top_view import SORTS, Top, render
+
+
+def report(kind, name, pid, **values):
+    return {"kind": kind, "name": name, "pid": pid, "age_s": 0.3, "rss_bytes": 50_000_000, **values}
+
+
+def stats(*more, per_s=250.0):
+    lag = {"p50": 120.0, "p99": 2100.0, "max": 1.0, "count": 9.0}
+    return {
+        "broker": {"version": "0.1.0", "pid": 1, "uptime_s": 90.0, "rss_bytes": 60_000_000, "cpu_s": 3.0, "cores": 0.2},
+        "journal": {"state": "live", "lost": 0},
+        "store": {"state": "live"},
+        "ticks": {"taken": 5000, "per_s": per_s, "symbols": 28, "early": 4, "feed_to_broker_us": lag},
+        "tasks": {
+            "queued": 5,
+            "waiting": 1,
+            "running": 2,
+            "done": 9,
+            "failed": 0,
+            "per_s": 1.0,
+            "services": {"nepse": {"queued": 5, "waiting": 1, "running": 2}},
+        },
+        "workers": [
+            {"name": "sums/4", "service": "sums", "pid": 4, "age_s": 7.0},
+            {"name": "nepse_00/3", "service": "nepse", "pid": 3},
+        ],
+        "processes": [
+            report("nepse", "nepse_00/3", 3, config_version=7, cores=0.5, restarts=2),
+            report("feed", "binance", 2, rss_per_min=250_000, loop_age_s=4.0, dropped=0, refused=3, symbol_errors={}),
+            *more,
+        ],
+        "rejected": {"total": 2},
+    }
+
+
+def drawn(top, width=80, height=24, now=100.0):
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, color_system=None, legacy_windows=False, highlight=False)
+    console.print(render(top, now, width, height))
+    return out.getvalue().splitlines()
+
+
+def test_every_process_is_listed_once_the_broker_first():
+    found = overview.processes(stats())
+    assert [(one.kind, one.name) for one in found] == [
+        ("broker", "broker"),
+        ("feed", "binance"),
+        ("nepse", "nepse_00/3"),
+        ("sums", "sums/4"),  # it does not report, the roster knows it
+    ]
+    broker, feed, nepse, _ = found
+    assert (broker.p99_us, broker.cores) == (2100.0, 0.2)
+    assert (feed.state, feed.rss_per_min, feed.losses) == ("late", 250_000, (("refused", 3),))
+    assert (nepse.config_version, nepse.restarts, nepse.state) == (7, 2, "ok")
+
+
+def test_a_display_workers_latency_and_losses_show():
+    row = report("display", "display/9", 9, latency_us={"p50": 900.0, "p99": 4200.0}, gaps=2, dropped={"a": 1, "b": 2})
+    cells = dict(zip(PROCESS_HEADS, process_cells(overview.process(row)), strict=True))
+    assert (cells["p50"], cells["p99"], cells["lost"]) == ("900 µs", "4.2 ms", "dropped 3 gaps 2")
+    assert (cells["memory"], cells["per 10 min"], cells["cores"]) == ("50 MB", None, None)
+
+
+@pytest.mark.parametrize("odd", [None, "text", [1], {"p99": "x"}, True])
+def test_a_report_of_anybody_breaks_nothing(odd):
+    names = ("rss_bytes", "latency_us", "config_version", "restarts", "cores", "loop_age_s", "dropped", "rss_per_min")
+    row = {**report("x", "y", 5), **dict.fromkeys(names, odd)}
+    top = Top()
+    top.take(stats(row), 100.0)
+    assert any("y" in line for line in drawn(top))
+
+
+def test_queues_and_losses():
+    assert overview.queues(stats()) == [("all", 5, 1, 2), ("nepse", 5, 1, 2)]
+    counts = {name: count for name, _, count in overview.losses(stats())}
+    assert counts["ticks.early"] == 4
+    assert counts["rejected.total"] == 2
+    assert counts["tasks.expired"] == 0
+
+
+def test_one_screen_says_everything_in_80_columns():
+    top = Top()
+    assert "waiting for the broker" in drawn(top)[0]
+    top.take(stats(), 100.0)
+    lines = drawn(top)
+    assert lines[0].startswith(" Hulak top  broker 0.1.0 up 90 s  all is well")
+    assert "250/s, 5,000 taken, 28 symbols" in lines[1]
+    assert "5 queued, 1 waiting" in lines[2]
+    assert "ticks.early 4" in lines[3]
+    assert lines[4].startswith("kindv")
+    assert all(len(line) <= 80 for line in lines)
+    assert "late" in next(line for line in lines if "binance" in line)
+
+
+def test_a_silent_broker_and_a_sick_journal_are_said():
+    top = Top()
+    top.take({**stats(), "journal": {"state": "degraded", "why": "no space"}}, 100.0)
+    assert "journal degraded: no space" in drawn(top, width=140)[0]
+    top.take(stats(), 101.0)
+    assert "no word from the broker for 9 s" in drawn(top, now=110.0)[0]
+
+
+def test_what_does_not_fit_is_counted():
+    top = Top()
+    top.take(stats(*(report("display", f"d{at}", 100 + at) for at in range(40))), 100.0)
+    lines = drawn(top, height=20)
+    assert len(lines) <= 20
+    assert "and 33 more" in lines[-2]
+
+
+def test_keys_sort_turn_stop_and_quit():
+    top = Top()
+    top.take(stats(), 100.0)
+    top.press("m")
+    assert [one.name for one in top.processes()][:1] == ["broker"]
+    top.press("m")
+    assert (top.turned, top.processes()[-1].name) == (True, "broker")
+    top.press("C")
+    assert (top.sort, top.turned, top.processes()[0].name) == ("c", False, "nepse_00/3")
+    top.press(" ")
+    top.take(stats(per_s=999.0), 101.0)
+    assert "250/s" in drawn(top)[1]
+    assert "stopped" in drawn(top)[0]
+    top.press(" ")
+    top.take(stats(per_s=999.0), 102.0)
+    assert "999/s" in drawn(top)[1]
+    top.press("x")
+    assert not top.quits
+    top.press("q")
+    assert top.quits
+
+
+@pytest.mark.parametrize("key", SORTS)
+def test_every_order_can_be_drawn(key):
+    top = Top(sort=key)
+    top.take(stats(), 100.0)
+    assert len([line for line in drawn(top, width=140) if "v" in line.split("  lost")[0]]) >= 1
+    assert {one.name for one in top.processes()} == {"broker", "binance", "nepse_00/3", "sums/4"}

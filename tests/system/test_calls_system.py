@@ -1,0 +1,173 @@
+"""Many calls on one connection, to a real broker and real workers, blocking and in asyncio; also while the broker is killed."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus.errors import BusError, BusTimeout, TaskFailed
+from clients.async_client import AsyncBusClient
+
+pytestmark = pytest.mark.system
+MODULE = """
+import time
+from workers.tasks import task
+
+@task("sums", "double")
+def double(n):
+    return 2 * n
+
+@task("sums", "parts")
+def parts(n):
+    for number in range(n):
+        yield number
+    return n
+
+@task("sums", "broken")
+def broken():
+    raise ValueError("broken")
+
+@task("sums", "sleep")
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+"""
+
+
+@pytest.fixture(scope="module")
+def house():
+    with PostHouse() as house:
+        house.start_broker()
+        (house.home / "sums.py").write_text(MODULE)
+        house.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{house.home}:{Path.cwd()}")
+        yield house
+
+
+@pytest.fixture
+def client(house):
+    with house.client() as client:
+        yield client
+
+
+def test_a_thousand_calls_are_under_way_at_a_time_and_each_gets_its_own_answer(client):
+    futures = [client.submit("sums", "double", {"n": number}) for number in range(1000)]
+    assert [future.result() for future in futures] == [2 * number for number in range(1000)]
+
+
+def test_map_gives_results_in_order_and_stops_at_the_first_that_failed(client):
+    assert list(client.map("sums", "double", ({"n": number} for number in range(500)), window=50)) == list(range(0, 1000, 2))
+    results = client.map("sums", "double", [{"n": 1}, {"n": 2}, {"wrong": 1}, {"n": 3}])
+    assert [next(results), next(results)] == [2, 4]
+    with pytest.raises(TaskFailed):
+        next(results)
+    assert client.call("sums", "double", {"n": 4}) == 8
+
+
+def test_map_takes_its_arguments_no_further_ahead_than_its_window(client):
+    taken = []
+
+    def args():
+        for number in range(100):
+            taken.append(number)
+            yield {"n": number}
+
+    results = client.map("sums", "double", args(), window=10)
+    assert next(results) == 0
+    assert len(taken) == 10
+    results.close()
+
+
+def test_parts_go_to_their_own_call_and_failures_too(client):
+    first, second = [], []
+    futures = [
+        client.submit("sums", "parts", {"n": 3}, on_part=first.append),
+        client.submit("sums", "broken"),
+        client.submit("sums", "parts", {"n": 2}, on_part=second.append),
+    ]
+    assert futures[2].result() == 2
+    assert (first, second) == ([0, 1, 2], [0, 1])
+    assert futures[1].exception().code == "CRASHED"
+    assert futures[0].result() == 3
+
+
+def test_a_call_that_nobody_does_expires_and_the_others_do_not_wait_for_it(client):
+    late = client.submit("nobody", "at-all", timeout_s=0.2)
+    assert client.call("sums", "double", {"n": 1}) == 2
+    with pytest.raises(BusTimeout, match="no worker of 'nobody' took it"):
+        late.result()
+
+
+def test_answers_are_taken_in_by_poll(client):
+    told = []
+    for number in range(10):
+        client.submit("sums", "double", {"n": number}).add_done_callback(lambda future: told.append(future.result()))
+    ended = 0
+    while ended < 10:
+        ended += client.poll(5.0)
+    assert sorted(told) == list(range(0, 20, 2))
+
+
+def test_many_tasks_are_posted_and_each_is_done_once(client):
+    ids = list(client.post_many("sums", "double", ({"n": number} for number in range(200)), window=50))
+    assert len(set(ids)) == 200
+    assert [client.result(task) for task in ids] == list(range(0, 400, 2))
+
+
+def test_asyncio_has_the_same_calls(house):
+    async def go():
+        told = []
+        async with AsyncBusClient(house.settings, house.home) as client:
+            assert await client.call("sums", "double", {"n": 21}) == 42
+            calls = [client.submit("sums", "double", {"n": number}) for number in range(300)]
+            assert await asyncio.gather(*calls) == list(range(0, 600, 2))
+            assert [one async for one in client.map("sums", "double", ({"n": n} for n in range(50)), window=7)] == list(
+                range(0, 100, 2)
+            )
+            assert await client.call("sums", "parts", {"n": 2}, on_part=told.append) == 2
+            with pytest.raises(TaskFailed):
+                await client.call("sums", "broken")
+            with pytest.raises(BusTimeout):
+                await client.call("nobody", timeout_s=0.1)
+            task = await client.post("sums", "double", {"n": 5})
+            assert await client.result(task) == 10
+            assert await client.cancel(task) == "done"
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.call("sums", "sleep", {"seconds": 0.5}), 0.05)
+            left = client.submit("nobody")
+        with pytest.raises(BusError) as closed:
+            await left
+        assert (told, closed.value.code) == ([0, 1], "CLOSED")
+
+    asyncio.run(go())
+
+
+def test_what_is_under_way_when_the_broker_is_killed_is_done_by_the_next_one():
+    with PostHouse() as house:
+        broker = house.start_broker()
+        (house.home / "sums.py").write_text(MODULE)
+        house.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{house.home}:{Path.cwd()}")
+
+        async def go(wait_ready):
+            async with AsyncBusClient(house.settings, house.home) as client:
+                calls = [client.submit("sums", "double", {"n": number}) for number in range(50)]
+                await asyncio.to_thread(wait_ready)
+                return await asyncio.gather(*calls)
+
+        with house.client() as client:
+            eventually(lambda: house.stats()["workers"], within_s=20)
+            slow = client.submit("sums", "sleep", {"seconds": 1.5})
+            futures = [client.submit("sums", "double", {"n": number}) for number in range(50)]
+            eventually(lambda: house.stats()["tasks"]["running"], within_s=10)
+
+            def kill():
+                os.kill(broker.pid, signal.SIGKILL)
+                broker.wait()
+                house.start_broker()
+
+            assert asyncio.run(go(kill)) == list(range(0, 100, 2))
+            assert [future.result(30) for future in futures] == list(range(0, 100, 2))
+            assert slow.result(30) == 1.5

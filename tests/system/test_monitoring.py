@@ -1,0 +1,73 @@
+"""`hulak stats`, `hulak top` and `hulak check` against a real broker and a real worker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from posthouse import PostHouse
+from waiting import eventually
+
+pytestmark = pytest.mark.system
+NO_FEED = ("--feeds", "0", "--workers", "0")
+
+
+@pytest.fixture(scope="module")
+def house():
+    with PostHouse() as house:
+        house.start_broker()
+        yield house
+
+
+def run(house, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "hulak", *words],
+        env={**os.environ, **house.variables, "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def worker_of(house):
+    return next((row for row in house.stats()["processes"] if row["name"].startswith("slot/")), None)
+
+
+def start_worker(house):
+    return house.hulak("worker", "bench", "--module", "workers.noop", "--name", f"slot/{len(house.processes)}")
+
+
+def test_a_killed_worker_is_late_then_a_restart_and_all_is_well_again(house):
+    first = start_worker(house)
+    eventually(lambda: worker_of(house), within_s=20)
+    done = run(house, "check", *NO_FEED)
+    assert (done.returncode, done.stdout[:10]) == (0, "HULAK OK -"), done.stdout
+    done = run(house, "check", "--workers", "0")
+    assert (done.returncode, done.stdout[:35]) == (2, "HULAK CRITICAL - 0 of 1 feeds repor"), done.stdout
+    first.send_signal(signal.SIGKILL)
+    first.wait(10)
+    eventually(lambda: worker_of(house) is None or worker_of(house)["age_s"] > 1.3, within_s=10)
+    second = start_worker(house)
+    found = eventually(lambda: next((row for row in house.stats()["processes"] if row["pid"] == second.pid), None), within_s=20)
+    assert found["restarts"] == 1
+    eventually(lambda: "cores" in worker_of(house), within_s=10)
+    as_json = json.loads(run(house, "check", *NO_FEED, "--critical", "silence=0", "--warn", "silence=0", "--json").stdout)
+    assert as_json["level"] == "CRITICAL"
+    assert "last reported" in str(as_json["findings"])
+
+
+def test_stats_and_top_show_the_same_processes(house):
+    shown, everything = run(house, "stats"), run(house, "stats", "--all")
+    assert shown.returncode == everything.returncode == 0, shown.stderr
+    assert "broker\tbroker\t" in shown.stdout
+    assert "journal.lost\tticks published and not journalled\t0" in shown.stdout
+    assert "tasks.queued\t0" in everything.stdout
+    screen = run(house, "top", "--count", "2", "--sort", "memory")
+    assert screen.returncode == 0, screen.stderr
+    assert screen.stdout.count("Hulak top") == 2
+    assert "memoryv" in screen.stdout
+    told = [json.loads(line) for line in run(house, "top", "--json").stdout.splitlines()]
+    assert told[0]["broker"]["pid"] > 0

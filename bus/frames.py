@@ -177,27 +177,72 @@ def are_values(bodies: Sequence[bytes]) -> bool:
 
 # Dialogs (sections 4 and 5): one byte of kind, then one msgpack array
 
+_Checks = tuple[Callable[[Any], Any], ...]
+_Kinds = dict[bytes, tuple[type, _Checks]]
+_TIME_4, _TIME_8, _TIME_12 = b"\xd6\xff", b"\xd7\xff", b"\x0c\xff"  # how times begin, extension -1: msgspec makes them coarser
 
-def _by_kind(*classes: Any) -> dict[bytes, tuple[type, tuple[Callable[[Any], Any], ...]]]:
+
+def _by_kind(*classes: Any) -> _Kinds:
     return {cls.KIND: (cls, tuple(check for _, check in FIELDS[cls])) for cls in classes}
+
+
+def _quick(*classes: Any) -> dict[bytes, Callable[[bytes], Any]]:
+    """Make readers for messages that there are many of, by their first two bytes: kind, and header of an array of its length.
+
+    They take what is as it should be, in a fifth of the time; what they refuse is read by the table of fields, which says what is
+    wrong, and takes what msgspec has no equal for: extension types.
+    """
+    return {
+        cls.KIND + array_header(len(FIELDS[cls])): msgspec.msgpack.Decoder(cls, ext_hook=_extension).decode for cls in classes
+    }
+
+
+def _extension(code: int, data: memoryview) -> Any:
+    raise ValueError(f"extension {code} of {len(data)} bytes")
 
 
 _FROM_CLIENT = _by_kind(Request)
 _TO_CLIENT = _by_kind(Part, Reply, Error)
 _FROM_WORKER = _by_kind(Ready, TaskPart, Result, WorkerHeartbeat, Goodbye)
 _TO_WORKER = _by_kind(Task, BrokerHeartbeat, Retire)
+_QUICK_FROM_CLIENT = _quick(Request)
+_QUICK_TO_CLIENT = _quick(Part, Reply)
+_QUICK_FROM_WORKER = _quick(TaskPart, Result)
+_QUICK_TO_WORKER = _quick(Task)
 
 
 def encode(message: Any) -> bytes:
     """Make the one frame of any message of sections 4 and 5."""
-    values = [getattr(message, name) for name, _ in FIELDS[type(message)]]
+    values: Any = msgspec.structs.astuple(message)
     if isinstance(message, Ready | WorkerHeartbeat):
         at = 3 if isinstance(message, Ready) else 0
-        values[at] = [[held.task, held.attempt] for held in message.held]
+        values = [*values[:at], [[held.task, held.attempt] for held in message.held], *values[at + 1 :]]
     return bytes(message.KIND + pack(values))
 
 
-def _decode(frame: bytes, kinds: dict[bytes, tuple[type, tuple[Callable[[Any], Any], ...]]]) -> Any:
+def _decode(frame: bytes, quick: dict[bytes, Callable[[bytes], Any]], kinds: _Kinds) -> Any:
+    read = quick.get(frame[:2])
+    if read is not None and not (_TIME_4 in frame or _TIME_8 in frame or _TIME_12 in frame):
+        try:
+            message = read(frame[1:])
+        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+            pass
+        else:
+            if len(frame) <= SAFE_BYTES or _packs(message):
+                return message
+    return _decode_slowly(frame, kinds)
+
+
+def _packs(message: Any) -> bool:
+    """Tell whether the values of a message are not nested so deep that it could not be packed again."""
+    try:
+        msgpack.packb([[[[[[[[msgspec.structs.astuple(message)]]]]]]]])
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _decode_slowly(frame: bytes, kinds: _Kinds) -> Any:
     known = kinds.get(frame[:1])
     if known is None:
         raise ProtocolError("BAD_KIND", f"kind {frame[:1]!r} of {len(frame)} bytes, must be one of {sorted(kinds)}")
@@ -210,22 +255,22 @@ def _decode(frame: bytes, kinds: dict[bytes, tuple[type, tuple[Callable[[Any], A
 
 def decode_from_client(frame: bytes) -> Request:
     """Read what a client sent (section 4). Raises `ProtocolError`."""
-    return _decode(frame, _FROM_CLIENT)  # type: ignore[no-any-return]
+    return _decode(frame, _QUICK_FROM_CLIENT, _FROM_CLIENT)  # type: ignore[no-any-return]
 
 
 def decode_to_client(frame: bytes) -> Part | Reply | Error:
     """Read what the broker sent to a client (section 4). Raises `ProtocolError`."""
-    return _decode(frame, _TO_CLIENT)  # type: ignore[no-any-return]
+    return _decode(frame, _QUICK_TO_CLIENT, _TO_CLIENT)  # type: ignore[no-any-return]
 
 
 def decode_from_worker(frame: bytes) -> Ready | TaskPart | Result | WorkerHeartbeat | Goodbye:
     """Read what a worker sent (section 5). Raises `ProtocolError`."""
-    return _decode(frame, _FROM_WORKER)  # type: ignore[no-any-return]
+    return _decode(frame, _QUICK_FROM_WORKER, _FROM_WORKER)  # type: ignore[no-any-return]
 
 
 def decode_to_worker(frame: bytes) -> Task | BrokerHeartbeat | Retire:
     """Read what the broker sent to a worker (section 5). Raises `ProtocolError`."""
-    return _decode(frame, _TO_WORKER)  # type: ignore[no-any-return]
+    return _decode(frame, _QUICK_TO_WORKER, _TO_WORKER)  # type: ignore[no-any-return]
 
 
 def request_id(frame: bytes) -> bytes | None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from bus import daemon, log
 from bus.errors import ConfigError
 from bus.settings import Settings
+from workers.carrier import Actions
 from workers.nepse.actions import build_actions
 from workers.tasks import load
-from workers.worker import Actions, Worker, make_session
+from workers.worker import Worker, make_session
 
 
 @dataclass(frozen=True, slots=True)

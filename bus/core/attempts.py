@@ -4,7 +4,6 @@ The half of the dispatcher that knows what becomes of a task; the other half, `b
 """
 
 from collections import Counter
-from dataclasses import replace
 
 from bus.core.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
@@ -132,7 +131,7 @@ class Attempts:
     def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
         task.become(state)
         self.counters[state.value] += 1
-        told = [ToClient(client, replace(message, id=request)) for client, request in self.sharing.followers(task.id)]
+        told = [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
         self._forget(task)
         if task.posted:
             return [Ended(task.id, state.value, task.attempt, message)]
@@ -143,3 +142,10 @@ class Attempts:
         self.sharing.end(task.id)
         for kind in (DEADLINE, HARD, RETRY):
             self.timers.cancel(kind + task.id)
+
+
+def _for(message: Reply | Error, request: bytes) -> Reply | Error:
+    """Address the same answer to another request."""
+    if isinstance(message, Reply):
+        return Reply(request, message.value)
+    return Error(request, message.code, message.text, message.details)

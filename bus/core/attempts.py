@@ -3,6 +3,7 @@
 The half of the dispatcher that knows what becomes of a task; the other half, `bus.core.dispatch`, knows what peers say.
 """
 
+import math
 from collections import Counter
 
 from bus.core.backoff import Backoff
@@ -28,6 +29,7 @@ class Attempts:
 
     def __init__(self, policy: Policy, backoff: Backoff) -> None:
         self.policy = policy
+        self.limits_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
         self.backoff = backoff
         self.roster = Roster()
         self.tasks: dict[bytes, CalledTask] = {}
@@ -41,7 +43,7 @@ class Attempts:
 
     def _assign(self, now: float, service: str) -> list[Effect]:
         effects: list[Effect] = []
-        while now >= self.paused.get(service, now) and (worker := self.roster.pick(service)) is not None:
+        while self.queue.has(service) and now >= self.paused.get(service, now) and (worker := self.roster.pick(service)) is not None:
             task = self.queue.take(service)
             if task is None:
                 break
@@ -50,8 +52,8 @@ class Attempts:
 
     def _give(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         noted = self._run(now, task, worker)
-        soft_ms, hard_ms = int(self.policy.soft_s * 1000), int(self.policy.hard_s * 1000)
-        return [ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, soft_ms, hard_ms)), *noted]
+        given = Task(task.id, task.attempt, task.action, task.args, *self.limits_ms)
+        return [ToWorker(worker.identity, given), *noted]
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         task.become(State.RUNNING)
@@ -59,7 +61,7 @@ class Attempts:
         task.worker = worker.name
         task.started = now
         worker.held[task.id] = task.attempt
-        self.timers.set(HARD + task.id, now + self.policy.hard_s)
+        self.timers.set_after(HARD + task.id, now, self.policy.hard_s)
         return [Begun(task.id, task.attempt, worker.name)] if task.posted else []
 
     def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
@@ -69,6 +71,7 @@ class Attempts:
         if task.state in GIVEN_UP:
             self._forget(task)
             return []
+        self.timers.cancel_after(HARD + task_id, self.policy.hard_s)
         task.troubles.append(f"{worker.name}: {why}")
         if task.attempt > task.retries:
             text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
@@ -87,7 +90,7 @@ class Attempts:
             return [*cooling, *self._end(task, State.FAILED, task.error(failure.code, failure.text, failure.details))]
         task.become(State.WAITING)
         self.counters["retried"] += 1
-        self.timers.cancel(HARD + task.id)
+        self.timers.cancel_after(HARD + task.id, self.policy.hard_s)
         self.timers.set(RETRY + task.id, now + delay_s)
         fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
         return [*cooling, Note("task retried", fields), *self._noted(task, delay_s)]
@@ -130,7 +133,7 @@ class Attempts:
 
     def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
         task.become(state)
-        self.counters[state.value] += 1
+        self.counters[state] += 1
         told = [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
         self._forget(task)
         if task.posted:
@@ -140,8 +143,11 @@ class Attempts:
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]
         self.sharing.end(task.id)
-        for kind in (DEADLINE, HARD, RETRY):
-            self.timers.cancel(kind + task.id)
+        if task.patience_s < math.inf:
+            self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
+        self.timers.cancel_after(HARD + task.id, self.policy.hard_s)
+        if task.state in GIVEN_UP:
+            self.timers.cancel(RETRY + task.id)
 
 
 def _for(message: Reply | Error, request: bytes) -> Reply | Error:

@@ -66,8 +66,10 @@ class Dispatcher(Attempts):
         leader = self.tasks.get(self.sharing.follow(request, client) or b"")
         if leader is None or leader.state in GIVEN_UP:
             return False
-        leader.deadline = max(leader.deadline, now + timeout_s)
-        self.timers.set(DEADLINE + leader.id, leader.deadline)
+        if now + timeout_s > leader.deadline:
+            self.timers.cancel_after(DEADLINE + leader.id, leader.patience_s)
+            leader.deadline, leader.patience_s = now + timeout_s, timeout_s
+            self.timers.set_after(DEADLINE + leader.id, now, timeout_s)
         self.counters["shared"] += 1
         return True
 
@@ -86,23 +88,28 @@ class Dispatcher(Attempts):
             in_s: seconds.
         """
         self.tasks[task.id] = task
-        if task.deadline < math.inf:
-            self.timers.set(DEADLINE + task.id, task.deadline)
+        self._watch(now, task)
         task.state = State.WAITING
         self.timers.set(RETRY + task.id, now + in_s)
 
     def _accept(self, now: float, task: CalledTask) -> list[Effect]:
-        if task.deadline < math.inf:
-            self.timers.set(DEADLINE + task.id, task.deadline)
+        self._watch(now, task)
         adopted = self._adopted(now, task)
         if adopted is not None:
             return adopted
         self.queue.add(task)
         return self._assign(now, task.service)
 
+    def _watch(self, now: float, task: CalledTask) -> None:
+        if task.deadline < math.inf:
+            task.patience_s = task.deadline - now if task.posted else task.patience_s
+            self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
+
     def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
         """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
         for worker in self.roster:
+            if not worker.strays:
+                continue
             attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
             if attempt and worker.service == task.service:
                 worker.strays.discard((task.id, attempt))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Worker:
     """A worker as the broker sees it."""
 
@@ -49,6 +49,7 @@ class Roster:
     def __init__(self) -> None:
         self._by_identity: dict[bytes, Worker] = {}
         self._by_name: dict[str, Worker] = {}
+        self._by_service: dict[str, list[Worker]] = {}
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._by_identity.values())
@@ -68,6 +69,7 @@ class Roster:
         """Take a worker in; nobody of this name or identity may be in."""
         self._by_identity[worker.identity] = worker
         self._by_name[worker.name] = worker
+        self._by_service.setdefault(worker.service, []).append(worker)
 
     def move(self, worker: Worker, identity: bytes) -> None:
         """Note that a worker came back under another identity."""
@@ -79,11 +81,17 @@ class Roster:
         """Strike a worker off."""
         del self._by_identity[worker.identity]
         del self._by_name[worker.name]
+        self._by_service[worker.service].remove(worker)
+        if not self._by_service[worker.service]:
+            del self._by_service[worker.service]
 
     def pick(self, service: str) -> Worker | None:
         """Choose who gets the service's next task: the one that holds fewest, among those with credit left."""
-        chosen = None
-        for worker in self._by_identity.values():
-            if worker.service == service and worker.free > 0 and (chosen is None or len(worker.held) < len(chosen.held)):
-                chosen = worker
+        chosen, fewest = None, 1 << 31
+        for worker in self._by_service.get(service, ()):
+            holds = len(worker.held)
+            if holds < fewest and worker.free > 0:
+                if not holds:
+                    return worker
+                chosen, fewest = worker, holds
         return chosen

@@ -34,6 +34,7 @@ from bus.task_desk import TaskDesk
 from bus.version import VERSION
 
 REPLAY = "hulak.replay"
+OUR_OWN = (control.PREFIX, MMI)  # services that the broker answers itself
 BEAT_S = 0.25  # between two heartbeats of the topics
 MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for more than about 1 ms
 Log = structlog.typing.FilteringBoundLogger
@@ -193,6 +194,8 @@ class Broker:
             self._reach(address, Error(request.id, error.code, str(error), error.details))
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
+        if not request.service.startswith(OUR_OWN):
+            return self.bus.dispatcher.request(now, address, request)
         if request.service == REPLAY:
             self.desk.begin_replay(address, request)
             return []
@@ -202,9 +205,7 @@ class Broker:
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())
             return [ToClient(address, Reply(request.id, value)), *effects]
-        if request.service.startswith(MMI):
-            return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
-        return self.bus.dispatcher.request(now, address, request)
+        return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
 
     # Workers
 

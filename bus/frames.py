@@ -209,6 +209,7 @@ _QUICK_FROM_CLIENT = _quick(Request)
 _QUICK_TO_CLIENT = _quick(Part, Reply)
 _QUICK_FROM_WORKER = _quick(TaskPart, Result)
 _QUICK_TO_WORKER = _quick(Task)
+_QUICK = frozenset((*_QUICK_FROM_CLIENT, *_QUICK_FROM_WORKER))
 
 
 def encode(message: Any) -> bytes:
@@ -218,6 +219,11 @@ def encode(message: Any) -> bytes:
         at = 3 if isinstance(message, Ready) else 0
         values = [*values[:at], [[held.task, held.attempt] for held in message.held], *values[at + 1 :]]
     return bytes(message.KIND + pack(values))
+
+
+def is_quick(frame: bytes) -> bool:
+    """Tell whether a frame looks like one of the messages that there are many of, of our own dialects."""
+    return frame[:2] in _QUICK
 
 
 def _decode(frame: bytes, quick: dict[bytes, Callable[[bytes], Any]], kinds: _Kinds) -> Any:

@@ -39,6 +39,8 @@ class Peers:
         Raises:
             ProtocolError: it cannot be read; `unread` tells what to answer.
         """
+        if len(parts) == 2 and frames.is_quick(parts[1]):
+            return b"\0" + parts[0], frames.decode_from_client(parts[1])
         if mdp.speaks(parts, mdp.CLIENT):
             return self.majordomo.request(parts, self.new_id())
         address, frame = _open(parts)
@@ -60,13 +62,16 @@ class Peers:
         Raises:
             ProtocolError: it cannot be read, or is out of place; `refused` tells what to do about it.
         """
-        if mdp.speaks(parts, mdp.WORKER):
+        if len(parts) == 2 and frames.is_quick(parts[1]):
+            address, frame = b"\0" + parts[0], parts[1]
+        elif mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.command(now, parts)
-        address, frame = _open(parts)
+        else:
+            address, frame = _open(parts)
         message = frames.decode_from_worker(frame)
+        if type(message) is Result:
+            return self.dispatcher.result(now, address, message)
         match message:
-            case Result():
-                return self.dispatcher.result(now, address, message)
             case WorkerHeartbeat():
                 return self.dispatcher.heartbeat(now, address, message)
             case TaskPart():
@@ -82,10 +87,12 @@ class Peers:
 
     def encode(self, address: bytes, message: Any) -> list[bytes]:
         """Make the ROUTER's message to a peer, identity first; no parts where its dialect has nothing for the message."""
-        if mdp.of_majordomo(address):
-            return self.majordomo.encode(address, message)
-        frame = frames.encode(message)
-        return [address[1:], b"", frame] if address[:1] == b"\1" else [address[1:], frame]
+        kind = address[0]
+        if kind == 0:
+            return [address[1:], frames.encode(message)]
+        if kind == mdp.ENVELOPE:
+            return [address[1:], b"", frames.encode(message)]
+        return self.majordomo.encode(address, message)
 
 
 def _open(parts: list[bytes]) -> tuple[bytes, bytes]:

@@ -99,6 +99,7 @@ class Broker:
             self.desk.close()
             raise
         self.beat_due = now
+        self.outbox: list[tuple[ToClient | ToWorker, list[bytes]]] = []
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
         for socket in (self.frontend, self.backend, stop.reader, self.tasks.store.reader):
@@ -130,6 +131,7 @@ class Broker:
             self._turn(min(deadline, self._next_due()))
         left = len(self.bus.dispatcher.tasks)
         self._carry_out(self.majordomo.farewell(), time.monotonic())
+        self._flush(time.monotonic())
         self.tasks.close()
         self.tasks.store.finished()
         self.desk.close()
@@ -152,6 +154,7 @@ class Broker:
             self._requests(now)
         if self.backend in ready:
             self._answers(now)
+        self._flush(now)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
         if self.tasks.store.reader.fileno() in ready:
@@ -160,6 +163,7 @@ class Broker:
             self.desk.step_replays(self._reach)
         if now >= self._next_due():
             self._timers(now)
+        self._flush(now)
 
     def _next_due(self) -> float:
         return 0.0 if self.desk.replays else min(self.beat_due, self.bus.next_due())
@@ -225,32 +229,43 @@ class Broker:
     # Effects
 
     def _carry_out(self, effects: list[Effect], now: float) -> None:
+        """Do what the core wants done; messages go out with the next `_flush`."""
         for effect in effects:
+            kind = type(effect)
+            if kind is ToClient or kind is ToWorker:
+                self.outbox.append((effect, self.peers.encode(effect.identity, effect.message)))  # type: ignore[union-attr]
+                continue
             match effect:
-                case ToClient(address, message):
-                    self._reach(address, message)
-                case ToWorker(address, message):
-                    try:
-                        self._send(self.backend, address, message)
-                    except zmq.ZMQError as error:
-                        why = "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)
-                        self._carry_out(self.bus.dispatcher.lost(now, address, why), now)
                 case Begun() | Delayed() | Ended():
                     self.tasks.note(effect)
                 case Note(event, fields):
                     self.log.info(event, **fields)
 
+    def _flush(self, now: float) -> None:
+        """Send what has gathered, in one go: libzmq's I/O thread then wakes once and writes it together."""
+        while self.outbox:
+            outbox, self.outbox = self.outbox, []
+            for effect, parts in outbox:
+                to_client = type(effect) is ToClient
+                try:
+                    sockets.send(self.frontend if to_client else self.backend, parts)
+                except zmq.ZMQError as error:
+                    if to_client:
+                        self.bus.unanswered += 1
+                        continue
+                    why = "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)
+                    self._carry_out(self.bus.dispatcher.lost(now, effect.identity, why), now)
+
     def _reach(self, address: bytes, message: Any) -> bool:
-        """Send to a client; false, and counted, if it is gone or takes nothing more."""
+        """Send to a client now; false, and counted, if it is gone or takes nothing more."""
+        if self.outbox:
+            self._flush(time.monotonic())
         try:
-            self._send(self.frontend, address, message)
+            sockets.send(self.frontend, self.peers.encode(address, message))
         except zmq.ZMQError:
             self.bus.unanswered += 1
             return False
         return True
-
-    def _send(self, socket: "zmq.Socket[bytes]", address: bytes, message: Any) -> None:
-        sockets.send(socket, self.peers.encode(address, message))
 
     # What is refused, and what is told
 

@@ -33,6 +33,9 @@ from workers.session import Do, Exit, Interrupt, Run, Send, Session
 REPORT_S = 1.0
 LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
+SHORT_S = 0.0002
+MOST_RESULTS = 32  # of short tasks, sent together
+MOST_ACTIONS = 1000  # names of actions come from clients
 
 
 class Worker:
@@ -69,6 +72,8 @@ class Worker:
         self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
         self.reported = 0.0
+        self.outbox: list[Send] = []  # results of short tasks: they go out together, which costs less than one by one
+        self.short: set[str] = set()  # actions that took less than `SHORT_S` the last time
         self.exit: Exit | None = None
 
     def run(self) -> int:
@@ -102,6 +107,7 @@ class Worker:
             if self.lock.acquire(blocking=False):
                 try:
                     if self.inside:
+                        self._flush()
                         self._receive(time.monotonic())
                     self._duties(time.monotonic())
                 finally:
@@ -132,11 +138,15 @@ class Worker:
         """Tell how a task ended, and wait for the next one; None if the process is to end."""
         now = time.monotonic()
         if ended is not None and self.exit is None:
-            self._do(self.session.finished(now, *ended))
+            self._ended(now, ended)
         while self.exit is None:
             self._duties(now)
-            if self.session.running is not None:
-                return self.session.running
+            task = self.session.running
+            if task is not None:
+                if self.outbox and (len(self.outbox) >= MOST_RESULTS or task.action not in self.short):
+                    self._flush()
+                return task
+            self._flush()
             left_s = self.session.next_due() - now
             watched = [(self.dealer, zmq.POLLIN), (self.task_end.fileno(), zmq.POLLIN)]
             ready = zmq_poll(watched, max(0, int(left_s * 1000) + 1))
@@ -146,7 +156,18 @@ class Worker:
                     self._receive(now)
                 else:
                     self.task_end.recv(64)
+        self._flush()
         return None
+
+    def _ended(self, now: float, ended: tuple[Result, bytes]) -> None:
+        task = self.session.running
+        if task is not None and now - self.session.started < SHORT_S:
+            if len(self.short) > MOST_ACTIONS:
+                self.short.clear()
+            self.short.add(task.action)
+        elif task is not None:
+            self.short.discard(task.action)
+        self._do(self.session.finished(now, *ended))
 
     def _carry_out(self, task: Task) -> tuple[Result, bytes]:
         """Do a task; an interruption that was on its way comes before this returns, and at no other time."""
@@ -192,11 +213,11 @@ class Worker:
     def _do(self, actions: list[Do]) -> None:
         for action in actions:
             match action:
-                case Send(message, frame):
-                    try:
-                        sockets.send_frame(self.dealer, frame or frames.encode(message), sockets.NOBLOCK)
-                    except zmq.Again:
-                        self.session.unsent(action)
+                case Send(Result()):
+                    self.outbox.append(action)
+                case Send():
+                    self._flush()
+                    self._send(action)
                 case Run():
                     pass  # the task thread does what the session says is running
                 case Interrupt(task):
@@ -204,6 +225,18 @@ class Worker:
                     self._interrupt()
                 case Exit():
                     self.exit = self.exit or action
+
+    def _flush(self) -> None:
+        """Send the results that have gathered; done before anything else is sent, so that no heartbeat says less than is so."""
+        outbox, self.outbox = self.outbox, []
+        for send in outbox:
+            self._send(send)
+
+    def _send(self, send: Send) -> None:
+        try:
+            sockets.send_frame(self.dealer, send.frame or frames.encode(send.message), sockets.NOBLOCK)
+        except zmq.Again:
+            self.session.unsent(send)
 
     def _interrupt(self) -> None:
         """Raise `SoftLimit` in the running task, as soon as it runs Python code again."""

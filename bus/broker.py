@@ -231,9 +231,8 @@ class Broker:
     def _carry_out(self, effects: list[Effect], now: float) -> None:
         """Do what the core wants done; messages go out with the next `_flush`."""
         for effect in effects:
-            kind = type(effect)
-            if kind is ToClient or kind is ToWorker:
-                self.outbox.append((effect, self.peers.encode(effect.identity, effect.message)))  # type: ignore[union-attr]
+            if isinstance(effect, (ToClient, ToWorker)):
+                self.outbox.append((effect, self.peers.encode(effect.identity, effect.message)))
                 continue
             match effect:
                 case Begun() | Delayed() | Ended():

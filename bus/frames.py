@@ -212,13 +212,17 @@ _QUICK_TO_WORKER = _quick(Task)
 _QUICK = frozenset((*_QUICK_FROM_CLIENT, *_QUICK_FROM_WORKER))
 
 
+_HELD = {Ready: 3, WorkerHeartbeat: 0}  # where the array has what is held
+_values = msgspec.structs.astuple
+
+
 def encode(message: Any) -> bytes:
     """Make the one frame of any message of sections 4 and 5."""
-    values: Any = msgspec.structs.astuple(message)
-    if isinstance(message, Ready | WorkerHeartbeat):
-        at = 3 if isinstance(message, Ready) else 0
+    values: Any = _values(message)
+    at = _HELD.get(type(message))
+    if at is not None:
         values = [*values[:at], [[held.task, held.attempt] for held in message.held], *values[at + 1 :]]
-    return bytes(message.KIND + pack(values))
+    return message.KIND + pack(values)  # type: ignore[no-any-return]
 
 
 def is_quick(frame: bytes) -> bool:
@@ -228,7 +232,7 @@ def is_quick(frame: bytes) -> bool:
 
 def _decode(frame: bytes, quick: dict[bytes, Callable[[bytes], Any]], kinds: _Kinds) -> Any:
     read = quick.get(frame[:2])
-    if read is not None and not (_TIME_4 in frame or _TIME_8 in frame or _TIME_12 in frame):
+    if read is not None and not (b"\xff" in frame and (_TIME_4 in frame or _TIME_8 in frame or _TIME_12 in frame)):
         try:
             message = read(frame[1:])
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors

@@ -134,7 +134,9 @@ class Attempts:
     def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
         task.become(state)
         self.counters[state] += 1
-        told = [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
+        told: list[Effect] = []
+        if task.id in self.sharing:
+            told += [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
         self._forget(task)
         if task.posted:
             return [Ended(task.id, state.value, task.attempt, message)]
@@ -142,7 +144,8 @@ class Attempts:
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]
-        self.sharing.end(task.id)
+        if task.id in self.sharing:
+            self.sharing.end(task.id)
         if task.patience_s < math.inf:
             self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
         self.timers.cancel_after(HARD + task.id, self.policy.hard_s)

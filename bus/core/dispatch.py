@@ -34,6 +34,7 @@ class Dispatcher(Attempts):
     def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
         super().__init__(policy, backoff)
         self.epoch = epoch
+        self.straying = False  # true: a worker may be at something that is not in our books
         self.timers.set(BEAT, now + policy.heartbeat_s)
 
     # What clients send
@@ -50,14 +51,15 @@ class Dispatcher(Attempts):
             over = known.state in GIVEN_UP
             return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
         timeout_s, retries = read_options(request, self.policy)
-        if request.options.get("share") and self._follows(now, client, request, timeout_s):
+        share = request.options.get("share")
+        if share and self._follows(now, client, request, timeout_s):
             return []
         if len(self.tasks) >= self.policy.max_tasks:
             raise ProtocolError("BUSY", f"{len(self.tasks)} tasks wait or run, no more are taken; try again in a second")
         task = CalledTask.of(client, request, now, timeout_s, retries)
         self.tasks[task.id] = task
         self.counters["accepted"] += 1
-        if request.options.get("share"):
+        if share:
             self.sharing.lead(request)
         return self._accept(now, task)
 
@@ -94,22 +96,24 @@ class Dispatcher(Attempts):
 
     def _accept(self, now: float, task: CalledTask) -> list[Effect]:
         self._watch(now, task)
-        adopted = self._adopted(now, task)
-        if adopted is not None:
+        if self.straying and (adopted := self._adopted(now, task)) is not None:
             return adopted
-        self.queue.add(task)
-        return self._assign(now, task.service)
+        # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
+        if self.queue.has(task.service) or task.service in self.paused or (worker := self.roster.pick(task.service)) is None:
+            self.queue.add(task)
+            return []
+        return self._give(now, task, worker)
 
     def _watch(self, now: float, task: CalledTask) -> None:
         if task.deadline < math.inf:
-            task.patience_s = task.deadline - now if task.posted else task.patience_s
+            if task.posted:
+                task.patience_s = task.deadline - now
             self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
 
     def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
         """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
+        self.straying = any(worker.strays for worker in self.roster)
         for worker in self.roster:
-            if not worker.strays:
-                continue
             attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
             if attempt and worker.service == task.service:
                 worker.strays.discard((task.id, attempt))
@@ -165,6 +169,7 @@ class Dispatcher(Attempts):
                 task.attempt = attempt - 1  # it is at work on this already: as good as given
                 effects += self._run(now, task, worker)
         worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
+        self.straying = self.straying or bool(worker.strays)
         return effects
 
     def heartbeat(self, now: float, identity: bytes, heartbeat: WorkerHeartbeat) -> list[Effect]:
@@ -177,6 +182,7 @@ class Dispatcher(Attempts):
             worker.report = heartbeat.report
         really = {one.task for one in heartbeat.held}
         worker.strays = {(one.task, one.attempt) for one in heartbeat.held if worker.held.get(one.task) != one.attempt}
+        self.straying = self.straying or bool(worker.strays)
         worker.missed = {task_id: worker.missed.get(task_id, now) for task_id in worker.held if task_id not in really}
         effects: list[Effect] = []
         for task_id in [task_id for task_id, since in worker.missed.items() if now - since > self.policy.lease_s]:
@@ -214,7 +220,9 @@ class Dispatcher(Attempts):
         else:
             worker.failed += 1
             effects = self._failed(now, task, Failure.of(result.value))
-        return effects + self._assign(now, worker.service)
+        if self.queue.has(worker.service):
+            effects += self._assign(now, worker.service)
+        return effects
 
     def goodbye(self, now: float, identity: bytes, goodbye: Goodbye) -> list[Effect]:
         """Let a worker go."""

@@ -6,6 +6,7 @@ peer, answered where that is possible, and costs nobody else anything.
 """
 
 import contextlib
+import gc
 import os
 import random
 import time
@@ -37,6 +38,7 @@ REPLAY = "hulak.replay"
 OUR_OWN = (control.PREFIX, MMI)  # services that the broker answers itself
 BEAT_S = 0.25  # between two heartbeats of the topics
 MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for more than about 1 ms
+GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
 
 
@@ -119,6 +121,8 @@ class Broker:
             torn_bytes=told.torn_bytes,
             new_epoch=told.why_new_epoch,
         )
+        gc.freeze()  # what is here stays: the collector need not look at it again and again
+        gc.set_threshold(GARBAGE)
         while not self.stop.asked:
             self._turn(self._next_due())
         self._shut_down()

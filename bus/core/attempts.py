@@ -15,7 +15,8 @@ from bus.core.tasks import GIVEN_UP, CalledTask, Queue, State
 from bus.core.timers import Timers
 from bus.messages import Error, Reply, Task
 
-DEADLINE, HARD, RETRY = b"d", b"h", b"r"  # timers of a task: each of these, and the task's id
+DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
+HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
 PAUSE = b"p"  # timer of a service that cools down: this, and its name
 
 
@@ -29,7 +30,7 @@ class Attempts:
 
     def __init__(self, policy: Policy, backoff: Backoff) -> None:
         self.policy = policy
-        self.limits_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
+        self.soft_ms, self.hard_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
         self.backoff = backoff
         self.roster = Roster()
         self.tasks: dict[bytes, CalledTask] = {}
@@ -52,26 +53,32 @@ class Attempts:
 
     def _give(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         noted = self._run(now, task, worker)
-        given = Task(task.id, task.attempt, task.action, task.args, *self.limits_ms)
-        return [ToWorker(worker.identity, given), *noted]
+        given = ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, self.soft_ms, self.hard_ms))
+        return [given, *noted] if noted else [given]
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         task.become(State.RUNNING)
         task.attempt += 1
         task.worker = worker.name
         task.started = now
+        if not worker.held:
+            self.timers.set_after(worker.timer, now, self.policy.hard_s)
         worker.held[task.id] = task.attempt
-        self.timers.set_after(HARD + task.id, now, self.policy.hard_s)
         return [Begun(task.id, task.attempt, worker.name)] if task.posted else []
 
-    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
+    def _release(self, worker: Worker, task_id: bytes) -> None:
+        """Note that a worker is rid of a task."""
         del worker.held[task_id]
+        if not worker.held:
+            self.timers.cancel_after(worker.timer, self.policy.hard_s)
+
+    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
+        self._release(worker, task_id)
         worker.missed.pop(task_id, None)
         task = self.tasks[task_id]
         if task.state in GIVEN_UP:
             self._forget(task)
             return []
-        self.timers.cancel_after(HARD + task_id, self.policy.hard_s)
         task.troubles.append(f"{worker.name}: {why}")
         if task.attempt > task.retries:
             text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
@@ -90,7 +97,6 @@ class Attempts:
             return [*cooling, *self._end(task, State.FAILED, task.error(failure.code, failure.text, failure.details))]
         task.become(State.WAITING)
         self.counters["retried"] += 1
-        self.timers.cancel_after(HARD + task.id, self.policy.hard_s)
         self.timers.set(RETRY + task.id, now + delay_s)
         fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
         return [*cooling, Note("task retried", fields), *self._noted(task, delay_s)]
@@ -128,19 +134,19 @@ class Attempts:
         end = self._end(task, state, message)
         if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
             self.tasks[task.id] = task
-            self.timers.set(HARD + task.id, task.started + self.policy.hard_s)
         return end
 
     def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
         task.become(state)
         self.counters[state] += 1
-        told: list[Effect] = []
+        if task.posted:
+            self._forget(task)
+            return [Ended(task.id, state.value, task.attempt, message)]
+        told: list[Effect] = [ToClient(task.client, message)]
         if task.id in self.sharing:
             told += [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
         self._forget(task)
-        if task.posted:
-            return [Ended(task.id, state.value, task.attempt, message)]
-        return [ToClient(task.client, message), *told]
+        return told
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]
@@ -148,7 +154,6 @@ class Attempts:
             self.sharing.end(task.id)
         if task.patience_s < math.inf:
             self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
-        self.timers.cancel_after(HARD + task.id, self.policy.hard_s)
         if task.state in GIVEN_UP:
             self.timers.cancel(RETRY + task.id)
 

@@ -134,6 +134,7 @@ class Dispatcher(Attempts):
             worker = None
         if worker is None:
             worker = Worker(identity, ready.worker, ready.service, 0, now, now, lease_s or self.policy.lease_s)
+            worker.timer = HARD + worker.name.encode(errors="surrogatepass")
             self.roster.add(worker)
             effects.append(Note("worker registered", {"worker": worker.name, "service": worker.service}))
         sure = worker.identity != identity or ready.credit == 0  # else a task may be on its way to it
@@ -201,15 +202,16 @@ class Dispatcher(Attempts):
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
-        worker = self._alive(now, identity)
+        worker = self.roster.at(identity)
         if worker is None:
             self.counters["late"] += 1
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
+        worker.lease_until = now + worker.lease_s
         if worker.held.get(result.task) != result.attempt:
             self.counters["late"] += 1
             worker.strays.discard((result.task, result.attempt))
             return self._assign(now, worker.service)
-        del worker.held[result.task]
+        self._release(worker, result.task)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
             self._forget(task)
@@ -267,12 +269,12 @@ class Dispatcher(Attempts):
                 effects += self._beat(now)
             elif key[:1] == PAUSE:
                 effects += self._warm_up(now, key[1:].decode())
+            elif key[:1] == HARD:
+                effects += self._hard_limit(now, key)
             elif task is None:
                 continue
             elif key[:1] == DEADLINE:
                 effects += self._expire(task)
-            elif key[:1] == HARD and task.state in (State.RUNNING, *GIVEN_UP):
-                effects += self._hard_limit(now, task)
             elif key[:1] == RETRY and task.state is State.WAITING:
                 task.become(State.QUEUED)
                 self.queue.add(task, first=True)
@@ -289,9 +291,15 @@ class Dispatcher(Attempts):
                 effects.append(ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True)))
         return effects
 
-    def _hard_limit(self, now: float, task: CalledTask) -> list[Effect]:
-        worker = self.roster.named(task.worker)
-        if worker is None or worker.held.get(task.id) != task.attempt:
+    def _hard_limit(self, now: float, key: bytes) -> list[Effect]:
+        """Look whether what a worker has held longest has passed the limit; if not, look again when it will have."""
+        worker = self.roster.named(key[1:].decode(errors="surrogatepass"))
+        if worker is None or not worker.held:
+            return []
+        task = min((self.tasks[task_id] for task_id in worker.held), key=lambda one: one.started)
+        due = task.started + self.policy.hard_s
+        if due > now:
+            self.timers.set(key, due)
             return []
         gone = ToWorker(worker.identity, Retire(f"task {task.id.hex()} passed its hard limit of {self.policy.hard_s} s"))
         return [gone, *self.lost(now, worker.identity, f"a task passed the hard limit of {self.policy.hard_s} s")]

@@ -26,6 +26,7 @@ class Worker:
     report: dict[str, Any] = field(default_factory=dict)
     done: int = 0
     failed: int = 0
+    timer: bytes = b""  # the key of its hard limit
     retiring: bool = False
 
     @property
@@ -90,7 +91,7 @@ class Roster:
         chosen, fewest = None, 1 << 31
         for worker in self._by_service.get(service, ()):
             holds = len(worker.held)
-            if holds < fewest and worker.free > 0:
+            if holds < fewest and not worker.retiring and worker.credit > holds + len(worker.strays):  # `free`, in place
                 if not holds:
                     return worker
                 chosen, fewest = worker, holds

@@ -18,34 +18,19 @@ class Lanes(Generic[Key]):
     MOST = 64  # lanes
 
     def __init__(self) -> None:
-        self._lanes: dict[float, dict[Key, float]] = {}
+        self.by_length: dict[float, dict[Key, float]] = {}
         self.soonest = math.inf  # nothing is due before this; what was may have been cancelled
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes.values()))
+        return sum(map(len, self.by_length.values()))
 
-    def set(self, key: Key, now: float, after_s: float) -> bool:
-        """Make `key`, which is not set, due `after_s` seconds after `now`, which never goes back.
-
-        Returns:
-            false, and nothing is set, if there are too many lanes already.
-        """
-        lane = self._lanes.get(after_s)
-        if lane is None:
-            if len(self._lanes) >= self.MOST:
-                self._lanes = {length: keys for length, keys in self._lanes.items() if keys}
-                if len(self._lanes) >= self.MOST:
-                    return False
-            lane = self._lanes[after_s] = {}
-        lane[key] = due = now + after_s
-        if due < self.soonest:  # noqa: PLR1730 - min() costs three times as much
-            self.soonest = due
-        return True
-
-    def cancel(self, key: Key, after_s: float) -> bool:
-        """Forget `key`, which was set with this time; false if it is not set."""
-        lane = self._lanes.get(after_s)
-        return lane is not None and lane.pop(key, None) is not None
+    def open(self, after_s: float) -> dict[Key, float] | None:
+        """Make a lane for a time that has none; None if there are too many of them already."""
+        if len(self.by_length) >= self.MOST:
+            self.by_length = {length: keys for length, keys in self.by_length.items() if keys}
+            if len(self.by_length) >= self.MOST:
+                return None
+        return self.by_length.setdefault(after_s, {})
 
     def over(self, now: float) -> list[tuple[float, Key, float]]:
         """List what is due, the earliest first: when it was, its key, and after what time; `take` forgets it."""
@@ -53,7 +38,7 @@ class Lanes(Generic[Key]):
             return []
         found: list[tuple[float, Key, float]] = []
         self.soonest = math.inf
-        for after_s, lane in self._lanes.items():
+        for after_s, lane in self.by_length.items():
             for key, due in lane.items():
                 if due > now:
                     self.soonest = min(self.soonest, due)
@@ -63,7 +48,7 @@ class Lanes(Generic[Key]):
 
     def take(self, due: float, key: Key, after_s: float) -> bool:
         """Forget what `over` listed; false if it was cancelled, or set anew, since."""
-        lane = self._lanes.get(after_s, {})
+        lane = self.by_length.get(after_s, {})
         if lane.get(key) != due:
             return False
         del lane[key]
@@ -101,12 +86,21 @@ class Timers(Generic[Key]):
 
     def set_after(self, key: Key, now: float, after_s: float) -> None:
         """Make `key`, which is not set, due `after_s` seconds after `now`; cheap, for what will nearly always be cancelled."""
-        if not self._lanes.set(key, now, after_s):
-            self.set(key, now + after_s)
+        lanes = self._lanes
+        lane = lanes.by_length.get(after_s)
+        if lane is None:
+            lane = lanes.open(after_s)
+            if lane is None:
+                self.set(key, now + after_s)
+                return
+        lane[key] = due = now + after_s
+        if due < lanes.soonest:  # min() costs three times as much
+            lanes.soonest = due
 
     def cancel_after(self, key: Key, after_s: float) -> None:
         """Forget a `key` of `set_after`, which was set with this time."""
-        if not self._lanes.cancel(key, after_s):
+        lane = self._lanes.by_length.get(after_s)
+        if lane is None or lane.pop(key, None) is None:
             self.cancel(key)
 
     def next(self) -> float | None:

@@ -233,7 +233,8 @@ class Broker:
     # Effects
 
     def _carry_out(self, effects: list[Effect], now: float) -> None:
-        """Do what the core wants done; messages go out with the next `_flush`."""
+        """Do what the core wants done at `now`; messages go out with the next `_flush`."""
+        del now
         for effect in effects:
             if isinstance(effect, (ToClient, ToWorker)):
                 self.outbox.append((effect, self.peers.encode(effect.identity, effect.message)))

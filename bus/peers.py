@@ -14,6 +14,8 @@ from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
 from bus.messages import Error, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
+OF_MAJORDOMO = mdp.CLIENT[:2]  # how a frame of Majordomo begins, of clients and workers
+
 
 class Peers:
     """Clients and workers of both dialects.
@@ -39,7 +41,7 @@ class Peers:
         Raises:
             ProtocolError: it cannot be read; `unread` tells what to answer.
         """
-        if len(parts) == 2 and frames.is_quick(parts[1]):
+        if len(parts) == 2 and parts[1][:2] != OF_MAJORDOMO:
             return b"\0" + parts[0], frames.decode_from_client(parts[1])
         if mdp.speaks(parts, mdp.CLIENT):
             return self.majordomo.request(parts, self.new_id())
@@ -62,16 +64,16 @@ class Peers:
         Raises:
             ProtocolError: it cannot be read, or is out of place; `refused` tells what to do about it.
         """
-        if len(parts) == 2 and frames.is_quick(parts[1]):
+        if len(parts) == 2 and parts[1][:2] != OF_MAJORDOMO:
             address, frame = b"\0" + parts[0], parts[1]
         elif mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.command(now, parts)
         else:
             address, frame = _open(parts)
         message = frames.decode_from_worker(frame)
-        if type(message) is Result:
-            return self.dispatcher.result(now, address, message)
         match message:
+            case Result():
+                return self.dispatcher.result(now, address, message)
             case WorkerHeartbeat():
                 return self.dispatcher.heartbeat(now, address, message)
             case TaskPart():

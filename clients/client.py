@@ -130,7 +130,7 @@ class BusClient(PostedTasks):
         args: Mapping[str, Any] | None,
         timeout_s: float = 60.0,
         retries: int | None = None,
-        share: bool = False,  # noqa: FBT001, FBT002 - the options as `submit` has them
+        share: bool = False,
         priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
     ) -> Future:

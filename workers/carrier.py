@@ -29,9 +29,7 @@ class Carrier:
         log: of this process.
     """
 
-    def __init__(
-        self, make_actions: Callable[[], Actions], max_bytes: int, log: structlog.typing.FilteringBoundLogger
-    ) -> None:
+    def __init__(self, make_actions: Callable[[], Actions], max_bytes: int, log: structlog.typing.FilteringBoundLogger) -> None:
         self._make_actions = make_actions
         self._most = max_bytes - ENVELOPE_BYTES
         self._log = log

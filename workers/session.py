@@ -105,10 +105,10 @@ class Session:
     def received(self, now: float, message: ToWorker) -> list[Do]:
         """Take in what the broker sent."""
         match message:
-            case BrokerHeartbeat(epoch, known):
-                return self._heard(epoch, known=known)
             case Task():
                 return self._given(now, message)
+            case BrokerHeartbeat(epoch, known):
+                return self._heard(epoch, known=known)
             case Retire(reason):
                 return self.leave(now, f"retired: {reason}", limit_s=None)
 
@@ -173,6 +173,8 @@ class Session:
         """Offer another credit if it is twice as much, or half, of what was offered."""
         took_s = max(took_s, 1e-6)
         self.mean_s = 0.9 * self.mean_s + 0.1 * took_s if self.mean_s else took_s
+        if self.credit == MOST_CREDIT and self.mean_s * MOST_CREDIT <= AHEAD_S:
+            return []
         wanted = min(MOST_CREDIT, max(1, round(AHEAD_S / self.mean_s)))
         near = self.credit / 2 < wanted < self.credit * 2 and wanted not in (1, MOST_CREDIT)
         if wanted == self.credit or near or self.epoch is None or self.leaving:

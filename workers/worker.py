@@ -1,10 +1,10 @@
 """A worker process: two threads around the pure `Session`, of which one at a time holds it and the socket.
 
 The task thread takes tasks from the socket, carries them out, and sends their results: no task is handed from thread to thread,
-which would cost more than a short task does. It holds the lock but for the time that it is inside of a task. The main thread waits
-for signals; several times in a heartbeat it looks whether the lock is free, which is so while a task takes its time, and does then what is due:
-heartbeats, limits, and what the broker has sent. So the worker is alive while a task blocks. The lock is the full fence that
-libzmq asks for where a socket is used by one thread after the other. PROTOCOL.md section 5.
+which would cost more than a short task does. It holds the lock but for the time that it is inside of a task. The main thread
+waits for signals; several times in a heartbeat it looks whether the lock is free, which is so while a task takes its time, and
+does then what is due: heartbeats, limits, and what the broker has sent. So the worker is alive while a task blocks. The lock is
+the full fence that libzmq asks for where a socket is used by one thread after the other. PROTOCOL.md section 5.
 """
 
 import contextlib
@@ -82,10 +82,9 @@ class Worker:
         if where is None:
             return 0
         # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
-        self.dealer = sockets.make(
-            self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in where)
-        )
+        self.dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in where))
         self.dealer.connect(where)
+        self.watched: list[Any] = [(self.dealer, zmq.POLLIN), (self.task_end.fileno(), zmq.POLLIN)]
         self.thread.start()
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=where)
         code = self._watch()
@@ -148,8 +147,7 @@ class Worker:
                 return task
             self._flush()
             left_s = self.session.next_due() - now
-            watched = [(self.dealer, zmq.POLLIN), (self.task_end.fileno(), zmq.POLLIN)]
-            ready = zmq_poll(watched, max(0, int(left_s * 1000) + 1))
+            ready = zmq_poll(self.watched, max(0, int(left_s * 1000) + 1))
             now = time.monotonic()
             for socket, _ in ready:
                 if socket is self.dealer:
@@ -213,13 +211,13 @@ class Worker:
     def _do(self, actions: list[Do]) -> None:
         for action in actions:
             match action:
+                case Run():
+                    pass  # the task thread does what the session says is running
                 case Send(Result()):
                     self.outbox.append(action)
                 case Send():
                     self._flush()
                     self._send(action)
-                case Run():
-                    pass  # the task thread does what the session says is running
                 case Interrupt(task):
                     self.log.warning("task interrupted", task=task.id.hex(), action=task.action)
                     self._interrupt()

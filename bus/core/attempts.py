@@ -44,9 +44,10 @@ class Attempts:
 
     def _assign(self, now: float, service: str) -> list[Effect]:
         effects: list[Effect] = []
-        while self.queue.has(service) and now >= self.paused.get(service, now) and (worker := self.roster.pick(service)) is not None:
-            task = self.queue.take(service)
-            if task is None:
+        while self.queue.has(service) and now >= self.paused.get(service, now):
+            worker = self.roster.pick(service)
+            task = self.queue.take(service) if worker is not None else None
+            if worker is None or task is None:
                 break
             effects += self._give(now, task, worker)
         return effects

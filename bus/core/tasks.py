@@ -65,18 +65,10 @@ class CalledTask(msgspec.Struct, gc=False):
     @classmethod
     def of(cls, client: bytes, request: Request, now: float, timeout_s: float, retries: int) -> "CalledTask":
         """Make the task of a request."""
-        return cls(
-            id=request.id,
-            client=client,
-            service=request.service,
-            action=request.action,
-            args=request.args,
-            retries=retries,
-            since=now,
-            deadline=now + timeout_s,
-            patience_s=timeout_s,
-            priority=request.options.get("priority", 1),
-        )
+        task = cls(request.id, client, request.service, request.action, request.args, retries, now, now + timeout_s)
+        task.patience_s = timeout_s
+        task.priority = request.options.get("priority", 1)
+        return task
 
     def become(self, state: State) -> None:
         """Go to another state, if the table has it."""

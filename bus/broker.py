@@ -247,18 +247,21 @@ class Broker:
 
     def _flush(self, now: float) -> None:
         """Send what has gathered, in one go: libzmq's I/O thread then wakes once and writes it together."""
+        send, frontend, backend = sockets.send, self.frontend, self.backend
         while self.outbox:
             outbox, self.outbox = self.outbox, []
             for effect, parts in outbox:
-                to_client = type(effect) is ToClient
                 try:
-                    sockets.send(self.frontend if to_client else self.backend, parts)
+                    send(frontend if type(effect) is ToClient else backend, parts)
                 except zmq.ZMQError as error:
-                    if to_client:
-                        self.bus.unanswered += 1
-                        continue
-                    why = "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)
-                    self._carry_out(self.bus.dispatcher.lost(now, effect.identity, why), now)
+                    self._unreached(now, effect, error)
+
+    def _unreached(self, now: float, effect: ToClient | ToWorker, error: zmq.ZMQError) -> None:
+        if isinstance(effect, ToClient):
+            self.bus.unanswered += 1
+            return
+        why = "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)
+        self._carry_out(self.bus.dispatcher.lost(now, effect.identity, why), now)
 
     def _reach(self, address: bytes, message: Any) -> bool:
         """Send to a client now; false, and counted, if it is gone or takes nothing more."""

@@ -29,6 +29,7 @@ from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.majordomo import MMI, Majordomo
 from bus.messages import ID_BYTES, Error, Reply, Request
+from bus.outbox import Outbox
 from bus.peers import Peers
 from bus.settings import Settings
 from bus.task_desk import TaskDesk
@@ -101,7 +102,7 @@ class Broker:
             self.desk.close()
             raise
         self.beat_due = now
-        self.outbox: list[tuple[ToClient | ToWorker, list[bytes]]] = []
+        self.outbox = Outbox(self.frontend, self.backend, self.peers, self.bus)
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
         for socket in (self.frontend, self.backend, stop.reader, self.tasks.store.reader):
@@ -237,7 +238,7 @@ class Broker:
         del now
         for effect in effects:
             if isinstance(effect, (ToClient, ToWorker)):
-                self.outbox.append((effect, self.peers.encode(effect.identity, effect.message)))
+                self.outbox.put(effect)
                 continue
             match effect:
                 case Begun() | Delayed() | Ended():
@@ -246,33 +247,14 @@ class Broker:
                     self.log.info(event, **fields)
 
     def _flush(self, now: float) -> None:
-        """Send what has gathered, in one go: libzmq's I/O thread then wakes once and writes it together."""
-        send, frontend, backend = sockets.send, self.frontend, self.backend
-        while self.outbox:
-            outbox, self.outbox = self.outbox, []
-            for effect, parts in outbox:
-                try:
-                    send(frontend if type(effect) is ToClient else backend, parts)
-                except zmq.ZMQError as error:
-                    self._unreached(now, effect, error)
-
-    def _unreached(self, now: float, effect: ToClient | ToWorker, error: zmq.ZMQError) -> None:
-        if isinstance(effect, ToClient):
-            self.bus.unanswered += 1
-            return
-        why = "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)
-        self._carry_out(self.bus.dispatcher.lost(now, effect.identity, why), now)
+        while lost := self.outbox.flush():
+            for address, why in lost:
+                self._carry_out(self.bus.dispatcher.lost(now, address, why), now)
 
     def _reach(self, address: bytes, message: Any) -> bool:
-        """Send to a client now; false, and counted, if it is gone or takes nothing more."""
-        if self.outbox:
-            self._flush(time.monotonic())
-        try:
-            sockets.send(self.frontend, self.peers.encode(address, message))
-        except zmq.ZMQError:
-            self.bus.unanswered += 1
-            return False
-        return True
+        """Send to a client now, behind what has gathered; false if it is gone or takes nothing more."""
+        self._flush(time.monotonic())
+        return self.outbox.reach(address, message)
 
     # What is refused, and what is told
 

@@ -34,6 +34,7 @@ class Attempts:
         self.backoff = backoff
         self.roster = Roster()
         self.tasks: dict[bytes, CalledTask] = {}
+        self.straying = False  # true: a worker may be at something that is not in our books
         self.queue = Queue()
         self.timers: Timers[bytes] = Timers()
         self.sharing = Sharing()
@@ -41,6 +42,23 @@ class Attempts:
         self.counters: Counter[str] = Counter(
             accepted=0, done=0, failed=0, expired=0, cancelled=0, retried=0, shared=0, lost_workers=0, late=0
         )
+
+    def _watch(self, now: float, task: CalledTask) -> None:
+        if task.deadline < math.inf:
+            if task.posted:
+                task.patience_s = task.deadline - now
+            self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
+
+    def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
+        """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
+        self.straying = any(worker.strays for worker in self.roster)
+        for worker in self.roster:
+            attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
+            if attempt and worker.service == task.service:
+                worker.strays.discard((task.id, attempt))
+                task.attempt = attempt - 1
+                return self._run(now, task, worker)
+        return None
 
     def _assign(self, now: float, service: str) -> list[Effect]:
         effects: list[Effect] = []

@@ -7,8 +7,6 @@ Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, sile
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
 
-import math
-
 from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
@@ -34,7 +32,6 @@ class Dispatcher(Attempts):
     def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
         super().__init__(policy, backoff)
         self.epoch = epoch
-        self.straying = False  # true: a worker may be at something that is not in our books
         self.timers.set(BEAT, now + policy.heartbeat_s)
 
     # What clients send
@@ -103,23 +100,6 @@ class Dispatcher(Attempts):
             self.queue.add(task)
             return []
         return self._give(now, task, worker)
-
-    def _watch(self, now: float, task: CalledTask) -> None:
-        if task.deadline < math.inf:
-            if task.posted:
-                task.patience_s = task.deadline - now
-            self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
-
-    def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
-        """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
-        self.straying = any(worker.strays for worker in self.roster)
-        for worker in self.roster:
-            attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
-            if attempt and worker.service == task.service:
-                worker.strays.discard((task.id, attempt))
-                task.attempt = attempt - 1
-                return self._run(now, task, worker)
-        return None
 
     # What workers send
 

@@ -48,7 +48,8 @@ def do():
     context = zmq.Context()
     pair = sockets.make(context, zmq.PAIR)
     pair.bind(INPROC)
-    thread = TaskThread(context, lambda: ACTIONS, MAX_BYTES, structlog.get_logger())
+    log = structlog.wrap_logger(structlog.ReturnLogger(), processors=[structlog.processors.JSONRenderer(default=repr)])
+    thread = TaskThread(context, lambda: ACTIONS, MAX_BYTES, log)
     thread.start()
     numbers = itertools.count(1)
 

@@ -26,6 +26,7 @@ from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWo
 from bus.core.policy import Policy
 from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
+from bus.display_desk import DisplayDesk
 from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.majordomo import MMI, Majordomo
@@ -78,7 +79,7 @@ class Broker:
         self.process = psutil.Process()
         now = time.monotonic()
         bounds = (settings.scaling.min_workers, settings.scaling.max_workers)
-        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds)
+        limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
         self.recovered = journal.open()
@@ -98,6 +99,8 @@ class Broker:
         try:
             self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
             self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
+            how = (self.tasks.store, self.config, self._reach, self.desk.publish)
+            self.displays = DisplayDesk(settings, self.bus, *how, log)
         except ConfigError:
             self.context.destroy(linger=0)
             self.desk.close()
@@ -105,7 +108,7 @@ class Broker:
         self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
         self.targets.restore(self.tasks.targets)
         self.desks: dict[str, Desk] = {REPLAY: self.desk.begin_replay, SCALE: self.targets.serve}
-        self.desks |= self.tasks.services | self.config.services
+        self.desks |= self.tasks.services | self.config.services | self.displays.services
         self.beat_due = now
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
@@ -168,6 +171,7 @@ class Broker:
             self.desk.step_replays(self._reach)
         if now >= self._next_due():
             self._timers(now)
+        self.displays.turn(now)
 
     def _next_due(self) -> float:
         return 0.0 if self.desk.replays else min(self.beat_due, self.bus.next_due())

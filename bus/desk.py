@@ -15,6 +15,7 @@ import zmq
 
 from bus import sockets
 from bus.core.bus import Bus
+from bus.core.intake import Turn
 from bus.core.records import Snapshot
 from bus.core.replay import Replays, read_wanted
 from bus.errors import ConfigError, ProtocolError
@@ -82,16 +83,18 @@ class TickDesk:
             while len(found) < MAX_TICKS:
                 found.append(receive(socket, sockets.NOBLOCK))
         turn = self.bus.turn(found, now, time.time_ns())
-        if not turn.taken:
-            return
+        if turn.taken:
+            self._write_down(turn, now)
+        send, publisher = sockets.send_frame, self.publisher
+        for message in turn.messages:
+            send(publisher, message)
+
+    def _write_down(self, turn: Turn, now: float) -> None:
         was_well = not self.journal.degraded
         if self.journal.append(turn.records, self.bus.topics.ticks, now):
             self.bus.intake.journalled(turn.instances)
         elif was_well:
             self.log.error("journal degraded", why=self.journal.degraded)
-        send, publisher = sockets.send_frame, self.publisher
-        for message in turn.messages:
-            send(publisher, message)
 
     def publish(self, message: bytes | None) -> None:
         """Publish what the bus made, if somebody wants it."""

@@ -22,6 +22,7 @@ class Tick(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     timestamp: int  # the venue's clock, ms since 1970 UTC; the receipt time where the venue gives none
     source: str  # the venue, e.g. "binance"
     flags: tuple[str, ...] = ()  # what is odd about it, of FLAGS in their order; an odd quote is marked, never dropped
+    received_ns: int = 0  # when the feed received it, ns since 1970 UTC; 0 where nobody told
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False):

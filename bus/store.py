@@ -37,6 +37,14 @@ CREATE TABLE IF NOT EXISTS tasks (
     answer BLOB                 -- msgpack: the value of a done task, else [code, text, details]
 );
 CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, posted_ns);
+CREATE TABLE IF NOT EXISTS displays (
+    id TEXT PRIMARY KEY,
+    symbol TEXT NOT NULL,
+    init BLOB NOT NULL,         -- msgpack map
+    first INTEGER NOT NULL,     -- number of the first tick that counts
+    worker TEXT,
+    token INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS targets (
     service TEXT PRIMARY KEY,
     workers INTEGER NOT NULL    -- set by hand

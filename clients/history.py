@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.subscribing.events import Event, event_of
 from clients.client import BusClient
-from clients.events import Event, event_of
 
 
 @dataclass(slots=True)

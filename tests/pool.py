@@ -60,7 +60,7 @@ class Pool(PostHouse):
     def workers(self):
         """List the workers that serve, retiring ones excepted; empty if the broker does not answer."""
         try:
-            rows = self.stats()["workers"]
+            rows = [one for one in self.stats()["workers"] if one["service"] == "nepse"]
         except BusError:
             return []
         return [one for one in rows if one["state"] != "retiring"]

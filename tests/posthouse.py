@@ -66,12 +66,12 @@ class PostHouse:
 
     def __init__(self, **settings):
         self.home = Path(tempfile.mkdtemp(prefix="hulak-", dir="/tmp"))  # a socket's path has 107 bytes at most
-        ports = free_ports(4)
+        *ports, page = free_ports(5)
         self.addresses = {
             name: f"tcp://127.0.0.1:{port}"
             for name, port in zip(("collector", "publisher", "frontend", "backend"), ports, strict=True)
         }
-        told = {**{f"broker.{name}": value for name, value in self.addresses.items()}, **settings}
+        told = {**{f"broker.{name}": value for name, value in self.addresses.items()}, "gateway.port": page, **settings}
         self.variables = {
             "HULAK_HOME": str(self.home),
             **{f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in told.items()},

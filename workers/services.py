@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus import daemon, log
+from bus.core import displays
 from bus.core.configs import kind_of
 from bus.errors import ConfigError
 from bus.member import Member
@@ -25,7 +26,10 @@ class Service:
 
 
 # NEPSE takes one at a time, so that nothing waits behind a slow call while another worker is free.
-SERVICES = {"nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live)))}
+SERVICES = {
+    "nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live))),
+    displays.SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
+}
 
 
 def run_worker(
@@ -54,7 +58,18 @@ def run_worker(
     daemon.make_home(home)
     stop = daemon.Stop()
     daemon.end_with_supervisor()
+    if module is None and service == displays.SERVICE:
+        return run_display_worker(settings, home, stop, name)
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
     logger = log.set_up(settings.log, process="worker", worker=session.name)
     with Member(settings, home, logger, kind=kind_of(service), name=session.name) as member:
         return Worker(settings, home, session, lambda: offered.make_actions(settings, member), stop, logger, member).run()
+
+
+def run_display_worker(settings: Settings, home: Path, stop: daemon.Stop, name: str | None) -> int:
+    """Run a display worker until it is retired or stopped; returns the exit code."""
+    from workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
+
+    session = make_session(settings, displays.SERVICE, 1, name)
+    logger = log.set_up(settings.log, process="display", worker=session.name)
+    return DisplayWorker(settings, home, session, stop, logger).run()

@@ -8,7 +8,8 @@ from typing import Any
 from bus.core.backoff import Backoff
 from bus.core.configs import CONFIG
 from bus.core.dispatch import Dispatcher
-from bus.core.intake import OWNED_BY_FEEDS, Intake, Source, Turn
+from bus.core.displays import DISPLAYS, DisplayBook, States
+from bus.core.intake import Intake, Source, Turn
 from bus.core.policy import Policy
 from bus.core.records import Snapshot
 from bus.core.scaling import SERVICES, SLOTS
@@ -34,6 +35,7 @@ class Limits:
     max_tick_bytes: int = 65_536
     min_workers: int = 1
     max_workers: int = SLOTS
+    max_displays: int = 1000
 
 
 class Rejects:
@@ -91,9 +93,12 @@ class Bus:
         self.limits = limits
         self.started = now
         self.topics = Topics(epoch, limits.max_topics)
-        for key in (STATS, HEARTBEAT, CONFIG):
+        for key in (STATS, HEARTBEAT, CONFIG, DISPLAYS):
             self.topics.log(key)  # their places are taken before feeds can take them all
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)
+        self.displays = DisplayBook(limits.max_displays)
+        self.states = States(self.topics, self.displays)
+        self.intake.take_state = self.states.take
         self.dispatcher = Dispatcher(epoch, policy, backoff, now)
         self.dispatcher.most = dict.fromkeys(SERVICES, limits.max_workers)
         self.reports = Reports()
@@ -115,7 +120,7 @@ class Bus:
 
     def snapshot(self, boot: str, time_ns: int) -> Snapshot:
         """Tell what a segment of the journal begins with."""
-        frames = {key: log.frame for key, log in self.topics.logs.items() if log.sequence and key.startswith(OWNED_BY_FEEDS)}
+        frames = {key: log.frame for key, log in self.topics.fed.items() if log.sequence}
         sources = {source.instance: source.last for source in self.intake.sources.values()}
         return Snapshot(self.epoch, boot, time_ns, self.topics.ticks, frames, sources)
 
@@ -166,6 +171,7 @@ class Bus:
             "store": shell.get("store", {}),
             "ticks": self._ticks(now),
             "tasks": self._tasks(),
+            "displays": {**self.displays.stats(), "states": self.states.taken, "fenced": self.states.fenced},
             "workers": [self._worker(now, worker) for worker in self.dispatcher.roster],
             "scaling": self._scaling(),
             "processes": self.reports.rows(now),
@@ -180,7 +186,7 @@ class Bus:
         return {
             "taken": self.topics.ticks,
             "per_s": round(self._tick_rate.per_s, 1),
-            "symbols": sum(key.startswith(b"tick.") and log.sequence > 0 for key, log in self.topics.logs.items()),
+            "symbols": sum(log.sequence > 0 for log in self.topics.fed.values()),
             "subscriptions": sum(self.topics.subscriptions.values()),
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),

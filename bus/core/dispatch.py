@@ -242,7 +242,7 @@ class Dispatcher(Attempts):
         worker = self.roster.named(name)
         if worker is None:
             return []
-        worker.retiring = True
+        self.roster.retire(worker)
         return [ToWorker(worker.identity, Retire(reason)), Note("worker retired", {"worker": name, "why": reason})]
 
     def advance(self, now: float) -> list[Effect]:

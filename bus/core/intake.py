@@ -7,12 +7,12 @@ refused, and the feed sends it again. An unnumbered one is taken as it comes.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bus.core.displays import OWNED_BY_DISPLAYS
 from bus.core.records import encode_tick
-from bus.core.topics import MARK_MASK, TICKS, TopicLog, Topics
+from bus.core.topics import MARK_MASK, OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, are_values, array_header, is_one_map
 
-OWNED_BY_FEEDS = b"tick."
 STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns
 MAPS = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))  # first bytes of a msgpack map
@@ -60,6 +60,7 @@ class Intake:
         self.max_sources = max_sources
         self.sources: dict[int, Source] = {}
         self._moved: set[int] = set()  # instances that this turn took or refused something of
+        self.take_state: Callable[[bytes, int], bytes | None] | None = None  # of a display worker; see `displays.States.take`
         self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
 
     def open(self, instance: int, oldest: int) -> Source:
@@ -86,7 +87,8 @@ class Intake:
             time_ns: ns since 1970 UTC, stamped on all of them.
         """
         accepted: list[Accepted] = []
-        logs, sources, unpack, longest = self.topics.logs, self.sources, STAMP.unpack_from, self.max_bytes
+        states: list[bytes] = []
+        logs, sources, unpack, longest = self.topics.fed, self.sources, STAMP.unpack_from, self.max_bytes
         add, moved = accepted.append, 0
         for frame in frames:
             # The way of nearly every tick: a known topic, a numbered feed, the next number. The others go through `_accept`.
@@ -103,6 +105,10 @@ class Intake:
                     add((log, frame[cut + STAMP_BYTES :], instance, number, fed_ns))
                     continue
             try:
+                if self.take_state is not None and frame.startswith(OWNED_BY_DISPLAYS):
+                    state = self.take_state(frame, time_ns)
+                    states += [state] if state is not None else []
+                    continue
                 found = self._accept(frame)
             except ProtocolError as error:
                 self.reject(error)
@@ -113,7 +119,7 @@ class Intake:
         messages, records = self._number(accepted, time_ns)
         fed_ns = accepted[-1][4] if accepted else 0
         instances, self._moved = self._moved, set()
-        return Turn(messages, records, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
+        return Turn(messages + states, records, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
 
     def journalled(self, instances: Iterable[int]) -> None:
         """Note that everything these feeds have had taken so far is in the journal."""
@@ -132,7 +138,7 @@ class Intake:
         # Its number is taken from here on, even if it is refused: else the feed would send it again for ever.
         if len(frame) > self.max_bytes:
             raise ProtocolError("TOO_LARGE", f"a tick of {len(frame)} bytes, must be at most {self.max_bytes}")
-        log = self.topics.logs.get(frame[:cut])
+        log = self.topics.fed.get(frame[:cut])
         if log is None:
             log = self._new_topic(frame[:cut])
         return log, frame[cut + STAMP_BYTES :], instance, number, fed_ns

@@ -54,6 +54,7 @@ class Roster:
     def __init__(self) -> None:
         self._by_identity: dict[bytes, Worker] = {}
         self._by_name: dict[str, Worker] = {}
+        self.changes = 0  # grows with everything that changes who may be given work: coming, leaving, retiring
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._by_identity.values())
@@ -73,6 +74,7 @@ class Roster:
         """Take a worker in; nobody of this name or identity may be in."""
         self._by_identity[worker.identity] = worker
         self._by_name[worker.name] = worker
+        self.changes += 1
 
     def move(self, worker: Worker, identity: bytes) -> None:
         """Note that a worker came back under another identity."""
@@ -84,6 +86,12 @@ class Roster:
         """Strike a worker off."""
         del self._by_identity[worker.identity]
         del self._by_name[worker.name]
+        self.changes += 1
+
+    def retire(self, worker: Worker) -> None:
+        """Note that a worker was asked to leave."""
+        worker.retiring = True
+        self.changes += 1
 
     def pick(self, service: str) -> Worker | None:
         """Choose who gets the service's next task: the one that holds fewest, among those with credit left."""

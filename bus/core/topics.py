@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, array_header, check_topic, pack
 
+OWNED_BY_FEEDS = b"tick."
 TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3.5)
 HEARTBEAT = b"heartbeat" + NUL
 NAMED_FOR = 8  # heartbeats: 2 s
@@ -61,6 +62,7 @@ class Topics:
         self.epoch = epoch
         self.limit = limit
         self.logs: dict[bytes, TopicLog] = {}
+        self.fed: dict[bytes, TopicLog] = {}  # those of them that feeds own
         self.subscriptions: Counter[bytes] = Counter()
         self.ticks_wanted = False
         self.beats = NAMED_FOR  # so that what never changed is not named
@@ -78,7 +80,14 @@ class Topics:
             if len(self.logs) >= self.limit:
                 raise ProtocolError("TOO_MANY_TOPICS", f"{self.limit} topics are in use, {key[:-1]!r} would be one more")
             log = self.logs[key] = TopicLog(key, wanted=self.wants(key))
+            if key.startswith(OWNED_BY_FEEDS):
+                self.fed[key] = log
         return log
+
+    def drop(self, key: bytes) -> None:
+        """Free a topic: its last message is forgotten, and its numbers begin anew if it comes again."""
+        self.logs.pop(key, None)
+        self.fed.pop(key, None)
 
     def publish(self, key: bytes, body: bytes, time_ns: int) -> bytes | None:
         """Number one message; return its frame if somebody wants it."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.core.displays import SERVICE
 from bus.core.stats import Histogram
 
 LATENCY_WINDOW_S = 5.0
@@ -48,11 +49,23 @@ class Snapshot:
     word: str  # how the last one went; empty before the first
     wanted_symbols: int  # how many are to tick until everything stands; 0 without a feed
     wants_task: bool  # whether a first NEPSE task belongs to that
+    wants_displays: bool  # whether displays, each with a worker, belong to that
 
     @property
     def workers(self) -> list[Mapping[str, Any]]:
         """The workers that the broker knows."""
         return list(self.stats["workers"]) if self.stats else []
+
+    @property
+    def for_tasks(self) -> int:
+        """How many of them carry tasks out; the others compute displays."""
+        return sum(worker.get("service") != SERVICE for worker in self.workers)
+
+    @property
+    def displays(self) -> tuple[int, int]:
+        """How many displays there are, and how many of them have a worker."""
+        told = (self.stats or {}).get("displays", {})
+        return told.get("displays", 0), told.get("assigned", 0)
 
     @property
     def symbols(self) -> int:
@@ -68,19 +81,24 @@ class Snapshot:
         """Name what is still missing until everything stands; empty if nothing is."""
         if self.stats is None:
             return "the broker"
-        if not self.workers:
+        if not self.for_tasks:
             return "a worker"
         if self.symbols < self.wanted_symbols:
             return f"symbols to tick, {self.symbols} of {self.wanted_symbols}"
-        return "the first NEPSE task" if self.wants_task and not self.first_task else ""
+        if self.wants_task and not self.first_task:
+            return "the first NEPSE task"
+        there, assigned = self.displays
+        return f"displays, {assigned} of {there or 'some'}" if self.wants_displays and not 0 < there == assigned else ""
 
     def standing(self) -> str:
         """Say what stands: "1 worker, 28 symbols ticking, first NEPSE task done"."""
-        count = len(self.workers)
+        count, (displays, _) = self.for_tasks, self.displays
         said = [f"{count} worker{'' if count == 1 else 's'}"]
         said.append(f"{self.symbols} symbols ticking" if self.symbols else "no symbol ticking")
         if self.first_task:
             said.append("first NEPSE task done")
+        if displays:
+            said.append(f"{displays} displays")
         return ", ".join(said)
 
 
@@ -92,11 +110,13 @@ class Board:
         started: monotonic seconds.
         wanted_symbols: as in `Snapshot`.
         wants_task: as in `Snapshot`.
+        wants_displays: as in `Snapshot`.
     """
 
     started: float
     wanted_symbols: int = 0
     wants_task: bool = False
+    wants_displays: bool = False
     prices: dict[str, Price] = field(default_factory=dict)
     stats: Mapping[str, Any] | None = None
     stats_at: float = 0.0
@@ -151,4 +171,5 @@ class Board:
             word=self.word,
             wanted_symbols=self.wanted_symbols,
             wants_task=self.wants_task,
+            wants_displays=self.wants_displays,
         )

@@ -147,8 +147,8 @@ def export(call: Call, topic: str, form: str, output: IO[str]) -> None:
     \b
     hulak journal export --home ./var --topic tick.EURUSD --format csv --output eurusd.csv
     """
+    from bus.subscribing.events import Event, event_of
     from clients.cli.sub import as_json
-    from clients.events import Event, event_of
 
     def line(event: Event) -> str:
         if form == "json":

@@ -16,7 +16,7 @@ from bus.errors import BusTimeout
 from clients.cli.common import Call, Command, subscribe, to_json
 
 if TYPE_CHECKING:
-    from clients.events import Event
+    from bus.subscribing.events import Event
     from clients.subscriber import Subscriber
 
 FLUSH_BYTES = 1 << 16

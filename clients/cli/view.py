@@ -188,7 +188,8 @@ def _process_row(one: Process, worker: Mapping[str, Any] | None) -> tuple[str, s
     state, does = one.state, ""
     if worker is not None:
         state = str(worker["state"])
-        does = f"{worker['done']:,} done, {worker['failed']:,} failed, holds {worker['held']}"
+        done = f"{worker['done']:,} done, {worker['failed']:,} failed, holds {worker['held']}"
+        does = f"{worker['displays']} displays" if "displays" in worker else done
     return one.name, state, str(one.pid or "-"), mb(one.rss_bytes), does
 
 

@@ -7,6 +7,7 @@ has a NEPSE task done every few seconds. Each has its own connection; the board 
 import contextlib
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -14,11 +15,12 @@ import psutil
 
 from bus.errors import BusError, BusTimeout
 from bus.settings import Settings
+from bus.subscribing.events import Event
 from clients.cli.board import Board, Process, Snapshot
 from clients.cli.common import subscribe
 from clients.cli.supervise import Supervisor, processes
 from clients.client import BusClient
-from clients.events import Event
+from clients.displays import DisplayClient
 
 LOOK_S = 1.0  # seconds between two looks at the processes
 EAGER_S = 0.05  # the same until everything stands; each look wakes supervisord, which else waits up to 1 s
@@ -35,17 +37,28 @@ class Watch:
         home: its folder.
         supervisor: whose processes are shown.
         wanted_symbols: that are to tick until everything stands.
-        with_tasks: have NEPSE tasks done.
+        demo: have NEPSE tasks done, and displays created.
+        shown: symbols that get a display, once, if there are no displays.
     """
 
-    def __init__(self, settings: Settings, home: Path, supervisor: Supervisor, *, wanted_symbols: int, with_tasks: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Path,
+        supervisor: Supervisor,
+        *,
+        wanted_symbols: int,
+        demo: bool,
+        shown: Sequence[str] = (),
+    ) -> None:
         self.settings = settings
         self.home = home
         self.supervisor = supervisor
-        self._board = Board(time.monotonic(), wanted_symbols, with_tasks)
+        self._board = Board(time.monotonic(), wanted_symbols, demo, bool(shown))
+        self._shown = shown
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        work = [self._follow, self._look, *([self._have_tasks_done] if with_tasks else [])]
+        work = [self._follow, self._look, *([self._have_tasks_done] if demo else []), *([self._show] if shown else [])]
         self._threads = [threading.Thread(target=one, name=one.__name__, daemon=True) for one in work]
 
     def __enter__(self) -> Self:
@@ -105,6 +118,16 @@ class Watch:
                 with self._lock:
                     self._board.take_task(done, word)
                 self._closing.wait(TASK_EVERY_S if done else POLL_S)
+
+    def _show(self) -> None:
+        """Create the demo's displays, once."""
+        with DisplayClient(self.settings, self.home, timeout_s=TASK_S) as client:
+            while not self._closing.wait(POLL_S):
+                with contextlib.suppress(BusError):
+                    if not client.rows():
+                        for symbol in self._shown:
+                            client.create_worker_for_symbol(symbol, symbol.lower(), history=True)
+                    return
 
 
 def _market_status(client: BusClient) -> tuple[bool, str]:

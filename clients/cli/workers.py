@@ -61,7 +61,7 @@ def ls(call: Call) -> None:
 
 def rows_of(stats: Mapping[str, Any], supervised: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Join the broker's workers and supervisord's slots; a slot without a worker has a row with the name None."""
-    services = stats["scaling"].keys()
+    services = {*stats["scaling"], *(worker.get("service", "") for worker in stats["workers"])}
     slots = {row["name"]: row for row in supervised if row["group"] in services}
     rows = [
         {**worker, "slot": worker.get("slot") or None, "supervisor": _state(slots.get(worker.get("slot", "")), worker)}

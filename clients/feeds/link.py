@@ -6,6 +6,8 @@ stands still below what had been sent when it asked before, something was lost o
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from bus import frames
 from bus.messages import Tick
 from clients.feeds.outbox import Outbox
@@ -38,10 +40,12 @@ class Link:
         """Number a tick and keep it; returns its frame, which waits to be sent.
 
         Args:
-            tick: what the venue told.
+            tick: what the venue told; its `received_ns` is set here, unless it has one.
             time_ns: when it was received, ns since 1970 UTC.
         """
         outbox = self.outbox
+        if not tick.received_ns:
+            tick = replace(tick, received_ns=time_ns)
         frame = frames.feed_frame(tick.symbol, self.instance, outbox.last + 1, time_ns, frames.pack_tick(tick))
         outbox.add(frame)
         if outbox.dropped:

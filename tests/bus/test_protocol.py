@@ -95,3 +95,10 @@ def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default()
     for name, key in KEYS.items():
         shown = key.default if isinstance(key.default, str) else json.dumps(key.default).removesuffix(".0")
         assert listed[name][1] == shown
+
+
+def test_the_document_names_every_service_for_displays():
+    source = (ROOT / "bus" / "display_desk.py").read_text()
+    services = set(re.findall(r'"(hulak\.display\.\w+)": ', source))
+    assert len(services) == 5
+    assert all(f"| `{service}` |" in DOCUMENT for service in services)

@@ -10,7 +10,7 @@ import pytest
 from posthouse import PostHouse, free_ports
 from waiting import eventually
 
-STANDS = "1 worker, 28 symbols ticking, first NEPSE task done"
+STANDS = "1 worker, 28 symbols ticking, first NEPSE task done, 24 displays"
 BARE = "1 worker, no symbol ticking"
 STANDS_S = 90  # on a busy machine; a few seconds on an idle one
 ENDS_S = 5
@@ -45,6 +45,10 @@ def alive(processes):
     return found
 
 
+def pool(house):
+    return [one for one in house.stats()["workers"] if one["service"] == "nepse"]
+
+
 def supervisord_of(house):
     return int((house.home / "run" / "supervisord.pid").read_text())
 
@@ -53,7 +57,7 @@ def supervisord_of(house):
 def test_the_demo_stands_and_a_signal_ends_it_with_nothing_left(house, number):
     up = house.hulak("up", "--demo")
     started = stood(up)
-    assert len(started) == 7, "supervisord, broker, venue, exchange, feed, worker, scaler"
+    assert len(started) == 10, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers, gateway"
     eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
     up.send_signal(number)
     assert up.wait(ENDS_S) == 0
@@ -87,16 +91,16 @@ def test_a_second_one_on_the_same_home_is_refused_and_down_ends_the_first(house)
 def test_a_process_that_is_killed_is_started_again_and_up_killed_leaves_no_children(house):
     up = house.hulak("up")
     stood(up, BARE)
-    (worker,) = house.stats()["workers"]
+    (worker,) = pool(house)
     os.kill(worker["pid"], signal.SIGKILL)
 
     def replaced():
-        pids = [one["pid"] for one in house.stats()["workers"]]
+        pids = [one["pid"] for one in pool(house)]
         return len(pids) == 1 and pids != [worker["pid"]]
 
     eventually(replaced, within_s=20)
     started = psutil.Process(up.pid).children(recursive=True)
-    assert len(started) == 4, "supervisord, broker, worker, scaler"
+    assert len(started) == 7, "supervisord, broker, worker, scaler, two display workers, gateway"
     up.kill()
     eventually(lambda: not alive(started), within_s=10)
 

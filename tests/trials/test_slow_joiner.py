@@ -9,7 +9,7 @@ from stage import SYMBOLS, Stage
 from waiting import eventually
 
 from bus import frames
-from clients.events import rows_of
+from bus.subscribing.events import rows_of
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 FOLLOWED = 30  # messages after each join

@@ -7,8 +7,8 @@ import pytest
 from bus.errors import BusTimeout
 from bus.frames import pack
 from bus.messages import Stamp
+from bus.subscribing.events import Event
 from clients.cli.sub import Interrupt, Lines, as_json, as_text, follow
-from clients.events import Event
 
 STAMP = Stamp(7, 3, 1_700_000_000_123_000_000)
 TICK = {"symbol": "EURUSD", "bid": 1.1, "ask": 1.2, "timestamp": 5, "source": "x"}

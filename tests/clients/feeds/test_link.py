@@ -1,9 +1,10 @@
 """What a feed has posted, sent and had confirmed."""
 
 import pytest
+from msgspec.structs import replace
 
 from bus.errors import ProtocolError
-from bus.frames import decode_publication
+from bus.frames import decode_publication, decode_tick
 from bus.messages import Tick
 from clients.feeds.link import Link
 
@@ -114,3 +115,9 @@ def test_what_was_given_up_is_not_waited_for():
 def test_a_broker_that_took_what_was_never_posted_is_refused():
     with pytest.raises(ProtocolError, match="confirmed number is 6"):
         link(5).answered(1, 6, 6)
+
+
+def test_a_tick_carries_when_the_feed_received_it_unless_it_told_so_itself():
+    one = Link(5, 100)
+    frames = [one.post(TICK, 41), one.post(replace(TICK, received_ns=17), 41)]
+    assert [decode_tick(decode_publication(frame).body).received_ns for frame in frames] == [41, 17]

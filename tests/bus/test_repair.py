@@ -10,8 +10,8 @@ from posthouse import free_ports
 from waiting import eventually
 
 from bus.settings import BrokerSettings, Settings
-from clients.repair import AGAIN_S, Ended, Repairs, Rows, TooOld
-from clients.replica import Ask
+from bus.subscribing.repair import AGAIN_S, Ended, Repairs, Rows, TooOld
+from bus.subscribing.replica import Ask
 
 WITHIN_S = 10
 HEAD = b"Q\x95\xc4\x10"

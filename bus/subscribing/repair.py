@@ -14,7 +14,7 @@ from bus import frames, sockets
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Part, Reply, Request
 from bus.settings import Settings
-from clients.replica import Ask
+from bus.subscribing.replica import Ask
 
 AGAIN_S = 2.0  # without a word of an answer; then it is asked for again
 CONNECT_S = 0.02  # between two tries to send before the connection stands: on this machine it takes less than that

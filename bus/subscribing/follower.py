@@ -15,8 +15,8 @@ from bus import frames
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP
 from bus.messages import Publication, Stamp, Tick
-from clients.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
-from clients.replica import Ask, Chunk, Gap, Out, Replica, State
+from bus.subscribing.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
+from bus.subscribing.replica import Ask, Chunk, Gap, Out, Replica, State
 
 STAMP_BYTES = STAMP.size
 TICKS_KEY = TICKS.encode() + NUL
@@ -31,7 +31,7 @@ class Follower:
     """Everything one subscriber follows.
 
     Args:
-        mode: see `clients.subscriber.Subscriber`.
+        mode: see `bus.subscribing.subscriber.Subscriber`.
         hold: messages held back per topic while a gap is repaired, at most.
         subscriptions: what was subscribed to, as sent to the broker.
     """

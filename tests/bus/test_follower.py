@@ -5,9 +5,9 @@ import pytest
 from bus import frames
 from bus.frames import NUL, STAMP, array_header, encode_publication, pack
 from bus.messages import Stamp, Tick
-from clients.events import subscription
-from clients.follower import Follower
-from clients.replica import Ask
+from bus.subscribing.events import subscription
+from bus.subscribing.follower import Follower
+from bus.subscribing.replica import Ask
 
 EPOCH = 7
 

@@ -8,7 +8,7 @@ import pytest
 from bus import frames
 from bus.errors import ProtocolError
 from bus.messages import Publication, Stamp
-from clients.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
+from bus.subscribing.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "frames.json").read_text(encoding="ascii"))
 

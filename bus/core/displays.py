@@ -1,0 +1,277 @@
+"""Which displays there are, and which worker computes each: PROTOCOL.md section 11. Pure.
+
+A display is a symbol, an id and what it begins with. Its row is in the store; the book assigns it to the display worker that has
+fewest, and moves as few as it can when a worker comes or goes. Each assignment has a token larger than all before it: states
+that come under another one are refused, so that a worker that was given up, and wakes, overwrites nothing (fencing).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bus.core.topics import TopicLog, Topics
+from bus.errors import ProtocolError
+from bus.frames import NUL, STAMP, check_topic, is_one_map, tick_topic
+
+SERVICE = "display"  # of the workers
+DISPLAYS = b"displays" + NUL  # the topic of all rows
+OWNED_BY_DISPLAYS = b"display."
+LONGEST_ID = 100  # characters, as in a config's scope
+MAX_STATE_BYTES = 1 << 20  # of a state's frame
+MAX_INIT_BYTES = 1 << 16  # of a display's init, packed
+TOKENS_BEHIND = 1_000_000  # more than one life of a broker gives without writing one down
+
+
+@dataclass(slots=True)
+class Display:
+    """One row."""
+
+    id: str
+    symbol: str  # upper case
+    init: dict[str, Any]
+    first: int  # number, in the one global order, of the first tick that counts
+    worker: str | None = None  # its name; None: no display worker lives
+    token: int = 0  # of the present assignment; 0: it never had one
+
+    def told(self) -> dict[str, Any]:
+        """Make the row of the topic `displays`."""
+        return {
+            "display": self.id,
+            "symbol": self.symbol,
+            "init": self.init,
+            "from": self.first,
+            "worker": self.worker,
+            "token": self.token,
+        }
+
+
+@dataclass(slots=True)
+class DisplayBook:
+    """All displays of one broker.
+
+    Args:
+        limit: how many there may be.
+        last_token: what the first token is larger than.
+    """
+
+    limit: int
+    last_token: int = 0
+    rows: dict[str, Display] = field(default_factory=dict)  # by id
+    workers: list[str] = field(default_factory=list)  # those that live, by name
+    counters: Counter[str] = field(default_factory=Counter)  # created, updated, removed, moved, lost_workers
+
+    def restore(self, rows: Iterable[Display], now_us: int) -> None:
+        """Go on from what the store held.
+
+        Args:
+            rows: as they were written last; a worker named there may still be at it.
+            now_us: microseconds since 1970 UTC: with them tokens go on even if the last ones were not written.
+        """
+        self.rows = {row.id: row for row in rows}
+        self.last_token = max([now_us, *(row.token + TOKENS_BEHIND for row in self.rows.values())])
+
+    def find(self, display: str, symbol: str | None = None) -> Display | None:
+        """Find a display by its exact id.
+
+        Raises:
+            ProtocolError: `BAD_ARGUMENT`, it is there and shows another symbol.
+        """
+        row = self.rows.get(display)
+        if row is not None and symbol is not None and row.symbol != symbol:
+            raise ProtocolError("BAD_ARGUMENT", f"display {display!r} shows {row.symbol}, so it cannot show {symbol}")
+        return row
+
+    def check_room(self, coming: int) -> None:
+        """Refuse one more than there may be; `coming` are on their way to the store.
+
+        Raises:
+            ProtocolError: `BUSY`.
+        """
+        if len(self.rows) + coming >= self.limit:
+            raise ProtocolError("BUSY", f"there are {self.limit} displays, no more are taken ([display] max_displays)")
+
+    def create(self, row: Display) -> None:
+        """Take in a display that is in the store, and assign it."""
+        self.rows[row.id] = row
+        self.counters["created"] += 1
+        self._give(row, self._least_loaded())
+
+    def update(self, display: str, init: dict[str, Any]) -> Display | None:
+        """Have a display begin anew with other values, under a new token; None if it is gone."""
+        row = self.rows.get(display)
+        if row is not None:
+            row.init = init
+            self.counters["updated"] += 1
+            self._give(row, row.worker)
+        return row
+
+    def remove(self, displays: Iterable[str]) -> list[str]:
+        """Take displays out; returns those that were there."""
+        found = [display for display in displays if self.rows.pop(display, None) is not None]
+        self.counters["removed"] += len(found)
+        return found
+
+    def of_symbol(self, symbol: str) -> list[str]:
+        """List the ids of a symbol's displays; of exactly this symbol."""
+        return [row.id for row in self.rows.values() if row.symbol == symbol]
+
+    # Assignment
+
+    def look(self, living: Collection[str], *, settled: bool = True) -> list[Display]:
+        """Note which workers live, and assign anew what that changes.
+
+        Args:
+            living: names of all display workers that may be given displays.
+            settled: false while workers of the broker's former life may still come back: what is theirs is left to them.
+        Returns:
+            the rows that changed.
+        """
+        before, self.workers = self.workers, sorted(living)
+        self.counters["lost_workers"] += len(set(before) - set(living))
+        changed = []
+        for row in self.rows.values():
+            alive = row.worker in living
+            if not alive and (settled or row.worker is None) and (row.worker or self.workers):
+                self._give(row, self._least_loaded())
+                changed.append(row)
+        return changed + self._even_out() if settled else changed
+
+    def loads(self) -> Counter[str]:
+        """Count the displays of each living worker."""
+        found: Counter[str] = Counter(dict.fromkeys(self.workers, 0))
+        for row in self.rows.values():
+            if row.worker is not None and row.worker in found:
+                found[row.worker] += 1
+        return found
+
+    def _least_loaded(self) -> str | None:
+        loads = self.loads()
+        return min(self.workers, key=lambda name: (loads[name], name), default=None)
+
+    def _even_out(self) -> list[Display]:
+        """Move as few as it takes for no worker to have two more than another; those that were given last go first."""
+        loads, moved = self.loads(), []
+        held: dict[str, list[Display]] = {name: [] for name in self.workers}
+        for row in sorted(self.rows.values(), key=lambda row: row.token):
+            if row.worker in held:
+                held[row.worker].append(row)
+        while loads:
+            least = min(self.workers, key=lambda name: (loads[name], name))
+            most = max(self.workers, key=lambda name: (loads[name], name))
+            if loads[most] - loads[least] < 2:
+                break
+            row = held[most].pop()
+            self._give(row, least)
+            loads.update({least: 1, most: -1})
+            moved.append(row)
+        return moved
+
+    def _give(self, row: Display, worker: str | None) -> None:
+        self.counters["moved"] += bool(row.token) and row.worker != worker
+        self.last_token += 1
+        row.worker, row.token = worker, self.last_token
+
+    # What is told
+
+    def told(self, version: int) -> dict[str, Any]:
+        """Make the body of the topic `displays`."""
+        return {"version": version, "rows": [row.told() for row in self.rows.values()]}
+
+    def stats(self) -> dict[str, int]:
+        """Count: displays, those with a worker, the workers; and what was done since the start."""
+        assigned = sum(row.worker is not None for row in self.rows.values())
+        done = {name: self.counters[name] for name in ("created", "updated", "removed", "moved", "lost_workers")}
+        return {"displays": len(self.rows), "assigned": assigned, "workers": len(self.workers), "most": self.limit, **done}
+
+
+class States:
+    """What display workers publish: taken from whoever has the display's present token, and from nobody else.
+
+    Args:
+        topics: where states are numbered and kept.
+        book: of the displays.
+    """
+
+    def __init__(self, topics: Topics, book: DisplayBook) -> None:
+        self.topics = topics
+        self.book = book
+        self.taken = 0
+        self.fenced = 0  # refused, since their token is not the present one
+        self._last: dict[str, tuple[int, int]] = {}  # display -> token and running number of its last state
+
+    def take(self, frame: bytes, time_ns: int) -> bytes | None:
+        """Number a state; returns the message to publish if somebody wants it.
+
+        Args:
+            frame: as the collector received it: topic `display.<id>`, stamp of token, running number and time, state.
+            time_ns: ns since 1970 UTC.
+        Raises:
+            ProtocolError: `NOT_YOURS`, no such display, or another worker's; `BAD_FRAME`, `TOO_LARGE`, `BAD_BODY`.
+        """
+        cut = frame.find(NUL) + 1
+        if not cut or len(frame) <= cut + STAMP.size:
+            raise ProtocolError("BAD_FRAME", f"{len(frame)} bytes, wanted topic, NUL, {STAMP.size} bytes, body")
+        if len(frame) > MAX_STATE_BYTES:
+            raise ProtocolError("TOO_LARGE", f"a state of {len(frame)} bytes, must be at most {MAX_STATE_BYTES}")
+        display = frame[len(OWNED_BY_DISPLAYS) : cut - 1].decode("ascii", "replace")
+        token, number, _ = STAMP.unpack_from(frame, cut)
+        row = self.book.rows.get(display)
+        if row is None or token != row.token:
+            self.fenced += 1
+            raise ProtocolError("NOT_YOURS", f"display {display!r} is not assigned under token {token}")
+        if (token, number) <= self._last.get(display, (0, 0)):
+            raise ProtocolError("NOT_YOURS", f"display {display!r}: state {number} of token {token} came after a later one")
+        body = frame[cut + STAMP.size :]
+        if not is_one_map(body):
+            raise ProtocolError("BAD_BODY", f"{len(body)} bytes for display {display!r} are not one msgpack map")
+        self._last[display] = (token, number)
+        self.taken += 1
+        return self.topics.publish(frame[:cut], body, time_ns)
+
+    def forget(self, displays: Iterable[str]) -> None:
+        """Free the topics of removed displays."""
+        for display in displays:
+            self._last.pop(display, None)
+            self.topics.drop(OWNED_BY_DISPLAYS + display.encode() + NUL)
+
+    def log_of(self, display: str) -> TopicLog | None:
+        """Find a display's topic."""
+        return self.topics.logs.get(OWNED_BY_DISPLAYS + display.encode() + NUL)
+
+
+# What clients may ask for
+
+
+def read_symbol(args: Mapping[str, Any]) -> str:
+    """Read a symbol. Raises `ProtocolError`: `BAD_ARGUMENT`."""
+    symbol = args.get("symbol")
+    if isinstance(symbol, str) and symbol.isascii() and symbol == symbol.upper():
+        try:
+            check_topic(tick_topic(symbol))
+        except ProtocolError:
+            pass
+        else:
+            return symbol
+    raise ProtocolError("BAD_ARGUMENT", f"argument symbol is {symbol!r}, must be a symbol in upper case, e.g. 'EURUSD'")
+
+
+def read_id(args: Mapping[str, Any], otherwise: str | None = None) -> str:
+    """Read a display's id. Raises `ProtocolError`: `BAD_ARGUMENT`."""
+    display = args.get("display", otherwise)
+    if isinstance(display, str) and display.isascii() and len(display) <= LONGEST_ID:
+        try:
+            check_topic(display.encode())
+        except ProtocolError:
+            pass
+        else:
+            return display
+    allowed = f"1 to {LONGEST_ID} letters, digits, '.', '_', '-', and not end with '.'"
+    raise ProtocolError("BAD_ARGUMENT", f"argument display is {display!r}, must be {allowed}")
+
+
+def refuse_unknown(args: Mapping[str, Any], allowed: Collection[str]) -> None:
+    """Refuse arguments that there are not. Raises `ProtocolError`: `BAD_ARGUMENT`."""
+    for name in args:
+        if name not in allowed:
+            raise ProtocolError("BAD_ARGUMENT", f"argument {name!r} is unknown, must be {', '.join(allowed)}")

@@ -1,0 +1,273 @@
+"""The display desk of the broker: rows in the store, the topic `displays`, and who computes what. PROTOCOL.md section 11.
+
+What a client asked for is answered when it is in the store. Which worker has a display is written too, but not waited for: tokens
+are made so that they grow even if the last ones were not written.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+
+from bus import display_ledger
+from bus.config_desk import ConfigDesk
+from bus.core import displays
+from bus.core.bus import Bus
+from bus.core.displays import DISPLAYS, Display, read_id, read_symbol, refuse_unknown
+from bus.core.live_keys import DISPLAY
+from bus.errors import ProtocolError
+from bus.frames import pack
+from bus.messages import Error, Reply, Request
+from bus.settings import Settings
+from bus.store import Job, Store
+
+Answer = Callable[[bytes, Any], bool]
+Publish = Callable[[bytes | None], None]
+Waiting = list[tuple[bytes, bytes]]  # client and request
+
+
+class DisplayDesk:
+    """The shell around the book of displays.
+
+    Args:
+        settings: checked.
+        bus: with the book.
+        store: open.
+        config: keeps each display's own values.
+        answer: sends a message to a client.
+        publish: sends a message to the subscribers, None for nothing.
+        log: of this process.
+    Raises:
+        ConfigError: the store cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        store: Store,
+        config: ConfigDesk,
+        answer: Answer,
+        publish: Publish,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.bus = bus
+        self.book = bus.displays
+        self.store = store
+        self.config = config
+        self.answer = answer
+        self.publish = publish
+        self.log = log
+        self.book.restore(store.now(display_ledger.rows), time.time_ns() // 1000)
+        self.version = self.book.last_token  # grows over restarts, as tokens do
+        self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
+        self.settled = False
+        self.seen = -1  # changes of the roster
+        self.news = True  # rows that were not told yet
+        self.coming: dict[str, tuple[str, Waiting]] = {}  # on their way to the store: id -> symbol, who waits
+        self.unwritten: dict[str, tuple[str | None, int]] = {}  # id -> worker and token that are not in the store
+        self.writing = False
+        serve: dict[str, Callable[[bytes, Request], None]] = {
+            "hulak.display.create": self._create,
+            "hulak.display.update": self._update,
+            "hulak.display.remove": self._remove,
+            "hulak.display.list": self._list,
+            "hulak.display.day": self._day,
+        }
+        # Each answers when the store has it; each may raise BAD_ARGUMENT, UNKNOWN_DISPLAY, NOT_YOURS or BUSY.
+        self.services = {name: _at_any_time(one) for name, one in serve.items()}
+
+    def turn(self, now: float) -> None:
+        """Assign what a change of the roster, or the end of the grace, left without a worker; then tell what is new."""
+        roster = self.bus.dispatcher.roster
+        if roster.changes != self.seen or (not self.settled and now >= self.settles):
+            self.seen, self.settled = roster.changes, now >= self.settles
+            living = {worker.name for worker in roster if worker.service == displays.SERVICE and not worker.retiring}
+            changed = self.book.look(living, settled=self.settled)
+            if changed:
+                workers = sorted({row.worker or "nobody" for row in changed})
+                self.log.info("displays assigned", displays=len(changed), to=workers)
+                self._changed(changed)
+        if self.news:
+            self._tell()
+
+    def _changed(self, rows: list[Display]) -> None:
+        self.news = True
+        self.unwritten.update({row.id: (row.worker, row.token) for row in rows})
+        self._write()
+
+    def _tell(self) -> None:
+        self.news = False
+        self.version += 1
+        body = pack(self.book.told(self.version))
+        self.publish(self.bus.topics.publish(DISPLAYS, body, time.time_ns()))
+
+    def _write(self) -> None:
+        """Write assignments, the newest of each display; what comes while it is being done is written after it."""
+        if self.writing or not self.unwritten:
+            return
+        self.writing, given = True, self.unwritten
+        self.unwritten = {}
+
+        def then(value: Any, why: str) -> None:
+            del value
+            self.writing = False
+            if why:  # the next change tries again; nothing depends on it
+                self.log.error("store failed", why=why)
+                self.unwritten = {**given, **self.unwritten}
+            else:
+                self._write()
+
+        self.store.put(partial(display_ledger.assign, given=given), then)
+
+    # What clients ask for
+
+    def _create(self, client: bytes, request: Request) -> None:
+        args = request.args
+        refuse_unknown(args, ("symbol", "display", "init", "from", "config"))
+        symbol = read_symbol(args)
+        display = read_id(args, f"display-{request.id.hex()[:16]}")  # repeated, the request means the same display
+        init, first = _init(args), _first(args, self.bus.topics.ticks + 1)
+        if self.book.find(display, symbol) is not None:
+            self.answer(client, Reply(request.id, {"display": display, "new": False}))
+            return
+        waits_for, waiting = self.coming.get(display, (symbol, []))
+        if waits_for != symbol:
+            raise ProtocolError("BAD_ARGUMENT", f"display {display!r} shows {waits_for}, so it cannot show {symbol}")
+        if not waiting:
+            self.book.check_room(len(self.coming))
+            self.coming[display] = symbol, waiting
+        waiting.append((client, request.id))
+        if len(waiting) == 1:
+            self._configure(Display(display, symbol, init, first), args.get("config"))
+
+    def _configure(self, row: Display, config: Any) -> None:
+        """Write a new display's own config, if it has one; only then the display."""
+
+        def then(value: Any, error: ProtocolError | None) -> None:
+            del value
+            if error is None:
+                self.store.put(partial(display_ledger.insert, row=row), partial(self._created, row))
+            else:
+                self._refused(row, error)
+
+        if config is None:
+            then(None, None)
+            return
+        try:
+            self.config.set({"scope": DISPLAY + row.id, "values": config, "by": "hulak.display.create"}, then)
+        except ProtocolError:
+            del self.coming[row.id]
+            raise
+
+    def _refused(self, row: Display, error: ProtocolError) -> None:
+        for client, request_id in self.coming.pop(row.id)[1]:
+            self.answer(client, Error(request_id, error.code, str(error), error.details))
+
+    def _created(self, row: Display, value: Any, why: str) -> None:
+        del value
+        if why:
+            self.config.drop_scope(DISPLAY + row.id, "its display was not created")
+            self._refused(row, ProtocolError("STORE_FAILED", why))
+            return
+        self.book.create(row)
+        self._changed([row])
+        for at, (client, request_id) in enumerate(self.coming.pop(row.id)[1]):
+            self.answer(client, Reply(request_id, {"display": row.id, "new": at == 0}))
+
+    def _update(self, client: bytes, request: Request) -> None:
+        refuse_unknown(request.args, ("display", "init"))
+        display, init = read_id(request.args), _init(request.args)
+        if self.book.find(display) is None:
+            raise ProtocolError("UNKNOWN_DISPLAY", f"there is no display {display!r}; `hulak displays` lists them")
+
+        def then() -> Any:
+            row = self.book.update(display, init)
+            self._changed([] if row is None else [row])
+            return {"display": display, "updated": row is not None}
+
+        self._do(client, request, partial(display_ledger.set_init, display=display, init=init), then)
+
+    def _remove(self, client: bytes, request: Request) -> None:
+        refuse_unknown(request.args, ("display", "symbol"))
+        if ("display" in request.args) == ("symbol" in request.args):
+            raise ProtocolError("BAD_ARGUMENT", "exactly one of the arguments display and symbol must be there")
+        by_id = "display" in request.args
+        gone = [read_id(request.args)] if by_id else self.book.of_symbol(read_symbol(request.args))
+
+        def then() -> Any:
+            removed = self.book.remove(gone)
+            self.bus.states.forget(removed)
+            for display in removed:
+                self.unwritten.pop(display, None)
+                self.config.drop_scope(DISPLAY + display, "its display was removed")
+            if removed:
+                self._changed(self.book.look(self.book.workers, settled=self.settled))
+            return {"removed": removed}
+
+        self._do(client, request, partial(display_ledger.delete, gone=gone), then)
+
+    def _day(self, client: bytes, request: Request) -> None:
+        """A display worker tells what the day of a display began with: who takes it over needs nothing before."""
+        refuse_unknown(request.args, ("display", "token", "init", "from"))
+        display, token = read_id(request.args), request.args.get("token")
+        init, first = _init(request.args), _first(request.args, None)
+        row = self.book.find(display)
+        if row is None or row.token != token:
+            raise ProtocolError("NOT_YOURS", f"display {display!r} is not assigned under token {token!r}")
+
+        def then() -> Any:
+            present = self.book.find(display)
+            if present is not None and present.token == token:
+                present.init, present.first, self.news = init, first, True
+            elif present is not None:  # an update came in between: what it said holds, in the store too
+                job = partial(display_ledger.set_day, display=display, init=present.init, first=present.first)
+                self.store.put(job, lambda _, why: self.log.error("store failed", why=why) if why else None)
+            return {"display": display, "from": first}
+
+        self._do(client, request, partial(display_ledger.set_day, display=display, init=init, first=first), then)
+
+    def _do(self, client: bytes, request: Request, job: Job, after: Callable[[], Any]) -> None:
+        def then(value: Any, why: str) -> None:
+            del value
+            self.answer(client, Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, after()))
+
+        self.store.put(job, then)
+
+    def _list(self, client: bytes, request: Request) -> None:
+        refuse_unknown(request.args, ())
+        self.answer(client, Reply(request.id, self.book.told(self.version)))
+
+
+def _at_any_time(serve: Callable[[bytes, Request], None]) -> Callable[[bytes, Request, float], None]:
+    """Serve without asking what time it is."""
+
+    def at(client: bytes, request: Request, now: float) -> None:
+        del now
+        serve(client, request)
+
+    return at
+
+
+def _init(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a display begins with.
+
+    Raises:
+        ProtocolError: `BAD_ARGUMENT`, it is no map with text keys, or too large.
+    """
+    init = args.get("init", {})
+    if not isinstance(init, dict) or not all(isinstance(key, str) for key in init):
+        raise ProtocolError("BAD_ARGUMENT", f"argument init is {type(init).__name__}, must be a map with text keys")
+    size = len(pack(init))
+    if size > displays.MAX_INIT_BYTES:
+        raise ProtocolError("BAD_ARGUMENT", f"argument init has {size} bytes, must have at most {displays.MAX_INIT_BYTES}")
+    return init
+
+
+def _first(args: Mapping[str, Any], otherwise: int | None) -> int:
+    first = args.get("from", otherwise)
+    if type(first) is not int or not 1 <= first < 1 << 63:
+        raise ProtocolError("BAD_ARGUMENT", f"argument from is {first!r}, must be a tick's number from 1")
+    return first

@@ -1,0 +1,42 @@
+"""The statements of the store about displays: what is written of them, and read again."""
+
+import sqlite3
+from typing import Any
+
+from bus.core.displays import Display
+from bus.frames import pack, unpack
+
+
+def rows(connection: sqlite3.Connection) -> list[Display]:
+    """Read all displays, the oldest first."""
+    found = connection.execute("SELECT id, symbol, init, first, worker, token FROM displays ORDER BY rowid").fetchall()
+    return [Display(row[0], row[1], unpack(row[2]), *row[3:]) for row in found]
+
+
+def insert(connection: sqlite3.Connection, row: Display) -> None:
+    """Write a new display."""
+    connection.execute(
+        "INSERT INTO displays (id, symbol, init, first, worker, token) VALUES (?, ?, ?, ?, NULL, 0)",
+        (row.id, row.symbol, pack(row.init), row.first),
+    )
+
+
+def set_init(connection: sqlite3.Connection, display: str, init: dict[str, Any]) -> None:
+    """Write what a display begins with."""
+    connection.execute("UPDATE displays SET init = ? WHERE id = ?", (pack(init), display))
+
+
+def set_day(connection: sqlite3.Connection, display: str, init: dict[str, Any], first: int) -> None:
+    """Write what a display's day began with, and its first tick."""
+    connection.execute("UPDATE displays SET init = ?, first = ? WHERE id = ?", (pack(init), first, display))
+
+
+def assign(connection: sqlite3.Connection, given: dict[str, tuple[str | None, int]]) -> None:
+    """Write who has which displays: id -> worker and token."""
+    rows = [(worker, token, display) for display, (worker, token) in given.items()]
+    connection.executemany("UPDATE displays SET worker = ?, token = ? WHERE id = ?", rows)
+
+
+def delete(connection: sqlite3.Connection, gone: list[str]) -> None:
+    """Delete displays."""
+    connection.executemany("DELETE FROM displays WHERE id = ?", [(display,) for display in gone])

@@ -1,0 +1,266 @@
+"""`Subscriber`: what the broker publishes, in order and without holes, as it comes. PROTOCOL.md section 3.
+
+    for tick in Subscriber("tick.EURUSD"):
+        print(tick.stamp.sequence, tick.body["bid"])
+
+A subscription to a whole topic gets its last value at once and then every message; one to a prefix gets a snapshot first. What is
+missed is asked for again from the broker's journal. A body is decoded when it is looked at. One subscriber per thread.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import zmq
+
+from bus import config, frames, sockets
+from bus.errors import BusTimeout, ConfigError
+from bus.messages import Tick
+from bus.settings import Settings
+from bus.subscribing.events import Event, subscription
+from bus.subscribing.follower import HEARTBEAT, HELLO, Follower, Mode
+from bus.subscribing.repair import Ended, Repairs, Rows, TooOld
+from bus.subscribing.replica import Gap, State
+
+LOOK_AGAIN_S = 0.1
+TURN = 256  # messages taken in at a time, at most
+GROWS_AFTER = 3  # times that there were as many as were looked for
+TURN_BYTES = 1 << 17  # taken in at a time: what is decoded from it stays in the processor's cache until it is given out
+WAKE_S = 0.25  # the longest an `async for` sleeps between two looks
+
+
+class Subscriber:
+    """A connection to the broker's publisher.
+
+    Args:
+        topics: see `bus.subscribing.events.subscription`.
+        settings: say where the broker is; read from the home folder's file if None.
+        home: the broker's folder; `HULAK_HOME` or the user's state folder if None.
+        mode: `lossless`: every tick, in order, gaps repaired; `latest`: of each topic the newest only, never the old behind
+            it; `plain`: as it comes.
+        hold: messages held back per topic while a gap is repaired, at most.
+        timeout_s: how long to wait for a broker, in seconds; None for ever.
+    Raises:
+        BusTimeout: no broker in time.
+        ConfigError: a setting or the mode is wrong.
+        ProtocolError: `BAD_TOPIC`.
+    """
+
+    FOLLOWER: type[Follower] = Follower
+
+    def __init__(
+        self,
+        *topics: str,
+        settings: Settings | None = None,
+        home: Path | None = None,
+        mode: Mode = "lossless",
+        hold: int = 10_000,
+        timeout_s: float | None = None,
+    ) -> None:
+        if mode not in ("lossless", "latest", "plain"):
+            raise ConfigError(f"mode is {mode!r}, must be lossless, latest or plain")
+        subscriptions = [subscription(topic) for topic in topics]
+        home = home or config.default_home()
+        settings = settings or config.load(home)
+        where = _find(settings, home, timeout_s)
+        self._follower = self.FOLLOWER(mode, hold, subscriptions)
+        self._out = self._follower.out
+        self._most, self._full = 1, 0
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        hwm = settings.broker.subscriber_hwm
+        self._socket = sockets.make(self._context, zmq.SUB, rcvhwm=hwm, ipv6=int("[" in where))
+        self._repairs = Repairs(self._context, settings, home)
+        wanted = [*subscriptions, *([HEARTBEAT.encode() + frames.NUL] if mode == "lossless" else [])]
+        # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
+        self._socket.connect(where)
+        for topic in [*wanted, HELLO.encode() + frames.NUL]:
+            self._socket.subscribe(topic)
+
+    # A subscriber's life
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        while self._fill(None):
+            while self._out:
+                yield self._out.popleft()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            event = self.poll(0)
+            if event is not None:
+                yield event
+            else:
+                await self._readable()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._context.destroy(linger=0)
+
+    def wait_until_subscribed(self, timeout_s: float) -> bool:
+        """Wait until the broker has all subscriptions; whatever it publishes from then on arrives here."""
+        deadline = time.monotonic() + timeout_s
+        follower = self._follower
+        while not follower.greeted and (left_s := deadline - time.monotonic()) > 0:
+            if self._socket.poll(int(left_s * 1000) + 1):
+                self._receive()
+        return follower.greeted
+
+    @property
+    def repairing(self) -> bool:
+        """True while something that was missed is asked for again."""
+        return any(one.state is State.REPAIRING for one in self._follower.replicas.values())
+
+    @property
+    def gaps(self) -> list[tuple[str, Gap]]:
+        """The last hundred gaps that could not be repaired: topic, and numbers with the reason."""
+        return list(self._follower.gaps)
+
+    def counters(self) -> dict[str, int]:
+        """Add up what was seen: gaps, messages repaired, lost for ever, and seen twice; and what was malformed."""
+        replicas = self._follower.replicas.values()
+        return {
+            "gaps": sum(one.gaps for one in replicas),
+            "repaired": sum(one.repaired for one in replicas),
+            "lost": sum(one.lost for one in replicas),
+            "duplicates": sum(one.duplicates for one in replicas),
+            "malformed": self._follower.malformed,
+        }
+
+    def poll(self, timeout_s: float | None) -> Event | None:
+        """Return the next event; None if there is none in time.
+
+        Args:
+            timeout_s: seconds; 0 looks only, None waits for ever.
+        """
+        return self._out.popleft() if self._fill(timeout_s) else None
+
+    def poll_ticks(self, timeout_s: float | None) -> list[Tick]:
+        """Return the ticks that are there, or the first of them, as values instead of events: the fastest way to take many.
+
+        Ticks of `ticks` and `tick.*` only; one whose body is malformed is counted and left out. From the first call on,
+        this or `ticks` is the only way to read this subscriber.
+
+        Args:
+            timeout_s: seconds to wait for the first one; 0 looks only, None waits for ever.
+        """
+        follower = self._follower
+        follower.typed = True
+        self._fill(timeout_s)
+        found, follower.ticks = follower.ticks, []
+        return found
+
+    def ticks(self) -> Iterator[Tick]:
+        """Give every tick as a value, for ever; see `poll_ticks`."""
+        while True:
+            yield from self.poll_ticks(None)
+
+    def _fill(self, timeout_s: float | None) -> bool:
+        follower = self._follower
+        more = self._receive()
+        if follower.out or follower.ticks:
+            return True
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not (follower.out or follower.ticks):
+            if not more:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return False
+                self._wait(deadline)
+            more = self._receive()
+        return True
+
+    def sockets(self) -> "list[zmq.Socket[bytes]]":
+        """List the sockets to poll for input, for whoever waits on several subscribers at once and then looks with 0 s."""
+        return [self._socket, *([self._repairs.socket] if self._repairs.socket is not None else [])]
+
+    def _wait(self, deadline: float | None) -> None:
+        due = self._repairs.next_due()
+        until = deadline if due is None else due if deadline is None else min(deadline, due)
+        left_ms = None if until is None else max(0, int((until - time.monotonic()) * 1000) + 1)
+        poller = zmq.Poller()
+        for socket in self.sockets():
+            poller.register(socket, zmq.POLLIN)
+        poller.poll(left_ms)
+
+    async def _readable(self) -> None:
+        """Sleep until a socket may have something; `poll(0)` has just found that none has, which arms its descriptor."""
+        loop, woken, sockets_here = asyncio.get_running_loop(), asyncio.Event(), self.sockets()
+        descriptors = [int(socket.getsockopt(zmq.FD)) for socket in sockets_here]
+        for descriptor in descriptors:
+            loop.add_reader(descriptor, woken.set)
+        try:
+            if not any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in sockets_here):
+                async with asyncio.timeout(WAKE_S):
+                    await woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            for descriptor in descriptors:
+                loop.remove_reader(descriptor)
+
+    # What comes in
+
+    def _receive(self) -> bool:
+        """Take in what is there, bounded; ask for what is missing; true if more may be there."""
+        found = self._frames()
+        self._follower.take(found)
+        if self._repairs.busy:
+            self._repair()
+        follower = self._follower
+        if follower.asks:
+            for topic, ask in follower.asks:
+                self._repairs.ask(topic, ask)
+            follower.asks.clear()
+        if follower.newest:
+            follower.out.extend(follower.newest.values())
+            follower.newest.clear()
+        return len(found) > 0
+
+    def _frames(self) -> list[bytes]:
+        """Receive up to `_most` messages; that number grows while there are always more, since to find none costs most."""
+        found: list[bytes] = []
+        receive, socket, room = sockets.receive_frame, self._socket, TURN_BYTES
+        try:
+            for _ in range(self._most):
+                found.append(frame := receive(socket, sockets.NOBLOCK))
+                room -= len(frame)
+                if room <= 0:
+                    return found
+        except zmq.Again:
+            self._most, self._full = max(1, len(found)), 0
+            return found
+        self._full += 1
+        if self._full >= GROWS_AFTER:
+            self._most, self._full = min(2 * self._most, TURN), 0
+        return found
+
+    def _repair(self) -> None:
+        follower = self._follower
+        for answer in self._repairs.answers():
+            match answer:
+                case Rows(topic, rows):
+                    follower.replayed(topic, rows)
+                case Ended(topic, further):
+                    follower.replay_ended(topic, further)
+                case TooOld(topic, oldest):
+                    follower.too_old(topic, oldest)
+        self._repairs.ask_again()
+
+
+def _find(settings: Settings, home: Path, timeout_s: float | None) -> str:
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    while (where := sockets.endpoint(settings.broker, home, "publisher")) is None:
+        if deadline is not None and time.monotonic() + LOOK_AGAIN_S > deadline:
+            raise BusTimeout(
+                f"no broker publishes at {settings.broker.publisher} within {timeout_s:g} s; "
+                "start one with `hulak up` or `hulak broker`"
+            )
+        time.sleep(LOOK_AGAIN_S)
+    return where

@@ -1,0 +1,219 @@
+"""`hulak displays`: what is shown of which symbol, who computes it, and the states as they come."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from bus.errors import BusError
+from clients.cli import table
+from clients.cli.common import BROKER_S, Call, Command, print_json
+from clients.cli.task import Argument
+from clients.cli.workers import Listing
+
+HEADS = ["display", "symbol", "worker", "state", "ticks", "price", "direction", "high", "low", "age"]
+WATCHED = ["display", "symbol", "price", "direction", "high", "low", "volatility", "ticks", "latency"]
+INIT = click.option("--init", "init", type=Argument(), multiple=True, help="Of its day, e.g. open=1.0821; again for each.")
+CONFIG = click.option("--set", "values", type=Argument(), multiple=True, help="Of its own config, e.g. states_per_s=5.")
+
+
+@click.group(cls=Listing, short_help="Show, create and watch displays.")
+def displays() -> None:
+    """Show the displays; without a command as `hulak displays ls`.
+
+    A display is one symbol's state, computed by a display worker from every tick of it: price, range, volatility, market profile.
+
+    \b
+    hulak displays
+    hulak displays create EURUSD
+    hulak displays watch
+    """
+
+
+@displays.command(cls=Command, short_help="List displays, who has them, and how they are.")
+@click.option("--symbol", help="Only of this one.")
+def ls(call: Call, symbol: str | None) -> None:
+    """List every display with its worker, and the last state that it published.
+
+    Sends REQUEST hulak.display.list and hulak.last to the frontend.
+
+    \b
+    hulak displays ls
+    hulak displays ls --symbol EURUSD --json
+    """
+    from clients.history import last_events
+
+    with call.client() as client:
+        rows = client.call("hulak.display.list", timeout_s=call.timeout_s or BROKER_S)["rows"]
+        states = {event.body["display"]: event.body for event in last_events(client, "display.")}
+    rows = [row for row in rows if symbol is None or row["symbol"] == symbol.upper()]
+    if call.as_json:
+        print_json([{**row, "state": _without_profile(states.get(row["display"]))} for row in rows])
+    else:
+        table.show(HEADS, [_cells(row, states.get(row["display"])) for row in rows])
+
+
+def _without_profile(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if state is None else {name: value for name, value in state.items() if name != "profile"}
+
+
+def _cells(row: Mapping[str, Any], state: Mapping[str, Any] | None) -> list[Any]:
+    named = [row["display"], row["symbol"], row["worker"]]
+    if row["worker"] is None:
+        return [*named, "no worker", *[None] * 6]
+    if state is None:
+        return [*named, "new", *[None] * 6]
+    how = "catching up" if state["catching_up"] else "live" if state["ready"] else "no tick yet"
+    age = f"{(time.time_ns() - state['received_ns']) / 1e9:.1f} s" if state["received_ns"] else None
+    return [*named, how, *(state[name] for name in ("ticks", "price", "direction", "high", "low")), age]
+
+
+@displays.command(cls=Command, short_help="Create a display of a symbol.")
+@click.argument("symbol")
+@click.option("--display", help="Its id: letters, digits, '.', '_', '-'. Default: one is made up.")
+@click.option("--history", is_flag=True, help="From the ticks that are in the journal, not only from those to come.")
+@INIT
+@CONFIG
+def create(
+    call: Call,
+    symbol: str,
+    display: str | None,
+    history: bool,
+    init: tuple[tuple[str, Any], ...],
+    values: tuple[tuple[str, Any], ...],
+) -> None:
+    """Create a display of SYMBOL and print its id; one that is there already stays as it is.
+
+    Sends REQUEST hulak.display.create to the frontend, which answers when it is on the broker's disk.
+
+    \b
+    hulak displays create EURUSD
+    hulak displays create XAUUSD --display gold --history --init digits=3 --set states_per_s=5
+    """
+    with _client(call) as client:
+        how = {"init": dict(init), "config": dict(values), "history": history}
+        told = client.create_worker_for_symbol(symbol, display, **how)
+    if call.as_json:
+        print_json(told)
+    else:
+        click.echo(told["display"])
+
+
+def _client(call: Call) -> Any:
+    from clients.displays import DisplayClient
+
+    call.wait_for_broker()
+    return DisplayClient(call.settings, call.home, timeout_s=call.timeout_s or BROKER_S)
+
+
+@displays.command(cls=Command, short_help="Show a display's last state, whole.")
+@click.argument("display")
+def show(call: Call, display: str) -> None:
+    """Show everything of DISPLAY's last state; its profile as one line for each level.
+
+    Sends REQUEST hulak.last to the frontend.
+
+    \b
+    hulak displays show gold
+    """
+    with _client(call) as client:
+        state = client.state(display)
+    if state is None:
+        raise BusError("UNKNOWN_DISPLAY", f"display {display!r} has no state; `hulak displays` lists those that there are")
+    if call.as_json:
+        print_json(state)
+        return
+    table.show(["name", "value"], table.flat(_without_profile(state) or {}))
+    profile = state["profile"]
+    levels = [[level[0] * profile["bucket"], *level[1:]] for level in reversed(profile["levels"])]
+    click.echo()
+    table.show(["price", "volume", "buy", "sell"], levels)
+
+
+@displays.command(
+    cls=Command, short_help="Print states as they come.", timeout_help="End after so long without one. Default: never."
+)
+@click.argument("display", nargs=-1)
+@click.option("--count", type=click.IntRange(1), help="End after so many.")
+@click.option("--every", is_flag=True, help="All states; by default only the newest where there are more than can be shown.")
+def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool) -> None:
+    """Print the states of these displays, or of all, as they come; the last one of each at once.
+
+    Subscribes to display.DISPLAY, or to all topics that begin with `display.`.
+
+    \b
+    hulak displays watch
+    hulak displays watch gold --count 10 --json
+    """
+    from clients.displays import DisplayClient
+
+    call.wait_for_broker("publisher")
+    client = DisplayClient(call.settings, call.home, timeout_s=BROKER_S)
+    try:
+        if not call.as_json:
+            click.echo("\t".join(WATCHED))
+        for at, state in enumerate(client.watch(*display, every=every, timeout_s=call.timeout_s), 1):
+            if call.as_json:
+                print_json(state)
+            else:
+                click.echo("\t".join(table.text(cell) for cell in _line(state)))
+            if at == count:
+                return
+    except KeyboardInterrupt:
+        return
+    finally:
+        client.close()
+
+
+def _line(state: Mapping[str, Any]) -> list[Any]:
+    late_ms = (state["published_ns"] - state["received_ns"]) / 1e6 if state["received_ns"] else None
+    return [*(state[name] for name in WATCHED[:-1]), None if late_ms is None else f"{late_ms:.1f} ms"]
+
+
+@displays.command(cls=Command, short_help="Remove displays.")
+@click.argument("display", nargs=-1)
+@click.option("--symbol", help="All displays of exactly this symbol.")
+def remove(call: Call, display: tuple[str, ...], symbol: str | None) -> None:
+    """Remove these displays, or all of one symbol; their topics are free again.
+
+    Sends REQUEST hulak.display.remove to the frontend. Exit code 1 if nothing was removed.
+
+    \b
+    hulak displays remove gold
+    hulak displays remove --symbol BTC-PERP
+    """
+    if bool(display) == (symbol is not None):
+        raise click.UsageError("name displays, or --symbol, not both")
+    with _client(call) as client:
+        removed = client.remove_symbol(symbol) if symbol else [one for one in display if client.remove_display(one)]
+    if not removed:
+        raise BusError("UNKNOWN_DISPLAY", "there was no such display; `hulak displays` lists those that there are")
+    if call.as_json:
+        print_json({"removed": removed})
+    else:
+        click.echo("removed: " + ", ".join(removed))
+
+
+@displays.command(cls=Command, short_help="Show how the display workers do.")
+def stats(call: Call) -> None:
+    """Show counters, latencies and memory of the display workers.
+
+    Sends REQUEST hulak.stats to the frontend.
+
+    \b
+    hulak displays stats
+    hulak displays stats --json
+    """
+    with _client(call) as client:
+        told, memory = client.get_worker_stats(), client.get_memory_usage()
+    if call.as_json:
+        print_json({**told, "memory": memory})
+        return
+    workers = told.pop("workers")
+    table.show(["name", "value"], [*told.items(), *table.flat(memory, "memory.")])
+    heads = ["name", "displays", "catching_up", "ticks", "states", "dropped", "gaps", "rebuilt"]
+    click.echo()
+    late = [row.get("latency_us") or {} for row in workers]
+    rows = [[*(row.get(head) for head in heads), one.get("p50"), one.get("p99")] for row, one in zip(workers, late, strict=True)]
+    table.show([*heads, "p50 us", "p99 us"], rows)

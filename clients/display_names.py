@@ -1,0 +1,52 @@
+"""The names under which the FX front end knows a display's configuration, and what a tick must be. Pure."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bus.errors import BusError
+from bus.messages import Tick
+
+SPECIAL = {"maxMarkerDecay": "max_marker_decay_s", "statesPerSecond": "states_per_s"}
+OPTIMIZATIONS = ("batch_dispatching", "memory_optimization", "performance_monitoring")
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+def config_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values of a config by the names of live keys: `priceBucketMultiplier` is `price_bucket_multiplier`.
+
+    Raises:
+        BusError: `BAD_CONFIG`, two names mean the same key.
+    """
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        key = SPECIAL.get(name) or _CAPITAL.sub(lambda match: f"_{match[1].lower()}", name)
+        if key in found:
+            raise BusError("BAD_CONFIG", f"key {key} is given twice, once as {name}")
+        found[key] = value
+    return found
+
+
+def tick_of(symbol: str, given: Mapping[str, Any], source: str) -> Tick:
+    """Make a tick; whatever else the map has is left out.
+
+    Args:
+        symbol: upper case.
+        given: `bid`, `ask` (finite numbers) and `timestamp` (ms since 1970 UTC); `symbol`, if it is there, must be the same.
+        source: of the tick.
+    Raises:
+        BusError: `BAD_TICK`, with the value seen and what it must be.
+    """
+    prices = []
+    for name in ("bid", "ask"):
+        value = given.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise BusError("BAD_TICK", f"{name} is {value!r}, must be a finite number")
+        prices.append(float(value))
+    at = given.get("timestamp")
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < 1 << 53:
+        raise BusError("BAD_TICK", f"timestamp is {at!r}, must be ms since 1970 UTC")
+    if str(given.get("symbol", symbol)).upper() != symbol:
+        raise BusError("BAD_TICK", f"symbol is {given['symbol']!r}, but the tick is dispatched to {symbol}")
+    return Tick(symbol, prices[0], prices[1], int(at), source)

@@ -1,0 +1,240 @@
+"""The book of displays: exact keys, the least loaded worker, as few moves as needed, and tokens that fence off the former."""
+
+import random
+
+import pytest
+
+from bus.core.displays import Display, DisplayBook, States, read_id, read_symbol, refuse_unknown
+from bus.core.intake import Intake
+from bus.core.topics import Topics
+from bus.errors import ProtocolError
+from bus.frames import decode_publication, encode_publication, feed_frame, pack, unpack
+from bus.messages import Stamp
+
+
+def book(*workers, displays=0, limit=1000):
+    made = DisplayBook(limit)
+    made.look(set(workers))
+    for number in range(displays):
+        made.create(Display(f"d{number}", "EURUSD", {}, 1))
+    return made
+
+
+def loads(one):
+    return sorted(one.loads().items())
+
+
+def code(call, *args, **how):
+    with pytest.raises(ProtocolError) as caught:
+        call(*args, **how)
+    return caught.value.code
+
+
+def test_each_display_goes_to_the_worker_that_has_fewest():
+    assert loads(book("a", "b", "c", displays=7)) == [("a", 3), ("b", 2), ("c", 2)]
+
+
+def test_displays_that_have_no_worker_get_one_when_one_comes():
+    one = book(displays=3)
+    assert {row.worker for row in one.rows.values()} == {None}
+    assert len(one.look({"a"})) == 3
+    assert loads(one) == [("a", 3)]
+    assert one.counters["moved"] == 3
+
+
+def test_a_lost_workers_displays_go_to_the_others_and_nothing_else_moves():
+    one = book("a", "b", "c", displays=9)
+    before = {row.id: (row.worker, row.token) for row in one.rows.values()}
+    moved = one.look({"a", "b"})
+    assert {row.id for row in moved} == {display for display, (worker, _) in before.items() if worker == "c"}
+    assert all(before[row.id] == (row.worker, row.token) for row in one.rows.values() if row not in moved)
+    assert [count for _, count in loads(one)] in ([4, 5], [5, 4])
+
+
+def test_a_worker_that_comes_gets_its_share_with_as_few_moves_as_possible():
+    one = book("a", "b", displays=10)
+    moved = one.look({"a", "b", "c"})
+    assert (len(moved), loads(one)) == (3, [("a", 4), ("b", 3), ("c", 3)])
+
+
+def test_every_assignment_has_a_token_larger_than_all_before():
+    one = book("a", displays=3)
+    tokens = [row.token for row in one.rows.values()]
+    assert tokens == sorted(set(tokens))
+    for living in ({"b"}, {"b", "c"}, set(), {"a"}):
+        highest = one.last_token
+        assert all(row.token > highest for row in one.look(living))
+
+
+def test_an_update_has_a_new_token_and_stays_where_it_is():
+    one = book("a", "b", displays=1)
+    before = one.rows["d0"].token
+    row = one.update("d0", {"price": 1.5})
+    assert (row.worker, row.token > before, row.init) == ("a", True, {"price": 1.5})
+    assert one.update("gone", {}) is None
+
+
+def test_after_a_restart_tokens_go_on_even_if_the_last_ones_were_not_written():
+    one = DisplayBook(10)
+    one.restore([Display("d", "X", {}, 1, "a", 5_000_000)], now_us=7)
+    one.look({"b"})
+    assert one.rows["d"].token > 6_000_000
+    one.restore([Display("d", "X", {}, 1, "a", 5)], now_us=1_800_000_000_000_000)
+    one.look({"b"})
+    assert one.rows["d"].token > 1_800_000_000_000_000
+
+
+def test_after_a_restart_workers_that_come_back_keep_what_they_have():
+    one = DisplayBook(10)
+    one.restore([Display("d", "X", {}, 1, "a", 5), Display("e", "X", {}, 1, "b", 6), Display("f", "X", {}, 1)], now_us=7)
+    assert one.look(set(), settled=False) == []
+    assert [row.id for row in one.look({"b"}, settled=False)] == ["f"]
+    assert one.rows["d"].worker == "a"
+    assert [row.id for row in one.look({"a", "b"}, settled=False)] == []
+    assert [row.id for row in one.look({"b"}, settled=True)] == ["d"]
+    assert (one.rows["e"].token, one.rows["d"].worker) == (6, "b")
+
+
+def test_one_display_more_than_there_may_be_is_refused():
+    one = book(displays=2, limit=3)
+    one.check_room(0)
+    assert code(one.check_room, 1) == "BUSY"
+
+
+def test_keys_are_exact_so_that_removing_a_symbol_leaves_those_that_begin_like_it():
+    one = book("a")
+    for display, symbol in (("btc", "BTC"), ("btc-perp", "BTC-PERP"), ("b", "B")):
+        one.create(Display(display, symbol, {}, 1))
+    assert one.of_symbol("BTC") == ["btc"]
+    assert one.remove(["btc", "never"]) == ["btc"]
+    assert set(one.rows) == {"btc-perp", "b"}
+
+
+def test_a_display_shows_one_symbol_only():
+    one = book("a", displays=1)
+    assert one.find("d0", "EURUSD") is one.rows["d0"]
+    assert code(one.find, "d0", "USDJPY") == "BAD_ARGUMENT"
+
+
+@pytest.mark.parametrize("symbol", [None, 7, "", "eurusd", "EUR/USD", "É", "X" * 200])
+def test_what_is_no_symbol_is_refused(symbol):
+    assert code(read_symbol, {"symbol": symbol}) == "BAD_ARGUMENT"
+
+
+@pytest.mark.parametrize("display", [None, 7, "", "a b", "a.", "x" * 101, "a\0"])
+def test_what_is_no_display_is_refused(display):
+    assert code(read_id, {"display": display}) == "BAD_ARGUMENT"
+
+
+def test_arguments_that_there_are_not_are_refused_by_name():
+    assert read_id({}, "made") == "made"
+    assert code(refuse_unknown, {"symbl": "X"}, ("symbol",)) == "BAD_ARGUMENT"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_comes_and_goes_loads_are_even_and_only_what_must_moves(seed):
+    draw, one = random.Random(seed), book()
+    for step in range(200):
+        before = {row.id: (row.worker, row.token) for row in one.rows.values()}
+        workers = set(one.workers)
+        match draw.randrange(4):
+            case 0:
+                one.create(Display(f"d{step}", "EURUSD", {}, 1))
+            case 1 if one.rows:
+                one.remove([draw.choice(list(one.rows))])
+                one.look(workers)
+            case 2:
+                workers.add(f"w{step}")
+                one.look(workers)
+            case 3 if workers:
+                workers.remove(draw.choice(sorted(workers)))
+                one.look(workers)
+        counts = list(one.loads().values())
+        assert max(counts, default=0) - min(counts, default=0) <= 1
+        for row in one.rows.values():
+            assert (row.worker in workers) if workers else row.worker is None
+            was = before.get(row.id)
+            if was is not None and was[0] != row.worker:
+                assert row.token > max(token for _, token in before.values())
+
+
+# States
+
+
+class Collector:
+    """A broker's collector with one display `d` under a token."""
+
+    def __init__(self):
+        self.topics = Topics(7, 100)
+        self.topics.subscribe(b"")
+        self.book = book("a", displays=1)
+        self.states = States(self.topics, self.book)
+        self.refused = []
+        self.intake = Intake(self.topics, self.refused.append, max_bytes=1000)
+        self.intake.take_state = self.states.take
+
+    @property
+    def token(self):
+        return self.book.rows["d0"].token
+
+    def take(self, number=1, display="d0", token=None, body=b"\x80"):
+        stamp = Stamp(self.token if token is None else token, number, 5)
+        turn = self.intake.turn([encode_publication(f"display.{display}".encode(), stamp, body)], 99)
+        assert (turn.taken, turn.records) == (0, [])  # it is no tick, and not journalled
+        return [decode_publication(message) for message in turn.messages]
+
+    def codes(self):
+        return [error.code for error in self.refused]
+
+
+def test_a_state_is_numbered_published_and_kept_but_is_no_tick():
+    one = Collector()
+    found = one.take(1, body=pack({"price": 1.5})) + one.take(2)
+    assert [(each.topic, each.stamp) for each in found] == [("display.d0", Stamp(7, 1, 99)), ("display.d0", Stamp(7, 2, 99))]
+    assert one.topics.ticks == 0
+    assert decode_publication(one.topics.welcome(b"display.d0\0", 1)).stamp.sequence == 2
+    assert one.states.taken == 2
+
+
+def test_a_worker_that_was_given_up_and_wakes_overwrites_nothing():
+    one = Collector()
+    former = one.token
+    one.take(5)
+    one.book.look({"b"})
+    assert one.take(6, token=former) == []
+    assert (one.codes(), one.states.fenced) == (["NOT_YOURS"], 1)
+    assert len(one.take(1)) == 1
+
+
+def test_states_of_displays_that_there_are_not_and_of_the_past_are_refused():
+    one = Collector()
+    one.take(3)
+    for how in ({"display": "d"}, {"display": "d01"}, {"number": 3}, {"number": 2}, {"number": 4, "body": b"\x01"}):
+        assert one.take(**{"number": 9, **how}) == []
+    assert one.codes() == ["NOT_YOURS"] * 4 + ["BAD_BODY"]
+
+
+@pytest.mark.parametrize("frame", [b"display.d0", b"display.d0\0", b"display.d0\0" + bytes(24)])
+def test_what_is_no_frame_of_a_state_is_refused(frame):
+    one = Collector()
+    assert one.intake.turn([frame], 9).messages == []
+    assert one.codes() == ["BAD_FRAME"]
+
+
+def test_a_removed_displays_topic_is_free_again():
+    one = Collector()
+    one.take(1)
+    one.book.remove(["d0"])
+    one.states.forget(["d0"])
+    assert one.states.log_of("d0") is None
+    assert decode_publication(one.topics.welcome(b"display.", 1)).body == b"\x90"
+
+
+def test_a_feed_cannot_publish_under_the_topics_of_others_even_if_they_are_known():
+    one = Collector()
+    one.topics.publish(b"stats\0", b"\x80", 1)
+    one.intake.open(5, 1)
+    stamp = Stamp(5, 1, 1)
+    assert one.intake.turn([encode_publication(b"stats", stamp, b"\x80")], 9).messages == []
+    assert one.codes() == ["NOT_YOURS"]
+    assert unpack(decode_publication(one.intake.turn([feed_frame("X", 5, 2, 1, b"\x80")], 9).messages[0]).body) == {}

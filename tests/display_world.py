@@ -1,0 +1,162 @@
+"""A display worker's desk without a process: journal and publisher as lists, and a state that keeps what it was given."""
+
+from typing import ClassVar
+
+from bus import frames
+from bus.core.backoff import Backoff
+from bus.messages import Stamp, Tick
+from bus.subscribing.replica import Ask
+from workers.display.desk import Desk
+from workers.display.held import Phase
+from workers.display.state import DisplayConfig
+
+
+class Kept:
+    """A state that keeps the bids of its ticks; it fails at those in `fails_at`, as often as is said there."""
+
+    fails_at: ClassVar = {}
+
+    def __init__(self, symbol, init, config):
+        self.symbol, self.day_init, self.config = symbol, init, config
+        self.bids = []
+
+    def fold(self, bid, ask, at_ms, timestamp):
+        if self.fails_at.get(bid, 0) > 0:
+            self.fails_at[bid] -= 1
+            raise ZeroDivisionError(f"at {bid}")
+        self.bids.append(bid)
+
+    def configure(self, config):
+        self.config = config
+
+    def snapshot(self):
+        return {"bids": len(self.bids)}
+
+
+class World:
+    """One desk named `me`, and everything around it; the bid of each tick is its number."""
+
+    def __init__(self, *, make=Kept, hold=1000, config=None, delay=0.0):
+        self.journal = []  # symbols; tick 1 is the first
+        self.oldest = 1
+        self.given = 1  # number of the tick that comes live next
+        self.now = 100.0
+        self.configs = {}  # of single displays
+        self.config = config or DisplayConfig()
+        self.sent = []  # (display, token, running number, what was told)
+        self.takes = True  # the broker takes states
+        self.notes = []
+        self.rows = {}
+        self.version = 0
+        self.replays = []  # [round, numbers left, ask]
+        self.clock = iter(range(10**9)).__next__
+        backoff = Backoff(1.0, 8.0, lambda: delay)
+        self.desk = Desk("me", self._config_of, backoff, self._emit, self.clock, self._note, self.now, make, hold)
+        self.desk.position = 1
+
+    def _config_of(self, display):
+        found = self.configs.get(display, self.config)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _note(self, event, facts):
+        self.notes.append(facts)
+
+    def _emit(self, held):
+        if self.takes:
+            self.sent.append((held.id, held.token, held.running, held.told(0, 0)))
+        return self.takes
+
+    # The broker
+
+    def tick(self, *symbols):
+        self.journal += symbols
+
+    def give(self, count=None):
+        """Give live ticks, in one chunk."""
+        upto = len(self.journal) if count is None else min(len(self.journal), self.given - 1 + count)
+        ticks = [made(self.journal[number - 1], number) for number in range(self.given, upto + 1)]
+        first, self.given = self.given, upto + 1
+        if ticks:
+            self.desk.take(first, ticks, self.now)
+
+    def assign(self, display, symbol="X", worker="me", token=None, first=1, init=None):
+        former = self.rows.get(display, {"token": 0})
+        self.rows[display] = {
+            "display": display,
+            "symbol": symbol,
+            "init": init or {},
+            "from": first,
+            "worker": worker,
+            "token": token or former["token"] + 1,
+        }
+        self.tell()
+
+    def tell(self):
+        self.version += 1
+        self.desk.reconcile({"version": self.version, "rows": list(self.rows.values())}, self.now)
+
+    def begin(self):
+        """Let waiting displays begin; what they need of the journal waits to be answered."""
+        made = self.desk.start(self.now)
+        if made is not None:
+            self.replays.append([made, [], made.ask()])
+
+    def answer(self, rows=10**9, *, cut=10**9):
+        """Let each replay go on by some rows; one request gives `cut` rows at most."""
+        for one in list(self.replays):
+            made, left, ask = one
+            if isinstance(ask, Ask):
+                if ask.first < self.oldest:
+                    one[2] = made.too_old(self.oldest)
+                    if one[2] is None:
+                        self._ended(one, None)
+                    continue
+                one[1], one[2] = list(range(ask.first, min(ask.last, len(self.journal)) + 1))[:cut], ask.last
+                left = one[1]
+            slice_, one[1] = left[:rows], left[rows:]
+            self.desk.rows(made, [[number, self.frame(number)] for number in slice_], self.now)
+            if not one[1]:
+                last = slice_[-1] if slice_ else made.upto
+                self._ended(one, last + 1 if last < one[2] else None)
+        self.replays = [one for one in self.replays if one[0] in self.desk.rounds]
+
+    def _ended(self, one, further):
+        one[2] = one[0].ended(further, self.desk.position)
+        if one[2] is None:
+            self.desk.finish(one[0], self.now)
+            self.replays.remove(one)
+
+    def frame(self, number):
+        symbol = self.journal[number - 1]
+        body = frames.pack_tick(made(symbol, number))
+        return frames.encode_publication(frames.tick_topic(symbol), Stamp(1, number, 1), body)
+
+    def settle(self):
+        """Let everything that is under way end, ticks included."""
+        for _ in range(1000):
+            self.give()
+            self.now += 10.0
+            self.begin()
+            self.answer()
+            if not self.replays and all(one.phase is Phase.LIVE for one in self.desk.held.values()):
+                return
+        raise AssertionError(f"never live: {self.desk.held}")
+
+    def wanted(self, display):
+        """List the bids that a display must have been given."""
+        row = self.rows[display]
+        ticks = enumerate(self.journal, 1)
+        return [float(number) for number, symbol in ticks if symbol == row["symbol"] and number >= row["from"]]
+
+    def check(self):
+        """Every display has each of its ticks once, in order."""
+        mine = {display for display, row in self.rows.items() if row["worker"] == "me"}
+        assert set(self.desk.held) == mine
+        for display in mine:
+            assert self.desk.held[display].state.bids == self.wanted(display), display
+
+
+def made(symbol, number):
+    return Tick(symbol, float(number), number + 0.5, number, "test", (), number * 1000)

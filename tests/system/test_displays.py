@@ -1,0 +1,239 @@
+"""Displays with real processes: spread, taken over, equal to an undisturbed fold; and every method of the client."""
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus import frames
+from bus.errors import BusError
+from clients.displays import DisplayClient
+from clients.displays_async import AsyncDisplayClient
+from workers.display.state import DisplayConfig, DisplayState, Init
+
+pytestmark = pytest.mark.system
+SYMBOLS = ("EURUSD", "USDJPY", "BTC", "BTC-PERP")
+MIDNIGHT_MS = 1_700_006_400_000
+MOVED_S = 2.0
+
+
+class Market:
+    """Random ticks of some symbols, and what a display makes of them without any process."""
+
+    def __init__(self, seed):
+        self.draw = random.Random(seed)
+        self.ticks = []  # (symbol, bid, ask, timestamp)
+        self.at_ms = MIDNIGHT_MS - 5000  # so that midnight passes
+
+    def more(self, count):
+        new = []
+        for _ in range(count):
+            self.at_ms += self.draw.randrange(40)
+            bid = round(1.1 + self.draw.gauss(0, 0.001), 5)
+            new.append((self.draw.choice(SYMBOLS), bid, round(bid + 0.0001, 5), self.at_ms))
+        self.ticks += new
+        return new
+
+    def dispatch(self, displays, count):
+        new = self.more(count)
+        for symbol in SYMBOLS:  # in blocks: the order between symbols is another, that within each is kept
+            mine = [{"bid": bid, "ask": ask, "timestamp": at} for name, bid, ask, at in new if name == symbol]
+            displays.dispatch_ticks(symbol, mine)
+
+    def wanted(self, symbol, init=None, config=None):
+        state = DisplayState(symbol, Init.from_values(symbol, init or {}), config or DisplayConfig())
+        for name, bid, ask, at in self.ticks:
+            if name == symbol:
+                state.fold(bid, ask, at, at)
+        return frames.unpack(frames.pack(state.snapshot()))
+
+
+def start_workers(house, *names):
+    started = {name: house.hulak("worker", "display", "--name", name) for name in names}
+    eventually(lambda: {row["name"] for row in house.stats()["workers"]} >= set(names), within_s=20)
+    return started
+
+
+def differs(displays, market, shown):
+    """Name the displays whose state is not, or not yet, what it must be."""
+    found = []
+    for display, symbol in shown.items():
+        state, wanted = displays.state(display), market.wanted(symbol)
+        if state is None or state["catching_up"] or {name: state[name] for name in wanted} != wanted:
+            found.append(display)
+    return found
+
+
+def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undisturbed_fold():
+    market = Market(1)
+    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+        broker = house.start_broker()
+        workers = start_workers(house, "d0", "d1")
+        shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
+        for display, symbol in shown.items():
+            assert displays.create_worker_for_symbol(symbol, display) == {"display": display, "new": True}
+        assert sorted(row["worker"] for row in displays.rows()) == ["d0"] * 4 + ["d1"] * 4
+        market.dispatch(displays, 2000)
+        eventually(lambda: not differs(displays, market, shown), within_s=20)
+
+        workers["d0"].kill()
+        killed = time.monotonic()
+        eventually(lambda: {row["worker"] for row in displays.rows()} == {"d1"}, within_s=10)
+        assert time.monotonic() - killed < MOVED_S
+        market.dispatch(displays, 500)
+        eventually(lambda: not differs(displays, market, shown), within_s=20)
+
+        start_workers(house, "d2")
+        eventually(lambda: sorted(row["worker"] for row in displays.rows()) == ["d1"] * 4 + ["d2"] * 4, within_s=10)
+        before = {row["display"]: (row["worker"], row["token"]) for row in displays.rows()}
+        broker.kill()
+        broker.wait()
+        house.start_broker()
+        eventually(lambda: not differs(displays, market, shown), within_s=20)  # told again, from what the workers hold
+        market.dispatch(displays, 500)
+        eventually(lambda: not differs(displays, market, shown), within_s=20)
+        assert {row["display"]: (row["worker"], row["token"]) for row in displays.rows()} == before
+
+        assert displays.remove_symbol("btc") == ["btc-0", "btc-1"]
+        assert displays.state("btc-0") is None
+        left = {display: symbol for display, symbol in shown.items() if symbol != "BTC"}
+        market.dispatch(displays, 200)
+        eventually(lambda: not differs(displays, market, left), within_s=20)
+        assert {row["display"] for row in displays.rows()} == set(left)
+        assert house.stats()["rejected"].get("collector", {}).keys() <= {"NOT_YOURS"}
+
+
+def test_a_frozen_workers_displays_go_on_elsewhere_and_it_overwrites_nothing_when_it_wakes():
+    market = Market(3)
+    with PostHouse(**{"task.lease_s": 0.6}) as house, DisplayClient(house.settings, house.home) as displays:
+        house.start_broker()
+        workers = start_workers(house, "d0", "d1")
+        shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
+        for display, symbol in shown.items():
+            displays.create_worker_for_symbol(symbol, display)
+        market.dispatch(displays, 500)
+        eventually(lambda: not differs(displays, market, shown), within_s=20)
+        workers["d0"].send_signal(signal.SIGSTOP)
+        eventually(lambda: {row["worker"] for row in displays.rows()} == {"d1"}, within_s=10)
+        market.dispatch(displays, 500)
+        eventually(lambda: not differs(displays, market, shown), within_s=20)
+        workers["d0"].send_signal(signal.SIGCONT)
+        eventually(lambda: sorted(row["worker"] for row in displays.rows()) == ["d0"] * 4 + ["d1"] * 4, within_s=10)
+        market.dispatch(displays, 500)
+        eventually(lambda: not differs(displays, market, shown), within_s=20)
+
+
+@pytest.fixture(scope="module")
+def served():
+    """A broker, a display worker `d0`, and a client."""
+    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+        house.start_broker()
+        assert displays.get_memory_usage() == {"available": False}
+        start_workers(house, "d0")
+        yield house, displays
+
+
+def test_displays_are_created_initialised_updated_and_cleaned_up(served):
+    _, displays = served
+    market = Market(2)
+    market.dispatch(displays, 200)
+    shown = displays.create_new_symbol("eurusd", {"open": 1.09}, {"statesPerSecond": 1000}, history=True)
+    assert displays.create_worker_for_symbol("EURUSD", shown) == {"display": shown, "new": False}
+    displays.wait_until_live(shown)
+    assert displays.state(shown)["ticks"] == market.wanted("EURUSD")["ticks"] > 0
+    late = displays.create_new_symbol("EURUSD")
+    displays.wait_until_live(late)
+    assert (displays.state(late)["ready"], displays.state(late)["price"]) == (False, None)  # no price is made up
+    assert displays.initialize_worker("EURUSD", shown, {"initialPrice": 1.05, "todaysOpen": 1.06})
+    assert not displays.initialize_worker("USDJPY", shown, {})
+    assert not displays.update_existing_symbol("EUR", {})
+    assert displays.update_existing_symbol("EURUSD", {"open": 1.07})
+    assert displays.dispatch_tick("EURUSD", {"bid": 1.2, "ask": 1.3, "timestamp": market.at_ms}) == 2
+    eventually(lambda: (displays.state(late) or {}).get("price") == 1.2, within_s=10)
+    assert displays.dispatch_tick("NOBODY", {"bid": 1, "ask": 2, "timestamp": 3}) == 0
+    with pytest.raises(BusError) as caught:
+        displays.create_worker_for_symbol("EURUSD", "other", config={"no_such_key": 1})
+    assert caught.value.code == "BAD_CONFIG"
+    assert displays.cleanup() == [shown, late]
+    assert displays.rows() == []
+
+
+@pytest.mark.parametrize(
+    "bad", [{"bid": float("nan"), "ask": 1, "timestamp": 1}, {"bid": 1, "ask": 2}, {"bid": "1", "ask": 2, "timestamp": 1}]
+)
+def test_what_is_no_tick_is_refused_before_it_is_sent(served, bad):
+    with pytest.raises(BusError, match="must be") as caught:
+        served[1].dispatch_tick("EURUSD", bad)
+    assert caught.value.code == "BAD_TICK"
+
+
+def test_configuration_of_one_and_of_all_reaches_displays_and_optimisations_have_their_effect(served):
+    _, displays = served
+    one, other = (displays.create_worker_for_symbol("X", display)["display"] for display in ("one", "other"))
+    displays.wait_until_live(one, other)
+    assert displays.update_worker_config("X", one, {"priceBucketMultiplier": 20})
+    assert not displays.update_worker_config("X", "never", {"price_bucket_multiplier": 20})
+    assert displays.broadcast_config_update({"price_bucket_multiplier": 5.0}) == 2
+    late = displays.create_new_symbol("X")  # it has the broadcast one too
+    displays.wait_until_live(late)
+    wanted = {display: pytest.approx(bucket) for display, bucket in ((one, 0.0002), (other, 0.00005), (late, 0.00005))}
+    eventually(lambda: {display: displays.state(display)["profile"]["bucket"] for display in wanted} == wanted, within_s=10)
+
+    on = displays.configure_optimizations({"performanceMonitoring": True}, batch_dispatching=False)
+    assert on == {"batch_dispatching": False, "memory_optimization": True, "performance_monitoring": True}
+    with pytest.raises(BusError, match="must be"):
+        displays.configure_optimizations(turbo=True)
+    states = displays.watch(one, every=True, timeout_s=10)
+    before = next(states)["ticks"]
+    displays.dispatch_ticks("X", [{"bid": 1.2, "ask": 1.3, "timestamp": 7}] * 20)
+    assert [next(states)["ticks"] for _ in range(20)] == list(range(before + 1, before + 21))  # each tick its state
+    states.close()
+    stats = eventually(lambda: (told := displays.get_worker_stats())["workers"][0].get("fold_us") and told, within_s=10)
+    assert (stats["activeWorkers"], stats["maxWorkers"], stats["displays"]) == (3, 1000, 3)
+    assert stats["connectionHealthy"]
+    assert stats["averageLatency"] > 0
+    assert stats["ticksDispatched"] >= stats["ticksFolded"] / 3 >= 20
+    memory = displays.get_memory_usage()
+    assert 0 < memory["current"] < memory["total"] < memory["limit"]
+    assert displays.configure_optimizations(batch_dispatching=True)["batch_dispatching"]
+    assert set(displays.remove_symbol("X")) == {one, other, late}
+
+
+def test_the_methods_can_be_awaited(served):
+    house, _ = served
+
+    async def awaited():
+        async with AsyncDisplayClient(house.settings, house.home) as client:
+            again = await client.create_new_symbol("BTC")
+            await client.wait_until_live(again)
+            async for state in client.watch(again):
+                assert state["display"] == again
+                break
+            return await client.cleanup() == [again]
+
+    assert asyncio.run(awaited())
+
+
+def test_the_commands_create_show_watch_and_remove(served):
+    house, _ = served
+
+    def said(*words):
+        process = house.hulak("displays", *words, out=subprocess.PIPE)
+        out, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, process.log.read_text()
+        return out.decode()
+
+    assert said("create", "xauusd", "--display", "gold", "--init", "digits=3", "--set", "states_per_s=5").strip() == "gold"
+    assert json.loads(said("watch", "gold", "--count", "1", "--json"))["digits"] == 3
+    rows = {row["display"]: row for row in json.loads(said("ls", "--json"))}
+    assert (rows["gold"]["worker"], rows["gold"]["state"]["ready"]) == ("d0", False)
+    assert "no tick yet" in said("ls", "--symbol", "XAUUSD")
+    assert "volatility\t" in said("show", "gold")
+    assert "activeWorkers\t1" in said("stats")
+    assert json.loads(said("remove", "gold", "--json")) == {"removed": ["gold"]}

@@ -1,0 +1,85 @@
+"""A real day at full speed through display workers that are killed on the way: the states are those of an undisturbed fold."""
+
+import contextlib
+import subprocess
+import time
+from itertools import islice
+
+import pytest
+from posthouse import PostHouse
+from shared_data import shared
+from waiting import eventually
+
+from bus import frames
+from bus.errors import BusTimeout
+from clients.displays import DisplayClient
+from clients.feeds.tickfile import read_ticks
+from workers.display.state import DisplayConfig, DisplayState, Init
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+DAY = "data/ticks/lean_oanda_xauusd_20140508_ticks.csv"
+SYMBOL = "XAUUSD"
+SHORT = 40_000
+KILLS = 2
+INITS = {"plain": {}, "given": {"open": 1289.5, "adr_high": 1299.0, "adr_low": 1280.0}, "third": {}, "fourth": {"digits": 2}}
+
+
+def fold(ticks, init):
+    state = DisplayState(SYMBOL, Init.from_values(SYMBOL, init), DisplayConfig())
+    for tick in ticks:
+        state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp)
+    return frames.unpack(frames.pack(state.snapshot()))
+
+
+def test_a_real_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_path, long, tell):
+    """Full: all 199,123 ticks; short: the first 40,000."""
+    day = shared(DAY)
+    ticks = list(islice(read_ticks(day, symbol=SYMBOL), None if long else SHORT))
+    file = day
+    if not long:
+        file = tmp_path / day.name
+        with day.open() as whole:
+            file.write_text("".join(islice(whole, SHORT)))
+        ticks = list(read_ticks(file, symbol=SYMBOL))
+    began = time.process_time()
+    wanted = {display: fold(ticks, init) for display, init in INITS.items()}
+    fold_us = (time.process_time() - began) / len(ticks) / len(INITS) * 1e6
+    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+        house.start_broker()
+        workers = {name: house.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
+        eventually(lambda: len(house.stats()["workers"]) == len(workers), within_s=20)
+        for display, init in INITS.items():
+            displays.create_worker_for_symbol(SYMBOL, display, init=init)
+        began = time.monotonic()
+        feed = house.hulak("feed", "--file", file, "--symbol", SYMBOL, "--speed", "max", out=subprocess.DEVNULL)
+        moved_s = []
+        for kill in range(1, KILLS + 1):
+            share = kill / (KILLS + 1) * len(ticks)
+            eventually(lambda share=share: (displays.state("plain") or {"number": 0})["number"] >= share, within_s=120)
+            name = next(row["worker"] for row in displays.rows() if row["display"] == "plain")
+            another = f"d{kill + 1}"
+            workers[another] = house.hulak("worker", "display", "--name", another)
+            workers.pop(name).kill()
+            killed = time.monotonic()
+            eventually(lambda: all(row["worker"] in workers for row in displays.rows()), within_s=20)
+            moved_s.append(time.monotonic() - killed)
+        assert feed.wait(120) == 0, feed.log.read_text()
+
+        def states():
+            with contextlib.suppress(BusTimeout):
+                found = {display: displays.state(display) for display in INITS}
+                done = all(one and not one["catching_up"] and one["number"] == len(ticks) for one in found.values())
+                return found if done else None
+            return None
+
+        found = eventually(states, within_s=180)
+        took_s = time.monotonic() - began
+        stats = displays.get_worker_stats()
+    tell(
+        f"display day: {len(ticks):,} ticks to {len(INITS)} displays in {took_s:.1f} s with {KILLS} workers killed; "
+        f"displays elsewhere after {max(moved_s):.2f} s at most; undisturbed fold {fold_us:.1f} us a tick"
+    )
+    assert stats["ticksDispatched"] == len(ticks)
+    for display, state in found.items():
+        assert {name: state[name] for name in wanted[display]} == wanted[display]
+        assert not state["incomplete"]

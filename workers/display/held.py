@@ -1,0 +1,121 @@
+"""One display as its worker holds it: its row, its state, and where it stands between journal and live ticks. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from bus.messages import Tick
+from workers.display.state import DisplayConfig, DisplayState, Init
+
+MOST_SKIPPED = 1000  # ticks that a display cannot take and leaves out; beyond, it is not the ticks
+HEALTHY_S = 60.0  # so long live, and what failed before is forgotten
+MakeState = Callable[[str, Init, DisplayConfig], DisplayState]
+
+
+class Phase(Enum):
+    """Where a display is."""
+
+    WAITING = "waiting"  # for its turn to be built up, or to be tried again
+    CATCHING_UP = "catching up"  # from the journal
+    LIVE = "live"
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One display.
+
+    Args:
+        id: of the display.
+        symbol: exactly as in its ticks.
+        token: of the present assignment.
+        init: of the row.
+        first: number, in the one global order, of the first tick that counts.
+        config: in force.
+    """
+
+    id: str
+    symbol: str
+    token: int
+    init: Mapping[str, Any]
+    first: int
+    config: DisplayConfig
+    state: DisplayState | None = None
+    phase: Phase = Phase.WAITING
+    number: int = 0  # of the last tick folded
+    received_ns: int = 0  # when the feed received it
+    running: int = 0  # states published under the present token
+    due: float = 0.0  # monotonic seconds; not published before
+    attempts: int = 0  # to build it up that failed in a row
+    retry_at: float = 0.0
+    live_since: float = 0.0
+    poison: int = 0  # the tick at which its state failed last
+    skipped: set[int] = field(default_factory=set)  # ticks left out, since the state failed at them twice
+    incomplete: bool = False  # the journal did not have all its ticks any more
+    day_from: int = 0  # number of the first tick of a day that began; 0: none did, or it was told
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], config: DisplayConfig) -> "Held":
+        """Make it of a row of the topic `displays`."""
+        return cls(row["display"], row["symbol"], row["token"], row["init"], row["from"], config)
+
+    def begin(self, make: MakeState) -> None:
+        """Begin with a new state, before its first tick."""
+        self.state = None
+        self.state = make(self.symbol, Init.from_values(self.symbol, self.init), self.config)
+        self.number, self.received_ns, self.day_from, self.incomplete = 0, 0, 0, False
+
+    def fold(self, number: int, tick: Tick) -> None:
+        """Take one tick in; raises whatever the state does."""
+        if number < self.first or number in self.skipped:  # the broker may be ahead of what has come here
+            return
+        state = self.state
+        assert state is not None, "a display that has not begun has no ticks"
+        day = state.day_init
+        state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp)
+        if state.day_init is not day:
+            self.day_from = number
+        self.number, self.received_ns = number, tick.received_ns
+
+    def failed(self, now: float) -> int:
+        """Count a failure; returns how many there were in a row."""
+        if self.phase is Phase.LIVE and now - self.live_since >= HEALTHY_S:
+            self.attempts = 0
+        self.attempts += 1
+        return self.attempts
+
+    def poisoned(self, number: int) -> bool:
+        """Note at which tick the state failed; at the same one again, true: it is left out from now on."""
+        again = self.poison == number and len(self.skipped) < MOST_SKIPPED
+        if again:
+            self.skipped.add(number)
+        self.poison = number
+        return again
+
+    def day_written(self, first: int, init: Mapping[str, Any]) -> None:
+        """Note that the broker has written a day's beginning; if another has begun since, that one is still to be told."""
+        if self.day_from == first:
+            self.first, self.init, self.day_from = first, init, 0
+            self.skipped = {number for number in self.skipped if number >= first}
+
+    def told(self, config_version: int, now_ns: int) -> dict[str, Any]:
+        """Make the map that is published."""
+        assert self.state is not None, "a display that has not begun has no state"
+        return {
+            **self.state.snapshot(),
+            "display": self.id,
+            "catching_up": self.phase is not Phase.LIVE,
+            "incomplete": self.incomplete,
+            "number": self.number,
+            "received_ns": self.received_ns,
+            "published_ns": now_ns,
+            "config_version": config_version,
+        }
+
+    def day(self) -> dict[str, Any]:
+        """Say what the present day began with, as an init map: it and the ticks from `day_from` on make the same state."""
+        assert self.state is not None, "a display that has not begun has no day"
+        init = self.state.day_init
+        bars = [{"timestamp": bar.timestamp, "high": bar.high, "low": bar.low} for bar in init.daily_bars]
+        told = {"digits": init.digits, "adr": init.adr_width, "daily_bars": bars, "timestamp": init.timestamp}
+        return {name: value for name, value in told.items() if value is not None and value != []}

@@ -1,0 +1,48 @@
+"""Whether a number grows: its samples over a real window of time. Pure."""
+
+from collections import deque
+from typing import Any
+
+EVERY_S = 5.0
+WINDOW_S = 300.0
+
+
+class Trend:
+    """Samples of one number, the newest `WINDOW_S` of them.
+
+    Args:
+        now: monotonic seconds.
+        every_s: seconds between two samples that are kept.
+        window_s: how far back they reach.
+    """
+
+    def __init__(self, now: float, every_s: float = EVERY_S, window_s: float = WINDOW_S) -> None:
+        self.every_s = every_s
+        self._samples: deque[tuple[float, float]] = deque(maxlen=round(window_s / every_s) + 1)
+        self._due = now
+
+    def add(self, now: float, value: float) -> None:
+        """Take a sample, if it is time for one."""
+        if now >= self._due:
+            self._due = max(self._due + self.every_s, now)
+            self._samples.append((now, value))
+
+    def told(self) -> dict[str, Any] | None:
+        """Tell how it changed.
+
+        Returns:
+            window_s; change, from the oldest sample to the newest; per_minute, the slope of the line that lies closest to all
+            samples; direction, `increasing`, `decreasing` or `stable` (by less than 1 % of the newest in a window). None before
+            there are two samples.
+        """
+        samples = self._samples
+        if len(samples) < 2:
+            return None
+        window_s, change = samples[-1][0] - samples[0][0], samples[-1][1] - samples[0][1]
+        middle_s = sum(at for at, _ in samples) / len(samples)
+        middle = sum(value for _, value in samples) / len(samples)
+        spread = sum((at - middle_s) ** 2 for at, _ in samples)
+        slope = sum((at - middle_s) * (value - middle) for at, value in samples) / spread
+        still = abs(slope * window_s) < 0.01 * abs(samples[-1][1])
+        direction = "stable" if still else "increasing" if slope > 0 else "decreasing"
+        return {"window_s": round(window_s, 1), "change": change, "per_minute": round(slope * 60, 1), "direction": direction}

@@ -1,0 +1,254 @@
+"""The display worker process: one thread, one loop around the pure `Desk` and `Session`. PROTOCOL.md sections 5 and 11.
+
+One subscription to all ticks, decoded once, however many displays there are. There is no second thread on purpose: whoever hears
+this worker's heartbeat knows that its displays go on too. Every turn is bounded, so that the heartbeat is never late.
+"""
+
+import gc
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import structlog
+import zmq
+
+from bus import frames, sockets
+from bus.core.backoff import Backoff
+from bus.core.configs import Document
+from bus.core.displays import DISPLAYS, SERVICE
+from bus.daemon import Stop, find_broker
+from bus.errors import BusTimeout, ProtocolError
+from bus.member import Member
+from bus.messages import Task
+from bus.settings import Settings
+from bus.subscribing.chunks import ChunkSubscriber
+from workers.display.desk import Desk
+from workers.display.held import Held
+from workers.display.outbox import Outbox
+from workers.display.rounds import Rounds
+from workers.display.state import DisplayConfig
+from workers.display.trend import Trend
+from workers.session import Do, Exit, Run, Send, Session
+
+LONGEST_WAIT_S = 0.05
+SLICE = 256  # live ticks folded between two looks at the heartbeat
+FOLDING_S = 0.02  # of a turn, for displays that are built up
+REPORT_S = 1.0
+BACKOFF = (0.5, 15.0)
+TOPIC = DISPLAYS[:-1].decode()
+
+
+class DisplayWorker:
+    """The shell.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        session: not yet registered.
+        stop: set by a signal.
+        log: of this process.
+    """
+
+    def __init__(
+        self, settings: Settings, home: Path, session: Session, stop: Stop, log: structlog.typing.FilteringBoundLogger
+    ) -> None:
+        self.settings = settings
+        self.home = home
+        self.session = session
+        self.stop = stop
+        self.log = log
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.process = psutil.Process()
+        self.trend = Trend(time.monotonic())
+        self.exit: Exit | None = None
+        self.reported = 0.0
+        self.report: dict[str, Any] = {}  # replaced as a whole: the member's thread reads it
+        self.config_version = 0
+        self.rows_at = 0  # number of the last message with all displays
+        self.pending: Document | None = None  # not yet applied; replaced by the member's thread
+        self.member = Member(
+            settings,
+            home,
+            log,
+            kind=SERVICE,
+            name=session.name,
+            apply=self._configured,
+            collect=lambda: self.report,
+            deferred=True,
+        )
+        backoff = Backoff(*BACKOFF, random.random)
+        now = time.monotonic()
+        self.desk = Desk(session.name, self._config_of, backoff, self._emit, time.perf_counter, self._note, now)
+
+    def _config_of(self, display: str) -> DisplayConfig:
+        return DisplayConfig.from_values(self.member.display(display))
+
+    def _configured(self, document: Document) -> None:
+        self.pending = document
+
+    def _note(self, event: str, facts: Mapping[str, Any]) -> None:
+        self.log.warning(event, **facts)
+
+    # The process's life
+
+    def run(self) -> int:
+        """Serve until retired or stopped; return the process's exit code."""
+        found = [find_broker(self.settings, self.home, name, self.stop, self.log) for name in sockets.NAMES]
+        if None in found:
+            return 0
+        where = dict(zip(sockets.NAMES, (one or "" for one in found), strict=True))
+        subscriber = self._subscriber()
+        if subscriber is None:
+            return 0
+        backend = where["backend"]
+        # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
+        self.dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in backend))
+        self.dealer.connect(backend)
+        self.outbox = Outbox(self.context, where["collector"], where["frontend"])
+        self.rounds = Rounds(self.desk, self.settings, self.home)
+        self.subscriber = subscriber
+        self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=backend)
+        with self.member:
+            while self.exit is None:
+                self._turn()
+        self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
+        self._close()
+        return self.exit.code
+
+    def _subscriber(self) -> ChunkSubscriber | None:
+        while not self.stop.asked:
+            try:
+                return ChunkSubscriber(TOPIC, settings=self.settings, home=self.home)
+            except BusTimeout:
+                continue
+        return None
+
+    def _close(self) -> None:
+        self.rounds.close()
+        self.subscriber.close()
+        self.outbox.close()
+        self.dealer.close(linger=500)  # ms for the goodbye to leave
+        self.context.term()
+
+    # One turn
+
+    def _turn(self) -> None:
+        self._poll()
+        now = time.monotonic()
+        self.member.beat()
+        self._heartbeat(now)
+        self._configure(now)
+        chunks, events = self.subscriber.look()
+        if self.desk.position is None:
+            self.desk.position = self.subscriber.position if not chunks else chunks[0].first
+        for event in events:
+            self.rows_at = event.stamp.sequence
+            self.desk.reconcile(event.body, now)
+        if self.subscriber.heard(TOPIC) > self.rows_at:
+            self.outbox.ask_rows(now)
+        for chunk in chunks:
+            for at in range(0, len(chunk.items), SLICE):
+                self.desk.take(chunk.first + at, chunk.items[at : at + SLICE], now)
+                self.desk.states.publish(now)
+                now = self._keep(now)
+        self.rounds.begin(now)
+        self.rounds.step(now, now + FOLDING_S)
+        if self.outbox.look():
+            self.desk.resend(now)
+        self.outbox.answers(self.desk.told_day, self._all_rows)
+        for held in self.desk.days():
+            self.outbox.tell_day(held, now)
+        self.desk.states.publish(time.monotonic())
+        if now - self.reported >= REPORT_S:
+            self._report(now)
+
+    def _all_rows(self, body: dict[str, Any]) -> None:
+        self.rows_at = self.subscriber.heard(TOPIC)
+        self.desk.reconcile(body, time.monotonic())
+
+    def _keep(self, before: float) -> float:
+        """Send a heartbeat if one is due, in the middle of much work; returns the time."""
+        now = time.monotonic()
+        if now >= self.session.next_due():
+            self._heartbeat(now)
+        return max(now, before)
+
+    def _poll(self) -> None:
+        now = time.monotonic()
+        dues = (self.desk.next_due(), self.session.next_due(), self.rounds.next_due(), self.subscriber.next_due())
+        until = min([now + LONGEST_WAIT_S, *(due for due in dues if due is not None)])
+        busy = any(one.rows for one in self.rounds.running)
+        poller = zmq.Poller()
+        for socket in (self.dealer, self.outbox.asks, *self.subscriber.sockets(), *self.rounds.sockets()):
+            poller.register(socket, zmq.POLLIN)
+        poller.register(self.stop.reader, zmq.POLLIN)
+        poller.poll(0 if busy else max(0, int((until - now) * 1000) + 1))
+
+    def _configure(self, now: float) -> None:
+        document, self.pending = self.pending, None
+        if document is not None:
+            self.desk.configure(now)
+            self.config_version = document["version"]
+            self.member.applied(document["version"])
+
+    def _emit(self, held: Held) -> bool:
+        now_ns = self.outbox.send(held, self.config_version)
+        if now_ns:
+            self.desk.states.sent(held, time.monotonic(), now_ns)
+        return now_ns > 0
+
+    def _report(self, now: float) -> None:
+        self.reported = now
+        rss = self.process.memory_info().rss
+        self.trend.add(now, rss)
+        self.report = {**self.desk.report(now), **self.subscriber.counters(), "rss_bytes": rss, "memory": self.trend.told()}
+
+    # The session
+
+    def _heartbeat(self, now: float) -> None:
+        session = self.session
+        while self.dealer.poll(0):
+            try:
+                message = frames.decode_to_worker(self.dealer.recv_multipart()[-1])
+            except ProtocolError as error:
+                self.log.warning("frame refused", code=error.code, why=str(error))
+                continue
+            before = session.epoch
+            self._do(session.received(now, message))
+            if before is None and session.epoch is not None:
+                self.desk.resend(now)  # maybe another broker, which has no states
+        if self.stop.asked:
+            self.stop.drain()
+            self._do(session.leave(now, "stopped by a signal", self.settings.task.drain_s))
+        if now >= session.next_due():
+            self._do(session.advance(now, self._about()))
+
+    def _about(self) -> dict[str, Any]:
+        return {name: self.report[name] for name in ("displays", "catching_up", "rss_bytes") if name in self.report}
+
+    def _do(self, actions: list[Do]) -> None:
+        for action in actions:
+            match action:
+                case Send(message):
+                    try:
+                        self.dealer.send(frames.encode(message), zmq.NOBLOCK)
+                    except zmq.Again:
+                        self.session.unsent(message)
+                case Run(task):
+                    done, value = self._carry_out(task)
+                    self._do(self.session.finished(time.monotonic(), done=done, value=value))
+                case Exit():
+                    self.exit = self.exit or action
+
+    def _carry_out(self, task: Task) -> tuple[bool, Any]:
+        """Do one of this worker's few actions: `held`, what it holds; `collect`, give memory back now."""
+        if task.action == "held":
+            rows = [{"display": one.id, "phase": one.phase.value, "number": one.number} for one in self.desk.held.values()]
+            return True, {"worker": self.session.name, "displays": rows}
+        if task.action == "collect":
+            return True, {"worker": self.session.name, "collected": gc.collect()}
+        text = f"action {task.action!r} is unknown; known are held, collect"
+        return False, {"code": "UNKNOWN_ACTION", "text": text, "retryable": False}

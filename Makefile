@@ -27,9 +27,11 @@ run: $(READY)
 	@exec $(VENV)/bin/hulak up --demo --home ./var
 
 test: $(READY)
+	@bash .ci/browser
 	@$(VENV)/bin/python -m pytest -n 2
 
 trials: $(READY)
+	@bash .ci/browser
 	@$(VENV)/bin/python -m pytest tests/trials --long --timeout 1200
 
 check: $(READY)

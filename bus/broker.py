@@ -6,6 +6,7 @@ peer, answered where that is possible, and costs nobody else anything.
 """
 
 import contextlib
+import gc
 import os
 import random
 import time
@@ -31,6 +32,7 @@ from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.majordomo import MMI, Majordomo
 from bus.messages import ID_BYTES, Error, Reply, Request
+from bus.outbox import Outbox
 from bus.peers import Peers
 from bus.settings import Settings
 from bus.targets import SCALE, TargetDesk
@@ -38,8 +40,10 @@ from bus.task_desk import TaskDesk
 from bus.version import VERSION
 
 REPLAY = "hulak.replay"
+OUR_OWN = (control.PREFIX, MMI)  # services that the broker answers itself
 BEAT_S = 0.25  # between two heartbeats of the topics
 MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for more than about 1 ms
+GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
 Desk = Callable[[bytes, Request, float], None]  # answers a control request of a client, now or when it can
 
@@ -110,6 +114,7 @@ class Broker:
         self.desks: dict[str, Desk] = {REPLAY: self.desk.begin_replay, SCALE: self.targets.serve}
         self.desks |= self.tasks.services | self.config.services | self.displays.services
         self.beat_due = now
+        self.outbox = Outbox(self.frontend, self.backend, self.peers, self.bus)
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
         for socket in (self.frontend, self.backend, stop.reader, self.tasks.store.reader):
@@ -129,6 +134,8 @@ class Broker:
             torn_bytes=told.torn_bytes,
             new_epoch=told.why_new_epoch,
         )
+        gc.freeze()  # what is here stays: the collector need not look at it again and again
+        gc.set_threshold(GARBAGE)
         while not self.stop.asked:
             self._turn(self._next_due())
         self._shut_down()
@@ -141,6 +148,7 @@ class Broker:
             self._turn(min(deadline, self._next_due()))
         left = len(self.bus.dispatcher.tasks)
         self._carry_out(self.majordomo.farewell(), time.monotonic())
+        self._flush(time.monotonic())
         self.tasks.close()
         self.tasks.store.finished()
         self.desk.close()
@@ -163,6 +171,7 @@ class Broker:
             self._requests(now)
         if self.backend in ready:
             self._answers(now)
+        self._flush(now)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
         if self.tasks.store.reader.fileno() in ready:
@@ -172,6 +181,7 @@ class Broker:
         if now >= self._next_due():
             self._timers(now)
         self.displays.turn(now)
+        self._flush(now)
 
     def _next_due(self) -> float:
         return 0.0 if self.desk.replays else min(self.beat_due, self.bus.next_due())
@@ -206,6 +216,8 @@ class Broker:
             self._reach(address, Error(request.id, error.code, str(error), error.details))
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
+        if not request.service.startswith(OUR_OWN):
+            return self.bus.dispatcher.request(now, address, request)
         desk = self.desks.get(request.service)
         if desk is not None:
             desk(address, request, now)
@@ -213,9 +225,7 @@ class Broker:
         if request.service.startswith(control.PREFIX):
             value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())
             return [ToClient(address, Reply(request.id, value)), *effects]
-        if request.service.startswith(MMI):
-            return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
-        return self.bus.dispatcher.request(now, address, request)
+        return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
 
     # Workers
 
@@ -235,32 +245,27 @@ class Broker:
     # Effects
 
     def _carry_out(self, effects: list[Effect], now: float) -> None:
+        """Do what the core wants done at `now`; messages go out with the next `_flush`."""
+        del now
         for effect in effects:
+            if isinstance(effect, (ToClient, ToWorker)):
+                self.outbox.put(effect)
+                continue
             match effect:
-                case ToClient(address, message):
-                    self._reach(address, message)
-                case ToWorker(address, message):
-                    try:
-                        self._send(self.backend, address, message)
-                    except zmq.ZMQError as error:
-                        why = "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)
-                        self._carry_out(self.bus.dispatcher.lost(now, address, why), now)
                 case Begun() | Delayed() | Ended():
                     self.tasks.note(effect)
                 case Note(event, fields):
                     self.log.info(event, **fields)
 
-    def _reach(self, address: bytes, message: Any) -> bool:
-        """Send to a client; false, and counted, if it is gone or takes nothing more."""
-        try:
-            self._send(self.frontend, address, message)
-        except zmq.ZMQError:
-            self.bus.unanswered += 1
-            return False
-        return True
+    def _flush(self, now: float) -> None:
+        while lost := self.outbox.flush():
+            for address, why in lost:
+                self._carry_out(self.bus.dispatcher.lost(now, address, why), now)
 
-    def _send(self, socket: "zmq.Socket[bytes]", address: bytes, message: Any) -> None:
-        sockets.send(socket, self.peers.encode(address, message))
+    def _reach(self, address: bytes, message: Any) -> bool:
+        """Send to a client now, behind what has gathered; false if it is gone or takes nothing more."""
+        self._flush(time.monotonic())
+        return self.outbox.reach(address, message)
 
     # What is refused, and what is told
 

@@ -14,6 +14,8 @@ from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
 from bus.messages import Error, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
+OF_MAJORDOMO = mdp.CLIENT[:2]  # how a frame of Majordomo begins, of clients and workers
+
 
 class Peers:
     """Clients and workers of both dialects.
@@ -39,6 +41,8 @@ class Peers:
         Raises:
             ProtocolError: it cannot be read; `unread` tells what to answer.
         """
+        if len(parts) == 2 and parts[1][:2] != OF_MAJORDOMO:
+            return b"\0" + parts[0], frames.decode_from_client(parts[1])
         if mdp.speaks(parts, mdp.CLIENT):
             return self.majordomo.request(parts, self.new_id())
         address, frame = _open(parts)
@@ -60,9 +64,12 @@ class Peers:
         Raises:
             ProtocolError: it cannot be read, or is out of place; `refused` tells what to do about it.
         """
-        if mdp.speaks(parts, mdp.WORKER):
+        if len(parts) == 2 and parts[1][:2] != OF_MAJORDOMO:
+            address, frame = b"\0" + parts[0], parts[1]
+        elif mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.command(now, parts)
-        address, frame = _open(parts)
+        else:
+            address, frame = _open(parts)
         message = frames.decode_from_worker(frame)
         match message:
             case Result():
@@ -82,10 +89,12 @@ class Peers:
 
     def encode(self, address: bytes, message: Any) -> list[bytes]:
         """Make the ROUTER's message to a peer, identity first; no parts where its dialect has nothing for the message."""
-        if mdp.of_majordomo(address):
-            return self.majordomo.encode(address, message)
-        frame = frames.encode(message)
-        return [address[1:], b"", frame] if address[:1] == b"\1" else [address[1:], frame]
+        kind = address[0]
+        if kind == 0:
+            return [address[1:], frames.encode(message)]
+        if kind == mdp.ENVELOPE:
+            return [address[1:], b"", frames.encode(message)]
+        return self.majordomo.encode(address, message)
 
 
 def _open(parts: list[bytes]) -> tuple[bytes, bytes]:

@@ -140,6 +140,11 @@ class GatewaySettings(Section):
     client_bytes: int = Field(1 << 20, ge=1 << 14, le=1 << 28)
     max_clients: int = Field(500, ge=1, le=100_000)
 
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
+
 
 class SimSettings(Section):
     """`[sim]`: the simulated outside world of the demo."""

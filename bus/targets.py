@@ -58,14 +58,17 @@ class TargetDesk:
         """
         before = dict(self.bus.targets)
         value, effects = control.scale(self.bus, now, request.args, {})
-        service, workers = value["service"], value["workers"]
+        self.bus.targets = before  # it holds when it is safe
+        service, workers = value["service"], None if value["workers"] == AUTO else value["workers"]
 
         def then(_: Any, why: str) -> None:
             if why:
-                self.bus.targets = before
                 self.answer(client, Error(request.id, "STORE_FAILED", f"the number of workers was not changed: {why}"))
                 return
+            self.bus.targets.pop(service, None)
+            if workers is not None:
+                self.bus.targets[service] = workers
             self.carry_out(effects, now)
             self.answer(client, Reply(request.id, value))
 
-        self.store.put(partial(write, service=service, workers=None if workers == AUTO else workers), then)
+        self.store.put(partial(write, service=service, workers=workers), then)

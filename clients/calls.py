@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from bus import frames
-from bus.core.timers import Lanes
+from bus.core.timers import Timers
 from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
 from bus.messages import ID_BYTES, Error, Part, Reply, Request
 
@@ -45,7 +45,7 @@ class Book:
     def __init__(self, where: str) -> None:
         self._where = where
         self._calls: dict[bytes, Call] = {}
-        self._deadlines: Lanes[bytes] = Lanes()
+        self._deadlines: Timers[bytes] = Timers()
         self._ids: list[bytes] = []
 
     def __len__(self) -> int:
@@ -61,12 +61,12 @@ class Book:
     def add(self, call: Call, now: float) -> None:
         """Begin to wait for a call's answer."""
         self._calls[call.id] = call
-        self._deadlines.set(call.id, now, call.timeout_s + GRACE_S)
+        self._deadlines.set_after(call.id, now, call.timeout_s + GRACE_S)
 
     def forget(self, call: Call) -> None:
         """Wait for it no longer; its answer is thrown away when it comes."""
         if self._calls.pop(call.id, None) is not None:
-            self._deadlines.cancel(call.id, call.timeout_s + GRACE_S)
+            self._deadlines.cancel_after(call.id, call.timeout_s + GRACE_S)
 
     def frames(self) -> list[bytes]:
         """List what has to be sent again when the connection came back: a restarted broker knows nothing of calls."""
@@ -101,7 +101,8 @@ class Book:
 
     def next_due(self) -> float:
         """When `expire` may have something to do: monotonic seconds, infinite if nothing is under way."""
-        return self._deadlines.soonest if self._calls else math.inf
+        due = self._deadlines.next() if self._calls else None
+        return math.inf if due is None else due
 
     def expire(self, now: float) -> None:
         """End the calls whose time is over."""

@@ -4,6 +4,7 @@ A call is repeated, under its own id, when the connection to the broker comes ba
 one that is still at work on it joins the two. Not thread-safe: one client per thread.
 """
 
+import itertools
 import math
 import time
 from collections import deque
@@ -40,6 +41,8 @@ class BusClient(PostedTasks):
         self._home = home
         self._book = Book(settings.broker.frontend)
         self._link: Connection | None = None
+        self._unsent: deque[Future] = deque()
+        self._taking = False
         self._until_look = LOOK_AFTER
 
     def __enter__(self) -> Self:
@@ -110,25 +113,45 @@ class BusClient(PostedTasks):
         Raises:
             BusTimeout: there is no broker.
         """
+        future = self._begin(service, action, args, timeout_s, retries, share, priority, on_part)
+        self._unsent.append(future)
+        if not self._taking:  # else what callbacks ask for goes out together, when all that has arrived is taken in
+            self._send()
+            self._until_look -= 1
+            if not self._until_look:
+                self._until_look = LOOK_AFTER
+                self._take()
+        return future
+
+    def _begin(
+        self,
+        service: str,
+        action: str,
+        args: Mapping[str, Any] | None,
+        timeout_s: float = 60.0,
+        retries: int | None = None,
+        share: bool = False,
+        priority: int = 1,
+        on_part: Callable[[Any], None] | None = None,
+    ) -> Future:
         now = time.monotonic()
-        link = self._link
-        if link is None:
-            link = self._connect(now + timeout_s, timeout_s)
+        if self._link is None:
+            self._connect(now + timeout_s, timeout_s)
             now = time.monotonic()
         call_id = self._book.new_id()
         frame = encode_call(call_id, service, action, args, timeout_s, retries, share, priority)
-        named = f"{service} {action}" if action else service
-        future = Future(call_id, frame, named, timeout_s, on_part, self)
+        future = Future(call_id, frame, f"{service} {action}" if action else service, timeout_s, on_part, self)
         self._book.add(future, now)
-        while not link.send(frame):
-            self._turn(math.inf, for_room=True)
-            if future.done():
-                return future
-        self._until_look -= 1
-        if not self._until_look:
-            self._until_look = LOOK_AFTER
-            self._take()
         return future
+
+    def _send(self) -> None:
+        """Send what has gathered; where there is no room, wait for it."""
+        while self._unsent and self._link is not None:
+            future = self._unsent[0]
+            if future.done() or self._link.send(future.frame):
+                self._unsent.popleft()
+            else:
+                self._turn(math.inf, for_room=True)
 
     def map(
         self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
@@ -145,12 +168,16 @@ class BusClient(PostedTasks):
             what `call` raises, when the turn of the one that failed has come; the others are given up.
         """
         under_way: deque[Future] = deque()
+        left = iter(args)
         try:
-            for one in args:
-                under_way.append(self.submit(service, action, one, **options))
-                if len(under_way) >= window:
-                    yield under_way.popleft().result()
-            while under_way:
+            while True:
+                if len(under_way) <= window - window // 4:  # several together, which costs less than one by one
+                    for one in itertools.islice(left, window - len(under_way)):
+                        under_way.append(self._begin(service, action, one, **options))
+                        self._unsent.append(under_way[-1])
+                    self._send()
+                if not under_way:
+                    return
                 yield under_way.popleft().result()
         finally:
             for future in under_way:
@@ -205,10 +232,17 @@ class BusClient(PostedTasks):
             self._book.expire(now)
 
     def _take(self) -> None:
+        """Take in all that has arrived; then send what callbacks asked for."""
         assert self._link is not None
         book, receive = self._book, self._link.receive
+        outermost, self._taking = not self._taking, True
         try:
             while book:  # what nobody waits for may stay
                 book.take(receive())
         except zmq.Again:
             pass
+        finally:
+            if outermost:
+                self._taking = False
+        if outermost:
+            self._send()

@@ -41,6 +41,7 @@ class Post:
         self.log = log
         self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer)
         self.counters: dict[str, Any] = {}  # of the feed's own, told with the reports
+        self.subscribed = False  # the broker has told that it takes what we post
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
     async def connect(self) -> None:
@@ -50,10 +51,8 @@ class Post:
         self.asks = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=100, rcvhwm=1000, ipv6=int("[" in frontend))
         self.out.connect(collector)
         self.asks.connect(frontend)
-        subscribed = False
-        while not (subscribed and self.link.opened):
+        while not (self.subscribed and self.link.opened):
             await asyncio.sleep(LOOK_AGAIN_S / 10)
-            subscribed = subscribed or self.out.poll(0) > 0
             self.keep()
         self.log.info("feed connected", broker=collector, instance=self.link.instance)
 
@@ -98,6 +97,7 @@ class Post:
         self._ask("hulak.feed", self.link.ask())
         while self.out.poll(0):  # subscription events of the broker; only their arrival matters, at the start
             self.out.recv(zmq.NOBLOCK)
+            self.subscribed = True
         if self.link.opened:
             self.push()
 

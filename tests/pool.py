@@ -48,7 +48,7 @@ class Pool(PostHouse):
     def start_up(self, *, demo=True):
         """Start `hulak up` and wait until it stands; one that ends instead says why at once."""
         self.up = self.hulak("up", *(["--demo"] if demo else []))
-        wanted = "first NEPSE task done" if demo else "1 worker"
+        wanted = "first NEPSE task done" if demo else "no symbol ticking"
 
         def stands():
             said = self.up.log.read_text()
@@ -58,12 +58,12 @@ class Pool(PostHouse):
         eventually(stands, within_s=STANDS_S)
 
     def workers(self):
-        """List the workers that serve, retiring ones excepted; empty if the broker does not answer."""
+        """List the workers of nepse that serve, retiring ones excepted; empty if the broker does not answer."""
         try:
             rows = [one for one in self.stats()["workers"] if one["service"] == "nepse"]
         except BusError:
             return []
-        return [one for one in rows if one["state"] != "retiring"]
+        return [one for one in rows if one["service"] == "nepse" and one["state"] != "retiring"]
 
     def slots(self):
         """Map slot to pid, of those that supervisord has up; empty if it does not answer."""

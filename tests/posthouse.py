@@ -1,6 +1,8 @@
 """A real broker and its neighbours: real processes, on free ports and ipc, in a short temporary folder."""
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import random
@@ -19,29 +21,40 @@ from clients.subscriber import Subscriber
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTS_WITHIN_S = 20
-PORTS = (20_000, 32_000)
-RESERVED = []  # sockets that say which ports are ours
+PORTS, BLOCK = (20_000, 32_000), 200
+
+
+@functools.cache
+def own_ports():
+    """Reserve a block of ports for this process; gives them round and round.
+
+    Below the kernel's range for outgoing connections (32768 on), so that a port is taken only by who asks for it. A block is
+    ours for as long as this process lives, by an abstract unix socket of its number: two suites on one machine never choose the
+    same port, and one suite gives the same one again only after all others.
+    """
+    for block in random.SystemRandom().sample(range(*PORTS, BLOCK), len(range(*PORTS, BLOCK))):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0hulak-test-ports-{block}")
+        except OSError:
+            mark.close()
+        else:
+            return mark, itertools.cycle(range(block, block + BLOCK))
+    raise AssertionError("all blocks of ports are taken by other suites")
 
 
 def free_ports(count):
-    """Find ports that are free and stay so: nobody else's tests get them, and no outgoing connection is given one by the kernel.
-
-    A port below the kernel's range for outgoing connections (32768 on) is taken only by who asks for it. It is reserved, for as
-    long as this process lives, by an abstract unix socket of its number: two suites on one machine do not choose the same one.
-    """
+    """Find ports that are free, and that nobody else chooses."""
     found = []
-    while len(found) < count:
-        port = random.SystemRandom().randrange(*PORTS)
-        mark = socket.socket(socket.AF_UNIX)
+    _, ports = own_ports()
+    for port in itertools.islice(ports, BLOCK):
         with contextlib.suppress(OSError), socket.socket() as trial:
-            mark.bind(f"\0hulak-test-port-{port}")
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(("127.0.0.1", port))
             found.append(port)
-            RESERVED.append(mark)
-            continue
-        mark.close()
-    return found
+        if len(found) == count:
+            return found
+    raise AssertionError(f"of {BLOCK} ports there are not {count} free")
 
 
 class PostHouse:
@@ -53,12 +66,12 @@ class PostHouse:
 
     def __init__(self, **settings):
         self.home = Path(tempfile.mkdtemp(prefix="hulak-", dir="/tmp"))  # a socket's path has 107 bytes at most
-        ports = free_ports(4)
+        *ports, page = free_ports(5)
         self.addresses = {
             name: f"tcp://127.0.0.1:{port}"
             for name, port in zip(("collector", "publisher", "frontend", "backend"), ports, strict=True)
         }
-        told = {**{f"broker.{name}": value for name, value in self.addresses.items()}, **settings}
+        told = {**{f"broker.{name}": value for name, value in self.addresses.items()}, "gateway.port": page, **settings}
         self.variables = {
             "HULAK_HOME": str(self.home),
             **{f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in told.items()},

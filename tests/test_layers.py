@@ -19,7 +19,7 @@ STARTS_THINGS = ("clients/cli/", "benchmarks/tasks/apps/")  # the command line, 
 CORE_MAY = ("bus.messages", "bus.errors", "bus.frames", "bus.core")
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions"}  # numbers
-CALM |= {"binascii", "struct", "zlib"}  # bytes to bytes
+CALM |= {"binascii", "struct", "zlib", "msgspec"}  # bytes to bytes, and values that cost little to make
 COMPUTES = tuple(
     f"workers/display/{name}.py"
     for name in (

@@ -1,6 +1,7 @@
 """A worker's process around the real session, on the simulated network of `walk_world`."""
 
 from bus.core.policy import Policy
+from bus.messages import Result, TaskPart
 from workers.session import Exit, Interrupt, Run, Send, Session
 
 POLICY = Policy(heartbeat_s=0.5, lease_s=1.5, soft_s=2.0, hard_s=3.0, timeout_s=6.0, retries=3, max_tasks=30)
@@ -39,7 +40,7 @@ class SimWorker:
                     if self.wire.up and self.world.broker_up:
                         self.world.to_broker(self.wire, message)
                     else:
-                        self.session.unsent(message)
+                        self.session.unsent(action)
                 case Run(task):
                     self.begun += 1
                     self.world.carry_out_task(self, task, self.begun)
@@ -73,11 +74,13 @@ class SimWorker:
         if self.frozen:
             self.inbox.append((self.ended, (begun, done, value)))
         elif self.alive and begun == self.begun and self.session.running is not None:
-            self.do(self.session.finished(self.world.now, done=done, value=value))
+            task = self.session.running
+            self.do(self.session.finished(self.world.now, Result(task.id, task.attempt, done, value)))
 
     def part(self, begun, number):
         if self.alive and not self.frozen and begun == self.begun and self.session.running is not None:
-            self.do(self.session.part(number, number))
+            task = self.session.running
+            self.do(self.session.part(TaskPart(task.id, task.attempt, number, number)))
 
     def leave(self):
         if self.alive and not self.frozen:

@@ -10,10 +10,11 @@ from bus.core.configs import kind_of
 from bus.errors import ConfigError
 from bus.member import Member
 from bus.settings import Settings
+from workers.carrier import Actions
 from workers.nepse.actions import build_actions
 from workers.nepse.live import LiveSettings
 from workers.tasks import load
-from workers.worker import Actions, Worker, make_session
+from workers.worker import Worker, make_session
 
 
 @dataclass(frozen=True, slots=True)

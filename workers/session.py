@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from bus.messages import (
     BrokerHeartbeat,
     FromWorker,
@@ -30,29 +32,26 @@ AHEAD_S = 0.02
 MOST_CREDIT = 64  # measured: more brings little, and holds up what others could do
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send a message to the broker."""
 
     message: FromWorker
+    frame: bytes = b""  # its bytes, where they were made already
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Start a task in the other thread."""
+class Run(msgspec.Struct, frozen=True, gc=False):
+    """Start a task."""
 
     task: Task
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupt:
+class Interrupt(msgspec.Struct, frozen=True, gc=False):
     """Interrupt the running task: its soft limit has passed."""
 
     task: Task
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True, gc=False):
     """End the process: 0 after a retirement or a stop, above 0 when a task passed its hard limit."""
 
     code: int
@@ -88,7 +87,8 @@ class Session:
     why: str = ""  # we leave
     running: Task | None = None
     waiting: deque[Task] = field(default_factory=deque)
-    untold: list[Result] = field(default_factory=list)
+    untold: list[Send] = field(default_factory=list)  # results
+    attempts: set[tuple[bytes, int]] = field(default_factory=set)  # of what runs and waits
     started: float = 0.0
     interrupted: bool = False
     next_beat: float = 0.0
@@ -99,16 +99,16 @@ class Session:
         tasks = ([self.running] if self.running else []) + list(self.waiting)
         return (
             *(Held(task.id, task.attempt) for task in tasks),
-            *(Held(result.task, result.attempt) for result in self.untold),
+            *(Held(send.message.task, send.message.attempt) for send in self.untold if isinstance(send.message, Result)),
         )
 
     def received(self, now: float, message: ToWorker) -> list[Do]:
         """Take in what the broker sent."""
         match message:
-            case BrokerHeartbeat(epoch, known):
-                return self._heard(epoch, known=known)
             case Task():
                 return self._given(now, message)
+            case BrokerHeartbeat(epoch, known):
+                return self._heard(epoch, known=known)
             case Retire(reason):
                 return self.leave(now, f"retired: {reason}", limit_s=None)
 
@@ -118,7 +118,7 @@ class Session:
         if known and self.epoch is None:  # the answer to our registration
             self.epoch = epoch
             untold, self.untold = self.untold, []
-            return [Send(result) for result in untold]
+            return list(untold)
         if self.epoch is None:  # a registration is under way, or due; one more, read late, would say that we hold nothing
             return []
         self.epoch = None
@@ -129,8 +129,10 @@ class Session:
         return Send(Ready(self.service, self.name, credit, self.held(), self.info))
 
     def _given(self, now: float, task: Task) -> list[Do]:
-        if self.leaving or Held(task.id, task.attempt) in self.held():
+        attempt = (task.id, task.attempt)
+        if self.leaving or attempt in self.attempts or (self.untold and Held(*attempt) in self.held()):
             return []  # leaving: the broker gives it to others when it reads what we hold
+        self.attempts.add(attempt)
         if self.running is not None:
             self.waiting.append(task)
             return []
@@ -140,40 +142,39 @@ class Session:
         self.running, self.started, self.interrupted = task, now, False
         return Run(task)
 
-    def part(self, number: int, value: Any) -> list[Do]:
+    def part(self, part: TaskPart, frame: bytes = b"") -> list[Do]:
         """Pass on something of the running task's result."""
-        if self.running is None or self.epoch is None:
-            return []
-        return [Send(TaskPart(self.running.id, self.running.attempt, number, value))]
+        return [] if self.running is None or self.epoch is None else [Send(part, frame)]
 
-    def finished(self, now: float, *, done: bool, value: Any) -> list[Do]:
-        """The other thread ended the running task.
+    def finished(self, now: float, result: Result, frame: bytes = b"") -> list[Do]:
+        """The running task ended.
 
         Args:
             now: monotonic seconds.
-            done: it was done; else it failed.
-            value: of a done task its result, of a failed one a map (PROTOCOL.md section 5.4).
+            result: of it.
+            frame: of the result, if it was made already.
         """
         task = self.running
         assert task is not None, "a task ended that was never started"
         self.running = None
-        adapted = self._adapt(now - self.started)
-        result = Result(task.id, task.attempt, done, value)
+        self.attempts.discard((task.id, task.attempt))
+        send = Send(result, frame)
         actions: list[Do] = []
         if self.epoch is None:
-            self.untold.append(result)
+            self.untold.append(send)
         else:
-            actions.append(Send(result))
+            actions.append(send)
+        adapted = self._adapt(now - self.started) if self.adapts else []
         if self.waiting:
             actions.append(self._start(now, self.waiting.popleft()))
-        return [*actions, *adapted, *self._leave_if_idle()]
+        return [*actions, *adapted, *self._leave_if_idle()] if adapted or self.leaving else actions
 
     def _adapt(self, took_s: float) -> list[Do]:
         """Offer another credit if it is twice as much, or half, of what was offered."""
-        if not self.adapts:
-            return []
         took_s = max(took_s, 1e-6)
         self.mean_s = 0.9 * self.mean_s + 0.1 * took_s if self.mean_s else took_s
+        if self.credit == MOST_CREDIT and self.mean_s * MOST_CREDIT <= AHEAD_S:
+            return []
         wanted = min(MOST_CREDIT, max(1, round(AHEAD_S / self.mean_s)))
         near = self.credit / 2 < wanted < self.credit * 2 and wanted not in (1, MOST_CREDIT)
         if wanted == self.credit or near or self.epoch is None or self.leaving:
@@ -181,10 +182,10 @@ class Session:
         self.credit = wanted
         return [self._register()]
 
-    def unsent(self, message: FromWorker) -> None:
+    def unsent(self, send: Send) -> None:
         """The shell could not send: there is no connection. Results are kept, the rest is worth nothing later."""
-        if isinstance(message, Result):
-            self.untold.append(message)
+        if isinstance(send.message, Result):
+            self.untold.append(send)
         self.epoch = None
 
     def leave(self, now: float, why: str, limit_s: float | None) -> list[Do]:
@@ -200,6 +201,7 @@ class Session:
         if self.leaving:
             return []
         self.leaving, self.why = True, why
+        self.attempts.difference_update((task.id, task.attempt) for task in self.waiting)
         self.waiting.clear()  # not begun: the broker gives them to others when it reads what we hold
         # Without a task it says goodbye at once: an answer to a registration would find nobody, and count as a loss.
         return self._leave_if_idle() or [self._register()]

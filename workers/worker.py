@@ -1,148 +1,52 @@
-"""A worker process: two threads around the pure `Session`.
+"""A worker process: two threads around the pure `Session`, of which one at a time holds it and the socket.
 
-The main thread polls, sends heartbeats and never blocks; the other one carries tasks out and may block in them. They meet
-over an `inproc` PAIR. PROTOCOL.md section 5.
+The task thread takes tasks from the socket, carries them out, and sends their results: no task is handed from thread to thread,
+which would cost more than a short task does. It holds the lock but for the time that it is inside of a task. The main thread
+waits for signals; several times in a heartbeat it looks whether the lock is free, which is so while a task takes its time, and
+does then what is due: heartbeats, limits, and what the broker has sent. So the worker is alive while a task blocks. The lock is
+the full fence that libzmq asks for where a socket is used by one thread after the other. PROTOCOL.md section 5.
 """
 
+import contextlib
 import ctypes
 import os
 import socket as plain
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import structlog
 import zmq
+from zmq.backend import zmq_poll
 
 from bus import frames, sockets
 from bus.daemon import Stop, find_broker
-from bus.errors import ProtocolError, TaskFailed
+from bus.errors import ProtocolError
 from bus.member import Member
-from bus.messages import FromWorker, Result, Task, TaskPart
+from bus.messages import Result, Task, TaskPart
 from bus.settings import Settings
+from workers.carrier import Actions, Carrier, SoftLimit, soft_limit
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
-# An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
-# what it returns is the result.
-Actions = Mapping[str, Callable[[Mapping[str, Any]], Any]]
-INPROC = "inproc://tasks"
 REPORT_S = 1.0
-ENVELOPE_BYTES = 1024  # of a result's frame, beside its value
-
-
-class SoftLimit(BaseException):
-    """Raised inside a task that has passed its soft limit; not an `Exception`, so that no task's own handler swallows it."""
-
-
-class TaskThread(threading.Thread):
-    """Carries out one task after the other.
-
-    Args:
-        context: shared with the main thread, for the PAIR.
-        make_actions: makes the service's actions; called in this thread, once.
-        max_bytes: of a result.
-        log: of this process.
-    """
-
-    def __init__(
-        self,
-        context: "zmq.Context[zmq.Socket[bytes]]",
-        make_actions: Callable[[], Actions],
-        max_bytes: int,
-        log: structlog.typing.FilteringBoundLogger,
-    ) -> None:
-        super().__init__(name="tasks", daemon=True)
-        self._context = context
-        self._make_actions = make_actions
-        self._max_bytes = max_bytes
-        self._log = log
-        self._actions: Actions | None = None
-
-    def run(self) -> None:
-        """Wait for tasks on the PAIR until the context ends."""
-        pair = sockets.make(self._context, zmq.PAIR)
-        pair.connect(INPROC)
-        while True:
-            try:
-                task = frames.decode_to_worker(pair.recv())
-                assert isinstance(task, Task)
-                pair.send(self._result(task, pair.send))
-            except SoftLimit:  # it came after the task's end
-                continue
-            except zmq.ContextTerminated:
-                pair.close()
-                return
-
-    def interrupt(self) -> None:
-        """Raise `SoftLimit` in the running task, as soon as it runs Python code again."""
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident or 0), ctypes.py_object(SoftLimit))
-
-    def _result(self, task: Task, send: Callable[[bytes], Any]) -> bytes:
-        try:
-            value = self._carry_out(task)
-            if isinstance(value, Generator):
-                value = self._send_parts(task, value, send)
-            frame = self._fitting("result", Result(task.id, task.attempt, True, value))
-        except SoftLimit:
-            why: dict[str, Any] = _failure(TaskFailed("SOFT_LIMIT", f"not done in {task.soft_ms / 1000:g} s", retryable=True))
-        except TaskFailed as failed:
-            why = _failure(failed)
-        except Exception as error:  # noqa: BLE001 - a task's own bug must not end the worker
-            self._log.exception("task crashed", task=task.id.hex(), action=task.action)
-            why = _failure(TaskFailed("CRASHED", f"{type(error).__name__}: {error}"))
-        else:
-            return frame
-        return frames.encode(Result(task.id, task.attempt, False, why))
-
-    def _send_parts(self, task: Task, parts: Generator[Any, None, Any], send: Callable[[bytes], Any]) -> Any:
-        number = 0
-        while True:
-            try:
-                part = next(parts)
-            except StopIteration as end:
-                return end.value
-            number += 1
-            send(self._fitting("part", TaskPart(task.id, task.attempt, number, part)))
-
-    def _fitting(self, what: str, message: Result | TaskPart) -> bytes:
-        frame = frames.encode(message)
-        if len(frame) > self._max_bytes - ENVELOPE_BYTES:
-            raise TaskFailed("TOO_LARGE", f"the {what} is {len(frame)} bytes, must be below {self._max_bytes}")
-        return frame
-
-    def _carry_out(self, task: Task) -> Any:
-        if self._actions is None:
-            self._actions = self._make_actions()
-        action = self._actions.get(task.action)
-        if action is None:
-            known = ", ".join(sorted(self._actions))
-            raise TaskFailed("UNKNOWN_ACTION", f"action {task.action!r} is unknown; known are {known}")
-        return action(task.args)
-
-
-def _failure(failed: TaskFailed) -> dict[str, Any]:
-    after_s = failed.retry_after_s
-    return {
-        "code": failed.code,
-        "text": str(failed),
-        "retryable": failed.retryable,
-        "retry_after_ms": None if after_s is None else int(after_s * 1000),
-        "cool_down_ms": None if failed.cool_down_s is None else int(failed.cool_down_s * 1000),
-        "details": failed.details,
-    }
+LOOKS = 4  # of the main thread in the time of a heartbeat
+MAX_MESSAGES = 128  # taken in between two tasks
+SHORT_S = 0.0002
+MOST_RESULTS = 32  # of short tasks, sent together
+MOST_ACTIONS = 1000  # names of actions come from clients
 
 
 class Worker:
-    """The shell of the main thread.
+    """The shell.
 
     Args:
         settings: checked.
         home: the broker's folder.
         session: not yet registered.
-        make_actions: as of `TaskThread`.
+        make_actions: makes the service's actions; called in the task thread, once.
         stop: set by a signal.
         log: of this process.
         member: started; told that the main loop goes round.
@@ -166,10 +70,14 @@ class Worker:
         self.log = log
         self.process = psutil.Process()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.pair = sockets.make(self.context, zmq.PAIR)
-        self.pair.bind(INPROC)
-        self.thread = TaskThread(self.context, make_actions, settings.broker.max_message_bytes, log)
+        self.carrier = Carrier(make_actions, settings.broker.max_message_bytes, log)
+        self.lock = threading.Lock()  # of the session and the socket
+        self.inside = False  # the task thread is inside of a task: it may be interrupted
+        self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
+        self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
         self.reported = 0.0
+        self.outbox: list[Send] = []  # results of short tasks: they go out together, which costs less than one by one
+        self.short: set[str] = set()  # actions that took less than `SHORT_S` the last time
         self.exit: Exit | None = None
 
     def run(self) -> int:
@@ -178,59 +86,128 @@ class Worker:
         if where is None:
             return 0
         # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
-        dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in where))
-        dealer.connect(where)
-        self.dealer = dealer
+        self.dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in where))
+        self.dealer.connect(where)
+        self.watched: list[Any] = [(self.dealer, zmq.POLLIN), (self.task_end.fileno(), zmq.POLLIN)]
         self.thread.start()
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=where)
-        poller = zmq.Poller()
-        for socket in (dealer, self.pair, self.stop.reader):
-            poller.register(socket, zmq.POLLIN)
-        while self.exit is None:
-            self._turn(poller)
-        self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
-        dealer.close(linger=500)  # ms for the goodbye to leave
-        if self.member is not None:
-            self.member.stop()
-        if self.session.running is not None:
-            os._exit(self.exit.code)  # its thread cannot be ended, and would keep the process
-        self.pair.close()
+        code = self._watch()
         self.context.term()
+        return code
+
+    # The main thread
+
+    def _watch(self) -> int:
+        """Step in while the task thread is inside of a task, until the process is to end; return its exit code."""
+        wait_ms = max(1, int(self.session.heartbeat_s * 1000 / LOOKS))
+        told = False
+        while self.exit is None:
+            zmq_poll([(self.stop.reader.fileno(), zmq.POLLIN), (self.main_end.fileno(), zmq.POLLIN)], wait_ms)
+            self.stop.drain()
+            if self.member is not None:
+                self.member.beat()
+            if self.stop.asked and not told:
+                told = True
+                self.main_end.send(b"!")
+            if self.lock.acquire(blocking=False):
+                try:
+                    if self.inside:
+                        self._flush()
+                        self._receive(time.monotonic())
+                    self._duties(time.monotonic())
+                finally:
+                    self.lock.release()
+        with self.lock:
+            self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
+            self.dealer.close(linger=500)  # ms for the goodbye to leave
+            if self.member is not None:
+                self.member.stop()
+            if self.session.running is not None:
+                os._exit(self.exit.code)  # its thread cannot be ended, and would keep the process
+        self.thread.join()
         return self.exit.code
 
-    def _turn(self, poller: zmq.Poller) -> None:
-        wait_ms = max(0, int((self.session.next_due() - time.monotonic()) * 1000) + 1)
-        ready = dict(poller.poll(wait_ms))
+    # The task thread
+
+    def _work(self) -> None:
+        ended: tuple[Result, bytes] | None = None
+        while True:
+            with self.lock:
+                task = self._between(ended)
+                self.inside = task is not None
+            if task is None:
+                with contextlib.suppress(OSError):
+                    self.task_end.send(b"!")
+                return
+            ended = self._carry_out(task)
+
+    def _between(self, ended: tuple[Result, bytes] | None) -> Task | None:
+        """Tell how a task ended, and wait for the next one; None if the process is to end."""
         now = time.monotonic()
-        if self.member is not None:
-            self.member.beat()
-        if self.dealer in ready:
-            self._receive(now)
-        if self.pair in ready:
-            self._done(now, frames.decode_from_worker(self.pair.recv()))
+        if ended is not None and self.exit is None:
+            self._ended(now, ended)
+        while self.exit is None:
+            self._duties(now)
+            task = self.session.running
+            if task is not None:
+                if self.outbox and (len(self.outbox) >= MOST_RESULTS or task.action not in self.short):
+                    self._flush()
+                return task
+            self._flush()
+            left_s = self.session.next_due() - now
+            ready = zmq_poll(self.watched, max(0, int(left_s * 1000) + 1))
+            now = time.monotonic()
+            for socket, _ in ready:
+                if socket is self.dealer:
+                    self._receive(now)
+                else:
+                    self.task_end.recv(64)
+        self._flush()
+        return None
+
+    def _ended(self, now: float, ended: tuple[Result, bytes]) -> None:
+        task = self.session.running
+        if task is not None and now - self.session.started < SHORT_S:
+            if len(self.short) > MOST_ACTIONS:
+                self.short.clear()
+            self.short.add(task.action)
+        elif task is not None:
+            self.short.discard(task.action)
+        self._do(self.session.finished(now, *ended))
+
+    def _carry_out(self, task: Task) -> tuple[Result, bytes]:
+        """Do a task; an interruption that was on its way comes before this returns, and at no other time."""
+        try:
+            ended = self.carrier.carry_out(task, self._send_part)
+            with self.lock:
+                self.inside = False
+        except SoftLimit:  # it came when the task had just ended; there is one for each task at most
+            ended = soft_limit(task)
+        return ended
+
+    def _send_part(self, part: TaskPart, frame: bytes) -> None:
+        with self.lock:
+            self._do(self.session.part(part, frame))
+
+    # Both, with the lock
+
+    def _duties(self, now: float) -> None:
         if self.stop.asked and not self.session.leaving:
-            self.stop.drain()
             self._do(self.session.leave(now, "stopped by a signal", self.settings.task.drain_s))
-        elif self.stop.reader.fileno() in ready:
-            self.stop.drain()
         if now >= self.session.next_due():
             self._do(self.session.advance(now, self._report(now)))
 
-    def _done(self, now: float, message: FromWorker) -> None:
-        """Pass on what the other thread did: a part of its task, or its end."""
-        if isinstance(message, TaskPart):
-            self._do(self.session.part(message.number, message.value))
-            return
-        assert isinstance(message, Result)
-        self._do(self.session.finished(now, done=message.done, value=message.value))
-
     def _receive(self, now: float) -> None:
-        while self.dealer.poll(0):
-            try:
-                message = frames.decode_to_worker(self.dealer.recv_multipart()[-1])
-            except ProtocolError as error:
-                self.log.warning("frame refused", code=error.code, why=str(error))
-                continue
+        with contextlib.suppress(zmq.Again):
+            for _ in range(MAX_MESSAGES):
+                self._received(now, sockets.receive_frame(self.dealer, sockets.NOBLOCK))
+
+    def _received(self, now: float, frame: bytes) -> None:
+        try:
+            message = frames.decode_to_worker(frame)
+        except ProtocolError as error:
+            self.log.warning("frame refused", code=error.code, why=str(error))
+        else:
             self._do(self.session.received(now, message))
 
     def _report(self, now: float) -> dict[str, Any] | None:
@@ -242,18 +219,35 @@ class Worker:
     def _do(self, actions: list[Do]) -> None:
         for action in actions:
             match action:
-                case Send(message):
-                    try:
-                        self.dealer.send(frames.encode(message), zmq.NOBLOCK)
-                    except zmq.Again:
-                        self.session.unsent(message)
-                case Run(task):
-                    self.pair.send(frames.encode(task))
+                case Run():
+                    pass  # the task thread does what the session says is running
+                case Send(Result()):
+                    self.outbox.append(action)
+                case Send():
+                    self._flush()
+                    self._send(action)
                 case Interrupt(task):
                     self.log.warning("task interrupted", task=task.id.hex(), action=task.action)
-                    self.thread.interrupt()
+                    self._interrupt()
                 case Exit():
                     self.exit = self.exit or action
+
+    def _flush(self) -> None:
+        """Send the results that have gathered; done before anything else is sent, so that no heartbeat says less than is so."""
+        outbox, self.outbox = self.outbox, []
+        for send in outbox:
+            self._send(send)
+
+    def _send(self, send: Send) -> None:
+        try:
+            sockets.send_frame(self.dealer, send.frame or frames.encode(send.message), sockets.NOBLOCK)
+        except zmq.Again:
+            self.session.unsent(send)
+
+    def _interrupt(self) -> None:
+        """Raise `SoftLimit` in the running task, as soon as it runs Python code again."""
+        if self.inside:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident or 0), ctypes.py_object(SoftLimit))
 
 
 def make_session(settings: Settings, service: str, credit: int, name: str | None, *, adapts: bool = False) -> Session:

@@ -3,8 +3,8 @@
 The half of the dispatcher that knows what becomes of a task; the other half, `bus.core.dispatch`, knows what peers say.
 """
 
+import math
 from collections import Counter
-from dataclasses import replace
 
 from bus.core.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
@@ -15,7 +15,8 @@ from bus.core.tasks import GIVEN_UP, CalledTask, Queue, State
 from bus.core.timers import Timers
 from bus.messages import Error, Reply, Task
 
-DEADLINE, HARD, RETRY = b"d", b"h", b"r"  # timers of a task: each of these, and the task's id
+DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
+HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
 PAUSE = b"p"  # timer of a service that cools down: this, and its name
 
 
@@ -29,10 +30,12 @@ class Attempts:
 
     def __init__(self, policy: Policy, backoff: Backoff) -> None:
         self.policy = policy
+        self.soft_ms, self.hard_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
         self.backoff = backoff
         self.roster = Roster()
         self.most: dict[str, int] = {}  # service that is scaled -> workers at most
         self.tasks: dict[bytes, CalledTask] = {}
+        self.straying = False  # true: a worker may be at something that is not in our books
         self.queue = Queue()
         self.timers: Timers[bytes] = Timers()
         self.sharing = Sharing()
@@ -41,31 +44,56 @@ class Attempts:
             accepted=0, done=0, failed=0, expired=0, cancelled=0, retried=0, shared=0, lost_workers=0, late=0
         )
 
+    def _watch(self, now: float, task: CalledTask) -> None:
+        if task.deadline < math.inf:
+            if task.posted:
+                task.patience_s = task.deadline - now
+            self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
+
+    def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
+        """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
+        self.straying = any(worker.strays for worker in self.roster)
+        for worker in self.roster:
+            attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
+            if attempt and worker.service == task.service:
+                worker.strays.discard((task.id, attempt))
+                task.attempt = attempt - 1
+                return self._run(now, task, worker)
+        return None
+
     def _assign(self, now: float, service: str) -> list[Effect]:
         effects: list[Effect] = []
-        while now >= self.paused.get(service, now) and (worker := self.roster.pick(service)) is not None:
-            task = self.queue.take(service)
-            if task is None:
+        while self.queue.has(service) and now >= self.paused.get(service, now):
+            worker = self.roster.pick(service)
+            task = self.queue.take(service) if worker is not None else None
+            if worker is None or task is None:
                 break
             effects += self._give(now, task, worker)
         return effects
 
     def _give(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         noted = self._run(now, task, worker)
-        soft_ms, hard_ms = int(self.policy.soft_s * 1000), int(self.policy.hard_s * 1000)
-        return [ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, soft_ms, hard_ms)), *noted]
+        given = ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, self.soft_ms, self.hard_ms))
+        return [given, *noted] if noted else [given]
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         task.become(State.RUNNING)
         task.attempt += 1
         task.worker = worker.name
         task.started = now
+        if not worker.held:
+            self.timers.set_after(worker.timer, now, self.policy.hard_s)
         worker.held[task.id] = task.attempt
-        self.timers.set(HARD + task.id, now + self.policy.hard_s)
         return [Begun(task.id, task.attempt, worker.name)] if task.posted else []
 
-    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
+    def _release(self, worker: Worker, task_id: bytes) -> None:
+        """Note that a worker is rid of a task."""
         del worker.held[task_id]
+        if not worker.held:
+            self.timers.cancel_after(worker.timer, self.policy.hard_s)
+
+    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
+        self._release(worker, task_id)
         worker.missed.pop(task_id, None)
         task = self.tasks[task_id]
         if task.state in GIVEN_UP:
@@ -89,7 +117,6 @@ class Attempts:
             return [*cooling, *self._end(task, State.FAILED, task.error(failure.code, failure.text, failure.details))]
         task.become(State.WAITING)
         self.counters["retried"] += 1
-        self.timers.cancel(HARD + task.id)
         self.timers.set(RETRY + task.id, now + delay_s)
         fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
         return [*cooling, Note("task retried", fields), *self._noted(task, delay_s)]
@@ -127,20 +154,32 @@ class Attempts:
         end = self._end(task, state, message)
         if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
             self.tasks[task.id] = task
-            self.timers.set(HARD + task.id, task.started + self.policy.hard_s)
         return end
 
     def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
         task.become(state)
-        self.counters[state.value] += 1
-        told = [ToClient(client, replace(message, id=request)) for client, request in self.sharing.followers(task.id)]
-        self._forget(task)
+        self.counters[state] += 1
         if task.posted:
+            self._forget(task)
             return [Ended(task.id, state.value, task.attempt, message)]
-        return [ToClient(task.client, message), *told]
+        told: list[Effect] = [ToClient(task.client, message)]
+        if task.id in self.sharing:
+            told += [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
+        self._forget(task)
+        return told
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]
-        self.sharing.end(task.id)
-        for kind in (DEADLINE, HARD, RETRY):
-            self.timers.cancel(kind + task.id)
+        if task.id in self.sharing:
+            self.sharing.end(task.id)
+        if task.patience_s < math.inf:
+            self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
+        if task.state in GIVEN_UP:
+            self.timers.cancel(RETRY + task.id)
+
+
+def _for(message: Reply | Error, request: bytes) -> Reply | Error:
+    """Address the same answer to another request."""
+    if isinstance(message, Reply):
+        return Reply(request, message.value)
+    return Error(request, message.code, message.text, message.details)

@@ -7,8 +7,6 @@ Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, sile
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
 
-import math
-
 from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
@@ -50,14 +48,15 @@ class Dispatcher(Attempts):
             over = known.state in GIVEN_UP
             return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
         timeout_s, retries = read_options(request, self.policy)
-        if request.options.get("share") and self._follows(now, client, request, timeout_s):
+        share = request.options.get("share")
+        if share and self._follows(now, client, request, timeout_s):
             return []
         if len(self.tasks) >= self.policy.max_tasks:
             raise too_many(len(self.tasks))
         task = CalledTask.of(client, request, now, timeout_s, retries)
         self.tasks[task.id] = task
         self.counters["accepted"] += 1
-        if request.options.get("share"):
+        if share:
             self.sharing.lead(request)
         return self._accept(now, task)
 
@@ -66,8 +65,10 @@ class Dispatcher(Attempts):
         leader = self.tasks.get(self.sharing.follow(request, client) or b"")
         if leader is None or leader.state in GIVEN_UP:
             return False
-        leader.deadline = max(leader.deadline, now + timeout_s)
-        self.timers.set(DEADLINE + leader.id, leader.deadline)
+        if now + timeout_s > leader.deadline:
+            self.timers.cancel_after(DEADLINE + leader.id, leader.patience_s)
+            leader.deadline, leader.patience_s = now + timeout_s, timeout_s
+            self.timers.set_after(DEADLINE + leader.id, now, timeout_s)
         self.counters["shared"] += 1
         return True
 
@@ -86,29 +87,19 @@ class Dispatcher(Attempts):
             in_s: seconds.
         """
         self.tasks[task.id] = task
-        if task.deadline < math.inf:
-            self.timers.set(DEADLINE + task.id, task.deadline)
+        self._watch(now, task)
         task.state = State.WAITING
         self.timers.set(RETRY + task.id, now + in_s)
 
     def _accept(self, now: float, task: CalledTask) -> list[Effect]:
-        if task.deadline < math.inf:
-            self.timers.set(DEADLINE + task.id, task.deadline)
-        adopted = self._adopted(now, task)
-        if adopted is not None:
+        self._watch(now, task)
+        if self.straying and (adopted := self._adopted(now, task)) is not None:
             return adopted
-        self.queue.add(task)
-        return self._assign(now, task.service)
-
-    def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
-        """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
-        for worker in self.roster:
-            attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
-            if attempt and worker.service == task.service:
-                worker.strays.discard((task.id, attempt))
-                task.attempt = attempt - 1
-                return self._run(now, task, worker)
-        return None
+        # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
+        if self.queue.has(task.service) or task.service in self.paused or (worker := self.roster.pick(task.service)) is None:
+            self.queue.add(task)
+            return []
+        return self._give(now, task, worker)
 
     # What workers send
 
@@ -123,6 +114,7 @@ class Dispatcher(Attempts):
             worker = None
         if worker is None:
             worker = Worker(identity, ready.worker, ready.service, 0, now, now, lease_s or self.policy.lease_s)
+            worker.timer = HARD + worker.name.encode(errors="surrogatepass")
             self.roster.add(worker)
             effects.append(Note("worker registered", {"worker": worker.name, "service": worker.service}))
         sure = worker.identity != identity or ready.credit == 0  # else a task may be on its way to it
@@ -160,6 +152,7 @@ class Dispatcher(Attempts):
                 task.attempt = attempt - 1  # it is at work on this already: as good as given
                 effects += self._run(now, task, worker)
         worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
+        self.straying = self.straying or bool(worker.strays)
         return effects
 
     def heartbeat(self, now: float, identity: bytes, heartbeat: WorkerHeartbeat) -> list[Effect]:
@@ -172,6 +165,7 @@ class Dispatcher(Attempts):
             worker.report = heartbeat.report
         really = {one.task for one in heartbeat.held}
         worker.strays = {(one.task, one.attempt) for one in heartbeat.held if worker.held.get(one.task) != one.attempt}
+        self.straying = self.straying or bool(worker.strays)
         worker.missed = {task_id: worker.missed.get(task_id, now) for task_id in worker.held if task_id not in really}
         effects: list[Effect] = []
         for task_id in [task_id for task_id, since in worker.missed.items() if now - since > self.policy.lease_s]:
@@ -190,15 +184,16 @@ class Dispatcher(Attempts):
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
-        worker = self._alive(now, identity)
+        worker = self.roster.at(identity)
         if worker is None:
             self.counters["late"] += 1
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
+        worker.lease_until = now + worker.lease_s
         if worker.held.get(result.task) != result.attempt:
             self.counters["late"] += 1
             worker.strays.discard((result.task, result.attempt))
             return self._assign(now, worker.service)
-        del worker.held[result.task]
+        self._release(worker, result.task)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
             self._forget(task)
@@ -209,7 +204,9 @@ class Dispatcher(Attempts):
         else:
             worker.failed += 1
             effects = self._failed(now, task, Failure.of(result.value))
-        return effects + self._assign(now, worker.service)
+        if self.queue.has(worker.service):
+            effects += self._assign(now, worker.service)
+        return effects
 
     def goodbye(self, now: float, identity: bytes, goodbye: Goodbye) -> list[Effect]:
         """Let a worker go."""
@@ -254,12 +251,12 @@ class Dispatcher(Attempts):
                 effects += self._beat(now)
             elif key[:1] == PAUSE:
                 effects += self._warm_up(now, key[1:].decode())
+            elif key[:1] == HARD:
+                effects += self._hard_limit(now, key)
             elif task is None:
                 continue
             elif key[:1] == DEADLINE:
                 effects += self._expire(task)
-            elif key[:1] == HARD and task.state in (State.RUNNING, *GIVEN_UP):
-                effects += self._hard_limit(now, task)
             elif key[:1] == RETRY and task.state is State.WAITING:
                 task.become(State.QUEUED)
                 self.queue.add(task, first=True)
@@ -276,9 +273,15 @@ class Dispatcher(Attempts):
                 effects.append(ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True)))
         return effects
 
-    def _hard_limit(self, now: float, task: CalledTask) -> list[Effect]:
-        worker = self.roster.named(task.worker)
-        if worker is None or worker.held.get(task.id) != task.attempt:
+    def _hard_limit(self, now: float, key: bytes) -> list[Effect]:
+        """Look whether what a worker has held longest has passed the limit; if not, look again when it will have."""
+        worker = self.roster.named(key[1:].decode(errors="surrogatepass"))
+        if worker is None or not worker.held:
+            return []
+        task = min((self.tasks[task_id] for task_id in worker.held), key=lambda one: one.started)
+        due = task.started + self.policy.hard_s
+        if due > now:
+            self.timers.set(key, due)
             return []
         gone = ToWorker(worker.identity, Retire(f"task {task.id.hex()} passed its hard limit of {self.policy.hard_s} s"))
         return [gone, *self.lost(now, worker.identity, f"a task passed the hard limit of {self.policy.hard_s} s")]

@@ -1,38 +1,35 @@
 """What the core wants done, as values; the broker carries them out with one `match`."""
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from bus import messages
 from bus.messages import Error, Reply
 
 
-@dataclass(frozen=True, slots=True)
-class ToClient:
+class ToClient(msgspec.Struct, frozen=True, gc=False):
     """Send a message to a client on the frontend."""
 
     identity: bytes
     message: messages.ToClient
 
 
-@dataclass(frozen=True, slots=True)
-class ToWorker:
+class ToWorker(msgspec.Struct, frozen=True, gc=False):
     """Send a message to a worker on the backend; if it cannot be reached, the worker is lost."""
 
     identity: bytes
     message: messages.ToWorker
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True, gc=False):
     """Write a log line: an event in the past tense, with the ids needed to follow it."""
 
     event: str
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True, gc=False):
     """Note in the store that a posted task's attempt was given to a worker."""
 
     task: bytes
@@ -40,8 +37,7 @@ class Begun:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delayed:
+class Delayed(msgspec.Struct, frozen=True, gc=False):
     """Note in the store that a posted task is to be tried again."""
 
     task: bytes
@@ -50,8 +46,7 @@ class Delayed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """Note in the store how a posted task ended; whoever waits for it is told when that is safe."""
 
     task: bytes

@@ -86,6 +86,10 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     Raises:
         ProtocolError: `BAD_OPTION`, an option is unknown or out of range.
     """
+    options = request.options
+    timeout_ms = options.get("timeout_ms", 0)
+    if len(options) == 1 and type(timeout_ms) is int and 0 < timeout_ms <= policy.max_timeout_s * 1000:  # nearly always
+        return timeout_ms / 1000, policy.retries
     unknown = request.options.keys() - {"timeout_ms", "retries", "share", "priority"}
     if unknown:
         raise ProtocolError("BAD_OPTION", f"option {min(unknown)!r} is unknown, must be timeout_ms, retries, share or priority")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Worker:
     """A worker as the broker sees it."""
 
@@ -26,6 +26,7 @@ class Worker:
     report: dict[str, Any] = field(default_factory=dict)
     done: int = 0
     failed: int = 0
+    timer: bytes = b""  # the key of its hard limit
     retiring: bool = False
 
     @property
@@ -55,6 +56,7 @@ class Roster:
         self._by_identity: dict[bytes, Worker] = {}
         self._by_name: dict[str, Worker] = {}
         self.changes = 0  # grows with everything that changes who may be given work: coming, leaving, retiring
+        self._by_service: dict[str, list[Worker]] = {}
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._by_identity.values())
@@ -75,6 +77,7 @@ class Roster:
         self._by_identity[worker.identity] = worker
         self._by_name[worker.name] = worker
         self.changes += 1
+        self._by_service.setdefault(worker.service, []).append(worker)
 
     def move(self, worker: Worker, identity: bytes) -> None:
         """Note that a worker came back under another identity."""
@@ -86,6 +89,9 @@ class Roster:
         """Strike a worker off."""
         del self._by_identity[worker.identity]
         del self._by_name[worker.name]
+        self._by_service[worker.service].remove(worker)
+        if not self._by_service[worker.service]:
+            del self._by_service[worker.service]
         self.changes += 1
 
     def retire(self, worker: Worker) -> None:
@@ -95,8 +101,11 @@ class Roster:
 
     def pick(self, service: str) -> Worker | None:
         """Choose who gets the service's next task: the one that holds fewest, among those with credit left."""
-        chosen = None
-        for worker in self._by_identity.values():
-            if worker.service == service and worker.free > 0 and (chosen is None or len(worker.held) < len(chosen.held)):
-                chosen = worker
+        chosen, fewest = None, 1 << 31
+        for worker in self._by_service.get(service, ()):
+            holds = len(worker.held)
+            if holds < fewest and not worker.retiring and worker.credit > holds + len(worker.strays):  # `free`, in place
+                if not holds:
+                    return worker
+                chosen, fewest = worker, holds
         return chosen

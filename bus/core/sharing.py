@@ -19,6 +19,9 @@ class Sharing:
     _followers: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)  # such a task -> request id -> client
     _leader_of: dict[bytes, bytes] = field(default_factory=dict)  # id of a request that follows -> the task
 
+    def __contains__(self, task: bytes) -> bool:
+        return task in self._keys
+
     def lead(self, request: Request) -> None:
         """Note that this request's task is at it: equal ones may follow."""
         key = _key(request)

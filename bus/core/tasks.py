@@ -7,16 +7,18 @@
 Whatever ends a task ends it once: a transition that the table does not have is a bug, and raises.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from bus.messages import Error, Request
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a task is in its life."""
 
     QUEUED = "queued"
@@ -40,8 +42,7 @@ NEXT = {
 GIVEN_UP = (State.EXPIRED, State.CANCELLED)  # ended while a worker may still be at it
 
 
-@dataclass(slots=True)
-class CalledTask:
+class CalledTask(msgspec.Struct, gc=False):
     """A request on its way through the broker: in memory, as long as its caller waits."""
 
     id: bytes
@@ -56,24 +57,18 @@ class CalledTask:
     attempt: int = 0  # of the running or last attempt, from 1
     worker: str = ""  # name of who runs it or ran it last
     started: float = 0.0
-    troubles: list[str] = field(default_factory=list)  # why attempts failed, in order
+    troubles: list[str] = []  # why attempts failed, in order
     priority: int = 1  # of PRIORITIES
+    patience_s: float = math.inf  # from when its deadline was set to it
     posted: bool = False  # in the store, and nobody's call: its end is noted there instead of being sent
 
     @classmethod
     def of(cls, client: bytes, request: Request, now: float, timeout_s: float, retries: int) -> "CalledTask":
         """Make the task of a request."""
-        return cls(
-            id=request.id,
-            client=client,
-            service=request.service,
-            action=request.action,
-            args=request.args,
-            retries=retries,
-            since=now,
-            deadline=now + timeout_s,
-            priority=request.options.get("priority", 1),
-        )
+        task = cls(request.id, client, request.service, request.action, request.args, retries, now, now + timeout_s)
+        task.patience_s = timeout_s
+        task.priority = request.options.get("priority", 1)
+        return task
 
     def become(self, state: State) -> None:
         """Go to another state, if the table has it."""
@@ -119,9 +114,19 @@ class Queue:
 
     def add(self, task: CalledTask, *, first: bool = False) -> None:
         """Put a task at the end of its lane, or before all others."""
-        lane = self._lanes.setdefault(task.service, {}).setdefault(FIRST if first else task.priority, OrderedDict())
+        lanes = self._lanes.get(task.service)
+        if lanes is None:
+            lanes = self._lanes[task.service] = {}
+        number = FIRST if first else task.priority
+        lane = lanes.get(number)
+        if lane is None:
+            lane = lanes[number] = OrderedDict()
         lane[task.id] = task
         lane.move_to_end(task.id, last=not first)
+
+    def has(self, service: str) -> bool:
+        """Tell whether any of the service's tasks waits."""
+        return service in self._lanes
 
     def remove(self, task: CalledTask) -> None:
         """Take a task out, wherever it stands; one that is not in is ignored."""
@@ -138,10 +143,19 @@ class Queue:
         lanes = self._lanes.get(service)
         if lanes is None:
             return None
-        heads = [(-1.0 if number == FIRST else 0.0, number, next(iter(lane.values()))) for number, lane in lanes.items()]
-        _, _, task = min(heads, key=lambda head: (head[0], head[2].since + head[1] * AGEING_S))
-        self.remove(task)
+        number = next(iter(lanes))
+        if len(lanes) > 1:
+            number = min(lanes, key=lambda one: self._rank(one, lanes[one]))
+        _, task = lanes[number].popitem(last=False)
+        if not lanes[number]:
+            del lanes[number]
+            if not lanes:
+                del self._lanes[service]
         return task
+
+    def _rank(self, number: int, lane: OrderedDict[bytes, CalledTask]) -> tuple[bool, float]:
+        head = next(iter(lane.values()))
+        return number != FIRST, head.since + number * AGEING_S
 
     def services(self) -> list[str]:
         """Name the services that have tasks waiting."""

@@ -31,6 +31,7 @@ COMMANDS = {
     "workers": "workers:workers",
     "scale": "workers:scale",
     "scaler": "workers:scaler",
+    "gateway": "gateway:gateway",
     "sim": "sim:sim",
     "bench": "bench:bench",
     "latency": "latency:latency",

@@ -42,7 +42,7 @@ def demo_variables(settings: "Settings") -> dict[str, str]:
 
 def addresses(settings: "Settings", *, demo: bool) -> dict[str, tuple[str, int]]:
     """List the addresses that will be bound, by the setting that names them."""
-    found = {}
+    found = {"gateway.port": (settings.gateway.host, settings.gateway.port)}
     for name in SOCKETS:
         parts = re.fullmatch(r"tcp://\[?([^\]]+?)\]?:(\d+)", getattr(settings.broker, name))
         if parts is not None:
@@ -80,7 +80,7 @@ def refuse_taken(settings: "Settings", *, demo: bool) -> None:
         if time.monotonic() > deadline:
             raise ConfigError(
                 f"in use already: {', '.join(used)}; stop what listens there (`ss -ltnp` shows it), or name other ports, "
-                "for example with HULAK_SIM__VENUE_PORT=5570 or HULAK_BROKER__FRONTEND=tcp://127.0.0.1:6552"
+                "for example with HULAK_SIM__VENUE_PORT=5580 or HULAK_BROKER__FRONTEND=tcp://127.0.0.1:6552"
             )
         time.sleep(0.05)
 
@@ -91,6 +91,7 @@ class Show:
 
     as_json: bool
     live: bool  # standard output is a terminal
+    page: str  # where the gateway serves it
     stood: bool = False
     _said: str = ""
     _line_at: float = 0.0
@@ -105,7 +106,7 @@ class Show:
         kind = said.partition(",")[0]  # counts that grow are not told anew
         if kind != self._said and not (self.stood and missing):
             self._said = kind
-            self.say(said if missing else f"{said} ({time.monotonic() - self._started:.1f} s)")
+            self.say(said if missing else f"{said} ({time.monotonic() - self._started:.1f} s); page: {self.page}")
 
     def say(self, text: str) -> None:
         """Print one sentence."""
@@ -155,7 +156,7 @@ class Show:
 @click.option("--detach", is_flag=True, help="Return when everything stands; `hulak down` stops it.")
 @click.pass_context
 def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, detach: bool) -> None:
-    """Start broker, feed and workers under supervisord, and show how they do until Ctrl-C.
+    """Start broker, feed, workers and gateway under supervisord, and show how they do until Ctrl-C.
 
     Without a terminal it prints one line a second. --for ends with 0 if everything was healthy, else with 1. Subscribes to
     the topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
@@ -174,7 +175,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, detach: 
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: asked.set())
-    show = Show(call.as_json, os.isatty(1))
+    show = Show(call.as_json, os.isatty(1), call.settings.gateway.url)
     supervisor = supervise.start(call.home, variables(call, demo=demo), detached=detach)
     stand_s = STAND_S if detach and call.timeout_s is None else call.timeout_s
     run, stays = Run(call, show, supervisor, asked, stand_s, for_s), False

@@ -25,7 +25,7 @@ QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound
 
 
 @pytest.fixture(autouse=True)
-def level():
+def put_back():
     yield
     log.set_level("info")
     structlog.reset_defaults()  # what was set up writes to this test's standard error

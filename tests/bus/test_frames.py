@@ -225,3 +225,37 @@ def test_any_bytes_are_one_value_or_not(data):
 
 def test_a_float_that_is_no_number_survives_so_that_whoever_reads_it_can_refuse_it():
     assert math.isnan(frames.unpack(frames.pack(math.nan)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        msgpack.Timestamp(1_700_000_000, 123_456_789),
+        msgpack.Timestamp(1_700_000_000, 0),
+        msgpack.Timestamp(-(1 << 60), 5),
+        msgpack.ExtType(5, b"\xd6\xff"),
+        {"at": [msgpack.ExtType(9, b"")]},
+        b"\xd6\xff\xd7\xff\x0c\xff",
+        1 << 63,
+        math.inf,
+    ],
+)
+def test_times_and_extension_types_pass_unchanged_however_a_message_is_read(value):
+    request = messages.Request(bytes(16), "sums", "add", {"value": value})
+    assert frames.decode_from_client(frames.encode(request)) == request
+    taken = frames.decode_from_worker(frames.encode(messages.Result(bytes(16), 1, True, value)))
+    assert taken.value == value
+    assert type(taken.value) is type(value)
+
+
+@pytest.mark.parametrize("size", [1, 2000])
+def test_large_messages_are_read_like_small_ones(size):
+    request = messages.Request(bytes(16), "sums", "add", {"value": ["x"] * size}, {"timeout_ms": 5})
+    assert frames.decode_from_client(frames.encode(request)) == request
+
+
+def test_an_array_with_a_field_more_or_less_is_refused_by_both_ways_of_reading():
+    fields = [bytes(16), "sums", "add", {}, {}]
+    for wrong in (fields[:4], [*fields, 1]):
+        with pytest.raises(ProtocolError, match="must be an array of 5"):
+            frames.decode_from_client(b"Q" + msgpack.packb(wrong))

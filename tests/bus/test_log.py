@@ -10,7 +10,7 @@ from bus.settings import LogSettings
 
 
 @pytest.fixture(autouse=True)
-def level():
+def as_before():  # no parameter of a test may have its name: it would not run then
     yield
     log.set_level("info")
     structlog.reset_defaults()  # what was set up writes to this test's standard error

@@ -40,7 +40,7 @@ class House:
 def test_what_was_set_by_hand_outlives_the_broker_until_it_is_automatic_again(tmp_path):
     first = House(tmp_path)
     first.scale(3)
-    assert first.told == [], "not answered before it is safe"
+    assert (first.told, first.bus.targets) == ([], {}), "nothing is told, and nothing holds, before it is safe"
     first.end()
     assert first.told == [Reply(b"i" * 16, {"service": "nepse", "workers": 3})]
     assert [note.event for note in first.effects] == ["scale target set"]

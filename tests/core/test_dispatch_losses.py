@@ -103,6 +103,20 @@ def test_the_hard_limit_of_one_attempt_does_not_hit_the_next(desk):
     assert (clients, workers, desk.core.roster.named("w2").held) == ([], [(b"w2", task(2))], {A: 2})
 
 
+def test_each_task_that_a_worker_holds_has_a_hard_limit_of_its_own(desk):
+    desk.ready(credit=2)
+    desk.request(A)
+    desk.pass_time(10.0, (b"w1", (Held(A, 1),)))
+    desk.request(B)
+    desk.result(A)
+    both = (b"w1", (Held(B, 1),))
+    assert desk.pass_time(19.75, both)[2] == []
+    assert desk.pass_time(0.25, both)[2] == ["worker lost", "task requeued"]
+    desk.ready(b"w2")
+    desk.result(B, 2, identity=b"w2")
+    assert len(desk.core.timers) == 1
+
+
 def test_a_task_that_never_reached_its_worker_is_given_again(desk):
     desk.ready()
     desk.request()

@@ -1,5 +1,8 @@
 """What is due when, with plain numbers for time."""
 
+import math
+import random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,3 +95,75 @@ def test_whatever_was_set_and_cancelled_what_is_due_is_what_a_plain_table_says(s
     came = list(timers.due(now))
     assert [table[key] for key in came] == sorted(due for due in table.values() if due <= now)
     assert len(timers) == len(table) - len(came)
+
+
+# Times that are nearly always cancelled
+
+
+def test_keys_of_several_lengths_are_due_in_order_among_those_of_exact_times():
+    timers = Timers()
+    timers.set_after("long", 100.0, 5.0)
+    timers.set_after("short", 101.0, 1.0)
+    timers.set("exact", 103.0)
+    timers.set_after("second", 101.5, 1.0)
+    assert (timers.next(), len(timers)) == (102.0, 4)
+    assert list(timers.due(101.9)) == []
+    assert list(timers.due(105.0)) == ["short", "second", "exact", "long"]
+    assert (timers.next(), len(timers)) == (None, 0)
+
+
+def test_what_was_cancelled_is_not_due_and_may_be_set_again():
+    timers = Timers()
+    timers.set_after("a", 100.0, 1.0)
+    timers.cancel_after("a", 1.0)
+    timers.cancel_after("a", 1.0)
+    timers.set_after("b", 100.5, 1.0)
+    timers.set_after("a", 100.6, 1.0)
+    assert list(timers.due(101.0)) == []
+    assert timers.next() == 101.5
+    assert list(timers.due(101.6)) == ["b", "a"]
+
+
+def test_keys_may_be_cancelled_and_set_while_others_are_found_due():
+    timers = Timers()
+    for key in ("a", "b", "c"):
+        timers.set_after(key, 100.0, 1.0)
+    timers.set("first", 100.5)
+    found = []
+    for key in timers.due(102.0):
+        found.append(key)
+        if key == "first":
+            timers.cancel_after("b", 1.0)
+            timers.cancel_after("c", 1.0)
+            timers.set_after("c", 102.0, 1.0)
+    assert found == ["first", "a"]
+    assert (timers.next(), list(timers.due(103.0))) == (103.0, ["c"])
+
+
+def test_more_lengths_than_there_are_lanes_are_due_all_the_same():
+    timers = Timers()
+    for number in range(200):
+        timers.set_after(number, 100.0, 1.0 + number)
+    for number in range(0, 200, 2):
+        timers.cancel_after(number, 1.0 + number)
+    assert list(timers.due(400.0)) == list(range(1, 200, 2))
+    assert len(timers) == 0
+
+
+def test_lanes_agree_with_sorting_in_a_random_walk():
+    chance = random.Random(5)
+    timers, wanted, now = Timers(), {}, 100.0
+    for step in range(5000):
+        now += chance.random() * 0.1
+        if chance.random() < 0.6:
+            length = chance.choice((0.3, 1.0, 5.0, chance.random()))
+            timers.set_after(step, now, length)
+            wanted[step] = (now + length, length)
+        elif wanted:
+            key = chance.choice(list(wanted))
+            timers.cancel_after(key, wanted.pop(key)[1])
+        due = sorted(key for key, (at, _) in wanted.items() if at <= now)
+        assert sorted(timers.due(now)) == due, step
+        for key in due:
+            del wanted[key]
+        assert timers.next() is None or timers.next() <= min((at for at, _ in wanted.values()), default=math.inf)

@@ -101,6 +101,24 @@ def test_a_call_that_nobody_does_expires_and_the_others_do_not_wait_for_it(clien
         late.result()
 
 
+def test_the_result_of_a_short_task_does_not_wait_for_a_long_one_behind_it(client):
+    list(client.map("sums", "double", ({"n": number} for number in range(200))))
+    short, long = client.submit("sums", "double", {"n": 4}), client.submit("sums", "sleep", {"seconds": 1.0})
+    assert short.result() == 8
+    assert not long.done()
+    assert long.result() == 1.0
+    list(client.map("sums", "sleep", [{"seconds": 0.0}] * 200))  # now sleeping counts as short
+    short, long = client.submit("sums", "double", {"n": 5}), client.submit("sums", "sleep", {"seconds": 1.0})
+    assert short.result() == 10
+    assert not long.done()
+    assert long.result() == 1.0
+
+
+def test_a_worker_of_short_tasks_is_soon_offered_many(house, client):
+    list(client.map("sums", "double", ({"n": number} for number in range(300))))
+    assert eventually(lambda: house.stats()["workers"][0]["credit"] == 64, within_s=5)
+
+
 def test_answers_are_taken_in_by_poll(client):
     told = []
     for number in range(10):

@@ -67,8 +67,8 @@ def test_a_target_is_reached_whoever_is_killed_and_held_until_it_is_automatic_ag
     assert "nepse: 3 by hand, 3 wanted, 0 tasks wait for a worker" in table
     rows = [line for line in table.splitlines() if line.startswith("nepse_")]
     assert sum(row.endswith(("\trunning", "\tstarting")) for row in rows) == 3
-    told = [row for row in json.loads(said(house, "workers", "--json"))["workers"] if row["service"] == "nepse"]
-    assert {row["slot"] for row in told} == set(house.slots())
+    told = json.loads(said(house, "workers", "--json"))
+    assert {row["slot"] for row in told["workers"] if row["service"] == "nepse"} == set(house.slots())
     old = house.workers()[0]["name"]
     new = json.loads(said(house, "workers", "restart", old, "--json"))["successor"]
     names = {one["name"] for one in house.workers()}

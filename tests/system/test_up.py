@@ -57,7 +57,7 @@ def supervisord_of(house):
 def test_the_demo_stands_and_a_signal_ends_it_with_nothing_left(house, number):
     up = house.hulak("up", "--demo")
     started = stood(up)
-    assert len(started) == 9, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers"
+    assert len(started) == 10, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers, gateway"
     eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
     up.send_signal(number)
     assert up.wait(ENDS_S) == 0
@@ -100,7 +100,7 @@ def test_a_process_that_is_killed_is_started_again_and_up_killed_leaves_no_child
 
     eventually(replaced, within_s=20)
     started = psutil.Process(up.pid).children(recursive=True)
-    assert len(started) == 6, "supervisord, broker, worker, scaler, two display workers"
+    assert len(started) == 7, "supervisord, broker, worker, scaler, two display workers, gateway"
     up.kill()
     eventually(lambda: not alive(started), within_s=10)
 

@@ -25,6 +25,11 @@ def ready(credit=1, *held):
     return Send(Ready("nepse", "w/1", credit, held, {"pid": 5}))
 
 
+def finish(one, now, *, done, value):
+    """End the running task."""
+    return one.finished(now, Result(one.running.id, one.running.attempt, done, value))
+
+
 # Registering
 
 
@@ -67,8 +72,8 @@ def test_one_task_runs_and_the_next_waits_for_it():
     one = session(2)
     assert one.received(100.0, task(A)) == [Run(task(A))]
     assert one.received(100.0, task(B)) == []
-    assert one.finished(100.5, done=True, value=5) == [Send(Result(A, 1, True, 5)), Run(task(B))]
-    assert one.finished(100.6, done=False, value={}) == [Send(Result(B, 1, False, {}))]
+    assert finish(one, 100.5, done=True, value=5) == [Send(Result(A, 1, True, 5)), Run(task(B))]
+    assert finish(one, 100.6, done=False, value={}) == [Send(Result(B, 1, False, {}))]
     assert one.held() == ()
 
 
@@ -82,18 +87,18 @@ def test_an_attempt_that_comes_twice_runs_once_but_another_attempt_is_another_on
 
 def test_parts_are_of_the_running_task_and_only_for_a_broker_that_knows_it():
     one = session()
-    assert one.part(1, "x") == []
+    assert one.part(TaskPart(A, 1, 1, "x")) == []
     one.received(100.0, task())
-    assert one.part(1, "x") == [Send(TaskPart(A, 1, 1, "x"))]
-    one.unsent(WorkerHeartbeat())
-    assert one.part(2, "y") == []
+    assert one.part(TaskPart(A, 1, 1, "x")) == [Send(TaskPart(A, 1, 1, "x"))]
+    one.unsent(Send(WorkerHeartbeat()))
+    assert one.part(TaskPart(A, 1, 2, "y")) == []
 
 
 def test_a_result_that_could_not_be_sent_is_told_after_registering_again():
     one = session()
     one.received(100.0, task())
-    (sent,) = one.finished(100.5, done=True, value=5)
-    one.unsent(sent.message)
+    (sent,) = finish(one, 100.5, done=True, value=5)
+    one.unsent(sent)
     assert one.held() == (Held(A, 1),)
     assert one.advance(100.75) == [ready(1, Held(A, 1))]
     assert one.received(100.8, BrokerHeartbeat(8, known=True)) == [Send(Result(A, 1, True, 5))]
@@ -104,8 +109,8 @@ def test_a_result_without_a_broker_is_kept_and_the_next_task_runs():
     one = session(2)
     one.received(100.0, task(A))
     one.received(100.0, task(B))
-    one.unsent(WorkerHeartbeat())
-    assert one.finished(100.5, done=True, value=5) == [Run(task(B))]
+    one.unsent(Send(WorkerHeartbeat()))
+    assert finish(one, 100.5, done=True, value=5) == [Run(task(B))]
     assert one.held() == (Held(B, 1), Held(A, 1))
 
 
@@ -129,7 +134,7 @@ def test_the_next_task_has_its_own_limits():
     one.received(100.0, task(B))
     one.next_beat = 999.0
     one.advance(102.0)
-    one.finished(102.1, done=False, value={})
+    finish(one, 102.1, done=False, value={})
     assert (one.next_due(), one.advance(103.0)) == (104.1, [])
 
 
@@ -149,7 +154,7 @@ def test_a_busy_worker_ends_what_runs_gives_back_what_waits_and_takes_nothing_mo
     assert one.received(100.1, Retire("too many")) == [ready(0, Held(A, 1))]
     assert one.received(100.2, task(C)) == []
     why = "retired: too many"
-    assert one.finished(100.5, done=True, value=1) == [Send(Result(A, 1, True, 1)), Send(Goodbye(why)), Exit(0, why)]
+    assert finish(one, 100.5, done=True, value=1) == [Send(Result(A, 1, True, 1)), Send(Goodbye(why)), Exit(0, why)]
 
 
 def test_a_leaving_worker_goes_on_beating_and_registers_without_credit():
@@ -191,7 +196,7 @@ def adaptive():
 
 def carry_out(session, now, took_s):
     session.received(now, Task(bytes(16), 1, "add", {}, 60_000, 75_000))
-    done = session.finished(now + took_s, done=True, value=None)
+    done = finish(session, now + took_s, done=True, value=None)
     return [one.message.credit for one in done if isinstance(one, Send) and isinstance(one.message, Ready)]
 
 

@@ -22,9 +22,10 @@ from bus.core.displays import DISPLAYS, SERVICE
 from bus.daemon import Stop, find_broker
 from bus.errors import BusTimeout, ProtocolError
 from bus.member import Member
-from bus.messages import Task
+from bus.messages import TaskPart
 from bus.settings import Settings
 from bus.subscribing.chunks import ChunkSubscriber
+from workers.carrier import Carrier
 from workers.display.desk import Desk
 from workers.display.held import Held
 from workers.display.outbox import Outbox
@@ -79,6 +80,8 @@ class DisplayWorker:
             collect=lambda: self.report,
             deferred=True,
         )
+        actions = {"held": self._held, "collect": self._collect}
+        self.carrier = Carrier(lambda: actions, settings.broker.max_message_bytes, log)
         backoff = Backoff(*BACKOFF, random.random)
         now = time.monotonic()
         self.desk = Desk(session.name, self._config_of, backoff, self._emit, time.perf_counter, self._note, now)
@@ -232,23 +235,27 @@ class DisplayWorker:
     def _do(self, actions: list[Do]) -> None:
         for action in actions:
             match action:
-                case Send(message):
+                case Send(message, frame):
                     try:
-                        self.dealer.send(frames.encode(message), zmq.NOBLOCK)
+                        self.dealer.send(frame or frames.encode(message), zmq.NOBLOCK)
                     except zmq.Again:
-                        self.session.unsent(message)
+                        self.session.unsent(action)
                 case Run(task):
-                    done, value = self._carry_out(task)
-                    self._do(self.session.finished(time.monotonic(), done=done, value=value))
+                    self._do(self.session.finished(time.monotonic(), *self.carrier.carry_out(task, self._send_part)))
                 case Exit():
                     self.exit = self.exit or action
 
-    def _carry_out(self, task: Task) -> tuple[bool, Any]:
-        """Do one of this worker's few actions: `held`, what it holds; `collect`, give memory back now."""
-        if task.action == "held":
-            rows = [{"display": one.id, "phase": one.phase.value, "number": one.number} for one in self.desk.held.values()]
-            return True, {"worker": self.session.name, "displays": rows}
-        if task.action == "collect":
-            return True, {"worker": self.session.name, "collected": gc.collect()}
-        text = f"action {task.action!r} is unknown; known are held, collect"
-        return False, {"code": "UNKNOWN_ACTION", "text": text, "retryable": False}
+    def _send_part(self, part: TaskPart, frame: bytes) -> None:
+        self._do(self.session.part(part, frame))
+
+    # Its few actions
+
+    def _held(self, args: Mapping[str, Any]) -> Any:
+        del args
+        rows = [{"display": one.id, "phase": one.phase.value, "number": one.number} for one in self.desk.held.values()]
+        return {"worker": self.session.name, "displays": rows}
+
+    def _collect(self, args: Mapping[str, Any]) -> Any:
+        """Give memory back now."""
+        del args
+        return {"worker": self.session.name, "collected": gc.collect()}

@@ -1,0 +1,64 @@
+"""What one turn of the broker's loop has to say to clients and workers, sent in one go: libzmq's I/O thread then wakes once."""
+
+from typing import Any
+
+import zmq
+
+from bus import sockets
+from bus.core.bus import Bus
+from bus.core.effects import ToClient, ToWorker
+from bus.peers import Peers
+
+Socket = zmq.Socket[bytes]
+
+
+class Outbox:
+    """Messages to peers, in order, until they are flushed.
+
+    Args:
+        frontend: reaches clients.
+        backend: reaches workers.
+        peers: knows how each is spoken with.
+        bus: counts what clients did not take.
+    """
+
+    def __init__(self, frontend: Socket, backend: Socket, peers: Peers, bus: Bus) -> None:
+        self.frontend = frontend
+        self.backend = backend
+        self.peers = peers
+        self.bus = bus
+        self._waiting: list[tuple[ToClient | ToWorker, list[bytes]]] = []
+
+    def put(self, effect: ToClient | ToWorker) -> None:
+        """Put a message in; it is encoded now, and sent with the next `flush`."""
+        self._waiting.append((effect, self.peers.encode(effect.identity, effect.message)))
+
+    def flush(self) -> list[tuple[bytes, str]]:
+        """Send what has gathered.
+
+        Returns:
+            the workers that could not be reached, and why: they are lost.
+        """
+        if not self._waiting:
+            return []
+        waiting, self._waiting = self._waiting, []
+        send, frontend, backend = sockets.send, self.frontend, self.backend
+        lost = []
+        for effect, parts in waiting:
+            try:
+                send(frontend if type(effect) is ToClient else backend, parts)
+            except zmq.ZMQError as error:
+                if isinstance(effect, ToClient):
+                    self.bus.unanswered += 1
+                else:
+                    lost.append((effect.identity, "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)))
+        return lost
+
+    def reach(self, address: bytes, message: Any) -> bool:
+        """Send to a client at once, whatever has gathered; false, and counted, if it is gone or takes nothing more."""
+        try:
+            sockets.send(self.frontend, self.peers.encode(address, message))
+        except zmq.ZMQError:
+            self.bus.unanswered += 1
+            return False
+        return True

@@ -1,0 +1,111 @@
+"""The gateway's HTTP side: which answer a request gets, and which requests become WebSockets. Pure but for the page's files."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from clients.edge.access import Access
+from clients.edge.metrics import TYPE
+from clients.edge.static import Files, page_headers
+
+WS, FX = "/ws", "/fx"
+JSON = "application/json"
+PLAIN = "text/plain; charset=utf-8"
+
+
+class Door:
+    """Answers what comes in by HTTP.
+
+    Args:
+        access: who may.
+        files: the page.
+        alive: lists what speaks against `/healthz`.
+        ready: likewise `/readyz`.
+        metrics: writes `/metrics`.
+        is_full: tells whether there are as many WebSocket clients as there may be.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        files: Files,
+        *,
+        alive: Callable[[], list[str]],
+        ready: Callable[[], list[str]],
+        metrics: Callable[[], bytes],
+        is_full: Callable[[], bool],
+    ) -> None:
+        self.access = access
+        self.files = files
+        self.refused = 0
+        self._probes = {"/healthz": alive, "/readyz": ready}
+        self._metrics = metrics
+        self._is_full = is_full
+
+    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer a request; None lets the WebSocket's handshake go on."""
+        del connection
+        return self.answer(request.method, request.path, request.headers)
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str]) -> Response | None:
+        """Answer a request; see `process_request`."""
+        path = urlsplit(target).path
+        if not self.access.host(headers):
+            self.refused += 1
+            return _text(HTTPStatus.MISDIRECTED_REQUEST, "this host is not served here; [gateway] origins names further ones")
+        if path in (WS, FX):
+            return self._socket(headers)
+        if method not in ("GET", "HEAD"):
+            return _text(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are served", Allow="GET, HEAD")
+        answer = self._get(path, target, headers)
+        if method == "HEAD":
+            answer.body = b""
+        return answer
+
+    def _socket(self, headers: Mapping[str, str]) -> Response | None:
+        if headers.get("Upgrade", "").lower() != "websocket":
+            return _text(HTTPStatus.UPGRADE_REQUIRED, "a WebSocket is served here", Upgrade="websocket")
+        if self._is_full():
+            self.refused += 1
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "there are as many clients as [gateway] max_clients allows")
+        return None
+
+    def _get(self, path: str, target: str, headers: Mapping[str, str]) -> Response:
+        if path in self._probes:
+            return _probe(self._probes[path]())
+        if path == "/metrics":
+            if not self.access.knows_token(target, headers):
+                self.refused += 1
+                return _text(HTTPStatus.UNAUTHORIZED, "[gateway] token is needed", WWW_Authenticate="Bearer")
+            return _response(HTTPStatus.OK, self._metrics(), TYPE, {"Cache-Control": "no-store"})
+        file = self.files.find(path)
+        if file is None:
+            return _text(HTTPStatus.NOT_FOUND, "there are /, /ws, /fx, /metrics, /healthz and /readyz")
+        told = {**page_headers(headers.get("Host", "")), "ETag": file.etag}
+        if file.etag in (one.strip().removeprefix("W/") for one in headers.get("If-None-Match", "").split(",")):
+            return _response(HTTPStatus.NOT_MODIFIED, b"", None, told)
+        return _response(HTTPStatus.OK, file.body, file.type, told)
+
+
+def _probe(reasons: list[str]) -> Response:
+    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+    body = msgspec.json.encode({"status": "failing" if reasons else "ok", "reasons": reasons})
+    return _response(status, body + b"\n", JSON, {"Cache-Control": "no-store"})
+
+
+def _text(status: HTTPStatus, text: str, **headers: str) -> Response:
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return _response(status, f"{text}\n".encode(), PLAIN, {"X-Content-Type-Options": "nosniff", **told})
+
+
+def _response(status: HTTPStatus, body: bytes, kind: str | None, headers: Mapping[str, str]) -> Response:
+    found = Headers({**headers, "Connection": "close"})
+    if kind is not None:
+        found["Content-Type"] = kind
+        found["Content-Length"] = str(len(body))
+    return Response(status.value, status.phrase, found, body)

@@ -1,0 +1,295 @@
+"""The FX front end's own protocol, a backend's side: its requests read, its messages written. Pure.
+
+JSON objects with a `type` each way. What a front end does that was written for the original backend is served; where that one was
+wrong (all symbols of a legacy `subscribe`, text that is `null`, errors without a code) this one is not.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.edge.candles import PERIODS, Bar
+from clients.feeds.parser import canonical_symbol
+
+VERSION = "1.0.0"
+HEARTBEAT_S = 15.0
+TOO_MANY = 1024  # symbols, and candles, of one client
+SYSTEM = "system"
+NS_PER_MS = 1_000_000
+
+Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9./_-]+$", max_length=64)]
+Source = Literal["ctrader", "tradingview"]
+Resolution = Literal["1m", "5m", "10m", "15m", "30m", "1h", "4h", "12h", "D", "W", "M"]
+Time = Annotated[float, msgspec.Meta(gt=0)]  # JSON does not tell whole numbers from others
+
+encode = msgspec.json.encode
+
+
+class Request(msgspec.Struct, frozen=True, tag_field="type"):
+    """What a front end says; keys that are not known are passed over, as the original does."""
+
+
+class GetPackage(Request, frozen=True, tag="get_symbol_data_package"):
+    """It wants a symbol's figures, and then its ticks."""
+
+    symbol: Symbol
+    source: Source = "ctrader"
+
+
+class Subscribe(Request, frozen=True, tag="subscribe"):
+    """The legacy form of it."""
+
+    symbols: list[Symbol]
+    source: Source = "ctrader"
+
+
+class Unsubscribe(Request, frozen=True, tag="unsubscribe"):
+    """It wants nothing more of these; not answered."""
+
+    symbols: list[Symbol]
+    source: Source | None = None  # of both
+
+
+class Reinit(Request, frozen=True, tag="reinit"):
+    """It wants everything anew."""
+
+    source: Literal["ctrader", "tradingview", "all"] = "all"
+
+
+class RefreshProfile(Request, frozen=True, tag="refresh_profile"):
+    """It wants a whole profile again."""
+
+    symbol: Symbol
+    source: Source = "ctrader"
+
+
+class GetCandles(Request, frozen=True, tag="getHistoricalCandles", rename={"since": "from", "until": "to"}):
+    """It wants bars of the past; times in ms since 1970 UTC."""
+
+    symbol: Symbol
+    resolution: Resolution
+    since: Time
+    until: Time
+    source: Source = "ctrader"
+
+
+class SubscribeCandles(Request, frozen=True, tag="subscribeCandles"):
+    """It wants the running bar."""
+
+    symbol: Symbol
+    resolution: Resolution
+    source: Source = "ctrader"
+
+
+class UnsubscribeCandles(Request, frozen=True, tag="unsubscribeCandles"):
+    """It does not want it any more."""
+
+    symbol: Symbol
+    resolution: Resolution
+    source: Source = "ctrader"
+
+
+_Requests = GetPackage | Subscribe | Unsubscribe | Reinit | RefreshProfile | GetCandles | SubscribeCandles | UnsubscribeCandles
+_decoder: msgspec.json.Decoder[_Requests] = msgspec.json.Decoder(_Requests)
+_AT_SYMBOL = re.compile(r"\$\.symbols?(\[|`|$)")
+
+
+class BadRequest(Exception):
+    """What a front end said is none of the requests; the text is for it, the code may be empty."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def decode(message: str | bytes) -> Any:
+    """Read a request. Raises `BadRequest`."""
+    if not isinstance(message, str):
+        raise BadRequest("", "a binary message, must be text")
+    try:
+        return _decoder.decode(message)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BadRequest("INVALID_SYMBOL" if _AT_SYMBOL.search(str(error)) else "", str(error)) from error
+
+
+def canonical(symbol: str) -> str:
+    """Return the one name of a symbol on the bus. Raises `BadRequest`."""
+    try:
+        return canonical_symbol(symbol)
+    except FeedError as error:
+        raise BadRequest("INVALID_SYMBOL", str(error)) from error
+
+
+# What is known of a symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a symbol's package says; prices in quote currency."""
+
+    symbol: str
+    digits: int
+    price: float
+    open: float
+    high: float
+    low: float
+    adr_high: float
+    adr_low: float
+
+
+def facts_of_state(state: Mapping[str, Any]) -> Facts | None:
+    """Take them from a display's state; None where it has no price yet."""
+    price = state.get("price")
+    if price is None or not state.get("ready"):
+        return None
+
+    def known(key: str, otherwise: float) -> float:
+        value = state.get(key)
+        return otherwise if value is None else value
+
+    high, low = known("high", price), known("low", price)
+    adr_high, adr_low = known("adr_high", high), known("adr_low", low)
+    return Facts(state["symbol"], state["digits"], price, known("open", price), high, low, adr_high, adr_low)
+
+
+def facts_of_bar(symbol: str, bar: Bar, digits: int) -> Facts:
+    """Take them from today's bar: of the daily ranges before nothing is known, so today's stands for them."""
+    return Facts(symbol, digits, bar.close, bar.open, bar.high, bar.low, bar.high, bar.low)
+
+
+def digits_of(symbol: str, prices: Sequence[float]) -> int:
+    """Guess how many decimals a symbol is quoted with: as many as its prices have, at least 3 for yen and 5 for other pairs."""
+    seen = max((len(f"{price:.8f}".rstrip("0").partition(".")[2]) for price in prices), default=0)
+    pair = 3 if symbol.endswith("JPY") else 5
+    return max(seen, pair if len(symbol) == len("EURUSD") and symbol.isalpha() else 2)
+
+
+def pips(digits: int) -> dict[str, float]:
+    """Say how large a pip and a pipette are."""
+    position = max(0, digits - 1)
+    return {"pipPosition": position, "pipSize": 10.0**-position, "pipetteSize": 10.0 ** -(position + 1)}
+
+
+# What is said
+
+
+def greeting(symbols: Sequence[str], status: str = "connected") -> list[bytes]:
+    """Say that requests are taken, and of which symbols something is known."""
+    listed = {"availableSymbols": list(symbols), "symbol": SYSTEM}
+    said = [encode({"type": "status", "status": status, **listed})]
+    return [*said, encode({"type": "ready", **listed})] if status == "connected" else said
+
+
+def heartbeat(now_ms: float) -> bytes:
+    """Say that the backend lives."""
+    return encode({"type": "heartbeat", "timestamp": int(now_ms), "symbol": SYSTEM})
+
+
+def package(facts: Facts, source: str) -> bytes:
+    """Say what is known of a symbol."""
+    return encode(
+        {
+            "type": "symbolDataPackage",
+            "source": source,
+            "symbol": facts.symbol,
+            "digits": facts.digits,
+            "adr": round(facts.adr_high - facts.adr_low, facts.digits),
+            "todaysOpen": facts.open,
+            "todaysHigh": facts.high,
+            "todaysLow": facts.low,
+            "projectedAdrHigh": facts.adr_high,
+            "projectedAdrLow": facts.adr_low,
+            "initialPrice": facts.price,
+            **pips(facts.digits),
+        }
+    )
+
+
+def tick(value: Tick, source: str, digits: int, now_ms: float) -> bytes:
+    """Say a tick, at `now_ms`."""
+    received = value.received_ns // NS_PER_MS if value.received_ns else int(now_ms)
+    price = round((value.bid + value.ask) / 2, digits + 1)
+    times = {"timestamp": value.timestamp, "receivedAt": received}
+    told = {"type": "tick", "source": source, "v": VERSION, "symbol": value.symbol}
+    if source == "tradingview":
+        return encode({**told, "price": price, "current": price, **times, "sentAt": int(now_ms)})
+    quote = {"bid": value.bid, "ask": value.ask, "price": price}
+    return encode({**told, **quote, **times, **pips(digits), "_receivedAt": received, "sentAt": int(now_ms)})
+
+
+Level = Sequence[float]
+
+
+def profile(symbol: str, source: str, seq: int, bucket: float, levels: Sequence[Level], now_ms: float) -> bytes:
+    """Say a whole market profile; levels as in a display's state."""
+    told = {"levels": [_level(level, bucket) for level in levels], "bucketSize": bucket}
+    return encode(_profile(symbol, source, seq, now_ms) | {"profile": told})
+
+
+def profile_delta(
+    symbol: str, source: str, seq: int, bucket: float, added: Sequence[Level], updated: Sequence[Level], now_ms: float
+) -> bytes:
+    """Say what changed in a market profile; a level that is gone has a tpo of 0."""
+    told = {"added": [_level(one, bucket) for one in added], "updated": [_level(one, bucket) for one in updated]}
+    return encode(_profile(symbol, source, seq, now_ms) | {"delta": told})
+
+
+def _profile(symbol: str, source: str, seq: int, now_ms: float) -> dict[str, Any]:
+    return {"type": "profileUpdate", "symbol": symbol, "feedSource": source, "seq": seq, "sentAt": int(now_ms)}
+
+
+def _level(level: Level, bucket: float) -> dict[str, float]:
+    return {"price": round(level[0] * bucket, 10), "tpo": level[1]}
+
+
+def twap(symbol: str, value: float, timestamp: int) -> bytes:
+    """Say the time-weighted average price of the day."""
+    told = {"symbol": symbol, "twapValue": value, "timestamp": timestamp, "isHistorical": False}
+    return encode({"type": "twapUpdate", "symbol": symbol, "data": told})
+
+
+def candle(symbol: str, source: str, resolution: str, bar: Bar, *, closed: bool) -> bytes:
+    """Say a running bar, or one that has just closed."""
+    told = {"type": "candleUpdate", "source": source, "symbol": symbol, "timeframe": PERIODS[resolution][0]}
+    return encode({**told, "bar": bar.told(), "isBarClose": closed})
+
+
+def candle_history(request: GetCandles, symbol: str, bars: Sequence[Bar], error: str = "") -> bytes:
+    """Say bars of the past."""
+    told = {
+        "type": "candleHistory",
+        "symbol": symbol,
+        "resolution": request.resolution,
+        "period": PERIODS[request.resolution][0],
+        "source": request.source,
+        "bars": [bar.told() for bar in bars],
+        "currentPrice": bars[-1].close if bars else None,
+    }
+    return encode({**told, "error": error} if error else told)
+
+
+def candle_subscription(symbol: str, resolution: str, source: str, status: str) -> bytes:
+    """Confirm that the running bar comes, or does not any more."""
+    told = {"type": "candleSubscription", "symbol": symbol, "resolution": resolution, "source": source}
+    return encode({**told, "status": status})
+
+
+def daily_reset(symbols: Sequence[str], timestamp: int) -> bytes:
+    """Say that a new day has begun for these symbols, at 00:00 UTC."""
+    return encode({"type": "dailyReset", "symbols": list(symbols), "timestamp": timestamp, "symbol": SYSTEM})
+
+
+def reinit_started(source: str, now_ms: float) -> bytes:
+    """Confirm a `reinit`."""
+    return encode({"type": "reinit_started", "source": source, "timestamp": int(now_ms)})
+
+
+def error(code: str, text: str, symbol: str = SYSTEM, source: str = "ctrader") -> bytes:
+    """Say what could not be done; an empty code is left out."""
+    coded = {"code": code} if code else {}
+    return encode({"type": "error", **coded, "message": text, "symbol": symbol, "source": source})

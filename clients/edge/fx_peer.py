@@ -1,0 +1,287 @@
+"""One client of `/fx`, which speaks the FX front end's own protocol: what it asked for, and what it is still to be told."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from bus.errors import BusError, BusTimeout
+from clients.edge import fx, past
+from clients.edge.calls import Calls
+from clients.edge.candles import DAY_MS, Candles, start_of
+from clients.edge.fanout import Seat
+from clients.edge.fx_desk import MOST_CANDLES, FxDesk
+
+MARK = 1 / 2  # of client_bytes: who wants every tick may be further behind, before it gets the newest only
+NEVER = 1 << 62  # of a running bar: not before it was confirmed
+DERIVED_MS = 1000.0  # between two profiles, averages and running bars of one client
+AT_ONCE = 64  # requests of one client that wait for the journal
+CODES = {"UNKNOWN_TOPIC": "SYMBOL_NOT_FOUND", "BAD_TOPIC": "INVALID_SYMBOL", "BUSY": "RATE_LIMIT"}
+BAD_MESSAGES = 64  # answered each; one more, and the client is disconnected
+
+
+@dataclass(slots=True)
+class Stream:
+    """One symbol and source, whose package was sent."""
+
+    day: int  # of the package, days since 1970 UTC
+    seq: int = 0  # of the last profile; begins with the time in ms and grows more slowly: no restart brings a lower one
+    profile: int = 0  # revision up to which the profile was told
+    twap: float | None = None
+
+
+@dataclass(eq=False)
+class FxPeer:
+    """A client of `/fx`.
+
+    Args:
+        connection: open.
+        desk: what all clients share.
+        calls: reads the journal.
+        wake: has the gateway look at what is wanted now.
+    """
+
+    connection: ServerConnection
+    desk: FxDesk
+    calls: Calls
+    wake: asyncio.Event
+    seat: Seat = field(default_factory=lambda: Seat(MARK))
+    bad: int = 0
+    streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # symbol, source
+    candles: dict[tuple[str, str, str], int] = field(default_factory=dict)  # symbol, resolution, source -> revision told
+    _connected: bool = True  # what it was told of the broker
+    _heartbeat_ms: float = 0.0
+    _derived_ms: float = 0.0
+    _requests: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def wants_ticks(self) -> bool:
+        """See `Peer`."""
+        return True  # also for the list of symbols
+
+    async def run(self) -> None:
+        """See `Peer`."""
+        connection = self.connection
+        try:
+            for tick in await self._past(past.last_ticks):
+                if tick.symbol not in self.desk.board.ticks:
+                    self.desk.board.take_ticks([tick])
+        except BusError:
+            self._connected = False  # `news` says so when there is a broker
+        try:
+            for text in fx.greeting(self.desk.symbols(), "connected" if self._connected else "disconnected"):
+                await connection.send(text, text=True)
+            async for message in connection:
+                try:
+                    self._take(fx.decode(message))
+                except fx.BadRequest as error:
+                    self.bad += 1
+                    await connection.send(fx.error(error.code, str(error)), text=True)
+                    if self.bad > BAD_MESSAGES:
+                        await connection.close(4000, "too many messages that are not understood")
+        finally:
+            for task in self._requests:
+                task.cancel()
+            for symbol, resolution, _ in self.candles:
+                self.desk.leave((symbol, resolution))
+
+    async def _past(self, work: Any, *args: Any) -> Any:
+        return await self.calls.run(lambda client: work(client, *args))
+
+    # Requests
+
+    def _take(self, request: Any) -> None:
+        match request:
+            case fx.GetPackage(symbol, source):
+                self._spawn(self._subscribe(fx.canonical(symbol), source))
+            case fx.Subscribe(symbols, source):
+                for symbol in symbols:
+                    self._spawn(self._subscribe(fx.canonical(symbol), source))
+            case fx.Unsubscribe(symbols, source):
+                self._unsubscribe({fx.canonical(symbol) for symbol in symbols}, source)
+            case fx.Reinit(source):
+                self._spawn(self._reinit(source))
+            case fx.RefreshProfile(symbol, source):
+                if (stream := self.streams.get((fx.canonical(symbol), source))) is not None:
+                    stream.profile, self._derived_ms = 0, 0.0
+            case fx.GetCandles():
+                self._spawn(self._history(request))
+            case fx.SubscribeCandles() | fx.UnsubscribeCandles():
+                self._take_candles(request, fx.canonical(request.symbol))
+
+    def _unsubscribe(self, symbols: set[str], source: str | None) -> None:
+        for key in [key for key in self.streams if key[0] in symbols and source in (None, key[1])]:
+            del self.streams[key]
+
+    def _take_candles(self, request: fx.SubscribeCandles | fx.UnsubscribeCandles, symbol: str) -> None:
+        key = (symbol, request.resolution, request.source)
+        if isinstance(request, fx.SubscribeCandles):
+            self._spawn(self._follow(*key))
+            return
+        if self.candles.pop(key, None) is not None:
+            self.desk.leave(key[:2])
+        self._spawn(self._send(fx.candle_subscription(*key, "unsubscribed")))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._requests) >= AT_ONCE + fx.TOO_MANY:
+            work.close()
+            raise fx.BadRequest("RATE_LIMIT", f"{len(self._requests)} requests wait already")
+        task = asyncio.get_running_loop().create_task(self._quietly(work))
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+
+    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await work
+
+    async def _send(self, text: bytes) -> None:
+        await self.connection.send(text, text=True)
+
+    async def _subscribe(self, symbol: str, source: str) -> None:
+        """Send the package, and from then on the ticks."""
+        try:
+            if (symbol, source) not in self.streams and len(self.streams) >= fx.TOO_MANY:
+                raise BusError("SUBSCRIPTION_FAILED", f"{fx.TOO_MANY} symbols are subscribed to already")
+            facts = await self._facts(symbol)
+        except BusError as error:
+            await self._send(fx.error(_code(error), f"Failed to get data for {symbol}: {error}", symbol, source))
+            return
+        self.desk.digits[symbol] = facts.digits
+        await self._send(fx.package(facts, source))
+        before = self.streams.get((symbol, source))
+        seq = int(self.desk.clock()) if before is None else before.seq
+        self.streams[symbol, source] = Stream(self.desk.day(symbol), seq)
+        self.wake.set()
+
+    async def _facts(self, symbol: str) -> fx.Facts:
+        self.desk.decode_states()
+        facts = self.desk.facts(symbol)
+        if facts is None:
+            facts = await self._past(past.facts, symbol, self.desk.clock())
+        assert facts is not None
+        return facts
+
+    async def _reinit(self, source: str) -> None:
+        await self._send(fx.reinit_started(source, self.desk.clock()))
+        for symbol, own in list(self.streams):
+            if source in ("all", own):
+                await self._subscribe(symbol, own)
+
+    async def _history(self, request: fx.GetCandles) -> None:
+        symbol = fx.canonical(request.symbol)
+        try:
+            bars = await self._past(past.bars, symbol, request.resolution, request.since, request.until)
+            await self._send(fx.candle_history(request, symbol, bars))
+        except BusError as error:
+            await self._send(fx.candle_history(request, symbol, [], f"{_code(error)}: {error}"))
+
+    async def _follow(self, symbol: str, resolution: str, source: str) -> None:
+        desk, key, own = self.desk, (symbol, resolution), (symbol, resolution, source)
+        if len(self.candles) >= fx.TOO_MANY or (key not in desk.candles and len(desk.candles) >= MOST_CANDLES):
+            await self._send(fx.error("SUBSCRIPTION_FAILED", "too many candles are subscribed to already", symbol, source))
+            return
+        if own not in self.candles:
+            self.candles[own] = NEVER
+            if (candles := desk.follow(key)) is not None:
+                await self._begin(candles, symbol)
+        await self._send(fx.candle_subscription(symbol, resolution, source, "subscribed"))
+        if own in self.candles:  # it was not taken back meanwhile
+            self.candles[own] = 0
+        self.wake.set()
+
+    async def _begin(self, candles: Candles, symbol: str) -> None:
+        now_ms = self.desk.clock()
+        since_ms = start_of(candles.resolution, int(now_ms))
+        with contextlib.suppress(BusError):  # then the bar begins with what comes
+            found = await self._past(past.bars, symbol, candles.resolution, since_ms, now_ms)
+            candles.begin(found[-1] if found else None)
+
+    # What it is told
+
+    def news(self, now_ms: float) -> list[bytes]:
+        """See `Peer`; every tick while it keeps up, the newest of each symbol after it was behind."""
+        said, at = [*self._broker(), *self._resets()], self.seat.at
+        for symbol, source in self.streams:
+            said += self.desk.ticks(symbol, source, at)
+        self.seat.at = self.desk.board.revision
+        if now_ms - self._derived_ms >= DERIVED_MS:
+            self._derived_ms = now_ms
+            for (symbol, source), stream in self.streams.items():
+                said += self._derived(symbol, source, stream)
+            for key, told in self.candles.items():
+                said += self._candles(key, told)
+        if now_ms - self._heartbeat_ms >= fx.HEARTBEAT_S * 1000:
+            self._heartbeat_ms = now_ms
+            said.append(fx.heartbeat(now_ms))
+        return said
+
+    def _broker(self) -> list[bytes]:
+        """Say that the broker is gone, or back."""
+        heard = self.desk.heard
+        if heard == self._connected:
+            return []
+        self._connected = heard
+        return fx.greeting(self.desk.symbols(), "connected" if heard else "disconnected")
+
+    def _resets(self) -> list[bytes]:
+        """Say which symbols have a new day, and their figures: before anything of that day."""
+        rolled: dict[str, int] = {}
+        said = []
+        for (symbol, source), stream in self.streams.items():
+            day = self.desk.day(symbol)
+            if day <= stream.day:
+                continue
+            facts = self.desk.facts(symbol)
+            if stream.day and facts is not None:
+                rolled[symbol] = day
+                said.append(fx.package(facts, source))
+            elif stream.day:
+                rolled[symbol] = day
+                with contextlib.suppress(fx.BadRequest):  # it waits for too much already
+                    self._spawn(self._subscribe(symbol, source))
+            stream.day = day
+        if rolled:
+            said.insert(0, fx.daily_reset(sorted(rolled), max(rolled.values()) * DAY_MS))
+        return said
+
+    def _derived(self, symbol: str, source: str, stream: Stream) -> list[bytes]:
+        entry = self.desk.entry(symbol)
+        if entry is None:
+            return []
+        said, profile, now_ms = [], entry.profile, self.desk.now_ms
+        if profile.changed > stream.profile and profile.rest:
+            stream.seq += 1
+            write = functools.partial(fx.profile, symbol, source, stream.seq, profile.rest["bucket"])
+            if stream.profile < profile.base or not stream.profile:
+                said.append(write(list(profile.levels.values()), now_ms))
+            else:
+                added, updated = profile.since(stream.profile)
+                said.append(fx.profile_delta(symbol, source, stream.seq, profile.rest["bucket"], added, updated, now_ms))
+            stream.profile = profile.changed
+        value = entry.state.get("twap")
+        if value is not None and value != stream.twap:
+            stream.twap = value
+            said.append(fx.twap(symbol, value, entry.state["timestamp"]))
+        return said
+
+    def _candles(self, key: tuple[str, str, str], told: int) -> list[bytes]:
+        symbol, resolution, source = key
+        candles, said = self.desk.candles[symbol, resolution], []
+        if candles.closed is not None and candles.closed_at > told:
+            said.append(fx.candle(symbol, source, resolution, candles.closed, closed=True))
+        if candles.bar is not None and (candles.changed > told or not told):
+            said.append(fx.candle(symbol, source, resolution, candles.bar, closed=False))
+            self.candles[key] = max(1, candles.changed)
+        return said
+
+
+def _code(error: BusError) -> str:
+    return (
+        "TIMEOUT"
+        if isinstance(error, BusTimeout)
+        else CODES.get(error.code, error.code if "SUBSCR" in error.code else "RESOLVE_FAILED")
+    )

@@ -1,0 +1,76 @@
+"""What the gateway reads from the broker's journal: today's figures of a symbol, bars of the past, and which symbols there are.
+
+For the threads of `clients.edge.calls`. Ticks are chosen by when the broker took them, and put into bars by the venue's clock.
+"""
+
+import time
+from collections.abc import Iterator
+
+from bus import frames
+from bus.errors import BusError, BusTimeout, ProtocolError
+from bus.messages import Tick
+from clients.client import BusClient
+from clients.edge.candles import Bar, bars_of, start_of
+from clients.edge.fx import Facts, digits_of, facts_of_bar
+from clients.history import History, last_events
+
+NS_PER_MS = 1_000_000
+LAST_NS = (1 << 63) - 1  # the last moment that a stamp can name
+READ_S = 20.0  # that one reading may take
+MOST_BARS = 10_000
+SEEN_PRICES = 200  # of which the decimals are counted
+
+
+def last_ticks(client: BusClient) -> list[Tick]:
+    """Return the last tick of every symbol. Raises as `BusClient.call`."""
+    return [tick for event in last_events(client, "tick.") if (tick := _tick(event.packed)) is not None]
+
+
+def ticks_of(client: BusClient, symbol: str, since_ms: float, until_ms: float | None = None) -> Iterator[Tick]:
+    """Give a symbol's ticks that the broker took in that time, as far as the journal goes back.
+
+    Args:
+        since_ms, until_ms: ms since 1970 UTC.
+    Raises:
+        BusError: `UNKNOWN_TOPIC`, no such symbol; as `History`.
+        BusTimeout: it takes longer than `READ_S`.
+    """
+    deadline = time.monotonic() + READ_S
+    since_ns, until_ns = _ns(since_ms), None if until_ms is None else _ns(until_ms)
+    for event in History(client, f"tick.{symbol}", since_ns=since_ns, until_ns=until_ns, timeout_s=5.0):
+        if (tick := _tick(event.packed)) is not None:
+            yield tick
+        if time.monotonic() > deadline:
+            raise BusTimeout(f"the ticks of {symbol} are not read within {READ_S:g} s; ask for fewer")
+
+
+def facts(client: BusClient, symbol: str, now_ms: float) -> Facts:
+    """Return today's figures of a symbol, of its last tick where it had none today.
+
+    Raises:
+        BusError: `UNKNOWN_TOPIC`, no such symbol; as `ticks_of`.
+    """
+    ticks = list(ticks_of(client, symbol, start_of("D", int(now_ms))))
+    ticks = ticks or [tick for event in last_events(client, f"tick.{symbol}") if (tick := _tick(event.packed)) is not None]
+    if not ticks:
+        raise BusError("UNKNOWN_TOPIC", f"no tick of {symbol} is known")
+    prices = [price for tick in ticks[-SEEN_PRICES:] for price in (tick.bid, tick.ask)]
+    (bar,) = bars_of("D", ((tick.bid, tick.timestamp) for tick in ticks), 1)
+    return facts_of_bar(symbol, bar, digits_of(symbol, prices))
+
+
+def bars(client: BusClient, symbol: str, resolution: str, since_ms: float, until_ms: float | None = None) -> list[Bar]:
+    """Return a symbol's bars of a time; raises as `ticks_of`."""
+    ticks = ticks_of(client, symbol, since_ms, until_ms)
+    return bars_of(resolution, ((tick.bid, tick.timestamp) for tick in ticks), MOST_BARS)
+
+
+def _ns(time_ms: float) -> int:
+    return min(int(time_ms * NS_PER_MS), LAST_NS)
+
+
+def _tick(body: bytes | None) -> Tick | None:
+    try:
+        return frames.decode_tick(body or b"")
+    except (ProtocolError, ValueError):
+        return None

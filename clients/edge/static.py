@@ -1,0 +1,81 @@
+"""The page's files: which of them a path means, and the headers that they are sent with. Reads files, nothing else."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent / "web"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+_PLAIN = re.compile(r"(/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)+").fullmatch  # no part begins with a dot
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file as it is sent."""
+
+    type: str
+    etag: str
+    body: bytes
+
+
+class Files:
+    """The files under one folder; each is read again when it has changed on the disk.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self.root = root.resolve()
+        self._read: dict[Path, tuple[int, int, File]] = {}
+
+    def find(self, path: str) -> File | None:
+        """Return the file that a path, without its query, means; None if there is none, or it is not one of the page's."""
+        if path == "/":
+            path = "/index.html"
+        if not _PLAIN(path):
+            return None
+        name = (self.root / path[1:]).resolve()
+        kind = TYPES.get(name.suffix)
+        if kind is None or not name.is_relative_to(self.root) or not name.is_file():
+            return None
+        stat = name.stat()
+        known = self._read.get(name)
+        if known is None or known[:2] != (stat.st_mtime_ns, stat.st_size):
+            body = name.read_bytes()
+            etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            known = self._read[name] = (stat.st_mtime_ns, stat.st_size, File(kind, etag, body))
+        return known[2]
+
+
+def page_headers(host: str) -> dict[str, str]:
+    """Make the headers of the page's files: nothing but from here, nobody around it, asked for anew each time.
+
+    Args:
+        host: checked, as the browser wrote it; not every browser takes 'self' to mean its WebSockets too.
+    """
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; manifest-src 'self'; "
+        f"connect-src 'self' ws://{host} wss://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": policy,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }

@@ -1,0 +1,239 @@
+"""The gateway process: everything that browsers and monitoring see of the bus, on one port. One of the two edges with asyncio.
+
+Its loop turns when the broker has something new, at most once per `frame_ms`: it takes in what is there, and gives each client
+that keeps up one message with all that is new for it. What is said to whom is decided in `clients.edge`. PROTOCOL.md section 12.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from bus import daemon, log
+from bus.core.live_keys import Value
+from bus.core.stats import Histogram
+from bus.errors import BusError, ConfigError
+from bus.member import Member
+from bus.settings import Settings
+from clients.edge import metrics, past, protocol
+from clients.edge.access import access_of
+from clients.edge.board import Board
+from clients.edge.calls import Calls
+from clients.edge.crowd import WINDOW_S, Crowd, now_ms
+from clients.edge.door import FX, Door
+from clients.edge.fx_peer import FxPeer
+from clients.edge.health import Health
+from clients.edge.peers import JsonPeer, Peer, goodbye, keep_little
+from clients.edge.source import Source
+from clients.edge.static import Files
+
+WAKE_S = 0.25  # the longest the loop sleeps: a client behind may have caught up
+STOP_S = 0.6  # for goodbyes at the end
+HANDSHAKE_S = 5.0
+PING_S = 20.0  # between two pings to a client, and until one that does not answer is given up
+READ_AHEAD = 16  # messages of one client taken in ahead
+
+
+class Gateway:
+    """A running gateway; an async context manager.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        logger: of this process.
+    """
+
+    def __init__(self, settings: Settings, home: Path, logger: structlog.typing.FilteringBoundLogger) -> None:
+        self.settings = settings
+        self.log = logger
+        self.port = 0  # that it listens on
+        self.board = Board()
+        self.crowd = Crowd(self.board, settings.gateway.client_bytes, self.spawn, logger)
+        self.health = Health(time.monotonic(), bool(settings.feed.url), settings.feed.stale_s)
+        self.source = Source(settings, home, self.board, lambda told: self.health.take_stats(told, time.monotonic()))
+        self.calls = Calls(settings, home)  # commands
+        self.past = Calls(settings, home)  # readings of the journal, which take longer
+        self.access = access_of(settings.gateway)
+        self.door = Door(
+            self.access,
+            Files(),
+            alive=lambda: self.health.alive(time.monotonic()),
+            ready=lambda: self.health.ready(time.monotonic()),
+            metrics=self._metrics,
+            is_full=lambda: len(self.crowd.peers) >= settings.gateway.max_clients,
+        )
+        self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
+        self.turn_late_us = Histogram(WINDOW_S, time.monotonic())
+        self.woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._server: Server | None = None
+
+    async def __aenter__(self) -> Self:
+        gateway = self.settings.gateway
+        self._server = await serve(
+            self._serve_client,
+            gateway.host,
+            gateway.port,
+            process_request=self.door.process_request,
+            compression=None,  # on the loopback it costs more time than it saves
+            max_size=protocol.MOST_BYTES,
+            max_queue=READ_AHEAD,
+            open_timeout=HANDSHAKE_S,
+            close_timeout=STOP_S,
+            ping_interval=PING_S,
+            ping_timeout=PING_S,
+            server_header=None,
+        )
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        self.member.start()
+        self._turns = self.spawn(self._turn_for_ever())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        assert self._server is not None
+        self._server.close(reason="the gateway ends")
+        try:
+            async with asyncio.timeout(STOP_S):
+                await asyncio.shield(self._server.wait_closed())
+        except TimeoutError:
+            for peer in self.crowd.peers:
+                peer.connection.transport.abort()
+            await self._server.wait_closed()
+        self.calls.close()
+        self.past.close()
+        self.source.close()
+        self.member.stop()
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Return when the event is set; what goes wrong in the loop before that is raised."""
+        stopped = asyncio.ensure_future(stop.wait())
+        done, _ = await asyncio.wait({stopped, self._turns}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done:
+            task.result()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something beside the loop; it is cancelled when the gateway ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # Clients
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        request = connection.request
+        assert request is not None
+        path = request.path.partition("?")[0]
+        refusal = None
+        if not self.access.origin(request.headers):
+            refusal = (protocol.BAD_ORIGIN, "pages of this origin may not connect; see [gateway] origins")
+        elif not self.access.knows_token(request.path, request.headers):
+            refusal = (protocol.BAD_TOKEN, "[gateway] token is needed")
+        if refusal is not None:
+            self.crowd.counts["refused"] += 1
+            await goodbye(connection, *refusal)
+            return
+        keep_little(connection)
+        peer = self._peer(connection, path)
+        self.crowd.peers[peer] = path
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                await peer.run()
+        finally:
+            self.crowd.leave(peer)
+
+    def _peer(self, connection: ServerConnection, path: str) -> Peer:
+        if path == FX:
+            return FxPeer(connection, self.crowd.desk, self.past, self.woken)
+        greeting = protocol.hello(self._frame_ms(), now_ms())
+        return JsonPeer(connection, self.crowd.fanout, self.calls, greeting, self.woken)
+
+    # The loop
+
+    def _frame_ms(self) -> float:
+        value: Value = self.member.live["frame_ms"]
+        return float(value)
+
+    async def _turn_for_ever(self) -> None:
+        late_s = 0.0
+        while True:
+            now = time.monotonic()
+            self.health.turn(now, late_s)
+            self.member.beat()
+            if self.source.want_ticks(self.crowd.wants_ticks()):
+                self.spawn(self._last_ticks())
+            self.crowd.tell(self.source.drain(), now, heard=self.health.broker_heard(now))
+            left_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))
+            due = time.monotonic() + left_s
+            await asyncio.sleep(left_s)
+            late_s = max(0.0, time.monotonic() - due)
+            self.turn_late_us.add(late_s * 1e6, due)
+            await self.source.readable(self.woken, WAKE_S)
+
+    async def _last_ticks(self) -> None:
+        """Have the last tick of each symbol, for those that do not tick now."""
+        with contextlib.suppress(BusError):
+            last = await self.past.run(past.last_ticks)
+            self.board.take_ticks(tick for tick in last if tick.symbol not in self.board.ticks)
+            self.woken.set()
+
+    # What it tells of itself
+
+    def figures(self) -> dict[str, Any]:
+        """Say what the gateway did and does, in msgpack values."""
+        now, crowd = time.monotonic(), self.crowd.figures(time.monotonic())
+        return {
+            **crowd,
+            "refused": crowd["refused"] + self.door.refused,
+            "ticks_taken": self.source.ticks_taken,
+            "lag_s": round(self.health.lag_s, 6),
+            "turn_late_us": self.turn_late_us.quantiles(now),
+        }
+
+    def _metrics(self) -> bytes:
+        health = self.health
+        heard_s = None if health.heard is None else time.monotonic() - health.heard
+        return metrics.text(health.stats or {}, heard_s, self.figures())
+
+
+def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:
+    """Run the process until SIGTERM or SIGINT. Main thread only.
+
+    Args:
+        settings: checked.
+        home: the broker's folder.
+        on_ready: called with the port when it listens.
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    daemon.end_with_supervisor()
+    logger = log.set_up(settings.log, process="gateway")
+    daemon.raise_file_limit()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with Gateway(settings, home, logger) as gateway:
+            logger.info("gateway started", url=settings.gateway.url)
+            if on_ready is not None:
+                on_ready(gateway.port)
+            await gateway.run_until(stop)
+        logger.info("gateway stopped", **{name: gateway.crowd.counts[name] for name in ("frames", "too_slow")})
+
+    try:
+        asyncio.run(run())
+    except OSError as error:
+        where = f"{settings.gateway.host}:{settings.gateway.port}"
+        raise ConfigError(f"setting gateway.port: {where} cannot be bound: {error}; choose another with --port") from error

@@ -1,0 +1,97 @@
+/** One display, large, with all its figures; a dialog that Escape closes. */
+
+import { byId, h, say } from "./dom.js";
+import { adrUsed, age, count, pips, price, spoken, timeOfDay } from "./format.js";
+import { ageOf } from "./store.js";
+
+/**
+ * The figures of a display: names and texts, in the order of reading.
+ *
+ * @returns {string[][]}
+ */
+export function detailRows(display, now) {
+  const { state } = display;
+  const show = (value) => price(value, state.digits);
+  const range = (low, high) => `${show(low)} – ${show(high)}`;
+  const used = adrUsed(state);
+  return [
+    ["bid", show(state.bid)], ["ask", show(state.ask)], ["mid", price(state.mid, state.digits + 1)],
+    ["spread", `${pips(state.spread, state.digits)} pips`],
+    ["open", show(state.open)], ["day", range(state.low, state.high)], ["ADR", state.adr_source === "day" ? "–" : range(state.adr_low, state.adr_high)],
+    ["ADR used", Number.isFinite(used) ? `${Math.round(used * 100)} %` : "–"], ["ADR tier", Number.isFinite(state.adr_tier) && state.adr_source !== "day" ? `${Math.round(state.adr_tier * 100)} %` : "–"],
+    ["volatility", count(state.volatility, 3)], ["intensity", `${Math.round(state.volatility_intensity * 100)} %`],
+    ["ticks/s", count(state.ticks_per_s, 1)], ["ticks today", count(state.ticks)],
+    ["TWAP", show(state.twap)], ["point of control", show(state.poc)],
+    ["value area", state.value_area ? range(state.value_area.low, state.value_area.high) : "–"],
+    ["profile", display.profile ? `${count(display.profile.levels.size)} levels of ${display.profile.bucket}` : "–"],
+    ["deflection", `▲ ${count(state.deflection?.up ?? 0, 1)}  ▼ ${count(state.deflection?.down ?? 0, 1)}`],
+    ["venue's time", timeOfDay(state.timestamp)], ["age", age(ageOf(display, now))],
+    ["tick number", count(state.number)], ["configuration", `version ${state.config_version ?? "–"}`],
+  ];
+}
+
+/** The dialog. */
+export class Detail {
+  /** @param {{store: object, loop: object, remove: function(string): Promise, closed: function(string)}} tools */
+  constructor({ store, loop, remove, closed }) {
+    Object.assign(this, { store, loop, id: null });
+    this.dialog = byId("detail");
+    this.title = byId("detail-title");
+    this.list = byId("detail-figures");
+    this.trouble = byId("detail-trouble");
+    this.cells = [];
+    byId("detail-close").addEventListener("click", () => this.dialog.close());
+    byId("detail-remove").addEventListener("click", () => this._remove(remove));
+    this.dialog.addEventListener("close", () => this._closed(closed));
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+  }
+
+  /** Show a display. */
+  open(id) {
+    if (this.id !== null) return;
+    this.id = id;
+    this.canvas = h("canvas", { role: "img" });
+    byId("detail-picture").replaceChildren(this.canvas);
+    this.loop.add(this.canvas, id, false);
+    say(this.trouble, "");
+    this.list.replaceChildren();
+    this.cells = [];
+    this.refresh("", performance.now());
+    this.dialog.showModal();
+  }
+
+  /** Bring the figures up to date; close when the display is gone. */
+  refresh(mark, now) {
+    if (this.id === null) return;
+    const display = this.store.displays.get(this.id);
+    if (!display) {
+      this.dialog.close();
+      return;
+    }
+    say(this.title, `${display.state.symbol}, ${display.id}`);
+    this.canvas.setAttribute("aria-label", spoken(display.state.symbol, display.state, mark));
+    const rows = display.state.ready ? detailRows(display, now) : [];
+    if (this.cells.length !== rows.length) {
+      this.cells = rows.map(() => h("dd"));
+      this.list.replaceChildren(...rows.map(([name], at) => h("div", {}, h("dt", {}, name), this.cells[at])));
+    }
+    rows.forEach(([, text], at) => say(this.cells[at], text));
+  }
+
+  async _remove(remove) {
+    try {
+      await remove(this.id);
+      this.dialog.close();
+    } catch (error) {
+      say(this.trouble, error.message);
+    }
+  }
+
+  _closed(closed) {
+    const id = this.id;
+    this.id = null;
+    this.loop.remove(this.canvas);
+    byId("detail-picture").replaceChildren();
+    closed(id);
+  }
+}

@@ -1,0 +1,50 @@
+/** Small helpers for elements. Text is always set as text, never as markup. */
+
+/** Make an element: `h("td", {class: "num"}, "12")`. Properties that begin with `on` are listeners; false and null are left out. */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Set an element's text, touching the page only when it changed. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Find an element by its id. */
+export const byId = (id) => document.getElementById(id);
+
+/**
+ * Make a table.
+ *
+ * @param {string} caption for those who do not see its surroundings
+ * @param {(string|{text: string, num?: boolean})[]} heads
+ * @param {Array[]} rows cells: text or elements; a cell of a numeric column is aligned right
+ * @param {string} empty what to say when there are no rows
+ */
+export function table(caption, heads, rows, empty) {
+  if (!rows.length) return h("p", { class: "empty" }, empty);
+  const columns = heads.map((head) => (typeof head === "string" ? { text: head } : head));
+  const cell = (content, at) => h(at ? "td" : "th", { class: columns[at].num && "num", scope: at ? null : "row" }, content);
+  return h("div", { class: "scroll" }, h("table", {},
+    h("caption", { class: "unseen" }, caption),
+    h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.num && "num" }, column.text)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell)))),
+  ));
+}
+
+/** Make a list of figures with their names: `[["queued", "3", "warn"], ...]`; the third tells that one needs attention. */
+export function figures(pairs) {
+  return h("dl", { class: "figures" }, pairs.map(([name, value, tone]) => h("div", { class: tone ?? null }, h("dt", {}, name), h("dd", {}, value))));
+}
+
+/** A state as a word with a shape before it: `tone` is good, warn, bad or calm. */
+export function chip(text, tone) {
+  const shapes = { good: "●", warn: "▲", bad: "■", calm: "○" };
+  return h("span", { class: `chip ${tone}` }, h("span", { "aria-hidden": "true" }, shapes[tone]), ` ${text}`);
+}

@@ -1,0 +1,101 @@
+/** Numbers and times as text. Pure. */
+
+/**
+ * Split a price the way a dealer reads it: big figure, pips, pipette; joined they read as the price.
+ *
+ * The rules are the original front end's: from 100,000 the last three integer digits are split 2 + 1; from 1,000 the last two integer
+ * digits are the pips and the first decimal the pipette; from 100 with at most three decimals the two decimals are the pips; with five or
+ * three decimals the last but one and two are the pips; else the last two decimals are.
+ *
+ * @param {number} price
+ * @param {number} digits decimals of the symbol
+ * @returns {{big: string, pips: string, pipette: string}}
+ */
+export function splitPrice(price, digits) {
+  if (!Number.isFinite(price)) return { big: "", pips: "–", pipette: "" };
+  if (Math.abs(price) >= 100000) {
+    const whole = price.toFixed(0);
+    return { big: whole.slice(0, -3), pips: whole.slice(-3, -1), pipette: whole.slice(-1) };
+  }
+  const text = price.toFixed(digits);
+  const [whole, decimals = ""] = text.split(".");
+  const point = decimals ? "." : "";
+  if (Math.abs(price) >= 1000) return { big: whole.slice(0, -2), pips: whole.slice(-2), pipette: point + decimals.slice(0, 1) };
+  if (Math.abs(price) >= 100 && digits <= 3) return { big: whole + point, pips: decimals.slice(0, 2), pipette: "" };
+  if (!decimals) return { big: "", pips: whole, pipette: "" };
+  const pipette = digits === 3 || digits === 5 ? 1 : 0;
+  const cut = text.length - pipette;
+  const from = Math.max(whole.length + 1, cut - 2);
+  return { big: text.slice(0, from), pips: text.slice(from, cut), pipette: text.slice(cut) };
+}
+
+/** Write a price with all its decimals; a dash for none. */
+export function price(value, digits) {
+  return Number.isFinite(value) ? value.toFixed(digits) : "–";
+}
+
+/** Write a number with at most this many decimals, thousands apart. */
+export function count(value, decimals = 0) {
+  if (!Number.isFinite(value)) return "–";
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** Write a spread in pips. */
+export function pips(spread, digits) {
+  return Number.isFinite(spread) ? count(spread * 10 ** (digits - 1), 1) : "–";
+}
+
+/** Write an age given in seconds: `0.4 s`, `12 s`, `3 min`, `2 h`, `4 d`. */
+export function age(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  const passed = Math.max(0, seconds);
+  if (passed < 9.95) return `${passed.toFixed(1)} s`;
+  if (passed < 99.5) return `${Math.round(passed)} s`;
+  if (passed < 5970) return `${Math.round(passed / 60)} min`;
+  if (passed < 172800) return `${Math.round(passed / 3600)} h`;
+  return `${Math.round(passed / 86400)} d`;
+}
+
+/** Write a number of bytes. */
+export function bytes(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value < 1e6) return `${(value / 1e3).toFixed(0)} kB`;
+  if (value < 1e9) return `${(value / 1e6).toFixed(0)} MB`;
+  return `${(value / 1e9).toFixed(2)} GB`;
+}
+
+/** Write milliseconds: three figures at most. */
+export function millis(value) {
+  if (!Number.isFinite(value)) return "–";
+  return `${Math.abs(value) < 9.95 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+/** Write the time of day of a moment, ms since 1970 UTC, as UTC. */
+export function timeOfDay(ms) {
+  return Number.isFinite(ms) ? `${new Date(ms).toISOString().slice(11, 19)} UTC` : "–";
+}
+
+/** The shape that tells a direction besides its colour. */
+export function arrow(direction) {
+  if (direction === "up") return "▲";
+  return direction === "down" ? "▼" : "◆";
+}
+
+/** Say a display's state in a sentence: the text alternative of its picture. */
+export function spoken(name, state, mark) {
+  if (!state?.ready) return `${name}, waiting for its first tick${mark ? `, ${mark}` : ""}`;
+  const show = (value) => price(value, state.digits);
+  const parts = [`${name} ${show(state.price)}`, state.direction];
+  parts.push(`day ${show(state.low)} to ${show(state.high)}`, `volatility ${count(state.volatility, 2)}`);
+  const used = adrUsed(state);
+  if (Number.isFinite(used)) parts.push(`${Math.round(used * 100)} percent of the average range`);
+  if (Number.isFinite(state.poc)) parts.push(`point of control ${show(state.poc)}`);
+  if (mark) parts.push(mark);
+  return parts.join(", ");
+}
+
+/** The share of the average daily range that today has used; NaN where there is none, or only the day itself to take it of. */
+export function adrUsed(state) {
+  const range = state.adr_high - state.adr_low;
+  return range > 0 && state.adr_source !== "day" ? (state.high - state.low) / range : NaN;
+}

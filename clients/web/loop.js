@@ -1,0 +1,183 @@
+/**
+ * The one animation loop: each frame draws the pictures that changed and are on the screen, the longest waiting first.
+ *
+ * A frame spends no longer than its budget; what is left waits for the next one, always in its newest state. So a machine that is too slow
+ * shows fewer pictures a second, but never falls behind.
+ */
+
+import { layout } from "./layout.js";
+import { fontsFor, paintDisplay } from "./paint.js";
+import { FLASH_MS, flashStrength } from "./paint_flash.js";
+import { nameOf } from "./store.js";
+
+const BUDGET_MS = 12;
+
+/** One canvas that shows one display. */
+export class Picture {
+  /** @param {HTMLCanvasElement} canvas; @param {boolean} measured whether its latency counts */
+  constructor(canvas, id, measured) {
+    Object.assign(this, { canvas, id, measured, width: 0, height: 0, ratio: 1, visible: false, counts: false, mark: "" });
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.flashId = null;
+    this.flashAt = -Infinity;
+  }
+
+  /** Take a size in CSS pixels, on a screen of so many device pixels each. */
+  resize(width, height, ratio) {
+    [this.width, this.height, this.ratio, this.fonts] = [width, height, ratio, null];
+    this.canvas.width = Math.max(1, Math.round(width * ratio));
+    this.canvas.height = Math.max(1, Math.round(height * ratio));
+    this.blank = true;
+  }
+}
+
+/** Draws pictures; see the module. */
+export class Loop {
+  /**
+   * @param {object} store
+   * @param {import("./latency.js").Latency} latency
+   * @param {{matches: boolean}} still whether motion is unwanted
+   */
+  constructor(store, latency, still) {
+    Object.assign(this, { store, latency, still, palette: null });
+    this.pictures = new Map(); // canvas -> picture
+    this.byDisplay = new Map(); // id -> pictures
+    this.waiting = new Set();
+    this.sizes = new ResizeObserver((entries) => entries.forEach((entry) => this._resized(entry)));
+    this.sights = new IntersectionObserver((entries) => entries.forEach((entry) => this._seen(entry)), { rootMargin: "160px" });
+    this._frame = this._frame.bind(this);
+  }
+
+  /** Begin; it goes on as long as the page lives. */
+  start() {
+    document.addEventListener("visibilitychange", () => this.latency.reset());
+    requestAnimationFrame(this._frame);
+  }
+
+  /** Show a display on a canvas. */
+  add(canvas, id, measured = true) {
+    const picture = new Picture(canvas, id, measured);
+    this.pictures.set(canvas, picture);
+    if (!this.byDisplay.has(id)) this.byDisplay.set(id, new Set());
+    this.byDisplay.get(id).add(picture);
+    this.sizes.observe(canvas);
+    this.sights.observe(canvas);
+    return picture;
+  }
+
+  /** Draw no more on a canvas. */
+  remove(canvas) {
+    const picture = this.pictures.get(canvas);
+    this.sizes.unobserve(canvas);
+    this.sights.unobserve(canvas);
+    this.pictures.delete(canvas);
+    this.waiting.delete(picture);
+    this.byDisplay.get(picture.id).delete(picture);
+    if (!this.byDisplay.get(picture.id).size) this.byDisplay.delete(picture.id);
+  }
+
+  /** Have a display drawn, because a new state of it came. */
+  changed(id) {
+    const display = this.store.displays.get(id);
+    for (const picture of this.byDisplay.get(id) ?? []) {
+      this._noteFlash(picture, display);
+      picture.counts = picture.visible && picture.measured && display.moved;
+      if (picture.visible) this.waiting.add(picture);
+    }
+  }
+
+  /** Tell pictures of a display why they may be out of date; an empty text when they are not. */
+  mark(id, text) {
+    for (const picture of this.byDisplay.get(id) ?? []) {
+      if (picture.mark === text) continue;
+      picture.mark = text;
+      if (picture.visible) this.waiting.add(picture);
+    }
+  }
+
+  /** Draw everything anew with these colours. */
+  recolour(palette) {
+    this.palette = palette;
+    for (const picture of this.pictures.values()) {
+      picture.fonts = null;
+      this.waiting.add(picture);
+    }
+  }
+
+  _noteFlash(picture, display) {
+    const id = display.state.flash?.id ?? null;
+    if (id !== null && id !== picture.flashId && display.moved) picture.flashAt = performance.now();
+    picture.flashId = id ?? picture.flashId;
+  }
+
+  _resized(entry) {
+    const picture = this.pictures.get(entry.target);
+    if (!picture) return;
+    picture.resize(entry.contentRect.width, entry.contentRect.height, devicePixelRatio || 1);
+    this.waiting.add(picture); // a canvas of a new size is black: it is drawn once even where nobody sees it yet
+  }
+
+  _seen(entry) {
+    const picture = this.pictures.get(entry.target);
+    if (!picture) return;
+    picture.visible = entry.isIntersecting;
+    picture.counts = false;
+    if (picture.visible) this.waiting.add(picture);
+    else if (!picture.blank) this.waiting.delete(picture);
+  }
+
+  _frame() {
+    const began = performance.now();
+    const drawn = [];
+    for (const picture of this.waiting) {
+      this.waiting.delete(picture);
+      if (!this._draw(picture, began)) continue;
+      drawn.push(picture);
+      if (performance.now() - began > BUDGET_MS) break;
+    }
+    const ended = performance.now();
+    for (const picture of drawn) this._measure(picture, ended);
+    this.latency.frame(began, drawn.length);
+    this._keepFlashing(drawn, ended);
+    requestAnimationFrame(this._frame);
+  }
+
+  /** Draw one picture; false when it has no size yet, or shows nothing any more. */
+  _draw(picture, now) {
+    const display = this.store.displays.get(picture.id);
+    if (!display || !this.palette || !picture.width) return false;
+    if (picture.ratio !== (devicePixelRatio || 1)) picture.resize(picture.width, picture.height, devicePixelRatio || 1);
+    const { context, width, height, ratio } = picture;
+    picture.blank = false;
+    if (!picture.fonts) {
+      picture.box = layout(width, height);
+      picture.fonts = fontsFor(picture.box, this.palette, (font, text) => measure(context, font, text));
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const flash = flashStrength(now - picture.flashAt, this.still.matches);
+    const { palette } = this;
+    const { fonts, box, mark } = picture;
+    const name = nameOf(display);
+    paintDisplay(context, { state: display.state, profile: display.profile, name, width, height, palette, fonts, box, mark, flash, ratio });
+    return true;
+  }
+
+  _measure(picture, ended) {
+    if (!picture.counts) return;
+    picture.counts = false;
+    const received = this.store.displays.get(picture.id).state.received_ms;
+    this.latency.painted(ended, performance.timeOrigin + ended - received);
+  }
+
+  /** A flash has to be drawn until it has faded, and once more without it. */
+  _keepFlashing(drawn, now) {
+    for (const picture of drawn) {
+      if (now - picture.flashAt < FLASH_MS + 100) this.waiting.add(picture);
+    }
+  }
+}
+
+function measure(context, font, text) {
+  context.font = font;
+  return context.measureText(text).width;
+}

@@ -1,0 +1,88 @@
+/** A display's whole picture, from its state and its size: one painter per quantity, from back to front. */
+
+import { count, pips } from "./format.js";
+import { layout, priceScale } from "./layout.js";
+import { paintFlash } from "./paint_flash.js";
+import { paintDeflection, paintLevels, paintNames, paintValueArea } from "./paint_marks.js";
+import { paintOrb } from "./paint_orb.js";
+import { paintFloat, paintPrice } from "./paint_price.js";
+import { paintProfile } from "./paint_profile.js";
+import { paintExtremes, paintRange, rangeText } from "./paint_range.js";
+
+const PAINTERS = [
+  paintValueArea, paintProfile, paintRange, paintLevels, paintFloat, paintExtremes, paintNames, paintDeflection, paintPrice, paintOrb,
+  paintFlash,
+];
+
+/** The fonts of a picture of this size, and the width of a digit in each. */
+export function fontsFor(box, palette, measure) {
+  const size = box.price.h;
+  const widths = new Map();
+  const advance = (font) => {
+    if (!widths.has(font)) widths.set(font, measure(font, "0"));
+    return widths.get(font);
+  };
+  return {
+    symbol: `600 ${box.large ? 17 : 13}px ${palette.sans}`,
+    small: `${box.unit}px ${palette.sans}`,
+    big: `${Math.round(size * 0.62)}px ${palette.mono}`,
+    pips: `600 ${Math.round(size * 0.94)}px ${palette.mono}`,
+    pipette: `${Math.round(size * 0.5)}px ${palette.mono}`,
+    arrow: `${Math.round(size * 0.44)}px ${palette.sans}`,
+    advance,
+  };
+}
+
+/**
+ * Draw a display.
+ *
+ * @param {CanvasRenderingContext2D} context scaled so that its unit is a CSS pixel
+ * @param {{name: string, state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} told
+ *   `mark` says why the picture may be out of date, or is empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
+ */
+export function paintDisplay(context, told) {
+  const { state, width, height, palette } = told;
+  context.globalAlpha = 1;
+  context.fillStyle = palette.surface;
+  context.fillRect(0, 0, width, height);
+  context.lineJoin = "round";
+  const box = told.box ?? layout(width, height);
+  const view = { ...told, box, y: priceScale(state?.visual_low, state?.visual_high, box.body) };
+  if (state?.ready) {
+    context.globalAlpha = told.mark ? 0.45 : 1;
+    for (const paint of PAINTERS) paint(context, view);
+    context.globalAlpha = 1;
+  }
+  paintHead(context, view);
+  paintFoot(context, view);
+}
+
+function paintHead(context, { name, box, fonts, palette }) {
+  context.font = fonts.symbol;
+  context.fillStyle = palette.ink;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText(name, box.head.x, box.head.y + box.head.h / 2);
+}
+
+/** Below: the range used, the spread in pips and ticks a second; or, instead, why this picture may be out of date. */
+function paintFoot(context, { state, box, fonts, palette, mark }) {
+  const y = box.foot.y + box.foot.h / 2;
+  const right = box.foot.x + box.foot.w;
+  context.font = fonts.small;
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  const said = mark || (state?.ready ? "" : "waiting for ticks");
+  if (said) {
+    context.fillStyle = palette.warn;
+    context.fillRect(0, box.foot.y - 4, 3, box.foot.h + 8);
+    context.fillText(said, box.foot.x, y, box.foot.w);
+    return;
+  }
+  context.fillStyle = palette.dim;
+  context.fillText(rangeText(state), box.foot.x, y);
+  context.textAlign = "center";
+  context.fillText(`${pips(state.spread, state.digits)} pip`, box.foot.x + box.foot.w / 2, y);
+  context.textAlign = "right";
+  context.fillText(`${count(state.ticks_per_s, state.ticks_per_s < 10 ? 1 : 0)}/s`, right, y);
+}

@@ -1,0 +1,40 @@
+/** The volatility orb: a gauge whose arc is the intensity, whose core grows with the volatility, and its figure. */
+
+const START = Math.PI * 0.75;
+const SWEEP = Math.PI * 1.5;
+const MOST = 3; // no volatility is above 3
+
+/** The gauge's geometry, from the state alone. */
+export function orb(state, radius) {
+  const intensity = Math.min(1, Math.max(0, state.volatility_intensity || 0));
+  const share = Math.min(1, Math.max(0, (state.volatility || 0) / MOST));
+  return { end: START + SWEEP * intensity, core: radius * (0.2 + 0.5 * share), hot: intensity >= 0.6 };
+}
+
+/** Draw it at the right of the head. */
+export function paintOrb(context, view) {
+  const { state, box, fonts, palette } = view;
+  const radius = box.head.h * 0.44;
+  const x = box.head.x + box.head.w - radius;
+  const y = box.head.y + box.head.h / 2;
+  const { end, core, hot } = orb(state, radius);
+  context.lineWidth = box.large ? 3 : 2.5;
+  arc(context, x, y, radius - 1, START, START + SWEEP, palette.line);
+  arc(context, x, y, radius - 1, START, end, hot ? palette.warn : palette.accent);
+  context.fillStyle = hot ? palette.warn : palette.accent;
+  context.beginPath();
+  context.arc(x, y, core, 0, Math.PI * 2);
+  context.fill();
+  context.font = fonts.small;
+  context.fillStyle = palette.dim;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  context.fillText((state.volatility || 0).toFixed(2), x - radius - 4, y + 0.5);
+}
+
+function arc(context, x, y, radius, from, to, colour) {
+  context.strokeStyle = colour;
+  context.beginPath();
+  context.arc(x, y, radius, from, to);
+  context.stroke();
+}

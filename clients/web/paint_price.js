@@ -1,0 +1,48 @@
+/** The price: a line that floats at the current price, and its text as big figure, pips and pipette. */
+
+import { arrow, splitPrice } from "./format.js";
+
+/** The colour of a direction. */
+export function directionColour(direction, palette) {
+  if (direction === "up") return palette.up;
+  return direction === "down" ? palette.down : palette.dim;
+}
+
+/** Draw the line at the current price, with a pointer at the axis. */
+export function paintFloat(context, view) {
+  const { state, box, y, palette } = view;
+  const at = Math.round(y(state.price));
+  context.fillStyle = palette.surface; // parts the line from bars of its colour
+  context.fillRect(box.body.x, at - 2, box.body.w, 4);
+  context.fillStyle = directionColour(state.direction, palette);
+  context.fillRect(box.body.x, at - 1, box.body.w, 2);
+  context.beginPath();
+  context.moveTo(box.axis - 7, at - 4);
+  context.lineTo(box.axis, at);
+  context.lineTo(box.axis - 7, at + 4);
+  context.fill();
+}
+
+/** Write the price; the direction is told by a shape besides the colour. */
+export function paintPrice(context, view) {
+  const { state, box, fonts, palette } = view;
+  const { big, pips, pipette } = splitPrice(state.price, state.digits);
+  const colour = directionColour(state.direction, palette);
+  const base = box.price.y + box.price.h * 0.84;
+  context.textAlign = "left";
+  context.textBaseline = "alphabetic";
+  let x = box.price.x;
+  const write = (text, font, fill, rise) => {
+    context.font = font;
+    context.fillStyle = fill;
+    context.fillText(text, x, base - rise);
+    x += text.length * fonts.advance(font);
+  };
+  write(big, fonts.big, palette.dim, 0);
+  write(pips, fonts.pips, palette.ink, 0);
+  write(pipette, fonts.pipette, palette.dim, box.price.h * 0.3);
+  context.font = fonts.arrow;
+  context.fillStyle = colour;
+  context.textAlign = "right";
+  context.fillText(arrow(state.direction), box.price.x + box.price.w, base);
+}

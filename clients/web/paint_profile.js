@@ -1,0 +1,60 @@
+/** The market profile: for each row of prices, sells to the left of the axis and buys to its right; pale outside the value area. */
+
+import { profileRows } from "./layout.js";
+
+const ROW_PX = 3;
+const kept = new WeakMap(); // profile -> {key, rows}: rows are gathered again only when profile or range changed
+
+/** Gather the rows, or take those of the last picture. */
+export function rowsOf(profile, low, high, most) {
+  const key = `${profile.version} ${low} ${high} ${most}`;
+  let found = kept.get(profile);
+  if (found?.key !== key) {
+    found = { key, rows: profileRows(profile, low, high, most) };
+    kept.set(profile, found);
+  }
+  return found.rows;
+}
+
+/** Draw it. */
+export function paintProfile(context, view) {
+  const { state, profile, box, palette } = view;
+  if (!profile?.levels.size) return;
+  const low = state.visual_low;
+  const high = state.visual_high;
+  const { buy, sell, largest, rows } = rowsOf(profile, low, high, box.body.h / ROW_PX);
+  if (!largest) return;
+  const { edges, gap } = rowEdges(box.body, rows, view.ratio);
+  const sides = [
+    { amounts: sell, room: box.axis - box.body.x - 3, sign: -1, strong: palette.down, pale: palette.downFaint },
+    { amounts: buy, room: box.body.x + box.body.w - box.axis - 3, sign: 1, strong: palette.up, pale: palette.upFaint },
+  ];
+  const inside = areaRows(state, low, high, rows);
+  for (const { amounts, room, sign, strong, pale } of sides) {
+    for (const within of [true, false]) {
+      context.fillStyle = within ? strong : pale;
+      context.beginPath();
+      for (let row = 0; row < rows; row++) {
+        if (!amounts[row] || (row >= inside.first && row <= inside.last) !== within) continue;
+        const length = Math.max(1, (amounts[row] / largest) * room * 0.86);
+        context.rect(sign > 0 ? box.axis + 2 : box.axis - 2 - length, edges[row], length, edges[row + 1] - edges[row] - gap);
+      }
+      context.fill();
+    }
+  }
+}
+
+/** Where rows begin, on whole device pixels, so that no bar is blurred; the last edge ends the last row. The gap parts thick rows. */
+export function rowEdges(body, rows, ratio) {
+  const step = body.h / rows;
+  const edges = Float64Array.from({ length: rows + 1 }, (_, row) => Math.round((body.y + row * step) * ratio) / ratio);
+  return { edges, gap: step * ratio >= 3 ? 1 / ratio : 0 };
+}
+
+/** The rows of the value area; all of them where there is none. */
+function areaRows(state, low, high, rows) {
+  const area = state.value_area;
+  if (!area || !(high > low)) return { first: 0, last: rows - 1 };
+  const row = (price) => Math.floor(((high - price) / (high - low)) * rows);
+  return { first: row(area.high), last: row(area.low) };
+}

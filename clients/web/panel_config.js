@@ -1,0 +1,137 @@
+/** The live configuration: its version and who applies it, the values that are set, and a form that changes one key. */
+
+import { byId, chip, h, say, table } from "./dom.js";
+import { timeOfDay } from "./format.js";
+import { appliedBy } from "./store.js";
+
+/** Read what a person typed as a key's type says: a number, true or false; without a known type whatever JSON reads, else text. */
+export function readValue(text, type) {
+  const typed = text.trim();
+  if (type === "text") return typed;
+  try {
+    return JSON.parse(typed);
+  } catch {
+    return typed; // what cannot be read is sent as it is, and refused with the reason
+  }
+}
+
+/** The scopes that can be offered: one for each kind of process that reports, those that have values, and one for each display. */
+export function scopesOf(stats, config, displays) {
+  const kinds = (stats?.processes ?? []).map((process) => `kind:${process.kind}`);
+  const found = new Set(["global", ...kinds, ...Object.keys(config?.scopes ?? {}), ...displays.map((id) => `display:${id}`)]);
+  const rank = (scope) => (scope === "global" ? 0 : scope.startsWith("kind:") ? 1 : 2);
+  return [...found].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
+}
+
+/** What is known of a key, in a sentence: what it is, what it may be, what counts now and why. */
+export function keyText(row) {
+  const parts = [row.help, `must be ${row.allowed}`, `now ${row.value}${row.from === "default" ? ", the default" : ` (${row.from}), default ${row.default}`}`];
+  return parts.join("; ");
+}
+
+/** The panel. */
+export class ConfigPanel {
+  /**
+   * @param {object} store
+   * @param {function(string, object): Promise} request sends a message and gives its answer
+   * @param {function(string): boolean} offers whether the gateway takes requests of a type
+   */
+  constructor(store, request, offers) {
+    Object.assign(this, { store, request, offers, rows: [] });
+    this.form = byId("config-form");
+    this.scope = byId("config-scope");
+    this.key = byId("config-key");
+    this.value = byId("config-value");
+    this.said = byId("config-said");
+    this.form.addEventListener("submit", (event) => this._submit(event));
+    this.scope.addEventListener("change", () => this._lookUp());
+    this.key.addEventListener("input", () => this._help());
+  }
+
+  /** Show the configuration anew. */
+  paint() {
+    const { config, stats, displays } = this.store;
+    this._offerScopes(scopesOf(stats, config, [...displays.keys()]));
+    if (this.lookedUp !== config?.version) this._lookUp();
+    this.lookedUp = config?.version;
+    const version = config?.version;
+    say(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "Not told yet.");
+    const rows = Object.entries(config?.scopes ?? {}).flatMap(([scope, values]) =>
+      Object.entries(values).map(([key, value]) => [scope, key, String(value), this._unsetButton(scope, key)]));
+    const said = `${version} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
+    if (this.shown !== said) {
+      this.shown = said; // buttons stay where they are, and keep the focus, while nothing changed
+      byId("config-values").replaceChildren(table("Values that are set", ["scope", "key", "value", ""], rows, "Nothing is set: every key has its default."));
+    }
+    this.paintApplied(stats, version);
+  }
+
+  /** Show who has applied the present version. */
+  paintApplied(stats, version) {
+    if (!stats || version === undefined) return;
+    const { applied, behind } = appliedBy(stats, version);
+    const all = applied.length + behind.length;
+    const names = behind.map((process) => `${process.kind} ${process.name} (${process.config_version})`);
+    const text = all ? `applied by ${applied.length} of ${all}` : "no process tells its version";
+    byId("config-applied").replaceChildren(chip(names.length ? `${text}; not yet: ${names.join(", ")}` : text, names.length ? "warn" : all ? "good" : "calm"));
+  }
+
+  _unsetButton(scope, key) {
+    const unset = () => this._send({ scope, values: {}, unset: [key] }, `${key} of ${scope} has its default again`);
+    return h("button", { type: "button", class: "small", "aria-label": `unset ${key} of ${scope}`, onclick: unset }, "unset");
+  }
+
+  /** What a scope is called: a display's with its symbol. */
+  _called(scope) {
+    const display = scope.startsWith("display:") && this.store.displays.get(scope.slice("display:".length));
+    return display ? `${scope} (${display.state.symbol})` : scope;
+  }
+
+  _offerScopes(scopes) {
+    const told = scopes.join(" ");
+    if (this.offered === told) return;
+    this.offered = told;
+    const chosen = this.scope.value;
+    this.scope.replaceChildren(...scopes.map((scope) => h("option", { value: scope, selected: scope === chosen }, this._called(scope))));
+  }
+
+  /** Ask which keys there are in the chosen scope, and what counts there. */
+  async _lookUp() {
+    if (!this.offers("config.get")) return;
+    const scope = this.scope.value;
+    const { rows } = await this.request("config.get", { scope }).catch(() => ({ rows: [] })); // then there is no help: the form works as it is
+    if (scope !== this.scope.value) return;
+    this.rows = rows;
+    byId("config-keys").replaceChildren(...rows.map((row) => h("option", { value: row.key }, row.help)));
+    this._help();
+  }
+
+  _help() {
+    const row = this._known();
+    say(byId("config-help"), row ? keyText(row) : "");
+  }
+
+  _known() {
+    return this.rows.find((row) => row.key === this.key.value.trim());
+  }
+
+  _submit(event) {
+    event.preventDefault();
+    const [scope, key] = [this.scope.value, this.key.value.trim()];
+    const value = readValue(this.value.value, this._known()?.type);
+    this._send({ scope, values: { [key]: value }, note: byId("config-note").value.trim() }, `${key} of ${scope} is ${value}`);
+  }
+
+  async _send(values, done) {
+    this.said.className = "said";
+    say(this.said, "…");
+    try {
+      const answer = await this.request("config.set", values);
+      say(this.said, answer?.changed === false ? "nothing changed: it was so already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
+      this.said.className = "said good";
+    } catch (error) {
+      say(this.said, `${error.code ? `${error.code}: ` : ""}${error.message}`);
+      this.said.className = "said bad";
+    }
+  }
+}

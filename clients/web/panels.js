@@ -1,0 +1,106 @@
+/** The panels beside the displays: the pool, the feeds, the processes. Each reads the statistics and fills its section. */
+
+import { chip, figures, table } from "./dom.js";
+import { age, bytes, count } from "./format.js";
+import { keyOf, processesOf } from "./store.js";
+
+const WORKERS = { ready: "good", busy: "good", retiring: "warn", idle: "calm" };
+const FEEDS = { connected: "good", restoring: "good", connecting: "calm", degraded: "warn", backoff: "bad", stale: "bad" };
+const LATE_S = 5; // a process reports each second
+const OLD_S = 5; // data of a feed whose age is worth a mark, before the feed itself calls it stale
+
+const num = (text) => ({ text, num: true });
+
+/** Which service each worker is of; those of the displays are shown apart from the pool of tasks. */
+export function poolOf(stats) {
+  return (stats.workers ?? []).filter((worker) => worker.service !== "display");
+}
+
+/** The NEPSE pool: its queue, its tasks, its workers, and the dead letters. */
+export function paintPool(root, stats, letters) {
+  const tasks = stats.tasks ?? {};
+  const wanted = Object.entries(stats.scaling ?? {}).map(([service, told]) => `${service} ${told.workers === "auto" ? "scales itself" : `held at ${told.workers}`}`);
+  root.replaceChildren(
+    figures([
+      ["queued", count(tasks.queued)], ["waiting", count(tasks.waiting)], ["running", count(tasks.running)],
+      ["done", count(tasks.done)], ["done/s", count(tasks.per_s, 1)], ["failed", count(tasks.failed), tasks.failed > 0 ? "bad" : null],
+      ["expired", count(tasks.expired)], ["retried", count(tasks.retried)],
+    ]),
+    table("Workers of the pool", ["worker", "state", num("held"), num("done"), num("failed")], poolOf(stats).map((worker) => [
+      worker.name, chip(worker.state, WORKERS[worker.state] ?? "calm"), `${count(worker.held)}/${count(worker.credit)}`,
+      count(worker.done), count(worker.failed),
+    ]), "No worker is registered."),
+    ...(wanted.length ? [paragraph(wanted.join("; "))] : []),
+    ...deadLetters(tasks, letters),
+  );
+}
+
+/** Dead letters: posted tasks that failed for good. Those of the store, where the gateway tells them. */
+function deadLetters(tasks, letters) {
+  const title = Object.assign(document.createElement("h3"), { textContent: "Dead letters" });
+  if (!letters) {
+    const failed = tasks.failed ?? 0;
+    return [title, paragraph(failed ? `${count(failed)} tasks failed since the broker's start; hulak dead ls shows them.` : "None since the broker's start.")];
+  }
+  const rows = letters.map((row) => [`${row.service} ${row.action}`, row.trouble || "–", count(row.attempt)]);
+  return [title, table("Dead letters, the newest first", ["task", "why", num("attempts")], rows, "None.")];
+}
+
+/** The feeds: state, ages, what is stale, what the venue refuses. */
+export function paintFeeds(root, stats) {
+  const feeds = processesOf(stats).filter((process) => process.kind === "feed");
+  const journal = stats.journal ?? {};
+  const ticks = stats.ticks ?? {};
+  root.replaceChildren(
+    figures([
+      ["ticks/s", count(ticks.per_s)], ["symbols", count(ticks.symbols)], ["taken", count(ticks.taken)],
+      ["journal", journal.state ?? "–", journal.state === "live" ? null : "bad"], ["size", bytes(journal.bytes)],
+      ["lost", count(journal.lost), journal.lost > 0 ? "bad" : null],
+    ]),
+    table("Feeds", ["feed", "state", num("data"), num("stale"), num("resent"), num("errors")], feeds.map((feed) => [
+      feed.name, chip(feed.state ?? "–", FEEDS[feed.state] ?? "calm"), marked(age(feed.data_age_s), feed.data_age_s > OLD_S),
+      marked(`${count(feed.stale)}/${count(feed.symbols)}`, feed.stale > 0), count(feed.resent), marked(count(feed.errors), feed.errors > 0),
+    ]), "No feed reports."),
+    ...feeds.flatMap(feedNotes),
+  );
+}
+
+function feedNotes(feed) {
+  const notes = [];
+  const stale = feed.stale_symbols ?? [];
+  const more = feed.stale > stale.length ? ` and ${feed.stale - stale.length} more` : "";
+  if (stale.length) notes.push(paragraph(`${feed.name}: no tick in time of ${stale.join(", ")}${more}`, "warn"));
+  for (const [symbol, why] of Object.entries(feed.symbol_errors ?? {})) {
+    notes.push(paragraph(`${feed.name} ${symbol}: ${typeof why === "string" ? why : (why?.text ?? JSON.stringify(why))}`, "warn"));
+  }
+  return notes;
+}
+
+/** The processes: memory, processor, the version of the configuration they apply, and whether they still report. */
+export function paintProcesses(root, stats, cpu) {
+  const rows = processesOf(stats).map((process) => {
+    const share = cpu.get(keyOf(process));
+    return [
+      process.name?.startsWith(process.kind) ? process.name : `${process.kind} ${process.name ?? ""}`, count(process.pid).replace(/,/g, ""),
+      bytes(process.rss_bytes), Number.isFinite(share) ? `${count(share * 100)} %` : "–",
+      Number.isFinite(process.config_version) ? String(process.config_version) : "–", marked(age(process.age_s), process.age_s > LATE_S),
+    ];
+  });
+  const heads = ["process", num("pid"), num("memory"), num("cpu"), num("config"), num("report")];
+  const displays = stats.displays;
+  const held = displays && figures([
+    ["displays", count(displays.displays)], ["assigned", count(displays.assigned), displays.assigned < displays.displays ? "bad" : null],
+    ["their workers", count(displays.workers)], ["moved", count(displays.moved)], ["states", count(displays.states)],
+  ]);
+  root.replaceChildren(...(held ? [held] : []), table("Processes", heads, rows, "No process reports."));
+}
+
+/** A figure that needs attention, marked by a sign besides its colour. */
+function marked(text, so) {
+  if (!so) return text;
+  return Object.assign(document.createElement("strong"), { className: "warn", textContent: `▲ ${text}` });
+}
+
+function paragraph(text, tone = "") {
+  return Object.assign(document.createElement("p"), { className: `note ${tone}`.trim(), textContent: text });
+}

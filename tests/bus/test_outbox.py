@@ -1,0 +1,71 @@
+"""What is sent in one go: in order, and who is not there is named or counted; over real sockets."""
+
+import pytest
+import zmq
+
+from bus import frames, sockets
+from bus.core.effects import ToClient, ToWorker
+from bus.messages import BrokerHeartbeat, Reply
+from bus.outbox import Outbox
+
+
+class Counts:
+    unanswered = 0
+
+
+class OurPeers:
+    """Everybody speaks our own dialect."""
+
+    def encode(self, address, message):
+        return [address[1:], frames.encode(message)]
+
+
+@pytest.fixture
+def desk():
+    context = zmq.Context()
+    routers = [sockets.make(context, zmq.ROUTER, router_mandatory=1) for _ in range(2)]
+    dealers = [sockets.make(context, zmq.DEALER, identity=b"peer") for _ in range(2)]
+    for number, (router, dealer) in enumerate(zip(routers, dealers, strict=True)):
+        router.bind(f"inproc://{number}")
+        dealer.connect(f"inproc://{number}")
+        dealer.send(b"here")
+        assert router.poll(5000)
+        assert sockets.receive(router) == [b"peer", b"here"]
+    counts = Counts()
+    yield Outbox(*routers, OurPeers(), counts), dealers, counts
+    context.destroy(linger=0)
+
+
+def reply(number):
+    return ToClient(b"\0peer", Reply(bytes(16), number))
+
+
+def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(desk):
+    outbox, (client, worker), _ = desk
+    for number in range(3):
+        outbox.put(reply(number))
+        outbox.put(ToWorker(b"\0peer", BrokerHeartbeat(number, known=True)))
+    assert not client.poll(0)
+    assert outbox.flush() == []
+    assert [frames.decode_to_client(client.recv()).value for _ in range(3)] == [0, 1, 2]
+    assert [frames.decode_to_worker(worker.recv()).epoch for _ in range(3)] == [0, 1, 2]
+    assert outbox.flush() == []
+    assert not client.poll(0)
+
+
+def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_theirs(desk):
+    outbox, (client, _), counts = desk
+    outbox.put(ToWorker(b"\0gone", BrokerHeartbeat(1, known=True)))
+    outbox.put(ToClient(b"\0gone", Reply(bytes(16), 1)))
+    outbox.put(reply(2))
+    assert outbox.flush() == [(b"\0gone", "its connection is gone")]
+    assert counts.unanswered == 1
+    assert frames.decode_to_client(client.recv()).value == 2
+
+
+def test_a_client_is_reached_at_once_or_counted(desk):
+    outbox, (client, _), counts = desk
+    assert outbox.reach(b"\0peer", Reply(bytes(16), 7))
+    assert frames.decode_to_client(client.recv()).value == 7
+    assert not outbox.reach(b"\0gone", Reply(bytes(16), 7))
+    assert counts.unanswered == 1

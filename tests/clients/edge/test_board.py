@@ -1,0 +1,223 @@
+"""What a client is told: the newest, only what changed, each frame once. PROTOCOL.md section 12.3."""
+
+import json
+
+import msgpack
+import pytest
+
+from bus.messages import Tick
+from clients.edge.board import Board
+from clients.edge.fanout import Fanout, Pace, Seat
+from clients.edge.wants import NOTHING, Wants
+
+ALL = Wants(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True)
+
+
+def state(symbol="EURUSD", price=1.1, levels=(), ticks=1, bucket=0.0001, **more):
+    profile = {"bucket": bucket, "levels": [list(level) for level in levels], "ticks": ticks, "trimmed": False}
+    return msgpack.packb({"symbol": symbol, "price": price, "received_ns": 2_500_000, "profile": profile, **more})
+
+
+def tick(symbol, bid=1.0, timestamp=5):
+    return Tick(symbol, bid, bid + 0.1, timestamp, "test")
+
+
+class Reader:
+    """A client that keeps what it was told, as a page does."""
+
+    def __init__(self, fanout, wants=ALL):
+        self.fanout, self.seat = fanout, Seat(wants=wants)
+        self.levels, self.state, self.last = {}, {}, None
+
+    def read(self):
+        self.fanout.begin(1.5)
+        frame = self.fanout.serve(self.seat)
+        self.last = None if frame is None else json.loads(frame)
+        for name, told in (self.last or {}).get("displays", {}).items():
+            self.state[name] = told
+            if "profile" in told:
+                self.levels[name] = {level[0]: level for level in told["profile"]["levels"]}
+            for level in told.get("profile_delta", {}).get("levels", []):
+                self.levels[name][level[0]] = level
+                if not level[1]:
+                    del self.levels[name][level[0]]
+        return self.last
+
+
+def test_a_joining_client_gets_everything_and_then_only_news():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("d1", state(levels=[(1, 2, 1, 1)]))
+    board.take_ticks([tick("EURUSD", 1.0), tick("EURUSD", 2.0), tick("USDJPY")])
+    board.take_stats({"broker": {"pid": 7}})
+    board.take_config({"version": 3})
+    first = reader.read()
+    assert first["type"] == "frame"
+    assert first["sent_ms"] == 1.5
+    assert first["displays"]["d1"] == {
+        "symbol": "EURUSD",
+        "price": 1.1,
+        "received_ms": 2.5,
+        "profile": {"bucket": 0.0001, "levels": [[1, 2, 1, 1]], "ticks": 1, "trimmed": False},
+    }
+    assert first["ticks"]["EURUSD"] == {"bid": 2.0, "ask": 2.1, "timestamp": 5}, "the newest of a symbol"
+    assert first["stats"] == {"broker": {"pid": 7}}
+    assert first["config"] == {"version": 3}
+    assert reader.read() is None, "nothing new"
+    board.take_ticks([tick("USDJPY", 3.0)])
+    assert reader.read() == {"type": "frame", "sent_ms": 1.5, "ticks": {"USDJPY": {"bid": 3.0, "ask": 3.1, "timestamp": 5}}}
+
+
+def test_a_profile_is_told_as_what_changed_in_it():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("d1", state(levels=[(1, 2, 1, 1), (2, 1, 0, 1), (5, 1, 1, 0)], ticks=4))
+    reader.read()
+    board.take_state("d1", state(levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
+    told = reader.read()["displays"]["d1"]
+    assert told["profile_delta"] == {"ticks": 6, "trimmed": False, "levels": [[1, 3, 2, 1], [3, 1, 1, 0], [5, 0, 0, 0]]}
+    assert "profile" not in told
+    assert reader.levels["d1"] == {1: [1, 3, 2, 1], 2: [2, 1, 0, 1], 3: [3, 1, 1, 0]}
+    board.take_state("d1", state(price=1.2, levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
+    told = reader.read()["displays"]["d1"]
+    assert told["price"] == 1.2
+    assert "profile" not in told
+    assert "profile_delta" not in told
+
+
+def test_another_bucket_or_a_new_day_is_told_whole():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("d1", state(levels=[(1, 2, 1, 1)], ticks=2))
+    reader.read()
+    board.take_state("d1", state(levels=[(9, 1, 1, 0)], ticks=3, bucket=0.0002))
+    assert reader.read()["displays"]["d1"]["profile"]["levels"] == [[9, 1, 1, 0]]
+    board.take_state("d1", state(levels=[(9, 1, 0, 1)], ticks=1, bucket=0.0002))
+    assert reader.read()["displays"]["d1"]["profile"]["ticks"] == 1
+
+
+def test_a_client_that_missed_states_has_the_same_profile_as_one_that_did_not():
+    board = Board()
+    fanout = Fanout(board)
+    quick, slow = Reader(fanout), Reader(fanout)
+    for turn in range(40):
+        levels = [(index, 1 + turn * index % 7, 1, 0) for index in range(turn % 5, 12)]
+        board.take_state("d1", state(levels=levels, ticks=turn + 1))
+        quick.read()
+        if turn % 7 == 3:
+            slow.read()
+        if turn % 7 == 3:
+            assert slow.levels == quick.levels
+    slow.read()
+    assert slow.levels == quick.levels == {"d1": {level[0]: list(level) for level in levels}}
+
+
+def test_clients_that_want_the_same_share_one_frame():
+    board = Board()
+    fanout = Fanout(board)
+    board.take_state("d1", state(levels=[(1, 2, 1, 1)]))
+    seats = [Seat(wants=ALL) for _ in range(200)]
+    fanout.begin(0.0)
+    frames = {id(fanout.serve(seat)) for seat in seats}
+    assert len(frames) == 1
+    assert fanout.made == 1
+    behind, seats = seats[0], seats[1:]
+    for _ in range(3):
+        board.take_state("d1", state(levels=[(1, 3, 1, 1)]))
+        fanout.begin(0.0)
+        for seat in seats:
+            fanout.serve(seat)
+        fanout.withhold(behind)
+    assert fanout.made == 4
+    assert behind.conflated == 3
+    assert json.loads(fanout.serve(behind))["displays"]["d1"]["profile_delta"]["levels"] == [[1, 3, 1, 1]]
+
+
+def test_what_is_newly_wanted_comes_whole_and_the_rest_does_not_come_again():
+    board = Board()
+    reader = Reader(Fanout(board), Wants(displays=frozenset({"d1"})))
+    board.take_state("d1", state())
+    board.take_state("d2", state("USDJPY", levels=[(1, 1, 1, 0)]))
+    assert list(reader.read()["displays"]) == ["d1"]
+    reader.seat.wants = reader.seat.wants.plus(["d2"], [], stats=False, config=False)
+    told = reader.read()["displays"]
+    assert list(told) == ["d2"]
+    assert "profile" in told["d2"]
+
+
+def test_who_subscribes_again_gets_it_whole_again():
+    board = Board()
+    reader = Reader(Fanout(board), Wants(displays=frozenset({"d1"})))
+    board.take_state("d1", state(levels=[(1, 1, 1, 0)]))
+    reader.read()
+    seat = reader.seat
+    seat.wants, seat.before = NOTHING, NOTHING
+    assert reader.read() is None
+    seat.wants = Wants(displays=frozenset({"d1"}))
+    assert "profile" in reader.read()["displays"]["d1"]
+
+
+def test_a_display_that_is_gone_is_told_once_and_forgotten():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("d1", state())
+    board.take_state("d2", state("USDJPY"))
+    board.take_displays(["d1", "d2"])
+    reader.read()
+    board.take_displays(["d2"])
+    assert reader.read() == {"type": "frame", "sent_ms": 1.5, "removed": ["d1"]}
+    board.take_state("d1", state())
+    assert reader.read() is None, "a state that was under way"
+    board.forget(reader.seat.at)
+    assert board.removed == {}
+    board.take_displays(["d1", "d2"])
+    assert list(reader.read()["displays"]) == ["d1"], "it is there again"
+
+
+def test_a_state_that_is_none_is_counted_and_costs_nobody_anything():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("bad", b"\xc1")
+    board.take_state("odd", msgpack.packb({"symbol": "X", "profile": {"bucket": 1, "ticks": 1, "levels": [7]}}))
+    board.take_state("list", msgpack.packb([1]))
+    board.take_state("good", state())
+    assert list(reader.read()["displays"]) == ["good"]
+    assert board.malformed == 3
+
+
+def test_a_symbol_finds_another_of_its_displays_when_one_is_gone():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("a", state())
+    board.take_state("b", state())
+    board.take_displays(["a", "b"])
+    reader.read()
+    gone = board.of_symbol["EURUSD"]
+    (left,) = {"a", "b"} - {gone}
+    board.take_displays([left])
+    assert board.of_symbol == {"EURUSD": left}
+
+
+def test_pace():
+    seat, limit = Seat(), 1 << 20
+    assert seat.pace(1 << 16, limit, 0.0) is Pace.READY
+    assert seat.pace((1 << 16) + 1, limit, 1.0) is Pace.BEHIND
+    assert seat.pace(0, limit, 10.9) is Pace.READY, "it has caught up: its time begins anew"
+    assert seat.pace(1 << 17, limit, 11.0) is Pace.BEHIND
+    assert seat.pace(1 << 17, limit, 21.0) is Pace.BEHIND
+    assert seat.pace(1 << 17, limit, 21.1) is Pace.HOPELESS
+    assert Seat(0.5).pace(limit // 2, limit, 0.0) is Pace.READY
+    over = Seat()
+    assert over.pace(limit + 1, limit, 0.0) is Pace.BEHIND, "a large first frame"
+    assert over.pace(limit + 1, limit, 1.1) is Pace.HOPELESS
+
+
+def test_what_json_has_not_is_left_out():
+    board = Board()
+    reader = Reader(Fanout(board))
+    board.take_state("odd", state(levels=[(1, msgpack.Timestamp(5), 1, 1)]))
+    board.take_state("good", state())
+    assert list(reader.read()["displays"]) == ["good"]
+    with pytest.raises(TypeError):
+        board.take_stats({"at": msgpack.Timestamp(5)})
+    assert board.malformed == 1

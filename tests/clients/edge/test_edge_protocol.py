@@ -1,0 +1,95 @@
+"""What clients of /ws may say. PROTOCOL.md section 12.2."""
+
+import json
+
+import pytest
+
+from bus.errors import BusError, ProtocolError
+from clients.edge import protocol
+from clients.edge.wants import MOST_NAMES, NOTHING, TooManyNames
+
+
+def told(**message):
+    return json.dumps(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        b"{}",
+        told(type="nonsense"),
+        told(type="subscribe", displays="*"),
+        told(type="subscribe", displays=[1]),
+        told(type="subscribe", displays=[""]),
+        told(type="subscribe", ticks=["x" * 129]),
+        told(type="subscribe", stats=1),
+        told(type="subscribe", colour="red"),
+        told(type="config.set", values={}),
+        told(type="display.create", symbol=None),
+        "[" * 60_000,
+        '{"type":"ping","id":' + "[" * 5000 + "]" * 5000 + "}",
+        '{"type":"ping","id":"\\ud800"}',
+    ],
+)
+def test_what_is_no_message_is_refused_with_a_code(text):
+    with pytest.raises(ProtocolError) as error:
+        protocol.decode(text)
+    assert error.value.code == "BAD_MESSAGE"
+    assert str(error.value)
+    json.loads(protocol.error("BAD_MESSAGE", str(error.value)))
+
+
+def test_wants_grow_and_shrink():
+    message = protocol.decode(told(type="subscribe", displays=["a", "b"], ticks=["*"], stats=True))
+    wants = NOTHING.plus(message.displays, message.ticks, stats=message.stats, config=message.config)
+    assert wants.display("a")
+    assert not wants.display("c")
+    assert wants.tick("anything")
+    assert wants.stats
+    assert not wants.config
+    wants = wants.minus(["a"], ["EURUSD"], stats=True, config=False)
+    assert not wants.display("a")
+    assert wants.display("b")
+    assert wants.tick("EURUSD"), "* stands for all there are"
+    assert not wants.stats
+    assert not wants.minus([], ["*"], stats=False, config=False).tick("EURUSD")
+    with pytest.raises(TooManyNames):
+        wants.plus(map(str, range(MOST_NAMES)), [], stats=False, config=False)
+
+
+@pytest.mark.parametrize(
+    ("message", "service", "args"),
+    [
+        (
+            {"type": "config.set", "id": 1, "scope": "global", "values": {"log_level": "debug"}},
+            "hulak.config.set",
+            {"scope": "global", "values": {"log_level": "debug"}, "unset": [], "by": "gateway", "note": ""},
+        ),
+        ({"type": "display.create", "symbol": "EURUSD"}, "hulak.display.create", {"symbol": "EURUSD"}),
+        (
+            {"type": "display.create", "symbol": "EURUSD", "display": "d", "init": {"digits": 5}},
+            "hulak.display.create",
+            {"symbol": "EURUSD", "display": "d", "init": {"digits": 5}},
+        ),
+        ({"type": "display.remove", "display": "d"}, "hulak.display.remove", {"display": "d"}),
+        ({"type": "config.get", "scope": "kind:feed"}, "hulak.config.get", {"scope": "kind:feed"}),
+        ({"type": "dead.list", "id": 3}, "hulak.tasks", {"state": "failed", "limit": 20}),
+    ],
+)
+def test_commands_become_requests(message, service, args):
+    assert protocol.request_of(protocol.decode(json.dumps(message))) == (service, args)
+
+
+def test_answers():
+    command = protocol.decode(told(type="display.remove", id="x", display="d"))
+    assert json.loads(protocol.answer(command, {"removed": ["d"]})) == {"type": "answer", "id": "x", "value": {"removed": ["d"]}}
+    refusal = json.loads(protocol.bus_error(command, BusError("UNKNOWN_DISPLAY", "there is none")))
+    assert refusal == {"type": "error", "id": "x", "code": "UNKNOWN_DISPLAY", "text": "there is none"}
+    assert json.loads(protocol.pong(protocol.decode(told(type="ping", id=[1])))) == {"type": "pong", "id": [1]}
+    hello = json.loads(protocol.hello(16.0, 5.5))
+    assert hello["protocol"] == 1
+    assert {"config.get", "dead.list"} <= set(hello["requests"])

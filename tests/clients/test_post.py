@@ -1,0 +1,63 @@
+"""How a feed is let in by the broker."""
+
+import asyncio
+
+import structlog
+import zmq
+
+from bus import frames, sockets
+from bus.messages import Reply
+from bus.settings import Settings
+from clients.post import Post
+
+QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+class Out:
+    """A socket whose subscription event arrives between two looks of the same turn."""
+
+    def __init__(self):
+        self.looks = 0
+        self.events = []
+
+    def connect(self, where):
+        pass
+
+    def poll(self, timeout):
+        self.looks += 1
+        if self.looks == 1:
+            self.events.append(b"\1")  # just behind this look, which does not see it
+            return 0
+        return len(self.events)
+
+    def recv(self, flags):
+        return self.events.pop()
+
+
+class Asks:
+    """A socket whose every request is answered at once."""
+
+    def __init__(self):
+        self.answers = []
+
+    def connect(self, where):
+        pass
+
+    def send(self, frame, flags):
+        request = frames.decode_from_client(frame)
+        self.answers.append(frames.encode(Reply(request.id, {"epoch": 7, "taken": 0, "safe": 0})))
+
+    def poll(self, timeout):
+        return len(self.answers)
+
+    def recv_multipart(self):
+        return [self.answers.pop()]
+
+
+def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sockets, "endpoint", lambda *_: "ipc:///nowhere")
+    monkeypatch.setattr(sockets, "make", lambda context, kind, **_: Out() if kind == zmq.XPUB else Asks())
+    post = Post(Settings(), tmp_path, "a", QUIET)
+    asyncio.run(asyncio.wait_for(post.connect(), 5))
+    assert (post.subscribed, post.link.opened) == (True, True)
+    post.close()

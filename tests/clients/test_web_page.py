@@ -1,0 +1,158 @@
+"""The page in a real browser, before a gateway of its own: what a person sees, with and without a mouse."""
+
+import signal
+
+import pytest
+from browser import FakeGateway, browser, opened, until
+
+pytestmark = [pytest.mark.system]
+DISPLAYS = 24
+WITHIN_MS = 30_000
+
+PIXELS = """() => [...document.querySelectorAll('#displays canvas')].map((canvas) => {
+  const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+  return new Set(pixels).size;
+})"""
+CORNERS = "() => document.querySelector('#displays canvas').getContext('2d').getImageData(2, 2, 1, 1).data[0]"
+COLOURS_OF_A_PICTURE = 12  # background, type, bars of both sides and their pale ones, lines; smoothing makes more
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    with FakeGateway("--displays", DISPLAYS, "--rate", 400) as running:
+        yield running
+
+
+def live(page, displays=DISPLAYS):
+    """Wait until that many displays are there and drawn."""
+    wanted = f"window.hulak?.status().displays >= {displays} && window.hulak.latency().count > {displays}"
+    until(page, wanted)
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.dataset.display ?? document.activeElement.id")
+
+
+def test_every_display_is_painted_and_the_browser_has_nothing_to_complain_of(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, complaints):
+        live(page)
+        assert page.locator("#displays canvas").count() == DISPLAYS
+        until(page, f"({PIXELS})().every((colours) => colours >= {COLOURS_OF_A_PICTURE})")
+        told = page.evaluate("window.hulak.latency()")
+        assert told["fps"] > 0
+        assert told["p50"] <= told["p99"] <= told["max"]
+        assert page.locator("#status").inner_text().startswith("● connected")
+        for panel, word in (("pool", "nepse_01/2001"), ("feeds", "no tick in time of AUDNZD"), ("processes", "display_0")):
+            page.locator(f"#{panel}").get_by_text(word).first.wait_for(timeout=WITHIN_MS)
+        labels = page.locator("#displays .card").evaluate_all("cards => cards.map((card) => card.ariaLabel)")
+        assert all("volatility" in label for label in labels)
+        assert complaints == []
+
+
+def test_light_and_dark_differ_follow_the_system_and_a_toggle_that_is_remembered(chrome, gateway):
+    with opened(chrome, gateway.url, scheme="light") as (page, _):
+        live(page)
+        light = page.evaluate(CORNERS)
+        page.emulate_media(color_scheme="dark")
+        until(page, f"({CORNERS})() < {light - 150}")
+        page.locator("#theme").click()
+        until(page, f"({CORNERS})() === {light}")
+        page.reload()
+        live(page)
+        assert page.evaluate(CORNERS) == light
+
+
+def test_everything_can_be_done_with_the_keyboard(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, _):
+        live(page)
+        ids = page.locator("#displays .card").evaluate_all("cards => cards.map((card) => card.dataset.display)")
+        columns = page.evaluate("getComputedStyle(document.querySelector('#displays')).gridTemplateColumns.split(' ').length")
+        page.locator("#add-symbol").focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert focused(page) == ids[0]
+        ways = {"ArrowRight": 1, "ArrowDown": 1 + columns, "ArrowLeft": columns, "ArrowUp": 0, "End": DISPLAYS - 1}
+        for key, at in ways.items():
+            page.keyboard.press(key)
+            assert focused(page) == ids[at], key
+        ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert ring == "solid"
+        page.keyboard.press("Enter")
+        assert page.locator("#detail").get_attribute("open") is not None
+        assert ids[-1] in page.locator("#detail-title").inner_text()
+        until(page, "document.querySelectorAll('#detail-figures dd').length > 15")
+        page.keyboard.press("Escape")
+        assert page.locator("#detail").get_attribute("open") is None
+        assert focused(page) == ids[-1]
+        page.keyboard.press("Tab")
+        assert not focused(page).endswith("-1"), "the grid is one stop of the tab order"
+
+
+def test_displays_come_and_go_from_the_page(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, _):
+        live(page)
+        page.locator("#add-symbol").fill("abcxyz")
+        page.keyboard.press("Enter")
+        card = page.locator("[data-display='abcxyz-1']")
+        card.wait_for(timeout=WITHIN_MS)
+        card.press("Enter")
+        page.locator("#detail-remove").click()
+        card.wait_for(state="detached", timeout=WITHIN_MS)
+        assert page.locator("#detail").get_attribute("open") is None
+
+
+def test_a_setting_is_changed_in_the_page_and_a_refusal_is_shown_with_its_reason(chrome, gateway):
+    with opened(chrome, gateway.url) as (page, _):
+        live(page)
+        page.locator("#config-scope").select_option("kind:feed")
+        page.locator("#config-key").fill("stale_s")
+        assert "data older than this is stale" in page.locator("#config-help").inner_text()
+        page.locator("#config-value").fill("-3")
+        page.keyboard.press("Enter")
+        page.locator("#config-said").get_by_text("BAD_CONFIG: key stale_s is -3").wait_for(timeout=WITHIN_MS)
+        page.locator("#config-value").fill("45")
+        page.keyboard.press("Enter")
+        page.locator("#config-values").get_by_text("45").wait_for(timeout=WITHIN_MS)
+        page.locator("#config-applied").get_by_text("not yet: feed binance (3)").wait_for(timeout=WITHIN_MS)
+
+
+@pytest.mark.parametrize("width", [360, 412])
+def test_a_phone_shows_it_without_scrolling_sideways(chrome, gateway, width):
+    with opened(chrome, gateway.url, width=width, height=740, device_scale_factor=2) as (page, _):
+        until(page, "window.hulak?.latency().count > 8")
+        wide = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide[0] <= wide[1] == width
+        sizes = page.evaluate("(() => { const c = document.querySelector('canvas'); return [c.width, c.clientWidth]; })()")
+        assert sizes[0] == 2 * sizes[1], "a canvas has the screen's pixels"
+        drawn = page.evaluate("window.hulak.latency().painted")
+        assert drawn < 30 * DISPLAYS, "what is not on the screen is not drawn"
+
+
+def test_pictures_that_get_no_ticks_say_how_old_they_are(chrome):
+    with FakeGateway("--displays", 3, "--rate", 100, "--stale", 2) as gateway, opened(chrome, gateway.url) as (page, _):
+        live(page, 3)
+        gateway.process.send_signal(signal.SIGUSR1)
+        page.locator("#status").get_by_text("data stale").wait_for(timeout=WITHIN_MS)
+        assert page.locator(".card.late").count() == 3
+        assert "stale, " in page.locator(".card").first.get_attribute("aria-label")
+        gateway.process.send_signal(signal.SIGUSR1)
+        until(page, "document.querySelectorAll('.card.late').length === 0")
+
+
+def test_a_page_without_its_gateway_says_so_and_goes_on_by_itself(chrome):
+    with FakeGateway("--displays", 3, "--rate", 100) as gateway, opened(chrome, gateway.url) as (page, _):
+        live(page, 3)
+        gateway.kill()
+        page.locator("#status").get_by_text("reconnecting").wait_for(timeout=WITHIN_MS)
+        until(page, "document.querySelectorAll('.card.late').length === 3")
+        assert "reconnecting" in page.locator("#announced").inner_text()
+        assert "no connection" in page.locator(".card").first.get_attribute("aria-label")
+        gateway.start(gateway.port)
+        until(page, "window.hulak.status().state === 'connected' && window.hulak.status().late === 0")
+        assert page.locator(".card").count() == 3

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { adrUsed, age, bytes, count, millis, pips, splitPrice, spoken } from "../../../clients/web/format.js";
+import { nextIndex } from "../../../clients/web/grid.js";
+import { markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
+import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
+import { detailRows } from "../../../clients/web/detail.js";
+import { someState } from "./context.mjs";
+
+test("a price is split as dealers read it", () => {
+  const split = (price, digits) => Object.values(splitPrice(price, digits)).join("|");
+  assert.equal(split(1.08567, 5), "1.08|56|7");
+  assert.equal(split(151.191, 3), "151.|19|");
+  assert.equal(split(99.086, 3), "99.|08|6");
+  assert.equal(split(2345.678, 3), "23|45|.6");
+  assert.equal(split(118780.01, 2), "118|78|0");
+  assert.equal(split(1.0857, 4), "1.08|57|");
+  assert.equal(split(45.6, 1), "45.|6|");
+  assert.equal(split(45, 0), "|45|");
+  assert.equal(split(null, 5), "|–|");
+});
+
+test("numbers that are not there are dashes, never zeros", () => {
+  assert.deepEqual([age(NaN), bytes(undefined), count(null), millis(NaN), pips(null, 5)], ["–", "–", "–", "–", "–"]);
+  assert.deepEqual([age(0.44), age(12.3), age(150), age(7200), bytes(48e6), bytes(1.5e9)], ["0.4 s", "12 s", "3 min", "2 h", "48 MB", "1.50 GB"]);
+  assert.deepEqual([count(12345.6), millis(3.14), millis(42.4), pips(0.00008, 5)], ["12,346", "3.1 ms", "42 ms", "0.8"]);
+});
+
+test("a picture's text alternative says what it shows", () => {
+  assert.equal(
+    spoken("EURUSD", someState(), ""),
+    "EURUSD 1.10000, up, day 1.09800 to 1.10200, volatility 1.50, 50 percent of the average range, point of control 1.10050",
+  );
+  assert.match(spoken("EURUSD", someState(), "stale, 12 s old"), /, stale, 12 s old$/);
+  assert.equal(spoken("EURUSD", { ready: false }, ""), "EURUSD, waiting for its first tick");
+});
+
+test("a range that is only the day's own has no share used", () => {
+  assert.ok(Number.isNaN(adrUsed(someState({ adr_source: "day" }))));
+  assert.ok(Number.isNaN(adrUsed(someState({ adr_high: null, adr_low: null }))));
+  assert.ok(Math.abs(adrUsed(someState()) - 0.5) < 1e-9);
+});
+
+test("arrow keys lead through the grid and stop at its edges", () => {
+  const from = (key, at) => nextIndex(key, at, 6, 24);
+  assert.deepEqual([from("ArrowRight", 5), from("ArrowDown", 5), from("ArrowUp", 5), from("ArrowLeft", 0)], [6, 11, 5, 0]);
+  assert.deepEqual([from("ArrowDown", 20), from("Home", 9), from("End", 9), from("x", 9)], [20, 0, 23, 9]);
+});
+
+test("a display is marked when its data is old, when nothing connects it, and while it catches up", () => {
+  const display = { state: someState(), arrived: 0, agedMs: 0 };
+  const mark = (connection, now, state = {}) => markOf({ ...display, state: someState(state) }, connection, now, 10);
+  assert.equal(mark("connected", 9000), "");
+  assert.equal(mark("connected", 12000), "stale, 12 s old");
+  assert.equal(mark("reconnecting", 2000), "no connection, 2.0 s old");
+  assert.equal(mark("stale", 4000), "nothing heard, 4.0 s old");
+  assert.equal(mark("connected", 0, { catching_up: true }), "catching up");
+  assert.deepEqual([staleAfter(null), staleAfter({ scopes: { "kind:feed": { stale_s: 3 } } })], [10, 3]);
+});
+
+test("the status never says connected alone while data is stale", () => {
+  const text = (state, late, total, more = {}) => statusText({ state, attempt: 1, retryAt: 0, why: "why", ...more }, late, total, 0).text;
+  assert.equal(text("connected", 0, 24), "connected");
+  assert.equal(text("connected", 2, 24), "connected, 2 stale");
+  assert.equal(text("connected", 24, 24), "data stale");
+  assert.equal(text("stale", 24, 24), "data stale: why");
+  assert.equal(text("reconnecting", 24, 24, { retryAt: 2400 }), "reconnecting in 3 s: why");
+});
+
+test("what is typed is read as its key's type, and sent as it is where it cannot be", () => {
+  assert.deepEqual([readValue(" 2.5 ", "number"), readValue("true", "bool"), readValue("x", "number"), readValue("12", "text")], [2.5, true, "x", "12"]);
+});
+
+test("scopes are offered from the broadest to the narrowest: of kinds that report, of displays, and those that have values", () => {
+  const stats = { processes: [{ kind: "gateway" }, { kind: "feed" }, { kind: "feed" }] };
+  assert.deepEqual(scopesOf(stats, { scopes: { "display:z": {} } }, ["y"]), ["global", "kind:feed", "kind:gateway", "display:y", "display:z"]);
+  assert.deepEqual(scopesOf(null, null, []), ["global"]);
+});
+
+test("a key is explained: what it is, what it may be, what counts and why", () => {
+  const row = { key: "stale_s", value: 30, from: "kind:feed", default: 60, allowed: "a number above 0 (s)", help: "older data is stale" };
+  assert.equal(keyText(row), "older data is stale; must be a number above 0 (s); now 30 (kind:feed), default 60");
+  assert.match(keyText({ ...row, value: 60, from: "default" }), /now 60, the default$/);
+});
+
+test("the detail has a text for every figure, also of a display that knows little", () => {
+  const poor = someState({ ask: null, mid: null, spread: null, adr_high: null, adr_low: null, adr_tier: null, twap: null, poc: null, value_area: null });
+  const rows = detailRows({ state: poor, profile: null, agedMs: 0, arrived: 0 }, 0);
+  assert.ok(rows.every(([name, text]) => name && text && !/NaN|undefined|null/.test(text)), JSON.stringify(rows));
+});

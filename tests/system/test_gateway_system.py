@@ -1,0 +1,158 @@
+"""The gateway with a real broker, feeds and front ends."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from posthouse import PostHouse
+from venue_thread import VenueThread
+from waiting import eventually
+from websockets.asyncio.client import connect
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+LIMIT_S = 20
+
+
+def get(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except urllib.error.URLError:
+        return 0, ""
+
+
+async def until(client, wanted):
+    """Read until a message of which `wanted` is true; return it and the types of those before."""
+    before = []
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            message = json.loads(await client.recv())
+            if wanted(message):
+                return message, before
+            before.append(message["type"])
+
+
+async def say(client, **message):
+    await client.send(json.dumps(message))
+
+
+async def as_a_page(port):
+    async with connect(f"ws://127.0.0.1:{port}/ws", origin=f"http://127.0.0.1:{port}") as page:
+        await say(page, type="subscribe", ticks=["*"], stats=True, config=True)
+        frame, before = await until(page, lambda one: one.get("ticks"))
+        assert before[0] == "hello"
+        assert set(next(iter(frame["ticks"].values()))) >= {"bid", "ask", "timestamp"}
+        stats, _ = await until(
+            page, lambda one: any(row["kind"] == "gateway" for row in one.get("stats", {}).get("processes", []))
+        )
+        assert stats["stats"]["ticks"]["taken"] > 0
+        await say(page, type="config.set", id="no", scope="kind:gateway", values={"frame_ms": 0})
+        refusal, _ = await until(page, lambda one: one.get("id") == "no")
+        assert (refusal["type"], refusal["code"]) == ("error", "BAD_CONFIG")
+        await say(page, type="config.set", id="yes", scope="kind:gateway", values={"frame_ms": 40})
+        await until(page, lambda one: one.get("id") == "yes" and one["type"] == "answer")
+        version = (await until(page, lambda one: one.get("config", {}).get("scopes")))[0]["config"]["version"]
+        await until(
+            page,
+            lambda one: any(
+                (row["kind"], row["config_version"]) == ("gateway", version)
+                for row in one.get("stats", {}).get("processes", [])
+                if "config_version" in row
+            ),
+        )
+
+
+async def with_displays(port):
+    async with connect(f"ws://127.0.0.1:{port}/ws") as page, connect(f"ws://127.0.0.1:{port}/fx") as front:
+        await say(page, type="subscribe", displays=["*"])
+        await say(page, type="display.create", id=1, symbol="GBPUSD")
+        answer, _ = await until(page, lambda one: one.get("id") == 1)
+        name = answer["value"]["display"]
+        whole, _ = await until(page, lambda one: "profile" in one.get("displays", {}).get(name, {}))
+        assert whole["displays"][name]["symbol"] == "GBPUSD"
+        told, _ = await until(page, lambda one: "profile_delta" in one.get("displays", {}).get(name, {}))
+        state = told["displays"][name]
+        assert state["low"] <= state["price"] <= state["high"]
+        assert state["received_ms"] <= state["published_ms"] <= told["sent_ms"]
+        await say(front, type="get_symbol_data_package", symbol="GBPUSD")
+        profiles = [(await until(front, lambda one: one["type"] == "profileUpdate"))[0] for _ in range(2)]
+        assert profiles[0]["profile"]["levels"]
+        assert profiles[1]["delta"]["added"] or profiles[1]["delta"]["updated"]
+        assert profiles[1]["seq"] == profiles[0]["seq"] + 1
+        await say(page, type="display.remove", id=2, display=name)
+        removed, _ = await until(page, lambda one: "removed" in one)
+        assert removed["removed"] == [name]
+
+
+async def as_a_front_end(port):
+    """What FX.md has a front end do, and nothing of this package."""
+    async with connect(f"ws://127.0.0.1:{port}/fx") as front:
+        ready, before = await until(front, lambda one: one["type"] == "ready")
+        assert before == ["status"]
+        assert "EURUSD" in ready["availableSymbols"]
+        for symbol in ("EURUSD", "NOPE"):
+            await say(front, type="get_symbol_data_package", symbol=symbol, adrLookbackDays=14)
+        package, before = await until(front, lambda one: one["type"] == "symbolDataPackage")
+        assert "tick" not in before
+        assert package["todaysLow"] <= package["initialPrice"] <= package["todaysHigh"]
+        tick, _ = await until(front, lambda one: one["type"] == "tick")
+        assert (tick["symbol"], tick["pipPosition"]) == ("EURUSD", 4)
+        assert tick["timestamp"] <= tick["receivedAt"] <= tick["sentAt"]
+        await say(front, type="get_symbol_data_package", symbol="NOPE")
+        refusal, _ = await until(front, lambda one: one["type"] == "error")
+        assert (refusal["code"], refusal["symbol"]) == ("SYMBOL_NOT_FOUND", "NOPE")
+        await say(front, type="getHistoricalCandles", symbol="EURUSD", resolution="1m", **{"from": 1e12, "to": 1e13})
+        history, _ = await until(front, lambda one: one["type"] == "candleHistory")
+        assert sum(bar["volume"] for bar in history["bars"]) > 0
+        await say(front, type="subscribeCandles", symbol="EURUSD", resolution="1h")
+        candle, before = await until(front, lambda one: one["type"] == "candleUpdate")
+        assert "candleSubscription" in before
+        assert candle["timeframe"] == "H1"
+        await say(front, type="unsubscribe", symbols=["EURUSD"])
+        await say(front, type="reinit", source="all")
+        await until(front, lambda one: one["type"] == "reinit_started")
+
+
+def test_pages_front_ends_feeds_and_monitoring_are_served():
+    with VenueThread() as venue, PostHouse() as house, PostHouse() as second:
+        port = house.settings.gateway.port
+        gateway = house.hulak("gateway")
+        eventually(lambda: get(port, "/readyz")[0] == 503, within_s=LIMIT_S)  # there is no broker yet
+        broker = house.start_broker()
+        house.hulak("feed", "--venue", "json", "--url", venue.url("/json"))
+        eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)
+        another = house.hulak("gateway")
+        eventually(lambda: house.stats()["ticks"]["symbols"] == 28, within_s=LIMIT_S)
+        house.hulak("worker", "display")
+        second.start_broker()
+        second.hulak("feed", "--venue", "fx", "--url", f"ws://127.0.0.1:{port}/fx", "--symbols", "EURUSD,GBPUSD,NOPE")
+        asyncio.run(as_a_page(port))
+        asyncio.run(as_a_front_end(port))
+        asyncio.run(with_displays(port))
+
+        def fed():
+            (feed,) = [row for row in second.stats()["processes"] if row["kind"] == "feed"] or [{}]
+            return (
+                second.stats()["ticks"]["taken"] > 20 and "NOPE" in feed.get("symbol_errors", {}) and feed["state"] == "connected"
+            )
+
+        eventually(fed, within_s=LIMIT_S)
+        assert another.wait(LIMIT_S) == 78
+        assert f"setting gateway.port: 127.0.0.1:{port} cannot be bound" in another.log.read_text()
+        metrics = get(port, "/metrics")[1]
+        assert "hulak_broker_up 1.0" in metrics
+        assert 'hulak_gateway_clients{path="/fx"} 1.0' in metrics
+        assert 'hulak_feed_state{name="json",state="connected"} 1.0' in metrics
+        broker.kill()
+        status, told = eventually(lambda: (found := get(port, "/healthz"))[0] == 503 and found, within_s=LIMIT_S)
+        assert "the broker was not heard" in told, status
+        assert gateway.poll() is None
+        house.start_broker()
+        eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)
+        gateway.terminate()
+        assert gateway.wait(5) == 0, gateway.log.read_text()

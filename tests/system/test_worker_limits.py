@@ -1,0 +1,48 @@
+"""A worker's process while a task blocks it: it goes on beating, is interrupted at the soft limit, and ends at the hard one."""
+
+from pathlib import Path
+
+import pytest
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus.errors import TaskFailed
+
+pytestmark = pytest.mark.system
+MODULE = """
+import time
+from workers.tasks import task
+
+@task("slow", "yielding")
+def yielding():
+    for _ in range(1000):
+        time.sleep(0.01)
+
+@task("slow", "deaf")
+def deaf():
+    time.sleep(20)
+
+@task("slow", "quick")
+def quick(n):
+    return n
+"""
+
+
+def test_a_task_that_blocks_is_interrupted_and_one_that_cannot_be_ends_its_worker():
+    limits = {"task.soft_s": 2.0, "task.hard_s": 4.0, "task.lease_s": 1.0, "task.retries": 0}
+    with PostHouse(**limits) as house, house.client() as client:
+        house.start_broker()
+        (house.home / "slow.py").write_text(MODULE)
+        worker = house.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{house.home}:{Path.cwd()}")
+        eventually(lambda: house.stats()["workers"], within_s=20)
+        [before] = house.stats()["workers"]
+        with pytest.raises(TaskFailed) as failed:
+            client.call("slow", "yielding", timeout_s=10)
+        assert failed.value.code == "SOFT_LIMIT"  # and not WORKER_LOST: it beat all the time
+        assert client.call("slow", "quick", {"n": 1}) == 1
+        [after] = house.stats()["workers"]
+        assert (after["pid"], house.stats()["tasks"]["lost_workers"]) == (before["pid"], 0)
+        with pytest.raises(TaskFailed) as failed:
+            client.call("slow", "deaf", timeout_s=10)
+        assert failed.value.code == "WORKER_LOST"
+        assert worker.wait(10) in (0, 70)

@@ -1,0 +1,71 @@
+"""Two hundred WebSocket clients, of which twenty never read: the others notice nothing, and the gateway does not grow."""
+
+import json
+import subprocess
+import urllib.request
+
+import psutil
+import pytest
+from posthouse import PostHouse
+from stage import FOUND
+from waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+READING, STALLED = 180, 20
+P99_MS = 100.0
+GROWS_BY_MB = 20.0  # 20 clients, each a sixteenth of 1 MiB, a frame, and the sockets' own
+GIVES_UP_S = 40
+MB = 1 << 20
+
+
+def metrics(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        rows = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, value in rows}
+
+
+def test_clients_that_do_not_read_cost_the_others_nothing(long, tell):
+    """Full: two minutes, and the others' p99 in the median 2 s is judged, for others share the machine; short: 15 s."""
+    seconds = 120 if long else 15
+    with PostHouse() as house:
+        (house.home / "run").mkdir()
+        port = house.settings.gateway.port
+        house.start("-m", "trial_publisher", house.home, **FOUND)
+        gateway = house.hulak("gateway")
+        eventually(lambda: "gateway started" in gateway.log.read_text(), within_s=30)
+        halves = [(READING // 2, STALLED), (READING - READING // 2, 0)]
+        processes = [
+            house.start("-m", "trial_browsers", port, reading, stalled, seconds, out=subprocess.PIPE, **FOUND)
+            for reading, stalled in halves
+        ]
+        for process in processes:
+            assert process.stdout.readline() == b"joined\n", process.log.read_text()[-2000:]
+        watched = psutil.Process(gateway.pid)
+        joined_mb, cpu = watched.memory_info().rss / MB, watched.cpu_times()
+        peak_mb = joined_mb
+        while processes[0].poll() is None:
+            peak_mb = max(peak_mb, watched.memory_info().rss / MB)
+            try:
+                processes[0].wait(0.5)
+            except subprocess.TimeoutExpired:
+                continue
+        spent = watched.cpu_times()
+        told = [json.loads(process.stdout.readline()) for process in processes]
+        figures = eventually(lambda: gone(metrics(port)), within_s=GIVES_UP_S)
+        share = (spent.user + spent.system - cpu.user - cpu.system) / (seconds + 1)
+        p99_ms, p50_ms = max(one["p99_ms"] for one in told), max(one["p50_ms"] for one in told)
+        window_ms = max(one["window_p99_ms"] for one in told)
+        slowest_ms, one = max(one["max_ms"] for one in told), told[0]
+        tell(
+            f"gateway, 24 displays, {READING} clients reading, {STALLED} not, {seconds} s: publisher to client p50 {p50_ms:.1f}, "
+            f"p99 {p99_ms:.1f} (in the median 2 s {window_ms:.1f}), max {slowest_ms:.1f} ms; {one['frames_per_s']:.0f} frames "
+            f"and {one['bytes_per_s'] / 1000:.0f} kB/s each; gateway {share:.0%} of a core, {joined_mb:.1f} MB, at most "
+            f"{peak_mb:.1f} MB; {figures['hulak_gateway_disconnected_total']:.0f} disconnected"
+        )
+        assert [code for one in told for code in one["closed"]] == [], "nobody who reads is disconnected"
+        assert window_ms < P99_MS or not long
+        assert peak_mb - joined_mb < GROWS_BY_MB
+
+
+def gone(figures):
+    return figures if figures["hulak_gateway_disconnected_total"] == STALLED else None

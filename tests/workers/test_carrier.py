@@ -1,0 +1,96 @@
+"""A worker's carrier: what a generator yields goes out as parts, numbered, before its result; whatever a task does, it ends."""
+
+import itertools
+
+import pytest
+import structlog
+
+from bus import frames
+from bus.errors import TaskFailed
+from bus.messages import Task
+from workers.carrier import Carrier, SoftLimit
+
+MAX_BYTES = 65_536
+
+
+def counting(args):
+    for number in range(args["to"]):
+        yield {"at": number}
+    return "all"
+
+
+def failing(_):
+    yield 1
+    raise TaskFailed("NO_MORE", "the exchange went away", retryable=True)
+
+
+def crashing(_):
+    yield 1
+    raise ZeroDivisionError
+
+
+def large(_):
+    yield b"x" * MAX_BYTES
+    return "never"
+
+
+def plain(args):
+    return dict(args)
+
+
+def slow(_):
+    raise SoftLimit
+
+
+def unpackable(_):
+    return object()
+
+
+ACTIONS = {one.__name__: one for one in (counting, failing, crashing, large, plain, slow, unpackable)}
+
+
+@pytest.fixture
+def do():
+    """Have a task done; gives every message up to its result, and checks that each has its frame."""
+    carrier = Carrier(lambda: ACTIONS, MAX_BYTES, structlog.get_logger())
+    numbers = itertools.count(1)
+
+    def run(action, args=None):
+        task = Task(bytes(15) + bytes([next(numbers)]), 2, action, args or {}, 60_000, 75_000)
+        told = []
+        told.append(carrier.carry_out(task, lambda part, frame: told.append((part, frame))))
+        for message, frame in told:
+            assert frames.decode_from_worker(frame) == message
+            assert (message.task, message.attempt) == (task.id, 2)
+        return [message for message, _ in told]
+
+    return run
+
+
+def test_what_a_generator_yields_are_parts_and_what_it_returns_is_the_result(do):
+    *parts, result = do("counting", {"to": 3})
+    assert [(part.number, part.value) for part in parts] == [(1, {"at": 0}), (2, {"at": 1}), (3, {"at": 2})]
+    assert (result.done, result.value) == (True, "all")
+
+
+def test_an_action_that_gives_its_result_at_once_has_no_parts(do):
+    [result] = do("plain", {"a": 1})
+    assert (result.done, result.value) == (True, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "parts"),
+    [
+        ("failing", "NO_MORE", 1),
+        ("crashing", "CRASHED", 1),
+        ("large", "TOO_LARGE", 0),
+        ("slow", "SOFT_LIMIT", 0),
+        ("unpackable", "CRASHED", 0),
+        ("unheard", "UNKNOWN_ACTION", 0),
+    ],
+)
+def test_a_failure_ends_the_task_as_any_failure_and_the_next_one_is_well(do, action, code, parts):
+    *before, result = do(action)
+    assert len(before) == parts
+    assert (result.done, result.value["code"]) == (False, code)
+    assert do("plain", {"a": 1})[-1].done

@@ -1,0 +1,104 @@
+"""Carries out one task: calls its action and makes the frame of the result, or of the failure. PROTOCOL.md section 5.4."""
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import structlog
+
+from bus import frames
+from bus.errors import TaskFailed
+from bus.messages import Result, Task, TaskPart
+
+# An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
+# what it returns is the result.
+Actions = Mapping[str, Callable[[Mapping[str, Any]], Any]]
+SendPart = Callable[[TaskPart, bytes], None]
+ENVELOPE_BYTES = 1024  # of a result's frame, beside its value
+
+
+class SoftLimit(BaseException):
+    """Raised inside a task that has passed its soft limit; not an `Exception`, so that no task's own handler swallows it."""
+
+
+class Carrier:
+    """What one worker can do.
+
+    Args:
+        make_actions: makes the service's actions; called with the first task, once.
+        max_bytes: of a result.
+        log: of this process.
+    """
+
+    def __init__(self, make_actions: Callable[[], Actions], max_bytes: int, log: structlog.typing.FilteringBoundLogger) -> None:
+        self._make_actions = make_actions
+        self._most = max_bytes - ENVELOPE_BYTES
+        self._log = log
+        self._actions: Actions | None = None
+
+    def carry_out(self, task: Task, send_part: SendPart) -> tuple[Result, bytes]:
+        """Do a task, whatever becomes of it.
+
+        Args:
+            task: may block here.
+            send_part: given each part of the result, and its frame.
+        Returns:
+            the result and its frame.
+        """
+        try:
+            value = self._call(task)
+            if isinstance(value, Generator):
+                value = self._send_parts(task, value, send_part)
+            result = Result(task.id, task.attempt, True, value)
+            return result, self._fitting("result", result)
+        except SoftLimit:
+            return soft_limit(task)
+        except TaskFailed as failed:
+            return _failure(task, failed)
+        except Exception as error:  # noqa: BLE001 - a task's own bug must not end the worker
+            self._log.exception("task crashed", task=task.id.hex(), action=task.action)
+            return _failure(task, TaskFailed("CRASHED", f"{type(error).__name__}: {error}"))
+
+    def _call(self, task: Task) -> Any:
+        if self._actions is None:
+            self._actions = self._make_actions()
+        action = self._actions.get(task.action)
+        if action is None:
+            known = ", ".join(sorted(self._actions))
+            raise TaskFailed("UNKNOWN_ACTION", f"action {task.action!r} is unknown; known are {known}")
+        return action(task.args)
+
+    def _send_parts(self, task: Task, parts: Generator[Any, None, Any], send_part: SendPart) -> Any:
+        number = 0
+        while True:
+            try:
+                value = next(parts)
+            except StopIteration as end:
+                return end.value
+            number += 1
+            part = TaskPart(task.id, task.attempt, number, value)
+            send_part(part, self._fitting("part", part))
+
+    def _fitting(self, what: str, message: Result | TaskPart) -> bytes:
+        frame = frames.encode(message)
+        if len(frame) > self._most:
+            raise TaskFailed("TOO_LARGE", f"the {what} is {len(frame)} bytes, must be below {self._most + ENVELOPE_BYTES}")
+        return frame
+
+
+def soft_limit(task: Task) -> tuple[Result, bytes]:
+    """Make the failure of a task that was interrupted."""
+    return _failure(task, TaskFailed("SOFT_LIMIT", f"not done in {task.soft_ms / 1000:g} s", retryable=True))
+
+
+def _failure(task: Task, failed: TaskFailed) -> tuple[Result, bytes]:
+    after_s = failed.retry_after_s
+    why = {
+        "code": failed.code,
+        "text": str(failed),
+        "retryable": failed.retryable,
+        "retry_after_ms": None if after_s is None else int(after_s * 1000),
+        "cool_down_ms": None if failed.cool_down_s is None else int(failed.cool_down_s * 1000),
+        "details": failed.details,
+    }
+    result = Result(task.id, task.attempt, False, why)
+    return result, frames.encode(result)

@@ -11,7 +11,6 @@ from bus.frames import pack, unpack
 from bus.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
-UNFINISHED = "('queued', 'running', 'waiting')"
 COLUMNS = "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble"
 
 
@@ -63,7 +62,7 @@ def ended(connection: sqlite3.Connection, task: bytes, state: str, attempt: int,
     last = "" if isinstance(message, Reply) else _last_trouble(message)
     changed = connection.execute(
         "UPDATE tasks SET state = ?, attempt = ?, ended_ns = ?, answer = ?, trouble = coalesce(nullif(?, ''), trouble)"
-        f" WHERE id = ? AND state IN {UNFINISHED}",  # noqa: S608
+        " WHERE id = ? AND state IN ('queued', 'running', 'waiting')",
         (state, attempt, now_ns, pack(answer), last, task),
     )
     return changed.rowcount == 1

@@ -224,7 +224,9 @@ def stats(call: Call) -> None:
         print_json({**told, "memory": memory})
         return
     workers = told.pop("workers")
-    table.show(["name", "value"], [*told.items(), *table.flat(memory, "memory.")])
+    mean_ms = told["averageLatency"]
+    told["averageLatency"] = None if mean_ms is None else short(mean_ms * 1000)
+    table.show(["name", "value"], [*told.items(), *((name, _memory(name, one)) for name, one in table.flat(memory, "memory."))])
     heads = ["name", "displays", "catching_up", "ticks", "states", "dropped", "gaps", "rebuilt"]
     click.echo()
     late = [row.get("latency_us") or {} for row in workers]
@@ -233,3 +235,10 @@ def stats(call: Call) -> None:
         for row, one in zip(workers, late, strict=True)
     ]
     table.show([*heads, "p50", "p99"], rows)
+
+
+def _memory(name: str, value: Any) -> Any:
+    """Write bytes as people read them."""
+    if name.endswith("window_s"):
+        return f"{value:.0f} s"
+    return f"{value / 1e6:.1f} MB" if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -4,7 +4,6 @@ import getpass
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -151,7 +150,9 @@ def history(call: Call, limit: int) -> None:
         print_json(told)
         return
     cells = [
-        [row["version"], _when(row["at_ns"]), row["by"], sentence(one), row["note"]] for row in told for one in row["changes"]
+        [row["version"], table.moment(row["at_ns"]), row["by"], sentence(one), row["note"]]
+        for row in told
+        for one in row["changes"]
     ]
     table.show(["version", "at", "by", "change", "note"], cells)
 
@@ -247,7 +248,3 @@ def _user() -> str:
         return getpass.getuser()[:200]
     except (KeyError, OSError):  # a container's user may have no name
         return f"user {os.getuid()}"
-
-
-def _when(at_ns: int) -> str:
-    return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

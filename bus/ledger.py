@@ -8,9 +8,9 @@ from typing import Any
 from bus.core.posted import Posting
 from bus.core.tasks import CalledTask, State
 from bus.frames import pack, unpack
-from bus.messages import Reply
+from bus.messages import Error, Reply
 
-UNFINISHED = "('queued', 'running', 'waiting')"
+TROUBLE_CHARACTERS = 500
 COLUMNS = "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble"
 
 
@@ -56,14 +56,22 @@ def delayed(connection: sqlite3.Connection, task: bytes, attempt: int, due_ns: i
     )
 
 
-def ended(connection: sqlite3.Connection, task: bytes, state: str, attempt: int, message: Any, now_ns: int) -> bool:
+def ended(connection: sqlite3.Connection, task: bytes, state: str, attempt: int, message: Reply | Error, now_ns: int) -> bool:
     """Write how a task ended, once; false if it had ended before."""
     answer = message.value if isinstance(message, Reply) else [message.code, message.text, message.details]
+    last = "" if isinstance(message, Reply) else _last_trouble(message)
     changed = connection.execute(
-        f"UPDATE tasks SET state = ?, attempt = ?, ended_ns = ?, answer = ? WHERE id = ? AND state IN {UNFINISHED}",  # noqa: S608
-        (state, attempt, now_ns, pack(answer), task),
+        "UPDATE tasks SET state = ?, attempt = ?, ended_ns = ?, answer = ?, trouble = coalesce(nullif(?, ''), trouble)"
+        " WHERE id = ? AND state IN ('queued', 'running', 'waiting')",
+        (state, attempt, now_ns, pack(answer), last, task),
     )
     return changed.rowcount == 1
+
+
+def _last_trouble(error: Error) -> str:
+    """Say why the last attempt failed, as of the attempts before; or why the task ended, if none had failed."""
+    troubles = error.details.get("troubles") or [f"{error.code}: {error.text}"]
+    return str(troubles[-1])[:TROUBLE_CHARACTERS]
 
 
 def unfinished(connection: sqlite3.Connection, now: float, now_ns: int, grace_s: float) -> tuple[list[Restored], list[Any]]:

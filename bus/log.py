@@ -4,9 +4,10 @@ The level can be changed while the process runs (`set_level`), from any thread: 
 processor drops what is below it.
 """
 
+import contextlib
 import logging
 import sys
-from typing import cast
+from typing import TextIO, cast
 
 import structlog
 
@@ -14,6 +15,19 @@ from bus.settings import LogSettings
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50, "fatal": 50}
 _now = {"level": LEVELS["info"]}
+
+
+class _Bearing:
+    """Standard error, which may be closed, or a pipe that nobody reads any more: that costs the line, never the process."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def set_up(settings: LogSettings, **context: str | int) -> structlog.typing.FilteringBoundLogger:
@@ -35,7 +49,7 @@ def set_up(settings: LogSettings, **context: str | int) -> structlog.typing.Filt
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Bearing())),
         cache_logger_on_first_use=True,
     )
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger().bind(**context))

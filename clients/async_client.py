@@ -155,7 +155,7 @@ class AsyncBusClient:
         deadline = time.monotonic() + timeout_s
         while True:
             left_s = max(0.0, deadline - time.monotonic())
-            told = await self.submit("hulak.result", "", result_args(task, min(left_s, WAIT_S)), timeout_s=left_s + 10.0)
+            told = await self.show_task(task, wait_s=min(left_s, WAIT_S))
             if told["ended_ns"] is not None:
                 return value_of(told)
             if left_s <= 0:
@@ -164,6 +164,31 @@ class AsyncBusClient:
     async def cancel(self, task: str) -> str:
         """End a posted task before its time; return the state it is in."""
         return str((await self.submit("hulak.cancel", "", {"task": task_id(task)}, timeout_s=10.0))["state"])
+
+    async def post_many(
+        self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
+    ) -> AsyncIterator[str]:
+        """Post a task for each of many arguments, `window` at a time; gives their ids in order, as `BusClient.post_many`."""
+        postings = (posting(service, action, one, **options) for one in args)
+        async for accepted in self.map("hulak.post", "", postings, window=window):
+            yield posted_id(accepted)
+
+    async def show_task(self, task: str, *, wait_s: float = 0.0, timeout_s: float = 10.0) -> dict[str, Any]:
+        """Return everything the store has of a task, once it has ended or `wait_s` seconds are over."""
+        return dict(await self.submit("hulak.result", "", result_args(task, wait_s), timeout_s=wait_s + timeout_s))
+
+    async def list_tasks(self, *, state: str | None = None, service: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """List tasks, the newest first."""
+        told = {"state": state, "service": service, "limit": limit}
+        return list(await self.submit("hulak.tasks", "", told, timeout_s=10.0))
+
+    async def retry_task(self, task: str) -> str:
+        """Post a dead letter anew; return the new task's id."""
+        return posted_id(await self.submit("hulak.retry", "", {"task": task_id(task)}, timeout_s=10.0))
+
+    async def drop_task(self, task: str) -> bool:
+        """Delete a dead letter; false if there is none of that id."""
+        return bool(await self.submit("hulak.drop", "", {"task": task_id(task)}, timeout_s=10.0))
 
     # The connection
 

@@ -34,6 +34,7 @@ from bus.settings import Settings
 from workers.control import Control
 
 ASK_S = 1.0  # seconds for an answer of the broker
+PATIENT_S = 10.0  # from the start, while broker and supervisord may be on their way: no warning yet
 FEWER = "fewer are wanted"  # told to workers that are sent away
 LOST_RACES = (supervisor.ALREADY_STARTED, supervisor.NOT_RUNNING)  # somebody else was quicker: as wanted
 
@@ -63,6 +64,7 @@ class Scaler:
             for service in SERVICES
         ]
         self._trouble = ""  # that was told last
+        self._patient_until = time.monotonic() + PATIENT_S  # until then, or the first success, others may still be starting
 
     def run(self) -> None:
         """Look until a signal asks to stop."""
@@ -95,13 +97,16 @@ class Scaler:
             for service, pool in self.pools.items():
                 self._tend(now, service, pool, stats, rows)
         except BusError as error:
-            self._tell(f"broker: {error}")
+            self._tell(now, f"broker: {error}")
         except supervisor.Unreached as error:
-            self._tell(f"supervisord: {error!r}")
+            self._tell(now, f"supervisord: {error!r}")
         else:
-            self._tell("")
+            self._tell(now, "")
+            self._patient_until = now
 
-    def _tell(self, trouble: str) -> None:
+    def _tell(self, now: float, trouble: str) -> None:
+        if trouble and now < self._patient_until:
+            return
         if trouble != self._trouble and not self.stop.asked:
             if trouble:
                 self.log.warning("look failed", why=trouble)

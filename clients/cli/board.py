@@ -50,6 +50,7 @@ class Snapshot:
     wanted_symbols: int  # how many are to tick until everything stands; 0 without a feed
     wants_task: bool  # whether a first NEPSE task belongs to that
     wants_displays: bool  # whether displays, each with a worker, belong to that
+    page: str  # address of the page; empty if there is none
 
     @property
     def workers(self) -> list[Mapping[str, Any]]:
@@ -111,12 +112,14 @@ class Board:
         wanted_symbols: as in `Snapshot`.
         wants_task: as in `Snapshot`.
         wants_displays: as in `Snapshot`.
+        page: as in `Snapshot`.
     """
 
     started: float
     wanted_symbols: int = 0
     wants_task: bool = False
     wants_displays: bool = False
+    page: str = ""
     prices: dict[str, Price] = field(default_factory=dict)
     stats: Mapping[str, Any] | None = None
     stats_at: float = 0.0
@@ -172,4 +175,5 @@ class Board:
             wanted_symbols=self.wanted_symbols,
             wants_task=self.wants_task,
             wants_displays=self.wants_displays,
+            page=self.page,
         )

@@ -4,13 +4,12 @@ import getpass
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bus.core.configs import difference
-from bus.core.live_keys import GLOBAL, check_scope, check_value, find_key, read_value
+from bus.core.live_keys import DISPLAY, GLOBAL, check_scope, check_value, find_key, read_value
 from clients.cli import table
 from clients.cli.common import BROKER_S, FAILED, Call, Command, print_json
 
@@ -100,7 +99,7 @@ def set_(call: Call, words: tuple[str, ...], note: str | None, wait_s: float) ->
     values = {name: read_value(name, text) for name, _, text in (one.partition("=") for one in pairs)}
     for name, value in values.items():
         check_value(scope, find_key(scope, name), value)  # refused without a broker; it looks again itself
-    _make(call, lambda live: live.set(scope, values, note=note or ""), wait_s)
+    _make(call, lambda live: live.set(scope, values, note=note or ""), wait_s, scope)
 
 
 @config.command(cls=Command, short_help="Take keys back, so that wider scopes or defaults count.")
@@ -151,7 +150,9 @@ def history(call: Call, limit: int) -> None:
         print_json(told)
         return
     cells = [
-        [row["version"], _when(row["at_ns"]), row["by"], sentence(one), row["note"]] for row in told for one in row["changes"]
+        [row["version"], table.moment(row["at_ns"]), row["by"], sentence(one), row["note"]]
+        for row in told
+        for one in row["changes"]
     ]
     table.show(["version", "at", "by", "change", "note"], cells)
 
@@ -178,24 +179,33 @@ def diff(call: Call, before: int | None, after: int | None) -> None:
     if call.as_json:
         print_json({"from": old["version"], "to": new["version"], "changes": rows})
         return
-    click.echo(f"from version {old['version']} to {new['version']}: {len(rows)} changes")
+    count = f"{len(rows) or 'no'} change{'' if len(rows) == 1 else 's'}"
+    click.echo(f"from version {old['version']} to {new['version']}: {count}")
     for row in rows:
         click.echo(f"  {sentence(row)}")
 
 
-def _make(call: Call, make: Callable[["LiveConfig"], dict[str, Any]], wait_s: float) -> None:
-    """Have a new version made, wait until all have applied it, say so; ends with 1 if somebody has not."""
+def _make(call: Call, make: Callable[["LiveConfig"], dict[str, Any]], wait_s: float, scope: str = "") -> None:
+    """Have a new version made, wait until all have applied it, say so; ends with 1 if somebody has not.
+
+    Keys of a display (`scope`) that there is not are set all the same, for the day it is created; but that is said.
+    """
     with call.client() as client:
         live = _live(call, client)
         before = time.monotonic()
         version = make(live)
         rows, late = live.wait(version["version"], wait_s)
         took_ms = (time.monotonic() - before) * 1000
+        unknown = scope.startswith(DISPLAY) and not _is_display(client, scope.removeprefix(DISPLAY))
     told = {**version, "processes": len(rows), "applied": len(rows) - len(late), "took_ms": round(took_ms, 1), "late": late}
     if call.as_json:
         print_json(told)
     else:
         click.echo(outcome(told))
+    if unknown:
+        click.echo(
+            f"hulak: there is no display {scope.removeprefix(DISPLAY)!r}; what was set counts once it is created", err=True
+        )
     if late:
         click.get_current_context().exit(FAILED)
 
@@ -204,6 +214,10 @@ def _live(call: Call, client: "BusClient") -> "LiveConfig":
     from clients.live_config import LiveConfig
 
     return LiveConfig(client, by=_user(), timeout_s=call.timeout_s or BROKER_S)
+
+
+def _is_display(client: "BusClient", display: str) -> bool:
+    return any(row["display"] == display for row in client.call("hulak.display.list", timeout_s=BROKER_S)["rows"])
 
 
 def outcome(told: Mapping[str, Any]) -> str:
@@ -223,11 +237,6 @@ def sentence(change: Mapping[str, Any]) -> str:
     return f"{change['scope']} {change['key']}: {_cell(change['before'])} -> {_cell(change['after'])}"
 
 
-def _told(version: Mapping[str, Any]) -> list[list[Any]]:
-    head = [version["version"], _when(version["at_ns"]), version["by"]]
-    return [[*head, sentence(one), version["note"]] for one in version["changes"]]
-
-
 def _cell(value: Any) -> str:
     if value is None:
         return "unset"
@@ -239,7 +248,3 @@ def _user() -> str:
         return getpass.getuser()[:200]
     except (KeyError, OSError):  # a container's user may have no name
         return f"user {os.getuid()}"
-
-
-def _when(at_ns: int) -> str:
-    return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

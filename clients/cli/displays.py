@@ -1,5 +1,6 @@
 """`hulak displays`: what is shown of which symbol, who computes it, and the states as they come."""
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +10,12 @@ import click
 from bus.errors import BusError
 from clients.cli import table
 from clients.cli.common import BROKER_S, Call, Command, print_json
+from clients.cli.status import short
 from clients.cli.task import Argument
 from clients.cli.workers import Listing
 
 HEADS = ["display", "symbol", "worker", "state", "ticks", "price", "direction", "high", "low", "age"]
+PRICES = frozenset({"price", "high", "low"})
 WATCHED = ["display", "symbol", "price", "direction", "high", "low", "volatility", "ticks", "latency"]
 INIT = click.option("--init", "init", type=Argument(), multiple=True, help="Of its day, e.g. open=1.0821; again for each.")
 CONFIG = click.option("--set", "values", type=Argument(), multiple=True, help="Of its own config, e.g. states_per_s=5.")
@@ -66,7 +69,15 @@ def _cells(row: Mapping[str, Any], state: Mapping[str, Any] | None) -> list[Any]
         return [*named, "new", *[None] * 6]
     how = "catching up" if state["catching_up"] else "live" if state["ready"] else "no tick yet"
     age = f"{(time.time_ns() - state['received_ns']) / 1e9:.1f} s" if state["received_ns"] else None
-    return [*named, how, *(state[name] for name in ("ticks", "price", "direction", "high", "low")), age]
+    return [*named, how, *(_said(state, name) for name in ("ticks", "price", "direction", "high", "low")), age]
+
+
+def _said(state: Mapping[str, Any], name: str) -> Any:
+    """Give a value of a state as people write it: prices with all of the symbol's digits, so that columns stay as wide."""
+    value = state[name]
+    if name in PRICES and isinstance(value, int | float):
+        return f"{value:.{state['digits']}f}"
+    return f"{value:.3f}" if name == "volatility" and isinstance(value, float) else value
 
 
 @displays.command(cls=Command, short_help="Create a display of a symbol.")
@@ -126,7 +137,9 @@ def show(call: Call, display: str) -> None:
         return
     table.show(["name", "value"], table.flat(_without_profile(state) or {}))
     profile = state["profile"]
-    levels = [[level[0] * profile["bucket"], *level[1:]] for level in reversed(profile["levels"])]
+    # A bucket may be narrower than the last digit, if `price_bucket_multiplier` says so.
+    digits = max(state["digits"], math.ceil(-math.log10(profile["bucket"]) - 1e-9)) if profile["bucket"] else 0
+    levels = [[f"{level[0] * profile['bucket']:.{digits}f}", *level[1:]] for level in reversed(profile["levels"])]
     click.echo()
     table.show(["price", "volume", "buy", "sell"], levels)
 
@@ -168,7 +181,7 @@ def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool) 
 
 def _line(state: Mapping[str, Any]) -> list[Any]:
     late_ms = (state["published_ns"] - state["received_ns"]) / 1e6 if state["received_ns"] else None
-    return [*(state[name] for name in WATCHED[:-1]), None if late_ms is None else f"{late_ms:.1f} ms"]
+    return [*(_said(state, name) for name in WATCHED[:-1]), None if late_ms is None else f"{late_ms:.1f} ms"]
 
 
 @displays.command(cls=Command, short_help="Remove displays.")
@@ -211,9 +224,21 @@ def stats(call: Call) -> None:
         print_json({**told, "memory": memory})
         return
     workers = told.pop("workers")
-    table.show(["name", "value"], [*told.items(), *table.flat(memory, "memory.")])
+    mean_ms = told["averageLatency"]
+    told["averageLatency"] = None if mean_ms is None else short(mean_ms * 1000)
+    table.show(["name", "value"], [*told.items(), *((name, _memory(name, one)) for name, one in table.flat(memory, "memory."))])
     heads = ["name", "displays", "catching_up", "ticks", "states", "dropped", "gaps", "rebuilt"]
     click.echo()
     late = [row.get("latency_us") or {} for row in workers]
-    rows = [[*(row.get(head) for head in heads), one.get("p50"), one.get("p99")] for row, one in zip(workers, late, strict=True)]
-    table.show([*heads, "p50 us", "p99 us"], rows)
+    rows = [
+        [*(row.get(head) for head in heads), *(short(one[at]) if at in one else None for at in ("p50", "p99"))]
+        for row, one in zip(workers, late, strict=True)
+    ]
+    table.show([*heads, "p50", "p99"], rows)
+
+
+def _memory(name: str, value: Any) -> Any:
+    """Write bytes as people read them."""
+    if name.endswith("window_s"):
+        return f"{value:.0f} s"
+    return f"{value / 1e6:.1f} MB" if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -22,7 +22,7 @@ def age(seconds: float) -> str:
 
 def us(quantiles: dict[str, float] | None) -> str:
     """Write a latency's p50 and p99, given in microseconds."""
-    return "-" if not quantiles else f"p50 {quantiles['p50']:.0f} µs, p99 {quantiles['p99']:.0f} µs"
+    return "-" if not quantiles else f"p50 {short(quantiles['p50'])}, p99 {short(quantiles['p99'])}"
 
 
 def sentences(stats: dict[str, Any]) -> list[str]:

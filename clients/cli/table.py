@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -42,6 +43,11 @@ def text(value: Any) -> str:
     return str(value).replace("\t", " ").replace("\n", " ")
 
 
+def moment(at_ns: int) -> str:
+    """Write a moment, given in ns since 1970 UTC, by the clock on the wall here."""
+    return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
     """Print a table: with headings and columns on a terminal, tab-separated lines with a head line elsewhere."""
     if not sys.stdout.isatty():
@@ -55,7 +61,8 @@ def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
     found = [list(row) for row in rows]
     for at, head in enumerate(heads):
         numbers = all(isinstance(row[at], int | float) for row in found)
-        table.add_column(head, justify="right" if numbers else "left", overflow="fold")
+        # The first column is what people copy into their next command: it stays in one piece.
+        table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0)
     for row in found:
         table.add_row(*(text(cell) for cell in row))
     Console(highlight=False, markup=False).print(table)

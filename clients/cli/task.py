@@ -1,7 +1,6 @@
 """`hulak task` and `hulak dead`: any service's tasks, called or posted, and those that failed."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -39,7 +38,13 @@ PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
 @click.group(short_help="Call, post and follow tasks of any service.")
 def task() -> None:
-    """Have tasks done: `call` waits for the answer, `post` leaves it to the broker, which keeps it on its disk."""
+    """Have tasks done: `call` waits for the answer, `post` leaves it to the broker, which keeps it on its disk.
+
+    \b
+    hulak task call nepse market-depth --arg symbol=NABIL
+    hulak task post nepse security-brief --key brief-today
+    hulak task ls --state waiting
+    """
 
 
 @task.command(cls=Command, short_help="Have a task done and wait.", timeout_help="How long to wait. Default: 60.")
@@ -55,6 +60,7 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
 
     \b
     hulak task call nepse market-status
+    hulak task call nepse market-depth --arg symbol=NABIL --priority high
     """
     with call.client() as client:
         timeout_s, rank = call.timeout_s or 60.0, PRIORITIES[priority]
@@ -167,14 +173,20 @@ def _list(call: Call, rows: list[dict[str, Any]]) -> None:
         return
     for row in rows:
         row["task"] = bytes(row["task"]).hex()
-        row["posted"] = datetime.fromtimestamp(row["posted_ns"] / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        row["trouble"] = row["trouble"][:60]
+        row["posted"] = table.moment(row["posted_ns"])
+        row["trouble"] = row["trouble"][:120]
     table.show(HEADS, [[row[head] for head in HEADS] for row in rows])
 
 
 @click.group(short_help="Look after posted tasks that failed.")
 def dead() -> None:
-    """Dead letters: posted tasks that failed for good. They are kept for [task] dead_keep_s."""
+    """Dead letters: posted tasks that failed for good. They are kept for [task] dead_keep_s.
+
+    \b
+    hulak dead ls
+    hulak dead show 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
+    hulak dead retry 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
+    """
 
 
 @dead.command("ls", cls=Command, short_help="List dead letters.")
@@ -207,7 +219,24 @@ def show(call: Call, task: str) -> None:
         told = client.show_task(task)
     if told["state"] != "failed":
         raise BusError("UNKNOWN_TASK", f"task {task} is no dead letter, it is {told['state']}")
-    _show(call, {**told, "task": task})
+    _show(call, {**told, "task": task} if call.as_json else readable(told, task))
+
+
+def readable(told: dict[str, Any], task: str) -> dict[str, Any]:
+    """Write a dead letter for people: its id first, times as such, each trouble a line of its own."""
+    found: dict[str, Any] = {"task": task}
+    for name, value in told.items():
+        if name.endswith("_ns"):
+            found[name.removesuffix("_ns")] = None if value is None else table.moment(value)
+        elif name not in ("task", "trouble", "error", "kept"):
+            found[name] = value
+    error = told.get("error") or {"code": "", "text": told["trouble"], "details": {}}
+    details = dict(error["details"])
+    troubles = details.pop("troubles", [])  # of the last attempts
+    first = details.pop("attempts", len(troubles)) - len(troubles) + 1
+    found |= {"code": error["code"], "text": error["text"]}
+    found |= {f"attempt {number}": said for number, said in enumerate(troubles, first)}
+    return {**found, **({"details": details} if details else {})}
 
 
 @dead.command(cls=Command, short_help="Post one anew.")

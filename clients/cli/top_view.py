@@ -152,7 +152,7 @@ def _table(top: Top, width: int, lines: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         head, sorted_by, _ = HEADS[name]
-        mark = ("^" if top.turned else "v") if sorted_by == SORTS[top.sort][0] else ""
+        mark = ("▲" if top.turned else "▼") if sorted_by == SORTS[top.sort][0] else ""
         table.add_column(f"{head}{mark}", justify="left" if name in LEFT else "right", no_wrap=True, overflow="ellipsis")
     for one in shown:
         cells = dict(zip(PROCESS_HEADS, process_cells(one), strict=True))

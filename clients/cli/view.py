@@ -1,9 +1,10 @@
 """The live view: a `Snapshot` in, one line or one screen out. Pure.
 
-One screen holds, from the top: what stands, numbers, newest prices, processes; it fits 80 columns and 24 lines, and wider
-terminals see more of each symbol.
+One screen holds, from the top: what stands, numbers, newest prices under the page's address, processes; it fits 80 columns and
+24 lines, and wider terminals see more of each symbol.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; with
 WIDE = 120  # columns of a terminal from which on cells are wide
 FIXED_LINES = 7  # headline, three of numbers, two of the prices' frame, the processes' head
 MOVES = {-1: "red", 0: "white", 1: "green"}
+SLOT = re.compile(r"_\d+$")  # how the name of a supervisor's slot ends, which is started and stopped as needed
 SPARKS = "▁▂▃▄▅▆▇█"
 GOOD = {"running", "starting", "ready", "busy", "idle"}
 
@@ -104,7 +106,9 @@ def render(snapshot: Snapshot, width: int, height: int) -> RenderableType:
     shown = _process_rows(snapshot)
     lines = max(1, height - FIXED_LINES - len(shown))
     parts: list[RenderableType] = [_headline(snapshot, width), *_numbers(snapshot, width)]
-    parts.append(Panel(_prices(snapshot.prices, width - 4, lines), box=box.ROUNDED, border_style="dim", padding=(0, 1)))
+    title = Text.assemble(("page ", "dim"), (snapshot.page, "bold")) if snapshot.page else None
+    prices = _prices(snapshot.prices, width - 4, lines)
+    parts.append(Panel(prices, title=title, title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)))
     alive = sum(one.pid > 0 for one in snapshot.processes)
     parts.append(_processes(shown, f"{mb(memory(snapshot))} in {alive} processes"))
     return Group(*parts)
@@ -171,11 +175,11 @@ def _cell(one: Price, wide: bool) -> Text:
 
 
 def _process_rows(snapshot: Snapshot) -> list[tuple[str, str, str, str, str]]:
-    """Make a row for each process; slots that never started share one."""
+    """Make a row for each process; slots that are not needed share one, those whose worker was sent away too."""
     workers = {slot(worker): worker for worker in snapshot.workers}
     rows, spare = [], []
     for one in snapshot.processes:
-        if one.pid == 0 and one.state == "stopped":
+        if one.pid == 0 and (one.state == "stopped" or (one.state == "exited" and SLOT.search(one.name))):
             spare.append(one.name)
             continue
         rows.append(_process_row(one, workers.get(one.name)))

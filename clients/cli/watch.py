@@ -54,7 +54,7 @@ class Watch:
         self.settings = settings
         self.home = home
         self.supervisor = supervisor
-        self._board = Board(time.monotonic(), wanted_symbols, demo, bool(shown))
+        self._board = Board(time.monotonic(), wanted_symbols, demo, bool(shown), page=settings.gateway.url)
         self._shown = shown
         self._lock = threading.Lock()
         self._closing = threading.Event()

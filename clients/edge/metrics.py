@@ -39,6 +39,16 @@ FIGURES = (
     ("hulak_tasks_refused_total", "Requests refused by the broker.", "tasks.refused"),
     ("hulak_workers_lost_total", "Workers that died or froze while they held a task.", "tasks.lost_workers"),
     ("hulak_messages_rejected_total", "Messages that the protocol does not allow.", "rejected.total"),
+    ("hulak_displays", "Displays that there are.", "displays.displays"),
+    ("hulak_displays_assigned", "Displays that a living worker computes.", "displays.assigned"),
+    ("hulak_display_moves_total", "Displays that went from one worker to another.", "displays.moved"),
+    ("hulak_display_workers_lost_total", "Display workers that died or froze.", "displays.lost_workers"),
+    ("hulak_display_states_total", "States published, since the broker's start.", "displays.states"),
+    (
+        "hulak_display_states_fenced_total",
+        "States refused: of a worker that does not have the display any more.",
+        "displays.fenced",
+    ),
     ("hulak_gateway_frames_total", "Frames sent to clients.", "gateway.frames"),
     ("hulak_gateway_frames_encoded_total", "Frames encoded: each goes to all clients that want the same.", "gateway.encoded"),
     ("hulak_gateway_sent_bytes_total", "Bytes of frames sent to clients.", "gateway.bytes"),
@@ -55,7 +65,18 @@ OF_PROCESSES = (
     ("hulak_process_cpu_seconds_total", "Processor time of a process.", "cpu_s"),
     ("hulak_process_report_age_seconds", "Since a process reported last.", "age_s"),
     ("hulak_process_loop_age_seconds", "Since a process's main loop turned, at its last report.", "loop_age_s"),
+    ("hulak_process_restarts_total", "How often a process came in the place of one that failed.", "restarts"),
+    ("hulak_process_resident_memory_growth_bytes_per_minute", "Slope over the last ten minutes.", "rss_per_min"),
     ("hulak_process_config_version", "Version of the live configuration that a process applies.", "config_version"),
+)
+OF_DISPLAY_WORKERS = (
+    ("hulak_display_worker_displays", "Displays that a worker computes.", "displays"),
+    ("hulak_display_worker_catching_up", "Those of them that still take in ticks of the past.", "catching_up"),
+    ("hulak_display_worker_ticks_total", "Ticks folded into displays.", "ticks"),
+    ("hulak_display_worker_states_total", "States sent to the broker.", "states"),
+    ("hulak_display_worker_dropped_total", "States that there was no room for; a newer one went out later.", "dropped"),
+    ("hulak_display_worker_gaps_total", "Ticks that were missing between those that came.", "gaps"),
+    ("hulak_display_worker_rebuilt_total", "Displays built up anew after a failure.", "rebuilt"),
 )
 OF_FEEDS = (
     ("hulak_feed_data_age_seconds", "Since a feed's last tick.", "data_age_s"),
@@ -102,6 +123,7 @@ def families(stats: Mapping[str, Any], heard_s: float | None) -> Iterator[Metric
     rows = [one for one in stats.get("processes", []) if isinstance(one, Mapping)]
     yield from _of(rows, OF_PROCESSES)
     yield from _of([one for one in rows if one.get("kind") == "feed"], OF_FEEDS)
+    yield from _of([one for one in rows if one.get("kind") == "display"], OF_DISPLAY_WORKERS)
     broker = stats.get("broker", {})
     for name, said, key in (
         ("hulak_broker_resident_memory_bytes", "Memory of the broker.", "rss_bytes"),

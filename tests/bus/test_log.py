@@ -1,6 +1,9 @@
 """The log level, changed while the process runs."""
 
+import contextlib
 import json
+import os
+import sys
 
 import pytest
 import structlog
@@ -46,3 +49,22 @@ def test_each_level_lets_itself_and_what_is_above_through(capsys, level):
     for name in order:
         getattr(logger, name)(name)
     assert said(capsys) == order[order.index(level) :]
+
+
+@pytest.mark.parametrize("gone", ["closed", "a pipe nobody reads"])
+def test_a_log_that_cannot_be_written_costs_the_line_and_not_the_process(monkeypatch, gone):
+    reader, writer = os.pipe()
+    os.close(reader)
+    stream = os.fdopen(writer, "w", buffering=1)
+    monkeypatch.setattr(sys, "stderr", stream)
+    logger = log.set_up(LogSettings(format="json"), process="x")
+    if gone == "closed":
+        with contextlib.suppress(OSError):
+            stream.close()
+    try:
+        raise ValueError("a task's own bug")
+    except ValueError:
+        logger.exception("task crashed")
+    logger.info("and on")
+    with contextlib.suppress(OSError):
+        stream.close()

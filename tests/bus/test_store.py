@@ -132,6 +132,27 @@ def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(
     assert office.do(partial(ledger.drop, task=task(1)), partial(ledger.drop, task=task(2))) == [(True, ""), (False, "")]
 
 
+def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
+    office = open_store()
+    failed = Error(task(1), "CRASHED", "it broke", {"attempts": 1, "troubles": ["w: CRASHED: it broke"]})
+    late = Error(task(2), "EXPIRED", "not done within 1 s", {"attempts": 0, "troubles": []})
+    ends = [(1, "failed", failed), (2, "expired", late), (3, "done", Reply(task(3), 5))]
+    office.do(insert(1), insert(2), insert(3))
+    office.do(partial(ledger.delayed, task=task(3), attempt=1, due_ns=NOW_NS, why="w: 429"))
+    office.do(
+        *(
+            partial(ledger.ended, task=task(number), state=state, attempt=1, message=end, now_ns=NOW_NS)
+            for number, state, end in ends
+        )
+    )
+    [(rows, _)] = office.do(partial(ledger.rows, state=None, service=None, most=10))
+    assert {row["state"]: row["trouble"] for row in rows} == {
+        "failed": "w: CRASHED: it broke",
+        "expired": "EXPIRED: not done within 1 s",
+        "done": "w: 429",  # of an attempt before
+    }
+
+
 def test_results_keys_and_rows_go_when_their_time_is_over_and_dead_letters_later(open_store):
     office = open_store()
     office.do(insert(1, key="k"), insert(2))

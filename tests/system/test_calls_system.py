@@ -153,6 +153,17 @@ def test_asyncio_has_the_same_calls(house):
             task = await client.post("sums", "double", {"n": 5})
             assert await client.result(task) == 10
             assert await client.cancel(task) == "done"
+            assert [one async for one in client.post_many("sums", "double", [{"n": 1}] * 3)]
+            dead = await client.post("sums", "broken", retries=0)
+            with pytest.raises(TaskFailed):
+                await client.result(dead)
+            (row,) = await client.list_tasks(state="failed", service="sums")
+            assert (row["task"].hex(), row["attempt"]) == (dead, 1)
+            assert "CRASHED" in row["trouble"]  # the list tells why, at the first attempt too
+            again = await client.retry_task(dead)
+            assert (await client.show_task(again, wait_s=5.0))["state"] == "failed"
+            assert await client.drop_task(dead)
+            assert not await client.drop_task(dead)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(client.call("sums", "sleep", {"seconds": 0.5}), 0.05)
             left = client.submit("nobody")

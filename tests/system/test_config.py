@@ -16,6 +16,7 @@ from waiting import eventually
 from bus import log
 from bus.errors import BusError
 from bus.member import Member
+from clients.displays import DisplayClient
 from clients.live_config import LiveConfig
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
@@ -91,11 +92,47 @@ def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(house):
     eventually(lambda: applied(house) == {}, within_s=5)  # each has said goodbye: it would be kept for 10 s
 
 
+def test_a_frozen_display_worker_is_named_and_what_it_shows_follows_when_it_wakes_and_outlives_everybody():
+    with PostHouse(**{"task.lease_s": 0.6}) as house, DisplayClient(house.settings, house.home) as displays:
+        broker = house.start_broker()
+        worker = house.hulak("worker", "display", "--name", "d0")
+        eventually(lambda: "d0" in applied(house), within_s=WITHIN_S)
+        displays.create_worker_for_symbol("EURUSD", "gita", init={"price": 1.1})
+        displays.wait_until_live("gita")
+
+        worker.send_signal(signal.SIGSTOP)
+        done = command(house, "set", "kind:display", "price_bucket_multiplier=2", "--wait", "0.5")
+        assert done.returncode == 1
+        assert "applied by 0 of 1 in " in done.stdout, done.stdout
+        assert f"not yet by display d0 (pid {worker.pid}, heard of " in done.stdout
+        assert displays.state("gita")["config_version"] == 0
+        worker.send_signal(signal.SIGCONT)
+        eventually(lambda: applied(house) == {"d0": 1}, within_s=WITHIN_S)
+        shown = eventually(lambda: [one for one in [displays.state("gita")] if one["config_version"] == 1], within_s=WITHIN_S)
+        assert shown[0]["profile"]["bucket"] == 2e-05
+
+        assert command(house, "set", "display:gita", "price_bucket_multiplier=5").returncode == 0  # goes before the kind's
+        for process in (worker, broker):
+            process.kill()
+            process.wait(10)
+        house.start_broker()
+        house.hulak("worker", "display", "--name", "d1")
+        eventually(lambda: applied(house).get("d1") == 2, within_s=WITHIN_S)
+        eventually(
+            lambda: (displays.state("gita") or {"profile": {"bucket": 0}})["profile"]["bucket"] == 5e-05, within_s=WITHIN_S
+        )
+
+        assert displays.remove_display("gita")
+        with house.client() as client:
+            assert LiveConfig(client).get()["scopes"] == {"kind:display": {"price_bucket_multiplier": 2.0}}
+
+
 def test_commands_show_and_undo(house):
     assert command(house, "set", "kind:display", "show_flash=true", "flash_threshold=2").stdout.startswith(
         "version 1: applied by 0 of 0"
     )
-    assert command(house, "set", "display:eurusd-1", "flash_threshold=0.5", "--note", "lively").returncode == 0
+    done = command(house, "set", "display:eurusd-1", "flash_threshold=0.5", "--note", "lively")
+    assert (done.returncode, "there is no display 'eurusd-1'" in done.stderr) == (0, True)
     rows = json.loads(command(house, "get", "display:eurusd-1", "--json").stdout)["rows"]
     assert {row["key"]: (row["value"], row["from"]) for row in rows if row["from"] != "default"} == {
         "flash_threshold": (0.5, "display:eurusd-1"),
@@ -105,7 +142,7 @@ def test_commands_show_and_undo(house):
     assert lines[0] == "scope\tkey\tvalue\tfrom\tdefault\tunit\thelp"
     assert "kind:display\tshow_flash\ttrue\tkind:display\tfalse\t\twhether moves flash" in lines
     assert command(house, "diff").stdout.splitlines() == [
-        "from version 1 to 2: 1 changes",
+        "from version 1 to 2: 1 change",
         "  display:eurusd-1 flash_threshold: unset -> 0.5",
     ]
     assert command(house, "unset", "display:eurusd-1", "flash_threshold").returncode == 0

@@ -221,7 +221,7 @@ def test_the_methods_can_be_awaited(served):
 
 
 def test_the_commands_create_show_watch_and_remove(served):
-    house, _ = served
+    house, displays = served
 
     def said(*words):
         process = house.hulak("displays", *words, out=subprocess.PIPE)
@@ -234,6 +234,11 @@ def test_the_commands_create_show_watch_and_remove(served):
     rows = {row["display"]: row for row in json.loads(said("ls", "--json"))}
     assert (rows["gold"]["worker"], rows["gold"]["state"]["ready"]) == ("d0", False)
     assert "no tick yet" in said("ls", "--symbol", "XAUUSD")
+    displays.dispatch_tick("XAUUSD", {"bid": 1900.5, "ask": 1900.61, "timestamp": MIDNIGHT_MS})
+    eventually(lambda: displays.state("gold")["price"] == 1900.5, within_s=10)
+    assert "\t1900.500\t" in said("ls", "--symbol", "XAUUSD")  # all of its digits
+    assert "\t1900.500\t" in said("watch", "gold", "--count", "1")
     assert "volatility\t" in said("show", "gold")
+    assert "1900.500\t1\t" in said("show", "gold")
     assert "activeWorkers\t1" in said("stats")
     assert json.loads(said("remove", "gold", "--json")) == {"removed": ["gold"]}

@@ -19,16 +19,18 @@ import configparser
 import os
 import signal
 import sys
+import time
 import xmlrpc.client
 
 import pytest
+import structlog
 from pool import Pool
-from posthouse import ROOT
+from posthouse import ROOT, PostHouse
 from waiting import eventually
 
-from bus import config, supervisor
+from bus import config, daemon, supervisor
 from bus.core.scaling import SLOTS
-from workers.scaler import slots_of, workers_of
+from workers.scaler import PATIENT_S, Scaler, slots_of, workers_of
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 CONF = """
@@ -134,6 +136,24 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_b
     second = house.hulak("scaler")
     assert second.wait(10) == 78
     assert "a scaler runs already" in second.log.read_text()
+
+
+def test_a_broker_that_is_still_starting_is_no_warning_and_one_that_never_comes_is():
+    said = []
+    log = structlog.wrap_logger(None, processors=[lambda _, level, event: said.append((level, event["event"])) or drop()])
+    with PostHouse() as house:  # and no broker
+        scaler = Scaler(house.settings, house.home, daemon.Stop(), log)
+        now = time.monotonic()
+        scaler.look(now)
+        assert said == []
+        scaler.look(now + PATIENT_S)
+        scaler.look(now + PATIENT_S + 1)
+        assert said == [("warning", "look failed")]
+        scaler.control.close()
+
+
+def drop():
+    raise structlog.DropEvent
 
 
 def test_what_supervisord_refuses_is_an_error_with_its_number(house):

@@ -97,7 +97,7 @@ def test_one_screen_says_everything_in_80_columns():
     assert "250/s, 5,000 taken, 28 symbols" in lines[1]
     assert "5 queued, 1 waiting" in lines[2]
     assert "ticks.early 4" in lines[3]
-    assert lines[4].startswith("kindv")
+    assert lines[4].startswith("kind▼")
     assert all(len(line) <= 80 for line in lines)
     assert "late" in next(line for line in lines if "binance" in line)
 
@@ -144,5 +144,7 @@ def test_keys_sort_turn_stop_and_quit():
 def test_every_order_can_be_drawn(key):
     top = Top(sort=key)
     top.take(stats(), 100.0)
-    assert len([line for line in drawn(top, width=140) if "v" in line.split("  lost")[0]]) >= 1
+    assert sum("▼" in line for line in drawn(top, width=140)) == 1
+    top.press(key)
+    assert sum("▲" in line for line in drawn(top, width=140)) == 1
     assert {one.name for one in top.processes()} == {"broker", "binance", "nepse_00/3", "sums/4"}

@@ -9,6 +9,7 @@ from clients.cli.board import Board, Process
 from clients.cli.view import duration, facts, line, price, render, sparkline, trouble
 
 PAIRS = [a + b for a in ("EUR", "GBP", "AUD", "NZD") for b in ("USD", "CAD", "CHF", "JPY", "SEK", "NOK", "DKK")]
+PAGE = "page http://127.0.0.1:5570/"
 NAMES = ("supervisord", "broker", "feed", "nepse_00", "sim-nepse", "sim-venue")
 
 
@@ -30,7 +31,7 @@ def stats(symbols=28, done=4, workers=1):
 
 
 def full_board():
-    board = Board(100.0, wanted_symbols=28, wants_task=True)
+    board = Board(100.0, wanted_symbols=28, wants_task=True, page="http://127.0.0.1:5570/")
     for at, symbol in enumerate(PAIRS):
         board.take_tick({"symbol": symbol, "bid": 1.0 + at, "ask": 1.0001 + at}, 250.0, 101.0)
     board.take_stats(stats(), 104.0)
@@ -82,7 +83,7 @@ def test_the_screen_fits_the_terminal_and_shows_every_symbol_and_process(width, 
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
-    for name in (*PAIRS, *NAMES, "1 worker, 28 symbols ticking, first NEPSE task done", "nepse_04", "300 MB", "312/s"):
+    for name in (*PAIRS, *NAMES, "1 worker, 28 symbols ticking, first NEPSE task done", "nepse_04", "300 MB", "312/s", PAGE):
         assert name in text
 
 
@@ -131,3 +132,15 @@ def test_numbers_are_written_as_is_usual_for_their_size():
     assert sparkline([0, 5, 10]) == "▁▄█"
     assert sparkline([0, 0]) == "▁▁"
     assert facts(full_board().snapshot(105.0))["standing"].startswith("1 worker")
+
+
+def test_a_slot_whose_worker_was_sent_away_is_spare_and_a_feed_that_ended_is_not():
+    board = full_board()
+    board.processes = (
+        Process("nepse_01", "exited", 0, None),
+        Process("nepse_02", "stopped", 0, None),
+        Process("feed", "exited", 0, None),
+    )
+    lines = screen(board.snapshot(105.0), 80, 24)
+    assert any("2 stopped" in one and "nepse_01 nepse_02" in one for one in lines)
+    assert any(one.split()[:2] == ["feed", "exited"] for one in lines)

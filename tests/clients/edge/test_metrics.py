@@ -27,8 +27,12 @@ STATS = {
             "rss_bytes": 6,
             "tick_to_state_us": {"p50": 10.0, "p99": 20.0, "max": 30.0},
             "config_version": 4,
+            "displays": 12,
+            "gaps": 1,
+            "restarts": 2,
         },
     ],
+    "displays": {"displays": 12, "assigned": 11, "states": 900, "fenced": 3},
     "rejected": {"total": 2},
 }
 GATEWAY = {"frames": 4, "bytes": 5, "clients": {"/ws": 3, "/fx": 0}, "too_slow": 1, "conflated": 6, "lag_s": 0.25}
@@ -59,6 +63,14 @@ def test_everything_is_told_with_unit_and_type():
     assert found["hulak_feed_data_age_seconds", "feed", 'odd"\n'] == 1.5
     assert found["hulak_process_resident_memory_bytes", "d", "display"] == 6
     assert found["hulak_process_latency_seconds", "0.5", "d", "display", "tick_to_state"] == 0.00001
+    assert (found["hulak_displays",], found["hulak_displays_assigned",], found["hulak_display_states_fenced_total",]) == (
+        12,
+        11,
+        3,
+    )
+    assert found["hulak_display_worker_displays", "d", "display"] == 12
+    assert found["hulak_display_worker_gaps_total", "d", "display"] == 1
+    assert found["hulak_process_restarts_total", "d", "display"] == 2
     assert found["hulak_gateway_clients", "/ws"] == 3
     assert found["hulak_gateway_disconnected_total",] == 1
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text.decode(), re.MULTILINE))

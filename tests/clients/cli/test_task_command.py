@@ -1,0 +1,42 @@
+"""`hulak task` and `hulak dead`: what they show, from rows alone."""
+
+import io
+import sys
+
+from clients.cli import table
+from clients.cli.task import HEADS, readable
+
+TASK = "0123456789abcdef0123456789abcdef"
+ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7, "posted_ns": 10**18}
+
+
+def test_a_dead_letter_reads_well_and_numbers_its_attempts():
+    error = {
+        "code": "BLOCKED",
+        "text": "403",
+        "details": {"attempts": 7, "troubles": ["w1: BLOCKED: 403", "w2: BLOCKED: 403"], "status": 403},
+    }
+    told = readable({**ROW, "expires_ns": None, "ended_ns": 10**18 + 10**9, "trouble": "", "kept": True, "error": error}, TASK)
+    assert told["task"] == TASK
+    assert told["posted"].startswith("2001-09-")
+    assert told["ended"] > told["posted"]
+    assert told["expires"] is None
+    assert (told["code"], told["text"], told["details"]) == ("BLOCKED", "403", {"status": 403})
+    assert (told["attempt 6"], told["attempt 7"]) == ("w1: BLOCKED: 403", "w2: BLOCKED: 403")
+    assert not [name for name in told if name.endswith("_ns")]
+
+
+def test_a_dead_letter_whose_answer_is_not_kept_still_says_why():
+    told = readable({**ROW, "trouble": "w1: CRASHED: no", "kept": False}, TASK)
+    assert told["text"] == "w1: CRASHED: no"
+
+
+def test_an_id_is_in_one_piece_on_a_narrow_terminal(monkeypatch):
+    out = io.StringIO()
+    out.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "90")
+    table.show(
+        HEADS, [[TASK, "nepse", "market-depth", "failed", 1, "2026-11-22 16:51:18", "nepse_00/22463", "a long story " * 9]]
+    )
+    assert TASK in out.getvalue()

@@ -28,7 +28,7 @@ run: $(READY)
 
 test: $(READY)
 	@bash .ci/browser
-	@$(VENV)/bin/python -m pytest -n 2
+	@$(VENV)/bin/python -m pytest -n 3
 
 trials: $(READY)
 	@bash .ci/browser

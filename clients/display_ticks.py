@@ -43,10 +43,10 @@ class DisplayTicks:
         for tick in ticks:
             post.post(tick, time.time_ns())
             count += 1
-        while len(post.link.outbox):
+        while len(post.link.unconfirmed):
             post.keep()
             if time.monotonic() > deadline:
-                raise BusTimeout(f"{len(post.link.outbox)} ticks were not confirmed within {timeout_s:g} s")
+                raise BusTimeout(f"{len(post.link.unconfirmed)} ticks were not confirmed within {timeout_s:g} s")
             time.sleep(LOOK_S)
         return count
 

@@ -90,11 +90,11 @@ def run_replay(
     post = _run(settings, home, name or file.name, lambda post, _: Replay(post, file, symbol, speed).run())
     link = post.link
     return {
-        "posted": link.outbox.last,
-        "confirmed": link.outbox.oldest - 1 - link.outbox.dropped,
+        "posted": link.unconfirmed.last,
+        "confirmed": link.unconfirmed.oldest - 1 - link.unconfirmed.dropped,
         "refused": post.counters.get("refused", 0),
         "resent": link.resent,
-        "dropped": link.outbox.dropped,
+        "dropped": link.unconfirmed.dropped,
         "seconds": round(time.monotonic() - started, 3),
     }
 
@@ -119,7 +119,7 @@ async def _serve(post: Post, member: Member, work: Work) -> Post:
         await post.finish(FINISH_S)
     finally:
         post.close()
-    post.log.info("feed stopped", posted=post.link.outbox.last, unconfirmed=len(post.link.outbox))
+    post.log.info("feed stopped", posted=post.link.unconfirmed.last, unconfirmed=len(post.link.unconfirmed))
     return post
 
 

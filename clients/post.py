@@ -69,7 +69,7 @@ class Post:
         """Number a tick, keep it, and send it if nothing waits before it and the queue has room."""
         link = self.link
         frame = link.post(tick, time_ns)
-        if link.sent == link.outbox.last - 1:
+        if link.sent == link.unconfirmed.last - 1:
             try:
                 sockets.send_frame(self.out, frame, sockets.NOBLOCK)
             except zmq.Again:
@@ -121,9 +121,9 @@ class Post:
         """Say how far it is, for the process's report; may be called from any thread."""
         link = self.link
         return {
-            "posted": link.outbox.last,
-            "unconfirmed": len(link.outbox),
-            "dropped": link.outbox.dropped,
+            "posted": link.unconfirmed.last,
+            "unconfirmed": len(link.unconfirmed),
+            "dropped": link.unconfirmed.dropped,
             "resent": link.resent,
             **self.counters,
         }
@@ -131,7 +131,7 @@ class Post:
     async def finish(self, limit_s: float) -> None:
         """Wait until the broker has confirmed everything, so that nothing goes with this process; bounded."""
         deadline = time.monotonic() + limit_s
-        while self.link.opened and len(self.link.outbox) and time.monotonic() < deadline:
+        while self.link.opened and len(self.link.unconfirmed) and time.monotonic() < deadline:
             self.keep()
             await asyncio.sleep(LOOK_AGAIN_S / 5)
 

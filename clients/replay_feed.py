@@ -45,7 +45,7 @@ class Replay:
                 self.post.push()
             self.post.post(self.marks.mark(tick), time.time_ns())
         self.post.counters.update(flagged=dict(self.marks.counts))
-        while len(link.outbox):
+        while len(link.unconfirmed):
             await asyncio.sleep(0.02)
             self.post.keep()
 

@@ -1,12 +1,16 @@
-"""What all tests have in common: the option for the full size of the trials."""
+"""What all tests have in common: the option for the full size of the trials, and how they are shared among processes."""
 
 import functools
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
+import zmq
 
 ROOT = Path(__file__).resolve().parents[1]
+hypothesis.settings.register_profile("busy", deadline=None)  # the machine may be: no test is judged by its pauses
+hypothesis.settings.load_profile("busy")
 sys.path.insert(0, str(ROOT / "tests" / "trials"))  # the checker and the stage of the trials
 
 
@@ -21,6 +25,14 @@ def long(request):
     return request.config.getoption("--long")
 
 
+@pytest.fixture
+def context():
+    """Make a ZeroMQ context, whose sockets end with the test."""
+    context = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
 @functools.cache
 def has_processes(path):
     """Tell whether a file's tests start real processes."""
@@ -33,7 +45,7 @@ def file_of(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Put files with real processes first, which take long, where two processes share the tests of `make test`."""
+    """Put files with real processes first, which take long, where several processes share the tests of `make test`."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not has_processes(file_of(item)))
 

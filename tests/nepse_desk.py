@@ -1,9 +1,23 @@
 """A NEPSE worker's whole outside as plain numbers: the simulated exchange without a socket, its time set by the test."""
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 
 from sim.nepse.door import Door, Reply
 from workers.nepse.faults import Answer
+
+
+@dataclass
+class Settings:
+    """Settings of a worker whose exchange answers at once."""
+
+    base_url: str
+    rate_per_s: float = 1e6
+    ca_file: Path | None = None
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 20.0
+    cache_s: float = 0.0
 
 
 class Desk:

@@ -63,7 +63,7 @@ class Pool(PostHouse):
             rows = [one for one in self.stats()["workers"] if one["service"] == "nepse"]
         except BusError:
             return []
-        return [one for one in rows if one["service"] == "nepse" and one["state"] != "retiring"]
+        return [one for one in rows if one["state"] != "retiring"]
 
     def slots(self):
         """Map slot to pid, of those that supervisord has up; empty if it does not answer."""

@@ -33,7 +33,7 @@ class SimFeed:
     def post(self):
         for _ in range(self.world.random.choice((1, 1, 3, 30))):
             symbol = self.world.random.choice(SYMBOLS)
-            number = self.link.outbox.last + 1
+            number = self.link.unconfirmed.last + 1
             self.link.post(Tick(symbol, 1.0, 1.5, number, f"feed-{self.link.instance}"), number)
         self.push(self.world.random.choice((0, 1, 5, 1000)))
 
@@ -52,8 +52,8 @@ class SimFeed:
 
     def answered(self, epoch, taken, safe):
         self.link.answered(epoch, taken, safe)
-        outbox = self.link.outbox
-        assert outbox.oldest - 1 <= self.link.sent <= outbox.last, "it has sent what it does not keep, or what it never had"
+        kept = self.link.unconfirmed
+        assert kept.oldest - 1 <= self.link.sent <= kept.last, "it has sent what it does not keep, or what it never had"
 
 
 class FeedWorld:
@@ -172,8 +172,8 @@ class FeedWorld:
             ever = set()
             for (_, one), numbers in self.taken.items():
                 ever |= set(numbers) if one == instance else set()
-            assert ever == set(range(1, link.outbox.last + 1)), f"feed {instance} lost ticks"
-            assert (len(link.outbox), link.backlog) == (0, 0), f"feed {instance} was not told that all were taken"
+            assert ever == set(range(1, link.unconfirmed.last + 1)), f"feed {instance} lost ticks"
+            assert (len(link.unconfirmed), link.backlog) == (0, 0), f"feed {instance} was not told that all were taken"
         for epoch, count in self.all_seen.items():
             singles = sum(len(seen) for (one, _), seen in self.topics_seen.items() if one == epoch)
             assert singles == count, "what came under `ticks` is not what came under the symbols"

@@ -61,7 +61,7 @@ class FeedPublisher:
     def close(self) -> None:
         """Wait for the last confirmation, as long as it may take a moment, and end."""
         deadline = time.monotonic() + 2.0
-        while len(self.post.link.outbox) and time.monotonic() < deadline:
+        while len(self.post.link.unconfirmed) and time.monotonic() < deadline:
             self.post.keep()
             time.sleep(0.02)
         self.post.close()

@@ -22,6 +22,7 @@ from bus.messages import Tick
 from bus.settings import Settings
 from bus.subscribing.events import Event, subscription
 from bus.subscribing.follower import HEARTBEAT, HELLO, Follower, Mode
+from bus.subscribing.readable import readable
 from bus.subscribing.repair import Ended, Repairs, Rows, TooOld
 from bus.subscribing.replica import Gap, State
 
@@ -98,7 +99,7 @@ class Subscriber:
             if event is not None:
                 yield event
             else:
-                await self._readable()
+                await readable(self.sockets(), asyncio.Event(), WAKE_S)
 
     def close(self) -> None:
         """Close the connection."""
@@ -188,22 +189,6 @@ class Subscriber:
         for socket in self.sockets():
             poller.register(socket, zmq.POLLIN)
         poller.poll(left_ms)
-
-    async def _readable(self) -> None:
-        """Sleep until a socket may have something; `poll(0)` has just found that none has, which arms its descriptor."""
-        loop, woken, sockets_here = asyncio.get_running_loop(), asyncio.Event(), self.sockets()
-        descriptors = [int(socket.getsockopt(zmq.FD)) for socket in sockets_here]
-        for descriptor in descriptors:
-            loop.add_reader(descriptor, woken.set)
-        try:
-            if not any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in sockets_here):
-                async with asyncio.timeout(WAKE_S):
-                    await woken.wait()
-        except TimeoutError:
-            return
-        finally:
-            for descriptor in descriptors:
-                loop.remove_reader(descriptor)
 
     # What comes in
 

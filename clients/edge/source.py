@@ -16,6 +16,7 @@ from bus import frames
 from bus.errors import BusTimeout, ProtocolError
 from bus.messages import Tick
 from bus.settings import Settings
+from bus.subscribing.readable import readable
 from clients.edge.board import Board
 from clients.subscriber import Subscriber
 
@@ -122,21 +123,7 @@ class Source:
 
     async def readable(self, woken: asyncio.Event, limit_s: float) -> None:
         """Sleep until something may be there, `woken` is set, or the time is over."""
-        loop, sockets = asyncio.get_running_loop(), list(self._sockets())
-        descriptors = [int(socket.getsockopt(zmq.FD)) for socket in sockets]
-        for descriptor in descriptors:
-            loop.add_reader(descriptor, woken.set)
-        try:
-            # The descriptor tells of changes only: what is there already has to be looked for.
-            if not any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in sockets):
-                async with asyncio.timeout(limit_s):
-                    await woken.wait()
-        except TimeoutError:
-            return
-        finally:
-            woken.clear()
-            for descriptor in descriptors:
-                loop.remove_reader(descriptor)
+        await readable(self._sockets(), woken, limit_s)
 
     def _sockets(self) -> Iterable["zmq.Socket[bytes]"]:
         for one in (self._states, self._ticks):

@@ -1,4 +1,4 @@
-"""Feeds, the pure parts: one dialect per venue, tick files, health, the pacing of replays, the outbox of what is unconfirmed."""
+"""Feeds, the pure parts: one dialect per venue, tick files, health, the pacing of replays, what the broker has not confirmed."""
 
 from collections.abc import Callable
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from bus import frames
 from bus.messages import Tick
-from clients.feeds.outbox import Outbox
+from clients.feeds.unconfirmed import Unconfirmed
 
 
 class Link:
@@ -23,7 +23,7 @@ class Link:
 
     def __init__(self, instance: int, limit: int) -> None:
         self.instance = instance
-        self.outbox = Outbox(limit)
+        self.unconfirmed = Unconfirmed(limit)
         self.opened = False  # the broker has answered; before that, it takes nothing of ours
         self.sent = 0  # running number of the last frame that was handed to the socket
         self.resent = 0
@@ -34,7 +34,7 @@ class Link:
     @property
     def backlog(self) -> int:
         """How many frames wait to be handed to the socket."""
-        return self.outbox.last - self.sent
+        return self.unconfirmed.last - self.sent
 
     def post(self, tick: Tick, time_ns: int) -> bytes:
         """Number a tick and keep it; returns its frame, which waits to be sent.
@@ -43,22 +43,22 @@ class Link:
             tick: what the venue told; its `received_ns` is set here, unless it has one.
             time_ns: when it was received, ns since 1970 UTC.
         """
-        outbox = self.outbox
+        kept = self.unconfirmed
         if not tick.received_ns:
             tick = replace(tick, received_ns=time_ns)
-        frame = frames.feed_frame(tick.symbol, self.instance, outbox.last + 1, time_ns, frames.pack_tick(tick))
-        outbox.add(frame)
-        if outbox.dropped:
-            self.sent = max(self.sent, outbox.oldest - 1)  # what was given up need not be sent
+        frame = frames.feed_frame(tick.symbol, self.instance, kept.last + 1, time_ns, frames.pack_tick(tick))
+        kept.add(frame)
+        if kept.dropped:
+            self.sent = max(self.sent, kept.oldest - 1)  # what was given up need not be sent
         return frame
 
     def waiting(self, most: int) -> list[bytes]:
         """List the next frames to hand to the socket, at most `most`; `sent` grows by as many as it took."""
-        return self.outbox.since(self.sent, most) if self.backlog else []
+        return self.unconfirmed.since(self.sent, most) if self.backlog else []
 
     def ask(self) -> dict[str, Any]:
         """Make the arguments of the next `hulak.feed` request."""
-        return {"instance": self.instance, "oldest": self.outbox.oldest}
+        return {"instance": self.instance, "oldest": self.unconfirmed.oldest}
 
     def answered(self, epoch: int, taken: int, safe: int) -> None:
         """Note how far the broker has taken this instance.
@@ -70,7 +70,7 @@ class Link:
         Raises:
             ProtocolError: it took what was never sent.
         """
-        self.outbox.confirm(safe)
+        self.unconfirmed.confirm(safe)
         self.sent = max(self.sent, taken)  # it took what was handed over before we went back to send it again
         restarted = self._epoch is not None and (epoch != self._epoch or taken < self._taken)
         stalled = taken == self._taken and taken < self._sent_when_asked

@@ -5,14 +5,13 @@ import math
 
 import msgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import frames, messages
 from bus.errors import ProtocolError
 from bus.messages import Held, Publication, Stamp, Tick
 
-BUSY = settings(deadline=None)  # the machine may be
 U64 = st.integers(0, (1 << 64) - 1)
 IDS = st.binary(min_size=16, max_size=16)
 TEXT = st.text(max_size=20)
@@ -61,7 +60,6 @@ def test_every_message_with_a_kind_is_tried_here():
 
 
 @pytest.mark.parametrize("cls", ROUND_TRIPS, ids=lambda cls: cls.__name__)
-@BUSY
 @given(st.data())
 def test_what_is_encoded_is_decoded_to_the_same(cls, data):
     decode, fields = ROUND_TRIPS[cls]
@@ -82,7 +80,6 @@ CUT = st.builds(lambda frame, at: frame[: max(0, len(frame) - at)], NEAR_VALID, 
 
 
 @pytest.mark.parametrize("decode", DECODERS, ids=lambda decode: decode.__name__)
-@BUSY
 @given(st.binary(max_size=200) | NEAR_VALID | CUT)
 def test_any_bytes_give_a_message_or_a_protocol_error_and_nothing_else(decode, data):
     with contextlib.suppress(ProtocolError):
@@ -145,7 +142,6 @@ def test_the_id_of_a_request_that_does_not_decode_is_found_where_it_can_be():
 TOPICS = st.from_regex(rb"[A-Za-z0-9._-]{0,127}[A-Za-z0-9_-]", fullmatch=True)
 
 
-@BUSY
 @given(TOPICS, U64, U64, U64, st.binary(min_size=1, max_size=50))
 def test_a_publication_is_one_frame_that_comes_apart_again(topic, epoch, sequence, time_ns, body):
     frames.check_topic(topic)
@@ -181,7 +177,6 @@ def test_what_is_no_topic_is_refused(topic):
     assert caught.value.code == "BAD_TOPIC"
 
 
-@BUSY
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.integers(0, 1 << 60))
 def test_prices_come_out_exactly_as_they_went_in(bid, ask, timestamp):
     body = msgpack.unpackb(frames.pack_tick(Tick("EURUSD", bid, ask, timestamp, "test")))
@@ -197,13 +192,11 @@ def test_an_array_that_is_joined_equals_one_that_is_packed(count):
     assert frames.join_bodies(map(frames.pack, values), count) == msgpack.packb(values)
 
 
-@BUSY
 @given(st.lists(VALUES, max_size=40))
 def test_joining_equals_packing_whatever_the_values_are(values):
     assert frames.join_bodies([frames.pack(value) for value in values], len(values)) == frames.pack(values)
 
 
-@BUSY
 @given(VALUES)
 def test_one_value_is_told_from_none_half_of_one_and_two(value):
     packed = frames.pack(value)
@@ -213,7 +206,6 @@ def test_one_value_is_told_from_none_half_of_one_and_two(value):
     assert not frames.is_one_value(packed[:-1])
 
 
-@BUSY
 @given(st.binary(min_size=1, max_size=60))
 def test_any_bytes_are_one_value_or_not(data):
     try:

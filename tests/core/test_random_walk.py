@@ -133,7 +133,7 @@ class TrustsOldBrokers(Link):
     def answered(self, epoch, taken, safe):
         super().answered(epoch, taken, safe)
         if taken == 0 and self.sent:
-            self.outbox.confirm(self.sent)
+            self.unconfirmed.confirm(self.sent)
 
 
 class TakesEarly(Intake):

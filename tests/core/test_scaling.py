@@ -211,7 +211,6 @@ class World:
         self.ends = {}  # slot -> when its task is over
         self.pids = 1
         self.waiting = 0
-        self.retired_busy = 0
 
     def set(self, name, state, pid=0):
         self.slots[name] = Slot(name, state, pid)

@@ -1,7 +1,7 @@
 """Counts, latencies and reports, with plain numbers for time."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.core.stats import Histogram, Rate, Reports
@@ -11,7 +11,6 @@ def test_a_histogram_without_values_has_no_quantiles():
     assert Histogram(5.0, 100.0).quantiles(100.0) is None
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.floats(1.0, 1e9), min_size=1, max_size=200))
 def test_a_quantile_is_at_most_19_percent_above_the_true_one_and_never_below(values):
     histogram = Histogram(5.0, 0.0)

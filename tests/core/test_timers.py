@@ -3,7 +3,7 @@
 import math
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.core.timers import Timers
@@ -80,7 +80,6 @@ def test_memory_stays_within_twice_the_living_keys_even_if_one_is_set_to_the_sam
     assert len(timers._heap) <= 2 * 1 + 64
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(st.integers(0, 5), st.one_of(st.none(), st.integers(0, 20)))), st.integers(0, 20))
 def test_whatever_was_set_and_cancelled_what_is_due_is_what_a_plain_table_says(steps, now):
     timers, table = Timers(), {}

@@ -6,10 +6,9 @@ import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from nepse_desk import Settings
 
 from bus.errors import TaskFailed
 from sim.nepse.door import Reply
@@ -22,16 +21,6 @@ from workers.nepse.token_manager import TokenManager
 
 STATUS = "/api/nots/nepse-data/market-open"
 FLOOR_SHEET = "/api/nots/nepse-data/floorsheet"
-
-
-@dataclass
-class Settings:
-    base_url: str
-    rate_per_s: float = 1e6
-    ca_file: Path | None = None
-    connect_timeout_s: float = 5.0
-    read_timeout_s: float = 10.0
-    cache_s: float = 0.0
 
 
 class Hand:

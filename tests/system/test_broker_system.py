@@ -28,13 +28,6 @@ def house():
         yield house
 
 
-@pytest.fixture
-def context():
-    context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
-
-
 def strangers_messages(seed):
     """Draw random frames, wrong counts of frames, near misses and a frame of one megabyte."""
     draw = random.Random(seed)

@@ -151,13 +151,6 @@ def house():
         yield house
 
 
-@pytest.fixture
-def context():
-    context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
-
-
 # Golden frames, sent by this test as they stand
 
 

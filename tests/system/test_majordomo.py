@@ -24,13 +24,6 @@ def house():
 
 
 @pytest.fixture
-def context():
-    context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
-
-
-@pytest.fixture
 def connect(house, context):
     def connect(name, kind=zmq.DEALER):
         socket = context.socket(kind)

@@ -53,17 +53,21 @@ def supervisord_of(house):
     return int((house.home / "run" / "supervisord.pid").read_text())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_demo_stands_and_a_signal_ends_it_with_nothing_left(house, number):
-    up = house.hulak("up", "--demo")
-    started = stood(up)
-    assert len(started) == 10, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers, gateway"
-    eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
-    up.send_signal(number)
+def ended(house, up, started):
+    """Make sure that it ends after a signal, and that nothing is left."""
     assert up.wait(ENDS_S) == 0
     assert alive(started) == []
     assert "all processes ended" in up.log.read_text()
     assert not (house.home / "run" / "supervisor.sock").exists()
+
+
+def test_the_demo_stands_and_sigterm_ends_it_with_nothing_left(house):
+    up = house.hulak("up", "--demo")
+    started = stood(up)
+    assert len(started) == 10, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers, gateway"
+    eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
+    up.send_signal(signal.SIGTERM)
+    ended(house, up, started)
 
 
 def test_supervisord_killed_leaves_no_children(house):
@@ -183,7 +187,7 @@ def test_python_m_workers_is_a_worker_and_drain_sends_it_away(house):
     assert nobody.returncode == 1
 
 
-def test_further_feeds_are_programs_of_the_operators_own_and_one_that_dies_leaves_the_other_alone(house):
+def test_further_feeds_are_programs_of_the_operators_own_one_that_dies_leaves_the_other_alone_and_ctrl_c_ends_all(house):
     programs = house.home / "programs"
     programs.mkdir()
     url = f"ws://127.0.0.1:{house.settings.sim.venue_port}/json"
@@ -204,5 +208,6 @@ def test_further_feeds_are_programs_of_the_operators_own_and_one_that_dies_leave
     eventually(lambda: feeds().get("second", before["second"])["pid"] != before["second"]["pid"], within_s=20)
     assert feeds()["binance"]["pid"] == before["binance"]["pid"]
     assert feeds()["binance"]["posted"] > before["binance"]["posted"]
+    started = psutil.Process(up.pid).children(recursive=True)
     up.send_signal(signal.SIGINT)
-    assert up.wait(ENDS_S) == 0
+    ended(house, up, started)

@@ -17,8 +17,8 @@ MB = 1 << 20
 
 
 def test_no_process_grows_under_load_while_subscribers_join_and_leave(tmp_path, long, tell):
-    """Full: ten minutes, of which the first two warm up; short: 8 s, and the figures are only told."""
-    seconds = 600.0 if long else 8.0
+    """Full: ten minutes, of which the first two warm up; short: 5 s, and the figures are only told."""
+    seconds = 600.0 if long else 5.0
     with Stage(tmp_path) as stage:
         stage.broker = stage.start_broker()
         stage.start_subscribers(["ticks"], ["tick."], ["tick.SYM01", "tick.SYM02"])

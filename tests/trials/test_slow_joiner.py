@@ -26,13 +26,6 @@ def stage(tmp_path):
         yield stage
 
 
-@pytest.fixture
-def context():
-    context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
-
-
 def received(context, where, *subscriptions):
     """Connect a plain SUB socket and yield what it gets, taken apart."""
     with context.socket(zmq.SUB) as socket:

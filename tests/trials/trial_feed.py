@@ -41,7 +41,7 @@ class Driver:
         self.file.write(f'{{"event":"attempt","symbol":"{symbol}","bid":{bid},"time":{time.monotonic():.6f}}}\n')
 
     def note(self):
-        confirmed = self.post.link.outbox.oldest - 1
+        confirmed = self.post.link.unconfirmed.oldest - 1
         if confirmed != self.confirmed:
             self.confirmed = confirmed
             self.file.write(json.dumps({"event": "confirmed", "upto": confirmed, "time": round(time.monotonic(), 6)}) + "\n")
@@ -60,7 +60,7 @@ class Driver:
                 self.keep()
             await asyncio.sleep(TURN_S)
         deadline = time.monotonic() + CONFIRM_S
-        while len(self.post.link.outbox) and time.monotonic() < deadline:
+        while len(self.post.link.unconfirmed) and time.monotonic() < deadline:
             self.keep()
             await asyncio.sleep(0.1)
         self.note()
@@ -81,7 +81,7 @@ async def main(path, rate, symbols):
             await driver.run()
         finally:
             post.close()
-    return 0 if not len(post.link.outbox) else 1
+    return 0 if not len(post.link.unconfirmed) else 1
 
 
 if __name__ == "__main__":

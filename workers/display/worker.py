@@ -28,10 +28,10 @@ from bus.subscribing.chunks import ChunkSubscriber
 from workers.carrier import Carrier
 from workers.display.desk import Desk
 from workers.display.held import Held
-from workers.display.outbox import Outbox
 from workers.display.rounds import Rounds
 from workers.display.state import DisplayConfig
 from workers.display.trend import Trend
+from workers.display.wire import Wire
 from workers.session import Do, Exit, Run, Send, Session
 
 LONGEST_WAIT_S = 0.05
@@ -110,7 +110,7 @@ class DisplayWorker:
         # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
         self.dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in backend))
         self.dealer.connect(backend)
-        self.outbox = Outbox(self.context, where["collector"], where["frontend"])
+        self.wire = Wire(self.context, where["collector"], where["frontend"])
         self.rounds = Rounds(self.desk, self.settings, self.home)
         self.subscriber = subscriber
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=backend)
@@ -132,7 +132,7 @@ class DisplayWorker:
     def _close(self) -> None:
         self.rounds.close()
         self.subscriber.close()
-        self.outbox.close()
+        self.wire.close()
         self.dealer.close(linger=500)  # ms for the goodbye to leave
         self.context.term()
 
@@ -151,7 +151,7 @@ class DisplayWorker:
             self.rows_at = event.stamp.sequence
             self.desk.reconcile(event.body, now)
         if self.subscriber.heard(TOPIC) > self.rows_at:
-            self.outbox.ask_rows(now)
+            self.wire.ask_rows(now)
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
                 self.desk.take(chunk.first + at, chunk.items[at : at + SLICE], now)
@@ -159,11 +159,11 @@ class DisplayWorker:
                 now = self._keep(now)
         self.rounds.begin(now)
         self.rounds.step(now, now + FOLDING_S)
-        if self.outbox.look():
+        if self.wire.look():
             self.desk.resend(now)
-        self.outbox.answers(self.desk.told_day, self._all_rows)
+        self.wire.answers(self.desk.told_day, self._all_rows)
         for held in self.desk.days():
-            self.outbox.tell_day(held, now)
+            self.wire.tell_day(held, now)
         self.desk.states.publish(time.monotonic())
         if now - self.reported >= REPORT_S:
             self._report(now)
@@ -185,7 +185,7 @@ class DisplayWorker:
         until = min([now + LONGEST_WAIT_S, *(due for due in dues if due is not None)])
         busy = any(one.rows for one in self.rounds.running)
         poller = zmq.Poller()
-        for socket in (self.dealer, self.outbox.asks, *self.subscriber.sockets(), *self.rounds.sockets()):
+        for socket in (self.dealer, self.wire.asks, *self.subscriber.sockets(), *self.rounds.sockets()):
             poller.register(socket, zmq.POLLIN)
         poller.register(self.stop.reader, zmq.POLLIN)
         poller.poll(0 if busy else max(0, int((until - now) * 1000) + 1))
@@ -198,7 +198,7 @@ class DisplayWorker:
             self.member.applied(document["version"])
 
     def _emit(self, held: Held) -> bool:
-        now_ns = self.outbox.send(held, self.config_version)
+        now_ns = self.wire.send(held, self.config_version)
         if now_ns:
             self.desk.states.sent(held, time.monotonic(), now_ns)
         return now_ns > 0

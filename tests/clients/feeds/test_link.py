@@ -17,7 +17,7 @@ def link(posted, *, sent=None, limit=100):
     for number in range(1, posted + 1):
         made.post(TICK, number)
     made.sent = posted if sent is None else sent
-    made.answered(1, made.outbox.oldest - 1, made.outbox.oldest - 1)
+    made.answered(1, made.unconfirmed.oldest - 1, made.unconfirmed.oldest - 1)
     return made
 
 
@@ -47,7 +47,7 @@ def test_frames_wait_in_order_until_they_are_sent():
 def test_a_confirmation_frees_what_was_taken_and_moves_what_is_asked():
     one = link(5)
     one.answered(1, 3, 3)
-    assert (len(one.outbox), one.ask()["oldest"], one.backlog, one.resent) == (2, 4, 0, 0)
+    assert (len(one.unconfirmed), one.ask()["oldest"], one.backlog, one.resent) == (2, 4, 0, 0)
 
 
 def test_when_the_broker_stands_still_below_what_was_sent_it_is_sent_again_from_there():
@@ -96,7 +96,7 @@ def test_what_was_taken_but_is_not_in_the_journal_yet_is_kept_and_not_sent_again
     one = link(5)
     one.answered(1, 5, 2)
     one.answered(1, 5, 2)
-    assert (len(one.outbox), one.ask()["oldest"], one.backlog, one.resent) == (3, 3, 0, 0)
+    assert (len(one.unconfirmed), one.ask()["oldest"], one.backlog, one.resent) == (3, 3, 0, 0)
 
 
 def test_a_broker_that_comes_back_with_less_than_it_had_taken_gets_the_rest_again():
@@ -108,7 +108,7 @@ def test_a_broker_that_comes_back_with_less_than_it_had_taken_gets_the_rest_agai
 
 def test_what_was_given_up_is_not_waited_for():
     one = link(10, sent=0, limit=4)
-    assert (one.backlog, numbers(one.waiting(10)), one.outbox.dropped) == (4, [7, 8, 9, 10], 6)
+    assert (one.backlog, numbers(one.waiting(10)), one.unconfirmed.dropped) == (4, [7, 8, 9, 10], 6)
     assert one.ask() == {"instance": 5, "oldest": 7}
 
 

@@ -80,7 +80,7 @@ def test_a_percentage_beyond_the_ring_shows_the_newest_that_fit_and_says_so():
 ENTRIES = st.lists(st.tuples(st.integers(-40, 40), st.integers(-1, 1), st.integers(0, 3)), max_size=120)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(ENTRIES, ENTRIES, st.sampled_from([1.0, 0.5, 2.5, 10.0]), st.sampled_from([None, 1.0, 33.3, 50.0, 100.0]))
 def test_any_entries_in_any_shape_give_the_profile_made_from_scratch(before, after, multiplier, percentage):
     first, then = Shape(1.0, 20.0), Shape(multiplier, percentage, GENEROUS)

@@ -142,7 +142,7 @@ def test_point_of_control_and_value_area_are_the_recorded_ones():
 CHANGES = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(CHANGES, min_size=1, max_size=12), st.sampled_from([0.1, 0.5, 0.7, 0.95, 1.0]))
 def test_a_value_area_found_from_the_last_one_is_the_one_found_from_scratch(rounds, share):
     area, volumes = ValueArea(), {}

@@ -1,10 +1,8 @@
 """Every resource as an action: against the simulated exchange over real loopback HTTP, with good and bad arguments."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import msgpack
 import pytest
+from nepse_desk import Settings
 
 from bus.errors import TaskFailed
 from sim.nepse.door import HTML_403, Reply
@@ -50,16 +48,6 @@ ORIGINALS = {
     "liveMarketData": "live-market",
     "get_security_detail": "company-details",
 }
-
-
-@dataclass
-class Settings:
-    base_url: str
-    rate_per_s: float = 1e6
-    ca_file: Path | None = None
-    connect_timeout_s: float = 5.0
-    read_timeout_s: float = 20.0
-    cache_s: float = 0.0
 
 
 @pytest.fixture(scope="module")

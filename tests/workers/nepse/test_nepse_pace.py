@@ -36,7 +36,7 @@ def test_a_slow_request_and_quick_ones_behind_it_do_not_arrive_together():
     assert arrivals == pytest.approx([0.4, 0.5, 1.4], abs=SLACK_S)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from([0.5, 1.0, 2.0, 2.5, 7.0]),
     st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), min_size=1, max_size=30),

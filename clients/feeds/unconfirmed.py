@@ -11,7 +11,7 @@ from itertools import islice
 from bus.errors import ConfigError, ProtocolError
 
 
-class Outbox:
+class Unconfirmed:
     """The unconfirmed frames of one feed instance.
 
     Args:
@@ -22,7 +22,7 @@ class Outbox:
 
     def __init__(self, limit: int) -> None:
         if limit < 1:
-            raise ConfigError(f"the outbox's limit is {limit} frames, must be at least 1")
+            raise ConfigError(f"the limit is {limit} frames, must be at least 1")
         self._limit = limit
         self._frames: deque[bytes] = deque()
         self.last = 0  # running number of the newest frame, 0 before the first; the next one gets `last + 1`

@@ -17,8 +17,8 @@ SEND_HWM = 10_000  # states that wait for a broker that is away; each display ha
 AGAIN_S = 2.0  # without an answer to what a day began with
 
 
-class Outbox:
-    """Two sockets.
+class Wire:
+    """Two sockets, one for what is published and one for what is asked.
 
     Args:
         context: of the worker.

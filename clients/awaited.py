@@ -1,0 +1,87 @@
+"""Blocking clients to be awaited: their methods are carried out in a few threads, with a client of its own in each.
+
+A connection belongs to one thread. What is asked beyond the threads waits its turn. A call whose waiting task is cancelled is
+given up: its answer is thrown away when it comes, and never taken for another's; until then it keeps its thread.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, wraps
+from types import TracebackType
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+
+
+class Closes(Protocol):
+    """A blocking client."""
+
+    def close(self) -> None:
+        """Close its connection."""
+
+
+Client = TypeVar("Client", bound=Closes)
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+class Awaited(Generic[Client]):
+    """A pool of clients in threads; an async context manager.
+
+    Args:
+        make: makes a client, in the thread that it belongs to.
+        at_once: threads, and so the most clients.
+        name: of the threads.
+    """
+
+    def __init__(self, make: Callable[[], Client], at_once: int, name: str) -> None:
+        self._make = make
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=name)
+        self._own = threading.local()
+        self._clients: list[Client] = []  # appended to by the threads, read when they have ended
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def run(
+        self,
+        method: Callable[Concatenate[Client, Given], Answer],
+        /,
+        *args: Given.args,
+        **options: Given.kwargs,
+    ) -> Answer:
+        """Carry out a method of the blocking client in a thread, e.g. `run(NepseClient.get_market_depth, "NABIL")`.
+
+        Raises:
+            RuntimeError: after `close`; else as the method does.
+        """
+        job = partial(self._in_thread, method, args, options)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, job)
+
+    def _in_thread(self, method: Callable[..., Answer], args: tuple[Any, ...], options: dict[str, Any]) -> Answer:
+        client: Client | None = getattr(self._own, "client", None)
+        if client is None:
+            client = self._own.client = self._make()
+            self._clients.append(client)
+        return method(client, *args, **options)
+
+    async def close(self) -> None:
+        """Close: calls that wait for their turn are cancelled, those under way are awaited."""
+        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+        while self._clients:
+            self._clients.pop().close()
+
+
+def awaited(
+    method: Callable[Concatenate[Client, Given], Answer],
+) -> Callable[Concatenate[Awaited[Client], Given], Coroutine[Any, Any, Answer]]:
+    """Make the method of an `Awaited` that carries out this one of its client."""
+
+    @wraps(method)
+    async def call(self: Awaited[Client], /, *args: Given.args, **options: Given.kwargs) -> Answer:
+        return await self.run(method, *args, **options)
+
+    return call

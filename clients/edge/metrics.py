@@ -121,7 +121,7 @@ def families(stats: Mapping[str, Any], heard_s: float | None) -> Iterator[Metric
     yield from _states(stats)
     yield from _quantiles(stats)
     # The broker tells of restarts only once there was one; a counter has to be there before.
-    rows = [{"restarts": 0, **one} for one in stats.get("processes", []) if isinstance(one, Mapping)]
+    rows: list[Mapping[str, Any]] = [{"restarts": 0, **one} for one in stats.get("processes", []) if isinstance(one, Mapping)]
     yield from _of(rows, OF_PROCESSES)
     yield from _of([one for one in rows if one.get("kind") == "feed"], OF_FEEDS)
     yield from _of([one for one in rows if one.get("kind") == "display"], OF_DISPLAY_WORKERS)

@@ -15,7 +15,6 @@ LOSSES = (  # where in the statistics, and what it means; each is 0 where all is
     ("tasks.lost_workers", "workers lost with a task in hand"),
     ("tasks.unanswered", "answers nobody was there for"),
     ("tasks.refused", "requests refused"),
-    ("displays.fenced", "states refused, of a worker that no longer had the display"),
     ("displays.lost_workers", "display workers that died or froze"),
     ("rejected.total", "frames refused"),
 )

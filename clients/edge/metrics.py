@@ -37,7 +37,7 @@ FIGURES = (
     ("hulak_tasks_cancelled_total", "Tasks cancelled.", "tasks.cancelled"),
     ("hulak_tasks_retried_total", "Attempts after the first.", "tasks.retried"),
     ("hulak_tasks_refused_total", "Requests refused by the broker.", "tasks.refused"),
-    ("hulak_workers_lost_total", "Workers that died or froze while they held a task.", "tasks.lost_workers"),
+    ("hulak_workers_lost_total", "Workers of any service that died or froze.", "tasks.lost_workers"),
     ("hulak_messages_rejected_total", "Messages that the protocol does not allow.", "rejected.total"),
     ("hulak_displays", "Displays that there are.", "displays.displays"),
     ("hulak_displays_assigned", "Displays that a living worker computes.", "displays.assigned"),

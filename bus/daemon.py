@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -50,6 +51,24 @@ def end_with_supervisor() -> None:
     """Get SIGTERM when the supervisord that started us dies, however it dies. Linux only; elsewhere without effect."""
     if "SUPERVISOR_ENABLED" in os.environ:
         end_with_parent()
+        if _is_orphan(os.environ.get("SUPERVISOR_SERVER_URL", "")):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_orphan(url: str) -> bool:
+    """Tell whether the supervisord at this address died before we asked to be told: while Python was still starting."""
+    if not url.startswith("unix://") or not hasattr(socket, "SO_PEERCRED"):
+        return False
+    with socket.socket(socket.AF_UNIX) as trial:
+        trial.settimeout(1.0)
+        try:
+            trial.connect(url.removeprefix("unix://"))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True  # it listens before it starts anybody
+        except OSError:
+            return False
+        listener = struct.unpack("3i", trial.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0]
+    return os.getppid() == 1 and listener != 1  # another one has taken its place meanwhile, and we are init's
 
 
 def end_with_parent() -> None:

@@ -5,7 +5,7 @@ fewest, and moves as few as it can when a worker comes or goes. Each assignment 
 that come under another one are refused, so that a worker that was given up, and wakes, overwrites nothing (fencing).
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ OWNED_BY_DISPLAYS = b"display."
 LONGEST_ID = 100  # characters, as in a config's scope
 MAX_STATE_BYTES = 1 << 20  # of a state's frame
 MAX_INIT_BYTES = 1 << 16  # of a display's init, packed
+REMEMBERED = 1000  # removed displays, whose last states may still be under way
 TOKENS_BEHIND = 1_000_000  # more than one life of a broker gives without writing one down
 
 
@@ -197,17 +198,18 @@ class States:
         self.topics = topics
         self.book = book
         self.taken = 0
-        self.fenced = 0  # refused, since their token is not the present one
+        self.fenced = 0  # passed over, since the display went to another worker, or away, while they were under way
+        self._removed: deque[str] = deque(maxlen=REMEMBERED)  # displays that there were
         self._last: dict[str, tuple[int, int]] = {}  # display -> token and running number of its last state
 
     def take(self, frame: bytes, time_ns: int) -> bytes | None:
-        """Number a state; returns the message to publish if somebody wants it.
+        """Number a state; returns the message to publish if somebody wants it, None also for one under a former token.
 
         Args:
             frame: as the collector received it: topic `display.<id>`, stamp of token, running number and time, state.
             time_ns: ns since 1970 UTC.
         Raises:
-            ProtocolError: `NOT_YOURS`, no such display, or another worker's; `BAD_FRAME`, `TOO_LARGE`, `BAD_BODY`.
+            ProtocolError: `NOT_YOURS`, no such display, or a token that was never given; `BAD_FRAME`, `TOO_LARGE`, `BAD_BODY`.
         """
         cut = frame.find(NUL) + 1
         if not cut or len(frame) <= cut + STAMP.size:
@@ -217,8 +219,10 @@ class States:
         display = frame[len(OWNED_BY_DISPLAYS) : cut - 1].decode("ascii", "replace")
         token, number, _ = STAMP.unpack_from(frame, cut)
         row = self.book.rows.get(display)
+        if token < row.token if row is not None else display in self._removed:
+            self.fenced += 1  # nobody's fault: its worker had not heard of it yet
+            return None
         if row is None or token != row.token:
-            self.fenced += 1
             raise ProtocolError("NOT_YOURS", f"display {display!r} is not assigned under token {token}")
         if (token, number) <= self._last.get(display, (0, 0)):
             raise ProtocolError("NOT_YOURS", f"display {display!r}: state {number} of token {token} came after a later one")
@@ -233,6 +237,7 @@ class States:
         """Free the topics of removed displays."""
         for display in displays:
             self._last.pop(display, None)
+            self._removed.append(display)
             self.topics.drop(OWNED_BY_DISPLAYS + display.encode() + NUL)
 
     def log_of(self, display: str) -> TopicLog | None:

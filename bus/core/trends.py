@@ -1,5 +1,6 @@
 """How each process's CPU, memory and restarts go, from its reports. Pure, and of a bounded size."""
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +9,9 @@ from typing import Any
 LOOK_S = 0.5  # shortest time over which CPU time is divided; reports may come at once after each other
 POINT_S = 10.0  # between two points of the memory's line
 POINTS = 60  # so the line is of the last ten minutes
-SILENT_S = 1.2  # a process reports each second: one that has been silent for longer has ended
+SILENT_S = 1.2  # a process reports each second: one that has been silent for longer when another one comes has ended
+SURE_S = 5.0  # the same where nobody comes now: one that merely stumbles is not to be taken for ended
+SUCCEEDS_S = 30.0  # one that comes within this time of a goodbye has come for who left
 MOST_HEARD = 64  # processes remembered in one place
 LEAST_POINTS = 7  # a line through fewer says nothing: a process that has just started only grows
 
@@ -60,23 +63,43 @@ class Place:
     """What outlives a process: how often another one came for one that ended without a goodbye.
 
     A worker is named `nepse_00/4711`, slot and pid, or `nepse/4711` if it was started by hand; so several of the latter live in
-    one place, and one that is new has come for another only if that one is silent.
+    one place. One has come for another if that one's last report was before it came, which may show only later, since
+    supervisord starts anew faster than silence is noticed. It has come for one only.
     """
 
     restarts: int = 0
     heard: dict[int, tuple[str, float]] = field(default_factory=dict)  # pid -> name, when
+    fresh: dict[int, float] = field(default_factory=dict)  # pid -> when it came; those that have come for nobody so far
+    left_at: float = -math.inf  # last report of one that said goodbye, as long as nobody has come for it
 
     def hear(self, now: float, name: str, pid: int) -> None:
         """Note that a process of this place reports."""
+        silent_s = SURE_S if pid in self.heard else SILENT_S
         if pid not in self.heard:
-            gone = (one for one, (named, at) in self.heard.items() if named == name or now - at >= SILENT_S)
-            ended = next(gone, None)
-            if ended is not None:
-                self.restarts += 1
-                del self.heard[ended]
-            elif len(self.heard) >= MOST_HEARD:
-                del self.heard[next(iter(self.heard))]
+            if len(self.heard) >= MOST_HEARD:
+                self.forget(next(iter(self.heard)))
+            if now - self.left_at >= SUCCEEDS_S:
+                self.fresh[pid] = now
+            self.left_at = -math.inf
         self.heard[pid] = name, now
+        for old, (named, at) in list(self.heard.items()):
+            gone = now - at >= silent_s or (named == name and old != pid)  # one name is one process
+            new = next((one for one, came in self.fresh.items() if one != old and came >= at), None) if gone else None
+            if new is not None:
+                self.restarts += 1
+                del self.fresh[new]
+                self.forget(old)
+
+    def leave(self, pid: int) -> None:
+        """Note a goodbye: who comes next has come for this one."""
+        if pid in self.heard:
+            self.left_at = self.heard[pid][1]
+        self.forget(pid)
+
+    def forget(self, pid: int) -> None:
+        """Expect nobody in the place of this process any more."""
+        self.heard.pop(pid, None)
+        self.fresh.pop(pid, None)
 
 
 class Trends:
@@ -107,7 +130,7 @@ class Trends:
         """Note a goodbye: who comes next has not come for one that failed."""
         place = self._places.get(_place(kind, name))
         if place is not None:
-            place.heard.pop(pid, None)
+            place.leave(pid)
 
     def told(self, kind: str, name: str) -> dict[str, Any]:
         """Say how a process goes; `restarts` only where there were any."""

@@ -12,10 +12,9 @@ LOSSES = (  # where in the statistics, and what it means; each is 0 where all is
     ("ticks.unopened", "ticks of feeds that had not said hello"),
     ("tasks.failed", "tasks failed for good"),
     ("tasks.expired", "tasks expired"),
-    ("tasks.lost_workers", "workers lost with a task in hand"),
+    ("tasks.lost_workers", "workers that died or froze, of any service"),
     ("tasks.unanswered", "answers nobody was there for"),
     ("tasks.refused", "requests refused"),
-    ("displays.fenced", "states refused, of a worker that no longer had the display"),
     ("displays.lost_workers", "display workers that died or froze"),
     ("rejected.total", "frames refused"),
 )

@@ -149,7 +149,7 @@ def _line(*parts: str | tuple[str, str]) -> Text:
 def _table(top: Top, width: int, lines: int) -> Table:
     found, columns = top.processes(), [name for name in PROCESS_HEADS if width >= WIDE or HEADS[name][2]]
     shown = found if len(found) <= lines else found[: lines - 1]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if width >= WIDE else 1, 0, 0), header_style="bold")
     for name in columns:
         head, sorted_by, _ = HEADS[name]
         mark = ("▲" if top.turned else "▼") if sorted_by == SORTS[top.sort][0] else ""

@@ -37,7 +37,7 @@ FIGURES = (
     ("hulak_tasks_cancelled_total", "Tasks cancelled.", "tasks.cancelled"),
     ("hulak_tasks_retried_total", "Attempts after the first.", "tasks.retried"),
     ("hulak_tasks_refused_total", "Requests refused by the broker.", "tasks.refused"),
-    ("hulak_workers_lost_total", "Workers that died or froze while they held a task.", "tasks.lost_workers"),
+    ("hulak_workers_lost_total", "Workers of any service that died or froze.", "tasks.lost_workers"),
     ("hulak_messages_rejected_total", "Messages that the protocol does not allow.", "rejected.total"),
     ("hulak_displays", "Displays that there are.", "displays.displays"),
     ("hulak_displays_assigned", "Displays that a living worker computes.", "displays.assigned"),
@@ -120,7 +120,8 @@ def families(stats: Mapping[str, Any], heard_s: float | None) -> Iterator[Metric
             yield _metric(name, said, [({}, value)])
     yield from _states(stats)
     yield from _quantiles(stats)
-    rows = [one for one in stats.get("processes", []) if isinstance(one, Mapping)]
+    # The broker tells of restarts only once there was one; a counter has to be there before.
+    rows: list[Mapping[str, Any]] = [{"restarts": 0, **one} for one in stats.get("processes", []) if isinstance(one, Mapping)]
     yield from _of(rows, OF_PROCESSES)
     yield from _of([one for one in rows if one.get("kind") == "feed"], OF_FEEDS)
     yield from _of([one for one in rows if one.get("kind") == "display"], OF_DISPLAY_WORKERS)

@@ -202,8 +202,10 @@ def test_a_worker_that_was_given_up_and_wakes_overwrites_nothing():
     one.take(5)
     one.book.look({"b"})
     assert one.take(6, token=former) == []
-    assert (one.codes(), one.states.fenced) == (["NOT_YOURS"], 1)
+    assert (one.codes(), one.states.fenced) == ([], 1)  # passed over and counted, but no fault of anybody's
     assert len(one.take(1)) == 1
+    assert one.take(2, token=one.token + 1) == []
+    assert (one.codes(), one.states.fenced) == (["NOT_YOURS"], 1)  # nobody was given that one
 
 
 def test_states_of_displays_that_there_are_not_and_of_the_past_are_refused():
@@ -224,9 +226,12 @@ def test_what_is_no_frame_of_a_state_is_refused(frame):
 def test_a_removed_displays_topic_is_free_again():
     one = Collector()
     one.take(1)
+    token = one.token
     one.book.remove(["d0"])
     one.states.forget(["d0"])
     assert one.states.log_of("d0") is None
+    assert one.take(2, token=token) == []  # its worker had not heard of it yet
+    assert (one.codes(), one.states.fenced, one.states.log_of("d0")) == ([], 1, None)
     assert decode_publication(one.topics.welcome(b"display.", 1)).body == b"\x90"
 
 

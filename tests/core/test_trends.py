@@ -51,6 +51,34 @@ def test_a_worker_that_comes_for_a_killed_one_is_a_restart_of_its_slot():
     assert trends.told("nepse", "nepse_00/8") == {"restarts": 1}
 
 
+def test_a_worker_that_comes_at_once_for_a_killed_one_is_a_restart_as_soon_as_that_one_is_surely_gone():
+    trends = Trends()
+    trends.take(1.0, "display", "display_00/7", 7, {})
+    trends.take(1.5, "display", "display_00/8", 8, {})  # supervisord is quicker than the silence of the former one
+    for second in range(2, 5):
+        trends.take(second + 0.5, "display", "display_00/8", 8, {})
+        assert trends.told("display", "display_00/8") == {}
+    for second in range(6, 30):
+        trends.take(second + 0.5, "display", "display_00/8", 8, {})
+        assert trends.told("display", "display_00/8") == {"restarts": 1}
+    trends.take(30.0, "display", "display_00/9", 9, {})
+    for second in range(31, 50):
+        trends.take(second + 0.5, "display", "display_00/9", 9, {})
+    assert trends.told("display", "display_00/9") == {"restarts": 2}
+
+
+def test_one_that_stumbles_beside_a_new_one_has_not_ended():
+    trends = Trends()
+    trends.take(0.0, "sums", "sums/7", 7, {})
+    trends.take(0.5, "sums", "sums/8", 8, {})
+    trends.take(1.5, "sums", "sums/8", 8, {})
+    trends.take(3.0, "sums", "sums/7", 7, {})
+    for second in range(4, 20):
+        trends.take(second, "sums", "sums/7", 7, {})
+        trends.take(second + 0.5, "sums", "sums/8", 8, {})
+    assert trends.told("sums", "sums/8") == {}
+
+
 def test_workers_that_live_side_by_side_or_said_goodbye_are_no_restarts():
     trends = Trends()
     for second in range(20):

@@ -99,6 +99,7 @@ def test_one_screen_says_everything_in_80_columns():
     assert "ticks.early 4" in lines[3]
     assert lines[4].startswith("kind▼")
     assert all(len(line) <= 80 for line in lines)
+    assert lines[4].split() == ["kind▼", "name", "state", "memory", "10", "min", "cores", "conf", "rest", "p99", "lost"]
     assert "late" in next(line for line in lines if "binance" in line)
 
 

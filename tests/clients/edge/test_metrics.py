@@ -71,6 +71,7 @@ def test_everything_is_told_with_unit_and_type():
     assert found["hulak_display_worker_displays", "d", "display"] == 12
     assert found["hulak_display_worker_gaps_total", "d", "display"] == 1
     assert found["hulak_process_restarts_total", "d", "display"] == 2
+    assert found["hulak_process_restarts_total", "feed", 'odd"\n'] == 0
     assert found["hulak_gateway_clients", "/ws"] == 3
     assert found["hulak_gateway_disconnected_total",] == 1
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text.decode(), re.MULTILINE))

@@ -17,13 +17,14 @@ from typing import Any
 import psutil
 import structlog
 import zmq
+from zmq.backend import zmq_poll
 
 from bus import sockets
 from bus.config_desk import ConfigDesk
 from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
-from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
+from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
 from bus.core.policy import Policy
 from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
@@ -161,7 +162,7 @@ class Broker:
 
     def _turn(self, until: float) -> None:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
-        ready = dict(self.poller.poll(wait_ms))
+        ready = dict(zmq_poll(self.poller.sockets, wait_ms))
         now = time.monotonic()
         if self.desk.publisher in ready:
             self.desk.subscriptions()
@@ -178,7 +179,7 @@ class Broker:
             self.tasks.store.finished()
         if self.desk.replays:
             self.desk.step_replays(self._reach)
-        if now >= self._next_due():
+        if now >= until:
             self._timers(now)
         self.displays.turn(now)
         self._flush(now)
@@ -198,9 +199,10 @@ class Broker:
     # Clients
 
     def _requests(self, now: float) -> None:
+        receive, frontend, handle = sockets.receive, self.frontend, self._request
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                self._request(sockets.receive(self.frontend), now)
+                handle(receive(frontend), now)
 
     def _request(self, parts: list[bytes], now: float) -> None:
         try:
@@ -230,9 +232,10 @@ class Broker:
     # Workers
 
     def _answers(self, now: float) -> None:
+        receive, backend, handle = sockets.receive, self.backend, self._answer
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                self._answer(sockets.receive(self.backend), now)
+                handle(receive(backend), now)
 
     def _answer(self, parts: list[bytes], now: float) -> None:
         try:
@@ -247,10 +250,7 @@ class Broker:
     def _carry_out(self, effects: list[Effect], now: float) -> None:
         """Do what the core wants done at `now`; messages go out with the next `_flush`."""
         del now
-        for effect in effects:
-            if isinstance(effect, (ToClient, ToWorker)):
-                self.outbox.put(effect)
-                continue
+        for effect in self.outbox.put(effects):
             match effect:
                 case Begun() | Delayed() | Ended():
                     self.tasks.note(effect)

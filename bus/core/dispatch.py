@@ -14,7 +14,7 @@ from bus.core.fencing import to_leave
 from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
-from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 BEAT = b"beat"  # the timer of the heartbeat
 
@@ -42,8 +42,9 @@ class Dispatcher(Attempts):
         Raises:
             ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full.
         """
-        known = self.tasks.get(request.id)
-        if known is not None:
+        tasks = self.tasks
+        if request.id in tasks:
+            known = tasks[request.id]
             known.client = client
             over = known.state in GIVEN_UP
             return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
@@ -51,11 +52,10 @@ class Dispatcher(Attempts):
         share = request.options.get("share")
         if share and self._follows(now, client, request, timeout_s):
             return []
-        if len(self.tasks) >= self.policy.max_tasks:
-            raise too_many(len(self.tasks))
+        if len(tasks) >= self.policy.max_tasks:
+            raise too_many(len(tasks))
         task = CalledTask.of(client, request, now, timeout_s, retries)
-        self.tasks[task.id] = task
-        self.counters["accepted"] += 1
+        tasks[request.id] = task
         if share:
             self.sharing.lead(request)
         return self._accept(now, task)
@@ -75,7 +75,6 @@ class Dispatcher(Attempts):
     def accept(self, now: float, task: CalledTask) -> list[Effect]:
         """Take in a posted task that is safe in the store."""
         self.tasks[task.id] = task
-        self.counters["accepted"] += 1
         return self._accept(now, task)
 
     def restore(self, now: float, task: CalledTask, in_s: float) -> None:
@@ -92,11 +91,13 @@ class Dispatcher(Attempts):
         self.timers.set(RETRY + task.id, now + in_s)
 
     def _accept(self, now: float, task: CalledTask) -> list[Effect]:
+        self.counters["accepted"] += 1
         self._watch(now, task)
         if self.straying and (adopted := self._adopted(now, task)) is not None:
             return adopted
         # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
-        if self.queue.has(task.service) or task.service in self.paused or (worker := self.roster.pick(task.service)) is None:
+        service = task.service
+        if service in self.queue.by_service or service in self.paused or (worker := self.roster.pick(service)) is None:
             self.queue.add(task)
             return []
         return self._give(now, task, worker)
@@ -200,11 +201,11 @@ class Dispatcher(Attempts):
             effects: list[Effect] = []
         elif result.done:
             worker.done += 1
-            effects = self._end(task, State.DONE, Reply(task.id, result.value))
+            effects = self._done(task, result.value)
         else:
             worker.failed += 1
             effects = self._failed(now, task, Failure.of(result.value))
-        if self.queue.has(worker.service):
+        if worker.service in self.queue.by_service:
             effects += self._assign(now, worker.service)
         return effects
 

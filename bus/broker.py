@@ -199,27 +199,30 @@ class Broker:
     # Clients
 
     def _requests(self, now: float) -> None:
-        receive, frontend, handle = sockets.receive, self.frontend, self._request
+        receive, frontend, read, accept = sockets.receive, self.frontend, self.peers.request, self.bus.dispatcher.request
+        effects: list[Effect] = []  # of several requests: carried out together, which costs less than one by one
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                handle(receive(frontend), now)
-
-    def _request(self, parts: list[bytes], now: float) -> None:
-        try:
-            address, request = self.peers.request(parts)
-        except ProtocolError as error:
-            self._reject("frontend", parts[0], error)
-            self._carry_out(self.peers.unread(parts, error), now)
-            return
-        try:
-            self._carry_out(self._serve(address, request, now), now)
-        except ProtocolError as error:
-            self.bus.refused += 1
-            self._reach(address, Error(request.id, error.code, str(error), error.details))
+                parts = receive(frontend)
+                try:
+                    address, request = read(parts)
+                except ProtocolError as error:
+                    self._reject("frontend", parts[0], error)
+                    effects += self.peers.unread(parts, error)
+                    continue
+                try:
+                    if request.service.startswith(OUR_OWN):
+                        self._carry_out(effects, now)  # what is asked for now may be about it
+                        effects = []
+                        effects += self._serve(address, request, now)
+                    else:
+                        effects += accept(now, address, request)
+                except ProtocolError as error:
+                    self.bus.refused += 1
+                    effects.append(ToClient(address, Error(request.id, error.code, str(error), error.details)))
+        self._carry_out(effects, now)
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        if not request.service.startswith(OUR_OWN):
-            return self.bus.dispatcher.request(now, address, request)
         desk = self.desks.get(request.service)
         if desk is not None:
             desk(address, request, now)
@@ -232,17 +235,19 @@ class Broker:
     # Workers
 
     def _answers(self, now: float) -> None:
-        receive, backend, handle = sockets.receive, self.backend, self._answer
+        receive, backend, command = sockets.receive, self.backend, self.peers.command
+        effects: list[Effect] = []
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                handle(receive(backend), now)
-
-    def _answer(self, parts: list[bytes], now: float) -> None:
-        try:
-            effects = self.peers.command(now, parts)
-        except ProtocolError as error:
-            self._reject("backend", parts[0], error)
-            effects = self.peers.refused(now, parts, error)
+                parts = receive(backend)
+                if len(parts) != 2:  # of Majordomo, where what was told before makes a difference
+                    self._carry_out(effects, now)
+                    effects = []
+                try:
+                    effects += command(now, parts)
+                except ProtocolError as error:
+                    self._reject("backend", parts[0], error)
+                    effects += self.peers.refused(now, parts, error)
         self._carry_out(effects, now)
 
     # Effects

@@ -56,11 +56,15 @@ class Outbox:
         if not self._waiting:
             return []
         waiting, self._waiting = self._waiting, []
-        send = sockets.send
+        send, send_frame, more, noblock = sockets.send, sockets.send_frame, sockets.MORE, sockets.NOBLOCK
         lost = []
         for socket, effect, parts in waiting:
             try:
-                send(socket, parts)
+                if len(parts) == 2:  # nearly always: as `send` does, in place
+                    send_frame(socket, parts[0], more)
+                    send_frame(socket, parts[1], noblock)
+                else:
+                    send(socket, parts)
             except zmq.ZMQError as error:
                 if isinstance(effect, ToClient):
                     self.bus.unanswered += 1

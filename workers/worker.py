@@ -31,6 +31,7 @@ from bus.settings import Settings
 from workers.carrier import Actions, Carrier, SoftLimit, soft_limit
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
+decode = frames.decode_to_worker
 REPORT_S = 1.0
 LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
@@ -207,13 +208,13 @@ class Worker:
 
     def _received(self, now: float, frame: bytes) -> None:
         try:
-            message = frames.decode_to_worker(frame)
+            message = decode(frame)
         except ProtocolError as error:
             self.log.warning("frame refused", code=error.code, why=str(error))
-        else:
-            actions = self.session.received(now, message)
-            if actions:
-                self._do(actions)
+            return
+        actions = self.session.received(now, message)
+        if actions:
+            self._do(actions)
 
     def _report(self, now: float) -> dict[str, Any] | None:
         if now - self.reported < REPORT_S:
@@ -223,12 +224,13 @@ class Worker:
 
     def _do(self, actions: list[Do]) -> None:
         for action in actions:
-            if type(action) is Send and type(action.message) is Result:  # nearly always
-                self.outbox.append(action)
+            kind = type(action)
+            if kind is Run:  # the task thread does what the session says is running
+                continue
+            if kind is Send and type(action.message) is Result:  # type: ignore[union-attr]
+                self.outbox.append(action)  # type: ignore[arg-type]
                 continue
             match action:
-                case Run():
-                    pass  # the task thread does what the session says is running
                 case Send():
                     self._flush()
                     self._send(action)
@@ -241,8 +243,12 @@ class Worker:
     def _flush(self) -> None:
         """Send the results that have gathered; done before anything else is sent, so that no heartbeat says less than is so."""
         outbox, self.outbox = self.outbox, []
+        send_frame, dealer = sockets.send_frame, self.dealer
         for send in outbox:
-            self._send(send)
+            try:
+                send_frame(dealer, send.frame, sockets.NOBLOCK)
+            except zmq.Again:
+                self.session.unsent(send)
 
     def _send(self, send: Send) -> None:
         try:

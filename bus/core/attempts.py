@@ -44,9 +44,9 @@ class Attempts:
         self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def _watch(self, now: float, task: CalledTask) -> None:
+        """Set the time limit of a posted task, if it has one."""
         if task.deadline < math.inf:
-            if task.posted:
-                task.patience_s = task.deadline - now
+            task.patience_s = task.deadline - now
             self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
 
     def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
@@ -71,9 +71,10 @@ class Attempts:
         return effects
 
     def _give(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
-        noted = self._run(now, task, worker)
+        effects = self._run(now, task, worker)
         given = ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, self.soft_ms, self.hard_ms))
-        return [given, *noted] if noted else [given]
+        effects.insert(0, given)
+        return effects
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         task.become(State.RUNNING)
@@ -171,7 +172,7 @@ class Attempts:
     def _done(self, task: CalledTask, value: Any) -> list[Effect]:
         """End a task well; as `_end`, with less to look at where there is one caller: of all ends the commonest."""
         task_id = task.id
-        if task.posted or task_id in self.sharing:
+        if task.posted or task_id in self.sharing.led:
             return self._end(task, State.DONE, Reply(task_id, value))
         task.become(State.DONE)
         self.counters["done"] += 1

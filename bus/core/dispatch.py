@@ -54,10 +54,10 @@ class Dispatcher(Attempts):
             return []
         if len(tasks) >= self.policy.max_tasks:
             raise too_many(len(tasks))
-        task = CalledTask.of(client, request, now, timeout_s, retries)
-        tasks[request.id] = task
+        tasks[request.id] = task = CalledTask.of(client, request, now, timeout_s, retries)
         if share:
             self.sharing.lead(request)
+        self.timers.set_after(DEADLINE + request.id, now, timeout_s)
         return self._accept(now, task)
 
     def _follows(self, now: float, client: bytes, request: Request, timeout_s: float) -> bool:
@@ -75,6 +75,7 @@ class Dispatcher(Attempts):
     def accept(self, now: float, task: CalledTask) -> list[Effect]:
         """Take in a posted task that is safe in the store."""
         self.tasks[task.id] = task
+        self._watch(now, task)
         return self._accept(now, task)
 
     def restore(self, now: float, task: CalledTask, in_s: float) -> None:
@@ -92,7 +93,6 @@ class Dispatcher(Attempts):
 
     def _accept(self, now: float, task: CalledTask) -> list[Effect]:
         self.counters["accepted"] += 1
-        self._watch(now, task)
         if self.straying and (adopted := self._adopted(now, task)) is not None:
             return adopted
         # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
@@ -185,16 +185,19 @@ class Dispatcher(Attempts):
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
-        worker = self.roster.at(identity)
+        worker = self.roster.by_identity.get(identity)
         if worker is None:
             self.counters["late"] += 1
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
         worker.lease_until = now + worker.lease_s
-        if worker.held.get(result.task) != result.attempt:
+        held = worker.held
+        if held.get(result.task) != result.attempt:
             self.counters["late"] += 1
             worker.strays.discard((result.task, result.attempt))
             return self._assign(now, worker.service)
-        self._release(worker, result.task)
+        del held[result.task]  # as `_release` does
+        if not held:
+            self.timers.cancel_after(worker.timer, self.policy.hard_s)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
             self._forget(task)

@@ -200,7 +200,7 @@ class Future:
             TaskFailed: the service's worker could not do it.
             BusError: the broker refused the request; `CANCELLED`, `CLOSED`.
         """
-        error = self.exception(timeout_s)
+        error = self._error if self._done else self.exception(timeout_s)
         if error is not None:
             raise error
         return self._value

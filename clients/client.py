@@ -114,13 +114,16 @@ class BusClient(PostedTasks):
             BusTimeout: there is no broker.
         """
         future = self._begin(service, action, args, timeout_s, retries, share, priority, on_part)
-        self._unsent.append(future)
-        if not self._taking:  # else what callbacks ask for goes out together, when all that has arrived is taken in
+        if self._taking:  # what callbacks ask for goes out together, when all that has arrived is taken in
+            self._unsent.append(future)
+            return future
+        if self._unsent or not self._link.send(future.frame):  # type: ignore[union-attr]
+            self._unsent.append(future)
             self._send()
-            self._until_look -= 1
-            if not self._until_look:
-                self._until_look = LOOK_AFTER
-                self._take()
+        self._until_look -= 1
+        if not self._until_look:
+            self._until_look = LOOK_AFTER
+            self._take()
         return future
 
     def _begin(

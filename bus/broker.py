@@ -17,13 +17,14 @@ from typing import Any
 import psutil
 import structlog
 import zmq
+from zmq.backend import zmq_poll
 
 from bus import sockets
 from bus.config_desk import ConfigDesk
 from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
-from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
+from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
 from bus.core.policy import Policy
 from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
@@ -161,7 +162,7 @@ class Broker:
 
     def _turn(self, until: float) -> None:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
-        ready = dict(self.poller.poll(wait_ms))
+        ready = dict(zmq_poll(self.poller.sockets, wait_ms))
         now = time.monotonic()
         if self.desk.publisher in ready:
             self.desk.subscriptions()
@@ -178,7 +179,7 @@ class Broker:
             self.tasks.store.finished()
         if self.desk.replays:
             self.desk.step_replays(self._reach)
-        if now >= self._next_due():
+        if now >= until:
             self._timers(now)
         self.displays.turn(now)
         self._flush(now)
@@ -198,26 +199,30 @@ class Broker:
     # Clients
 
     def _requests(self, now: float) -> None:
+        receive, frontend, read, accept = sockets.receive, self.frontend, self.peers.request, self.bus.dispatcher.request
+        effects: list[Effect] = []  # of several requests: carried out together, which costs less than one by one
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                self._request(sockets.receive(self.frontend), now)
-
-    def _request(self, parts: list[bytes], now: float) -> None:
-        try:
-            address, request = self.peers.request(parts)
-        except ProtocolError as error:
-            self._reject("frontend", parts[0], error)
-            self._carry_out(self.peers.unread(parts, error), now)
-            return
-        try:
-            self._carry_out(self._serve(address, request, now), now)
-        except ProtocolError as error:
-            self.bus.refused += 1
-            self._reach(address, Error(request.id, error.code, str(error), error.details))
+                parts = receive(frontend)
+                try:
+                    address, request = read(parts)
+                except ProtocolError as error:
+                    self._reject("frontend", parts[0], error)
+                    effects += self.peers.unread(parts, error)
+                    continue
+                try:
+                    if request.service.startswith(OUR_OWN):
+                        self._carry_out(effects, now)  # what is asked for now may be about it
+                        effects = []
+                        effects += self._serve(address, request, now)
+                    else:
+                        effects += accept(now, address, request)
+                except ProtocolError as error:
+                    self.bus.refused += 1
+                    effects.append(ToClient(address, Error(request.id, error.code, str(error), error.details)))
+        self._carry_out(effects, now)
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        if not request.service.startswith(OUR_OWN):
-            return self.bus.dispatcher.request(now, address, request)
         desk = self.desks.get(request.service)
         if desk is not None:
             desk(address, request, now)
@@ -230,16 +235,19 @@ class Broker:
     # Workers
 
     def _answers(self, now: float) -> None:
+        receive, backend, command = sockets.receive, self.backend, self.peers.command
+        effects: list[Effect] = []
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                self._answer(sockets.receive(self.backend), now)
-
-    def _answer(self, parts: list[bytes], now: float) -> None:
-        try:
-            effects = self.peers.command(now, parts)
-        except ProtocolError as error:
-            self._reject("backend", parts[0], error)
-            effects = self.peers.refused(now, parts, error)
+                parts = receive(backend)
+                if len(parts) != 2:  # of Majordomo, where what was told before makes a difference
+                    self._carry_out(effects, now)
+                    effects = []
+                try:
+                    effects += command(now, parts)
+                except ProtocolError as error:
+                    self._reject("backend", parts[0], error)
+                    effects += self.peers.refused(now, parts, error)
         self._carry_out(effects, now)
 
     # Effects
@@ -247,10 +255,7 @@ class Broker:
     def _carry_out(self, effects: list[Effect], now: float) -> None:
         """Do what the core wants done at `now`; messages go out with the next `_flush`."""
         del now
-        for effect in effects:
-            if isinstance(effect, (ToClient, ToWorker)):
-                self.outbox.put(effect)
-                continue
+        for effect in self.outbox.put(effects):
             match effect:
                 case Begun() | Delayed() | Ended():
                     self.tasks.note(effect)

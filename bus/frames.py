@@ -50,7 +50,15 @@ class _Own(threading.local):
         self.pack = msgpack.Packer().pack
 
 
-_own = _Own()
+own = _Own()
+
+
+extensions: set[int] = set()  # codes of the extension types that were ever read here
+
+
+def _seen(code: int, data: bytes) -> msgpack.ExtType:
+    extensions.add(code)
+    return msgpack.ExtType(code, data)
 
 
 def unpack(data: bytes) -> Any:
@@ -61,7 +69,7 @@ def unpack(data: bytes) -> Any:
             that they could not be packed again, with some levels around them.
     """
     try:
-        value = msgpack.unpackb(data, strict_map_key=False)
+        value = msgpack.unpackb(data, strict_map_key=False, ext_hook=_seen)
         if len(data) > SAFE_BYTES:
             msgpack.packb([[[[[[[[value]]]]]]]])
     except (ValueError, TypeError, RecursionError) as error:
@@ -213,7 +221,7 @@ def encode(message: Any) -> bytes:
     at = _HELD.get(type(message))
     if at is not None:
         values = [*values[:at], [[held.task, held.attempt] for held in message.held], *values[at + 1 :]]
-    return message.KIND + _own.pack(values)  # type: ignore[no-any-return]
+    return message.KIND + own.pack(values)  # type: ignore[no-any-return]
 
 
 def _reader(kinds: _Kinds, *many: Any) -> Callable[[bytes], Any]:

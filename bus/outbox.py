@@ -4,12 +4,13 @@ from typing import Any
 
 import zmq
 
-from bus import sockets
+from bus import quick, sockets
 from bus.core.bus import Bus
-from bus.core.effects import ToClient, ToWorker
+from bus.core.effects import Effect, ToClient, ToWorker
 from bus.peers import Peers
 
 Socket = zmq.Socket[bytes]
+encode = quick.encode_own
 
 
 class Outbox:
@@ -27,11 +28,24 @@ class Outbox:
         self.backend = backend
         self.peers = peers
         self.bus = bus
-        self._waiting: list[tuple[ToClient | ToWorker, list[bytes]]] = []
+        self._waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []
 
-    def put(self, effect: ToClient | ToWorker) -> None:
-        """Put a message in; it is encoded now, and sent with the next `flush`."""
-        self._waiting.append((effect, self.peers.encode(effect.identity, effect.message)))
+    def put(self, effects: list[Effect]) -> list[Effect]:
+        """Put the messages among these in: they are encoded now, and sent with the next `flush`. Gives back the other effects."""
+        others: list[Effect] = []
+        for effect in effects:
+            kind = type(effect)
+            if kind is ToClient:
+                socket = self.frontend
+            elif kind is ToWorker:
+                socket = self.backend
+            else:
+                others.append(effect)
+                continue
+            address, message = effect.identity, effect.message  # type: ignore[union-attr]
+            parts = self.peers.encode(address, message) if address[0] else [address[1:], encode(message)]
+            self._waiting.append((socket, effect, parts))  # type: ignore[arg-type]
+        return others
 
     def flush(self) -> list[tuple[bytes, str]]:
         """Send what has gathered.
@@ -42,11 +56,15 @@ class Outbox:
         if not self._waiting:
             return []
         waiting, self._waiting = self._waiting, []
-        send, frontend, backend = sockets.send, self.frontend, self.backend
+        send, send_frame, more, noblock = sockets.send, sockets.send_frame, sockets.MORE, sockets.NOBLOCK
         lost = []
-        for effect, parts in waiting:
+        for socket, effect, parts in waiting:
             try:
-                send(frontend if type(effect) is ToClient else backend, parts)
+                if len(parts) == 2:  # nearly always: as `send` does, in place
+                    send_frame(socket, parts[0], more)
+                    send_frame(socket, parts[1], noblock)
+                else:
+                    send(socket, parts)
             except zmq.ZMQError as error:
                 if isinstance(effect, ToClient):
                     self.bus.unanswered += 1

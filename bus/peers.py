@@ -7,13 +7,14 @@ ROUTER's identity (of a Majordomo client, also its service). This is the one pla
 from collections.abc import Callable
 from typing import Any
 
-from bus import frames, mdp
+from bus import frames, mdp, quick
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Effect, ToClient
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
-from bus.messages import Error, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
+from bus.messages import Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
+decode_from_client, decode_from_worker = frames.decode_from_client, frames.decode_from_worker
 OF_MAJORDOMO = mdp.CLIENT[:2]  # how a frame of Majordomo begins, of clients and workers
 
 
@@ -42,7 +43,7 @@ class Peers:
             ProtocolError: it cannot be read; `unread` tells what to answer.
         """
         if len(parts) == 2 and parts[1][:2] != OF_MAJORDOMO:
-            return b"\0" + parts[0], frames.decode_from_client(parts[1])
+            return b"\0" + parts[0], decode_from_client(parts[1])
         if mdp.speaks(parts, mdp.CLIENT):
             return self.majordomo.request(parts, self.new_id())
         address, frame = _open(parts)
@@ -70,10 +71,11 @@ class Peers:
             return self.majordomo.command(now, parts)
         else:
             address, frame = _open(parts)
-        message = frames.decode_from_worker(frame)
+        message = decode_from_worker(frame)
+        return self.dispatcher.result(now, address, message) if type(message) is Result else self._command(now, address, message)
+
+    def _command(self, now: float, address: bytes, message: FromWorker) -> list[Effect]:
         match message:
-            case Result():
-                return self.dispatcher.result(now, address, message)
             case WorkerHeartbeat():
                 return self.dispatcher.heartbeat(now, address, message)
             case TaskPart():
@@ -82,6 +84,7 @@ class Peers:
                 return self.dispatcher.ready(now, address, message)
             case Goodbye():
                 return self.dispatcher.goodbye(now, address, message)
+        return []
 
     def refused(self, now: float, parts: list[bytes], error: ProtocolError) -> list[Effect]:
         """Do what a worker's message that was refused leads to: to nothing, in our own dialect."""
@@ -91,9 +94,9 @@ class Peers:
         """Make the ROUTER's message to a peer, identity first; no parts where its dialect has nothing for the message."""
         kind = address[0]
         if kind == 0:
-            return [address[1:], frames.encode(message)]
+            return [address[1:], quick.encode_own(message)]
         if kind == mdp.ENVELOPE:
-            return [address[1:], b"", frames.encode(message)]
+            return [address[1:], b"", quick.encode_own(message)]
         return self.majordomo.encode(address, message)
 
 

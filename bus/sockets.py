@@ -115,6 +115,8 @@ def receive(socket: "zmq.Socket[bytes]") -> list[bytes]:
     """
     identity = receive_frame(socket, NOBLOCK)
     frame = receive_frame(socket, NOBLOCK, False)  # False: as a Frame, which knows whether more follows
+    if not frame.more:  # nearly always
+        return [identity, frame.bytes]
     parts = [identity, frame.bytes]
     while frame.more:
         frame = receive_frame(socket, NOBLOCK, False)

@@ -4,6 +4,7 @@ A shell sends the frames, gives what it received to `take`, sends `frames()` aga
 `expire` when `next_due` has come.
 """
 
+import functools
 import logging
 import math
 import os
@@ -11,14 +12,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from bus import frames
+from bus import frames, quick
 from bus.core.timers import Timers
 from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
-from bus.messages import ID_BYTES, Error, Part, Reply, Request
+from bus.messages import ID_BYTES, Error, Part, Reply
 
 GRACE_S = 1.0  # waited beyond the caller's time: if a broker is there, its own sentence says more than ours could
 IDS = 256  # drawn at a time: the system's call costs more than what it gives
 OnPart = Callable[[Any], None]
+decode = frames.decode_to_client
 log = logging.getLogger("hulak")
 
 
@@ -44,12 +46,12 @@ class Book:
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._calls: dict[bytes, Call] = {}
+        self.calls: dict[bytes, Call] = {}
         self._deadlines: Timers[bytes] = Timers()
         self._ids: list[bytes] = []
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self.calls)
 
     def new_id(self) -> bytes:
         """Draw an id that was never there before."""
@@ -60,17 +62,17 @@ class Book:
 
     def add(self, call: Call, now: float) -> None:
         """Begin to wait for a call's answer."""
-        self._calls[call.id] = call
+        self.calls[call.id] = call
         self._deadlines.set_after(call.id, now, call.timeout_s + GRACE_S)
 
     def forget(self, call: Call) -> None:
         """Wait for it no longer; its answer is thrown away when it comes."""
-        if self._calls.pop(call.id, None) is not None:
+        if self.calls.pop(call.id, None) is not None:
             self._deadlines.cancel_after(call.id, call.timeout_s + GRACE_S)
 
     def frames(self) -> list[bytes]:
         """List what has to be sent again when the connection came back: a restarted broker knows nothing of calls."""
-        return [call.frame for call in self._calls.values()]
+        return [call.frame for call in self.calls.values()]
 
     def take(self, frame: bytes) -> bool:
         """Take what the broker sent; true if it ended a call.
@@ -79,41 +81,43 @@ class Book:
             BusError: it is not understood, or it answers bytes of ours that the broker could not read.
         """
         try:
-            message = frames.decode_to_client(frame)
+            message = decode(frame)
         except ProtocolError as error:
             raise BusError(error.code, f"the broker's answer is not understood: {error}") from error
         if message.id is None:
             assert isinstance(message, Error)
             raise as_error(message)
-        call = self._calls.get(message.id)
+        call = self.calls.get(message.id)
         if call is None:  # given up, or answered twice
             return False
+        if isinstance(message, Reply):  # nearly always
+            del self.calls[message.id]
+            self._deadlines.cancel_after(message.id, call.timeout_s + GRACE_S)
+            call.settle(message.value, None)
+            return True
         if isinstance(message, Part):
             if call.on_part is not None:
                 call.on_part(message.value)
             return False
         self.forget(call)
-        if isinstance(message, Reply):
-            call.settle(message.value, None)
-        else:
-            call.settle(None, as_error(message))
+        call.settle(None, as_error(message))
         return True
 
     def next_due(self) -> float:
         """When `expire` may have something to do: monotonic seconds, infinite if nothing is under way."""
-        due = self._deadlines.next() if self._calls else None
+        due = self._deadlines.next() if self.calls else None
         return math.inf if due is None else due
 
     def expire(self, now: float) -> None:
         """End the calls whose time is over."""
         for call_id in self._deadlines.due(now):
-            call = self._calls.pop(call_id)
+            call = self.calls.pop(call_id)
             text = f"no answer to {call.named} from the broker at {self._where} within {call.timeout_s:g} s"
             call.settle(None, BusTimeout(text))
 
     def close(self) -> None:
         """End all calls."""
-        for call in list(self._calls.values()):
+        for call in list(self.calls.values()):
             self.forget(call)
             call.settle(None, BusError("CLOSED", f"the connection was closed before the answer to {call.named} came"))
 
@@ -168,7 +172,7 @@ class Future:
         self._cancelled = False
         self._value: Any = None
         self._error: BusError | None = None
-        self._callbacks: list[Callable[[Future], Any]] = []
+        self._callbacks: list[Callable[[Future], Any]] | None = None
 
     def done(self) -> bool:
         """Tell whether the answer is here, or the call was cancelled; takes nothing in."""
@@ -196,7 +200,7 @@ class Future:
             TaskFailed: the service's worker could not do it.
             BusError: the broker refused the request; `CANCELLED`, `CLOSED`.
         """
-        error = self.exception(timeout_s)
+        error = self._error if self._done else self.exception(timeout_s)
         if error is not None:
             raise error
         return self._value
@@ -214,13 +218,14 @@ class Future:
         if self._done:
             self._tell(callback)
         else:
-            self._callbacks.append(callback)
+            self._callbacks = [*(self._callbacks or ()), callback]
 
     def settle(self, value: Any, error: BusError | None) -> None:
         """Take the end of the call."""
         self._done, self._value, self._error = True, value, error
-        for callback in self._callbacks:
-            self._tell(callback)
+        if self._callbacks is not None:
+            for callback in self._callbacks:
+                self._tell(callback)
 
     def _tell(self, callback: "Callable[[Future], Any]") -> None:
         try:
@@ -240,14 +245,21 @@ def encode_call(
     priority: int,
 ) -> bytes:
     """Make the frame of a request (PROTOCOL.md section 4.2)."""
-    options: dict[str, Any] = {} if service.startswith("hulak.") else {"timeout_ms": max(1, int(timeout_s * 1000))}
+    options = _options(service.startswith("hulak."), timeout_s, retries, share, priority)
+    return quick.encode_request(call_id, service, action, args if type(args) is dict else dict(args or ()), options)
+
+
+@functools.lru_cache(1024, typed=True)
+def _options(ours: bool, timeout_s: float, retries: int | None, share: bool, priority: int) -> bytes:
+    """Pack a request's options: nearly always the same."""
+    options: dict[str, Any] = {} if ours else {"timeout_ms": max(1, int(timeout_s * 1000))}
     if retries is not None:
         options["retries"] = retries
     if priority != 1:
         options["priority"] = priority
     if share:
         options["share"] = True
-    return frames.encode(Request(call_id, service, action, dict(args) if args else {}, options))
+    return frames.pack(options)
 
 
 def as_error(message: Error) -> BusError:

@@ -114,13 +114,16 @@ class BusClient(PostedTasks):
             BusTimeout: there is no broker.
         """
         future = self._begin(service, action, args, timeout_s, retries, share, priority, on_part)
-        self._unsent.append(future)
-        if not self._taking:  # else what callbacks ask for goes out together, when all that has arrived is taken in
+        if self._taking:  # what callbacks ask for goes out together, when all that has arrived is taken in
+            self._unsent.append(future)
+            return future
+        if self._unsent or not self._link.send(future.frame):  # type: ignore[union-attr]
+            self._unsent.append(future)
             self._send()
-            self._until_look -= 1
-            if not self._until_look:
-                self._until_look = LOOK_AFTER
-                self._take()
+        self._until_look -= 1
+        if not self._until_look:
+            self._until_look = LOOK_AFTER
+            self._take()
         return future
 
     def _begin(
@@ -146,10 +149,11 @@ class BusClient(PostedTasks):
 
     def _send(self) -> None:
         """Send what has gathered; where there is no room, wait for it."""
-        while self._unsent and self._link is not None:
-            future = self._unsent[0]
+        unsent = self._unsent
+        while unsent and self._link is not None:
+            future = unsent[0]
             if future.done() or self._link.send(future.frame):
-                self._unsent.popleft()
+                unsent.popleft()
             else:
                 self._turn(math.inf, for_room=True)
 
@@ -173,8 +177,9 @@ class BusClient(PostedTasks):
             while True:
                 if len(under_way) <= window - window // 4:  # several together, which costs less than one by one
                     for one in itertools.islice(left, window - len(under_way)):
-                        under_way.append(self._begin(service, action, one, **options))
-                        self._unsent.append(under_way[-1])
+                        future = self._begin(service, action, one, **options)
+                        under_way.append(future)
+                        self._unsent.append(future)
                     self._send()
                 if not under_way:
                     return
@@ -234,11 +239,11 @@ class BusClient(PostedTasks):
     def _take(self) -> None:
         """Take in all that has arrived; then send what callbacks asked for."""
         assert self._link is not None
-        book, receive = self._book, self._link.receive
+        book, take, receive = self._book, self._book.take, self._link.receive
         outermost, self._taking = not self._taking, True
         try:
-            while book:  # what nobody waits for may stay
-                book.take(receive())
+            while book.calls:  # what nobody waits for may stay
+                take(receive())
         except zmq.Again:
             pass
         finally:

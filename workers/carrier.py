@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from bus import frames
+from bus import frames, quick
 from bus.errors import TaskFailed
 from bus.messages import Result, Task, TaskPart
 
@@ -13,6 +13,7 @@ from bus.messages import Result, Task, TaskPart
 # what it returns is the result.
 Actions = Mapping[str, Callable[[Mapping[str, Any]], Any]]
 SendPart = Callable[[TaskPart, bytes], None]
+PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))  # what is surely no generator
 ENVELOPE_BYTES = 1024  # of a result's frame, beside its value
 
 
@@ -46,10 +47,10 @@ class Carrier:
         """
         try:
             value = self._call(task)
-            if isinstance(value, Generator):
+            if type(value) not in PLAIN and isinstance(value, Generator):
                 value = self._send_parts(task, value, send_part)
-            result = Result(task.id, task.attempt, True, value)
-            return result, self._fitting("result", result)
+            frame = quick.encode_done(task.id, task.attempt, value)
+            return Result(task.id, task.attempt, True, value), self._fitting("result", frame)
         except SoftLimit:
             return soft_limit(task)
         except TaskFailed as failed:
@@ -76,10 +77,9 @@ class Carrier:
                 return end.value
             number += 1
             part = TaskPart(task.id, task.attempt, number, value)
-            send_part(part, self._fitting("part", part))
+            send_part(part, self._fitting("part", frames.encode(part)))
 
-    def _fitting(self, what: str, message: Result | TaskPart) -> bytes:
-        frame = frames.encode(message)
+    def _fitting(self, what: str, frame: bytes) -> bytes:
         if len(frame) > self._most:
             raise TaskFailed("TOO_LARGE", f"the {what} is {len(frame)} bytes, must be below {self._most + ENVELOPE_BYTES}")
         return frame

@@ -31,6 +31,7 @@ from bus.settings import Settings
 from workers.carrier import Actions, Carrier, SoftLimit, soft_limit
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
+decode = frames.decode_to_worker
 REPORT_S = 1.0
 LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
@@ -144,17 +145,19 @@ class Worker:
     def _between(self, ended: tuple[Result, bytes] | None) -> Task | None:
         """Tell how a task ended, and wait for the next one; None if the process is to end."""
         now = time.monotonic()
+        session = self.session
         if ended is not None and self.exit is None:
             self._ended(now, ended)
         while self.exit is None:
-            self._duties(now)
-            task = self.session.running
+            if now >= session.next_beat or self.stop.asked or session.leave_by is not None:  # limits: see `_watch`
+                self._duties(now)
+            task = session.running
             if task is not None:
                 if self.outbox and (len(self.outbox) >= MOST_RESULTS or task.action not in self.short):
                     self._flush()
                 return task
             self._flush()
-            left_s = self.session.next_due() - now
+            left_s = session.next_due() - now
             ready = zmq_poll(self.watched, max(0, int(left_s * 1000) + 1))
             now = time.monotonic()
             for socket, _ in ready:
@@ -167,12 +170,12 @@ class Worker:
 
     def _ended(self, now: float, ended: tuple[Result, bytes]) -> None:
         task = self.session.running
-        if task is not None and now - self.session.started < SHORT_S:
+        if task is not None and now - self.session.started >= SHORT_S:
+            self.short.discard(task.action)
+        elif task is not None and task.action not in self.short:
             if len(self.short) > MOST_ACTIONS:
                 self.short.clear()
             self.short.add(task.action)
-        elif task is not None:
-            self.short.discard(task.action)
         self._do(self.session.finished(now, *ended))
 
     def _carry_out(self, task: Task) -> tuple[Result, bytes]:
@@ -198,17 +201,20 @@ class Worker:
             self._do(self.session.advance(now, self._report(now)))
 
     def _receive(self, now: float) -> None:
+        receive, dealer, received = sockets.receive_frame, self.dealer, self._received
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                self._received(now, sockets.receive_frame(self.dealer, sockets.NOBLOCK))
+                received(now, receive(dealer, sockets.NOBLOCK))
 
     def _received(self, now: float, frame: bytes) -> None:
         try:
-            message = frames.decode_to_worker(frame)
+            message = decode(frame)
         except ProtocolError as error:
             self.log.warning("frame refused", code=error.code, why=str(error))
-        else:
-            self._do(self.session.received(now, message))
+            return
+        actions = self.session.received(now, message)
+        if actions:
+            self._do(actions)
 
     def _report(self, now: float) -> dict[str, Any] | None:
         if now - self.reported < REPORT_S:
@@ -218,11 +224,13 @@ class Worker:
 
     def _do(self, actions: list[Do]) -> None:
         for action in actions:
+            kind = type(action)
+            if kind is Run:  # the task thread does what the session says is running
+                continue
+            if kind is Send and type(action.message) is Result:  # type: ignore[union-attr]
+                self.outbox.append(action)  # type: ignore[arg-type]
+                continue
             match action:
-                case Run():
-                    pass  # the task thread does what the session says is running
-                case Send(Result()):
-                    self.outbox.append(action)
                 case Send():
                     self._flush()
                     self._send(action)
@@ -235,8 +243,12 @@ class Worker:
     def _flush(self) -> None:
         """Send the results that have gathered; done before anything else is sent, so that no heartbeat says less than is so."""
         outbox, self.outbox = self.outbox, []
+        send_frame, dealer = sockets.send_frame, self.dealer
         for send in outbox:
-            self._send(send)
+            try:
+                send_frame(dealer, send.frame, sockets.NOBLOCK)
+            except zmq.Again:
+                self.session.unsent(send)
 
     def _send(self, send: Send) -> None:
         try:

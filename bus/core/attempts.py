@@ -4,7 +4,7 @@ The half of the dispatcher that knows what becomes of a task; the other half, `b
 """
 
 import math
-from collections import Counter
+from typing import Any
 
 from bus.core.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
@@ -17,6 +17,7 @@ from bus.messages import Error, Reply, Task
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
 HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
+COUNTED = ("accepted", "done", "failed", "expired", "cancelled", "retried", "shared", "lost_workers", "late")
 PAUSE = b"p"  # timer of a service that cools down: this, and its name
 
 
@@ -40,14 +41,12 @@ class Attempts:
         self.timers: Timers[bytes] = Timers()
         self.sharing = Sharing()
         self.paused: dict[str, float] = {}  # service -> until when it cools down, monotonic seconds
-        self.counters: Counter[str] = Counter(
-            accepted=0, done=0, failed=0, expired=0, cancelled=0, retried=0, shared=0, lost_workers=0, late=0
-        )
+        self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def _watch(self, now: float, task: CalledTask) -> None:
+        """Set the time limit of a posted task, if it has one."""
         if task.deadline < math.inf:
-            if task.posted:
-                task.patience_s = task.deadline - now
+            task.patience_s = task.deadline - now
             self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
 
     def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
@@ -63,7 +62,7 @@ class Attempts:
 
     def _assign(self, now: float, service: str) -> list[Effect]:
         effects: list[Effect] = []
-        while self.queue.has(service) and now >= self.paused.get(service, now):
+        while service in self.queue.by_service and now >= self.paused.get(service, now):
             worker = self.roster.pick(service)
             task = self.queue.take(service) if worker is not None else None
             if worker is None or task is None:
@@ -72,18 +71,20 @@ class Attempts:
         return effects
 
     def _give(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
-        noted = self._run(now, task, worker)
+        effects = self._run(now, task, worker)
         given = ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, self.soft_ms, self.hard_ms))
-        return [given, *noted] if noted else [given]
+        effects.insert(0, given)
+        return effects
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         task.become(State.RUNNING)
-        task.attempt += 1
+        task.attempt = attempt = task.attempt + 1
         task.worker = worker.name
         task.started = now
-        if not worker.held:
+        held = worker.held
+        if not held:
             self.timers.set_after(worker.timer, now, self.policy.hard_s)
-        worker.held[task.id] = task.attempt
+        held[task.id] = attempt
         return [Begun(task.id, task.attempt, worker.name)] if task.posted else []
 
     def _release(self, worker: Worker, task_id: bytes) -> None:
@@ -167,6 +168,17 @@ class Attempts:
             told += [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
         self._forget(task)
         return told
+
+    def _done(self, task: CalledTask, value: Any) -> list[Effect]:
+        """End a task well; as `_end`, with less to look at where there is one caller: of all ends the commonest."""
+        task_id = task.id
+        if task.posted or task_id in self.sharing.led:
+            return self._end(task, State.DONE, Reply(task_id, value))
+        task.become(State.DONE)
+        self.counters["done"] += 1
+        del self.tasks[task_id]
+        self.timers.cancel_after(DEADLINE + task_id, task.patience_s)
+        return [ToClient(task.client, Reply(task_id, value))]
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]

@@ -14,7 +14,7 @@ from bus.core.fencing import to_leave
 from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
-from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 BEAT = b"beat"  # the timer of the heartbeat
 
@@ -42,8 +42,9 @@ class Dispatcher(Attempts):
         Raises:
             ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full.
         """
-        known = self.tasks.get(request.id)
-        if known is not None:
+        tasks = self.tasks
+        if request.id in tasks:
+            known = tasks[request.id]
             known.client = client
             over = known.state in GIVEN_UP
             return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
@@ -51,13 +52,12 @@ class Dispatcher(Attempts):
         share = request.options.get("share")
         if share and self._follows(now, client, request, timeout_s):
             return []
-        if len(self.tasks) >= self.policy.max_tasks:
-            raise too_many(len(self.tasks))
-        task = CalledTask.of(client, request, now, timeout_s, retries)
-        self.tasks[task.id] = task
-        self.counters["accepted"] += 1
+        if len(tasks) >= self.policy.max_tasks:
+            raise too_many(len(tasks))
+        tasks[request.id] = task = CalledTask.of(client, request, now, timeout_s, retries)
         if share:
             self.sharing.lead(request)
+        self.timers.set_after(DEADLINE + request.id, now, timeout_s)
         return self._accept(now, task)
 
     def _follows(self, now: float, client: bytes, request: Request, timeout_s: float) -> bool:
@@ -75,7 +75,7 @@ class Dispatcher(Attempts):
     def accept(self, now: float, task: CalledTask) -> list[Effect]:
         """Take in a posted task that is safe in the store."""
         self.tasks[task.id] = task
-        self.counters["accepted"] += 1
+        self._watch(now, task)
         return self._accept(now, task)
 
     def restore(self, now: float, task: CalledTask, in_s: float) -> None:
@@ -92,11 +92,12 @@ class Dispatcher(Attempts):
         self.timers.set(RETRY + task.id, now + in_s)
 
     def _accept(self, now: float, task: CalledTask) -> list[Effect]:
-        self._watch(now, task)
+        self.counters["accepted"] += 1
         if self.straying and (adopted := self._adopted(now, task)) is not None:
             return adopted
         # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
-        if self.queue.has(task.service) or task.service in self.paused or (worker := self.roster.pick(task.service)) is None:
+        service = task.service
+        if service in self.queue.by_service or service in self.paused or (worker := self.roster.pick(service)) is None:
             self.queue.add(task)
             return []
         return self._give(now, task, worker)
@@ -184,27 +185,30 @@ class Dispatcher(Attempts):
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
-        worker = self.roster.at(identity)
+        worker = self.roster.by_identity.get(identity)
         if worker is None:
             self.counters["late"] += 1
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
         worker.lease_until = now + worker.lease_s
-        if worker.held.get(result.task) != result.attempt:
+        held = worker.held
+        if held.get(result.task) != result.attempt:
             self.counters["late"] += 1
             worker.strays.discard((result.task, result.attempt))
             return self._assign(now, worker.service)
-        self._release(worker, result.task)
+        del held[result.task]  # as `_release` does
+        if not held:
+            self.timers.cancel_after(worker.timer, self.policy.hard_s)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
             self._forget(task)
             effects: list[Effect] = []
         elif result.done:
             worker.done += 1
-            effects = self._end(task, State.DONE, Reply(task.id, result.value))
+            effects = self._done(task, result.value)
         else:
             worker.failed += 1
             effects = self._failed(now, task, Failure.of(result.value))
-        if self.queue.has(worker.service):
+        if worker.service in self.queue.by_service:
             effects += self._assign(now, worker.service)
         return effects
 

@@ -53,20 +53,20 @@ class Roster:
     """All living workers, by where and by who they are."""
 
     def __init__(self) -> None:
-        self._by_identity: dict[bytes, Worker] = {}
+        self.by_identity: dict[bytes, Worker] = {}
         self._by_name: dict[str, Worker] = {}
         self.changes = 0  # grows with everything that changes who may be given work: coming, leaving, retiring
         self._by_service: dict[str, list[Worker]] = {}
 
     def __iter__(self) -> Iterator[Worker]:
-        return iter(self._by_identity.values())
+        return iter(self.by_identity.values())
 
     def __len__(self) -> int:
-        return len(self._by_identity)
+        return len(self.by_identity)
 
     def at(self, identity: bytes) -> Worker | None:
         """Find a worker by its present identity."""
-        return self._by_identity.get(identity)
+        return self.by_identity.get(identity)
 
     def named(self, name: str) -> Worker | None:
         """Find a worker by its own name."""
@@ -74,20 +74,20 @@ class Roster:
 
     def add(self, worker: Worker) -> None:
         """Take a worker in; nobody of this name or identity may be in."""
-        self._by_identity[worker.identity] = worker
+        self.by_identity[worker.identity] = worker
         self._by_name[worker.name] = worker
         self.changes += 1
         self._by_service.setdefault(worker.service, []).append(worker)
 
     def move(self, worker: Worker, identity: bytes) -> None:
         """Note that a worker came back under another identity."""
-        del self._by_identity[worker.identity]
+        del self.by_identity[worker.identity]
         worker.identity = identity
-        self._by_identity[identity] = worker
+        self.by_identity[identity] = worker
 
     def remove(self, worker: Worker) -> None:
         """Strike a worker off."""
-        del self._by_identity[worker.identity]
+        del self.by_identity[worker.identity]
         del self._by_name[worker.name]
         self._by_service[worker.service].remove(worker)
         if not self._by_service[worker.service]:

@@ -15,18 +15,18 @@ class Sharing:
     """
 
     _leaders: dict[bytes, bytes] = field(default_factory=dict)  # what is asked for -> the task that is at it
-    _keys: dict[bytes, bytes] = field(default_factory=dict)  # such a task -> what it is asked for
+    led: dict[bytes, bytes] = field(default_factory=dict)  # such a task -> what it is asked for
     _followers: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)  # such a task -> request id -> client
     _leader_of: dict[bytes, bytes] = field(default_factory=dict)  # id of a request that follows -> the task
 
     def __contains__(self, task: bytes) -> bool:
-        return task in self._keys
+        return task in self.led
 
     def lead(self, request: Request) -> None:
         """Note that this request's task is at it: equal ones may follow."""
         key = _key(request)
         self._leaders[key] = request.id
-        self._keys[request.id] = key
+        self.led[request.id] = key
 
     def follow(self, request: Request, client: bytes) -> bytes | None:
         """Let a request follow the task that is at the same, and return that task's id; None if there is none.
@@ -46,7 +46,7 @@ class Sharing:
 
     def end(self, task: bytes) -> None:
         """Forget a task that has ended, and who followed it."""
-        key = self._keys.pop(task, None)
+        key = self.led.pop(task, None)
         if key is None:
             return
         if self._leaders.get(key) == task:

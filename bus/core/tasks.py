@@ -53,22 +53,20 @@ class CalledTask(msgspec.Struct, gc=False):
     retries: int  # further attempts after the first
     since: float  # monotonic seconds
     deadline: float  # monotonic seconds; the caller waits no longer
+    priority: int = 1  # of PRIORITIES
+    patience_s: float = math.inf  # from when its deadline was set to it
     state: State = State.QUEUED
     attempt: int = 0  # of the running or last attempt, from 1
     worker: str = ""  # name of who runs it or ran it last
     started: float = 0.0
     troubles: list[str] = []  # why attempts failed, in order
-    priority: int = 1  # of PRIORITIES
-    patience_s: float = math.inf  # from when its deadline was set to it
     posted: bool = False  # in the store, and nobody's call: its end is noted there instead of being sent
 
     @classmethod
     def of(cls, client: bytes, request: Request, now: float, timeout_s: float, retries: int) -> "CalledTask":
         """Make the task of a request."""
-        task = cls(request.id, client, request.service, request.action, request.args, retries, now, now + timeout_s)
-        task.patience_s = timeout_s
-        task.priority = request.options.get("priority", 1)
-        return task
+        what = (request.id, client, request.service, request.action, request.args)
+        return cls(*what, retries, now, now + timeout_s, request.options.get("priority", 1), timeout_s)
 
     def become(self, state: State) -> None:
         """Go to another state, if the table has it."""
@@ -104,19 +102,20 @@ class Queue:
     """
 
     def __init__(self) -> None:
-        self._lanes: dict[str, dict[int, OrderedDict[bytes, CalledTask]]] = {}
+        # only services that have tasks waiting are in
+        self.by_service: dict[str, dict[int, OrderedDict[bytes, CalledTask]]] = {}
 
     def __len__(self) -> int:
-        return sum(len(lane) for lanes in self._lanes.values() for lane in lanes.values())
+        return sum(len(lane) for lanes in self.by_service.values() for lane in lanes.values())
 
     def __iter__(self) -> Iterator[CalledTask]:
-        return (task for lanes in self._lanes.values() for lane in lanes.values() for task in lane.values())
+        return (task for lanes in self.by_service.values() for lane in lanes.values() for task in lane.values())
 
     def add(self, task: CalledTask, *, first: bool = False) -> None:
         """Put a task at the end of its lane, or before all others."""
-        lanes = self._lanes.get(task.service)
+        lanes = self.by_service.get(task.service)
         if lanes is None:
-            lanes = self._lanes[task.service] = {}
+            lanes = self.by_service[task.service] = {}
         number = FIRST if first else task.priority
         lane = lanes.get(number)
         if lane is None:
@@ -126,21 +125,21 @@ class Queue:
 
     def has(self, service: str) -> bool:
         """Tell whether any of the service's tasks waits."""
-        return service in self._lanes
+        return service in self.by_service
 
     def remove(self, task: CalledTask) -> None:
         """Take a task out, wherever it stands; one that is not in is ignored."""
-        lanes = self._lanes.get(task.service, {})
+        lanes = self.by_service.get(task.service, {})
         for number in [number for number, lane in lanes.items() if task.id in lane]:
             del lanes[number][task.id]
             if not lanes[number]:
                 del lanes[number]
         if not lanes:
-            self._lanes.pop(task.service, None)
+            self.by_service.pop(task.service, None)
 
     def take(self, service: str) -> CalledTask | None:
         """Take the service's next task; None if none waits."""
-        lanes = self._lanes.get(service)
+        lanes = self.by_service.get(service)
         if lanes is None:
             return None
         number = next(iter(lanes))
@@ -150,7 +149,7 @@ class Queue:
         if not lanes[number]:
             del lanes[number]
             if not lanes:
-                del self._lanes[service]
+                del self.by_service[service]
         return task
 
     def _rank(self, number: int, lane: OrderedDict[bytes, CalledTask]) -> tuple[bool, float]:
@@ -159,4 +158,4 @@ class Queue:
 
     def services(self) -> list[str]:
         """Name the services that have tasks waiting."""
-        return list(self._lanes)
+        return list(self.by_service)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import frames, messages
+from bus import frames, messages, quick
 from bus.errors import ProtocolError
 from bus.messages import Held, Publication, Stamp, Tick
 
@@ -251,3 +251,37 @@ def test_an_array_with_a_field_more_or_less_is_refused_by_both_ways_of_reading()
     for wrong in (fields[:4], [*fields, 1]):
         with pytest.raises(ProtocolError, match="must be an array of 5"):
             frames.decode_from_client(b"Q" + msgpack.packb(wrong))
+
+
+# The quick ways to encode
+
+
+@pytest.mark.parametrize("cls", ROUND_TRIPS, ids=lambda cls: cls.__name__)
+@BUSY
+@given(data=st.data())
+def test_the_quick_way_to_encode_makes_the_same_bytes(cls, data):
+    frames.extensions.clear()
+    message = cls(*[data.draw(field) for field in ROUND_TRIPS[cls][1]])
+    assert quick.encode_own(message) == frames.encode(message)
+
+
+def test_the_quick_way_keeps_times_and_extension_types_that_were_read():
+    time, extension = msgpack.Timestamp(5, 1), msgpack.ExtType(7, b"x")
+    frames.extensions.clear()
+    for value in (time, [1, {"at": time}], extension, [extension, {"a": time}]):
+        frame = frames.encode(messages.Reply(bytes(16), value))
+        assert quick.encode_own(frames.decode_to_client(frame)) == frame
+
+
+@pytest.mark.parametrize("number", [1, 127, 128, 1 << 31])
+def test_a_done_result_is_encoded_as_any_other(number):
+    for value in (None, 5, "text", {"a": [1, 2.5]}, b"x" * 300):
+        told = quick.encode_done(bytes(range(16)), number, value)
+        assert told == frames.encode(messages.Result(bytes(range(16)), number, True, value))
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout_ms": 60_000}, {"retries": 0, "share": True}])
+def test_a_request_is_encoded_as_any_other(options):
+    for args in ({}, {"n": 5}, {"text": "x" * 300, "list": [1, None]}):
+        told = quick.encode_request(bytes(range(16)), "noop", "ä" * 40, args, msgpack.packb(options))
+        assert told == frames.encode(messages.Request(bytes(range(16)), "noop", "ä" * 40, args, options))

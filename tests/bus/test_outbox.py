@@ -4,7 +4,7 @@ import pytest
 import zmq
 
 from bus import frames, sockets
-from bus.core.effects import ToClient, ToWorker
+from bus.core.effects import Note, ToClient, ToWorker
 from bus.messages import BrokerHeartbeat, Reply
 from bus.outbox import Outbox
 
@@ -43,8 +43,7 @@ def reply(number):
 def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(desk):
     outbox, (client, worker), _ = desk
     for number in range(3):
-        outbox.put(reply(number))
-        outbox.put(ToWorker(b"\0peer", BrokerHeartbeat(number, known=True)))
+        assert outbox.put([reply(number), ToWorker(b"\0peer", BrokerHeartbeat(number, known=True))]) == []
     assert not client.poll(0)
     assert outbox.flush() == []
     assert [frames.decode_to_client(client.recv()).value for _ in range(3)] == [0, 1, 2]
@@ -55,9 +54,9 @@ def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(desk):
 
 def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_theirs(desk):
     outbox, (client, _), counts = desk
-    outbox.put(ToWorker(b"\0gone", BrokerHeartbeat(1, known=True)))
-    outbox.put(ToClient(b"\0gone", Reply(bytes(16), 1)))
-    outbox.put(reply(2))
+    told = Note("something happened")
+    gone = [ToWorker(b"\0gone", BrokerHeartbeat(1, known=True)), ToClient(b"\0gone", Reply(bytes(16), 1))]
+    assert outbox.put([*gone, told, reply(2)]) == [told]
     assert outbox.flush() == [(b"\0gone", "its connection is gone")]
     assert counts.unanswered == 1
     assert frames.decode_to_client(client.recv()).value == 2

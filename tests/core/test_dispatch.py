@@ -178,7 +178,7 @@ def test_requests_for_what_nobody_offers_leave_no_trace(desk):
     for number in range(1000):
         desk.request(number.to_bytes(16, "big"), service=f"s{number}", timeout_ms=100)
         desk.pass_time(0.25)
-    assert (desk.core.tasks, desk.core.queue._lanes, len(desk.core.timers)) == ({}, {}, 1)
+    assert (desk.core.tasks, desk.core.queue.by_service, len(desk.core.timers)) == ({}, {}, 1)
     assert len(desk.core.timers._heap) <= 66
 
 

@@ -88,7 +88,7 @@ def test_what_ends_while_it_waits_is_taken_out_and_leaves_nothing_behind():
     queue.remove(one)
     queue.remove(one)
     assert (len(queue), queue.take("nepse")) == (1, two)
-    assert (len(queue), queue.services(), queue._lanes) == (0, [], {})
+    assert (len(queue), queue.services(), queue.by_service) == (0, [], {})
 
 
 def test_a_task_waits_in_one_place_only():

@@ -253,3 +253,11 @@ def test_a_worker_that_hears_heartbeats_and_beats_slowly_stays(house, connect):
         time.sleep(2.5)  # longer than one of our own workers may be silent
         worker.send_multipart([W, HEARTBEAT])
     assert len(serving(house, "echo")) == 1
+
+
+def test_a_burst_of_a_stranger_is_told_once_that_it_is_unknown(connect):
+    worker = connect("backend")
+    for _ in range(50):  # many of them are read in one turn of the broker's loop
+        worker.send_multipart([W, HEARTBEAT])
+    assert answer(worker) == [W, DISCONNECT]
+    assert silence(worker, 0.3)

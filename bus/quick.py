@@ -1,0 +1,39 @@
+"""The commonest messages to bytes, in less time: `bus.frames.encode` makes the same of them. Pure."""
+
+import functools
+from typing import Any
+
+import msgspec
+
+from bus.frames import encode, extensions, own, pack
+
+_write = msgspec.msgpack.Encoder().encode
+
+
+def encode_own(message: Any) -> bytes:
+    """As `encode`, in a quarter of its time, for values that were read from frames or are the broker's own.
+
+    Values of others are for `encode`, which refuses what is not msgpack's, where msgspec would write something like it. Where
+    there are extension types, which it would take for arrays, `encode` does it all.
+    """
+    if not extensions:
+        try:
+            return message.KIND + _write(message)  # type: ignore[no-any-return]
+        except (TypeError, OverflowError, RecursionError):  # times, which msgpack alone keeps as they are
+            pass
+    return encode(message)
+
+
+@functools.lru_cache(1024)
+def _packed(text: str) -> bytes:
+    return pack(text)
+
+
+def encode_request(request: bytes, service: str, action: str, args: dict[str, Any], options: bytes) -> bytes:
+    """As `encode` of a `Request` whose options are packed already."""
+    return b"Q\x95\xc4\x10%b%b%b%b%b" % (request, _packed(service), _packed(action), own.pack(args), options)
+
+
+def encode_done(task: bytes, attempt: int, value: Any) -> bytes:
+    """As `encode` of a `Result` that is done."""
+    return b"R\x94\xc4\x10%b%b\xc3%b" % (task, own.pack(attempt), own.pack(value))

@@ -257,7 +257,6 @@ def test_an_array_with_a_field_more_or_less_is_refused_by_both_ways_of_reading()
 
 
 @pytest.mark.parametrize("cls", ROUND_TRIPS, ids=lambda cls: cls.__name__)
-@BUSY
 @given(data=st.data())
 def test_the_quick_way_to_encode_makes_the_same_bytes(cls, data):
     frames.extensions.clear()

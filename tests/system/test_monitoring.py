@@ -68,6 +68,6 @@ def test_stats_and_top_show_the_same_processes(house):
     screen = run(house, "top", "--count", "2", "--sort", "memory")
     assert screen.returncode == 0, screen.stderr
     assert screen.stdout.count("Hulak top") == 2
-    assert "memoryv" in screen.stdout
+    assert "memory▼" in screen.stdout
     told = [json.loads(line) for line in run(house, "top", "--json").stdout.splitlines()]
     assert told[0]["broker"]["pid"] > 0

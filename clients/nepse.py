@@ -62,13 +62,15 @@ class NepseClient(MarketMethods, PaperMethods):
             `totalWorkers`, of which each is one of `busyWorkers` or one of `idleWorkers` (those that are sent away count for as
             long as they finish their task); `queueLength`, tasks that wait for a worker;
             `pendingTasks`, all that are not over: waiting, waiting for another attempt, or running;
-            `totalTasksCompleted` and `totalErrors`, attempts that the workers there now have done and failed.
+            `totalTasksCompleted` and `totalErrors`, attempts done and failed since the broker's start,
+            by workers that have left too.
         """
         stats = self._client.call("hulak.stats", timeout_s=self._timeout_s)
         there = [worker for worker in stats["workers"] if worker["service"] == SERVICE]
         workers = [worker for worker in there if worker["state"] != "retiring" or worker["held"]]
         nothing = {"queued": 0, "waiting": 0, "running": 0}
         tasks = stats["tasks"]["services"].get(SERVICE, nothing)
+        attempts = stats["tasks"]["attempts"].get(SERVICE, {"done": 0, "failed": 0})
         busy = sum(worker["state"] == "busy" or worker["held"] > 0 for worker in workers)
         return {
             "totalWorkers": len(workers),
@@ -76,8 +78,8 @@ class NepseClient(MarketMethods, PaperMethods):
             "idleWorkers": len(workers) - busy,
             "queueLength": tasks["queued"],
             "pendingTasks": sum(tasks[state] for state in nothing),
-            "totalTasksCompleted": sum(worker["done"] for worker in workers),
-            "totalErrors": sum(worker["failed"] for worker in workers),
+            "totalTasksCompleted": attempts["done"],
+            "totalErrors": attempts["failed"],
         }
 
     def shutdown(self) -> None:

@@ -205,6 +205,7 @@ class Bus:
             "refused": self.refused,
             "unanswered": self.unanswered,
             "services": self._services(),
+            "attempts": self.dispatcher.roster.attempts(),
         }
 
     def _services(self) -> dict[str, dict[str, int]]:

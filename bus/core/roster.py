@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST_SERVICES = 1000  # whose past is remembered: their names come from workers
+
 
 @dataclass(slots=True, eq=False)
 class Worker:
@@ -57,6 +59,7 @@ class Roster:
         self._by_name: dict[str, Worker] = {}
         self.changes = 0  # grows with everything that changes who may be given work: coming, leaving, retiring
         self._by_service: dict[str, list[Worker]] = {}
+        self._past: dict[str, tuple[int, int]] = {}  # service -> attempts done and failed by workers that left
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self.by_identity.values())
@@ -92,7 +95,21 @@ class Roster:
         self._by_service[worker.service].remove(worker)
         if not self._by_service[worker.service]:
             del self._by_service[worker.service]
+        self._keep_past(worker)
         self.changes += 1
+
+    def _keep_past(self, worker: Worker) -> None:
+        done, failed = self._past.get(worker.service, (0, 0))
+        if worker.service in self._past or len(self._past) < MOST_SERVICES:
+            self._past[worker.service] = (done + worker.done, failed + worker.failed)
+
+    def attempts(self) -> dict[str, dict[str, int]]:
+        """Count the attempts done and failed by each service's workers, those that left included."""
+        found = dict(self._past)
+        for worker in self:
+            done, failed = found.get(worker.service, (0, 0))
+            found[worker.service] = (done + worker.done, failed + worker.failed)
+        return {service: {"done": done, "failed": failed} for service, (done, failed) in found.items()}
 
     def retire(self, worker: Worker) -> None:
         """Note that a worker was asked to leave."""

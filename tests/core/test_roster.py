@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.core.roster import Roster, Worker
+from bus.core.roster import MOST_SERVICES, Roster, Worker
 
 
 def worker(name, *, credit=1, service="nepse", held=0, strays=0, retiring=False):
@@ -55,3 +55,22 @@ def test_a_worker_is_found_by_where_and_by_who_it_is_until_it_is_struck_off():
     assert (some.at(b"w"), some.at(b"elsewhere"), some.named("w"), one.identity) == (None, one, one, b"elsewhere")
     some.remove(one)
     assert (len(some), list(some), some.at(b"elsewhere"), some.named("w")) == (0, [], None, None)
+
+
+def test_what_a_service_has_done_does_not_fall_when_a_worker_leaves():
+    first, second = worker("a"), worker("b")
+    some = roster(first, second, worker("c", service="display"))
+    first.done, first.failed, second.done = 7, 2, 1
+    some.remove(first)
+    assert some.attempts() == {"nepse": {"done": 8, "failed": 2}, "display": {"done": 0, "failed": 0}}
+    some.remove(second)
+    assert some.attempts()["nepse"] == {"done": 8, "failed": 2}
+
+
+def test_the_past_of_a_bounded_number_of_services_is_remembered():
+    some = Roster()
+    for number in range(MOST_SERVICES + 1):
+        one = worker(f"w{number}", service=f"s{number}")
+        some.add(one)
+        some.remove(one)
+    assert len(some.attempts()) == MOST_SERVICES

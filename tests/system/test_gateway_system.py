@@ -55,8 +55,16 @@ async def as_a_page(port):
         refusal, _ = await until(page, lambda one: one.get("id") == "no")
         assert (refusal["type"], refusal["code"]) == ("error", "BAD_CONFIG")
         await say(page, type="config.set", id="yes", scope="kind:gateway", values={"frame_ms": 40})
-        await until(page, lambda one: one.get("id") == "yes" and one["type"] == "answer")
-        version = (await until(page, lambda one: one.get("config", {}).get("scopes")))[0]["config"]["version"]
+        version = 0  # of the frame with the new config, which comes before or behind the answer
+
+        def answered(one):
+            nonlocal version
+            version = one.get("config", {}).get("version", version)
+            return one.get("id") == "yes" and one["type"] == "answer"
+
+        await until(page, answered)
+        if not version:
+            version = (await until(page, lambda one: one.get("config", {}).get("scopes")))[0]["config"]["version"]
         await until(
             page,
             lambda one: any(

@@ -164,12 +164,15 @@ def test_many_awaited_calls_at_once_each_get_their_own_answer(post):
 def test_a_cancelled_call_is_given_up_and_its_answer_never_taken_for_anothers(post):
     house, exchange = post
 
+    def a_worker_is_at_it():
+        return house.stats()["tasks"]["services"].get("nepse", {}).get("running")
+
     async def ask():
         async with AsyncNepseClient(house.settings, house.home, timeout_s=30, at_once=1) as nepse:
             assert await nepse.get_market_id() == 80
             exchange.plan("/api/nots/market-summary-history", Reply(200, b"[1]", delay_s=1.0))
             slow = asyncio.create_task(nepse.get_summary_history())
-            await asyncio.sleep(0.2)
+            await asyncio.to_thread(eventually, a_worker_is_at_it, within_s=10)
             slow.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await slow

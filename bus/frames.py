@@ -207,8 +207,14 @@ def _by_kind(*classes: Any) -> _Kinds:
     return {cls.KIND: (cls, tuple(check for _, check in FIELDS[cls])) for cls in classes}
 
 
-def _extension(code: int, data: memoryview) -> Any:
+def extension(code: int, data: memoryview) -> Any:
+    """Refuse an extension type where msgspec reads: `unpack` has them."""
     raise ValueError(f"extension {code} of {len(data)} bytes")
+
+
+def has_times(frame: bytes) -> bool:
+    """Tell whether a frame may hold a time, of which msgspec makes one that is coarser."""
+    return b"\xff" in frame and any(begins in frame for begins in _TIMES)
 
 
 _HELD: dict[type, int] = {Ready: 3, WorkerHeartbeat: 0}  # where the array has what is held
@@ -230,12 +236,12 @@ def _reader(kinds: _Kinds, *many: Any) -> Callable[[bytes], Any]:
     msgspec reads those in a fifth of the time where they are as they should be. What it refuses is read by the table of fields,
     which says what is wrong, and takes what msgspec has no equal for: extension types, of which it makes times coarser.
     """
-    quick = {one.KIND + array_header(len(FIELDS[one])): msgspec.msgpack.Decoder(one, ext_hook=_extension).decode for one in many}
+    quick = {one.KIND + array_header(len(FIELDS[one])): msgspec.msgpack.Decoder(one, ext_hook=extension).decode for one in many}
     find = quick.get
 
     def read(frame: bytes) -> Any:
         decode = find(frame[:2])
-        if decode is not None and not (b"\xff" in frame and any(begins in frame for begins in _TIMES)):
+        if decode is not None and not has_times(frame):
             try:
                 message = decode(frame[1:])
                 if len(frame) <= SAFE_BYTES or _packs(message):

@@ -11,6 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
-from bus.core.policy import Policy
 from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
 from bus.display_desk import DisplayDesk
@@ -37,7 +37,7 @@ from bus.outbox import Outbox
 from bus.peers import Peers
 from bus.settings import Settings
 from bus.targets import SCALE, TargetDesk
-from bus.task_desk import TaskDesk
+from bus.task_desk import TaskDesk, policy_of
 from bus.version import VERSION
 
 REPLAY = "hulak.replay"
@@ -47,20 +47,6 @@ MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for mo
 GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
 Desk = Callable[[bytes, Request, float], None]  # answers a control request of a client, now or when it can
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Take the task side's times and bounds from the settings."""
-    task = settings.task
-    return Policy(
-        heartbeat_s=task.heartbeat_s,
-        lease_s=task.lease_s,
-        soft_s=task.soft_s,
-        hard_s=task.hard_s,
-        timeout_s=task.timeout_s,
-        retries=task.retries,
-        max_tasks=settings.broker.max_tasks,
-    )
 
 
 class Broker:
@@ -92,7 +78,8 @@ class Broker:
         self.bus = Bus(self.recovered.state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff)
         self.bus.restore(self.recovered.state)
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
-        self.peers = Peers(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES))
+        reject = partial(self._reject, "backend")
+        self.peers = Peers(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES), reject)
         try:
             self.desk = TickDesk(self.context, settings, home, journal, self.bus, self._reject_at, log)
             self.frontend = sockets.bind(self.context, settings.broker, home, "frontend")
@@ -199,30 +186,45 @@ class Broker:
     # Clients
 
     def _requests(self, now: float) -> None:
-        receive, frontend, read, accept = sockets.receive, self.frontend, self.peers.request, self.bus.dispatcher.request
-        effects: list[Effect] = []  # of several requests: carried out together, which costs less than one by one
+        receive, frontend, read = sockets.receive, self.frontend, self.peers.requests
+        taken: list[Request] = []  # of one client, in a row: accepted together, which costs less than one by one
+        whose, count = b"", 0
         with contextlib.suppress(zmq.Again):
-            for _ in range(MAX_MESSAGES):
+            while count < MAX_MESSAGES:
                 parts = receive(frontend)
                 try:
-                    address, request = read(parts)
+                    address, requests, unread = read(parts)
                 except ProtocolError as error:
-                    self._reject("frontend", parts[0], error)
-                    effects += self.peers.unread(parts, error)
-                    continue
-                try:
-                    if request.service.startswith(OUR_OWN):
-                        self._carry_out(effects, now)  # what is asked for now may be about it
-                        effects = []
-                        effects += self._serve(address, request, now)
-                    else:
-                        effects += accept(now, address, request)
-                except ProtocolError as error:
-                    self.bus.refused += 1
-                    effects.append(ToClient(address, Error(request.id, error.code, str(error), error.details)))
-        self._carry_out(effects, now)
+                    address, requests, unread = b"", [], [(parts, error)]
+                for alone, why in unread:
+                    self._reject("frontend", alone[0], why)
+                    self._carry_out(self.peers.unread(alone, why), now)
+                if address != whose:
+                    self._accept(whose, taken, now)
+                    whose, taken = address, []
+                taken += requests
+                count += len(requests) + len(unread)
+        self._accept(whose, taken, now)
+
+    def _accept(self, address: bytes, requests: list[Request], now: float) -> None:
+        """Take tasks in; answer what is asked of the broker itself."""
+        tasks = [request for request in requests if not request.service.startswith(OUR_OWN)]
+        if tasks:
+            self._carry_out(self.bus.dispatcher.requests(now, address, tasks), now)
+        if len(tasks) == len(requests):
+            return
+        for request in requests:
+            if request.service.startswith(OUR_OWN):
+                self._carry_out(self._serve(address, request, now), now)
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
+        try:
+            return self._answer(address, request, now)
+        except ProtocolError as error:
+            self.bus.refused += 1
+            return [ToClient(address, Error(request.id, error.code, str(error), error.details))]
+
+    def _answer(self, address: bytes, request: Request, now: float) -> list[Effect]:
         desk = self.desks.get(request.service)
         if desk is not None:
             desk(address, request, now)

@@ -18,6 +18,7 @@ CLIENT_REQUEST, CLIENT_PARTIAL, CLIENT_FINAL = b"\1", b"\2", b"\3"
 READY, REQUEST, PARTIAL, FINAL, HEARTBEAT, DISCONNECT = b"\1", b"\2", b"\3", b"\4", b"\5", b"\6"
 
 ENVELOPE, OF_CLIENT, OF_WORKER = 1, 2, 4  # bits of an address's first byte; none of the last two: our own dialect
+SEVERAL = 8  # a bit too: of a client that takes frames of several messages
 MAX_BODY = 56  # frames of one body: with all that comes before them, fewer than the shell keeps of a message
 ATTEMPT_BYTES = 4  # behind the task's id, in the frame that stands for the client's address
 ERROR = b"ERROR"  # the first frame of a body that says why a request was not done
@@ -31,7 +32,7 @@ def speaks(parts: Sequence[bytes], dialect: bytes) -> bool:
 
 def of_majordomo(address: bytes) -> bool:
     """Tell whether a peer speaks Majordomo, by its address."""
-    return address[:1] > bytes((ENVELOPE,))
+    return bool(address[0] & (OF_CLIENT | OF_WORKER))
 
 
 def _open(parts: Frames, least: int) -> tuple[int, Frames]:

@@ -4,13 +4,12 @@ from typing import Any
 
 import zmq
 
-from bus import quick, sockets
+from bus import sockets
 from bus.core.bus import Bus
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.peers import Peers
 
 Socket = zmq.Socket[bytes]
-encode = quick.encode_own
 
 
 class Outbox:
@@ -43,8 +42,8 @@ class Outbox:
                 others.append(effect)
                 continue
             address, message = effect.identity, effect.message  # type: ignore[union-attr]
-            parts = self.peers.encode(address, message) if address[0] else [address[1:], encode(message)]
-            self._waiting.append((socket, effect, parts))  # type: ignore[arg-type]
+            for parts in self.peers.encode(address, message):
+                self._waiting.append((socket, effect, parts))  # type: ignore[arg-type]
         return others
 
     def flush(self) -> list[tuple[bytes, str]]:
@@ -75,7 +74,8 @@ class Outbox:
     def reach(self, address: bytes, message: Any) -> bool:
         """Send to a client at once, whatever has gathered; false, and counted, if it is gone or takes nothing more."""
         try:
-            sockets.send(self.frontend, self.peers.encode(address, message))
+            for parts in self.peers.encode(address, message):
+                sockets.send(self.frontend, parts)
         except zmq.ZMQError:
             self.bus.unanswered += 1
             return False

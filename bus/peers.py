@@ -7,15 +7,15 @@ ROUTER's identity (of a Majordomo client, also its service). This is the one pla
 from collections.abc import Callable
 from typing import Any
 
-from bus import frames, mdp, quick
-from bus.core.dispatch import Dispatcher
+from bus import frames, mdp, quick, several
+from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Effect, ToClient
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
 from bus.messages import Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
 decode_from_client, decode_from_worker = frames.decode_from_client, frames.decode_from_worker
-OF_MAJORDOMO = mdp.CLIENT[:2]  # how a frame of Majordomo begins, of clients and workers
+Unread = list[tuple[list[bytes], ProtocolError]]  # messages as they would have come alone, and what is wrong with each
 
 
 class Peers:
@@ -25,29 +25,40 @@ class Peers:
         dispatcher: that workers' messages are handed to.
         majordomo: the second dialect.
         new_id: makes 16 bytes that were never there before, for requests that come without an id.
+        reject: told what is wrong with a message among several of a worker: the worker's identity, the error.
     """
 
-    def __init__(self, dispatcher: Dispatcher, majordomo: Majordomo, new_id: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        dispatcher: BurstDispatcher,
+        majordomo: Majordomo,
+        new_id: Callable[[], bytes],
+        reject: Callable[[bytes, ProtocolError], None],
+    ) -> None:
         self.dispatcher = dispatcher
         self.majordomo = majordomo
         self.new_id = new_id
+        self.reject = reject
 
-    def request(self, parts: list[bytes]) -> tuple[bytes, Request]:
+    def requests(self, parts: list[bytes]) -> tuple[bytes, list[Request], Unread]:
         """Read what a client sent.
 
         Args:
             parts: the ROUTER's message, identity first.
         Returns:
-            the address to answer to, and the request.
+            the address to answer to; the requests; others among them that cannot be read.
         Raises:
             ProtocolError: it cannot be read; `unread` tells what to answer.
         """
-        if len(parts) == 2 and parts[1][:2] != OF_MAJORDOMO:
-            return b"\0" + parts[0], decode_from_client(parts[1])
         if mdp.speaks(parts, mdp.CLIENT):
-            return self.majordomo.request(parts, self.new_id())
+            address, request = self.majordomo.request(parts, self.new_id())
+            return address, [request], []
         address, frame = _open(parts)
-        return address, frames.decode_from_client(frame)
+        if frame[:1] != several.REQUESTS:
+            return address, [decode_from_client(frame)], []
+        requests, refused = several.read_requests(frame)
+        unread = [([*parts[:-1], alone], error) for alone, error in refused]
+        return bytes((address[0] | mdp.SEVERAL,)) + address[1:], requests, unread
 
     def unread(self, parts: list[bytes], error: ProtocolError) -> list[Effect]:
         """Answer a client whose message could not be read; Majordomo has no answer to that."""
@@ -65,12 +76,14 @@ class Peers:
         Raises:
             ProtocolError: it cannot be read, or is out of place; `refused` tells what to do about it.
         """
-        if len(parts) == 2 and parts[1][:2] != OF_MAJORDOMO:
-            address, frame = b"\0" + parts[0], parts[1]
-        elif mdp.speaks(parts, mdp.WORKER):
+        if mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.command(now, parts)
-        else:
-            address, frame = _open(parts)
+        address, frame = _open(parts)
+        if frame[:1] == several.ANSWERS:
+            results, refused = several.read_results(frame)
+            for _, error in refused:
+                self.reject(parts[0], error)
+            return self.dispatcher.results(now, address, results)
         message = decode_from_worker(frame)
         return self.dispatcher.result(now, address, message) if type(message) is Result else self._command(now, address, message)
 
@@ -90,14 +103,26 @@ class Peers:
         """Do what a worker's message that was refused leads to: to nothing, in our own dialect."""
         return self.majordomo.refused(now, parts, error) if mdp.speaks(parts, mdp.WORKER) else []
 
-    def encode(self, address: bytes, message: Any) -> list[bytes]:
-        """Make the ROUTER's message to a peer, identity first; no parts where its dialect has nothing for the message."""
-        kind = address[0]
-        if kind == 0:
-            return [address[1:], quick.encode_own(message)]
-        if kind == mdp.ENVELOPE:
-            return [address[1:], b"", quick.encode_own(message)]
-        return self.majordomo.encode(address, message)
+    def encode(self, address: bytes, message: Any) -> list[list[bytes]]:
+        """Make the ROUTER's messages to a peer, identity first; none where its dialect has nothing for the message.
+
+        Args:
+            address: of the peer.
+            message: one, or several of one class: those go together where the peer takes that.
+        """
+        if mdp.of_majordomo(address):
+            told = message if type(message) is list else [message]
+            return [parts for one in told if (parts := self.majordomo.encode(address, one))]
+        head = [address[1:], b""] if address[0] & mdp.ENVELOPE else [address[1:]]
+        if type(message) is not list:
+            return [[*head, quick.encode_own(message)]]
+        if address[0] & mdp.SEVERAL or self._takes_several(address):
+            return [[*head, frame] for frame in several.encode(message)]
+        return [[*head, quick.encode_own(one)] for one in message]
+
+    def _takes_several(self, address: bytes) -> bool:
+        worker = self.dispatcher.roster.at(address)
+        return worker is not None and worker.info.get(several.TAKES) is True
 
 
 def _open(parts: list[bytes]) -> tuple[bytes, bytes]:

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 
 from bus.frames import encode, extensions, own, pack
+from bus.messages import Result
 
+SCALARS = frozenset((type(None), bool, int, float, str, bytes))  # msgspec writes or refuses them just as msgpack does
 _write = msgspec.msgpack.Encoder().encode
 
 
@@ -34,6 +36,9 @@ def encode_request(request: bytes, service: str, action: str, args: dict[str, An
     return b"Q\x95\xc4\x10%b%b%b%b%b" % (request, _packed(service), _packed(action), own.pack(args), options)
 
 
-def encode_done(task: bytes, attempt: int, value: Any) -> bytes:
-    """As `encode` of a `Result` that is done."""
-    return b"R\x94\xc4\x10%b%b\xc3%b" % (task, own.pack(attempt), own.pack(value))
+def encode_done(result: Result) -> bytes:
+    """As `encode` of a `Result` that is done, whoever made its value."""
+    value = result.value
+    if type(value) in SCALARS:
+        return b"R" + _write(result)
+    return b"R\x94\xc4\x10%b%b\xc3%b" % (result.task, own.pack(result.attempt), own.pack(value))

@@ -1,7 +1,7 @@
 """Frames of several messages: many small ones for little more than the cost of one. PROTOCOL.md section 5.5. Pure.
 
-Their kind is the small letter of that of the messages, and what follows is one msgpack array of what follows each one's kind. Most
-of what a message costs is its way from process to process, not its bytes: 32 that go together cost a fifth of 32 that go alone.
+Their kind is the small letter of that of the messages, and what follows is one msgpack array of what follows each one's kind.
+Most of what a message costs is its way from process to process, not its bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ MOST = 1024  # messages that a frame may hold
 BUNDLE = 64  # messages that we put into one
 BUNDLE_BYTES = 1 << 16  # no frame is made longer than this by putting several into it: the least that a peer has to take
 NO_CONTAINER = bytes(byte for byte in range(256) if not (0x80 <= byte <= 0x9F or 0xDC <= byte <= 0xDF))
+TAKES = "several"  # key of a worker's info: true if it takes frames of several
 REQUESTS, TASKS, ANSWERS = b"q", b"t", b"r"  # ANSWERS: of results from a worker, of replies to a client
 
 Message = TypeVar("Message")

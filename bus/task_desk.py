@@ -16,7 +16,7 @@ import structlog
 from bus import ledger, targets
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
-from bus.core.policy import too_many
+from bus.core.policy import Policy, too_many
 from bus.core.posted import Keys, Posting, read_posting, read_task_id
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Reply, Request
@@ -30,6 +30,20 @@ AGAIN_S = 1.0
 MAX_WAIT_S = 3600.0
 Answer = Callable[[bytes, Any], bool]
 CarryOut = Callable[[list[Effect], float], None]
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Take the task side's times and bounds from the settings."""
+    task = settings.task
+    return Policy(
+        heartbeat_s=task.heartbeat_s,
+        lease_s=task.lease_s,
+        soft_s=task.soft_s,
+        hard_s=task.hard_s,
+        timeout_s=task.timeout_s,
+        retries=task.retries,
+        max_tasks=settings.broker.max_tasks,
+    )
 
 
 class TaskDesk:

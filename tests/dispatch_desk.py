@@ -1,7 +1,7 @@
 """A dispatcher at which tests play clients, workers and time; nothing of it is simulated but them."""
 
 from bus.core.backoff import Backoff
-from bus.core.dispatch import Dispatcher
+from bus.core.bursts import BurstDispatcher as Dispatcher
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.core.policy import Policy
 from bus.messages import (

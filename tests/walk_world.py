@@ -14,7 +14,7 @@ from walk_events import FAULTS, check_books
 from walk_workers import POLICY, SimWorker, Wire, answer_of
 
 from bus.core.backoff import Backoff
-from bus.core.dispatch import Dispatcher
+from bus.core.bursts import BurstDispatcher as Dispatcher
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.core.tasks import State
 from bus.errors import ProtocolError

@@ -49,8 +49,8 @@ class Carrier:
             value = self._call(task)
             if type(value) not in PLAIN and isinstance(value, Generator):
                 value = self._send_parts(task, value, send_part)
-            frame = quick.encode_done(task.id, task.attempt, value)
-            return Result(task.id, task.attempt, True, value), self._fitting("result", frame)
+            result = Result(task.id, task.attempt, True, value)
+            return result, self._fitting("result", quick.encode_done(result))
         except SoftLimit:
             return soft_limit(task)
         except TaskFailed as failed:

@@ -9,6 +9,7 @@ Rule 3: past the soft limit a task is interrupted; past the hard one the process
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +114,18 @@ class Session:
                 return self.leave(now, f"retired: {reason}", limit_s=None)
         return []
 
+    def given(self, now: float, tasks: Sequence[Task]) -> list[Do]:
+        """Take in several tasks, as `received` does each."""
+        if self.leaving or self.untold:
+            return [do for task in tasks for do in self._given(now, task)]
+        attempts, waiting = self.attempts, self.waiting
+        for task in tasks:
+            attempt = (task.id, task.attempt)
+            if attempt not in attempts:
+                attempts.add(attempt)
+                waiting.append(task)
+        return [self._start(now, waiting.popleft())] if waiting and self.running is None else []
+
     def _heard(self, epoch: int, *, known: bool) -> list[Do]:
         if known and epoch == self.epoch:
             return []
@@ -160,11 +173,10 @@ class Session:
         self.running = None
         self.attempts.discard((task.id, task.attempt))
         send = Send(result, frame)
-        actions: list[Do] = []
+        actions: list[Do] = [send]
         if self.epoch is None:
             self.untold.append(send)
-        else:
-            actions.append(send)
+            actions = []
         adapted = self._adapt(now - self.started) if self.adapts else None
         if self.waiting:
             actions.append(self._start(now, self.waiting.popleft()))

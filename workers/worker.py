@@ -22,7 +22,7 @@ import structlog
 import zmq
 from zmq.backend import zmq_poll
 
-from bus import frames, sockets
+from bus import frames, several, sockets
 from bus.daemon import Stop, find_broker
 from bus.errors import ProtocolError
 from bus.member import Member
@@ -36,7 +36,7 @@ REPORT_S = 1.0
 LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
 SHORT_S = 0.0002
-MOST_RESULTS = 32  # of short tasks, sent together
+MOST_RESULTS = 32  # of short tasks, sent together; the broker is at them while the next ones are done
 MOST_ACTIONS = 1000  # names of actions come from clients
 
 
@@ -67,6 +67,7 @@ class Worker:
         self.settings = settings
         self.home = home
         self.session = session
+        session.info |= {several.TAKES: True}
         self.stop = stop
         self.log = log
         self.process = psutil.Process()
@@ -208,13 +209,21 @@ class Worker:
 
     def _received(self, now: float, frame: bytes) -> None:
         try:
-            message = decode(frame)
+            if frame[:1] == several.TASKS:
+                tasks, refused = several.read_tasks(frame)
+                for _, error in refused:
+                    self._refuse(error)
+                actions = self.session.given(now, tasks)
+            else:
+                actions = self.session.received(now, decode(frame))
         except ProtocolError as error:
-            self.log.warning("frame refused", code=error.code, why=str(error))
+            self._refuse(error)
             return
-        actions = self.session.received(now, message)
         if actions:
             self._do(actions)
+
+    def _refuse(self, error: ProtocolError) -> None:
+        self.log.warning("frame refused", code=error.code, why=str(error))
 
     def _report(self, now: float) -> dict[str, Any] | None:
         if now - self.reported < REPORT_S:
@@ -242,12 +251,17 @@ class Worker:
 
     def _flush(self) -> None:
         """Send the results that have gathered; done before anything else is sent, so that no heartbeat says less than is so."""
+        if not self.outbox:
+            return
         outbox, self.outbox = self.outbox, []
-        send_frame, dealer = sockets.send_frame, self.dealer
-        for send in outbox:
-            try:
-                send_frame(dealer, send.frame, sockets.NOBLOCK)
-            except zmq.Again:
+        left = several.bundle([send.frame for send in outbox])
+        together = len(left) < len(outbox)
+        try:
+            while left:
+                sockets.send_frame(self.dealer, left[0], sockets.NOBLOCK)
+                del left[0]
+        except zmq.Again:
+            for send in outbox if together else outbox[len(outbox) - len(left) :]:
                 self.session.unsent(send)
 
     def _send(self, send: Send) -> None:

@@ -4,7 +4,6 @@ The half of the dispatcher that knows what becomes of a task; the other half, `b
 """
 
 import math
-from typing import Any
 
 from bus.core.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
@@ -18,6 +17,7 @@ from bus.messages import Error, Reply, Task
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
 HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
 COUNTED = ("accepted", "done", "failed", "expired", "cancelled", "retried", "shared", "lost_workers", "late")
+RUNNING = State.RUNNING
 PAUSE = b"p"  # timer of a service that cools down: this, and its name
 
 
@@ -61,20 +61,39 @@ class Attempts:
         return None
 
     def _assign(self, now: float, service: str) -> list[Effect]:
+        """Give a service's workers what waits, as far as there are free ones."""
+        queue = self.queue
+        if service not in queue.by_service or now < self.paused.get(service, now):
+            return []
+        return self._deal(now, service, queue.take_many(service, self.roster.room(service)))
+
+    def _deal(self, now: float, service: str, tasks: list[CalledTask]) -> list[Effect]:
+        """Give tasks to the workers with fewest, in order; what there is no room for has to wait."""
         effects: list[Effect] = []
-        while service in self.queue.by_service and now >= self.paused.get(service, now):
-            worker = self.roster.pick(service)
-            task = self.queue.take(service) if worker is not None else None
-            if worker is None or task is None:
-                break
-            effects += self._give(now, task, worker)
+        given = 0
+        for worker, hand in self.roster.deal(service, tasks):
+            effects += self._give(now, hand, worker)
+            given += len(hand)
+        if given < len(tasks):
+            self.queue.extend(tasks[given:])
         return effects
 
-    def _give(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
-        effects = self._run(now, task, worker)
-        given = ToWorker(worker.identity, Task(task.id, task.attempt, task.action, task.args, self.soft_ms, self.hard_ms))
-        effects.insert(0, given)
-        return effects
+    def _give(self, now: float, tasks: list[CalledTask], worker: Worker) -> list[Effect]:
+        """Give tasks that are queued, or new, to a worker that has room for them."""
+        held, name, soft_ms, hard_ms = worker.held, worker.name, self.soft_ms, self.hard_ms
+        if not held:
+            self.timers.set_after(worker.timer, now, self.policy.hard_s)
+        given: list[Task] = []
+        begun: list[Effect] = []
+        for task in tasks:  # as `_run` does
+            task.state = RUNNING
+            task_id, attempt = task.id, task.attempt + 1
+            task.attempt = held[task_id] = attempt
+            task.worker, task.started = name, now
+            given.append(Task(task_id, attempt, task.action, task.args, soft_ms, hard_ms))
+            if task.posted:
+                begun.append(Begun(task_id, attempt, name))
+        return [ToWorker(worker.identity, given if len(given) > 1 else given[0]), *begun]
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         task.become(State.RUNNING)
@@ -168,17 +187,6 @@ class Attempts:
             told += [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
         self._forget(task)
         return told
-
-    def _done(self, task: CalledTask, value: Any) -> list[Effect]:
-        """End a task well; as `_end`, with less to look at where there is one caller: of all ends the commonest."""
-        task_id = task.id
-        if task.posted or task_id in self.sharing.led:
-            return self._end(task, State.DONE, Reply(task_id, value))
-        task.become(State.DONE)
-        self.counters["done"] += 1
-        del self.tasks[task_id]
-        self.timers.cancel_after(DEADLINE + task_id, task.patience_s)
-        return [ToClient(task.client, Reply(task_id, value))]
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]

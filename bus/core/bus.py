@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.core.backoff import Backoff
+from bus.core.bursts import BurstDispatcher
 from bus.core.configs import CONFIG
-from bus.core.dispatch import Dispatcher
 from bus.core.displays import DISPLAYS, DisplayBook, States
 from bus.core.intake import Intake, Source, Turn
 from bus.core.policy import Policy
@@ -99,7 +99,7 @@ class Bus:
         self.displays = DisplayBook(limits.max_displays)
         self.states = States(self.topics, self.displays)
         self.intake.take_state = self.states.take
-        self.dispatcher = Dispatcher(epoch, policy, backoff, now)
+        self.dispatcher = BurstDispatcher(epoch, policy, backoff, now)
         self.dispatcher.most = dict.fromkeys(SERVICES, limits.max_workers)
         self.reports = Reports()
         self.trend = Trend()  # the broker's own
@@ -202,7 +202,7 @@ class Bus:
             "running": states[State.RUNNING],
             "per_s": round(self._task_rate.per_s, 1),
             **self.dispatcher.counters,
-            "refused": self.refused,
+            "refused": self.refused + self.dispatcher.refused,
             "unanswered": self.unanswered,
             "services": self._services(),
             "attempts": self.dispatcher.roster.attempts(),

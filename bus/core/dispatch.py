@@ -14,7 +14,7 @@ from bus.core.fencing import to_leave
 from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
-from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 BEAT = b"beat"  # the timer of the heartbeat
 
@@ -32,6 +32,7 @@ class Dispatcher(Attempts):
     def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
         super().__init__(policy, backoff)
         self.epoch = epoch
+        self.refused = 0  # requests of a burst that were answered with an ERROR
         self.timers.set(BEAT, now + policy.heartbeat_s)
 
     # What clients send
@@ -100,7 +101,7 @@ class Dispatcher(Attempts):
         if service in self.queue.by_service or service in self.paused or (worker := self.roster.pick(service)) is None:
             self.queue.add(task)
             return []
-        return self._give(now, task, worker)
+        return self._give(now, [task], worker)
 
     # What workers send
 
@@ -185,32 +186,27 @@ class Dispatcher(Attempts):
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
-        worker = self.roster.by_identity.get(identity)
+        worker = self._alive(now, identity)
         if worker is None:
             self.counters["late"] += 1
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
-        worker.lease_until = now + worker.lease_s
-        held = worker.held
-        if held.get(result.task) != result.attempt:
+        return self._settle(now, worker, result) + self._assign(now, worker.service)
+
+    def _settle(self, now: float, worker: Worker, result: Result) -> list[Effect]:
+        if worker.held.get(result.task) != result.attempt:
             self.counters["late"] += 1
             worker.strays.discard((result.task, result.attempt))
-            return self._assign(now, worker.service)
-        del held[result.task]  # as `_release` does
-        if not held:
-            self.timers.cancel_after(worker.timer, self.policy.hard_s)
+            return []
+        self._release(worker, result.task)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
             self._forget(task)
-            effects: list[Effect] = []
-        elif result.done:
+            return []
+        if result.done:
             worker.done += 1
-            effects = self._done(task, result.value)
-        else:
-            worker.failed += 1
-            effects = self._failed(now, task, Failure.of(result.value))
-        if worker.service in self.queue.by_service:
-            effects += self._assign(now, worker.service)
-        return effects
+            return self._end(task, State.DONE, Reply(task.id, result.value))
+        worker.failed += 1
+        return self._failed(now, task, Failure.of(result.value))
 
     def goodbye(self, now: float, identity: bytes, goodbye: Goodbye) -> list[Effect]:
         """Let a worker go."""

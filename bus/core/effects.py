@@ -9,17 +9,17 @@ from bus.messages import Error, Reply
 
 
 class ToClient(msgspec.Struct, frozen=True, gc=False):
-    """Send a message to a client on the frontend."""
+    """Send a message, or several replies, to a client on the frontend."""
 
     identity: bytes
-    message: messages.ToClient
+    message: messages.ToClient | list[Reply]
 
 
 class ToWorker(msgspec.Struct, frozen=True, gc=False):
-    """Send a message to a worker on the backend; if it cannot be reached, the worker is lost."""
+    """Send a message, or several tasks, to a worker on the backend; if it cannot be reached, the worker is lost."""
 
     identity: bytes
-    message: messages.ToWorker
+    message: messages.ToWorker | list[messages.Task]
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):

@@ -3,9 +3,12 @@
 A heartbeat keeps a worker alive and says nothing of its being ready: ready is who offered credit and has not used it up.
 """
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+Card = TypeVar("Card")
 
 MOST_SERVICES = 1000  # whose past is remembered: their names come from workers
 
@@ -126,3 +129,34 @@ class Roster:
                     return worker
                 chosen, fewest = worker, holds
         return chosen
+
+    def room(self, service: str) -> int:
+        """Count how many more tasks of a service its workers may be given now."""
+        return sum(max(0, worker.free) for worker in self._by_service.get(service, ()))
+
+    def deal(self, service: str, tasks: list[Card]) -> list[tuple[Worker, list[Card]]]:
+        """Choose who gets which of the service's next tasks: each, in their order, who holds fewest then, as `pick` does.
+
+        Returns:
+            workers and what each gets, in order; together the first of the tasks, as many as there is room for.
+        """
+        able: list[tuple[int, int, int, Worker, list[Card]]] = []  # holds, what tells equal ones apart, most, who, what
+        for worker in self._by_service.get(service, ()):
+            if worker.free > 0:
+                holds = len(worker.held)
+                able.append((holds, len(able), worker.free + holds, worker, []))
+        if len(able) == 1:
+            _, _, most, worker, _ = able[0]
+            return [(worker, tasks[: most - len(worker.held)])]
+        hands = [(worker, hand) for _, _, _, worker, hand in able]
+        heapq.heapify(able)
+        for task in tasks:
+            if not able:
+                break
+            holds, number, most, worker, hand = able[0]
+            hand.append(task)
+            if holds + 1 < most:
+                heapq.heapreplace(able, (holds + 1, number, most, worker, hand))
+            else:
+                heapq.heappop(able)
+        return [(worker, hand) for worker, hand in hands if hand]

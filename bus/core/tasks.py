@@ -9,7 +9,7 @@ Whatever ends a task ends it once: a transition that the table does not have is 
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -123,6 +123,11 @@ class Queue:
         lane[task.id] = task
         lane.move_to_end(task.id, last=not first)
 
+    def extend(self, tasks: Sequence[CalledTask]) -> None:
+        """Put new tasks at the ends of their lanes, in their order."""
+        for task in tasks:
+            self.add(task)
+
     def has(self, service: str) -> bool:
         """Tell whether any of the service's tasks waits."""
         return service in self.by_service
@@ -151,6 +156,21 @@ class Queue:
             if not lanes:
                 del self.by_service[service]
         return task
+
+    def take_many(self, service: str, most: int) -> list[CalledTask]:
+        """Take the service's next tasks, in order: as many as `take` would give, but no more than `most`."""
+        lanes = self.by_service.get(service, {})
+        if len(lanes) == 1 and most > 0:  # nearly always
+            (lane,) = lanes.values()
+            pop = lane.popitem
+            taken = [pop(last=False)[1] for _ in range(min(most, len(lane)))]
+            if not lane:
+                del self.by_service[service]
+            return taken
+        taken = []
+        while len(taken) < most and (task := self.take(service)) is not None:
+            taken.append(task)
+        return taken
 
     def _rank(self, number: int, lane: OrderedDict[bytes, CalledTask]) -> tuple[bool, float]:
         head = next(iter(lane.values()))

@@ -86,16 +86,29 @@ class Timers(Generic[Key]):
 
     def set_after(self, key: Key, now: float, after_s: float) -> None:
         """Make `key`, which is not set, due `after_s` seconds after `now`; cheap, for what will nearly always be cancelled."""
+        lane = self.lane(now, after_s)
+        if lane is None:
+            self.set(key, now + after_s)
+        else:
+            lane[key] = now + after_s
+
+    def lane(self, now: float, after_s: float) -> dict[Key, float] | None:
+        """Find where keys stand that are due `after_s` seconds after `now`, for who sets many: each with when it is due.
+
+        Returns:
+            None if there are too many such times already; then `set_after` each.
+        """
         lanes = self._lanes
         lane = lanes.by_length.get(after_s)
         if lane is None:
             lane = lanes.open(after_s)
-            if lane is None:
-                self.set(key, now + after_s)
-                return
-        lane[key] = due = now + after_s
-        if due < lanes.soonest:  # noqa: PLR1730 - min() costs three times as much
-            lanes.soonest = due
+        if lane is not None and now + after_s < lanes.soonest:
+            lanes.soonest = now + after_s
+        return lane
+
+    def lane_of(self, after_s: float) -> dict[Key, float]:
+        """Find where keys stand that were set with this time, for who cancels many; empty if there are none there."""
+        return self._lanes.by_length.get(after_s, {})
 
     def cancel_after(self, key: Key, after_s: float) -> None:
         """Forget a `key` of `set_after`, which was set with this time."""

@@ -30,7 +30,7 @@ from bus.messages import (
 )
 
 AHEAD_S = 0.02
-MOST_CREDIT = 64  # measured: more brings little, and holds up what others could do
+MOST_CREDIT = 128  # of work for `AHEAD_S`, as much as a frame each way and one under way
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

@@ -229,7 +229,8 @@ class Worker:
         if now - self.reported < REPORT_S:
             return None
         self.reported = now
-        return {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+        cost = {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+        return {**cost, "task_s": round(self.session.mean_s, 6)} if self.session.mean_s else cost
 
     def _do(self, actions: list[Do]) -> None:
         for action in actions:

@@ -164,7 +164,7 @@ class Dispatcher(Attempts):
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
         worker.lease_until = now + worker.lease_s
         if heartbeat.report is not None:
-            worker.report = heartbeat.report
+            worker.hear(heartbeat.report)
         really = {one.task for one in heartbeat.held}
         worker.strays = {(one.task, one.attempt) for one in heartbeat.held if worker.held.get(one.task) != one.attempt}
         self.straying = self.straying or bool(worker.strays)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 Card = TypeVar("Card")
 
+GRAIN_S = 0.0002  # of work that goes to one worker in a row: as much as sending it costs
+MOST_GRAIN = 32
 MOST_SERVICES = 1000  # whose past is remembered: their names come from workers
 
 
@@ -32,12 +34,19 @@ class Worker:
     done: int = 0
     failed: int = 0
     timer: bytes = b""  # the key of its hard limit
+    grain: int = 1  # tasks that are dealt to it in a row, where there are many
     retiring: bool = False
 
     @property
     def free(self) -> int:
         """How many more tasks it may be given now."""
         return 0 if self.retiring else self.credit - len(self.held) - len(self.strays)
+
+    def hear(self, report: dict[str, Any]) -> None:
+        """Take note of what it reports: tasks that are very short go to it several in a row."""
+        self.report = report
+        task_s = report.get("task_s")
+        self.grain = min(MOST_GRAIN, int(GRAIN_S / task_s)) if isinstance(task_s, float) and 0 < task_s < GRAIN_S else 1
 
     @property
     def has_left(self) -> bool:
@@ -135,28 +144,26 @@ class Roster:
         return sum(max(0, worker.free) for worker in self._by_service.get(service, ()))
 
     def deal(self, service: str, tasks: list[Card]) -> list[tuple[Worker, list[Card]]]:
-        """Choose who gets which of the service's next tasks: each, in their order, who holds fewest then, as `pick` does.
+        """Choose who gets which of the service's next tasks: in their order, who holds fewest then its grain of them.
 
         Returns:
             workers and what each gets, in order; together the first of the tasks, as many as there is room for.
         """
-        able: list[tuple[int, int, int, Worker, list[Card]]] = []  # holds, what tells equal ones apart, most, who, what
-        for worker in self._by_service.get(service, ()):
-            if worker.free > 0:
-                holds = len(worker.held)
-                able.append((holds, len(able), worker.free + holds, worker, []))
+        able = [worker for worker in self._by_service.get(service, ()) if worker.free > 0]
         if len(able) == 1:
-            _, _, most, worker, _ = able[0]
-            return [(worker, tasks[: most - len(worker.held)])]
-        hands = [(worker, hand) for _, _, _, worker, hand in able]
-        heapq.heapify(able)
-        for task in tasks:
-            if not able:
-                break
-            holds, number, most, worker, hand = able[0]
-            hand.append(task)
-            if holds + 1 < most:
-                heapq.heapreplace(able, (holds + 1, number, most, worker, hand))
+            return [(able[0], tasks[: able[0].free])]
+        heap = [(len(worker.held), number) for number, worker in enumerate(able)]
+        heapq.heapify(heap)
+        hands: list[list[Card]] = [[] for _ in able]
+        at = 0
+        while at < len(tasks) and heap:
+            holds, number = heap[0]
+            worker = able[number]
+            count = min(worker.grain, worker.free - len(hands[number]), len(tasks) - at)
+            hands[number] += tasks[at : at + count]
+            at += count
+            if worker.free > len(hands[number]):
+                heapq.heapreplace(heap, (holds + count, number))
             else:
-                heapq.heappop(able)
-        return [(worker, hand) for worker, hand in hands if hand]
+                heapq.heappop(heap)
+        return [(worker, hand) for worker, hand in zip(able, hands, strict=True) if hand]

@@ -11,7 +11,8 @@ from bus.messages import Result, Task, TaskPart
 
 # An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
 # what it returns is the result.
-Actions = Mapping[str, Callable[[Mapping[str, Any]], Any]]
+Action = Callable[[Mapping[str, Any]], Any]
+Actions = Mapping[str, Action]
 SendPart = Callable[[TaskPart, bytes], None]
 PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))  # what is surely no generator
 ENVELOPE_BYTES = 1024  # of a result's frame, beside its value
@@ -46,11 +47,14 @@ class Carrier:
             the result and its frame.
         """
         try:
-            value = self._call(task)
+            actions = self._actions
+            action = actions.get(task.action) if actions is not None else None
+            value = (action or self._find(task.action))(task.args)
             if type(value) not in PLAIN and isinstance(value, Generator):
                 value = self._send_parts(task, value, send_part)
             result = Result(task.id, task.attempt, True, value)
-            return result, self._fitting("result", quick.encode_done(result))
+            frame = quick.encode_done(result)
+            return result, frame if len(frame) <= self._most else self._fitting("result", frame)
         except SoftLimit:
             return soft_limit(task)
         except TaskFailed as failed:
@@ -59,14 +63,14 @@ class Carrier:
             self._log.exception("task crashed", task=task.id.hex(), action=task.action)
             return _failure(task, TaskFailed("CRASHED", f"{type(error).__name__}: {error}"))
 
-    def _call(self, task: Task) -> Any:
+    def _find(self, name: str) -> Action:
         if self._actions is None:
             self._actions = self._make_actions()
-        action = self._actions.get(task.action)
+        action = self._actions.get(name)
         if action is None:
             known = ", ".join(sorted(self._actions))
-            raise TaskFailed("UNKNOWN_ACTION", f"action {task.action!r} is unknown; known are {known}")
-        return action(task.args)
+            raise TaskFailed("UNKNOWN_ACTION", f"action {name!r} is unknown; known are {known}")
+        return action
 
     def _send_parts(self, task: Task, parts: Generator[Any, None, Any], send_part: SendPart) -> Any:
         number = 0

@@ -1,7 +1,7 @@
 """A dispatcher at which tests play clients, workers and time; nothing of it is simulated but them."""
 
 from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher as Dispatcher
+from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.core.policy import Policy
 from bus.messages import (
@@ -25,7 +25,7 @@ class Desk:
 
     def __init__(self, policy=POLICY):
         self.now = 100.0
-        self.core = Dispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
+        self.core = BurstDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
 
     def sort(self, effects):
         """Return messages to clients, messages to workers but heartbeats, and the names of notes."""

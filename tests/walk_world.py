@@ -14,11 +14,19 @@ from walk_events import FAULTS, check_books
 from walk_workers import POLICY, SimWorker, Wire, answer_of
 
 from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher as Dispatcher
+from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.core.tasks import State
-from bus.errors import ProtocolError
-from bus.messages import Error, Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
+from bus.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
+
+
+def _alone(effects):
+    """Take messages apart that go out together."""
+    for effect in effects:
+        if isinstance(effect, ToClient | ToWorker) and isinstance(effect.message, list):
+            yield from (type(effect)(effect.identity, one) for one in effect.message)
+        else:
+            yield effect
 
 
 class Life:
@@ -39,7 +47,7 @@ class World(Callers):
         books: look at the dispatcher's own books after each step, too.
     """
 
-    def __init__(self, seed, kind=Dispatcher, *, books=True):
+    def __init__(self, seed, kind=BurstDispatcher, *, books=True):
         self.random = random.Random(seed)
         self.kind, self.books = kind, books
         self.now, self.count, self.events = START_S, 0, []
@@ -131,7 +139,7 @@ class World(Callers):
             self.advance_broker(self.epoch)
 
     def carry_out(self, effects):
-        for effect in effects:
+        for effect in _alone(effects):
             match effect:
                 case ToClient(client, message):
                     self.to_client(client, message)
@@ -151,11 +159,12 @@ class World(Callers):
         known = self.dispatcher.tasks.get(request.id)
         if known is not None and known.state is State.EXPIRED:
             self.life.expired_again[request.id] += 1
-        try:
-            effects = self.dispatcher.request(self.now, client, request)
-        except ProtocolError as error:
-            self.seen[error.code] += 1
-            self.deliver(client, Error(request.id, error.code, str(error)))
+        refused = self.dispatcher.refused
+        effects = self.dispatcher.requests(self.now, client, [request])
+        if self.dispatcher.refused > refused:
+            [told] = effects
+            self.seen[told.message.code] += 1
+            self.deliver(client, told.message)
         else:
             self.life.accepted[request.id] += known is None
             self.carry_out(effects)
@@ -164,6 +173,10 @@ class World(Callers):
     def broker_receive(self, wire, message):
         if self.broker_frozen:
             self.backlog.append((self.broker_receive, (wire, message)))
+            return
+        if isinstance(message, Result) and self.count % 2:  # as one of several, or alone: it must make no difference
+            self.carry_out(self.dispatcher.results(self.now, wire.identity, [message]))
+            self.plan_broker()
             return
         handlers = {
             Ready: self.dispatcher.ready,

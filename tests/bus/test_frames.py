@@ -274,9 +274,9 @@ def test_the_quick_way_keeps_times_and_extension_types_that_were_read():
 
 @pytest.mark.parametrize("number", [1, 127, 128, 1 << 31])
 def test_a_done_result_is_encoded_as_any_other(number):
-    for value in (None, 5, "text", {"a": [1, 2.5]}, b"x" * 300):
-        told = quick.encode_done(bytes(range(16)), number, value)
-        assert told == frames.encode(messages.Result(bytes(range(16)), number, True, value))
+    for value in (None, 5, -1, 1 << 63, True, 0.5, "text", {"a": [1, 2.5]}, b"x" * 300):
+        result = messages.Result(bytes(range(16)), number, True, value)
+        assert quick.encode_done(result) == frames.encode(result)
 
 
 @pytest.mark.parametrize("options", [{}, {"timeout_ms": 60_000}, {"retries": 0, "share": True}])

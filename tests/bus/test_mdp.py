@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bus import frames, mdp
 from bus.core.backoff import Backoff
-from bus.core.dispatch import Dispatcher
+from bus.core.bursts import BurstDispatcher
 from bus.core.effects import ToClient, ToWorker
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
@@ -193,7 +193,7 @@ def test_whatever_frames_come_they_are_read_or_refused(rest):
     for dialect in (C, W):
         for parts in ([WHO, dialect, *rest], [WHO, b"", dialect, *rest], [WHO, *rest, b""]):
             try:
-                address, request = house.peers.request(parts)
+                address, [request], _ = house.peers.requests(parts)
                 assert isinstance(request, Request)
                 assert mdp.of_majordomo(address) == mdp.speaks(parts, C)
             except ProtocolError as error:
@@ -213,14 +213,14 @@ class House:
     def __init__(self):
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=20.0, hard_s=40.0, timeout_s=60.0, retries=3)
         self.now = 100.0
-        self.core = Dispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
+        self.core = BurstDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
         self.dialect = Majordomo(self.core, 7.5, LIMIT)
-        self.peers = Peers(self.core, self.dialect, lambda: ID)
+        self.peers = Peers(self.core, self.dialect, lambda: ID, lambda *_: None)
 
     def sent(self, effects):
         """Return what goes out, without empty messages."""
-        messages = [self.peers.encode(one.identity, one.message) for one in effects if isinstance(one, ToClient | ToWorker)]
-        return [message for message in messages if message]
+        told = [one for one in effects if isinstance(one, ToClient | ToWorker)]
+        return [parts for one in told for parts in self.peers.encode(one.identity, one.message)]
 
     def worker(self, *rest, who=WHO):
         parts = [who, W, *rest]
@@ -230,7 +230,7 @@ class House:
             return [error.code, *self.sent(self.peers.refused(self.now, parts, error))]
 
     def client(self, *body, service=b"echo", who=b"c"):
-        address, request = self.peers.request([who, C, b"\1", service, *body])
+        address, [request], _ = self.peers.requests([who, C, b"\1", service, *body])
         return self.sent(self.core.request(self.now, address, request))
 
     def pass_time(self, seconds):
@@ -370,7 +370,7 @@ def test_all_workers_of_the_dialect_are_disconnected_when_the_broker_stops(house
 
 def test_the_broker_answers_which_services_there_are(house):
     def ask(service, *body):
-        _, request = house.peers.request([b"c", C, b"\1", service, *body])
+        _, [request], _ = house.peers.requests([b"c", C, b"\1", service, *body])
         return house.dialect.inform(request)
 
     house.worker(b"\1", b"echo")

@@ -17,7 +17,7 @@ class OurPeers:
     """Everybody speaks our own dialect."""
 
     def encode(self, address, message):
-        return [address[1:], frames.encode(message)]
+        return [[address[1:], frames.encode(one)] for one in (message if isinstance(message, list) else [message])]
 
 
 @pytest.fixture

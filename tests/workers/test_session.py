@@ -3,7 +3,7 @@
 import pytest
 
 from bus.messages import BrokerHeartbeat, Goodbye, Held, Ready, Result, Retire, Task, TaskPart, WorkerHeartbeat
-from workers.session import Exit, Interrupt, Run, Send, Session
+from workers.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
 
 A, B, C = (bytes(15) + letter for letter in (b"a", b"b", b"c"))
 KNOWN, UNKNOWN = BrokerHeartbeat(7, known=True), BrokerHeartbeat(7, known=False)
@@ -205,7 +205,7 @@ def test_short_tasks_raise_the_credit_to_twenty_ms_of_work_and_long_ones_bring_i
     assert carry_out(session, 101.0, 0.001) == [20]
     assert carry_out(session, 102.0, 0.001) == []
     offered = [credit for second in range(60) for credit in carry_out(session, 110.0 + second, 0.0001)]
-    assert offered[-1] == 64
+    assert offered[-1] == MOST_CREDIT
     offered = [credit for second in range(60) for credit in carry_out(session, 200.0 + second, 0.5)]
     assert offered[-1] == 1
     assert offered == sorted(offered, reverse=True)

@@ -1,11 +1,10 @@
 """The commonest messages to bytes, in less time: `bus.frames.encode` makes the same of them. Pure."""
 
-import functools
 from typing import Any
 
 import msgspec
 
-from bus.frames import encode, extensions, own, pack
+from bus.frames import encode, extensions, own
 from bus.messages import Result
 
 SCALARS = frozenset((type(None), bool, int, float, str, bytes))  # msgspec writes or refuses them just as msgpack does
@@ -24,16 +23,6 @@ def encode_own(message: Any) -> bytes:
         except (TypeError, OverflowError, RecursionError):  # times, which msgpack alone keeps as they are
             pass
     return encode(message)
-
-
-@functools.lru_cache(1024)
-def _packed(text: str) -> bytes:
-    return pack(text)
-
-
-def encode_request(request: bytes, service: str, action: str, args: dict[str, Any], options: bytes) -> bytes:
-    """As `encode` of a `Request` whose options are packed already."""
-    return b"Q\x95\xc4\x10%b%b%b%b%b" % (request, _packed(service), _packed(action), own.pack(args), options)
 
 
 def encode_done(result: Result) -> bytes:

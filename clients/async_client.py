@@ -1,6 +1,7 @@
 """`AsyncBusClient`: the calls of `BusClient`, for asyncio. No threads: the loop watches the sockets' file descriptors."""
 
 import asyncio
+import itertools
 import math
 import time
 from collections import deque
@@ -9,14 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import zmq
-
 from bus import sockets
 from bus.errors import BusError
 from bus.settings import Settings
-from clients.calls import Book, OnPart, encode_call
+from clients.calls import Book, OnPart, sort_of
 from clients.client import LOOK_AGAIN_S, WINDOW
 from clients.connection import Connection
+from clients.gathered import BUNDLE_CALLS, Gathered
 from clients.tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
 
 
@@ -28,6 +28,7 @@ class AsyncCall(asyncio.Future[Any]):
     named: str
     timeout_s: float
     on_part: OnPart | None
+    due: float
     book: Book
 
     def cancel(self, msg: Any | None = None) -> bool:
@@ -61,7 +62,7 @@ class AsyncBusClient:
         self._book = Book(settings.broker.frontend)
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._unsent: deque[bytes] = deque()  # what there was no room for
+        self._gathered = Gathered()
         self._looking = False  # a look at the sockets is to come
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf  # monotonic seconds
@@ -84,6 +85,7 @@ class AsyncBusClient:
                 loop.remove_reader(descriptor)
             self._link.close()
         self._link = self._timer = self._connecting = None
+        self._gathered.begin_again(())
         self._book.close()
 
     async def call(self, service: str, action: str = "", args: Mapping[str, Any] | None = None, **options: Any) -> Any:
@@ -104,20 +106,23 @@ class AsyncBusClient:
     ) -> AsyncCall:
         """Have an action done, without waiting for it; args as of `BusClient.call`.
 
+        It is sent at once if no other is under way, else together with others of this turn of the event loop.
+
         Returns:
             a future: to be awaited, gathered or cancelled as any other. It raises what `BusClient.call` does.
         """
         loop = asyncio.get_running_loop()
         call = AsyncCall(loop=loop)
         call.id = self._book.new_id()
-        call.frame = encode_call(call.id, service, action, args, timeout_s, retries, share, priority)
-        call.named, call.timeout_s, call.on_part = f"{service} {action}".rstrip(), timeout_s, on_part
-        call.book = self._book
+        sort = sort_of(service, action, timeout_s, retries, share, priority)
+        call.frame = sort.encode(call.id, args)
+        call.named, call.timeout_s, call.on_part, call.book = sort.named, timeout_s, on_part, self._book
+        alone = not self._book.calls
         self._book.add(call, time.monotonic())
-        if self._book.next_due() < self._timer_due:
+        if call.due < self._timer_due:
             self._set_timer()
         if self._link is not None:
-            self._send(call.frame)
+            self._send(self._link, call, alone)
         elif self._connecting is None:
             self._connecting = loop.create_task(self._connect())
         return call
@@ -131,12 +136,14 @@ class AsyncBusClient:
             what `call` raises, when the turn of the one that failed has come; the others are given up.
         """
         under_way: deque[AsyncCall] = deque()
+        left = iter(args)
         try:
-            for one in args:
-                under_way.append(self.submit(service, action, one, **options))
-                if len(under_way) >= window:
-                    yield await under_way.popleft()
-            while under_way:
+            while True:
+                if len(under_way) <= window - window // 4:  # several together, as `BusClient.map`
+                    for one in itertools.islice(left, window - len(under_way)):
+                        under_way.append(self.submit(service, action, one, **options))
+                if not under_way:
+                    return
                 yield await under_way.popleft()
         finally:
             for call in under_way:
@@ -200,32 +207,36 @@ class AsyncBusClient:
         for descriptor in self._link.descriptors():
             loop.add_reader(descriptor, self._look)
         self._connecting = None
-        for frame in self._book.frames():
-            self._send(frame)
+        self._gathered.begin_again(self._book.calls.values())
+        self._look()
 
-    def _send(self, frame: bytes) -> None:
-        assert self._link is not None
-        if self._unsent or not self._link.send(frame):
-            self._unsent.append(frame)
-        if not self._looking:  # sending may have taken the descriptor's edge: what it told of has to be looked at
+    def _send(self, link: Connection, call: AsyncCall, alone: bool) -> None:
+        gathered = self._gathered
+        gathered.calls.append(call)
+        if alone or len(gathered.calls) >= BUNDLE_CALLS:
+            gathered.flush(link.send)
+        self._look_soon()  # sending may have taken the descriptor's edge: what it told of has to be looked at
+
+    def _look_soon(self) -> None:
+        if not self._looking:
             self._looking = True
             asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
-        """Take in everything: the descriptors tell of changes only, not that there is more."""
+        """Send what has gathered, and take in everything: the descriptors tell of changes only, not that there is more."""
         self._looking = False
         link = self._link
         if link is None:
             return
         if link.reconnected():
-            self._unsent = deque(self._book.frames())
-        while self._unsent and link.send(self._unsent[0]):
-            self._unsent.popleft()
+            self._gathered.begin_again(self._book.calls.values())
+        self._gathered.flush(link.send)
         try:
-            while True:
+            while self._link is link and link.readable():
                 self._book.take(link.receive())
-        except zmq.Again:
-            pass
+        except Exception:
+            self._look_soon()  # the others have to be taken in too
+            raise
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -1,30 +1,33 @@
 """`BusClient`: calls to services, each answered once, any number of them at a time. PROTOCOL.md section 4.
 
 A call is repeated, under its own id, when the connection to the broker comes back: a restarted broker knows nothing of calls,
-one that is still at work on it joins the two. Not thread-safe: one client per thread.
+one that is still at work on it joins the two. Not thread-safe: one client per thread; a thread of the client's own sends what
+has gathered while its owner is elsewhere.
 """
 
 import itertools
 import math
+import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import zmq
-
 from bus import sockets
 from bus.errors import BusTimeout
 from bus.settings import Settings
-from clients.calls import Book, Future, encode_call
+from clients.calls import Book, Sort, sort_of
 from clients.connection import Connection
+from clients.future import Future
+from clients.gathered import BUNDLE_CALLS, Flusher, Gathered
 from clients.tasks import PostedTasks
 
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
-WINDOW = 100  # calls of `map` under way at a time
 LOOK_AFTER = 64  # calls of `submit` between two looks at what has arrived, so that answers do not pile up unread
+WINDOW = 100  # calls of `map` under way at a time
 MOST_WAIT_MS = 3_600_000
 
 
@@ -41,7 +44,9 @@ class BusClient(PostedTasks):
         self._home = home
         self._book = Book(settings.broker.frontend)
         self._link: Connection | None = None
-        self._unsent: deque[Future] = deque()
+        self._lock = threading.RLock()  # of the link; callbacks, which are called with it, may ask for it again
+        self._gathered = Gathered()
+        self._flusher: Flusher | None = None
         self._taking = False
         self._until_look = LOOK_AFTER
 
@@ -53,9 +58,13 @@ class BusClient(PostedTasks):
 
     def close(self) -> None:
         """Close the connection; calls that wait are given up, their futures end with `CLOSED`."""
+        if self._flusher is not None:
+            self._flusher.end()
+            self._flusher.join()
         if self._link is not None:
             self._link.close()
-        self._link = None
+        self._link = self._flusher = None
+        self._gathered.begin_again(())
         self._book.close()
 
     def call(
@@ -86,8 +95,8 @@ class BusClient(PostedTasks):
             TaskFailed: the service's worker could not do it.
             BusError: the broker refused the request.
         """
-        options = {"timeout_s": timeout_s, "retries": retries, "share": share, "priority": priority, "on_part": on_part}
-        future = self.submit(service, action, args, **options)  # type: ignore[arg-type]
+        future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
+        self._gathered.calls.append(future)
         try:
             return future.result()
         finally:
@@ -107,55 +116,36 @@ class BusClient(PostedTasks):
     ) -> Future:
         """Have an action done, without waiting for it: any number may be under way on this one connection.
 
+        It is sent at once if no other is under way, else together with those submitted next: when there are `BUNDLE_CALLS`, when
+        the client waits or polls, or some milliseconds later, whatever the caller does then.
+
         Args and what `Future.result` raises are those of `call`. It waits only for a broker that was never there, and for room:
         the broker takes `broker.max_tasks` tasks at a time, and answers `BUSY` to more.
 
         Raises:
             BusTimeout: there is no broker.
         """
-        future = self._begin(service, action, args, timeout_s, retries, share, priority, on_part)
-        if self._taking:  # what callbacks ask for goes out together, when all that has arrived is taken in
-            self._unsent.append(future)
-            return future
-        if self._unsent or not self._link.send(future.frame):  # type: ignore[union-attr]
-            self._unsent.append(future)
-            self._send()
+        alone, gathered = not self._book.calls, self._gathered.calls
+        future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
+        gathered.append(future)
         self._until_look -= 1
-        if not self._until_look:
-            self._until_look = LOOK_AFTER
-            self._take()
+        if alone or len(gathered) >= BUNDLE_CALLS:
+            self._send()
+        elif self._flusher is None or self._flusher.asleep:
+            self._wake()
+        if self._until_look <= 0:
+            self._look()
         return future
 
-    def _begin(
-        self,
-        service: str,
-        action: str,
-        args: Mapping[str, Any] | None,
-        timeout_s: float = 60.0,
-        retries: int | None = None,
-        share: bool = False,
-        priority: int = 1,
-        on_part: Callable[[Any], None] | None = None,
-    ) -> Future:
+    def _begin(self, sort: Sort, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
         now = time.monotonic()
         if self._link is None:
-            self._connect(now + timeout_s, timeout_s)
+            self._connect(now + sort.timeout_s, sort.timeout_s)
             now = time.monotonic()
         call_id = self._book.new_id()
-        frame = encode_call(call_id, service, action, args, timeout_s, retries, share, priority)
-        future = Future(call_id, frame, f"{service} {action}" if action else service, timeout_s, on_part, self)
+        future = Future(call_id, sort.encode(call_id, args), sort.named, sort.timeout_s, on_part, self)
         self._book.add(future, now)
         return future
-
-    def _send(self) -> None:
-        """Send what has gathered; where there is no room, wait for it."""
-        unsent = self._unsent
-        while unsent and self._link is not None:
-            future = unsent[0]
-            if future.done() or self._link.send(future.frame):
-                unsent.popleft()
-            else:
-                self._turn(math.inf, for_room=True)
 
     def map(
         self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
@@ -171,15 +161,18 @@ class BusClient(PostedTasks):
         Raises:
             what `call` raises, when the turn of the one that failed has come; the others are given up.
         """
+        on_part = options.pop("on_part", None)
+        sort, left = sort_of(service, action, **options), iter(args)
         under_way: deque[Future] = deque()
-        left = iter(args)
         try:
             while True:
                 if len(under_way) <= window - window // 4:  # several together, which costs less than one by one
                     for one in itertools.islice(left, window - len(under_way)):
-                        future = self._begin(service, action, one, **options)
+                        future = self._begin(sort, one, on_part)
                         under_way.append(future)
-                        self._unsent.append(future)
+                        self._gathered.calls.append(future)
+                        if len(self._gathered.calls) >= BUNDLE_CALLS:
+                            self._send()
                     self._send()
                 if not under_way:
                     return
@@ -192,7 +185,7 @@ class BusClient(PostedTasks):
         """Take in answers that have arrived, waiting up to `timeout_s` seconds for the first; returns how many calls ended."""
         before = len(self._book)
         if self._link is not None and before:
-            self._turn(time.monotonic() + timeout_s)
+            self._turn(time.monotonic() + timeout_s, for_room=not self._flush())
         return before - len(self._book)
 
     def _connect(self, deadline: float, timeout_s: float) -> Connection:
@@ -215,39 +208,69 @@ class BusClient(PostedTasks):
     def wait_for(self, future: Future, deadline: float) -> None:
         """Take in what arrives until the future is done, or until `deadline` (monotonic seconds)."""
         while not future.done() and self._link is not None:
-            self._turn(deadline)
+            self._turn(deadline, for_room=not self._flush())
             if time.monotonic() >= deadline:
                 return
 
-    # One turn
+    # Sending
+
+    def _send(self) -> None:
+        """Send what has gathered; where there is no room, wait for it, unless this is in a callback."""
+        while not self._flush() and not self._taking:
+            self._turn(math.inf, for_room=True)
+
+    def _flush(self) -> bool:
+        """Send what has gathered; false if there is no room for some of it."""
+        with self._lock:
+            if self._link is None or self._gathered.flush(self._link.send):
+                return True
+            self._wake()  # whoever asked may not wait for room
+            return False
+
+    def _wake(self) -> None:
+        """Have the flusher see to what has gathered, whatever our owner does now."""
+        if self._flusher is None:
+            assert self._link is not None
+            self._flusher = Flusher(self._gathered, self._lock, self._link.send)
+            weakref.finalize(self, self._flusher.end)
+        elif self._flusher.asleep:
+            self._flusher.wake()
+
+    # Receiving
 
     def _turn(self, deadline: float, *, for_room: bool = False) -> None:
         """Wait for something to happen, at most until `deadline` (monotonic seconds), and take it in."""
-        assert self._link is not None
-        left_s = min(deadline, self._book.next_due()) - time.monotonic()
-        wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
-        readable, again = self._link.poll(wait_ms, for_room=for_room)
-        if again:
-            for frame in self._book.frames():
-                self._link.send(frame)
-        if readable:
-            self._take()
-        now = time.monotonic()
-        if now >= self._book.next_due():
-            self._book.expire(now)
+        with self._lock:
+            assert self._link is not None
+            left_s = min(deadline, self._book.next_due()) - time.monotonic()
+            wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
+            readable, again = self._link.poll(wait_ms, for_room=for_room)
+            if again:
+                self._gathered.begin_again(self._book.calls.values())
+                self._flush()
+            if readable:
+                self._take()
+            now = time.monotonic()
+            if now >= self._book.next_due():
+                self._book.expire(now)
+
+    def _look(self) -> None:
+        """Take in what has arrived."""
+        self._until_look = LOOK_AFTER
+        with self._lock:
+            if not self._taking and self._link is not None and self._link.readable():
+                self._take()
 
     def _take(self) -> None:
-        """Take in all that has arrived; then send what callbacks asked for."""
-        assert self._link is not None
-        book, take, receive = self._book, self._book.take, self._link.receive
+        """Take in all that has arrived, with the lock; then send what callbacks asked for, as far as there is room."""
         outermost, self._taking = not self._taking, True
         try:
-            while book.calls:  # what nobody waits for may stay
-                take(receive())
-        except zmq.Again:
-            pass
+            while self._link is not None:  # a callback may close
+                self._book.take(self._link.receive())
+                if not self._book.calls or self._link is None or not self._link.readable():  # what nobody waits for may stay
+                    break
         finally:
             if outermost:
                 self._taking = False
         if outermost:
-            self._send()
+            self._flush()

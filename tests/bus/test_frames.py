@@ -277,10 +277,3 @@ def test_a_done_result_is_encoded_as_any_other(number):
     for value in (None, 5, -1, 1 << 63, True, 0.5, "text", {"a": [1, 2.5]}, b"x" * 300):
         result = messages.Result(bytes(range(16)), number, True, value)
         assert quick.encode_done(result) == frames.encode(result)
-
-
-@pytest.mark.parametrize("options", [{}, {"timeout_ms": 60_000}, {"retries": 0, "share": True}])
-def test_a_request_is_encoded_as_any_other(options):
-    for args in ({}, {"n": 5}, {"text": "x" * 300, "list": [1, None]}):
-        told = quick.encode_request(bytes(range(16)), "noop", "ä" * 40, args, msgpack.packb(options))
-        assert told == frames.encode(messages.Request(bytes(range(16)), "noop", "ä" * 40, args, options))

@@ -7,7 +7,8 @@ import pytest
 from bus import frames
 from bus.errors import BusError, BusTimeout, TaskFailed
 from bus.messages import ID_BYTES, Error, Part, Reply
-from clients.calls import IDS, Book, Future, encode_call
+from clients.calls import IDS, Book, sort_of
+from clients.future import Future
 
 
 class Waits:
@@ -31,7 +32,7 @@ def book():
 
 def begin(book, now=100.0, timeout_s=60.0, then=lambda: None, on_part=None):
     call_id = book.new_id()
-    frame = encode_call(call_id, "noop", "noop", {"n": 1}, timeout_s, None, False, 1)
+    frame = sort_of("noop", "noop", timeout_s).encode(call_id, {"n": 1})
     future = Future(call_id, frame, "noop noop", timeout_s, on_part, Waits(book, then))
     book.add(future, now)
     return future
@@ -74,12 +75,6 @@ def test_an_error_is_raised_as_what_it_is(book, code, details, kind):
     assert type(future.exception()) is kind
     with pytest.raises(kind, match="why"):
         future.result()
-
-
-def test_what_is_sent_again_is_what_has_no_answer_as_it_was_and_in_order(book):
-    first, second, third = (begin(book) for _ in range(3))
-    answer(book, Reply(second.id, None))
-    assert book.frames() == [first.frame, third.frame]
 
 
 def test_a_call_ends_one_second_after_its_time_and_others_go_on(book):

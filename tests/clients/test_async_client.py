@@ -1,0 +1,93 @@
+"""What `AsyncBusClient` sends together."""
+
+import asyncio
+import threading
+
+import pytest
+from fake_frontend import FakeBroker
+
+from bus.errors import BusError
+from clients.async_client import AsyncBusClient
+from clients.gathered import BUNDLE_CALLS
+
+
+@pytest.fixture
+def broker():
+    """Have one that answers everything."""
+    with FakeBroker() as broker:
+        thread = threading.Thread(target=broker.serve)
+        thread.start()
+        yield broker
+        broker.stopped.set()
+        thread.join()
+
+
+def test_what_one_turn_of_the_loop_submits_goes_out_together(broker, tmp_path):
+    async def go():
+        async with AsyncBusClient(broker.settings, tmp_path) as client:
+            assert await client.call("noop", "noop", {"n": 1}) == 2
+            calls = [client.submit("noop", "noop", {"n": number}) for number in range(BUNDLE_CALLS + 4)]
+            assert await asyncio.gather(*calls) == list(range(0, 2 * BUNDLE_CALLS + 8, 2))
+
+    asyncio.run(go())
+    assert broker.sizes == [1, 1, BUNDLE_CALLS, 3]
+
+
+def test_a_lone_call_does_not_wait_for_the_next_turn(broker, tmp_path):
+    async def go():
+        async with AsyncBusClient(broker.settings, tmp_path) as client:
+            await client.call("noop", "noop", {"n": 1})
+            call = client.submit("noop", "noop", {"n": 2})
+            while len(broker.sizes) < 2:  # the loop does not turn
+                threading.Event().wait(0.001)
+            assert await call == 4
+
+    asyncio.run(asyncio.wait_for(go(), 10))
+
+
+def test_what_was_asked_before_there_was_a_connection_is_sent_and_nothing_that_was_cancelled(broker, tmp_path):
+    async def go():
+        async with AsyncBusClient(broker.settings, tmp_path) as client:
+            calls = [client.submit("noop", "noop", {"n": number}) for number in range(5)]
+            calls[2].cancel()
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert [one for one in answers if not isinstance(one, asyncio.CancelledError)] == [0, 2, 6, 8]
+
+    asyncio.run(go())
+    assert broker.sizes == [4]
+
+
+def test_map_keeps_its_order_and_window(broker, tmp_path):
+    taken = []
+
+    def args():
+        for number in range(100):
+            taken.append(number)
+            yield {"n": number}
+
+    async def go():
+        async with AsyncBusClient(broker.settings, tmp_path) as client:
+            results = client.map("noop", "noop", args(), window=40)
+            assert await anext(results) == 0
+            assert len(taken) == 40
+            assert [one async for one in results] == list(range(2, 200, 2))
+
+    asyncio.run(go())
+    assert sum(broker.sizes) == 100
+    assert len(broker.sizes) < 30
+
+
+def test_an_answer_that_makes_no_sense_does_not_keep_the_others_from_their_calls(tmp_path):
+    async def go(broker):
+        told = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        async with AsyncBusClient(broker.settings, tmp_path) as client:
+            call = client.submit("noop", "noop", {"n": 4})
+            requests = await asyncio.to_thread(broker.receive)
+            broker.router.send_multipart([broker.client, b"?"])
+            broker.answer(requests)
+            assert await asyncio.wait_for(call, 10) == 8
+        assert [type(one) for one in told] == [BusError]
+
+    with FakeBroker() as broker:
+        asyncio.run(go(broker))

@@ -1,0 +1,70 @@
+"""A broker's frontend that does what a test says: it takes requests, alone and several in a frame, and answers them."""
+
+import threading
+
+import zmq
+
+from bus import frames, several
+from bus.messages import Reply
+from bus.settings import BrokerSettings, Settings
+
+WITHIN_MS = 10_000
+
+
+class FakeBroker:
+    """A ROUTER.
+
+    Args:
+        port: of a broker that was there before; a free one if 0.
+    """
+
+    def __init__(self, port=0):
+        self.context = zmq.Context()
+        self.router = self.context.socket(zmq.ROUTER)
+        self.router.linger = 0
+        self.router.bind(f"tcp://127.0.0.1:{port or '*'}")
+        self.address = self.router.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.port = int(self.address.rpartition(":")[2])
+        self.settings = Settings(broker=BrokerSettings(frontend=self.address))
+        self.client = b""
+        self.sizes = []  # of the frames that came: how many requests each held
+        self.stopped = threading.Event()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        self.context.destroy(linger=0)
+
+    def receive(self, within_ms=WITHIN_MS):
+        """Receive one frame; return its requests."""
+        assert self.router.poll(within_ms), "nothing came"
+        self.client, frame = self.router.recv_multipart()
+        if frame[:1] == several.REQUESTS:
+            requests, refused = several.read_requests(frame)
+            assert not refused
+        else:
+            requests = [frames.decode_from_client(frame)]
+        self.sizes.append(len(requests))
+        return requests
+
+    def receive_all(self, count):
+        """Receive that many requests."""
+        requests = []
+        while len(requests) < count:
+            requests += self.receive()
+        return requests
+
+    def answer(self, requests):
+        """Answer each with twice its n, together."""
+        for frame in several.encode([Reply(request.id, 2 * request.args["n"]) for request in requests]):
+            self.router.send_multipart([self.client, frame])
+
+    def serve(self):
+        """Answer everything, until `stopped`; for a thread."""
+        while not self.stopped.is_set():
+            if self.router.poll(20):
+                self.answer(self.receive())

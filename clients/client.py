@@ -96,7 +96,8 @@ class BusClient(PostedTasks):
             BusError: the broker refused the request.
         """
         future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
-        self._gathered.calls.append(future)
+        if not self._sent_alone(future):
+            self._gathered.calls.append(future)
         try:
             return future.result()
         finally:
@@ -127,9 +128,11 @@ class BusClient(PostedTasks):
         """
         alone, gathered = not self._book.calls, self._gathered.calls
         future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
+        if alone and self._sent_alone(future):
+            return future
         gathered.append(future)
         self._until_look -= 1
-        if alone or len(gathered) >= BUNDLE_CALLS:
+        if len(gathered) >= BUNDLE_CALLS:
             self._send()
         elif self._flusher is None or self._flusher.asleep:
             self._wake()
@@ -214,6 +217,11 @@ class BusClient(PostedTasks):
 
     # Sending
 
+    def _sent_alone(self, future: Future) -> bool:
+        """Send a call at once; false if others wait to be sent, or there is no room."""
+        with self._lock:
+            return self._gathered.first() is None and self._link is not None and self._link.send(future.frame)
+
     def _send(self) -> None:
         """Send what has gathered; where there is no room, wait for it, unless this is in a callback."""
         while not self._flush() and not self._taking:
@@ -221,6 +229,8 @@ class BusClient(PostedTasks):
 
     def _flush(self) -> bool:
         """Send what has gathered; false if there is no room for some of it."""
+        if self._gathered.first() is None:
+            return True
         with self._lock:
             if self._link is None or self._gathered.flush(self._link.send):
                 return True

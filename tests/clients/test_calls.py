@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from bus import frames
+from bus import frames, several
 from bus.errors import BusError, BusTimeout, TaskFailed
-from bus.messages import ID_BYTES, Error, Part, Reply
+from bus.messages import ID_BYTES, Error, Part, Reply, Request
 from clients.calls import IDS, Book, sort_of
 from clients.future import Future
 
@@ -50,6 +50,65 @@ def test_answers_find_their_calls_in_whatever_order_they_come(book):
     assert len(book) == 0
 
 
+def test_several_answers_come_in_one_frame_and_each_ends_its_call(book):
+    futures = [begin(book) for _ in range(3)]
+    first, second, third = (b"\xc4\x10" + future.id for future in futures)
+    assert book.take(b"r\x92\x92" + third + b"\x03\x92" + first + b"\xa3one") == 2
+    assert book.take(b"r\x90") == 0
+    assert (futures[0].result(), futures[1].done(), futures[2].result()) == ("one", False, 3)
+    assert book.take(b"r\x91\x92" + second + b"\xc0") == 1
+    assert len(book) == 0
+
+
+def test_several_answers_are_taken_in_their_order(book):
+    told = []
+    futures = [begin(book) for _ in range(20)]
+    for future in futures:
+        future.add_done_callback(lambda one: told.append(one.result()))
+    replies = [Reply(future.id, number) for number, future in enumerate(futures)][::-1]
+    (frame,) = several.encode(replies)
+    assert book.take(frame) == 20
+    assert told == list(range(20))[::-1]
+
+
+def test_what_nobody_waits_for_any_more_may_be_among_several(book):
+    first, second, third = (begin(book) for _ in range(3))
+    second.cancel()
+    (frame,) = several.encode([Reply(first.id, 1), Reply(second.id, 2), Reply(third.id, 3), Reply(bytes(16), 4)])
+    assert book.take(frame) == 2
+    assert book.take(frame) == 0
+    assert (first.result(), second.cancelled(), third.result()) == (1, True, 3)
+
+
+def test_a_bad_answer_among_good_ones_is_told_when_those_have_been_taken(book):
+    first, second = begin(book), begin(book)
+    good = [b"\x92\xc4\x10" + future.id + b"\x07" for future in (first, second)]
+    with pytest.raises(BusError, match="not understood") as caught:
+        book.take(b"r\x93" + good[0] + b"\x92\x05\x05" + good[1])
+    assert caught.value.code == "BAD_ID"
+    assert (first.result(), second.result()) == (7, 7)
+    with pytest.raises(BusError, match="not understood"):
+        book.take(b"r\x05")
+
+
+def test_a_callback_may_begin_calls_while_several_answers_are_taken(book):
+    futures, more = [begin(book) for _ in range(3)], []
+    for future in futures:
+        future.add_done_callback(lambda _: more.append(begin(book)))
+    (frame,) = several.encode([Reply(future.id, None) for future in futures])
+    assert book.take(frame) == 3
+    assert list(book.calls.values()) == more
+
+
+def test_a_request_is_encoded_as_any_other_message():
+    for args in ({}, {"n": 5}, {"text": "x" * 300, "list": [1, None]}):
+        for options in ({}, {"retries": 0, "share": True}, {"priority": 2}):
+            told = sort_of("noop", "ä" * 40, 2.5, **options).encode(bytes(range(16)), args)
+            assert told == frames.encode(Request(bytes(range(16)), "noop", "ä" * 40, args, {"timeout_ms": 2500, **options}))
+    told = sort_of("hulak.stats").encode(bytes(16), None)
+    assert told == frames.encode(Request(bytes(16), "hulak.stats", "", {}, {}))
+
+
 def test_ids_never_repeat(book):
     drawn = {book.new_id() for _ in range(3 * IDS)}
     assert len(drawn) == 3 * IDS
@@ -89,6 +148,30 @@ def test_a_call_ends_one_second_after_its_time_and_others_go_on(book):
     assert not long.done()
     assert book.next_due() == 161.0
     assert not answer(book, Reply(short.id, "too late"))
+
+
+def test_calls_end_in_the_order_of_their_times_however_they_began(book):
+    ended = []
+    for began in range(50):
+        for timeout_s in (3.0, 0.1, 7.0):
+            future = begin(book, now=100 + began / 10, timeout_s=timeout_s)
+            future.add_done_callback(lambda one: ended.append(one.due))
+    dues = sorted(call.due for call in book.calls.values())
+    now = 100.0
+    while len(book):
+        assert now <= book.next_due()
+        now = book.next_due()
+        book.expire(now)
+        assert ended == [due for due in dues if due <= now]
+    assert ended == dues
+
+
+def test_what_is_remembered_of_times_is_of_living_calls(book):
+    for number in range(10_000):
+        answer(book, Reply(begin(book, now=100 + number / 100).id, None))
+        book.expire(100 + number / 100)
+    assert len(book._soon) == 0
+    assert book.next_due() == math.inf
 
 
 def test_nothing_is_due_when_nothing_is_under_way(book):

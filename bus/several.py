@@ -42,7 +42,7 @@ def encode(messages: Sequence[Any]) -> list[bytes]:
     """Make the frames of messages of one class, for a peer that takes frames of several: as `bus.quick.encode_own`, but for all.
 
     Returns:
-        as a rule one frame for each `BUNDLE` messages; one for each message where they are long, or msgspec has no equal.
+        a frame for each `BUNDLE` messages; one for each message where they are long.
     """
     if len(messages) > BUNDLE:
         return [frame for at in range(0, len(messages), BUNDLE) for frame in encode(messages[at : at + BUNDLE])]
@@ -53,7 +53,7 @@ def encode(messages: Sequence[Any]) -> list[bytes]:
                 return [frame]
         except (TypeError, OverflowError, RecursionError):  # times, which msgpack alone keeps as they are
             pass
-    return [frames.encode(message) for message in messages]
+    return bundle([frames.encode(message) for message in messages])
 
 
 class Reader(Generic[Message]):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bus import frames, messages
+from bus import frames, messages, several
 from bus.messages import Held, Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,19 +18,25 @@ DECODERS = {
     "worker -> broker": frames.decode_from_worker,
     "broker -> worker": frames.decode_to_worker,
 }
+READERS = {
+    "client -> broker": several.read_requests,
+    "broker -> client": several.read_replies,
+    "worker -> broker": several.read_results,
+    "broker -> worker": several.read_tasks,
+}
 
 
 def by_name(entry):
     return entry["name"]
 
 
-def message_of(entry):
+def message_of(entry, fields=None):
     def value(name, told):
         if name == "held":
             return tuple(Held(bytes.fromhex(one["task"]), one["attempt"]) for one in told)
         return bytes.fromhex(told["hex"]) if isinstance(told, dict) and told.keys() == {"hex"} else told
 
-    return getattr(messages, entry["type"])(**{name: value(name, told) for name, told in entry["fields"].items()})
+    return getattr(messages, entry["type"])(**{name: value(name, told) for name, told in (fields or entry["fields"]).items()})
 
 
 @pytest.mark.parametrize("entry", GOLDEN["dialogs"], ids=by_name)
@@ -38,6 +44,14 @@ def test_a_golden_message_encodes_to_its_frame_and_decodes_from_it(entry):
     message, frame = message_of(entry), bytes.fromhex(entry["frame"])
     assert frames.encode(message) == frame
     assert DECODERS[entry["direction"]](frame) == message
+
+
+@pytest.mark.parametrize("entry", GOLDEN["several"], ids=by_name)
+def test_a_golden_frame_of_several_is_put_together_and_taken_apart(entry):
+    frame, told = bytes.fromhex(entry["frame"]), [message_of(entry, fields) for fields in entry["several"]]
+    assert several.encode(told) == [frame]
+    assert several.bundle([frames.encode(one) for one in told]) == [frame]
+    assert READERS[entry["direction"]](frame) == (told, [])
 
 
 @pytest.mark.parametrize("entry", GOLDEN["publications"], ids=by_name)
@@ -55,7 +69,7 @@ def test_the_document_prints_every_golden_frame_and_no_other():
     for box in re.findall(r"```golden\n(.*?)```", DOCUMENT, re.DOTALL):
         for name, digits in re.findall(r"^(\S+)\n((?:    [0-9a-f]+\n)+)", box, re.MULTILINE):
             printed[name] = "".join(digits.split())
-    golden = {entry["name"]: entry["frame"] for entry in GOLDEN["dialogs"] + GOLDEN["publications"]}
+    golden = {entry["name"]: entry["frame"] for entry in GOLDEN["dialogs"] + GOLDEN["publications"] + GOLDEN["several"]}
     assert printed == golden
 
 

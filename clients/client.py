@@ -188,7 +188,8 @@ class BusClient(PostedTasks):
         """Take in answers that have arrived, waiting up to `timeout_s` seconds for the first; returns how many calls ended."""
         before = len(self._book)
         if self._link is not None and before:
-            self._turn(time.monotonic() + timeout_s, for_room=not self._flush())
+            with self._lock:
+                self._turn(time.monotonic() + timeout_s, for_room=not self._flush())
         return before - len(self._book)
 
     def _connect(self, deadline: float, timeout_s: float) -> Connection:
@@ -210,10 +211,11 @@ class BusClient(PostedTasks):
 
     def wait_for(self, future: Future, deadline: float) -> None:
         """Take in what arrives until the future is done, or until `deadline` (monotonic seconds)."""
-        while not future.done() and self._link is not None:
-            self._turn(deadline, for_room=not self._flush())
-            if time.monotonic() >= deadline:
-                return
+        with self._lock:
+            while not future.done() and self._link is not None:
+                self._turn(deadline, for_room=not self._flush())
+                if time.monotonic() >= deadline:
+                    return
 
     # Sending
 
@@ -224,18 +226,16 @@ class BusClient(PostedTasks):
 
     def _send(self) -> None:
         """Send what has gathered; where there is no room, wait for it, unless this is in a callback."""
-        while not self._flush() and not self._taking:
-            self._turn(math.inf, for_room=True)
+        with self._lock:
+            while not self._flush() and not self._taking:
+                self._turn(math.inf, for_room=True)
 
     def _flush(self) -> bool:
-        """Send what has gathered; false if there is no room for some of it."""
-        if self._gathered.first() is None:
+        """Send what has gathered, with the lock; false if there is no room for some of it."""
+        if self._link is None or self._gathered.flush(self._link.send):
             return True
-        with self._lock:
-            if self._link is None or self._gathered.flush(self._link.send):
-                return True
-            self._wake()  # whoever asked may not wait for room
-            return False
+        self._wake()  # whoever asked may not wait for room
+        return False
 
     def _wake(self) -> None:
         """Have the flusher see to what has gathered, whatever our owner does now."""
@@ -249,20 +249,19 @@ class BusClient(PostedTasks):
     # Receiving
 
     def _turn(self, deadline: float, *, for_room: bool = False) -> None:
-        """Wait for something to happen, at most until `deadline` (monotonic seconds), and take it in."""
-        with self._lock:
-            assert self._link is not None
-            left_s = min(deadline, self._book.next_due()) - time.monotonic()
-            wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
-            readable, again = self._link.poll(wait_ms, for_room=for_room)
-            if again:
-                self._gathered.begin_again(self._book.calls.values())
-                self._flush()
-            if readable:
-                self._take()
-            now = time.monotonic()
-            if now >= self._book.next_due():
-                self._book.expire(now)
+        """Wait, with the lock, for something to happen, at most until `deadline` (monotonic seconds), and take it in."""
+        assert self._link is not None
+        left_s = min(deadline, self._book.next_due()) - time.monotonic()
+        wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
+        readable, again = self._link.poll(wait_ms, for_room=for_room)
+        if again:
+            self._gathered.begin_again(self._book.calls.values())
+            self._flush()
+        if readable:
+            self._take()
+        now = time.monotonic()
+        if now >= self._book.next_due():
+            self._book.expire(now)
 
     def _look(self) -> None:
         """Take in what has arrived."""

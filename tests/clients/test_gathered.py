@@ -9,6 +9,7 @@ import pytest
 from fake_frontend import FakeBroker
 from waiting import eventually
 
+from bus.settings import Settings
 from clients.calls import Book, sort_of
 from clients.client import BusClient
 from clients.future import Future
@@ -115,6 +116,30 @@ def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(book):
 
 
 # The client
+
+
+class Narrow(Link):
+    """A link that has room for one frame more each time that somebody waits for room."""
+
+    def poll(self, wait_ms, *, for_room=False):
+        assert wait_ms
+        assert for_room
+        self.room += 1
+        return False, False
+
+    def readable(self):
+        return False
+
+    def close(self):
+        pass
+
+
+def test_the_client_waits_for_room(tmp_path):
+    with BusClient(Settings(), tmp_path) as client:
+        client._link = link = Narrow(room=0)
+        calls = submit(client, *range(4 * BUNDLE_CALLS))
+        assert link.ids() == [call.id for call in calls]
+        assert link.room == 4
 
 
 @pytest.fixture

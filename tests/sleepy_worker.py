@@ -12,7 +12,8 @@ import time
 
 from bus import config, daemon, log
 from clients.client import BusClient
-from workers.worker import Worker, make_session
+from workers.services import make_session
+from workers.worker import Worker
 
 
 def note(what, args):

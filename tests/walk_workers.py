@@ -75,7 +75,7 @@ class SimWorker:
             self.inbox.append((self.ended, (begun, done, value)))
         elif self.alive and begun == self.begun and self.session.running is not None:
             task = self.session.running
-            self.do(self.session.finished(self.world.now, Result(task.id, task.attempt, done, value)))
+            self.do(self.session.finished(self.world.now, [Send(Result(task.id, task.attempt, done, value))]))
 
     def part(self, begun, number):
         if self.alive and not self.frozen and begun == self.begun and self.session.running is not None:

@@ -8,6 +8,7 @@ import structlog
 from bus import frames, quick
 from bus.errors import TaskFailed
 from bus.messages import Result, Task, TaskPart
+from workers.session import Send
 
 # An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
 # what it returns is the result.
@@ -37,14 +38,14 @@ class Carrier:
         self._log = log
         self._actions: Actions | None = None
 
-    def carry_out(self, task: Task, send_part: SendPart) -> tuple[Result, bytes]:
+    def carry_out(self, task: Task, send_part: SendPart) -> Send:
         """Do a task, whatever becomes of it.
 
         Args:
             task: may block here.
             send_part: given each part of the result, and its frame.
         Returns:
-            the result and its frame.
+            the result and its frame, to be sent.
         """
         try:
             actions = self._actions
@@ -54,7 +55,7 @@ class Carrier:
                 value = self._send_parts(task, value, send_part)
             result = Result(task.id, task.attempt, True, value)
             frame = quick.encode_done(result)
-            return result, frame if len(frame) <= self._most else self._fitting("result", frame)
+            return Send(result, frame if len(frame) <= self._most else self._fitting("result", frame))
         except SoftLimit:
             return soft_limit(task)
         except TaskFailed as failed:
@@ -89,12 +90,12 @@ class Carrier:
         return frame
 
 
-def soft_limit(task: Task) -> tuple[Result, bytes]:
+def soft_limit(task: Task) -> Send:
     """Make the failure of a task that was interrupted."""
     return _failure(task, TaskFailed("SOFT_LIMIT", f"not done in {task.soft_ms / 1000:g} s", retryable=True))
 
 
-def _failure(task: Task, failed: TaskFailed) -> tuple[Result, bytes]:
+def _failure(task: Task, failed: TaskFailed) -> Send:
     after_s = failed.retry_after_s
     why = {
         "code": failed.code,
@@ -105,4 +106,4 @@ def _failure(task: Task, failed: TaskFailed) -> tuple[Result, bytes]:
         "details": failed.details,
     }
     result = Result(task.id, task.attempt, False, why)
-    return result, frames.encode(result)
+    return Send(result, frames.encode(result))

@@ -1,8 +1,12 @@
 """The services that workers of this package offer, and how a worker process for one of them runs."""
 
+import os
+import socket as plain
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bus import daemon, log
 from bus.core import displays
@@ -13,8 +17,9 @@ from bus.settings import Settings
 from workers.carrier import Actions
 from workers.nepse.actions import build_actions
 from workers.nepse.live import LiveSettings
+from workers.session import Session
 from workers.tasks import load
-from workers.worker import Worker, make_session
+from workers.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,21 @@ SERVICES = {
     "nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live))),
     displays.SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
 }
+
+
+def make_session(settings: Settings, service: str, credit: int, name: str | None, *, adapts: bool = False) -> Session:
+    """Make the session of this process; its name is its supervisor slot's or the service's, and its pid."""
+    slot = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
+    started_ns = int(psutil.Process().create_time() * 1e9)
+    info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname(), "started_ns": started_ns}
+    return Session(
+        service=service,
+        name=name or f"{slot or service}/{os.getpid()}",
+        credit=credit,
+        heartbeat_s=settings.task.heartbeat_s,
+        info=info,
+        adapts=adapts,
+    )
 
 
 def run_worker(

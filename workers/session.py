@@ -9,7 +9,7 @@ Rule 3: past the soft limit a task is interrupted; past the hard one the process
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,19 +87,19 @@ class Session:
     leaving: bool = False  # nothing new is taken; over when nothing is held
     why: str = ""  # we leave
     running: Task | None = None
+    batch: list[Task] = field(default_factory=list)  # begun: what runs, and what ran or is to run with it, in one go
     waiting: deque[Task] = field(default_factory=deque)
     untold: list[Send] = field(default_factory=list)  # results
     attempts: set[tuple[bytes, int]] = field(default_factory=set)  # of what runs and waits
-    started: float = 0.0
+    started: float = 0.0  # of the batch
     interrupted: bool = False
     next_beat: float = 0.0
     leave_by: float | None = None
 
     def held(self) -> tuple[Held, ...]:
-        """List every attempt that is running, waiting here, or ended without the broker being told."""
-        tasks = ([self.running] if self.running else []) + list(self.waiting)
+        """List every attempt that is begun, waiting here, or ended without the broker being told."""
         return (
-            *(Held(task.id, task.attempt) for task in tasks),
+            *(Held(task.id, task.attempt) for task in (*self.batch, *self.waiting)),
             *(Held(send.message.task, send.message.attempt) for send in self.untold if isinstance(send.message, Result)),
         )
 
@@ -154,39 +154,58 @@ class Session:
 
     def _start(self, now: float, task: Task) -> Do:
         self.running, self.started, self.interrupted = task, now, False
+        self.batch = [task]
         return Run(task)
+
+    def begin(self, actions: Container[str], most: int) -> list[Task]:
+        """Begin the running task and those behind it that go with it, in one go: together they have one start and one end.
+
+        Args:
+            actions: that go together, for they take next to no time.
+            most: tasks.
+        Returns:
+            the running task, if that is of another action, or those of the actions that stand in a row, at most so many.
+        """
+        batch, waiting = self.batch, self.waiting
+        if batch[0].action in actions:
+            while waiting and len(batch) < most and waiting[0].action in actions:
+                batch.append(waiting.popleft())
+        return batch
 
     def part(self, part: TaskPart, frame: bytes = b"") -> list[Do]:
         """Pass on something of the running task's result."""
         return [] if self.running is None or self.epoch is None else [Send(part, frame)]
 
-    def finished(self, now: float, result: Result, frame: bytes = b"") -> list[Do]:
-        """The running task ended.
+    def finished(self, now: float, ended: Sequence[Send], left: Sequence[Task] = ()) -> list[Do]:
+        """Those that were begun ended.
 
         Args:
             now: monotonic seconds.
-            result: of it.
-            frame: of the result, if it was made already.
+            ended: their results, in their order, with their frames if these were made already.
+            left: those of the batch that were not begun after all.
         """
-        task = self.running
-        assert task is not None, "a task ended that was never started"
-        self.running = None
-        self.attempts.discard((task.id, task.attempt))
-        send = Send(result, frame)
-        actions: list[Do] = [send]
+        assert self.batch, "a task ended that was never started"
+        self.running, self.batch = None, []
+        self.attempts.difference_update([(send.message.task, send.message.attempt) for send in ended])  # type: ignore[union-attr]
+        if left and self.leaving:
+            self.attempts.difference_update([(task.id, task.attempt) for task in left])
+        else:
+            self.waiting.extendleft(reversed(left))
+        actions: list[Do] = [*ended]
         if self.epoch is None:
-            self.untold.append(send)
+            self.untold += ended
             actions = []
-        adapted = self._adapt(now - self.started) if self.adapts else None
+        adapted = self._adapt((now - self.started) / len(ended), len(ended)) if self.adapts else None
         if self.waiting:
             actions.append(self._start(now, self.waiting.popleft()))
         return [*actions, *(adapted or ()), *self._leave_if_idle()] if adapted or self.leaving else actions
 
-    def _adapt(self, took_s: float) -> list[Do]:
-        """Offer another credit if it is twice as much, or half, of what was offered."""
+    def _adapt(self, took_s: float, count: int) -> list[Do]:
+        """Offer another credit, if it is twice what was offered, or half; `count` tasks took so long each."""
         if took_s < 1e-6:  # noqa: PLR1730 - max() costs three times as much
             took_s = 1e-6
-        self.mean_s = 0.9 * self.mean_s + 0.1 * took_s if self.mean_s else took_s
+        old = 0.9**count if self.mean_s else 0.0
+        self.mean_s = old * self.mean_s + (1.0 - old) * took_s
         if self.credit == MOST_CREDIT and self.mean_s * MOST_CREDIT <= AHEAD_S:
             return []
         wanted = min(MOST_CREDIT, max(1, round(AHEAD_S / self.mean_s)))

@@ -37,6 +37,8 @@ LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
 SHORT_S = 0.0002
 MOST_RESULTS = 32  # of short tasks, sent together; the broker is at them while the next ones are done
+MOST_BATCH = 32  # short tasks that are done in one go
+BATCH_S = 0.001  # so long it takes at most, or little more: then what one task costs is looked at again
 MOST_ACTIONS = 1000  # names of actions come from clients
 
 
@@ -132,23 +134,25 @@ class Worker:
     # The task thread
 
     def _work(self) -> None:
-        ended: tuple[Result, bytes] | None = None
+        ended: list[Send] = []
+        left: list[Task] = []
         while True:
             with self.lock:
-                task = self._between(ended)
-                self.inside = task is not None
-            if task is None:
+                batch = self._between(ended, left)
+                self.inside = bool(batch)
+            if not batch:
                 with contextlib.suppress(OSError):
                     self.task_end.send(b"!")
                 return
-            ended = self._carry_out(task)
+            ended = self._carry_out(batch)
+            left = batch[len(ended) :]
 
-    def _between(self, ended: tuple[Result, bytes] | None) -> Task | None:
-        """Tell how a task ended, and wait for the next one; None if the process is to end."""
+    def _between(self, ended: list[Send], left: list[Task]) -> list[Task]:
+        """Tell how tasks ended, and wait for the next ones; none if the process is to end."""
         now = time.monotonic()
         session = self.session
-        if ended is not None and self.exit is None:
-            self._ended(now, ended)
+        if ended and self.exit is None:
+            self._ended(now, ended, left)
         while self.exit is None:
             if now >= session.next_beat or self.stop.asked or session.leave_by is not None:  # limits: see `_watch`
                 self._duties(now)
@@ -156,7 +160,7 @@ class Worker:
             if task is not None:
                 if self.outbox and (len(self.outbox) >= MOST_RESULTS or task.action not in self.short):
                     self._flush()
-                return task
+                return session.begin(self.short, MOST_BATCH)
             self._flush()
             left_s = session.next_due() - now
             ready = zmq_poll(self.watched, max(0, int(left_s * 1000) + 1))
@@ -167,26 +171,38 @@ class Worker:
                 else:
                     self.task_end.recv(64)
         self._flush()
-        return None
+        return []
 
-    def _ended(self, now: float, ended: tuple[Result, bytes]) -> None:
-        task = self.session.running
-        if task is not None and now - self.session.started >= SHORT_S:
-            self.short.discard(task.action)
-        elif task is not None and task.action not in self.short:
+    def _ended(self, now: float, ended: list[Send], left: list[Task]) -> None:
+        session = self.session
+        action = session.batch[0].action
+        if now - session.started >= SHORT_S * len(ended):
+            self.short.difference_update([task.action for task in session.batch])
+        elif action not in self.short:
             if len(self.short) > MOST_ACTIONS:
                 self.short.clear()
-            self.short.add(task.action)
-        self._do(self.session.finished(now, *ended))
+            self.short.add(action)
+        self._do(session.finished(now, ended, left))
 
-    def _carry_out(self, task: Task) -> tuple[Result, bytes]:
-        """Do a task; an interruption that was on its way comes before this returns, and at no other time."""
+    def _carry_out(self, batch: list[Task]) -> list[Send]:
+        """Do tasks one after the other until they took longer than they should; return what those came to that were done.
+
+        An interruption that was on its way comes before this returns, and at no other time.
+        """
+        session, carry_out, send_part = self.session, self.carrier.carry_out, self._send_part
+        until = session.started + BATCH_S
+        ended: list[Send] = []
         try:
-            ended = self.carrier.carry_out(task, self._send_part)
+            for task in batch:
+                session.running = task
+                ended.append(carry_out(task, send_part))
+                if time.monotonic() > until:
+                    break
             with self.lock:
                 self.inside = False
         except SoftLimit:  # it came when the task had just ended; there is one for each task at most
-            ended = soft_limit(task)
+            at = next(at for at, task in enumerate(batch) if task is session.running)
+            ended[at:] = [soft_limit(batch[at])]
         return ended
 
     def _send_part(self, part: TaskPart, frame: bytes) -> None:
@@ -275,18 +291,3 @@ class Worker:
         """Raise `SoftLimit` in the running task, as soon as it runs Python code again."""
         if self.inside:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident or 0), ctypes.py_object(SoftLimit))
-
-
-def make_session(settings: Settings, service: str, credit: int, name: str | None, *, adapts: bool = False) -> Session:
-    """Make the session of this process; its name is its supervisor slot's or the service's, and its pid."""
-    slot = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
-    started_ns = int(psutil.Process().create_time() * 1e9)
-    info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname(), "started_ns": started_ns}
-    return Session(
-        service=service,
-        name=name or f"{slot or service}/{os.getpid()}",
-        credit=credit,
-        heartbeat_s=settings.task.heartbeat_s,
-        info=info,
-        adapts=adapts,
-    )

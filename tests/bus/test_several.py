@@ -1,6 +1,6 @@
 """Frames of several messages: what is put together comes apart the same, and one that is wrong costs the others nothing."""
 
-import datetime
+import datetime as dt
 import os
 
 import msgpack
@@ -132,6 +132,6 @@ def test_more_than_a_bundle_become_several_frames_in_order():
 
 def test_a_broker_that_passes_on_a_date_of_its_own_has_a_bug_that_shows():
     """What the broker encodes was read from frames; msgspec would write what msgpack has no type for."""
-    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     with pytest.raises(TypeError):
         frames.encode(Reply(bytes(16), moment))

@@ -27,7 +27,7 @@ def ready(credit=1, *held):
 
 def finish(one, now, *, done, value):
     """End the running task."""
-    return one.finished(now, Result(one.running.id, one.running.attempt, done, value))
+    return one.finished(now, [Send(Result(one.running.id, one.running.attempt, done, value))])
 
 
 # Registering

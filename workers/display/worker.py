@@ -241,7 +241,7 @@ class DisplayWorker:
                     except zmq.Again:
                         self.session.unsent(action)
                 case Run(task):
-                    self._do(self.session.finished(time.monotonic(), *self.carrier.carry_out(task, self._send_part)))
+                    self._do(self.session.finished(time.monotonic(), [self.carrier.carry_out(task, self._send_part)]))
                 case Exit():
                     self.exit = self.exit or action
 

@@ -118,6 +118,12 @@ def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(book):
 # The client
 
 
+@pytest.fixture
+def lazy(monkeypatch):
+    """Have the flusher leave everything to the client."""
+    monkeypatch.setattr("clients.gathered.SOON_S", 1000.0)
+
+
 class Narrow(Link):
     """A link that has room for one frame more each time that somebody waits for room."""
 
@@ -134,7 +140,7 @@ class Narrow(Link):
         pass
 
 
-def test_the_client_waits_for_room(tmp_path):
+def test_the_client_waits_for_room(tmp_path, lazy):
     with BusClient(Settings(), tmp_path) as client:
         client._link = link = Narrow(room=0)
         calls = submit(client, *range(4 * BUNDLE_CALLS))
@@ -152,12 +158,6 @@ def broker():
 def client(broker, tmp_path):
     with BusClient(broker.settings, tmp_path) as client:
         yield client
-
-
-@pytest.fixture
-def lazy(monkeypatch):
-    """Have the flusher leave everything to the client."""
-    monkeypatch.setattr("clients.gathered.SOON_S", 1000.0)
 
 
 def flushers():

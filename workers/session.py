@@ -83,6 +83,8 @@ class Session:
     info: dict[str, Any] = field(default_factory=dict)
     adapts: bool = False
     mean_s: float = 0.0  # of a task, the newest counting a tenth; 0 before the first
+    busy_s: float = 0.0  # spent on tasks that ended
+    done: int = 0  # tasks that ended
     epoch: int | None = None  # of the broker that knows us; None: none does
     leaving: bool = False  # nothing new is taken; over when nothing is held
     why: str = ""  # we leave
@@ -186,6 +188,8 @@ class Session:
         """
         assert self.batch, "a task ended that was never started"
         self.running, self.batch = None, []
+        self.busy_s += now - self.started
+        self.done += len(ended)
         self.attempts.difference_update([(send.message.task, send.message.attempt) for send in ended])  # type: ignore[union-attr]
         if left and self.leaving:
             self.attempts.difference_update([(task.id, task.attempt) for task in left])

@@ -80,6 +80,8 @@ class Worker:
         self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
         self.reported = 0.0
+        self.before = (0.0, 0)  # spent on tasks, and how many, until then
+        self.task_s = 0.0  # the mean of those since, or of the last ones before
         self.outbox: list[Send] = []  # results of short tasks: they go out together, which costs less than one by one
         self.short: set[str] = set()  # actions that took less than `SHORT_S` the last time
         self.exit: Exit | None = None
@@ -244,9 +246,12 @@ class Worker:
     def _report(self, now: float) -> dict[str, Any] | None:
         if now - self.reported < REPORT_S:
             return None
-        self.reported = now
-        cost = {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
-        return {**cost, "task_s": round(self.session.mean_s, 6)} if self.session.mean_s else cost
+        session, (busy_s, done) = self.session, self.before
+        if session.done > done:
+            self.task_s = max(1e-6, round((session.busy_s - busy_s) / (session.done - done), 6))
+        self.reported, self.before = now, (session.busy_s, session.done)
+        told = {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+        return {**told, "task_s": self.task_s} if self.task_s else told
 
     def _do(self, actions: list[Do]) -> None:
         for action in actions:

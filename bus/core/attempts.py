@@ -71,7 +71,7 @@ class Attempts:
         """Give tasks to the workers with fewest, in order; what there is no room for has to wait."""
         effects: list[Effect] = []
         given = 0
-        for worker, hand in self.roster.deal(service, tasks):
+        for worker, hand in self.roster.deal(now, service, tasks):
             effects += self._give(now, hand, worker)
             given += len(hand)
         if given < len(tasks):

@@ -79,7 +79,7 @@ class BurstDispatcher(Dispatcher):
         if worker is None:
             self.counters["late"] += len(results)
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
-        worker.lease_until = now + worker.lease_s
+        worker.lease_until, worker.answered = now + worker.lease_s, now
         effects: list[Effect] = []
         answers: dict[bytes, list[Reply]] = {}
         self._end_all(now, worker, results, answers, effects)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 Card = TypeVar("Card")
 
-GRAIN_S = 0.0002  # of work that goes to one worker in a row: as much as sending it costs
-MOST_GRAIN = 32
+GRAIN_S = 0.0005  # of work that goes to who is at work already: waking another for it costs about as much, and half a core
+MOST_GRAIN = 128
+AWAKE_S = 0.002  # after it answered last a worker is taken to be at work on tasks of that sort, and not on a long one among them
 MOST_SERVICES = 1000  # whose past is remembered: their names come from workers
 
 
@@ -34,7 +35,8 @@ class Worker:
     done: int = 0
     failed: int = 0
     timer: bytes = b""  # the key of its hard limit
-    grain: int = 1  # tasks that are dealt to it in a row, where there are many
+    grain: int = 1  # tasks that take `GRAIN_S`, by what it reports
+    answered: float = 0.0  # when it ended a task last, monotonic seconds
     retiring: bool = False
 
     @property
@@ -143,8 +145,11 @@ class Roster:
         """Count how many more tasks of a service its workers may be given now."""
         return sum(max(0, worker.free) for worker in self._by_service.get(service, ()))
 
-    def deal(self, service: str, tasks: list[Card]) -> list[tuple[Worker, list[Card]]]:
-        """Choose who gets which of the service's next tasks: in their order, who holds fewest then its grain of them.
+    def deal(self, now: float, service: str, tasks: list[Card]) -> list[tuple[Worker, list[Card]]]:
+        """Choose who gets which of the service's next tasks.
+
+        In their order, each goes to who holds fewest then, as with `pick`. But tasks that take next to no time go to who is at
+        work already, as many as take `GRAIN_S` in all, before they wake another worker; and to that one several in a row.
 
         Returns:
             workers and what each gets, in order; together the first of the tasks, as many as there is room for.
@@ -152,17 +157,21 @@ class Roster:
         able = [worker for worker in self._by_service.get(service, ()) if worker.free > 0]
         if len(able) == 1:
             return [(able[0], tasks[: able[0].free])]
-        heap = [(len(worker.held), number) for number, worker in enumerate(able)]
-        heapq.heapify(heap)
         hands: list[list[Card]] = [[] for _ in able]
         at = 0
+        for worker, hand in zip(able, hands, strict=True):
+            if worker.grain > len(worker.held) and now - worker.answered < AWAKE_S:
+                hand += tasks[at : at + min(worker.grain - len(worker.held), worker.free)]
+                at += len(hand)
+        heap = [(len(worker.held) + len(hands[number]), number) for number, worker in enumerate(able)]
+        heapq.heapify(heap)
         while at < len(tasks) and heap:
             holds, number = heap[0]
-            worker = able[number]
-            count = min(worker.grain, worker.free - len(hands[number]), len(tasks) - at)
-            hands[number] += tasks[at : at + count]
+            worker, hand = able[number], hands[number]
+            count = min(worker.grain, worker.free - len(hand), len(tasks) - at)
+            hand += tasks[at : at + count]
             at += count
-            if worker.free > len(hands[number]):
+            if count and worker.free > len(hand):
                 heapq.heapreplace(heap, (holds + count, number))
             else:
                 heapq.heappop(heap)

@@ -1,5 +1,7 @@
 """A DEALER to the broker's frontend that notices when its connection has come back."""
 
+import os
+import time
 from typing import Any
 
 import zmq
@@ -8,9 +10,11 @@ from zmq.backend import zmq_poll
 from zmq.utils.monitor import parse_monitor_message
 
 from bus import sockets
+from clients.alertness import Alertness
 
 HWM = 10_000  # messages each way
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
+Watched = list[tuple["zmq.Socket[bytes]", int]]
 _option: Any = Backend.get
 
 
@@ -32,8 +36,9 @@ class Connection:
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.socket.connect(where)
         self._connections = 0
-        self._watched = [(self.socket, zmq.POLLIN), (self.monitor, zmq.POLLIN)]
-        self._for_room = [(self.socket, zmq.POLLIN | zmq.POLLOUT), (self.monitor, zmq.POLLIN)]
+        self._alertness = Alertness()
+        self._watched: Watched = [(self.socket, zmq.POLLIN), (self.monitor, zmq.POLLIN)]
+        self._for_room: Watched = [(self.socket, zmq.POLLIN | zmq.POLLOUT), (self.monitor, zmq.POLLIN)]
 
     def close(self) -> None:
         """Close it; what has not been sent is dropped."""
@@ -66,8 +71,24 @@ class Connection:
         Returns:
             whether something can be received; whether the connection came back, so that all has to be sent again.
         """
+        watched = self._for_room if for_room else self._watched
+        if not wait_ms:
+            return self._look(watched, 0)
+        began = time.monotonic()
+        until = began + self._alertness.awake_s()
+        readable, again = self._look(watched, 0)
+        while not (readable or again):
+            if time.monotonic() >= until:
+                readable, again = self._look(watched, wait_ms)
+                break
+            os.sched_yield()
+            readable, again = self._look(watched, 0)
+        self._alertness.waited(time.monotonic() - began)
+        return readable, again
+
+    def _look(self, watched: Watched, wait_ms: int) -> tuple[bool, bool]:
         readable = again = False
-        for socket, events in zmq_poll(self._for_room if for_room else self._watched, wait_ms):
+        for socket, events in zmq_poll(watched, wait_ms):
             if socket is self.socket:
                 readable = bool(events & zmq.POLLIN)
             else:

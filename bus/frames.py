@@ -14,7 +14,6 @@ import msgspec
 from bus.errors import ProtocolError
 from bus.fields import FIELDS, short
 from bus.messages import (
-    ID_BYTES,
     BrokerHeartbeat,
     Error,
     FromWorker,
@@ -201,6 +200,8 @@ def are_values(bodies: Sequence[bytes]) -> bool:
 _Checks = tuple[Callable[[Any], Any], ...]
 _Kinds = dict[bytes, tuple[type, _Checks]]
 _TIMES = (b"\xd6\xff", b"\xd7\xff", b"\x0c\xff")  # how values of extension -1 begin
+_BEFORE_FF = frozenset(begins[0] for begins in _TIMES)
+FEW = 32  # bytes of 255: as many as there are in the ids of a large frame of several
 
 
 def _by_kind(*classes: Any) -> _Kinds:
@@ -214,7 +215,14 @@ def extension(code: int, data: memoryview) -> Any:
 
 def has_times(frame: bytes) -> bool:
     """Tell whether a frame may hold a time, of which msgspec makes one that is coarser."""
-    return b"\xff" in frame and any(begins in frame for begins in _TIMES)
+    at = frame.find(0xFF)
+    for _ in range(FEW):
+        if at < 0:
+            return False
+        if frame[at - 1] in _BEFORE_FF:
+            return True
+        at = frame.find(0xFF, at + 1)
+    return any(begins in frame for begins in _TIMES)
 
 
 _HELD: dict[type, int] = {Ready: 3, WorkerHeartbeat: 0}  # where the array has what is held
@@ -280,17 +288,6 @@ decode_from_worker: Callable[[bytes], FromWorker] = _reader(
     _by_kind(Ready, TaskPart, Result, WorkerHeartbeat, Goodbye), TaskPart, Result
 )
 decode_to_worker: Callable[[bytes], ToWorker] = _reader(_by_kind(Task, BrokerHeartbeat, Retire), Task)
-
-
-def request_id(frame: bytes) -> bytes | None:
-    """Find the id in a client's frame that does not decode, so that the error can name it."""
-    try:
-        values = unpack(frame[1:])
-    except ProtocolError:
-        return None
-    if isinstance(values, list) and values and isinstance(values[0], bytes) and len(values[0]) == ID_BYTES:
-        return values[0]
-    return None
 
 
 def join_bodies(bodies: Iterable[bytes], count: int) -> bytes:

@@ -145,7 +145,7 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, fo
 
     KIND: ClassVar[bytes] = b"H"
     held: tuple[Held, ...] = ()
-    report: dict[str, Any] | None = None  # once a second: rss_bytes and counters
+    report: dict[str, Any] | None = None  # about its process: rss_bytes, cpu_s, task_s
 
 
 class BrokerHeartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Effect, ToClient
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
-from bus.messages import Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
+from bus.messages import ID_BYTES, Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
 decode_from_client, decode_from_worker = frames.decode_from_client, frames.decode_from_worker
 Unread = list[tuple[list[bytes], ProtocolError]]  # messages as they would have come alone, and what is wrong with each
@@ -68,7 +68,7 @@ class Peers:
             address, frame = _open(parts)
         except ProtocolError:
             address, frame = b"\0" + parts[0], b""
-        return [ToClient(address, Error(frames.request_id(frame), error.code, str(error)))]
+        return [ToClient(address, Error(request_id(frame), error.code, str(error)))]
 
     def command(self, now: float, parts: list[bytes]) -> list[Effect]:
         """Do what a worker's message asks for.
@@ -123,6 +123,17 @@ class Peers:
     def _takes_several(self, address: bytes) -> bool:
         worker = self.dispatcher.roster.at(address)
         return worker is not None and worker.info.get(several.TAKES) is True
+
+
+def request_id(frame: bytes) -> bytes | None:
+    """Find the id in a client's frame that does not decode, so that the error can name it."""
+    try:
+        values = frames.unpack(frame[1:])
+    except ProtocolError:
+        return None
+    if isinstance(values, list) and values and isinstance(values[0], bytes) and len(values[0]) == ID_BYTES:
+        return values[0]
+    return None
 
 
 def _open(parts: list[bytes]) -> tuple[bytes, bytes]:

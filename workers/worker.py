@@ -32,7 +32,6 @@ from workers.carrier import Actions, Carrier, SoftLimit, soft_limit
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
 decode = frames.decode_to_worker
-REPORT_S = 1.0
 LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
 SHORT_S = 0.0002
@@ -79,8 +78,7 @@ class Worker:
         self.inside = False  # the task thread is inside of a task: it may be interrupted
         self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
-        self.reported = 0.0
-        self.before = (0.0, 0)  # spent on tasks, and how many, until then
+        self.before = (0.0, 0)  # spent on tasks, and how many, at the last report
         self.task_s = 0.0  # the mean of those since, or of the last ones before
         self.outbox: list[Send] = []  # results of short tasks: they go out together, which costs less than one by one
         self.short: set[str] = set()  # actions that took less than `SHORT_S` the last time
@@ -217,7 +215,7 @@ class Worker:
         if self.stop.asked and not self.session.leaving:
             self._do(self.session.leave(now, "stopped by a signal", self.settings.task.drain_s))
         if now >= self.session.next_due():
-            self._do(self.session.advance(now, self._report(now)))
+            self._do(self.session.advance(now, self._report()))
 
     def _receive(self, now: float) -> None:
         receive, dealer, received = sockets.receive_frame, self.dealer, self._received
@@ -243,13 +241,11 @@ class Worker:
     def _refuse(self, error: ProtocolError) -> None:
         self.log.warning("frame refused", code=error.code, why=str(error))
 
-    def _report(self, now: float) -> dict[str, Any] | None:
-        if now - self.reported < REPORT_S:
-            return None
+    def _report(self) -> dict[str, Any]:
         session, (busy_s, done) = self.session, self.before
         if session.done > done:
             self.task_s = max(1e-6, round((session.busy_s - busy_s) / (session.done - done), 6))
-        self.reported, self.before = now, (session.busy_s, session.done)
+        self.before = (session.busy_s, session.done)
         told = {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
         return {**told, "task_s": self.task_s} if self.task_s else told
 

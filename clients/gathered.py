@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from bus import several
 from clients.calls import Call
 
-BUNDLE_CALLS = 16  # in one frame: the broker begins with them while the next are made
+BUNDLE_CALLS = 32  # in one frame: the broker begins with them while the next are made
 SOON_S = 0.002  # what has gathered is left to the client for so long
 BUSY_S = 0.005  # and for so long if it has just sent some by itself
 Send = Callable[[bytes], bool]

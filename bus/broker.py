@@ -208,14 +208,14 @@ class Broker:
 
     def _accept(self, address: bytes, requests: list[Request], now: float) -> None:
         """Take tasks in; answer what is asked of the broker itself."""
-        tasks = [request for request in requests if not request.service.startswith(OUR_OWN)]
+        ours = {service for service in {request.service for request in requests} if service.startswith(OUR_OWN)}
+        tasks = [request for request in requests if request.service not in ours] if ours else requests
         if tasks:
             self._carry_out(self.bus.dispatcher.requests(now, address, tasks), now)
-        if len(tasks) == len(requests):
-            return
-        for request in requests:
-            if request.service.startswith(OUR_OWN):
-                self._carry_out(self._serve(address, request, now), now)
+        if ours:
+            for request in requests:
+                if request.service in ours:
+                    self._carry_out(self._serve(address, request, now), now)
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
         try:

@@ -212,6 +212,8 @@ class BusClient(PostedTasks):
     def wait_for(self, future: Future, deadline: float) -> None:
         """Take in what arrives until the future is done, or until `deadline` (monotonic seconds)."""
         with self._lock:
+            if not self._taking and self._gathered.calls and self._link is not None and self._link.readable():
+                self._take(flush=False)  # what is here already may be it: then what has gathered may gather on
             while not future.done() and self._link is not None:
                 self._turn(deadline, for_room=not self._flush())
                 if time.monotonic() >= deadline:
@@ -270,7 +272,7 @@ class BusClient(PostedTasks):
             if not self._taking and self._link is not None and self._link.readable():
                 self._take()
 
-    def _take(self) -> None:
+    def _take(self, *, flush: bool = True) -> None:
         """Take in all that has arrived, with the lock; then send what callbacks asked for, as far as there is room."""
         outermost, self._taking = not self._taking, True
         try:
@@ -281,5 +283,5 @@ class BusClient(PostedTasks):
         finally:
             if outermost:
                 self._taking = False
-        if outermost:
+        if outermost and flush:
             self._flush()

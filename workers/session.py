@@ -83,13 +83,12 @@ class Session:
     info: dict[str, Any] = field(default_factory=dict)
     adapts: bool = False
     mean_s: float = 0.0  # of a task, the newest counting a tenth; 0 before the first
-    busy_s: float = 0.0  # spent on tasks that ended
-    done: int = 0  # tasks that ended
     epoch: int | None = None  # of the broker that knows us; None: none does
     leaving: bool = False  # nothing new is taken; over when nothing is held
     why: str = ""  # we leave
     running: Task | None = None
-    batch: list[Task] = field(default_factory=list)  # begun: what runs, and what ran or is to run with it, in one go
+    batch: list[Task] = field(default_factory=list)  # what runs, and what ran or is to run with it in one go, and is not told of
+    begun: int = 0  # tasks in it at first
     waiting: deque[Task] = field(default_factory=deque)
     untold: list[Send] = field(default_factory=list)  # results
     attempts: set[tuple[bytes, int]] = field(default_factory=set)  # of what runs and waits
@@ -156,7 +155,7 @@ class Session:
 
     def _start(self, now: float, task: Task) -> Do:
         self.running, self.started, self.interrupted = task, now, False
-        self.batch = [task]
+        self.batch, self.begun = [task], 1
         return Run(task)
 
     def begin(self, actions: Container[str], most: int) -> list[Task]:
@@ -172,34 +171,44 @@ class Session:
         if batch[0].action in actions:
             while waiting and len(batch) < most and waiting[0].action in actions:
                 batch.append(waiting.popleft())
-        return batch
+            self.begun = len(batch)
+        return [*batch]
 
     def part(self, part: TaskPart, frame: bytes = b"") -> list[Do]:
         """Pass on something of the running task's result."""
         return [] if self.running is None or self.epoch is None else [Send(part, frame)]
 
+    def ended(self, ended: Sequence[Send]) -> list[Do]:
+        """Some of those that were begun ended, in their order; the others go on.
+
+        Args:
+            ended: their results, with their frames if these were made already.
+        """
+        over = {(send.message.task, send.message.attempt) for send in ended}  # type: ignore[union-attr]
+        self.batch = [task for task in self.batch if (task.id, task.attempt) not in over]
+        self.attempts -= over
+        if self.epoch is None:
+            self.untold += ended
+            return []
+        return [*ended]
+
     def finished(self, now: float, ended: Sequence[Send], left: Sequence[Task] = ()) -> list[Do]:
-        """Those that were begun ended.
+        """All of those that were begun ended, but for some that were not begun after all.
 
         Args:
             now: monotonic seconds.
-            ended: their results, in their order, with their frames if these were made already.
-            left: those of the batch that were not begun after all.
+            ended: results of which `ended` was not told.
+            left: what was not begun.
         """
-        assert self.batch, "a task ended that was never started"
+        assert self.running is not None, "a task ended that was never started"
+        count = max(1, self.begun - len(left))
+        actions = self.ended(ended)
         self.running, self.batch = None, []
-        self.busy_s += now - self.started
-        self.done += len(ended)
-        self.attempts.difference_update([(send.message.task, send.message.attempt) for send in ended])  # type: ignore[union-attr]
         if left and self.leaving:
             self.attempts.difference_update([(task.id, task.attempt) for task in left])
         else:
             self.waiting.extendleft(reversed(left))
-        actions: list[Do] = [*ended]
-        if self.epoch is None:
-            self.untold += ended
-            actions = []
-        adapted = self._adapt((now - self.started) / len(ended), len(ended)) if self.adapts else None
+        adapted = self._adapt((now - self.started) / count, count) if self.adapts else None
         if self.waiting:
             actions.append(self._start(now, self.waiting.popleft()))
         return [*actions, *(adapted or ()), *self._leave_if_idle()] if adapted or self.leaving else actions
@@ -260,7 +269,7 @@ class Session:
             self.next_beat = now + self.heartbeat_s
             beat = self._register() if self.epoch is None else Send(WorkerHeartbeat(self.held(), report))
             actions.append(beat)
-        if self.running is not None:
+        if self.running is not None and any(task is self.running for task in self.batch):
             lasted_ms = (now - self.started) * 1000
             if lasted_ms >= self.running.hard_ms:
                 actions.append(Exit(70, f"task {self.running.id.hex()} passed its hard limit"))

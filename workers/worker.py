@@ -1,10 +1,10 @@
 """A worker process: two threads around the pure `Session`, of which one at a time holds it and the socket.
 
 The task thread takes tasks from the socket, carries them out, and sends their results: no task is handed from thread to thread,
-which would cost more than a short task does. It holds the lock but for the time that it is inside of a task. The main thread
-waits for signals; several times in a heartbeat it looks whether the lock is free, which is so while a task takes its time, and
-does then what is due: heartbeats, limits, and what the broker has sent. So the worker is alive while a task blocks. The lock is
-the full fence that libzmq asks for where a socket is used by one thread after the other. PROTOCOL.md section 5.
+which would cost more than a short task does. It holds the lock but for the time that it is inside of a task, or of several short
+ones. The main thread waits for signals; several times in a heartbeat it looks whether the lock is free, which is so while a task
+takes its time, and does then what is due: heartbeats, limits, what the broker has sent. So the worker is alive while a task
+blocks. The lock is the full fence that libzmq asks for where two threads use a socket in turn. PROTOCOL.md section 5.
 """
 
 import contextlib
@@ -29,16 +29,15 @@ from bus.member import Member
 from bus.messages import Result, Task, TaskPart
 from bus.settings import Settings
 from workers.carrier import Actions, Carrier, SoftLimit, soft_limit
+from workers.durations import Durations
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
 decode = frames.decode_to_worker
 LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
-SHORT_S = 0.0002
 MOST_RESULTS = 64  # of short tasks, sent together; the broker is at them while the next ones are done
 MOST_BATCH = 32  # short tasks that are done in one go
 BATCH_S = 0.001  # so long it takes at most, or little more: then what one task costs is looked at again
-MOST_ACTIONS = 1000  # names of actions come from clients
 
 
 class Worker:
@@ -78,10 +77,9 @@ class Worker:
         self.inside = False  # the task thread is inside of a task: it may be interrupted
         self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
-        self.before = (0.0, 0)  # spent on tasks, and how many, at the last report
-        self.task_s = 0.0  # the mean of those since, or of the last ones before
+        self.ended: list[Send] = []  # of the batch under way: the task thread puts them here without the lock
         self.outbox: list[Send] = []  # results of short tasks: they go out together, which costs less than one by one
-        self.short: set[str] = set()  # actions that took less than `SHORT_S` the last time
+        self.durations = Durations()
         self.exit: Exit | None = None
 
     def run(self) -> int:
@@ -116,6 +114,7 @@ class Worker:
             if self.lock.acquire(blocking=False):
                 try:
                     if self.inside:
+                        self._tell_ended()
                         self._flush()
                         self._receive(time.monotonic())
                     self._duties(time.monotonic())
@@ -134,33 +133,31 @@ class Worker:
     # The task thread
 
     def _work(self) -> None:
-        ended: list[Send] = []
-        left: list[Task] = []
+        batch, left = list[Task](), list[Task]()
         while True:
             with self.lock:
-                batch = self._between(ended, left)
+                batch = self._between(batch, left)
                 self.inside = bool(batch)
             if not batch:
                 with contextlib.suppress(OSError):
                     self.task_end.send(b"!")
                 return
-            ended = self._carry_out(batch)
-            left = batch[len(ended) :]
+            left = self._carry_out(batch)
 
-    def _between(self, ended: list[Send], left: list[Task]) -> list[Task]:
+    def _between(self, batch: list[Task], left: list[Task]) -> list[Task]:
         """Tell how tasks ended, and wait for the next ones; none if the process is to end."""
         now = time.monotonic()
         session = self.session
-        if ended and self.exit is None:
-            self._ended(now, ended, left)
+        if batch and self.exit is None:
+            self._ended(now, batch, left)
         while self.exit is None:
             if now >= session.next_beat or self.stop.asked or session.leave_by is not None:  # limits: see `_watch`
                 self._duties(now)
             task = session.running
             if task is not None:
-                if self.outbox and (len(self.outbox) >= MOST_RESULTS or task.action not in self.short):
+                if self.outbox and (len(self.outbox) >= MOST_RESULTS or task.action not in self.durations.short):
                     self._flush()
-                return session.begin(self.short, MOST_BATCH)
+                return session.begin(self.durations.short, MOST_BATCH)
             self._flush()
             left_s = session.next_due() - now
             ready = zmq_poll(self.watched, max(0, int(left_s * 1000) + 1))
@@ -173,27 +170,21 @@ class Worker:
         self._flush()
         return []
 
-    def _ended(self, now: float, ended: list[Send], left: list[Task]) -> None:
-        session = self.session
-        action = session.batch[0].action
-        if now - session.started >= SHORT_S * len(ended):
-            self.short.difference_update([task.action for task in session.batch])
-        elif action not in self.short:
-            if len(self.short) > MOST_ACTIONS:
-                self.short.clear()
-            self.short.add(action)
-        self._do(session.finished(now, ended, left))
+    def _ended(self, now: float, batch: list[Task], left: list[Task]) -> None:
+        self.durations.took(now - self.session.started, batch[: len(batch) - len(left)])
+        ended, self.ended = self.ended, []
+        self._do(self.session.finished(now, ended, left))
 
-    def _carry_out(self, batch: list[Task]) -> list[Send]:
-        """Do tasks one after the other until they took longer than they should; return what those came to that were done.
+    def _carry_out(self, batch: list[Task]) -> list[Task]:
+        """Do tasks one after the other until they took longer than they should; return those that were not begun.
 
         An interruption that was on its way comes before this returns, and at no other time.
         """
-        session, carry_out, send_part = self.session, self.carrier.carry_out, self._send_part
+        session, carry_out, send_part, ended = self.session, self.carrier.carry_out, self._send_part, self.ended
         until = session.started + BATCH_S
-        ended: list[Send] = []
+        tasks = iter(batch)
         try:
-            for task in batch:
+            for task in tasks:
                 session.running = task
                 ended.append(carry_out(task, send_part))
                 if time.monotonic() > until:
@@ -201,9 +192,23 @@ class Worker:
             with self.lock:
                 self.inside = False
         except SoftLimit:  # it came when the task had just ended; there is one for each task at most
-            at = next(at for at, task in enumerate(batch) if task is session.running)
-            ended[at:] = [soft_limit(batch[at])]
-        return ended
+            with self.lock:
+                self.inside = False
+                self._interrupted()
+        return [*tasks]
+
+    def _interrupted(self) -> None:
+        """Let a task that was interrupted when it had just ended count as interrupted, unless its end is told already."""
+        task = self.session.running
+        if task is not None and any(one is task for one in self.session.batch):
+            self.ended[:] = [send for send in self.ended if send.message.task != task.id]  # type: ignore[union-attr]
+            self.ended.append(soft_limit(task))
+
+    def _tell_ended(self) -> None:
+        """Tell of what ended in a batch that goes on: one of its tasks takes longer than such tasks did."""
+        if ended := self.ended[:]:
+            del self.ended[: len(ended)]  # the task thread may have put one more behind them
+            self._do(self.session.ended(ended))
 
     def _send_part(self, part: TaskPart, frame: bytes) -> None:
         with self.lock:
@@ -242,12 +247,9 @@ class Worker:
         self.log.warning("frame refused", code=error.code, why=str(error))
 
     def _report(self) -> dict[str, Any]:
-        session, (busy_s, done) = self.session, self.before
-        if session.done > done:
-            self.task_s = max(1e-6, round((session.busy_s - busy_s) / (session.done - done), 6))
-        self.before = (session.busy_s, session.done)
-        told = {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
-        return {**told, "task_s": self.task_s} if self.task_s else told
+        cost = {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+        task_s = self.durations.mean_s()
+        return {**cost, "task_s": task_s} if task_s else cost
 
     def _do(self, actions: list[Do]) -> None:
         for action in actions:

@@ -188,14 +188,49 @@ def test_the_time_of_a_burst_passes_for_each_of_its_tasks():
     assert ended == [1, 3]
 
 
-def test_tasks_that_take_no_time_go_to_a_worker_several_in_a_row_and_long_ones_one_by_one():
+def hands(sent):
+    """Say who got which tasks, by the last byte of their ids."""
+    return {identity: [one.id[-1] for one in hand] for (_, identity), hand in sent.items()}
+
+
+def two_workers(task_s):
+    """Two workers of a service at rest; each told how long its tasks take."""
     core = dispatcher()
     for name in ("v", "w"):
         core.ready(100.0, name.encode(), Ready("sums", name, 64, (), {}))
-    sent, _ = told(core.requests(100.0, b"c", [request(number) for number in range(8)]))
-    assert [[one.id[-1] for one in hand] for hand in sent.values()] == [[0, 2, 4, 6], [1, 3, 5, 7]]
-    held = {name: tuple(Held(task, 1) for task in core.roster.named(name).held) for name in ("v", "w")}
-    for name in ("v", "w"):
-        core.heartbeat(100.1, name.encode(), WorkerHeartbeat(held[name], {"task_s": 0.00005}))
-    sent, _ = told(core.requests(100.2, b"c", [request(number) for number in range(10, 21)]))
-    assert [[one.id[-1] for one in hand] for hand in sent.values()] == [[10, 11, 12, 13, 18, 19, 20], [14, 15, 16, 17]]
+        core.heartbeat(100.1, name.encode(), WorkerHeartbeat((), task_s and {"task_s": task_s}))
+    return core
+
+
+def numbered(first, last):
+    return [request(number) for number in range(first, last + 1)]
+
+
+@pytest.mark.parametrize("task_s", [None, 0.5, 0.0004, 1, "x"])
+def test_tasks_go_one_by_one_to_who_holds_fewest(task_s):
+    sent, _ = told(two_workers(task_s).requests(100.2, b"c", numbered(1, 5)))
+    assert hands(sent) == {b"v": [1, 3, 5], b"w": [2, 4]}
+
+
+def test_tasks_that_take_no_time_go_to_a_worker_several_in_a_row():
+    sent, _ = told(two_workers(0.0001).requests(100.2, b"c", numbered(1, 12)))
+    assert hands(sent) == {b"v": [1, 2, 3, 4, 5, 11, 12], b"w": [6, 7, 8, 9, 10]}
+
+
+def test_who_is_at_work_on_them_gets_half_a_millisecond_of_them_before_another_is_woken():
+    core = two_workers(0.0001)
+    core.requests(100.2, b"c", numbered(1, 7))
+    core.results(100.21, b"w", [Result((6).to_bytes(16), 1, True, None), Result((7).to_bytes(16), 1, True, None)])
+    sent, _ = told(core.requests(100.211, b"c", numbered(11, 13)))
+    assert hands(sent) == {b"w": [11, 12, 13]}
+    sent, _ = told(core.requests(100.2115, b"c", numbered(14, 17)))
+    assert hands(sent) == {b"v": [16, 17], b"w": [14, 15]}
+
+
+def test_who_has_not_answered_for_a_while_may_be_at_a_long_one_and_gets_no_more_of_them():
+    core = two_workers(0.0001)
+    core.requests(100.2, b"c", [request(1)])
+    core.results(100.201, b"v", [Result((1).to_bytes(16), 1, True, None)])
+    core.requests(100.202, b"c", [request(2)])
+    sent, _ = told(core.requests(100.21, b"c", [request(3)]))
+    assert hands(sent) == {b"w": [3]}

@@ -11,6 +11,7 @@ from waiting import eventually
 
 from bus.errors import BusError, BusTimeout, TaskFailed
 from clients.async_client import AsyncBusClient
+from workers.session import MOST_CREDIT
 
 pytestmark = pytest.mark.system
 MODULE = """
@@ -116,7 +117,7 @@ def test_the_result_of_a_short_task_does_not_wait_for_a_long_one_behind_it(clien
 
 def test_a_worker_of_short_tasks_is_soon_offered_many(house, client):
     list(client.map("sums", "double", ({"n": number} for number in range(300))))
-    assert eventually(lambda: house.stats()["workers"][0]["credit"] == 64, within_s=5)
+    assert eventually(lambda: house.stats()["workers"][0]["credit"] == MOST_CREDIT, within_s=5)
 
 
 def test_answers_are_taken_in_by_poll(client):

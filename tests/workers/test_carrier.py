@@ -58,7 +58,8 @@ def do():
     def run(action, args=None):
         task = Task(bytes(15) + bytes([next(numbers)]), 2, action, args or {}, 60_000, 75_000)
         told = []
-        told.append(carrier.carry_out(task, lambda part, frame: told.append((part, frame))))
+        end = carrier.carry_out(task, lambda part, frame: told.append((part, frame)))
+        told.append((end.message, end.frame))
         for message, frame in told:
             assert frames.decode_from_worker(frame) == message
             assert (message.task, message.attempt) == (task.id, 2)

@@ -120,7 +120,7 @@ def test_flaw_6_a_shutdown_throws_running_work_away():
     assert worker.received(0.0, given) == [Run(given)]
     worker.epoch = 7
     assert not any(isinstance(action, Exit) for action in worker.leave(1.0, "retired", None))
-    ended = worker.finished(2.0, Result(A, 1, True, 5))
+    ended = worker.finished(2.0, [Send(Result(A, 1, True, 5))])
     assert ended == [Send(Result(A, 1, True, 5)), Send(Goodbye("retired")), Exit(0, "retired")]
 
 

@@ -1,0 +1,107 @@
+"""Who is spoken with how: single messages, several in a frame, with and without an empty frame in front."""
+
+import pytest
+
+from bus import frames, mdp, several
+from bus.core.backoff import Backoff
+from bus.core.bursts import BurstDispatcher
+from bus.core.effects import ToClient, ToWorker
+from bus.core.policy import Policy
+from bus.errors import ProtocolError
+from bus.majordomo import Majordomo
+from bus.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task
+from bus.peers import Peers
+
+
+def request(number):
+    return Request(number.to_bytes(16), "sums", "add", {"n": number}, {"timeout_ms": 5000})
+
+
+def result(number):
+    return Result(number.to_bytes(16), 1, True, number)
+
+
+REQUESTS = several.encode([request(1), request(2)])[0]
+TASKS = [Task(number.to_bytes(16), 1, "add", {"n": number}, 60_000, 75_000) for number in (1, 2)]
+WRONG = b"\x91\x01"  # an array of one number, where a message should be
+
+
+class House:
+    def __init__(self):
+        self.core = BurstDispatcher(7, Policy(), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
+        self.rejected = []
+        self.peers = Peers(
+            self.core, Majordomo(self.core, 7.5, 1 << 20), lambda: bytes(16), lambda *told: self.rejected.append(told)
+        )
+
+    def worker(self, identity=b"w", **info):
+        self.peers.command(100.0, [identity, frames.encode(Ready("sums", identity.decode(), 8, (), info))])
+
+    def sent(self, effects):
+        told = [one for one in effects if isinstance(one, ToClient | ToWorker)]
+        return [parts for one in told for parts in self.peers.encode(one.identity, one.message)]
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+@pytest.mark.parametrize("envelope", [[], [b""]], ids=["plain", "envelope"])
+def test_who_sends_several_requests_gets_several_replies_and_errors_alone(house, envelope):
+    address, requests, unread = house.peers.requests([b"c", *envelope, REQUESTS])
+    assert (requests, unread) == ([request(1), request(2)], [])
+    replies = [Reply(one.id, 5) for one in requests]
+    assert house.peers.encode(address, replies) == [[b"c", *envelope, several.encode(replies)[0]]]
+    assert house.peers.encode(address, replies[0]) == [[b"c", *envelope, frames.encode(replies[0])]]
+
+
+@pytest.mark.parametrize("envelope", [[], [b""]], ids=["plain", "envelope"])
+def test_who_sends_single_requests_gets_single_replies(house, envelope):
+    address, [one], _ = house.peers.requests([b"c", *envelope, frames.encode(request(1))])
+    replies = [Reply(one.id, 5), Reply(one.id, 6)]
+    assert house.peers.encode(address, replies) == [[b"c", *envelope, frames.encode(reply)] for reply in replies]
+
+
+def test_one_request_among_several_that_cannot_be_read_is_answered_by_itself(house):
+    frame = b"q" + frames.array_header(3) + frames.encode(request(1))[1:] + WRONG + frames.encode(request(2))[1:]
+    _, requests, [(parts, error)] = house.peers.requests([b"c", frame])
+    assert requests == [request(1), request(2)]
+    assert (parts, error.code) == ([b"c", b"Q" + WRONG], "BAD_BODY")
+    [answer] = house.peers.unread(parts, error)
+    assert (answer.identity, answer.message.id, answer.message.code) == (b"\0c", None, "BAD_BODY")
+
+
+def test_what_is_no_array_of_requests_is_refused_as_a_whole(house):
+    with pytest.raises(ProtocolError):
+        house.peers.requests([b"c", b"q\xc0"])
+
+
+def test_a_worker_gets_several_tasks_in_a_frame_only_if_it_said_so(house):
+    house.worker(b"one", several=True)
+    house.worker(b"other")
+    house.worker(b"odd", several="yes")
+    assert house.peers.encode(b"\0one", TASKS) == [[b"one", several.encode(TASKS)[0]]]
+    for plain in (b"other", b"odd", b"unknown"):
+        assert house.peers.encode(b"\0" + plain, TASKS) == [[plain, frames.encode(task)] for task in TASKS]
+
+
+def test_several_results_end_their_tasks_and_one_that_is_wrong_is_told_of(house):
+    house.worker(b"w", several=True)
+    address, requests, _ = house.peers.requests([b"c", REQUESTS])
+    assert house.sent(house.core.requests(100.0, address, requests)) == [[b"w", several.encode(TASKS)[0]]]
+    frame = b"r" + frames.array_header(3) + frames.encode(result(1))[1:] + WRONG + frames.encode(result(2))[1:]
+    answered = house.sent(house.peers.command(100.1, [b"w", frame]))
+    assert answered == [[b"c", several.encode([Reply((1).to_bytes(16), 1), Reply((2).to_bytes(16), 2)])[0]]]
+    assert [(identity, error.code) for identity, error in house.rejected] == [(b"w", "BAD_BODY")]
+
+
+def test_several_results_of_a_stranger_are_answered_as_one_would_be(house):
+    effects = house.peers.command(100.0, [b"x", several.encode([result(1), result(2)])[0]])
+    assert effects == [ToWorker(b"\0x", BrokerHeartbeat(7, known=False))]
+
+
+def test_majordomo_gets_what_goes_out_together_one_by_one(house):
+    house.peers.command(100.0, [b"m", mdp.WORKER, mdp.READY, b"sums"])
+    identity = next(iter(house.core.roster)).identity
+    assert len(house.peers.encode(identity, TASKS)) == 2

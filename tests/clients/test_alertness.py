@@ -1,0 +1,26 @@
+"""When a client waits awake."""
+
+from clients.alertness import AWAKE_S, Alertness
+
+
+def after(*waits):
+    one = Alertness()
+    for lasted_s in waits:
+        one.waited(lasted_s)
+    return one.awake_s()
+
+
+def test_a_client_waits_asleep_until_its_answers_have_come_soon_for_a_while():
+    assert Alertness().awake_s() == 0.0
+    assert after(*[0.0002] * 3) == 0.0
+    assert after(*[0.0002] * 40) == AWAKE_S
+
+
+def test_one_long_wait_and_it_sleeps_again_until_some_more_were_short():
+    assert after(*[0.0002] * 40, 5.0) == 0.0
+    assert after(*[0.0002] * 40, 5.0, 0.0002) == 0.0
+    assert after(*[0.0002] * 40, 5.0, *[0.0002] * 20) == AWAKE_S
+
+
+def test_a_client_whose_answers_take_a_millisecond_sleeps():
+    assert after(*[0.001] * 100) == 0.0

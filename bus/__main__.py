@@ -15,7 +15,7 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     Returns:
         the exit code: 0 after an orderly stop, 78 for a setting that is refused.
     """
-    from bus import broker, config, daemon, log  # noqa: PLC0415 - only after the check
+    from bus import broker, config, daemon, log, scheduling  # noqa: PLC0415 - only after the check
     from bus.errors import ConfigError  # noqa: PLC0415
 
     try:
@@ -23,6 +23,7 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         settings = config.load(where, file)
         daemon.make_home(where)
         daemon.raise_file_limit()
+        scheduling.give_way()
         stop = daemon.Stop()
         daemon.end_with_supervisor()
         with daemon.only_one(where / "run" / "broker.lock", "a broker"):

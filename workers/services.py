@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from bus import daemon, log
+from bus import daemon, log, scheduling
 from bus.core import displays
 from bus.core.configs import kind_of
 from bus.errors import ConfigError
@@ -81,6 +81,7 @@ def run_worker(
     daemon.end_with_supervisor()
     if module is None and service == displays.SERVICE:
         return run_display_worker(settings, home, stop, name)
+    scheduling.give_way()
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
     logger = log.set_up(settings.log, process="worker", worker=session.name)
     with Member(settings, home, logger, kind=kind_of(service), name=session.name) as member:

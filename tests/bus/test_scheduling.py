@@ -1,0 +1,69 @@
+"""How our threads are woken."""
+
+import os
+import threading
+
+import pytest
+import zmq
+
+from bus import scheduling
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system has no such policy")
+
+
+def in_thread(function):
+    """Run it in a thread of its own, whose policy ends with it."""
+    told = []
+    thread = threading.Thread(target=lambda: told.append(function()))
+    thread.start()
+    thread.join()
+    return told[0]
+
+
+def policies():
+    return [os.sched_getscheduler(int(one)) for one in os.listdir(f"/proc/{os.getpid()}/task")]
+
+
+def test_a_thread_and_those_it_starts_are_woken_without_stopping_others():
+    def go():
+        changed = scheduling.give_way()
+        return changed, os.sched_getscheduler(0), in_thread(lambda: os.sched_getscheduler(0))
+
+    assert in_thread(go) == (True, os.SCHED_BATCH, os.SCHED_BATCH)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_only_threads_that_are_started_inside_are_changed():
+    def go():
+        before = policies().count(os.SCHED_BATCH)
+        with scheduling.giving_way():
+            context = zmq.Context()
+            socket = context.socket(zmq.DEALER)  # the first socket starts the threads
+        inside = policies().count(os.SCHED_BATCH) - before
+        socket.close()
+        context.term()
+        return inside, os.sched_getscheduler(0)
+
+    inside, own = in_thread(go)
+    assert inside >= 1
+    assert own == os.SCHED_OTHER
+
+
+def test_who_was_started_with_a_policy_of_its_own_keeps_it():
+    def go():
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with scheduling.giving_way():
+            inside = os.sched_getscheduler(0)
+        return scheduling.give_way(), inside, os.sched_getscheduler(0)
+
+    assert in_thread(go) == (False, os.SCHED_IDLE, os.SCHED_IDLE)
+
+
+def test_where_it_is_forbidden_nothing_happens(monkeypatch):
+    def forbid(*_):
+        raise PermissionError("sandbox")
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbid)
+    with scheduling.giving_way():
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert scheduling.give_way() is False

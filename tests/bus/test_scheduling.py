@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import zmq
@@ -21,7 +22,7 @@ def in_thread(function):
 
 
 def policies():
-    return [os.sched_getscheduler(int(one)) for one in os.listdir(f"/proc/{os.getpid()}/task")]
+    return [os.sched_getscheduler(int(one.name)) for one in Path(f"/proc/{os.getpid()}/task").iterdir()]
 
 
 def test_a_thread_and_those_it_starts_are_woken_without_stopping_others():

@@ -60,6 +60,16 @@ class Attempts:
                 return self._run(now, task, worker)
         return None
 
+    def _accept_all(self, now: float, fresh: list[CalledTask]) -> list[Effect]:
+        """Give new tasks of one service to workers, as far as there are free ones."""
+        self.counters["accepted"] += len(fresh)
+        service = fresh[0].service
+        # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
+        if service in self.queue.by_service or service in self.paused:
+            self.queue.extend(fresh)
+            return []
+        return self._deal(now, service, fresh)
+
     def _assign(self, now: float, service: str) -> list[Effect]:
         """Give a service's workers what waits, as far as there are free ones."""
         queue = self.queue

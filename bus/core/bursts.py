@@ -64,15 +64,6 @@ class BurstDispatcher(Dispatcher):
             self.refused += 1
             return [ToClient(client, Error(request.id, error.code, str(error), error.details))]
 
-    def _accept_all(self, now: float, fresh: list[CalledTask]) -> list[Effect]:
-        """Give new tasks of one service to workers, as far as there are free ones."""
-        self.counters["accepted"] += len(fresh)
-        service = fresh[0].service
-        if service in self.queue.by_service or service in self.paused:
-            self.queue.extend(fresh)
-            return []
-        return self._deal(now, service, fresh)
-
     def results(self, now: float, identity: bytes, results: Sequence[Result]) -> list[Effect]:
         """End attempts as `result` does."""
         worker = self.roster.by_identity.get(identity)

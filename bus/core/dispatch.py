@@ -93,15 +93,10 @@ class Dispatcher(Attempts):
         self.timers.set(RETRY + task.id, now + in_s)
 
     def _accept(self, now: float, task: CalledTask) -> list[Effect]:
-        self.counters["accepted"] += 1
         if self.straying and (adopted := self._adopted(now, task)) is not None:
+            self.counters["accepted"] += 1
             return adopted
-        # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
-        service = task.service
-        if service in self.queue.by_service or service in self.paused or (worker := self.roster.pick(service)) is None:
-            self.queue.add(task)
-            return []
-        return self._give(now, [task], worker)
+        return self._accept_all(now, [task])
 
     # What workers send
 
@@ -190,6 +185,7 @@ class Dispatcher(Attempts):
         if worker is None:
             self.counters["late"] += 1
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
+        worker.answered = now
         return self._settle(now, worker, result) + self._assign(now, worker.service)
 
     def _settle(self, now: float, worker: Worker, result: Result) -> list[Effect]:

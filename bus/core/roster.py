@@ -48,7 +48,7 @@ class Worker:
         """Take note of what it reports: tasks that are very short go to it several in a row."""
         self.report = report
         task_s = report.get("task_s")
-        self.grain = min(MOST_GRAIN, int(GRAIN_S / task_s)) if isinstance(task_s, float) and 0 < task_s < GRAIN_S else 1
+        self.grain = int(min(MOST_GRAIN, GRAIN_S / task_s)) if isinstance(task_s, float) and 0 < task_s < GRAIN_S else 1
 
     @property
     def has_left(self) -> bool:
@@ -130,17 +130,6 @@ class Roster:
         worker.retiring = True
         self.changes += 1
 
-    def pick(self, service: str) -> Worker | None:
-        """Choose who gets the service's next task: the one that holds fewest, among those with credit left."""
-        chosen, fewest = None, 1 << 31
-        for worker in self._by_service.get(service, ()):
-            holds = len(worker.held)
-            if holds < fewest and not worker.retiring and worker.credit > holds + len(worker.strays):  # `free`, in place
-                if not holds:
-                    return worker
-                chosen, fewest = worker, holds
-        return chosen
-
     def room(self, service: str) -> int:
         """Count how many more tasks of a service its workers may be given now."""
         return sum(max(0, worker.free) for worker in self._by_service.get(service, ()))
@@ -148,8 +137,8 @@ class Roster:
     def deal(self, now: float, service: str, tasks: list[Card]) -> list[tuple[Worker, list[Card]]]:
         """Choose who gets which of the service's next tasks.
 
-        In their order, each goes to who holds fewest then, as with `pick`. But tasks that take next to no time go to who is at
-        work already, as many as take `GRAIN_S` in all, before they wake another worker; and to that one several in a row.
+        In their order, each goes to who holds fewest then. But tasks that take next to no time go to who is at work already, as
+        many as take `GRAIN_S` in all, before they wake another worker; and to that one several in a row.
 
         Returns:
             workers and what each gets, in order; together the first of the tasks, as many as there is room for.

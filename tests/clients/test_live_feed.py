@@ -31,10 +31,10 @@ class Venue:
     """A connection that says nothing."""
 
     async def receive(self):
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()  # for ever
 
     async def ping(self):
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()  # for ever
 
     async def send(self, text):
         pass

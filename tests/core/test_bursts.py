@@ -10,6 +10,7 @@ from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import ToClient, ToWorker
 from bus.core.policy import Policy
+from bus.core.roster import MOST_GRAIN
 from bus.core.tasks import CalledTask
 from bus.errors import ProtocolError
 from bus.messages import Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
@@ -198,7 +199,7 @@ def two_workers(task_s):
     core = dispatcher()
     for name in ("v", "w"):
         core.ready(100.0, name.encode(), Ready("sums", name, 64, (), {}))
-        core.heartbeat(100.1, name.encode(), WorkerHeartbeat((), task_s and {"task_s": task_s}))
+        core.heartbeat(100.1, name.encode(), WorkerHeartbeat((), None if task_s is None else {"task_s": task_s}))
     return core
 
 
@@ -206,7 +207,7 @@ def numbered(first, last):
     return [request(number) for number in range(first, last + 1)]
 
 
-@pytest.mark.parametrize("task_s", [None, 0.5, 0.0004, 1, "x"])
+@pytest.mark.parametrize("task_s", [None, 0.5, 0.0004, 1, "x", -1.0, 0.0, float("nan"), float("inf")])
 def test_tasks_go_one_by_one_to_who_holds_fewest(task_s):
     sent, _ = told(two_workers(task_s).requests(100.2, b"c", numbered(1, 5)))
     assert hands(sent) == {b"v": [1, 3, 5], b"w": [2, 4]}
@@ -215,6 +216,11 @@ def test_tasks_go_one_by_one_to_who_holds_fewest(task_s):
 def test_tasks_that_take_no_time_go_to_a_worker_several_in_a_row():
     sent, _ = told(two_workers(0.0001).requests(100.2, b"c", numbered(1, 12)))
     assert hands(sent) == {b"v": [1, 2, 3, 4, 5, 11, 12], b"w": [6, 7, 8, 9, 10]}
+
+
+def test_a_worker_that_reports_less_than_any_task_can_take_gets_no_more_than_the_most():
+    core = two_workers(5e-324)
+    assert {worker.grain for worker in core.roster} == {MOST_GRAIN}
 
 
 def test_who_is_at_work_on_them_gets_half_a_millisecond_of_them_before_another_is_woken():

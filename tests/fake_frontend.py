@@ -1,5 +1,6 @@
 """A broker's frontend that does what a test says: it takes requests, alone and several in a frame, and answers them."""
 
+import contextlib
 import threading
 
 import zmq
@@ -68,3 +69,14 @@ class FakeBroker:
         while not self.stopped.is_set():
             if self.router.poll(20):
                 self.answer(self.receive())
+
+    @contextlib.contextmanager
+    def serving(self):
+        """Answer everything in a thread meanwhile."""
+        thread = threading.Thread(target=self.serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.stopped.set()
+            thread.join()

@@ -2,6 +2,7 @@
 
 from walk_workers import POLICY
 
+from bus.core.effects import ToClient, ToWorker
 from bus.core.tasks import State
 
 
@@ -100,3 +101,12 @@ FAULTS = (
     ),
     (40, 8, 5, 3, 3, 5, 5, 5, 2, 3),
 )
+
+
+def alone(effects):
+    """Take messages apart that go out together."""
+    for effect in effects:
+        if isinstance(effect, ToClient | ToWorker) and isinstance(effect.message, list):
+            yield from (type(effect)(effect.identity, one) for one in effect.message)
+        else:
+            yield effect

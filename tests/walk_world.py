@@ -10,7 +10,7 @@ import random
 from collections import Counter
 
 from walk_callers import FAULTS_S, SERVICES, SLACK_S, START_S, Callers
-from walk_events import FAULTS, check_books
+from walk_events import FAULTS, alone, check_books
 from walk_workers import POLICY, SimWorker, Wire, answer_of
 
 from bus.core.backoff import Backoff
@@ -18,15 +18,6 @@ from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.core.tasks import State
 from bus.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
-
-
-def _alone(effects):
-    """Take messages apart that go out together."""
-    for effect in effects:
-        if isinstance(effect, ToClient | ToWorker) and isinstance(effect.message, list):
-            yield from (type(effect)(effect.identity, one) for one in effect.message)
-        else:
-            yield effect
 
 
 class Life:
@@ -139,7 +130,7 @@ class World(Callers):
             self.advance_broker(self.epoch)
 
     def carry_out(self, effects):
-        for effect in _alone(effects):
+        for effect in alone(effects):
             match effect:
                 case ToClient(client, message):
                     self.to_client(client, message)

@@ -1,10 +1,10 @@
 """What `AsyncBusClient` sends together."""
 
 import asyncio
-import threading
 
 import pytest
 from fake_frontend import FakeBroker
+from waiting import eventually
 
 from bus.errors import BusError
 from clients.async_client import AsyncBusClient
@@ -14,12 +14,8 @@ from clients.gathered import BUNDLE_CALLS
 @pytest.fixture
 def broker():
     """Have one that answers everything."""
-    with FakeBroker() as broker:
-        thread = threading.Thread(target=broker.serve)
-        thread.start()
+    with FakeBroker() as broker, broker.serving():
         yield broker
-        broker.stopped.set()
-        thread.join()
 
 
 def test_what_one_turn_of_the_loop_submits_goes_out_together(broker, tmp_path):
@@ -38,11 +34,10 @@ def test_a_lone_call_does_not_wait_for_the_next_turn(broker, tmp_path):
         async with AsyncBusClient(broker.settings, tmp_path) as client:
             await client.call("noop", "noop", {"n": 1})
             call = client.submit("noop", "noop", {"n": 2})
-            while len(broker.sizes) < 2:  # the loop does not turn
-                threading.Event().wait(0.001)
+            eventually(lambda: len(broker.sizes) == 2, within_s=10)  # the loop does not turn
             assert await call == 4
 
-    asyncio.run(asyncio.wait_for(go(), 10))
+    asyncio.run(go())
 
 
 def test_what_was_asked_before_there_was_a_connection_is_sent_and_nothing_that_was_cancelled(broker, tmp_path):

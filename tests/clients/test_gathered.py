@@ -218,27 +218,17 @@ def test_a_call_sends_what_has_gathered_before_it(broker, client, lazy):
 
 
 def test_map_sends_several_at_a_time(broker, client):
-    thread = threading.Thread(target=broker.serve)
-    thread.start()
-    try:
+    with broker.serving():
         assert list(client.map("noop", "noop", ({"n": n} for n in range(300)))) == list(range(0, 600, 2))
-    finally:
-        broker.stopped.set()
-        thread.join()
     assert broker.sizes[:4] == [BUNDLE_CALLS] * 3 + [100 - 3 * BUNDLE_CALLS]
     assert max(broker.sizes) == BUNDLE_CALLS
     assert not flushers()
 
 
 def test_calls_one_at_a_time_need_no_flusher(broker, client):
-    thread = threading.Thread(target=broker.serve)
-    thread.start()
-    try:
+    with broker.serving():
         assert [client.call("noop", "noop", {"n": n}) for n in range(5)] == [0, 2, 4, 6, 8]
         assert client.submit("noop", "noop", {"n": 5}).result() == 10
-    finally:
-        broker.stopped.set()
-        thread.join()
     assert not flushers()
 
 
@@ -265,8 +255,6 @@ def test_the_flusher_ends_with_a_client_that_nobody_closed(broker, tmp_path):
 
 
 def test_callbacks_may_submit_and_wait_and_what_they_submit_is_sent(broker, client):
-    thread = threading.Thread(target=broker.serve)
-    thread.start()
     told = []
 
     def again(future):
@@ -275,14 +263,11 @@ def test_callbacks_may_submit_and_wait_and_what_they_submit_is_sent(broker, clie
         else:
             told.append((future.result(), client.call("noop", "noop", {"n": 1})))
 
-    try:
+    with broker.serving():
         for future in submit(client, *range(1, 41)):
             future.add_done_callback(again)
         while len(told) < 40:
             client.poll(1.0)
-    finally:
-        broker.stopped.set()
-        thread.join()
     assert {waited for _, waited in told} == {2}
 
 

@@ -7,6 +7,7 @@ peer, answered where that is possible, and costs nobody else anything.
 
 import contextlib
 import gc
+import itertools
 import os
 import random
 import time
@@ -43,7 +44,7 @@ from bus.version import VERSION
 REPLAY = "hulak.replay"
 OUR_OWN = (control.PREFIX, MMI)  # services that the broker answers itself
 BEAT_S = 0.25  # between two heartbeats of the topics
-MAX_MESSAGES = 64  # a turn and ROUTER: a burst of tasks holds up no tick for more than about 1 ms
+MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
 GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
 Desk = Callable[[bytes, Request, float], None]  # answers a control request of a client, now or when it can
@@ -207,24 +208,26 @@ class Broker:
         self._accept(whose, taken, now)
 
     def _accept(self, address: bytes, requests: list[Request], now: float) -> None:
-        """Take tasks in; answer what is asked of the broker itself."""
+        """Take tasks in, and answer what is asked of the broker itself, in their order."""
         ours = {service for service in {request.service for request in requests} if service.startswith(OUR_OWN)}
-        tasks = [request for request in requests if request.service not in ours] if ours else requests
-        if tasks:
-            self._carry_out(self.bus.dispatcher.requests(now, address, tasks), now)
-        if ours:
-            for request in requests:
-                if request.service in ours:
-                    self._carry_out(self._serve(address, request, now), now)
+        if not ours:  # nearly always
+            self._carry_out(self.bus.dispatcher.requests(now, address, requests), now)
+            return
+        for is_ours, some in itertools.groupby(requests, key=lambda request: request.service in ours):
+            if not is_ours:
+                self._carry_out(self.bus.dispatcher.requests(now, address, list(some)), now)
+                continue
+            for request in some:
+                self._carry_out(self._serve(address, request, now), now)
 
     def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
         try:
-            return self._answer(address, request, now)
+            return self._control(address, request, now)
         except ProtocolError as error:
             self.bus.refused += 1
             return [ToClient(address, Error(request.id, error.code, str(error), error.details))]
 
-    def _answer(self, address: bytes, request: Request, now: float) -> list[Effect]:
+    def _control(self, address: bytes, request: Request, now: float) -> list[Effect]:
         desk = self.desks.get(request.service)
         if desk is not None:
             desk(address, request, now)

@@ -31,7 +31,7 @@ def bundle(alone: Sequence[bytes]) -> list[bytes]:
     """Put frames of one message each, all of one kind, together to as few as may be.
 
     Args:
-        alone: at most `BUNDLE` of them, for one peer that takes frames of several.
+        alone: at most `MOST` of them, for one peer that takes frames of several.
     """
     if len(alone) < 2 or sum(map(len, alone)) > BUNDLE_BYTES:
         return list(alone)

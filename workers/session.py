@@ -30,7 +30,7 @@ from bus.messages import (
 )
 
 AHEAD_S = 0.02
-MOST_CREDIT = 128  # of work for `AHEAD_S`, as much as a frame each way and one under way
+MOST_CREDIT = 128  # two frames of several; measured: with fewer than a client has under way, the rest queues in the broker
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

@@ -13,7 +13,7 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames
+from bus import frames, several
 from bus.broker import Broker
 from bus.daemon import make_home
 from bus.messages import Request, Tick
@@ -178,6 +178,24 @@ def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house
     assert broker.wait(5) == 0
     assert time.monotonic() - began < 2.0
     assert "Traceback" not in broker.log.read_text()
+
+
+def test_what_stands_in_one_frame_is_done_in_its_order(house, context):
+    house.start_broker()
+    client = context.socket(zmq.DEALER)
+    client.connect(house.addresses["frontend"])
+    services = ("slowe", "hulak.stats", "slowe", "hulak.stats", "slowe")
+    requests = [Request(bytes([number]) * 16, service, "") for number, service in enumerate(services)]
+    [frame] = several.bundle([frames.encode(one) for one in requests])
+    assert frame[:2] == b"q\x95"
+    client.send(frame)
+    told = []
+    for _ in range(2):
+        assert client.poll(5000)
+        told.append(frames.decode_to_client(client.recv()))
+    assert [one.id for one in told] == [requests[1].id, requests[3].id]
+    assert [one.value["tasks"]["queued"] for one in told] == [1, 2]
+    assert house.stats()["tasks"]["queued"] == 3
 
 
 def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(house):

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from bus.core.records import Snapshot, encode_tick, needs
+from bus.core.records import Batch, Snapshot, encode_tick, needs
 from bus.core.replay import Replay, read_wanted
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
@@ -27,7 +27,7 @@ class Office:
         self.now_ns = 10**18
         self.journal = Journal(folder, JournalSettings(**settings), boot, lambda: self.now_ns)
         self.recovered = self.journal.open()
-        self.topics = Topics(self.recovered.state.epoch, 1000)
+        self.topics = Topics(self.recovered.state.epoch, 1000, self.journal.ordinals)
         self.topics.restore(self.recovered.state.topics.values(), self.recovered.state.ticks)
         self.seconds = 0.0
         self.instance, self.running = 5, self.recovered.state.sources.get(5, 0)
@@ -36,7 +36,7 @@ class Office:
         """Write ticks in turns of a few; false if one was not journalled."""
         well = True
         for first in range(0, count, turn):
-            records = []
+            records, ordinals = [], []
             for at in range(first, min(count, first + turn)):
                 key = f"tick.{symbols[at % len(symbols)]}".encode()
                 log = self.topics.log(key + b"\0")
@@ -47,7 +47,9 @@ class Office:
                 stamp = Stamp(self.topics.epoch, log.sequence, self.now_ns)
                 log.frame = encode_publication(key, stamp, pack({"bid": self.topics.ticks}))
                 records.append(encode_tick(self.topics.ticks, self.instance, self.running, log.frame))
-            well &= self.journal.append(records, self.topics.ticks, self.seconds)
+                ordinals.append(log.ordinal)
+            batch = Batch(records, ordinals, self.topics.ticks, self.topics.epoch, self.now_ns)
+            well &= self.journal.append(batch, self.seconds)
         return well
 
     def state(self):

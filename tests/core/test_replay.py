@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from bus.core.records import HEAD_BYTES, Snapshot, encode_tick
-from bus.core.replay import FOR_EVER, MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay, Replays, Wanted, read_wanted
+from bus.core.index import Builder
+from bus.core.records import HEAD_BYTES, Snapshot, encode_tick, record_at
+from bus.core.replay import FOR_EVER, MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay, Wanted, read_wanted
 from bus.errors import ProtocolError
 from bus.frames import decode_publication, encode_publication, pack
 from bus.messages import Stamp
@@ -16,9 +17,9 @@ SYMBOLS = ("EURUSD", "USDJPY")
 class Shelf:
     """One segment in memory."""
 
-    def __init__(self, ticks):
+    def __init__(self, ticks, frames):
         self.ticks = ticks
-        self.data = bytearray(Snapshot(1, "boot", 1, ticks).encode())
+        self.data = bytearray(Snapshot(1, "boot", 1, ticks, dict(frames)).encode())
 
     @property
     def size(self):
@@ -36,8 +37,10 @@ class Shelves:
     def __init__(self, *counts, padding=0):
         self.shelves, self.number, self.sequences, self.reads = [], 0, dict.fromkeys(SYMBOLS, 0), 0
         self.places = {}  # number -> segment, offset of its record
+        self.indexes, self.asked, self.cut, self.sizes = {}, 0, {}, []
+        self.frames = {}
         for count in counts:
-            self.shelves.append(Shelf(self.number))
+            self.shelves.append(Shelf(self.number, self.frames))
             for _ in range(count):
                 self.write(padding)
 
@@ -48,10 +51,28 @@ class Shelves:
         stamp = Stamp(1, self.sequences[symbol], self.number)
         self.places[self.number] = (shelf, shelf.size)
         frame = encode_publication(f"tick.{symbol}".encode(), stamp, pack({"bid": self.number, "x": b"x" * padding}))
+        self.frames[frame[: frame.index(0) + 1]] = frame
         shelf.data += encode_tick(self.number, 5, self.number, frame)
+
+    def index(self, place):
+        """Give the index that was made before, or made of what is there now."""
+        self.asked += 1
+        if id(place) not in self.indexes:
+            head = record_at(bytes(place.data), 0)
+            builder = Builder(Snapshot.decode(head.payload) if head else None, place.ticks + 1)
+            builder.take(bytes(place.data), 0, last=True)
+            self.indexes[id(place)] = builder.index
+        return self.indexes[id(place)]
+
+    def work(self, place):
+        raise AssertionError("every segment has its index")
+
+    def remember(self, wanted, following, place, at):
+        self.cut[wanted.topic, following] = place, at
 
     def read(self, place, offset, size):
         self.reads += 1
+        self.sizes.append(size)
         return bytes(place.data[offset : offset + size])
 
     def after(self, place):
@@ -67,7 +88,7 @@ class Shelves:
         """Read to the end; returns the bids and the summary."""
         wanted = read_wanted({"topic": "ticks", **{name.removesuffix("_"): value for name, value in args.items()}})
         last = self.sequences[wanted.topic[5:-1].decode()] if wanted.exact else self.number
-        replay = Replay(wanted, self.shelves[0], 0, self.number, last)
+        replay = Replay(wanted, self.shelves[0], self.number, last)
         return run(replay, self), replay.summary()
 
 
@@ -158,7 +179,7 @@ def test_times_bound_it_too_and_nothing_outside_them_is_called_missing():
 
 def test_what_is_written_after_the_request_is_live_and_not_replayed():
     shelves = Shelves(5)
-    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, shelves.number, shelves.number)
+    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], shelves.number, shelves.number)
     shelves.write()
     assert run(replay, shelves) == [1, 2, 3, 4, 5]
 
@@ -167,11 +188,10 @@ def test_a_range_beyond_the_newest_gives_nothing_and_misses_nothing():
     assert Shelves(5).replay(from_=6, to=9) == ([], {"count": 0, "next": None, "missing": []})
 
 
-def test_it_may_begin_in_the_middle_of_a_segment():
+def test_it_may_begin_at_a_place_that_is_known():
     shelves = Shelves(9)
-    shelf, offset = shelves.places[4]
-    replay = Replay(read_wanted({"topic": "ticks", "from": 6}), shelf, offset, 9, 9)
-    assert run(replay, shelves) == [6, 7, 8, 9]
+    replay = Replay(read_wanted({"topic": "tick.EURUSD", "from": 3}), shelves.shelves[0], 9, 5, at=4)
+    assert run(replay, shelves) == [5, 7, 9]
 
 
 # Slices
@@ -179,13 +199,13 @@ def test_it_may_begin_in_the_middle_of_a_segment():
 
 def test_a_step_reads_one_bounded_slice():
     shelves = Shelves(3000, padding=100)
-    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, 3000, 3000)
-    longest = 0
+    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 3000, 3000)
+    shelves.sizes = []
     while not replay.ended:
-        before = (replay.place, replay.offset)
+        reads = shelves.reads
         replay.step(shelves)
-        longest = max(longest, replay.offset - before[1] if replay.place is before[0] else 0)
-    assert SLICE_BYTES - 400 < longest <= SLICE_BYTES
+        assert shelves.reads <= reads + 1
+    assert SLICE_BYTES - 400 < max(shelves.sizes) <= SLICE_BYTES
 
 
 def test_a_record_longer_than_a_slice_is_read_whole():
@@ -194,7 +214,7 @@ def test_a_record_longer_than_a_slice_is_read_whole():
 
 def test_parts_are_of_a_bounded_size():
     shelves = Shelves(3000, padding=100)
-    replay, sizes = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, 3000, 3000), []
+    replay, sizes = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 3000, 3000), []
     while not replay.ended:
         rows = replay.step(shelves)
         if rows:
@@ -247,42 +267,3 @@ def test_the_list_of_what_is_missing_is_bounded():
     for number in range(2, 3 * MAX_MISSING, 2):
         shelves.damage(number)
     assert len(shelves.replay()[1]["missing"]) == MAX_MISSING
-
-
-# Several at once
-
-
-def take_turns(replays, turns):
-    return [(key, decode(row)) for _ in range(turns) for key, _, rows in replays.turn() for row in rows]
-
-
-def test_replays_take_turns_so_that_a_long_one_does_not_hold_up_a_short_one():
-    shelves = Shelves(3000, padding=100)
-    replays = Replays(shelves)
-    for key, last in (("long", 3000), ("short", 2)):
-        wanted = read_wanted({"topic": "ticks", "to": last})
-        replays.begin((key, b""), Replay(wanted, shelves.shelves[0], 0, 3000, 3000))
-    shelves.reads = 0
-    assert take_turns(replays, 2)[-1] == (("short", b""), 2)
-    assert shelves.reads <= 2
-    assert (len(replays), replays.served) == (1, 1)
-    take_turns(replays, 100)
-    assert (len(replays), replays.served) == (0, 2)
-    assert take_turns(replays, 1) == []
-
-
-def test_more_replays_than_allowed_are_refused_and_a_clients_are_dropped_with_it():
-    shelves = Shelves(5)
-    replays = Replays(shelves, most=2)
-
-    def one():
-        return Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, 5, 5)
-
-    replays.begin((b"a", b"1"), one())
-    replays.begin((b"b", b"2"), one())
-    with pytest.raises(ProtocolError, match="2 replays are under way") as caught:
-        replays.begin((b"c", b"3"), one())
-    assert caught.value.code == "BUSY"
-    replays.drop(b"a")
-    assert len(replays) == 1
-    assert {key for key, _ in take_turns(replays, 3)} == {(b"b", b"2")}

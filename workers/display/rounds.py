@@ -62,7 +62,7 @@ class Round:
             self.heard = now
             if isinstance(answer, Rows):
                 self.rows.append(answer.rows)
-            else:
+            elif isinstance(answer, Ended | TooOld):
                 self._ended.append(answer)
         if not self.rows and not self._ended:
             self.repairs.ask_again()

@@ -84,7 +84,7 @@ class Library:
 
     def _load(self, place: Segment) -> SegmentIndex | None:
         try:
-            return SegmentIndex.decode(index_path(place.path).read_bytes(), place.size)
+            return SegmentIndex.decode(index_path(place.path).read_bytes(), place.size, place.ticks + 1)
         except (OSError, ProtocolError):
             return None
 
@@ -141,7 +141,7 @@ class Library:
         last = log.sequence if wanted.exact and log is not None else topics.ticks
         if not self.journal.segments:
             raise too_old(wanted.first, topics.ticks + 1)
-        if wanted.since_ns:
+        if wanted.since_ns and wanted.first <= 1:
             place, at = self._by_time(wanted), None
         elif log is not None and wanted.exact:
             place, at = self._by_sequence(wanted, log.sequence)

@@ -229,12 +229,13 @@ class SegmentIndex:
         return b"".join((MAGIC, crc.to_bytes(4, "little"), *pieces))
 
     @classmethod
-    def decode(cls, data: bytes, size: int) -> "SegmentIndex":
+    def decode(cls, data: bytes, size: int, first: int) -> "SegmentIndex":
         """Read a file's bytes.
 
         Args:
             data: of the file.
             size: bytes of the segment that it should belong to.
+            first: number of that segment's first tick.
         Raises:
             ProtocolError: `BAD_INDEX`, it is not whole, or not of this segment as it is now.
         """
@@ -245,8 +246,9 @@ class SegmentIndex:
         if magic != MAGIC or len(data) != offsets + 4 * count + 4 or zlib.crc32(memoryview(data)[8:]) != crc:
             raise ProtocolError("BAD_INDEX", f"{len(data)} bytes are no whole index")
         told: Any = unpack(data[PREFIX.size : ordinals])
-        if told["size"] != size:
-            raise ProtocolError("BAD_INDEX", f"the index is of a segment of {told['size']} bytes, this one has {size}")
+        if (told["size"], told["first"]) != (size, first):
+            seen = f"of {told['size']} bytes from tick {told['first']} on"
+            raise ProtocolError("BAD_INDEX", f"the index is of a segment {seen}, this one has {size} bytes, and {first}")
         topics = Ordinals()
         for key in told["topics"]:
             topics.of(key)

@@ -237,18 +237,18 @@ class SegmentIndex:
             size: bytes of the segment that it should belong to.
             first: number of that segment's first tick.
         Raises:
-            ProtocolError: `BAD_INDEX`, it is not whole, or not of this segment as it is now.
+            ProtocolError: `BAD_BODY`, it is not whole, or not of this segment as it is now.
         """
         if len(data) < PREFIX.size:
-            raise ProtocolError("BAD_INDEX", f"an index of {len(data)} bytes")
+            raise ProtocolError("BAD_BODY", f"an index of {len(data)} bytes")
         magic, crc, head_bytes, count, _ = PREFIX.unpack_from(data)
         ordinals, offsets = PREFIX.size + head_bytes, PREFIX.size + head_bytes + 4 * count
         if magic != MAGIC or len(data) != offsets + 4 * count + 4 or zlib.crc32(memoryview(data)[8:]) != crc:
-            raise ProtocolError("BAD_INDEX", f"{len(data)} bytes are no whole index")
+            raise ProtocolError("BAD_BODY", f"{len(data)} bytes are no whole index")
         told: Any = unpack(data[PREFIX.size : ordinals])
         if (told["size"], told["first"]) != (size, first):
             seen = f"of {told['size']} bytes from tick {told['first']} on"
-            raise ProtocolError("BAD_INDEX", f"the index is of a segment {seen}, this one has {size} bytes, and {first}")
+            raise ProtocolError("BAD_BODY", f"the index is of a segment {seen}, this one has {size} bytes, and {first}")
         topics = Ordinals()
         for key in told["topics"]:
             topics.of(key)

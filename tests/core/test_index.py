@@ -86,7 +86,7 @@ def test_an_index_that_is_damaged_or_of_other_bytes_is_refused():
     for place in range(0, len(good), 7):
         with pytest.raises(ProtocolError) as refused:
             SegmentIndex.decode(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :], len(data), 1)
-        assert refused.value.code == "BAD_INDEX"
+        assert refused.value.code == "BAD_BODY"
         with pytest.raises(ProtocolError):
             SegmentIndex.decode(good[:place], len(data), 1)
 

@@ -74,7 +74,7 @@ class Broker:
         limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
-        self.recovered = journal.open()
+        self.recovered = journal.open(now)
         policy = policy_of(settings)
         self.bus = Bus(self.recovered.state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff)
         self.bus.restore(self.recovered.state)
@@ -90,7 +90,7 @@ class Broker:
             journal.close()
             raise
         try:
-            self.tasks = TaskDesk(settings, home, self.bus.dispatcher, self._reach, self._carry_out, log)
+            self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, log)
             self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
             how = (self.tasks.store, self.config, self._reach, self.desk.publish)
             self.displays = DisplayDesk(settings, self.bus, *how, log)

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -146,3 +147,8 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return ""
+
+
+def since_boot() -> float:
+    """Return the seconds since the machine's boot, suspended ones counted where the system does so."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

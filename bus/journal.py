@@ -9,10 +9,12 @@ import contextlib
 import os
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bus.core.ages import Ages, Clocks
 from bus.core.records import Snapshot
+from bus.daemon import since_boot
 from bus.errors import ConfigError
 from bus.recovery import Reading, read_head
 from bus.settings import JournalSettings
@@ -54,13 +56,23 @@ class Journal:
         settings: bounds and times.
         boot: id of the machine's boot.
         clock: ns since 1970 UTC.
+        boottime: seconds since the machine's boot.
     """
 
-    def __init__(self, folder: Path, settings: JournalSettings, boot: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: JournalSettings,
+        boot: str,
+        clock: Callable[[], int],
+        boottime: Callable[[], float] = since_boot,
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.boot = boot
         self.clock = clock
+        self.boottime = boottime
+        self.ages = Ages(0.0, 0.0)  # set by `open`
         self.segments: list[Segment] = []
         self.degraded = ""  # why; empty while all is well
         self.lost = 0  # ticks that were published and not journalled
@@ -72,15 +84,19 @@ class Journal:
 
     # At the start
 
-    def open(self) -> Recovered:
+    def open(self, now: float) -> Recovered:
         """Read what is there, cut a torn tail, begin a new segment.
 
+        Args:
+            now: monotonic seconds.
         Raises:
             ConfigError: the folder cannot be made, read or written.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             state, read, corrupt, torn = self._read_segments()
+            aged = state.aged() if state is not None else None
+            self.ages = Ages(aged.later(self._clocks()) if aged is not None else 0.0, now)
             why = self._why_new_epoch(state, torn)
             now_ns = self.clock()
             epoch = state.epoch if state is not None and not why else max(now_ns // 1_000_000, state.epoch + 1 if state else 0)
@@ -92,7 +108,7 @@ class Journal:
                 state.topics if state else {},
                 state.sources if state else {},
             )
-            self._begin(state)
+            self._begin(state, now)
             self._note("live")
         except OSError as error:
             raise ConfigError(f"journal folder {self.folder} cannot be used: {error}; choose another home") from error
@@ -200,7 +216,7 @@ class Journal:
             self.syncs += 1
         if self.segments[-1].size >= self.settings.segment_bytes:
             try:
-                self._begin(state())
+                self._begin(state(), now)
             except OSError as error:
                 self._degrade(str(error), now)
         self._let_go()
@@ -209,7 +225,7 @@ class Journal:
     def _come_back(self, now: float, state: Snapshot) -> bool:
         self._retry_at = now + RETRY_S
         try:
-            self._begin(state)
+            self._begin(state, now)
             os.fsync(self._fd)  # an error here is the old one: a new file shows whether the disk is well
             self._note("live")
         except OSError as error:
@@ -218,9 +234,14 @@ class Journal:
         self.degraded = ""
         return True
 
-    def _begin(self, state: Snapshot) -> None:
+    def _clocks(self) -> Clocks:
+        return Clocks(self.boot, self.boottime(), self.clock())
+
+    def _begin(self, state: Snapshot, now: float) -> None:
         """Begin a new segment with this state at its head."""
         serial = self.segments[-1].serial + 1 if self.segments else 1
+        clocks = self._clocks()
+        state = replace(state, time_ns=clocks.time_ns, serial=serial, age_s=self.ages.now(now), boottime_s=clocks.boottime_s)
         path = self.folder / f"{serial:010d}-{state.ticks:020d}{ENDING}"
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         head = state.encode()

@@ -1,5 +1,6 @@
 """A journal is read at a start: what its segments' heads say, and what their records add to it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bus.core.records import SNAPSHOT, TICK, Corrupt, Record, Snapshot, needs, record_at, scan
@@ -66,5 +67,5 @@ class Reading:
         """Tell the state after all that was added; None if there was nothing. Without a head, its boot and time are empty."""
         if self._head is None and not self.ticks_read:
             return None
-        boot, time_ns = (self._head.boot, self._head.time_ns) if self._head else ("", 0)
-        return Snapshot(self._epoch, boot, time_ns, self._ticks, self._topics, self._sources)
+        head = self._head or Snapshot(self._epoch, "", 0, 0)
+        return replace(head, epoch=self._epoch, ticks=self._ticks, topics=self._topics, sources=self._sources)

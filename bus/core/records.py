@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.core.ages import Aged, Clocks
 from bus.errors import ProtocolError
-from bus.frames import NUL, pack, unpack
+from bus.frames import NUL, STAMP, pack, unpack
 
 MAGIC = 0x484A
 MAGIC_BYTES = b"HJ"
@@ -53,6 +54,14 @@ class Snapshot:
     ticks: int  # number of the last tick before this segment
     topics: dict[bytes, bytes] = field(default_factory=dict)  # key (with NUL) -> last frame
     sources: dict[int, int] = field(default_factory=dict)  # feed instance -> its last running number
+    serial: int = 0  # of the segment; 0: a head that was written before there were these four
+    journal: str = ""  # id of the journal that the segment belongs to
+    age_s: float | None = None  # of the broker's own clock, see `bus.core.ages`
+    boottime_s: float = 0.0  # seconds since the machine's boot
+
+    def aged(self) -> Aged | None:
+        """Return the age that was written down; None if there is none."""
+        return None if self.age_s is None else Aged(self.age_s, Clocks(self.boot, self.boottime_s, self.time_ns))
 
     def encode(self) -> bytes:
         """Make the record."""
@@ -65,6 +74,10 @@ class Snapshot:
                 "ticks": self.ticks,
                 "topics": list(self.topics.values()),
                 "sources": [[instance, running] for instance, running in self.sources.items()],
+                "serial": self.serial,
+                "journal": self.journal,
+                "age_s": self.age_s,
+                "boottime_s": self.boottime_s,
             }
         )
         rest = _REST.pack(SNAPSHOT, 0, len(payload))
@@ -75,17 +88,45 @@ class Snapshot:
         """Read a snapshot's payload.
 
         Raises:
-            ProtocolError: `BAD_BODY`, it is not one, or of a later version.
+            ProtocolError: `LATER_VERSION`; `BAD_BODY`, it is not one.
         """
         told: Any = unpack(payload)
         try:
             if told["version"] != VERSION:
-                raise ProtocolError("BAD_BODY", f"a journal of version {told['version']}, must be {VERSION}")
-            topics = {bytes(frame[: frame.index(NUL) + 1]): bytes(frame) for frame in told["topics"]}
-            sources = {int(instance): int(running) for instance, running in told["sources"]}
-            return cls(told["epoch"], told["boot"], told["time_ns"], told["ticks"], topics, sources)
-        except (KeyError, TypeError, ValueError) as error:
+                raise ProtocolError("LATER_VERSION", f"a head of version {told['version']!r}, this broker reads {VERSION}")
+            topics = {key_of(frame): bytes(frame) for frame in told["topics"]}
+            sources = {_whole(instance): _whole(running) for instance, running in told["sources"]}
+            numbers = (_whole(told["epoch"]), str(told["boot"]), _whole(told["time_ns"]), _whole(told["ticks"]))
+            age_s = told.get("age_s")
+            return cls(
+                *numbers,
+                topics,
+                sources,
+                _whole(told.get("serial", 0)),
+                str(told.get("journal", "")),
+                None if age_s is None else float(age_s),
+                float(told.get("boottime_s", 0.0)),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError("BAD_BODY", f"a journal's snapshot is malformed: {error!r}") from error
+
+
+def key_of(frame: bytes) -> bytes:
+    """Cut a published frame's key off: its topic and the NUL.
+
+    Raises:
+        ValueError: there is none, or no whole stamp behind it.
+    """
+    cut = frame.index(NUL) + 1
+    if len(frame) < cut + STAMP.size:
+        raise ValueError(f"a frame of {len(frame)} bytes has no stamp")
+    return bytes(frame[:cut])
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 64:
+        raise ValueError(f"{value!r} is no number of 64 bits")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Office:
     def __init__(self, folder, boot="boot-1", **settings):
         self.now_ns = 10**18
         self.journal = Journal(folder, JournalSettings(**settings), boot, lambda: self.now_ns)
-        self.recovered = self.journal.open()
+        self.recovered = self.journal.open(0.0)
         self.topics = Topics(self.recovered.state.epoch, 1000)
         self.topics.restore(self.recovered.state.topics.values(), self.recovered.state.ticks)
         self.seconds = 0.0

@@ -137,7 +137,8 @@ class Broker:
         for name in sockets.NAMES:
             path = sockets.ipc_path(self.home, name)
             if path is not None:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # of a disk that has become read-only
+                    path.unlink(missing_ok=True)
         self.log.info("broker stopped", unfinished_tasks=left, ticks=self.bus.topics.ticks)
 
     def _turn(self, until: float) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bus.core.held import Held
-from bus.core.records import Snapshot
+from bus.core.records import Batch, Snapshot
 from bus.storage import Storage
 
 RETRY_S = 1.0
-DRAIN_BYTES = 16 << 20  # of what waits, written in one beat
-WRITE_BYTES = 1 << 20  # of these, in one write
+DRAIN_BYTES = 16 << 20  # of what waits, written in one step: no tick is held up for more than a few ms
+DRAIN_WRITES = 4096  # likewise
 GIVE_UP_S = 30.0  # after which a segment that cannot be written, though there is space, is given up
 NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))  # what passes when somebody sees to the disk
 
@@ -25,8 +25,8 @@ NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))  # what passes w
 class Writer(Protocol):
     """What a journal can do with its newest segment; each raises OSError."""
 
-    def write(self, records: list[bytes], last: int) -> None:
-        """Write records to it."""
+    def write(self, batch: Batch) -> None:
+        """Write a batch to it."""
 
     def cut(self) -> None:
         """Cut off what a write that failed has left."""
@@ -55,7 +55,7 @@ class Comeback:
         self.storage = storage
         self.held = held
         self.trouble = ""  # why it is not back yet
-        self.given_up = 0  # records that were held and will never be written
+        self.given_up = 0  # ticks that were held and will never be written
         self._base: Snapshot | None = None  # what the next segment begins with; None: the old one takes what waits
         self._begun = False  # the next segment has begun, and holds nothing but its head
         self._retry_at = 0.0
@@ -103,14 +103,15 @@ class Comeback:
 
     def _drain(self) -> bool:
         """Write what waits, bounded; true if nothing waits any more."""
-        left = DRAIN_BYTES
-        while left > 0 and len(self.held):
-            records, last = self.held.next(WRITE_BYTES)
-            self.writer.write(records, last)
+        enough = self.held.bytes - DRAIN_BYTES
+        for _ in range(DRAIN_WRITES):
+            batch = self.held.first()
+            if batch is None or self.held.bytes <= enough:
+                break
+            self.writer.write(batch)
             self._base, self._begun = None, False  # the newest segment holds some of what waited: it takes the rest too
-            self.held.done(records)
-            left -= sum(map(len, records))
-        return not len(self.held)
+            self.held.done()
+        return self.held.first() is None
 
     def _fail(self, error: OSError, now: float, state: Callable[[], Snapshot]) -> None:
         if self._begun:

@@ -92,12 +92,11 @@ class TickDesk:
             send(publisher, message)
 
     def _write_down(self, turn: Turn, now: float) -> None:
-        last = self.bus.topics.ticks
-        if self.journal.append(turn.records, last, now):
+        if self.journal.append(turn.batch, now):
             self.bus.intake.journalled(turn.instances)
             return
         self._follow_epoch(turn)
-        self.journal.hold(turn.records, last)
+        self.journal.hold(turn.batch)
         self.tell()
 
     def _follow_epoch(self, turn: Turn | None = None) -> None:
@@ -208,10 +207,11 @@ class TickDesk:
             "oldest": (journal.segments[0].ticks if journal.segments else self.bus.topics.ticks) + 1,
             "segments": len(journal.segments),
             "bytes": sum(segment.size for segment in journal.segments),
-            "held": len(journal.held),
+            "held": journal.held.ticks,
             "lost": journal.lost,
             "let_go": journal.shelf.gone,
-            "corrupt_bytes": journal.recovered.corrupt_bytes + journal.recovered.torn_bytes,
+            "corrupt_bytes": journal.recovered.corrupt_bytes,
+            "torn_bytes": journal.recovered.torn_bytes,
             "aside": [one.name for one in journal.recovered.aside],
             "syncs": journal.syncs,
             "replays": len(self.replays),

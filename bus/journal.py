@@ -20,7 +20,7 @@ from typing import Any
 from bus.comeback import Comeback
 from bus.core.ages import Ages, Clocks
 from bus.core.held import Held
-from bus.core.records import Snapshot
+from bus.core.records import Batch, Snapshot
 from bus.core.retention import Retention
 from bus.core.segments import name_of
 from bus.daemon import since_boot
@@ -120,42 +120,41 @@ class Journal:
 
     # Writing
 
-    def append(self, records: list[bytes], last: int, now: float) -> bool:
+    def append(self, batch: Batch, now: float) -> bool:
         """Write one turn's records; false if they are not in the journal: then `hold` is for them, under the journal's epoch.
 
         Args:
-            records: of `encode_tick`, in order.
-            last: number of the last one.
+            batch: of one turn.
             now: monotonic seconds.
         """
         if self.degraded:
             return False
         try:
-            self.write(records, last)
+            self.write(batch)
         except OSError as error:
             self._degrade(str(error), now)
             return False
         return True
 
-    def write(self, records: list[bytes], last: int) -> None:
-        """Write records to the newest segment; raises OSError, and has none of them counted then."""
-        segment, data = self.segments[-1], b"".join(records)
+    def write(self, batch: Batch) -> None:
+        """Write a batch to the newest segment; raises OSError, and has none of it counted then."""
+        segment, data = self.segments[-1], b"".join(batch.records)
         written = os.write(self._fd, data)
         if written < len(data):
             raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were taken, the disk is full")
         marks = segment.marks
-        if not marks or last - marks[-2] >= MARKS_EVERY:
-            marks.extend((last - len(records) + 1, segment.size))
+        if not marks or batch.last - marks[-2] >= MARKS_EVERY:
+            marks.extend((batch.last - len(batch.records) + 1, segment.size))
         segment.size += len(data)
-        self.last = last
+        self.last = batch.last
 
-    def hold(self, records: list[bytes], last: int) -> None:
+    def hold(self, batch: Batch) -> None:
         """Keep in memory what `append` did not take, until it can be written; beyond a bound it is lost."""
         was_full = self.held.full
-        self.lost += self.held.add(records, last)
+        self.lost += self.held.add(batch)
         if self.held.full and not was_full:
             why = f"{self.held.bytes} bytes wait for the disk, no more are kept"
-            self._tell("error", "ticks are lost to the journal", why=why, first=last - len(records) + 1)
+            self._tell("error", "ticks are lost to the journal", why=why, first=batch.last - len(batch.records) + 1)
 
     def _degrade(self, why: str, now: float, base: Snapshot | None = None) -> None:
         self.degraded = why

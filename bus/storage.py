@@ -78,13 +78,14 @@ class Storage:
 
         self._jobs.put(job)
 
-    def delete(self, path: Path, synced_first: int = -1) -> None:
-        """Have a file deleted; if an fd is given, not before that one's file is safe."""
+    def delete(self, *paths: Path, synced_first: int = -1) -> None:
+        """Have files deleted; if an fd is given, not before that one's file is safe."""
 
         def job() -> None:
             if synced_first >= 0:
                 os.fsync(synced_first)
-            path.unlink(missing_ok=True)
+            for path in paths:
+                path.unlink(missing_ok=True)
 
         self._jobs.put(job)
 

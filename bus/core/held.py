@@ -1,7 +1,8 @@
-"""Records that wait in memory while the journal cannot be written: in order, without holes, bounded. Pure."""
+"""What waits in memory while the journal cannot be written: in order, without holes, bounded. Pure."""
 
 from collections import deque
-from collections.abc import Sequence
+
+from bus.core.records import Batch
 
 HELD_BYTES = 64 << 20
 
@@ -16,49 +17,36 @@ class Held:
 
     def __init__(self, limit: int = HELD_BYTES) -> None:
         self.limit = limit
+        self.ticks = 0
         self.bytes = 0
         self.full = False
-        self._last = 0
-        self._records: deque[bytes] = deque()
+        self._batches: deque[Batch] = deque()
 
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def add(self, records: Sequence[bytes], last: int) -> int:
-        """Keep the records of one turn; returns how many are lost.
-
-        Args:
-            records: in order.
-            last: number of the last one.
-        """
-        size = sum(map(len, records))
+    def add(self, batch: Batch) -> int:
+        """Keep a batch; returns how many of its ticks are lost: none, or all."""
+        size = sum(map(len, batch.records))
         self.full = self.full or self.bytes + size > self.limit
         if self.full:
-            return len(records)
-        self._records.extend(records)
+            return len(batch.records)
+        self._batches.append(batch)
+        self.ticks += len(batch.records)
         self.bytes += size
-        self._last = last
         return 0
 
-    def next(self, size: int) -> tuple[list[bytes], int]:
-        """Return the oldest records, about `size` bytes of them, and the number of their last one; `done` takes them out."""
-        records: list[bytes] = []
-        for record in self._records:
-            if size <= 0:
-                break
-            records.append(record)
-            size -= len(record)
-        return records, self._last - len(self._records) + len(records)
+    def first(self) -> Batch | None:
+        """Return the oldest batch, if there is one; `done` takes it out."""
+        return self._batches[0] if self._batches else None
 
-    def done(self, records: Sequence[bytes]) -> None:
-        """Take out what `next` returned."""
-        for _ in records:
-            self.bytes -= len(self._records.popleft())
-        self.full = self.full and bool(self._records)
+    def done(self) -> None:
+        """Take the oldest batch out."""
+        batch = self._batches.popleft()
+        self.ticks -= len(batch.records)
+        self.bytes -= sum(map(len, batch.records))
+        self.full = self.full and bool(self._batches)
 
     def give_up(self) -> int:
-        """Drop everything; returns how many records that were."""
-        count = len(self._records)
-        self._records.clear()
-        self.bytes, self.full = 0, False
+        """Drop everything; returns how many ticks that were."""
+        count = self.ticks
+        self._batches.clear()
+        self.ticks, self.bytes, self.full = 0, 0, False
         return count

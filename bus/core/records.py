@@ -52,6 +52,14 @@ def decode_tick(record: bytes) -> tuple[int, int, int, bytes]:
     return number, instance, running, record[HEAD_BYTES + TICK_HEAD.size :]
 
 
+@dataclass(slots=True)
+class Batch:
+    """What one turn of the loop adds to the journal."""
+
+    records: list[bytes]  # in order, their numbers without a hole
+    last: int  # number of the last one
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The state at a segment's beginning."""

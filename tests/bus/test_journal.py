@@ -8,7 +8,7 @@ import random
 import pytest
 from waiting import eventually
 
-from bus.core.records import Snapshot, decode_tick, encode_tick, needs
+from bus.core.records import Batch, Snapshot, decode_tick, encode_tick, needs
 from bus.core.replay import Replay, read_wanted
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
@@ -51,7 +51,7 @@ class Office:
                 stamp = Stamp(self.topics.epoch, log.sequence, self.now_ns)
                 log.frame = encode_publication(key, stamp, pack({"bid": self.topics.ticks}))
                 records.append(encode_tick(self.topics.ticks, self.instance, self.running, log.frame))
-            if not self.journal.append(records, self.topics.ticks, self.seconds):
+            if not self.journal.append(Batch(records, self.topics.ticks), self.seconds):
                 well = False
                 self.hold(records)
         return well
@@ -66,7 +66,7 @@ class Office:
             frame = encode_publication(message.topic.encode(), stamp, message.body)
             self.topics.logs[frame[: frame.index(b"\0") + 1]].frame = frame
             again.append(encode_tick(*numbers, frame))
-        self.journal.hold(again, self.topics.ticks)
+        self.journal.hold(Batch(again, self.topics.ticks))
 
     def state(self):
         frames = {key: log.frame for key, log in self.topics.logs.items() if log.sequence}
@@ -442,7 +442,7 @@ def test_what_is_published_while_the_disk_is_not_well_is_written_when_it_is_unde
     for _ in range(5):
         assert not office.beat(1.5)
         assert not office.write(4)
-    assert (office.journal.lost, len(office.journal.held)) == (0, 24)
+    assert (office.journal.lost, office.journal.held.ticks) == (0, 24)
     disk.error = 0
     office.comes_back()
     assert office.write(4)
@@ -479,7 +479,7 @@ def test_what_does_not_fit_in_memory_is_lost_counted_and_named(offices, monkeypa
     disk = Disk(monkeypatch, office.journal)
     disk.error = errno.ENOSPC
     office.write(40)
-    held, lost = len(office.journal.held), office.journal.lost
+    held, lost = office.journal.held.ticks, office.journal.lost
     assert held + lost == 40
     assert 0 < held < 20
     disk.error = 0
@@ -499,7 +499,7 @@ def test_a_segment_that_can_never_be_written_again_is_given_up_where_a_new_one_c
     office.write(4)
     for _ in range(28):
         office.beat(1.0)
-        assert len(office.journal.held) == 4
+        assert office.journal.held.ticks == 4
     office.comes_back()
     assert office.journal.lost == 4
     assert office.write(4)

@@ -57,7 +57,7 @@ def fill(
         ConfigError: the journal cannot be used.
     """
     journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
-    state = journal.open().state
+    state = journal.open(0.0).state
     last = state.sources.get(INSTANCE, 0)
     limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
     bus = Bus(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random), journal.ordinals)

@@ -8,8 +8,9 @@ from bus.core.replay import SLICE_BYTES, Replay, Wanted
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
 from bus.frames import STAMP
-from bus.journal import Journal, Segment
+from bus.journal import Journal
 from bus.recovery import read_head
+from bus.shelf import Segment
 
 OPEN_FILES = 16
 INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; one is kept whatever its size
@@ -114,7 +115,7 @@ class Library:
             del self._builders[place.serial]
             place.index = builder.index
             self._keep(place, builder.index)
-            self.journal.save_index(place)
+            self.journal.shelf.save_index(place)
         return True
 
     def _slice(self, place: Segment, builder: Builder, offset: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from bus import ledger, targets
+from bus.core.ages import Ages
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.policy import Policy, too_many
@@ -52,6 +53,7 @@ class TaskDesk:
     Args:
         settings: checked.
         home: of the store.
+        ages: the broker's own clock.
         dispatcher: carries the tasks.
         answer: sends a message to a client.
         carry_out: carries out effects.
@@ -64,12 +66,14 @@ class TaskDesk:
         self,
         settings: Settings,
         home: Path,
+        ages: Ages,
         dispatcher: Dispatcher,
         answer: Answer,
         carry_out: CarryOut,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.settings = settings.task
+        self.ages = ages
         self.dispatcher = dispatcher
         self.answer = answer
         self.carry_out = carry_out

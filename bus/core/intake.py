@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bus.core.displays import OWNED_BY_DISPLAYS
-from bus.core.records import Batch, encode_tick
+from bus.core.records import Batch, decode_tick, encode_tick
 from bus.core.topics import OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, are_values, array_header, is_one_map
@@ -127,6 +127,24 @@ class Intake:
             source = self.sources.get(instance)
             if source is not None:
                 source.safe = source.last
+
+    def stamp_again(self, turn: Turn) -> None:
+        """Put the topics' present epoch into what a turn has made: messages, records, and its topics' last frames."""
+        frames, logs, turn.batch.epoch = turn.messages, self.topics.logs, self.topics.epoch
+        records = [decode_tick(record) for record in turn.batch.records]
+        turn.messages = [self._under_present(frame) for frame in frames]
+        turn.batch.records = [
+            encode_tick(number, instance, running, self._under_present(frame)) for number, instance, running, frame in records
+        ]
+        for frame in (*frames, *(frame for *_, frame in records)):
+            log = logs.get(frame[: frame.index(NUL) + 1])
+            if log is not None and log.frame == frame:
+                log.frame = self._under_present(frame)
+
+    def _under_present(self, frame: bytes) -> bytes:
+        cut = frame.index(NUL) + 1
+        _, sequence, time_ns = STAMP.unpack_from(frame, cut)
+        return frame[:cut] + STAMP.pack(self.topics.epoch, sequence, time_ns) + frame[cut + STAMP_BYTES :]
 
     def _accept(self, frame: bytes) -> "Accepted | None":
         cut = frame.find(NUL) + 1

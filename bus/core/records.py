@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.core.ages import Aged, Clocks
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, pack, unpack
 
@@ -30,6 +31,8 @@ _WHOLE_TICK = struct.Struct(">HIBBIQQQ")
 CHECKED_FROM = _PREFIX.size  # where what the CRC covers begins
 TICK_BYTES = HEAD_BYTES + TICK_HEAD.size  # of a tick's record before its frame
 MAX_PAYLOAD = 1 << 28  # a larger length is taken for corruption
+MAX_EPOCH = 1 << 52  # what is larger leaves no room for those that come
+MAX_NUMBER = 1 << 62  # likewise, of ticks and sequences
 VERSION = 1
 _crc32 = zlib.crc32
 
@@ -45,6 +48,12 @@ def encode_tick(number: int, instance: int, running: int, frame: bytes) -> bytes
     """
     rest = _TICK_REST.pack(TICK, 0, 24 + len(frame), number, instance, running) + frame
     return _PREFIX.pack(MAGIC, _crc32(rest)) + rest
+
+
+def decode_tick(record: bytes) -> tuple[int, int, int, bytes]:
+    """Take a record of `encode_tick` apart again: number, instance, running number, frame."""
+    *_, number, instance, running = _TICK_REST.unpack_from(record, _PREFIX.size)
+    return number, instance, running, record[HEAD_BYTES + TICK_HEAD.size :]
 
 
 @dataclass(slots=True)
@@ -68,6 +77,14 @@ class Snapshot:
     ticks: int  # number of the last tick before this segment
     topics: dict[bytes, bytes] = field(default_factory=dict)  # key (with NUL) -> last frame
     sources: dict[int, int] = field(default_factory=dict)  # feed instance -> its last running number
+    serial: int = 0  # of the segment; 0: a head that was written before there were these four
+    journal: str = ""  # id of the journal that the segment belongs to
+    age_s: float | None = None  # of the broker's own clock, see `bus.core.ages`
+    boottime_s: float = 0.0  # seconds since the machine's boot
+
+    def aged(self) -> Aged | None:
+        """Return the age that was written down; None if there is none."""
+        return None if self.age_s is None else Aged(self.age_s, Clocks(self.boot, self.boottime_s, self.time_ns))
 
     def sequences(self) -> dict[bytes, int]:
         """Tell the number of each topic's last message."""
@@ -84,6 +101,10 @@ class Snapshot:
                 "ticks": self.ticks,
                 "topics": list(self.topics.values()),
                 "sources": [[instance, running] for instance, running in self.sources.items()],
+                "serial": self.serial,
+                "journal": self.journal,
+                "age_s": self.age_s,
+                "boottime_s": self.boottime_s,
             }
         )
         rest = _REST.pack(SNAPSHOT, 0, len(payload))
@@ -94,17 +115,53 @@ class Snapshot:
         """Read a snapshot's payload.
 
         Raises:
-            ProtocolError: `BAD_BODY`, it is not one, or of a later version.
+            ProtocolError: `LATER_VERSION`; `BAD_BODY`, it is not one.
         """
         told: Any = unpack(payload)
         try:
             if told["version"] != VERSION:
-                raise ProtocolError("BAD_BODY", f"a journal of version {told['version']}, must be {VERSION}")
-            topics = {bytes(frame[: frame.index(NUL) + 1]): bytes(frame) for frame in told["topics"]}
-            sources = {int(instance): int(running) for instance, running in told["sources"]}
-            return cls(told["epoch"], told["boot"], told["time_ns"], told["ticks"], topics, sources)
-        except (KeyError, TypeError, ValueError) as error:
+                raise ProtocolError("LATER_VERSION", f"a head of version {told['version']!r}, this broker reads {VERSION}")
+            topics = {key_of(frame): bytes(frame) for frame in told["topics"]}
+            sources = {_whole(instance): _whole(running) for instance, running in told["sources"]}
+            age_s = told.get("age_s")
+            return cls(
+                _whole(told["epoch"], MAX_EPOCH),
+                str(told["boot"]),
+                _whole(told["time_ns"]),
+                _whole(told["ticks"], MAX_NUMBER),
+                topics,
+                sources,
+                _whole(told.get("serial", 0)),
+                str(told.get("journal", "")),
+                None if age_s is None else _seconds(age_s),
+                _seconds(told.get("boottime_s", 0.0)),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError("BAD_BODY", f"a journal's snapshot is malformed: {error!r}") from error
+
+
+def key_of(frame: bytes) -> bytes:
+    """Cut a published frame's key off: its topic and the NUL.
+
+    Raises:
+        ValueError: there is none, or no whole stamp behind it.
+    """
+    cut = frame.index(NUL) + 1
+    if len(frame) < cut + STAMP.size:
+        raise ValueError(f"a frame of {len(frame)} bytes has no stamp")
+    return bytes(frame[:cut])
+
+
+def _whole(value: Any, most: int = (1 << 64) - 1) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{value!r} is no whole number up to {most}")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1 << 40:
+        raise ValueError(f"{value!r} are no seconds")
+    return float(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,11 @@ def _stores(stats: Mapping[str, Any]) -> Iterator[Finding]:
         state = stats[name].get("state", "live")
         if state != "live":
             yield Finding(Level.CRITICAL, f"{name} is {state}: {stats[name].get('why') or 'no reason told'}")
+    aside, corrupt = stats["journal"].get("aside"), stats["journal"].get("corrupt_bytes")
+    if aside:
+        yield Finding(Level.WARNING, f"journal files set aside at the start: {', '.join(aside)}")
+    if corrupt:
+        yield Finding(Level.WARNING, f"journal had {corrupt} damaged bytes at the start, `hulak journal verify` tells where")
 
 
 def _feed_rows(stats: Mapping[str, Any]) -> list[Mapping[str, Any]]:

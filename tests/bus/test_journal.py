@@ -6,8 +6,9 @@ import os
 import random
 
 import pytest
+from waiting import eventually
 
-from bus.core.records import Batch, Snapshot, encode_tick, needs
+from bus.core.records import Batch, Snapshot, decode_tick, encode_tick, needs
 from bus.core.replay import Replay, read_wanted
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
@@ -21,12 +22,15 @@ HOUR_NS = 3600 * 10**9
 
 
 class Office:
-    """A journal in a folder, a clock that is set, and the topics that a broker would have."""
+    """A journal in a folder, clocks that are set, and the topics that a broker would have."""
 
-    def __init__(self, folder, boot="boot-1", **settings):
-        self.now_ns = 10**18
-        self.journal = Journal(folder, JournalSettings(**settings), boot, lambda: self.now_ns)
-        self.recovered = self.journal.open()
+    def __init__(self, folder, boot="boot-1", now_ns=10**18, boottime_s=1000.0, **settings):
+        self.now_ns, self.boottime_s = now_ns, boottime_s
+        flags = folder.parent / "flags"
+        flags.mkdir(exist_ok=True)
+        clocks = (boot, lambda: self.now_ns, lambda: self.boottime_s)
+        self.journal = Journal(folder, JournalSettings(**settings), *clocks, [flags])
+        self.recovered = self.journal.open(0.0)
         self.topics = Topics(self.recovered.state.epoch, 1000, self.journal.ordinals)
         self.topics.restore(self.recovered.state.topics.values(), self.recovered.state.ticks)
         self.seconds = 0.0
@@ -37,20 +41,35 @@ class Office:
         well = True
         for first in range(0, count, turn):
             records, ordinals = [], []
+            self.now_ns += 1000
             for at in range(first, min(count, first + turn)):
                 key = f"tick.{symbols[at % len(symbols)]}".encode()
                 log = self.topics.log(key + b"\0")
                 log.sequence += 1
                 self.topics.ticks += 1
                 self.running += 1
-                self.now_ns += 1000
                 stamp = Stamp(self.topics.epoch, log.sequence, self.now_ns)
                 log.frame = encode_publication(key, stamp, pack({"bid": self.topics.ticks}))
                 records.append(encode_tick(self.topics.ticks, self.instance, self.running, log.frame))
                 ordinals.append(log.ordinal)
             batch = Batch(records, ordinals, self.topics.ticks, self.topics.epoch, self.now_ns)
-            well &= self.journal.append(batch, self.seconds)
+            if not self.journal.append(batch, self.seconds):
+                well = False
+                self.hold(batch)
         return well
+
+    def hold(self, batch):
+        """Do as a broker does with what the journal did not take."""
+        self.topics.epoch = self.journal.epoch
+        again = []
+        for *numbers, frame in map(decode_tick, batch.records):
+            message = decode_publication(frame)
+            stamp = Stamp(self.topics.epoch, message.stamp.sequence, message.stamp.time_ns)
+            frame = encode_publication(message.topic.encode(), stamp, message.body)
+            self.topics.logs[frame[: frame.index(b"\0") + 1]].frame = frame
+            again.append(encode_tick(*numbers, frame))
+        batch.records, batch.epoch = again, self.topics.epoch
+        self.journal.hold(batch)
 
     def state(self):
         frames = {key: log.frame for key, log in self.topics.logs.items() if log.sequence}
@@ -58,7 +77,15 @@ class Office:
 
     def beat(self, seconds=1.0):
         self.seconds += seconds
-        return self.journal.beat(self.seconds, self.state)
+        self.boottime_s += seconds
+        back = self.journal.beat(self.seconds, self.state)
+        self.topics.epoch = self.journal.epoch
+        return back
+
+    def comes_back(self, within_s=10):
+        """Beat until the journal is live again, which its thread has a part in."""
+        eventually(lambda: self.beat(0.25), within_s=within_s)
+        assert self.journal.degraded == ""
 
     def replay(self, **args):
         """Read everything that is wanted, over as many requests as it takes; the numbers and bids, and the last summary."""
@@ -198,8 +225,9 @@ def test_a_head_that_is_damaged_loses_nothing_since_the_segment_before_it_has_on
     again = offices()
     assert len(office.journal.segments) == 2
     assert again.recovered.state.ticks == 64
-    assert again.recovered.why_new_epoch == ""
     assert again.recovered.corrupt_bytes > 0
+    assert "no whole record" in again.recovered.why_new_epoch
+    assert again.topics.epoch >= office.topics.epoch + (1 << 20)
     assert again.recovered.state.topics == {key: log.frame for key, log in office.topics.logs.items()}
     assert [number for number, _ in again.replay(from_=1)[0]] == list(range(1, 65))
 
@@ -234,15 +262,98 @@ def test_segments_are_begun_by_size_and_let_go_by_bytes_and_by_hours(offices, fo
     assert [number for number, _ in rows] == list(range(oldest, office.topics.ticks + 1))
 
 
-def test_what_is_older_than_the_hours_set_is_let_go(offices):
+def test_what_is_older_than_the_hours_set_is_let_go_and_told(offices):
     office = offices(segment_bytes=4096, max_hours=1.0)
     office.write(60)
     office.beat()
-    office.now_ns += 2 * HOUR_NS
     office.write(60)
     office.beat()
+    first = office.journal.segments[1].ticks
+    office.journal.notices.clear()
+    office.beat(3599)
+    assert len(office.journal.segments) == 3
+    office.beat(2)
+    assert office.journal.segments[0].ticks == first
+    [told] = office.journal.notices
+    assert (told.event, told.fields) == ("journal let go", {"why": "age", "segments": 1, "first": 1, "last": first})
+
+
+@pytest.mark.parametrize("jump_ns", [40 * HOUR_NS, -40 * HOUR_NS, 10**6 * HOUR_NS])
+def test_no_jump_of_the_wall_clock_makes_anything_older(offices, jump_ns):
+    office = offices(segment_bytes=4096, max_hours=1.0)
+    for _ in range(4):
+        office.write(60)
+        office.beat()
+    office.now_ns += jump_ns
+    for _ in range(20):
+        office.beat()
+        office.write(4)
+    killed(office)
+    again = offices(segment_bytes=4096, max_hours=1.0, now_ns=max(0, office.now_ns), boottime_s=office.boottime_s + 1)
+    again.beat()
+    rows, _ = again.replay(from_=1)
+    assert len(rows) == office.topics.ticks
+    assert again.journal.ages.now(again.seconds) < 3600
+
+
+def test_ages_go_on_over_restarts_and_reboots_but_over_these_for_an_hour_at_most(offices):
+    office = offices(segment_bytes=4096, max_hours=1.5)
+    office.write(60)
     office.beat()
-    assert office.journal.segments[0].ticks >= 60
+    office.write(60)
+    office.beat()
+    office.journal.close()
+    again = offices(segment_bytes=4096, max_hours=1.5, boottime_s=office.boottime_s + 1800, now_ns=1)
+    assert again.journal.ages.now(0.0) == pytest.approx(1800 + 2, abs=1)
+    assert again.journal.segments[0].ticks == 0
+    again.journal.close()
+    later = offices(boot="boot-2", segment_bytes=4096, max_hours=1.5, now_ns=10**18 + 900 * HOUR_NS)
+    assert later.journal.ages.now(0.0) == pytest.approx(1800 + 2 + 3600, abs=2)
+
+
+def test_what_is_old_goes_one_segment_at_a_time(offices):
+    office = offices(segment_bytes=4096, max_hours=1.0)
+    for _ in range(10):
+        office.write(60)
+        office.beat()
+    assert len(office.journal.segments) == 11
+    office.beat(7200)
+    for _ in range(59):
+        office.beat(1)
+    assert 3 <= 11 - len(office.journal.segments) <= 5, "a few a minute"
+
+
+def test_a_segment_is_not_full_before_its_records_are_four_times_its_head(offices):
+    """Else a head as large as a segment would have the journal begin one each second, until nothing else is left."""
+    office = offices(segment_bytes=4096, max_bytes=1 << 18)
+    symbols = [f"SYM{at:03d}" for at in range(400)]
+    office.write(400, symbols)
+    killed(office)
+    office = offices(segment_bytes=4096, max_bytes=1 << 18)
+    assert office.journal.segments[-1].head > 3 * 4096
+    for _ in range(50):
+        office.beat()
+    office.write(400, symbols)
+    for _ in range(50):
+        office.beat()
+    assert len(office.journal.segments) == 2
+    rows, summary = office.replay(from_=1)
+    assert (len(rows), summary["missing"]) == (800, [])
+    for _ in range(10):
+        office.write(400, symbols)
+        office.beat()
+    heads = sum(segment.head for segment in office.journal.segments[1:])
+    assert heads < sum(segment.size for segment in office.journal.segments) / 4
+
+
+def test_heads_of_a_broker_that_starts_again_and_again_do_not_gather(offices, folder):
+    office = offices()
+    office.write(100)
+    killed(office)
+    for _ in range(20):
+        killed(offices())
+    assert len(list(folder.glob("*.hj"))) == 2
+    assert [number for number, _ in offices().replay(from_=1)[0]] == list(range(1, 101))
 
 
 def test_a_topic_is_replayed_by_its_own_sequence_also_from_segments_of_an_earlier_life(offices):
@@ -268,7 +379,8 @@ def test_a_replay_can_begin_and_end_at_a_time(offices):
     rows, _ = office.replay(topic="tick.", from_=1)
     since, until = rows[120][1].stamp.time_ns, rows[180][1].stamp.time_ns
     part, _ = office.replay(topic="tick.", since_ns=since, until_ns=until)
-    assert [number for number, _ in part] == [number for number, _ in rows[120:181]]
+    assert part == [row for row in rows if since <= row[1].stamp.time_ns <= until]
+    assert 50 < len(part) < 100
 
 
 def test_times_are_found_though_the_clock_was_set_back_and_forth_in_between(offices):
@@ -320,7 +432,7 @@ def test_segments_and_their_indexes_are_let_go_together(offices, folder):
 def test_numbers_are_judged_by_the_epoch_that_gave_them(offices):
     office = offices(segment_bytes=4096)
     for epoch in range(2):
-        office.topics.epoch += epoch
+        office.topics.epoch = office.journal.epoch = office.journal.epoch + epoch
         for _ in range(3):
             office.write(50)
             office.beat(0.1)
@@ -340,7 +452,7 @@ def test_the_last_number_is_judged_though_no_tick_is_kept_any_more(offices):
     office = offices()
     office.write(50)
     office.beat(0.1)
-    office.journal._begin(office.state())
+    office.journal.begin(office.state(), office.seconds)
     del office.journal.segments[:-1]
     assert office.replay(from_=51, epoch=office.topics.epoch)[0] == []
     with pytest.raises(ProtocolError, match="number 50 was given under epoch"):
@@ -367,67 +479,243 @@ def test_a_long_replay_comes_in_several_requests_none_of_which_is_large(offices)
     assert summary["missing"] == []
 
 
-def test_a_write_that_fails_degrades_the_journal_which_comes_back_by_itself(offices, monkeypatch):
+class Disk:
+    """What the disk says to writes, in place of the real one."""
+
+    def __init__(self, monkeypatch, journal):
+        self.error = 0
+        self.only = None  # inode of a file that is broken alone
+        self.monkeypatch = monkeypatch
+        for name in ("write", "ftruncate", "fsync", "fdatasync", "pwrite"):
+            self._fail(name, getattr(os, name))
+        self._fail_to_open(os.open, str(journal.folder))
+
+    def _fail(self, name, real):
+        def call(fd, *args):
+            if self.error and self.only in (None, os.fstat(fd).st_ino):
+                raise OSError(self.error, os.strerror(self.error))
+            return real(fd, *args)
+
+        self.monkeypatch.setattr(os, name, call)
+
+    def _fail_to_open(self, real, folder):
+        def call(path, flags, *args, **kwargs):
+            if self.error and self.only is None and str(path).startswith(folder) and flags & (os.O_WRONLY | os.O_RDWR):
+                raise OSError(self.error, os.strerror(self.error))
+            return real(path, flags, *args, **kwargs)
+
+        self.monkeypatch.setattr(os, "open", call)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_what_is_published_while_the_disk_is_not_well_is_written_when_it_is_under_an_epoch_of_its_own(
+    offices, monkeypatch, error
+):
     office = offices()
     office.write(8)
-    real, full = os.write, True
-
-    def write(fd, data):
-        if full and fd == office.journal._fd:
-            real(fd, data[:10])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        if full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
-
-    monkeypatch.setattr(os, "write", write)
+    before = office.topics.epoch
+    disk = Disk(monkeypatch, office.journal)
+    disk.error = error
     assert not office.write(4)
-    assert "No space left" in office.journal.degraded
+    assert os.strerror(error) in office.journal.degraded
+    assert office.topics.epoch == before + 1
+    for _ in range(5):
+        assert not office.beat(1.5)
+        assert not office.write(4)
+    assert (office.journal.lost, office.journal.held.ticks) == (0, 24)
+    disk.error = 0
+    office.comes_back()
+    assert office.write(4)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == list(range(1, 37))
+    assert summary["missing"] == []
+    assert [message.stamp.epoch - before for _, message in rows] == [0] * 8 + [1] * 28
+    killed(office)
+    again = offices()
+    assert again.topics.epoch == office.topics.epoch, "it was well again when it ended"
+    assert again.recovered.state.ticks == 36
+
+
+def test_a_write_that_took_a_part_is_cut_off_and_written_whole(offices, monkeypatch):
+    office = offices()
+    office.write(8)
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[: len(data) // 2]))
+    assert not office.write(4)
+    assert "the disk is full" in office.journal.degraded
+    office.beat(1.5)
+    monkeypatch.undo()
+    office.comes_back()
+    assert office.write(4)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == list(range(1, 17))
+    assert summary["missing"] == []
+
+
+def test_what_does_not_fit_in_memory_is_lost_counted_and_named(offices, monkeypatch):
+    office = offices()
+    office.write(8)
+    office.journal.held.limit = 1000
+    disk = Disk(monkeypatch, office.journal)
+    disk.error = errno.ENOSPC
+    office.write(40)
+    held, lost = office.journal.held.ticks, office.journal.lost
+    assert held + lost == 40
+    assert 0 < held < 20
+    disk.error = 0
+    office.comes_back()
+    assert office.write(4)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == [*range(1, 9 + held), *range(49, 53)]
+    assert summary["missing"] == [[9 + held, 48]]
+    assert [notice.event for notice in office.journal.notices].count("ticks are lost to the journal") == 1
+
+
+def test_a_segment_that_can_never_be_written_again_is_given_up_where_a_new_one_can(offices, monkeypatch):
+    office = offices()
+    office.write(8)
+    disk = Disk(monkeypatch, office.journal)
+    disk.only, disk.error = os.fstat(office.journal._fd).st_ino, errno.EIO
+    office.write(4)
+    for _ in range(28):
+        office.beat(1.0)
+        assert office.journal.held.ticks == 4
+    office.comes_back()
     assert office.journal.lost == 4
-    assert not office.beat(1.5)
-    assert office.journal.degraded
-    full = False
-    assert office.beat(1.5)
-    assert office.journal.degraded == ""
     assert office.write(4)
     rows, summary = office.replay(from_=1)
     assert [number for number, _ in rows] == [*range(1, 9), *range(13, 17)]
     assert summary["missing"] == [[9, 12]]
-    killed(office)
-    again = offices()
-    assert again.topics.epoch == office.topics.epoch, "it was well again when it ended"
 
 
-def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, monkeypatch):
-    office = offices()
-    office.write(8)
-    monkeypatch.setattr(os, "write", lambda fd, data: 0)
-    assert not office.write(4)
-    monkeypatch.undo()
-    killed(office)
-    again = offices()
-    assert "degraded" in again.recovered.why_new_epoch
-    assert again.topics.epoch > office.topics.epoch
-
-
-def test_a_sync_that_fails_makes_it_go_on_in_a_new_file(offices, monkeypatch):
+def test_a_disk_that_stays_unwell_gets_no_new_segments(offices, folder, monkeypatch):
     office = offices()
     office.write(8)
 
     def broken(fd):
         raise OSError(errno.EIO, "Input/output error")
 
+    monkeypatch.setattr(os, "fsync", broken)
     monkeypatch.setattr(os, "fdatasync", broken)
-    office.beat()
-    while not office.journal.degraded:  # bounded by the test's own time limit; the sync runs in its thread
-        office.beat(0.0)
-    assert "Input/output error" in office.journal.degraded
+    eventually(lambda: office.beat() or office.journal.degraded, within_s=10)
+    for _ in range(50):
+        office.beat()
+        office.write(4)
     monkeypatch.undo()
-    before = office.journal.segments[-1].path
-    assert office.beat(1.5)
-    assert office.journal.segments[-1].path != before
+    office.comes_back()
+    office.journal._storage.end()
+    assert len(list(folder.glob("*.hj"))) <= 3
+    rows, summary = office.replay(from_=1)
+    assert (len(rows), summary["missing"]) == (208, [])
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, monkeypatch, flag):
+    """On a disk that cannot be written at all, the flag outside it says so; on a full one the note does too."""
+    office = offices()
+    office.write(8)
+    disk = Disk(monkeypatch, office.journal)
+    if flag:
+        disk.error = errno.EROFS
+    else:
+        office.journal._notes.flag.paths = []
+        monkeypatch.setattr(os, "write", lambda fd, data: 0)
+    assert not office.write(4)
+    published = office.topics.epoch
+    monkeypatch.undo()
+    killed(office)
+    again = offices()
+    assert "degraded" in again.recovered.why_new_epoch
+    assert again.topics.epoch > published
+    assert not again.journal._notes.flag.hoisted()
+    killed(again)
+    assert offices().topics.epoch == again.topics.epoch
+
+
+def test_a_degraded_journal_that_nothing_can_note_says_so(offices, monkeypatch):
+    office = offices()
+    office.journal._notes.flag.paths = [office.journal.folder / "no" / "such" / "place"]
+    disk = Disk(monkeypatch, office.journal)
+    disk.error = errno.EROFS
+    office.write(4)
+    assert any("cannot note that it is degraded" in notice.event for notice in office.journal.notices)
+
+
+def test_a_start_on_a_disk_that_cannot_be_written_keeps_ticks_until_it_can(offices, monkeypatch):
+    first = offices()
+    first.write(8)
+    killed(first)
+    disk = Disk(monkeypatch, first.journal)
+    disk.error = errno.ENOSPC
+    office = offices()
+    assert "No space left" in office.journal.degraded
+    assert office.topics.epoch > first.topics.epoch + (1 << 20)
+    assert not office.write(6)
+    office.beat(5)
+    assert [number for number, _ in office.replay(from_=1)[0]] == list(range(1, 9))
+    disk.error = 0
+    office.comes_back()
+    assert office.write(2)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == list(range(1, 17))
+    assert summary["missing"] == []
+    killed(office)
+    assert offices().topics.epoch == office.topics.epoch
+
+
+def test_a_folder_that_cannot_be_made_or_looked_at_keeps_nobody_from_starting(offices, folder):
+    folder.write_bytes(b"not a folder")
+    office = offices()
+    assert office.journal.degraded
+    assert office.journal.segments == []
+    assert not office.write(6)
+    office.beat(5)
+    folder.unlink()
+    office.comes_back()
+    assert office.write(2)
+    assert [number for number, _ in office.replay(from_=1)[0]] == list(range(1, 9))
+
+
+def test_a_note_that_cannot_be_written_costs_an_epoch_and_nothing_else(offices, folder):
+    folder.mkdir()
+    (folder / "note").mkdir()
+    office = offices()
     assert office.write(4)
-    assert len(office.replay(from_=1)[0]) == 12
+    assert any("note cannot be written" in notice.event for notice in office.journal.notices)
+    killed(office)
+    again = offices()
+    assert again.topics.epoch > office.topics.epoch
+    assert again.recovered.state.ticks == 4
+
+
+def test_the_note_says_how_much_must_be_there(offices, folder):
+    """A file that was cut between two records looks whole: the note tells that it was longer."""
+    office = offices()
+    office.write(10)
+    size = office.journal.segments[-1].size
+    office.write(10)
+    office.journal.close()
+    os.truncate(newest(folder), size)
+    again = offices()
+    assert "it had 20 ticks, 10 are there" in again.recovered.why_new_epoch
+    assert again.topics.epoch > office.topics.epoch
+
+
+def test_a_job_that_fails_in_any_way_degrades_and_ends_no_thread(offices, monkeypatch):
+    office = offices()
+
+    def broken(fd):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    eventually(lambda: office.beat() or office.journal.degraded, within_s=10)
+    assert "ValueError: no such thing" in office.journal.degraded
+    monkeypatch.undo()
+    office.comes_back()
+    office.journal._storage._jobs.put(None)
+    office.journal._storage._thread.join(10)
+    office.beat(0.1)
+    assert "has ended" in office.journal.degraded
 
 
 def test_a_replay_ends_where_it_was_asked_for_though_ticks_go_on(offices):

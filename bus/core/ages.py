@@ -1,0 +1,56 @@
+"""The broker's own clock, by which things grow old: what a wall clock is set to makes nothing older. Pure.
+
+An age is in seconds since the home folder's first start. It goes on with monotonic time while the broker runs. Over a restart
+it goes on by the time since the machine's boot, and where that boot is another one, by what the wall clock says has passed, but
+by no more than `REBOOT_S`: what is wrong makes things be kept for longer, never for shorter.
+"""
+
+from dataclasses import dataclass
+
+REBOOT_S = 3600.0  # at most that much is believed to have passed where only the wall clock tells
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What the machine's clocks said at one moment."""
+
+    boot: str  # id of the machine's boot; empty where the system does not tell
+    boottime_s: float  # seconds since that boot, suspended ones counted
+    time_ns: int  # the wall clock, ns since 1970 UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """An age that was written down, and what the clocks said then."""
+
+    age_s: float
+    clocks: Clocks
+
+    def later(self, present: Clocks) -> float:
+        """Return the age at `present`, in seconds."""
+        return self.age_s + passed_s(self.clocks, present)
+
+
+def passed_s(then: Clocks, present: Clocks) -> float:
+    """Tell how many seconds have passed between two readings, the second of which may be of another boot."""
+    if then.boot and then.boot == present.boot and then.boottime_s <= present.boottime_s:
+        return present.boottime_s - then.boottime_s
+    return min(max(0.0, (present.time_ns - then.time_ns) / 1e9), REBOOT_S)
+
+
+class Ages:
+    """The clock of one run of the broker.
+
+    Args:
+        age_s: at its start, in seconds.
+        now: monotonic seconds at its start.
+    """
+
+    def __init__(self, age_s: float, now: float) -> None:
+        self._offset = age_s - now
+        self._newest = age_s
+
+    def now(self, now: float) -> float:
+        """Return the age at `now` (monotonic seconds), in seconds; never less than it was."""
+        self._newest = max(self._newest, now + self._offset)
+        return self._newest

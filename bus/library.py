@@ -2,6 +2,8 @@
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 
 from bus.core.index import Builder, SegmentIndex, index_path
 from bus.core.replay import SLICE_BYTES, Replay, Wanted
@@ -27,7 +29,7 @@ class Library:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self._files: OrderedDict[str, int] = OrderedDict()
+        self._files: OrderedDict[int, int] = OrderedDict()  # serial -> descriptor
         self._indexes: OrderedDict[int, SegmentIndex] = OrderedDict()  # serial -> index
         self._builders: dict[int, tuple[Builder, int]] = {}  # serial -> builder, how far it is
         self._without: set[int] = set()  # serials of segments that can have no index
@@ -43,14 +45,20 @@ class Library:
         except OSError:
             return b""
 
+    def reader(self, place: Segment) -> Callable[[int, int], bytes]:
+        """Return what reads some bytes of a segment, by size and offset; good until another segment's is asked for."""
+        try:
+            return partial(os.pread, self._file(place))
+        except OSError:
+            return _nothing
+
     def _file(self, place: Segment) -> int:
-        name = str(place.path)
-        fd = self._files.get(name)
+        fd = self._files.get(place.serial)
         if fd is None:
-            fd = self._files[name] = os.open(place.path, os.O_RDONLY)
+            fd = self._files[place.serial] = os.open(place.path, os.O_RDONLY)
             if len(self._files) > OPEN_FILES:
                 os.close(self._files.popitem(last=False)[1])
-        self._files.move_to_end(name)
+        self._files.move_to_end(place.serial)
         return fd
 
     def close(self) -> None:
@@ -227,6 +235,12 @@ class Library:
             self._places[wanted.topic, following] = place, at
             if len(self._places) > REMEMBERED:
                 self._places.popitem(last=False)
+
+
+def _nothing(size: int, offset: int) -> bytes:
+    """Read from a segment that is gone."""
+    del size, offset
+    return b""
 
 
 def too_old(wanted: int, oldest: int) -> ProtocolError:

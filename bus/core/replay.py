@@ -7,7 +7,7 @@ segment says where its ticks lie: of a segment no more is read than what is want
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -38,8 +38,8 @@ class Place(Protocol):
 class Library(Protocol):
     """What a replay reads from."""
 
-    def read(self, place: Any, offset: int, size: int) -> bytes:
-        """Read some bytes of a segment; fewer at its end, none if it is gone."""
+    def reader(self, place: Any) -> Callable[[int, int], bytes]:
+        """Return what reads some bytes of a segment, by size and offset; fewer at its end, none if it is gone."""
 
     def after(self, place: Any) -> Any:
         """Return the segment behind this one, or None."""
@@ -178,12 +178,8 @@ class Replay:
         assert self.at is not None, "a segment that was entered has a place to begin at"
         until = min(index.count, self.end - index.first + 1)
         places, at = self._places(index, self.at, until)
-        while places and not self.ended:
-            count = self._fitting(index.offsets, places)
-            if not self._read(index, library, places[:count]):
-                at = until  # the segment was let go
-                break
-            places = places[count:]
+        if places and not self._read(index, library, places):
+            at = until  # the segment was let go
         if self.ended:
             if self.next is not None:
                 library.remember(self.wanted, self.next, self.place, self.at)
@@ -240,26 +236,34 @@ class Replay:
             self._known, self._under = known, index.topics.under(wanted.topic)
         return self._under
 
-    def _fitting(self, offsets: "Sequence[int]", places: Sequence[int]) -> int:
-        """Tell how many of these places one read takes in: one at least, and as few bytes that nobody wants as can be."""
-        if isinstance(places, range):
-            return len(places)
-        count, end = 1, offsets[places[0] + 1]
-        limit = offsets[places[0]] + SLICE_BYTES
-        while count < len(places):
-            begin, behind = offsets[places[count]], offsets[places[count] + 1]
-            if begin - end > NEAR_BYTES or behind > limit:
-                break
-            count, end = count + 1, behind
-        return count
-
     def _read(self, index: SegmentIndex, library: Library, places: Sequence[int]) -> bool:
-        """Read the records at some places; false if the segment is gone. A record that is not whole is passed over."""
+        """Read the records at some places: those that lie near each other at once; false if the segment is gone."""
+        offsets, read = index.offsets, library.reader(self.place)
+        count = len(places)
+        if isinstance(places, range) or offsets[places[-1]] - offsets[places[0]] <= NEAR_BYTES * count:
+            begin = offsets[places[0]]
+            while begin < offsets[places[-1] + 1]:
+                behind = bisect_right(places, begin + SLICE_BYTES, key=lambda place: offsets[place + 1]) or 1
+                some, places = places[:behind], places[behind:]
+                data = read(offsets[some[-1] + 1] - begin, begin)
+                if not data:
+                    return False
+                if not self._records(index, some, data, begin) or not places:
+                    return True
+                begin = offsets[places[0]]
+            return True
+        for place in places:
+            begin = offsets[place]
+            data = read(offsets[place + 1] - begin, begin)
+            if not data:
+                return False
+            if not self._records(index, (place,), data, begin):
+                break
+        return True
+
+    def _records(self, index: SegmentIndex, places: Sequence[int], data: bytes, base: int) -> bool:
+        """Take in the records at some places, but for those that are not whole; false if the replay ends before one of them."""
         offsets, first, crc32, record = index.offsets, index.first, zlib.crc32, TICK_NUMBER.unpack_from
-        base = offsets[places[0]]
-        data = library.read(self.place, base, offsets[places[-1] + 1] - base)
-        if not data:
-            return False
         view, size = memoryview(data), len(data)
         for place in places:
             at = offsets[place] - base
@@ -270,14 +274,14 @@ class Replay:
             whole = magic == MAGIC and kind == TICK and number == first + place and end <= size
             if whole and crc32(view[at + CHECKED_FROM : end]) == crc and not self._take(number, data[at + TICK_BYTES : end]):
                 self.at = place
-                return True
+                return False
         return True
 
     def _take(self, number: int, frame: bytes) -> bool:
         """Take one tick in, or pass over it; false if the replay ends before it."""
         wanted, place = self.wanted, number
         if wanted.exact or wanted.until_ns != FOR_EVER or wanted.since_ns:
-            _, sequence, time_ns = STAMP.unpack_from(frame, frame.index(NUL) + 1)
+            _, sequence, time_ns = STAMP.unpack_from(frame, len(wanted.topic) if wanted.exact else frame.index(NUL) + 1)
             place = sequence if wanted.exact else number
             if place < wanted.first:
                 return True

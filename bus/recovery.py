@@ -4,6 +4,7 @@ Whatever else lies there keeps nobody from starting: names that are no segment's
 and is none of this journal's is told, and moved to the folder `aside` by who writes the journal.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -63,7 +64,10 @@ class Survey:
     """What lies in a journal's folder."""
 
     segments: list[Candidate] = field(default_factory=list)  # of the journal, in order
-    aside: list[tuple[str, str]] = field(default_factory=list)  # names of what is named as a segment and is none, and why
+    misfits: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # names of files that are named as segments and are none, and why
+    strange: list[str] = field(default_factory=list)  # names of what is named so and is no file
     journal: str = ""  # id; empty if no head tells it
     highest: int = 0  # serial that any name begins with
 
@@ -79,9 +83,13 @@ def survey(folder: Path, noted: str = "") -> Survey:
     """
     found: list[Candidate] = []
     reasons: dict[str, str] = {}
+    strange: list[str] = []
     for path in sorted(folder.iterdir()):
         numbers = numbers_in(path.name)
         if numbers is None:
+            continue
+        if not os.path.isfile(path):  # noqa: PTH113 - which is false too for what cannot be looked at
+            strange.append(path.name)
             continue
         try:
             found.append(_look(path, *numbers))
@@ -92,7 +100,7 @@ def survey(folder: Path, noted: str = "") -> Survey:
     journal = own_journal(found, noted)
     reasons |= misfits(found, journal)
     segments = sorted((one for one in found if one.name not in reasons), key=lambda one: one.serial)
-    return Survey(segments, sorted(reasons.items()), journal, highest_serial(folder))
+    return Survey(segments, sorted(reasons.items()), strange, journal, highest_serial(folder))
 
 
 def highest_serial(folder: Path) -> int:
@@ -103,9 +111,6 @@ def highest_serial(folder: Path) -> int:
 
 
 def _look(path: Path, serial: int, ticks: int) -> Candidate:
-    if not path.is_file():
-        path.stat()  # tells if it is gone
-        raise ProtocolError("BAD_BODY", "it is no file")
     size = path.stat().st_size
     try:
         head, head_bytes = _head_of(path)

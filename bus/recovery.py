@@ -46,7 +46,7 @@ def _head_of(path: Path) -> tuple[Snapshot | None, int]:
 
     Raises:
         OSError: the file cannot be read.
-        ProtocolError: `BAD_BODY`, `LATER_VERSION`.
+        ProtocolError: `BAD_BODY`.
     """
     with path.open("rb") as file:
         data = file.read(1 << 16)
@@ -115,8 +115,8 @@ def _look(path: Path, serial: int, ticks: int) -> Candidate:
     try:
         head, head_bytes = _head_of(path)
     except ProtocolError as error:
-        if error.code == "LATER_VERSION":
-            raise
+        if "version" in error.details:
+            raise  # who can read it will: its ticks are not ours to judge
         head, head_bytes = None, 0
     first = 0 if head is not None else _first_tick(path)
     return Candidate(path.name, serial, ticks, size, head, head_bytes, first)

@@ -108,11 +108,11 @@ class Journal:
         else:
             self._note_live(sync=True)
         state = replace(state, epoch=self.epoch)
-        told = self.recovered = Recovered(state, found.read, found.corrupt, found.torn, start.why, found.aside)
+        told = self.recovered = Recovered(state, found.read, found.corrupt, found.torn, start.why, found.aside + found.strange)
         damage = {"corrupt_bytes": told.corrupt_bytes, "torn_bytes": told.torn_bytes, "new_epoch": told.why_new_epoch}
         self._tell("info", "journal opened", ticks=state.ticks, read=told.read, **damage)
         for one in told.aside:
-            self._tell("warning", "journal file set aside", file=one.name, why=one.why, moved=one.moved)
+            self._tell("warning", "journal file not used", file=one.name, why=one.why, moved=one.moved)
         return told
 
     def _go_on(self, state: Snapshot) -> Snapshot:

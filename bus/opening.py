@@ -42,7 +42,8 @@ class Found:
 
     state: Snapshot | None = None  # None: no tick and no head
     segments: list[Candidate] = field(default_factory=list)  # in order; sizes without torn ends
-    aside: list[Aside] = field(default_factory=list)
+    aside: list[Aside] = field(default_factory=list)  # files
+    strange: list[Aside] = field(default_factory=list)  # what is no file, and left alone
     journal: str = ""
     highest: int = 0  # serial that any name begins with
     indexes: dict[str, SegmentIndex] = field(default_factory=dict)  # of the segments that were read, by their names
@@ -61,12 +62,13 @@ def find(folder: Path, noted: str) -> Found:
         OSError: the folder cannot be read.
     """
     seen = survey(folder, noted)
-    found = Found(None, seen.segments, [], seen.journal, seen.highest)
-    reasons = dict(seen.aside)
+    found = Found(None, seen.segments, journal=seen.journal, highest=seen.highest)
+    reasons = dict(seen.misfits)
     while (trouble := _read(folder, found)) is not None:
         reasons[trouble[0]] = trouble[1]
         found.segments = [one for one in found.segments if one.name != trouble[0]]
     found.aside = [Aside(name, why, set_aside(folder, name)) for name, why in reasons.items()]
+    found.strange = [Aside(name, "it is no file", moved=False) for name in seen.strange]
     return found
 
 

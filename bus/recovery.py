@@ -4,6 +4,7 @@ Whatever else lies there keeps nobody from starting: names that are no segment's
 and is none of this journal's is told, and moved to the folder `aside` by who writes the journal.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -47,7 +48,7 @@ def _head_of(path: Path) -> tuple[Snapshot | None, int]:
 
     Raises:
         OSError: the file cannot be read.
-        ProtocolError: `BAD_BODY`, `LATER_VERSION`.
+        ProtocolError: `BAD_BODY`.
     """
     with path.open("rb") as file:
         data = file.read(1 << 16)
@@ -65,7 +66,10 @@ class Survey:
     """What lies in a journal's folder."""
 
     segments: list[Candidate] = field(default_factory=list)  # of the journal, in order
-    aside: list[tuple[str, str]] = field(default_factory=list)  # names of what is named as a segment and is none, and why
+    misfits: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # names of files that are named as segments and are none, and why
+    strange: list[str] = field(default_factory=list)  # names of what is named so and is no file
     journal: str = ""  # id; empty if no head tells it
     highest: int = 0  # serial that any name begins with
 
@@ -81,9 +85,13 @@ def survey(folder: Path, noted: str = "") -> Survey:
     """
     found: list[Candidate] = []
     reasons: dict[str, str] = {}
+    strange: list[str] = []
     for path in sorted(folder.iterdir()):
         numbers = numbers_in(path.name)
         if numbers is None:
+            continue
+        if not os.path.isfile(path):  # noqa: PTH113 - which is false too for what cannot be looked at
+            strange.append(path.name)
             continue
         try:
             found.append(_look(path, *numbers))
@@ -94,7 +102,7 @@ def survey(folder: Path, noted: str = "") -> Survey:
     journal = own_journal(found, noted)
     reasons |= misfits(found, journal)
     segments = sorted((one for one in found if one.name not in reasons), key=lambda one: one.serial)
-    return Survey(segments, sorted(reasons.items()), journal, highest_serial(folder))
+    return Survey(segments, sorted(reasons.items()), strange, journal, highest_serial(folder))
 
 
 def highest_serial(folder: Path) -> int:
@@ -105,15 +113,12 @@ def highest_serial(folder: Path) -> int:
 
 
 def _look(path: Path, serial: int, ticks: int) -> Candidate:
-    if not path.is_file():
-        path.stat()  # tells if it is gone
-        raise ProtocolError("BAD_BODY", "it is no file")
     size = path.stat().st_size
     try:
         head, head_bytes = _head_of(path)
     except ProtocolError as error:
-        if error.code == "LATER_VERSION":
-            raise
+        if "version" in error.details:
+            raise  # who can read it will: its ticks are not ours to judge
         head, head_bytes = None, 0
     first = 0 if head is not None else _first_tick(path)
     return Candidate(path.name, serial, ticks, size, head, head_bytes, first)

@@ -19,6 +19,8 @@ EVENTS = {
     "hole": 1,
     "restart": 3,
     "new epoch": 3,
+    "degrade": 2,
+    "recover": 4,
 }
 
 
@@ -41,6 +43,7 @@ class ReplicaWorld:
         self.last = 0
         self.oldest = 1
         self.holes = set()
+        self.waiting = None  # numbers that were published and are not in the journal yet; None: it is live
         self.line = []  # what was published and has not arrived
         self.sent = []  # chunks, to be doubled
         self.ask = None  # what the subscriber waits for
@@ -60,6 +63,8 @@ class ReplicaWorld:
         self.last += count
         for number in range(first, self.last + 1):
             self.truth[number] = self.epoch
+            if self.waiting is not None:
+                self.waiting.add(number)
         chunk = Chunk(self.epoch, first, [(self.epoch, number) for number in range(first, self.last + 1)])
         self.line.append(chunk)
         self.sent = [*self.sent[-5:], chunk]
@@ -103,7 +108,7 @@ class ReplicaWorld:
         if first < self.oldest:
             self.answers.append(("too old", self.oldest))
             return
-        numbers = [number for number in range(first, last + 1) if number not in self.holes]
+        numbers = [number for number in range(first, last + 1) if number not in self.holes | (self.waiting or set())]
         most = self.draw.choice((3, 50, 1000))
         rows = [Chunk(self.truth[number], number, [(self.truth[number], number)]) for number in numbers[:most]]
         while rows:
@@ -143,9 +148,19 @@ class ReplicaWorld:
         self.answers.clear()
         self.epoch += 1
         behind = self.draw.choice((0, 1, 3, 20, 100, 5000))
-        self.last = max(self.oldest - 1, self.last - behind)
+        self.last = max(self.oldest - 1, min(self.last - behind, *(number - 1 for number in self.waiting or {self.last + 1})))
+        self.waiting = None
         self.truth = {number: epoch for number, epoch in self.truth.items() if number <= self.last}
         self.holes = {number for number in self.holes if number <= self.last}
+
+    def degrade(self):
+        """The journal cannot be written: numbers go on under another epoch, and wait."""
+        if self.waiting is None:
+            self.epoch += 1
+            self.waiting = set()
+
+    def recover(self):
+        self.waiting = None
 
     # What goes out
 
@@ -173,6 +188,7 @@ class ReplicaWorld:
         kinds, weights = list(self.events), list(self.events.values())
         for _ in range(STEPS):
             self.happen(self.draw.choices(kinds, weights)[0])
+        self.recover()
         self.publish()  # it cannot be lost: from here on nothing is
         for _ in range(MUCH):
             if not self.line and self.ask is None:
@@ -192,7 +208,7 @@ class ReplicaWorld:
         told = {number for gap in self.gaps for number in range(gap.first, gap.last + 1)}
         given = set(self.given)
         assert len(given) == len(self.given)
-        whole = not self.events.get("hole") and not self.events.get("too old")
+        whole = not any(map(self.events.get, ("hole", "too old", "degrade")))
         for number in range(max(self.joined, self.oldest), self.last + 1):
             if (self.truth[number], number) not in given:
                 assert not whole, f"{number} of epoch {self.truth[number]} is in the journal and was not given out"

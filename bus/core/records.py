@@ -115,12 +115,14 @@ class Snapshot:
         """Read a snapshot's payload.
 
         Raises:
-            ProtocolError: `LATER_VERSION`; `BAD_BODY`, it is not one.
+            ProtocolError: `BAD_BODY`, it is not one, or of a later version, which `details` has then.
         """
         told: Any = unpack(payload)
         try:
             if told["version"] != VERSION:
-                raise ProtocolError("LATER_VERSION", f"a head of version {told['version']!r}, this broker reads {VERSION}")
+                error = ProtocolError("BAD_BODY", f"its head is of version {told['version']!r}, this broker reads {VERSION}")
+                error.details["version"] = told["version"]
+                raise error
             topics = {key_of(frame): bytes(frame) for frame in told["topics"]}
             sources = {_whole(instance): _whole(running) for instance, running in told["sources"]}
             age_s = told.get("age_s")

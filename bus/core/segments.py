@@ -50,9 +50,9 @@ class Candidate:
 
 
 def own_journal(found: Sequence[Candidate], noted: str) -> str:
-    """Tell which journal's segments these are: the noted one's if there are any of it, else that of most; empty if none tells."""
+    """Tell which journal's segments these are: the noted one, unless all heads are whole and none is of it; then that of most."""
     named = Counter(one.head.journal for one in found if one.head is not None and one.head.journal)
-    if not named or noted in named:
+    if not named or noted in named or (noted and any(one.head is None for one in found)):
         return noted
     return named.most_common(1)[0][0]
 

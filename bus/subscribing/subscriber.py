@@ -198,11 +198,8 @@ class Subscriber:
         self._follower.take(found)
         if self._repairs.busy:
             self._repair()
+        self._ask()
         follower = self._follower
-        if follower.asks:
-            for topic, ask in follower.asks:
-                self._repairs.ask(topic, ask)
-            follower.asks.clear()
         if follower.newest:
             follower.out.extend(follower.newest.values())
             follower.newest.clear()
@@ -236,7 +233,14 @@ class Subscriber:
                     follower.replay_ended(topic, further)
                 case TooOld(topic, oldest):
                     follower.too_old(topic, oldest)
+            self._ask()  # at once: what is on its way for the question before is no answer to this one
         self._repairs.ask_again()
+
+    def _ask(self) -> None:
+        asks = self._follower.asks
+        for topic, ask in asks:
+            self._repairs.ask(topic, ask)
+        asks.clear()
 
 
 def _find(settings: Settings, home: Path, timeout_s: float | None) -> str:

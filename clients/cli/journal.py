@@ -82,13 +82,13 @@ def segments(call: Call) -> tuple[list[Found], list[tuple[str, str]]]:
     except OSError as error:
         why = error.strerror or str(error)
         raise ConfigError(f"there is no journal in {folder}: {why}; name the broker's home with --home") from error
-    if not seen.segments and not seen.aside:
+    if not seen.segments and not seen.misfits:
         raise ConfigError(f"there is no journal in {folder}; name the broker's home with --home")
-    for name, why in seen.aside:
+    for name, why in seen.misfits:
         click.echo(f"{name}: is no segment of this journal: {why}", err=True)
     return [
         Found(folder / one.name, one.size, one.head.epoch if one.head is not None else 0) for one in seen.segments
-    ], seen.aside
+    ], seen.misfits
 
 
 @journal.command(cls=Command, short_help="List the segments.")

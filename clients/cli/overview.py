@@ -6,7 +6,7 @@ from typing import Any
 
 LATE_S, DEAD_S = 3.0, 8.0  # a report's age, or the main loop's, from which on a process is late, or counts as hanging
 LOSSES = (  # where in the statistics, and what it means; each is 0 where all is well
-    ("journal.lost", "ticks published and not journalled"),
+    ("journal.lost", "ticks published that will not be journalled"),
     ("ticks.early", "ticks of feeds refused until those before them came"),
     ("ticks.duplicates", "ticks of feeds that came twice"),
     ("ticks.unopened", "ticks of feeds that had not said hello"),

@@ -254,7 +254,7 @@ def test_whatever_happens_on_the_way_everything_is_given_out_once_or_told(seeds)
 
 @pytest.mark.parametrize("seeds", chunks(1000))
 def test_while_the_journal_is_whole_nothing_is_ever_said_to_be_lost(seeds):
-    walk(seeds, events={**EVENTS, "hole": 0, "too old": 0})
+    walk(seeds, events={**EVENTS, "hole": 0, "too old": 0, "degrade": 0})
 
 
 def test_the_walk_sees_repairs_holes_epochs_and_overflow():

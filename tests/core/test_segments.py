@@ -89,6 +89,8 @@ def test_a_segment_of_another_journal_is_told():
     assert own_journal(found, "b2") == "b2"
     assert own_journal(row(0, 5, numbered=False), "c3") == "c3"
     assert own_journal(row(0, 5), "c3") == OURS
+    assert own_journal([foreign, candidate(1, 0, first=1)], OURS) == OURS, "whose heads are damaged may be ours"
+    assert own_journal([foreign, candidate(1, 0, first=1)], "") == "b2"
     assert misfits(found, OURS) == {foreign.name: "it is of another journal, b2"}
 
 

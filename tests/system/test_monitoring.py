@@ -63,7 +63,7 @@ def test_stats_and_top_show_the_same_processes(house):
     shown, everything = run(house, "stats"), run(house, "stats", "--all")
     assert shown.returncode == everything.returncode == 0, shown.stderr
     assert "broker\tbroker\t" in shown.stdout
-    assert "journal.lost\tticks published and not journalled\t0" in shown.stdout
+    assert "journal.lost\tticks published that will not be journalled\t0" in shown.stdout
     assert "tasks.queued\t0" in everything.stdout
     screen = run(house, "top", "--count", "2", "--sort", "memory")
     assert screen.returncode == 0, screen.stderr

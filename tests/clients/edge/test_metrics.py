@@ -9,7 +9,7 @@ from clients.edge import metrics
 STATS = {
     "broker": {"uptime_s": 5.5, "rss_bytes": 1000, "cpu_s": 2.0},
     "ticks": {"taken": 10, "per_s": 3.5, "feed_to_broker_us": {"p50": 100.0, "p99": 200.0, "max": 300.0, "count": 9}},
-    "journal": {"state": "degraded", "bytes": 77},
+    "journal": {"state": "degraded", "bytes": 77, "held": 5, "let_go": 2},
     "store": {"state": "live"},
     "tasks": {
         "queued": 1,
@@ -55,6 +55,7 @@ def test_everything_is_told_with_unit_and_type():
     assert found["hulak_broker_up",] == 1
     assert found["hulak_ticks_total",] == 10
     assert found["hulak_journal_live",] == 0
+    assert (found["hulak_journal_held_ticks",], found["hulak_journal_let_go_total",]) == (5, 2)
     assert found["hulak_store_live",] == 1
     assert found["hulak_tasks", "running"] == 2
     assert found["hulak_service_tasks", "nepse", "queued"] == 1

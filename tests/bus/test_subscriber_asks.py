@@ -1,0 +1,67 @@
+"""What a subscriber asks for while answers to the question before are still on their way."""
+
+from bus.frames import encode_publication, pack, pack_tick
+from bus.messages import Stamp, Tick
+from bus.subscribing.events import subscription
+from bus.subscribing.follower import Follower
+from bus.subscribing.repair import Ended, Rows
+from bus.subscribing.replica import Chunk, Gap
+from bus.subscribing.subscriber import Subscriber
+
+BEFORE, AFTER = 5, 9  # epochs
+KNOWN, JOURNAL, NEWEST, PART = 3686, 1208, 3764, 926
+
+
+class Broker:
+    """Answers questions as one whose journal ends at JOURNAL under the epoch before, and goes on under the one after."""
+
+    def __init__(self):
+        self.asked = []
+        self.answer = None  # what is on its way
+
+    @property
+    def busy(self):
+        return self.answer is not None
+
+    def ask(self, topic, ask):
+        self.asked.append((ask.first, ask.last))
+        numbers = range(ask.first, min(ask.last, NEWEST) + 1)
+        parts = [Rows(topic, [row(number) for number in numbers[at : at + PART]]) for at in range(0, len(numbers), PART)]
+        self.answer = iter([*parts, Ended(topic, None)])
+
+    def answers(self):
+        while self.answer is not None:  # of the newest question only, as by its id
+            found = next(self.answer, None)
+            if found is None:
+                self.answer = None
+                return
+            yield found
+
+    def ask_again(self):
+        pass
+
+
+def row(number):
+    epoch = BEFORE if number <= JOURNAL else AFTER
+    body = pack_tick(Tick("X", float(number), number + 0.5, epoch, "test"))
+    return [number, encode_publication(b"tick.X", Stamp(epoch, number, 5), body)]
+
+
+def test_parts_of_a_question_that_was_replaced_are_not_taken_for_the_answer_to_the_next():
+    subscriber = Subscriber.__new__(Subscriber)
+    follower = subscriber._follower = Follower("lossless", 10_000, [subscription("ticks")])
+    broker = subscriber._repairs = Broker()
+    bodies = [{"bid": number} for number in range(2000, KNOWN + 1)]
+    follower._follow("ticks", Chunk(BEFORE, 2000, bodies, 5))
+    follower.out.clear()
+    follower.take([encode_publication(b"ticks", Stamp(AFTER, NEWEST + 1, 5), pack([]))])
+    subscriber._ask()
+    while broker.busy:
+        subscriber._repair()
+    given = [event.stamp.sequence for event in follower.out]
+    assert given == list(range(JOURNAL + 1, NEWEST + 1)), "all that the new epoch used again, and what it went on with"
+    assert [gap for _, gap in follower.gaps] == [
+        Gap(JOURNAL + 1, KNOWN, f"the broker began epoch {AFTER} without them, and uses them again")
+    ]
+    assert follower.replicas["ticks"].lost == 0
+    assert broker.asked == [(KNOWN + 1 - 64, NEWEST), (KNOWN + 1 - 1024, NEWEST), (1, NEWEST)]

@@ -27,6 +27,7 @@ from bus.core import control
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
+from bus.core.policy import LARGE
 from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
 from bus.display_desk import DisplayDesk
@@ -89,17 +90,11 @@ class Broker:
             self.context.destroy(linger=0)
             journal.close()
             raise
-        try:
-            self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, log)
-            self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
-            how = (self.tasks.store, self.config, self._reach, self.desk.publish)
-            self.displays = DisplayDesk(settings, self.bus, *how, log)
-        except ConfigError:
-            self.context.destroy(linger=0)
-            self.desk.close()
-            raise
+        self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, log)
+        self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
+        self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self.config, self._reach, self.desk.publish, log)
         self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
-        self.targets.restore(self.tasks.targets)
+        self.tasks.store.start()
         self.desks: dict[str, Desk] = {REPLAY: self.desk.begin_replay, SCALE: self.targets.serve}
         self.desks |= self.tasks.services | self.config.services | self.displays.services
         self.beat_due = now
@@ -112,7 +107,11 @@ class Broker:
     # A daemon's life
 
     def run(self) -> None:
-        """Serve until a signal asks to stop; then drain and close."""
+        """Serve until a signal asks to stop; then drain and close.
+
+        Raises:
+            PartEnded: the store's thread has ended.
+        """
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
         told = self.recovered
         self.log.info(
@@ -125,9 +124,10 @@ class Broker:
         )
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GARBAGE)
-        while not self.stop.asked:
+        while not self.stop.asked and not self.tasks.store.dead:
             self._turn(self._next_due())
         self._shut_down()
+        self.tasks.store.check()
 
     def _shut_down(self) -> None:
         """1. take no new tasks, 2. let running ones end for `drain_s`, 3. close; the clients of others repeat them."""
@@ -200,22 +200,26 @@ class Broker:
                 for alone, why in unread:
                     self._reject("frontend", alone[0], why)
                     self._carry_out(self.peers.unread(alone, why), now)
-                if address != whose:
+                large = len(parts[-1]) > LARGE
+                if address != whose or large:
                     self._accept(whose, taken, now)
                     whose, taken = address, []
                 taken += requests
                 count += len(requests) + len(unread)
+                if large:
+                    self._accept(address, taken, now, sum(map(len, parts)))
+                    taken = []
         self._accept(whose, taken, now)
 
-    def _accept(self, address: bytes, requests: list[Request], now: float) -> None:
-        """Take tasks in, and answer what is asked of the broker itself, in their order."""
+    def _accept(self, address: bytes, requests: list[Request], now: float, size: int = 0) -> None:
+        """Take tasks in, and answer what is asked of the broker itself, in their order; `size` as of `requests`."""
         ours = {service for service in {request.service for request in requests} if service.startswith(OUR_OWN)}
         if not ours:  # nearly always
-            self._carry_out(self.bus.dispatcher.requests(now, address, requests), now)
+            self._carry_out(self.bus.dispatcher.requests(now, address, requests, size), now)
             return
         for is_ours, some in itertools.groupby(requests, key=lambda request: request.service in ours):
             if not is_ours:
-                self._carry_out(self.bus.dispatcher.requests(now, address, list(some)), now)
+                self._carry_out(self.bus.dispatcher.requests(now, address, list(some), size), now)
                 continue
             for request in some:
                 self._carry_out(self._serve(address, request, now), now)

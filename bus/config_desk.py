@@ -16,7 +16,7 @@ import structlog
 from bus import config_ledger
 from bus import log as logs
 from bus.core.bus import Bus
-from bus.core.configs import CONFIG, Version, effective, rows
+from bus.core.configs import CONFIG, ConfigBook, Version, effective, rows
 from bus.core.live_keys import defaults_of, refuse
 from bus.errors import ProtocolError
 from bus.frames import pack
@@ -40,8 +40,6 @@ class ConfigDesk:
         publish: sends a frame to whoever wants it.
         answer: sends a message to a client.
         log: of this process.
-    Raises:
-        ConfigError: the store cannot be used.
     """
 
     def __init__(
@@ -59,7 +57,8 @@ class ConfigDesk:
         self.publish = publish
         self.answer = answer
         self.log = log
-        self.book = store.now(config_ledger.load)
+        self.book = ConfigBook()
+        self.known = False  # what the store has was read
         self.waiting: deque[tuple[Callable[[Mapping[str, Any], int], Version | None], Mapping[str, Any], Then]] = deque()
         self.writing = False
         self.services: dict[str, Callable[[bytes, Request, float], None]] = {
@@ -69,6 +68,13 @@ class ConfigDesk:
             "hulak.config.history": self._history,
             "hulak.config.applied": self._applied,
         }
+        store.load(config_ledger.load, self._loaded)
+
+    def _loaded(self, book: ConfigBook | None, why: str) -> None:
+        if book is None:
+            self.log.error("configuration not read", why=why)
+            return
+        self.book, self.known = book, True
         self._broadcast()
 
     # Changes
@@ -77,7 +83,7 @@ class ConfigDesk:
         """Make a new version: args as of `hulak.config.set`; `then` is told in the loop's thread, now or later.
 
         Raises:
-            ProtocolError: `BUSY`.
+            ProtocolError: `BUSY`; `STORE_FAILED`, the configuration could not be read yet.
         """
         self._queue(self.book.set, args, then)
 
@@ -88,8 +94,9 @@ class ConfigDesk:
     def drop_scope(self, scope: str, by: str) -> None:
         """Let all values of a scope go, as when its display is removed."""
         keys = list(self.book.scopes.get(scope, {}))
-        if keys:
-            self.set({"scope": scope, "unset": keys, "by": by}, lambda *_: None)
+        if keys:  # however many changes wait: nobody is there who could ask again
+            self.waiting.append((self.book.set, {"scope": scope, "unset": keys, "by": by}, lambda *_: None))
+            self._next()
 
     def _change(self, client: bytes, request: Request, change: Callable[[Mapping[str, Any], Then], None]) -> None:
         def then(value: dict[str, Any] | None, error: ProtocolError | None) -> None:
@@ -101,6 +108,8 @@ class ConfigDesk:
         change(request.args, then)
 
     def _queue(self, prepare: Callable[[Mapping[str, Any], int], Version | None], args: Mapping[str, Any], then: Then) -> None:
+        if not self.known:
+            raise ProtocolError("STORE_FAILED", f"the configuration cannot be read yet: {self.store.failed}")
         if len(self.waiting) >= MOST_WAITING:
             raise ProtocolError("BUSY", f"{MOST_WAITING} changes of the configuration wait, no more are taken")
         self.waiting.append((prepare, args, then))
@@ -114,6 +123,10 @@ class ConfigDesk:
             except ProtocolError as error:
                 self.bus.refused += 1
                 then(None, error)
+                continue
+            except Exception as error:
+                self.log.exception("internal error", of="configuration")
+                then(None, ProtocolError("INTERNAL", f"{type(error).__name__}: {error}"))
                 continue
             if version is None:
                 then({"version": self.book.version, "changed": False}, None)

@@ -39,8 +39,6 @@ class DisplayDesk:
         answer: sends a message to a client.
         publish: sends a message to the subscribers, None for nothing.
         log: of this process.
-    Raises:
-        ConfigError: the store cannot be read.
     """
 
     def __init__(
@@ -60,7 +58,8 @@ class DisplayDesk:
         self.answer = answer
         self.publish = publish
         self.log = log
-        self.book.restore(store.now(display_ledger.rows), time.time_ns() // 1000)
+        self.known = False  # what the store has was read
+        store.load(display_ledger.rows, self._loaded)
         self.version = self.book.last_token  # grows over restarts, as tokens do
         self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
         self.settled = False
@@ -77,10 +76,26 @@ class DisplayDesk:
             "hulak.display.day": self._day,
         }
         # Each answers when the store has it; each may raise BAD_ARGUMENT, UNKNOWN_DISPLAY, NOT_YOURS or BUSY.
-        self.services = {name: _at_any_time(one) for name, one in serve.items()}
+        self.services = {name: partial(self._serve, one) for name, one in serve.items()}
+
+    def _loaded(self, rows: list[Display] | None, why: str) -> None:
+        if rows is None:
+            self.log.error("displays not read", why=why)
+            return
+        self.known = True
+        self.book.restore(rows, time.time_ns() // 1000)
+        self.version, self.seen, self.news = self.book.last_token, -1, True
+
+    def _serve(self, serve: Callable[[bytes, Request], None], client: bytes, request: Request, now: float) -> None:
+        del now
+        if not self.known:
+            raise ProtocolError("STORE_FAILED", f"the displays cannot be read yet: {self.store.failed}")
+        serve(client, request)
 
     def turn(self, now: float) -> None:
         """Assign what a change of the roster, or the end of the grace, left without a worker; then tell what is new."""
+        if not self.known:
+            return
         roster = self.bus.dispatcher.roster
         if roster.changes != self.seen or (not self.settled and now >= self.settles):
             self.seen, self.settled = roster.changes, now >= self.settles
@@ -149,7 +164,7 @@ class DisplayDesk:
         def then(value: Any, error: ProtocolError | None) -> None:
             del value
             if error is None:
-                self.store.put(partial(display_ledger.insert, row=row), partial(self._created, row))
+                self.store.put(partial(display_ledger.insert, row=row), partial(self._created, row), self.coming[row.id][1][0])
             else:
                 self._refused(row, error)
 
@@ -234,21 +249,11 @@ class DisplayDesk:
             del value
             self.answer(client, Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, after()))
 
-        self.store.put(job, then)
+        self.store.put(job, then, (client, request.id))
 
     def _list(self, client: bytes, request: Request) -> None:
         refuse_unknown(request.args, ())
         self.answer(client, Reply(request.id, self.book.told(self.version)))
-
-
-def _at_any_time(serve: Callable[[bytes, Request], None]) -> Callable[[bytes, Request, float], None]:
-    """Serve without asking what time it is."""
-
-    def at(client: bytes, request: Request, now: float) -> None:
-        del now
-        serve(client, request)
-
-    return at
 
 
 def _init(args: Mapping[str, Any]) -> dict[str, Any]:

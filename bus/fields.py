@@ -7,6 +7,9 @@ import reprlib
 from collections.abc import Callable
 from typing import Any
 
+import msgpack
+import msgspec
+
 from bus.errors import ProtocolError
 from bus.messages import (
     ID_BYTES,
@@ -118,3 +121,10 @@ FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
     Retire: (("reason", _text),),
     Goodbye: (("reason", _text),),
 }
+
+
+def open_raw(value: Any) -> Any:
+    """Give msgpack what is packed already, of which it knows nothing. Raises `TypeError`: it is nothing that can be packed."""
+    if isinstance(value, msgspec.Raw):
+        return msgpack.unpackb(bytes(value), strict_map_key=False)
+    raise TypeError(f"{type(value).__name__} cannot be packed")

@@ -12,7 +12,7 @@ import msgpack
 import msgspec
 
 from bus.errors import ProtocolError
-from bus.fields import FIELDS, short
+from bus.fields import FIELDS, open_raw, short
 from bus.messages import (
     BrokerHeartbeat,
     Error,
@@ -46,7 +46,7 @@ class _Own(threading.local):
     """A packer for each thread: one that is kept is 0.3 us faster, but two threads may not share it."""
 
     def __init__(self) -> None:
-        self.pack = msgpack.Packer().pack
+        self.pack = msgpack.Packer(default=open_raw).pack
 
 
 own = _Own()

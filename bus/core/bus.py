@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bus.core import census
 from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.configs import CONFIG
@@ -14,7 +15,6 @@ from bus.core.policy import Policy
 from bus.core.records import Snapshot
 from bus.core.scaling import SERVICES, SLOTS
 from bus.core.stats import Histogram, Rate, Reports
-from bus.core.tasks import State
 from bus.core.topics import HEARTBEAT, Topics
 from bus.core.trends import Trend
 from bus.errors import ProtocolError
@@ -195,27 +195,20 @@ class Bus:
         }
 
     def _tasks(self) -> dict[str, Any]:
-        states = Counter(task.state for task in self.dispatcher.tasks.values())
         return {
-            "queued": states[State.QUEUED],
-            "waiting": states[State.WAITING],
-            "running": states[State.RUNNING],
+            **census.totals(self.dispatcher),
+            "bytes": self.dispatcher.size,
             "per_s": round(self._task_rate.per_s, 1),
             **self.dispatcher.counters,
             "refused": self.refused + self.dispatcher.refused,
             "unanswered": self.unanswered,
-            "services": self._services(),
+            "services": census.by_service(self.dispatcher),
             "attempts": self.dispatcher.roster.attempts(),
         }
 
-    def _services(self) -> dict[str, dict[str, int]]:
-        now = Counter((task.service, task.state) for task in self.dispatcher.tasks.values())
-        states = {"queued": State.QUEUED, "waiting": State.WAITING, "running": State.RUNNING}
-        return {one: {name: now[one, state] for name, state in states.items()} for one in {service for service, _ in now}}
-
     def _scaling(self) -> dict[str, Any]:
-        queued = Counter(task.service for task in self.dispatcher.tasks.values() if task.state is State.QUEUED)
-        return {one: {"workers": self.targets.get(one, AUTO), "queued": queued[one]} for one in SERVICES}
+        queue = self.dispatcher.queue
+        return {one: {"workers": self.targets.get(one, AUTO), "queued": queue.count(one)} for one in SERVICES}
 
     def _worker(self, now: float, worker: Any) -> dict[str, Any]:
         return {

@@ -14,7 +14,20 @@ from bus.core.fencing import to_leave
 from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
-from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.errors import ProtocolError
+from bus.messages import (
+    BrokerHeartbeat,
+    Goodbye,
+    Held,
+    Part,
+    Ready,
+    Reply,
+    Request,
+    Result,
+    Retire,
+    TaskPart,
+    WorkerHeartbeat,
+)
 
 BEAT = b"beat"  # the timer of the heartbeat
 
@@ -41,11 +54,13 @@ class Dispatcher(Attempts):
         """Accept a request, or join it to the one that runs already under its id.
 
         Raises:
-            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full.
+            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full; `BAD_ID`, it is that of a posted task.
         """
         tasks = self.tasks
         if request.id in tasks:
             known = tasks[request.id]
+            if known.posted:
+                raise ProtocolError("BAD_ID", "its id is that of a posted task")
             known.client = client
             over = known.state in GIVEN_UP
             return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
@@ -72,31 +87,6 @@ class Dispatcher(Attempts):
             self.timers.set_after(DEADLINE + leader.id, now, timeout_s)
         self.counters["shared"] += 1
         return True
-
-    def accept(self, now: float, task: CalledTask) -> list[Effect]:
-        """Take in a posted task that is safe in the store."""
-        self.tasks[task.id] = task
-        self._watch(now, task)
-        return self._accept(now, task)
-
-    def restore(self, now: float, task: CalledTask, in_s: float) -> None:
-        """Take in a posted task of an earlier life of the broker, to be queued after a while: who was at it may say so before.
-
-        Args:
-            now: monotonic seconds.
-            task: queued; its attempt is that of its last one.
-            in_s: seconds.
-        """
-        self.tasks[task.id] = task
-        self._watch(now, task)
-        task.state = State.WAITING
-        self.timers.set(RETRY + task.id, now + in_s)
-
-    def _accept(self, now: float, task: CalledTask) -> list[Effect]:
-        if self.straying and (adopted := self._adopted(now, task)) is not None:
-            self.counters["accepted"] += 1
-            return adopted
-        return self._accept_all(now, [task])
 
     # What workers send
 
@@ -143,7 +133,7 @@ class Dispatcher(Attempts):
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
             waits = task is not None and task.state in (State.QUEUED, State.WAITING)
-            if task is not None and waits and attempt >= task.attempt:
+            if task is not None and waits and attempt >= task.attempt and task.service == worker.service:
                 self.queue.remove(task)
                 self.timers.cancel(RETRY + task_id)
                 task.attempt = attempt - 1  # it is at work on this already: as good as given
@@ -176,6 +166,8 @@ class Dispatcher(Attempts):
         if not running or self.tasks[part.task].state in GIVEN_UP:
             self.counters["late"] += 1
             return []
+        if self.tasks[part.task].posted:  # nobody waits for its parts
+            return []
         told = [(self.tasks[part.task].client, part.task), *self.sharing.followers(part.task)]
         return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
 
@@ -196,7 +188,7 @@ class Dispatcher(Attempts):
         self._release(worker, result.task)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
-            self._forget(task)
+            self._put_down(task)
             return []
         if result.done:
             worker.done += 1
@@ -254,6 +246,7 @@ class Dispatcher(Attempts):
             elif key[:1] == DEADLINE:
                 effects += self._expire(task)
             elif key[:1] == RETRY and task.state is State.WAITING:
+                self._stop_waiting(task)
                 task.become(State.QUEUED)
                 self.queue.add(task, first=True)
                 effects += self._assign(now, task.service)

@@ -22,9 +22,12 @@ class Policy:
     retries: int = 3  # further attempts, where a request does not say
     max_retries: int = 20
     max_tasks: int = 10_000  # queued, waiting and running together
+    max_task_bytes: int = 256 << 20  # of their arguments, packed; of calls only those that came in a large frame
 
 
 MAX_COOL_DOWN_S = 3600.0
+MAX_RETRY_AFTER_S = 86_400.0  # a worker that asks for more gets a day
+LARGE = 4096  # bytes: the calls of a frame that is larger count for `max_task_bytes`
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Failure:
             code=str(told.get("code", "FAILED")),
             text=str(told.get("text", "the worker gave no reason")),
             retryable=told.get("retryable") is True,
-            retry_after_s=after / 1000 if type(after) is int and after >= 0 else None,
+            retry_after_s=min(after / 1000, MAX_RETRY_AFTER_S) if type(after) is int and after >= 0 else None,
             cool_down_s=min(pause / 1000, MAX_COOL_DOWN_S) if type(pause) is int and pause > 0 else 0.0,
             details={key: one for key, one in details.items() if isinstance(key, str)} if isinstance(details, dict) else {},
         )
@@ -108,5 +111,14 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
 def too_many(count: int) -> ProtocolError:
     """Make the error of a full queue, with the time after which a client may try again."""
     error = ProtocolError("BUSY", f"{count} tasks wait or run, no more are taken; try again in a second")
+    error.details["retry_after_ms"] = 1000
+    return error
+
+
+def too_much(size: int, policy: Policy) -> ProtocolError:
+    """Make the error of a queue whose arguments take all the room there is."""
+    most = policy.max_task_bytes
+    text = f"the arguments of tasks that wait or run have {size} bytes, at most {most} are taken ([broker] max_task_bytes)"
+    error = ProtocolError("BUSY", f"{text}; try again in a second")
     error.details["retry_after_ms"] = 1000
     return error

@@ -7,12 +7,15 @@ caller's own does the same over different requests.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from bus.core.policy import Policy, read_priority
 from bus.core.tasks import CalledTask
 from bus.errors import ProtocolError
+from bus.frames import pack
 from bus.messages import ID_BYTES, Request
 
 MAX_KEY = 200  # characters
@@ -27,10 +30,19 @@ class Posting:
     key: str | None  # the caller's own; the same key means the same task
     service: str
     action: str
-    args: dict[str, Any]
+    args: dict[str, Any] | msgspec.Raw
     retries: int  # further attempts after the first
     expires_s: float  # from now; infinite if it never expires
     priority: int = 1  # 0 high, 1 normal, 2 low
+
+    @property
+    def size(self) -> int:
+        """How many bytes its arguments have, packed."""
+        return memoryview(self.args).nbytes if isinstance(self.args, msgspec.Raw) else len(pack(self.args))
+
+    def packed(self) -> "Posting":
+        """Make the same with packed arguments, as they are kept."""
+        return self if isinstance(self.args, msgspec.Raw) else replace(self, args=msgspec.Raw(pack(self.args)))
 
     def task(self, now: float) -> CalledTask:
         """Make the task that the dispatcher carries."""
@@ -44,6 +56,7 @@ class Posting:
             since=now,
             deadline=now + self.expires_s,
             priority=self.priority,
+            size=self.size,
             posted=True,
         )
 
@@ -94,30 +107,3 @@ def read_task_id(args: Mapping[str, Any]) -> bytes:
 
 def _bad(name: str, value: Any, wanted: str) -> ProtocolError:
     return ProtocolError("BAD_ARGUMENT", f"argument {name} is {value!r:.60}, {wanted}")
-
-
-@dataclass(slots=True)
-class Keys:
-    """Which task each key means, as long as keys are kept."""
-
-    keep_s: float
-    _tasks: dict[str, tuple[bytes, float]] = field(default_factory=dict)  # key -> task, when it was posted
-
-    def find(self, key: str | None, now: float) -> bytes | None:
-        """Find the task of a key; None if there is none, or it was posted too long ago."""
-        task, at = self._tasks.get(key or "", (None, 0.0))
-        return task if task is not None and now - at < self.keep_s else None
-
-    def add(self, key: str | None, task: bytes, at: float) -> None:
-        """Remember a key's task."""
-        if key is not None:
-            self._tasks[key] = (task, at)
-
-    def remove(self, key: str | None) -> None:
-        """Forget a key, as when its task could not be stored."""
-        self._tasks.pop(key or "", None)
-
-    def forget(self, now: float) -> None:
-        """Forget the keys that are too old."""
-        for key in [key for key, (_, at) in self._tasks.items() if now - at >= self.keep_s]:
-            del self._tasks[key]

@@ -133,6 +133,15 @@ def _stores(stats: Mapping[str, Any]) -> Iterator[Finding]:
         state = stats[name].get("state", "live")
         if state != "live":
             yield Finding(Level.CRITICAL, f"{name} is {state}: {stats[name].get('why') or 'no reason told'}")
+    store = stats["store"]
+    if store.get("aside"):
+        yield Finding(Level.WARNING, f"a store that could not be read was set aside: {', '.join(store['aside'])}")
+    if store.get("unreadable"):
+        yield Finding(
+            Level.WARNING, f"{store['unreadable']} rows of the store cannot be read: see hulak task ls --state unreadable"
+        )
+    if store.get("errors"):
+        yield Finding(Level.WARNING, f"{store['errors']} internal errors around the store; the log has the first")
 
 
 def _feed_rows(stats: Mapping[str, Any]) -> list[Mapping[str, Any]]:

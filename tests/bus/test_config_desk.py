@@ -38,7 +38,8 @@ class House:
         self.bus = Bus(7, "1", Limits(), Policy(), lambda _: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
         self.bus.topics.subscribe(b"config\0")
         self.store = Store(folder)
-        self.store.open(lambda _: None)
+        self.store.open()
+        self.store.start()
         self.published, self.answers = [], []
         self.desk = ConfigDesk(settings or Settings(), self.store, self.bus, self.published.append, self.answer, QUIET)
 

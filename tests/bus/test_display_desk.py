@@ -40,7 +40,8 @@ class Broker:
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=1, hard_s=2, timeout_s=1, retries=0, max_tasks=9)
         self.bus = Bus(7, "0", Limits(max_displays=limit), policy, lambda _: None, 0.0, Backoff(1, 2, random.random))
         self.store = Store(folder)
-        self.store.open(lambda _: None)
+        self.store.open()
+        self.store.start()
         self.answers, self.told = [], []
         self.config = Config()
         settings = SimpleNamespace(task=SimpleNamespace(lease_s=0.0))

@@ -4,7 +4,6 @@ import sqlite3
 
 import pytest
 
-from bus import targets
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.policy import Policy
@@ -21,9 +20,9 @@ class House:
         self.bus = Bus(1, "test", Limits(**limits), Policy(), lambda _: None, 0.0, Backoff(0.5, 60.0, lambda: 0.5))
         self.store = Store(folder)
         self.told, self.effects = [], []
-        kept = self.store.open(targets.read)
+        self.store.open()
         self.desk = TargetDesk(self.bus, self.store, self.answer, lambda effects, now: self.effects.extend(effects))
-        self.desk.restore(kept)
+        self.store.start()
 
     def answer(self, client, message):
         self.told.append(message)

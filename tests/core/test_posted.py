@@ -6,7 +6,7 @@ import pytest
 from dispatch_desk import POLICY, Desk
 
 from bus.core.effects import Begun, Delayed, Ended, ToWorker
-from bus.core.posted import Keys, Posting, read_posting, read_task_id
+from bus.core.posted import Posting, read_posting, read_task_id
 from bus.core.tasks import State
 from bus.errors import ProtocolError
 from bus.messages import Error, Held, Ready, Reply, Request, Result, WorkerHeartbeat
@@ -146,17 +146,6 @@ def test_a_restored_task_that_nobody_claims_is_given_to_another_with_its_next_at
     assert stored(desk.core.advance(desk.now + 1.4)) == []
     desk.core.heartbeat(desk.now + 1.4, b"other", WorkerHeartbeat())
     assert stored(desk.core.advance(desk.now + 1.6)) == [Begun(ID, 2, "other")]
-
-
-def test_a_key_means_its_task_for_as_long_as_keys_are_kept():
-    keys = Keys(keep_s=10.0)
-    keys.add("k", ID, 100.0)
-    keys.add(None, bytes(16), 100.0)
-    assert keys.find("k", 109.9) == ID
-    assert keys.find("k", 110.0) is None
-    assert keys.find(None, 100.0) is None
-    keys.forget(110.0)
-    assert keys.find("k", 105.0) is None
 
 
 def test_an_error_is_not_made_for_a_client_that_is_none(desk):

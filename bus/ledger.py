@@ -37,25 +37,25 @@ def post(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_
     Returns:
         None if it would be new, and there is no room for it.
     """
+    if room and _insert(connection, posting, moment, keep_s):
+        return Posted(posting.id, State.QUEUED.value, new=True)
     found = connection.execute("SELECT id, state FROM tasks WHERE id = ?", (posting.id,)).fetchone()
     if found is None and posting.key is not None:
-        keyed = connection.execute("SELECT id, state, posted_age_s FROM tasks WHERE key = ?", (posting.key,)).fetchone()
-        if keyed is not None and moment.age_s - keyed[2] < keep_s:
-            found = keyed[:2]
-        elif keyed is not None and room:
-            connection.execute("UPDATE tasks SET key = NULL WHERE id = ?", keyed[:1])
-    if found is not None:
-        return Posted(found[0], found[1], new=False)
-    if not room:
-        return None
-    _insert(connection, posting, moment)
-    return Posted(posting.id, State.QUEUED.value, new=True)
+        oldest = moment.age_s - keep_s
+        how = "SELECT id, state FROM tasks WHERE key = ? AND posted_age_s > ?"
+        found = connection.execute(how, (posting.key, oldest)).fetchone()
+    return None if found is None else Posted(found[0], found[1], new=False)
 
 
-def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment) -> None:
-    connection.execute(
-        "INSERT INTO tasks (id, key, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, expires_ns,"
-        " expires_boot, posted_age_s) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?)",
+def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float) -> bool:
+    """Write a new task; false if its id or key is there."""
+    if posting.key is not None:  # one that is too old is free
+        how = "UPDATE tasks SET key = NULL WHERE key = ? AND posted_age_s <= ?"
+        connection.execute(how, (posting.key, moment.age_s - keep_s))
+    done = connection.execute(
+        "INSERT INTO tasks (id, key, service, action, args, retries, priority, state, attempt, posted_ns, due_ns,"
+        " expires_ns, expires_boot, posted_age_s) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
         (
             posting.id,
             posting.key,
@@ -71,6 +71,7 @@ def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment) ->
             moment.age_s,
         ),
     )
+    return done.rowcount == 1
 
 
 def begun(connection: sqlite3.Connection, task: bytes, attempt: int, worker: str) -> None:

@@ -14,20 +14,20 @@ from typing import Any
 import structlog
 
 from bus import ledger, targets
+from bus.core import requests
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.policy import Policy, too_many
-from bus.core.posted import Keys, Posting, read_posting, read_task_id
+from bus.core.posted import Keys, Posting, posting_of
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Reply, Request
 from bus.settings import Settings
 from bus.store import Job, Store, Then
 
 MAX_WAITERS = 10_000
-MOST_ROWS = 1000
+ROWS = 100  # listed, if no number is given
 CLEAN_S = 60.0
 AGAIN_S = 1.0
-MAX_WAIT_S = 3600.0
 Answer = Callable[[bytes, Any], bool]
 CarryOut = Callable[[list[Effect], float], None]
 
@@ -89,7 +89,7 @@ class TaskDesk:
         for one in found:
             dispatcher.restore(now, one.task, one.in_s)
         self.restored = len(found)
-        self.services = {
+        self.services: dict[str, Callable[[bytes, Request, Any, float], None]] = {
             "hulak.post": self._post,
             "hulak.result": self._result,
             "hulak.cancel": self._cancel,
@@ -100,8 +100,8 @@ class TaskDesk:
 
     # Posting
 
-    def _post(self, client: bytes, request: Request, now: float) -> None:
-        posting = read_posting(request, self.dispatcher.policy)
+    def _post(self, client: bytes, request: Request, args: requests.Post, now: float) -> None:
+        posting = posting_of(request.id, args, self.dispatcher.policy)
         known = self.keys.find(posting.key, now)
         if posting.id in self.unsafe:
             self.unsafe[posting.id] = client  # repeated while the first is under way: the newest is answered
@@ -173,11 +173,8 @@ class TaskDesk:
 
     # Results and the rest
 
-    def _result(self, client: bytes, request: Request, now: float) -> None:
-        task = read_task_id(request.args)
-        wait_ms = request.args.get("wait_ms", 0)
-        if type(wait_ms) is not int or not 0 <= wait_ms <= MAX_WAIT_S * 1000:
-            raise ProtocolError("BAD_ARGUMENT", f"argument wait_ms is {wait_ms!r}, must be 0 to {MAX_WAIT_S * 1000:.0f}")
+    def _result(self, client: bytes, request: Request, args: requests.Result, now: float) -> None:
+        task, wait_ms = args.task, args.wait_ms
         if not wait_ms or not (task in self.dispatcher.tasks or task in self.unsafe):
             self._read(client, request.id, task)
             return
@@ -196,24 +193,21 @@ class TaskDesk:
 
         self.store.put(partial(ledger.read, task=task), then)
 
-    def _cancel(self, client: bytes, request: Request, now: float) -> None:
-        task = read_task_id(request.args)
+    def _cancel(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
+        task = args.task
         found = self.dispatcher.tasks.get(task)
         if found is not None and found.posted:
             self.carry_out(self.dispatcher.cancel(task), now)
         self._read(client, request.id, task)  # behind the end that was just put in: they are done in order
 
-    def _tasks(self, client: bytes, request: Request, now: float) -> None:
+    def _tasks(self, client: bytes, request: Request, args: requests.Tasks, now: float) -> None:
         del now
-        state, service, most = (request.args.get(name) for name in ("state", "service", "limit"))
-        most = 100 if most is None else most
-        if type(most) is not int or not 0 < most <= MOST_ROWS:
-            raise ProtocolError("BAD_ARGUMENT", f"argument limit is {most!r}, must be 1 to {MOST_ROWS}")
-        self._do(client, request, partial(ledger.rows, state=state, service=service, most=most))
+        state = None if args.state is None else args.state.value
+        self._do(client, request, partial(ledger.rows, state=state, service=args.service, most=args.limit or ROWS))
 
-    def _drop(self, client: bytes, request: Request, now: float) -> None:
+    def _drop(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
         del now
-        self._do(client, request, partial(ledger.drop, task=read_task_id(request.args)))
+        self._do(client, request, partial(ledger.drop, task=args.task))
 
     def _do(self, client: bytes, request: Request, job: Job) -> None:
         def then(value: Any, why: str) -> None:
@@ -221,9 +215,9 @@ class TaskDesk:
 
         self.store.put(job, then)
 
-    def _retry(self, client: bytes, request: Request, now: float) -> None:
+    def _retry(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
         """Post a dead letter anew: a task of its own, so that the old one has ended once."""
-        task = read_task_id(request.args)
+        task = args.task
 
         def then(value: Any, why: str) -> None:
             if why or value is None:

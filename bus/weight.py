@@ -22,7 +22,7 @@ _HEAD_BYTES = 256  # of a message: its id and the beginning of what follows it l
 
 _NO_CONTAINER = bytes(byte for byte in range(256) if not (0x80 <= byte <= 0x9F or 0xDC <= byte <= 0xDF))
 _TEXTS = [re.escape(bytes((0xA0 | size,))) + b".{%d}" % size for size in range(5, 32) if size != 8]
-# A run of numbers, nils, bools, short texts and ids. The commonest sizes come first; possessive, so that nothing is remembered of it.
+# A run of numbers, nils, bools, short texts and ids. The commonest sizes come first; possessive: nothing is remembered of it.
 _RUN = re.compile(
     rb"(?:[\x00-\x7f\xa0\xc0\xc2\xc3\xe0-\xff]++|[\xcc\xd0\xa1].|[\xcd\xd1\xa2]..|\xa3...|[\xca\xce\xd2\xa4].{4}"
     rb"|[\xcb\xcf\xd3\xa8].{8}|\xc4\x10.{16}|" + b"|".join(_TEXTS) + rb")*+",

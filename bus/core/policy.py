@@ -6,7 +6,10 @@ from typing import Any
 from bus.core.backoff import Backoff
 from bus.core.tasks import PRIORITIES
 from bus.errors import ProtocolError
+from bus.fields import short
 from bus.messages import Request
+
+MAX_RETRIES = 20  # further attempts that a request may ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Policy:
     timeout_s: float = 60.0  # a caller that does not say waits this long
     max_timeout_s: float = 3600.0
     retries: int = 3  # further attempts, where a request does not say
-    max_retries: int = 20
+    max_retries: int = MAX_RETRIES
     max_tasks: int = 10_000  # queued, waiting and running together
 
 
@@ -71,13 +74,6 @@ def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff
     return max(backoff.delay_s(attempt), failure.retry_after_s or 0.0)
 
 
-def read_priority(value: Any, code: str) -> int:
-    """Check a priority; returns it. Raises `ProtocolError` with the code given."""
-    if type(value) is not int or value not in PRIORITIES:
-        raise ProtocolError(code, f"priority is {value!r}, must be 0 (high), 1 (normal) or 2 (low)")
-    return value
-
-
 def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     """Read a request's options (PROTOCOL.md section 4.2).
 
@@ -92,16 +88,19 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
         return timeout_ms / 1000, policy.retries
     unknown = request.options.keys() - {"timeout_ms", "retries", "share", "priority"}
     if unknown:
-        raise ProtocolError("BAD_OPTION", f"option {min(unknown)!r} is unknown, must be timeout_ms, retries, share or priority")
+        said = short(min(unknown))
+        raise ProtocolError("BAD_OPTION", f"option {said} is unknown, must be timeout_ms, retries, share or priority")
     if type(request.options.get("share", False)) is not bool:
-        raise ProtocolError("BAD_OPTION", f"share is {request.options['share']!r}, must be true or false")
-    read_priority(request.options.get("priority", 1), "BAD_OPTION")
+        raise ProtocolError("BAD_OPTION", f"share is {short(request.options['share'])}, must be true or false")
+    priority = request.options.get("priority", 1)
+    if type(priority) is not int or priority not in PRIORITIES:
+        raise ProtocolError("BAD_OPTION", f"priority is {short(priority)}, must be 0 (high), 1 (normal) or 2 (low)")
     timeout_ms = request.options.get("timeout_ms", policy.timeout_s * 1000)
     if type(timeout_ms) not in (int, float) or not 0 < timeout_ms <= policy.max_timeout_s * 1000:
-        raise ProtocolError("BAD_OPTION", f"timeout_ms is {timeout_ms!r}, must be 1 to {policy.max_timeout_s * 1000:.0f}")
+        raise ProtocolError("BAD_OPTION", f"timeout_ms is {short(timeout_ms)}, must be 1 to {policy.max_timeout_s * 1000:.0f}")
     retries = request.options.get("retries", policy.retries)
     if type(retries) is not int or not 0 <= retries <= policy.max_retries:
-        raise ProtocolError("BAD_OPTION", f"retries is {retries!r}, must be 0 to {policy.max_retries}")
+        raise ProtocolError("BAD_OPTION", f"retries is {short(retries)}, must be 0 to {policy.max_retries}")
     return timeout_ms / 1000, retries
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from bus import weight
 from bus.errors import ProtocolError
-from bus.fields import FIELDS, short
+from bus.fields import FIELDS
 from bus.messages import (
     BrokerHeartbeat,
     Error,
@@ -33,6 +33,7 @@ from bus.messages import (
     ToWorker,
     WorkerHeartbeat,
 )
+from bus.plain import short
 
 STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (section 3.2)
 NUL = b"\0"
@@ -241,8 +242,7 @@ def encode(message: Any) -> bytes:
 
 def _reader(kinds: _Kinds, *many: Any, to_broker: bool) -> Callable[[bytes], Any]:
     """Make the reader of one dialog and direction; of the classes `many` there are many messages.
-
-    What comes to the broker is weighed before it is read, if it is large: the broker has others to serve meanwhile.
+    What comes to the broker is weighed first, if it is large: the broker has others to serve meanwhile.
 
     msgspec reads those in a fifth of the time where they are as they should be. What it refuses is read by the table of fields,
     which says what is wrong, and takes what msgspec has no equal for: extension types, of which it makes times coarser.

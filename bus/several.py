@@ -11,8 +11,8 @@ import msgspec
 
 from bus import frames, weight
 from bus.errors import ProtocolError
-from bus.fields import short
 from bus.messages import Reply, Request, Result, Task
+from bus.plain import short
 
 MOST = 1024  # messages that a frame may hold
 BUNDLE = 64  # messages that we put into one

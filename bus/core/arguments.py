@@ -4,7 +4,6 @@ Bounds are those of what keeps them: whole numbers fit in the 64 signed bits of 
 every second. Each type says in words what it wants; the sentences are made of these.
 """
 
-import math
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -14,17 +13,14 @@ from msgspec import Meta
 
 from bus.core.tasks import State
 from bus.errors import ProtocolError
-from bus.fields import short
-from bus.frames import MAX_TOPIC, pack
+from bus.frames import MAX_TOPIC
 from bus.messages import ID_BYTES
+from bus.plain import LARGEST, short
 
-LARGEST = (1 << 63) - 1  # whole number that the store can keep
 YEAR_S = 366 * 86400  # a leap year: nothing is promised for longer
 LONGEST_NAME = 200  # characters of a name, a reason, a note, a key
 LONGEST_ACTION = 1000  # characters
 LONGEST_DISPLAY = 100  # characters of a display's id, as in a config's scope
-DEEPEST = 32  # levels of maps and arrays in what is kept and published
-MAX_VALUES_BYTES = 1 << 14  # of what a process tells about itself, packed
 _TOPIC_TAIL = r"[A-Za-z0-9_-]\Z"
 
 
@@ -129,47 +125,3 @@ def wanted(kind: Any) -> str:
     said = [meta.description for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, Meta) and meta.description]
     of_union = [wanted(one) for one in typing.get_args(kind) if one is not type(None)]
     return said[0] if said else " or ".join(of_union)
-
-
-def check_kept(name: str, value: Mapping[str, Any], most_bytes: int, *, finite: bool) -> None:
-    """Check a map that is kept as it is, published, and shown as JSON by many.
-
-    Args:
-        name: of the argument.
-        value: the map.
-        most_bytes: that it may have, packed.
-        finite: no number may be infinite or not a number.
-    Raises:
-        ValueError: a sentence: another type, a number beyond 64 bits, too deep, too large.
-    """
-    level: list[Any] = [value]
-    for _ in range(DEEPEST):
-        below: list[Any] = []
-        for one in level:
-            if isinstance(one, dict):
-                for key in one:
-                    if not isinstance(key, str):
-                        raise ValueError(f"argument {name} has the key {short(key)}, every key must be text")  # noqa: TRY004 - msgspec takes it
-                below += one.values()
-            elif isinstance(one, list | tuple):
-                below += one
-            elif not _is_plain(one, finite=finite):
-                numbers = "finite numbers" if finite else "numbers"
-                text = f"argument {name} has {short(one)}, must hold {numbers} of 64 bits, texts, true, false, nil, arrays, maps"
-                raise ValueError(text)
-        level = below
-        if not level:
-            break
-    else:
-        raise ValueError(f"argument {name} is nested deeper than {DEEPEST} levels")
-    size = len(pack(value))
-    if size > most_bytes:
-        raise ValueError(f"argument {name} has {size} bytes, must have at most {most_bytes}")
-
-
-def _is_plain(value: Any, *, finite: bool) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value) or not finite
-    if isinstance(value, int):  # bools too
-        return -LARGEST - 1 <= value <= LARGEST
-    return value is None or isinstance(value, str)

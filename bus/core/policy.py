@@ -6,8 +6,9 @@ from typing import Any
 from bus.core.backoff import Backoff
 from bus.core.tasks import PRIORITIES
 from bus.errors import ProtocolError
-from bus.fields import short
+from bus.frames import pack
 from bus.messages import Request
+from bus.plain import short
 
 MAX_RETRIES = 20  # further attempts that a request may ask for
 
@@ -28,6 +29,9 @@ class Policy:
 
 
 MAX_COOL_DOWN_S = 3600.0
+MAX_RETRY_AFTER_S = 366 * 86400.0  # a leap year: nothing is promised for longer
+LONGEST_CODE, LONGEST_TEXT = 100, 10_000  # characters of a failure's
+MAX_DETAILS_BYTES = 1 << 16  # of a failure's details, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +47,30 @@ class Failure:
 
     @classmethod
     def of(cls, value: Any) -> "Failure":
-        """Read the value of a failed `Result`; whatever is missing or wrong makes it a final failure."""
+        """Read the value of a failed `Result`; whatever is missing or wrong makes it a final failure, and too much is cut."""
         told = value if isinstance(value, dict) else {}
         after = told.get("retry_after_ms")
         pause = told.get("cool_down_ms")
         details = told.get("details")
         return cls(
-            code=str(told.get("code", "FAILED")),
-            text=str(told.get("text", "the worker gave no reason")),
+            code=_text(told.get("code"), "FAILED", LONGEST_CODE),
+            text=_text(told.get("text"), "the worker gave no reason", LONGEST_TEXT),
             retryable=told.get("retryable") is True,
-            retry_after_s=after / 1000 if type(after) is int and after >= 0 else None,
+            retry_after_s=min(after / 1000, MAX_RETRY_AFTER_S) if type(after) is int and after >= 0 else None,
             cool_down_s=min(pause / 1000, MAX_COOL_DOWN_S) if type(pause) is int and pause > 0 else 0.0,
-            details={key: one for key, one in details.items() if isinstance(key, str)} if isinstance(details, dict) else {},
+            details=_details(details),
         )
+
+
+def _text(value: Any, otherwise: str, longest: int) -> str:
+    said = value if isinstance(value, str) else otherwise if value is None else short(value)
+    return said[:longest]
+
+
+def _details(value: Any) -> dict[str, Any]:
+    found = {key: one for key, one in value.items() if isinstance(key, str)} if isinstance(value, dict) else {}
+    size = len(pack(found))
+    return found if size <= MAX_DETAILS_BYTES else {"left_out": f"{size} bytes of details, {MAX_DETAILS_BYTES} are kept at most"}
 
 
 def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff) -> float | None:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from bus.core.arguments import (
-    MAX_VALUES_BYTES,
     Action,
     Arguments,
     DisplayId,
@@ -33,7 +32,6 @@ from bus.core.arguments import (
     Topics,
     Unsigned,
     WaitMs,
-    check_kept,
     read,
 )
 from bus.core.displays import MAX_INIT_BYTES
@@ -41,6 +39,8 @@ from bus.core.policy import MAX_RETRIES
 from bus.core.replay import ALL, FOR_EVER, Wanted
 from bus.errors import ProtocolError
 from bus.frames import NUL, check_topic
+from bus.plain import check_plain
+from bus.told import check_told
 
 PREFIX = "hulak."
 Retries = Annotated[int, Meta(ge=0, le=MAX_RETRIES, description=f"a whole number from 0 to {MAX_RETRIES}")]
@@ -89,7 +89,7 @@ class Report(Arguments, frozen=True):
     leaving: Flag = False
 
     def __post_init__(self) -> None:
-        check_kept("values", self.values, MAX_VALUES_BYTES, finite=True)
+        check_told("argument values", self.values)
 
 
 class Retire(Arguments, frozen=True):
@@ -186,7 +186,7 @@ class DisplayCreate(Arguments, frozen=True):
     config: Map | None = None
 
     def __post_init__(self) -> None:
-        check_kept("init", self.init, MAX_INIT_BYTES, finite=False)
+        check_plain("argument init", self.init, MAX_INIT_BYTES, finite=False)
 
 
 class DisplayUpdate(Arguments, frozen=True):
@@ -196,7 +196,7 @@ class DisplayUpdate(Arguments, frozen=True):
     init: Map = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_kept("init", self.init, MAX_INIT_BYTES, finite=False)
+        check_plain("argument init", self.init, MAX_INIT_BYTES, finite=False)
 
 
 class DisplayRemove(Arguments, frozen=True):
@@ -219,7 +219,7 @@ class DisplayDay(Arguments, frozen=True):
     init: Map = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_kept("init", self.init, MAX_INIT_BYTES, finite=False)
+        check_plain("argument init", self.init, MAX_INIT_BYTES, finite=False)
 
 
 @dataclass(frozen=True, slots=True)

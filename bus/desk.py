@@ -14,10 +14,11 @@ import structlog
 import zmq
 
 from bus import sockets
+from bus.core import requests
 from bus.core.bus import Bus
 from bus.core.intake import Turn
 from bus.core.records import Snapshot
-from bus.core.replay import Replays, read_wanted
+from bus.core.replay import Replays
 from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.library import Library
@@ -102,10 +103,14 @@ class TickDesk:
             sockets.send_frame(self.publisher, message)
 
     def beat(self, now: float) -> None:
-        """Look after the journal, and tell the topics' last numbers."""
+        """Look after the journal."""
         if self.journal.beat(now, self._snapshot):
             self.bus.intake.journalled(list(self.bus.intake.sources))
             self.log.info("journal resumed", lost=self.journal.lost)
+
+    def tell_topics(self, now: float) -> None:
+        """Tell the topics' last numbers."""
+        del now
         self.publish(self.bus.topics.heartbeat(time.time_ns()))
 
     def _snapshot(self) -> Snapshot:
@@ -161,14 +166,14 @@ class TickDesk:
 
     # Replays
 
-    def begin_replay(self, address: bytes, request: Request, now: float) -> None:
+    def begin_replay(self, address: bytes, request: Request, args: requests.Replay, now: float) -> None:
         """Take in a request for ticks of the past.
 
         Raises:
-            ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD` or `BUSY`.
+            ProtocolError: `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD` or `BUSY`.
         """
         del now
-        replay = self.library.begin(read_wanted(request.args), self.bus.topics)
+        replay = self.library.begin(requests.wanted_of(args), self.bus.topics)
         self.replays.begin((address, request.id), replay)
 
     def step_replays(self, send: Send) -> None:

@@ -3,10 +3,15 @@
 import sqlite3
 from typing import Any
 
+import msgspec
+
 from bus import schema
-from bus.core.displays import Display, read_id, read_symbol
+from bus.core.arguments import DisplayId, Number, Symbol
+from bus.core.displays import Display
 from bus.errors import ProtocolError
 from bus.frames import pack, unpack
+
+ROW = tuple[DisplayId, Symbol, dict[str, Any], Number, str | None, int]
 
 
 def rows(connection: sqlite3.Connection) -> list[Display]:
@@ -15,17 +20,15 @@ def rows(connection: sqlite3.Connection) -> list[Display]:
     for row in connection.execute("SELECT id, symbol, init, first, worker, token FROM displays ORDER BY rowid").fetchall():
         try:
             found.append(_display(*row))
-        except (ProtocolError, TypeError) as error:
+        except (ProtocolError, msgspec.ValidationError) as error:
             schema.set_aside(connection, "displays", row[0], row[2], error)
             connection.execute("DELETE FROM displays WHERE id = ?", row[:1])
     return found
 
 
 def _display(display: Any, symbol: Any, init: Any, first: Any, worker: Any, token: Any) -> Display:
-    known = read_id({"display": display}), read_symbol({"symbol": symbol}), unpack(init)
-    if type(known[2]) is not dict or type(first) is not int or type(token) is not int or type(worker) not in (str, type(None)):
-        raise TypeError("its init, first tick, token or worker is of another type")
-    return Display(*known, first, worker, token)
+    known = msgspec.convert((display, symbol, unpack(init), first, worker, token), ROW)
+    return Display(*known)
 
 
 def insert(connection: sqlite3.Connection, row: Display) -> None:

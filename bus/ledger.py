@@ -12,13 +12,11 @@ import msgspec
 
 from bus.core.moments import Moment
 from bus.core.posted import Posting
-from bus.core.tasks import State
+from bus.core.tasks import STATES, State
 from bus.frames import pack, unpack
 from bus.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
-UNREADABLE = "unreadable"  # the state of a row that cannot be read: left as it is, for people to look at
-STATES = (*(state.value for state in State), UNREADABLE)
 COLUMNS = "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble"
 
 

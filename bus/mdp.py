@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from bus import weight
 from bus.errors import ProtocolError
 from bus.frames import pack, unpack
 from bus.messages import ID_BYTES, BrokerHeartbeat, Error, Held, Part, Reply, Request, Task
@@ -75,6 +76,7 @@ def read_task(body: Frames) -> tuple[str, dict[str, Any]]:
     """
     if len(body) == 2:
         try:
+            weight.check_values(body[1])
             action, args = body[0].decode(), unpack(body[1])
         except (UnicodeDecodeError, ProtocolError):
             return "", {"body": body}

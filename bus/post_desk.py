@@ -10,11 +10,12 @@ from typing import Any
 
 from bus import ledger
 from bus.backlog import Backlog
+from bus.core import requests
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Effect
 from bus.core.moments import Moment
 from bus.core.policy import too_many, too_much
-from bus.core.posted import Posting, read_posting, read_task_id
+from bus.core.posted import Posting, posting_of
 from bus.errors import ProtocolError
 from bus.ledger import Posted
 from bus.messages import Reply, Request
@@ -54,15 +55,15 @@ class PostDesk:
         self.coming = 0  # posts on their way to the store
         self.coming_bytes = 0  # of their arguments
 
-    def post(self, client: bytes, request: Request, now: float) -> None:
-        """Take a task. Raises `ProtocolError`: `BAD_ARGUMENT`, and `BUSY` where it cannot be one that is there already."""
+    def post(self, client: bytes, request: Request, args: requests.Post, now: float) -> None:
+        """Take a task."""
         del now
-        self._put(client, request.id, read_posting(request, self.dispatcher.policy).packed())
+        self._put(client, request.id, posting_of(request.id, args, self.dispatcher.policy).packed())
 
-    def retry(self, client: bytes, request: Request, now: float) -> None:
+    def retry(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
         """Post a dead letter anew: a task of its own, so that the old one has ended once."""
         del now
-        task = read_task_id(request.args)
+        task = args.task
 
         def then(posting: Posting | None, why: str) -> None:
             if why:

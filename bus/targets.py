@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bus.core import control
+from bus.core import control, requests
 from bus.core.bus import AUTO, Bus
 from bus.core.effects import Effect
 from bus.core.scaling import SERVICES
@@ -55,14 +55,14 @@ class TargetDesk:
         least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
         self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SERVICES if service in kept}
 
-    def serve(self, client: bytes, request: Request, now: float) -> None:
+    def serve(self, client: bytes, request: Request, args: requests.Scale, now: float) -> None:
         """Set a target.
 
         Raises:
             ProtocolError: `BAD_ARGUMENT`.
         """
         before = dict(self.bus.targets)
-        value, effects = control.scale(self.bus, now, request.args, {})
+        value, effects = control.scale(self.bus, now, args, {})
         self.bus.targets = before  # it holds when it is safe
         service, workers = value["service"], None if value["workers"] == AUTO else value["workers"]
 

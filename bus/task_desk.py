@@ -5,7 +5,6 @@ accepted; how a task ended is written again every second until it is safe.
 """
 
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -16,25 +15,25 @@ import structlog
 
 from bus import ledger, retention
 from bus.backlog import Backlog
+from bus.core import requests
 from bus.core.ages import Ages
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.moments import Moment
 from bus.core.policy import Policy
-from bus.core.posted import read_task_id
 from bus.daemon import boot_id, since_boot
 from bus.errors import ProtocolError
+from bus.guard import Guard, internal
 from bus.messages import Error, Reply, Request
 from bus.post_desk import PostDesk
 from bus.settings import Settings
 from bus.store import Asker, Job, Store, Then
 
 MAX_WAITERS = 10_000
-MOST_ROWS = 1000
+ROWS = 100  # listed, if no number is given
 CLEAN_S = 60.0
 MOST_CLEANED = 1000  # rows of each kind, in one beat: posts wait for no more than that
 AGAIN_S = 1.0
-MAX_WAIT_S = 3600.0
 Answer = Callable[[bytes, Any], bool]
 CarryOut = Callable[[list[Effect], float], None]
 
@@ -64,6 +63,7 @@ class TaskDesk:
         dispatcher: carries the tasks.
         answer: sends a message to a client.
         carry_out: carries out effects.
+        guard: told of bugs.
         log: of this process.
     """
 
@@ -75,12 +75,14 @@ class TaskDesk:
         dispatcher: Dispatcher,
         answer: Answer,
         carry_out: CarryOut,
+        guard: Guard,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.settings = settings.task
         self.ages = ages
         self.dispatcher = dispatcher
         self.answer = answer
+        self.guard = guard
         self.log = log
         self.carry_out = carry_out
         self.boot = boot_id()
@@ -92,14 +94,13 @@ class TaskDesk:
         self.cleaned: Counter[str] = Counter()  # since the start
         self.told_cleaned: Counter[str] = Counter()
         self.told_failed = ""
-        self.errors = 0  # of our own, in what was to be done for jobs that had finished
         self.store.open()
         self._tell_store()
         self.backlog = Backlog(self.store, dispatcher, self.settings.lease_s, self.moment, self._restored, log)
         self.backlog.begin()
         how = (self.settings.key_keep_s, self.moment, answer, carry_out)
         self.posts = PostDesk(self.store, dispatcher, self.backlog, *how)
-        self.services = {
+        self.services: dict[str, Callable[[bytes, Request, Any, float], None]] = {
             "hulak.post": self.posts.post,
             "hulak.result": self._result,
             "hulak.cancel": self._cancel,
@@ -129,14 +130,14 @@ class TaskDesk:
 
     def _trouble(self, error: Exception, asker: Asker | None) -> None:
         """Answer for what was to be done for a finished job, and was not; an error that is not a peer's is told."""
-        told = error if isinstance(error, ProtocolError) else ProtocolError("INTERNAL", f"{type(error).__name__}: {error}")
-        if told is not error:
-            self.errors += 1
-            if self.errors == 1:  # one tells the way of all; the others are counted
-                self.log.error("internal error", trace="".join(traceback.format_exception(error)))
+        if isinstance(error, ProtocolError):
+            told = partial(Error, code=error.code, text=str(error), details=error.details)
+        else:
+            self.guard.tell("what follows a job of the store", error)
+            told = partial(internal, error=error)
         if asker is not None:
             client, request_id = asker
-            self.answer(client, Error(request_id, told.code, str(told), told.details))
+            self.answer(client, told(request_id))
 
     # What becomes of them
 
@@ -170,15 +171,12 @@ class TaskDesk:
 
     # Results and the rest
 
-    def _result(self, client: bytes, request: Request, now: float) -> None:
-        task = read_task_id(request.args)
-        wait_ms = request.args.get("wait_ms", 0)
-        if type(wait_ms) is not int or not 0 <= wait_ms <= MAX_WAIT_S * 1000:
-            raise ProtocolError("BAD_ARGUMENT", f"argument wait_ms is {wait_ms!r}, must be 0 to {MAX_WAIT_S * 1000:.0f}")
-        if task in self.dispatcher.tasks and wait_ms:
-            self._wait(client, request.id, task, now + wait_ms / 1000)
+    def _result(self, client: bytes, request: Request, args: requests.Result, now: float) -> None:
+        until = now + args.wait_ms / 1000 if args.wait_ms else None
+        if args.task in self.dispatcher.tasks and until is not None:
+            self._wait(client, request.id, args.task, until)
         else:
-            self._read(client, request.id, task, now + wait_ms / 1000 if wait_ms else None)
+            self._read(client, request.id, args.task, until)
 
     def _wait(self, client: bytes, request_id: bytes, task: bytes, until: float) -> None:
         if self.waiting >= MAX_WAITERS:
@@ -201,8 +199,8 @@ class TaskDesk:
 
         self.store.put(partial(ledger.read, task=task), then, (client, request_id))
 
-    def _cancel(self, client: bytes, request: Request, now: float) -> None:
-        task = read_task_id(request.args)
+    def _cancel(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
+        task = args.task
         found = self.dispatcher.tasks.get(task)
         if found is not None and found.posted:
             self.carry_out(self.dispatcher.cancel(task), now)
@@ -212,17 +210,13 @@ class TaskDesk:
             self._write(partial(ledger.cancel, task=task, message=error, moment=self.moment()), lambda: self._wake(task))
         self._read(client, request.id, task)  # behind the end that was just put in: they are done in order
 
-    def _tasks(self, client: bytes, request: Request, now: float) -> None:
+    def _tasks(self, client: bytes, request: Request, args: requests.Tasks, now: float) -> None:
         del now
-        state, service, most = (request.args.get(name) for name in ("state", "service", "limit"))
-        most = 100 if most is None else most
-        if type(most) is not int or not 0 < most <= MOST_ROWS:
-            raise ProtocolError("BAD_ARGUMENT", f"argument limit is {most!r}, must be 1 to {MOST_ROWS}")
-        self._do(client, request, partial(ledger.rows, state=state, service=service, most=most))
+        self._do(client, request, partial(ledger.rows, state=args.state, service=args.service, most=args.limit or ROWS))
 
-    def _drop(self, client: bytes, request: Request, now: float) -> None:
+    def _drop(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
         del now
-        self._do(client, request, partial(ledger.drop, task=read_task_id(request.args)))
+        self._do(client, request, partial(ledger.drop, task=args.task))
 
     def _do(self, client: bytes, request: Request, job: Job) -> None:
         def then(value: Any, why: str) -> None:
@@ -287,7 +281,6 @@ class TaskDesk:
             "aside": self.store.file.aside,
             "waiters": self.waiting,
             "let_go": dict(self.cleaned),
-            "errors": self.errors,
         }
 
     def close(self) -> None:

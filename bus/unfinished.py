@@ -12,9 +12,8 @@ import msgspec
 
 from bus.core.moments import Moment
 from bus.core.policy import MAX_RETRY_AFTER_S
-from bus.core.tasks import PRIORITIES, CalledTask, State
+from bus.core.tasks import PRIORITIES, STATES, UNREADABLE, CalledTask, State
 from bus.frames import is_one_map
-from bus.ledger import STATES, UNREADABLE
 from bus.messages import ID_BYTES
 
 OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)

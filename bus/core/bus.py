@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bus.core import census
 from bus.core.backoff import Backoff
@@ -24,7 +24,7 @@ STATS = b"stats\0"
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
 PROTOCOL = 1
-AUTO = "auto"  # no number of workers was set by hand
+AUTO: Final = "auto"  # no number of workers was set by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Bus:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s) and `journal`, both maps.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store` and `internal`, all maps.
         """
         return {
             "broker": {
@@ -169,6 +169,7 @@ class Bus:
             },
             "journal": shell.get("journal", {}),
             "store": shell.get("store", {}),
+            "internal": shell.get("internal", {}),
             "ticks": self._ticks(now),
             "tasks": self._tasks(),
             "displays": {**self.displays.stats(), "states": self.states.taken, "fenced": self.states.fenced},
@@ -212,6 +213,8 @@ class Bus:
 
     def _worker(self, now: float, worker: Any) -> dict[str, Any]:
         return {
+            **worker.info,
+            **worker.report,
             "name": worker.name,
             "service": worker.service,
             "state": worker.state,
@@ -220,6 +223,4 @@ class Bus:
             "done": worker.done,
             "failed": worker.failed,
             "age_s": round(now - worker.since, 3),
-            **worker.info,
-            **worker.report,
         }

@@ -7,6 +7,9 @@ Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, sile
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
@@ -232,35 +235,36 @@ class Dispatcher(Attempts):
 
     def advance(self, now: float) -> list[Effect]:
         """Do all that is due: heartbeats, leases, hard limits, retries, deadlines."""
-        effects: list[Effect] = []
-        for key in self.timers.due(now):
-            task = self.tasks.get(key[1:])
-            if key == BEAT:
-                effects += self._beat(now)
-            elif key[:1] == PAUSE:
-                effects += self._warm_up(now, key[1:].decode())
-            elif key[:1] == HARD:
-                effects += self._hard_limit(now, key)
-            elif task is None:
-                continue
-            elif key[:1] == DEADLINE:
-                effects += self._expire(task)
-            elif key[:1] == RETRY and task.state is State.WAITING:
-                self._stop_waiting(task)
-                task.become(State.QUEUED)
-                self.queue.add(task, first=True)
-                effects += self._assign(now, task.service)
-        return effects
+        return [effect for step in self.steps(now) for effect in step()]
 
-    def _beat(self, now: float) -> list[Effect]:
-        self.timers.set(BEAT, now + self.policy.heartbeat_s)
-        effects: list[Effect] = []
-        for worker in list(self.roster):
-            if worker.lease_until < now:
-                effects += self.lost(now, worker.identity, f"it was silent for {worker.lease_s} s")
+    def steps(self, now: float) -> Iterator[Callable[[], list[Effect]]]:
+        """Give all that is due one by one, to be called in this order: so one that fails keeps no other from being done."""
+        for key in self.timers.due(now):
+            if key == BEAT:
+                self.timers.set(BEAT, now + self.policy.heartbeat_s)
+                yield from [partial(self._beat, now, worker) for worker in self.roster]
             else:
-                effects.append(ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True)))
-        return effects
+                yield partial(self._due, now, key)
+
+    def _due(self, now: float, key: bytes) -> list[Effect]:
+        task = self.tasks.get(key[1:])
+        if key[:1] == PAUSE:
+            return self._warm_up(now, key[1:].decode())
+        if key[:1] == HARD:
+            return self._hard_limit(now, key)
+        if task is not None and key[:1] == DEADLINE:
+            return self._expire(task)
+        if task is not None and key[:1] == RETRY and task.state is State.WAITING:
+            self._stop_waiting(task)
+            task.become(State.QUEUED)
+            self.queue.add(task, first=True)
+            return self._assign(now, task.service)
+        return []
+
+    def _beat(self, now: float, worker: Worker) -> list[Effect]:
+        if worker.lease_until < now:
+            return self.lost(now, worker.identity, f"it was silent for {worker.lease_s} s")
+        return [ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True))]
 
     def _hard_limit(self, now: float, key: bytes) -> list[Effect]:
         """Look whether what a worker has held longest has passed the limit; if not, look again when it will have."""

@@ -6,20 +6,15 @@ caller's own does the same over different requests.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from bus.core.policy import Policy, read_priority
+from bus.core import requests
+from bus.core.policy import Policy
 from bus.core.tasks import CalledTask
-from bus.errors import ProtocolError
 from bus.frames import pack
-from bus.messages import ID_BYTES, Request
-
-MAX_KEY = 200  # characters
-FIELDS = {"service", "action", "args", "key", "retries", "expires_s", "priority"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,49 +56,8 @@ class Posting:
         )
 
 
-def read_posting(request: Request, policy: Policy) -> Posting:
-    """Read the arguments of `hulak.post`.
-
-    Raises:
-        ProtocolError: `BAD_ARGUMENT`, one is unknown, missing or out of range.
-    """
-    args = request.args
-    unknown = args.keys() - FIELDS
-    if unknown:
-        raise _bad(min(unknown), args[min(unknown)], f"is unknown, must be one of {', '.join(sorted(FIELDS))}")
-    service, action = args.get("service"), args.get("action", "")
-    if not isinstance(service, str) or not service or service.startswith(("hulak.", "mmi.")):
-        raise _bad("service", service, "must name a service of workers")
-    if not isinstance(action, str):
-        raise _bad("action", action, "must be text")
-    wanted = args.get("args", {})
-    if not isinstance(wanted, dict) or not all(isinstance(name, str) for name in wanted):
-        raise _bad("args", wanted, "must be a map with text keys")
-    key = args.get("key")
-    if key is not None and (not isinstance(key, str) or not 0 < len(key) <= MAX_KEY):
-        raise _bad("key", key, f"must be text of 1 to {MAX_KEY} characters")
-    retries = args.get("retries", policy.retries)
-    if type(retries) is not int or not 0 <= retries <= policy.max_retries:
-        raise _bad("retries", retries, f"must be 0 to {policy.max_retries}")
-    expires_s = args.get("expires_s")
-    if expires_s is not None and (type(expires_s) not in (int, float) or not 0 < expires_s < math.inf):
-        raise _bad("expires_s", expires_s, "must be seconds above 0")
-    priority = read_priority(args.get("priority", 1), "BAD_ARGUMENT")
-    expires = math.inf if expires_s is None else float(expires_s)
-    return Posting(request.id, key, service, action, wanted, retries, expires, priority)
-
-
-def read_task_id(args: Mapping[str, Any]) -> bytes:
-    """Read the argument `task`.
-
-    Raises:
-        ProtocolError: `BAD_ARGUMENT`, it is not the id of a task.
-    """
-    value = args.get("task")
-    if not isinstance(value, bytes) or len(value) != ID_BYTES:
-        raise _bad("task", value, f"must be {ID_BYTES} bytes")
-    return value
-
-
-def _bad(name: str, value: Any, wanted: str) -> ProtocolError:
-    return ProtocolError("BAD_ARGUMENT", f"argument {name} is {value!r:.60}, {wanted}")
+def posting_of(request_id: bytes, args: requests.Post, policy: Policy) -> Posting:
+    """Make the task that the arguments of `hulak.post` are for."""
+    retries = policy.retries if args.retries is None else args.retries
+    expires_s = math.inf if args.expires_s is None else args.expires_s
+    return Posting(request_id, args.key, args.service, args.action, args.args, retries, expires_s, args.priority)

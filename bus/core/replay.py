@@ -4,13 +4,13 @@ A replay goes through the journal in slices of a bounded size, one slice a turn 
 bytes with the place where the next one goes on. So neither live ticks wait for it nor memory grows with it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bus.core.records import TICK, TICK_HEAD, needs, next_record, record_at
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, check_topic
+from bus.frames import NUL, STAMP
 
 SLICE_BYTES = 1 << 16  # of the journal, a step: about 0.7 ms
 PART_BYTES = 1 << 16  # of frames, in one PART
@@ -48,40 +48,6 @@ class Wanted:
     last: int
     since_ns: int = 0
     until_ns: int = FOR_EVER
-
-
-def read_wanted(args: Mapping[str, Any]) -> Wanted:
-    """Read the arguments of `hulak.replay`.
-
-    Args:
-        args: topic, and from, to, since_ns, until_ns if given.
-    Raises:
-        ProtocolError: `BAD_ARGUMENT` or `BAD_TOPIC`.
-    """
-    topic = args.get("topic")
-    if not isinstance(topic, str):
-        raise ProtocolError("BAD_ARGUMENT", f"argument topic is {topic!r}, must be text, e.g. 'tick.EURUSD' or 'ticks'")
-    unknown = args.keys() - {"topic", "from", "to", "since_ns", "until_ns"}
-    if unknown:
-        raise ProtocolError("BAD_ARGUMENT", f"argument {min(unknown)!r} is unknown, must be topic, from, to, since_ns, until_ns")
-    name = topic.encode("ascii", "replace")
-    prefix = name in (ALL, b"") or name.endswith((b".", b"*"))
-    plain = b"" if name == ALL else name.removesuffix(b"*")
-    if plain:
-        check_topic(plain.removesuffix(b"."))
-    first = max(1, _bound(args, "from", 1))
-    last = _bound(args, "to", FOR_EVER)
-    if last < first:
-        raise ProtocolError("BAD_ARGUMENT", f"argument to is {last}, must not be below from, which is {first}")
-    since, until = _bound(args, "since_ns", 0), _bound(args, "until_ns", FOR_EVER)
-    return Wanted(plain if prefix else plain + NUL, not prefix, first, last, since, until)
-
-
-def _bound(args: Mapping[str, Any], name: str, otherwise: int) -> int:
-    value = args.get(name, otherwise)
-    if type(value) is not int or not 0 <= value <= FOR_EVER:
-        raise ProtocolError("BAD_ARGUMENT", f"argument {name} is {value!r}, must be a whole number from 0 to 2**63-1")
-    return value
 
 
 @dataclass(slots=True)

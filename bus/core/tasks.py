@@ -30,6 +30,8 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNREADABLE = "unreadable"  # what the store says of a row that it cannot read: it is left as it is, for people to look at
+STATES = (*(state.value for state in State), UNREADABLE)
 NEXT = {
     State.QUEUED: {State.RUNNING, State.FAILED, State.EXPIRED, State.CANCELLED},
     State.RUNNING: {State.QUEUED, State.WAITING, State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED},

@@ -100,6 +100,7 @@ def judge(facts: Facts, limits: Mapping[str, Limit]) -> Verdict:
     values = measure(facts, known)
     checks = (
         _stores(facts.stats),
+        _internal(facts.stats),
         _feeds(facts, limits["feed_age"]),
         _workers(facts),
         _quantities(values, limits),
@@ -140,8 +141,12 @@ def _stores(stats: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING, f"{store['unreadable']} rows of the store cannot be read: see hulak task ls --state unreadable"
         )
-    if store.get("errors"):
-        yield Finding(Level.WARNING, f"{store['errors']} internal errors around the store; the log has the first")
+
+
+def _internal(stats: Mapping[str, Any]) -> Iterator[Finding]:
+    told = stats.get("internal", {})
+    if recent := told.get("recent", 0):
+        yield Finding(Level.WARNING, f"internal errors: {recent} in the last minute, the last {told['last']}".replace("|", "/"))
 
 
 def _feed_rows(stats: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import structlog
+from asked import arguments
 
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
@@ -23,10 +24,10 @@ class Config:
         self.scopes = {}
 
     def set(self, args, then):
-        if "bad" in args["values"]:
+        if "bad" in args.values:
             then(None, ProtocolError("BAD_CONFIG", "bad"))
         else:
-            self.scopes[args["scope"]] = args["values"]
+            self.scopes[args.scope] = args.values
             then({}, None)
 
     def drop_scope(self, scope, by):
@@ -59,8 +60,9 @@ class Broker:
         self.told += [] if message is None else [unpack(decode_publication(message).body)]
 
     def ask(self, service, client=b"c", number=1, **args):
+        name = f"hulak.display.{service}"
         try:
-            self.desk.services[f"hulak.display.{service}"](client, Request(bytes([number]) * 16, "", "", args), 0.0)
+            self.desk.services[name](client, Request(bytes([number]) * 16, name, ""), arguments(name, **args), 0.0)
         except ProtocolError as error:
             return error.code
         return None

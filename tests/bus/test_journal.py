@@ -6,9 +6,10 @@ import os
 import random
 
 import pytest
+from asked import read_wanted
 
 from bus.core.records import Snapshot, encode_tick, needs
-from bus.core.replay import Replay, read_wanted
+from bus.core.replay import Replay
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
 from bus.frames import decode_publication, encode_publication, pack, unpack

@@ -3,6 +3,7 @@
 import sqlite3
 
 import pytest
+from asked import arguments
 
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
@@ -29,7 +30,8 @@ class House:
         return True
 
     def scale(self, workers):
-        self.desk.serve(b"client", Request(b"i" * 16, "hulak.scale", "", args={"service": "nepse", "workers": workers}), 1.0)
+        args = arguments("hulak.scale", service="nepse", workers=workers)
+        self.desk.serve(b"client", Request(b"i" * 16, "hulak.scale", ""), args, 1.0)
 
     def end(self):
         self.store.close()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import structlog
+from asked import arguments
 from waiting import eventually
 
 from bus.core.ages import Ages
@@ -14,6 +15,7 @@ from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Begun, Delayed, Ended
 from bus.errors import ProtocolError
+from bus.guard import Guard
 from bus.messages import Error, Ready, Reply, Request, Result
 from bus.settings import BrokerSettings, Settings
 from bus.store_file import StoreFile
@@ -32,7 +34,8 @@ class Office:
         self.dispatcher = BurstDispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
         self.answers = {}
         self.breaks = False
-        self.desk = TaskDesk(settings, folder, Ages(0.0, now), self.dispatcher, self.answer, self.carry_out, NO_LOG)
+        self.guard = Guard(NO_LOG)
+        self.desk = TaskDesk(settings, folder, Ages(0.0, now), self.dispatcher, self.answer, self.carry_out, self.guard, NO_LOG)
         self.desk.store.start()
 
     def answer(self, client, message):
@@ -51,7 +54,7 @@ class Office:
         request_id = request_id or b"%016d" % next(COUNT)
         request = Request(request_id, f"hulak.{control}", "", args)
         try:
-            self.desk.services[request.service](b"c", request, time.monotonic())
+            self.desk.services[request.service](b"c", request, arguments(request.service, **args), time.monotonic())
         except ProtocolError as error:
             self.answer(b"c", Error(request.id, error.code, str(error)))
         return request_id
@@ -252,7 +255,7 @@ def test_what_goes_wrong_after_a_job_is_answered_counted_and_ends_nothing(start)
     assert office.post() == "INTERNAL"
     office.breaks = False
     assert office.post()["new"]
-    assert office.desk.stats()["errors"] == 1
+    assert office.guard.total == 1
 
 
 def test_a_store_whose_thread_ended_is_never_live(start, monkeypatch):

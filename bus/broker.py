@@ -71,10 +71,10 @@ class Broker:
         limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
-        self.recovered = journal.open(now)
+        found = journal.open(now).state
         policy = policy_of(settings)
-        self.bus = Bus(self.recovered.state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff)
-        self.bus.restore(self.recovered.state)
+        self.bus = Bus(found.epoch, VERSION, limits, policy, self._reject_tick, now, backoff)
+        self.bus.restore(found)
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
         reject = partial(self._reject, "backend")
         self.peers = Peers(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES), reject)
@@ -111,15 +111,7 @@ class Broker:
             PartEnded: the store's thread has ended.
         """
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
-        told = self.recovered
-        self.log.info(
-            "journal opened",
-            ticks=told.state.ticks,
-            read=told.read,
-            corrupt_bytes=told.corrupt_bytes,
-            torn_bytes=told.torn_bytes,
-            new_epoch=told.why_new_epoch,
-        )
+        self.desk.tell()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GARBAGE)
         while not self.stop.asked and not self.tasks.store.dead:
@@ -143,7 +135,8 @@ class Broker:
         for name in sockets.NAMES:
             path = sockets.ipc_path(self.home, name)
             if path is not None:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # of a disk that has become read-only
+                    path.unlink(missing_ok=True)
         self.log.info("broker stopped", unfinished_tasks=left, ticks=self.bus.topics.ticks)
 
     def _turn(self, until: float) -> None:

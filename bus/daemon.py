@@ -100,23 +100,39 @@ def make_home(home: Path) -> None:
 
 @contextlib.contextmanager
 def only_one(path: Path, what: str) -> Iterator[IO[str]]:
-    """Hold a lock file, with our pid in it, as long as the block runs.
+    """Hold a lock file, with our pid in it as far as the disk takes it, as long as the block runs.
 
     Raises:
-        ConfigError: another process holds it.
+        ConfigError: another process holds it, or it can neither be made nor opened.
     """
-    with path.open("a+", encoding="ascii") as file:
+    with _open_lock(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             pid = file.read().strip() or "unknown"
             raise ConfigError(f"{what} runs already on home {path.parent.parent}, as process {pid}") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield file
-        file.truncate(0)
+        _write_whole(file, str(os.getpid()))
+        try:
+            yield file
+        finally:
+            _write_whole(file, "")
+
+
+def _open_lock(path: Path) -> IO[str]:
+    try:
+        return path.open("a+", encoding="ascii")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            return path.open("r", encoding="ascii")  # of a disk that is read-only: it can be locked all the same
+        raise ConfigError(f"lock file {path} cannot be made: {error}; see to its disk, or choose another home") from error
+
+
+def _write_whole(file: IO[str], text: str) -> None:
+    """Have a file hold this text, as far as its disk takes it: the lock counts, not what is in it."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(file.fileno(), 0)
+        os.pwrite(file.fileno(), text.encode("ascii"), 0)
 
 
 def find_broker(settings: Settings, home: Path, name: str, stop: Stop, log: structlog.typing.FilteringBoundLogger) -> str | None:

@@ -86,16 +86,30 @@ class TickDesk:
         turn = self.bus.turn(found, now, time.time_ns())
         if turn.taken:
             self._write_down(turn, now)
+        elif turn.instances and not self.journal.degraded:
+            self.bus.intake.journalled(turn.instances)  # all that came was refused: there is nothing to keep
         send, publisher = sockets.send_frame, self.publisher
         for message in turn.messages:
             send(publisher, message)
 
     def _write_down(self, turn: Turn, now: float) -> None:
-        was_well = not self.journal.degraded
-        if self.journal.append(turn.records, self.bus.topics.ticks, now):
+        if self.journal.append(turn.batch, now):
             self.bus.intake.journalled(turn.instances)
-        elif was_well:
-            self.log.error("journal degraded", why=self.journal.degraded)
+            return
+        self._follow_epoch(turn)
+        self.journal.hold(turn.batch)
+        self.tell()
+
+    def _follow_epoch(self, turn: Turn | None = None) -> None:
+        """Take over the journal's epoch, which is another one when it has just degraded; `turn` was not published yet."""
+        if self.bus.epoch != self.journal.epoch:
+            self.bus.begin_epoch(self.journal.epoch, turn)
+
+    def tell(self) -> None:
+        """Write what the journal has to say to the log."""
+        for notice in self.journal.notices:
+            notice.write(self.log)
+        self.journal.notices.clear()
 
     def publish(self, message: bytes | None) -> None:
         """Publish what the bus made, if somebody wants it."""
@@ -106,7 +120,8 @@ class TickDesk:
         """Look after the journal."""
         if self.journal.beat(now, self._snapshot):
             self.bus.intake.journalled(list(self.bus.intake.sources))
-            self.log.info("journal resumed", lost=self.journal.lost)
+        self._follow_epoch()
+        self.tell()
 
     def tell_topics(self, now: float) -> None:
         """Tell the topics' last numbers."""
@@ -194,10 +209,15 @@ class TickDesk:
         return {
             "state": "degraded" if journal.degraded else "live",
             "why": journal.degraded,
-            "oldest": journal.segments[0].ticks + 1,
+            "oldest": (journal.segments[0].ticks if journal.segments else self.bus.topics.ticks) + 1,
             "segments": len(journal.segments),
             "bytes": sum(segment.size for segment in journal.segments),
+            "held": journal.held.ticks,
             "lost": journal.lost,
+            "let_go": journal.shelf.gone,
+            "corrupt_bytes": journal.recovered.corrupt_bytes,
+            "torn_bytes": journal.recovered.torn_bytes,
+            "aside": [one.name for one in journal.recovered.aside],
             "syncs": journal.syncs,
             "replays": len(self.replays),
             "replays_served": self.replays.served,

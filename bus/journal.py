@@ -1,51 +1,39 @@
 """The tick journal: segments of records in a folder, written before anybody sees a tick, read again for replays and at a start.
 
 A turn's records are one `write`; `fsync` runs in a thread, once a second. What a kill of the broker can tear is the last write,
-which was not published yet. When a write fails, or the disk is full, ticks flow on without the journal, which says `degraded`,
-tries again every second, and goes on in a new segment.
+which was not published yet. When the disk cannot be written the journal is `degraded`: ticks flow on under a larger epoch, their
+records wait in memory, and nothing is told to be safe. It tries again every second, writes what waits, and goes on.
+
+    LIVE --a write, a sync or a new segment fails--> DEGRADED: the old segment takes what waits
+         --all taken--> a new segment is begun, and synced --the disk is well--> LIVE
 """
 
 import contextlib
+import errno
 import os
-from array import array
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from bus.comeback import Comeback
 from bus.core.ages import Ages, Clocks
-from bus.core.records import Snapshot
+from bus.core.held import Held
+from bus.core.records import Batch, Snapshot
+from bus.core.retention import Retention
+from bus.core.segments import name_of
 from bus.daemon import since_boot
-from bus.errors import ConfigError
-from bus.recovery import Reading, read_head
+from bus.log import Notice
+from bus.note import CLOSED, Noted, Notes
+from bus.opening import Recovered, look
+from bus.recovery import highest_serial
 from bus.settings import JournalSettings
-from bus.storage import Storage
+from bus.shelf import Segment, Shelf
+from bus.storage import Storage, new_file
 
-ENDING = ".hj"
 MARKS_EVERY = 256  # records between two places in a segment that a replay can begin at
-RETRY_S = 1.0
-
-
-@dataclass(slots=True)
-class Segment:
-    """One file of the journal."""
-
-    path: Path
-    serial: int  # from 1, +1 for each file
-    ticks: int  # number of the last tick before it
-    since_ns: int = 0  # when it was begun, ns since 1970 UTC
-    size: int = 0
-    marks: "array[int]" = field(default_factory=lambda: array("Q"))  # number, offset, ... of some ticks written by us
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What a journal held when it was opened."""
-
-    state: Snapshot  # to go on from
-    read: int  # ticks read
-    corrupt_bytes: int  # passed over in the last segment
-    torn_bytes: int  # cut off its end
-    why_new_epoch: str  # empty if the epoch goes on
+HEAD_SHARE = 4  # a segment is not full before its records take this many times the bytes of its head
 
 
 class Journal:
@@ -57,6 +45,7 @@ class Journal:
         boot: id of the machine's boot.
         clock: ns since 1970 UTC.
         boottime: seconds since the machine's boot.
+        flags: folders outside the journal's disk that can hold the flag of a degraded one, see `bus.note.Flag`.
     """
 
     def __init__(
@@ -66,135 +55,117 @@ class Journal:
         boot: str,
         clock: Callable[[], int],
         boottime: Callable[[], float] = since_boot,
+        flags: list[Path] | None = None,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.boot = boot
         self.clock = clock
         self.boottime = boottime
-        self.ages = Ages(0.0, 0.0)  # set by `open`
-        self.segments: list[Segment] = []
+        self.ages = Ages(0.0, 0.0)  # the broker's own clock; set by `open`, as are the next four
+        self.recovered = Recovered(Snapshot(0, boot, 0, 0), 0, 0, 0, "")
+        self.epoch = 0  # of the ticks; one larger each time it degrades
+        self.last = 0  # number of the last tick in it
+        self.id = ""
         self.degraded = ""  # why; empty while all is well
-        self.lost = 0  # ticks that were published and not journalled
+        self.held = Held()
+        self.lost = 0  # ticks that were published and will not be journalled
         self.syncs = 0
+        self.notices: list[Notice] = []  # taken by whoever writes the log
         self._fd = -1
-        self._retry_at = 0.0
+        self._serial = 0  # the highest there was
+        self._now = 0.0
         self._sync_at = 0.0
+        self._notes = Notes(folder, flags)
         self._storage = Storage()
+        self.shelf = Shelf(self._storage, Retention(settings.max_bytes, settings.max_hours * 3600))
+        self.segments = self.shelf.segments  # none after a start on a disk that cannot be written, if there were none before
+        self._comeback = Comeback(self, self._storage, self.held)
 
     # At the start
 
     def open(self, now: float) -> Recovered:
-        """Read what is there, cut a torn tail, begin a new segment.
+        """Read what is there, set aside what does not belong there, begin a new segment; degraded, if that is not possible.
 
         Args:
             now: monotonic seconds.
-        Raises:
-            ConfigError: the folder cannot be made, read or written.
         """
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            state, read, corrupt, torn = self._read_segments()
-            aged = state.aged() if state is not None else None
-            self.ages = Ages(aged.later(self._clocks()) if aged is not None else 0.0, now)
-            why = self._why_new_epoch(state, torn)
-            now_ns = self.clock()
-            epoch = state.epoch if state is not None and not why else max(now_ns // 1_000_000, state.epoch + 1 if state else 0)
-            state = Snapshot(
-                epoch,
-                self.boot,
-                now_ns,
-                state.ticks if state else 0,
-                state.topics if state else {},
-                state.sources if state else {},
-            )
-            self._begin(state, now)
-            self._note("live")
-        except OSError as error:
-            raise ConfigError(f"journal folder {self.folder} cannot be used: {error}; choose another home") from error
-        return Recovered(state, read, corrupt, torn, why)
+        start = look(self.folder, self._notes, self._clocks())
+        found = start.found
+        self._now, self.ages = now, Ages(start.age_s(), now)
+        self.id, self._serial = found.journal or secrets.token_hex(8), found.highest
+        self.shelf.fill(self.folder, found.segments, start.age_s())
+        state = self._go_on(start.state())
+        if not start.trouble:
+            try:
+                self.begin(state, now)
+            except OSError as error:
+                start.trouble, start.why = str(error), start.why or str(error)
+                state = self._go_on(start.state())
+        if start.trouble:
+            self._degrade(start.trouble, now, base=state)
+        else:
+            self._note_live(sync=True)
+        state = replace(state, epoch=self.epoch)
+        told = self.recovered = Recovered(state, found.read, found.corrupt, found.torn, start.why, found.aside + found.strange)
+        damage = {"corrupt_bytes": told.corrupt_bytes, "torn_bytes": told.torn_bytes, "new_epoch": told.why_new_epoch}
+        self._tell("info", "journal opened", ticks=state.ticks, read=told.read, **damage)
+        for one in told.aside:
+            self._tell("warning", "journal file not used", file=one.name, why=one.why, moved=one.moved)
+        return told
 
-    def _read_segments(self) -> tuple[Snapshot | None, int, int, int]:
-        """List all segments, and read from the newest one whose head is whole to the end."""
-        state, at = None, 0
-        for path in sorted(self.folder.glob(f"*{ENDING}")):
-            serial, ticks = (int(part) for part in path.stem.split("-"))
-            head = read_head(path)
-            if head is not None:
-                state, at = head, len(self.segments)
-            since_ns = head.time_ns if head is not None else self.segments[-1].since_ns if self.segments else 0
-            self.segments.append(Segment(path, serial, ticks, since_ns, path.stat().st_size))
-        read = Reading(state)
-        for segment in self.segments[at:]:
-            read.segment(segment.path.read_bytes())
-            if read.torn:
-                segment.size -= read.torn
-                os.truncate(segment.path, segment.size)
-        return read.state(), read.ticks_read, read.corrupt, read.torn_in_all
-
-    def _why_new_epoch(self, state: Snapshot | None, torn: int) -> str:
-        """Numbers may go on under their epoch only if none that was seen outside can be missing here."""
-        noted = self._noted()
-        reasons = (
-            (state is None, "there was no journal"),
-            (state is not None and not state.time_ns, "no segment's head was whole"),
-            (noted == "degraded", "ticks were published while the journal was degraded"),
-            (noted not in ("live", "closed", "degraded"), f"the journal's own note says {noted!r}"),
-            (torn > 0, f"{torn} bytes at the end were no whole record"),
-            (noted != "closed" and state is not None and state.boot != self.boot, "the machine was started anew meanwhile"),
-        )
-        return next((why for holds, why in reasons if holds), "")
-
-    def _noted(self) -> str:
-        try:
-            return (self.folder / "note").read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
-
-    def _note(self, word: str) -> None:
-        """Write one word in place; it needs no further space, even on a full disk."""
-        fd = os.open(self.folder / "note", os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.pwrite(fd, word.ljust(16).encode() + b"\n", 0)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+    def _go_on(self, state: Snapshot) -> Snapshot:
+        self.epoch, self.last = state.epoch, state.ticks
+        return state
 
     # Writing
 
-    def append(self, records: list[bytes], last: int, now: float) -> bool:
-        """Write one turn's records; false if they are not in the journal.
+    def append(self, batch: Batch, now: float) -> bool:
+        """Write one turn's records; false if they are not in the journal: then `hold` is for them, under the journal's epoch.
 
         Args:
-            records: of `encode_tick`, in order.
-            last: number of the last one.
+            batch: of one turn.
             now: monotonic seconds.
         """
         if self.degraded:
-            self.lost += len(records)
             return False
-        segment, data = self.segments[-1], b"".join(records)
         try:
-            written = os.write(self._fd, data)
-            if written < len(data):
-                raise OSError(f"only {written} of {len(data)} bytes were taken, the disk is full")
+            self.write(batch)
         except OSError as error:
             self._degrade(str(error), now)
-            self.lost += len(records)
             return False
-        marks = segment.marks
-        if not marks or last - marks[-2] >= MARKS_EVERY:
-            marks.extend((last - len(records) + 1, segment.size))
-        segment.size += len(data)
         return True
 
-    def _degrade(self, why: str, now: float) -> None:
+    def write(self, batch: Batch) -> None:
+        """Write a batch to the newest segment; raises OSError, and has none of it counted then."""
+        segment, data = self.segments[-1], b"".join(batch.records)
+        written = os.write(self._fd, data)
+        if written < len(data):
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were taken, the disk is full")
+        marks = segment.marks
+        if not marks or batch.last - marks[-2] >= MARKS_EVERY:
+            marks.extend((batch.last - len(batch.records) + 1, segment.size))
+        segment.size += len(data)
+        self.last = batch.last
+
+    def hold(self, batch: Batch) -> None:
+        """Keep in memory what `append` did not take, until it can be written; beyond a bound it is lost."""
+        was_full = self.held.full
+        self.lost += self.held.add(batch)
+        if self.held.full and not was_full:
+            why = f"{self.held.bytes} bytes wait for the disk, no more are kept"
+            self._tell("error", "ticks are lost to the journal", why=why, first=batch.last - len(batch.records) + 1)
+
+    def _degrade(self, why: str, now: float, base: Snapshot | None = None) -> None:
         self.degraded = why
-        self._retry_at = now + RETRY_S
+        self.epoch += 1  # what is published from now on is not in the journal: its numbers may not be those of what will be
+        self._comeback.start(why, now, base)
         with contextlib.suppress(OSError):
-            os.ftruncate(self._fd, self.segments[-1].size)  # cuts what a short write left
-        with contextlib.suppress(OSError):
-            self._note("degraded")
+            self.cut()
+        self._tell("error", "journal degraded", why=why, epoch=self.epoch)
+        if not self._notes.degraded(self._noted()):
+            flags = [str(path) for path in self._notes.flag.paths]
+            self._tell("error", "journal cannot note that it is degraded: a kill now makes numbers come twice", flags=flags)
 
     def beat(self, now: float, state: Callable[[], Snapshot]) -> bool:
         """Do what is due: sync, begin a new segment, let old ones go, come back from being degraded.
@@ -205,70 +176,101 @@ class Journal:
         Returns:
             true if the journal has just come back.
         """
+        self._now = now
         failure = self._storage.failure()
         if failure and not self.degraded:
             self._degrade(failure, now)
         if self.degraded:
-            return now >= self._retry_at and self._come_back(now, state())
+            return self._come_back(now, state)
         if now >= self._sync_at:
             self._sync_at = now + self.settings.fsync_s
-            self._storage.sync(self._fd)
+            noted = self._noted()
+            self._storage.sync(self._fd, lambda: self._notes.refresh(noted))
             self.syncs += 1
-        if self.segments[-1].size >= self.settings.segment_bytes:
+        newest = self.segments[-1]
+        if newest.size - newest.head >= max(self.settings.segment_bytes, HEAD_SHARE * newest.head):
             try:
-                self._begin(state(), now)
+                self.begin(state(), now)
             except OSError as error:
                 self._degrade(str(error), now)
-        self._let_go()
+        self._let_go(now)
         return False
 
-    def _come_back(self, now: float, state: Snapshot) -> bool:
-        self._retry_at = now + RETRY_S
-        try:
-            self._begin(state, now)
-            os.fsync(self._fd)  # an error here is the old one: a new file shows whether the disk is well
-            self._note("live")
-        except OSError as error:
-            self.degraded = str(error)
-            return False
-        self.degraded = ""
-        return True
+    def _come_back(self, now: float, state: Callable[[], Snapshot]) -> bool:
+        back = self._comeback.step(now, state)
+        self.degraded = "" if back else self._comeback.trouble
+        self.lost += self._comeback.given_up
+        self._comeback.given_up = 0
+        if back:
+            self._note_live(sync=False)
+            self._storage.failure()  # of the old file: told already
+            self.shelf.supersede(self._fd)
+            self._tell("info", "journal resumed", lost=self.lost, ticks=self.last)
+        return back
+
+    # Segments
+
+    def begin(self, state: Snapshot, now: float) -> int:
+        """Begin a new segment with this state at its head; returns its fd, raises OSError."""
+        if self.degraded:  # by a start that could not look, perhaps
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._serial = max(self._serial, highest_serial(self.folder))
+        serial, clocks, age_s = self._serial + 1, self._clocks(), self.ages.now(now)
+        head = replace(
+            state,
+            boot=self.boot,
+            time_ns=clocks.time_ns,
+            serial=serial,
+            journal=self.id,
+            age_s=age_s,
+            boottime_s=clocks.boottime_s,
+        ).encode()
+        path = self.folder / name_of(serial, state.ticks)
+        fd = new_file(path, head)
+        self.leave()
+        self._fd, self._serial, self.last = fd, serial, state.ticks
+        self.segments.append(Segment(path, serial, state.ticks, clocks.time_ns, len(head), head=len(head), age_s=age_s))
+        if not self.degraded:
+            self.shelf.supersede(self._fd)
+        return fd
+
+    def leave(self) -> None:
+        """Have the newest segment synced and closed."""
+        if self._fd >= 0:
+            self._storage.close(self._fd)
+            self._fd = -1
+
+    def cut(self) -> None:
+        """Cut off what a write that failed has left; raises OSError."""
+        if self._fd >= 0:
+            os.ftruncate(self._fd, self.segments[-1].size)
+
+    def take_back(self) -> None:
+        """Delete the newest segment."""
+        self.leave()
+        self._storage.delete(self.segments.pop().path)
+
+    def _let_go(self, now: float) -> None:
+        gone = self.shelf.let_go(self.ages.now(now), now)
+        if gone:
+            self._tell("info", "journal let go", **gone)
+
+    # What is noted and told
+
+    def _note_live(self, *, sync: bool) -> None:
+        trouble = self._notes.live(self._noted(), sync=sync)
+        if trouble:
+            self._tell("warning", "journal's note cannot be written: the next start begins another epoch", why=trouble)
+
+    def _noted(self) -> Noted:
+        clocks = self._clocks()
+        return Noted(self.id, self.epoch, self.last, self.ages.now(self._now), self.boot, clocks.boottime_s, clocks.time_ns)
 
     def _clocks(self) -> Clocks:
         return Clocks(self.boot, self.boottime(), self.clock())
 
-    def _begin(self, state: Snapshot, now: float) -> None:
-        """Begin a new segment with this state at its head."""
-        serial = self.segments[-1].serial + 1 if self.segments else 1
-        clocks = self._clocks()
-        state = replace(state, time_ns=clocks.time_ns, serial=serial, age_s=self.ages.now(now), boottime_s=clocks.boottime_s)
-        path = self.folder / f"{serial:010d}-{state.ticks:020d}{ENDING}"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        head = state.encode()
-        try:
-            written = os.write(fd, head)
-            if written < len(head):
-                raise OSError(f"only {written} of {len(head)} bytes of a segment's head were taken, the disk is full")
-        except OSError:
-            os.close(fd)
-            path.unlink(missing_ok=True)
-            raise
-        if self._fd >= 0:
-            self._storage.close(self._fd)
-        self._fd = fd
-        self.segments.append(Segment(path, serial, state.ticks, state.time_ns, len(head)))
-
-    def _let_go(self) -> None:
-        """Delete the oldest segments beyond the bounds; the newest always stays."""
-        oldest_ns = self.clock() - int(self.settings.max_hours * 3600 * 1e9)
-        total = sum(segment.size for segment in self.segments)
-        while len(self.segments) > 1:
-            first, second = self.segments[0], self.segments[1]
-            if total <= self.settings.max_bytes and second.since_ns >= oldest_ns:
-                return
-            total -= first.size
-            self._storage.delete(first.path)
-            del self.segments[0]
+    def _tell(self, level: str, event: str, **fields: Any) -> None:
+        self.notices.append(Notice(level, event, fields))
 
     def close(self) -> None:
         """Sync and close; the next start goes on under this epoch."""
@@ -278,6 +280,6 @@ class Journal:
         with contextlib.suppress(OSError):
             os.fsync(self._fd)
             if not self.degraded:
-                self._note("closed")
+                self._notes.note.write(CLOSED, self._noted(), sync=True)
         os.close(self._fd)
         self._fd = -1

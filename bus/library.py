@@ -8,8 +8,9 @@ from bus.core.replay import FOR_EVER, Replay, Wanted
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
 from bus.frames import STAMP
-from bus.journal import Journal, Segment
+from bus.journal import Journal
 from bus.recovery import read_head
+from bus.shelf import Segment
 
 OPEN_FILES = 16
 

@@ -7,7 +7,8 @@ processor drops what is below it.
 import contextlib
 import logging
 import sys
-from typing import TextIO, cast
+from dataclasses import dataclass
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -15,6 +16,19 @@ from bus.settings import LogSettings
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50, "fatal": 50}
 _now = {"level": LEVELS["info"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A log line of a part that has no logger; whoever has one writes it."""
+
+    level: str  # info, warning or error
+    event: str
+    fields: dict[str, Any]
+
+    def write(self, log: structlog.typing.FilteringBoundLogger) -> None:
+        """Write it."""
+        getattr(log, self.level)(self.event, **self.fields)
 
 
 class _Bearing:

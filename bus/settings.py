@@ -59,7 +59,7 @@ class BrokerSettings(Section):
 
 
 class JournalSettings(Section):
-    """`[journal]`: how ticks are kept."""
+    """`[journal]`: how ticks are kept; `segment_bytes` counts those behind a segment's head, see `bus.journal`."""
 
     fsync_s: Seconds = 1.0
     max_hours: float = Field(36.0, gt=0, le=24 * 366)

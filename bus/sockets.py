@@ -7,6 +7,8 @@ latency that way, and to TCP on the loopback for everybody. `endpoint` finds out
 """
 
 import contextlib
+import errno
+import os
 import re
 import socket as plain
 from pathlib import Path
@@ -74,14 +76,23 @@ def bind(context: "zmq.Context[Any]", settings: BrokerSettings, home: Path, name
     path, address = ipc_path(home, name), getattr(settings, name)
     try:
         if path is not None:
-            socket.bind(f"ipc://{path}")
-            path.chmod(0o600)
+            _bind_file(socket, path)
         socket.bind(address)
-    except zmq.ZMQError as error:
+    except (zmq.ZMQError, OSError) as error:
         socket.close()
         hint = "is another broker running? `hulak status` tells" if error.errno == zmq.EADDRINUSE else "choose another"
         raise ConfigError(f"setting broker.{name} = {address!r} cannot be bound: {error}; {hint}") from error
     return socket
+
+
+def _bind_file(socket: "zmq.Socket[bytes]", path: Path) -> None:
+    """Bind to a file; on a disk that is full or read-only there is none, and local processes find the TCP address instead."""
+    try:
+        socket.bind(f"ipc://{path}")
+        path.chmod(0o600)
+    except (zmq.ZMQError, OSError) as error:
+        if error.errno != errno.ENOSPC and os.access(path.parent, os.W_OK):
+            raise
 
 
 def endpoint(settings: BrokerSettings, home: Path, name: str) -> str | None:

@@ -69,7 +69,7 @@ class Bus:
     """Everything that one broker knows.
 
     Args:
-        epoch: larger at each start.
+        epoch: of the ticks at the start; the workers' epoch stays this one.
         version: of the package, told to those who ask.
         limits: of the tick side.
         policy: of the task side.
@@ -88,7 +88,6 @@ class Bus:
         now: float,
         backoff: Backoff,
     ) -> None:
-        self.epoch = epoch
         self.version = version
         self.limits = limits
         self.started = now
@@ -117,6 +116,17 @@ class Bus:
         self.topics.restore(state.topics.values(), state.ticks)
         for instance, running in state.sources.items():
             self.intake.sources[instance] = Source(instance, running, running)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of what is published."""
+        return self.topics.epoch
+
+    def begin_epoch(self, epoch: int, turn: Turn | None = None) -> None:
+        """Go on under a larger epoch; `turn`, if given, was made under the present one, and nobody has seen it yet."""
+        self.topics.epoch = epoch
+        if turn is not None:
+            self.intake.stamp_again(turn)
 
     def snapshot(self, boot: str, time_ns: int) -> Snapshot:
         """Tell what a segment of the journal begins with."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bus.core.displays import OWNED_BY_DISPLAYS
-from bus.core.records import encode_tick
+from bus.core.records import Batch, decode_tick, encode_tick
 from bus.core.topics import MARK_MASK, OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, are_values, array_header, is_one_map
@@ -35,7 +35,7 @@ class Turn:
     """What one turn of the loop made of the frames it found."""
 
     messages: list[bytes]  # to publish, in order
-    records: list[bytes]  # for the journal, in order, to be written before
+    batch: Batch  # for the journal, to be written before
     instances: set[int]  # numbered feeds of which something was taken or, in order, refused
     taken: int
     lag_ns: int | None  # from the feed's stamp to ours, of the turn's last tick; None if there was none
@@ -116,10 +116,10 @@ class Intake:
             if found is not None:
                 accepted.append(found)
         accepted = self._well_formed(accepted)
-        messages, records = self._number(accepted, time_ns)
+        messages, batch = self._number(accepted, time_ns)
         fed_ns = accepted[-1][4] if accepted else 0
         instances, self._moved = self._moved, set()
-        return Turn(messages + states, records, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
+        return Turn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
 
     def journalled(self, instances: Iterable[int]) -> None:
         """Note that everything these feeds have had taken so far is in the journal."""
@@ -127,6 +127,24 @@ class Intake:
             source = self.sources.get(instance)
             if source is not None:
                 source.safe = source.last
+
+    def stamp_again(self, turn: Turn) -> None:
+        """Put the topics' present epoch into what a turn has made: messages, records, and its topics' last frames."""
+        frames, logs = turn.messages, self.topics.logs
+        records = [decode_tick(record) for record in turn.batch.records]
+        turn.messages = [self._under_present(frame) for frame in frames]
+        turn.batch.records = [
+            encode_tick(number, instance, running, self._under_present(frame)) for number, instance, running, frame in records
+        ]
+        for frame in (*frames, *(frame for *_, frame in records)):
+            log = logs.get(frame[: frame.index(NUL) + 1])
+            if log is not None and log.frame == frame:
+                log.frame = self._under_present(frame)
+
+    def _under_present(self, frame: bytes) -> bytes:
+        cut = frame.index(NUL) + 1
+        _, sequence, time_ns = STAMP.unpack_from(frame, cut)
+        return frame[:cut] + STAMP.pack(self.topics.epoch, sequence, time_ns) + frame[cut + STAMP_BYTES :]
 
     def _accept(self, frame: bytes) -> "Accepted | None":
         cut = frame.find(NUL) + 1
@@ -177,7 +195,7 @@ class Intake:
                 self.reject(ProtocolError("BAD_BODY", f"{len(body)} bytes for {log.key[:-1]!r} are not one msgpack map"))
         return good
 
-    def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], list[bytes]]:
+    def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], Batch]:
         topics, stamp_of = self.topics, STAMP.pack
         epoch, number = topics.epoch, topics.ticks
         messages: list[bytes] = []
@@ -196,4 +214,4 @@ class Intake:
             bodies = b"".join([one[1] for one in accepted])
             messages.append(TICKS + stamp + array_header(len(accepted)) + bodies)
         topics.ticks = number
-        return messages, records
+        return messages, Batch(records, number)

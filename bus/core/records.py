@@ -27,6 +27,8 @@ _TICK_REST = struct.Struct(">BBIQQQ")
 HEAD_BYTES = _PREFIX.size + _REST.size  # 12
 TICK_HEAD = struct.Struct(">QQQ")
 MAX_PAYLOAD = 1 << 28  # a larger length is taken for corruption
+MAX_EPOCH = 1 << 52  # what is larger leaves no room for those that come
+MAX_NUMBER = 1 << 62  # likewise, of ticks and sequences
 VERSION = 1
 _crc32 = zlib.crc32
 
@@ -42,6 +44,20 @@ def encode_tick(number: int, instance: int, running: int, frame: bytes) -> bytes
     """
     rest = _TICK_REST.pack(TICK, 0, 24 + len(frame), number, instance, running) + frame
     return _PREFIX.pack(MAGIC, _crc32(rest)) + rest
+
+
+def decode_tick(record: bytes) -> tuple[int, int, int, bytes]:
+    """Take a record of `encode_tick` apart again: number, instance, running number, frame."""
+    *_, number, instance, running = _TICK_REST.unpack_from(record, _PREFIX.size)
+    return number, instance, running, record[HEAD_BYTES + TICK_HEAD.size :]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one turn of the loop adds to the journal."""
+
+    records: list[bytes]  # in order, their numbers without a hole
+    last: int  # number of the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +104,28 @@ class Snapshot:
         """Read a snapshot's payload.
 
         Raises:
-            ProtocolError: `LATER_VERSION`; `BAD_BODY`, it is not one.
+            ProtocolError: `BAD_BODY`, it is not one, or of a later version, which `details` has then.
         """
         told: Any = unpack(payload)
         try:
             if told["version"] != VERSION:
-                raise ProtocolError("LATER_VERSION", f"a head of version {told['version']!r}, this broker reads {VERSION}")
+                error = ProtocolError("BAD_BODY", f"its head is of version {told['version']!r}, this broker reads {VERSION}")
+                error.details["version"] = told["version"]
+                raise error
             topics = {key_of(frame): bytes(frame) for frame in told["topics"]}
             sources = {_whole(instance): _whole(running) for instance, running in told["sources"]}
-            numbers = (_whole(told["epoch"]), str(told["boot"]), _whole(told["time_ns"]), _whole(told["ticks"]))
             age_s = told.get("age_s")
             return cls(
-                *numbers,
+                _whole(told["epoch"], MAX_EPOCH),
+                str(told["boot"]),
+                _whole(told["time_ns"]),
+                _whole(told["ticks"], MAX_NUMBER),
                 topics,
                 sources,
                 _whole(told.get("serial", 0)),
                 str(told.get("journal", "")),
-                None if age_s is None else float(age_s),
-                float(told.get("boottime_s", 0.0)),
+                None if age_s is None else _seconds(age_s),
+                _seconds(told.get("boottime_s", 0.0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError("BAD_BODY", f"a journal's snapshot is malformed: {error!r}") from error
@@ -123,10 +143,16 @@ def key_of(frame: bytes) -> bytes:
     return bytes(frame[:cut])
 
 
-def _whole(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 64:
-        raise ValueError(f"{value!r} is no number of 64 bits")
+def _whole(value: Any, most: int = (1 << 64) - 1) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{value!r} is no whole number up to {most}")
     return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1 << 40:
+        raise ValueError(f"{value!r} are no seconds")
+    return float(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,10 @@ class TopicLog:
 
 
 class Topics:
-    """All topic logs of one epoch, and the subscriptions to them.
+    """All topic logs, and the subscriptions to them.
 
     Args:
-        epoch: stamped on each message; larger at each start of the broker.
+        epoch: stamped on each message.
         limit: how many topics there may be; one more is refused.
     """
 
@@ -79,9 +79,13 @@ class Topics:
             check_topic(key[:-1])
             if len(self.logs) >= self.limit:
                 raise ProtocolError("TOO_MANY_TOPICS", f"{self.limit} topics are in use, {key[:-1]!r} would be one more")
-            log = self.logs[key] = TopicLog(key, wanted=self.wants(key))
-            if key.startswith(OWNED_BY_FEEDS):
-                self.fed[key] = log
+            log = self._begin(key)
+        return log
+
+    def _begin(self, key: bytes) -> TopicLog:
+        log = self.logs[key] = TopicLog(key, wanted=self.wants(key))
+        if key.startswith(OWNED_BY_FEEDS):
+            self.fed[key] = log
         return log
 
     def drop(self, key: bytes) -> None:
@@ -100,7 +104,8 @@ class Topics:
         """Go on from what was published before: each topic's last frame, and the number of the last tick of all."""
         for frame in frames:
             cut = frame.index(NUL) + 1
-            log = self.log(frame[:cut])
+            key = frame[:cut]
+            log = self.logs.get(key) or self._begin(key)  # of the limit, which may be lower by now, none is let go
             log.frame, log.sequence = frame, STAMP.unpack_from(frame, cut)[1]
         self.ticks = ticks
 

@@ -11,7 +11,8 @@ import click
 from bus.core.records import TICK, Corrupt, Record, scan
 from bus.errors import ConfigError
 from bus.frames import NUL
-from bus.recovery import read_head
+from bus.note import Note
+from bus.recovery import survey
 from clients.cli.common import FAILED, Call, Command, print_json
 from clients.cli.table import show
 
@@ -35,9 +36,22 @@ class Found:
     torn: int = 0  # bytes at the end that are no whole record
     missing: list[tuple[int, int]] = field(default_factory=list)  # numbers between two of its ticks
 
+    def read(self) -> bytes:
+        """Read all its bytes; none if a running broker has let it go meanwhile.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise ConfigError(f"{self.path} cannot be read: {error}") from error
+
     def look(self) -> "Found":
         """Read the whole segment."""
-        for one in scan(self.path.read_bytes()):
+        for one in scan(self.read()):
             if isinstance(one, Corrupt):
                 if one.last:
                     self.torn = one.end - one.offset
@@ -56,21 +70,25 @@ class Found:
         self.ticks += 1
 
 
-def segments(call: Call) -> list[Found]:
-    """List the segments, the oldest first.
+def segments(call: Call) -> tuple[list[Found], list[tuple[str, str]]]:
+    """List the segments, the oldest first, and what is named as one and is none, and why; the latter is told.
 
     Raises:
         ConfigError: there is no journal.
     """
     folder = call.home / "journal"
-    paths = sorted(folder.glob("*.hj"))
-    if not paths:
+    try:
+        seen = survey(folder, Note(folder).read()[1].journal)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError(f"there is no journal in {folder}: {why}; name the broker's home with --home") from error
+    if not seen.segments and not seen.misfits:
         raise ConfigError(f"there is no journal in {folder}; name the broker's home with --home")
-    found = []
-    for path in paths:
-        head = read_head(path)
-        found.append(Found(path, path.stat().st_size, head.epoch if head is not None else 0))
-    return found
+    for name, why in seen.misfits:
+        click.echo(f"{name}: is no segment of this journal: {why}", err=True)
+    return [
+        Found(folder / one.name, one.size, one.head.epoch if one.head is not None else 0) for one in seen.segments
+    ], seen.misfits
 
 
 @journal.command(cls=Command, short_help="List the segments.")
@@ -80,7 +98,7 @@ def ls(call: Call) -> None:
     \b
     hulak journal ls --home ./var
     """
-    rows = [one.look() for one in segments(call)]
+    rows = [one.look() for one in segments(call)[0]]
     if call.as_json:
         print_json([_plain(one) for one in rows])
     else:
@@ -107,7 +125,8 @@ def _plain(one: Found) -> dict[str, Any]:
 @journal.command(cls=Command, short_help="Check every record.")
 @click.pass_context
 def verify(ctx: click.Context, call: Call) -> None:
-    """Check the CRC of every record and the order of the numbers; ends with 1 if anything is damaged.
+    """Check the CRC of every record and the order of the numbers; ends with 1 if anything is damaged, or named as a segment and
+    none of this journal.
 
     Bytes at the end of the newest segment that are no whole record may be what a running broker is writing: they are told,
     and are no damage.
@@ -115,13 +134,14 @@ def verify(ctx: click.Context, call: Call) -> None:
     \b
     hulak journal verify --home ./var
     """
-    rows = segments(call)
+    rows, aside = segments(call)
     with click.progressbar(rows, label="verifying", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
         for one in bar:
             one.look()
     damaged = [one for one in rows if one.corrupt or (one.torn and one is not rows[-1])]
     if call.as_json:
-        print_json({"ok": not damaged, "segments": [_plain(one) for one in rows]})
+        told = {"aside": dict(aside), "segments": [_plain(one) for one in rows]}
+        print_json({"ok": not damaged and not aside, **told})
     else:
         for one in rows:
             for offset, end in one.corrupt:
@@ -132,7 +152,7 @@ def verify(ctx: click.Context, call: Call) -> None:
                 click.echo(f"{one.path.name}: the last {one.torn} bytes are no whole record")
         total = sum(one.ticks for one in rows)
         click.echo(f"{len(rows)} segments, {total:,} ticks, {len(damaged)} segments damaged")
-    ctx.exit(FAILED if damaged else 0)
+    ctx.exit(FAILED if damaged or aside else 0)
 
 
 @journal.command(cls=Command, short_help="Write ticks as JSON lines or CSV.")
@@ -165,7 +185,7 @@ def export(call: Call, topic: str, form: str, output: IO[str]) -> None:
 
 
 def _frames(call: Call) -> Iterator[bytes]:
-    for one in segments(call):
-        for record in scan(one.path.read_bytes()):
+    for one in segments(call)[0]:
+        for record in scan(one.read()):
             if isinstance(record, Record) and record.kind == TICK:
                 yield record.tick()[3]

@@ -141,6 +141,11 @@ def _stores(stats: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING, f"{store['unreadable']} rows of the store cannot be read: see hulak task ls --state unreadable"
         )
+    aside, corrupt = stats["journal"].get("aside"), stats["journal"].get("corrupt_bytes")
+    if aside:
+        yield Finding(Level.WARNING, f"journal files set aside at the start: {', '.join(aside)}")
+    if corrupt:
+        yield Finding(Level.WARNING, f"journal had {corrupt} damaged bytes at the start, `hulak journal verify` tells where")
 
 
 def _internal(stats: Mapping[str, Any]) -> Iterator[Finding]:

@@ -1,13 +1,18 @@
 """A process ends with its supervisor, also if that one died before the process had come so far as to ask for it."""
 
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
+
+from bus import daemon
+from bus.errors import ConfigError
 
 CHILD = "from bus import daemon; daemon.end_with_supervisor(); print('goes on')"
 
@@ -42,3 +47,45 @@ def test_without_a_supervisor_nobody_is_looked_for(address):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR")}
     done = subprocess.run([sys.executable, "-c", CHILD], env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout == "goes on\n"
+
+
+@pytest.fixture
+def lock(tmp_path):
+    (tmp_path / "run").mkdir()
+    return tmp_path / "run" / "broker.lock"
+
+
+def test_a_lock_is_held_by_one_and_names_it(lock):
+    with daemon.only_one(lock, "a broker"):
+        assert lock.read_text() == str(os.getpid())
+        with pytest.raises(ConfigError, match=f"a broker runs already on home {lock.parent.parent}, as process {os.getpid()}"):
+            daemon.only_one(lock, "a broker").__enter__()
+    assert lock.read_text() == ""
+    with daemon.only_one(lock, "a broker"):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_refused_with_a_sentence(tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(ConfigError, match=r"broker\.lock cannot be made: .*Not a directory"):
+        daemon.only_one(tmp_path / "run" / "broker.lock", "a broker").__enter__()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
+def test_a_lock_that_is_there_needs_no_space_and_no_disk_that_can_be_written(lock, monkeypatch, error):
+    lock.write_text("")
+    real = Path.open
+
+    def refuse(fd, *args):
+        raise OSError(error, os.strerror(error))
+
+    def opened(path, mode="r", **kwargs):
+        if error == errno.EROFS and mode != "r":
+            refuse(path)
+        return real(path, mode, **kwargs)
+
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(os, "pwrite", refuse)
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with daemon.only_one(lock, "a broker"), pytest.raises(ConfigError, match="as process unknown"):
+        daemon.only_one(lock, "a broker").__enter__()

@@ -1,77 +1,18 @@
 """The journal in a folder: what was written is there again, what was damaged is not, and a full disk stops nobody."""
 
 import contextlib
-import errno
 import os
 import random
 
 import pytest
 from asked import read_wanted
+from office import HOUR_NS, Office, killed
 
-from bus.core.records import Snapshot, encode_tick, needs
+from bus.core.records import needs
 from bus.core.replay import Replay
-from bus.core.topics import Topics
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, encode_publication, pack, unpack
-from bus.journal import Journal
+from bus.frames import unpack
 from bus.library import Library
-from bus.messages import Stamp
-from bus.settings import JournalSettings
-
-HOUR_NS = 3600 * 10**9
-
-
-class Office:
-    """A journal in a folder, a clock that is set, and the topics that a broker would have."""
-
-    def __init__(self, folder, boot="boot-1", **settings):
-        self.now_ns = 10**18
-        self.journal = Journal(folder, JournalSettings(**settings), boot, lambda: self.now_ns)
-        self.recovered = self.journal.open(0.0)
-        self.topics = Topics(self.recovered.state.epoch, 1000)
-        self.topics.restore(self.recovered.state.topics.values(), self.recovered.state.ticks)
-        self.seconds = 0.0
-        self.instance, self.running = 5, self.recovered.state.sources.get(5, 0)
-
-    def write(self, count, symbols=("EURUSD", "USDJPY"), turn=4):
-        """Write ticks in turns of a few; false if one was not journalled."""
-        well = True
-        for first in range(0, count, turn):
-            records = []
-            for at in range(first, min(count, first + turn)):
-                key = f"tick.{symbols[at % len(symbols)]}".encode()
-                log = self.topics.log(key + b"\0")
-                log.sequence += 1
-                self.topics.ticks += 1
-                self.running += 1
-                self.now_ns += 1000
-                stamp = Stamp(self.topics.epoch, log.sequence, self.now_ns)
-                log.frame = encode_publication(key, stamp, pack({"bid": self.topics.ticks}))
-                records.append(encode_tick(self.topics.ticks, self.instance, self.running, log.frame))
-            well &= self.journal.append(records, self.topics.ticks, self.seconds)
-        return well
-
-    def state(self):
-        frames = {key: log.frame for key, log in self.topics.logs.items() if log.sequence}
-        return Snapshot(self.topics.epoch, self.journal.boot, self.now_ns, self.topics.ticks, frames, {5: self.running})
-
-    def beat(self, seconds=1.0):
-        self.seconds += seconds
-        return self.journal.beat(self.seconds, self.state)
-
-    def replay(self, **args):
-        """Read everything that is wanted, over as many requests as it takes; the numbers and bids, and the last summary."""
-        library, rows = Library(self.journal), []
-        args = {"topic": "ticks", **{name.removesuffix("_"): value for name, value in args.items()}}
-        while True:
-            replay = library.begin(read_wanted(args), self.topics)
-            while not replay.ended:
-                rows += replay.step(library) or []
-            summary = replay.summary()
-            if summary["next"] is None:
-                library.close()
-                return [[number, decode_publication(frame)] for number, frame in rows], summary
-            args["from"] = summary["next"]
 
 
 @pytest.fixture
@@ -95,13 +36,6 @@ def offices(folder):
 
 def newest(folder):
     return max(folder.glob("*.hj"))
-
-
-def killed(office):
-    """End a journal as `kill -9` does: nothing is said, nothing is synced."""
-    office.journal._storage.end()
-    os.close(office.journal._fd)
-    office.journal._fd = -1
 
 
 def test_numbers_epoch_and_sources_go_on_after_a_kill(offices):
@@ -197,8 +131,9 @@ def test_a_head_that_is_damaged_loses_nothing_since_the_segment_before_it_has_on
     again = offices()
     assert len(office.journal.segments) == 2
     assert again.recovered.state.ticks == 64
-    assert again.recovered.why_new_epoch == ""
     assert again.recovered.corrupt_bytes > 0
+    assert "no whole record" in again.recovered.why_new_epoch
+    assert again.topics.epoch >= office.topics.epoch + (1 << 20)
     assert again.recovered.state.topics == {key: log.frame for key, log in office.topics.logs.items()}
     assert [number for number, _ in again.replay(from_=1)[0]] == list(range(1, 65))
 
@@ -233,15 +168,98 @@ def test_segments_are_begun_by_size_and_let_go_by_bytes_and_by_hours(offices, fo
     assert [number for number, _ in rows] == list(range(oldest, office.topics.ticks + 1))
 
 
-def test_what_is_older_than_the_hours_set_is_let_go(offices):
+def test_what_is_older_than_the_hours_set_is_let_go_and_told(offices):
     office = offices(segment_bytes=4096, max_hours=1.0)
     office.write(60)
     office.beat()
-    office.now_ns += 2 * HOUR_NS
     office.write(60)
     office.beat()
+    first = office.journal.segments[1].ticks
+    office.journal.notices.clear()
+    office.beat(3599)
+    assert len(office.journal.segments) == 3
+    office.beat(2)
+    assert office.journal.segments[0].ticks == first
+    [told] = office.journal.notices
+    assert (told.event, told.fields) == ("journal let go", {"why": "age", "segments": 1, "first": 1, "last": first})
+
+
+@pytest.mark.parametrize("jump_ns", [40 * HOUR_NS, -40 * HOUR_NS, 10**6 * HOUR_NS])
+def test_no_jump_of_the_wall_clock_makes_anything_older(offices, jump_ns):
+    office = offices(segment_bytes=4096, max_hours=1.0)
+    for _ in range(4):
+        office.write(60)
+        office.beat()
+    office.now_ns += jump_ns
+    for _ in range(20):
+        office.beat()
+        office.write(4)
+    killed(office)
+    again = offices(segment_bytes=4096, max_hours=1.0, now_ns=max(0, office.now_ns), boottime_s=office.boottime_s + 1)
+    again.beat()
+    rows, _ = again.replay(from_=1)
+    assert len(rows) == office.topics.ticks
+    assert again.journal.ages.now(again.seconds) < 3600
+
+
+def test_ages_go_on_over_restarts_and_reboots_but_over_these_for_an_hour_at_most(offices):
+    office = offices(segment_bytes=4096, max_hours=1.5)
+    office.write(60)
     office.beat()
-    assert office.journal.segments[0].ticks >= 60
+    office.write(60)
+    office.beat()
+    office.journal.close()
+    again = offices(segment_bytes=4096, max_hours=1.5, boottime_s=office.boottime_s + 1800, now_ns=1)
+    assert again.journal.ages.now(0.0) == pytest.approx(1800 + 2, abs=1)
+    assert again.journal.segments[0].ticks == 0
+    again.journal.close()
+    later = offices(boot="boot-2", segment_bytes=4096, max_hours=1.5, now_ns=10**18 + 900 * HOUR_NS)
+    assert later.journal.ages.now(0.0) == pytest.approx(1800 + 2 + 3600, abs=2)
+
+
+def test_what_is_old_goes_one_segment_at_a_time(offices):
+    office = offices(segment_bytes=4096, max_hours=1.0)
+    for _ in range(10):
+        office.write(60)
+        office.beat()
+    assert len(office.journal.segments) == 11
+    office.beat(7200)
+    for _ in range(59):
+        office.beat(1)
+    assert 3 <= 11 - len(office.journal.segments) <= 5, "a few a minute"
+
+
+def test_a_segment_is_not_full_before_its_records_are_four_times_its_head(offices):
+    """Else a head as large as a segment would have the journal begin one each second, until nothing else is left."""
+    office = offices(segment_bytes=4096, max_bytes=1 << 18)
+    symbols = [f"SYM{at:03d}" for at in range(400)]
+    office.write(400, symbols)
+    killed(office)
+    office = offices(segment_bytes=4096, max_bytes=1 << 18)
+    assert office.journal.segments[-1].head > 3 * 4096
+    for _ in range(50):
+        office.beat()
+    office.write(400, symbols)
+    for _ in range(50):
+        office.beat()
+    assert len(office.journal.segments) == 2
+    rows, summary = office.replay(from_=1)
+    assert (len(rows), summary["missing"]) == (800, [])
+    for _ in range(10):
+        office.write(400, symbols)
+        office.beat()
+    heads = sum(segment.head for segment in office.journal.segments[1:])
+    assert heads < sum(segment.size for segment in office.journal.segments) / 4
+
+
+def test_heads_of_a_broker_that_starts_again_and_again_do_not_gather(offices, folder):
+    office = offices()
+    office.write(100)
+    killed(office)
+    for _ in range(20):
+        killed(offices())
+    assert len(list(folder.glob("*.hj"))) == 2
+    assert [number for number, _ in offices().replay(from_=1)[0]] == list(range(1, 101))
 
 
 def test_a_topic_is_replayed_by_its_own_sequence_also_from_segments_of_an_earlier_life(offices):
@@ -288,69 +306,6 @@ def test_a_long_replay_comes_in_several_requests_none_of_which_is_large(offices)
     rows, summary = office.replay(from_=1)
     assert [number for number, _ in rows] == list(range(1, 40_001))
     assert summary["missing"] == []
-
-
-def test_a_write_that_fails_degrades_the_journal_which_comes_back_by_itself(offices, monkeypatch):
-    office = offices()
-    office.write(8)
-    real, full = os.write, True
-
-    def write(fd, data):
-        if full and fd == office.journal._fd:
-            real(fd, data[:10])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        if full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
-
-    monkeypatch.setattr(os, "write", write)
-    assert not office.write(4)
-    assert "No space left" in office.journal.degraded
-    assert office.journal.lost == 4
-    assert not office.beat(1.5)
-    assert office.journal.degraded
-    full = False
-    assert office.beat(1.5)
-    assert office.journal.degraded == ""
-    assert office.write(4)
-    rows, summary = office.replay(from_=1)
-    assert [number for number, _ in rows] == [*range(1, 9), *range(13, 17)]
-    assert summary["missing"] == [[9, 12]]
-    killed(office)
-    again = offices()
-    assert again.topics.epoch == office.topics.epoch, "it was well again when it ended"
-
-
-def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, monkeypatch):
-    office = offices()
-    office.write(8)
-    monkeypatch.setattr(os, "write", lambda fd, data: 0)
-    assert not office.write(4)
-    monkeypatch.undo()
-    killed(office)
-    again = offices()
-    assert "degraded" in again.recovered.why_new_epoch
-    assert again.topics.epoch > office.topics.epoch
-
-
-def test_a_sync_that_fails_makes_it_go_on_in_a_new_file(offices, monkeypatch):
-    office = offices()
-    office.write(8)
-
-    def broken(fd):
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(os, "fdatasync", broken)
-    office.beat()
-    while not office.journal.degraded:  # bounded by the test's own time limit; the sync runs in its thread
-        office.beat(0.0)
-    assert "Input/output error" in office.journal.degraded
-    monkeypatch.undo()
-    before = office.journal.segments[-1].path
-    assert office.beat(1.5)
-    assert office.journal.segments[-1].path != before
-    assert office.write(4)
-    assert len(office.replay(from_=1)[0]) == 12
 
 
 def test_a_replay_ends_where_it_was_asked_for_though_ticks_go_on(offices):

@@ -4,6 +4,7 @@ import msgpack
 import pytest
 
 from bus.core.intake import Intake
+from bus.core.records import decode_tick, scan
 from bus.core.topics import Topics
 from bus.frames import decode_publication, encode_publication, feed_frame, pack
 from bus.messages import Stamp
@@ -152,3 +153,31 @@ def test_a_feed_whose_last_tick_was_refused_is_told_that_it_need_not_be_kept():
     for frames in ([frame(1)], [frame(2, body=b"\x90")]):
         desk.intake.journalled(desk.turn(*frames).instances)
     assert (source.last, source.safe) == (2, 2)
+
+
+def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
+    desk = Desk()
+    desk.intake.open(5, 1)
+    before = desk.turn(frame(1), frame(2, "NABIL"))
+    turn = desk.turn(frame(3), frame(4, "AUDUSD"), frame(5))
+    ticks = [decode_tick(record) for record in turn.batch.records]
+    desk.topics.epoch = 8
+    desk.intake.stamp_again(turn)
+    messages = [decode_publication(message) for message in turn.messages]
+    assert [(one.topic, one.stamp) for one in messages] == [
+        ("tick.EURUSD", Stamp(8, 2, 1000)),
+        ("tick.AUDUSD", Stamp(8, 1, 1000)),
+        ("tick.EURUSD", Stamp(8, 3, 1000)),
+        ("ticks", Stamp(8, 3, 1000)),
+    ]
+    again = [decode_tick(record) for record in turn.batch.records]
+    assert [tick[:3] for tick in again] == [tick[:3] for tick in ticks] == [(3, 5, 3), (4, 5, 4), (5, 5, 5)]
+    assert [tick[3] for tick in again] == turn.messages[:3]
+    assert [tick[3] for tick in scanned(turn.batch.records)] == turn.messages[:3], "with CRCs that are right"
+    logs = desk.topics.logs
+    assert logs[b"tick.EURUSD\0"].frame == turn.messages[2]
+    assert logs[b"tick.NABIL\0"].frame == before.messages[1], "it is in the journal under the epoch it had"
+
+
+def scanned(records):
+    return [one.tick() for one in scan(b"".join(records))]

@@ -5,7 +5,7 @@ import pytest
 
 from bus.core.topics import HELLO, TICKS, Topics
 from bus.errors import ProtocolError
-from bus.frames import STAMP, decode_publication, pack
+from bus.frames import STAMP, decode_publication, encode_publication, pack
 from bus.messages import Publication, Stamp
 
 EUR, EURX = b"tick.EURUSD\0", b"tick.EURUSDX\0"
@@ -116,3 +116,12 @@ def test_a_prefix_gets_the_last_messages_of_all_its_topics_as_one(prefix, topic,
 def test_where_there_is_nothing_yet_it_is_the_hello(prefix):
     found = decode_publication(topics().welcome(prefix, 9))
     assert (found.topic, found.stamp, msgpack.unpackb(found.body)) == ("hulak.hello", Stamp(7, 1, 9), {"protocol": 1})
+
+
+def test_what_was_there_before_is_restored_though_the_limit_is_lower_by_now():
+    frames = [encode_publication(f"tick.S{at}".encode(), Stamp(3, at, 5), b"\x80") for at in range(1, 6)]
+    some = topics(limit=2)
+    some.restore(frames, 15)
+    assert [log.sequence for log in some.fed.values()] == [1, 2, 3, 4, 5]
+    with pytest.raises(ProtocolError, match="2 topics are in use"):
+        some.log(b"tick.NEW\0")

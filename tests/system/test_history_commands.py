@@ -9,6 +9,7 @@ from posthouse import PostHouse
 from waiting import eventually
 
 from bus import frames
+from bus.core.segments import name_of
 from bus.messages import Tick
 
 pytestmark = pytest.mark.system
@@ -108,3 +109,24 @@ def test_a_journal_is_verified_and_damage_is_named(post, tmp_path):
     assert "119 ticks, 1 segments damaged" in out
     _, said = run(post, "journal", "ls", "--home", str(tmp_path / "nowhere"), code=78)
     assert "there is no journal in" in said
+
+
+def test_what_lies_in_the_journals_folder_and_is_no_segment_is_not_counted(post, tmp_path):
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    [path] = (post.home / "journal").glob("*.hj")
+    for name in (path.name, "backup.hj", f"{path.stem} (copy).hj", f"._{path.name}"):
+        (folder / name).write_bytes(path.read_bytes())
+    (folder / name_of(7, 0)).mkdir()
+    out, _ = run(post, "journal", "verify", "--home", str(tmp_path))
+    assert "1 segments, 120 ticks, 0 segments damaged" in out
+    (folder / name_of(9, 0)).write_bytes(path.read_bytes())
+    (folder / name_of(10, 500)).write_bytes(b"HJ noise")
+    out, said = run(post, "journal", "verify", "--home", str(tmp_path), code=1)
+    assert "1 segments, 120 ticks, 0 segments damaged" in out
+    assert f"{name_of(9, 0)}: is no segment of this journal: it is a copy of segment 1" in said
+    assert f"{name_of(10, 500)}: is no segment of this journal: there is no whole record in its first 8 bytes" in said
+    out, _ = run(post, "journal", "export", "--home", str(tmp_path))
+    assert len(out.splitlines()) == 120
+    out, _ = run(post, "journal", "ls", "--json", "--home", str(tmp_path))
+    assert [segment["segment"] for segment in json.loads(out)] == [path.name]

@@ -71,6 +71,12 @@ def test_all_is_well():
 
 UNWELL = [
     (Level.CRITICAL, "journal is degraded: No space left", stats(journal={"state": "degraded", "why": "No space left"})),
+    (Level.WARNING, "journal files set aside at the start: 1.hj, 2.hj", stats(journal={"aside": ["1.hj", "2.hj"]})),
+    (
+        Level.WARNING,
+        "journal had 40 damaged bytes at the start, `hulak journal verify` tells where",
+        stats(journal__corrupt_bytes=40),
+    ),
     (Level.CRITICAL, "store is failed: no reason told", stats(store={"state": "failed", "why": ""})),
     (Level.CRITICAL, "0 of 1 feeds report", stats(processes=[])),
     (Level.WARNING, "feed binance is degraded, newest quote 9 s old", feed(state="degraded", data_age_s=9.0)),

@@ -1,0 +1,125 @@
+"""How a journal comes back that could not be written: nothing that waits in memory is written out of order, and no new segment
+stays on a disk that is not well.
+
+    the old segment takes what waits --all taken--> a new one is begun, and synced --the disk is well--> live again
+
+At a start there is no old segment, and after one that can never be written again there is none either: what waits from then on
+goes into the new one, behind its head.
+"""
+
+import errno
+from collections.abc import Callable
+from typing import Protocol
+
+from bus.core.held import Held
+from bus.core.records import Batch, Snapshot
+from bus.storage import Storage
+
+RETRY_S = 1.0
+DRAIN_BYTES = 16 << 20  # of what waits, written in one step: no tick is held up for more than a few ms
+DRAIN_WRITES = 4096  # likewise
+GIVE_UP_S = 30.0  # after which a segment that cannot be written, though there is space, is given up
+NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))  # what passes when somebody sees to the disk
+
+
+class Writer(Protocol):
+    """What a journal can do with its newest segment; each raises OSError."""
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch to it."""
+
+    def cut(self) -> None:
+        """Cut off what a write that failed has left."""
+
+    def begin(self, state: Snapshot, now: float) -> int:
+        """Begin another one; returns its fd."""
+
+    def leave(self) -> None:
+        """Have it closed, so that there is none to be written."""
+
+    def take_back(self) -> None:
+        """Delete it: it was begun in vain."""
+
+
+class Comeback:
+    """The way back.
+
+    Args:
+        writer: the journal.
+        storage: syncs.
+        held: what waits.
+    """
+
+    def __init__(self, writer: Writer, storage: Storage, held: Held) -> None:
+        self.writer = writer
+        self.storage = storage
+        self.held = held
+        self.trouble = ""  # why it is not back yet
+        self.given_up = 0  # ticks that were held and will never be written
+        self._base: Snapshot | None = None  # what the next segment begins with; None: the old one takes what waits
+        self._begun = False  # the next segment has begun, and holds nothing but its head
+        self._retry_at = 0.0
+        self._failing_since = 0.0
+
+    def start(self, why: str, now: float, base: Snapshot | None = None) -> None:
+        """Set out.
+
+        Args:
+            why: what the disk said.
+            now: monotonic seconds.
+            base: the state to begin a segment with, if there is none that could take what waits.
+        """
+        self.trouble, self._base, self._begun = why, base, False
+        self._retry_at, self._failing_since = now + RETRY_S, now
+
+    def step(self, now: float, state: Callable[[], Snapshot]) -> bool:
+        """Go on as far as the disk lets us; true once all is written and the disk is well."""
+        if now < self._retry_at:
+            return False
+        try:
+            return self._step(now, state)
+        except OSError as error:
+            self.trouble = str(error)
+            self._retry_at = now + RETRY_S
+            self._fail(error, now, state)
+            return False
+
+    def _step(self, now: float, state: Callable[[], Snapshot]) -> bool:
+        if self._base is None:
+            self.writer.cut()
+            if not self._drain():
+                return False
+            self.writer.leave()
+            self._base = state()
+        if not self._begun:
+            # An old file tells an old error: a new one shows whether the disk is well.
+            self.storage.probe(self.writer.begin(self._base, now))
+            self._begun = True
+            return False
+        probed = self.storage.probed()
+        if probed:
+            raise OSError(errno.EIO, probed)
+        return probed is not None and self._drain()
+
+    def _drain(self) -> bool:
+        """Write what waits, bounded; true if nothing waits any more."""
+        enough = self.held.bytes - DRAIN_BYTES
+        for _ in range(DRAIN_WRITES):
+            batch = self.held.first()
+            if batch is None or self.held.bytes <= enough:
+                break
+            self.writer.write(batch)
+            self._base, self._begun = None, False  # the newest segment holds some of what waited: it takes the rest too
+            self.held.done()
+        return self.held.first() is None
+
+    def _fail(self, error: OSError, now: float, state: Callable[[], Snapshot]) -> None:
+        if self._begun:
+            self.writer.take_back()
+            self._begun = False
+        if self._base is not None or error.errno in NO_SPACE:
+            self._failing_since = now
+        elif now - self._failing_since >= GIVE_UP_S:
+            self.given_up += self.held.give_up()
+            self.writer.leave()
+            self._base = state()

@@ -1,0 +1,243 @@
+"""A disk that is full, read-only or broken: ticks flow on, and all is in the journal when the disk is well again."""
+
+import contextlib
+import errno
+import os
+
+import pytest
+from office import Disk, Office, killed
+from waiting import eventually
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def offices(folder):
+    made = []
+
+    def make(**settings):
+        made.append(Office(folder, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        with contextlib.suppress(OSError):
+            one.journal.close()
+
+
+def newest(folder):
+    return max(folder.glob("*.hj"))
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_what_is_published_while_the_disk_is_not_well_is_written_when_it_is_under_an_epoch_of_its_own(
+    offices, monkeypatch, error
+):
+    office = offices()
+    office.write(8)
+    before = office.topics.epoch
+    disk = Disk(monkeypatch, office.journal)
+    disk.error = error
+    assert not office.write(4)
+    assert os.strerror(error) in office.journal.degraded
+    assert office.topics.epoch == before + 1
+    for _ in range(5):
+        assert not office.beat(1.5)
+        assert not office.write(4)
+    assert (office.journal.lost, office.journal.held.ticks) == (0, 24)
+    disk.error = 0
+    office.comes_back()
+    assert office.write(4)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == list(range(1, 37))
+    assert summary["missing"] == []
+    assert [message.stamp.epoch - before for _, message in rows] == [0] * 8 + [1] * 28
+    killed(office)
+    again = offices()
+    assert again.topics.epoch == office.topics.epoch, "it was well again when it ended"
+    assert again.recovered.state.ticks == 36
+
+
+def test_a_write_that_took_a_part_is_cut_off_and_written_whole(offices, monkeypatch):
+    office = offices()
+    office.write(8)
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[: len(data) // 2]))
+    assert not office.write(4)
+    assert "the disk is full" in office.journal.degraded
+    office.beat(1.5)
+    monkeypatch.undo()
+    office.comes_back()
+    assert office.write(4)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == list(range(1, 17))
+    assert summary["missing"] == []
+
+
+def test_what_does_not_fit_in_memory_is_lost_counted_and_named(offices, monkeypatch):
+    office = offices()
+    office.write(8)
+    office.journal.held.limit = 1000
+    disk = Disk(monkeypatch, office.journal)
+    disk.error = errno.ENOSPC
+    office.write(40)
+    held, lost = office.journal.held.ticks, office.journal.lost
+    assert held + lost == 40
+    assert 0 < held < 20
+    disk.error = 0
+    office.comes_back()
+    assert office.write(4)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == [*range(1, 9 + held), *range(49, 53)]
+    assert summary["missing"] == [[9 + held, 48]]
+    assert [notice.event for notice in office.journal.notices].count("ticks are lost to the journal") == 1
+
+
+def test_a_segment_that_can_never_be_written_again_is_given_up_where_a_new_one_can(offices, monkeypatch):
+    office = offices()
+    office.write(8)
+    disk = Disk(monkeypatch, office.journal)
+    disk.only, disk.error = os.fstat(office.journal._fd).st_ino, errno.EIO
+    office.write(4)
+    for _ in range(28):
+        office.beat(1.0)
+        assert office.journal.held.ticks == 4
+    office.comes_back()
+    assert office.journal.lost == 4
+    assert office.write(4)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == [*range(1, 9), *range(13, 17)]
+    assert summary["missing"] == [[9, 12]]
+
+
+def test_a_disk_that_stays_unwell_gets_no_new_segments(offices, folder, monkeypatch):
+    office = offices()
+    office.write(8)
+
+    def broken(fd):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    monkeypatch.setattr(os, "fdatasync", broken)
+    eventually(lambda: office.beat() or office.journal.degraded, within_s=10)
+    for _ in range(50):
+        office.beat()
+        office.write(4)
+    monkeypatch.undo()
+    office.comes_back()
+    office.journal._storage.end()
+    assert len(list(folder.glob("*.hj"))) <= 3
+    rows, summary = office.replay(from_=1)
+    assert (len(rows), summary["missing"]) == (208, [])
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, monkeypatch, flag):
+    """On a disk that cannot be written at all, the flag outside it says so; on a full one the note does too."""
+    office = offices()
+    office.write(8)
+    disk = Disk(monkeypatch, office.journal)
+    if flag:
+        disk.error = errno.EROFS
+    else:
+        office.journal._notes.flag.paths = []
+        monkeypatch.setattr(os, "write", lambda fd, data: 0)
+    assert not office.write(4)
+    published = office.topics.epoch
+    monkeypatch.undo()
+    killed(office)
+    again = offices()
+    assert "degraded" in again.recovered.why_new_epoch
+    assert again.topics.epoch > published
+    assert not again.journal._notes.flag.hoisted()
+    killed(again)
+    assert offices().topics.epoch == again.topics.epoch
+
+
+def test_a_degraded_journal_that_nothing_can_note_says_so(offices, monkeypatch):
+    office = offices()
+    office.journal._notes.flag.paths = [office.journal.folder / "no" / "such" / "place"]
+    disk = Disk(monkeypatch, office.journal)
+    disk.error = errno.EROFS
+    office.write(4)
+    assert any("cannot note that it is degraded" in notice.event for notice in office.journal.notices)
+
+
+def test_a_start_on_a_disk_that_cannot_be_written_keeps_ticks_until_it_can(offices, monkeypatch):
+    first = offices()
+    first.write(8)
+    killed(first)
+    disk = Disk(monkeypatch, first.journal)
+    disk.error = errno.ENOSPC
+    office = offices()
+    assert "No space left" in office.journal.degraded
+    assert office.topics.epoch > first.topics.epoch + (1 << 20)
+    assert not office.write(6)
+    office.beat(5)
+    assert [number for number, _ in office.replay(from_=1)[0]] == list(range(1, 9))
+    disk.error = 0
+    office.comes_back()
+    assert office.write(2)
+    rows, summary = office.replay(from_=1)
+    assert [number for number, _ in rows] == list(range(1, 17))
+    assert summary["missing"] == []
+    killed(office)
+    assert offices().topics.epoch == office.topics.epoch
+
+
+def test_a_folder_that_cannot_be_made_or_looked_at_keeps_nobody_from_starting(offices, folder):
+    folder.write_bytes(b"not a folder")
+    office = offices()
+    assert office.journal.degraded
+    assert office.journal.segments == []
+    assert not office.write(6)
+    office.beat(5)
+    folder.unlink()
+    office.comes_back()
+    assert office.write(2)
+    assert [number for number, _ in office.replay(from_=1)[0]] == list(range(1, 9))
+
+
+def test_a_note_that_cannot_be_written_costs_an_epoch_and_nothing_else(offices, folder):
+    folder.mkdir()
+    (folder / "note").mkdir()
+    office = offices()
+    assert office.write(4)
+    assert any("note cannot be written" in notice.event for notice in office.journal.notices)
+    killed(office)
+    again = offices()
+    assert again.topics.epoch > office.topics.epoch
+    assert again.recovered.state.ticks == 4
+
+
+def test_the_note_says_how_much_must_be_there(offices, folder):
+    """A file that was cut between two records looks whole: the note tells that it was longer."""
+    office = offices()
+    office.write(10)
+    size = office.journal.segments[-1].size
+    office.write(10)
+    office.journal.close()
+    os.truncate(newest(folder), size)
+    again = offices()
+    assert "it had 20 ticks, 10 are there" in again.recovered.why_new_epoch
+    assert again.topics.epoch > office.topics.epoch
+
+
+def test_a_job_that_fails_in_any_way_degrades_and_ends_no_thread(offices, monkeypatch):
+    office = offices()
+
+    def broken(fd):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    eventually(lambda: office.beat() or office.journal.degraded, within_s=10)
+    assert "ValueError: no such thing" in office.journal.degraded
+    monkeypatch.undo()
+    office.comes_back()
+    office.journal._storage._jobs.put(None)
+    office.journal._storage._thread.join(10)
+    office.beat(0.1)
+    assert "has ended" in office.journal.degraded

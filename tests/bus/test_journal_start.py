@@ -1,0 +1,222 @@
+"""Whatever lies in the journal's folder, a broker starts: no number is used twice under one epoch, what is undamaged is there.
+
+Lives of one home folder, one after another: ticks, disks that fail, kills; between them files are cut, flipped, zeroed, doubled,
+deleted or come from elsewhere, and clocks and boots change as they like. Random, from seeds.
+"""
+
+import errno
+import os
+import random
+import shutil
+import struct
+import zlib
+
+import pytest
+from office import Disk, Office, killed
+
+from bus.core.records import SNAPSHOT, TICK, Record, scan
+from bus.core.segments import name_of, numbers_in
+from bus.frames import NUL, STAMP, pack
+from bus.recovery import read_head
+
+SEEDS = range(20)
+LIVES = 6
+SETTINGS = {"segment_bytes": 4096, "max_hours": 36.0}
+SYMBOLS = ("EURUSD", "USDJPY", "RARE")
+
+
+class Home:
+    """One home folder, and all that was ever published from it."""
+
+    def __init__(self, root, seed):
+        self.folder = root / "journal"
+        self.draw = random.Random(seed)
+        self.numbers, self.sequences = {}, {}  # (epoch, number) and (epoch, topic, sequence) -> frame
+        self.newest_epoch = 0
+        self.ours = set()  # names of the segments that were written here
+        self.boot, self.boottime_s, self.now_ns = "boot-0", 1000.0, 10**18
+        self.closed = False
+        self.foreign = foreign_segments(root / "elsewhere" / "journal")
+
+    def live(self, monkeypatch):
+        """Start, look at what is there, publish, and end in one of the ways there are."""
+        expected = self.undamaged()
+        office = Office(self.folder, self.boot, self.now_ns, self.boottime_s, **SETTINGS)
+        assert office.journal.degraded == ""
+        self.look(office, expected)
+        with monkeypatch.context() as patch:
+            disk = Disk(patch, office.journal)
+            for _ in range(self.draw.randrange(8)):
+                disk.error = self.draw.choice([0, 0, 0, errno.ENOSPC, errno.EROFS])
+                office.write(self.draw.randrange(1, 60), SYMBOLS[: self.draw.randrange(1, 4)])
+                office.beat(self.draw.choice([0.25, 1.0, 3.0]))
+            if self.draw.random() < 0.7 and office.journal.degraded:
+                disk.error = 0
+                office.comes_back()
+                office.write(5, SYMBOLS)
+        self.ours |= {segment.path.name for segment in office.journal.segments}
+        self.published(office)
+        self.closed = self.draw.random() < 0.4
+        if self.closed:
+            office.journal.close()
+        else:
+            office.beat(1.0)  # else the note need not know yet what is in the newest segment
+            killed(office)
+        self.boottime_s, self.now_ns = office.boottime_s, office.now_ns
+
+    def published(self, office):
+        for number, frame in office.published:
+            key = frame[: frame.index(NUL) + 1]
+            epoch, sequence, _ = STAMP.unpack_from(frame, len(key))
+            assert epoch >= self.newest_epoch, "subscribers pass over what has a smaller epoch"
+            self.newest_epoch = epoch
+            assert self.numbers.setdefault((epoch, number), frame) == frame, "a number was used twice"
+            assert self.sequences.setdefault((epoch, key, sequence), frame) == frame, "a sequence was used twice"
+
+    def look(self, office, expected):
+        """Compare what can be read with what is undamaged, and with what was ever published."""
+        readable = set()
+        for segment in office.journal.segments:
+            readable |= ticks_in(segment.path.read_bytes()[: segment.size])
+        assert expected <= readable
+        known = {(number, frame) for (_, number), frame in self.numbers.items()}
+        assert readable <= known, "what is served was published here"
+        ticks = [segment.ticks for segment in office.journal.segments]
+        assert ticks == sorted(ticks)
+
+    def undamaged(self):
+        """Collect all whole ticks of the segments that were written here."""
+        found = set()
+        for name in self.ours:
+            path = self.folder / name
+            if path.is_file():
+                found |= ticks_in(path.read_bytes())
+        return found
+
+    # What happens to the folder between two lives
+
+    def mishaps(self):
+        kinds = [self.stray, self.cut, self.flip, self.zero, self.double, self.noise, self.from_elsewhere, self.gone]
+        for _ in range(self.draw.randrange(4)):
+            self.draw.choice(kinds)()
+        if not any(read_head(self.folder / name) for name in self.ours):
+            for path in self.foreign:  # where nothing but these is left, they are taken for a journal that was moved here
+                (self.folder / path.name).unlink(missing_ok=True)
+        if self.draw.random() < 0.3:
+            self.boot, self.boottime_s = f"boot-{self.draw.random()}", self.draw.uniform(0, 500)
+        self.boottime_s += self.draw.uniform(0, 60)
+        self.now_ns = max(10**17, self.now_ns + int(self.draw.choice([0, 0, 30, -86_400, 172_800, 10**7]) * 1e9))
+
+    def one(self):
+        """Pick one of our segments; None if there is none."""
+        paths = sorted(path for path in self.folder.iterdir() if path.name in self.ours)
+        return self.draw.choice(paths) if paths else None
+
+    def fresh(self, name):
+        """Name a file that is not there; None if it is."""
+        path = self.folder / name
+        if path.exists() or path.is_symlink():
+            return None
+        self.ours.discard(name)
+        return path
+
+    def stray(self):
+        name = self.draw.choice(
+            [
+                "backup.hj",
+                "lost+found",
+                "._" + name_of(1, 0),
+                name_of(1, 0) + "~",
+                "0000000900-x.hj",
+                name_of(1, 0) + " (copy).hj",
+            ]
+        )
+        path = self.folder / self.draw.choice([name, name_of(self.draw.randrange(1, 99), self.draw.randrange(900))])
+        match self.draw.randrange(4):
+            case _ if path.exists() or path.is_symlink():
+                pass
+            case 0:
+                path.mkdir()
+            case 1:
+                path.symlink_to(self.folder / "nowhere")
+            case 2:
+                os.mkfifo(path)
+            case _:
+                path.write_bytes(self.draw.randbytes(self.draw.randrange(300)))
+
+    def cut(self):
+        path = self.one()
+        if path is None:
+            return
+        data = path.read_bytes()
+        borders = {one.end for one in scan(data)}
+        places = [place for place in range(len(data)) if place not in borders]  # a cut between two is for the note to know
+        if places:
+            os.truncate(path, self.draw.choice(places))
+
+    def flip(self):
+        path = self.one()
+        if path is not None and path.stat().st_size:
+            data = bytearray(path.read_bytes())
+            data[self.draw.randrange(len(data))] ^= 1 << self.draw.randrange(8)
+            path.write_bytes(data)
+
+    def zero(self):
+        path = self.one()
+        if path is not None:
+            path.write_bytes(bytes(path.stat().st_size))
+
+    def double(self):
+        path = self.one()
+        if path is None:
+            return
+        serial, ticks = numbers_in(path.name)
+        copy = self.fresh(name_of(self.draw.randrange(serial + 1, serial + 30), self.draw.choice([ticks, ticks, ticks + 7])))
+        if copy is not None:
+            shutil.copy(path, copy)
+
+    def noise(self):
+        path = self.fresh(name_of(self.draw.randrange(1, 120), self.draw.randrange(3000)))
+        later = pack({"version": 2, "anything": "else"})
+        if path is not None:
+            path.write_bytes(self.draw.choice([self.draw.randbytes(5000), b"", b"HJ" * 900, snapshot_record(later)]))
+
+    def from_elsewhere(self):
+        path = self.draw.choice(self.foreign)
+        copy = self.fresh(path.name)
+        if copy is not None:
+            shutil.copy(path, copy)
+
+    def gone(self):
+        path = self.one()
+        if path is not None and (self.closed or path.name != max(self.ours)):
+            path.unlink()
+
+
+def snapshot_record(payload):
+    """Make a head that is whole, with another payload."""
+    rest = struct.pack(">BBI", SNAPSHOT, 0, len(payload)) + payload
+    return struct.pack(">HI", 0x484A, zlib.crc32(rest)) + rest
+
+
+def foreign_segments(folder):
+    folder.parent.mkdir()
+    office = Office(folder, "boot-9", **SETTINGS)
+    for _ in range(3):
+        office.write(70)
+        office.beat()
+    office.journal.close()
+    return sorted(folder.glob("*.hj"))
+
+
+def ticks_in(data):
+    return {(one.tick()[0], one.tick()[3]) for one in scan(data) if isinstance(one, Record) and one.kind == TICK}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_home_survives_what_happens_to_it(tmp_path, monkeypatch, seed):
+    home = Home(tmp_path, seed)
+    for _ in range(LIVES):
+        home.live(monkeypatch)
+        home.mishaps()
+    home.live(monkeypatch)

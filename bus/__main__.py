@@ -13,10 +13,10 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         home: the folder of everything written; `HULAK_HOME` or the user's state folder if None.
         file: the settings file, if one was named.
     Returns:
-        the exit code: 0 after an orderly stop, 78 for a setting that is refused.
+        the exit code: 0 after an orderly stop, 78 for a setting that is refused, 70 if a part of it ended that must not.
     """
     from bus import broker, config, daemon, log, scheduling  # noqa: PLC0415 - only after the check
-    from bus.errors import ConfigError  # noqa: PLC0415
+    from bus.errors import ConfigError, PartEnded  # noqa: PLC0415
 
     try:
         where = home or config.default_home()
@@ -31,6 +31,9 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     except ConfigError as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it
         return 78
+    except PartEnded as error:
+        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201
+        return 70
     return 0
 
 

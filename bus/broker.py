@@ -7,11 +7,9 @@ peer, answered where that is possible, and costs nobody else anything.
 
 import contextlib
 import gc
-import itertools
 import os
 import random
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from zmq.backend import zmq_poll
 
 from bus import sockets
 from bus.config_desk import ConfigDesk
-from bus.core import control
+from bus.core import requests
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
@@ -31,23 +29,22 @@ from bus.daemon import Stop, boot_id
 from bus.desk import TickDesk
 from bus.display_desk import DisplayDesk
 from bus.errors import ConfigError, ProtocolError
+from bus.guard import Guard
 from bus.journal import Journal
-from bus.majordomo import MMI, Majordomo
-from bus.messages import ID_BYTES, Error, Reply, Request
+from bus.majordomo import Majordomo
+from bus.messages import ID_BYTES, Error, Request
 from bus.outbox import Outbox
 from bus.peers import Peers
+from bus.reception import MAX_MESSAGES, Desk, Reception
 from bus.settings import Settings
 from bus.targets import SCALE, TargetDesk
 from bus.task_desk import TaskDesk, policy_of
 from bus.version import VERSION
 
 REPLAY = "hulak.replay"
-OUR_OWN = (control.PREFIX, MMI)  # services that the broker answers itself
 BEAT_S = 0.25  # between two heartbeats of the topics
-MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
 GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
-Desk = Callable[[bytes, Request, float], None]  # answers a control request of a client, now or when it can
 
 
 class Broker:
@@ -67,6 +64,7 @@ class Broker:
         self.home = home
         self.stop = stop
         self.log = log
+        self.guard = Guard(log)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.process = psutil.Process()
         now = time.monotonic()
@@ -89,22 +87,17 @@ class Broker:
             self.context.destroy(linger=0)
             journal.close()
             raise
-        try:
-            self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, log)
-            self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
-            how = (self.tasks.store, self.config, self._reach, self.desk.publish)
-            self.displays = DisplayDesk(settings, self.bus, *how, log)
-        except ConfigError:
-            self.context.destroy(linger=0)
-            self.desk.close()
-            raise
+        self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, self.guard, log)
+        self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
+        self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self.config, self._reach, self.desk.publish, log)
         self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
-        self.targets.restore(self.tasks.targets)
+        self.tasks.store.start()
         self.desks: dict[str, Desk] = {REPLAY: self._replay, SCALE: self.targets.serve}
-        self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
         self.desks |= self.tasks.services | self.config.services | self.displays.services
         self.beat_due = now
-        self.outbox = Outbox(self.frontend, self.backend, self.peers, self.bus)
+        self.outbox = Outbox(self.frontend, self.backend, self.peers, self.bus, self.guard)
+        knows = (self.peers, self.bus, self.majordomo, self.desks)
+        self.reception = Reception(self.frontend, *knows, self._carry_out, self._reject, self._shell, self.guard)
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
         for socket in (self.frontend, self.backend, stop.reader, self.tasks.store.reader):
@@ -113,14 +106,19 @@ class Broker:
     # A daemon's life
 
     def run(self) -> None:
-        """Serve until a signal asks to stop; then drain and close."""
+        """Serve until a signal asks to stop; then drain and close.
+
+        Raises:
+            PartEnded: the store's thread has ended.
+        """
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
         self.desk.tell()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GARBAGE)
-        while not self.stop.asked:
+        while not self.stop.asked and not self.tasks.store.dead:
             self._turn(self._next_due())
         self._shut_down()
+        self.tasks.store.check()
 
     def _shut_down(self) -> None:
         """1. take no new tasks, 2. let running ones end for `drain_s`, 3. close; the clients of others repeat them."""
@@ -145,96 +143,59 @@ class Broker:
     def _turn(self, until: float) -> None:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
         ready = dict(zmq_poll(self.poller.sockets, wait_ms))
-        now = time.monotonic()
+        now, run = time.monotonic(), self.guard.run
         if self.desk.publisher in ready:
-            self.desk.subscriptions()
+            run("subscriptions", self.desk.subscriptions, otherwise=None)
         if self.desk.collector in ready:
-            self.desk.ticks(now)
+            run("ticks", self.desk.ticks, now, otherwise=None)
         if self.frontend in ready:
-            self._requests(now)
+            run("requests", self.reception.take, now, otherwise=None)
         if self.backend in ready:
-            self._answers(now)
-        self._flush(now)
+            run("answers of workers", self._answers, now, otherwise=None)
+        run("sending", self._flush, now, otherwise=None)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
         if self.tasks.store.reader.fileno() in ready:
-            self.tasks.store.finished()
+            self._stored()
         if self.desk.replays and now >= self.desk.replays.next_due():
-            self.desk.step_replays(now, self._reach)
+            run("replays", self.desk.step_replays, now, self._reach, otherwise=None)
         if now >= until:
             self._timers(now)
-        self.displays.turn(now)
-        self._flush(now)
+        run("displays", self.displays.turn, now, otherwise=None)
+        run("sending", self._flush, now, otherwise=None)
+
+    def _stored(self) -> None:
+        """Do what is to be done for what the store has finished; what fails there costs the others nothing."""
+
+        def done() -> bool:
+            self.tasks.store.finished()
+            return True
+
+        while not self.guard.run("what the store has done", done, otherwise=False):
+            pass  # each call has done one of them at least
 
     def _next_due(self) -> float:
         due = min(self.beat_due, self.bus.next_due())
         return min(due, self.desk.replays.next_due()) if self.desk.replays else due
 
     def _timers(self, now: float) -> None:
-        self._carry_out(self.bus.dispatcher.advance(now), now)
+        run = self.guard.run
+        for step in self.bus.dispatcher.steps(now):
+            self._carry_out(run("a timer of tasks and workers", step, otherwise=[]), now)
         if now >= self.beat_due:
             self.beat_due = now + BEAT_S
-            self.desk.beat(now)
-            self.tasks.beat(now)
+            for beat in (self.desk.beat, self.desk.tell_topics, self.tasks.beat):
+                run("beat", beat, now, otherwise=None)
         if now >= self.bus.stats_due:
-            self.desk.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
+            run("statistics", self._publish_stats, now, otherwise=None)
+
+    def _publish_stats(self, now: float) -> None:
+        self.desk.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
 
     # Clients
 
-    def _requests(self, now: float) -> None:
-        receive, frontend, read = sockets.receive, self.frontend, self.peers.requests
-        taken: list[Request] = []  # of one client, in a row: accepted together, which costs less than one by one
-        whose, count = b"", 0
-        with contextlib.suppress(zmq.Again):
-            while count < MAX_MESSAGES:
-                parts, frame = receive(frontend)
-                try:
-                    address, requests, unread = read(parts)
-                except ProtocolError as error:
-                    address, requests, unread = b"", [], [(parts, error)]
-                for alone, why in unread:
-                    self._reject("frontend", alone[0], why)
-                    self._carry_out(self.peers.unread(alone, why), now)
-                if address != whose:
-                    self._accept(whose, taken, now)
-                    whose, taken = address, []
-                self.came_by = frame
-                taken += requests
-                count += len(requests) + len(unread)
-        self._accept(whose, taken, now)
-
-    def _accept(self, address: bytes, requests: list[Request], now: float) -> None:
-        """Take tasks in, and answer what is asked of the broker itself, in their order."""
-        ours = {service for service in {request.service for request in requests} if service.startswith(OUR_OWN)}
-        if not ours:  # nearly always
-            self._carry_out(self.bus.dispatcher.requests(now, address, requests), now)
-            return
-        for is_ours, some in itertools.groupby(requests, key=lambda request: request.service in ours):
-            if not is_ours:
-                self._carry_out(self.bus.dispatcher.requests(now, address, list(some)), now)
-                continue
-            for request in some:
-                self._carry_out(self._serve(address, request, now), now)
-
-    def _serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        try:
-            return self._control(address, request, now)
-        except ProtocolError as error:
-            self.bus.refused += 1
-            return [ToClient(address, Error(request.id, error.code, str(error), error.details))]
-
-    def _control(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        desk = self.desks.get(request.service)
-        if desk is not None:
-            desk(address, request, now)
-            return []
-        if request.service.startswith(control.PREFIX):
-            value, effects = control.answer(self.bus, now, request.service, request.args, self._shell())
-            return [ToClient(address, Reply(request.id, value)), *effects]
-        return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
-
-    def _replay(self, address: bytes, request: Request, now: float) -> None:
-        replaced = self.desk.begin_replay(address, request, self.came_by, now)
+    def _replay(self, address: bytes, request: Request, args: requests.Replay, now: float) -> None:
+        replaced = self.desk.begin_replay(address, request, args, self.reception.came_by, now)
         if replaced is not None:
             text = "the same client asked for a replay of the same topic again"
             self._carry_out([ToClient(address, Error(replaced, "REPLACED", text))], now)
@@ -255,6 +216,8 @@ class Broker:
                 except ProtocolError as error:
                     self._reject("backend", parts[0], error)
                     effects += self.peers.refused(now, parts, error)
+                except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
+                    self.guard.tell("a worker's message", error)
         self._carry_out(effects, now)
 
     # Effects
@@ -265,7 +228,7 @@ class Broker:
         for effect in self.outbox.put(effects):
             match effect:
                 case Begun() | Delayed() | Ended():
-                    self.tasks.note(effect)
+                    self.guard.run("writing down a task's way", self.tasks.note, effect, otherwise=None)
                 case Note(event, fields):
                     self.log.info(event, **fields)
 
@@ -293,7 +256,8 @@ class Broker:
 
     def _shell(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
-        return {"process": process, "journal": self.desk.stats(), "store": self.tasks.stats()}
+        told = {"journal": self.desk.stats(), "store": self.tasks.stats(), "internal": self.guard.stats()}
+        return {"process": process, **told}
 
     def _addresses(self) -> dict[str, str]:
         return {name: getattr(self.settings.broker, name) for name in sockets.NAMES}

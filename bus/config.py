@@ -106,6 +106,9 @@ def _refuse_contradictions(settings: Settings) -> None:
     for name, lease_s in (("lease_s", task.lease_s), ("mdp_lease_s", task.mdp_lease_s)):
         if lease_s < 2 * task.heartbeat_s:
             raise ConfigError(f"setting task.{name} is {lease_s}, must be at least twice task.heartbeat_s ({task.heartbeat_s})")
+    if settings.broker.max_task_bytes < settings.broker.max_message_bytes:
+        most, frame = settings.broker.max_task_bytes, settings.broker.max_message_bytes
+        raise ConfigError(f"setting broker.max_task_bytes is {most}, must be at least broker.max_message_bytes, which is {frame}")
     if settings.feed.backoff_cap_s < settings.feed.backoff_base_s or task.backoff_cap_s < task.backoff_base_s:
         raise ConfigError("setting backoff_cap_s of [feed] or [task] is below backoff_base_s, must not be")
     if settings.scaling.min_workers > settings.scaling.max_workers:

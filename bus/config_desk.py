@@ -6,7 +6,7 @@ a time: each is checked against what the one before it left, which may be that t
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,18 +15,21 @@ import structlog
 
 from bus import config_ledger
 from bus import log as logs
+from bus.core import requests
+from bus.core.arguments import Arguments
 from bus.core.bus import Bus
-from bus.core.configs import CONFIG, Version, effective, rows
+from bus.core.configs import CONFIG, ConfigBook, Version, effective, rows
 from bus.core.live_keys import defaults_of, refuse
 from bus.errors import ProtocolError
 from bus.frames import pack
+from bus.guard import internal
 from bus.messages import Error, Reply, Request
 from bus.settings import Settings
 from bus.store import Store
 
 MOST_WAITING = 1000  # changes that wait for the one before them
 SILENT_S = 2.0  # without a report for so long: it is looked whether the process is there at all
-LISTED = 100  # versions in a history, if no number is given
+Prepare = Callable[[Any, int], Version | None]  # makes a version of arguments, at a time; may refuse them
 Then = Callable[[dict[str, Any] | None, ProtocolError | None], None]  # told {version, changed}, or why not
 
 
@@ -40,8 +43,6 @@ class ConfigDesk:
         publish: sends a frame to whoever wants it.
         answer: sends a message to a client.
         log: of this process.
-    Raises:
-        ConfigError: the store cannot be used.
     """
 
     def __init__(
@@ -59,48 +60,59 @@ class ConfigDesk:
         self.publish = publish
         self.answer = answer
         self.log = log
-        self.book = store.now(config_ledger.load)
-        self.waiting: deque[tuple[Callable[[Mapping[str, Any], int], Version | None], Mapping[str, Any], Then]] = deque()
+        self.book = ConfigBook()
+        self.known = False  # what the store has was read
+        self.waiting: deque[tuple[Prepare, Arguments, Then]] = deque()
         self.writing = False
-        self.services: dict[str, Callable[[bytes, Request, float], None]] = {
+        self.services: dict[str, Callable[[bytes, Request, Any, float], None]] = {
             "hulak.config.get": self._get,
-            "hulak.config.set": lambda client, request, _: self._change(client, request, self.set),
-            "hulak.config.revert": lambda client, request, _: self._change(client, request, self.revert),
+            "hulak.config.set": lambda client, request, args, _: self._change(client, request, args, self.set),
+            "hulak.config.revert": lambda client, request, args, _: self._change(client, request, args, self.revert),
             "hulak.config.history": self._history,
             "hulak.config.applied": self._applied,
         }
+        store.load(config_ledger.load, self._loaded)
+
+    def _loaded(self, book: ConfigBook | None, why: str) -> None:
+        if book is None:
+            self.log.error("configuration not read", why=why)
+            return
+        self.book, self.known = book, True
         self._broadcast()
 
     # Changes
 
-    def set(self, args: Mapping[str, Any], then: Then) -> None:
-        """Make a new version: args as of `hulak.config.set`; `then` is told in the loop's thread, now or later.
+    def set(self, args: requests.ConfigSet, then: Then) -> None:
+        """Make a new version; `then` is told in the loop's thread, now or later.
 
         Raises:
-            ProtocolError: `BUSY`.
+            ProtocolError: `BUSY`; `STORE_FAILED`, the configuration could not be read yet.
         """
         self._queue(self.book.set, args, then)
 
-    def revert(self, args: Mapping[str, Any], then: Then) -> None:
-        """Make a version as one before: args as of `hulak.config.revert`; else as `set`."""
+    def revert(self, args: requests.ConfigRevert, then: Then) -> None:
+        """Make a version as one before; else as `set`."""
         self._queue(self.book.revert, args, then)
 
     def drop_scope(self, scope: str, by: str) -> None:
         """Let all values of a scope go, as when its display is removed."""
         keys = list(self.book.scopes.get(scope, {}))
-        if keys:
-            self.set({"scope": scope, "unset": keys, "by": by}, lambda *_: None)
+        if keys:  # however many changes wait: nobody is there who could ask again
+            self.waiting.append((self.book.set, requests.ConfigSet(scope=scope, unset=keys, by=by), lambda *_: None))
+            self._next()
 
-    def _change(self, client: bytes, request: Request, change: Callable[[Mapping[str, Any], Then], None]) -> None:
+    def _change(self, client: bytes, request: Request, args: Any, change: Callable[[Any, Then], None]) -> None:
         def then(value: dict[str, Any] | None, error: ProtocolError | None) -> None:
             if error is None:
                 self.answer(client, Reply(request.id, value))
             else:
                 self.answer(client, Error(request.id, error.code, str(error), error.details))
 
-        change(request.args, then)
+        change(args, then)
 
-    def _queue(self, prepare: Callable[[Mapping[str, Any], int], Version | None], args: Mapping[str, Any], then: Then) -> None:
+    def _queue(self, prepare: Prepare, args: Arguments, then: Then) -> None:
+        if not self.known:
+            raise ProtocolError("STORE_FAILED", f"the configuration cannot be read yet: {self.store.failed}")
         if len(self.waiting) >= MOST_WAITING:
             raise ProtocolError("BUSY", f"{MOST_WAITING} changes of the configuration wait, no more are taken")
         self.waiting.append((prepare, args, then))
@@ -114,6 +126,10 @@ class ConfigDesk:
             except ProtocolError as error:
                 self.bus.refused += 1
                 then(None, error)
+                continue
+            except Exception as error:  # noqa: BLE001 - who waits for it, and who waits behind it, must not wait for ever
+                self.store.trouble(error, None)
+                then(None, ProtocolError("INTERNAL", internal(None, error).text))
                 continue
             if version is None:
                 then({"version": self.book.version, "changed": False}, None)
@@ -144,24 +160,22 @@ class ConfigDesk:
 
     # Questions
 
-    def _get(self, client: bytes, request: Request, now: float) -> None:
+    def _get(self, client: bytes, request: Request, args: requests.ConfigGet, now: float) -> None:
         del now
-        scope, number = request.args.get("scope"), request.args.get("version")
         document = self.book.document()
-        if number is not None:
-            document |= {"version": number, "scopes": self.book.at(number)}
-        told = {**document, "rows": rows(document, scope, self.defaults)}
+        if args.version is not None:
+            document |= {"version": args.version, "scopes": self.book.at(args.version)}
+        told = {**document, "rows": rows(document, args.scope, self.defaults)}
         self.answer(client, Reply(request.id, told))
 
-    def _history(self, client: bytes, request: Request, now: float) -> None:
+    def _history(self, client: bytes, request: Request, args: requests.ConfigHistory, now: float) -> None:
         del now
-        self.answer(client, Reply(request.id, self.book.history(request.args.get("limit", LISTED))))
+        self.answer(client, Reply(request.id, self.book.history(args.limit)))
 
-    def _applied(self, client: bytes, request: Request, now: float) -> None:
-        wanted = request.args.get("version", self.book.version)
-        if type(wanted) is not int or not 0 <= wanted <= self.book.version:
+    def _applied(self, client: bytes, request: Request, args: requests.ConfigApplied, now: float) -> None:
+        if args.version is not None and args.version > self.book.version:
             allowed = f"0 to {self.book.version}"
-            raise refuse("", "version", wanted, allowed, f"version is {wanted!r}, must be {allowed}")
+            raise refuse("", "version", args.version, allowed, f"version is {args.version}, must be {allowed}")
         self.answer(client, Reply(request.id, self.applied(now)))
 
     def applied(self, now: float) -> list[dict[str, Any]]:

@@ -1,39 +1,38 @@
 """The statements of the store about the live configuration: present values, and what each version changed."""
 
 import sqlite3
+from typing import Any
 
+from bus import schema
 from bus.core.configs import Change, ConfigBook, Scopes, Version
+from bus.core.live_keys import check_scope, check_values
+from bus.errors import ProtocolError
 from bus.frames import pack, unpack
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS config_values (
-    scope TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value BLOB NOT NULL,        -- msgpack
-    PRIMARY KEY (scope, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS config_versions (
-    version INTEGER PRIMARY KEY,
-    at_ns INTEGER NOT NULL,     -- ns since 1970 UTC
-    by TEXT NOT NULL,
-    note TEXT NOT NULL,
-    changes BLOB NOT NULL       -- msgpack: array of [scope, key, before, after]
-);
-"""
 
 
 def load(connection: sqlite3.Connection) -> ConfigBook:
-    """Make the tables if there are none, and read all of it."""
-    connection.executescript(SCHEMA)
+    """Read all of it; values that cannot be read, or are not allowed any more, are set aside."""
     scopes: Scopes = {}
-    for scope, key, value in connection.execute("SELECT scope, key, value FROM config_values ORDER BY scope, key"):
-        scopes.setdefault(scope, {})[key] = unpack(value)
-    rows = connection.execute("SELECT version, at_ns, by, note, changes FROM config_versions ORDER BY version")
-    versions = [
-        Version(version, at_ns, by, note, tuple(Change(*one) for one in unpack(changes)))
-        for version, at_ns, by, note, changes in rows
-    ]
-    return ConfigBook(scopes, versions)
+    for scope, key, value in connection.execute("SELECT scope, key, value FROM config_values ORDER BY scope, key").fetchall():
+        try:
+            scopes.setdefault(check_scope(scope), {}).update(check_values(scope, {key: unpack(value)}))
+        except (ProtocolError, TypeError) as error:
+            schema.set_aside(connection, "config_values", f"{scope} {key}", value, error)
+            connection.execute("DELETE FROM config_values WHERE scope = ? AND key = ?", (scope, key))
+    rows = connection.execute("SELECT version, at_ns, by, note, changes FROM config_versions ORDER BY version").fetchall()
+    versions: list[Version] = []
+    for row in rows:
+        try:
+            versions.append(_version(*row))
+        except (ProtocolError, TypeError, ValueError):  # its number is taken all the same; what was before cannot be told
+            versions = [Version(row[0], 0, "", "what it changed cannot be read", ())]
+    return ConfigBook({scope: values for scope, values in scopes.items() if values}, versions)
+
+
+def _version(version: int, at_ns: Any, by: Any, note: Any, changes: Any) -> Version:
+    if type(at_ns) is not int or type(by) is not str or type(note) is not str:
+        raise TypeError("at_ns, by or note is of another type")
+    return Version(version, at_ns, by, note, tuple(Change(*one) for one in unpack(changes)))
 
 
 def write(connection: sqlite3.Connection, version: Version, keep: int) -> None:

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import struct
 import time
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ def end_with_parent() -> None:
 
 
 def make_home(home: Path) -> None:
-    """Make the folder of everything written, and `run` and `log` in it; only the owner may enter.
+    """Make the folder of everything written, and `run` and `log` in it; only the owner may enter, who made them before too.
 
     Raises:
         ConfigError: it cannot be made.
@@ -90,6 +91,9 @@ def make_home(home: Path) -> None:
     try:
         for folder in (home, home / "run", home / "log"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = folder.stat()
+            if found.st_mode & 0o077 and found.st_uid == os.geteuid() and not found.st_mode & stat.S_ISVTX:  # as /tmp has
+                folder.chmod(0o700)
     except OSError as error:
         raise ConfigError(f"home folder {home} cannot be made: {error}; choose another with --home") from error
 

@@ -14,12 +14,13 @@ import structlog
 import zmq
 
 from bus import sockets
+from bus.core import requests
 from bus.core.bus import Bus
 from bus.core.intake import Turn
 from bus.core.records import Snapshot
-from bus.core.replay import read_wanted
 from bus.core.replays import Replays
 from bus.errors import ConfigError, ProtocolError
+from bus.guard import internal
 from bus.journal import Journal
 from bus.library import Library
 from bus.messages import Part, Reply, Request
@@ -119,11 +120,15 @@ class TickDesk:
             sockets.send_frame(self.publisher, message)
 
     def beat(self, now: float) -> None:
-        """Look after the journal, and tell the topics' last numbers."""
+        """Look after the journal."""
         if self.journal.beat(now, self._snapshot):
             self.bus.intake.journalled(list(self.bus.intake.sources))
         self._follow_epoch()
         self.tell()
+
+    def tell_topics(self, now: float) -> None:
+        """Tell the topics' last numbers."""
+        del now
         self.publish(self.bus.topics.heartbeat(time.time_ns()))
 
     def _snapshot(self) -> Snapshot:
@@ -179,12 +184,15 @@ class TickDesk:
 
     # Replays
 
-    def begin_replay(self, address: bytes, request: Request, frame: zmq.Frame | None, now: float) -> bytes | None:
+    def begin_replay(
+        self, address: bytes, request: Request, args: requests.Replay, frame: zmq.Frame | None, now: float
+    ) -> bytes | None:
         """Take in a request for ticks of the past.
 
         Args:
             address: of the client.
             request: what it asked for.
+            args: of it.
             frame: by which the request came.
             now: monotonic seconds.
         Returns:
@@ -192,7 +200,7 @@ class TickDesk:
         Raises:
             ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD`, `OTHER_EPOCH` or `BUSY`.
         """
-        replay = self.library.begin(read_wanted(request.args), self.bus.topics)
+        replay = self.library.begin(requests.wanted_of(args), self.bus.topics)
         replaced = self.replays.begin(address, request.id, replay, now)
         if frame is not None:
             self.readers.note(address, frame)
@@ -206,6 +214,9 @@ class TickDesk:
             if turn.rows is not None:
                 replay.parts += 1
                 reached = send(address, Part(request_id, replay.parts, turn.rows))
+            if turn.error is not None:
+                send(address, internal(request_id, turn.error))
+                raise turn.error
             if reached and replay.ended:
                 reached = send(address, Reply(request_id, replay.summary()))
             if not reached:

@@ -5,7 +5,7 @@ are made so that they grow even if the last ones were not written.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,9 @@ import structlog
 
 from bus import display_ledger
 from bus.config_desk import ConfigDesk
-from bus.core import displays
+from bus.core import displays, requests
 from bus.core.bus import Bus
-from bus.core.displays import DISPLAYS, Display, read_id, read_symbol, refuse_unknown
+from bus.core.displays import DISPLAYS, Display
 from bus.core.live_keys import DISPLAY
 from bus.errors import ProtocolError
 from bus.frames import pack
@@ -25,6 +25,7 @@ from bus.store import Job, Store
 
 Answer = Callable[[bytes, Any], bool]
 Publish = Callable[[bytes | None], None]
+Serve = Callable[[bytes, Request, Any], None]
 Waiting = list[tuple[bytes, bytes]]  # client and request
 
 
@@ -39,8 +40,6 @@ class DisplayDesk:
         answer: sends a message to a client.
         publish: sends a message to the subscribers, None for nothing.
         log: of this process.
-    Raises:
-        ConfigError: the store cannot be read.
     """
 
     def __init__(
@@ -60,7 +59,8 @@ class DisplayDesk:
         self.answer = answer
         self.publish = publish
         self.log = log
-        self.book.restore(store.now(display_ledger.rows), time.time_ns() // 1000)
+        self.known = False  # what the store has was read
+        store.load(display_ledger.rows, self._loaded)
         self.version = self.book.last_token  # grows over restarts, as tokens do
         self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
         self.settled = False
@@ -69,7 +69,7 @@ class DisplayDesk:
         self.coming: dict[str, tuple[str, Waiting]] = {}  # on their way to the store: id -> symbol, who waits
         self.unwritten: dict[str, tuple[str | None, int]] = {}  # id -> worker and token that are not in the store
         self.writing = False
-        serve: dict[str, Callable[[bytes, Request], None]] = {
+        serve: dict[str, Callable[[bytes, Request, Any], None]] = {
             "hulak.display.create": self._create,
             "hulak.display.update": self._update,
             "hulak.display.remove": self._remove,
@@ -77,10 +77,26 @@ class DisplayDesk:
             "hulak.display.day": self._day,
         }
         # Each answers when the store has it; each may raise BAD_ARGUMENT, UNKNOWN_DISPLAY, NOT_YOURS or BUSY.
-        self.services = {name: _at_any_time(one) for name, one in serve.items()}
+        self.services = {name: partial(self._serve, one) for name, one in serve.items()}
+
+    def _loaded(self, rows: list[Display] | None, why: str) -> None:
+        if rows is None:
+            self.log.error("displays not read", why=why)
+            return
+        self.known = True
+        self.book.restore(rows, time.time_ns() // 1000)
+        self.version, self.seen, self.news = self.book.last_token, -1, True
+
+    def _serve(self, serve: Serve, client: bytes, request: Request, args: Any, now: float) -> None:
+        del now
+        if not self.known:
+            raise ProtocolError("STORE_FAILED", f"the displays cannot be read yet: {self.store.failed}")
+        serve(client, request, args)
 
     def turn(self, now: float) -> None:
         """Assign what a change of the roster, or the end of the grace, left without a worker; then tell what is new."""
+        if not self.known:
+            return
         roster = self.bus.dispatcher.roster
         if roster.changes != self.seen or (not self.settled and now >= self.settles):
             self.seen, self.settled = roster.changes, now >= self.settles
@@ -124,12 +140,10 @@ class DisplayDesk:
 
     # What clients ask for
 
-    def _create(self, client: bytes, request: Request) -> None:
-        args = request.args
-        refuse_unknown(args, ("symbol", "display", "init", "from", "config"))
-        symbol = read_symbol(args)
-        display = read_id(args, f"display-{request.id.hex()[:16]}")  # repeated, the request means the same display
-        init, first = _init(args), _first(args, self.bus.topics.ticks + 1)
+    def _create(self, client: bytes, request: Request, args: requests.DisplayCreate) -> None:
+        symbol = args.symbol
+        display = args.display or f"display-{request.id.hex()[:16]}"  # repeated, the request means the same display
+        first = self.bus.topics.ticks + 1 if args.first is None else args.first
         if self.book.find(display, symbol) is not None:
             self.answer(client, Reply(request.id, {"display": display, "new": False}))
             return
@@ -141,15 +155,15 @@ class DisplayDesk:
             self.coming[display] = symbol, waiting
         waiting.append((client, request.id))
         if len(waiting) == 1:
-            self._configure(Display(display, symbol, init, first), args.get("config"))
+            self._configure(Display(display, symbol, args.init, first), args.config)
 
-    def _configure(self, row: Display, config: Any) -> None:
+    def _configure(self, row: Display, config: dict[str, Any] | None) -> None:
         """Write a new display's own config, if it has one; only then the display."""
 
         def then(value: Any, error: ProtocolError | None) -> None:
             del value
             if error is None:
-                self.store.put(partial(display_ledger.insert, row=row), partial(self._created, row))
+                self.store.put(partial(display_ledger.insert, row=row), partial(self._created, row), self.coming[row.id][1][0])
             else:
                 self._refused(row, error)
 
@@ -157,7 +171,7 @@ class DisplayDesk:
             then(None, None)
             return
         try:
-            self.config.set({"scope": DISPLAY + row.id, "values": config, "by": "hulak.display.create"}, then)
+            self.config.set(requests.ConfigSet(scope=DISPLAY + row.id, values=config, by="hulak.display.create"), then)
         except ProtocolError:
             del self.coming[row.id]
             raise
@@ -177,9 +191,8 @@ class DisplayDesk:
         for at, (client, request_id) in enumerate(self.coming.pop(row.id)[1]):
             self.answer(client, Reply(request_id, {"display": row.id, "new": at == 0}))
 
-    def _update(self, client: bytes, request: Request) -> None:
-        refuse_unknown(request.args, ("display", "init"))
-        display, init = read_id(request.args), _init(request.args)
+    def _update(self, client: bytes, request: Request, args: requests.DisplayUpdate) -> None:
+        display, init = args.display, args.init
         if self.book.find(display) is None:
             raise ProtocolError("UNKNOWN_DISPLAY", f"there is no display {display!r}; `hulak displays` lists them")
 
@@ -190,12 +203,8 @@ class DisplayDesk:
 
         self._do(client, request, partial(display_ledger.set_init, display=display, init=init), then)
 
-    def _remove(self, client: bytes, request: Request) -> None:
-        refuse_unknown(request.args, ("display", "symbol"))
-        if ("display" in request.args) == ("symbol" in request.args):
-            raise ProtocolError("BAD_ARGUMENT", "exactly one of the arguments display and symbol must be there")
-        by_id = "display" in request.args
-        gone = [read_id(request.args)] if by_id else self.book.of_symbol(read_symbol(request.args))
+    def _remove(self, client: bytes, request: Request, args: requests.DisplayRemove) -> None:
+        gone = self.book.of_symbol(args.symbol or "") if args.display is None else [args.display]
 
         def then() -> Any:
             removed = self.book.remove(gone)
@@ -209,11 +218,9 @@ class DisplayDesk:
 
         self._do(client, request, partial(display_ledger.delete, gone=gone), then)
 
-    def _day(self, client: bytes, request: Request) -> None:
+    def _day(self, client: bytes, request: Request, args: requests.DisplayDay) -> None:
         """A display worker tells what the day of a display began with: who takes it over needs nothing before."""
-        refuse_unknown(request.args, ("display", "token", "init", "from"))
-        display, token = read_id(request.args), request.args.get("token")
-        init, first = _init(request.args), _first(request.args, None)
+        display, token, init, first = args.display, args.token, args.init, args.first
         row = self.book.find(display)
         if row is None or row.token != token:
             raise ProtocolError("NOT_YOURS", f"display {display!r} is not assigned under token {token!r}")
@@ -234,40 +241,8 @@ class DisplayDesk:
             del value
             self.answer(client, Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, after()))
 
-        self.store.put(job, then)
+        self.store.put(job, then, (client, request.id))
 
-    def _list(self, client: bytes, request: Request) -> None:
-        refuse_unknown(request.args, ())
+    def _list(self, client: bytes, request: Request, args: requests.Nothing) -> None:
+        del args
         self.answer(client, Reply(request.id, self.book.told(self.version)))
-
-
-def _at_any_time(serve: Callable[[bytes, Request], None]) -> Callable[[bytes, Request, float], None]:
-    """Serve without asking what time it is."""
-
-    def at(client: bytes, request: Request, now: float) -> None:
-        del now
-        serve(client, request)
-
-    return at
-
-
-def _init(args: Mapping[str, Any]) -> dict[str, Any]:
-    """Read what a display begins with.
-
-    Raises:
-        ProtocolError: `BAD_ARGUMENT`, it is no map with text keys, or too large.
-    """
-    init = args.get("init", {})
-    if not isinstance(init, dict) or not all(isinstance(key, str) for key in init):
-        raise ProtocolError("BAD_ARGUMENT", f"argument init is {type(init).__name__}, must be a map with text keys")
-    size = len(pack(init))
-    if size > displays.MAX_INIT_BYTES:
-        raise ProtocolError("BAD_ARGUMENT", f"argument init has {size} bytes, must have at most {displays.MAX_INIT_BYTES}")
-    return init
-
-
-def _first(args: Mapping[str, Any], otherwise: int | None) -> int:
-    first = args.get("from", otherwise)
-    if type(first) is not int or not 1 <= first < 1 << 63:
-        raise ProtocolError("BAD_ARGUMENT", f"argument from is {first!r}, must be a tick's number from 1")
-    return first

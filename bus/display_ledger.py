@@ -3,14 +3,32 @@
 import sqlite3
 from typing import Any
 
+import msgspec
+
+from bus import schema
+from bus.core.arguments import DisplayId, Number, Symbol
 from bus.core.displays import Display
+from bus.errors import ProtocolError
 from bus.frames import pack, unpack
+
+ROW = tuple[DisplayId, Symbol, dict[str, Any], Number, str | None, int]
 
 
 def rows(connection: sqlite3.Connection) -> list[Display]:
-    """Read all displays, the oldest first."""
-    found = connection.execute("SELECT id, symbol, init, first, worker, token FROM displays ORDER BY rowid").fetchall()
-    return [Display(row[0], row[1], unpack(row[2]), *row[3:]) for row in found]
+    """Read all displays, the oldest first; those that cannot be read are set aside."""
+    found = []
+    for row in connection.execute("SELECT id, symbol, init, first, worker, token FROM displays ORDER BY rowid").fetchall():
+        try:
+            found.append(_display(*row))
+        except (ProtocolError, msgspec.ValidationError) as error:
+            schema.set_aside(connection, "displays", row[0], row[2], error)
+            connection.execute("DELETE FROM displays WHERE id = ?", row[:1])
+    return found
+
+
+def _display(display: Any, symbol: Any, init: Any, first: Any, worker: Any, token: Any) -> Display:
+    known = msgspec.convert((display, symbol, unpack(init), first, worker, token), ROW)
+    return Display(*known)
 
 
 def insert(connection: sqlite3.Connection, row: Display) -> None:

@@ -3,9 +3,11 @@
 A check takes a decoded value and returns it, or raises `ProtocolError` with what was seen and what was wanted.
 """
 
-import reprlib
 from collections.abc import Callable
 from typing import Any
+
+import msgpack
+import msgspec
 
 from bus.errors import ProtocolError
 from bus.messages import (
@@ -24,9 +26,12 @@ from bus.messages import (
     TaskPart,
     WorkerHeartbeat,
 )
+from bus.plain import short
+from bus.told import check_told
 
 MAX_CREDIT = 1024
 MAX_HELD = 4096
+LONGEST_NAME = 200  # characters of a service's or a worker's
 
 
 def _of(kind: type | tuple[type, ...], name: str) -> Callable[[Any], Any]:
@@ -38,12 +43,6 @@ def _of(kind: type | tuple[type, ...], name: str) -> Callable[[Any], Any]:
     return check
 
 
-def short(value: Any) -> str:
-    """Show a value in few characters, however large or deep it is."""
-    said = reprlib.repr(value)  # does not follow deep nesting
-    return said if len(said) <= 60 else said[:57] + "..."
-
-
 def _id(value: Any) -> bytes:
     if not isinstance(value, bytes) or len(value) != ID_BYTES:
         raise ProtocolError("BAD_ID", f"an id is {short(value)}, must be {ID_BYTES} bytes")
@@ -53,6 +52,21 @@ def _id(value: Any) -> bytes:
 def _map(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ProtocolError("BAD_BODY", f"a field is {short(value)}, must be a map with text keys")
+    return value
+
+
+def _told(value: Any) -> dict[str, Any]:
+    found = _map(value)
+    try:
+        check_told("what a worker tells", found)
+    except ValueError as error:
+        raise ProtocolError("BAD_BODY", str(error)) from error
+    return found
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME:
+        raise ProtocolError("BAD_BODY", f"a name is {short(value)}, must be text of 1 to {LONGEST_NAME} characters")
     return value
 
 
@@ -97,11 +111,11 @@ FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
     Reply: (("id", _id), ("value", _anything)),
     Error: (("id", _or_none(_id)), ("code", _text), ("text", _text), ("details", _map)),
     Ready: (
-        ("service", _text),
-        ("worker", _text),
+        ("service", _name),
+        ("worker", _name),
         ("credit", _natural(0, MAX_CREDIT, "a credit")),
         ("held", _held),
-        ("info", _map),
+        ("info", _told),
     ),
     Task: (
         ("id", _id),
@@ -113,8 +127,15 @@ FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
     ),
     TaskPart: (("task", _id), ("attempt", _attempt), ("number", _number), ("value", _anything)),
     Result: (("task", _id), ("attempt", _attempt), ("done", _bool), ("value", _anything)),
-    WorkerHeartbeat: (("held", _held), ("report", _or_none(_map))),
+    WorkerHeartbeat: (("held", _held), ("report", _or_none(_told))),
     BrokerHeartbeat: (("epoch", _natural(0, 1 << 64, "an epoch")), ("known", _bool)),
     Retire: (("reason", _text),),
     Goodbye: (("reason", _text),),
 }
+
+
+def open_raw(value: Any) -> Any:
+    """Give msgpack what is packed already, of which it knows nothing. Raises `TypeError`: it is nothing that can be packed."""
+    if isinstance(value, msgspec.Raw):
+        return msgpack.unpackb(bytes(value), strict_map_key=False)
+    raise TypeError(f"{type(value).__name__} cannot be packed")

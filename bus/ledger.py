@@ -1,12 +1,18 @@
-"""The statements of the store: what is written of a posted task, and read again."""
+"""The statements of the store: what is written of a posted task, and read again.
 
-import math
+What a start goes on with is read by `bus.unfinished`, what is let go by `bus.retention`.
+"""
+
 import sqlite3
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
+import msgspec
+
+from bus.core.moments import Moment
 from bus.core.posted import Posting
-from bus.core.tasks import CalledTask, State
+from bus.core.tasks import STATES, State
 from bus.frames import pack, unpack
 from bus.messages import Error, Reply
 
@@ -15,30 +21,52 @@ COLUMNS = "id, key, service, action, state, attempt, retries, priority, posted_n
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """A task that had not ended when the broker did."""
+class Posted:
+    """What a posting came to."""
 
-    task: CalledTask
-    in_s: float  # until it is due
+    task: bytes
+    state: str
+    new: bool
 
 
-def insert(connection: sqlite3.Connection, posting: Posting, now_ns: int) -> bool:
-    """Write a new task; one that is there already (a repeated request) stays as it is, and false is returned."""
-    expires_ns = None if posting.expires_s == math.inf else now_ns + int(posting.expires_s * 1e9)
+def post(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float, *, room: bool = True) -> Posted | None:
+    """Write a new task; if there is one of its id, or of its key for no longer than `keep_s`, that one is meant.
+
+    Returns:
+        None if it would be new, and there is no room for it.
+    """
+    if room and _insert(connection, posting, moment, keep_s):
+        return Posted(posting.id, State.QUEUED.value, new=True)
+    found = connection.execute("SELECT id, state FROM tasks WHERE id = ?", (posting.id,)).fetchone()
+    if found is None and posting.key is not None:
+        oldest = moment.age_s - keep_s
+        how = "SELECT id, state FROM tasks WHERE key = ? AND posted_age_s > ?"
+        found = connection.execute(how, (posting.key, oldest)).fetchone()
+    return None if found is None else Posted(found[0], found[1], new=False)
+
+
+def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float) -> bool:
+    """Write a new task; false if its id or key is there."""
+    if posting.key is not None:  # one that is too old is free
+        how = "UPDATE tasks SET key = NULL WHERE key = ? AND posted_age_s <= ?"
+        connection.execute(how, (posting.key, moment.age_s - keep_s))
     done = connection.execute(
-        "INSERT INTO tasks (id, key, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, expires_ns)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO tasks (id, key, service, action, args, retries, priority, state, attempt, posted_ns, due_ns,"
+        " expires_ns, expires_boot, posted_age_s) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
         (
             posting.id,
             posting.key,
             posting.service,
             posting.action,
-            pack(posting.args),
+            posting.args,
             posting.retries,
             posting.priority,
-            now_ns,
-            now_ns,
-            expires_ns,
+            moment.now_ns,
+            moment.now_ns,
+            moment.wall(posting.expires_s),
+            moment.mark(posting.expires_s),
+            moment.age_s,
         ),
     )
     return done.rowcount == 1
@@ -49,21 +77,24 @@ def begun(connection: sqlite3.Connection, task: bytes, attempt: int, worker: str
     connection.execute("UPDATE tasks SET state = 'running', attempt = ?, worker = ? WHERE id = ?", (attempt, worker, task))
 
 
-def delayed(connection: sqlite3.Connection, task: bytes, attempt: int, due_ns: int, why: str) -> None:
+def delayed(connection: sqlite3.Connection, task: bytes, attempt: int, in_s: float, why: str, moment: Moment) -> None:
     """Write that a task waits for its next attempt."""
     connection.execute(
-        "UPDATE tasks SET state = 'waiting', attempt = ?, due_ns = ?, trouble = ? WHERE id = ?", (attempt, due_ns, why, task)
+        "UPDATE tasks SET state = 'waiting', attempt = ?, due_ns = ?, due_boot = ?, trouble = ? WHERE id = ?",
+        (attempt, moment.wall(in_s), moment.mark(in_s), why[:TROUBLE_CHARACTERS], task),
     )
 
 
-def ended(connection: sqlite3.Connection, task: bytes, state: str, attempt: int, message: Reply | Error, now_ns: int) -> bool:
-    """Write how a task ended, once; false if it had ended before."""
+def ended(
+    connection: sqlite3.Connection, task: bytes, state: str, attempt: int | None, message: Reply | Error, moment: Moment
+) -> bool:
+    """Write how a task ended, once, with its last attempt if that is not written yet; false if it had ended before."""
     answer = message.value if isinstance(message, Reply) else [message.code, message.text, message.details]
     last = "" if isinstance(message, Reply) else _last_trouble(message)
     changed = connection.execute(
-        "UPDATE tasks SET state = ?, attempt = ?, ended_ns = ?, answer = ?, trouble = coalesce(nullif(?, ''), trouble)"
-        " WHERE id = ? AND state IN ('queued', 'running', 'waiting')",
-        (state, attempt, now_ns, pack(answer), last, task),
+        "UPDATE tasks SET state = ?, attempt = coalesce(?, attempt), ended_ns = ?, ended_age_s = ?, answer = ?,"
+        " trouble = coalesce(nullif(?, ''), trouble) WHERE id = ? AND state IN ('queued', 'running', 'waiting')",
+        (state, attempt, moment.now_ns, moment.age_s, pack(answer), last, task),
     )
     return changed.rowcount == 1
 
@@ -72,44 +103,6 @@ def _last_trouble(error: Error) -> str:
     """Say why the last attempt failed, as of the attempts before; or why the task ended, if none had failed."""
     troubles = error.details.get("troubles") or [f"{error.code}: {error.text}"]
     return str(troubles[-1])[:TROUBLE_CHARACTERS]
-
-
-def unfinished(connection: sqlite3.Connection, now: float, now_ns: int, grace_s: float) -> tuple[list[Restored], list[Any]]:
-    """Read every task that has not ended, and every key.
-
-    Args:
-        connection: to the store.
-        now: monotonic seconds.
-        now_ns: ns since 1970 UTC.
-        grace_s: seconds that a running one is left alone, for its worker to say that it is still at it.
-    Returns:
-        the tasks, the oldest first; and rows of (key, task, posted_ns).
-    """
-    rows = connection.execute(
-        "SELECT id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, expires_ns, trouble FROM tasks"
-        " WHERE state IN ('queued', 'running', 'waiting') ORDER BY posted_ns"
-    ).fetchall()
-    found = []
-    for task_id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, expires_ns, trouble in rows:
-        deadline = math.inf if expires_ns is None else now + (expires_ns - now_ns) / 1e9
-        task = CalledTask(
-            id=task_id,
-            client=b"",
-            service=service,
-            action=action,
-            args=unpack(args),
-            retries=retries,
-            since=now - (now_ns - posted_ns) / 1e9,
-            deadline=deadline,
-            attempt=attempt,
-            troubles=[trouble] if trouble else [],
-            priority=priority,
-            posted=True,
-        )
-        due_s = max(0.0, (due_ns - now_ns) / 1e9) if state == State.WAITING.value else 0.0
-        found.append(Restored(task, max(due_s, grace_s if state == State.RUNNING.value else 0.0)))
-    keys = connection.execute("SELECT key, id, posted_ns FROM tasks WHERE key IS NOT NULL").fetchall()
-    return found, keys
 
 
 def read(connection: sqlite3.Connection, task: bytes) -> dict[str, Any] | None:
@@ -128,37 +121,43 @@ def read(connection: sqlite3.Connection, task: bytes) -> dict[str, Any] | None:
     return told
 
 
-def posting(connection: sqlite3.Connection, task: bytes) -> tuple[str, str, dict[str, Any], int] | None:
-    """Read what a dead letter was posted with: service, action, args, retries."""
+def dead_letter(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting | None:
+    """Read what a dead letter was posted with, to be posted anew under another id; it never expires."""
     row = connection.execute(
-        "SELECT service, action, args, retries FROM tasks WHERE id = ? AND state = 'failed'", (task,)
+        "SELECT service, action, args, retries, priority FROM tasks WHERE id = ? AND state = 'failed'", (task,)
     ).fetchone()
-    return None if row is None else (row[0], row[1], unpack(row[2]), row[3])
+    if row is None:
+        return None
+    service, action, args, retries, priority = row
+    return Posting(new_id, None, service, action, msgspec.Raw(args), retries, float("inf"), priority)
 
 
 def rows(connection: sqlite3.Connection, state: str | None, service: str | None, most: int) -> list[dict[str, Any]]:
-    """List tasks, the newest first, of one state or service if given."""
-    found = connection.execute(
-        f"SELECT {COLUMNS} FROM tasks WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR service = ?2)"  # noqa: S608
-        " ORDER BY posted_ns DESC LIMIT ?3",
-        (state, service, most),
-    ).fetchall()
-    return [_plain(row) for row in found]
+    """List tasks, the newest first, of one state or service if given; each row is found by an index."""
+    select = f"SELECT rowid, {COLUMNS} FROM tasks"  # noqa: S608 - constant
+    last = "ORDER BY rowid DESC LIMIT ?"
+    if service is not None:
+        found = []
+        for one in STATES if state is None else (state,):
+            how = f"{select} INDEXED BY tasks_of_service WHERE service = ? AND state = ? {last}"
+            found += connection.execute(how, (service, one, most)).fetchall()
+        found = sorted(found, key=itemgetter(0), reverse=True)[:most]
+    elif state is not None:
+        found = connection.execute(f"{select} INDEXED BY tasks_in_state WHERE state = ? {last}", (state, most)).fetchall()
+    else:
+        found = connection.execute(f"{select} {last}", (most,)).fetchall()
+    return [_plain(row[1:]) for row in found]
 
 
 def drop(connection: sqlite3.Connection, task: bytes) -> bool:
-    """Delete a dead letter; false if there is none of that id."""
-    return connection.execute("DELETE FROM tasks WHERE id = ? AND state = 'failed'", (task,)).rowcount == 1
+    """Delete a dead letter, or a row that cannot be read; false if there is none of that id."""
+    how = "DELETE FROM tasks WHERE id = ? AND state IN ('failed', 'unreadable')"
+    return connection.execute(how, (task,)).rowcount == 1
 
 
-def clean(connection: sqlite3.Connection, results_ns: int, keys_ns: int, dead_ns: int) -> None:
-    """Let results, keys and dead letters go that are older than these moments, ns since 1970 UTC."""
-    connection.execute(
-        "UPDATE tasks SET answer = NULL WHERE ended_ns < ? AND state != 'failed' AND answer NOTNULL", (results_ns,)
-    )
-    connection.execute("UPDATE tasks SET key = NULL WHERE posted_ns < ? AND key NOTNULL", (keys_ns,))
-    connection.execute("DELETE FROM tasks WHERE ended_ns < ? AND state != 'failed'", (keys_ns,))
-    connection.execute("DELETE FROM tasks WHERE ended_ns < ? AND state = 'failed'", (dead_ns,))
+def cancel(connection: sqlite3.Connection, task: bytes, message: Error, moment: Moment) -> bool:
+    """End a task that waits in the store; false if it had ended, or there is none of that id."""
+    return ended(connection, task, State.CANCELLED.value, None, message, moment)
 
 
 def _plain(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -9,6 +9,9 @@ answer, the service, so that nothing has to be remembered of a client.
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from bus import weight
 from bus.errors import ProtocolError
 from bus.frames import pack, unpack
 from bus.messages import ID_BYTES, BrokerHeartbeat, Error, Held, Part, Reply, Request, Task
@@ -73,6 +76,7 @@ def read_task(body: Frames) -> tuple[str, dict[str, Any]]:
     """
     if len(body) == 2:
         try:
+            weight.check_values(body[1])
             action, args = body[0].decode(), unpack(body[1])
         except (UnicodeDecodeError, ProtocolError):
             return "", {"body": body}
@@ -81,8 +85,10 @@ def read_task(body: Frames) -> tuple[str, dict[str, Any]]:
     return "", {"body": body}
 
 
-def write_task(action: str, args: dict[str, Any]) -> Frames:
+def write_task(action: str, args: dict[str, Any] | msgspec.Raw) -> Frames:
     """Make the body of a request: the argument `body` where it is all there is, else the action and a msgpack map."""
+    if isinstance(args, msgspec.Raw):
+        args = dict(unpack(bytes(args)))
     if not action and len(args) == 1 and _are_frames(args.get("body")):
         return list(args["body"])
     return [action.encode(), pack(args)]

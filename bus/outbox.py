@@ -7,6 +7,8 @@ import zmq
 from bus import sockets
 from bus.core.bus import Bus
 from bus.core.effects import Effect, ToClient, ToWorker
+from bus.guard import Guard, internal
+from bus.messages import Error, Part, Reply
 from bus.peers import Peers
 
 Socket = zmq.Socket[bytes]
@@ -20,13 +22,15 @@ class Outbox:
         backend: reaches workers.
         peers: knows how each is spoken with.
         bus: counts what clients did not take.
+        guard: told of what cannot be encoded, which is a bug.
     """
 
-    def __init__(self, frontend: Socket, backend: Socket, peers: Peers, bus: Bus) -> None:
+    def __init__(self, frontend: Socket, backend: Socket, peers: Peers, bus: Bus, guard: Guard) -> None:
         self.frontend = frontend
         self.backend = backend
         self.peers = peers
         self.bus = bus
+        self.guard = guard
         self._waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []
 
     def put(self, effects: list[Effect]) -> list[Effect]:
@@ -42,9 +46,20 @@ class Outbox:
                 others.append(effect)
                 continue
             address, message = effect.identity, effect.message  # type: ignore[union-attr]
-            for parts in self.peers.encode(address, message):
+            try:
+                encoded = self.peers.encode(address, message)
+            except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
+                encoded = self._instead(address, message, error)
+            for parts in encoded:
                 self._waiting.append((socket, effect, parts))  # type: ignore[arg-type]
         return others
+
+    def _instead(self, address: bytes, message: Any, error: Exception) -> list[list[bytes]]:
+        """Tell of a message that cannot be encoded; make what a client gets in its place. A worker gets nothing."""
+        self.guard.tell("a message to a peer", error)
+        told = message if isinstance(message, list) else [message]
+        ids = [one.id for one in told if isinstance(one, Reply | Error | Part)]
+        return [parts for one in ids for parts in self.peers.encode(address, internal(one, error))]
 
     def flush(self) -> list[tuple[bytes, str]]:
         """Send what has gathered.
@@ -74,7 +89,11 @@ class Outbox:
     def reach(self, address: bytes, message: Any) -> bool:
         """Send to a client at once, whatever has gathered; false, and counted, if it is gone or takes nothing more."""
         try:
-            for parts in self.peers.encode(address, message):
+            encoded = self.peers.encode(address, message)
+        except Exception as error:  # noqa: BLE001 - as in `put`
+            encoded = self._instead(address, message, error)
+        try:
+            for parts in encoded:
                 sockets.send(self.frontend, parts)
         except zmq.ZMQError:
             self.bus.unanswered += 1

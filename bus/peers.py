@@ -7,7 +7,7 @@ ROUTER's identity (of a Majordomo client, also its service). This is the one pla
 from collections.abc import Callable
 from typing import Any
 
-from bus import frames, mdp, quick, several
+from bus import frames, mdp, quick, several, weight
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Effect, ToClient
 from bus.errors import ProtocolError
@@ -127,13 +127,8 @@ class Peers:
 
 def request_id(frame: bytes) -> bytes | None:
     """Find the id in a client's frame that does not decode, so that the error can name it."""
-    try:
-        values = frames.unpack(frame[1:])
-    except ProtocolError:
-        return None
-    if isinstance(values, list) and values and isinstance(values[0], bytes) and len(values[0]) == ID_BYTES:
-        return values[0]
-    return None
+    found = weight.head(frame, 1)
+    return found[0] if found and isinstance(found[0], bytes) and len(found[0]) == ID_BYTES else None
 
 
 def _open(parts: list[bytes]) -> tuple[bytes, bytes]:

@@ -53,6 +53,7 @@ class BrokerSettings(Section):
     max_message_bytes: int = Field(8 << 20, ge=1 << 16, le=256 << 20)
     max_topics: int = Field(10_000, ge=10, le=1_000_000)
     max_tasks: int = Field(10_000, ge=1, le=1_000_000)
+    max_task_bytes: int = Field(256 << 20, ge=1 << 16, le=1 << 40)
     handshake_s: Seconds = 2.0
     drain_s: Seconds = 1.5
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from bus import frames
+from bus import frames, weight
 from bus.errors import ProtocolError
-from bus.fields import short
 from bus.messages import Reply, Request, Result, Task
+from bus.plain import short
 
 MOST = 1024  # messages that a frame may hold
 BUNDLE = 64  # messages that we put into one
@@ -76,8 +76,11 @@ class Reader(Generic[Message]):
         Returns:
             the messages, in order; those that are refused.
         Raises:
-            ProtocolError: `BAD_BODY`, it is no array of at most `MOST`.
+            ProtocolError: `BAD_BODY`, it is no array of at most `MOST`; `TOO_LARGE`, see `bus.weight`.
         """
+        if len(frame) > weight.LARGE:
+            weight.check(frame)
+            return self._one_by_one(frame)
         if not frames.has_times(frame) and len(frame.translate(None, NO_CONTAINER)) <= frames.SAFE_BYTES:
             try:
                 return self._read_all(frame[1:]), []

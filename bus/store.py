@@ -2,6 +2,9 @@
 
 One thread owns the connection. What waits when it is free goes into one transaction (group commit): a hundred posts cost one
 sync. Nothing in the loop waits for it: a job is put in with what to do then, and `finished` does it in the loop's thread.
+
+A job that fails, whyever, fails alone. A transaction that fails is none of its jobs' fault: all of them are told, and the file is
+opened anew. A file that cannot be used now (a full disk) is tried again each second, and jobs fail meanwhile.
 """
 
 import contextlib
@@ -14,44 +17,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.errors import ConfigError
+from bus import schema
+from bus.errors import PartEnded
+from bus.store_file import StoreFile, code_of, is_unreadable
 
 MOST = 500  # jobs in one transaction
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS tasks (
-    id BLOB PRIMARY KEY,
-    key TEXT UNIQUE,
-    service TEXT NOT NULL,
-    action TEXT NOT NULL,
-    args BLOB NOT NULL,         -- msgpack map
-    retries INTEGER NOT NULL,
-    priority INTEGER NOT NULL,  -- 0 high, 1 normal, 2 low
-    state TEXT NOT NULL,        -- queued, running, waiting, done, failed, expired, cancelled
-    attempt INTEGER NOT NULL,
-    posted_ns INTEGER NOT NULL, -- these four: ns since 1970 UTC
-    due_ns INTEGER NOT NULL,    -- of the next attempt
-    expires_ns INTEGER,
-    ended_ns INTEGER,
-    worker TEXT NOT NULL DEFAULT '',
-    trouble TEXT NOT NULL DEFAULT '',
-    answer BLOB                 -- msgpack: the value of a done task, else [code, text, details]
-);
-CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, posted_ns);
-CREATE TABLE IF NOT EXISTS displays (
-    id TEXT PRIMARY KEY,
-    symbol TEXT NOT NULL,
-    init BLOB NOT NULL,         -- msgpack map
-    first INTEGER NOT NULL,     -- number of the first tick that counts
-    worker TEXT,
-    token INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS targets (
-    service TEXT PRIMARY KEY,
-    workers INTEGER NOT NULL    -- set by hand
-);
-"""
+AGAIN_S = 1.0
+# SQLite's codes that say of a job's error that it is the disk's: the store has failed, not only the job.
+DISK = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+}
 Job = Callable[[sqlite3.Connection], Any]
 Then = Callable[[Any, str], None]
+Asker = tuple[bytes, bytes]  # client and request
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +46,14 @@ class Work:
 
     job: Job
     then: Then
+    asker: Asker | None = None  # who is told if `then` fails
+    patient: bool = False  # waits until the file can be used
+
+
+def reraise(error: Exception, asker: Asker | None) -> None:
+    """Let an error of a `then` go on to whoever called `finished`."""
+    del asker
+    raise error
 
 
 class Store:
@@ -67,58 +61,61 @@ class Store:
 
     Args:
         folder: of the broker's home.
+        trouble: told what a `then` raised, and who is to be answered.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "tasks.db"
+    def __init__(self, folder: Path, trouble: Callable[[Exception, Asker | None], None] = reraise) -> None:
+        self.file = StoreFile(folder)
+        self.trouble = trouble
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[Then, Any, str]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Work, Any, str]] = queue.SimpleQueue()
         self.reader, self._writer = socket.socketpair()  # readable when something has finished
         self.reader.setblocking(False)
+        self._writer.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._ready = False  # the file was opened once
+        self._patient: list[Work] = []
         self.commits = 0
-        self.failed = ""  # why the last transaction failed; empty if it did not
+        self.failed = ""  # why nothing can be written; empty if it can
+        self.dead = ""  # why the thread ended, which it must not
 
-    def open(self, first: Job) -> Any:
-        """Make the file if there is none, do a first job, and start the thread.
+    # In the loop's thread
 
-        Returns:
-            the job's value.
-        Raises:
-            ConfigError: the file cannot be used.
-        """
+    def open(self) -> None:
+        """Open the file, or note in `failed` why it cannot be used yet."""
         try:
-            with contextlib.closing(self._connect()) as connection:
-                connection.executescript(SCHEMA)
-                value = first(connection)
-        except sqlite3.Error as error:
-            raise ConfigError(f"store {self.path} cannot be used: {error}; move it away, or choose another home") from error
+            self.file.prepare()
+            self._ready = True
+        except (sqlite3.Error, OSError) as error:
+            self.failed = reason(error)
+
+    def start(self) -> None:
+        """Start the thread: the desks have loaded what they begin with, or wait for it."""
         self._thread.start()
-        return value
+
+    def load(self, job: Job, then: Then) -> None:
+        """Have something read that a desk begins with: at once if the file can be used, else as soon as it can."""
+        if not self._ready:
+            self._work.put(Work(job, then, patient=True))
+            return
+        try:
+            value = self.now(job)
+        except sqlite3.Error as error:
+            if not is_unreadable(error):
+                self._work.put(Work(job, then, patient=True))
+                return
+            self.file.replace(reason(error))
+            value = self.now(job)
+        then(value, "")
 
     def now(self, job: Job) -> Any:
-        """Do a job at once, over a connection of its own: for what is read at the start, before the loop runs.
+        """Do a job at once, over a connection of its own, and give its value."""
+        with contextlib.closing(self.file.connect()) as connection:
+            return job(connection)
 
-        Returns:
-            the job's value.
-        Raises:
-            ConfigError: the file cannot be used.
-        """
-        try:
-            with contextlib.closing(self._connect()) as connection:
-                return job(connection)
-        except sqlite3.Error as error:
-            raise ConfigError(f"store {self.path} cannot be used: {error}; move it away, or choose another home") from error
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
-    def put(self, job: Job, then: Then) -> None:
+    def put(self, job: Job, then: Then, asker: Asker | None = None) -> None:
         """Have a job done in the next transaction; then `then(value, "")`, or `then(None, why)` if it is not in the store."""
-        self._work.put(Work(job, then))
+        self._work.put(Work(job, then, asker))
 
     def finished(self) -> None:
         """Do what is to be done for jobs that have finished; called in the loop when `reader` is readable."""
@@ -127,8 +124,20 @@ class Store:
                 pass
         with contextlib.suppress(queue.Empty):
             while True:
-                then, value, why = self._done.get_nowait()
-                then(value, why)
+                work, value, why = self._done.get_nowait()
+                try:
+                    work.then(value, why)
+                except Exception as error:  # noqa: BLE001 - of one job: it costs the others nothing
+                    self.trouble(error, work.asker)
+
+    def check(self) -> None:
+        """Look whether the thread lives.
+
+        Raises:
+            PartEnded: it does not.
+        """
+        if self.dead:
+            raise PartEnded(f"the store's thread ended: {self.dead}")
 
     def close(self) -> None:
         """Finish what was put in, and end the thread."""
@@ -136,50 +145,109 @@ class Store:
             self._work.put(None)
             self._thread.join(10)
 
-    # In the thread
+    # In the store's own
 
     def _run(self) -> None:
-        with contextlib.closing(self._connect()) as connection:
-            while (work := self._work.get()) is not None:
-                batch = [work]
-                ending = False
-                with contextlib.suppress(queue.Empty):
-                    while len(batch) < MOST:
-                        following = self._work.get_nowait()
-                        if following is None:
-                            ending = True
-                            break
-                        batch.append(following)
-                self._commit(connection, batch)
-                if ending:
-                    return
+        try:
+            self._serve()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the loop must know
+            self.dead = reason(error)
+        self._wake()
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[Work]) -> None:
-        results: list[tuple[Any, str]] = []
+    def _serve(self) -> None:
+        connection: sqlite3.Connection | None = None
+        ending = False
+        while not ending:
+            batch, ending = self._next()
+            if connection is None:
+                connection = self._connect()
+            if connection is None:
+                self._put_off(batch)
+            else:
+                batch, self._patient = self._patient + batch, []
+                if not self._commit(connection, batch):
+                    connection.close()
+                    connection = None
+        if connection is not None:
+            connection.close()
+
+    def _next(self) -> tuple[list[Work], bool]:
+        """Wait for what is to be done, but no longer than a second while the disk is to be tried again."""
+        batch: list[Work] = []
+        with contextlib.suppress(queue.Empty):
+            work = self._work.get(timeout=AGAIN_S if self.failed else None)
+            while work is not None and len(batch) < MOST - 1:
+                batch.append(work)
+                work = self._work.get_nowait()
+            if work is None:
+                return batch, True
+            batch.append(work)
+        return batch, False
+
+    def _connect(self) -> sqlite3.Connection | None:
+        try:
+            if not self._ready:
+                self.file.prepare()
+                self._ready = True
+            return self.file.connect()
+        except (sqlite3.Error, OSError) as error:
+            self.failed = reason(error)
+            return None
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[Work]) -> bool:
+        """Do jobs in one transaction; false if the connection is of no more use."""
         try:
             connection.execute("BEGIN IMMEDIATE")
+            before = connection.total_changes
             results = [self._one(connection, work.job) for work in batch]
+            wrote = connection.total_changes > before
+            if self.failed:  # is the disk well again? A transaction that writes nothing does not tell.
+                connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+                wrote = True
             connection.execute("COMMIT")
-            self.commits += 1
-            self.failed = ""
-        except sqlite3.Error as error:
-            self.failed = str(error)
+        except Exception as error:  # noqa: BLE001 - of the transaction, so of all its jobs
+            self.failed = reason(error)
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-            results = [(None, str(error))] * len(batch)
-        for work, (value, why) in zip(batch, results, strict=True):
-            self._done.put((work.then, value, why))
-        with contextlib.suppress(BlockingIOError):
-            self._writer.send(b"!")
+            self._put_off(batch)
+            return not connection.in_transaction
+        self.commits += bool(batch)
+        trouble = next((why for _, why, is_disk in results if is_disk), "")
+        if trouble or wrote:
+            self.failed = trouble
+        self._tell([(work, value, why) for work, (value, why, _) in zip(batch, results, strict=True)])
+        return True
 
-    def _one(self, connection: sqlite3.Connection, job: Job) -> tuple[Any, str]:
-        """Do one job so that its failure is its own."""
+    def _one(self, connection: sqlite3.Connection, job: Job) -> tuple[Any, str, bool]:
+        """Do one job so that its failure is its own: its value, why it failed, and whether that is the disk's fault."""
         connection.execute("SAVEPOINT one")
         try:
             value = job(connection)
-        except sqlite3.IntegrityError as error:
+        except Exception as error:
+            if not connection.in_transaction:  # SQLite has rolled all of it back
+                raise
             connection.execute("ROLLBACK TO one")
             connection.execute("RELEASE one")
-            return None, str(error)
+            return None, reason(error), code_of(error) in DISK
         connection.execute("RELEASE one")
-        return value, ""
+        return value, "", False
+
+    def _put_off(self, batch: list[Work]) -> None:
+        """Tell what was not done that it was not; what can wait does."""
+        self._patient += [work for work in batch if work.patient]
+        self._tell([(work, None, self.failed) for work in batch if not work.patient])
+
+    def _tell(self, results: list[tuple[Work, Any, str]]) -> None:
+        for one in results:
+            self._done.put(one)
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):
+            self._writer.send(b"!")
+
+
+def reason(error: BaseException) -> str:
+    """Say why in one sentence; an error of SQLite or the system is one."""
+    known = isinstance(error, sqlite3.Error | OSError)
+    return str(error) if known and str(error) else f"{type(error).__name__}: {error}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bus.core import control
+from bus.core import control, requests
 from bus.core.bus import AUTO, Bus
 from bus.core.effects import Effect
 from bus.core.scaling import SERVICES
@@ -18,8 +18,9 @@ CarryOut = Callable[[list[Effect], float], None]
 
 
 def read(connection: sqlite3.Connection) -> dict[str, int]:
-    """Read what was set by hand: service -> workers."""
-    return dict(connection.execute("SELECT service, workers FROM targets").fetchall())
+    """Read what was set by hand: service -> workers; a row that is no number of workers is passed over."""
+    rows = connection.execute("SELECT service, workers FROM targets").fetchall()
+    return {service: workers for service, workers in rows if type(workers) is int}
 
 
 def write(connection: sqlite3.Connection, service: str, workers: int | None) -> None:
@@ -45,19 +46,23 @@ class TargetDesk:
         self.answer = answer
         self.carry_out = carry_out
 
-    def restore(self, kept: dict[str, int]) -> None:
+        store.load(read, self._restore)
+
+    def _restore(self, kept: dict[str, int] | None, why: str) -> None:
         """Take over what an earlier broker was told, as far as the settings still allow it."""
+        del why  # the store tells it
+        kept = kept or {}
         least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
         self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SERVICES if service in kept}
 
-    def serve(self, client: bytes, request: Request, now: float) -> None:
+    def serve(self, client: bytes, request: Request, args: requests.Scale, now: float) -> None:
         """Set a target.
 
         Raises:
             ProtocolError: `BAD_ARGUMENT`.
         """
         before = dict(self.bus.targets)
-        value, effects = control.scale(self.bus, now, request.args, {})
+        value, effects = control.scale(self.bus, now, args, {})
         self.bus.targets = before  # it holds when it is safe
         service, workers = value["service"], None if value["workers"] == AUTO else value["workers"]
 
@@ -71,4 +76,4 @@ class TargetDesk:
             self.carry_out(effects, now)
             self.answer(client, Reply(request.id, value))
 
-        self.store.put(partial(write, service=service, workers=workers), then)
+        self.store.put(partial(write, service=service, workers=workers), then, (client, request.id))

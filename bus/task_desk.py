@@ -4,8 +4,8 @@ A post is answered when it is safe, a result when its end is safe. What the stor
 accepted; how a task ended is written again every second until it is safe.
 """
 
-import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,22 +13,27 @@ from typing import Any
 
 import structlog
 
-from bus import ledger, targets
+from bus import ledger, retention
+from bus.backlog import Backlog
+from bus.core import requests
 from bus.core.ages import Ages
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Begun, Delayed, Effect, Ended
-from bus.core.policy import Policy, too_many
-from bus.core.posted import Keys, Posting, read_posting, read_task_id
+from bus.core.moments import Moment
+from bus.core.policy import Policy
+from bus.daemon import boot_id, since_boot
 from bus.errors import ProtocolError
-from bus.messages import ID_BYTES, Error, Reply, Request
+from bus.guard import Guard, internal
+from bus.messages import Error, Reply, Request
+from bus.post_desk import PostDesk
 from bus.settings import Settings
-from bus.store import Job, Store, Then
+from bus.store import Asker, Job, Store, Then
 
 MAX_WAITERS = 10_000
-MOST_ROWS = 1000
+ROWS = 100  # listed, if no number is given
 CLEAN_S = 60.0
+MOST_CLEANED = 1000  # rows of each kind, in one beat: posts wait for no more than that
 AGAIN_S = 1.0
-MAX_WAIT_S = 3600.0
 Answer = Callable[[bytes, Any], bool]
 CarryOut = Callable[[list[Effect], float], None]
 
@@ -44,6 +49,7 @@ def policy_of(settings: Settings) -> Policy:
         timeout_s=task.timeout_s,
         retries=task.retries,
         max_tasks=settings.broker.max_tasks,
+        max_task_bytes=settings.broker.max_task_bytes,
     )
 
 
@@ -57,9 +63,8 @@ class TaskDesk:
         dispatcher: carries the tasks.
         answer: sends a message to a client.
         carry_out: carries out effects.
+        guard: told of bugs.
         log: of this process.
-    Raises:
-        ConfigError: the store cannot be used.
     """
 
     def __init__(
@@ -70,101 +75,88 @@ class TaskDesk:
         dispatcher: Dispatcher,
         answer: Answer,
         carry_out: CarryOut,
+        guard: Guard,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.settings = settings.task
         self.ages = ages
         self.dispatcher = dispatcher
         self.answer = answer
-        self.carry_out = carry_out
+        self.guard = guard
         self.log = log
-        self.store = Store(home)
-        self.keys = Keys(self.settings.key_keep_s)
+        self.carry_out = carry_out
+        self.boot = boot_id()
+        self.store = Store(home, self._trouble)
         self.waiters: dict[bytes, list[tuple[bytes, bytes, float]]] = {}  # task -> client, request, until when
+        self.waiting = 0  # in all of these
         self.again: list[tuple[float, Job, Then]] = []  # what the store could not take, and when it is tried again
-        self.unsafe: dict[bytes, bytes] = {}  # posted, and not yet in the store -> the client to answer
         self.clean_at = 0.0
-        now, now_ns = time.monotonic(), time.time_ns()
-        grace_s = self.settings.lease_s
-        unfinished = partial(ledger.unfinished, now=now, now_ns=now_ns, grace_s=grace_s)
-        (found, keys), self.targets = self.store.open(lambda connection: (unfinished(connection), targets.read(connection)))
-        for key, task, posted_ns in keys:
-            self.keys.add(key, task, now - (now_ns - posted_ns) / 1e9)
-        for one in found:
-            dispatcher.restore(now, one.task, one.in_s)
-        self.restored = len(found)
-        self.services = {
-            "hulak.post": self._post,
+        self.cleaned: Counter[str] = Counter()  # since the start
+        self.told_cleaned: Counter[str] = Counter()
+        self.told_failed = ""
+        self.store.open()
+        self._tell_store()
+        self.backlog = Backlog(self.store, dispatcher, self.settings.lease_s, self.moment, self._restored, log)
+        self.backlog.begin()
+        how = (self.settings.key_keep_s, self.moment, answer, carry_out)
+        self.posts = PostDesk(self.store, dispatcher, self.backlog, *how)
+        self.services: dict[str, Callable[[bytes, Request, Any, float], None]] = {
+            "hulak.post": self.posts.post,
             "hulak.result": self._result,
             "hulak.cancel": self._cancel,
             "hulak.tasks": self._tasks,
-            "hulak.retry": self._retry,
+            "hulak.retry": self.posts.retry,
             "hulak.drop": self._drop,
         }
 
-    # Posting
+    def moment(self) -> Moment:
+        """Read all clocks."""
+        now = time.monotonic()
+        return Moment(now, time.time_ns(), self.ages.now(now), self.boot, since_boot())
 
-    def _post(self, client: bytes, request: Request, now: float) -> None:
-        posting = read_posting(request, self.dispatcher.policy)
-        known = self.keys.find(posting.key, now)
-        if posting.id in self.unsafe:
-            self.unsafe[posting.id] = client  # repeated while the first is under way: the newest is answered
-        elif known is not None or posting.id in self.dispatcher.tasks:
-            self._tell(client, request, known or posting.id)
+    def _tell_store(self) -> None:
+        file = self.store.file
+        if file.why_aside:
+            self.log.error("store set aside", why=file.why_aside, aside=file.aside, salvaged=file.salvaged)
+            file.why_aside = ""
+
+    def _restored(self, effects: list[Effect], now: float) -> None:
+        """Carry out what comes of a task that was restored: at a start, when there are no peers, only what is to be written."""
+        for effect in effects:
+            if isinstance(effect, Begun | Delayed | Ended):
+                self.note(effect)
+            else:
+                self.carry_out([effect], now)
+
+    def _trouble(self, error: Exception, asker: Asker | None) -> None:
+        """Answer for what was to be done for a finished job, and was not; an error that is not a peer's is told."""
+        if isinstance(error, ProtocolError):
+            told = partial(Error, code=error.code, text=str(error), details=error.details)
         else:
-            self._insert(client, request, posting, now)
-
-    def _insert(self, client: bytes, request: Request, posting: Posting, now: float) -> None:
-        if len(self.dispatcher.tasks) + len(self.unsafe) >= self.dispatcher.policy.max_tasks:
-            raise too_many(len(self.dispatcher.tasks) + len(self.unsafe))
-        self.unsafe[posting.id] = client
-        self.keys.add(posting.key, posting.id, now)
-
-        def then(value: Any, why: str) -> None:
-            newest = self.unsafe.pop(posting.id)
-            if why:
-                self.keys.remove(posting.key)
-                self.answer(newest, Error(request.id, "STORE_FAILED", f"the task was not accepted: {why}"))
-                return
-            moment = time.monotonic()
-            if value:  # else it was there already, from before a restart: it goes its way, or has gone it
-                self.carry_out(self.dispatcher.accept(moment, posting.task(moment)), moment)
-            self.answer(newest, Reply(request.id, {"task": posting.id, "state": "queued" if value else "known", "new": value}))
-
-        self.store.put(partial(ledger.insert, posting=posting, now_ns=time.time_ns()), then)
-
-    def _tell(self, client: bytes, request: Request, task: bytes) -> None:
-        """Answer a post with the task that its id or key means already."""
-
-        def then(value: Any, why: str) -> None:
-            state = value["state"] if value else "queued"
-            message = (
-                Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, {"task": task, "state": state, "new": False})
-            )
-            self.answer(client, message)
-
-        self.store.put(partial(ledger.read, task=task), then)
+            self.guard.tell("what follows a job of the store", error)
+            told = partial(internal, error=error)
+        if asker is not None:
+            client, request_id = asker
+            self.answer(client, told(request_id))
 
     # What becomes of them
 
     def note(self, effect: Begun | Delayed | Ended) -> None:
         """Write what became of a posted task."""
-        now_ns = time.time_ns()
         match effect:
             case Begun(task, attempt, worker):
                 self._write(partial(ledger.begun, task=task, attempt=attempt, worker=worker))
             case Delayed(task, attempt, in_s, why):
-                due_ns = now_ns + int(in_s * 1e9)
-                self._write(partial(ledger.delayed, task=task, attempt=attempt, due_ns=due_ns, why=why[:500]))
+                moment = self.moment()
+                self._write(partial(ledger.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment))
             case Ended(task, state, attempt, message):
-                job = partial(ledger.ended, task=task, state=state, attempt=attempt, message=message, now_ns=now_ns)
+                job = partial(ledger.ended, task=task, state=state, attempt=attempt, message=message, moment=self.moment())
                 self._write(job, lambda: self._wake(task))
 
     def _write(self, job: Job, after: Callable[[], None] = lambda: None) -> None:
         def then(value: Any, why: str) -> None:
             del value
             if why:
-                self.log.error("store failed", why=why)
                 self.again.append((time.monotonic() + AGAIN_S, job, then))
             else:
                 after()
@@ -172,82 +164,75 @@ class TaskDesk:
         self.store.put(job, then)
 
     def _wake(self, task: bytes) -> None:
-        for client, request_id, _ in self.waiters.pop(task, []):
+        waiters = self.waiters.pop(task, [])
+        self.waiting -= len(waiters)
+        for client, request_id, _ in waiters:
             self._read(client, request_id, task)
 
     # Results and the rest
 
-    def _result(self, client: bytes, request: Request, now: float) -> None:
-        task = read_task_id(request.args)
-        wait_ms = request.args.get("wait_ms", 0)
-        if type(wait_ms) is not int or not 0 <= wait_ms <= MAX_WAIT_S * 1000:
-            raise ProtocolError("BAD_ARGUMENT", f"argument wait_ms is {wait_ms!r}, must be 0 to {MAX_WAIT_S * 1000:.0f}")
-        if not wait_ms or not (task in self.dispatcher.tasks or task in self.unsafe):
-            self._read(client, request.id, task)
-            return
-        if sum(map(len, self.waiters.values())) >= MAX_WAITERS:
-            raise ProtocolError("BUSY", f"{MAX_WAITERS} requests wait for results, no more are taken")
-        self.waiters.setdefault(task, []).append((client, request.id, now + wait_ms / 1000))
+    def _result(self, client: bytes, request: Request, args: requests.Result, now: float) -> None:
+        until = now + args.wait_ms / 1000 if args.wait_ms else None
+        if args.task in self.dispatcher.tasks and until is not None:
+            self._wait(client, request.id, args.task, until)
+        else:
+            self._read(client, request.id, args.task, until)
 
-    def _read(self, client: bytes, request_id: bytes, task: bytes) -> None:
+    def _wait(self, client: bytes, request_id: bytes, task: bytes, until: float) -> None:
+        if self.waiting >= MAX_WAITERS:
+            raise ProtocolError("BUSY", f"{MAX_WAITERS} requests wait for results, no more are taken")
+        self.waiting += 1
+        self.waiters.setdefault(task, []).append((client, request_id, until))
+
+    def _read(self, client: bytes, request_id: bytes, task: bytes, until: float | None = None) -> None:
+        """Answer with a task's row; if it has not ended, and there is a time until when that is waited for, then."""
+
         def then(value: Any, why: str) -> None:
             if why:
-                self.answer(client, Error(request_id, "STORE_FAILED", why))
-            elif value is None:
-                self.answer(client, Error(request_id, "UNKNOWN_TASK", f"there is no posted task {task.hex()}"))
+                raise ProtocolError("STORE_FAILED", why)
+            if value is None:
+                raise ProtocolError("UNKNOWN_TASK", f"there is no posted task {task.hex()}")
+            if value["ended_ns"] is None and until is not None:
+                self._wait(client, request_id, task, until)
             else:
                 self.answer(client, Reply(request_id, value))
 
-        self.store.put(partial(ledger.read, task=task), then)
+        self.store.put(partial(ledger.read, task=task), then, (client, request_id))
 
-    def _cancel(self, client: bytes, request: Request, now: float) -> None:
-        task = read_task_id(request.args)
+    def _cancel(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
+        task = args.task
         found = self.dispatcher.tasks.get(task)
         if found is not None and found.posted:
             self.carry_out(self.dispatcher.cancel(task), now)
+        elif self.backlog.more:
+            self.backlog.cancel(task)
+            error = Error(task, "CANCELLED", "it was cancelled")
+            self._write(partial(ledger.cancel, task=task, message=error, moment=self.moment()), lambda: self._wake(task))
         self._read(client, request.id, task)  # behind the end that was just put in: they are done in order
 
-    def _tasks(self, client: bytes, request: Request, now: float) -> None:
+    def _tasks(self, client: bytes, request: Request, args: requests.Tasks, now: float) -> None:
         del now
-        state, service, most = (request.args.get(name) for name in ("state", "service", "limit"))
-        most = 100 if most is None else most
-        if type(most) is not int or not 0 < most <= MOST_ROWS:
-            raise ProtocolError("BAD_ARGUMENT", f"argument limit is {most!r}, must be 1 to {MOST_ROWS}")
-        self._do(client, request, partial(ledger.rows, state=state, service=service, most=most))
+        self._do(client, request, partial(ledger.rows, state=args.state, service=args.service, most=args.limit or ROWS))
 
-    def _drop(self, client: bytes, request: Request, now: float) -> None:
+    def _drop(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
         del now
-        self._do(client, request, partial(ledger.drop, task=read_task_id(request.args)))
+        self._do(client, request, partial(ledger.drop, task=args.task))
 
     def _do(self, client: bytes, request: Request, job: Job) -> None:
         def then(value: Any, why: str) -> None:
             self.answer(client, Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, value))
 
-        self.store.put(job, then)
-
-    def _retry(self, client: bytes, request: Request, now: float) -> None:
-        """Post a dead letter anew: a task of its own, so that the old one has ended once."""
-        task = read_task_id(request.args)
-
-        def then(value: Any, why: str) -> None:
-            if why or value is None:
-                code, text = ("STORE_FAILED", why) if why else ("UNKNOWN_TASK", f"there is no dead letter {task.hex()}")
-                self.answer(client, Error(request.id, code, text))
-                return
-            service, action, args, retries = value
-            again = Posting(os.urandom(ID_BYTES), None, service, action, args, retries, float("inf"))
-            self._insert(client, request, again, now)
-
-        self.store.put(partial(ledger.posting, task=task), then)
+        self.store.put(job, then, (client, request.id))
 
     # Life
 
     def beat(self, now: float) -> None:
-        """Answer who has waited long enough; write again what could not be; let old rows go."""
+        """Answer who has waited long enough; write again what could not be; read what waits for room; let old rows go."""
         for task in list(self.waiters):
             over = [one for one in self.waiters[task] if one[2] <= now]
             for client, request_id, _ in over:
                 self._read(client, request_id, task)
+            self.waiting -= len(over)
             left = [one for one in self.waiters[task] if one[2] > now]
             if left:
                 self.waiters[task] = left
@@ -256,23 +241,46 @@ class TaskDesk:
         due, self.again = [one for one in self.again if one[0] <= now], [one for one in self.again if one[0] > now]
         for _, job, then in due:
             self.store.put(job, then)
+        self.backlog.look()
+        if self.store.failed != self.told_failed:
+            self.told_failed = self.store.failed
+            if self.told_failed:
+                self.log.error("store failed", why=self.told_failed)
+            else:
+                self.log.info("store live again")
+        self._tell_store()
         if now >= self.clean_at:
             self.clean_at = now + CLEAN_S
-            self.keys.forget(now)
-            moments = [
-                time.time_ns() - int(keep_s * 1e9)
-                for keep_s in (self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
-            ]
-            self._write(partial(ledger.clean, results_ns=moments[0], keys_ns=moments[1], dead_ns=moments[2]))
+            self._clean()
+
+    def _clean(self) -> None:
+        keep = retention.Keep(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
+
+        def then(gone: Counter[str] | None, why: str) -> None:
+            del why  # it is tried again in a minute
+            self.cleaned += gone or Counter()
+            if gone and max(gone.values()) >= MOST_CLEANED:
+                self.clean_at = 0.0  # there is more: with the next beat
+            elif self.cleaned != self.told_cleaned:
+                self.log.info("old tasks let go", **(self.cleaned - self.told_cleaned))
+                self.told_cleaned = self.cleaned.copy()
+
+        age_s = self.ages.now(time.monotonic())
+        self.store.put(partial(retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)
 
     def stats(self) -> dict[str, Any]:
         """What the store tells of itself."""
+        why = self.store.dead or self.store.failed
         return {
-            "state": "failed" if self.store.failed else "live",
-            "why": self.store.failed,
+            "state": "failed" if why else "live",
+            "why": why,
             "commits": self.store.commits,
-            "restored": self.restored,
-            "waiters": sum(map(len, self.waiters.values())),
+            "restored": self.backlog.restored,
+            "behind": self.backlog.more,
+            "unreadable": self.backlog.unreadable,
+            "aside": self.store.file.aside,
+            "waiters": self.waiting,
+            "let_go": dict(self.cleaned),
         }
 
     def close(self) -> None:

@@ -2,10 +2,10 @@
 
 import os
 
+from asked import read_wanted
 from waiting import eventually
 
 from bus.core.records import Batch, Snapshot, decode_tick, encode_tick
-from bus.core.replay import read_wanted
 from bus.core.topics import Topics
 from bus.frames import decode_publication, encode_publication, pack
 from bus.journal import Journal

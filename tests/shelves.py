@@ -1,8 +1,10 @@
 """A journal in memory for replays: segments with their indexes, ticks of two symbols, and a library that counts what is read."""
 
+from asked import read_wanted
+
 from bus.core.index import Builder
 from bus.core.records import HEAD_BYTES, Snapshot, encode_tick, record_at
-from bus.core.replay import Replay, read_wanted
+from bus.core.replay import Replay
 from bus.frames import decode_publication, encode_publication, pack
 from bus.messages import Stamp
 

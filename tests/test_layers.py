@@ -16,7 +16,7 @@ FORBIDDEN = {
 }
 MEASURES = {"benchmarks/displays.py": "workers.display"}  # a computation needs no process to be measured in
 STARTS_THINGS = ("clients/cli/", "benchmarks/tasks/apps/")  # the command line, and what workers load, may import what they start
-CORE_MAY = ("bus.messages", "bus.errors", "bus.frames", "bus.core")
+CORE_MAY = ("bus.messages", "bus.errors", "bus.plain", "bus.told", "bus.frames", "bus.core")
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions"}  # numbers
 CALM |= {"binascii", "struct", "zlib", "msgspec"}  # bytes to bytes, and values that cost little to make

@@ -1,7 +1,10 @@
 """What happens in the random walk of `walk_world`, by chance, and how often; and what a dispatcher's books must be like."""
 
+from collections import Counter
+
 from walk_workers import POLICY
 
+from bus.core import census
 from bus.core.effects import ToClient, ToWorker
 from bus.core.tasks import State
 
@@ -26,6 +29,18 @@ def check_books(dispatcher):
     states = {task_id: task.state for task_id, task in dispatcher.tasks.items()}
     assert set(queued) == {task_id for task_id, state in states.items() if state is State.QUEUED}
     assert set(held) == {task_id for task_id, state in states.items() if state in (State.RUNNING, State.EXPIRED)}
+    counted = Counter(states.values())
+    told = {name: counted[State(name)] for name in ("queued", "waiting", "running")}
+    assert census.totals(dispatcher) == told
+    services = {task.service for task in dispatcher.tasks.values()}
+    by_service = {
+        one: {name: sum((task.service, task.state) == (one, State(name)) for task in dispatcher.tasks.values()) for name in told}
+        for one in services
+    }
+    assert {one: row for one, row in census.by_service(dispatcher).items() if any(row.values())} == {
+        one: row for one, row in by_service.items() if any(row.values())
+    }
+    assert dispatcher.size == sum(task.size for task in dispatcher.tasks.values())
     assert all(task.attempt <= task.retries + 1 for task in dispatcher.tasks.values())
     assert len(dispatcher.tasks) <= POLICY.max_tasks
     timers = dispatcher.timers

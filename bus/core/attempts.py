@@ -4,6 +4,7 @@ The half of the dispatcher that knows what becomes of a task; the other half, `b
 """
 
 import math
+from collections import Counter
 
 from bus.core.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
@@ -40,8 +41,53 @@ class Attempts:
         self.queue = Queue()
         self.timers: Timers[bytes] = Timers()
         self.sharing = Sharing()
+        self.size = 0  # bytes of the tasks' arguments, as far as they are counted
+        self.waiting: Counter[str] = Counter()  # service -> tasks that wait for their next attempt
+        self.given_up: Counter[str] = Counter()  # service -> tasks that have ended, though a worker holds them still
         self.paused: dict[str, float] = {}  # service -> until when it cools down, monotonic seconds
         self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
+
+    def accept(self, now: float, task: CalledTask) -> list[Effect]:
+        """Take in a posted task that is safe in the store."""
+        if task.id in self.tasks:  # ids are to be unique for ever, so this is its client's fault
+            why = Error(task.id, "BAD_ID", "its id is that of a call that is under way")
+            return [Ended(task.id, State.FAILED.value, 0, why)]
+        self._take_in(now, task)
+        return self._accept(now, task)
+
+    def restore(self, now: float, task: CalledTask, in_s: float) -> list[Effect]:
+        """Take in a posted task of an earlier life of the broker; if its time is over, it ends.
+
+        Args:
+            now: monotonic seconds.
+            task: queued; its attempt is that of its last one.
+            in_s: seconds after which it is queued: who was at it may say so before.
+        """
+        if task.id in self.tasks:
+            return []
+        self._take_in(now, task)
+        if self.straying and (adopted := self._adopted(now, task)) is not None:
+            return adopted
+        if in_s > 0 or task.attempt:
+            task.state = State.WAITING
+            self._wait(now, task, in_s)
+        if task.deadline <= now:
+            return self._expire(task)
+        if task.state is State.WAITING:
+            return []
+        self.queue.add(task)
+        return self._assign(now, task.service)
+
+    def _take_in(self, now: float, task: CalledTask) -> None:
+        self.tasks[task.id] = task
+        self.size += task.size
+        self._watch(now, task)
+
+    def _accept(self, now: float, task: CalledTask) -> list[Effect]:
+        if self.straying and (adopted := self._adopted(now, task)) is not None:
+            self.counters["accepted"] += 1
+            return adopted
+        return self._accept_all(now, [task])
 
     def _watch(self, now: float, task: CalledTask) -> None:
         """Set the time limit of a posted task, if it has one."""
@@ -106,6 +152,7 @@ class Attempts:
         return [ToWorker(worker.identity, given if len(given) > 1 else given[0]), *begun]
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
+        self._stop_waiting(task)
         task.become(State.RUNNING)
         task.attempt = attempt = task.attempt + 1
         task.worker = worker.name
@@ -127,7 +174,7 @@ class Attempts:
         worker.missed.pop(task_id, None)
         task = self.tasks[task_id]
         if task.state in GIVEN_UP:
-            self._forget(task)
+            self._put_down(task)
             return []
         task.troubles.append(f"{worker.name}: {why}")
         if task.attempt > task.retries:
@@ -146,8 +193,8 @@ class Attempts:
         if delay_s is None:
             return [*cooling, *self._end(task, State.FAILED, task.error(failure.code, failure.text, failure.details))]
         task.become(State.WAITING)
+        self._wait(now, task, delay_s)
         self.counters["retried"] += 1
-        self.timers.set(RETRY + task.id, now + delay_s)
         fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
         return [*cooling, Note("task retried", fields), *self._noted(task, delay_s)]
 
@@ -163,6 +210,16 @@ class Attempts:
     def _warm_up(self, now: float, service: str) -> list[Effect]:
         self.paused.pop(service, None)
         return self._assign(now, service)
+
+    def _wait(self, now: float, task: CalledTask, delay_s: float) -> None:
+        """Count a task among those that wait, and queue it after a while."""
+        self.waiting[task.service] += 1
+        self.timers.set(RETRY + task.id, now + delay_s)
+
+    def _stop_waiting(self, task: CalledTask) -> None:
+        """Count a task no more among those that wait, if it did; it is about to become something else."""
+        if task.state is State.WAITING:
+            _count_down(self.waiting, task.service)
 
     def _noted(self, task: CalledTask, in_s: float) -> list[Effect]:
         return [Delayed(task.id, task.attempt, in_s, task.troubles[-1])] if task.posted else []
@@ -180,11 +237,19 @@ class Attempts:
 
     def _give_up(self, task: CalledTask, state: State, message: Error) -> list[Effect]:
         still_held = task.state is State.RUNNING
+        self._stop_waiting(task)
         self.queue.remove(task)
         end = self._end(task, state, message)
         if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
             self.tasks[task.id] = task
+            task.args = {}
+            self.given_up[task.service] += 1
         return end
+
+    def _put_down(self, task: CalledTask) -> None:
+        """Forget a task that was given up, as its worker is rid of it."""
+        self._forget(task)
+        _count_down(self.given_up, task.service)
 
     def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
         task.become(state)
@@ -200,12 +265,21 @@ class Attempts:
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]
+        if task.size:
+            self.size -= task.size
+            task.size = 0
         if task.id in self.sharing:
             self.sharing.end(task.id)
         if task.patience_s < math.inf:
             self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
         if task.state in GIVEN_UP:
             self.timers.cancel(RETRY + task.id)
+
+
+def _count_down(counter: Counter[str], service: str) -> None:
+    counter[service] -= 1
+    if not counter[service]:
+        del counter[service]
 
 
 def _for(message: Reply | Error, request: bytes) -> Reply | Error:

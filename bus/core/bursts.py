@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bus.core.attempts import DEADLINE
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Effect, ToClient, ToWorker
-from bus.core.policy import read_options
+from bus.core.policy import read_options, too_much
 from bus.core.roster import Worker
 from bus.core.tasks import CalledTask, State
 from bus.errors import ProtocolError
@@ -22,8 +22,17 @@ RUNNING, DONE = State.RUNNING, State.DONE
 class BurstDispatcher(Dispatcher):
     """A dispatcher that takes many messages of one peer at once."""
 
-    def requests(self, now: float, client: bytes, requests: Sequence[Request]) -> list[Effect]:
-        """Accept requests as `request` does; those that are refused are answered, and counted in `refused`."""
+    def requests(self, now: float, client: bytes, requests: Sequence[Request], size: int = 0) -> list[Effect]:
+        """Accept requests as `request` does; those that are refused are answered, and counted in `refused`.
+
+        Args:
+            now: monotonic seconds.
+            client: that sent them.
+            requests: in their order.
+            size: bytes of the frame in which they came, if it was large; else 0.
+        """
+        if size:
+            return [effect for request in requests for effect in self._large(now, client, request, size // len(requests))]
         if self.straying:
             return [effect for request in requests for effect in self._alone(now, client, request)]
         effects: list[Effect] = []
@@ -64,6 +73,21 @@ class BurstDispatcher(Dispatcher):
             self.refused += 1
             return [ToClient(client, Error(request.id, error.code, str(error), error.details))]
 
+    def _large(self, now: float, client: bytes, request: Request, size: int) -> list[Effect]:
+        """Accept a request whose arguments may take up to `size` bytes, if there is room for them."""
+        if request.id in self.tasks:
+            return self._alone(now, client, request)
+        if self.size + size > self.policy.max_task_bytes:
+            self.refused += 1
+            error = too_much(self.size, self.policy)
+            return [ToClient(client, Error(request.id, error.code, str(error), error.details))]
+        effects = self._alone(now, client, request)
+        task = self.tasks.get(request.id)
+        if task is not None:
+            task.size = size
+            self.size += size
+        return effects
+
     def results(self, now: float, identity: bytes, results: Sequence[Result]) -> list[Effect]:
         """End attempts as `result` does."""
         worker = self.roster.by_identity.get(identity)
@@ -90,7 +114,7 @@ class BurstDispatcher(Dispatcher):
                 effects += self._settle(now, worker, result)
                 continue
             task = tasks[task_id]
-            if task.posted or task.state is not RUNNING or task_id in led:
+            if task.size or task.state is not RUNNING or task_id in led:  # with a size: posted, or large
                 effects += self._settle(now, worker, result)
                 continue
             task.state = DONE

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from bus.core import census
 from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.configs import CONFIG
@@ -15,7 +16,6 @@ from bus.core.policy import Policy
 from bus.core.records import Snapshot
 from bus.core.scaling import SERVICES, SLOTS
 from bus.core.stats import Histogram, Rate, Reports
-from bus.core.tasks import State
 from bus.core.topics import HEARTBEAT, Topics
 from bus.core.trends import Trend
 from bus.errors import ProtocolError
@@ -25,7 +25,7 @@ STATS = b"stats\0"
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
 PROTOCOL = 1
-AUTO = "auto"  # no number of workers was set by hand
+AUTO: Final = "auto"  # no number of workers was set by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Bus:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s) and `journal`, both maps.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store` and `internal`, all maps.
         """
         return {
             "broker": {
@@ -182,6 +182,7 @@ class Bus:
             },
             "journal": shell.get("journal", {}),
             "store": shell.get("store", {}),
+            "internal": shell.get("internal", {}),
             "ticks": self._ticks(now),
             "tasks": self._tasks(),
             "displays": {**self.displays.stats(), "states": self.states.taken, "fenced": self.states.fenced},
@@ -208,30 +209,25 @@ class Bus:
         }
 
     def _tasks(self) -> dict[str, Any]:
-        states = Counter(task.state for task in self.dispatcher.tasks.values())
         return {
-            "queued": states[State.QUEUED],
-            "waiting": states[State.WAITING],
-            "running": states[State.RUNNING],
+            **census.totals(self.dispatcher),
+            "bytes": self.dispatcher.size,
             "per_s": round(self._task_rate.per_s, 1),
             **self.dispatcher.counters,
             "refused": self.refused + self.dispatcher.refused,
             "unanswered": self.unanswered,
-            "services": self._services(),
+            "services": census.by_service(self.dispatcher),
             "attempts": self.dispatcher.roster.attempts(),
         }
 
-    def _services(self) -> dict[str, dict[str, int]]:
-        now = Counter((task.service, task.state) for task in self.dispatcher.tasks.values())
-        states = {"queued": State.QUEUED, "waiting": State.WAITING, "running": State.RUNNING}
-        return {one: {name: now[one, state] for name, state in states.items()} for one in {service for service, _ in now}}
-
     def _scaling(self) -> dict[str, Any]:
-        queued = Counter(task.service for task in self.dispatcher.tasks.values() if task.state is State.QUEUED)
-        return {one: {"workers": self.targets.get(one, AUTO), "queued": queued[one]} for one in SERVICES}
+        queue = self.dispatcher.queue
+        return {one: {"workers": self.targets.get(one, AUTO), "queued": queue.count(one)} for one in SERVICES}
 
     def _worker(self, now: float, worker: Any) -> dict[str, Any]:
         return {
+            **worker.info,
+            **worker.report,
             "name": worker.name,
             "service": worker.service,
             "state": worker.state,
@@ -240,6 +236,4 @@ class Bus:
             "done": worker.done,
             "failed": worker.failed,
             "age_s": round(now - worker.since, 3),
-            **worker.info,
-            **worker.report,
         }

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.core import requests
 from bus.core.live_keys import DISPLAY, GLOBAL, KEYS, KIND, KINDS, TABLE, Value, check_scope, check_values, find_key, fits, refuse
 from bus.errors import ProtocolError
 
 CONFIG = b"config\0"  # the topic
 KEPT_VERSIONS = 1000
 MOST_VALUES = 20_000  # in all scopes
-LONGEST_TEXT = 200  # characters of `by` and `note`
 Scopes = dict[str, dict[str, Value]]
 Document = Mapping[str, Any]  # version, at_ns, by, note, scopes: the body of the topic
 
@@ -66,8 +66,8 @@ class ConfigBook:
 
     # New versions
 
-    def set(self, args: Mapping[str, Any], at_ns: int) -> Version | None:
-        """Prepare a new version out of a request's arguments: scope, values, unset, by, note. All of it or nothing.
+    def set(self, args: requests.ConfigSet, at_ns: int) -> Version | None:
+        """Prepare a new version out of a request's arguments. All of it or nothing.
 
         Args:
             args: of `hulak.config.set`.
@@ -77,38 +77,32 @@ class ConfigBook:
         Raises:
             ProtocolError: `BAD_CONFIG`.
         """
-        _refuse_unknown(args, ("scope", "values", "unset", "by", "note"))
-        scope = check_scope(args.get("scope"))
-        values = check_values(scope, args.get("values", {}))
-        unset = args.get("unset", [])
-        if not isinstance(unset, list):
-            raise refuse(scope, "", unset, "an array of keys", f"unset is {type(unset).__name__}, must be an array of keys")
-        for name in unset:
+        scope = check_scope(args.scope)
+        values = check_values(scope, args.values)
+        for name in args.unset:
             find_key(scope, name)
             if name in values:
                 raise refuse(scope, name, name, "one of both", f"key {name} is both set and unset")
         wanted = {**self.scopes.get(scope, {}), **values}
-        for name in unset:
+        for name in args.unset:
             wanted.pop(name, None)
-        return self._prepare({**self.scopes, scope: wanted}, args, at_ns)
+        return self._prepare({**self.scopes, scope: wanted}, args.by, args.note, at_ns)
 
-    def revert(self, args: Mapping[str, Any], at_ns: int) -> Version | None:
-        """Prepare a new version whose values are those of a former one; else as `set`; args are version, by, note."""
-        _refuse_unknown(args, ("version", "by", "note"))
-        number = args.get("version")
+    def revert(self, args: requests.ConfigRevert, at_ns: int) -> Version | None:
+        """Prepare a new version whose values are those of a former one; else as `set`."""
         former = {
-            scope: check_values(scope, values) for scope, values in self.at(number).items()
+            scope: check_values(scope, values) for scope, values in self.at(args.version).items()
         }  # limits may have changed since
-        return self._prepare(former, {"note": f"as in version {number}", **args}, at_ns)
+        note = f"as in version {args.version}" if args.note is None else args.note
+        return self._prepare(former, args.by, note, at_ns)
 
-    def _prepare(self, wanted: Scopes, args: Mapping[str, Any], at_ns: int) -> Version | None:
+    def _prepare(self, wanted: Scopes, by: str, note: str, at_ns: int) -> Version | None:
         changes = tuple(difference(self.scopes, wanted))
         if not changes:
             return None
         count = sum(map(len, wanted.values()))
         if count > MOST_VALUES:
             raise ProtocolError("BAD_CONFIG", f"there would be {count} values, must be at most {MOST_VALUES}")
-        by, note = _text(args, "by"), _text(args, "note")
         return Version(self.version + 1, at_ns, by, note, changes)
 
     def accept(self, version: Version) -> None:
@@ -119,44 +113,25 @@ class ConfigBook:
 
     # Former ones
 
-    def at(self, number: Any) -> Scopes:
+    def at(self, number: int) -> Scopes:
         """Give all values as they were in a version.
 
         Raises:
             ProtocolError: `BAD_CONFIG`: there is no such version, or it is not kept any more.
         """
         oldest = self.versions[0].version - 1 if self.versions else 0
-        if type(number) is not int or not oldest <= number <= self.version:
+        if not oldest <= number <= self.version:
             allowed = f"{oldest} to {self.version}"
-            raise refuse("", "version", number, allowed, f"version is {number!r}, must be {allowed}")
+            raise refuse("", "version", number, allowed, f"version is {number}, must be {allowed}")
         scopes = {scope: dict(values) for scope, values in self.scopes.items()}
         for version in reversed(self.versions):
             if version.version > number:
                 _apply(scopes, ((one.scope, one.key, one.before) for one in version.changes))
         return scopes
 
-    def history(self, limit: Any) -> list[dict[str, Any]]:
-        """List the newest versions, the newest first.
-
-        Raises:
-            ProtocolError: `BAD_CONFIG`: the limit.
-        """
-        if type(limit) is not int or not 0 < limit <= self.keep:
-            raise refuse("", "limit", limit, f"1 to {self.keep}", f"limit is {limit!r}, must be 1 to {self.keep}")
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """List the newest versions, the newest first; `limit` is above 0."""
         return [one.told() for one in self.versions[: -limit - 1 : -1]]
-
-
-def _refuse_unknown(args: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
-    unknown = [name for name in args if name not in allowed]
-    if unknown:
-        raise ProtocolError("BAD_ARGUMENT", f"argument {unknown[0]!r} is unknown; allowed are {', '.join(allowed)}")
-
-
-def _text(args: Mapping[str, Any], name: str) -> str:
-    value = args.get(name, "")
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        raise ProtocolError("BAD_ARGUMENT", f"argument {name} must be a text of at most {LONGEST_TEXT} characters")
-    return value
 
 
 def _apply(scopes: Scopes, values: Iterable[tuple[str, str, Value | None]]) -> None:

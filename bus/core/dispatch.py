@@ -7,6 +7,9 @@ Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, sile
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
@@ -14,7 +17,20 @@ from bus.core.fencing import to_leave
 from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
-from bus.messages import BrokerHeartbeat, Goodbye, Held, Part, Ready, Reply, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.errors import ProtocolError
+from bus.messages import (
+    BrokerHeartbeat,
+    Goodbye,
+    Held,
+    Part,
+    Ready,
+    Reply,
+    Request,
+    Result,
+    Retire,
+    TaskPart,
+    WorkerHeartbeat,
+)
 
 BEAT = b"beat"  # the timer of the heartbeat
 
@@ -41,11 +57,13 @@ class Dispatcher(Attempts):
         """Accept a request, or join it to the one that runs already under its id.
 
         Raises:
-            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full.
+            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full; `BAD_ID`, it is that of a posted task.
         """
         tasks = self.tasks
         if request.id in tasks:
             known = tasks[request.id]
+            if known.posted:
+                raise ProtocolError("BAD_ID", "its id is that of a posted task")
             known.client = client
             over = known.state in GIVEN_UP
             return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
@@ -72,31 +90,6 @@ class Dispatcher(Attempts):
             self.timers.set_after(DEADLINE + leader.id, now, timeout_s)
         self.counters["shared"] += 1
         return True
-
-    def accept(self, now: float, task: CalledTask) -> list[Effect]:
-        """Take in a posted task that is safe in the store."""
-        self.tasks[task.id] = task
-        self._watch(now, task)
-        return self._accept(now, task)
-
-    def restore(self, now: float, task: CalledTask, in_s: float) -> None:
-        """Take in a posted task of an earlier life of the broker, to be queued after a while: who was at it may say so before.
-
-        Args:
-            now: monotonic seconds.
-            task: queued; its attempt is that of its last one.
-            in_s: seconds.
-        """
-        self.tasks[task.id] = task
-        self._watch(now, task)
-        task.state = State.WAITING
-        self.timers.set(RETRY + task.id, now + in_s)
-
-    def _accept(self, now: float, task: CalledTask) -> list[Effect]:
-        if self.straying and (adopted := self._adopted(now, task)) is not None:
-            self.counters["accepted"] += 1
-            return adopted
-        return self._accept_all(now, [task])
 
     # What workers send
 
@@ -143,7 +136,7 @@ class Dispatcher(Attempts):
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
             waits = task is not None and task.state in (State.QUEUED, State.WAITING)
-            if task is not None and waits and attempt >= task.attempt:
+            if task is not None and waits and attempt >= task.attempt and task.service == worker.service:
                 self.queue.remove(task)
                 self.timers.cancel(RETRY + task_id)
                 task.attempt = attempt - 1  # it is at work on this already: as good as given
@@ -176,6 +169,8 @@ class Dispatcher(Attempts):
         if not running or self.tasks[part.task].state in GIVEN_UP:
             self.counters["late"] += 1
             return []
+        if self.tasks[part.task].posted:  # nobody waits for its parts
+            return []
         told = [(self.tasks[part.task].client, part.task), *self.sharing.followers(part.task)]
         return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
 
@@ -196,7 +191,7 @@ class Dispatcher(Attempts):
         self._release(worker, result.task)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
-            self._forget(task)
+            self._put_down(task)
             return []
         if result.done:
             worker.done += 1
@@ -240,34 +235,36 @@ class Dispatcher(Attempts):
 
     def advance(self, now: float) -> list[Effect]:
         """Do all that is due: heartbeats, leases, hard limits, retries, deadlines."""
-        effects: list[Effect] = []
-        for key in self.timers.due(now):
-            task = self.tasks.get(key[1:])
-            if key == BEAT:
-                effects += self._beat(now)
-            elif key[:1] == PAUSE:
-                effects += self._warm_up(now, key[1:].decode())
-            elif key[:1] == HARD:
-                effects += self._hard_limit(now, key)
-            elif task is None:
-                continue
-            elif key[:1] == DEADLINE:
-                effects += self._expire(task)
-            elif key[:1] == RETRY and task.state is State.WAITING:
-                task.become(State.QUEUED)
-                self.queue.add(task, first=True)
-                effects += self._assign(now, task.service)
-        return effects
+        return [effect for step in self.steps(now) for effect in step()]
 
-    def _beat(self, now: float) -> list[Effect]:
-        self.timers.set(BEAT, now + self.policy.heartbeat_s)
-        effects: list[Effect] = []
-        for worker in list(self.roster):
-            if worker.lease_until < now:
-                effects += self.lost(now, worker.identity, f"it was silent for {worker.lease_s} s")
+    def steps(self, now: float) -> Iterator[Callable[[], list[Effect]]]:
+        """Give all that is due one by one, to be called in this order: so one that fails keeps no other from being done."""
+        for key in self.timers.due(now):
+            if key == BEAT:
+                self.timers.set(BEAT, now + self.policy.heartbeat_s)
+                yield from [partial(self._beat, now, worker) for worker in self.roster]
             else:
-                effects.append(ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True)))
-        return effects
+                yield partial(self._due, now, key)
+
+    def _due(self, now: float, key: bytes) -> list[Effect]:
+        task = self.tasks.get(key[1:])
+        if key[:1] == PAUSE:
+            return self._warm_up(now, key[1:].decode())
+        if key[:1] == HARD:
+            return self._hard_limit(now, key)
+        if task is not None and key[:1] == DEADLINE:
+            return self._expire(task)
+        if task is not None and key[:1] == RETRY and task.state is State.WAITING:
+            self._stop_waiting(task)
+            task.become(State.QUEUED)
+            self.queue.add(task, first=True)
+            return self._assign(now, task.service)
+        return []
+
+    def _beat(self, now: float, worker: Worker) -> list[Effect]:
+        if worker.lease_until < now:
+            return self.lost(now, worker.identity, f"it was silent for {worker.lease_s} s")
+        return [ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True))]
 
     def _hard_limit(self, now: float, key: bytes) -> list[Effect]:
         """Look whether what a worker has held longest has passed the limit; if not, look again when it will have."""

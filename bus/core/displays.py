@@ -6,18 +6,17 @@ that come under another one are refused, so that a worker that was given up, and
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from bus.core.topics import TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, check_topic, is_one_map, tick_topic
+from bus.frames import NUL, STAMP, is_one_map
 
 SERVICE = "display"  # of the workers
 DISPLAYS = b"displays" + NUL  # the topic of all rows
 OWNED_BY_DISPLAYS = b"display."
-LONGEST_ID = 100  # characters, as in a config's scope
 MAX_STATE_BYTES = 1 << 20  # of a state's frame
 MAX_INIT_BYTES = 1 << 16  # of a display's init, packed
 REMEMBERED = 1000  # removed displays, whose last states may still be under way
@@ -243,40 +242,3 @@ class States:
     def log_of(self, display: str) -> TopicLog | None:
         """Find a display's topic."""
         return self.topics.logs.get(OWNED_BY_DISPLAYS + display.encode() + NUL)
-
-
-# What clients may ask for
-
-
-def read_symbol(args: Mapping[str, Any]) -> str:
-    """Read a symbol. Raises `ProtocolError`: `BAD_ARGUMENT`."""
-    symbol = args.get("symbol")
-    if isinstance(symbol, str) and symbol.isascii() and symbol == symbol.upper():
-        try:
-            check_topic(tick_topic(symbol))
-        except ProtocolError:
-            pass
-        else:
-            return symbol
-    raise ProtocolError("BAD_ARGUMENT", f"argument symbol is {symbol!r}, must be a symbol in upper case, e.g. 'EURUSD'")
-
-
-def read_id(args: Mapping[str, Any], otherwise: str | None = None) -> str:
-    """Read a display's id. Raises `ProtocolError`: `BAD_ARGUMENT`."""
-    display = args.get("display", otherwise)
-    if isinstance(display, str) and display.isascii() and len(display) <= LONGEST_ID:
-        try:
-            check_topic(display.encode())
-        except ProtocolError:
-            pass
-        else:
-            return display
-    allowed = f"1 to {LONGEST_ID} letters, digits, '.', '_', '-', and not end with '.'"
-    raise ProtocolError("BAD_ARGUMENT", f"argument display is {display!r}, must be {allowed}")
-
-
-def refuse_unknown(args: Mapping[str, Any], allowed: Collection[str]) -> None:
-    """Refuse arguments that there are not. Raises `ProtocolError`: `BAD_ARGUMENT`."""
-    for name in args:
-        if name not in allowed:
-            raise ProtocolError("BAD_ARGUMENT", f"argument {name!r} is unknown, must be {', '.join(allowed)}")

@@ -6,7 +6,11 @@ from typing import Any
 from bus.core.backoff import Backoff
 from bus.core.tasks import PRIORITIES
 from bus.errors import ProtocolError
+from bus.frames import pack
 from bus.messages import Request
+from bus.plain import short
+
+MAX_RETRIES = 20  # further attempts that a request may ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,16 @@ class Policy:
     timeout_s: float = 60.0  # a caller that does not say waits this long
     max_timeout_s: float = 3600.0
     retries: int = 3  # further attempts, where a request does not say
-    max_retries: int = 20
+    max_retries: int = MAX_RETRIES
     max_tasks: int = 10_000  # queued, waiting and running together
+    max_task_bytes: int = 256 << 20  # of their arguments, packed; of calls only those that came in a large frame
 
 
 MAX_COOL_DOWN_S = 3600.0
+MAX_RETRY_AFTER_S = 86_400.0  # a worker that asks for more gets a day
+LARGE = 4096  # bytes: the calls of a frame that is larger count for `max_task_bytes`
+LONGEST_CODE, LONGEST_TEXT = 100, 10_000  # characters of a failure's
+MAX_DETAILS_BYTES = 1 << 16  # of a failure's details, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +49,30 @@ class Failure:
 
     @classmethod
     def of(cls, value: Any) -> "Failure":
-        """Read the value of a failed `Result`; whatever is missing or wrong makes it a final failure."""
+        """Read the value of a failed `Result`; whatever is missing or wrong makes it a final failure, and too much is cut."""
         told = value if isinstance(value, dict) else {}
         after = told.get("retry_after_ms")
         pause = told.get("cool_down_ms")
         details = told.get("details")
         return cls(
-            code=str(told.get("code", "FAILED")),
-            text=str(told.get("text", "the worker gave no reason")),
+            code=_text(told.get("code"), "FAILED", LONGEST_CODE),
+            text=_text(told.get("text"), "the worker gave no reason", LONGEST_TEXT),
             retryable=told.get("retryable") is True,
-            retry_after_s=after / 1000 if type(after) is int and after >= 0 else None,
+            retry_after_s=min(after / 1000, MAX_RETRY_AFTER_S) if type(after) is int and after >= 0 else None,
             cool_down_s=min(pause / 1000, MAX_COOL_DOWN_S) if type(pause) is int and pause > 0 else 0.0,
-            details={key: one for key, one in details.items() if isinstance(key, str)} if isinstance(details, dict) else {},
+            details=_details(details),
         )
+
+
+def _text(value: Any, otherwise: str, longest: int) -> str:
+    said = value if isinstance(value, str) else otherwise if value is None else short(value)
+    return said[:longest]
+
+
+def _details(value: Any) -> dict[str, Any]:
+    found = {key: one for key, one in value.items() if isinstance(key, str)} if isinstance(value, dict) else {}
+    size = len(pack(found))
+    return found if size <= MAX_DETAILS_BYTES else {"left_out": f"{size} bytes of details, {MAX_DETAILS_BYTES} are kept at most"}
 
 
 def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff) -> float | None:
@@ -71,13 +91,6 @@ def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff
     return max(backoff.delay_s(attempt), failure.retry_after_s or 0.0)
 
 
-def read_priority(value: Any, code: str) -> int:
-    """Check a priority; returns it. Raises `ProtocolError` with the code given."""
-    if type(value) is not int or value not in PRIORITIES:
-        raise ProtocolError(code, f"priority is {value!r}, must be 0 (high), 1 (normal) or 2 (low)")
-    return value
-
-
 def read_options(request: Request, policy: Policy) -> tuple[float, int]:
     """Read a request's options (PROTOCOL.md section 4.2).
 
@@ -92,21 +105,33 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
         return timeout_ms / 1000, policy.retries
     unknown = request.options.keys() - {"timeout_ms", "retries", "share", "priority"}
     if unknown:
-        raise ProtocolError("BAD_OPTION", f"option {min(unknown)!r} is unknown, must be timeout_ms, retries, share or priority")
+        said = short(min(unknown))
+        raise ProtocolError("BAD_OPTION", f"option {said} is unknown, must be timeout_ms, retries, share or priority")
     if type(request.options.get("share", False)) is not bool:
-        raise ProtocolError("BAD_OPTION", f"share is {request.options['share']!r}, must be true or false")
-    read_priority(request.options.get("priority", 1), "BAD_OPTION")
+        raise ProtocolError("BAD_OPTION", f"share is {short(request.options['share'])}, must be true or false")
+    priority = request.options.get("priority", 1)
+    if type(priority) is not int or priority not in PRIORITIES:
+        raise ProtocolError("BAD_OPTION", f"priority is {short(priority)}, must be 0 (high), 1 (normal) or 2 (low)")
     timeout_ms = request.options.get("timeout_ms", policy.timeout_s * 1000)
     if type(timeout_ms) not in (int, float) or not 0 < timeout_ms <= policy.max_timeout_s * 1000:
-        raise ProtocolError("BAD_OPTION", f"timeout_ms is {timeout_ms!r}, must be 1 to {policy.max_timeout_s * 1000:.0f}")
+        raise ProtocolError("BAD_OPTION", f"timeout_ms is {short(timeout_ms)}, must be 1 to {policy.max_timeout_s * 1000:.0f}")
     retries = request.options.get("retries", policy.retries)
     if type(retries) is not int or not 0 <= retries <= policy.max_retries:
-        raise ProtocolError("BAD_OPTION", f"retries is {retries!r}, must be 0 to {policy.max_retries}")
+        raise ProtocolError("BAD_OPTION", f"retries is {short(retries)}, must be 0 to {policy.max_retries}")
     return timeout_ms / 1000, retries
 
 
 def too_many(count: int) -> ProtocolError:
     """Make the error of a full queue, with the time after which a client may try again."""
     error = ProtocolError("BUSY", f"{count} tasks wait or run, no more are taken; try again in a second")
+    error.details["retry_after_ms"] = 1000
+    return error
+
+
+def too_much(size: int, policy: Policy) -> ProtocolError:
+    """Make the error of a queue whose arguments take all the room there is."""
+    most = policy.max_task_bytes
+    text = f"the arguments of tasks that wait or run have {size} bytes, at most {most} are taken ([broker] max_task_bytes)"
+    error = ProtocolError("BUSY", f"{text}; try again in a second")
     error.details["retry_after_ms"] = 1000
     return error

@@ -7,14 +7,13 @@ segment says where its ticks lie: of a segment no more is read than what is want
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bus.core.index import Ordinals, SegmentIndex
 from bus.core.records import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
-from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, check_topic
+from bus.frames import NUL, STAMP
 
 SLICE_BYTES = 1 << 16  # of the journal, a step
 NEAR_BYTES = 8192  # between two records of a topic: less is read along, more is a read of its own
@@ -65,43 +64,6 @@ class Wanted:
     since_ns: int = 0
     until_ns: int = FOR_EVER
     epoch: int = 0  # that number `first` - 1 must have; 0: whichever
-
-
-def read_wanted(args: Mapping[str, Any]) -> Wanted:
-    """Read the arguments of `hulak.replay`.
-
-    Args:
-        args: topic, and from, to, since_ns, until_ns if given.
-    Raises:
-        ProtocolError: `BAD_ARGUMENT` or `BAD_TOPIC`.
-    """
-    topic = args.get("topic")
-    if not isinstance(topic, str):
-        raise ProtocolError("BAD_ARGUMENT", f"argument topic is {topic!r}, must be text, e.g. 'tick.EURUSD' or 'ticks'")
-    known = ("topic", "from", "to", "since_ns", "until_ns", "epoch")
-    unknown = args.keys() - set(known)
-    if unknown:
-        raise ProtocolError("BAD_ARGUMENT", f"argument {min(unknown)!r} is unknown, must be {', '.join(known)}")
-    name = topic.encode("ascii", "replace")
-    prefix = name in (ALL, b"") or name.endswith((b".", b"*"))
-    plain = b"" if name == ALL else name.removesuffix(b"*")
-    if plain:
-        check_topic(plain.removesuffix(b"."))
-    first = max(1, _bound(args, "from", 1))
-    last = _bound(args, "to", FOR_EVER)
-    if last < first:
-        raise ProtocolError("BAD_ARGUMENT", f"argument to is {last}, must not be below from, which is {first}")
-    since, until, epoch = _bound(args, "since_ns", 0), _bound(args, "until_ns", FOR_EVER), _bound(args, "epoch", 0)
-    if epoch and not prefix:
-        raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")
-    return Wanted(plain if prefix else plain + NUL, not prefix, first, last, since, until, epoch)
-
-
-def _bound(args: Mapping[str, Any], name: str, otherwise: int) -> int:
-    value = args.get(name, otherwise)
-    if type(value) is not int or not 0 <= value <= FOR_EVER:
-        raise ProtocolError("BAD_ARGUMENT", f"argument {name} is {value!r}, must be a whole number from 0 to 2**63-1")
-    return value
 
 
 Rows = list[tuple[int, bytes]]

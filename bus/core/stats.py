@@ -107,12 +107,12 @@ class Reports:
         self._forget(now)
         return [
             {
+                **one.values,
+                **self.trends.told(one.kind, one.name),
                 "kind": one.kind,
                 "name": one.name,
                 "pid": one.pid,
                 "age_s": round(now - one.at, 3),
-                **self.trends.told(one.kind, one.name),
-                **one.values,
             }
             for one in self.last.values()
         ]

@@ -30,6 +30,8 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNREADABLE = "unreadable"  # what the store says of a row that it cannot read: it is left as it is, for people to look at
+STATES = (*(state.value for state in State), UNREADABLE)
 NEXT = {
     State.QUEUED: {State.RUNNING, State.FAILED, State.EXPIRED, State.CANCELLED},
     State.RUNNING: {State.QUEUED, State.WAITING, State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED},
@@ -49,7 +51,7 @@ class CalledTask(msgspec.Struct, gc=False):
     client: bytes  # identity on the frontend to answer; the newest, if the request was repeated
     service: str
     action: str
-    args: dict[str, Any]
+    args: Any  # a map; of a posted task packed (`msgspec.Raw`): it may wait for long, and takes no more than it is counted for
     retries: int  # further attempts after the first
     since: float  # monotonic seconds
     deadline: float  # monotonic seconds; the caller waits no longer
@@ -60,6 +62,7 @@ class CalledTask(msgspec.Struct, gc=False):
     worker: str = ""  # name of who runs it or ran it last
     started: float = 0.0
     troubles: list[str] = []  # why attempts failed, in order
+    size: int = 0  # bytes of its arguments; 0 of a call whose frame was not large
     posted: bool = False  # in the store, and nobody's call: its end is noted there instead of being sent
 
     @classmethod
@@ -85,7 +88,8 @@ class CalledTask(msgspec.Struct, gc=False):
             case State.RUNNING:
                 return f"not done within {waited_s:.3g} s: worker {self.worker} is at attempt {self.attempt}"
             case State.WAITING:
-                return f"not done within {waited_s:.3g} s, after {self.attempt} attempts: {self.troubles[-1]}"
+                last = self.troubles[-1] if self.troubles else "the last one was not heard of again"
+                return f"not done within {waited_s:.3g} s, after {self.attempt} attempts: {last}"
         return f"no worker of '{self.service}' took it within {waited_s:.3g} s; alive: {alive}"
 
 
@@ -175,6 +179,10 @@ class Queue:
     def _rank(self, number: int, lane: OrderedDict[bytes, CalledTask]) -> tuple[bool, float]:
         head = next(iter(lane.values()))
         return number != FIRST, head.since + number * AGEING_S
+
+    def count(self, service: str) -> int:
+        """Count the service's tasks that wait."""
+        return sum(map(len, self.by_service.get(service, {}).values()))
 
     def services(self) -> list[str]:
         """Name the services that have tasks waiting."""

@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 LOOK_S = 0.5  # shortest time over which CPU time is divided; reports may come at once after each other
 POINT_S = 10.0  # between two points of the memory's line
@@ -13,6 +13,7 @@ SILENT_S = 1.2  # a process reports each second: one that has been silent for lo
 SURE_S = 5.0  # the same where nobody comes now: one that merely stumbles is not to be taken for ended
 SUCCEEDS_S = 30.0  # one that comes within this time of a goodbye has come for who left
 MOST_HEARD = 64  # processes remembered in one place
+MOST = 1e18  # bytes or seconds: no process has as many
 LEAST_POINTS = 7  # a line through fewer says nothing: a process that has just started only grows
 
 
@@ -38,9 +39,9 @@ class Trend:
             self.pid, self.cores, self.rss_per_min, self._cpu = pid, None, None, None
             self._points.clear()
         cpu_s, rss = values.get("cpu_s"), values.get("rss_bytes")
-        if isinstance(cpu_s, int | float):
+        if _is_amount(cpu_s):
             self._take_cpu(now, cpu_s)
-        if isinstance(rss, int | float) and (not self._points or now - self._points[-1][0] >= POINT_S):
+        if _is_amount(rss) and (not self._points or now - self._points[-1][0] >= POINT_S):
             self._points.append((now, rss))
             if len(self._points) >= LEAST_POINTS:
                 self.rss_per_min = round(60 * _slope(self._points))
@@ -136,6 +137,11 @@ class Trends:
         """Say how a process goes; `restarts` only where there were any."""
         restarts = self._places.get(_place(kind, name), Place()).restarts
         return {**self._trends.get((kind, name), Trend()).told(), **({"restarts": restarts} if restarts else {})}
+
+
+def _is_amount(value: Any) -> TypeGuard[float]:
+    """Tell whether it is a number that can be reckoned with: neither infinite nor so large that sums of it are."""
+    return isinstance(value, int | float) and -MOST <= value <= MOST
 
 
 def _slope(points: Collection[tuple[float, float]]) -> float:

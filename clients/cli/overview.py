@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MOST = 1e18  # no figure is as large: sums of those that are might be infinite
 LATE_S, DEAD_S = 3.0, 8.0  # a report's age, or the main loop's, from which on a process is late, or counts as hanging
 LOSSES = (  # where in the statistics, and what it means; each is 0 where all is well
     ("journal.lost", "ticks published that will not be journalled"),
@@ -17,6 +18,7 @@ LOSSES = (  # where in the statistics, and what it means; each is 0 where all is
     ("tasks.refused", "requests refused"),
     ("displays.lost_workers", "display workers that died or froze"),
     ("rejected.total", "frames refused"),
+    ("internal.total", "bugs that the broker met, and went on"),
 )
 # Of a process's report: what it lost or left out. A number each, or a map of numbers.
 REPORTED = ("dropped", "gaps", "malformed", "refused", "too_slow", "errors")
@@ -51,7 +53,8 @@ class Process:
 
 def number(value: Any) -> float | None:
     """Take a number out of what anybody may have reported; anything else is None."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and -MOST <= value <= MOST  # nan is not
+    return value if fits else None
 
 
 def processes(stats: Mapping[str, Any]) -> list[Process]:

@@ -9,6 +9,7 @@ from bus.errors import BusError
 from clients.cli import table
 from clients.cli.common import Call, Command, print_json
 
+STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "trouble"]
 
 
@@ -151,7 +152,7 @@ def cancel(call: Call, task: str) -> None:
 
 
 @task.command(cls=Command, short_help="List posted tasks.")
-@click.option("--state", type=click.Choice(["queued", "running", "waiting", "done", "failed", "expired", "cancelled"]))
+@click.option("--state", type=click.Choice(STATES))
 @click.option("--service", help="Only of this one.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Default: 100.")
 def ls(call: Call, state: str | None, service: str | None, limit: int) -> None:

@@ -100,6 +100,7 @@ def judge(facts: Facts, limits: Mapping[str, Limit]) -> Verdict:
     values = measure(facts, known)
     checks = (
         _stores(facts.stats),
+        _internal(facts.stats),
         _feeds(facts, limits["feed_age"]),
         _workers(facts),
         _quantities(values, limits),
@@ -133,11 +134,24 @@ def _stores(stats: Mapping[str, Any]) -> Iterator[Finding]:
         state = stats[name].get("state", "live")
         if state != "live":
             yield Finding(Level.CRITICAL, f"{name} is {state}: {stats[name].get('why') or 'no reason told'}")
+    store = stats["store"]
+    if store.get("aside"):
+        yield Finding(Level.WARNING, f"a store that could not be read was set aside: {', '.join(store['aside'])}")
+    if store.get("unreadable"):
+        yield Finding(
+            Level.WARNING, f"{store['unreadable']} rows of the store cannot be read: see hulak task ls --state unreadable"
+        )
     aside, corrupt = stats["journal"].get("aside"), stats["journal"].get("corrupt_bytes")
     if aside:
         yield Finding(Level.WARNING, f"journal files set aside at the start: {', '.join(aside)}")
     if corrupt:
         yield Finding(Level.WARNING, f"journal had {corrupt} damaged bytes at the start, `hulak journal verify` tells where")
+
+
+def _internal(stats: Mapping[str, Any]) -> Iterator[Finding]:
+    told = stats.get("internal", {})
+    if recent := told.get("recent", 0):
+        yield Finding(Level.WARNING, f"internal errors: {recent} in the last minute, the last {told['last']}".replace("|", "/"))
 
 
 def _feed_rows(stats: Mapping[str, Any]) -> list[Mapping[str, Any]]:

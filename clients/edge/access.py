@@ -31,7 +31,10 @@ class Access:
         origin = headers.get("Origin", "").lower()
         if not origin or origin in self.origins:
             return True
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:  # such as an open bracket
+            return False
         return parts.scheme in ("http", "https") and parts.netloc == headers.get("Host", "").lower()
 
     def knows_token(self, path: str, headers: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from clients.edge.static import Files, page_headers
 
 WS, FX = "/ws", "/fx"
 JSON = "application/json"
+ONCE = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")  # headers that are read
 PLAIN = "text/plain; charset=utf-8"
 
 
@@ -50,11 +51,18 @@ class Door:
     def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a request; None lets the WebSocket's handshake go on."""
         del connection
+        doubled = [name for name in ONCE if len(request.headers.get_all(name)) > 1]
+        if doubled:
+            self.refused += 1
+            return _text(HTTPStatus.BAD_REQUEST, f"the header {doubled[0]} must be there once")
         return self.answer(request.method, request.path, request.headers)
 
     def answer(self, method: str, target: str, headers: Mapping[str, str]) -> Response | None:
         """Answer a request; see `process_request`."""
-        path = urlsplit(target).path
+        try:
+            path = urlsplit(target).path
+        except ValueError:  # such as an open bracket
+            return _text(HTTPStatus.BAD_REQUEST, "the path cannot be read")
         if not self.access.host(headers):
             self.refused += 1
             return _text(HTTPStatus.MISDIRECTED_REQUEST, "this host is not served here; [gateway] origins names further ones")

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -52,6 +53,7 @@ class FxPeer:
     wake: asyncio.Event
     seat: Seat = field(default_factory=lambda: Seat(MARK))
     bad: int = 0
+    log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # symbol, source
     candles: dict[tuple[str, str, str], int] = field(default_factory=dict)  # symbol, resolution, source -> revision told
     _connected: bool = True  # what it was told of the broker
@@ -136,7 +138,13 @@ class FxPeer:
 
     async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(ConnectionClosed):
-            await work
+            try:
+                await work
+            except ConnectionClosed:
+                raise
+            except Exception as error:
+                self.log.exception("request of a client failed")
+                await self._send(fx.error("INTERNAL", f"a bug of the gateway: {type(error).__name__}; its log says where"))
 
     async def _send(self, text: bytes) -> None:
         await self.connection.send(text, text=True)

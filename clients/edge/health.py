@@ -72,6 +72,6 @@ class Health:
         name, state, age_s = feed.get("name"), feed.get("state"), feed.get("data_age_s")
         if state is not None and state not in WELL:
             return f"feed {name} is {state}"
-        if age_s is not None and age_s > self.stale_s:
+        if isinstance(age_s, int | float) and age_s > self.stale_s:
             return f"feed {name} has had no data for {age_s:.0f} s, at most {self.stale_s:g} s are fresh"
         return ""

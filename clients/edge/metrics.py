@@ -3,6 +3,7 @@
 Names carry their unit; what only ever grows ends in `_total`. A figure that the broker does not tell (yet) is left out.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ FIGURES = (
     ("hulak_tasks_retried_total", "Attempts after the first.", "tasks.retried"),
     ("hulak_tasks_refused_total", "Requests refused by the broker.", "tasks.refused"),
     ("hulak_workers_lost_total", "Workers of any service that died or froze.", "tasks.lost_workers"),
+    ("hulak_internal_errors_total", "Bugs that the broker met, and went on.", "internal.total"),
     ("hulak_messages_rejected_total", "Messages that the protocol does not allow.", "rejected.total"),
     ("hulak_displays", "Displays that there are.", "displays.displays"),
     ("hulak_displays_assigned", "Displays that a living worker computes.", "displays.assigned"),
@@ -213,4 +215,4 @@ def _at(stats: Mapping[str, Any], path: str) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None

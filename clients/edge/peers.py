@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -78,6 +79,7 @@ class JsonPeer:
     wake: asyncio.Event
     seat: Seat = field(default_factory=Seat)
     bad: int = 0  # messages that were not understood
+    log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
 
     def wants_ticks(self) -> bool:
@@ -97,8 +99,9 @@ class JsonPeer:
             await connection.send(self.greeting, text=True)
             async for message in connection:
                 try:
+                    answer = self._answer(protocol.decode(message))
                     # Waits while the client does not read: it is not listened to either, then.
-                    if (answer := self._take(protocol.decode(message))) is not None:
+                    if answer is not None:
                         await connection.send(answer, text=True)
                 except (ProtocolError, TooManyNames) as error:
                     self.bad += 1
@@ -109,6 +112,15 @@ class JsonPeer:
         finally:
             for task in self._commands:
                 task.cancel()
+
+    def _answer(self, message: Any) -> bytes | None:
+        try:
+            return self._take(message)
+        except TooManyNames:
+            raise
+        except Exception as error:
+            self.log.exception("message of a client failed", what=type(message).__name__)
+            return protocol.failed(message, error)
 
     def _take(self, message: Any) -> bytes | None:
         seat = self.seat
@@ -138,5 +150,8 @@ class JsonPeer:
             answer = protocol.answer(command, await self.calls.call(service, args))
         except BusError as error:
             answer = protocol.bus_error(command, error)
+        except Exception as error:
+            self.log.exception("command of a client failed", service=service)
+            answer = protocol.failed(command, error)
         with contextlib.suppress(ConnectionClosed):
             await self.connection.send(answer, text=True)

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import structlog
+from asked import arguments
 from waiting import eventually
 
 from bus import config_ledger, log
@@ -38,7 +39,8 @@ class House:
         self.bus = Bus(7, "1", Limits(), Policy(), lambda _: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
         self.bus.topics.subscribe(b"config\0")
         self.store = Store(folder)
-        self.store.open(lambda _: None)
+        self.store.open()
+        self.store.start()
         self.published, self.answers = [], []
         self.desk = ConfigDesk(settings or Settings(), self.store, self.bus, self.published.append, self.answer, QUIET)
 
@@ -49,7 +51,8 @@ class House:
     def ask(self, service, **args):
         """Ask, and wait for the answer."""
         before = len(self.answers)
-        self.desk.services[f"hulak.config.{service}"](b"c", Request(b"i" * 16, f"hulak.config.{service}", "", args), 101.0)
+        name = f"hulak.config.{service}"
+        self.desk.services[name](b"c", Request(b"i" * 16, name, "", args), arguments(name, **args), 101.0)
         self.settle(before + 1)
         return self.answers[-1][1]
 
@@ -99,8 +102,8 @@ def test_a_repeated_set_is_no_new_version(house):
 
 def test_changes_that_come_together_are_made_one_after_the_other(house):
     for number in range(1, 21):
-        args = {"scope": "kind:nepse", "values": {"rate_per_s": number}}
-        house.desk.services["hulak.config.set"](b"c", Request(bytes([number]) * 16, "hulak.config.set", "", args), 101.0)
+        args = arguments("hulak.config.set", scope="kind:nepse", values={"rate_per_s": number})
+        house.desk.services["hulak.config.set"](b"c", Request(bytes([number]) * 16, "hulak.config.set", ""), args, 101.0)
     house.settle(20)
     assert [message.value["version"] for _, message in house.answers] == list(range(1, 21))
     assert [document["scopes"]["kind:nepse"]["rate_per_s"] for document in house.documents()[1:]] == list(range(1, 21))
@@ -108,9 +111,9 @@ def test_changes_that_come_together_are_made_one_after_the_other(house):
 
 def test_more_than_a_thousand_waiting_changes_are_refused(house):
     for number in range(1, MOST_WAITING + 2):  # one of them is being written
-        house.desk.set({"scope": "kind:nepse", "values": {"cache_s": number}}, lambda *_: None)
+        house.desk.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": number}), lambda *_: None)
     with pytest.raises(ProtocolError, match="no more are taken") as caught:
-        house.desk.set({"scope": "kind:nepse", "values": {"cache_s": 0}}, lambda *_: None)
+        house.desk.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": 0}), lambda *_: None)
     assert caught.value.code == "BUSY"
 
 
@@ -195,8 +198,8 @@ def test_applied_lists_who_reports_a_version(house):
     assert len(house.ask("applied").value) == 2
     reports.leave("feed", "b", 12)
     assert len(house.ask("applied").value) == 1
-    for wrong in (2, -1, "1", True):
-        with pytest.raises(ProtocolError, match="must be 0 to 1"):
+    for wrong, said in ((2, "must be 0 to 1"), (-1, "argument version is -1"), ("1", "argument version"), (True, "is True")):
+        with pytest.raises(ProtocolError, match=said):
             house.ask("applied", version=wrong)
 
 

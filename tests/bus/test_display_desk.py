@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import structlog
+from asked import arguments
 
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
@@ -23,10 +24,10 @@ class Config:
         self.scopes = {}
 
     def set(self, args, then):
-        if "bad" in args["values"]:
+        if "bad" in args.values:
             then(None, ProtocolError("BAD_CONFIG", "bad"))
         else:
-            self.scopes[args["scope"]] = args["values"]
+            self.scopes[args.scope] = args.values
             then({}, None)
 
     def drop_scope(self, scope, by):
@@ -40,7 +41,8 @@ class Broker:
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=1, hard_s=2, timeout_s=1, retries=0, max_tasks=9)
         self.bus = Bus(7, "0", Limits(max_displays=limit), policy, lambda _: None, 0.0, Backoff(1, 2, random.random))
         self.store = Store(folder)
-        self.store.open(lambda _: None)
+        self.store.open()
+        self.store.start()
         self.answers, self.told = [], []
         self.config = Config()
         settings = SimpleNamespace(task=SimpleNamespace(lease_s=0.0))
@@ -58,8 +60,9 @@ class Broker:
         self.told += [] if message is None else [unpack(decode_publication(message).body)]
 
     def ask(self, service, client=b"c", number=1, **args):
+        name = f"hulak.display.{service}"
         try:
-            self.desk.services[f"hulak.display.{service}"](client, Request(bytes([number]) * 16, "", "", args), 0.0)
+            self.desk.services[name](client, Request(bytes([number]) * 16, name, ""), arguments(name, **args), 0.0)
         except ProtocolError as error:
             return error.code
         return None

@@ -29,16 +29,21 @@ VALUES = st.recursive(
     max_leaves=10,
 )
 MAPS = st.dictionaries(TEXT, VALUES, max_size=4)
+NAMES = st.text(min_size=1, max_size=20)
+PLAIN = (
+    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+)
+TOLD = st.dictionaries(TEXT.map("of_{}".format), PLAIN | st.lists(PLAIN, max_size=4), max_size=4)
 HELD = st.lists(st.builds(Held, IDS, ATTEMPTS), max_size=4).map(tuple)
 ROUND_TRIPS = {
     messages.Request: (frames.decode_from_client, (IDS, TEXT, TEXT, MAPS, MAPS)),
     messages.Part: (frames.decode_to_client, (IDS, NUMBERS, VALUES)),
     messages.Reply: (frames.decode_to_client, (IDS, VALUES)),
     messages.Error: (frames.decode_to_client, (st.none() | IDS, TEXT, TEXT, MAPS)),
-    messages.Ready: (frames.decode_from_worker, (TEXT, TEXT, st.integers(0, 1024), HELD, MAPS)),
+    messages.Ready: (frames.decode_from_worker, (NAMES, NAMES, st.integers(0, 1024), HELD, TOLD)),
     messages.TaskPart: (frames.decode_from_worker, (IDS, ATTEMPTS, NUMBERS, VALUES)),
     messages.Result: (frames.decode_from_worker, (IDS, ATTEMPTS, st.booleans(), VALUES)),
-    messages.WorkerHeartbeat: (frames.decode_from_worker, (HELD, st.none() | MAPS)),
+    messages.WorkerHeartbeat: (frames.decode_from_worker, (HELD, st.none() | TOLD)),
     messages.Goodbye: (frames.decode_from_worker, (TEXT,)),
     messages.Task: (frames.decode_to_worker, (IDS, ATTEMPTS, TEXT, MAPS, MS, MS)),
     messages.BrokerHeartbeat: (frames.decode_to_worker, (U64, st.booleans())),

@@ -5,10 +5,11 @@ import os
 import random
 
 import pytest
+from asked import read_wanted
 from office import HOUR_NS, Office, killed
 
 from bus.core.records import needs
-from bus.core.replay import Replay, read_wanted
+from bus.core.replay import Replay
 from bus.errors import ProtocolError
 from bus.frames import unpack
 from bus.library import Library

@@ -1,10 +1,12 @@
 """What is sent in one go: in order, and who is not there is named or counted; over real sockets."""
 
 import pytest
+import structlog
 import zmq
 
 from bus import frames, sockets
 from bus.core.effects import Note, ToClient, ToWorker
+from bus.guard import Guard
 from bus.messages import BrokerHeartbeat, Reply
 from bus.outbox import Outbox
 
@@ -32,7 +34,7 @@ def desk():
         assert router.poll(5000)
         assert sockets.receive(router)[0] == [b"peer", b"here"]
     counts = Counts()
-    yield Outbox(*routers, OurPeers(), counts), dealers, counts
+    yield Outbox(*routers, OurPeers(), counts, Guard(structlog.get_logger())), dealers, counts
     context.destroy(linger=0)
 
 

@@ -4,9 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus import frames, messages, several
+from bus.core.requests import SERVICES
 from bus.messages import Held, Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,11 +95,17 @@ def test_the_document_names_every_code_that_the_bus_gives():
     assert not missing
 
 
-def test_the_document_names_every_control_service():
-    from bus.core.control import SERVICES  # noqa: PLC0415 - the table under test
-
-    for service in SERVICES:
-        assert f"| `{service}` |" in DOCUMENT
+def test_the_document_lists_every_control_service_with_its_arguments():
+    rows = re.findall(r"^\| `(hulak\.[a-z.]+)` \| (.*?) \| ", DOCUMENT, re.MULTILINE)
+    listed = {service: set(re.findall(r"`(\w+)`", args)) for service, args in rows}
+    assert len(rows) == len(listed)
+    assert listed == {
+        name: {one.encode_name for one in msgspec.structs.fields(service.args)} for name, service in SERVICES.items()
+    }
+    for service, args in rows:
+        needed = {one.encode_name for one in msgspec.structs.fields(SERVICES[service].args) if one.required}
+        if service != "hulak.display.remove":  # one of two
+            assert set(re.findall(r"`(\w+)`", args.partition("if wanted")[0])) == needed, service
 
 
 def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default():
@@ -109,10 +117,3 @@ def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default()
     for name, key in KEYS.items():
         shown = key.default if isinstance(key.default, str) else json.dumps(key.default).removesuffix(".0")
         assert listed[name][1] == shown
-
-
-def test_the_document_names_every_service_for_displays():
-    source = (ROOT / "bus" / "display_desk.py").read_text()
-    services = set(re.findall(r'"(hulak\.display\.\w+)": ', source))
-    assert len(services) == 5
-    assert all(f"| `{service}` |" in DOCUMENT for service in services)

@@ -1,40 +1,54 @@
 """The store in a folder: what is accepted is there again, an end is written once, and a full disk accepts nothing."""
 
-import select
+import math
 import sqlite3
-import time
 from functools import partial
 
 import pytest
+from waiting import eventually
 
-from bus import ledger
+from bus import ledger, retention, unfinished
+from bus.core.moments import Moment
 from bus.core.posted import Posting
-from bus.errors import ConfigError
+from bus.errors import PartEnded
+from bus.frames import unpack
 from bus.messages import Error, Reply
+from bus.retention import Keep
 from bus.store import Store
+from bus.unfinished import Room
 
 NOW_NS = 10**18
-WITHIN_S = 10.0
+DAY_S = 86400.0
+ALL = Room(1_000_000, 1 << 40)
+
+
+def moment(later_s=0.0, *, age_s=None, boot="", boot_s=1000.0):
+    """Some seconds after the test's beginning."""
+    aged = 50.0 + later_s if age_s is None else age_s
+    return Moment(100.0 + later_s, NOW_NS + int(later_s * 1e9), aged, boot, boot_s + later_s)
 
 
 class Office:
     """A store, with what its jobs gave."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, now=None):
         self.store = Store(folder)
-        self.found, self.keys = self.store.open(partial(ledger.unfinished, now=100.0, now_ns=NOW_NS, grace_s=1.5))
+        self.store.open()
+        self.found = None
+        self.store.load(partial(unfinished.read, after=0, room=ALL, moment=now or moment(), grace_s=1.5), self.take)
+        self.store.start()
         self.given = []
+
+    def take(self, found, why):
+        assert not why
+        self.found = found
 
     def do(self, *jobs):
         """Put jobs in together, and wait until all have finished; returns (value, why) of each."""
         self.given.clear()
         for job in jobs:
             self.store.put(job, lambda value, why: self.given.append((value, why)))
-        deadline = time.monotonic() + WITHIN_S
-        while len(self.given) < len(jobs):
-            assert time.monotonic() < deadline
-            select.select([self.store.reader], [], [], 0.1)
-            self.store.finished()
+        eventually(lambda: self.store.finished() or len(self.given) == len(jobs), within_s=10, every_s=0.001)
         return list(self.given)
 
 
@@ -42,8 +56,8 @@ class Office:
 def open_store(tmp_path):
     made = []
 
-    def make():
-        made.append(Office(tmp_path))
+    def make(now=None):
+        made.append(Office(tmp_path, now))
         return made[-1]
 
     yield make
@@ -55,8 +69,25 @@ def posting(number, key=None, expires_s=float("inf"), retries=3):
     return Posting(number.to_bytes(16, "big"), key, "nepse", "x", {"n": number}, retries, expires_s)
 
 
-def insert(number, now_ns=NOW_NS, **how):
-    return partial(ledger.insert, posting=posting(number, **how), now_ns=now_ns)
+def insert(number, later_s=0.0, *, at=None, **how):
+    return partial(ledger.post, posting=posting(number, **how).packed(), moment=at or moment(later_s), keep_s=DAY_S)
+
+
+def end(number, state="done", message=None, later_s=0.0):
+    answer = Reply(task(number), 5) if message is None else message
+    return partial(ledger.ended, task=task(number), state=state, attempt=1, message=answer, moment=moment(later_s))
+
+
+def failed(number, later_s=0.0):
+    return end(number, "failed", Error(task(number), "BLOCKED", "403", {"attempts": 4}), later_s)
+
+
+def row(number):
+    return partial(ledger.read, task=task(number))
+
+
+def new(number):
+    return (ledger.Posted(task(number), "queued", new=True), "")
 
 
 def task(number):
@@ -65,49 +96,109 @@ def task(number):
 
 def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open_store):
     office = open_store()
-    office.do(insert(1, NOW_NS - 3), insert(2, NOW_NS - 2, key="k", expires_s=60.0), insert(3, NOW_NS - 1), insert(4, NOW_NS))
+    office.do(insert(1), insert(2, key="k", expires_s=60.0), insert(3), insert(4))
     office.do(
         partial(ledger.begun, task=task(2), attempt=1, worker="w"),
-        partial(ledger.delayed, task=task(3), attempt=2, due_ns=NOW_NS + 5 * 10**9, why="w: 429"),
-        partial(ledger.ended, task=task(4), state="done", attempt=1, message=Reply(task(4), 5), now_ns=NOW_NS),
+        partial(ledger.delayed, task=task(3), attempt=2, in_s=5.0, why="w: 429", moment=moment()),
+        end(4),
     )
     office.store.close()
     again = open_store()
-    found = [(one.task.id, one.task.attempt, one.in_s, one.task.args, one.task.posted) for one in again.found]
+    found = [
+        (one.task.id, one.task.attempt, one.in_s, unpack(bytes(one.task.args)), one.task.posted) for one in again.found.tasks
+    ]
     assert found == [
         (task(1), 0, 0.0, {"n": 1}, True),
         (task(2), 1, 1.5, {"n": 2}, True),
         (task(3), 2, 5.0, {"n": 3}, True),
     ]
-    assert again.found[1].task.deadline == pytest.approx(160.0)
-    assert again.found[2].task.troubles == ["w: 429"]
-    assert [(key, one) for key, one, _ in again.keys] == [("k", task(2))]
+    assert again.found.tasks[1].task.deadline == pytest.approx(160.0)
+    assert again.found.tasks[2].task.troubles == ["w: 429"]
+    assert (again.found.more, again.found.bad) == (False, [])
+
+
+def test_of_what_is_there_as_much_is_read_as_there_is_room_for_and_the_rest_later(open_store):
+    office = open_store()
+    office.do(*[insert(number) for number in range(1, 10)])
+    size = posting(1).size
+
+    def read(after, room):
+        [(found, why)] = office.do(partial(unfinished.read, after=after, room=room, moment=moment(), grace_s=1.5))
+        assert not why
+        return [int.from_bytes(one.task.id, "big") for one in found.tasks], found.more, found.after
+
+    assert read(0, Room(4, 1 << 20)) == ([1, 2, 3, 4], True, 4)
+    assert read(4, Room(100, 3 * size)) == ([5, 6, 7], True, 7)
+    assert read(7, Room(100, 0)) == ([], True, 7)
+    assert read(7, Room(100, 0, alone=True)) == ([8], True, 8)
+    assert read(8, Room(100, 1 << 20)) == ([9], False, 9)
+
+
+@pytest.mark.parametrize(("boot", "left_s"), [("a", 50.0), ("b", 59.0), ("", 59.0)])
+def test_on_the_same_boot_a_time_limit_goes_by_its_clock_else_by_the_wall_clock(open_store, boot, left_s):
+    open_store().do(insert(1, at=moment(boot="a"), expires_s=60.0))
+    later = Moment(500.0, NOW_NS + 10**9, 60.0, boot, 1010.0)  # ten seconds later; the wall clock says one
+    [found] = open_store(later).found.tasks
+    assert found.task.deadline - 500.0 == pytest.approx(left_s)
+
+
+def test_a_delay_is_never_longer_than_a_day_though_the_wall_clock_was_set_back(open_store):
+    office = open_store()
+    office.do(insert(1), partial(ledger.delayed, task=task(1), attempt=1, in_s=5.0, why="w", moment=moment()))
+    [found] = open_store(Moment(500.0, 0, 60.0)).found.tasks
+    assert found.in_s == DAY_S
+
+
+@pytest.mark.parametrize("expires_s", [1e10, 1e300, 7.4e9])
+def test_a_time_limit_beyond_all_bounds_is_kept_as_the_last_there_is(open_store, expires_s):
+    office = open_store()
+    assert office.do(insert(1, expires_s=expires_s)) == [new(1)]
+    assert office.do(row(1))[0][0]["expires_ns"] > NOW_NS
 
 
 def test_an_end_is_written_once(open_store):
     office = open_store()
-    end = partial(ledger.ended, task=task(1), attempt=1, now_ns=NOW_NS)
-    results = office.do(
-        insert(1),
-        lambda connection: end(connection, state="done", message=Reply(task(1), {"a": b"1"})),
-        lambda connection: end(connection, state="failed", message=Error(task(1), "X", "y", {})),
-    )
-    assert results == [(True, ""), (True, ""), (False, "")]
-    [(told, _)] = office.do(partial(ledger.read, task=task(1)))
+    value = Reply(task(1), {"a": b"1"})
+    assert office.do(insert(1), end(1, message=value), failed(1)) == [new(1), (True, ""), (False, "")]
+    [(told, _)] = office.do(row(1))
     assert (told["state"], told["value"], told["kept"]) == ("done", {"a": b"1"}, True)
 
 
 def test_a_task_that_is_posted_twice_is_there_once(open_store):
-    assert open_store().do(insert(1), insert(1)) == [(True, ""), (False, "")]
+    again = (ledger.Posted(task(1), "queued", new=False), "")
+    assert open_store().do(insert(1), insert(1)) == [new(1), again]
 
 
-def test_a_key_that_is_taken_costs_the_others_of_the_same_commit_nothing(open_store):
+def test_a_key_means_the_task_that_has_it_also_within_one_commit(open_store):
     office = open_store()
     first, second, third = office.do(insert(1, key="k"), insert(2, key="k"), insert(3))
-    assert (first, third) == ((True, ""), (True, ""))
-    assert second[0] is None
-    assert "UNIQUE" in second[1]
-    assert office.do(partial(ledger.read, task=task(2))) == [(None, "")]
+    assert (first, third) == (new(1), new(3))
+    assert second == (ledger.Posted(task(1), "queued", new=False), "")
+    assert office.do(row(2)) == [(None, "")]
+
+
+def test_a_key_is_free_when_its_task_was_not_written_was_dropped_or_is_too_old(open_store):
+    office = open_store()
+
+    def fails(connection):
+        insert(1, key="k")(connection)
+        raise ValueError("no")
+
+    assert office.do(fails, insert(2, key="k"))[1] == new(2)
+    assert office.do(failed(2), partial(ledger.drop, task=task(2)), insert(3, key="k"))[2] == new(3)
+    assert office.do(insert(4, DAY_S - 1, key="k"))[0][0].task == task(3)
+    assert office.do(insert(5, DAY_S, key="k")) == [new(5)]
+    assert office.do(row(3))[0][0]["key"] is None
+
+
+def test_where_there_is_no_room_only_what_is_known_is_told(open_store):
+    office = open_store()
+    full = partial(ledger.post, moment=moment(), keep_s=DAY_S, room=False)
+    office.do(insert(1, key="k"))
+    told = office.do(*[partial(full, posting=one) for one in (posting(1), posting(2, key="k"), posting(3), posting(4, key="j"))])
+    known = (ledger.Posted(task(1), "queued", new=False), "")
+    assert told == [known, known, (None, ""), (None, "")]
+    assert office.do(row(3)) == [(None, "")]
 
 
 def test_many_jobs_are_one_commit(open_store):
@@ -119,73 +210,172 @@ def test_many_jobs_are_one_commit(open_store):
 
 def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(open_store):
     office = open_store()
-    error = Error(task(1), "BLOCKED", "403", {"attempts": 4})
-    office.do(insert(1), partial(ledger.ended, task=task(1), state="failed", attempt=4, message=error, now_ns=NOW_NS), insert(2))
+    office.do(insert(1), failed(1), insert(2))
+    letter = partial(ledger.dead_letter, new_id=task(9))
     [(rows, _), (again, _), (none, _)] = office.do(
         partial(ledger.rows, state="failed", service=None, most=10),
-        partial(ledger.posting, task=task(1)),
-        partial(ledger.posting, task=task(2)),
+        partial(letter, task=task(1)),
+        partial(letter, task=task(2)),
     )
-    assert [row["task"] for row in rows] == [task(1)]
-    assert again == ("nepse", "x", {"n": 1}, 3)
-    assert none is None
+    assert [one["task"] for one in rows] == [task(1)]
+    assert (again.id, again.key, again.service, again.action, unpack(bytes(again.args))) == (
+        task(9),
+        None,
+        "nepse",
+        "x",
+        {"n": 1},
+    )
+    assert (again.retries, again.expires_s, again.priority, none) == (3, math.inf, 1, None)
     assert office.do(partial(ledger.drop, task=task(1)), partial(ledger.drop, task=task(2))) == [(True, ""), (False, "")]
 
 
 def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
     office = open_store()
-    failed = Error(task(1), "CRASHED", "it broke", {"attempts": 1, "troubles": ["w: CRASHED: it broke"]})
+    failure = Error(task(1), "CRASHED", "it broke", {"attempts": 1, "troubles": ["w: CRASHED: it broke"]})
     late = Error(task(2), "EXPIRED", "not done within 1 s", {"attempts": 0, "troubles": []})
-    ends = [(1, "failed", failed), (2, "expired", late), (3, "done", Reply(task(3), 5))]
     office.do(insert(1), insert(2), insert(3))
-    office.do(partial(ledger.delayed, task=task(3), attempt=1, due_ns=NOW_NS, why="w: 429"))
-    office.do(
-        *(
-            partial(ledger.ended, task=task(number), state=state, attempt=1, message=end, now_ns=NOW_NS)
-            for number, state, end in ends
-        )
-    )
+    office.do(partial(ledger.delayed, task=task(3), attempt=1, in_s=0.0, why="w: 429", moment=moment()))
+    office.do(end(1, "failed", failure), end(2, "expired", late), end(3))
     [(rows, _)] = office.do(partial(ledger.rows, state=None, service=None, most=10))
-    assert {row["state"]: row["trouble"] for row in rows} == {
+    assert {one["state"]: one["trouble"] for one in rows} == {
         "failed": "w: CRASHED: it broke",
         "expired": "EXPIRED: not done within 1 s",
         "done": "w: 429",  # of an attempt before
     }
 
 
-def test_results_keys_and_rows_go_when_their_time_is_over_and_dead_letters_later(open_store):
+def test_tasks_are_listed_the_newest_first_of_a_state_a_service_or_both(open_store):
     office = open_store()
-    office.do(insert(1, key="k"), insert(2))
-    office.do(
-        partial(ledger.ended, task=task(1), state="done", attempt=1, message=Reply(task(1), 5), now_ns=NOW_NS + 10),
-        partial(ledger.ended, task=task(2), state="failed", attempt=1, message=Error(task(2), "X", "y", {}), now_ns=NOW_NS + 10),
-    )
-    read = [partial(ledger.read, task=task(number)) for number in (1, 2)]
-    office.do(partial(ledger.clean, results_ns=NOW_NS + 11, keys_ns=NOW_NS, dead_ns=NOW_NS))
-    (one, _), (two, _) = office.do(*read)
+    office.do(*[insert(number, -number) for number in range(1, 9)])  # the wall clock ran backwards
+    office.do(*[lambda connection: connection.execute("UPDATE tasks SET service = 'fx' WHERE rowid % 2")])
+    office.do(failed(2), failed(3), end(5))
+
+    def listed(state, service, most=10):
+        [(rows, why)] = office.do(partial(ledger.rows, state=state, service=service, most=most))
+        assert not why
+        return [int.from_bytes(one["task"], "big") for one in rows]
+
+    assert listed(None, None) == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert listed(None, None, 2) == [8, 7]
+    assert listed("failed", None) == [3, 2]
+    assert listed(None, "fx") == [7, 5, 3, 1]
+    assert listed(None, "fx", 3) == [7, 5, 3]
+    assert listed("failed", "fx") == [3]
+    assert listed("done", "nepse") == []
+
+
+def test_what_is_kept_goes_by_the_brokers_own_clock_some_at_a_time_and_is_counted(open_store):
+    office = open_store()
+    office.do(insert(1, key="k"), insert(2), insert(3), insert(4))
+    office.do(end(1, later_s=10), failed(2, later_s=10), end(3, later_s=20))
+    keep = Keep(result_s=100, key_s=200, dead_s=300)
+
+    def clean(later_s, most=10):
+        now = moment(later_s, age_s=50 + later_s)
+        [(gone, why)] = office.do(partial(retention.clean, keep=keep, age_s=now.age_s, most=most))
+        assert not why
+        return {name: count for name, count in gone.items() if count}
+
+    assert clean(110) == {}
+    assert clean(111) == {"answers": 1}
+    (one, _), (two, _) = office.do(row(1), row(2))
     assert (one["kept"], one["value"], one["key"], two["kept"]) == (False, None, "k", True)
-    office.do(partial(ledger.clean, results_ns=NOW_NS + 11, keys_ns=NOW_NS + 11, dead_ns=NOW_NS))
-    (one, _), (two, _) = office.do(*read)
-    assert one is None
-    assert two["state"] == "failed"
-    office.do(partial(ledger.clean, results_ns=NOW_NS + 11, keys_ns=NOW_NS + 11, dead_ns=NOW_NS + 11))
-    assert office.do(read[1]) == [(None, "")]
+    assert clean(201) == {"answers": 1, "keys": 1}
+    assert clean(500, most=1) == {"rows": 1, "dead_letters": 1}
+    assert clean(500, most=1) == {"rows": 1}
+    assert clean(500) == {}
+    assert [value and value["state"] for value, _ in office.do(row(1), row(2), row(3), row(4))] == [None, None, None, "queued"]
 
 
-def test_what_cannot_be_committed_is_told_to_each_and_is_not_there(open_store):
+def test_an_age_from_the_future_counts_from_now_on(open_store):
+    office = open_store()
+    office.do(insert(1, key="k"), end(1, later_s=10_000), insert(2), failed(2, later_s=10_000))
+    office.do(partial(retention.settle_ages, age_s=60.0))
+    ages = [lambda connection: connection.execute("SELECT posted_age_s, ended_age_s FROM tasks").fetchall()]
+    assert office.do(*ages) == [([(50.0, 60.0), (50.0, 60.0)], "")]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OverflowError("Python int too large to convert to SQLite INTEGER"),
+        sqlite3.OperationalError("database or disk is full"),
+        RuntimeError("a bug"),
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+    ],
+)
+def test_a_job_that_fails_whyever_costs_those_of_the_same_commit_nothing(open_store, error):
     office = open_store()
 
-    def full(connection):
+    def fails(connection):
+        insert(7)(connection)
+        raise error
+
+    first, second, third = office.do(insert(1), fails, insert(2))
+    assert (first, third) == (new(1), new(2))
+    assert second[0] is None
+    assert str(error) in second[1]
+    assert office.do(row(7), insert(3)) == [(None, ""), new(3)]
+    office.store.check()
+
+
+def test_numbers_that_sqlite_cannot_hold_are_one_jobs_failure(open_store):
+    office = open_store()
+    bad = partial(ledger.rows, state=2**63, service=None, most=10)
+    worse = partial(ledger.rows, state={"a": 1}, service=None, most=10)
+    results = office.do(insert(1), bad, insert(2), worse, insert(3))
+    assert [why == "" for _, why in results] == [True, False, True, False, True]
+
+
+def test_a_transaction_that_fails_is_told_to_each_of_its_jobs_and_the_store_says_so_until_it_is_well(open_store):
+    office = open_store()
+
+    def lost(connection):  # as SQLite does on a full disk: all of it is rolled back
+        connection.execute("ROLLBACK")
         raise sqlite3.OperationalError("database or disk is full")
 
-    results = office.do(insert(1), full, insert(2))
+    results = office.do(insert(1), lost, insert(2))
     assert all(value is None and "disk is full" in why for value, why in results)
-    assert "disk is full" in office.store.failed
-    assert office.do(partial(ledger.read, task=task(1)), insert(3)) == [(None, ""), (True, "")]
-    assert office.store.failed == ""
+    eventually(lambda: not office.store.failed, within_s=10)  # it tries by itself
+    assert office.do(row(1), insert(3)) == [(None, ""), new(3)]
 
 
-def test_a_file_that_is_no_store_is_refused_with_its_path(tmp_path):
-    (tmp_path / "tasks.db").write_bytes(b"this is no database, and never was one" * 40)
-    with pytest.raises(ConfigError, match=r"tasks\.db"):
-        Store(tmp_path).open(lambda connection: None)
+def test_a_disk_error_of_one_job_makes_the_store_failed(open_store):
+    office = open_store()
+
+    def broken(connection):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+
+    assert office.do(insert(1), broken)[0] == new(1)
+    assert office.store.failed == "disk I/O error"
+    eventually(lambda: not office.store.failed, within_s=10)
+
+
+def test_what_is_to_be_done_for_a_job_may_fail_and_costs_the_others_nothing(tmp_path):
+    troubles, done = [], []
+    store = Store(tmp_path, lambda error, asker: troubles.append((str(error), asker)))
+    store.open()
+    store.start()
+
+    def fails(value, why):
+        raise RuntimeError("no")
+
+    store.put(lambda _: 1, fails, (b"client", b"request"))
+    store.put(lambda _: 2, lambda value, why: done.append(value))
+    eventually(lambda: store.finished() or done, within_s=10)
+    assert (troubles, done) == ([("no", (b"client", b"request"))], [2])
+    store.close()
+
+
+def test_a_thread_that_ends_is_noticed(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.open()
+    store.check()
+    monkeypatch.setattr(store, "_commit", None)  # a bug
+    store.start()
+    store.put(lambda _: 1, lambda *_: None)
+    eventually(lambda: store.dead, within_s=10)
+    with pytest.raises(PartEnded, match="TypeError"):
+        store.check()

@@ -3,8 +3,8 @@
 import sqlite3
 
 import pytest
+from asked import arguments
 
-from bus import targets
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.policy import Policy
@@ -21,16 +21,17 @@ class House:
         self.bus = Bus(1, "test", Limits(**limits), Policy(), lambda _: None, 0.0, Backoff(0.5, 60.0, lambda: 0.5))
         self.store = Store(folder)
         self.told, self.effects = [], []
-        kept = self.store.open(targets.read)
+        self.store.open()
         self.desk = TargetDesk(self.bus, self.store, self.answer, lambda effects, now: self.effects.extend(effects))
-        self.desk.restore(kept)
+        self.store.start()
 
     def answer(self, client, message):
         self.told.append(message)
         return True
 
     def scale(self, workers):
-        self.desk.serve(b"client", Request(b"i" * 16, "hulak.scale", "", args={"service": "nepse", "workers": workers}), 1.0)
+        args = arguments("hulak.scale", service="nepse", workers=workers)
+        self.desk.serve(b"client", Request(b"i" * 16, "hulak.scale", ""), args, 1.0)
 
     def end(self):
         self.store.close()

@@ -1,6 +1,7 @@
 """Versions of the live configuration, and what counts for whom."""
 
 import pytest
+from asked import arguments
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def book():
 
 def make(book, scope="global", values=None, unset=(), **more):
     """Prepare and accept; gives the version, or None."""
-    made = book.set({"scope": scope, "values": values or {}, "unset": list(unset), **more}, 5)
+    made = book.set(arguments("hulak.config.set", scope=scope, values=values or {}, unset=list(unset), **more), 5)
     if made is not None:
         book.accept(made)
     return made
@@ -47,7 +48,7 @@ def test_versions_count_from_1_and_say_what_changed(book):
 
 
 def test_nothing_is_changed_until_it_is_accepted(book):
-    made = book.set({"scope": "global", "values": {"log_level": "debug"}}, 5)
+    made = book.set(arguments("hulak.config.set", scope="global", values={"log_level": "debug"}), 5)
     assert book.version == 0
     assert book.scopes == {}
     book.accept(made)
@@ -57,33 +58,18 @@ def test_nothing_is_changed_until_it_is_accepted(book):
 @pytest.mark.parametrize(
     "args",
     [
-        {"values": {"log_level": "debug"}},
+        {"scope": "globe", "values": {"log_level": "debug"}},
         {"scope": "global", "values": {"log_level": "debug", "colour": 1}},
         {"scope": "global", "values": {"log_level": "debug"}, "unset": ["colour"]},
         {"scope": "global", "values": {"log_level": "debug"}, "unset": ["log_level"]},
-        {"scope": "global", "values": {"log_level": "debug"}, "unset": "log_level"},
-        {"scope": "global", "values": {"log_level": "debug"}, "unset": [["log_level"]]},
         {"scope": "kind:display", "values": {"show_flash": True, "value_area": 0}},
     ],
 )
 def test_one_fault_refuses_the_whole_and_nothing_changes(book, args):
     make(book, "global", {"log_level": "error"})
     before = book.document()
-    refused("BAD_CONFIG", book.set, args, 6)
+    refused("BAD_CONFIG", book.set, arguments("hulak.config.set", **args), 6)
     assert book.document() == before
-
-
-@pytest.mark.parametrize(
-    "args", [{"scope": "global", "value": {}}, {"scope": "global", "values": {"log_level": "debug"}, "by": 7}]
-)
-def test_arguments_that_there_are_not_are_refused(book, args):
-    refused("BAD_ARGUMENT", book.set, args, 6)
-
-
-def test_long_notes_are_refused(book):
-    assert "at most 200 characters" in refused(
-        "BAD_ARGUMENT", book.set, {"scope": "global", "values": {"log_level": "debug"}, "note": "x" * 201}, 6
-    )
 
 
 def test_what_changes_nothing_is_no_version(book):
@@ -104,26 +90,25 @@ def test_revert_is_a_new_version_like_a_former_one(book):
     make(book, "global", {"log_level": "debug"})
     make(book, "display:x", {"show_flash": True})
     make(book, "global", {"log_level": "error"})
-    made = book.revert({"version": 1, "by": "sita"}, 9)
+    made = book.revert(arguments("hulak.config.revert", version=1, by="sita"), 9)
     assert (made.version, made.by, made.note) == (4, "sita", "as in version 1")
     book.accept(made)
     assert book.scopes == book.at(1) == {"global": {"log_level": "debug"}}
     assert book.at(3) == {"global": {"log_level": "error"}, "display:x": {"show_flash": True}}
-    book.accept(book.revert({"version": 0}, 9))
+    book.accept(book.revert(arguments("hulak.config.revert", version=0), 9))
     assert book.scopes == {}
-    assert book.revert({"version": 0}, 9) is None
+    assert book.revert(arguments("hulak.config.revert", version=0), 9) is None
 
 
-@pytest.mark.parametrize("number", [-1, 2, "1", None, True, 1.0])
-def test_there_is_no_way_back_to_what_never_was(book, number):
+def test_there_is_no_way_back_to_what_never_was(book):
     make(book, "global", {"log_level": "debug"})
-    assert "must be 0 to 1" in refused("BAD_CONFIG", book.revert, {"version": number}, 9)
+    assert "must be 0 to 1" in refused("BAD_CONFIG", book.revert, arguments("hulak.config.revert", version=2), 9)
 
 
 def test_a_former_version_whose_values_are_not_allowed_any_more_is_not_made_again(book):
     book.accept(Version(1, 0, "", "", (Change("kind:nepse", "rate_per_s", None, 1e9),)))
     make(book, "kind:nepse", unset=["rate_per_s"])
-    assert "rate_per_s" in refused("BAD_CONFIG", book.revert, {"version": 1}, 9)
+    assert "rate_per_s" in refused("BAD_CONFIG", book.revert, arguments("hulak.config.revert", version=1), 9)
 
 
 def test_versions_kept_are_bounded():
@@ -148,14 +133,14 @@ def test_history_is_the_newest_first_and_bounded(book):
             "changes": [{"scope": "global", "key": "log_level", "before": "error", "after": "info"}],
         }
     ]
-    for limit in (0, 1001, "1", None):
-        refused("BAD_CONFIG", book.history, limit)
 
 
 def test_the_number_of_values_is_bounded(book):
     full = {f"display:{number}": {"show_flash": True} for number in range(MOST_VALUES)}
     book.scopes = full
-    assert "at most" in refused("BAD_CONFIG", book.set, {"scope": "global", "values": {"log_level": "debug"}}, 5)
+    assert "at most" in refused(
+        "BAD_CONFIG", book.set, arguments("hulak.config.set", scope="global", values={"log_level": "debug"}), 5
+    )
 
 
 def test_a_document_is_not_changed_by_what_comes_after(book):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bus.core.displays import Display, DisplayBook, States, read_id, read_symbol, refuse_unknown
+from bus.core.displays import Display, DisplayBook, States
 from bus.core.intake import Intake
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
@@ -114,21 +114,6 @@ def test_a_display_shows_one_symbol_only():
     one = book("a", displays=1)
     assert one.find("d0", "EURUSD") is one.rows["d0"]
     assert code(one.find, "d0", "USDJPY") == "BAD_ARGUMENT"
-
-
-@pytest.mark.parametrize("symbol", [None, 7, "", "eurusd", "EUR/USD", "É", "X" * 200])
-def test_what_is_no_symbol_is_refused(symbol):
-    assert code(read_symbol, {"symbol": symbol}) == "BAD_ARGUMENT"
-
-
-@pytest.mark.parametrize("display", [None, 7, "", "a b", "a.", "x" * 101, "a\0"])
-def test_what_is_no_display_is_refused(display):
-    assert code(read_id, {"display": display}) == "BAD_ARGUMENT"
-
-
-def test_arguments_that_there_are_not_are_refused_by_name():
-    assert read_id({}, "made") == "made"
-    assert code(refuse_unknown, {"symbl": "X"}, ("symbol",)) == "BAD_ARGUMENT"
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -70,6 +70,21 @@ def test_a_wait_that_makes_no_sense_is_passed_over(after_ms):
     assert Failure.of({"retry_after_ms": after_ms}).retry_after_s is None
 
 
+def test_what_a_failure_says_is_bounded():
+    wide = {"code": "C" * 101, "text": "t" * 10_001, "retryable": True, "retry_after_ms": 10**16, "cool_down_ms": 10**16}
+    found = Failure.of({**wide, "details": {"page": "x" * 70_000}})
+    assert (len(found.code), len(found.text)) == (100, 10_000)
+    assert (found.retry_after_s, found.cool_down_s) == (86400, 3600)
+    assert found.details == {"left_out": "70011 bytes of details, 65536 are kept at most"}
+
+
+@pytest.mark.parametrize("odd", [7, b"x", [1], {"a": 1}, float("nan"), 1 << 63])
+def test_a_code_or_text_of_another_type_is_shown_in_few_characters(odd):
+    found = Failure.of({"code": odd, "text": odd})
+    assert found.code == found.text != ""
+    assert len(found.code) <= 60
+
+
 def test_only_details_with_text_keys_are_kept_since_no_other_can_be_sent():
     assert Failure.of({"details": {"a": 1, 2: 3, b"c": 4}}).details == {"a": 1}
 

@@ -3,13 +3,13 @@
 import math
 
 import pytest
+from asked import arguments
 from dispatch_desk import POLICY, Desk
 
 from bus.core.effects import Begun, Delayed, Ended, ToWorker
-from bus.core.posted import Keys, Posting, read_posting, read_task_id
+from bus.core.posted import Posting, posting_of
 from bus.core.tasks import State
-from bus.errors import ProtocolError
-from bus.messages import Error, Held, Ready, Reply, Request, Result, WorkerHeartbeat
+from bus.messages import Error, Held, Ready, Reply, Result, WorkerHeartbeat
 
 ID = bytes(range(16))
 RETRYABLE = {"code": "RATE_LIMITED", "text": "429", "retryable": True}
@@ -33,43 +33,15 @@ def ready(desk, name=b"w", held=()):
     return desk.core.ready(desk.now, name, Ready("nepse", name.decode(), 1, held))
 
 
-def test_a_posting_is_read_with_its_defaults():
-    read = read_posting(Request(ID, "hulak.post", "", {"service": "nepse"}), POLICY)
-    assert read == Posting(ID, None, "nepse", "", {}, POLICY.retries, math.inf)
+def test_a_posting_is_made_with_its_defaults():
+    made = posting_of(ID, arguments("hulak.post", service="nepse"), POLICY)
+    assert made == Posting(ID, None, "nepse", "", {}, POLICY.retries, math.inf)
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
-        {},
-        {"service": ""},
-        {"service": "hulak.post"},
-        {"service": 5},
-        {"service": "s", "action": b"x"},
-        {"service": "s", "args": [1]},
-        {"service": "s", "args": {1: 2}},
-        {"service": "s", "key": ""},
-        {"service": "s", "key": "k" * 201},
-        {"service": "s", "retries": 21},
-        {"service": "s", "retries": True},
-        {"service": "s", "expires_s": 0},
-        {"service": "s", "expires_s": math.inf},
-        {"service": "s", "expires_s": math.nan},
-        {"service": "s", "priority": 3},
-        {"service": "s", "priority": True},
-        {"service": "s", "urgent": 1},
-    ],
-)
-def test_a_posting_that_is_not_as_it_must_be_is_refused(args):
-    with pytest.raises(ProtocolError, match=r"argument|priority") as refused:
-        read_posting(Request(ID, "hulak.post", "", args), POLICY)
-    assert refused.value.code == "BAD_ARGUMENT"
-
-
-@pytest.mark.parametrize("value", [None, "00" * 16, b"short", 5])
-def test_what_is_no_id_of_a_task_is_refused(value):
-    with pytest.raises(ProtocolError):
-        read_task_id({"task": value})
+def test_a_posting_is_made_as_it_was_asked_for():
+    told = {"key": "k", "retries": 0, "expires_s": 5, "priority": 2}
+    made = posting_of(ID, arguments("hulak.post", service="s", action="a", args={"n": 1}, **told), POLICY)
+    assert made == Posting(ID, "k", "s", "a", {"n": 1}, 0, 5.0, 2)
 
 
 def test_a_posted_task_notes_its_beginning_and_its_end_instead_of_telling_a_client(desk):
@@ -146,17 +118,6 @@ def test_a_restored_task_that_nobody_claims_is_given_to_another_with_its_next_at
     assert stored(desk.core.advance(desk.now + 1.4)) == []
     desk.core.heartbeat(desk.now + 1.4, b"other", WorkerHeartbeat())
     assert stored(desk.core.advance(desk.now + 1.6)) == [Begun(ID, 2, "other")]
-
-
-def test_a_key_means_its_task_for_as_long_as_keys_are_kept():
-    keys = Keys(keep_s=10.0)
-    keys.add("k", ID, 100.0)
-    keys.add(None, bytes(16), 100.0)
-    assert keys.find("k", 109.9) == ID
-    assert keys.find("k", 110.0) is None
-    assert keys.find(None, 100.0) is None
-    keys.forget(110.0)
-    assert keys.find("k", 105.0) is None
 
 
 def test_an_error_is_not_made_for_a_client_that_is_none(desk):

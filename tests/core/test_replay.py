@@ -1,53 +1,10 @@
 """Ticks read again, with a library in memory: what is wanted, in slices, over damage, to its end."""
 
-import re
-
 import pytest
+from asked import read_wanted
 from shelves import Shelves, run
 
-from bus.core.replay import FOR_EVER, MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay, Wanted, read_wanted
-from bus.errors import ProtocolError
-
-# What is wanted
-
-
-@pytest.mark.parametrize(
-    ("args", "wanted"),
-    [
-        ({"topic": "tick.EURUSD"}, Wanted(b"tick.EURUSD\0", True, 1, FOR_EVER)),
-        ({"topic": "tick.EURUSD", "from": 3, "to": 4}, Wanted(b"tick.EURUSD\0", True, 3, 4)),
-        ({"topic": "ticks"}, Wanted(b"", False, 1, FOR_EVER)),
-        ({"topic": ""}, Wanted(b"", False, 1, FOR_EVER)),
-        ({"topic": "tick.EUR*"}, Wanted(b"tick.EUR", False, 1, FOR_EVER)),
-        ({"topic": "tick."}, Wanted(b"tick.", False, 1, FOR_EVER)),
-        ({"topic": "*"}, Wanted(b"", False, 1, FOR_EVER)),
-        ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, Wanted(b"", False, 1, FOR_EVER, 5, 9)),
-    ],
-)
-def test_the_arguments_are_read(args, wanted):
-    assert read_wanted(args) == wanted
-
-
-@pytest.mark.parametrize(
-    ("args", "code", "told"),
-    [
-        ({}, "BAD_ARGUMENT", "argument topic is None"),
-        ({"topic": 7}, "BAD_ARGUMENT", "argument topic is 7"),
-        ({"topic": "ticks", "form": 1}, "BAD_ARGUMENT", "argument 'form' is unknown"),
-        ({"topic": "ticks", "from": -1}, "BAD_ARGUMENT", "argument from is -1"),
-        ({"topic": "ticks", "from": "1"}, "BAD_ARGUMENT", "argument from is '1'"),
-        ({"topic": "ticks", "from": True}, "BAD_ARGUMENT", "argument from is True"),
-        ({"topic": "ticks", "to": 1 << 63}, "BAD_ARGUMENT", "argument to is"),
-        ({"topic": "ticks", "from": 9, "to": 8}, "BAD_ARGUMENT", "argument to is 8, must not be below from, which is 9"),
-        ({"topic": "tick EURUSD"}, "BAD_TOPIC", "tick EURUSD"),
-        ({"topic": "tick.€URUSD"}, "BAD_TOPIC", "tick."),
-    ],
-)
-def test_arguments_that_are_not_allowed_are_refused_with_a_sentence(args, code, told):
-    with pytest.raises(ProtocolError, match=re.escape(told)) as caught:
-        read_wanted(args)
-    assert caught.value.code == code
-
+from bus.core.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay
 
 # What is read
 

@@ -1,9 +1,10 @@
 """Who reads when: replays of several clients at once, with a journal in memory and a clock that is a number."""
 
 import pytest
+from asked import read_wanted
 from shelves import Shelves, decode
 
-from bus.core.replay import Replay, read_wanted
+from bus.core.replay import Replay
 from bus.core.replays import PATIENCE_S, PROGRESS_S, RUNNING, WAITS_S, Replays
 from bus.errors import ProtocolError
 

@@ -1,0 +1,107 @@
+"""The posted tasks that are in the store and not yet in memory: at a start all of them, as far as there is room for them at once.
+
+Those beyond stay in the store, and come when there is room, the oldest first; new ones are not taken meanwhile.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from bus import retention, unfinished
+from bus.core.dispatch import Dispatcher
+from bus.core.effects import Effect
+from bus.core.moments import Moment
+from bus.store import Store
+from bus.unfinished import Found, Room
+
+MOST = 1000  # tasks in one reading, while the loop runs
+MOST_BYTES = 8 << 20  # of them; one may be larger
+
+
+class Backlog:
+    """What of the store is still to be taken into memory.
+
+    Args:
+        store: open.
+        dispatcher: takes the tasks.
+        grace_s: seconds that a task which ran is left to its worker.
+        moment: tells the present one.
+        carry_out: carries out effects.
+        log: of this process.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        dispatcher: Dispatcher,
+        grace_s: float,
+        moment: Callable[[], Moment],
+        carry_out: Callable[[list[Effect], float], None],
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.store = store
+        self.dispatcher = dispatcher
+        self.grace_s = grace_s
+        self.moment = moment
+        self.carry_out = carry_out
+        self.log = log
+        self.known = False  # the store was read: what is in it is not new
+        self.more = False  # there are tasks that wait for room
+        self.restored = 0  # taken into memory
+        self.unreadable = 0  # rows that are set aside
+        self._after = 0  # rowid of the last one that was read
+        self._why = ""  # it could not be read
+        self._reading = False
+        self._cancelled: set[bytes] = set()  # while they were being read
+
+    def begin(self) -> None:
+        """Read what there is at a start, as soon as the store can be read."""
+        self._reading = True
+        self.store.load(self._first, self._take)
+
+    def look(self) -> None:
+        """Read some more, if there is room for it."""
+        room = self._room()
+        if self.more and not self._reading and room.tasks > 0 and (room.size > 0 or room.alone):
+            self._reading = True
+            room = Room(min(room.tasks, MOST), room.size, room.alone, MOST_BYTES)
+            self.store.put(partial(self._read, room=room), self._take)
+
+    def cancel(self, task: bytes) -> None:
+        """Note that a task which is not in memory was cancelled in the store: it may be on its way here."""
+        if self._reading:
+            self._cancelled.add(task)
+
+    def _room(self) -> Room:
+        dispatcher, policy = self.dispatcher, self.dispatcher.policy
+        return Room(policy.max_tasks - len(dispatcher.tasks), policy.max_task_bytes - dispatcher.size, alone=not dispatcher.size)
+
+    def _first(self, connection: sqlite3.Connection) -> Found:
+        retention.settle_ages(connection, self.moment().age_s)
+        unfinished.set_aside_unknown(connection)
+        return self._read(connection, self._room())
+
+    def _read(self, connection: sqlite3.Connection, room: Room) -> Found:
+        return unfinished.read(connection, self._after, room, self.moment(), self.grace_s)
+
+    def _take(self, found: Found | None, why: str) -> None:
+        self._reading = False
+        cancelled, self._cancelled = self._cancelled, set()
+        if found is None:  # it is tried again; tasks are safe where they are
+            self.more = True
+            if why != self._why:
+                self.log.error("posted tasks not read", why=why)
+            self._why = why
+            return
+        self.known, self.more, self._after, self._why = True, found.more, found.after, ""
+        self.unreadable = found.unreadable
+        for text in found.bad:
+            self.log.error("row set aside", table="tasks", why=text)
+        now = time.monotonic()
+        for one in found.tasks:
+            if one.task.id not in cancelled:
+                self.restored += 1
+                self.carry_out(self.dispatcher.restore(now, one.task, one.in_s), now)

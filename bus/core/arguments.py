@@ -1,0 +1,130 @@
+"""What arguments of control requests may be, and the sentence that tells of one that may not be. Pure.
+
+Bounds are those of what keeps them: whole numbers fit in the 64 signed bits of the store, texts and maps in what is published
+every second. Each type says in words what it wants; the sentences are made of these.
+"""
+
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from bus.core.tasks import STATES
+from bus.errors import ProtocolError
+from bus.frames import MAX_TOPIC
+from bus.messages import ID_BYTES
+from bus.plain import LARGEST, short
+
+YEAR_S = 366 * 86400  # a leap year: nothing is promised for longer
+LONGEST_NAME = 200  # characters of a name, a reason, a note, a key
+LONGEST_ACTION = 1000  # characters
+LONGEST_DISPLAY = 100  # characters of a display's id, as in a config's scope
+_TOPIC_TAIL = r"[A-Za-z0-9_-]\Z"
+
+
+def _whole(least: int, most: int, said: str = "") -> Meta:
+    return Meta(ge=least, le=most, description=said or f"a whole number from {least} to {most}")
+
+
+Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME, description=f"text of 1 to {LONGEST_NAME} characters")]
+Text = Annotated[str, Meta(max_length=LONGEST_NAME, description=f"text of at most {LONGEST_NAME} characters")]
+Action = Annotated[str, Meta(max_length=LONGEST_ACTION, description=f"text of at most {LONGEST_ACTION} characters")]
+ServiceOfWorkers = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=r"\A(?!hulak\.|mmi\.)",
+        description=f"the name of a service of workers, of 1 to {LONGEST_NAME} characters",
+    ),
+]
+Topics = Annotated[
+    str, Meta(max_length=MAX_TOPIC + 1, description="a topic or a prefix of topics, e.g. 'tick.EURUSD' or 'tick.*'")
+]
+Symbol = Annotated[
+    str,
+    Meta(
+        max_length=MAX_TOPIC - len("tick."),
+        pattern=r"\A[A-Z0-9._-]*[A-Z0-9_-]\Z",
+        description="a symbol in upper case, e.g. 'EURUSD'",
+    ),
+]
+DisplayId = Annotated[
+    str,
+    Meta(
+        max_length=LONGEST_DISPLAY,
+        pattern=r"\A[A-Za-z0-9._-]*" + _TOPIC_TAIL,
+        description=f"1 to {LONGEST_DISPLAY} letters, digits, '.', '_', '-', and not end with '.'",
+    ),
+]
+TaskId = Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES, description=f"{ID_BYTES} bytes")]
+TaskState = Annotated[
+    Literal["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"],
+    Meta(description=f"one of {', '.join(STATES)}"),
+]
+Number = Annotated[int, _whole(1, LARGEST, "a whole number from 1 to 2**63-1")]
+Natural = Annotated[int, _whole(0, LARGEST, "a whole number from 0 to 2**63-1")]
+Unsigned = Annotated[int, Meta(ge=1, description="a whole number from 1 to 2**64-1")]  # no larger one can be sent
+Pid = Annotated[int, _whole(1, (1 << 31) - 1)]
+Limit = Annotated[int, _whole(1, 1000)]
+Priority = Annotated[int, _whole(0, 2, "0 (high), 1 (normal) or 2 (low)")]
+WaitMs = Annotated[int, _whole(0, 3_600_000)]
+ExpiresS = Annotated[float, Meta(gt=0, le=YEAR_S, description=f"seconds above 0, at most {YEAR_S} (366 days)")]
+Flag = Annotated[bool, Meta(description="true or false")]
+Map = Annotated[dict[str, Any], Meta(description="a map with text keys")]
+Keys = Annotated[list[Name], Meta(max_length=1000, description="an array of at most 1000 keys")]
+
+
+class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of one service: the fields are the arguments, those with a default may be left out."""
+
+
+Read = TypeVar("Read", bound=Arguments)
+
+
+def read(cls: type[Read], args: Mapping[str, Any]) -> Read:
+    """Read a request's arguments.
+
+    Args:
+        cls: of the service.
+        args: as they were sent.
+    Raises:
+        ProtocolError: `BAD_ARGUMENT`, with the argument's name, the value seen and what is wanted.
+    """
+    try:
+        return msgspec.convert(args, cls, builtin_types=(bytes,))
+    except msgspec.ValidationError as error:
+        raise ProtocolError("BAD_ARGUMENT", _why(cls, args) or str(error)) from error
+
+
+def _why(cls: type[Arguments], args: Mapping[str, Any]) -> str:
+    """Find the argument that is wrong; empty if each is right, and they do not go together."""
+    fields = {one.encode_name: one for one in msgspec.structs.fields(cls)}
+    for name in args:
+        if name not in fields:
+            allowed = f"must be {', '.join(fields)}" if fields else "there are none"
+            return f"argument {short(name)} is unknown, {allowed}"
+    for name, one in fields.items():
+        if name not in args:
+            if one.required:
+                return f"argument {name} is missing, must be {wanted(one.type)}"
+        elif not _fits(args[name], one.type):
+            return f"argument {name} is {short(args[name])}, must be {wanted(one.type)}"
+    return ""
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, builtin_types=(bytes,))
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def wanted(kind: Any) -> str:
+    """Say in words what a type of argument wants."""
+    said = [meta.description for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, Meta) and meta.description]
+    of_union = [wanted(one) for one in typing.get_args(kind) if one is not type(None)]
+    return said[0] if said else " or ".join(of_union)

@@ -1,0 +1,142 @@
+"""The reception of the broker: what clients ask for, taken in, handed to whom it concerns, and answered. PROTOCOL.md section 4.
+
+Tasks go to the dispatcher, many at a time. What is asked of the broker itself has its arguments read here, in one place; then the
+core answers it, or the desk that keeps what it is about. Each request is guarded: one that meets a bug of ours costs no other.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import zmq
+
+from bus import sockets
+from bus.core import control, requests
+from bus.core.bus import Bus
+from bus.core.effects import Effect, ToClient
+from bus.core.policy import LARGE
+from bus.errors import ProtocolError
+from bus.guard import Guard, internal
+from bus.majordomo import MMI, Majordomo
+from bus.messages import Error, Reply, Request
+from bus.peers import Peers
+
+OUR_OWN = (requests.PREFIX, MMI)  # services that the broker answers itself
+MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
+Desk = Callable[[bytes, Request, Any, float], None]  # answers a control request of a client, now or when it can
+CarryOut = Callable[[list[Effect], float], None]
+Reject = Callable[[str, bytes, ProtocolError], None]
+
+
+class Reception:
+    """The side of the broker that clients see.
+
+    Args:
+        frontend: reaches clients.
+        peers: knows how each is spoken with.
+        bus: answers what needs no disk.
+        majordomo: answers `mmi.*`.
+        desks: answer the other control services.
+        carry_out: carries out effects.
+        reject: told what cannot be read: socket, identity, error.
+        shell: gives what only the shell knows.
+        guard: told of bugs.
+    """
+
+    def __init__(
+        self,
+        frontend: "zmq.Socket[bytes]",
+        peers: Peers,
+        bus: Bus,
+        majordomo: Majordomo,
+        desks: Mapping[str, Desk],
+        carry_out: CarryOut,
+        reject: Reject,
+        shell: Callable[[], dict[str, Any]],
+        guard: Guard,
+    ) -> None:
+        self.frontend = frontend
+        self.peers = peers
+        self.bus = bus
+        self.majordomo = majordomo
+        self.desks = desks
+        self.carry_out = carry_out
+        self.reject = reject
+        self.shell = shell
+        self.guard = guard
+        self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
+
+    def take(self, now: float) -> None:
+        """Take in what has arrived, bounded."""
+        receive, frontend, read = sockets.receive, self.frontend, self.peers.requests
+        taken: list[Request] = []  # of one client, in a row: accepted together, which costs less than one by one
+        whose, count = b"", 0
+        with contextlib.suppress(zmq.Again):
+            while count < MAX_MESSAGES:
+                parts, frame = receive(frontend)
+                try:
+                    address, found, unread = read(parts)
+                except ProtocolError as error:
+                    address, found, unread = b"", [], [(parts, error)]
+                except Exception as error:  # noqa: BLE001 - a bug of ours, met by one client
+                    self.guard.tell("reading a request", error)
+                    address, found, unread = b"", [], [(parts, ProtocolError("INTERNAL", internal(None, error).text))]
+                for alone, why in unread:
+                    self.reject("frontend", alone[0], why)
+                    self.carry_out(self.peers.unread(alone, why), now)
+                large = len(parts[-1]) > LARGE
+                if address != whose or large:
+                    self.accept(whose, taken, now)
+                    whose, taken = address, []
+                self.came_by = frame
+                taken += found
+                count += len(found) + len(unread)
+                if large:
+                    self.accept(address, taken, now, sum(map(len, parts)))
+                    taken = []
+        self.accept(whose, taken, now)
+
+    def accept(self, address: bytes, asked: list[Request], now: float, size: int = 0) -> None:
+        """Take tasks in, and answer what is asked of the broker itself, in their order; `size` as of `Dispatcher.requests`."""
+        ours = {service for service in {request.service for request in asked} if service.startswith(OUR_OWN)}
+        if not ours:  # nearly always
+            self._tasks(address, asked, now, size)
+            return
+        for is_ours, some in itertools.groupby(asked, key=lambda request: request.service in ours):
+            if not is_ours:
+                self._tasks(address, list(some), now, size)
+                continue
+            for request in some:
+                self.carry_out(self.serve(address, request, now), now)
+
+    def _tasks(self, address: bytes, asked: list[Request], now: float, size: int) -> None:
+        try:
+            effects = self.bus.dispatcher.requests(now, address, asked, size)
+        except Exception as error:  # noqa: BLE001 - a bug of ours; which of them met it is not known
+            self.guard.tell("taking tasks in", error)
+            tasks = self.bus.dispatcher.tasks
+            effects = [ToClient(address, internal(request.id, error)) for request in asked if request.id not in tasks]
+        self.carry_out(effects, now)
+
+    def serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
+        """Answer a request to the broker itself, or have a desk do it."""
+        try:
+            return self._control(address, request, now)
+        except ProtocolError as error:
+            self.bus.refused += 1
+            return [ToClient(address, Error(request.id, error.code, str(error), error.details))]
+        except Exception as error:  # noqa: BLE001 - a bug of ours, met by one request
+            self.guard.tell(request.service[:60], error)
+            return [ToClient(address, internal(request.id, error))]
+
+    def _control(self, address: bytes, request: Request, now: float) -> list[Effect]:
+        if not request.service.startswith(requests.PREFIX):
+            return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
+        args = requests.arguments_of(request.service, request.args)
+        desk = self.desks.get(request.service)
+        if desk is not None:
+            desk(address, request, args, now)
+            return []
+        value, effects = control.answer(self.bus, now, request.service, args, self.shell())
+        return [ToClient(address, Reply(request.id, value)), *effects]

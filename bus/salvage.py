@@ -1,0 +1,46 @@
+"""What can still be read of a damaged store is taken over into the new one, so that accepted tasks are not lost with a page."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bus import schema
+
+KEYS = {"config_values": "scope {0}, key {0}", "config_versions": "version {0}"}  # all other tables go by their rowids
+
+
+def take_over(old: Path, connection: sqlite3.Connection) -> int:
+    """Copy the rows that can be read.
+
+    Args:
+        old: the file that was set aside.
+        connection: to the new one.
+    Returns:
+        how many rows were taken over.
+    """
+    taken = 0
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(old, isolation_level=None)) as source:
+        (version,) = source.execute("PRAGMA user_version").fetchone()
+        if version > schema.VERSION:
+            return 0
+        connection.execute("BEGIN IMMEDIATE")
+        for table, columns in schema.LAYOUTS[version].items():
+            names = ", ".join(columns if table in KEYS else ["rowid", *columns])
+            for row in _rows(source, table, names):
+                with contextlib.suppress(sqlite3.IntegrityError):
+                    statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608 - of LAYOUTS
+                    taken += connection.execute(statement, row).rowcount
+        connection.execute(f"UPDATE tasks SET ended_age_s = {schema.NEVER} WHERE ended_ns NOTNULL AND ended_age_s IS NULL")  # noqa: S608
+        connection.execute("COMMIT")
+    return taken
+
+
+def _rows(source: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[Any, ...]]:
+    """Yield what can be read from the beginning to the damage, and from the end back to it."""
+    for way in ("ASC", "DESC"):
+        order = KEYS.get(table, "rowid {0}").format(way)
+        with contextlib.suppress(sqlite3.Error):
+            yield from source.execute(f"SELECT {names} FROM {table} ORDER BY {order}")  # noqa: S608 - of LAYOUTS
+            return

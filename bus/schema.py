@@ -1,0 +1,138 @@
+"""The tables of the store, and how those of former versions become the present ones.
+
+`PRAGMA user_version` is the version. Tasks are listed by their rowid: it grows with each, whatever the clocks do, and each index
+has it as its last column.
+"""
+
+import sqlite3
+
+from bus.errors import StoreUnreadable
+
+FIRST = (
+    """
+CREATE TABLE IF NOT EXISTS tasks (
+    id BLOB PRIMARY KEY,
+    key TEXT UNIQUE,
+    service TEXT NOT NULL,
+    action TEXT NOT NULL,
+    args BLOB NOT NULL,         -- msgpack map
+    retries INTEGER NOT NULL,
+    priority INTEGER NOT NULL,  -- 0 high, 1 normal, 2 low
+    state TEXT NOT NULL,        -- queued, running, waiting, done, failed, expired, cancelled; unreadable: set aside
+    attempt INTEGER NOT NULL,
+    posted_ns INTEGER NOT NULL, -- these four: ns since 1970 UTC
+    due_ns INTEGER NOT NULL,    -- of the next attempt
+    expires_ns INTEGER,
+    ended_ns INTEGER,
+    worker TEXT NOT NULL DEFAULT '',
+    trouble TEXT NOT NULL DEFAULT '',
+    answer BLOB                 -- msgpack: the value of a done task, else [code, text, details]
+)""",
+    """
+CREATE TABLE IF NOT EXISTS displays (
+    id TEXT PRIMARY KEY,
+    symbol TEXT NOT NULL,
+    init BLOB NOT NULL,         -- msgpack map
+    first INTEGER NOT NULL,     -- number of the first tick that counts
+    worker TEXT,
+    token INTEGER NOT NULL
+)""",
+    """
+CREATE TABLE IF NOT EXISTS targets (
+    service TEXT PRIMARY KEY,
+    workers INTEGER NOT NULL    -- set by hand
+)""",
+    """
+CREATE TABLE IF NOT EXISTS config_values (
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,        -- msgpack
+    PRIMARY KEY (scope, key)
+) WITHOUT ROWID""",
+    """
+CREATE TABLE IF NOT EXISTS config_versions (
+    version INTEGER PRIMARY KEY,
+    at_ns INTEGER NOT NULL,     -- ns since 1970 UTC
+    by TEXT NOT NULL,
+    note TEXT NOT NULL,
+    changes BLOB NOT NULL       -- msgpack: array of [scope, key, before, after]
+)""",
+)
+NEVER = "9e99"  # an age later than any other: what has it counts from the next opening on
+STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
+    (
+        "ALTER TABLE tasks ADD COLUMN due_boot TEXT",  # these two: as due_ns and expires_ns, see bus.core.moments
+        "ALTER TABLE tasks ADD COLUMN expires_boot TEXT",
+        f"ALTER TABLE tasks ADD COLUMN posted_age_s REAL NOT NULL DEFAULT {NEVER}",  # these two: see bus.core.ages
+        "ALTER TABLE tasks ADD COLUMN ended_age_s REAL",
+        f"UPDATE tasks SET ended_age_s = {NEVER} WHERE ended_ns NOTNULL",  # noqa: S608 - constant
+        "DROP INDEX IF EXISTS tasks_by_state",
+        "CREATE INDEX tasks_in_state ON tasks (state)",
+        "CREATE INDEX tasks_of_service ON tasks (service, state)",
+        "CREATE INDEX tasks_keyed ON tasks (posted_age_s) WHERE key NOTNULL",
+        "CREATE INDEX tasks_answered ON tasks (ended_age_s) WHERE ended_age_s NOTNULL AND answer NOTNULL AND state != 'failed'",
+        "CREATE INDEX tasks_bare ON tasks (ended_age_s) WHERE ended_age_s NOTNULL AND answer IS NULL AND state != 'failed'",
+        "CREATE INDEX tasks_dead ON tasks (ended_age_s) WHERE ended_age_s NOTNULL AND state = 'failed'",
+        # What could not be read of the other tables, so that nothing is lost and the rest goes on.
+        "CREATE TABLE set_aside (source TEXT NOT NULL, name TEXT NOT NULL, content BLOB, why TEXT NOT NULL)",
+    ),
+)
+VERSION = len(STEPS)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Bring a file to the present version: an empty one, or one of a former version; one of the present version stays.
+
+    Raises:
+        StoreUnreadable: it is of a later version, or another program's.
+        sqlite3.Error: it cannot be used.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise StoreUnreadable(f"its schema has version {version}, known are up to {VERSION}")
+    if version < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in FIRST:
+            connection.execute(statement)
+        _check(connection, version)
+        for step in STEPS[version:]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    _check(connection, VERSION)
+
+
+def set_aside(connection: sqlite3.Connection, source: str, name: str, content: object, why: Exception) -> None:
+    """Keep what cannot be read of a table, for people to look at; its row goes, so that its place is free."""
+    told = content if isinstance(content, bytes | str | int | float | None) else repr(content)
+    connection.execute("INSERT INTO set_aside VALUES (?, ?, ?, ?)", (source, str(name), told, f"{type(why).__name__}: {why}"))
+
+
+def columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Name the columns of each table."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid").fetchall()
+    return {name: [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))] for (name,) in tables}
+
+
+def _check(connection: sqlite3.Connection, version: int) -> None:
+    there = columns(connection)
+    for table, wanted in LAYOUTS[version].items():
+        missing = [name for name in wanted if name not in there.get(table, ())]
+        if missing:
+            raise StoreUnreadable(f"its table {table} has no column {missing[0]}, so it is another program's")
+
+
+def _layouts() -> list[dict[str, list[str]]]:
+    """Name the tables and columns of each version."""
+    model = sqlite3.connect(":memory:")
+    found = []
+    for step in (FIRST, *STEPS):
+        for statement in step:
+            model.execute(statement)
+        found.append(columns(model))
+    model.close()
+    return found
+
+
+LAYOUTS = _layouts()

@@ -1,0 +1,109 @@
+"""What processes tell about themselves: the values that others read must be what those expect. Pure.
+
+A report, and what a worker tells in READY and HEARTBEAT, goes through the statistics to monitoring, page and command line.
+These may rely on these types; values of other names are for people, and may be anything that is plain.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from bus.plain import LARGEST, check_plain
+
+MOST_BYTES = 1 << 14  # of all values together, packed
+_Amount = Annotated[float, Meta(ge=-1e18, le=1e18)]
+Amount = _Amount | UnsetType
+Perhaps = _Amount | UnsetType | None
+Losses = _Amount | dict[str, _Amount] | UnsetType  # of each kind, or in all
+Text = str | UnsetType | None
+
+
+class Quantiles(msgspec.Struct):
+    """How a latency spreads, in microseconds."""
+
+    p50: Perhaps = UNSET
+    p99: Perhaps = UNSET
+    max: Perhaps = UNSET
+    count: Perhaps = UNSET
+
+
+class Mean(msgspec.Struct):
+    """A latency since the start."""
+
+    mean_us: _Amount
+    count: _Amount
+
+
+class Memory(msgspec.Struct):
+    """How memory goes."""
+
+    window_s: _Amount
+    change: _Amount
+    per_minute: _Amount
+    direction: str
+
+
+class Told(msgspec.Struct):
+    """Every value that somebody reads."""
+
+    # Of each process
+    config_version: Annotated[int, Meta(ge=0, le=LARGEST)] | UnsetType = UNSET
+    rss_bytes: Amount = UNSET
+    cpu_s: Amount = UNSET
+    uptime_s: Amount = UNSET
+    loop_age_s: Perhaps = UNSET
+    latency_us: Quantiles | UnsetType | None = UNSET
+    # What it lost or left out
+    dropped: Losses = UNSET
+    gaps: Losses = UNSET
+    malformed: Losses = UNSET
+    refused: Losses = UNSET
+    too_slow: Losses = UNSET
+    errors: Losses = UNSET
+    # Of feeds
+    state: Text = UNSET
+    since_s: Perhaps = UNSET
+    data_age_s: Perhaps = UNSET
+    heartbeat_age_s: Perhaps = UNSET
+    posted: Amount = UNSET
+    unconfirmed: Amount = UNSET
+    resent: Amount = UNSET
+    symbols: Amount = UNSET
+    stale: Amount = UNSET
+    stale_symbols: list[str] | UnsetType = UNSET
+    symbol_errors: dict[str, str] | UnsetType = UNSET
+    # Of display workers and the gateway
+    displays: Amount = UNSET
+    catching_up: Amount = UNSET
+    ticks: Amount = UNSET
+    states: Amount = UNSET
+    rebuilt: Amount = UNSET
+    latency: Mean | UnsetType | None = UNSET
+    memory: Memory | UnsetType | None = UNSET
+    # Of scalers
+    wanted: Perhaps = UNSET
+    live: Perhaps = UNSET
+    # Of workers, in READY and HEARTBEAT
+    pid: Annotated[int, Meta(ge=0, le=LARGEST)] | UnsetType = UNSET
+    slot: Text = UNSET
+    host: Text = UNSET
+    started_ns: Annotated[int, Meta(ge=0, le=LARGEST)] | UnsetType = UNSET
+    task_s: Perhaps = UNSET
+
+
+def check_told(what: str, values: Mapping[str, Any]) -> None:
+    """Check what a process tells about itself.
+
+    Args:
+        what: it is, for the sentence.
+        values: as they came.
+    Raises:
+        ValueError: a sentence: a value is not plain or of another type than its readers expect, or there is too much.
+    """
+    check_plain(what, values, MOST_BYTES, finite=True)
+    try:
+        msgspec.convert(values, Told)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{what} has a value that is not as its name says: {error}") from error

@@ -1,0 +1,150 @@
+"""What of the store a start goes on with: the tasks that have not ended, a bounded number at a time; bad rows are set aside."""
+
+import heapq
+import itertools
+import math
+import sqlite3
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from bus.core.moments import Moment
+from bus.core.policy import MAX_RETRY_AFTER_S
+from bus.core.tasks import PRIORITIES, STATES, UNREADABLE, CalledTask, State
+from bus.frames import is_one_map
+from bus.messages import ID_BYTES
+
+OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)
+SELECT = (
+    "SELECT rowid, id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, expires_ns,"
+    " expires_boot, trouble FROM tasks INDEXED BY tasks_in_state WHERE state = ? AND rowid > ? ORDER BY rowid"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A task that had not ended when the broker did."""
+
+    task: CalledTask
+    in_s: float  # until it is due
+
+
+@dataclass(slots=True)
+class Found:
+    """Some of the tasks that have not ended, the oldest first."""
+
+    after: int  # rowid of the last one
+    tasks: list[Restored] = field(default_factory=list)
+    more: bool = False  # there are others behind it
+    bad: list[str] = field(default_factory=list)  # why rows were set aside
+    unreadable: int = 0  # rows that are set aside, of all tables, those of before included
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What there is room for in memory."""
+
+    tasks: int
+    size: int  # bytes of arguments, packed
+    alone: bool = False  # nothing else is in memory, so there will never be more: the first task is read, however large
+    batch: float = math.inf  # bytes after which to pause
+
+
+def read(connection: sqlite3.Connection, after: int, room: Room, moment: Moment, grace_s: float) -> Found:
+    """Read tasks that have not ended, as far as there is room; set aside the rows that cannot be read.
+
+    Args:
+        connection: to the store.
+        after: rowid behind which to begin.
+        room: for what.
+        moment: the present one.
+        grace_s: seconds that a running one is left alone, for its worker to say that it is still at it.
+    """
+    found = Found(after)
+    bad: list[tuple[str, int]] = []
+    size = 0
+    before, connection.text_factory = connection.text_factory, bytes  # a text that is none spoils its own row only
+    try:
+        cursors = [connection.execute(SELECT, (state, after)) for state in OPEN]
+        for row in heapq.merge(*cursors, key=itemgetter(0)):
+            try:
+                restored = _restored(row, moment, grace_s)
+            except (ValueError, TypeError, OverflowError) as error:  # UnicodeDecodeError is a ValueError
+                bad.append((UNREADABLE, row[0]))
+                found.bad.append(f"row {row[0]}: {error}")
+                found.after = row[0]
+                continue
+            size += restored.task.size
+            fits = size <= room.size or (room.alone and not found.tasks)
+            if not fits or len(found.tasks) >= room.tasks:
+                found.more = True
+                break
+            found.tasks.append(restored)
+            found.after = row[0]
+            if size >= room.batch:
+                found.more = True
+                break
+    finally:
+        connection.text_factory = before
+    connection.executemany("UPDATE tasks SET state = ? WHERE rowid = ?", bad)
+    found.unreadable = count_unreadable(connection)
+    return found
+
+
+def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float) -> Restored:
+    _, task_id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, *rest = row
+    expires_ns, expires_boot, trouble = rest
+    if type(task_id) is not bytes or len(task_id) != ID_BYTES:
+        raise ValueError(f"id {task_id!r:.60} is not {ID_BYTES} bytes")
+    if type(args) is not bytes or not args or not is_one_map(args):
+        raise ValueError("its arguments are not one msgpack map")
+    numbers = (retries, attempt, posted_ns, due_ns, 0 if expires_ns is None else expires_ns)
+    if not all(type(one) is int and one >= 0 for one in numbers) or priority not in PRIORITIES:
+        raise ValueError(f"a number of {(*numbers, priority)} is not one that it may be")
+    left_s = math.inf if expires_ns is None else moment.left_s(expires_ns, _text(expires_boot))
+    due_s = moment.left_s(due_ns, _text(due_boot)) if state == b"waiting" else 0.0
+    if math.isnan(left_s) or math.isnan(due_s):
+        raise ValueError("the time when it is due or over is none")
+    told = _text(trouble)
+    task = CalledTask(
+        id=task_id,
+        client=b"",
+        service=service.decode(),
+        action=action.decode(),
+        args=msgspec.Raw(args),
+        retries=retries,
+        since=moment.now - (moment.now_ns - posted_ns) / 1e9,
+        deadline=moment.now + left_s,
+        attempt=attempt,
+        troubles=[told] if told else [],
+        priority=priority,
+        posted=True,
+        size=len(args),
+    )
+    due_s = min(max(0.0, due_s), MAX_RETRY_AFTER_S)  # a wall clock that was set back does not put it off for ever
+    return Restored(task, max(due_s, grace_s) if state == b"running" else due_s)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
+
+
+def set_aside_unknown(connection: sqlite3.Connection) -> int:
+    """Set aside the rows whose state is none of those that there are; returns how many."""
+    count = 0
+    for low, high in itertools.pairwise(
+        (None, *sorted(STATES), None)
+    ):  # by ranges: an index finds them, however many rows there are
+        bounds = [f"state {sign} ?" for sign, bound in ((">", low), ("<", high)) if bound is not None]
+        how = f"UPDATE tasks SET state = '{UNREADABLE}' WHERE {' AND '.join(bounds)}"  # noqa: S608 - constants
+        count += connection.execute(how, [bound for bound in (low, high) if bound is not None]).rowcount
+    return count
+
+
+def count_unreadable(connection: sqlite3.Connection) -> int:
+    """Count the rows that are set aside, of all tables."""
+    (tasks,) = connection.execute("SELECT count(*) FROM tasks WHERE state = ?", (UNREADABLE,)).fetchone()
+    (others,) = connection.execute("SELECT count(*) FROM set_aside").fetchone()
+    return int(tasks + others)

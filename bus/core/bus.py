@@ -187,7 +187,7 @@ class Bus:
             "taken": self.topics.ticks,
             "per_s": round(self._tick_rate.per_s, 1),
             "symbols": sum(log.sequence > 0 for log in self.topics.fed.values()),
-            "subscriptions": sum(self.topics.subscriptions.values()),
+            "subscriptions": self.topics.subscriptions.count,
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),
             "unopened": self.intake.unopened,

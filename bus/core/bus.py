@@ -126,7 +126,7 @@ class Bus:
 
     def turn(self, frames: list[bytes], now: float, time_ns: int) -> Turn:
         """Take what feeds sent in one turn of the loop."""
-        turn = self.intake.turn(frames, time_ns)
+        turn = self.intake.turn(frames, now, time_ns)
         if turn.lag_ns is not None:
             self.lag_us.add(turn.lag_ns / 1000, now)
         return turn

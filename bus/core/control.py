@@ -44,12 +44,12 @@ def stats(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) 
 
 def feed(bus: Bus, now: float, args: Mapping[str, Any], shell: dict[str, Any]) -> Answer:
     """Open a feed's instance, and tell how far it was taken and journalled."""
-    del now, shell
+    del shell
     instance = _field(args, "instance", int, 1)
     oldest = _field(args, "oldest", int, 1)
     if instance >= 1 << 64 or oldest >= 1 << 64:
         raise ProtocolError("BAD_ARGUMENT", "arguments instance and oldest must fit in 64 bits")
-    source = bus.intake.open(instance, oldest)
+    source = bus.intake.open(instance, oldest, now)
     return {"taken": source.last, "safe": source.safe, "epoch": bus.epoch}, []
 
 

@@ -26,10 +26,11 @@ HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that
 class TopicLog:
     """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("beat", "frame", "key", "marks", "seen", "sequence", "wanted")
+    __slots__ = ("beat", "frame", "key", "marks", "seen", "sequence", "symbol", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
+        self.symbol = key[len(OWNED_BY_FEEDS) : -1].decode() if key.startswith(OWNED_BY_FEEDS) else ""
         self.sequence = 0
         self.frame = b""  # as it was published; empty if there was none
         self.wanted = wanted
@@ -118,14 +119,14 @@ class Topics:
         """Count one more subscription; only the topics that it covers are touched."""
         if self.subscriptions.add(prefix):
             self.ticks_wanted = self.ticks_wanted or TICKS.startswith(prefix)
-            for log in self._under(prefix):
+            for log in self.under(prefix):
                 log.wanted = True
 
     def unsubscribe(self, prefix: bytes) -> None:
         """Count one subscription less; one that was never counted is ignored."""
         if self.subscriptions.remove(prefix):
             self.ticks_wanted = self.ticks_wanted and self.wants(TICKS)
-            for log in self._under(prefix):
+            for log in self.under(prefix):
                 log.wanted = self.wants(log.key)
 
     def forget_subscriptions(self) -> None:
@@ -171,11 +172,11 @@ class Topics:
         return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack({"protocol": 1})
 
     def _snapshot(self, prefix: bytes, time_ns: int) -> bytes:
-        rows = [_row(log) for log in self._under(prefix) if log.sequence]
+        rows = [_row(log) for log in self.under(prefix) if log.sequence]
         stamp = STAMP.pack(self.epoch, 0, time_ns)
         return prefix + NUL + stamp + array_header(len(rows)) + b"".join(rows)
 
-    def _under(self, prefix: bytes) -> Iterator[TopicLog]:
+    def under(self, prefix: bytes) -> Iterator[TopicLog]:
         """Give the topics that a prefix covers."""
         if is_exact(prefix):
             if prefix in self.logs:

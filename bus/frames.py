@@ -37,6 +37,7 @@ STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (sectio
 NUL = b"\0"
 MAX_TOPIC = 128  # bytes, without the NUL
 TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what msgspec's decoders raise
 SAFE_BYTES = 480  # fewer cannot be nested deeper than msgpack packs, which is 511 levels
 
 pack: Callable[[Any], bytes] = msgpack.packb
@@ -55,7 +56,8 @@ own = _Own()
 extensions: set[int] = set()  # codes of the extension types that were ever read here
 
 
-def _seen(code: int, data: bytes) -> msgpack.ExtType:
+def seen(code: int, data: bytes) -> msgpack.ExtType:
+    """Make the value of an extension, and note that there was one."""
     extensions.add(code)
     return msgpack.ExtType(code, data)
 
@@ -68,7 +70,7 @@ def unpack(data: bytes) -> Any:
             that they could not be packed again, with some levels around them.
     """
     try:
-        value = msgpack.unpackb(data, strict_map_key=False, ext_hook=_seen)
+        value = msgpack.unpackb(data, strict_map_key=False, ext_hook=seen)
         if len(data) > SAFE_BYTES:
             msgpack.packb([[[[[[[[value]]]]]]]])
     except (ValueError, TypeError, RecursionError) as error:
@@ -113,7 +115,7 @@ def decode_publication(frame: bytes) -> Publication:
 
 
 pack_tick: Callable[[Tick], bytes] = msgspec.msgpack.Encoder().encode  # the body of a tick: one msgpack map (section 3.3)
-read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises `msgspec.MsgspecError`: for loops that count
+read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises one of `UNREADABLE`: for loops that count
 read_ticks = msgspec.msgpack.Decoder(list[Tick]).decode  # likewise, as `decode_ticks`
 
 
@@ -125,7 +127,7 @@ def decode_tick(body: bytes) -> Tick:
     """
     try:
         return read_tick(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not the body of a tick: {error}") from error
 
 
@@ -137,7 +139,7 @@ def decode_ticks(body: bytes | memoryview) -> list[Tick]:
     """
     try:
         return read_ticks(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not an array of ticks' bodies: {error}") from error
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from bus.errors import ProtocolError
-from bus.frames import unpack
+from bus.frames import UNREADABLE, unpack
 from bus.messages import Tick
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 LEVELS = 64  # of arrays and maps inside each other: some readers' libraries know no more than a hundred or so
 
 

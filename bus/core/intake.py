@@ -8,12 +8,12 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bus.core.bodies import UNREADABLE, check_tick, read_quote
+from bus.core.bodies import check_tick, read_quote
 from bus.core.displays import OWNED_BY_DISPLAYS
 from bus.core.records import encode_tick
 from bus.core.topics import MARK_MASK, OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, array_header, check_topic
+from bus.frames import NUL, STAMP, UNREADABLE, array_header, check_topic
 
 STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns

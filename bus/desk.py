@@ -14,6 +14,7 @@ import structlog
 import zmq
 
 from bus import sockets
+from bus.connections import Connections
 from bus.core.bus import Bus
 from bus.core.intake import Turn
 from bus.core.records import Snapshot
@@ -26,6 +27,7 @@ from bus.messages import Part, Reply, Request
 from bus.settings import Settings
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
+MAX_TICK_BYTES = 1 << 18  # a turn, likewise: large ones, of which 512 would be one message of 32 MiB on `ticks`
 SUBSCRIBING_S = 0.002  # a turn: some hundred subscriptions, or one snapshot of many topics
 REBIND_TRIES = 200  # times 5 ms: libzmq gives an address back in its own thread
 Send = Callable[[bytes, Any], bool]
@@ -69,6 +71,8 @@ class TickDesk:
         self.strange = False  # bytes that are no subscription came since the publisher's queue was last seen empty
         self.collector = sockets.bind(context, settings.broker, home, "collector")
         self.publisher = sockets.bind(context, settings.broker, home, "publisher")
+        self.connections = Connections(context, self.publisher, settings.broker.subscriber_bytes)
+        self.published = 0  # bytes
 
     def register(self, poller: zmq.Poller) -> None:
         """Have both sockets polled."""
@@ -82,15 +86,20 @@ class TickDesk:
         """Take in what has arrived, bounded: number it, write it down, publish it."""
         found: list[bytes] = []
         receive, socket = sockets.receive_frame, self.collector
+        add, room = found.append, MAX_TICK_BYTES
         with contextlib.suppress(zmq.Again):
-            while len(found) < MAX_TICKS:
-                found.append(receive(socket, sockets.NOBLOCK))
+            for _ in range(MAX_TICKS):
+                add(frame := receive(socket, sockets.NOBLOCK))
+                room -= len(frame)
+                if room <= 0:
+                    break
         turn = self.bus.turn(found, now, time.time_ns())
         if turn.taken:
             self._write_down(turn, now)
         send, publisher = sockets.send_frame, self.publisher
         for message in turn.messages:
             send(publisher, message)
+        self.published += sum(map(len, turn.messages))
 
     def _write_down(self, turn: Turn, now: float) -> None:
         was_well = not self.journal.degraded
@@ -103,12 +112,16 @@ class TickDesk:
         """Publish what the bus made, if somebody wants it."""
         if message is not None:
             sockets.send_frame(self.publisher, message)
+            self.published += len(message)
 
     def beat(self, now: float) -> None:
-        """Look after the journal, and tell the topics' last numbers."""
+        """Look after the journal and the subscribers, and tell the topics' last numbers."""
         if self.journal.beat(now, self._snapshot):
             self.bus.intake.journalled(list(self.bus.intake.sources))
             self.log.info("journal resumed", lost=self.journal.lost)
+        for peer in self.connections.look(self.published, now):
+            self.bus.cut_off += 1
+            self.log.warning("subscriber cut off", peer=peer, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
         self.publish(self.bus.topics.heartbeat(time.time_ns()))
 
     def _snapshot(self) -> Snapshot:
@@ -161,6 +174,7 @@ class TickDesk:
     def _rebind_publisher(self) -> None:
         self.log.warning("publisher made anew", why="bytes that are no subscription came before subscriptions")
         self.poller.unregister(self.publisher)
+        self.connections.close(self.publisher)
         self.publisher.close(linger=0)
         self.strange = False
         self.bus.topics.forget_subscriptions()
@@ -172,6 +186,7 @@ class TickDesk:
         else:
             raise ConfigError(f"the publisher's address {self.settings.broker.publisher} could not be bound again")
         self.poller.register(self.publisher, zmq.POLLIN)
+        self.connections.watch(self.publisher)
 
     # Replays
 

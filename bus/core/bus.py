@@ -106,6 +106,7 @@ class Bus:
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
         self.rejects = Rejects()
         self.refused = 0  # requests that were understood, and answered with an ERROR by the broker itself
+        self.cut_off = 0  # subscribers that were disconnected since they took nothing
         self.unanswered = 0  # messages to clients that were gone, or took nothing more
         self.lag_us = Histogram(LATENCY_WINDOW_S, now)
         self.stats_due = now + STATS_S
@@ -191,6 +192,7 @@ class Bus:
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),
             "unopened": self.intake.unopened,
+            "cut_off": self.cut_off,
             "feed_to_broker_us": self.lag_us.quantiles(now),
         }
 

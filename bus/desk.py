@@ -14,11 +14,13 @@ import structlog
 import zmq
 
 from bus import sockets
+from bus.connections import Connections
 from bus.core import requests
 from bus.core.bus import Bus
 from bus.core.intake import Turn
 from bus.core.records import Snapshot
 from bus.core.replays import Replays
+from bus.core.topics import HELLO
 from bus.errors import ConfigError, ProtocolError
 from bus.guard import internal
 from bus.journal import Journal
@@ -28,6 +30,8 @@ from bus.readers import Readers
 from bus.settings import Settings
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
+MAX_TICK_BYTES = 1 << 18  # a turn, likewise: large ones, of which 512 would be one message of 32 MiB on `ticks`
+SUBSCRIBING_S = 0.002  # a turn: some hundred subscriptions, or one snapshot of many topics
 REBIND_TRIES = 200  # times 5 ms: libzmq gives an address back in its own thread
 Send = Callable[[bytes, Any], bool]
 
@@ -68,8 +72,11 @@ class TickDesk:
         self.replays = Replays(self.library)
         self.readers = Readers()
         self.poller = zmq.Poller()
+        self.strange = False  # bytes that are no subscription came since the publisher's queue was last seen empty
         self.collector = sockets.bind(context, settings.broker, home, "collector")
         self.publisher = sockets.bind(context, settings.broker, home, "publisher")
+        self.connections = Connections(context, self.publisher, settings.broker.subscriber_bytes)
+        self.published = 0  # bytes
 
     def register(self, poller: zmq.Poller) -> None:
         """Have both sockets polled."""
@@ -83,9 +90,13 @@ class TickDesk:
         """Take in what has arrived, bounded: number it, write it down, publish it."""
         found: list[bytes] = []
         receive, socket = sockets.receive_frame, self.collector
+        add, room = found.append, MAX_TICK_BYTES
         with contextlib.suppress(zmq.Again):
-            while len(found) < MAX_TICKS:
-                found.append(receive(socket, sockets.NOBLOCK))
+            for _ in range(MAX_TICKS):
+                add(frame := receive(socket, sockets.NOBLOCK))
+                room -= len(frame)
+                if room <= 0:
+                    break
         turn = self.bus.turn(found, now, time.time_ns())
         if turn.taken:
             self._write_down(turn, now)
@@ -94,6 +105,7 @@ class TickDesk:
         send, publisher = sockets.send_frame, self.publisher
         for message in turn.messages:
             send(publisher, message)
+        self.published += sum(map(len, turn.messages))
 
     def _write_down(self, turn: Turn, now: float) -> None:
         if self.journal.append(turn.batch, now):
@@ -118,13 +130,17 @@ class TickDesk:
         """Publish what the bus made, if somebody wants it."""
         if message is not None:
             sockets.send_frame(self.publisher, message)
+            self.published += len(message)
 
     def beat(self, now: float) -> None:
-        """Look after the journal."""
+        """Look after the journal and the subscribers."""
         if self.journal.beat(now, self._snapshot):
             self.bus.intake.journalled(list(self.bus.intake.sources))
         self._follow_epoch()
         self.tell()
+        for peer in self.connections.look(self.published, now):
+            self.bus.cut_off += 1
+            self.log.warning("subscriber cut off", peer=peer, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
 
     def tell_topics(self, now: float) -> None:
         """Tell the topics' last numbers."""
@@ -137,41 +153,53 @@ class TickDesk:
     # Subscriptions
 
     def subscriptions(self) -> None:
-        """Answer each subscription with its last value.
+        """Answer subscriptions with their last values, for `SUBSCRIBING_S` at most; what is left then has the next turn.
 
-        In this mode of XPUB the send that follows an event goes to that event's subscriber alone, so exactly one must
-        follow each. Bytes that are no subscription are not paired with a subscriber inside libzmq, which shifts the pairs
-        behind them in its queue: if events follow such bytes in the same batch, everybody is made to subscribe anew.
+        In this mode of XPUB the send that follows an event goes to that event's subscriber alone, so that one must follow each
+        subscription, and one the last event of all. Bytes that are no subscription are not paired with a subscriber inside
+        libzmq, which shifts the pairs behind them in its queue: if events follow such bytes before the queue was empty, in this
+        turn or a later one, everybody is made to subscribe anew.
         """
-        strange, doubtful = False, False
-        with contextlib.suppress(zmq.Again):
+        receive, until, answered = sockets.receive_frame, time.monotonic() + SUBSCRIBING_S, True
+        try:
             while True:
-                event = sockets.receive_frame(self.publisher, sockets.NOBLOCK)
-                doubtful = doubtful or strange
+                event = receive(self.publisher, sockets.NOBLOCK)
                 if event[:1] not in (b"\0", b"\1"):
-                    strange = True
+                    self.strange, answered = True, False
                     self.reject("publisher", ProtocolError("BAD_FRAME", f"{len(event)} bytes are no subscription"))
-                elif not doubtful:
-                    self._subscription(event[:1] == b"\1", event[1:])
-        if doubtful:
-            self._rebind_publisher()
+                elif self.strange:
+                    self._rebind_publisher()
+                    return
+                else:
+                    answered = self._subscription(event[:1] == b"\1", event[1:])
+                if time.monotonic() >= until:
+                    break
+        except zmq.Again:
+            self.strange = False
+        if not answered:
+            self.publish(self.bus.topics.welcome(HELLO, time.time_ns()))
 
-    def _subscription(self, on: bool, prefix: bytes) -> None:
+    def _subscription(self, on: bool, prefix: bytes) -> bool:
+        """Take in one event; true if something was sent to whoever it came from."""
         topics = self.bus.topics
         if len(prefix) > sockets.MAX_SUBSCRIPTION:
             self.reject("publisher", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
         elif on:
             self.publisher.setsockopt(zmq.SUBSCRIBE, prefix)
             topics.subscribe(prefix)
+            self.publish(topics.welcome(prefix, time.time_ns()))
+            return True
         else:
             self.publisher.setsockopt(zmq.UNSUBSCRIBE, prefix)
             topics.unsubscribe(prefix)
-        self.publish(topics.welcome(prefix if on else b"\0", time.time_ns()))
+        return False
 
     def _rebind_publisher(self) -> None:
         self.log.warning("publisher made anew", why="bytes that are no subscription came before subscriptions")
         self.poller.unregister(self.publisher)
+        self.connections.close(self.publisher)
         self.publisher.close(linger=0)
+        self.strange = False
         self.bus.topics.forget_subscriptions()
         for _ in range(REBIND_TRIES):
             with contextlib.suppress(ConfigError):
@@ -181,6 +209,7 @@ class TickDesk:
         else:
             raise ConfigError(f"the publisher's address {self.settings.broker.publisher} could not be bound again")
         self.poller.register(self.publisher, zmq.POLLIN)
+        self.connections.watch(self.publisher)
 
     # Replays
 

@@ -5,7 +5,7 @@ Every `decode_*` raises `ProtocolError`, and nothing else, whatever bytes it is 
 
 import struct
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgpack
@@ -39,6 +39,7 @@ STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (sectio
 NUL = b"\0"
 MAX_TOPIC = 128  # bytes, without the NUL
 TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what msgspec's decoders raise
 SAFE_BYTES = 480  # fewer cannot be nested deeper than msgpack packs, which is 511 levels
 
 pack: Callable[[Any], bytes] = msgpack.packb
@@ -57,7 +58,8 @@ own = _Own()
 extensions: set[int] = set()  # codes of the extension types that were ever read here
 
 
-def _seen(code: int, data: bytes) -> msgpack.ExtType:
+def seen(code: int, data: bytes) -> msgpack.ExtType:
+    """Make the value of an extension, and note that there was one."""
     extensions.add(code)
     return msgpack.ExtType(code, data)
 
@@ -70,7 +72,7 @@ def unpack(data: bytes) -> Any:
             that they could not be packed again, with some levels around them.
     """
     try:
-        value = msgpack.unpackb(data, strict_map_key=False, ext_hook=_seen)
+        value = msgpack.unpackb(data, strict_map_key=False, ext_hook=seen)
         if len(data) > SAFE_BYTES:
             msgpack.packb([[[[[[[[value]]]]]]]])
     except (ValueError, TypeError, RecursionError) as error:
@@ -115,7 +117,7 @@ def decode_publication(frame: bytes) -> Publication:
 
 
 pack_tick: Callable[[Tick], bytes] = msgspec.msgpack.Encoder().encode  # the body of a tick: one msgpack map (section 3.3)
-read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises `msgspec.MsgspecError`: for loops that count
+read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises one of `UNREADABLE`: for loops that count
 read_ticks = msgspec.msgpack.Decoder(list[Tick]).decode  # likewise, as `decode_ticks`
 
 
@@ -127,7 +129,7 @@ def decode_tick(body: bytes) -> Tick:
     """
     try:
         return read_tick(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not the body of a tick: {error}") from error
 
 
@@ -139,7 +141,7 @@ def decode_ticks(body: bytes | memoryview) -> list[Tick]:
     """
     try:
         return read_ticks(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ProtocolError("BAD_BODY", f"{len(body)} bytes are not an array of ticks' bodies: {error}") from error
 
 
@@ -168,33 +170,6 @@ def array_header(count: int) -> bytes:
     if count < 1 << 16:
         return struct.pack(">BH", 0xDC, count)
     return struct.pack(">BI", 0xDD, count)
-
-
-def is_one_map(body: bytes) -> bool:
-    """Tell whether the bytes are exactly one msgpack map, without building it."""
-    return (body[0] & 0xF0 == 0x80 or body[0] in (0xDE, 0xDF)) and is_one_value(body)
-
-
-def is_one_value(data: bytes) -> bool:
-    """Tell whether the bytes are exactly one msgpack value, without building it."""
-    return are_values((data,))
-
-
-def are_values(bodies: Sequence[bytes]) -> bool:
-    """Tell whether each of these is exactly one msgpack value, without building any: 0.12 us each."""
-    joined = b"".join(bodies)
-    reader = msgpack.Unpacker(max_buffer_size=max(1, len(joined)))
-    skip, tell, end = reader.skip, reader.tell, 0
-    try:
-        reader.feed(joined)
-        for body in bodies:
-            skip()
-            end += len(body)
-            if tell() != end:
-                return False
-    except (ValueError, msgpack.OutOfData, RecursionError):
-        return False
-    return True
 
 
 # Dialogs (sections 4 and 5): one byte of kind, then one msgpack array

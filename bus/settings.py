@@ -48,6 +48,7 @@ class BrokerSettings(Section):
     frontend: Endpoint = "tcp://127.0.0.1:5552"
     backend: Endpoint = "tcp://127.0.0.1:5553"
     subscriber_hwm: int = Field(100_000, ge=1000, le=10_000_000)
+    subscriber_bytes: int = Field(64 << 20, ge=1 << 20, le=1 << 40)
     collector_hwm: int = Field(20_000, ge=1000, le=10_000_000)
     max_tick_bytes: int = Field(65_536, ge=256, le=1 << 20)
     max_message_bytes: int = Field(8 << 20, ge=1 << 16, le=256 << 20)

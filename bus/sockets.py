@@ -36,6 +36,8 @@ def make(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq
     """Make a socket with lingering off and the options given, by their pyzmq names in lower case."""
     socket: zmq.Socket[bytes] = context.socket(kind)
     socket.linger = 0
+    if kind == zmq.SUB:
+        socket.sndhwm = 0  # what it sends is its subscriptions: beyond the mark libzmq drops them, and tells nobody
     for name, value in options.items():
         socket.setsockopt(getattr(zmq, name.upper()), value)
     return socket

@@ -13,7 +13,8 @@ import msgspec
 from bus.core.moments import Moment
 from bus.core.policy import MAX_RETRY_AFTER_S
 from bus.core.tasks import PRIORITIES, STATES, UNREADABLE, CalledTask, State
-from bus.frames import is_one_map
+from bus.errors import ProtocolError
+from bus.frames import unpack
 from bus.messages import ID_BYTES
 
 OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)
@@ -98,7 +99,7 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float) -> Restored:
     expires_ns, expires_boot, trouble = rest
     if type(task_id) is not bytes or len(task_id) != ID_BYTES:
         raise ValueError(f"id {task_id!r:.60} is not {ID_BYTES} bytes")
-    if type(args) is not bytes or not args or not is_one_map(args):
+    if type(args) is not bytes or not _is_map(args):
         raise ValueError("its arguments are not one msgpack map")
     numbers = (retries, attempt, posted_ns, due_ns, 0 if expires_ns is None else expires_ns)
     if not all(type(one) is int and one >= 0 for one in numbers) or priority not in PRIORITIES:
@@ -125,6 +126,13 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float) -> Restored:
     )
     due_s = min(max(0.0, due_s), MAX_RETRY_AFTER_S)  # a wall clock that was set back does not put it off for ever
     return Restored(task, max(due_s, grace_s) if state == b"running" else due_s)
+
+
+def _is_map(data: bytes) -> bool:
+    try:
+        return isinstance(unpack(data), dict)
+    except ProtocolError:
+        return False
 
 
 def _text(value: bytes | None) -> str | None:

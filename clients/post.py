@@ -15,7 +15,7 @@ import zmq
 
 from bus import frames, sockets
 from bus.errors import ProtocolError
-from bus.messages import ID_BYTES, Reply, Request, Tick
+from bus.messages import ID_BYTES, Error, Reply, Request, Tick
 from bus.settings import Settings
 from clients.feeds.link import Link
 
@@ -41,6 +41,7 @@ class Post:
         self.log = log
         self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer)
         self.counters: dict[str, Any] = {}  # of the feed's own, told with the reports
+        self.refused = ""  # the code of the last answer that was an error
         self.subscribed = False  # the broker has told that it takes what we post
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
@@ -114,6 +115,10 @@ class Post:
                 if isinstance(message, Reply) and "taken" in message.value:
                     told = message.value
                     self.link.answered(told["epoch"], told["taken"], told["safe"])
+                    self.refused = ""
+                elif isinstance(message, Error) and message.code != self.refused:
+                    self.refused = message.code
+                    self.log.warning("feed refused by the broker", code=message.code, why=message.text)
             except ProtocolError as error:
                 self.log.warning("answer refused", code=error.code, why=str(error))
 

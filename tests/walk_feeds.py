@@ -116,7 +116,7 @@ class FeedWorld:
 
     def opened(self, feed, args, life):
         if self.up and life == self.life:
-            source, epoch = self.intake.open(**args), self.epoch
+            source, epoch = self.intake.open(**args, now=self.now), self.epoch
             taken, safe = source.last, source.safe
             self.opened_at.setdefault((epoch, feed.link.instance), args["oldest"])
             feed.answers_at = max(feed.answers_at, self.now + self.delay_s())
@@ -137,7 +137,7 @@ class FeedWorld:
     def turn(self):
         frames, self.arrived = self.arrived, []
         if frames and self.up:
-            turn = self.intake.turn(frames, int(self.now * 1e9) + 1)
+            turn = self.intake.turn(frames, self.now, int(self.now * 1e9) + 1)
             self.at(self.now + self.random.choice((0.0, 0.0, 0.1)), self.intake.journalled, turn.instances)
             for message in turn.messages:
                 self.subscriber_got(message)

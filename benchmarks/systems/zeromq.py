@@ -108,6 +108,7 @@ def connect(endpoint: str, topics: Sequence[bytes]) -> "zmq.Socket[bytes]":
     """Connect a SUB socket."""
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     socket.rcvhwm = HWM
+    socket.sndhwm = 0  # of subscriptions
     socket.linger = 0
     for topic in topics:
         socket.subscribe(topic)

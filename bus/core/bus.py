@@ -108,6 +108,7 @@ class Bus:
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
         self.rejects = Rejects()
         self.refused = 0  # requests that were understood, and answered with an ERROR by the broker itself
+        self.cut_off = 0  # subscribers that were disconnected since they took nothing
         self.unanswered = 0  # messages to clients that were gone, or took nothing more
         self.lag_us = Histogram(LATENCY_WINDOW_S, now)
         self.stats_due = now + STATS_S
@@ -139,7 +140,7 @@ class Bus:
 
     def turn(self, frames: list[bytes], now: float, time_ns: int) -> Turn:
         """Take what feeds sent in one turn of the loop."""
-        turn = self.intake.turn(frames, time_ns)
+        turn = self.intake.turn(frames, now, time_ns)
         if turn.lag_ns is not None:
             self.lag_us.add(turn.lag_ns / 1000, now)
         return turn
@@ -201,10 +202,11 @@ class Bus:
             "taken": self.topics.ticks,
             "per_s": round(self._tick_rate.per_s, 1),
             "symbols": sum(log.sequence > 0 for log in self.topics.fed.values()),
-            "subscriptions": sum(self.topics.subscriptions.values()),
+            "subscriptions": self.topics.subscriptions.count,
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),
             "unopened": self.intake.unopened,
+            "cut_off": self.cut_off,
             "feed_to_broker_us": self.lag_us.quantiles(now),
         }
 

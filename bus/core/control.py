@@ -35,8 +35,8 @@ def stats(bus: Bus, now: float, args: requests.Nothing, shell: dict[str, Any]) -
 
 def feed(bus: Bus, now: float, args: requests.Feed, shell: dict[str, Any]) -> Answer:
     """Open a feed's instance, and tell how far it was taken and journalled."""
-    del now, shell
-    source = bus.intake.open(args.instance, args.oldest)
+    del shell
+    source = bus.intake.open(args.instance, args.oldest, now)
     return {"taken": source.last, "safe": source.safe, "epoch": bus.epoch}, []
 
 

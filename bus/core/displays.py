@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.core.bodies import read_map
 from bus.core.topics import TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, is_one_map
+from bus.frames import NUL, STAMP
 
 SERVICE = "display"  # of the workers
 DISPLAYS = b"displays" + NUL  # the topic of all rows
@@ -226,8 +227,10 @@ class States:
         if (token, number) <= self._last.get(display, (0, 0)):
             raise ProtocolError("NOT_YOURS", f"display {display!r}: state {number} of token {token} came after a later one")
         body = frame[cut + STAMP.size :]
-        if not is_one_map(body):
-            raise ProtocolError("BAD_BODY", f"{len(body)} bytes for display {display!r} are not one msgpack map")
+        try:
+            read_map(body)
+        except ProtocolError as error:
+            raise ProtocolError("BAD_BODY", f"the state of display {display!r} is refused: {error}") from error
         self._last[display] = (token, number)
         self.taken += 1
         return self.topics.publish(frame[:cut], body, time_ns)

@@ -4,19 +4,21 @@ A numbered feed (instance above 0) is taken strictly in order: what came already
 refused, and the feed sends it again. An unnumbered one is taken as it comes.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bus.core.bodies import check_tick, read_quote
 from bus.core.displays import OWNED_BY_DISPLAYS
 from bus.core.records import Batch, decode_tick, encode_tick
 from bus.core.topics import OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, are_values, array_header, is_one_map
+from bus.frames import NUL, STAMP, UNREADABLE, array_header, check_topic
 
 STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns
-MAPS = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))  # first bytes of a msgpack map
 SHORTEST = 1 + STAMP_BYTES + 1  # NUL, stamp, one byte of body
+KEPT_S = 3600.0  # an instance that sent something is not forgotten for so long
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Source:
     safe: int = 0  # running number of the last message in the journal: what the feed need not keep
     duplicates: int = 0
     early: int = 0  # refused since one before them is missing
+    sent: float = -math.inf  # when something of it was last taken or, in order, refused; monotonic seconds
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class Intake:
         topics: where they are numbered and kept.
         reject: told each frame that is refused, as a `ProtocolError`.
         max_bytes: of one frame.
-        max_sources: instances remembered; the one that opened first is forgotten for one more.
+        max_sources: instances remembered; the one silent for longest is forgotten for one more.
     """
 
     def __init__(
@@ -58,32 +61,46 @@ class Intake:
         self.reject = reject
         self.max_bytes = max_bytes
         self.max_sources = max_sources
-        self.sources: dict[int, Source] = {}
+        self.sources: dict[int, Source] = {}  # the one that last asked is the last
         self._moved: set[int] = set()  # instances that this turn took or refused something of
         self.take_state: Callable[[bytes, int], bytes | None] | None = None  # of a display worker; see `displays.States.take`
         self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
 
-    def open(self, instance: int, oldest: int) -> Source:
+    def open(self, instance: int, oldest: int, now: float) -> Source:
         """A feed says what is the oldest message it can still send; the answer is how far we have taken it.
 
         Args:
             instance: from 1.
             oldest: running number from which on the feed can send (again).
+            now: monotonic seconds.
+        Raises:
+            ProtocolError: `BUSY`, it is one more than are remembered, and all of them sent something within the hour.
         """
-        source = self.sources.get(instance)
+        source = self.sources.pop(instance, None)
         if source is None:
-            if len(self.sources) >= self.max_sources:
-                del self.sources[next(iter(self.sources))]
-            source = self.sources[instance] = Source(instance, oldest - 1)
+            self._make_room(now)
+            source = Source(instance, oldest - 1)
+        self.sources[instance] = source
         source.last = max(source.last, oldest - 1)
         source.safe = max(source.safe, oldest - 1)
         return source
 
-    def turn(self, frames: list[bytes], time_ns: int) -> Turn:
+    def _make_room(self, now: float) -> None:
+        """Forget the instance that asked least recently; never one that has sent within the hour: it would be taken twice."""
+        if len(self.sources) < self.max_sources:
+            return
+        for instance, source in self.sources.items():
+            if now - source.sent >= KEPT_S:
+                del self.sources[instance]
+                return
+        raise ProtocolError("BUSY", f"{self.max_sources} feeds have sent something within the hour, no more are remembered")
+
+    def turn(self, frames: list[bytes], now: float, time_ns: int) -> Turn:
         """Number what is in order and well formed; everything else is counted or refused.
 
         Args:
             frames: as the collector received them.
+            now: monotonic seconds.
             time_ns: ns since 1970 UTC, stamped on all of them.
         """
         accepted: list[Accepted] = []
@@ -91,7 +108,7 @@ class Intake:
         logs, sources, unpack, longest = self.topics.fed, self.sources, STAMP.unpack_from, self.max_bytes
         add, moved = accepted.append, 0
         for frame in frames:
-            # The way of nearly every tick: a known topic, a numbered feed, the next number. The others go through `_accept`.
+            # The way of nearly every tick: a known topic, a numbered feed, the next number. The others: `_take_other`.
             cut = frame.find(NUL) + 1
             log = logs.get(frame[:cut])
             if log is not None and cut + STAMP_BYTES < len(frame) <= longest:
@@ -104,21 +121,13 @@ class Intake:
                         moved = instance
                     add((log, frame[cut + STAMP_BYTES :], instance, number, fed_ns))
                     continue
-            try:
-                if self.take_state is not None and frame.startswith(OWNED_BY_DISPLAYS):
-                    state = self.take_state(frame, time_ns)
-                    states += [state] if state is not None else []
-                    continue
-                found = self._accept(frame)
-            except ProtocolError as error:
-                self.reject(error)
-                continue
-            if found is not None:
-                accepted.append(found)
+            self._take_other(frame, time_ns, accepted, states)
         accepted = self._well_formed(accepted)
         messages, batch = self._number(accepted, time_ns)
         fed_ns = accepted[-1][4] if accepted else 0
         instances, self._moved = self._moved, set()
+        for instance in instances:
+            sources[instance].sent = now
         return Turn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
 
     def journalled(self, instances: Iterable[int]) -> None:
@@ -146,6 +155,17 @@ class Intake:
         _, sequence, time_ns = STAMP.unpack_from(frame, cut)
         return frame[:cut] + STAMP.pack(self.topics.epoch, sequence, time_ns) + frame[cut + STAMP_BYTES :]
 
+    def _take_other(self, frame: bytes, time_ns: int, accepted: list[Accepted], states: list[bytes]) -> None:
+        try:
+            if self.take_state is not None and frame.startswith(OWNED_BY_DISPLAYS):
+                state = self.take_state(frame, time_ns)
+                states += [state] if state is not None else []
+            else:
+                found = self._accept(frame)
+                accepted += [found] if found is not None else []
+        except ProtocolError as error:
+            self.reject(error)
+
     def _accept(self, frame: bytes) -> "Accepted | None":
         cut = frame.find(NUL) + 1
         if not cut or len(frame) - cut < SHORTEST - 1:
@@ -156,14 +176,18 @@ class Intake:
         # Its number is taken from here on, even if it is refused: else the feed would send it again for ever.
         if len(frame) > self.max_bytes:
             raise ProtocolError("TOO_LARGE", f"a tick of {len(frame)} bytes, must be at most {self.max_bytes}")
+        body = frame[cut + STAMP_BYTES :]
         log = self.topics.fed.get(frame[:cut])
         if log is None:
-            log = self._new_topic(frame[:cut])
-        return log, frame[cut + STAMP_BYTES :], instance, number, fed_ns
+            log = self._new_topic(frame[:cut], body)
+        return log, body, instance, number, fed_ns
 
-    def _new_topic(self, key: bytes) -> TopicLog:
+    def _new_topic(self, key: bytes, body: bytes) -> TopicLog:
+        """Start a topic, but not for a body that is refused."""
         if not key.startswith(OWNED_BY_FEEDS):
             raise ProtocolError("NOT_YOURS", f"topic {key[:-1][:40]!r} is not a feed's, must begin with 'tick.'")
+        check_topic(key[:-1])
+        check_tick(key[len(OWNED_BY_FEEDS) : -1].decode(), body)
         return self.topics.log(key)
 
     def _in_order(self, instance: int, number: int) -> bool:
@@ -182,18 +206,25 @@ class Intake:
         return False
 
     def _well_formed(self, accepted: list[Accepted]) -> list[Accepted]:
-        """One look at all bodies together; one by one only if that fails."""
-        bodies = [one[1] for one in accepted]
-        if MAPS.issuperset([body[0] for body in bodies]) and are_values(bodies):
-            return accepted
-        good = []
-        for one in accepted:
-            log, body = one[:2]
-            if is_one_map(body):
-                good.append(one)
+        """The quickest look at all bodies that there is; one by one only if it does not find all of them well."""
+        read = read_quote
+        try:
+            for one in accepted:
+                if read(one[1]).symbol != one[0].symbol:
+                    break
             else:
-                self.reject(ProtocolError("BAD_BODY", f"{len(body)} bytes for {log.key[:-1]!r} are not one msgpack map"))
-        return good
+                return accepted
+        except UNREADABLE:
+            pass
+        return [one for one in accepted if self._is_well(one[0], one[1])]
+
+    def _is_well(self, log: TopicLog, body: bytes) -> bool:
+        try:
+            check_tick(log.symbol, body)
+        except ProtocolError as error:
+            self.reject(error)
+            return False
+        return True
 
     def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], Batch]:
         topics, stamp_of = self.topics, STAMP.pack

@@ -4,10 +4,11 @@ A topic log numbers one topic's messages from 1 and keeps the last one. A subscr
 subscription covers is numbered and kept, but not made into a message.
 """
 
-from collections import Counter
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
 from bus.core.index import Ordinals
+from bus.core.subscriptions import Subscriptions, is_exact
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, array_header, check_topic, pack
 
@@ -16,16 +17,18 @@ TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3
 HEARTBEAT = b"heartbeat" + NUL
 NAMED_FOR = 8  # heartbeats: 2 s
 IN_TURN = 256  # topics: up to so many are all named in each heartbeat
+STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
 
 
 class TopicLog:
     """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("beat", "frame", "key", "ordinal", "seen", "sequence", "wanted")
+    __slots__ = ("beat", "frame", "key", "ordinal", "seen", "sequence", "symbol", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
+        self.symbol = key[len(OWNED_BY_FEEDS) : -1].decode() if key.startswith(OWNED_BY_FEEDS) else ""
         self.sequence = 0
         self.frame = b""  # as it was published; empty if there was none
         self.wanted = wanted
@@ -49,7 +52,8 @@ class Topics:
         self.logs: dict[bytes, TopicLog] = {}
         self.fed: dict[bytes, TopicLog] = {}  # those of them that feeds own
         self.ordinals = ordinals if ordinals is not None else Ordinals()
-        self.subscriptions: Counter[bytes] = Counter()
+        self.subscriptions = Subscriptions()
+        self._keys: list[bytes] = []  # of all topics, in order: those under a prefix stand side by side
         self.ticks_wanted = False
         self.beats = NAMED_FOR  # so that what never changed is not named
         self.ticks = 0  # how many were taken, of all topics: the one global order
@@ -70,6 +74,7 @@ class Topics:
 
     def _begin(self, key: bytes) -> TopicLog:
         log = self.logs[key] = TopicLog(key, wanted=self.wants(key))
+        insort(self._keys, key)
         if key.startswith(OWNED_BY_FEEDS):
             self.fed[key] = log
             log.ordinal = self.ordinals.of(key)
@@ -77,7 +82,8 @@ class Topics:
 
     def drop(self, key: bytes) -> None:
         """Free a topic: its last message is forgotten, and its numbers begin anew if it comes again."""
-        self.logs.pop(key, None)
+        if self.logs.pop(key, None) is not None:
+            del self._keys[bisect_left(self._keys, key)]
         self.fed.pop(key, None)
 
     def publish(self, key: bytes, body: bytes, time_ns: int) -> bytes | None:
@@ -98,26 +104,28 @@ class Topics:
 
     def wants(self, key: bytes) -> bool:
         """Tell whether a subscription covers this topic."""
-        return any(key.startswith(prefix) for prefix in self.subscriptions)
+        return self.subscriptions.covers(key)
 
     def subscribe(self, prefix: bytes) -> None:
-        """Count one more subscription."""
-        self.subscriptions[prefix] += 1
-        if self.subscriptions[prefix] == 1:
-            self._look_again()
+        """Count one more subscription; only the topics that it covers are touched."""
+        if self.subscriptions.add(prefix):
+            self.ticks_wanted = self.ticks_wanted or TICKS.startswith(prefix)
+            for log in self.under(prefix):
+                log.wanted = True
 
     def unsubscribe(self, prefix: bytes) -> None:
         """Count one subscription less; one that was never counted is ignored."""
-        if self.subscriptions[prefix] <= 1:
-            del self.subscriptions[prefix]
-            self._look_again()
-        else:
-            self.subscriptions[prefix] -= 1
+        if self.subscriptions.remove(prefix):
+            self.ticks_wanted = self.ticks_wanted and self.wants(TICKS)
+            for log in self.under(prefix):
+                log.wanted = self.wants(log.key)
 
     def forget_subscriptions(self) -> None:
         """Start over, as when the publisher socket is made anew and everybody subscribes again."""
         self.subscriptions.clear()
-        self._look_again()
+        self.ticks_wanted = False
+        for log in self.logs.values():
+            log.wanted = False
 
     def heartbeat(self, time_ns: int) -> bytes | None:
         """Tell the last numbers, so that a lost last message is noticed too; None if nobody wants it (section 3.8).
@@ -138,11 +146,6 @@ class Topics:
                 named[key[:-1].decode()] = log.sequence
         return self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
 
-    def _look_again(self) -> None:
-        self.ticks_wanted = self.wants(TICKS)
-        for log in self.logs.values():
-            log.wanted = self.wants(log.key)
-
     def welcome(self, prefix: bytes, time_ns: int) -> bytes:
         """Make what a new subscriber gets at once (section 3.6).
 
@@ -160,15 +163,24 @@ class Topics:
         return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack({"protocol": 1})
 
     def _snapshot(self, prefix: bytes, time_ns: int) -> bytes:
-        logs = list(self._under(prefix))
+        rows = [_row(log) for log in self.under(prefix) if log.sequence]
         stamp = STAMP.pack(self.epoch, 0, time_ns)
-        rows = [b"\x93" + pack(log.key[:-1].decode()) + _stamp_and_body(log) for log in logs]
         return prefix + NUL + stamp + array_header(len(rows)) + b"".join(rows)
 
-    def _under(self, prefix: bytes) -> Iterator[TopicLog]:
-        return (log for log in self.logs.values() if log.sequence and log.key.startswith(prefix))
+    def under(self, prefix: bytes) -> Iterator[TopicLog]:
+        """Give the topics that a prefix covers."""
+        if is_exact(prefix):
+            if prefix in self.logs:
+                yield self.logs[prefix]
+            return
+        keys, logs = self._keys, self.logs
+        for at in range(bisect_left(keys, prefix), len(keys)):
+            if not keys[at].startswith(prefix):
+                return
+            yield logs[keys[at]]
 
 
-def _stamp_and_body(log: TopicLog) -> bytes:
+def _row(log: TopicLog) -> bytes:
+    """Make the array [topic, stamp, body] of a snapshot: behind its NUL, a frame is its stamp and body."""
     cut = len(log.key)
-    return pack(log.frame[cut : cut + STAMP.size]) + log.frame[cut + STAMP.size :]
+    return b"\x93" + pack(log.key[:-1].decode()) + STAMP_HEADER + log.frame[cut:]

@@ -1,11 +1,12 @@
 """What a subscriber gets, and how it subscribes: PROTOCOL.md sections 3.1 to 3.6. Pure."""
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from bus import frames
+from bus import frames, lenient
 from bus.errors import ProtocolError
 from bus.messages import Publication, Stamp
 
@@ -22,12 +23,12 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def body(self) -> Any:
-        """The body, decoded now.
+        """The body, decoded now; text that is not UTF-8, as an old journal may have it, has U+FFFD where it is none.
 
         Raises:
-            ProtocolError: it is not one msgpack value.
+            ProtocolError: it is not one msgpack value. No broker takes such a tick.
         """
-        return self.unpacked if self.packed is None else frames.unpack(self.packed)
+        return self.unpacked if self.packed is None else lenient.unpack_anyway(self.packed)
 
 
 def event_of(frame: bytes) -> Event:
@@ -56,7 +57,7 @@ def is_snapshot(message: Publication) -> bool:
 
 
 def rows_of(message: Publication) -> list[Any]:
-    """Decode the array of a snapshot or of `ticks`.
+    """Decode the array of `ticks`.
 
     Raises:
         ProtocolError: `BAD_BODY`, it is not an array.
@@ -73,9 +74,13 @@ def snapshot_events(message: Publication) -> Iterator[Event]:
     Raises:
         ProtocolError: `BAD_BODY`, it is malformed.
     """
-    for row in rows_of(message):
-        match row:
-            case [str() as topic, bytes() as packed, body] if len(packed) == frames.STAMP.size:
-                yield Event(topic, Stamp(*frames.STAMP.unpack(packed)), None, body)
-            case _:
-                raise ProtocolError("BAD_BODY", "a snapshot's row must be [topic, stamp, body]")
+    for row in lenient.split(message.body):
+        try:
+            topic, stamp, body = lenient.split(row)
+            yield Event(_read_text(topic), Stamp(*frames.STAMP.unpack(_read_bytes(stamp))), body)
+        except (ProtocolError, ValueError, struct.error) as error:
+            raise ProtocolError("BAD_BODY", f"a snapshot's row must be [topic, stamp, body]: {error}") from error
+
+
+_read_text = msgspec.msgpack.Decoder(str).decode
+_read_bytes = msgspec.msgpack.Decoder(bytes).decode

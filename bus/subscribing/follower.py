@@ -9,11 +9,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-import msgspec
-
-from bus import frames
+from bus import frames, lenient
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP
+from bus.frames import NUL, STAMP, UNREADABLE
 from bus.messages import Publication, Stamp, Tick
 from bus.subscribing.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
 from bus.subscribing.replica import Ask, Chunk, Gap, Out, Replica, State
@@ -40,6 +38,8 @@ class Follower:
         self.mode = mode
         self.hold = hold
         self.subscriptions = tuple(subscriptions)
+        self._exact = frozenset(one for one in self.subscriptions if one.endswith(NUL))
+        self._prefixes = tuple({one for one in self.subscriptions if one == b"" or one.endswith(b".")})  # with a snapshot
         self.typed = False  # give out `Tick`s instead of `Event`s
         self.out: deque[Event] = deque()
         self.ticks: list[Tick] = []  # if typed
@@ -72,7 +72,7 @@ class Follower:
                 elif typed and frame.startswith(TICKS_KEY) and self._took_ticks(frame):
                     continue
                 self._take(frames.decode_publication(frame))
-            except (ProtocolError, struct.error, msgspec.MsgspecError, UnicodeDecodeError):
+            except (ProtocolError, struct.error, *UNREADABLE):
                 self.malformed += 1
 
     def _took_ticks(self, frame: bytes) -> bool:
@@ -85,7 +85,7 @@ class Follower:
             return False
         try:
             found = frames.read_ticks(memoryview(frame)[len(TICKS_KEY) + STAMP_BYTES :])
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             return False
         replica.expected = number + len(found)
         self.ticks += found
@@ -94,7 +94,7 @@ class Follower:
     def _take(self, message: Publication) -> None:
         topic, stamp = message.topic, message.stamp
         if topic == TICKS:
-            rows = self._ticks(message.body) if self.typed else rows_of(message)
+            rows = self._ticks(message.body) if self.typed else self._bodies(message)
             self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns))
         elif topic == HELLO:
             self.greeted = True
@@ -109,7 +109,7 @@ class Follower:
     def _follow(self, topic: str, chunk: Chunk) -> None:
         if self.mode == "latest":
             for event in self._events(topic, chunk):
-                self.newest[event.unpacked["symbol"] if topic == TICKS else topic] = event
+                self.newest[event.unpacked.get("symbol") if topic == TICKS else topic] = event
         elif self.mode == "plain" or not (topic == TICKS or topic.startswith(JOURNALLED)):
             self._give(topic, chunk)
         else:
@@ -133,8 +133,7 @@ class Follower:
         if not self.greeted or topic == TICKS:
             return False
         key = topic.encode() + NUL
-        told = (one for one in self.subscriptions if one == b"" or one.endswith((NUL, b".")))
-        return any(key.startswith(one) for one in told)
+        return key in self._exact or key.startswith(self._prefixes)
 
     def _hear(self, message: Publication) -> None:
         told: Any = frames.unpack(message.body)
@@ -161,7 +160,7 @@ class Follower:
             message = frames.decode_publication(frame)
             stamp = message.stamp
             if topic == TICKS:
-                item = self._tick(message.body) if self.typed else frames.unpack(message.body)
+                item = self._tick(message.body) if self.typed else self._body(message.body)
                 chunks.append(Chunk(stamp.epoch, number, [item], stamp.time_ns))
             else:
                 chunks.append(Chunk(stamp.epoch, stamp.sequence, [Event(message.topic, stamp, message.body)]))
@@ -193,14 +192,29 @@ class Follower:
             whole = self.malformed == 0  # else places may be empty
             self.ticks.extend(chunk.items if whole else [tick for tick in chunk.items if tick is not None])
         elif topic.startswith(JOURNALLED):
-            found = [self._tick(one.packed) if one.packed else self._convert(one.unpacked) for one in chunk.items]
+            found = [self._tick(one.packed) for one in chunk.items]
             self.ticks.extend(tick for tick in found if tick is not None)
 
     def _events(self, topic: str, chunk: Chunk) -> Iterator[Event]:
         if topic != TICKS:
             return iter(chunk.items)
         stamps = (Stamp(chunk.epoch, number, chunk.time_ns) for number in range(chunk.first, chunk.behind))
-        return (Event(TICKS, stamp, None, body) for stamp, body in zip(stamps, chunk.items, strict=True))
+        rows = zip(stamps, chunk.items, strict=True)
+        return (Event(TICKS, stamp, None, body) for stamp, body in rows if body is not None)
+
+    def _bodies(self, message: Publication) -> list[Any]:
+        try:
+            return rows_of(message)
+        except ProtocolError:  # one that cannot be read must not cost the others anything
+            return [self._body(item) for item in lenient.split(message.body)]
+
+    def _body(self, body: bytes) -> Any:
+        """Read the body of one tick; what cannot be read is counted, and leaves its number's place."""
+        try:
+            return lenient.unpack_anyway(body)
+        except ProtocolError:
+            self.malformed += 1
+            return None
 
     def _tick(self, body: bytes) -> Tick | None:
         """Read one tick; what is none is counted, and leaves its number's place."""
@@ -214,11 +228,4 @@ class Follower:
         try:
             return frames.decode_ticks(body)
         except ProtocolError:  # one that is none must not cost the others anything
-            return [self._convert(row) for row in frames.unpack(body)]
-
-    def _convert(self, body: Any) -> Tick | None:
-        try:
-            return msgspec.convert(body, Tick)
-        except msgspec.ValidationError:
-            self.malformed += 1
-            return None
+            return [self._tick(item) for item in lenient.split(body)]

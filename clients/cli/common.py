@@ -182,8 +182,18 @@ def print_json(value: Any) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Write one value as JSON on one line; bytes, which JSON has not, as hex."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
+    """Write one value as JSON on one line; bytes, which JSON has not, as hex, and keys that it has not as text."""
+    how: dict[str, Any] = {"default": _plain, "ensure_ascii": False, "separators": (",", ":")}
+    try:
+        return json.dumps(value, **how)
+    except TypeError:
+        return json.dumps(_with_text_keys(value), **how)
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(_plain(key)): _with_text_keys(one) for key, one in value.items()}
+    return [_with_text_keys(one) for one in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ import click
 
 from bus.errors import BusError
 from clients.cli.common import Call, Command
-from clients.cli.sub import Lines, as_json, as_text
+from clients.cli.sub import Lines, as_json, as_text, line_of
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -59,7 +59,8 @@ def replay(call: Call, topic: str, first: int | None, last: int | None, since: i
         history = History(client, topic, begin, last, since, until, call.timeout_s or 10.0)
         try:
             for event in history:
-                lines.add(write(event))
+                for line in line_of(event, write):
+                    lines.add(line)
             lines.flush()
         except BrokenPipeError:  # `| head` has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -95,6 +96,7 @@ def last(call: Call, topic: str) -> None:
     with call.client() as client:
         events = last_events(client, topic, call.timeout_s or 5.0)
     for event in sorted(events, key=lambda one: one.topic):
-        click.echo(write(event))
+        for line in line_of(event, write):
+            click.echo(line)
     if not events:
         raise BusError("UNKNOWN_TOPIC", f"nothing was published under {topic!r} yet; `hulak last` lists all ticks")

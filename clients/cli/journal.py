@@ -168,9 +168,9 @@ def export(call: Call, topic: str, form: str, output: IO[str]) -> None:
     hulak journal export --home ./var --topic tick.EURUSD --format csv --output eurusd.csv
     """
     from bus.subscribing.events import Event, event_of
-    from clients.cli.sub import as_json
+    from clients.cli.sub import as_json, line_of
 
-    def line(event: Event) -> str:
+    def write(event: Event) -> str:
         if form == "json":
             return as_json(event)
         body = event.body
@@ -181,7 +181,8 @@ def export(call: Call, topic: str, form: str, output: IO[str]) -> None:
         output.write("time_ns,topic,sequence,bid,ask\n")
     for frame in _frames(call):
         if frame.startswith(prefix):
-            output.write(line(event_of(frame)) + "\n")
+            for line in line_of(event_of(frame), write):
+                output.write(line + "\n")
 
 
 def _frames(call: Call) -> Iterator[bytes]:

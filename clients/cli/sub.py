@@ -5,14 +5,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from bus.errors import BusTimeout
+from bus.errors import BusTimeout, ProtocolError
 from clients.cli.common import Call, Command, subscribe, to_json
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def as_text(event: "Event") -> str:
     body = event.body
     said = " ".join(f"{key}={_short(one)}" for key, one in body.items()) if isinstance(body, dict) else _short(body)
     return f"{at} {event.topic} #{event.stamp.sequence} {said}"
+
+
+def line_of(event: "Event", write: Callable[["Event"], str]) -> Iterator[str]:
+    """Give the line of a message; of one whose body cannot be read there is none, and standard error says so."""
+    try:
+        yield write(event)
+    except (ProtocolError, RecursionError) as error:
+        click.echo(f"hulak: {event.topic} number {event.stamp.sequence} is left out: {error}", err=True)
 
 
 def _short(value: Any) -> str:
@@ -113,7 +121,8 @@ def follow(
             if timeout_s is not None and time.monotonic() - last >= timeout_s:
                 raise BusTimeout(f"nothing was published on it for {timeout_s:g} s, {seen} messages before")
             continue
-        lines.add(write(event))
+        for line in line_of(event, write):
+            lines.add(line)
         seen += 1
         last = time.monotonic()
 

@@ -49,17 +49,17 @@ static void repair(u64 last) {
 
 int main(int count, char **words) {
     if (count < 5 || strlen(words[3]) > 128) return fputs("subscriber PUBLISHER FRONTEND TOPIC COUNT [RECEIVE_HWM]\n", stderr), 2;
-    int hwm = count > 5 ? atoi(words[5]) : 100000, limit_ms = 1000;
+    int hwm = count > 5 ? atoi(words[5]) : 100000, limit_ms = 1000, all = 0;
     void *context = zmq_ctx_new();
     live = zmq_socket(context, ZMQ_SUB), asks = zmq_socket(context, ZMQ_DEALER);
     topic = words[3], left = strtoull(words[4], NULL, 10);
     zmq_setsockopt(live, ZMQ_RCVHWM, &hwm, sizeof hwm);            /* libzmq's own 1,000 messages are less than a burst */
+    zmq_setsockopt(live, ZMQ_SNDHWM, &all, sizeof all);            /* or it drops the subscriptions beyond 1,000 */
     zmq_setsockopt(live, ZMQ_SUBSCRIBE, topic, strlen(topic) + 1); /* with the NUL, or tick.EURUSDX would come too */
     zmq_setsockopt(live, ZMQ_SUBSCRIBE, "heartbeat", 10);
     zmq_setsockopt(asks, ZMQ_RCVTIMEO, &limit_ms, sizeof limit_ms);
     if (zmq_connect(live, words[1]) || zmq_connect(asks, words[2])) return perror("connect"), 1;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    zmq_msg_init(&published), zmq_msg_init(&answer);
+    setvbuf(stdout, NULL, _IOLBF, 0), zmq_msg_init(&published), zmq_msg_init(&answer);
     while (left) {
         Bytes frame = receive(live, &published), beat = frame;
         u64 told, sequence = open_publication(&frame, topic, &told);

@@ -11,6 +11,7 @@ import { Dealer, Subscriber } from "zeromq";
 
 const [publisher, frontend, topic, count, receiveHwm = "100000"] = process.argv.slice(2);
 const live = new Subscriber({ receiveHighWaterMark: Number(receiveHwm) }); // libzmq's own 1,000 is less than a burst
+live.setInt32Option(23, 0); // ZMQ_SNDHWM, which this binding does not name: subscriptions beyond 1,000 would be dropped
 const asks = new Dealer({ receiveTimeout: 1000, linger: 0 }); // ms: the broker may have died, or be busy; it is asked again
 live.connect(publisher);
 live.subscribe(topic + "\0", "heartbeat\0"); // without the NUL, tick.EURUSDX would come too

@@ -22,6 +22,7 @@ class Subscriber:
         context = zmq.Context()
         self.live, self.asks = context.socket(zmq.SUB), context.socket(zmq.DEALER)
         self.live.rcvhwm = int(receive_hwm)  # messages; libzmq's own 1,000 is less than a burst
+        self.live.sndhwm = 0  # or libzmq drops the subscriptions beyond 1,000, and tells nobody
         for name in (topic, "heartbeat"):
             self.live.subscribe(name.encode() + b"\0")  # without the NUL, tick.EURUSDX would come too
         self.live.connect(publisher)
@@ -33,8 +34,7 @@ class Subscriber:
             name, _, stamped = self.live.recv().partition(b"\0")
             epoch, sequence, _ = struct.unpack_from(">QQQ", stamped)
             if name == b"heartbeat":  # tells the last numbers, so that a lost last message is noticed too
-                last = msgpack.unpackb(stamped[24:])["topics"].get(self.topic, 0)
-                self.repair(last if self.expected else 0)
+                self.repair(msgpack.unpackb(stamped[24:])["topics"].get(self.topic, 0))
             elif name == self.topic.encode() and epoch >= self.epoch:
                 if epoch > self.epoch and sequence < self.expected:
                     print(f"epoch {epoch} uses {sequence}..{self.expected - 1} again", file=sys.stderr)
@@ -52,9 +52,9 @@ class Subscriber:
             self.expected, self.left = sequence + 1, self.left - 1
 
     def repair(self, last: int) -> None:
-        """Have everything up to `last` replayed; what is published meanwhile waits, and what overflows is the next gap."""
+        """Have all from the expected one to `last` replayed; what comes meanwhile waits, and what overflows is the next gap."""
         first, self.lost = self.expected, 0
-        while self.expected <= last and self.left:
+        while 0 < self.expected <= last and self.left:
             upto, request, ended = min(last, self.expected + self.left - 1), os.urandom(16), False
             args = {"topic": self.topic, "from": self.expected, "to": upto}
             self.asks.send(b"Q" + msgpack.packb([request, "hulak.replay", "", args, {}]))

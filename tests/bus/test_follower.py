@@ -1,5 +1,7 @@
 """What a subscriber makes of frames: literal messages in, events or ticks and questions out; no sockets."""
 
+import time
+
 import pytest
 
 from bus import frames
@@ -116,6 +118,60 @@ def test_by_symbol_a_malformed_body_keeps_its_number():
     assert [one.bid for one in follower.ticks] == [1.0, 3.0]
     assert follower.malformed == 1
     assert follower.asks == []
+
+
+LATIN = body(3).replace(b"test", b"t\xf6st")  # whose text is not UTF-8
+NO_TIME = b"\x81\xa1t\xc7\x03\xff\x00\x00\x00"  # a time of 3 bytes: nothing reads it
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_a_body_that_cannot_be_read_costs_the_others_in_ticks_nothing(replayed):
+    follower = follow("ticks")
+    follower.take([ticks(1, 0), ticks(1, 1)])
+    if replayed:
+        follower.take([ticks(6, 1)])
+        rows = [[number, tick(number)[:31] + one] for number, one in enumerate((body(2), LATIN, NO_TIME, body(5)), 2)]
+        follower.replayed("ticks", rows)
+        follower.replay_ended("ticks", None)
+    else:
+        bodies = frames.join_bodies([body(2), LATIN, NO_TIME, body(5)], 4)
+        follower.take([encode_publication(b"ticks", Stamp(EPOCH, 2, 5), bodies), ticks(6, 1)])
+    assert [(event.stamp.sequence, event.body["source"]) for event in follower.out] == [
+        (1, "test"), (2, "test"), (3, "t\ufffdst"), (5, "test"), (6, "test")
+    ]  # fmt: skip
+    assert (follower.malformed, len(follower.asks)) == (1, int(replayed))
+
+
+@pytest.mark.parametrize("bad", [LATIN, NO_TIME, body(3)[:-5] + b"\x91" * 900 + b"\xc0"])
+def test_as_values_a_body_that_is_no_tick_is_left_out_wherever_it_comes(bad):
+    live, by_topic, again = follow("ticks"), follow("tick.X"), follow("ticks")
+    for one in (live, by_topic, again):
+        one.typed = True
+    joined = frames.join_bodies([body(1), bad, body(2)], 3)
+    live.take([ticks(1, 0), encode_publication(b"ticks", Stamp(EPOCH, 1, 5), joined)])
+    by_topic.take([tick(1), encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), bad), tick(3)])
+    again.take([ticks(1, 0), ticks(1, 1), ticks(4, 1)])
+    again.replayed("ticks", [[2, tick(2)[:31] + bad], [3, tick(3)]])
+    again.replay_ended("ticks", None)
+    assert [[tick.bid for tick in one.ticks] for one in (live, by_topic, again)] == [[1.0, 2.0], [1.0, 3.0], [1.0, 3.0, 4.0]]
+    assert [one.malformed for one in (live, by_topic, again)] == [1, 1, 1]
+
+
+def test_a_snapshot_with_a_body_that_is_not_utf8_gives_all_of_its_rows():
+    follower = follow("tick.")
+    rows = [b"\x93" + pack(f"tick.{name}") + pack(STAMP.pack(EPOCH, 4, 5)) + one for name, one in (("X", body(4)), ("Y", LATIN))]
+    follower.take([b"tick.\0" + STAMP.pack(EPOCH, 0, 5) + array_header(2) + b"".join(rows)])
+    assert [(event.topic, event.body["source"]) for event in follower.out] == [("tick.X", "test"), ("tick.Y", "t\ufffdst")]
+
+
+def test_a_heartbeat_of_many_topics_costs_a_subscriber_of_many_no_more_than_their_number():
+    names = [f"S{number}" for number in range(10_000)]
+    follower = follow(*(f"tick.{name}" for name in names))
+    follower.take([HELLO])
+    began = time.process_time()
+    follower.take([heartbeat(0, **dict.fromkeys(names, 1), **{f"OTHER{number}": 1 for number in range(10_000)})])
+    assert time.process_time() - began < 5  # seconds; each topic with each subscription takes minutes
+    assert len(follower.asks) == len(names)
 
 
 def test_the_latest_mode_keeps_one_message_of_each_topic():

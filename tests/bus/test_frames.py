@@ -202,24 +202,6 @@ def test_joining_equals_packing_whatever_the_values_are(values):
     assert frames.join_bodies([frames.pack(value) for value in values], len(values)) == frames.pack(values)
 
 
-@given(VALUES)
-def test_one_value_is_told_from_none_half_of_one_and_two(value):
-    packed = frames.pack(value)
-    assert frames.is_one_value(packed)
-    assert frames.is_one_map(packed) is isinstance(value, dict)
-    assert not frames.is_one_value(packed + packed)
-    assert not frames.is_one_value(packed[:-1])
-
-
-@given(st.binary(min_size=1, max_size=60))
-def test_any_bytes_are_one_value_or_not(data):
-    try:
-        msgpack.unpackb(data, strict_map_key=False, raw=True, timestamp=0)
-    except (ValueError, TypeError):
-        return
-    assert frames.is_one_value(data)
-
-
 def test_a_float_that_is_no_number_survives_so_that_whoever_reads_it_can_refuse_it():
     assert math.isnan(frames.unpack(frames.pack(math.nan)))
 

@@ -4,9 +4,10 @@ import asyncio
 
 import structlog
 import zmq
+from structlog.testing import capture_logs
 
 from bus import frames, sockets
-from bus.messages import Reply
+from bus.messages import Error, Reply
 from bus.settings import Settings
 from clients.post import Post
 
@@ -60,4 +61,17 @@ def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeyp
     post = Post(Settings(), tmp_path, "a", QUIET)
     asyncio.run(asyncio.wait_for(post.connect(), 5))
     assert (post.subscribed, post.link.opened) == (True, True)
+    post.close()
+
+
+def test_a_feed_that_the_broker_refuses_says_so_once(tmp_path):
+    post = Post(Settings(), tmp_path, "a", structlog.get_logger())
+    post.asks = Asks()
+    busy = frames.encode(Error(bytes(16), "BUSY", "1024 feeds have sent something within the hour, no more are remembered"))
+    with capture_logs() as logs:
+        for _ in range(3):
+            post.asks.answers.append(busy)
+            post._read_answers()
+    assert [(entry["event"], entry["code"]) for entry in logs] == [("feed refused by the broker", "BUSY")]
+    assert not post.link.opened
     post.close()

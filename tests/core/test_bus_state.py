@@ -34,7 +34,7 @@ def test_a_new_bus_tells_that_there_is_nothing_yet(bus):
 
 
 def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
-    bus.intake.open(5, 1)
+    bus.intake.open(5, 1, 0.0)
     bus.turn([feed_frame("EURUSD", 5, 1, 999_000, b"\x80"), feed_frame("NABIL", 5, 2, 999_000, b"\x80")], 100.0, 1_000_000)
     bus.turn([feed_frame("EURUSD", 5, 1, 1, b"\x80"), feed_frame("NABIL", 5, 9, 1, b"\x80")], 100.0, 1_000_000)
     bus.turn([feed_frame("EURUSD", 6, 1, 1, b"\x80")], 100.0, 1_000_000)
@@ -71,7 +71,7 @@ def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
 
 def test_stats_are_published_every_second_as_a_numbered_topic(bus):
     bus.topics.subscribe(b"stats\0")
-    bus.intake.open(5, 1)
+    bus.intake.open(5, 1, 0.0)
     bus.turn([feed_frame("EURUSD", 5, number, 1, b"\x80") for number in range(1, 11)], 100.0, 1)
     assert bus.stats_due == 101.0
     found = decode_publication(bus.publish_stats(102.0, 55, SHELL))

@@ -164,7 +164,7 @@ class Collector:
 
     def take(self, number=1, display="d0", token=None, body=b"\x80"):
         stamp = Stamp(self.token if token is None else token, number, 5)
-        turn = self.intake.turn([encode_publication(f"display.{display}".encode(), stamp, body)], 99)
+        turn = self.intake.turn([encode_publication(f"display.{display}".encode(), stamp, body)], 0.0, 99)
         assert (turn.taken, turn.batch.records) == (0, [])  # it is no tick, and not journalled
         return [decode_publication(message) for message in turn.messages]
 
@@ -201,10 +201,20 @@ def test_states_of_displays_that_there_are_not_and_of_the_past_are_refused():
     assert one.codes() == ["NOT_YOURS"] * 4 + ["BAD_BODY"]
 
 
+@pytest.mark.parametrize(
+    "body", [b"\x81\xa1a\xa1\xf6", b"\x81\xa1\xf6\x01", b"\x81\x01\x01", b"\x81\xa1a\x81\x90\x01", b"\x80\x80", b"\x81\xa1a"]
+)
+def test_a_state_that_a_reader_could_not_read_is_refused_and_the_next_one_is_not(body):
+    one = Collector()
+    assert one.take(1, body=body) == []
+    assert one.codes() == ["BAD_BODY"]
+    assert len(one.take(2, body=pack({"profile": {"levels": [[1, 2.5, None, "é"]]}}))) == 1
+
+
 @pytest.mark.parametrize("frame", [b"display.d0", b"display.d0\0", b"display.d0\0" + bytes(24)])
 def test_what_is_no_frame_of_a_state_is_refused(frame):
     one = Collector()
-    assert one.intake.turn([frame], 9).messages == []
+    assert one.intake.turn([frame], 0.0, 9).messages == []
     assert one.codes() == ["BAD_FRAME"]
 
 
@@ -223,8 +233,8 @@ def test_a_removed_displays_topic_is_free_again():
 def test_a_feed_cannot_publish_under_the_topics_of_others_even_if_they_are_known():
     one = Collector()
     one.topics.publish(b"stats\0", b"\x80", 1)
-    one.intake.open(5, 1)
+    one.intake.open(5, 1, 0.0)
     stamp = Stamp(5, 1, 1)
-    assert one.intake.turn([encode_publication(b"stats", stamp, b"\x80")], 9).messages == []
+    assert one.intake.turn([encode_publication(b"stats", stamp, b"\x80")], 0.0, 9).messages == []
     assert one.codes() == ["NOT_YOURS"]
-    assert unpack(decode_publication(one.intake.turn([feed_frame("X", 5, 2, 1, b"\x80")], 9).messages[0]).body) == {}
+    assert unpack(decode_publication(one.intake.turn([feed_frame("X", 5, 2, 1, b"\x80")], 0.0, 9).messages[0]).body) == {}

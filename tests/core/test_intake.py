@@ -2,12 +2,16 @@
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bus import frames
 from bus.core.intake import Intake
 from bus.core.records import decode_tick, scan
 from bus.core.topics import Topics
+from bus.errors import ProtocolError
 from bus.frames import decode_publication, encode_publication, feed_frame, pack
-from bus.messages import Stamp
+from bus.messages import Stamp, Tick
 
 
 class Desk:
@@ -20,8 +24,8 @@ class Desk:
             self.topics.subscribe(prefix)
         self.intake = Intake(self.topics, self.refused.append, max_bytes=max_bytes, max_sources=max_sources)
 
-    def turn(self, *frames, time_ns=1000):
-        return self.intake.turn(list(frames), time_ns)
+    def turn(self, *frames, now=0.0, time_ns=1000):
+        return self.intake.turn(list(frames), now, time_ns)
 
     def codes(self):
         return [error.code for error in self.refused]
@@ -30,13 +34,18 @@ class Desk:
         return self.topics.logs[b"tick." + symbol.encode() + b"\0"].sequence
 
 
+def tick(symbol, source=b"\xa1x"):
+    """Pack a tick as our feeds do, `source` as its bytes."""
+    return frames.pack_tick(Tick(symbol, 1.1, 1.2, 5, "?"))[:-2] + source
+
+
 def frame(number, symbol="EURUSD", instance=5, body=None, time_ns=400):
     return feed_frame(symbol, instance, number, time_ns, pack({"n": number}) if body is None else body)
 
 
 def test_a_turn_becomes_one_message_per_tick_and_one_of_all_of_them():
     desk = Desk()
-    desk.intake.open(5, 1)
+    desk.intake.open(5, 1, 0.0)
     turn = desk.turn(frame(1), frame(2, "NABIL"), frame(3))
     assert (turn.taken, turn.lag_ns) == (3, 600)
     assert [decode_publication(message).topic for message in turn.messages] == [
@@ -53,7 +62,7 @@ def test_a_turn_becomes_one_message_per_tick_and_one_of_all_of_them():
 
 def test_only_what_is_wanted_is_made_but_all_is_numbered():
     desk = Desk(b"tick.NABIL\0")
-    desk.intake.open(5, 1)
+    desk.intake.open(5, 1, 0.0)
     turn = desk.turn(frame(1), frame(2, "NABIL"))
     assert [decode_publication(message).topic for message in turn.messages] == ["tick.NABIL"]
     assert (desk.taken("EURUSD"), desk.topics.ticks) == (1, 2)
@@ -66,7 +75,7 @@ def test_an_empty_turn_makes_nothing():
 
 def test_what_came_already_is_passed_over_and_what_comes_too_early_waits_to_be_sent_again():
     desk = Desk()
-    source = desk.intake.open(5, 1)
+    source = desk.intake.open(5, 1, 0.0)
     assert desk.turn(frame(1), frame(1), frame(3), frame(4), frame(2)).taken == 2
     assert (source.last, source.duplicates, source.early) == (2, 1, 2)
     assert desk.turn(frame(3), frame(4)).taken == 2
@@ -86,16 +95,41 @@ def test_a_feed_without_numbers_is_taken_as_it_comes():
 
 def test_opening_again_tells_how_far_and_never_goes_back():
     desk = Desk()
-    assert desk.intake.open(5, 10).last == 9
+    assert desk.intake.open(5, 10, 0.0).last == 9
     desk.turn(frame(10), frame(11))
-    assert [desk.intake.open(5, oldest).last for oldest in (1, 11, 12, 40)] == [11, 11, 11, 39]
+    assert [desk.intake.open(5, oldest, 0.0).last for oldest in (1, 11, 12, 40)] == [11, 11, 11, 39]
 
 
-def test_the_instance_that_opened_first_is_forgotten_for_one_more():
+def test_the_instance_that_asked_least_recently_is_forgotten_for_one_more():
     desk = Desk(max_sources=2)
-    for instance in (1, 2, 1, 3):
-        desk.intake.open(instance, 1)
-    assert list(desk.intake.sources) == [2, 3]
+    for now, instance in enumerate((1, 2, 1, 3)):
+        desk.intake.open(instance, 1, now)
+    assert set(desk.intake.sources) == {1, 3}
+
+
+def test_a_feed_that_goes_on_for_long_is_never_doubled_by_others_that_come():
+    desk = Desk(max_sources=4)
+    desk.intake.open(5, 1, 0.0)
+    desk.turn(frame(1), frame(2, body=b"\x90"), now=0.0)
+    for number in range(20):  # it asks no more, and sends nothing for an hour
+        desk.intake.open(100 + number, 1, 3599.0)
+    assert desk.turn(frame(1), frame(2), frame(3), now=3599.0).taken == 1
+    for number in range(20):
+        desk.intake.open(200 + number, 1, 7199.0)
+    assert 5 not in desk.intake.sources
+
+
+def test_where_all_have_sent_within_the_hour_a_new_one_is_refused_and_those_that_are_known_are_not():
+    desk = Desk(max_sources=2)
+    for instance in (1, 2):
+        desk.intake.open(instance, 1, 10.0)
+        desk.turn(frame(1, instance=instance), now=10.0)
+    with pytest.raises(ProtocolError, match="2 feeds have sent") as caught:
+        desk.intake.open(3, 1, 3609.0)
+    assert caught.value.code == "BUSY"
+    assert desk.intake.open(1, 1, 3609.0).last == 1
+    assert desk.intake.open(3, 1, 3610.0).last == 0
+    assert set(desk.intake.sources) == {1, 3}
 
 
 BAD = {
@@ -110,6 +144,23 @@ BAD = {
     "half a map": (frame(1, instance=0, body=b"\x81\xa1a"), "BAD_BODY"),
     "a map and more": (frame(1, instance=0, body=b"\x80\x80"), "BAD_BODY"),
     "no msgpack": (frame(1, instance=0, body=b"\xc1"), "BAD_BODY"),
+    "text in Latin-1": (frame(1, instance=0, body=tick("A", source=b"\xa6B\xf6rse!")), "BAD_BODY"),
+    "text in Latin-1 under a key of one's own": (frame(1, instance=0, body=b"\x81\xa4name\xa6B\xf6rse!"), "BAD_BODY"),
+    "text in Latin-1 deep inside": (frame(1, instance=0, body=b"\x81\xa1a" + b"\x91" * 9 + b"\xa1\xf6"), "BAD_BODY"),
+    "a key in Latin-1": (frame(1, instance=0, body=b"\x81\xa6B\xf6rse!\x01"), "BAD_BODY"),
+    "a number as key": (frame(1, instance=0, body=b"\x81\x01\x01"), "BAD_BODY"),
+    "an array as key": (frame(1, instance=0, body=b"\x81\x90\x01"), "BAD_BODY"),
+    "an array as key inside": (frame(1, instance=0, body=b"\x81\xa1a\x81\x90\x01"), "BAD_BODY"),
+    "an extension as key": (frame(1, instance=0, body=b"\x81\xd4\x05\x00\x01"), "BAD_BODY"),
+    "too deep": (frame(1, instance=0, body=b"\x81\xa1a" + b"\x91" * 65 + b"\xc0"), "BAD_BODY"),
+    "a time that is none": (frame(1, instance=0, body=b"\x81\xa1a\xd7\xff" + b"\xff" * 8), "BAD_BODY"),
+    "of another symbol": (frame(1, "EURUSD", instance=0, body=tick("GBPUSD")), "BAD_BODY"),
+    "of a symbol that is no text": (frame(1, "EURUSD", instance=0, body=pack({"symbol": 5})), "BAD_BODY"),
+    "of its symbol in lower case": (frame(1, "EURUSD", instance=0, body=pack({"symbol": "eurusd"})), "BAD_BODY"),
+    "of its symbol and another": (
+        frame(1, "EURUSD", instance=0, body=b"\x82" + pack("symbol") + pack("EURUSD") + pack("symbol") + pack("GBPUSD")),
+        "BAD_BODY",
+    ),
 }
 
 
@@ -134,11 +185,71 @@ NUMBERED = {
 def test_a_numbered_tick_that_is_refused_does_not_hold_up_its_feed_for_ever(bad, code):
     desk = Desk(limit=1)
     desk.topics.log(b"tick.EURUSD\0")
-    source = desk.intake.open(5, 1)
+    source = desk.intake.open(5, 1, 0.0)
     assert desk.turn(bad, frame(2)).taken == 1
     assert (desk.codes(), source.last) == ([code], 2)
     desk.turn(bad)
     assert (desk.codes(), source.duplicates) == ([code], 1)
+
+
+GOOD = {
+    "a tick of our feeds": tick("A"),
+    "with flags and times": frames.pack_tick(Tick("A", 1.2, 1.1, 5, "x", ("crossed",), 9)),
+    "whole numbers as prices": pack({"symbol": "A", "bid": 1, "ask": 2, "timestamp": 3, "source": "x"}),
+    "no symbol": pack({"ltp": 5.5, "volume": 3}),
+    "nothing": b"\x80",
+    "keys of one's own": pack({"symbol": "A", "ltp": 5.5, "nested": {"a": [1, None, True, {"b": "é"}]}}),
+    "all types": pack({"symbol": "A", "x": [b"\xff", -5, 1 << 63, 1.5, "नेपाल", {1: 2, b"b": 3, None: 4}]}),
+    "extensions and a time": b"\x82\xa1x\xd4\x05\x00\xa1t\xd6\xff\x00\x00\x00\x00",
+    "as deep as may be": b"\x81\xa1a" + b"\x91" * 63 + b"\xc0",
+    "text of many bytes": pack({"symbol": "A", "source": "é" * 40}),
+    "a map with a long header": b"\xde\x00\x01\xa6symbol\xa1A",
+}
+
+
+@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD)
+@pytest.mark.parametrize("instance", [0, 5])
+def test_every_body_that_readers_can_read_is_taken_as_it_is(body, instance):
+    desk = Desk()
+    desk.intake.open(5, 1, 0.0)
+    neighbour = frame(2, "B", instance=instance, body=tick("B"))
+    for number in (1, 3):  # a topic that is new, and one that is known
+        turn = desk.turn(frame(number, "A", instance=instance, body=body), neighbour)
+        assert decode_publication(turn.messages[0]).body == body
+    assert (desk.refused, desk.topics.ticks) == ([], 3 if instance else 4)
+
+
+DEEP = st.one_of(st.integers(0, 70), st.integers(70, 9000)).map(lambda levels: b"\x81\xa1a" + b"\x91" * levels + b"\xc0")
+MUTATED = st.tuples(st.sampled_from(sorted(GOOD.values())), st.integers(0, 80), st.binary(max_size=3)).map(
+    lambda one: one[0][: one[1]] + one[2] + one[0][one[1] + len(one[2]) :] or b"\xc0"
+)
+
+
+@given(st.one_of(DEEP, MUTATED, st.binary(min_size=1, max_size=40)))
+def test_whatever_is_taken_can_be_read_alone_among_all_ticks_and_in_a_snapshot(body):
+    desk = Desk(max_bytes=10_000)
+    turn = desk.turn(frame(1, "A", instance=0, body=tick("A")), frame(2, "A", instance=0, body=body))
+    assert (turn.taken, desk.codes()) in ((2, []), (1, ["BAD_BODY"]))
+    for message in (*turn.messages, desk.topics.welcome(b"tick.", 1)):
+        assert frames.pack(frames.unpack(decode_publication(message).body))
+    if turn.taken == 2:
+        assert frames.unpack(body).get("symbol", "A") == "A"
+
+
+def test_a_refused_body_takes_no_topic_and_its_sentence_names_what_was_wrong():
+    desk = Desk()
+    desk.turn(frame(1, "NEW", instance=0, body=tick("OTHER")), frame(1, "NEWER", instance=0, body=b"\x81\xa1\xf6\x01"))
+    assert (desk.codes(), list(desk.topics.logs)) == (["BAD_BODY", "BAD_BODY"], [])
+    assert "'tick.NEW' has a body of symbol 'OTHER'" in str(desk.refused[0])
+    assert "'tick.NEWER'" in str(desk.refused[1])
+    assert "utf-8" in str(desk.refused[1])
+
+
+def test_a_body_that_is_refused_leaves_no_hole_in_the_numbers_of_its_topic():
+    desk = Desk()
+    source = desk.intake.open(5, 1, 0.0)
+    desk.turn(frame(1, body=tick("EURUSD")), frame(2, body=tick("GBPUSD")), frame(3, body=tick("EURUSD")))
+    assert (desk.codes(), desk.taken("EURUSD"), desk.topics.ticks, source.last) == (["BAD_BODY"], 2, 2, 3)
 
 
 def test_bodies_that_are_whole_only_when_joined_are_refused():
@@ -149,9 +260,9 @@ def test_bodies_that_are_whole_only_when_joined_are_refused():
 
 def test_a_feed_whose_last_tick_was_refused_is_told_that_it_need_not_be_kept():
     desk = Desk()
-    source = desk.intake.open(5, 1)
-    for frames in ([frame(1)], [frame(2, body=b"\x90")]):
-        desk.intake.journalled(desk.turn(*frames).instances)
+    source = desk.intake.open(5, 1, 0.0)
+    for number, body in ((1, b"\x80"), (2, b"\x90")):
+        desk.intake.journalled(desk.turn(frame(number, body=body)).instances)
     assert (source.last, source.safe) == (2, 2)
 
 

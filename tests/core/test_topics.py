@@ -2,6 +2,8 @@
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bus.core.topics import HELLO, TICKS, Topics
 from bus.errors import ProtocolError
@@ -51,7 +53,7 @@ def test_each_subscription_counts_and_the_last_one_that_goes_ends_the_wish():
     some.unsubscribe(b"tick.")
     some.unsubscribe(b"ticks\0")
     some.unsubscribe(b"never subscribed")
-    assert (some.logs[EUR].wanted, some.ticks_wanted, some.subscriptions.total()) == (False, False, 0)
+    assert (some.logs[EUR].wanted, some.ticks_wanted, some.subscriptions.count) == (False, False, 0)
 
 
 def test_forgetting_subscriptions_makes_nothing_wanted_and_keeps_the_numbers():
@@ -78,6 +80,63 @@ def test_the_number_of_topics_is_bounded_and_known_ones_go_on():
     with pytest.raises(ProtocolError, match="2 topics are in use") as caught:
         some.log(b"tick.NABIL\0")
     assert (caught.value.code, len(some.logs)) == ("TOO_MANY_TOPICS", 2)
+
+
+PARTS = ("tick.", "tick.EUR", "tick.EURUSD", "tick.EURUSDX", "tick.GBP", "stats", "t", "ticks", "ticksome", "", "x" * 128)
+PREFIXES = st.tuples(st.sampled_from(PARTS), st.sampled_from(("", "\0", "\0\0", "A"))).map(lambda one: "".join(one).encode())
+KEYS = st.sampled_from([part.encode() + b"\0" for part in PARTS if part and not part.endswith(".")])
+STEPS = st.one_of(
+    st.tuples(st.just("subscribe"), PREFIXES),
+    st.tuples(st.just("unsubscribe"), PREFIXES),
+    st.tuples(st.just("log"), KEYS),
+    st.tuples(st.just("drop"), KEYS),
+    st.tuples(st.just("forget_subscriptions")),
+)
+
+
+@given(st.lists(STEPS, max_size=60))
+def test_whatever_the_order_a_topic_is_wanted_exactly_if_a_subscription_covers_it(steps):
+    some, prefixes = topics(), []
+    for name, *args in steps:
+        getattr(some, name)(*args)
+        if name == "subscribe":
+            prefixes += args
+        elif name == "unsubscribe" and args[0] in prefixes:
+            prefixes.remove(args[0])
+        elif name == "forget_subscriptions":
+            prefixes.clear()
+        for key in (TICKS, b"tick.EURUSD\0", *some.logs):
+            assert some.wants(key) == any(key.startswith(prefix) for prefix in prefixes)
+        assert {key: log.wanted for key, log in some.logs.items()} == {key: some.wants(key) for key in some.logs}
+        assert (some.ticks_wanted, some.subscriptions.count) == (some.wants(TICKS), len(prefixes))
+
+
+class Untouchable(dict):
+    """Topics that count how often one of them is looked up, and that nobody may go through from end to end."""
+
+    looked = 0
+
+    def __getitem__(self, key):
+        self.looked += 1
+        return super().__getitem__(key)
+
+    def values(self):
+        raise AssertionError("a subscription goes through all topics")
+
+    __iter__ = items = keys = values
+
+
+def test_a_subscription_looks_only_at_what_it_covers_however_many_there_are():
+    some = topics(limit=5000)
+    for number in range(4000):
+        some.log(b"tick.S%04d\0" % number)
+    some.logs = Untouchable(some.logs)
+    for prefix, covered in ((b"tick.S0007\0", 1), (b"tick.S001", 10), (b"tick.NEVER\0", 0), (b"z", 0), (b"config.", 0)):
+        some.logs.looked = 0
+        some.subscribe(prefix)
+        some.welcome(prefix, 9)
+        some.unsubscribe(prefix)
+        assert some.logs.looked <= 3 * covered, prefix
 
 
 # What a new subscriber gets

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import time
 
+import psutil
 import pytest
 import structlog
 import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames, several
+from bus import desk, frames, several
 from bus.broker import Broker
 from bus.daemon import make_home
 from bus.messages import Request, Tick
@@ -115,8 +116,12 @@ class NeverStops:
 
 
 @pytest.mark.parametrize("strangers_first", [True, False])
-def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every_message(house, context, strangers_first):
+@pytest.mark.parametrize("a_turn_s", [desk.SUBSCRIBING_S, 0.0], ids=["in one turn", "one a turn"])
+def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every_message(
+    house, context, monkeypatch, strangers_first, a_turn_s
+):
     """libzmq pairs events with subscribers by their place in a queue, which bytes that are no event shift."""
+    monkeypatch.setattr(desk, "SUBSCRIBING_S", a_turn_s)
     make_home(house.home)
     broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
     address = house.addresses["publisher"]
@@ -162,6 +167,47 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
     finally:
         broker.desk.close()
         broker.context.destroy(linger=0)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+@pytest.mark.parametrize("topic", ["tick.NEVER", "ticks"])
+def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_it_reads_again(context, transport, topic):
+    with PostHouse(**{"broker.subscriber_bytes": 16 << 20}) as house:
+        broker = psutil.Process(house.start_broker().pid)
+        where = house.addresses["publisher"] if transport == "tcp" else f"ipc://{house.home}/run/publisher.ipc"
+        never = context.socket(zmq.SUB)
+        never.rcvhwm = 1
+        never.subscribe(topic.encode() + b"\0")
+        never.connect(where)
+        feed = context.socket(zmq.XPUB)
+        feed.setsockopt(zmq.XPUB_NODROP, 1)
+        feed.connect(house.addresses["collector"])
+        assert feed.poll(10_000)
+        eventually(lambda: house.stats()["ticks"]["subscriptions"] == 1, within_s=10)
+        before, most = broker.memory_info().rss, 0
+        large = frames.feed_frame("NEVER", 0, 1, 1, frames.pack({"symbol": "NEVER", "pad": bytes(60_000)}))
+        posted = 0
+
+        def cut_off():
+            nonlocal posted, most
+            for _ in range(100):
+                feed.send(large)
+            posted += 100
+            most = max(most, broker.memory_info().rss)
+            return house.stats()["ticks"]["cut_off"]
+
+        def reads_again():
+            feed.send(frames.feed_frame("NEVER", 0, 1, 1, frames.pack({"symbol": "NEVER", "end": 1})))
+            return never.poll(100) and b"\xa3end\x01" in never.recv()
+
+        with house.subscriber("tick.NEVER") as other:
+            eventually(cut_off, within_s=60, every_s=0.1)
+            assert most - before < 100 << 20, f"{posted} ticks of 60 kB"
+            eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=20)  # what it took is given back
+            eventually(lambda: house.stats()["ticks"]["taken"] == posted, within_s=20)
+            assert [other.poll(20).stamp.sequence for _ in range(posted)] == list(range(1, posted + 1))
+            assert other.counters()["gaps"] == 0
+        eventually(reads_again, within_s=20)
 
 
 def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house, context):

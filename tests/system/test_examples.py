@@ -189,6 +189,8 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
     example = Example(house, program, *box.addresses, TOPIC, 9)
     assert {box.publisher.recv(), box.publisher.recv()} == {b"\x01tick.EURUSD\0", b"\x01heartbeat\0"}
 
+    before = frames.pack({"ticks": 9, "topics": {TOPIC: 1}})
+    box.publisher.send(b"heartbeat\0" + FRAMES["tick"][12:20] + bytes(16) + before)  # before the first tick: nothing is missed
     box.publisher.send(FRAMES["tick"])
     eventually(example.ticks, within_s=20)
     box.publisher.send(FRAMES["tick"])  # again, as after a reconnection

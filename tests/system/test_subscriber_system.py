@@ -171,3 +171,15 @@ def test_a_wrong_topic_mode_or_place_is_refused_at_once(house):
         Subscriber("ticks", mode="fast", **where)
     with PostHouse() as empty, pytest.raises(BusTimeout, match="hulak up"):
         Subscriber("ticks", settings=empty.settings, home=empty.home, timeout_s=0.2)
+
+
+def test_thousands_of_topics_in_one_subscriber_all_come(house, feed):
+    symbols = [f"S{number:04d}" for number in range(3000)]  # more than libzmq's default queue of subscriptions holds
+    feed.post(1, *symbols)
+    eventually(lambda: house.stats()["ticks"]["symbols"] == len(symbols), within_s=20)
+    with house.subscriber(*(f"tick.{symbol}" for symbol in symbols)) as subscriber:
+        assert {event.topic for event in take(subscriber, len(symbols))} == {f"tick.{symbol}" for symbol in symbols}
+        assert house.stats()["ticks"]["subscriptions"] == len(symbols) + 2  # heartbeat, hello
+        feed.post(1, symbols[0], symbols[-1])
+        assert [(event.topic, event.stamp.sequence) for event in take(subscriber, 2)] == [("tick.S0000", 2), ("tick.S2999", 2)]
+    eventually(lambda: house.stats()["ticks"]["subscriptions"] == 0, within_s=20)

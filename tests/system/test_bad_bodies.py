@@ -1,0 +1,128 @@
+"""Bodies that no broker takes any more lie in old journals: every reader goes on behind them. And none comes in any more."""
+
+import json
+import subprocess
+
+import msgpack
+import pytest
+import zmq
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus import frames
+from bus.errors import BusError
+from bus.messages import Tick
+from clients.edge import past
+from clients.history import History
+
+pytestmark = pytest.mark.system
+CARELESS = (  # a broker that takes any tick, as they did once
+    "import bus.core.intake as i; i.check_tick = lambda *_: None; i.Intake._well_formed = lambda self, all: all;"
+    "from bus.__main__ import main; main()"
+)
+
+
+def tick(symbol, price):
+    return frames.pack_tick(Tick(symbol, price, price + 1, 5, "venue!"))
+
+
+LATIN = tick("DAX", 2.0).replace(b"venue!", b"B\xf6rse!")
+ODD_KEY = b"\x82" + tick("ODD", 3.0)[1:].split(b"\xa3bid")[0] + b"\x91\x05\x07"
+BODIES = [("AAA", tick("AAA", 1.0)), ("DAX", LATIN), ("ODD", ODD_KEY), ("AAA", tick("AAA", 4.0))]
+
+
+def post(house, *bodies):
+    context = zmq.Context()
+    feed = context.socket(zmq.XPUB)
+    feed.connect(house.addresses["collector"])
+    assert feed.poll(10_000)
+    before = house.stats()
+    for symbol, body in bodies:
+        feed.send(frames.feed_frame(symbol, 0, 1, 1, body))
+
+    def arrived():
+        now = house.stats()
+        taken = now["ticks"]["taken"] - before["ticks"]["taken"]
+        return taken + now["rejected"]["total"] - before["rejected"]["total"] == len(bodies) and taken
+
+    taken = eventually(arrived, within_s=10)
+    context.destroy(linger=0)
+    return taken
+
+
+@pytest.fixture(scope="module")
+def old():
+    """A broker of today, whose journal has bad bodies; and what subscribers saw when they came."""
+    with PostHouse() as house:
+        careless = house.start("-c", CARELESS)
+        eventually(lambda: house.stats()["broker"]["pid"] == careless.pid, within_s=20)
+        with house.subscriber("tick.") as by_topic, house.subscriber("ticks") as in_order, house.subscriber("ticks") as typed:
+            typed.poll_ticks(0)
+            assert post(house, *BODIES) == 4
+            house.seen = [[by_topic.poll(10), *(by_topic.poll(10) for _ in range(3))], [in_order.poll(10) for _ in range(4)], []]
+            while len(house.seen[2]) < 2:
+                house.seen[2] += typed.poll_ticks(10)
+            house.counted = [one.counters()["malformed"] for one in (by_topic, in_order, typed)]
+        careless.kill()
+        careless.wait()
+        house.start_broker()
+        yield house
+
+
+def test_subscribers_go_on_and_text_that_is_none_is_marked(old):
+    for events in old.seen[:2]:
+        assert [event.body.get("bid") for event in events] == [1.0, 2.0, None, 4.0]
+        assert [event.body["symbol"] for event in events] == ["AAA", "DAX", "ODD", "AAA"]
+        assert events[1].body["source"] == "B\ufffdrse!"
+        assert events[2].body["[5]"] == 7
+    assert [one.bid for one in old.seen[2]] == [1.0, 4.0]
+    assert old.counted == [0, 0, 2]
+
+
+def test_a_subscriber_that_joins_later_gets_them_in_the_snapshot(old):
+    with old.subscriber("tick.") as subscriber:
+        found = {event.topic: event.body for event in (subscriber.poll(10) for _ in range(3))}
+    assert found["tick.AAA"]["bid"] == 4.0
+    assert found["tick.DAX"]["source"] == "B\ufffdrse!"
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (("last", "--json"), 3),
+        (("last",), 3),
+        (("replay", "ticks", "--json"), 4),
+        (("replay", "ticks"), 4),
+        (("replay", "tick.DAX", "--json"), 1),
+        (("journal", "export"), 4),
+        (("journal", "export", "--format", "csv"), 5),
+        (("sub", "tick.*", "--count", "3", "--json"), 3),
+        (("sub", "tick.*", "--count", "3"), 3),
+    ],
+    ids=str,
+)
+def test_every_command_goes_on_behind_a_bad_body(old, words, lines):
+    process = old.hulak(*words, out=subprocess.PIPE)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, process.log.read_text()
+    found = out.decode().splitlines()
+    assert len(found) == lines
+    if "--json" in words:
+        assert all(json.loads(line)["topic"].startswith("tick.") for line in found)
+
+
+def test_history_and_the_gateways_past_go_on_too(old):
+    with old.client() as client:
+        assert [event.body.get("bid") for event in History(client, "ticks")] == [1.0, 2.0, None, 4.0]
+        assert [one.symbol for one in past.last_ticks(client)] == ["AAA"]
+        assert [one.bid for one in past.ticks_of(client, "AAA", 0)] == [1.0, 4.0]
+        with pytest.raises(BusError, match="no tick of DAX is known"):
+            past.facts(client, "DAX", 0)
+
+
+def test_the_broker_of_today_refuses_them_and_takes_their_neighbours(old):
+    with old.subscriber("ticks") as subscriber:
+        assert post(old, *BODIES, ("EURUSD", tick("GBPUSD", 5.0))) == 2
+        assert [subscriber.poll(10).body["bid"] for _ in range(2)] == [1.0, 4.0]
+    assert old.stats()["rejected"]["collector"]["BAD_BODY"] == 3
+    assert msgpack.unpackb(tick("AAA", 1.0))["source"] == "venue!"

@@ -1,0 +1,107 @@
+"""A journal of any size, made in this process by the broker's own intake and journal: no socket, no broker, no waiting.
+
+What benchmarks and trials want is a home folder that looks as if the market had gone on for hours. Ticks are those of `tick`
+(28 symbols, turn by turn), and one of a rare symbol now and then, so that both kinds of replay have something to find.
+"""
+
+import itertools
+import random
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks import tick
+from bus.core.backoff import Backoff
+from bus.core.bus import Bus, Limits
+from bus.core.policy import Policy
+from bus.daemon import boot_id
+from bus.errors import ProtocolError
+from bus.frames import NUL, STAMP, pack
+from bus.journal import Journal
+from bus.settings import Settings
+
+INSTANCE = 11  # of the feed that all ticks are said to come from
+TURN = 500  # ticks taken in at a time
+RARE = "RARE"
+RARE_EVERY = 200_000  # ticks between two of the rare symbol
+BEATS_S = 0.05  # of the journal's own time, between two turns: a new segment can begin at each
+NS_PER_TICK = 1_000_000  # 1,000 ticks a second
+
+
+@dataclass(slots=True)
+class Made:
+    """What a journal holds after it was made."""
+
+    ticks: int = 0  # number of the newest one
+    size: int = 0  # bytes of all segments
+    rare: list[int] = field(default_factory=list)  # numbers of the rare symbol's ticks, in the one global order
+
+
+def fill(
+    home: Path, settings: Settings, size: int, *, rare_every: int = RARE_EVERY, symbols: int = 28, ends_ns: int | None = None
+) -> Made:
+    """Let the journal of a home folder grow to a size; a journal that is there is gone on with.
+
+    Args:
+        home: of a broker that does not run.
+        settings: `[journal]` bounds the journal; where `size` is above `max_bytes`, the oldest segments are let go.
+        size: bytes of records that this call adds at least.
+        rare_every: ticks between two of the rare symbol; the first one is the very first tick of an empty journal.
+        symbols: how many others there are, 1 or more; beyond 28 they are named `S<number>`.
+        ends_ns: stamp of the newest tick, ns since 1970 UTC; now if None. Earlier ones are a millisecond apart.
+    Returns:
+        what this call added, and the journal's size.
+    Raises:
+        ConfigError: the journal cannot be used.
+    """
+    journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
+    state = journal.open().state
+    last = state.sources.get(INSTANCE, 0)
+    limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
+    bus = Bus(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random))
+    bus.restore(replace(state, sources={INSTANCE: last}))  # a feed that has been heard already
+    made = Made(state.ticks)
+    expected = size // 130 * NS_PER_TICK  # a record has about so many bytes
+    time_ns, now, added = (time.time_ns() if ends_ns is None else ends_ns) - expected, 0.0, 0
+    frames = _frames(symbols, rare_every, last + 1)
+    while added < size:
+        batch = list(itertools.islice(frames, TURN))
+        turn = bus.turn([frame for frame, _ in batch], now, time_ns)
+        if not journal.append(turn.records, bus.topics.ticks, now):
+            raise OSError(journal.degraded)
+        made.rare += [bus.topics.ticks - len(batch) + at for at, (_, rare) in enumerate(batch, 1) if rare]
+        added += sum(map(len, turn.records))
+        time_ns, now = time_ns + TURN * NS_PER_TICK, now + BEATS_S
+        journal.beat(now, lambda at=time_ns: bus.snapshot(journal.boot, at))  # type: ignore[misc]
+    made.ticks, made.size = bus.topics.ticks, sum(segment.size for segment in journal.segments)
+    journal.close()
+    return made
+
+
+def _frames(symbols: int, rare_every: int, first: int) -> Iterator[tuple[bytes, bool]]:
+    """Make frames as a feed sends them, from running number `first` on; with each, whether it is the rare symbol's."""
+    names = [tick.SYMBOLS[at] if at < tick.KINDS else f"S{at:05d}" for at in range(symbols)]
+    heads = [_head(name) for name in names]
+    rare = _head(RARE)
+    stamp_of, quote_of, tail = STAMP.pack, _QUOTE.pack, pack("source") + pack(tick.SOURCE)
+    for number in itertools.count(first):
+        is_rare = (number - 1) % rare_every == 0
+        topic, symbol = rare if is_rare else heads[number % symbols]
+        bid = float(number)
+        quote = quote_of(b"\xa3bid\xcb", bid, b"\xa3ask\xcb", bid + 0.5, b"\xa9timestamp\xcf", number)
+        yield topic + stamp_of(INSTANCE, number, number) + symbol + quote + tail, is_rare
+
+
+_QUOTE = struct.Struct(">5sd5sd11sQ")  # what of a tick changes, as msgpack writes it: bid, ask, timestamp
+FIELDS = b"\x85"  # a map of five: symbol, bid, ask, timestamp, source
+
+
+def _head(symbol: str) -> tuple[bytes, bytes]:
+    """Make what stands before a tick's stamp, and what begins its body."""
+    return b"tick." + symbol.encode() + NUL, FIELDS + pack("symbol") + pack(symbol)
+
+
+def _refused(error: ProtocolError) -> None:
+    raise error

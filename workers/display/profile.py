@@ -16,6 +16,7 @@ here n is at least 1.
 from array import array
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import chain
 from typing import Any, NamedTuple
 
 from workers.display.levels import Levels
@@ -133,9 +134,9 @@ class MarketProfile:
         """Write the state as plain values; the ring as far as it was filled, in this machine's byte order."""
         return {
             "count": self.count,
-            "base": [part for one in self._base.items() for part in one],
+            "base": list(chain.from_iterable(self._base.items())),
             "base_shift": self._base_shift,
-            "weights": [part for one in self._weights.items() for part in one],
+            "weights": list(chain.from_iterable(self._weights.items())),
             "ring": memoryview(self._ring)[: self.count].tobytes(),
             "start": self._start,
             "inexact": self._inexact,

@@ -14,7 +14,7 @@ from workers.display import checkpoint
 from workers.display.checkpoint import Checkpoint
 from workers.display.held import Held, MakeState, Place
 
-EVERY_S = 2.0  # between two checkpoints of a display, at least
+EVERY_S = 5.0  # between two checkpoints of a display, at least: some ticks to fold again, and 40 kB/s to write at the most
 REFRESH_S = 60.0  # between two of one that nothing happened to
 PACE_S = 0.01  # between two of any displays, at least
 SHARE = 20  # times of what one cost pass before the next: 5 % of the time

@@ -60,7 +60,7 @@ def fill(
     state = journal.open().state
     last = state.sources.get(INSTANCE, 0)
     limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
-    bus = Bus(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random))
+    bus = Bus(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random), journal.ordinals)
     bus.restore(replace(state, sources={INSTANCE: last}))  # a feed that has been heard already
     made = Made(state.ticks)
     expected = size // 130 * NS_PER_TICK  # a record has about so many bytes
@@ -69,10 +69,10 @@ def fill(
     while added < size:
         batch = list(itertools.islice(frames, TURN))
         turn = bus.turn([frame for frame, _ in batch], now, time_ns)
-        if not journal.append(turn.records, bus.topics.ticks, now):
+        if not journal.append(turn.batch, now):
             raise OSError(journal.degraded)
         made.rare += [bus.topics.ticks - len(batch) + at for at, (_, rare) in enumerate(batch, 1) if rare]
-        added += sum(map(len, turn.records))
+        added += sum(map(len, turn.batch.records))
         time_ns, now = time_ns + TURN * NS_PER_TICK, now + BEATS_S
         journal.beat(now, lambda at=time_ns: bus.snapshot(journal.boot, at))  # type: ignore[misc]
     made.ticks, made.size = bus.topics.ticks, sum(segment.size for segment in journal.segments)

@@ -272,8 +272,8 @@ def _measure(size: int, repeats: int, folder: Path | None, tell: Callable[[str],
             machine.wait_for(lambda: client.get_worker_stats()["workers"] != [], SETTLES_S, "display workers")
             with stage.watched(FIRST_S) as watch:
                 for symbol in tick.SYMBOLS[:DISPLAYS]:
-                    how = {"history": True, "config": {"states_per_s": STATES_PER_S}}
-                    client.create_worker_for_symbol(symbol, symbol.lower(), **how)
+                    config = {"states_per_s": STATES_PER_S}
+                    client.create_worker_for_symbol(symbol, symbol.lower(), config=config, history=True)
                 feed.start()
         tell(f"displays built up in {watch.took_s:.1f} s")
         for _ in range(repeats):

@@ -76,7 +76,7 @@ class Broker:
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
         self.recovered = journal.open()
         policy = policy_of(settings)
-        self.bus = Bus(self.recovered.state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff)
+        self.bus = Bus(self.recovered.state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff, journal.ordinals)
         self.bus.restore(self.recovered.state)
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
         reject = partial(self._reject, "backend")
@@ -100,7 +100,8 @@ class Broker:
             raise
         self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
         self.targets.restore(self.tasks.targets)
-        self.desks: dict[str, Desk] = {REPLAY: self.desk.begin_replay, SCALE: self.targets.serve}
+        self.desks: dict[str, Desk] = {REPLAY: self._replay, SCALE: self.targets.serve}
+        self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
         self.desks |= self.tasks.services | self.config.services | self.displays.services
         self.beat_due = now
         self.outbox = Outbox(self.frontend, self.backend, self.peers, self.bus)
@@ -165,15 +166,16 @@ class Broker:
             self.stop.drain()
         if self.tasks.store.reader.fileno() in ready:
             self.tasks.store.finished()
-        if self.desk.replays:
-            self.desk.step_replays(self._reach)
+        if self.desk.replays and now >= self.desk.replays.next_due():
+            self.desk.step_replays(now, self._reach)
         if now >= until:
             self._timers(now)
         self.displays.turn(now)
         self._flush(now)
 
     def _next_due(self) -> float:
-        return 0.0 if self.desk.replays else min(self.beat_due, self.bus.next_due())
+        due = min(self.beat_due, self.bus.next_due())
+        return min(due, self.desk.replays.next_due()) if self.desk.replays else due
 
     def _timers(self, now: float) -> None:
         self._carry_out(self.bus.dispatcher.advance(now), now)
@@ -192,7 +194,7 @@ class Broker:
         whose, count = b"", 0
         with contextlib.suppress(zmq.Again):
             while count < MAX_MESSAGES:
-                parts = receive(frontend)
+                parts, frame = receive(frontend)
                 try:
                     address, requests, unread = read(parts)
                 except ProtocolError as error:
@@ -203,6 +205,7 @@ class Broker:
                 if address != whose:
                     self._accept(whose, taken, now)
                     whose, taken = address, []
+                self.came_by = frame
                 taken += requests
                 count += len(requests) + len(unread)
         self._accept(whose, taken, now)
@@ -237,6 +240,12 @@ class Broker:
             return [ToClient(address, Reply(request.id, value)), *effects]
         return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
 
+    def _replay(self, address: bytes, request: Request, now: float) -> None:
+        replaced = self.desk.begin_replay(address, request, self.came_by, now)
+        if replaced is not None:
+            text = "the same client asked for a replay of the same topic again"
+            self._carry_out([ToClient(address, Error(replaced, "REPLACED", text))], now)
+
     # Workers
 
     def _answers(self, now: float) -> None:
@@ -244,7 +253,7 @@ class Broker:
         effects: list[Effect] = []
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
-                parts = receive(backend)
+                parts, _ = receive(backend)
                 if len(parts) != 2:  # of Majordomo, where what was told before makes a difference
                     self._carry_out(effects, now)
                     effects = []

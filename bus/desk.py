@@ -17,11 +17,13 @@ from bus import sockets
 from bus.core.bus import Bus
 from bus.core.intake import Turn
 from bus.core.records import Snapshot
-from bus.core.replay import Replays, read_wanted
+from bus.core.replay import read_wanted
+from bus.core.replays import Replays
 from bus.errors import ConfigError, ProtocolError
 from bus.journal import Journal
 from bus.library import Library
 from bus.messages import Part, Reply, Request
+from bus.readers import Readers
 from bus.settings import Settings
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
@@ -63,6 +65,7 @@ class TickDesk:
         self.log = log
         self.library = Library(journal)
         self.replays = Replays(self.library)
+        self.readers = Readers()
         self.poller = zmq.Poller()
         self.collector = sockets.bind(context, settings.broker, home, "collector")
         self.publisher = sockets.bind(context, settings.broker, home, "publisher")
@@ -91,7 +94,7 @@ class TickDesk:
 
     def _write_down(self, turn: Turn, now: float) -> None:
         was_well = not self.journal.degraded
-        if self.journal.append(turn.records, self.bus.topics.ticks, now):
+        if self.journal.append(turn.batch, now):
             self.bus.intake.journalled(turn.instances)
         elif was_well:
             self.log.error("journal degraded", why=self.journal.degraded)
@@ -161,25 +164,40 @@ class TickDesk:
 
     # Replays
 
-    def begin_replay(self, address: bytes, request: Request, now: float) -> None:
+    def begin_replay(self, address: bytes, request: Request, frame: zmq.Frame | None, now: float) -> bytes | None:
         """Take in a request for ticks of the past.
 
+        Args:
+            address: of the client.
+            request: what it asked for.
+            frame: by which the request came.
+            now: monotonic seconds.
+        Returns:
+            the id of a request of the same client and topic whose place it takes, if there is one.
         Raises:
-            ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD` or `BUSY`.
+            ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD`, `OTHER_EPOCH` or `BUSY`.
         """
-        del now
         replay = self.library.begin(read_wanted(request.args), self.bus.topics)
-        self.replays.begin((address, request.id), replay)
+        replaced = self.replays.begin(address, request.id, replay, now)
+        if frame is not None:
+            self.readers.note(address, frame)
+        return replaced
 
-    def step_replays(self, send: Send) -> None:
-        """Let one replay read one slice, and send what it found; a client that is gone, or takes nothing more, loses it."""
-        for (address, request_id), replay, rows in self.replays.turn():
-            replay.parts += bool(rows)
-            reached = not rows or send(address, Part(request_id, replay.parts, rows))
-            if replay.ended and reached:
-                send(address, Reply(request_id, replay.summary()))
-            elif not reached:
+    def step_replays(self, now: float, send: Send) -> None:
+        """Let one replay read one slice, and send what it found; a client that is gone loses its replays."""
+        for turn in self.replays.turn(now, self.readers.reads):
+            address, request_id, replay = turn.address, turn.request, turn.replay
+            reached = True
+            if turn.rows is not None:
+                replay.parts += 1
+                reached = send(address, Part(request_id, replay.parts, turn.rows))
+            if reached and replay.ended:
+                reached = send(address, Reply(request_id, replay.summary()))
+            if not reached:
                 self.replays.drop(address)
+                break
+        if not self.replays:
+            self.readers.clear()
 
     # What is told, and the end
 

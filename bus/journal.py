@@ -7,19 +7,18 @@ tries again every second, and goes on in a new segment.
 
 import contextlib
 import os
-from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from bus.core.records import Snapshot
+from bus.core.index import Builder, Ordinals, SegmentIndex, index_path
+from bus.core.records import Batch, Snapshot
 from bus.errors import ConfigError
 from bus.recovery import Reading, read_head
 from bus.settings import JournalSettings
-from bus.storage import Storage
+from bus.storage import Storage, write_whole
 
 ENDING = ".hj"
-MARKS_EVERY = 256  # records between two places in a segment that a replay can begin at
 RETRY_S = 1.0
 
 
@@ -32,7 +31,8 @@ class Segment:
     ticks: int  # number of the last tick before it
     since_ns: int = 0  # when it was begun, ns since 1970 UTC
     size: int = 0
-    marks: "array[int]" = field(default_factory=lambda: array("Q"))  # number, offset, ... of some ticks written by us
+    index: SegmentIndex | None = None  # of the newest segment, and of one whose index is not yet in a file
+    times: tuple[int, int] | None = None  # the least and the largest stamp in it, if that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Journal:
         self.degraded = ""  # why; empty while all is well
         self.lost = 0  # ticks that were published and not journalled
         self.syncs = 0
+        self.ordinals = Ordinals()  # of the topics, as the bus gives them; see `Topics.ordinals`
         self._fd = -1
         self._retry_at = 0.0
         self._sync_at = 0.0
@@ -110,7 +111,9 @@ class Journal:
             self.segments.append(Segment(path, serial, ticks, since_ns, path.stat().st_size))
         read = Reading(state)
         for segment in self.segments[at:]:
-            read.segment(segment.path.read_bytes())
+            builder = Builder(state if segment is self.segments[at] else None, segment.ticks + 1)
+            if read.segment(segment.path.read_bytes(), builder.index):
+                segment.index = builder.index
             if read.torn:
                 segment.size -= read.torn
                 os.truncate(segment.path, segment.size)
@@ -146,14 +149,14 @@ class Journal:
 
     # Writing
 
-    def append(self, records: list[bytes], last: int, now: float) -> bool:
+    def append(self, batch: Batch, now: float) -> bool:
         """Write one turn's records; false if they are not in the journal.
 
         Args:
-            records: of `encode_tick`, in order.
-            last: number of the last one.
+            batch: of one turn.
             now: monotonic seconds.
         """
+        records = batch.records
         if self.degraded:
             self.lost += len(records)
             return False
@@ -166,9 +169,8 @@ class Journal:
             self._degrade(str(error), now)
             self.lost += len(records)
             return False
-        marks = segment.marks
-        if not marks or last - marks[-2] >= MARKS_EVERY:
-            marks.extend((last - len(records) + 1, segment.size))
+        assert segment.index is not None, "the newest segment has its index"
+        segment.index.add(batch.ordinals, records, batch.epoch, batch.time_ns)
         segment.size += len(data)
         return True
 
@@ -234,8 +236,26 @@ class Journal:
             raise
         if self._fd >= 0:
             self._storage.close(self._fd)
+        for segment in self.segments:
+            self.save_index(segment)
         self._fd = fd
-        self.segments.append(Segment(path, serial, state.ticks, state.time_ns, len(head)))
+        index = SegmentIndex(state.ticks + 1, self.ordinals, state.sequences(), len(head))
+        self.segments.append(Segment(path, serial, state.ticks, state.time_ns, len(head), index))
+
+    def save_index(self, segment: Segment) -> None:
+        """Have a segment's index written beside it; in memory it is kept until that is done."""
+        index, size = segment.index, segment.size
+
+        def job() -> None:
+            try:
+                if index is not None and segment.path.exists():
+                    write_whole(index_path(segment.path), index.encode(size))
+            finally:
+                segment.index = None
+
+        if index is not None:
+            segment.times = index.least_ns, index.most_ns
+            self._storage.do(job)
 
     def _let_go(self) -> None:
         """Delete the oldest segments beyond the bounds; the newest always stays."""
@@ -246,7 +266,7 @@ class Journal:
             if total <= self.settings.max_bytes and second.since_ns >= oldest_ns:
                 return
             total -= first.size
-            self._storage.delete(first.path)
+            self._storage.delete(first.path, index_path(first.path))
             del self.segments[0]
 
     def close(self) -> None:

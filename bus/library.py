@@ -1,10 +1,10 @@
-"""The journal, read again: where a replay begins, and the bytes it goes through."""
+"""The journal, read again: where a replay begins, the bytes it goes through, and the indexes that say where they lie."""
 
 import os
 from collections import OrderedDict
-from typing import Any
 
-from bus.core.replay import FOR_EVER, Replay, Wanted
+from bus.core.index import Builder, SegmentIndex, index_path
+from bus.core.replay import SLICE_BYTES, Replay, Wanted
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
 from bus.frames import STAMP
@@ -12,6 +12,9 @@ from bus.journal import Journal, Segment
 from bus.recovery import read_head
 
 OPEN_FILES = 16
+INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; one is kept whatever its size
+REMEMBERED = 1024  # places where replays of a topic that were cut short go on
+LATEST = 4096  # ticks of a topic, from its last one back, that are found by counting backwards
 
 
 class Library:
@@ -24,6 +27,10 @@ class Library:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self._files: OrderedDict[str, int] = OrderedDict()
+        self._indexes: OrderedDict[int, SegmentIndex] = OrderedDict()  # serial -> index
+        self._builders: dict[int, tuple[Builder, int]] = {}  # serial -> builder, how far it is
+        self._without: set[int] = set()  # serials of segments that can have no index
+        self._places: OrderedDict[tuple[bytes, int], tuple[Segment, int]] = OrderedDict()  # topic, sequence -> where it is
 
     def read(self, place: Segment, offset: int, size: int) -> bytes:
         """Read some bytes of a segment, none beyond what was written whole; empty if it was let go meanwhile."""
@@ -53,50 +60,172 @@ class Library:
 
     def after(self, place: Segment) -> Segment | None:
         """Return the segment behind this one; None if it is the newest."""
-        for one in self.journal.segments:
-            if one.serial > place.serial:
-                return one
-        return None
+        segments = self.journal.segments
+        low, high = 0, len(segments)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if segments[middle].serial <= place.serial else (low, middle)
+        return segments[low] if low < len(segments) else None
+
+    # Indexes
+
+    def index(self, place: Segment) -> SegmentIndex | None:
+        """Return a segment's index; None if it has none: then `work` makes it."""
+        if place.index is not None:
+            return place.index
+        found = self._indexes.get(place.serial)
+        if found is None:
+            found = self._load(place)
+            if found is not None:
+                self._keep(place, found)
+        else:
+            self._indexes.move_to_end(place.serial)
+        return found
+
+    def _load(self, place: Segment) -> SegmentIndex | None:
+        try:
+            return SegmentIndex.decode(index_path(place.path).read_bytes(), place.size, place.ticks + 1)
+        except (OSError, ProtocolError):
+            return None
+
+    def _keep(self, place: Segment, index: SegmentIndex) -> None:
+        place.times = index.least_ns, index.most_ns
+        self._indexes[place.serial] = index
+        size = sum(8 * one.count for one in self._indexes.values())
+        while size > INDEX_BYTES and len(self._indexes) > 1:
+            size -= 8 * self._indexes.popitem(last=False)[1].count
+
+    def work(self, place: Segment) -> bool:
+        """Read one slice of a segment for its index; false if it can have none, or was let go."""
+        if place.serial in self._without or not place.path.exists():
+            self._builders.pop(place.serial, None)
+            return False
+        if place.serial not in self._builders:
+            self._builders[place.serial] = Builder(read_head(place.path), place.ticks + 1), 0
+        builder, offset = self._builders[place.serial]
+        try:
+            used = self._slice(place, builder, offset)
+        except ProtocolError:
+            self._without.add(place.serial)
+            del self._builders[place.serial]
+            return False
+        self._builders[place.serial] = builder, offset + used
+        if offset + used >= place.size:
+            del self._builders[place.serial]
+            place.index = builder.index
+            self._keep(place, builder.index)
+            self.journal.save_index(place)
+        return True
+
+    def _slice(self, place: Segment, builder: Builder, offset: int) -> int:
+        data = self.read(place, offset, SLICE_BYTES)
+        used = builder.take(data, offset, last=offset + len(data) >= place.size)
+        if not used:  # one record is longer than a slice, or what is here is none
+            data = self.read(place, offset, place.size)
+            used = builder.take(data, offset, last=True)
+        return used or place.size
+
+    # Where a replay begins
 
     def begin(self, wanted: Wanted, topics: Topics) -> Replay:
         """Find where a replay begins.
 
         Raises:
-            ProtocolError: `TOO_OLD`, with the oldest number that there is; `UNKNOWN_TOPIC`.
+            ProtocolError: `TOO_OLD`, with the oldest number that there is; `UNKNOWN_TOPIC`; `OTHER_EPOCH`.
         """
-        segments = self.journal.segments
         log = topics.logs.get(wanted.topic)
         if wanted.exact and log is None:
             raise ProtocolError("UNKNOWN_TOPIC", f"topic {wanted.topic[:-1].decode()!r} has had no message")
+        if wanted.epoch:
+            self._check_epoch(wanted, topics)
         last = log.sequence if wanted.exact and log is not None else topics.ticks
-        if wanted.since_ns:
-            place = next((one for one in reversed(segments) if one.since_ns <= wanted.since_ns), segments[0])
-            return Replay(wanted, place, 0, topics.ticks, last)
-        found = self._by_sequence(wanted, topics) if wanted.exact else self._by_number(wanted.first)
-        return Replay(wanted, *found, topics.ticks, last)
+        if not self.journal.segments:
+            raise too_old(wanted.first, topics.ticks + 1)
+        if wanted.since_ns and wanted.first <= 1:
+            place, at = self._by_time(wanted), None
+        elif log is not None and wanted.exact:
+            place, at = self._by_sequence(wanted, log.sequence)
+        else:
+            place, at = self._by_number(wanted.first), None
+        return Replay(wanted, place, topics.ticks, last, at)
 
-    def _by_number(self, number: int) -> tuple[Segment, int]:
+    def _check_epoch(self, wanted: Wanted, topics: Topics) -> None:
+        number, segments = wanted.first - 1, self.journal.segments
+        found = 0 if number > topics.ticks or not segments else self._epoch_of(number, topics)
+        if number and found != wanted.epoch:
+            error = ProtocolError("OTHER_EPOCH", f"number {number} was given under epoch {found}, not under {wanted.epoch}")
+            error.details["epoch"] = found
+            raise error
+
+    def _epoch_of(self, number: int, topics: Topics) -> int:
+        """Tell under which epoch a number was given; of one that is not kept any more, that of the oldest that is."""
+        place = self._holding(max(number, self.journal.segments[0].ticks + 1))
+        index = self.index(place)
+        if index is not None and index.count:
+            return index.epoch_at(max(number, index.first))
+        if index is not None:  # no tick is kept at all: the last one of all has the epoch of one of the last values
+            return max((STAMP.unpack_from(log.frame, len(key))[0] for key, log in topics.fed.items() if log.sequence), default=0)
+        head = read_head(place.path)
+        return head.epoch if head is not None else 0
+
+    def _holding(self, number: int) -> Segment:
+        """Find the segment that has a number, or would have it."""
+        segments = self.journal.segments
+        low, high = 0, len(segments)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if segments[middle].ticks < number else (low, middle)
+        return segments[low]
+
+    def _by_number(self, number: int) -> Segment:
         oldest = self.journal.segments[0].ticks + 1
         if number < oldest:
             raise too_old(number, oldest)
-        for segment in reversed(self.journal.segments):
-            if segment.ticks < number:
-                return segment, _offset(segment, number)
-        raise too_old(number, oldest)  # never: the first one has `ticks` below `oldest`
+        return self._holding(number)
 
-    def _by_sequence(self, wanted: Wanted, topics: Topics) -> tuple[Segment, int]:
-        marked = topics.logs[wanted.topic].number_at(wanted.first)
+    def _by_time(self, wanted: Wanted) -> Segment:
+        """Find the first segment that may have a stamp of the times wanted; the clock may have been set back in between."""
         segments = self.journal.segments
-        if marked is not None and marked > segments[0].ticks:
-            return self._by_number(marked)
+        return next((one for one in segments if one.times is None or one.times[1] >= wanted.since_ns), segments[-1])
+
+    def _by_sequence(self, wanted: Wanted, last: int) -> tuple[Segment, int | None]:
+        segments = self.journal.segments
+        known = self._places.get((wanted.topic, wanted.first))
+        if known is not None and known[0].serial >= segments[0].serial:
+            return known
+        newest = segments[-1]
+        if newest.index is not None and 0 <= last - wanted.first < LATEST:
+            ordinal = newest.index.topics.find(wanted.topic)
+            found = None if ordinal is None else newest.index.find_last(ordinal, last - wanted.first + 1)
+            if found is not None:
+                return newest, found
         low, high = 0, len(segments)  # the last segment that begins before the message, by bisection
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if _sequence_before(segments[middle], wanted.topic) < wanted.first else (low, middle)
-        before = _sequence_before(segments[low], wanted.topic)
-        if before >= wanted.first:
-            raise too_old(wanted.first, before + 1)
-        return segments[low], 0
+            before = self._before(segments[middle], wanted.topic)
+            low, high = (middle, high) if before is not None and before < wanted.first else (low, middle)
+        before = self._before(segments[low], wanted.topic)
+        if before is None or before >= wanted.first:
+            raise too_old(wanted.first, (before or 0) + 1)
+        return segments[low], None
+
+    def _before(self, place: Segment, topic: bytes) -> int | None:
+        """Tell a topic's sequence at a segment's beginning; None if nobody knows."""
+        index = self.index(place)
+        if index is not None:
+            return None if index.before is None else index.before.get(topic, 0)
+        head = read_head(place.path)
+        if head is None:
+            return None
+        frame = head.topics.get(topic)
+        return STAMP.unpack_from(frame, len(topic))[1] if frame else 0
+
+    def remember(self, wanted: Wanted, following: int, place: Segment, at: int) -> None:
+        """Note where the message behind the last one of a replay is, for who asks on from there."""
+        if wanted.exact:
+            self._places[wanted.topic, following] = place, at
+            if len(self._places) > REMEMBERED:
+                self._places.popitem(last=False)
 
 
 def too_old(wanted: int, oldest: int) -> ProtocolError:
@@ -104,21 +233,3 @@ def too_old(wanted: int, oldest: int) -> ProtocolError:
     error = ProtocolError("TOO_OLD", f"number {wanted} is not kept any more, the oldest is {oldest}")
     error.details["oldest"] = oldest
     return error
-
-
-def _offset(segment: Segment, number: int) -> int:
-    offset = 0
-    for marked, at in zip(segment.marks[::2], segment.marks[1::2], strict=True):
-        if marked > number:
-            break
-        offset = at
-    return offset
-
-
-def _sequence_before(segment: Segment, key: bytes) -> int:
-    """Read the topic's sequence at a segment's beginning; for ever, if its head is gone: nothing can be read there."""
-    head = read_head(segment.path)
-    if head is None:
-        return FOR_EVER
-    frame: Any = head.topics.get(key)
-    return STAMP.unpack_from(frame, len(key))[1] if frame else 0

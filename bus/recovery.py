@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from bus.core.records import SNAPSHOT, TICK, Corrupt, Record, Snapshot, needs, record_at, scan
+from bus.core.index import SegmentIndex
+from bus.core.records import SNAPSHOT, Corrupt, Record, Snapshot, needs, record_at, scan, ticks_in
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP
 
@@ -39,21 +40,36 @@ class Reading:
         self.torn = 0  # bytes at the end of the segment read last that are no whole record
         self.torn_in_all = 0
 
-    def segment(self, data: bytes) -> None:
-        """Add one segment's bytes."""
-        self.torn = 0
-        for one in scan(data):
-            if isinstance(one, Corrupt):
-                self._damage(one)
-            elif one.kind == TICK:
-                number, instance, running, frame = one.tick()
+    def segment(self, data: bytes, index: SegmentIndex | None = None) -> bool:
+        """Add one segment's bytes.
+
+        Args:
+            data: of the whole segment.
+            index: of it, to be filled on the way.
+        Returns:
+            whether the index is good: false if the numbers are not in order.
+        """
+        self.torn, at, good = 0, 0, True
+        while at < len(data):
+            for begin, end, number, instance, running, frame in ticks_in(data, at):
                 cut = frame.index(NUL) + 1
-                self._topics[frame[:cut]] = frame
-                self._epoch = STAMP.unpack_from(frame, cut)[0]
+                key = frame[:cut]
+                self._topics[key] = frame
+                self._epoch, _, time_ns = STAMP.unpack_from(frame, cut)
                 if instance:
                     self._sources[instance] = running
                 self._ticks = max(self._ticks, number)
                 self.ticks_read += 1
+                if index is not None and good:
+                    good = index.found(number, key, (begin, end), self._epoch, time_ns)
+                at = end
+            one = next(scan(data, at), None)  # no tick, or no whole one
+            if one is None:
+                break
+            if isinstance(one, Corrupt):
+                self._damage(one)
+            at = one.end
+        return good
 
     def _damage(self, found: Corrupt) -> None:
         if found.last:

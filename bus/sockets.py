@@ -107,22 +107,24 @@ def _listens(family: int, address: Any) -> bool:
         return True
 
 
-def receive(socket: "zmq.Socket[bytes]") -> list[bytes]:
-    """Receive one whole message of a ROUTER without waiting: the identity and what follows it.
+def receive(socket: "zmq.Socket[bytes]") -> tuple[list[bytes], zmq.Frame]:
+    """Receive one whole message of a ROUTER without waiting.
 
+    Returns:
+        the identity and what follows it; and the last frame, which knows the connection that it came by.
     Raises:
         zmq.Again: there is none.
     """
     identity = receive_frame(socket, NOBLOCK)
     frame = receive_frame(socket, NOBLOCK, False)  # False: as a Frame, which knows whether more follows
     if not frame.more:  # nearly always
-        return [identity, frame.bytes]
+        return [identity, frame.bytes], frame
     parts = [identity, frame.bytes]
     while frame.more:
         frame = receive_frame(socket, NOBLOCK, False)
         if len(parts) <= MAX_PARTS:
             parts.append(frame.bytes)
-    return parts
+    return parts, frame
 
 
 def send(socket: "zmq.Socket[bytes]", parts: list[bytes]) -> None:

@@ -1,5 +1,6 @@
 """The one thread that waits for the disk: the loop of the broker never does."""
 
+import contextlib
 import os
 import queue
 import threading
@@ -40,9 +41,23 @@ class Storage:
 
         self._jobs.put(job)
 
-    def delete(self, path: Path) -> None:
-        """Have a file deleted."""
-        self._jobs.put(lambda: path.unlink(missing_ok=True))
+    def delete(self, *paths: Path) -> None:
+        """Have files deleted."""
+
+        def job() -> None:
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+        self._jobs.put(job)
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Have something else done that waits for the disk; an `OSError` of it is no failure of the journal."""
+
+        def quietly() -> None:
+            with contextlib.suppress(OSError):
+                job()
+
+        self._jobs.put(quietly)
 
     def failure(self) -> str:
         """Say what failed since the last look; empty if nothing did."""
@@ -62,3 +77,16 @@ class Storage:
                 job()
             except OSError as error:
                 self._failures.put(f"{type(error).__name__}: {error}")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that under its name there is the whole of it or what was there before."""
+    fresh = path.with_name(path.name + ".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        fresh.rename(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise

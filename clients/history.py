@@ -49,7 +49,6 @@ class History:
             if answer["next"] is None:
                 return
             args = {**args, "from": answer["next"]}
-            args.pop("since_ns", None)  # the number says it now
 
 
 def last_events(client: BusClient, topic: str, timeout_s: float = 5.0) -> list[Event]:

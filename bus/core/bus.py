@@ -9,6 +9,7 @@ from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.configs import CONFIG
 from bus.core.displays import DISPLAYS, DisplayBook, States
+from bus.core.index import Ordinals
 from bus.core.intake import Intake, Source, Turn
 from bus.core.policy import Policy
 from bus.core.records import Snapshot
@@ -76,6 +77,7 @@ class Bus:
         on_reject: told each refused frame of a feed.
         now: monotonic seconds.
         backoff: delays between attempts; carries the randomness.
+        ordinals: of the topics of feeds, shared with the journal's indexes.
     """
 
     def __init__(
@@ -87,12 +89,13 @@ class Bus:
         on_reject: Callable[[ProtocolError], None],
         now: float,
         backoff: Backoff,
+        ordinals: Ordinals | None = None,
     ) -> None:
         self.epoch = epoch
         self.version = version
         self.limits = limits
         self.started = now
-        self.topics = Topics(epoch, limits.max_topics)
+        self.topics = Topics(epoch, limits.max_topics, ordinals)
         for key in (STATS, HEARTBEAT, CONFIG, DISPLAYS):
             self.topics.log(key)  # their places are taken before feeds can take them all
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bus.core.displays import OWNED_BY_DISPLAYS
-from bus.core.records import encode_tick
-from bus.core.topics import MARK_MASK, OWNED_BY_FEEDS, TICKS, TopicLog, Topics
+from bus.core.records import Batch, encode_tick
+from bus.core.topics import OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, are_values, array_header, is_one_map
 
@@ -35,7 +35,7 @@ class Turn:
     """What one turn of the loop made of the frames it found."""
 
     messages: list[bytes]  # to publish, in order
-    records: list[bytes]  # for the journal, in order, to be written before
+    batch: Batch  # for the journal, to be written before
     instances: set[int]  # numbered feeds of which something was taken or, in order, refused
     taken: int
     lag_ns: int | None  # from the feed's stamp to ours, of the turn's last tick; None if there was none
@@ -116,10 +116,10 @@ class Intake:
             if found is not None:
                 accepted.append(found)
         accepted = self._well_formed(accepted)
-        messages, records = self._number(accepted, time_ns)
+        messages, batch = self._number(accepted, time_ns)
         fed_ns = accepted[-1][4] if accepted else 0
         instances, self._moved = self._moved, set()
-        return Turn(messages + states, records, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
+        return Turn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
 
     def journalled(self, instances: Iterable[int]) -> None:
         """Note that everything these feeds have had taken so far is in the journal."""
@@ -177,17 +177,16 @@ class Intake:
                 self.reject(ProtocolError("BAD_BODY", f"{len(body)} bytes for {log.key[:-1]!r} are not one msgpack map"))
         return good
 
-    def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], list[bytes]]:
+    def _number(self, accepted: list[Accepted], time_ns: int) -> tuple[list[bytes], Batch]:
         topics, stamp_of = self.topics, STAMP.pack
         epoch, number = topics.epoch, topics.ticks
         messages: list[bytes] = []
         records: list[bytes] = []
+        ordinals = [one[0].ordinal for one in accepted]
         for log, body, instance, running, _ in accepted:
             number += 1
             log.sequence = sequence = log.sequence + 1
             log.frame = frame = log.key + stamp_of(epoch, sequence, time_ns) + body
-            if not sequence & MARK_MASK:
-                log.mark(number)
             records.append(encode_tick(number, instance, running, frame))
             if log.wanted:
                 messages.append(frame)
@@ -196,4 +195,4 @@ class Intake:
             bodies = b"".join([one[1] for one in accepted])
             messages.append(TICKS + stamp + array_header(len(accepted)) + bodies)
         topics.ticks = number
-        return messages, records
+        return messages, Batch(records, ordinals, number, epoch, time_ns)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus.errors import ProtocolError
-from bus.frames import NUL, pack, unpack
+from bus.frames import NUL, STAMP, pack, unpack
 
 MAGIC = 0x484A
 MAGIC_BYTES = b"HJ"
@@ -25,6 +25,10 @@ _REST = struct.Struct(">BBI")
 _TICK_REST = struct.Struct(">BBIQQQ")
 HEAD_BYTES = _PREFIX.size + _REST.size  # 12
 TICK_HEAD = struct.Struct(">QQQ")
+TICK_NUMBER = struct.Struct(">HIBBIQ")  # how a tick's record begins, up to its number
+_WHOLE_TICK = struct.Struct(">HIBBIQQQ")
+CHECKED_FROM = _PREFIX.size  # where what the CRC covers begins
+TICK_BYTES = HEAD_BYTES + TICK_HEAD.size  # of a tick's record before its frame
 MAX_PAYLOAD = 1 << 28  # a larger length is taken for corruption
 VERSION = 1
 _crc32 = zlib.crc32
@@ -43,6 +47,17 @@ def encode_tick(number: int, instance: int, running: int, frame: bytes) -> bytes
     return _PREFIX.pack(MAGIC, _crc32(rest)) + rest
 
 
+@dataclass(slots=True)
+class Batch:
+    """What one turn of the loop adds to the journal."""
+
+    records: list[bytes]  # in order, their numbers without a hole
+    ordinals: list[int]  # of their topics, as of `bus.core.index.Ordinals`
+    last: int  # number of the last one
+    epoch: int  # of all of them
+    time_ns: int  # their stamp, ns since 1970 UTC
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The state at a segment's beginning."""
@@ -53,6 +68,10 @@ class Snapshot:
     ticks: int  # number of the last tick before this segment
     topics: dict[bytes, bytes] = field(default_factory=dict)  # key (with NUL) -> last frame
     sources: dict[int, int] = field(default_factory=dict)  # feed instance -> its last running number
+
+    def sequences(self) -> dict[bytes, int]:
+        """Tell the number of each topic's last message."""
+        return {key: STAMP.unpack_from(frame, len(key))[1] for key, frame in self.topics.items()}
 
     def encode(self) -> bytes:
         """Make the record."""
@@ -150,6 +169,21 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Record | Corrupt]:
         following = next_record(data, offset + 1)
         end = len(data) if following is None else following.offset
         yield Corrupt(offset, end, last=following is None)
+        offset = end
+
+
+def ticks_in(data: bytes, offset: int = 0) -> Iterator[tuple[int, int, int, int, int, bytes]]:
+    """Read whole ticks that follow each other, as fast as can be: (offset, end, number, instance, running, frame) of each.
+
+    It ends before the first byte that begins no whole tick: a snapshot, damage, or the end of the data.
+    """
+    view, size, unpack_from, crc32 = memoryview(data), len(data), _WHOLE_TICK.unpack_from, zlib.crc32
+    while offset + TICK_BYTES <= size:
+        magic, crc, kind, _, length, number, instance, running = unpack_from(data, offset)
+        end = offset + HEAD_BYTES + length
+        if magic != MAGIC or kind != TICK or end > size or crc32(view[offset + CHECKED_FROM : end]) != crc:
+            return
+        yield offset, end, number, instance, running, data[offset + TICK_BYTES : end]
         offset = end
 
 

@@ -1,24 +1,31 @@
-"""Ticks read again: PROTOCOL.md section 7.3. Pure; the journal's bytes are read through a function that is passed in.
+"""Ticks read again: PROTOCOL.md section 7.3. Pure; the journal's bytes are read through a library that is passed in.
 
 A replay goes through the journal in slices of a bounded size, one slice a turn of the loop, and ends after a bounded number of
-bytes with the place where the next one goes on. So neither live ticks wait for it nor memory grows with it.
+bytes with the place where the next one goes on. So neither live ticks wait for it nor memory grows with it. The index of each
+segment says where its ticks lie: of a segment no more is read than what is wanted.
 """
 
-from collections.abc import Iterator, Mapping
+import zlib
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bus.core.records import TICK, TICK_HEAD, needs, next_record, record_at
+from bus.core.index import Ordinals, SegmentIndex
+from bus.core.records import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, check_topic
 
-SLICE_BYTES = 1 << 16  # of the journal, a step: about 0.7 ms
+SLICE_BYTES = 1 << 16  # of the journal, a step
+NEAR_BYTES = 8192  # between two records of a topic: less is read along, more is a read of its own
+SLICE_TICKS = 512  # ticks of one topic that are looked for, a step
+LOOKED_AT = 8192  # ticks of a segment that are looked at for several topics, a step
+PASSED_OVER = 4096  # ticks of a topic that are passed over to reach the first one wanted, a step
 PART_BYTES = 1 << 16  # of frames, in one PART
 REPLY_BYTES = 1 << 20  # of frames, in all PARTs of one request: more is asked for again
 MAX_MISSING = 100  # ranges named in one reply
 ALL = b"ticks"
 FOR_EVER = (1 << 63) - 1
-Key = tuple[bytes, bytes]
 
 
 class Place(Protocol):
@@ -37,6 +44,15 @@ class Library(Protocol):
     def after(self, place: Any) -> Any:
         """Return the segment behind this one, or None."""
 
+    def index(self, place: Any) -> SegmentIndex | None:
+        """Return a segment's index; None if it has none yet: then `work` makes it."""
+
+    def work(self, place: Any) -> bool:
+        """Make some more of a segment's index; false if it can have none."""
+
+    def remember(self, wanted: "Wanted", following: int, place: Any, at: int) -> None:
+        """Note where a replay that was cut short goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -48,6 +64,7 @@ class Wanted:
     last: int
     since_ns: int = 0
     until_ns: int = FOR_EVER
+    epoch: int = 0  # that number `first` - 1 must have; 0: whichever
 
 
 def read_wanted(args: Mapping[str, Any]) -> Wanted:
@@ -61,9 +78,10 @@ def read_wanted(args: Mapping[str, Any]) -> Wanted:
     topic = args.get("topic")
     if not isinstance(topic, str):
         raise ProtocolError("BAD_ARGUMENT", f"argument topic is {topic!r}, must be text, e.g. 'tick.EURUSD' or 'ticks'")
-    unknown = args.keys() - {"topic", "from", "to", "since_ns", "until_ns"}
+    known = ("topic", "from", "to", "since_ns", "until_ns", "epoch")
+    unknown = args.keys() - set(known)
     if unknown:
-        raise ProtocolError("BAD_ARGUMENT", f"argument {min(unknown)!r} is unknown, must be topic, from, to, since_ns, until_ns")
+        raise ProtocolError("BAD_ARGUMENT", f"argument {min(unknown)!r} is unknown, must be {', '.join(known)}")
     name = topic.encode("ascii", "replace")
     prefix = name in (ALL, b"") or name.endswith((b".", b"*"))
     plain = b"" if name == ALL else name.removesuffix(b"*")
@@ -73,8 +91,10 @@ def read_wanted(args: Mapping[str, Any]) -> Wanted:
     last = _bound(args, "to", FOR_EVER)
     if last < first:
         raise ProtocolError("BAD_ARGUMENT", f"argument to is {last}, must not be below from, which is {first}")
-    since, until = _bound(args, "since_ns", 0), _bound(args, "until_ns", FOR_EVER)
-    return Wanted(plain if prefix else plain + NUL, not prefix, first, last, since, until)
+    since, until, epoch = _bound(args, "since_ns", 0), _bound(args, "until_ns", FOR_EVER), _bound(args, "epoch", 0)
+    if epoch and not prefix:
+        raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")
+    return Wanted(plain if prefix else plain + NUL, not prefix, first, last, since, until, epoch)
 
 
 def _bound(args: Mapping[str, Any], name: str, otherwise: int) -> int:
@@ -84,6 +104,9 @@ def _bound(args: Mapping[str, Any], name: str, otherwise: int) -> int:
     return value
 
 
+Rows = list[tuple[int, bytes]]
+
+
 @dataclass(slots=True)
 class Replay:
     """One request's way through the journal.
@@ -91,18 +114,18 @@ class Replay:
     Args:
         wanted: what.
         place: the segment to begin in.
-        offset: where a record of it begins, at or before the first one wanted.
         end: number of the last tick to look at, in the global order: what comes later is live.
         last_known: the highest number there is, in the numbers of this request.
+        at: the tick of the segment to begin with, from 0; None: the first one wanted is looked for.
     """
 
     wanted: Wanted
     place: Any
-    offset: int
     end: int
     last_known: int
+    at: int | None = None
     parts: int = 0  # sent
-    rows: list[list[Any]] = field(default_factory=list)  # [number, frame], not yet sent
+    rows: Rows = field(default_factory=list)  # number, frame; not yet sent
     rows_bytes: int = 0
     sent_bytes: int = 0
     count: int = 0
@@ -110,82 +133,181 @@ class Replay:
     missing: list[list[int]] = field(default_factory=list)  # [from, to] of what the journal does not have
     next: int | None = None  # where the following request goes on; None if this one saw the end
     ended: bool = False
+    _over: int = 0  # ticks of the topic that are to be passed over before the first one wanted
+    _known: tuple[Ordinals | None, int] = (None, 0)  # whose topics were looked through for the prefix, and how many there were
+    _under: Collection[int] | None = None  # those of them that are under it
+    _numbered: bool = False  # what is missing can be told: all numbers of this request are looked at
 
     def __post_init__(self) -> None:
-        if not self.wanted.since_ns and (self.wanted.exact or not self.wanted.topic):
+        self._numbered = self.wanted.exact or not self.wanted.topic
+        if self._numbered and not self.wanted.since_ns:
             self.expected = self.wanted.first
 
-    def step(self, library: Library) -> list[list[Any]] | None:
+    def step(self, library: Library) -> Rows | None:
         """Read one slice; return a part's rows if one is full, or the last one; None if there is nothing to send yet."""
-        data = library.read(self.place, self.offset, SLICE_BYTES)
-        length = needs(data, 0)
-        if length is not None and length > len(data):
-            data = library.read(self.place, self.offset, length)
-        if not data:
+        index = library.index(self.place)
+        if index is None:
+            if not library.work(self.place):
+                self._next_segment(library)
+        elif self._outside(index):
             self._next_segment(library)
         else:
-            self._take(data, library)
+            self._slice(index, library)
         if self.rows and (self.ended or self.rows_bytes >= PART_BYTES):
             rows, self.rows, self.rows_bytes = self.rows, [], 0
             return rows
         return None
+
+    def _outside(self, index: SegmentIndex) -> bool:
+        """Tell whether none of a segment's stamps is in the times wanted; then what is missing of it is not told."""
+        outside = index.most_ns < self.wanted.since_ns or index.least_ns > self.wanted.until_ns
+        if outside and self.expected:
+            self.expected = 0 if self.wanted.exact else max(self.expected, index.behind)
+        return outside
 
     def _next_segment(self, library: Library) -> None:
         following = library.after(self.place)
         if following is None or following.ticks >= self.end:
             self.ended = True
         else:
-            self.place, self.offset = following, 0
+            self.place, self.at = following, None
 
-    def _take(self, data: bytes, library: Library) -> None:
-        at = 0
-        while at < len(data) and not self.ended:
-            record = record_at(data, at)
-            if record is None:
+    def _slice(self, index: SegmentIndex, library: Library) -> None:
+        if self.at is None:
+            self._enter(index)
+        assert self.at is not None, "a segment that was entered has a place to begin at"
+        until = min(index.count, self.end - index.first + 1)
+        places, at = self._places(index, self.at, until)
+        while places and not self.ended:
+            count = self._fitting(index.offsets, places)
+            if not self._read(index, library, places[:count]):
+                at = until  # the segment was let go
                 break
-            at = record.end
-            if record.kind == TICK:
-                self._look(int.from_bytes(record.payload[:8], "big"), record.payload[TICK_HEAD.size :])
-        if at == 0:
-            at = self._over_damage(library)
-        self.offset += at
+            places = places[count:]
+        if self.ended:
+            if self.next is not None:
+                library.remember(self.wanted, self.next, self.place, self.at)
+        elif at >= until:
+            self._next_segment(library)
+        else:
+            self.at = at
 
-    def _over_damage(self, library: Library) -> int:
-        """What is at our place is no record: find how far the next whole one is."""
-        rest = library.read(self.place, self.offset, self.place.size)
-        following = next_record(rest, 1)
-        return len(rest) if following is None else following.offset
-
-    def _look(self, number: int, frame: bytes) -> None:
+    def _enter(self, index: SegmentIndex) -> None:
+        """Find the first tick wanted of a segment: by its number at once, by its sequence by counting."""
         wanted = self.wanted
-        if number > self.end:
-            self.ended = True
+        if not wanted.exact:
+            self.at = max(0, wanted.first - index.first)
             return
-        if not frame.startswith(wanted.topic):
-            return
-        _, sequence, time_ns = STAMP.unpack_from(frame, frame.index(NUL) + 1)
-        place = sequence if wanted.exact else number
-        if place < wanted.first or time_ns < wanted.since_ns:
-            return
-        if place > wanted.last or time_ns > wanted.until_ns:
-            self.ended = True
-            if place <= wanted.last:  # what comes later is not missing
-                self._miss(place)
-                self.expected = 0
-            return
+        self.at = 0
+        countable = index.before is not None and not index.holes
+        self._over = max(0, wanted.first - 1 - index.before.get(wanted.topic, 0)) if countable and index.before is not None else 0
+
+    def _places(self, index: SegmentIndex, at: int, until: int) -> tuple[Sequence[int], int]:
+        """Find the next ticks to read; returns their places, and where to go on."""
+        if at >= until:
+            return (), until
+        chosen = self._chosen(index)
+        if chosen is None:
+            behind = bisect_right(index.offsets, index.offsets[at] + SLICE_BYTES, at + 1, until + 1) - 1
+            behind = max(at + 1, behind)
+            return range(at, behind), behind
+        if len(chosen) == 1:
+            return self._of_one(index, next(iter(chosen)), at, until)
+        behind = min(until, at + LOOKED_AT)
+        places = index.find_any(chosen, at, behind) if chosen else []
+        return (places, behind) if len(places) <= SLICE_TICKS else (places[:SLICE_TICKS], places[SLICE_TICKS])
+
+    def _of_one(self, index: SegmentIndex, ordinal: int, at: int, until: int) -> tuple[Sequence[int], int]:
+        if self._over:
+            passed, behind = index.find(ordinal, at, min(self._over, PASSED_OVER))
+            self._over = self._over - len(passed) if behind < until else 0
+            return (), behind
+        places, behind = index.find(ordinal, at, SLICE_TICKS)
+        if places and places[-1] >= until:
+            places = places[: bisect_right(places, until - 1)]
+        return places, behind
+
+    def _chosen(self, index: SegmentIndex) -> Collection[int] | None:
+        """Tell the ordinals of the topics wanted; None: all of them."""
+        wanted = self.wanted
+        if wanted.exact:
+            ordinal = index.topics.find(wanted.topic)
+            return () if ordinal is None else (ordinal,)
+        if not wanted.topic:
+            return None
+        known = index.topics, len(index.topics.keys)
+        if self._known != known:
+            self._known, self._under = known, index.topics.under(wanted.topic)
+        return self._under
+
+    def _fitting(self, offsets: "Sequence[int]", places: Sequence[int]) -> int:
+        """Tell how many of these places one read takes in: one at least, and as few bytes that nobody wants as can be."""
+        if isinstance(places, range):
+            return len(places)
+        count, end = 1, offsets[places[0] + 1]
+        limit = offsets[places[0]] + SLICE_BYTES
+        while count < len(places):
+            begin, behind = offsets[places[count]], offsets[places[count] + 1]
+            if begin - end > NEAR_BYTES or behind > limit:
+                break
+            count, end = count + 1, behind
+        return count
+
+    def _read(self, index: SegmentIndex, library: Library, places: Sequence[int]) -> bool:
+        """Read the records at some places; false if the segment is gone. A record that is not whole is passed over."""
+        offsets, first, crc32, record = index.offsets, index.first, zlib.crc32, TICK_NUMBER.unpack_from
+        base = offsets[places[0]]
+        data = library.read(self.place, base, offsets[places[-1] + 1] - base)
+        if not data:
+            return False
+        view, size = memoryview(data), len(data)
+        for place in places:
+            at = offsets[place] - base
+            if at + TICK_BYTES > size:
+                continue
+            magic, crc, kind, _, length, number = record(data, at)
+            end = at + HEAD_BYTES + length
+            whole = magic == MAGIC and kind == TICK and number == first + place and end <= size
+            if whole and crc32(view[at + CHECKED_FROM : end]) == crc and not self._take(number, data[at + TICK_BYTES : end]):
+                self.at = place
+                return True
+        return True
+
+    def _take(self, number: int, frame: bytes) -> bool:
+        """Take one tick in, or pass over it; false if the replay ends before it."""
+        wanted, place = self.wanted, number
+        if wanted.exact or wanted.until_ns != FOR_EVER or wanted.since_ns:
+            _, sequence, time_ns = STAMP.unpack_from(frame, frame.index(NUL) + 1)
+            place = sequence if wanted.exact else number
+            if place < wanted.first:
+                return True
+            if not wanted.since_ns <= time_ns <= wanted.until_ns:
+                if self.expected:
+                    self._miss(place)
+                    self.expected = place + 1
+                return place <= wanted.last or self._end()
+        if place > wanted.last:
+            if self.expected:
+                self._miss(wanted.last + 1)
+            self.expected = 0  # what comes later is not missing
+            return self._end()
         if self.sent_bytes >= REPLY_BYTES:
             self.next = place
-            self.ended = True
-            return
+            return self._end()
         self._miss(place)
         self.expected = place + 1
-        self.rows.append([number, frame])
+        self.rows.append((number, frame))
         self.rows_bytes += len(frame)
         self.sent_bytes += len(frame)
         self.count += 1
+        return True
+
+    def _end(self) -> bool:
+        self.ended = True
+        return False
 
     def _miss(self, place: int) -> None:
-        if 0 < self.expected < place and (self.wanted.exact or not self.wanted.topic) and len(self.missing) < MAX_MISSING:
+        if 0 < self.expected < place and self._numbered and len(self.missing) < MAX_MISSING:
             self.missing.append([self.expected, place - 1])
 
     def summary(self) -> dict[str, Any]:
@@ -193,51 +315,3 @@ class Replay:
         if self.next is None and self.expected:
             self._miss(min(self.wanted.last, self.last_known) + 1)
         return {"count": self.count, "next": self.next, "missing": self.missing}
-
-
-class Replays:
-    """The replays under way, taking turns.
-
-    Args:
-        library: the journal.
-        most: at one time.
-    """
-
-    def __init__(self, library: Library, most: int = 64) -> None:
-        self.library = library
-        self.most = most
-        self._running: list[tuple[Key, Replay]] = []
-        self.served = 0
-
-    def __len__(self) -> int:
-        return len(self._running)
-
-    def begin(self, key: Key, replay: Replay) -> None:
-        """Take one in.
-
-        Args:
-            key: who it is for, address and request id; given back by `turn`.
-            replay: not begun.
-        Raises:
-            ProtocolError: `BUSY`.
-        """
-        if len(self._running) >= self.most:
-            raise ProtocolError("BUSY", f"{self.most} replays are under way, no more are taken; try again in a second")
-        self._running.append((key, replay))
-
-    def turn(self) -> Iterator[tuple[Key, Replay, list[list[Any]]]]:
-        """Let the first in line read one slice; yields what is to be sent for it, if anything, then puts it last."""
-        if not self._running:
-            return
-        key, replay = self._running.pop(0)
-        rows = replay.step(self.library)
-        if not replay.ended:
-            self._running.append((key, replay))
-        else:
-            self.served += 1
-        if rows or replay.ended:
-            yield key, replay, rows or []
-
-    def drop(self, address: bytes) -> None:
-        """Forget those of a client that is gone."""
-        self._running = [one for one in self._running if one[0][0] != address]

@@ -4,9 +4,10 @@ A topic log numbers one topic's messages from 1 and keeps the last one. A subscr
 subscription covers is numbered and kept, but not made into a message.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from bus.core.index import Ordinals
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, array_header, check_topic, pack
 
@@ -15,15 +16,13 @@ TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3
 HEARTBEAT = b"heartbeat" + NUL
 NAMED_FOR = 8  # heartbeats: 2 s
 IN_TURN = 256  # topics: up to so many are all named in each heartbeat
-MARKS = 64  # kept for each topic
-MARK_MASK = 63  # a mark every 64 messages of a topic: a replay of the last 4,096 begins near its first
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
 
 
 class TopicLog:
     """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("beat", "frame", "key", "marks", "seen", "sequence", "wanted")
+    __slots__ = ("beat", "frame", "key", "ordinal", "seen", "sequence", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
@@ -32,22 +31,7 @@ class TopicLog:
         self.wanted = wanted
         self.seen = 0  # its sequence at the last heartbeat
         self.beat = 0  # the heartbeat at which that had last changed
-        self.marks: deque[tuple[int, int]] | None = None  # (sequence, number in the global order) of some ticks
-
-    def mark(self, number: int) -> None:
-        """Remember where in the global order the present sequence is; the newest `MARKS` of these are kept."""
-        if self.marks is None:
-            self.marks = deque(maxlen=MARKS)
-        self.marks.append((self.sequence, number))
-
-    def number_at(self, sequence: int) -> int | None:
-        """Return a number in the global order that is at or before this sequence's; None if no mark reaches back to it."""
-        found = None
-        for marked, number in self.marks or ():
-            if marked > sequence:
-                break
-            found = number
-        return found
+        self.ordinal = 0  # of a topic of feeds, in the journal's indexes
 
 
 class Topics:
@@ -56,13 +40,15 @@ class Topics:
     Args:
         epoch: stamped on each message; larger at each start of the broker.
         limit: how many topics there may be; one more is refused.
+        ordinals: of the topics of feeds, shared with the journal's indexes.
     """
 
-    def __init__(self, epoch: int, limit: int) -> None:
+    def __init__(self, epoch: int, limit: int, ordinals: Ordinals | None = None) -> None:
         self.epoch = epoch
         self.limit = limit
         self.logs: dict[bytes, TopicLog] = {}
         self.fed: dict[bytes, TopicLog] = {}  # those of them that feeds own
+        self.ordinals = ordinals if ordinals is not None else Ordinals()
         self.subscriptions: Counter[bytes] = Counter()
         self.ticks_wanted = False
         self.beats = NAMED_FOR  # so that what never changed is not named
@@ -82,6 +68,7 @@ class Topics:
             log = self.logs[key] = TopicLog(key, wanted=self.wants(key))
             if key.startswith(OWNED_BY_FEEDS):
                 self.fed[key] = log
+                log.ordinal = self.ordinals.of(key)
         return log
 
     def drop(self, key: bytes) -> None:

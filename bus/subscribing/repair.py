@@ -1,4 +1,8 @@
-"""The subscriber's way to the journal: asks the frontend for what was missed. PROTOCOL.md section 7.3."""
+"""The subscriber's way to the journal: asks the frontend for what was missed. PROTOCOL.md section 7.3.
+
+The broker carries out the replays of one connection a few at a time, and tells every half second that it is at it. So it is the
+connection's silence that counts, not that of one request: nothing is asked for again while anything arrives.
+"""
 
 import os
 import random
@@ -16,10 +20,11 @@ from bus.messages import ID_BYTES, Error, Part, Reply, Request
 from bus.settings import Settings
 from bus.subscribing.replica import Ask
 
-AGAIN_S = 2.0  # without a word of an answer; then it is asked for again
+AGAIN_S = 5.0  # without a word on the connection; then everything is asked for again
 CONNECT_S = 0.02  # between two tries to send before the connection stands: on this machine it takes less than that
-BUSY_S = (0.05, 0.5)  # between these, after the broker had too many replays under way
+BUSY_S = (0.05, 0.5)  # between these, after the broker could not take a request
 LOOK_AGAIN_S = 0.25  # between two looks for a broker that is not there
+LATER = ("BUSY", "INTERNAL", "REPLACED")  # errors after which the same may be asked for again
 
 
 @dataclass(slots=True)
@@ -28,7 +33,7 @@ class Pending:
 
     topic: str
     ask: Ask
-    due: float  # monotonic seconds; when it is asked again
+    epoch: int  # that the number before the first one wanted must have; 0: whichever
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,14 @@ class TooOld:
     oldest: int
 
 
-Answer = Rows | Ended | TooOld
+@dataclass(frozen=True, slots=True)
+class OtherEpoch:
+    """The number before the first one wanted was given under another epoch: what is known up to it does not hold."""
+
+    topic: str
+
+
+Answer = Rows | Ended | TooOld | OtherEpoch
 
 
 class Repairs:
@@ -75,45 +87,78 @@ class Repairs:
         self._monitor: zmq.Socket[bytes] | None = None
         self._connected = False  # once at least
         self._pending: dict[bytes, Pending] = {}
+        self._requests: dict[str, bytes] = {}  # topic -> its request under way
+        self._later: dict[str, float] = {}  # topic -> when it is asked for again, monotonic seconds
+        self._heard = 0.0  # when the broker said something, or was asked something, monotonic seconds
 
     @property
     def busy(self) -> bool:
         """True while an answer is awaited."""
         return bool(self._pending)
 
-    def ask(self, topic: str, ask: Ask) -> None:
-        """Ask for numbers of a topic; instead of what was asked for it before."""
-        self._forget(topic)
-        if self.socket is None:
-            where = sockets.endpoint(self._settings.broker, self._home, "frontend")
-            if where is not None:
-                options = {"immediate": 1, "sndhwm": 10_000, "rcvhwm": 10_000, "ipv6": int("[" in where)}
-                self.socket = sockets.make(self._context, zmq.DEALER, **options)
-                self._monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-                self.socket.connect(where)
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the broker has said nothing, though an answer is awaited."""
+        return time.monotonic() - self._heard if self._pending else 0.0
+
+    def ask(self, topic: str, ask: Ask, epoch: int = 0) -> None:
+        """Ask for numbers of a topic; instead of what was asked for it before.
+
+        Args:
+            topic: or a prefix that ends with `.` or `*`.
+            ask: both ends inclusive.
+            epoch: that the number before the first one wanted must have; 0: whichever.
+        """
+        self.forget(topic)
+        self._connect()
         request_id = os.urandom(ID_BYTES)
-        args = {"topic": topic, "from": ask.first, "to": ask.last}
+        args: dict[str, Any] = {"topic": topic, "from": ask.first, "to": ask.last}
+        if epoch:
+            args["epoch"] = epoch
         wait_s = self._send(Request(request_id, "hulak.replay", "", args))
-        self._pending[request_id] = Pending(topic, ask, time.monotonic() + wait_s)
+        if not self._pending:
+            self._heard = time.monotonic()
+        if wait_s:
+            self._later[topic] = time.monotonic() + wait_s
+        self._pending[request_id] = Pending(topic, ask, epoch)
+        self._requests[topic] = request_id
+
+    def _connect(self) -> None:
+        if self.socket is not None:
+            return
+        where = sockets.endpoint(self._settings.broker, self._home, "frontend")
+        if where is not None:
+            options = {"immediate": 1, "sndhwm": 0, "rcvhwm": 10_000, "ipv6": int("[" in where)}
+            self.socket = sockets.make(self._context, zmq.DEALER, **options)
+            self._monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+            self.socket.connect(where)
 
     def _send(self, request: Request) -> float:
-        """Send it if there is a connection; returns after how many seconds it is to be asked again."""
+        """Send it if there is a connection; returns after how many seconds it is to be tried again, 0 if it was sent."""
         if self.socket is None:
             return LOOK_AGAIN_S
         try:
             self.socket.send(frames.encode(request), zmq.NOBLOCK)
         except zmq.Again:
             return CONNECT_S
-        return AGAIN_S
+        return 0.0
 
-    def _forget(self, topic: str) -> None:
-        self._pending = {key: one for key, one in self._pending.items() if one.topic != topic}
+    def forget(self, topic: str) -> None:
+        """Expect nothing more of a topic."""
+        self._pending.pop(self._requests.pop(topic, b""), None)
+        self._later.pop(topic, None)
 
     def ask_again(self) -> None:
-        """Repeat what has had no answer for too long, and everything to a broker that was restarted."""
-        now, again = time.monotonic(), self._connected_again()
-        for pending in [one for one in self._pending.values() if again or one.due <= now]:
-            self.ask(pending.topic, pending.ask)
+        """Repeat what the broker could not take, and everything to one that was restarted or says nothing any more."""
+        now = time.monotonic()
+        if self._connected_again() or (self._pending and now - self._heard > AGAIN_S):
+            self._heard = now
+            due = [one.topic for one in self._pending.values()]
+        else:
+            due = [topic for topic, at in self._later.items() if at <= now]
+        for topic in due:
+            pending = self._pending[self._requests[topic]]
+            self.ask(topic, pending.ask, pending.epoch)
 
     def _connected_again(self) -> bool:
         """Tell whether the broker was restarted: it knows nothing of what was asked of the one before."""
@@ -125,7 +170,9 @@ class Repairs:
 
     def next_due(self) -> float | None:
         """When `ask_again` has something to do, in monotonic seconds."""
-        return min((one.due for one in self._pending.values()), default=None)
+        if not self._pending:
+            return None
+        return min((self._heard + AGAIN_S, *self._later.values()))
 
     def answers(self) -> Iterator[Answer]:
         """Read the answers that have come."""
@@ -134,6 +181,7 @@ class Repairs:
                 message = frames.decode_to_client(self.socket.recv_multipart()[-1])
             except ProtocolError:
                 continue
+            self._heard = time.monotonic()
             pending = self._pending.get(message.id or b"")
             if pending is None:
                 continue
@@ -142,16 +190,15 @@ class Repairs:
                 yield answer
 
     def _read(self, message: Part | Reply | Error, pending: Pending) -> Answer | None:
-        assert message.id is not None
-        pending.due = time.monotonic() + AGAIN_S
+        topic = pending.topic
         if isinstance(message, Part):
-            return Rows(pending.topic, message.value)
-        if isinstance(message, Error) and message.code == "BUSY":
-            pending.due = time.monotonic() + random.uniform(*BUSY_S)  # noqa: S311 - so that not all come back at once
+            return Rows(topic, message.value) if message.value else None
+        if isinstance(message, Error) and message.code in LATER:
+            self._later[topic] = time.monotonic() + random.uniform(*BUSY_S)  # noqa: S311 - so that not all come back at once
             return None
-        del self._pending[message.id]
+        self.forget(topic)
         if isinstance(message, Reply):
-            return Ended(pending.topic, message.value["next"])
+            return Ended(topic, message.value["next"])
         if message.code == "TOO_OLD":
-            return TooOld(pending.topic, message.details["oldest"])
-        return Ended(pending.topic, None)
+            return TooOld(topic, message.details["oldest"])
+        return OtherEpoch(topic) if message.code == "OTHER_EPOCH" else Ended(topic, None)

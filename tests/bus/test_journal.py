@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from bus.core.records import Snapshot, encode_tick, needs
+from bus.core.records import Batch, Snapshot, encode_tick, needs
 from bus.core.replay import Replay, read_wanted
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
@@ -27,7 +27,7 @@ class Office:
         self.now_ns = 10**18
         self.journal = Journal(folder, JournalSettings(**settings), boot, lambda: self.now_ns)
         self.recovered = self.journal.open()
-        self.topics = Topics(self.recovered.state.epoch, 1000)
+        self.topics = Topics(self.recovered.state.epoch, 1000, self.journal.ordinals)
         self.topics.restore(self.recovered.state.topics.values(), self.recovered.state.ticks)
         self.seconds = 0.0
         self.instance, self.running = 5, self.recovered.state.sources.get(5, 0)
@@ -36,7 +36,7 @@ class Office:
         """Write ticks in turns of a few; false if one was not journalled."""
         well = True
         for first in range(0, count, turn):
-            records = []
+            records, ordinals = [], []
             for at in range(first, min(count, first + turn)):
                 key = f"tick.{symbols[at % len(symbols)]}".encode()
                 log = self.topics.log(key + b"\0")
@@ -47,7 +47,9 @@ class Office:
                 stamp = Stamp(self.topics.epoch, log.sequence, self.now_ns)
                 log.frame = encode_publication(key, stamp, pack({"bid": self.topics.ticks}))
                 records.append(encode_tick(self.topics.ticks, self.instance, self.running, log.frame))
-            well &= self.journal.append(records, self.topics.ticks, self.seconds)
+                ordinals.append(log.ordinal)
+            batch = Batch(records, ordinals, self.topics.ticks, self.topics.epoch, self.now_ns)
+            well &= self.journal.append(batch, self.seconds)
         return well
 
     def state(self):
@@ -267,6 +269,82 @@ def test_a_replay_can_begin_and_end_at_a_time(offices):
     since, until = rows[120][1].stamp.time_ns, rows[180][1].stamp.time_ns
     part, _ = office.replay(topic="tick.", since_ns=since, until_ns=until)
     assert [number for number, _ in part] == [number for number, _ in rows[120:181]]
+
+
+def test_times_are_found_though_the_clock_was_set_back_and_forth_in_between(offices):
+    office = offices(segment_bytes=4096)
+    stamps = []
+    for jump_s in (0, 3600, -3600, 0, 7200, -7200, 0):
+        office.now_ns += jump_s * 10**9
+        office.write(60)
+        stamps += [message.stamp.time_ns for _, message in office.replay(from_=len(stamps) + 1)[0]]
+        office.beat(0.1)
+    assert stamps != sorted(stamps)
+    for since, until in ((0, stamps[30]), (stamps[100], 1 << 62), (stamps[300], stamps[310]), (stamps[200], stamps[70])):
+        wanted = [number for number, at in enumerate(stamps, 1) if since <= at <= until]
+        for topic in ("ticks", "tick.EUR*"):
+            rows, summary = office.replay(topic=topic, since_ns=since, until_ns=until)
+            assert [number for number, _ in rows] == [number for number in wanted if topic == "ticks" or number % 2]
+            assert summary["missing"] == []
+
+
+def test_an_index_that_is_gone_or_damaged_is_made_again_from_its_segment(offices, folder):
+    office = offices(segment_bytes=4096)
+    for _ in range(8):
+        office.write(50)
+        office.beat(0.1)
+    office.journal.close()
+    indexes = sorted(folder.glob("*.hx"))
+    assert len(indexes) == len(list(folder.glob("*.hj"))) - 1
+    indexes[0].unlink()
+    indexes[1].write_bytes(b"HX01" + bytes(200))
+    indexes[2].write_bytes(indexes[3].read_bytes())
+    again = offices(segment_bytes=4096)
+    rows, summary = again.replay(topic="tick.USDJPY", from_=1)
+    assert [message.stamp.sequence for _, message in rows] == list(range(1, 201))
+    assert summary["missing"] == []
+    again.journal.close()
+    assert all(path.stat().st_size > 400 for path in indexes[:3])
+
+
+def test_segments_and_their_indexes_are_let_go_together(offices, folder):
+    office = offices(segment_bytes=4096, max_bytes=1 << 16)
+    for _ in range(60):
+        office.write(40)
+        office.beat(0.1)
+    office.journal.close()
+    names = {path.stem for path in folder.glob("*.hj")}
+    assert {path.stem for path in folder.glob("*.hx")} < names
+
+
+def test_numbers_are_judged_by_the_epoch_that_gave_them(offices):
+    office = offices(segment_bytes=4096)
+    for epoch in range(2):
+        office.topics.epoch += epoch
+        for _ in range(3):
+            office.write(50)
+            office.beat(0.1)
+    before, after = office.topics.epoch - 1, office.topics.epoch
+    for number, epoch in ((1, before), (150, before), (151, after), (300, after)):
+        first = number + 1
+        rows, _ = office.replay(topic="tick.", from_=first, epoch=epoch)
+        assert [one for one, _ in rows] == list(range(first, 301))
+        with pytest.raises(ProtocolError, match=f"number {number} was given under epoch {epoch}") as refused:
+            office.replay(topic="tick.", from_=first, epoch=epoch + 7)
+        assert (refused.value.code, refused.value.details) == ("OTHER_EPOCH", {"epoch": epoch})
+    with pytest.raises(ProtocolError, match="number 301 was given under epoch 0"):
+        office.replay(from_=302, epoch=after)
+
+
+def test_the_last_number_is_judged_though_no_tick_is_kept_any_more(offices):
+    office = offices()
+    office.write(50)
+    office.beat(0.1)
+    office.journal._begin(office.state())
+    del office.journal.segments[:-1]
+    assert office.replay(from_=51, epoch=office.topics.epoch)[0] == []
+    with pytest.raises(ProtocolError, match="number 50 was given under epoch"):
+        office.replay(from_=51, epoch=office.topics.epoch + 1)
 
 
 def test_a_topic_that_had_no_message_is_named(offices):

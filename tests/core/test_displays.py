@@ -180,7 +180,7 @@ class Collector:
     def take(self, number=1, display="d0", token=None, body=b"\x80"):
         stamp = Stamp(self.token if token is None else token, number, 5)
         turn = self.intake.turn([encode_publication(f"display.{display}".encode(), stamp, body)], 99)
-        assert (turn.taken, turn.records) == (0, [])  # it is no tick, and not journalled
+        assert (turn.taken, turn.batch.records) == (0, [])  # it is no tick, and not journalled
         return [decode_publication(message) for message in turn.messages]
 
     def codes(self):

@@ -3,89 +3,10 @@
 import re
 
 import pytest
+from shelves import Shelves, run
 
-from bus.core.records import HEAD_BYTES, Snapshot, encode_tick
-from bus.core.replay import FOR_EVER, MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay, Replays, Wanted, read_wanted
+from bus.core.replay import FOR_EVER, MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay, Wanted, read_wanted
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, encode_publication, pack
-from bus.messages import Stamp
-
-SYMBOLS = ("EURUSD", "USDJPY")
-
-
-class Shelf:
-    """One segment in memory."""
-
-    def __init__(self, ticks):
-        self.ticks = ticks
-        self.data = bytearray(Snapshot(1, "boot", 1, ticks).encode())
-
-    @property
-    def size(self):
-        return len(self.data)
-
-
-class Shelves:
-    """A library in memory; ticks take turns between the symbols, stamped with their number in ns.
-
-    Args:
-        counts: ticks in each segment.
-        padding: bytes in each tick's body.
-    """
-
-    def __init__(self, *counts, padding=0):
-        self.shelves, self.number, self.sequences, self.reads = [], 0, dict.fromkeys(SYMBOLS, 0), 0
-        self.places = {}  # number -> segment, offset of its record
-        for count in counts:
-            self.shelves.append(Shelf(self.number))
-            for _ in range(count):
-                self.write(padding)
-
-    def write(self, padding=0):
-        shelf, symbol = self.shelves[-1], SYMBOLS[self.number % len(SYMBOLS)]
-        self.number += 1
-        self.sequences[symbol] += 1
-        stamp = Stamp(1, self.sequences[symbol], self.number)
-        self.places[self.number] = (shelf, shelf.size)
-        frame = encode_publication(f"tick.{symbol}".encode(), stamp, pack({"bid": self.number, "x": b"x" * padding}))
-        shelf.data += encode_tick(self.number, 5, self.number, frame)
-
-    def read(self, place, offset, size):
-        self.reads += 1
-        return bytes(place.data[offset : offset + size])
-
-    def after(self, place):
-        at = self.shelves.index(place)
-        return self.shelves[at + 1] if at + 1 < len(self.shelves) else None
-
-    def damage(self, number):
-        """Flip a bit in the payload of one tick's record."""
-        shelf, offset = self.places[number]
-        shelf.data[offset + HEAD_BYTES + 30] ^= 1
-
-    def replay(self, **args):
-        """Read to the end; returns the bids and the summary."""
-        wanted = read_wanted({"topic": "ticks", **{name.removesuffix("_"): value for name, value in args.items()}})
-        last = self.sequences[wanted.topic[5:-1].decode()] if wanted.exact else self.number
-        replay = Replay(wanted, self.shelves[0], 0, self.number, last)
-        return run(replay, self), replay.summary()
-
-
-def run(replay, library):
-    rows = []
-    for _ in range(100_000):
-        rows += replay.step(library) or []
-        if replay.ended:
-            return [decode(row) for row in rows]
-    raise AssertionError("it does not end")
-
-
-def decode(row):
-    number, frame = row
-    message = decode_publication(frame)
-    assert message.stamp.time_ns == number
-    return number
-
 
 # What is wanted
 
@@ -158,7 +79,7 @@ def test_times_bound_it_too_and_nothing_outside_them_is_called_missing():
 
 def test_what_is_written_after_the_request_is_live_and_not_replayed():
     shelves = Shelves(5)
-    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, shelves.number, shelves.number)
+    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], shelves.number, shelves.number)
     shelves.write()
     assert run(replay, shelves) == [1, 2, 3, 4, 5]
 
@@ -167,11 +88,10 @@ def test_a_range_beyond_the_newest_gives_nothing_and_misses_nothing():
     assert Shelves(5).replay(from_=6, to=9) == ([], {"count": 0, "next": None, "missing": []})
 
 
-def test_it_may_begin_in_the_middle_of_a_segment():
+def test_it_may_begin_at_a_place_that_is_known():
     shelves = Shelves(9)
-    shelf, offset = shelves.places[4]
-    replay = Replay(read_wanted({"topic": "ticks", "from": 6}), shelf, offset, 9, 9)
-    assert run(replay, shelves) == [6, 7, 8, 9]
+    replay = Replay(read_wanted({"topic": "tick.EURUSD", "from": 3}), shelves.shelves[0], 9, 5, at=4)
+    assert run(replay, shelves) == [5, 7, 9]
 
 
 # Slices
@@ -179,13 +99,13 @@ def test_it_may_begin_in_the_middle_of_a_segment():
 
 def test_a_step_reads_one_bounded_slice():
     shelves = Shelves(3000, padding=100)
-    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, 3000, 3000)
-    longest = 0
+    replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 3000, 3000)
+    shelves.sizes = []
     while not replay.ended:
-        before = (replay.place, replay.offset)
+        reads = shelves.reads
         replay.step(shelves)
-        longest = max(longest, replay.offset - before[1] if replay.place is before[0] else 0)
-    assert SLICE_BYTES - 400 < longest <= SLICE_BYTES
+        assert shelves.reads <= reads + 1
+    assert SLICE_BYTES - 400 < max(shelves.sizes) <= SLICE_BYTES
 
 
 def test_a_record_longer_than_a_slice_is_read_whole():
@@ -194,7 +114,7 @@ def test_a_record_longer_than_a_slice_is_read_whole():
 
 def test_parts_are_of_a_bounded_size():
     shelves = Shelves(3000, padding=100)
-    replay, sizes = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, 3000, 3000), []
+    replay, sizes = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 3000, 3000), []
     while not replay.ended:
         rows = replay.step(shelves)
         if rows:
@@ -247,42 +167,3 @@ def test_the_list_of_what_is_missing_is_bounded():
     for number in range(2, 3 * MAX_MISSING, 2):
         shelves.damage(number)
     assert len(shelves.replay()[1]["missing"]) == MAX_MISSING
-
-
-# Several at once
-
-
-def take_turns(replays, turns):
-    return [(key, decode(row)) for _ in range(turns) for key, _, rows in replays.turn() for row in rows]
-
-
-def test_replays_take_turns_so_that_a_long_one_does_not_hold_up_a_short_one():
-    shelves = Shelves(3000, padding=100)
-    replays = Replays(shelves)
-    for key, last in (("long", 3000), ("short", 2)):
-        wanted = read_wanted({"topic": "ticks", "to": last})
-        replays.begin((key, b""), Replay(wanted, shelves.shelves[0], 0, 3000, 3000))
-    shelves.reads = 0
-    assert take_turns(replays, 2)[-1] == (("short", b""), 2)
-    assert shelves.reads <= 2
-    assert (len(replays), replays.served) == (1, 1)
-    take_turns(replays, 100)
-    assert (len(replays), replays.served) == (0, 2)
-    assert take_turns(replays, 1) == []
-
-
-def test_more_replays_than_allowed_are_refused_and_a_clients_are_dropped_with_it():
-    shelves = Shelves(5)
-    replays = Replays(shelves, most=2)
-
-    def one():
-        return Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 0, 5, 5)
-
-    replays.begin((b"a", b"1"), one())
-    replays.begin((b"b", b"2"), one())
-    with pytest.raises(ProtocolError, match="2 replays are under way") as caught:
-        replays.begin((b"c", b"3"), one())
-    assert caught.value.code == "BUSY"
-    replays.drop(b"a")
-    assert len(replays) == 1
-    assert {key for key, _ in take_turns(replays, 3)} == {(b"b", b"2")}

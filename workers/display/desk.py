@@ -7,7 +7,7 @@ display and second, the first one at once, and only when something changed.
 What fails costs one display, never the others; each kind of failure has its way back (the original named five):
 
     creation        a state cannot be made      tried again after a back-off, for ever
-    initialisation  the journal is silent       asked again over another connection, from where the display stands
+    initialisation  the journal is silent       asked again, and the display goes on from where it stands
     run time        a state fails at a tick     built up anew from the journal; a tick at which it fails twice is left out
     dispatch        a state cannot be sent      it stays due, and goes out as its newest
     critical        the process ends            the broker gives its displays, and no others, to the next worker

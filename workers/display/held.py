@@ -1,7 +1,7 @@
 """One display as its worker holds it: its row, its state, and where it stands between journal and live ticks. Pure.
 
-A display goes from WAITING, when its state is made or taken up, to READY, at its turn to CATCHING_UP, and when it has all ticks of
-the past to LIVE.
+A display goes from WAITING to READY when its state is made or taken up, at its turn to CATCHING_UP, and to LIVE when it has all
+ticks of the past.
 """
 
 from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from workers.display.desk import INITIALISATION, Desk
 
 FOLDS = 256  # between two looks at everything else
 MOST_ROWS = 4096  # that wait to be folded; the others wait in the connection
-SILENT_S = 30.0  # without a word from the broker; then another connection is tried
+SILENT_S = 30.0  # without anything for any round; then it is told
 
 
 class Round:
@@ -46,10 +46,7 @@ class Rounds:
         self.running: dict[str, Round] = {}  # by what is replayed
         self.rows = 0  # that wait to be folded
         self.turns: deque[Round] = deque()  # those with answers to take in, in turn
-        self.heard = 0.0
-        self._connect()
-
-    def _connect(self) -> None:
+        self.heard = 0.0  # when there was something for a round, in monotonic seconds
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.repairs = Repairs(self.context, self.settings, self.home)
 
@@ -72,7 +69,7 @@ class Rounds:
             if not self.running:
                 self.heard = now
             self.running[made.topic] = Round(made)
-            self._ask(made)
+            self._ask(made, made.ask())
 
     def _let_go(self) -> None:
         """Forget rounds that the desk has ended, or whose displays have all left."""
@@ -80,14 +77,14 @@ class Rounds:
         gone = [one for one in self.running.values() if rounds.get(one.made.symbol) is not one.made]
         for one in gone:
             self._forget(one)
+            self.repairs.forget(one.made.topic)
             del self.running[one.made.topic]
 
     def _forget(self, one: Round) -> None:
         self.rows -= sum(len(answer.rows) for answer in one.answers if isinstance(answer, Rows))
         one.answers.clear()
 
-    def _ask(self, made: CatchUp, ask: Ask | None = None) -> None:
-        ask = ask or made.ask()
+    def _ask(self, made: CatchUp, ask: Ask | None) -> None:
         assert ask is not None, "a round that needs nothing has ended already"
         self.repairs.ask(made.topic, ask, epoch=made.epoch)
 
@@ -101,9 +98,9 @@ class Rounds:
         if not self.running:
             return
         self._receive(now)
-        self.repairs.ask_again()
-        if not self.turns and now - self.heard > SILENT_S:
-            self._reconnect(now)
+        if not self.turns:
+            self.repairs.ask_again()
+            self._note_silence(now)
         while self.turns and time.monotonic() < until:
             one = self.turns.popleft()
             if one.answers:
@@ -157,16 +154,14 @@ class Rounds:
         if self.desk.building.rounds.get(made.symbol) is not made:
             self._forget(one)
 
-    def _reconnect(self, now: float) -> None:
-        """Ask for everything again over another connection, from where each display stands."""
-        silent = BusTimeout(f"the journal was silent for {SILENT_S:g} s")
-        self.close()
-        self._connect()
-        self.heard = now
+    def _note_silence(self, now: float) -> None:
+        """Tell which displays have waited for the journal for long; what is missing is asked for again, over and over."""
+        if now - self.heard <= SILENT_S:
+            return
+        self.heard, silent = now, BusTimeout(f"the journal gave nothing for {SILENT_S:g} s")
         for one in self.running.values():
             for held in one.made.displays:
                 self.desk.trouble(INITIALISATION, held.id, silent)
-            self._ask(one.made)
 
     def next_due(self) -> float | None:
         """When something is to be asked again, in monotonic seconds."""

@@ -1,0 +1,301 @@
+"""Where each tick of a segment lies, by its number and by its topic: what lets a replay read only what it needs. Pure.
+
+    index    = "HX01" crc:u32 head_bytes:u32 count:u32 zero:u32 head ordinals offsets         (little-endian)
+    head     = msgpack map: size, first, epochs, times, topics, before, holes
+    ordinals = count x u32: the topic of each tick, as its place in `topics` from 1; 0 where there is no whole record
+    offsets  = (count + 1) x u32: where each record begins; the last one is where the last record ends
+
+Numbers have no holes inside a segment: the place of a tick is its number minus `first`. The ticks of one topic are found by a
+search for four bytes, which passes over a million ticks of others in a millisecond. The CRC (CRC-32 of zlib) covers everything
+behind it.
+"""
+
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from bus.core.records import Corrupt, Snapshot, scan, ticks_in
+from bus.errors import ProtocolError
+from bus.frames import NUL, STAMP, pack, unpack
+
+MAGIC = b"HX01"
+ENDING = ".hx"
+PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero
+NOBODY = 0  # the ordinal of a number without a whole record
+MOST_HOLES = 1_000_000  # numbers without a record in one segment: more is no damage, it is another file
+FOR_EVER = (1 << 63) - 1
+
+
+def _little(values: "array[int]") -> bytes:
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return values.tobytes()
+
+
+def _array(kind: str, data: bytes | memoryview) -> "array[int]":
+    values = array(kind)
+    values.frombytes(data)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+class Ordinals:
+    """Small numbers for topics, from 1 in the order of their coming; shared by the indexes that one broker writes."""
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self._of: dict[bytes, int] = {}
+
+    def of(self, key: bytes) -> int:
+        """Return a topic's ordinal; a new topic gets the next one."""
+        ordinal = self._of.get(key)
+        if ordinal is None:
+            self.keys.append(key)
+            ordinal = self._of[key] = len(self.keys)
+        return ordinal
+
+    def find(self, key: bytes) -> int | None:
+        """Return a topic's ordinal; None if it has none."""
+        return self._of.get(key)
+
+    def under(self, prefix: bytes) -> Collection[int] | None:
+        """Return the ordinals of the topics under a prefix; None if those are all there are."""
+        found = frozenset(ordinal for ordinal, key in enumerate(self.keys, 1) if key.startswith(prefix))
+        return None if len(found) == len(self.keys) else found
+
+
+@dataclass(slots=True)
+class SegmentIndex:
+    """The index of one segment.
+
+    Args:
+        first: number of its first tick.
+        topics: those with an ordinal; may be shared with other indexes and go on growing.
+        before: topic (with NUL) -> its sequence before this segment, 0 if it is not in; None if nobody knows.
+        offset: where the first record begins.
+    """
+
+    first: int
+    topics: Ordinals
+    before: Mapping[bytes, int] | None
+    offset: int
+    ordinals: bytearray = field(default_factory=bytearray)
+    offsets: "array[int]" = field(default_factory=lambda: array("I"))
+    epochs: list[list[int]] = field(default_factory=list)  # [number, epoch]: from this number on it is this epoch
+    least_ns: int = FOR_EVER  # of the stamps, ns since 1970 UTC
+    most_ns: int = 0
+    holes: bool = False  # some numbers have no whole record, so that a topic's ticks cannot be counted
+
+    def __post_init__(self) -> None:
+        if not self.offsets:
+            self.offsets.append(self.offset)
+
+    @property
+    def count(self) -> int:
+        """How many numbers it covers."""
+        return len(self.ordinals) >> 2
+
+    @property
+    def behind(self) -> int:
+        """The number behind the last one."""
+        return self.first + self.count
+
+    # Writing
+
+    def add(self, ordinals: Iterable[int], records: Iterable[bytes], epoch: int, time_ns: int) -> None:
+        """Note one turn's records, which follow the last ones without a hole.
+
+        Args:
+            ordinals: of the topics.
+            records: their bytes, as they were written.
+            epoch: of all of them.
+            time_ns: the stamp of all of them, ns since 1970 UTC.
+        """
+        if not self.epochs or self.epochs[-1][1] != epoch:
+            self.epochs.append([self.behind, epoch])
+        self.ordinals += _little(array("I", ordinals))
+        ends = accumulate(map(len, records), initial=self.offsets.pop())
+        self.offsets.extend(ends)
+        self.most_ns = max(self.most_ns, time_ns)
+        self.least_ns = min(self.least_ns, time_ns)
+
+    def found(self, number: int, key: bytes, place: tuple[int, int], epoch: int, time_ns: int) -> bool:
+        """Note one record that was read from the segment; numbers before it that did not come have no whole record.
+
+        Args:
+            number: of the tick.
+            key: of its topic.
+            place: where the record begins and ends.
+            epoch, time_ns: of its stamp.
+        Returns:
+            false if the numbers of the segment are not in order, so that it can have no index.
+        """
+        holes = number - self.behind
+        if not 0 <= holes <= MOST_HOLES:
+            return False
+        begin, end = place
+        if holes:
+            self.holes = True
+            self.ordinals += bytes(4 * holes)
+            self.offsets.extend([begin] * holes)
+        if not self.epochs or self.epochs[-1][1] != epoch:
+            self.epochs.append([number, epoch])
+        self.ordinals += self.topics.of(key).to_bytes(4, "little")
+        self.offsets[-1] = begin
+        self.offsets.append(end)
+        self.most_ns = max(self.most_ns, time_ns)
+        self.least_ns = min(self.least_ns, time_ns)
+        return True
+
+    # Reading
+
+    def epoch_at(self, number: int) -> int:
+        """Return the epoch of a number; 0 before the first."""
+        return next((epoch for since, epoch in reversed(self.epochs) if since <= number), 0)
+
+    def find(self, ordinal: int, at: int, most: int) -> tuple[list[int], int]:
+        """Find the next ticks of one topic.
+
+        Args:
+            ordinal: of the topic.
+            at: place to begin at.
+            most: places returned at most.
+        Returns:
+            their places, and the place to go on at.
+        """
+        pattern, search, place = ordinal.to_bytes(4, "little"), self.ordinals.find, 4 * at
+        found: list[int] = []
+        while len(found) < most:
+            place = search(pattern, place)
+            if place < 0:
+                return found, self.count
+            if place & 3:  # across two ordinals
+                place += 1
+                continue
+            found.append(place >> 2)
+            place += 4
+        return found, place >> 2
+
+    def find_last(self, ordinal: int, nth: int) -> int | None:
+        """Find the `nth` tick of a topic from the end, from 1; None if there are fewer."""
+        pattern, search, end = ordinal.to_bytes(4, "little"), self.ordinals.rfind, len(self.ordinals)
+        while nth:
+            place = search(pattern, 0, end)
+            if place < 0:
+                return None
+            if place & 3:
+                end = place + 3
+                continue
+            nth -= 1
+            end = place
+        return end >> 2
+
+    def find_any(self, ordinals: Collection[int], at: int, until: int) -> list[int]:
+        """Find the ticks of several topics in a range of places."""
+        view = _array("I", memoryview(self.ordinals)[4 * at : 4 * until])
+        return [place for place, ordinal in enumerate(view, at) if ordinal in ordinals]
+
+    # Bytes
+
+    def encode(self, size: int) -> bytes:
+        """Make the file's bytes.
+
+        Args:
+            size: bytes of the segment, to which the index belongs as long as it has them.
+        """
+        keys = [*self.topics.keys, *(key for key in self.before or () if self.topics.find(key) is None)]
+        head = {
+            "size": size,
+            "first": self.first,
+            "epochs": self.epochs,
+            "times": [self.least_ns, self.most_ns],
+            "topics": keys,
+            "before": None if self.before is None else _little(array("Q", [self.before.get(key, 0) for key in keys])),
+            "holes": self.holes,
+        }
+        packed = pack(head)
+        pieces = (struct.pack("<III", len(packed), self.count, 0), packed, self.ordinals, _little(self.offsets))
+        crc = 0
+        for piece in pieces:
+            crc = zlib.crc32(piece, crc)
+        return b"".join((MAGIC, crc.to_bytes(4, "little"), *pieces))
+
+    @classmethod
+    def decode(cls, data: bytes, size: int, first: int) -> "SegmentIndex":
+        """Read a file's bytes.
+
+        Args:
+            data: of the file.
+            size: bytes of the segment that it should belong to.
+            first: number of that segment's first tick.
+        Raises:
+            ProtocolError: `BAD_BODY`, it is not whole, or not of this segment as it is now.
+        """
+        if len(data) < PREFIX.size:
+            raise ProtocolError("BAD_BODY", f"an index of {len(data)} bytes")
+        magic, crc, head_bytes, count, _ = PREFIX.unpack_from(data)
+        ordinals, offsets = PREFIX.size + head_bytes, PREFIX.size + head_bytes + 4 * count
+        if magic != MAGIC or len(data) != offsets + 4 * count + 4 or zlib.crc32(memoryview(data)[8:]) != crc:
+            raise ProtocolError("BAD_BODY", f"{len(data)} bytes are no whole index")
+        told: Any = unpack(data[PREFIX.size : ordinals])
+        if (told["size"], told["first"]) != (size, first):
+            seen = f"of {told['size']} bytes from tick {told['first']} on"
+            raise ProtocolError("BAD_BODY", f"the index is of a segment {seen}, this one has {size} bytes, and {first}")
+        topics = Ordinals()
+        for key in told["topics"]:
+            topics.of(key)
+        before = None if told["before"] is None else dict(zip(told["topics"], _array("Q", told["before"]), strict=True))
+        found = _array("I", memoryview(data)[offsets:])
+        index = cls(told["first"], topics, before, found[0], bytearray(memoryview(data)[ordinals:offsets]), found, told["epochs"])
+        index.least_ns, index.most_ns = told["times"]
+        index.holes = told["holes"]
+        return index
+
+
+class Builder:
+    """Makes the index of a segment from its records, slice by slice.
+
+    Args:
+        head: of the segment; None if it is not whole.
+        first: number of its first tick, as its name says.
+    """
+
+    def __init__(self, head: Snapshot | None, first: int) -> None:
+        self.index = SegmentIndex(first, Ordinals(), None if head is None else head.sequences(), 0)
+
+    def take(self, data: bytes, offset: int, *, last: bool) -> int:
+        """Note the records of a slice; returns how many bytes of it are done with.
+
+        Args:
+            data: begins with a record.
+            offset: of the slice in the segment.
+            last: nothing follows; else a record that the slice cuts is left for the next one.
+        Raises:
+            ProtocolError: `BAD_NUMBER`, the segment can have no index.
+        """
+        at = 0
+        while at < len(data):
+            for begin, end, number, _, _, frame in ticks_in(data, at):
+                cut = frame.index(NUL) + 1
+                epoch, _, time_ns = STAMP.unpack_from(frame, cut)
+                if not self.index.found(number, frame[:cut], (offset + begin, offset + end), epoch, time_ns):
+                    raise ProtocolError("BAD_NUMBER", f"tick {number} comes where {self.index.behind} is wanted")
+                at = end
+            one = next(scan(data, at), None)  # no tick, or no whole one
+            if one is None or (isinstance(one, Corrupt) and one.last and not last):
+                break
+            at = one.end
+        return at
+
+
+def index_path(segment: Path) -> Path:
+    """Name the file of a segment's index."""
+    return segment.with_suffix(ENDING)

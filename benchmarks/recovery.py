@@ -28,7 +28,7 @@ from clients.displays import DisplayClient
 from clients.subscriber import Subscriber
 
 DISPLAYS = 24  # of the first 24 of the 28 symbols that the journal has
-WORKERS = 2
+SLOTS = ("display_00", "display_01")
 PAUSE_S = 0.1  # between two ticks of a symbol
 FIRST_S = 900.0  # limit of taking in the whole journal for the first time
 LIVE_S = 60.0  # limit of everything else
@@ -54,7 +54,6 @@ class Stage:
         self.home = Path(tempfile.mkdtemp(prefix="hb-", dir=folder))
         self.system = Hulak(Place.make(self.home), ipc=True)
         self.workers: dict[str, Popen[bytes]] = {}
-        self.names = (f"d{number}" for number in range(10_000))
         self.rare = 0  # ticks of the rare symbol
         self._feeds = threading.Event()
         self.ticks = self._at_ms = 0  # in the journal, and what their clock shows at its end
@@ -76,15 +75,15 @@ class Stage:
 
     def start(self) -> None:
         """Start broker and workers."""
-        for _ in range(WORKERS):
-            self.start_worker()
+        for slot in SLOTS:
+            self.start_worker(slot)
         self.system.start()
 
-    def start_worker(self) -> None:
-        """Start one more worker."""
-        name = next(self.names)
-        words = machine.python("hulak", "worker", "display", "--name", name)
-        self.workers[name] = machine.start(words, self.home / f"{name}.log", {"HULAK_HOME": str(self.home)})
+    def start_worker(self, slot: str) -> None:
+        """Start a worker, as the supervisor does for one of its slots."""
+        variables = {"HULAK_HOME": str(self.home), "SUPERVISOR_PROCESS_NAME": slot}
+        words = machine.python("workers", "display")
+        self.workers[slot] = machine.start(words, self.home / f"{slot}.log", variables)
 
     def end(self, *, kill: bool) -> None:
         """End all workers and the broker, in this order."""
@@ -92,7 +91,6 @@ class Stage:
             process.kill() if kill else process.terminate()
         for process in (*self.workers.values(), self.broker):
             process.wait(SETTLES_S)
-        self.workers.clear()
 
     def close(self) -> None:
         """End everything and remove the folder."""
@@ -177,26 +175,24 @@ def _even(client: DisplayClient) -> bool:
     counts: dict[str, int] = {}
     for row in client.rows():
         counts[row["worker"]] = counts.get(row["worker"], 0) + 1
-    return len(counts) == WORKERS and max(counts.values()) - min(counts.values()) < 2
+    return len(counts) == len(SLOTS) and max(counts.values()) - min(counts.values()) < 2
 
 
 # What happens
 
 
 def _worker(stage: Stage, watch: Watch) -> None:
-    name = next(iter(stage.workers))
-    stage.workers.pop(name).kill()
+    stage.workers[SLOTS[0]].kill()
     watch.begin()
-    stage.start_worker()
+    stage.start_worker(SLOTS[0])
 
 
 def _workers(stage: Stage, watch: Watch) -> None:
     for process in stage.workers.values():
         process.kill()
     watch.begin()
-    stage.workers.clear()
-    for _ in range(WORKERS):
-        stage.start_worker()
+    for slot in SLOTS:
+        stage.start_worker(slot)
 
 
 def _broker(stage: Stage, watch: Watch) -> None:

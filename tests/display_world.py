@@ -159,7 +159,7 @@ class World:
                 if not self._accepts(one):
                     continue
                 found = range(ask.first, min(ask.last, len(self.journal)) + 1)
-                one[1] = left = [number for number in found if self.journal[number - 1].startswith(made.symbol)][:cut]
+                one[1] = left = [number for number in found if self.journal[number - 1] == made.symbol][:cut]
                 one[2] = ask.last
             slice_, one[1] = left[:rows], left[rows:]
             self.desk.rows(made, [[number, self.frame(number)] for number in slice_], self.now)
@@ -227,7 +227,10 @@ class World:
         mine = {display for display, row in self.rows.items() if row["worker"] == "me"}
         assert set(self.desk.held) == mine
         for display in mine:
-            assert self.desk.held[display].state.bids == self.wanted(display), display
+            held, wanted = self.desk.held[display], self.wanted(display)
+            assert held.state.bids == wanted, display
+            assert held.number == (wanted[-1] if wanted else 0)
+            assert held.received_ns == held.number * 1000
 
 
 def made(symbol, number):

@@ -83,10 +83,10 @@ def read_wanted(args: Mapping[str, Any]) -> Wanted:
     if unknown:
         raise ProtocolError("BAD_ARGUMENT", f"argument {min(unknown)!r} is unknown, must be {', '.join(known)}")
     name = topic.encode("ascii", "replace")
-    prefix = name in (ALL, b"") or name.endswith((b".", b"*"))
+    prefix = name in (ALL, b"") or name.endswith((b".", b"*", NUL))
     plain = b"" if name == ALL else name.removesuffix(b"*")
     if plain:
-        check_topic(plain.removesuffix(b"."))
+        check_topic(plain.removesuffix(NUL).removesuffix(b"."))
     first = max(1, _bound(args, "from", 1))
     last = _bound(args, "to", FOR_EVER)
     if last < first:

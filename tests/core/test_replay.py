@@ -19,6 +19,7 @@ from bus.errors import ProtocolError
         ({"topic": "ticks"}, Wanted(b"", False, 1, FOR_EVER)),
         ({"topic": ""}, Wanted(b"", False, 1, FOR_EVER)),
         ({"topic": "tick.EUR*"}, Wanted(b"tick.EUR", False, 1, FOR_EVER)),
+        ({"topic": "tick.EUR\0"}, Wanted(b"tick.EUR\0", False, 1, FOR_EVER)),
         ({"topic": "tick."}, Wanted(b"tick.", False, 1, FOR_EVER)),
         ({"topic": "*"}, Wanted(b"", False, 1, FOR_EVER)),
         ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, Wanted(b"", False, 1, FOR_EVER, 5, 9)),
@@ -40,6 +41,7 @@ def test_the_arguments_are_read(args, wanted):
         ({"topic": "ticks", "to": 1 << 63}, "BAD_ARGUMENT", "argument to is"),
         ({"topic": "ticks", "from": 9, "to": 8}, "BAD_ARGUMENT", "argument to is 8, must not be below from, which is 9"),
         ({"topic": "tick EURUSD"}, "BAD_TOPIC", "tick EURUSD"),
+        ({"topic": "\0"}, "BAD_TOPIC", "0 bytes"),
         ({"topic": "tick.€URUSD"}, "BAD_TOPIC", "tick."),
     ],
 )
@@ -68,6 +70,12 @@ def test_a_prefix_takes_its_topics_in_the_one_order():
     shelves = Shelves(6)
     assert shelves.replay(topic="tick.")[0] == [1, 2, 3, 4, 5, 6]
     assert shelves.replay(topic="tick.EUR*", from_=2)[0] == [3, 5]
+
+
+def test_a_topic_with_its_nul_is_that_one_alone_in_the_one_order():
+    shelves = Shelves(6)
+    assert shelves.replay(topic="tick.EURUSD\0", from_=2)[0] == [3, 5]
+    assert shelves.replay(topic="tick.EUR\0")[0] == []
 
 
 def test_times_bound_it_too_and_nothing_outside_them_is_called_missing():

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bus import frames
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, tick_topic
+from bus.frames import STAMP, tick_topic
 from bus.messages import Tick
 from bus.subscribing.replica import Ask
 from workers.display.held import Held
@@ -41,12 +41,12 @@ class CatchUp:
         self.legs = 1
         self.held: list[tuple[int, Tick]] = []
         self.overflowed = False
-        self._key = tick_topic(self.symbol) + NUL
+        self._cut = len(tick_topic(self.symbol)) + 1  # of a frame, where its stamp begins
 
     @property
     def topic(self) -> str:
-        """What to replay: the symbol, in the numbers of the global order."""
-        return f"tick.{self.symbol}*"
+        """What to replay: the symbol alone, in the numbers of the global order."""
+        return f"tick.{self.symbol}\0"
 
     def ask(self) -> Ask | None:
         """Say what is needed of the journal; None if that is nothing."""
@@ -68,16 +68,14 @@ class CatchUp:
         self.held, self.overflowed = [], True
 
     def rows(self, rows: Iterable[Sequence[object]], fold: Fold) -> None:
-        """Fold what the journal gave: rows of [number, frame], in order; what came before, or is another's, is passed over."""
-        key, cut, epoch, last = self._key, len(self._key), 0, 0
+        """Fold what the journal gave: rows of [number, frame], in order; what came before is passed over."""
+        cut, epoch, last = self._cut, 0, 0
         for number, frame in rows:
             assert isinstance(number, int)
             assert isinstance(frame, bytes)
             if not self.next <= number <= self.upto:
                 continue
             self.next, self.epoch = number + 1, 0  # the broker has accepted it
-            if not frame.startswith(key):  # of another symbol whose name begins with ours
-                continue
             epoch, last = STAMP.unpack_from(frame, cut)[0], number
             try:
                 tick = frames.decode_tick(frame[cut + STAMP.size :])

@@ -309,7 +309,7 @@ def test_displays_of_one_symbol_that_were_written_down_at_different_places_each_
     world.check()
 
 
-def test_rows_of_a_symbol_whose_name_begins_alike_are_not_folded_and_say_nothing_of_the_epoch():
+def test_what_was_only_replayed_is_written_down_as_of_its_own_last_tick():
     world = taken_over()
     world.tick("XAU", "X", "XAU")
     world.take_over()
@@ -317,7 +317,7 @@ def test_rows_of_a_symbol_whose_name_begins_alike_are_not_folded_and_say_nothing
     world.answer()
     world.check()
     world.write_down()
-    assert checkpoint.decode(world.disk.files["d"]).upto == 10  # of its own last tick: nothing was heard live
+    assert checkpoint.decode(world.disk.files["d"]).upto == 10  # whose epoch is known; nothing was heard live
 
 
 def test_the_form_of_a_file():

@@ -1,4 +1,4 @@
-"""`python -m benchmarks ticks|latency|memory|tasks|displays|selfcheck|selfcheck-tasks|list`: see README.md."""
+"""`python -m benchmarks ticks|latency|memory|tasks|displays|recovery|selfcheck|selfcheck-tasks|list`: see README.md."""
 
 import json
 import platform
@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from benchmarks import displays as display_costs
+from benchmarks import recovery as display_recovery
 from benchmarks import reports, workloads
 from benchmarks.cell import available
 from benchmarks.system import BenchmarkError
@@ -128,6 +129,17 @@ def displays(repeats: int, out: Path | None) -> None:
     """Find what a tick costs a display after 100, 8,000 and 100,000 ticks."""
     result = display_costs.measure(display_costs.POINTS, repeats)
     _show(result, display_costs.table(result), out)
+
+
+@main.command()
+@click.option("--mib", default=2000, type=click.IntRange(1, 1 << 20), show_default=True, help="Of the full journal.")
+@click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where files are made.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+def recovery(mib: int, repeats: int, folder: Path | None, out: Path | None) -> None:
+    """Find how soon displays are live again after kills and restarts, with an empty journal and with a full one."""
+    result = display_recovery.measure(mib << 20, repeats, folder, _tell)
+    _show(result, display_recovery.table(result), out)
 
 
 @main.command()

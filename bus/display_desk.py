@@ -100,8 +100,9 @@ class DisplayDesk:
         roster = self.bus.dispatcher.roster
         if roster.changes != self.seen or (not self.settled and now >= self.settles):
             self.seen, self.settled = roster.changes, now >= self.settles
-            living = {worker.name for worker in roster if worker.service == displays.SERVICE and not worker.retiring}
-            changed = self.book.look(living, settled=self.settled)
+            living = [worker for worker in roster if worker.service == displays.SERVICE and not worker.retiring]
+            slots = {slot for one in living if isinstance(slot := one.info.get("slot"), str) and slot}
+            changed = self.book.look({one.name for one in living}, settled=self.settled, slots=slots)
             if changed:
                 workers = sorted({row.worker or "nobody" for row in changed})
                 self.log.info("displays assigned", displays=len(changed), to=workers)

@@ -32,14 +32,44 @@ class Kept:
     def snapshot(self):
         return {"bids": len(self.bids)}
 
+    def dump(self):
+        return {"bids": list(self.bids), "config": self.config.dump()}
+
+    def restore(self, told):
+        self.bids, self.config = told["bids"], DisplayConfig(**told["config"])
+
+
+class Disk:
+    """Checkpoints in a dict, which outlives desks."""
+
+    def __init__(self):
+        self.files = {}
+        self.takes = True
+
+    def load(self, display):
+        return self.files.get(display)
+
+    def save(self, display, data):
+        if self.takes:
+            self.files[display] = data
+        return self.takes
+
+    def drop(self, displays):
+        for display in displays:
+            self.files.pop(display, None)
+
+    def sweep(self, known):
+        self.drop(set(self.files) - set(known))
+
 
 class World:
     """One desk named `me`, and everything around it; the bid of each tick is its number."""
 
     def __init__(self, *, make=Kept, hold=1000, config=None, delay=0.0):
+        self.make, self.hold, self.delay = make, hold, delay
         self.journal = []  # symbols; tick 1 is the first
+        self.epochs = [(1, 1)]  # first number and epoch, ascending
         self.oldest = 1
-        self.given = 1  # number of the tick that comes live next
         self.now = 100.0
         self.configs = {}  # of single displays
         self.config = config or DisplayConfig()
@@ -48,11 +78,18 @@ class World:
         self.notes = []
         self.rows = {}
         self.version = 0
-        self.replays = []  # [round, numbers left, ask]
+        self.disk = Disk()
         self.clock = iter(range(10**9)).__next__
-        backoff = Backoff(1.0, 8.0, lambda: delay)
-        self.desk = Desk("me", self._config_of, backoff, self._emit, self.clock, self._note, self.now, make, hold)
-        self.desk.position = 1
+        self.start()
+
+    def start(self):
+        """Begin with a new desk, as a worker that takes over does."""
+        self.given = len(self.journal) + 1  # number of the tick that comes live next
+        self.replays = []  # [round, numbers left, ask]
+        backoff = Backoff(1.0, 8.0, lambda: self.delay)
+        how = (self._config_of, backoff, self._emit, self.clock, self._note, self.disk, self.now, self.make, self.hold)
+        self.desk = Desk("me", *how)
+        self.desk.position = self.given
 
     def _config_of(self, display):
         found = self.configs.get(display, self.config)
@@ -79,7 +116,15 @@ class World:
         ticks = [made(self.journal[number - 1], number) for number in range(self.given, upto + 1)]
         first, self.given = self.given, upto + 1
         if ticks:
-            self.desk.take(first, ticks, self.now)
+            self.desk.take(self.epoch_of(upto), first, ticks, self.now)
+
+    def epoch_of(self, number):
+        return ([0] + [epoch for first, epoch in self.epochs if first <= number])[-1]
+
+    def lose(self, symbols, epoch):
+        """Become a broker that lost its last ticks, and gives their numbers again under another epoch."""
+        self.journal, self.replays = list(symbols), []
+        self.epochs = [one for one in self.epochs if one[0] <= len(symbols)] + [(len(symbols) + 1, epoch)]
 
     def assign(self, display, symbol="X", worker="me", token=None, first=1, init=None):
         former = self.rows.get(display, {"token": 0})
@@ -99,39 +144,66 @@ class World:
 
     def begin(self):
         """Let waiting displays begin; what they need of the journal waits to be answered."""
-        made = self.desk.start(self.now)
-        if made is not None:
+        while self.desk.building.prepare(self.now):
+            pass
+        while (made := self.desk.start(self.now)) is not None:
             self.replays.append([made, [], made.ask()])
 
     def answer(self, rows=10**9, *, cut=10**9):
         """Let each replay go on by some rows; one request gives `cut` rows at most."""
         for one in list(self.replays):
             made, left, ask = one
+            if made is not self.desk.building.rounds.get(made.symbol):
+                continue
             if isinstance(ask, Ask):
-                if ask.first < self.oldest:
-                    one[2] = made.too_old(self.oldest)
-                    if one[2] is None:
-                        self._ended(one, None)
+                if not self._accepts(one):
                     continue
-                one[1], one[2] = list(range(ask.first, min(ask.last, len(self.journal)) + 1))[:cut], ask.last
-                left = one[1]
+                found = range(ask.first, min(ask.last, len(self.journal)) + 1)
+                one[1] = left = [number for number in found if self.journal[number - 1] == made.symbol][:cut]
+                one[2] = ask.last
             slice_, one[1] = left[:rows], left[rows:]
             self.desk.rows(made, [[number, self.frame(number)] for number in slice_], self.now)
             if not one[1]:
                 last = slice_[-1] if slice_ else made.upto
                 self._ended(one, last + 1 if last < one[2] else None)
-        self.replays = [one for one in self.replays if one[0] in self.desk.rounds]
+        rounds = self.desk.building.rounds
+        self.replays = [one for one in self.replays if one[0] is rounds.get(one[0].symbol)]
+
+    def _accepts(self, one):
+        made, _, ask = one
+        if ask.first < self.oldest:
+            one[2] = made.too_old(self.oldest)
+            if one[2] is None:
+                self._ended(one, None)
+            return False
+        if made.epoch and (ask.first - 1 > len(self.journal) or made.epoch != self.epoch_of(ask.first - 1)):
+            self.desk.other_epoch(made, self.now)
+            return False
+        return True
 
     def _ended(self, one, further):
-        one[2] = one[0].ended(further, self.desk.position)
+        made = one[0]
+        if made is not self.desk.building.rounds.get(made.symbol):
+            return
+        one[2] = made.ended(further, self.desk.position)
         if one[2] is None:
-            self.desk.finish(one[0], self.now)
-            self.replays.remove(one)
+            self.desk.finish(made, self.now)
 
     def frame(self, number):
         symbol = self.journal[number - 1]
         body = frames.pack_tick(made(symbol, number))
-        return frames.encode_publication(frames.tick_topic(symbol), Stamp(1, number, 1), body)
+        return frames.encode_publication(frames.tick_topic(symbol), Stamp(self.epoch_of(number), number, 1), body)
+
+    def write_down(self):
+        """Have every display that changed written down."""
+        desk = self.desk
+        for held in desk.checkpoints.rest(desk.held.values(), desk.place):
+            desk.checkpoints.write(held, self.now)
+
+    def take_over(self):
+        """Let another worker have all displays."""
+        self.start()
+        self.tell()
 
     def settle(self):
         """Let everything that is under way end, ticks included."""
@@ -155,7 +227,10 @@ class World:
         mine = {display for display, row in self.rows.items() if row["worker"] == "me"}
         assert set(self.desk.held) == mine
         for display in mine:
-            assert self.desk.held[display].state.bids == self.wanted(display), display
+            held, wanted = self.desk.held[display], self.wanted(display)
+            assert held.state.bids == wanted, display
+            assert held.number == (wanted[-1] if wanted else 0)
+            assert held.received_ns == held.number * 1000
 
 
 def made(symbol, number):

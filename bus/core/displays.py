@@ -119,12 +119,13 @@ class DisplayBook:
 
     # Assignment
 
-    def look(self, living: Collection[str], *, settled: bool = True) -> list[Display]:
+    def look(self, living: Collection[str], *, settled: bool = True, slots: Collection[str] = ()) -> list[Display]:
         """Note which workers live, and assign anew what that changes.
 
         Args:
             living: names of all display workers that may be given displays.
             settled: false while workers of the broker's former life may still come back: what is theirs is left to them.
+            slots: of the supervisor, that living workers have: a former worker of one of these, `SLOT/PID`, does not come back.
         Returns:
             the rows that changed.
         """
@@ -132,8 +133,10 @@ class DisplayBook:
         self.counters["lost_workers"] += len(set(before) - set(living))
         changed = []
         for row in self.rows.values():
-            alive = row.worker in living
-            if not alive and (settled or row.worker is None) and (row.worker or self.workers):
+            if row.worker in living:
+                continue
+            gone = settled or row.worker is None or row.worker.partition("/")[0] in slots
+            if gone and (row.worker or self.workers):
                 self._give(row, self._least_loaded())
                 changed.append(row)
         return changed + self._even_out() if settled else changed

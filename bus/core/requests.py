@@ -282,10 +282,10 @@ def wanted_of(args: Replay) -> Wanted:
         ProtocolError: `BAD_TOPIC`.
     """
     name = args.topic.encode("ascii", "replace")
-    prefix = name in (ALL, b"") or name.endswith((b".", b"*"))
+    prefix = name in (ALL, b"") or name.endswith((b".", b"*", NUL))
     plain = b"" if name == ALL else name.removesuffix(b"*")
     if plain:
-        check_topic(plain.removesuffix(b"."))
+        check_topic(plain.removesuffix(NUL).removesuffix(b"."))
     if args.epoch and not prefix:
         raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")
     bounds = (max(1, args.first), args.last, args.since_ns, args.until_ns)

@@ -64,8 +64,8 @@ def check(
     """Say in one line, with performance data, whether all is well; the exit code is that of monitoring plugins.
 
     0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. Looked at: the broker answers, its journal and store are live, feeds are there and
-    fresh, workers are there, the queue is below its bound, ticks and displays are quick, every process reports, goes round its
-    loop, does not grow, and applies the newest configuration; nothing that supervisord keeps has failed.
+    fresh, workers are there, the queue is below its bound, ticks and displays are quick, no display is behind, every process
+    reports, goes round its loop, does not grow, and applies the newest configuration; nothing that supervisord keeps has failed.
 
     \b
     limit            warn  critical
@@ -73,6 +73,7 @@ def check(
     queue              50        90  % of broker.max_tasks
     latency            50       200  ms, feed to broker, p99
     display_latency   100       500  ms, feed to a display's state, p99
+    display_stale      10        60  s, that a display has been catching up
     silence             3         8  s, since a process's report or loop
     growth             20       100  MB in ten minutes, of the process that grows most
 

@@ -43,6 +43,7 @@ LIMITS = {
     "queue": Limit("%", 50, 90, "tasks in the broker, of broker.max_tasks"),
     "latency": Limit("ms", 50, 200, "feed to broker, p99"),
     "display_latency": Limit("ms", 100, 500, "feed to a display's state, p99, of the slowest worker"),
+    "display_stale": Limit("s", 10, 60, "how long displays have been catching up"),
     "silence": Limit("s", 3, 8, "age of a process's report, or since its main loop last went round"),
     "growth": Limit("MB", 20, 100, "memory of the process that grows most, in ten minutes"),
 }
@@ -118,12 +119,15 @@ def measure(facts: Facts, known: Sequence[Process]) -> dict[str, float | None]:
     tasks, lag = facts.stats["tasks"], facts.stats["ticks"]["feed_to_broker_us"]
     ages = [age_s for row in _feed_rows(facts.stats) if (age_s := number(row.get("data_age_s"))) is not None]
     slow = [one.p99_us / 1000 for one in known if one.kind == "display" and one.p99_us is not None]
+    workers = [row for row in facts.stats["processes"] if row["kind"] == "display"]
+    stale = [stale_s for row in workers if (stale_s := number(row.get("stale_s"))) is not None]
     growth = [one.rss_per_min * 10 / 1e6 for one in known if one.rss_per_min is not None]
     return {
         "feed_age": max(ages, default=None),
         "queue": 100 * (tasks["queued"] + tasks["waiting"] + tasks["running"]) / facts.max_tasks,
         "latency": lag["p99"] / 1000 if lag else None,
         "display_latency": max(slow, default=None),
+        "display_stale": max(stale, default=None),
         "silence": max((_silence(one) for one in known), default=None),
         "growth": max(growth, default=None),
     }
@@ -179,7 +183,7 @@ def _workers(facts: Facts) -> Iterator[Finding]:
 
 
 def _quantities(values: Mapping[str, float | None], limits: Mapping[str, Limit]) -> Iterator[Finding]:
-    for name in ("queue", "latency", "display_latency", "growth"):
+    for name in ("queue", "latency", "display_latency", "display_stale", "growth"):
         limit, value = limits[name], values[name]
         if value is not None and (level := limit.level(value)) is not Level.OK:
             bound = limit.critical if level is Level.CRITICAL else limit.warn

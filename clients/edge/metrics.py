@@ -76,6 +76,7 @@ OF_PROCESSES = (
 OF_DISPLAY_WORKERS = (
     ("hulak_display_worker_displays", "Displays that a worker computes.", "displays"),
     ("hulak_display_worker_catching_up", "Those of them that still take in ticks of the past.", "catching_up"),
+    ("hulak_display_worker_stale_seconds", "How long the first of these has not been live.", "stale_s"),
     ("hulak_display_worker_ticks_total", "Ticks folded into displays.", "ticks"),
     ("hulak_display_worker_states_total", "States sent to the broker.", "states"),
     ("hulak_display_worker_dropped_total", "States that there was no room for; a newer one went out later.", "dropped"),

@@ -198,3 +198,16 @@ def test_a_disk_that_takes_nothing_creates_nothing(start):
     broker.ask("create", symbol="X", display="d", config={"good": 1})
     assert broker.settle() == ["STORE_FAILED"]
     assert (broker.bus.displays.rows, broker.config.scopes) == ({}, {})
+
+
+@pytest.mark.parametrize(("slot", "taken"), [("display_00", True), ("", False), (7, False), ([], False)])
+def test_who_stands_in_a_former_workers_slot_has_its_displays_before_the_grace_is_over(start, slot, taken):
+    broker = start("w")
+    broker.ask("create", symbol="X", display="d")
+    broker.settle()
+    row = broker.bus.displays.rows["d"]
+    row.worker = "display_00/4711"  # as it was when the broker was restarted
+    broker.desk.settled, broker.desk.settles = False, 1e15
+    broker.bus.dispatcher.ready(0.0, b"\0new", Ready("display", "display_00/4712", 1, info={"slot": slot}))
+    broker.desk.turn(1e12)
+    assert (row.worker != "display_00/4711") == taken

@@ -101,6 +101,17 @@ def test_one_display_more_than_there_may_be_is_refused():
     assert code(one.check_room, 1) == "BUSY"
 
 
+def test_a_worker_in_the_slot_of_a_former_one_shows_that_it_does_not_come_back():
+    one = DisplayBook(10)
+    workers = ("display_00/7", "display_00/7", "display_01/8", "display/9", None)
+    one.restore([Display(f"d{at}", "X", {}, 1, worker, 1) for at, worker in enumerate(workers)], 0)
+    changed = one.look({"display_00/70"}, settled=False, slots={"display_00"})
+    assert [row.id for row in changed] == ["d0", "d1", "d4"]
+    assert [one.rows[display].worker for display in ("d0", "d2", "d3")] == ["display_00/70", "display_01/8", "display/9"]
+    changed = one.look({"display_00/70", "display_01/80"}, settled=False, slots={"display_00", "display_01"})
+    assert [(row.id, row.worker) for row in changed] == [("d2", "display_01/80")]
+
+
 def test_keys_are_exact_so_that_removing_a_symbol_leaves_those_that_begin_like_it():
     one = book("a")
     for display, symbol in (("btc", "BTC"), ("btc-perp", "BTC-PERP"), ("b", "B")):

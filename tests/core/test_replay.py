@@ -27,6 +27,12 @@ def test_a_prefix_takes_its_topics_in_the_one_order():
     assert shelves.replay(topic="tick.EUR*", from_=2)[0] == [3, 5]
 
 
+def test_a_topic_with_its_nul_is_that_one_alone_in_the_one_order():
+    shelves = Shelves(6)
+    assert shelves.replay(topic="tick.EURUSD\0", from_=2)[0] == [3, 5]
+    assert shelves.replay(topic="tick.EUR\0")[0] == []
+
+
 def test_times_bound_it_too_and_nothing_outside_them_is_called_missing():
     told = {"count": 4, "next": None, "missing": []}
     assert Shelves(6, 6).replay(since_ns=5, until_ns=8) == ([5, 6, 7, 8], told)

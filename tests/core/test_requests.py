@@ -180,6 +180,7 @@ def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
         ({"topic": "ticks"}, Wanted(b"", False, 1, FOR_EVER)),
         ({"topic": ""}, Wanted(b"", False, 1, FOR_EVER)),
         ({"topic": "tick.EUR*"}, Wanted(b"tick.EUR", False, 1, FOR_EVER)),
+        ({"topic": "tick.EUR\0"}, Wanted(b"tick.EUR\0", False, 1, FOR_EVER)),
         ({"topic": "tick."}, Wanted(b"tick.", False, 1, FOR_EVER)),
         ({"topic": "*"}, Wanted(b"", False, 1, FOR_EVER)),
         ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, Wanted(b"", False, 1, FOR_EVER, 5, 9)),

@@ -2,72 +2,21 @@
 
 import asyncio
 import json
-import random
 import signal
 import subprocess
 import time
 
 import pytest
+from display_market import MIDNIGHT_MS, SYMBOLS, Market, differs, start_workers
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames
 from bus.errors import BusError
 from clients.displays import DisplayClient
 from clients.displays_async import AsyncDisplayClient
-from workers.display.state import DisplayConfig, DisplayState, Init
 
 pytestmark = pytest.mark.system
-SYMBOLS = ("EURUSD", "USDJPY", "BTC", "BTC-PERP")
-MIDNIGHT_MS = 1_700_006_400_000
 MOVED_S = 2.0
-
-
-class Market:
-    """Random ticks of some symbols, and what a display makes of them without any process."""
-
-    def __init__(self, seed):
-        self.draw = random.Random(seed)
-        self.ticks = []  # (symbol, bid, ask, timestamp)
-        self.at_ms = MIDNIGHT_MS - 5000  # so that midnight passes
-
-    def more(self, count):
-        new = []
-        for _ in range(count):
-            self.at_ms += self.draw.randrange(40)
-            bid = round(1.1 + self.draw.gauss(0, 0.001), 5)
-            new.append((self.draw.choice(SYMBOLS), bid, round(bid + 0.0001, 5), self.at_ms))
-        self.ticks += new
-        return new
-
-    def dispatch(self, displays, count):
-        new = self.more(count)
-        for symbol in SYMBOLS:  # in blocks: the order between symbols is another, that within each is kept
-            mine = [{"bid": bid, "ask": ask, "timestamp": at} for name, bid, ask, at in new if name == symbol]
-            displays.dispatch_ticks(symbol, mine)
-
-    def wanted(self, symbol, init=None, config=None):
-        state = DisplayState(symbol, Init.from_values(symbol, init or {}), config or DisplayConfig())
-        for name, bid, ask, at in self.ticks:
-            if name == symbol:
-                state.fold(bid, ask, at, at)
-        return frames.unpack(frames.pack(state.snapshot()))
-
-
-def start_workers(house, *names):
-    started = {name: house.hulak("worker", "display", "--name", name) for name in names}
-    eventually(lambda: {row["name"] for row in house.stats()["workers"]} >= set(names), within_s=20)
-    return started
-
-
-def differs(displays, market, shown):
-    """Name the displays whose state is not, or not yet, what it must be."""
-    found = []
-    for display, symbol in shown.items():
-        state, wanted = displays.state(display), market.wanted(symbol)
-        if state is None or state["catching_up"] or {name: state[name] for name in wanted} != wanted:
-            found.append(display)
-    return found
 
 
 def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undisturbed_fold():

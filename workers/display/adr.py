@@ -71,6 +71,15 @@ class DailyRanges:
         bar = Bar(day * DAY_MS, max([high, *(one.high for one in known)]), min([low, *(one.low for one in known)]))
         self.bars = deque([*kept, bar][-max(1, lookback) :], maxlen=KEPT_DAYS)
 
+    def dump(self) -> list[Any]:
+        """Write the state as plain values."""
+        return [self.width, [list(bar) for bar in self.bars]]
+
+    def restore(self, told: list[Any]) -> None:
+        """Go on from what `dump` wrote for the same digits."""
+        self.width, bars = told
+        self.bars = deque((Bar(*bar) for bar in bars), maxlen=KEPT_DAYS)
+
     def average(self, today: int | None, lookback: int) -> Average | None:
         """Return the mean range of the newest `lookback` days before today; None if none is known.
 

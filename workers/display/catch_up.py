@@ -1,23 +1,25 @@
-"""Displays that are built up from the journal while live ticks go on: no tick twice, none missing. Pure.
+"""Displays of one symbol that are brought up from the journal while live ticks go on: no tick twice, none missing. Pure.
 
-A round takes together what begins at the same time: one way through the journal for all of them, from the first tick that counts
-for any up to the live position of that moment. What comes live meanwhile is held back, bounded; if that is not enough, it is
-dropped, for it is in the journal, and the round goes on from there to the live position of then.
+A round takes together what begins at the same place: one way through the symbol's ticks for all of them, up to the live position
+of that moment. What comes live meanwhile is held back, bounded; if that is not enough, it is dropped, for it is in the journal,
+and the round goes on from there to the live position of then.
 
     journal   first ............ upto |
     live                              | upto+1 ... held back ... then folded, and the displays are live
+
+Displays that were taken up from checkpoints need the broker's word that the numbers are still what they were: `epoch` is asked
+with, and even where nothing is missing something is asked.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
 from bus import frames
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, tick_topic
+from bus.frames import STAMP, tick_topic
 from bus.messages import Tick
 from bus.subscribing.replica import Ask
 from workers.display.held import Held
 
-HOLD = 100_000  # ticks held back by a round, at most
 Fold = Callable[[Held, int, Tick], None]
 
 
@@ -25,80 +27,71 @@ class CatchUp:
     """One round.
 
     Args:
-        displays: that begin.
+        displays: of one symbol; those with an epoch all have the same one, and begin at the same number.
         position: number of the tick that comes live next.
-        hold: ticks held back at most.
     """
 
-    def __init__(self, displays: Iterable[Held], position: int, hold: int = HOLD) -> None:
+    def __init__(self, displays: Iterable[Held], position: int) -> None:
         self.displays = list(displays)
+        self.symbol = self.displays[0].symbol
+        self.epoch = self.displays[0].epoch  # under which the number before `next` was given; 0: any
         self.upto = position - 1
-        self.next = min(one.first for one in self.displays)  # what lies before it has been folded
-        self.hold = hold
+        self.next = min(one.begins for one in self.displays)  # what lies before it has been folded
         self.malformed = 0
         self.legs = 1
         self.held: list[tuple[int, Tick]] = []
         self.overflowed = False
-        self._arrange()
-
-    def _arrange(self) -> None:
-        self.symbols: dict[str, list[Held]] = {}
-        for one in self.displays:
-            self.symbols.setdefault(one.symbol, []).append(one)
-        self._keys = {tick_topic(symbol) + NUL: found for symbol, found in self.symbols.items()}
+        self._cut = len(tick_topic(self.symbol)) + 1  # of a frame, where its stamp begins
 
     @property
     def topic(self) -> str:
-        """What to replay: the one symbol, in the numbers of the global order, or all ticks."""
-        return f"tick.{next(iter(self.symbols))}*" if len(self.symbols) == 1 else "ticks"
+        """What to replay: the symbol alone, in the numbers of the global order."""
+        return f"tick.{self.symbol}\0"
 
     def ask(self) -> Ask | None:
         """Say what is needed of the journal; None if that is nothing."""
-        return Ask(self.next, self.upto) if self.next <= self.upto else None
+        if self.next <= self.upto:
+            return Ask(self.next, self.upto)
+        return Ask(self.next, self.next) if self.epoch else None
 
     def without(self, display: Held) -> None:
         """Leave a display out from now on."""
-        self.displays.remove(display)
-        self._arrange()
+        self.displays = [one for one in self.displays if one is not display]
 
-    def live(self, first: int, ticks: Sequence[Tick | None]) -> None:
-        """Hold back what comes live.
+    def live(self, number: int, tick: Tick) -> None:
+        """Hold back a tick of the symbol that comes live."""
+        if not self.overflowed:
+            self.held.append((number, tick))
 
-        Args:
-            first: number of the first tick.
-            ticks: consecutive; None for what is none.
-        """
-        if self.overflowed:
-            return
-        symbols = self.symbols
-        self.held += [(number, tick) for number, tick in enumerate(ticks, first) if tick is not None and tick.symbol in symbols]
-        if len(self.held) > self.hold:
-            self.held, self.overflowed = [], True
+    def overflow(self) -> None:
+        """Drop what was held back: it is more than there is room for, and can be had from the journal."""
+        self.held, self.overflowed = [], True
 
     def rows(self, rows: Iterable[Sequence[object]], fold: Fold) -> None:
         """Fold what the journal gave: rows of [number, frame], in order; what came before is passed over."""
+        cut, epoch, last = self._cut, 0, 0
         for number, frame in rows:
             assert isinstance(number, int)
             assert isinstance(frame, bytes)
             if not self.next <= number <= self.upto:
                 continue
-            self.next = number + 1
-            cut = frame.find(NUL) + 1
-            displays = self._keys.get(frame[:cut])
-            if not displays:
-                continue
+            self.next, self.epoch = number + 1, 0  # the broker has accepted it
+            epoch, last = STAMP.unpack_from(frame, cut)[0], number
             try:
                 tick = frames.decode_tick(frame[cut + STAMP.size :])
             except ProtocolError:
                 self.malformed += 1
                 continue
-            for one in tuple(displays):
+            for one in tuple(self.displays):
                 fold(one, number, tick)
+        if epoch:
+            for one in self.displays:
+                one.upto, one.epoch = last, epoch
 
     def too_old(self, oldest: int) -> Ask | None:
         """The journal has nothing before `oldest` any more: begin there."""
         for one in self.displays:
-            one.incomplete = one.incomplete or one.first < oldest
+            one.incomplete = one.incomplete or one.begins < oldest
         self.next = max(self.next, oldest)
         return self.ask()
 
@@ -111,9 +104,10 @@ class CatchUp:
         Returns:
             what to ask next; None: `finish` comes next.
         """
+        self.epoch = 0  # it was the right one
         if further is not None and further <= self.upto:
             return Ask(further, self.upto)
-        self.next = self.upto + 1
+        self.next = max(self.next, self.upto + 1)
         if not self.overflowed:
             return None
         self.upto, self.overflowed = position - 1, False
@@ -124,5 +118,5 @@ class CatchUp:
         """Fold what was held back; then the displays are live."""
         held, self.held = self.held, []
         for number, tick in held:
-            for one in tuple(self.symbols.get(tick.symbol, ())):
+            for one in tuple(self.displays):
                 fold(one, number, tick)

@@ -41,6 +41,10 @@ class DisplayConfig:
         """Take a display's keys from a map of settings; other keys are left alone, missing ones have their default."""
         return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
+    def dump(self) -> dict[str, Any]:
+        """Write the values as a map; `DisplayConfig(**values)` is the same config."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
 
 RANGES: dict[str, tuple[float, float, bool, bool]] = {  # least, most; whether each may itself be taken
     "states_per_s": (0, 1000, False, True),

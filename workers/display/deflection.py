@@ -25,3 +25,11 @@ class Deflection:
     def shown(self) -> dict[str, Any]:
         """Return {up, down (pipettes), at (the ticks' clock, ms; 0 before the first)}."""
         return {"up": round(self.up, 3), "down": round(self.down, 3), "at": self.at_ms}
+
+    def dump(self) -> list[Any]:
+        """Write the state as plain values."""
+        return [self.up, self.down, self.at_ms]
+
+    def restore(self, told: list[Any]) -> None:
+        """Go on from what `dump` wrote."""
+        self.up, self.down, self.at_ms = told

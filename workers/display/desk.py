@@ -1,13 +1,13 @@
 """What one display worker holds, and what it does with it: rows in, ticks in, states out. Pure.
 
-The rows say what is to be held; `reconcile` makes it so. A display that comes is built up from the journal in a round
-(`catch_up`) while the others go on. Each tick is routed by its exact symbol. States are conflated: at most `states_per_s` of a
+The rows say what is to be held; `reconcile` makes it so. A display that comes is brought up from its checkpoint and the journal
+(`building`) while the others go on. Each tick is routed by its exact symbol. States are conflated: at most `states_per_s` of a
 display and second, the first one at once, and only when something changed.
 
 What fails costs one display, never the others; each kind of failure has its way back (the original named five):
 
     creation        a state cannot be made      tried again after a back-off, for ever
-    initialisation  the journal does not answer  begun anew after a back-off
+    initialisation  the journal is silent       asked again, and the display goes on from where it stands
     run time        a state fails at a tick     built up anew from the journal; a tick at which it fails twice is left out
     dispatch        a state cannot be sent      it stays due, and goes out as its newest
     critical        the process ends            the broker gives its displays, and no others, to the next worker
@@ -21,13 +21,14 @@ from typing import Any
 from bus.core.backoff import Backoff
 from bus.core.stats import Histogram
 from bus.messages import Tick
-from workers.display.catch_up import HOLD, CatchUp
-from workers.display.held import Held, MakeState, Phase
+from workers.display.building import HOLD, Building
+from workers.display.catch_up import CatchUp
+from workers.display.checkpoints import Checkpoints, Files
+from workers.display.held import Held, MakeState, Phase, Place
 from workers.display.state import DisplayConfig, DisplayState
 from workers.display.states import CATCHING_UP_S, LATENCY_WINDOW_S, States
 
 CREATION, INITIALISATION, RUN_TIME, DISPATCH = "creation", "initialisation", "run_time", "dispatch"
-MOST_ROUNDS = 4
 Note = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -41,9 +42,10 @@ class Desk:
         emit: publishes a display's state; false if it could not be sent now.
         clock: seconds, for what a fold costs.
         note: told what failed: an event, and facts.
+        files: where checkpoints lie.
         now: monotonic seconds.
         make: a state.
-        hold: live ticks held back by a round, at most.
+        hold: live ticks held back by rounds, at most.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Desk:
         emit: Callable[[Held], bool],
         clock: Callable[[], float],
         note: Note,
+        files: Files,
         now: float,
         make: MakeState = DisplayState,
         hold: int = HOLD,
@@ -64,14 +67,14 @@ class Desk:
         self.clock = clock
         self.note = note
         self.make = make
-        self.hold = hold
         self.held: dict[str, Held] = {}
-        self.waiting: dict[str, Held] = {}  # those of them that are to be built up
+        self.building = Building(self._begun, hold)
         self.live: dict[str, tuple[Held, ...]] = {}  # by symbol; tuples, so that one may leave while it is gone through
-        self.rounds: list[CatchUp] = []
         self.position: int | None = None  # number of the tick that comes next; None before the broker has told
+        self.epoch = 0  # under which the tick before it was numbered; 0 before the first
         self.version = 0  # of the rows
         self.states = States(emit, partial(self._failed, RUN_TIME), now)
+        self.checkpoints = Checkpoints(files, clock, note)
         self.counters: Counter[str] = Counter()  # ticks, gaps, malformed, rebuilt, skipped
         self.troubles: Counter[str] = Counter()  # by category
         self.fold_us = Histogram(LATENCY_WINDOW_S, now)  # with performance_monitoring
@@ -83,53 +86,49 @@ class Desk:
 
         Args:
             body: of the topic `displays`; one that is older than the last one is passed over.
-            now: monotonic seconds.
         """
         if body["version"] < self.version:
             return
         self.version = body["version"]
+        self.checkpoints.know({row["display"] for row in body["rows"]})
         mine = {row["display"]: row for row in body["rows"] if row["worker"] == self.name}
         for one in [one for one in self.held.values() if one.id not in mine or mine[one.id]["symbol"] != one.symbol]:
             self._leave(one)
-            del self.held[one.id]
-            self.states.forget(one)
-            self.waiting.pop(one.id, None)
+            self.states.forget(self.held.pop(one.id))
         for row in mine.values():
             held = self.held.get(row["display"])
             if held is None:
-                self._take_in(row)
+                self._take_in(row, now)
             elif held.token != row["token"]:
                 held.token, held.running = row["token"], 0
                 if (held.init, held.first) != (row["init"], row["from"]):
                     held.init, held.first = row["init"], row["from"]
-                    self._again(held)
+                    self._again(held, now)
                 elif held.state is not None:
                     self.states.touch(held, now)
 
-    def _take_in(self, row: Mapping[str, Any]) -> None:
+    def _take_in(self, row: Mapping[str, Any], now: float) -> None:
         held = Held.of(row, self._config(row["display"], DisplayConfig()))
-        self.held[held.id] = self.waiting[held.id] = held
+        held.stale_since = now
+        self.held[held.id] = self.building.waiting[held.id] = held
+        self.checkpoints.watch(held, now)
 
     def _leave(self, held: Held) -> None:
         """Take a display out of wherever it stands."""
         if held.phase is Phase.LIVE:
-            left = tuple(one for one in self.live[held.symbol] if one is not held)
-            self.live.pop(held.symbol)
+            left = tuple(one for one in self.live.pop(held.symbol) if one is not held)
             if left:
                 self.live[held.symbol] = left
-        elif held.phase is Phase.CATCHING_UP:
-            for one in self.rounds:
-                if held in one.displays:
-                    one.without(held)
-            self.rounds = [one for one in self.rounds if one.displays]
+        self.building.leave(held)
         held.phase = Phase.WAITING
 
-    def _again(self, held: Held, retry_at: float = 0.0) -> None:
+    def _again(self, held: Held, now: float, retry_at: float = 0.0) -> None:
         """Have a display built up anew."""
+        held.stale_since = now if held.phase is Phase.LIVE else held.stale_since
         self._leave(held)
         held.state, held.retry_at = None, retry_at
         self.states.forget(held)
-        self.waiting[held.id] = held
+        self.building.waiting[held.id] = held
         self.counters["rebuilt"] += 1
 
     def resend(self, now: float) -> None:
@@ -160,33 +159,29 @@ class Desk:
         try:
             return self.config_of(display)
         except Exception as error:  # noqa: BLE001 - a config that cannot be must not end the worker
-            self._trouble(CREATION, display, error)
+            self.trouble(CREATION, display, error)
             return otherwise
 
-    # Being built up
+    # Being brought up
+
+    @property
+    def place(self) -> Place:
+        """How far live displays are."""
+        return (self.position or 1) - 1, self.epoch
 
     def start(self, now: float) -> CatchUp | None:
-        """Begin the next round, if displays wait whose time has come; None if nothing is needed of the journal."""
-        if self.position is None or len(self.rounds) >= MOST_ROUNDS:
-            return None
-        ready = [
-            one for one in self.held.values() if one.phase is Phase.WAITING and one.retry_at <= now and self._begun(one, now)
-        ]
-        if not ready:
-            return None
-        made = CatchUp(ready, self.position, self.hold)
-        for one in ready:
-            one.phase, one.due = Phase.CATCHING_UP, now + CATCHING_UP_S
-            del self.waiting[one.id]
-        self.rounds.append(made)
-        if made.ask() is None:
+        """Begin the next round that needs something of the journal; None if none can begin now."""
+        while self.position is not None and (made := self.building.start(self.position)) is not None:
+            for one in made.displays:
+                one.due = now + CATCHING_UP_S
+            if made.ask() is not None:
+                return made
             self.finish(made, now)
-            return None
-        return made
+        return None
 
     def _begun(self, held: Held, now: float) -> bool:
         try:
-            held.begin(self.make)
+            self.checkpoints.begin(held, self.make)
         except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
             self._failed(CREATION, held, error, now)
             return False
@@ -200,43 +195,46 @@ class Desk:
         """End a round: its displays are live from here on."""
         made.finish(lambda held, number, tick: self._fold(held, number, tick, now))
         self.counters["malformed"] += made.malformed
-        self.rounds = [one for one in self.rounds if one is not made]
+        if made.displays:
+            self.building.end(made)
         for held in made.displays:
-            held.phase, held.live_since, held.due = Phase.LIVE, now, now
+            held.phase, held.live_since, held.due, held.distrusted = Phase.LIVE, now, now, False
             self.live[held.symbol] = (*self.live.get(held.symbol, ()), held)
             self.states.touch(held, now)
 
-    def abandon(self, made: CatchUp, error: Exception, now: float) -> None:
-        """Give a round up: its displays begin anew after a back-off."""
+    def other_epoch(self, made: CatchUp, now: float) -> None:
+        """The broker has used numbers again since a round's checkpoints: its displays are built up without them."""
         for held in tuple(made.displays):
-            self._failed(INITIALISATION, held, error, now)
+            self.checkpoints.refuse(held, f"number {held.upto} is not of epoch {held.epoch} any more")
+            self._again(held, now)
 
     # Ticks
 
-    def take(self, first: int, ticks: Sequence[Tick | None], now: float) -> None:
+    def take(self, epoch: int, first: int, ticks: Sequence[Tick | None], now: float) -> None:
         """Fold live ticks.
 
         Args:
-            first: number of the first one.
+            epoch, first: under which they were numbered, and the number of the first one.
             ticks: consecutive; None for what is none.
             now: monotonic seconds.
         """
         expected = self.position
         self.position = first + len(ticks)
+        self.epoch = epoch if ticks else self.epoch
         if expected is not None and first < expected:  # the broker uses numbers again: what was folded is not in its journal
             for held in tuple(self.held.values()):
-                self._again(held)
+                self._again(held, now)
             return
         self.counters["gaps"] += first - (expected or first)
-        live, fold = self.live, self._fold
+        live, fold, building = self.live, self._fold, self.building
         for number, tick in enumerate(ticks, first):
             if tick is None:
                 self.counters["malformed"] += 1
                 continue
             for held in live.get(tick.symbol, ()):
                 fold(held, number, tick, now)
-        for made in self.rounds:
-            made.live(first, ticks)
+            if building.rounds:
+                building.live(number, tick)
 
     def _fold(self, held: Held, number: int, tick: Tick, now: float) -> None:
         if held.state is None:  # it has just failed
@@ -246,7 +244,8 @@ class Desk:
         try:
             held.fold(number, tick)
         except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
-            self._poisoned(held, number, error, now)
+            self.counters["skipped"] += held.poisoned(number)
+            self._failed(RUN_TIME, held, error, now)
             return
         if began is not None:
             self.fold_us.add((self.clock() - began) * 1e6, now)
@@ -255,16 +254,16 @@ class Desk:
         else:
             self.states.publish_one(held, now)
 
-    def _poisoned(self, held: Held, number: int, error: Exception, now: float) -> None:
-        self.counters["skipped"] += held.poisoned(number)
-        self._failed(RUN_TIME, held, error, now)
-
     def _failed(self, category: str, held: Held, error: Exception, now: float) -> None:
         again_s = self.backoff.delay_s(held.failed(now))
-        self._trouble(category, held.id, error, number=held.poison, again_s=round(again_s, 3))
-        self._again(held, now + again_s)
+        self.trouble(category, held.id, error, number=held.poison, again_s=round(again_s, 3))
+        if category == RUN_TIME:  # it may have been going wrong for longer than its checkpoint is old
+            held.distrusted = True
+            self.checkpoints.files.drop([held.id])
+        self._again(held, now, now + again_s)
 
-    def _trouble(self, category: str, display: str, error: Exception, **facts: Any) -> None:
+    def trouble(self, category: str, display: str, error: Exception, **facts: Any) -> None:
+        """Count a failure, and tell it."""
         self.troubles[category] += 1
         self.note("display failed", {"category": category, "display": display, "why": repr(error)[:300], **facts})
 
@@ -272,7 +271,7 @@ class Desk:
 
     def next_due(self) -> float:
         """When something is to be done, in monotonic seconds."""
-        return min((self.states.next_due(), *(one.retry_at for one in self.waiting.values())))
+        return min((self.states.next_due(), *(one.retry_at for one in self.building.waiting.values())))
 
     def days(self) -> list[Held]:
         """List displays whose day ended, which the broker has not been told."""
@@ -280,19 +279,21 @@ class Desk:
 
     def told_day(self, display: str, first: int, init: Mapping[str, Any]) -> None:
         """Note that the broker has written a day's beginning."""
-        held = self.held.get(display)
-        if held is not None:
+        if (held := self.held.get(display)) is not None:
             held.day_written(first, init)
 
     # What is told
 
     def report(self, now: float) -> dict[str, Any]:
-        """Tell how it goes: displays, those catching up, counters, troubles by category, latencies in microseconds."""
+        """Tell how it goes: displays, those catching up and for how long, counters, troubles by category, latencies in us."""
+        behind = [one for one in self.held.values() if one.phase is not Phase.LIVE]
         found: dict[str, Any] = {
             "displays": len(self.held),
-            "catching_up": sum(one.phase is not Phase.LIVE for one in self.held.values()),
+            "catching_up": len(behind),
+            "stale_s": round(max((now - one.stale_since for one in behind), default=0.0), 3),
             **{name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")},
             **self.states.report(now),
+            **self.checkpoints.report(),
             "troubles": {**self.troubles, DISPATCH: self.states.counters["dropped"]},
         }
         costs = self.fold_us.quantiles(now)

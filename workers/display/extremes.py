@@ -26,3 +26,11 @@ class Extremes:
             self.high = price
         if self.low is None or price < self.low:
             self.low = price
+
+    def dump(self) -> list[float | None]:
+        """Write the state as plain values: open, high, low."""
+        return [self.open, self.high, self.low]
+
+    def restore(self, told: list[float | None]) -> None:
+        """Go on from what `dump` wrote."""
+        self.open, self.high, self.low = told

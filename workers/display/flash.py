@@ -30,3 +30,11 @@ class Flash:
         if self.at_ms is None or now_ms - self.at_ms > HELD_MS:
             return None
         return {"magnitude": round(self.magnitude, 3), "direction": self.direction, "id": self.at_ms}
+
+    def dump(self) -> list[Any]:
+        """Write the state as plain values."""
+        return [self.at_ms, self.magnitude, self.direction]
+
+    def restore(self, told: list[Any]) -> None:
+        """Go on from what `dump` wrote."""
+        self.at_ms, self.magnitude, self.direction = told

@@ -1,4 +1,8 @@
-"""One display as its worker holds it: its row, its state, and where it stands between journal and live ticks. Pure."""
+"""One display as its worker holds it: its row, its state, and where it stands between journal and live ticks. Pure.
+
+A display goes from WAITING to READY when its state is made or taken up, at its turn to CATCHING_UP, and to LIVE when it has all
+ticks of the past.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,10 +10,12 @@ from enum import Enum
 from typing import Any
 
 from bus.messages import Tick
+from workers.display.checkpoint import Checkpoint, fingerprint
 from workers.display.state import DisplayConfig, DisplayState, Init
 
 MOST_SKIPPED = 1000  # ticks that a display cannot take and leaves out; beyond, it is not the ticks
 HEALTHY_S = 60.0  # so long live, and what failed before is forgotten
+Place = tuple[int, int]  # number of the last tick that live displays have; the epoch it was numbered under, 0 if unknown
 MakeState = Callable[[str, Init, DisplayConfig], DisplayState]
 
 
@@ -17,6 +23,7 @@ class Phase(Enum):
     """Where a display is."""
 
     WAITING = "waiting"  # for its turn to be built up, or to be tried again
+    READY = "ready"  # has a state, and waits for the journal
     CATCHING_UP = "catching up"  # from the journal
     LIVE = "live"
 
@@ -53,6 +60,13 @@ class Held:
     skipped: set[int] = field(default_factory=set)  # ticks left out, since the state failed at them twice
     incomplete: bool = False  # the journal did not have all its ticks any more
     day_from: int = 0  # number of the first tick of a day that began; 0: none did, or it was told
+    begins: int = 0  # number of the first tick that its state still needed when it began
+    upto: int = 0  # number up to which every tick of its symbol is in its state, as of `reach`
+    epoch: int = 0  # under which that was numbered; 0: unknown
+    saved: tuple[int, int] = (0, 0)  # `version` of what was written down last
+    saved_at: float = 0.0
+    distrusted: bool = False  # what was written down of it is not to be taken up
+    stale_since: float = 0.0  # when it was live last, or came
 
     @classmethod
     def of(cls, row: Mapping[str, Any], config: DisplayConfig) -> "Held":
@@ -64,10 +78,59 @@ class Held:
         self.state = None
         self.state = make(self.symbol, Init.from_values(self.symbol, self.init), self.config)
         self.number, self.received_ns, self.day_from, self.incomplete = 0, 0, 0, False
+        self.begins, self.upto, self.epoch, self.saved = self.first, 0, 0, (0, 0)
+
+    def fits(self, found: Checkpoint) -> bool:
+        """Tell whether this is a state of the display as its row has it now."""
+        row = fingerprint(self.symbol, self.init, self.first)
+        return found.display == self.id and row in (found.grew_from, found.day)
+
+    def take_up(self, found: Checkpoint) -> None:
+        """Go on, having begun, from what was written down; raises whatever the state does where that is none."""
+        state = self.state
+        assert state is not None, "a display that has not begun has nothing to go on with"
+        state.restore(found.state)
+        if state.config != self.config:
+            state.configure(self.config)
+        told = fingerprint(self.symbol, self.init, self.first) != found.grew_from  # the row says what that day began with
+        self.number, self.received_ns = found.number, found.received_ns
+        self.day_from, self.incomplete = (0, False) if told else (found.day_from, found.incomplete)
+        self.skipped |= set(found.skipped)
+        self.upto, self.epoch, self.begins = found.upto, found.epoch, found.upto + 1
+        self.saved = self.version
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """What is another one when there is something new to write down."""
+        return self.number, len(self.skipped)
+
+    def reach(self, place: Place) -> bool:
+        """Note how far its state is; false as long as the epoch is unknown, without which nothing can be written down."""
+        if self.phase is Phase.LIVE and place[1] and place[0] > self.upto:  # what was taken up may be ahead of what comes live
+            self.upto, self.epoch = place
+        return self.epoch > 0
+
+    def checkpoint(self) -> Checkpoint:
+        """Write down the state as it is at `upto`; raises whatever the state does."""
+        assert self.state is not None, "a display that has not begun has nothing to write down"
+        return Checkpoint(
+            display=self.id,
+            symbol=self.symbol,
+            grew_from=fingerprint(self.symbol, self.init, self.first),
+            day=fingerprint(self.symbol, self.day(), self.day_from) if self.day_from else b"",
+            day_from=self.day_from,
+            upto=self.upto,
+            epoch=self.epoch,
+            number=self.number,
+            received_ns=self.received_ns,
+            incomplete=self.incomplete,
+            skipped=sorted(self.skipped),
+            state=self.state.dump(),
+        )
 
     def fold(self, number: int, tick: Tick) -> None:
         """Take one tick in; raises whatever the state does."""
-        if number < self.first or number in self.skipped:  # the broker may be ahead of what has come here
+        if number < self.begins or number in self.skipped:  # the broker may be ahead of what has come here
             return
         state = self.state
         assert state is not None, "a display that has not begun has no ticks"
@@ -95,7 +158,7 @@ class Held:
     def day_written(self, first: int, init: Mapping[str, Any]) -> None:
         """Note that the broker has written a day's beginning; if another has begun since, that one is still to be told."""
         if self.day_from == first:
-            self.first, self.init, self.day_from = first, init, 0
+            self.first, self.init, self.day_from, self.incomplete = first, init, 0, False
             self.skipped = {number for number in self.skipped if number >= first}
 
     def told(self, config_version: int, now_ns: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ unknown stays None.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from workers.display.adr import Bar, read_bar
@@ -79,6 +79,18 @@ class Init:
             daily_bars=daily,
             timestamp=_whole(values.get("timestamp")) or 0,
         )
+
+    def dump(self) -> dict[str, Any]:
+        """Write it as plain values, by its own names: another form than `from_values` reads."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        bars = {name: [list(bar) for bar in values[name]] for name in ("minute_bars", "daily_bars")}
+        return {**values, **bars}
+
+    @classmethod
+    def restored(cls, told: Mapping[str, Any]) -> "Init":
+        """Read what `dump` wrote."""
+        minutes = tuple(MinuteBar(*bar) for bar in told["minute_bars"])
+        return cls(**{**told, "minute_bars": minutes, "daily_bars": tuple(Bar(*bar) for bar in told["daily_bars"])})
 
 
 def default_digits(symbol: str) -> int:

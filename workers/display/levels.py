@@ -7,6 +7,7 @@ level is new, one insertion into a list of bounded length.
 
 from bisect import bisect_left
 from fractions import Fraction
+from typing import Any
 
 Row = tuple[int, int, int, int]  # index, volume, of it buy, of it sell; what is neither was neutral
 
@@ -67,6 +68,18 @@ class Levels:
         """Return the lower edge of a level, correctly rounded (index times bucket has float noise)."""
         scale: int = 10**digits
         return index * self._num / (self._den * scale)
+
+    def dump(self) -> list[Any]:
+        """Write the state as plain values: how often the bucket doubled, and the rows one behind the other."""
+        return [self.doublings, [part for row in self.rows for part in row]]
+
+    def restore(self, told: list[Any]) -> None:
+        """Go on, before anything was added, from what `dump` wrote for the same multiplier and limit."""
+        self.doublings, flat = told
+        self._num <<= self.doublings
+        self.rows = list(zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True))
+        self.indexes, self.volumes = flat[::4], flat[1::4]
+        self.total, self.peak = sum(self.volumes), max(self.volumes, default=0)
 
     def _double(self) -> None:
         self._num *= 2

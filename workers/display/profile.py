@@ -14,7 +14,9 @@ here n is at least 1.
 """
 
 from array import array
+from collections.abc import Mapping
 from fractions import Fraction
+from itertools import chain
 from typing import Any, NamedTuple
 
 from workers.display.levels import Levels
@@ -127,6 +129,31 @@ class MarketProfile:
             "poc": poc,
             "value_area": area,
         }
+
+    def dump(self) -> dict[str, Any]:
+        """Write the state as plain values; the ring as far as it was filled, in this machine's byte order."""
+        return {
+            "count": self.count,
+            "base": list(chain.from_iterable(self._base.items())),
+            "base_shift": self._base_shift,
+            "weights": list(chain.from_iterable(self._weights.items())),
+            "ring": memoryview(self._ring)[: self.count].tobytes(),
+            "start": self._start,
+            "inexact": self._inexact,
+            "shown": self.shown.dump(),
+        }
+
+    def restore(self, told: Mapping[str, Any]) -> None:
+        """Go on, before the first tick, from what `dump` wrote for the same digits and shape."""
+        base, weights, ring = told["base"], told["weights"], array("q", told["ring"])
+        self.count, self._base_shift = told["count"], told["base_shift"]
+        self._start, self._inexact = told["start"], told["inexact"]
+        self._base = dict(zip(base[::2], base[1::2], strict=True))
+        self._weights = dict(zip(weights[::2], weights[1::2], strict=True))
+        if len(ring) != min(self.count, len(self._ring)):
+            raise ValueError(f"{len(ring)} ticks are kept of {self.count}, must be at most {len(self._ring)}")
+        self._ring[: len(ring)] = ring
+        self.shown.restore(told["shown"])
 
     def _wanted(self) -> int:
         """Return how many of the newest are to be shown; 0 where all are, for which the ring is not asked."""

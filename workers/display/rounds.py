@@ -1,88 +1,33 @@
-"""The way to the journal of displays that are built up: one connection for each round, and no more at a time than is folded."""
+"""The way to the journal of displays that are brought up: one connection for all rounds, and no more is read than is folded."""
 
 import time
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import zmq
 
 from bus.errors import BusTimeout
 from bus.settings import Settings
-from bus.subscribing.repair import Ended, Repairs, Rows, TooOld
+from bus.subscribing.repair import Answer, Ended, OtherEpoch, Repairs, Rows, TooOld
 from bus.subscribing.replica import Ask
 from workers.display.catch_up import CatchUp
-from workers.display.desk import Desk
+from workers.display.desk import INITIALISATION, Desk
 
-ROWS = 64  # folded between two looks at everything else
-SILENT_S = 30.0  # without a row; then the round is given up, and its displays begin anew
+FOLDS = 256  # between two looks at everything else
+MOST_ROWS = 4096  # that wait to be folded; the others wait in the connection
+SILENT_S = 30.0  # without anything for any round; then it is told
 
 
 class Round:
-    """One round's connection.
+    """One round under way.
 
     Args:
         made: begun.
-        settings: say where the broker is.
-        home: its folder.
     """
 
-    def __init__(self, made: CatchUp, settings: Settings, home: Path) -> None:
+    def __init__(self, made: CatchUp) -> None:
         self.made = made
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.repairs = Repairs(self.context, settings, home)
-        self.rows: deque[list[Any]] = deque()
-        self.heard = time.monotonic()
-        self._ended: deque[Ended | TooOld] = deque()
-
-    def ask(self, ask: Ask) -> None:
-        """Ask for some of the journal."""
-        self.repairs.ask(self.made.topic, ask)
-
-    def step(self, desk: Desk, now: float) -> bool:
-        """Fold a slice of what has come, or take in what comes next; true while there is more to fold.
-
-        Raises:
-            BusTimeout: the broker has not answered for `SILENT_S`.
-        """
-        if not self.rows and not self._ended:
-            self._receive(now)
-        if self.rows:
-            rows = self.rows.popleft()
-            desk.rows(self.made, rows[:ROWS], now)
-            if len(rows) > ROWS:
-                self.rows.appendleft(rows[ROWS:])
-        elif self._ended:
-            self._end(desk, now)
-        return bool(self.rows or self._ended)
-
-    def _receive(self, now: float) -> None:
-        for answer in self.repairs.answers():
-            self.heard = now
-            if isinstance(answer, Rows):
-                self.rows.append(answer.rows)
-            elif isinstance(answer, Ended | TooOld):
-                self._ended.append(answer)
-        if not self.rows and not self._ended:
-            self.repairs.ask_again()
-            if now - self.heard > SILENT_S:
-                raise BusTimeout(f"the journal was silent for {SILENT_S:g} s")
-
-    def _end(self, desk: Desk, now: float) -> None:
-        answer, made = self._ended.popleft(), self.made
-        if isinstance(answer, TooOld):
-            ask = made.too_old(answer.oldest) or made.ended(None, desk.position or 1)
-        else:
-            ask = made.ended(answer.further, desk.position or 1)
-        if ask is None:
-            desk.finish(made, now)
-        else:
-            self.ask(ask)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.context.destroy(linger=0)
+        self.answers: deque[Answer] = deque()  # not yet taken in
 
 
 class Rounds:
@@ -98,52 +43,130 @@ class Rounds:
         self.desk = desk
         self.settings = settings
         self.home = home
-        self.running: list[Round] = []
+        self.running: dict[str, Round] = {}  # by what is replayed
+        self.rows = 0  # that wait to be folded
+        self.turns: deque[Round] = deque()  # those with answers to take in, in turn
+        self.heard = 0.0  # when there was something for a round, in monotonic seconds
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.repairs = Repairs(self.context, self.settings, self.home)
 
-    def sockets(self) -> "Iterator[zmq.Socket[bytes]]":
-        """Give the sockets to poll."""
-        return (one.repairs.socket for one in self.running if one.repairs.socket is not None)
+    def sockets(self) -> "list[zmq.Socket[bytes]]":
+        """List the sockets to poll; none while enough waits to be folded."""
+        socket = self.repairs.socket
+        return [] if socket is None or self.rows >= MOST_ROWS else [socket]
 
-    def begin(self, now: float) -> None:
-        """Begin a round if displays wait for one."""
-        made = self.desk.start(now)
-        if made is not None:
-            ask = made.ask()
-            assert ask is not None, "a round that needs nothing has ended already"
-            one = Round(made, self.settings, self.home)
-            one.ask(ask)
-            self.running.append(one)
-
-    def step(self, now: float, until: float) -> bool:
-        """Fold for a while; true while there is more to fold.
+    def begin(self, now: float, until: float) -> None:
+        """Give displays that wait their states, and begin rounds for them, for a while.
 
         Args:
             now: monotonic seconds.
             until: when to stop, in monotonic seconds.
         """
-        more = False
-        for one in tuple(self.running):
-            try:
-                folding = True
-                while folding and one.made in self.desk.rounds:
-                    folding = one.step(self.desk, now)
-                    if time.monotonic() >= until:
-                        break
-            except BusTimeout as error:
-                self.desk.abandon(one.made, error, now)
-                folding = False
-            if one.made not in self.desk.rounds:
-                one.close()
-                self.running.remove(one)
-            more = more or folding
-        return more
+        self._let_go()
+        while self.desk.building.prepare(now) and time.monotonic() < until:
+            pass
+        while (made := self.desk.start(now)) is not None:
+            if not self.running:
+                self.heard = now
+            self.running[made.topic] = Round(made)
+            self._ask(made, made.ask())
+
+    def _let_go(self) -> None:
+        """Forget rounds that the desk has ended, or whose displays have all left."""
+        rounds = self.desk.building.rounds
+        gone = [one for one in self.running.values() if rounds.get(one.made.symbol) is not one.made]
+        for one in gone:
+            self._forget(one)
+            self.repairs.forget(one.made.topic)
+            del self.running[one.made.topic]
+
+    def _forget(self, one: Round) -> None:
+        self.rows -= sum(len(answer.rows) for answer in one.answers if isinstance(answer, Rows))
+        one.answers.clear()
+
+    def _ask(self, made: CatchUp, ask: Ask | None) -> None:
+        assert ask is not None, "a round that needs nothing has ended already"
+        self.repairs.ask(made.topic, ask, epoch=made.epoch)
+
+    def step(self, now: float, until: float) -> None:
+        """Take in what has come, for a while, one round after the other.
+
+        Args:
+            now: monotonic seconds.
+            until: when to stop, in monotonic seconds.
+        """
+        if not self.running:
+            return
+        self._receive(now)
+        if not self.turns:
+            self.repairs.ask_again()
+            self._note_silence(now)
+        while self.turns and time.monotonic() < until:
+            one = self.turns.popleft()
+            if one.answers:
+                self._take(one, now)
+            if one.answers:
+                self.turns.append(one)
+            self._receive(now)
+
+    @property
+    def busy(self) -> bool:
+        """True while there is more to take in."""
+        return bool(self.turns)
+
+    def _receive(self, now: float) -> None:
+        if self.rows >= MOST_ROWS:
+            return
+        for answer in self.repairs.answers():
+            self.heard = now
+            one = self.running.get(answer.topic)
+            if one is None:
+                continue
+            if not one.answers:
+                self.turns.append(one)
+            one.answers.append(answer)
+            self.rows += len(answer.rows) if isinstance(answer, Rows) else 0
+            if self.rows >= MOST_ROWS:
+                return
+
+    def _take(self, one: Round, now: float) -> None:
+        """Take in one answer, or as much of it as a slice has."""
+        answer, made, desk = one.answers.popleft(), one.made, self.desk
+        match answer:
+            case Rows(topic, rows):
+                count = max(1, FOLDS // max(1, len(made.displays)))
+                desk.rows(made, rows[:count], now)
+                self.rows -= min(count, len(rows))
+                if len(rows) > count:
+                    one.answers.appendleft(Rows(topic, rows[count:]))
+                ask = None
+            case OtherEpoch():
+                desk.other_epoch(made, now)
+                ask = None
+            case TooOld():
+                ask = made.too_old(answer.oldest) or made.ended(None, desk.position or 1)
+            case Ended():
+                ask = made.ended(answer.further, desk.position or 1)
+        if ask is not None:
+            self._ask(made, ask)
+        elif isinstance(answer, TooOld | Ended):
+            desk.finish(made, now)
+        if self.desk.building.rounds.get(made.symbol) is not made:
+            self._forget(one)
+
+    def _note_silence(self, now: float) -> None:
+        """Tell which displays have waited for the journal for long; what is missing is asked for again, over and over."""
+        if now - self.heard <= SILENT_S:
+            return
+        self.heard, silent = now, BusTimeout(f"the journal gave nothing for {SILENT_S:g} s")
+        for one in self.running.values():
+            for held in one.made.displays:
+                self.desk.trouble(INITIALISATION, held.id, silent)
 
     def next_due(self) -> float | None:
         """When something is to be asked again, in monotonic seconds."""
-        return min((due for one in self.running if (due := one.repairs.next_due()) is not None), default=None)
+        return self.repairs.next_due()
 
     def close(self) -> None:
-        """Close all connections."""
-        for one in self.running:
-            one.close()
-        self.running.clear()
+        """Close the connection."""
+        self.context.destroy(linger=0)

@@ -13,6 +13,7 @@ Daily ranges come from the days lived through, so who wants them to outlive a wo
 What a setting did to the past (smoothing, thresholds) is not undone when it changes; profile and ADR follow at once.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from workers.display.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
@@ -32,6 +33,19 @@ from workers.display.volatility import Volatility, gain
 __all__ = ["DisplayConfig", "DisplayState", "Init"]
 
 LARGEST = 2.0**52  # pipettes: beyond, prices are no longer told apart exactly
+PLAIN = {  # name in a dump -> attribute
+    "price": "price",
+    "ticks": "ticks",
+    "skipped": "skipped",
+    "timestamp": "timestamp",
+    "day": "_day",
+    "seen_from": "_seen_from",
+    "bid": "_bid",
+    "ask": "_ask",
+    "direction": "_direction",
+    "now_ms": "_now_ms",
+}
+PARTS = ("ranges", "extremes", "volatility", "twap", "flash", "deflection", "profile")  # each dumps and restores itself
 
 
 class DisplayState:
@@ -161,6 +175,36 @@ class DisplayState:
             "twap": self._twap.value,
             **self._profile.snapshot(self.config.value_area),
         }
+
+    def dump(self) -> dict[str, Any]:
+        """Write the whole state as plain values: who restores them and folds on has the same state, bit for bit."""
+        return {
+            "config": self.config.dump(),
+            "day_init": self.day_init.dump(),
+            **{name: getattr(self, attribute) for name, attribute in PLAIN.items()},
+            "given": None if self._given is None else list(self._given),
+            **{name: getattr(self, f"_{name}").dump() for name in PARTS},
+        }
+
+    def restore(self, told: Mapping[str, Any]) -> None:
+        """Go on, before the first tick, from what `dump` wrote for the same symbol.
+
+        Raises:
+            KeyError, TypeError, ValueError: `dump` did not write this.
+        """
+        config, self.day_init = DisplayConfig(**told["config"]), Init.restored(told["day_init"])
+        if self.day_init.digits != self.digits:
+            raise ValueError(f"the state has {self.day_init.digits} digits, must have {self.digits}")
+        for name, attribute in PLAIN.items():
+            setattr(self, attribute, told[name])
+        self._day_ends = 0 if self._day is None else (self._day + 1) * DAY_MS
+        self._given = None if told["given"] is None else Projection(*told["given"])
+        self._extremes, self._volatility, self._twap = Extremes(), Volatility(), Twap()
+        self._flash, self._deflection = Flash(), Deflection()
+        self._profile = MarketProfile(self.digits, _shape(config))
+        for name in PARTS:
+            getattr(self, f"_{name}").restore(told[name])
+        self.configure(config)
 
     def _projection(self) -> Projection | None:
         """Project the average daily range: as given for this day, else from the days before, else the day's own range so far."""

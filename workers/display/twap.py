@@ -6,6 +6,8 @@ its bars
 came live, and counted a minute again when an older one was repeated: neither is done here.
 """
 
+from typing import Any
+
 MINUTE_MS = 60_000
 
 
@@ -40,3 +42,11 @@ class Twap:
     def value(self) -> float | None:
         """Return the mean; None before the first price."""
         return None if self._minute is None else (self._sum + self._last) / (self._minutes + 1)
+
+    def dump(self) -> list[Any]:
+        """Write the state as plain values."""
+        return [self._sum, self._minutes, self._minute, self._last]
+
+    def restore(self, told: list[Any]) -> None:
+        """Go on from what `dump` wrote."""
+        self._sum, self._minutes, self._minute, self._last = told

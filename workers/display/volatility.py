@@ -15,6 +15,7 @@ from collections import deque
 from decimal import Decimal
 from functools import reduce
 from operator import add
+from typing import Any
 
 WINDOW_MS = 10_000  # a tick of exactly this age still counts
 MOVES = 50
@@ -77,3 +78,14 @@ class Volatility:
         raw = min(mean / 2, 3.0) * 0.6 + min(count / 10 / 5, 3.0) * 0.4
         self.value = max(FLOOR, self.value * keep + raw * take)
         self.intensity = min(1.0, self.value / FULL)
+
+    def dump(self) -> list[Any]:
+        """Write the state as plain values; the times as ms, ticks, ms, ticks, ..."""
+        return [self.value, self.intensity, list(self._moves), [part for one in self._times for part in one]]
+
+    def restore(self, told: list[Any]) -> None:
+        """Go on from what `dump` wrote."""
+        self.value, self.intensity, moves, times = told
+        self._moves.extend(moves)
+        self._times.extend([ms, ticks] for ms, ticks in zip(times[::2], times[1::2], strict=True))
+        self._in_window = sum(times[1::2])

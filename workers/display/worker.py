@@ -29,6 +29,7 @@ from workers.carrier import Carrier
 from workers.display.desk import Desk
 from workers.display.held import Held
 from workers.display.rounds import Rounds
+from workers.display.shelf import Shelf
 from workers.display.state import DisplayConfig
 from workers.display.trend import Trend
 from workers.display.wire import Wire
@@ -36,7 +37,8 @@ from workers.session import Do, Exit, Run, Send, Session
 
 LONGEST_WAIT_S = 0.05
 SLICE = 256  # live ticks folded between two looks at the heartbeat
-FOLDING_S = 0.02  # of a turn, for displays that are built up
+FOLDING_S = 0.02  # of a turn, for displays that are brought up
+LEAVING_S = 1.0  # for what has changed to be written down at the end
 REPORT_S = 1.0
 BACKOFF = (0.5, 15.0)
 TOPIC = DISPLAYS[:-1].decode()
@@ -84,7 +86,10 @@ class DisplayWorker:
         self.carrier = Carrier(lambda: actions, settings.broker.max_message_bytes, log)
         backoff = Backoff(*BACKOFF, random.random)
         now = time.monotonic()
-        self.desk = Desk(session.name, self._config_of, backoff, self._emit, time.perf_counter, self._note, now)
+        self.shelf = Shelf(home / "displays")
+        self.failed = 0  # checkpoints that could not be written, of those that were told
+        how = (self._config_of, backoff, self._emit, time.perf_counter, self._note, self.shelf)
+        self.desk = Desk(session.name, *how, now)
 
     def _config_of(self, display: str) -> DisplayConfig:
         return DisplayConfig.from_values(self.member.display(display))
@@ -117,6 +122,7 @@ class DisplayWorker:
         with self.member:
             while self.exit is None:
                 self._turn()
+        self._write_down()
         self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
         self._close()
         return self.exit.code
@@ -128,6 +134,15 @@ class DisplayWorker:
             except BusTimeout:
                 continue
         return None
+
+    def _write_down(self) -> None:
+        """Write down what has changed since it was written last, as far as there is time."""
+        until = time.monotonic() + LEAVING_S
+        for held in self.desk.checkpoints.rest(self.desk.held.values(), self.desk.place):
+            if not self.shelf.flush(until):
+                break
+            self.desk.checkpoints.write(held, time.monotonic())
+        self.shelf.end(max(0.0, until - time.monotonic()))
 
     def _close(self) -> None:
         self.rounds.close()
@@ -154,11 +169,13 @@ class DisplayWorker:
             self.wire.ask_rows(now)
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
-                self.desk.take(chunk.first + at, chunk.items[at : at + SLICE], now)
+                self.desk.take(chunk.epoch, chunk.first + at, chunk.items[at : at + SLICE], now)
                 self.desk.states.publish(now)
                 now = self._keep(now)
-        self.rounds.begin(now)
+        now = self._keep(now)
+        self.rounds.begin(now, now + FOLDING_S / 2)
         self.rounds.step(now, now + FOLDING_S)
+        self.desk.checkpoints.look(self.desk.held, now, self.desk.place)
         if self.wire.look():
             self.desk.resend(now)
         self.wire.answers(self.desk.told_day, self._all_rows)
@@ -181,9 +198,10 @@ class DisplayWorker:
 
     def _poll(self) -> None:
         now = time.monotonic()
-        dues = (self.desk.next_due(), self.session.next_due(), self.rounds.next_due(), self.subscriber.next_due())
-        until = min([now + LONGEST_WAIT_S, *(due for due in dues if due is not None)])
-        busy = any(one.rows for one in self.rounds.running)
+        desk = self.desk
+        dues = (desk.next_due(), desk.checkpoints.next_due(), self.session.next_due(), self.rounds.next_due())
+        until = min([now + LONGEST_WAIT_S, *(due for due in (*dues, self.subscriber.next_due()) if due is not None)])
+        busy = self.rounds.busy
         poller = zmq.Poller()
         for socket in (self.dealer, self.wire.asks, *self.subscriber.sockets(), *self.rounds.sockets()):
             poller.register(socket, zmq.POLLIN)
@@ -207,6 +225,9 @@ class DisplayWorker:
         self.reported = now
         rss = self.process.memory_info().rss
         self.trend.add(now, rss)
+        if self.shelf.failed > self.failed:
+            self.failed = self.shelf.failed
+            self.log.warning("checkpoints not written", why=self.shelf.why, failed=self.failed)
         self.report = {**self.desk.report(now), **self.subscriber.counters(), "rss_bytes": rss, "memory": self.trend.told()}
 
     # The session

@@ -105,6 +105,16 @@ UNWELL = [
     ),
     (
         Level.WARNING,
+        "how long displays have been catching up: 12 s, should be below 10 s",
+        with_process(catching_up=3, stale_s=12.0),
+    ),
+    (
+        Level.CRITICAL,
+        "how long displays have been catching up: 75 s, should be below 60 s",
+        with_process(catching_up=3, stale_s=75.0),
+    ),
+    (
+        Level.WARNING,
         "memory of the process that grows most, in ten minutes: 30 MB, should be below 20 MB",
         with_process(rss_per_min=3_000_000),
     ),

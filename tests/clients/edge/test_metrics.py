@@ -29,6 +29,7 @@ STATS = {
             "config_version": 4,
             "displays": 12,
             "gaps": 1,
+            "stale_s": 0.5,
             "restarts": 2,
         },
     ],
@@ -71,6 +72,7 @@ def test_everything_is_told_with_unit_and_type():
     )
     assert found["hulak_display_worker_displays", "d", "display"] == 12
     assert found["hulak_display_worker_gaps_total", "d", "display"] == 1
+    assert found["hulak_display_worker_stale_seconds", "d", "display"] == 0.5
     assert found["hulak_process_restarts_total", "d", "display"] == 2
     assert found["hulak_process_restarts_total", "feed", 'odd"\n'] == 0
     assert found["hulak_gateway_clients", "/ws"] == 3

@@ -6,7 +6,7 @@ import pytest
 from display_world import World, made
 from msgspec.structs import replace
 
-from workers.display.desk import MOST_ROUNDS
+from workers.display.building import MOST_ROUNDS
 from workers.display.held import Phase
 from workers.display.state import DisplayConfig, DisplayState
 
@@ -116,7 +116,7 @@ def test_more_live_ticks_than_are_held_back_come_from_the_journal_in_another_leg
     world.give()
     world.assign("d")
     world.begin()
-    made_round = world.desk.rounds[0]
+    made_round = world.desk.building.rounds["X"]
     world.tick(*"XXXXX")
     world.give()
     assert made_round.held == []
@@ -157,8 +157,8 @@ def test_what_was_lost_for_ever_and_what_is_no_tick_is_counted():
     world = World()
     world.assign("d")
     world.settle()
-    world.desk.take(1, [made("X", 1), None], world.now)
-    world.desk.take(6, [made("X", 6)], world.now)
+    world.desk.take(1, 1, [made("X", 1), None], world.now)
+    world.desk.take(1, 6, [made("X", 6)], world.now)
     counters = world.desk.counters
     assert (counters["malformed"], counters["gaps"], world.desk.held["d"].state.bids) == (1, 3, [1.0, 6.0])
 
@@ -171,7 +171,7 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     desk, held = world.desk, world.desk.held["d"]
 
     def give(number, at_ms, bid):
-        desk.take(number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms)], world.now)
+        desk.take(1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms)], world.now)
 
     give(1, day + 10, 1.1)
     give(2, 2 * day - 1, 1.3)
@@ -190,7 +190,7 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     fresh.settle()
     for number, bid, at_ms in ((3, 1.2, 2 * day + 5), (4, 1.25, 2 * day + 6)):
         tick = replace(made("EURUSD", number), bid=bid, timestamp=at_ms)
-        fresh.desk.take(number, [tick], fresh.now)
+        fresh.desk.take(1, number, [tick], fresh.now)
     assert fresh.desk.held["d"].state.snapshot() == before
 
 
@@ -199,9 +199,10 @@ def test_as_many_rounds_as_may_be_are_under_way_and_the_others_wait():
     world.tick("X")
     world.give()
     for number in range(MOST_ROUNDS + 1):
-        world.assign(f"d{number}")
+        world.assign(f"d{number}", f"S{number:03d}")
         world.begin()
-    assert (len(world.desk.rounds), world.desk.report(0.0)["catching_up"]) == (MOST_ROUNDS, MOST_ROUNDS + 1)
+    report = world.desk.report(world.now + 7.0)
+    assert (len(world.desk.building.rounds), report["catching_up"], report["stale_s"]) == (MOST_ROUNDS, MOST_ROUNDS + 1, 7.0)
     world.settle()
     world.check()
 

@@ -3,8 +3,7 @@
 from display_world import Kept, World
 
 from bus.core.displays import Display, DisplayBook
-from bus.errors import BusTimeout
-from workers.display.desk import CREATION, INITIALISATION, RUN_TIME
+from workers.display.desk import CREATION, RUN_TIME
 from workers.display.held import HEALTHY_S, Phase
 from workers.display.state import DisplayConfig
 
@@ -43,20 +42,6 @@ def test_creation_error_is_tried_again_after_growing_pauses_and_costs_no_other_d
     world.tick("X", "Y")
     world.give()
     world.check()
-
-
-def test_initialisation_error_begins_anew_from_the_journal():
-    world = world_with()
-    world.tick("X", "X")
-    world.give()
-    world.begin()
-    world.answer(1)
-    world.desk.abandon(world.desk.rounds[0], BusTimeout("the journal was silent"), world.now)
-    assert (world.desk.rounds, world.desk.held["d"].state) == ([], None)
-    world.replays.clear()
-    world.settle()
-    world.check()
-    assert world.desk.troubles[INITIALISATION] == 2  # of both displays of that round
 
 
 def test_run_time_error_builds_the_display_up_anew_and_the_others_go_on():

@@ -1,0 +1,302 @@
+"""How soon displays are live again after kills and restarts, with an empty journal and with a full one.
+
+Real processes: broker, two display workers, 24 displays of as many symbols which have taken in the whole journal, and a feed of
+ten ticks a second and symbol. A display is live again when it has published a state after the kill that says so. What dies
+is started again at once, as a supervisor would. Before each kill every display has had the time to be written down.
+"""
+
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import zmq
+
+from benchmarks import bulk, machine, tick
+from benchmarks.figures import markdown
+from benchmarks.system import SETTLES_S, BenchmarkError, Place
+from benchmarks.systems.hulak import Hulak
+from bus.frames import feed_frame, pack_tick
+from bus.messages import Tick
+from clients.displays import DisplayClient
+from clients.subscriber import Subscriber
+
+DISPLAYS = 24  # of the first 24 of the 28 symbols that the journal has
+SLOTS = ("display_00", "display_01")
+PAUSE_S = 0.1  # between two ticks of a symbol
+FIRST_S = 900.0  # limit of taking in the whole journal for the first time
+LIVE_S = 60.0  # limit of everything else
+STATES_PER_S = 5.0  # of a display: this process reads them all
+SCENARIOS = {
+    "worker": "one worker killed",
+    "workers": "all workers killed",
+    "broker": "broker killed",
+    "all": "broker and workers killed",
+    "restart": "all stopped and started, from the start on",
+    "rare": "new display of a rare symbol, with its history",
+}
+
+
+class Stage:
+    """Broker, workers, displays and a feed, in a folder of their own.
+
+    Args:
+        folder: where it is made; None: the temporary folder.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="hb-", dir=folder))
+        self.system = Hulak(Place.make(self.home), ipc=True)
+        self.workers: dict[str, Popen[bytes]] = {}
+        self.rare = 0  # ticks of the rare symbol
+        self._feeds = threading.Event()
+        self.ticks = self._at_ms = 0  # in the journal, and what their clock shows at its end
+
+    @property
+    def broker(self) -> Popen[bytes]:
+        """Give the broker's process."""
+        return self.system.processes[-1]
+
+    def fill(self, size: int) -> None:
+        """Make the journal."""
+        self._configure()
+        made = bulk.fill(self.home, self.system.settings(), size) if size else bulk.Made()
+        self.rare, self.ticks, self._at_ms = len(made.rare), made.ticks, made.ticks
+
+    def _configure(self) -> None:
+        lines = [f'{name} = "{address}"' for name, address in self.system.addresses.items()]
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
+
+    def start(self) -> None:
+        """Start broker and workers."""
+        for slot in SLOTS:
+            self.start_worker(slot)
+        self.system.start()
+
+    def start_worker(self, slot: str) -> None:
+        """Start a worker, as the supervisor does for one of its slots."""
+        variables = {"HULAK_HOME": str(self.home), "SUPERVISOR_PROCESS_NAME": slot}
+        words = machine.python("workers", "display")
+        self.workers[slot] = machine.start(words, self.home / f"{slot}.log", variables)
+
+    def end(self, *, kill: bool) -> None:
+        """End all workers and the broker, in this order."""
+        for process in (*self.workers.values(), self.broker):
+            process.kill() if kill else process.terminate()
+        for process in (*self.workers.values(), self.broker):
+            process.wait(SETTLES_S)
+
+    def close(self) -> None:
+        """End everything and remove the folder."""
+        self._feeds.set()
+        for process in self.workers.values():
+            machine.end(process)
+        self.system.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def displays(self) -> DisplayClient:
+        """Connect a client."""
+        return DisplayClient(self.system.settings(), self.home, timeout_s=SETTLES_S)
+
+    def feed(self) -> None:
+        """Post ticks until the end, to whichever broker there is; their clock goes on from the journal's."""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        socket = context.socket(zmq.PUB)
+        socket.connect(self.system.endpoint("collector"))
+        while not self._feeds.wait(PAUSE_S):
+            self._at_ms += int(PAUSE_S * 1000)
+            for symbol in tick.SYMBOLS[:DISPLAYS]:
+                bid = float(self._at_ms)
+                now_ns = time.time_ns()
+                body = pack_tick(Tick(symbol, bid, bid + 0.5, self._at_ms, tick.SOURCE, (), now_ns))
+                socket.send(feed_frame(symbol, 0, 0, now_ns, body))
+        socket.close(linger=0)
+        context.term()
+
+    @contextmanager
+    def watched(self, limit_s: float = LIVE_S) -> Iterator["Watch"]:
+        """Look at the states that are published; at the end, wait until every display is live."""
+        with Subscriber("display.", settings=self.system.settings(), home=self.home, mode="latest", timeout_s=SETTLES_S) as seen:
+            seen.wait_until_subscribed(SETTLES_S)
+            watch = Watch(seen)
+            yield watch
+            watch.wait(limit_s)
+
+    def settle(self) -> None:
+        """Wait until the displays are spread evenly and live, and each was written down once more."""
+        with self.displays() as client:
+            machine.wait_for(lambda: _even(client), LIVE_S, "the displays to be spread evenly")
+        with self.watched() as watch:
+            watch.begin()
+        since = time.time()
+        machine.wait_for(lambda: self._written(since), LIVE_S, "every display to be written down")
+
+    def _written(self, since: float) -> bool:
+        files = list((self.home / "displays").glob("*.ckpt"))
+        return sum(path.stat().st_mtime > since for path in files) >= DISPLAYS
+
+
+class Watch:
+    """The states of all displays, as they are published.
+
+    Args:
+        subscriber: to all of them.
+    """
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self.took_s = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on, states count."""
+        self.began, self.began_ns = time.monotonic(), time.time_ns()
+
+    def wait(self, limit_s: float) -> None:
+        """Wait until every display has published a state since the beginning that says that it is live."""
+        live: set[str] = set()
+        while len(live) < DISPLAYS:
+            left_s = self.began + limit_s - time.monotonic()
+            if left_s <= 0:
+                raise BenchmarkError(f"{DISPLAYS - len(live)} of {DISPLAYS} displays are not live within {limit_s:g} s")
+            event = self.subscriber.poll(min(left_s, 0.2))
+            if event is not None and event.body["published_ns"] > self.began_ns:
+                (live.discard if event.body["catching_up"] else live.add)(event.body["display"])
+        self.took_s = time.monotonic() - self.began
+
+
+def _even(client: DisplayClient) -> bool:
+    counts: dict[str, int] = {}
+    for row in client.rows():
+        counts[row["worker"]] = counts.get(row["worker"], 0) + 1
+    return len(counts) == len(SLOTS) and max(counts.values()) - min(counts.values()) < 2
+
+
+# What happens
+
+
+def _worker(stage: Stage, watch: Watch) -> None:
+    stage.workers[SLOTS[0]].kill()
+    watch.begin()
+    stage.start_worker(SLOTS[0])
+
+
+def _workers(stage: Stage, watch: Watch) -> None:
+    for process in stage.workers.values():
+        process.kill()
+    watch.begin()
+    for slot in SLOTS:
+        stage.start_worker(slot)
+
+
+def _broker(stage: Stage, watch: Watch) -> None:
+    stage.broker.kill()
+    watch.begin()
+    stage.broker.wait(SETTLES_S)
+    stage.system.start()
+
+
+def _all(stage: Stage, watch: Watch) -> None:
+    watch.begin()
+    stage.end(kill=True)
+    stage.start()
+
+
+def _restart(stage: Stage, watch: Watch) -> None:
+    stage.end(kill=False)
+    watch.begin()
+    stage.start()
+
+
+HAPPENS: dict[str, Callable[[Stage, Watch], None]] = {
+    "worker": _worker,
+    "workers": _workers,
+    "broker": _broker,
+    "all": _all,
+    "restart": _restart,
+}
+
+
+def _rare(stage: Stage) -> float:
+    with stage.displays() as client:
+        began = time.monotonic()
+        client.create_worker_for_symbol(bulk.RARE, "rare", history=True)
+        client.wait_until_live("rare", timeout_s=LIVE_S)
+        took_s = time.monotonic() - began
+        state = client.state("rare")
+        client.remove_display("rare")
+    if state is None or state["ticks"] != stage.rare:
+        raise BenchmarkError(f"the rare symbol's display has {state and state['ticks']} ticks, should have {stage.rare}")
+    return took_s
+
+
+def measure(size: int, repeats: int, folder: Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Measure with an empty journal, and with one of `size` bytes.
+
+    Args:
+        size: bytes.
+        repeats: of each scenario; the figures are medians.
+        folder: for the files; None: the temporary folder.
+        tell: told how it goes.
+    Returns:
+        rows {what, empty_s, full_s, ratio, worst_s}, and `build_s`: how long the displays took for the whole journal at first.
+    """
+    found = {name: _measure(one, repeats, folder, tell) for name, one in (("empty", 0), ("full", size))}
+    rows = []
+    for name, what in SCENARIOS.items():
+        empty, full = (statistics.median(found[journal]["times"][name]) for journal in ("empty", "full"))
+        worst = max(found["full"]["times"][name])
+        rows.append({"what": what, "empty_s": empty, "full_s": full, "ratio": full / empty, "worst_s": worst})
+    return {"rows": rows, "size": size, "repeats": repeats, **{key: found["full"][key] for key in ("build_s", "ticks")}}
+
+
+def _measure(size: int, repeats: int, folder: Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
+    stage = Stage(folder)
+    feed = threading.Thread(target=stage.feed, daemon=True)
+    times: dict[str, list[float]] = {name: [] for name in SCENARIOS}
+    try:
+        stage.fill(size)
+        tell(f"journal of {size:,} bytes: {stage.ticks:,} ticks")
+        stage.start()
+        with stage.displays() as client:
+            machine.wait_for(lambda: client.get_worker_stats()["workers"] != [], SETTLES_S, "display workers")
+            with stage.watched(FIRST_S) as watch:
+                for symbol in tick.SYMBOLS[:DISPLAYS]:
+                    config = {"states_per_s": STATES_PER_S}
+                    client.create_worker_for_symbol(symbol, symbol.lower(), config=config, history=True)
+                feed.start()
+        tell(f"displays built up in {watch.took_s:.1f} s")
+        for _ in range(repeats):
+            for name, happen in HAPPENS.items():
+                stage.settle()
+                with stage.watched() as seen:
+                    happen(stage, seen)
+                times[name].append(seen.took_s)
+                tell(f"{SCENARIOS[name]}: {seen.took_s:.2f} s")
+            times["rare"].append(_rare(stage))
+            tell(f"{SCENARIOS['rare']}: {times['rare'][-1]:.2f} s")
+    finally:
+        stage.close()
+        if feed.is_alive():
+            feed.join()
+    return {"times": times, "build_s": watch.took_s, "ticks": stage.ticks}
+
+
+def table(result: dict[str, Any]) -> str:
+    """Write the result as Markdown."""
+    columns = {
+        "what": "until every display is live",
+        "empty_s": "empty journal, s",
+        "full_s": "full journal, s",
+        "ratio": "full / empty",
+        "worst_s": "full, worst, s",
+    }
+    size, ticks = result["size"] / (1 << 20), result["ticks"]
+    said = f"Full: {size:,.0f} MiB, {ticks:,} ticks, taken in for the first time in {result['build_s']:.1f} s."
+    return f"{markdown(result['rows'], columns)}\n\n{said} Medians of {result['repeats']}."

@@ -1,0 +1,46 @@
+"""A journal made in bulk is one that a broker goes on with: whole, numbered without a hole, of the size that was asked for."""
+
+import time
+
+from benchmarks import bulk
+from bus.core.records import Record, scan
+from bus.frames import decode_publication, unpack
+from bus.journal import Journal
+from bus.settings import JournalSettings, Settings
+
+SIZE = 600_000
+SMALL = Settings(journal=JournalSettings(segment_bytes=65_536))
+
+
+def ticks_of(home):
+    """Read all segments: number, topic, and what the body says."""
+    found = []
+    for path in sorted((home / "journal").glob("*.hj")):
+        records = list(scan(path.read_bytes()))
+        assert all(isinstance(record, Record) for record in records)
+        for record in records[1:]:
+            number, _, _, frame = record.tick()
+            publication = decode_publication(frame)
+            found.append((number, publication.topic, unpack(publication.body)))
+    return found
+
+
+def test_ticks_are_numbered_without_a_hole_and_the_rare_symbol_is_where_it_was_said_to_be(tmp_path):
+    made = bulk.fill(tmp_path, SMALL, SIZE, rare_every=1000)
+    found = ticks_of(tmp_path)
+    assert [number for number, _, _ in found] == list(range(1, made.ticks + 1))
+    assert [number for number, topic, _ in found if topic == "tick.RARE"] == made.rare == list(range(1, made.ticks + 1, 1000))
+    assert all(topic == f"tick.{body['symbol']}" and body["bid"] == number for number, topic, body in found)
+    assert len({topic for _, topic, _ in found}) == 29
+    assert SIZE <= made.size < 1.2 * SIZE
+
+
+def test_a_journal_that_is_there_is_gone_on_with(tmp_path):
+    first = bulk.fill(tmp_path, SMALL, SIZE)
+    second = bulk.fill(tmp_path, SMALL, SIZE, symbols=100)
+    assert second.ticks > first.ticks
+    assert [number for number, _, _ in ticks_of(tmp_path)] == list(range(1, second.ticks + 1))
+    journal = Journal(tmp_path / "journal", SMALL.journal, "another boot", time.time_ns)
+    recovered = journal.open()
+    journal.close()
+    assert (recovered.state.ticks, recovered.why_new_epoch) == (second.ticks, "")

@@ -1,0 +1,86 @@
+"""Displays that go on from what was written down of them: after kills, after a stop, and with files that are no good."""
+
+import pytest
+from display_market import SYMBOLS, Market, differs, start_workers
+from posthouse import PostHouse
+from waiting import eventually
+
+from clients.displays import DisplayClient
+from workers.display import checkpoint
+
+pytestmark = pytest.mark.system
+WITHIN_S = 30
+
+
+@pytest.fixture
+def market():
+    """A broker, workers `d0` and `d1`, two displays of each symbol, and ticks over midnight."""
+    made = Market(5)
+    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+        made.house, made.displays = house, displays
+        made.broker = house.start_broker()
+        made.workers = start_workers(house, "d0", "d1")
+        made.shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
+        for display, symbol in made.shown.items():
+            displays.create_worker_for_symbol(symbol, display)
+        go_on(made, 2000)
+        yield made
+
+
+def go_on(market, ticks):
+    market.dispatch(market.displays, ticks)
+    eventually(lambda: not differs(market.displays, market, market.shown), within_s=WITHIN_S)
+
+
+def counted(market, name):
+    """Add up a figure of all display workers that report."""
+    return sum(row.get(f"checkpoints_{name}", 0) for row in market.house.stats()["processes"] if row["kind"] == "display")
+
+
+def end(market, how):
+    """End all workers, and then the broker, by a signal."""
+    for process in (*market.workers.values(), market.broker):
+        getattr(process, how)()
+        process.wait(20)
+    market.workers = {}
+
+
+def start(market, *names):
+    market.house.start_broker()
+    market.workers = start_workers(market.house, *names)
+
+
+def test_after_kills_displays_go_on_from_what_was_written_down_and_equal_an_undisturbed_fold(market):
+    eventually(lambda: counted(market, "written") >= len(market.shown), within_s=WITHIN_S)
+    market.dispatch(market.displays, 300)
+    market.workers.pop("d0").kill()
+    eventually(lambda: {row["worker"] for row in market.displays.rows()} == {"d1"}, within_s=WITHIN_S)
+    go_on(market, 300)
+    eventually(lambda: counted(market, "used") >= len(market.shown) / 2, within_s=WITHIN_S)
+    end(market, "kill")
+    start(market, "d2", "d3")
+    eventually(lambda: not differs(market.displays, market, market.shown), within_s=WITHIN_S)
+    go_on(market, 300)
+    eventually(lambda: counted(market, "used") >= len(market.shown), within_s=WITHIN_S)
+    assert counted(market, "refused") == 0
+
+
+def test_after_a_stop_files_that_are_no_good_are_passed_over_and_those_of_nobody_are_removed(market):
+    end(market, "terminate")
+    folder = market.house.home / "displays"
+    files = sorted(folder.iterdir())
+    assert [path.name for path in files] == sorted(f"{display}.ckpt" for display in market.shown)
+    found = [checkpoint.decode(path.read_bytes()) for path in files]
+    assert {one.upto for one in found} == {len(market.ticks)}  # written at the end
+    files[0].write_bytes(files[0].read_bytes()[:-1])
+    files[1].write_bytes(b"")
+    other_epoch = checkpoint.Checkpoint(**{**{name: getattr(found[2], name) for name in found[2].__struct_fields__}, "epoch": 7})
+    files[2].write_bytes(checkpoint.encode(other_epoch))
+    (folder / "never-there.ckpt").write_bytes(files[3].read_bytes())
+    start(market, "d2", "d3")
+    eventually(lambda: not differs(market.displays, market, market.shown), within_s=WITHIN_S)
+    eventually(lambda: counted(market, "used") >= len(market.shown) - 2, within_s=WITHIN_S)
+    assert counted(market, "refused") >= 3
+    assert not (folder / "never-there.ckpt").exists()
+    go_on(market, 300)
+    assert not any(market.displays.state(display)["incomplete"] for display in market.shown)

@@ -80,14 +80,10 @@ def fill(
     return made
 
 
-def names(symbols: int) -> list[str]:
-    """Name so many symbols: the 28 of `tick`, then `S00028` and so on."""
-    return [tick.SYMBOLS[at] if at < tick.KINDS else f"S{at:05d}" for at in range(symbols)]
-
-
 def _frames(symbols: int, rare_every: int, first: int) -> Iterator[tuple[bytes, bool]]:
     """Make frames as a feed sends them, from running number `first` on; with each, whether it is the rare symbol's."""
-    heads = [_head(name) for name in names(symbols)]
+    names = [tick.SYMBOLS[at] if at < tick.KINDS else f"S{at:05d}" for at in range(symbols)]
+    heads = [_head(name) for name in names]
     rare = _head(RARE)
     stamp_of, quote_of, tail = STAMP.pack, _QUOTE.pack, pack("source") + pack(tick.SOURCE)
     for number in itertools.count(first):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import zmq
 
-from benchmarks import bulk
+from benchmarks import bulk, tick
 from benchmarks.scale.growth import Figure, Table
 from benchmarks.scale.house import ANSWERS_S, House
 from bus.errors import BusTimeout
@@ -36,7 +36,7 @@ def measure(sizes: Sequence[int], folder: Path | None, limit_s: float, tell: Cal
 
 
 def _one(house: House, size: int, limit_s: float) -> tuple[float | None, float | None]:
-    topics = [b"tick." + name.encode() + NUL for name in bulk.names(size)]
+    topics = [b"tick." + name.encode() + NUL for name in _names(size)]
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
         with house.client() as client:
@@ -57,6 +57,11 @@ def _one(house: House, size: int, limit_s: float) -> tuple[float | None, float |
             return subscribe_s, house.cpu_s() - before
     finally:
         context.destroy(linger=0)
+
+
+def _names(size: int) -> list[str]:
+    """Name the symbols of a journal made in bulk."""
+    return [tick.SYMBOLS[at] if at < tick.KINDS else f"S{at:05d}" for at in range(size)]
 
 
 def _subscribe(context: "zmq.Context[zmq.Socket[bytes]]", where: str, topics: list[bytes], limit_s: float) -> bool:

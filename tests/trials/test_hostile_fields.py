@@ -16,7 +16,7 @@ from waiting import eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SEED = 20261128
 ANSWERS_S = 10.0
-PING_S = 1.0
+PING_S, SHORT_PING_S = 1.0, 3.0  # the short form shares the machine with other tests
 WITHIN_S = 30
 WINDOW = 50  # requests under way at a time
 
@@ -117,7 +117,7 @@ def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
     assert stats["broker"]["pid"] == broker.pid
     assert level in ("OK", "WARNING"), findings
     assert [text for text in findings if "applied" not in text] == [], "reports of a version may be among what was asked"
-    assert slowest_s < PING_S
+    assert slowest_s < (PING_S if long else SHORT_PING_S)
     assert "INTERNAL" not in codes
 
 

@@ -22,6 +22,7 @@ NAMES = ("collector", "publisher", "frontend", "backend")
 STARTS_S = 120.0
 ANSWERS_S = 120.0
 REPEATS = 9
+KEEPS_ALL = 1 << 42  # bytes: a journal has the size that was asked for, nothing of it is let go
 
 
 class House:
@@ -38,6 +39,7 @@ class House:
         self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, ports, strict=True)}
         told = [f'{name} = "{address}"' for name, address in self.addresses.items()]
         told += [f"{name} = {value}" for name, value in settings.items()]
+        told += ["[journal]", f"max_bytes = {KEEPS_ALL}"]
         (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(told) + "\n")
         self.settings: Settings = config.load(self.home, self.home / "hulak.toml")
         self.process: subprocess.Popen[bytes] | None = None

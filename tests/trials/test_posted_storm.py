@@ -37,7 +37,7 @@ class Storm(PostHouse):
         path = self.folder / f"{name}.jsonl"
         self.logs.setdefault(role, []).append(path)
         process = self.start("-m", "trial_bare", role, path, json.dumps(self.addresses), name, **FOUND)
-        process.path = path
+        eventually(path.exists, within_s=STARTS_S)  # it is at work, and listens to signals, from then on
         return process
 
     def rage(self, kills, peers):
@@ -59,7 +59,6 @@ class Storm(PostHouse):
         """End all in good order: first who posts."""
         for processes in peers:
             for process in processes:
-                eventually(process.path.exists, within_s=STARTS_S)  # it listens to signals from then on
                 process.send_signal(signal.SIGTERM)
             for process in processes:
                 assert process.wait(ENDS_S) == 0, process.log.read_text()[-2000:]

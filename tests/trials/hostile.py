@@ -139,7 +139,10 @@ def broken():
 
 
 def results(task, attempt):
-    """Give whole frames of a worker about a task it was given: results of every value, good and bad."""
+    """Give whole frames of a worker about a task it was given: results of every value, good and bad.
+
+    The last one has the whole service cool down, so that it is given nothing more: that is what it asks for.
+    """
     for value in VALUES:
         yield frame(b"R", [task, attempt, True, value])
         yield frame(b"R", [task, attempt, False, value])
@@ -149,7 +152,9 @@ def results(task, attempt):
         yield frame(b"P", [task, attempt, value, 1])
         yield frame(b"P", [task, attempt, 1, value])
         for name in (*FAILURE, "nothing"):
-            yield frame(b"R", [task, attempt, False, replaced(FAILURE | {"retryable": True}, name, value)])
+            if name != "cool_down_ms" or type(value) is not int or value <= 0:
+                yield frame(b"R", [task, attempt, False, replaced(FAILURE | {"retryable": True}, name, value)])
+    yield frame(b"R", [task, attempt, False, replaced(FAILURE, "cool_down_ms", 2**63)])
 
 
 def of_workers(service, worker):

@@ -37,6 +37,12 @@ class Thread:
         """Whether it is to end."""
         return self._stop.is_set()
 
+    def goes_on(self):
+        """Tell that it goes on; raise what ended it."""
+        if self._failed is not None:
+            raise self._failed
+        return True
+
     def rest(self, seconds):
         """Wait, but no longer than until `end`."""
         self._stop.wait(seconds)
@@ -45,8 +51,7 @@ class Thread:
         """Have it end, and wait until it has."""
         self._stop.set()
         self._thread.join(within_s)
-        if self._failed is not None:
-            raise self._failed
+        self.goes_on()
         assert not self._thread.is_alive(), f"{type(self).__name__} has not ended within {within_s} s"
 
 

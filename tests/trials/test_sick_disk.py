@@ -30,8 +30,8 @@ def journal(stage):
 
 def rest_of(feeds, seconds):
     """Let the feeds post for some more seconds."""
-    wanted = [one.posted + one.rate * seconds for one in feeds]
-    eventually(lambda: all(one.posted > upto for one, upto in zip(feeds, wanted, strict=True)), within_s=WITHIN_S + seconds)
+    wanted = [(one, one.posted + one.rate * seconds) for one in feeds]
+    eventually(lambda: all(one.goes_on() and one.posted > upto for one, upto in wanted), within_s=WITHIN_S + seconds)
 
 
 def start_broker(stage, faults):

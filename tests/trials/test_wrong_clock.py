@@ -62,11 +62,11 @@ def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
         tasks = Tasks(asker)
         with Service(house.addresses), Ticks(house.addresses, "clock", 600, 8) as ticks:
             tasks.post(TASKS)
-            eventually(lambda: ticks.safe > 1500, within_s=WITHIN_S)  # several segments
+            eventually(lambda: ticks.goes_on() and ticks.safe > 1500, within_s=WITHIN_S)  # several segments
             for ahead_s, seconds in rounds:
                 faults.clock(ahead_s)
                 wanted = ticks.safe + seconds * ticks.rate
-                eventually(lambda wanted=wanted: ticks.safe > wanted, within_s=WITHIN_S + 2 * seconds)
+                eventually(lambda wanted=wanted: ticks.goes_on() and ticks.safe > wanted, within_s=WITHIN_S + 2 * seconds)
                 tasks.post(TASKS)
                 if ahead_s > DAY_S:
                     house.broker.kill()

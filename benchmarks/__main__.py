@@ -1,4 +1,4 @@
-"""`python -m benchmarks ticks|latency|memory|tasks|displays|recovery|selfcheck|selfcheck-tasks|list`: see README.md."""
+"""`python -m benchmarks ticks|latency|memory|tasks|displays|recovery|scale|selfcheck|selfcheck-tasks|list`: see README.md."""
 
 import json
 import platform
@@ -14,6 +14,8 @@ from benchmarks import displays as display_costs
 from benchmarks import recovery as display_recovery
 from benchmarks import reports, workloads
 from benchmarks.cell import available
+from benchmarks.scale import run as scale_run
+from benchmarks.scale.run import Sizes
 from benchmarks.system import BenchmarkError
 from benchmarks.systems import NATIVE, SYSTEMS, THIN
 from benchmarks.tasks import run as task_run
@@ -129,6 +131,42 @@ def displays(repeats: int, out: Path | None) -> None:
     """Find what a tick costs a display after 100, 8,000 and 100,000 ticks."""
     result = display_costs.measure(display_costs.POINTS, repeats)
     _show(result, display_costs.table(result), out)
+
+
+def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    found = _names(value)
+    if not found or not all(one.isdigit() and 1 <= int(one) <= 10_000_000 for one in found):
+        raise click.BadParameter(f"{value!r} must be numbers from 1 to 10,000,000, e.g. 100,1000", ctx, param)
+    return tuple(map(int, found))
+
+
+@main.command()
+@click.option("--parts", default=",".join(scale_run.PARTS), show_default=True)
+@click.option("--subscriptions", default="100,1000,10000", callback=_sizes, show_default=True, help="And as many topics.")
+@click.option("--queued", default="1000,10000,100000", callback=_sizes, show_default=True, help="Posted tasks that wait.")
+@click.option("--rows", default="1000,100000,1000000", callback=_sizes, show_default=True, help="Ended tasks that are kept.")
+@click.option("--journal", default="128,512,2048", callback=_sizes, show_default=True, help="MiB.")
+@click.option(
+    "--limit", "limit_s", default=30.0, type=click.FloatRange(1, 3600), show_default=True, help="Seconds of one figure."
+)
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where files are made.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+def scale(
+    parts: str,
+    subscriptions: tuple[int, ...],
+    queued: tuple[int, ...],
+    rows: tuple[int, ...],
+    journal: tuple[int, ...],
+    limit_s: float,
+    folder: Path | None,
+    out: Path | None,
+) -> None:
+    """Find how costs grow with subscriptions, queue, kept rows and journal; name what grows worse than linear."""
+    wanted = _names(parts)
+    if unknown := set(wanted) - set(scale_run.PARTS):
+        raise click.UsageError(f"--parts: there is no {', '.join(sorted(unknown))}, must be of {', '.join(scale_run.PARTS)}")
+    result = scale_run.measure(wanted, Sizes(subscriptions, queued, rows, journal), folder, limit_s, _tell)
+    _show(result, scale_run.report(result), out)
 
 
 @main.command()

@@ -109,6 +109,16 @@ class PostHouse:
         self.processes.append(process)
         return process
 
+    @contextlib.contextmanager
+    def having(self, variables):
+        """Give what is started within this context further variables."""
+        before = self.variables
+        self.variables = before | variables
+        try:
+            yield
+        finally:
+            self.variables = before
+
     def hulak(self, *words, **how):
         """Start a command of the command line."""
         return self.start("-m", "hulak", *words, **how)

@@ -1,0 +1,94 @@
+"""A broker to be measured: its home, its process, its CPU time to the nanosecond, and somebody who asks it."""
+
+import contextlib
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks import machine
+from benchmarks.machine import HOST
+from benchmarks.system import BenchmarkError
+from bus import config
+from bus.errors import BusError, ConfigError
+from bus.settings import Settings
+from clients.client import BusClient
+
+NAMES = ("collector", "publisher", "frontend", "backend")
+STARTS_S = 120.0
+ANSWERS_S = 120.0
+REPEATS = 9
+KEEPS_ALL = 1 << 42  # bytes: a journal has the size that was asked for, nothing of it is let go
+
+
+class House:
+    """A home folder and, from `start` to `stop`, its broker.
+
+    Args:
+        folder: where the home is made; on a real disk.
+        settings: lines of `[broker]` besides the addresses, `{"max_tasks": 1000}`.
+    """
+
+    def __init__(self, folder: Path | None, **settings: int) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="hb-", dir=folder))
+        ports = machine.free_ports(len(NAMES))
+        self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, ports, strict=True)}
+        told = [f'{name} = "{address}"' for name, address in self.addresses.items()]
+        told += [f"{name} = {value}" for name, value in settings.items()]
+        told += ["[journal]", f"max_bytes = {KEEPS_ALL}"]
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(told) + "\n")
+        self.settings: Settings = config.load(self.home, self.home / "hulak.toml")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def start(self) -> float:
+        """Start the broker; returns the seconds until it answers.
+
+        Raises:
+            BenchmarkError: it does not.
+        """
+        log = self.home / "broker.log"
+        began = time.monotonic()
+        self.process = machine.start(machine.python("bus"), log, {"HULAK_HOME": str(self.home)})
+        deadline = began + STARTS_S
+        with self.client() as client:
+            while self.process.poll() is None and time.monotonic() < deadline:
+                with contextlib.suppress(BusError, ConfigError):
+                    client.call("hulak.ping", timeout_s=STARTS_S)
+                    return time.monotonic() - began
+        raise BenchmarkError(f"the broker did not start: {log.read_text()[-500:]}")
+
+    def stop(self) -> None:
+        """End the broker, if there is one."""
+        if self.process is not None:
+            machine.end(self.process, grace_s=30.0)
+            self.process = None
+
+    def client(self) -> BusClient:
+        """Connect a client."""
+        return BusClient(self.settings, self.home)
+
+    def cpu_s(self) -> float:
+        """Tell the broker's CPU time so far, of all its threads, in seconds: its process's clock (clock_getcpuclockid(3))."""
+        if self.process is None:
+            raise BenchmarkError("no broker runs")
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def ask_ms(self, client: BusClient, service: str, args: Mapping[str, Any] | None = None) -> float:
+        """Ask several times; returns the median of how long an answer took, in ms."""
+        took = []
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            client.call(service, "", args, timeout_s=ANSWERS_S)
+            took.append(time.perf_counter() - began)
+        return statistics.median(took) * 1000

@@ -1,0 +1,68 @@
+"""The benchmark of growth fits what was planted, names what is worse than linear, and measures a real broker."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.__main__ import main
+from benchmarks.scale.growth import Figure, Table, exponent, exponents, markdown_of, worse
+
+SIZES = (100, 1000, 10_000)
+
+
+def table(cost, **how):
+    figure = Figure("cost", "CPU s", **how)
+    return Table("Things", "things", [figure], [{"size": size, "cost": cost(size)} for size in SIZES])
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1, 2])
+def test_the_exponent_that_was_planted_is_found(power):
+    assert exponent([(size, 3 * size**power) for size in SIZES]) == pytest.approx(power)
+
+
+def test_one_size_has_no_exponent():
+    assert exponent([(100, 1.0)]) is None
+    assert exponent([(100, 1.0), (100, 2.0)]) is None
+
+
+def test_what_is_linear_is_not_named_and_what_is_worse_is():
+    assert worse(table(lambda n: 0.01 * n)) == []
+    assert worse(table(lambda n: 1e-6 * n**2)) == ["Things: CPU s grows with exponent 2.00, linear is 1"]
+    assert worse(table(lambda n: 5.0, allowed=0)) == []
+    assert worse(table(float, allowed=0)) == ["Things: CPU s grows with exponent 1.00, linear is 0"]
+    assert worse(table(float, allowed=None)) == [], "rates are not judged"
+
+
+def test_very_short_times_are_noise():
+    assert exponents(table(lambda n: 1e-12 * n**2)) == {"cost": pytest.approx(0)}
+    assert exponents(table(lambda n: 1e-9 * n**2, in_s=1e-3)) == {"cost": pytest.approx(0)}
+    assert exponents(table(lambda n: 1e-4 * n**2, in_s=1e-3))["cost"] > 1
+
+
+def test_what_was_given_up_is_named_and_left_out_of_the_fit():
+    found = table(lambda n: 0.01 * n if n < 10_000 else None)
+    assert exponents(found) == {"cost": pytest.approx(1)}
+    assert worse(found) == ["Things: CPU s was given up at things 10,000"]
+    assert "| 10,000 | - |" in markdown_of(found)
+
+
+def test_the_last_row_says_the_exponent_and_the_linear_one():
+    assert markdown_of(table(lambda n: 0.01 * n)).splitlines()[-1] == "| exponent (linear) | +1.00 (1) |"
+
+
+@pytest.mark.system
+def test_the_command_measures_each_part_of_a_real_broker(tmp_path):
+    out = tmp_path / "out.json"
+    small = ["--subscriptions", "20,40", "--queued", "100", "--rows", "20000", "--journal", "1", "--limit", "1"]
+    done = CliRunner().invoke(main, ["scale", *small, "--folder", str(tmp_path), "--json", str(out)])
+    assert done.exit_code == 0, done.output
+    told = json.loads(out.read_text())
+    assert [[row["size"] for row in one["rows"]] for one in told["tables"]] == [[20, 40], [100], [20_000], [1]]
+    for one in told["tables"]:
+        assert all(value is not None and value >= 0 for row in one["rows"] for value in row.values()), one
+
+
+def test_sizes_and_parts_that_are_none_are_refused():
+    assert CliRunner().invoke(main, ["scale", "--parts", "nothing"]).exit_code == 2
+    assert "e.g. 100,1000" in CliRunner().invoke(main, ["scale", "--rows", "many"]).output

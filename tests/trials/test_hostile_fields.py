@@ -1,0 +1,130 @@
+"""Every field of every request, report and result, at and beyond its bounds, while a bus is at work: nobody is disturbed."""
+
+import itertools
+import random
+import secrets
+
+import bare
+import hostile
+import pytest
+from contents import judge_replay
+from load import Neighbours, Pings, Recording, Service, Ticks
+from posthouse import PostHouse
+from verdicts import verdict
+from waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+SEED = 20261128
+ANSWERS_S = 10.0
+PING_S, SHORT_PING_S = 1.0, 3.0  # the short form shares the machine with other tests
+WITHIN_S = 30
+WINDOW = 50  # requests under way at a time
+
+
+def ask_everything(house, requests):
+    """Send requests, some at a time; each is answered, by a REPLY or an ERROR. Returns the codes that came."""
+    asker, codes = bare.Asker(house.addresses["frontend"]), set()
+    for at in range(0, len(requests), WINDOW):
+        asked = {secrets.token_bytes(16): one for one in requests[at : at + WINDOW]}
+        for request_id, (service, args, options) in asked.items():
+            asker.socket.send(hostile.frame(b"Q", [request_id, service, "", args, options]))
+        codes |= answers_to(asker, asked)
+    asker.close()
+    return codes
+
+
+def answers_to(asker, asked):
+    """Wait until each of these is answered, by its id, or without one where it could not be read; returns the codes."""
+    codes, unread = set(), 0
+    while len(asked) > unread:
+        found = asker.receive(ANSWERS_S)
+        assert found is not None, f"no answer to {str(list(asked.values()))[:500]}"
+        kind, told = found
+        if kind in b"RE":
+            unread += told[0] is None
+            asked.pop(told[0], None)
+            codes |= {told[1]} if kind == b"E" else set()
+    return codes
+
+
+def send_frames(where, frames):
+    """Send whole frames, each from a peer of its own kind; what comes back is not looked at."""
+    socket = bare.dealer(where)
+    for one in frames:
+        socket.send(one)
+    socket.close(linger=2000)
+
+
+def answer_tasks(house, asker, count):
+    """Take tasks as a worker, and answer each with another hostile result; returns the tasks' ids."""
+    ids = [asker.ask("hulak.post", {"service": "fuzz", "action": "a", "retries": 0})["task"] for _ in range(count)]
+    socket = bare.dealer(house.addresses["backend"])
+    socket.send(hostile.frame(b"Y", ["fuzz", f"fuzz/{secrets.token_hex(4)}", 1024, [], {}]))
+    taken = 0
+    while taken < count:
+        assert socket.poll(WITHIN_S * 1000), f"only {taken} of {count} tasks were given to the worker"
+        frame = socket.recv()
+        if frame[:1] == b"T":
+            task, attempt = bare.unpack(frame[1:])[:2]
+            socket.send(next(itertools.islice(hostile.results(task, attempt), taken, None)))
+            taken += 1
+    socket.send(hostile.frame(b"G", ["done"]))
+    socket.close(linger=2000)
+    return ids
+
+
+def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
+    """Full: besides each field alone 20,000 times two of them; short: each field with each value."""
+    draw, requests = random.Random(SEED), list(hostile.requests())
+    if long:
+        requests += [pair(draw) for _ in range(20_000)]
+    draw.shuffle(requests)
+    count = sum(1 for _ in hostile.results(b"", 0))
+    with PostHouse(**{"task.retries": 0}) as house:
+        broker = house.start_broker()
+        asker = bare.Asker(house.addresses["frontend"])
+        with (
+            Service(house.addresses),
+            Ticks(house.addresses, "load", 500, 28) as ticks,
+            Recording(house.addresses) as recording,
+            Neighbours(house.addresses) as neighbours,
+            Pings(house.addresses) as pings,
+        ):
+            eventually(lambda: neighbours.goes_on() and neighbours.posts, within_s=WITHIN_S)
+            codes = ask_everything(house, requests)
+            send_frames(house.addresses["frontend"], hostile.broken())
+            for one in hostile.of_workers("odd", "odd/1"):
+                send_frames(house.addresses["backend"], [one])
+            ids = answer_tasks(house, asker, count)
+            done = neighbours.posts
+            eventually(lambda: neighbours.goes_on() and neighbours.posts > done + 5, within_s=WITHIN_S)
+            slowest_s = pings.slowest_s()
+        assert broker.poll() is None, broker.log.read_text()[-2000:]
+        for task in ids:
+            asker.ask("hulak.cancel", {"task": task})
+            assert asker.ask("hulak.result", {"task": task, "wait_ms": 5000}, within_s=8)["ended_ns"] is not None
+        rows, missing = asker.replay()
+        stats = asker.ask("hulak.stats")
+        level, findings = verdict(house)
+        asker.close()
+    tell(
+        f"hostile fields: {len(requests):,} requests answered ({', '.join(sorted(codes))}), {len(ids):,} results; meanwhile "
+        f"{neighbours.calls:,} calls and {neighbours.posts:,} posts of others, slowest {neighbours.slowest_s:.2f} s, ping "
+        f"{slowest_s * 1000:.0f} ms; {level} {list(findings)}"
+    )
+    assert (missing, judge_replay(rows, {"load": ticks.safe}), recording.conflicts) == ([], [], [])
+    assert (stats["journal"]["state"], stats["store"]["state"]) == ("live", "live")
+    assert stats["broker"]["pid"] == broker.pid
+    assert level in ("OK", "WARNING"), findings
+    assert [text for text in findings if "applied" not in text] == [], "reports of a version may be among what was asked"
+    assert slowest_s < (PING_S if long else SHORT_PING_S)
+    assert "INTERNAL" not in codes
+
+
+def pair(draw):
+    """Make a request with two things wrong."""
+    service = draw.choice([one for one, args in hostile.REQUESTS.items() if args])
+    args = hostile.REQUESTS[service]
+    for _ in range(2):
+        args = hostile.replaced(args, draw.choice(sorted(args)), draw.choice(hostile.VALUES))
+    return service, args, {} if service.startswith("hulak.") else hostile.SOON

@@ -1,0 +1,77 @@
+"""Thousands of exact subscriptions in one subscriber: all come, and the broker answers others meanwhile."""
+
+import json
+import signal
+import time
+
+import bare
+import pytest
+from load import Pings
+from posthouse import PostHouse
+from stage import FOUND
+from verdicts import assert_well
+from waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other tests
+COME_S = 60
+
+
+class Market:
+    """A feed that gives each of very many symbols its next value when asked to."""
+
+    def __init__(self, house, count):
+        self.names = [f"X{at:05d}" for at in range(count)]
+        self.feed = bare.Feed(house.addresses["collector"], house.addresses["frontend"])
+        self.value = 0
+
+    def move(self):
+        """Post one tick of each symbol; returns when all are safe."""
+        self.value += 1
+        for name in self.names:
+            quote = {"symbol": name, "bid": float(self.value), "ask": self.value + 0.5, "timestamp": self.value, "source": "m"}
+            self.feed.post(f"tick.{name}", bare.pack(quote))
+        assert self.feed.settle(COME_S)
+
+
+def came(path, value):
+    """Count the symbols whose newest value that came is this one."""
+    lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+    return len({line["symbol"] for line in lines if line.get("bid") == value})
+
+
+def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(tmp_path, long, tell):
+    """Full: 10,000 topics and as many subscriptions; short: 1,500."""
+    count = 10_000 if long else 1_500
+    with PostHouse(**{"broker.max_topics": 20_000}) as house:
+        house.broker = house.start_broker()
+        market, log, said = Market(house, count), tmp_path / "came.jsonl", {}
+        market.move()
+
+        def all_come(what, first, value):
+            began = time.monotonic()
+            first()
+            eventually(lambda: came(log, value) == count, within_s=COME_S, every_s=0.1)
+            said[what] = (time.monotonic() - began, pings.slowest_s())
+
+        def start():
+            house.exact = house.start("-m", "trial_exact", count, log, **FOUND)
+
+        with Pings(house.addresses) as pings:
+            all_come("joining", start, 1)
+            all_come("a tick each", market.move, 2)
+        house.broker.kill()
+        house.broker.wait()
+        house.broker = house.start_broker()
+        with Pings(house.addresses) as pings:
+            all_come("a tick each after a restart", market.move, 3)
+            assert_well(house)
+            house.exact.send_signal(signal.SIGTERM)
+            assert house.exact.wait(COME_S) == 0, house.exact.log.read_text()
+            eventually(lambda: house.stats()["ticks"]["subscriptions"] == 0, within_s=COME_S)
+            said["leaving"] = (0.0, pings.slowest_s())
+        counters = json.loads(log.read_text().splitlines()[-1])["counters"]
+    figures = (f"{one} {took_s:.2f} s, slowest ping {slowest_s:.3f} s" for one, (took_s, slowest_s) in said.items())
+    tell(f"{count:,} exact subscriptions: {', '.join(figures)}")
+    assert (counters["gaps"], counters["lost"]) == (0, 0)
+    assert max(slowest_s for _, slowest_s in said.values()) < (PING_S if long else SHORT_PING_S), said

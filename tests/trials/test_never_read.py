@@ -1,0 +1,116 @@
+"""Peers that ask for much and never read it: the broker's memory stays bounded in bytes, and nobody else notices."""
+
+import contextlib
+import time
+
+import bare
+import psutil
+import pytest
+import zmq
+from load import Pings, Ticks
+from posthouse import PostHouse
+from verdicts import assert_well
+from waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+LARGE = 60_000  # bytes of a tick
+RATE = 1200  # of them in a second
+GROWS_BY_MB = 120  # 64 MiB are the bound of a subscriber; what is under way, and what malloc keeps, comes on top
+PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other tests
+ONE = 1  # message that a peer which never reads takes in
+SYMBOLS = 28
+MB = 1 << 20
+
+
+@contextlib.contextmanager
+def deaf_subscriber(house):
+    """Subscribe to everything, and read nothing."""
+    with zmq.Context.instance().socket(zmq.SUB) as socket:
+        socket.linger, socket.rcvhwm, socket.sndhwm = 0, ONE, 0
+        socket.subscribe(b"tick.")
+        socket.connect(house.addresses["publisher"])
+        yield
+
+
+@contextlib.contextmanager
+def deaf_client(house, requests):
+    """Send requests, and read no answer."""
+    socket = bare.dealer(house.addresses["frontend"], ONE)
+    socket.sndhwm = 0
+    for at, (service, args) in enumerate(requests):
+        socket.send(b"Q" + bare.pack([at.to_bytes(16, "big"), service, "", args, {}]))
+    yield
+    socket.close()
+
+
+class Settled:
+    """Tells when the broker has done what it was asked: its CPU time stands nearly still."""
+
+    WINDOW_S, IDLE = 1.0, 0.3  # cores; pings and beats go on
+
+    def __init__(self, house):
+        self.process = psutil.Process(house.broker.pid)
+        self.process.cpu_percent()
+        self.due = time.monotonic() + self.WINDOW_S
+
+    def __call__(self):
+        """Look."""
+        if time.monotonic() < self.due:
+            return False
+        self.due = time.monotonic() + self.WINDOW_S
+        return self.process.cpu_percent() < 100 * self.IDLE
+
+
+def peak_mb(house, over):
+    """Watch the broker's memory until `over` says so; returns how much it grew at most."""
+    process = psutil.Process(house.broker.pid)
+    before = peak = process.memory_info().rss
+
+    def look():
+        nonlocal peak
+        peak = max(peak, process.memory_info().rss)
+        return over()
+
+    eventually(look, within_s=300)
+    return (peak - before) / MB
+
+
+def asks_nothing(house, ticks, size):
+    """Subscribe only."""
+    since = ticks.safe
+    with deaf_subscriber(house):
+        return peak_mb(house, lambda: ticks.goes_on() and ticks.safe > since + size // LARGE)
+
+
+def asks_replays(house, ticks, size):
+    """Ask for a MiB of history again and again."""
+    requests = [("hulak.replay", {"topic": "ticks", "from": at % 100}) for at in range(size // MB)]
+    with deaf_client(house, requests):
+        return peak_mb(house, Settled(house))
+
+
+def asks_values(house, ticks, size):
+    """Ask for large last values again and again."""
+    requests = [("hulak.last", {"topic": f"tick.LARGE{at % SYMBOLS:02d}"}) for at in range(size // LARGE)]
+    with deaf_client(house, requests):
+        return peak_mb(house, Settled(house))
+
+
+@pytest.mark.parametrize("ask", [asks_nothing, asks_replays, asks_values])
+def test_a_peer_that_never_reads_costs_the_broker_a_bounded_number_of_bytes(ask, long, tell):
+    """Full: 2 GB of what is never read; short: 180 MB."""
+    size = 2_000_000_000 if long else 180_000_000
+    with PostHouse(**{"journal.max_bytes": 512 << 20}) as house:
+        house.broker = house.start_broker()
+        with Pings(house.addresses) as pings:
+            with Ticks(house.addresses, "large", RATE, SYMBOLS, b"x" * LARGE) as ticks:
+                eventually(lambda: ticks.goes_on() and ticks.safe > RATE // 2, within_s=60)
+                if ask is not asks_nothing:
+                    ticks.end()
+                pings.slowest_s()
+                grown_mb = ask(house, ticks, size)
+            slowest_s = pings.slowest_s()
+        assert_well(house)
+    tell(f"never read, {ask.__name__}: {size / 1e6:.0f} MB, broker +{grown_mb:.0f} MB; slowest ping {slowest_s * 1000:.0f} ms")
+    assert grown_mb < GROWS_BY_MB
+    assert slowest_s < (PING_S if long else SHORT_PING_S)

@@ -1,0 +1,144 @@
+"""Broker, workers and feed are killed while tasks are posted and ticks flow, all from bare sockets: judged by content."""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+
+import bare
+import pytest
+from contents import ENDS, answer, judge_replay
+from posthouse import PostHouse
+from stage import FOUND
+from verdicts import assert_well
+from waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+SEED = 20261128
+KINDS = ("broker", "worker", "feed")
+STARTS_S, ENDS_S = 20, 120
+STATES = ("done", "failed", "expired", "cancelled", "queued", "running", "waiting")
+
+
+class Storm(PostHouse):
+    """A broker with bare peers, all of them processes."""
+
+    def __init__(self, folder, **settings):
+        super().__init__(**settings)
+        self.folder, self.draw = folder, random.Random(SEED)
+        self.started, self.kills = Counter(), Counter()
+        self.logs = {}  # role -> paths
+
+    def peer(self, role):
+        """Start one more, with a name and a log of its own."""
+        self.started[role] += 1
+        name = f"{role}{self.started[role]}"
+        path = self.folder / f"{name}.jsonl"
+        self.logs.setdefault(role, []).append(path)
+        process = self.start("-m", "trial_bare", role, path, json.dumps(self.addresses), name, **FOUND)
+        eventually(path.exists, within_s=STARTS_S)  # it is at work, and listens to signals, from then on
+        return process
+
+    def rage(self, kills, peers):
+        """Kill one kind after the other, in a drawn order, at drawn moments, and start each again at once."""
+        kinds = self.draw.sample(KINDS, len(KINDS)) + self.draw.choices(KINDS, k=kills - len(KINDS))
+        for kind in kinds:
+            time.sleep(self.draw.uniform(0.3, 1.5))
+            self.kills[kind] += 1
+            if kind == "broker":
+                assert self.broker.poll() is None, f"the broker ended by itself: {self.broker.log.read_text()[-2000:]}"
+                kill(self.broker)
+                self.broker = self.start("-m", "bus")
+            else:
+                at = self.draw.randrange(len(peers[kind]))
+                kill(peers[kind][at])
+                peers[kind][at] = self.peer(kind)
+
+    def end(self, peers):
+        """End all in good order: first who posts."""
+        for processes in peers:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            for process in processes:
+                assert process.wait(ENDS_S) == 0, process.log.read_text()[-2000:]
+
+    def read(self, role):
+        """Read all logs of a role; a last line that its killed writer did not end is none."""
+        return [[json.loads(line) for line in path.read_text().splitlines()] for path in self.logs[role]]
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_each_accepted_task_ends_once_and_right_and_each_confirmed_tick_is_there_by_content(tmp_path, long, tell):
+    """Full: 60 kills; short: 4, one of each kind at least."""
+    kills, workers, listeners = (60, 4, 4) if long else (4, 2, 2)
+    with Storm(tmp_path, **{"journal.segment_bytes": 262_144}) as house:
+        house.broker = house.start_broker()
+        heard = [house.peer("listener") for _ in range(listeners)]
+        eventually(lambda: house.stats()["ticks"]["subscriptions"] >= 2 * listeners, within_s=STARTS_S)
+        peers = {"worker": [house.peer("worker") for _ in range(workers)], "feed": [house.peer("feed")]}
+        posters = [house.peer("poster")]
+        eventually(lambda: all(path.exists() and path.stat().st_size for path in house.logs["poster"]), within_s=STARTS_S)
+        house.rage(kills, peers)
+        eventually(house.stats, within_s=STARTS_S)
+        house.end([posters, peers["feed"], heard])
+        client = bare.Asker(house.addresses["frontend"])
+        rows, missing = client.replay()
+        accepted = [line for log in house.read("poster") for line in log]
+        found = {line["task"]: end_of(client, line["task"]) for line in accepted}
+        listed = [row for state in STATES for row in client.ask("hulak.tasks", {"state": state, "limit": 1000})]
+        attempts = sum(map(len, house.read("worker")))
+        assert_well(house)
+        house.end([peers["worker"]])
+        judge_ticks(house, rows, missing)
+        again = {task: end_of(client, task) for task in found}
+        client.close()
+    tell(
+        f"posted storm: killed {dict(house.kills)}; {len(rows):,} ticks, {len(found):,} tasks in {attempts:,} attempts, "
+        f"ended {dict(Counter(one['state'] for one in found.values()))}"
+    )
+    assert set(house.kills) == set(KINDS)
+    assert again == found, "a result that was given is the result for ever"
+    judge_tasks(accepted, found)
+    if len(found) < 1000:  # the most that one question lists
+        assert {bytes(row["task"]).hex() for row in listed} == set(found), "nothing is there that was not accepted"
+
+
+def end_of(client, task):
+    """Wait for a task's end; its row without what may change."""
+    told = client.ask("hulak.result", {"task": bytes.fromhex(task), "wait_ms": 30_000}, within_s=35)
+    return {name: told.get(name) for name in ("state", "ended_ns", "kept", "value", "error", "key")}
+
+
+def judge_tasks(accepted, found):
+    """Each key is one task, and each task ended as its kind says, with the right value."""
+    assert len({(line["key"], line["task"]) for line in accepted}) == len({line["key"] for line in accepted})
+    for line in accepted:
+        row = found[line["task"]]
+        assert row["state"] == ENDS.get(line["kind"], line["kind"]), (line, row)
+        assert row["key"] == line["key"]
+        if row["state"] == "done":
+            assert row["value"] == answer(line["n"])
+        elif row["state"] == "failed":
+            assert row["error"]["code"] == "WRONG"
+
+
+def judge_ticks(house, rows, missing):
+    """The journal has each confirmed tick once, and each listener got all of it since it joined, under the same numbers."""
+    safe = {}
+    for line in (line for log in house.read("feed") for line in log if "confirmed" in line):
+        safe[line["source"]] = max(safe.get(line["source"], 0), line["confirmed"])
+        assert line.get("whole", True), line
+    assert missing == []
+    assert judge_replay(rows, safe) == []
+    assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
+    journal = [[number, body["source"], body["n"]] for number, _, _, packed in rows for body in [bare.unpack(packed)]]
+    for log in house.read("listener"):
+        *ticks, told = log
+        assert told["missing"] == 0
+        assert [tick[1:] for tick in ticks] == journal[ticks[0][1] - 1 :]
+        assert len({tick[0] for tick in ticks}) == 1, "one epoch, since nothing was lost"

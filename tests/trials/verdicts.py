@@ -1,0 +1,30 @@
+"""What `hulak check` says of a broker, asked as a monitoring system asks it: each trial ends with it."""
+
+import json
+import subprocess
+
+ANSWERS_S = 30
+# Times are not a trial's business where others share the machine; what grows is judged by the trial's own bounds.
+PATIENT = ("latency", "display_latency", "silence", "growth", "feed_age")
+FAR = 1e9
+
+
+def verdict(house, *, feeds=0, workers=0):
+    """Run the command; returns its level, and its findings as {text: level}."""
+    limits = [word for name in PATIENT for word in ("--warn", f"{name}={FAR:g}", "--critical", f"{name}={FAR:g}")]
+    process = house.hulak("check", "--json", "--feeds", feeds, "--workers", workers, *limits, out=subprocess.PIPE)
+    told = json.loads(process.communicate(timeout=ANSWERS_S)[0])
+    return told["level"], {finding["text"]: finding["level"] for finding in told["findings"]}
+
+
+def assert_well(house, **wanted):
+    """Fail unless all is well."""
+    level, findings = verdict(house, **wanted)
+    assert level == "OK", findings
+
+
+def assert_told(house, word, **wanted):
+    """Fail unless something is told that has this word, and nothing else."""
+    level, findings = verdict(house, **wanted)
+    assert level in ("WARNING", "CRITICAL"), f"nothing is told about {word!r}"
+    assert [text for text in findings if word in text] == list(findings), findings

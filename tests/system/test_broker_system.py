@@ -16,6 +16,7 @@ from waiting import eventually
 from bus import frames, several
 from bus.broker import Broker
 from bus.daemon import make_home
+from bus.errors import PartEnded
 from bus.messages import Request, Tick
 
 pytestmark = pytest.mark.system
@@ -162,6 +163,16 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
     finally:
         broker.desk.close()
         broker.context.destroy(linger=0)
+
+
+def test_a_broker_whose_stores_thread_has_ended_ends_itself(house, monkeypatch):
+    make_home(house.home)
+    broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
+    monkeypatch.setattr(broker.tasks.store, "_commit", None)  # a bug
+    broker.tasks.store.put(lambda _: None, lambda *_: None)
+    with pytest.raises(PartEnded, match="the store's thread ended: TypeError"):
+        broker.run()
+    assert broker.tasks.stats()["state"] == "failed"
 
 
 def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house, context):

@@ -41,6 +41,6 @@ def test_a_journal_that_is_there_is_gone_on_with(tmp_path):
     assert second.ticks > first.ticks
     assert [number for number, _, _ in ticks_of(tmp_path)] == list(range(1, second.ticks + 1))
     journal = Journal(tmp_path / "journal", SMALL.journal, "another boot", time.time_ns)
-    recovered = journal.open()
+    recovered = journal.open(0.0)
     journal.close()
     assert (recovered.state.ticks, recovered.why_new_epoch) == (second.ticks, "")

@@ -14,7 +14,7 @@ from waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 LARGE = 60_000  # bytes of a tick
-RATE = 1200  # of them in a second
+RATE = 600  # of them in a second
 GROWS_BY_MB = 120  # 64 MiB are the bound of a subscriber; what is under way, and what malloc keeps, comes on top
 PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other tests
 ONE = 1  # message that a peer which never reads takes in

@@ -179,6 +179,8 @@ class Dispatcher(Attempts):
         if not running or self.tasks[part.task].state in GIVEN_UP:
             self.counters["late"] += 1
             return []
+        if self.tasks[part.task].posted:  # nobody's call: its end is told, to who asks for it
+            return []
         told = [(self.tasks[part.task].client, part.task), *self.sharing.followers(part.task)]
         return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
 

@@ -149,9 +149,10 @@ def error(code: str, text: str, command_id: Id = None) -> bytes:
 
 def failed(message: Any, why: Exception) -> bytes:
     """Say that a command was not done since something of it cannot be sent, or something is broken here."""
+    told = None if isinstance(message, Ping) else message.id  # of a ping it may be what cannot be sent
     if isinstance(why, OverflowError | ValueError):  # a number beyond 64 bits, nested too deep
-        return error("BAD_ARGUMENT", f"the command cannot be sent: {why}", getattr(message, "id", None))
-    return error("INTERNAL", f"a bug of the gateway: {type(why).__name__}; its log says where", getattr(message, "id", None))
+        return error("BAD_ARGUMENT", f"the command cannot be sent: {why}", told)
+    return error("INTERNAL", f"a bug of the gateway: {type(why).__name__}; its log says where", told)
 
 
 def bus_error(command: Command, why: BusError) -> bytes:

@@ -70,6 +70,11 @@ def test_all_is_well():
 
 
 UNWELL = [
+    (
+        Level.WARNING,
+        "internal errors: 3 in the last minute, the last beat: KeyError: 5",
+        stats(internal={"total": 9, "recent": 3, "last": "beat: KeyError: 5"}),
+    ),
     (Level.CRITICAL, "journal is degraded: No space left", stats(journal={"state": "degraded", "why": "No space left"})),
     (Level.CRITICAL, "store is failed: no reason told", stats(store={"state": "failed", "why": ""})),
     (Level.CRITICAL, "0 of 1 feeds report", stats(processes=[])),

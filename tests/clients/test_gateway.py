@@ -175,9 +175,8 @@ def test_a_command_that_fails_here_is_answered_too(failure, code):
             await client.recv()
             refusal = await said(client, type="config.set", scope="global", values={"log_level": 1 << 70}, id=4)
             assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 4, code)
-            for kind in ("ping", "dead.list"):  # an answer with this id cannot be written
-                assert (await said(client, type=kind, id=1 << 70))["type"] == "error"
-            assert (await said(client, type="ping", id="a")) == {"type": "pong", "id": "a"}
+            assert (await said(client, type="dead.list", id=1 << 70)).items() >= {"type": "error", "id": 1 << 70}.items()
+            assert (await said(client, type="ping", id=1 << 70)) == {"type": "pong", "id": 1 << 70}
 
     serving(work)
 

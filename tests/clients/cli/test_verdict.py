@@ -70,6 +70,11 @@ def test_all_is_well():
 
 
 UNWELL = [
+    (
+        Level.WARNING,
+        "internal errors: 3 in the last minute, the last beat: KeyError: 5",
+        stats(internal={"total": 9, "recent": 3, "last": "beat: KeyError: 5"}),
+    ),
     (Level.CRITICAL, "journal is degraded: No space left", stats(journal={"state": "degraded", "why": "No space left"})),
     (Level.WARNING, "journal files set aside at the start: 1.hj, 2.hj", stats(journal={"aside": ["1.hj", "2.hj"]})),
     (

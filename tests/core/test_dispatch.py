@@ -195,4 +195,4 @@ def test_an_error_of_a_dispatcher_can_always_be_sent(desk):
     desk.ready()
     desk.request()
     ((_, error),), _, _ = desk.result(done=False, value={"code": b"\xff", "text": None, "details": {b"k": 1}})
-    assert (type(error), error.code, error.text) == (Error, "b'\\xff'", "None")
+    assert (type(error), error.code, error.text) == (Error, "b'\\xff'", "the worker gave no reason")

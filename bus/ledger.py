@@ -4,7 +4,6 @@ What a start goes on with is read by `bus.unfinished`, what is let go by `bus.re
 """
 
 import sqlite3
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -20,8 +19,7 @@ TROUBLE_CHARACTERS = 500
 COLUMNS = "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble"
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(msgspec.Struct, frozen=True, gc=False):
     """What a posting came to."""
 
     task: bytes
@@ -129,7 +127,7 @@ def dead_letter(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> P
     if row is None:
         return None
     service, action, args, retries, priority = row
-    return Posting(new_id, None, service, action, msgspec.Raw(args), retries, float("inf"), priority)
+    return Posting(new_id, None, service, action, args, retries, float("inf"), priority)
 
 
 def rows(connection: sqlite3.Connection, state: str | None, service: str | None, most: int) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ What the store says is so: it alone knows which ids and keys there are, and does
 not written, or was dropped, is free; and of two posts with one key the second means what became of the first.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -58,7 +59,7 @@ class PostDesk:
     def post(self, client: bytes, request: Request, args: requests.Post, now: float) -> None:
         """Take a task."""
         del now
-        self._put(client, request.id, posting_of(request.id, args, self.dispatcher.policy).packed())
+        self._put(client, request.id, posting_of(request.id, args, self.dispatcher.policy))
 
     def retry(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
         """Post a dead letter anew: a task of its own, so that the old one has ended once."""
@@ -75,9 +76,10 @@ class PostDesk:
         self.store.put(partial(ledger.dead_letter, task=task, new_id=request.id), then, (client, request.id))
 
     def _put(self, client: bytes, request_id: bytes, posting: Posting) -> None:
-        full = self._full(posting.size)
+        size = len(posting.args)
+        full = self._full(size)
         self.coming += 1
-        self.coming_bytes += posting.size
+        self.coming_bytes += size
         job = partial(ledger.post, posting=posting, moment=self.moment(), keep_s=self.key_keep_s, room=full is None)
         self.store.put(job, partial(self._posted, client, request_id, posting, full), (client, request_id))
 
@@ -94,13 +96,13 @@ class PostDesk:
         self, client: bytes, request_id: bytes, posting: Posting, full: ProtocolError | None, posted: Posted | None, why: str
     ) -> None:
         self.coming -= 1
-        self.coming_bytes -= posting.size
+        self.coming_bytes -= len(posting.args)
         if why:
             raise ProtocolError("STORE_FAILED", f"the task was not accepted: {why}")
         if posted is None:
             raise full or ProtocolError("BUSY", "there is no room for it")
         if posted.new:
-            now = self.moment().now
+            now = time.monotonic()
             self.carry_out(self.dispatcher.accept(now, posting.task(now)), now)
         told = {"task": posted.task, "state": posted.state, "new": posted.new}
         self.answer(client, Reply(request_id, told))

@@ -13,9 +13,10 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bus import schema
 from bus.errors import PartEnded
@@ -40,8 +41,7 @@ Then = Callable[[Any, str], None]
 Asker = tuple[bytes, bytes]  # client and request
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """A job, and what to do with its value, or with the reason why it failed."""
 
     job: Job

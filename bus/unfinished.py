@@ -13,11 +13,10 @@ import msgspec
 from bus.core.moments import Moment
 from bus.core.policy import MAX_RETRY_AFTER_S
 from bus.core.tasks import PRIORITIES, STATES, UNREADABLE, CalledTask, State
-from bus.errors import ProtocolError
-from bus.frames import unpack
 from bus.messages import ID_BYTES
 
 OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)
+read_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode  # raises a ValueError where that is not what it is given
 SELECT = (
     "SELECT rowid, id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, expires_ns,"
     " expires_boot, trouble FROM tasks INDEXED BY tasks_in_state WHERE state = ? AND rowid > ? ORDER BY rowid"
@@ -99,11 +98,12 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float) -> Restored:
     expires_ns, expires_boot, trouble = rest
     if type(task_id) is not bytes or len(task_id) != ID_BYTES:
         raise ValueError(f"id {task_id!r:.60} is not {ID_BYTES} bytes")
-    if type(args) is not bytes or not _is_map(args):
-        raise ValueError("its arguments are not one msgpack map")
-    numbers = (retries, attempt, posted_ns, due_ns, 0 if expires_ns is None else expires_ns)
-    if not all(type(one) is int and one >= 0 for one in numbers) or priority not in PRIORITIES:
-        raise ValueError(f"a number of {(*numbers, priority)} is not one that it may be")
+    read_map(args)
+    for number in (retries, attempt, posted_ns, due_ns, 0 if expires_ns is None else expires_ns):
+        if type(number) is not int or number < 0:
+            raise ValueError(f"{number!r:.60} is no number of its kind")
+    if priority not in PRIORITIES:
+        raise ValueError(f"priority {priority!r:.60} is none of {PRIORITIES}")
     left_s = math.inf if expires_ns is None else moment.left_s(expires_ns, _text(expires_boot))
     due_s = moment.left_s(due_ns, _text(due_boot)) if state == b"waiting" else 0.0
     if math.isnan(left_s) or math.isnan(due_s):
@@ -126,13 +126,6 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float) -> Restored:
     )
     due_s = min(max(0.0, due_s), MAX_RETRY_AFTER_S)  # a wall clock that was set back does not put it off for ever
     return Restored(task, max(due_s, grace_s) if state == b"running" else due_s)
-
-
-def _is_map(data: bytes) -> bool:
-    try:
-        return isinstance(unpack(data), dict)
-    except ProtocolError:
-        return False
 
 
 def _text(value: bytes | None) -> str | None:

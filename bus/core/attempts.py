@@ -76,7 +76,7 @@ class Attempts:
         if task.state is State.WAITING:
             return []
         self.queue.add(task)
-        return self._assign(now, task.service)
+        return self._assign(now, task.service) if self.roster.room(task.service) else []
 
     def _take_in(self, now: float, task: CalledTask) -> None:
         self.tasks[task.id] = task

@@ -5,14 +5,14 @@ in ns since 1970 UTC, and as a mark of the boot and its clock. On the same boot 
 """
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 MOST_NS = (1 << 63) - 1  # what SQLite keeps, of an integer
 MOST_S = 1e10  # more than until that
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """One moment by all clocks.
 
     Args:

@@ -6,8 +6,6 @@ caller's own does the same over different requests.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 
@@ -17,27 +15,17 @@ from bus.core.tasks import CalledTask
 from bus.frames import pack
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """A task as it was posted."""
 
     id: bytes
     key: str | None  # the caller's own; the same key means the same task
     service: str
     action: str
-    args: dict[str, Any] | msgspec.Raw
+    args: bytes  # a map, packed: as it is kept, and sent
     retries: int  # further attempts after the first
     expires_s: float  # from now; infinite if it never expires
     priority: int = 1  # 0 high, 1 normal, 2 low
-
-    @property
-    def size(self) -> int:
-        """How many bytes its arguments have, packed."""
-        return memoryview(self.args).nbytes if isinstance(self.args, msgspec.Raw) else len(pack(self.args))
-
-    def packed(self) -> "Posting":
-        """Make the same with packed arguments, as they are kept."""
-        return self if isinstance(self.args, msgspec.Raw) else replace(self, args=msgspec.Raw(pack(self.args)))
 
     def task(self, now: float) -> CalledTask:
         """Make the task that the dispatcher carries."""
@@ -46,12 +34,12 @@ class Posting:
             client=b"",
             service=self.service,
             action=self.action,
-            args=self.args,
+            args=msgspec.Raw(self.args),
             retries=self.retries,
             since=now,
             deadline=now + self.expires_s,
             priority=self.priority,
-            size=self.size,
+            size=len(self.args),
             posted=True,
         )
 
@@ -60,4 +48,4 @@ def posting_of(request_id: bytes, args: requests.Post, policy: Policy) -> Postin
     """Make the task that the arguments of `hulak.post` are for."""
     retries = policy.retries if args.retries is None else args.retries
     expires_s = math.inf if args.expires_s is None else args.expires_s
-    return Posting(request_id, args.key, args.service, args.action, args.args, retries, expires_s, args.priority)
+    return Posting(request_id, args.key, args.service, args.action, pack(args.args), retries, expires_s, args.priority)

@@ -10,6 +10,7 @@ from bus import config_ledger, display_ledger, ledger, retention, schema, target
 from bus.core.displays import Display
 from bus.core.moments import Moment
 from bus.core.posted import Posting
+from bus.frames import pack
 from bus.store_file import StoreFile
 from bus.unfinished import Room
 
@@ -23,7 +24,7 @@ def task(number):
 
 def insert(connection, number, **how):
     told = {"key": None, "service": "nepse", "action": "x", "args": {"n": number}, "retries": 3, "expires_s": float("inf"), **how}
-    ledger.post(connection, Posting(task(number), **told).packed(), NOW, 1000.0)
+    ledger.post(connection, Posting(task(number), **{**told, "args": pack(told["args"])}), NOW, 1000.0)
 
 
 def prepared(folder):

@@ -16,7 +16,7 @@ RETRYABLE = {"code": "RATE_LIMITED", "text": "429", "retryable": True}
 
 
 def posting(**changed):
-    told = {"id": ID, "key": None, "service": "nepse", "action": "x", "args": {}, "retries": 1, "expires_s": math.inf}
+    told = {"id": ID, "key": None, "service": "nepse", "action": "x", "args": b"\x80", "retries": 1, "expires_s": math.inf}
     return Posting(**{**told, **changed})
 
 
@@ -35,13 +35,13 @@ def ready(desk, name=b"w", held=()):
 
 def test_a_posting_is_made_with_its_defaults():
     made = posting_of(ID, arguments("hulak.post", service="nepse"), POLICY)
-    assert made == Posting(ID, None, "nepse", "", {}, POLICY.retries, math.inf)
+    assert made == Posting(ID, None, "nepse", "", b"\x80", POLICY.retries, math.inf)
 
 
 def test_a_posting_is_made_as_it_was_asked_for():
     told = {"key": "k", "retries": 0, "expires_s": 5, "priority": 2}
     made = posting_of(ID, arguments("hulak.post", service="s", action="a", args={"n": 1}, **told), POLICY)
-    assert made == Posting(ID, "k", "s", "a", {"n": 1}, 0, 5.0, 2)
+    assert made == Posting(ID, "k", "s", "a", b"\x81\xa1n\x01", 0, 5.0, 2)
 
 
 def test_a_posted_task_notes_its_beginning_and_its_end_instead_of_telling_a_client(desk):

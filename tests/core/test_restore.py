@@ -24,7 +24,8 @@ RETRYABLE = {"code": "X", "text": "x", "retryable": True}
 
 def posting(number=1, **changed):
     told = {"key": None, "service": "nepse", "action": "x", "args": {"n": number}, "retries": 1, "expires_s": math.inf}
-    return Posting(number.to_bytes(16), **{**told, **changed}).packed()
+    told |= changed
+    return Posting(number.to_bytes(16), **{**told, "args": pack(told["args"])})
 
 
 def left(desk, number=1, attempt=0, troubles=(), **how):

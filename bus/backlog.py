@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from bus import retention, unfinished
+from bus import unfinished
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Effect
 from bus.core.moments import Moment
@@ -80,7 +80,6 @@ class Backlog:
         return Room(policy.max_tasks - len(dispatcher.tasks), policy.max_task_bytes - dispatcher.size, alone=not dispatcher.size)
 
     def _first(self, connection: sqlite3.Connection) -> Found:
-        retention.settle_ages(connection, self.moment().age_s)
         unfinished.set_aside_unknown(connection)
         return self._read(connection, self._room())
 

@@ -216,8 +216,7 @@ def encode(message: Any) -> bytes:
 
 
 def _reader(kinds: _Kinds, *many: Any, to_broker: bool) -> Callable[[bytes], Any]:
-    """Make the reader of one dialog and direction; of the classes `many` there are many messages.
-    What comes to the broker is weighed first, if it is large: the broker has others to serve meanwhile.
+    """Make the reader of one dialog and direction; of `many` there are many messages. What comes to the broker is weighed first.
 
     msgspec reads those in a fifth of the time where they are as they should be. What it refuses is read by the table of fields,
     which says what is wrong, and takes what msgspec has no equal for: extension types, of which it makes times coarser.
@@ -226,13 +225,14 @@ def _reader(kinds: _Kinds, *many: Any, to_broker: bool) -> Callable[[bytes], Any
     find, large = quick.get, weight.LARGE if to_broker else 1 << 62
 
     def read(frame: bytes) -> Any:
-        if len(frame) > large:
+        size = len(frame)
+        if size > large:
             weight.check(frame)
         decode = find(frame[:2])
         if decode is not None and not has_times(frame):
             try:
                 message = decode(frame[1:])
-                if len(frame) <= SAFE_BYTES or _packs(message):
+                if size <= SAFE_BYTES or _packs(message):
                     return message
             except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
                 pass

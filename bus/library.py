@@ -145,9 +145,12 @@ class Library:
         log = topics.logs.get(wanted.topic)
         if wanted.exact and log is None:
             raise ProtocolError("UNKNOWN_TOPIC", f"topic {wanted.topic[:-1].decode()!r} has had no message")
+        last, end = self._written(wanted, topics)
+        waits = end < topics.ticks
+        if waits and wanted.first > last:
+            raise ProtocolError("BUSY", f"the ticks behind {last} wait for the journal's disk; try again in a second")
         if wanted.epoch:
             self._check_epoch(wanted, topics)
-        last = log.sequence if wanted.exact and log is not None else topics.ticks
         if not self.journal.segments:
             raise too_old(wanted.first, topics.ticks + 1)
         if wanted.since_ns and wanted.first <= 1:
@@ -156,7 +159,19 @@ class Library:
             place, at = self._by_sequence(wanted, log.sequence)
         else:
             place, at = self._by_number(wanted.first), None
-        return Replay(wanted, place, topics.ticks, last, at)
+        return Replay(wanted, place, end, last, at, waits)
+
+    def _written(self, wanted: Wanted, topics: Topics) -> tuple[int, int]:
+        """Tell the last number that can be read: in the numbers of the request, and in the global order.
+
+        While the journal cannot be written, ticks wait in memory; they are not missing, unless there are too many of them.
+        """
+        held = self.journal.held
+        log = topics.logs[wanted.topic] if wanted.exact else None
+        if not held.ticks or held.full:
+            return topics.ticks if log is None else log.sequence, topics.ticks
+        end = self.journal.last
+        return end if log is None else log.sequence - held.count(log.ordinal), end
 
     def _check_epoch(self, wanted: Wanted, topics: Topics) -> None:
         number, segments = wanted.first - 1, self.journal.segments

@@ -59,7 +59,11 @@ class Outbox:
         self.guard.tell("a message to a peer", error)
         told = message if isinstance(message, list) else [message]
         ids = [one.id for one in told if isinstance(one, Reply | Error | Part)]
-        return [parts for one in ids for parts in self.peers.encode(address, internal(one, error))]
+        try:
+            return [parts for one in ids for parts in self.peers.encode(address, internal(one, error))]
+        except Exception as worse:  # noqa: BLE001 - not even that can be said to this peer
+            self.guard.tell("a message to a peer", worse)
+            return []
 
     def flush(self) -> list[tuple[bytes, str]]:
         """Send what has gathered.

@@ -81,11 +81,25 @@ class Peers:
         address, frame = _open(parts)
         if frame[:1] == several.ANSWERS:
             results, refused = several.read_results(frame)
-            for _, error in refused:
-                self.reject(parts[0], error)
-            return self.dispatcher.results(now, address, results)
-        message = decode_from_worker(frame)
+            failed = [effect for alone, error in refused for effect in self._unread_result(now, parts[0], address, alone, error)]
+            return [*failed, *self.dispatcher.results(now, address, results)]
+        try:
+            message = decode_from_worker(frame)
+        except ProtocolError as error:
+            if frame[:1] != Result.KIND:
+                raise
+            return self._unread_result(now, parts[0], address, frame, error)
         return self.dispatcher.result(now, address, message) if type(message) is Result else self._command(now, address, message)
+
+    def _unread_result(self, now: float, peer: bytes, address: bytes, frame: bytes, error: ProtocolError) -> list[Effect]:
+        """End the attempt whose RESULT cannot be read: it would come as it is at every attempt."""
+        self.reject(peer, error)
+        named = weight.head(frame, 2)
+        worker = self.dispatcher.roster.at(address)
+        if worker is None or len(named) < 2 or not isinstance(named[0], bytes) or worker.held.get(named[0]) != named[1]:
+            return []
+        failure = {"code": error.code, "text": f"what the worker answered was refused: {error}"}
+        return self.dispatcher.result(now, address, Result(named[0], named[1], False, failure))
 
     def _command(self, now: float, address: bytes, message: FromWorker) -> list[Effect]:
         match message:

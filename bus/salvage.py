@@ -32,7 +32,6 @@ def take_over(old: Path, connection: sqlite3.Connection) -> int:
                 with contextlib.suppress(sqlite3.IntegrityError):
                     statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608 - of LAYOUTS
                     taken += connection.execute(statement, row).rowcount
-        connection.execute(f"UPDATE tasks SET ended_age_s = {schema.NEVER} WHERE ended_ns NOTNULL AND ended_age_s IS NULL")  # noqa: S608
         connection.execute("COMMIT")
     return taken
 

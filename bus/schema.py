@@ -58,21 +58,20 @@ CREATE TABLE IF NOT EXISTS config_versions (
     changes BLOB NOT NULL       -- msgpack: array of [scope, key, before, after]
 )""",
 )
-NEVER = "9e99"  # an age later than any other: what has it counts from the next opening on
+NEVER = "9e99"  # an age later than any other: what has it counts from when it is found, see `bus.retention`
 STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
     (
         "ALTER TABLE tasks ADD COLUMN due_boot TEXT",  # these two: as due_ns and expires_ns, see bus.core.moments
         "ALTER TABLE tasks ADD COLUMN expires_boot TEXT",
         f"ALTER TABLE tasks ADD COLUMN posted_age_s REAL NOT NULL DEFAULT {NEVER}",  # these two: see bus.core.ages
-        "ALTER TABLE tasks ADD COLUMN ended_age_s REAL",
-        f"UPDATE tasks SET ended_age_s = {NEVER} WHERE ended_ns NOTNULL",  # noqa: S608 - constant
+        f"ALTER TABLE tasks ADD COLUMN ended_age_s REAL NOT NULL DEFAULT {NEVER}",
         "DROP INDEX IF EXISTS tasks_by_state",
         "CREATE INDEX tasks_in_state ON tasks (state)",
         "CREATE INDEX tasks_of_service ON tasks (service, state)",
         "CREATE INDEX tasks_keyed ON tasks (posted_age_s) WHERE key NOTNULL",
-        "CREATE INDEX tasks_answered ON tasks (ended_age_s) WHERE ended_age_s NOTNULL AND answer NOTNULL AND state != 'failed'",
-        "CREATE INDEX tasks_bare ON tasks (ended_age_s) WHERE ended_age_s NOTNULL AND answer IS NULL AND state != 'failed'",
-        "CREATE INDEX tasks_dead ON tasks (ended_age_s) WHERE ended_age_s NOTNULL AND state = 'failed'",
+        "CREATE INDEX tasks_answered ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND answer NOTNULL AND state != 'failed'",
+        "CREATE INDEX tasks_bare ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND answer IS NULL AND state != 'failed'",
+        "CREATE INDEX tasks_dead ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND state = 'failed'",
         # What could not be read of the other tables, so that nothing is lost and the rest goes on.
         "CREATE TABLE set_aside (source TEXT NOT NULL, name TEXT NOT NULL, content BLOB, why TEXT NOT NULL)",
     ),

@@ -256,11 +256,12 @@ class TaskDesk:
     def _clean(self) -> None:
         keep = retention.Keep(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
 
-        def then(gone: Counter[str] | None, why: str) -> None:
+        def then(found: tuple[Counter[str], bool] | None, why: str) -> None:
             del why  # it is tried again in a minute
-            self.cleaned += gone or Counter()
-            if gone and max(gone.values()) >= MOST_CLEANED:
-                self.clean_at = 0.0  # there is more: with the next beat
+            gone, more = found or (Counter(), False)
+            self.cleaned += gone
+            if more:
+                self.clean_at = 0.0  # with the next beat
             elif self.cleaned != self.told_cleaned:
                 self.log.info("old tasks let go", **(self.cleaned - self.told_cleaned))
                 self.told_cleaned = self.cleaned.copy()

@@ -20,7 +20,7 @@ CONTROL = "hulak."
 MAY_BE_LARGE = "hulak.post"  # the one control service whose requests may be longer than `LARGE`: it carries a task's arguments
 _HEAD_BYTES = 256  # of a message: its id and the beginning of what follows it lie within
 
-_NO_CONTAINER = bytes(byte for byte in range(256) if not (0x80 <= byte <= 0x9F or 0xDC <= byte <= 0xDF))
+_NO_CONTAINER = bytes(byte for byte in range(256) if not (0x80 <= byte <= 0x9F or 0xC7 <= byte <= 0xC9 or 0xD4 <= byte <= 0xDF))
 _TEXTS = [re.escape(bytes((0xA0 | size,))) + b".{%d}" % size for size in range(5, 32) if size != 8]
 # A run of numbers, nils, bools, short texts and ids. The commonest sizes come first; possessive: nothing is remembered of it.
 _RUN = re.compile(

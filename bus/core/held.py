@@ -33,6 +33,10 @@ class Held:
         self.bytes += size
         return 0
 
+    def count(self, ordinal: int) -> int:
+        """Count the ticks of one topic that are kept."""
+        return sum(batch.ordinals.count(ordinal) for batch in self._batches)
+
     def first(self) -> Batch | None:
         """Return the oldest batch, if there is one; `done` takes it out."""
         return self._batches[0] if self._batches else None

@@ -79,6 +79,7 @@ class Replay:
         end: number of the last tick to look at, in the global order: what comes later is live.
         last_known: the highest number there is, in the numbers of this request.
         at: the tick of the segment to begin with, from 0; None: the first one wanted is looked for.
+        waits: what comes behind `last_known` waits for the journal's disk: it is not missing, it is to be asked for again.
     """
 
     wanted: Wanted
@@ -86,6 +87,7 @@ class Replay:
     end: int
     last_known: int
     at: int | None = None
+    waits: bool = False
     parts: int = 0  # sent
     rows: Rows = field(default_factory=list)  # number, frame; not yet sent
     rows_bytes: int = 0
@@ -299,6 +301,8 @@ class Replay:
 
     def summary(self) -> dict[str, Any]:
         """Make the value of the REPLY that ends it."""
+        if self.next is None and self.waits and self.last_known < self.wanted.last:
+            self.next = self.last_known + 1
         if self.next is None and self.expected:
             self._miss(min(self.wanted.last, self.last_known) + 1)
         return {"count": self.count, "next": self.next, "missing": self.missing}

@@ -18,7 +18,7 @@ BAD_MESSAGE, BAD_TOKEN, TOO_SLOW, BAD_ORIGIN = 4000, 4001, 4002, 4003
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Scope = Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
-Id = str | Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | float | None
+Id = str | int | float | None
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
@@ -150,8 +150,8 @@ def error(code: str, text: str, command_id: Id = None) -> bytes:
 def failed(message: Any, why: Exception) -> bytes:
     """Say that a command was not done since something of it cannot be sent, or something is broken here."""
     if isinstance(why, OverflowError | ValueError):  # a number beyond 64 bits, nested too deep
-        return error("BAD_ARGUMENT", f"the command cannot be sent: {why}", getattr(message, "id", None))
-    return error("INTERNAL", f"a bug of the gateway: {type(why).__name__}; its log says where", getattr(message, "id", None))
+        return error("BAD_ARGUMENT", f"the command cannot be sent: {why}", message.id)
+    return error("INTERNAL", f"a bug of the gateway: {type(why).__name__}; its log says where", message.id)
 
 
 def bus_error(command: Command, why: BusError) -> bytes:

@@ -99,6 +99,10 @@ def test_an_unknown_section_is_refused_and_the_known_ones_are_named(tmp_path):
         ("[task]\nsoft_s = 75.0", "setting task.hard_s is 75.0, must be above task.soft_s, which is 75.0"),
         ("[task]\nheartbeat_s = 1.0", "setting task.lease_s is 1.5, must be at least twice task.heartbeat_s (1.0)"),
         ("[task]\nmdp_lease_s = 0.4", "setting task.mdp_lease_s is 0.4, must be at least twice task.heartbeat_s (0.25)"),
+        (
+            "[broker]\nmax_task_bytes = 1_000_000",
+            "setting broker.max_task_bytes is 1000000, must be at least broker.max_message_bytes, which is 8388608",
+        ),
         ("[feed]\nbackoff_cap_s = 0.1", "backoff_cap_s of [feed] or [task] is below backoff_base_s"),
         ('[broker]\nfrontend = "tcp://127.0.0.1:5553"', "must all differ"),
         ("[broker", "cannot be read"),

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bus import daemon
-from bus.errors import ConfigError
+from bus.__main__ import main
+from bus.errors import ConfigError, PartEnded
 
 CHILD = "from bus import daemon; daemon.end_with_supervisor(); print('goes on')"
 
@@ -89,3 +91,24 @@ def test_a_lock_that_is_there_needs_no_space_and_no_disk_that_can_be_written(loc
     monkeypatch.setattr(os, "ftruncate", refuse)
     with daemon.only_one(lock, "a broker"), pytest.raises(ConfigError, match="as process unknown"):
         daemon.only_one(lock, "a broker").__enter__()
+
+
+@pytest.mark.parametrize(("mode", "left"), [(0o755, 0o700), (0o777, 0o700), (0o700, 0o700), (0o1777, 0o1777)])
+def test_a_home_that_was_there_is_made_its_owners_only_unless_it_is_everybodys(tmp_path, mode, left):
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(mode)
+    daemon.make_home(home)
+    assert stat.S_IMODE(home.stat().st_mode) == left
+    assert {stat.S_IMODE((home / name).stat().st_mode) for name in ("run", "log")} == {0o700}
+
+
+def test_a_process_of_which_a_part_ended_ends_with_70_and_says_why(tmp_path, monkeypatch, capsys):
+    def ends(self):
+        raise PartEnded("the store's thread ended: TypeError")
+
+    monkeypatch.setattr("bus.broker.Broker.__init__", lambda self, *_: None)
+    monkeypatch.setattr("bus.broker.Broker.run", ends)
+    monkeypatch.setattr("bus.daemon.Stop", lambda: None)
+    assert main(tmp_path) == 70
+    assert "the store's thread ended: TypeError" in capsys.readouterr().err

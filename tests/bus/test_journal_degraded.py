@@ -5,8 +5,12 @@ import errno
 import os
 
 import pytest
+from asked import read_wanted
 from office import Disk, Office, killed
 from waiting import eventually
+
+from bus.errors import ProtocolError
+from bus.library import Library
 
 
 @pytest.fixture
@@ -177,7 +181,7 @@ def test_a_start_on_a_disk_that_cannot_be_written_keeps_ticks_until_it_can(offic
     assert office.topics.epoch > first.topics.epoch + (1 << 20)
     assert not office.write(6)
     office.beat(5)
-    assert [number for number, _ in office.replay(from_=1)[0]] == list(range(1, 9))
+    assert [number for number, _ in office.replay(from_=1, to=8)[0]] == list(range(1, 9))
     disk.error = 0
     office.comes_back()
     assert office.write(2)
@@ -241,3 +245,27 @@ def test_a_job_that_fails_in_any_way_degrades_and_ends_no_thread(offices, monkey
     office.journal._storage._thread.join(10)
     office.beat(0.1)
     assert "has ended" in office.journal.degraded
+
+
+def test_ticks_that_wait_for_the_disk_are_not_missing_but_to_be_asked_for_again(offices, monkeypatch):
+    office = offices()
+    office.write(8)
+    disk = Disk(monkeypatch, office.journal)
+    disk.error = errno.ENOSPC
+    assert not office.write(4)
+    for topic, last in (("ticks", 8), ("tick.", 8), ("tick.EURUSD", 4)):
+        library = Library(office.journal)
+        replay = library.begin(read_wanted({"topic": topic}), office.topics)
+        while not replay.ended:
+            replay.step(library)
+        assert replay.summary() == {"count": last, "next": last + 1, "missing": []}
+        epoch = {} if topic == "tick.EURUSD" else {"epoch": office.topics.epoch}
+        with pytest.raises(ProtocolError, match=f"the ticks behind {last} wait for the journal's disk") as refused:
+            library.begin(read_wanted({"topic": topic, "from": last + 1, **epoch}), office.topics)
+        assert refused.value.code == "BUSY"
+        library.close()
+    disk.error = 0
+    office.comes_back()
+    for topic, count in (("ticks", 12), ("tick.EURUSD", 6)):
+        rows, summary = office.replay(topic=topic, from_=1)
+        assert (len(rows), summary) == (count, {"count": count, "next": None, "missing": []})

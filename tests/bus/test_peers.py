@@ -105,3 +105,18 @@ def test_majordomo_gets_what_goes_out_together_one_by_one(house):
     house.peers.command(100.0, [b"m", mdp.WORKER, mdp.READY, b"sums"])
     identity = next(iter(house.core.roster)).identity
     assert len(house.peers.encode(identity, TASKS)) == 2
+
+
+@pytest.mark.parametrize("as_several", [False, True])
+def test_a_result_that_cannot_be_read_ends_its_attempt_for_good(house, as_several):
+    house.worker(b"w", several=True)
+    house.core.request(100.0, b"\0c", request(1))
+    body = b"\x94\xc4\x10" + request(1).id + b"\x01\xc3\xa3\xed\xa0\x80"  # its value is a text that is no UTF-8
+    if as_several:  # where the bytes of each are found before they are read
+        body = b"\x94\xc4\x10" + request(1).id + b"\x01\x05\xc0"
+    effects = house.peers.command(100.0, [b"w", b"r\x91" + body if as_several else b"R" + body])
+    [told] = [one for one in effects if isinstance(one, ToClient)]
+    assert (told.message.id, told.message.code) == (request(1).id, "BAD_BODY")
+    assert [error.code for _, error in house.rejected] == ["BAD_BODY"]
+    assert house.core.tasks == {}
+    assert [one for one in house.peers.command(100.0, [b"w", b"R" + body]) if isinstance(one, ToClient)] == []

@@ -274,25 +274,32 @@ def test_what_is_kept_goes_by_the_brokers_own_clock_some_at_a_time_and_is_counte
         now = moment(later_s, age_s=50 + later_s)
         [(gone, why)] = office.do(partial(retention.clean, keep=keep, age_s=now.age_s, most=most))
         assert not why
-        return {name: count for name, count in gone.items() if count}
+        return gone
 
-    assert clean(110) == {}
-    assert clean(111) == {"answers": 1}
+    assert clean(110) == ({}, False)
+    assert clean(111) == ({"answers": 1}, False)
     (one, _), (two, _) = office.do(row(1), row(2))
     assert (one["kept"], one["value"], one["key"], two["kept"]) == (False, None, "k", True)
-    assert clean(201) == {"answers": 1, "keys": 1}
-    assert clean(500, most=1) == {"rows": 1, "dead_letters": 1}
-    assert clean(500, most=1) == {"rows": 1}
-    assert clean(500) == {}
+    assert clean(201) == ({"answers": 1, "keys": 1}, False)
+    assert clean(500, most=1) == ({"rows": 1, "dead_letters": 1}, True)
+    assert clean(500, most=1) == ({"rows": 1}, True)
+    assert clean(500) == ({}, False)
     assert [value and value["state"] for value, _ in office.do(row(1), row(2), row(3), row(4))] == [None, None, None, "queued"]
 
 
-def test_an_age_from_the_future_counts_from_now_on(open_store):
+def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_store):
     office = open_store()
-    office.do(insert(1, key="k"), end(1, later_s=10_000), insert(2), failed(2, later_s=10_000))
-    office.do(partial(retention.settle_ages, age_s=60.0))
-    ages = [lambda connection: connection.execute("SELECT posted_age_s, ended_age_s FROM tasks").fetchall()]
-    assert office.do(*ages) == [([(50.0, 60.0), (50.0, 60.0)], "")]
+    office.do(insert(1, 10_000, key="k"), end(1, later_s=10_000), insert(2), failed(2, later_s=10_000))
+    office.do(insert(3), end(3, later_s=10_000), insert(4))
+    clean = partial(retention.clean, keep=Keep(result_s=100, key_s=200, dead_s=300))
+    assert office.do(partial(clean, age_s=60.0, most=1)) == [(({}, True), "")]
+    assert office.do(partial(clean, age_s=70.0, most=1)) == [(({}, True), "")]
+    assert office.do(partial(clean, age_s=80.0, most=1)) == [(({}, False), "")]
+    ages = [
+        lambda connection: connection.execute("SELECT posted_age_s, ended_age_s FROM tasks WHERE ended_ns NOTNULL").fetchall()
+    ]
+    assert office.do(*ages) == [([(60.0, 60.0), (50.0, 60.0), (50.0, 70.0)], "")]
+    assert office.do(partial(clean, age_s=171.0, most=10)) == [(({"answers": 2}, False), "")]
 
 
 @pytest.mark.parametrize(

@@ -178,11 +178,11 @@ def test_a_store_of_the_first_version_becomes_one_of_the_present_and_its_rows_co
     file, connection = prepared(tmp_path)
     assert file.aside == []
     assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
-    retention.settle_ages(connection, 50.0)
     assert numbers(connection) == [1]
     keep = retention.Keep(100.0, 200.0, 300.0)
-    assert not any(retention.clean(connection, keep, 150.0, 10).values())
-    assert +retention.clean(connection, keep, 151.0, 10) == {"answers": 1}
+    assert retention.clean(connection, keep, 50.0, 10) == ({}, False)
+    assert retention.clean(connection, keep, 150.0, 10) == ({}, False)
+    assert retention.clean(connection, keep, 151.0, 10) == ({"answers": 1}, False)
     assert ledger.read(connection, task(3))["error"]["code"] == "X"
     assert (targets.read(connection), [row.id for row in display_ledger.rows(connection)]) == ({"nepse": 3}, ["gold"])
     insert(connection, 4, key="k")

@@ -160,3 +160,32 @@ def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monke
             assert await closed(stuck) == 4002
 
     serving(work, client_bytes=client_bytes)
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [(OverflowError("Integer value out of range"), "BAD_ARGUMENT"), (KeyError("a bug"), "INTERNAL")]
+)
+def test_a_command_that_fails_here_is_answered_too(failure, code):
+    async def work(gateway, url):
+        async def fails(service, args):
+            raise failure
+
+        gateway.calls.call = fails
+        async with connect(url) as client:
+            await client.recv()
+            refusal = await said(client, type="config.set", scope="global", values={"log_level": 1 << 70}, id=4)
+            assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 4, code)
+            assert (await said(client, type="dead.list", id=1 << 70)).items() >= {"type": "error", "id": 1 << 70}.items()
+            assert (await said(client, type="ping", id=1 << 70)) == {"type": "pong", "id": 1 << 70}
+
+    serving(work)
+
+
+def test_two_hosts_are_a_bad_request():
+    async def work(gateway, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
+
+    serving(work)

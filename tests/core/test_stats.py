@@ -78,3 +78,21 @@ def test_a_silent_process_is_forgotten_and_makes_room_for_another():
     assert not reports.take(110.0, "feed", "b", 2, {})
     assert reports.take(110.5, "feed", "b", 2, {})
     assert [row["name"] for row in reports.rows(110.5)] == ["b"]
+
+
+def test_what_a_process_is_and_when_it_was_heard_is_not_its_own_to_say():
+    reports = Reports()
+    odd = {"kind": "x", "name": "y", "pid": "z", "age_s": "abc"}
+    assert reports.take(101.0, "feed", "a", 7, odd)
+    [row] = reports.rows(102.0)
+    assert row == {"kind": "feed", "name": "a", "pid": 7, "age_s": 1.0}
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1.7e308, -1.7e308, "x", None, {}, (1 << 63) - 1])
+def test_no_value_keeps_trends_from_being_told(odd):
+    reports = Reports()
+    for second in range(100):
+        assert reports.take(float(second), "feed", "a", 7, {"rss_bytes": odd, "cpu_s": odd})
+    [row] = reports.rows(100.0)
+    assert "rss_per_min" not in row
+    assert "cores" not in row

@@ -17,6 +17,7 @@ from waiting import eventually
 from bus import desk, frames, several
 from bus.broker import Broker
 from bus.daemon import make_home
+from bus.errors import PartEnded
 from bus.messages import Request, Tick
 
 pytestmark = pytest.mark.system
@@ -208,6 +209,16 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_i
             assert [other.poll(20).stamp.sequence for _ in range(posted)] == list(range(1, posted + 1))
             assert other.counters()["gaps"] == 0
         eventually(reads_again, within_s=20)
+
+
+def test_a_broker_whose_stores_thread_has_ended_ends_itself(house, monkeypatch):
+    make_home(house.home)
+    broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
+    monkeypatch.setattr(broker.tasks.store, "_commit", None)  # a bug
+    broker.tasks.store.put(lambda _: None, lambda *_: None)
+    with pytest.raises(PartEnded, match="the store's thread ended: TypeError"):
+        broker.run()
+    assert broker.tasks.stats()["state"] == "failed"
 
 
 def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house, context):

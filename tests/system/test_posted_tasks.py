@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import threading
+import time
 
 import pytest
 from posthouse import PostHouse
@@ -57,6 +58,56 @@ def test_a_task_that_runs_when_the_broker_is_killed_is_left_to_its_worker(house)
         told = client.show_task(task)
         assert told["attempt"] == 1
         assert not told["worker"].endswith(f"/{other.pid}")
+
+
+def test_a_task_whose_time_is_over_while_no_broker_runs_has_expired_and_keeps_nobody_from_starting(house):
+    with house.client() as client:
+        late = client.post(**sleeps(0.01), expires_s=0.5)
+        other = client.post(**sleeps(0.01))
+        posted = time.monotonic()
+        house.broker.kill()
+        house.broker.wait()
+        eventually(lambda: time.monotonic() > posted + 0.6, within_s=5)
+        house.start_broker()
+        with pytest.raises(BusError) as refused:
+            client.result(late, timeout_s=10)
+        assert refused.value.code == "EXPIRED"
+        start_worker(house)
+        assert client.result(other, timeout_s=30) == "slept 0.01"
+
+
+def test_a_store_that_cannot_be_read_is_set_aside_told_and_the_broker_starts(house):
+    house.broker.kill()
+    house.broker.wait()
+    (house.home / "tasks.db").write_bytes(bytes(40_960))
+    for end in ("-wal", "-shm"):
+        (house.home / f"tasks.db{end}").unlink(missing_ok=True)
+    house.start_broker()
+    with house.client() as client:
+        client.post(**sleeps(0.01))
+    assert house.stats()["store"]["aside"] == ["tasks.db.aside-1"]
+    assert (house.home / "tasks.db.aside-1").stat().st_size == 40_960
+    _, said = run_any(house, "check")
+    assert "tasks.db.aside-1" in said
+
+
+def test_tasks_beyond_the_bound_of_bytes_are_refused_and_those_from_before_come_when_there_is_room(house):
+    with house.client() as client:
+        large = {"seconds": 0.01, "data": bytes(60_000)}
+        tasks = [client.post("sleepy", "sleep", large) for _ in range(5)]
+        house.broker.kill()
+        house.broker.wait()
+        bounds = {"HULAK_BROKER__MAX_TASK_BYTES": 1 << 17, "HULAK_BROKER__MAX_MESSAGE_BYTES": 1 << 17}
+        house.start("-m", "bus", **bounds)
+        eventually(lambda: house.stats()["store"]["behind"], within_s=20)
+        assert house.stats()["tasks"]["queued"] == 2
+        with pytest.raises(BusError) as refused:
+            client.post("sleepy", "sleep", large, timeout_s=1)
+        assert refused.value.code == "BUSY"
+        start_worker(house)
+        assert {client.result(task, timeout_s=30) for task in tasks} == {"slept 0.01"}
+        eventually(lambda: not house.stats()["store"]["behind"], within_s=10)
+        client.post("sleepy", "sleep", large)
 
 
 def test_every_posted_task_ends_once_in_a_storm_of_kills(house):
@@ -125,11 +176,16 @@ def test_a_cancelled_task_is_not_done_and_says_so(house):
         assert unknown.value.code == "UNKNOWN_TASK"
 
 
-def run(house, *words, code=0):
+def run_any(house, *words):
     process = house.hulak(*words, out=subprocess.PIPE)
     out, _ = process.communicate(timeout=30)
+    return process, out.decode().strip()
+
+
+def run(house, *words, code=0):
+    process, out = run_any(house, *words)
     assert process.returncode == code, process.log.read_text()
-    return out.decode().strip(), process.log.read_text()
+    return out, process.log.read_text()
 
 
 def test_the_commands_post_follow_and_look_after_tasks(house):

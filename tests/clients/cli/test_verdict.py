@@ -70,6 +70,11 @@ def test_all_is_well():
 
 
 UNWELL = [
+    (
+        Level.WARNING,
+        "internal errors: 3 in the last minute, the last beat: KeyError: 5",
+        stats(internal={"total": 9, "recent": 3, "last": "beat: KeyError: 5"}),
+    ),
     (Level.CRITICAL, "journal is degraded: No space left", stats(journal={"state": "degraded", "why": "No space left"})),
     (Level.WARNING, "journal files set aside at the start: 1.hj, 2.hj", stats(journal={"aside": ["1.hj", "2.hj"]})),
     (
@@ -78,6 +83,16 @@ UNWELL = [
         stats(journal__corrupt_bytes=40),
     ),
     (Level.CRITICAL, "store is failed: no reason told", stats(store={"state": "failed", "why": ""})),
+    (
+        Level.WARNING,
+        "a store that could not be read was set aside: tasks.db.aside-1, tasks.db.aside-2",
+        stats(store__aside=["tasks.db.aside-1", "tasks.db.aside-2"]),
+    ),
+    (
+        Level.WARNING,
+        "3 rows of the store cannot be read: see hulak task ls --state unreadable",
+        stats(store__unreadable=3),
+    ),
     (Level.CRITICAL, "0 of 1 feeds report", stats(processes=[])),
     (Level.WARNING, "feed binance is degraded, newest quote 9 s old", feed(state="degraded", data_age_s=9.0)),
     (Level.WARNING, "feed binance is connected, newest quote 12 s old", feed(state="connected", data_age_s=12.0)),

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Request
 
 from bus.settings import GatewaySettings
 from clients.edge.access import access_of
@@ -192,3 +194,21 @@ def test_alive_means_turning_and_hearing():
     assert "2.5 s late" in why
     stuck = well(stats())
     assert any("late" in one for one in stuck.alive(13.0))
+
+
+@pytest.mark.parametrize("header", ["Host", "Origin", "Authorization", "Upgrade", "If-None-Match"])
+def test_a_header_that_is_there_twice_is_a_bad_request(page, header):
+    headers = Headers([("Host", "127.0.0.1:5570"), (header, "127.0.0.1"), (header, "127.0.0.1")])
+    answer = door(page).process_request(None, Request("/", headers))
+    assert (answer.status_code, answer.body) == (400, f"the header {header} must be there once\n".encode())
+
+
+def test_a_path_or_an_origin_that_cannot_be_read_is_refused(page):
+    assert door(page).answer("GET", "//[", HERE).status_code == 400
+    assert not access_of(GatewaySettings()).origin({**HERE, "Origin": "http://["})
+
+
+@pytest.mark.parametrize("age_s", ["abc", None, {}])
+def test_an_age_that_is_none_does_not_keep_the_probe_from_answering(age_s):
+    stats = {"processes": [{"kind": "feed", "name": "f", "state": "connected", "data_age_s": age_s}]}
+    assert Health(0.0, True, 60.0, stats, 1.0, 1.0).ready(1.0) == []

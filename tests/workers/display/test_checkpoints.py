@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from bus.errors import ProtocolError
 from workers.display import checkpoint
 from workers.display.checkpoint import HEAD, MAGIC, VERSION, Checkpoint, fingerprint
+from workers.display.checkpoints import REFRESH_S
 from workers.display.held import Phase
 from workers.display.state import DisplayConfig, DisplayState, Init
 
@@ -67,6 +68,31 @@ def test_where_nothing_is_missing_the_broker_still_has_to_say_that_the_numbers_a
 def test_a_checkpoint_that_is_ahead_of_what_comes_live_lets_live_ticks_pass():
     world = taken_over()
     world.given = world.desk.position = 3  # this worker is slow: it has not heard of the ticks that are in the checkpoint
+    world.begin()
+    world.answer()
+    world.give(1)
+    refresh(world)
+    assert checkpoint.decode(world.disk.files["d"]).upto == 5  # as before: what is in the state cannot be taken in again
+    world.settle()
+    world.check()
+
+
+def refresh(world):
+    """Let so much time pass that what has not changed is written down too."""
+    world.now += REFRESH_S
+    world.desk.checkpoints.look(world.desk.held, world.now, world.desk.place)
+
+
+def test_ticks_of_other_symbols_behind_a_checkpoint_need_not_be_looked_through():
+    world = taken_over()
+    world.settle()
+    world.tick(*"YYYY")
+    world.give()
+    refresh(world)
+    world.tick("X")
+    world.take_over()
+    world.begin()
+    assert asks(world) == [(13, 13, 1)]
     world.settle()
     world.check()
 

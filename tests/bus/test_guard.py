@@ -1,0 +1,63 @@
+"""Bugs that the broker meets: counted, told once per kind, and never in the way of a stop."""
+
+import pytest
+
+from bus import guard
+from bus.errors import ConfigError
+from bus.guard import Guard, internal
+
+
+class Log:
+    def __init__(self):
+        self.lines = []
+
+    def error(self, event, **fields):
+        self.lines.append((event, fields))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(guard.time, "monotonic", lambda: now[0])
+    return now
+
+
+def broken(text):
+    raise RuntimeError(text)
+
+
+def test_what_fails_gives_its_other_value_and_is_counted(clock):
+    kept = Guard(Log())
+    assert kept.run("here", lambda: 5, otherwise=6) == 5
+    assert kept.stats() == {"total": 0, "recent": 0, "last": ""}
+    assert kept.run("here", broken, "no", otherwise=6) == 6
+    assert kept.stats() == {"total": 1, "recent": 1, "last": "here: RuntimeError: no"}
+    clock[0] += 61
+    assert kept.stats() == {"total": 1, "recent": 0, "last": "here: RuntimeError: no"}
+
+
+def test_each_kind_is_told_once_with_its_traceback_and_then_once_a_minute(clock):
+    log = Log()
+    kept = Guard(log)
+    for number in range(5000):
+        kept.run("here", broken, f"no {number}", otherwise=None)
+    kept.run("there", broken, "no", otherwise=None)
+    assert [(event, fields["where"]) for event, fields in log.lines] == [("internal error", "here"), ("internal error", "there")]
+    assert all(fields["exc_info"].__traceback__ for _, fields in log.lines)
+    clock[0] += 60
+    kept.run("here", broken, "no", otherwise=None)
+    assert log.lines[2] == ("internal errors go on", {"total": 5002, "last": "here: RuntimeError: no"})
+    assert kept.stats()["recent"] == 1000
+
+
+def test_what_ends_the_process_on_purpose_is_let_through():
+    def end():
+        raise ConfigError("no address")
+
+    with pytest.raises(ConfigError):
+        Guard(Log()).run("here", end, otherwise=None)
+
+
+def test_the_answer_to_a_request_names_the_bug_and_not_what_it_was_about():
+    told = internal(bytes(16), ValueError("secret"))
+    assert (told.id, told.code, told.text) == (bytes(16), "INTERNAL", "a bug of the broker: ValueError; its log says where")

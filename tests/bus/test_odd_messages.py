@@ -1,0 +1,196 @@
+"""Nothing that a client or a worker sends meets a bug of the broker, or leaves anything behind that others cannot read."""
+
+import itertools
+import time
+
+import pytest
+import structlog
+from odd import ENOUGH, control_requests, of_worker
+from posthouse import PostHouse
+
+from bus import daemon, frames
+from bus.broker import Broker
+from bus.core import requests
+from bus.core.dispatch import BEAT
+from bus.core.posted import Posting
+from bus.errors import ProtocolError
+from bus.messages import Ready, Reply, Request
+from clients.cli import feeds, overview
+from clients.cli.verdict import LIMITS, Facts, judge
+from clients.display_stats import memory_usage, worker_stats
+from clients.edge import metrics
+from clients.edge.health import Health
+
+
+class House:
+    """A broker whose loop is turned by hand."""
+
+    def __init__(self, house):
+        daemon.make_home(house.home)
+        self.broker = Broker(house.settings, house.home, daemon.Stop(), structlog.wrap_logger(None, processors=[_silent]))
+        self.broker.outbox.flush = self.nobody_is_there
+        self.ids = itertools.count(1 << 64)
+
+    def nobody_is_there(self):
+        """Forget what is to be sent: peers are made up."""
+        self.broker.outbox._waiting.clear()
+        return []
+
+    def client(self, frame):
+        """Take a frame of a client, as the loop does; the effects of what cannot be read come back."""
+        try:
+            address, asked, unread = self.broker.peers.requests([b"client", frame])
+        except ProtocolError as error:
+            return self.broker.peers.unread([b"client", frame], error)
+        assert not unread
+        self.broker.reception.accept(address, asked, time.monotonic())
+        return []
+
+    def worker(self, frame):
+        """Take a frame of a worker."""
+        now = time.monotonic()
+        try:
+            effects = self.broker.peers.command(now, [b"worker", frame])
+        except ProtocolError:
+            return
+        self.broker._carry_out(effects, now)
+
+    def turn(self):
+        """Turn the loop once, with all that may be due."""
+        broker = self.broker
+        broker.beat_due = broker.bus.stats_due = 0.0
+        broker._turn(0.0)
+        assert (broker.guard.total, broker.guard.last) == (0, "")
+
+    def task(self):
+        """Have the worker given a posted task; returns its id."""
+        now, task_id = time.monotonic(), next(self.ids).to_bytes(16, "big")
+        posting = Posting(task_id, None, "odd", "a", {}, 2, float("inf"))
+        self.broker._carry_out(self.broker.bus.dispatcher.ready(now, b"\0worker", Ready("odd", "odd/1", 1024)), now)
+        self.broker._carry_out(self.broker.bus.dispatcher.accept(now, posting.task(now)), now)
+        return task_id
+
+    def close(self):
+        self.broker._shut_down()
+
+
+@pytest.fixture(scope="module")
+def house():
+    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+        one = House(found)
+        yield one
+        one.close()
+
+
+def _silent(*_):
+    raise structlog.DropEvent
+
+
+def read_by_all(stats):
+    """Read the statistics as everybody does who reads them."""
+    metrics.text(stats, 0.1, {})
+    known = overview.processes(stats)
+    assert all(one.state for one in known)
+    facts = Facts(stats, [], 0, 100.0, 10_000, 0, 0)
+    assert judge(facts, LIMITS).line()
+    Health(0.0, False, 60.0, stats, 1.0, 1.0).ready(1.0)
+    worker_stats({**stats, "journal": {"state": "live"}})
+    memory_usage(stats, 1 << 30)
+    return [(feeds.cells(row), feeds.remarks(row)) for row in feeds.feeds_of(stats)]
+
+
+@pytest.mark.parametrize("service", requests.SERVICES)
+def test_no_odd_argument_of_a_control_request_meets_a_bug(house, service):
+    for number, (_, _, frame) in enumerate(one for one in control_requests() if one[0] == service):
+        house.client(frame)
+        if number % 20 == 0 or service == "hulak.report":
+            house.turn()
+            read_by_all(house.broker.bus.stats(time.monotonic(), house.broker._shell()))
+            house.broker.config.applied(time.monotonic())
+    house.turn()
+    house.broker.tasks.store.close()
+    assert house.broker.tasks.store.failed == ""
+    house.turn()
+
+
+def test_no_odd_field_of_a_workers_message_meets_a_bug(house):
+    now = time.monotonic()
+    for number, frame in enumerate(of_worker(bytes(16), 1)):
+        task_id = house.task()
+        house.worker(frame.replace(bytes(16), task_id))
+        if number % 20 == 0:
+            house.turn()
+            read_by_all(house.broker.bus.stats(time.monotonic(), house.broker._shell()))
+    house.turn()
+    assert house.broker.bus.dispatcher.counters["failed"] > 0
+    assert time.monotonic() - now < 100
+
+
+def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_served(monkeypatch):
+    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+        house = House(found)
+        broker = house.broker
+        told = []
+        monkeypatch.setattr(broker.outbox, "put", lambda effects: told.extend(effects) or [])
+
+        def broken(*_):
+            raise RuntimeError("a bug")
+
+        monkeypatch.setitem(broker.desks, "hulak.tasks", broken)
+        asked = [Request(bytes([number]) * 16, name, "", {}, {}) for number, name in enumerate(("hulak.tasks", "hulak.ping"))]
+        broker.reception.accept(b"\0c", asked, time.monotonic())
+        assert [type(one.message).__name__ for one in told] == ["Error", "Reply"]
+        assert (told[0].message.id, told[0].message.code) == (bytes(16), "INTERNAL")
+        broker.reception.accept(b"\0c", asked, time.monotonic())
+        seen = broker.bus.stats(time.monotonic(), broker._shell())["internal"]
+        assert seen == {"total": 2, "recent": 2, "last": "hulak.tasks: RuntimeError: a bug"}
+        monkeypatch.undo()
+        house.close()
+
+
+def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch):
+    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+        house = House(found)
+        broker, done = house.broker, []
+
+        def broken(*_):
+            raise RuntimeError("a bug")
+
+        for desk, name in ((broker.desk, "beat"), (broker.displays, "turn"), (broker.bus, "publish_stats")):
+            monkeypatch.setattr(desk, name, broken)
+        monkeypatch.setattr(broker.tasks, "beat", done.append)
+        monkeypatch.setattr(broker.desk, "tell_topics", done.append)
+        workers = [b"\0a", b"\0b", b"\0c"]
+        for name in workers:
+            broker.bus.dispatcher.ready(0.0, name, Ready("odd", name.decode(), 1))
+        lost, put = broker.bus.dispatcher.lost, []
+        monkeypatch.setattr(
+            broker.bus.dispatcher, "lost", lambda now, who, why: broken() if who == b"\0b" else lost(now, who, why)
+        )
+        monkeypatch.setattr(broker.outbox, "put", lambda effects: put.extend(effects) or [])
+        broker.beat_due = broker.bus.stats_due = 0.0
+        broker.bus.dispatcher.timers.set(BEAT, 0.0)
+        broker._turn(0.0)
+        assert len(done) == 2
+        assert broker.guard.total == 4
+        assert [worker.identity for worker in broker.bus.dispatcher.roster] == [b"\0b"]
+        monkeypatch.undo()
+        house.close()
+
+
+def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
+    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+        house = House(found)
+        outbox, broker = house.broker.outbox, house.broker
+        ping = frames.encode(Request(bytes(16), "hulak.ping", "", {}, {}))
+        monkeypatch.setitem(
+            broker.desks, "hulak.ping", lambda client, request, args, now: outbox.reach(client, Reply(request.id, 1 << 70))
+        )
+        house.client(ping)
+        assert broker.guard.total == 1
+        assert "OverflowError" in broker.guard.last
+        house.close()
+
+
+def test_every_service_is_tried():
+    assert set(ENOUGH) <= set(requests.SERVICES)

@@ -1,0 +1,92 @@
+"""Odd requests, reports and answers against a real broker: each is answered, and everybody else is served as before."""
+
+import os
+import time
+
+import msgpack
+import pytest
+import zmq
+from odd import control_requests, of_worker
+from posthouse import PostHouse
+
+LIMIT_S = 60
+BATCH = 50  # requests under way at a time
+
+
+@pytest.fixture
+def house():
+    with PostHouse() as found:
+        found.start_broker()
+        yield found
+
+
+def connect(context, address):
+    socket = context.socket(zmq.DEALER)
+    socket.linger, socket.sndhwm, socket.rcvhwm = 0, 0, 0
+    socket.connect(address)
+    return socket
+
+
+def answered(socket, wanted):
+    """Take answers in until each of the requests has had its one; returns the codes, "" for a reply."""
+    codes, deadline = {}, time.monotonic() + LIMIT_S
+    while len(codes) < len(wanted):
+        assert socket.poll(max(0, int((deadline - time.monotonic()) * 1000))), f"{wanted - codes.keys()} have no answer"
+        frame = socket.recv()
+        told = msgpack.unpackb(frame[1:], strict_map_key=False)
+        if frame[:1] != b"P":
+            assert told[0] in wanted, told
+            assert told[0] not in codes
+            codes[told[0]] = told[1] if frame[:1] == b"E" else ""
+    return codes
+
+
+def all_is_well(house):
+    """Look whether the broker takes posts, and whether those who watch it find nothing wrong with it."""
+    with house.client() as client:
+        posted = client.call("hulak.post", args={"service": "well"}, timeout_s=10)
+        assert client.call("hulak.result", args={"task": posted["task"]}, timeout_s=10)["state"] == "queued"
+        assert client.call("hulak.cancel", args={"task": posted["task"]}, timeout_s=10)["state"] == "cancelled"
+    stats = house.stats()
+    assert stats["internal"] == {"total": 0, "recent": 0, "last": ""}
+    assert stats["store"]["state"] == "live"
+    check = house.hulak("check", "--feeds", 0, "--workers", 0, "--critical", "queue=100", "--critical", "silence=1000")
+    assert check.wait(30) in (0, 1), check.log.read_text()
+
+
+def test_every_odd_control_request_is_answered_once_and_no_other_suffers(house):
+    context = zmq.Context()
+    socket = connect(context, house.addresses["frontend"])
+    waits, codes = set(), {}
+    for _, request_id, frame in control_requests():
+        socket.send(frame)
+        waits.add(request_id)
+        if len(waits) == BATCH:
+            codes |= answered(socket, waits)
+            waits = set()
+    codes |= answered(socket, waits)
+    assert {"", "BAD_ARGUMENT", "BAD_BODY"} <= set(codes.values())
+    assert "INTERNAL" not in codes.values()
+    all_is_well(house)
+    context.destroy(linger=0)
+
+
+def test_no_odd_message_of_a_worker_costs_anybody_anything(house):
+    context = zmq.Context()
+    client, worker = (connect(context, house.addresses[name]) for name in ("frontend", "backend"))
+    ready = b"Y" + msgpack.packb(["odd", "odd/1", 1000, [], {"pid": os.getpid()}])
+    held = bytes(16)
+    for number, frame in enumerate(of_worker(bytes(16), 1)):
+        if number % 10 == 0:  # a task to answer, for as long as it is held
+            worker.send(ready)
+            client.send(b"Q" + msgpack.packb([os.urandom(16), "odd", "a", {}, {"timeout_ms": 500, "retries": 1}]))
+            while worker.poll(200):
+                told = worker.recv()
+                if told[:1] == b"T":
+                    held = msgpack.unpackb(told[1:])[0]
+                    break
+        worker.send(frame.replace(bytes(16), held))
+    all_is_well(house)
+    ends = house.stats()["tasks"]["attempts"]["odd"]
+    assert min(ends.values()) > 0, ends
+    context.destroy(linger=0)

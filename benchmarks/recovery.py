@@ -290,13 +290,8 @@ def _measure(size: int, repeats: int, folder: Path | None, tell: Callable[[str],
 
 def table(result: dict[str, Any]) -> str:
     """Write the result as Markdown."""
-    columns = {
-        "what": "until every display is live",
-        "empty_s": "empty journal, s",
-        "full_s": "full journal, s",
-        "ratio": "full / empty",
-        "worst_s": "full, worst, s",
-    }
+    heads = ("until every display is live", "empty journal, s", "full journal, s", "full / empty", "full, worst, s")
+    columns = dict(zip(("what", "empty_s", "full_s", "ratio", "worst_s"), heads, strict=True))
     size, ticks = result["size"] / (1 << 20), result["ticks"]
     said = f"Full: {size:,.0f} MiB, {ticks:,} ticks, taken in for the first time in {result['build_s']:.1f} s."
     return f"{markdown(result['rows'], columns)}\n\n{said} Medians of {result['repeats']}."

@@ -20,7 +20,7 @@ from typing import Any
 from bus.comeback import Comeback
 from bus.core.ages import Ages, Clocks
 from bus.core.held import Held
-from bus.core.index import Ordinals, SegmentIndex, index_path
+from bus.core.index import Ordinals, SegmentIndex
 from bus.core.records import Batch, Snapshot
 from bus.core.retention import Retention
 from bus.core.segments import name_of
@@ -30,7 +30,7 @@ from bus.note import CLOSED, Noted, Notes
 from bus.opening import Recovered, look
 from bus.recovery import highest_serial
 from bus.settings import JournalSettings
-from bus.shelf import Segment, Shelf
+from bus.shelf import Segment, Shelf, index_path
 from bus.storage import Storage, new_file
 
 HEAD_SHARE = 4  # a segment is not full before its records take this many times the bytes of its head

@@ -5,14 +5,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from bus.core.index import Builder, SegmentIndex, index_path
-from bus.core.replay import SLICE_BYTES, Replay, Wanted
+from bus.core.index import Builder, SegmentIndex
+from bus.core.replay import SLICE_BYTES, Replay
 from bus.core.topics import Topics
+from bus.core.wanted import Wanted
 from bus.errors import ProtocolError
 from bus.frames import STAMP
 from bus.journal import Journal
 from bus.recovery import read_head
-from bus.shelf import Segment
+from bus.shelf import Segment, index_path
 
 OPEN_FILES = 16
 INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; one is kept whatever its size

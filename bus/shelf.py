@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.core.index import SegmentIndex, index_path
+from bus.core.index import SegmentIndex
 from bus.core.retention import Retention
 from bus.core.segments import Candidate
 from bus.storage import Storage, write_whole
+
+INDEX = ".hx"  # how the name of a segment's index ends
 
 
 @dataclass(slots=True)
@@ -99,3 +101,8 @@ class Shelf:
             self._storage.delete(segment.path, index_path(segment.path))
         self.gone += count
         return {"why": why, "segments": count, "first": gone[0].ticks + 1, "last": self.segments[0].ticks}
+
+
+def index_path(segment: Path) -> Path:
+    """Name the file of a segment's index."""
+    return segment.with_suffix(INDEX)

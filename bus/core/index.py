@@ -17,7 +17,6 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 from bus.core.records import Corrupt, Snapshot, scan, ticks_in
@@ -25,7 +24,6 @@ from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, pack, unpack
 
 MAGIC = b"HX01"
-ENDING = ".hx"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero
 NOBODY = 0  # the ordinal of a number without a whole record
 MOST_HOLES = 1_000_000  # numbers without a record in one segment: more is no damage, it is another file
@@ -294,8 +292,3 @@ class Builder:
                 break
             at = one.end
         return at
-
-
-def index_path(segment: Path) -> Path:
-    """Name the file of a segment's index."""
-    return segment.with_suffix(ENDING)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from bus.core.index import Ordinals, SegmentIndex
 from bus.core.records import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
+from bus.core.wanted import FOR_EVER, Wanted
 from bus.frames import NUL, STAMP
 
 SLICE_BYTES = 1 << 16  # of the journal, a step
@@ -23,8 +24,6 @@ PASSED_OVER = 4096  # ticks of a topic that are passed over to reach the first o
 PART_BYTES = 1 << 16  # of frames, in one PART
 REPLY_BYTES = 1 << 20  # of frames, in all PARTs of one request: more is asked for again
 MAX_MISSING = 100  # ranges named in one reply
-ALL = b"ticks"
-FOR_EVER = (1 << 63) - 1
 
 
 class Place(Protocol):
@@ -49,21 +48,8 @@ class Library(Protocol):
     def work(self, place: Any) -> bool:
         """Make some more of a segment's index; false if it can have none."""
 
-    def remember(self, wanted: "Wanted", following: int, place: Any, at: int) -> None:
+    def remember(self, wanted: Wanted, following: int, place: Any, at: int) -> None:
         """Note where a replay that was cut short goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be read again; both bounds are inclusive."""
-
-    topic: bytes  # a key that ends with NUL, or a prefix, or empty for all
-    exact: bool  # numbers are the topic's sequences; else those of the global order
-    first: int
-    last: int
-    since_ns: int = 0
-    until_ns: int = FOR_EVER
-    epoch: int = 0  # that number `first` - 1 must have; 0: whichever
 
 
 Rows = list[tuple[int, bytes]]

@@ -36,7 +36,7 @@ from bus.core.arguments import (
 )
 from bus.core.displays import MAX_INIT_BYTES
 from bus.core.policy import MAX_RETRIES
-from bus.core.replay import ALL, FOR_EVER, Wanted
+from bus.core.wanted import ALL, FOR_EVER, Wanted
 from bus.errors import ProtocolError
 from bus.frames import NUL, check_topic
 from bus.plain import check_plain

@@ -10,9 +10,9 @@ from asked import arguments, read_wanted
 from bus.core import control
 from bus.core.arguments import YEAR_S, wanted
 from bus.core.displays import MAX_INIT_BYTES
-from bus.core.replay import FOR_EVER, Wanted
 from bus.core.requests import SERVICES, arguments_of
 from bus.core.tasks import State
+from bus.core.wanted import FOR_EVER, Wanted
 from bus.errors import ProtocolError
 from bus.plain import DEEPEST
 from bus.told import MOST_BYTES

@@ -11,7 +11,6 @@ behind it.
 """
 
 import struct
-import sys
 import zlib
 from array import array
 from collections.abc import Collection, Iterable, Mapping
@@ -25,13 +24,14 @@ from bus.frames import NUL, STAMP, pack, unpack
 
 MAGIC = b"HX01"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero
+BIG_ENDIAN = struct.pack("=H", 1) == struct.pack(">H", 1)  # this machine
 NOBODY = 0  # the ordinal of a number without a whole record
 MOST_HOLES = 1_000_000  # numbers without a record in one segment: more is no damage, it is another file
 FOR_EVER = (1 << 63) - 1
 
 
 def _little(values: "array[int]") -> bytes:
-    if sys.byteorder == "big":
+    if BIG_ENDIAN:
         values = values[:]
         values.byteswap()
     return values.tobytes()
@@ -40,7 +40,7 @@ def _little(values: "array[int]") -> bytes:
 def _array(kind: str, data: bytes | memoryview) -> "array[int]":
     values = array(kind)
     values.frombytes(data)
-    if sys.byteorder == "big":
+    if BIG_ENDIAN:
         values.byteswap()
     return values
 

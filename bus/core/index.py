@@ -25,7 +25,6 @@ from bus.frames import NUL, STAMP, pack, unpack
 MAGIC = b"HX01"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero
 BIG_ENDIAN = struct.pack("=H", 1) == struct.pack(">H", 1)  # this machine
-NOBODY = 0  # the ordinal of a number without a whole record
 MOST_HOLES = 1_000_000  # numbers without a record in one segment: more is no damage, it is another file
 FOR_EVER = (1 << 63) - 1
 

@@ -8,6 +8,7 @@ import select
 
 import zmq
 
+MOST_UNREAD = 64  # answers to one client after its connection had no more room
 MOST = 4096  # clients remembered; beyond it the one noted first is forgotten, and counts as one that reads
 
 
@@ -37,3 +38,28 @@ class Readers:
     def clear(self) -> None:
         """Forget all clients."""
         self._polls.clear()
+
+
+class Unread:
+    """Counts the answers to clients that do not read them."""
+
+    def __init__(self) -> None:
+        self._readers = Readers()
+        self._counts: dict[bytes, int] = {}  # address -> answers since its connection was seen to have room
+
+    def takes_one_more(self, address: bytes, frame: zmq.Frame) -> bool:
+        """Count one more answer to a client; false if it has left too many unread.
+
+        Args:
+            address: of the client.
+            frame: of its request.
+        """
+        self._readers.note(address, frame)
+        if self._readers.reads(address):
+            self._counts.pop(address, None)
+            return True
+        count = self._counts.pop(address, 0)
+        if len(self._counts) >= MOST:
+            del self._counts[next(iter(self._counts))]
+        self._counts[address] = min(count + 1, MOST_UNREAD)
+        return count < MOST_UNREAD

@@ -21,9 +21,12 @@ from bus.guard import Guard, internal
 from bus.majordomo import MMI, Majordomo
 from bus.messages import Error, Reply, Request
 from bus.peers import Peers
+from bus.readers import Unread
 
 OUR_OWN = (requests.PREFIX, MMI)  # services that the broker answers itself
 MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
+# The answers of these may be large: they are bounded for a client that does not read.
+GIVE_MUCH = {f"hulak.{name}" for name in ("config.get", "config.history", "display.list", "last", "result", "stats", "tasks")}
 Desk = Callable[[bytes, Request, Any, float], None]  # answers a control request of a client, now or when it can
 CarryOut = Callable[[list[Effect], float], None]
 Reject = Callable[[str, bytes, ProtocolError], None]
@@ -65,6 +68,7 @@ class Reception:
         self.reject = reject
         self.shell = shell
         self.guard = guard
+        self.unread = Unread()
         self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
 
     def take(self, now: float) -> None:
@@ -133,6 +137,8 @@ class Reception:
     def _control(self, address: bytes, request: Request, now: float) -> list[Effect]:
         if not request.service.startswith(requests.PREFIX):
             return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
+        if request.service in GIVE_MUCH and self.came_by is not None and not self.unread.takes_one_more(address, self.came_by):
+            raise ProtocolError("BUSY", "this client does not read what it is answered; try again when it has")
         args = requests.arguments_of(request.service, request.args)
         desk = self.desks.get(request.service)
         if desk is not None:

@@ -268,7 +268,7 @@ def test_a_feed_whose_last_tick_was_refused_is_told_that_it_need_not_be_kept():
 
 def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
     desk = Desk()
-    desk.intake.open(5, 1)
+    desk.intake.open(5, 1, 0.0)
     before = desk.turn(frame(1), frame(2, "NABIL"))
     turn = desk.turn(frame(3), frame(4, "AUDUSD"), frame(5))
     ticks = [decode_tick(record) for record in turn.batch.records]

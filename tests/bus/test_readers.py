@@ -1,0 +1,61 @@
+"""Whether a client reads: a real ROUTER, one client that does and one that does not."""
+
+import pytest
+import zmq
+from waiting import eventually
+
+from bus import sockets
+from bus.readers import MOST_UNREAD, Readers, Unread
+
+LARGE = bytes(1 << 16)
+WITHIN_S = 10
+
+
+@pytest.fixture(params=["tcp://127.0.0.1:*", "ipc"])
+def met(request, context, tmp_path):
+    """A router, a client, and what the client sent: its address and the frame."""
+    router = sockets.make(context, zmq.ROUTER, router_mandatory=1, sndhwm=10_000)
+    router.bind(f"ipc://{tmp_path}/s" if request.param == "ipc" else request.param)
+    client = sockets.make(context, zmq.DEALER, rcvhwm=1)
+    client.connect(router.last_endpoint)
+    client.send(b"x")
+    assert router.poll(WITHIN_S * 1000)
+    (identity, _), frame = sockets.receive(router)
+    return router, client, identity, frame
+
+
+def send_until(router, identity, stuck):
+    """Send until it is so; returns how many bytes that took."""
+    count = 0
+
+    def full():
+        nonlocal count
+        if not stuck():
+            sockets.send(router, [identity, LARGE])
+            count += len(LARGE)
+        return stuck()
+
+    eventually(full, within_s=WITHIN_S, every_s=0.0005)
+    return count
+
+
+def test_a_client_that_does_not_read_is_seen_and_seen_again_when_it_does(met):
+    router, client, identity, frame = met
+    readers = Readers()
+    assert readers.reads(identity), "nothing is known of it"
+    readers.note(identity, frame)
+    assert readers.reads(identity)
+    assert send_until(router, identity, lambda: not readers.reads(identity)) < 64 << 20
+    eventually(lambda: client.poll(10) and client.recv() and readers.reads(identity), within_s=WITHIN_S)
+
+
+def test_answers_to_a_client_that_does_not_read_are_counted_from_then_on(met):
+    router, client, identity, frame = met
+    unread, readers = Unread(), Readers()
+    readers.note(identity, frame)
+    assert all(unread.takes_one_more(identity, frame) for _ in range(3 * MOST_UNREAD)), "it reads"
+    send_until(router, identity, lambda: not readers.reads(identity))
+    taken = [unread.takes_one_more(identity, frame) for _ in range(MOST_UNREAD + 5)]
+    assert taken == [True] * MOST_UNREAD + [False] * 5
+    eventually(lambda: client.poll(10) and client.recv() and readers.reads(identity), within_s=WITHIN_S)
+    assert unread.takes_one_more(identity, frame)

@@ -9,6 +9,17 @@ from bus.core.effects import ToClient, ToWorker
 from bus.core.tasks import State
 
 
+def check_census(dispatcher):
+    """Compare what the dispatcher counts with what there is."""
+    by_both = Counter((task.service, task.state) for task in dispatcher.tasks.values())
+    names = ("queued", "waiting", "running")
+    by_service = {one: {name: by_both[one, State(name)] for name in names} for one, _ in by_both}
+    assert census.totals(dispatcher) == {name: sum(row[name] for row in by_service.values()) for name in names}
+    assert {one: row for one, row in census.by_service(dispatcher).items() if any(row.values())} == {
+        one: row for one, row in by_service.items() if any(row.values())
+    }
+
+
 def check_books(dispatcher):
     """Look at everything that one dispatcher remembers: does it all fit together?"""
     held = {}
@@ -29,17 +40,6 @@ def check_books(dispatcher):
     states = {task_id: task.state for task_id, task in dispatcher.tasks.items()}
     assert set(queued) == {task_id for task_id, state in states.items() if state is State.QUEUED}
     assert set(held) == {task_id for task_id, state in states.items() if state in (State.RUNNING, State.EXPIRED)}
-    counted = Counter(states.values())
-    told = {name: counted[State(name)] for name in ("queued", "waiting", "running")}
-    assert census.totals(dispatcher) == told
-    services = {task.service for task in dispatcher.tasks.values()}
-    by_service = {
-        one: {name: sum((task.service, task.state) == (one, State(name)) for task in dispatcher.tasks.values()) for name in told}
-        for one in services
-    }
-    assert {one: row for one, row in census.by_service(dispatcher).items() if any(row.values())} == {
-        one: row for one, row in by_service.items() if any(row.values())
-    }
     assert dispatcher.size == sum(task.size for task in dispatcher.tasks.values())
     assert all(task.attempt <= task.retries + 1 for task in dispatcher.tasks.values())
     assert len(dispatcher.tasks) <= POLICY.max_tasks

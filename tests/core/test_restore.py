@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 from dispatch_desk import POLICY, Desk
-from walk_events import check_books
+from walk_events import check_books, check_census
 
 from bus import mdp, several
 from bus.core import census
@@ -107,6 +107,7 @@ def test_a_worker_of_another_service_does_not_get_a_task_by_naming_it(desk):
     ready(desk, b"w", (Held((1).to_bytes(16), 1),))
     assert desk.core.tasks[(1).to_bytes(16)].state is State.QUEUED
     check_books(desk.core)
+    check_census(desk.core)
 
 
 def test_parts_of_a_posted_task_go_to_nobody(desk):
@@ -153,6 +154,7 @@ def test_calls_in_large_frames_and_posted_tasks_share_the_room_there_is(desk):
     small = [Request((4).to_bytes(16), "nepse", "x", {}, {})]
     assert desk.core.requests(desk.now, b"c", small) == []
     check_books(desk.core)
+    check_census(desk.core)
     ready(desk, credit=4)
     for number in (1, 2, 4):
         desk.core.result(desk.now, b"w", Result(number.to_bytes(16), 1, True, 5))
@@ -179,6 +181,7 @@ def test_a_large_call_gives_its_room_back_however_it_ends(desk):
     assert census.totals(desk.core) == {"queued": 0, "waiting": 0, "running": 0}
     desk.core.result(desk.now, b"w", Result((2).to_bytes(16), 1, True, 5))
     check_books(desk.core)
+    check_census(desk.core)
     assert desk.core.tasks == {}
 
 

@@ -16,6 +16,7 @@ from bus.frames import pack, unpack
 from bus.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
+ENDED = {state.value for state in (State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED)}
 COLUMNS = "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble"
 
 
@@ -137,7 +138,8 @@ def rows(connection: sqlite3.Connection, state: str | None, service: str | None,
     if service is not None:
         found = []
         for one in STATES if state is None else (state,):
-            how = f"{select} INDEXED BY tasks_of_service WHERE service = ? AND state = ? {last}"
+            index = "tasks_of_service WHERE ended_ns NOTNULL AND" if one in ENDED else "tasks_in_state WHERE"
+            how = f"{select} INDEXED BY {index} service = ? AND state = ? {last}"
             found += connection.execute(how, (service, one, most)).fetchall()
         found = sorted(found, key=itemgetter(0), reverse=True)[:most]
     elif state is not None:

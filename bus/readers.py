@@ -8,6 +8,7 @@ import select
 
 import zmq
 
+LOOK_EVERY = 16  # answers to one client between two looks at its connection
 MOST_UNREAD = 64  # answers to one client after its connection had no more room
 MOST = 4096  # clients remembered; beyond it the one noted first is forgotten, and counts as one that reads
 
@@ -45,7 +46,9 @@ class Unread:
 
     def __init__(self) -> None:
         self._readers = Readers()
-        self._counts: dict[bytes, int] = {}  # address -> answers since its connection was seen to have room
+        self._counts: dict[
+            bytes, int
+        ] = {}  # address -> answers since its connection was seen to have room, looked at now and then
 
     def takes_one_more(self, address: bytes, frame: zmq.Frame) -> bool:
         """Count one more answer to a client; false if it has left too many unread.
@@ -54,12 +57,12 @@ class Unread:
             address: of the client.
             frame: of its request.
         """
-        self._readers.note(address, frame)
-        if self._readers.reads(address):
-            self._counts.pop(address, None)
-            return True
-        count = self._counts.pop(address, 0)
-        if len(self._counts) >= MOST:
+        count = self._counts.get(address, 0) + 1
+        if count % LOOK_EVERY == 0 or count > MOST_UNREAD:
+            self._readers.note(address, frame)
+            if self._readers.reads(address):
+                count = 0
+        if count == 1 and len(self._counts) >= MOST:
             del self._counts[next(iter(self._counts))]
-        self._counts[address] = min(count + 1, MOST_UNREAD)
-        return count < MOST_UNREAD
+        self._counts[address] = min(count, MOST_UNREAD)
+        return count <= MOST_UNREAD

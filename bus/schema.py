@@ -67,7 +67,8 @@ STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
         f"ALTER TABLE tasks ADD COLUMN ended_age_s REAL NOT NULL DEFAULT {NEVER}",
         "DROP INDEX IF EXISTS tasks_by_state",
         "CREATE INDEX tasks_in_state ON tasks (state)",
-        "CREATE INDEX tasks_of_service ON tasks (service, state)",
+        # Of those that have ended: what goes from state to state in between need not be moved in it.
+        "CREATE INDEX tasks_of_service ON tasks (service, state) WHERE ended_ns NOTNULL",
         "CREATE INDEX tasks_keyed ON tasks (posted_age_s) WHERE key NOTNULL",
         "CREATE INDEX tasks_answered ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND answer NOTNULL AND state != 'failed'",
         "CREATE INDEX tasks_bare ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND answer IS NULL AND state != 'failed'",

@@ -296,7 +296,7 @@ def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_stor
     assert office.do(partial(clean, age_s=70.0, most=1)) == [(({}, True), "")]
     assert office.do(partial(clean, age_s=80.0, most=1)) == [(({}, False), "")]
     ages = [
-        lambda connection: connection.execute("SELECT posted_age_s, ended_age_s FROM tasks WHERE ended_ns NOTNULL").fetchall()
+        lambda connection: connection.execute("SELECT posted_age_s, ended_age_s FROM tasks WHERE +ended_ns NOTNULL").fetchall()
     ]
     assert office.do(*ages) == [([(60.0, 60.0), (50.0, 60.0), (50.0, 70.0)], "")]
     assert office.do(partial(clean, age_s=171.0, most=10)) == [(({"answers": 2}, False), "")]

@@ -98,6 +98,9 @@ class Supervisor:
         while self.left() and time.monotonic() < killed + KILLED_S:
             time.sleep(POKE_S)
         self.exit_code()  # takes our child's, so that it is no zombie
+        if rest and not self.left():  # who was killed could not clear away its socket
+            with contextlib.suppress(OSError):
+                socket_path(self.home).unlink(missing_ok=True)
         return not rest
 
     def _ask_to_stop(self) -> None:

@@ -132,3 +132,8 @@ class Disk:
             return real(path, flags, *args, **kwargs)
 
         self.monkeypatch.setattr(os, "open", call)
+
+
+def newest(folder):
+    """Return the path of the newest segment."""
+    return max(folder.glob("*.hj"))

@@ -1,41 +1,17 @@
 """The journal in a folder: what was written is there again, what was damaged is not, and a full disk stops nobody."""
 
-import contextlib
 import os
 import random
 
 import pytest
 from asked import read_wanted
-from office import HOUR_NS, Office, killed
+from office import HOUR_NS, killed, newest
 
 from bus.core.records import needs
 from bus.core.replay import Replay
 from bus.errors import ProtocolError
 from bus.frames import unpack
 from bus.library import Library
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "journal"
-
-
-@pytest.fixture
-def offices(folder):
-    made = []
-
-    def make(**settings):
-        made.append(Office(folder, **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        with contextlib.suppress(OSError):
-            one.journal.close()
-
-
-def newest(folder):
-    return max(folder.glob("*.hj"))
 
 
 def test_numbers_epoch_and_sources_go_on_after_a_kill(offices):

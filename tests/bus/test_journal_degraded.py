@@ -1,39 +1,15 @@
 """A disk that is full, read-only or broken: ticks flow on, and all is in the journal when the disk is well again."""
 
-import contextlib
 import errno
 import os
 
 import pytest
 from asked import read_wanted
-from office import Disk, Office, killed
+from office import Disk, killed, newest
 from waiting import eventually
 
 from bus.errors import ProtocolError
 from bus.library import Library
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "journal"
-
-
-@pytest.fixture
-def offices(folder):
-    made = []
-
-    def make(**settings):
-        made.append(Office(folder, **settings))
-        return made[-1]
-
-    yield make
-    for one in made:
-        with contextlib.suppress(OSError):
-            one.journal.close()
-
-
-def newest(folder):
-    return max(folder.glob("*.hj"))
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])

@@ -1,0 +1,25 @@
+"""What the tests of the journal share: its folder, and journals in it that end with the test."""
+
+import contextlib
+
+import pytest
+from office import Office
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def offices(folder):
+    made = []
+
+    def make(**settings):
+        made.append(Office(folder, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        with contextlib.suppress(OSError):
+            one.journal.close()

@@ -31,6 +31,7 @@ from bus.store import Asker, Job, Store, Then
 
 MAX_WAITERS = 10_000
 ROWS = 100  # listed, if no number is given
+SAME_MOMENT_S = 0.001
 CLEAN_S = 60.0
 MOST_CLEANED = 1000  # rows of each kind, in one beat: posts wait for no more than that
 AGAIN_S = 1.0
@@ -90,6 +91,7 @@ class TaskDesk:
         self.waiters: dict[bytes, list[tuple[bytes, bytes, float]]] = {}  # task -> client, request, until when
         self.waiting = 0  # in all of these
         self.again: list[tuple[float, Job, Then]] = []  # what the store could not take, and when it is tried again
+        self._moment: Moment | None = None
         self.clean_at = 0.0
         self.cleaned: Counter[str] = Counter()  # since the start
         self.told_cleaned: Counter[str] = Counter()
@@ -110,9 +112,11 @@ class TaskDesk:
         }
 
     def moment(self) -> Moment:
-        """Read all clocks."""
-        now = time.monotonic()
-        return Moment(now, time.time_ns(), self.ages.now(now), self.boot, since_boot())
+        """Read all clocks; what is written within a millisecond has one moment."""
+        now, last = time.monotonic(), self._moment
+        if last is None or now - last.now >= SAME_MOMENT_S:
+            last = self._moment = Moment(now, time.time_ns(), self.ages.now(now), self.boot, since_boot())
+        return last
 
     def _tell_store(self) -> None:
         file = self.store.file

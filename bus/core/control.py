@@ -1,6 +1,7 @@
 """The services that the broker itself answers: `hulak.*`, PROTOCOL.md section 7. Pure."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from bus.core import requests, scaling
@@ -45,8 +46,8 @@ def last(bus: Bus, now: float, args: requests.Last, shell: dict[str, Any]) -> An
     del now, shell
     topic = args.topic.encode("ascii", "replace")
     prefix = topic.removesuffix(b"*") if topic.endswith((b".", b"*")) or not topic else topic + NUL
-    logs = bus.topics.logs
-    return [log.frame for key, log in logs.items() if log.sequence and key.startswith(prefix)][:MOST_LAST], []
+    found = (log.frame for log in bus.topics.under(prefix) if log.sequence)
+    return list(islice(found, MOST_LAST)), []
 
 
 def report(bus: Bus, now: float, args: requests.Report, shell: dict[str, Any]) -> Answer:

@@ -96,11 +96,6 @@ class Repairs:
         """True while an answer is awaited."""
         return bool(self._pending)
 
-    @property
-    def silent_s(self) -> float:
-        """For how many seconds the broker has said nothing, though an answer is awaited."""
-        return time.monotonic() - self._heard if self._pending else 0.0
-
     def ask(self, topic: str, ask: Ask, epoch: int = 0) -> None:
         """Ask for numbers of a topic; instead of what was asked for it before.
 

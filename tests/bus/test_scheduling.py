@@ -1,7 +1,7 @@
 """How our threads are woken."""
 
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,14 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the syst
 
 
 def in_thread(function):
-    """Run it in a thread of its own, whose policy ends with it."""
-    told = []
-    thread = threading.Thread(target=lambda: told.append(function()))
-    thread.start()
-    thread.join()
-    return told[0]
+    """Run it in a thread of its own that has the usual policy at first, whatever the tests were started with."""
+
+    def go():
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        return function()
+
+    with ThreadPoolExecutor(1) as own:
+        return own.submit(go).result()
 
 
 def policies():
@@ -28,10 +30,12 @@ def policies():
 def test_a_thread_and_those_it_starts_are_woken_without_stopping_others():
     def go():
         changed = scheduling.give_way()
-        return changed, os.sched_getscheduler(0), in_thread(lambda: os.sched_getscheduler(0))
+        with ThreadPoolExecutor(1) as started:
+            return changed, os.sched_getscheduler(0), started.submit(os.sched_getscheduler, 0).result()
 
+    before = os.sched_getscheduler(0)
     assert in_thread(go) == (True, os.SCHED_BATCH, os.SCHED_BATCH)
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert os.sched_getscheduler(0) == before
 
 
 def test_only_threads_that_are_started_inside_are_changed():
@@ -64,7 +68,10 @@ def test_where_it_is_forbidden_nothing_happens(monkeypatch):
     def forbid(*_):
         raise PermissionError("sandbox")
 
-    monkeypatch.setattr(os, "sched_setscheduler", forbid)
-    with scheduling.giving_way():
-        assert os.sched_getscheduler(0) == os.SCHED_OTHER
-    assert scheduling.give_way() is False
+    def go():
+        monkeypatch.setattr(os, "sched_setscheduler", forbid)
+        with scheduling.giving_way():
+            inside = os.sched_getscheduler(0)
+        return scheduling.give_way(), inside
+
+    assert in_thread(go) == (False, os.SCHED_OTHER)

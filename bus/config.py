@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from bus.checking import SECTIONS, take
 from bus.errors import ConfigError
 from bus.settings import Settings
 
+PREFIX = "HULAK_"
 PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}
 
 
@@ -66,37 +66,44 @@ def load(home: Path, file: Path | None = None, options: Mapping[str, Mapping[str
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"settings file {path} cannot be read: {error}") from error
-    _refuse_unknown_variables()
-    try:
-        settings = Settings(**table)
-    except ValidationError as error:
-        raise ConfigError(_say(error, path)) from error
-    except ValueError as error:  # a variable that should be a whole section, as JSON, and is not
-        raise ConfigError(f"a HULAK_ variable cannot be read: {error}") from error
-    settings = _with_options(settings, options or {}, path)
+    wrong: list[str] = []
+    values = _known(table, wrong)
+    for name, text in _variables().items():
+        section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
+        take(values[section], section, setting, text, wrong, is_text=True)
+    for section, given in (options or {}).items():
+        for setting, value in given.items():
+            take(values[section], section, setting, value, wrong)
+    if wrong:
+        raise ConfigError(f"{'; '.join(wrong)} (read from {path}, {PREFIX} variables and options)")
+    settings = Settings(**{section: SECTIONS[section](**given) for section, given in values.items()})
     _refuse_contradictions(settings)
     return settings
 
 
-def _with_options(settings: Settings, options: Mapping[str, Mapping[str, Any]], path: Path) -> Settings:
-    sections = {}
-    for name, values in options.items():
-        section = getattr(settings, name)
-        try:
-            sections[name] = type(section)(**{**section.model_dump(), **values})
-        except ValidationError as error:
-            raise ConfigError(_say(error, path, name)) from error
-    return settings.model_copy(update=sections)
+def _known(table: Mapping[str, Any], wrong: list[str]) -> dict[str, dict[str, Any]]:
+    """Check what the file has: values by section and name."""
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for section, given in table.items():
+        if section not in SECTIONS:
+            wrong.append(f"setting {section} = {given!r} is unknown; allowed are {', '.join(f'[{name}]' for name in SECTIONS)}")
+        elif not isinstance(given, dict):
+            wrong.append(f"setting {section} = {given!r}: must be a table, [{section}]")
+        else:
+            for setting, value in given.items():
+                take(values[section], section, setting, value, wrong)
+    return values
 
 
-def _refuse_unknown_variables() -> None:
-    sections = set(Settings.model_fields)
-    for name in os.environ:
-        if name.startswith("HULAK_") and name not in PLAIN_VARIABLES:
-            section, _, setting = name.removeprefix("HULAK_").lower().partition("__")
-            if section not in sections or not setting:
-                allowed = ", ".join(f"HULAK_{one.upper()}__NAME" for one in sorted(sections))
-                raise ConfigError(f"variable {name}={os.environ[name]!r} is unknown; allowed are {allowed}")
+def _variables() -> dict[str, str]:
+    """Find the variables that are settings; refuse what looks like one and is none."""
+    found = {name: text for name, text in os.environ.items() if name.startswith(PREFIX) and name not in PLAIN_VARIABLES}
+    for name, text in found.items():
+        section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
+        if section not in SECTIONS or not setting:
+            allowed = ", ".join(f"{PREFIX}{one.upper()}__NAME" for one in sorted(SECTIONS))
+            raise ConfigError(f"variable {name}={text!r} is unknown; allowed are {allowed}")
+    return found
 
 
 def _refuse_contradictions(settings: Settings) -> None:
@@ -117,24 +124,3 @@ def _refuse_contradictions(settings: Settings) -> None:
     ports = [getattr(settings.broker, name) for name in ("collector", "publisher", "frontend", "backend")]
     if len(set(ports)) < len(ports):
         raise ConfigError(f"settings broker.collector, publisher, frontend, backend are {ports}, must all differ")
-
-
-def _say(error: ValidationError, path: Path, *within: str) -> str:
-    said = []
-    for one in error.errors():
-        where = (*within, *one["loc"])
-        name = ".".join(str(part) for part in where)
-        if one["type"] == "extra_forbidden":
-            said.append(f"setting {name} = {one['input']!r} is unknown; allowed are {_allowed(where)}")
-        else:
-            text = one["msg"].removeprefix("Value error, ")
-            said.append(f"setting {name} = {one['input']!r}: {text[0].lower()}{text[1:]}")
-    return "; ".join(said) + f" (read from {path}, HULAK_ variables and options)"
-
-
-def _allowed(location: tuple[int | str, ...]) -> str:
-    if len(location) < 2:
-        return ", ".join(f"[{name}]" for name in Settings.model_fields)
-    section = Settings.model_fields.get(str(location[0]))
-    fields = getattr(section.annotation, "model_fields", {}) if section else {}
-    return ", ".join(f"{location[0]}.{name}" for name in fields)

@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from msgspec import Meta, Struct
 
 ENDPOINT = re.compile(r"tcp://(\[[0-9a-fA-F:]+\]|[^:/\s]+):(\d{1,5})")
 
@@ -28,83 +27,89 @@ def loopback_endpoint(value: str) -> str:
     return value
 
 
-Endpoint = Annotated[str, AfterValidator(loopback_endpoint)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-LoopbackHost = Annotated[str, Field(pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)$")]
+SECRET = {"token"}  # never shown
+CHECK = "check"  # of a type's extra: what else is looked at
+Endpoint = Annotated[str, Meta(extra={CHECK: loopback_endpoint})]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+LoopbackHost = Annotated[str, Meta(pattern=r"^(127\.\d+\.\d+\.\d+|localhost|::1)\Z")]
+Token = Annotated[str, Meta(pattern=r"^[!-~]*\Z")]
 
 
-class Section(BaseModel):
-    """A table of the settings file: complete, frozen, nothing unknown."""
+class Section(Struct, frozen=True, kw_only=True):
+    """A table of the settings file: complete, frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    def __repr__(self) -> str:
+        """Show all that is not secret."""
+        told = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told if name not in SECRET)})"
 
 
-class BrokerSettings(Section):
+class BrokerSettings(Section, frozen=True):
     """`[broker]`: addresses and bounds of the broker."""
 
     collector: Endpoint = "tcp://127.0.0.1:5550"
     publisher: Endpoint = "tcp://127.0.0.1:5551"
     frontend: Endpoint = "tcp://127.0.0.1:5552"
     backend: Endpoint = "tcp://127.0.0.1:5553"
-    subscriber_hwm: int = Field(100_000, ge=1000, le=10_000_000)
-    subscriber_bytes: int = Field(64 << 20, ge=1 << 20, le=1 << 40)
-    collector_hwm: int = Field(20_000, ge=1000, le=10_000_000)
-    max_tick_bytes: int = Field(65_536, ge=256, le=1 << 20)
-    max_message_bytes: int = Field(8 << 20, ge=1 << 16, le=256 << 20)
-    max_topics: int = Field(10_000, ge=10, le=1_000_000)
-    max_tasks: int = Field(10_000, ge=1, le=1_000_000)
-    max_task_bytes: int = Field(256 << 20, ge=1 << 16, le=1 << 40)
+    subscriber_hwm: Annotated[int, Meta(ge=1000, le=10_000_000)] = 100_000
+    subscriber_bytes: Annotated[int, Meta(ge=1 << 20, le=1 << 40)] = 64 << 20
+    collector_hwm: Annotated[int, Meta(ge=1000, le=10_000_000)] = 20_000
+    max_tick_bytes: Annotated[int, Meta(ge=256, le=1 << 20)] = 65_536
+    max_message_bytes: Annotated[int, Meta(ge=1 << 16, le=256 << 20)] = 8 << 20
+    max_topics: Annotated[int, Meta(ge=10, le=1_000_000)] = 10_000
+    max_tasks: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    max_task_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40)] = 256 << 20
     handshake_s: Seconds = 2.0
     drain_s: Seconds = 1.5
 
 
-class JournalSettings(Section):
+class JournalSettings(Section, frozen=True):
     """`[journal]`: how ticks are kept; `segment_bytes` counts those behind a segment's head, see `bus.journal`."""
 
     fsync_s: Seconds = 1.0
-    max_hours: float = Field(36.0, gt=0, le=24 * 366)
-    max_bytes: int = Field(2 << 30, ge=1 << 16, le=1 << 44)
-    segment_bytes: int = Field(32 << 20, ge=1 << 12, le=1 << 30)
+    max_hours: Annotated[float, Meta(gt=0, le=24 * 366)] = 36.0
+    max_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 44)] = 2 << 30
+    segment_bytes: Annotated[int, Meta(ge=1 << 12, le=1 << 30)] = 32 << 20
 
 
-class TaskSettings(Section):
+class TaskSettings(Section, frozen=True):
     """`[task]`: times of tasks and of the workers that carry them out."""
 
     timeout_s: Seconds = 60.0
-    retries: int = Field(3, ge=0, le=20)
+    retries: Annotated[int, Meta(ge=0, le=20)] = 3
     backoff_base_s: Seconds = 0.5
     backoff_cap_s: Seconds = 60.0
     soft_s: Seconds = 60.0
     hard_s: Seconds = 75.0
-    heartbeat_s: float = Field(0.25, ge=0.05, le=10)
-    lease_s: float = Field(1.5, ge=0.2, le=60)
-    mdp_lease_s: float = Field(7.5, ge=0.2, le=600)
+    heartbeat_s: Annotated[float, Meta(ge=0.05, le=10)] = 0.25
+    lease_s: Annotated[float, Meta(ge=0.2, le=60)] = 1.5
+    mdp_lease_s: Annotated[float, Meta(ge=0.2, le=600)] = 7.5
     drain_s: Seconds = 80.0
-    result_keep_s: float = Field(3600.0, gt=0, le=30 * 86400)
-    key_keep_s: float = Field(86400.0, gt=0, le=30 * 86400)
-    dead_keep_s: float = Field(7 * 86400.0, gt=0, le=366 * 86400)
+    result_keep_s: Annotated[float, Meta(gt=0, le=30 * 86400)] = 3600.0
+    key_keep_s: Annotated[float, Meta(gt=0, le=30 * 86400)] = 86400.0
+    dead_keep_s: Annotated[float, Meta(gt=0, le=366 * 86400)] = 7 * 86400.0
 
 
-class NepseSettings(Section):
+class NepseSettings(Section, frozen=True):
     """`[nepse]`: the exchange, and how politely it is asked."""
 
-    base_url: str = Field("https://www.nepalstock.com", pattern=r"^https?://[^\s/]+$")
-    rate_per_s: float = Field(2.0, gt=0, le=100)
+    base_url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+\Z")] = "https://www.nepalstock.com"
+    rate_per_s: Annotated[float, Meta(gt=0, le=100)] = 2.0
     ca_file: Path | None = None
     connect_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 15.0
-    cache_s: float = Field(2.0, ge=0, le=3600)
+    cache_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
 
 
-class FeedSettings(Section):
+class FeedSettings(Section, frozen=True):
     """`[feed]`: the feed that supervisord keeps running, and what all feeds have in common."""
 
     venue: Literal["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json"] = "binance"
-    url: str = Field("", pattern=r"^((wss?|https?)://\S+)?$")
-    symbols: str = Field("", pattern=r"^([^\s,]{1,64}(,[^\s,]{1,64})*)?$")
-    token: str = Field("", pattern=r"^[!-~]*$", repr=False)
-    buffer: int = Field(1_000_000, ge=1000, le=100_000_000)
+    url: Annotated[str, Meta(pattern=r"^((wss?|https?)://\S+)?\Z")] = ""
+    symbols: Annotated[str, Meta(pattern=r"^([^\s,]{1,64}(,[^\s,]{1,64})*)?\Z")] = ""
+    token: Token = ""
+    buffer: Annotated[int, Meta(ge=1000, le=100_000_000)] = 1_000_000
     backoff_base_s: Seconds = 0.5
     backoff_cap_s: Seconds = 15.0
     connect_s: Seconds = 15.0
@@ -114,33 +119,33 @@ class FeedSettings(Section):
     degraded_s: Seconds = 300.0
 
 
-class ScalingSettings(Section):
+class ScalingSettings(Section, frozen=True):
     """`[scaling]`: how many NEPSE workers there are."""
 
-    min_workers: int = Field(1, ge=1, le=5)
-    max_workers: int = Field(5, ge=1, le=5)
+    min_workers: Annotated[int, Meta(ge=1, le=5)] = 1
+    max_workers: Annotated[int, Meta(ge=1, le=5)] = 5
     idle_timeout_s: Seconds = 30.0
-    scaling_threshold: float = Field(0.8, gt=0, le=1)
-    look_s: float = Field(1.0, ge=0.1, le=60)
+    scaling_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    look_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
 
 
-class DisplaySettings(Section):
+class DisplaySettings(Section, frozen=True):
     """`[display]`: the displays, and the workers that compute them."""
 
-    max_displays: int = Field(1000, ge=1, le=100_000)
-    states_per_s: float = Field(30.0, gt=0, le=1000)
+    max_displays: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    states_per_s: Annotated[float, Meta(gt=0, le=1000)] = 30.0
 
 
-class GatewaySettings(Section):
+class GatewaySettings(Section, frozen=True):
     """`[gateway]`: the edge for browsers: WebSocket, the page, and what monitoring reads."""
 
     host: LoopbackHost = "127.0.0.1"
     port: Port = 5570
-    origins: str = Field("", pattern=r"^(https?://[^\s,/]+(,https?://[^\s,/]+)*)?$")
-    token: str = Field("", pattern=r"^[!-~]*$", repr=False)
-    frame_ms: float = Field(16.0, ge=1, le=1000)
-    client_bytes: int = Field(1 << 20, ge=1 << 14, le=1 << 28)
-    max_clients: int = Field(500, ge=1, le=100_000)
+    origins: Annotated[str, Meta(pattern=r"^(https?://[^\s,/]+(,https?://[^\s,/]+)*)?\Z")] = ""
+    token: Token = ""
+    frame_ms: Annotated[float, Meta(ge=1, le=1000)] = 16.0
+    client_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 28)] = 1 << 20
+    max_clients: Annotated[int, Meta(ge=1, le=100_000)] = 500
 
     @property
     def url(self) -> str:
@@ -148,29 +153,25 @@ class GatewaySettings(Section):
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
 
 
-class SimSettings(Section):
+class SimSettings(Section, frozen=True):
     """`[sim]`: the simulated outside world of the demo."""
 
     host: LoopbackHost = "127.0.0.1"
     venue_port: Port = 5560
     nepse_port: Port = 5561
-    ticks_per_s: float = Field(300.0, gt=0, le=100_000)
+    ticks_per_s: Annotated[float, Meta(gt=0, le=100_000)] = 300.0
     seed: int = 20261122
 
 
-class LogSettings(Section):
+class LogSettings(Section, frozen=True):
     """`[log]`: what the processes write to their standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
 
 
-class Settings(BaseSettings):
+class Settings(Struct, frozen=True, kw_only=True):
     """All settings of all processes."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="HULAK_", env_nested_delimiter="__", allow_inf_nan=False
-    )
 
     broker: BrokerSettings = BrokerSettings()
     journal: JournalSettings = JournalSettings()
@@ -182,16 +183,3 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
     sim: SimSettings = SimSettings()
     log: LogSettings = LogSettings()
-
-    @classmethod
-    def settings_customise_sources(  # the order is the precedence; the file is passed in as the second one
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Variables above what the file said; options are merged by `load`."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings

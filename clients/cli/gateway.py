@@ -18,9 +18,11 @@ def gateway(call: Call, port: int | None) -> None:
     hulak gateway
     curl http://127.0.0.1:5570/readyz
     """
+    from msgspec.structs import replace
+
     from clients.gateway import run_gateway
 
     settings = call.settings
     if port is not None:
-        settings = settings.model_copy(update={"gateway": settings.gateway.model_copy(update={"port": port})})
+        settings = replace(settings, gateway=replace(settings.gateway, port=port))
     run_gateway(settings, call.home)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec.structs import replace
 
 from bus import daemon, log
 from bus.broker import Broker
@@ -189,7 +190,7 @@ def own_broker(settings: Settings) -> Iterator[tuple[Settings, Path]]:
     """
     home = Path(tempfile.mkdtemp(prefix="hulak-"))
     where = dict(zip(("collector", "publisher", "frontend", "backend"), _free_addresses(4), strict=True))
-    told = settings.model_copy(update={"broker": settings.broker.model_copy(update=where)})
+    told = replace(settings, broker=replace(settings.broker, **where))
     process = get_context("spawn").Process(target=_be_broker, args=(told, home), daemon=True)
     process.start()
     try:

@@ -19,7 +19,7 @@ from bus.core.policy import Policy
 from bus.errors import ProtocolError
 from bus.frames import decode_publication, unpack
 from bus.messages import Error, Reply, Request
-from bus.settings import Settings
+from bus.settings import NepseSettings, Settings
 from bus.store import Store
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -165,7 +165,7 @@ def test_get_shows_keys_now_and_in_a_former_version(house):
 
 
 def test_defaults_are_those_of_the_brokers_settings(tmp_path):
-    house = House(tmp_path, Settings(nepse={"rate_per_s": 0.25}))
+    house = House(tmp_path, Settings(nepse=NepseSettings(rate_per_s=0.25)))
     (row,) = [row for row in house.ask("get").value["rows"] if row["key"] == "rate_per_s"]
     assert (row["value"], row["default"], row["from"]) == (0.25, 0.25, "default")
     house.store.close()

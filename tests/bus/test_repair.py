@@ -28,7 +28,7 @@ class Desk:
         self.context = zmq.Context()
         self.router = None
         broker = BrokerSettings(frontend=f"tcp://127.0.0.1:{free_ports(1)[0]}")
-        self.repairs = Repairs(self.context, Settings().model_copy(update={"broker": broker}), self.home)
+        self.repairs = Repairs(self.context, Settings(broker=broker), self.home)
 
     def open(self):
         self.router = self.context.socket(zmq.ROUTER)

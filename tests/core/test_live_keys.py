@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.checking import types_of
 from bus.core.live_keys import KEYS, KINDS, TABLE, Range, check_scope, check_values, defaults_of, find_key, fits, read_value
 from bus.errors import ProtocolError
-from bus.settings import Settings
+from bus.settings import LogSettings, NepseSettings, Settings
 
 
 def refused(scope, values):
@@ -172,10 +173,9 @@ def test_a_key_that_is_a_setting_too_has_its_default_and_its_bounds():
     for key in TABLE:
         if key.setting:
             section, _, name = key.setting.partition(".")
-            field = type(getattr(settings, section)).model_fields[name]
-            bounds[key.name] = {
-                word: getattr(one, word) for one in field.metadata for word in ("gt", "ge", "lt", "le") if hasattr(one, word)
-            }
+            limits = getattr(types_of(type(getattr(settings, section)))[name], "__metadata__", ())
+            words = ("gt", "ge", "lt", "le")
+            bounds[key.name] = {word: getattr(one, word) for one in limits for word in words if getattr(one, word) is not None}
     assert set(bounds) == {"log_level", "rate_per_s", "cache_s", "stale_s", "frame_ms", "states_per_s"}
     for name, told in bounds.items():
         allowed = KEYS[name].range
@@ -184,7 +184,7 @@ def test_a_key_that_is_a_setting_too_has_its_default_and_its_bounds():
 
 
 def test_defaults_are_those_of_the_settings_file():
-    settings = Settings(nepse={"rate_per_s": 0.5}, log={"level": "error"})
+    settings = Settings(nepse=NepseSettings(rate_per_s=0.5), log=LogSettings(level="error"))
     found = defaults_of(settings)
     assert (found["rate_per_s"], found["log_level"], found["cache_s"]) == (0.5, "error", 2.0)
     assert set(found) == set(KEYS)

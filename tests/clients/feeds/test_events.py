@@ -6,6 +6,7 @@ import pytest
 from recorded import fixture, fixtures
 from shared_data import shared
 
+from bus.checking import types_of
 from bus.errors import FeedError
 from bus.messages import Tick
 from bus.settings import FeedSettings
@@ -15,7 +16,7 @@ from clients.feeds.events import CODES, MOST_SYMBOLS, Sides, SymbolError, refuse
 
 
 def test_the_command_line_and_the_settings_name_every_venue():
-    assert list(VENUES) == NAMES == list(FeedSettings.model_fields["venue"].annotation.__args__)
+    assert list(VENUES) == NAMES == list(types_of(FeedSettings)["venue"].__args__)
 
 
 def test_what_is_known_of_symbols_is_bounded():

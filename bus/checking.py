@@ -1,0 +1,68 @@
+"""One setting against its type in `bus.settings`, and what that type allows, in words. Pure."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from bus.settings import CHECK, SECRET, Settings
+
+
+def types_of(section: Any) -> dict[str, Any]:
+    """Name the settings of a section, or the sections of all settings, with their types."""
+    return {one.name: one.type for one in msgspec.structs.fields(section)}
+
+
+SECTIONS = types_of(Settings)
+
+
+def take(values: dict[str, Any], section: str, setting: str, value: Any, wrong: list[str], *, is_text: bool = False) -> None:
+    """Check one value and keep it, or say what is wrong with it; a text may stand for a number."""
+    types, shown = types_of(SECTIONS[section]), "***" if setting in SECRET else repr(value)
+    said = f"setting {section}.{setting} = {shown}"
+    if setting not in types:
+        wrong.append(f"{said} is unknown; allowed are {', '.join(f'{section}.{name}' for name in types)}")
+        return
+    try:
+        checked = msgspec.convert(value, types[setting], strict=not is_text, dec_hook=_path)
+        if (check := _check_of(types[setting])) is not None:
+            check(checked)
+    except msgspec.ValidationError:
+        wrong.append(f"{said}: {allowed_of(types[setting])}")
+    except ValueError as error:
+        wrong.append(f"{said}: {error}")
+    else:
+        values[setting] = checked
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise ValueError("must be a path")
+
+
+def _check_of(kind: Any) -> Any:
+    return next((meta.extra[CHECK] for meta in getattr(kind, "__metadata__", ()) if meta.extra), None)
+
+
+def allowed_of(kind: Any) -> str:
+    """Say which values a setting's type allows."""
+    match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.IntType(ge=least, le=most):
+            return f"must be a whole number{_between('from', least, most)}"
+        case msgspec.inspect.FloatType(gt=None, ge=least, le=most):
+            return f"must be a number{_between('from', least, most)}"
+        case msgspec.inspect.FloatType(gt=above, le=most):
+            return f"must be a number{_between('above', above, most)}"
+        case msgspec.inspect.LiteralType():
+            return f"must be one of {', '.join(get_args(kind))}"
+        case msgspec.inspect.StrType(pattern=str() as pattern):
+            return f"must be a text like {pattern}"
+        case _:
+            return "must be a text"
+
+
+def _between(word: str, least: float | None, most: float | None) -> str:
+    if least is None:
+        return ""
+    return f" {word} {least:,} to {most:,}" if word == "from" else f" {word} {least:,} and at most {most:,}"

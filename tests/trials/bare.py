@@ -194,7 +194,7 @@ class Feed:
         deadline = time.monotonic() + within_s
         while self.safe < self.last and time.monotonic() < deadline:
             self.step()
-            time.sleep(0.002)
+            self.asker.socket.poll(int(ASK_S * 1000))
         return self.safe == self.last
 
     def close(self):

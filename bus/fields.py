@@ -50,6 +50,8 @@ def _id(value: Any) -> bytes:
 
 
 def _map(value: Any) -> dict[str, Any]:
+    if value == []:  # how PHP and Lua pack an empty map
+        return {}
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ProtocolError("BAD_BODY", f"a field is {short(value)}, must be a map with text keys")
     return value
@@ -80,6 +82,8 @@ def _natural(lowest: int, highest: int, name: str) -> Callable[[Any], int]:
 
 
 def _held(value: Any) -> tuple[Held, ...]:
+    if value == {}:  # how some libraries for those languages pack an empty array
+        return ()
     if not isinstance(value, list) or len(value) > MAX_HELD:
         raise ProtocolError("BAD_BODY", f"held tasks are {short(value)}, must be an array of at most {MAX_HELD}")
     held = []

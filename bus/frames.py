@@ -267,7 +267,7 @@ decode_to_client: Callable[[bytes], Part | Reply | Error] = _reader(_by_kind(Par
 decode_from_worker: Callable[[bytes], FromWorker] = _reader(
     _by_kind(Ready, TaskPart, Result, WorkerHeartbeat, Goodbye), TaskPart, Result, to_broker=True
 )
-decode_to_worker: Callable[[bytes], ToWorker] = _reader(_by_kind(Task, BrokerHeartbeat, Retire), Task, to_broker=False)
+decode_to_worker: Callable[[bytes], ToWorker] = _reader(_by_kind(Task, BrokerHeartbeat, Retire, Error), Task, to_broker=False)
 
 
 def join_bodies(bodies: Iterable[bytes], count: int) -> bytes:

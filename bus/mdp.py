@@ -7,7 +7,7 @@ answer, the service, so that nothing has to be remembered of a client.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -68,11 +68,12 @@ def _body(body: Frames, max_bytes: int) -> Frames:
 # Bodies (section 10.2): Majordomo's frames, and our actions, arguments and values
 
 
-def read_task(body: Frames) -> tuple[str, dict[str, Any]]:
+def read_task(body: Frames) -> tuple[str, dict[str, Any] | msgspec.Raw]:
     """Read a request's body as action and arguments.
 
-    Two frames that are exactly what `write_task` makes of an action and its arguments are these; any other body is the
-    argument `body` of the action without a name. So every body comes out of `write_task` as it went in.
+    Two frames, a text and exactly one msgpack map with text keys, are these; any other body is the argument `body` of the
+    action without a name. So every body comes out of `write_task` as it went in: a map that is packed otherwise than we would
+    (some libraries use longer forms than there need be) stays packed.
     """
     if len(body) == 2:
         try:
@@ -80,18 +81,23 @@ def read_task(body: Frames) -> tuple[str, dict[str, Any]]:
             action, args = body[0].decode(), unpack(body[1])
         except (UnicodeDecodeError, ProtocolError):
             return "", {"body": body}
-        if isinstance(args, dict) and all(isinstance(key, str) for key in args) and write_task(action, args) == body:
-            return action, args
+        if isinstance(args, dict) and all(isinstance(key, str) for key in args) and not _are_frames_alone(action, args):
+            return action, args if pack(args) == body[1] else msgspec.Raw(body[1])
     return "", {"body": body}
 
 
 def write_task(action: str, args: dict[str, Any] | msgspec.Raw) -> Frames:
     """Make the body of a request: the argument `body` where it is all there is, else the action and a msgpack map."""
-    if isinstance(args, msgspec.Raw):
-        args = dict(unpack(bytes(args)))
-    if not action and len(args) == 1 and _are_frames(args.get("body")):
-        return list(args["body"])
-    return [action.encode(), pack(args)]
+    packed = bytes(args) if isinstance(args, msgspec.Raw) else None
+    found: dict[str, Any] = args if packed is None else unpack(packed)  # type: ignore[assignment]
+    if _are_frames_alone(action, found):
+        return list(found["body"])
+    return [action.encode(), pack(found) if packed is None else packed]
+
+
+def _are_frames_alone(action: str, args: dict[str, Any]) -> bool:
+    """Tell whether a request is of frames alone: what a body that is no action and arguments becomes."""
+    return not action and len(args) == 1 and _are_frames(args.get("body"))
 
 
 def write_value(value: Any) -> Frames:
@@ -127,8 +133,10 @@ def decode_request(parts: Frames, request_id: bytes, max_bytes: int) -> tuple[by
         raise ProtocolError("BAD_KIND", f"command {rest[0][:8]!r}, a client of Majordomo may send {CLIENT_REQUEST!r} only")
     service = _service(rest[1])
     action, args = read_task(_body(rest[2:], max_bytes))
+    if service.startswith(weight.CONTROL) and isinstance(args, msgspec.Raw):
+        args = unpack(bytes(args))
     address = bytes((OF_CLIENT | envelope, len(parts[0]))) + parts[0] + rest[1]
-    return address, Request(request_id, service, action, args)
+    return address, Request(request_id, service, action, cast("dict[str, Any]", args))
 
 
 def encode_to_client(address: bytes, message: Part | Reply | Error) -> Frames:

@@ -56,7 +56,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
     id: Id  # unique for ever: a repeated id joins the request that runs already
     service: str  # e.g. "nepse"; `hulak.*` is the broker itself
     action: str  # e.g. "market-status"; "" for control services
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = {}  # of a Majordomo client perhaps still packed, as `Task.args` of `bus.core.tasks`
     options: dict[str, Any] = {}  # timeout_ms, retries (section 4.2)
 
 
@@ -78,7 +78,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
 
 
 class Error(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The answer to a request, or to bytes that are none: it was not done."""
+    """The answer to a request, to bytes that are none, or to a READY: it was not done."""
 
     KIND: ClassVar[bytes] = b"E"
     id: Id | None  # None where the request's id could not be read
@@ -173,4 +173,4 @@ class Goodbye(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
 FromClient = Request
 ToClient = Part | Reply | Error
 FromWorker = Ready | TaskPart | Result | WorkerHeartbeat | Goodbye
-ToWorker = Task | BrokerHeartbeat | Retire
+ToWorker = Task | BrokerHeartbeat | Retire | Error  # the ERROR answers a READY that was refused

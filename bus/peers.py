@@ -9,7 +9,7 @@ from typing import Any
 
 from bus import frames, mdp, quick, several, weight
 from bus.core.bursts import BurstDispatcher
-from bus.core.effects import Effect, ToClient
+from bus.core.effects import Effect, ToClient, ToWorker
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
 from bus.messages import ID_BYTES, Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
@@ -114,8 +114,12 @@ class Peers:
         return []
 
     def refused(self, now: float, parts: list[bytes], error: ProtocolError) -> list[Effect]:
-        """Do what a worker's message that was refused leads to: to nothing, in our own dialect."""
-        return self.majordomo.refused(now, parts, error) if mdp.speaks(parts, mdp.WORKER) else []
+        """Do what a worker's message that was refused leads to: in our own dialect a READY is answered, and nothing else."""
+        if mdp.speaks(parts, mdp.WORKER):
+            return self.majordomo.refused(now, parts, error)
+        if len(parts) > 3 or parts[-1][:1] != Ready.KIND:
+            return []
+        return [ToWorker(_open(parts)[0], Error(None, error.code, str(error)))]
 
     def encode(self, address: bytes, message: Any) -> list[list[bytes]]:
         """Make the ROUTER's messages to a peer, identity first; none where its dialect has nothing for the message.

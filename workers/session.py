@@ -15,8 +15,10 @@ from typing import Any
 
 import msgspec
 
+from bus.errors import ProtocolError
 from bus.messages import (
     BrokerHeartbeat,
+    Error,
     FromWorker,
     Goodbye,
     Held,
@@ -105,12 +107,14 @@ class Session:
         )
 
     def received(self, now: float, message: ToWorker) -> list[Do]:
-        """Take in what the broker sent."""
+        """Take in what the broker sent. Raises `ProtocolError`: it refused a READY."""
         if type(message) is Task:  # nearly always
             return self._given(now, message)
         match message:
             case BrokerHeartbeat(epoch, known):
                 return self._heard(epoch, known=known)
+            case Error():
+                raise ProtocolError(message.code, f"the broker refused to register this worker: {message.text}")
             case Retire(reason):
                 return self.leave(now, f"retired: {reason}", limit_s=None)
         return []

@@ -96,7 +96,22 @@ def read(cls: type[Read], args: Mapping[str, Any]) -> Read:
     try:
         return msgspec.convert(args, cls, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
+        turned = _turned(cls, args)
+        if turned is not None:
+            return read(cls, turned)
         raise ProtocolError("BAD_ARGUMENT", _why(cls, args) or str(error)) from error
+
+
+def _turned(cls: type[Arguments], args: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Make empty arrays maps where a map is wanted, and empty maps arrays: PHP and Lua pack both alike. None: there are none."""
+    turned: dict[str, Any] = {}
+    for one in msgspec.structs.fields(cls):
+        value = args.get(one.encode_name)
+        if value in ([], {}) and not _fits(value, one.type):
+            other: Any = {} if value == [] else []
+            if _fits(other, one.type):
+                turned[one.encode_name] = other
+    return {**args, **turned} if turned else None
 
 
 def _why(cls: type[Arguments], args: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ class Replay:
             self._next_segment(library)
         else:
             self._slice(index, library)
-        if self.rows and (self.ended or self.rows_bytes >= PART_BYTES):
+        if self.wanted.parts and self.rows and (self.ended or self.rows_bytes >= PART_BYTES):
             rows, self.rows, self.rows_bytes = self.rows, [], 0
             return rows
         return None
@@ -291,4 +291,5 @@ class Replay:
             self.next = self.last_known + 1
         if self.next is None and self.expected:
             self._miss(min(self.wanted.last, self.last_known) + 1)
-        return {"count": self.count, "next": self.next, "missing": self.missing}
+        told = {"count": self.count, "next": self.next, "missing": self.missing}
+        return told if self.wanted.parts else {**told, "ticks": self.rows}

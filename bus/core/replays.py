@@ -150,7 +150,7 @@ class Replays:
             under.told_at = now
             yield Turn(address, under.request, replay, rows, error)
         for one in running:
-            if now - one.told_at >= PROGRESS_S and not one.replay.ended:
+            if now - one.told_at >= PROGRESS_S and not one.replay.ended and one.replay.wanted.parts:
                 one.told_at = now
                 yield Turn(address, one.request, one.replay, [])
 

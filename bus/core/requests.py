@@ -67,6 +67,7 @@ class Replay(Arguments, frozen=True):
     since_ns: Natural = 0
     until_ns: Natural = FOR_EVER
     epoch: Unsigned | None = None
+    parts: Flag = True  # false: no PARTs, all ticks come in the REPLY
 
     def __post_init__(self) -> None:
         if self.last < max(1, self.first):
@@ -289,4 +290,4 @@ def wanted_of(args: Replay) -> Wanted:
     if args.epoch and not prefix:
         raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")
     bounds = (max(1, args.first), args.last, args.since_ns, args.until_ns)
-    return Wanted(plain if prefix else plain + NUL, not prefix, *bounds, args.epoch or 0)
+    return Wanted(plain if prefix else plain + NUL, not prefix, *bounds, args.epoch or 0, args.parts)

@@ -17,3 +17,4 @@ class Wanted:
     since_ns: int = 0
     until_ns: int = FOR_EVER
     epoch: int = 0  # that number `first` - 1 must have; 0: whichever
+    parts: bool = True  # false: all rows come with the summary

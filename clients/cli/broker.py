@@ -11,7 +11,8 @@ def broker(ctx: click.Context, call: Call) -> None:
     """Run the broker until SIGTERM or Ctrl-C.
 
     It binds collector, publisher, frontend and backend of [broker] on the loopback, and the same as ipc sockets under the
-    home folder. `python -m bus` is the same. It sends no message of its own, but for the topic `stats` each second.
+    home folder. `python -m bus` is the same. Of its own it publishes the topics
+    `stats` each second and `heartbeat` four times a second.
 
     \b
     hulak broker

@@ -186,7 +186,7 @@ def test_an_update_while_a_day_is_written_holds_in_the_store_too(start):
 
 
 @pytest.mark.parametrize(
-    "args", [{}, {"symbol": "x"}, {"symbol": "X", "init": []}, {"symbol": "X", "from": 0}, {"symbol": "X", "colour": 1}]
+    "args", [{}, {"symbol": "x"}, {"symbol": "X", "init": [1]}, {"symbol": "X", "from": 0}, {"symbol": "X", "colour": 1}]
 )
 def test_arguments_that_are_wrong_are_refused(start, args):
     assert start("w").ask("create", **args) == "BAD_ARGUMENT"

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from asked import arguments
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import frames, mdp
+from bus import frames, mdp, quick
 from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import ToClient, ToWorker
@@ -106,7 +107,8 @@ def test_the_document_prints_the_frames_that_are_read_and_made():
         ([b"", b"\x80"], "", {}),
         ([b"hello"], "", {"body": [b"hello"]}),
         ([b"hello", b"world"], "", {"body": [b"hello", b"world"]}),
-        ([b"hello", b"\xde\0\0"], "", {"body": [b"hello", b"\xde\0\0"]}),  # a map, but longer than it could be
+        ([b"hello", b"\x90"], "", {"body": [b"hello", b"\x90"]}),  # an array
+        ([b"hello", b"\x80\x80"], "", {"body": [b"hello", b"\x80\x80"]}),  # more than one value
         ([b"hello", b"\x81\x01\x01"], "", {"body": [b"hello", b"\x81\x01\x01"]}),  # its key is no text
         ([b"\xff", b"\x80"], "", {"body": [b"\xff", b"\x80"]}),
         ([b"", b"\x81\xa4body\x91\xc4\x01x"], "", {"body": [b"", b"\x81\xa4body\x91\xc4\x01x"]}),
@@ -117,9 +119,38 @@ def test_a_body_is_an_action_and_its_arguments_where_it_is_exactly_those(body, a
     assert mdp.write_task(action, args) == body
 
 
+@pytest.mark.parametrize(
+    ("packed", "args"),
+    [
+        (b"\xde\0\0", {}),
+        (b"\xdf\0\0\0\1\xd9\1a\xcf\0\0\0\0\0\0\0\x28", {"a": 40}),  # map32, str8, uint64
+        (b"\xde\0\1\xa1a\xcd\0\1", {"a": 1}),
+        (b"\x81\xa1a\xca\x3f\x80\0\0", {"a": 1.0}),  # a float of 32 bits
+    ],
+)
+def test_arguments_may_be_packed_in_any_form_and_stay_as_they_came(packed, args):
+    _, request = mdp.decode_request([WHO, C, b"\1", b"sums", b"add", packed], ID, LIMIT)
+    assert request.action == "add"
+    for_ours = frames.decode_to_worker(quick.encode_own(Task(ID, 1, "add", request.args, 1, 2)))
+    assert for_ours.args == args
+    for_majordomo = mdp.encode_to_worker(bytes((mdp.OF_WORKER,)) + b"w", Task(ID, 1, "add", request.args, 1, 2))
+    assert for_majordomo[-2:] == [b"add", packed]
+
+
+def test_a_control_services_arguments_in_longer_forms_are_read():
+    packed = b"\xde\0\1\xa5topic\xd9\5ticks"
+    _, request = mdp.decode_request([WHO, C, b"\1", b"hulak.last", b"", packed], ID, LIMIT)
+    assert arguments("hulak.last", **request.args).topic == "ticks"
+
+
 @given(
     st.lists(
-        st.binary(max_size=8) | st.sampled_from([b"\x80", b"\x81\xa1a\x01", b"\x81\xa4body\x91\xc4\0"]), min_size=1, max_size=4
+        st.binary(max_size=8)
+        | st.sampled_from(
+            [b"", b"\x80", b"\xde\0\0", b"\xde\0\1\xa4body\x91\xc4\1x", b"\x81\xa1a\x01", b"\x81\xa4body\x91\xc4\0"]
+        ),
+        min_size=1,
+        max_size=4,
     )
 )
 def test_every_body_reaches_a_majordomo_worker_as_it_was_sent(body):

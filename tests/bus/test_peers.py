@@ -9,7 +9,7 @@ from bus.core.effects import ToClient, ToWorker
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
-from bus.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task
+from bus.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 from bus.peers import Peers
 
 
@@ -120,3 +120,29 @@ def test_a_result_that_cannot_be_read_ends_its_attempt_for_good(house, as_severa
     assert [error.code for _, error in house.rejected] == ["BAD_BODY"]
     assert house.core.tasks == {}
     assert [one for one in house.peers.command(100.0, [b"w", b"R" + body]) if isinstance(one, ToClient)] == []
+
+
+@pytest.mark.parametrize("envelope", [[], [b""]], ids=["plain", "envelope"])
+def test_a_ready_that_is_refused_is_answered_and_other_refused_messages_are_not(house, envelope):
+    for frame, answered in ((b"Y\x91\x01", True), (b"H\x91\x01", False), (b"?", False)):
+        parts = [b"w", *envelope, frame]
+        with pytest.raises(ProtocolError) as caught:
+            house.peers.command(100.0, parts)
+        told = house.sent(house.peers.refused(100.0, parts, caught.value))
+        assert len(told) == answered
+        if told:
+            error = frames.decode_to_worker(told[0][-1])
+            assert (told[0][:-1], error.id, error.code) == ([b"w", *envelope], None, "BAD_BODY")
+    assert house.peers.refused(100.0, [b"w", b"", b"", b"Y"], caught.value) == []
+
+
+def test_an_empty_array_is_an_empty_map_and_the_other_way_round():
+    target = b"\xa4sums\xa3add"
+    asked = frames.decode_from_client(b"Q\x95\xc4\x10" + bytes(16) + target + b"\x90\x90")
+    assert asked == Request(bytes(16), "sums", "add", {}, {})
+    assert several.read_requests(b"q\x91\x95\xc4\x10" + bytes(16) + target + b"\x90\x90") == ([asked], [])
+    assert frames.decode_from_worker(b"Y\x95\xa4sums\xa1w\x01\x80\x90") == Ready("sums", "w", 1, (), {})
+    assert frames.decode_from_worker(b"H\x92\x80\x90") == WorkerHeartbeat((), {})
+    for wrong in (b"Q\x95\xc4\x10" + bytes(16) + target + b"\x91\x01\x80", b"Q\x95\xc4\x10" + bytes(16) + target + b"\x80\xc0"):
+        with pytest.raises(ProtocolError):
+            frames.decode_from_client(wrong)

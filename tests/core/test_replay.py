@@ -130,3 +130,15 @@ def test_the_list_of_what_is_missing_is_bounded():
     for number in range(2, 3 * MAX_MISSING, 2):
         shelves.damage(number)
     assert len(shelves.replay()[1]["missing"]) == MAX_MISSING
+
+
+def test_without_parts_all_ticks_come_in_the_reply_which_is_bounded():
+    shelves = Shelves(3000, padding=1000)
+    first = Replay(read_wanted({"topic": "ticks", "parts": False}), shelves.shelves[0], shelves.number, shelves.number)
+    assert run(first, shelves) == []
+    told = first.summary()
+    assert [number for number, _ in told["ticks"]] == list(range(1, told["next"]))
+    assert REPLY_BYTES <= sum(len(frame) for _, frame in told["ticks"]) < REPLY_BYTES + 2000
+    rest = Replay(read_wanted({"topic": "ticks", "from": 2999, "parts": False}), shelves.shelves[0], 3000, 3000)
+    run(rest, shelves)
+    assert [number for number, _ in rest.summary()["ticks"]] == [2999, 3000]

@@ -138,3 +138,11 @@ def test_more_replays_than_allowed_are_refused_and_a_clients_are_dropped_with_it
     replays.drop(b"nobody")
     assert (len(replays), replays.abandoned) == (1, 2)
     assert {turn.address for turn in turns(replays, 3)} == {b"b"}
+
+
+def test_a_replay_without_parts_sends_none_not_even_of_progress():
+    shelves = Slow(Shelves(5))
+    replays = Replays(shelves)
+    replays.begin(b"req", b"1", replay(shelves.shelves, parts=False), 0.0)
+    assert turns(replays, 1, PROGRESS_S) == []
+    assert shelves.slices == 1

@@ -184,6 +184,7 @@ def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
         ({"topic": "tick."}, Wanted(b"tick.", False, 1, FOR_EVER)),
         ({"topic": "*"}, Wanted(b"", False, 1, FOR_EVER)),
         ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, Wanted(b"", False, 1, FOR_EVER, 5, 9)),
+        ({"topic": "ticks", "parts": False}, Wanted(b"", False, 1, FOR_EVER, parts=False)),
     ],
 )
 def test_the_arguments_are_read(args, wanted):
@@ -209,3 +210,12 @@ def test_arguments_that_are_not_allowed_are_refused_with_a_sentence(args, code, 
     with pytest.raises(ProtocolError, match=re.escape(told)) as caught:
         read_wanted(args)
     assert caught.value.code == code
+
+
+def test_an_empty_array_is_an_empty_map_and_the_other_way_round():
+    assert arguments("hulak.report", kind="feed", name="a", pid=1, values=[]).values == {}
+    assert arguments("hulak.post", service="sums", args=[]).args == {}
+    assert arguments("hulak.config.set", scope="*", values=[], unset={}).unset == []
+    for wrong in ({"args": [1]}, {"action": []}, {"key": {}}):
+        with pytest.raises(ProtocolError, match="must be"):
+            arguments("hulak.post", service="sums", **wrong)

@@ -12,7 +12,7 @@ from waiting import eventually
 from bus import frames, sockets
 from bus.core.segments import name_of
 from bus.errors import ConfigError
-from bus.messages import Tick
+from bus.messages import Request, Tick
 
 pytestmark = pytest.mark.system
 
@@ -88,3 +88,21 @@ def test_a_sockets_file_that_cannot_be_made_on_a_disk_that_is_well_is_refused(ho
     (house.home / "run" / "frontend.ipc").mkdir(parents=True)
     with zmq.Context() as context, pytest.raises(ConfigError, match="cannot be bound"):
         sockets.bind(context, house.settings.broker, house.home, "frontend")
+
+
+def test_a_req_socket_replays_all_ticks_with_one_answer_for_each_request(house):
+    house.start_broker()
+    post(house, 50)
+    got, following = [], 1
+    with zmq.Context() as context, context.socket(zmq.REQ) as asks:
+        asks.linger, asks.rcvtimeo = 0, 10_000
+        asks.connect(house.addresses["frontend"])
+        for number in range(1, 3):
+            asked = {"topic": "ticks", "from": following, "to": 30 * number, "parts": False}
+            asks.send(frames.encode(Request(os.urandom(16), "hulak.replay", "", asked)))
+            told = frames.decode_to_client(asks.recv()).value
+            got += [row for row, _ in told["ticks"]]
+            following = got[-1] + 1
+    assert got == list(range(1, 51))
+    assert (told["count"], told["next"], told["missing"]) == (20, None, [])
+    assert frames.decode_publication(told["ticks"][-1][1]).stamp.sequence == 50

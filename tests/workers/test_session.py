@@ -2,7 +2,8 @@
 
 import pytest
 
-from bus.messages import BrokerHeartbeat, Goodbye, Held, Ready, Result, Retire, Task, TaskPart, WorkerHeartbeat
+from bus.errors import ProtocolError
+from bus.messages import BrokerHeartbeat, Error, Goodbye, Held, Ready, Result, Retire, Task, TaskPart, WorkerHeartbeat
 from workers.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
 
 A, B, C = (bytes(15) + letter for letter in (b"a", b"b", b"c"))
@@ -216,3 +217,9 @@ def test_a_credit_that_does_not_adapt_stays_as_it_is():
     session.received(100.0, BrokerHeartbeat(7, known=True))
     assert carry_out(session, 101.0, 0.0001) == []
     assert session.credit == 1
+
+
+def test_a_ready_that_the_broker_refused_is_told_as_what_was_wrong_with_it():
+    with pytest.raises(ProtocolError, match="refused to register this worker: a field is 7") as caught:
+        session().received(100.0, Error(None, "BAD_BODY", "a field is 7"))
+    assert caught.value.code == "BAD_BODY"

@@ -51,6 +51,8 @@ def status(call: Call) -> None:
     from clients.cli import supervise
 
     supervised = supervise.processes(call.home)
+    if why := supervise.unreached(call.home):
+        click.echo(f"hulak: {why}", err=True)
     try:
         stats = call.ask("hulak.stats")
     except NoBroker:

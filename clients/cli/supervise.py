@@ -6,6 +6,7 @@ it dies. Asking it is the business of `bus.supervisor`.
 
 import contextlib
 import ctypes
+import glob
 import os
 import signal
 import socket
@@ -26,15 +27,36 @@ from bus.supervisor import Unreached, ask, list_processes, socket_path
 GRACE_S = 3.5  # seconds between the wish to stop and SIGKILL for what is left
 HURRY = 0.6  # share of it after which all are asked to end: a worker busy with a task holds up those behind it no longer
 KILLED_S = 1.0  # seconds that a killed process has to be gone
+MODULE = "supervisor.supervisord"
 POKE_S = 0.05  # seconds between two looks; each look wakes supervisord, which else sees an exit up to 1 s late
 
 
 def pid_of(home: Path) -> int | None:
-    """Find the process id of the supervisord that serves this home; None if none answers."""
+    """Find the process id of the supervisord that serves this home, whether it answers or not; None if there is none."""
     try:
         return int(ask(home, "getPID"))
     except Unreached:
-        return None
+        return _pid_by_file(home)
+
+
+def _pid_by_file(home: Path) -> int | None:
+    """Find it by its pid file: its socket may have been cleared away. A pid may be another process's by now."""
+    with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
+        process = psutil.Process(int((home / "run" / "supervisord.pid").read_text(encoding="ascii")))
+        if MODULE in process.cmdline() and Path(process.environ()["HULAK_HOME"]).samefile(home):
+            return process.pid
+    return None
+
+
+def unreached(home: Path) -> str:
+    """Say that the supervisord of this home runs and cannot be asked anything; empty if it can be, or there is none."""
+    try:
+        ask(home, "getPID")
+    except Unreached as error:
+        if (pid := _pid_by_file(home)) is not None:
+            again = "`hulak down` and `hulak up` start everything anew"
+            return f"supervisord runs as process {pid} and cannot be reached at {socket_path(home)} ({error}); {again}"
+    return ""
 
 
 def processes(home: Path) -> list[dict[str, Any]]:
@@ -129,7 +151,7 @@ def _alive(one: psutil.Process) -> bool:
 
 
 def find(home: Path) -> Supervisor | None:
-    """Find the supervisord that serves this home; None if none answers."""
+    """Find the supervisord that serves this home; None if there is none."""
     pid = pid_of(home)
     try:
         return None if pid is None else Supervisor(psutil.Process(pid), home)
@@ -146,6 +168,19 @@ def refuse_running(home: Path) -> None:
     """
     if (pid := pid_of(home)) is not None:
         raise HulakError(f"Hulak runs already on home {home}, as process {pid}; `hulak down` stops it, --home names another")
+
+
+def _places(home: Path) -> dict[str, str]:
+    return {"HULAK_HOME": str(home), "HULAK_PYTHON": sys.executable, "HULAKUP_PROGRAMS": programs_pattern(home)}
+
+
+def programs_pattern(home: Path) -> str:
+    """Make the pattern of the operator's own programs for supervisord, which takes a blank for the end of a pattern.
+
+    A plain blank is written as what nothing else matches that a folder is named with; any other as `?`.
+    """
+    told = glob.escape(str(home / "programs")).replace(" ", "[!!-\U0010ffff]")
+    return "".join("?" if one.isspace() else one for one in told) + "/*.conf"
 
 
 def _die_with_us() -> None:
@@ -165,14 +200,15 @@ def start(home: Path, variables: Mapping[str, str], *, detached: bool) -> Superv
     """
     refuse_running(home)
     make_home(home)
-    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(shipped("supervisord.conf"))]
+    command = [sys.executable, "-P", "-m", MODULE, "-n", "-c", str(shipped("supervisord.conf"))]
     with (home / "log" / "supervisord.out").open("wb") as out:
         process = psutil.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **variables, "HULAK_HOME": str(home), "HULAK_PYTHON": sys.executable},
+            env={**os.environ, **variables, **_places(home)},
+            umask=0o077,  # [supervisord] umask is for one that makes itself a daemon
             start_new_session=True,
             preexec_fn=None if detached else _die_with_us,
         )

@@ -189,11 +189,15 @@ def scale(call: Call, service: str, count: int | str) -> None:
     hulak scale nepse 3
     hulak scale nepse auto
     """
+    from clients.cli import supervise
+
     answer = call.ask("hulak.scale", args={"service": service, "workers": count})
     if call.as_json:
         print_json(answer)
     else:
         click.echo(f"{service} is scaled by itself" if count == "auto" else f"{service} is to have {count} workers")
+    if why := supervise.unreached(call.home):
+        raise BusError("UNREACHED", f"the number is set, but no worker can be started: {why}")
 
 
 @click.command(cls=Command, daemon=True, short_help="Run the scaler.")

@@ -1,0 +1,85 @@
+"""supervisord's settings under homes of any name, and a supervisord whose socket was cleared away."""
+
+import os
+import stat
+import sys
+
+import psutil
+import pytest
+from supervisor.options import ServerOptions
+from waiting import eventually
+
+from bus.config import shipped
+from clients.cli import supervise
+from clients.cli.supervise import programs_pattern
+
+EXTRA = "[program:feed-extra]\ncommand=true\nstderr_logfile=%%(ENV_HULAK_HOME)s/log/feed-extra.log\n"
+NAMES = ["plain", "my home", "50%off", "100% real", "it's", 'qu"ote', "a;b", "a,b", "[a] *?", "\u0928\u0947", "a\u00a0b", "%(x)s"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_supervisord_reads_its_settings_and_the_operators_programs_whatever_the_home_is_called(name, tmp_path, monkeypatch):
+    home = tmp_path / name
+    for folder in ("run", "log", "programs"):
+        (home / folder).mkdir(parents=True)
+    (home / "programs" / "feed-extra.conf").write_text(EXTRA)
+    variables = {"HULAKUP_DEMO": "false", "HULAKUP_FEED": "false", **supervise._places(home)}
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(os, "umask", lambda _: 0)
+    options = ServerOptions()
+    options.realize(["-n", "-c", str(shipped("supervisord.conf"))])
+    programs = {one.name: one for group in options.process_group_configs for one in group.process_configs}
+    assert programs["broker"].stderr_logfile == str(home / "log" / "broker.log")
+    assert programs["nepse_03"].stdout_logfile == str(home / "log" / "nepse_03.out")
+    assert programs["feed-extra"].stderr_logfile == str(home / "log" / "feed-extra.log")
+    assert programs["broker"].command == f'"{sys.executable}" -P -m bus'
+    assert options.pidfile == str(home / "run" / "supervisord.pid")
+
+
+def test_the_programs_of_a_home_with_a_blank_are_those_of_no_other_home(tmp_path):
+    for name in ("my home", "my_home", "my\u00e9home"):
+        (tmp_path / name / "programs").mkdir(parents=True)
+        (tmp_path / name / "programs" / "a.conf").touch()
+    pattern = programs_pattern(tmp_path / "my home")
+    assert len(pattern.split()) == 1
+    assert [path.parent.parent.name for path in tmp_path.parent.glob(os.path.relpath(pattern, tmp_path.parent))] == ["my home"]
+
+
+@pytest.fixture
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("h")
+
+
+@pytest.mark.system
+def test_a_supervisord_whose_socket_was_cleared_away_is_found_and_stopped(home, monkeypatch):
+    """It has nothing to start here: what it would start is told by variables, and its settings are a file of ours."""
+    settings = home / "supervisord.conf"
+    settings.write_text(
+        "[unix_http_server]\nfile=%(ENV_HULAK_HOME)s/run/supervisor.sock\n"
+        "[supervisord]\npidfile=%(ENV_HULAK_HOME)s/run/supervisord.pid\nlogfile=%(ENV_HULAK_HOME)s/log/supervisord.log\n"
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+    )
+    monkeypatch.setattr(supervise, "shipped", lambda _: settings)
+    supervisor = supervise.start(home, {}, detached=False)
+    try:
+        eventually(lambda: supervise.pid_of(home) == supervisor.process.pid, within_s=20)
+        assert supervise.unreached(home) == ""
+        (home / "run" / "supervisor.sock").unlink()
+        assert f"runs as process {supervisor.process.pid} and cannot be reached" in supervise.unreached(home)
+        with pytest.raises(supervise.HulakError, match=f"as process {supervisor.process.pid}"):
+            supervise.refuse_running(home)
+        assert stat.S_IMODE((home / "log" / "supervisord.log").stat().st_mode) == 0o600
+        found = supervise.find(home)
+        assert found.stop(10)
+        assert supervise.find(home) is None
+    finally:
+        supervisor.stop()
+
+
+def test_a_pid_file_that_names_another_process_is_nobodys(home):
+    (home / "run").mkdir()
+    for text in (str(os.getpid()), "nonsense", str(psutil.pids()[-1] + 4_000_000)):
+        (home / "run" / "supervisord.pid").write_text(text)
+        assert supervise.pid_of(home) is None
+    assert supervise.unreached(home) == ""

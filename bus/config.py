@@ -46,8 +46,11 @@ def find_file(home: Path, given: Path | None) -> Path:
             raise ConfigError(f"settings file {asked} is not there; name another with --config or HULAK_CONFIG")
         return asked
     for path in (home / "hulak.toml", Path("/etc/hulak/hulak.toml")):
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:  # a folder above it may not be entered
+            raise ConfigError(f"settings file {path} cannot be looked for: {error}; choose another home with --home") from error
     return shipped("hulak.toml")
 
 

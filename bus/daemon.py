@@ -27,7 +27,11 @@ LOOK_AGAIN_MS = 100  # between two looks for a broker that is not there yet
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT; wakes the poll, which a flag alone would not (PEP 475 restarts it)."""
+    """Set by SIGTERM, SIGINT or SIGHUP; wakes the poll, which a flag alone would not (PEP 475 restarts it).
+
+    Settings files are read at the start only, so SIGHUP is what it is to any other program: its terminal has gone. Who
+    started it to outlive that (`nohup`) had it ignored.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -35,8 +39,8 @@ class Stop:
         self.reader.setblocking(False)
         self._writer.setblocking(False)
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._ask)
-        signal.signal(signal.SIGINT, self._ask)
+        for number in stop_signals():
+            signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -47,6 +51,12 @@ class Stop:
         with contextlib.suppress(BlockingIOError):
             while self.reader.recv(64):
                 pass
+
+
+def stop_signals() -> list[signal.Signals]:
+    """List the signals by which a process of ours ends in good order; SIGHUP unless whoever started it had it ignored."""
+    hangs_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGTERM, signal.SIGINT, *hangs_up]
 
 
 def end_with_supervisor() -> None:

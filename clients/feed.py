@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import math
 import random
-import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -111,7 +110,7 @@ async def _serve(post: Post, member: Member, work: Work) -> Post:
     """Do the work beside the keeper, until the work or a signal ends it."""
     main = asyncio.ensure_future(_connect_and(post, member, work))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in daemon.stop_signals():
         loop.add_signal_handler(number, main.cancel)
     try:
         with contextlib.suppress(asyncio.CancelledError):

@@ -6,7 +6,6 @@ that keeps up one message with all that is new for it. What is said to whom is d
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -208,7 +207,7 @@ class Gateway:
 
 
 def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:
-    """Run the process until SIGTERM or SIGINT. Main thread only.
+    """Run the process until SIGTERM, SIGINT or SIGHUP. Main thread only.
 
     Args:
         settings: checked.
@@ -223,7 +222,7 @@ def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], Non
 
     async def run() -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in daemon.stop_signals():
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with Gateway(settings, home, logger) as gateway:
             logger.info("gateway started", url=settings.gateway.url)

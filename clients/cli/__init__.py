@@ -1,6 +1,8 @@
 """`hulak`: one file per group of commands, imported when that command runs, so that the command line answers at once."""
 
+import contextlib
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -95,5 +97,15 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
+    from clients.cli import streams
+
     run: Callable[..., Any] = cli
-    run(prog_name="hulak")
+    streams.prepare()
+    try:
+        try:
+            run(prog_name="hulak")
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                sys.stdout.flush()
+    except streams.OutputFailed as error:
+        sys.exit(streams.give_up(error))

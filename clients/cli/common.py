@@ -4,11 +4,13 @@ A command is declared with `cls=Command`; its function gets a `Call` first. What
 sentence on standard error, or with --json an object `{"error": {"code", "text"}}` on standard output, and an exit code.
 """
 
+import atexit
 import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -118,12 +120,14 @@ class Command(click.Command):
         """Parse; a wrong usage is told as JSON where --json was given."""
         as_json = "--json" in args
         try:
-            return super().make_context(info_name, args, parent, **extra)
+            ctx = super().make_context(info_name, args, parent, **extra)
+            _refuse_bytes(ctx)
         except click.UsageError as error:
             if not as_json:
                 raise
             print_json({"error": {"code": "USAGE", "text": error.format_message()}})
             sys.exit(error.exit_code)
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function with the `Call` and its own options; end with an exit code if it fails."""
@@ -137,6 +141,11 @@ class Command(click.Command):
             return ctx.invoke(self.callback, call, **given)
         except HulakError as error:
             ctx.exit(report(call, error))
+        except OSError as error:
+            if error.filename is None:  # not of a file
+                raise
+            hint = "see to its permissions and its disk, or choose another home with --home"
+            ctx.exit(report(call, ConfigError(f"{error.filename} cannot be used: {error.strerror}; {hint}")))
 
 
 def _home(given: Path | None) -> Path:
@@ -146,12 +155,31 @@ def _home(given: Path | None) -> Path:
     return (given or Path(os.environ["HULAK_HOME"])).absolute()
 
 
+def _refuse_bytes(ctx: click.Context) -> None:
+    """Refuse arguments whose bytes are no UTF-8; those of files and folders may be any."""
+    for one in ctx.command.params:
+        for text in _texts(ctx.params.get(one.name or "")):
+            if not text.isascii() and any("\udc80" <= char <= "\udcff" for char in text):
+                raise click.BadParameter(f"{os.fsencode(text)!r} is not UTF-8", ctx, one)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from _texts(one)
+
+
 def _prepare_daemon(call: Call) -> None:
     if call.as_json:
         os.environ["HULAK_LOG__FORMAT"] = "json"
     if call.timeout_s is not None:
+        # Until the daemon has a handler of its own there is nothing to put in order.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         signal.setitimer(signal.ITIMER_REAL, call.timeout_s)
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # while Python ends there is no handler any more
 
 
 def report(call: Call, error: HulakError) -> int:

@@ -28,6 +28,12 @@ def default_home() -> Path:
     return Path(state).expanduser() / "hulak"
 
 
+def located(settings: Settings | None = None, home: Path | None = None) -> tuple[Settings, Path]:
+    """Give settings and home, found as every command finds them where they are None. Raises as `load`."""
+    home = home or default_home()
+    return settings or load(home), home
+
+
 def shipped(name: str) -> Path:
     """Find a file of `etc/`: beside the packages in a checkout, under `share/hulak` of an installation."""
     beside = Path(__file__).resolve().parent.parent / "etc" / name

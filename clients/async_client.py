@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bus import sockets
+from bus.config import located
 from bus.errors import BusError
 from bus.settings import Settings
 from clients.calls import Book, OnPart, sort_of
@@ -52,14 +53,13 @@ class AsyncBusClient:
     A broker that is not there yet is waited for, as long as each call's own time.
 
     Args:
-        settings: say where the broker is.
-        home: its folder; local processes reach it through the sockets there.
+        settings: say where the broker is; read as every command does if None.
+        home: its folder, the default one if None; local processes reach it through the sockets there.
     """
 
-    def __init__(self, settings: Settings, home: Path) -> None:
-        self._settings = settings
-        self._home = home
-        self._book = Book(settings.broker.frontend)
+    def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
+        self._settings, self._home = located(settings, home)
+        self._book = Book(self._settings.broker.frontend)
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._gathered = Gathered()

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bus import sockets
+from bus.config import located
 from bus.errors import BusTimeout
 from bus.settings import Settings
 from clients.calls import Book, Sort, sort_of
@@ -35,14 +36,13 @@ class BusClient(PostedTasks):
     """A connection to the broker's frontend.
 
     Args:
-        settings: say where the broker is.
-        home: its folder; local processes reach it through the sockets there.
+        settings: say where the broker is; read as every command does if None.
+        home: its folder, the default one if None; local processes reach it through the sockets there.
     """
 
-    def __init__(self, settings: Settings, home: Path) -> None:
-        self._settings = settings
-        self._home = home
-        self._book = Book(settings.broker.frontend)
+    def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
+        self._settings, self._home = located(settings, home)
+        self._book = Book(self._settings.broker.frontend)
         self._link: Connection | None = None
         self._lock = threading.RLock()  # of the link; callbacks, which are called with it, may ask for it again
         self._gathered = Gathered()

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import psutil
 
+from bus.config import located
 from bus.core.displays import SERVICE
 from bus.core.live_keys import DISPLAY, KIND
 from bus.errors import BusError, BusTimeout
@@ -39,14 +40,13 @@ class DisplayClient:
     Every method raises `BusTimeout` where there is no broker or no answer in time, and `BusError` with a code where it refused.
 
     Args:
-        settings: say where the broker is.
-        home: its folder.
+        settings: say where the broker is; read as every command does if None.
+        home: its folder; the default one if None.
         timeout_s: for each call, in seconds.
     """
 
-    def __init__(self, settings: Settings, home: Path, *, timeout_s: float = 10.0) -> None:
-        self._settings = settings
-        self._home = home
+    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:
+        settings, home = self._settings, self._home = located(settings, home)
         self._client = BusClient(settings, home)
         self._ticks = DisplayTicks(settings, home)
         self._timeout_s = timeout_s

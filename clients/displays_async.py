@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+from bus.config import located
 from bus.settings import Settings
 from clients.awaited import Awaited, awaited
 from clients.displays import DisplayClient, State
@@ -17,9 +18,8 @@ from clients.subscriber import Mode, Subscriber
 class AsyncDisplayClient(Awaited[DisplayClient]):
     """The displays of one broker, for asyncio; an async context manager. Arguments as of `DisplayClient`."""
 
-    def __init__(self, settings: Settings, home: Path, *, timeout_s: float = 10.0) -> None:
-        self._settings = settings
-        self._home = home
+    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:
+        settings, home = self._settings, self._home = located(settings, home)
         self._timeout_s = timeout_s
         super().__init__(partial(DisplayClient, settings, home, timeout_s=timeout_s), 1, "display-client")
 

@@ -1,87 +1,143 @@
 """`NepseClient`: the exchange's data, fetched by the pool of NEPSE workers.
 
-Each method is one action of the service `nepse` (README, "Tasks"). A body id and salts are good only with the access token of
-their own session, and each worker has a session of its own, so they come with that token. `clients.nepse_async` has the same
-methods to be awaited.
+Each method is one action of the service `nepse` (README, "Tasks"). `clients.nepse_async` has the same methods to be awaited.
 """
 
-from typing import Any
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from clients.nepse_calls import SERVICE
+from bus.settings import Settings
+from clients.client import BusClient
 from clients.nepse_market import MarketMethods
 from clients.nepse_papers import PaperMethods
+from clients.nepse_session import SessionMethods
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 
-class NepseClient(MarketMethods, PaperMethods):
+class _Calls(SessionMethods, MarketMethods, PaperMethods):
+    """The methods over a blocking connection."""
+
+    def __init__(self, client: BusClient, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+
+    async def ask(self, service: str, action: str, args: dict[str, Any], *, share: bool) -> Any:
+        """Make one call; blocks until it is answered."""
+        return self._client.call(service, action, args, timeout_s=self._timeout_s, share=share)
+
+
+def _blocking(
+    method: Callable[Concatenate[_Calls, Given], Coroutine[Any, Any, Answer]],
+) -> Callable[Concatenate["NepseClient", Given], Answer]:
+    """Make the method of `NepseClient` that does all of a coroutine at once: nothing in it suspends."""
+
+    @wraps(method)
+    def call(self: "NepseClient", /, *args: Given.args, **options: Given.kwargs) -> Answer:
+        steps = method(self._calls, *args, **options)
+        try:
+            steps.send(None)
+        except StopIteration as ended:
+            answer: Answer = ended.value
+            return answer
+        raise AssertionError("a method of a blocking client waited for something else than its connection")
+
+    return call
+
+
+class NepseClient:
     """Blocking calls to the NEPSE workers; one client per thread, a context manager.
 
     Every method raises `BusTimeout`, `TaskFailed` or `BusError`, as `BusClient.call` does.
 
     Args:
-        settings: say where the broker is.
-        home: its folder.
+        settings: say where the broker is; read as every command does if None.
+        home: its folder; the default one if None.
         timeout_s: for each call, in seconds; a long list takes several calls.
     """
 
-    def get_access_token(self) -> dict[str, Any]:
-        """Return `{"access_token": str, "age_s": float, "expires_in_s": float}`."""
-        return dict(self.call("access-token"))
+    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 60.0) -> None:
+        self._client = BusClient(settings, home)
+        self._calls = _Calls(self._client, timeout_s)
 
-    def get_security_brief(self) -> list[dict[str, Any]]:
-        """Return rows of `id`, `symbol`, `securityName`, `name`, `activeStatus`."""
-        return list(self.call("security-brief"))
+    def __enter__(self) -> Self:
+        return self
 
-    def get_post_payload_id(self) -> dict[str, Any]:
-        """Return `payload_id` (int) of index graphs, and its token as `get_access_token` does."""
-        return dict(self.call("post-payload-id"))
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
-    def get_post_payload_id_floor_sheet(self) -> dict[str, Any]:
-        """Return `payload_id` (int) of the floor sheet, and its token as `get_access_token` does."""
-        return dict(self.call("post-payload-id-floor-sheet"))
-
-    def get_symbol_id_map(self) -> dict[str, int]:
-        """Return the id of every symbol, e.g. `{"NABIL": 131, ...}`."""
-        return dict(self.call("symbol-id-map"))
-
-    def get_market_status(self) -> dict[str, Any]:
-        """Return `isOpen` ("OPEN", "CLOSE", ...), `asOf` and `id`, as the exchange gives them."""
-        return dict(self.call("market-status"))
-
-    def get_market_id(self) -> int:
-        """Return the market's id, 0 to 99."""
-        return int(self.call("market-id")["market_id"])
-
-    def get_salts(self) -> dict[str, Any]:
-        """Return `salts` (five ints, salt1 first) and their token as `get_access_token` does."""
-        return dict(self.call("salts"))
-
-    def get_stats(self) -> dict[str, int]:
-        """Tell how the pool of workers is doing, as the broker sees it; sends `hulak.stats`.
-
-        Returns:
-            `totalWorkers`, of which each is one of `busyWorkers` or one of `idleWorkers` (those that are sent away count for as
-            long as they finish their task); `queueLength`, tasks that wait for a worker;
-            `pendingTasks`, all that are not over: waiting, waiting for another attempt, or running;
-            `totalTasksCompleted` and `totalErrors`, attempts done and failed since the broker's start,
-            by workers that have left too.
-        """
-        stats = self._client.call("hulak.stats", timeout_s=self._timeout_s)
-        there = [worker for worker in stats["workers"] if worker["service"] == SERVICE]
-        workers = [worker for worker in there if worker["state"] != "retiring" or worker["held"]]
-        nothing = {"queued": 0, "waiting": 0, "running": 0}
-        tasks = stats["tasks"]["services"].get(SERVICE, nothing)
-        attempts = stats["tasks"]["attempts"].get(SERVICE, {"done": 0, "failed": 0})
-        busy = sum(worker["state"] == "busy" or worker["held"] > 0 for worker in workers)
-        return {
-            "totalWorkers": len(workers),
-            "busyWorkers": busy,
-            "idleWorkers": len(workers) - busy,
-            "queueLength": tasks["queued"],
-            "pendingTasks": sum(tasks[state] for state in nothing),
-            "totalTasksCompleted": attempts["done"],
-            "totalErrors": attempts["failed"],
-        }
+    def close(self) -> None:
+        """Close the connection; may be called more than once."""
+        self._client.close()
 
     def shutdown(self) -> None:
         """Close this client, as `close`. The workers are not this client's: they go on (`hulak down` ends them)."""
         self.close()
+
+    call = _blocking(_Calls.call)
+    whole = _blocking(_Calls.whole)
+    get_access_token = _blocking(_Calls.get_access_token)
+    get_security_brief = _blocking(_Calls.get_security_brief)
+    get_post_payload_id = _blocking(_Calls.get_post_payload_id)
+    get_post_payload_id_floor_sheet = _blocking(_Calls.get_post_payload_id_floor_sheet)
+    get_symbol_id_map = _blocking(_Calls.get_symbol_id_map)
+    get_market_status = _blocking(_Calls.get_market_status)
+    get_market_id = _blocking(_Calls.get_market_id)
+    get_salts = _blocking(_Calls.get_salts)
+    get_stats = _blocking(_Calls.get_stats)
+    get_summary = _blocking(_Calls.get_summary)
+    get_summary_history = _blocking(_Calls.get_summary_history)
+    get_price_volume = _blocking(_Calls.get_price_volume)
+    get_live_market = _blocking(_Calls.get_live_market)
+    get_supply_demand = _blocking(_Calls.get_supply_demand)
+    get_top_gainers = _blocking(_Calls.get_top_gainers)
+    get_top_losers = _blocking(_Calls.get_top_losers)
+    get_top_turnover = _blocking(_Calls.get_top_turnover)
+    get_top_trades = _blocking(_Calls.get_top_trades)
+    get_top_transactions = _blocking(_Calls.get_top_transactions)
+    get_top_quantity = _blocking(_Calls.get_top_quantity)
+    get_nepse_index = _blocking(_Calls.get_nepse_index)
+    get_sub_indices = _blocking(_Calls.get_sub_indices)
+    get_index_directory = _blocking(_Calls.get_index_directory)
+    get_index_history = _blocking(_Calls.get_index_history)
+    get_index_graph = _blocking(_Calls.get_index_graph)
+    get_index_graph_range = _blocking(_Calls.get_index_graph_range)
+    get_sectorwise = _blocking(_Calls.get_sectorwise)
+    get_market_caps = _blocking(_Calls.get_market_caps)
+    get_trading_average = _blocking(_Calls.get_trading_average)
+    get_holidays = _blocking(_Calls.get_holidays)
+    get_holiday_years = _blocking(_Calls.get_holiday_years)
+    get_disclosures = _blocking(_Calls.get_disclosures)
+    get_notices = _blocking(_Calls.get_notices)
+    get_alerts = _blocking(_Calls.get_alerts)
+    get_media_news = _blocking(_Calls.get_media_news)
+    get_press_releases = _blocking(_Calls.get_press_releases)
+    get_securities = _blocking(_Calls.get_securities)
+    get_securities_plain = _blocking(_Calls.get_securities_plain)
+    get_company_list = _blocking(_Calls.get_company_list)
+    get_sectors = _blocking(_Calls.get_sectors)
+    get_brokers = _blocking(_Calls.get_brokers)
+    get_security_detail = _blocking(_Calls.get_security_detail)
+    get_company_details = _blocking(_Calls.get_company_details)
+    get_security_profile = _blocking(_Calls.get_security_profile)
+    get_board_of_directors = _blocking(_Calls.get_board_of_directors)
+    get_corporate_actions = _blocking(_Calls.get_corporate_actions)
+    get_reports = _blocking(_Calls.get_reports)
+    get_agm = _blocking(_Calls.get_agm)
+    get_dividend = _blocking(_Calls.get_dividend)
+    get_company_news = _blocking(_Calls.get_company_news)
+    get_market_depth = _blocking(_Calls.get_market_depth)
+    get_market_depth_odd_lots = _blocking(_Calls.get_market_depth_odd_lots)
+    get_price_history = _blocking(_Calls.get_price_history)
+    get_price_page = _blocking(_Calls.get_price_page)
+    get_scrip_intraday = _blocking(_Calls.get_scrip_intraday)
+    get_scrip_history = _blocking(_Calls.get_scrip_history)
+    get_today_price = _blocking(_Calls.get_today_price)
+    get_todays_price = _blocking(_Calls.get_todays_price)
+    get_floor_sheet = _blocking(_Calls.get_floor_sheet)
+    get_company_floor_sheet = _blocking(_Calls.get_company_floor_sheet)
+    get_day_trades = _blocking(_Calls.get_day_trades)

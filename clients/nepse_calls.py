@@ -1,13 +1,8 @@
-"""What all methods of `NepseClient` are made of: one call, or a list that is read in several."""
+"""What all methods of `NepseClient` and `AsyncNepseClient` are made of: one call, or a list that is read in several."""
 
 import json
 from collections.abc import Hashable
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
-from bus.settings import Settings
-from clients.client import BusClient
+from typing import Any
 
 SERVICE = "nepse"
 Row = dict[str, Any]
@@ -17,29 +12,16 @@ Index = int | str  # an index's id such as 58, or its name: "nepse", "banking", 
 
 
 class NepseCalls:
-    """Blocking calls to the NEPSE workers.
+    """Calls to the NEPSE workers, whatever connection they go over.
 
-    Args:
-        settings: say where the broker is.
-        home: its folder.
-        timeout_s: for each call, in seconds.
+    They are coroutines. Over a blocking connection none is ever suspended: `clients.nepse` runs it from its beginning to its end.
     """
 
-    def __init__(self, settings: Settings, home: Path, *, timeout_s: float = 60.0) -> None:
-        self._client = BusClient(settings, home)
-        self._timeout_s = timeout_s
+    async def ask(self, service: str, action: str, args: dict[str, Any], *, share: bool) -> Any:
+        """Make one call over the connection."""
+        raise NotImplementedError
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection; may be called more than once."""
-        self._client.close()
-
-    def call(self, action: str, /, **args: Any) -> Any:
+    async def call(self, action: str, /, **args: Any) -> Any:
         """Have one action done (README, "Tasks", lists them; so does `hulak nepse --help`).
 
         Args:
@@ -51,9 +33,9 @@ class NepseCalls:
             BusError: the broker refused the request.
         """
         given = {name: value for name, value in args.items() if value is not None}
-        return self._client.call(SERVICE, action, given, timeout_s=self._timeout_s, share=True)
+        return await self.ask(SERVICE, action, given, share=True)
 
-    def whole(self, action: str, /, **args: Any) -> Row:
+    async def whole(self, action: str, /, **args: Any) -> Row:
         """Read a list that comes in pages to its end, with as many calls as it takes.
 
         Args:
@@ -69,7 +51,7 @@ class NepseCalls:
         rows: dict[Hashable, Row] = {}
         complete, page = True, 0
         while True:
-            answer = self.call(action, page=page, **args)
+            answer = await self.call(action, page=page, **args)
             rows.update((_key(row), row) for row in answer["rows"])
             complete = complete and answer["complete"]
             if answer["next"] is None:

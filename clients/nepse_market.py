@@ -1,4 +1,4 @@
-"""The methods of `NepseClient` about the market as a whole: indices, totals, top lists, news.
+"""The methods of both clients about the market as a whole: indices, totals, top lists, news.
 
 Rows are as the exchange gives them. Every method raises as `NepseCalls.call` does.
 """
@@ -11,110 +11,110 @@ from clients.nepse_calls import Index, NepseCalls, Row, Rows, Security
 class MarketMethods(NepseCalls):
     """Each is one action of the service `nepse`, of the same name."""
 
-    def get_summary(self) -> Rows:
+    async def get_summary(self) -> Rows:
         """Return the session's totals as rows of `detail` and `value`; four while open, six when closed."""
-        return list(self.call("summary"))
+        return list(await self.call("summary"))
 
-    def get_summary_history(self) -> Rows:
+    async def get_summary_history(self) -> Rows:
         """Return each session of the last year: `businessDate`, `totalTurnover`, `totalTradedShares`, ...."""
-        return list(self.call("summary-history"))
+        return list(await self.call("summary-history"))
 
-    def get_price_volume(self, index: Index = 58) -> Rows:
+    async def get_price_volume(self, index: Index = 58) -> Rows:
         """Return price and volume of each security; `securityId` is a text, `closePrice` None while open."""
-        return list(self.call("price-volume", index=index))
+        return list(await self.call("price-volume", index=index))
 
-    def get_live_market(self) -> Rows:
+    async def get_live_market(self) -> Rows:
         """Return each security that trades today; empty when closed."""
-        return list(self.call("live-market"))
+        return list(await self.call("live-market"))
 
-    def get_supply_demand(self, *, all_rows: bool = True) -> Row:
+    async def get_supply_demand(self, *, all_rows: bool = True) -> Row:
         """Return `supplyList` and `demandList`, rows of `symbol`, `totalQuantity`, `totalOrder`."""
-        return dict(self.call("supply-demand", all=all_rows))
+        return dict(await self.call("supply-demand", all=all_rows))
 
-    def get_top_gainers(self, *, all_rows: bool = False) -> Rows:
+    async def get_top_gainers(self, *, all_rows: bool = False) -> Rows:
         """Return the ten highest gains, or all: `symbol`, `ltp`, `pointChange`, `percentageChange`."""
-        return list(self.call("top-gainers", all=all_rows))
+        return list(await self.call("top-gainers", all=all_rows))
 
-    def get_top_losers(self, *, all_rows: bool = False) -> Rows:
+    async def get_top_losers(self, *, all_rows: bool = False) -> Rows:
         """Return the ten highest losses, or all; rows as of `get_top_gainers`."""
-        return list(self.call("top-losers", all=all_rows))
+        return list(await self.call("top-losers", all=all_rows))
 
-    def get_top_turnover(self, *, all_rows: bool = False) -> Rows:
+    async def get_top_turnover(self, *, all_rows: bool = False) -> Rows:
         """Return the ten highest turnovers, or all: `symbol`, `turnover`, `closingPrice`."""
-        return list(self.call("top-turnover", all=all_rows))
+        return list(await self.call("top-turnover", all=all_rows))
 
-    def get_top_trades(self, *, all_rows: bool = False) -> Rows:
+    async def get_top_trades(self, *, all_rows: bool = False) -> Rows:
         """Return the ten with most shares traded, or all: `symbol`, `shareTraded`, `closingPrice`."""
-        return list(self.call("top-trades", all=all_rows))
+        return list(await self.call("top-trades", all=all_rows))
 
-    def get_top_transactions(self, *, all_rows: bool = False) -> Rows:
+    async def get_top_transactions(self, *, all_rows: bool = False) -> Rows:
         """Return the ten with most transactions, or all: `symbol`, `totalTrades`, `lastTradedPrice`."""
-        return list(self.call("top-transactions", all=all_rows))
+        return list(await self.call("top-transactions", all=all_rows))
 
-    def get_top_quantity(self, *, all_rows: bool = False) -> Rows:
+    async def get_top_quantity(self, *, all_rows: bool = False) -> Rows:
         """Return the ten with the highest quantity traded, or all."""
-        return list(self.call("top-quantity", all=all_rows))
+        return list(await self.call("top-quantity", all=all_rows))
 
-    def get_nepse_index(self) -> Rows:
+    async def get_nepse_index(self) -> Rows:
         """Return the four main indices: `id`, `index`, `currentValue`, `change`, `perChange`, `close` (the session before's)."""
-        return list(self.call("nepse-index"))
+        return list(await self.call("nepse-index"))
 
-    def get_sub_indices(self) -> Rows:
+    async def get_sub_indices(self) -> Rows:
         """Return the thirteen sectors' indices: `id`, `index`, `currentValue`, `change`, `perChange`."""
-        return list(self.call("sub-indices"))
+        return list(await self.call("sub-indices"))
 
-    def get_index_directory(self) -> Rows:
+    async def get_index_directory(self) -> Rows:
         """Return all seventeen indices: `id`, `indexCode`, `indexName`; read once a day."""
-        return list(self.call("index-directory"))
+        return list(await self.call("index-directory"))
 
-    def get_index_history(self, index: Index) -> Rows:
+    async def get_index_history(self, index: Index) -> Rows:
         """Return an index day by day, newest first: `businessDate`, `closingIndex`, `openIndex`, ...."""
-        return list(self.whole("index-history", index=index)["rows"])
+        return list((await self.whole("index-history", index=index))["rows"])
 
-    def get_index_graph(self, index: Index) -> list[list[float]]:
+    async def get_index_graph(self, index: Index) -> list[list[float]]:
         """Return points of the session, `[seconds since 1970, value]`; the first ones come more than once."""
-        return list(self.call("index-graph", index=index))
+        return list(await self.call("index-graph", index=index))
 
-    def get_index_graph_range(self, index: Index, start: str | None = None, end: str | None = None) -> list[list[float]]:
+    async def get_index_graph_range(self, index: Index, start: str | None = None, end: str | None = None) -> list[list[float]]:
         """Return points of an index between two ISO dates, as `get_index_graph`."""
-        return list(self.call("index-graph-range", index=index, start=start, end=end))
+        return list(await self.call("index-graph-range", index=index, start=start, end=end))
 
-    def get_sectorwise(self, date: str | None = None) -> Any:
+    async def get_sectorwise(self, date: str | None = None) -> Any:
         """Return the sectors' table, which the exchange no longer fills; its shape was never recorded."""
-        return self.call("sectorwise", date=date)
+        return await self.call("sectorwise", date=date)
 
-    def get_market_caps(self, page: int | None = None) -> Any:
+    async def get_market_caps(self, page: int | None = None) -> Any:
         """Return the market's capitalization day by day; its shape was never recorded."""
-        return self.call("market-caps", page=page)
+        return await self.call("market-caps", page=page)
 
-    def get_trading_average(self, days: int = 120, *, date: str | None = None, security: Security | None = None) -> Any:
+    async def get_trading_average(self, days: int = 120, *, date: str | None = None, security: Security | None = None) -> Any:
         """Return averages of trading over some days; its shape was never recorded."""
-        return self.call("trading-average", days=days, date=date, symbol=security)
+        return await self.call("trading-average", days=days, date=date, symbol=security)
 
-    def get_holidays(self, year: int | None = None) -> Rows:
+    async def get_holidays(self, year: int | None = None) -> Rows:
         """Return the holidays of a year, by default of this one in Nepal: `holidayDate`, `holidayDescription`."""
-        return list(self.call("holidays", year=year))
+        return list(await self.call("holidays", year=year))
 
-    def get_holiday_years(self) -> Any:
+    async def get_holiday_years(self) -> Any:
         """Return the years whose holidays are known; its shape was never recorded."""
-        return self.call("holiday-years")
+        return await self.call("holiday-years")
 
-    def get_disclosures(self) -> Row:
+    async def get_disclosures(self) -> Row:
         """Return `exchangeMessages` and `companyNews`, the newest of each."""
-        return dict(self.call("disclosures"))
+        return dict(await self.call("disclosures"))
 
-    def get_notices(self, pages: int = 1) -> Rows:
+    async def get_notices(self, pages: int = 1) -> Rows:
         """Return the exchange's notices, newest first: `noticeHeading`, `noticeBody`, `noticeExpiryDate`, ...."""
-        return list(self.call("notices", pages=pages)["rows"])
+        return list((await self.call("notices", pages=pages))["rows"])
 
-    def get_alerts(self, page: int | None = None) -> Any:
+    async def get_alerts(self, page: int | None = None) -> Any:
         """Return news and alerts; its shape was never recorded."""
-        return self.call("alerts", page=page)
+        return await self.call("alerts", page=page)
 
-    def get_media_news(self) -> Any:
+    async def get_media_news(self) -> Any:
         """Return news of companies in the media; its shape was never recorded."""
-        return self.call("media-news")
+        return await self.call("media-news")
 
-    def get_press_releases(self, page: int | None = None) -> Any:
+    async def get_press_releases(self, page: int | None = None) -> Any:
         """Return the exchange's press releases; its shape was never recorded."""
-        return self.call("press-releases", page=page)
+        return await self.call("press-releases", page=page)

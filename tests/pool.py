@@ -152,7 +152,7 @@ class Crowd:
 
     async def _ask(self):
         house = self.house
-        async with AsyncNepseClient(house.settings, house.home, timeout_s=self.timeout_s, at_once=self.count) as nepse:
+        async with AsyncNepseClient(house.settings, house.home, timeout_s=self.timeout_s) as nepse:
             calls = [(name,) for name in self.METHODS] * (self.count * 5 // 8 // len(self.METHODS))
             calls += house.slow_calls(self.count - len(calls))
             asked = [getattr(nepse, call[0])() if len(call) == 1 else nepse.call(call[0], **call[1]) for call in calls]

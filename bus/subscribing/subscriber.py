@@ -64,8 +64,7 @@ class Subscriber:
         if mode not in ("lossless", "latest", "plain"):
             raise ConfigError(f"mode is {mode!r}, must be lossless, latest or plain")
         subscriptions = [subscription(topic) for topic in topics]
-        home = home or config.default_home()
-        settings = settings or config.load(home)
+        settings, home = config.located(settings, home)
         where = _find(settings, home, timeout_s)
         self._follower = self.FOLLOWER(mode, hold, subscriptions)
         self._out = self._follower.out

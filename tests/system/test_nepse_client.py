@@ -11,6 +11,10 @@ from posthouse import PostHouse
 from waiting import eventually
 
 from bus.errors import TaskFailed
+from clients.async_client import AsyncBusClient
+from clients.client import BusClient
+from clients.displays import DisplayClient
+from clients.displays_async import AsyncDisplayClient
 from clients.nepse import NepseClient
 from clients.nepse_async import AsyncNepseClient
 from sim.nepse.door import HTML_403, Reply
@@ -168,7 +172,7 @@ def test_a_cancelled_call_is_given_up_and_its_answer_never_taken_for_anothers(po
         return house.stats()["tasks"]["services"].get("nepse", {}).get("running")
 
     async def ask():
-        async with AsyncNepseClient(house.settings, house.home, timeout_s=30, at_once=1) as nepse:
+        async with AsyncNepseClient(house.settings, house.home, timeout_s=30) as nepse:
             assert await nepse.get_market_id() == 80
             exchange.plan("/api/nots/market-summary-history", Reply(200, b"[1]", delay_s=1.0))
             slow = asyncio.create_task(nepse.get_summary_history())
@@ -205,3 +209,44 @@ def test_a_command_with_a_wrong_argument_says_so(post):
     asked = house.hulak("nepse", "market-depth", "NOBODY")
     assert asked.wait(30) == 1
     assert "symbol is 'NOBODY', which is not listed" in asked.log.read_text()
+
+
+@pytest.fixture
+def alone():
+    """Give a broker without workers, so that calls wait."""
+    with PostHouse() as house:
+        house.start_broker()
+        yield house
+
+
+def test_a_hundred_callers_are_a_hundred_and_the_statistics_come_meanwhile(alone):
+    async def ask():
+        threads = threading.active_count()
+        async with AsyncNepseClient(alone.settings, alone.home, timeout_s=30) as nepse:
+            calls = [asyncio.ensure_future(nepse.get_market_depth(number)) for number in range(1, 101)]
+            while (stats := await nepse.get_stats())["pendingTasks"] < len(calls):
+                assert not any(call.done() for call in calls)
+            assert (stats["queueLength"], stats["totalWorkers"]) == (100, 0)
+            assert threading.active_count() == threads
+            await nepse.shutdown()
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            assert {one.code for one in ended} == {"CLOSED"}
+
+    asyncio.run(asyncio.wait_for(ask(), 30))
+
+
+def test_clients_without_arguments_find_their_broker_as_the_commands_do(alone, monkeypatch):
+    for name, value in alone.variables.items():
+        monkeypatch.setenv(name, value)
+
+    async def ask():
+        async with AsyncBusClient() as client, AsyncNepseClient() as nepse, AsyncDisplayClient() as displays:
+            assert (await client.call("hulak.ping"))["epoch"]
+            assert (await nepse.get_stats())["totalWorkers"] == 0
+            assert await displays.rows() == []
+
+    with BusClient() as client, NepseClient() as nepse, DisplayClient() as displays:
+        assert client.call("hulak.ping")["epoch"]
+        assert nepse.get_stats()["totalWorkers"] == 0
+        assert displays.rows() == []
+    asyncio.run(ask())

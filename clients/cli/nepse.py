@@ -1,5 +1,6 @@
 """`hulak nepse NAME`: the tasks of the exchange's workers. Arguments and options come from the workers' own table."""
 
+from itertools import zip_longest
 from typing import Any
 
 import click
@@ -9,6 +10,8 @@ from clients.cli.common import Call, Command, print_json
 from workers.nepse.arguments import Argument, Kind
 from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
 
+BOOK = ("orderCount", "quantity", "orderBookOrderPrice")
+BOOK_HEADS = ["buy orders", "buy quantity", "buy price", "sell price", "sell quantity", "sell orders"]
 EXAMPLES = {Kind.SECURITY: "NABIL", Kind.INDEX: "nepse", Kind.DATE: "2026-04-24", Kind.YEAR: "2026", Kind.NUMBER: "10"}
 
 
@@ -16,10 +19,23 @@ def show(value: Any) -> None:
     """Print an answer for people."""
     if value is None:
         click.echo("none")
-    elif isinstance(value, dict) and len(value) > 8 and not any(isinstance(one, dict | list) for one in value.values()):
-        table.show(["name", "value"], list(value.items()))
+    elif isinstance(value, dict) and (book := order_book(value.get("marketDepth"))):
+        table.show(["name", "value"], [(name, one) for name, one in value.items() if name != "marketDepth"])
+        click.echo()
+        table.show(BOOK_HEADS, book)
     else:
-        table.show(*table.shape(value))
+        table.show_value(value)
+
+
+def order_book(depth: Any) -> list[table.Row]:
+    """Put buyers and sellers side by side, the best of each first; nothing if it is no order book."""
+    if not isinstance(depth, dict):
+        return []
+    sides = [depth.get(name) for name in ("buyMarketDepthList", "sellMarketDepthList")]
+    if not all(isinstance(side, list) and all(isinstance(row, dict) for row in side) for side in sides):
+        return []
+    rows = zip_longest(*sides, fillvalue={})  # type: ignore[arg-type]
+    return [[*(buy.get(name) for name in BOOK), *(sell.get(name) for name in reversed(BOOK))] for buy, sell in rows]
 
 
 def _parameter(one: Argument) -> click.Parameter:

@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +13,7 @@ import click
 
 from bus.errors import BusTimeout, ProtocolError
 from clients.cli.common import Call, Command, subscribe, to_json
+from clients.cli.table import moment
 
 if TYPE_CHECKING:
     from bus.subscribing.events import Event
@@ -33,7 +33,7 @@ def as_json(event: "Event") -> str:
 
 def as_text(event: "Event") -> str:
     """Write one message for people: time, topic, number, fields."""
-    at = datetime.fromtimestamp(event.stamp.time_ns / 1e9, UTC).strftime("%H:%M:%S.%f")[:-3]
+    at = moment(event.stamp.time_ns, "milliseconds")
     body = event.body
     said = " ".join(f"{key}={_short(one)}" for key, one in body.items()) if isinstance(body, dict) else _short(body)
     return f"{at} {event.topic} #{event.stamp.sequence} {said}"

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from clients.cli.common import to_json
+
 Row = Sequence[Any]
 
 
@@ -34,18 +36,40 @@ def shape(value: Any) -> tuple[list[str], list[Row]]:
     return ["value"], [[value]]
 
 
+def sections(value: Any) -> list[tuple[str, list[str], list[Row]]]:
+    """Find the tables for a value, each with a title: of a map its single values first, then each list of maps in it."""
+    if not isinstance(value, Mapping):
+        return [("", *shape(value))]
+    rows = flat(value)
+    lists = [(name, one) for name, one in rows if isinstance(one, list) and one and all(isinstance(row, Mapping) for row in one)]
+    apart = {name for name, _ in lists}
+    single: list[Row] = [row for row in rows if row[0] not in apart]
+    found = [("", ["name", "value"], single)] if single or not lists else []
+    return found + [(name, *shape(one)) for name, one in lists]
+
+
+def show_value(value: Any) -> None:
+    """Print any answer, in as many tables as it takes."""
+    for number, (title, heads, rows) in enumerate(sections(value)):
+        if title:
+            click.echo(f"{title}:" if number == 0 else f"\n{title}:")
+        show(heads, rows)
+
+
 def text(value: Any) -> str:
-    """Write one cell."""
+    """Write one cell; what is no single value as JSON."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.10g}"
+    if isinstance(value, dict | list | bytes):
+        return to_json(value)
     return str(value).replace("\t", " ").replace("\n", " ")
 
 
-def moment(at_ns: int) -> str:
-    """Write a moment, given in ns since 1970 UTC, by the clock on the wall here."""
-    return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def moment(at_ns: int, timespec: str = "seconds") -> str:
+    """Write a moment, given in ns since 1970 UTC, in the local time zone (TZ), with its distance to UTC."""
+    return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().isoformat(" ", timespec)
 
 
 def show(heads: Sequence[str], rows: Iterable[Row]) -> None:

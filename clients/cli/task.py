@@ -1,6 +1,7 @@
 """`hulak task` and `hulak dead`: any service's tasks, called or posted, and those that failed."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -57,7 +58,8 @@ def task() -> None:
 def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...], retries: int | None, priority: str) -> None:
     """Have ACTION of SERVICE done, and print what it gives.
 
-    Sends REQUEST SERVICE ACTION to the frontend.
+    What the action sends before its end (a function that yields) is printed as it comes: with --json one object {"part": value}
+    a line, the answer last. Sends REQUEST SERVICE ACTION to the frontend.
 
     \b
     hulak task call nepse market-status
@@ -65,15 +67,31 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
     """
     with call.client() as client:
         timeout_s, rank = call.timeout_s or 60.0, PRIORITIES[priority]
-        value = client.call(service, action, dict(args), timeout_s=timeout_s, retries=retries, priority=rank)
-    _show(call, value)
+        parts = Parts(call)
+        options: dict[str, Any] = {"timeout_s": timeout_s, "retries": retries, "priority": rank, "on_part": parts.show}
+        value = client.call(service, action, dict(args), **options)
+    if call.as_json or value is not None or not parts.count:
+        _show(call, value)
+
+
+@dataclass
+class Parts:
+    """Prints what comes before the end of a task."""
+
+    call: Call
+    count: int = 0
+
+    def show(self, value: Any) -> None:
+        """Print one part."""
+        self.count += 1
+        _show(self.call, {"part": value} if self.call.as_json else value)
 
 
 def _show(call: Call, value: Any) -> None:
     if call.as_json:
         print_json(value)
     else:
-        table.show(*table.shape(value))
+        table.show_value(value)
 
 
 @task.command(cls=Command, short_help="Leave a task to the broker.")

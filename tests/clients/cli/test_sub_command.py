@@ -1,6 +1,7 @@
 """`hulak sub`: what is written for each message, and when it ends."""
 
 import json
+import time
 
 import pytest
 
@@ -39,8 +40,13 @@ def test_a_body_cannot_hide_the_stamp():
     assert (told["sequence"], told["topic"], told["bid"]) == (3, "tick.EURUSD", 1.5)
 
 
-def test_for_people_a_message_is_time_topic_number_and_fields():
-    assert as_text(event({"bid": 1.5, "symbol": "EURUSD"})) == "22:13:20.123 tick.EURUSD #3 bid=1.5 symbol=EURUSD"
+def test_for_people_a_message_is_time_topic_number_and_fields(monkeypatch):
+    monkeypatch.setenv("TZ", "NPT-5:45")
+    time.tzset()
+    text = as_text(event({"bid": 1.5, "symbol": "EURUSD"}))
+    monkeypatch.undo()
+    time.tzset()
+    assert text == "2023-11-15 03:58:20.123+05:45 tick.EURUSD #3 bid=1.5 symbol=EURUSD"
 
 
 def test_it_ends_after_the_count_and_writes_all_of_it(capsys):

@@ -2,9 +2,11 @@
 
 import io
 import sys
+from pathlib import Path
 
 from clients.cli import table
-from clients.cli.task import HEADS, readable
+from clients.cli.common import Call
+from clients.cli.task import HEADS, Parts, readable
 
 TASK = "0123456789abcdef0123456789abcdef"
 ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7, "posted_ns": 10**18}
@@ -40,3 +42,12 @@ def test_an_id_is_in_one_piece_on_a_narrow_terminal(monkeypatch):
         HEADS, [[TASK, "nepse", "market-depth", "failed", 1, "2026-11-22 16:51:18", "nepse_00/22463", "a long story " * 9]]
     )
     assert TASK in out.getvalue()
+
+
+def test_what_comes_before_the_end_of_a_task_is_printed_as_it_comes(capsys):
+    parts = Parts(Call(Path(), None, False, None))
+    parts.show(1)
+    assert (parts.count, capsys.readouterr().out) == (1, "value\n1\n")
+    parts = Parts(Call(Path(), None, True, None))
+    parts.show({"n": 1})
+    assert capsys.readouterr().out == '{"part":{"n":1}}\n'

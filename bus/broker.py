@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import structlog
 import zmq
 from zmq.backend import zmq_poll
@@ -39,6 +38,7 @@ from bus.reception import MAX_MESSAGES, Desk, Reception
 from bus.settings import Settings
 from bus.targets import SCALE, TargetDesk
 from bus.task_desk import TaskDesk, policy_of
+from bus.usage import Usage
 from bus.version import VERSION
 
 REPLAY = "hulak.replay"
@@ -66,7 +66,7 @@ class Broker:
         self.log = log
         self.guard = Guard(log)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.process = psutil.Process()
+        self.usage = Usage()
         now = time.monotonic()
         bounds = (settings.scaling.min_workers, settings.scaling.max_workers)
         limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
@@ -255,9 +255,9 @@ class Broker:
             self.log.warning("frames refused", socket=socket, peer=peer.hex(), code=error.code, why=str(error))
 
     def _shell(self) -> dict[str, Any]:
-        process = {"pid": os.getpid(), "rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+        process = {"pid": os.getpid(), "rss_bytes": self.usage.rss_bytes(), "cpu_s": self.usage.cpu_s()}
         told = {"journal": self.desk.stats(), "store": self.tasks.stats(), "internal": self.guard.stats()}
-        return {"process": process, **told}
+        return {"process": process, "home": os.fsencode(self.home.absolute()).decode(errors="replace"), **told}
 
     def _addresses(self) -> dict[str, str]:
         return {name: getattr(self.settings.broker, name) for name in sockets.NAMES}

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psutil
 import structlog
 import zmq
 
@@ -30,6 +29,7 @@ from bus.core.live_keys import Value, defaults_of
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Request
 from bus.settings import Settings
+from bus.usage import Usage
 
 REPORT_S = 1.0
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
@@ -79,7 +79,7 @@ class Member:
         self._deferred = deferred
         self._started = time.monotonic()
         self._beat: float | None = None
-        self._process = psutil.Process()
+        self._usage = Usage()
         self._ends = False
         self._report_due = 0.0  # of the thread alone
         self._refused = ""  # the code of the last answer that was an error
@@ -240,8 +240,8 @@ class Member:
         now = time.monotonic()
         values = {
             "config_version": self.version,
-            "rss_bytes": self._process.memory_info().rss,
-            "cpu_s": round(time.process_time(), 3),
+            "rss_bytes": self._usage.rss_bytes(),
+            "cpu_s": self._usage.cpu_s(),
             "uptime_s": round(now - self._started, 3),
         }
         beat = self._beat

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import structlog
 import zmq
 from zmq.backend import zmq_poll
@@ -28,6 +27,7 @@ from bus.errors import ProtocolError
 from bus.member import Member
 from bus.messages import Result, Task, TaskPart
 from bus.settings import Settings
+from bus.usage import Usage
 from workers.carrier import Actions, Carrier, SoftLimit, soft_limit
 from workers.durations import Durations
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
@@ -70,7 +70,7 @@ class Worker:
         session.info |= {several.TAKES: True}
         self.stop = stop
         self.log = log
-        self.process = psutil.Process()
+        self.usage = Usage()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.carrier = Carrier(make_actions, settings.broker.max_message_bytes, log)
         self.lock = threading.Lock()  # of the session and the socket
@@ -247,7 +247,7 @@ class Worker:
         self.log.warning("frame refused", code=error.code, why=str(error))
 
     def _report(self) -> dict[str, Any]:
-        cost = {"rss_bytes": self.process.memory_info().rss, "cpu_s": round(time.process_time(), 3)}
+        cost = {"rss_bytes": self.usage.rss_bytes(), "cpu_s": self.usage.cpu_s()}
         task_s = self.durations.mean_s()
         return {**cost, "task_s": task_s} if task_s else cost
 

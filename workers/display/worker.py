@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import structlog
 import zmq
 
@@ -25,6 +24,7 @@ from bus.member import Member
 from bus.messages import TaskPart
 from bus.settings import Settings
 from bus.subscribing.chunks import ChunkSubscriber
+from bus.usage import Usage
 from workers.carrier import Carrier
 from workers.display.desk import Desk
 from workers.display.held import Held
@@ -64,7 +64,7 @@ class DisplayWorker:
         self.stop = stop
         self.log = log
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.process = psutil.Process()
+        self.usage = Usage()
         self.trend = Trend(time.monotonic())
         self.exit: Exit | None = None
         self.reported = 0.0
@@ -223,7 +223,7 @@ class DisplayWorker:
 
     def _report(self, now: float) -> None:
         self.reported = now
-        rss = self.process.memory_info().rss
+        rss = self.usage.rss_bytes()
         self.trend.add(now, rss)
         if self.shelf.failed > self.failed:
             self.failed = self.shelf.failed

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from bus.plain import meant
 from bus.settings import CHECK, SECRET, Settings
 
 
@@ -21,7 +22,8 @@ def take(values: dict[str, Any], section: str, setting: str, value: Any, wrong: 
     types, shown = types_of(SECTIONS[section]), "***" if setting in SECRET else repr(value)
     said = f"setting {section}.{setting} = {shown}"
     if setting not in types:
-        wrong.append(f"{said} is unknown; allowed are {', '.join(f'{section}.{name}' for name in types)}")
+        there = [f"{section}.{name}" for name in types]
+        wrong.append(f"{said} is unknown; allowed are {', '.join(there)}{meant(f'{section}.{setting}', there)}")
         return
     try:
         checked = msgspec.convert(value, types[setting], strict=not is_text, dec_hook=_path)

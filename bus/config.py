@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bus.checking import SECTIONS, take
+from bus.checking import SECTIONS, take, types_of
 from bus.errors import ConfigError
+from bus.plain import meant
 from bus.settings import Settings
 
 PREFIX = "HULAK_"
@@ -96,6 +97,7 @@ def _known(table: Mapping[str, Any], wrong: list[str]) -> dict[str, dict[str, An
     for section, given in table.items():
         if section not in SECTIONS:
             wrong.append(f"setting {section} = {given!r} is unknown; allowed are {', '.join(f'[{name}]' for name in SECTIONS)}")
+            wrong[-1] += meant(section, SECTIONS)
         elif not isinstance(given, dict):
             wrong.append(f"setting {section} = {given!r}: must be a table, [{section}]")
         else:
@@ -111,7 +113,8 @@ def _variables() -> dict[str, str]:
         section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
         if section not in SECTIONS or not setting:
             allowed = ", ".join(f"{PREFIX}{one.upper()}__NAME" for one in sorted(SECTIONS))
-            raise ConfigError(f"variable {name}={text!r} is unknown; allowed are {allowed}")
+            near = meant(name, [f"{PREFIX}{one}__{two}".upper() for one in SECTIONS for two in types_of(SECTIONS[one])])
+            raise ConfigError(f"variable {name}={text!r} is unknown; allowed are {allowed}{near}")
     return found
 
 

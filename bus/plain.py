@@ -2,7 +2,8 @@
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import msgpack
@@ -15,6 +16,12 @@ def short(value: Any) -> str:
     """Show a value in few characters, however large or deep it is."""
     said = reprlib.repr(value)  # does not follow deep nesting
     return said if len(said) <= 60 else said[:57] + "..."
+
+
+def meant(said: Any, allowed: Iterable[str]) -> str:
+    """Ask whether one of the names nearest to it was meant: `; did you mean 'rate_per_s'?`; empty if none is near."""
+    near = get_close_matches(said, list(allowed), 2, 0.7) if isinstance(said, str) else []
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def check_plain(what: str, value: Mapping[str, Any], most_bytes: int, *, finite: bool) -> None:

@@ -25,6 +25,7 @@ def ping(bus: Bus, now: float, args: requests.Nothing, shell: dict[str, Any]) ->
         "protocol": PROTOCOL,
         "uptime_s": uptime_s,
         **shell.get("process", {}),
+        "home": shell.get("home", ""),
     }, []
 
 

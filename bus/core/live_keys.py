@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.errors import ProtocolError
+from bus.plain import meant
 
 GLOBAL = "global"
 KIND = "kind:"
@@ -169,7 +170,8 @@ def check_scope(scope: Any) -> str:
         if name != scope and 0 < len(name) <= LONGEST_ID and ID_CHARACTERS.issuperset(name) and not name.endswith("."):
             return scope
     shown = scope if isinstance(scope, str) else ""
-    raise refuse(shown, "", scope, allowed, f"scope {_short(scope)} is unknown; allowed are {allowed}")
+    text = f"scope {_short(scope)} is unknown; allowed are {allowed}{meant(scope, [GLOBAL, *(KIND + kind for kind in KINDS)])}"
+    raise refuse(shown, "", scope, allowed, text)
 
 
 def find_key(scope: str, name: Any) -> LiveKey:
@@ -180,9 +182,10 @@ def find_key(scope: str, name: Any) -> LiveKey:
     """
     key = KEYS.get(name) if isinstance(name, str) else None
     if key is None:
-        here = ", ".join(one.name for one in TABLE if fits(one, scope)) or "none"
+        there = [one.name for one in TABLE if fits(one, scope)]
+        here = ", ".join(there) or "none"
         shown = name if isinstance(name, str) else ""
-        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; of {scope} there are {here}")
+        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; of {scope} there are {here}{meant(name, there)}")
     if not fits(key, scope):
         places = ", ".join(key.scopes)
         raise refuse(scope, key.name, scope, places, f"key {key.name} is set in scope {scope}, must be in {places}")

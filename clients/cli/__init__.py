@@ -56,6 +56,14 @@ class LazyGroup(click.Group):
         del ctx
         return list(self.places)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that there is not is told with the one that may be meant."""
+        if self.places and args[0] not in self.places and not args[0].startswith("-"):
+            from bus.plain import meant
+
+            raise click.UsageError(f"No such command {args[0]!r}{meant(args[0], self.places)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one."""
         del ctx

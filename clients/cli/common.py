@@ -5,6 +5,7 @@ sentence on standard error, or with --json an object `{"error": {"code", "text"}
 """
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from clients.subscriber import Subscriber
 
 FAILED, NO_ANSWER, BAD_SETTING = 1, 3, 78
+HOME_HELP = "Folder of everything written. Default: HULAK_HOME, else ~/.local/state/hulak."
 BROKER_S = 5.0  # seconds a command waits for a broker to be there, if --timeout does not say less
 LOOK_AGAIN_S = 0.05
 
@@ -46,6 +48,8 @@ class Call:
     file: Path | None  # the settings file, if one was named
     as_json: bool
     timeout_s: float | None  # None: the command's own default
+    named: bool = False  # somebody named the home
+    _told: bool = False  # whose broker answers
 
     @cached_property
     def settings(self) -> "Settings":
@@ -64,10 +68,22 @@ class Call:
 
         waits_s = min(self.timeout_s or BROKER_S, BROKER_S)
         deadline = time.monotonic() + waits_s
-        while sockets.endpoint(self.settings.broker, self.home, name) is None:
+        while (where := sockets.endpoint(self.settings.broker, self.home, name)) is None:
             if time.monotonic() + LOOK_AGAIN_S > deadline:
                 raise NoBroker(getattr(self.settings.broker, name), waits_s)
             time.sleep(LOOK_AGAIN_S)
+        if self.named and not self._told and not where.startswith("ipc:"):
+            self._told = True
+            self._tell_whose(waits_s)
+
+    def _tell_whose(self, limit_s: float) -> None:
+        """Say that the broker which listens at the address is another home's, if it is."""
+        from clients.client import BusClient
+
+        with contextlib.suppress(BusError), BusClient(self.settings, self.home) as client:
+            home = client.call("hulak.ping", timeout_s=limit_s).get("home")
+            if home and Path(home).resolve() != self.home.resolve():
+                click.echo(f"hulak: home {self.home} has no broker; this is the one of home {home}", err=True)
 
     def client(self) -> "BusClient":
         """Connect to the broker; a context manager. Raises `NoBroker`."""
@@ -110,7 +126,7 @@ class Command(click.Command):
         self.params += [
             click.Option(["--json", "as_json"], is_flag=True, help=json_help),
             click.Option(["--timeout", "timeout_s"], type=above_0, metavar="SECONDS", help=timeout_help),
-            click.Option(["--home"], type=folder, metavar="DIR", help="Folder of everything written. Default: HULAK_HOME."),
+            click.Option(["--home"], type=folder, metavar="DIR", help=HOME_HELP),
             click.Option(["--config"], type=file, metavar="FILE", help="Settings file. Default: HULAK_CONFIG."),
         ]
 
@@ -133,7 +149,8 @@ class Command(click.Command):
         """Run the command's function with the `Call` and its own options; end with an exit code if it fails."""
         given = dict(ctx.params)
         home, file = given.pop("home"), given.pop("config")
-        call = Call(_home(home), file, given.pop("as_json"), given.pop("timeout_s"))
+        named = home is not None or bool(os.environ.get("HULAK_HOME"))
+        call = Call(_home(home), file, given.pop("as_json"), given.pop("timeout_s"), named)
         assert self.callback is not None
         try:
             if self.daemon:

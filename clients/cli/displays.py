@@ -1,23 +1,39 @@
 """`hulak displays`: what is shown of which symbol, who computes it, and the states as they come."""
 
+import contextlib
 import math
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
 
 from bus.errors import BusError
+from bus.plain import meant
 from clients.cli import table
 from clients.cli.common import BROKER_S, Call, Command, print_json
 from clients.cli.status import short
 from clients.cli.task import Argument
 from clients.cli.workers import Listing
+from workers.display.init import FX_NAMES, OWN_NAMES
 
 HEADS = ["display", "symbol", "worker", "state", "ticks", "price", "direction", "high", "low", "age"]
 PRICES = frozenset({"price", "high", "low"})
 WATCHED = ["display", "symbol", "price", "direction", "high", "low", "volatility", "ticks", "latency"]
-INIT = click.option("--init", "init", type=Argument(), multiple=True, help="Of its day, e.g. open=1.0821; again for each.")
+
+
+def check_init(ctx: click.Context, param: click.Parameter, given: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """Refuse names of --init that no display worker reads. They may be anything on the bus: front ends send whole packages."""
+    known = (*OWN_NAMES, *FX_NAMES)
+    for name, _ in given:
+        if name not in known:
+            raise click.BadParameter(f"{name!r} is unknown; known are {', '.join(known)}{meant(name, known)}", ctx, param)
+    return given
+
+
+INIT_HELP = "Of its day, e.g. open=1.0821; again for each."
+INIT = click.option("--init", "init", type=Argument(), multiple=True, callback=check_init, help=INIT_HELP)
 CONFIG = click.option("--set", "values", type=Argument(), multiple=True, help="Of its own config, e.g. states_per_s=5.")
 
 
@@ -105,6 +121,8 @@ def create(
     with _client(call) as client:
         how = {"init": dict(init), "config": dict(values), "history": history}
         told = client.create_worker_for_symbol(symbol, display, **how)
+        if told["new"] and not client.call("hulak.last", {"topic": f"tick.{symbol.upper()}"}):
+            click.echo(f"hulak: {symbol.upper()} has had no tick yet; `hulak last` shows the symbols that have", err=True)
     if call.as_json:
         print_json(told)
     else:
@@ -153,6 +171,8 @@ def show(call: Call, display: str) -> None:
 def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool) -> None:
     """Print the states of these displays, or of all, as they come; the last one of each at once.
 
+    On a terminal it is one table, each display in its line; with --every, or elsewhere, one line a state.
+
     Subscribes to display.DISPLAY, or to all topics that begin with `display.`.
 
     \b
@@ -163,20 +183,45 @@ def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool) 
 
     call.wait_for_broker("publisher")
     client = DisplayClient(call.settings, call.home, timeout_s=BROKER_S)
+    how = _objects if call.as_json else _in_place if sys.stdout.isatty() and not every else _lines
     try:
-        if not call.as_json:
-            click.echo("\t".join(WATCHED))
-        for at, state in enumerate(client.watch(*display, every=every, timeout_s=call.timeout_s), 1):
-            if call.as_json:
-                print_json(state)
-            else:
-                click.echo("\t".join(table.text(cell) for cell in _line(state)))
-            if at == count:
-                return
+        with how() as show_state:
+            for at, state in enumerate(client.watch(*display, every=every, timeout_s=call.timeout_s), 1):
+                show_state(state)
+                if at == count:
+                    return
     except KeyboardInterrupt:
         return
     finally:
         client.close()
+
+
+Shows = Callable[[Mapping[str, Any]], None]
+
+
+@contextlib.contextmanager
+def _objects() -> Iterator[Shows]:
+    yield print_json
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Shows]:
+    click.echo("\t".join(WATCHED))
+    yield lambda state: click.echo("\t".join(table.text(cell) for cell in _line(state)))
+
+
+@contextlib.contextmanager
+def _in_place() -> Iterator[Shows]:
+    """Show states on a terminal, each display in its line of one table, which is drawn four times a second."""
+    from rich.live import Live
+
+    rows: dict[str, list[Any]] = {}
+
+    def note(state: Mapping[str, Any]) -> None:
+        rows[state["display"]] = _line(state)
+
+    with Live(get_renderable=lambda: table.columns(WATCHED, [rows[one] for one in sorted(rows)]), screen=True):
+        yield note
 
 
 def _line(state: Mapping[str, Any]) -> list[Any]:

@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clients.cli.common import to_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Row = Sequence[Any]
 
@@ -79,7 +82,14 @@ def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
         click.echo("\n".join(lines))
         return
     from rich.console import Console
+
+    Console(highlight=False, markup=False).print(columns(heads, rows))
+
+
+def columns(heads: Sequence[str], rows: Iterable[Row]) -> "Table":
+    """Make a table for a terminal."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     found = [list(row) for row in rows]
@@ -88,5 +98,5 @@ def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
         # The first column is what people copy into their next command: it stays in one piece.
         table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0)
     for row in found:
-        table.add_row(*(text(cell) for cell in row))
-    Console(highlight=False, markup=False).print(table)
+        table.add_row(*(Text(text(cell)) for cell in row))
+    return table

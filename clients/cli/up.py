@@ -1,10 +1,7 @@
 """`hulak up` and `hulak down`: everything at once, under a supervisord of its own."""
 
-import contextlib
 import os
-import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bus.errors import BusTimeout, ConfigError, HulakError
+from bus.errors import BusTimeout, HulakError
+from clients.cli.addresses import refuse_taken
 from clients.cli.common import FAILED, Call, Command, print_json
 
 if TYPE_CHECKING:
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
 STAND_S = 60.0  # seconds that --detach waits for everything to stand
 LINE_S = 1.0  # between two plain lines
 FRAME_S = 0.25  # between two frames of the live view
-PORTS_S = 2.0  # seconds for the ports of a Hulak that has just ended to become free
 SHOWN = 24  # displays of the demo
-SOCKETS = ("collector", "publisher", "frontend", "backend")
 
 
 def demo_variables(settings: "Settings") -> dict[str, str]:
@@ -40,51 +36,6 @@ def demo_variables(settings: "Settings") -> dict[str, str]:
     }
 
 
-def addresses(settings: "Settings", *, demo: bool) -> dict[str, tuple[str, int]]:
-    """List the addresses that will be bound, by the setting that names them."""
-    found = {"gateway.port": (settings.gateway.host, settings.gateway.port)}
-    for name in SOCKETS:
-        parts = re.fullmatch(r"tcp://\[?([^\]]+?)\]?:(\d+)", getattr(settings.broker, name))
-        if parts is not None:
-            found[f"broker.{name}"] = (parts[1], int(parts[2]))
-    if demo:
-        found["sim.venue_port"] = (settings.sim.host, settings.sim.venue_port)
-        found["sim.nepse_port"] = (settings.sim.host, settings.sim.nepse_port)
-    return found
-
-
-def taken(wanted: dict[str, tuple[str, int]]) -> list[str]:
-    """Say which of these addresses somebody else has: "127.0.0.1:5560 (sim.venue_port)"."""
-    return [f"{host}:{port} ({setting})" for setting, (host, port) in wanted.items() if not _is_free(host, port)]
-
-
-def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just been closed is free
-        try:
-            trial.bind((host, port))
-        except OSError:
-            return False
-        return True
-
-
-def refuse_taken(settings: "Settings", *, demo: bool) -> None:
-    """Make sure that all addresses are free, waiting a little for those of a Hulak that is just ending.
-
-    Raises:
-        ConfigError: some are not; names them and what to do.
-    """
-    wanted, deadline = addresses(settings, demo=demo), time.monotonic() + PORTS_S
-    while used := taken(wanted):
-        if time.monotonic() > deadline:
-            raise ConfigError(
-                f"in use already: {', '.join(used)}; stop what listens there (`ss -ltnp` shows it), or name other ports, "
-                "for example with HULAK_SIM__VENUE_PORT=5580 or HULAK_BROKER__FRONTEND=tcp://127.0.0.1:6552"
-            )
-        time.sleep(0.05)
-
-
 @dataclass
 class Show:
     """Tells the operator how it goes: in words until everything stands, then as a live view or line by line."""
@@ -92,6 +43,7 @@ class Show:
     as_json: bool
     live: bool  # standard output is a terminal
     page: str  # where the gateway serves it
+    quiet: bool = False  # tell only what changes, no line a second
     stood: bool = False
     _said: str = ""
     _line_at: float = 0.0
@@ -121,7 +73,7 @@ class Show:
 
         if self.live and self.stood and not self.as_json:
             self._draw(snapshot)
-        elif self.stood and time.monotonic() - self._line_at >= LINE_S:
+        elif self.stood and not self.quiet and time.monotonic() - self._line_at >= LINE_S:
             self._line_at = time.monotonic()
             if self.as_json:
                 print_json(view.facts(snapshot))
@@ -153,13 +105,14 @@ class Show:
 )
 @click.option("--demo", is_flag=True, help="With a simulated venue and a simulated exchange.")
 @click.option("--for", "for_s", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after so long.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell only what changes: no live view, and no line a second.")
 @click.option("--detach", is_flag=True, help="Return when everything stands; `hulak down` stops it.")
 @click.pass_context
-def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, detach: bool) -> None:
+def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: bool, detach: bool) -> None:
     """Start broker, feed, workers and gateway under supervisord, and show how they do until Ctrl-C.
 
-    Without a terminal it prints one line a second. --for ends with 0 if everything was healthy, else with 1. Subscribes to
-    the topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
+    Without a terminal it prints one line a second, with --quiet none. --for ends with 0 if everything was healthy, else with 1.
+    Subscribes to the topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
 
     \b
     hulak up --demo --home ./var
@@ -175,7 +128,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, detach: 
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: asked.set())
-    show = Show(call.as_json, os.isatty(1), call.settings.gateway.url)
+    show = Show(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
     supervisor = supervise.start(call.home, variables(call, demo=demo), detached=detach)
     stand_s = STAND_S if detach and call.timeout_s is None else call.timeout_s
     run, stays = Run(call, show, supervisor, asked, stand_s, for_s), False

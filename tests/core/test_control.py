@@ -26,7 +26,7 @@ def ask(bus, service, /, **args):
 
 def test_ping_tells_which_broker_is_there(bus):
     told, effects = ask(bus, "hulak.ping")
-    assert told == {"epoch": 3, "version": "1.2.3", "protocol": 1, "uptime_s": 2.0, "pid": 7}
+    assert told == {"epoch": 3, "version": "1.2.3", "protocol": 1, "uptime_s": 2.0, "pid": 7, "home": ""}
     assert effects == []
 
 

@@ -227,3 +227,10 @@ def test_ranges_know_their_ends():
     assert 1 in Range(0, 1)
     assert 0 not in Range(0, 1, low_open=True)
     assert 1 not in Range(0, 1, high_open=True)
+
+
+def test_a_key_or_scope_that_there_is_not_is_told_with_the_one_that_may_be_meant():
+    with pytest.raises(ProtocolError, match="did you mean 'rate_per_s'"):
+        find_key("kind:nepse", "ratepers")
+    with pytest.raises(ProtocolError, match="did you mean 'kind:nepse'"):
+        check_scope("kind:npse")

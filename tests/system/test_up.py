@@ -129,9 +129,10 @@ def test_detached_it_goes_on_until_down(house):
 
 
 def test_for_a_time_it_ends_by_itself_and_healthy(house):
-    up = house.hulak("up", "--for", "20")
+    up = house.hulak("up", "--quiet", "--for", "20")
     started = stood(up, BARE)
     assert up.wait(60) == 0, up.log.read_text()
+    assert "ticks " not in up.log.read_text()
     assert alive(started) == []
 
 

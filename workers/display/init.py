@@ -12,6 +12,11 @@ from typing import Any, NamedTuple
 from workers.display.adr import Bar, read_bar
 from workers.display.rounding import rounded
 
+OWN_NAMES = ("digits", "price", "open", "high", "low", "adr_high", "adr_low", "adr", "minute_bars", "daily_bars", "timestamp")
+FX_NAMES = (  # of the FX front end's packages
+    *("bid", "currentPrice", "initialPrice", "todaysOpen", "todaysHigh", "todaysLow"),
+    *("projectedAdrHigh", "projectedAdrLow", "initialMarketProfile"),
+)
 MINUTES = 1440  # bars of one day, at most
 MAX_DIGITS = 12
 DIGITS = 5
@@ -48,10 +53,8 @@ class Init:
         """Read the init map of a display.
 
         Args:
-            values: `digits`, `price`, `open`, `high`, `low`, `adr_high`, `adr_low`, `adr`, `minute_bars`, `daily_bars`,
-                `timestamp`, or by the names of the FX front end's packages: `bid`, `currentPrice`, `initialPrice`,
-                `todaysOpen`, `todaysHigh`, `todaysLow`, `projectedAdrHigh`, `projectedAdrLow`, `initialMarketProfile`. What is
-                no number counts as unknown, as does a price of 0.
+            values: by the names of `OWN_NAMES` and `FX_NAMES`; others are passed over. What is no number counts as unknown, as
+                does a price of 0.
         """
         digits = _digits(values.get("digits"), symbol)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from posthouse import free_ports
+from posthouse import PostHouse, free_ports
 
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from bus.settings import Settings
@@ -17,6 +17,7 @@ from clients.cli.common import Call, Command, NoBroker, report
 from clients.cli.nepse import nepse as nepse_commands
 from clients.nepse import NepseClient
 from clients.nepse_async import AsyncNepseClient
+from workers.display.init import FX_NAMES, OWN_NAMES, Init
 from workers.nepse.actions import build_actions
 from workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 
@@ -165,3 +166,45 @@ def test_json_makes_the_log_lines_of_a_daemon_json(run, monkeypatch):
     CliRunner().invoke(serve, ["--json"])
     CliRunner().invoke(serve, [])
     assert seen[0] == "json"
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [(["statsu"], "'status'"), (["nepse", "market-dept"], "'market-depth'"), (["xyzzy"], "")],
+)
+def test_a_command_that_there_is_not_is_told_with_the_one_that_may_be_meant(run, words, near):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert f"No such command {words[-1]!r}" in result.stderr
+    assert near in result.stderr
+    assert ("id you mean" in result.stderr) == bool(near)
+
+
+def test_settings_and_variables_that_there_are_not_are_told_with_what_may_be_meant(run, monkeypatch, tmp_path):
+    (tmp_path / "hulak.toml").write_text("[broker]\nfrontned = 'tcp://127.0.0.1:1'\n[borker]\n")
+    said = run("status").stderr
+    assert "did you mean 'broker.frontend'?" in said
+    assert "did you mean 'broker'?" in said
+    monkeypatch.setenv("HULAK_BORKER__FRONTEND", "x")
+    assert "did you mean 'HULAK_BROKER__FRONTEND'" in run("status").stderr
+
+
+def test_a_name_of_init_that_nobody_reads_is_a_wrong_usage(run):
+    result = run("displays", "create", "EURUSD", "--init", "opne=1.1")
+    assert result.exit_code == 2
+    assert "did you mean 'open'?" in " ".join(result.stderr.split())
+    assert run("displays", "create", "EURUSD", "--init", "open=1.1", "--init", "todaysHigh=2", "--timeout", "0.1").exit_code == 3
+    read = inspect.getsource(Init.from_values)
+    assert all(f'"{name}"' in read for name in (*OWN_NAMES, *FX_NAMES))
+    assert set(re.findall(r'"(\w+)"', read)) <= {"Init", *OWN_NAMES, *FX_NAMES}
+
+
+def test_a_home_that_was_named_and_has_no_broker_is_told_if_another_ones_answers(tmp_path):
+    with PostHouse() as house:
+        house.start_broker()
+        elsewhere = house.hulak("ping", "--home", tmp_path)
+        assert elsewhere.wait(30) == 0
+        assert f"home {tmp_path} has no broker; this is the one of home {house.home}" in elsewhere.log.read_text()
+        here = house.hulak("ping")
+        assert here.wait(30) == 0
+        assert "has no broker" not in here.log.read_text()

@@ -1,7 +1,7 @@
 """Where every entry point comes in: makes sure that `bus`, `workers`, `clients` and `sim` are ours.
 
-The names are common words. Where another package of the same name comes first on the import path, the failure would
-otherwise appear deep inside, as a missing module; here it is one sentence with both paths.
+The names are common words. Where another package of the same name comes first on the import path, or was installed over
+ours, the failure would otherwise appear deep inside, as a missing module; here it is one sentence with the paths.
 """
 
 import importlib.util
@@ -12,15 +12,19 @@ PACKAGES = ("bus", "workers", "clients", "sim")
 
 
 def hidden_packages() -> list[str]:
-    """Say which of our packages another one hides: one sentence each, empty if none."""
+    """Say which of our packages another one hides or has overwritten: one sentence each, empty if none."""
     here = Path(__file__).resolve().parent
     said = []
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         wanted = here / name / "__init__.py"
         found = spec.origin if spec is not None else None
-        if found is None or Path(found).resolve() != wanted:
+        if not wanted.is_file():
+            said.append(f"package '{name}': {wanted} is missing: it came with Hulak, and went with another distribution")
+        elif found is None or Path(found).resolve() != wanted:
             said.append(f"package '{name}' is found at {found}, Hulak's own is {wanted}: the first one hides ours")
+        elif wanted.stat().st_size:  # ours are empty
+            said.append(f"package '{name}': {wanted} is not Hulak's: another distribution has overwritten it")
     return said
 
 
@@ -30,7 +34,7 @@ def check_packages() -> None:
     if said:
         for line in said:
             print(f"hulak: {line}", file=sys.stderr)  # noqa: T201 - nothing of ours can be imported yet
-        print("hulak: install Hulak in a virtual environment of its own, or start it elsewhere", file=sys.stderr)  # noqa: T201
+        print("hulak: install Hulak again, in a virtual environment of its own, or start it elsewhere", file=sys.stderr)  # noqa: T201
         sys.exit(78)
 
 

@@ -6,7 +6,6 @@ with the package, `etc/hulak.toml`, where every setting stands with its unit and
 """
 
 import os
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,9 +35,10 @@ def located(settings: Settings | None = None, home: Path | None = None) -> tuple
 
 
 def shipped(name: str) -> Path:
-    """Find a file of `etc/`: beside the packages in a checkout, under `share/hulak` of an installation."""
-    beside = Path(__file__).resolve().parent.parent / "etc" / name
-    return beside if beside.is_file() else Path(sys.prefix) / "share" / "hulak" / "etc" / name
+    """Find a file of `etc/`: within this package where it was installed, in whatever folder; beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    within = package / "etc" / name
+    return within if within.is_file() else package.parent / "etc" / name
 
 
 def find_file(home: Path, given: Path | None) -> Path:

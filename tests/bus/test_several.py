@@ -110,8 +110,14 @@ def test_values_that_msgpack_refuses_are_refused():
 
 def test_a_value_too_deep_to_be_read_is_refused():
     told = frames.encode(Reply(bytes(16), 1))[1:] + b"\x92\xc4\x10" + bytes(16) + b"\x91" * 5000 + b"\xc0"
-    with pytest.raises(ProtocolError):
-        several.read_replies(b"r" + frames.array_header(2) + told)
+    frame = b"r" + frames.array_header(2) + told
+    try:
+        messages, refused = several.read_replies(frame)
+    except ProtocolError as error:  # Pythons differ in how deep C code may go: here even the message's end could not be found
+        assert error.code == "BAD_BODY"
+    else:
+        assert messages == [Reply(bytes(16), 1)]
+        assert [error.code for _, error in refused] == ["BAD_BODY"]
 
 
 def test_long_ones_and_a_single_one_are_not_put_together():

@@ -113,11 +113,11 @@ def test_a_value_too_deep_to_be_read_is_refused():
     frame = b"r" + frames.array_header(2) + told
     try:
         messages, refused = several.read_replies(frame)
+        errors = [error for _, error in refused]
     except ProtocolError as error:  # Pythons differ in how deep C code may go: here even the message's end could not be found
-        assert error.code == "BAD_BODY"
-    else:
-        assert messages == [Reply(bytes(16), 1)]
-        assert [error.code for _, error in refused] == ["BAD_BODY"]
+        messages, errors = [Reply(bytes(16), 1)], [error]
+    assert messages == [Reply(bytes(16), 1)]
+    assert [error.code for error in errors] == ["BAD_BODY"]
 
 
 def test_long_ones_and_a_single_one_are_not_put_together():

@@ -1,6 +1,7 @@
 """What all methods of `NepseClient` and `AsyncNepseClient` are made of: one call, or a list that is read in several."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from typing import Any
 
@@ -11,15 +12,15 @@ Security = int | str  # a symbol such as "NABIL", or the exchange's id
 Index = int | str  # an index's id such as 58, or its name: "nepse", "banking", "hydropower", ...
 
 
-class NepseCalls:
+class NepseCalls(ABC):
     """Calls to the NEPSE workers, whatever connection they go over.
 
     They are coroutines. Over a blocking connection none is ever suspended: `clients.nepse` runs it from its beginning to its end.
     """
 
+    @abstractmethod
     async def ask(self, service: str, action: str, args: dict[str, Any], *, share: bool) -> Any:
         """Make one call over the connection."""
-        raise NotImplementedError
 
     async def call(self, action: str, /, **args: Any) -> Any:
         """Have one action done (README, "Tasks", lists them; so does `hulak nepse --help`).

@@ -34,7 +34,7 @@ TICKS, HELLO = b"ticks" + NUL, b"hulak.hello" + NUL
 BEHIND_TICKS = len(TICKS) + STAMP.size
 BEHIND_SYMBOL = tick.TOPIC_BYTES + 1 + STAMP.size
 WAIT_MS = 50  # between two looks at the board, where nothing comes
-INSTANCE = 7  # of the thin feed; every cell has a broker of its own
+INSTANCE = 7  # of the thin feed; every cell starts its own broker
 
 
 class FeedPublisher:
@@ -116,7 +116,7 @@ class Hulak(System):
         super().__init__(place)
         self.take, self.by, self.shared, self.ipc, self.numbered = take, by, shared, ipc, numbered
         self.home = Path(place.folder)
-        # Whoever looks for the broker's files elsewhere finds none, and takes TCP.
+        # A client that finds no socket files connects over TCP.
         self.seen_from = self.home if ipc else self.home / "elsewhere"
         self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, place.ports, strict=True)}
 

@@ -55,7 +55,7 @@ class NatsPublisher:
 
 
 class Nats(System):
-    """A server of its own, its limits on slow subscribers lifted.
+    """Its own server, without limits on slow subscribers.
 
     Args:
         place: of the cell.

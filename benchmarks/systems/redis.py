@@ -49,7 +49,7 @@ class RedisPublisher:
 
 
 class Redis(System):
-    """A server of its own without persistence, its limit on slow subscribers lifted.
+    """Its own server, without persistence and without a limit on slow subscribers.
 
     Args:
         place: of the cell.

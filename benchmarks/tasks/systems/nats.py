@@ -37,7 +37,7 @@ class NatsClient(AsyncClient):
 
 
 class Nats(TaskSystem):
-    """A server of its own, and workers."""
+    """Its own server and workers."""
 
     def missing(self) -> str | None:
         """Say what is not installed."""

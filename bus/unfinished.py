@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 import sqlite3
+from collections.abc import Container
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -16,9 +17,11 @@ from bus.core.tasks import PRIORITIES, STATES, UNREADABLE, CalledTask, State
 from bus.messages import ID_BYTES
 
 OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)
+TOGETHER = f"SELECT worker FROM tasks WHERE state = '{State.RUNNING.value}' GROUP BY worker HAVING count(*) > 1"  # noqa: S608
+IN_DOUBT = "the broker was restarted while {worker} held it and others; not counted, since it may not have been begun"
 read_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode  # raises a ValueError where that is not what it is given
 SELECT = (
-    "SELECT rowid, id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, expires_ns,"
+    "SELECT rowid, worker, id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, expires_ns,"
     " expires_boot, trouble FROM tasks INDEXED BY tasks_in_state WHERE state = ? AND rowid > ? ORDER BY rowid"
 )
 
@@ -67,10 +70,11 @@ def read(connection: sqlite3.Connection, after: int, room: Room, moment: Moment,
     size = 0
     before, connection.text_factory = connection.text_factory, bytes  # a text that is none spoils its own row only
     try:
+        together = {worker for (worker,) in connection.execute(TOGETHER)}
         cursors = [connection.execute(SELECT, (state, after)) for state in OPEN]
         for row in heapq.merge(*cursors, key=itemgetter(0)):
             try:
-                restored = _restored(row, moment, grace_s)
+                restored = _restored(row, moment, grace_s, together)
             except (ValueError, TypeError, OverflowError) as error:  # UnicodeDecodeError is a ValueError
                 bad.append((UNREADABLE, row[0]))
                 found.bad.append(f"row {row[0]}: {error}")
@@ -93,8 +97,8 @@ def read(connection: sqlite3.Connection, after: int, room: Room, moment: Moment,
     return found
 
 
-def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float) -> Restored:
-    _, task_id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, *rest = row
+def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float, together: Container[bytes]) -> Restored:
+    _, worker, task_id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, *rest = row
     expires_ns, expires_boot, trouble = rest
     if type(task_id) is not bytes or len(task_id) != ID_BYTES:
         raise ValueError(f"id {task_id!r:.60} is not {ID_BYTES} bytes")
@@ -124,6 +128,11 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float) -> Restored:
         posted=True,
         size=len(args),
     )
+    if state == b"running":
+        task.suspect = True
+        if attempt and worker in together:  # as of a worker that is lost: what it held alone counts
+            task.attempt, task.spared = attempt - 1, 1
+            task.troubles.append(IN_DOUBT.format(worker=worker.decode(errors="replace")))
     due_s = min(max(0.0, due_s), MAX_RETRY_AFTER_S)  # a wall clock that was set back does not put it off for ever
     return Restored(task, max(due_s, grace_s) if state == b"running" else due_s)
 

@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-from walk_workers import POLICY
-
 from bus.core import census
 from bus.core.effects import ToClient, ToWorker
 from bus.core.tasks import State
@@ -35,6 +33,11 @@ def check_books(dispatcher):
             held[task_id] = worker
         free = worker.free > 0 and worker.service in dispatcher.queue.services()
         assert not free, f"{worker.name} is free, and tasks wait"
+        suspects = [task_id for task_id in worker.held if dispatcher.tasks[task_id].suspect]
+        assert not suspects or len(worker.held) == 1, f"{worker.name} holds {worker.held}, and {suspects} are suspects"
+        able = worker.credit > 0 and not (worker.retiring or worker.held or worker.strays)
+        assert not (able and worker.service in dispatcher.queue.suspects), f"{worker.name} is empty, and suspects wait"
+        assert not worker.alone or worker.held, f"{worker.name} is kept for nothing"
     queued = [task.id for task in dispatcher.queue]
     assert len(queued) == len(dispatcher.queue) == len(set(queued))
     states = {task_id: task.state for task_id, task in dispatcher.tasks.items()}
@@ -42,7 +45,7 @@ def check_books(dispatcher):
     assert set(held) == {task_id for task_id, state in states.items() if state in (State.RUNNING, State.EXPIRED)}
     assert dispatcher.size == sum(task.size for task in dispatcher.tasks.values())
     assert all(task.attempt <= task.retries + 1 for task in dispatcher.tasks.values())
-    assert len(dispatcher.tasks) <= POLICY.max_tasks
+    assert len(dispatcher.tasks) <= dispatcher.policy.max_tasks
     timers = dispatcher.timers
     assert len(timers) <= 1 + 3 * len(dispatcher.tasks)
     assert len(timers._heap) <= 2 * len(timers) + 64

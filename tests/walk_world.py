@@ -266,7 +266,9 @@ class World(Callers):
     def check_given(self, identity, task):
         worker = self.dispatcher.roster.at(identity)
         assert worker is None or worker.free >= 0, f"{worker.name} is given {worker.held}, is still at {worker.strays}"
-        key = (task.id, self.life.accepted[task.id], task.attempt)
+        known = self.dispatcher.tasks.get(task.id)
+        spared = known.spared if known else 0  # the numbers of attempts that do not count are given again
+        key = (task.id, self.life.accepted[task.id], task.attempt, spared)
         assert key not in self.life.given, f"attempt {task.attempt} of {task.id.hex()} was given twice"
         self.life.given.add(key)
         retries = self.callers[task.id]["request"].options["retries"]

@@ -117,11 +117,29 @@ class Attempts:
         return self._deal(now, service, fresh)
 
     def _assign(self, now: float, service: str) -> list[Effect]:
-        """Give a service's workers what waits, as far as there are free ones."""
+        """Give a service's workers what waits, as far as there are free ones: first suspects, each to one that holds nothing."""
         queue = self.queue
-        if service not in queue.by_service or now < self.paused.get(service, now):
+        if not queue.has(service) or now < self.paused.get(service, now):
             return []
-        return self._deal(now, service, queue.take_many(service, self.roster.room(service)))
+        effects: list[Effect] = []
+        if service in queue.suspects:
+            effects += self._give_suspects(now, service)
+        if service in queue.by_service:
+            effects += self._deal(now, service, queue.take_many(service, self.roster.room(service)))
+        return effects
+
+    def _give_suspects(self, now: float, service: str) -> list[Effect]:
+        """Give suspects to workers that hold nothing; if there are too few of them, let one more become free."""
+        effects: list[Effect] = []
+        for worker in self.roster.empty(service):
+            task = self.queue.take_suspect(service)
+            if task is None:
+                return effects
+            worker.alone = True
+            effects += self._give(now, [task], worker)
+        if service in self.queue.suspects:
+            self.roster.keep_one(service)
+        return effects
 
     def _deal(self, now: float, service: str, tasks: list[CalledTask]) -> list[Effect]:
         """Give tasks to the workers with fewest, in order; what there is no room for has to wait."""
@@ -154,6 +172,7 @@ class Attempts:
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         self._stop_waiting(task)
         task.become(State.RUNNING)
+        task.suspect = False  # its worker lives
         task.attempt = attempt = task.attempt + 1
         task.worker = worker.name
         task.started = now
@@ -167,24 +186,8 @@ class Attempts:
         """Note that a worker is rid of a task."""
         del worker.held[task_id]
         if not worker.held:
+            worker.alone = False
             self.timers.cancel_after(worker.timer, self.policy.hard_s)
-
-    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str) -> list[Effect]:
-        self._release(worker, task_id)
-        worker.missed.pop(task_id, None)
-        task = self.tasks[task_id]
-        if task.state in GIVEN_UP:
-            self._put_down(task)
-            return []
-        task.troubles.append(f"{worker.name}: {why}")
-        if task.attempt > task.retries:
-            text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
-            return self._end(task, State.FAILED, task.error("WORKER_LOST", text))
-        task.become(State.QUEUED)
-        self.queue.add(task, first=True)
-        self.counters["retried"] += 1
-        told = Note("task requeued", {"task": task.id.hex(), "attempt": task.attempt, "why": why})
-        return [told, *self._noted(task, 0.0)]
 
     def _failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
         task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")

@@ -99,7 +99,7 @@ class BurstDispatcher(Dispatcher):
         answers: dict[bytes, list[Reply]] = {}
         self._end_all(now, worker, results, answers, effects)
         effects += [ToClient(client, replies if len(replies) > 1 else replies[0]) for client, replies in answers.items()]
-        if worker.service in self.queue.by_service:
+        if worker.service in self.queue.by_service or worker.service in self.queue.suspects:
             effects += self._assign(now, worker.service)
         return effects
 
@@ -132,4 +132,5 @@ class BurstDispatcher(Dispatcher):
         worker.done += done
         self.counters["done"] += done
         if done and not held:
+            worker.alone = False
             self.timers.cancel_after(worker.timer, self.policy.hard_s)

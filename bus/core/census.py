@@ -29,5 +29,6 @@ def by_service(books: Attempts) -> dict[str, dict[str, int]]:
     for worker in books.roster:
         running[worker.service] += len(worker.held)
     running -= books.given_up
-    names = itertools.islice(dict.fromkeys((*running, *books.waiting, *books.queue.by_service)), MOST_SERVICES)
-    return {name: {"queued": books.queue.count(name), "waiting": books.waiting[name], "running": running[name]} for name in names}
+    queue = books.queue
+    names = itertools.islice(dict.fromkeys((*running, *books.waiting, *queue.by_service, *queue.suspects)), MOST_SERVICES)
+    return {name: {"queued": queue.count(name), "waiting": books.waiting[name], "running": running[name]} for name in names}

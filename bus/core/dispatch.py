@@ -2,7 +2,7 @@
 
 Rule 1: a task that was accepted ends exactly once: done, failed or expired.
 Rule 2: no worker ever holds more than it offered.
-Rule 3: a lost worker counts as an attempt, whatever it was lost to: death, silence, or the hard limit.
+Rule 3: a lost worker counts as an attempt of what it had begun, whatever it was lost to: see `bus.core.losses`.
 
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
@@ -10,10 +10,11 @@ Every method takes `now` (monotonic seconds) and returns effects; nothing here k
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY, Attempts
+from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY
 from bus.core.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
 from bus.core.fencing import to_leave
+from bus.core.losses import Losses
 from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
@@ -35,7 +36,7 @@ from bus.messages import (
 BEAT = b"beat"  # the timer of the heartbeat
 
 
-class Dispatcher(Attempts):
+class Dispatcher(Losses):
     """All called tasks and all workers of one broker.
 
     Args:
@@ -109,6 +110,7 @@ class Dispatcher(Attempts):
             effects.append(Note("worker registered", {"worker": worker.name, "service": worker.service}))
         sure = worker.identity != identity or ready.credit == 0  # else a task may be on its way to it
         if worker.identity != identity:
+            effects += self._missing(worker, ready)
             self.roster.move(worker, identity)
         if worker.retiring and ready.credit:  # what asked it to did not reach it
             effects.append(ToWorker(identity, Retire("it was asked to before")))
@@ -119,6 +121,13 @@ class Dispatcher(Attempts):
         for name, why in to_leave(self.roster, worker, self.most.get(worker.service)):
             effects += self.retire(name, why)
         return effects + self._assign(now, worker.service)
+
+    def _missing(self, worker: Worker, ready: Ready) -> list[Effect]:
+        """Find what a worker that comes over another connection holds no more: it may be another process of that name."""
+        really = {one.task: one.attempt for one in ready.held}
+        missing = [task_id for task_id, attempt in worker.held.items() if really.get(task_id) != attempt]
+        alone, why = len(worker.held) == 1, "it registered again without it"
+        return [do for task_id in missing for do in self._attempt_lost(worker, task_id, why, counts=alone, suspect=True)]
 
     def _settle_held(self, now: float, worker: Worker, held: tuple[Held, ...], *, sure: bool) -> list[Effect]:
         """Bring our books and what a registering worker really holds together.
@@ -131,8 +140,9 @@ class Dispatcher(Attempts):
         """
         effects: list[Effect] = []
         really = {one.task: one.attempt for one in held}
-        for task_id in [task_id for task_id, attempt in worker.held.items() if sure and really.get(task_id) != attempt]:
-            effects += self._attempt_lost(worker, task_id, "it registered again without it")
+        back = [task_id for task_id, attempt in worker.held.items() if sure and really.get(task_id) != attempt]
+        for task_id in reversed(back):  # each is put before all others
+            effects += self._attempt_lost(worker, task_id, "it handed it back", counts=False, suspect=False)
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
             waits = task is not None and task.state in (State.QUEUED, State.WAITING)
@@ -156,10 +166,11 @@ class Dispatcher(Attempts):
         really = {one.task for one in heartbeat.held}
         worker.strays = {(one.task, one.attempt) for one in heartbeat.held if worker.held.get(one.task) != one.attempt}
         self.straying = self.straying or bool(worker.strays)
-        worker.missed = {task_id: worker.missed.get(task_id, now) for task_id in worker.held if task_id not in really}
+        missed = {one: worker.missed.get(one, now) for one in worker.held.items() if one[0] not in really}
+        worker.missed = missed
         effects: list[Effect] = []
-        for task_id in [task_id for task_id, since in worker.missed.items() if now - since > self.policy.lease_s]:
-            effects += self._attempt_lost(worker, task_id, "it never got it")
+        for task_id in [task_id for (task_id, _), since in missed.items() if now - since > self.policy.lease_s]:
+            effects += self._attempt_lost(worker, task_id, "it never got it", counts=True, suspect=False)
         return effects + self._assign(now, worker.service)
 
     def part(self, now: float, identity: bytes, part: TaskPart) -> list[Effect]:
@@ -214,14 +225,14 @@ class Dispatcher(Attempts):
     def lost(self, now: float, identity: bytes, why: str) -> list[Effect]:
         """Strike a worker off and give what it held to others; one that is unknown is ignored."""
         worker = self.roster.at(identity)
-        if worker is None:
-            return []
+        return [] if worker is None else self._strike_off(now, worker, why)
+
+    def _strike_off(self, now: float, worker: Worker, why: str, blamed: bytes = b"") -> list[Effect]:
         self.counters["lost_workers"] += not (why.startswith("it said goodbye") or worker.has_left)
         effects: list[Effect] = [
             Note("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
         ]
-        for task_id in list(worker.held):
-            effects += self._attempt_lost(worker, task_id, why)
+        effects += self._all_lost(worker, why, blamed)
         self.roster.remove(worker)
         return effects + self._assign(now, worker.service)
 
@@ -258,7 +269,9 @@ class Dispatcher(Attempts):
             self._stop_waiting(task)
             task.become(State.QUEUED)
             self.queue.add(task, first=True)
-            return self._assign(now, task.service)
+            # What was in doubt when the broker was restarted is nobody's: so it stands in the store, too.
+            doubt = self._noted(task, 0.0) if task.suspect and task.spared else []
+            return [*doubt, *self._assign(now, task.service)]
         return []
 
     def _beat(self, now: float, worker: Worker) -> list[Effect]:
@@ -277,4 +290,4 @@ class Dispatcher(Attempts):
             self.timers.set(key, due)
             return []
         gone = ToWorker(worker.identity, Retire(f"task {task.id.hex()} passed its hard limit of {self.policy.hard_s} s"))
-        return [gone, *self.lost(now, worker.identity, f"a task passed the hard limit of {self.policy.hard_s} s")]
+        return [gone, *self._strike_off(now, worker, f"a task passed the hard limit of {self.policy.hard_s} s", task.id)]

@@ -28,7 +28,7 @@ class Worker:
     since: float
     lease_s: float = 1.5  # how long its silence is borne
     held: dict[bytes, int] = field(default_factory=dict)  # task id -> attempt
-    missed: dict[bytes, float] = field(default_factory=dict)  # held, but not named by its heartbeats since then
+    missed: dict[tuple[bytes, int], float] = field(default_factory=dict)  # held, but not named by its heartbeats since then
     strays: set[tuple[bytes, int]] = field(default_factory=set)  # attempts it is still at, though they were given up
     info: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
@@ -38,11 +38,12 @@ class Worker:
     grain: int = 1  # tasks that take `GRAIN_S`, by what it reports
     answered: float = 0.0  # when it ended a task last, monotonic seconds
     retiring: bool = False
+    alone: bool = False  # what it holds, a suspect, is to stay alone; or it is to become free for one
 
     @property
     def free(self) -> int:
-        """How many more tasks it may be given now."""
-        return 0 if self.retiring else self.credit - len(self.held) - len(self.strays)
+        """How many more tasks it may be given now, suspects left out."""
+        return 0 if self.retiring or self.alone else self.credit - len(self.held) - len(self.strays)
 
     def hear(self, report: dict[str, Any]) -> None:
         """Take note of what it reports: tasks that are very short go to it several in a row."""
@@ -129,6 +130,19 @@ class Roster:
         """Note that a worker was asked to leave."""
         worker.retiring = True
         self.changes += 1
+
+    def empty(self, service: str) -> list[Worker]:
+        """List the workers of a service that may be given something, and hold nothing."""
+        return [worker for worker in self._able(service) if not worker.held and not worker.strays]
+
+    def keep_one(self, service: str) -> None:
+        """Give one of a service's workers nothing more until it holds nothing, unless there is such a one."""
+        able = [worker for worker in self._able(service) if worker.held]
+        if able and not any(worker.alone for worker in able):
+            min(able, key=lambda one: (bool(one.strays), len(one.held))).alone = True
+
+    def _able(self, service: str) -> list[Worker]:
+        return [worker for worker in self._by_service.get(service, ()) if worker.credit > 0 and not worker.retiring]
 
     def room(self, service: str) -> int:
         """Count how many more tasks of a service its workers may be given now."""

@@ -58,7 +58,9 @@ class CalledTask(msgspec.Struct, gc=False):
     priority: int = 1  # of PRIORITIES
     patience_s: float = math.inf  # from when its deadline was set to it
     state: State = State.QUEUED
-    attempt: int = 0  # of the running or last attempt, from 1
+    attempt: int = 0  # of the running or last attempt that counts, from 1
+    spared: int = 0  # attempts that were lost and do not count, since it is not known that it was begun
+    suspect: bool = False  # a worker was lost with it: it is given to one that holds nothing else
     worker: str = ""  # name of who runs it or ran it last
     started: float = 0.0
     troubles: list[str] = []  # why attempts failed, in order
@@ -102,21 +104,31 @@ class Queue:
     """Tasks that could run now, and no others, by service.
 
     One that is to be tried again goes first. Of the others the one that came first, where those of a lower priority count as
-    having come `AGEING_S` later for each step: so urgent ones go before, and nobody waits for ever.
+    having come `AGEING_S` later for each step: so urgent ones go before, and nobody waits for ever. Suspects stand apart, in
+    their order: only `take_suspect` gives them.
     """
 
     def __init__(self) -> None:
         # only services that have tasks waiting are in
         self.by_service: dict[str, dict[int, OrderedDict[bytes, CalledTask]]] = {}
+        self.suspects: dict[str, dict[bytes, CalledTask]] = {}  # likewise
+
+    def _lanes(self) -> Iterator[dict[bytes, CalledTask]]:
+        yield from self.suspects.values()
+        for lanes in self.by_service.values():
+            yield from lanes.values()
 
     def __len__(self) -> int:
-        return sum(len(lane) for lanes in self.by_service.values() for lane in lanes.values())
+        return sum(map(len, self._lanes()))
 
     def __iter__(self) -> Iterator[CalledTask]:
-        return (task for lanes in self.by_service.values() for lane in lanes.values() for task in lane.values())
+        return (task for lane in self._lanes() for task in lane.values())
 
     def add(self, task: CalledTask, *, first: bool = False) -> None:
-        """Put a task at the end of its lane, or before all others."""
+        """Put a task at the end of its lane, or before all others; a suspect behind the other suspects."""
+        if task.suspect:
+            self.suspects.setdefault(task.service, {})[task.id] = task
+            return
         lanes = self.by_service.get(task.service)
         if lanes is None:
             lanes = self.by_service[task.service] = {}
@@ -134,10 +146,13 @@ class Queue:
 
     def has(self, service: str) -> bool:
         """Tell whether any of the service's tasks waits."""
-        return service in self.by_service
+        return service in self.by_service or service in self.suspects
 
     def remove(self, task: CalledTask) -> None:
         """Take a task out, wherever it stands; one that is not in is ignored."""
+        if task.suspect:
+            self._take_suspect(task.service, task.id)
+            return
         lanes = self.by_service.get(task.service, {})
         for number in [number for number, lane in lanes.items() if task.id in lane]:
             del lanes[number][task.id]
@@ -161,6 +176,17 @@ class Queue:
                 del self.by_service[service]
         return task
 
+    def take_suspect(self, service: str) -> CalledTask | None:
+        """Take the service's first suspect; None if none waits."""
+        return self._take_suspect(service, next(iter(self.suspects.get(service, ())), b""))
+
+    def _take_suspect(self, service: str, task_id: bytes) -> CalledTask | None:
+        lane = self.suspects.get(service, {})
+        task = lane.pop(task_id, None)
+        if not lane:
+            self.suspects.pop(service, None)
+        return task
+
     def take_many(self, service: str, most: int) -> list[CalledTask]:
         """Take the service's next tasks, in order: as many as `take` would give, but no more than `most`."""
         lanes = self.by_service.get(service, {})
@@ -182,8 +208,8 @@ class Queue:
 
     def count(self, service: str) -> int:
         """Count the service's tasks that wait."""
-        return sum(map(len, self.by_service.get(service, {}).values()))
+        return sum(map(len, self.by_service.get(service, {}).values())) + len(self.suspects.get(service, ()))
 
     def services(self) -> list[str]:
-        """Name the services that have tasks waiting."""
+        """Name the services that have tasks waiting, suspects left out."""
         return list(self.by_service)

@@ -168,7 +168,7 @@ def test_a_leaving_workers_unbegun_tasks_go_to_others_at_once(desk):
     desk.request(A)
     desk.request(B)
     desk.ready(b"w2")
-    assert desk.ready(b"w1", credit=0, held=(Held(A, 1),))[1] == [(b"w2", task(2, B))]
+    assert desk.ready(b"w1", credit=0, held=(Held(A, 1),))[1] == [(b"w2", task(1, B))]
 
 
 def test_after_a_restart_a_repeated_request_joins_the_attempt_that_still_runs(desk):

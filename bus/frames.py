@@ -40,6 +40,7 @@ NUL = b"\0"
 MAX_TOPIC = 128  # bytes, without the NUL
 TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what msgspec's decoders raise
+ENVELOPE_BYTES = 1024  # of a frame as long as `broker.max_message_bytes`, beside what clients and workers may put into it
 SAFE_BYTES = 480  # fewer cannot be nested deeper than msgpack packs, which is 511 levels
 
 pack: Callable[[Any], bytes] = msgpack.packb

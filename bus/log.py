@@ -35,12 +35,12 @@ class _Bearing:
     """Standard error, which may be closed, or a pipe that nobody reads any more: that costs the line, never the process."""
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # None, if a task of somebody's made it so
             return sys.stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             sys.stderr.flush()
 
 

@@ -111,6 +111,10 @@ class Member:
         elif self._thread.ident is None:
             self._close()  # it was never started
 
+    def ended(self) -> bool:
+        """Tell whether its thread has ended though nobody asked it to."""
+        return self._thread.ident is not None and not self._thread.is_alive() and not self._ends
+
     def beat(self) -> None:
         """Note that the main loop goes round; its age is reported. Costs nothing: call it in every turn."""
         self._beat = time.monotonic()

@@ -1,5 +1,7 @@
 """Carries out one task: calls its action and makes the frame of the result, or of the failure. PROTOCOL.md section 5.4."""
 
+import contextlib
+import traceback
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -8,6 +10,8 @@ import structlog
 from bus import frames, quick
 from bus.errors import TaskFailed
 from bus.messages import Result, Task, TaskPart
+from workers.failures import SoftLimit, crash_of, failed_result
+from workers.forks import Forks
 from workers.session import Send
 
 # An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
@@ -16,11 +20,7 @@ Action = Callable[[Mapping[str, Any]], Any]
 Actions = Mapping[str, Action]
 SendPart = Callable[[TaskPart, bytes], None]
 PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))  # what is surely no generator
-ENVELOPE_BYTES = 1024  # of a result's frame, beside its value
-
-
-class SoftLimit(BaseException):
-    """Raised inside a task that has passed its soft limit; not an `Exception`, so that no task's own handler swallows it."""
+LONGEST_TRACEBACK = 20_000  # characters in the log
 
 
 class Carrier:
@@ -30,12 +30,20 @@ class Carrier:
         make_actions: makes the service's actions; called with the first task, once.
         max_bytes: of a result.
         log: of this process.
+        forks: of this process, if its tasks may fork.
     """
 
-    def __init__(self, make_actions: Callable[[], Actions], max_bytes: int, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        make_actions: Callable[[], Actions],
+        max_bytes: int,
+        log: structlog.typing.FilteringBoundLogger,
+        forks: Forks | None = None,
+    ) -> None:
         self._make_actions = make_actions
-        self._most = max_bytes - ENVELOPE_BYTES
+        self._most = max_bytes - frames.ENVELOPE_BYTES
         self._log = log
+        self._forks = forks
         self._actions: Actions | None = None
 
     def carry_out(self, task: Task, send_part: SendPart) -> Send:
@@ -59,10 +67,21 @@ class Carrier:
         except SoftLimit:
             return soft_limit(task)
         except TaskFailed as failed:
-            return _failure(task, failed)
-        except Exception as error:  # noqa: BLE001 - a task's own bug must not end the worker
-            self._log.exception("task crashed", task=task.id.hex(), action=task.action)
-            return _failure(task, TaskFailed("CRASHED", f"{type(error).__name__}: {error}"))
+            return Send(*failed_result(task, failed))
+        except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError and all others: a task ends no worker
+            if self._forks is not None:
+                self._forks.leave_child(error)
+            self._tell(task, error)
+            return Send(*failed_result(task, TaskFailed("CRASHED", crash_of(error))))
+
+    def _tell(self, task: Task, error: BaseException) -> None:
+        """Write down where a task crashed; that a log line cannot be made or written costs nobody anything."""
+        with contextlib.suppress(Exception):
+            lines = "".join(traceback.format_exception(error))
+            if len(lines) > LONGEST_TRACEBACK:
+                half = LONGEST_TRACEBACK // 2
+                lines = f"{lines[:half]}\n ... ({len(lines)} characters)\n{lines[-half:]}"
+            self._log.error("task crashed", task=task.id.hex(), action=task.action, exception=lines)
 
     def _find(self, name: str) -> Action:
         if self._actions is None:
@@ -75,35 +94,22 @@ class Carrier:
 
     def _send_parts(self, task: Task, parts: Generator[Any, None, Any], send_part: SendPart) -> Any:
         number = 0
-        while True:
-            try:
-                value = next(parts)
-            except StopIteration as end:
-                return end.value
-            number += 1
-            part = TaskPart(task.id, task.attempt, number, value)
-            send_part(part, self._fitting("part", frames.encode(part)))
+        with contextlib.closing(parts):
+            while True:
+                try:
+                    value = next(parts)
+                except StopIteration as end:
+                    return end.value
+                number += 1
+                part = TaskPart(task.id, task.attempt, number, value)
+                send_part(part, self._fitting("part", frames.encode(part)))
 
     def _fitting(self, what: str, frame: bytes) -> bytes:
         if len(frame) > self._most:
-            raise TaskFailed("TOO_LARGE", f"the {what} is {len(frame)} bytes, must be below {self._most + ENVELOPE_BYTES}")
+            raise TaskFailed("TOO_LARGE", f"the {what} is {len(frame)} bytes, must be at most {self._most}")
         return frame
 
 
 def soft_limit(task: Task) -> Send:
     """Make the failure of a task that was interrupted."""
-    return _failure(task, TaskFailed("SOFT_LIMIT", f"not done in {task.soft_ms / 1000:g} s", retryable=True))
-
-
-def _failure(task: Task, failed: TaskFailed) -> Send:
-    after_s = failed.retry_after_s
-    why = {
-        "code": failed.code,
-        "text": str(failed),
-        "retryable": failed.retryable,
-        "retry_after_ms": None if after_s is None else int(after_s * 1000),
-        "cool_down_ms": None if failed.cool_down_s is None else int(failed.cool_down_s * 1000),
-        "details": failed.details,
-    }
-    result = Result(task.id, task.attempt, False, why)
-    return Send(result, frames.encode(result))
+    return Send(*failed_result(task, TaskFailed("SOFT_LIMIT", f"not done in {task.soft_ms / 1000:g} s", retryable=True)))

@@ -5,6 +5,8 @@ which would cost more than a short task does. It holds the lock but for the time
 ones. The main thread waits for signals; several times in a heartbeat it looks whether the lock is free, which is so while a task
 takes its time, and does then what is due: heartbeats, limits, what the broker has sent. So the worker is alive while a task
 blocks. The lock is the full fence that libzmq asks for where two threads use a socket in turn. PROTOCOL.md section 5.
+
+Where a thread has ended that must not, the process ends at once: a worker that beats and does nothing is worse than none.
 """
 
 import contextlib
@@ -28,8 +30,11 @@ from bus.member import Member
 from bus.messages import Result, Task, TaskPart
 from bus.settings import Settings
 from bus.usage import Usage
-from workers.carrier import Actions, Carrier, SoftLimit, soft_limit
+from workers.carrier import Actions, Carrier, soft_limit
 from workers.durations import Durations
+from workers.failures import SoftLimit
+from workers.forks import Forks, break_off, broker_addresses, end_children
+from workers.outgoing import Outgoing
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
 decode = frames.decode_to_worker
@@ -72,13 +77,14 @@ class Worker:
         self.log = log
         self.usage = Usage()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.carrier = Carrier(make_actions, settings.broker.max_message_bytes, log)
+        self.forks = Forks(broker_addresses(settings, home))
+        self.carrier = Carrier(make_actions, settings.broker.max_message_bytes, log, self.forks)
         self.lock = threading.Lock()  # of the session and the socket
         self.inside = False  # the task thread is inside of a task: it may be interrupted
         self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
         self.ended: list[Send] = []  # of the batch under way: the task thread puts them here without the lock
-        self.outbox: list[Send] = []  # results of short tasks: they go out together, which costs less than one by one
+        self.out = Outgoing(session)
         self.durations = Durations()
         self.exit: Exit | None = None
 
@@ -87,13 +93,16 @@ class Worker:
         where = find_broker(self.settings, self.home, "backend", self.stop, self.log)
         if where is None:
             return 0
-        # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
-        self.dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in where))
-        self.dealer.connect(where)
+        self.dealer = self.out.connect(self.context, where)
         self.watched: list[Any] = [(self.dealer, zmq.POLLIN), (self.task_end.fileno(), zmq.POLLIN)]
+        self.forks.guard()
         self.thread.start()
+        self.forks.lasting.update((self.thread.ident or 0, threading.get_ident()))
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=where)
-        code = self._watch()
+        try:
+            code = self._watch()
+        except BaseException as error:  # noqa: BLE001 - the other threads would go on
+            break_off(self.log, error)
         self.context.term()
         return code
 
@@ -108,6 +117,8 @@ class Worker:
             self.stop.drain()
             if self.member is not None:
                 self.member.beat()
+            if self.exit is None and (not self.thread.is_alive() or (self.member is not None and self.member.ended())):
+                break_off(self.log, "a thread has ended that must not")
             if self.stop.asked and not told:
                 told = True
                 self.main_end.send(b"!")
@@ -115,7 +126,7 @@ class Worker:
                 try:
                     if self.inside:
                         self._tell_ended()
-                        self._flush()
+                        self.out.flush()
                         self._receive(time.monotonic())
                     self._duties(time.monotonic())
                 finally:
@@ -126,6 +137,7 @@ class Worker:
             if self.member is not None:
                 self.member.stop()
             if self.session.running is not None:
+                end_children()
                 os._exit(self.exit.code)  # its thread cannot be ended, and would keep the process
         self.thread.join()
         return self.exit.code
@@ -133,6 +145,13 @@ class Worker:
     # The task thread
 
     def _work(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, nothing more would be done
+            self.forks.leave_child(error)
+            break_off(self.log, error)
+
+    def _serve(self) -> None:
         batch, left = list[Task](), list[Task]()
         while True:
             with self.lock:
@@ -155,10 +174,10 @@ class Worker:
                 self._duties(now)
             task = session.running
             if task is not None:
-                if self.outbox and (len(self.outbox) >= MOST_RESULTS or task.action not in self.durations.short):
-                    self._flush()
+                if self.out.results and (len(self.out.results) >= MOST_RESULTS or task.action not in self.durations.short):
+                    self.out.flush()
                 return session.begin(self.durations.short, MOST_BATCH)
-            self._flush()
+            self.out.flush()
             left_s = session.next_due() - now
             ready = zmq_poll(self.watched, max(0, int(left_s * 1000) + 1))
             now = time.monotonic()
@@ -167,7 +186,7 @@ class Worker:
                     self._receive(now)
                 else:
                     self.task_end.recv(64)
-        self._flush()
+        self.out.flush()
         return []
 
     def _ended(self, now: float, batch: list[Task], left: list[Task]) -> None:
@@ -181,12 +200,15 @@ class Worker:
         An interruption that was on its way comes before this returns, and at no other time.
         """
         session, carry_out, send_part, ended = self.session, self.carrier.carry_out, self._send_part, self.ended
+        forks = self.forks
         until = session.started + BATCH_S
         tasks = iter(batch)
         try:
             for task in tasks:
                 session.running = task
                 ended.append(carry_out(task, send_part))
+                if forks.child:
+                    forks.leave_child()
                 if time.monotonic() > until:
                     break
             with self.lock:
@@ -257,38 +279,16 @@ class Worker:
             if kind is Run:  # the task thread does what the session says is running
                 continue
             if kind is Send and type(action.message) is Result:  # type: ignore[union-attr]
-                self.outbox.append(action)  # type: ignore[arg-type]
+                self.out.results.append(action)  # type: ignore[arg-type]
                 continue
             match action:
                 case Send():
-                    self._flush()
-                    self._send(action)
+                    self.out.send(action)
                 case Interrupt(task):
                     self.log.warning("task interrupted", task=task.id.hex(), action=task.action)
                     self._interrupt()
                 case Exit():
                     self.exit = self.exit or action
-
-    def _flush(self) -> None:
-        """Send the results that have gathered; done before anything else is sent, so that no heartbeat says less than is so."""
-        if not self.outbox:
-            return
-        outbox, self.outbox = self.outbox, []
-        left = several.bundle([send.frame for send in outbox])
-        together = len(left) < len(outbox)
-        try:
-            while left:
-                sockets.send_frame(self.dealer, left[0], sockets.NOBLOCK)
-                del left[0]
-        except zmq.Again:
-            for send in outbox if together else outbox[len(outbox) - len(left) :]:
-                self.session.unsent(send)
-
-    def _send(self, send: Send) -> None:
-        try:
-            sockets.send_frame(self.dealer, send.frame or frames.encode(send.message), sockets.NOBLOCK)
-        except zmq.Again:
-            self.session.unsent(send)
 
     def _interrupt(self) -> None:
         """Raise `SoftLimit` in the running task, as soon as it runs Python code again."""

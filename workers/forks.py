@@ -1,0 +1,147 @@
+"""Processes that a task forks (multiprocessing, `os.fork`) get nothing of the worker's.
+
+A forked child has a copy of everything: of the worker's signal handlers, which only set a flag, so that nobody could end it; of
+its connections, which would stay open when the worker dies; of the code that called the task, which would go on as a second
+worker. And it outlives its parent, unless it asks not to. Processes that are started by `subprocess` have none of this but the
+last: they are a program of their own before any of our code could run in them.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket as plain
+import stat
+import sys
+import threading
+import traceback
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+import structlog
+
+from bus import sockets
+from bus.daemon import PR_SET_PDEATHSIG
+from bus.settings import Settings
+
+ASKED = (signal.SIGTERM, signal.SIGINT)
+BROKEN = 70  # exit code where a thread has ended that must not
+ENDS_S = 0.5  # for processes that were asked to end
+FOLDERS = ("/proc/self/fd", "/dev/fd")  # of this process's descriptors
+
+
+class Forks:
+    """What is done at each fork of this process, once `guard` was called.
+
+    Args:
+        peers: addresses that only the worker's own connections have at their other end.
+    """
+
+    def __init__(self, peers: AbstractSet[Any]) -> None:
+        self.child = False  # this process is a forked one
+        self._peers = peers
+        self._worker = os.getpid()
+        # Ids of the threads that live as long as the worker. The system ends a child with the thread that forked it: children of
+        # other threads may be meant to outlive these.
+        self.lasting: set[int] = set()
+        self._masks = threading.local()
+        self._prctl: Any = None
+
+    def guard(self) -> None:
+        """Be there at each fork from now on."""
+        with contextlib.suppress(OSError, AttributeError):
+            self._prctl = ctypes.CDLL(None).prctl
+        os.register_at_fork(before=self._before, after_in_parent=self._unmask, after_in_child=self._in_child)
+
+    def leave_child(self, error: BaseException | None = None) -> None:
+        """End this process if it is a forked one: what called the task is the worker's, and none of its business."""
+        if not self.child:
+            return
+        code = 0 if error is None else 1
+        if isinstance(error, SystemExit):
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        with contextlib.suppress(BaseException):
+            if error is not None and not isinstance(error, SystemExit):
+                traceback.print_exception(error)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code & 0xFF)
+
+    def _before(self) -> None:
+        # A signal that comes before the child has its own handlers has to wait for them, or it would be taken and forgotten.
+        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
+
+    def _unmask(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before)
+
+    def _in_child(self) -> None:
+        if not self.child:
+            self.child = True
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._end_with_worker()
+            self._close_connections()
+        self._unmask()
+
+    def _end_with_worker(self) -> None:
+        if self._prctl is not None and threading.get_ident() in self.lasting:
+            self._prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != self._worker:  # it died in between
+                os._exit(1)
+
+    def _close_connections(self) -> None:
+        for number in _descriptors():
+            with contextlib.suppress(OSError):
+                if stat.S_ISSOCK(os.fstat(number).st_mode):
+                    self._close_if_ours(number)
+
+    def _close_if_ours(self, number: int) -> None:
+        socket = plain.socket(fileno=number)
+        try:
+            peer = socket.getpeername()
+            if (peer[:2] if isinstance(peer, tuple) else peer) in self._peers:
+                os.close(number)
+        finally:
+            socket.detach()
+
+
+def _descriptors() -> list[int]:
+    for folder in FOLDERS:
+        with contextlib.suppress(OSError):
+            return [int(name) for name in os.listdir(folder)]  # noqa: PTH208 - numbers, not paths
+    return []
+
+
+def broker_addresses(settings: Settings, home: Path) -> set[Any]:
+    """List the addresses of the broker as its peers' sockets name them: paths, and (host, port)."""
+    found: set[Any] = {str(path) for name in sockets.NAMES if (path := sockets.ipc_path(home, name)) is not None}
+    for name in sockets.NAMES:
+        host, _, port = getattr(settings.broker, name).removeprefix("tcp://").rpartition(":")
+        with contextlib.suppress(OSError, ValueError):
+            found |= {info[4][:2] for info in plain.getaddrinfo(host.strip("[]"), int(port), type=plain.SOCK_STREAM)}
+    return found
+
+
+def break_off(log: structlog.typing.FilteringBoundLogger, error: BaseException | str) -> NoReturn:
+    """End the process at once, from any thread, since it cannot do its work any more; what it holds goes to others."""
+    with contextlib.suppress(BaseException):
+        log.error("worker broken", why=repr(error), exc_info=error if isinstance(error, BaseException) else None)
+    with contextlib.suppress(BaseException):
+        end_children()
+    os._exit(BROKEN)
+
+
+def end_children() -> None:
+    """End every process that came of this one: what they were at is given to other workers."""
+    with contextlib.suppress(psutil.Error, OSError):
+        children = psutil.Process().children(recursive=True)
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                child.terminate()
+        _, living = psutil.wait_procs(children, timeout=ENDS_S)
+        for child in living:
+            with contextlib.suppress(psutil.Error):
+                child.kill()

@@ -110,12 +110,15 @@ class AsyncBusClient:
 
         Returns:
             a future: to be awaited, gathered or cancelled as any other. It raises what `BusClient.call` does.
+        Raises:
+            BusError: `TOO_LARGE`, as of `BusClient.call`; nothing is sent.
         """
+        sort = sort_of(service, action, timeout_s, retries, share, priority)
+        call_id = self._book.new_id()
+        frame = sort.encode(call_id, args, self._settings.broker.max_message_bytes)
         loop = asyncio.get_running_loop()
         call = AsyncCall(loop=loop)
-        call.id = self._book.new_id()
-        sort = sort_of(service, action, timeout_s, retries, share, priority)
-        call.frame = sort.encode(call.id, args)
+        call.id, call.frame = call_id, frame
         call.named, call.timeout_s, call.on_part, call.book = sort.named, timeout_s, on_part, self._book
         alone = not self._book.calls
         self._book.add(call, time.monotonic())
@@ -135,19 +138,26 @@ class AsyncBusClient:
         Raises:
             what `call` raises, when the turn of the one that failed has come; the others are given up.
         """
-        under_way: deque[AsyncCall] = deque()
+        under_way: deque[AsyncCall | BusError] = deque()  # an error, of one that could not be begun, comes in its turn
         left = iter(args)
         try:
             while True:
                 if len(under_way) <= window - window // 4:  # several together, as `BusClient.map`
                     for one in itertools.islice(left, window - len(under_way)):
-                        under_way.append(self.submit(service, action, one, **options))
+                        try:
+                            under_way.append(self.submit(service, action, one, **options))
+                        except BusError as error:
+                            under_way.append(error)
                 if not under_way:
                     return
-                yield await under_way.popleft()
+                first = under_way.popleft()
+                if isinstance(first, BusError):
+                    raise first
+                yield await first
         finally:
             for call in under_way:
-                call.cancel()
+                if not isinstance(call, BusError):
+                    call.cancel()
 
     # Posted tasks: as the methods of `PostedTasks`
 

@@ -16,7 +16,7 @@ import msgspec
 
 from bus import frames, several
 from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
-from bus.frames import own
+from bus.frames import ENVELOPE_BYTES, own
 from bus.messages import ID_BYTES, Error, Part, Reply
 
 GRACE_S = 1.0  # waited beyond the caller's time: if a broker is there, its own sentence says more than ours could
@@ -156,10 +156,22 @@ class Sort(msgspec.Struct, frozen=True, gc=False):
     target: bytes  # service and action, packed
     options: bytes  # packed
 
-    def encode(self, call_id: bytes, args: Mapping[str, Any] | None) -> bytes:
-        """Make the frame of a request (PROTOCOL.md section 4.2): as `frames.encode`, which would take three times as long."""
+    def encode(self, call_id: bytes, args: Mapping[str, Any] | None, most: float = math.inf) -> bytes:
+        """Make the frame of a request (PROTOCOL.md section 4.2): as `frames.encode`, which would take three times as long.
+
+        Args:
+            call_id: of the request.
+            args: of the action.
+            most: bytes of a frame that the broker takes; some are left for what it becomes on its way to a worker.
+        Raises:
+            BusError: `TOO_LARGE`; the broker would cut the connection, and every call on it would have to be sent again.
+        """
         packed = own.pack(args if type(args) is dict else dict(args or ()))
-        return b"Q\x95\xc4\x10%b%b%b%b" % (call_id, self.target, packed, self.options)
+        frame = b"Q\x95\xc4\x10%b%b%b%b" % (call_id, self.target, packed, self.options)
+        if len(frame) > most - ENVELOPE_BYTES:
+            text = f"the arguments of {self.named} have {len(packed)} bytes, a request has at most {most - ENVELOPE_BYTES}"
+            raise BusError("TOO_LARGE", f"{text} (setting broker.max_message_bytes = {most}); send them in parts")
+        return frame
 
 
 @functools.lru_cache(1024, typed=True)

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from bus import sockets
 from bus.config import located
-from bus.errors import BusTimeout
+from bus.errors import BusError, BusTimeout
 from bus.settings import Settings
 from clients.calls import Book, Sort, sort_of
 from clients.connection import Connection
@@ -42,6 +42,7 @@ class BusClient(PostedTasks):
 
     def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
         self._settings, self._home = located(settings, home)
+        self._most = self._settings.broker.max_message_bytes
         self._book = Book(self._settings.broker.frontend)
         self._link: Connection | None = None
         self._lock = threading.RLock()  # of the link; callbacks, which are called with it, may ask for it again
@@ -93,7 +94,7 @@ class BusClient(PostedTasks):
         Raises:
             BusTimeout: no broker, or no answer, in time.
             TaskFailed: the service's worker could not do it.
-            BusError: the broker refused the request.
+            BusError: the broker refused the request; `TOO_LARGE`, its arguments are larger than a frame may be: nothing is sent.
         """
         future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
         if not self._sent_alone(future):
@@ -125,6 +126,7 @@ class BusClient(PostedTasks):
 
         Raises:
             BusTimeout: there is no broker.
+            BusError: `TOO_LARGE`, as of `call`.
         """
         alone, gathered = not self._book.calls, self._gathered.calls
         future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
@@ -141,13 +143,20 @@ class BusClient(PostedTasks):
         return future
 
     def _begin(self, sort: Sort, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
+        call_id = self._book.new_id()
+        frame = sort.encode(call_id, args, self._most)
         now = time.monotonic()
         if self._link is None:
             self._connect(now + sort.timeout_s, sort.timeout_s)
             now = time.monotonic()
-        call_id = self._book.new_id()
-        future = Future(call_id, sort.encode(call_id, args), sort.named, sort.timeout_s, on_part, self)
+        future = Future(call_id, frame, sort.named, sort.timeout_s, on_part, self)
         self._book.add(future, now)
+        return future
+
+    def _ended(self, sort: Sort, error: BusError) -> Future:
+        """Make the future of a call that could not be begun, for who is told in its turn."""
+        future = Future(b"", b"", sort.named, sort.timeout_s, None, self)
+        future.settle(None, error)
         return future
 
     def map(
@@ -171,7 +180,11 @@ class BusClient(PostedTasks):
             while True:
                 if len(under_way) <= window - window // 4:  # several together, which costs less than one by one
                     for one in itertools.islice(left, window - len(under_way)):
-                        future = self._begin(sort, one, on_part)
+                        try:
+                            future = self._begin(sort, one, on_part)
+                        except BusError as error:
+                            under_way.append(self._ended(sort, error))
+                            continue
                         under_way.append(future)
                         self._gathered.calls.append(future)
                         if len(self._gathered.calls) >= BUNDLE_CALLS:

@@ -7,6 +7,7 @@ sentence on standard error, or with --json an object `{"error": {"code", "text"}
 import atexit
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
@@ -227,18 +228,30 @@ def print_json(value: Any) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Write one value as JSON on one line; bytes, which JSON has not, as hex, and keys that it has not as text."""
+    """Write one value as JSON on one line; what JSON has not as the nearest that it has.
+
+    Bytes as hex, keys that are no text as text, numbers that are none or infinite as null, anything else as its text. Whole
+    numbers stay as they are, beyond 2^53 too.
+    """
     how: dict[str, Any] = {"default": _plain, "ensure_ascii": False, "separators": (",", ":")}
     try:
-        return json.dumps(value, **how)
-    except TypeError:
-        return json.dumps(_with_text_keys(value), **how)
+        return json.dumps(value, allow_nan=False, **how)
+    except (TypeError, ValueError):  # a key that is no text, a number that is none: looked at only now, since it takes long
+        return json.dumps(_valid(value), **how)
 
 
-def _with_text_keys(value: Any) -> Any:
+def _valid(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(_plain(key)): _with_text_keys(one) for key, one in value.items()}
-    return [_with_text_keys(one) for one in value] if isinstance(value, list) else value
+        return {_key(key): _valid(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_valid(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    return json.dumps(key) if key is None or isinstance(key, bool | int | float) else str(_plain(key))
 
 
 def _plain(value: Any) -> Any:

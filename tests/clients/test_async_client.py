@@ -8,6 +8,7 @@ from waiting import eventually
 
 from bus.errors import BusError
 from clients.async_client import AsyncBusClient
+from clients.client import BusClient
 from clients.gathered import BUNDLE_CALLS
 
 
@@ -86,3 +87,38 @@ def test_an_answer_that_makes_no_sense_does_not_keep_the_others_from_their_calls
 
     with FakeBroker() as broker:
         asyncio.run(go(broker))
+
+
+LARGE = {"d": bytes(9 << 20)}
+
+
+def test_what_is_too_large_is_refused_at_once_and_others_on_the_connection_go_on(broker, tmp_path):
+    async def go():
+        async with AsyncBusClient(broker.settings, tmp_path) as client:
+            small = client.submit("noop", "noop", {"n": 1})
+            for refused in (lambda: client.call("noop", "noop", LARGE), lambda: client.post("noop", "noop", LARGE)):
+                with pytest.raises(BusError) as error:
+                    await refused()
+                assert error.value.code == "TOO_LARGE"
+            with pytest.raises(BusError, match="have 9437192 bytes"):
+                client.submit("noop", "noop", LARGE)
+            found = client.map("noop", "noop", [{"n": 1}, {"n": 2}, LARGE, {"n": 3}])
+            assert [await anext(found), await anext(found), await small] == [2, 4, 2]
+            with pytest.raises(BusError, match="have 9437192 bytes"):
+                await anext(found)
+
+    asyncio.run(go())
+
+
+def test_a_plain_client_refuses_what_is_too_large_in_its_turn(broker, tmp_path):
+    with BusClient(broker.settings, tmp_path) as client:
+        small = client.submit("noop", "noop", {"n": 1})
+        for refused in (client.call, client.submit, client.post):
+            with pytest.raises(BusError) as error:
+                refused("noop", "noop", LARGE)
+            assert error.value.code == "TOO_LARGE"
+        found = client.map("noop", "noop", [{"n": 1}, {"n": 2}, LARGE, {"n": 3}])
+        assert [next(found), next(found), small.result()] == [2, 4, 2]
+        with pytest.raises(BusError, match="have 9437192 bytes"):
+            next(found)
+    assert sum(broker.sizes) == 4

@@ -235,3 +235,16 @@ def test_an_answer_without_an_id_is_an_error_of_the_connection(book):
     assert caught.value.code == "BAD_BODY"
     with pytest.raises(BusError, match="not understood"):
         book.take(b"?")
+
+
+# Too large
+
+
+def test_arguments_that_no_frame_can_hold_are_refused_before_anything_is_sent(book):
+    sort = sort_of("noop", "noop", 60.0)
+    room = len(sort.encode(bytes(ID_BYTES), {"d": bytes(60_000)})) + frames.ENVELOPE_BYTES
+    assert len(sort.encode(bytes(ID_BYTES), {"d": bytes(60_000)}, room)) == room - frames.ENVELOPE_BYTES
+    with pytest.raises(BusError, match=r"noop noop have 60007 bytes.*max_message_bytes") as refused:
+        sort.encode(bytes(ID_BYTES), {"d": bytes(60_001)}, room)
+    assert refused.value.code == "TOO_LARGE"
+    assert len(book) == 0

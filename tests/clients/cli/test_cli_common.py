@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from msgpack import ExtType
 from posthouse import PostHouse, free_ports
 
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from bus.settings import Settings
 from clients.cli import COMMANDS, cli
-from clients.cli.common import Call, Command, NoBroker, report
+from clients.cli.common import Call, Command, NoBroker, report, to_json
 from clients.cli.nepse import nepse as nepse_commands
 from clients.nepse import NepseClient
 from clients.nepse_async import AsyncNepseClient
@@ -208,3 +209,26 @@ def test_a_home_that_was_named_and_has_no_broker_is_told_if_another_ones_answers
         here = house.hulak("ping")
         assert here.wait(30) == 0
         assert "has no broker" not in here.log.read_text()
+
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"bid": NAN, "ask": [INFINITE, -INFINITE, 1.5]}, '{"bid":null,"ask":[null,null,1.5]}'),
+        ({(1, 2): NAN, b"\x01\xff": 1, None: 2, True: 3, 4: 5}, '{"(1, 2)":null,"01ff":1,"null":2,"true":3,"4":5}'),
+        ({NAN: 1, 1.5: {(): ({"a": NAN},)}}, '{"NaN":1,"1.5":{"()":[{"a":null}]}}'),
+        ([2**53 + 1, -(2**63), 2**64 - 1, b"\x00", ExtType(5, b"\x07"), "\u0930"], None),
+        (ExtType(5, b"\x07"), '[5,"07"]'),
+        (NAN, "null"),
+    ],
+)
+def test_whatever_a_value_holds_it_is_written_as_valid_json(value, said):
+    def refused(word):
+        raise AssertionError(word)
+
+    told = json.loads(to_json(value), parse_constant=refused)
+    assert said is None or to_json(value) == said
+    assert said is not None or told == [2**53 + 1, -(2**63), 2**64 - 1, "00", [5, "07"], "\u0930"]

@@ -1,0 +1,150 @@
+"""A failure arrives whatever is in it: code and text always, details as far as msgpack has them, the rest as text."""
+
+import datetime as dt
+import enum
+import math
+from decimal import Decimal
+
+import pytest
+import structlog
+
+from bus import frames
+from bus.core.policy import LONGEST_TEXT, Failure
+from bus.errors import TaskFailed
+from bus.messages import Task
+from workers.carrier import Carrier
+from workers.failures import crash_of
+
+MAX_BYTES = 1 << 20
+TASK = Task(bytes(16), 1, "do", {}, 60_000, 75_000)
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise SystemExit(5)
+
+
+class Bare(TaskFailed):
+    def __init__(self):
+        pass
+
+
+class Awkward(dict):
+    def items(self):
+        raise KeyboardInterrupt
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+def end_of(raised):
+    """Have a task raise something; gives what the broker reads of it."""
+
+    def action(_):
+        raise raised
+
+    end = Carrier(lambda: {"do": action}, MAX_BYTES, structlog.get_logger()).carry_out(TASK, lambda *_: None)
+    assert not end.message.done
+    assert frames.decode_from_worker(end.frame) == end.message
+    return Failure.of(end.message.value)
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (SystemExit(1), "SystemExit: 1"),
+        (SystemExit(), "SystemExit"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit("x"), "GeneratorExit: x"),
+        (BaseException("base"), "BaseException: base"),
+        (BaseExceptionGroup("several", [SystemExit(1)]), "BaseExceptionGroup: several (1 sub-exception)"),
+        (ValueError("caf\udce9"), "ValueError: caf\\udce9"),
+        (Mute(), "Mute: (its text cannot be made)"),
+        (MemoryError(), "MemoryError"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+    ],
+)
+def test_whatever_a_task_raises_is_a_crash_with_its_name_and_text(raised, said):
+    failure = end_of(raised)
+    assert (failure.code, failure.text, failure.retryable) == ("CRASHED", said, False)
+    assert failure.text.startswith(crash_of(raised)[:4])
+
+
+def test_an_enormous_text_is_cut_and_that_is_said():
+    text = end_of(RuntimeError("x" * (9 << 20))).text
+    assert len(text) == LONGEST_TEXT
+    assert text.endswith("x ... (9437198 characters)")
+    assert len(end_of(RuntimeError("\udce9" * 9000)).text) == LONGEST_TEXT
+
+
+def deep(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def looped():
+    value = []
+    value += [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("details", "arrive"),
+    [
+        ({"a": 1, "b": [b"x", None, 1.5]}, {"a": 1, "b": [b"x", None, 1.5]}),
+        ({"price": Decimal("1.50"), "n": 1}, {"price": "1.50", "n": 1}),
+        ({"as_of": dt.datetime(2026, 11, 28, tzinfo=dt.UTC)}, {"as_of": "2026-11-28 00:00:00+00:00"}),
+        ({404: "x", None: {(1, 2): Colour.RED}}, {"404": "x", "None": {"(1, 2)": "Colour.RED"}}),
+        ({"big": 2**70, "least": -(2**63), "most": 2**64 - 1}, {"big": str(2**70), "least": -(2**63), "most": 2**64 - 1}),
+        ({"huge": 10**5000}, {"huge": "(its text cannot be made)"}),
+        ({"text": "caf\udce9", "one": {7}}, {"text": "caf\\udce9", "one": [7]}),
+        ({"nested": {"a": Decimal(1)}, "nan": math.inf}, {"nested": {"a": "1"}, "nan": math.inf}),
+        ({"x": Mute()}, {"x": "(its text cannot be made)"}),
+        ([1, 2], {"left_out": "details of more than 65536 bytes, or that cannot be read: [1, 2]"}),
+        (None, {}),
+    ],
+)
+def test_of_details_what_cannot_be_packed_arrives_as_text(details, arrive):
+    failed = TaskFailed("REFUSED", "it was refused")
+    failed.details = details
+    failure = end_of(failed)
+    assert (failure.code, failure.text) == ("REFUSED", "it was refused")
+    assert failure.details == arrive
+
+
+LARGE = [deep(400), deep(600), deep(5000), looped(), Awkward(a=1), {"a": b"x" * (9 << 20)}, ["x"] * 100_000]
+
+
+@pytest.mark.parametrize("value", LARGE)
+def test_of_details_that_are_too_deep_or_too_large_something_is_said(value):
+    failure = end_of(TaskFailed("REFUSED", "it was refused", details={"value": value, "more": object()}))
+    assert (failure.code, failure.text) == ("REFUSED", "it was refused")
+    assert "left out" in str(failure.details) or "left_out" in failure.details
+
+
+@pytest.mark.parametrize(
+    ("after_s", "arrives"),
+    [(None, None), (1.5, 1.5), (Decimal("0.5"), 0.5), (math.inf, 86_400.0), (math.nan, None), (-1, 0.0), ("soon", None)],
+)
+def test_times_that_are_none_cost_nothing(after_s, arrives):
+    failure = end_of(TaskFailed("X", "x", retryable=True, retry_after_s=after_s, cool_down_s=after_s))
+    assert (failure.code, failure.retryable, failure.retry_after_s) == ("X", True, arrives)
+
+
+def test_a_failure_that_never_was_made_is_a_failure():
+    assert end_of(Bare()).code == "FAILED"
+
+
+def test_a_log_that_cannot_be_written_costs_nothing():
+    class Full:
+        def error(self, *_, **__):
+            raise OSError("no space left")
+
+    def action(_):
+        raise SystemExit(3)
+
+    end = Carrier(lambda: {"do": action}, MAX_BYTES, Full()).carry_out(TASK, lambda *_: None)
+    assert end.message.value["text"] == "SystemExit: 3"

@@ -39,6 +39,10 @@ class Keeper:
                     self.ended[worker.returncode] += 1
                     self.workers[at] = self._start(self._log)
 
+    def all_at_work(self):
+        """Tell whether the broker knows just those that are alive."""
+        return {worker["pid"] for worker in self.house.stats()["workers"]} == {worker.pid for worker in self.workers}
+
     def end(self):
         """Stop them in good order."""
         self._over.set()
@@ -72,7 +76,7 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
         told = draw_up(count, killers, others)
         try:
             with house.client() as client:
-                eventually(lambda: len(house.stats()["workers"]) == workers, within_s=STARTS_S)
+                eventually(keeper.all_at_work, within_s=STARTS_S)
                 for number in range(1000):  # their credit grows: they hold many
                     client.call(SERVICE, "good", {"n": -1 - number})
                 began = time.monotonic()
@@ -85,7 +89,8 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
                 values = [one.result() for one in called]
                 lost = hung.exception()
                 took_s = time.monotonic() - began
-            eventually(lambda: len(house.stats()["workers"]) == workers, within_s=STARTS_S)
+            eventually(lambda: keeper.ended[70] == 1, within_s=STARTS_S)  # the hung one, that the broker has given up before
+            eventually(keeper.all_at_work, within_s=STARTS_S)
             assert_well(house)
         finally:
             codes = keeper.end()

@@ -117,6 +117,23 @@ def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open
     assert (again.found.more, again.found.bad) == (False, [])
 
 
+def test_what_ran_with_others_at_one_worker_is_in_doubt_and_not_charged_what_ran_alone_is(open_store):
+    office = open_store()
+    office.do(*[insert(number) for number in range(1, 5)])
+    held = ((1, 1, "w1"), (2, 3, "w1"), (3, 2, "w2"))
+    office.do(*[partial(ledger.begun, task=task(number), attempt=attempt, worker=worker) for number, attempt, worker in held])
+    office.store.close()
+    found = {int.from_bytes(one.task.id): one.task for one in open_store().found.tasks}
+    assert {number: (one.attempt, one.spared, one.suspect) for number, one in found.items()} == {
+        1: (0, 1, True),
+        2: (2, 1, True),
+        3: (2, 0, True),
+        4: (0, 0, False),
+    }
+    assert "while w1 held it and others" in found[1].troubles[-1]
+    assert found[3].troubles == []
+
+
 def test_of_what_is_there_as_much_is_read_as_there_is_room_for_and_the_rest_later(open_store):
     office = open_store()
     office.do(*[insert(number) for number in range(1, 10)])

@@ -10,6 +10,8 @@ from bus.errors import TaskFailed
 
 pytestmark = pytest.mark.system
 MODULE = """
+import ctypes
+import threading
 import time
 from workers.tasks import task
 
@@ -21,6 +23,12 @@ def yielding():
 @task("slow", "deaf")
 def deaf():
     time.sleep(20)
+
+@task("slow", "haunts")
+def haunts():
+    thread = ctypes.c_ulong(threading.get_ident())
+    late = threading.Timer(0.2, ctypes.pythonapi.PyThreadState_SetAsyncExc, (thread, ctypes.py_object(SystemExit)))
+    late.start()
 
 @task("slow", "quick")
 def quick(n):
@@ -46,3 +54,14 @@ def test_a_task_that_blocks_is_interrupted_and_one_that_cannot_be_ends_its_worke
             client.call("slow", "deaf", timeout_s=10)
         assert failed.value.code == "WORKER_LOST"
         assert worker.wait(10) in (0, 70)
+
+
+def test_a_worker_whose_task_thread_has_ended_ends_at_once_and_is_lost():
+    with PostHouse(**{"task.soft_s": 20.0, "task.hard_s": 30.0}) as house, house.client() as client:
+        house.start_broker()
+        (house.home / "slow.py").write_text(MODULE)
+        worker = house.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{house.home}:{Path.cwd()}")
+        client.call("slow", "haunts", timeout_s=20)
+        assert worker.wait(10) == 70
+        assert "worker broken" in worker.log.read_text()
+        eventually(lambda: not house.stats()["workers"], within_s=5)

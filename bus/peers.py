@@ -96,7 +96,7 @@ class Peers:
         self.reject(peer, error)
         named = weight.head(frame, 2)
         worker = self.dispatcher.roster.at(address)
-        if worker is None or len(named) < 2 or not isinstance(named[0], bytes) or worker.held.get(named[0]) != named[1]:
+        if worker is None or [type(one) for one in named] != [bytes, int] or worker.held.get(named[0]) != named[1]:
             return []
         failure = {"code": error.code, "text": f"what the worker answered was refused: {error}"}
         return self.dispatcher.result(now, address, Result(named[0], named[1], False, failure))

@@ -63,10 +63,11 @@ class House:
         assert (broker.guard.total, broker.guard.last) == (0, "")
 
     def task(self):
-        """Have the worker given a posted task; returns its id."""
-        now, task_id = time.monotonic(), next(self.ids).to_bytes(16, "big")
-        posting = Posting(task_id, None, "odd", "a", b"\x80", 2, float("inf"))
-        self.broker._carry_out(self.broker.bus.dispatcher.ready(now, b"\0worker", Ready("odd", "odd/1", 1024)), now)
+        """Have the worker given a posted task, in a service that has no other; returns its id."""
+        now, number = time.monotonic(), next(self.ids)
+        task_id, service = number.to_bytes(16, "big"), f"odd-{number}"
+        posting = Posting(task_id, None, service, "a", b"\x80", 2, float("inf"))
+        self.broker._carry_out(self.broker.bus.dispatcher.ready(now, b"\0worker", Ready(service, "odd/1", 1024)), now)
         self.broker._carry_out(self.broker.bus.dispatcher.accept(now, posting.task(now)), now)
         return task_id
 

@@ -1,5 +1,6 @@
 """Who is spoken with how: single messages, several in a frame, with and without an empty frame in front."""
 
+import msgpack
 import pytest
 
 from bus import frames, mdp, several
@@ -146,3 +147,15 @@ def test_an_empty_array_is_an_empty_map_and_the_other_way_round():
     for wrong in (b"Q\x95\xc4\x10" + bytes(16) + target + b"\x91\x01\x80", b"Q\x95\xc4\x10" + bytes(16) + target + b"\x80\xc0"):
         with pytest.raises(ProtocolError):
             frames.decode_from_client(wrong)
+
+
+@pytest.mark.parametrize("attempt", [None, True, 1.0, -1, "1", [1]])
+def test_a_result_that_cannot_be_read_ends_no_attempt_that_it_does_not_name(attempt):
+    house = House()
+    house.core.ready(100.0, b"\0w", Ready("sums", "sums/1", 4))
+    house.core.request(100.0, b"\0c", request(1))
+    for task in (1, 2):  # one that the worker holds, and one that it does not
+        frame = Result.KIND + msgpack.packb([task.to_bytes(16), attempt, "not a truth value", 1])
+        assert house.peers.command(100.0, [b"w", frame]) == []
+    assert house.core.roster.at(b"\0w").held == {(1).to_bytes(16): 1}
+    assert len(house.rejected) == 2

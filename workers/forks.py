@@ -45,7 +45,7 @@ class Forks:
         self._worker = os.getpid()
         # Ids of the threads that live as long as the worker. The system ends a child with the thread that forked it: children of
         # other threads may be meant to outlive these.
-        self.lasting: set[int] = set()
+        self._lasting: set[int] = set()
         self._masks = threading.local()
         self._prctl: Any = None
 
@@ -54,6 +54,10 @@ class Forks:
         with contextlib.suppress(OSError, AttributeError):
             self._prctl = ctypes.CDLL(None).prctl
         os.register_at_fork(before=self._before, after_in_parent=self._unmask, after_in_child=self._in_child)
+
+    def lasts(self) -> None:
+        """Note that the calling thread lives as long as the worker: from now on what it forks ends with the worker."""
+        self._lasting.add(threading.get_ident())
 
     def leave_child(self, error: BaseException | None = None) -> None:
         """End this process if it is a forked one: what called the task is the worker's, and none of its business."""
@@ -87,7 +91,7 @@ class Forks:
         self._unmask()
 
     def _end_with_worker(self) -> None:
-        if self._prctl is not None and threading.get_ident() in self.lasting:
+        if self._prctl is not None and threading.get_ident() in self._lasting:
             self._prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() != self._worker:  # it died in between
                 os._exit(1)

@@ -96,8 +96,8 @@ class Worker:
         self.dealer = self.out.connect(self.context, where)
         self.watched: list[Any] = [(self.dealer, zmq.POLLIN), (self.task_end.fileno(), zmq.POLLIN)]
         self.forks.guard()
+        self.forks.lasts()
         self.thread.start()
-        self.forks.lasting.update((self.thread.ident or 0, threading.get_ident()))
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=where)
         try:
             code = self._watch()
@@ -146,6 +146,7 @@ class Worker:
 
     def _work(self) -> None:
         try:
+            self.forks.lasts()
             self._serve()
         except BaseException as error:  # noqa: BLE001 - whatever it was, nothing more would be done
             self.forks.leave_child(error)

@@ -20,7 +20,7 @@ class Kept:
         self.symbol, self.day_init, self.config = symbol, init, config
         self.bids = []
 
-    def fold(self, bid, ask, at_ms, timestamp):
+    def fold(self, bid, ask, at_ms, timestamp, until_ms, source):
         if self.fails_at.get(bid, 0) > 0:
             self.fails_at[bid] -= 1
             raise ZeroDivisionError(f"at {bid}")
@@ -116,7 +116,7 @@ class World:
         ticks = [made(self.journal[number - 1], number) for number in range(self.given, upto + 1)]
         first, self.given = self.given, upto + 1
         if ticks:
-            self.desk.take(self.epoch_of(upto), first, ticks, self.now)
+            self.desk.take(self.epoch_of(upto), first, ticks, 1, self.now)
 
     def epoch_of(self, number):
         return ([0] + [epoch for first, epoch in self.epochs if first <= number])[-1]

@@ -27,6 +27,7 @@ COMPUTES = tuple(
         "adr",
         "basket",
         "config",
+        "counted",
         "deflection",
         "direction",
         "extremes",
@@ -70,7 +71,7 @@ def strangers(name, source=None):
         wrong += [
             one
             for one in found
-            if not f"{one}.".startswith(("workers.display.", "bus.errors.")) and one.split(".")[0] not in CALM
+            if not f"{one}.".startswith(("workers.display.", "bus.errors.", "bus.core.digits.")) and one.split(".")[0] not in CALM
         ]
     if name.startswith("bus/core/"):
         for one in found:

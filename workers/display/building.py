@@ -75,12 +75,12 @@ class Building:
             one.phase = Phase.CATCHING_UP
         return made
 
-    def live(self, number: int, tick: Tick) -> None:
+    def live(self, number: int, tick: Tick, numbered_ns: int) -> None:
         """Have a tick that comes live held back by the round of its symbol, if it has one; where there is no room, drop most."""
         made = self.rounds.get(tick.symbol)
         if made is None:
             return
-        made.live(number, tick)
+        made.live(number, tick, numbered_ns)
         self._held_back += 1
         if self._held_back > self.hold:
             self._held_back = sum(len(one.held) for one in self.rounds.values())

@@ -20,7 +20,7 @@ from bus.messages import Tick
 from bus.subscribing.replica import Ask
 from workers.display.held import Held
 
-Fold = Callable[[Held, int, Tick], None]
+Fold = Callable[[Held, int, Tick, int], None]  # display, number, tick, when the broker numbered it in ns since 1970 UTC
 
 
 class CatchUp:
@@ -39,7 +39,7 @@ class CatchUp:
         self.next = min(one.begins for one in self.displays)  # what lies before it has been folded
         self.malformed = 0
         self.legs = 1
-        self.held: list[tuple[int, Tick]] = []
+        self.held: list[tuple[int, Tick, int]] = []
         self.overflowed = False
         self._cut = len(tick_topic(self.symbol)) + 1  # of a frame, where its stamp begins
 
@@ -58,10 +58,10 @@ class CatchUp:
         """Leave a display out from now on."""
         self.displays = [one for one in self.displays if one is not display]
 
-    def live(self, number: int, tick: Tick) -> None:
+    def live(self, number: int, tick: Tick, numbered_ns: int) -> None:
         """Hold back a tick of the symbol that comes live."""
         if not self.overflowed:
-            self.held.append((number, tick))
+            self.held.append((number, tick, numbered_ns))
 
     def overflow(self) -> None:
         """Drop what was held back: it is more than there is room for, and can be had from the journal."""
@@ -76,14 +76,15 @@ class CatchUp:
             if not self.next <= number <= self.upto:
                 continue
             self.next, self.epoch = number + 1, 0  # the broker has accepted it
-            epoch, last = STAMP.unpack_from(frame, cut)[0], number
+            epoch, _, numbered_ns = STAMP.unpack_from(frame, cut)
+            last = number
             try:
                 tick = frames.decode_tick(frame[cut + STAMP.size :])
             except ProtocolError:
                 self.malformed += 1
                 continue
             for one in tuple(self.displays):
-                fold(one, number, tick)
+                fold(one, number, tick, numbered_ns)
         if epoch:
             for one in self.displays:
                 one.upto, one.epoch = last, epoch
@@ -117,6 +118,6 @@ class CatchUp:
     def finish(self, fold: Fold) -> None:
         """Fold what was held back; then the displays are live."""
         held, self.held = self.held, []
-        for number, tick in held:
+        for number, tick, numbered_ns in held:
             for one in tuple(self.displays):
-                fold(one, number, tick)
+                fold(one, number, tick, numbered_ns)

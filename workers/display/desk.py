@@ -189,11 +189,11 @@ class Desk:
 
     def rows(self, made: CatchUp, rows: Iterable[Sequence[object]], now: float) -> None:
         """Fold what the journal gave for a round."""
-        made.rows(rows, lambda held, number, tick: self._fold(held, number, tick, now))
+        made.rows(rows, partial(self._fold, now))
 
     def finish(self, made: CatchUp, now: float) -> None:
         """End a round: its displays are live from here on."""
-        made.finish(lambda held, number, tick: self._fold(held, number, tick, now))
+        made.finish(partial(self._fold, now))
         self.counters["malformed"] += made.malformed
         if made.displays:
             self.building.end(made)
@@ -210,13 +210,13 @@ class Desk:
 
     # Ticks
 
-    def take(self, epoch: int, first: int, ticks: Sequence[Tick | None], now: float) -> None:
+    def take(self, epoch: int, first: int, ticks: Sequence[Tick | None], numbered_ns: int, now: float) -> None:
         """Fold live ticks.
 
         Args:
             epoch, first: under which they were numbered, and the number of the first one.
             ticks: consecutive; None for what is none.
-            now: monotonic seconds.
+            numbered_ns: when the broker numbered them, ns since 1970 UTC. `now` is in monotonic seconds.
         """
         expected = self.position
         self.position = first + len(ticks)
@@ -232,17 +232,17 @@ class Desk:
                 self.counters["malformed"] += 1
                 continue
             for held in live.get(tick.symbol, ()):
-                fold(held, number, tick, now)
+                fold(now, held, number, tick, numbered_ns)
             if building.rounds:
-                building.live(number, tick)
+                building.live(number, tick, numbered_ns)
 
-    def _fold(self, held: Held, number: int, tick: Tick, now: float) -> None:
+    def _fold(self, now: float, held: Held, number: int, tick: Tick, numbered_ns: int) -> None:
         if held.state is None:  # it has just failed
             return
         self.counters["ticks"] += 1
         began = self.clock() if held.config.performance_monitoring else None
         try:
-            held.fold(number, tick)
+            held.fold(number, tick, numbered_ns)
         except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
             self.counters["skipped"] += held.poisoned(number)
             self._failed(RUN_TIME, held, error, now)

@@ -11,6 +11,7 @@ from typing import Any
 
 from bus.messages import Tick
 from workers.display.checkpoint import Checkpoint, fingerprint
+from workers.display.counted import believed_until
 from workers.display.state import DisplayConfig, DisplayState, Init
 
 MOST_SKIPPED = 1000  # ticks that a display cannot take and leaves out; beyond, it is not the ticks
@@ -128,14 +129,14 @@ class Held:
             state=self.state.dump(),
         )
 
-    def fold(self, number: int, tick: Tick) -> None:
-        """Take one tick in; raises whatever the state does."""
+    def fold(self, number: int, tick: Tick, numbered_ns: int) -> None:
+        """Take one tick in, which the broker numbered at that time, ns since 1970 UTC; raises whatever the state does."""
         if number < self.begins or number in self.skipped:  # the broker may be ahead of what has come here
             return
         state = self.state
         assert state is not None, "a display that has not begun has no ticks"
-        day = state.day_init
-        state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp)
+        day, until_ms = state.day_init, believed_until(tick.received_ns, numbered_ns)
+        state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp, until_ms, tick.source)
         if state.day_init is not day:
             self.day_from = number
         self.number, self.received_ns = number, tick.received_ns
@@ -180,5 +181,6 @@ class Held:
         assert self.state is not None, "a display that has not begun has no day"
         init = self.state.day_init
         bars = [{"timestamp": bar.timestamp, "high": bar.high, "low": bar.low} for bar in init.daily_bars]
-        told = {"digits": init.digits, "adr": init.adr_width, "daily_bars": bars, "timestamp": init.timestamp}
+        told: dict[str, Any] = {"digits": init.digits, "adr": init.adr_width, "daily_bars": bars, "timestamp": init.timestamp}
+        told |= {"only_source": init.only_source or None, "late_ticks": init.late_ticks or None}
         return {name: value for name, value in told.items() if value is not None and value != []}

@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+from bus.core.digits import MOST, PAIR, usual_digits
 from workers.display.adr import Bar, read_bar
 from workers.display.rounding import rounded
 
-OWN_NAMES = ("digits", "price", "open", "high", "low", "adr_high", "adr_low", "adr", "minute_bars", "daily_bars", "timestamp")
+OWN_NAMES = (
+    *("digits", "price", "open", "high", "low", "adr_high", "adr_low", "adr", "minute_bars", "daily_bars", "timestamp"),
+    *("only_source", "late_ticks"),
+)
 FX_NAMES = (  # of the FX front end's packages
     *("bid", "currentPrice", "initialPrice", "todaysOpen", "todaysHigh", "todaysLow"),
     *("projectedAdrHigh", "projectedAdrLow", "initialMarketProfile"),
 )
 MINUTES = 1440  # bars of one day, at most
-MAX_DIGITS = 12
-DIGITS = 5
 
 
 class MinuteBar(NamedTuple):
@@ -36,7 +38,7 @@ class Init:
     """The day so far; None where nothing is known. All but the daily bars speak of the day of `timestamp`."""
 
     symbol: str
-    digits: int = DIGITS  # decimals of a price; a pipette is the last of them
+    digits: int | None = PAIR  # decimals of a price, a pipette is the last of them; None: the first quote tells
     price: float | None = None
     open: float | None = None
     high: float | None = None
@@ -47,6 +49,8 @@ class Init:
     minute_bars: tuple[MinuteBar, ...] = ()
     daily_bars: tuple[Bar, ...] = ()  # oldest first; today's may be among them
     timestamp: int = 0  # when this was so, ms since 1970 UTC; 0: on the day of the first tick
+    only_source: str = ""  # ticks of other sources are left out; empty: those of all count
+    late_ticks: bool = False  # ticks of days before the present one count into the present one
 
     @classmethod
     def from_values(cls, symbol: str, values: Mapping[str, Any]) -> "Init":
@@ -54,9 +58,11 @@ class Init:
 
         Args:
             values: by the names of `OWN_NAMES` and `FX_NAMES`; others are passed over. What is no number counts as unknown, as
-                does a price of 0.
+                does a price of 0. As long as nobody knows the digits, prices have as many as there may be.
         """
-        digits = _digits(values.get("digits"), symbol)
+        known = _digits(values.get("digits"), symbol)
+        digits = MOST if known is None else known
+        source = values.get("only_source")
 
         def price(*names: str) -> float | None:
             found = (rounded(values.get(name), digits) for name in names)
@@ -70,7 +76,7 @@ class Init:
         bars = [bar for one in _rows(values, "minute_bars", "initialMarketProfile") if (bar := _minute_bar(one, digits))]
         return cls(
             symbol=symbol,
-            digits=digits,
+            digits=known,
             price=price("price", "bid", "currentPrice", "initialPrice"),
             open=price("open", "todaysOpen"),
             high=price("high", "todaysHigh"),
@@ -81,6 +87,8 @@ class Init:
             minute_bars=tuple(bars[-MINUTES:]),
             daily_bars=daily,
             timestamp=_whole(values.get("timestamp")) or 0,
+            only_source=source if isinstance(source, str) else "",
+            late_ticks=values.get("late_ticks") is True,
         )
 
     def dump(self) -> dict[str, Any]:
@@ -96,16 +104,9 @@ class Init:
         return cls(**{**told, "minute_bars": minutes, "daily_bars": tuple(Bar(*bar) for bar in told["daily_bars"])})
 
 
-def default_digits(symbol: str) -> int:
-    """Guess the decimals of a symbol nobody said them of: 3 for pairs in yen and for gold, 2 for those in USDT, else 5."""
-    if symbol.endswith("JPY") or symbol.startswith("XAU"):
-        return 3
-    return 2 if symbol.endswith("USDT") else DIGITS
-
-
-def _digits(value: Any, symbol: str) -> int:
+def _digits(value: Any, symbol: str) -> int | None:
     found = _whole(value)
-    return default_digits(symbol) if found is None or not 0 <= found <= MAX_DIGITS else found
+    return usual_digits(symbol) if found is None or not 0 <= found <= MOST else found
 
 
 def _whole(value: Any) -> int | None:

@@ -4,20 +4,25 @@ Two clocks, both from the ticks, neither ever going backwards: `timestamp` (the 
 `at_ms` moves the windows of volatility, flash and deflection (a worker passes the timestamp there too; the original used its
 own arrival clock).
 
-A day ends at 00:00 UTC: with the first tick of the next one, everything starts anew but for the daily ranges, which get one day
-more. So today's state depends on today's ticks and on `day_init` alone: whoever rebuilds a display from these two gets the same
-state bit for bit (today's ticks: from its first one on, in their order, late ones too). The first tick of a day has none before
-it: its direction is neutral, and no move is counted for it.
+Which ticks count, and which may begin a day, is the rule of `workers.display.counted`. A day ends at 00:00 UTC: with the first
+tick of the next one, everything starts anew but for the daily ranges, which get one day more. So today's state depends on today's
+ticks and on `day_init` alone: whoever rebuilds a display from these two gets the same state bit for bit (today's ticks: from its
+first one on, in their order, late ones too). The first tick of a day has none before it: its direction is neutral, and no move is
+counted for it.
 
 Daily ranges come from the days lived through, so who wants them to outlive a worker stores `day_init` when it has changed.
 What a setting did to the past (smoothing, thresholds) is not undone when it changes; profile and ADR follow at once.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from bus.core.digits import digits_of
 from workers.display.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
 from workers.display.config import PERCENTAGE, DisplayConfig
+from workers.display.counted import AHEAD, FOR_EVER, LATE, PRICE, SOURCE
+from workers.display.counted import NAMES as LEFT_OUT
 from workers.display.deflection import Deflection
 from workers.display.direction import NAMES, direction
 from workers.display.extremes import Extremes
@@ -36,7 +41,6 @@ LARGEST = 2.0**52  # pipettes: beyond, prices are no longer told apart exactly
 PLAIN = {  # name in a dump -> attribute
     "price": "price",
     "ticks": "ticks",
-    "skipped": "skipped",
     "timestamp": "timestamp",
     "day": "_day",
     "seen_from": "_seen_from",
@@ -73,18 +77,25 @@ class DisplayState:
 
     def __init__(self, symbol: str, init: Init, config: DisplayConfig) -> None:
         self.symbol = symbol
-        self.digits = init.digits
         self.day_init = init  # from this and today's ticks the same state results
-        self.skipped = 0  # ticks without a usable bid
+        self.left_out = [0] * len(LEFT_OUT)  # ticks since the day began that do not count, by why
         self.timestamp = 0  # the venue's clock, ms
-        self._scale = 10.0**init.digits
-        self._ranges = DailyRanges(init.digits, init.daily_bars, init.adr_width)
+        self._only = init.only_source
         self._day: int | None = None  # days since 1970 UTC, of the newest tick
-        self._day_ends = 0
+        self._day_begins, self._day_ends = -FOR_EVER, -FOR_EVER  # ms; before the first tick any time is of a new day
         self._seen_from = 0  # since when this day's extremes are known
         self.config = config
+        known = (init.price, init.open, init.high, init.low)
+        self._begin(digits_of(price for price in known if price is not None) if init.digits is None else init.digits)
+
+    def _begin(self, digits: int) -> None:
+        """Start, before the first tick, with so many decimals."""
+        init = self.day_init
+        self.digits = digits
+        self._scale = 10.0**digits
+        self._ranges = DailyRanges(digits, init.daily_bars, init.adr_width)
         self._start_day(init)
-        self.configure(config)
+        self.configure(self.config)
 
     def configure(self, config: DisplayConfig) -> None:
         """Compute by these values from now on: profile and ADR are made anew from what is kept, all else waits for a tick."""
@@ -95,24 +106,38 @@ class DisplayState:
         self._profile.configure(_shape(config))
         self._average = self._ranges.average(self._day, config.adr_lookback_days)
 
-    def fold(self, bid: float, ask: float, at_ms: float, timestamp: int) -> None:
-        """Take one tick in.
+    def fold(
+        self, bid: float | None, ask: float | None, at_ms: float, timestamp: int, until_ms: int = FOR_EVER, source: str = ""
+    ) -> None:
+        """Take one tick in, or leave it out and count it in `left_out`: `workers.display.counted` has the rule.
 
         Args:
-            bid, ask: quote currency. A tick without a bid (0, infinite or not a number) changes nothing and is counted as
-                skipped; one without an ask has no mid and no spread. Crossed and locked quotes are taken as they are.
+            bid, ask: quote currency. One without an ask (None, 0, infinite or not a number) has no mid and no spread. Crossed
+                and locked quotes are taken as they are.
             at_ms: ms, moves the windows; taken in whole ms.
             timestamp: the venue's clock, ms since 1970 UTC.
+            until_ms: the latest `timestamp` that is believed.
+            source: the venue.
         """
-        scaled = bid * self._scale
-        if not -LARGEST < scaled < LARGEST or bid == 0:
-            self.skipped += 1
+        if self._only and source != self._only:
+            self.left_out[SOURCE] += 1
             return
-        clock = max(self.timestamp, timestamp)
+        if not bid or not -LARGEST < (scaled := bid * self._scale) < LARGEST:
+            self.left_out[PRICE] += 1
+            return
+        if timestamp > until_ms:
+            self.left_out[AHEAD] += 1
+            return
+        if timestamp < self._day_begins:
+            self.left_out[LATE] += 1
+            return
+        clock = timestamp if timestamp > self.timestamp else self.timestamp  # noqa: FURB136 - max() costs more
         if clock >= self._day_ends:
-            self._turn_day(clock)
+            self._turn_day(clock, bid, ask)
+            scaled = bid * self._scale
         self.timestamp = clock
-        self._now_ms = now_ms = max(self._now_ms, int(at_ms))
+        now_ms = int(at_ms)
+        self._now_ms = now_ms = now_ms if now_ms > self._now_ms else self._now_ms  # noqa: FURB136
         last, self.price = self.price, bid
         self._bid, self._ask = bid, ask
         self._direction = way = direction(last, bid)
@@ -136,7 +161,7 @@ class DisplayState:
             the keys of a display's state that follow from its ticks; who publishes adds display, number, catching_up, times and
             versions. Prices are in quote currency, moves in pipettes, flash in pips; None for what is not known. `ready` is
             whether there is a price. Levels are [index, volume, buy, sell], and what is neither bought nor sold came without a
-            change of price.
+            change of price. `left_out` counts the day's ticks that do not count, by why.
         """
         price, extremes, volatility = self.price, self._extremes, self._volatility
         ready = price is not None
@@ -170,6 +195,7 @@ class DisplayState:
             "volatility": volatility.value if ready else None,
             "volatility_intensity": volatility.intensity if ready else None,
             "ticks_per_s": volatility.ticks_per_s,
+            "left_out": dict(zip(LEFT_OUT, self.left_out, strict=True)),
             "flash": self._flash.shown(self._now_ms),
             "deflection": self._deflection.shown(),
             "twap": self._twap.value,
@@ -181,6 +207,8 @@ class DisplayState:
         return {
             "config": self.config.dump(),
             "day_init": self.day_init.dump(),
+            "digits": self.digits,
+            "left_out": list(self.left_out),
             **{name: getattr(self, attribute) for name, attribute in PLAIN.items()},
             "given": None if self._given is None else list(self._given),
             **{name: getattr(self, f"_{name}").dump() for name in PARTS},
@@ -192,12 +220,15 @@ class DisplayState:
         Raises:
             KeyError, TypeError, ValueError: `dump` did not write this.
         """
-        config, self.day_init = DisplayConfig(**told["config"]), Init.restored(told["day_init"])
-        if self.day_init.digits != self.digits:
-            raise ValueError(f"the state has {self.day_init.digits} digits, must have {self.digits}")
+        config, said = DisplayConfig(**told["config"]), self.day_init.digits
+        if said is not None and told["digits"] != said:
+            raise ValueError(f"the state has {told['digits']} digits, must have {said}")
+        self.day_init, self.left_out = Init.restored(told["day_init"]), list(told["left_out"])
+        self._begin(told["digits"])
         for name, attribute in PLAIN.items():
             setattr(self, attribute, told[name])
-        self._day_ends = 0 if self._day is None else (self._day + 1) * DAY_MS
+        if self._day is not None:
+            self._set_day(self._day)
         self._given = None if told["given"] is None else Projection(*told["given"])
         self._extremes, self._volatility, self._twap = Extremes(), Volatility(), Twap()
         self._flash, self._deflection = Flash(), Deflection()
@@ -217,25 +248,33 @@ class DisplayState:
             return project(extremes.open, self._average)
         return Projection(extremes.high, extremes.low, "day", 0)
 
-    def _turn_day(self, clock: int) -> None:
+    def _turn_day(self, clock: int, bid: float, ask: float | None) -> None:
         """Begin the day of a tick; the day before is kept as a daily range, if most of it was seen."""
         before, day = self._day, clock // DAY_MS
-        known = False
+        seen = False
         if before is None:
             init = self.day_init
+            if init.digits is None:
+                self._begin(digits_of((bid, ask) if ask and 0.5 < ask / bid < 2 else (bid,)))  # an ask far away is no quote
             if init.timestamp and init.timestamp // DAY_MS != day:  # said of another day: only the days before are of use
                 self._start_day(Init(self.symbol, self.digits))
-            known = self._extremes.high is not None and self._extremes.low is not None
+            seen = self._extremes.high is not None and self._extremes.low is not None
         else:
             extremes = self._extremes
             if extremes.high is not None and extremes.low is not None and self.timestamp - self._seen_from >= LEAST_MS:
                 self._ranges.end_day(before, extremes.high, extremes.low, self.config.adr_lookback_days)
             bars, width = tuple(self._ranges.bars), self._ranges.width
-            self.day_init = Init(self.symbol, self.digits, adr_width=width, daily_bars=bars, timestamp=day * DAY_MS)
+            known = Init(self.symbol, self.digits, adr_width=width, daily_bars=bars, timestamp=day * DAY_MS)
+            self.day_init = replace(known, only_source=self._only, late_ticks=self.day_init.late_ticks)
+            self.left_out = [0] * len(LEFT_OUT)
             self._start_day(self.day_init)
-        self._day, self._day_ends = day, (day + 1) * DAY_MS
-        self._seen_from = day * DAY_MS if known else clock
+        self._set_day(day)
+        self._seen_from = day * DAY_MS if seen else clock
         self._average = self._ranges.average(day, self.config.adr_lookback_days)
+
+    def _set_day(self, day: int) -> None:
+        self._day, self._day_ends = day, (day + 1) * DAY_MS
+        self._day_begins = -FOR_EVER if self.day_init.late_ticks else day * DAY_MS
 
     def _start_day(self, init: Init) -> None:
         self.price = init.price

@@ -169,7 +169,7 @@ class DisplayWorker:
             self.wire.ask_rows(now)
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
-                self.desk.take(chunk.epoch, chunk.first + at, chunk.items[at : at + SLICE], now)
+                self.desk.take(chunk.epoch, chunk.first + at, chunk.items[at : at + SLICE], chunk.time_ns, now)
                 self.desk.states.publish(now)
                 now = self._keep(now)
         now = self._keep(now)

@@ -268,7 +268,9 @@ def day_world(row_is_written):
 
 
 def give(world, number, at_ms, bid):
-    world.desk.take(1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms)], world.now)
+    world.desk.take(
+        1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)], 1, world.now
+    )
 
 
 def test_a_day_that_the_broker_has_not_written_is_told_by_who_takes_the_display_over():
@@ -365,13 +367,13 @@ def test_a_state_has_the_form_that_the_version_stands_for():
     state.settle()
     give(state, 1, DAY + 10, 1.1)
     told = state.desk.held["d"].state.dump()
-    assert VERSION == 1
+    assert VERSION == 2
     assert {name: sorted(value) if isinstance(value, dict) else type(value) for name, value in told.items()} == {
         "config": sorted(DisplayConfig().dump()),
         "day_init": sorted(Init("EURUSD").dump()),
         **dict.fromkeys(("price", "bid", "ask"), float),
-        **dict.fromkeys(("ticks", "skipped", "timestamp", "day", "seen_from", "direction", "now_ms"), int),
+        **dict.fromkeys(("ticks", "digits", "timestamp", "day", "seen_from", "direction", "now_ms"), int),
         "given": type(None),
-        **dict.fromkeys(("ranges", "extremes", "volatility", "twap", "flash", "deflection"), list),
+        **dict.fromkeys(("ranges", "extremes", "volatility", "twap", "flash", "deflection", "left_out"), list),
         "profile": ["base", "base_shift", "count", "inexact", "ring", "shown", "start", "weights"],
     }

@@ -157,8 +157,8 @@ def test_what_was_lost_for_ever_and_what_is_no_tick_is_counted():
     world = World()
     world.assign("d")
     world.settle()
-    world.desk.take(1, 1, [made("X", 1), None], world.now)
-    world.desk.take(1, 6, [made("X", 6)], world.now)
+    world.desk.take(1, 1, [made("X", 1), None], 1, world.now)
+    world.desk.take(1, 6, [made("X", 6)], 1, world.now)
     counters = world.desk.counters
     assert (counters["malformed"], counters["gaps"], world.desk.held["d"].state.bids) == (1, 3, [1.0, 6.0])
 
@@ -171,7 +171,7 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     desk, held = world.desk, world.desk.held["d"]
 
     def give(number, at_ms, bid):
-        desk.take(1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms)], world.now)
+        desk.take(1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)], 1, world.now)
 
     give(1, day + 10, 1.1)
     give(2, 2 * day - 1, 1.3)
@@ -189,8 +189,8 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     fresh.desk.position = 3
     fresh.settle()
     for number, bid, at_ms in ((3, 1.2, 2 * day + 5), (4, 1.25, 2 * day + 6)):
-        tick = replace(made("EURUSD", number), bid=bid, timestamp=at_ms)
-        fresh.desk.take(1, number, [tick], fresh.now)
+        tick = replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)
+        fresh.desk.take(1, number, [tick], 1, fresh.now)
     assert fresh.desk.held["d"].state.snapshot() == before
 
 

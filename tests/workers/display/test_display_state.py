@@ -20,7 +20,7 @@ def display(config=None, **known):
     return DisplayState("EURUSD", Init("EURUSD", **known), config or DisplayConfig())
 
 
-def walk(count, seed=1, start=0, step_ms=70, span=60):
+def walk(count, seed=1, start=1000, step_ms=70, span=60):
     """Make ticks (bid, ask, at_ms, timestamp) of a price that wanders within `span` pipettes, some of them flat, some late."""
     rnd, pipettes, at, ticks = random.Random(seed), 108_500, start, []
     for _ in range(count):
@@ -137,10 +137,9 @@ def test_keys_of_others_are_left_alone_and_missing_ones_are_default():
 def test_a_tick_without_a_bid_changes_nothing():
     state = folded(display(), walk(100))
     before = state.snapshot()
-    for bid in (0.0, float("nan"), float("inf"), 1e300):
+    for bid in (None, 0.0, float("nan"), float("inf"), 1e300):
         state.fold(bid, 1.1, 999_999, 999_999)
-    assert state.snapshot() == before
-    assert state.skipped == 4
+    assert state.snapshot() == {**before, "left_out": {"source": 0, "price": 5, "ahead": 0, "late": 0}}
 
 
 def test_a_tick_without_an_ask_has_no_spread_but_a_price():
@@ -183,11 +182,13 @@ def test_a_new_day_starts_everything_anew_but_the_daily_ranges():
     assert (told["adr_source"], told["adr_days"]) == ("days", 1)
 
 
-def test_a_late_tick_does_not_bring_the_day_before_back():
+def test_a_tick_of_a_day_before_is_left_out_and_one_of_the_same_day_is_not():
     state = display()
-    state.fold(1.1, 1.2, DAY + 5, DAY + 5)
-    state.fold(1.2, 1.3, DAY - 5, DAY - 5)
-    assert (state.snapshot()["ticks"], state.snapshot()["timestamp"]) == (2, DAY + 5)
+    for price, at in ((1.1, DAY + 5), (1.3, DAY - 5), (9.0, 5), (1.2, DAY + 4)):
+        state.fold(price, 1.2, at, at)
+    told = state.snapshot()
+    assert (told["ticks"], told["timestamp"], told["high"], told["price"]) == (2, DAY + 5, 1.2, 1.2)
+    assert told["left_out"] == {"source": 0, "price": 0, "ahead": 0, "late": 2}
 
 
 def test_a_day_of_which_little_was_seen_is_no_daily_range():

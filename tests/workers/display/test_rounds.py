@@ -233,7 +233,7 @@ def test_all_rounds_together_hold_back_no_more_than_there_is_room_for(world):
     numbers = iter(range(7, 100))
     for symbol, number in islice(zip("XXXXXXXXYYYY", numbers, strict=False), 12):
         world.journal.append(symbol)
-        world.desk.take(1, number, [made(symbol, number)], world.now)
+        world.desk.take(1, number, [made(symbol, number)], 1, world.now)
     one, other = world.desk.building.rounds["X"], world.desk.building.rounds["Y"]
     assert (one.held, one.overflowed, len(other.held), other.overflowed) == ([], True, 4, False)
     world.given = world.desk.position

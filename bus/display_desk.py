@@ -156,7 +156,8 @@ class DisplayDesk:
             self.coming[display] = symbol, waiting
         waiting.append((client, request.id))
         if len(waiting) == 1:
-            self._configure(Display(display, symbol, args.init, first), args.config)
+            init = args.init if args.source is None else {**args.init, "only_source": args.source}
+            self._configure(Display(display, symbol, init, first), args.config)
 
     def _configure(self, row: Display, config: dict[str, Any] | None) -> None:
         """Write a new display's own config, if it has one; only then the display."""
@@ -193,9 +194,11 @@ class DisplayDesk:
             self.answer(client, Reply(request_id, {"display": row.id, "new": at == 0}))
 
     def _update(self, client: bytes, request: Request, args: requests.DisplayUpdate) -> None:
-        display, init = args.display, args.init
-        if self.book.find(display) is None:
+        display = args.display
+        former = self.book.find(display)
+        if former is None:
             raise ProtocolError("UNKNOWN_DISPLAY", f"there is no display {display!r}; `hulak displays` lists them")
+        init = {**{name: former.init[name] for name in displays.ASKED if name in former.init}, **args.init}
 
         def then() -> Any:
             row = self.book.update(display, init)

@@ -77,6 +77,7 @@ class DisplayClient:
         init: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
         history: bool = False,
+        source: str | None = None,
     ) -> dict[str, Any]:
         """Have a display computed; one that is there already stays as it is.
 
@@ -86,6 +87,7 @@ class DisplayClient:
             init: what is known of its day: PROTOCOL.md section 11.2, or the names of the FX front end.
             config: its own values of live keys, or the names of the FX front end.
             history: its first state takes in the ticks that the journal has, not only those to come.
+            source: only ticks of this one count, as they have it under `source`; those of all count if None.
         Returns:
             `display` and `new`, whether it was not there before.
         """
@@ -93,6 +95,7 @@ class DisplayClient:
         args |= {} if display is None else {"display": display}
         args |= {"config": config_of(config)} if config else {}
         args |= {"from": 1} if history else {}
+        args |= {} if source is None else {"source": source}
         told = dict(self.call("hulak.display.create", args))
         if told["new"]:
             self._mine[told["display"]] = None
@@ -112,9 +115,11 @@ class DisplayClient:
         config: Mapping[str, Any] | None = None,
         *,
         history: bool = False,
+        source: str | None = None,
     ) -> str:
         """Create a display with an id of its own; returns the id."""
-        return str(self.create_worker_for_symbol(symbol, init=init, config=config, history=history)["display"])
+        how: dict[str, Any] = {"init": init, "config": config, "history": history, "source": source}
+        return str(self.create_worker_for_symbol(symbol, **how)["display"])
 
     def update_existing_symbol(self, symbol: str, init: Mapping[str, Any]) -> bool:
         """Have every display of a symbol begin anew with other values; false if it has none."""

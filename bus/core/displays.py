@@ -6,7 +6,7 @@ that come under another one are refused, so that a worker that was given up, and
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from bus.core.bodies import read_map
 from bus.core.topics import TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP
+from bus.plain import check_plain, short
 
 SERVICE = "display"  # of the workers
 DISPLAYS = b"displays" + NUL  # the topic of all rows
@@ -21,7 +22,24 @@ OWNED_BY_DISPLAYS = b"display."
 MAX_STATE_BYTES = 1 << 20  # of a state's frame
 MAX_INIT_BYTES = 1 << 16  # of a display's init, packed
 REMEMBERED = 1000  # removed displays, whose last states may still be under way
+LONGEST_SOURCE = 200  # characters
+ASKED = ("only_source", "late_ticks")  # keys of an init that say which ticks count: they stay when the others change
 TOKENS_BEHIND = 1_000_000  # more than one life of a broker gives without writing one down
+
+
+def check_init(init: Mapping[str, Any]) -> None:
+    """Check a display's init; what is known of a day is read by whoever computes it, and what is no number there is not known.
+
+    Raises:
+        ValueError: a sentence: as `check_plain`; or a key that says which ticks count has a value that it may not have.
+    """
+    check_plain("argument init", init, MAX_INIT_BYTES, finite=False)
+    source, late = init.get("only_source"), init.get("late_ticks")
+    if source is not None and not (isinstance(source, str) and 0 < len(source) <= LONGEST_SOURCE):
+        must = f"text of 1 to {LONGEST_SOURCE} characters, as ticks have it under `source`, or nil"
+        raise ValueError(f"argument init.only_source is {short(source)}, must be {must}")
+    if late is not None and not isinstance(late, bool):
+        raise ValueError(f"argument init.late_ticks is {short(late)}, must be true, false or nil")
 
 
 @dataclass(slots=True)
@@ -31,7 +49,7 @@ class Display:
     id: str
     symbol: str  # upper case
     init: dict[str, Any]
-    first: int  # number, in the one global order, of the first tick that counts
+    first: int  # number, in the one global order, of the first tick that is looked at
     worker: str | None = None  # its name; None: no display worker lives
     token: int = 0  # of the present assignment; 0: it never had one
 

@@ -34,12 +34,11 @@ from bus.core.arguments import (
     WaitMs,
     read,
 )
-from bus.core.displays import MAX_INIT_BYTES
+from bus.core.displays import check_init
 from bus.core.policy import MAX_RETRIES
 from bus.core.wanted import ALL, FOR_EVER, Wanted
 from bus.errors import ProtocolError
 from bus.frames import NUL, check_topic
-from bus.plain import check_plain
 from bus.told import check_told
 
 PREFIX = "hulak."
@@ -185,9 +184,12 @@ class DisplayCreate(Arguments, frozen=True):
     init: Map = field(default_factory=dict)
     first: Number | None = field(name="from", default=None)
     config: Map | None = None
+    source: Name | None = None
 
     def __post_init__(self) -> None:
-        check_plain("argument init", self.init, MAX_INIT_BYTES, finite=False)
+        check_init(self.init)
+        if self.source is not None and "only_source" in self.init:
+            raise ValueError("argument source says the same as init.only_source, only one of both may be there")
 
 
 class DisplayUpdate(Arguments, frozen=True):
@@ -197,7 +199,7 @@ class DisplayUpdate(Arguments, frozen=True):
     init: Map = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_plain("argument init", self.init, MAX_INIT_BYTES, finite=False)
+        check_init(self.init)
 
 
 class DisplayRemove(Arguments, frozen=True):
@@ -220,7 +222,7 @@ class DisplayDay(Arguments, frozen=True):
     init: Map = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_plain("argument init", self.init, MAX_INIT_BYTES, finite=False)
+        check_init(self.init)
 
 
 @dataclass(frozen=True, slots=True)

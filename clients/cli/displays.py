@@ -18,7 +18,7 @@ from clients.cli.task import Argument
 from clients.cli.workers import Listing
 from workers.display.init import FX_NAMES, OWN_NAMES
 
-HEADS = ["display", "symbol", "worker", "state", "ticks", "price", "direction", "high", "low", "age"]
+HEADS = ["display", "symbol", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
 PRICES = frozenset({"price", "high", "low"})
 WATCHED = ["display", "symbol", "price", "direction", "high", "low", "volatility", "ticks", "latency"]
 
@@ -55,6 +55,9 @@ def displays() -> None:
 def ls(call: Call, symbol: str | None) -> None:
     """List every display with its worker, and the last state that it published.
 
+    Left out are ticks of the day that do not count: dated ahead or on a day before, of another source, without a price;
+    `hulak displays show` has the numbers of each.
+
     Sends REQUEST hulak.display.list and hulak.last to the frontend.
 
     \b
@@ -80,12 +83,13 @@ def _without_profile(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _cells(row: Mapping[str, Any], state: Mapping[str, Any] | None) -> list[Any]:
     named = [row["display"], row["symbol"], row["worker"]]
     if row["worker"] is None:
-        return [*named, "no worker", *[None] * 6]
+        return [*named, "no worker", *[None] * 7]
     if state is None:
-        return [*named, "new", *[None] * 6]
+        return [*named, "new", *[None] * 7]
     how = "catching up" if state["catching_up"] else "live" if state["ready"] else "no tick yet"
     age = f"{(time.time_ns() - state['received_ns']) / 1e9:.1f} s" if state["received_ns"] else None
-    return [*named, how, *(_said(state, name) for name in ("ticks", "price", "direction", "high", "low")), age]
+    counts = [state["ticks"], sum(state.get("left_out", {}).values())]
+    return [*named, how, *counts, *(_said(state, name) for name in ("price", "direction", "high", "low")), age]
 
 
 def _said(state: Mapping[str, Any], name: str) -> Any:
@@ -100,6 +104,7 @@ def _said(state: Mapping[str, Any], name: str) -> Any:
 @click.argument("symbol")
 @click.option("--display", help="Its id: letters, digits, '.', '_', '-'. Default: one is made up.")
 @click.option("--history", is_flag=True, help="From the ticks that are in the journal, not only from those to come.")
+@click.option("--source", help="Only ticks of this one count, e.g. kraken. Default: those of all that post the symbol.")
 @INIT
 @CONFIG
 def create(
@@ -107,6 +112,7 @@ def create(
     symbol: str,
     display: str | None,
     history: bool,
+    source: str | None,
     init: tuple[tuple[str, Any], ...],
     values: tuple[tuple[str, Any], ...],
 ) -> None:
@@ -117,9 +123,10 @@ def create(
     \b
     hulak displays create EURUSD
     hulak displays create XAUUSD --display gold --history --init digits=3 --set states_per_s=5
+    hulak displays create BTCUSD --source kraken
     """
     with _client(call) as client:
-        how = {"init": dict(init), "config": dict(values), "history": history}
+        how = {"init": dict(init), "config": dict(values), "history": history, "source": source}
         told = client.create_worker_for_symbol(symbol, display, **how)
         if told["new"] and not client.call("hulak.last", {"topic": f"tick.{symbol.upper()}"}):
             click.echo(f"hulak: {symbol.upper()} has had no tick yet; `hulak last` shows the symbols that have", err=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bus.core import digits as decimals
 from bus.errors import FeedError
 from bus.messages import Tick
 from clients.edge.candles import PERIODS, Bar
@@ -164,9 +165,10 @@ def facts_of_bar(symbol: str, bar: Bar, digits: int) -> Facts:
 
 def digits_of(symbol: str, prices: Sequence[float]) -> int:
     """Guess how many decimals a symbol is quoted with: as many as its prices have, at least 3 for yen and 5 for other pairs."""
-    seen = max((len(f"{price:.8f}".rstrip("0").partition(".")[2]) for price in prices), default=0)
-    pair = 3 if symbol.endswith("JPY") else 5
-    return max(seen, pair if len(symbol) == len("EURUSD") and symbol.isalpha() else 2)
+    if decimals.usual_digits(symbol) is None:
+        return decimals.digits_of(prices)
+    seen = [decimals.decimals_in(decimals.decimal_of(price)) for price in prices]
+    return max([3 if symbol.endswith("JPY") else 5, *seen])
 
 
 def pips(digits: int) -> dict[str, float]:

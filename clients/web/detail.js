@@ -21,6 +21,7 @@ export function detailRows(display, now) {
     ["ADR used", Number.isFinite(used) ? `${Math.round(used * 100)} %` : "–"], ["ADR tier", Number.isFinite(state.adr_tier) && state.adr_source !== "day" ? `${Math.round(state.adr_tier * 100)} %` : "–"],
     ["volatility", count(state.volatility, 3)], ["intensity", `${Math.round(state.volatility_intensity * 100)} %`],
     ["ticks/s", count(state.ticks_per_s, 1)], ["ticks today", count(state.ticks)],
+    ["left out", leftOut(state.left_out)],
     ["TWAP", show(state.twap)], ["point of control", show(state.poc)],
     ["value area", state.value_area ? range(state.value_area.low, state.value_area.high) : "–"],
     ["profile", display.profile ? `${count(display.profile.levels.size)} levels of ${display.profile.bucket}` : "–"],
@@ -28,6 +29,11 @@ export function detailRows(display, now) {
     ["venue's time", timeOfDay(state.timestamp)], ["age", age(ageOf(display, now))],
     ["tick number", count(state.number)], ["configuration", `version ${state.config_version ?? "–"}`],
   ];
+}
+
+/** Say how many of the day's ticks do not count, and why: "late 3, ahead 1". */
+function leftOut(counts) {
+  return Object.entries(counts ?? {}).filter(([, many]) => many > 0).map(([why, many]) => `${why} ${count(many)}`).join(", ") || "–";
 }
 
 /** The dialog. */

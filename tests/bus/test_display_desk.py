@@ -173,6 +173,20 @@ def test_a_days_beginning_is_taken_from_who_has_the_token_only(start):
     assert start("w").bus.displays.rows["d"].first == 40
 
 
+def test_the_source_of_a_display_stays_over_updates_until_another_is_said(start):
+    broker = start("d0")
+    broker.ask("create", symbol="X", display="d", source="kraken", init={"price": 1.0})
+    broker.settle()
+    row = broker.bus.displays.rows["d"]
+    assert row.init == {"price": 1.0, "only_source": "kraken"}
+    broker.ask("update", display="d", init={"open": 2.0, "late_ticks": True})
+    broker.settle()
+    assert row.init == {"open": 2.0, "only_source": "kraken", "late_ticks": True}
+    broker.ask("update", display="d", init={"only_source": None})
+    broker.settle()
+    assert row.init == {"only_source": None, "late_ticks": True}
+
+
 def test_an_update_while_a_day_is_written_holds_in_the_store_too(start):
     broker = start("w")
     broker.ask("create", symbol="X", display="d")

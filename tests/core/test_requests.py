@@ -152,6 +152,21 @@ def test_a_map_that_is_kept_is_plain_and_bounded_in_depth_and_bytes(service, nam
         refused(service, told({"a": wrong}))
 
 
+@pytest.mark.parametrize("service", ["hulak.display.create", "hulak.display.update", "hulak.display.day"])
+def test_what_of_an_init_says_which_ticks_count_is_of_its_type(service):
+    for init in ({"only_source": "kraken", "late_ticks": True}, {"only_source": None, "late_ticks": None}, {"source": 5}):
+        assert arguments_of(service, {**ENOUGH[service], "init": init}).init == init
+    for name, wrong in (("only_source", 5), ("only_source", ""), ("only_source", "x" * 201), ("late_ticks", 1)):
+        said = refused(service, {**ENOUGH[service], "init": {name: wrong}})
+        assert said.startswith(f"argument init.{name} is ")
+        assert "must be" in said
+
+
+def test_the_source_of_a_display_is_said_once():
+    both = {"symbol": "X", "source": "a", "init": {"only_source": "a"}}
+    assert "only one of both" in refused("hulak.display.create", both)
+
+
 def test_only_a_report_must_have_finite_numbers():
     for value in (math.nan, math.inf, [-math.inf]):
         assert "finite" in refused("hulak.report", {**ENOUGH["hulak.report"], "values": {"rss_bytes": value}})

@@ -124,12 +124,13 @@ def test_what_is_no_tick_is_refused_before_it_is_sent(served, bad):
 
 def test_configuration_of_one_and_of_all_reaches_displays_and_optimisations_have_their_effect(served):
     _, displays = served
-    one, other = (displays.create_worker_for_symbol("X", display)["display"] for display in ("one", "other"))
+    five = {"digits": 5}
+    one, other = (displays.create_worker_for_symbol("X", display, init=five)["display"] for display in ("one", "other"))
     displays.wait_until_live(one, other)
     assert displays.update_worker_config("X", one, {"priceBucketMultiplier": 20})
     assert not displays.update_worker_config("X", "never", {"price_bucket_multiplier": 20})
     assert displays.broadcast_config_update({"price_bucket_multiplier": 5.0}) == 2
-    late = displays.create_new_symbol("X")  # it has the broadcast one too
+    late = displays.create_new_symbol("X", five)  # it has the broadcast one too
     displays.wait_until_live(late)
     wanted = {display: pytest.approx(bucket) for display, bucket in ((one, 0.0002), (other, 0.00005), (late, 0.00005))}
     eventually(lambda: {display: displays.state(display)["profile"]["bucket"] for display in wanted} == wanted, within_s=10)

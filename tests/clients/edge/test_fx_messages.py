@@ -135,6 +135,8 @@ def test_our_own_feed_understands_it():
         ("XAUUSD", [1300.123], 5),
         ("NABIL", [501.0], 2),
         ("X", [], 2),
+        ("PEPEUSDT", [1.2e-9, 1.21e-9], 12),
+        ("BTCIDR", [1.519039e9], 0),
     ],
 )
 def test_decimals(symbol, prices, digits):

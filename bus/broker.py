@@ -38,6 +38,7 @@ from bus.reception import MAX_MESSAGES, Desk, Reception
 from bus.settings import Settings
 from bus.targets import SCALE, TargetDesk
 from bus.task_desk import TaskDesk, policy_of
+from bus.topic_desk import TopicDesk
 from bus.usage import Usage
 from bus.version import VERSION
 
@@ -90,10 +91,11 @@ class Broker:
         self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, self.guard, log)
         self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
         self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self.config, self._reach, self.desk.publish, log)
+        self.topics = TopicDesk(self.bus, journal, self.desk.state, self._reach, log)
         self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
         self.tasks.store.start()
         self.desks: dict[str, Desk] = {REPLAY: self._replay, SCALE: self.targets.serve}
-        self.desks |= self.tasks.services | self.config.services | self.displays.services
+        self.desks |= self.tasks.services | self.config.services | self.displays.services | self.topics.services
         self.beat_due = now
         self.outbox = Outbox(self.frontend, self.backend, self.peers, self.bus, self.guard)
         knows = (self.peers, self.bus, self.majordomo, self.desks)

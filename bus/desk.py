@@ -134,7 +134,7 @@ class TickDesk:
 
     def beat(self, now: float) -> None:
         """Look after the journal and the subscribers."""
-        if self.journal.beat(now, self._snapshot):
+        if self.journal.beat(now, self.state):
             self.bus.intake.journalled(list(self.bus.intake.sources))
         self._follow_epoch()
         self.tell()
@@ -147,7 +147,8 @@ class TickDesk:
         del now
         self.publish(self.bus.topics.heartbeat(time.time_ns()))
 
-    def _snapshot(self) -> Snapshot:
+    def state(self) -> Snapshot:
+        """Make what a segment of the journal begins with."""
         return self.bus.snapshot(self.journal.boot, time.time_ns())
 
     # Subscriptions

@@ -229,11 +229,24 @@ class Journal:
         fd = new_file(path, head)
         self.leave()
         self._fd, self._serial, self.last = fd, serial, state.ticks
-        index = SegmentIndex(state.ticks + 1, self.ordinals, state.sequences(), len(head))
+        index = SegmentIndex(state.ticks + 1, self.ordinals, state.sequences(), len(head), state.floor)
         self.shelf.add(Segment(path, serial, state.ticks, clocks.time_ns, len(head), head=len(head), age_s=age_s, index=index))
         if not self.degraded:
             self.shelf.supersede(self._fd)
         return fd
+
+    def begin_renumbered(self, state: Snapshot, ordinals: Ordinals, now: float) -> bool:
+        """Begin a new segment with this state, in which topics have other ordinals; false if the disk does not take it."""
+        if self.degraded:
+            return False
+        before, self.ordinals = self.ordinals, ordinals
+        try:
+            self.begin(state, now)
+        except OSError as error:
+            self.ordinals = before
+            self._degrade(str(error), now)
+            return False
+        return True
 
     def leave(self) -> None:
         """Have the newest segment synced and closed."""

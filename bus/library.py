@@ -3,6 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from bus.core.index import Builder, SegmentIndex
@@ -145,7 +146,13 @@ class Library:
         """
         log = topics.logs.get(wanted.topic)
         if wanted.exact and log is None:
-            raise ProtocolError("UNKNOWN_TOPIC", f"topic {wanted.topic[:-1].decode()!r} has had no message")
+            raise ProtocolError("UNKNOWN_TOPIC", f"topic {wanted.topic[:-1].decode()!r} has had no message, or was removed")
+        began = 1 + topics.ended.get(wanted.topic, 0) if wanted.exact else 1
+        by_time = bool(wanted.since_ns and wanted.first <= 1)
+        if wanted.first < began:
+            if not by_time:
+                raise removed(wanted.first, began)
+            wanted = replace(wanted, first=began)
         last, end = self._written(wanted, topics)
         waits = end < topics.ticks
         if waits and wanted.first > last:
@@ -154,7 +161,7 @@ class Library:
             self._check_epoch(wanted, topics)
         if not self.journal.segments:
             raise too_old(wanted.first, topics.ticks + 1)
-        if wanted.since_ns and wanted.first <= 1:
+        if by_time:
             place, at = self._by_time(wanted), None
         elif log is not None and wanted.exact:
             place, at = self._by_sequence(wanted, log.sequence)
@@ -189,7 +196,7 @@ class Library:
         if index is not None and index.count:
             return index.epoch_at(max(number, index.first))
         if index is not None:  # no tick is kept at all: the last one of all has the epoch of one of the last values
-            return max((STAMP.unpack_from(log.frame, len(key))[0] for key, log in topics.fed.items() if log.sequence), default=0)
+            return max((STAMP.unpack_from(log.frame, len(key))[0] for key, log in topics.fed.items() if log.frame), default=0)
         head = read_head(place.path)
         return head.epoch if head is not None else 0
 
@@ -238,12 +245,11 @@ class Library:
         """Tell a topic's sequence at a segment's beginning; None if nobody knows."""
         index = self.index(place)
         if index is not None:
-            return None if index.before is None else index.before.get(topic, 0)
+            return index.number_before(topic)
         head = read_head(place.path)
         if head is None:
             return None
-        frame = head.topics.get(topic)
-        return STAMP.unpack_from(frame, len(topic))[1] if frame else 0
+        return head.sequences().get(topic, head.floor)
 
     def remember(self, wanted: Wanted, following: int, place: Segment, at: int) -> None:
         """Note where the message behind the last one of a replay is, for who asks on from there."""
@@ -257,6 +263,13 @@ def _nothing(size: int, offset: int) -> bytes:
     """Read from a segment that is gone."""
     del size, offset
     return b""
+
+
+def removed(wanted: int, began: int) -> ProtocolError:
+    """Make the error of a replay of numbers that a topic had before it was removed and came again."""
+    error = ProtocolError("TOO_OLD", f"number {wanted} is of a topic of this name that was removed, this one begins with {began}")
+    error.details |= {"oldest": began, "begins": True}
+    return error
 
 
 def too_old(wanted: int, oldest: int) -> ProtocolError:

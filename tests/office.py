@@ -1,10 +1,12 @@
 """A journal without a broker: clocks that are set, and the topics that a broker would have."""
 
 import os
+from dataclasses import replace
 
 from asked import read_wanted
 from waiting import eventually
 
+from bus.core.index import Ordinals
 from bus.core.records import Batch, Snapshot, decode_tick, encode_tick
 from bus.core.topics import Topics
 from bus.frames import decode_publication, encode_publication, pack
@@ -27,7 +29,8 @@ class Office:
         self.journal = Journal(folder, JournalSettings(**settings), *clocks, [flags])
         self.recovered = self.journal.open(0.0)
         self.topics = Topics(self.recovered.state.epoch, 1000, self.journal.ordinals)
-        self.topics.restore(self.recovered.state.topics.values(), self.recovered.state.ticks)
+        state = self.recovered.state
+        self.topics.restore(state.topics.values(), state.ticks, state.ended, state.floor)
         self.seconds = 0.0
         self.published = []  # (number in the one order, frame)
         self.instance, self.running = 5, self.recovered.state.sources.get(5, 0)
@@ -69,8 +72,17 @@ class Office:
         self.journal.hold(batch)
 
     def state(self):
-        frames = {key: log.frame for key, log in self.topics.logs.items() if log.sequence}
-        return Snapshot(self.topics.epoch, self.journal.boot, self.now_ns, self.topics.ticks, frames, {5: self.running})
+        topics = self.topics
+        frames = {key: log.frame for key, log in topics.logs.items() if log.frame}
+        state = Snapshot(topics.epoch, self.journal.boot, self.now_ns, topics.ticks, frames, {5: self.running})
+        return replace(state, ended=dict(topics.ended), floor=topics.floor)
+
+    def remove(self, *symbols):
+        """Do as a broker does that lets topics go."""
+        removed, ordinals = self.topics.remove([f"tick.{symbol}\0".encode() for symbol in symbols]), Ordinals()
+        assert self.journal.begin_renumbered(self.state(), ordinals, self.seconds)
+        self.topics.renumber(ordinals)
+        return removed
 
     def beat(self, seconds=1.0):
         self.seconds += seconds

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from bus.core.policy import MAX_RETRIES
 from bus.core.tasks import STATES
 from bus.errors import ProtocolError
 from bus.frames import MAX_TOPIC
@@ -43,6 +44,14 @@ ServiceOfWorkers = Annotated[
 Topics = Annotated[
     str, Meta(max_length=MAX_TOPIC + 1, description="a topic or a prefix of topics, e.g. 'tick.EURUSD' or 'tick.*'")
 ]
+TopicsOfFeeds = Annotated[
+    list[Annotated[str, Meta(max_length=MAX_TOPIC + 1, pattern=r"\Atick\.")]],
+    Meta(
+        min_length=1,
+        max_length=1000,
+        description="an array of 1 to 1000 topics of feeds, or prefixes of them, e.g. 'tick.EURUSD' or 'tick.EUR*'",
+    ),
+]
 Symbol = Annotated[
     str,
     Meta(
@@ -70,6 +79,8 @@ Unsigned = Annotated[int, Meta(ge=1, description="a whole number from 1 to 2**64
 Pid = Annotated[int, _whole(1, (1 << 31) - 1)]
 Limit = Annotated[int, _whole(1, 1000)]
 Priority = Annotated[int, _whole(0, 2, "0 (high), 1 (normal) or 2 (low)")]
+Retries = Annotated[int, _whole(0, MAX_RETRIES)]
+Workers = Annotated[Literal["auto"] | Annotated[int, _whole(0, 1 << 31)], Meta(description="'auto' or a whole number")]
 WaitMs = Annotated[int, _whole(0, 3_600_000)]
 ExpiresS = Annotated[float, Meta(gt=0, le=YEAR_S, description=f"seconds above 0, at most {YEAR_S} (366 days)")]
 Flag = Annotated[bool, Meta(description="true or false")]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bus.core import census
@@ -117,7 +117,7 @@ class Bus:
 
     def restore(self, state: Snapshot) -> None:
         """Go on from what the journal held."""
-        self.topics.restore(state.topics.values(), state.ticks)
+        self.topics.restore(state.topics.values(), state.ticks, state.ended, state.floor)
         for instance, running in state.sources.items():
             self.intake.sources[instance] = Source(instance, running, running)
 
@@ -134,9 +134,11 @@ class Bus:
 
     def snapshot(self, boot: str, time_ns: int) -> Snapshot:
         """Tell what a segment of the journal begins with."""
-        frames = {key: log.frame for key, log in self.topics.fed.items() if log.sequence}
+        topics = self.topics
+        frames = {key: log.frame for key, log in topics.fed.items() if log.frame}
         sources = {source.instance: source.last for source in self.intake.sources.values()}
-        return Snapshot(self.epoch, boot, time_ns, self.topics.ticks, frames, sources)
+        state = Snapshot(self.epoch, boot, time_ns, topics.ticks, frames, sources)
+        return replace(state, ended=dict(topics.ended), floor=topics.floor)
 
     def turn(self, frames: list[bytes], now: float, time_ns: int) -> Turn:
         """Take what feeds sent in one turn of the loop."""
@@ -201,7 +203,10 @@ class Bus:
         return {
             "taken": self.topics.ticks,
             "per_s": round(self._tick_rate.per_s, 1),
-            "symbols": sum(log.sequence > 0 for log in self.topics.fed.values()),
+            "symbols": sum(log.frame != b"" for log in self.topics.fed.values()),
+            "topics": len(self.topics.logs),
+            "most_topics": self.topics.limit,
+            "removed": self.topics.removed,
             "subscriptions": self.topics.subscriptions.count,
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),

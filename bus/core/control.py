@@ -8,8 +8,8 @@ from bus.core import requests, scaling
 from bus.core.arguments import Arguments
 from bus.core.bus import AUTO, PROTOCOL, Bus
 from bus.core.effects import Effect, Note
+from bus.core.wanted import prefix_of
 from bus.errors import ProtocolError
-from bus.frames import NUL
 
 MOST_LAST = 10_000  # messages in one answer of `hulak.last`
 Answer = tuple[Any, list[Effect]]
@@ -45,9 +45,7 @@ def feed(bus: Bus, now: float, args: requests.Feed, shell: dict[str, Any]) -> An
 def last(bus: Bus, now: float, args: requests.Last, shell: dict[str, Any]) -> Answer:
     """Give the last message of a topic, or of all topics under a prefix, as they were published."""
     del now, shell
-    topic = args.topic.encode("ascii", "replace")
-    prefix = topic.removesuffix(b"*") if topic.endswith((b".", b"*")) or not topic else topic + NUL
-    found = (log.frame for log in bus.topics.under(prefix) if log.sequence)
+    found = (log.frame for log in bus.topics.under(prefix_of(args.topic)) if log.frame)
     return list(islice(found, MOST_LAST)), []
 
 

@@ -1,7 +1,7 @@
 """Where each tick of a segment lies, by its number and by its topic: what lets a replay read only what it needs. Pure.
 
     index    = "HX01" crc:u32 head_bytes:u32 count:u32 zero:u32 head ordinals offsets         (little-endian)
-    head     = msgpack map: size, first, epochs, times, topics, before, holes
+    head     = msgpack map: size, first, epochs, times, topics, before, holes, floor
     ordinals = count x u32: the topic of each tick, as its place in `topics` from 1; 0 where there is no whole record
     offsets  = (count + 1) x u32: where each record begins; the last one is where the last record ends
 
@@ -53,11 +53,10 @@ class Ordinals:
 
     def of(self, key: bytes) -> int:
         """Return a topic's ordinal; a new topic gets the next one."""
-        ordinal = self._of.get(key)
-        if ordinal is None:
+        if key not in self._of:
             self.keys.append(key)
-            ordinal = self._of[key] = len(self.keys)
-        return ordinal
+            self._of[key] = len(self.keys)
+        return self._of[key]
 
     def find(self, key: bytes) -> int | None:
         """Return a topic's ordinal; None if it has none."""
@@ -78,12 +77,14 @@ class SegmentIndex:
         topics: those with an ordinal; may be shared with other indexes and go on growing.
         before: topic (with NUL) -> its sequence before this segment, 0 if it is not in; None if nobody knows.
         offset: where the first record begins.
+        floor: no topic that is not in `before` had a larger number before this segment.
     """
 
     first: int
     topics: Ordinals
     before: Mapping[bytes, int] | None
     offset: int
+    floor: int = 0
     ordinals: bytearray = field(default_factory=bytearray)
     offsets: "array[int]" = field(default_factory=lambda: array("I"))
     epochs: list[list[int]] = field(default_factory=list)  # [number, epoch]: from this number on it is this epoch
@@ -154,6 +155,10 @@ class SegmentIndex:
 
     # Reading
 
+    def number_before(self, key: bytes) -> int | None:
+        """Return a topic's sequence before this segment; None if nobody knows."""
+        return None if self.before is None else self.before.get(key, self.floor)
+
     def epoch_at(self, number: int) -> int:
         """Return the epoch of a number; 0 before the first."""
         return next((epoch for since, epoch in reversed(self.epochs) if since <= number), 0)
@@ -215,8 +220,9 @@ class SegmentIndex:
             "epochs": self.epochs,
             "times": [self.least_ns, self.most_ns],
             "topics": keys,
-            "before": None if self.before is None else _little(array("Q", [self.before.get(key, 0) for key in keys])),
+            "before": None if self.before is None else _little(array("Q", [self.before.get(key, self.floor) for key in keys])),
             "holes": self.holes,
+            "floor": self.floor,
         }
         packed = pack(head)
         pieces = (struct.pack("<III", len(packed), self.count, 0), packed, self.ordinals, _little(self.offsets))
@@ -251,9 +257,9 @@ class SegmentIndex:
             topics.of(key)
         before = None if told["before"] is None else dict(zip(told["topics"], _array("Q", told["before"]), strict=True))
         found = _array("I", memoryview(data)[offsets:])
-        index = cls(told["first"], topics, before, found[0], bytearray(memoryview(data)[ordinals:offsets]), found, told["epochs"])
-        index.least_ns, index.most_ns = told["times"]
-        index.holes = told["holes"]
+        floor, placed = told.get("floor", 0), bytearray(memoryview(data)[ordinals:offsets])
+        index = cls(told["first"], topics, before, found[0], floor, placed, found, told["epochs"])
+        (index.least_ns, index.most_ns), index.holes = told["times"], told["holes"]
         return index
 
 
@@ -266,7 +272,8 @@ class Builder:
     """
 
     def __init__(self, head: Snapshot | None, first: int) -> None:
-        self.index = SegmentIndex(first, Ordinals(), None if head is None else head.sequences(), 0)
+        before, floor = (None, 0) if head is None else (head.sequences(), head.floor)
+        self.index = SegmentIndex(first, Ordinals(), before, 0, floor)
 
     def take(self, data: bytes, offset: int, *, last: bool) -> int:
         """Note the records of a slice; returns how many bytes of it are done with.

@@ -81,14 +81,16 @@ class Snapshot:
     journal: str = ""  # id of the journal that the segment belongs to
     age_s: float | None = None  # of the broker's own clock, see `bus.core.ages`
     boottime_s: float = 0.0  # seconds since the machine's boot
+    ended: dict[bytes, int] = field(default_factory=dict)  # as `bus.core.topics.Topics` has them, as does `floor`
+    floor: int = 0
 
     def aged(self) -> Aged | None:
         """Return the age that was written down; None if there is none."""
         return None if self.age_s is None else Aged(self.age_s, Clocks(self.boot, self.boottime_s, self.time_ns))
 
     def sequences(self) -> dict[bytes, int]:
-        """Tell the number of each topic's last message."""
-        return {key: STAMP.unpack_from(frame, len(key))[1] for key, frame in self.topics.items()}
+        """Tell the number of each topic's last message; of removed ones too."""
+        return {**self.ended, **{key: STAMP.unpack_from(frame, len(key))[1] for key, frame in self.topics.items()}}
 
     def encode(self) -> bytes:
         """Make the record."""
@@ -105,6 +107,8 @@ class Snapshot:
                 "journal": self.journal,
                 "age_s": self.age_s,
                 "boottime_s": self.boottime_s,
+                "ended": list(self.ended.items()),
+                "floor": self.floor,
             }
         )
         rest = _REST.pack(SNAPSHOT, 0, len(payload))
@@ -125,6 +129,7 @@ class Snapshot:
                 raise error
             topics = {key_of(frame): bytes(frame) for frame in told["topics"]}
             sources = {_whole(instance): _whole(running) for instance, running in told["sources"]}
+            ended = {bytes(key): _whole(number, MAX_NUMBER) for key, number in told.get("ended", ())}
             age_s = told.get("age_s")
             return cls(
                 _whole(told["epoch"], MAX_EPOCH),
@@ -137,6 +142,8 @@ class Snapshot:
                 str(told.get("journal", "")),
                 None if age_s is None else _seconds(age_s),
                 _seconds(told.get("boottime_s", 0.0)),
+                ended,
+                _whole(told.get("floor", 0), MAX_NUMBER),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError("BAD_BODY", f"a journal's snapshot is malformed: {error!r}") from error

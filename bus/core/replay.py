@@ -145,8 +145,8 @@ class Replay:
             self.at = max(0, wanted.first - index.first)
             return
         self.at = 0
-        countable = index.before is not None and not index.holes
-        self._over = max(0, wanted.first - 1 - index.before.get(wanted.topic, 0)) if countable and index.before is not None else 0
+        before = index.number_before(wanted.topic)
+        self._over = 0 if before is None or index.holes else max(0, wanted.first - 1 - before)
 
     def _places(self, index: SegmentIndex, at: int, until: int) -> tuple[Sequence[int], int]:
         """Find the next ticks to read; returns their places, and where to go on."""

@@ -6,9 +6,9 @@ within its bounds. What depends on the broker's state (is there such a topic, a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from msgspec import Meta, field
+from msgspec import field
 
 from bus.core.arguments import (
     Action,
@@ -24,26 +24,26 @@ from bus.core.arguments import (
     Number,
     Pid,
     Priority,
+    Retries,
     ServiceOfWorkers,
     Symbol,
     TaskId,
     TaskState,
     Text,
     Topics,
+    TopicsOfFeeds,
     Unsigned,
     WaitMs,
+    Workers,
     read,
 )
 from bus.core.displays import check_init
-from bus.core.policy import MAX_RETRIES
 from bus.core.wanted import ALL, FOR_EVER, Wanted
 from bus.errors import ProtocolError
 from bus.frames import NUL, check_topic
 from bus.told import check_told
 
 PREFIX = "hulak."
-Retries = Annotated[int, Meta(ge=0, le=MAX_RETRIES, description=f"a whole number from 0 to {MAX_RETRIES}")]
-Workers = Literal["auto"] | Annotated[int, Meta(ge=0, le=1 << 31, description="a whole number from 0 to 2147483648")]
 
 
 class Nothing(Arguments, frozen=True):
@@ -79,6 +79,12 @@ class Last(Arguments, frozen=True):
     topic: Topics
 
 
+class TopicRemove(Arguments, frozen=True):
+    """`hulak.topic.remove`."""
+
+    topics: TopicsOfFeeds
+
+
 class Report(Arguments, frozen=True):
     """`hulak.report`."""
 
@@ -103,7 +109,7 @@ class Scale(Arguments, frozen=True):
     """`hulak.scale`."""
 
     service: Name
-    workers: Annotated[Workers, Meta(description="'auto' or a whole number")]
+    workers: Workers
 
 
 class Post(Arguments, frozen=True):
@@ -176,30 +182,34 @@ class ConfigApplied(Arguments, frozen=True):
     version: Natural | None = None
 
 
-class DisplayCreate(Arguments, frozen=True):
+class WithInit(Arguments, frozen=True):
+    """What a display begins with."""
+
+    init: Map = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_init(self.init)
+
+
+class DisplayCreate(WithInit, frozen=True, kw_only=True):
     """`hulak.display.create`."""
 
     symbol: Symbol
     display: DisplayId | None = None
-    init: Map = field(default_factory=dict)
     first: Number | None = field(name="from", default=None)
     config: Map | None = None
     source: Name | None = None
 
     def __post_init__(self) -> None:
-        check_init(self.init)
+        super().__post_init__()
         if self.source is not None and "only_source" in self.init:
             raise ValueError("argument source says the same as init.only_source, only one of both may be there")
 
 
-class DisplayUpdate(Arguments, frozen=True):
+class DisplayUpdate(WithInit, frozen=True, kw_only=True):
     """`hulak.display.update`."""
 
     display: DisplayId
-    init: Map = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_init(self.init)
 
 
 class DisplayRemove(Arguments, frozen=True):
@@ -213,16 +223,12 @@ class DisplayRemove(Arguments, frozen=True):
             raise ValueError("exactly one of the arguments display and symbol must be there")
 
 
-class DisplayDay(Arguments, frozen=True):
+class DisplayDay(WithInit, frozen=True, kw_only=True):
     """`hulak.display.day`."""
 
     display: DisplayId
     token: Natural
     first: Number = field(name="from")
-    init: Map = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_init(self.init)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +246,7 @@ SERVICES: Mapping[str, Service] = {
     "hulak.feed": Service(Feed, "open a feed's instance, and tell how far it was taken and journalled"),
     "hulak.replay": Service(Replay, "give ticks of the past again", at_once=False),
     "hulak.last": Service(Last, "give the last message of a topic, or of all topics under a prefix"),
+    "hulak.topic.remove": Service(TopicRemove, "free topics of feeds: their last values, and their places"),
     "hulak.report": Service(Report, "take what a process tells about itself, or that it leaves"),
     "hulak.retire": Service(Retire, "ask a worker to finish what it holds and to leave"),
     "hulak.scale": Service(Scale, "set by hand how many workers a service has", at_once=False),
@@ -263,11 +270,10 @@ SERVICES: Mapping[str, Service] = {
 
 
 def arguments_of(service: str, args: Mapping[str, Any]) -> Arguments:
-    """Read the arguments of a control request.
+    """Read the arguments of a control request, as they were sent.
 
     Args:
         service: the whole name, `hulak.` included.
-        args: as they were sent.
     Raises:
         ProtocolError: `UNKNOWN_SERVICE` or `BAD_ARGUMENT`.
     """

@@ -5,7 +5,7 @@ subscription covers is numbered and kept, but not made into a message.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bus.core.index import Ordinals
 from bus.core.subscriptions import Subscriptions, is_exact
@@ -16,6 +16,7 @@ OWNED_BY_FEEDS = b"tick."
 TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3.5)
 HEARTBEAT = b"heartbeat" + NUL
 NAMED_FOR = 8  # heartbeats: 2 s
+MOST_ENDED = 10_000  # topics that were removed and did not come again, whose last numbers are remembered one by one
 IN_TURN = 256  # topics: up to so many are all named in each heartbeat
 STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
@@ -57,6 +58,9 @@ class Topics:
         self.ticks_wanted = False
         self.beats = NAMED_FOR  # so that what never changed is not named
         self.ticks = 0  # how many were taken, of all topics: the one global order
+        self.ended: dict[bytes, int] = {}  # topic of feeds that was removed, even if it came again -> its last number by then
+        self.floor = 0  # no topic that was removed, and is not in `ended` any more, had a larger number
+        self.removed = 0  # topics, since the start
 
     def log(self, key: bytes) -> TopicLog:
         """Find or start the log of a topic; `key` ends with NUL.
@@ -78,13 +82,39 @@ class Topics:
         if key.startswith(OWNED_BY_FEEDS):
             self.fed[key] = log
             log.ordinal = self.ordinals.of(key)
+            log.sequence = self.ended.get(key, self.floor)
+            if log.sequence:
+                self.ended[key] = log.sequence
         return log
 
     def drop(self, key: bytes) -> None:
-        """Free a topic: its last message is forgotten, and its numbers begin anew if it comes again."""
+        """Free a topic: its last message is forgotten, and its numbers begin anew if it comes again; see `remove` for feeds'."""
         if self.logs.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
         self.fed.pop(key, None)
+
+    def remove(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Free topics of feeds; returns those that there were.
+
+        What was published stays published, and in the journal: so the numbers go on behind the old ones if a topic comes again.
+        Of `MOST_ENDED` removed topics that number is remembered, of those before only the largest one of all, behind which every
+        topic begins that is new then.
+        """
+        removed = [key for key in dict.fromkeys(keys) if key in self.fed]
+        for key in removed:
+            self.ended[key] = self.fed[key].sequence
+            self.drop(key)
+        gone = [key for key in self.ended if key not in self.fed]
+        for key in gone[:-MOST_ENDED]:
+            self.floor = max(self.floor, self.ended.pop(key))
+        self.removed += len(removed)
+        return removed
+
+    def renumber(self, ordinals: Ordinals) -> None:
+        """Give the topics of feeds other ordinals; those of removed topics are free again."""
+        self.ordinals = ordinals
+        for key, log in self.fed.items():
+            log.ordinal = ordinals.of(key)
 
     def publish(self, key: bytes, body: bytes, time_ns: int) -> bytes | None:
         """Number one message; return its frame if somebody wants it."""
@@ -93,8 +123,14 @@ class Topics:
         log.frame = log.key + STAMP.pack(self.epoch, log.sequence, time_ns) + body
         return log.frame if log.wanted else None
 
-    def restore(self, frames: Iterable[bytes], ticks: int) -> None:
-        """Go on from what was published before: each topic's last frame, and the number of the last tick of all."""
+    def restore(self, frames: Iterable[bytes], ticks: int, ended: Mapping[bytes, int] | None = None, floor: int = 0) -> None:
+        """Go on from what was published before: each topic's last frame, and the number of the last tick of all.
+
+        Args:
+            frames, ticks: those.
+            ended, floor: of topics that were removed, as `self.ended` and `self.floor`.
+        """
+        self.ended, self.floor = dict(ended or {}), floor
         for frame in frames:
             cut = frame.index(NUL) + 1
             key = frame[:cut]
@@ -142,7 +178,7 @@ class Topics:
             if log.sequence != log.seen:
                 log.seen, log.beat = log.sequence, self.beats
             due = self.beats - log.beat < NAMED_FOR or at % turns == self.beats % turns
-            if due and log.sequence and key != HEARTBEAT:
+            if due and log.frame and key != HEARTBEAT:
                 named[key[:-1].decode()] = log.sequence
         return self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
 
@@ -156,14 +192,14 @@ class Topics:
         if prefix in (TICKS, TICKS[:-1]):
             return TICKS + STAMP.pack(self.epoch, self.ticks + 1, time_ns) + array_header(0)
         log = self.logs.get(prefix if prefix.endswith(NUL) else prefix + NUL)
-        if log is not None and log.sequence:
+        if log is not None and log.frame:
             return log.frame
         if prefix == b"" or prefix.endswith(b"."):
             return self._snapshot(prefix, time_ns)
         return HELLO + STAMP.pack(self.epoch, 1, time_ns) + pack({"protocol": 1})
 
     def _snapshot(self, prefix: bytes, time_ns: int) -> bytes:
-        rows = [_row(log) for log in self.under(prefix) if log.sequence]
+        rows = [_row(log) for log in self.under(prefix) if log.frame]
         stamp = STAMP.pack(self.epoch, 0, time_ns)
         return prefix + NUL + stamp + array_header(len(rows)) + b"".join(rows)
 

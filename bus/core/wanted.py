@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bus.frames import NUL
+
 ALL = b"ticks"
 FOR_EVER = (1 << 63) - 1
 
@@ -18,3 +20,9 @@ class Wanted:
     until_ns: int = FOR_EVER
     epoch: int = 0  # that number `first` - 1 must have; 0: whichever
     parts: bool = True  # false: all rows come with the summary
+
+
+def prefix_of(topic: str) -> bytes:
+    """Return what the keys of these topics begin with: of one, or of all under a prefix that ends with `.` or `*`, or empty."""
+    name = topic.encode("ascii", "replace")
+    return name.removesuffix(b"*") if name.endswith((b".", b"*")) or not name else name + NUL

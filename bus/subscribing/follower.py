@@ -170,9 +170,9 @@ class Follower:
         """The replay of a topic ended; the broker wants to be asked again from `further`, or had no more."""
         self._done(topic, self.replicas[topic].replay_ended(further))
 
-    def too_old(self, topic: str, oldest: int) -> None:
-        """The broker has nothing of the topic before `oldest`."""
-        self._done(topic, self.replicas[topic].too_old(oldest))
+    def too_old(self, topic: str, oldest: int, *, begins: bool = False) -> None:
+        """The broker has nothing of the topic before `oldest`; `begins` as of `Replica.too_old`."""
+        self._done(topic, self.replicas[topic].too_old(oldest, begins=begins))
 
     def _done(self, topic: str, out: list[Out]) -> None:
         for one in out:

@@ -58,6 +58,7 @@ class TooOld:
 
     topic: str
     oldest: int
+    begins: bool = False  # what was before is of a topic of this name that was removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +196,5 @@ class Repairs:
         if isinstance(message, Reply):
             return Ended(topic, message.value["next"])
         if message.code == "TOO_OLD":
-            return TooOld(topic, message.details["oldest"])
+            return TooOld(topic, message.details["oldest"], message.details.get("begins", False))
         return OtherEpoch(topic) if message.code == "OTHER_EPOCH" else Ended(topic, None)

@@ -219,10 +219,12 @@ class Replica:
             out.append(self._lose(self.upto, "the journal does not have them"))
         return out + self._catch_up()
 
-    def too_old(self, oldest: int) -> list[Out]:
-        """The broker has nothing before `oldest` any more."""
+    def too_old(self, oldest: int, *, begins: bool = False) -> list[Out]:
+        """The broker has nothing before `oldest` any more; `begins`: what there was is of a topic that was removed."""
         if self.state is not State.REPAIRING:
             return []
+        if begins and self.expected == 1:  # we were there before its first message: nothing was missed
+            self.expected = oldest
         self.floor = max(self.floor, oldest)
         if self.known < self.expected and oldest <= self.upto:  # it looks back, and the journal has moved on
             self.low = oldest

@@ -230,8 +230,8 @@ class Subscriber:
                     follower.replayed(topic, rows)
                 case Ended(topic, further):
                     follower.replay_ended(topic, further)
-                case TooOld(topic, oldest):
-                    follower.too_old(topic, oldest)
+                case TooOld(topic, oldest, begins):
+                    follower.too_old(topic, oldest, begins=begins)
             self._ask()  # at once: what is on its way for the question before is no answer to this one
         self._repairs.ask_again()
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "sub": "sub:sub",
     "last": "history:last",
     "replay": "history:replay",
+    "topic": "topic:topic",
     "journal": "journal:journal",
     "config": "config:config",
     "nepse": "nepse:nepse",

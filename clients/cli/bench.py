@@ -23,8 +23,9 @@ def bench() -> None:
 def ticks(ctx: click.Context, call: Call, subscribers: int, seconds: float, by: str) -> None:
     """Post ticks as fast as every subscriber keeps up, and count what arrives.
 
-    The symbols are BENCH00 to BENCH27, which nobody else uses. Each subscriber decodes every tick and checks that none is
-    missing. Exits with 1 if one was. The broker's other work goes on, and is slower meanwhile.
+    The symbols are BENCH00 to BENCH27, which nobody else uses; their topics are removed at the end. Each subscriber decodes
+    every tick and checks that none is missing. Exits with 1 if one was. The broker's other work goes on, and is slower
+    meanwhile.
 
     Sends numbered frames `tick.BENCHnn NUL stamp body` to the collector; subscribes to `ticks NUL` or `tick.BENCHnn NUL`.
 

@@ -18,15 +18,17 @@ from typing import Any, Self
 
 import structlog
 
-from bus.errors import BusTimeout
+from bus.errors import BusError, BusTimeout
 from bus.messages import Tick
 from bus.settings import Settings
+from clients.client import BusClient
 from clients.post import ASK_S, Post
 
 READY, STOP = -1, -2  # in a subscriber's slot: it is subscribed; in the last slot: all are to end
 SETTLES_S = 20.0
 BURST = 32  # ticks between two looks at the slowest subscriber
 LOOK_S = 0.00005
+FINISH_S, REMOVE_S = 2.0, 5.0  # for the last ticks to be confirmed, and for the broker's answer to the removal of the topics
 STILL_S = 2.0  # without progress, what is missing does not come any more
 MOST_KEPT = 10_000_000  # latencies
 
@@ -162,6 +164,7 @@ class Load:
     def __init__(
         self, settings: Settings, home: Path, symbols: Sequence[str], topics: Sequence[str], subscribers: int, *, keep: bool
     ) -> None:
+        self.settings, self.home = settings, home
         self.symbols = symbols
         self.source = f"bench-{os.getpid()}"
         self.number = 0
@@ -263,11 +266,14 @@ class Load:
         return [Seen(one.received, one.lost + missing, one.twice, one.latencies_us) for one, missing in seen]
 
     def close(self) -> None:
-        """End every process and close the feed's connection."""
+        """End every process, close the feed's connection, and remove the topics, which nobody else posts."""
         self.slots[-1] = STOP
         for process in self.processes:
             process.join(3)
             if process.is_alive():
                 process.kill()
                 process.join(3)
+        asyncio.run(self.post.finish(FINISH_S))  # what is still on its way would make the topics anew
         self.post.close()
+        with contextlib.suppress(BusError), BusClient(self.settings, self.home) as client:
+            client.call("hulak.topic.remove", "", {"topics": [f"tick.{symbol}" for symbol in self.symbols]}, timeout_s=REMOVE_S)

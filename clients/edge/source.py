@@ -45,12 +45,14 @@ class Source:
         self._states: Subscriber | None = None
         self._ticks: Subscriber | None = None
         self._wants_ticks = False
+        self._removed: int | None = None  # topics of ticks, as the newest statistics count them
+        self._fewer = False  # some were removed since `want_ticks` was called
         self._looked = 0.0
 
     def want_ticks(self, wanted: bool) -> bool:
-        """Take ticks from now on, or not any more; true if that begins now, with none known."""
-        begins = wanted and not self._wants_ticks
-        self._wants_ticks = wanted
+        """Take ticks from now on, or not any more; true if that begins now, with none known, also since topics were removed."""
+        begins = wanted and (self._fewer or not self._wants_ticks)
+        self._wants_ticks, self._fewer = wanted, False
         if begins:
             self.board.ticks.clear()  # they have grown old
         if not wanted and self._ticks is not None:
@@ -117,6 +119,9 @@ class Source:
             self.board.take_displays([row["display"] for row in event.body["rows"]])
         elif topic == STATS:
             self.board.take_stats(told := event.body)
+            removed = told["ticks"].get("removed", 0)
+            self._fewer = self._fewer or self._removed not in (None, removed)
+            self._removed = removed
             self._on_stats(told)
         elif topic == CONFIG:
             self.board.take_config(event.body)

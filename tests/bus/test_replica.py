@@ -108,6 +108,24 @@ def test_what_is_too_old_is_told_and_the_rest_asked_for():
     assert replica.too_old(8) == [Gap(5, 7, "the journal begins at 8"), Ask(8, 9)]
 
 
+def test_a_topic_that_came_again_begins_with_a_number_of_its_own_for_who_was_there_before_it():
+    replica = Replica(expected=1)
+    assert replica.live(Chunk(1, 8, ["h"])) == [Ask(1, 7)]
+    assert replica.too_old(8, begins=True) == [Chunk(1, 8, ["h"])]
+    assert (replica.state, replica.lost) == (State.LIVE, 0)
+    replica = Replica(expected=1)
+    assert replica.live(Chunk(1, 10, ["j"])) == [Ask(1, 9)]
+    assert replica.too_old(8, begins=True) == [Ask(8, 9)]
+
+
+def test_who_missed_the_last_messages_of_a_topic_that_was_removed_is_told_so():
+    replica = Replica()
+    replica.live(Chunk(1, 5, ["e"]))
+    assert replica.live(Chunk(1, 8, ["h"])) == [Ask(6, 7)]
+    assert replica.too_old(8, begins=True) == [Gap(6, 7, "the journal begins at 8"), Chunk(1, 8, ["h"])]
+    assert replica.lost == 2
+
+
 def test_when_all_that_was_asked_for_is_too_old_it_goes_on_with_what_it_holds():
     replica = live(4)
     replica.live(chunk(10))

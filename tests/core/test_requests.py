@@ -22,6 +22,7 @@ ENOUGH = {  # of each service, the least that it takes
     "hulak.feed": {"instance": 1, "oldest": 1},
     "hulak.replay": {"topic": "ticks"},
     "hulak.last": {"topic": ""},
+    "hulak.topic.remove": {"topics": ["tick.X"]},
     "hulak.report": {"kind": "feed", "name": "n", "pid": 1, "values": {}},
     "hulak.retire": {"worker": "w"},
     "hulak.scale": {"service": "nepse", "workers": "auto"},
@@ -160,6 +161,14 @@ def test_what_of_an_init_says_which_ticks_count_is_of_its_type(service):
         said = refused(service, {**ENOUGH[service], "init": {name: wrong}})
         assert said.startswith(f"argument init.{name} is ")
         assert "must be" in said
+
+
+@pytest.mark.parametrize("wrong", [[], ["stats"], [""], ["*"], ["tick"], ["tick." + "X" * 200], ["tick.X"] * 1001, "tick.X", [5]])
+def test_only_topics_of_feeds_can_be_removed(wrong):
+    said = refused("hulak.topic.remove", {"topics": wrong})
+    assert said.startswith("argument topics is ")
+    assert "must be an array of 1 to 1000 topics of feeds" in said
+    assert arguments("hulak.topic.remove", topics=["tick.", "tick.EUR*"]).topics == ["tick.", "tick.EUR*"]
 
 
 def test_the_source_of_a_display_is_said_once():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.core.index import Ordinals
 from bus.core.topics import HELLO, TICKS, Topics
 from bus.errors import ProtocolError
 from bus.frames import STAMP, decode_publication, encode_publication, pack
@@ -29,6 +30,51 @@ def test_a_topics_messages_are_numbered_from_one_without_a_gap_each_topic_for_it
         ("tick.EURUSD", Stamp(7, 2, 5)),
         ("tick.EURUSD", Stamp(7, 3, 5)),
     ]
+
+
+def test_a_removed_topic_is_gone_and_its_numbers_go_on_if_it_comes_again():
+    some = topics(b"", limit=2)
+    for key in (EUR, EURX, EUR):
+        some.publish(key, b"\x80", 5)
+    assert some.remove([EUR, b"tick.NEVER\0", EUR]) == [EUR]
+    assert (list(some.logs), [log.key for log in some.under(b"tick.")], some.removed) == ([EURX], [EURX], 1)
+    assert decode_publication(some.welcome(EUR, 5)).topic == "hulak.hello"
+    frame = some.publish(EUR, b"\x80", 6)  # there is room again
+    assert decode_publication(frame).stamp.sequence == 3
+    some.remove([EUR])
+    assert (decode_publication(some.publish(EUR, b"\x80", 7)).stamp.sequence, some.ended[EUR]) == (4, 3)
+
+
+def test_topics_that_are_not_feeds_cannot_be_removed():
+    some = topics()
+    some.publish(b"stats\0", b"\x80", 5)
+    assert some.remove([b"stats\0"]) == []
+    assert list(some.logs) == [b"stats\0"]
+
+
+def test_what_is_remembered_of_removed_topics_is_bounded_and_no_number_comes_twice(monkeypatch):
+    monkeypatch.setattr("bus.core.topics.MOST_ENDED", 3)
+    some, seen = topics(b""), set()
+    for turn in range(6):
+        for name in range(20):
+            key = b"tick.S%d\0" % name
+            for _ in range(name + turn):
+                found = decode_publication(some.publish(key, b"\x80", 5))
+                assert (found.topic, found.stamp.sequence) not in seen
+                seen.add((found.topic, found.stamp.sequence))
+        some.remove([b"tick.S%d\0" % name for name in range(0, 20, 2)])
+        assert len(some.ended) <= 3 + len(some.fed)
+    assert some.floor > 0
+
+
+def test_topics_get_other_ordinals_and_those_of_removed_ones_are_free_again():
+    some = topics()
+    for key in (EUR, EURX):
+        some.publish(key, b"\x80", 5)
+    some.remove([EUR])
+    fresh = Ordinals()
+    some.renumber(fresh)
+    assert (some.logs[EURX].ordinal, some.log(EUR).ordinal, fresh.keys) == (1, 2, [EURX, EUR])
 
 
 def test_what_nobody_wants_is_numbered_and_kept_but_not_made():

@@ -1,0 +1,65 @@
+"""The desk of the broker that lets topics of feeds go: `hulak.topic.remove`, PROTOCOL.md section 7.7."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from bus.core import requests
+from bus.core.bus import Bus
+from bus.core.index import Ordinals
+from bus.core.records import Snapshot
+from bus.core.wanted import prefix_of
+from bus.errors import ProtocolError
+from bus.frames import NUL
+from bus.journal import Journal
+from bus.messages import Reply, Request
+
+Answer = Callable[[bytes, Any], bool]
+
+
+class TopicDesk:
+    """Answers when the journal has it: the newest segment begins with what is left.
+
+    Args:
+        bus: whose topics these are.
+        journal: open.
+        state: makes what a segment begins with.
+        answer: sends a message to a client.
+        log: of this process.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        journal: Journal,
+        state: Callable[[], Snapshot],
+        answer: Answer,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.bus = bus
+        self.journal = journal
+        self.state = state
+        self.answer = answer
+        self.log = log
+        self.services = {"hulak.topic.remove": self.remove}
+
+    def remove(self, client: bytes, request: Request, args: requests.TopicRemove, now: float) -> None:
+        """Remove topics; names that there are not are no error.
+
+        Raises:
+            ProtocolError: `STORE_FAILED`, the journal cannot be written.
+        """
+        topics = self.bus.topics
+        found = {log.key: None for name in args.topics for log in topics.under(prefix_of(name)) if log.key in topics.fed}
+        if found and self.journal.degraded:
+            raise ProtocolError("STORE_FAILED", f"no topic was removed, the journal cannot be written: {self.journal.degraded}")
+        removed = sorted(key.removesuffix(NUL).decode() for key in topics.remove(found))
+        if removed:
+            self.log.info("topics removed", count=len(removed), first=removed[0], last=removed[-1])
+            ordinals = Ordinals()
+            if not self.journal.begin_renumbered(self.state(), ordinals, now):
+                text = f"{len(removed)} topics were removed until the next start only, the journal cannot be written"
+                raise ProtocolError("STORE_FAILED", f"{text}: {self.journal.degraded}")
+            topics.renumber(ordinals)
+        self.answer(client, Reply(request.id, {"removed": removed}))

@@ -253,8 +253,8 @@ class Broker:
         self._reject(socket, b"", error)
 
     def _reject(self, socket: str, peer: bytes, error: ProtocolError) -> None:
-        if self.bus.rejects.count(socket, peer, error.code):
-            self.log.warning("frames refused", socket=socket, peer=peer.hex(), code=error.code, why=str(error))
+        if many := self.bus.rejects.count(socket, peer, error.code, time.monotonic()):
+            self.log.warning("frames refused", socket=socket, peer=peer.hex(), code=error.code, why=str(error), count=many)
 
     def _shell(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "rss_bytes": self.usage.rss_bytes(), "cpu_s": self.usage.cpu_s()}

@@ -79,7 +79,8 @@ def run_replay(
         speed: 1 as recorded, 10 ten times as fast; None as fast as the broker takes them.
         name: in the broker's books; the file's if None.
     Returns:
-        `{"posted", "confirmed", "refused", "resent", "dropped", "seconds"}`.
+        `{"posted", "confirmed", "refused", "refusals", "resent", "dropped", "seconds"}`; `refused` are lines of the file, and
+        ticks that the broker refused, whose symbols and codes are `refusals`.
     Raises:
         FeedError: the file cannot be read, or its form is not known.
     """
@@ -90,8 +91,9 @@ def run_replay(
     link = post.link
     return {
         "posted": link.unconfirmed.last,
-        "confirmed": link.unconfirmed.oldest - 1 - link.unconfirmed.dropped,
-        "refused": post.counters.get("refused", 0),
+        "confirmed": max(0, link.unconfirmed.oldest - 1 - link.unconfirmed.dropped - post.refusals.count),
+        "refused": post.counters.get("refused", 0) + post.refusals.count,
+        "refusals": post.refusals.named,
         "resent": link.resent,
         "dropped": link.unconfirmed.dropped,
         "seconds": round(time.monotonic() - started, 3),

@@ -18,6 +18,7 @@ from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Reply, Request, Tick
 from bus.settings import Settings
 from clients.feeds.link import Link
+from clients.feeds.refusals import Refusals
 
 ASK_S = 0.25
 LOOK_AGAIN_S = 0.1
@@ -41,6 +42,7 @@ class Post:
         self.log = log
         self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer)
         self.counters: dict[str, Any] = {}  # of the feed's own, told with the reports
+        self.refusals = Refusals()
         self.refused = ""  # the code of the last answer that was an error
         self.subscribed = False  # the broker has told that it takes what we post
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -116,6 +118,8 @@ class Post:
                     told = message.value
                     self.link.answered(told["epoch"], told["taken"], told["safe"])
                     self.refused = ""
+                    if new := self.refusals.told(told):
+                        self.log.warning("ticks refused by the broker", symbols=new, refused=self.refusals.count)
                 elif isinstance(message, Error) and message.code != self.refused:
                     self.refused = message.code
                     self.log.warning("feed refused by the broker", code=message.code, why=message.text)
@@ -130,7 +134,7 @@ class Post:
             "unconfirmed": len(link.unconfirmed),
             "dropped": link.unconfirmed.dropped,
             "resent": link.resent,
-            **self.counters,
+            **self.refusals.report(self.counters),
         }
 
     async def finish(self, limit_s: float) -> None:

@@ -22,6 +22,7 @@ from bus.errors import ProtocolError
 from bus.frames import pack
 
 STATS = b"stats\0"
+TELL_AGAIN_S = 300.0  # between two lines in the log about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
 PROTOCOL = 1
@@ -40,7 +41,7 @@ class Limits:
 
 
 class Rejects:
-    """Bytes that PROTOCOL.md does not allow: counted by socket and code, told once per peer.
+    """Bytes that PROTOCOL.md does not allow: counted by socket and code, told of each peer now and then.
 
     Args:
         remember: peers whose log line was written; beyond it all are forgotten, and told once more.
@@ -48,18 +49,23 @@ class Rejects:
 
     def __init__(self, remember: int = 1000) -> None:
         self.counts: dict[str, Counter[str]] = {}
-        self._told: set[tuple[str, bytes, str]] = set()
+        self._told: dict[tuple[str, bytes, str], list[float]] = {}  # when it was told, in monotonic seconds; refused since
         self._remember = remember
 
-    def count(self, socket: str, peer: bytes, code: str) -> bool:
-        """Count one; True if it is this peer's first with this code on this socket."""
+    def count(self, socket: str, peer: bytes, code: str, now: float) -> int:
+        """Count one; returns how many of this peer with this code on this socket are to be told now, 0 for none."""
         self.counts.setdefault(socket, Counter())[code] += 1
-        if (socket, peer, code) in self._told:
-            return False
-        if len(self._told) >= self._remember:
-            self._told.clear()
-        self._told.add((socket, peer, code))
-        return True
+        told = self._told.get((socket, peer, code))
+        if told is None:
+            if len(self._told) >= self._remember:
+                self._told.clear()
+            self._told[socket, peer, code] = [now, 0]
+            return 1
+        told[1] += 1
+        if now - told[0] < TELL_AGAIN_S:
+            return 0
+        many, told[:] = int(told[1]), [now, 0]
+        return many
 
     def total(self) -> int:
         """How many on all sockets."""

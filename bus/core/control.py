@@ -39,7 +39,8 @@ def feed(bus: Bus, now: float, args: requests.Feed, shell: dict[str, Any]) -> An
     """Open a feed's instance, and tell how far it was taken and journalled."""
     del shell
     source = bus.intake.open(args.instance, args.oldest, now)
-    return {"taken": source.last, "safe": source.safe, "epoch": bus.epoch}, []
+    refused = {"refused": source.refused, "refusals": dict(source.refusals)}
+    return {"taken": source.last, "safe": source.safe, "epoch": bus.epoch, **refused}, []
 
 
 def last(bus: Bus, now: float, args: requests.Last, shell: dict[str, Any]) -> Answer:

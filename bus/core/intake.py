@@ -6,18 +6,19 @@ refused, and the feed sends it again. An unnumbered one is taken as it comes.
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bus.core.bodies import check_tick, read_quote
 from bus.core.displays import OWNED_BY_DISPLAYS
 from bus.core.records import Batch, decode_tick, encode_tick
 from bus.core.topics import OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, UNREADABLE, array_header, check_topic
+from bus.frames import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
 
 STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns
 SHORTEST = 1 + STAMP_BYTES + 1  # NUL, stamp, one byte of body
+MOST_NAMED = 20  # topics of one instance whose messages were refused
 KEPT_S = 3600.0  # an instance that sent something is not forgotten for so long
 
 
@@ -30,6 +31,8 @@ class Source:
     safe: int = 0  # running number of the last message in the journal: what the feed need not keep
     duplicates: int = 0
     early: int = 0  # refused since one before them is missing
+    refused: int = 0  # messages, since it asked first
+    refusals: dict[str, str] = field(default_factory=dict)  # topic -> the code of its first refusal; of `MOST_NAMED` topics
     sent: float = -math.inf  # when something of it was last taken or, in order, refused; monotonic seconds
 
 
@@ -164,7 +167,17 @@ class Intake:
                 found = self._accept(frame)
                 accepted += [found] if found is not None else []
         except ProtocolError as error:
-            self.reject(error)
+            self._refuse(frame, error)
+
+    def _refuse(self, frame: bytes, error: ProtocolError) -> None:
+        """Tell of a frame that is refused, its feed too: it would wait for an answer for ever."""
+        self.reject(error)
+        topic, _, stamp = frame.partition(NUL)
+        source = self.sources.get(STAMP.unpack_from(stamp)[0]) if len(stamp) >= STAMP_BYTES else None
+        if source is not None:
+            source.refused += 1
+            if len(source.refusals) < MOST_NAMED:
+                source.refusals.setdefault(topic[:MAX_TOPIC].decode("ascii", "replace"), error.code)
 
     def _accept(self, frame: bytes) -> "Accepted | None":
         cut = frame.find(NUL) + 1
@@ -216,13 +229,14 @@ class Intake:
                 return accepted
         except UNREADABLE:
             pass
-        return [one for one in accepted if self._is_well(one[0], one[1])]
+        return [one for one in accepted if self._is_well(one)]
 
-    def _is_well(self, log: TopicLog, body: bytes) -> bool:
+    def _is_well(self, one: Accepted) -> bool:
+        log, body, instance, number, _ = one
         try:
             check_tick(log.symbol, body)
         except ProtocolError as error:
-            self.reject(error)
+            self._refuse(log.key + STAMP.pack(instance, number, 0), error)
             return False
         return True
 

@@ -277,11 +277,10 @@ def arguments_of(service: str, args: Mapping[str, Any]) -> Arguments:
     Raises:
         ProtocolError: `UNKNOWN_SERVICE` or `BAD_ARGUMENT`.
     """
-    known = SERVICES.get(service)
-    if known is None:
+    if service not in SERVICES:
         there = ", ".join(SERVICES)
         raise ProtocolError("UNKNOWN_SERVICE", f"service {service[:100]!r} is unknown; control services are {there}")
-    return read(known.args, args)
+    return read(SERVICES[service].args, args)
 
 
 def wanted_of(args: Replay) -> Wanted:

@@ -87,5 +87,7 @@ def show(call: Call, told: dict[str, Any]) -> None:
         return
     click.echo(
         f"{told['posted']:,} ticks posted in {told['seconds']:g} s, {told['confirmed']:,} confirmed, "
-        f"{told['resent']:,} sent again, {told['refused']:,} lines refused"
+        f"{told['resent']:,} sent again, {told['refused']:,} refused"
     )
+    for symbol, code in told["refusals"].items():
+        click.echo(f"the broker refused ticks of {symbol}: {code}")

@@ -45,7 +45,7 @@ def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
     bus.dispatcher.heartbeat(100.5, b"w", WorkerHeartbeat((Held(bytes(16), 1),), {"rss_bytes": 5}))
     bus.dispatcher.result(100.5, b"w", Result(bytes(16), 1, True, None))
     bus.reports.take(100.0, "feed", "binance", 9, {"posted": 2})
-    bus.rejects.count("frontend", b"peer", "BAD_BODY")
+    bus.rejects.count("frontend", b"peer", "BAD_BODY", 0.0)
     told = bus.stats(101.0, SHELL)
     ticks, tasks = told["ticks"], told["tasks"]
     assert (ticks["taken"], ticks["symbols"], ticks["subscriptions"]) == (2, 2, 1)
@@ -112,17 +112,18 @@ def test_stats_can_be_packed_whatever_workers_told_of_themselves(bus):
 
 def test_a_refusal_is_counted_each_time_and_told_once_per_peer_and_code():
     rejects = Rejects()
-    assert [rejects.count("frontend", b"a", "BAD_BODY") for _ in range(3)] == [True, False, False]
-    assert rejects.count("frontend", b"b", "BAD_BODY")
-    assert rejects.count("frontend", b"a", "BAD_KIND")
-    assert rejects.count("backend", b"a", "BAD_BODY")
+    assert [rejects.count("frontend", b"a", "BAD_BODY", now) for now in (0.0, 1.0, 299.0)] == [1, 0, 0]
+    assert rejects.count("frontend", b"b", "BAD_BODY", 0.0) == 1
+    assert rejects.count("frontend", b"a", "BAD_KIND", 0.0) == 1
+    assert rejects.count("backend", b"a", "BAD_BODY", 0.0) == 1
     assert (rejects.total(), rejects.counts["frontend"]) == (6, {"BAD_BODY": 4, "BAD_KIND": 1})
+    assert [rejects.count("frontend", b"a", "BAD_BODY", now) for now in (300.0, 301.0, 600.0)] == [3, 0, 2]
 
 
 def test_peers_remembered_are_bounded():
     rejects = Rejects(remember=10)
     for number in range(100):
-        rejects.count("frontend", b"%d" % number, "BAD_BODY")
+        rejects.count("frontend", b"%d" % number, "BAD_BODY", 0.0)
     assert (len(rejects._told) <= 10, rejects.total()) == (True, 100)
 
 

@@ -292,3 +292,23 @@ def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
 
 def scanned(records):
     return [one.tick() for one in scan(b"".join(records))]
+
+
+def test_a_feed_is_told_what_is_refused_of_it_and_its_numbers_move_past():
+    desk = Desk(limit=1)
+    source = desk.intake.open(5, 1, 0.0)
+    bad = b"\xc1"
+    turn = desk.turn(frame(1), frame(2, "NABIL"), frame(3, "NABIL"), frame(4, body=bad), frame(5, "HBL"), frame(9, "HBL"))
+    desk.intake.journalled(turn.instances)
+    assert (turn.taken, source.last, source.safe) == (1, 5, 5)
+    named = {"tick.NABIL": "TOO_MANY_TOPICS", "tick.EURUSD": "BAD_BODY", "tick.HBL": "TOO_MANY_TOPICS"}
+    assert (source.refused, source.refusals, desk.codes().count("TOO_MANY_TOPICS")) == (4, named, 3)
+    desk.turn(*(frame(6 + number, f"S{number}") for number in range(100)))
+    assert (source.refused, len(source.refusals)) == (104, 20)
+
+
+def test_what_is_refused_of_nobody_that_is_known_is_counted_for_nobody():
+    desk = Desk(limit=1)
+    source = desk.intake.open(5, 1, 0.0)
+    desk.turn(frame(1, instance=0, body=b"\xc1"), b"tick.X\0short", b"", frame(1, instance=9))
+    assert (source.refused, source.refusals) == (0, {})

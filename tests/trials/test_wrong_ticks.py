@@ -1,0 +1,126 @@
+"""Hostile ticks to displays, and topics beyond their bound: no wrong tick turns a day, every process that has it agrees, and
+topics can go."""
+
+import json
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+import zmq
+from display_market import start_workers
+from posthouse import PostHouse
+from verdicts import assert_well
+from waiting import eventually
+
+from bus import frames
+from bus.messages import Tick
+from clients.displays import DisplayClient
+from clients.history import History, last_events
+from workers.display.counted import believed_until
+from workers.display.state import DisplayConfig, DisplayState, Init
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+SEED = 20261129
+DAY = 86_400_000
+TICKS = 3000
+MOST_TOPICS = 12  # of which the broker, and the two displays, have six
+SHOWN = {"all": {}, "one": {"only_source": "kraken"}}
+
+
+def hostile(draw, now_ms):
+    """Make ticks: some ahead, some behind, some of another source, without a price or a receipt."""
+    for _ in range(TICKS):
+        odd = draw.choice([0] * 6 + [-1, -DAY, -4000 * DAY, 11 * 60_000, 365 * DAY, 1 << 50])
+        bid = draw.choice([1.1, 1.11, 1.12, 0.0, -1.0])
+        told = draw.choice([now_ms * 10**6] * 5 + [0])
+        yield Tick("EURUSD", bid, bid + 0.0001, now_ms + odd, draw.choice(["kraken", "binance"]), (), told)
+
+
+def send(house, ticks, taken):
+    """Post ticks as an unnumbered feed does, and wait until so many are taken."""
+    context = zmq.Context()
+    socket = context.socket(zmq.XPUB)
+    socket.setsockopt(zmq.SNDHWM, 0)
+    socket.connect(house.addresses["collector"])
+    assert socket.poll(20_000)
+    before = house.stats()["ticks"]["taken"]
+    for number, tick in enumerate(ticks, 1):
+        socket.send(frames.feed_frame(tick.symbol, 0, number, time.time_ns(), frames.pack_tick(tick)))
+    eventually(lambda: house.stats()["ticks"]["taken"] == before + taken, within_s=30)
+    context.destroy(linger=0)
+
+
+def wanted(house, init):
+    """Fold what the journal has."""
+    state = DisplayState("EURUSD", Init.from_values("EURUSD", init), DisplayConfig())
+    with house.client() as client:
+        for event in History(client, "tick.EURUSD\0"):
+            tick = frames.decode_tick(event.packed)
+            until_ms = believed_until(tick.received_ns, event.stamp.time_ns)
+            state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp, until_ms, tick.source)
+    return frames.unpack(frames.pack(state.snapshot()))
+
+
+def shows(displays, folded):
+    states = {name: displays.state(name) for name in folded}
+    return all(
+        state is not None and not state["catching_up"] and {key: state[key] for key in folded[name]} == folded[name]
+        for name, state in states.items()
+    )
+
+
+def run(house, *words, code=0):
+    process = house.hulak(*words, out=subprocess.PIPE)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == code, (words, process.log.read_text())
+    return out.decode()
+
+
+def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
+    draw = random.Random(SEED)
+    with PostHouse(**{"broker.max_topics": MOST_TOPICS}) as house, DisplayClient(house.settings, house.home) as displays:
+        broker = house.start_broker()
+        workers = start_workers(house, "d0")
+        displays.create_worker_for_symbol("EURUSD", "all", history=True)
+        displays.create_worker_for_symbol("EURUSD", "one", source="kraken", history=True)
+        now_ms = time.time_ns() // 10**6 // DAY * DAY + DAY // 2  # so that midnight is far, whenever this runs
+        send(house, hostile(draw, now_ms), TICKS)
+        folded = {name: wanted(house, init) for name, init in SHOWN.items()}
+        assert all(folded["one"]["left_out"].values()), folded["one"]["left_out"]
+        assert {one["timestamp"] // DAY for one in folded.values()} == {now_ms // DAY}
+        eventually(lambda: shows(displays, folded), within_s=30)
+        for keep in (True, False):  # taken over from what was written down, and built up from the journal
+            name = f"d{1 + keep}"
+            workers.popitem()[1].kill()
+            if not keep:
+                shutil.rmtree(house.home / "displays", ignore_errors=True)
+            workers |= start_workers(house, name)
+            eventually(lambda name=name: {row["worker"] for row in displays.rows()} == {name}, within_s=20)
+            eventually(lambda: shows(displays, folded), within_s=30)
+        assert_well(house)
+
+        free = MOST_TOPICS - house.stats()["ticks"]["topics"]
+        send(house, [Tick(f"T{number}", 1.0, 1.1, now_ms, "x") for number in range(20)], free)
+        file = house.home / "late.csv"
+        file.write_text(f"timestamp,bid,ask\n{now_ms},1.0,1.1\n")
+        feed = ("feed", "--file", file, "--speed", "max", "--json", "--symbol")
+        told = json.loads(run(house, *feed, "LATE", code=1))
+        assert (told["posted"], told["confirmed"], told["refused"]) == (1, 0, 1)
+        assert told["refusals"] == {"LATE": "TOO_MANY_TOPICS"}
+        assert house.stats()["rejected"]["collector"] == {"TOO_MANY_TOPICS": 21 - free}
+        removed = json.loads(run(house, "topic", "rm", "tick.T*", "--yes", "--json"))["removed"]
+        assert removed == [f"tick.T{number}" for number in range(free)]
+        run(house, "topic", "rm", "tick.T*", "--yes", code=1)
+
+        broker.kill()
+        broker.wait()
+        house.start_broker()
+        assert [row["topic"] for row in json.loads(run(house, "topic", "--json"))] == ["tick.EURUSD"]
+        eventually(lambda: shows(displays, folded), within_s=30)
+        assert json.loads(run(house, *feed, "T0"))["confirmed"] == 1
+        with house.client() as client:
+            (event,) = last_events(client, "tick.T0")
+            assert event.stamp.sequence == 2
+            assert len(list(History(client, "tick.T0\0"))) == 2

@@ -130,3 +130,20 @@ def test_what_lies_in_the_journals_folder_and_is_no_segment_is_not_counted(post,
     assert len(out.splitlines()) == 120
     out, _ = run(post, "journal", "ls", "--json", "--home", str(tmp_path))
     assert [segment["segment"] for segment in json.loads(out)] == [path.name]
+
+
+def test_topics_are_listed_and_removed_and_many_only_if_that_was_said(post):
+    rows = json.loads(run(post, "topic", "--json")[0])
+    assert [(row["topic"], row["number"]) for row in rows] == [(f"tick.{name}", 40) for name in ("EURJPY", "EURUSD", "USDJPY")]
+    assert run(post, "topic", "ls", "tick.USDJPY")[0].splitlines()[1].startswith("tick.USDJPY\t40\t")
+    run(post, "topic", "ls", "stats", code=2)
+    run(post, "topic", "rm", code=2)
+    _, said = run(post, "topic", "rm", "tick.E*", code=1)
+    assert "Remove 2 topics, tick.EURJPY, tick.EURUSD?" in said
+    run(post, "topic", "rm", "tick.E*", "--json", code=2)
+    assert len(json.loads(run(post, "topic", "--json")[0])) == 3
+    assert run(post, "topic", "rm", "tick.EURJPY", "tick.NEVER")[0] == "removed: tick.EURJPY\n"
+    assert json.loads(run(post, "topic", "rm", "tick.E*", "--yes", "--json")[0]) == {"removed": ["tick.EURUSD"]}
+    run(post, "topic", "rm", "tick.E*", "--yes", code=1)
+    assert [row["topic"] for row in json_lines(run(post, "last", "--json")[0])] == ["tick.USDJPY"]
+    assert post.stats()["ticks"]["removed"] == 2

@@ -119,7 +119,10 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
         house.start_broker()
         assert [row["topic"] for row in json.loads(run(house, "topic", "--json"))] == ["tick.EURUSD"]
         eventually(lambda: shows(displays, folded), within_s=30)
-        assert json.loads(run(house, *feed, "T0"))["confirmed"] == 1
+        with house.subscriber("tick.T0") as subscriber:  # what was before it, was before it joined
+            assert json.loads(run(house, *feed, "T0"))["confirmed"] == 1
+            assert subscriber.poll(20).stamp.sequence == 2
+            assert (subscriber.counters()["lost"], subscriber.gaps) == (0, [])
         with house.client() as client:
             (event,) = last_events(client, "tick.T0")
             assert event.stamp.sequence == 2

@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 from posthouse import PostHouse
+from waiting import eventually
 
 from bus.errors import BusError
 from clients.cli import task_load
@@ -119,6 +121,21 @@ def test_bench_counts_every_delivery(house, by):
     assert told["received"] == 2 * told["posted"] > 0
     assert told["deliveries_per_s"] == pytest.approx(2 * told["ticks_per_s"], abs=2)
     assert told["machine"]["cores"] >= 1
+    assert last_values(house) == []
+
+
+def last_values(house):
+    with house.client() as client:
+        return client.call("hulak.last", args={"topic": "tick."}, timeout_s=10)
+
+
+@pytest.mark.system
+def test_a_bench_that_is_interrupted_removes_its_topics_too(house):
+    process = house.hulak("bench", "ticks", "--subscribers", "1", "--seconds", "60")
+    eventually(lambda: last_values(house), within_s=30)
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    assert last_values(house) == []
 
 
 @pytest.mark.system

@@ -1,0 +1,25 @@
+"""What the gateway hears of the broker."""
+
+from types import SimpleNamespace
+
+from bus.messages import Tick
+from bus.settings import Settings
+from clients.edge.board import Board
+from clients.edge.source import Source
+
+
+def test_ticks_are_asked_for_anew_when_topics_were_removed(tmp_path):
+    source = Source(Settings(), tmp_path, Board(), lambda told: None)
+
+    def hear(removed):
+        source._take("stats", SimpleNamespace(body={"ticks": {"removed": removed}}))
+
+    assert source.want_ticks(True)
+    source.board.take_ticks([Tick("X", 1.0, 1.1, 5, "x")])
+    for removed in (3, 3):
+        hear(removed)
+        assert not source.want_ticks(True)
+    assert list(source.board.ticks) == ["X"]
+    hear(4)
+    assert source.want_ticks(True)
+    assert (list(source.board.ticks), source.want_ticks(True)) == ([], False)

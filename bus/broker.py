@@ -258,7 +258,12 @@ class Broker:
 
     def _shell(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "rss_bytes": self.usage.rss_bytes(), "cpu_s": self.usage.cpu_s()}
-        told = {"journal": self.desk.stats(), "store": self.tasks.stats(), "internal": self.guard.stats()}
+        told = {
+            "journal": self.desk.stats(),
+            "store": self.tasks.stats(),
+            "internal": self.guard.stats(),
+            "config": self.config.stats(),
+        }
         return {"process": process, "home": os.fsencode(self.home.absolute()).decode(errors="replace"), **told}
 
     def _addresses(self) -> dict[str, str]:

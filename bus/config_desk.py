@@ -158,6 +158,11 @@ class ConfigDesk:
         logs.set_level(str(effective(document, "broker", "", self.defaults)["log_level"]))
         self.publish(self.bus.topics.publish(CONFIG, pack(document), time.time_ns()))
 
+    def stats(self) -> dict[str, Any]:
+        """Say which version is in force, and for how long."""
+        newest = self.book.document()
+        return {"version": newest["version"], "age_s": round(time.time() - newest["at_ns"] / 1e9, 3)}
+
     # Questions
 
     def _get(self, client: bytes, request: Request, args: requests.ConfigGet, now: float) -> None:

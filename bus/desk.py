@@ -272,6 +272,7 @@ class TickDesk:
             "corrupt_bytes": journal.recovered.corrupt_bytes,
             "torn_bytes": journal.recovered.torn_bytes,
             "aside": [one.name for one in journal.recovered.aside],
+            **_space(journal.space),
             "syncs": journal.syncs,
             "replays": len(self.replays),
             "replays_served": self.replays.served,
@@ -281,3 +282,7 @@ class TickDesk:
         """Close the journal; the sockets end with the broker's context."""
         self.library.close()
         self.journal.close()
+
+
+def _space(found: tuple[int, int] | None) -> dict[str, int]:
+    return {} if found is None else {"free_bytes": found[0], "disk_bytes": found[1]}

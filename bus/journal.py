@@ -287,6 +287,11 @@ class Journal:
     def _tell(self, level: str, event: str, **fields: Any) -> None:
         self.notices.append(Notice(level, event, fields))
 
+    @property
+    def space(self) -> tuple[int, int] | None:
+        """Bytes free on its disk, and in all, as of the last sync; None before the first."""
+        return self._storage.space
+
     def close(self) -> None:
         """Sync and close; the next start goes on under this epoch."""
         self._storage.end()

@@ -29,6 +29,7 @@ from bus.core.live_keys import Value, defaults_of
 from bus.errors import ProtocolError
 from bus.messages import ID_BYTES, Error, Request
 from bus.settings import Settings
+from bus.threads import DeadThreads
 from bus.usage import Usage
 
 REPORT_S = 1.0
@@ -80,6 +81,7 @@ class Member:
         self._started = time.monotonic()
         self._beat: float | None = None
         self._usage = Usage()
+        self._dead_threads = DeadThreads()
         self._ends = False
         self._report_due = 0.0  # of the thread alone
         self._refused = ""  # the code of the last answer that was an error
@@ -100,6 +102,7 @@ class Member:
 
     def start(self) -> None:
         """Begin; returns at once, whether there is a broker or not."""
+        self._dead_threads.install()
         self._thread.start()
 
     def stop(self) -> None:
@@ -149,6 +152,7 @@ class Member:
             self._close()
 
     def _close(self) -> None:
+        self._dead_threads.uninstall()
         self._context.destroy(linger=LINGER_MS)
         self._wakes.close()
         self._wakened.close()
@@ -242,12 +246,14 @@ class Member:
 
     def _values(self) -> dict[str, Any]:
         now = time.monotonic()
-        values = {
+        values: dict[str, Any] = {
             "config_version": self.version,
             "rss_bytes": self._usage.rss_bytes(),
             "cpu_s": self._usage.cpu_s(),
             "uptime_s": round(now - self._started, 3),
         }
+        if self._dead_threads.told:
+            values["dead_threads"] = list(self._dead_threads.told)
         beat = self._beat
         if beat is not None:
             values["loop_age_s"] = round(now - beat, 3)

@@ -32,6 +32,7 @@ class Storage:
         self._probes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._busy = threading.Event()
         self._ended = False
+        self.space: tuple[int, int] | None = None  # bytes free for us, and free or in use, on the disk of the last sync
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
         self._thread.start()
 
@@ -43,16 +44,23 @@ class Storage:
 
     def _sync(self, fd: int, then: Callable[[], None]) -> None:
         try:
+            self._look(fd)
             os.fdatasync(fd)
             then()
         finally:
             self._busy.clear()
+
+    def _look(self, fd: int) -> None:
+        found = os.fstatvfs(fd)
+        used = found.f_blocks - found.f_bfree  # the share in use is that of `df`: what is kept for others is no room of ours
+        self.space = found.f_bavail * found.f_frsize, (used + found.f_bavail) * found.f_frsize
 
     def probe(self, fd: int) -> None:
         """Have a file synced, to see whether its disk is well: `probed` tells."""
 
         def job() -> None:
             try:
+                self._look(fd)
                 os.fsync(fd)
             except OSError as error:
                 self._probes.put(_text(error))

@@ -75,7 +75,7 @@ def ask(home: Path, method: str, *arguments: Any) -> Any:
 
 
 def list_processes(home: Path) -> list[dict[str, Any]]:
-    """List what supervisord keeps: `name`, `group`, `state` (lower case), `pid` (0 if none), `uptime_s`.
+    """List what supervisord keeps: `name`, `group`, `state` (lower case), `pid` (0 if none), `uptime_s`, `started` (ever).
 
     Raises:
         OSError, xmlrpc.client.Error: as of `ask`.
@@ -86,6 +86,7 @@ def list_processes(home: Path) -> list[dict[str, Any]]:
             "group": row["group"],
             "state": row["statename"].lower(),
             "pid": row["pid"],
+            "started": row["start"] > 0,
             "uptime_s": max(0, row["now"] - row["start"]) if row["pid"] else 0,
         }
         for row in ask(home, "getAllProcessInfo")

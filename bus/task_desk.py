@@ -22,6 +22,7 @@ from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.moments import Moment
 from bus.core.policy import Policy
 from bus.daemon import boot_id, since_boot
+from bus.dead_letters import DeadLetters
 from bus.errors import ProtocolError
 from bus.guard import Guard, internal
 from bus.messages import Error, Reply, Request
@@ -98,6 +99,7 @@ class TaskDesk:
         self.told_failed = ""
         self.store.open()
         self._tell_store()
+        self.dead_letters = DeadLetters(self.store)
         self.backlog = Backlog(self.store, dispatcher, self.settings.lease_s, self.moment, self._restored, log)
         self.backlog.begin()
         how = (self.settings.key_keep_s, self.moment, answer, carry_out)
@@ -246,6 +248,7 @@ class TaskDesk:
         for _, job, then in due:
             self.store.put(job, then)
         self.backlog.look()
+        self.dead_letters.look(now)
         if self.store.failed != self.told_failed:
             self.told_failed = self.store.failed
             if self.told_failed:
@@ -282,6 +285,7 @@ class TaskDesk:
             "commits": self.store.commits,
             "restored": self.backlog.restored,
             "behind": self.backlog.more,
+            "dead_letters": self.dead_letters.count,
             "unreadable": self.backlog.unreadable,
             "aside": self.store.file.aside,
             "waiters": self.waiting,

@@ -29,6 +29,14 @@ class Quantiles(msgspec.Struct):
     count: Perhaps = UNSET
 
 
+class Totals(msgspec.Struct):
+    """How a latency has spread since the start."""
+
+    count: _Amount
+    sum_us: _Amount
+    le: list[_Amount]
+
+
 class Mean(msgspec.Struct):
     """A latency since the start."""
 
@@ -55,6 +63,8 @@ class Told(msgspec.Struct):
     uptime_s: Amount = UNSET
     loop_age_s: Perhaps = UNSET
     latency_us: Quantiles | UnsetType | None = UNSET
+    latency_totals: Totals | UnsetType | None = UNSET
+    dead_threads: list[str] | UnsetType = UNSET
     # What it lost or left out
     dropped: Losses = UNSET
     gaps: Losses = UNSET

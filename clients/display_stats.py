@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bus.core.displays import SERVICE
+from bus.core.stats import SILENT_S
 
 
 def worker_stats(stats: Mapping[str, Any]) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def worker_stats(stats: Mapping[str, Any]) -> dict[str, Any]:
         worker, none is behind, and the journal is well. `averageLatency`: ms from the feed's receipt to the state, since the
         workers' starts, None without any. And `displays`, `ticksFolded`, and `workers`: the processes, with what each reports.
     """
-    told, processes = stats["displays"], [row for row in stats["processes"] if row["kind"] == SERVICE]
+    told, processes = stats["displays"], [row for row in _living(stats) if row["kind"] == SERVICE]
     latencies = [row["latency"] for row in processes if row.get("latency")]
     count = sum(one["count"] for one in latencies)
     behind = sum(row.get("catching_up", 0) for row in processes)
@@ -44,7 +45,8 @@ def memory_usage(stats: Mapping[str, Any], limit: int) -> dict[str, Any]:
         report. `limit`. `trend`: window_s, change in bytes, per_minute, direction, from samples that the workers take over five
         minutes; None before there are two.
     """
-    processes = [row for row in stats["processes"] if row["kind"] == SERVICE]
+    living = _living(stats)
+    processes = [row for row in living if row["kind"] == SERVICE]
     if not processes:
         return {"available": False}
     trends = [row["memory"] for row in processes if row.get("memory")]
@@ -56,6 +58,11 @@ def memory_usage(stats: Mapping[str, Any], limit: int) -> dict[str, Any]:
         window_s = min(one["window_s"] for one in trends)
         direction = grows if directions else "stable"
         trend = {"window_s": window_s, "change": change, "per_minute": per_minute, "direction": direction}
-    total = stats["broker"]["rss_bytes"] + sum(row.get("rss_bytes", 0) for row in stats["processes"])
+    total = stats["broker"]["rss_bytes"] + sum(row.get("rss_bytes", 0) for row in living)
     current = sum(row.get("rss_bytes", 0) for row in processes)
     return {"available": True, "current": current, "total": total, "limit": limit, "trend": trend}
+
+
+def _living(stats: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Leave out the processes that are told of only because they are frozen or dead."""
+    return [row for row in stats["processes"] if row["age_s"] <= SILENT_S]

@@ -17,7 +17,7 @@ from bus.messages import Error, Reply, Task
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
 HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
-COUNTED = ("accepted", "done", "failed", "expired", "cancelled", "retried", "shared", "lost_workers", "late")
+COUNTED = ("accepted", "done", "failed", "expired", "cancelled", "retried", "shared", "lost_workers", "late", "dead_letters")
 RUNNING = State.RUNNING
 PAUSE = b"p"  # timer of a service that cools down: this, and its name
 
@@ -258,6 +258,7 @@ class Attempts:
         task.become(state)
         self.counters[state] += 1
         if task.posted:
+            self.counters["dead_letters"] += state is State.FAILED
             self._forget(task)
             return [Ended(task.id, state.value, task.attempt, message)]
         told: list[Effect] = [ToClient(task.client, message)]

@@ -13,6 +13,7 @@ from bus.core.displays import DISPLAYS, DisplayBook, States
 from bus.core.index import Ordinals
 from bus.core.intake import Intake, Source, Turn
 from bus.core.policy import Policy
+from bus.core.recent import Recent
 from bus.core.records import Snapshot
 from bus.core.scaling import SERVICES, SLOTS
 from bus.core.stats import Histogram, Rate, Reports
@@ -120,6 +121,8 @@ class Bus:
         self.stats_due = now + STATS_S
         self._tick_rate = Rate(now)
         self._task_rate = Rate(now)
+        self._recent_tasks = Recent(now, self._task_counts())
+        self._recent_ticks = Recent(now, {})
 
     def restore(self, state: Snapshot) -> None:
         """Go on from what the journal held."""
@@ -169,6 +172,8 @@ class Bus:
         self.stats_due = now + STATS_S
         self._tick_rate.look(self.topics.ticks, now)
         self._task_rate.look(self.dispatcher.counters["done"], now)
+        self._recent_tasks.look(now, self._task_counts())
+        self._recent_ticks.look(now, self._tick_counts(shell))
         process = shell.get("process", {})
         self.trend.take(now, process.get("pid", 0), process)
         return self.topics.publish(STATS, pack(self.stats(now, shell)), time_ns)
@@ -178,7 +183,7 @@ class Bus:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store` and `internal`, all maps.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal` and `config`, all maps.
         """
         return {
             "broker": {
@@ -192,8 +197,9 @@ class Bus:
             "journal": shell.get("journal", {}),
             "store": shell.get("store", {}),
             "internal": shell.get("internal", {}),
-            "ticks": self._ticks(now),
-            "tasks": self._tasks(),
+            "config": shell.get("config", {}),
+            "ticks": self._ticks(now, shell),
+            "tasks": self._tasks(now),
             "displays": {**self.displays.stats(), "states": self.states.taken, "fenced": self.states.fenced},
             "workers": [self._worker(now, worker) for worker in self.dispatcher.roster],
             "scaling": self._scaling(),
@@ -204,7 +210,14 @@ class Bus:
             },
         }
 
-    def _ticks(self, now: float) -> dict[str, Any]:
+    def _task_counts(self) -> dict[str, int]:
+        counters = self.dispatcher.counters
+        return {name: counters[name] for name in ("done", "failed", "expired", "dead_letters")}
+
+    def _tick_counts(self, shell: dict[str, Any]) -> dict[str, int]:
+        return {"topics_refused": self.topics.refused, "lost": shell.get("journal", {}).get("lost", 0)}
+
+    def _ticks(self, now: float, shell: dict[str, Any]) -> dict[str, Any]:
         sources = self.intake.sources.values()
         return {
             "taken": self.topics.ticks,
@@ -213,18 +226,25 @@ class Bus:
             "topics": len(self.topics.logs),
             "most_topics": self.topics.limit,
             "removed": self.topics.removed,
+            "refused_topics": list(self.topics.refused_topics),
             "subscriptions": self.topics.subscriptions.count,
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),
             "unopened": self.intake.unopened,
             "cut_off": self.cut_off,
+            "recent": self._recent_ticks.grown(now, self._tick_counts(shell)),
             "feed_to_broker_us": self.lag_us.quantiles(now),
+            "feed_to_broker_totals": self.lag_us.totals(),
         }
 
-    def _tasks(self) -> dict[str, Any]:
+    def _tasks(self, now: float) -> dict[str, Any]:
+        policy = self.dispatcher.policy
         return {
             **census.totals(self.dispatcher),
+            "most": policy.max_tasks,
             "bytes": self.dispatcher.size,
+            "most_bytes": policy.max_task_bytes,
+            "recent": self._recent_tasks.grown(now, self._task_counts()),
             "per_s": round(self._task_rate.per_s, 1),
             **self.dispatcher.counters,
             "refused": self.refused + self.dispatcher.refused,

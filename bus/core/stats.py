@@ -13,6 +13,9 @@ from typing import Any
 from bus.core.trends import Trends
 
 PER_DOUBLING = 4
+SILENT_S = 10.0
+EXPONENTS = range(5, 25)
+BOUNDS = tuple(2.0**exponent for exponent in EXPONENTS)  # of `totals`: 32 µs to 17 s, where values are microseconds
 
 
 class Histogram:
@@ -29,6 +32,8 @@ class Histogram:
         self._now: Counter[int] = Counter()
         self._before: Counter[int] = Counter()
         self._largest = [0.0, 0.0]
+        self._sum = 0.0
+        self._over: Counter[int] = Counter()  # of all windows that are over
 
     def add(self, value: float, now: float) -> None:
         """Count one value, in any unit; what is not above 0 counts as the smallest."""
@@ -36,9 +41,11 @@ class Histogram:
             self._turn(now)
         self._now[math.ceil(math.log2(value) * PER_DOUBLING) if value > 1 else 0] += 1
         self._largest[0] = max(self._largest[0], value)
+        self._sum += value
 
     def _turn(self, now: float) -> None:
         stale = now - self._since >= 2 * self.window_s
+        self._over.update(self._now)
         self._before = Counter() if stale else self._now
         self._now = Counter()
         self._largest = [0.0, 0.0 if stale else self._largest[0]]
@@ -55,6 +62,16 @@ class Histogram:
         largest = max(self._largest)
         answer = {f"p{share * 100:g}": min(_at(both, share * count), largest or 1.0) for share in wanted}
         return {**answer, "max": largest, "count": float(count)}
+
+    def totals(self) -> dict[str, Any]:
+        """Count all values since the start, as a histogram that can be added up over processes and times.
+
+        Returns:
+            `count`; `sum_us`, in the values' unit; `le`, how many were at most each of `BOUNDS`.
+        """
+        both = self._over + self._now
+        at_most = [sum(count for bucket, count in both.items() if bucket <= bound * PER_DOUBLING) for bound in EXPONENTS]
+        return {"count": both.total(), "sum_us": round(self._sum, 3), "le": at_most}
 
 
 def _at(buckets: Counter[int], rank: float) -> float:
@@ -79,9 +96,14 @@ class Report:
 
 @dataclass(slots=True)
 class Reports:
-    """The last report of each process; one that has been silent for `keep_s` seconds is forgotten."""
+    """The last report of each process. One that falls silent, frozen or dead, is told of until another one comes for it.
 
-    keep_s: float = 10.0
+    Args:
+        keep_s: silence after which it is forgotten all the same.
+        limit: of processes; where there is no room, one that has been silent for `SILENT_S` makes room.
+    """
+
+    keep_s: float = 600.0
     limit: int = 256
     last: dict[tuple[str, str], Report] = field(default_factory=dict)
     trends: Trends = field(default_factory=Trends)
@@ -89,11 +111,20 @@ class Reports:
     def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any]) -> bool:
         """Keep a report; False if there are too many processes to keep one more."""
         self._forget(now)
-        if (kind, name) not in self.last and len(self.last) >= self.limit:
+        if (kind, name) not in self.last and len(self.last) >= self.limit and not self._make_room(now):
             return False
         self.last[kind, name] = Report(kind, name, pid, values, now)
-        self.trends.take(now, kind, name, pid, values)
+        for gone in self.trends.take(now, kind, name, pid, values):
+            if gone != name:
+                self.last.pop((kind, gone), None)
         return True
+
+    def _make_room(self, now: float) -> bool:
+        key = min(self.last, key=lambda one: self.last[one].at)
+        is_silent = now - self.last[key].at > SILENT_S
+        if is_silent:
+            del self.last[key]
+        return is_silent
 
     def leave(self, kind: str, name: str, pid: int) -> None:
         """Forget a process that has said goodbye; one of the same name that came after it stays."""

@@ -17,6 +17,7 @@ TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3
 HEARTBEAT = b"heartbeat" + NUL
 NAMED_FOR = 8  # heartbeats: 2 s
 MOST_ENDED = 10_000  # topics that were removed and did not come again, whose last numbers are remembered one by one
+NAMED_REFUSED = 10  # topics that there was no room for, the newest
 IN_TURN = 256  # topics: up to so many are all named in each heartbeat
 STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
@@ -53,6 +54,8 @@ class Topics:
         self.logs: dict[bytes, TopicLog] = {}
         self.fed: dict[bytes, TopicLog] = {}  # those of them that feeds own
         self.ordinals = ordinals if ordinals is not None else Ordinals()
+        self.refused = 0  # messages of topics that there was no room for
+        self.refused_topics: dict[str, None] = {}  # the newest of these
         self.subscriptions = Subscriptions()
         self._keys: list[bytes] = []  # of all topics, in order: those under a prefix stand side by side
         self.ticks_wanted = False
@@ -72,9 +75,17 @@ class Topics:
         if log is None:
             check_topic(key[:-1])
             if len(self.logs) >= self.limit:
+                self._note_refused(key[:-1].decode())
                 raise ProtocolError("TOO_MANY_TOPICS", f"{self.limit} topics are in use, {key[:-1]!r} would be one more")
             log = self._begin(key)
         return log
+
+    def _note_refused(self, topic: str) -> None:
+        self.refused += 1
+        self.refused_topics.pop(topic, None)
+        self.refused_topics[topic] = None
+        if len(self.refused_topics) > NAMED_REFUSED:
+            del self.refused_topics[next(iter(self.refused_topics))]
 
     def _begin(self, key: bytes) -> TopicLog:
         log = self.logs[key] = TopicLog(key, wanted=self.wants(key))

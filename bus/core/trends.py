@@ -73,8 +73,8 @@ class Place:
     fresh: dict[int, float] = field(default_factory=dict)  # pid -> when it came; those that have come for nobody so far
     left_at: float = -math.inf  # last report of one that said goodbye, as long as nobody has come for it
 
-    def hear(self, now: float, name: str, pid: int) -> None:
-        """Note that a process of this place reports."""
+    def hear(self, now: float, name: str, pid: int) -> list[str]:
+        """Note that a process of this place reports; returns the names of those that another one has come for."""
         silent_s = SURE_S if pid in self.heard else SILENT_S
         if pid not in self.heard:
             if len(self.heard) >= MOST_HEARD:
@@ -83,6 +83,7 @@ class Place:
                 self.fresh[pid] = now
             self.left_at = -math.inf
         self.heard[pid] = name, now
+        succeeded = []
         for old, (named, at) in list(self.heard.items()):
             gone = now - at >= silent_s or (named == name and old != pid)  # one name is one process
             new = next((one for one, came in self.fresh.items() if one != old and came >= at), None) if gone else None
@@ -90,6 +91,8 @@ class Place:
                 self.restarts += 1
                 del self.fresh[new]
                 self.forget(old)
+                succeeded.append(named)
+        return succeeded
 
     def leave(self, pid: int) -> None:
         """Note a goodbye: who comes next has come for this one."""
@@ -115,17 +118,18 @@ class Trends:
         self._trends: OrderedDict[tuple[str, str], Trend] = OrderedDict()
         self._places: OrderedDict[tuple[str, str], Place] = OrderedDict()
 
-    def take(self, now: float, kind: str, name: str, pid: int, values: Mapping[str, Any]) -> None:
-        """Take a report."""
+    def take(self, now: float, kind: str, name: str, pid: int, values: Mapping[str, Any]) -> list[str]:
+        """Take a report; returns the names of those that another one is found to have come for."""
         trend = self._trends.setdefault((kind, name), Trend())
         place = self._places.setdefault(_place(kind, name), Place())
         trend.take(now, pid, values)
-        place.hear(now, name, pid)
+        gone = place.hear(now, name, pid)
         self._trends.move_to_end((kind, name))
         self._places.move_to_end(_place(kind, name))
         for kept in (self._trends, self._places):
             if len(kept) > self._limit:
                 kept.popitem(last=False)
+        return gone
 
     def leave(self, kind: str, name: str, pid: int) -> None:
         """Note a goodbye: who comes next has not come for one that failed."""

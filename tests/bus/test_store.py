@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from waiting import eventually
 
-from bus import ledger, retention, unfinished
+from bus import dead_letters, ledger, retention, unfinished
 from bus.core.moments import Moment
 from bus.core.posted import Posting
 from bus.errors import PartEnded
@@ -223,6 +223,12 @@ def test_many_jobs_are_one_commit(open_store):
     before = office.store.commits
     office.do(*[insert(number) for number in range(1, 301)])
     assert office.store.commits - before <= 30
+
+
+def test_dead_letters_are_counted(open_store):
+    office = open_store()
+    office.do(insert(1), failed(1), insert(2), end(2), insert(3))
+    assert office.do(dead_letters.count) == [(1, "")]
 
 
 def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(open_store):

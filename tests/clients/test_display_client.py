@@ -49,7 +49,10 @@ def stats(*workers, assigned=2):
         "journal": {"state": "live"},
         "ticks": {"taken": 50},
         "displays": {"displays": 2, "assigned": assigned, "most": 10, "created": 3, "removed": 1},
-        "processes": [{"kind": "feed", "rss_bytes": 7}, *({"kind": "display", **worker} for worker in workers)],
+        "processes": [
+            {"kind": "feed", "age_s": 0.1, "rss_bytes": 7},
+            *({"kind": "display", "age_s": 0.1, **one} for one in workers),
+        ],
     }
 
 
@@ -76,4 +79,6 @@ def test_memory_and_its_trend_are_those_of_all_display_workers():
     assert (told["available"], told["current"], told["total"], told["limit"]) == (True, 50, 157, 1000)
     assert told["trend"] == {"window_s": 30.0, "change": 9, "per_minute": 4.0, "direction": "increasing"}
     assert memory_usage(stats({"rss_bytes": 20, "memory": None}), 1000)["trend"] is None
-    assert memory_usage(stats(), 1000) == {"available": False}
+    dead = {"rss_bytes": 90, "memory": trend, "age_s": 60.0}
+    assert memory_usage(stats({"rss_bytes": 20, "memory": None}, dead), 1000)["current"] == 20, "of those that report"
+    assert memory_usage(stats(), 1000) == memory_usage(stats(dead), 1000) == {"available": False}

@@ -6,6 +6,7 @@ import pytest
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits, Rejects
 from bus.core.policy import Policy
+from bus.core.posted import Posting
 from bus.errors import ProtocolError
 from bus.frames import decode_publication, feed_frame, pack
 from bus.messages import Held, Ready, Request, Result, WorkerHeartbeat
@@ -132,3 +133,21 @@ def test_a_request_beyond_the_bound_is_refused_not_dropped():
     bus.dispatcher.request(100.0, b"c", Request(bytes(16), "nepse", ""))
     with pytest.raises(ProtocolError, match="1 tasks wait or run"):
         bus.dispatcher.request(100.0, b"c", Request(b"2" * 16, "nepse", ""))
+
+
+def test_what_failed_of_late_and_what_there_may_be_shows_in_the_stats(bus):
+    bus.dispatcher.ready(100.0, b"w", Ready("sums", "w/1", 8))
+    bus.dispatcher.accept(100.0, Posting(bytes(16), None, "sums", "a", b"\x80", 0, float("inf")).task(100.0))
+    bus.dispatcher.request(100.0, b"c", Request(bytes([1]) * 16, "sums", "", {}, {"retries": 0}))
+    for number in range(2):
+        failure = {"code": "BAD", "text": "no", "retryable": False}
+        bus.dispatcher.result(101.0, b"w", Result(bytes([number]) * 16, 1, False, failure))
+    told = bus.stats(101.0, SHELL)
+    assert told["tasks"]["recent"] == {"window_s": 1.0, "done": 0, "failed": 2, "expired": 0, "dead_letters": 1}
+    assert (told["tasks"]["dead_letters"], told["tasks"]["most"]) == (1, 10_000)
+    assert (told["ticks"]["topics"], told["ticks"]["most_topics"], told["ticks"]["refused_topics"]) == (4, 100, [])
+    lost = bus.stats(101.0, {**SHELL, "journal": {"lost": 5}})
+    assert lost["ticks"]["recent"] == {"window_s": 1.0, "topics_refused": 0, "lost": 5}
+    for second in range(102, 1000):
+        bus.publish_stats(float(second), 0, SHELL)
+    assert bus.stats(1000.0, SHELL)["tasks"]["recent"]["failed"] == 0

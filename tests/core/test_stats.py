@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.stats import Histogram, Rate, Reports
+from bus.core.stats import BOUNDS, SILENT_S, Histogram, Rate, Reports
 
 
 def test_a_histogram_without_values_has_no_quantiles():
@@ -96,3 +96,43 @@ def test_no_value_keeps_trends_from_being_told(odd):
     [row] = reports.rows(100.0)
     assert "rss_per_min" not in row
     assert "cores" not in row
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1e9), st.floats(0.0, 20.0)), max_size=100))
+def test_totals_count_every_value_since_the_start_whatever_windows_there_were(steps):
+    histogram, now, values = Histogram(5.0, 0.0), 0.0, []
+    for value, later_s in steps:
+        now += later_s
+        histogram.add(value, now)
+        values.append(value)
+    told = histogram.totals()
+    assert told["count"] == len(values)
+    assert told["sum_us"] == pytest.approx(sum(values), abs=0.01)
+    assert told["le"] == [sum(value <= bound for value in values) for bound in BOUNDS]
+    histogram.quantiles(now + 100.0)
+    assert histogram.totals() == told, "to look at it changes nothing"
+
+
+def named(reports, now):
+    return [row["name"] for row in reports.rows(now)]
+
+
+def test_a_process_that_falls_silent_is_told_of_until_another_comes_in_its_place():
+    reports = Reports()
+    reports.take(100.0, "display", "display_00/11", 11, {})
+    reports.take(100.0, "display", "display_01/12", 12, {})
+    assert reports.rows(140.0)[0]["age_s"] == 40.0, "frozen or dead: that is for others to judge"
+    reports.take(140.0, "display", "display_00/13", 13, {})
+    assert named(reports, 140.0) == ["display_01/12", "display_00/13"]
+    reports.take(141.0, "display", "display_01/12", 12, {})
+    assert len(named(reports, 740.0)) == 2
+    assert named(reports, 742.0) == [], "for ten minutes at most"
+
+
+def test_one_that_was_silent_makes_room_for_another_when_there_are_too_many():
+    reports = Reports(limit=2)
+    assert reports.take(100.0, "sums", "sums/1", 1, {})
+    assert reports.take(101.0, "sums", "sums/2", 2, {})
+    assert not reports.take(101.0 + SILENT_S - 2, "feed", "f", 3, {})
+    assert reports.take(101.0 + SILENT_S, "feed", "f", 3, {})
+    assert named(reports, 112.0) == ["sums/2", "f"]

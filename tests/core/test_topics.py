@@ -126,6 +126,17 @@ def test_the_number_of_topics_is_bounded_and_known_ones_go_on():
     with pytest.raises(ProtocolError, match="2 topics are in use") as caught:
         some.log(b"tick.NABIL\0")
     assert (caught.value.code, len(some.logs)) == ("TOO_MANY_TOPICS", 2)
+    assert (some.refused, list(some.refused_topics)) == (1, ["tick.NABIL"])
+
+
+def test_topics_that_there_was_no_room_for_are_counted_and_the_newest_named():
+    some = topics(limit=1)
+    some.log(EUR)
+    for number in (*range(30), 25):
+        with pytest.raises(ProtocolError):
+            some.log(f"tick.S{number}\0".encode())
+    assert some.refused == 31
+    assert list(some.refused_topics) == [f"tick.S{number}" for number in (*range(20, 25), *range(26, 30), 25)]
 
 
 PARTS = ("tick.", "tick.EUR", "tick.EURUSD", "tick.EURUSDX", "tick.GBP", "stats", "t", "ticks", "ticksome", "", "x" * 128)

@@ -82,5 +82,6 @@ class States:
             "states": self.counters["states"],
             "dropped": self.counters["dropped"],
             "latency_us": self.latency_us.quantiles(now),
+            "latency_totals": self.latency_us.totals(),
             "latency": {"mean_us": mean_us, "count": self.latencies} if self.latencies else None,
         }

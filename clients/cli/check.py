@@ -1,16 +1,15 @@
 """`hulak check`: one line and an exit code for a monitoring system."""
 
 import sys
-import time
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from bus.errors import BusTimeout, ConfigError, HulakError
+from bus.errors import BusTimeout, HulakError
 from clients.cli.common import Call, Command, print_json
-from clients.cli.verdict import LIMITS, Facts, Level, Limit, Verdict, failed, judge
+from clients.judge.facts import Facts
+from clients.judge.situations import LIMITS, Level, limits_of
+from clients.judge.verdict import Verdict, failed, judge
 
 WAITS_S = 5.0
 
@@ -50,34 +49,37 @@ class Bound(click.ParamType[tuple[str, float]]):
 @click.command(cls=Check, short_help="Say for a monitoring system whether all is well.")
 @click.option("--warn", type=Bound(), multiple=True, help="From which value on it is a WARNING; again for each.")
 @click.option("--critical", type=Bound(), multiple=True, help="From which value on it is CRITICAL; again for each.")
-@click.option("--feeds", type=click.IntRange(0), default=1, show_default=True, help="That must report at least.")
-@click.option("--workers", type=click.IntRange(0), help="Of NEPSE that there must be. Default: [scaling] min_workers.")
+@click.option("--feeds", type=click.IntRange(0), help="That must report at least. Default: 1 if something keeps a feed.")
+@click.option("--workers", type=click.IntRange(0), help="Of NEPSE. Default: [scaling] min_workers if something keeps them.")
 @click.pass_context
 def check(
     ctx: click.Context,
     call: Call,
     warn: tuple[tuple[str, float], ...],
     critical: tuple[tuple[str, float], ...],
-    feeds: int,
+    feeds: int | None,
     workers: int | None,
 ) -> None:
     """Say in one line, with performance data, whether all is well; the exit code is that of monitoring plugins.
 
-    0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. Looked at: the broker answers, its journal and store are live, feeds are there and
-    fresh, workers are there, the queue is below its bound, ticks and displays are quick, no display is behind, every process
-    reports, goes round its loop, does not grow, and applies the newest configuration; nothing that supervisord keeps has failed.
+    0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. README.md, "Monitoring", lists the situations that it knows; `hulak top`, the page,
+    /readyz and /metrics tell the same. What is normal while a broker starts is a WARNING in its first 30 s.
 
     \b
     limit            warn  critical
-    feed_age           10        60  s, of a feed's newest quote
-    queue              50        90  % of broker.max_tasks
+    feed_age           10        60  s, of a feed's newest quote ([feed] stale_s, and a sixth of it)
+    topics             80       100  % of broker.max_topics
+    queue              50        90  % of broker.max_tasks or of the bytes of broker.max_task_bytes
+    failures           10        50  % of the tasks that ended in the last ten minutes, if 5 failed at least
+    dead_letters        1       100  new ones in the last ten minutes
     latency            50       200  ms, feed to broker, p99
     display_latency   100       500  ms, feed to a display's state, p99
     display_stale      10        60  s, that a display has been catching up
     silence             3         8  s, since a process's report or loop
-    growth             20       100  MB in ten minutes, of the process that grows most
+    growth             20       100  MB in ten minutes, of the process that grows most; once it has run for 15 minutes
+    disk               90        98  % of the disk that the journal is on
 
-    Sends REQUEST hulak.stats and hulak.config.get to the frontend, and asks supervisord, if `hulak up` runs on this home.
+    Sends REQUEST hulak.stats to the frontend, and asks supervisord, if `hulak up` runs on this home.
 
     \b
     hulak check
@@ -85,10 +87,7 @@ def check(
     hulak check --workers 2 --critical queue=70 --json
     """
     try:
-        limits = limits_of(dict(warn), dict(critical))
-        verdict = judge(_facts(call, feeds, workers), limits)
-    except BusTimeout as error:
-        verdict = failed(Level.CRITICAL, str(error))
+        verdict = judge(_facts(call, feeds, workers), limits_of(call.settings, dict(warn), dict(critical)))
     except HulakError as error:
         verdict = failed(Level.UNKNOWN, str(error))
     except Exception as error:  # noqa: BLE001 - a monitoring system takes a traceback's exit code 1 for a warning
@@ -97,44 +96,22 @@ def check(
     ctx.exit(int(verdict.level))
 
 
-def limits_of(warn: Mapping[str, float], critical: Mapping[str, float]) -> dict[str, Limit]:
-    """Put the operator's values in; one that is given alone moves the other where they would cross.
-
-    Raises:
-        ConfigError: both are given, and cross.
-    """
-    found = {}
-    for name, limit in LIMITS.items():
-        low, high = warn.get(name, limit.warn), critical.get(name, limit.critical)
-        if low > high and name in warn and name in critical:
-            raise ConfigError(f"--warn {name}={low:g} is above --critical {name}={high:g}")
-        found[name] = replace(
-            limit, warn=low if name in warn else min(low, high), critical=high if name in critical else max(low, high)
-        )
-    return found
-
-
-def _facts(call: Call, feeds: int, workers: int | None) -> Facts:
+def _facts(call: Call, feeds: int | None, workers: int | None) -> Facts:
     from clients.cli import supervise
 
-    settings, limit_s = call.settings, call.timeout_s or WAITS_S
-    with call.client() as client:
-        stats = client.call("hulak.stats", timeout_s=limit_s)
-        document = client.call("hulak.config.get", timeout_s=limit_s)
-    return Facts(
-        stats=stats,
-        supervised=supervise.processes(call.home),
-        config_version=document["version"],
-        config_age_s=time.time() - document["at_ns"] / 1e9,
-        max_tasks=settings.broker.max_tasks,
-        feeds=feeds,
-        workers=settings.scaling.min_workers if workers is None else workers,
-    )
+    stats, why = None, ""
+    try:
+        with call.client() as client:
+            stats = client.call("hulak.stats", timeout_s=call.timeout_s or WAITS_S)
+    except BusTimeout as error:
+        why = str(error)
+    kept = supervise.processes(call.home)
+    return Facts.of(call.settings, stats, why=why, supervised=kept, feeds=feeds, workers=workers)
 
 
 def _show(call: Call, verdict: Verdict) -> None:
     if not call.as_json:
         click.echo(verdict.line())
         return
-    findings = [{"level": finding.level.name, "text": finding.text} for finding in verdict.findings]
+    findings = [{"what": one.what, "level": one.level.name, "text": one.text} for one in verdict.findings]
     print_json({"level": verdict.level.name, "findings": findings, "summary": verdict.summary, "perf": verdict.perf})

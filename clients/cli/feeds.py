@@ -7,7 +7,7 @@ import click
 
 from clients.cli import table
 from clients.cli.common import Call, Command, print_json
-from clients.cli.status import age
+from clients.judge.perf import age
 
 HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]
 
@@ -17,7 +17,7 @@ def feeds(call: Call) -> None:
     """Show each feed: its state, how old its data and heartbeats are, what it posted, and what its venue refuses.
 
     States: connecting, restoring (subscriptions), connected, degraded (heartbeats without data), stale (neither), backoff. A
-    feed that replays a file has none. Sends REQUEST hulak.stats to the frontend; a feed that has ended is shown for 10 s.
+    feed that replays a file has none. Sends REQUEST hulak.stats to the frontend; one that died is shown for a while.
 
     \b
     hulak feeds

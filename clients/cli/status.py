@@ -4,20 +4,19 @@ from typing import Any
 
 import click
 
+from bus.errors import BusTimeout
 from clients.cli import overview, table
-from clients.cli.common import Call, Command, NoBroker, print_json
+from clients.cli.common import Call, Command, NoBroker, print_json, report
+from clients.judge.facts import Facts
+from clients.judge.perf import age
+from clients.judge.processes import Process, processes
+from clients.judge.situations import limits_of
+from clients.judge.verdict import judge
 
 
 def mb(count: Any) -> str:
     """Write bytes in MB; `-` for what is not known."""
     return f"{count / 1e6:.0f} MB" if isinstance(count, int | float) else "-"
-
-
-def age(seconds: float) -> str:
-    """Write a duration in its largest fitting unit."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def us(quantiles: dict[str, float] | None) -> str:
@@ -39,10 +38,12 @@ def sentences(stats: dict[str, Any]) -> list[str]:
 
 
 @click.command(cls=Command, short_help="Say who is there and how it goes.")
-def status(call: Call) -> None:
+@click.pass_context
+def status(ctx: click.Context, call: Call) -> None:
     """Say in a few lines who is there and how it goes; the exit code is 3 if no broker answers.
 
-    Sends REQUEST hulak.stats to the frontend, and asks supervisord, if `hulak up` runs on this home.
+    The first line says what is not well, in the words of `hulak check`. Sends REQUEST hulak.stats to the frontend, and asks
+    supervisord, if `hulak up` runs on this home.
 
     \b
     hulak status
@@ -55,13 +56,17 @@ def status(call: Call) -> None:
         click.echo(f"hulak: {why}", err=True)
     try:
         stats = call.ask("hulak.stats")
-    except NoBroker:
+    except BusTimeout as error:
         if supervised and not call.as_json:
             table.show(*_supervised(supervised))
-        raise
+        ctx.exit(report(call, _for_status(error)))
+    verdict = judge(Facts.of(call.settings, stats, supervised=supervised), limits_of(call.settings))
     if call.as_json:
-        print_json({**stats, "supervised": supervised})
+        print_json({**stats, "supervised": supervised, "health": verdict.told()})
         return
+    click.echo(verdict.headline())
+    for finding in verdict.findings[1:]:
+        click.echo(f"{finding.level.name}: {finding.text}")
     click.echo("\n".join(sentences(stats)))
     if stats["workers"]:
         click.echo()
@@ -69,6 +74,14 @@ def status(call: Call) -> None:
     if supervised:
         click.echo()
         table.show(*_supervised(supervised))
+
+
+def _for_status(error: BusTimeout) -> BusTimeout:
+    """Say what to do about a broker that is there and does not answer, in the place of "ask `hulak status`"."""
+    if isinstance(error, NoBroker):
+        return error
+    what = "it is frozen (`kill -CONT` wakes a process that was stopped) or very busy; its log tells more"
+    return BusTimeout(f"no broker answers, though one listens: {what}")
 
 
 def _workers(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
@@ -111,14 +124,14 @@ def stats(call: Call, everything: bool) -> None:
 
 def _show_overview(value: dict[str, Any]) -> None:
     click.echo("\n".join(sentences(value)) + "\n")
-    table.show(PROCESS_HEADS, [process_cells(one) for one in overview.processes(value)])
+    table.show(PROCESS_HEADS, [process_cells(one) for one in processes(value)])
     click.echo()
     table.show(["queue", "queued", "waiting", "running"], overview.queues(value))
     click.echo()
     table.show(["lost or refused", "what", "count"], overview.losses(value))
 
 
-def process_cells(one: overview.Process) -> list[Any]:
+def process_cells(one: Process) -> list[Any]:
     """Write the cells of one process, under `PROCESS_HEADS`."""
     trend = None if one.rss_per_min is None else f"{one.rss_per_min * 10 / 1e6:+.1f} MB"
     cores = None if one.cores is None else f"{one.cores:.2f}"

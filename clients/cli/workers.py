@@ -9,7 +9,8 @@ import click
 from bus.errors import BusError, BusTimeout
 from clients.cli import table
 from clients.cli.common import Call, Command, print_json
-from clients.cli.status import age, mb
+from clients.cli.status import mb
+from clients.judge.perf import age
 
 HEADS = ["worker", "slot", "state", "held", "done", "failed", "memory", "age", "supervisor"]
 SHOWN = ("running", "starting", "backoff", "stopping", "fatal", "unknown")  # a slot in another state is just not in use

@@ -2,8 +2,9 @@
 
 from clients.cli.nepse import BOOK_HEADS, order_book
 from clients.cli.nepse import show as show_nepse
-from clients.cli.status import age, mb, us
+from clients.cli.status import mb, us
 from clients.cli.table import flat, sections, shape, show, show_value
+from clients.judge.perf import age
 
 
 def test_a_list_of_maps_has_a_row_each_and_a_column_for_every_key():

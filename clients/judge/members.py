@@ -1,0 +1,69 @@
+"""What may be wrong with processes: those that report, and those that supervisord keeps. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from clients.judge.facts import Facts, Finding, finding, some
+from clients.judge.processes import Process, number
+from clients.judge.situations import APPLIES_S, GATEWAY_LATE_S, PROCESS_START_S, Level, Limit
+
+BAD_STATES = ("backoff", "fatal", "unknown")  # supervisord's
+ENDED = ("stopped", "exited")  # likewise
+SIMULATED = "sim-"  # processes of the simulated world do not report
+MADE_AND_ENDED = "nepse"  # the group whose slots are started and stopped as needed
+
+
+def silent(known: Sequence[Process], limit: Limit) -> Iterator[Finding]:
+    """Judge whether each process reports, and goes round its loop."""
+    for one in known:
+        if (level := limit.level(one.silence_s)) is not Level.OK:
+            what = "reported" if one.age_s >= (one.loop_age_s or 0.0) else "went round its loop"
+            yield finding("process_silent", level, f"{one.kind} {one.name} last {what} {one.silence_s:.0f} s ago")
+
+
+def reports(facts: Facts) -> Iterator[Finding]:
+    """Judge what processes tell of themselves."""
+    told = facts.told
+    if recent := told.get("internal", {}).get("recent", 0):
+        text = f"internal errors: {recent} in the last minute, the last {told['internal'].get('last')}"
+        yield finding("internal_errors", Level.WARNING, text)
+    for row in told["processes"]:
+        if dead := row.get("dead_threads"):
+            text = f"threads of {row['kind']} {row['name']} have ended: {some(dead)}; restart it"
+            yield finding("dead_threads", Level.CRITICAL, text)
+    for row in facts.rows("gateway"):
+        if (late_s := number(row.get("lag_s")) or 0.0) > GATEWAY_LATE_S:
+            text = f"the gateway's loop was {late_s:.1f} s late, at most {GATEWAY_LATE_S:g} s are allowed"
+            yield finding("gateway_late", Level.CRITICAL, text)
+
+
+def config(facts: Facts, known: Sequence[Process], silence: Limit) -> Iterator[Finding]:
+    """Judge whether each process that reports applies the newest configuration."""
+    version, age_s = facts.figure("config.version"), facts.figure("config.age_s")
+    telling = [one for one in known if one.config_version is not None and one.age_s < silence.critical]
+    behind = [one.name for one in telling if (one.config_version or 0) < version]
+    if behind and age_s >= APPLIES_S:
+        yield finding("config_behind", Level.WARNING, f"config {version:.0f} is not applied by {some(behind)}")
+
+
+def supervised(rows: Sequence[Mapping[str, Any]], known: Sequence[Process] | None) -> Iterator[Finding]:
+    """Judge what supervisord keeps.
+
+    Args:
+        rows: as `bus.supervisor.list_processes`.
+        known: who reports; None if the broker tells nobody.
+    """
+    pids = {one.pid for one in known or ()}
+    for row in rows:
+        if row["state"] in BAD_STATES:
+            yield finding("process_failed", Level.CRITICAL, f"process {row['name']} is {row['state']}")
+        elif row["state"] in ENDED and row.get("started") and row["group"] != MADE_AND_ENDED:
+            yield finding("process_stopped", Level.WARNING, f"process {row['name']} is {row['state']}")
+        elif known is not None and _is_due(row) and row["pid"] not in pids:
+            yield finding("process_unreported", Level.WARNING, f"process {row['name']} runs and does not report")
+
+
+def _is_due(row: Mapping[str, Any]) -> bool:
+    """Tell whether a process that supervisord keeps must have reported by now."""
+    is_ours = not str(row["name"]).startswith(SIMULATED)
+    return is_ours and row["state"] == "running" and bool(row["uptime_s"] >= PROCESS_START_S)

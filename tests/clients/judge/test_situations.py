@@ -1,0 +1,249 @@
+"""Every situation: that it is found, and what is said of it where."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from judged import feed, recent, report, stats, verdict, with_process
+
+from clients.cli import cli
+from clients.judge.situations import LIMITS, SITUATIONS, Level
+
+LAG = {"p50": 1.0, "max": 1.0, "count": 1.0}
+UNWELL = [  # what, how severe, what is said, of which statistics
+    (
+        "internal_errors",
+        Level.WARNING,
+        "internal errors: 3 in the last minute, the last beat: KeyError: 5",
+        stats(internal={"total": 9, "recent": 3, "last": "beat: KeyError: 5"}),
+    ),
+    (
+        "journal_degraded",
+        Level.CRITICAL,
+        "journal is degraded: No space left",
+        stats(journal={"state": "degraded", "why": "No space left"}),
+    ),
+    (
+        "journal_aside",
+        Level.WARNING,
+        "journal files set aside at the start: 1.hj, 2.hj",
+        stats(journal={"aside": ["1.hj", "2.hj"]}),
+    ),
+    (
+        "journal_damaged",
+        Level.WARNING,
+        "journal had 40 damaged bytes at the start, `hulak journal verify` tells where",
+        stats(journal__corrupt_bytes=40),
+    ),
+    (
+        "journal_lost",
+        Level.WARNING,
+        "1,200 ticks of the last ten minutes will not be journalled",
+        stats(ticks__recent={"window_s": 500.0, "topics_refused": 0, "lost": 1200}),
+    ),
+    (
+        "disk_space",
+        Level.CRITICAL,
+        "space in use on the disk of the journal: 99 %, should be below 98 %",
+        stats(journal={"free_bytes": 1_000, "disk_bytes": 100_000}),
+    ),
+    ("store_failed", Level.CRITICAL, "store is failed: no reason told", stats(store={"state": "failed", "why": ""})),
+    (
+        "store_aside",
+        Level.WARNING,
+        "a store that could not be read was set aside: tasks.db.aside-1, tasks.db.aside-2",
+        stats(store__aside=["tasks.db.aside-1", "tasks.db.aside-2"]),
+    ),
+    (
+        "store_unreadable",
+        Level.WARNING,
+        "3 rows of the store cannot be read: see hulak task ls --state unreadable",
+        stats(store__unreadable=3),
+    ),
+    ("feeds_missing", Level.CRITICAL, "0 of 1 feeds report", stats(processes=[])),
+    ("feed_stale", Level.WARNING, "feed binance is degraded, newest quote 9 s old", feed(state="degraded", data_age_s=8.8)),
+    ("feed_stale", Level.WARNING, "feed binance is connected, newest quote 12 s old", feed(state="connected", data_age_s=12.0)),
+    ("feed_stale", Level.CRITICAL, "feed binance is connected, newest quote 75 s old", feed(state="connected", data_age_s=75.0)),
+    (
+        "feed_stale",
+        Level.CRITICAL,
+        "feed binance is stale, newest quote 9 s old; no tick in time of A, B",
+        feed(state="stale", data_age_s=8.8, stale_symbols=["A", "B"]),
+    ),
+    (
+        "feed_disconnected",
+        Level.CRITICAL,
+        "feed binance is backoff, no quote for 2 s",
+        feed(state="backoff", data_age_s=None, since_s=2.0),
+    ),
+    (
+        "feed_stale",
+        Level.WARNING,
+        "feed binance is connecting, no quote for 20 s",
+        feed(state="connecting", data_age_s=None, since_s=20.0),
+    ),
+    (
+        "symbols_refused",
+        Level.WARNING,
+        "feed binance: its venue refuses 7 symbols: S0 (NONE), S1 (NONE), S2 (NONE), S3 (NONE), S4 (NONE) and 2 more",
+        feed(state="connected", data_age_s=0.1, symbol_errors={f"S{at}": "NONE: no such symbol" for at in range(7)}),
+    ),
+    (
+        "shared_topic",
+        Level.WARNING,
+        "several feeds post ticks of one topic: tick.EURUSD (binance, kraken)",
+        stats(ticks__shared_topics={"tick.EURUSD": ["binance", "kraken"]}),
+    ),
+    (
+        "topics_full",
+        Level.WARNING,
+        "85 of 100 topics are in use (setting broker.max_topics)",
+        stats(ticks__topics=85),
+    ),
+    (
+        "topics_full",
+        Level.CRITICAL,
+        "99 of 100 topics are in use, 44 ticks of further ones were refused in ten minutes: tick.A (setting broker.max_topics)",
+        stats(
+            ticks__topics=99,
+            ticks__refused_topics=["tick.A"],
+            ticks__recent={"window_s": 500.0, "topics_refused": 44, "lost": 0},
+        ),
+    ),
+    ("workers_missing", Level.CRITICAL, "0 of at least 1 workers of nepse", stats(workers=[])),
+    (
+        "workers_missing",
+        Level.CRITICAL,
+        "0 of at least 1 workers of nepse",
+        stats(workers=[{"name": "n", "service": "nepse", "state": "retiring", "pid": 3, "age_s": 1.0}]),
+    ),
+    (
+        "tasks_without_worker",
+        Level.WARNING,
+        "tasks wait for services that have no worker: sums (4)",
+        stats(tasks__services={"sums": {"queued": 4, "waiting": 0, "running": 0}}),
+    ),
+    (
+        "tasks_queued",
+        Level.WARNING,
+        "tasks in the broker, of broker.max_tasks or their bytes of broker.max_task_bytes: 62 %, should be below 50 %",
+        stats(tasks__queued=60),
+    ),
+    (
+        "tasks_queued",
+        Level.CRITICAL,
+        "tasks in the broker, of broker.max_tasks or their bytes of broker.max_task_bytes: 92 %, should be below 90 %",
+        stats(tasks__bytes=92, tasks__most_bytes=100),
+    ),
+    (
+        "tasks_failing",
+        Level.WARNING,
+        "20 of 100 tasks failed in the last 10 min",
+        stats(tasks__recent=recent(done=80, failed=20)),
+    ),
+    (
+        "tasks_failing",
+        Level.CRITICAL,
+        "8 of 10 tasks failed in the last 40 s",
+        stats(tasks__recent=recent(window_s=40.0, done=2, failed=8)),
+    ),
+    (
+        "dead_letters",
+        Level.WARNING,
+        "2 new dead letters in the last 10 min, 31 in all: see hulak dead ls",
+        stats(tasks__recent=recent(dead_letters=2), store__dead_letters=31),
+    ),
+    (
+        "displays_unassigned",
+        Level.WARNING,
+        "3 of 12 displays have no worker",
+        stats(displays={"displays": 12, "assigned": 9}),
+    ),
+    (
+        "displays_unassigned",
+        Level.CRITICAL,
+        "12 of 12 displays have no worker",
+        stats(displays={"displays": 12, "assigned": 0}),
+    ),
+    (
+        "tick_latency",
+        Level.WARNING,
+        "feed to broker, p99: 60 ms, should be below 50 ms",
+        stats(ticks__feed_to_broker_us={**LAG, "p99": 60_000.0}),
+    ),
+    (
+        "display_latency",
+        Level.CRITICAL,
+        "feed to a display's state, p99, of the slowest worker: 600 ms, should be below 500 ms",
+        with_process(latency_us={**LAG, "p99": 600_000.0}),
+    ),
+    (
+        "display_stale",
+        Level.WARNING,
+        "how long displays have been catching up: 12 s, should be below 10 s",
+        with_process(catching_up=3, stale_s=12.0, latency_us={**LAG, "p99": 600_000.0}),  # of the past: not judged
+    ),
+    (
+        "display_stale",
+        Level.CRITICAL,
+        "how long displays have been catching up: 75 s, should be below 60 s",
+        with_process(catching_up=3, stale_s=75.0),
+    ),
+    (
+        "memory_growth",
+        Level.WARNING,
+        "memory of the process that grows most, in ten minutes: 30 MB, should be below 20 MB",
+        with_process(rss_per_min=3_000_000, uptime_s=1000.0),
+    ),
+    ("process_silent", Level.WARNING, "display display/9 last reported 4 s ago", with_process(age_s=4.0)),
+    ("process_silent", Level.CRITICAL, "display display/9 last went round its loop 30 s ago", with_process(loop_age_s=30.0)),
+    (
+        "dead_threads",
+        Level.CRITICAL,
+        "threads of display display/9 have ended: tasks: SystemExit: 1; restart it",
+        with_process(dead_threads=["tasks: SystemExit: 1"]),
+    ),
+    (
+        "gateway_late",
+        Level.CRITICAL,
+        "the gateway's loop was 2.5 s late, at most 2 s are allowed",
+        stats(processes=[report("feed", "f", 2), report("gateway", "gateway", 8, lag_s=2.5)]),
+    ),
+    ("config_behind", Level.WARNING, "config 7 is not applied by display/9", with_process(config_version=6)),
+]
+
+
+@pytest.mark.parametrize(("what", "level", "text", "told"), UNWELL, ids=[f"{one[0]}-{one[1].name}" for one in UNWELL])
+def test_what_is_not_well_is_said_and_sets_the_level(what, level, text, told):
+    found = verdict(told)
+    assert (found.level, [(finding.what, finding.text) for finding in found.findings]) == (level, [(what, text)])
+    assert found.line().startswith(f"HULAK {level.name} - {text} | ")
+    assert found.headline() == f"{level.name}: {text}"
+    assert bool(found.unready()) is (SITUATIONS[what].unready and level is Level.CRITICAL)
+    assert found.told()["problems"] == [{"what": what, "severity": level.name.lower(), "text": text}]
+
+
+def test_every_situation_is_tried():
+    elsewhere = {"starting", "broker_silent", "process_failed", "process_stopped", "process_unreported"}
+    assert {what for what, _, _, _ in UNWELL} | elsewhere == set(SITUATIONS)
+
+
+def test_the_readme_lists_all_of_them_as_they_are():
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.*?) \|$", readme, re.MULTILINE)
+    found = {what: tuple(cells) for what, *cells in rows if what in SITUATIONS}
+    wanted = {}
+    for what, one in SITUATIONS.items():
+        marks = [f"limit `{one.limit}`"] * bool(one.limit) + ["`/readyz`"] * one.unready + ["start"] * one.settles
+        wanted[what] = (one.what, " or ".join(level.name for level in one.levels), ", ".join(marks))
+    assert found == wanted
+    assert [what for what, *_ in rows if what in SITUATIONS] == list(SITUATIONS), "in this order, once each"
+
+
+def test_the_help_of_check_lists_all_limits():
+    help_text = CliRunner().invoke(cli, ["check", "--help"]).stdout
+    rows = re.findall(r"^ +(\w+) +(\d+) +(\d+) ", help_text, re.MULTILINE)
+    assert {name: (float(warn), float(critical)) for name, warn, critical in rows} == {
+        name: (limit.warn, limit.critical) for name, limit in LIMITS.items()
+    }

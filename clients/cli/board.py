@@ -1,16 +1,19 @@
 """What the live view knows: ticks, stats and processes go in, one frozen `Snapshot` comes out. Pure."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bus.core.displays import SERVICE
 from bus.core.stats import Histogram
+from clients.judge.facts import Facts
+from clients.judge.processes import processes
+from clients.judge.situations import LIMITS, Limit
+from clients.judge.verdict import Verdict, judge
 
 LATENCY_WINDOW_S = 5.0
 HISTORY = 60  # values of ticks per second kept, one a second
-STALE_S = 3.0  # seconds after which the broker's silence is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Snapshot:
     wants_task: bool  # whether a first NEPSE task belongs to that
     wants_displays: bool  # whether displays, each with a worker, belong to that
     page: str  # address of the page; empty if there is none
+    verdict: Verdict  # on all of it
+    silent: Mapping[int, str]  # pid -> "hangs 12 s", of those that are late, hang, or are not known to do well
 
     @property
     def workers(self) -> list[Mapping[str, Any]]:
@@ -75,8 +80,13 @@ class Snapshot:
 
     @property
     def healthy(self) -> bool:
-        """The broker spoke not long ago."""
-        return self.stats is not None and self.silent_s < STALE_S
+        """The broker spoke not long ago, and what is served is whole and fresh."""
+        return self.stats is not None and not self.verdict.unready()
+
+    @property
+    def trouble(self) -> str:
+        """Say what is wrong now; empty if nothing is."""
+        return self.verdict.headline() if self.verdict.findings else ""
 
     def waits_for(self) -> str:
         """Name what is still missing until everything stands; empty if nothing is."""
@@ -96,10 +106,10 @@ class Snapshot:
         count, (displays, _) = self.for_tasks, self.displays
         said = [f"{count} worker{'' if count == 1 else 's'}"]
         said.append(f"{self.symbols} symbols ticking" if self.symbols else "no symbol ticking")
-        if self.first_task:
-            said.append("first NEPSE task done")
         if displays:
             said.append(f"{displays} displays")
+        if self.first_task:
+            said.append("first NEPSE task done")
         return ", ".join(said)
 
 
@@ -113,6 +123,9 @@ class Board:
         wants_task: as in `Snapshot`.
         wants_displays: as in `Snapshot`.
         page: as in `Snapshot`.
+        wants_feed: setting feed.url names a feed.
+        min_workers: setting scaling.min_workers.
+        limits: of quantities.
     """
 
     started: float
@@ -120,6 +133,10 @@ class Board:
     wants_task: bool = False
     wants_displays: bool = False
     page: str = ""
+    wants_feed: bool = False
+    min_workers: int = 1
+    limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)
+    supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.supervisor.list_processes`
     prices: dict[str, Price] = field(default_factory=dict)
     stats: Mapping[str, Any] | None = None
     stats_at: float = 0.0
@@ -162,10 +179,19 @@ class Board:
 
     def snapshot(self, now: float) -> Snapshot:
         """Say how everything is at `now`, in monotonic seconds."""
+        silent_s = now - self.stats_at
+        facts = Facts(
+            self.stats,
+            heard_s=silent_s,
+            asked_s=now - self.started,
+            supervised=self.supervised,
+            wants_feed=self.wants_feed,
+            min_workers=self.min_workers,
+        )
         return Snapshot(
             up_s=now - self.started,
             stats=self.stats,
-            silent_s=now - self.stats_at,
+            silent_s=silent_s,
             prices=tuple(self.prices[symbol] for symbol in sorted(self.prices)),
             view_us=self._view_us.quantiles(now),
             history=tuple(self.history),
@@ -176,4 +202,11 @@ class Board:
             wants_task=self.wants_task,
             wants_displays=self.wants_displays,
             page=self.page,
+            verdict=judge(facts, self.limits),
+            silent={} if self.stats is None else _silent(self.stats, silent_s),
         )
+
+
+def _silent(stats: Mapping[str, Any], heard_s: float) -> dict[int, str]:
+    unwell = [one for one in processes(stats, heard_s) if one.state != "ok"]
+    return {one.pid: one.state if one.state == "unknown" else f"{one.state} {one.silence_s:.0f} s" for one in unwell}

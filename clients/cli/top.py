@@ -1,8 +1,6 @@
 """`hulak top`: every process, live."""
 
 import contextlib
-import os
-import select
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +8,12 @@ from collections.abc import Callable, Iterator
 import click
 
 from clients.cli.common import Call, Command, print_json, subscribe
+from clients.cli.keys import terminal
 from clients.cli.top_view import NAMES, Top, render
+from clients.judge.facts import Facts
+from clients.judge.lookout import Lookout
+from clients.judge.situations import limits_of
+from clients.judge.verdict import Verdict, judge
 
 POLL_S = 0.1  # so long a key waits at most
 
@@ -23,11 +26,12 @@ POLL_S = 0.1  # so long a key waits at most
 def top(call: Call, sort: str, count: int | None) -> None:
     """Show every process with its memory, CPU, configuration and latency, sorted, and the broker's numbers, each second.
 
-    Keys: k n m g c l r sort by kind, name, memory, growth, cores, latency, restarts, and the other way round if pressed again;
-    space stops the picture; q quits. Colours add nothing: NO_COLOR=1 takes them away. With --json it prints the
-    statistics, a line each second.
+    The first line says what is not well, as `hulak check` does. Keys: ? shows them; arrows, PageUp, PageDown, Home and End
+    scroll; k n m g c l r sort by kind, name, memory, growth, cores, latency, restarts, and the other way round if pressed again;
+    space stops the picture; q quits. Colours add nothing: NO_COLOR=1 takes them away. With --json it prints the statistics,
+    a line each second, with `health`: what is not well.
 
-    Subscribes to the topic stats, NUL at its end.
+    Subscribes to the topic stats, NUL at its end, and asks supervisord, if `hulak up` runs on this home.
 
     \b
     hulak top
@@ -37,46 +41,31 @@ def top(call: Call, sort: str, count: int | None) -> None:
     call.wait_for_broker("publisher")
     live = sys.stdout.isatty() and not call.as_json
     state, left = Top(NAMES[sort]), count if count is not None or live else 1
+    limits = limits_of(call.settings)
     with (
         contextlib.suppress(KeyboardInterrupt),
+        Lookout(call.home) as lookout,
         subscribe(call.settings, call.home, "stats", timeout_s=call.timeout_s) as events,
-        keys(live) as pressed,
+        terminal(live) as pressed,
         screen(state, live) as draw,
     ):
+
+        def verdict() -> Verdict:
+            heard_s = time.monotonic() - state.heard
+            return judge(Facts.of(call.settings, state.stats, heard_s=heard_s, supervised=lookout.rows), limits)
+
         while not state.quits and left != 0:
             event = events.poll(POLL_S)
             if event is not None:
                 state.take(event.body, time.monotonic())
                 left = left if left is None else left - 1
                 if call.as_json:
-                    print_json(event.body)
-            for key in pressed():
+                    print_json({**event.body, "health": verdict().told()})
+            for key in pressed(0.0) if pressed is not None else ():
                 state.press(key)
             if not call.as_json and (live or event is not None):
+                state.verdict = verdict()
                 draw()
-
-
-@contextlib.contextmanager
-def keys(live: bool) -> Iterator[Callable[[], str]]:
-    """Take single keys from the terminal without waiting, where there is one; its settings are restored at the end."""
-    if not live or not sys.stdin.isatty():
-        yield str
-        return
-    import termios
-    import tty
-
-    where = sys.stdin.fileno()
-    before = termios.tcgetattr(where)
-    tty.setcbreak(where)
-
-    def pressed() -> str:
-        ready, _, _ = select.select([where], [], [], 0)
-        return os.read(where, 64).decode(errors="replace") if ready else ""
-
-    try:
-        yield pressed
-    finally:
-        termios.tcsetattr(where, termios.TCSADRAIN, before)
 
 
 @contextlib.contextmanager

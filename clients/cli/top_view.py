@@ -14,15 +14,24 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.cli import overview
-from clients.cli.overview import Process
-from clients.cli.status import PROCESS_HEADS, age, process_cells, short
-from clients.cli.view import sparkline
+from clients.cli.scroll import Scroll, cut
+from clients.cli.status import PROCESS_HEADS, process_cells, short
+from clients.cli.view import LEVELS, sparkline
+from clients.judge.perf import age
+from clients.judge.processes import Process, processes
+from clients.judge.verdict import Verdict
 
-STALE_S = 3.0  # without word from the broker
 HISTORY = 300  # seconds
 ABOVE, BELOW = 6, 2  # lines beside the table's rows: of the head with the table's own, and of the foot
-STYLES = {"ok": "green", "late": "yellow", "hangs": "bold red"}
-HELP = "q quit, space stop, sort by: Kind Name Memory Growth Cores Latency Restarts"
+STYLES = {"ok": "green", "late": "yellow", "hangs": "bold red", "unknown": "dim"}
+FOOT = "q quit, ? keys, arrows scroll, sort: k n m g c l r"
+KEYS = (
+    ("q, Ctrl-C", "end"),
+    ("?", "show the keys, or the processes again"),
+    ("arrows, PageUp, PageDown, Home, End", "scroll the processes"),
+    ("space", "stop the picture, and go on"),
+    ("k n m g c l r", "sort by kind, name, memory, growth, cores, latency, restarts; again: the other way round"),
+)
 SORTS: dict[str, tuple[str, Callable[[Process], Any]]] = {  # key -> name, what is sorted by; numbers the highest first
     "k": ("kind", lambda one: (one.kind != "broker", one.kind, one.name)),
     "n": ("name", lambda one: (one.name, one.kind)),
@@ -33,19 +42,20 @@ SORTS: dict[str, tuple[str, Callable[[Process], Any]]] = {  # key -> name, what 
     "r": ("restarts", lambda one: -one.restarts),
 }
 WIDE = 105  # columns of a terminal from which on all of the table is shown
-HEADS = {  # column of `PROCESS_HEADS` -> head, what it is sorted by, whether narrow terminals have it
-    "kind": ("kind", "kind", True),
-    "name": ("name", "name", True),
-    "pid": ("pid", "", False),
-    "state": ("state", "", True),
-    "memory": ("memory", "memory", True),
-    "per 10 min": ("10 min", "growth", True),
-    "cores": ("cores", "cores", True),
-    "config": ("conf", "", True),
-    "restarts": ("rest", "restarts", True),
-    "p50": ("p50", "", False),
-    "p99": ("p99", "latency", True),
-    "lost": ("lost", "", True),
+MIDDLE = 76
+HEADS = {  # column of `PROCESS_HEADS` -> head, what it is sorted by, columns of a terminal from which on it is shown
+    "kind": ("kind", "kind", 0),
+    "name": ("name", "name", 0),
+    "pid": ("pid", "", WIDE),
+    "state": ("state", "", 0),
+    "memory": ("memory", "memory", 0),
+    "per 10 min": ("10 min", "growth", MIDDLE),
+    "cores": ("cores", "cores", MIDDLE),
+    "config": ("conf", "", MIDDLE),
+    "restarts": ("rest", "restarts", MIDDLE),
+    "p50": ("p50", "", WIDE),
+    "p99": ("p99", "latency", 0),
+    "lost": ("lost", "", MIDDLE),
 }
 LEFT = ("kind", "name", "state", "lost")
 NAMES = {name: key for key, (name, _) in SORTS.items()}
@@ -63,6 +73,9 @@ class Top:
     turned: bool = False  # the other way round
     stopped: bool = False  # what is shown stays as it is
     quits: bool = False
+    helps: bool = False  # the keys are shown in the place of the processes
+    scroll: Scroll = field(default_factory=Scroll)
+    verdict: Verdict | None = None  # of what was heard last
     stats: Mapping[str, Any] | None = None
     heard: float = 0.0  # monotonic seconds
     history: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
@@ -76,17 +89,21 @@ class Top:
 
     def press(self, key: str) -> None:
         """Do what a key says; one that says nothing does nothing."""
-        if key in ("q", "\x1b", "\x03"):
+        if key in ("q", "Q", "\x03"):
             self.quits = True
+        elif key == "?":
+            self.helps = not self.helps
         elif key == " ":
             self.stopped = not self.stopped
+        elif self.scroll.press(key):
+            return
         elif (key := key.lower()) in SORTS:
             self.turned = key == self.sort and not self.turned
             self.sort = key
 
-    def processes(self) -> list[Process]:
-        """List the processes in the order that is wanted."""
-        found = [] if self.stats is None else overview.processes(self.stats)
+    def processes(self, heard_s: float = 0.0) -> list[Process]:
+        """List the processes in the order that is wanted; the broker was heard so many seconds ago."""
+        found = [] if self.stats is None else processes(self.stats, heard_s)
         return sorted(found, key=SORTS[self.sort][1], reverse=self.turned)
 
 
@@ -101,16 +118,26 @@ def render(top: Top, now: float, width: int, height: int) -> RenderableType:
     """
     if top.stats is None:
         return Text("waiting for the broker ... (q quits)", style="yellow")
-    foot = [Text(HELP, style="dim", no_wrap=True, overflow="ellipsis")]
-    return Group(*_head(top, top.stats, now, width), _table(top, width, max(1, height - ABOVE - BELOW)), *foot)
+    foot = Text(FOOT, style="dim", no_wrap=True, overflow="ellipsis")
+    body = _keys() if top.helps else _table(top, now, width, max(1, height - ABOVE - BELOW))
+    return Group(*_head(top, top.stats, width), body, foot)
 
 
-def _head(top: Top, stats: Mapping[str, Any], now: float, width: int) -> list[Text]:
+def _keys() -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("key", no_wrap=True)
+    table.add_column("does")
+    for key, does in KEYS:
+        table.add_row(key, does)
+    return table
+
+
+def _head(top: Top, stats: Mapping[str, Any], width: int) -> list[Text]:
     broker, ticks, tasks = stats["broker"], stats["ticks"], stats["tasks"]
     first = _line(
         (" Hulak top ", "bold reverse"),
         f" broker {broker['version']} up {age(broker['uptime_s'])}  ",
-        *_standing(top, stats, now),
+        *_standing(top),
     )
     rate = _line(
         ("ticks    ", "dim"), f"{ticks['per_s']:,.0f}/s, {ticks['taken']:,} taken, {ticks['symbols']} symbols, {_latency(ticks)} "
@@ -129,26 +156,20 @@ def _latency(ticks: Mapping[str, Any]) -> str:
     return "no tick of late" if not quantiles else f"feed to broker p99 {short(quantiles['p99'])}"
 
 
-def _standing(top: Top, stats: Mapping[str, Any], now: float) -> list[tuple[str, str]]:
-    said = []
-    if now - top.heard >= STALE_S:
-        said.append((f"no word from the broker for {now - top.heard:.0f} s", "bold red"))
-    for name in ("journal", "store"):
-        told = stats[name]
-        if told.get("state", "live") != "live":
-            said.append((f"{name} {told['state']}: {told.get('why')}  ", "bold red"))
-    if top.stopped:
-        said.append(("stopped, space goes on", "yellow"))
-    return said or [("all is well", "green")]
+def _standing(top: Top) -> list[tuple[str, str]]:
+    said = [("stopped, space goes on  ", "yellow")] if top.stopped else []
+    if top.verdict is not None:
+        said.append((top.verdict.headline(), LEVELS[top.verdict.level]))
+    return said
 
 
 def _line(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def _table(top: Top, width: int, lines: int) -> Table:
-    found, columns = top.processes(), [name for name in PROCESS_HEADS if width >= WIDE or HEADS[name][2]]
-    shown = found if len(found) <= lines else found[: lines - 1]
+def _table(top: Top, now: float, width: int, lines: int) -> Table:
+    found, columns = top.processes(now - top.heard), [name for name in PROCESS_HEADS if width >= HEADS[name][2]]
+    shown, left_out = cut(found, lines, top.scroll)
     table = Table(box=None, pad_edge=False, padding=(0, 2 if width >= WIDE else 1, 0, 0), header_style="bold")
     for name in columns:
         head, sorted_by, _ = HEADS[name]
@@ -157,10 +178,13 @@ def _table(top: Top, width: int, lines: int) -> Table:
     for one in shown:
         cells = dict(zip(PROCESS_HEADS, process_cells(one), strict=True))
         table.add_row(*(_cell(one, name, cells[name]) for name in columns))
-    if len(shown) < len(found):
-        table.add_row("", Text(f"and {len(found) - len(shown)} more", style="dim"))
+    if left_out:
+        table.add_row("", Text(left_out, style="dim"))
     return table
 
 
 def _cell(one: Process, column: str, value: Any) -> Text:
-    return Text("-" if value is None else str(value), style=STYLES[one.state] if column == "state" else "")
+    text = "-" if value is None else str(value)
+    if column == "state" and one.state in ("late", "hangs"):
+        text = f"{text} {one.silence_s:.0f} s"
+    return Text(text, style=STYLES[one.state] if column == "state" else "")

@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bus.errors import BusTimeout, HulakError
 from clients.cli.addresses import refuse_taken
 from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.keys import terminal
+from clients.cli.show import Show
 
 if TYPE_CHECKING:
     from bus.settings import Settings
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from clients.cli.watch import Watch
 
 STAND_S = 60.0  # seconds that --detach waits for everything to stand
-LINE_S = 1.0  # between two plain lines
 FRAME_S = 0.25  # between two frames of the live view
+WAITING_S = 0.05  # between two looks until everything stands
 SHOWN = 24  # displays of the demo
 
 
@@ -36,68 +38,6 @@ def demo_variables(settings: "Settings") -> dict[str, str]:
     }
 
 
-@dataclass
-class Show:
-    """Tells the operator how it goes: in words until everything stands, then as a live view or line by line."""
-
-    as_json: bool
-    live: bool  # standard output is a terminal
-    page: str  # where the gateway serves it
-    quiet: bool = False  # tell only what changes, no line a second
-    stood: bool = False
-    _said: str = ""
-    _line_at: float = 0.0
-    _started: float = field(default_factory=time.monotonic)
-    _screen: Any = None
-
-    def progress(self, snapshot: "Snapshot") -> None:
-        """Say what is waited for, once, and the one line when everything stands."""
-        missing = snapshot.waits_for()
-        self.stood = self.stood or not missing
-        said = f"waiting for {missing} ..." if missing else snapshot.standing()
-        kind = said.partition(",")[0]  # counts that grow are not told anew
-        if kind != self._said and not (self.stood and missing):
-            self._said = kind
-            self.say(said if missing else f"{said} ({time.monotonic() - self._started:.1f} s); page: {self.page}")
-
-    def say(self, text: str) -> None:
-        """Print one sentence."""
-        if self.as_json:
-            print_json({"event": text})
-        else:
-            click.echo(text)
-
-    def frame(self, snapshot: "Snapshot") -> None:
-        """Show the numbers: a new frame of the live view, or a line if a second has passed."""
-        from clients.cli import view
-
-        if self.live and self.stood and not self.as_json:
-            self._draw(snapshot)
-        elif self.stood and not self.quiet and time.monotonic() - self._line_at >= LINE_S:
-            self._line_at = time.monotonic()
-            if self.as_json:
-                print_json(view.facts(snapshot))
-            else:
-                click.echo(view.line(snapshot))
-
-    def _draw(self, snapshot: "Snapshot") -> None:
-        from rich.live import Live
-
-        from clients.cli import view
-
-        if self._screen is None:
-            self._screen = Live(screen=True, auto_refresh=False)
-            self._screen.start()
-        console = self._screen.console
-        self._screen.update(view.render(snapshot, console.width, console.height), refresh=True)
-
-    def end(self) -> None:
-        """Give the terminal back."""
-        if self._screen is not None:
-            self._screen.stop()
-            self._screen = None
-
-
 @click.command(
     cls=Command,
     short_help="Start everything, and show how it does.",
@@ -109,10 +49,11 @@ class Show:
 @click.option("--detach", is_flag=True, help="Return when everything stands; `hulak down` stops it.")
 @click.pass_context
 def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: bool, detach: bool) -> None:
-    """Start broker, feed, workers and gateway under supervisord, and show how they do until Ctrl-C.
+    """Start broker, feed, workers and gateway under supervisord, and show how they do until q or Ctrl-C.
 
-    Without a terminal it prints one line a second, with --quiet none. --for ends with 0 if everything was healthy, else with 1.
-    Subscribes to the topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
+    The first line says what is not well, as `hulak check` does; ? shows the keys. Without a terminal it prints one line a
+    second, with --quiet none. --for ends with 0 if everything was healthy, else with 1. Subscribes to
+    the topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
 
     \b
     hulak up --demo --home ./var
@@ -133,7 +74,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     stand_s = STAND_S if detach and call.timeout_s is None else call.timeout_s
     run, stays = Run(call, show, supervisor, asked, stand_s, for_s), False
     try:
-        with _watch(call, supervisor, demo=demo) as watch:
+        with _watch(call, supervisor, demo=demo) as watch, terminal(show.live and not call.as_json and not detach) as run.pressed:
             code = run.until_standing(watch) if detach else run.until_asked(watch)
             stays = detach and not asked.is_set()
     finally:
@@ -180,6 +121,7 @@ class Run:
     asked: threading.Event  # a signal asked to stop
     stand_s: float | None  # seconds until everything must stand
     for_s: float | None  # seconds until it ends by itself
+    pressed: Callable[[float], list[str]] | None = None  # waits for keys, and gives them
     started: float = field(default_factory=time.monotonic)
 
     def until_standing(self, watch: "Watch") -> int:
@@ -207,7 +149,16 @@ class Run:
                     f"waited {self.stand_s:g} s for {snapshot.waits_for()}, in vain; "
                     f"the processes' logs are in {self.call.home / 'log'}"
                 )
-            self.asked.wait(FRAME_S if self.show.stood else 0.05)
+            self._wait(FRAME_S if self.show.stood else WAITING_S)
+
+    def _wait(self, wait_s: float) -> None:
+        """Wait for a signal, or for keys where there is a terminal."""
+        if self.pressed is None:
+            self.asked.wait(wait_s)
+            return
+        for key in self.pressed(wait_s):
+            if self.show.press(key):
+                self.asked.set()
 
     def _ended(self) -> int:
         from clients.cli import supervise

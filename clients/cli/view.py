@@ -15,14 +15,22 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.cli.board import Price, Process, Snapshot
+from clients.cli.scroll import Scroll, cut
 from clients.cli.status import mb, short
+from clients.judge.situations import Level
 
 NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; with the number of its ticks too
 WIDE = 120  # columns of a terminal from which on cells are wide
 FIXED_LINES = 7  # headline, three of numbers, two of the prices' frame, the processes' head
+HEAD = f"{'symbol':<7}{'bid':>7} {'ask':>7} {'ticks':>8}"  # of a wide cell
 MOVES = {-1: "red", 0: "white", 1: "green"}
 SLOT = re.compile(r"_\d+$")  # how the name of a supervisor's slot ends, which is started and stopped as needed
 SPARKS = "▁▂▃▄▅▆▇█"
+LEVELS = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "bold red", Level.UNKNOWN: "bold red"}
+MAJORS = ("EURUSD", "USDJPY", "GBPUSD", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD")  # they come first
+LEAST_PRICES = 2  # lines of prices that stay however small the terminal is
+KEYS = "q or Ctrl-C stops everything; ? shows the keys or the prices; arrows, PageUp, PageDown, Home and End scroll the prices"
+Cells = tuple[str, str, str, str, str]  # of a process: name, state, pid, memory, what it does
 GOOD = {"running", "starting", "ready", "busy", "idle"}
 
 
@@ -49,14 +57,6 @@ def memory(snapshot: Snapshot) -> int:
     return sum(one.rss_bytes or 0 for one in snapshot.processes)
 
 
-def trouble(snapshot: Snapshot) -> str:
-    """Say what is wrong now: a silent broker, a process that fails; empty if nothing is."""
-    said = [f"{one.name} is {one.state}" for one in snapshot.processes if one.state in ("backoff", "fatal")]
-    if snapshot.stats is not None and not snapshot.healthy:
-        said.insert(0, f"no word from the broker for {snapshot.silent_s:.0f} s")
-    return ", ".join(said)
-
-
 def line(snapshot: Snapshot) -> str:
     """Write everything as one plain line."""
     if snapshot.stats is None:
@@ -71,8 +71,7 @@ def line(snapshot: Snapshot) -> str:
         f"broker to view {duration(snapshot.view_us)}",
         f"memory {mb(memory(snapshot))}",
     ]
-    wrong = trouble(snapshot)
-    return f"{snapshot.up_s:.0f} s: " + " | ".join(said + ([wrong] if wrong else []))
+    return f"{snapshot.up_s:.0f} s: " + " | ".join(said + ([snapshot.trouble] if snapshot.trouble else []))
 
 
 def facts(snapshot: Snapshot) -> dict[str, Any]:
@@ -81,7 +80,8 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "up_s": round(snapshot.up_s, 3),
         "waits_for": snapshot.waits_for(),
         "standing": snapshot.standing(),
-        "trouble": trouble(snapshot),
+        "trouble": snapshot.trouble,
+        "health": snapshot.verdict.told(),
         "broker_to_view_us": dict(snapshot.view_us) if snapshot.view_us else None,
         "processes": [
             {"name": one.name, "state": one.state, "pid": one.pid, "rss_bytes": one.rss_bytes} for one in snapshot.processes
@@ -95,36 +95,48 @@ def slot(worker: Mapping[str, Any]) -> str:
     return str(worker.get("slot") or worker["name"])
 
 
-def render(snapshot: Snapshot, width: int, height: int) -> RenderableType:
+def render(snapshot: Snapshot, width: int, height: int, scroll: Scroll | None = None, *, helps: bool = False) -> RenderableType:
     """Draw one screen.
 
     Args:
         snapshot: what to show.
         width: columns of the terminal.
         height: lines of the terminal.
+        scroll: how far the prices are scrolled.
+        helps: the keys are shown in the place of the prices.
     """
-    shown = _process_rows(snapshot)
-    lines = max(1, height - FIXED_LINES - len(shown))
+    rows = _process_rows(snapshot)
+    room = max(1, height - FIXED_LINES)
+    shown = _fit(rows, max(1, room - LEAST_PRICES))
+    lines = max(1, room - len(shown))
     parts: list[RenderableType] = [_headline(snapshot, width), *_numbers(snapshot, width)]
     title = Text.assemble(("page ", "dim"), (snapshot.page, "bold")) if snapshot.page else None
-    prices = _prices(snapshot.prices, width - 4, lines)
-    parts.append(Panel(prices, title=title, title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)))
+    inside = Text(KEYS) if helps else _prices(snapshot.prices, width - 4, lines, scroll or Scroll())
+    parts.append(Panel(inside, title=title, title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)))
     alive = sum(one.pid > 0 for one in snapshot.processes)
     parts.append(_processes(shown, f"{mb(memory(snapshot))} in {alive} processes"))
     return Group(*parts)
 
 
+def _fit(rows: Sequence[Cells], room: int) -> list[Cells]:
+    """Choose as many processes as there is room for, those that are not well first, and count the rest."""
+    if len(rows) <= room:
+        return list(rows)
+    by_need = sorted(rows, key=lambda row: row[1] in GOOD or row[1] == "spare")[: max(0, room - 1)]
+    return [*by_need, (f"and {len(rows) - len(by_need)} more", "", "", "", "hulak top shows all")]
+
+
 def _headline(snapshot: Snapshot, width: int) -> Text:
-    missing, wrong = snapshot.waits_for(), trouble(snapshot)
+    missing, verdict = snapshot.waits_for(), snapshot.verdict
     minutes, seconds = divmod(int(snapshot.up_s), 60)
-    if wrong:
-        middle = Text(wrong, style="bold red")
+    if verdict.level is Level.CRITICAL or (verdict.findings and not missing):
+        middle = Text(verdict.headline(), style=LEVELS[verdict.level])
     elif missing:
         middle = Text(f"waiting for {missing} ...", style="yellow")
     else:
         middle = Text(snapshot.standing(), style="green")
     text = Text.assemble((" Hulak ", "bold reverse"), " ", middle, overflow="ellipsis", no_wrap=True)
-    right = f"{minutes}:{seconds:02d}  Ctrl-C stops"
+    right = f"{minutes}:{seconds:02d}  ? keys"
     text.truncate(max(0, width - len(right) - 1), overflow="ellipsis", pad=True)
     return text.append(" " + right, style="dim")
 
@@ -151,20 +163,23 @@ def _row(name: str, *parts: str | tuple[str, str]) -> Text:
     return Text.assemble((f" {name:<8}", "dim"), *parts, no_wrap=True, overflow="ellipsis")
 
 
-def _prices(prices: Sequence[Price], width: int, lines: int) -> RenderableType:
+def _prices(prices: Sequence[Price], width: int, lines: int, scroll: Scroll) -> RenderableType:
     if not prices:
         return Text("no tick yet", style="dim")
+    rank = {symbol: at for at, symbol in enumerate(MAJORS)}
+    ordered = sorted(prices, key=lambda one: (rank.get(one.symbol, len(MAJORS)), one.symbol))
     wide = width >= WIDE - 4
     columns = max(1, width // (WIDE_CELL if wide else NARROW_CELL))
-    rows = -(-len(prices) // columns)
-    if rows > lines:
-        prices = prices[: lines * columns]
-        rows = lines
+    shown, left_out = cut(ordered, max(1, columns * (lines - wide)), scroll)
+    cells = [_cell(one, wide) for one in shown] + ([Text(left_out, style="dim")] if left_out else [])
+    rows = -(-len(cells) // columns)
     grid = Table.grid(expand=True)
     for _ in range(columns):
         grid.add_column(no_wrap=True)
+    if wide:
+        grid.add_row(*(Text(HEAD, style="dim") for _ in range(columns)))
     for at in range(rows):
-        grid.add_row(*(_cell(one, wide) for one in prices[at::rows]))
+        grid.add_row(*cells[at::rows])
     return grid
 
 
@@ -174,7 +189,7 @@ def _cell(one: Price, wide: bool) -> Text:
     return text.append(f" {one.ticks:>8,}", style="dim") if wide else text
 
 
-def _process_rows(snapshot: Snapshot) -> list[tuple[str, str, str, str, str]]:
+def _process_rows(snapshot: Snapshot) -> list[Cells]:
     """Make a row for each process; slots that are not needed share one, those whose worker was sent away too."""
     workers = {slot(worker): worker for worker in snapshot.workers}
     rows, spare = [], []
@@ -182,27 +197,27 @@ def _process_rows(snapshot: Snapshot) -> list[tuple[str, str, str, str, str]]:
         if one.pid == 0 and (one.state == "stopped" or (one.state == "exited" and SLOT.search(one.name))):
             spare.append(one.name)
             continue
-        rows.append(_process_row(one, workers.get(one.name)))
+        rows.append(_process_row(one, workers.get(one.name), snapshot.silent.get(one.pid, "")))
     if spare:
         rows.append((f"{len(spare)} stopped", "spare", "", "", " ".join(spare)))
     return rows
 
 
-def _process_row(one: Process, worker: Mapping[str, Any] | None) -> tuple[str, str, str, str, str]:
+def _process_row(one: Process, worker: Mapping[str, Any] | None, silent: str) -> Cells:
     state, does = one.state, ""
     if worker is not None:
         state = str(worker["state"])
         done = f"{worker['done']:,} done, {worker['failed']:,} failed, holds {worker['held']}"
         does = f"{worker['displays']} displays" if "displays" in worker else done
-    return one.name, state, str(one.pid or "-"), mb(one.rss_bytes), does
+    return one.name, silent or state, str(one.pid or "-"), mb(one.rss_bytes), does
 
 
-def _processes(rows: Sequence[tuple[str, str, str, str, str]], total: str) -> RenderableType:
+def _processes(rows: Sequence[Cells], total: str) -> RenderableType:
     table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
     for head, justify in (("process", "left"), ("state", "left"), ("pid", "right"), ("memory", "right"), (total, "left")):
         least = 0 if head == total else 7  # what the first columns hold is kept; the last one is cut
         table.add_column(head, justify="right" if justify == "right" else "left", no_wrap=True, min_width=least)
     for name, state, pid, rss, does in rows:
-        style = "green" if state in GOOD else "dim" if state == "spare" else "bold red"
+        style = "green" if state in GOOD else "dim" if state in ("spare", "unknown", "") else "bold red"
         table.add_row(name, Text(state, style=style), pid, rss, Text(does, style="dim"))
     return table

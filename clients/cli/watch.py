@@ -21,6 +21,7 @@ from clients.cli.common import subscribe
 from clients.cli.supervise import Supervisor, processes
 from clients.client import BusClient
 from clients.displays import DisplayClient
+from clients.judge.situations import limits_of
 
 LOOK_S = 1.0  # seconds between two looks at the processes
 EAGER_S = 0.05  # the same until everything stands; each look wakes supervisord, which else waits up to 1 s
@@ -54,7 +55,16 @@ class Watch:
         self.settings = settings
         self.home = home
         self.supervisor = supervisor
-        self._board = Board(time.monotonic(), wanted_symbols, demo, bool(shown), page=settings.gateway.url)
+        self._board = Board(
+            time.monotonic(),
+            wanted_symbols,
+            demo,
+            bool(shown),
+            page=settings.gateway.url,
+            wants_feed=bool(settings.feed.url),
+            min_workers=settings.scaling.min_workers,
+            limits=limits_of(settings),
+        )
         self._shown = shown
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -104,10 +114,11 @@ class Watch:
         while not self._closing.wait(wait_s):
             self.supervisor.look()
             rows = [("supervisord", "running" if self.supervisor.runs else "gone", self.supervisor.process.pid)]
-            rows += [(row["name"], row["state"], row["pid"]) for row in processes(self.home)]
+            kept = processes(self.home)
+            rows += [(row["name"], row["state"], row["pid"]) for row in kept]
             found = tuple(Process(name, state, pid, _rss(pid)) for name, state, pid in rows)
             with self._lock:
-                self._board.processes = found
+                self._board.processes, self._board.supervised = found, kept
                 stands = not self._board.snapshot(time.monotonic()).waits_for()
             wait_s = LOOK_S if stands else EAGER_S
 

@@ -10,7 +10,7 @@ import pytest
 from posthouse import PostHouse, free_ports
 from waiting import eventually
 
-STANDS = "1 worker, 28 symbols ticking, first NEPSE task done, 24 displays"
+STANDS = "1 worker, 28 symbols ticking, 24 displays, first NEPSE task done"
 BARE = "1 worker, no symbol ticking"
 STANDS_S = 90  # on a busy machine; a few seconds on an idle one
 ENDS_S = 5

@@ -8,6 +8,9 @@ from rich.console import Console
 from clients.cli import overview
 from clients.cli.status import PROCESS_HEADS, process_cells
 from clients.cli.top_view import SORTS, Top, render
+from clients.judge.facts import Facts
+from clients.judge.processes import process, processes
+from clients.judge.verdict import judge
 
 
 def report(kind, name, pid, **values):
@@ -20,6 +23,7 @@ def stats(*more, per_s=250.0):
         "broker": {"version": "0.1.0", "pid": 1, "uptime_s": 90.0, "rss_bytes": 60_000_000, "cpu_s": 3.0, "cores": 0.2},
         "journal": {"state": "live", "lost": 0},
         "store": {"state": "live"},
+        "scaling": {},
         "ticks": {"taken": 5000, "per_s": per_s, "symbols": 28, "early": 4, "feed_to_broker_us": lag},
         "tasks": {
             "queued": 5,
@@ -31,8 +35,8 @@ def stats(*more, per_s=250.0):
             "services": {"nepse": {"queued": 5, "waiting": 1, "running": 2}},
         },
         "workers": [
-            {"name": "sums/4", "service": "sums", "pid": 4, "age_s": 7.0},
-            {"name": "nepse_00/3", "service": "nepse", "pid": 3},
+            {"name": "sums/4", "service": "sums", "state": "ready", "pid": 4, "age_s": 7.0},
+            {"name": "nepse_00/3", "service": "nepse", "state": "busy", "pid": 3},
         ],
         "processes": [
             report("nepse", "nepse_00/3", 3, config_version=7, cores=0.5, restarts=2),
@@ -44,6 +48,8 @@ def stats(*more, per_s=250.0):
 
 
 def drawn(top, width=80, height=24, now=100.0):
+    if top.stats is not None:
+        top.verdict = judge(Facts(top.stats, heard_s=now - top.heard))
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, color_system=None, legacy_windows=False, highlight=False)
     console.print(render(top, now, width, height))
@@ -51,7 +57,7 @@ def drawn(top, width=80, height=24, now=100.0):
 
 
 def test_every_process_is_listed_once_the_broker_first():
-    found = overview.processes(stats())
+    found = processes(stats())
     assert [(one.kind, one.name) for one in found] == [
         ("broker", "broker"),
         ("feed", "binance"),
@@ -66,7 +72,7 @@ def test_every_process_is_listed_once_the_broker_first():
 
 def test_a_display_workers_latency_and_losses_show():
     row = report("display", "display/9", 9, latency_us={"p50": 900.0, "p99": 4200.0}, gaps=2, dropped={"a": 1, "b": 2})
-    cells = dict(zip(PROCESS_HEADS, process_cells(overview.process(row)), strict=True))
+    cells = dict(zip(PROCESS_HEADS, process_cells(process(row)), strict=True))
     assert (cells["p50"], cells["p99"], cells["lost"]) == ("900 µs", "4.2 ms", "dropped 3 gaps 2")
     assert (cells["memory"], cells["per 10 min"], cells["cores"]) == ("50 MB", None, None)
 
@@ -93,22 +99,38 @@ def test_one_screen_says_everything_in_80_columns():
     assert "waiting for the broker" in drawn(top)[0]
     top.take(stats(), 100.0)
     lines = drawn(top)
-    assert lines[0].startswith(" Hulak top  broker 0.1.0 up 90 s  all is well")
+    assert lines[0].startswith(" Hulak top  broker 0.1.0 up 90 s  WARNING: feed binance last went round its")
+    assert lines[0].endswith("…"), "what is cut has a sign"
     assert "250/s, 5,000 taken, 28 symbols" in lines[1]
     assert "5 queued, 1 waiting" in lines[2]
     assert "ticks.early 4" in lines[3]
     assert lines[4].startswith("kind▼")
     assert all(len(line) <= 80 for line in lines)
     assert lines[4].split() == ["kind▼", "name", "state", "memory", "10", "min", "cores", "conf", "rest", "p99", "lost"]
-    assert "late" in next(line for line in lines if "binance" in line)
+    assert "late" in next(line for line in lines[5:] if "binance" in line)
 
 
 def test_a_silent_broker_and_a_sick_journal_are_said():
     top = Top()
     top.take({**stats(), "journal": {"state": "degraded", "why": "no space"}}, 100.0)
-    assert "journal degraded: no space" in drawn(top, width=140)[0]
+    assert "CRITICAL (2 things): journal is degraded: no space" in drawn(top, width=140)[0]
     top.take(stats(), 101.0)
-    assert "no word from the broker for 9 s" in drawn(top, now=110.0)[0]
+    lines = drawn(top, now=110.0, width=140)
+    assert "CRITICAL: no word from the broker for 9 s" in lines[0]
+    assert next(line for line in lines if line.startswith("broker")).split()[3:5] == ["hangs", "9"], "its row says so"
+    assert next(line for line in lines if line.startswith("nepse")).split()[3] == "unknown", "nobody can tell"
+
+
+def test_a_frozen_process_stays_in_the_table_marked():
+    top = Top()
+    top.take(stats(report("display", "display_00/9", 9) | {"age_s": 41.0}), 100.0)
+    lines = drawn(top, width=140)
+    assert "CRITICAL (2 things): display display_00/9 last reported 41 s ago" in lines[0]
+    assert next(line for line in lines if "display_00/9" in line and line.startswith("display")).split()[3:6] == [
+        "hangs",
+        "41",
+        "s",
+    ]
 
 
 def test_what_does_not_fit_is_counted():
@@ -117,6 +139,23 @@ def test_what_does_not_fit_is_counted():
     lines = drawn(top, height=20)
     assert len(lines) <= 20
     assert "and 33 more" in lines[-2]
+    top.press("end")
+    assert "33 above" in drawn(top, height=20)[-2]
+    top.press("pageup")
+    assert "and 11 more, 22 above" in drawn(top, height=20)[-2]
+    top.press("home")
+    assert "and 33 more" in drawn(top, height=20)[-2]
+
+
+def test_a_question_mark_shows_the_keys_and_the_processes_again():
+    top = Top()
+    top.take(stats(), 100.0)
+    top.press("?")
+    text = "\n".join(drawn(top))
+    assert "PageUp" in text
+    assert "binance" not in text.partition("\n")[2]
+    top.press("?")
+    assert "binance" in "\n".join(drawn(top)).partition("\n")[2]
 
 
 def test_keys_sort_turn_stop_and_quit():
@@ -135,8 +174,9 @@ def test_keys_sort_turn_stop_and_quit():
     top.press(" ")
     top.take(stats(per_s=999.0), 102.0)
     assert "999/s" in drawn(top)[1]
-    top.press("x")
-    assert not top.quits
+    for key in ("x", "other", "up", "\x1b", ""):
+        top.press(key)
+        assert not top.quits
     top.press("q")
     assert top.quits
 

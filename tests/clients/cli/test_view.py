@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from clients.cli.board import Board, Process
-from clients.cli.view import duration, facts, line, price, render, sparkline, trouble
+from clients.cli.scroll import Scroll
+from clients.cli.view import MAJORS, duration, facts, line, price, render, sparkline
 
 PAIRS = [a + b for a in ("EUR", "GBP", "AUD", "NZD") for b in ("USD", "CAD", "CHF", "JPY", "SEK", "NOK", "DKK")]
 PAGE = "page http://127.0.0.1:5570/"
@@ -15,16 +16,30 @@ NAMES = ("supervisord", "broker", "feed", "nepse_00", "sim-nepse", "sim-venue")
 
 def stats(symbols=28, done=4, workers=1):
     return {
-        "broker": {"uptime_s": 5.0, "pid": 7, "rss_bytes": 50_000_000, "version": "0"},
+        "broker": {"uptime_s": 50.0, "pid": 7, "rss_bytes": 50_000_000, "version": "0"},
         "ticks": {
             "taken": 12345,
             "per_s": 312.4,
             "symbols": symbols,
             "feed_to_broker_us": {"p50": 120.0, "p99": 2100.0, "max": 1.0, "count": 9.0},
         },
-        "tasks": {"queued": 1, "waiting": 1, "running": 0, "done": done, "failed": 0},
+        "tasks": {"queued": 1, "waiting": 1, "running": 0, "done": done, "failed": 0, "services": {}},
+        "journal": {"state": "live"},
+        "store": {"state": "live"},
+        "processes": [],
+        "scaling": {},
         "workers": [
-            {"name": f"nepse_0{at}/9", "slot": f"nepse_0{at}", "state": "ready", "done": 4, "failed": 0, "held": 0}
+            {
+                "name": f"nepse_0{at}/9",
+                "service": "nepse",
+                "age_s": 9.0,
+                "pid": 900 + at,
+                "slot": f"nepse_0{at}",
+                "state": "ready",
+                "done": 4,
+                "failed": 0,
+                "held": 0,
+            }
             for at in range(workers)
         ],
     }
@@ -41,9 +56,9 @@ def full_board():
     return board
 
 
-def screen(snapshot, width, height):
+def screen(snapshot, width, height, **how):
     console = Console(width=width, height=height, file=io.StringIO(), force_terminal=False)
-    console.print(render(snapshot, width, height))
+    console.print(render(snapshot, width, height, **how))
     return console.file.getvalue().rstrip("\n").split("\n")
 
 
@@ -101,12 +116,58 @@ def test_a_worker_shows_the_broker_s_word_for_its_state():
 
 def test_trouble_is_told_a_silent_broker_and_a_process_that_fails():
     board = full_board()
-    board.processes = (Process("feed", "backoff", 0, None),)
-    assert trouble(board.snapshot(105.0)) == "feed is backoff"
-    assert trouble(board.snapshot(110.0)) == "no word from the broker for 6 s, feed is backoff"
+    board.supervised = [{"name": "feed", "group": "feed", "state": "backoff", "pid": 0, "uptime_s": 0, "started": True}]
+    assert board.snapshot(105.0).trouble == "CRITICAL (2 things): 0 of 1 feeds report"
+    assert board.snapshot(110.0).trouble == "CRITICAL (2 things): no word from the broker for 6 s"
+    assert not board.snapshot(105.0).healthy
+    assert full_board().snapshot(105.0).healthy
     assert not board.snapshot(110.0).healthy
     assert "no word from the broker" in line(board.snapshot(110.0))
     assert "no word from the broker" in screen(board.snapshot(110.0), 80, 24)[0]
+    assert facts(board.snapshot(110.0))["health"]["problems"][0]["what"] == "broker_silent"
+
+
+def test_a_frozen_process_is_marked_in_its_row():
+    board = full_board()
+    told = stats()
+    told["processes"] = [{"kind": "nepse", "name": "nepse_00/900", "pid": 900, "age_s": 12.0}]
+    board.take_stats(told, 104.0)
+    board.processes = (Process("broker", "running", 7, 1), Process("nepse_00", "running", 900, 50_000_000))
+    rows = [one.split()[:3] for one in screen(board.snapshot(105.0), 80, 24)]
+    assert ["nepse_00", "hangs", "12"] in rows
+    assert ["broker", "running", "7"] in rows
+    rows = [one.split()[:3] for one in screen(board.snapshot(114.0), 80, 24)]
+    assert ["broker", "hangs", "10"] in rows
+    assert ["nepse_00", "unknown", "900"] in rows
+
+
+def test_what_a_small_screen_leaves_out_is_said_and_the_majors_come_first():
+    board = full_board()
+    for symbol in (*MAJORS, "ZARJPY"):
+        board.take_tick({"symbol": symbol, "bid": 1.0, "ask": 1.1}, 250.0, 101.0)
+    scroll = Scroll()
+    text = "\n".join(screen(board.snapshot(105.0), 80, 18, scroll=scroll))
+    assert [symbol for symbol in MAJORS if symbol not in text] == []
+    assert "and 21 more" in text
+    assert "ZARJPY" not in text
+    scroll.press("end")
+    text = "\n".join(screen(board.snapshot(105.0), 80, 18, scroll=scroll))
+    assert "21 above" in text
+    assert "ZARJPY" in text
+    assert "scroll the prices" in "\n".join(screen(board.snapshot(105.0), 80, 18, helps=True))
+
+
+def test_a_very_small_screen_counts_the_processes_it_leaves_out_and_keeps_those_that_are_not_well():
+    board = full_board()
+    board.processes = (*board.processes, Process("sim-odd", "fatal", 0, None))
+    lines = screen(board.snapshot(105.0), 60, 13)
+    assert len(lines) <= 13
+    assert any(one.split()[:2] == ["sim-odd", "fatal"] for one in lines)
+    assert any("and 5 more" in one for one in lines)
+
+
+def test_the_number_of_ticks_has_a_heading():
+    assert "ticks" in next(one for one in screen(full_board().snapshot(105.0), 140, 40) if "symbol" in one and "bid" in one)
 
 
 def test_a_price_moves_up_or_down_against_the_quote_before():

@@ -32,7 +32,10 @@ from clients.edge.health import Health
 from clients.edge.peers import JsonPeer, Peer, goodbye, keep_little
 from clients.edge.source import Source
 from clients.edge.static import Files
+from clients.judge.lookout import Lookout
+from clients.judge.verdict import Verdict
 
+JUDGED_S = 1.0  # between two verdicts for the page: of a broker that is silent, no statistics come
 WAKE_S = 0.25  # the longest the loop sleeps: a client behind may have caught up
 STOP_S = 0.6  # for goodbyes at the end
 HANDSHAKE_S = 5.0
@@ -55,8 +58,9 @@ class Gateway:
         self.port = 0  # that it listens on
         self.board = Board()
         self.crowd = Crowd(self.board, settings.gateway.client_bytes, self.spawn, logger)
-        self.health = Health(time.monotonic(), bool(settings.feed.url), settings.feed.stale_s)
-        self.source = Source(settings, home, self.board, lambda told: self.health.take_stats(told, time.monotonic()))
+        self.health = Health(time.monotonic(), settings)
+        self.lookout = Lookout(home)
+        self.source = Source(settings, home, self.board, self._take_stats)
         self.calls = Calls(settings, home)  # commands
         self.past = Calls(settings, home)  # readings of the journal, which take longer
         self.access = access_of(settings.gateway)
@@ -64,7 +68,7 @@ class Gateway:
             self.access,
             Files(),
             alive=lambda: self.health.alive(time.monotonic()),
-            ready=lambda: self.health.ready(time.monotonic()),
+            verdict=self._verdict,
             metrics=self._metrics,
             is_full=lambda: len(self.crowd.peers) >= settings.gateway.max_clients,
         )
@@ -92,6 +96,7 @@ class Gateway:
         )
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         self.member.start()
+        self.lookout.start()
         self._turns = self.spawn(self._turn_for_ever())
         return self
 
@@ -111,6 +116,7 @@ class Gateway:
         self.calls.close()
         self.past.close()
         self.source.close()
+        self.lookout.stop()
         self.member.stop()
 
     async def run_until(self, stop: asyncio.Event) -> None:
@@ -172,13 +178,29 @@ class Gateway:
             self.member.beat()
             if self.source.want_ticks(self.crowd.wants_ticks()):
                 self.spawn(self._last_ticks())
-            self.crowd.tell(self.source.drain(), now, heard=self.health.broker_heard(now))
+            ticks = self.source.drain()
+            if now - self.health.judged >= JUDGED_S:
+                self._tell_health(now)
+            self.crowd.tell(ticks, now, heard=self.health.broker_heard(now))
             left_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))
             due = time.monotonic() + left_s
             await asyncio.sleep(left_s)
             late_s = max(0.0, time.monotonic() - due)
             self.turn_late_us.add(late_s * 1e6, due)
             await self.source.readable(self.woken, WAKE_S)
+
+    def _take_stats(self, told: Any) -> None:
+        self.health.take_stats(told, now := time.monotonic())
+        self._tell_health(now)
+
+    def _tell_health(self, now: float) -> None:
+        """Tell the page what is not well, if that has changed."""
+        self.health.judged = now
+        if (told := self._verdict().told()) != self.board.health_told():
+            self.board.take_health(told)
+
+    def _verdict(self) -> Verdict:
+        return self.health.verdict(time.monotonic(), self.lookout.rows)
 
     async def _last_ticks(self) -> None:
         """Have the last tick of each symbol, for those that do not tick now."""
@@ -198,12 +220,13 @@ class Gateway:
             "ticks_taken": self.source.ticks_taken,
             "lag_s": round(self.health.lag_s, 6),
             "turn_late_us": self.turn_late_us.quantiles(now),
+            "turn_late_totals": self.turn_late_us.totals(),
         }
 
     def _metrics(self) -> bytes:
         health = self.health
         heard_s = None if health.heard is None else time.monotonic() - health.heard
-        return metrics.text(health.stats or {}, heard_s, self.figures())
+        return metrics.text(health.stats or {}, heard_s, self.figures(), self._verdict())
 
 
 def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:

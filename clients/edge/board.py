@@ -54,6 +54,7 @@ class Board:
         self.ticks: dict[str, Row] = {}
         self.removed: dict[str, int] = {}  # display -> revision
         self.stats: Row | None = None
+        self.health: Row | None = None  # what the judge says
         self.config: Row | None = None
         self.of_symbol: dict[str, str] = {}  # symbol -> one of its displays
         self.malformed = 0
@@ -105,6 +106,14 @@ class Board:
     def take_stats(self, value: Any) -> None:
         """Take the broker's statistics. Raises TypeError if they are nothing that JSON has."""
         self.stats = Row(self._next(), value, _encode(value))
+
+    def take_health(self, value: Any) -> None:
+        """Take what the judge says of it all."""
+        self.health = Row(self._next(), value, _encode(value))
+
+    def health_told(self) -> Any:
+        """Give what it said last; None before that."""
+        return None if self.health is None else self.health.value
 
     def take_config(self, value: Any) -> None:
         """Take the live configuration. Raises as `take_stats`."""
@@ -161,6 +170,8 @@ class Board:
             parts.append(b'"removed":%b' % encode(gone))
         if self.stats is not None and wants.stats and self.stats.revision > (at if before.stats else 0):
             parts.append(b'"stats":%b' % _json(self.stats))
+        if self.health is not None and wants.stats and self.health.revision > (at if before.stats else 0):
+            parts.append(b'"health":%b' % _json(self.health))
         if self.config is not None and wants.config and self.config.revision > (at if before.config else 0):
             parts.append(b'"config":%b' % _json(self.config))
         if not parts:

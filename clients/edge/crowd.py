@@ -125,6 +125,7 @@ class Crowd:
             "displays": len(self.board.displays),
             "malformed": self.board.malformed,
             "state_age_us": self.state_age_us.quantiles(now),
+            "state_age_totals": self.state_age_us.totals(),
         }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,8 +13,10 @@ from websockets.http11 import Request, Response
 from clients.edge.access import Access
 from clients.edge.metrics import TYPE
 from clients.edge.static import Files, page_headers
+from clients.judge.verdict import Verdict
 
 WS, FX = "/ws", "/fx"
+PROBES = ("/healthz", "/readyz")
 JSON = "application/json"
 ONCE = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")  # headers that are read
 PLAIN = "text/plain; charset=utf-8"
@@ -26,7 +29,7 @@ class Door:
         access: who may.
         files: the page.
         alive: lists what speaks against `/healthz`.
-        ready: likewise `/readyz`.
+        verdict: on all that is behind the gateway, for `/readyz`.
         metrics: writes `/metrics`.
         is_full: tells whether there are as many WebSocket clients as there may be.
     """
@@ -37,14 +40,15 @@ class Door:
         files: Files,
         *,
         alive: Callable[[], list[str]],
-        ready: Callable[[], list[str]],
+        verdict: Callable[[], Verdict],
         metrics: Callable[[], bytes],
         is_full: Callable[[], bool],
     ) -> None:
         self.access = access
         self.files = files
         self.refused = 0
-        self._probes = {"/healthz": alive, "/readyz": ready}
+        self._alive = alive
+        self._verdict = verdict
         self._metrics = metrics
         self._is_full = is_full
 
@@ -83,9 +87,15 @@ class Door:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "there are as many clients as [gateway] max_clients allows")
         return None
 
+    def _probe(self, path: str) -> Response:
+        if path == "/healthz":
+            return _told(self._alive())
+        verdict = self._verdict()
+        return _told([*self._alive(), *verdict.unready()], **verdict.told())
+
     def _get(self, path: str, target: str, headers: Mapping[str, str]) -> Response:
-        if path in self._probes:
-            return _probe(self._probes[path]())
+        if path in PROBES:
+            return self._probe(path)
         if path == "/metrics":
             if not self.access.knows_token(target, headers):
                 self.refused += 1
@@ -100,9 +110,9 @@ class Door:
         return _response(HTTPStatus.OK, file.body, file.type, told)
 
 
-def _probe(reasons: list[str]) -> Response:
+def _told(reasons: list[str], **more: Any) -> Response:
     status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-    body = msgspec.json.encode({"status": "failing" if reasons else "ok", "reasons": reasons})
+    body = msgspec.json.encode({"status": "failing" if reasons else "ok", "reasons": reasons, **more})
     return _response(status, body + b"\n", JSON, {"Cache-Control": "no-store"})
 
 

@@ -1,15 +1,19 @@
 """Whether the gateway is well (`/healthz`), and whether all behind it is (`/readyz`). Pure.
 
-Alive means: restarting this process would not help. Ready means: what it serves is whole and fresh.
+Alive means: restarting this process would not help. So a broker that is silent is no reason against `/healthz`. Ready means: what
+the gateway serves is whole and fresh, by the judge that `hulak check` asks too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-HEARD_S = 5.0  # the broker tells its statistics each second
-LAG_S = 2.0  # that a turn of the loop may be late
-WELL = ("connected", "restoring")  # states of a feed that has, or is getting, what it asked for
+from clients.judge.facts import Facts
+from clients.judge.situations import BROKER_SILENT_S, GATEWAY_LATE_S, limits_of
+from clients.judge.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from bus.settings import Settings
 
 
 @dataclass(slots=True)
@@ -18,17 +22,16 @@ class Health:
 
     Args:
         started: monotonic seconds.
-        wants_feed: the settings name a feed, so there has to be one.
-        stale_s: age of a feed's data after which it is not fresh, seconds.
+        settings: say which feeds there are to be, and from when on data is stale.
     """
 
     started: float
-    wants_feed: bool
-    stale_s: float
+    settings: "Settings"
     stats: Mapping[str, Any] | None = None
     heard: float | None = None  # monotonic seconds, when the broker was heard last
     turned: float | None = None  # likewise, when the loop turned last
     lag_s: float = 0.0  # how late its last turn was
+    judged: float = 0.0  # likewise, when the page was told a verdict last
 
     def take_stats(self, stats: Mapping[str, Any], now: float) -> None:
         """Take the broker's statistics."""
@@ -40,38 +43,22 @@ class Health:
 
     def broker_heard(self, now: float) -> bool:
         """Tell whether the broker spoke not long ago."""
-        return self.heard is not None and now - self.heard <= HEARD_S
+        return self.heard is not None and now - self.heard <= BROKER_SILENT_S
+
+    def verdict(self, now: float, supervised: Sequence[Mapping[str, Any]]) -> Verdict:
+        """Judge.
+
+        Args:
+            now: monotonic seconds.
+            supervised: as `bus.supervisor.list_processes`.
+        """
+        heard_s = now - self.heard if self.heard is not None else 0.0
+        facts = Facts.of(self.settings, self.stats, heard_s=heard_s, asked_s=now - self.started, supervised=supervised)
+        return judge(facts, limits_of(self.settings))
 
     def alive(self, now: float) -> list[str]:
         """List what speaks against `/healthz` being 200; none: it is well."""
-        reasons = []
         since = self.started if self.turned is None else self.turned
-        if (late_s := max(self.lag_s, now - since)) > LAG_S:
-            reasons.append(f"the loop is {late_s:.1f} s late, at most {LAG_S:g} s are allowed")
-        if not self.broker_heard(now):
-            ever = "" if self.heard is None else f", last {now - self.heard:.1f} s ago"
-            if self.heard is not None or now - self.started > HEARD_S:
-                reasons.append(f"the broker was not heard for {HEARD_S:g} s{ever}")
-        return reasons
-
-    def ready(self, now: float) -> list[str]:
-        """List what speaks against `/readyz` being 200; none: it is ready."""
-        reasons = self.alive(now)
-        if self.stats is None:
-            return [*reasons, "the broker has not been heard yet"]
-        for part in ("journal", "store"):
-            told = self.stats.get(part, {})
-            if (state := told.get("state", "live")) != "live":
-                reasons.append(f"the {part} is {state}: {told.get('why')}")
-        feeds = [one for one in self.stats.get("processes", []) if one.get("kind") == "feed"]
-        if self.wants_feed and not feeds:
-            reasons.append("setting feed.url names a feed, and none reports")
-        return [*reasons, *(why for feed in feeds if (why := self._feed(feed)))]
-
-    def _feed(self, feed: Mapping[str, Any]) -> str:
-        name, state, age_s = feed.get("name"), feed.get("state"), feed.get("data_age_s")
-        if state is not None and state not in WELL:
-            return f"feed {name} is {state}"
-        if isinstance(age_s, int | float) and age_s > self.stale_s:
-            return f"feed {name} has had no data for {age_s:.0f} s, at most {self.stale_s:g} s are fresh"
-        return ""
+        if (late_s := max(self.lag_s, now - since)) > GATEWAY_LATE_S:
+            return [f"the loop is {late_s:.1f} s late, at most {GATEWAY_LATE_S:g} s are allowed"]
+        return []

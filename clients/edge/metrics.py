@@ -1,97 +1,29 @@
 """`/metrics`: the broker's statistics and the gateway's own as Prometheus reads them. Pure.
 
-Names carry their unit; what only ever grows ends in `_total`. A figure that the broker does not tell (yet) is left out.
+Names carry their unit; what only ever grows ends in `_total`. A figure that the broker does not tell (yet) is left out. A process
+is named by its slot, which outlives a restart, so that its counters go on in one series; its pid is a value.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-TYPE = "text/plain; version=0.0.4; charset=utf-8"
-QUANTILES = {"p50": "0.5", "p99": "0.99", "max": "1"}
+from bus.core.stats import BOUNDS
+from clients.edge.figures import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES
+from clients.judge.processes import number
+from clients.judge.situations import BROKER_SILENT_S, SITUATIONS
+from clients.judge.verdict import Verdict
 
-# Name, help, path in the statistics. Names that end in _total are counters, the others gauges.
-FIGURES = (
-    ("hulak_broker_uptime_seconds", "Since the broker was started.", "broker.uptime_s"),
-    ("hulak_ticks_total", "Ticks taken from feeds, over all restarts.", "ticks.taken"),
-    ("hulak_ticks_per_second", "Ticks taken in the last second.", "ticks.per_s"),
-    ("hulak_symbols", "Symbols that have had a tick.", "ticks.symbols"),
-    ("hulak_subscriptions", "Subscriptions at the publisher.", "ticks.subscriptions"),
-    ("hulak_ticks_duplicate_total", "Ticks that feeds sent again and the broker had.", "ticks.duplicates"),
-    ("hulak_ticks_early_total", "Ticks refused until one before them had come.", "ticks.early"),
-    ("hulak_journal_bytes", "Size of the tick journal.", "journal.bytes"),
-    ("hulak_journal_segments", "Files of the tick journal.", "journal.segments"),
-    ("hulak_journal_held_ticks", "Ticks published that wait in memory for the disk.", "journal.held"),
-    ("hulak_journal_lost_ticks_total", "Ticks published that will not be journalled.", "journal.lost"),
-    ("hulak_journal_let_go_total", "Segments deleted for their age, or since there were too many bytes.", "journal.let_go"),
-    ("hulak_journal_syncs_total", "Syncs of the journal to the disk.", "journal.syncs"),
-    ("hulak_replays", "Replays under way.", "journal.replays"),
-    ("hulak_replays_served_total", "Requests for replays answered.", "journal.replays_served"),
-    ("hulak_store_commits_total", "Commits of the store of tasks.", "store.commits"),
-    ("hulak_tasks_per_second", "Tasks done in the last second.", "tasks.per_s"),
-    ("hulak_tasks_accepted_total", "Tasks accepted since the broker's start.", "tasks.accepted"),
-    ("hulak_tasks_done_total", "Tasks done.", "tasks.done"),
-    ("hulak_tasks_failed_total", "Tasks failed for good.", "tasks.failed"),
-    ("hulak_tasks_expired_total", "Tasks whose time was over.", "tasks.expired"),
-    ("hulak_tasks_cancelled_total", "Tasks cancelled.", "tasks.cancelled"),
-    ("hulak_tasks_retried_total", "Attempts after the first.", "tasks.retried"),
-    ("hulak_tasks_refused_total", "Requests refused by the broker.", "tasks.refused"),
-    ("hulak_workers_lost_total", "Workers of any service that died or froze.", "tasks.lost_workers"),
-    ("hulak_internal_errors_total", "Bugs that the broker met, and went on.", "internal.total"),
-    ("hulak_messages_rejected_total", "Messages that the protocol does not allow.", "rejected.total"),
-    ("hulak_displays", "Displays that there are.", "displays.displays"),
-    ("hulak_displays_assigned", "Displays that a living worker computes.", "displays.assigned"),
-    ("hulak_display_moves_total", "Displays that went from one worker to another.", "displays.moved"),
-    ("hulak_display_workers_lost_total", "Display workers that died or froze.", "displays.lost_workers"),
-    ("hulak_display_states_total", "States published, since the broker's start.", "displays.states"),
-    (
-        "hulak_display_states_fenced_total",
-        "States refused: of a worker that does not have the display any more.",
-        "displays.fenced",
-    ),
-    ("hulak_gateway_frames_total", "Frames sent to clients.", "gateway.frames"),
-    ("hulak_gateway_frames_encoded_total", "Frames encoded: each goes to all clients that want the same.", "gateway.encoded"),
-    ("hulak_gateway_sent_bytes_total", "Bytes of frames sent to clients.", "gateway.bytes"),
-    ("hulak_gateway_conflated_total", "Frames that a client behind was not given, but the newest later.", "gateway.conflated"),
-    ("hulak_gateway_disconnected_total", "Clients disconnected because they did not read.", "gateway.too_slow"),
-    ("hulak_gateway_refused_total", "Connections refused: origin, token, or too many.", "gateway.refused"),
-    ("hulak_gateway_bad_messages_total", "Messages of clients that are not understood.", "gateway.bad_messages"),
-    ("hulak_gateway_displays", "Displays whose state is known.", "gateway.displays"),
-    ("hulak_gateway_turn_lag_seconds", "How late the last turn of the gateway's loop was.", "gateway.lag_s"),
-)
-# The same for each process that reports, with the labels kind and name.
-OF_PROCESSES = (
-    ("hulak_process_resident_memory_bytes", "Memory of a process.", "rss_bytes"),
-    ("hulak_process_cpu_seconds_total", "Processor time of a process.", "cpu_s"),
-    ("hulak_process_report_age_seconds", "Since a process reported last.", "age_s"),
-    ("hulak_process_loop_age_seconds", "Since a process's main loop turned, at its last report.", "loop_age_s"),
-    ("hulak_process_restarts_total", "How often a process came in the place of one that failed.", "restarts"),
-    ("hulak_process_resident_memory_growth_bytes_per_minute", "Slope over the last ten minutes.", "rss_per_min"),
-    ("hulak_process_config_version", "Version of the live configuration that a process applies.", "config_version"),
-)
-OF_DISPLAY_WORKERS = (
-    ("hulak_display_worker_displays", "Displays that a worker computes.", "displays"),
-    ("hulak_display_worker_catching_up", "Those of them that still take in ticks of the past.", "catching_up"),
-    ("hulak_display_worker_stale_seconds", "How long the first of these has not been live.", "stale_s"),
-    ("hulak_display_worker_ticks_total", "Ticks folded into displays.", "ticks"),
-    ("hulak_display_worker_states_total", "States sent to the broker.", "states"),
-    ("hulak_display_worker_dropped_total", "States that there was no room for; a newer one went out later.", "dropped"),
-    ("hulak_display_worker_gaps_total", "Ticks that were missing between those that came.", "gaps"),
-    ("hulak_display_worker_rebuilt_total", "Displays built up anew after a failure.", "rebuilt"),
-)
-OF_FEEDS = (
-    ("hulak_feed_data_age_seconds", "Since a feed's last tick.", "data_age_s"),
-    ("hulak_feed_heartbeat_age_seconds", "Since a feed's last heartbeat.", "heartbeat_age_s"),
-    ("hulak_feed_posted_total", "Ticks a feed has posted.", "posted"),
-    ("hulak_feed_unconfirmed", "Ticks the broker has not confirmed yet.", "unconfirmed"),
-    ("hulak_feed_dropped_total", "Ticks a feed had to drop.", "dropped"),
-    ("hulak_feed_resent_total", "Ticks a feed sent again.", "resent"),
-    ("hulak_feed_stale_symbols", "Symbols without a fresh tick.", "stale"),
-)
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+TOTALS = "_totals"  # how the name of a latency's histogram ends, in reports and statistics
+SLOT = re.compile(r"_\d+$")  # of supervisord: one process at a time
+
+Row = Mapping[str, Any]
 
 
 class _Families(Collector):
@@ -102,41 +34,77 @@ class _Families(Collector):
         return self.families
 
 
-def text(stats: Mapping[str, Any], heard_s: float | None, gateway: Mapping[str, Any]) -> bytes:
+def text(stats: Mapping[str, Any], heard_s: float | None, gateway: Mapping[str, Any], verdict: Verdict) -> bytes:
     """Write all metrics.
 
     Args:
         stats: the broker's statistics (PROTOCOL.md section 7.2); empty before the first.
         heard_s: their age in seconds; None before the first.
         gateway: the gateway's own figures.
+        verdict: on all of it.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(families({**stats, "gateway": gateway}, heard_s)))
+    registry.register(_Families([*_problems(verdict), *families({**stats, "gateway": gateway}, heard_s)]))
     return generate_latest(registry)
 
 
 def families(stats: Mapping[str, Any], heard_s: float | None) -> Iterator[Metric]:
     """Make the metrics one after the other; see `text`."""
-    yield _metric("hulak_broker_up", "1 while the broker is heard.", [({}, float(heard_s is not None and heard_s <= 5.0))])
+    is_up = heard_s is not None and heard_s <= BROKER_SILENT_S
+    yield _metric("hulak_broker_up", "1 while the broker is heard.", [({}, float(is_up))])
     if heard_s is not None:
         yield _metric("hulak_broker_heard_age_seconds", "Since the broker told its statistics last.", [({}, heard_s)])
     for name, said, path in FIGURES:
         if (value := _number(_at(stats, path))) is not None:
             yield _metric(name, said, [({}, value)])
     yield from _states(stats)
-    yield from _quantiles(stats)
-    # The broker tells of restarts only once there was one; a counter has to be there before.
-    rows: list[Mapping[str, Any]] = [{"restarts": 0, **one} for one in stats.get("processes", []) if isinstance(one, Mapping)]
+    rows = by_slot(stats.get("processes", []))
+    yield from _latencies(stats, rows)
     yield from _of(rows, OF_PROCESSES)
-    yield from _of([one for one in rows if one.get("kind") == "feed"], OF_FEEDS)
-    yield from _of([one for one in rows if one.get("kind") == "display"], OF_DISPLAY_WORKERS)
+    yield from _of([one for one in rows if one[0]["kind"] == "feed"], OF_FEEDS)
+    yield from _of([one for one in rows if one[0]["kind"] == "display"], OF_DISPLAY_WORKERS)
     broker = stats.get("broker", {})
+    if "version" in broker:
+        labels = {"version": str(broker["version"]), "protocol": str(broker.get("protocol", ""))}
+        yield _metric("hulak_build_info", "Of the broker; always 1.", [(labels, 1.0)])
     for name, said, key in (
         ("hulak_broker_resident_memory_bytes", "Memory of the broker.", "rss_bytes"),
         ("hulak_broker_cpu_seconds_total", "Processor time of the broker.", "cpu_s"),
     ):
         if (value := _number(broker.get(key))) is not None:
             yield _metric(name, said, [({}, value)])
+
+
+def by_slot(processes: Iterable[Any]) -> list[tuple[dict[str, str], Row]]:
+    """Give each process that reports its labels: kind and slot, which is the name without the process id.
+
+    Of a slot of supervisord, where a former process may still be told of, it is the one heard last. Several that were started by
+    hand under one name are numbered, by process id.
+    """
+    places: dict[tuple[str, str], list[Row]] = {}
+    for row in processes:
+        if isinstance(row, Mapping):
+            places.setdefault((str(row.get("kind")), str(row.get("name")).partition("/")[0]), []).append(row)
+    found: list[tuple[dict[str, str], Row]] = []
+    for (kind, slot), rows in places.items():
+        rows.sort(key=lambda row: number(row.get("pid")) or 0)
+        if SLOT.search(slot):
+            rows = [min(rows, key=lambda row: number(row.get("age_s")) or 0)]
+        for at, row in enumerate(rows, 1):
+            # The broker tells of restarts only once there was one; a counter has to be there before.
+            found.append(({"kind": kind, "slot": slot if at == 1 else f"{slot}#{at}"}, {"restarts": 0, **row}))
+    return found
+
+
+def _problems(verdict: Verdict) -> Iterator[Metric]:
+    there = {(one.what, one.level) for one in verdict.findings}
+    found = [
+        ({"what": what, "severity": level.name.lower()}, float((what, level) in there))
+        for what, situation in SITUATIONS.items()
+        for level in situation.levels
+    ]
+    yield _metric("hulak_problem", "1 while something is not well; README.md lists what.", found)
+    yield _metric("hulak_health_level", "0 OK, 1 WARNING, 2 CRITICAL.", [({}, float(verdict.level))])
 
 
 def _states(stats: Mapping[str, Any]) -> Iterator[Metric]:
@@ -166,36 +134,40 @@ def _states(stats: Mapping[str, Any]) -> Iterator[Metric]:
     clients = [({"path": path}, float(count)) for path, count in gateway.get("clients", {}).items()]
     yield _metric("hulak_gateway_clients", "WebSocket clients, by path.", clients)
     feeds = [one for one in stats.get("processes", []) if one.get("kind") == "feed" and "state" in one]
-    told = [({"name": str(one.get("name")), "state": str(one["state"])}, 1.0) for one in feeds]
+    told = [({"slot": str(one.get("name")), "state": str(one["state"])}, 1.0) for one in feeds]
     yield _metric("hulak_feed_state", "1 for the state that a feed is in.", told)
 
 
-def _quantiles(stats: Mapping[str, Any]) -> Iterator[Metric]:
-    told = _at(stats, "ticks.feed_to_broker_us")
-    if isinstance(told, Mapping):
-        found = [({"quantile": at}, told[name] / 1e6) for name, at in QUANTILES.items() if name in told]
-        yield _metric("hulak_feed_to_broker_seconds", "From a feed's receipt to the broker, over the last 5 to 10 s.", found)
-    found = [
-        (
-            {"kind": str(row.get("kind")), "name": str(row.get("name")), "what": key.removesuffix("_us"), "quantile": at},
-            value[name] / 1e6,
-        )
-        for row in stats.get("processes", [])
-        for key, value in row.items()
-        if key.endswith("_us") and isinstance(value, Mapping)
-        for name, at in QUANTILES.items()
-        if _number(value.get(name)) is not None
-    ]
-    yield _metric("hulak_process_latency_seconds", "Latencies that processes report of themselves.", found)
+def _latencies(stats: Mapping[str, Any], rows: list[tuple[dict[str, str], Row]]) -> Iterator[Metric]:
+    lag = HistogramMetricFamily("hulak_feed_to_broker_seconds", "From a feed's receipt to the broker.", labels=[])
+    _add(lag, [], _at(stats, f"ticks.feed_to_broker{TOTALS}"))
+    yield lag
+    labels = ["kind", "slot", "what"]
+    told = HistogramMetricFamily("hulak_process_latency_seconds", "Latencies that processes report of themselves.", labels=labels)
+    for named, row in rows:
+        for key, value in row.items():
+            if str(key).endswith(TOTALS):
+                _add(told, [*named.values(), key.removesuffix(TOTALS)], value)
+    yield told
 
 
-def _of(rows: list[Mapping[str, Any]], figures: tuple[tuple[str, str, str], ...]) -> Iterator[Metric]:
+def _add(family: HistogramMetricFamily, labels: list[str], told: Any) -> None:
+    """Add what `bus.core.stats.Histogram.totals` told; anything else that somebody reports is left out."""
+    if not isinstance(told, Mapping):
+        return
+    at_most, count, total_us = told.get("le"), _number(told.get("count")), _number(told.get("sum_us"))
+    if not isinstance(at_most, list | tuple) or len(at_most) != len(BOUNDS) or count is None or total_us is None:
+        return
+    counts = [_number(one) for one in at_most]
+    known = [one for one in counts if one is not None]
+    if len(known) == len(counts) and sorted([*known, count]) == [*known, count]:
+        buckets = [(repr(bound / 1e6), one) for bound, one in zip(BOUNDS, known, strict=True)]
+        family.add_metric(labels, [*buckets, ("+Inf", count)], total_us / 1e6)
+
+
+def _of(rows: list[tuple[dict[str, str], Row]], figures: tuple[tuple[str, str, str], ...]) -> Iterator[Metric]:
     for name, said, key in figures:
-        found = [
-            ({"kind": str(row.get("kind")), "name": str(row.get("name"))}, value)
-            for row in rows
-            if (value := _number(row.get(key))) is not None
-        ]
+        found = [(labels, value) for labels, row in rows if (value := _number(row.get(key))) is not None]
         yield _metric(name, said, found)
 
 

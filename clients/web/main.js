@@ -7,7 +7,7 @@ import { age, count, millis } from "./format.js";
 import { Grid } from "./grid.js";
 import { Latency } from "./latency.js";
 import { Loop } from "./loop.js";
-import { marksOf, statusText } from "./marks.js";
+import { healthText, marksOf, statusText } from "./marks.js";
 import { ConfigPanel } from "./panel_config.js";
 import { paintFeeds, paintPool, paintProcesses } from "./panels.js";
 import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.js";
@@ -89,6 +89,7 @@ function turn() {
   say(byId("empty"), connection.isOpen ? "There is no display yet. Add one by its symbol." : "Nothing to show: there is no connection to the gateway.");
   say(byId("total"), count(store.displays.size));
   paintStatus(now);
+  paintHealth();
   paintLatency(now);
   paintTold(now);
   lookForLetters(now);
@@ -115,6 +116,16 @@ function paintStatus(now) {
     page.said = connection.status.state; // once for each change, not for each second of waiting
     say(byId("announced"), announced);
   }
+}
+
+/** What is not well, while there is a connection that tells; the pointer has all of it. */
+function paintHealth() {
+  const told = connection.isOpen ? healthText(store.health) : null;
+  const [shown, key] = [byId("health"), told ? told.tone + told.text + told.all : ""];
+  if (shown.dataset.told === key) return;
+  shown.dataset.told = key;
+  shown.replaceChildren(...(told ? [chip(told.text, told.tone)] : []));
+  shown.title = told?.all ?? "";
 }
 
 function paintLatency(now) {

@@ -39,6 +39,18 @@ export function marksOf(store, connection, now) {
   return marks;
 }
 
+const TONES = { OK: "good", WARNING: "warn", CRITICAL: "bad" };
+
+/** What is not well behind the gateway, by the judge that `hulak check` asks too: text, tone, and all of it; null before it was told. */
+export function healthText(health) {
+  if (!health) return null;
+  const problems = health.problems ?? [];
+  if (!problems.length) return { text: "all is well", tone: "good", all: "" };
+  const more = problems.length > 1 ? ` (${problems.length} things)` : "";
+  const all = problems.map((one) => `${one.severity}: ${one.text}`).join("\n");
+  return { text: `${health.level}${more}: ${problems[0].text}`, tone: TONES[health.level] ?? "bad", all };
+}
+
 /** How the connection is, for people: text, tone, and whether it can be tried at once. */
 export function statusText(status, late, total, now) {
   if (status.state === "connected" && total && late === total) return { text: "data stale", tone: "warn", retry: false };

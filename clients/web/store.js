@@ -8,9 +8,11 @@
 /** @typedef {{bucket: number, ticks: number, levels: Map<number, number[]>, version: number}} Profile levels: index -> [volume, buy, sell] */
 /** @typedef {{id: string, state: object, profile: Profile|null, arrived: number, agedMs: number, moved: boolean, lapsed: boolean, twin: boolean}} Display */
 
+const SILENT_S = 10; // a process that is silent for longer is frozen or dead
+
 /** Make an empty store. */
 export function createStore() {
-  return { hello: null, displays: new Map(), ticks: new Map(), stats: null, statsAt: 0, cpu: new Map(), config: null };
+  return { hello: null, displays: new Map(), ticks: new Map(), stats: null, statsAt: 0, health: null, cpu: new Map(), config: null };
 }
 
 /** Take the gateway's first message. What was known of displays is kept until the first frame tells better. */
@@ -36,6 +38,7 @@ export function applyFrame(store, frame, now) {
     store.cpu = cpuShares(store.stats, frame.stats, (now - store.statsAt) / 1000);
     [store.stats, store.statsAt, news.stats] = [frame.stats, now, true];
   }
+  if (frame.health) store.health = frame.health;
   if (frame.config) [store.config, news.config] = [frame.config, true];
   return news;
 }
@@ -147,7 +150,7 @@ export function processesOf(stats) {
  * @returns {{applied: object[], behind: object[]}}
  */
 export function appliedBy(stats, version) {
-  const telling = processesOf(stats ?? {}).filter((process) => Number.isFinite(process.config_version));
+  const telling = processesOf(stats ?? {}).filter((process) => Number.isFinite(process.config_version) && !(process.age_s > SILENT_S));
   return {
     applied: telling.filter((process) => process.config_version >= version),
     behind: telling.filter((process) => process.config_version < version),

@@ -15,11 +15,12 @@ from bus.core.dispatch import BEAT
 from bus.core.posted import Posting
 from bus.errors import ProtocolError
 from bus.messages import Ready, Reply, Request
-from clients.cli import feeds, overview
-from clients.cli.verdict import LIMITS, Facts, judge
+from bus.settings import Settings
+from clients.cli import feeds
 from clients.display_stats import memory_usage, worker_stats
 from clients.edge import metrics
 from clients.edge.health import Health
+from clients.judge.processes import processes
 
 
 class House:
@@ -89,12 +90,11 @@ def _silent(*_):
 
 def read_by_all(stats):
     """Read the statistics as everybody does who reads them."""
-    metrics.text(stats, 0.1, {})
-    known = overview.processes(stats)
+    known = processes(stats)
     assert all(one.state for one in known)
-    facts = Facts(stats, [], 0, 100.0, 10_000, 0, 0)
-    assert judge(facts, LIMITS).line()
-    Health(0.0, False, 60.0, stats, 1.0, 1.0).ready(1.0)
+    verdict = Health(0.0, Settings(), stats, 1.0, 1.0).verdict(1.0, ())
+    assert verdict.line()
+    assert metrics.text(stats, 0.1, {}, verdict)
     worker_stats({**stats, "journal": {"state": "live"}})
     memory_usage(stats, 1 << 30)
     return [(feeds.cells(row), feeds.remarks(row)) for row in feeds.feeds_of(stats)]

@@ -155,10 +155,11 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         metrics = get(port, "/metrics")[1]
         assert "hulak_broker_up 1.0" in metrics
         assert 'hulak_gateway_clients{path="/fx"} 1.0' in metrics
-        assert 'hulak_feed_state{name="json",state="connected"} 1.0' in metrics
+        assert 'hulak_feed_state{slot="json",state="connected"} 1.0' in metrics
         broker.kill()
-        status, told = eventually(lambda: (found := get(port, "/healthz"))[0] == 503 and found, within_s=LIMIT_S)
-        assert "the broker was not heard" in told, status
+        status, told = eventually(lambda: (found := get(port, "/readyz"))[0] == 503 and found, within_s=LIMIT_S)
+        assert "no word from the broker" in told, status
+        assert get(port, "/healthz")[0] == 200, "to restart the gateway would not help"
         assert gateway.poll() is None
         house.start_broker()
         eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)

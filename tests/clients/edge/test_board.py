@@ -221,3 +221,17 @@ def test_what_json_has_not_is_left_out():
     with pytest.raises(TypeError):
         board.take_stats({"at": msgpack.Timestamp(5)})
     assert board.malformed == 1
+
+
+def test_what_is_not_well_comes_with_the_statistics_and_again_when_it_changes():
+    board = Board()
+    wants = Wants(stats=True)
+    assert board.health_told() is None
+    board.take_health({"level": "OK", "problems": []})
+    first = json.loads(board.frame(wants, NOTHING, 0, 1.0))
+    assert first["health"] == board.health_told() == {"level": "OK", "problems": []}
+    at = board.revision
+    assert board.frame(wants, wants, at, 2.0) is None
+    board.take_health({"level": "CRITICAL", "problems": [{"what": "broker_silent"}]})
+    assert json.loads(board.frame(wants, wants, at, 3.0))["health"]["level"] == "CRITICAL"
+    assert board.frame(NOTHING, NOTHING, 0, 3.0) is None, "only to who wants statistics"

@@ -3,14 +3,16 @@
 import json
 
 import pytest
+from judged import feed, stats, verdict
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from bus.settings import GatewaySettings
+from bus.settings import FeedSettings, GatewaySettings, Settings
 from clients.edge.access import access_of
 from clients.edge.door import Door
 from clients.edge.health import Health
 from clients.edge.static import Files
+from clients.judge.situations import Level
 
 HERE = {"Host": "127.0.0.1:5570"}
 UPGRADE = {**HERE, "Upgrade": "websocket"}
@@ -29,10 +31,11 @@ def page(tmp_path):
     return root
 
 
-def door(page, *, full=False, reasons=(), **settings):
+def door(page, *, full=False, reasons=(), facts=None, **settings):
     probe = list(reasons)
     access = access_of(GatewaySettings(**settings))
-    return Door(access, Files(page), alive=lambda: probe, ready=lambda: probe, metrics=lambda: b"x 1\n", is_full=lambda: full)
+    answers = {"alive": lambda: probe, "verdict": lambda: verdict(facts or stats()), "metrics": lambda: b"x 1\n"}
+    return Door(access, Files(page), **answers, is_full=lambda: full)
 
 
 @pytest.mark.parametrize(
@@ -146,48 +149,49 @@ def test_tokens(page):
 
 def test_probes(page):
     assert json.loads(door(page).answer("GET", "/healthz", HERE).body) == {"status": "ok", "reasons": []}
-    failing = door(page, reasons=["the disk is full"]).answer("GET", "/readyz", HERE)
+    stuck = door(page, reasons=["the loop is late"]).answer("GET", "/healthz", HERE)
+    assert (stuck.status_code, json.loads(stuck.body)) == (503, {"status": "failing", "reasons": ["the loop is late"]})
+    ready = door(page).answer("GET", "/readyz", HERE)
+    assert json.loads(ready.body) == {"status": "ok", "reasons": [], "level": "OK", "problems": []}
+    failing = door(page, facts=stats(journal={"state": "degraded", "why": "the disk is full"})).answer("GET", "/readyz", HERE)
     assert failing.status_code == 503
-    assert json.loads(failing.body) == {"status": "failing", "reasons": ["the disk is full"]}
+    told = json.loads(failing.body)
+    assert (told["status"], told["reasons"], told["level"]) == ("failing", ["journal is degraded: the disk is full"], "CRITICAL")
+    assert [one["what"] for one in told["problems"]] == ["journal_degraded"]
+    slow = door(page, facts=stats(tasks__queued=60)).answer("GET", "/readyz", HERE)
+    assert (slow.status_code, len(json.loads(slow.body)["problems"])) == (200, 1), "told, and served all the same"
 
 
-def stats(journal="live", **feed):
-    feeds = [{"kind": "feed", "name": "f", "state": "connected", "data_age_s": 0.1, **feed}] if feed != {"none": True} else []
-    return {"journal": {"state": journal, "why": "no space"}, "store": {"state": "live"}, "processes": feeds}
-
-
-def well(told, *, wants_feed=True):
-    health = Health(0.0, wants_feed, 60.0)
+def well(told, **feed):
+    health = Health(0.0, Settings(feed=FeedSettings(**feed)))
     health.take_stats(told, 10.0)
     health.turn(10.0, 0.001)
     return health
 
 
-def test_ready_means_all_of_it():
-    assert well(stats()).ready(10.1) == []
-    assert well(stats(none=True), wants_feed=False).ready(10.1) == []
-    (why,) = well(stats(none=True)).ready(10.1)
-    assert "none reports" in why
-    (why,) = well(stats("degraded")).ready(10.1)
-    assert why == "the journal is degraded: no space"
-    (why,) = well(stats(state="backoff")).ready(10.1)
-    assert why == "feed f is backoff"
-    (why,) = well(stats(data_age_s=61.0)).ready(10.1)
-    assert "no data for 61 s" in why
-    assert well(stats(state=None, data_age_s=None)).ready(10.1) == [], "a replayed file has neither"
+def test_ready_means_what_the_judge_says_of_the_newest_statistics():
+    assert well(stats()).verdict(10.1, ()).unready() == []
+    assert well(stats(processes=[])).verdict(10.1, ()).unready() == [], "no feed is named"
+    assert well(stats(processes=[]), url="ws://x").verdict(10.1, ()).unready() == ["0 of 1 feeds report"]
+    aged = feed(state="connected", data_age_s=61.0)
+    assert well(aged).verdict(10.1, ()).unready() == ["feed binance is connected, newest quote 61 s old"]
+    assert well(aged, stale_s=90).verdict(10.1, ()).unready() == [], "as old as [feed] stale_s allows"
+    assert well(stats()).verdict(16.0, ()).unready() == ["no word from the broker for 6 s"]
+    failed = {"name": "gateway", "group": "gateway", "state": "fatal", "pid": 0, "uptime_s": 0, "started": True}
+    assert [one.what for one in well(stats()).verdict(10.1, [failed]).findings] == ["process_failed"]
 
 
-def test_alive_means_turning_and_hearing():
-    health = Health(0.0, False, 60.0)
+def test_alive_means_turning_whether_the_broker_is_heard_or_not():
+    health = Health(0.0, Settings())
     health.turn(4.0, 0.0)
-    assert health.alive(4.5) == [], "the broker has some seconds to be there"
-    assert health.ready(4.5) == ["the broker has not been heard yet"]
-    health.turn(6.0, 0.0)
-    assert len(health.alive(6.1)) == 1
+    assert health.alive(4.5) == []
+    assert health.verdict(4.5, ()).unready() == ["the broker has not been heard yet"]
+    assert health.verdict(4.5, ()).level is Level.WARNING, "it has some seconds to be there"
+    assert health.verdict(40.0, ()).level is Level.CRITICAL
     health = well(stats())
-    health.turn(15.5, 0.0)
-    (why,) = health.alive(15.6)
-    assert "last 5.6 s ago" in why
+    health.turn(60.0, 0.0)
+    assert health.alive(60.1) == [], "a restart of the gateway would not help"
+    assert not health.broker_heard(60.1)
     late = well(stats())
     late.turn(10.0, 2.5)
     (why,) = late.alive(10.1)
@@ -210,5 +214,4 @@ def test_a_path_or_an_origin_that_cannot_be_read_is_refused(page):
 
 @pytest.mark.parametrize("age_s", ["abc", None, {}])
 def test_an_age_that_is_none_does_not_keep_the_probe_from_answering(age_s):
-    stats = {"processes": [{"kind": "feed", "name": "f", "state": "connected", "data_age_s": age_s}]}
-    assert Health(0.0, True, 60.0, stats, 1.0, 1.0).ready(1.0) == []
+    assert well(feed(state="connected", data_age_s=age_s)).verdict(10.1, ()).unready() == []

@@ -2,13 +2,26 @@
 
 import re
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bus.core.stats import BOUNDS, Histogram
 from clients.edge import metrics
+from clients.judge.facts import Facts
+from clients.judge.situations import SITUATIONS, Level
+from clients.judge.verdict import failed, judge
+
+
+def totals(*values_us):
+    histogram = Histogram(5.0, 0.0)
+    for value in values_us:
+        histogram.add(value, 0.0)
+    return histogram.totals()
+
 
 STATS = {
-    "broker": {"uptime_s": 5.5, "rss_bytes": 1000, "cpu_s": 2.0},
-    "ticks": {"taken": 10, "per_s": 3.5, "feed_to_broker_us": {"p50": 100.0, "p99": 200.0, "max": 300.0, "count": 9}},
+    "broker": {"version": "0.1.0", "protocol": 1, "uptime_s": 5.5, "rss_bytes": 1000, "cpu_s": 2.0},
+    "ticks": {"taken": 10, "per_s": 3.5, "feed_to_broker_us": None, "feed_to_broker_totals": totals(100.0, 200.0, 3e9)},
     "journal": {"state": "degraded", "bytes": 77, "held": 5, "let_go": 2},
     "store": {"state": "live"},
     "tasks": {
@@ -23,9 +36,10 @@ STATS = {
         {"kind": "feed", "name": 'odd"\n', "rss_bytes": 5, "data_age_s": 1.5, "state": "connected", "posted": 3},
         {
             "kind": "display",
-            "name": "d",
+            "name": "display_00/4711",
             "rss_bytes": 6,
-            "tick_to_state_us": {"p50": 10.0, "p99": 20.0, "max": 30.0},
+            "latency_totals": totals(10.0, 100.0),
+            "pid": 4711,
             "config_version": 4,
             "displays": 12,
             "gaps": 1,
@@ -39,11 +53,22 @@ STATS = {
 GATEWAY = {"frames": 4, "bytes": 5, "clients": {"/ws": 3, "/fx": 0}, "too_slow": 1, "conflated": 6, "lag_s": 0.25}
 
 
+NOBODY = failed(Level.OK, "")
+
+
 def samples(text):
+    """Read the exposition, and hold it against what promtool checks: names, units, labels, types, no sample twice."""
     found = {}
     for family in text_string_to_metric_families(text.decode()):
         assert family.documentation, family.name
+        assert re.fullmatch("hulak(_[a-z0-9]+)+", family.name)
+        assert not re.search("_(ms|us|minutes|kb|mb|kilobytes|megabytes|percent)(_|$)", family.name), "base units only"
         for one in family.samples:
+            assert (one.name == f"{family.name}_total") is (family.type == "counter"), one.name
+            if family.type != "histogram":
+                assert not set(one.labels) & {"quantile", "le"}, one
+                assert not one.name.endswith(("_count", "_sum", "_bucket")), one.name
+            assert not set(one.labels) & {"pid", "name", "__name__", "instance", "job"}, one
             key = (one.name, *sorted(one.labels.values()))
             assert key not in found, f"{key} twice"
             found[key] = one.value
@@ -51,7 +76,7 @@ def samples(text):
 
 
 def test_everything_is_told_with_unit_and_type():
-    text = metrics.text(STATS, 0.5, GATEWAY)
+    text = metrics.text(STATS, 0.5, GATEWAY, NOBODY)
     found = samples(text)
     assert found["hulak_broker_up",] == 1
     assert found["hulak_ticks_total",] == 10
@@ -61,19 +86,26 @@ def test_everything_is_told_with_unit_and_type():
     assert found["hulak_tasks", "running"] == 2
     assert found["hulak_service_tasks", "nepse", "queued"] == 1
     assert found["hulak_workers", "busy", "nepse"] == 2
-    assert found["hulak_feed_to_broker_seconds", "0.99"] == 0.0002
+    assert found["hulak_feed_to_broker_seconds_count",] == 3
+    assert found["hulak_feed_to_broker_seconds_sum",] == 3000.0003
+    assert found["hulak_feed_to_broker_seconds_bucket", "0.000128"] == 1
+    assert found["hulak_feed_to_broker_seconds_bucket", "0.000256"] == 2
+    assert found["hulak_feed_to_broker_seconds_bucket", "+Inf"] == 3
     assert found["hulak_feed_data_age_seconds", "feed", 'odd"\n'] == 1.5
-    assert found["hulak_process_resident_memory_bytes", "d", "display"] == 6
-    assert found["hulak_process_latency_seconds", "0.5", "d", "display", "tick_to_state"] == 0.00001
+    assert found["hulak_process_resident_memory_bytes", "display", "display_00"] == 6
+    assert found["hulak_process_latency_seconds_bucket", "3.2e-05", "display", "display_00", "latency"] == 1
+    assert found["hulak_process_latency_seconds_sum", "display", "display_00", "latency"] == 0.00011
+    assert found["hulak_process_pid", "display", "display_00"] == 4711
+    assert found["hulak_build_info", "0.1.0", "1"] == 1
     assert (found["hulak_displays",], found["hulak_displays_assigned",], found["hulak_display_states_fenced_total",]) == (
         12,
         11,
         3,
     )
-    assert found["hulak_display_worker_displays", "d", "display"] == 12
-    assert found["hulak_display_worker_gaps_total", "d", "display"] == 1
-    assert found["hulak_display_worker_stale_seconds", "d", "display"] == 0.5
-    assert found["hulak_process_restarts_total", "d", "display"] == 2
+    assert found["hulak_display_worker_displays", "display", "display_00"] == 12
+    assert found["hulak_display_worker_gaps_total", "display", "display_00"] == 1
+    assert found["hulak_display_worker_stale_seconds", "display", "display_00"] == 0.5
+    assert found["hulak_process_restarts_total", "display", "display_00"] == 2
     assert found["hulak_process_restarts_total", "feed", 'odd"\n'] == 0
     assert found["hulak_gateway_clients", "/ws"] == 3
     assert found["hulak_gateway_disconnected_total",] == 1
@@ -83,8 +115,38 @@ def test_everything_is_told_with_unit_and_type():
 
 
 def test_before_the_broker_is_heard_there_is_no_figure_of_it():
-    found = samples(metrics.text({}, None, GATEWAY))
+    found = samples(metrics.text({}, None, GATEWAY, NOBODY))
     assert found["hulak_broker_up",] == 0
     assert ("hulak_ticks_total",) not in found
     assert found["hulak_gateway_frames_total",] == 4
-    assert samples(metrics.text(STATS, 60.0, GATEWAY))["hulak_broker_up",] == 0
+    assert samples(metrics.text(STATS, 60.0, GATEWAY, NOBODY))["hulak_broker_up",] == 0
+
+
+def test_each_situation_has_a_gauge_that_is_1_while_it_is_there():
+    facts = Facts(None, why="no broker answers")
+    found = samples(metrics.text({}, None, GATEWAY, judge(facts)))
+    gauges = {tuple(labels): value for (name, *labels), value in found.items() if name == "hulak_problem"}
+    assert set(gauges) == {tuple(sorted((what, level.name.lower()))) for what, one in SITUATIONS.items() for level in one.levels}
+    assert [labels for labels, value in gauges.items() if value] == [("broker_silent", "critical")]
+    assert found["hulak_health_level",] == 2
+
+
+def row(kind, name, pid, age_s=0.1, **more):
+    return {"kind": kind, "name": name, "pid": pid, "age_s": age_s, **more}
+
+
+def test_a_process_is_named_by_what_outlives_its_restart():
+    """`increase()` over a restart sees the counter of restarts grow, and no second series."""
+    rows = [row("display", "display_00/9", 9, 4.0), row("display", "display_00/12", 12, restarts=1)]
+    assert metrics.by_slot(rows) == [({"kind": "display", "slot": "display_00"}, rows[1])]
+    by_hand = [row("sums", "sums/12", 12), row("sums", "sums/9", 9, 60.0)]
+    assert [(labels["slot"], one["pid"]) for labels, one in metrics.by_slot(by_hand)] == [("sums", 9), ("sums#2", 12)]
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 5, [], {}, {"count": 2, "sum_us": 1.0, "le": [1] * 3}, {**totals(9.0), "le": [5] * len(BOUNDS)}]
+)
+def test_a_histogram_that_is_none_is_left_out(odd):
+    stats = {"processes": [{**row("x", "y", 5), "latency_totals": odd}], "ticks": {"feed_to_broker_totals": odd}}
+    found = samples(metrics.text(stats, 0.1, GATEWAY, NOBODY))
+    assert not [key for key in found if "latency" in key[0] or "feed_to_broker" in key[0]]

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adrUsed, age, bytes, count, millis, pips, splitPrice, spoken } from "../../../clients/web/format.js";
 import { nextIndex } from "../../../clients/web/grid.js";
-import { markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
+import { healthText, markOf, staleAfter, statusText } from "../../../clients/web/marks.js";
 import { keyText, readValue, scopesOf } from "../../../clients/web/panel_config.js";
 import { detailRows } from "../../../clients/web/detail.js";
 import { someState } from "./context.mjs";
@@ -65,6 +65,17 @@ test("the status never says connected alone while data is stale", () => {
   assert.equal(text("connected", 24, 24), "data stale");
   assert.equal(text("stale", 24, 24), "data stale: why");
   assert.equal(text("reconnecting", 24, 24, { retryAt: 2400 }), "reconnecting in 3 s: why");
+});
+
+test("what is not well is said as the judge says it, the worst first", () => {
+  const one = { what: "dead_letters", severity: "warning", text: "2 new dead letters" };
+  assert.equal(healthText(null), null);
+  assert.deepEqual(healthText({ level: "OK", problems: [] }), { text: "all is well", tone: "good", all: "" });
+  assert.deepEqual(healthText({ level: "WARNING", problems: [one] }), { text: "WARNING: 2 new dead letters", tone: "warn", all: "warning: 2 new dead letters" });
+  const worse = { what: "store_failed", severity: "critical", text: "store is failed" };
+  const told = healthText({ level: "CRITICAL", problems: [worse, one] });
+  assert.deepEqual([told.text, told.tone], ["CRITICAL (2 things): store is failed", "bad"]);
+  assert.equal(told.all, "critical: store is failed\nwarning: 2 new dead letters");
 });
 
 test("what is typed is read as its key's type, and sent as it is where it cannot be", () => {

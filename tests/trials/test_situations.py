@@ -1,0 +1,191 @@
+"""Situations are made on a real bus, one after the other: whoever tells how it is tells the same, and names the situation."""
+
+import json
+import re
+import signal
+import urllib.error
+import urllib.request
+
+import pytest
+from click.testing import CliRunner
+from faults import Faults
+from posthouse import PostHouse
+from prometheus_client.parser import text_string_to_metric_families
+from venue_thread import VenueThread
+from waiting import eventually
+
+from bus.errors import BusError
+from clients.cli import cli
+from clients.displays import DisplayClient
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+WITHIN_S = 40
+# Who shares the machine makes ticks late: that is judged elsewhere, and comes and goes between two questions.
+NOISE = {"tick_latency", "display_latency", "feed_stale", "gateway_late", "memory_growth", "disk_space"}
+SYMBOLS = ("EURUSD", "USDJPY", "GBPUSD", "AUDUSD")
+
+
+class Street:
+    """A bus with all kinds of processes, and those who tell how it is."""
+
+    def __init__(self, house, venue, faults):
+        self.house = house
+        self.house.variables["HULAK_FEED__URL"] = venue.url("/json")
+        with house.having(house.variables | (faults.variables if faults else {})):
+            self.broker = house.start_broker()
+        self.gateway = house.hulak("gateway")
+        eventually(lambda: self.get("/healthz")[0] == 200, within_s=WITHIN_S)
+        self.feed = self.start_feed()
+        self.workers = [self.start_display_worker() for _ in range(2)]
+        with DisplayClient(house.settings, house.home, timeout_s=WITHIN_S) as displays:
+            for symbol in SYMBOLS:
+                displays.create_worker_for_symbol(symbol, symbol.lower())
+
+    def start_feed(self):
+        return self.house.hulak("feed", "--venue", "json", "--url", self.house.variables["HULAK_FEED__URL"])
+
+    def start_display_worker(self):
+        return self.house.hulak("worker", "display")
+
+    def ask(self, *words):
+        """Run a command; returns its exit code and what it printed."""
+        done = CliRunner().invoke(cli, [*words, "--timeout", "2"], env=self.house.variables)
+        return done.exit_code, done.stdout
+
+    def get(self, path):
+        """Ask the gateway; returns the status and the body."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.house.settings.gateway.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:  # it does not listen yet
+            return 0, ""
+
+    # Each gives {situation: its worst severity}, and what else it says
+
+    def check(self):
+        code, said = self.ask("check", "--json")
+        rows = [(one["what"], one["level"].lower()) for one in json.loads(said)["findings"]]
+        assert code == {"OK": 0, "WARNING": 1, "CRITICAL": 2}[json.loads(said)["level"]]
+        return worst(rows)
+
+    def status(self):
+        code, said = self.ask("status", "--json")
+        return worst_of_problems(json.loads(said)["health"]) if code == 0 else None
+
+    def top(self):
+        code, said = self.ask("top", "--json")
+        return worst_of_problems(json.loads(said)["health"]) if code == 0 else None
+
+    def headline(self):
+        """Give the first line of the screen."""
+        return self.ask("top", "--count", "1")[1].split("\n")[0]
+
+    def readyz(self):
+        status, said = self.get("/readyz")
+        told = json.loads(said)
+        assert (status == 503) is bool(told["reasons"])
+        return worst_of_problems(told)
+
+    def metrics(self):
+        found = {}
+        for family in text_string_to_metric_families(self.get("/metrics")[1]):
+            for one in family.samples:
+                if one.name == "hulak_problem" and one.value:
+                    found.setdefault(one.labels["what"], set()).add(one.labels["severity"])
+        return {what: min(levels) for what, levels in found.items() if what not in NOISE}  # "critical" before "warning"
+
+    def agree(self, wanted, *, but=()):
+        """Wait until everybody tells the same, and all that is wanted; returns it."""
+        tellers = [one for one in (self.check, self.status, self.top, self.readyz, self.metrics) if one.__name__ not in but]
+        last = {}
+
+        def same():
+            last.update({one.__name__: one() for one in tellers})
+            told = list(last.values())
+            return all(one == told[0] for one in told) and (set(wanted) <= set(told[0]) if wanted else not told[0])
+
+        try:
+            eventually(same, within_s=WITHIN_S, every_s=0.2)
+        except AssertionError:
+            raise AssertionError(f"wanted {wanted}, told {last}") from None
+        return last["check"]
+
+
+def worst(rows):
+    found = {}
+    for what, severity in rows:
+        if what not in NOISE:
+            found[what] = min(severity, found.get(what, severity))  # "critical" before "warning"
+    return found
+
+
+def worst_of_problems(told):
+    return worst((one["what"], one["severity"]) for one in told["problems"])
+
+
+def dead_letter(street):
+    """Post a task that fails for good."""
+    street.house.hulak("worker", "bench", "--module", "workers.noop")
+    with street.house.client() as client:
+        task = client.post("bench", "nonsense")
+        with pytest.raises(BusError):
+            client.result(task, timeout_s=WITHIN_S)
+
+
+def test_everybody_tells_the_same(tmp_path, long, tell):
+    """Full: all situations that can be made; short: a frozen display worker, and a dead letter."""
+    faults = Faults(tmp_path) if long else None
+    told = []
+    with VenueThread() as venue, PostHouse(**{"feed.stale_s": 6}) as house:
+        street = Street(house, venue, faults)
+        street.agree([])
+        street.workers[0].send_signal(signal.SIGSTOP)
+        told.append(street.agree(["process_silent"]))
+        assert re.search("WARNING|CRITICAL", street.headline())
+        street.workers[0].send_signal(signal.SIGCONT)
+        street.agree([])
+
+        dead_letter(street)
+        told.append(street.agree(["dead_letters"]))
+        assert re.search("WARNING|CRITICAL", street.headline())
+        if long:
+            told += further(street, venue, faults)
+    tell(f"told by check, status, top, /readyz and /metrics alike: {', '.join(sorted({what for one in told for what in one}))}")
+
+
+def further(street, venue, faults):
+    """Make all other situations."""
+    always = ["dead_letters"]
+    for worker in street.workers:
+        worker.kill()
+    yield street.agree([*always, "displays_unassigned", "process_silent"])
+    street.workers = [street.start_display_worker() for _ in range(2)]
+
+    def served():
+        return street.house.stats()["displays"]["assigned"] == len(SYMBOLS)
+
+    eventually(served, within_s=WITHIN_S)
+    street.feed.send_signal(signal.SIGSTOP)
+    yield street.agree([*always, "feeds_missing", "process_silent"])
+    street.feed.send_signal(signal.SIGCONT)
+    venue.quiet(True)
+    eventually(lambda: street.get("/readyz")[0] == 503, within_s=WITHIN_S)
+    venue.quiet(False)
+    with street.house.client() as client:
+        client.post("sums", "add")  # nobody does that
+    yield street.agree([*always, "tasks_without_worker"])
+    faults.disk("full")
+    yield street.agree([*always, "journal_degraded"])
+    faults.disk("well")
+    street.gateway.send_signal(signal.SIGSTOP)
+    yield street.agree([*always, "process_silent"], but=("readyz", "metrics"))
+    street.gateway.send_signal(signal.SIGCONT)
+    street.broker.send_signal(signal.SIGSTOP)
+    yield street.agree(["broker_silent"], but=("status", "top"))
+    assert street.get("/healthz")[0] == 200, "to restart the gateway would not help"
+    assert street.status() is None
+    street.broker.send_signal(signal.SIGCONT)
+    street.agree(always)

@@ -49,7 +49,7 @@ def workers(facts: Facts) -> Iterator[Finding]:
         if told["queued"] and not there.get(service)
     }
     if waiting:
-        said = some([f"{service} ({count:,})" for service, count in waiting.items()])
+        said = some([f"{service or repr(service)} ({count:,})" for service, count in waiting.items()])
         yield finding("tasks_without_worker", Level.WARNING, f"tasks wait for services that have no worker: {said}")
 
 

@@ -50,7 +50,8 @@ def all_is_well(house):
     stats = house.stats()
     assert stats["internal"] == {"total": 0, "recent": 0, "last": ""}
     assert stats["store"]["state"] == "live"
-    check = house.hulak("check", "--feeds", 0, "--workers", 0, "--critical", "queue=100", "--critical", "silence=1000")
+    patient = [word for limit in ("queue=100", "silence=1000", "failures=101", "disk=101") for word in ("--critical", limit)]
+    check = house.hulak("check", "--feeds", 0, "--workers", 0, *patient)
     assert check.wait(30) in (0, 1), check.log.read_text()
 
 

@@ -1,11 +1,35 @@
-"""How many dead letters the store has: counted now and then by the store's thread, for the statistics."""
+"""Dead letters in the store: how one is posted anew, and how many there are. PROTOCOL.md section 6.2."""
 
 import sqlite3
 
+from bus import ledger
+from bus.core.moments import Moment
+from bus.core.posted import Posting
 from bus.retention import DEAD
 from bus.store import Store
 
 COUNT_S = 10.0  # between two counts
+
+
+def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting | None:
+    """Read what a dead letter was posted with, to be posted anew under another id; it never expires."""
+    row = connection.execute(
+        "SELECT service, action, args, retries, priority FROM tasks WHERE id = ? AND state = 'failed'", (task,)
+    ).fetchone()
+    if row is None:
+        return None
+    service, action, args, retries, priority = row
+    return Posting(new_id, None, service, action, args, retries, float("inf"), priority)
+
+
+def post(
+    connection: sqlite3.Connection, letter: bytes, posting: Posting, moment: Moment, keep_s: float, *, room: bool
+) -> ledger.Posted | None:
+    """Write what a dead letter is posted anew as, and in its row which task that is; else as `bus.ledger.post`."""
+    posted = ledger.post(connection, posting, moment, keep_s, room=room)
+    if posted is not None and posted.new:
+        connection.execute("UPDATE tasks SET retried_as = ? WHERE id = ?", (posted.task, letter))
+    return posted
 
 
 def count(connection: sqlite3.Connection) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bus.comeback import Comeback
-from bus.core.ages import Ages, Clocks
+from bus.core.ages import Aged, Ages, Clocks
 from bus.core.held import Held
 from bus.core.index import Ordinals, SegmentIndex
 from bus.core.records import Batch, Snapshot
@@ -216,15 +216,7 @@ class Journal:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._serial = max(self._serial, highest_serial(self.folder))
         serial, clocks, age_s = self._serial + 1, self._clocks(), self.ages.now(now)
-        head = replace(
-            state,
-            boot=self.boot,
-            time_ns=clocks.time_ns,
-            serial=serial,
-            journal=self.id,
-            age_s=age_s,
-            boottime_s=clocks.boottime_s,
-        ).encode()
+        head = state.written(serial, self.id, Aged(age_s, clocks)).encode()
         path = self.folder / name_of(serial, state.ticks)
         fd = new_file(path, head)
         self.leave()

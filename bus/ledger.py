@@ -17,7 +17,10 @@ from bus.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
 ENDED = {state.value for state in (State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED)}
-COLUMNS = "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble"
+COLUMNS = (
+    "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble, "
+    "retried_as"
+)
 
 
 class Posted(msgspec.Struct, frozen=True, gc=False):
@@ -118,17 +121,6 @@ def read(connection: sqlite3.Connection, task: bytes) -> dict[str, Any] | None:
         elif answer is not None:
             told["error"] = {"code": answer[0], "text": answer[1], "details": answer[2]}
     return told
-
-
-def dead_letter(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting | None:
-    """Read what a dead letter was posted with, to be posted anew under another id; it never expires."""
-    row = connection.execute(
-        "SELECT service, action, args, retries, priority FROM tasks WHERE id = ? AND state = 'failed'", (task,)
-    ).fetchone()
-    if row is None:
-        return None
-    service, action, args, retries, priority = row
-    return Posting(new_id, None, service, action, args, retries, float("inf"), priority)
 
 
 def rows(connection: sqlite3.Connection, state: str | None, service: str | None, most: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bus import ledger
+from bus import dead_letters, ledger
 from bus.backlog import Backlog
 from bus.core import requests
 from bus.core.dispatch import Dispatcher
@@ -71,16 +71,16 @@ class PostDesk:
                 raise ProtocolError("STORE_FAILED", why)
             if posting is None:
                 raise ProtocolError("UNKNOWN_TASK", f"there is no dead letter {task.hex()}")
-            self._put(client, request.id, posting)
+            self._put(client, request.id, posting, partial(dead_letters.post, letter=task))
 
-        self.store.put(partial(ledger.dead_letter, task=task, new_id=request.id), then, (client, request.id))
+        self.store.put(partial(dead_letters.read, task=task, new_id=request.id), then, (client, request.id))
 
-    def _put(self, client: bytes, request_id: bytes, posting: Posting) -> None:
+    def _put(self, client: bytes, request_id: bytes, posting: Posting, how: Callable[..., Posted | None] = ledger.post) -> None:
         size = len(posting.args)
         full = self._full(size)
         self.coming += 1
         self.coming_bytes += size
-        job = partial(ledger.post, posting=posting, moment=self.moment(), keep_s=self.key_keep_s, room=full is None)
+        job = partial(how, posting=posting, moment=self.moment(), keep_s=self.key_keep_s, room=full is None)
         self.store.put(job, partial(self._posted, client, request_id, posting, full), (client, request_id))
 
     def _full(self, size: int) -> ProtocolError | None:

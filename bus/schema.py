@@ -76,6 +76,7 @@ STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
         # What could not be read of the other tables, so that nothing is lost and the rest goes on.
         "CREATE TABLE set_aside (source TEXT NOT NULL, name TEXT NOT NULL, content BLOB, why TEXT NOT NULL)",
     ),
+    ("ALTER TABLE tasks ADD COLUMN retried_as BLOB",),  # of a dead letter: the id of the task that it was last posted anew as
 )
 VERSION = len(STEPS)
 

@@ -11,7 +11,7 @@ magic, and never served. A segment's snapshot holds all that is needed to go on 
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bus.core.ages import Aged, Clocks
@@ -83,6 +83,19 @@ class Snapshot:
     boottime_s: float = 0.0  # seconds since the machine's boot
     ended: dict[bytes, int] = field(default_factory=dict)  # as `bus.core.topics.Topics` has them, as does `floor`
     floor: int = 0
+
+    def written(self, serial: int, journal: str, at: Aged) -> "Snapshot":
+        """Make it the head of this segment of this journal, as it is written at this time."""
+        clocks = at.clocks
+        return replace(
+            self,
+            boot=clocks.boot,
+            time_ns=clocks.time_ns,
+            serial=serial,
+            journal=journal,
+            age_s=at.age_s,
+            boottime_s=clocks.boottime_s,
+        )
 
     def aged(self) -> Aged | None:
         """Return the age that was written down; None if there is none."""

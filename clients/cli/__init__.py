@@ -25,7 +25,7 @@ COMMANDS = {
     "config": "config:config",
     "nepse": "nepse:nepse",
     "task": "task:task",
-    "dead": "task:dead",
+    "dead": "dead:dead",
     "displays": "displays:displays",
     "broker": "broker:broker",
     "feed": "feed:feed",

@@ -1,4 +1,4 @@
-"""`hulak task` and `hulak dead`: any service's tasks, called or posted, and those that failed."""
+"""`hulak task`: any service's tasks, called or posted."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from bus.errors import BusError
 from clients.cli import table
 from clients.cli.common import Call, Command, print_json
 
@@ -71,7 +70,7 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
         options: dict[str, Any] = {"timeout_s": timeout_s, "retries": retries, "priority": rank, "on_part": parts.show}
         value = client.call(service, action, dict(args), **options)
     if call.as_json or value is not None or not parts.count:
-        _show(call, value)
+        show(call, value)
 
 
 @dataclass
@@ -84,10 +83,11 @@ class Parts:
     def show(self, value: Any) -> None:
         """Print one part."""
         self.count += 1
-        _show(self.call, {"part": value} if self.call.as_json else value)
+        show(self.call, {"part": value} if self.call.as_json else value)
 
 
-def _show(call: Call, value: Any) -> None:
+def show(call: Call, value: Any) -> None:
+    """Print an answer."""
     if call.as_json:
         print_json(value)
     else:
@@ -148,7 +148,7 @@ def result(call: Call, task: str) -> None:
     """
     with call.client() as client:
         value = client.result(task, timeout_s=call.timeout_s or 60.0)
-    _show(call, value)
+    show(call, value)
 
 
 @task.command(cls=Command, short_help="End a posted task before its time.")
@@ -183,114 +183,19 @@ def ls(call: Call, state: str | None, service: str | None, limit: int) -> None:
     """
     with call.client() as client:
         rows = client.list_tasks(state=state, service=service, limit=limit)
-    _list(call, rows)
+    list_tasks(call, HEADS, rows)
 
 
-def _list(call: Call, rows: list[dict[str, Any]]) -> None:
+def list_tasks(call: Call, heads: list[str], rows: list[dict[str, Any]]) -> None:
+    """Print rows of posted tasks."""
     if call.as_json:
         print_json(rows)
         return
-    for row in rows:
-        row["task"] = bytes(row["task"]).hex()
-        row["posted"] = table.moment(row["posted_ns"])
-        row["trouble"] = row["trouble"][:120]
-    table.show(HEADS, [[row[head] for head in HEADS] for row in rows])
+    table.show(heads, [[of_list(row)[head] for head in heads] for row in rows])
 
 
-@click.group(short_help="Look after posted tasks that failed.")
-def dead() -> None:
-    """Dead letters: posted tasks that failed for good. They are kept for [task] dead_keep_s.
-
-    \b
-    hulak dead ls
-    hulak dead show 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
-    hulak dead retry 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
-    """
-
-
-@dead.command("ls", cls=Command, short_help="List dead letters.")
-@click.option("--service", help="Only of this one.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Default: 100.")
-def dead_ls(call: Call, service: str | None, limit: int) -> None:
-    """List dead letters, the newest first.
-
-    Sends REQUEST hulak.tasks with state failed to the frontend.
-
-    \b
-    hulak dead ls
-    """
-    with call.client() as client:
-        rows = client.list_tasks(state="failed", service=service, limit=limit)
-    _list(call, rows)
-
-
-@dead.command(cls=Command, short_help="Show one, with all its troubles.")
-@click.argument("task", metavar="TASK")
-def show(call: Call, task: str) -> None:
-    """Show a dead letter: what it was, and why each attempt failed.
-
-    Sends REQUEST hulak.result to the frontend.
-
-    \b
-    hulak dead show 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
-    """
-    with call.client() as client:
-        told = client.show_task(task)
-    if told["state"] != "failed":
-        raise BusError("UNKNOWN_TASK", f"task {task} is no dead letter, it is {told['state']}")
-    _show(call, {**told, "task": task} if call.as_json else readable(told, task))
-
-
-def readable(told: dict[str, Any], task: str) -> dict[str, Any]:
-    """Write a dead letter for people: its id first, times as such, each trouble a line of its own."""
-    found: dict[str, Any] = {"task": task}
-    for name, value in told.items():
-        if name.endswith("_ns"):
-            found[name.removesuffix("_ns")] = None if value is None else table.moment(value)
-        elif name not in ("task", "trouble", "error", "kept"):
-            found[name] = value
-    error = told.get("error") or {"code": "", "text": told["trouble"], "details": {}}
-    details = dict(error["details"])
-    troubles = details.pop("troubles", [])  # of the last attempts
-    first = details.pop("attempts", len(troubles)) - len(troubles) + 1
-    found |= {"code": error["code"], "text": error["text"]}
-    found |= {f"attempt {number}": said for number, said in enumerate(troubles, first)}
-    return {**found, **({"details": details} if details else {})}
-
-
-@dead.command(cls=Command, short_help="Post one anew.")
-@click.argument("task", metavar="TASK")
-def retry(call: Call, task: str) -> None:
-    """Post a dead letter anew, as a task of its own, and print that one's id.
-
-    Sends REQUEST hulak.retry to the frontend.
-
-    \b
-    hulak dead retry 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
-    """
-    with call.client() as client:
-        told = client.retry_task(task)
-    if call.as_json:
-        print_json({"task": told})
-    else:
-        click.echo(told)
-
-
-@dead.command(cls=Command, short_help="Delete one.")
-@click.argument("task", metavar="TASK")
-def drop(call: Call, task: str) -> None:
-    """Delete a dead letter.
-
-    Sends REQUEST hulak.drop to the frontend.
-
-    \b
-    hulak dead drop 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
-    """
-    with call.client() as client:
-        dropped = client.drop_task(task)
-    if not dropped:
-        raise BusError("UNKNOWN_TASK", f"there is no dead letter {task}")
-    if call.as_json:
-        print_json({"task": task, "dropped": True})
-    else:
-        click.echo(f"dead letter {task} was deleted")
+def of_list(row: dict[str, Any]) -> dict[str, Any]:
+    """Write a row for people, by the heads of its columns."""
+    again = bytes(row["retried_as"] or b"").hex()
+    told = {"task": bytes(row["task"]).hex(), "posted": table.moment(row["posted_ns"]), "retried as": again}
+    return {**row, **told, "trouble": row["trouble"][:120]}

@@ -234,7 +234,7 @@ def test_dead_letters_are_counted(open_store):
 def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(open_store):
     office = open_store()
     office.do(insert(1), failed(1), insert(2))
-    letter = partial(ledger.dead_letter, new_id=task(9))
+    letter = partial(dead_letters.read, new_id=task(9))
     [(rows, _), (again, _), (none, _)] = office.do(
         partial(ledger.rows, state="failed", service=None, most=10),
         partial(letter, task=task(1)),

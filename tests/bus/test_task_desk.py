@@ -157,6 +157,19 @@ def test_a_dead_letter_is_posted_anew_once_for_one_request_and_not_where_there_i
     assert office.ask("retry", task=b"x" * 16) == "UNKNOWN_TASK"
 
 
+def test_a_dead_letter_says_as_which_task_it_was_posted_anew_last(start):
+    office = start(max_tasks=2)
+    first = office.post()["task"]
+    office.work(first, {"code": "X", "text": "x"}, done=False)
+    for name in list(office.dispatcher.roster):
+        office.dispatcher.lost(time.monotonic(), name.identity, "gone")
+    assert office.ask("result", task=first)["retried_as"] is None
+    told = [office.ask("retry", task=first)["task"] for _ in range(2)]
+    assert office.ask("retry", task=first) == "BUSY"
+    assert office.ask("result", task=first)["retried_as"] == told[1]
+    assert [one["retried_as"] for one in office.ask("tasks", service="s")] == [None, None, told[1]]
+
+
 def test_a_full_queue_still_tells_of_tasks_that_are_known(start):
     office = start(max_tasks=1)
     first = office.post(key="k")["task"]

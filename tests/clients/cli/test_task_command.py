@@ -6,7 +6,8 @@ from pathlib import Path
 
 from clients.cli import table
 from clients.cli.common import Call
-from clients.cli.task import HEADS, Parts, readable
+from clients.cli.dead import readable
+from clients.cli.task import HEADS, Parts, of_list
 
 TASK = "0123456789abcdef0123456789abcdef"
 ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7, "posted_ns": 10**18}
@@ -26,6 +27,13 @@ def test_a_dead_letter_reads_well_and_numbers_its_attempts():
     assert (told["code"], told["text"], told["details"]) == ("BLOCKED", "403", {"status": 403})
     assert (told["attempt 6"], told["attempt 7"]) == ("w1: BLOCKED: 403", "w2: BLOCKED: 403")
     assert not [name for name in told if name.endswith("_ns")]
+
+
+def test_a_dead_letter_that_was_posted_anew_says_so():
+    again = {"retried_as": b"\x07" * 16, "trouble": ""}
+    assert readable({**ROW, **again}, TASK)["retried as"] == of_list({**ROW, **again})["retried as"] == "07" * 16
+    never = {"retried_as": None, "trouble": ""}
+    assert (readable({**ROW, **never}, TASK)["retried as"], of_list({**ROW, **never})["retried as"]) == (None, "")
 
 
 def test_a_dead_letter_whose_answer_is_not_kept_still_says_why():

@@ -20,7 +20,7 @@ from clients.feeds.marks import Marks
 from clients.feeds.parser import canonical_symbol
 from clients.feeds.subscriptions import Subscriptions
 from clients.post import ASK_S, Post
-from clients.transports import BROKEN, Connection, reach
+from clients.transports import BROKEN, Connection, TurnedAway, reach
 
 TURN_S = 0.1  # between two looks at the ages
 SEND_S = 5.0  # for a request to leave; a venue that takes nothing is lost
@@ -69,16 +69,16 @@ class LiveFeed:
         try:
             while True:
                 self.health.connect(time.monotonic())
-                why = await self._connection()
-                delay_s = self.health.lose(time.monotonic())
-                self._warn("venue lost", why=why, again_in_s=round(delay_s, 3))
+                why, again_s = await self._connection()
+                delay_s = self.health.lose(time.monotonic(), again_s)
+                self._warn("venue lost", why=why, asked_to_wait_s=again_s or None, again_in_s=round(delay_s, 3))
                 await asyncio.sleep(delay_s)
         finally:
             teller.cancel()
             self.health.stop(time.monotonic())
 
-    async def _connection(self) -> str:
-        """Live through one connection; returns why it ended."""
+    async def _connection(self) -> tuple[str, float]:
+        """Live through one connection; returns why it ended, and for how many seconds the venue wants to be left alone."""
         spoken = self.dialect()
         settings = self.settings
         where = spoken.address(self.url, self.symbols)
@@ -88,9 +88,9 @@ class LiveFeed:
             ) as venue:
                 self.health.open(time.monotonic(), held=spoken.greets)
                 self.post.log.info("venue connected", url=self.shown_url, connections=self.health.connections)
-                return await self._live(venue, spoken)
+                return await self._live(venue, spoken), 0.0
         except BROKEN as error:
-            return f"{type(error).__name__}: {error}"[:300]
+            return f"{type(error).__name__}: {error}"[:300], error.again_s if isinstance(error, TurnedAway) else 0.0
 
     async def _live(self, venue: Connection, spoken: Dialect) -> str:
         beside = [asyncio.ensure_future(self._read(venue, spoken))]

@@ -7,16 +7,17 @@ loop and waits until it was taken, so that a busy feed slows the venue down inst
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import CancelledError
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from bus.errors import ConfigError
+from bus.retry_after import retry_after_s
 
 MAX_VENUE_BYTES = 4 << 20  # of one message of a venue
 CLOSE_S = 0.5  # for the closing handshake: a venue that hangs must not hold up the next attempt
@@ -24,6 +25,19 @@ QUEUE = 64  # lines read ahead
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 BROKEN = (OSError, WebSocketException, TimeoutError)  # what a connection may raise; a requests exception is an OSError
+
+
+class TurnedAway(ConnectionError):
+    """The venue answered, but not with a connection.
+
+    Args:
+        text: the sentence.
+        headers: of its answer, which may say when to ask again; names in any case.
+    """
+
+    def __init__(self, text: str, headers: Mapping[str, str]) -> None:
+        super().__init__(text)
+        self.again_s = retry_after_s({name.lower(): value for name, value in headers.items()}) or 0.0  # seconds, at most a day
 
 
 class Connection(Protocol):
@@ -81,6 +95,8 @@ class HttpLines:
             with get() as response:
                 self._hand_over(b"")  # the connection stands
                 self._read(response)
+        except TurnedAway as error:
+            self._why = error
         except (OSError, AttributeError) as error:  # AttributeError: urllib3's, when the socket goes while it reads
             self._why = ConnectionError(f"{type(error).__name__}: {error}")
         self._hand_over(None)
@@ -146,7 +162,7 @@ async def reach(url: str, *, token: str, connect_s: float, read_s: float) -> Asy
         connect_s: until the connection stands, seconds.
         read_s: of silence after which the lines of an HTTP answer end, seconds.
     Raises:
-        one of `BROKEN`.
+        one of `BROKEN`; `TurnedAway`, which is one of them, if the venue answered and refused.
     """
     parts = urlsplit(url)
     local = parts.hostname in LOCAL
@@ -156,15 +172,11 @@ async def reach(url: str, *, token: str, connect_s: float, read_s: float) -> Asy
         )
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if parts.scheme in ("ws", "wss"):
-        async with connect(
-            url,
-            additional_headers=headers,
-            open_timeout=connect_s,
-            max_size=MAX_VENUE_BYTES,
-            close_timeout=CLOSE_S,
-            proxy=None if local else True,
-        ) as socket:
+        socket = await _connected(url, headers, connect_s, local=local)
+        try:
             yield WebSocket(socket)
+        finally:
+            await socket.close()  # with 1000, also when a signal ends us; `async with` would say 1011 then
         return
     lines = HttpLines(lambda: _request(url, headers, connect_s, read_s))
     try:
@@ -173,6 +185,23 @@ async def reach(url: str, *, token: str, connect_s: float, read_s: float) -> Asy
         yield lines
     finally:
         lines.close()
+
+
+async def _connected(url: str, headers: dict[str, str], connect_s: float, *, local: bool) -> ClientConnection:
+    try:
+        return await connect(
+            url,
+            additional_headers=headers,
+            open_timeout=connect_s,
+            max_size=MAX_VENUE_BYTES,
+            close_timeout=CLOSE_S,
+            proxy=None if local else True,
+        )
+    except InvalidStatus as error:
+        answer = error.response
+        told = (answer.body or b"")[:300].decode("utf-8", "replace")
+        text = f"the venue answered {answer.status_code} {answer.reason_phrase}: {told}"
+        raise TurnedAway(text, dict(answer.headers.raw_items())) from error
 
 
 def _request(url: str, headers: dict[str, str], connect_s: float, read_s: float) -> requests.Response:
@@ -185,5 +214,5 @@ def _request(url: str, headers: dict[str, str], connect_s: float, read_s: float)
     if response.status_code != requests.codes.ok:
         with response:
             told = response.raw.read(300, decode_content=True).decode("utf-8", "replace")
-        raise ConnectionError(f"the venue answered {response.status_code} {response.reason}: {told}")
+        raise TurnedAway(f"the venue answered {response.status_code} {response.reason}: {told}", response.headers)
     return response

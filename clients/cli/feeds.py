@@ -56,6 +56,8 @@ def _age(seconds: Any) -> str | None:
 def remarks(row: Mapping[str, Any]) -> list[str]:
     """Say which symbols of a feed are stale and what its venue refuses, a line for each refusal."""
     said = []
+    if wait_s := row.get("asked_to_wait_s"):
+        said.append(f"{row['name']}: the venue asked to be left alone, for {wait_s:g} s more (Retry-After)")
     stale, count = row.get("stale_symbols") or [], row.get("stale") or 0
     if stale:
         more = f" and {count - len(stale)} more" if count > len(stale) else ""

@@ -6,6 +6,7 @@ never came is as old as the connection. The ages that decide are compared with "
 does.
 """
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -28,7 +29,7 @@ class State(Enum):
     CONNECTED = "connected"
     DEGRADED = "degraded"  # heartbeats, no data
     STALE = "stale"  # neither: the connection is being dropped
-    BACKOFF = "backoff"  # bounded by the delay before the next attempt
+    BACKOFF = "backoff"  # bounded by the delay before the next attempt: a day, if the venue asks for so much
 
 
 NEXT: dict[State, dict[str, State]] = {
@@ -90,6 +91,7 @@ class Health:
         self.since = now  # monotonic seconds, of the state
         self.attempts = 0  # to connect that failed one after the other
         self.connections = 0
+        self._wanted = -math.inf  # monotonic seconds, until which the venue wants to be left alone
         self._backoff = backoff
         self._opened = now
         self._data: float | None = None  # monotonic seconds, of the last tick; None before the first
@@ -112,8 +114,10 @@ class Health:
         self.connections += 1
         self.subscriptions.opened(now, held=held)
 
-    def lose(self, now: float) -> float:
+    def lose(self, now: float, again_s: float = 0.0) -> float:
         """The connection, or the attempt to get one, has failed; returns the delay before the next one, in seconds.
+
+        It is no less than the venue has asked for, `again_s` (0: for nothing): who asks sooner is banned for longer.
 
         A connection that brought data for longer than the longest delay has proven itself: the delays begin anew. One that is
         lost sooner counts as failed, so that a venue which takes and drops connections is not hammered.
@@ -124,7 +128,8 @@ class Health:
             self.attempts = 0
         self._move("lose", now)
         self.attempts += 1
-        return self._backoff.delay_s(self.attempts)
+        self._wanted = now + again_s if again_s else -math.inf
+        return max(again_s, self._backoff.delay_s(self.attempts))
 
     def stop(self, now: float) -> None:
         """The feed ends."""
@@ -194,6 +199,7 @@ class Health:
             "since_s": round(now - self.since, 3),
             "attempts": self.attempts,
             "connections": self.connections,
+            "asked_to_wait_s": round(max(0.0, self._wanted - now), 1) if self.state is State.BACKOFF else 0.0,
             "data_age_s": _since(self._data, now),
             "heartbeat_age_s": _since(self._heartbeat, now),
             "symbols": len(self.subscriptions.names or self._symbols),

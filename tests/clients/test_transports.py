@@ -1,14 +1,16 @@
-"""The lines of an endless HTTP answer over a real socket, and what a transport refuses."""
+"""The lines of an endless HTTP answer and WebSockets, over real sockets, and what a transport refuses."""
 
 import asyncio
+import http
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from websockets.asyncio.server import serve
 
 from bus.errors import ConfigError
-from clients.transports import BROKEN, check_url, reach
+from clients.transports import BROKEN, TurnedAway, check_url, reach
 
 LIMIT_S = 10.0
 
@@ -22,6 +24,8 @@ class Stream(BaseHTTPRequestHandler):
         self.server.seen.append((self.path, self.headers.get("Authorization")))
         self.send_response(self.server.status)
         self.send_header("Transfer-Encoding", "chunked")
+        for header in self.server.headers.items():
+            self.send_header(*header)
         self.end_headers()
         for piece in self.server.pieces:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
@@ -35,9 +39,10 @@ class Stream(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(*pieces, status=200, hangs=False):
+def serving(*pieces, status=200, headers=None, hangs=False):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Stream)
     server.pieces, server.status, server.hangs = pieces, status, hangs
+    server.headers = headers or {}
     server.seen, server.released = [], threading.Event()
     server.url = f"http://127.0.0.1:{server.server_address[1]}/stream"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -103,6 +108,71 @@ def test_a_refusal_says_what_the_venue_said():
         received(server.url, token="s3cret")
     assert "Insufficient authorization" in str(told.value)
     assert "s3cret" not in str(told.value)
+
+
+def test_a_venue_that_says_when_to_ask_again_is_heard():
+    with serving(b"slow down", status=429, headers={"Retry-After": "60"}) as server, pytest.raises(TurnedAway) as told:
+        received(server.url)
+    assert told.value.again_s == 60.0
+    with serving(b"", status=503) as server, pytest.raises(TurnedAway) as told:
+        received(server.url)
+    assert told.value.again_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "again_s"),
+    [
+        ({"Retry-After": "60"}, 60.0),
+        ({"retry-after": "999999"}, 86_400.0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:01:00 GMT", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 60.0),
+        ({"Retry-After": "soon"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_a_websockets_answer_that_is_none_says_when_to_ask_again(headers, again_s):
+    def refuse(connection, request):
+        response = connection.respond(http.HTTPStatus.TOO_MANY_REQUESTS, "slow down")
+        for name in headers:
+            response.headers.pop(name, None)
+            response.headers[name] = headers[name]
+        return response
+
+    async def story():
+        async with serve(lambda _: None, "127.0.0.1", 0, process_request=refuse) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with reach(f"ws://127.0.0.1:{port}/", token="", connect_s=LIMIT_S, read_s=LIMIT_S):
+                pytest.fail("it stands")
+
+    with pytest.raises(TurnedAway, match="the venue answered 429 Too Many Requests: slow down") as told:
+        asyncio.run(story())
+    assert told.value.again_s == again_s
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_websocket_is_closed_in_good_order_also_by_a_signal(cancelled):
+    async def story():
+        codes = asyncio.Queue()
+
+        async def venue(connection):
+            await connection.wait_closed()
+            codes.put_nowait(connection.close_code)
+
+        async def feed(port):
+            async with reach(f"ws://127.0.0.1:{port}/", token="", connect_s=LIMIT_S, read_s=LIMIT_S) as connection:
+                if cancelled:
+                    standing.set()
+                    await connection.receive()
+
+        standing = asyncio.Event()
+        async with serve(venue, "127.0.0.1", 0) as server:
+            task = asyncio.ensure_future(feed(server.sockets[0].getsockname()[1]))
+            if cancelled:
+                await standing.wait()
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return await asyncio.wait_for(codes.get(), LIMIT_S)
+
+    assert asyncio.run(story()) == 1000
 
 
 @pytest.mark.parametrize("url", ["http://example.invalid/", "ws://example.invalid/"])

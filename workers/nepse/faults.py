@@ -8,13 +8,11 @@ No text carries anything of a body or an Authorization header: an error page may
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from bus.errors import TaskFailed
+from bus.retry_after import retry_after_s
 
-LONGEST_WAIT_S = 86_400  # a Retry-After beyond a day is somebody's mistake
 COOL_DOWN_S = 5.0  # where the exchange does not say for how long; its real limits are not known
 
 
@@ -95,31 +93,6 @@ def _meaning(status: int, answer: Answer) -> tuple[str, str, bool]:
 def _kind(answer: Answer) -> str:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip()[:60] or "no content type"
     return f"{kind}, {len(answer.body)} bytes"
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After, as seconds or as an HTTP date (RFC 9110 section 10.2.3).
-
-    Args:
-        headers: names in lower case. A date is measured against the same answer's Date, never against our own clock.
-    Returns:
-        seconds from now, 0..86400; None if there is none or it cannot be read.
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(min(int(value[:12]), LONGEST_WAIT_S))
-    until, since = _http_date(value), _http_date(headers.get("date", ""))
-    if until is None or since is None:
-        return None
-    return min(max(0.0, (until - since).total_seconds()), float(LONGEST_WAIT_S))
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return date if date.tzinfo is not None else None
 
 
 def read(request: Request, answer: Answer) -> Any:

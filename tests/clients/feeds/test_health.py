@@ -274,6 +274,7 @@ def test_a_report_says_it_all_and_is_bounded():
         "since_s": 1.0,
         "attempts": 0,
         "connections": 1,
+        "asked_to_wait_s": 0.0,
         "data_age_s": None,
         "heartbeat_age_s": 1.5,
         "symbols": 30,
@@ -284,6 +285,13 @@ def test_a_report_says_it_all_and_is_bounded():
     }
     one.stop(64.0)
     assert one.report(64.0)["state"] == "disconnected"
+
+
+def test_a_venue_that_asks_to_be_left_alone_is_left_alone():
+    one = connected("A")
+    assert (one.lose(10.0, 86_400.0), one.report(70.0)["asked_to_wait_s"]) == (86_400.0, 86_340.0)
+    one.connect(86_410.0)
+    assert (one.report(86_410.0)["asked_to_wait_s"], one.lose(86_411.0) < 15.0) == (0.0, True)
 
 
 def test_one_feeds_failure_is_its_own():

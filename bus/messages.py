@@ -8,7 +8,10 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-FLAGS = ("crossed", "locked", "late")  # bid above ask; bid equal to ask; older than the tick of its symbol before it
+# Bid above ask; bid equal to ask; older than the feed's tick of its symbol before it; one side of the book is empty; both are;
+# not tradeable now, as the venue says.
+FLAGS = ("crossed", "locked", "late", "one-sided", "empty", "halted")
+FIRST_MS, END_MS = 631_152_000_000, 4_102_444_800_000  # what a venue's time may be: from 1990 to before 2100, ms since 1970 UTC
 ID_BYTES = 16  # of a request and of the task made from it; chosen by the client, at random
 
 # What the fields of dialogs must be; `bus.fields` says the same in sentences.
@@ -22,8 +25,8 @@ class Tick(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One quote of one symbol. The fields are the keys of its body (section 3.3)."""
 
     symbol: str  # upper case, e.g. "EURUSD"
-    bid: float  # quote currency
-    ask: float  # quote currency
+    bid: float | None  # quote currency; None where that side of the book is empty
+    ask: float | None  # likewise
     timestamp: int  # the venue's clock, ms since 1970 UTC; the receipt time where the venue gives none
     source: str  # the venue, e.g. "binance"
     flags: tuple[str, ...] = ()  # what is odd about it, of FLAGS in their order; an odd quote is marked, never dropped

@@ -21,8 +21,8 @@ class Price:
     """The newest quote of one symbol."""
 
     symbol: str
-    bid: float  # quote currency
-    ask: float  # quote currency
+    bid: float | None  # quote currency; None where that side of the book is empty
+    ask: float | None  # likewise
     moved: int  # of the middle against the quote before: -1, 0 or 1
     ticks: int  # so far
 
@@ -158,11 +158,12 @@ class Board:
         """
         self._view_us.add(age_us, now)
         match body:
-            case {"symbol": str() as symbol, "bid": float() | int() as bid, "ask": float() | int() as ask}:
+            case {"symbol": str() as symbol, "bid": float() | int() | None as bid, "ask": float() | int() | None as ask}:
                 before = self.prices.get(symbol)
-                middle = bid + ask
-                was = middle if before is None else before.bid + before.ask
-                moved = (middle > was) - (middle < was)
+                moved = 0
+                middle, was = _middle(bid, ask), None if before is None else _middle(before.bid, before.ask)
+                if middle is not None and was is not None:
+                    moved = (middle > was) - (middle < was)
                 if before is not None and moved == 0:
                     moved = before.moved
                 self.prices[symbol] = Price(symbol, bid, ask, moved, 1 if before is None else before.ticks + 1)
@@ -210,3 +211,8 @@ class Board:
 def _silent(stats: Mapping[str, Any], heard_s: float) -> dict[int, str]:
     unwell = [one for one in processes(stats, heard_s) if one.state != "ok"]
     return {one.pid: one.state if one.state == "unknown" else f"{one.state} {one.silence_s:.0f} s" for one in unwell}
+
+
+def _middle(bid: float | None, ask: float | None) -> float | None:
+    """Return twice the middle of both sides; None unless both are there."""
+    return None if bid is None or ask is None else bid + ask

@@ -41,9 +41,11 @@ def duration(quantiles: Mapping[str, float] | None) -> str:
     return f"p50 {short(quantiles['p50'])} p99 {short(quantiles['p99'])}"
 
 
-def price(value: float) -> str:
-    """Write a price with the digits usual for its size: 1.08501, 150.012, 65123.40."""
-    return f"{value:.5f}" if value < 20 else f"{value:.3f}" if value < 2000 else f"{value:.2f}"
+def price(value: float | None) -> str:
+    """Write a price with the digits usual for its size: 1.08501, 150.012, 65123.40; "-" for none."""
+    if value is None:
+        return "-"
+    return f"{value:.5f}" if abs(value) < 20 else f"{value:.3f}" if abs(value) < 2000 else f"{value:.2f}"
 
 
 def sparkline(values: Sequence[float]) -> str:

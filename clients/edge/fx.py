@@ -213,15 +213,15 @@ def package(facts: Facts, source: str) -> bytes:
 
 
 def tick(value: Tick, source: str, digits: int, now_ms: float) -> bytes:
-    """Say a tick, at `now_ms`."""
+    """Say a tick that has a side, at `now_ms`; a side that it has not is left out, and its price is then the other one's."""
     received = value.received_ns // NS_PER_MS if value.received_ns else int(now_ms)
-    price = round((value.bid + value.ask) / 2, digits + 1)
+    sides = {name: side for name, side in (("bid", value.bid), ("ask", value.ask)) if side is not None}
+    price = round(sum(sides.values()) / len(sides), digits + 1)
     times = {"timestamp": value.timestamp, "receivedAt": received}
     told = {"type": "tick", "source": source, "v": VERSION, "symbol": value.symbol}
     if source == "tradingview":
         return encode({**told, "price": price, "current": price, **times, "sentAt": int(now_ms)})
-    quote = {"bid": value.bid, "ask": value.ask, "price": price}
-    return encode({**told, **quote, **times, **pips(digits), "_receivedAt": received, "sentAt": int(now_ms)})
+    return encode({**told, **sides, "price": price, **times, **pips(digits), "_receivedAt": received, "sentAt": int(now_ms)})
 
 
 Level = Sequence[float]

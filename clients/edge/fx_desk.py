@@ -50,7 +50,8 @@ class FxDesk:
             self._ticks.setdefault(tick.symbol, []).append(tick)
         for (symbol, _), candles in self.candles.items():
             for tick in self._ticks.get(symbol, ()):
-                candles.add(tick.bid, tick.timestamp, self.board.revision)
+                if tick.bid is not None:
+                    candles.add(tick.bid, tick.timestamp, self.board.revision)
 
     def follow(self, key: tuple[str, str]) -> Candles | None:
         """Make bars for one taker more; returns them if they are new, and the journal has to be asked how they began."""
@@ -101,7 +102,8 @@ class FxDesk:
         if row is None or row.revision <= at:
             return []
         found = self._ticks.get(symbol, []) if at >= self.in_step else []
-        return [self._tick(tick, number, source) for number, tick in enumerate(found or [row.value])]
+        told = enumerate(found or [row.value])
+        return [self._tick(tick, number, source) for number, tick in told if (tick.bid, tick.ask) != (None, None)]
 
     def _tick(self, tick: Tick, number: int, source: str) -> bytes:
         key = (tick.symbol, number, tick, source)

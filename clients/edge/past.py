@@ -4,7 +4,7 @@ For the threads of `clients.edge.calls`. Ticks are chosen by when the broker too
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bus import frames
 from bus.errors import BusError, BusTimeout, ProtocolError
@@ -54,15 +54,21 @@ def facts(client: BusClient, symbol: str, now_ms: float) -> Facts:
     ticks = ticks or [tick for event in last_events(client, f"tick.{symbol}") if (tick := _tick(event.packed)) is not None]
     if not ticks:
         raise BusError("UNKNOWN_TOPIC", f"no tick of {symbol} is known")
-    prices = [price for tick in ticks[-SEEN_PRICES:] for price in (tick.bid, tick.ask)]
-    (bar,) = bars_of("D", ((tick.bid, tick.timestamp) for tick in ticks), 1)
-    return facts_of_bar(symbol, bar, digits_of(symbol, prices))
+    prices = [price for tick in ticks[-SEEN_PRICES:] for price in (tick.bid, tick.ask) if price is not None]
+    if not (found := bars_of("D", _bids(ticks), 1)):
+        raise BusError("UNKNOWN_TOPIC", f"no bid of {symbol} is known")
+    return facts_of_bar(symbol, found[0], digits_of(symbol, prices))
 
 
 def bars(client: BusClient, symbol: str, resolution: str, since_ms: float, until_ms: float | None = None) -> list[Bar]:
     """Return a symbol's bars of a time; raises as `ticks_of`."""
     ticks = ticks_of(client, symbol, since_ms, until_ms)
-    return bars_of(resolution, ((tick.bid, tick.timestamp) for tick in ticks), MOST_BARS)
+    return bars_of(resolution, _bids(ticks), MOST_BARS)
+
+
+def _bids(ticks: Iterable[Tick]) -> Iterator[tuple[float, int]]:
+    """Give the prices that bars are made of, with their times; a tick whose bid side is empty has none."""
+    return ((tick.bid, tick.timestamp) for tick in ticks if tick.bid is not None)
 
 
 def _ns(time_ms: float) -> int:

@@ -1,4 +1,4 @@
-"""What is odd about a quote is written on it: crossed, locked, late (PROTOCOL.md section 3.3). Nothing is dropped for it.
+"""What is odd about a quote is written on it: crossed, one-sided, late ... (PROTOCOL.md section 3.3). Nothing is dropped for it.
 
 Of a real day of EURUSD 22 % of one broker's quotes were crossed or locked: who dropped them would lose the market. Pure.
 """
@@ -7,7 +7,7 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from bus.messages import Tick
+from bus.messages import FLAGS, Tick
 from clients.feeds.events import MOST_SYMBOLS
 
 
@@ -24,10 +24,16 @@ class Marks:
         if tick.symbol not in self._times and len(self._times) >= MOST_SYMBOLS:
             del self._times[next(iter(self._times))]
         self._times[tick.symbol] = tick.timestamp
-        if tick.bid < tick.ask and tick.timestamp >= before:  # nearly all
+        bid, ask = tick.bid, tick.ask
+        if bid is not None and ask is not None and bid < ask and tick.timestamp >= before and not tick.flags:  # nearly all
             return tick
-        flags = ["crossed"] if tick.bid > tick.ask else ["locked"] if tick.bid == tick.ask else []
-        if tick.timestamp < before:
-            flags.append("late")
-        self.counts.update(flags)
-        return replace(tick, flags=tuple(flags))
+        flags = {*tick.flags, _of_prices(bid, ask), "late" if tick.timestamp < before else ""}
+        told = tuple(flag for flag in FLAGS if flag in flags)
+        self.counts.update(told)
+        return replace(tick, flags=told)
+
+
+def _of_prices(bid: float | None, ask: float | None) -> str:
+    if bid is None or ask is None:
+        return "one-sided" if bid != ask else "empty"
+    return "crossed" if bid > ask else "locked" if bid == ask else ""

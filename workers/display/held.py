@@ -138,7 +138,7 @@ class Held:
         day, at_ms, received_ns = state.day_init, tick.timestamp, tick.received_ns
         # `believed_until`, without a call for nearly every tick
         until_ms = received_ns // 1_000_000 + AHEAD_MS if received_ns else believed_until(0, numbered_ns)
-        state.fold(tick.bid, tick.ask, at_ms, at_ms, until_ms, tick.source)
+        state.fold(tick.bid or 0.0, tick.ask or 0.0, at_ms, at_ms, until_ms, tick.source)  # 0: that side of the book is empty
         if state.day_init is not day:
             self.day_from = number
         self.number, self.received_ns = number, received_ns

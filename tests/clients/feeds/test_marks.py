@@ -19,7 +19,15 @@ def test_crossed_locked_and_late_quotes_are_flagged_in_this_order():
     assert marked((1, 2, 10), (2, 1, 10), (2, 2, 11), (1, 2, 5), (2, 1, 4), (2, 2, 3), (1, 2, 3)) == [
         *((), ("crossed",), ("locked",), ("late",), ("crossed", "late"), ("locked", "late"), ())
     ]
-    assert FLAGS == ("crossed", "locked", "late")
+    assert FLAGS == ("crossed", "locked", "late", "one-sided", "empty", "halted")
+
+
+def test_empty_sides_are_flagged_and_what_the_venue_says_is_kept():
+    assert marked((None, 2, 10), (1, None, 9), (None, None, 10)) == [("one-sided",), ("late", "one-sided"), ("empty",)]
+    marks = Marks()
+    assert marks.mark(Tick("X", 1, 2, 10, "x", ("halted",))).flags == ("halted",)
+    assert marks.mark(Tick("X", 2, 2, 10, "x", ("halted",))).flags == ("locked", "halted")
+    assert marks.counts == {"halted": 2, "locked": 1}
 
 
 def test_each_symbol_has_its_own_clock():

@@ -20,6 +20,7 @@ from bus.daemon import boot_id
 from bus.errors import ProtocolError
 from bus.frames import NUL, STAMP, pack
 from bus.journal import Journal
+from bus.messages import FIRST_MS
 from bus.settings import Settings
 
 INSTANCE = 11  # of the feed that all ticks are said to come from
@@ -90,7 +91,7 @@ def _frames(symbols: int, rare_every: int, first: int) -> Iterator[tuple[bytes, 
         is_rare = (number - 1) % rare_every == 0
         topic, symbol = rare if is_rare else heads[number % symbols]
         bid = float(number)
-        quote = quote_of(b"\xa3bid\xcb", bid, b"\xa3ask\xcb", bid + 0.5, b"\xa9timestamp\xcf", number)
+        quote = quote_of(b"\xa3bid\xcb", bid, b"\xa3ask\xcb", bid + 0.5, b"\xa9timestamp\xcf", FIRST_MS + number)
         yield topic + stamp_of(INSTANCE, number, number) + symbol + quote + tail, is_rare
 
 

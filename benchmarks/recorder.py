@@ -1,7 +1,6 @@
 """What one consumer saw: which numbers were missing, which came twice, and how long each tick took."""
 
 import array
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ class Recorder:
             return
         self.expected += 1
         if self.slots[KEEP]:
-            self._keep(int(number), time.monotonic_ns() - found["timestamp"])
+            self._keep(int(number), tick.age_ns(found["timestamp"]))
 
     def many(self, ticks: Iterable[Mapping[str, Any]]) -> None:
         """Take decoded ticks that came together."""

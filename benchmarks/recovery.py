@@ -23,7 +23,7 @@ from benchmarks.figures import markdown
 from benchmarks.system import SETTLES_S, BenchmarkError, Place
 from benchmarks.systems.hulak import Hulak
 from bus.frames import feed_frame, pack_tick
-from bus.messages import Tick
+from bus.messages import FIRST_MS, Tick
 from clients.displays import DisplayClient
 from clients.subscriber import Subscriber
 
@@ -67,7 +67,7 @@ class Stage:
         """Make the journal."""
         self._configure()
         made = bulk.fill(self.home, self.system.settings(), size) if size else bulk.Made()
-        self.rare, self.ticks, self._at_ms = len(made.rare), made.ticks, made.ticks
+        self.rare, self.ticks, self._at_ms = len(made.rare), made.ticks, FIRST_MS + made.ticks
 
     def _configure(self) -> None:
         lines = [f'{name} = "{address}"' for name, address in self.system.addresses.items()]
@@ -112,7 +112,7 @@ class Stage:
         while not self._feeds.wait(PAUSE_S):
             self._at_ms += int(PAUSE_S * 1000)
             for symbol in tick.SYMBOLS[:DISPLAYS]:
-                bid = float(self._at_ms)
+                bid = float(self._at_ms - FIRST_MS)
                 now_ns = time.time_ns()
                 body = pack_tick(Tick(symbol, bid, bid + 0.5, self._at_ms, tick.SOURCE, (), now_ns))
                 socket.send(feed_frame(symbol, 0, 0, now_ns, body))

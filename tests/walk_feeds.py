@@ -2,7 +2,7 @@
 
 Frames of one connection arrive in order, but some are lost and some come twice; the broker is restarted, with what its
 journal held or, where that was lost, with nothing and another epoch; a subscriber of everything writes down what it gets.
-Every tick's own running number stands in its `timestamp`.
+Every tick's own running number is by how many ms its `timestamp` is later than the first time there is.
 """
 
 import heapq
@@ -14,7 +14,7 @@ import msgpack
 from bus.core.intake import Intake, Source
 from bus.core.topics import Topics
 from bus.frames import decode_publication
-from bus.messages import Tick
+from bus.messages import FIRST_MS, Tick
 from clients.feeds.link import Link
 
 FAULTS_S, ASK_S = 6.0, 0.25
@@ -34,7 +34,7 @@ class SimFeed:
         for _ in range(self.world.random.choice((1, 1, 3, 30))):
             symbol = self.world.random.choice(SYMBOLS)
             number = self.link.unconfirmed.last + 1
-            self.link.post(Tick(symbol, 1.0, 1.5, number, f"feed-{self.link.instance}"), number)
+            self.link.post(Tick(symbol, 1.0, 1.5, FIRST_MS + number, f"feed-{self.link.instance}"), number)
         self.push(self.world.random.choice((0, 1, 5, 1000)))
 
     def push(self, most):
@@ -163,8 +163,9 @@ class FeedWorld:
         feed = int(body["source"].removeprefix("feed-"))
         numbers = self.taken[self.epoch, feed]
         wanted = numbers[-1] + 1 if numbers else self.opened_at[self.epoch, feed]
-        assert body["timestamp"] == wanted, f"feed {feed}: tick {body['timestamp']} was taken, wanted {wanted}"
-        numbers.append(body["timestamp"])
+        number = body["timestamp"] - FIRST_MS
+        assert number == wanted, f"feed {feed}: tick {number} was taken, wanted {wanted}"
+        numbers.append(number)
 
     def check_end(self):
         for feed in self.feeds:

@@ -4,19 +4,21 @@ A body goes to all readers, and into the journal, as it came. What one of them c
 is not UTF-8, a key that no map can have, values nested too deep.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from bus.errors import ProtocolError
 from bus.frames import UNREADABLE, unpack
-from bus.messages import Tick
+from bus.messages import END_MS, FIRST_MS, Tick
 
 LEVELS = 64  # of arrays and maps inside each other: some readers' libraries know no more than a hundred or so
 
 
 class Quote(Tick, forbid_unknown_fields=True, frozen=True, gc=False):
     """A body that has the keys of a tick and no others, as nearly all have: to read it is the cheapest proof that it is right."""
+
+    timestamp: Annotated[int, msgspec.Meta(ge=FIRST_MS, lt=END_MS)]
 
 
 # Raises one of `UNREADABLE` also for bodies that are right, but not the commonest; `read_map` has them all.
@@ -61,12 +63,17 @@ def check_tick(symbol: str, body: bytes) -> None:
     """Refuse the body of a tick that comes under a symbol's topic.
 
     Raises:
-        ProtocolError: `BAD_BODY`, as `read_map`; or the body says that it is of another symbol.
+        ProtocolError: `BAD_BODY`, as `read_map`; or the body says that it is of another symbol; `BAD_TIME`, its time is a number
+            of another unit than ms, or wrong.
     """
     try:
-        said = read_map(body).get("symbol", symbol)
+        found = read_map(body)
     except ProtocolError as error:
         raise ProtocolError("BAD_BODY", f"the body for topic 'tick.{symbol}' is refused: {error}") from error
+    said, at = found.get("symbol", symbol), found.get("timestamp", FIRST_MS)
+    if isinstance(at, int | float) and not FIRST_MS <= at < END_MS:
+        text = f"topic 'tick.{symbol}' has a body of timestamp {at!r:.40}, must be ms since 1970 UTC, from 1990 to 2100"
+        raise ProtocolError("BAD_TIME", text)
     if said != symbol:
         text = f"topic 'tick.{symbol}' has a body of symbol {said!r:.60}, must be 'tick.' and that symbol"
         raise ProtocolError("BAD_BODY", text)

@@ -11,7 +11,7 @@ from bus.core.records import decode_tick, scan
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
 from bus.frames import decode_publication, encode_publication, feed_frame, pack
-from bus.messages import Stamp, Tick
+from bus.messages import END_MS, FIRST_MS, Stamp, Tick
 
 
 class Desk:
@@ -34,9 +34,12 @@ class Desk:
         return self.topics.logs[b"tick." + symbol.encode() + b"\0"].sequence
 
 
+AT_MS = 1_701_234_567_890
+
+
 def tick(symbol, source=b"\xa1x"):
     """Pack a tick as our feeds do, `source` as its bytes."""
-    return frames.pack_tick(Tick(symbol, 1.1, 1.2, 5, "?"))[:-2] + source
+    return frames.pack_tick(Tick(symbol, 1.1, 1.2, AT_MS, "?"))[:-2] + source
 
 
 def frame(number, symbol="EURUSD", instance=5, body=None, time_ns=400):
@@ -194,8 +197,8 @@ def test_a_numbered_tick_that_is_refused_does_not_hold_up_its_feed_for_ever(bad,
 
 GOOD = {
     "a tick of our feeds": tick("A"),
-    "with flags and times": frames.pack_tick(Tick("A", 1.2, 1.1, 5, "x", ("crossed",), 9)),
-    "whole numbers as prices": pack({"symbol": "A", "bid": 1, "ask": 2, "timestamp": 3, "source": "x"}),
+    "with flags and times": frames.pack_tick(Tick("A", 1.2, 1.1, AT_MS, "x", ("crossed",), 9)),
+    "whole numbers as prices": pack({"symbol": "A", "bid": 1, "ask": 2, "timestamp": AT_MS, "source": "x"}),
     "no symbol": pack({"ltp": 5.5, "volume": 3}),
     "nothing": b"\x80",
     "keys of one's own": pack({"symbol": "A", "ltp": 5.5, "nested": {"a": [1, None, True, {"b": "é"}]}}),
@@ -229,11 +232,30 @@ MUTATED = st.tuples(st.sampled_from(sorted(GOOD.values())), st.integers(0, 80), 
 def test_whatever_is_taken_can_be_read_alone_among_all_ticks_and_in_a_snapshot(body):
     desk = Desk(max_bytes=10_000)
     turn = desk.turn(frame(1, "A", instance=0, body=tick("A")), frame(2, "A", instance=0, body=body))
-    assert (turn.taken, desk.codes()) in ((2, []), (1, ["BAD_BODY"]))
+    assert (turn.taken, desk.codes()) in ((2, []), (1, ["BAD_BODY"]), (1, ["BAD_TIME"]))
     for message in (*turn.messages, desk.topics.welcome(b"tick.", 1)):
         assert frames.pack(frames.unpack(decode_publication(message).body))
     if turn.taken == 2:
         assert frames.unpack(body).get("symbol", "A") == "A"
+
+
+@pytest.mark.parametrize("at", [5, 1_701_234_567, 1_701_234_567.89, 1_701_234_567_890_123, -1, FIRST_MS - 1, END_MS, 1 << 63])
+@pytest.mark.parametrize("instance", [0, 5])
+def test_a_time_of_another_unit_is_refused_at_the_door(at, instance):
+    desk = Desk()
+    desk.intake.open(5, 1, 0.0)
+    body = {"symbol": "A", "bid": 1.0, "ask": 2.0, "timestamp": at, "source": "x"}
+    desk.turn(frame(1, "A", instance=instance, body=pack(body)), frame(2, "A", instance=instance, body=tick("A")))
+    assert (desk.codes(), desk.taken("A")) == (["BAD_TIME"], 1)
+    assert f"has a body of timestamp {at}"[:60] in str(desk.refused[0])
+
+
+def test_times_from_1990_to_2100_are_taken_and_a_text_is_not_looked_at():
+    desk = Desk()
+    bodies = [
+        {"symbol": "A", "bid": 1, "ask": None, "timestamp": at} for at in (FIRST_MS, END_MS - 1, AT_MS + 0.5, "today", None)
+    ]
+    assert desk.turn(*[frame(1, "A", instance=0, body=pack(body)) for body in bodies]).taken == 5
 
 
 def test_a_refused_body_takes_no_topic_and_its_sentence_names_what_was_wrong():

@@ -11,7 +11,7 @@ from waiting import eventually
 
 from bus import frames
 from bus.errors import BusError
-from bus.messages import Tick
+from bus.messages import FIRST_MS, Tick
 from clients.edge import past
 from clients.history import History
 
@@ -23,7 +23,7 @@ CARELESS = (  # a broker that takes any tick, as they did once
 
 
 def tick(symbol, price):
-    return frames.pack_tick(Tick(symbol, price, price + 1, 5, "venue!"))
+    return frames.pack_tick(Tick(symbol, price, price + 1, FIRST_MS, "venue!"))
 
 
 LATIN = tick("DAX", 2.0).replace(b"venue!", b"B\xf6rse!")

@@ -18,7 +18,7 @@ from bus import desk, frames, several
 from bus.broker import Broker
 from bus.daemon import make_home
 from bus.errors import PartEnded
-from bus.messages import Request, Tick
+from bus.messages import FIRST_MS, Request, Tick
 
 pytestmark = pytest.mark.system
 MEGABYTE = b"\x93" * (1 << 20)
@@ -34,7 +34,7 @@ def strangers_messages(seed):
     """Draw random frames, wrong counts of frames, near misses and a frame of one megabyte."""
     draw = random.Random(seed)
     good = frames.encode(Request(bytes(16), "nepse", "market-status"))
-    tick = frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", 1.0, 1.1, 1, "x")))
+    tick = frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", 1.0, 1.1, FIRST_MS, "x")))
     yield [MEGABYTE]
     yield [b""]
     yield [b"", b""]
@@ -87,7 +87,7 @@ def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(house, context, 
         eventually(lambda: "TOO_LARGE" in refused() or "BAD_FRAME" in refused() or "BAD_KIND" in refused(), within_s=5)
 
     def a_tick_arrives():
-        feed.send(frames.feed_frame("GBPUSD", 0, 1, 1, frames.pack_tick(Tick("GBPUSD", 1.25, 1.26, 5, "x"))))
+        feed.send(frames.feed_frame("GBPUSD", 0, 1, 1, frames.pack_tick(Tick("GBPUSD", 1.25, 1.26, FIRST_MS, "x"))))
         return subscriber.poll(0.1)
 
     event = eventually(a_tick_arrives, within_s=10)
@@ -153,7 +153,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
     def each_has_got_its_own():
         broker._turn(time.monotonic() + 0.02)
         for symbol in listeners:
-            body = frames.pack_tick(Tick(symbol, 1.25, 1.26, 5, "x"))
+            body = frames.pack_tick(Tick(symbol, 1.25, 1.26, FIRST_MS, "x"))
             for message in broker.bus.turn([frames.feed_frame(symbol, 0, 1, 1, body)], 0.0, 1).messages:
                 broker.desk.publish(message)
         for symbol, listener in listeners.items():

@@ -105,7 +105,7 @@ def test_displays_are_created_initialised_updated_and_cleaned_up(served):
     assert displays.update_existing_symbol("EURUSD", {"open": 1.07})
     assert displays.dispatch_tick("EURUSD", {"bid": 1.2, "ask": 1.3, "timestamp": market.at_ms}) == 2
     eventually(lambda: (displays.state(late) or {}).get("price") == 1.2, within_s=10)
-    assert displays.dispatch_tick("NOBODY", {"bid": 1, "ask": 2, "timestamp": 3}) == 0
+    assert displays.dispatch_tick("NOBODY", {"bid": 1, "ask": 2, "timestamp": market.at_ms}) == 0
     with pytest.raises(BusError) as caught:
         displays.create_worker_for_symbol("EURUSD", "other", config={"no_such_key": 1})
     assert caught.value.code == "BAD_CONFIG"
@@ -114,7 +114,12 @@ def test_displays_are_created_initialised_updated_and_cleaned_up(served):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"bid": float("nan"), "ask": 1, "timestamp": 1}, {"bid": 1, "ask": 2}, {"bid": "1", "ask": 2, "timestamp": 1}]
+    "bad",
+    [
+        {"bid": float("nan"), "ask": 1, "timestamp": MIDNIGHT_MS},
+        {"bid": 1, "ask": 2},
+        {"bid": "1", "ask": 2, "timestamp": MIDNIGHT_MS},
+    ],
 )
 def test_what_is_no_tick_is_refused_before_it_is_sent(served, bad):
     with pytest.raises(BusError, match="must be") as caught:
@@ -141,7 +146,7 @@ def test_configuration_of_one_and_of_all_reaches_displays_and_optimisations_have
         displays.configure_optimizations(turbo=True)
     states = displays.watch(one, every=True, timeout_s=10)
     before = next(states)["ticks"]
-    displays.dispatch_ticks("X", [{"bid": 1.2, "ask": 1.3, "timestamp": 7}] * 20)
+    displays.dispatch_ticks("X", [{"bid": 1.2, "ask": 1.3, "timestamp": MIDNIGHT_MS}] * 20)
     assert [next(states)["ticks"] for _ in range(20)] == list(range(before + 1, before + 21))  # each tick its state
     states.close()
     stats = eventually(lambda: (told := displays.get_worker_stats())["workers"][0].get("fold_us") and told, within_s=10)

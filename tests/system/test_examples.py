@@ -21,7 +21,7 @@ from posthouse import ROOT, PostHouse
 from waiting import eventually
 
 from bus import frames
-from bus.messages import Error, Part, Reply, Tick
+from bus.messages import FIRST_MS, Error, Part, Reply, Tick
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # seconds; the first run installs
 EXAMPLES = ROOT / "clients" / "examples"
@@ -265,7 +265,9 @@ class Feed:
     def post(self, first, last):
         """Post ticks, and wait until the broker has numbered them so."""
         for sequence in range(first, last + 1):
-            self.socket.send(frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", *quote(sequence), 5, "test"))))
+            self.socket.send(
+                frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", *quote(sequence), FIRST_MS, "test")))
+            )
         self.wait_until_last_is(last)
 
     def wait_until_last_is(self, sequence):

@@ -7,6 +7,7 @@ import pytest
 from posthouse import PostHouse
 from waiting import eventually
 
+from bus.messages import FIRST_MS
 from clients.history import History
 
 pytestmark = pytest.mark.system
@@ -21,7 +22,7 @@ def house():
 
 def write(house, name, first):
     path = house.home / name
-    path.write_text("".join(f"{number},{number}.5,{number}.75\n" for number in range(first, first + TICKS)))
+    path.write_text("".join(f"{FIRST_MS + number},{number}.5,{number}.75\n" for number in range(first, first + TICKS)))
     return path
 
 
@@ -32,7 +33,7 @@ def prices(house):
 
 def test_a_feed_that_is_stopped_while_the_broker_hangs_still_delivers_what_it_has_read(house):
     broker = house.start_broker()
-    feed = house.hulak("feed", "--file", write(house, "a.csv", 1), "--symbol", "EURUSD", "--speed", "1")
+    feed = house.hulak("feed", "--file", write(house, "a.csv", 1), "--symbol", "EURUSD", "--speed", "1", "--live")
     eventually(lambda: house.stats()["ticks"]["taken"] > 300, within_s=20)
     os.kill(broker.pid, signal.SIGSTOP)
     feed.send_signal(signal.SIGTERM)
@@ -48,6 +49,6 @@ def test_a_feed_that_is_stopped_while_the_broker_hangs_still_delivers_what_it_ha
 def test_a_feed_that_follows_another_has_an_instance_of_its_own_and_nothing_is_lost_or_doubled(house):
     house.start_broker()
     for name, first in (("a.csv", 1), ("b.csv", TICKS + 1)):
-        feed = house.hulak("feed", "--file", write(house, name, first), "--symbol", "EURUSD", "--speed", "max")
+        feed = house.hulak("feed", "--file", write(house, name, first), "--symbol", "EURUSD", "--speed", "max", "--live")
         assert feed.wait(30) == 0, feed.log.read_text()
     assert prices(house) == [number + 0.5 for number in range(1, 2 * TICKS + 1)]

@@ -46,7 +46,7 @@ def test_a_real_day_reaches_two_subscribers_whole_in_order_and_exact(house):
     ]
     for reader in readers:
         reader.start()
-    feed = house.hulak("feed", "--file", day, "--speed", "max", "--json", out=subprocess.PIPE)
+    feed = house.hulak("feed", "--file", day, "--speed", "max", "--live", "--json", out=subprocess.PIPE)
     assert feed.wait(120) == 0, feed.log.read_text()
     for reader in readers:
         reader.join(60)

@@ -12,7 +12,7 @@ from waiting import eventually
 from bus import frames, sockets
 from bus.core.segments import name_of
 from bus.errors import ConfigError
-from bus.messages import Request, Tick
+from bus.messages import FIRST_MS, Request, Tick
 
 pytestmark = pytest.mark.system
 
@@ -31,7 +31,7 @@ def post(house, count):
         feed.connect(house.addresses["collector"])
         assert feed.poll(10_000)
         for price in range(1, count + 1):
-            tick = Tick("EURUSD", float(price), price + 0.5, price, "test")
+            tick = Tick("EURUSD", float(price), price + 0.5, FIRST_MS + price, "test")
             feed.send(frames.feed_frame(tick.symbol, 0, price, 1, frames.pack_tick(tick)))
         eventually(lambda: house.stats()["ticks"]["taken"] == taken + count, within_s=10)
 

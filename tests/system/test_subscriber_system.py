@@ -10,7 +10,7 @@ from waiting import eventually
 
 from bus import frames
 from bus.errors import BusTimeout, ConfigError, ProtocolError
-from bus.messages import Tick
+from bus.messages import FIRST_MS, Tick
 from clients.subscriber import Subscriber
 
 pytestmark = pytest.mark.system
@@ -31,7 +31,7 @@ class Feed:
         for _ in range(count):
             for symbol in symbols or ("EURUSD",):
                 self.price += 1
-                tick = Tick(symbol, float(self.price), self.price + 0.5, self.price, "test")
+                tick = Tick(symbol, float(self.price), self.price + 0.5, FIRST_MS + self.price, "test")
                 self.socket.send(frames.feed_frame(symbol, 0, 1, time.time_ns(), frames.pack_tick(tick)))
 
 

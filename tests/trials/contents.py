@@ -4,6 +4,8 @@ import zlib
 
 import bare
 
+from bus.messages import FIRST_MS
+
 KINDS = ("done", "done", "done", "done", "done", "again", "failed", "expired", "cancelled", "done")
 ENDS = {"again": "done"}  # kind of a task -> the state it ends in, where that is not the kind itself
 MODULUS = 1_000_003
@@ -22,7 +24,7 @@ def symbol_of(source, number, symbols):
 def tick(source, number, symbols, pad=b""):
     """Make a tick: its topic and its body [3.3]."""
     symbol = symbol_of(source, number, symbols)
-    quote = {"symbol": symbol, "bid": float(number), "ask": number + 0.5, "timestamp": number, "source": source}
+    quote = {"symbol": symbol, "bid": float(number), "ask": number + 0.5, "timestamp": FIRST_MS + number, "source": source}
     more = {"n": number, "proof": proof(source, number)} | ({"pad": pad} if pad else {})
     return f"tick.{symbol}", bare.pack(quote | more)
 

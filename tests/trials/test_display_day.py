@@ -51,7 +51,7 @@ def test_a_real_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tm
         for display, init in INITS.items():
             displays.create_worker_for_symbol(SYMBOL, display, init=init)
         began = time.monotonic()
-        feed = house.hulak("feed", "--file", file, "--symbol", SYMBOL, "--speed", "max", out=subprocess.DEVNULL)
+        feed = house.hulak("feed", "--file", file, "--symbol", SYMBOL, "--speed", "max", "--live", out=subprocess.DEVNULL)
         moved_s = []
         for kill in range(1, KILLS + 1):
             share = kill / (KILLS + 1) * len(ticks)

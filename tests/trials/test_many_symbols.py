@@ -12,6 +12,8 @@ from stage import FOUND
 from verdicts import assert_well
 from waiting import eventually
 
+from bus.messages import FIRST_MS
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other tests
 COME_S = 60
@@ -29,7 +31,13 @@ class Market:
         """Post one tick of each symbol; returns when all are safe."""
         self.value += 1
         for name in self.names:
-            quote = {"symbol": name, "bid": float(self.value), "ask": self.value + 0.5, "timestamp": self.value, "source": "m"}
+            quote = {
+                "symbol": name,
+                "bid": float(self.value),
+                "ask": self.value + 0.5,
+                "timestamp": FIRST_MS + self.value,
+                "source": "m",
+            }
             self.feed.post(f"tick.{name}", bare.pack(quote))
         assert self.feed.settle(COME_S)
 

@@ -6,9 +6,10 @@ import pytest
 from display_world import World, made
 from msgspec.structs import replace
 
+from bus.messages import Tick
 from workers.display.building import MOST_ROUNDS
-from workers.display.held import Phase
-from workers.display.state import DisplayConfig, DisplayState
+from workers.display.held import Held, Phase
+from workers.display.state import DisplayConfig, DisplayState, Init
 
 
 def test_a_display_is_given_what_the_journal_has_and_then_what_comes_live():
@@ -24,6 +25,17 @@ def test_a_display_is_given_what_the_journal_has_and_then_what_comes_live():
     world.give()
     assert world.desk.held["d"].state.bids == [1.0, 3.0, 4.0, 6.0]
     world.check()
+
+
+def test_a_tick_without_a_bid_changes_nothing_and_one_without_an_ask_has_no_spread():
+    held = Held("d", "X", 1, {}, 1, DisplayConfig(), DisplayState("X", Init("X"), DisplayConfig()))
+    told = []
+    for number, (bid, ask) in enumerate([(1.1, 1.2), (1.15, None), (None, 1.3), (None, None), (1.12, 1.13)], 1):
+        held.fold(number, Tick("X", bid, ask, 1_701_234_567_890, "x"))
+        state = held.state.snapshot()
+        told.append((state["price"], state["ask"], state["spread"] is not None))
+    assert told == [(1.1, 1.2, True), *[(1.15, None, False)] * 3, (1.12, 1.13, True)]
+    assert (held.number, held.state.skipped) == (5, 2)
 
 
 def test_ticks_before_its_beginning_are_not_a_displays():

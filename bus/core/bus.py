@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final
 
 from bus.core import census
@@ -26,6 +27,7 @@ STATS = b"stats\0"
 TELL_AGAIN_S = 300.0  # between two lines in the log about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
+MOST_SHARED = 20  # topics of several feeds that are told by name
 PROTOCOL = 1
 AUTO: Final = "auto"  # no number of workers was set by hand
 
@@ -219,6 +221,7 @@ class Bus:
 
     def _ticks(self, now: float, shell: dict[str, Any]) -> dict[str, Any]:
         sources = self.intake.sources.values()
+        shared = dict(self.intake.rivals.topics(now))
         return {
             "taken": self.topics.ticks,
             "per_s": round(self._tick_rate.per_s, 1),
@@ -231,11 +234,18 @@ class Bus:
             "duplicates": sum(source.duplicates for source in sources),
             "early": sum(source.early for source in sources),
             "unopened": self.intake.unopened,
+            "shared": len(shared),
+            "shared_topics": {topic: self._feeds(instances) for topic, instances in islice(shared.items(), MOST_SHARED)},
             "cut_off": self.cut_off,
             "recent": self._recent_ticks.grown(now, self._tick_counts(shell)),
             "feed_to_broker_us": self.lag_us.quantiles(now),
             "feed_to_broker_totals": self.lag_us.totals(),
         }
+
+    def _feeds(self, instances: list[int]) -> list[str]:
+        """Name the feeds of these instances; what does not report is named by its number."""
+        names = {one.values.get("instance"): one.name for one in self.reports.last.values() if one.kind == "feed"}
+        return sorted(names.get(f"{one:x}") or (f"instance {one:x}" if one else "unnumbered feeds") for one in instances)
 
     def _tasks(self, now: float) -> dict[str, Any]:
         policy = self.dispatcher.policy

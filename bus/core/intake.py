@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from bus.core.bodies import check_tick, read_quote
 from bus.core.displays import OWNED_BY_DISPLAYS
 from bus.core.records import Batch, decode_tick, encode_tick
+from bus.core.rivals import Rivals
 from bus.core.topics import OWNED_BY_FEEDS, TICKS, TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.frames import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
@@ -67,6 +68,7 @@ class Intake:
         self.sources: dict[int, Source] = {}  # the one that last asked is the last
         self._moved: set[int] = set()  # instances that this turn took or refused something of
         self.take_state: Callable[[bytes, int], bytes | None] | None = None  # of a display worker; see `displays.States.take`
+        self.rivals = Rivals()
         self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
 
     def open(self, instance: int, oldest: int, now: float) -> Source:
@@ -127,7 +129,13 @@ class Intake:
             self._take_other(frame, time_ns, accepted, states)
         accepted = self._well_formed(accepted)
         messages, batch = self._number(accepted, time_ns)
-        fed_ns = accepted[-1][4] if accepted else 0
+        fed_ns = 0
+        if accepted:
+            fed_ns = accepted[-1][4]
+            # Who posted is looked at for one tick, taken as if at random: feeds that share a topic do so again and again.
+            one = accepted[time_ns // 1000 % len(accepted)]
+            if one[2] != one[0].instance:
+                self.rivals.turn(one[0], one[2], now)
         instances, self._moved = self._moved, set()
         for instance in instances:
             sources[instance].sent = now

@@ -26,7 +26,7 @@ HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that
 class TopicLog:
     """One numbered topic: its sequence, and its last frame. `key` is the topic and its NUL."""
 
-    __slots__ = ("beat", "frame", "key", "ordinal", "seen", "sequence", "symbol", "wanted")
+    __slots__ = ("beat", "frame", "instance", "key", "ordinal", "seen", "sequence", "symbol", "wanted")
 
     def __init__(self, key: bytes, *, wanted: bool) -> None:
         self.key = key
@@ -36,6 +36,7 @@ class TopicLog:
         self.wanted = wanted
         self.seen = 0  # its sequence at the last heartbeat
         self.beat = 0  # the heartbeat at which that had last changed
+        self.instance: int | None = None  # of the feed that posted last; None before the first
         self.ordinal = 0  # of a topic of feeds, in the journal's indexes
 
 

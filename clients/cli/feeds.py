@@ -23,7 +23,8 @@ def feeds(call: Call) -> None:
     hulak feeds
     hulak feeds --json
     """
-    rows = feeds_of(call.ask("hulak.stats"))
+    stats = call.ask("hulak.stats")
+    rows = feeds_of(stats)
     if call.as_json:
         print_json(rows)
         return
@@ -33,6 +34,20 @@ def feeds(call: Call) -> None:
     table.show(HEADS, [cells(row) for row in rows])
     for line in (line for row in rows for line in remarks(row)):
         click.echo(line)
+    for line in mixed(stats):
+        click.echo(line)
+
+
+def mixed(stats: Mapping[str, Any]) -> list[str]:
+    """Say which topics several feeds post to at one time; of older brokers nothing is known."""
+    ticks = stats["ticks"]
+    topics = ticks.get("shared_topics") or {}
+    said = [
+        f"{topic} is posted by {' and '.join(feeds)} at one time, and its readers see a mixture: start one of them with --prefix"
+        for topic, feeds in topics.items()
+    ]
+    more = ticks.get("shared", 0) - len(topics)
+    return said + ([f"and {more} more topics are posted by several feeds"] if more > 0 else [])
 
 
 def feeds_of(stats: Mapping[str, Any]) -> list[dict[str, Any]]:

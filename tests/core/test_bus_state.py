@@ -70,6 +70,22 @@ def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
     assert told["rejected"] == {"total": 1, "frontend": {"BAD_BODY": 1}}
 
 
+def test_topics_of_several_feeds_are_told_by_the_names_of_the_feeds(bus):
+    bus.reports.take(0.0, "feed", "kraken", 5, {"instance": "7"})
+    for instance in (7, 1 << 62):
+        bus.intake.open(instance, 1, 0.0)
+    for number in (1, 2):
+        for instance in (7, 1 << 62, 0):
+            bus.intake.turn([feed_frame("BTCUSD", instance, number, 1, b"\x80")], 1.0, 1)
+    ticks = bus.stats(2.0, {})["ticks"]
+    assert (ticks["shared"], ticks["shared_topics"]) == (
+        1,
+        {"tick.BTCUSD": ["instance 4000000000000000", "kraken", "unnumbered feeds"]},
+    )
+    later = bus.stats(70.0, {})["ticks"]
+    assert (later["shared"], later["shared_topics"]) == (0, {})
+
+
 def test_stats_are_published_every_second_as_a_numbered_topic(bus):
     bus.topics.subscribe(b"stats\0")
     bus.intake.open(5, 1, 0.0)

@@ -1,0 +1,58 @@
+"""Topics that several feeds post to at one time: whoever reads them has a mixture of two markets. Pure.
+
+A feed that was restarted is another instance than before, and that one does not come again. So a topic is shared when an instance
+posts to it, another one does, and the first one does again.
+"""
+
+from collections.abc import Iterator
+
+from bus.core.topics import TopicLog
+
+REMEMBERED_S = 3600.0  # how long ago an instance may have posted, to count as coming again
+TOLD_S = 60.0  # how long after that a topic is told to be shared
+MOST_INSTANCES = 8  # remembered of a topic
+MOST_TOPICS = 10_000
+
+
+class Rivals:
+    """The instances that take turns at topics."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, dict[int, float]] = {}  # topic and NUL -> instance -> when it took or lost its turn
+        self._shared: dict[bytes, float] = {}  # topic and NUL -> when one last came again, monotonic seconds
+
+    def turn(self, log: TopicLog, instance: int, now: float) -> None:
+        """Another instance than before posts to a topic.
+
+        Args:
+            log: of the topic; its `instance` is the one before, and is set.
+            instance: 0 for all unnumbered feeds together.
+            now: monotonic seconds.
+        """
+        before, log.instance = log.instance, instance
+        if before is None:
+            return
+        seen = self._seen.get(log.key)
+        if seen is None:
+            seen = self._begin(log.key)
+        if now - seen.pop(instance, -REMEMBERED_S - 1) <= REMEMBERED_S:
+            self._shared[log.key] = now
+        seen.pop(before, None)
+        seen[before] = seen[instance] = now
+        if len(seen) > MOST_INSTANCES:
+            del seen[next(iter(seen))]
+
+    def _begin(self, key: bytes) -> dict[int, float]:
+        if len(self._seen) >= MOST_TOPICS:
+            oldest = next(iter(self._seen))
+            del self._seen[oldest]
+            self._shared.pop(oldest, None)
+        seen = self._seen[key] = {}
+        return seen
+
+    def topics(self, now: float) -> Iterator[tuple[str, list[int]]]:
+        """Give each topic that is shared now, and the instances that took turns within `TOLD_S`."""
+        for key in [key for key, at in self._shared.items() if now - at > TOLD_S]:
+            del self._shared[key]
+        for key in self._shared:
+            yield key[:-1].decode(), [instance for instance, at in self._seen[key].items() if now - at <= TOLD_S]

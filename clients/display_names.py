@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bus.errors import BusError
-from bus.messages import Tick
+from bus.messages import END_MS, FIRST_MS, Tick
+from clients.feeds.symbols import in_capitals
 
 SPECIAL = {"maxMarkerDecay": "max_marker_decay_s", "statesPerSecond": "states_per_s"}
 OPTIMIZATIONS = ("batch_dispatching", "memory_optimization", "performance_monitoring")
@@ -32,8 +33,9 @@ def tick_of(symbol: str, given: Mapping[str, Any], source: str) -> Tick:
     """Make a tick; whatever else the map has is left out.
 
     Args:
-        symbol: upper case.
-        given: `bid`, `ask` (finite numbers) and `timestamp` (ms since 1970 UTC); `symbol`, if it is there, must be the same.
+        symbol: upper case, but for a prefix.
+        given: `bid`, `ask` (finite numbers) and `timestamp` (ms since 1970 UTC, from 1990 to 2100); `symbol`, if it is there,
+            must be the same.
         source: of the tick.
     Raises:
         BusError: `BAD_TICK`, with the value seen and what it must be.
@@ -45,8 +47,8 @@ def tick_of(symbol: str, given: Mapping[str, Any], source: str) -> Tick:
             raise BusError("BAD_TICK", f"{name} is {value!r}, must be a finite number")
         prices.append(float(value))
     at = given.get("timestamp")
-    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < 1 << 53:
-        raise BusError("BAD_TICK", f"timestamp is {at!r}, must be ms since 1970 UTC")
-    if str(given.get("symbol", symbol)).upper() != symbol:
+    if isinstance(at, bool) or not isinstance(at, int | float) or not FIRST_MS <= at < END_MS:
+        raise BusError("BAD_TICK", f"timestamp is {at!r}, must be ms since 1970 UTC, from 1990 to 2100")
+    if in_capitals(str(given.get("symbol", symbol))) != symbol:
         raise BusError("BAD_TICK", f"symbol is {given['symbol']!r}, but the tick is dispatched to {symbol}")
     return Tick(symbol, prices[0], prices[1], int(at), source)

@@ -26,6 +26,7 @@ from clients.client import BusClient
 from clients.display_names import OPTIMIZATIONS, config_of, tick_of
 from clients.display_stats import memory_usage, worker_stats
 from clients.display_ticks import SOURCE, DisplayTicks
+from clients.feeds.symbols import in_capitals
 from clients.history import last_events
 from clients.subscriber import Mode, Subscriber
 
@@ -91,7 +92,7 @@ class DisplayClient:
         Returns:
             `display` and `new`, whether it was not there before.
         """
-        args: dict[str, Any] = {"symbol": symbol.upper(), "init": dict(init or {})}
+        args: dict[str, Any] = {"symbol": in_capitals(symbol), "init": dict(init or {})}
         args |= {} if display is None else {"display": display}
         args |= {"config": config_of(config)} if config else {}
         args |= {"from": 1} if history else {}
@@ -123,14 +124,14 @@ class DisplayClient:
 
     def update_existing_symbol(self, symbol: str, init: Mapping[str, Any]) -> bool:
         """Have every display of a symbol begin anew with other values; false if it has none."""
-        found = [row for row in self.rows() if row["symbol"] == symbol.upper()]
+        found = [row for row in self.rows() if row["symbol"] == in_capitals(symbol)]
         for row in found:
             self.call("hulak.display.update", {"display": row["display"], "init": dict(init)})
         return bool(found)
 
     def remove_symbol(self, symbol: str) -> list[str]:
         """Remove every display of exactly this symbol; returns their ids."""
-        return self._remove({"symbol": symbol.upper()})
+        return self._remove({"symbol": in_capitals(symbol)})
 
     def remove_display(self, display: str) -> bool:
         """Remove one display; false if it was not there."""
@@ -147,7 +148,7 @@ class DisplayClient:
         return list(self.call("hulak.display.list")["rows"])
 
     def _row(self, symbol: str, display: str) -> dict[str, Any] | None:
-        return next((row for row in self.rows() if row["display"] == display and row["symbol"] == symbol.upper()), None)
+        return next((row for row in self.rows() if row["display"] == display and row["symbol"] == in_capitals(symbol)), None)
 
     def cleanup(self) -> list[str]:
         """Remove every display that this client created, in the order of their creation; returns their ids."""
@@ -172,7 +173,7 @@ class DisplayClient:
 
     def dispatch_ticks(self, symbol: str, ticks: Iterable[Mapping[str, Any]]) -> int:
         """As `dispatch_tick` for many, in their order; if one is bad none is sent."""
-        wanted = symbol.upper()
+        wanted = in_capitals(symbol)
         self._ticks.post([tick_of(wanted, tick, SOURCE) for tick in ticks], self._timeout_s)
         return sum(row["symbol"] == wanted for row in self.rows())
 

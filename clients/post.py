@@ -33,14 +33,17 @@ class Post:
         home: its folder.
         name: of the feed, in the broker's books.
         log: of this process.
+        prefix: stands before each symbol, with its dot; empty for none.
     """
 
-    def __init__(self, settings: Settings, home: Path, name: str, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(
+        self, settings: Settings, home: Path, name: str, log: structlog.typing.FilteringBoundLogger, prefix: str = ""
+    ) -> None:
         self.settings = settings
         self.home = home
         self.name = name
         self.log = log
-        self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer)
+        self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer, prefix)
         self.counters: dict[str, Any] = {}  # of the feed's own, told with the reports
         self.refusals = Refusals()
         self.refused = ""  # the code of the last answer that was an error
@@ -57,7 +60,7 @@ class Post:
         while not (self.subscribed and self.link.opened):
             await asyncio.sleep(LOOK_AGAIN_S / 10)
             self.keep()
-        self.log.info("feed connected", broker=collector, instance=self.link.instance)
+        self.log.info("feed connected", broker=collector, instance=f"{self.link.instance:x}")
 
     async def _found(self, name: str) -> str:
         told = False
@@ -130,6 +133,8 @@ class Post:
         """Say how far it is, for the process's report; may be called from any thread."""
         link = self.link
         return {
+            "instance": f"{link.instance:x}",
+            "prefix": link.prefix.removesuffix("."),
             "posted": link.unconfirmed.last,
             "unconfirmed": len(link.unconfirmed),
             "dropped": link.unconfirmed.dropped,

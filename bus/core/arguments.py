@@ -56,8 +56,8 @@ Symbol = Annotated[
     str,
     Meta(
         max_length=MAX_TOPIC - len("tick."),
-        pattern=r"\A[A-Z0-9._-]*[A-Z0-9_-]\Z",
-        description="a symbol in upper case, e.g. 'EURUSD'",
+        pattern=r"\A([a-z0-9][a-z0-9-]{0,15}\.)?[A-Z0-9._-]*[A-Z0-9_-]\Z",
+        description="a symbol in upper case, e.g. 'EURUSD', with a prefix 'kraken.EURUSD'",
     ),
 ]
 DisplayId = Annotated[

@@ -64,12 +64,13 @@ def ls(call: Call, symbol: str | None) -> None:
     hulak displays ls
     hulak displays ls --symbol EURUSD --json
     """
+    from clients.feeds.symbols import in_capitals
     from clients.history import last_events
 
     with call.client() as client:
         rows = client.call("hulak.display.list", timeout_s=call.timeout_s or BROKER_S)["rows"]
         states = {event.body["display"]: event.body for event in last_events(client, "display.")}
-    rows = [row for row in rows if symbol is None or row["symbol"] == symbol.upper()]
+    rows = [row for row in rows if symbol is None or row["symbol"] == in_capitals(symbol)]
     if call.as_json:
         print_json([{**row, "state": _without_profile(states.get(row["display"]))} for row in rows])
     else:
@@ -125,11 +126,13 @@ def create(
     hulak displays create XAUUSD --display gold --history --init digits=3 --set states_per_s=5
     hulak displays create BTCUSD --source kraken
     """
+    from clients.feeds.symbols import in_capitals
+
     with _client(call) as client:
         how = {"init": dict(init), "config": dict(values), "history": history, "source": source}
         told = client.create_worker_for_symbol(symbol, display, **how)
-        if told["new"] and not client.call("hulak.last", {"topic": f"tick.{symbol.upper()}"}):
-            click.echo(f"hulak: {symbol.upper()} has had no tick yet; `hulak last` shows the symbols that have", err=True)
+        if told["new"] and not client.call("hulak.last", {"topic": f"tick.{in_capitals(symbol)}"}):
+            click.echo(f"hulak: {in_capitals(symbol)} has had no tick yet; `hulak last` shows the symbols that have", err=True)
     if call.as_json:
         print_json(told)
     else:

@@ -15,7 +15,7 @@ from bus.core import digits as decimals
 from bus.errors import FeedError
 from bus.messages import Tick
 from clients.edge.candles import PERIODS, Bar
-from clients.feeds.parser import canonical_symbol
+from clients.feeds.symbols import any_symbol
 
 VERSION = "1.0.0"
 HEARTBEAT_S = 15.0
@@ -121,7 +121,7 @@ def decode(message: str | bytes) -> Any:
 def canonical(symbol: str) -> str:
     """Return the one name of a symbol on the bus. Raises `BadRequest`."""
     try:
-        return canonical_symbol(symbol)
+        return any_symbol(symbol)
     except FeedError as error:
         raise BadRequest("INVALID_SYMBOL", str(error)) from error
 

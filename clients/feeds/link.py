@@ -19,10 +19,12 @@ class Link:
     Args:
         instance: 1 to 2**64 - 1, another one for each start of a feed.
         limit: how many unconfirmed frames are kept; the oldest is given up for one more.
+        prefix: stands before each symbol, with its dot; empty for none.
     """
 
-    def __init__(self, instance: int, limit: int) -> None:
+    def __init__(self, instance: int, limit: int, prefix: str = "") -> None:
         self.instance = instance
+        self.prefix = prefix
         self.unconfirmed = Unconfirmed(limit)
         self.opened = False  # the broker has answered; before that, it takes nothing of ours
         self.sent = 0  # running number of the last frame that was handed to the socket
@@ -44,7 +46,9 @@ class Link:
             time_ns: when it was received, ns since 1970 UTC.
         """
         kept = self.unconfirmed
-        if not tick.received_ns:
+        if self.prefix:
+            tick = replace(tick, symbol=self.prefix + tick.symbol, received_ns=tick.received_ns or time_ns)
+        elif not tick.received_ns:
             tick = replace(tick, received_ns=time_ns)
         frame = frames.feed_frame(tick.symbol, self.instance, kept.last + 1, time_ns, frames.pack_tick(tick))
         kept.add(frame)

@@ -29,17 +29,26 @@ def test_two_names_for_one_key_are_refused():
 
 
 def test_a_tick_keeps_what_belongs_to_it_and_nothing_else():
-    given = {"symbol": "eurusd", "bid": 1, "ask": 2.5, "timestamp": 7.9, "volume": 3}
-    assert tick_of("EURUSD", given, "me") == Tick("EURUSD", 1.0, 2.5, 7, "me")
-    assert tick_of("X", {"bid": 0, "ask": 0, "timestamp": 0}, "me").bid == 0.0  # the original dropped it
+    given = {"symbol": "eurusd", "bid": 1, "ask": 2.5, "timestamp": 1_701_234_567_890.9, "volume": 3}
+    assert tick_of("EURUSD", given, "me") == Tick("EURUSD", 1.0, 2.5, 1_701_234_567_890, "me")
+    assert tick_of("X", {"bid": 0, "ask": 0, "timestamp": 1_701_234_567_890}, "me").bid == 0.0  # the original dropped it
 
 
 @pytest.mark.parametrize(
-    "change", [{"bid": float("inf")}, {"ask": None}, {"ask": True}, {"timestamp": -1}, {"timestamp": "1"}, {"symbol": "USDJPY"}]
+    "change",
+    [
+        {"bid": float("inf")},
+        {"ask": None},
+        {"ask": True},
+        {"timestamp": 3},
+        {"timestamp": 1_701_234_567},
+        {"timestamp": "1"},
+        {"symbol": "USDJPY"},
+    ],
 )
 def test_what_is_no_tick_of_this_symbol_is_refused(change):
     with pytest.raises(BusError) as caught:
-        tick_of("EURUSD", {"bid": 1.0, "ask": 2.0, "timestamp": 3, **change}, "me")
+        tick_of("EURUSD", {"bid": 1.0, "ask": 2.0, "timestamp": 1_701_234_567_890, **change}, "me")
     assert caught.value.code == "BAD_TICK"
 
 

@@ -11,6 +11,7 @@ from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.fx import FxBackend
 
 DAY = 86_400_000
+AT_MS = 1_701_234_567_890
 STATE = {
     "symbol": "EURUSD",
     "digits": 5,
@@ -116,14 +117,16 @@ def test_profiles_and_averages():
 
 def test_our_own_feed_understands_it():
     feed = FxBackend()
-    tick = Tick("EURUSD", 1.1, 1.2, 5, "x")
+    tick = Tick("EURUSD", 1.1, 1.2, AT_MS, "x")
     assert feed.parse(fx.greeting(["EURUSD"])[1], 0) == [Ready()]
     assert feed.parse(fx.heartbeat(1.0), 0) == [Heartbeat()]
     assert feed.parse(fx.package(fx.facts_of_state(STATE), "ctrader"), 0) == [Subscribed("EURUSD")]
     (error,) = feed.parse(fx.error("SYMBOL_NOT_FOUND", "no", "XYZ"), 0)
     assert isinstance(error, SymbolError)
     (read,) = feed.parse(fx.tick(tick, "ctrader", 5, 7.0), 0)
-    assert (read.bid, read.ask, read.timestamp) == (1.1, 1.2, 5)
+    assert (read.bid, read.ask, read.timestamp) == (1.1, 1.2, AT_MS)
+    (read,) = feed.parse(fx.tick(Tick("EURUSD", 1.15, None, AT_MS, "x"), "ctrader", 5, 7.0), 0)
+    assert (read.bid, read.ask) == (1.15, 1.2), "a front end completes what is left out"
 
 
 @pytest.mark.parametrize(

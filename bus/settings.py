@@ -107,7 +107,8 @@ class FeedSettings(Section, frozen=True):
 
     venue: Literal["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json"] = "binance"
     url: Annotated[str, Meta(pattern=r"^((wss?|https?)://\S+)?\Z")] = ""
-    symbols: Annotated[str, Meta(pattern=r"^([^\s,]{1,64}(,[^\s,]{1,64})*)?\Z")] = ""
+    symbols: Annotated[str, Meta(pattern=r"^([^\s,][^,\t\r\n]{0,63}(,[^\s,][^,\t\r\n]{0,63})*)?\Z")] = ""
+    prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,15})?\Z")] = ""
     token: Token = ""
     buffer: Annotated[int, Meta(ge=1000, le=100_000_000)] = 1_000_000
     backoff_base_s: Seconds = 0.5

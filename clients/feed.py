@@ -18,10 +18,13 @@ from bus.errors import ConfigError, FeedError
 from bus.member import Member
 from bus.settings import Settings
 from clients.feeds import VENUES
-from clients.feeds.parser import canonical_symbol
+from clients.feeds.events import Dialect
+from clients.feeds.subscriptions import Subscriptions
+from clients.feeds.symbols import check_prefix
+from clients.feeds.tickfile import open_ticks
 from clients.live_feed import LiveFeed
 from clients.post import ASK_S, Post
-from clients.replay_feed import Replay
+from clients.replay_feed import Replay, check_fresh
 from clients.transports import check_url
 
 Work = Callable[[Post, Member], Coroutine[Any, Any, None]]
@@ -36,6 +39,7 @@ def run_feed(
     url: str,
     symbols: Sequence[str] | None = None,
     name: str | None = None,
+    prefix: str | None = None,
 ) -> None:
     """Run the process that feeds from a venue, until a signal stops it.
 
@@ -46,28 +50,48 @@ def run_feed(
         url: ws://, wss://, http:// or https://.
         symbols: to subscribe to, as the venue writes them; none for what the url sends; None for setting feed.symbols.
         name: in the broker's books; the venue's if None.
+        prefix: of its topics; None for setting feed.prefix.
     Raises:
-        ConfigError: the venue is unknown, the url is none, or a symbol can be none.
+        ConfigError: the venue is unknown; the url is none, or one at which the venue is silent; no symbol is left of those that
+            were wanted; two of them would have one topic; or the prefix is none.
     """
     if venue not in VENUES:
         raise ConfigError(f"venue {venue!r} is unknown, must be one of {', '.join(VENUES)}")
     check_url(url)
-    wanted = [one for one in settings.feed.symbols.split(",") if one] if symbols is None else symbols
-    try:
-        for symbol in wanted:
-            canonical_symbol(symbol)
-    except FeedError as error:
-        raise ConfigError(f"setting feed.symbols: {error}") from error
+    wanted = [one.strip() for one in (settings.feed.symbols.split(",") if symbols is None else symbols) if one.strip()]
+    before = _check(VENUES[venue](), url, wanted, settings.feed.prefix if prefix is None else prefix)
     backoff = Backoff(settings.feed.backoff_base_s, settings.feed.backoff_cap_s, random.random)
 
     def live(post: Post, member: Member) -> Coroutine[Any, Any, None]:
         return LiveFeed(post, VENUES[venue], url, wanted, settings.feed, backoff, lambda: float(member.live["stale_s"])).run()
 
-    _run(settings, home, name or venue, live)
+    _run(settings, home, name or venue, live, before)
+
+
+def _check(spoken: Dialect, url: str, wanted: Sequence[str], prefix: str) -> str:
+    """Refuse what can only fail; returns the prefix as it stands before symbols. Raises `ConfigError`."""
+    try:
+        spoken.address(url, wanted)
+        subscriptions = Subscriptions(wanted, 1.0, spoken.names.key)
+        before = check_prefix(prefix)
+    except FeedError as error:
+        raise ConfigError(str(error)) from error
+    if subscriptions.bad and not subscriptions.names:
+        raise ConfigError(f"no symbol is left: {next(iter(subscriptions.bad.values())).text}")
+    return before
 
 
 def run_replay(
-    settings: Settings, home: Path, *, file: Path, symbol: str | None, speed: float | None, name: str | None = None
+    settings: Settings,
+    home: Path,
+    *,
+    file: Path,
+    symbol: str | None,
+    speed: float | None,
+    name: str | None = None,
+    prefix: str = "",
+    live: bool = False,
+    form: str | None = None,
 ) -> dict[str, Any]:
     """Run the process that feeds from a recorded file, until its end or a signal.
 
@@ -78,16 +102,28 @@ def run_replay(
         symbol: of all its ticks, where the file does not name one.
         speed: 1 as recorded, 10 ten times as fast; None as fast as the broker takes them.
         name: in the broker's books; the file's if None.
+        prefix: of its topics; empty for none.
+        live: ticks that are old go to the topics without prefix all the same, where the live ones are.
+        form: of a file without names in its first line, see `clients.feeds.columns.FORMATS`.
     Returns:
         `{"posted", "confirmed", "refused", "refusals", "resent", "dropped", "seconds"}`; `refused` are lines of the file, and
         ticks that the broker refused, whose symbols and codes are `refusals`.
     Raises:
-        FeedError: the file cannot be read, or its form is not known.
+        ConfigError: the speed or the prefix is none.
+        FeedError: the file is refused, before anything is posted; or a tick in it is old, and neither prefix nor live are given.
     """
     if speed is not None and not 0 < speed < math.inf:
         raise ConfigError(f"speed is {speed}, must be above 0, or max")
-    started = time.monotonic()
-    post = _run(settings, home, name or file.name, lambda post, _: Replay(post, file, symbol, speed).run())
+    try:
+        before = check_prefix(prefix)
+    except FeedError as error:
+        raise ConfigError(str(error)) from error
+    started, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+    lines = open_ticks(file, symbol=symbol, form=form)
+    guard_ms = None if before or live else now_ms
+    if guard_ms is not None:
+        check_fresh(lines.first, guard_ms, lines.name)
+    post = _run(settings, home, name or file.name, lambda post, _: Replay(post, lines, speed, guard_ms).run(), before)
     link = post.link
     return {
         "posted": link.unconfirmed.last,
@@ -100,10 +136,10 @@ def run_replay(
     }
 
 
-def _run(settings: Settings, home: Path, name: str, work: Work) -> Post:
+def _run(settings: Settings, home: Path, name: str, work: Work, prefix: str) -> Post:
     daemon.end_with_supervisor()
     logger = log.set_up(settings.log, process="feed", feed=name)
-    post = Post(settings, home, name, logger)
+    post = Post(settings, home, name, logger, prefix)
     with Member(settings, home, logger, kind="feed", name=name, collect=post.values) as member:
         return asyncio.run(_serve(post, member, work))
 
@@ -117,8 +153,8 @@ async def _serve(post: Post, member: Member, work: Work) -> Post:
     try:
         with contextlib.suppress(asyncio.CancelledError):
             await main
-        await post.finish(FINISH_S)
     finally:
+        await post.finish(FINISH_S)
         post.close()
     post.log.info("feed stopped", posted=post.link.unconfirmed.last, unconfirmed=len(post.link.unconfirmed))
     return post

@@ -17,8 +17,8 @@ from bus.settings import FeedSettings
 from clients.feeds.events import Dialect, Heartbeat, Subscribed, SymbolError
 from clients.feeds.health import Health, Limits, State
 from clients.feeds.marks import Marks
-from clients.feeds.parser import canonical_symbol
-from clients.feeds.subscriptions import Subscriptions
+from clients.feeds.subscriptions import Subscriptions, name_error
+from clients.feeds.symbols import BadSymbol
 from clients.post import ASK_S, Post
 from clients.transports import BROKEN, Connection, TurnedAway, reach
 
@@ -56,12 +56,13 @@ class LiveFeed:
         self.url = url
         parts = urlsplit(url)  # keys stand in the query, passwords before the host: neither is told
         self.shown_url = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-        self.symbols = symbols
         self.settings = settings
         self.marks = Marks()
         self.refused = 0
         self.logged = State.DISCONNECTED
-        self.health = Health(limits, backoff, Subscriptions(symbols, settings.resolve_s), time.monotonic())
+        wanted = Subscriptions(symbols, settings.resolve_s, dialect().names.key)
+        self.symbols = list(wanted.names.values())
+        self.health = Health(limits, backoff, wanted, time.monotonic())
 
     async def run(self) -> None:
         """Read for ever."""
@@ -125,7 +126,7 @@ class LiveFeed:
                 await venue.send(text)
         if not requests:  # the url has subscribed
             for name in names:
-                self.health.note(Subscribed(canonical_symbol(name)), time.monotonic())
+                self.health.note(Subscribed(spoken.names.key(name)), time.monotonic())
 
     async def _read(self, venue: Connection, spoken: Dialect) -> None:
         while True:
@@ -142,17 +143,28 @@ class LiveFeed:
         try:
             events = spoken.parse(message, time_ns // 1_000_000)
         except FeedError as error:
-            self._refuse(error)
-            return
+            events = [error]
         for event in events:
             if isinstance(event, Tick):
                 self.post.post(self.marks.mark(event), time_ns)
-            elif isinstance(event, SymbolError) and not self.health.subscriptions.refused(event):  # once for each
-                self._warn("venue refused", symbol=event.symbol, code=event.code, why=event.text)
+            elif isinstance(event, FeedError):
+                self._refuse(event, now)
+                continue
+            elif isinstance(event, SymbolError):
+                self._tell_once(event)
             self.health.note(event, now)
 
-    def _refuse(self, error: FeedError) -> None:
+    def _tell_once(self, error: SymbolError) -> None:
+        if not self.health.subscriptions.refused(error):
+            self._warn("venue refused", symbol=error.symbol, code=error.code, why=error.text)
+
+    def _refuse(self, error: FeedError, now: float) -> None:
         self.refused += 1
+        if isinstance(error, BadSymbol):  # each name once, under its own name
+            told = name_error(error)
+            self._tell_once(told)
+            self.health.note(told, now)
+            return
         if self.refused & (self.refused - 1) == 0:  # the 1st, 2nd, 4th, ...: a broken venue cannot fill the log
             self._warn("venue's message refused", why=str(error), refused=self.refused)
 

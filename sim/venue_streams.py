@@ -2,8 +2,8 @@
 
 Binance's forms, from its public documentation of WebSocket market streams: `/ws/<stream>/<stream>` sends raw events,
 `/stream?streams=<stream>/<stream>` sends `{"stream": .., "data": <raw event>}`; streams are `<symbol>@bookTicker`, or
-`!bookTicker` for every symbol. SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS are answered with
-`{"result": .., "id": ..}`. Streams of other kinds are taken and stay silent.
+`!bookTicker` for every symbol (a stream that the real venue has no more). SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS are
+answered with `{"result": .., "id": ..}`. Streams of other kinds are taken and stay silent.
 
 The plain form, `/json?symbols=EURUSD,USDJPY` (all without `symbols`), sends `{"symbol", "bid", "ask", "timestamp"}`
 with numbers and the venue's time in ms since 1970 UTC. On `/fx` the FX backend's protocol is spoken, see `sim.venue_fx`.

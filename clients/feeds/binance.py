@@ -2,20 +2,29 @@
 
 Forms, from Binance's public documentation of its WebSocket market streams ("Individual Symbol Book Ticker Streams"):
 
+* addresses: `wss://stream.binance.com:9443/ws` for spot; for USD-M futures `wss://fstream.binance.com/public/ws`, or
+  `/public/stream` for the combined form: the paths without `/public` were retired on 2026-04-23. There is no stream of all
+  symbols any more: `!bookTicker` left spot in December 2022.
 * raw: `{"u": .., "s": "BNBUSDT", "b": "25.35190000", "B": .., "a": "25.36520000", "A": ..}`; futures add
   `"e": "bookTicker"`, `"E"` (event time) and `"T"` (transaction time), both ms since 1970 UTC.
 * combined: `{"stream": "bnbusdt@bookTicker", "data": <the raw form>}`.
 * `{"method": "SUBSCRIBE", "params": ["bnbusdt@bookTicker"], "id": 1}` is answered with `{"result": null, "id": 1}`, or with
   `{"error": {"code": .., "msg": ..}, "id": 1}`. A symbol that there is not is taken as well, and stays silent.
+* An empty side is written as 0. Several of these objects may stand in a list.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from bus.errors import FeedError
 from bus.messages import Tick
 from clients.feeds.events import FAILED, Event, Subscribed, refused, same_url
-from clients.feeds.parser import canonical_symbol, field_of, load_object, price_of, shown, symbol_of, time_of
+from clients.feeds.parser import field_of, load_objects, of_each, price_of, shown, time_of
+from clients.feeds.symbols import Names
+
+RETIRED = ("/ws", "/stream")  # of the futures' host
 
 
 class Binance:
@@ -30,22 +39,35 @@ class Binance:
 
     def __init__(self, source: str = "binance") -> None:
         self.source = source
+        self.names = Names()
         self._asked: dict[int, list[str]] = {}  # id of a request that is not answered yet -> its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Return the url as it is; see `Dialect.address`."""
+        """Return the url as it is; see `Dialect.address`.
+
+        Raises:
+            FeedError: it is one at which the venue is silent.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if host == "fstream.binance.com" and parts.path.startswith(RETIRED):
+            raise FeedError(f"url {url!r}: {parts.path} of {host} was retired in April 2026, must be /public{parts.path}")
+        if "!bookTicker" in url and host.endswith("binance.com"):
+            raise FeedError("!bookTicker is a stream that Binance has no more, must be the streams of single symbols")
         return same_url(url, symbols)
 
     def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
         """Write one request for all these symbols; see `Dialect.subscribe_messages`."""
         number = max(self._asked, default=0) + 1
         self._asked[number] = list(symbols)
-        streams = ",".join(f'"{symbol.lower()}@bookTicker"' for symbol in symbols)
-        return [f'{{"method":"SUBSCRIBE","params":[{streams}],"id":{number}}}']
+        request = {"method": "SUBSCRIBE", "params": [_stream(symbol) for symbol in symbols], "id": number}
+        return [json.dumps(request, ensure_ascii=False, separators=(",", ":"))]
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
         """Read one message; see `Dialect.parse`. Spot quotes carry no time and get `received_ms`."""
-        event = load_object(message)
+        return of_each(load_objects(message), lambda event: self._event(event, received_ms))
+
+    def _event(self, event: dict[str, Any], received_ms: int) -> list[Event]:
         if "stream" in event:
             kind = event["stream"]
             if not isinstance(kind, str):
@@ -59,7 +81,7 @@ class Binance:
         elif "error" in event or "code" in event:
             return self._refused(event)
         elif "result" in event:
-            return [Subscribed(canonical_symbol(symbol)) for symbol in self._answered(event)]
+            return [Subscribed(self.names.key(symbol)) for symbol in self._answered(event)]
         elif event.get("e", "bookTicker") != "bookTicker" or "lastUpdateId" in event:
             return []  # another kind of stream; a partial book, which has no name
         return [self._tick(event, received_ms)]
@@ -67,7 +89,8 @@ class Binance:
     def _tick(self, event: dict[str, Any], received_ms: int) -> Tick:
         symbol, bid, ask = (field_of(event, name) for name in "sba")
         time_ms = next((time_of(event[name], name) for name in ("E", "T") if name in event), received_ms)
-        return Tick(symbol_of(symbol), price_of(bid, "b (bid)"), price_of(ask, "a (ask)"), time_ms, self.source)
+        sides = price_of(bid, "b (bid)") or None, price_of(ask, "a (ask)") or None
+        return Tick(self.names.of(symbol), *sides, time_ms, self.source)
 
     def _refused(self, event: dict[str, Any]) -> list[Event]:
         error = event.get("error", event)
@@ -80,11 +103,14 @@ class Binance:
         return self._asked.pop(number, []) if isinstance(number, int) else []
 
 
+def _stream(symbol: str) -> str:
+    return f"{symbol.lower()}@bookTicker"
+
+
 def stream_path(symbols: Iterable[str]) -> str:
-    """Return the path and query that subscribe to these symbols' quotes in the combined form.
+    """Return the path and query that subscribe to these symbols' quotes in the combined form, spot's.
 
     Args:
-        symbols: as Binance writes them, in any case; none for all of the venue.
+        symbols: as Binance writes them, in any case; at least one.
     """
-    streams = [f"{symbol.lower()}@bookTicker" for symbol in symbols] or ["!bookTicker"]
-    return "/stream?streams=" + "/".join(streams)
+    return "/stream?streams=" + "/".join(_stream(symbol) for symbol in symbols)

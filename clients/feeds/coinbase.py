@@ -7,7 +7,8 @@
 * Advanced Trade: `{"channel": "ticker", "timestamp": .., "events": [{"tickers": [{"product_id", "best_bid",
   "best_ask"}]}]}`; a quote has no time of its own there, the frame's is taken.
 
-Heartbeats are subscribed to like quotes. A quote whose side is absent or empty is completed with the last known one.
+Heartbeats are subscribed to like quotes. A quote whose side is absent or empty text is
+completed with the last known one; a side of which the book has nothing is 0.
 """
 
 import json
@@ -17,7 +18,8 @@ from typing import Any
 
 from bus.errors import FeedError
 from clients.feeds.events import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
-from clients.feeds.parser import field_of, iso_time_of, load_object, rows_of, shown, symbol_of
+from clients.feeds.parser import field_of, iso_time_of, load_object, of_each, rows_of, shown
+from clients.feeds.symbols import Names
 
 _BAD_PRODUCT = re.compile(r"([A-Za-z0-9-]{1,32}) is not a valid product").match
 
@@ -30,6 +32,7 @@ class Coinbase:
 
     def __init__(self) -> None:
         self._sides = Sides()
+        self.names = Names()
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Return the url as it is; see `Dialect.address`."""
@@ -50,14 +53,14 @@ class Coinbase:
             case "heartbeat":
                 return [Heartbeat()]
             case "subscriptions":
-                return _subscriptions(frame)
+                return self._subscriptions(frame)
             case "error":
                 return [_error(frame)]
         return []
 
     def _quote(self, quote: dict[str, Any], time: object, received_ms: int) -> list[Event]:
         time_ms = received_ms if time is None else iso_time_of(time, "time")
-        symbol = symbol_of(field_of(quote, "product_id"))
+        symbol = self.names.of(field_of(quote, "product_id"))
         return self._sides.quote(symbol, quote.get("best_bid"), quote.get("best_ask"), time_ms, "coinbase")
 
     def _advanced(self, frame: dict[str, Any], received_ms: int) -> list[Event]:
@@ -65,23 +68,26 @@ class Coinbase:
             case "heartbeats":
                 return [Heartbeat()]
             case "ticker" | "ticker_batch":
-                quotes = [quote for event in rows_of(frame, "events") for quote in rows_of(event, "tickers")]
-                return [event for quote in quotes for event in self._quote(quote, frame.get("timestamp"), received_ms)]
+                events = _objects(frame, "events")
+                quotes = [quote for event in events for quote in rows_of(event, "tickers")]
+                return of_each(quotes, lambda quote: self._quote(quote, frame.get("timestamp"), received_ms))
             case "subscriptions":
-                told = [event.get("subscriptions") for event in rows_of(frame, "events")]
-                return [Subscribed(symbol) for one in told if isinstance(one, dict) for symbol in _symbols(one.get("ticker", []))]
+                told = [event.get("subscriptions") for event in _objects(frame, "events")]
+                return [event for one in told if isinstance(one, dict) for event in self._subscribed(one.get("ticker", []))]
         return []
 
+    def _subscriptions(self, frame: dict[str, Any]) -> list[Event]:
+        channels = [channel for channel in _objects(frame, "channels") if channel.get("name") == "ticker"]
+        return [event for channel in channels for event in self._subscribed(channel.get("product_ids", []))]
 
-def _subscriptions(frame: dict[str, Any]) -> list[Event]:
-    channels = [channel for channel in rows_of(frame, "channels") if channel.get("name") == "ticker"]
-    return [Subscribed(symbol) for channel in channels for symbol in _symbols(channel.get("product_ids", []))]
+    def _subscribed(self, names: object) -> list[Event]:
+        if not isinstance(names, list):
+            raise FeedError(f"product_ids is {shown(names)}, must be a list")
+        return [Subscribed(self.names.key(name)) for name in names]
 
 
-def _symbols(names: object) -> list[str]:
-    if not isinstance(names, list):
-        raise FeedError(f"product_ids is {shown(names)}, must be a list")
-    return [symbol_of(name) for name in names]
+def _objects(frame: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [row for row in rows_of(frame, name) if isinstance(row, dict)]
 
 
 def _error(frame: dict[str, Any]) -> Event:

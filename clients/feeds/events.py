@@ -1,7 +1,8 @@
 """How a feed speaks with a venue: what a venue's messages tell, as values, and what every dialect promises.
 
 A dialect is one venue's language, pure: it writes the requests to subscribe, and turns each message into events. Whatever
-it is given, it raises `FeedError` and nothing else. A message that is valid and tells nothing of interest (a status, another
+it is given, it raises `FeedError` and nothing else; of several quotes in a message one that is bad is an event, its error, and
+costs the others nothing. A message that is valid and tells nothing of interest (a status, another
 kind of stream) gives no events. Prices are not judged here: `clients.feeds.marks` flags what is odd.
 
 The codes of a `SymbolError` are those of the FX backend, and a venue's own words are sorted into them by `refused`.
@@ -14,7 +15,8 @@ from typing import Protocol
 
 from bus.errors import FeedError
 from bus.messages import Tick
-from clients.feeds.parser import canonical_symbol, price_of
+from clients.feeds.parser import price_of
+from clients.feeds.symbols import Names, canonical_symbol
 
 NOT_FOUND, RATE_LIMIT, TIMEOUT = "SYMBOL_NOT_FOUND", "RATE_LIMIT", "TIMEOUT"
 RESOLVE_FAILED, INVALID, FAILED = "RESOLVE_FAILED", "INVALID_SYMBOL", "SUBSCRIPTION_FAILED"
@@ -50,7 +52,7 @@ class SymbolError:
     text: str  # the venue's own words, at most LONGEST_TEXT characters
 
 
-Event = Tick | Heartbeat | Ready | Subscribed | SymbolError
+Event = Tick | Heartbeat | Ready | Subscribed | SymbolError | FeedError  # FeedError: one bad quote among several of a message
 
 
 class Dialect(Protocol):
@@ -58,9 +60,14 @@ class Dialect(Protocol):
 
     own_heartbeats: bool  # the venue sends some; otherwise the feed pings, and pongs count
     greets: bool  # the venue says `Ready`, and may lose what it is asked before
+    names: Names  # the keys of its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Return the url to connect to; another than `url` where a venue subscribes by it."""
+        """Return the url to connect to; another than `url` where a venue subscribes by it.
+
+        Raises:
+            FeedError: the venue is known to send nothing there.
+        """
         ...
 
     def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
@@ -86,20 +93,25 @@ class Dialect(Protocol):
 
 
 class Sides:
-    """The last known bid and ask of each symbol: what a one-sided update is completed with."""
+    """The last known bid and ask of each symbol: what an update of one side is completed with.
+
+    A side that an update does not have is as it was. One that is 0 is gone, as the venues of crypto-currencies write it, and an
+    option or a stock at its limit has it: its tick has None there, until the side comes again.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float | None, float | None]] = {}
+        self._known: dict[str, tuple[float | None, float | None]] = {}  # None: never known; 0.0: there is none
 
-    def quote(self, symbol: str, bid: object, ask: object, time_ms: int, source: str) -> list[Event]:
+    def quote(self, symbol: str, bid: object, ask: object, time_ms: int, source: str, flags: tuple[str, ...] = ()) -> list[Event]:
         """Make the tick of an update.
 
         Args:
             symbol: the canonical key.
-            bid: a price, or None or "" where the update has none.
+            bid: a price; None or "" where the update has none; 0 where the book has none.
             ask: likewise.
             time_ms: ms since 1970 UTC.
             source: of the tick.
+            flags: what the venue says of it.
         Returns:
             one tick; none while a side has never been known.
         Raises:
@@ -114,7 +126,9 @@ class Sides:
         if symbol not in self._known and len(self._known) >= MOST_SYMBOLS:
             del self._known[next(iter(self._known))]
         self._known[symbol] = (new_bid, new_ask)
-        return [] if new_bid is None or new_ask is None else [Tick(symbol, new_bid, new_ask, time_ms, source)]
+        if new_bid is None or new_ask is None:
+            return []
+        return [Tick(symbol, new_bid or None, new_ask or None, time_ms, source, flags)]
 
 
 def _side_of(value: object, name: str) -> float | None:

@@ -5,6 +5,8 @@ Subscribing and asking for a symbol's figures are one request, `get_symbol_data_
 messages follow. `ready` (first generation: a `status` of "connected") says that requests are taken, `heartbeat` comes
 every 15 s. A tick may have one side only, which is completed with the last known other one. TradingView's ticks have only
 a `price`: it stands for both sides, and the tick is marked as locked.
+
+Its names are decorated with suffixes of contracts and venues, which are dropped: `USD/JPY.P` is USDJPY, `US500.MAY25` US500.
 """
 
 import json
@@ -13,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from clients.feeds.events import Event, Heartbeat, Ready, Sides, Subscribed, SymbolError, refused, same_url
-from clients.feeds.parser import field_of, load_object, symbol_of, time_of
+from clients.feeds.parser import field_of, load_object, time_of
+from clients.feeds.symbols import Names, without_suffix
 
 ADR_DAYS = 14  # looked back for the average daily range in the package; the backend's own default
 _SOURCE = re.compile(r"[a-z0-9-]{1,32}").fullmatch
@@ -32,6 +35,7 @@ class FxBackend:
     def __init__(self, upstream: str = "ctrader") -> None:
         self.upstream = upstream
         self._sides = Sides()
+        self.names = Names(decorated=True)
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Return the url as it is; see `Dialect.address`."""
@@ -52,10 +56,11 @@ class FxBackend:
             case "heartbeat":
                 events = [Heartbeat()]
             case "symbolDataPackage":
-                events = [Subscribed(symbol_of(field_of(frame, "symbol")))]
+                events = [Subscribed(self.names.key(field_of(frame, "symbol")))]
             case "error":
                 symbol = frame.get("symbol")
-                events = [refused(None if symbol == "system" else symbol, frame.get("message"), frame.get("code"))]
+                raw = None if symbol == "system" or not isinstance(symbol, str) else without_suffix(symbol)
+                events = [refused(raw, frame.get("message"), frame.get("code"))]
             case "ready":
                 events = [Ready()]
             case "status":
@@ -63,7 +68,7 @@ class FxBackend:
         return events
 
     def _quote(self, frame: dict[str, Any], received_ms: int) -> list[Event]:
-        symbol, timestamp, source = symbol_of(field_of(frame, "symbol")), frame.get("timestamp"), frame.get("source")
+        symbol, timestamp, source = self.names.of(field_of(frame, "symbol")), frame.get("timestamp"), frame.get("source")
         time_ms = received_ms if timestamp is None else time_of(timestamp, "timestamp")
         bid, ask = frame.get("bid"), frame.get("ask")
         if bid is None and ask is None:

@@ -7,6 +7,8 @@ other traffic.
 
 Version 1 (wss://ws.kraken.com): `[channel, {"a": ["0.1", ..], "b": ["0.09", ..], ..}, "ticker", "XBT/USD"]`, decimal text
 and no time; everything else is an object with an `event`, refusals have `"status": "error"`.
+
+In both an empty side of the book is written as 0.
 """
 
 import json
@@ -16,7 +18,8 @@ from typing import Any
 
 from bus.errors import FeedError
 from clients.feeds.events import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
-from clients.feeds.parser import field_of, iso_time_of, load_json, load_object, rows_of, shown, symbol_of
+from clients.feeds.parser import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
+from clients.feeds.symbols import Names
 
 
 class Kraken:
@@ -27,6 +30,7 @@ class Kraken:
 
     def __init__(self) -> None:
         self._sides = Sides()
+        self.names = Names()
         self._ids = count(1)
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
@@ -43,7 +47,7 @@ class Kraken:
         frame = load_object(message)
         channel, method = frame.get("channel"), frame.get("method")
         if channel == "ticker":
-            return [event for row in rows_of(frame, "data") for event in self._quote(row, received_ms)]
+            return of_each(rows_of(frame, "data"), lambda row: self._quote(row, received_ms))
         if channel == "heartbeat" or method == "pong":
             return [Heartbeat()]
         if method == "subscribe" or "error" in frame:
@@ -53,7 +57,7 @@ class Kraken:
         return []
 
     def _quote(self, row: dict[str, Any], received_ms: int) -> list[Event]:
-        symbol, timestamp = symbol_of(field_of(row, "symbol")), row.get("timestamp")
+        symbol, timestamp = self.names.of(field_of(row, "symbol")), row.get("timestamp")
         time_ms = received_ms if timestamp is None else iso_time_of(timestamp, "timestamp")
         return self._sides.quote(symbol, row.get("bid"), row.get("ask"), time_ms, "kraken")
 
@@ -63,7 +67,7 @@ class Kraken:
         result = frame.get("result")
         if not isinstance(result, dict):
             raise FeedError(f"result is {shown(result)}, must be an object")
-        return [Subscribed(symbol_of(field_of(result, "symbol")))] if result.get("channel") == "ticker" else []
+        return [Subscribed(self.names.key(field_of(result, "symbol")))] if result.get("channel") == "ticker" else []
 
 
 class KrakenV1:
@@ -74,6 +78,7 @@ class KrakenV1:
 
     def __init__(self) -> None:
         self._sides = Sides()
+        self.names = Names()
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Return the url as it is; see `Dialect.address`."""
@@ -96,7 +101,7 @@ class KrakenV1:
         if event == "error" or (event == "subscriptionStatus" and frame.get("status") == "error"):
             return [refused(frame.get("pair"), frame.get("errorMessage"), otherwise=FAILED)]
         if event == "subscriptionStatus" and frame.get("status") == "subscribed" and frame.get("channelName") == "ticker":
-            return [Subscribed(symbol_of(field_of(frame, "pair")))]
+            return [Subscribed(self.names.key(field_of(frame, "pair")))]
         return []
 
     def _quote(self, frame: list[Any], received_ms: int) -> list[Event]:
@@ -108,7 +113,7 @@ class KrakenV1:
         if not isinstance(data, dict):
             raise FeedError(f"data is {shown(data)}, must be an object")
         bid, ask = (_first(data.get(name), name) for name in ("b", "a"))
-        return self._sides.quote(symbol_of(frame[-1]), bid, ask, received_ms, "kraken")
+        return self._sides.quote(self.names.of(frame[-1]), bid, ask, received_ms, "kraken")
 
 
 def _first(values: object, name: str) -> object:

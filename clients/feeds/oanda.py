@@ -3,18 +3,22 @@
 From OANDA's public documentation: `GET /v3/accounts/<account>/pricing/stream?instruments=EUR_USD,USD_JPY` answers with
 one JSON object a line: `{"type": "PRICE", "instrument": "EUR_USD", "time": "2016-10-27T08:38:45.664613867Z", "bids":
 [{"price": "1.09177", "liquidity": ..}], "asks": [..], "status": "tradeable"}`, and every 5 s `{"type": "HEARTBEAT",
-"time": ..}`. Levels are not always sorted, so the best one is looked for. Over a weekend each instrument is told once, as
-not tradeable, then heartbeats go on: the data grows old, the line lives.
+"time": ..}`. Levels are not always sorted, so the best one is looked for; a list without levels is an empty side. Over a
+weekend each instrument is told once, as not tradeable (`"tradeable": false`, `"status": "non-tradeable"`), which the flag
+`halted` tells; then heartbeats go on: the data grows old, the line lives.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from bus.errors import FeedError
 from clients.feeds.events import FAILED, Event, Heartbeat, Sides, refused
-from clients.feeds.parser import field_of, iso_time_of, load_object, price_of, rows_of, symbol_of, time_of
+from clients.feeds.parser import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
+from clients.feeds.symbols import Names
 
+CLOSED = ("non-tradeable", "invalid")  # what `status` may be besides "tradeable"
 _UNIX = re.compile(r"([0-9]{1,11})\.([0-9]{3})[0-9]*").fullmatch  # the other form of times: seconds with nine digits behind
 
 
@@ -26,6 +30,7 @@ class Oanda:
 
     def __init__(self) -> None:
         self._sides = Sides()
+        self.names = Names()
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Add the instruments to the stream's url; see `Dialect.address`."""
@@ -42,7 +47,7 @@ class Oanda:
         """Read one line, or one snapshot; see `Dialect.parse`."""
         frame = load_object(message)
         if "prices" in frame:
-            return [event for price in rows_of(frame, "prices") for event in self._quote(price, received_ms)]
+            return of_each(rows_of(frame, "prices"), lambda price: self._quote(price, received_ms))
         if "errorMessage" in frame:
             return [refused(None, frame["errorMessage"], frame.get("errorCode"), otherwise=FAILED)]
         match field_of(frame, "type"):
@@ -53,14 +58,22 @@ class Oanda:
         return []
 
     def _quote(self, price: dict[str, Any], received_ms: int) -> list[Event]:
-        symbol = symbol_of(field_of(price, "instrument"))
-        bids, asks = _prices(price, "bids"), _prices(price, "asks")
+        symbol = self.names.of(field_of(price, "instrument"))
+        bid, ask = _best(price, "bids", max), _best(price, "asks", min)
         time_ms = _time_ms(price["time"]) if "time" in price else received_ms
-        return self._sides.quote(symbol, max(bids, default=None), min(asks, default=None), time_ms, "oanda")
+        halted = price.get("tradeable") is False or price.get("status") in CLOSED
+        return self._sides.quote(symbol, bid, ask, time_ms, "oanda", ("halted",) if halted else ())
 
 
-def _prices(price: dict[str, Any], name: str) -> list[float]:
-    return [price_of(field_of(level, "price"), f"{name}.price") for level in rows_of(price, name)] if name in price else []
+def _best(price: dict[str, Any], name: str, best: Callable[[list[float]], float]) -> float | None:
+    """Return the best price of a side; 0 where it is empty, None where it is not told."""
+    if name not in price:
+        return None
+    levels = rows_of(price, name)
+    if not all(isinstance(level, dict) for level in levels):
+        raise FeedError(f"{name} is {shown(levels)}, must be a list of objects")
+    prices = [price_of(field_of(level, "price"), f"{name}.price") for level in levels]
+    return best(prices) if prices else 0.0
 
 
 def _time_ms(value: object) -> int:

@@ -4,64 +4,31 @@ import json
 import math
 import re
 import reprlib
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from bus.errors import FeedError
+from bus.messages import END_MS, FIRST_MS
 
-MAX_TIME_MS = 253_402_300_799_999  # the last millisecond of the year 9999: what ISO dates can still write
-
-_SYMBOL = re.compile(r"[A-Z0-9](?:[A-Z0-9.-]{0,30}[A-Z0-9-])?").fullmatch
-_VENUE_SUFFIX = re.compile(r"(.+)\.[A-Z]+[0-9]*").fullmatch
 _REPR = reprlib.Repr()  # plain repr() of a deeply nested message overflows the stack
 _REPR.maxlevel = 2
 _REPR.maxstring = _REPR.maxother = 64
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})").fullmatch
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DECIMAL = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
-
-
-@lru_cache(maxsize=4096)  # a venue has a few hundred symbols, each in every message
-def canonical_symbol(raw: str) -> str:
-    """Return the one key of a symbol, whatever the venue calls it.
-
-    Upper case; "/" and "_" between the parts of a pair are dropped, "-" stays (BTC-PERP is not BTCPERP); a contract or
-    venue suffix of letters and digits is dropped where it follows a digit or at least six characters, so that
-    "USD/JPY.P" is USDJPY and "US500.MAY25" is US500, while the share classes "BRK.A" and "BRK.B" stay apart.
-
-    Args:
-        raw: the venue's name for it, ASCII.
-    Returns:
-        1 to 32 characters of A-Z, 0-9, "." and "-", the first one a letter or digit, the last one not ".".
-    Raises:
-        FeedError: what remains is not such a key.
-    """
-    # Before upper(): it would turn some letters beyond ASCII into ASCII ones.
-    symbol = raw.upper().replace("/", "").replace("_", "") if raw.isascii() else ""
-    suffixed = _VENUE_SUFFIX(symbol)
-    if suffixed and (len(suffixed[1]) >= 6 or suffixed[1][-1].isdigit()):
-        symbol = suffixed[1]
-    if not _SYMBOL(symbol):
-        raise FeedError(f"symbol is {shown(raw)}, must be 1 to 32 of letters, digits, '.', '-', '/' and '_'")
-    return symbol
-
-
-def symbol_of(value: object) -> str:
-    """Return `canonical_symbol` of a message's field, which may be of any type. Raises `FeedError`."""
-    if not isinstance(value, str):
-        raise FeedError(f"symbol is {shown(value)}, must be text")
-    return canonical_symbol(value)
+_DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
+WANTED = "must be a time from 1990 to 2100: s, ms, us or ns since 1970 UTC, or a date of 14 or 17 digits"
 
 
 def price_of(value: object, name: str) -> float:
-    """Return a message's price as the float nearest to its decimal text.
+    """Return a message's price as the float nearest to its decimal text. It may be 0 or less: oil was, spreads are.
 
     Args:
         value: a JSON number or decimal text.
         name: what to call it in the error.
     Raises:
-        FeedError: it is neither, or not above 0, or not finite.
+        FeedError: it is neither, or not finite.
     """
     number = math.nan
     if isinstance(value, str):
@@ -71,23 +38,67 @@ def price_of(value: object, name: str) -> float:
         number = value
     elif isinstance(value, int) and not isinstance(value, bool):
         number = float(value) if value.bit_length() <= 1000 else math.inf
-    if not 0.0 < number < math.inf:
-        raise FeedError(f"{name} is {shown(value)}, must be a finite number above 0")
+    if not -math.inf < number < math.inf:
+        raise FeedError(f"{name} is {shown(value)}, must be a finite number")
     return number
 
 
 def time_of(value: object, name: str) -> int:
     """Return a message's time as whole ms since 1970 UTC, fractions cut off.
 
+    Times from 1990 to 2100 are taken and no others: so the size of a number tells its unit.
+
     Args:
-        value: a JSON number, ms since 1970 UTC.
+        value: a JSON number: s, ms, us or ns since 1970 UTC, or YYYYMMDDhhmmss or YYYYMMDDhhmmssmmm in UTC.
         name: what to call it in the error.
     Raises:
-        FeedError: it is no number, or not from 1970 to the year 9999.
+        FeedError: it is no number, or no such time.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_TIME_MS:
-        return int(value)
-    raise FeedError(f"{name} is {shown(value)}, must be a number of ms since 1970 UTC")
+    if isinstance(value, int) and not isinstance(value, bool):
+        if FIRST_MS <= value < END_MS:  # nearly all
+            return value
+        time_ms = _whole_ms(value)
+    elif isinstance(value, float) and 0 <= value < 1e20:
+        # A float of seconds is right to less than a microsecond, its product with a million to the nearest one.
+        time_ms = round(value * 1e6) // 1000 if value < 1e11 else _whole_ms(int(value))
+    else:
+        time_ms = None
+    if time_ms is None or not FIRST_MS <= time_ms < END_MS:
+        raise FeedError(f"{name} is {shown(value)}, {WANTED}")
+    return time_ms
+
+
+def _whole_ms(value: int) -> int | None:
+    """Tell a whole number's unit by its size; the ranges of the four units and of dates do not meet."""
+    if FIRST_MS <= value < END_MS:
+        return value
+    if FIRST_MS // 1000 <= value < END_MS // 1000:
+        return value * 1000
+    if FIRST_MS * 1000 <= value < END_MS * 1000:
+        return value // 1000
+    if FIRST_MS * 1_000_000 <= value < END_MS * 1_000_000:
+        return value // 1_000_000
+    digits = str(value) if 0 < value < 10**17 else ""
+    if len(digits) == 14:
+        return _date_ms(digits, 0)
+    return _date_ms(digits[:14], int(digits[14:])) if len(digits) == 17 else None
+
+
+def _date_ms(digits: str, ms: int) -> int | None:
+    hours, minutes, seconds = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
+    try:
+        day_ms = midnight_ms(digits[:8])
+    except ValueError:
+        return None
+    if hours > 23 or minutes > 59 or seconds > 59:
+        return None
+    return day_ms + ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms
+
+
+@lru_cache(maxsize=64)  # a file holds many lines of the same few days
+def midnight_ms(digits: str) -> int:
+    """Return when a day of 8 digits begins, ms since 1970 UTC. Raises `ValueError`: there is no such day."""
+    return (date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) - _EPOCH.date()).days * 86_400_000
 
 
 def iso_time_of(value: object, name: str) -> int:
@@ -97,14 +108,22 @@ def iso_time_of(value: object, name: str) -> int:
         value: e.g. `2016-10-27T08:38:43.094548890Z`; "Z" or an offset must be there.
         name: what to call it in the error.
     Raises:
-        FeedError: it is no such text, or not from 1970 to the year 9999.
+        FeedError: it is no such text, or not from 1990 to 2100.
     """
     if isinstance(value, str) and _ISO(value):
         try:
-            return time_of((datetime.fromisoformat(value).astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1), name)
+            time_ms = utc_ms(datetime.fromisoformat(value))
         except (ValueError, OverflowError):  # no such day; beyond the years that there are
-            pass
-    raise FeedError(f"{name} is {shown(value)}, must be an ISO 8601 time with its offset, from 1970 on")
+            time_ms = 0
+        if FIRST_MS <= time_ms < END_MS:
+            return time_ms
+    raise FeedError(f"{name} is {shown(value)}, must be an ISO 8601 time with its offset, from 1990 to 2100")
+
+
+def utc_ms(moment: datetime) -> int:
+    """Return ms since 1970 UTC, fractions cut off; a moment without a zone is taken as UTC. Raises `OverflowError`."""
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return (moment.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def load_object(message: str | bytes) -> dict[str, Any]:
@@ -115,6 +134,14 @@ def load_object(message: str | bytes) -> dict[str, Any]:
     return value
 
 
+def load_objects(message: str | bytes) -> list[Any]:
+    """Read one JSON object, or a list of them: what is in it is not looked at. Raises `FeedError`."""
+    value = load_json(message)
+    if not isinstance(value, dict | list):
+        raise FeedError(f"{shown(message)} is neither a JSON object nor a list of them")
+    return value if isinstance(value, list) else [value]
+
+
 def field_of(values: dict[str, Any], name: str) -> Any:
     """Return a field that has to be there. Raises `FeedError`."""
     try:
@@ -123,25 +150,51 @@ def field_of(values: dict[str, Any], name: str) -> Any:
         raise FeedError(f"field {name!r} is missing in {shown(values)}") from None
 
 
-def rows_of(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return a field that has to be a list of objects. Raises `FeedError`."""
+def rows_of(values: dict[str, Any], name: str) -> list[Any]:
+    """Return a field that has to be a list. Raises `FeedError`."""
     rows = field_of(values, name)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list):
         raise FeedError(f"{name} is {shown(rows)}, must be a list of objects")
     return rows
 
 
+Made = TypeVar("Made")
+
+
+def of_each(rows: Iterable[Any], make: Callable[[dict[str, Any]], list[Made]]) -> "list[Made | FeedError]":
+    """Make something of each row; of one that is bad comes its error, and it costs the others nothing.
+
+    Raises:
+        FeedError: there is one row, and it is bad.
+    """
+    made: list[Made | FeedError] = []
+    bad: list[FeedError] = []
+    for row in rows:
+        try:
+            if not isinstance(row, dict):
+                raise FeedError(f"{shown(row)} stands in a list of objects, must be an object")
+            made += make(row)
+        except FeedError as error:
+            bad.append(error)
+    if bad and len(bad) == 1 and not made:
+        raise bad[0]
+    return made + bad
+
+
 def load_json(message: str | bytes) -> Any:
-    """Read one JSON value, strictly: UTF-8, no NaN, no Infinity.
+    """Read one JSON value, strictly: UTF-8, no NaN, no Infinity, no half of a surrogate pair, which nobody could pass on.
 
     Raises:
         FeedError: it is none.
     """
     try:
         text = message if isinstance(message, str) else message.decode()
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:  # ValueError: bad JSON, bad UTF-8, a number of too many digits
         raise FeedError(f"{shown(message)} is not JSON: {shown(str(error))}") from error
+    return value
 
 
 def shown(value: object) -> str:

@@ -4,18 +4,33 @@ Subscriptions are restored after the connection stands, never within the time it
 time is how a feed can reconnect for ever. A symbol that the venue does not answer about in time, or refuses with RATE_LIMIT, is
 asked for twice more, then it is left with its code: restoring ends whatever the venue does. RATE_LIMIT also doubles the pause
 between groups. A tick is as good as an answer.
+
+A name that can get no topic is refused here, and never asked for; the others are. Two names that would get one topic refuse the
+whole: which of them is meant only the operator knows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from clients.feeds.events import RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
-from clients.feeds.parser import canonical_symbol
+from bus.errors import FeedError
+from clients.feeds.events import INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
+from clients.feeds.symbols import BadSymbol, canonical_symbol
 
 GROUP = 10  # symbols asked for at once
 PAUSE_S = 0.25  # between groups: Binance takes five messages a second and disconnects who sends more
 MOST_PAUSE_S = 4.0
 RETRIES = 2  # of a symbol that was refused for the rate, or not answered about
+MOST_NAME = 40  # characters of a name that are told
 MOST_OTHERS = 1000  # errors kept of symbols that were not asked for
+
+
+def shown_name(name: str) -> str:
+    """Cut a venue's name for reports."""
+    return name if len(name) <= MOST_NAME else name[: MOST_NAME - 3] + "..."
+
+
+def name_error(error: BadSymbol) -> SymbolError:
+    """Make what is told of a name that gets no topic."""
+    return SymbolError(shown_name(error.name), INVALID, str(error)[:LONGEST_TEXT])
 
 
 class Subscriptions:
@@ -24,19 +39,32 @@ class Subscriptions:
     Args:
         symbols: as the venue writes them, in the order in which they are asked for; none where the url says what comes.
         resolve_s: how long an answer is waited for, seconds.
+        key: gives the key of a name; raises `BadSymbol`.
     Raises:
-        FeedError: one of them can be no symbol.
+        FeedError: two of them have one key.
     """
 
-    def __init__(self, symbols: Iterable[str], resolve_s: float) -> None:
-        self.names = {canonical_symbol(symbol): symbol for symbol in symbols}  # key -> what the venue calls it
-        self.errors: dict[str, SymbolError] = {}  # by key; "" for those that belong to no symbol
+    def __init__(self, symbols: Iterable[str], resolve_s: float, key: Callable[[str], str] = canonical_symbol) -> None:
+        self.names: dict[str, str] = {}  # key -> what the venue calls it
+        self.bad: dict[str, SymbolError] = {}  # by name: what gets no topic, whatever the venue says; never forgotten
+        for symbol in symbols:
+            try:
+                self._want(key(symbol), symbol)
+            except BadSymbol as error:
+                self.bad[shown_name(symbol)] = name_error(error)
+        self.errors = dict(self.bad)  # by key, or by name what has none; "" for those that belong to no symbol
         self._resolve_s = resolve_s
         self._waiting: dict[str, None] = {}  # keys to ask for, in order
         self._asked: dict[str, float] = {}  # key -> when it was asked for, monotonic seconds
         self._tries: dict[str, int] = {}
         self._next = 0.0
         self._pause_s = PAUSE_S
+
+    def _want(self, key: str, symbol: str) -> None:
+        other = self.names.get(key, symbol)
+        if other.upper() != symbol.upper():
+            raise FeedError(f"symbols {other!r} and {symbol!r} would both have the topic tick.{key}: leave one of them out")
+        self.names[key] = symbol
 
     @property
     def restored(self) -> bool:
@@ -51,7 +79,7 @@ class Subscriptions:
             held: until the venue is `ready`, at most as long as an answer may take.
         """
         self._waiting = dict.fromkeys(self.names)
-        self._asked, self._tries, self.errors = {}, {}, {}
+        self._asked, self._tries, self.errors = {}, {}, dict(self.bad)
         self._next = now + self._resolve_s if held else now
         self._pause_s = PAUSE_S
 

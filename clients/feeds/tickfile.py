@@ -1,126 +1,257 @@
-"""Ticks out of recorded CSV files, one line at a time, whatever the form; which one is seen from the first lines.
+"""Ticks out of files of lines: which column is what, judged from the first lines before anything is given; then line by line.
 
-A line is `time,bid,ask` and further columns, which are ignored. The time tells the form:
-
-| time                         | example                            | meaning                                         |
-|------------------------------|------------------------------------|-------------------------------------------------|
-| up to 8 digits, fraction     | `8715`, `42.4312`                  | ms since midnight (LEAN); the day comes from    |
-|                              |                                    | elsewhere, see `read_ticks`                     |
-| `YYYYMMDD HHMMSSmmm`         | `20200101 170000123`               | HistData: EST without summer time, always UTC-5 |
-| ISO 8601                     | `2013-01-01 22:00:00.295000+00:00` | TrueFX exports; UTC where no offset is written  |
-| 12 to 14 digits              | `1701234567890`                    | ms since 1970 UTC                               |
-| 16 to 19 digits              | `1546383600000000000`              | ns since 1970 UTC (Nautilus `ts_event_ns`)      |
-
-A first line of column names is skipped; it must start with the columns time, bid, ask. Fractions of ms are cut off.
+What is not understood for certain is refused as a whole, with a sentence that says what the file seems to be: columns by
+`clients.feeds.columns`, times by `file_times`, rows by `file_rows`, kinds of files by `file_lines`. A single bad line costs that
+line.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache, partial
+from datetime import date
+from itertools import chain
 from pathlib import Path
-from typing import TextIO
 
 from bus.errors import FeedError
-from bus.messages import Tick
-from clients.feeds.parser import canonical_symbol, price_of, shown, time_of
+from bus.messages import FLAGS, Tick
+from clients.feeds.columns import FORMATS, Layout, by_format, by_names, by_row, is_header
+from clients.feeds.events import Sides
+from clients.feeds.file_lines import open_lines
+from clients.feeds.file_rows import Split, split_of
+from clients.feeds.file_times import Clock, clock_of, midnight_of
+from clients.feeds.parser import price_of, shown
+from clients.feeds.symbols import Names, canonical_symbol
 
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
-LINES_TO_RECOGNISE = 20  # after so many lines without a known form the file is refused as a whole
-
-# LEAN's files of FXCM run on UTC-5 the whole year (0.997 correlation with OANDA's UTC when shifted), others on UTC.
-CLOCKS_H = {"fxcm": -5.0}
-_EST_MS = 5 * HOUR_MS
+JUDGED = 100  # lines that are read before the first tick is given
+SWAPPED_OF, SWAPPED = 10, 0.9  # so many ticks at least, so many of them crossed: the sides are swapped
+UNDEFINED = {"9223372036854775807", "18446744073709551615"}  # Databento's price and time that there is none of
+_FIXED = re.compile("-?[0-9]{1,19}").fullmatch
+_TOPIC = re.compile(r"tick\.([A-Za-z0-9._-]{0,105}[A-Za-z0-9_-])").fullmatch  # a prefix before it must find room
 
 _PAIR = re.compile(  # a base and one of the currencies that markets quote in
     "[A-Z0-9]{2,6}(?:USDT|USDC|BUSD|USD|EUR|JPY|GBP|CHF|AUD|CAD|NZD|SEK|NOK|SGD|HKD|CNH|MXN|ZAR|TRY|BTC|ETH)"
 ).fullmatch
 
-_Clock = Callable[[str], int]  # the text of a time to ms since 1970 UTC; ValueError or FeedError if it is none
-
 
 def read_ticks(
-    path: Path,
-    *,
-    symbol: str | None = None,
-    day: date | None = None,
-    clock_h: float | None = None,
-    source: str = "file",
-    on_error: Callable[[FeedError], None] | None = None,
+    path: Path, *, on_error: Callable[[FeedError], None] | None = None, **options: "str | date | float | None"
 ) -> Iterator[Tick]:
-    """Read the ticks of one file lazily, in the order of its lines, in constant memory.
+    """Read the ticks of one file lazily, in the order of its lines, in constant memory; see `TickLines`.
 
     Args:
-        path: the file.
-        symbol: of every tick; None takes the pair that the file's name holds.
-        day: of ms since midnight; None takes the 8-digit date in the file's name, else 1970-01-01.
-        clock_h: hours ahead of UTC of ms since midnight; None is `CLOCKS_H` for a broker that the name holds, else 0.
-        source: what the ticks name as their source.
+        path: the file, plain, .gz, or a .zip of one file.
         on_error: told of each bad line, which is then skipped; None raises at the first one.
+        options: of `TickLines`.
     Raises:
-        FeedError: no symbol is given and the name holds none or several; the file cannot be opened, or its form is not
-            known; or a bad line and no `on_error`. The text names file and line.
+        FeedError: as `open_ticks` and `TickLines`; or a bad line and no `on_error`. The text names file and line.
     """
-    with _open(path) as lines:
-        yield from parse_lines(lines, path.name, symbol=symbol, day=day, clock_h=clock_h, source=source, on_error=on_error)
+    yield from open_ticks(path, **options).ticks(on_error)
 
 
-def _open(path: Path) -> TextIO:
-    try:
-        return path.open(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise FeedError(f"tick file {path} cannot be opened: {error.strerror or error}") from error
+def open_ticks(path: Path, **options: "str | date | float | None") -> "TickLines":
+    """Open a tick file and judge it. Raises `FeedError`."""
+    name, lines = open_lines(path)
+    return TickLines(lines, name, **options)  # type: ignore[arg-type]
 
 
 def parse_lines(
     lines: Iterable[str],
     name: str,
     *,
-    symbol: str | None = None,
-    day: date | None = None,
-    clock_h: float | None = None,
-    source: str = "file",
     on_error: Callable[[FeedError], None] | None = None,
+    **options: "str | date | float | None",
 ) -> Iterator[Tick]:
-    """Turn the lines of a tick file into ticks; `read_ticks` without the file.
+    """Turn the lines of a tick file into ticks; `read_ticks` without the file."""
+    yield from TickLines(lines, name, **options).ticks(on_error)  # type: ignore[arg-type]
+
+
+class TickLines:
+    """The lines of one tick file, judged when it is made.
 
     Args:
         lines: with or without line ends; empty ones are skipped.
-        name: the file's name, which may hold symbol, date and broker; the rest as in `read_ticks`.
+        name: the file's name, which may hold symbol, date and broker.
+        symbol: of every tick; where a column names symbols, only its ticks are given. None takes the column, else the pair in
+            the file's name.
+        day: of ms since midnight; None takes the 8-digit date in the file's name.
+        clock_h: hours ahead of UTC of ms since midnight; None is `CLOCKS_H` for a broker that the name holds, else 0.
+        source: what the ticks name as their source, where the file does not.
+        form: one of `FORMATS`, for a file without names in the first line.
     Raises:
-        FeedError: as in `read_ticks`.
+        FeedError: the file is refused: of an unknown form, or of one that holds no quotes, or nobody says of which symbol.
     """
-    key = canonical_symbol(symbol) if symbol is not None else symbol_in(name)
-    midnight_ms = _midnight_ms(name, day, clock_h)
-    clock: _Clock | None = None
-    for number, line in enumerate(lines, 1):
-        fields = line.strip().split(",")
-        if fields == [""] or (number == 1 and _is_header(fields)):
-            continue
-        if clock is None:
-            clock = _recognised(fields[0], midnight_ms)
+
+    def __init__(
+        self,
+        lines: Iterable[str],
+        name: str,
+        *,
+        symbol: str | None = None,
+        day: date | None = None,
+        clock_h: float | None = None,
+        source: str = "file",
+        form: str | None = None,
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.others: dict[str, int] = {}  # symbols that were not wanted -> lines of theirs
+        self._midnight = lambda: midnight_of(name, day, clock_h)
+        self._clock: Clock | None = None
+        self._names, self._sides = Names(), Sides()
+        self._lines: Iterator[tuple[int, str]] = enumerate(lines, 1)
         try:
-            tick = _tick(fields, clock, key, source)
+            self.layout, self._split, first = self._begin(form)
+            self._wanted = canonical_symbol(symbol) if symbol is not None else None
+            self._symbol = self._wanted or ("" if self.layout.symbol is not None else symbol_in(name))
         except FeedError as error:
-            bad = FeedError(f"{name} line {number}: {error}")
-            if on_error is None or (clock is None and number >= LINES_TO_RECOGNISE):
-                raise bad from error
-            on_error(bad)
+            raise self._refusal(str(error)) from error
+        self._lines = chain(first, self._lines)
+        self._judged = self._judge()
+
+    @property
+    def first(self) -> Tick:
+        """The first tick."""
+        return next(one for one in self._judged if isinstance(one, Tick))
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the ticks are as they were on a bus, flags and all."""
+        return self.layout.recorded
+
+    def ticks(self, on_error: Callable[[FeedError], None] | None = None) -> Iterator[Tick]:
+        """Give each tick; `on_error` is told of each bad line, None raises at the first one."""
+        for one in chain(self._judged, self._found()):
+            if isinstance(one, Tick):
+                yield one
+            elif on_error is None:
+                raise one
+            else:
+                on_error(one)
+
+    def _begin(self, form: str | None) -> "tuple[Layout, Split, list[tuple[int, str]]]":
+        """Look at the first line; returns the layout, what splits lines, and the line if it is a quote."""
+        number, line = next(((number, line) for number, line in self._lines if line.strip()), (0, ""))
+        if not number:
+            raise FeedError("it holds no lines")
+        split, fields, objects = split_of(line)
+        if objects or is_header(fields):
+            if form is not None:
+                raise FeedError(f"its first line names its columns, {shown(line.strip())}: leave --format {form} out")
+            return by_names(fields), split, [(number, line)] if objects else []
+        return by_row(fields) if form is None else by_format(form), split, [(number, line)]
+
+    def _judge(self) -> list[Tick | FeedError]:
+        found: list[Tick | FeedError] = []
+        for one in self._found():
+            found.append(one)
+            if len(found) == JUDGED:
+                break
+        ticks = [one for one in found if isinstance(one, Tick)]
+        if not ticks:
+            raise self._refusal(self._why(found))
+        crossed = sum(one.bid is not None and one.ask is not None and one.bid > one.ask for one in ticks)
+        if not self.layout.named and len(ticks) >= SWAPPED_OF and crossed > SWAPPED * len(ticks):
+            swapped = (
+                f"of its first {len(ticks)} quotes {crossed} have a bid above their ask: the columns seem to be time, ask, bid"
+            )
+            raise self._refusal(f"{swapped}; --format dukascopy reads them so")
+        return found
+
+    def _why(self, found: list[Tick | FeedError]) -> str:
+        if found:
+            return f"none of its first {len(found)} lines is a quote; {found[0]}"
+        if self.others:
+            return f"it has no quote of {self._wanted}; its symbols are {', '.join(list(self.others)[:10])}"
+        return "it holds no quotes"
+
+    def _refusal(self, why: str) -> FeedError:
+        return FeedError(f"tick file {self.name} is refused: {why}")
+
+    def _found(self) -> Iterator[Tick | FeedError]:
+        for number, line in self._lines:
+            if not (text := line.strip("\r\n")).strip():
+                continue
+            try:
+                tick = self._tick(self._split(text))
+            except FeedError as error:
+                yield FeedError(f"{self.name} line {number}: {error}")
+            else:
+                if tick is not None:
+                    yield tick
+
+    def _tick(self, fields: list[str]) -> Tick | None:
+        """Make the tick of a line; none of a symbol that is not wanted, or while a side has never been told."""
+        layout = self.layout
+        if len(fields) < layout.width:
+            raise FeedError(f"{len(fields)} columns in {shown(','.join(fields))}, must be {layout.width} at least")
+        symbol = self._symbol if layout.symbol is None else self._symbol_of(fields[layout.symbol])
+        if not symbol:
+            return None
+        time_ms = self._time(fields)
+        bid, ask = self._price(fields[layout.bid], "bid"), self._price(fields[layout.ask], "ask")
+        if layout.recorded:
+            return self._recorded(symbol, bid, ask, time_ms, fields)
+        if layout.carried:
+            ticks = self._sides.quote(symbol, bid, ask, time_ms, self.source)
+            return next((one for one in ticks if isinstance(one, Tick)), None)
+        if not bid and not ask:
+            raise FeedError(
+                f"bid is {shown(fields[layout.bid])} and ask {shown(fields[layout.ask])}, one of them must be a price"
+            )
+        return Tick(symbol, bid or None, ask or None, time_ms, self.source)
+
+    def _symbol_of(self, text: str) -> str:
+        """Return the key of a line's symbol, empty if it is not wanted."""
+        if self.layout.recorded:
+            topic = _TOPIC(text)
+            if topic is None:
+                raise FeedError(f"topic is {shown(text)}, must be tick.SYMBOL, the symbol 1 to 106 characters")
+            symbol = topic[1]
         else:
-            yield tick
+            symbol = self._names.of(text)
+        if self._wanted is None or symbol == self._wanted:
+            return symbol
+        if symbol in self.others or len(self.others) < JUDGED:
+            self.others[symbol] = self.others.get(symbol, 0) + 1
+        return ""
 
+    def _time(self, fields: list[str]) -> int:
+        layout = self.layout
+        text = next((found for at in layout.times if at < len(fields) and (found := fields[at]) and found not in UNDEFINED), "")
+        if layout.day_time is not None:
+            text = f"{text} {fields[layout.day_time]}"
+        clock = self._clock
+        if clock is None:
+            clock = clock_of(text, self._midnight)
+            if clock is None:
+                raise FeedError(f"time is {shown(text)}, a form that is not known")
+            self._clock = clock
+        try:
+            return clock(text)
+        except ValueError:
+            raise FeedError(f"time is {shown(text)}, not of the form of the lines before") from None
 
-def _tick(fields: list[str], clock: _Clock | None, key: str, source: str) -> Tick:
-    if clock is None:
-        raise FeedError(f"time is {shown(fields[0])}, a form that is not known")
-    if len(fields) < 3:
-        raise FeedError(f"{len(fields)} columns in {shown(','.join(fields))}, must be time, bid, ask")
-    try:
-        time_ms = time_of(clock(fields[0]), "time")
-    except ValueError:
-        raise FeedError(f"time is {shown(fields[0])}, not of the form of the lines before") from None
-    return Tick(key, price_of(fields[1], "bid"), price_of(fields[2], "ask"), time_ms, source)
+    def _price(self, text: str, name: str) -> float | None:
+        if text == "" or text in UNDEFINED:
+            if self.layout.named:
+                return None
+            raise FeedError(f"{name} is {shown(text)}, must be a finite number")
+        if self.layout.fixed and _FIXED(text):
+            return int(text) / 10**9
+        return price_of(text, name)
+
+    def _recorded(self, symbol: str, bid: float | None, ask: float | None, time_ms: int, fields: list[str]) -> Tick:
+        layout = self.layout
+        flags, source, received = (
+            fields[at] if at is not None and at < len(fields) else "" for at in (layout.flags, layout.source, layout.received)
+        )
+        if received and not (received.isascii() and received.isdigit() and len(received) < 20):
+            raise FeedError(f"received_ns is {shown(received)}, must be ns since 1970 UTC")
+        told = tuple(flags.split())
+        if bid is None and ask is None and "empty" not in told:
+            raise FeedError("it has neither bid nor ask: no quote, but a tick of another form")
+        if not set(told) <= set(FLAGS):
+            raise FeedError(f"flags are {shown(flags)}, must be of {', '.join(FLAGS)}")
+        return Tick(symbol, bid, ask, time_ms, source or self.source, told, int(received or 0))
 
 
 def symbol_in(name: str) -> str:
@@ -136,81 +267,4 @@ def symbol_in(name: str) -> str:
     return canonical_symbol(pairs.pop())
 
 
-def day_in(name: str) -> date | None:
-    """Return the first date written as 8 digits in a file's name, None if there is none."""
-    for digits in re.findall(r"(?<![0-9])[0-9]{8}(?![0-9])", name):
-        try:
-            return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-        except ValueError:
-            continue
-    return None
-
-
-def _midnight_ms(name: str, day: date | None, clock_h: float | None) -> int:
-    if clock_h is None:
-        parts = re.split(r"[^a-z0-9]+", name.lower())
-        clock_h = next((hours for broker, hours in CLOCKS_H.items() if broker in parts), 0.0)
-    day = day or day_in(name) or date(1970, 1, 1)
-    return (day - date(1970, 1, 1)).days * DAY_MS - round(clock_h * HOUR_MS)
-
-
-def _is_header(fields: list[str]) -> bool:
-    return [field.strip().lower() for field in fields[1:3]] == ["bid", "ask"]
-
-
-def _recognised(text: str, midnight_ms: int) -> _Clock | None:
-    for pattern, clock in _FORMS:
-        if pattern.fullmatch(text):
-            return partial(_since_midnight_ms, midnight_ms) if clock is None else clock
-    return None
-
-
-def _since_midnight_ms(midnight_ms: int, text: str) -> int:
-    whole, _, fraction = text.partition(".")
-    since_ms = _whole(whole)
-    if since_ms >= DAY_MS or (fraction and not fraction.isdigit()):
-        raise ValueError(text)
-    return midnight_ms + since_ms
-
-
-def _histdata_ms(text: str) -> int:
-    if not _HISTDATA.fullmatch(text):
-        raise ValueError(text)
-    hours, minutes, seconds = int(text[9:11]), int(text[11:13]), int(text[13:15])
-    if hours > 23 or minutes > 59 or seconds > 59:
-        raise ValueError(text)
-    in_day_ms = ((hours * 60 + minutes) * 60 + seconds) * 1000 + int(text[15:])
-    return _day_ms(text[:8]) + in_day_ms + _EST_MS
-
-
-@lru_cache(maxsize=16)  # a file holds many lines of the same few days
-def _day_ms(digits: str) -> int:
-    return (date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) - date(1970, 1, 1)).days * DAY_MS
-
-
-def _iso_ms(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
-
-
-def _epoch_ns(text: str) -> int:
-    return _whole(text) // 1_000_000
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):  # int() alone takes signs, blanks, underscores and other digits
-        raise ValueError(text)
-    return int(text)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HISTDATA = re.compile(r"[0-9]{8} [0-9]{9}")
-_FORMS: tuple[tuple[re.Pattern[str], _Clock | None], ...] = (  # None: ms since midnight, which needs the file's day
-    (re.compile(r"[0-9]{1,8}(?:\.[0-9]*)?"), None),
-    (_HISTDATA, _histdata_ms),
-    (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*"), _iso_ms),
-    (re.compile(r"[0-9]{12,14}"), _whole),
-    (re.compile(r"[0-9]{16,19}"), _epoch_ns),
-)
+__all__ = ["FORMATS", "JUDGED", "TickLines", "open_ticks", "parse_lines", "read_ticks", "symbol_in"]

@@ -30,7 +30,7 @@ def test_a_futures_quote_takes_its_event_time():
 
 
 def test_a_quote_with_only_a_transaction_time_takes_that():
-    assert parse('{"s":"X","b":1,"a":2,"T":77}') == [Tick("X", 1.0, 2.0, 77, "binance")]
+    assert parse('{"s":"X","b":1,"a":2,"T":1568014460893}') == [Tick("X", 1.0, 2.0, 1_568_014_460_893, "binance")]
 
 
 @pytest.mark.parametrize("stream", ["bnbusdt@bookTicker", "!bookTicker"])
@@ -77,14 +77,13 @@ def test_a_valid_message_without_a_quote_gives_no_ticks(message):
     [
         ('{"u":1,"s":"X","b":"1"}', "field 'a' is missing"),
         ('{"e":"bookTicker","b":"1","a":"2"}', "field 's' is missing"),
-        ('{"u":1,"s":"X","b":"0.00000000","a":"2"}', r"b \(bid\) is '0.00000000'"),
         ('{"u":1,"s":"X","b":"1","a":null}', r"a \(ask\) is None"),
         ('{"u":1,"s":"","b":"1","a":"2"}', "symbol is ''"),
         ('{"u":1,"s":"X","b":"1","a":"2","E":"now"}', "E is 'now'"),
         ('{"stream":"x@bookTicker","data":[]}', "data of stream 'x@bookTicker' is"),
         ('{"stream":"x@bookTicker"}', "is None, must be an object"),
         ('{"stream":7,"data":{}}', "stream is 7"),
-        ("[]", "not a JSON object"),
+        ("7", "neither a JSON object nor a list"),
         ("{}", "field 's' is missing"),
         ("pong", "is not JSON"),
     ],
@@ -112,9 +111,32 @@ def test_a_refusal_of_nothing_that_was_asked_surfaces_without_a_symbol(message):
     assert parse(message) == [SymbolError(None, "SUBSCRIPTION_FAILED", "Invalid JSON")]
 
 
-def test_the_path_subscribes_to_each_symbol_or_to_all():
+def test_the_path_subscribes_to_each_symbol():
     assert stream_path(["EURUSD", "gbpusd"]) == "/stream?streams=eurusd@bookTicker/gbpusd@bookTicker"
-    assert stream_path([]) == "/stream?streams=!bookTicker"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("wss://fstream.binance.com/ws", "/ws of fstream.binance.com was retired in April 2026, must be /public/ws"),
+        ("wss://fstream.binance.com/stream?streams=btcusdt@bookTicker", "must be /public/stream"),
+        ("wss://stream.binance.com:9443/ws/!bookTicker", "!bookTicker is a stream that Binance has no more"),
+    ],
+)
+def test_an_address_at_which_the_venue_is_silent_is_refused(url, said):
+    with pytest.raises(FeedError, match=said):
+        Binance().address(url, ["BTCUSDT"])
+    for good in ("wss://fstream.binance.com/public/ws", "wss://stream.binance.com:9443/ws", "ws://127.0.0.1:5560/ws/!bookTicker"):
+        assert Binance().address(good, []) == good
+
+
+def test_an_empty_side_is_written_as_0_and_several_quotes_as_a_list():
+    message = '[{"s":"A","b":"0.00000000","a":"2"},{"s":"B","b":"1","a":"x"},{"s":"币安人生USDT","b":"1","a":"2"}]'
+    first, second, error = Binance().parse(message, 5)
+    assert first == Tick("A", None, 2.0, 5, "binance")
+    assert second == Tick("_E5B881E5AE89E4BABAE7949F_USDT", 1.0, 2.0, 5, "binance")
+    assert "a (ask) is 'x'" in str(error)
+    assert json.loads(Binance().subscribe_messages(["币安人生USDT"])[0])["params"] == ["币安人生usdt@bookTicker"]
 
 
 def test_every_message_of_a_recording_is_parsed_exactly():

@@ -9,6 +9,7 @@ from bus.errors import FeedError
 from bus.messages import Tick
 from clients.feeds.coinbase import Coinbase
 from clients.feeds.events import Heartbeat, Subscribed, SymbolError
+from clients.feeds.symbols import BadSymbol
 
 
 def test_quotes_and_heartbeats_are_asked_for_together():
@@ -55,6 +56,14 @@ def test_a_quote_without_a_time_takes_the_time_it_was_received_and_an_empty_side
     assert first + second == [Tick("X-Y", 1.0, 2.0, 7, "coinbase"), Tick("X-Y", 1.0, 3.0, 8, "coinbase")]
 
 
+def test_a_bad_product_or_an_empty_side_costs_the_others_of_a_snapshot_nothing():
+    rows = [("A-USD", "0", "5"), ("B-USD", "x", "2"), ("C-USD", "1", "2"), ("D\\n", "1", "2")]
+    tickers = ",".join(f'{{"product_id":"{name}","best_bid":"{bid}","best_ask":"{ask}"}}' for name, bid, ask in rows)
+    events = Coinbase().parse(f'{{"channel":"ticker","events":[{{"tickers":[7,{tickers}]}}]}}', 5)
+    assert events[:2] == [Tick("A-USD", None, 5.0, 5, "coinbase"), Tick("C-USD", 1.0, 2.0, 5, "coinbase")]
+    assert [type(error) for error in events[2:]] == [FeedError, FeedError, BadSymbol]
+
+
 @pytest.mark.parametrize(
     ("message", "event"),
     [
@@ -75,7 +84,7 @@ def test_errors_and_heartbeats(message, event):
     ("message", "said"),
     [
         ('{"type":"ticker","best_bid":"1","best_ask":"2"}', "field 'product_id' is missing"),
-        ('{"type":"ticker","product_id":"X","best_bid":"-1","best_ask":"2"}', "bid is '-1'"),
+        ('{"type":"ticker","product_id":"X","best_bid":"+1","best_ask":"2"}', r"bid is '\+1'"),
         ('{"type":"ticker","product_id":"X","best_bid":"1","best_ask":"2","time":5}', "time is 5"),
         ('{"type":"subscriptions","channels":[{"name":"ticker","product_ids":"X"}]}', "product_ids is 'X'"),
         ('{"channel":"ticker","events":[{}]}', "field 'tickers' is missing"),

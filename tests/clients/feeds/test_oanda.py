@@ -40,16 +40,33 @@ def test_every_line_of_the_stream_is_parsed_exactly_the_best_level_wherever_it_s
         [Tick("EURUSD", 1.09177, 1.09188, 1_477_557_525_664, "oanda")],
         [Tick("EURJPY", 114.298, 114.315, 1_477_557_525_681, "oanda")],
         [Tick("EURUSD", 1.19197, 1.19216, 1_506_291_639_888, "oanda")],  # the second level is the best one
-        [Tick("EURGBP", 0.86582, 0.86704, 1_696_021_080_136, "oanda")],  # not tradeable: a weekend's last price
+        [Tick("EURGBP", 0.86582, 0.86704, 1_696_021_080_136, "oanda", ("halted",))],  # a weekend's last price
     ]
 
 
-def test_a_side_without_levels_is_the_last_known_one():
+def test_a_side_without_levels_is_empty_and_one_that_is_not_told_the_last_known_one():
     oanda = Oanda()
     price = '{{"type":"PRICE","instrument":"EUR_USD","time":"1475645296.729643492","bids":{},"asks":{}}}'
     both = oanda.parse(price.format('[{"price":"1.1"}]', '[{"price":"1.2"}]'), 5)
     bid = oanda.parse(price.format('[{"price":"1.15"}]', "[]"), 5)
-    assert both + bid == [Tick("EURUSD", bid, 1.2, 1_475_645_296_729, "oanda") for bid in (1.1, 1.15)]
+    same = oanda.parse('{"type":"PRICE","instrument":"EUR_USD","time":"1475645296.729643492","bids":[{"price":"1.2"}]}', 5)
+    sides = [(1.1, 1.2), (1.15, None), (1.2, None)]
+    assert both + bid + same == [Tick("EURUSD", bid, ask, 1_475_645_296_729, "oanda") for bid, ask in sides]
+
+
+@pytest.mark.parametrize("said", ['"tradeable":false', '"status":"non-tradeable"', '"status":"invalid"'])
+def test_what_is_not_tradeable_is_flagged(said):
+    line = f'{{"type":"PRICE","instrument":"EUR_USD","bids":[{{"price":"1"}}],"asks":[{{"price":"2"}}],{said}}}'
+    assert Oanda().parse(line, 5) == [Tick("EURUSD", 1.0, 2.0, 5, "oanda", ("halted",))]
+    assert Oanda().parse(line.replace(said, '"tradeable":true,"status":"tradeable"'), 5)[0].flags == ()
+
+
+def test_a_bad_instrument_costs_the_others_of_a_snapshot_nothing():
+    rows = [("A_B", "x"), ("C_D", "1")]
+    prices = ",".join(f'{{"instrument":"{name}","bids":[{{"price":"{bid}"}}],"asks":[{{"price":"2"}}]}}' for name, bid in rows)
+    tick, error = Oanda().parse(f'{{"prices":[{prices}]}}', 5)
+    assert tick == Tick("CD", 1.0, 2.0, 5, "oanda")
+    assert isinstance(error, FeedError)
 
 
 def test_an_error_surfaces_and_other_lines_tell_nothing():
@@ -62,7 +79,7 @@ def test_an_error_surfaces_and_other_lines_tell_nothing():
     ("line", "said"),
     [
         ('{"type":"PRICE","bids":[],"asks":[]}', "field 'instrument' is missing"),
-        ('{"type":"PRICE","instrument":"A_B","bids":[],"asks":[]}', "neither bid nor ask"),
+        ('{"type":"PRICE","instrument":"A_B","bids":"","time":"1"}', "bids is ''"),
         ('{"type":"PRICE","instrument":"A_B","bids":[{}],"asks":[]}', "field 'price' is missing"),
         ('{"type":"PRICE","instrument":"A_B","time":"today","bids":[{"price":"1"}]}', "time is 'today'"),
         ('{"type":"PRICE","instrument":"A_B","bids":7}', "bids is 7, must be a list of objects"),

@@ -6,6 +6,7 @@ from bus.errors import FeedError
 from bus.messages import Tick
 from clients.feeds.events import Heartbeat, Subscribed, SymbolError
 from clients.feeds.plain_json import PlainJson
+from clients.feeds.symbols import BadSymbol
 
 
 def parse(message):
@@ -19,7 +20,7 @@ def test_a_quote_becomes_a_tick():
 
 
 def test_the_symbol_becomes_canonical():
-    assert parse('{"symbol":"usd/jpy.p","bid":151.2,"ask":151.21,"timestamp":1}')[0].symbol == "USDJPY"
+    assert parse('{"symbol":"usd/jpy.p","bid":151.2,"ask":151.21,"timestamp":1701234567890}')[0].symbol == "USDJPY.P"
 
 
 def test_prices_may_be_decimal_text_and_times_may_have_fractions():
@@ -34,8 +35,10 @@ def test_without_a_timestamp_the_time_received_counts(rest):
 
 
 def test_a_typed_tick_with_fields_of_its_own_is_a_quote():
-    message = '{"type":"tick","v":"1.0.0","symbol":"EURUSD","bid":1.1,"ask":1.2,"price":1.15,"timestamp":7,"sentAt":8}'
-    assert parse(message) == [Tick("EURUSD", 1.1, 1.2, 7, "json")]
+    message = (
+        '{"type":"tick","v":"1.0.0","symbol":"EURUSD","bid":1.1,"ask":1.2,"price":1.15,"timestamp":1701234567890,"sentAt":8}'
+    )
+    assert parse(message) == [Tick("EURUSD", 1.1, 1.2, 1_701_234_567_890, "json")]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,31 @@ def test_a_side_that_is_null_is_the_last_known_one():
     assert told == [[], *([Tick("X", bid, ask, 5, "json")] for bid, ask in ((1, 2), (1.5, 2), (1.5, 3)))]
 
 
+@pytest.mark.parametrize("at", ["1701234567.891", "1701234567891", "1701234567891.9", "1701234567891234", "1701234567891234567"])
+def test_the_unit_of_a_time_is_told_by_its_size(at):
+    assert parse(f'{{"symbol":"X","bid":1,"ask":2,"timestamp":{at}}}')[0].timestamp == 1_701_234_567_891
+
+
+def test_a_side_that_is_0_is_empty_until_it_comes_again_and_prices_below_are_prices():
+    venue = PlainJson()
+    quotes = [(12.4, 12.41), (12.5, 0), (12.6, "null"), (0, 0), (-55.25, -55)]
+    told = [one for bid, ask in quotes for one in venue.parse(f'{{"symbol":"X","bid":{bid},"ask":{ask}}}', 5)]
+    assert [(one.bid, one.ask) for one in told] == [(12.4, 12.41), (12.5, None), (12.6, None), (None, None), (-55.25, -55.0)]
+
+
+def test_a_list_of_quotes_is_taken_one_by_one():
+    ticks = parse('[{"symbol":"A","bid":1,"ask":2},{"symbol":"B","bid":1},{"symbol":"C","bid":1,"ask":2}]')
+    assert [getattr(one, "symbol", "bad") for one in ticks] == ["A", "C", "bad"]
+
+
+def test_the_second_name_of_one_topic_is_refused_by_name():
+    venue = PlainJson()
+    for name in ("BTC/USDT", "btc/usdt", "BTCUSDT.P", "000001.SZ", "000001.SH"):
+        assert len(venue.parse(f'{{"symbol":"{name}","bid":1,"ask":2}}', 5)) == 1
+    with pytest.raises(BadSymbol, match=r"'BTC_USDT' would have the topic tick.BTCUSDT, which 'BTC/USDT' of this venue has"):
+        venue.parse('{"symbol":"BTC_USDT","bid":1,"ask":2}', 5)
+
+
 def test_the_url_names_the_symbols():
     assert PlainJson().address("ws://h/json", ["EURUSD", "USDJPY"]) == "ws://h/json?symbols=EURUSD,USDJPY"
     assert PlainJson().address("ws://h/json?x=1", ["A&B"]) == "ws://h/json?x=1&symbols=A%26B"
@@ -69,12 +97,14 @@ def test_the_url_names_the_symbols():
     ("message", "said"),
     [
         ('{"symbol":"X","bid":1}', "field 'ask' is missing"),
-        ('{"symbol":"X","bid":0,"ask":1}', "bid is 0"),
+        ('{"symbol":"X","bid":true,"ask":1}', "bid is True"),
+        ('{"symbol":"X","bid":null,"ask":null}', "neither bid nor ask"),
+        ('{"symbol":"X","bid":1,"ask":1,"timestamp":17012345678}', "timestamp is 17012345678, must be a time from 1990 to 2100"),
         ('{"symbol":"X","bid":1,"ask":NaN}', "not JSON: 'NaN is no JSON number'"),
         ('{"symbol":7,"bid":1,"ask":1}', "symbol is 7, must be text"),
         ('{"symbol":"X","bid":1,"ask":1,"timestamp":"2024-01-01"}', "timestamp is '2024-01-01'"),
         ('{"symbol":"X","bid":1,"ask":1,"timestamp":-1}', "timestamp is -1"),
-        ('[{"symbol":"X","bid":1,"ask":1}]', "not a JSON object"),
+        ("7", "neither a JSON object nor a list"),
         ("{}", "field 'symbol' is missing"),
     ],
 )

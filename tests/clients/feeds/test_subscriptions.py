@@ -4,6 +4,7 @@ import pytest
 
 from bus.errors import FeedError
 from clients.feeds.events import MOST_SYMBOLS, Subscribed, SymbolError
+from clients.feeds.fx import FxBackend
 from clients.feeds.subscriptions import GROUP, MOST_OTHERS, PAUSE_S, Subscriptions
 
 NAMES = [f"S{number:02d}/USD" for number in range(25)]
@@ -113,9 +114,30 @@ def test_without_symbols_there_is_nothing_to_restore():
 
 
 def test_two_names_of_one_symbol_are_one_subscription():
-    assert opened(["USD/JPY", "usdjpy"]).due(100.0) == ["usdjpy"]
-    with pytest.raises(FeedError, match="symbol is 'EUR USD'"):
-        opened(["EUR USD"])
+    assert opened(["USD/JPY", "usd/jpy"]).due(100.0) == ["usd/jpy"]
+
+
+def test_two_instruments_of_one_topic_are_refused_with_both_names():
+    assert opened(["BTCUSDT", "BTCUSDT.P", "US500.MAY25", "US500.AUG25"]).due(100.0)[1:] == [
+        "BTCUSDT.P",
+        "US500.MAY25",
+        "US500.AUG25",
+    ]
+    with pytest.raises(FeedError, match=r"symbols 'BTC_USD' and 'BTC/USD' would both have the topic tick.BTCUSD"):
+        opened(["BTC_USD", "BTC/USD"])
+    decorated = FxBackend().names.key
+    with pytest.raises(FeedError, match=r"'US500.MAY25' and 'US500.AUG25' would both have the topic tick.US500:"):
+        Subscriptions(["US500.MAY25", "US500.AUG25"], 15.0, decorated)
+
+
+def test_a_name_that_gets_no_topic_is_told_for_ever_and_the_others_are_asked_for():
+    wanted = opened(["A", "B\x00", "M&M", "x" * 99])
+    for now in (100.0, 200.0):
+        wanted.opened(now, held=False)
+        assert wanted.due(now) == ["A", "M&M"]
+        assert {name: error.code for name, error in wanted.errors.items()} == dict.fromkeys(
+            ["B\x00", "x" * 37 + "..."], "INVALID_SYMBOL"
+        )
 
 
 def test_errors_about_symbols_that_nobody_asked_for_are_bounded():

@@ -10,7 +10,8 @@ from shared_data import shared
 
 from bus.errors import FeedError
 from bus.messages import Tick
-from clients.feeds.tickfile import day_in, parse_lines, read_ticks, symbol_in
+from clients.feeds.file_times import day_in
+from clients.feeds.tickfile import JUDGED, parse_lines, read_ticks, symbol_in
 
 MAY_8_MS = 1_399_507_200_000  # 2014-05-08 00:00 UTC
 OANDA = "lean_oanda_eurusd_20140508_ticks.csv"
@@ -32,9 +33,10 @@ def test_fractions_of_a_millisecond_are_cut_off():
     assert [tick.timestamp - MAY_8_MS for tick in ticks(lines)] == [42, 43, 44]
 
 
-def test_a_day_that_is_given_wins_over_the_names_and_without_any_it_is_1970():
+def test_a_day_that_is_given_wins_over_the_names_and_without_any_the_file_is_refused():
     assert ticks("5,1,2", day=date(2014, 5, 9))[0].timestamp == MAY_8_MS + 86_400_000 + 5
-    assert ticks("5,1,2", "eurusd.csv")[0].timestamp == 5
+    with pytest.raises(FeedError, match="its times are ms of a day, and its name holds none"):
+        ticks("5,1,2", "eurusd.csv")
 
 
 def test_fxcm_days_run_on_utc_minus_five_unless_told_otherwise():
@@ -73,7 +75,8 @@ def test_milliseconds_since_1970_are_known_by_their_length():
 
 
 def test_symbol_and_source_can_be_given():
-    assert ticks("5,1,2", "x.csv", symbol="xau/usd", source="oanda") == [Tick("XAUUSD", 1.0, 2.0, 5, "oanda")]
+    given = {"symbol": "xau/usd", "source": "oanda"}
+    assert ticks("5,1,2", "20140508.csv", **given) == [Tick("XAUUSD", 1.0, 2.0, MAY_8_MS + 5, "oanda")]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,8 @@ def test_eight_digits_that_are_no_date_are_passed_over():
         ("9,1.1", "2 columns in '9,1.1'"),
         ("9,1.1,", "ask is ''"),
         ("9,nan,1.2", "bid is 'nan'"),
-        ("9,-1.1,1.2", "bid is '-1.1'"),
+        ("9,--1.1,1.2", "bid is '--1.1'"),
+        ("9,0,0", "bid is '0' and ask '0', one of them must be a price"),
         ("-9,1.1,1.2", "time is '-9', not of the form"),
         ("86400000,1.1,1.2", "time is '86400000'"),
         ("9.x,1.1,1.2", r"time is '9\.x'"),
@@ -123,16 +127,25 @@ def test_a_bad_line_is_named_with_file_number_and_what_was_seen(line, said):
 
 def test_a_caller_may_count_bad_lines_and_go_on():
     errors = []
-    assert [tick.bid for tick in ticks("5,1,2\n?\n6,0,2\n7,3,4", on_error=errors.append)] == [1.0, 3.0]
+    assert [tick.bid for tick in ticks("5,1,2\n?\n6,x,2\n7,3,4", on_error=errors.append)] == [1.0, 3.0]
     assert [str(error).split(": ")[0] for error in errors] == [f"{OANDA} line 2", f"{OANDA} line 3"]
+
+
+def test_a_side_of_0_is_empty_and_prices_below_are_prices():
+    assert [(tick.bid, tick.ask) for tick in ticks("5,0,2\n6,12.5,0.000\n7,-37.63,-37.5")] == [
+        *((None, 2.0), (12.5, None), (-37.63, -37.5))
+    ]
 
 
 def test_the_form_is_found_behind_a_few_bad_lines_but_not_for_ever():
     errors = []
     assert len(ticks("junk,1,2\n" * 5 + "5,1,2", on_error=errors.append)) == 1
     assert len(errors) == 5
-    with pytest.raises(FeedError, match="line 20: time is 'junk', a form that is not known"):
-        ticks("junk,1,2\n" * 50, on_error=errors.append)
+    with pytest.raises(
+        FeedError, match=f"none of its first {JUDGED} lines is a quote; .* line 1: time is 'junk', a form that is not"
+    ):
+        ticks("junk,1,2\n" * JUDGED + "5,1,2", on_error=errors.append)
+    assert len(errors) == 5
 
 
 def test_one_file_has_one_form():

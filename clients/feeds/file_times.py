@@ -1,0 +1,146 @@
+"""The times of tick files: which form a file has is seen from its first lines. Pure.
+
+| form                                  | example                            | meaning                                       |
+|---------------------------------------|------------------------------------|-----------------------------------------------|
+| up to 8 digits, fraction              | `8715`, `42.4312`                  | ms since midnight (LEAN); the day comes from  |
+|                                       |                                    | the file's name                               |
+| more digits, fraction                 | `1701234567890`, `1704153600.123`  | s, ms, us or ns since 1970 UTC, by the size;  |
+|                                       | `20240102170000`                   | 14 or 17 digits: a date, UTC                  |
+| `YYYYMMDD HHMMSSmmm`                  | `20200101 170000123`               | HistData: EST without summer time, always     |
+|                                       |                                    | UTC-5                                         |
+| a date and a time of day, with        | `2013-01-01 22:00:00.295+00:00`,   | as it says, UTC where it names no offset.     |
+| fractions of up to 9 digits           | `2024.01.02D00:00:00.123456789`,   | Day first where the year comes last           |
+|                                       | `20240102 00:00:00.123`,           |                                               |
+|                                       | `01.07.2019 13:30:03.304 GMT+0100` |                                               |
+
+Only times from 1990 to 2100 are taken. Fractions of ms are cut off.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+
+from bus.errors import FeedError
+from clients.feeds.parser import WANTED, midnight_ms, shown, time_of
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+# LEAN's files of FXCM run on UTC-5 the whole year (0.997 correlation with OANDA's UTC when shifted), others on UTC.
+CLOCKS_H = {"fxcm": -5.0}
+_EST_MS = 5 * HOUR_MS
+
+Clock = Callable[[str], int]  # the text of a time to ms since 1970 UTC; ValueError or FeedError if it is none
+
+_SINCE_MIDNIGHT = re.compile(r"[0-9]{1,8}(?:\.[0-9]*)?").fullmatch
+_NUMBER = re.compile(r"([0-9]{9,20})(?:\.([0-9]*))?").fullmatch
+_HISTDATA = re.compile(r"[0-9]{8} [0-9]{9}").fullmatch
+_TIME = r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.:]([0-9]{1,9}))? ?(?:Z|UTC|GMT)?(?:([+-])([0-9]{2}):?([0-9]{2}))?"
+_YEAR_FIRST = re.compile(rf"([0-9]{{4}})[-./]?([0-9]{{2}})[-./]?([0-9]{{2}})[TD ]{_TIME}").fullmatch
+_DAY_FIRST = re.compile(rf"([0-9]{{2}})\.([0-9]{{2}})\.([0-9]{{4}}) {_TIME}").fullmatch
+
+
+def clock_of(text: str, midnight: Callable[[], int]) -> Clock | None:
+    """Return what reads times of the form of this one; None if it is of none that is known.
+
+    Args:
+        text: one time of the file.
+        midnight: gives when the file's day begins, ms since 1970 UTC; raises `FeedError` where nothing tells.
+    """
+    if _SINCE_MIDNIGHT(text):
+        return partial(_since_midnight_ms, midnight())
+    forms: tuple[tuple[Callable[[str], object], Clock], ...] = (
+        (_NUMBER, number_ms),
+        (_HISTDATA, _histdata_ms),
+        (_YEAR_FIRST, _year_first_ms),
+        (_DAY_FIRST, _day_first_ms),
+    )
+    return next((clock for fits, clock in forms if fits(text)), None)
+
+
+def is_time(text: str) -> bool:
+    """Tell whether a text has the form of a time, be it of one that there is or not."""
+    return bool(_SINCE_MIDNIGHT(text) or _NUMBER(text) or _HISTDATA(text) or _YEAR_FIRST(text) or _DAY_FIRST(text))
+
+
+def midnight_of(name: str, day: date | None, clock_h: float | None) -> int:
+    """Return when a file's day begins, ms since 1970 UTC, on the clock of the broker that its name holds.
+
+    Raises:
+        FeedError: no day is given and the name holds none; or it holds an hour, and so the times may count from there.
+    """
+    day = day or day_in(name)
+    if day is None:
+        raise FeedError("its times are ms of a day, and its name holds none: put the date into the name, as YYYYMMDD")
+    if re.search(r"(?<![0-9a-z])[0-2]?[0-9]h(?![0-9a-z])", name.lower()):
+        raise FeedError("its times are ms of a day or of an hour, and its name holds an hour: write whole times")
+    if clock_h is None:
+        parts = re.split(r"[^a-z0-9]+", name.lower())
+        clock_h = next((hours for broker, hours in CLOCKS_H.items() if broker in parts), 0.0)
+    return (day - date(1970, 1, 1)).days * DAY_MS - round(clock_h * HOUR_MS)
+
+
+def day_in(name: str) -> date | None:
+    """Return the first date written as 8 digits in a file's name, None if there is none."""
+    for digits in re.findall(r"(?<![0-9])[0-9]{8}(?![0-9])", name):
+        try:
+            return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+        except ValueError:
+            continue
+    return None
+
+
+def number_ms(text: str) -> int:
+    """Read a number of s, ms, us or ns since 1970 UTC, or a date of 14 or 17 digits. Raises `ValueError` or `FeedError`."""
+    found = _NUMBER(text)
+    if found is None:
+        raise ValueError(text)
+    digits, fraction = found[1], found[2] or ""
+    if len(digits) <= 10:
+        return time_of(int(digits + f"{fraction}000"[:3]), "time")
+    return time_of(int(digits), "time")
+
+
+def _since_midnight_ms(midnight: int, text: str) -> int:
+    if not _SINCE_MIDNIGHT(text) or (since_ms := int(text.partition(".")[0])) >= DAY_MS:
+        raise ValueError(text)
+    return midnight + since_ms
+
+
+def _histdata_ms(text: str) -> int:
+    if not _HISTDATA(text):
+        raise ValueError(text)
+    return _civil_ms(text[:8], text[9:11], text[11:13], text[13:15], text[15:]) + _EST_MS
+
+
+def _year_first_ms(text: str) -> int:
+    found = _YEAR_FIRST(text)
+    if found is None:
+        raise ValueError(text)
+    year, month, day, hours, minutes, seconds, fraction, *offset = found.groups()
+    return _civil_ms(year + month + day, hours, minutes, seconds, fraction or "") - _offset_ms(*offset)
+
+
+def _day_first_ms(text: str) -> int:
+    found = _DAY_FIRST(text)
+    if found is None:
+        raise ValueError(text)
+    day, month, year, hours, minutes, seconds, fraction, *offset = found.groups()
+    return _civil_ms(year + month + day, hours, minutes, seconds, fraction or "") - _offset_ms(*offset)
+
+
+def _civil_ms(day: str, hours: str, minutes: str, seconds: str, fraction: str) -> int:
+    if hours > "23" or minutes > "59" or seconds > "59":  # two digits each
+        raise ValueError(f"{hours}:{minutes}:{seconds}")
+    time_ms = midnight_ms(day) + ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(f"{fraction}000"[:3])
+    try:
+        return time_of(time_ms, "time")
+    except FeedError:
+        raise FeedError(f"time is {shown(day)}, {WANTED}") from None
+
+
+def _offset_ms(sign: str | None, hours: str | None, minutes: str | None) -> int:
+    if sign is None or hours is None or minutes is None:
+        return 0
+    offset = (int(hours) * 60 + int(minutes)) * 60_000
+    return -offset if sign == "-" else offset

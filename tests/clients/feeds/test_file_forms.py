@@ -1,0 +1,211 @@
+"""Tick files as many programs and vendors write them: read right, or refused as a whole with a sentence that says what they are.
+
+The rows are made up, in the forms that the public documentation of each program or vendor describes.
+"""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bus.errors import FeedError
+from bus.messages import Tick
+from clients.cli.feed import FORMATS as NAMES
+from clients.feeds.columns import FORMATS
+from clients.feeds.tickfile import open_ticks, parse_lines
+
+CASES = json.loads((Path(__file__).resolve().parents[2] / "vectors" / "tickfiles.json").read_text())
+LINE = b"1704153600123,1.10428,1.10432\n"
+TICK = Tick("EURUSD", 1.10428, 1.10432, 1_704_153_600_123, "file")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["of"] for case in CASES])
+def test_a_form_is_read_right_or_refused_for_what_it_is(case):
+    read = parse_lines([f"{line}\n" for line in case["lines"]], case["name"], form=case.get("format"))
+    if "refused" in case:
+        with pytest.raises(FeedError, match=f"tick file {case['name']} is refused: .*{case['refused']}"):
+            next(read)
+    else:
+        assert [[one.symbol, one.bid, one.ask, one.timestamp] for one in read] == case["ticks"]
+
+
+def test_the_command_line_names_every_format():
+    assert list(FORMATS) == NAMES
+
+
+def zipped(*members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in members:
+            archive.writestr(name, LINE)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINE,
+        gzip.compress(LINE),
+        zipped("eurusd.csv"),
+        b"\xef\xbb\xbf" + LINE,
+        LINE.decode().encode("utf-16"),
+        b"\xfe\xff" + LINE.decode().encode("utf-16-be"),
+        LINE.decode().encode("utf-16-le"),
+        gzip.compress(LINE.decode().encode("utf-16")),
+        LINE.replace(b"\n", b"\r\n"),
+    ],
+    ids=("plain", "gzip", "zip", "utf-8", "utf-16", "utf-16-be", "utf-16 without a mark", "utf-16 in gzip", "crlf"),
+)
+def test_compressed_and_encoded_files_are_read_through(tmp_path, content):
+    path = tmp_path / "eurusd.dat"
+    path.write_bytes(content)
+    assert list(open_ticks(path).ticks()) == [TICK]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (lzma.compress(LINE, lzma.FORMAT_ALONE), "LZMA"),
+        (lzma.compress(LINE), "xz"),
+        (bz2.compress(LINE), "bzip2"),
+        (b"DBN\x03rest", "Databento"),
+        (b"PAR1rest", "Parquet"),
+        (b"(\xb5/\xfdrest", "zstd"),
+        (b'[{"symbol": "EURUSD"}]', "JSON in one piece, must be one object a line"),
+        (b'{\n"symbol": "EURUSD"\n}\n', "is not JSON"),
+        (b'{"symbol": "EURUSD"}', "its columns are symbol: no time and no bid and no ask"),
+        (b"<!DOCTYPE html>", "HTML"),
+        (b"\x00\x01\x02\x03" * 9, "binary"),
+        (b"", "is empty"),
+        (b"\n\n", "holds no lines"),
+        (b"time,bid,ask\n", "holds no quotes"),
+        (b"x" * 100_000, "a line of more than 65536 characters"),
+        (zipped("a.csv", "b.csv"), "ZIP archive of 2 files"),
+        (gzip.compress(LINE)[:-6], "damaged"),
+        (zipped("eurusd.csv")[:60], "damaged"),
+        (gzip.compress(b"DBN\x03rest"), "Databento"),
+    ],
+    ids=range(19),
+)
+def test_what_holds_no_lines_of_quotes_is_named(tmp_path, content, said):
+    path = tmp_path / "eurusd.csv"
+    path.write_bytes(content)
+    with pytest.raises(FeedError, match=f"eurusd.csv.* .*{said}"):
+        list(open_ticks(path).ticks())
+
+
+def test_an_empty_hour_of_an_archive_is_told_as_one(tmp_path):
+    path = tmp_path / "00h_ticks.bi5"
+    path.touch()
+    with pytest.raises(FeedError, match="an hour without ticks"):
+        open_ticks(path)
+
+
+def test_swapped_sides_without_names_are_noticed():
+    lines = [f"170415360{at:04d},1.10432,1.10428\n" for at in range(20)]
+    with pytest.raises(FeedError, match="of its first 20 quotes 20 have a bid above their ask"):
+        list(parse_lines(lines, "eurusd.csv"))
+    assert len(list(parse_lines(["time,bid,ask\n", *lines], "eurusd.csv"))) == 20, "its maker says that they are so"
+
+
+def test_a_format_is_for_files_without_names():
+    with pytest.raises(FeedError, match="leave --format dukascopy out"):
+        list(parse_lines(["time,bid,ask\n", LINE.decode()], "eurusd.csv", form="dukascopy"))
+    with pytest.raises(FeedError, match="format is 'excel', must be one of plain, "):
+        list(parse_lines([LINE.decode()], "eurusd.csv", form="excel"))
+
+
+SEVERAL = ["time,symbol,bid,ask\n", *(f"1704153600123,{name},1,2\n" for name in ("EUR/USD", "USDJPY", "EUR/USD", "EUR_USD"))]
+
+
+def test_of_a_file_of_several_symbols_one_can_be_wanted():
+    errors = []
+    assert [one.symbol for one in parse_lines(SEVERAL, "x.csv", on_error=errors.append)] == ["EURUSD", "USDJPY", "EURUSD"]
+    assert ["'EUR_USD' would have the topic tick.EURUSD, which 'EUR/USD'" in str(error) for error in errors] == [True]
+    assert [one.symbol for one in parse_lines(SEVERAL[:-1], "x.csv", symbol="eurusd")] == ["EURUSD"] * 2
+    with pytest.raises(FeedError, match="it has no quote of GBPUSD; its symbols are EURUSD, USDJPY"):
+        list(parse_lines(SEVERAL[:-1], "x.csv", symbol="GBPUSD"))
+
+
+EXPORTED = "time_ns,topic,sequence,timestamp,received_ns,bid,ask,flags,source\n"
+
+
+def test_what_the_journal_exported_is_as_it_was():
+    rows = [
+        "1704153600125000000,tick.kraken.M_26_M,7,1704153600123,1704153600124000001,1.5,,late one-sided,kraken\n",
+        '1704153600126000000,tick.BRK.A,1,1704153600124,,0.0,-0.1,crossed,"a, ""b"""\n',
+    ]
+    assert list(parse_lines([EXPORTED, *rows], "e.csv")) == [
+        Tick("kraken.M_26_M", 1.5, None, 1_704_153_600_123, "kraken", ("late", "one-sided"), 1_704_153_600_124_000_001),
+        Tick("BRK.A", 0.0, -0.1, 1_704_153_600_124, 'a, "b"', ("crossed",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("1,heartbeat,1,1704153600123,,1,2,,x", "topic is 'heartbeat', must be tick.SYMBOL"),
+        (f"1,tick.{'A' * 107},1,1704153600123,,1,2,,x", "topic is 'tick.AAA"),
+        ("1,tick.A.,1,1704153600123,,1,2,,x", "topic is 'tick.A.'"),
+        ('1,tick.A,1,1704153600123,,1,2,,"x', "is not CSV: unexpected end of data"),
+        ("1,tick.A,1,1704153600123,x,1,2,,x", "received_ns is 'x'"),
+        ("1,tick.A,1,1704153600123,,1,2,odd,x", "flags are 'odd'"),
+        ("1,tick.A,1,1704153600123,,,,,x", "it has neither bid nor ask"),
+    ],
+)
+def test_a_row_of_an_export_that_is_none_is_refused(row, said):
+    good = "1704153600125000000,tick.A,1,1704153600123,,1,2,,x\n"
+    with pytest.raises(FeedError, match=f"e.csv line 3: .*{said}"):
+        list(parse_lines([EXPORTED, good, row], "e.csv"))
+
+
+OBJECT = {
+    "topic": "tick.A",
+    "epoch": 7,
+    "sequence": 1,
+    "time_ns": 5,
+    "symbol": "A",
+    "bid": 1.5,
+    "ask": None,
+    "timestamp": 1704153600123,
+}
+
+
+def test_objects_one_a_line_are_columns_by_their_keys():
+    plain = ['{"symbol": "EUR/USD", "ask": "1.10432", "bid": 1.10428, "timestamp": 1704153600.123, "size": [1, 2]}\n']
+    assert list(parse_lines(plain, "x.json")) == [TICK]
+    lines = [
+        json.dumps(one)
+        for one in (OBJECT, {**OBJECT, "bid": 1e-9, "source": "x", "flags": ["late", "one-sided"], "received_ns": 9})
+    ]
+    assert list(parse_lines(lines, "e.json")) == [
+        Tick("A", 1.5, None, 1_704_153_600_123, "file"),
+        Tick("A", 1e-9, None, 1_704_153_600_123, "x", ("late", "one-sided"), 9),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("[1, 2]", "is not a JSON object"),
+        ('{"topic": "tick.A"', "is not JSON"),
+        (json.dumps({**OBJECT, "bid": True}), "bid is 'True', must be a finite number"),
+        (json.dumps({**OBJECT, "bid": {"price": 1}}), "bid is "),
+        (json.dumps({"topic": "tick.A", "timestamp": 1704153600123, "ltp": 7}), "it has neither bid nor ask"),
+    ],
+)
+def test_an_object_that_is_no_quote_costs_its_line(row, said):
+    errors = []
+    lines = [json.dumps(OBJECT), row, json.dumps(OBJECT)]
+    assert len(list(parse_lines(lines, "e.json", on_error=errors.append))) == 2
+    assert [said in str(error) for error in errors] == [True]
+
+
+def test_an_export_of_before_the_venues_times_were_in_it_has_the_brokers():
+    rows = ["time_ns,topic,sequence,bid,ask\n", "1704153600123456789,tick.EURUSD,1,1.10428,1.10432\n"]
+    assert list(parse_lines(rows, "e.csv")) == [TICK]

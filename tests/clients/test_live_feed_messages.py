@@ -1,0 +1,95 @@
+"""What a live feed makes of odd messages: good quotes are posted, each bad name is told once, and Retry-After is obeyed."""
+
+import asyncio
+import random
+import time
+from types import SimpleNamespace
+
+import pytest
+import structlog
+
+from bus.core.backoff import Backoff
+from bus.settings import FeedSettings
+from clients import live_feed
+from clients.feeds import VENUES
+from clients.live_feed import LiveFeed
+from clients.transports import TurnedAway
+
+
+class Desk:
+    """A live feed whose posts and warnings are kept."""
+
+    def __init__(self, *symbols):
+        self.ticks, self.said = [], []
+        quiet = structlog.make_filtering_bound_logger(0)
+        log = structlog.wrap_logger(None, processors=[self._say], wrapper_class=quiet)
+        post = SimpleNamespace(log=log, post=lambda tick, time_ns: self.ticks.append(tick), counters={})
+        backoff = Backoff(0.5, 15.0, random.random)
+        self.feed = LiveFeed(post, VENUES["json"], "ws://h/json", symbols, FeedSettings(), backoff)
+        self.spoken = self.feed.dialect()
+        self.feed.health.connect(time.monotonic())
+
+    def _say(self, logger, level, event):
+        self.said.append({"level": level, **event})
+        raise structlog.DropEvent
+
+    def take(self, *messages):
+        for message in messages:
+            self.feed._take(message, self.spoken)
+
+    def errors(self):
+        self.feed.tell()
+        return self.feed.post.counters["symbol_errors"]
+
+
+def quote(name, bid="1", ask="2"):
+    return f'{{"symbol":"{name}","bid":{bid},"ask":{ask}}}'
+
+
+def test_each_name_that_gets_no_topic_is_told_once_and_the_others_are_carried():
+    desk = Desk("A", "NO\0PE")
+    desk.feed.health.open(time.monotonic())
+    desk.take(*[quote(name) for name in ("M&M", "A/B", "A_B", "A_B", "A_B", "x" * 70, "x" * 70, "A/B")])
+    assert [tick.symbol for tick in desk.ticks] == ["M_26_M", "AB", "AB"]
+    assert {name: text.split(":")[0] for name, text in desk.errors().items()} == dict.fromkeys(
+        ["NO\0PE", "A_B", "x" * 37 + "..."], "INVALID_SYMBOL"
+    )
+    assert "which 'A/B' of this venue has" in desk.errors()["A_B"]
+    warned = [one["symbol"] for one in desk.said if one["level"] == "warning"]
+    assert warned == ["A_B", "x" * 37 + "..."]
+    assert desk.feed.refused == 5
+
+
+def test_a_bad_row_costs_itself_and_flags_are_counted():
+    desk = Desk()
+    desk.take(f"[{quote('A', 0)},{quote('B', '{}')},{quote('C', 3)}]", quote("D", 0, 0))
+    assert [(tick.symbol, tick.bid, tick.ask, tick.flags) for tick in desk.ticks] == [
+        *(("A", None, 2.0, ("one-sided",)), ("C", 3.0, 2.0, ("crossed",)), ("D", None, None, ("empty",)))
+    ]
+    assert (desk.feed.refused, desk.feed.marks.counts) == (1, {"one-sided": 1, "crossed": 1, "empty": 1})
+
+
+@pytest.mark.parametrize(("again", "least_s"), [("60", 60.0), ("never", 0.0)])
+def test_a_venue_that_says_when_to_ask_again_is_waited_for(monkeypatch, again, least_s):
+    desk, slept = Desk(), []
+    desk.feed.health.stop(0.0)
+
+    def turned_away(*_, **__):
+        raise TurnedAway("the venue answered 429", {"Retry-After": again})
+
+    async def sleep(delay_s):
+        slept.append(delay_s)
+        if len(slept) > 1:
+            raise asyncio.CancelledError
+
+    async def story():
+        monkeypatch.setattr(live_feed, "reach", turned_away)
+        monkeypatch.setattr(live_feed, "asyncio", SimpleNamespace(ensure_future=asyncio.ensure_future, sleep=sleep))
+        monkeypatch.setattr(desk.feed, "_tell_for_ever", asyncio.Event().wait)
+        await desk.feed.run()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(story())
+    assert all(least_s <= delay_s <= max(least_s, 15.0) for delay_s in slept)
+    lost = [one for one in desk.said if one["event"] == "venue lost"]
+    assert [one["asked_to_wait_s"] for one in lost] == [least_s or None] * 2

@@ -1,10 +1,13 @@
 """`hulak journal`: the segments on disk, without a broker's help."""
 
+import csv
+import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +17,11 @@ from bus.frames import NUL
 from bus.note import Note
 from bus.recovery import survey
 from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.history import Moment
 from clients.cli.table import show
+
+if TYPE_CHECKING:
+    from bus.subscribing.events import Event
 
 
 @click.group(short_help="List, verify and export the tick journal.")
@@ -157,32 +164,50 @@ def verify(ctx: click.Context, call: Call) -> None:
 
 @journal.command(cls=Command, short_help="Write ticks as JSON lines or CSV.")
 @click.option("--topic", default="", help="Only this topic, or those under a prefix that ends with `.` or `*`.")
+@click.option("--since", type=Moment(), help="Not before this time of the broker: 2026-11-22T10:00:00, or 10m before now.")
+@click.option("--until", type=Moment(), help="Not after this time.")
 @click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", help="Of the lines. Default: json.")
 @click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write. Default: standard output.")
-def export(call: Call, topic: str, form: str, output: IO[str]) -> None:
+def export(call: Call, topic: str, since: int | None, until: int | None, form: str, output: IO[str]) -> None:
     """Write every tick of the journal, one a line, the oldest first.
 
-    CSV has the columns time (ns since 1970 UTC, the broker's), topic, sequence, bid, ask; JSON everything.
+    CSV has the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and of the body timestamp (ms, the
+    venue's clock), received_ns, bid, ask, flags, source. JSON has everything. `hulak feed --file` posts both as they were.
 
     \b
-    hulak journal export --home ./var --topic tick.EURUSD --format csv --output eurusd.csv
+    hulak journal export --home ./var --topic tick.EURUSD --since 1d --format csv --output eurusd.csv
+    hulak feed --file eurusd.csv --prefix again --speed 10
     """
-    from bus.subscribing.events import Event, event_of
+    from bus.subscribing.events import event_of
     from clients.cli.sub import as_json, line_of
+    from clients.feeds.columns import EXPORTED
 
-    def write(event: Event) -> str:
-        if form == "json":
-            return as_json(event)
-        body = event.body
-        return f"{event.stamp.time_ns},{event.topic},{event.stamp.sequence},{body.get('bid', '')},{body.get('ask', '')}"
-
+    write = partial(_csv_line, EXPORTED[3:]) if form == "csv" else as_json
     prefix = topic.removesuffix("*").encode() if topic == "" or topic.endswith((".", "*")) else topic.encode() + NUL
     if form == "csv":
-        output.write("time_ns,topic,sequence,bid,ask\n")
+        output.write(_line_of(EXPORTED))
+    end = "" if form == "csv" else "\n"
     for frame in _frames(call):
         if frame.startswith(prefix):
-            for line in line_of(event_of(frame), write):
-                output.write(line + "\n")
+            event = event_of(frame)
+            if (since or 0) <= event.stamp.time_ns and (until is None or event.stamp.time_ns <= until):
+                for line in line_of(event, write):
+                    output.write(line + end)
+
+
+def _csv_line(names: Sequence[str], event: "Event") -> str:
+    """Write one message as CSV: its stamp and topic, and of its body what has these names."""
+    body = event.body
+    values = [body.get(name) for name in names]
+    told = [" ".join(map(str, one)) if isinstance(one, list) else one for one in values]
+    return _line_of([event.stamp.time_ns, event.topic, event.stamp.sequence, *told])
+
+
+def _line_of(values: Sequence[Any]) -> str:
+    """Write one line of CSV, with its end; what is None is empty."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.getvalue()
 
 
 def _frames(call: Call) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 import zmq
@@ -10,7 +11,7 @@ from waiting import eventually
 
 from bus import frames
 from bus.core.segments import name_of
-from bus.messages import Tick
+from bus.messages import FIRST_MS, Tick
 
 pytestmark = pytest.mark.system
 SYMBOLS = ("EURUSD", "EURJPY", "USDJPY")
@@ -26,7 +27,7 @@ def post():
         feed.connect(house.addresses["collector"])
         assert feed.poll(10_000)
         for price in range(1, 121):
-            tick = Tick(SYMBOLS[price % 3], float(price), price + 0.5, price, "test")
+            tick = Tick(SYMBOLS[price % 3], float(price), price + 0.5, FIRST_MS + price, "test")
             feed.send(frames.feed_frame(tick.symbol, 0, 1, 1, frames.pack_tick(tick)))
         eventually(lambda: house.stats()["ticks"]["taken"] == 120, within_s=10)
         context.destroy(linger=0)
@@ -87,12 +88,21 @@ def test_the_journal_is_listed_and_exported_without_asking_the_broker(post):
     assert segment["epoch"] == post.stats()["broker"]["epoch"]
     out, _ = run(post, "journal", "export", "--topic", "tick.EURUSD", "--format", "csv")
     head, *lines = out.splitlines()
-    assert head == "time_ns,topic,sequence,bid,ask"
+    assert head == "time_ns,topic,sequence,timestamp,received_ns,bid,ask,flags,source"
     assert [line.split(",")[1:] for line in lines[:2]] == [
-        ["tick.EURUSD", "1", "3.0", "3.5"],
-        ["tick.EURUSD", "2", "6.0", "6.5"],
+        ["tick.EURUSD", "1", str(FIRST_MS + 3), "", "3.0", "3.5", "", "test"],
+        ["tick.EURUSD", "2", str(FIRST_MS + 6), "", "6.0", "6.5", "", "test"],
     ]
     assert len(lines) == 40
+
+
+def test_an_export_is_of_the_times_that_are_wanted(post):
+    out, _ = run(post, "journal", "export", "--topic", "tick.EURUSD")
+    stamps = [line["time_ns"] for line in json_lines(out)]
+    moments = [datetime.fromtimestamp(ns / 1e9, UTC).isoformat() for ns in (stamps[0] - 10**9, stamps[-1] + 10**9)]
+    for since, until, count in ((*moments, 120), (moments[1], "2099-01-01", 0), ("1h", moments[0], 0)):
+        out, _ = run(post, "journal", "export", "--since", since, "--until", until)
+        assert len(out.splitlines()) == count
 
 
 def test_a_journal_is_verified_and_damage_is_named(post, tmp_path):

@@ -1,0 +1,58 @@
+"""What `hulak journal export` has written, `hulak feed --file` posts as it was."""
+
+import subprocess
+
+import pytest
+import zmq
+from posthouse import PostHouse
+from waiting import eventually
+
+from bus import frames
+from bus.messages import FIRST_MS, Tick
+from clients.history import History
+
+pytestmark = pytest.mark.system
+WITHIN_S = 20
+TICKS = [
+    Tick("EURUSD", 1.10428, 1.1043200000000002, FIRST_MS, "test"),
+    Tick("SHIBUSDT", 1.2e-9, 5e-324, FIRST_MS + 7, "test", ("crossed",), 631_152_000_007_123_456),
+    Tick("CL.MAY20", -37.63, None, FIRST_MS + 9, 'a, "b"; c', ("late", "one-sided"), 1),
+    Tick("kraken.M_26_M", 0.0, 1e300, FIRST_MS + 9, "बजार"),
+    Tick("kraken.M_26_M", None, None, FIRST_MS + 9, "x", ("empty", "halted")),
+]
+
+
+def run(house, *words):
+    process = house.hulak(*words, out=subprocess.PIPE)
+    told, _ = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 0, process.log.read_text()
+    return told.decode()
+
+
+@pytest.fixture(scope="module")
+def post():
+    """A broker that has had `TICKS`, and one tick that is no quote; `export.json` and `export.csv` have all of them."""
+    with PostHouse() as house, zmq.Context() as context, context.socket(zmq.XPUB) as feed:
+        house.start_broker()
+        feed.connect(house.addresses["collector"])
+        assert feed.poll(WITHIN_S * 1000)
+        feed.send(frames.feed_frame("NABIL", 0, 1, 1, frames.pack({"symbol": "NABIL", "ltp": 512.5})))
+        for tick in TICKS:
+            feed.send(frames.feed_frame(tick.symbol, 0, 1, 1, frames.pack_tick(tick)))
+        eventually(lambda: house.stats()["ticks"]["taken"] == len(TICKS) + 1, within_s=WITHIN_S)
+        for form in ("json", "csv"):
+            run(house, "journal", "export", "--format", form, "--output", house.home / f"export.{form}")
+        yield house
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_an_export_comes_back_as_it_was(post, form):
+    said = run(post, "feed", "--file", post.home / f"export.{form}", "--prefix", form, "--speed", "max")
+    assert f"{len(TICKS)} ticks posted" in said
+    assert "1 lines refused" in said, "the one that is no quote"
+    with post.client() as client:
+        again = [event.body for event in History(client, f"tick.{form}.*")]
+    for tick, body in zip(TICKS, again, strict=True):
+        if not tick.received_ns:
+            del body["received_ns"]  # a feed sets it
+        assert body == {**frames.unpack(frames.pack_tick(tick)), "symbol": f"{form}.{tick.symbol}"}

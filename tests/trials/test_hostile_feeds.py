@@ -1,0 +1,229 @@
+"""Feeds whose quotes look right and are not: each wrong one is refused and told, all others go on, no prices are mixed up."""
+
+import asyncio
+import http
+import json
+import random
+import subprocess
+import threading
+import time
+
+import bare
+import pytest
+import zmq
+from posthouse import PostHouse
+from verdicts import assert_told
+from waiting import eventually
+from websockets.asyncio.server import serve
+
+from bus import frames
+from clients.history import History, last_events
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+SEED = 20261129
+WITHIN_S = 20
+LIMIT_S = 10.0
+NOW_MS = int(time.time() * 1000)
+CARRIED = {  # name of the venue -> its topic
+    "M&M": "M_26_M",
+    "^GSPC": "_5E_GSPC",
+    "BTC/USDT:USDT": "BTCUSDT_3A_USDT",
+    "BTC/USDT": "BTCUSDT",
+    "BTCUSDT.P": "BTCUSDT.P",
+    "000001.SH": "000001.SH",
+    "000001.SZ": "000001.SZ",
+    "币安人生USDT": "_E5B881E5AE89E4BABAE7949F_USDT",
+}
+TIMES = (NOW_MS, NOW_MS / 1000, NOW_MS * 1000, NOW_MS * 10**6, None)
+WRONG = (  # what is no quote, or one of no topic, or of no time there is; each is refused alone
+    '{"symbol":"BTC_USDT","bid":1,"ask":2}',
+    '{"symbol":"","bid":1,"ask":2}',
+    f'{{"symbol":"{"x" * 99}","bid":1,"ask":2}}',
+    '{"symbol":"M&M","bid":"1,5","ask":2}',
+    '{"symbol":"M&M","bid":null,"ask":null}',
+    *(f'{{"symbol":"M&M","bid":1,"ask":2,"timestamp":{at}}}' for at in (1, 17_041_536_001, 10**14, -5, 7 * 10**12)),
+)
+
+
+class Venue:
+    """A WebSocket venue in a thread: at /NAME the lines of that name are sent to each client, at /busy nobody is let in."""
+
+    def __init__(self, **lines):
+        self.lines, self.turned_away, self.codes = lines, 0, []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._server = self._do(self._serve())
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def _do(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
+
+    async def _serve(self):
+        return await serve(self._client, "127.0.0.1", 0, process_request=self._request)
+
+    def _request(self, connection, request):
+        if request.path != "/busy":
+            return None
+        self.turned_away += 1
+        response = connection.respond(http.HTTPStatus.TOO_MANY_REQUESTS, "slow down")
+        response.headers["Retry-After"] = "600"
+        return response
+
+    async def _client(self, connection):
+        name = connection.request.path.partition("?")[0][1:]
+        sender = asyncio.ensure_future(self._send(connection, name))
+        await connection.wait_closed()
+        sender.cancel()
+        self.codes.append(connection.close_code)
+
+    async def _send(self, connection, name):
+        for line in self.lines[name]:
+            await connection.send(line)
+        while True:
+            await connection.send(self.lines[name][0])
+            await asyncio.sleep(0.05)
+
+    def url(self, name):
+        return f"ws://127.0.0.1:{self._port}/{name}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        async def close():
+            self._server.close()
+            await self._server.wait_closed()
+
+        self._do(close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(LIMIT_S)
+        self._loop.close()
+
+
+def hostile(draw, count):
+    """Draw messages: good quotes of odd names, some alone and some in lists, with wrong ones among them."""
+    names = list(CARRIED)
+    lines = []
+    for _ in range(count):
+        name, at = draw.choice(names), draw.choice(TIMES)
+        sides = draw.choice(((1.5, 2.5), (-37.63, -37.5), (0, 2.5), (1.5, 0)))
+        quote = json.dumps({"symbol": name, "bid": sides[0], "ask": sides[1], "timestamp": at})
+        lines.append(draw.choice((quote, f"[{draw.choice(WRONG)},{quote}]", draw.choice(WRONG))))
+    return [json.dumps({"symbol": name, "bid": 1.5, "ask": 2.5}) for name in names] + [*WRONG, *lines]
+
+
+def start(house, name, url, *more):
+    return house.hulak("feed", "--name", name, "--venue", "json", "--url", url, *more)
+
+
+def row(house, name):
+    return next((one for one in house.stats()["processes"] if one["name"] == name), {})
+
+
+def run(house, *words):
+    process = house.hulak(*words, out=subprocess.PIPE)
+    told, _ = process.communicate(timeout=WITHIN_S)
+    return process.returncode, told.decode(), process.log.read_text()
+
+
+def prices(house, prefix="tick."):
+    with house.client() as client:
+        return {event.topic.removeprefix("tick."): event.body for event in last_events(client, prefix)}
+
+
+def bodies(house, topic):
+    with house.client() as client:
+        return [event.body for event in History(client, topic)]
+
+
+def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(long, tell):
+    """Full: 20,000 drawn messages; short: 200."""
+    lines = hostile(random.Random(SEED), 20_000 if long else 200)
+    with PostHouse() as house, Venue(odd=lines, good=['{"symbol":"GOOD","bid":1,"ask":2}']) as venue:
+        house.start_broker()
+        feeds = [start(house, "odd", venue.url("odd")), start(house, "good", venue.url("good"), "--symbols", "GOOD,x\ny")]
+        start(house, "busy", venue.url("busy"))
+        bad = sum(line in WRONG or line[0] == "[" for line in lines)
+        patience_s = WITHIN_S * (9 if long else 1)
+        odd = eventually(lambda: (found := row(house, "odd")).get("refused", 0) >= bad and found, within_s=patience_s)
+        eventually(lambda: row(house, "good").get("posted", 0) > 3, within_s=WITHIN_S)
+        eventually(lambda: row(house, "busy").get("asked_to_wait_s"), within_s=WITHIN_S)
+
+        found = prices(house)
+        assert set(found) == {*CARRIED.values(), "GOOD"}
+        assert set(odd["symbol_errors"]) == {"BTC_USDT", "", "x" * 37 + "..."}
+        assert set(row(house, "good")["symbol_errors"]) == {"x\ny"}
+        for body in (body for symbol in CARRIED.values() for body in bodies(house, f"tick.{symbol}")):
+            assert abs(body["timestamp"] - NOW_MS) < 3_600_000
+            assert ("one-sided" in body.get("flags", [])) == (None in (body["bid"], body["ask"]))
+
+        refuse_raw(house)
+        files(house)
+        assert_told(house, "feed busy is backoff", feeds=2)
+        rivals(house, venue)
+        for feed in feeds:
+            feed.terminate()
+            assert feed.wait(WITHIN_S) == 0, feed.log.read_text()
+        eventually(lambda: len(venue.codes) >= 2, within_s=WITHIN_S)
+        assert (set(venue.codes), venue.turned_away) == ({1000}, 1)
+        tell(
+            f"hostile feeds: {len(lines):,} messages, {odd['refused']:,} refused, {odd['posted']:,} ticks of {len(found)} topics"
+        )
+
+
+def refuse_raw(house):
+    """Feeds of another make, with times of another unit: refused at the door."""
+    before = house.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0)
+    wrong = (NOW_MS // 1000, NOW_MS * 1000, 5, 10**15)
+    with zmq.Context() as context, context.socket(zmq.XPUB) as feed:
+        feed.connect(house.addresses["collector"])
+        assert feed.poll(WITHIN_S * 1000)
+        for at in wrong:
+            body = bare.pack({"symbol": "RAW", "bid": 1.0, "ask": 2.0, "timestamp": at})
+            feed.send(frames.feed_frame("RAW", 0, 1, 1, body))
+        eventually(
+            lambda: house.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0) == before + len(wrong), within_s=WITHIN_S
+        )
+    assert "RAW" not in prices(house)
+
+
+def files(house):
+    """Files: what is no file of quotes posts nothing, an old one only where it is wanted, and an export comes back as it was."""
+    taken = house.stats()["ticks"]["symbols"]
+    for name, text, said in (
+        ("bars_eurusd.csv", "time,open,high,low,close\n1704153600000,1,2,1,2\n", "bars"),
+        ("old_eurusd.csv", "time,ask,bid\n1704153600123,1.10432,1.10428\n", "--prefix NAME"),
+        ("new_eurusd.csv", f"{NOW_MS},1.1,1.2\n1704153600123,1.1,1.2\n", "--prefix NAME"),
+    ):
+        (house.home / name).write_text(text)
+        code, _, told = run(house, "feed", "--file", house.home / name, "--speed", "max")
+        assert (code, said in told) == (1, True), told
+    assert house.stats()["ticks"]["symbols"] == taken + 1, "the first tick of the new file"
+    assert run(house, "feed", "--file", house.home / "old_eurusd.csv", "--prefix", "old", "--speed", "max")[0] == 0
+    old = prices(house)["old.EURUSD"]
+    assert (old["symbol"], old["bid"], old["ask"]) == ("old.EURUSD", 1.10428, 1.10432)
+
+    csv = house.home / "export.csv"
+    topic = "tick.M_26_M"
+    assert run(house, "journal", "export", "--topic", topic, "--format", "csv", "--output", csv)[0] == 0
+    recorded = len(csv.read_text().splitlines()) - 1
+    assert run(house, "feed", "--file", csv, "--prefix", "again", "--speed", "max")[0] == 0
+    again = bodies(house, "tick.again.M_26_M")
+    assert len(again) == recorded > 0
+    assert [{**body, "symbol": "M_26_M"} for body in again] == bodies(house, topic)[:recorded]
+
+
+def rivals(house, venue):
+    """Two feeds of one symbol: told, and not any more of one with a prefix."""
+    assert house.stats()["ticks"]["shared"] == 0
+    with_prefix = start(house, "third", venue.url("good"), "--prefix", "third")
+    eventually(lambda: "third.GOOD" in prices(house), within_s=WITHIN_S)
+    assert house.stats()["ticks"]["shared"] == 0
+    second = start(house, "second", venue.url("good"))
+    told = eventually(lambda: house.stats()["ticks"]["shared_topics"], within_s=WITHIN_S)
+    assert told == {"tick.GOOD": ["good", "second"]}
+    assert "tick.GOOD is posted by good and second at one time" in run(house, "feeds")[1]
+    for feed in (with_prefix, second):
+        feed.terminate()
+        assert feed.wait(WITHIN_S) == 0, feed.log.read_text()

@@ -12,6 +12,7 @@ from bus.errors import ProtocolError
 from bus.frames import UNREADABLE, unpack
 from bus.messages import END_MS, FIRST_MS, Tick
 
+NO_TIME = FIRST_MS // 1000  # a number from 0 to below this is no time of today in any unit: a feed without a clock counts so
 LEVELS = 64  # of arrays and maps inside each other: some readers' libraries know no more than a hundred or so
 
 
@@ -71,7 +72,7 @@ def check_tick(symbol: str, body: bytes) -> None:
     except ProtocolError as error:
         raise ProtocolError("BAD_BODY", f"the body for topic 'tick.{symbol}' is refused: {error}") from error
     said, at = found.get("symbol", symbol), found.get("timestamp", FIRST_MS)
-    if isinstance(at, int | float) and not FIRST_MS <= at < END_MS:
+    if isinstance(at, int | float) and not (FIRST_MS <= at < END_MS or 0 <= at < NO_TIME):
         text = f"topic 'tick.{symbol}' has a body of timestamp {at!r:.40}, must be ms since 1970 UTC, from 1990 to 2100"
         raise ProtocolError("BAD_TIME", text)
     if said != symbol:

@@ -239,7 +239,9 @@ def test_whatever_is_taken_can_be_read_alone_among_all_ticks_and_in_a_snapshot(b
         assert frames.unpack(body).get("symbol", "A") == "A"
 
 
-@pytest.mark.parametrize("at", [5, 1_701_234_567, 1_701_234_567.89, 1_701_234_567_890_123, -1, FIRST_MS - 1, END_MS, 1 << 63])
+@pytest.mark.parametrize(
+    "at", [631_152_000, 1_701_234_567, 1_701_234_567.89, 1_701_234_567_890_123, -1, FIRST_MS - 1, END_MS, 1 << 63]
+)
 @pytest.mark.parametrize("instance", [0, 5])
 def test_a_time_of_another_unit_is_refused_at_the_door(at, instance):
     desk = Desk()
@@ -253,9 +255,10 @@ def test_a_time_of_another_unit_is_refused_at_the_door(at, instance):
 def test_times_from_1990_to_2100_are_taken_and_a_text_is_not_looked_at():
     desk = Desk()
     bodies = [
-        {"symbol": "A", "bid": 1, "ask": None, "timestamp": at} for at in (FIRST_MS, END_MS - 1, AT_MS + 0.5, "today", None)
+        {"symbol": "A", "bid": 1, "ask": None, "timestamp": at}
+        for at in (FIRST_MS, END_MS - 1, AT_MS + 0.5, "today", None, 0, 631_151_999)
     ]
-    assert desk.turn(*[frame(1, "A", instance=0, body=pack(body)) for body in bodies]).taken == 5
+    assert desk.turn(*[frame(1, "A", instance=0, body=pack(body)) for body in bodies]).taken == 7
 
 
 def test_a_refused_body_takes_no_topic_and_its_sentence_names_what_was_wrong():

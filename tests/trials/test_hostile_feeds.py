@@ -175,7 +175,7 @@ def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(
 def refuse_raw(house):
     """Feeds of another make, with times of another unit: refused at the door."""
     before = house.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0)
-    wrong = (NOW_MS // 1000, NOW_MS * 1000, 5, 10**15)
+    wrong = (NOW_MS // 1000, NOW_MS * 1000, -5, 10**15)
     with zmq.Context() as context, context.socket(zmq.XPUB) as feed:
         feed.connect(house.addresses["collector"])
         assert feed.poll(WITHIN_S * 1000)

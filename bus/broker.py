@@ -20,11 +20,13 @@ from zmq.backend import zmq_poll
 
 from bus import sockets
 from bus.config_desk import ConfigDesk
+from bus.connections import Connections
 from bus.core import requests
+from bus.core.admission import Bound
 from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
-from bus.daemon import Stop, boot_id
+from bus.daemon import Stop, boot_id, file_limit, open_files
 from bus.desk import TickDesk
 from bus.display_desk import DisplayDesk
 from bus.errors import ConfigError, ProtocolError
@@ -43,6 +45,7 @@ from bus.usage import Usage
 from bus.version import VERSION
 
 REPLAY = "hulak.replay"
+OWN_FILES = 32  # descriptors that the four sockets take, without a connection
 BEAT_S = 0.25  # between two heartbeats of the topics
 GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
@@ -80,15 +83,17 @@ class Broker:
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
         reject = partial(self._reject, "backend")
         self.peers = Peers(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES), reject)
+        self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, self.guard, log)
+        bound = Bound.of(settings.broker.max_connections, file_limit(), len(open_files()) + OWN_FILES)
+        self.connections = Connections(self.context, bound, log)
         try:
-            self.desk = TickDesk(self.context, settings, home, journal, self.bus, self._reject_at, log)
-            self.frontend = sockets.bind(self.context, settings.broker, home, "frontend")
-            self.backend = sockets.bind(self.context, settings.broker, home, "backend")
+            self.desk = TickDesk(self.context, settings, home, journal, self.bus, self.connections, self._reject_at, log)
+            self.frontend, self.backend = self._bind("frontend"), self._bind("backend")
         except ConfigError:
             self.context.destroy(linger=0)
+            self.connections.close()
             journal.close()
             raise
-        self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, self.guard, log)
         self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
         self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self.config, self._reach, self.desk.publish, log)
         self.topics = TopicDesk(self.bus, journal, self.desk.state, self._reach, log)
@@ -102,8 +107,12 @@ class Broker:
         self.reception = Reception(self.frontend, *knows, self._carry_out, self._reject, self._shell, self.guard)
         self.poller = zmq.Poller()
         self.desk.register(self.poller)
+        self.connections.register(self.poller)
         for socket in (self.frontend, self.backend, stop.reader, self.tasks.store.reader):
             self.poller.register(socket, zmq.POLLIN)
+
+    def _bind(self, name: str) -> "zmq.Socket[bytes]":
+        return sockets.bind(self.context, self.settings.broker, self.home, name, *self.connections.terms(name))
 
     # A daemon's life
 
@@ -114,6 +123,7 @@ class Broker:
             PartEnded: the store's thread has ended.
         """
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
+        self.connections.tell_bound()
         self.desk.tell()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GARBAGE)
@@ -134,6 +144,7 @@ class Broker:
         self.tasks.close()
         self.tasks.store.finished()
         self.desk.close()
+        self.connections.close()
         self.context.destroy(linger=200)  # ms for what has been sent to leave
         for name in sockets.NAMES:
             path = sockets.ipc_path(self.home, name)
@@ -146,6 +157,8 @@ class Broker:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
         ready = dict(zmq_poll(self.poller.sockets, wait_ms))
         now, run = time.monotonic(), self.guard.run
+        if self.connections.near and self.connections.woken(ready):
+            run("connections", self.connections.look, now, otherwise=None)
         if self.desk.publisher in ready:
             run("subscriptions", self.desk.subscriptions, otherwise=None)
         if self.desk.collector in ready:
@@ -186,7 +199,7 @@ class Broker:
             self._carry_out(run("a timer of tasks and workers", step, otherwise=[]), now)
         if now >= self.beat_due:
             self.beat_due = now + BEAT_S
-            for beat in (self.desk.beat, self.desk.tell_topics, self.tasks.beat):
+            for beat in (self.connections.look, self.desk.beat, self.desk.tell_topics, self.tasks.beat):
                 run("beat", beat, now, otherwise=None)
         if now >= self.bus.stats_due:
             run("statistics", self._publish_stats, now, otherwise=None)
@@ -263,6 +276,7 @@ class Broker:
             "store": self.tasks.stats(),
             "internal": self.guard.stats(),
             "config": self.config.stats(),
+            "connections": self.connections.stats(time.monotonic()),
         }
         return {"process": process, "home": os.fsencode(self.home.absolute()).decode(errors="replace"), **told}
 

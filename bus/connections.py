@@ -1,113 +1,127 @@
-"""The connections of the publisher, as the kernel sees them: which take nothing, and how one is ended.
+"""The connections of all sockets of the broker: counted, bounded, and those beyond the bound ended as soon as they are there.
 
-libzmq tells by its monitor which descriptors it has accepted. It alone reads and writes them: here they are looked at, and one is
-shut down, which libzmq takes for the end of its peer. A descriptor is known by its inode too, since its number is used again.
+libzmq cannot be told to accept no more: `unbind` ends the connections that a socket has. So each is accepted, and shut down.
 """
 
-import contextlib
-import ctypes
-import os
-import select
-import socket as plain
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+import structlog
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
-from bus import sockets
-from bus.core.blocked import Blocked
+from bus.core.admission import SETTING, Admission, Bound
+from bus.monitor import Connection, Ender, Monitor
 
-EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
-AFTER_S = 1.0  # libzmq has freed the messages of a connection that is gone
-_libc = ctypes.CDLL(None)
-
-
-class Connection(NamedTuple):
-    """One subscriber's."""
-
-    descriptor: int
-    inode: int
+RECOUNT_S = 1.0  # between two looks at every connection, while the bound is reached
+FILES = "the limit of open files (ulimit -n, LimitNOFILE of systemd)"
 
 
 class Connections:
-    """All connections of one socket that is bound.
+    """All that there are.
 
     Args:
-        context: of the socket.
-        socket: bound; monitored from now on.
-        most_bytes: that are published while a connection takes nothing; then it is ended.
+        context: of the sockets.
+        bound: how many there may be.
+        log: of this process.
     """
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", socket: "zmq.Socket[bytes]", most_bytes: int) -> None:
+    def __init__(self, context: "zmq.Context[Any]", bound: Bound, log: structlog.typing.FilteringBoundLogger) -> None:
+        self.monitors: dict[str, Monitor] = {}  # by name of the socket
+        self.bound = bound
+        self.near = True  # the bound may be: each new connection wakes the loop, until the first look
         self._context = context
-        self._blocked: Blocked[Connection] = Blocked(most_bytes)
-        self._trim_at: float | None = None
-        self.watch(socket)
+        self._admission = Admission(bound, time.monotonic())
+        self._ender = Ender()
+        self._poller: zmq.Poller | None = None
+        self._recount_at = 0.0
+        self._log = log
 
-    def watch(self, socket: "zmq.Socket[bytes]") -> None:
-        """Look after this socket from now on, and no other."""
-        self._known: dict[int, Connection] = {}
-        address = f"inproc://monitor-{id(socket)}-{time.monotonic_ns()}"
-        socket.monitor(address, EVENTS)
-        # No limit: libzmq's own threads would wait for room in it.
-        self._monitor: zmq.Socket[Any] = sockets.make(self._context, zmq.PAIR, rcvhwm=0)
-        self._monitor.connect(address)
+    def terms(
+        self, name: str, on_gone: Callable[[Connection], object] | None = None
+    ) -> tuple[Callable[["zmq.Socket[bytes]"], None], bool]:
+        """Give `sockets.bind` what it wants: how the socket is watched, and whether it may be bound to ipc."""
+        return partial(self.watch, name, on_gone=on_gone), self.bound.local
 
-    def close(self, socket: "zmq.Socket[bytes]") -> None:
-        """Look after a socket no more; call it before it is closed."""
-        socket.disable_monitor()
-        self._monitor.close(linger=0)
+    def tell_bound(self) -> None:
+        """Write to the log where there are too few descriptors for all that is wanted."""
+        if not self.bound.local:
+            what = {"most_connections": self.bound.most, "remedy": f"raise {FILES}"}
+            self._log.warning("few descriptors, no ipc sockets", **what)
 
-    def look(self, published: int, now: float) -> list[str]:
-        """End the connections that have taken nothing for too long.
+    def watch(self, name: str, socket: "zmq.Socket[bytes]", on_gone: Callable[[Connection], object] | None = None) -> None:
+        """Look after a socket from now on.
 
         Args:
-            published: bytes, since the start.
-            now: monotonic seconds.
-        Returns:
-            their peers' addresses.
+            name: of it; it takes the place of one of the same name, whose monitor is disabled.
+            socket: not bound yet.
+            on_gone: told each of its connections that has ended.
         """
-        self._follow(now)
-        ended = [self._end(one) for one in self._blocked.look(self._full(), published)]
-        if ended:
-            self._trim_at = now + AFTER_S
-        elif self._trim_at is not None and now >= self._trim_at:
-            self._trim_at = None
-            give_back_memory()
-        return ended
+        self._wake_by(False)
+        if (before := self.monitors.get(name)) is not None:
+            before.close()
+        self.monitors[name] = Monitor(self._context, socket, on_gone)
+        self._wake_by(self.near)
 
-    def _follow(self, now: float) -> None:
-        while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor, zmq.NOBLOCK)
-            descriptor = event["value"]
-            if event["event"] == zmq.EVENT_ACCEPTED:
-                with contextlib.suppress(OSError):  # it is gone already
-                    self._known[descriptor] = Connection(descriptor, os.fstat(descriptor).st_ino)
-            elif descriptor in self._known and self._known.pop(descriptor) in self._blocked:  # with a long queue
-                self._trim_at = now + AFTER_S
+    def register(self, poller: zmq.Poller) -> None:
+        """Have the loop woken by new connections where the bound is near."""
+        self._poller = poller
+        self._wake_by(self.near)
 
-    def _full(self) -> list[Connection]:
-        """Give those that take no byte now: the kernel's buffer is full, and the rest waits in libzmq."""
-        poll = select.poll()
-        for descriptor in self._known:
-            poll.register(descriptor, select.POLLOUT)
-        ready = {descriptor for descriptor, _ in poll.poll(0)}
-        return [one for descriptor, one in self._known.items() if descriptor not in ready]
+    def close(self) -> None:
+        """Give back what is kept for ending connections; the monitors end with the context."""
+        self._ender.close()
 
-    def _end(self, one: Connection) -> str:
-        self._known.pop(one.descriptor, None)
-        with contextlib.suppress(OSError):
-            if os.fstat(one.descriptor).st_ino != one.inode:
-                return ""  # it has ended by itself
-            with contextlib.closing(plain.socket(fileno=os.dup(one.descriptor))) as connection:
-                peer = connection.getpeername()
-                connection.shutdown(plain.SHUT_RDWR)
-            return ":".join(map(str, peer)) if isinstance(peer, tuple) else "a local socket"
-        return ""
+    def woken(self, ready: dict[Any, int]) -> bool:
+        """Say whether something has happened to a connection, of what a poll found."""
+        return any(one.reader in ready for one in self.monitors.values())
 
+    def look(self, now: float) -> None:
+        """Take in which connections have come and gone, and end those that there is no room for."""
+        new = {name: monitor.follow() for name, monitor in self.monitors.items()}
+        arrived = {name: len(found) for name, found in new.items()}
+        if now >= self._recount_at and self._admission.excess(self._counts(), arrived):
+            self._recount_at = now + RECOUNT_S
+            for monitor in self.monitors.values():
+                monitor.recount()
+            new = {name: [one for one in found if self.monitors[name].has(one)] for name, found in new.items()}
+            arrived = {name: len(found) for name, found in new.items()}
+        for name, many in self._admission.excess(self._counts(), arrived).items():
+            ended = [self.end(name, one) for one in new[name][-many:]]
+            if count := sum(peer is not None for peer in ended):
+                self._admission.count(name, count)
+        near = self._admission.is_near(sum(self._counts().values()))
+        if near != self.near:
+            self._wake_by(near)
+            self.near = near
+        self._tell(now)
 
-def give_back_memory() -> None:
-    """Have the C library return to the kernel what was freed; else it keeps what a long queue took. Milliseconds."""
-    with contextlib.suppress(AttributeError):  # another library than glibc
-        _libc.malloc_trim(0)
+    def end(self, name: str, one: Connection) -> str | None:
+        """End a connection of a socket; returns its peer's address, None if it has ended by itself."""
+        self.monitors[name].known.pop(one.descriptor, None)
+        return self._ender.end(one)
+
+    def stats(self, now: float) -> dict[str, Any]:
+        """What is told of them (PROTOCOL.md section 7.2)."""
+        return self._admission.stats(self._counts(), now)
+
+    def _counts(self) -> dict[str, int]:
+        return {name: len(monitor.known) for name, monitor in self.monitors.items()}
+
+    def _wake_by(self, on: bool) -> None:
+        """Have the monitors in the poll of the loop, or not: each that is polled costs every turn something."""
+        if self._poller is None:
+            return
+        for monitor in self.monitors.values():
+            if on:
+                self._poller.register(monitor.reader, zmq.POLLIN)
+            elif monitor.reader in self._poller:
+                self._poller.unregister(monitor.reader)
+
+    def _tell(self, now: float) -> None:
+        counts, bound = self._counts(), self.bound
+        for name, many in self._admission.due(now).items():
+            where = {"socket": name, "connections": counts.get(name, 0), "of_all": sum(counts.values()), "most": bound.most}
+            remedy = f"end those that leak, or raise {f'setting {bound.by}' if bound.by == SETTING else FILES}"
+            self._log.warning("connections refused", refused=many, **where, remedy=remedy)

@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from bus.errors import ConfigError
 from bus.settings import Settings
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+FOLDERS = ("/proc/self/fd", "/dev/fd")  # of this process's descriptors
 LOOK_AGAIN_MS = 100  # between two looks for a broker that is not there yet
 
 
@@ -169,6 +171,20 @@ def raise_file_limit() -> None:
     """Allow as many open files as the system lets us: a connection is one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def file_limit() -> int:
+    """Say how many files, connections included, this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else sys.maxsize
+
+
+def open_files() -> list[int]:
+    """List this process's descriptors; none where the system does not tell."""
+    for folder in FOLDERS:
+        with contextlib.suppress(OSError):
+            return [int(name) for name in os.listdir(folder)]  # noqa: PTH208 - numbers, not paths
+    return []
 
 
 def boot_id() -> str:

@@ -7,6 +7,7 @@ restarted broker would not know.
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from bus.library import Library
 from bus.messages import Part, Reply, Request
 from bus.readers import Readers
 from bus.settings import Settings
+from bus.slow import SlowSubscribers
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
 MAX_TICK_BYTES = 1 << 18  # a turn, likewise: large ones, of which 512 would be one message of 32 MiB on `ticks`
@@ -45,6 +47,7 @@ class TickDesk:
         home: with the ipc sockets.
         journal: open.
         bus: the state.
+        connections: of all sockets of the broker.
         reject: told bytes that are refused: socket, error.
         log: of this process.
     Raises:
@@ -58,6 +61,7 @@ class TickDesk:
         home: Path,
         journal: Journal,
         bus: Bus,
+        connections: Connections,
         reject: Callable[[str, ProtocolError], None],
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
@@ -73,10 +77,15 @@ class TickDesk:
         self.readers = Readers()
         self.poller = zmq.Poller()
         self.strange = False  # bytes that are no subscription came since the publisher's queue was last seen empty
-        self.collector = sockets.bind(context, settings.broker, home, "collector")
-        self.publisher = sockets.bind(context, settings.broker, home, "publisher")
-        self.connections = Connections(context, self.publisher, settings.broker.subscriber_bytes)
+        self.connections = connections
+        self.slow = SlowSubscribers(settings.broker.subscriber_bytes)
+        self.collector = sockets.bind(context, settings.broker, home, "collector", *connections.terms("collector"))
+        self.publisher = self._bind_publisher()
         self.published = 0  # bytes
+
+    def _bind_publisher(self) -> "zmq.Socket[bytes]":
+        terms = self.connections.terms("publisher", self.slow.gone)
+        return sockets.bind(self.context, self.settings.broker, self.home, "publisher", *terms)
 
     def register(self, poller: zmq.Poller) -> None:
         """Have both sockets polled."""
@@ -138,7 +147,8 @@ class TickDesk:
             self.bus.intake.journalled(list(self.bus.intake.sources))
         self._follow_epoch()
         self.tell()
-        for peer in self.connections.look(self.published, now):
+        there = self.connections.monitors["publisher"].known.values()
+        for peer in self.slow.look(there, self.published, now, partial(self.connections.end, "publisher")):
             self.bus.cut_off += 1
             self.log.warning("subscriber cut off", peer=peer, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
 
@@ -198,19 +208,18 @@ class TickDesk:
     def _rebind_publisher(self) -> None:
         self.log.warning("publisher made anew", why="bytes that are no subscription came before subscriptions")
         self.poller.unregister(self.publisher)
-        self.connections.close(self.publisher)
+        self.publisher.disable_monitor()
         self.publisher.close(linger=0)
         self.strange = False
         self.bus.topics.forget_subscriptions()
         for _ in range(REBIND_TRIES):
             with contextlib.suppress(ConfigError):
-                self.publisher = sockets.bind(self.context, self.settings.broker, self.home, "publisher")
+                self.publisher = self._bind_publisher()
                 break
             time.sleep(0.005)
         else:
             raise ConfigError(f"the publisher's address {self.settings.broker.publisher} could not be bound again")
         self.poller.register(self.publisher, zmq.POLLIN)
-        self.connections.watch(self.publisher)
 
     # Replays
 

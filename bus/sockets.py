@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import socket as plain
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,35 @@ def _broker_options(settings: BrokerSettings, name: str) -> dict[str, int | byte
 KINDS = {"collector": zmq.SUB, "publisher": zmq.XPUB, "frontend": zmq.ROUTER, "backend": zmq.ROUTER}
 
 
-def bind(context: "zmq.Context[Any]", settings: BrokerSettings, home: Path, name: str) -> "zmq.Socket[bytes]":
+def bind(
+    context: "zmq.Context[Any]",
+    settings: BrokerSettings,
+    home: Path,
+    name: str,
+    watch: Callable[["zmq.Socket[bytes]"], object],
+    local: bool = True,
+) -> "zmq.Socket[bytes]":
     """Make and bind one of the broker's four sockets.
 
+    Args:
+        context: of it.
+        settings: with its address.
+        home: with its file.
+        name: of `NAMES`.
+        watch: given the socket before it is bound, to monitor it.
+        local: bind it to its file too; without one, local processes find the TCP address instead.
     Raises:
         ConfigError: the address is in use or cannot be bound.
     """
     socket = make(context, KINDS[name], **_broker_options(settings, name))
+    watch(socket)
     path, address = ipc_path(home, name), getattr(settings, name)
     try:
-        if path is not None:
+        if path is not None and local:
             _bind_file(socket, path)
         socket.bind(address)
     except (zmq.ZMQError, OSError) as error:
+        socket.disable_monitor()
         socket.close()
         hint = "is another broker running? `hulak status` tells" if error.errno == zmq.EADDRINUSE else "choose another"
         raise ConfigError(f"setting broker.{name} = {address!r} cannot be bound: {error}; {hint}") from error

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -97,13 +98,27 @@ class PostHouse:
                     pipe.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def start(self, *words, out=None, err=None, **variables):
-        """Start `python WORDS`; its standard error goes to a file in the home folder unless `err` says otherwise."""
+    def start(self, *words, out=None, err=None, files=None, **variables):
+        """Start `python WORDS`; its standard error goes to a file in the home folder unless `err` says otherwise.
+
+        Args:
+            words: of its command line.
+            out: its standard output.
+            err: its standard error.
+            files: that it may have open, at most; as many as we if None.
+            variables: of its environment.
+        """
+        limit = None if files is None else functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files))
         environment = {**os.environ, **self.variables, **{name: str(value) for name, value in variables.items()}}
         log = self.home / f"{len(self.processes):03d}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, *map(str, words)], env=environment, cwd=ROOT, stdout=out or file, stderr=err or file
+                [sys.executable, *map(str, words)],
+                env=environment,
+                cwd=ROOT,
+                stdout=out or file,
+                stderr=err or file,
+                preexec_fn=limit,  # noqa: PLW1509 - it makes one system call
             )
         process.log = log
         self.processes.append(process)
@@ -123,9 +138,9 @@ class PostHouse:
         """Start a command of the command line."""
         return self.start("-m", "hulak", *words, **how)
 
-    def start_broker(self):
-        """Start a broker and wait until it answers."""
-        broker = self.start("-m", "bus")
+    def start_broker(self, files=None):
+        """Start a broker, which may have so many files open, and wait until it answers."""
+        broker = self.start("-m", "bus", files=files)
         deadline = time.monotonic() + STARTS_WITHIN_S
         with self.client() as client:
             while True:

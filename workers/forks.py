@@ -23,13 +23,12 @@ import psutil
 import structlog
 
 from bus import sockets
-from bus.daemon import PR_SET_PDEATHSIG
+from bus.daemon import PR_SET_PDEATHSIG, open_files
 from bus.settings import Settings
 
 ASKED = (signal.SIGTERM, signal.SIGINT)
 BROKEN = 70  # exit code where a thread has ended that must not
 ENDS_S = 0.5  # for processes that were asked to end
-FOLDERS = ("/proc/self/fd", "/dev/fd")  # of this process's descriptors
 
 
 class Forks:
@@ -97,7 +96,7 @@ class Forks:
                 os._exit(1)
 
     def _close_connections(self) -> None:
-        for number in _descriptors():
+        for number in open_files():
             with contextlib.suppress(OSError):
                 if stat.S_ISSOCK(os.fstat(number).st_mode):
                     self._close_if_ours(number)
@@ -110,13 +109,6 @@ class Forks:
                 os.close(number)
         finally:
             socket.detach()
-
-
-def _descriptors() -> list[int]:
-    for folder in FOLDERS:
-        with contextlib.suppress(OSError):
-            return [int(name) for name in os.listdir(folder)]  # noqa: PTH208 - numbers, not paths
-    return []
 
 
 def broker_addresses(settings: Settings, home: Path) -> set[Any]:

@@ -185,7 +185,7 @@ class Bus:
 
         Args:
             now: monotonic seconds.
-            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal` and `config`, all maps.
+            shell: `process` (pid, rss_bytes, cpu_s), `journal`, `store`, `internal`, `config` and `connections`, all maps.
         """
         return {
             "broker": {
@@ -200,6 +200,7 @@ class Bus:
             "store": shell.get("store", {}),
             "internal": shell.get("internal", {}),
             "config": shell.get("config", {}),
+            "connections": shell.get("connections", {}),
             "ticks": self._ticks(now, shell),
             "tasks": self._tasks(now),
             "displays": {**self.displays.stats(), "states": self.states.taken, "fenced": self.states.fenced},

@@ -69,6 +69,7 @@ def check(
     limit            warn  critical
     feed_age           10        60  s, of a feed's newest quote ([feed] stale_s, and a sixth of it)
     topics             80       100  % of broker.max_topics
+    connections        90       100  % of those that the broker takes
     queue              50        90  % of broker.max_tasks or of the bytes of broker.max_task_bytes
     failures           10        50  % of the tasks that ended in the last ten minutes, if 5 failed at least
     dead_letters        1       100  new ones in the last ten minutes

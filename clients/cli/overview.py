@@ -17,6 +17,7 @@ LOSSES = (  # where in the statistics, and what it means; each is 0 where all is
     ("tasks.refused", "requests refused"),
     ("displays.lost_workers", "display workers that died or froze"),
     ("rejected.total", "frames refused"),
+    ("connections.refused", "connections refused"),
     ("internal.total", "bugs that the broker met, and went on"),
 )
 

@@ -7,6 +7,8 @@ FIGURES = (
     ("hulak_ticks_per_second", "Ticks taken in the last second.", "ticks.per_s"),
     ("hulak_topics", "Topics in use.", "ticks.topics"),
     ("hulak_topics_limit", "Topics that there may be, setting broker.max_topics.", "ticks.most_topics"),
+    ("hulak_connections_limit", "Connections to the broker that there may be.", "connections.most"),
+    ("hulak_connections_refused_total", "Connections to the broker that were refused.", "connections.refused"),
     ("hulak_symbols", "Symbols that have had a tick.", "ticks.symbols"),
     ("hulak_subscriptions", "Subscriptions at the publisher.", "ticks.subscriptions"),
     ("hulak_ticks_duplicate_total", "Ticks that feeds sent again and the broker had.", "ticks.duplicates"),

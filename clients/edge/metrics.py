@@ -127,6 +127,9 @@ def _states(stats: Mapping[str, Any]) -> Iterator[Metric]:
         counts[key] = counts.get(key, 0) + 1
     workers = [({"service": service, "state": state}, float(count)) for (service, state), count in counts.items()]
     yield _metric("hulak_workers", "Workers, by service and state.", workers)
+    there = stats.get("connections", {}).get("sockets", {})
+    connections = [({"socket": name}, float(count)) for name, count in there.items()]
+    yield _metric("hulak_connections", "Connections to the broker, by socket.", connections)
     for part in ("journal", "store"):
         if (state := stats.get(part, {}).get("state")) is not None:
             yield _metric(f"hulak_{part}_live", f"1 while the {part} takes what it is given.", [({}, float(state == "live"))])

@@ -1,4 +1,4 @@
-"""What may be wrong with processes: those that report, and those that supervisord keeps. Pure."""
+"""What may be wrong with processes: those that report, those that supervisord keeps, and how many connect. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -35,6 +35,20 @@ def reports(facts: Facts) -> Iterator[Finding]:
         if (late_s := number(row.get("lag_s")) or 0.0) > GATEWAY_LATE_S:
             text = f"the gateway's loop was {late_s:.1f} s late, at most {GATEWAY_LATE_S:g} s are allowed"
             yield finding("gateway_late", Level.CRITICAL, text)
+
+
+def connections(facts: Facts, share: float | None, limit: Limit) -> Iterator[Finding]:
+    """Judge whether there is room for further connections to the broker."""
+    refused, level = facts.figure("connections.recent.refused"), Level.OK if share is None else limit.level(share)
+    if refused:
+        level = max(level, Level.WARNING)
+    if level is not Level.OK:
+        told = facts.told["connections"]
+        name, most = max(told["sockets"].items(), key=lambda one: one[1], default=("", 0))
+        text = f"{told['now']:,} of {told['most']:,} connections are in use, {most:,} of them at the {name}"
+        if refused:
+            text += f", {refused:,.0f} were refused in ten minutes"
+        yield finding("connections_full", level, f"{text} (bound by {told['bound_by']})")
 
 
 def config(facts: Facts, known: Sequence[Process], silence: Limit) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit])
     return {
         "feed_age": max(ages, default=None),
         "topics": _share(figure("ticks.topics"), figure("ticks.most_topics")),
+        "connections": _share(figure("connections.now"), figure("connections.most")),
         "queue": max((one for one in shares if one is not None), default=None),
         "failures": _share(failed, figure("tasks.recent.done") + failed),
         "dead_letters": figure("tasks.recent.dead_letters"),

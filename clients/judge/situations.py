@@ -40,6 +40,7 @@ class Limit:
 LIMITS = {
     "feed_age": Limit("s", 10, 60, "age of a feed's newest quote"),
     "topics": Limit("%", 80, 100, "topics in use, of broker.max_topics"),
+    "connections": Limit("%", 90, 100, "connections of the broker, of those that there may be"),
     "queue": Limit("%", 50, 90, "tasks in the broker, of broker.max_tasks or their bytes of broker.max_task_bytes"),
     "failures": Limit("%", 10, 50, "tasks failed for good, of those that ended in the last ten minutes"),
     "dead_letters": Limit("", 1, 100, "new dead letters in the last ten minutes"),
@@ -99,6 +100,9 @@ SITUATIONS = {
     "symbols_refused": Situation("a venue refuses symbols that a feed asks for", (W,)),
     "shared_topic": Situation("several feeds post ticks of one topic", (W,)),
     "topics_full": Situation("topics are near their bound, or ticks of further ones are refused", (W, C), limit="topics"),
+    "connections_full": Situation(
+        "connections to the broker are near their bound, or further ones are refused", (W, C), limit="connections"
+    ),
     "tick_latency": Situation("ticks take long from feed to broker", (W, C), settles=True, limit="latency"),
     "displays_unassigned": Situation("some displays have no worker, or none has", (W, C), unready=True, settles=True),
     "display_stale": Situation("displays have been catching up for long", (W, C), True, True, "display_stale"),

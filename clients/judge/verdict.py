@@ -106,6 +106,7 @@ def _findings(
     yield from members.reports(facts)
     yield from ticks.feeds(facts, limits)
     yield from ticks.topics(facts, values["topics"], limits["topics"])
+    yield from members.connections(facts, values["connections"], limits["connections"])
     yield from work.displays(facts)
     yield from work.workers(facts)
     yield from work.failures(facts, values, limits)

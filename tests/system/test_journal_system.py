@@ -80,14 +80,14 @@ def test_a_folder_that_cannot_be_written_leaves_ticks_in_memory_until_it_can(hou
 
 def test_where_no_sockets_file_can_be_made_there_is_the_address(house):
     """As on a disk that is full or read-only; here the folder is missing."""
-    with zmq.Context() as context, sockets.bind(context, house.settings.broker, house.home / "none", "frontend"):
+    with zmq.Context() as context, sockets.bind(context, house.settings.broker, house.home / "none", "frontend", lambda _: None):
         assert sockets.endpoint(house.settings.broker, house.home / "none", "frontend") == house.addresses["frontend"]
 
 
 def test_a_sockets_file_that_cannot_be_made_on_a_disk_that_is_well_is_refused(house):
     (house.home / "run" / "frontend.ipc").mkdir(parents=True)
     with zmq.Context() as context, pytest.raises(ConfigError, match="cannot be bound"):
-        sockets.bind(context, house.settings.broker, house.home, "frontend")
+        sockets.bind(context, house.settings.broker, house.home, "frontend", lambda _: None)
 
 
 def test_a_req_socket_replays_all_ticks_with_one_answer_for_each_request(house):

@@ -31,6 +31,7 @@ STATS = {
         "done": 8,
         "services": {"nepse": {"queued": 1, "waiting": 0, "running": 2}},
     },
+    "connections": {"now": 7, "most": 100, "refused": 4, "sockets": {"publisher": 5, "backend": 2}},
     "workers": [{"service": "nepse", "state": "busy"}, {"service": "nepse", "state": "busy"}, {"service": "x", "state": "ready"}],
     "processes": [
         {"kind": "feed", "name": 'odd"\n', "rss_bytes": 5, "data_age_s": 1.5, "state": "connected", "posted": 3},
@@ -86,6 +87,8 @@ def test_everything_is_told_with_unit_and_type():
     assert found["hulak_tasks", "running"] == 2
     assert found["hulak_service_tasks", "nepse", "queued"] == 1
     assert found["hulak_workers", "busy", "nepse"] == 2
+    assert (found["hulak_connections", "publisher"], found["hulak_connections", "backend"]) == (5, 2)
+    assert (found["hulak_connections_limit",], found["hulak_connections_refused_total",]) == (100, 4)
     assert found["hulak_feed_to_broker_seconds_count",] == 3
     assert found["hulak_feed_to_broker_seconds_sum",] == 3000.0003
     assert found["hulak_feed_to_broker_seconds_bucket", "0.000128"] == 1

@@ -111,6 +111,32 @@ UNWELL = [  # what, how severe, what is said, of which statistics
             ticks__recent={"window_s": 500.0, "topics_refused": 44, "lost": 0},
         ),
     ),
+    (
+        "connections_full",
+        Level.WARNING,
+        "950 of 1,000 connections are in use, 18 of them at the publisher (bound by descriptors)",
+        stats(connections__now=950),
+    ),
+    (
+        "connections_full",
+        Level.WARNING,
+        "30 of 1,000 connections are in use, 18 of them at the publisher, 70 were refused in ten minutes (bound by descriptors)",
+        stats(connections__recent={"window_s": 500.0, "refused": 70}),
+    ),
+    (
+        "connections_full",
+        Level.CRITICAL,
+        "103 of 100 connections are in use, 70 of them at the publisher, 9 were refused in ten minutes (bound by descriptors)",
+        stats(
+            connections={
+                "now": 103,
+                "most": 100,
+                "bound_by": "descriptors",
+                "recent": {"window_s": 500.0, "refused": 9},
+                "sockets": {"frontend": 33, "publisher": 70},
+            }
+        ),
+    ),
     ("workers_missing", Level.CRITICAL, "0 of at least 1 workers of nepse", stats(workers=[])),
     (
         "workers_missing",

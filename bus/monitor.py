@@ -1,0 +1,123 @@
+"""The connections of one of the broker's sockets, as libzmq tells of them by its monitor, and how one is ended.
+
+libzmq alone reads and writes them: here they are looked at, and one is shut down, which libzmq takes for the end of its peer. A
+descriptor is known by its inode too, since its number is used again.
+"""
+
+import contextlib
+import os
+import socket as plain
+import struct
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import zmq
+
+from bus import sockets
+
+ACCEPTED = int(zmq.EVENT_ACCEPTED)
+EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+EVENT = struct.Struct("=Hi")  # a monitor's first frame: what it was, and of which descriptor (zmq_socket_monitor(3))
+
+
+class Connection(NamedTuple):
+    """One peer's."""
+
+    descriptor: int
+    inode: int
+
+
+class Monitor:
+    """All connections of one socket.
+
+    Args:
+        context: of the socket.
+        socket: not bound yet, so that none is missed.
+        on_gone: told each that has ended.
+    """
+
+    def __init__(
+        self, context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", on_gone: Callable[[Connection], object] | None = None
+    ) -> None:
+        self.known: dict[int, Connection] = {}  # by descriptor
+        self._on_gone = on_gone
+        address = f"inproc://monitor-{id(socket)}-{time.monotonic_ns()}"
+        socket.monitor(address, EVENTS)
+        # No limit: libzmq's own threads would wait for room in it.
+        self.reader: zmq.Socket[bytes] = sockets.make(context, zmq.PAIR, rcvhwm=0)
+        self.reader.connect(address)
+
+    def close(self) -> None:
+        """Follow no more. The socket's monitor must be disabled before, since libzmq's threads wait for ever to tell nobody."""
+        self.reader.close(linger=0)
+
+    def follow(self) -> list[Connection]:
+        """Take in what has happened; returns the connections that are new, the oldest first, and still there."""
+        new: dict[int, Connection] = {}
+        receive, reader = sockets.receive_frame, self.reader
+        with contextlib.suppress(zmq.Again):
+            while True:
+                event, descriptor = EVENT.unpack(receive(reader, sockets.NOBLOCK))
+                receive(reader, sockets.NOBLOCK)  # the address: not the peer's but ours
+                if event == ACCEPTED:
+                    with contextlib.suppress(OSError):  # it is gone already
+                        new[descriptor] = self.known[descriptor] = Connection(descriptor, os.fstat(descriptor).st_ino)
+                else:
+                    new.pop(descriptor, None)
+                    self._gone(descriptor)
+        return list(new.values())
+
+    def has(self, one: Connection) -> bool:
+        """Say whether a connection is not known to have ended."""
+        return self.known.get(one.descriptor) == one
+
+    def recount(self) -> None:
+        """Forget connections of whose end libzmq has told nothing."""
+        for one in list(self.known.values()):
+            try:
+                is_there = os.fstat(one.descriptor).st_ino == one.inode
+            except OSError:
+                is_there = False
+            if not is_there:
+                self._gone(one.descriptor)
+
+    def _gone(self, descriptor: int) -> None:
+        one = self.known.pop(descriptor, None)
+        if one is not None and self._on_gone is not None:
+            self._on_gone(one)
+
+
+class Ender:
+    """Ends connections, also while this process has no descriptor left: one is kept for it."""
+
+    def __init__(self) -> None:
+        self._nothing = os.open(os.devnull, os.O_RDONLY)
+        self._held = os.dup(self._nothing)
+
+    def end(self, one: Connection) -> str | None:
+        """End a connection; returns its peer's address, None if it has ended by itself.
+
+        It is held meanwhile: else libzmq could close it, and its number could become another one's, between the look and the end.
+        """
+        try:
+            os.dup2(one.descriptor, self._held, inheritable=False)
+            if os.fstat(self._held).st_ino != one.inode:
+                return None
+            connection = plain.socket(fileno=self._held)
+            try:
+                peer = connection.getpeername()
+                connection.shutdown(plain.SHUT_RDWR)
+            finally:
+                connection.detach()
+        except OSError:
+            return None
+        finally:
+            os.dup2(self._nothing, self._held, inheritable=False)
+        return ":".join(map(str, peer)) if isinstance(peer, tuple) else "a local socket"
+
+    def close(self) -> None:
+        """Give back what was kept."""
+        for descriptor in (self._nothing, self._held):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)

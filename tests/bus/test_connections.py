@@ -1,0 +1,183 @@
+"""The connections of real sockets: counted as the kernel has them, bounded, and ended without a descriptor to spare."""
+
+import contextlib
+import os
+import resource
+
+import pytest
+import structlog
+import zmq
+from waiting import eventually
+
+from bus.connections import Connections
+from bus.core.admission import Bound
+from bus.daemon import open_files
+from bus.monitor import Connection, Ender
+
+NAMES = ("publisher", "backend")
+PLENTY = Bound(1000, 1)
+
+
+class World:
+    """Two sockets of a broker, their connections, and what is logged of them."""
+
+    def __init__(self, context, bound):
+        self.log = []
+        self.context = context
+        self.poller = zmq.Poller()
+        self.connections = Connections(context, bound, structlog.wrap_logger(None, processors=[self._keep]))
+        self.sockets, self.addresses, self.clock = {}, {}, 0.0
+        self.peers = []  # open as long as this is
+        for name in NAMES:
+            self.bind(name)
+        self.connections.register(self.poller)
+
+    def _keep(self, logger, name, event):
+        self.log.append(event)
+        raise structlog.DropEvent
+
+    def bind(self, name):
+        socket = self.sockets[name] = self.context.socket(zmq.ROUTER)
+        self.connections.watch(name, socket)
+        self.addresses[name] = f"tcp://127.0.0.1:{socket.bind_to_random_port('tcp://127.0.0.1')}"
+
+    def connect(self, name, many=1):
+        found = []
+        for _ in range(many):
+            peer = self.context.socket(zmq.DEALER)
+            peer.linger, peer.reconnect_ivl = 0, -1  # who is ended stays away
+            peer.connect(self.addresses[name])
+            found.append(peer)
+        self.peers += found
+        return found
+
+    def counts(self):
+        self.connections.look(self.clock)
+        return self.connections.stats(self.clock)["sockets"]
+
+    def told(self):
+        return self.connections.stats(self.clock)
+
+
+@pytest.fixture
+def make(context):
+    made = []
+
+    def world(bound=PLENTY):
+        made.append(World(context, bound))
+        return made[-1]
+
+    yield world
+    for one in made:
+        one.connections.close()
+
+
+def test_connections_are_counted_as_they_come_and_go(make):
+    world = make()
+    peers = world.connect("publisher", 3) + world.connect("backend", 2)
+    eventually(lambda: world.counts() == {"publisher": 3, "backend": 2}, within_s=10)
+    peers.pop().close()
+    eventually(lambda: world.counts() == {"publisher": 3, "backend": 1}, within_s=10)
+    assert world.told()["refused"] == 0
+    assert world.log == []
+
+
+def test_what_is_beyond_the_bound_is_ended_and_told_once_and_others_get_in(make):
+    world = make(Bound(4, 1))
+    kept = world.connect("publisher", 4)
+    eventually(lambda: world.counts()["publisher"] == 4, within_s=10)
+    world.connect("publisher", 3)
+    eventually(lambda: world.counts() and world.told()["refused"] == 3, within_s=10)
+    (told,) = world.log
+    assert (told["event"], told["socket"], told["most"]) == ("connections refused", "publisher", 4)
+    assert "broker.max_connections" in told["remedy"]
+    (worker,) = world.connect("backend")
+    worker.send(b"work")
+    assert world.sockets["backend"].poll(5000)  # its message comes, whatever becomes of the others
+    assert world.counts() == {"publisher": 4, "backend": 1}
+    kept.pop().close()
+    kept.pop().close()
+    eventually(lambda: world.counts()["publisher"] == 2, within_s=10)
+    (late,) = world.connect("publisher")
+    late.send(b"again")
+    eventually(lambda: world.counts()["publisher"] == 3, within_s=10)
+    assert len(world.log) == 1
+
+
+def test_new_connections_wake_the_loop_only_where_the_bound_is_near(make):
+    world = make(Bound(5, 1))
+    assert len(world.poller.sockets) == 2  # until the first look: others may have come before
+    peers = world.connect("publisher", 3)
+    eventually(lambda: world.counts()["publisher"] == 3, within_s=10)
+    assert world.poller.sockets == []
+    assert not world.connections.near
+    peers += world.connect("publisher")
+    eventually(lambda: world.counts()["publisher"] == 4, within_s=10)
+    assert world.connections.near
+    assert not world.connections.woken({})
+    peers += world.connect("publisher", 2)
+    assert world.connections.woken(dict(world.poller.poll(5000)))
+    for peer in peers:
+        peer.close()
+    eventually(lambda: world.counts()["publisher"] == 0, within_s=10)
+    assert world.poller.sockets == []
+
+
+def test_a_connection_of_whose_end_nothing_is_told_does_not_count_for_ever(make):
+    world = make(Bound(2, 0))
+    for descriptor in (1_000_001, world.sockets["backend"].fileno()):  # there is none such; it is another one's now
+        world.connections.monitors["publisher"].known[descriptor] = Connection(descriptor, 1)
+    (peer,) = world.connect("publisher")
+    peer.send(b"hello")
+    eventually(lambda: world.counts()["publisher"] == 1, within_s=10)
+    assert world.sockets["publisher"].poll(5000)
+    assert world.told()["refused"] == 0
+
+
+def test_a_socket_that_is_made_anew_begins_with_no_connections(make):
+    world = make()
+    world.connect("publisher", 2)
+    eventually(lambda: world.counts()["publisher"] == 2, within_s=10)
+    world.sockets["publisher"].disable_monitor()
+    world.sockets["publisher"].close(linger=0)
+    world.bind("publisher")
+    assert world.counts()["publisher"] == 0
+    world.connect("publisher")
+    eventually(lambda: world.counts()["publisher"] == 1, within_s=10)
+
+
+def test_a_connection_can_be_ended_with_no_descriptor_left(make):
+    world = make()
+    (peer,) = world.connect("publisher")
+    peer.send(b"hello")
+    eventually(lambda: world.counts()["publisher"] == 1, within_s=10)
+    (one,) = world.connections.monitors["publisher"].known.values()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(open_files()) + 1, limits[1]))
+    taken = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        assert open_files() == []  # it takes one to look
+        assert world.connections.end("publisher", one).startswith("127.0.0.1:")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in taken:
+            os.close(descriptor)
+    assert world.counts()["publisher"] == 0
+
+
+def test_a_descriptor_that_is_another_ones_now_is_left_alone():
+    ender = Ender()
+    reader, writer = os.pipe()
+    try:
+        assert ender.end(Connection(reader, os.fstat(reader).st_ino + 1)) is None
+        assert ender.end(Connection(reader, os.fstat(reader).st_ino)) is None  # no socket
+        assert ender.end(Connection(1_000_001, 1)) is None
+        os.write(writer, b"x")
+        assert os.read(reader, 1) == b"x"
+    finally:
+        ender.close()
+        os.close(reader)
+        os.close(writer)

@@ -1,0 +1,40 @@
+"""Somebody leaks far more connections than the broker has descriptors for: ticks, calls and pings go on beside it."""
+
+import pytest
+from leaking import leak
+from load import Pings, Ticks
+from posthouse import PostHouse
+from waiting import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+SYMBOLS = 28
+RATE = 500
+PING_S = 5.0  # the leak takes turns of the machine too, and of the short form other tests
+
+
+def goes_on_for(ticks, many):
+    """Wait until so many more ticks are safe."""
+    since = ticks.safe
+    eventually(lambda: ticks.goes_on() and ticks.safe > since + many, within_s=120)
+
+
+def test_a_leak_of_connections_costs_nobody_else_anything(long, tell):
+    """Full: 3,000 connections to a broker with 1,024 descriptors, three times for 20 s; short: 300 with 256, for 2 s."""
+    leaked, files, waves, lasts_s = (3000, 1024, 3, 20.0) if long else (300, 256, 1, 2.0)
+    with PostHouse() as house:
+        broker = house.start_broker(files=files)
+        with Ticks(house.addresses, "leaked", RATE, SYMBOLS, b"x") as ticks, Pings(house.addresses) as pings:
+            eventually(lambda: ticks.goes_on() and ticks.safe > RATE, within_s=60)
+            for _ in range(waves):
+                with leak(house, leaked):
+                    told = eventually(lambda: (now := house.stats()["connections"])["refused"] and now, within_s=60)
+                    goes_on_for(ticks, RATE * lasts_s)
+                goes_on_for(ticks, RATE)
+                eventually(lambda: house.stats()["connections"]["sockets"]["publisher"] == 0, within_s=60)
+            slowest_s = pings.slowest_s()
+        stats = house.stats()
+        assert broker.poll() is None
+        assert (stats["journal"]["state"], stats["internal"]["total"]) == ("live", 0)
+        refused, most = stats["connections"]["refused"], told["most"]
+    tell(f"leaked connections: {waves} x {leaked}, {most} places: {refused} refused, slowest ping {slowest_s * 1000:.0f} ms")
+    assert slowest_s < PING_S

@@ -49,7 +49,7 @@ def post():
 def test_an_export_comes_back_as_it_was(post, form):
     said = run(post, "feed", "--file", post.home / f"export.{form}", "--prefix", form, "--speed", "max")
     assert f"{len(TICKS)} ticks posted" in said
-    assert "1 lines refused" in said, "the one that is no quote"
+    assert ", 1 refused" in said, "the one that is no quote"
     with post.client() as client:
         again = [event.body for event in History(client, f"tick.{form}.*")]
     for tick, body in zip(TICKS, again, strict=True):

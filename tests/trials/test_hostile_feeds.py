@@ -160,7 +160,8 @@ def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(
 
         refuse_raw(house)
         files(house)
-        assert_told(house, "feed busy is backoff", feeds=2)
+        refusals = ("feed odd: its venue refuses 3 symbols", "feed good: its venue refuses 1 symbol")
+        assert_told(house, *refusals, "feed busy is backoff", feeds=2, unserved=True)
         rivals(house, venue)
         for feed in feeds:
             feed.terminate()

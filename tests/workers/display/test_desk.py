@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from bus.messages import Tick
 from workers.display.building import MOST_ROUNDS
+from workers.display.counted import PRICE
 from workers.display.held import Held, Phase
 from workers.display.state import DisplayConfig, DisplayState, Init
 
@@ -31,11 +32,11 @@ def test_a_tick_without_a_bid_changes_nothing_and_one_without_an_ask_has_no_spre
     held = Held("d", "X", 1, {}, 1, DisplayConfig(), DisplayState("X", Init("X"), DisplayConfig()))
     told = []
     for number, (bid, ask) in enumerate([(1.1, 1.2), (1.15, None), (None, 1.3), (None, None), (1.12, 1.13)], 1):
-        held.fold(number, Tick("X", bid, ask, 1_701_234_567_890, "x"))
+        held.fold(number, Tick("X", bid, ask, 1_701_234_567_890, "x"), 1_701_234_567_890_000_000)
         state = held.state.snapshot()
         told.append((state["price"], state["ask"], state["spread"] is not None))
     assert told == [(1.1, 1.2, True), *[(1.15, None, False)] * 3, (1.12, 1.13, True)]
-    assert (held.number, held.state.skipped) == (5, 2)
+    assert (held.number, held.state.left_out[PRICE]) == (5, 2)
 
 
 def test_ticks_before_its_beginning_are_not_a_displays():

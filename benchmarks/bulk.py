@@ -18,10 +18,10 @@ from bus.core.bus import Bus, Limits
 from bus.core.policy import Policy
 from bus.daemon import boot_id
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, pack
 from bus.journal import Journal
-from bus.messages import FIRST_MS
 from bus.settings import Settings
+from bus.wire.codec import NUL, STAMP, pack
+from bus.wire.messages import FIRST_MS
 
 INSTANCE = 11  # of the feed that all ticks are said to come from
 TURN = 500  # ticks taken in at a time

@@ -22,8 +22,8 @@ from benchmarks import bulk, machine, tick
 from benchmarks.figures import markdown
 from benchmarks.system import SETTLES_S, BenchmarkError, Place
 from benchmarks.systems.hulak import Hulak
-from bus.frames import feed_frame, pack_tick
-from bus.messages import FIRST_MS, Tick
+from bus.wire.codec import feed_frame, pack_tick
+from bus.wire.messages import FIRST_MS, Tick
 from clients.displays import DisplayClient
 from clients.subscriber import Subscriber
 

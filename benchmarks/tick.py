@@ -12,7 +12,7 @@ import time
 
 import msgpack
 
-from bus.messages import FIRST_MS, Tick
+from bus.wire.messages import FIRST_MS, Tick
 
 CURRENCIES = ("EUR", "GBP", "AUD", "NZD", "USD", "CAD", "CHF", "JPY")
 SYMBOLS = ["".join(pair) for pair in itertools.combinations(CURRENCIES, 2)]  # 28
@@ -22,7 +22,7 @@ SOURCE = "bench"
 KINDS = len(SYMBOLS)
 TURNS = (1 << 40) - 1  # microseconds of `timestamp`
 
-_packer = msgpack.Packer()  # of one thread; `bus.frames.pack` may be called from several and makes one each time
+_packer = msgpack.Packer()  # of one thread; `bus.wire.codec.pack` may be called from several and makes one each time
 
 
 def now() -> int:

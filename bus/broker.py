@@ -33,7 +33,6 @@ from bus.errors import ConfigError, ProtocolError
 from bus.guard import Guard
 from bus.journal import Journal
 from bus.majordomo import Majordomo
-from bus.messages import ID_BYTES, Error, Request
 from bus.outbox import Outbox
 from bus.peers import Peers
 from bus.reception import MAX_MESSAGES, Desk, Reception
@@ -43,6 +42,7 @@ from bus.task_desk import TaskDesk, policy_of
 from bus.topic_desk import TopicDesk
 from bus.usage import Usage
 from bus.version import VERSION
+from bus.wire.messages import ID_BYTES, Error, Request
 
 REPLAY = "hulak.replay"
 OWN_FILES = 32  # descriptors that the four sockets take, without a connection

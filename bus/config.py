@@ -13,8 +13,8 @@ from typing import Any
 
 from bus.checking import SECTIONS, take, types_of
 from bus.errors import ConfigError
-from bus.plain import meant
 from bus.settings import Settings
+from bus.wire.plain_values import meant
 
 PREFIX = "HULAK_"
 PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}

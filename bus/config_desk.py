@@ -18,14 +18,15 @@ from bus import log as logs
 from bus.core import requests
 from bus.core.arguments import Arguments
 from bus.core.bus import Bus
-from bus.core.configs import CONFIG, ConfigBook, Version, effective, rows
+from bus.core.configs import ConfigBook, Version, effective, rows
 from bus.core.live_keys import defaults_of, refuse
 from bus.errors import ProtocolError
-from bus.frames import pack
 from bus.guard import internal
-from bus.messages import Error, Reply, Request
 from bus.settings import Settings
 from bus.store import Store
+from bus.wire.codec import pack
+from bus.wire.messages import Error, Reply, Request
+from bus.wire.names import CONFIG
 
 MOST_WAITING = 1000  # changes that wait for the one before them
 SILENT_S = 2.0  # without a report for so long: it is looked whether the process is there at all

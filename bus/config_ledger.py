@@ -7,7 +7,7 @@ from bus import schema
 from bus.core.configs import Change, ConfigBook, Scopes, Version
 from bus.core.live_keys import check_scope, check_values
 from bus.errors import ProtocolError
-from bus.frames import pack, unpack
+from bus.wire.codec import pack, unpack
 
 
 def load(connection: sqlite3.Connection) -> ConfigBook:

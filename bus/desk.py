@@ -21,15 +21,15 @@ from bus.core.bus import Bus
 from bus.core.intake import Turn
 from bus.core.records import Snapshot
 from bus.core.replays import Replays
-from bus.core.topics import HELLO
 from bus.errors import ConfigError, ProtocolError
 from bus.guard import internal
 from bus.journal import Journal
 from bus.library import Library
-from bus.messages import Part, Reply, Request
 from bus.readers import Readers
 from bus.settings import Settings
 from bus.slow import SlowSubscribers
+from bus.wire.messages import Part, Reply, Request
+from bus.wire.names import HELLO
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
 MAX_TICK_BYTES = 1 << 18  # a turn, likewise: large ones, of which 512 would be one message of 32 MiB on `ticks`

@@ -15,13 +15,15 @@ from bus import display_ledger
 from bus.config_desk import ConfigDesk
 from bus.core import displays, requests
 from bus.core.bus import Bus
-from bus.core.displays import DISPLAYS, Display
+from bus.core.displays import Display
 from bus.core.live_keys import DISPLAY
 from bus.errors import ProtocolError
-from bus.frames import pack
-from bus.messages import Error, Reply, Request
 from bus.settings import Settings
 from bus.store import Job, Store
+from bus.wire import names
+from bus.wire.codec import pack
+from bus.wire.messages import Error, Reply, Request
+from bus.wire.names import DISPLAYS
 
 Answer = Callable[[bytes, Any], bool]
 Publish = Callable[[bytes | None], None]
@@ -100,7 +102,7 @@ class DisplayDesk:
         roster = self.bus.dispatcher.roster
         if roster.changes != self.seen or (not self.settled and now >= self.settles):
             self.seen, self.settled = roster.changes, now >= self.settles
-            living = [worker for worker in roster if worker.service == displays.SERVICE and not worker.retiring]
+            living = [worker for worker in roster if worker.service == names.SERVICE and not worker.retiring]
             slots = {slot for one in living if isinstance(slot := one.info.get("slot"), str) and slot}
             changed = self.book.look({one.name for one in living}, settled=self.settled, slots=slots)
             if changed:

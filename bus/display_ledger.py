@@ -9,7 +9,7 @@ from bus import schema
 from bus.core.arguments import DisplayId, Number, Symbol
 from bus.core.displays import Display
 from bus.errors import ProtocolError
-from bus.frames import pack, unpack
+from bus.wire.codec import pack, unpack
 
 ROW = tuple[DisplayId, Symbol, dict[str, Any], Number, str | None, int]
 

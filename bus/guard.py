@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import structlog
 
 from bus.errors import ConfigError
-from bus.messages import Error
+from bus.wire.messages import Error
 
 RECENT_S = 60.0
 MOST_RECENT = 1000  # moments remembered

@@ -12,8 +12,8 @@ import msgspec
 from bus.core.moments import Moment
 from bus.core.posted import Posting
 from bus.core.tasks import STATES, State
-from bus.frames import pack, unpack
-from bus.messages import Error, Reply
+from bus.wire.codec import pack, unpack
+from bus.wire.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
 ENDED = {state.value for state in (State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED)}

@@ -9,12 +9,12 @@ from functools import partial
 from bus.core.index import Builder, SegmentIndex
 from bus.core.replay import SLICE_BYTES, Replay
 from bus.core.topics import Topics
-from bus.core.wanted import Wanted
 from bus.errors import ProtocolError
-from bus.frames import STAMP
 from bus.journal import Journal
 from bus.recovery import read_head
 from bus.shelf import Segment, index_path
+from bus.wire.codec import STAMP
+from bus.wire.replay_range import Wanted
 
 OPEN_FILES = 16
 INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; one is kept whatever its size

@@ -7,14 +7,14 @@ Rule 2: a worker that says what it should not is disconnected, and what it held 
 from collections import OrderedDict
 from typing import Any
 
-from bus import mdp
 from bus.core import requests
 from bus.core.dispatch import Dispatcher
 from bus.core.effects import Effect, ToWorker
 from bus.core.roster import Worker
 from bus.errors import ProtocolError
-from bus.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
-from bus.messages import BrokerHeartbeat, Goodbye, Held, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.wire import mdp
+from bus.wire.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
+from bus.wire.messages import BrokerHeartbeat, Goodbye, Held, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 MMI = "mmi."  # services of RFC 8, which the broker answers itself
 REMEMBERED = 1024  # workers that were disconnected; one that is forgotten may be told a second time

@@ -22,15 +22,17 @@ from typing import Any, Self
 import structlog
 import zmq
 
-from bus import frames, sockets
 from bus import log as logs
-from bus.core.configs import CONFIG, Document, effective
+from bus import sockets
+from bus.core.configs import Document, effective
 from bus.core.live_keys import Value, defaults_of
 from bus.errors import ProtocolError
-from bus.messages import ID_BYTES, Error, Request
 from bus.settings import Settings
 from bus.threads import DeadThreads
 from bus.usage import Usage
+from bus.wire import codec
+from bus.wire.messages import ID_BYTES, Error, Request
+from bus.wire.names import CONFIG
 
 REPORT_S = 1.0
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
@@ -211,7 +213,7 @@ class Member:
             return
         self._report_due = 0.0  # the broker has something new, or is new itself
         try:
-            document = frames.unpack(frames.decode_publication(frame).body)
+            document = codec.unpack(codec.decode_publication(frame).body)
             live, version = effective(document, self.kind, "", self.defaults), document["version"]
         except (ProtocolError, LookupError, TypeError) as error:
             self.log.warning("configuration not understood", why=repr(error))
@@ -239,7 +241,7 @@ class Member:
         args: dict[str, Any] = {"kind": self.kind, "name": self.name, "pid": os.getpid()}
         args |= {"values": {}, "leaving": True} if leaving else {"values": self._values()}
         try:
-            told.send(frames.encode(Request(os.urandom(ID_BYTES), "hulak.report", "", args)), zmq.NOBLOCK)
+            told.send(codec.encode(Request(os.urandom(ID_BYTES), "hulak.report", "", args)), zmq.NOBLOCK)
         except zmq.Again:
             return False
         return True
@@ -268,7 +270,7 @@ class Member:
         """Read what came to the reports: nothing, as long as they are taken."""
         while True:
             try:
-                message = frames.decode_to_client(told.recv_multipart(zmq.NOBLOCK)[-1])
+                message = codec.decode_to_client(told.recv_multipart(zmq.NOBLOCK)[-1])
             except zmq.Again:
                 return
             except ProtocolError as error:

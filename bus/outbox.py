@@ -8,8 +8,8 @@ from bus import sockets
 from bus.core.bus import Bus
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.guard import Guard, internal
-from bus.messages import Error, Part, Reply
 from bus.peers import Peers
+from bus.wire.messages import Error, Part, Reply
 
 Socket = zmq.Socket[bytes]
 

@@ -7,14 +7,14 @@ ROUTER's identity (of a Majordomo client, also its service). This is the one pla
 from collections.abc import Callable
 from typing import Any
 
-from bus import frames, mdp, quick, several, weight
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
-from bus.messages import ID_BYTES, Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
+from bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp
+from bus.wire.messages import ID_BYTES, Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
-decode_from_client, decode_from_worker = frames.decode_from_client, frames.decode_from_worker
+decode_from_client, decode_from_worker = codec.decode_from_client, codec.decode_from_worker
 Unread = list[tuple[list[bytes], ProtocolError]]  # messages as they would have come alone, and what is wrong with each
 
 
@@ -54,9 +54,9 @@ class Peers:
             address, request = self.majordomo.request(parts, self.new_id())
             return address, [request], []
         address, frame = _open(parts)
-        if frame[:1] != several.REQUESTS:
+        if frame[:1] != batch_frames.REQUESTS:
             return address, [decode_from_client(frame)], []
-        requests, refused = several.read_requests(frame)
+        requests, refused = batch_frames.read_requests(frame)
         unread = [([*parts[:-1], alone], error) for alone, error in refused]
         return bytes((address[0] | mdp.SEVERAL,)) + address[1:], requests, unread
 
@@ -79,8 +79,8 @@ class Peers:
         if mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.command(now, parts)
         address, frame = _open(parts)
-        if frame[:1] == several.ANSWERS:
-            results, refused = several.read_results(frame)
+        if frame[:1] == batch_frames.ANSWERS:
+            results, refused = batch_frames.read_results(frame)
             failed = [effect for alone, error in refused for effect in self._unread_result(now, parts[0], address, alone, error)]
             return [*failed, *self.dispatcher.results(now, address, results)]
         try:
@@ -94,7 +94,7 @@ class Peers:
     def _unread_result(self, now: float, peer: bytes, address: bytes, frame: bytes, error: ProtocolError) -> list[Effect]:
         """End the attempt whose RESULT cannot be read: it would come as it is at every attempt."""
         self.reject(peer, error)
-        named = weight.head(frame, 2)
+        named = frame_limits.head(frame, 2)
         worker = self.dispatcher.roster.at(address)
         if worker is None or [type(one) for one in named] != [bytes, int] or worker.held.get(named[0]) != named[1]:
             return []
@@ -133,19 +133,19 @@ class Peers:
             return [parts for one in told if (parts := self.majordomo.encode(address, one))]
         head = [address[1:], b""] if address[0] & mdp.ENVELOPE else [address[1:]]
         if type(message) is not list:
-            return [[*head, quick.encode_own(message)]]
+            return [[*head, fast_encode.encode_own(message)]]
         if address[0] & mdp.SEVERAL or self._takes_several(address):
-            return [[*head, frame] for frame in several.encode(message)]
-        return [[*head, quick.encode_own(one)] for one in message]
+            return [[*head, frame] for frame in batch_frames.encode(message)]
+        return [[*head, fast_encode.encode_own(one)] for one in message]
 
     def _takes_several(self, address: bytes) -> bool:
         worker = self.dispatcher.roster.at(address)
-        return worker is not None and worker.info.get(several.TAKES) is True
+        return worker is not None and worker.info.get(batch_frames.TAKES) is True
 
 
 def request_id(frame: bytes) -> bytes | None:
     """Find the id in a client's frame that does not decode, so that the error can name it."""
-    found = weight.head(frame, 1)
+    found = frame_limits.head(frame, 1)
     return found[0] if found and isinstance(found[0], bytes) and len(found[0]) == ID_BYTES else None
 
 

@@ -19,8 +19,8 @@ from bus.core.policy import too_many, too_much
 from bus.core.posted import Posting, posting_of
 from bus.errors import ProtocolError
 from bus.ledger import Posted
-from bus.messages import Reply, Request
 from bus.store import Store
+from bus.wire.messages import Reply, Request
 
 
 class PostDesk:

@@ -19,9 +19,9 @@ from bus.core.policy import LARGE
 from bus.errors import ProtocolError
 from bus.guard import Guard, internal
 from bus.majordomo import MMI, Majordomo
-from bus.messages import Error, Reply, Request
 from bus.peers import Peers
 from bus.readers import Unread
+from bus.wire.messages import Error, Reply, Request
 
 OUR_OWN = (requests.PREFIX, MMI)  # services that the broker answers itself
 MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms

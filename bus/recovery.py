@@ -27,9 +27,9 @@ from bus.core.records import (
     ticks_in,
 )
 from bus.core.segments import Candidate, misfits, numbers_in, own_journal, serial_in
-from bus.core.topics import OWNED_BY_FEEDS
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, check_topic
+from bus.wire.codec import NUL, STAMP, check_topic
+from bus.wire.names import OWNED_BY_FEEDS
 
 ASIDE = "aside"
 LOOK_BYTES = 64 << 20  # for a whole record, where a segment's head is damaged

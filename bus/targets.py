@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from bus.core import control, requests
-from bus.core.bus import AUTO, Bus
+from bus.core.bus import Bus
 from bus.core.effects import Effect
-from bus.core.scaling import SERVICES
-from bus.messages import Error, Reply, Request
 from bus.store import Store
+from bus.wire.messages import Error, Reply, Request
+from bus.wire.names import AUTO, SERVICES
 
 SCALE = "hulak.scale"
 Answer = Callable[[bytes, Any], bool]

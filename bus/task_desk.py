@@ -25,10 +25,10 @@ from bus.daemon import boot_id, since_boot
 from bus.dead_letters import DeadLetters
 from bus.errors import ProtocolError
 from bus.guard import Guard, internal
-from bus.messages import Error, Reply, Request
 from bus.post_desk import PostDesk
 from bus.settings import Settings
 from bus.store import Asker, Job, Store, Then
+from bus.wire.messages import Error, Reply, Request
 
 MAX_WAITERS = 10_000
 ROWS = 100  # listed, if no number is given

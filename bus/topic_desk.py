@@ -9,11 +9,11 @@ from bus.core import requests
 from bus.core.bus import Bus
 from bus.core.index import Ordinals
 from bus.core.records import Snapshot
-from bus.core.wanted import prefix_of
 from bus.errors import ProtocolError
-from bus.frames import NUL
 from bus.journal import Journal
-from bus.messages import Reply, Request
+from bus.wire.codec import NUL
+from bus.wire.messages import Reply, Request
+from bus.wire.replay_range import prefix_of
 
 Answer = Callable[[bytes, Any], bool]
 

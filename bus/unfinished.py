@@ -14,7 +14,7 @@ import msgspec
 from bus.core.moments import Moment
 from bus.core.policy import MAX_RETRY_AFTER_S
 from bus.core.tasks import PRIORITIES, STATES, UNREADABLE, CalledTask, State
-from bus.messages import ID_BYTES
+from bus.wire.messages import ID_BYTES
 
 OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)
 TOGETHER = f"SELECT worker FROM tasks WHERE state = '{State.RUNNING.value}' GROUP BY worker HAVING count(*) > 1"  # noqa: S608

@@ -14,15 +14,15 @@ from typing import Any, Protocol
 
 import msgspec
 
-from bus import frames, several
 from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
-from bus.frames import ENVELOPE_BYTES, own
-from bus.messages import ID_BYTES, Error, Part, Reply
+from bus.wire import batch_frames, codec
+from bus.wire.codec import ENVELOPE_BYTES, own
+from bus.wire.messages import ID_BYTES, Error, Part, Reply
 
 GRACE_S = 1.0  # waited beyond the caller's time: if a broker is there, its own sentence says more than ours could
 IDS = 256  # drawn at a time: the system's call costs more than what it gives
 OnPart = Callable[[Any], None]
-decode = frames.decode_to_client
+decode = codec.decode_to_client
 _cut = struct.Struct(f"{ID_BYTES}s" * IDS).unpack
 
 
@@ -82,8 +82,8 @@ class Book:
                 that are understood have been taken then.
         """
         try:
-            if frame[:1] == several.ANSWERS:
-                return self._take_replies(*several.read_replies(frame))
+            if frame[:1] == batch_frames.ANSWERS:
+                return self._take_replies(*batch_frames.read_replies(frame))
             message = decode(frame)
         except ProtocolError as error:
             raise BusError(error.code, f"the broker's answer is not understood: {error}") from error
@@ -103,7 +103,7 @@ class Book:
         call.settle(None, as_error(message))
         return 1
 
-    def _take_replies(self, replies: list[Reply], refused: several.Refused) -> int:
+    def _take_replies(self, replies: list[Reply], refused: batch_frames.Refused) -> int:
         end, ended = self.calls.pop, 0
         for reply in replies:
             call = end(reply.id, None)
@@ -191,8 +191,8 @@ def sort_of(
         options["priority"] = priority
     if share:
         options["share"] = True
-    target = frames.pack(service) + frames.pack(action)
-    return Sort(f"{service} {action}".rstrip(), timeout_s, target, frames.pack(options))
+    target = codec.pack(service) + codec.pack(action)
+    return Sort(f"{service} {action}".rstrip(), timeout_s, target, codec.pack(options))
 
 
 def as_error(message: Error) -> BusError:

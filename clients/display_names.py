@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bus.errors import BusError
-from bus.messages import END_MS, FIRST_MS, Tick
+from bus.wire.messages import END_MS, FIRST_MS, Tick
 from clients.feeds.symbols import in_capitals
 
 SPECIAL = {"maxMarkerDecay": "max_marker_decay_s", "statesPerSecond": "states_per_s"}

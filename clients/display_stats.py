@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bus.core.displays import SERVICE
 from bus.core.stats import SILENT_S
+from bus.wire.names import SERVICE
 
 
 def worker_stats(stats: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import structlog
 
 from bus.errors import BusTimeout
-from bus.messages import Tick
 from bus.settings import Settings
+from bus.wire.messages import Tick
 from clients.post import Post
 
 SOURCE = "client"

@@ -18,10 +18,10 @@ from typing import Any, Self
 import psutil
 
 from bus.config import located
-from bus.core.displays import SERVICE
 from bus.core.live_keys import DISPLAY, KIND
 from bus.errors import BusError, BusTimeout
 from bus.settings import Settings
+from bus.wire.names import SERVICE
 from clients.client import BusClient
 from clients.display_names import OPTIMIZATIONS, config_of, tick_of
 from clients.display_stats import memory_usage, worker_stats

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from bus import several
+from bus.wire import batch_frames
 from clients.calls import Call
 
 BUNDLE_CALLS = 32  # in one frame: the broker begins with them while the next are made
@@ -36,7 +36,7 @@ class Gathered:
         while calls or ready:
             if not ready:
                 some = [calls[at] for at in range(min(len(calls), BUNDLE_CALLS))]  # appended to meanwhile: no iteration
-                ready.extend(several.bundle([call.frame for call in some if not call.done()]))
+                ready.extend(batch_frames.bundle([call.frame for call in some if not call.done()]))
                 for _ in some:
                     calls.popleft()
             while ready:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from bus.core.backoff import Backoff
 from bus.errors import FeedError
-from bus.messages import Tick
 from bus.settings import FeedSettings
+from bus.wire.messages import Tick
 from clients.feeds.events import Dialect, Heartbeat, Subscribed, SymbolError
 from clients.feeds.health import Health, Limits, State
 from clients.feeds.marks import Marks

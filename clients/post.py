@@ -13,10 +13,11 @@ from typing import Any
 import structlog
 import zmq
 
-from bus import frames, sockets
+from bus import sockets
 from bus.errors import ProtocolError
-from bus.messages import ID_BYTES, Error, Reply, Request, Tick
 from bus.settings import Settings
+from bus.wire import codec
+from bus.wire.messages import ID_BYTES, Error, Reply, Request, Tick
 from clients.feeds.link import Link
 from clients.feeds.refusals import Refusals
 
@@ -109,14 +110,14 @@ class Post:
 
     def _ask(self, service: str, args: dict[str, Any]) -> None:
         try:
-            self.asks.send(frames.encode(Request(os.urandom(ID_BYTES), service, "", args)), zmq.NOBLOCK)
+            self.asks.send(codec.encode(Request(os.urandom(ID_BYTES), service, "", args)), zmq.NOBLOCK)
         except zmq.Again:
             return  # no connection: the next round asks again
 
     def _read_answers(self) -> None:
         while self.asks.poll(0):
             try:
-                message = frames.decode_to_client(self.asks.recv_multipart()[-1])
+                message = codec.decode_to_client(self.asks.recv_multipart()[-1])
                 if isinstance(message, Reply) and "taken" in message.value:
                     told = message.value
                     self.link.answered(told["epoch"], told["taken"], told["safe"])

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.marks import Marks
 from clients.feeds.pacing import Pacing
 from clients.feeds.tickfile import TickLines

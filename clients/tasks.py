@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bus.errors import BusError, BusTimeout, TaskFailed
-from bus.messages import ID_BYTES
+from bus.wire.messages import ID_BYTES
 
 WAIT_S = 60.0  # the longest one request waits for a result; a longer wait asks again
 

@@ -4,14 +4,7 @@ from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.core.policy import Policy
-from bus.messages import (
-    BrokerHeartbeat,
-    Ready,
-    Request,
-    Result,
-    Task,
-    WorkerHeartbeat,
-)
+from bus.wire.messages import BrokerHeartbeat, Ready, Request, Result, Task, WorkerHeartbeat
 
 POLICY = Policy(
     heartbeat_s=0.25, lease_s=1.5, soft_s=10.0, hard_s=20.0, timeout_s=60.0, max_timeout_s=600.0, retries=3, max_tasks=3

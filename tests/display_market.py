@@ -4,7 +4,7 @@ import random
 
 from waiting import eventually
 
-from bus import frames
+from bus.wire import codec
 from workers.display.state import DisplayConfig, DisplayState, Init
 
 SYMBOLS = ("EURUSD", "USDJPY", "BTC", "BTC-PERP")
@@ -39,7 +39,7 @@ class Market:
         for name, bid, ask, at in self.ticks:
             if name == symbol:
                 state.fold(bid, ask, at, at)
-        return frames.unpack(frames.pack(state.snapshot()))
+        return codec.unpack(codec.pack(state.snapshot()))
 
 
 def start_workers(house, *names):

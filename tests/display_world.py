@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from bus import frames
 from bus.core.backoff import Backoff
-from bus.messages import Stamp, Tick
 from bus.subscribing.replica import Ask
+from bus.wire import codec
+from bus.wire.messages import Stamp, Tick
 from workers.display.desk import Desk
 from workers.display.held import Phase
 from workers.display.state import DisplayConfig
@@ -191,8 +191,8 @@ class World:
 
     def frame(self, number):
         symbol = self.journal[number - 1]
-        body = frames.pack_tick(made(symbol, number))
-        return frames.encode_publication(frames.tick_topic(symbol), Stamp(self.epoch_of(number), number, 1), body)
+        body = codec.pack_tick(made(symbol, number))
+        return codec.encode_publication(codec.tick_topic(symbol), Stamp(self.epoch_of(number), number, 1), body)
 
     def write_down(self):
         """Have every display that changed written down."""

@@ -5,9 +5,9 @@ import threading
 
 import zmq
 
-from bus import frames, several
-from bus.messages import Reply
 from bus.settings import BrokerSettings, Settings
+from bus.wire import batch_frames, codec
+from bus.wire.messages import Reply
 
 WITHIN_MS = 10_000
 
@@ -44,11 +44,11 @@ class FakeBroker:
         """Receive one frame; return its requests."""
         assert self.router.poll(within_ms), "nothing came"
         self.client, frame = self.router.recv_multipart()
-        if frame[:1] == several.REQUESTS:
-            requests, refused = several.read_requests(frame)
+        if frame[:1] == batch_frames.REQUESTS:
+            requests, refused = batch_frames.read_requests(frame)
             assert not refused
         else:
-            requests = [frames.decode_from_client(frame)]
+            requests = [codec.decode_from_client(frame)]
         self.sizes.append(len(requests))
         return requests
 
@@ -61,7 +61,7 @@ class FakeBroker:
 
     def answer(self, requests):
         """Answer each with twice its n, together."""
-        for frame in several.encode([Reply(request.id, 2 * request.args["n"]) for request in requests]):
+        for frame in batch_frames.encode([Reply(request.id, 2 * request.args["n"]) for request in requests]):
             self.router.send_multipart([self.client, frame])
 
     def serve(self):

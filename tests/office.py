@@ -9,11 +9,11 @@ from waiting import eventually
 from bus.core.index import Ordinals
 from bus.core.records import Batch, Snapshot, decode_tick, encode_tick
 from bus.core.topics import Topics
-from bus.frames import decode_publication, encode_publication, pack
 from bus.journal import Journal
 from bus.library import Library
-from bus.messages import Stamp
 from bus.settings import JournalSettings
+from bus.wire.codec import decode_publication, encode_publication, pack
+from bus.wire.messages import Stamp
 
 HOUR_NS = 3600 * 10**9
 

@@ -5,8 +5,8 @@ from asked import read_wanted
 from bus.core.index import Builder
 from bus.core.records import HEAD_BYTES, Snapshot, encode_tick, record_at
 from bus.core.replay import Replay
-from bus.frames import decode_publication, encode_publication, pack
-from bus.messages import Stamp
+from bus.wire.codec import decode_publication, encode_publication, pack
+from bus.wire.messages import Stamp
 
 SYMBOLS = ("EURUSD", "USDJPY")
 

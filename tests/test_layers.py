@@ -16,7 +16,7 @@ FORBIDDEN = {
 }
 MEASURES = {"benchmarks/displays.py": "workers.display"}  # a computation needs no process to be measured in
 STARTS_THINGS = ("clients/cli/", "benchmarks/tasks/apps/")  # the command line, and what workers load, may import what they start
-CORE_MAY = ("bus.messages", "bus.errors", "bus.plain", "bus.told", "bus.frames", "bus.core")
+CORE_MAY = ("bus.wire.messages", "bus.errors", "bus.wire.plain_values", "bus.wire.report_values", "bus.wire.codec", "bus.core")
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions"}  # numbers
 CALM |= {"binascii", "struct", "zlib", "msgspec"}  # bytes to bytes, and values that cost little to make
@@ -71,11 +71,12 @@ def strangers(name, source=None):
         wrong += [
             one
             for one in found
-            if not f"{one}.".startswith(("workers.display.", "bus.errors.", "bus.core.digits.")) and one.split(".")[0] not in CALM
+            if not f"{one}.".startswith(("workers.display.", "bus.errors.", "bus.wire.price_digits."))
+            and one.split(".")[0] not in CALM
         ]
     if name.startswith("bus/core/"):
         for one in found:
-            ours = any(f"{one}.".startswith(f"{allowed}.") for allowed in CORE_MAY) or one == "bus.messages"
+            ours = any(f"{one}.".startswith(f"{allowed}.") for allowed in CORE_MAY) or one == "bus.wire.messages"
             calm = one.split(".")[0] in CALM
             wrong += [] if ours or calm else [one]
     return wrong

@@ -13,8 +13,8 @@ import msgpack
 
 from bus.core.intake import Intake, Source
 from bus.core.topics import Topics
-from bus.frames import decode_publication
-from bus.messages import FIRST_MS, Tick
+from bus.wire.codec import decode_publication
+from bus.wire.messages import FIRST_MS, Tick
 from clients.feeds.link import Link
 
 FAULTS_S, ASK_S = 6.0, 0.25

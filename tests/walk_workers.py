@@ -1,7 +1,7 @@
 """A worker's process around the real session, on the simulated network of `walk_world`."""
 
 from bus.core.policy import Policy
-from bus.messages import Result, TaskPart
+from bus.wire.messages import Result, TaskPart
 from workers.session import Exit, Interrupt, Run, Send, Session
 
 POLICY = Policy(heartbeat_s=0.5, lease_s=1.5, soft_s=2.0, hard_s=3.0, timeout_s=6.0, retries=3, max_tasks=30)

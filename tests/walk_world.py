@@ -18,7 +18,7 @@ from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.core.tasks import State
-from bus.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
+from bus.wire.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
 
 
 class Life:

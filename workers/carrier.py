@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from bus import frames, quick
 from bus.errors import TaskFailed
-from bus.messages import Result, Task, TaskPart
+from bus.wire import codec, fast_encode
+from bus.wire.messages import Result, Task, TaskPart
 from workers.failures import SoftLimit, crash_of, failed_result
 from workers.forks import Forks
 from workers.session import Send
@@ -41,7 +41,7 @@ class Carrier:
         forks: Forks | None = None,
     ) -> None:
         self._make_actions = make_actions
-        self._most = max_bytes - frames.ENVELOPE_BYTES
+        self._most = max_bytes - codec.ENVELOPE_BYTES
         self._log = log
         self._forks = forks
         self._actions: Actions | None = None
@@ -62,7 +62,7 @@ class Carrier:
             if type(value) not in PLAIN and isinstance(value, Generator):
                 value = self._send_parts(task, value, send_part)
             result = Result(task.id, task.attempt, True, value)
-            frame = quick.encode_done(result)
+            frame = fast_encode.encode_done(result)
             return Send(result, frame if len(frame) <= self._most else self._fitting("result", frame))
         except SoftLimit:
             return soft_limit(task)
@@ -102,7 +102,7 @@ class Carrier:
                     return end.value
                 number += 1
                 part = TaskPart(task.id, task.attempt, number, value)
-                send_part(part, self._fitting("part", frames.encode(part)))
+                send_part(part, self._fitting("part", codec.encode(part)))
 
     def _fitting(self, what: str, frame: bytes) -> bytes:
         if len(frame) > self._most:

@@ -11,11 +11,12 @@ from typing import Any
 
 import zmq
 
-from bus import frames, sockets
+from bus import sockets
 from bus.daemon import Stop
 from bus.errors import BusError, BusTimeout, ProtocolError
-from bus.messages import ID_BYTES, Error, Reply, Request
 from bus.settings import Settings
+from bus.wire import codec
+from bus.wire.messages import ID_BYTES, Error, Reply, Request
 
 
 class Control:
@@ -51,7 +52,7 @@ class Control:
         deadline = time.monotonic() + timeout_s
         with sockets.make(self._context, zmq.DEALER, ipv6=int("[" in where)) as socket:
             socket.connect(where)
-            socket.send(frames.encode(request))
+            socket.send(codec.encode(request))
             return self._wait(socket, request, deadline)
 
     def _wait(self, socket: "zmq.Socket[bytes]", request: Request, deadline: float) -> Any:
@@ -63,7 +64,7 @@ class Control:
             if socket not in ready:
                 continue
             try:
-                message = frames.decode_to_client(socket.recv_multipart()[-1])
+                message = codec.decode_to_client(socket.recv_multipart()[-1])
             except ProtocolError as error:
                 raise BusError(error.code, f"the broker's answer is not understood: {error}") from error
             if isinstance(message, Error):

@@ -8,10 +8,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from bus import frames
 from bus.core.policy import LONGEST_CODE, LONGEST_TEXT, MAX_COOL_DOWN_S, MAX_DETAILS_BYTES, MAX_RETRY_AFTER_S
-from bus.messages import Result, Task
-from bus.plain import DEEPEST, short
+from bus.wire import codec
+from bus.wire.messages import Result, Task
+from bus.wire.plain_values import DEEPEST, short
 
 MOST_VALUES = 1000  # of details that have to be made plain
 Made = TypeVar("Made")
@@ -51,10 +51,10 @@ def failed_result(task: Task, failed: BaseException) -> tuple[Result, bytes]:
     for some in _ways(details):
         try:
             result = Result(task.id, task.attempt, False, {**why, "details": some()})
-            frame = frames.encode(result)
-            if len(frames.pack(result.value["details"])) > MAX_DETAILS_BYTES:
+            frame = codec.encode(result)
+            if len(codec.pack(result.value["details"])) > MAX_DETAILS_BYTES:
                 continue
-            frames.decode_from_worker(frame)  # as the broker will
+            codec.decode_from_worker(frame)  # as the broker will
         except SoftLimit:
             raise
         except BaseException:  # noqa: BLE001, S112 - what the details are made of may raise anything: they are told otherwise

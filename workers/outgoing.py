@@ -4,7 +4,8 @@ from typing import Any
 
 import zmq
 
-from bus import frames, several, sockets
+from bus import sockets
+from bus.wire import batch_frames, codec
 from workers.session import Send, Session
 
 
@@ -33,7 +34,7 @@ class Outgoing:
         if not self.results:
             return
         results, self.results = self.results, []
-        left = several.bundle([send.frame for send in results])
+        left = batch_frames.bundle([send.frame for send in results])
         together = len(left) < len(results)
         try:
             while left:
@@ -47,6 +48,6 @@ class Outgoing:
         """Send a message, after the results that have gathered."""
         self.flush()
         try:
-            sockets.send_frame(self.dealer, send.frame or frames.encode(send.message), sockets.NOBLOCK)
+            sockets.send_frame(self.dealer, send.frame or codec.encode(send.message), sockets.NOBLOCK)
         except zmq.Again:
             self._session.unsent(send)

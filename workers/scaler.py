@@ -27,10 +27,11 @@ import structlog
 import zmq
 
 from bus import daemon, log, supervisor
-from bus.core.scaling import SERVICES, Decision, Options, PoolWorker, Scaling, Slot
+from bus.core.scaling import Decision, Options, PoolWorker, Scaling, Slot
 from bus.errors import BusError
 from bus.member import Member
 from bus.settings import Settings
+from bus.wire.names import SERVICES
 from workers.control import Control
 
 ASK_S = 1.0  # seconds for an answer of the broker

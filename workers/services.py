@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 
 from bus import daemon, log, scheduling
-from bus.core import displays
 from bus.core.configs import kind_of
 from bus.errors import ConfigError
 from bus.member import Member
 from bus.settings import Settings
+from bus.wire import names
 from workers.carrier import Actions
 from workers.nepse.actions import build_actions
 from workers.nepse.live import LiveSettings
@@ -34,7 +34,7 @@ class Service:
 # NEPSE takes one at a time, so that nothing waits behind a slow call while another worker is free.
 SERVICES = {
     "nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live))),
-    displays.SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
+    names.SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
 }
 
 
@@ -79,7 +79,7 @@ def run_worker(
     daemon.make_home(home)
     stop = daemon.Stop()
     daemon.end_with_supervisor()
-    if module is None and service == displays.SERVICE:
+    if module is None and service == names.SERVICE:
         return run_display_worker(settings, home, stop, name)
     scheduling.give_way()
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
@@ -92,6 +92,6 @@ def run_display_worker(settings: Settings, home: Path, stop: daemon.Stop, name: 
     """Run a display worker until it is retired or stopped; returns the exit code."""
     from workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
 
-    session = make_session(settings, displays.SERVICE, 1, name)
+    session = make_session(settings, names.SERVICE, 1, name)
     logger = log.set_up(settings.log, process="display", worker=session.name)
     return DisplayWorker(settings, home, session, stop, logger).run()

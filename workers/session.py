@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from bus.errors import ProtocolError
-from bus.messages import (
+from bus.wire.messages import (
     BrokerHeartbeat,
     Error,
     FromWorker,

@@ -23,13 +23,14 @@ import structlog
 import zmq
 from zmq.backend import zmq_poll
 
-from bus import frames, several, sockets
+from bus import sockets
 from bus.daemon import Stop, find_broker
 from bus.errors import ProtocolError
 from bus.member import Member
-from bus.messages import Result, Task, TaskPart
 from bus.settings import Settings
 from bus.usage import Usage
+from bus.wire import batch_frames, codec
+from bus.wire.messages import Result, Task, TaskPart
 from workers.carrier import Actions, Carrier, soft_limit
 from workers.durations import Durations
 from workers.failures import SoftLimit
@@ -37,7 +38,7 @@ from workers.forks import Forks, break_off, broker_addresses, end_children
 from workers.outgoing import Outgoing
 from workers.session import Do, Exit, Interrupt, Run, Send, Session
 
-decode = frames.decode_to_worker
+decode = codec.decode_to_worker
 LOOKS = 4  # of the main thread in the time of a heartbeat
 MAX_MESSAGES = 128  # taken in between two tasks
 MOST_RESULTS = 64  # of short tasks, sent together; the broker is at them while the next ones are done
@@ -72,7 +73,7 @@ class Worker:
         self.settings = settings
         self.home = home
         self.session = session
-        session.info |= {several.TAKES: True}
+        session.info |= {batch_frames.TAKES: True}
         self.stop = stop
         self.log = log
         self.usage = Usage()
@@ -253,8 +254,8 @@ class Worker:
 
     def _received(self, now: float, frame: bytes) -> None:
         try:
-            if frame[:1] == several.TASKS:
-                tasks, refused = several.read_tasks(frame)
+            if frame[:1] == batch_frames.TASKS:
+                tasks, refused = batch_frames.read_tasks(frame)
                 for _, error in refused:
                     self._refuse(error)
                 actions = self.session.given(now, tasks)

@@ -10,7 +10,7 @@ from benchmarks import bulk, tick
 from benchmarks.scale.growth import Figure, Table
 from benchmarks.scale.house import ANSWERS_S, House
 from bus.errors import BusTimeout
-from bus.frames import NUL
+from bus.wire.codec import NUL
 
 FIGURES = (
     Figure("subscribe_s", "broker CPU s to subscribe"),

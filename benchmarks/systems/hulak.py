@@ -23,8 +23,8 @@ from benchmarks.system import SETTLES_S, BenchmarkError, Place, Publisher, Syste
 from benchmarks.systems.zeromq import NOBLOCK, Read, connect, consume_sockets
 from bus import config
 from bus.errors import BusError
-from bus.frames import NUL, STAMP, feed_frame
 from bus.settings import Settings
+from bus.wire.codec import NUL, STAMP, feed_frame
 from clients.client import BusClient
 from clients.post import ASK_S, Post
 from clients.subscriber import Subscriber

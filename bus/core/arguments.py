@@ -14,9 +14,9 @@ from msgspec import Meta
 from bus.core.policy import MAX_RETRIES
 from bus.core.tasks import STATES
 from bus.errors import ProtocolError
-from bus.frames import MAX_TOPIC
-from bus.messages import ID_BYTES
-from bus.plain import LARGEST, short
+from bus.wire.codec import MAX_TOPIC
+from bus.wire.messages import ID_BYTES
+from bus.wire.plain_values import LARGEST, short
 
 YEAR_S = 366 * 86400  # a leap year: nothing is promised for longer
 LONGEST_NAME = 200  # characters of a name, a reason, a note, a key

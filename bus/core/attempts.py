@@ -13,7 +13,7 @@ from bus.core.roster import Roster, Worker
 from bus.core.sharing import Sharing
 from bus.core.tasks import GIVEN_UP, CalledTask, Queue, State
 from bus.core.timers import Timers
-from bus.messages import Error, Reply, Task
+from bus.wire.messages import Error, Reply, Task
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
 HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name

@@ -14,7 +14,7 @@ from bus.core.policy import read_options, too_much
 from bus.core.roster import Worker
 from bus.core.tasks import CalledTask, State
 from bus.errors import ProtocolError
-from bus.messages import BrokerHeartbeat, Error, Reply, Request, Result
+from bus.wire.messages import BrokerHeartbeat, Error, Reply, Request, Result
 
 RUNNING, DONE = State.RUNNING, State.DONE
 

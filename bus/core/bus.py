@@ -4,32 +4,28 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from bus.core import census
 from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
-from bus.core.configs import CONFIG
-from bus.core.displays import DISPLAYS, DisplayBook, States
+from bus.core.displays import DisplayBook, States
 from bus.core.index import Ordinals
 from bus.core.intake import Intake, Source, Turn
 from bus.core.policy import Policy
 from bus.core.recent import Recent
 from bus.core.records import Snapshot
-from bus.core.scaling import SERVICES, SLOTS
 from bus.core.stats import Histogram, Rate, Reports
-from bus.core.topics import HEARTBEAT, Topics
+from bus.core.topics import Topics
 from bus.core.trends import Trend
 from bus.errors import ProtocolError
-from bus.frames import pack
+from bus.wire.codec import pack
+from bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SERVICES, SLOTS, STATS
 
-STATS = b"stats\0"
 TELL_AGAIN_S = 300.0  # between two lines in the log about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
 MOST_SHARED = 20  # topics of several feeds that are told by name
-PROTOCOL = 1
-AUTO: Final = "auto"  # no number of workers was set by hand
 
 
 @dataclass(frozen=True, slots=True)

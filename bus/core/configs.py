@@ -12,7 +12,6 @@ from bus.core import requests
 from bus.core.live_keys import DISPLAY, GLOBAL, KEYS, KIND, KINDS, TABLE, Value, check_scope, check_values, find_key, fits, refuse
 from bus.errors import ProtocolError
 
-CONFIG = b"config\0"  # the topic
 KEPT_VERSIONS = 1000
 MOST_VALUES = 20_000  # in all scopes
 Scopes = dict[str, dict[str, Value]]

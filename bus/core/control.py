@@ -4,12 +4,14 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from bus.core import requests, scaling
+from bus.core import requests
 from bus.core.arguments import Arguments
-from bus.core.bus import AUTO, PROTOCOL, Bus
+from bus.core.bus import Bus
 from bus.core.effects import Effect, Note
-from bus.core.wanted import prefix_of
 from bus.errors import ProtocolError
+from bus.wire import names
+from bus.wire.names import AUTO, PROTOCOL
+from bus.wire.replay_range import prefix_of
 
 MOST_LAST = 10_000  # messages in one answer of `hulak.last`
 Answer = tuple[Any, list[Effect]]
@@ -74,8 +76,8 @@ def scale(bus: Bus, now: float, args: requests.Scale, shell: dict[str, Any]) -> 
     """Set by hand how many workers a service has, or leave it to the scaler again."""
     del now, shell
     service, workers = args.service, args.workers
-    if service not in scaling.SERVICES:
-        known = ", ".join(scaling.SERVICES)
+    if service not in names.SERVICES:
+        known = ", ".join(names.SERVICES)
         raise ProtocolError("BAD_ARGUMENT", f"argument service is {service!r}, must be one that is scaled: {known}")
     if workers == AUTO:
         bus.targets.pop(service, None)

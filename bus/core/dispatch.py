@@ -19,7 +19,7 @@ from bus.core.policy import Failure, Policy, read_options, too_many
 from bus.core.roster import Worker
 from bus.core.tasks import GIVEN_UP, CalledTask, State
 from bus.errors import ProtocolError
-from bus.messages import (
+from bus.wire.messages import (
     BrokerHeartbeat,
     Goodbye,
     Held,

@@ -13,12 +13,10 @@ from typing import Any
 from bus.core.bodies import read_map
 from bus.core.topics import TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP
-from bus.plain import check_plain, short
+from bus.wire.codec import NUL, STAMP
+from bus.wire.names import OWNED_BY_DISPLAYS
+from bus.wire.plain_values import check_plain, short
 
-SERVICE = "display"  # of the workers
-DISPLAYS = b"displays" + NUL  # the topic of all rows
-OWNED_BY_DISPLAYS = b"display."
 MAX_STATE_BYTES = 1 << 20  # of a state's frame
 MAX_INIT_BYTES = 1 << 16  # of a display's init, packed
 REMEMBERED = 1000  # removed displays, whose last states may still be under way

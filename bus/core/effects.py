@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from bus import messages
-from bus.messages import Error, Reply
+from bus.wire import messages
+from bus.wire.messages import Error, Reply
 
 
 class ToClient(msgspec.Struct, frozen=True, gc=False):

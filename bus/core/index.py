@@ -20,7 +20,7 @@ from typing import Any
 
 from bus.core.records import Corrupt, Snapshot, scan, ticks_in
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, pack, unpack
+from bus.wire.codec import NUL, STAMP, pack, unpack
 
 MAGIC = b"HX01"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bus.core.bodies import check_tick, read_quote
-from bus.core.displays import OWNED_BY_DISPLAYS
 from bus.core.records import Batch, decode_tick, encode_tick
 from bus.core.rivals import Rivals
-from bus.core.topics import OWNED_BY_FEEDS, TICKS, TopicLog, Topics
+from bus.core.topics import TopicLog, Topics
 from bus.errors import ProtocolError
-from bus.frames import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
+from bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
+from bus.wire.names import OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
 
 STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns

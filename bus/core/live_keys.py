@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.errors import ProtocolError
-from bus.plain import meant
+from bus.wire.plain_values import meant
 
 GLOBAL = "global"
 KIND = "kind:"

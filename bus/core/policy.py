@@ -6,9 +6,9 @@ from typing import Any
 from bus.core.backoff import Backoff
 from bus.core.tasks import PRIORITIES
 from bus.errors import ProtocolError
-from bus.frames import pack
-from bus.messages import Request
-from bus.plain import short
+from bus.wire.codec import pack
+from bus.wire.messages import Request
+from bus.wire.plain_values import short
 
 MAX_RETRIES = 20  # further attempts that a request may ask for
 

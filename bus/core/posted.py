@@ -12,7 +12,7 @@ import msgspec
 from bus.core import requests
 from bus.core.policy import Policy
 from bus.core.tasks import CalledTask
-from bus.frames import pack
+from bus.wire.codec import pack
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False):

@@ -16,7 +16,7 @@ from typing import Any
 
 from bus.core.ages import Aged, Clocks
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, pack, unpack
+from bus.wire.codec import NUL, STAMP, pack, unpack
 
 MAGIC = 0x484A
 MAGIC_BYTES = b"HJ"

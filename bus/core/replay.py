@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from bus.core.index import Ordinals, SegmentIndex
 from bus.core.records import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
-from bus.core.wanted import FOR_EVER, Wanted
-from bus.frames import NUL, STAMP
+from bus.wire.codec import NUL, STAMP
+from bus.wire.replay_range import FOR_EVER, Wanted
 
 SLICE_BYTES = 1 << 16  # of the journal, a step
 NEAR_BYTES = 8192  # between two records of a topic: less is read along, more is a read of its own

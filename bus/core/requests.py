@@ -38,10 +38,10 @@ from bus.core.arguments import (
     read,
 )
 from bus.core.displays import check_init
-from bus.core.wanted import ALL, FOR_EVER, Wanted
 from bus.errors import ProtocolError
-from bus.frames import NUL, check_topic
-from bus.told import check_told
+from bus.wire.codec import NUL, check_topic
+from bus.wire.replay_range import ALL, FOR_EVER, Wanted
+from bus.wire.report_values import check_told
 
 PREFIX = "hulak."
 

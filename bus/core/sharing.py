@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from bus.frames import pack
-from bus.messages import Request
+from bus.wire.codec import pack
+from bus.wire.messages import Request
 
 
 @dataclass(slots=True)

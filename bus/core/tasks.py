@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bus.messages import Error, Request
+from bus.wire.messages import Error, Request
 
 
 class State(StrEnum):

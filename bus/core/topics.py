@@ -10,17 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from bus.core.index import Ordinals
 from bus.core.subscriptions import Subscriptions, is_exact
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, array_header, check_topic, pack
+from bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
+from bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS
 
-OWNED_BY_FEEDS = b"tick."
-TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3.5)
-HEARTBEAT = b"heartbeat" + NUL
 NAMED_FOR = 8  # heartbeats: 2 s
 MOST_ENDED = 10_000  # topics that were removed and did not come again, whose last numbers are remembered one by one
 NAMED_REFUSED = 10  # topics that there was no room for, the newest
 IN_TURN = 256  # topics: up to so many are all named in each heartbeat
 STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
-HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
 
 
 class TopicLog:

@@ -6,13 +6,13 @@ What `Subscriber` gives one by one is given here as it came: chunks of consecuti
 from pathlib import Path
 from typing import Any
 
-from bus import frames
-from bus.messages import Publication
 from bus.settings import Settings
 from bus.subscribing.events import TICKS, Event
 from bus.subscribing.follower import JOURNALLED, Follower
 from bus.subscribing.replica import Chunk
 from bus.subscribing.subscriber import Subscriber
+from bus.wire import codec
+from bus.wire.messages import Publication
 
 
 class ChunkFollower(Follower):
@@ -26,7 +26,7 @@ class ChunkFollower(Follower):
 
     def _hear(self, message: Publication) -> None:
         super()._hear(message)
-        told = frames.unpack(message.body)["topics"]
+        told = codec.unpack(message.body)["topics"]
         self.heard.update({topic: last for topic, last in told.items() if not topic.startswith(JOURNALLED)})
 
     def _took_ticks(self, frame: bytes) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from bus import frames, lenient
 from bus.errors import ProtocolError
-from bus.messages import Publication, Stamp
+from bus.wire import codec, lenient
+from bus.wire.messages import Publication, Stamp
 
 TICKS = "ticks"
 
@@ -33,7 +33,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 def event_of(frame: bytes) -> Event:
     """Make the event of one published message. Raises `ProtocolError`."""
-    message = frames.decode_publication(frame)
+    message = codec.decode_publication(frame)
     return Event(message.topic, message.stamp, message.body)
 
 
@@ -47,8 +47,8 @@ def subscription(prefix: str) -> bytes:
     """
     plain = prefix.removesuffix("*")
     if plain:
-        frames.check_topic(plain.removesuffix(".").encode("ascii", "replace"))
-    return plain.encode() + (b"" if prefix == "" or prefix.endswith((".", "*")) else frames.NUL)
+        codec.check_topic(plain.removesuffix(".").encode("ascii", "replace"))
+    return plain.encode() + (b"" if prefix == "" or prefix.endswith((".", "*")) else codec.NUL)
 
 
 def is_snapshot(message: Publication) -> bool:
@@ -62,7 +62,7 @@ def rows_of(message: Publication) -> list[Any]:
     Raises:
         ProtocolError: `BAD_BODY`, it is not an array.
     """
-    rows = frames.unpack(message.body)
+    rows = codec.unpack(message.body)
     if not isinstance(rows, list):
         raise ProtocolError("BAD_BODY", f"the body of {message.topic!r} must be an array")
     return rows
@@ -77,7 +77,7 @@ def snapshot_events(message: Publication) -> Iterator[Event]:
     for row in lenient.split(message.body):
         try:
             topic, stamp, body = lenient.split(row)
-            yield Event(_read_text(topic), Stamp(*frames.STAMP.unpack(_read_bytes(stamp))), body)
+            yield Event(_read_text(topic), Stamp(*codec.STAMP.unpack(_read_bytes(stamp))), body)
         except (ProtocolError, ValueError, struct.error) as error:
             raise ProtocolError("BAD_BODY", f"a snapshot's row must be [topic, stamp, body]: {error}") from error
 

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from bus import frames, lenient
 from bus.errors import ProtocolError
-from bus.frames import NUL, STAMP, UNREADABLE
-from bus.messages import Publication, Stamp, Tick
 from bus.subscribing.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
 from bus.subscribing.replica import Ask, Chunk, Gap, Out, Replica, State
+from bus.wire import codec, lenient
+from bus.wire.codec import NUL, STAMP, UNREADABLE
+from bus.wire.messages import Publication, Stamp, Tick
 
 STAMP_BYTES = STAMP.size
 TICKS_KEY = TICKS.encode() + NUL
@@ -53,7 +53,7 @@ class Follower:
 
     def take(self, found: Iterable[bytes]) -> None:
         """Take in published frames, in order; those that are malformed are counted."""
-        replicas, unpack, decode, live = self._keys, STAMP.unpack_from, frames.read_tick, State.LIVE
+        replicas, unpack, decode, live = self._keys, STAMP.unpack_from, codec.read_tick, State.LIVE
         typed, add = self.typed, self.ticks.append
         for frame in found:
             cut = frame.find(NUL) + 1
@@ -71,7 +71,7 @@ class Follower:
                         continue
                 elif typed and frame.startswith(TICKS_KEY) and self._took_ticks(frame):
                     continue
-                self._take(frames.decode_publication(frame))
+                self._take(codec.decode_publication(frame))
             except (ProtocolError, struct.error, *UNREADABLE):
                 self.malformed += 1
 
@@ -84,7 +84,7 @@ class Follower:
         if number != replica.expected or epoch != replica.epoch:
             return False
         try:
-            found = frames.read_ticks(memoryview(frame)[len(TICKS_KEY) + STAMP_BYTES :])
+            found = codec.read_ticks(memoryview(frame)[len(TICKS_KEY) + STAMP_BYTES :])
         except UNREADABLE:
             return False
         replica.expected = number + len(found)
@@ -136,7 +136,7 @@ class Follower:
         return key in self._exact or key.startswith(self._prefixes)
 
     def _hear(self, message: Publication) -> None:
-        told: Any = frames.unpack(message.body)
+        told: Any = codec.unpack(message.body)
         if not isinstance(told, dict) or not isinstance(told.get("topics"), dict):
             raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
         epoch = message.stamp.epoch
@@ -157,7 +157,7 @@ class Follower:
         """Take in part of a replay: rows of [number in the one order, frame]."""
         chunks = []
         for number, frame in rows:
-            message = frames.decode_publication(frame)
+            message = codec.decode_publication(frame)
             stamp = message.stamp
             if topic == TICKS:
                 item = self._tick(message.body) if self.typed else self._body(message.body)
@@ -219,13 +219,13 @@ class Follower:
     def _tick(self, body: bytes) -> Tick | None:
         """Read one tick; what is none is counted, and leaves its number's place."""
         try:
-            return frames.decode_tick(body)
+            return codec.decode_tick(body)
         except ProtocolError:
             self.malformed += 1
             return None
 
     def _ticks(self, body: bytes) -> Sequence[Tick | None]:
         try:
-            return frames.decode_ticks(body)
+            return codec.decode_ticks(body)
         except ProtocolError:  # one that is none must not cost the others anything
             return [self._tick(item) for item in lenient.split(body)]

@@ -14,11 +14,12 @@ from typing import Any
 
 import zmq
 
-from bus import frames, sockets
+from bus import sockets
 from bus.errors import ProtocolError
-from bus.messages import ID_BYTES, Error, Part, Reply, Request
 from bus.settings import Settings
 from bus.subscribing.replica import Ask
+from bus.wire import codec
+from bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
 
 AGAIN_S = 5.0  # without a word on the connection; then everything is asked for again
 CONNECT_S = 0.02  # between two tries to send before the connection stands: on this machine it takes less than that
@@ -134,7 +135,7 @@ class Repairs:
         if self.socket is None:
             return LOOK_AGAIN_S
         try:
-            self.socket.send(frames.encode(request), zmq.NOBLOCK)
+            self.socket.send(codec.encode(request), zmq.NOBLOCK)
         except zmq.Again:
             return CONNECT_S
         return 0.0
@@ -174,7 +175,7 @@ class Repairs:
         """Read the answers that have come."""
         while self.socket is not None and self.socket.poll(0):
             try:
-                message = frames.decode_to_client(self.socket.recv_multipart()[-1])
+                message = codec.decode_to_client(self.socket.recv_multipart()[-1])
             except ProtocolError:
                 continue
             self._heard = time.monotonic()

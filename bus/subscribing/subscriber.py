@@ -16,15 +16,16 @@ from typing import Self
 
 import zmq
 
-from bus import config, frames, sockets
+from bus import config, sockets
 from bus.errors import BusTimeout, ConfigError
-from bus.messages import Tick
 from bus.settings import Settings
 from bus.subscribing.events import Event, subscription
 from bus.subscribing.follower import HEARTBEAT, HELLO, Follower, Mode
 from bus.subscribing.readable import readable
 from bus.subscribing.repair import Ended, Repairs, Rows, TooOld
 from bus.subscribing.replica import Gap, State
+from bus.wire import codec
+from bus.wire.messages import Tick
 
 LOOK_AGAIN_S = 0.1
 TURN = 256  # messages taken in at a time, at most
@@ -73,10 +74,10 @@ class Subscriber:
         hwm = settings.broker.subscriber_hwm
         self._socket = sockets.make(self._context, zmq.SUB, rcvhwm=hwm, ipv6=int("[" in where))
         self._repairs = Repairs(self._context, settings, home)
-        wanted = [*subscriptions, *([HEARTBEAT.encode() + frames.NUL] if mode == "lossless" else [])]
+        wanted = [*subscriptions, *([HEARTBEAT.encode() + codec.NUL] if mode == "lossless" else [])]
         # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
         self._socket.connect(where)
-        for topic in [*wanted, HELLO.encode() + frames.NUL]:
+        for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
 
     # A subscriber's life

@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; one that there is not is told with the one that may be meant."""
         if self.places and args[0] not in self.places and not args[0].startswith("-"):
-            from bus.plain import meant
+            from bus.wire.plain_values import meant
 
             raise click.UsageError(f"No such command {args[0]!r}{meant(args[0], self.places)}", ctx)
         return super().resolve_command(ctx, args)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core.displays import SERVICE
 from bus.core.stats import Histogram
+from bus.wire.names import SERVICE
 from clients.judge.facts import Facts
 from clients.judge.processes import processes
 from clients.judge.situations import LIMITS, Limit

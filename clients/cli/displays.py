@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bus.errors import BusError
-from bus.plain import meant
+from bus.wire.plain_values import meant
 from clients.cli import table
 from clients.cli.common import BROKER_S, Call, Command, print_json
 from clients.cli.status import short

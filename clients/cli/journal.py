@@ -13,9 +13,9 @@ import click
 
 from bus.core.records import TICK, Corrupt, Record, scan
 from bus.errors import ConfigError
-from bus.frames import NUL
 from bus.note import Note
 from bus.recovery import survey
+from bus.wire.codec import NUL
 from clients.cli.common import FAILED, Call, Command, print_json
 from clients.cli.history import Moment
 from clients.cli.table import show

@@ -19,8 +19,8 @@ from typing import Any, Self
 import structlog
 
 from bus.errors import BusError, BusTimeout
-from bus.messages import Tick
 from bus.settings import Settings
+from bus.wire.messages import Tick
 from clients.client import BusClient
 from clients.post import ASK_S, Post
 
@@ -81,22 +81,23 @@ def subscribe(
     """
     import zmq
 
-    from bus import frames, sockets
+    from bus import sockets
+    from bus.wire import codec
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one, which ends it
     where = sockets.endpoint(settings.broker, home, "publisher") or settings.broker.publisher
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = sockets.make(context, zmq.SUB, rcvhwm=settings.broker.subscriber_hwm, ipv6=int("[" in where))
     for topic in (*topics, "hulak.hello"):
-        socket.subscribe(topic.encode() + frames.NUL)
+        socket.subscribe(topic.encode() + codec.NUL)
     socket.connect(where)
     counter = Counter(source, slots, at, keep)
     while slots[-1] != STOP and os.getppid() != 1:
         if socket.poll(50):
             with contextlib.suppress(zmq.Again):
                 for _ in range(256):
-                    message = frames.decode_publication(sockets.receive_frame(socket, sockets.NOBLOCK))
-                    counter.take(message.topic, frames.unpack(message.body))
+                    message = codec.decode_publication(sockets.receive_frame(socket, sockets.NOBLOCK))
+                    counter.take(message.topic, codec.unpack(message.body))
             counter.show()
     context.destroy(linger=0)
     answer.send(counter.seen())

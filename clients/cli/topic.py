@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from bus.core.wanted import prefix_of
 from bus.errors import BusError
+from bus.wire.replay_range import prefix_of
 from clients.cli import table
 from clients.cli.common import BROKER_S, Call, Command, print_json
 from clients.cli.workers import Listing

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from bus import frames
 from bus.errors import ProtocolError
-from bus.messages import Tick
+from bus.wire import codec
+from bus.wire.messages import Tick
 from clients.edge.profiles import Profile
 from clients.edge.wants import Wants
 
@@ -139,7 +139,7 @@ class Board:
         return entry if entry.head else None
 
     def _decode(self, name: str, entry: Entry, body: bytes) -> None:
-        told: Any = frames.unpack(body)
+        told: Any = codec.unpack(body)
         profile = told.pop("profile", None)
         for key in ("received", "published"):
             if isinstance(ns := told.pop(f"{key}_ns", None), int):

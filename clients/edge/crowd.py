@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.frames import CloseCode
 
 from bus.core.stats import Histogram
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.edge import protocol
 from clients.edge.board import Board
 from clients.edge.door import FX, WS

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bus.core import digits as decimals
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire import price_digits as decimals
+from bus.wire.messages import Tick
 from clients.edge.candles import PERIODS, Bar
 from clients.feeds.symbols import any_symbol
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.edge import fx
 from clients.edge.board import Board, Entry
 from clients.edge.candles import DAY_MS, Candles

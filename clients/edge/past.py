@@ -6,9 +6,9 @@ For the threads of `clients.edge.calls`. Ticks are chosen by when the broker too
 import time
 from collections.abc import Iterable, Iterator
 
-from bus import frames
 from bus.errors import BusError, BusTimeout, ProtocolError
-from bus.messages import Tick
+from bus.wire import codec
+from bus.wire.messages import Tick
 from clients.client import BusClient
 from clients.edge.candles import Bar, bars_of, start_of
 from clients.edge.fx import Facts, digits_of, facts_of_bar
@@ -77,6 +77,6 @@ def _ns(time_ms: float) -> int:
 
 def _tick(body: bytes | None) -> Tick | None:
     try:
-        return frames.decode_tick(body or b"")
+        return codec.decode_tick(body or b"")
     except (ProtocolError, ValueError):
         return None

@@ -12,11 +12,11 @@ from typing import Any
 
 import zmq
 
-from bus import frames
 from bus.errors import BusTimeout, ProtocolError
-from bus.messages import Tick
 from bus.settings import Settings
 from bus.subscribing.readable import readable
+from bus.wire import codec
+from bus.wire.messages import Tick
 from clients.edge.board import Board
 from clients.subscriber import Subscriber
 
@@ -113,7 +113,7 @@ class Source:
 
     def _take(self, topic: str, event: Any) -> None:
         if topic.startswith(DISPLAY):
-            body = event.packed if event.packed is not None else frames.pack(event.unpacked)
+            body = event.packed if event.packed is not None else codec.pack(event.unpacked)
             self.board.take_state(topic.removeprefix(DISPLAY), body)
         elif topic == DISPLAYS:
             self.board.take_displays([row["display"] for row in event.body["rows"]])

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.events import FAILED, Event, Subscribed, refused, same_url
 from clients.feeds.parser import field_of, load_objects, of_each, price_of, shown, time_of
 from clients.feeds.symbols import Names

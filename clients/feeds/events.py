@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.parser import price_of
 from clients.feeds.symbols import Names, canonical_symbol
 

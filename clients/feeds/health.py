@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from bus.core.backoff import Backoff
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.events import MOST_SYMBOLS, Event, Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.subscriptions import Subscriptions
 

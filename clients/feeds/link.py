@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bus import frames
-from bus.messages import Tick
+from bus.wire import codec
+from bus.wire.messages import Tick
 from clients.feeds.unconfirmed import Unconfirmed
 
 
@@ -50,7 +50,7 @@ class Link:
             tick = replace(tick, symbol=self.prefix + tick.symbol, received_ns=tick.received_ns or time_ns)
         elif not tick.received_ns:
             tick = replace(tick, received_ns=time_ns)
-        frame = frames.feed_frame(tick.symbol, self.instance, kept.last + 1, time_ns, frames.pack_tick(tick))
+        frame = codec.feed_frame(tick.symbol, self.instance, kept.last + 1, time_ns, codec.pack_tick(tick))
         kept.add(frame)
         if kept.dropped:
             self.sent = max(self.sent, kept.oldest - 1)  # what was given up need not be sent

@@ -7,7 +7,7 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from bus.messages import FLAGS, Tick
+from bus.wire.messages import FLAGS, Tick
 from clients.feeds.events import MOST_SYMBOLS
 
 
@@ -19,7 +19,7 @@ class Marks:
         self._times: dict[str, int] = {}  # of the last tick of each symbol
 
     def mark(self, tick: Tick) -> Tick:
-        """Return the tick with its flags, in the order of `bus.messages.FLAGS`."""
+        """Return the tick with its flags, in the order of `bus.wire.messages.FLAGS`."""
         before = self._times.get(tick.symbol, 0)
         if tick.symbol not in self._times and len(self._times) >= MOST_SYMBOLS:
             del self._times[next(iter(self._times))]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from bus.errors import FeedError
-from bus.messages import END_MS, FIRST_MS
+from bus.wire.messages import END_MS, FIRST_MS
 
 _REPR = reprlib.Repr()  # plain repr() of a deeply nested message overflows the stack
 _REPR.maxlevel = 2

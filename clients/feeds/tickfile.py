@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from bus.errors import FeedError
-from bus.messages import FLAGS, Tick
+from bus.wire.messages import FLAGS, Tick
 from clients.feeds.columns import FORMATS, Layout, by_format, by_names, by_row, is_header
 from clients.feeds.events import Sides
 from clients.feeds.file_lines import open_lines

@@ -4,9 +4,9 @@ import time
 
 from benchmarks import bulk
 from bus.core.records import Record, scan
-from bus.frames import decode_publication, unpack
 from bus.journal import Journal
 from bus.settings import JournalSettings, Settings
+from bus.wire.codec import decode_publication, unpack
 
 SIZE = 600_000
 SMALL = Settings(journal=JournalSettings(segment_bytes=65_536))

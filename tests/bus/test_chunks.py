@@ -1,9 +1,9 @@
 """Ticks with their numbers, many at a time, and what else a display worker hears."""
 
-from bus import frames
-from bus.messages import Stamp, Tick
 from bus.subscribing.chunks import ChunkFollower
 from bus.subscribing.replica import Ask
+from bus.wire import codec
+from bus.wire.messages import Stamp, Tick
 
 TICKS, DISPLAYS = b"ticks\0", b"displays\0"
 
@@ -17,8 +17,8 @@ def tick(number):
 
 
 def batch(first, count):
-    bodies = [frames.pack_tick(tick(number)) for number in range(first, first + count)]
-    return frames.encode_publication(b"ticks", Stamp(7, first, 1), frames.join_bodies(bodies, count))
+    bodies = [codec.pack_tick(tick(number)) for number in range(first, first + count)]
+    return codec.encode_publication(b"ticks", Stamp(7, first, 1), codec.join_bodies(bodies, count))
 
 
 def given(one):
@@ -35,7 +35,7 @@ def test_what_was_missed_is_asked_for_and_given_in_its_place():
     one = follower()
     one.take([batch(1, 2), batch(5, 1)])
     assert one.asks == [("ticks", Ask(3, 4))]
-    rows = [[number, frames.encode_publication(b"tick.X", Stamp(7, 1, 1), frames.pack_tick(tick(number)))] for number in (3, 4)]
+    rows = [[number, codec.encode_publication(b"tick.X", Stamp(7, 1, 1), codec.pack_tick(tick(number)))] for number in (3, 4)]
     one.replayed("ticks", rows)
     one.replay_ended("ticks", None)
     assert [number for first, bids in given(one) for number in range(first, first + len(bids))] == [1, 2, 3, 4, 5]
@@ -43,8 +43,8 @@ def test_what_was_missed_is_asked_for_and_given_in_its_place():
 
 def test_what_is_no_tick_holds_its_numbers_place():
     one = follower()
-    body = frames.array_header(2) + frames.pack({"symbol": 5}) + frames.pack_tick(tick(2))
-    one.take([frames.encode_publication(b"ticks", Stamp(7, 1, 1), body)])
+    body = codec.array_header(2) + codec.pack({"symbol": 5}) + codec.pack_tick(tick(2))
+    one.take([codec.encode_publication(b"ticks", Stamp(7, 1, 1), body)])
     assert (given(one), one.malformed) == ([(1, [None, 2.0])], 1)
 
 
@@ -53,8 +53,8 @@ def test_other_topics_come_as_events_and_heartbeats_tell_their_last_numbers():
     heartbeat = {"ticks": 0, "topics": {"displays": 3, "tick.X": 9}}
     one.take(
         [
-            frames.encode_publication(b"displays", Stamp(7, 2, 1), frames.pack({"rows": []})),
-            frames.encode_publication(b"heartbeat", Stamp(7, 8, 1), frames.pack(heartbeat)),
+            codec.encode_publication(b"displays", Stamp(7, 2, 1), codec.pack({"rows": []})),
+            codec.encode_publication(b"heartbeat", Stamp(7, 8, 1), codec.pack(heartbeat)),
         ]
     )
     assert [(event.topic, event.stamp.sequence, event.body) for event in one.out] == [("displays", 2, {"rows": []})]

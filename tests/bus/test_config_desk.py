@@ -17,10 +17,10 @@ from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, unpack
-from bus.messages import Error, Reply, Request
 from bus.settings import NepseSettings, Settings
 from bus.store import Store
+from bus.wire.codec import decode_publication, unpack
+from bus.wire.messages import Error, Reply, Request
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
 

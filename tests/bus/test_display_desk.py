@@ -12,9 +12,9 @@ from bus.core.bus import Bus, Limits
 from bus.core.policy import Policy
 from bus.display_desk import DisplayDesk
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, unpack
-from bus.messages import Ready, Reply, Request
 from bus.store import Store
+from bus.wire.codec import decode_publication, unpack
+from bus.wire.messages import Ready, Reply, Request
 
 
 class Config:

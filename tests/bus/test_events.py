@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bus import frames
 from bus.errors import ProtocolError
-from bus.messages import Publication, Stamp
 from bus.subscribing.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
+from bus.wire import codec
+from bus.wire.messages import Publication, Stamp
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "frames.json").read_text(encoding="ascii"))
 
@@ -20,7 +20,7 @@ def vector(name):
 
 
 def publication(topic, body):
-    return Publication(topic, Stamp(1, 1, 1), frames.pack(body))
+    return Publication(topic, Stamp(1, 1, 1), codec.pack(body))
 
 
 # Subscriptions
@@ -54,13 +54,13 @@ def test_what_can_be_no_topic_is_refused(asked):
 
 
 def test_an_event_keeps_its_body_packed_until_it_is_looked_at():
-    event = event_of(b"tick.A\0" + frames.STAMP.pack(7, 8, 9) + b"\x81\xa3bid\x01")
+    event = event_of(b"tick.A\0" + codec.STAMP.pack(7, 8, 9) + b"\x81\xa3bid\x01")
     assert (event.topic, event.stamp, event.packed, event.unpacked) == ("tick.A", Stamp(7, 8, 9), b"\x81\xa3bid\x01", None)
     assert event.body == {"bid": 1}
 
 
 def test_a_body_that_is_no_value_is_refused_when_it_is_looked_at():
-    event = event_of(b"tick.A\0" + frames.STAMP.pack(7, 8, 9) + b"\xc1")
+    event = event_of(b"tick.A\0" + codec.STAMP.pack(7, 8, 9) + b"\xc1")
     with pytest.raises(ProtocolError, match="not one msgpack value"):
         _ = event.body
 
@@ -84,7 +84,7 @@ def test_a_snapshot_is_known_by_its_topic(topic, yes):
 
 
 def test_the_golden_snapshot_is_taken_apart_into_last_messages():
-    message = frames.decode_publication(vector("snapshot"))
+    message = codec.decode_publication(vector("snapshot"))
     assert is_snapshot(message)
     (event,) = snapshot_events(message)
     assert (event.topic, event.stamp.sequence, event.stamp.epoch) == ("tick.EURUSD", 1, message.stamp.epoch)
@@ -92,12 +92,12 @@ def test_the_golden_snapshot_is_taken_apart_into_last_messages():
 
 
 def test_the_golden_ticks_are_two_bodies_in_order():
-    rows = rows_of(frames.decode_publication(vector("ticks")))
+    rows = rows_of(codec.decode_publication(vector("ticks")))
     assert [row["symbol"] for row in rows] == ["EURUSD", "USDJPY"]
 
 
 def test_the_golden_welcome_to_ticks_is_empty():
-    assert rows_of(frames.decode_publication(vector("ticks-joining"))) == []
+    assert rows_of(codec.decode_publication(vector("ticks-joining"))) == []
 
 
 def test_a_body_that_is_no_array_is_refused():

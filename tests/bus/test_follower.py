@@ -4,18 +4,18 @@ import time
 
 import pytest
 
-from bus import frames
-from bus.frames import NUL, STAMP, array_header, encode_publication, pack
-from bus.messages import Stamp, Tick
 from bus.subscribing.events import subscription
 from bus.subscribing.follower import Follower
 from bus.subscribing.replica import Ask
+from bus.wire import codec
+from bus.wire.codec import NUL, STAMP, array_header, encode_publication, pack
+from bus.wire.messages import Stamp, Tick
 
 EPOCH = 7
 
 
 def body(price):
-    return frames.pack_tick(Tick("X", float(price), price + 0.5, 1, "test"))
+    return codec.pack_tick(Tick("X", float(price), price + 0.5, 1, "test"))
 
 
 def tick(number, topic="tick.X", epoch=EPOCH):
@@ -23,7 +23,7 @@ def tick(number, topic="tick.X", epoch=EPOCH):
 
 
 def ticks(first, count):
-    rows = frames.join_bodies([body(number) for number in range(first, first + count)], count)
+    rows = codec.join_bodies([body(number) for number in range(first, first + count)], count)
     return encode_publication(b"ticks", Stamp(EPOCH, first, 5), rows)
 
 
@@ -134,7 +134,7 @@ def test_a_body_that_cannot_be_read_costs_the_others_in_ticks_nothing(replayed):
         follower.replayed("ticks", rows)
         follower.replay_ended("ticks", None)
     else:
-        bodies = frames.join_bodies([body(2), LATIN, NO_TIME, body(5)], 4)
+        bodies = codec.join_bodies([body(2), LATIN, NO_TIME, body(5)], 4)
         follower.take([encode_publication(b"ticks", Stamp(EPOCH, 2, 5), bodies), ticks(6, 1)])
     assert [(event.stamp.sequence, event.body["source"]) for event in follower.out] == [
         (1, "test"), (2, "test"), (3, "t\ufffdst"), (5, "test"), (6, "test")
@@ -147,7 +147,7 @@ def test_as_values_a_body_that_is_no_tick_is_left_out_wherever_it_comes(bad):
     live, by_topic, again = follow("ticks"), follow("tick.X"), follow("ticks")
     for one in (live, by_topic, again):
         one.typed = True
-    joined = frames.join_bodies([body(1), bad, body(2)], 3)
+    joined = codec.join_bodies([body(1), bad, body(2)], 3)
     live.take([ticks(1, 0), encode_publication(b"ticks", Stamp(EPOCH, 1, 5), joined)])
     by_topic.take([tick(1), encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), bad), tick(3)])
     again.take([ticks(1, 0), ticks(1, 1), ticks(4, 1)])

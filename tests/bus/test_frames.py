@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import frames, messages, peers, quick
+from bus import peers
 from bus.errors import ProtocolError
-from bus.messages import Held, Publication, Stamp, Tick
+from bus.wire import codec, fast_encode, messages
+from bus.wire.messages import Held, Publication, Stamp, Tick
 
 U64 = st.integers(0, (1 << 64) - 1)
 IDS = st.binary(min_size=16, max_size=16)
@@ -36,32 +37,32 @@ PLAIN = (
 TOLD = st.dictionaries(TEXT.map("of_{}".format), PLAIN | st.lists(PLAIN, max_size=4), max_size=4)
 HELD = st.lists(st.builds(Held, IDS, ATTEMPTS), max_size=4).map(tuple)
 ROUND_TRIPS = {
-    messages.Request: (frames.decode_from_client, (IDS, TEXT, TEXT, MAPS, MAPS)),
-    messages.Part: (frames.decode_to_client, (IDS, NUMBERS, VALUES)),
-    messages.Reply: (frames.decode_to_client, (IDS, VALUES)),
-    messages.Error: (frames.decode_to_client, (st.none() | IDS, TEXT, TEXT, MAPS)),
-    messages.Ready: (frames.decode_from_worker, (NAMES, NAMES, st.integers(0, 1024), HELD, TOLD)),
-    messages.TaskPart: (frames.decode_from_worker, (IDS, ATTEMPTS, NUMBERS, VALUES)),
-    messages.Result: (frames.decode_from_worker, (IDS, ATTEMPTS, st.booleans(), VALUES)),
-    messages.WorkerHeartbeat: (frames.decode_from_worker, (HELD, st.none() | TOLD)),
-    messages.Goodbye: (frames.decode_from_worker, (TEXT,)),
-    messages.Task: (frames.decode_to_worker, (IDS, ATTEMPTS, TEXT, MAPS, MS, MS)),
-    messages.BrokerHeartbeat: (frames.decode_to_worker, (U64, st.booleans())),
-    messages.Retire: (frames.decode_to_worker, (TEXT,)),
+    messages.Request: (codec.decode_from_client, (IDS, TEXT, TEXT, MAPS, MAPS)),
+    messages.Part: (codec.decode_to_client, (IDS, NUMBERS, VALUES)),
+    messages.Reply: (codec.decode_to_client, (IDS, VALUES)),
+    messages.Error: (codec.decode_to_client, (st.none() | IDS, TEXT, TEXT, MAPS)),
+    messages.Ready: (codec.decode_from_worker, (NAMES, NAMES, st.integers(0, 1024), HELD, TOLD)),
+    messages.TaskPart: (codec.decode_from_worker, (IDS, ATTEMPTS, NUMBERS, VALUES)),
+    messages.Result: (codec.decode_from_worker, (IDS, ATTEMPTS, st.booleans(), VALUES)),
+    messages.WorkerHeartbeat: (codec.decode_from_worker, (HELD, st.none() | TOLD)),
+    messages.Goodbye: (codec.decode_from_worker, (TEXT,)),
+    messages.Task: (codec.decode_to_worker, (IDS, ATTEMPTS, TEXT, MAPS, MS, MS)),
+    messages.BrokerHeartbeat: (codec.decode_to_worker, (U64, st.booleans())),
+    messages.Retire: (codec.decode_to_worker, (TEXT,)),
 }
 DECODERS = (
-    frames.decode_from_client,
-    frames.decode_to_client,
-    frames.decode_from_worker,
-    frames.decode_to_worker,
-    frames.decode_publication,
-    frames.unpack,
+    codec.decode_from_client,
+    codec.decode_to_client,
+    codec.decode_from_worker,
+    codec.decode_to_worker,
+    codec.decode_publication,
+    codec.unpack,
 )
 
 
 def test_every_message_with_a_kind_is_tried_here():
     kinds = {cls for cls in vars(messages).values() if isinstance(cls, type) and hasattr(cls, "KIND")}
-    assert set(ROUND_TRIPS) == set(frames.FIELDS) == kinds
+    assert set(ROUND_TRIPS) == set(codec.FIELDS) == kinds
 
 
 @pytest.mark.parametrize("cls", ROUND_TRIPS, ids=lambda cls: cls.__name__)
@@ -69,7 +70,7 @@ def test_every_message_with_a_kind_is_tried_here():
 def test_what_is_encoded_is_decoded_to_the_same(cls, data):
     decode, fields = ROUND_TRIPS[cls]
     message = cls(*[data.draw(field) for field in fields])
-    assert decode(frames.encode(message)) == message
+    assert decode(codec.encode(message)) == message
 
 
 # Whatever bytes come
@@ -103,8 +104,8 @@ def test_values_nested_as_deep_as_msgpack_takes_them_are_refused_like_any_other(
 
 def test_what_is_taken_in_can_be_packed_again_some_levels_deeper():
     with contextlib.suppress(ProtocolError):
-        heartbeat = frames.decode_from_worker(b"H\x92\x90\x81\xa1a" + b"\x91" * 1021 + b"\xc0")
-        frames.pack([{"workers": [{**heartbeat.report}]}])
+        heartbeat = codec.decode_from_worker(b"H\x92\x90\x81\xa1a" + b"\x91" * 1021 + b"\xc0")
+        codec.pack([{"workers": [{**heartbeat.report}]}])
 
 
 @pytest.mark.parametrize(
@@ -126,14 +127,14 @@ def test_what_is_taken_in_can_be_packed_again_some_levels_deeper():
 )
 def test_each_kind_of_wrong_request_has_its_code(frame, code):
     with pytest.raises(ProtocolError) as caught:
-        frames.decode_from_client(frame)
+        codec.decode_from_client(frame)
     assert caught.value.code == code
 
 
 @pytest.mark.parametrize("attempt", [0, -1, (1 << 31) + 1, 1.0, True, "1", None])
 def test_a_number_out_of_range_or_of_another_type_is_refused(attempt):
     with pytest.raises(ProtocolError, match="an attempt is"):
-        frames.decode_from_worker(b"R" + msgpack.packb([bytes(16), attempt, True, None]))
+        codec.decode_from_worker(b"R" + msgpack.packb([bytes(16), attempt, True, None]))
 
 
 def test_the_id_of_a_request_that_does_not_decode_is_found_where_it_can_be():
@@ -149,42 +150,42 @@ TOPICS = st.from_regex(rb"[A-Za-z0-9._-]{0,127}[A-Za-z0-9_-]", fullmatch=True)
 
 @given(TOPICS, U64, U64, U64, st.binary(min_size=1, max_size=50))
 def test_a_publication_is_one_frame_that_comes_apart_again(topic, epoch, sequence, time_ns, body):
-    frames.check_topic(topic)
-    frame = frames.encode_publication(topic, Stamp(epoch, sequence, time_ns), body)
+    codec.check_topic(topic)
+    frame = codec.encode_publication(topic, Stamp(epoch, sequence, time_ns), body)
     assert frame[: len(topic) + 1] == topic + b"\0"
     assert len(frame) == len(topic) + 1 + 24 + len(body)
-    assert frames.decode_publication(frame) == Publication(topic.decode(), Stamp(epoch, sequence, time_ns), body)
+    assert codec.decode_publication(frame) == Publication(topic.decode(), Stamp(epoch, sequence, time_ns), body)
 
 
 def test_the_nul_makes_a_subscription_to_one_symbol_catch_that_symbol_only():
     stamp = Stamp(1, 1, 1)
-    short, long = (frames.encode_publication(frames.tick_topic(symbol), stamp, b"\x80") for symbol in ("EURUSD", "EURUSDX"))
+    short, long = (codec.encode_publication(codec.tick_topic(symbol), stamp, b"\x80") for symbol in ("EURUSD", "EURUSDX"))
     assert [frame.startswith(b"tick.EURUSD\0") for frame in (short, long)] == [True, False]
     assert [frame.startswith(b"tick.EURUSD") for frame in (short, long)] == [True, True]
 
 
 def test_a_nul_inside_the_stamp_or_the_body_is_not_the_topics_end():
-    frame = frames.encode_publication(b"t", Stamp(0, 0, 0), b"\0\0\0")
-    assert frames.decode_publication(frame) == Publication("t", Stamp(0, 0, 0), b"\0\0\0")
+    frame = codec.encode_publication(b"t", Stamp(0, 0, 0), b"\0\0\0")
+    assert codec.decode_publication(frame) == Publication("t", Stamp(0, 0, 0), b"\0\0\0")
 
 
 @pytest.mark.parametrize("frame", [b"", b"topic", b"topic\0", b"topic\0" + bytes(24), bytes(24)])
 def test_a_frame_too_short_for_its_parts_is_refused(frame):
     with pytest.raises(ProtocolError) as caught:
-        frames.decode_publication(frame)
+        codec.decode_publication(frame)
     assert caught.value.code == "BAD_FRAME"
 
 
 @pytest.mark.parametrize("topic", [b"", b"x" * 129, b"tick.", b"a b", b"a\0b", b"\xc3\xa9", b"a/b"])
 def test_what_is_no_topic_is_refused(topic):
     with pytest.raises(ProtocolError) as caught:
-        frames.check_topic(topic)
+        codec.check_topic(topic)
     assert caught.value.code == "BAD_TOPIC"
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.integers(0, 1 << 60))
 def test_prices_come_out_exactly_as_they_went_in(bid, ask, timestamp):
-    body = msgpack.unpackb(frames.pack_tick(Tick("EURUSD", bid, ask, timestamp, "test")))
+    body = msgpack.unpackb(codec.pack_tick(Tick("EURUSD", bid, ask, timestamp, "test")))
     assert body == {"symbol": "EURUSD", "bid": bid, "ask": ask, "timestamp": timestamp, "source": "test"}
 
 
@@ -194,16 +195,16 @@ def test_prices_come_out_exactly_as_they_went_in(bid, ask, timestamp):
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 255, 256, 65_535, 65_536])
 def test_an_array_that_is_joined_equals_one_that_is_packed(count):
     values = [{"n": number % 7} for number in range(count)]
-    assert frames.join_bodies(map(frames.pack, values), count) == msgpack.packb(values)
+    assert codec.join_bodies(map(codec.pack, values), count) == msgpack.packb(values)
 
 
 @given(st.lists(VALUES, max_size=40))
 def test_joining_equals_packing_whatever_the_values_are(values):
-    assert frames.join_bodies([frames.pack(value) for value in values], len(values)) == frames.pack(values)
+    assert codec.join_bodies([codec.pack(value) for value in values], len(values)) == codec.pack(values)
 
 
 def test_a_float_that_is_no_number_survives_so_that_whoever_reads_it_can_refuse_it():
-    assert math.isnan(frames.unpack(frames.pack(math.nan)))
+    assert math.isnan(codec.unpack(codec.pack(math.nan)))
 
 
 @pytest.mark.parametrize(
@@ -221,8 +222,8 @@ def test_a_float_that_is_no_number_survives_so_that_whoever_reads_it_can_refuse_
 )
 def test_times_and_extension_types_pass_unchanged_however_a_message_is_read(value):
     request = messages.Request(bytes(16), "sums", "add", {"value": value})
-    assert frames.decode_from_client(frames.encode(request)) == request
-    taken = frames.decode_from_worker(frames.encode(messages.Result(bytes(16), 1, True, value)))
+    assert codec.decode_from_client(codec.encode(request)) == request
+    taken = codec.decode_from_worker(codec.encode(messages.Result(bytes(16), 1, True, value)))
     assert taken.value == value
     assert type(taken.value) is type(value)
 
@@ -230,14 +231,14 @@ def test_times_and_extension_types_pass_unchanged_however_a_message_is_read(valu
 @pytest.mark.parametrize("size", [1, 2000])
 def test_large_messages_are_read_like_small_ones(size):
     request = messages.Request(bytes(16), "sums", "add", {"value": ["x"] * size}, {"timeout_ms": 5})
-    assert frames.decode_from_client(frames.encode(request)) == request
+    assert codec.decode_from_client(codec.encode(request)) == request
 
 
 def test_an_array_with_a_field_more_or_less_is_refused_by_both_ways_of_reading():
     fields = [bytes(16), "sums", "add", {}, {}]
     for wrong in (fields[:4], [*fields, 1]):
         with pytest.raises(ProtocolError, match="must be an array of 5"):
-            frames.decode_from_client(b"Q" + msgpack.packb(wrong))
+            codec.decode_from_client(b"Q" + msgpack.packb(wrong))
 
 
 # The quick ways to encode
@@ -246,21 +247,21 @@ def test_an_array_with_a_field_more_or_less_is_refused_by_both_ways_of_reading()
 @pytest.mark.parametrize("cls", ROUND_TRIPS, ids=lambda cls: cls.__name__)
 @given(data=st.data())
 def test_the_quick_way_to_encode_makes_the_same_bytes(cls, data):
-    frames.extensions.clear()
+    codec.extensions.clear()
     message = cls(*[data.draw(field) for field in ROUND_TRIPS[cls][1]])
-    assert quick.encode_own(message) == frames.encode(message)
+    assert fast_encode.encode_own(message) == codec.encode(message)
 
 
 def test_the_quick_way_keeps_times_and_extension_types_that_were_read():
     time, extension = msgpack.Timestamp(5, 1), msgpack.ExtType(7, b"x")
-    frames.extensions.clear()
+    codec.extensions.clear()
     for value in (time, [1, {"at": time}], extension, [extension, {"a": time}]):
-        frame = frames.encode(messages.Reply(bytes(16), value))
-        assert quick.encode_own(frames.decode_to_client(frame)) == frame
+        frame = codec.encode(messages.Reply(bytes(16), value))
+        assert fast_encode.encode_own(codec.decode_to_client(frame)) == frame
 
 
 @pytest.mark.parametrize("number", [1, 127, 128, 1 << 31])
 def test_a_done_result_is_encoded_as_any_other(number):
     for value in (None, 5, -1, 1 << 63, True, 0.5, "text", {"a": [1, 2.5]}, b"x" * 300):
         result = messages.Result(bytes(range(16)), number, True, value)
-        assert quick.encode_done(result) == frames.encode(result)
+        assert fast_encode.encode_done(result) == codec.encode(result)

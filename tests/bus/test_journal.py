@@ -10,8 +10,8 @@ from office import HOUR_NS, killed, newest
 from bus.core.records import needs
 from bus.core.replay import Replay
 from bus.errors import ProtocolError
-from bus.frames import unpack
 from bus.library import Library
+from bus.wire.codec import unpack
 
 
 def test_numbers_epoch_and_sources_go_on_after_a_kill(offices):

@@ -16,8 +16,8 @@ from office import Disk, Office, killed
 
 from bus.core.records import SNAPSHOT, TICK, Record, scan
 from bus.core.segments import name_of, numbers_in
-from bus.frames import NUL, STAMP, pack
 from bus.recovery import read_head
+from bus.wire.codec import NUL, STAMP, pack
 
 SEEDS = range(20)
 LIVES = 6

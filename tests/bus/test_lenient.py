@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import ProtocolError
-from bus.frames import pack
-from bus.lenient import split, unpack_anyway
+from bus.wire.codec import pack
+from bus.wire.lenient import split, unpack_anyway
 
 
 @pytest.mark.parametrize(

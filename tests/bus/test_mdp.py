@@ -8,15 +8,15 @@ from asked import arguments
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import frames, mdp, quick
 from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import ToClient, ToWorker
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
 from bus.majordomo import REMEMBERED, Majordomo
-from bus.messages import BrokerHeartbeat, Error, Held, Part, Reply, Request, Retire, Task
 from bus.peers import Peers
+from bus.wire import codec, fast_encode, mdp
+from bus.wire.messages import BrokerHeartbeat, Error, Held, Part, Reply, Request, Retire, Task
 
 ID = bytes.fromhex("101112131415161718191a1b1c1d1e1f")
 GIVEN = ID + b"\0\0\0\1"  # the client's address as a worker gets it: the task and the attempt
@@ -131,7 +131,7 @@ def test_a_body_is_an_action_and_its_arguments_where_it_is_exactly_those(body, a
 def test_arguments_may_be_packed_in_any_form_and_stay_as_they_came(packed, args):
     _, request = mdp.decode_request([WHO, C, b"\1", b"sums", b"add", packed], ID, LIMIT)
     assert request.action == "add"
-    for_ours = frames.decode_to_worker(quick.encode_own(Task(ID, 1, "add", request.args, 1, 2)))
+    for_ours = codec.decode_to_worker(fast_encode.encode_own(Task(ID, 1, "add", request.args, 1, 2)))
     assert for_ours.args == args
     for_majordomo = mdp.encode_to_worker(bytes((mdp.OF_WORKER,)) + b"w", Task(ID, 1, "add", request.args, 1, 2))
     assert for_majordomo[-2:] == [b"add", packed]
@@ -165,7 +165,7 @@ def test_every_body_reaches_a_majordomo_worker_as_it_was_sent(body):
         ([b"x", b""], [b"x", b""]),
         ([], [b"\x90"]),
         ([b"x", "y"], [b"\x92\xc4\x01x\xa1y"]),
-        ([b""] * 57, [frames.pack([b""] * 57)]),
+        ([b""] * 57, [codec.pack([b""] * 57)]),
         (None, [b"\xc0"]),
         ({"a": 1}, [b"\x81\xa1a\x01"]),
     ],

@@ -8,14 +8,15 @@ import structlog
 from odd import ENOUGH, control_requests, of_worker
 from posthouse import PostHouse
 
-from bus import daemon, frames
+from bus import daemon
 from bus.broker import Broker
 from bus.core import requests
 from bus.core.dispatch import BEAT
 from bus.core.posted import Posting
 from bus.errors import ProtocolError
-from bus.messages import Ready, Reply, Request
 from bus.settings import Settings
+from bus.wire import codec
+from bus.wire.messages import Ready, Reply, Request
 from clients.cli import feeds
 from clients.display_stats import memory_usage, worker_stats
 from clients.edge import metrics
@@ -183,7 +184,7 @@ def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
     with PostHouse(**{"broker.drain_s": 0.1}) as found:
         house = House(found)
         outbox, broker = house.broker.outbox, house.broker
-        ping = frames.encode(Request(bytes(16), "hulak.ping", "", {}, {}))
+        ping = codec.encode(Request(bytes(16), "hulak.ping", "", {}, {}))
         monkeypatch.setitem(
             broker.desks, "hulak.ping", lambda client, request, args, now: outbox.reach(client, Reply(request.id, 1 << 70))
         )

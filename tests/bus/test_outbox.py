@@ -4,11 +4,12 @@ import pytest
 import structlog
 import zmq
 
-from bus import frames, sockets
+from bus import sockets
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.guard import Guard
-from bus.messages import BrokerHeartbeat, Reply
 from bus.outbox import Outbox
+from bus.wire import codec
+from bus.wire.messages import BrokerHeartbeat, Reply
 
 
 class Counts:
@@ -19,7 +20,7 @@ class OurPeers:
     """Everybody speaks our own dialect."""
 
     def encode(self, address, message):
-        return [[address[1:], frames.encode(one)] for one in (message if isinstance(message, list) else [message])]
+        return [[address[1:], codec.encode(one)] for one in (message if isinstance(message, list) else [message])]
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(desk):
         assert outbox.put([reply(number), ToWorker(b"\0peer", BrokerHeartbeat(number, known=True))]) == []
     assert not client.poll(0)
     assert outbox.flush() == []
-    assert [frames.decode_to_client(client.recv()).value for _ in range(3)] == [0, 1, 2]
-    assert [frames.decode_to_worker(worker.recv()).epoch for _ in range(3)] == [0, 1, 2]
+    assert [codec.decode_to_client(client.recv()).value for _ in range(3)] == [0, 1, 2]
+    assert [codec.decode_to_worker(worker.recv()).epoch for _ in range(3)] == [0, 1, 2]
     assert outbox.flush() == []
     assert not client.poll(0)
 
@@ -61,12 +62,12 @@ def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_thei
     assert outbox.put([*gone, told, reply(2)]) == [told]
     assert outbox.flush() == [(b"\0gone", "its connection is gone")]
     assert counts.unanswered == 1
-    assert frames.decode_to_client(client.recv()).value == 2
+    assert codec.decode_to_client(client.recv()).value == 2
 
 
 def test_a_client_is_reached_at_once_or_counted(desk):
     outbox, (client, _), counts = desk
     assert outbox.reach(b"\0peer", Reply(bytes(16), 7))
-    assert frames.decode_to_client(client.recv()).value == 7
+    assert codec.decode_to_client(client.recv()).value == 7
     assert not outbox.reach(b"\0gone", Reply(bytes(16), 7))
     assert counts.unanswered == 1

@@ -3,15 +3,15 @@
 import msgpack
 import pytest
 
-from bus import frames, mdp, several
 from bus.core.backoff import Backoff
 from bus.core.bursts import BurstDispatcher
 from bus.core.effects import ToClient, ToWorker
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
-from bus.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 from bus.peers import Peers
+from bus.wire import batch_frames, codec, mdp
+from bus.wire.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 
 def request(number):
@@ -22,7 +22,7 @@ def result(number):
     return Result(number.to_bytes(16), 1, True, number)
 
 
-REQUESTS = several.encode([request(1), request(2)])[0]
+REQUESTS = batch_frames.encode([request(1), request(2)])[0]
 TASKS = [Task(number.to_bytes(16), 1, "add", {"n": number}, 60_000, 75_000) for number in (1, 2)]
 WRONG = b"\x91\x01"  # an array of one number, where a message should be
 
@@ -36,7 +36,7 @@ class House:
         )
 
     def worker(self, identity=b"w", **info):
-        self.peers.command(100.0, [identity, frames.encode(Ready("sums", identity.decode(), 8, (), info))])
+        self.peers.command(100.0, [identity, codec.encode(Ready("sums", identity.decode(), 8, (), info))])
 
     def sent(self, effects):
         told = [one for one in effects if isinstance(one, ToClient | ToWorker)]
@@ -53,19 +53,19 @@ def test_who_sends_several_requests_gets_several_replies_and_errors_alone(house,
     address, requests, unread = house.peers.requests([b"c", *envelope, REQUESTS])
     assert (requests, unread) == ([request(1), request(2)], [])
     replies = [Reply(one.id, 5) for one in requests]
-    assert house.peers.encode(address, replies) == [[b"c", *envelope, several.encode(replies)[0]]]
-    assert house.peers.encode(address, replies[0]) == [[b"c", *envelope, frames.encode(replies[0])]]
+    assert house.peers.encode(address, replies) == [[b"c", *envelope, batch_frames.encode(replies)[0]]]
+    assert house.peers.encode(address, replies[0]) == [[b"c", *envelope, codec.encode(replies[0])]]
 
 
 @pytest.mark.parametrize("envelope", [[], [b""]], ids=["plain", "envelope"])
 def test_who_sends_single_requests_gets_single_replies(house, envelope):
-    address, [one], _ = house.peers.requests([b"c", *envelope, frames.encode(request(1))])
+    address, [one], _ = house.peers.requests([b"c", *envelope, codec.encode(request(1))])
     replies = [Reply(one.id, 5), Reply(one.id, 6)]
-    assert house.peers.encode(address, replies) == [[b"c", *envelope, frames.encode(reply)] for reply in replies]
+    assert house.peers.encode(address, replies) == [[b"c", *envelope, codec.encode(reply)] for reply in replies]
 
 
 def test_one_request_among_several_that_cannot_be_read_is_answered_by_itself(house):
-    frame = b"q" + frames.array_header(3) + frames.encode(request(1))[1:] + WRONG + frames.encode(request(2))[1:]
+    frame = b"q" + codec.array_header(3) + codec.encode(request(1))[1:] + WRONG + codec.encode(request(2))[1:]
     _, requests, [(parts, error)] = house.peers.requests([b"c", frame])
     assert requests == [request(1), request(2)]
     assert (parts, error.code) == ([b"c", b"Q" + WRONG], "BAD_BODY")
@@ -82,23 +82,23 @@ def test_a_worker_gets_several_tasks_in_a_frame_only_if_it_said_so(house):
     house.worker(b"one", several=True)
     house.worker(b"other")
     house.worker(b"odd", several="yes")
-    assert house.peers.encode(b"\0one", TASKS) == [[b"one", several.encode(TASKS)[0]]]
+    assert house.peers.encode(b"\0one", TASKS) == [[b"one", batch_frames.encode(TASKS)[0]]]
     for plain in (b"other", b"odd", b"unknown"):
-        assert house.peers.encode(b"\0" + plain, TASKS) == [[plain, frames.encode(task)] for task in TASKS]
+        assert house.peers.encode(b"\0" + plain, TASKS) == [[plain, codec.encode(task)] for task in TASKS]
 
 
 def test_several_results_end_their_tasks_and_one_that_is_wrong_is_told_of(house):
     house.worker(b"w", several=True)
     address, requests, _ = house.peers.requests([b"c", REQUESTS])
-    assert house.sent(house.core.requests(100.0, address, requests)) == [[b"w", several.encode(TASKS)[0]]]
-    frame = b"r" + frames.array_header(3) + frames.encode(result(1))[1:] + WRONG + frames.encode(result(2))[1:]
+    assert house.sent(house.core.requests(100.0, address, requests)) == [[b"w", batch_frames.encode(TASKS)[0]]]
+    frame = b"r" + codec.array_header(3) + codec.encode(result(1))[1:] + WRONG + codec.encode(result(2))[1:]
     answered = house.sent(house.peers.command(100.1, [b"w", frame]))
-    assert answered == [[b"c", several.encode([Reply((1).to_bytes(16), 1), Reply((2).to_bytes(16), 2)])[0]]]
+    assert answered == [[b"c", batch_frames.encode([Reply((1).to_bytes(16), 1), Reply((2).to_bytes(16), 2)])[0]]]
     assert [(identity, error.code) for identity, error in house.rejected] == [(b"w", "BAD_BODY")]
 
 
 def test_several_results_of_a_stranger_are_answered_as_one_would_be(house):
-    effects = house.peers.command(100.0, [b"x", several.encode([result(1), result(2)])[0]])
+    effects = house.peers.command(100.0, [b"x", batch_frames.encode([result(1), result(2)])[0]])
     assert effects == [ToWorker(b"\0x", BrokerHeartbeat(7, known=False))]
 
 
@@ -132,21 +132,21 @@ def test_a_ready_that_is_refused_is_answered_and_other_refused_messages_are_not(
         told = house.sent(house.peers.refused(100.0, parts, caught.value))
         assert len(told) == answered
         if told:
-            error = frames.decode_to_worker(told[0][-1])
+            error = codec.decode_to_worker(told[0][-1])
             assert (told[0][:-1], error.id, error.code) == ([b"w", *envelope], None, "BAD_BODY")
     assert house.peers.refused(100.0, [b"w", b"", b"", b"Y"], caught.value) == []
 
 
 def test_an_empty_array_is_an_empty_map_and_the_other_way_round():
     target = b"\xa4sums\xa3add"
-    asked = frames.decode_from_client(b"Q\x95\xc4\x10" + bytes(16) + target + b"\x90\x90")
+    asked = codec.decode_from_client(b"Q\x95\xc4\x10" + bytes(16) + target + b"\x90\x90")
     assert asked == Request(bytes(16), "sums", "add", {}, {})
-    assert several.read_requests(b"q\x91\x95\xc4\x10" + bytes(16) + target + b"\x90\x90") == ([asked], [])
-    assert frames.decode_from_worker(b"Y\x95\xa4sums\xa1w\x01\x80\x90") == Ready("sums", "w", 1, (), {})
-    assert frames.decode_from_worker(b"H\x92\x80\x90") == WorkerHeartbeat((), {})
+    assert batch_frames.read_requests(b"q\x91\x95\xc4\x10" + bytes(16) + target + b"\x90\x90") == ([asked], [])
+    assert codec.decode_from_worker(b"Y\x95\xa4sums\xa1w\x01\x80\x90") == Ready("sums", "w", 1, (), {})
+    assert codec.decode_from_worker(b"H\x92\x80\x90") == WorkerHeartbeat((), {})
     for wrong in (b"Q\x95\xc4\x10" + bytes(16) + target + b"\x91\x01\x80", b"Q\x95\xc4\x10" + bytes(16) + target + b"\x80\xc0"):
         with pytest.raises(ProtocolError):
-            frames.decode_from_client(wrong)
+            codec.decode_from_client(wrong)
 
 
 @pytest.mark.parametrize("attempt", [None, True, 1.0, -1, "1", [1]])

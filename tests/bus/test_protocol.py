@@ -7,24 +7,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import frames, messages, several
 from bus.core.requests import SERVICES
-from bus.messages import Held, Stamp
+from bus.wire import batch_frames, codec, messages
+from bus.wire.messages import Held, Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = json.loads((ROOT / "tests" / "vectors" / "frames.json").read_text())
 DOCUMENT = (ROOT / "bus" / "PROTOCOL.md").read_text()
 DECODERS = {
-    "client -> broker": frames.decode_from_client,
-    "broker -> client": frames.decode_to_client,
-    "worker -> broker": frames.decode_from_worker,
-    "broker -> worker": frames.decode_to_worker,
+    "client -> broker": codec.decode_from_client,
+    "broker -> client": codec.decode_to_client,
+    "worker -> broker": codec.decode_from_worker,
+    "broker -> worker": codec.decode_to_worker,
 }
 READERS = {
-    "client -> broker": several.read_requests,
-    "broker -> client": several.read_replies,
-    "worker -> broker": several.read_results,
-    "broker -> worker": several.read_tasks,
+    "client -> broker": batch_frames.read_requests,
+    "broker -> client": batch_frames.read_replies,
+    "worker -> broker": batch_frames.read_results,
+    "broker -> worker": batch_frames.read_tasks,
 }
 
 
@@ -44,15 +44,15 @@ def message_of(entry, fields=None):
 @pytest.mark.parametrize("entry", GOLDEN["dialogs"], ids=by_name)
 def test_a_golden_message_encodes_to_its_frame_and_decodes_from_it(entry):
     message, frame = message_of(entry), bytes.fromhex(entry["frame"])
-    assert frames.encode(message) == frame
+    assert codec.encode(message) == frame
     assert DECODERS[entry["direction"]](frame) == message
 
 
 @pytest.mark.parametrize("entry", GOLDEN["several"], ids=by_name)
 def test_a_golden_frame_of_several_is_put_together_and_taken_apart(entry):
     frame, told = bytes.fromhex(entry["frame"]), [message_of(entry, fields) for fields in entry["several"]]
-    assert several.encode(told) == [frame]
-    assert several.bundle([frames.encode(one) for one in told]) == [frame]
+    assert batch_frames.encode(told) == [frame]
+    assert batch_frames.bundle([codec.encode(one) for one in told]) == [frame]
     assert READERS[entry["direction"]](frame) == (told, [])
 
 
@@ -60,10 +60,10 @@ def test_a_golden_frame_of_several_is_put_together_and_taken_apart(entry):
 def test_a_golden_publication_encodes_to_its_frame_and_decodes_from_it(entry):
     stamp, body = Stamp(entry["epoch"], entry["sequence"], entry["time_ns"]), bytes.fromhex(entry["body"])
     frame = bytes.fromhex(entry["frame"])
-    assert frames.encode_publication(entry["topic"].encode(), stamp, body) == frame
-    assert frames.decode_publication(frame) == messages.Publication(entry["topic"], stamp, body)
+    assert codec.encode_publication(entry["topic"].encode(), stamp, body) == frame
+    assert codec.decode_publication(frame) == messages.Publication(entry["topic"], stamp, body)
     if entry["value"] is not None:
-        assert frames.unpack(body) == entry["value"]
+        assert codec.unpack(body) == entry["value"]
 
 
 def test_the_document_prints_every_golden_frame_and_no_other():
@@ -81,8 +81,8 @@ def test_the_document_lists_the_fields_of_every_message_in_the_order_of_the_code
     assert all(ord(kind) == int(code, 16) for kind, code, _, _ in rows)
     directions = {"client to broker", "broker to client", "worker to broker", "broker to worker"}
     assert {direction for _, direction in listed} == directions
-    assert len(listed) == len(frames.FIELDS) + 1  # ERROR goes both to clients and to workers
-    for cls, fields in frames.FIELDS.items():
+    assert len(listed) == len(codec.FIELDS) + 1  # ERROR goes both to clients and to workers
+    for cls, fields in codec.FIELDS.items():
         counts = [len(re.sub(r"\(.*?\)", "", told).split(",")) for (kind, _), told in listed.items() if kind == cls.KIND]
         assert len(fields) in counts, cls.__name__
 

@@ -11,11 +11,11 @@ from bus import dead_letters, ledger, retention, unfinished
 from bus.core.moments import Moment
 from bus.core.posted import Posting
 from bus.errors import PartEnded
-from bus.frames import pack, unpack
-from bus.messages import Error, Reply
 from bus.retention import Keep
 from bus.store import Store
 from bus.unfinished import Room
+from bus.wire.codec import pack, unpack
+from bus.wire.messages import Error, Reply
 
 NOW_NS = 10**18
 DAY_S = 86400.0

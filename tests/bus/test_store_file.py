@@ -10,9 +10,9 @@ from bus import config_ledger, display_ledger, ledger, retention, schema, target
 from bus.core.displays import Display
 from bus.core.moments import Moment
 from bus.core.posted import Posting
-from bus.frames import pack
 from bus.store_file import StoreFile
 from bus.unfinished import Room
+from bus.wire.codec import pack
 
 NOW = Moment(100.0, 10**18, 50.0)
 ALL = Room(1_000_000, 1 << 40)

@@ -1,12 +1,12 @@
 """What a subscriber asks for while answers to the question before are still on their way."""
 
-from bus.frames import encode_publication, pack, pack_tick
-from bus.messages import Stamp, Tick
 from bus.subscribing.events import subscription
 from bus.subscribing.follower import Follower
 from bus.subscribing.repair import Ended, Rows
 from bus.subscribing.replica import Chunk, Gap
 from bus.subscribing.subscriber import Subscriber
+from bus.wire.codec import encode_publication, pack, pack_tick
+from bus.wire.messages import Stamp, Tick
 
 BEFORE, AFTER = 5, 9  # epochs
 KNOWN, JOURNAL, NEWEST, PART = 3686, 1208, 3764, 926

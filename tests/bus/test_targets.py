@@ -9,9 +9,9 @@ from bus.core.backoff import Backoff
 from bus.core.bus import Bus, Limits
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
-from bus.messages import Error, Reply, Request
 from bus.store import Store
 from bus.targets import TargetDesk
+from bus.wire.messages import Error, Reply, Request
 
 
 class House:

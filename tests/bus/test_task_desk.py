@@ -16,10 +16,10 @@ from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Begun, Delayed, Ended
 from bus.errors import ProtocolError
 from bus.guard import Guard
-from bus.messages import Error, Ready, Reply, Request, Result
 from bus.settings import BrokerSettings, Settings
 from bus.store_file import StoreFile
 from bus.task_desk import TaskDesk, policy_of
+from bus.wire.messages import Error, Ready, Reply, Request, Result
 
 NO_LOG = structlog.get_logger()
 COUNT = itertools.count()  # of requests

@@ -7,10 +7,10 @@ import tracemalloc
 import msgpack
 import pytest
 
-from bus import frames, several, weight
 from bus.errors import ProtocolError
-from bus.messages import Request
 from bus.peers import request_id
+from bus.wire import batch_frames, codec, frame_limits
+from bus.wire.messages import Request
 
 ID = bytes(range(16))
 MIB = 1 << 20
@@ -57,7 +57,7 @@ def made(draw, levels):
 @pytest.mark.parametrize("seed", range(100))
 def test_whatever_the_values_are_they_are_counted_exactly(seed):
     value = made(random.Random(seed), 4)
-    assert weight._count(msgpack.packb(value), 0) == counted(value)
+    assert frame_limits._count(msgpack.packb(value), 0) == counted(value)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_whatever_the_values_are_they_are_counted_exactly(seed):
 def test_too_much_is_refused_before_it_is_decoded(value):
     frame = result(value)
     tracemalloc.start()
-    code = refused(frames.decode_from_worker, frame)
+    code = refused(codec.decode_from_worker, frame)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert code == "TOO_LARGE"
@@ -94,35 +94,35 @@ def test_too_much_is_refused_before_it_is_decoded(value):
     ids=["maps", "nils", "bytes", "text"],
 )
 def test_what_is_within_the_bounds_is_taken(value):
-    assert frames.decode_from_worker(result(value)).task == ID
+    assert codec.decode_from_worker(result(value)).task == ID
 
 
 def test_8_mib_of_empty_maps_are_refused_in_a_fraction_of_the_time_that_decoding_them_takes():
     frame = result(b"\xdd\x00\x7f\xff\x00" + b"\x80" * 0x7FFF00)
     began = time.process_time()
-    assert refused(frames.decode_from_worker, frame) == "TOO_LARGE"
+    assert refused(codec.decode_from_worker, frame) == "TOO_LARGE"
     assert time.process_time() - began < 0.2
 
 
 def test_a_control_request_is_refused_above_128_kib_however_its_head_is_written_but_for_a_post():
     large = {"values": {"x": "y" * (1 << 17)}}
     for service in ("hulak.report", "hulak.config.set", "hulak.nope"):
-        frame = frames.encode(Request(ID, service, "", large, {}))
-        assert refused(frames.decode_from_client, frame) == "TOO_LARGE"
+        frame = codec.encode(Request(ID, service, "", large, {}))
+        assert refused(codec.decode_from_client, frame) == "TOO_LARGE"
         assert request_id(frame) == ID
     for service in ("hulak.post", "nepse"):
-        assert frames.decode_from_client(frames.encode(Request(ID, service, "", large, {}))).args == large
+        assert codec.decode_from_client(codec.encode(Request(ID, service, "", large, {}))).args == large
     longer = b"Q\xdc\x00\x05\xc5\x00\x10" + ID + b"\xda\x00\x0chulak.report\xd9\x00" + msgpack.packb(large) + b"\x80"
-    assert refused(frames.decode_from_client, longer) == "TOO_LARGE"
-    empty = len(frames.encode(Request(ID, "hulak.report", "", {"values": {"x": "y" * 70_000}}, {}))) - 70_000
-    just = frames.encode(Request(ID, "hulak.report", "", {"values": {"x": "y" * ((1 << 17) - empty)}}, {}))
+    assert refused(codec.decode_from_client, longer) == "TOO_LARGE"
+    empty = len(codec.encode(Request(ID, "hulak.report", "", {"values": {"x": "y" * 70_000}}, {}))) - 70_000
+    just = codec.encode(Request(ID, "hulak.report", "", {"values": {"x": "y" * ((1 << 17) - empty)}}, {}))
     assert len(just) == 1 << 17
-    assert frames.decode_from_client(just).service == "hulak.report"
+    assert codec.decode_from_client(just).service == "hulak.report"
 
 
 def test_in_a_frame_of_several_the_large_control_request_alone_is_refused():
     large = [Request(bytes([at]) * 16, name, "", {"x": "y" * (1 << 17)}, {}) for at, name in enumerate(("s", "hulak.last"))]
-    taken, wrong = several.read_requests(b"q\x92" + b"".join(frames.encode(one)[1:] for one in large))
+    taken, wrong = batch_frames.read_requests(b"q\x92" + b"".join(codec.encode(one)[1:] for one in large))
     assert [one.service for one in taken] == ["s"]
     assert [error.code for _, error in wrong] == ["TOO_LARGE"]
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from bus import frames, several
 from bus.errors import BusError, BusTimeout, TaskFailed
-from bus.messages import ID_BYTES, Error, Part, Reply, Request
+from bus.wire import batch_frames, codec
+from bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
 from clients.calls import IDS, Book, sort_of
 from clients.future import Future
 
@@ -39,7 +39,7 @@ def begin(book, now=100.0, timeout_s=60.0, then=lambda: None, on_part=None):
 
 
 def answer(book, message):
-    return book.take(frames.encode(message))
+    return book.take(codec.encode(message))
 
 
 def test_answers_find_their_calls_in_whatever_order_they_come(book):
@@ -66,7 +66,7 @@ def test_several_answers_are_taken_in_their_order(book):
     for future in futures:
         future.add_done_callback(lambda one: told.append(one.result()))
     replies = [Reply(future.id, number) for number, future in enumerate(futures)][::-1]
-    (frame,) = several.encode(replies)
+    (frame,) = batch_frames.encode(replies)
     assert book.take(frame) == 20
     assert told == list(range(20))[::-1]
 
@@ -74,7 +74,7 @@ def test_several_answers_are_taken_in_their_order(book):
 def test_what_nobody_waits_for_any_more_may_be_among_several(book):
     first, second, third = (begin(book) for _ in range(3))
     second.cancel()
-    (frame,) = several.encode([Reply(first.id, 1), Reply(second.id, 2), Reply(third.id, 3), Reply(bytes(16), 4)])
+    (frame,) = batch_frames.encode([Reply(first.id, 1), Reply(second.id, 2), Reply(third.id, 3), Reply(bytes(16), 4)])
     assert book.take(frame) == 2
     assert book.take(frame) == 0
     assert (first.result(), second.cancelled(), third.result()) == (1, True, 3)
@@ -95,7 +95,7 @@ def test_a_callback_may_begin_calls_while_several_answers_are_taken(book):
     futures, more = [begin(book) for _ in range(3)], []
     for future in futures:
         future.add_done_callback(lambda _: more.append(begin(book)))
-    (frame,) = several.encode([Reply(future.id, None) for future in futures])
+    (frame,) = batch_frames.encode([Reply(future.id, None) for future in futures])
     assert book.take(frame) == 3
     assert list(book.calls.values()) == more
 
@@ -104,9 +104,9 @@ def test_a_request_is_encoded_as_any_other_message():
     for args in ({}, {"n": 5}, {"text": "x" * 300, "list": [1, None]}):
         for options in ({}, {"retries": 0, "share": True}, {"priority": 2}):
             told = sort_of("noop", "ä" * 40, 2.5, **options).encode(bytes(range(16)), args)
-            assert told == frames.encode(Request(bytes(range(16)), "noop", "ä" * 40, args, {"timeout_ms": 2500, **options}))
+            assert told == codec.encode(Request(bytes(range(16)), "noop", "ä" * 40, args, {"timeout_ms": 2500, **options}))
     told = sort_of("hulak.stats").encode(bytes(16), None)
-    assert told == frames.encode(Request(bytes(16), "hulak.stats", "", {}, {}))
+    assert told == codec.encode(Request(bytes(16), "hulak.stats", "", {}, {}))
 
 
 def test_ids_never_repeat(book):
@@ -242,8 +242,8 @@ def test_an_answer_without_an_id_is_an_error_of_the_connection(book):
 
 def test_arguments_that_no_frame_can_hold_are_refused_before_anything_is_sent(book):
     sort = sort_of("noop", "noop", 60.0)
-    room = len(sort.encode(bytes(ID_BYTES), {"d": bytes(60_000)})) + frames.ENVELOPE_BYTES
-    assert len(sort.encode(bytes(ID_BYTES), {"d": bytes(60_000)}, room)) == room - frames.ENVELOPE_BYTES
+    room = len(sort.encode(bytes(ID_BYTES), {"d": bytes(60_000)})) + codec.ENVELOPE_BYTES
+    assert len(sort.encode(bytes(ID_BYTES), {"d": bytes(60_000)}, room)) == room - codec.ENVELOPE_BYTES
     with pytest.raises(BusError, match=r"noop noop have 60007 bytes.*max_message_bytes") as refused:
         sort.encode(bytes(ID_BYTES), {"d": bytes(60_001)}, room)
     assert refused.value.code == "TOO_LARGE"

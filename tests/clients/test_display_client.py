@@ -3,7 +3,7 @@
 import pytest
 
 from bus.errors import BusError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.display_names import config_of, tick_of
 from clients.display_stats import memory_usage, worker_stats
 

@@ -14,7 +14,7 @@ from posthouse import PostHouse
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.gateway import Gateway
 
 LIMIT_S = 20

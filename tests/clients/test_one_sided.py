@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bus.frames import array_header, decode_tick, decode_ticks, pack_tick
-from bus.messages import Stamp, Tick
 from bus.subscribing.events import Event
+from bus.wire.codec import array_header, decode_tick, decode_ticks, pack_tick
+from bus.wire.messages import Stamp, Tick
 from clients.cli.board import Board
 from clients.cli.sub import as_json, as_text
 from clients.cli.view import price

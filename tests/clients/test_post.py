@@ -6,9 +6,10 @@ import structlog
 import zmq
 from structlog.testing import capture_logs
 
-from bus import frames, sockets
-from bus.messages import Error, Reply
+from bus import sockets
 from bus.settings import Settings
+from bus.wire import codec
+from bus.wire.messages import Error, Reply
 from clients.post import Post
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -45,8 +46,8 @@ class Asks:
         pass
 
     def send(self, frame, flags):
-        request = frames.decode_from_client(frame)
-        self.answers.append(frames.encode(Reply(request.id, {"epoch": 7, "taken": 0, "safe": 0})))
+        request = codec.decode_from_client(frame)
+        self.answers.append(codec.encode(Reply(request.id, {"epoch": 7, "taken": 0, "safe": 0})))
 
     def poll(self, timeout):
         return len(self.answers)
@@ -67,7 +68,7 @@ def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeyp
 def test_a_feed_that_the_broker_refuses_says_so_once(tmp_path):
     post = Post(Settings(), tmp_path, "a", structlog.get_logger())
     post.asks = Asks()
-    busy = frames.encode(Error(bytes(16), "BUSY", "1024 feeds have sent something within the hour, no more are remembered"))
+    busy = codec.encode(Error(bytes(16), "BUSY", "1024 feeds have sent something within the hour, no more are remembered"))
     with capture_logs() as logs:
         for _ in range(3):
             post.asks.answers.append(busy)

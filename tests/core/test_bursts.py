@@ -13,7 +13,7 @@ from bus.core.policy import Policy
 from bus.core.roster import MOST_GRAIN
 from bus.core.tasks import CalledTask
 from bus.errors import ProtocolError
-from bus.messages import Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
+from bus.wire.messages import Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 SERVICES = ("sums", "news")
 OPTIONS = (

@@ -8,8 +8,8 @@ from bus.core.bus import Bus, Limits, Rejects
 from bus.core.policy import Policy
 from bus.core.posted import Posting
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, feed_frame, pack
-from bus.messages import Held, Ready, Request, Result, WorkerHeartbeat
+from bus.wire.codec import decode_publication, feed_frame, pack
+from bus.wire.messages import Held, Ready, Request, Result, WorkerHeartbeat
 
 SHELL = {"process": {"pid": 7}}
 

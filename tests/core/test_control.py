@@ -9,8 +9,8 @@ from bus.core.control import answer
 from bus.core.effects import Note, ToWorker
 from bus.core.policy import Policy
 from bus.errors import ProtocolError
-from bus.frames import feed_frame
-from bus.messages import Ready, Request, Retire
+from bus.wire.codec import feed_frame
+from bus.wire.messages import Ready, Request, Retire
 
 SHELL = {"process": {"pid": 7}}
 

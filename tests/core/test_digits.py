@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.core.digits import digits_of, usual_digits
+from bus.wire.price_digits import digits_of, usual_digits
 
 
 @pytest.mark.parametrize(

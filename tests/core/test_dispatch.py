@@ -6,16 +6,7 @@ from dispatch_desk import RETRYABLE, A, B, Desk, task
 from bus.core.effects import ToWorker
 from bus.core.tasks import State
 from bus.errors import ProtocolError
-from bus.messages import (
-    BrokerHeartbeat,
-    Error,
-    Held,
-    Part,
-    Ready,
-    Reply,
-    Retire,
-    TaskPart,
-)
+from bus.wire.messages import BrokerHeartbeat, Error, Held, Part, Ready, Reply, Retire, TaskPart
 
 
 @pytest.fixture

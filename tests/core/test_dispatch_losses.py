@@ -5,17 +5,7 @@ from dispatch_desk import A, B, Desk, task
 
 from bus.core.effects import ToWorker
 from bus.core.tasks import State
-from bus.messages import (
-    BrokerHeartbeat,
-    Goodbye,
-    Held,
-    Ready,
-    Reply,
-    Result,
-    Retire,
-    TaskPart,
-    WorkerHeartbeat,
-)
+from bus.wire.messages import BrokerHeartbeat, Goodbye, Held, Ready, Reply, Result, Retire, TaskPart, WorkerHeartbeat
 
 
 @pytest.fixture

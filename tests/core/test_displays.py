@@ -8,8 +8,8 @@ from bus.core.displays import Display, DisplayBook, States
 from bus.core.intake import Intake
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, encode_publication, feed_frame, pack, unpack
-from bus.messages import Stamp
+from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack, unpack
+from bus.wire.messages import Stamp
 
 
 def book(*workers, displays=0, limit=1000):

@@ -8,7 +8,7 @@ from bus.core.effects import ToWorker
 from bus.core.fencing import to_leave
 from bus.core.policy import Policy
 from bus.core.roster import Worker
-from bus.messages import Goodbye, Held, Ready, Request, Retire
+from bus.wire.messages import Goodbye, Held, Ready, Request, Retire
 
 
 def worker(name, *, slot="", since=0.0, started=None, retiring=False, service="nepse", host="here"):

@@ -7,8 +7,8 @@ import pytest
 from bus.core.index import Builder, Ordinals, SegmentIndex
 from bus.core.records import Snapshot, encode_tick
 from bus.errors import ProtocolError
-from bus.frames import encode_publication, pack
-from bus.messages import Stamp
+from bus.wire.codec import encode_publication, pack
+from bus.wire.messages import Stamp
 
 EURUSD, USDJPY = b"tick.EURUSD\0", b"tick.USDJPY\0"
 

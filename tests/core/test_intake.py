@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import frames
 from bus.core.intake import Intake
 from bus.core.records import decode_tick, scan
 from bus.core.topics import Topics
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, encode_publication, feed_frame, pack
-from bus.messages import END_MS, FIRST_MS, Stamp, Tick
+from bus.wire import codec
+from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack
+from bus.wire.messages import END_MS, FIRST_MS, Stamp, Tick
 
 
 class Desk:
@@ -39,7 +39,7 @@ AT_MS = 1_701_234_567_890
 
 def tick(symbol, source=b"\xa1x"):
     """Pack a tick as our feeds do, `source` as its bytes."""
-    return frames.pack_tick(Tick(symbol, 1.1, 1.2, AT_MS, "?"))[:-2] + source
+    return codec.pack_tick(Tick(symbol, 1.1, 1.2, AT_MS, "?"))[:-2] + source
 
 
 def frame(number, symbol="EURUSD", instance=5, body=None, time_ns=400):
@@ -197,7 +197,7 @@ def test_a_numbered_tick_that_is_refused_does_not_hold_up_its_feed_for_ever(bad,
 
 GOOD = {
     "a tick of our feeds": tick("A"),
-    "with flags and times": frames.pack_tick(Tick("A", 1.2, 1.1, AT_MS, "x", ("crossed",), 9)),
+    "with flags and times": codec.pack_tick(Tick("A", 1.2, 1.1, AT_MS, "x", ("crossed",), 9)),
     "whole numbers as prices": pack({"symbol": "A", "bid": 1, "ask": 2, "timestamp": AT_MS, "source": "x"}),
     "no symbol": pack({"ltp": 5.5, "volume": 3}),
     "nothing": b"\x80",
@@ -234,9 +234,9 @@ def test_whatever_is_taken_can_be_read_alone_among_all_ticks_and_in_a_snapshot(b
     turn = desk.turn(frame(1, "A", instance=0, body=tick("A")), frame(2, "A", instance=0, body=body))
     assert (turn.taken, desk.codes()) in ((2, []), (1, ["BAD_BODY"]), (1, ["BAD_TIME"]))
     for message in (*turn.messages, desk.topics.welcome(b"tick.", 1)):
-        assert frames.pack(frames.unpack(decode_publication(message).body))
+        assert codec.pack(codec.unpack(decode_publication(message).body))
     if turn.taken == 2:
-        assert frames.unpack(body).get("symbol", "A") == "A"
+        assert codec.unpack(body).get("symbol", "A") == "A"
 
 
 @pytest.mark.parametrize(

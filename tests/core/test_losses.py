@@ -11,8 +11,8 @@ from bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker
 from bus.core.losses import MOST_SPARED
 from bus.core.posted import Posting
 from bus.core.tasks import State
-from bus.frames import pack
-from bus.messages import BrokerHeartbeat, Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
+from bus.wire.codec import pack
+from bus.wire.messages import BrokerHeartbeat, Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 
 def name(number):

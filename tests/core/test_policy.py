@@ -7,7 +7,7 @@ import pytest
 from bus.core.backoff import Backoff
 from bus.core.policy import Failure, Policy, read_options, retry_delay_s
 from bus.errors import ProtocolError
-from bus.messages import Request
+from bus.wire.messages import Request
 
 POLICY = Policy(timeout_s=60.0, retries=3, max_timeout_s=3600.0, max_retries=20)
 BACKOFF = Backoff(0.5, 60.0, lambda: 0.5)

@@ -9,7 +9,7 @@ from dispatch_desk import POLICY, Desk
 from bus.core.effects import Begun, Delayed, Ended, ToWorker
 from bus.core.posted import Posting, posting_of
 from bus.core.tasks import State
-from bus.messages import Error, Held, Ready, Reply, Result, WorkerHeartbeat
+from bus.wire.messages import Error, Held, Ready, Reply, Result, WorkerHeartbeat
 
 ID = bytes(range(16))
 RETRYABLE = {"code": "RATE_LIMITED", "text": "429", "retryable": True}

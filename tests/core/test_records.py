@@ -7,8 +7,8 @@ import pytest
 from bus.core import records
 from bus.core.records import TICK, Corrupt, Record, Snapshot, encode_tick, scan
 from bus.errors import ProtocolError
-from bus.frames import encode_publication, pack
-from bus.messages import Stamp
+from bus.wire.codec import encode_publication, pack
+from bus.wire.messages import Stamp
 
 
 def frame_of(number, symbol=b"EURUSD"):

@@ -12,10 +12,10 @@ from bus.core.arguments import YEAR_S, wanted
 from bus.core.displays import MAX_INIT_BYTES
 from bus.core.requests import SERVICES, arguments_of
 from bus.core.tasks import State
-from bus.core.wanted import FOR_EVER, Wanted
 from bus.errors import ProtocolError
-from bus.plain import DEEPEST
-from bus.told import MOST_BYTES
+from bus.wire.plain_values import DEEPEST
+from bus.wire.replay_range import FOR_EVER, Wanted
+from bus.wire.report_values import MOST_BYTES
 
 ID = bytes(16)
 ENOUGH = {  # of each service, the least that it takes

@@ -9,15 +9,15 @@ import pytest
 from dispatch_desk import POLICY, Desk
 from walk_events import check_books, check_census
 
-from bus import mdp, several
 from bus.core import census
 from bus.core.effects import Begun, Ended, ToClient, ToWorker
 from bus.core.posted import Posting
 from bus.core.tasks import State
 from bus.errors import ProtocolError
-from bus.frames import decode_to_worker, encode, pack
-from bus.messages import Error, Held, Ready, Request, Result, Task, TaskPart
-from bus.quick import encode_own
+from bus.wire import batch_frames, mdp
+from bus.wire.codec import decode_to_worker, encode, pack
+from bus.wire.fast_encode import encode_own
+from bus.wire.messages import Error, Held, Ready, Request, Result, Task, TaskPart
 
 RETRYABLE = {"code": "X", "text": "x", "retryable": True}
 
@@ -192,7 +192,7 @@ def test_packed_arguments_are_written_as_they_are():
     args = {"a": [1, 2.5, "x", b"y", None]}
     plain, packed = (Task(bytes(16), 1, "do", one, 1, 2) for one in (args, msgspec.Raw(pack(args))))
     assert encode_own(packed) == encode(packed) == encode_own(plain)
-    assert several.encode([packed, packed]) == several.encode([plain, plain])
+    assert batch_frames.encode([packed, packed]) == batch_frames.encode([plain, plain])
     assert decode_to_worker(encode(packed)) == plain
     assert mdp.write_task("do", packed.args) == mdp.write_task("do", args)
     assert mdp.write_task("", msgspec.Raw(pack({"body": [b"1"]}))) == [b"1"]

@@ -5,7 +5,7 @@ import random
 from bus.core.intake import Intake
 from bus.core.rivals import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, Rivals
 from bus.core.topics import TopicLog, Topics
-from bus.frames import feed_frame
+from bus.wire.codec import feed_frame
 
 
 def log(name="A"):

@@ -3,7 +3,7 @@
 import pytest
 from dispatch_desk import A, B, Desk
 
-from bus.messages import Error, Part, Reply, Request, TaskPart
+from bus.wire.messages import Error, Part, Reply, Request, TaskPart
 
 C = bytes(15) + b"c"
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from bus.core.tasks import NEXT, CalledTask, Queue, State
-from bus.messages import Request
+from bus.wire.messages import Request
 
 
 def task(number, service="nepse"):

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.core.index import Ordinals
-from bus.core.topics import HELLO, TICKS, Topics
+from bus.core.topics import Topics
 from bus.errors import ProtocolError
-from bus.frames import STAMP, decode_publication, encode_publication, pack
-from bus.messages import Publication, Stamp
+from bus.wire.codec import STAMP, decode_publication, encode_publication, pack
+from bus.wire.messages import Publication, Stamp
+from bus.wire.names import HELLO, TICKS
 
 EUR, EURX = b"tick.EURUSD\0", b"tick.EURUSDX\0"
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.fx import FxBackend
 from sim.market import Market, Quote

@@ -9,9 +9,9 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames
 from bus.errors import BusError
-from bus.messages import FIRST_MS, Tick
+from bus.wire import codec
+from bus.wire.messages import FIRST_MS, Tick
 from clients.edge import past
 from clients.history import History
 
@@ -23,7 +23,7 @@ CARELESS = (  # a broker that takes any tick, as they did once
 
 
 def tick(symbol, price):
-    return frames.pack_tick(Tick(symbol, price, price + 1, FIRST_MS, "venue!"))
+    return codec.pack_tick(Tick(symbol, price, price + 1, FIRST_MS, "venue!"))
 
 
 LATIN = tick("DAX", 2.0).replace(b"venue!", b"B\xf6rse!")
@@ -38,7 +38,7 @@ def post(house, *bodies):
     assert feed.poll(10_000)
     before = house.stats()
     for symbol, body in bodies:
-        feed.send(frames.feed_frame(symbol, 0, 1, 1, body))
+        feed.send(codec.feed_frame(symbol, 0, 1, 1, body))
 
     def arrived():
         now = house.stats()

@@ -14,11 +14,12 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import desk, frames, several
+from bus import desk
 from bus.broker import Broker
 from bus.daemon import make_home
 from bus.errors import PartEnded
-from bus.messages import FIRST_MS, Request, Tick
+from bus.wire import batch_frames, codec
+from bus.wire.messages import FIRST_MS, Request, Tick
 
 pytestmark = pytest.mark.system
 MEGABYTE = b"\x93" * (1 << 20)
@@ -33,8 +34,8 @@ def house():
 def strangers_messages(seed):
     """Draw random frames, wrong counts of frames, near misses and a frame of one megabyte."""
     draw = random.Random(seed)
-    good = frames.encode(Request(bytes(16), "nepse", "market-status"))
-    tick = frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", 1.0, 1.1, FIRST_MS, "x")))
+    good = codec.encode(Request(bytes(16), "nepse", "market-status"))
+    tick = codec.feed_frame("EURUSD", 0, 1, 1, codec.pack_tick(Tick("EURUSD", 1.0, 1.1, FIRST_MS, "x")))
     yield [MEGABYTE]
     yield [b""]
     yield [b"", b""]
@@ -87,7 +88,7 @@ def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(house, context, 
         eventually(lambda: "TOO_LARGE" in refused() or "BAD_FRAME" in refused() or "BAD_KIND" in refused(), within_s=5)
 
     def a_tick_arrives():
-        feed.send(frames.feed_frame("GBPUSD", 0, 1, 1, frames.pack_tick(Tick("GBPUSD", 1.25, 1.26, FIRST_MS, "x"))))
+        feed.send(codec.feed_frame("GBPUSD", 0, 1, 1, codec.pack_tick(Tick("GBPUSD", 1.25, 1.26, FIRST_MS, "x"))))
         return subscriber.poll(0.1)
 
     event = eventually(a_tick_arrives, within_s=10)
@@ -130,7 +131,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
 
     def connect(symbol):
         listener = context.socket(zmq.SUB)
-        listener.subscribe(frames.tick_topic(symbol) + b"\0")
+        listener.subscribe(codec.tick_topic(symbol) + b"\0")
         monitor = listener.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         listener.connect(address)
         assert monitor.poll(5000)
@@ -153,12 +154,12 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
     def each_has_got_its_own():
         broker._turn(time.monotonic() + 0.02)
         for symbol in listeners:
-            body = frames.pack_tick(Tick(symbol, 1.25, 1.26, FIRST_MS, "x"))
-            for message in broker.bus.turn([frames.feed_frame(symbol, 0, 1, 1, body)], 0.0, 1).messages:
+            body = codec.pack_tick(Tick(symbol, 1.25, 1.26, FIRST_MS, "x"))
+            for message in broker.bus.turn([codec.feed_frame(symbol, 0, 1, 1, body)], 0.0, 1).messages:
                 broker.desk.publish(message)
         for symbol, listener in listeners.items():
             while listener.poll(10):
-                assert frames.decode_publication(listener.recv()).topic == f"tick.{symbol}"
+                assert codec.decode_publication(listener.recv()).topic == f"tick.{symbol}"
                 missing.discard(symbol)
         return not missing
 
@@ -186,7 +187,7 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_i
         assert feed.poll(10_000)
         eventually(lambda: house.stats()["ticks"]["subscriptions"] == 1, within_s=10)
         before, most = broker.memory_info().rss, 0
-        large = frames.feed_frame("NEVER", 0, 1, 1, frames.pack({"symbol": "NEVER", "pad": bytes(60_000)}))
+        large = codec.feed_frame("NEVER", 0, 1, 1, codec.pack({"symbol": "NEVER", "pad": bytes(60_000)}))
         posted = 0
 
         def cut_off():
@@ -198,7 +199,7 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_i
             return house.stats()["ticks"]["cut_off"]
 
         def reads_again():
-            feed.send(frames.feed_frame("NEVER", 0, 1, 1, frames.pack({"symbol": "NEVER", "end": 1})))
+            feed.send(codec.feed_frame("NEVER", 0, 1, 1, codec.pack({"symbol": "NEVER", "end": 1})))
             return never.poll(100) and b"\xa3end\x01" in never.recv()
 
         with house.subscriber("tick.NEVER") as other:
@@ -228,7 +229,7 @@ def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house
     worker.send(bytes.fromhex("5995a5") + b"slowe\xa1w\x01\x90\x80")  # READY "slowe" "w" 1 [] {}
     client = context.socket(zmq.DEALER)
     client.connect(house.addresses["frontend"])
-    client.send(frames.encode(Request(bytes(16), "slowe", "x")))
+    client.send(codec.encode(Request(bytes(16), "slowe", "x")))
     eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=5)
     began = time.monotonic()
     broker.send_signal(signal.SIGTERM)
@@ -243,13 +244,13 @@ def test_what_stands_in_one_frame_is_done_in_its_order(house, context):
     client.connect(house.addresses["frontend"])
     services = ("slowe", "hulak.stats", "slowe", "hulak.stats", "slowe")
     requests = [Request(bytes([number]) * 16, service, "") for number, service in enumerate(services)]
-    [frame] = several.bundle([frames.encode(one) for one in requests])
+    [frame] = batch_frames.bundle([codec.encode(one) for one in requests])
     assert frame[:2] == b"q\x95"
     client.send(frame)
     told = []
     for _ in range(2):
         assert client.poll(5000)
-        told.append(frames.decode_to_client(client.recv()))
+        told.append(codec.decode_to_client(client.recv()))
     assert [one.id for one in told] == [requests[1].id, requests[3].id]
     assert [one.value["tasks"]["queued"] for one in told] == [1, 2]
     assert house.stats()["tasks"]["queued"] == 3

@@ -20,8 +20,8 @@ import zmq
 from posthouse import ROOT, PostHouse
 from waiting import eventually
 
-from bus import frames
-from bus.messages import FIRST_MS, Error, Part, Reply, Tick
+from bus.wire import codec
+from bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # seconds; the first run installs
 EXAMPLES = ROOT / "clients" / "examples"
@@ -173,7 +173,7 @@ class Box:
     def request(self):
         """Receive a request."""
         self.peer, frame = self.frontend.recv_multipart()
-        request = frames.decode_from_client(frame)
+        request = codec.decode_from_client(frame)
         assert (request.service, request.action, request.options) == ("hulak.replay", "", {})
         assert request.args["topic"] == TOPIC
         return request, request.args["from"], request.args["to"]
@@ -181,7 +181,7 @@ class Box:
     def answer(self, *answers):
         """Answer with messages, or frames as they are."""
         for one in answers:
-            self.frontend.send_multipart([self.peer, one if isinstance(one, bytes) else frames.encode(one)])
+            self.frontend.send_multipart([self.peer, one if isinstance(one, bytes) else codec.encode(one)])
 
 
 def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between_them(house, context, program):
@@ -189,7 +189,7 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
     example = Example(house, program, *box.addresses, TOPIC, 9)
     assert {box.publisher.recv(), box.publisher.recv()} == {b"\x01tick.EURUSD\0", b"\x01heartbeat\0"}
 
-    before = frames.pack({"ticks": 9, "topics": {TOPIC: 1}})
+    before = codec.pack({"ticks": 9, "topics": {TOPIC: 1}})
     box.publisher.send(b"heartbeat\0" + FRAMES["tick"][12:20] + bytes(16) + before)  # before the first tick: nothing is missed
     box.publisher.send(FRAMES["tick"])
     eventually(example.ticks, within_s=20)
@@ -212,7 +212,7 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
     eventually(lambda: len(example.ticks()) == 4, within_s=20)
     assert example.gaps() == [(2, 3)]
 
-    heartbeat = frames.pack({"ticks": 70_000, "topics": {"tick.AUDUSD": 9, TOPIC: 7, "stats": 70_000}})
+    heartbeat = codec.pack({"ticks": 70_000, "topics": {"tick.AUDUSD": 9, TOPIC: 7, "stats": 70_000}})
     box.publisher.send(b"heartbeat\0" + FRAMES["tick"][12:20] + bytes(16) + heartbeat)  # 5 to 7 were lost, and nothing followed
     request, first, last = box.request()
     assert (first, last) == (5, 7)
@@ -220,7 +220,7 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
     request, first, last = box.request()
     assert (first, last) == (6, 7)
     odd = [1, -1, 200, -200, 1 << 40, -(1 << 40), 1 << 63, 1.5, None, True, "é" * 40, "x" * 300, b"", bytes(300), list(range(20))]
-    body = frames.pack({"odd": odd, "deep": {"bid": 9, "a": [[{}]]}, "wide": {str(i): i for i in range(20)}, "bid": 2, "ask": -3})
+    body = codec.pack({"odd": odd, "deep": {"bid": 9, "a": [[{}]]}, "wide": {str(i): i for i in range(20)}, "bid": 2, "ask": -3})
     extended = b"\x84\xa1x\xc7\x05\x01\xa3bid\xcb\xa1y\xd6\x02\xa3bid"  # extensions, which only look as if they had a bid
     single = extended + b"\xa3bid\xca\x3f\xa0\x00\x00\xa3ask\xd1\xff\x00"  # 1.25 of 32 bits, and -256
     box.answer(Part(request.id, 1, [[11, numbered(6, body)], [12, numbered(7, single)]]))
@@ -266,7 +266,7 @@ class Feed:
         """Post ticks, and wait until the broker has numbered them so."""
         for sequence in range(first, last + 1):
             self.socket.send(
-                frames.feed_frame("EURUSD", 0, 1, 1, frames.pack_tick(Tick("EURUSD", *quote(sequence), FIRST_MS, "test")))
+                codec.feed_frame("EURUSD", 0, 1, 1, codec.pack_tick(Tick("EURUSD", *quote(sequence), FIRST_MS, "test")))
             )
         self.wait_until_last_is(last)
 
@@ -276,7 +276,7 @@ class Feed:
         def newest():
             with self.house.client() as client:
                 last = client.call("hulak.last", args={"topic": TOPIC}, timeout_s=10)
-            return last and frames.decode_publication(last[0]).stamp.sequence
+            return last and codec.decode_publication(last[0]).stamp.sequence
 
         eventually(lambda: newest() == sequence, within_s=30)
 

@@ -7,8 +7,8 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames
-from bus.messages import FIRST_MS, Tick
+from bus.wire import codec
+from bus.wire.messages import FIRST_MS, Tick
 from clients.history import History
 
 pytestmark = pytest.mark.system
@@ -36,9 +36,9 @@ def post():
         house.start_broker()
         feed.connect(house.addresses["collector"])
         assert feed.poll(WITHIN_S * 1000)
-        feed.send(frames.feed_frame("NABIL", 0, 1, 1, frames.pack({"symbol": "NABIL", "ltp": 512.5})))
+        feed.send(codec.feed_frame("NABIL", 0, 1, 1, codec.pack({"symbol": "NABIL", "ltp": 512.5})))
         for tick in TICKS:
-            feed.send(frames.feed_frame(tick.symbol, 0, 1, 1, frames.pack_tick(tick)))
+            feed.send(codec.feed_frame(tick.symbol, 0, 1, 1, codec.pack_tick(tick)))
         eventually(lambda: house.stats()["ticks"]["taken"] == len(TICKS) + 1, within_s=WITHIN_S)
         for form in ("json", "csv"):
             run(house, "journal", "export", "--format", form, "--output", house.home / f"export.{form}")
@@ -55,4 +55,4 @@ def test_an_export_comes_back_as_it_was(post, form):
     for tick, body in zip(TICKS, again, strict=True):
         if not tick.received_ns:
             del body["received_ns"]  # a feed sets it
-        assert body == {**frames.unpack(frames.pack_tick(tick)), "symbol": f"{form}.{tick.symbol}"}
+        assert body == {**codec.unpack(codec.pack_tick(tick)), "symbol": f"{form}.{tick.symbol}"}

@@ -7,7 +7,7 @@ import pytest
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus.messages import FIRST_MS
+from bus.wire.messages import FIRST_MS
 from clients.history import History
 
 pytestmark = pytest.mark.system

@@ -9,9 +9,9 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames
 from bus.core.segments import name_of
-from bus.messages import FIRST_MS, Tick
+from bus.wire import codec
+from bus.wire.messages import FIRST_MS, Tick
 
 pytestmark = pytest.mark.system
 SYMBOLS = ("EURUSD", "EURJPY", "USDJPY")
@@ -28,7 +28,7 @@ def post():
         assert feed.poll(10_000)
         for price in range(1, 121):
             tick = Tick(SYMBOLS[price % 3], float(price), price + 0.5, FIRST_MS + price, "test")
-            feed.send(frames.feed_frame(tick.symbol, 0, 1, 1, frames.pack_tick(tick)))
+            feed.send(codec.feed_frame(tick.symbol, 0, 1, 1, codec.pack_tick(tick)))
         eventually(lambda: house.stats()["ticks"]["taken"] == 120, within_s=10)
         context.destroy(linger=0)
         yield house

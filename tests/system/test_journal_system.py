@@ -9,10 +9,11 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames, sockets
+from bus import sockets
 from bus.core.segments import name_of
 from bus.errors import ConfigError
-from bus.messages import FIRST_MS, Request, Tick
+from bus.wire import codec
+from bus.wire.messages import FIRST_MS, Request, Tick
 
 pytestmark = pytest.mark.system
 
@@ -32,7 +33,7 @@ def post(house, count):
         assert feed.poll(10_000)
         for price in range(1, count + 1):
             tick = Tick("EURUSD", float(price), price + 0.5, FIRST_MS + price, "test")
-            feed.send(frames.feed_frame(tick.symbol, 0, price, 1, frames.pack_tick(tick)))
+            feed.send(codec.feed_frame(tick.symbol, 0, price, 1, codec.pack_tick(tick)))
         eventually(lambda: house.stats()["ticks"]["taken"] == taken + count, within_s=10)
 
 
@@ -99,10 +100,10 @@ def test_a_req_socket_replays_all_ticks_with_one_answer_for_each_request(house):
         asks.connect(house.addresses["frontend"])
         for number in range(1, 3):
             asked = {"topic": "ticks", "from": following, "to": 30 * number, "parts": False}
-            asks.send(frames.encode(Request(os.urandom(16), "hulak.replay", "", asked)))
-            told = frames.decode_to_client(asks.recv()).value
+            asks.send(codec.encode(Request(os.urandom(16), "hulak.replay", "", asked)))
+            told = codec.decode_to_client(asks.recv()).value
             got += [row for row, _ in told["ticks"]]
             following = got[-1] + 1
     assert got == list(range(1, 51))
     assert (told["count"], told["next"], told["missing"]) == (20, None, [])
-    assert frames.decode_publication(told["ticks"][-1][1]).stamp.sequence == 50
+    assert codec.decode_publication(told["ticks"][-1][1]).stamp.sequence == 50

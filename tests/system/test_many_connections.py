@@ -9,7 +9,7 @@ from posthouse import PostHouse
 from verdicts import verdict
 from waiting import eventually
 
-from bus import frames
+from bus.wire import codec
 
 pytestmark = pytest.mark.system
 FILES = 256
@@ -26,7 +26,7 @@ def post(house, context):
     feed.connect(house.addresses["collector"])
     assert feed.poll(10_000)
     before = house.stats()["ticks"]["taken"]
-    feed.send(frames.feed_frame("EURUSD", 0, 1, time.time_ns(), frames.pack({"symbol": "EURUSD"})))
+    feed.send(codec.feed_frame("EURUSD", 0, 1, time.time_ns(), codec.pack({"symbol": "EURUSD"})))
     eventually(lambda: house.stats()["ticks"]["taken"] > before, within_s=10)
 
 

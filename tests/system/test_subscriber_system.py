@@ -8,9 +8,9 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import frames
 from bus.errors import BusTimeout, ConfigError, ProtocolError
-from bus.messages import FIRST_MS, Tick
+from bus.wire import codec
+from bus.wire.messages import FIRST_MS, Tick
 from clients.subscriber import Subscriber
 
 pytestmark = pytest.mark.system
@@ -32,7 +32,7 @@ class Feed:
             for symbol in symbols or ("EURUSD",):
                 self.price += 1
                 tick = Tick(symbol, float(self.price), self.price + 0.5, FIRST_MS + self.price, "test")
-                self.socket.send(frames.feed_frame(symbol, 0, 1, time.time_ns(), frames.pack_tick(tick)))
+                self.socket.send(codec.feed_frame(symbol, 0, 1, time.time_ns(), codec.pack_tick(tick)))
 
 
 @pytest.fixture
@@ -153,8 +153,8 @@ def test_ticks_can_be_taken_as_values_many_at_a_time_also_over_a_killed_broker(h
 def test_a_tick_whose_body_lacks_a_key_costs_the_others_nothing(house, feed):
     with house.subscriber("ticks") as subscriber:
         feed.post(1)
-        odd = frames.pack({"symbol": "EURUSD", "bid": "high"})
-        feed.socket.send(frames.feed_frame("EURUSD", 0, 1, 1, odd))
+        odd = codec.pack({"symbol": "EURUSD", "bid": "high"})
+        feed.socket.send(codec.feed_frame("EURUSD", 0, 1, 1, odd))
         feed.post(1)
         prices = []
         while len(prices) < 2:

@@ -8,7 +8,7 @@ import pytest
 from stage import Stage
 from waiting import eventually
 
-from bus import frames
+from bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 JUMPS = ("+1h", "-1d", "+1d", "-1h", "+0")
@@ -66,5 +66,5 @@ def seconds_of(jump):
 def shows(subscriber, moment_ns):
     """Tell whether the next heartbeat is stamped by the clock that has jumped."""
     event = subscriber.poll(2)
-    assert event is None or isinstance(frames.unpack(event.packed), dict)
+    assert event is None or isinstance(codec.unpack(event.packed), dict)
     return event is not None and abs(event.stamp.time_ns - moment_ns) < 60 * 10**9

@@ -10,8 +10,8 @@ from posthouse import PostHouse
 from shared_data import shared
 from waiting import eventually
 
-from bus import frames
 from bus.errors import BusTimeout
+from bus.wire import codec
 from clients.displays import DisplayClient
 from clients.feeds.tickfile import read_ticks
 from workers.display.state import DisplayConfig, DisplayState, Init
@@ -28,7 +28,7 @@ def fold(ticks, init):
     state = DisplayState(SYMBOL, Init.from_values(SYMBOL, init), DisplayConfig())
     for tick in ticks:
         state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp)
-    return frames.unpack(frames.pack(state.snapshot()))
+    return codec.unpack(codec.pack(state.snapshot()))
 
 
 def test_a_real_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_path, long, tell):

@@ -16,7 +16,7 @@ from verdicts import assert_told
 from waiting import eventually
 from websockets.asyncio.server import serve
 
-from bus import frames
+from bus.wire import codec
 from clients.history import History, last_events
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
@@ -182,7 +182,7 @@ def refuse_raw(house):
         assert feed.poll(WITHIN_S * 1000)
         for at in wrong:
             body = bare.pack({"symbol": "RAW", "bid": 1.0, "ask": 2.0, "timestamp": at})
-            feed.send(frames.feed_frame("RAW", 0, 1, 1, body))
+            feed.send(codec.feed_frame("RAW", 0, 1, 1, body))
         eventually(
             lambda: house.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0) == before + len(wrong), within_s=WITHIN_S
         )

@@ -8,8 +8,8 @@ import zmq
 from stage import SYMBOLS, Stage
 from waiting import eventually
 
-from bus import frames
 from bus.subscribing.events import rows_of
+from bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 FOLLOWED = 30  # messages after each join
@@ -33,12 +33,12 @@ def received(context, where, *subscriptions):
             socket.subscribe(one)
         socket.connect(where)
         while socket.poll(PATIENCE_S * 1000):
-            yield frames.decode_publication(socket.recv())
+            yield codec.decode_publication(socket.recv())
         raise AssertionError(f"nothing came within {PATIENCE_S} s")
 
 
 def age_ms(body):
-    return time.time() * 1000 - frames.unpack(body)["timestamp"]
+    return time.time() * 1000 - codec.unpack(body)["timestamp"]
 
 
 def join_a_topic(context, where, at):
@@ -54,7 +54,7 @@ def join_a_prefix(context, where, at):
     messages = received(context, where, b"tick.")
     snapshot = next(messages)
     assert (snapshot.topic, snapshot.stamp.sequence) == ("tick.", 0)
-    last = {topic: frames.STAMP.unpack(stamp)[1] for topic, stamp, _ in rows_of(snapshot)}
+    last = {topic: codec.STAMP.unpack(stamp)[1] for topic, stamp, _ in rows_of(snapshot)}
     assert len(last) == SYMBOLS
     for one in itertools.islice(messages, FOLLOWED * 4):
         assert one.stamp.sequence == last[one.topic] + 1

@@ -14,8 +14,8 @@ from posthouse import PostHouse
 from verdicts import assert_well
 from waiting import eventually
 
-from bus import frames
-from bus.messages import Tick
+from bus.wire import codec
+from bus.wire.messages import Tick
 from clients.displays import DisplayClient
 from clients.history import History, last_events
 from workers.display.counted import believed_until
@@ -46,7 +46,7 @@ def send(house, ticks, taken):
         assert socket.poll(20_000)
         before = house.stats()["ticks"]["taken"]
         for number, tick in enumerate(ticks, 1):
-            socket.send(frames.feed_frame(tick.symbol, 0, number, time.time_ns(), frames.pack_tick(tick)))
+            socket.send(codec.feed_frame(tick.symbol, 0, number, time.time_ns(), codec.pack_tick(tick)))
         eventually(lambda: house.stats()["ticks"]["taken"] == before + taken, within_s=30)
 
 
@@ -55,10 +55,10 @@ def wanted(house, init):
     state = DisplayState("EURUSD", Init.from_values("EURUSD", init), DisplayConfig())
     with house.client() as client:
         for event in History(client, "tick.EURUSD\0"):
-            tick = frames.decode_tick(event.packed)
+            tick = codec.decode_tick(event.packed)
             until_ms = believed_until(tick.received_ns, event.stamp.time_ns)
             state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp, until_ms, tick.source)
-    return frames.unpack(frames.pack(state.snapshot()))
+    return codec.unpack(codec.pack(state.snapshot()))
 
 
 def shows(displays, folded):

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from bus import config, log
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.post import ASK_S, Post
 
 TURN_S = 0.005

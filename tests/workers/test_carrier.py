@@ -5,9 +5,9 @@ import itertools
 import pytest
 import structlog
 
-from bus import frames
 from bus.errors import TaskFailed
-from bus.messages import Task
+from bus.wire import codec
+from bus.wire.messages import Task
 from workers.carrier import Carrier, SoftLimit
 
 MAX_BYTES = 65_536
@@ -61,7 +61,7 @@ def do():
         end = carrier.carry_out(task, lambda part, frame: told.append((part, frame)))
         told.append((end.message, end.frame))
         for message, frame in told:
-            assert frames.decode_from_worker(frame) == message
+            assert codec.decode_from_worker(frame) == message
             assert (message.task, message.attempt) == (task.id, 2)
         return [message for message, _ in told]
 

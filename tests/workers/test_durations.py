@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.messages import Task
+from bus.wire.messages import Task
 from workers.durations import MOST_ACTIONS, Durations
 
 

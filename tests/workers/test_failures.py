@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from bus import frames
 from bus.core.policy import LONGEST_TEXT, Failure
 from bus.errors import TaskFailed
-from bus.messages import Task
+from bus.wire import codec
+from bus.wire.messages import Task
 from workers.carrier import Carrier
 from workers.failures import crash_of
 
@@ -46,7 +46,7 @@ def end_of(raised):
 
     end = Carrier(lambda: {"do": action}, MAX_BYTES, structlog.get_logger()).carry_out(TASK, lambda *_: None)
     assert not end.message.done
-    assert frames.decode_from_worker(end.frame) == end.message
+    assert codec.decode_from_worker(end.frame) == end.message
     return Failure.of(end.message.value)
 
 

@@ -29,7 +29,7 @@ from posthouse import ROOT, PostHouse
 from waiting import eventually
 
 from bus import config, daemon, supervisor
-from bus.core.scaling import SLOTS
+from bus.wire.names import SLOTS
 from workers.scaler import PATIENT_S, Scaler, slots_of, workers_of
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]

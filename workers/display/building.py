@@ -6,7 +6,7 @@ turns: those that were taken up from checkpoints first, since they have least to
 
 from collections.abc import Callable
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from workers.display.catch_up import CatchUp
 from workers.display.held import Held, Phase
 

@@ -13,11 +13,11 @@ with, and even where nothing is missing something is asked.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from bus import frames
 from bus.errors import ProtocolError
-from bus.frames import STAMP, tick_topic
-from bus.messages import Tick
 from bus.subscribing.replica import Ask
+from bus.wire import codec
+from bus.wire.codec import STAMP, tick_topic
+from bus.wire.messages import Tick
 from workers.display.held import Held
 
 Fold = Callable[[Held, int, Tick, int], None]  # display, number, tick, when the broker numbered it in ns since 1970 UTC
@@ -79,7 +79,7 @@ class CatchUp:
             epoch, _, numbered_ns = STAMP.unpack_from(frame, cut)
             last = number
             try:
-                tick = frames.decode_tick(frame[cut + STAMP.size :])
+                tick = codec.decode_tick(frame[cut + STAMP.size :])
             except ProtocolError:
                 self.malformed += 1
                 continue

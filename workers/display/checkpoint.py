@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from bus.errors import ProtocolError
-from bus.frames import pack
+from bus.wire.codec import pack
 
 MAGIC = b"HDCP"
 VERSION = 2  # raise it whenever a state's dump has another form, or what it holds another meaning

@@ -20,7 +20,7 @@ from typing import Any
 
 from bus.core.backoff import Backoff
 from bus.core.stats import Histogram
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from workers.display.building import HOLD, Building
 from workers.display.catch_up import CatchUp
 from workers.display.checkpoints import Checkpoints, Files

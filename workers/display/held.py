@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from workers.display.checkpoint import Checkpoint, fingerprint
 from workers.display.counted import AHEAD_MS, believed_until
 from workers.display.state import DisplayConfig, DisplayState, Init

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from bus.core.digits import MOST, PAIR, usual_digits
+from bus.wire.price_digits import MOST, PAIR, usual_digits
 from workers.display.adr import Bar, read_bar
 from workers.display.rounding import rounded
 

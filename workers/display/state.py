@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bus.core.digits import digits_of
+from bus.wire.price_digits import digits_of
 from workers.display.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
 from workers.display.config import PERCENTAGE, DisplayConfig
 from workers.display.counted import AHEAD, FOR_EVER, LATE, PRICE, SOURCE

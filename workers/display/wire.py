@@ -7,10 +7,11 @@ from typing import Any
 
 import zmq
 
-from bus import frames, sockets
-from bus.core.displays import OWNED_BY_DISPLAYS
+from bus import sockets
 from bus.errors import ProtocolError
-from bus.messages import ID_BYTES, Reply, Request, Stamp
+from bus.wire import codec
+from bus.wire.messages import ID_BYTES, Reply, Request, Stamp
+from bus.wire.names import OWNED_BY_DISPLAYS
 from workers.display.held import Held
 
 SEND_HWM = 10_000  # states that wait for a broker that is away; each display has its newest sent again when it is back
@@ -55,9 +56,9 @@ class Wire:
         now_ns = time.time_ns()
         topic = OWNED_BY_DISPLAYS + held.id.encode()
         stamp = Stamp(held.token, held.running, held.received_ns)
-        body = frames.pack(held.told(config_version, now_ns))
+        body = codec.pack(held.told(config_version, now_ns))
         try:
-            sockets.send_frame(self.out, frames.encode_publication(topic, stamp, body), sockets.NOBLOCK)
+            sockets.send_frame(self.out, codec.encode_publication(topic, stamp, body), sockets.NOBLOCK)
         except zmq.Again:
             return 0
         return now_ns
@@ -71,7 +72,7 @@ class Wire:
         request_id, init = os.urandom(ID_BYTES), held.day()
         args = {"display": held.id, "token": held.token, "from": held.day_from, "init": init}
         try:
-            self.asks.send(frames.encode(Request(request_id, "hulak.display.day", "", args)), zmq.NOBLOCK)
+            self.asks.send(codec.encode(Request(request_id, "hulak.display.day", "", args)), zmq.NOBLOCK)
         except zmq.Again:
             return
         self._days[request_id] = (held.id, held.day_from, init)
@@ -82,7 +83,7 @@ class Wire:
             return
         self._rows_asked, self._rows_id = now, os.urandom(ID_BYTES)
         try:
-            self.asks.send(frames.encode(Request(self._rows_id, "hulak.display.list", "", {})), zmq.NOBLOCK)
+            self.asks.send(codec.encode(Request(self._rows_id, "hulak.display.list", "", {})), zmq.NOBLOCK)
         except zmq.Again:
             return
 
@@ -95,7 +96,7 @@ class Wire:
         """
         while self.asks.poll(0):
             try:
-                message = frames.decode_to_client(self.asks.recv_multipart()[-1])
+                message = codec.decode_to_client(self.asks.recv_multipart()[-1])
             except ProtocolError:
                 continue
             if isinstance(message, Reply) and message.id == self._rows_id:

@@ -14,17 +14,18 @@ from typing import Any
 import structlog
 import zmq
 
-from bus import frames, sockets
+from bus import sockets
 from bus.core.backoff import Backoff
 from bus.core.configs import Document
-from bus.core.displays import DISPLAYS, SERVICE
 from bus.daemon import Stop, find_broker
 from bus.errors import BusTimeout, ProtocolError
 from bus.member import Member
-from bus.messages import TaskPart
 from bus.settings import Settings
 from bus.subscribing.chunks import ChunkSubscriber
 from bus.usage import Usage
+from bus.wire import codec
+from bus.wire.messages import TaskPart
+from bus.wire.names import DISPLAYS, SERVICE
 from workers.carrier import Carrier
 from workers.display.desk import Desk
 from workers.display.held import Held
@@ -236,7 +237,7 @@ class DisplayWorker:
         session = self.session
         while self.dealer.poll(0):
             try:
-                message = frames.decode_to_worker(self.dealer.recv_multipart()[-1])
+                message = codec.decode_to_worker(self.dealer.recv_multipart()[-1])
             except ProtocolError as error:
                 self.log.warning("frame refused", code=error.code, why=str(error))
                 continue
@@ -258,7 +259,7 @@ class DisplayWorker:
             match action:
                 case Send(message, frame):
                     try:
-                        self.dealer.send(frame or frames.encode(message), zmq.NOBLOCK)
+                        self.dealer.send(frame or codec.encode(message), zmq.NOBLOCK)
                     except zmq.Again:
                         self.session.unsent(action)
                 case Run(task):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bus.errors import TaskFailed
-from bus.retry_after import retry_after_s
+from bus.wire.retry_after import retry_after_s
 
 COOL_DOWN_S = 5.0  # where the exchange does not say for how long; its real limits are not known
 

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from bus.errors import BusTimeout
-from bus.frames import pack
-from bus.messages import Stamp
 from bus.subscribing.events import Event
+from bus.wire.codec import pack
+from bus.wire.messages import Stamp
 from clients.cli.sub import Interrupt, Lines, as_json, as_text, follow
 
 STAMP = Stamp(7, 3, 1_700_000_000_123_000_000)

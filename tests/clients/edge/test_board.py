@@ -5,7 +5,7 @@ import json
 import msgpack
 import pytest
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.edge.board import Board
 from clients.edge.fanout import Fanout, Pace, Seat
 from clients.edge.wants import NOTHING, Wants

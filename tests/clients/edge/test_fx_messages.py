@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.edge import fx
 from clients.edge.candles import Bar, Candles, bars_of, start_of
 from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError

@@ -7,7 +7,7 @@ import msgpack
 import pytest
 
 from bus.errors import BusError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.edge import fx
 from clients.edge.board import Board
 from clients.edge.fx_desk import FxDesk

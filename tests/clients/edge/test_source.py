@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from bus.messages import Tick
 from bus.settings import Settings
+from bus.wire.messages import Tick
 from clients.edge.board import Board
 from clients.edge.source import Source
 

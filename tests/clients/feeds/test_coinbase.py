@@ -6,7 +6,7 @@ import pytest
 from recorded import fixture, messages, utc_ms
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.coinbase import Coinbase
 from clients.feeds.events import Heartbeat, Subscribed, SymbolError
 from clients.feeds.symbols import BadSymbol

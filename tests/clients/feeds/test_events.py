@@ -8,8 +8,8 @@ from shared_data import shared
 
 from bus.checking import types_of
 from bus.errors import FeedError
-from bus.messages import Tick
 from bus.settings import FeedSettings
+from bus.wire.messages import Tick
 from clients.cli.feed import VENUES as NAMES
 from clients.feeds import VENUES
 from clients.feeds.events import CODES, MOST_SYMBOLS, Sides, SymbolError, refused

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.cli.feed import FORMATS as NAMES
 from clients.feeds.columns import FORMATS
 from clients.feeds.tickfile import open_ticks, parse_lines

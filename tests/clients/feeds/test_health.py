@@ -7,7 +7,7 @@ import pytest
 from shared_data import shared
 
 from bus.core.backoff import Backoff
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.health import NEXT, SHOWN, Health, Limits, State, verdict
 from clients.feeds.subscriptions import Subscriptions

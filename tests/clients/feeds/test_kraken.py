@@ -7,7 +7,7 @@ from recorded import fixture, messages, utc_ms
 from shared_data import shared
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.events import Heartbeat, Subscribed, SymbolError
 from clients.feeds.kraken import Kraken, KrakenV1
 

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from bus.errors import ProtocolError
-from bus.frames import decode_publication, decode_tick
-from bus.messages import Tick
+from bus.wire.codec import decode_publication, decode_tick
+from bus.wire.messages import Tick
 from clients.feeds.link import Link
 
 TICK = Tick("EURUSD", 1.0, 1.5, 7, "test")

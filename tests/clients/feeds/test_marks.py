@@ -3,8 +3,8 @@
 import msgpack
 from shared_data import shared
 
-from bus.frames import pack_tick
-from bus.messages import FLAGS, Tick
+from bus.wire.codec import pack_tick
+from bus.wire.messages import FLAGS, Tick
 from clients.feeds.events import MOST_SYMBOLS
 from clients.feeds.marks import Marks
 from clients.feeds.tickfile import read_ticks

@@ -6,7 +6,7 @@ import pytest
 from shared_data import shared
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.events import Heartbeat, SymbolError
 from clients.feeds.oanda import Oanda
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bus.errors import FeedError
-from bus.messages import END_MS, FIRST_MS, Tick
+from bus.wire.messages import END_MS, FIRST_MS, Tick
 from clients.feeds import VENUES
 from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.parser import iso_time_of, load_json, of_each, price_of, shown, time_of

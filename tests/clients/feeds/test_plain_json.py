@@ -3,7 +3,7 @@
 import pytest
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.events import Heartbeat, Subscribed, SymbolError
 from clients.feeds.plain_json import PlainJson
 from clients.feeds.symbols import BadSymbol

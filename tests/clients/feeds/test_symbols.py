@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import FeedError
-from bus.frames import check_topic, tick_topic
+from bus.wire.codec import check_topic, tick_topic
 from clients.feeds.symbols import (
     BadSymbol,
     Names,

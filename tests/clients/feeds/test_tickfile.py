@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared_data import shared
 
 from bus.errors import FeedError
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from clients.feeds.file_times import day_in
 from clients.feeds.tickfile import JUDGED, parse_lines, read_ticks, symbol_in
 

@@ -6,8 +6,8 @@ import pytest
 from display_world import World, made
 from msgspec.structs import replace
 
-from bus.frames import encode_publication, pack, pack_tick, tick_topic
-from bus.messages import Stamp
+from bus.wire.codec import encode_publication, pack, pack_tick, tick_topic
+from bus.wire.messages import Stamp
 from workers.display.counted import AHEAD_MS, FOR_EVER, UNTOLD_AHEAD_MS, believed_until
 from workers.display.state import DisplayConfig, DisplayState, Init
 

@@ -6,7 +6,7 @@ import pytest
 from display_world import World, made
 from msgspec.structs import replace
 
-from bus.messages import Tick
+from bus.wire.messages import Tick
 from workers.display.building import MOST_ROUNDS
 from workers.display.counted import PRICE
 from workers.display.held import Held, Phase

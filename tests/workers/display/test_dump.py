@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bus.frames import pack, unpack
+from bus.wire.codec import pack, unpack
 from workers.display.config import PERCENTAGE, DisplayConfig
 from workers.display.state import DisplayState, Init
 

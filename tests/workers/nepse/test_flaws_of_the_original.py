@@ -15,7 +15,7 @@ from bus.core.backoff import Backoff
 from bus.core.buckets import TokenBucket
 from bus.core.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
 from bus.errors import ProtocolError, TaskFailed
-from bus.messages import Goodbye, Held, Reply, Result, Retire, Task
+from bus.wire.messages import Goodbye, Held, Reply, Result, Retire, Task
 from workers.nepse import tokens
 from workers.nepse.actions import NepseActions
 from workers.nepse.endpoints import ENDPOINTS

@@ -10,7 +10,7 @@ import msgpack
 import msgspec
 
 from bus.errors import ProtocolError
-from bus.messages import (
+from bus.wire.messages import (
     ID_BYTES,
     BrokerHeartbeat,
     Error,
@@ -26,8 +26,8 @@ from bus.messages import (
     TaskPart,
     WorkerHeartbeat,
 )
-from bus.plain import short
-from bus.told import check_told
+from bus.wire.plain_values import short
+from bus.wire.report_values import check_told
 
 MAX_CREDIT = 1024
 MAX_HELD = 4096

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from bus import frames, weight
 from bus.errors import ProtocolError
-from bus.messages import Reply, Request, Result, Task
-from bus.plain import short
+from bus.wire import codec, frame_limits
+from bus.wire.messages import Reply, Request, Result, Task
+from bus.wire.plain_values import short
 
 MOST = 1024  # messages that a frame may hold
 BUNDLE = 64  # messages that we put into one
@@ -35,25 +35,27 @@ def bundle(alone: Sequence[bytes]) -> list[bytes]:
     """
     if len(alone) < 2 or sum(map(len, alone)) > BUNDLE_BYTES:
         return list(alone)
-    return [alone[0][:1].lower() + frames.array_header(len(alone)) + b"".join([frame[1:] for frame in alone])]
+    return [alone[0][:1].lower() + codec.array_header(len(alone)) + b"".join([frame[1:] for frame in alone])]
 
 
 def encode(messages: Sequence[Any]) -> list[bytes]:
-    """Make the frames of messages of one class, for a peer that takes frames of several: as `bus.quick.encode_own`, but for all.
+    """Make the frames of messages of one class, for a peer that takes frames of several.
+
+    As `bus.wire.fast_encode.encode_own`, but for all.
 
     Returns:
         a frame for each `BUNDLE` messages; one for each message where they are long.
     """
     if len(messages) > BUNDLE:
         return [frame for at in range(0, len(messages), BUNDLE) for frame in encode(messages[at : at + BUNDLE])]
-    if len(messages) > 1 and not frames.extensions:
+    if len(messages) > 1 and not codec.extensions:
         try:
             frame: bytes = messages[0].KIND.lower() + _write(messages)
             if len(frame) <= BUNDLE_BYTES:
                 return [frame]
         except (TypeError, OverflowError, RecursionError):  # times, which msgpack alone keeps as they are
             pass
-    return bundle([frames.encode(message) for message in messages])
+    return bundle([codec.encode(message) for message in messages])
 
 
 class Reader(Generic[Message]):
@@ -68,7 +70,7 @@ class Reader(Generic[Message]):
         self._kind: bytes = cls.KIND
         self._read_one = read_one
         bounded = Annotated[list[cls], msgspec.Meta(max_length=MOST)]
-        self._read_all = msgspec.msgpack.Decoder(bounded, ext_hook=frames.extension).decode
+        self._read_all = msgspec.msgpack.Decoder(bounded, ext_hook=codec.extension).decode
 
     def read(self, frame: bytes) -> tuple[list[Message], Refused]:
         """Read a frame of several: one that is wrong costs no other anything.
@@ -76,12 +78,12 @@ class Reader(Generic[Message]):
         Returns:
             the messages, in order; those that are refused.
         Raises:
-            ProtocolError: `BAD_BODY`, it is no array of at most `MOST`; `TOO_LARGE`, see `bus.weight`.
+            ProtocolError: `BAD_BODY`, it is no array of at most `MOST`; `TOO_LARGE`, see `bus.wire.frame_limits`.
         """
-        if len(frame) > weight.LARGE:
-            weight.check(frame)
+        if len(frame) > frame_limits.LARGE:
+            frame_limits.check(frame)
             return self._one_by_one(frame)
-        if not frames.has_times(frame) and len(frame.translate(None, NO_CONTAINER)) <= frames.SAFE_BYTES:
+        if not codec.has_times(frame) and len(frame.translate(None, NO_CONTAINER)) <= codec.SAFE_BYTES:
             try:
                 return self._read_all(frame[1:]), []
             except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
@@ -105,7 +107,7 @@ class Reader(Generic[Message]):
         return messages, refused
 
 
-read_requests: Callable[[bytes], tuple[list[Request], Refused]] = Reader[Request](Request, frames.decode_from_client).read
-read_replies: Callable[[bytes], tuple[list[Reply], Refused]] = Reader[Reply](Reply, frames.decode_to_client).read
-read_tasks: Callable[[bytes], tuple[list[Task], Refused]] = Reader[Task](Task, frames.decode_to_worker).read
-read_results: Callable[[bytes], tuple[list[Result], Refused]] = Reader[Result](Result, frames.decode_from_worker).read
+read_requests: Callable[[bytes], tuple[list[Request], Refused]] = Reader[Request](Request, codec.decode_from_client).read
+read_replies: Callable[[bytes], tuple[list[Reply], Refused]] = Reader[Reply](Reply, codec.decode_to_client).read
+read_tasks: Callable[[bytes], tuple[list[Task], Refused]] = Reader[Task](Task, codec.decode_to_worker).read
+read_results: Callable[[bytes], tuple[list[Result], Refused]] = Reader[Result](Result, codec.decode_from_worker).read

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import msgspec
 
-from bus import weight
 from bus.errors import ProtocolError
-from bus.frames import pack, unpack
-from bus.messages import ID_BYTES, BrokerHeartbeat, Error, Held, Part, Reply, Request, Task
+from bus.wire import frame_limits
+from bus.wire.codec import pack, unpack
+from bus.wire.messages import ID_BYTES, BrokerHeartbeat, Error, Held, Part, Reply, Request, Task
 
 CLIENT, WORKER = b"MDPC02", b"MDPW02"  # what a peer's first frame says it speaks
 CLIENT_REQUEST, CLIENT_PARTIAL, CLIENT_FINAL = b"\1", b"\2", b"\3"
@@ -77,7 +77,7 @@ def read_task(body: Frames) -> tuple[str, dict[str, Any] | msgspec.Raw]:
     """
     if len(body) == 2:
         try:
-            weight.check_values(body[1])
+            frame_limits.check_values(body[1])
             action, args = body[0].decode(), unpack(body[1])
         except (UnicodeDecodeError, ProtocolError):
             return "", {"body": body}
@@ -133,7 +133,7 @@ def decode_request(parts: Frames, request_id: bytes, max_bytes: int) -> tuple[by
         raise ProtocolError("BAD_KIND", f"command {rest[0][:8]!r}, a client of Majordomo may send {CLIENT_REQUEST!r} only")
     service = _service(rest[1])
     action, args = read_task(_body(rest[2:], max_bytes))
-    if service.startswith(weight.CONTROL) and isinstance(args, msgspec.Raw):
+    if service.startswith(frame_limits.CONTROL) and isinstance(args, msgspec.Raw):
         args = unpack(bytes(args))
     address = bytes((OF_CLIENT | envelope, len(parts[0]))) + parts[0] + rest[1]
     return address, Request(request_id, service, action, cast("dict[str, Any]", args))

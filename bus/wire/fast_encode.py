@@ -1,11 +1,11 @@
-"""The commonest messages to bytes, in less time: `bus.frames.encode` makes the same of them. Pure."""
+"""The commonest messages to bytes, in less time: `bus.wire.codec.encode` makes the same of them. Pure."""
 
 from typing import Any
 
 import msgspec
 
-from bus.frames import encode, extensions, own
-from bus.messages import Result
+from bus.wire.codec import encode, extensions, own
+from bus.wire.messages import Result
 
 SCALARS = frozenset((type(None), bool, int, float, str, bytes))  # msgspec writes or refuses them just as msgpack does
 _write = msgspec.msgpack.Encoder().encode

@@ -1,6 +1,6 @@
 """What travels over the bus, decoded: frozen values, one class per message of PROTOCOL.md sections 3 to 6.
 
-The bytes are the business of `bus.frames`; what is decided about a message, that of `bus.core`. What there is a hundred
+The bytes are the business of `bus.wire.codec`; what is decided about a message, that of `bus.core`. What there is a hundred
 thousand times a second is a `msgspec.Struct`: made in a tenth of the time that a frozen dataclass takes.
 """
 
@@ -14,7 +14,7 @@ FLAGS = ("crossed", "locked", "late", "one-sided", "empty", "halted")
 FIRST_MS, END_MS = 631_152_000_000, 4_102_444_800_000  # what a venue's time may be: from 1990 to before 2100, ms since 1970 UTC
 ID_BYTES = 16  # of a request and of the task made from it; chosen by the client, at random
 
-# What the fields of dialogs must be; `bus.fields` says the same in sentences.
+# What the fields of dialogs must be; `bus.wire.schema` says the same in sentences.
 Id = Annotated[bytes, msgspec.Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
 Attempt = Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]

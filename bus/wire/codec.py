@@ -11,10 +11,9 @@ from typing import Any
 import msgpack
 import msgspec
 
-from bus import weight
 from bus.errors import ProtocolError
-from bus.fields import FIELDS, open_raw
-from bus.messages import (
+from bus.wire import frame_limits
+from bus.wire.messages import (
     BrokerHeartbeat,
     Error,
     FromWorker,
@@ -33,7 +32,8 @@ from bus.messages import (
     ToWorker,
     WorkerHeartbeat,
 )
-from bus.plain import short
+from bus.wire.plain_values import short
+from bus.wire.schema import FIELDS, open_raw
 
 STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (section 3.2)
 NUL = b"\0"
@@ -223,12 +223,12 @@ def _reader(kinds: _Kinds, *many: Any, to_broker: bool) -> Callable[[bytes], Any
     which says what is wrong, and takes what msgspec has no equal for: extension types, of which it makes times coarser.
     """
     quick = {one.KIND + array_header(len(FIELDS[one])): msgspec.msgpack.Decoder(one, ext_hook=extension).decode for one in many}
-    find, large = quick.get, weight.LARGE if to_broker else 1 << 62
+    find, large = quick.get, frame_limits.LARGE if to_broker else 1 << 62
 
     def read(frame: bytes) -> Any:
         size = len(frame)
         if size > large:
-            weight.check(frame)
+            frame_limits.check(frame)
         decode = find(frame[:2])
         if decode is not None and not has_times(frame):
             try:

@@ -7,13 +7,13 @@ import msgpack
 import msgspec
 
 from bus.errors import ProtocolError
-from bus.frames import UNREADABLE, seen, unpack
+from bus.wire.codec import UNREADABLE, seen, unpack
 
 _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 def unpack_anyway(data: bytes) -> Any:
-    """Read one msgpack value, as `bus.frames.unpack` does, or what can be read of it.
+    """Read one msgpack value, as `bus.wire.codec.unpack` does, or what can be read of it.
 
     Text that is not UTF-8 has U+FFFD where it is none; an array or a map as key is given as its text.
 

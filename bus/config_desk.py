@@ -18,10 +18,11 @@ from bus import log as logs
 from bus.core import requests
 from bus.core.arguments import Arguments
 from bus.core.bus import Bus
-from bus.core.configs import ConfigBook, Version, effective, rows
-from bus.core.live_keys import defaults_of, refuse
+from bus.core.configs import ConfigBook, Version
 from bus.errors import ProtocolError
 from bus.guard import internal
+from bus.live_config.keys import defaults_of, refuse
+from bus.live_config.scopes import effective, rows
 from bus.settings import Settings
 from bus.store import Store
 from bus.wire.codec import pack

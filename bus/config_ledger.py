@@ -4,9 +4,10 @@ import sqlite3
 from typing import Any
 
 from bus import schema
-from bus.core.configs import Change, ConfigBook, Scopes, Version
-from bus.core.live_keys import check_scope, check_values
+from bus.core.configs import ConfigBook, Version
 from bus.errors import ProtocolError
+from bus.live_config.keys import check_scope, check_values
+from bus.live_config.scopes import Change, Scopes
 from bus.wire.codec import pack, unpack
 
 

@@ -16,8 +16,8 @@ from bus.config_desk import ConfigDesk
 from bus.core import displays, requests
 from bus.core.bus import Bus
 from bus.core.displays import Display
-from bus.core.live_keys import DISPLAY
 from bus.errors import ProtocolError
+from bus.live_config.keys import DISPLAY
 from bus.settings import Settings
 from bus.store import Job, Store
 from bus.wire import names

@@ -24,9 +24,9 @@ import zmq
 
 from bus import log as logs
 from bus import sockets
-from bus.core.configs import Document, effective
-from bus.core.live_keys import Value, defaults_of
 from bus.errors import ProtocolError
+from bus.live_config.keys import Value, defaults_of
+from bus.live_config.scopes import Document, effective
 from bus.settings import Settings
 from bus.threads import DeadThreads
 from bus.usage import Usage

@@ -18,8 +18,8 @@ from typing import Any, Self
 import psutil
 
 from bus.config import located
-from bus.core.live_keys import DISPLAY, KIND
 from bus.errors import BusError, BusTimeout
+from bus.live_config.keys import DISPLAY, KIND
 from bus.settings import Settings
 from bus.wire.names import SERVICE
 from clients.client import BusClient

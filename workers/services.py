@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from bus import daemon, log, scheduling
-from bus.core.configs import kind_of
 from bus.errors import ConfigError
+from bus.live_config.scopes import kind_of
 from bus.member import Member
 from bus.settings import Settings
 from bus.wire import names

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bus.core.configs import difference
-from bus.core.live_keys import DISPLAY, GLOBAL, check_scope, check_value, find_key, read_value
+from bus.live_config.keys import DISPLAY, GLOBAL, check_scope, check_value, find_key, read_value
+from bus.live_config.scopes import difference
 from clients.cli import table
 from clients.cli.common import BROKER_S, FAILED, Call, Command, print_json
 

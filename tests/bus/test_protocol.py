@@ -109,7 +109,7 @@ def test_the_document_lists_every_control_service_with_its_arguments():
 
 
 def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default():
-    from bus.core.live_keys import KEYS  # noqa: PLC0415 - the table under test
+    from bus.live_config.keys import KEYS  # noqa: PLC0415 - the table under test
 
     rows = re.findall(r"^\| `(\w+)` \| .* \| (.+) \| (.+) \|$", DOCUMENT.split("### 7.5")[1].split("### 7.6")[0], re.MULTILINE)
     listed = {name: (allowed, default.strip("`")) for name, allowed, default in rows}

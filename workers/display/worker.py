@@ -16,9 +16,9 @@ import zmq
 
 from bus import sockets
 from bus.core.backoff import Backoff
-from bus.core.configs import Document
 from bus.daemon import Stop, find_broker
 from bus.errors import BusTimeout, ProtocolError
+from bus.live_config.scopes import Document
 from bus.member import Member
 from bus.settings import Settings
 from bus.subscribing.chunks import ChunkSubscriber

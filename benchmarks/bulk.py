@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import tick
-from bus.core.backoff import Backoff
-from bus.core.bus import Bus, Limits
-from bus.core.policy import Policy
+from bus.backoff import Backoff
+from bus.core.broker_state import Bus, Limits
+from bus.core.tasks.policy import Policy
 from bus.daemon import boot_id
 from bus.errors import ProtocolError
 from bus.journal import Journal

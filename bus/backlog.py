@@ -11,9 +11,9 @@ from functools import partial
 import structlog
 
 from bus import unfinished
-from bus.core.dispatch import Dispatcher
 from bus.core.effects import Effect
-from bus.core.moments import Moment
+from bus.core.tasks.dispatcher import Dispatcher
+from bus.core.tasks.moments import Moment
 from bus.store import Store
 from bus.unfinished import Found, Room
 

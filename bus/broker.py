@@ -19,12 +19,12 @@ import zmq
 from zmq.backend import zmq_poll
 
 from bus import sockets
+from bus.backoff import Backoff
 from bus.config_desk import ConfigDesk
 from bus.connections import Connections
-from bus.core import requests
-from bus.core.admission import Bound
-from bus.core.backoff import Backoff
-from bus.core.bus import Bus, Limits
+from bus.core import control_requests
+from bus.core.broker_state import Bus, Limits
+from bus.core.connection_admission import Bound
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
 from bus.daemon import Stop, boot_id, file_limit, open_files
 from bus.desk import TickDesk
@@ -209,7 +209,7 @@ class Broker:
 
     # Clients
 
-    def _replay(self, address: bytes, request: Request, args: requests.Replay, now: float) -> None:
+    def _replay(self, address: bytes, request: Request, args: control_requests.Replay, now: float) -> None:
         replaced = self.desk.begin_replay(address, request, args, self.reception.came_by, now)
         if replaced is not None:
             text = "the same client asked for a replay of the same topic again"

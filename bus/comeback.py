@@ -11,8 +11,8 @@ import errno
 from collections.abc import Callable
 from typing import Protocol
 
-from bus.core.held import Held
-from bus.core.records import Batch, Snapshot
+from bus.core.journal.held_batches import Held
+from bus.core.journal.record_format import Batch, Snapshot
 from bus.storage import Storage
 
 RETRY_S = 1.0

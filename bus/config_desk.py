@@ -15,10 +15,10 @@ import structlog
 
 from bus import config_ledger
 from bus import log as logs
-from bus.core import requests
-from bus.core.arguments import Arguments
-from bus.core.bus import Bus
-from bus.core.configs import ConfigBook, Version
+from bus.core import control_requests
+from bus.core.broker_state import Bus
+from bus.core.config_versions import ConfigBook, Version
+from bus.core.control_arguments import Arguments
 from bus.errors import ProtocolError
 from bus.guard import internal
 from bus.live_config.keys import defaults_of, refuse
@@ -84,7 +84,7 @@ class ConfigDesk:
 
     # Changes
 
-    def set(self, args: requests.ConfigSet, then: Then) -> None:
+    def set(self, args: control_requests.ConfigSet, then: Then) -> None:
         """Make a new version; `then` is told in the loop's thread, now or later.
 
         Raises:
@@ -92,7 +92,7 @@ class ConfigDesk:
         """
         self._queue(self.book.set, args, then)
 
-    def revert(self, args: requests.ConfigRevert, then: Then) -> None:
+    def revert(self, args: control_requests.ConfigRevert, then: Then) -> None:
         """Make a version as one before; else as `set`."""
         self._queue(self.book.revert, args, then)
 
@@ -100,7 +100,7 @@ class ConfigDesk:
         """Let all values of a scope go, as when its display is removed."""
         keys = list(self.book.scopes.get(scope, {}))
         if keys:  # however many changes wait: nobody is there who could ask again
-            self.waiting.append((self.book.set, requests.ConfigSet(scope=scope, unset=keys, by=by), lambda *_: None))
+            self.waiting.append((self.book.set, control_requests.ConfigSet(scope=scope, unset=keys, by=by), lambda *_: None))
             self._next()
 
     def _change(self, client: bytes, request: Request, args: Any, change: Callable[[Any, Then], None]) -> None:
@@ -167,7 +167,7 @@ class ConfigDesk:
 
     # Questions
 
-    def _get(self, client: bytes, request: Request, args: requests.ConfigGet, now: float) -> None:
+    def _get(self, client: bytes, request: Request, args: control_requests.ConfigGet, now: float) -> None:
         del now
         document = self.book.document()
         if args.version is not None:
@@ -175,11 +175,11 @@ class ConfigDesk:
         told = {**document, "rows": rows(document, args.scope, self.defaults)}
         self.answer(client, Reply(request.id, told))
 
-    def _history(self, client: bytes, request: Request, args: requests.ConfigHistory, now: float) -> None:
+    def _history(self, client: bytes, request: Request, args: control_requests.ConfigHistory, now: float) -> None:
         del now
         self.answer(client, Reply(request.id, self.book.history(args.limit)))
 
-    def _applied(self, client: bytes, request: Request, args: requests.ConfigApplied, now: float) -> None:
+    def _applied(self, client: bytes, request: Request, args: control_requests.ConfigApplied, now: float) -> None:
         if args.version is not None and args.version > self.book.version:
             allowed = f"0 to {self.book.version}"
             raise refuse("", "version", args.version, allowed, f"version is {args.version}, must be {allowed}")

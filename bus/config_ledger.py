@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any
 
 from bus import schema
-from bus.core.configs import ConfigBook, Version
+from bus.core.config_versions import ConfigBook, Version
 from bus.errors import ProtocolError
 from bus.live_config.keys import check_scope, check_values
 from bus.live_config.scopes import Change, Scopes

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.core.admission import SETTING, Admission, Bound
+from bus.core.connection_admission import SETTING, Admission, Bound
 from bus.monitor import Connection, Ender, Monitor
 
 RECOUNT_S = 1.0  # between two looks at every connection, while the bound is reached

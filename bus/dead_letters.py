@@ -3,8 +3,8 @@
 import sqlite3
 
 from bus import ledger
-from bus.core.moments import Moment
-from bus.core.posted import Posting
+from bus.core.tasks.moments import Moment
+from bus.core.tasks.posted import Posting
 from bus.retention import DEAD
 from bus.store import Store
 

@@ -16,11 +16,11 @@ import zmq
 
 from bus import sockets
 from bus.connections import Connections
-from bus.core import requests
-from bus.core.bus import Bus
-from bus.core.intake import Turn
-from bus.core.records import Snapshot
-from bus.core.replays import Replays
+from bus.core import control_requests
+from bus.core.broker_state import Bus
+from bus.core.journal.record_format import Snapshot
+from bus.core.ticks.intake import Turn
+from bus.core.ticks.replay_queue import Replays
 from bus.errors import ConfigError, ProtocolError
 from bus.guard import internal
 from bus.journal import Journal
@@ -224,7 +224,7 @@ class TickDesk:
     # Replays
 
     def begin_replay(
-        self, address: bytes, request: Request, args: requests.Replay, frame: zmq.Frame | None, now: float
+        self, address: bytes, request: Request, args: control_requests.Replay, frame: zmq.Frame | None, now: float
     ) -> bytes | None:
         """Take in a request for ticks of the past.
 
@@ -239,7 +239,7 @@ class TickDesk:
         Raises:
             ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD`, `OTHER_EPOCH` or `BUSY`.
         """
-        replay = self.library.begin(requests.wanted_of(args), self.bus.topics)
+        replay = self.library.begin(control_requests.wanted_of(args), self.bus.topics)
         replaced = self.replays.begin(address, request.id, replay, now)
         if frame is not None:
             self.readers.note(address, frame)

@@ -13,9 +13,9 @@ import structlog
 
 from bus import display_ledger
 from bus.config_desk import ConfigDesk
-from bus.core import displays, requests
-from bus.core.bus import Bus
-from bus.core.displays import Display
+from bus.core import control_requests, display_assignment
+from bus.core.broker_state import Bus
+from bus.core.display_assignment import Display
 from bus.errors import ProtocolError
 from bus.live_config.keys import DISPLAY
 from bus.settings import Settings
@@ -143,7 +143,7 @@ class DisplayDesk:
 
     # What clients ask for
 
-    def _create(self, client: bytes, request: Request, args: requests.DisplayCreate) -> None:
+    def _create(self, client: bytes, request: Request, args: control_requests.DisplayCreate) -> None:
         symbol = args.symbol
         display = args.display or f"display-{request.id.hex()[:16]}"  # repeated, the request means the same display
         first = self.bus.topics.ticks + 1 if args.first is None else args.first
@@ -175,7 +175,7 @@ class DisplayDesk:
             then(None, None)
             return
         try:
-            self.config.set(requests.ConfigSet(scope=DISPLAY + row.id, values=config, by="hulak.display.create"), then)
+            self.config.set(control_requests.ConfigSet(scope=DISPLAY + row.id, values=config, by="hulak.display.create"), then)
         except ProtocolError:
             del self.coming[row.id]
             raise
@@ -195,12 +195,12 @@ class DisplayDesk:
         for at, (client, request_id) in enumerate(self.coming.pop(row.id)[1]):
             self.answer(client, Reply(request_id, {"display": row.id, "new": at == 0}))
 
-    def _update(self, client: bytes, request: Request, args: requests.DisplayUpdate) -> None:
+    def _update(self, client: bytes, request: Request, args: control_requests.DisplayUpdate) -> None:
         display = args.display
         former = self.book.find(display)
         if former is None:
             raise ProtocolError("UNKNOWN_DISPLAY", f"there is no display {display!r}; `hulak displays` lists them")
-        init = {**{name: former.init[name] for name in displays.ASKED if name in former.init}, **args.init}
+        init = {**{name: former.init[name] for name in display_assignment.ASKED if name in former.init}, **args.init}
 
         def then() -> Any:
             row = self.book.update(display, init)
@@ -209,7 +209,7 @@ class DisplayDesk:
 
         self._do(client, request, partial(display_ledger.set_init, display=display, init=init), then)
 
-    def _remove(self, client: bytes, request: Request, args: requests.DisplayRemove) -> None:
+    def _remove(self, client: bytes, request: Request, args: control_requests.DisplayRemove) -> None:
         gone = self.book.of_symbol(args.symbol or "") if args.display is None else [args.display]
 
         def then() -> Any:
@@ -224,7 +224,7 @@ class DisplayDesk:
 
         self._do(client, request, partial(display_ledger.delete, gone=gone), then)
 
-    def _day(self, client: bytes, request: Request, args: requests.DisplayDay) -> None:
+    def _day(self, client: bytes, request: Request, args: control_requests.DisplayDay) -> None:
         """A display worker tells what the day of a display began with: who takes it over needs nothing before."""
         display, token, init, first = args.display, args.token, args.init, args.first
         row = self.book.find(display)
@@ -249,6 +249,6 @@ class DisplayDesk:
 
         self.store.put(job, then, (client, request.id))
 
-    def _list(self, client: bytes, request: Request, args: requests.Nothing) -> None:
+    def _list(self, client: bytes, request: Request, args: control_requests.Nothing) -> None:
         del args
         self.answer(client, Reply(request.id, self.book.told(self.version)))

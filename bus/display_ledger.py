@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from bus import schema
-from bus.core.arguments import DisplayId, Number, Symbol
-from bus.core.displays import Display
+from bus.core.control_arguments import DisplayId, Number, Symbol
+from bus.core.display_assignment import Display
 from bus.errors import ProtocolError
 from bus.wire.codec import pack, unpack
 

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from bus.comeback import Comeback
-from bus.core.ages import Aged, Ages, Clocks
-from bus.core.held import Held
-from bus.core.index import Ordinals, SegmentIndex
-from bus.core.records import Batch, Snapshot
-from bus.core.retention import Retention
-from bus.core.segments import name_of
+from bus.core.journal.broker_clock import Aged, Ages, Clocks
+from bus.core.journal.held_batches import Held
+from bus.core.journal.record_format import Batch, Snapshot
+from bus.core.journal.segment_index import Ordinals, SegmentIndex
+from bus.core.journal.segment_names import name_of
+from bus.core.journal.segment_retention import Retention
 from bus.daemon import since_boot
 from bus.log import Notice
 from bus.note import CLOSED, Noted, Notes

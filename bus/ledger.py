@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from bus.core.moments import Moment
-from bus.core.posted import Posting
-from bus.core.tasks import STATES, State
+from bus.core.tasks.moments import Moment
+from bus.core.tasks.posted import Posting
+from bus.core.tasks.task_queue import STATES, State
 from bus.wire.codec import pack, unpack
 from bus.wire.messages import Error, Reply
 

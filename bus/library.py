@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from bus.core.index import Builder, SegmentIndex
-from bus.core.replay import SLICE_BYTES, Replay
-from bus.core.topics import Topics
+from bus.core.journal.segment_index import Builder, SegmentIndex
+from bus.core.ticks.replay import SLICE_BYTES, Replay
+from bus.core.ticks.topic_logs import Topics
 from bus.errors import ProtocolError
 from bus.journal import Journal
 from bus.recovery import read_head

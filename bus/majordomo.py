@@ -7,10 +7,10 @@ Rule 2: a worker that says what it should not is disconnected, and what it held 
 from collections import OrderedDict
 from typing import Any
 
-from bus.core import requests
-from bus.core.dispatch import Dispatcher
+from bus.core import control_requests
 from bus.core.effects import Effect, ToWorker
-from bus.core.roster import Worker
+from bus.core.tasks.dispatcher import Dispatcher
+from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
 from bus.wire import mdp
 from bus.wire.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
@@ -49,7 +49,7 @@ class Majordomo:
             return b"501"
         asked = mdp.write_task(request.action, request.args)[0]
         known = {worker.service.encode(errors="replace") for worker in self.dispatcher.roster}
-        return b"200" if asked in known or asked.decode(errors="replace") in requests.SERVICES else b"404"
+        return b"200" if asked in known or asked.decode(errors="replace") in control_requests.SERVICES else b"404"
 
     # Workers
 
@@ -79,7 +79,7 @@ class Majordomo:
     def _ready(self, now: float, address: bytes, service: str, *, known: bool) -> list[Effect]:
         if known:
             raise ProtocolError("UNEXPECTED", "READY from a worker that is registered")
-        if service.startswith((MMI, requests.PREFIX)):
+        if service.startswith((MMI, control_requests.PREFIX)):
             raise ProtocolError("NOT_YOURS", f"service {service[:32]!r} is the broker's own")
         self._gone.pop(address, None)
         self._parts = {one: counted for one, counted in self._parts.items() if self.dispatcher.roster.at(one) is not None}

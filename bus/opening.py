@@ -5,10 +5,10 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bus.core.ages import Clocks
-from bus.core.index import Builder, SegmentIndex
-from bus.core.records import Snapshot
-from bus.core.segments import Candidate
+from bus.core.journal.broker_clock import Clocks
+from bus.core.journal.record_format import Snapshot
+from bus.core.journal.segment_index import Builder, SegmentIndex
+from bus.core.journal.segment_names import Candidate
 from bus.note import CLOSED, DEGRADED, LIVE, Noted, Notes
 from bus.recovery import Reading, set_aside, survey
 

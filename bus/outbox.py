@@ -5,7 +5,7 @@ from typing import Any
 import zmq
 
 from bus import sockets
-from bus.core.bus import Bus
+from bus.core.broker_state import Bus
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.guard import Guard, internal
 from bus.peers import Peers

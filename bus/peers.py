@@ -7,8 +7,8 @@ ROUTER's identity (of a Majordomo client, also its service). This is the one pla
 from collections.abc import Callable
 from typing import Any
 
-from bus.core.bursts import BurstDispatcher
 from bus.core.effects import Effect, ToClient, ToWorker
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
 from bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp

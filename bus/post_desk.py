@@ -11,12 +11,12 @@ from typing import Any
 
 from bus import dead_letters, ledger
 from bus.backlog import Backlog
-from bus.core import requests
-from bus.core.dispatch import Dispatcher
+from bus.core import control_requests
 from bus.core.effects import Effect
-from bus.core.moments import Moment
-from bus.core.policy import too_many, too_much
-from bus.core.posted import Posting, posting_of
+from bus.core.tasks.dispatcher import Dispatcher
+from bus.core.tasks.moments import Moment
+from bus.core.tasks.policy import too_many, too_much
+from bus.core.tasks.posted import Posting, posting_of
 from bus.errors import ProtocolError
 from bus.ledger import Posted
 from bus.store import Store
@@ -56,12 +56,12 @@ class PostDesk:
         self.coming = 0  # posts on their way to the store
         self.coming_bytes = 0  # of their arguments
 
-    def post(self, client: bytes, request: Request, args: requests.Post, now: float) -> None:
+    def post(self, client: bytes, request: Request, args: control_requests.Post, now: float) -> None:
         """Take a task."""
         del now
         self._put(client, request.id, posting_of(request.id, args, self.dispatcher.policy))
 
-    def retry(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
+    def retry(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
         """Post a dead letter anew: a task of its own, so that the old one has ended once."""
         del now
         task = args.task

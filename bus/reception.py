@@ -12,10 +12,10 @@ from typing import Any
 import zmq
 
 from bus import sockets
-from bus.core import control, requests
-from bus.core.bus import Bus
+from bus.core import control, control_requests
+from bus.core.broker_state import Bus
 from bus.core.effects import Effect, ToClient
-from bus.core.policy import LARGE
+from bus.core.tasks.policy import LARGE
 from bus.errors import ProtocolError
 from bus.guard import Guard, internal
 from bus.majordomo import MMI, Majordomo
@@ -23,7 +23,7 @@ from bus.peers import Peers
 from bus.readers import Unread
 from bus.wire.messages import Error, Reply, Request
 
-OUR_OWN = (requests.PREFIX, MMI)  # services that the broker answers itself
+OUR_OWN = (control_requests.PREFIX, MMI)  # services that the broker answers itself
 MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
 # The answers of these may be large: they are bounded for a client that does not read.
 GIVE_MUCH = {f"hulak.{name}" for name in ("config.get", "config.history", "display.list", "last", "result", "stats", "tasks")}
@@ -135,11 +135,11 @@ class Reception:
             return [ToClient(address, internal(request.id, error))]
 
     def _control(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        if not request.service.startswith(requests.PREFIX):
+        if not request.service.startswith(control_requests.PREFIX):
             return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
         if request.service in GIVE_MUCH and self.came_by is not None and not self.unread.takes_one_more(address, self.came_by):
             raise ProtocolError("BUSY", "this client does not read what it is answered; try again when it has")
-        args = requests.arguments_of(request.service, request.args)
+        args = control_requests.arguments_of(request.service, request.args)
         desk = self.desks.get(request.service)
         if desk is not None:
             desk(address, request, args, now)

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bus.core.index import SegmentIndex
-from bus.core.records import (
+from bus.core.journal.record_format import (
     MAX_EPOCH,
     MAX_NUMBER,
     SNAPSHOT,
@@ -26,7 +25,8 @@ from bus.core.records import (
     scan,
     ticks_in,
 )
-from bus.core.segments import Candidate, misfits, numbers_in, own_journal, serial_in
+from bus.core.journal.segment_index import SegmentIndex
+from bus.core.journal.segment_names import Candidate, misfits, numbers_in, own_journal, serial_in
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP, check_topic
 from bus.wire.names import OWNED_BY_FEEDS

@@ -61,9 +61,9 @@ CREATE TABLE IF NOT EXISTS config_versions (
 NEVER = "9e99"  # an age later than any other: what has it counts from when it is found, see `bus.retention`
 STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
     (
-        "ALTER TABLE tasks ADD COLUMN due_boot TEXT",  # these two: as due_ns and expires_ns, see bus.core.moments
+        "ALTER TABLE tasks ADD COLUMN due_boot TEXT",  # these two: as due_ns and expires_ns, see bus.core.tasks.moments
         "ALTER TABLE tasks ADD COLUMN expires_boot TEXT",
-        f"ALTER TABLE tasks ADD COLUMN posted_age_s REAL NOT NULL DEFAULT {NEVER}",  # these two: see bus.core.ages
+        f"ALTER TABLE tasks ADD COLUMN posted_age_s REAL NOT NULL DEFAULT {NEVER}",  # these: bus.core.journal.broker_clock
         f"ALTER TABLE tasks ADD COLUMN ended_age_s REAL NOT NULL DEFAULT {NEVER}",
         "DROP INDEX IF EXISTS tasks_by_state",
         "CREATE INDEX tasks_in_state ON tasks (state)",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.core.index import SegmentIndex
-from bus.core.retention import Retention
-from bus.core.segments import Candidate
+from bus.core.journal.segment_index import SegmentIndex
+from bus.core.journal.segment_names import Candidate
+from bus.core.journal.segment_retention import Retention
 from bus.storage import Storage, write_whole
 
 INDEX = ".hx"  # how the name of a segment's index ends

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bus.core import control, requests
-from bus.core.bus import Bus
+from bus.core import control, control_requests
+from bus.core.broker_state import Bus
 from bus.core.effects import Effect
 from bus.store import Store
 from bus.wire.messages import Error, Reply, Request
@@ -55,7 +55,7 @@ class TargetDesk:
         least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
         self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SERVICES if service in kept}
 
-    def serve(self, client: bytes, request: Request, args: requests.Scale, now: float) -> None:
+    def serve(self, client: bytes, request: Request, args: control_requests.Scale, now: float) -> None:
         """Set a target.
 
         Raises:

@@ -15,12 +15,12 @@ import structlog
 
 from bus import ledger, retention
 from bus.backlog import Backlog
-from bus.core import requests
-from bus.core.ages import Ages
-from bus.core.dispatch import Dispatcher
+from bus.core import control_requests
 from bus.core.effects import Begun, Delayed, Effect, Ended
-from bus.core.moments import Moment
-from bus.core.policy import Policy
+from bus.core.journal.broker_clock import Ages
+from bus.core.tasks.dispatcher import Dispatcher
+from bus.core.tasks.moments import Moment
+from bus.core.tasks.policy import Policy
 from bus.daemon import boot_id, since_boot
 from bus.dead_letters import DeadLetters
 from bus.errors import ProtocolError
@@ -177,7 +177,7 @@ class TaskDesk:
 
     # Results and the rest
 
-    def _result(self, client: bytes, request: Request, args: requests.Result, now: float) -> None:
+    def _result(self, client: bytes, request: Request, args: control_requests.Result, now: float) -> None:
         until = now + args.wait_ms / 1000 if args.wait_ms else None
         if args.task in self.dispatcher.tasks and until is not None:
             self._wait(client, request.id, args.task, until)
@@ -205,7 +205,7 @@ class TaskDesk:
 
         self.store.put(partial(ledger.read, task=task), then, (client, request_id))
 
-    def _cancel(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
+    def _cancel(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
         task = args.task
         found = self.dispatcher.tasks.get(task)
         if found is not None and found.posted:
@@ -216,11 +216,11 @@ class TaskDesk:
             self._write(partial(ledger.cancel, task=task, message=error, moment=self.moment()), lambda: self._wake(task))
         self._read(client, request.id, task)  # behind the end that was just put in: they are done in order
 
-    def _tasks(self, client: bytes, request: Request, args: requests.Tasks, now: float) -> None:
+    def _tasks(self, client: bytes, request: Request, args: control_requests.Tasks, now: float) -> None:
         del now
         self._do(client, request, partial(ledger.rows, state=args.state, service=args.service, most=args.limit or ROWS))
 
-    def _drop(self, client: bytes, request: Request, args: requests.OfTask, now: float) -> None:
+    def _drop(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
         del now
         self._do(client, request, partial(ledger.drop, task=args.task))
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import structlog
 
-from bus.core import requests
-from bus.core.bus import Bus
-from bus.core.index import Ordinals
-from bus.core.records import Snapshot
+from bus.core import control_requests
+from bus.core.broker_state import Bus
+from bus.core.journal.record_format import Snapshot
+from bus.core.journal.segment_index import Ordinals
 from bus.errors import ProtocolError
 from bus.journal import Journal
 from bus.wire.codec import NUL
@@ -44,7 +44,7 @@ class TopicDesk:
         self.log = log
         self.services = {"hulak.topic.remove": self.remove}
 
-    def remove(self, client: bytes, request: Request, args: requests.TopicRemove, now: float) -> None:
+    def remove(self, client: bytes, request: Request, args: control_requests.TopicRemove, now: float) -> None:
         """Remove topics; names that there are not are no error.
 
         Raises:

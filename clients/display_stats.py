@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bus.core.stats import SILENT_S
+from bus.core.process_reports import SILENT_S
 from bus.wire.names import SERVICE
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bus import daemon, log
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.errors import ConfigError, FeedError
 from bus.member import Member
 from bus.settings import Settings

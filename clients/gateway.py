@@ -16,8 +16,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from bus import daemon, log
-from bus.core.stats import Histogram
 from bus.errors import BusError, ConfigError
+from bus.histogram import Histogram
 from bus.live_config.keys import Value
 from bus.member import Member
 from bus.settings import Settings

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.errors import FeedError
 from bus.settings import FeedSettings
 from bus.wire.messages import Tick

@@ -1,9 +1,9 @@
 """A dispatcher at which tests play clients, workers and time; nothing of it is simulated but them."""
 
-from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher
+from bus.backoff import Backoff
 from bus.core.effects import Note, ToClient, ToWorker
-from bus.core.policy import Policy
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.policy import Policy
 from bus.wire.messages import BrokerHeartbeat, Ready, Request, Result, Task, WorkerHeartbeat
 
 POLICY = Policy(

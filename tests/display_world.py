@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.subscribing.replica import Ask
 from bus.wire import codec
 from bus.wire.messages import Stamp, Tick

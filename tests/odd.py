@@ -5,7 +5,7 @@ import math
 import msgpack
 import msgspec
 
-from bus.core.requests import SERVICES
+from bus.core.control_requests import SERVICES
 
 ID = bytes(range(16))
 MARKS = {  # texts that stand for what a packer would not write
@@ -95,7 +95,7 @@ def packed(value):
     return frame
 
 
-def control_requests():
+def odd_requests():
     """Make every control service's frames: each argument missing, each of every odd value; yields service, id, frame."""
     number = 0
     for service, told in SERVICES.items():

@@ -6,9 +6,9 @@ from dataclasses import replace
 from asked import read_wanted
 from waiting import eventually
 
-from bus.core.index import Ordinals
-from bus.core.records import Batch, Snapshot, decode_tick, encode_tick
-from bus.core.topics import Topics
+from bus.core.journal.record_format import Batch, Snapshot, decode_tick, encode_tick
+from bus.core.journal.segment_index import Ordinals
+from bus.core.ticks.topic_logs import Topics
 from bus.journal import Journal
 from bus.library import Library
 from bus.settings import JournalSettings

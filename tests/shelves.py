@@ -2,9 +2,9 @@
 
 from asked import read_wanted
 
-from bus.core.index import Builder
-from bus.core.records import HEAD_BYTES, Snapshot, encode_tick, record_at
-from bus.core.replay import Replay
+from bus.core.journal.record_format import HEAD_BYTES, Snapshot, encode_tick, record_at
+from bus.core.journal.segment_index import Builder
+from bus.core.ticks.replay import Replay
 from bus.wire.codec import decode_publication, encode_publication, pack
 from bus.wire.messages import Stamp
 

@@ -97,12 +97,12 @@ def test_a_module_imports_only_what_its_layer_may(name):
         ("benchmarks/tick.py", "import workers.display.state"),
         ("benchmarks/displays.py", "import workers.worker"),
         ("workers/display/state.py", "import time"),
-        ("bus/core/tasks.py", "import time"),
-        ("bus/core/tasks.py", "from bus import sockets"),
-        ("bus/core/tasks.py", "from bus.config import Settings"),
-        ("bus/core/tasks.py", "import random"),
-        ("bus/core/bus.py", "import zmq"),
-        ("bus/core/bus.py", "import os.path"),
+        ("bus/core/tasks/task_queue.py", "import time"),
+        ("bus/core/tasks/task_queue.py", "from bus import sockets"),
+        ("bus/core/tasks/task_queue.py", "from bus.config import Settings"),
+        ("bus/core/tasks/task_queue.py", "import random"),
+        ("bus/core/broker_state.py", "import zmq"),
+        ("bus/core/broker_state.py", "import os.path"),
     ],
 )
 def test_an_import_across_the_layers_would_be_seen(name, source):
@@ -112,10 +112,10 @@ def test_an_import_across_the_layers_would_be_seen(name, source):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("bus/core/tasks.py", "from bus import messages"),
-        ("bus/core/tasks.py", "from collections.abc import Callable"),
+        ("bus/core/tasks/task_queue.py", "from bus import messages"),
+        ("bus/core/tasks/task_queue.py", "from collections.abc import Callable"),
         ("clients/cli/up.py", "import sim.venue, workers.worker"),
-        ("workers/worker.py", "import time, zmq, bus.core.timers"),
+        ("workers/worker.py", "import time, zmq, bus.core.tasks.timers"),
     ],
 )
 def test_an_import_within_the_layers_is_let_through(name, source):

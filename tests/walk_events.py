@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from bus.core import census
 from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks import State
+from bus.core.tasks import task_counts
+from bus.core.tasks.task_queue import State
 
 
 def check_census(dispatcher):
@@ -12,8 +12,8 @@ def check_census(dispatcher):
     by_both = Counter((task.service, task.state) for task in dispatcher.tasks.values())
     names = ("queued", "waiting", "running")
     by_service = {one: {name: by_both[one, State(name)] for name in names} for one, _ in by_both}
-    assert census.totals(dispatcher) == {name: sum(row[name] for row in by_service.values()) for name in names}
-    assert {one: row for one, row in census.by_service(dispatcher).items() if any(row.values())} == {
+    assert task_counts.totals(dispatcher) == {name: sum(row[name] for row in by_service.values()) for name in names}
+    assert {one: row for one, row in task_counts.by_service(dispatcher).items() if any(row.values())} == {
         one: row for one, row in by_service.items() if any(row.values())
     }
 

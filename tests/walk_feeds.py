@@ -11,8 +11,8 @@ from collections import defaultdict
 
 import msgpack
 
-from bus.core.intake import Intake, Source
-from bus.core.topics import Topics
+from bus.core.ticks.intake import Intake, Source
+from bus.core.ticks.topic_logs import Topics
 from bus.wire.codec import decode_publication
 from bus.wire.messages import FIRST_MS, Tick
 from clients.feeds.link import Link

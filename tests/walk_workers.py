@@ -1,6 +1,6 @@
 """A worker's process around the real session, on the simulated network of `walk_world`."""
 
-from bus.core.policy import Policy
+from bus.core.tasks.policy import Policy
 from bus.wire.messages import Result, TaskPart
 from workers.session import Exit, Interrupt, Run, Send, Session
 

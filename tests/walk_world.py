@@ -14,10 +14,10 @@ from walk_callers import FAULTS_S, SERVICES, SLACK_S, START_S, Callers
 from walk_events import FAULTS, alone, check_books, check_census
 from walk_workers import POLICY, SimWorker, Wire, answer_of
 
-from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher
+from bus.backoff import Backoff
 from bus.core.effects import Note, ToClient, ToWorker
-from bus.core.tasks import State
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.task_queue import State
 from bus.wire.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from bus.core import requests
-from bus.core.arguments import Arguments
-from bus.core.bus import Bus
+from bus.core import control_requests
+from bus.core.broker_state import Bus
+from bus.core.control_arguments import Arguments
 from bus.core.effects import Effect, Note
 from bus.errors import ProtocolError
 from bus.wire import names
@@ -17,7 +17,7 @@ MOST_LAST = 10_000  # messages in one answer of `hulak.last`
 Answer = tuple[Any, list[Effect]]
 
 
-def ping(bus: Bus, now: float, args: requests.Nothing, shell: dict[str, Any]) -> Answer:
+def ping(bus: Bus, now: float, args: control_requests.Nothing, shell: dict[str, Any]) -> Answer:
     """Tell that the broker is there, and which one."""
     del args
     uptime_s = round(now - bus.started, 3)
@@ -31,13 +31,13 @@ def ping(bus: Bus, now: float, args: requests.Nothing, shell: dict[str, Any]) ->
     }, []
 
 
-def stats(bus: Bus, now: float, args: requests.Nothing, shell: dict[str, Any]) -> Answer:
+def stats(bus: Bus, now: float, args: control_requests.Nothing, shell: dict[str, Any]) -> Answer:
     """Tell everything the broker knows of itself."""
     del args
     return bus.stats(now, shell), []
 
 
-def feed(bus: Bus, now: float, args: requests.Feed, shell: dict[str, Any]) -> Answer:
+def feed(bus: Bus, now: float, args: control_requests.Feed, shell: dict[str, Any]) -> Answer:
     """Open a feed's instance, and tell how far it was taken and journalled."""
     del shell
     source = bus.intake.open(args.instance, args.oldest, now)
@@ -45,14 +45,14 @@ def feed(bus: Bus, now: float, args: requests.Feed, shell: dict[str, Any]) -> An
     return {"taken": source.last, "safe": source.safe, "epoch": bus.epoch, **refused}, []
 
 
-def last(bus: Bus, now: float, args: requests.Last, shell: dict[str, Any]) -> Answer:
+def last(bus: Bus, now: float, args: control_requests.Last, shell: dict[str, Any]) -> Answer:
     """Give the last message of a topic, or of all topics under a prefix, as they were published."""
     del now, shell
     found = (log.frame for log in bus.topics.under(prefix_of(args.topic)) if log.frame)
     return list(islice(found, MOST_LAST)), []
 
 
-def report(bus: Bus, now: float, args: requests.Report, shell: dict[str, Any]) -> Answer:
+def report(bus: Bus, now: float, args: control_requests.Report, shell: dict[str, Any]) -> Answer:
     """Take what a process tells about itself, or that it leaves."""
     del shell
     if args.leaving:
@@ -62,7 +62,7 @@ def report(bus: Bus, now: float, args: requests.Report, shell: dict[str, Any]) -
     return {}, []
 
 
-def retire(bus: Bus, now: float, args: requests.Retire, shell: dict[str, Any]) -> Answer:
+def retire(bus: Bus, now: float, args: control_requests.Retire, shell: dict[str, Any]) -> Answer:
     """Ask a worker to finish what it holds and to leave."""
     del now, shell
     effects = bus.dispatcher.retire(args.worker, args.reason)
@@ -72,7 +72,7 @@ def retire(bus: Bus, now: float, args: requests.Retire, shell: dict[str, Any]) -
     return {"worker": args.worker}, effects
 
 
-def scale(bus: Bus, now: float, args: requests.Scale, shell: dict[str, Any]) -> Answer:
+def scale(bus: Bus, now: float, args: control_requests.Scale, shell: dict[str, Any]) -> Answer:
     """Set by hand how many workers a service has, or leave it to the scaler again."""
     del now, shell
     service, workers = args.service, args.workers

@@ -59,7 +59,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
     id: Id  # unique for ever: a repeated id joins the request that runs already
     service: str  # e.g. "nepse"; `hulak.*` is the broker itself
     action: str  # e.g. "market-status"; "" for control services
-    args: dict[str, Any] = {}  # of a Majordomo client perhaps still packed, as `Task.args` of `bus.core.tasks`
+    args: dict[str, Any] = {}  # of a Majordomo client perhaps still packed, as `Task.args` of `bus.core.tasks.task_queue`
     options: dict[str, Any] = {}  # timeout_ms, retries (section 4.2)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core.stats import Histogram
+from bus.histogram import Histogram
 from bus.wire.names import SERVICE
 from clients.judge.facts import Facts
 from clients.judge.processes import processes

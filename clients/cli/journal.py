@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from bus.core.records import TICK, Corrupt, Record, scan
+from bus.core.journal.record_format import TICK, Corrupt, Record, scan
 from bus.errors import ConfigError
 from bus.note import Note
 from bus.recovery import survey

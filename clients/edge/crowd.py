@@ -8,7 +8,7 @@ import structlog
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.frames import CloseCode
 
-from bus.core.stats import Histogram
+from bus.histogram import Histogram
 from bus.wire.messages import Tick
 from clients.edge import protocol
 from clients.edge.board import Board

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bus.core.stats import BOUNDS
+from bus.histogram import BOUNDS
 from clients.edge.figures import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES
 from clients.judge.processes import number
 from clients.judge.situations import BROKER_SILENT_S, SITUATIONS
@@ -155,7 +155,7 @@ def _latencies(stats: Mapping[str, Any], rows: list[tuple[dict[str, str], Row]])
 
 
 def _add(family: HistogramMetricFamily, labels: list[str], told: Any) -> None:
-    """Add what `bus.core.stats.Histogram.totals` told; anything else that somebody reports is left out."""
+    """Add what `bus.core.process_reports.Histogram.totals` told; anything else that somebody reports is left out."""
     if not isinstance(told, Mapping):
         return
     at_most, count, total_us = told.get("le"), _number(told.get("count")), _number(told.get("sum_us"))

@@ -12,7 +12,7 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.wire.messages import Tick
 from clients.feeds.events import MOST_SYMBOLS, Event, Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.subscriptions import Subscriptions

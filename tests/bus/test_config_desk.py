@@ -12,10 +12,10 @@ from asked import arguments
 from waiting import eventually
 
 from bus import config_ledger, log
+from bus.backoff import Backoff
 from bus.config_desk import MOST_WAITING, ConfigDesk
-from bus.core.backoff import Backoff
-from bus.core.bus import Bus, Limits
-from bus.core.policy import Policy
+from bus.core.broker_state import Bus, Limits
+from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.settings import NepseSettings, Settings
 from bus.store import Store

@@ -10,7 +10,7 @@ import zmq
 from waiting import eventually
 
 from bus.connections import Connections
-from bus.core.admission import Bound
+from bus.core.connection_admission import Bound
 from bus.daemon import open_files
 from bus.monitor import Connection, Ender
 

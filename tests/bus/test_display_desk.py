@@ -7,9 +7,9 @@ import pytest
 import structlog
 from asked import arguments
 
-from bus.core.backoff import Backoff
-from bus.core.bus import Bus, Limits
-from bus.core.policy import Policy
+from bus.backoff import Backoff
+from bus.core.broker_state import Bus, Limits
+from bus.core.tasks.policy import Policy
 from bus.display_desk import DisplayDesk
 from bus.errors import ProtocolError
 from bus.store import Store

@@ -14,8 +14,8 @@ import zlib
 import pytest
 from office import Disk, Office, killed
 
-from bus.core.records import SNAPSHOT, TICK, Record, scan
-from bus.core.segments import name_of, numbers_in
+from bus.core.journal.record_format import SNAPSHOT, TICK, Record, scan
+from bus.core.journal.segment_names import name_of, numbers_in
 from bus.recovery import read_head
 from bus.wire.codec import NUL, STAMP, pack
 

@@ -8,10 +8,10 @@ from asked import arguments
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher
+from bus.backoff import Backoff
 from bus.core.effects import ToClient, ToWorker
-from bus.core.policy import Policy
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.majordomo import REMEMBERED, Majordomo
 from bus.peers import Peers

@@ -5,14 +5,14 @@ import time
 
 import pytest
 import structlog
-from odd import ENOUGH, control_requests, of_worker
+from odd import ENOUGH, odd_requests, of_worker
 from posthouse import PostHouse
 
 from bus import daemon
 from bus.broker import Broker
-from bus.core import requests
-from bus.core.dispatch import BEAT
-from bus.core.posted import Posting
+from bus.core import control_requests
+from bus.core.tasks.dispatcher import BEAT
+from bus.core.tasks.posted import Posting
 from bus.errors import ProtocolError
 from bus.settings import Settings
 from bus.wire import codec
@@ -101,9 +101,9 @@ def read_by_all(stats):
     return [(feeds.cells(row), feeds.remarks(row)) for row in feeds.feeds_of(stats)]
 
 
-@pytest.mark.parametrize("service", requests.SERVICES)
+@pytest.mark.parametrize("service", control_requests.SERVICES)
 def test_no_odd_argument_of_a_control_request_meets_a_bug(house, service):
-    for number, (_, _, frame) in enumerate(one for one in control_requests() if one[0] == service):
+    for number, (_, _, frame) in enumerate(one for one in odd_requests() if one[0] == service):
         house.client(frame)
         if number % 20 == 0 or service == "hulak.report":
             house.turn()
@@ -195,4 +195,4 @@ def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
 
 
 def test_every_service_is_tried():
-    assert set(ENOUGH) <= set(requests.SERVICES)
+    assert set(ENOUGH) <= set(control_requests.SERVICES)

@@ -3,10 +3,10 @@
 import msgpack
 import pytest
 
-from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher
+from bus.backoff import Backoff
 from bus.core.effects import ToClient, ToWorker
-from bus.core.policy import Policy
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.majordomo import Majordomo
 from bus.peers import Peers

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.core.requests import SERVICES
+from bus.core.control_requests import SERVICES
 from bus.wire import batch_frames, codec, messages
 from bus.wire.messages import Held, Stamp
 

@@ -5,7 +5,7 @@ import random
 import pytest
 from office import killed, newest
 
-from bus.core.records import Snapshot
+from bus.core.journal.record_format import Snapshot
 from bus.errors import ProtocolError
 from bus.recovery import read_head
 
@@ -67,7 +67,7 @@ def test_a_head_of_before_there_were_removed_topics_is_read(offices, folder):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_no_epoch_topic_and_number_ever_names_two_ticks(offices, monkeypatch, seed):
-    monkeypatch.setattr("bus.core.topics.MOST_ENDED", 4)
+    monkeypatch.setattr("bus.core.ticks.topic_logs.MOST_ENDED", 4)
     draw, office, seen = random.Random(seed), offices(segment_bytes=4096), {}
     names = [f"S{number}" for number in range(12)]
     for _ in range(120):

@@ -8,8 +8,8 @@ import pytest
 from waiting import eventually
 
 from bus import dead_letters, ledger, retention, unfinished
-from bus.core.moments import Moment
-from bus.core.posted import Posting
+from bus.core.tasks.moments import Moment
+from bus.core.tasks.posted import Posting
 from bus.errors import PartEnded
 from bus.retention import Keep
 from bus.store import Store

@@ -7,9 +7,9 @@ import stat
 import pytest
 
 from bus import config_ledger, display_ledger, ledger, retention, schema, targets, unfinished
-from bus.core.displays import Display
-from bus.core.moments import Moment
-from bus.core.posted import Posting
+from bus.core.display_assignment import Display
+from bus.core.tasks.moments import Moment
+from bus.core.tasks.posted import Posting
 from bus.store_file import StoreFile
 from bus.unfinished import Room
 from bus.wire.codec import pack

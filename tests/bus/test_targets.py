@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 from asked import arguments
 
-from bus.core.backoff import Backoff
-from bus.core.bus import Bus, Limits
-from bus.core.policy import Policy
+from bus.backoff import Backoff
+from bus.core.broker_state import Bus, Limits
+from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.store import Store
 from bus.targets import TargetDesk

@@ -10,10 +10,10 @@ import structlog
 from asked import arguments
 from waiting import eventually
 
-from bus.core.ages import Ages
-from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher
+from bus.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Ended
+from bus.core.journal.broker_clock import Ages
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.errors import ProtocolError
 from bus.guard import Guard
 from bus.settings import BrokerSettings, Settings

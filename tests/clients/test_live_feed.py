@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import structlog
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.settings import FeedSettings
 from clients.feeds import VENUES
 from clients.live_feed import LiveFeed

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import structlog
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.settings import FeedSettings
 from clients import live_feed
 from clients.feeds import VENUES

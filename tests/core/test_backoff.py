@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.errors import ConfigError
 
 

@@ -6,12 +6,12 @@ from collections import defaultdict
 import pytest
 from dispatch_desk import POLICY
 
-from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher
+from bus.backoff import Backoff
 from bus.core.effects import ToClient, ToWorker
-from bus.core.policy import Policy
-from bus.core.roster import MOST_GRAIN
-from bus.core.tasks import CalledTask
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.policy import Policy
+from bus.core.tasks.task_queue import CalledTask
+from bus.core.tasks.worker_roster import MOST_GRAIN
 from bus.errors import ProtocolError
 from bus.wire.messages import Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 

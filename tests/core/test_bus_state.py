@@ -3,10 +3,10 @@
 import msgpack
 import pytest
 
-from bus.core.backoff import Backoff
-from bus.core.bus import Bus, Limits, Rejects
-from bus.core.policy import Policy
-from bus.core.posted import Posting
+from bus.backoff import Backoff
+from bus.core.broker_state import Bus, Limits, Rejects
+from bus.core.tasks.policy import Policy
+from bus.core.tasks.posted import Posting
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, feed_frame, pack
 from bus.wire.messages import Held, Ready, Request, Result, WorkerHeartbeat

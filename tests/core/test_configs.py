@@ -5,7 +5,7 @@ from asked import arguments
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.configs import MOST_VALUES, ConfigBook, Version
+from bus.core.config_versions import MOST_VALUES, ConfigBook, Version
 from bus.errors import ProtocolError
 from bus.live_config.keys import KEYS, defaults_of
 from bus.live_config.scopes import Change, difference, effective, kind_of, rows, sources

@@ -3,11 +3,11 @@
 import pytest
 from asked import arguments
 
-from bus.core.backoff import Backoff
-from bus.core.bus import Bus, Limits
+from bus.backoff import Backoff
+from bus.core.broker_state import Bus, Limits
 from bus.core.control import answer
 from bus.core.effects import Note, ToWorker
-from bus.core.policy import Policy
+from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire.codec import feed_frame
 from bus.wire.messages import Ready, Request, Retire

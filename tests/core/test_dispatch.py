@@ -4,7 +4,7 @@ import pytest
 from dispatch_desk import RETRYABLE, A, B, Desk, task
 
 from bus.core.effects import ToWorker
-from bus.core.tasks import State
+from bus.core.tasks.task_queue import State
 from bus.errors import ProtocolError
 from bus.wire.messages import BrokerHeartbeat, Error, Held, Part, Ready, Reply, Retire, TaskPart
 

@@ -4,7 +4,7 @@ import pytest
 from dispatch_desk import A, B, Desk, task
 
 from bus.core.effects import ToWorker
-from bus.core.tasks import State
+from bus.core.tasks.task_queue import State
 from bus.wire.messages import BrokerHeartbeat, Goodbye, Held, Ready, Reply, Result, Retire, TaskPart, WorkerHeartbeat
 
 

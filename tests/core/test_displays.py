@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from bus.core.displays import Display, DisplayBook, States
-from bus.core.intake import Intake
-from bus.core.topics import Topics
+from bus.core.display_assignment import Display, DisplayBook, States
+from bus.core.ticks.intake import Intake
+from bus.core.ticks.topic_logs import Topics
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack, unpack
 from bus.wire.messages import Stamp

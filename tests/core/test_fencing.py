@@ -2,12 +2,12 @@
 
 import pytest
 
-from bus.core.backoff import Backoff
-from bus.core.dispatch import Dispatcher
+from bus.backoff import Backoff
 from bus.core.effects import ToWorker
-from bus.core.fencing import to_leave
-from bus.core.policy import Policy
-from bus.core.roster import Worker
+from bus.core.tasks.dispatcher import Dispatcher
+from bus.core.tasks.policy import Policy
+from bus.core.tasks.surplus_workers import to_leave
+from bus.core.tasks.worker_roster import Worker
 from bus.wire.messages import Goodbye, Held, Ready, Request, Retire
 
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bus.core.index import Builder, Ordinals, SegmentIndex
-from bus.core.records import Snapshot, encode_tick
+from bus.core.journal.record_format import Snapshot, encode_tick
+from bus.core.journal.segment_index import Builder, Ordinals, SegmentIndex
 from bus.errors import ProtocolError
 from bus.wire.codec import encode_publication, pack
 from bus.wire.messages import Stamp

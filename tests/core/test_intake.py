@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.intake import Intake
-from bus.core.records import decode_tick, scan
-from bus.core.topics import Topics
+from bus.core.journal.record_format import decode_tick, scan
+from bus.core.ticks.intake import Intake
+from bus.core.ticks.topic_logs import Topics
 from bus.errors import ProtocolError
 from bus.wire import codec
 from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack

@@ -8,9 +8,9 @@ from dispatch_desk import POLICY, Desk
 from walk_events import check_books, check_census
 
 from bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker
-from bus.core.losses import MOST_SPARED
-from bus.core.posted import Posting
-from bus.core.tasks import State
+from bus.core.tasks.lost_workers import MOST_SPARED
+from bus.core.tasks.posted import Posting
+from bus.core.tasks.task_queue import State
 from bus.wire.codec import pack
 from bus.wire.messages import BrokerHeartbeat, Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bus.core.backoff import Backoff
-from bus.core.policy import Failure, Policy, read_options, retry_delay_s
+from bus.backoff import Backoff
+from bus.core.tasks.policy import Failure, Policy, read_options, retry_delay_s
 from bus.errors import ProtocolError
 from bus.wire.messages import Request
 

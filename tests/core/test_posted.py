@@ -7,8 +7,8 @@ from asked import arguments
 from dispatch_desk import POLICY, Desk
 
 from bus.core.effects import Begun, Delayed, Ended, ToWorker
-from bus.core.posted import Posting, posting_of
-from bus.core.tasks import State
+from bus.core.tasks.posted import Posting, posting_of
+from bus.core.tasks.task_queue import State
 from bus.wire.messages import Error, Held, Ready, Reply, Result, WorkerHeartbeat
 
 ID = bytes(range(16))

@@ -8,8 +8,8 @@ import pytest
 from walk_feeds import FeedWorld
 from walk_world import World
 
-from bus.core.bursts import BurstDispatcher
-from bus.core.intake import Intake
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.ticks.intake import Intake
 from clients.feeds.link import Link
 
 TASK_SCHEDULES = 1400

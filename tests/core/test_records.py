@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bus.core import records
-from bus.core.records import TICK, Corrupt, Record, Snapshot, encode_tick, scan
+from bus.core.journal import record_format
+from bus.core.journal.record_format import TICK, Corrupt, Record, Snapshot, encode_tick, scan
 from bus.errors import ProtocolError
 from bus.wire.codec import encode_publication, pack
 from bus.wire.messages import Stamp
@@ -94,6 +94,6 @@ def test_a_body_that_holds_the_magic_is_not_taken_for_a_record():
 
 def test_needs_tells_a_records_length_from_its_head_alone():
     record = encode_tick(1, 0, 0, frame_of(1))
-    assert records.needs(record[:12], 0) == len(record)
-    assert records.needs(record[:11], 0) is None
-    assert records.needs(b"XX" + record[2:], 0) is None
+    assert record_format.needs(record[:12], 0) == len(record)
+    assert record_format.needs(record[:11], 0) is None
+    assert record_format.needs(b"XX" + record[2:], 0) is None

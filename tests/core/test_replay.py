@@ -4,7 +4,7 @@ import pytest
 from asked import read_wanted
 from shelves import Shelves, run
 
-from bus.core.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay
+from bus.core.ticks.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay
 
 # What is read
 

@@ -4,8 +4,8 @@ import pytest
 from asked import read_wanted
 from shelves import Shelves, decode
 
-from bus.core.replay import Replay
-from bus.core.replays import PATIENCE_S, PROGRESS_S, RUNNING, WAITS_S, Replays
+from bus.core.ticks.replay import Replay
+from bus.core.ticks.replay_queue import PATIENCE_S, PROGRESS_S, RUNNING, WAITS_S, Replays
 from bus.errors import ProtocolError
 
 

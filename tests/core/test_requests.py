@@ -8,10 +8,10 @@ import pytest
 from asked import arguments, read_wanted
 
 from bus.core import control
-from bus.core.arguments import YEAR_S, wanted
-from bus.core.displays import MAX_INIT_BYTES
-from bus.core.requests import SERVICES, arguments_of
-from bus.core.tasks import State
+from bus.core.control_arguments import YEAR_S, wanted
+from bus.core.control_requests import SERVICES, arguments_of
+from bus.core.display_assignment import MAX_INIT_BYTES
+from bus.core.tasks.task_queue import State
 from bus.errors import ProtocolError
 from bus.wire.plain_values import DEEPEST
 from bus.wire.replay_range import FOR_EVER, Wanted

@@ -9,10 +9,10 @@ import pytest
 from dispatch_desk import POLICY, Desk
 from walk_events import check_books, check_census
 
-from bus.core import census
 from bus.core.effects import Begun, Ended, ToClient, ToWorker
-from bus.core.posted import Posting
-from bus.core.tasks import State
+from bus.core.tasks import task_counts
+from bus.core.tasks.posted import Posting
+from bus.core.tasks.task_queue import State
 from bus.errors import ProtocolError
 from bus.wire import batch_frames, mdp
 from bus.wire.codec import decode_to_worker, encode, pack
@@ -61,7 +61,9 @@ def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(desk, e
         desk.now += passed_s
         effects += desk.core.advance(desk.now)
         states = Counter(task.state for task in desk.core.tasks.values())
-        assert census.totals(desk.core) == {state.value: states[state] for state in (State.QUEUED, State.WAITING, State.RUNNING)}
+        assert task_counts.totals(desk.core) == {
+            state.value: states[state] for state in (State.QUEUED, State.WAITING, State.RUNNING)
+        }
         effects += ready(desk, b"%d" % passed_s)
         for worker in list(desk.core.roster):
             for task, number in list(worker.held.items()):
@@ -178,7 +180,7 @@ def test_a_large_call_gives_its_room_back_however_it_ends(desk):
     desk.pass_time(1.25, (b"w", (Held((2).to_bytes(16), 1),)))
     task = desk.core.tasks[(2).to_bytes(16)]
     assert (task.state, task.args, desk.core.size) == (State.EXPIRED, {}, 0)  # its worker is still at it
-    assert census.totals(desk.core) == {"queued": 0, "waiting": 0, "running": 0}
+    assert task_counts.totals(desk.core) == {"queued": 0, "waiting": 0, "running": 0}
     desk.core.result(desk.now, b"w", Result((2).to_bytes(16), 1, True, 5))
     check_books(desk.core)
     check_census(desk.core)

@@ -2,9 +2,9 @@
 
 import random
 
-from bus.core.intake import Intake
-from bus.core.rivals import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, Rivals
-from bus.core.topics import TopicLog, Topics
+from bus.core.ticks.intake import Intake
+from bus.core.ticks.shared_topics import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, Rivals
+from bus.core.ticks.topic_logs import TopicLog, Topics
 from bus.wire.codec import feed_frame
 
 

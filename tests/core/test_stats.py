@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.stats import BOUNDS, SILENT_S, Histogram, Rate, Reports
+from bus.core.process_reports import SILENT_S, Rate, Reports
+from bus.histogram import BOUNDS, Histogram
 
 
 def test_a_histogram_without_values_has_no_quantiles():

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bus.core.tasks import NEXT, CalledTask, Queue, State
+from bus.core.tasks.task_queue import NEXT, CalledTask, Queue, State
 from bus.wire.messages import Request
 
 

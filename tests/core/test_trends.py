@@ -2,8 +2,8 @@
 
 import pytest
 
-from bus.core.stats import Reports
-from bus.core.trends import LEAST_POINTS, MOST_HEARD, POINT_S, POINTS, Place, Trend, Trends
+from bus.core.process_reports import Reports
+from bus.core.process_trends import LEAST_POINTS, MOST_HEARD, POINT_S, POINTS, Place, Trend, Trends
 
 
 def test_cpu_is_the_share_between_two_reports_that_are_not_too_close():

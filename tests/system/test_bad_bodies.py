@@ -17,7 +17,7 @@ from clients.history import History
 
 pytestmark = pytest.mark.system
 CARELESS = (  # a broker that takes any tick, as they did once
-    "import bus.core.intake as i; i.check_tick = lambda *_: None; i.Intake._well_formed = lambda self, all: all;"
+    "import bus.core.ticks.intake as i; i.check_tick = lambda *_: None; i.Intake._well_formed = lambda self, all: all;"
     "from bus.__main__ import main; main()"
 )
 

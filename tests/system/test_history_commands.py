@@ -9,7 +9,7 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus.core.segments import name_of
+from bus.core.journal.segment_names import name_of
 from bus.wire import codec
 from bus.wire.messages import FIRST_MS, Tick
 

@@ -6,7 +6,7 @@ import time
 import msgpack
 import pytest
 import zmq
-from odd import control_requests, of_worker
+from odd import odd_requests, of_worker
 from posthouse import PostHouse
 
 LIMIT_S = 60
@@ -59,7 +59,7 @@ def test_every_odd_control_request_is_answered_once_and_no_other_suffers(house):
     context = zmq.Context()
     socket = connect(context, house.addresses["frontend"])
     waits, codes = set(), {}
-    for _, request_id, frame in control_requests():
+    for _, request_id, frame in odd_requests():
         socket.send(frame)
         waits.add(request_id)
         if len(waits) == BATCH:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from bus.core.policy import LONGEST_TEXT, Failure
+from bus.core.tasks.policy import LONGEST_TEXT, Failure
 from bus.errors import TaskFailed
 from bus.wire import codec
 from bus.wire.messages import Task

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bus.core.backoff import Backoff
-from bus.core.stats import Histogram
+from bus.backoff import Backoff
+from bus.histogram import Histogram
 from bus.wire.messages import Tick
 from workers.display.building import HOLD, Building
 from workers.display.catch_up import CatchUp

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from bus.core.stats import Histogram
+from bus.histogram import Histogram
 from workers.display.held import Held, Phase
 
 CATCHING_UP_S = 0.5  # between two states of a display that is being built up, and before the first one

@@ -15,7 +15,7 @@ import structlog
 import zmq
 
 from bus import sockets
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.daemon import Stop, find_broker
 from bus.errors import BusTimeout, ProtocolError
 from bus.live_config.scopes import Document

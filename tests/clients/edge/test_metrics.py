@@ -5,7 +5,7 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bus.core.stats import BOUNDS, Histogram
+from bus.histogram import BOUNDS, Histogram
 from clients.edge import metrics
 from clients.judge.facts import Facts
 from clients.judge.situations import SITUATIONS, Level

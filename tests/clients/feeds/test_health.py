@@ -6,7 +6,7 @@ import random
 import pytest
 from shared_data import shared
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.wire.messages import Tick
 from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.health import NEXT, SHOWN, Health, Limits, State, verdict

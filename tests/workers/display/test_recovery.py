@@ -2,7 +2,7 @@
 
 from display_world import Kept, World
 
-from bus.core.displays import Display, DisplayBook
+from bus.core.display_assignment import Display, DisplayBook
 from workers.display.desk import CREATION, RUN_TIME
 from workers.display.held import HEALTHY_S, Phase
 from workers.display.state import DisplayConfig

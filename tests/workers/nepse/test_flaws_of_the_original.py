@@ -11,7 +11,7 @@ from dispatch_desk import RETRYABLE, A, B, Desk, task
 from nepse_desk import Desk as Exchange
 from nepse_desk import reply
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.core.buckets import TokenBucket
 from bus.core.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
 from bus.errors import ProtocolError, TaskFailed

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bus.core.replay import Library, Replay, Rows
+from bus.core.ticks.replay import Library, Replay, Rows
 from bus.errors import ProtocolError
 
 RUNNING = 8  # replays of one client that take turns; the others wait

@@ -7,10 +7,10 @@ stood beside it never. What a leaving worker hands back, since it has not begun 
 `MOST_SPARED` times for each task.
 """
 
-from bus.core.attempts import Attempts
 from bus.core.effects import Effect, Note
-from bus.core.roster import Worker
-from bus.core.tasks import GIVEN_UP, CalledTask, State
+from bus.core.tasks.lifecycle import Attempts
+from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, State
+from bus.core.tasks.worker_roster import Worker
 
 MOST_SPARED = 5  # lost attempts of a task that do not count; beyond, something is wrong with it or with who takes it
 

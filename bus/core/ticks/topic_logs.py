@@ -7,8 +7,8 @@ subscription covers is numbered and kept, but not made into a message.
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 
-from bus.core.index import Ordinals
-from bus.core.subscriptions import Subscriptions, is_exact
+from bus.core.journal.segment_index import Ordinals
+from bus.core.ticks.subscriptions import Subscriptions, is_exact
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
 from bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bus.core.index import Ordinals, SegmentIndex
-from bus.core.records import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
+from bus.core.journal.record_format import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
+from bus.core.journal.segment_index import Ordinals, SegmentIndex
 from bus.wire.codec import NUL, STAMP
 from bus.wire.replay_range import FOR_EVER, Wanted
 

@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bus.core.bodies import check_tick, read_quote
-from bus.core.records import Batch, decode_tick, encode_tick
-from bus.core.rivals import Rivals
-from bus.core.topics import TopicLog, Topics
+from bus.core.journal.record_format import Batch, decode_tick, encode_tick
+from bus.core.ticks.shared_topics import Rivals
+from bus.core.ticks.tick_bodies import check_tick, read_quote
+from bus.core.ticks.topic_logs import TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
 from bus.wire.names import OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from bus.core import census
-from bus.core.backoff import Backoff
-from bus.core.bursts import BurstDispatcher
-from bus.core.displays import DisplayBook, States
-from bus.core.index import Ordinals
-from bus.core.intake import Intake, Source, Turn
-from bus.core.policy import Policy
-from bus.core.recent import Recent
-from bus.core.records import Snapshot
-from bus.core.stats import Histogram, Rate, Reports
-from bus.core.topics import Topics
-from bus.core.trends import Trend
+from bus.backoff import Backoff
+from bus.core.display_assignment import DisplayBook, States
+from bus.core.journal.record_format import Snapshot
+from bus.core.journal.segment_index import Ordinals
+from bus.core.process_reports import Rate, Reports
+from bus.core.process_trends import Trend
+from bus.core.recent_counts import Recent
+from bus.core.tasks import task_counts
+from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.policy import Policy
+from bus.core.ticks.intake import Intake, Source, Turn
+from bus.core.ticks.topic_logs import Topics
 from bus.errors import ProtocolError
+from bus.histogram import Histogram
 from bus.wire.codec import pack
 from bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SERVICES, SLOTS, STATS
 
@@ -247,7 +248,7 @@ class Bus:
     def _tasks(self, now: float) -> dict[str, Any]:
         policy = self.dispatcher.policy
         return {
-            **census.totals(self.dispatcher),
+            **task_counts.totals(self.dispatcher),
             "most": policy.max_tasks,
             "bytes": self.dispatcher.size,
             "most_bytes": policy.max_task_bytes,
@@ -256,7 +257,7 @@ class Bus:
             **self.dispatcher.counters,
             "refused": self.refused + self.dispatcher.refused,
             "unanswered": self.unanswered,
-            "services": census.by_service(self.dispatcher),
+            "services": task_counts.by_service(self.dispatcher),
             "attempts": self.dispatcher.roster.attempts(),
         }
 

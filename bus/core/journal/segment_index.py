@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from bus.core.records import Corrupt, Snapshot, scan, ticks_in
+from bus.core.journal.record_format import Corrupt, Snapshot, scan, ticks_in
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP, pack, unpack
 

@@ -1,18 +1,18 @@
 """A task's way from one attempt to the next, and to its end. PROTOCOL.md section 6. Pure.
 
-The half of the dispatcher that knows what becomes of a task; the other half, `bus.core.dispatch`, knows what peers say.
+The half of the dispatcher that knows what becomes of a task; the other half, `bus.core.tasks.dispatcher`, knows what peers say.
 """
 
 import math
 from collections import Counter
 
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
-from bus.core.policy import Failure, Policy, retry_delay_s
-from bus.core.roster import Roster, Worker
-from bus.core.sharing import Sharing
-from bus.core.tasks import GIVEN_UP, CalledTask, Queue, State
-from bus.core.timers import Timers
+from bus.core.tasks.coalescing import Sharing
+from bus.core.tasks.policy import Failure, Policy, retry_delay_s
+from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, Queue, State
+from bus.core.tasks.timers import Timers
+from bus.core.tasks.worker_roster import Roster, Worker
 from bus.wire.messages import Error, Reply, Task
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id

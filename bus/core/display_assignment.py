@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core.bodies import read_map
-from bus.core.topics import TopicLog, Topics
+from bus.core.ticks.tick_bodies import read_map
+from bus.core.ticks.topic_logs import TopicLog, Topics
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP
 from bus.wire.names import OWNED_BY_DISPLAYS

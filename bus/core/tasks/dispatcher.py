@@ -2,7 +2,7 @@
 
 Rule 1: a task that was accepted ends exactly once: done, failed or expired.
 Rule 2: no worker ever holds more than it offered.
-Rule 3: a lost worker counts as an attempt of what it had begun, whatever it was lost to: see `bus.core.losses`.
+Rule 3: a lost worker counts as an attempt of what it had begun, whatever it was lost to: see `bus.core.tasks.lost_workers`.
 
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
@@ -10,14 +10,14 @@ Every method takes `now` (monotonic seconds) and returns effects; nothing here k
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from bus.core.attempts import DEADLINE, HARD, PAUSE, RETRY
-from bus.core.backoff import Backoff
+from bus.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
-from bus.core.fencing import to_leave
-from bus.core.losses import Losses
-from bus.core.policy import Failure, Policy, read_options, too_many
-from bus.core.roster import Worker
-from bus.core.tasks import GIVEN_UP, CalledTask, State
+from bus.core.tasks.lifecycle import DEADLINE, HARD, PAUSE, RETRY
+from bus.core.tasks.lost_workers import Losses
+from bus.core.tasks.policy import Failure, Policy, read_options, too_many
+from bus.core.tasks.surplus_workers import to_leave
+from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, State
+from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
 from bus.wire.messages import (
     BrokerHeartbeat,

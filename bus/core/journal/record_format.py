@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bus.core.ages import Aged, Clocks
+from bus.core.journal.broker_clock import Aged, Clocks
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP, pack, unpack
 
@@ -61,7 +61,7 @@ class Batch:
     """What one turn of the loop adds to the journal."""
 
     records: list[bytes]  # in order, their numbers without a hole
-    ordinals: list[int]  # of their topics, as of `bus.core.index.Ordinals`
+    ordinals: list[int]  # of their topics, as of `bus.core.journal.segment_index.Ordinals`
     last: int  # number of the last one
     epoch: int  # of all of them
     time_ns: int  # their stamp, ns since 1970 UTC
@@ -79,9 +79,9 @@ class Snapshot:
     sources: dict[int, int] = field(default_factory=dict)  # feed instance -> its last running number
     serial: int = 0  # of the segment; 0: a head that was written before there were these four
     journal: str = ""  # id of the journal that the segment belongs to
-    age_s: float | None = None  # of the broker's own clock, see `bus.core.ages`
+    age_s: float | None = None  # of the broker's own clock, see `bus.core.journal.broker_clock`
     boottime_s: float = 0.0  # seconds since the machine's boot
-    ended: dict[bytes, int] = field(default_factory=dict)  # as `bus.core.topics.Topics` has them, as does `floor`
+    ended: dict[bytes, int] = field(default_factory=dict)  # as `bus.core.ticks.topic_logs.Topics` has them, as does `floor`
     floor: int = 0
 
     def written(self, serial: int, journal: str, at: Aged) -> "Snapshot":

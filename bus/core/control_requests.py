@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import field
 
-from bus.core.arguments import (
+from bus.core.control_arguments import (
     Action,
     Arguments,
     DisplayId,
@@ -37,7 +37,7 @@ from bus.core.arguments import (
     Workers,
     read,
 )
-from bus.core.displays import check_init
+from bus.core.display_assignment import check_init
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, check_topic
 from bus.wire.replay_range import ALL, FOR_EVER, Wanted

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from bus.core.policy import MAX_RETRIES
-from bus.core.tasks import STATES
+from bus.core.tasks.policy import MAX_RETRIES
+from bus.core.tasks.task_queue import STATES
 from bus.errors import ProtocolError
 from bus.wire.codec import MAX_TOPIC
 from bus.wire.messages import ID_BYTES

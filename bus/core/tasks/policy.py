@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bus.core.backoff import Backoff
-from bus.core.tasks import PRIORITIES
+from bus.backoff import Backoff
+from bus.core.tasks.task_queue import PRIORITIES
 from bus.errors import ProtocolError
 from bus.wire.codec import pack
 from bus.wire.messages import Request

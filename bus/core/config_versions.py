@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core import requests
+from bus.core import control_requests
 from bus.errors import ProtocolError
 from bus.live_config.keys import Value, check_scope, check_values, find_key, refuse
 from bus.live_config.scopes import Change, Scopes, difference
@@ -54,7 +54,7 @@ class ConfigBook:
 
     # New versions
 
-    def set(self, args: requests.ConfigSet, at_ns: int) -> Version | None:
+    def set(self, args: control_requests.ConfigSet, at_ns: int) -> Version | None:
         """Prepare a new version out of a request's arguments. All of it or nothing.
 
         Args:
@@ -76,7 +76,7 @@ class ConfigBook:
             wanted.pop(name, None)
         return self._prepare({**self.scopes, scope: wanted}, args.by, args.note, at_ns)
 
-    def revert(self, args: requests.ConfigRevert, at_ns: int) -> Version | None:
+    def revert(self, args: control_requests.ConfigRevert, at_ns: int) -> Version | None:
         """Prepare a new version whose values are those of a former one; else as `set`."""
         former = {
             scope: check_values(scope, values) for scope, values in self.at(args.version).items()

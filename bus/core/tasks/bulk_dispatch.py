@@ -1,4 +1,4 @@
-"""Many requests or results at a time: what `bus.core.dispatch` does with each, at a third of its cost. Pure.
+"""Many requests or results at a time: what `bus.core.tasks.dispatcher` does with each, at a third of its cost. Pure.
 
 The common ones are dealt with in place, one loop for all of them: calls that nobody repeats or shares, and results of calls that
 were done. All others go the way of `Dispatcher`, one by one and in their order. What comes of a burst is, but for how messages
@@ -7,12 +7,12 @@ are put together, what would have come of its messages alone: a test tries that.
 
 from collections.abc import Sequence
 
-from bus.core.attempts import DEADLINE
-from bus.core.dispatch import Dispatcher
 from bus.core.effects import Effect, ToClient, ToWorker
-from bus.core.policy import read_options, too_much
-from bus.core.roster import Worker
-from bus.core.tasks import CalledTask, State
+from bus.core.tasks.dispatcher import Dispatcher
+from bus.core.tasks.lifecycle import DEADLINE
+from bus.core.tasks.policy import read_options, too_much
+from bus.core.tasks.task_queue import CalledTask, State
+from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
 from bus.wire.messages import BrokerHeartbeat, Error, Reply, Request, Result
 

@@ -18,7 +18,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     Args:
         now: monotonic seconds.
         now_ns: ns since 1970 UTC.
-        age_s: seconds of the broker's own clock, see `bus.core.ages`.
+        age_s: seconds of the broker's own clock, see `bus.core.journal.broker_clock`.
         boot: names the machine's present boot; empty where that is not known.
         boot_s: seconds since that boot.
     """

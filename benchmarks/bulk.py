@@ -16,10 +16,10 @@ from benchmarks import tick
 from bus.backoff import Backoff
 from bus.core.broker_state import Bus, Limits
 from bus.core.tasks.policy import Policy
-from bus.daemon import boot_id
 from bus.errors import ProtocolError
 from bus.journal import Journal
-from bus.settings import Settings
+from bus.process.lifecycle import boot_id
+from bus.process.settings import Settings
 from bus.wire.codec import NUL, STAMP, pack
 from bus.wire.messages import FIRST_MS
 

@@ -15,18 +15,19 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     Returns:
         the exit code: 0 after an orderly stop, 78 for a setting that is refused, 70 if a part of it ended that must not.
     """
-    from bus import broker, config, daemon, log, scheduling  # noqa: PLC0415 - only after the check
+    from bus import broker  # noqa: PLC0415 - only after the check
     from bus.errors import ConfigError, PartEnded  # noqa: PLC0415
+    from bus.process import cpu_scheduling, lifecycle, load_settings, log  # noqa: PLC0415 - only after the check
 
     try:
-        where = home or config.default_home()
-        settings = config.load(where, file)
-        daemon.make_home(where)
-        daemon.raise_file_limit()
-        scheduling.give_way()
-        stop = daemon.Stop()
-        daemon.end_with_supervisor()
-        with daemon.only_one(where / "run" / "broker.lock", "a broker"):
+        where = home or load_settings.default_home()
+        settings = load_settings.load(where, file)
+        lifecycle.make_home(where)
+        lifecycle.raise_file_limit()
+        cpu_scheduling.give_way()
+        stop = lifecycle.Stop()
+        lifecycle.end_with_supervisor()
+        with lifecycle.only_one(where / "run" / "broker.lock", "a broker"):
             broker.Broker(settings, where, stop, log.set_up(settings.log, process="broker")).run()
     except ConfigError as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it

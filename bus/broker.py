@@ -18,7 +18,6 @@ import structlog
 import zmq
 from zmq.backend import zmq_poll
 
-from bus import sockets
 from bus.backoff import Backoff
 from bus.config_desk import ConfigDesk
 from bus.connections import Connections
@@ -26,7 +25,6 @@ from bus.core import control_requests
 from bus.core.broker_state import Bus, Limits
 from bus.core.connection_admission import Bound
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
-from bus.daemon import Stop, boot_id, file_limit, open_files
 from bus.desk import TickDesk
 from bus.display_desk import DisplayDesk
 from bus.errors import ConfigError, ProtocolError
@@ -35,12 +33,14 @@ from bus.journal import Journal
 from bus.majordomo import Majordomo
 from bus.outbox import Outbox
 from bus.peers import Peers
+from bus.process import sockets
+from bus.process.lifecycle import Stop, boot_id, file_limit, open_files
+from bus.process.resource_usage import Usage
+from bus.process.settings import Settings
 from bus.reception import MAX_MESSAGES, Desk, Reception
-from bus.settings import Settings
 from bus.targets import SCALE, TargetDesk
 from bus.task_desk import TaskDesk, policy_of
 from bus.topic_desk import TopicDesk
-from bus.usage import Usage
 from bus.version import VERSION
 from bus.wire.messages import ID_BYTES, Error, Request
 

@@ -14,7 +14,6 @@ import psutil
 import structlog
 
 from bus import config_ledger
-from bus import log as logs
 from bus.core import control_requests
 from bus.core.broker_state import Bus
 from bus.core.config_versions import ConfigBook, Version
@@ -23,7 +22,8 @@ from bus.errors import ProtocolError
 from bus.guard import internal
 from bus.live_config.keys import defaults_of, refuse
 from bus.live_config.scopes import effective, rows
-from bus.settings import Settings
+from bus.process import log as logs
+from bus.process.settings import Settings
 from bus.store import Store
 from bus.wire.codec import pack
 from bus.wire.messages import Error, Reply, Request

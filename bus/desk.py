@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 import zmq
 
-from bus import sockets
 from bus.connections import Connections
 from bus.core import control_requests
 from bus.core.broker_state import Bus
@@ -25,8 +24,9 @@ from bus.errors import ConfigError, ProtocolError
 from bus.guard import internal
 from bus.journal import Journal
 from bus.library import Library
+from bus.process import sockets
+from bus.process.settings import Settings
 from bus.readers import Readers
-from bus.settings import Settings
 from bus.slow import SlowSubscribers
 from bus.wire.messages import Part, Reply, Request
 from bus.wire.names import HELLO

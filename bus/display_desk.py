@@ -18,7 +18,7 @@ from bus.core.broker_state import Bus
 from bus.core.display_assignment import Display
 from bus.errors import ProtocolError
 from bus.live_config.keys import DISPLAY
-from bus.settings import Settings
+from bus.process.settings import Settings
 from bus.store import Job, Store
 from bus.wire import names
 from bus.wire.codec import pack

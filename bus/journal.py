@@ -24,12 +24,12 @@ from bus.core.journal.record_format import Batch, Snapshot
 from bus.core.journal.segment_index import Ordinals, SegmentIndex
 from bus.core.journal.segment_names import name_of
 from bus.core.journal.segment_retention import Retention
-from bus.daemon import since_boot
-from bus.log import Notice
 from bus.note import CLOSED, Noted, Notes
 from bus.opening import Recovered, look
+from bus.process.lifecycle import since_boot
+from bus.process.log import Notice
+from bus.process.settings import JournalSettings
 from bus.recovery import highest_serial
-from bus.settings import JournalSettings
 from bus.shelf import Segment, Shelf, index_path
 from bus.storage import Storage, new_file
 

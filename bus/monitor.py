@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import zmq
 
-from bus import sockets
+from bus.process import sockets
 
 ACCEPTED = int(zmq.EVENT_ACCEPTED)
 EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED

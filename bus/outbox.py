@@ -4,11 +4,11 @@ from typing import Any
 
 import zmq
 
-from bus import sockets
 from bus.core.broker_state import Bus
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.guard import Guard, internal
 from bus.peers import Peers
+from bus.process import sockets
 from bus.wire.messages import Error, Part, Reply
 
 Socket = zmq.Socket[bytes]

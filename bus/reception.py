@@ -11,7 +11,6 @@ from typing import Any
 
 import zmq
 
-from bus import sockets
 from bus.core import control, control_requests
 from bus.core.broker_state import Bus
 from bus.core.effects import Effect, ToClient
@@ -20,6 +19,7 @@ from bus.errors import ProtocolError
 from bus.guard import Guard, internal
 from bus.majordomo import MMI, Majordomo
 from bus.peers import Peers
+from bus.process import sockets
 from bus.readers import Unread
 from bus.wire.messages import Error, Reply, Request
 

@@ -21,12 +21,12 @@ from bus.core.journal.broker_clock import Ages
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.policy import Policy
-from bus.daemon import boot_id, since_boot
 from bus.dead_letters import DeadLetters
 from bus.errors import ProtocolError
 from bus.guard import Guard, internal
 from bus.post_desk import PostDesk
-from bus.settings import Settings
+from bus.process.lifecycle import boot_id, since_boot
+from bus.process.settings import Settings
 from bus.store import Asker, Job, Store, Then
 from bus.wire.messages import Error, Reply, Request
 

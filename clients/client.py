@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus import sockets
-from bus.config import located
 from bus.errors import BusError, BusTimeout
-from bus.settings import Settings
+from bus.process import sockets
+from bus.process.load_settings import located
+from bus.process.settings import Settings
 from clients.calls import Book, Sort, sort_of
 from clients.connection import Connection
 from clients.future import Future

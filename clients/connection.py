@@ -9,7 +9,7 @@ from zmq.backend import Socket as Backend
 from zmq.backend import zmq_poll
 from zmq.utils.monitor import parse_monitor_message
 
-from bus import scheduling, sockets
+from bus.process import cpu_scheduling, sockets
 from clients.alertness import Alertness
 
 HWM = 10_000  # messages each way
@@ -32,7 +32,7 @@ class Connection:
 
     def __init__(self, where: str) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        with scheduling.giving_way():  # the first socket starts ZeroMQ's threads
+        with cpu_scheduling.giving_way():  # the first socket starts ZeroMQ's threads
             self.socket = sockets.make(self._context, zmq.DEALER, sndhwm=HWM, rcvhwm=HWM, ipv6=int("[" in where))
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.socket.connect(where)

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from bus.errors import BusTimeout
-from bus.settings import Settings
+from bus.process.settings import Settings
 from bus.wire.messages import Tick
 from clients.post import Post
 

@@ -17,10 +17,10 @@ from typing import Any, Self
 
 import psutil
 
-from bus.config import located
 from bus.errors import BusError, BusTimeout
 from bus.live_config.keys import DISPLAY, KIND
-from bus.settings import Settings
+from bus.process.load_settings import located
+from bus.process.settings import Settings
 from bus.wire.names import SERVICE
 from clients.client import BusClient
 from clients.display_names import OPTIMIZATIONS, config_of, tick_of

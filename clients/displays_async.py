@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-from bus.config import located
-from bus.settings import Settings
+from bus.process.load_settings import located
+from bus.process.settings import Settings
 from clients.awaited import Awaited, awaited
 from clients.displays import DisplayClient, State
 from clients.subscriber import Mode, Subscriber

@@ -12,11 +12,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from bus import daemon, log
 from bus.backoff import Backoff
 from bus.errors import ConfigError, FeedError
-from bus.member import Member
-from bus.settings import Settings
+from bus.process import lifecycle, log
+from bus.process.member import Member
+from bus.process.settings import Settings
 from clients.feeds import VENUES
 from clients.feeds.events import Dialect
 from clients.feeds.subscriptions import Subscriptions
@@ -137,7 +137,7 @@ def run_replay(
 
 
 def _run(settings: Settings, home: Path, name: str, work: Work, prefix: str) -> Post:
-    daemon.end_with_supervisor()
+    lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process="feed", feed=name)
     post = Post(settings, home, name, logger, prefix)
     with Member(settings, home, logger, kind="feed", name=name, collect=post.values) as member:
@@ -148,7 +148,7 @@ async def _serve(post: Post, member: Member, work: Work) -> Post:
     """Do the work beside the keeper, until the work or a signal ends it."""
     main = asyncio.ensure_future(_connect_and(post, member, work))
     loop = asyncio.get_running_loop()
-    for number in daemon.stop_signals():
+    for number in lifecycle.stop_signals():
         loop.add_signal_handler(number, main.cancel)
     try:
         with contextlib.suppress(asyncio.CancelledError):

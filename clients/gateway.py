@@ -15,12 +15,12 @@ import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from bus import daemon, log
 from bus.errors import BusError, ConfigError
 from bus.histogram import Histogram
 from bus.live_config.keys import Value
-from bus.member import Member
-from bus.settings import Settings
+from bus.process import lifecycle, log
+from bus.process.member import Member
+from bus.process.settings import Settings
 from clients.edge import metrics, past, protocol
 from clients.edge.access import access_of
 from clients.edge.board import Board
@@ -239,13 +239,13 @@ def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], Non
     Raises:
         ConfigError: the address cannot be had.
     """
-    daemon.end_with_supervisor()
+    lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process="gateway")
-    daemon.raise_file_limit()
+    lifecycle.raise_file_limit()
 
     async def run() -> None:
         stop = asyncio.Event()
-        for number in daemon.stop_signals():
+        for number in lifecycle.stop_signals():
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with Gateway(settings, home, logger) as gateway:
             logger.info("gateway started", url=settings.gateway.url)

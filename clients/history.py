@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.subscribing.events import Event, event_of
+from bus.subscriber.events import Event, event_of
 from clients.client import BusClient
 
 

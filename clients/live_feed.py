@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from bus.backoff import Backoff
 from bus.errors import FeedError
-from bus.settings import FeedSettings
+from bus.process.settings import FeedSettings
 from bus.wire.messages import Tick
 from clients.feeds.events import Dialect, Heartbeat, Subscribed, SymbolError
 from clients.feeds.health import Health, Limits, State

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from bus.settings import Settings
+from bus.process.settings import Settings
 from clients.client import BusClient
 from clients.nepse_market import MarketMethods
 from clients.nepse_papers import PaperMethods

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.settings import Settings
+from bus.process.settings import Settings
 from clients.async_client import AsyncBusClient
 from clients.nepse_market import MarketMethods
 from clients.nepse_papers import PaperMethods

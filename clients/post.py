@@ -13,9 +13,9 @@ from typing import Any
 import structlog
 import zmq
 
-from bus import sockets
 from bus.errors import ProtocolError
-from bus.settings import Settings
+from bus.process import sockets
+from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Error, Reply, Request, Tick
 from clients.feeds.link import Link

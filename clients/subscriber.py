@@ -1,8 +1,8 @@
-"""The public name of the subscriber; it lives in `bus.subscribing`, since workers subscribe too."""
+"""The public name of the subscriber; it lives in `bus.subscriber`, since workers subscribe too."""
 
-from bus.subscribing.events import Event
-from bus.subscribing.follower import Mode
-from bus.subscribing.replica import Gap
-from bus.subscribing.subscriber import Subscriber
+from bus.subscriber.events import Event
+from bus.subscriber.frame_router import Mode
+from bus.subscriber.sequence_tracker import Gap
+from bus.subscriber.subscriber import Subscriber
 
 __all__ = ["Event", "Gap", "Mode", "Subscriber"]

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from bus.backoff import Backoff
-from bus.subscribing.replica import Ask
+from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.messages import Stamp, Tick
 from workers.display.desk import Desk

@@ -5,7 +5,7 @@ import threading
 
 import zmq
 
-from bus.settings import BrokerSettings, Settings
+from bus.process.settings import BrokerSettings, Settings
 from bus.wire import batch_frames, codec
 from bus.wire.messages import Reply
 

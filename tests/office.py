@@ -11,7 +11,7 @@ from bus.core.journal.segment_index import Ordinals
 from bus.core.ticks.topic_logs import Topics
 from bus.journal import Journal
 from bus.library import Library
-from bus.settings import JournalSettings
+from bus.process.settings import JournalSettings
 from bus.wire.codec import decode_publication, encode_publication, pack
 from bus.wire.messages import Stamp
 

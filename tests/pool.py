@@ -9,9 +9,9 @@ import threading
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import supervisor
 from bus.errors import BusError
-from bus.supervisor import list_processes
+from bus.process import supervisor_rpc
+from bus.process.supervisor_rpc import list_processes
 from clients.nepse_async import AsyncNepseClient
 
 STANDS_S = 90  # on a machine with much else to do; a few seconds on an idle one
@@ -69,7 +69,7 @@ class Pool(PostHouse):
         """Map slot to pid, of those that supervisord has up; empty if it does not answer."""
         try:
             rows = list_processes(self.home)
-        except supervisor.Unreached:
+        except supervisor_rpc.Unreached:
             return {}
         return {row["name"]: row["pid"] for row in rows if row["group"] == "nepse" and row["state"] in ("running", "starting")}
 

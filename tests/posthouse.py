@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bus import config
+from bus.process import load_settings
 from clients.client import BusClient
 from clients.subscriber import Subscriber
 
@@ -81,7 +81,7 @@ class PostHouse:
         for name, value in told.items():
             section, _, setting = name.partition(".")
             sections.setdefault(section, {})[setting] = value
-        self.settings = config.load(self.home, ROOT / "etc" / "hulak.toml", sections)
+        self.settings = load_settings.load(self.home, ROOT / "etc" / "hulak.toml", sections)
         self.processes = []
 
     def __enter__(self):
@@ -144,7 +144,7 @@ class PostHouse:
         deadline = time.monotonic() + STARTS_WITHIN_S
         with self.client() as client:
             while True:
-                with contextlib.suppress(config.ConfigError):
+                with contextlib.suppress(load_settings.ConfigError):
                     answer = client.call("hulak.ping", timeout_s=max(0.1, deadline - time.monotonic()))
                     assert answer["pid"] == broker.pid, broker.log.read_text()
                     return broker

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from bus import config, daemon, log
+from bus.process import lifecycle, load_settings, log
 from clients.client import BusClient
 from workers.services import make_session
 from workers.worker import Worker
@@ -34,14 +34,14 @@ def sleep(args):
 
 def main():
     """Serve or call."""
-    home = config.default_home()
-    settings = config.load(home)
+    home = load_settings.default_home()
+    settings = load_settings.load(home)
     if sys.argv[1:2] == ["call"]:
         with BusClient(settings, home) as client:
             answer = client.call("sleepy", "sleep", {"seconds": float(sys.argv[2])}, timeout_s=60)
             sys.stdout.write(f"{answer}\n")
         return 0
-    stop = daemon.Stop()
+    stop = lifecycle.Stop()
     session = make_session(settings, "sleepy", 1, None)
     logger = log.set_up(settings.log, process="worker", worker=session.name)
     return Worker(settings, home, session, lambda: {"sleep": sleep}, stop, logger).run()

@@ -90,7 +90,7 @@ def test_a_module_imports_only_what_its_layer_may(name):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("bus/sockets.py", "from workers.session import Session"),
+        ("bus/process/sockets.py", "from workers.session import Session"),
         ("workers/worker.py", "def later():\n    import sim.market"),
         ("clients/client.py", "import workers"),
         ("sim/venue.py", "from clients import feed"),
@@ -99,7 +99,7 @@ def test_a_module_imports_only_what_its_layer_may(name):
         ("workers/display/state.py", "import time"),
         ("bus/core/tasks/task_queue.py", "import time"),
         ("bus/core/tasks/task_queue.py", "from bus import sockets"),
-        ("bus/core/tasks/task_queue.py", "from bus.config import Settings"),
+        ("bus/core/tasks/task_queue.py", "from bus.process.load_settings import Settings"),
         ("bus/core/tasks/task_queue.py", "import random"),
         ("bus/core/broker_state.py", "import zmq"),
         ("bus/core/broker_state.py", "import os.path"),

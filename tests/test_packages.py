@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus import config
+from bus.process import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bus", "workers", "clients", "sim")
@@ -57,11 +57,11 @@ def test_every_file_of_etc_comes_with_the_wheel_where_it_is_looked_for():
 
 
 def test_files_of_etc_are_found_beside_the_packages_and_within_one(tmp_path, monkeypatch):
-    assert config.shipped("hulak.toml") == ROOT / "etc" / "hulak.toml"
-    monkeypatch.setattr(config, "__file__", str(tmp_path / "bus" / "config.py"))
+    assert load_settings.shipped("hulak.toml") == ROOT / "etc" / "hulak.toml"
+    monkeypatch.setattr(load_settings, "__file__", str(tmp_path / "bus" / "config.py"))
     (tmp_path / "bus" / "etc").mkdir(parents=True)
     (tmp_path / "bus" / "etc" / "hulak.toml").touch()
-    assert config.shipped("hulak.toml") == tmp_path / "bus" / "etc" / "hulak.toml"
+    assert load_settings.shipped("hulak.toml") == tmp_path / "bus" / "etc" / "hulak.toml"
 
 
 def test_each_package_tells_that_it_has_types_and_the_source_has_what_make_needs():

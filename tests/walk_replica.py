@@ -2,7 +2,7 @@
 
 import random
 
-from bus.subscribing.replica import Ask, Chunk, Gap, Replica, State
+from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, Replica, State
 
 STEPS = 150
 MUCH = 10_000  # turns until it must have caught up
@@ -93,7 +93,7 @@ class ReplicaWorld:
                 self.take(self.replica.heard(*message))
 
     def short_way(self, chunk):
-        """What `bus.subscribing.follower` does with the next message of a topic that is well."""
+        """What `bus.subscriber.frame_router` does with the next message of a topic that is well."""
         replica = self.replica
         if replica.state is not State.LIVE or (chunk.epoch, chunk.first) != (replica.epoch, replica.expected):
             return None

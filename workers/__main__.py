@@ -16,8 +16,8 @@ def main(arguments: list[str] | None = None) -> int:
         the exit code: as of `run_worker`, or 78 for a setting that is refused.
     """
     check_packages()
-    from bus import config  # noqa: PLC0415 - only after the check
     from bus.errors import ConfigError  # noqa: PLC0415
+    from bus.process import load_settings  # noqa: PLC0415 - only after the check
     from workers.services import run_worker  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="python -m workers", description="Run one worker for a service, such as nepse.")
@@ -25,13 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--name", help="unique among living workers; default: the supervisor's slot and the pid")
     parser.add_argument("--module", help="a Python module of yours with functions under workers.tasks.task")
     parser.add_argument("--credit", type=int, help="tasks held at a time, of a module's service; default: by how long they take")
-    parser.add_argument("--home", type=Path, default=config.default_home(), help="the broker's folder; default: HULAK_HOME")
+    parser.add_argument(
+        "--home", type=Path, default=load_settings.default_home(), help="the broker's folder; default: HULAK_HOME"
+    )
     parser.add_argument("--config", type=Path, help="settings file; default: HULAK_CONFIG")
     given = parser.parse_args(arguments)
     try:
         home = given.home.absolute()
         return run_worker(
-            config.load(home, given.config), home, given.service, given.name, module=given.module, credit=given.credit
+            load_settings.load(home, given.config), home, given.service, given.name, module=given.module, credit=given.credit
         )
     except ConfigError as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it

@@ -11,10 +11,10 @@ from typing import Any
 
 import zmq
 
-from bus import sockets
-from bus.daemon import Stop
 from bus.errors import BusError, BusTimeout, ProtocolError
-from bus.settings import Settings
+from bus.process import sockets
+from bus.process.lifecycle import Stop
+from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Error, Reply, Request
 

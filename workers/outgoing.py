@@ -4,7 +4,7 @@ from typing import Any
 
 import zmq
 
-from bus import sockets
+from bus.process import sockets
 from bus.wire import batch_frames, codec
 from workers.session import Send, Session
 

@@ -26,18 +26,18 @@ from typing import Any
 import structlog
 import zmq
 
-from bus import daemon, log, supervisor
 from bus.core.scaling import Decision, Options, PoolWorker, Scaling, Slot
 from bus.errors import BusError
-from bus.member import Member
-from bus.settings import Settings
+from bus.process import lifecycle, log, supervisor_rpc
+from bus.process.member import Member
+from bus.process.settings import Settings
 from bus.wire.names import SERVICES
 from workers.control import Control
 
 ASK_S = 1.0  # seconds for an answer of the broker
 PATIENT_S = 10.0  # from the start, while broker and supervisord may be on their way: no warning yet
 FEWER = "fewer are wanted"  # told to workers that are sent away
-LOST_RACES = (supervisor.ALREADY_STARTED, supervisor.NOT_RUNNING)  # somebody else was quicker: as wanted
+LOST_RACES = (supervisor_rpc.ALREADY_STARTED, supervisor_rpc.NOT_RUNNING)  # somebody else was quicker: as wanted
 
 
 class Scaler:
@@ -50,7 +50,9 @@ class Scaler:
         logger: of this process.
     """
 
-    def __init__(self, settings: Settings, home: Path, stop: daemon.Stop, logger: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(
+        self, settings: Settings, home: Path, stop: lifecycle.Stop, logger: structlog.typing.FilteringBoundLogger
+    ) -> None:
         told = settings.scaling
         options = Options(told.min_workers, told.max_workers, told.idle_timeout_s, told.scaling_threshold)
         self.settings = settings
@@ -94,12 +96,12 @@ class Scaler:
         """
         try:
             stats = self.control.ask("hulak.stats", timeout_s=ASK_S)
-            rows = supervisor.list_processes(self.home)
+            rows = supervisor_rpc.list_processes(self.home)
             for service, pool in self.pools.items():
                 self._tend(now, service, pool, stats, rows)
         except BusError as error:
             self._tell(now, f"broker: {error}")
-        except supervisor.Unreached as error:
+        except supervisor_rpc.Unreached as error:
             self._tell(now, f"supervisord: {error!r}")
         else:
             self._tell(now, "")
@@ -144,7 +146,7 @@ class Scaler:
 
     def _have(self, method: str, process: str) -> None:
         try:
-            supervisor.ask(self.home, method, process, False)
+            supervisor_rpc.ask(self.home, method, process, False)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in LOST_RACES:
                 raise
@@ -152,7 +154,7 @@ class Scaler:
 
 
 def slots_of(service: str, rows: list[dict[str, Any]]) -> list[Slot]:
-    """Pick a service's slots, by name, out of what `bus.supervisor.list_processes` gives."""
+    """Pick a service's slots, by name, out of what `bus.process.supervisor_rpc.list_processes` gives."""
     mine = (row for row in rows if row["group"] == service)
     return sorted((Slot(row["name"], row["state"], row["pid"], row["uptime_s"]) for row in mine), key=lambda slot: slot.name)
 
@@ -183,10 +185,10 @@ def run_scaler(settings: Settings, home: Path) -> int:
     Raises:
         ConfigError: another one runs on this home.
     """
-    daemon.make_home(home)
-    stop = daemon.Stop()
-    daemon.end_with_supervisor()
+    lifecycle.make_home(home)
+    stop = lifecycle.Stop()
+    lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process="scaler")
-    with daemon.only_one(home / "run" / "scaler.lock", "a scaler"):
+    with lifecycle.only_one(home / "run" / "scaler.lock", "a scaler"):
         Scaler(settings, home, stop, logger).run()
     return 0

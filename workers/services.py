@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psutil
 
-from bus import daemon, log, scheduling
 from bus.errors import ConfigError
 from bus.live_config.scopes import kind_of
-from bus.member import Member
-from bus.settings import Settings
+from bus.process import cpu_scheduling, lifecycle, log
+from bus.process.member import Member
+from bus.process.settings import Settings
 from bus.wire import names
 from workers.carrier import Actions
 from workers.nepse.actions import build_actions
@@ -76,19 +76,19 @@ def run_worker(
         offered = Service(credit or 1, lambda *_: actions, adapts=credit is None)
     if offered is None:
         raise ConfigError(f"service {service!r} is unknown, must be one of {', '.join(SERVICES)}, or come with --module")
-    daemon.make_home(home)
-    stop = daemon.Stop()
-    daemon.end_with_supervisor()
+    lifecycle.make_home(home)
+    stop = lifecycle.Stop()
+    lifecycle.end_with_supervisor()
     if module is None and service == names.SERVICE:
         return run_display_worker(settings, home, stop, name)
-    scheduling.give_way()
+    cpu_scheduling.give_way()
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
     logger = log.set_up(settings.log, process="worker", worker=session.name)
     with Member(settings, home, logger, kind=kind_of(service), name=session.name) as member:
         return Worker(settings, home, session, lambda: offered.make_actions(settings, member), stop, logger, member).run()
 
 
-def run_display_worker(settings: Settings, home: Path, stop: daemon.Stop, name: str | None) -> int:
+def run_display_worker(settings: Settings, home: Path, stop: lifecycle.Stop, name: str | None) -> int:
     """Run a display worker until it is retired or stopped; returns the exit code."""
     from workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
 

@@ -23,12 +23,12 @@ import structlog
 import zmq
 from zmq.backend import zmq_poll
 
-from bus import sockets
-from bus.daemon import Stop, find_broker
 from bus.errors import ProtocolError
-from bus.member import Member
-from bus.settings import Settings
-from bus.usage import Usage
+from bus.process import sockets
+from bus.process.lifecycle import Stop, find_broker
+from bus.process.member import Member
+from bus.process.resource_usage import Usage
+from bus.process.settings import Settings
 from bus.wire import batch_frames, codec
 from bus.wire.messages import Result, Task, TaskPart
 from workers.carrier import Actions, Carrier, soft_limit

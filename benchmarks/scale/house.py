@@ -13,9 +13,9 @@ from typing import Any, Self
 from benchmarks import machine
 from benchmarks.machine import HOST
 from benchmarks.system import BenchmarkError
-from bus import config
 from bus.errors import BusError, ConfigError
-from bus.settings import Settings
+from bus.process import load_settings
+from bus.process.settings import Settings
 from clients.client import BusClient
 
 NAMES = ("collector", "publisher", "frontend", "backend")
@@ -41,7 +41,7 @@ class House:
         told += [f"{name} = {value}" for name, value in settings.items()]
         told += ["[journal]", f"max_bytes = {KEEPS_ALL}"]
         (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(told) + "\n")
-        self.settings: Settings = config.load(self.home, self.home / "hulak.toml")
+        self.settings: Settings = load_settings.load(self.home, self.home / "hulak.toml")
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

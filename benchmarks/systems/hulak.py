@@ -21,9 +21,9 @@ from benchmarks.machine import HOST
 from benchmarks.recorder import Recorder
 from benchmarks.system import SETTLES_S, BenchmarkError, Place, Publisher, System, ThinPublisher
 from benchmarks.systems.zeromq import NOBLOCK, Read, connect, consume_sockets
-from bus import config
 from bus.errors import BusError
-from bus.settings import Settings
+from bus.process import load_settings
+from bus.process.settings import Settings
 from bus.wire.codec import NUL, STAMP, feed_frame
 from clients.client import BusClient
 from clients.post import ASK_S, Post
@@ -140,7 +140,7 @@ class Hulak(System):
 
     def settings(self) -> Settings:
         """Read what the broker reads."""
-        return config.load(self.home, self.home / "hulak.toml")
+        return load_settings.load(self.home, self.home / "hulak.toml")
 
     def endpoint(self, name: str) -> str:
         """Name the address of one of the broker's sockets."""

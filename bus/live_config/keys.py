@@ -245,7 +245,7 @@ def defaults_of(settings: Any) -> dict[str, Value]:
     """Give each key's default, taken from the settings where one of the file means the same.
 
     Args:
-        settings: of `bus.settings.Settings`, or None for what is shipped.
+        settings: of `bus.process.settings.Settings`, or None for what is shipped.
     """
     found = {}
     for key in TABLE:

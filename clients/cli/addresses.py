@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bus.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bus.settings import Settings
+    from bus.process.settings import Settings
 
 PORTS_S = 2.0  # seconds for the ports of a Hulak that has just ended to become free
 SOCKETS = ("collector", "publisher", "frontend", "backend")

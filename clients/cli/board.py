@@ -136,7 +136,7 @@ class Board:
     wants_feed: bool = False
     min_workers: int = 1
     limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)
-    supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.supervisor.list_processes`
+    supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`
     prices: dict[str, Price] = field(default_factory=dict)
     stats: Mapping[str, Any] | None = None
     stats_at: float = 0.0

@@ -23,7 +23,7 @@ import click
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
 
 if TYPE_CHECKING:
-    from bus.settings import Settings
+    from bus.process.settings import Settings
     from clients.client import BusClient
     from clients.subscriber import Subscriber
 
@@ -55,9 +55,9 @@ class Call:
     @cached_property
     def settings(self) -> "Settings":
         """The settings, read and checked at first use. Raises `ConfigError`."""
-        from bus import config
+        from bus.process import load_settings
 
-        return config.load(self.home, self.file)
+        return load_settings.load(self.home, self.file)
 
     def wait_for_broker(self, name: str = "frontend") -> None:
         """Wait until somebody listens at one of the broker's addresses.
@@ -65,7 +65,7 @@ class Call:
         Raises:
             NoBroker: nobody did, for `BROKER_S` or the time given.
         """
-        from bus import sockets
+        from bus.process import sockets
 
         waits_s = min(self.timeout_s or BROKER_S, BROKER_S)
         deadline = time.monotonic() + waits_s
@@ -168,7 +168,9 @@ class Command(click.Command):
 
 def _home(given: Path | None) -> Path:
     if given is None and not os.environ.get("HULAK_HOME"):
-        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"  # as bus.config.default_home, which imports much
+        state = (
+            os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        )  # as bus.process.load_settings.default_home, which imports much
         return Path(state).expanduser() / "hulak"
     return (given or Path(os.environ["HULAK_HOME"])).absolute()
 

@@ -21,7 +21,7 @@ from clients.cli.history import Moment
 from clients.cli.table import show
 
 if TYPE_CHECKING:
-    from bus.subscribing.events import Event
+    from bus.subscriber.events import Event
 
 
 @click.group(short_help="List, verify and export the tick journal.")
@@ -178,7 +178,7 @@ def export(call: Call, topic: str, since: int | None, until: int | None, form: s
     hulak journal export --home ./var --topic tick.EURUSD --since 1d --format csv --output eurusd.csv
     hulak feed --file eurusd.csv --prefix again --speed 10
     """
-    from bus.subscribing.events import event_of
+    from bus.subscriber.events import event_of
     from clients.cli.sub import as_json, line_of
     from clients.feeds.columns import EXPORTED
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 import structlog
 
 from bus.errors import BusError, BusTimeout
-from bus.settings import Settings
+from bus.process.settings import Settings
 from bus.wire.messages import Tick
 from clients.client import BusClient
 from clients.post import ASK_S, Post
@@ -81,7 +81,7 @@ def subscribe(
     """
     import zmq
 
-    from bus import sockets
+    from bus.process import sockets
     from bus.wire import codec
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one, which ends it

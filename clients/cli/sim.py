@@ -39,7 +39,7 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
     hulak sim venue
     hulak feed --url ws://127.0.0.1:5560/ws/!bookTicker
     """
-    from bus import daemon, log
+    from bus.process import lifecycle, log
     from sim.market import Market
     from sim.recording import load_recording
     from sim.venue import run_venue
@@ -50,7 +50,7 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
         Market(settings.seed, settings.ticks_per_s) if recorded is None else load_recording(recorded, speed=parse_speed(speed))
     )
     logger = log.set_up(call.settings.log, process="sim-venue")
-    daemon.end_with_supervisor()
+    lifecycle.end_with_supervisor()
     try:
         run_venue(settings.host, number, source, on_ready=lambda at: logger.info("venue started", host=settings.host, port=at))
     except OSError as error:
@@ -81,14 +81,14 @@ def nepse(
     hulak sim nepse --limit 2 --mishaps 0.2
     HULAK_NEPSE__BASE_URL=http://127.0.0.1:5561 hulak worker nepse
     """
-    from bus import daemon, log
+    from bus.process import lifecycle, log
     from sim.nepse.exchange import Hours
     from sim.nepse.server import run, serve
 
     settings = call.settings.sim
     number = port or settings.nepse_port
     logger = log.set_up(call.settings.log, process="sim-nepse")
-    daemon.end_with_supervisor()
+    lifecycle.end_with_supervisor()
     try:
         server = serve(
             settings.host,

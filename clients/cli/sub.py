@@ -16,7 +16,7 @@ from clients.cli.common import Call, Command, subscribe, to_json
 from clients.cli.table import moment
 
 if TYPE_CHECKING:
-    from bus.subscribing.events import Event
+    from bus.subscriber.events import Event
     from clients.subscriber import Subscriber
 
 FLUSH_BYTES = 1 << 16

@@ -1,7 +1,7 @@
 """supervisord of one home folder: start it with `etc/supervisord.conf`, ask it, stop it and all that it started.
 
 It runs in a session of its own, so that Ctrl-C reaches only whoever started it, and gets SIGTERM when that one dies, however
-it dies. Asking it is the business of `bus.supervisor`.
+it dies. Asking it is the business of `bus.process.supervisor_rpc`.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 
-from bus.config import shipped
-from bus.daemon import PR_SET_PDEATHSIG, make_home
 from bus.errors import HulakError
-from bus.supervisor import Unreached, ask, list_processes, socket_path
+from bus.process.lifecycle import PR_SET_PDEATHSIG, make_home
+from bus.process.load_settings import shipped
+from bus.process.supervisor_rpc import Unreached, ask, list_processes, socket_path
 
 GRACE_S = 3.5  # seconds between the wish to stop and SIGKILL for what is left
 HURRY = 0.6  # share of it after which all are asked to end: a worker busy with a task holds up those behind it no longer

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bus.settings import Settings
+from bus.process.settings import Settings
 from clients.cli import table
 from clients.cli.common import Call, print_json
 from clients.cli.latency import quantiles_us

@@ -21,10 +21,10 @@ from typing import Any
 import psutil
 from msgspec.structs import replace
 
-from bus import daemon, log
 from bus.broker import Broker
 from bus.errors import BusError, BusTimeout
-from bus.settings import Settings
+from bus.process import lifecycle, log
+from bus.process.settings import Settings
 from clients.client import BusClient
 from clients.tasks import posted_id, posting, result_args, value_of
 from workers import noop
@@ -139,7 +139,7 @@ def _say_to(path: Path) -> None:
 
 def serve(settings: Settings, home: Path, name: str, said: Path) -> None:
     """Be one worker, in a process of its own; what it says goes to a file."""
-    daemon.end_with_parent()
+    lifecycle.end_with_parent()
     _say_to(said)
     code = run_worker(settings, home, noop.SERVICE, name, module=MODULE)
     sys.exit(code)
@@ -215,11 +215,11 @@ def _free_addresses(count: int) -> list[str]:
 
 
 def _be_broker(settings: Settings, home: Path) -> None:
-    daemon.end_with_parent()
-    daemon.make_home(home)
-    daemon.raise_file_limit()
+    lifecycle.end_with_parent()
+    lifecycle.make_home(home)
+    lifecycle.raise_file_limit()
     _say_to(home / "log" / "broker.log")
-    Broker(settings, home, daemon.Stop(), log.set_up(settings.log, process="broker")).run()
+    Broker(settings, home, lifecycle.Stop(), log.set_up(settings.log, process="broker")).run()
 
 
 def cpu_s(pids: list[int]) -> float:

@@ -17,7 +17,7 @@ from clients.cli.keys import terminal
 from clients.cli.show import Show
 
 if TYPE_CHECKING:
-    from bus.settings import Settings
+    from bus.process.settings import Settings
     from clients.cli.board import Snapshot
     from clients.cli.supervise import Supervisor
     from clients.cli.watch import Watch

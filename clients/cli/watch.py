@@ -14,8 +14,8 @@ from typing import Self
 import psutil
 
 from bus.errors import BusError, BusTimeout
-from bus.settings import Settings
-from bus.subscribing.events import Event
+from bus.process.settings import Settings
+from bus.subscriber.events import Event
 from clients.cli.board import Board, Process, Snapshot
 from clients.cli.common import subscribe
 from clients.cli.supervise import Supervisor, processes

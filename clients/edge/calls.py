@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bus.errors import BusError
-from bus.settings import Settings
+from bus.process.settings import Settings
 from clients.client import BusClient
 
 AT_ONCE = 2

@@ -13,7 +13,7 @@ from clients.judge.situations import BROKER_SILENT_S, GATEWAY_LATE_S, limits_of
 from clients.judge.verdict import Verdict, judge
 
 if TYPE_CHECKING:
-    from bus.settings import Settings
+    from bus.process.settings import Settings
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Health:
 
         Args:
             now: monotonic seconds.
-            supervised: as `bus.supervisor.list_processes`.
+            supervised: as `bus.process.supervisor_rpc.list_processes`.
         """
         heard_s = now - self.heard if self.heard is not None else 0.0
         facts = Facts.of(self.settings, self.stats, heard_s=heard_s, asked_s=now - self.started, supervised=supervised)

@@ -13,8 +13,8 @@ from typing import Any
 import zmq
 
 from bus.errors import BusTimeout, ProtocolError
-from bus.settings import Settings
-from bus.subscribing.readable import readable
+from bus.process.settings import Settings
+from bus.subscriber.asyncio_wait import readable
 from bus.wire import codec
 from bus.wire.messages import Tick
 from clients.edge.board import Board

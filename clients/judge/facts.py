@@ -9,7 +9,7 @@ from clients.judge.processes import number
 from clients.judge.situations import SITUATIONS, Level
 
 if TYPE_CHECKING:
-    from bus.settings import Settings
+    from bus.process.settings import Settings
 
 SHOWN = 5  # names in one sentence
 LONGEST = 400  # characters of one
@@ -23,7 +23,7 @@ class Facts:
     heard_s: float = 0.0  # their age
     why: str = ""  # where there are none: how that shows
     asked_s: float = math.inf  # and for how long it has been asked
-    supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.supervisor.list_processes`; empty without a supervisord
+    supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`; empty without a supervisord
     feeds: int | None = None  # that there must be at least; None: one, if there is anything that keeps a feed
     workers: int | None = None  # of each scaled service; None: `min_workers`, if there is anything that keeps them
     wants_feed: bool = False  # setting feed.url names a feed

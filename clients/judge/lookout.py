@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bus.supervisor import Unreached, list_processes
+from bus.process.supervisor_rpc import Unreached, list_processes
 
 LOOK_S = 2.0  # each look wakes supervisord
 

@@ -64,7 +64,7 @@ def supervised(rows: Sequence[Mapping[str, Any]], known: Sequence[Process] | Non
     """Judge what supervisord keeps.
 
     Args:
-        rows: as `bus.supervisor.list_processes`.
+        rows: as `bus.process.supervisor_rpc.list_processes`.
         known: who reports; None if the broker tells nobody.
     """
     pids = {one.pid for one in known or ()}

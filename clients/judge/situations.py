@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bus.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bus.settings import Settings
+    from bus.process.settings import Settings
 
 
 class Level(enum.IntEnum):

@@ -5,7 +5,7 @@ import time
 from benchmarks import bulk
 from bus.core.journal.record_format import Record, scan
 from bus.journal import Journal
-from bus.settings import JournalSettings, Settings
+from bus.process.settings import JournalSettings, Settings
 from bus.wire.codec import decode_publication, unpack
 
 SIZE = 600_000

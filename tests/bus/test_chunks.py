@@ -1,7 +1,7 @@
 """Ticks with their numbers, many at a time, and what else a display worker hears."""
 
-from bus.subscribing.chunks import ChunkFollower
-from bus.subscribing.replica import Ask
+from bus.subscriber.chunk_subscriber import ChunkFollower
+from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.messages import Stamp, Tick
 

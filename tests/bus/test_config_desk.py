@@ -11,13 +11,14 @@ import structlog
 from asked import arguments
 from waiting import eventually
 
-from bus import config_ledger, log
+from bus import config_ledger
 from bus.backoff import Backoff
 from bus.config_desk import MOST_WAITING, ConfigDesk
 from bus.core.broker_state import Bus, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
-from bus.settings import NepseSettings, Settings
+from bus.process import log
+from bus.process.settings import NepseSettings, Settings
 from bus.store import Store
 from bus.wire.codec import decode_publication, unpack
 from bus.wire.messages import Error, Reply, Request

@@ -11,8 +11,8 @@ from waiting import eventually
 
 from bus.connections import Connections
 from bus.core.connection_admission import Bound
-from bus.daemon import open_files
 from bus.monitor import Connection, Ender
+from bus.process.lifecycle import open_files
 
 NAMES = ("publisher", "backend")
 PLENTY = Bound(1000, 1)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bus import daemon
 from bus.__main__ import main
 from bus.errors import ConfigError, PartEnded
+from bus.process import lifecycle
 
 CHILD = "from bus import daemon; daemon.end_with_supervisor(); print('goes on')"
 
@@ -59,19 +59,19 @@ def lock(tmp_path):
 
 
 def test_a_lock_is_held_by_one_and_names_it(lock):
-    with daemon.only_one(lock, "a broker"):
+    with lifecycle.only_one(lock, "a broker"):
         assert lock.read_text() == str(os.getpid())
         with pytest.raises(ConfigError, match=f"a broker runs already on home {lock.parent.parent}, as process {os.getpid()}"):
-            daemon.only_one(lock, "a broker").__enter__()
+            lifecycle.only_one(lock, "a broker").__enter__()
     assert lock.read_text() == ""
-    with daemon.only_one(lock, "a broker"):
+    with lifecycle.only_one(lock, "a broker"):
         pass
 
 
 def test_a_lock_that_cannot_be_made_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(ConfigError, match=r"broker\.lock cannot be made: .*Not a directory"):
-        daemon.only_one(tmp_path / "run" / "broker.lock", "a broker").__enter__()
+        lifecycle.only_one(tmp_path / "run" / "broker.lock", "a broker").__enter__()
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
@@ -90,8 +90,8 @@ def test_a_lock_that_is_there_needs_no_space_and_no_disk_that_can_be_written(loc
     monkeypatch.setattr(Path, "open", opened)
     monkeypatch.setattr(os, "pwrite", refuse)
     monkeypatch.setattr(os, "ftruncate", refuse)
-    with daemon.only_one(lock, "a broker"), pytest.raises(ConfigError, match="as process unknown"):
-        daemon.only_one(lock, "a broker").__enter__()
+    with lifecycle.only_one(lock, "a broker"), pytest.raises(ConfigError, match="as process unknown"):
+        lifecycle.only_one(lock, "a broker").__enter__()
 
 
 @pytest.mark.parametrize(("mode", "left"), [(0o755, 0o700), (0o777, 0o700), (0o700, 0o700), (0o1777, 0o1777)])
@@ -99,7 +99,7 @@ def test_a_home_that_was_there_is_made_its_owners_only_unless_it_is_everybodys(t
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(mode)
-    daemon.make_home(home)
+    lifecycle.make_home(home)
     assert stat.S_IMODE(home.stat().st_mode) == left
     assert {stat.S_IMODE((home / name).stat().st_mode) for name in ("run", "log")} == {0o700}
 
@@ -110,7 +110,7 @@ def test_a_process_of_which_a_part_ended_ends_with_70_and_says_why(tmp_path, mon
 
     monkeypatch.setattr("bus.broker.Broker.__init__", lambda self, *_: None)
     monkeypatch.setattr("bus.broker.Broker.run", ends)
-    monkeypatch.setattr("bus.daemon.Stop", lambda: None)
+    monkeypatch.setattr("bus.process.lifecycle.Stop", lambda: None)
     with ThreadPoolExecutor(1) as own:  # a broker changes the scheduling policy of its thread
         assert own.submit(main, tmp_path).result() == 70
     assert "the store's thread ended: TypeError" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import ProtocolError
-from bus.subscribing.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
+from bus.subscriber.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
 from bus.wire import codec
 from bus.wire.messages import Publication, Stamp
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from bus.subscribing.events import subscription
-from bus.subscribing.follower import Follower
-from bus.subscribing.replica import Ask
+from bus.subscriber.events import subscription
+from bus.subscriber.frame_router import Follower
+from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.codec import NUL, STAMP, array_header, encode_publication, pack
 from bus.wire.messages import Stamp, Tick

@@ -8,8 +8,8 @@ import sys
 import pytest
 import structlog
 
-from bus import log
-from bus.settings import LogSettings
+from bus.process import log
+from bus.process.settings import LogSettings
 
 
 @pytest.fixture(autouse=True)

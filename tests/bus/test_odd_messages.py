@@ -8,13 +8,13 @@ import structlog
 from odd import ENOUGH, odd_requests, of_worker
 from posthouse import PostHouse
 
-from bus import daemon
 from bus.broker import Broker
 from bus.core import control_requests
 from bus.core.tasks.dispatcher import BEAT
 from bus.core.tasks.posted import Posting
 from bus.errors import ProtocolError
-from bus.settings import Settings
+from bus.process import lifecycle
+from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import Ready, Reply, Request
 from clients.cli import feeds
@@ -28,8 +28,8 @@ class House:
     """A broker whose loop is turned by hand."""
 
     def __init__(self, house):
-        daemon.make_home(house.home)
-        self.broker = Broker(house.settings, house.home, daemon.Stop(), structlog.wrap_logger(None, processors=[_silent]))
+        lifecycle.make_home(house.home)
+        self.broker = Broker(house.settings, house.home, lifecycle.Stop(), structlog.wrap_logger(None, processors=[_silent]))
         self.broker.outbox.flush = self.nobody_is_there
         self.ids = itertools.count(1 << 64)
 

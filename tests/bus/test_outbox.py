@@ -4,10 +4,10 @@ import pytest
 import structlog
 import zmq
 
-from bus import sockets
 from bus.core.effects import Note, ToClient, ToWorker
 from bus.guard import Guard
 from bus.outbox import Outbox
+from bus.process import sockets
 from bus.wire import codec
 from bus.wire.messages import BrokerHeartbeat, Reply
 

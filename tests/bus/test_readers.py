@@ -4,7 +4,7 @@ import pytest
 import zmq
 from waiting import eventually
 
-from bus import sockets
+from bus.process import sockets
 from bus.readers import MOST_UNREAD, Readers, Unread
 
 LARGE = bytes(1 << 16)

@@ -10,9 +10,9 @@ import zmq
 from posthouse import free_ports
 from waiting import eventually
 
-from bus.settings import BrokerSettings, Settings
-from bus.subscribing.repair import AGAIN_S, Ended, OtherEpoch, Repairs, Rows, TooOld
-from bus.subscribing.replica import Ask
+from bus.process.settings import BrokerSettings, Settings
+from bus.subscriber.replay_requests import AGAIN_S, Ended, OtherEpoch, Repairs, Rows, TooOld
+from bus.subscriber.sequence_tracker import Ask
 
 WITHIN_S = 10
 HEAD = b"Q\x95\xc4\x10"

@@ -3,7 +3,7 @@
 import pytest
 from walk_replica import EVENTS, ReplicaWorld
 
-from bus.subscribing.replica import LOOK_BACK, Ask, Chunk, Gap, Replica, State
+from bus.subscriber.sequence_tracker import LOOK_BACK, Ask, Chunk, Gap, Replica, State
 
 SCHEDULES = 3000
 CHUNK = 250

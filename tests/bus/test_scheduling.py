@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from bus import scheduling
+from bus.process import cpu_scheduling
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system has no such policy")
 
@@ -29,7 +29,7 @@ def policies():
 
 def test_a_thread_and_those_it_starts_are_woken_without_stopping_others():
     def go():
-        changed = scheduling.give_way()
+        changed = cpu_scheduling.give_way()
         with ThreadPoolExecutor(1) as started:
             return changed, os.sched_getscheduler(0), started.submit(os.sched_getscheduler, 0).result()
 
@@ -41,7 +41,7 @@ def test_a_thread_and_those_it_starts_are_woken_without_stopping_others():
 def test_only_threads_that_are_started_inside_are_changed():
     def go():
         before = policies().count(os.SCHED_BATCH)
-        with scheduling.giving_way():
+        with cpu_scheduling.giving_way():
             context = zmq.Context()
             socket = context.socket(zmq.DEALER)  # the first socket starts the threads
         inside = policies().count(os.SCHED_BATCH) - before
@@ -57,9 +57,9 @@ def test_only_threads_that_are_started_inside_are_changed():
 def test_who_was_started_with_a_policy_of_its_own_keeps_it():
     def go():
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        with scheduling.giving_way():
+        with cpu_scheduling.giving_way():
             inside = os.sched_getscheduler(0)
-        return scheduling.give_way(), inside, os.sched_getscheduler(0)
+        return cpu_scheduling.give_way(), inside, os.sched_getscheduler(0)
 
     assert in_thread(go) == (False, os.SCHED_IDLE, os.SCHED_IDLE)
 
@@ -70,8 +70,8 @@ def test_where_it_is_forbidden_nothing_happens(monkeypatch):
 
     def go():
         monkeypatch.setattr(os, "sched_setscheduler", forbid)
-        with scheduling.giving_way():
+        with cpu_scheduling.giving_way():
             inside = os.sched_getscheduler(0)
-        return scheduling.give_way(), inside
+        return cpu_scheduling.give_way(), inside
 
     assert in_thread(go) == (False, os.SCHED_OTHER)

@@ -1,10 +1,10 @@
 """What a subscriber asks for while answers to the question before are still on their way."""
 
-from bus.subscribing.events import subscription
-from bus.subscribing.follower import Follower
-from bus.subscribing.repair import Ended, Rows
-from bus.subscribing.replica import Chunk, Gap
-from bus.subscribing.subscriber import Subscriber
+from bus.subscriber.events import subscription
+from bus.subscriber.frame_router import Follower
+from bus.subscriber.replay_requests import Ended, Rows
+from bus.subscriber.sequence_tracker import Chunk, Gap
+from bus.subscriber.subscriber import Subscriber
 from bus.wire.codec import encode_publication, pack, pack_tick
 from bus.wire.messages import Stamp, Tick
 

@@ -16,7 +16,7 @@ from bus.core.journal.broker_clock import Ages
 from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.errors import ProtocolError
 from bus.guard import Guard
-from bus.settings import BrokerSettings, Settings
+from bus.process.settings import BrokerSettings, Settings
 from bus.store_file import StoreFile
 from bus.task_desk import TaskDesk, policy_of
 from bus.wire.messages import Error, Ready, Reply, Request, Result

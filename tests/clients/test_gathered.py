@@ -9,7 +9,7 @@ import pytest
 from fake_frontend import FakeBroker
 from waiting import eventually
 
-from bus.settings import Settings
+from bus.process.settings import Settings
 from clients.calls import Book, sort_of
 from clients.client import BusClient
 from clients.future import Future

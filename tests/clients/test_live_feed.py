@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from bus.backoff import Backoff
-from bus.settings import FeedSettings
+from bus.process.settings import FeedSettings
 from clients.feeds import VENUES
 from clients.live_feed import LiveFeed
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bus.subscribing.events import Event
+from bus.subscriber.events import Event
 from bus.wire.codec import array_header, decode_tick, decode_ticks, pack_tick
 from bus.wire.messages import Stamp, Tick
 from clients.cli.board import Board

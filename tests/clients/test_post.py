@@ -6,8 +6,8 @@ import structlog
 import zmq
 from structlog.testing import capture_logs
 
-from bus import sockets
-from bus.settings import Settings
+from bus.process import sockets
+from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import Error, Reply
 from clients.post import Post

@@ -16,8 +16,8 @@ from waiting import eventually
 
 from bus import desk
 from bus.broker import Broker
-from bus.daemon import make_home
 from bus.errors import PartEnded
+from bus.process.lifecycle import make_home
 from bus.wire import batch_frames, codec
 from bus.wire.messages import FIRST_MS, Request, Tick
 

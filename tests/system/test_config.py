@@ -13,9 +13,9 @@ import structlog
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import log
 from bus.errors import BusError
-from bus.member import Member
+from bus.process import log
+from bus.process.member import Member
 from clients.displays import DisplayClient
 from clients.live_config import LiveConfig
 

@@ -9,9 +9,9 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import sockets
 from bus.core.journal.segment_names import name_of
 from bus.errors import ConfigError
+from bus.process import sockets
 from bus.wire import codec
 from bus.wire.messages import FIRST_MS, Request, Tick
 

@@ -13,7 +13,7 @@ from pool import Pool
 from waiting import eventually
 
 from bus.errors import BusError
-from bus.supervisor import Unreached, list_processes
+from bus.process.supervisor_rpc import Unreached, list_processes
 from sim.nepse.server import serve
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]

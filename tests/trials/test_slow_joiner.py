@@ -8,7 +8,7 @@ import zmq
 from stage import SYMBOLS, Stage
 from waiting import eventually
 
-from bus.subscribing.events import rows_of
+from bus.subscriber.events import rows_of
 from bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]

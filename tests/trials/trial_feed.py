@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bus import config, log
+from bus.process import load_settings, log
 from bus.wire.messages import Tick
 from clients.post import ASK_S, Post
 
@@ -71,8 +71,8 @@ class Driver:
 
 
 async def main(path, rate, symbols):
-    home = config.default_home()
-    settings = config.load(home)
+    home = load_settings.default_home()
+    settings = load_settings.load(home)
     with path.open("w", encoding="ascii") as file:
         post = Post(settings, home, "trial", log.set_up(settings.log, process="trial"))
         driver = Driver(post, file, rate, symbols)

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from bus import config
 from bus.errors import BusTimeout
+from bus.process import load_settings
 from clients.client import BusClient
 
 LONGEST_S = 400
@@ -30,8 +30,8 @@ def patiently(ask):
 def main():
     """Post, and read results."""
     path, count = Path(sys.argv[1]), int(sys.argv[2])
-    home = config.default_home()
-    with BusClient(config.load(home), home) as client, path.open("a", encoding="ascii") as log:
+    home = load_settings.default_home()
+    with BusClient(load_settings.load(home), home) as client, path.open("a", encoding="ascii") as log:
         posted = []
 
         def note(**line):

@@ -9,7 +9,7 @@ Traps of supervisor 4.3.0, all found by experiment, and what shows that we are n
    and at once: a worker that finds no broker waits by itself (`tests/workers/test_session.py`).
 4. Exit 0 before startsecs counts as a failure: nobody younger than 5 s is retired (`tests/core/test_scaling.py`).
 5. startProcess on a STOPPING process says yes and does nothing: below.
-6. Its own client keeps connections, has no time limit and is not for threads: `bus.supervisor` is used instead; below.
+6. Its own client keeps connections, has no time limit and is not for threads: `bus.process.supervisor_rpc` is used; below.
 7. Its events get lost: none are used, it is asked; the configuration has no eventlistener (below).
 8. kill -9 of it leaves children behind: they end with it (below); of two in one slot the older is sent away
    (`tests/core/test_fencing.py`).
@@ -28,7 +28,7 @@ from pool import Pool
 from posthouse import ROOT, PostHouse
 from waiting import eventually
 
-from bus import config, daemon, supervisor
+from bus.process import lifecycle, load_settings, supervisor_rpc
 from bus.wire.names import SLOTS
 from workers.scaler import PATIENT_S, Scaler, slots_of, workers_of
 
@@ -79,8 +79,8 @@ def start_supervisord(house):
 
 def answers(house, pid):
     try:
-        return supervisor.ask(house.home, "getPID") == pid
-    except supervisor.Unreached:
+        return supervisor_rpc.ask(house.home, "getPID") == pid
+    except supervisor_rpc.Unreached:
         return False
 
 
@@ -94,13 +94,13 @@ def test_a_supervisord_that_is_frozen_restarted_or_killed_costs_no_worker_for_lo
     first.send_signal(signal.SIGSTOP)
     eventually(lambda: "TimeoutError" in scaler.log.read_text(), within_s=5)
     with pytest.raises(TimeoutError):
-        supervisor.ask(house.home, "getPID")
+        supervisor_rpc.ask(house.home, "getPID")
     first.send_signal(signal.SIGCONT)
     eventually(lambda: "look succeeded again" in scaler.log.read_text(), within_s=5)
     assert house.agrees_on(3)
 
     before = house.slots()
-    supervisor.ask(house.home, "restart")
+    supervisor_rpc.ask(house.home, "restart")
     eventually(lambda: house.agrees_on(3) and not set(house.slots().values()) & set(before.values()), within_s=20)
 
     before = house.slots()
@@ -142,7 +142,7 @@ def test_a_broker_that_is_still_starting_is_no_warning_and_one_that_never_comes_
     said = []
     log = structlog.wrap_logger(None, processors=[lambda _, level, event: said.append((level, event["event"])) or drop()])
     with PostHouse() as house:  # and no broker
-        scaler = Scaler(house.settings, house.home, daemon.Stop(), log)
+        scaler = Scaler(house.settings, house.home, lifecycle.Stop(), log)
         now = time.monotonic()
         scaler.look(now)
         assert said == []
@@ -159,23 +159,23 @@ def drop():
 def test_what_supervisord_refuses_is_an_error_with_its_number(house):
     """Faults of its interface, and trap 3: a program that ends at once is FATAL and stays so until it is started."""
     with pytest.raises(OSError):  # noqa: PT011 - none runs: refused or no such file
-        supervisor.ask(house.home, "getPID")
+        supervisor_rpc.ask(house.home, "getPID")
     start_supervisord(house)
     for method, name, number in (
-        ("startProcess", "nepse:chess", supervisor.BAD_NAME),
-        ("stopProcess", "nepse:nepse_00", supervisor.NOT_RUNNING),
+        ("startProcess", "nepse:chess", supervisor_rpc.BAD_NAME),
+        ("stopProcess", "nepse:nepse_00", supervisor_rpc.NOT_RUNNING),
     ):
         with pytest.raises(xmlrpc.client.Fault) as caught:
-            supervisor.ask(house.home, method, name, False)
+            supervisor_rpc.ask(house.home, method, name, False)
         assert caught.value.faultCode == number
-    supervisor.ask(house.home, "startProcess", "nepse:nepse_00", False)
+    supervisor_rpc.ask(house.home, "startProcess", "nepse:nepse_00", False)
     with pytest.raises(xmlrpc.client.Fault) as caught:
-        supervisor.ask(house.home, "startProcess", "nepse:nepse_00", False)
-    assert caught.value.faultCode == supervisor.ALREADY_STARTED
-    supervisor.ask(house.home, "startProcess", "broken", False)
+        supervisor_rpc.ask(house.home, "startProcess", "nepse:nepse_00", False)
+    assert caught.value.faultCode == supervisor_rpc.ALREADY_STARTED
+    supervisor_rpc.ask(house.home, "startProcess", "broken", False)
 
     def state(name):
-        return {row["name"]: row["state"] for row in supervisor.list_processes(house.home)}[name]
+        return {row["name"]: row["state"] for row in supervisor_rpc.list_processes(house.home)}[name]
 
     eventually(lambda: state("broken") == "fatal", within_s=10)
 
@@ -185,7 +185,7 @@ def test_a_slot_that_is_stopping_is_not_started_by_saying_so(house):
     start_supervisord(house)
     scaler = house.hulak("scaler")
     eventually(lambda: house.agrees_on(1), within_s=20)
-    supervisor.ask(house.home, "stopProcess", "nepse:nepse_00", False)
+    supervisor_rpc.ask(house.home, "stopProcess", "nepse:nepse_00", False)
     eventually(lambda: house.agrees_on(1), within_s=20)
     assert scaler.poll() is None
 
@@ -199,7 +199,7 @@ def test_the_configuration_is_as_the_traps_want_it():
         assert (program["startsecs"], program["stopasgroup"], program["killasgroup"]) == ("3", "false", "true")
     for name in ("program:nepse_00", "program:nepse_spare"):
         assert (programs[name]["autorestart"], programs[name]["exitcodes"]) == ("unexpected", "0")
-        assert programs[name].getint("stopwaitsecs") >= config.load(ROOT).task.hard_s + 10
+        assert programs[name].getint("stopwaitsecs") >= load_settings.load(ROOT).task.hard_s + 10
     assert not any("eventlistener" in name for name in told.sections())
     assert 1 + programs["program:nepse_spare"].getint("numprocs") == SLOTS
 

@@ -14,7 +14,7 @@ with, and even where nothing is missing something is asked.
 from collections.abc import Callable, Iterable, Sequence
 
 from bus.errors import ProtocolError
-from bus.subscribing.replica import Ask
+from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.codec import STAMP, tick_topic
 from bus.wire.messages import Tick

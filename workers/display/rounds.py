@@ -7,9 +7,9 @@ from pathlib import Path
 import zmq
 
 from bus.errors import BusTimeout
-from bus.settings import Settings
-from bus.subscribing.repair import Answer, Ended, OtherEpoch, Repairs, Rows, TooOld
-from bus.subscribing.replica import Ask
+from bus.process.settings import Settings
+from bus.subscriber.replay_requests import Answer, Ended, OtherEpoch, Repairs, Rows, TooOld
+from bus.subscriber.sequence_tracker import Ask
 from workers.display.catch_up import CatchUp
 from workers.display.desk import INITIALISATION, Desk
 

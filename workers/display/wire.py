@@ -7,8 +7,8 @@ from typing import Any
 
 import zmq
 
-from bus import sockets
 from bus.errors import ProtocolError
+from bus.process import sockets
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Reply, Request, Stamp
 from bus.wire.names import OWNED_BY_DISPLAYS

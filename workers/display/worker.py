@@ -14,15 +14,15 @@ from typing import Any
 import structlog
 import zmq
 
-from bus import sockets
 from bus.backoff import Backoff
-from bus.daemon import Stop, find_broker
 from bus.errors import BusTimeout, ProtocolError
 from bus.live_config.scopes import Document
-from bus.member import Member
-from bus.settings import Settings
-from bus.subscribing.chunks import ChunkSubscriber
-from bus.usage import Usage
+from bus.process import sockets
+from bus.process.lifecycle import Stop, find_broker
+from bus.process.member import Member
+from bus.process.resource_usage import Usage
+from bus.process.settings import Settings
+from bus.subscriber.chunk_subscriber import ChunkSubscriber
 from bus.wire import codec
 from bus.wire.messages import TaskPart
 from bus.wire.names import DISPLAYS, SERVICE

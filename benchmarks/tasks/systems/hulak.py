@@ -10,9 +10,9 @@ from benchmarks.machine import HOST
 from benchmarks.system import SETTLES_S, BenchmarkError, Place
 from benchmarks.tasks import work
 from benchmarks.tasks.system import AsyncClient, Client, TaskSystem
-from bus import config
 from bus.errors import BusError, BusTimeout
-from bus.settings import Settings
+from bus.process import load_settings
+from bus.process.settings import Settings
 from clients.async_client import AsyncBusClient
 from clients.client import BusClient
 from clients.tasks import posted_id, posting, result_args, value_of
@@ -149,7 +149,7 @@ class Hulak(TaskSystem):
 
     def settings(self) -> Settings:
         """Read what the broker reads."""
-        return config.load(self.home, self.home / "hulak.toml")
+        return load_settings.load(self.home, self.home / "hulak.toml")
 
     def client(self) -> Client | AsyncClient:
         """Connect."""

@@ -12,7 +12,7 @@ from msgpack import ExtType
 from posthouse import PostHouse, free_ports
 
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
-from bus.settings import Settings
+from bus.process.settings import Settings
 from clients.cli import COMMANDS, cli
 from clients.cli.common import Call, Command, NoBroker, report, to_json
 from clients.cli.nepse import nepse as nepse_commands

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from bus import daemon
+from bus.process import lifecycle
 from clients.cli import streams
 
 HULAK = [sys.executable, "-m", "hulak"]
@@ -84,8 +84,8 @@ def test_a_hangup_ends_a_daemon_in_good_order_unless_it_was_to_outlive_its_termi
     before = signal.getsignal(signal.SIGHUP)
     try:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        assert signal.SIGHUP in daemon.stop_signals()
+        assert signal.SIGHUP in lifecycle.stop_signals()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        assert daemon.stop_signals() == [signal.SIGTERM, signal.SIGINT]
+        assert lifecycle.stop_signals() == [signal.SIGTERM, signal.SIGINT]
     finally:
         signal.signal(signal.SIGHUP, before)

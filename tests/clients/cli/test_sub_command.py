@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bus.errors import BusTimeout
-from bus.subscribing.events import Event
+from bus.subscriber.events import Event
 from bus.wire.codec import pack
 from bus.wire.messages import Stamp
 from clients.cli.sub import Interrupt, Lines, as_json, as_text, follow

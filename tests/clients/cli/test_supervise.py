@@ -9,7 +9,7 @@ import pytest
 from supervisor.options import ServerOptions
 from waiting import eventually
 
-from bus.config import shipped
+from bus.process.load_settings import shipped
 from clients.cli import supervise
 from clients.cli.supervise import programs_pattern
 

@@ -7,7 +7,7 @@ from judged import feed, stats, verdict
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from bus.settings import FeedSettings, GatewaySettings, Settings
+from bus.process.settings import FeedSettings, GatewaySettings, Settings
 from clients.edge.access import access_of
 from clients.edge.door import Door
 from clients.edge.health import Health

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from bus.settings import Settings
+from bus.process.settings import Settings
 from bus.wire.messages import Tick
 from clients.edge.board import Board
 from clients.edge.source import Source

@@ -6,9 +6,9 @@ import pytest
 from recorded import fixture, fixtures
 from shared_data import shared
 
-from bus.checking import types_of
 from bus.errors import FeedError
-from bus.settings import FeedSettings
+from bus.process.check_settings import types_of
+from bus.process.settings import FeedSettings
 from bus.wire.messages import Tick
 from clients.cli.feed import VENUES as NAMES
 from clients.feeds import VENUES

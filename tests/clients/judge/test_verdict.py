@@ -4,7 +4,7 @@ import pytest
 from judged import feed, recent, stats, verdict, with_process
 
 from bus.errors import ConfigError
-from bus.settings import FeedSettings, Settings
+from bus.process.settings import FeedSettings, Settings
 from clients.judge.situations import LIMITS, Level, limits_of
 from clients.judge.verdict import failed
 

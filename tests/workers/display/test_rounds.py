@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 from display_world import World, made
 
-from bus.subscribing.repair import Ended, OtherEpoch, Rows, TooOld
+from bus.subscriber.replay_requests import Ended, OtherEpoch, Rows, TooOld
 from workers.display import rounds
 from workers.display.desk import INITIALISATION
 from workers.display.held import Phase

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from bus.errors import ProtocolError
-from bus.subscribing.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
-from bus.subscribing.replica import Ask, Chunk, Gap, Out, Replica, State
+from bus.subscriber.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
+from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, Out, Replica, State
 from bus.wire import codec, lenient
 from bus.wire.codec import NUL, STAMP, UNREADABLE
 from bus.wire.messages import Publication, Stamp, Tick
@@ -29,7 +29,7 @@ class Follower:
     """Everything one subscriber follows.
 
     Args:
-        mode: see `bus.subscribing.subscriber.Subscriber`.
+        mode: see `bus.subscriber.subscriber.Subscriber`.
         hold: messages held back per topic while a gap is repaired, at most.
         subscriptions: what was subscribed to, as sent to the broker.
     """

@@ -19,7 +19,7 @@ import zmq
 from zmq.backend import Socket as Backend
 
 from bus.errors import ConfigError
-from bus.settings import BrokerSettings
+from bus.process.settings import BrokerSettings
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un

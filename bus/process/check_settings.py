@@ -1,11 +1,11 @@
-"""One setting against its type in `bus.settings`, and what that type allows, in words. Pure."""
+"""One setting against its type in `bus.process.settings`, and what that type allows, in words. Pure."""
 
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
-from bus.settings import CHECK, SECRET, Settings
+from bus.process.settings import CHECK, SECRET, Settings
 from bus.wire.plain_values import meant
 
 

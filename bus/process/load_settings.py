@@ -1,7 +1,7 @@
 """Settings: from hulak.toml, overridden by variables, then by options; a wrong one is refused at the start.
 
-Precedence, highest first: options of a command, `HULAK_<SECTION>__<NAME>` variables, the file, the defaults of `bus.settings`.
-The file is the first of `--config` or `HULAK_CONFIG`, `<home>/hulak.toml`, `/etc/hulak/hulak.toml`, and the one that comes
+Precedence, highest first: options of a command, `HULAK_<SECTION>__<NAME>` variables, the file, the defaults of
+`bus.process.settings`. The file is the first of `--config` or `HULAK_CONFIG`, `<home>/hulak.toml`, `/etc/hulak/hulak.toml`, and the one that comes
 with the package, `etc/hulak.toml`, where every setting stands with its unit and default; a test keeps the two equal.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bus.checking import SECTIONS, take, types_of
 from bus.errors import ConfigError
-from bus.settings import Settings
+from bus.process.check_settings import SECTIONS, take, types_of
+from bus.process.settings import Settings
 from bus.wire.plain_values import meant
 
 PREFIX = "HULAK_"

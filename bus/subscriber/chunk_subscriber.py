@@ -6,11 +6,11 @@ What `Subscriber` gives one by one is given here as it came: chunks of consecuti
 from pathlib import Path
 from typing import Any
 
-from bus.settings import Settings
-from bus.subscribing.events import TICKS, Event
-from bus.subscribing.follower import JOURNALLED, Follower
-from bus.subscribing.replica import Chunk
-from bus.subscribing.subscriber import Subscriber
+from bus.process.settings import Settings
+from bus.subscriber.events import TICKS, Event
+from bus.subscriber.frame_router import JOURNALLED, Follower
+from bus.subscriber.sequence_tracker import Chunk
+from bus.subscriber.subscriber import Subscriber
 from bus.wire import codec
 from bus.wire.messages import Publication
 

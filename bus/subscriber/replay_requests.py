@@ -14,10 +14,10 @@ from typing import Any
 
 import zmq
 
-from bus import sockets
 from bus.errors import ProtocolError
-from bus.settings import Settings
-from bus.subscribing.replica import Ask
+from bus.process import sockets
+from bus.process.settings import Settings
+from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
 

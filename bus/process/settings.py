@@ -1,4 +1,4 @@
-"""Every setting with its type, bounds and default, by section; nothing is read here, see `bus.config`."""
+"""Every setting with its type, bounds and default, by section; nothing is read here, see `bus.process.load_settings`."""
 
 import ipaddress
 import re

@@ -22,14 +22,14 @@ from typing import Any, Self
 import structlog
 import zmq
 
-from bus import log as logs
-from bus import sockets
 from bus.errors import ProtocolError
 from bus.live_config.keys import Value, defaults_of
 from bus.live_config.scopes import Document, effective
-from bus.settings import Settings
-from bus.threads import DeadThreads
-from bus.usage import Usage
+from bus.process import log as logs
+from bus.process import sockets
+from bus.process.dead_threads import DeadThreads
+from bus.process.resource_usage import Usage
+from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Error, Request
 from bus.wire.names import CONFIG

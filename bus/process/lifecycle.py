@@ -19,9 +19,9 @@ from typing import IO
 import structlog
 import zmq
 
-from bus import sockets
 from bus.errors import ConfigError
-from bus.settings import Settings
+from bus.process import sockets
+from bus.process.settings import Settings
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 FOLDERS = ("/proc/self/fd", "/dev/fd")  # of this process's descriptors

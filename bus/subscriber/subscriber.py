@@ -16,14 +16,14 @@ from typing import Self
 
 import zmq
 
-from bus import config, sockets
 from bus.errors import BusTimeout, ConfigError
-from bus.settings import Settings
-from bus.subscribing.events import Event, subscription
-from bus.subscribing.follower import HEARTBEAT, HELLO, Follower, Mode
-from bus.subscribing.readable import readable
-from bus.subscribing.repair import Ended, Repairs, Rows, TooOld
-from bus.subscribing.replica import Gap, State
+from bus.process import load_settings, sockets
+from bus.process.settings import Settings
+from bus.subscriber.asyncio_wait import readable
+from bus.subscriber.events import Event, subscription
+from bus.subscriber.frame_router import HEARTBEAT, HELLO, Follower, Mode
+from bus.subscriber.replay_requests import Ended, Repairs, Rows, TooOld
+from bus.subscriber.sequence_tracker import Gap, State
 from bus.wire import codec
 from bus.wire.messages import Tick
 
@@ -38,7 +38,7 @@ class Subscriber:
     """A connection to the broker's publisher.
 
     Args:
-        topics: see `bus.subscribing.events.subscription`.
+        topics: see `bus.subscriber.events.subscription`.
         settings: say where the broker is; read from the home folder's file if None.
         home: the broker's folder; `HULAK_HOME` or the user's state folder if None.
         mode: `lossless`: every tick, in order, gaps repaired; `latest`: of each topic the newest only, never the old behind
@@ -65,7 +65,7 @@ class Subscriber:
         if mode not in ("lossless", "latest", "plain"):
             raise ConfigError(f"mode is {mode!r}, must be lossless, latest or plain")
         subscriptions = [subscription(topic) for topic in topics]
-        settings, home = config.located(settings, home)
+        settings, home = load_settings.located(settings, home)
         where = _find(settings, home, timeout_s)
         self._follower = self.FOLLOWER(mode, hold, subscriptions)
         self._out = self._follower.out

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from benchmarks import tick
 from bus.backoff import Backoff
+from bus.broker.storage.journal import Journal
 from bus.core.broker_state import Bus, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
-from bus.journal import Journal
 from bus.process.lifecycle import boot_id
 from bus.process.settings import Settings
 from bus.wire.codec import NUL, STAMP, pack

@@ -15,7 +15,7 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     Returns:
         the exit code: 0 after an orderly stop, 78 for a setting that is refused, 70 if a part of it ended that must not.
     """
-    from bus import broker  # noqa: PLC0415 - only after the check
+    from bus.broker import loop  # noqa: PLC0415 - only after the check
     from bus.errors import ConfigError, PartEnded  # noqa: PLC0415
     from bus.process import cpu_scheduling, lifecycle, load_settings, log  # noqa: PLC0415 - only after the check
 
@@ -28,7 +28,7 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         stop = lifecycle.Stop()
         lifecycle.end_with_supervisor()
         with lifecycle.only_one(where / "run" / "broker.lock", "a broker"):
-            broker.Broker(settings, where, stop, log.set_up(settings.log, process="broker")).run()
+            loop.Broker(settings, where, stop, log.set_up(settings.log, process="broker")).run()
     except ConfigError as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it
         return 78

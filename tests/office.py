@@ -6,11 +6,11 @@ from dataclasses import replace
 from asked import read_wanted
 from waiting import eventually
 
+from bus.broker.storage.journal import Journal
+from bus.broker.storage.journal_reader import Library
 from bus.core.journal.record_format import Batch, Snapshot, decode_tick, encode_tick
 from bus.core.journal.segment_index import Ordinals
 from bus.core.ticks.topic_logs import Topics
-from bus.journal import Journal
-from bus.library import Library
 from bus.process.settings import JournalSettings
 from bus.wire.codec import decode_publication, encode_publication, pack
 from bus.wire.messages import Stamp

@@ -1,8 +1,9 @@
 """Settings: from hulak.toml, overridden by variables, then by options; a wrong one is refused at the start.
 
 Precedence, highest first: options of a command, `HULAK_<SECTION>__<NAME>` variables, the file, the defaults of
-`bus.process.settings`. The file is the first of `--config` or `HULAK_CONFIG`, `<home>/hulak.toml`, `/etc/hulak/hulak.toml`, and the one that comes
-with the package, `etc/hulak.toml`, where every setting stands with its unit and default; a test keeps the two equal.
+`bus.process.settings`. The file is the first of `--config` or `HULAK_CONFIG`, `<home>/hulak.toml`, `/etc/hulak/hulak.toml`,
+and the one that comes with the package, `etc/hulak.toml`, where every setting stands with its unit and default; a test keeps
+the two equal.
 """
 
 import os

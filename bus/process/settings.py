@@ -66,7 +66,7 @@ class BrokerSettings(Section, frozen=True):
 
 
 class JournalSettings(Section, frozen=True):
-    """`[journal]`: how ticks are kept; `segment_bytes` counts those behind a segment's head, see `bus.journal`."""
+    """`[journal]`: how ticks are kept; `segment_bytes` counts those behind a segment's head, see `bus.broker.storage.journal`."""
 
     fsync_s: Seconds = 1.0
     max_hours: Annotated[float, Meta(gt=0, le=24 * 366)] = 36.0

@@ -11,10 +11,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from bus.broker.storage.journal_note import Note
+from bus.broker.storage.journal_recovery import survey
 from bus.core.journal.record_format import TICK, Corrupt, Record, scan
 from bus.errors import ConfigError
-from bus.note import Note
-from bus.recovery import survey
 from bus.wire.codec import NUL
 from clients.cli.common import FAILED, Call, Command, print_json
 from clients.cli.history import Moment

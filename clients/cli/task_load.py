@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from msgspec.structs import replace
 
-from bus.broker import Broker
+from bus.broker.loop import Broker
 from bus.errors import BusError, BusTimeout
 from bus.process import lifecycle, log
 from bus.process.settings import Settings

@@ -3,8 +3,8 @@
 import time
 
 from benchmarks import bulk
+from bus.broker.storage.journal import Journal
 from bus.core.journal.record_format import Record, scan
-from bus.journal import Journal
 from bus.process.settings import JournalSettings, Settings
 from bus.wire.codec import decode_publication, unpack
 

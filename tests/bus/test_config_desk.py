@@ -11,15 +11,15 @@ import structlog
 from asked import arguments
 from waiting import eventually
 
-from bus import config_ledger
 from bus.backoff import Backoff
-from bus.config_desk import MOST_WAITING, ConfigDesk
+from bus.broker.config_service import MOST_WAITING, ConfigDesk
+from bus.broker.storage import config_rows
+from bus.broker.storage.database import Store
 from bus.core.broker_state import Bus, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.process import log
 from bus.process.settings import NepseSettings, Settings
-from bus.store import Store
 from bus.wire.codec import decode_publication, unpack
 from bus.wire.messages import Error, Reply, Request
 
@@ -136,7 +136,7 @@ def test_only_the_newest_versions_stay_in_the_store(house):
     house.desk.book.keep = 3
     for number in range(1, 8):
         house.ask("set", scope="kind:nepse", values={"cache_s": number})
-    assert [one.version for one in house.store.now(config_ledger.load).versions] == [5, 6, 7]
+    assert [one.version for one in house.store.now(config_rows.load).versions] == [5, 6, 7]
 
 
 def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(house, monkeypatch):
@@ -146,7 +146,7 @@ def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(house, monkey
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(config_ledger, "write", full)
+        patch.setattr(config_rows, "write", full)
         answer = house.ask("set", scope="global", values={"log_level": "debug"})
     assert (answer.code, answer.text) == ("STORE_FAILED", "the configuration was not changed: database or disk is full")
     assert house.desk.book.document()["version"] == 1

@@ -9,9 +9,9 @@ import structlog
 import zmq
 from waiting import eventually
 
-from bus.connections import Connections
+from bus.broker.connections import Connections
+from bus.broker.socket_monitor import Connection, Ender
 from bus.core.connection_admission import Bound
-from bus.monitor import Connection, Ender
 from bus.process.lifecycle import open_files
 
 NAMES = ("publisher", "backend")

@@ -108,8 +108,8 @@ def test_a_process_of_which_a_part_ended_ends_with_70_and_says_why(tmp_path, mon
     def ends(self):
         raise PartEnded("the store's thread ended: TypeError")
 
-    monkeypatch.setattr("bus.broker.Broker.__init__", lambda self, *_: None)
-    monkeypatch.setattr("bus.broker.Broker.run", ends)
+    monkeypatch.setattr("bus.broker.loop.Broker.__init__", lambda self, *_: None)
+    monkeypatch.setattr("bus.broker.loop.Broker.run", ends)
     monkeypatch.setattr("bus.process.lifecycle.Stop", lambda: None)
     with ThreadPoolExecutor(1) as own:  # a broker changes the scheduling policy of its thread
         assert own.submit(main, tmp_path).result() == 70

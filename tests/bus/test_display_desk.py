@@ -8,11 +8,11 @@ import structlog
 from asked import arguments
 
 from bus.backoff import Backoff
+from bus.broker.display_service import DisplayDesk
+from bus.broker.storage.database import Store
 from bus.core.broker_state import Bus, Limits
 from bus.core.tasks.policy import Policy
-from bus.display_desk import DisplayDesk
 from bus.errors import ProtocolError
-from bus.store import Store
 from bus.wire.codec import decode_publication, unpack
 from bus.wire.messages import Ready, Reply, Request
 

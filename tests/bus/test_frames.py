@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import peers
+from bus.broker import dialects
 from bus.errors import ProtocolError
 from bus.wire import codec, fast_encode, messages
 from bus.wire.messages import Held, Publication, Stamp, Tick
@@ -90,7 +90,7 @@ CUT = st.builds(lambda frame, at: frame[: max(0, len(frame) - at)], NEAR_VALID, 
 def test_any_bytes_give_a_message_or_a_protocol_error_and_nothing_else(decode, data):
     with contextlib.suppress(ProtocolError):
         decode(data)
-    assert peers.request_id(data) is None or len(peers.request_id(data)) == 16
+    assert dialects.request_id(data) is None or len(dialects.request_id(data)) == 16
 
 
 def test_values_nested_as_deep_as_msgpack_takes_them_are_refused_like_any_other():
@@ -138,9 +138,9 @@ def test_a_number_out_of_range_or_of_another_type_is_refused(attempt):
 
 
 def test_the_id_of_a_request_that_does_not_decode_is_found_where_it_can_be():
-    assert peers.request_id(b"Q" + msgpack.packb([b"i" * 16, 5])) == b"i" * 16
+    assert dialects.request_id(b"Q" + msgpack.packb([b"i" * 16, 5])) == b"i" * 16
     for frame in (b"", b"Q", b"Q\x90", b"Q\x05", b"Q" + msgpack.packb([b"short"]), b"Q\xc1"):
-        assert peers.request_id(frame) is None
+        assert dialects.request_id(frame) is None
 
 
 # Ticks

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bus import guard
+from bus.broker import bug_guard
+from bus.broker.bug_guard import Guard, internal
 from bus.errors import ConfigError
-from bus.guard import Guard, internal
 
 
 class Log:
@@ -18,7 +18,7 @@ class Log:
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(guard.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(bug_guard.time, "monotonic", lambda: now[0])
     return now
 
 

@@ -7,10 +7,10 @@ import pytest
 from asked import read_wanted
 from office import HOUR_NS, killed, newest
 
+from bus.broker.storage.journal_reader import Library
 from bus.core.journal.record_format import needs
 from bus.core.ticks.replay import Replay
 from bus.errors import ProtocolError
-from bus.library import Library
 from bus.wire.codec import unpack
 
 

@@ -8,8 +8,8 @@ from asked import read_wanted
 from office import Disk, killed, newest
 from waiting import eventually
 
+from bus.broker.storage.journal_reader import Library
 from bus.errors import ProtocolError
-from bus.library import Library
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])

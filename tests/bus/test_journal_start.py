@@ -14,9 +14,9 @@ import zlib
 import pytest
 from office import Disk, Office, killed
 
+from bus.broker.storage.journal_recovery import read_head
 from bus.core.journal.record_format import SNAPSHOT, TICK, Record, scan
 from bus.core.journal.segment_names import name_of, numbers_in
-from bus.recovery import read_head
 from bus.wire.codec import NUL, STAMP, pack
 
 SEEDS = range(20)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.backoff import Backoff
+from bus.broker.dialects import Peers
+from bus.broker.majordomo import REMEMBERED, Majordomo
 from bus.core.effects import ToClient, ToWorker
 from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
-from bus.majordomo import REMEMBERED, Majordomo
-from bus.peers import Peers
 from bus.wire import codec, fast_encode, mdp
 from bus.wire.messages import BrokerHeartbeat, Error, Held, Part, Reply, Request, Retire, Task
 

@@ -8,7 +8,7 @@ import structlog
 from odd import ENOUGH, odd_requests, of_worker
 from posthouse import PostHouse
 
-from bus.broker import Broker
+from bus.broker.loop import Broker
 from bus.core import control_requests
 from bus.core.tasks.dispatcher import BEAT
 from bus.core.tasks.posted import Posting

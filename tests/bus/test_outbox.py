@@ -4,9 +4,9 @@ import pytest
 import structlog
 import zmq
 
+from bus.broker.bug_guard import Guard
+from bus.broker.outbox import Outbox
 from bus.core.effects import Note, ToClient, ToWorker
-from bus.guard import Guard
-from bus.outbox import Outbox
 from bus.process import sockets
 from bus.wire import codec
 from bus.wire.messages import BrokerHeartbeat, Reply

@@ -4,12 +4,12 @@ import msgpack
 import pytest
 
 from bus.backoff import Backoff
+from bus.broker.dialects import Peers
+from bus.broker.majordomo import Majordomo
 from bus.core.effects import ToClient, ToWorker
 from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
-from bus.majordomo import Majordomo
-from bus.peers import Peers
 from bus.wire import batch_frames, codec, mdp
 from bus.wire.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 

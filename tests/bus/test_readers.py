@@ -4,8 +4,8 @@ import pytest
 import zmq
 from waiting import eventually
 
+from bus.broker.slow_clients import MOST_UNREAD, Readers, Unread
 from bus.process import sockets
-from bus.readers import MOST_UNREAD, Readers, Unread
 
 LARGE = bytes(1 << 16)
 WITHIN_S = 10

@@ -5,9 +5,9 @@ import random
 import pytest
 from office import killed, newest
 
+from bus.broker.storage.journal_recovery import read_head
 from bus.core.journal.record_format import Snapshot
 from bus.errors import ProtocolError
-from bus.recovery import read_head
 
 KEY = b"tick.EURUSD\0"
 

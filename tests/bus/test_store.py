@@ -7,13 +7,13 @@ from functools import partial
 import pytest
 from waiting import eventually
 
-from bus import dead_letters, ledger, retention, unfinished
+from bus.broker.storage import dead_letters, row_retention, task_rows, unfinished_tasks
+from bus.broker.storage.database import Store
+from bus.broker.storage.row_retention import Keep
+from bus.broker.storage.unfinished_tasks import Room
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
 from bus.errors import PartEnded
-from bus.retention import Keep
-from bus.store import Store
-from bus.unfinished import Room
 from bus.wire.codec import pack, unpack
 from bus.wire.messages import Error, Reply
 
@@ -35,7 +35,7 @@ class Office:
         self.store = Store(folder)
         self.store.open()
         self.found = None
-        self.store.load(partial(unfinished.read, after=0, room=ALL, moment=now or moment(), grace_s=1.5), self.take)
+        self.store.load(partial(unfinished_tasks.read, after=0, room=ALL, moment=now or moment(), grace_s=1.5), self.take)
         self.store.start()
         self.given = []
 
@@ -70,12 +70,12 @@ def posting(number, key=None, expires_s=float("inf"), retries=3):
 
 
 def insert(number, later_s=0.0, *, at=None, **how):
-    return partial(ledger.post, posting=posting(number, **how), moment=at or moment(later_s), keep_s=DAY_S)
+    return partial(task_rows.post, posting=posting(number, **how), moment=at or moment(later_s), keep_s=DAY_S)
 
 
 def end(number, state="done", message=None, later_s=0.0):
     answer = Reply(task(number), 5) if message is None else message
-    return partial(ledger.ended, task=task(number), state=state, attempt=1, message=answer, moment=moment(later_s))
+    return partial(task_rows.ended, task=task(number), state=state, attempt=1, message=answer, moment=moment(later_s))
 
 
 def failed(number, later_s=0.0):
@@ -83,11 +83,11 @@ def failed(number, later_s=0.0):
 
 
 def row(number):
-    return partial(ledger.read, task=task(number))
+    return partial(task_rows.read, task=task(number))
 
 
 def new(number):
-    return (ledger.Posted(task(number), "queued", new=True), "")
+    return (task_rows.Posted(task(number), "queued", new=True), "")
 
 
 def task(number):
@@ -98,8 +98,8 @@ def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open
     office = open_store()
     office.do(insert(1), insert(2, key="k", expires_s=60.0), insert(3), insert(4))
     office.do(
-        partial(ledger.begun, task=task(2), attempt=1, worker="w"),
-        partial(ledger.delayed, task=task(3), attempt=2, in_s=5.0, why="w: 429", moment=moment()),
+        partial(task_rows.begun, task=task(2), attempt=1, worker="w"),
+        partial(task_rows.delayed, task=task(3), attempt=2, in_s=5.0, why="w: 429", moment=moment()),
         end(4),
     )
     office.store.close()
@@ -121,7 +121,7 @@ def test_what_ran_with_others_at_one_worker_is_in_doubt_and_not_charged_what_ran
     office = open_store()
     office.do(*[insert(number) for number in range(1, 5)])
     held = ((1, 1, "w1"), (2, 3, "w1"), (3, 2, "w2"))
-    office.do(*[partial(ledger.begun, task=task(number), attempt=attempt, worker=worker) for number, attempt, worker in held])
+    office.do(*[partial(task_rows.begun, task=task(number), attempt=attempt, worker=worker) for number, attempt, worker in held])
     office.store.close()
     found = {int.from_bytes(one.task.id): one.task for one in open_store().found.tasks}
     assert {number: (one.attempt, one.spared, one.suspect) for number, one in found.items()} == {
@@ -140,7 +140,7 @@ def test_of_what_is_there_as_much_is_read_as_there_is_room_for_and_the_rest_late
     size = len(posting(1).args)
 
     def read(after, room):
-        [(found, why)] = office.do(partial(unfinished.read, after=after, room=room, moment=moment(), grace_s=1.5))
+        [(found, why)] = office.do(partial(unfinished_tasks.read, after=after, room=room, moment=moment(), grace_s=1.5))
         assert not why
         return [int.from_bytes(one.task.id, "big") for one in found.tasks], found.more, found.after
 
@@ -161,7 +161,7 @@ def test_on_the_same_boot_a_time_limit_goes_by_its_clock_else_by_the_wall_clock(
 
 def test_a_delay_is_never_longer_than_a_day_though_the_wall_clock_was_set_back(open_store):
     office = open_store()
-    office.do(insert(1), partial(ledger.delayed, task=task(1), attempt=1, in_s=5.0, why="w", moment=moment()))
+    office.do(insert(1), partial(task_rows.delayed, task=task(1), attempt=1, in_s=5.0, why="w", moment=moment()))
     [found] = open_store(Moment(500.0, 0, 60.0)).found.tasks
     assert found.in_s == DAY_S
 
@@ -182,7 +182,7 @@ def test_an_end_is_written_once(open_store):
 
 
 def test_a_task_that_is_posted_twice_is_there_once(open_store):
-    again = (ledger.Posted(task(1), "queued", new=False), "")
+    again = (task_rows.Posted(task(1), "queued", new=False), "")
     assert open_store().do(insert(1), insert(1)) == [new(1), again]
 
 
@@ -190,7 +190,7 @@ def test_a_key_means_the_task_that_has_it_also_within_one_commit(open_store):
     office = open_store()
     first, second, third = office.do(insert(1, key="k"), insert(2, key="k"), insert(3))
     assert (first, third) == (new(1), new(3))
-    assert second == (ledger.Posted(task(1), "queued", new=False), "")
+    assert second == (task_rows.Posted(task(1), "queued", new=False), "")
     assert office.do(row(2)) == [(None, "")]
 
 
@@ -202,7 +202,7 @@ def test_a_key_is_free_when_its_task_was_not_written_was_dropped_or_is_too_old(o
         raise ValueError("no")
 
     assert office.do(fails, insert(2, key="k"))[1] == new(2)
-    assert office.do(failed(2), partial(ledger.drop, task=task(2)), insert(3, key="k"))[2] == new(3)
+    assert office.do(failed(2), partial(task_rows.drop, task=task(2)), insert(3, key="k"))[2] == new(3)
     assert office.do(insert(4, DAY_S - 1, key="k"))[0][0].task == task(3)
     assert office.do(insert(5, DAY_S, key="k")) == [new(5)]
     assert office.do(row(3))[0][0]["key"] is None
@@ -210,10 +210,10 @@ def test_a_key_is_free_when_its_task_was_not_written_was_dropped_or_is_too_old(o
 
 def test_where_there_is_no_room_only_what_is_known_is_told(open_store):
     office = open_store()
-    full = partial(ledger.post, moment=moment(), keep_s=DAY_S, room=False)
+    full = partial(task_rows.post, moment=moment(), keep_s=DAY_S, room=False)
     office.do(insert(1, key="k"))
     told = office.do(*[partial(full, posting=one) for one in (posting(1), posting(2, key="k"), posting(3), posting(4, key="j"))])
-    known = (ledger.Posted(task(1), "queued", new=False), "")
+    known = (task_rows.Posted(task(1), "queued", new=False), "")
     assert told == [known, known, (None, ""), (None, "")]
     assert office.do(row(3)) == [(None, "")]
 
@@ -236,7 +236,7 @@ def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(
     office.do(insert(1), failed(1), insert(2))
     letter = partial(dead_letters.read, new_id=task(9))
     [(rows, _), (again, _), (none, _)] = office.do(
-        partial(ledger.rows, state="failed", service=None, most=10),
+        partial(task_rows.rows, state="failed", service=None, most=10),
         partial(letter, task=task(1)),
         partial(letter, task=task(2)),
     )
@@ -249,7 +249,7 @@ def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(
         {"n": 1},
     )
     assert (again.retries, again.expires_s, again.priority, none) == (3, math.inf, 1, None)
-    assert office.do(partial(ledger.drop, task=task(1)), partial(ledger.drop, task=task(2))) == [(True, ""), (False, "")]
+    assert office.do(partial(task_rows.drop, task=task(1)), partial(task_rows.drop, task=task(2))) == [(True, ""), (False, "")]
 
 
 def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
@@ -257,9 +257,9 @@ def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
     failure = Error(task(1), "CRASHED", "it broke", {"attempts": 1, "troubles": ["w: CRASHED: it broke"]})
     late = Error(task(2), "EXPIRED", "not done within 1 s", {"attempts": 0, "troubles": []})
     office.do(insert(1), insert(2), insert(3))
-    office.do(partial(ledger.delayed, task=task(3), attempt=1, in_s=0.0, why="w: 429", moment=moment()))
+    office.do(partial(task_rows.delayed, task=task(3), attempt=1, in_s=0.0, why="w: 429", moment=moment()))
     office.do(end(1, "failed", failure), end(2, "expired", late), end(3))
-    [(rows, _)] = office.do(partial(ledger.rows, state=None, service=None, most=10))
+    [(rows, _)] = office.do(partial(task_rows.rows, state=None, service=None, most=10))
     assert {one["state"]: one["trouble"] for one in rows} == {
         "failed": "w: CRASHED: it broke",
         "expired": "EXPIRED: not done within 1 s",
@@ -274,7 +274,7 @@ def test_tasks_are_listed_the_newest_first_of_a_state_a_service_or_both(open_sto
     office.do(failed(2), failed(3), end(5))
 
     def listed(state, service, most=10):
-        [(rows, why)] = office.do(partial(ledger.rows, state=state, service=service, most=most))
+        [(rows, why)] = office.do(partial(task_rows.rows, state=state, service=service, most=most))
         assert not why
         return [int.from_bytes(one["task"], "big") for one in rows]
 
@@ -295,7 +295,7 @@ def test_what_is_kept_goes_by_the_brokers_own_clock_some_at_a_time_and_is_counte
 
     def clean(later_s, most=10):
         now = moment(later_s, age_s=50 + later_s)
-        [(gone, why)] = office.do(partial(retention.clean, keep=keep, age_s=now.age_s, most=most))
+        [(gone, why)] = office.do(partial(row_retention.clean, keep=keep, age_s=now.age_s, most=most))
         assert not why
         return gone
 
@@ -314,7 +314,7 @@ def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_stor
     office = open_store()
     office.do(insert(1, 10_000, key="k"), end(1, later_s=10_000), insert(2), failed(2, later_s=10_000))
     office.do(insert(3), end(3, later_s=10_000), insert(4))
-    clean = partial(retention.clean, keep=Keep(result_s=100, key_s=200, dead_s=300))
+    clean = partial(row_retention.clean, keep=Keep(result_s=100, key_s=200, dead_s=300))
     assert office.do(partial(clean, age_s=60.0, most=1)) == [(({}, True), "")]
     assert office.do(partial(clean, age_s=70.0, most=1)) == [(({}, True), "")]
     assert office.do(partial(clean, age_s=80.0, most=1)) == [(({}, False), "")]
@@ -351,8 +351,8 @@ def test_a_job_that_fails_whyever_costs_those_of_the_same_commit_nothing(open_st
 
 def test_numbers_that_sqlite_cannot_hold_are_one_jobs_failure(open_store):
     office = open_store()
-    bad = partial(ledger.rows, state=2**63, service=None, most=10)
-    worse = partial(ledger.rows, state={"a": 1}, service=None, most=10)
+    bad = partial(task_rows.rows, state=2**63, service=None, most=10)
+    worse = partial(task_rows.rows, state={"a": 1}, service=None, most=10)
     results = office.do(insert(1), bad, insert(2), worse, insert(3))
     assert [why == "" for _, why in results] == [True, False, True, False, True]
 

@@ -6,12 +6,13 @@ import stat
 
 import pytest
 
-from bus import config_ledger, display_ledger, ledger, retention, schema, targets, unfinished
+from bus.broker import scale_service
+from bus.broker.storage import config_rows, database_schema, display_rows, row_retention, task_rows, unfinished_tasks
+from bus.broker.storage.database_file import StoreFile
+from bus.broker.storage.unfinished_tasks import Room
 from bus.core.display_assignment import Display
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
-from bus.store_file import StoreFile
-from bus.unfinished import Room
 from bus.wire.codec import pack
 
 NOW = Moment(100.0, 10**18, 50.0)
@@ -24,7 +25,7 @@ def task(number):
 
 def insert(connection, number, **how):
     told = {"key": None, "service": "nepse", "action": "x", "args": {"n": number}, "retries": 3, "expires_s": float("inf"), **how}
-    ledger.post(connection, Posting(task(number), **{**told, "args": pack(told["args"])}), NOW, 1000.0)
+    task_rows.post(connection, Posting(task(number), **{**told, "args": pack(told["args"])}), NOW, 1000.0)
 
 
 def prepared(folder):
@@ -34,7 +35,7 @@ def prepared(folder):
 
 
 def numbers(connection):
-    found = unfinished.read(connection, 0, ALL, NOW, 1.5)
+    found = unfinished_tasks.read(connection, 0, ALL, NOW, 1.5)
     return [int.from_bytes(one.task.id) for one in found.tasks]
 
 
@@ -57,7 +58,7 @@ def other_layout(path):
 def later_version(path):
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE tasks (id BLOB PRIMARY KEY)")
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {database_schema.VERSION + 1}")
     connection.close()
 
 
@@ -178,16 +179,16 @@ def test_a_store_of_the_first_version_becomes_one_of_the_present_and_its_rows_co
     version_0(tmp_path / "tasks.db")
     file, connection = prepared(tmp_path)
     assert file.aside == []
-    assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (database_schema.VERSION,)
     assert numbers(connection) == [1]
-    keep = retention.Keep(100.0, 200.0, 300.0)
-    assert retention.clean(connection, keep, 50.0, 10) == ({}, False)
-    assert retention.clean(connection, keep, 150.0, 10) == ({}, False)
-    assert retention.clean(connection, keep, 151.0, 10) == ({"answers": 1}, False)
-    assert ledger.read(connection, task(3))["error"]["code"] == "X"
-    assert (targets.read(connection), [row.id for row in display_ledger.rows(connection)]) == ({"nepse": 3}, ["gold"])
+    keep = row_retention.Keep(100.0, 200.0, 300.0)
+    assert row_retention.clean(connection, keep, 50.0, 10) == ({}, False)
+    assert row_retention.clean(connection, keep, 150.0, 10) == ({}, False)
+    assert row_retention.clean(connection, keep, 151.0, 10) == ({"answers": 1}, False)
+    assert task_rows.read(connection, task(3))["error"]["code"] == "X"
+    assert (scale_service.read(connection), [row.id for row in display_rows.rows(connection)]) == ({"nepse": 3}, ["gold"])
     insert(connection, 4, key="k")
-    assert ledger.read(connection, task(4)) is None
+    assert task_rows.read(connection, task(4)) is None
     connection.close()
     again, connection = prepared(tmp_path)
     assert (again.aside, numbers(connection)) == ([], [1])
@@ -201,7 +202,7 @@ def test_the_schema_is_the_same_whichever_version_a_file_began_with(tmp_path):
     layouts = []
     for name in ("new", "old"):
         _, connection = prepared(tmp_path / name)
-        layouts.append((schema.columns(connection), _indices(connection)))
+        layouts.append((database_schema.columns(connection), _indices(connection)))
         connection.close()
     assert layouts[0][1] == layouts[1][1]
     assert {name: sorted(columns) for name, columns in layouts[0][0].items()} == {
@@ -244,15 +245,15 @@ def test_a_row_that_cannot_be_read_is_set_aside_alone(tmp_path, kind):
     else:
         connection.execute(f"UPDATE tasks SET {name} = ? WHERE rowid = 2", (value,))
     connection.execute("UPDATE tasks SET expires_ns = 10 WHERE rowid = 2 AND expires_boot IS NOT NULL")
-    unfinished.set_aside_unknown(connection)
+    unfinished_tasks.set_aside_unknown(connection)
     now = Moment(100.0, 10**18, 50.0, "a" if kind == "a limit that is none" else "boot", 1.0)
-    found = unfinished.read(connection, 0, ALL, now, 1.5)
+    found = unfinished_tasks.read(connection, 0, ALL, now, 1.5)
     assert [int.from_bytes(one.task.id) for one in found.tasks] == [1, 3]
     assert found.unreadable == 1
-    (row,) = ledger.rows(connection, "unreadable", None, 10)
+    (row,) = task_rows.rows(connection, "unreadable", None, 10)
     assert row["state"] == "unreadable"
-    assert unfinished.read(connection, 0, ALL, now, 1.5).bad == []
-    assert ledger.drop(connection, row["task"])
+    assert unfinished_tasks.read(connection, 0, ALL, now, 1.5).bad == []
+    assert task_rows.drop(connection, row["task"])
     connection.close()
 
 
@@ -268,12 +269,12 @@ def test_displays_targets_and_configuration_that_cannot_be_read_are_set_aside_on
     connection.executemany("INSERT INTO config_values VALUES (?, ?, ?)", values)
     versions = [(1, 5, "a", "n", b"\x90"), (2, 5, "a", "n", b"\xc1"), (3, 5, "a", "n", b"\x90"), (4, 5, "a", "n", b"\x91\x05")]
     connection.executemany("INSERT INTO config_versions VALUES (?, ?, ?, ?, ?)", versions)
-    assert display_ledger.rows(connection) == [Display("d0", "X", {}, 1)]
-    assert targets.read(connection) == {"other": 2}
-    book = config_ledger.load(connection)
+    assert display_rows.rows(connection) == [Display("d0", "X", {}, 1)]
+    assert scale_service.read(connection) == {"other": 2}
+    book = config_rows.load(connection)
     assert book.scopes == {"global": {"log_level": "info"}}
     assert [one.version for one in book.versions] == [4]  # its number is taken
-    assert unfinished.count_unreadable(connection) == 8
-    assert (display_ledger.rows(connection), config_ledger.load(connection)) == ([Display("d0", "X", {}, 1)], book)
-    assert unfinished.count_unreadable(connection) == 8
+    assert unfinished_tasks.count_unreadable(connection) == 8
+    assert (display_rows.rows(connection), config_rows.load(connection)) == ([Display("d0", "X", {}, 1)], book)
+    assert unfinished_tasks.count_unreadable(connection) == 8
     connection.close()

@@ -6,11 +6,11 @@ import pytest
 from asked import arguments
 
 from bus.backoff import Backoff
+from bus.broker.scale_service import TargetDesk
+from bus.broker.storage.database import Store
 from bus.core.broker_state import Bus, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
-from bus.store import Store
-from bus.targets import TargetDesk
 from bus.wire.messages import Error, Reply, Request
 
 

@@ -11,14 +11,14 @@ from asked import arguments
 from waiting import eventually
 
 from bus.backoff import Backoff
+from bus.broker.bug_guard import Guard
+from bus.broker.posted_task_service import TaskDesk, policy_of
+from bus.broker.storage.database_file import StoreFile
 from bus.core.effects import Begun, Delayed, Ended
 from bus.core.journal.broker_clock import Ages
 from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.errors import ProtocolError
-from bus.guard import Guard
 from bus.process.settings import BrokerSettings, Settings
-from bus.store_file import StoreFile
-from bus.task_desk import TaskDesk, policy_of
 from bus.wire.messages import Error, Ready, Reply, Request, Result
 
 NO_LOG = structlog.get_logger()

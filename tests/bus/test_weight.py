@@ -7,8 +7,8 @@ import tracemalloc
 import msgpack
 import pytest
 
+from bus.broker.dialects import request_id
 from bus.errors import ProtocolError
-from bus.peers import request_id
 from bus.wire import batch_frames, codec, frame_limits
 from bus.wire.messages import Request
 

@@ -14,8 +14,8 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from bus import desk
-from bus.broker import Broker
+from bus.broker import tick_service
+from bus.broker.loop import Broker
 from bus.errors import PartEnded
 from bus.process.lifecycle import make_home
 from bus.wire import batch_frames, codec
@@ -118,12 +118,12 @@ class NeverStops:
 
 
 @pytest.mark.parametrize("strangers_first", [True, False])
-@pytest.mark.parametrize("a_turn_s", [desk.SUBSCRIBING_S, 0.0], ids=["in one turn", "one a turn"])
+@pytest.mark.parametrize("a_turn_s", [tick_service.SUBSCRIBING_S, 0.0], ids=["in one turn", "one a turn"])
 def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every_message(
     house, context, monkeypatch, strangers_first, a_turn_s
 ):
     """libzmq pairs events with subscribers by their place in a queue, which bytes that are no event shift."""
-    monkeypatch.setattr(desk, "SUBSCRIBING_S", a_turn_s)
+    monkeypatch.setattr(tick_service, "SUBSCRIBING_S", a_turn_s)
     make_home(house.home)
     broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
     address = house.addresses["publisher"]

@@ -5,12 +5,12 @@ from typing import Any
 
 import structlog
 
+from bus.broker.storage.journal import Journal
 from bus.core import control_requests
 from bus.core.broker_state import Bus
 from bus.core.journal.record_format import Snapshot
 from bus.core.journal.segment_index import Ordinals
 from bus.errors import ProtocolError
-from bus.journal import Journal
 from bus.wire.codec import NUL
 from bus.wire.messages import Reply, Request
 from bus.wire.replay_range import prefix_of

@@ -13,18 +13,18 @@ from typing import Any
 import psutil
 import structlog
 
-from bus import config_ledger
+from bus.broker.bug_guard import internal
+from bus.broker.storage import config_rows
+from bus.broker.storage.database import Store
 from bus.core import control_requests
 from bus.core.broker_state import Bus
 from bus.core.config_versions import ConfigBook, Version
 from bus.core.control_arguments import Arguments
 from bus.errors import ProtocolError
-from bus.guard import internal
 from bus.live_config.keys import defaults_of, refuse
 from bus.live_config.scopes import effective, rows
 from bus.process import log as logs
 from bus.process.settings import Settings
-from bus.store import Store
 from bus.wire.codec import pack
 from bus.wire.messages import Error, Reply, Request
 from bus.wire.names import CONFIG
@@ -73,7 +73,7 @@ class ConfigDesk:
             "hulak.config.history": self._history,
             "hulak.config.applied": self._applied,
         }
-        store.load(config_ledger.load, self._loaded)
+        store.load(config_rows.load, self._loaded)
 
     def _loaded(self, book: ConfigBook | None, why: str) -> None:
         if book is None:
@@ -138,7 +138,7 @@ class ConfigDesk:
                 continue
             self.writing = True
             self.store.put(
-                partial(config_ledger.write, version=version, keep=self.book.keep), partial(self._written, version, then)
+                partial(config_rows.write, version=version, keep=self.book.keep), partial(self._written, version, then)
             )
 
     def _written(self, version: Version, then: Then, value: Any, why: str) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 
-from bus import schema
+from bus.broker.storage import database_schema
+from bus.broker.storage.database_file import StoreFile, code_of, is_unreadable
 from bus.errors import PartEnded
-from bus.store_file import StoreFile, code_of, is_unreadable
 
 MOST = 500  # jobs in one transaction
 AGAIN_S = 1.0
@@ -201,7 +201,7 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             results, wrote = self._all(connection, batch)
             if self.failed:  # is the disk well again? A transaction that writes nothing does not tell.
-                connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+                connection.execute(f"PRAGMA user_version = {database_schema.VERSION}")
                 wrote = True
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - of the transaction, so of all its jobs

@@ -11,16 +11,16 @@ from typing import Any
 
 import zmq
 
+from bus.broker.bug_guard import Guard, internal
+from bus.broker.dialects import Peers
+from bus.broker.majordomo import MMI, Majordomo
+from bus.broker.slow_clients import Unread
 from bus.core import control, control_requests
 from bus.core.broker_state import Bus
 from bus.core.effects import Effect, ToClient
 from bus.core.tasks.policy import LARGE
 from bus.errors import ProtocolError
-from bus.guard import Guard, internal
-from bus.majordomo import MMI, Majordomo
-from bus.peers import Peers
 from bus.process import sockets
-from bus.readers import Unread
 from bus.wire.messages import Error, Reply, Request
 
 OUR_OWN = (control_requests.PREFIX, MMI)  # services that the broker answers itself

@@ -14,20 +14,20 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.connections import Connections
+from bus.broker.bug_guard import internal
+from bus.broker.connections import Connections
+from bus.broker.slow_clients import Readers
+from bus.broker.storage.journal import Journal
+from bus.broker.storage.journal_reader import Library
+from bus.broker.subscriber_cutoff import SlowSubscribers
 from bus.core import control_requests
 from bus.core.broker_state import Bus
 from bus.core.journal.record_format import Snapshot
 from bus.core.ticks.intake import Turn
 from bus.core.ticks.replay_queue import Replays
 from bus.errors import ConfigError, ProtocolError
-from bus.guard import internal
-from bus.journal import Journal
-from bus.library import Library
 from bus.process import sockets
 from bus.process.settings import Settings
-from bus.readers import Readers
-from bus.slow import SlowSubscribers
 from bus.wire.messages import Part, Reply, Request
 from bus.wire.names import HELLO
 

@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, Noted, Notes
+from bus.broker.storage.journal_recovery import Reading, set_aside, survey
 from bus.core.journal.broker_clock import Clocks
 from bus.core.journal.record_format import Snapshot
 from bus.core.journal.segment_index import Builder, SegmentIndex
 from bus.core.journal.segment_names import Candidate
-from bus.note import CLOSED, DEGRADED, LIVE, Noted, Notes
-from bus.recovery import Reading, set_aside, survey
 
 ROOM_FOR_EPOCHS = 1 << 20  # what may have been published under epochs that were never written down: one for each time it degraded
 

@@ -10,12 +10,12 @@ from functools import partial
 
 import structlog
 
-from bus import unfinished
+from bus.broker.storage import unfinished_tasks
+from bus.broker.storage.database import Store
+from bus.broker.storage.unfinished_tasks import Found, Room
 from bus.core.effects import Effect
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.moments import Moment
-from bus.store import Store
-from bus.unfinished import Found, Room
 
 MOST = 1000  # tasks in one reading, while the loop runs
 MOST_BYTES = 8 << 20  # of them; one may be larger
@@ -80,11 +80,11 @@ class Backlog:
         return Room(policy.max_tasks - len(dispatcher.tasks), policy.max_task_bytes - dispatcher.size, alone=not dispatcher.size)
 
     def _first(self, connection: sqlite3.Connection) -> Found:
-        unfinished.set_aside_unknown(connection)
+        unfinished_tasks.set_aside_unknown(connection)
         return self._read(connection, self._room())
 
     def _read(self, connection: sqlite3.Connection, room: Room) -> Found:
-        return unfinished.read(connection, self._after, room, self.moment(), self.grace_s)
+        return unfinished_tasks.read(connection, self._after, room, self.moment(), self.grace_s)
 
     def _take(self, found: Found | None, why: str) -> None:
         self._reading = False

@@ -11,15 +11,15 @@ from typing import Any
 
 import structlog
 
-from bus import display_ledger
-from bus.config_desk import ConfigDesk
+from bus.broker.config_service import ConfigDesk
+from bus.broker.storage import display_rows
+from bus.broker.storage.database import Job, Store
 from bus.core import control_requests, display_assignment
 from bus.core.broker_state import Bus
 from bus.core.display_assignment import Display
 from bus.errors import ProtocolError
 from bus.live_config.keys import DISPLAY
 from bus.process.settings import Settings
-from bus.store import Job, Store
 from bus.wire import names
 from bus.wire.codec import pack
 from bus.wire.messages import Error, Reply, Request
@@ -62,7 +62,7 @@ class DisplayDesk:
         self.publish = publish
         self.log = log
         self.known = False  # what the store has was read
-        store.load(display_ledger.rows, self._loaded)
+        store.load(display_rows.rows, self._loaded)
         self.version = self.book.last_token  # grows over restarts, as tokens do
         self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
         self.settled = False
@@ -139,7 +139,7 @@ class DisplayDesk:
             else:
                 self._write()
 
-        self.store.put(partial(display_ledger.assign, given=given), then)
+        self.store.put(partial(display_rows.assign, given=given), then)
 
     # What clients ask for
 
@@ -167,7 +167,7 @@ class DisplayDesk:
         def then(value: Any, error: ProtocolError | None) -> None:
             del value
             if error is None:
-                self.store.put(partial(display_ledger.insert, row=row), partial(self._created, row), self.coming[row.id][1][0])
+                self.store.put(partial(display_rows.insert, row=row), partial(self._created, row), self.coming[row.id][1][0])
             else:
                 self._refused(row, error)
 
@@ -207,7 +207,7 @@ class DisplayDesk:
             self._changed([] if row is None else [row])
             return {"display": display, "updated": row is not None}
 
-        self._do(client, request, partial(display_ledger.set_init, display=display, init=init), then)
+        self._do(client, request, partial(display_rows.set_init, display=display, init=init), then)
 
     def _remove(self, client: bytes, request: Request, args: control_requests.DisplayRemove) -> None:
         gone = self.book.of_symbol(args.symbol or "") if args.display is None else [args.display]
@@ -222,7 +222,7 @@ class DisplayDesk:
                 self._changed(self.book.look(self.book.workers, settled=self.settled))
             return {"removed": removed}
 
-        self._do(client, request, partial(display_ledger.delete, gone=gone), then)
+        self._do(client, request, partial(display_rows.delete, gone=gone), then)
 
     def _day(self, client: bytes, request: Request, args: control_requests.DisplayDay) -> None:
         """A display worker tells what the day of a display began with: who takes it over needs nothing before."""
@@ -236,11 +236,11 @@ class DisplayDesk:
             if present is not None and present.token == token:
                 present.init, present.first, self.news = init, first, True
             elif present is not None:  # an update came in between: what it said holds, in the store too
-                job = partial(display_ledger.set_day, display=display, init=present.init, first=present.first)
+                job = partial(display_rows.set_day, display=display, init=present.init, first=present.first)
                 self.store.put(job, lambda _, why: self.log.error("store failed", why=why) if why else None)
             return {"display": display, "from": first}
 
-        self._do(client, request, partial(display_ledger.set_day, display=display, init=init, first=first), then)
+        self._do(client, request, partial(display_rows.set_day, display=display, init=init, first=first), then)
 
     def _do(self, client: bytes, request: Request, job: Job, after: Callable[[], Any]) -> None:
         def then(value: Any, why: str) -> None:

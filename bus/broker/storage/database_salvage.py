@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bus import schema
+from bus.broker.storage import database_schema
 
 KEYS = {"config_values": "scope {0}, key {0}", "config_versions": "version {0}"}  # all other tables go by their rowids
 
@@ -23,10 +23,10 @@ def take_over(old: Path, connection: sqlite3.Connection) -> int:
     taken = 0
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(old, isolation_level=None)) as source:
         (version,) = source.execute("PRAGMA user_version").fetchone()
-        if version > schema.VERSION:
+        if version > database_schema.VERSION:
             return 0
         connection.execute("BEGIN IMMEDIATE")
-        for table, columns in schema.LAYOUTS[version].items():
+        for table, columns in database_schema.LAYOUTS[version].items():
             names = ", ".join(columns if table in KEYS else ["rowid", *columns])
             for row in _rows(source, table, names):
                 with contextlib.suppress(sqlite3.IntegrityError):

@@ -4,10 +4,10 @@ from typing import Any
 
 import zmq
 
+from bus.broker.bug_guard import Guard, internal
+from bus.broker.dialects import Peers
 from bus.core.broker_state import Bus
 from bus.core.effects import Effect, ToClient, ToWorker
-from bus.guard import Guard, internal
-from bus.peers import Peers
 from bus.process import sockets
 from bus.wire.messages import Error, Part, Reply
 

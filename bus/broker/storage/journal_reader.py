@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from bus.broker.storage.journal import Journal
+from bus.broker.storage.journal_recovery import read_head
+from bus.broker.storage.journal_segments import Segment, index_path
 from bus.core.journal.segment_index import Builder, SegmentIndex
 from bus.core.ticks.replay import SLICE_BYTES, Replay
 from bus.core.ticks.topic_logs import Topics
 from bus.errors import ProtocolError
-from bus.journal import Journal
-from bus.recovery import read_head
-from bus.shelf import Segment, index_path
 from bus.wire.codec import STAMP
 from bus.wire.replay_range import Wanted
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from bus.broker.storage.database import Store
 from bus.core import control, control_requests
 from bus.core.broker_state import Bus
 from bus.core.effects import Effect
-from bus.store import Store
 from bus.wire.messages import Error, Reply, Request
 from bus.wire.names import AUTO, SERVICES
 

@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS config_versions (
     changes BLOB NOT NULL       -- msgpack: array of [scope, key, before, after]
 )""",
 )
-NEVER = "9e99"  # an age later than any other: what has it counts from when it is found, see `bus.retention`
+NEVER = "9e99"  # an age later than any other: what has it counts from when it is found, see `bus.broker.storage.row_retention`
 STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
     (
         "ALTER TABLE tasks ADD COLUMN due_boot TEXT",  # these two: as due_ns and expires_ns, see bus.core.tasks.moments

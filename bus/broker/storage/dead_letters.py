@@ -2,11 +2,11 @@
 
 import sqlite3
 
-from bus import ledger
+from bus.broker.storage import task_rows
+from bus.broker.storage.database import Store
+from bus.broker.storage.row_retention import DEAD
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
-from bus.retention import DEAD
-from bus.store import Store
 
 COUNT_S = 10.0  # between two counts
 
@@ -24,9 +24,9 @@ def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting 
 
 def post(
     connection: sqlite3.Connection, letter: bytes, posting: Posting, moment: Moment, keep_s: float, *, room: bool
-) -> ledger.Posted | None:
-    """Write what a dead letter is posted anew as, and in its row which task that is; else as `bus.ledger.post`."""
-    posted = ledger.post(connection, posting, moment, keep_s, room=room)
+) -> task_rows.Posted | None:
+    """Write what a dead letter is posted anew as, and in its row which task that is; else as `task_rows.post`."""
+    posted = task_rows.post(connection, posting, moment, keep_s, room=room)
     if posted is not None and posted.new:
         connection.execute("UPDATE tasks SET retried_as = ? WHERE id = ?", (posted.task, letter))
     return posted

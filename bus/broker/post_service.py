@@ -9,8 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bus import dead_letters, ledger
-from bus.backlog import Backlog
+from bus.broker.storage import dead_letters, task_rows
+from bus.broker.storage.database import Store
+from bus.broker.storage.task_rows import Posted
+from bus.broker.task_backlog import Backlog
 from bus.core import control_requests
 from bus.core.effects import Effect
 from bus.core.tasks.dispatcher import Dispatcher
@@ -18,8 +20,6 @@ from bus.core.tasks.moments import Moment
 from bus.core.tasks.policy import too_many, too_much
 from bus.core.tasks.posted import Posting, posting_of
 from bus.errors import ProtocolError
-from bus.ledger import Posted
-from bus.store import Store
 from bus.wire.messages import Reply, Request
 
 
@@ -75,7 +75,9 @@ class PostDesk:
 
         self.store.put(partial(dead_letters.read, task=task, new_id=request.id), then, (client, request.id))
 
-    def _put(self, client: bytes, request_id: bytes, posting: Posting, how: Callable[..., Posted | None] = ledger.post) -> None:
+    def _put(
+        self, client: bytes, request_id: bytes, posting: Posting, how: Callable[..., Posted | None] = task_rows.post
+    ) -> None:
         size = len(posting.args)
         full = self._full(size)
         self.coming += 1

@@ -13,21 +13,21 @@ from typing import Any
 
 import structlog
 
-from bus import ledger, retention
-from bus.backlog import Backlog
+from bus.broker.bug_guard import Guard, internal
+from bus.broker.post_service import PostDesk
+from bus.broker.storage import row_retention, task_rows
+from bus.broker.storage.database import Asker, Job, Store, Then
+from bus.broker.storage.dead_letters import DeadLetters
+from bus.broker.task_backlog import Backlog
 from bus.core import control_requests
 from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.journal.broker_clock import Ages
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.policy import Policy
-from bus.dead_letters import DeadLetters
 from bus.errors import ProtocolError
-from bus.guard import Guard, internal
-from bus.post_desk import PostDesk
 from bus.process.lifecycle import boot_id, since_boot
 from bus.process.settings import Settings
-from bus.store import Asker, Job, Store, Then
 from bus.wire.messages import Error, Reply, Request
 
 MAX_WAITERS = 10_000
@@ -151,12 +151,12 @@ class TaskDesk:
         """Write what became of a posted task."""
         match effect:
             case Begun(task, attempt, worker):
-                self._write(partial(ledger.begun, task=task, attempt=attempt, worker=worker))
+                self._write(partial(task_rows.begun, task=task, attempt=attempt, worker=worker))
             case Delayed(task, attempt, in_s, why):
                 moment = self.moment()
-                self._write(partial(ledger.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment))
+                self._write(partial(task_rows.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment))
             case Ended(task, state, attempt, message):
-                job = partial(ledger.ended, task=task, state=state, attempt=attempt, message=message, moment=self.moment())
+                job = partial(task_rows.ended, task=task, state=state, attempt=attempt, message=message, moment=self.moment())
                 self._write(job, lambda: self._wake(task))
 
     def _write(self, job: Job, after: Callable[[], None] = lambda: None) -> None:
@@ -203,7 +203,7 @@ class TaskDesk:
             else:
                 self.answer(client, Reply(request_id, value))
 
-        self.store.put(partial(ledger.read, task=task), then, (client, request_id))
+        self.store.put(partial(task_rows.read, task=task), then, (client, request_id))
 
     def _cancel(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
         task = args.task
@@ -213,16 +213,16 @@ class TaskDesk:
         elif self.backlog.more:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
-            self._write(partial(ledger.cancel, task=task, message=error, moment=self.moment()), lambda: self._wake(task))
+            self._write(partial(task_rows.cancel, task=task, message=error, moment=self.moment()), lambda: self._wake(task))
         self._read(client, request.id, task)  # behind the end that was just put in: they are done in order
 
     def _tasks(self, client: bytes, request: Request, args: control_requests.Tasks, now: float) -> None:
         del now
-        self._do(client, request, partial(ledger.rows, state=args.state, service=args.service, most=args.limit or ROWS))
+        self._do(client, request, partial(task_rows.rows, state=args.state, service=args.service, most=args.limit or ROWS))
 
     def _drop(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
         del now
-        self._do(client, request, partial(ledger.drop, task=args.task))
+        self._do(client, request, partial(task_rows.drop, task=args.task))
 
     def _do(self, client: bytes, request: Request, job: Job) -> None:
         def then(value: Any, why: str) -> None:
@@ -261,7 +261,7 @@ class TaskDesk:
             self._clean()
 
     def _clean(self) -> None:
-        keep = retention.Keep(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
+        keep = row_retention.Keep(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
 
         def then(found: tuple[Counter[str], bool] | None, why: str) -> None:
             del why  # it is tried again in a minute
@@ -274,7 +274,7 @@ class TaskDesk:
                 self.told_cleaned = self.cleaned.copy()
 
         age_s = self.ages.now(time.monotonic())
-        self.store.put(partial(retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)
+        self.store.put(partial(row_retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)
 
     def stats(self) -> dict[str, Any]:
         """What the store tells of itself."""

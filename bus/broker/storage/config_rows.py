@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any
 
-from bus import schema
+from bus.broker.storage import database_schema
 from bus.core.config_versions import ConfigBook, Version
 from bus.errors import ProtocolError
 from bus.live_config.keys import check_scope, check_values
@@ -18,7 +18,7 @@ def load(connection: sqlite3.Connection) -> ConfigBook:
         try:
             scopes.setdefault(check_scope(scope), {}).update(check_values(scope, {key: unpack(value)}))
         except (ProtocolError, TypeError) as error:
-            schema.set_aside(connection, "config_values", f"{scope} {key}", value, error)
+            database_schema.set_aside(connection, "config_values", f"{scope} {key}", value, error)
             connection.execute("DELETE FROM config_values WHERE scope = ? AND key = ?", (scope, key))
     rows = connection.execute("SELECT version, at_ns, by, note, changes FROM config_versions ORDER BY version").fetchall()
     versions: list[Version] = []

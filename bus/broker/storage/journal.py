@@ -17,21 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bus.comeback import Comeback
+from bus.broker.storage.journal_comeback import Comeback
+from bus.broker.storage.journal_note import CLOSED, Noted, Notes
+from bus.broker.storage.journal_opening import Recovered, look
+from bus.broker.storage.journal_recovery import highest_serial
+from bus.broker.storage.journal_segments import Segment, Shelf, index_path
+from bus.broker.storage.sync_thread import Storage, new_file
 from bus.core.journal.broker_clock import Aged, Ages, Clocks
 from bus.core.journal.held_batches import Held
 from bus.core.journal.record_format import Batch, Snapshot
 from bus.core.journal.segment_index import Ordinals, SegmentIndex
 from bus.core.journal.segment_names import name_of
 from bus.core.journal.segment_retention import Retention
-from bus.note import CLOSED, Noted, Notes
-from bus.opening import Recovered, look
 from bus.process.lifecycle import since_boot
 from bus.process.log import Notice
 from bus.process.settings import JournalSettings
-from bus.recovery import highest_serial
-from bus.shelf import Segment, Shelf, index_path
-from bus.storage import Storage, new_file
 
 HEAD_SHARE = 4  # a segment is not full before its records take this many times the bytes of its head
 
@@ -45,7 +45,7 @@ class Journal:
         boot: id of the machine's boot.
         clock: ns since 1970 UTC.
         boottime: seconds since the machine's boot.
-        flags: folders outside the journal's disk that can hold the flag of a degraded one, see `bus.note.Flag`.
+        flags: folders outside the journal's disk that can hold the flag of a degraded one, see `journal_note.Flag`.
     """
 
     def __init__(

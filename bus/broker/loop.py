@@ -19,28 +19,28 @@ import zmq
 from zmq.backend import zmq_poll
 
 from bus.backoff import Backoff
-from bus.config_desk import ConfigDesk
-from bus.connections import Connections
+from bus.broker.bug_guard import Guard
+from bus.broker.config_service import ConfigDesk
+from bus.broker.connections import Connections
+from bus.broker.dialects import Peers
+from bus.broker.display_service import DisplayDesk
+from bus.broker.majordomo import Majordomo
+from bus.broker.outbox import Outbox
+from bus.broker.posted_task_service import TaskDesk, policy_of
+from bus.broker.request_intake import MAX_MESSAGES, Desk, Reception
+from bus.broker.scale_service import SCALE, TargetDesk
+from bus.broker.storage.journal import Journal
+from bus.broker.tick_service import TickDesk
+from bus.broker.topic_service import TopicDesk
 from bus.core import control_requests
 from bus.core.broker_state import Bus, Limits
 from bus.core.connection_admission import Bound
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
-from bus.desk import TickDesk
-from bus.display_desk import DisplayDesk
 from bus.errors import ConfigError, ProtocolError
-from bus.guard import Guard
-from bus.journal import Journal
-from bus.majordomo import Majordomo
-from bus.outbox import Outbox
-from bus.peers import Peers
 from bus.process import sockets
 from bus.process.lifecycle import Stop, boot_id, file_limit, open_files
 from bus.process.resource_usage import Usage
 from bus.process.settings import Settings
-from bus.reception import MAX_MESSAGES, Desk, Reception
-from bus.targets import SCALE, TargetDesk
-from bus.task_desk import TaskDesk, policy_of
-from bus.topic_desk import TopicDesk
 from bus.version import VERSION
 from bus.wire.messages import ID_BYTES, Error, Request
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bus.broker.storage.sync_thread import Storage, write_whole
 from bus.core.journal.segment_index import SegmentIndex
 from bus.core.journal.segment_names import Candidate
 from bus.core.journal.segment_retention import Retention
-from bus.storage import Storage, write_whole
 
 INDEX = ".hx"  # how the name of a segment's index ends
 

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from bus import salvage, schema
+from bus.broker.storage import database_salvage, database_schema
 from bus.errors import StoreUnreadable
 
 BESIDE = ("", "-wal", "-shm")  # what SQLite keeps beside a file has these ends of its name
@@ -47,7 +47,7 @@ class StoreFile:
         try:
             self._look()
             with contextlib.closing(self.connect()) as connection:
-                schema.prepare(connection)
+                database_schema.prepare(connection)
         except (StoreUnreadable, sqlite3.Error) as error:
             if not is_unreadable(error):
                 raise
@@ -59,9 +59,9 @@ class StoreFile:
         old = self._set_aside()
         self.aside = self._named_aside()
         with contextlib.closing(self.connect()) as connection:
-            schema.prepare(connection)
+            database_schema.prepare(connection)
             if old is not None:
-                self.salvaged = salvage.take_over(old, connection)
+                self.salvaged = database_salvage.take_over(old, connection)
 
     def connect(self) -> sqlite3.Connection:
         """Open the file, for its owner only."""

@@ -11,9 +11,9 @@ import errno
 from collections.abc import Callable
 from typing import Protocol
 
+from bus.broker.storage.sync_thread import Storage
 from bus.core.journal.held_batches import Held
 from bus.core.journal.record_format import Batch, Snapshot
-from bus.storage import Storage
 
 RETRY_S = 1.0
 DRAIN_BYTES = 16 << 20  # of what waits, written in one step: no tick is held up for more than a few ms

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from bus import schema
+from bus.broker.storage import database_schema
 from bus.core.control_arguments import DisplayId, Number, Symbol
 from bus.core.display_assignment import Display
 from bus.errors import ProtocolError
@@ -21,7 +21,7 @@ def rows(connection: sqlite3.Connection) -> list[Display]:
         try:
             found.append(_display(*row))
         except (ProtocolError, msgspec.ValidationError) as error:
-            schema.set_aside(connection, "displays", row[0], row[2], error)
+            database_schema.set_aside(connection, "displays", row[0], row[2], error)
             connection.execute("DELETE FROM displays WHERE id = ?", row[:1])
     return found
 

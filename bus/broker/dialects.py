@@ -7,10 +7,10 @@ ROUTER's identity (of a Majordomo client, also its service). This is the one pla
 from collections.abc import Callable
 from typing import Any
 
+from bus.broker.majordomo import Majordomo
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.errors import ProtocolError
-from bus.majordomo import Majordomo
 from bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp
 from bus.wire.messages import ID_BYTES, Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
 

@@ -1,6 +1,6 @@
 """The statements of the store: what is written of a posted task, and read again.
 
-What a start goes on with is read by `bus.unfinished`, what is let go by `bus.retention`.
+What a start goes on with is read by `bus.broker.storage.unfinished_tasks`, what is let go by `bus.broker.storage.row_retention`.
 """
 
 import sqlite3

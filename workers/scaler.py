@@ -1,6 +1,6 @@
 """The scaler: the broker's statistics and supervisord's states in, starts and retirements out, look after look.
 
-What to do is decided in `bus.core.scaling`; here it is carried out. Nothing is waited for and nothing remembered of what was
+What to do is decided in `workers.scaling`; here it is carried out. Nothing is waited for and nothing remembered of what was
 asked: whatever got lost, in a broker or a supervisord that was killed, frozen or restarted, shows at the next look as a
 difference between what is and what is wanted.
 
@@ -26,13 +26,13 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.core.scaling import Decision, Options, PoolWorker, Scaling, Slot
 from bus.errors import BusError
 from bus.process import lifecycle, log, supervisor_rpc
 from bus.process.member import Member
 from bus.process.settings import Settings
 from bus.wire.names import SERVICES
 from workers.control import Control
+from workers.scaling import Decision, Options, PoolWorker, Scaling, Slot
 
 ASK_S = 1.0  # seconds for an answer of the broker
 PATIENT_S = 10.0  # from the start, while broker and supervisord may be on their way: no warning yet

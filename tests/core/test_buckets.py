@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.buckets import TokenBucket
+from workers.nepse.token_bucket import TokenBucket
 
 
 def test_a_spent_bucket_refuses_until_a_token_has_grown():

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from bus.core.buckets import TokenBucket
+from workers.nepse.token_bucket import TokenBucket
 
 
 class Pace:

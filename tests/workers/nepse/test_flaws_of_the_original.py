@@ -12,14 +12,14 @@ from nepse_desk import Desk as Exchange
 from nepse_desk import reply
 
 from bus.backoff import Backoff
-from bus.core.buckets import TokenBucket
-from bus.core.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
 from bus.errors import ProtocolError, TaskFailed
 from bus.wire.messages import Goodbye, Held, Reply, Result, Retire, Task
 from workers.nepse import tokens
 from workers.nepse.actions import NepseActions
 from workers.nepse.endpoints import ENDPOINTS
+from workers.nepse.token_bucket import TokenBucket
 from workers.nepse.token_manager import PROVE, REFRESH_PATH
+from workers.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
 from workers.session import Exit, Run, Send, Session
 
 MORNING = 1_776_968_000.0  # 2026-04-23T18:13:20Z; 18:15 is midnight in Nepal

@@ -22,7 +22,7 @@ from bus.live_config.keys import DISPLAY, KIND
 from bus.process.load_settings import located
 from bus.process.settings import Settings
 from bus.wire.names import SERVICE
-from clients.client import BusClient
+from clients.calls.client import BusClient
 from clients.display_names import OPTIMIZATIONS, config_of, tick_of
 from clients.display_stats import memory_usage, worker_stats
 from clients.display_ticks import SOURCE, DisplayTicks

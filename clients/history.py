@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus.subscriber.events import Event, event_of
-from clients.client import BusClient
+from clients.calls.client import BusClient
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clients.client import BusClient
+from clients.calls.client import BusClient
 
 ANSWER_S = 5.0
 WAIT_S = 2.0

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from bus.process.settings import Settings
-from clients.client import BusClient
+from clients.calls.client import BusClient
 from clients.nepse_market import MarketMethods
 from clients.nepse_papers import PaperMethods
 from clients.nepse_session import SessionMethods

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bus.process.settings import Settings
-from clients.async_client import AsyncBusClient
+from clients.calls.async_client import AsyncBusClient
 from clients.nepse_market import MarketMethods
 from clients.nepse_papers import PaperMethods
 from clients.nepse_session import SessionMethods

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from bus.process import load_settings
-from clients.client import BusClient
+from clients.calls.client import BusClient
 from clients.subscriber import Subscriber
 
 ROOT = Path(__file__).resolve().parents[1]

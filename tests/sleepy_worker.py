@@ -11,7 +11,7 @@ import sys
 import time
 
 from bus.process import lifecycle, load_settings, log
-from clients.client import BusClient
+from clients.calls.client import BusClient
 from workers.services import make_session
 from workers.worker import Worker
 

@@ -10,7 +10,7 @@ from benchmarks import bulk, tick
 from benchmarks.scale.growth import Figure, Table
 from benchmarks.scale.house import House
 from bus.errors import BusTimeout
-from clients.client import BusClient
+from clients.calls.client import BusClient
 
 FIGURES = (
     Figure("restart_s", "restart s"),

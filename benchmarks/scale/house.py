@@ -16,7 +16,7 @@ from benchmarks.system import BenchmarkError
 from bus.errors import BusError, ConfigError
 from bus.process import load_settings
 from bus.process.settings import Settings
-from clients.client import BusClient
+from clients.calls.client import BusClient
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 STARTS_S = 120.0

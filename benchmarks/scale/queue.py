@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.scale.growth import Figure, Table
 from benchmarks.scale.house import ANSWERS_S, House
-from clients.client import BusClient
-from clients.tasks import posting
+from clients.calls.client import BusClient
+from clients.calls.posted_tasks import posting
 
 FIGURES = (
     Figure("posts_s", "posts/s", allowed=None),

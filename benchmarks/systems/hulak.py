@@ -25,7 +25,7 @@ from bus.errors import BusError
 from bus.process import load_settings
 from bus.process.settings import Settings
 from bus.wire.codec import NUL, STAMP, feed_frame
-from clients.client import BusClient
+from clients.calls.client import BusClient
 from clients.post import ASK_S, Post
 from clients.subscriber import Subscriber
 

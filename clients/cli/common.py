@@ -24,7 +24,7 @@ from bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolEr
 
 if TYPE_CHECKING:
     from bus.process.settings import Settings
-    from clients.client import BusClient
+    from clients.calls.client import BusClient
     from clients.subscriber import Subscriber
 
 FAILED, NO_ANSWER, BAD_SETTING = 1, 3, 78
@@ -79,7 +79,7 @@ class Call:
 
     def _tell_whose(self, limit_s: float) -> None:
         """Say that the broker which listens at the address is another home's, if it is."""
-        from clients.client import BusClient
+        from clients.calls.client import BusClient
 
         with contextlib.suppress(BusError), BusClient(self.settings, self.home) as client:
             home = client.call("hulak.ping", timeout_s=limit_s).get("home")
@@ -88,7 +88,7 @@ class Call:
 
     def client(self) -> "BusClient":
         """Connect to the broker; a context manager. Raises `NoBroker`."""
-        from clients.client import BusClient
+        from clients.calls.client import BusClient
 
         self.wait_for_broker()
         return BusClient(self.settings, self.home)

@@ -14,7 +14,7 @@ from clients.cli import table
 from clients.cli.common import BROKER_S, FAILED, Call, Command, print_json
 
 if TYPE_CHECKING:
-    from clients.client import BusClient
+    from clients.calls.client import BusClient
     from clients.live_config import LiveConfig
 
 HEADS = ["scope", "key", "value", "from", "default", "unit", "help"]

@@ -21,7 +21,7 @@ import structlog
 from bus.errors import BusError, BusTimeout
 from bus.process.settings import Settings
 from bus.wire.messages import Tick
-from clients.client import BusClient
+from clients.calls.client import BusClient
 from clients.post import ASK_S, Post
 
 READY, STOP = -1, -2  # in a subscriber's slot: it is subscribed; in the last slot: all are to end

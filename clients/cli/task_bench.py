@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from bus.process.settings import Settings
+from clients.calls.client import BusClient
 from clients.cli import table
 from clients.cli.common import Call, print_json
 from clients.cli.latency import quantiles_us
 from clients.cli.task_load import Caller, Poster, Tally, cpu_s, own_broker, singles, window, workers
-from clients.client import BusClient
 
 WARM_UP = 200  # tasks before those that count: connections, imports, the worker's credit
 

@@ -25,8 +25,8 @@ from bus.broker.loop import Broker
 from bus.errors import BusError, BusTimeout
 from bus.process import lifecycle, log
 from bus.process.settings import Settings
-from clients.client import BusClient
-from clients.tasks import posted_id, posting, result_args, value_of
+from clients.calls.client import BusClient
+from clients.calls.posted_tasks import posted_id, posting, result_args, value_of
 from workers import noop
 from workers.services import run_worker
 

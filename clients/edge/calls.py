@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from bus.errors import BusError
 from bus.process.settings import Settings
-from clients.client import BusClient
+from clients.calls.client import BusClient
 
 AT_ONCE = 2
 MOST_WAITING = 256

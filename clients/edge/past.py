@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from bus.errors import BusError, BusTimeout, ProtocolError
 from bus.wire import codec
 from bus.wire.messages import Tick
-from clients.client import BusClient
+from clients.calls.client import BusClient
 from clients.edge.candles import Bar, bars_of, start_of
 from clients.edge.fx import Facts, digits_of, facts_of_bar
 from clients.history import History, last_events

@@ -1,6 +1,6 @@
 """When a client waits awake."""
 
-from clients.alertness import AWAKE_S, Alertness
+from clients.calls.adaptive_wait import AWAKE_S, Alertness
 
 
 def after(*waits):

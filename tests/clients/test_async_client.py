@@ -7,9 +7,9 @@ from fake_frontend import FakeBroker
 from waiting import eventually
 
 from bus.errors import BusError
-from clients.async_client import AsyncBusClient
-from clients.client import BusClient
-from clients.gathered import BUNDLE_CALLS
+from clients.calls.async_client import AsyncBusClient
+from clients.calls.client import BusClient
+from clients.calls.send_buffer import BUNDLE_CALLS
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from bus.errors import BusError, BusTimeout, TaskFailed
 from bus.wire import batch_frames, codec
 from bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
-from clients.calls import IDS, Book, sort_of
-from clients.future import Future
+from clients.calls.future import Future
+from clients.calls.pending import IDS, Book, sort_of
 
 
 class Waits:

@@ -10,10 +10,10 @@ from fake_frontend import FakeBroker
 from waiting import eventually
 
 from bus.process.settings import Settings
-from clients.calls import Book, sort_of
-from clients.client import BusClient
-from clients.future import Future
-from clients.gathered import BUNDLE_CALLS, Gathered
+from clients.calls.client import BusClient
+from clients.calls.future import Future
+from clients.calls.pending import Book, sort_of
+from clients.calls.send_buffer import BUNDLE_CALLS, Gathered
 
 NOOP = sort_of("noop", "noop")
 WITHIN_S = 10
@@ -121,7 +121,7 @@ def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(book):
 @pytest.fixture
 def lazy(monkeypatch):
     """Have the flusher leave everything to the client."""
-    monkeypatch.setattr("clients.gathered.SOON_S", 1000.0)
+    monkeypatch.setattr("clients.calls.send_buffer.SOON_S", 1000.0)
 
 
 class Narrow(Link):

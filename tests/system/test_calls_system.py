@@ -10,7 +10,7 @@ from posthouse import PostHouse
 from waiting import eventually
 
 from bus.errors import BusError, BusTimeout, TaskFailed
-from clients.async_client import AsyncBusClient
+from clients.calls.async_client import AsyncBusClient
 from workers.session import MOST_CREDIT
 
 pytestmark = pytest.mark.system

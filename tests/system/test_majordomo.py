@@ -8,7 +8,7 @@ import zmq
 from posthouse import PostHouse
 from waiting import eventually
 
-from clients.client import BusClient
+from clients.calls.client import BusClient
 
 pytestmark = pytest.mark.system
 C, W = b"MDPC02", b"MDPW02"

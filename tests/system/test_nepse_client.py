@@ -11,8 +11,8 @@ from posthouse import PostHouse
 from waiting import eventually
 
 from bus.errors import TaskFailed
-from clients.async_client import AsyncBusClient
-from clients.client import BusClient
+from clients.calls.async_client import AsyncBusClient
+from clients.calls.client import BusClient
 from clients.displays import DisplayClient
 from clients.displays_async import AsyncDisplayClient
 from clients.nepse import NepseClient

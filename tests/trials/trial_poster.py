@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bus.errors import BusTimeout
 from bus.process import load_settings
-from clients.client import BusClient
+from clients.calls.client import BusClient
 
 LONGEST_S = 400
 

@@ -13,9 +13,9 @@ from benchmarks.tasks.system import AsyncClient, Client, TaskSystem
 from bus.errors import BusError, BusTimeout
 from bus.process import load_settings
 from bus.process.settings import Settings
-from clients.async_client import AsyncBusClient
-from clients.client import BusClient
-from clients.tasks import posted_id, posting, result_args, value_of
+from clients.calls.async_client import AsyncBusClient
+from clients.calls.client import BusClient
+from clients.calls.posted_tasks import posted_id, posting, result_args, value_of
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 SERVICE, ACTION = "benchmark", "noop"

@@ -14,11 +14,11 @@ from bus.errors import BusError
 from bus.process import sockets
 from bus.process.load_settings import located
 from bus.process.settings import Settings
-from clients.calls import Book, OnPart, sort_of
-from clients.client import LOOK_AGAIN_S, WINDOW
-from clients.connection import Connection
-from clients.gathered import BUNDLE_CALLS, Gathered
-from clients.tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
+from clients.calls.client import LOOK_AGAIN_S, WINDOW
+from clients.calls.connection import Connection
+from clients.calls.pending import Book, OnPart, sort_of
+from clients.calls.posted_tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
+from clients.calls.send_buffer import BUNDLE_CALLS, Gathered
 
 
 class AsyncCall(asyncio.Future[Any]):
@@ -164,7 +164,7 @@ class AsyncBusClient:
     async def post(
         self, service: str, action: str = "", args: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0, **options: Any
     ) -> str:
-        """Post a task and return its id; it is safe on the broker's disk then. Options as of `clients.tasks.posting`."""
+        """Post a task and return its id; it is safe on the broker's disk then. Options as of `clients.calls.posted_tasks.posting`."""
         return posted_id(await self.submit("hulak.post", "", posting(service, action, args, **options), timeout_s=timeout_s))
 
     async def result(self, task: str, *, timeout_s: float = 60.0) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from bus.errors import BusError, BusTimeout
-from clients.calls import OnPart
+from clients.calls.pending import OnPart
 
 log = logging.getLogger("hulak")
 

@@ -20,11 +20,11 @@ from bus.errors import BusError, BusTimeout
 from bus.process import sockets
 from bus.process.load_settings import located
 from bus.process.settings import Settings
-from clients.calls import Book, Sort, sort_of
-from clients.connection import Connection
-from clients.future import Future
-from clients.gathered import BUNDLE_CALLS, Flusher, Gathered
-from clients.tasks import PostedTasks
+from clients.calls.connection import Connection
+from clients.calls.future import Future
+from clients.calls.pending import Book, Sort, sort_of
+from clients.calls.posted_tasks import PostedTasks
+from clients.calls.send_buffer import BUNDLE_CALLS, Flusher, Gathered
 
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
 LOOK_AFTER = 64  # calls of `submit` between two looks at what has arrived, so that answers do not pile up unread

@@ -10,7 +10,7 @@ from zmq.backend import zmq_poll
 from zmq.utils.monitor import parse_monitor_message
 
 from bus.process import cpu_scheduling, sockets
-from clients.alertness import Alertness
+from clients.calls.adaptive_wait import Alertness
 
 HWM = 10_000  # messages each way
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)

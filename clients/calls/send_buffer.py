@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from bus.wire import batch_frames
-from clients.calls import Call
+from clients.calls.pending import Call
 
 BUNDLE_CALLS = 32  # in one frame: the broker begins with them while the next are made
 SOON_S = 0.002  # what has gathered is left to the client for so long

@@ -106,15 +106,15 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
-    from clients.cli import streams
+    from clients.cli import std_streams
 
     run: Callable[..., Any] = cli
-    streams.prepare()
+    std_streams.prepare()
     try:
         try:
             run(prog_name="hulak")
         finally:
             with contextlib.suppress(BrokenPipeError):
                 sys.stdout.flush()
-    except streams.OutputFailed as error:
-        sys.exit(streams.give_up(error))
+    except std_streams.OutputFailed as error:
+        sys.exit(std_streams.give_up(error))

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.command import FAILED, Call, Command, print_json
 
 SYMBOLS = [f"BENCH{at:02d}" for at in range(28)]
 WINDOW = 4096  # ticks that the feed may be ahead of the slowest subscriber
@@ -33,7 +33,7 @@ def ticks(ctx: click.Context, call: Call, subscribers: int, seconds: float, by: 
     hulak bench ticks
     hulak bench ticks --subscribers 8 --seconds 10 --by symbols --json
     """
-    from clients.cli.load import Load, machine, machine_line
+    from clients.cli.tick_load import Load, machine, machine_line
 
     call.wait_for_broker()
     idle = machine()
@@ -96,8 +96,8 @@ def tasks(
     hulak bench tasks --tasks 100000 --window 500 --workers 2
     hulak bench tasks --posted --own --json
     """
-    from clients.cli.load import machine, machine_line
     from clients.cli.task_bench import Wanted, measure, show_tasks
+    from clients.cli.tick_load import machine, machine_line
 
     if not own:
         call.wait_for_broker()

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from bus.errors import BusTimeout, HulakError
-from clients.cli.common import Call, Command, print_json
+from clients.cli.command import Call, Command, print_json
 from clients.judge.facts import Facts
 from clients.judge.situations import LIMITS, Level, limits_of
 from clients.judge.verdict import Verdict, failed, judge
@@ -98,7 +98,7 @@ def check(
 
 
 def _facts(call: Call, feeds: int | None, workers: int | None) -> Facts:
-    from clients.cli import supervise
+    from clients.cli import supervisord
 
     stats, why = None, ""
     try:
@@ -106,7 +106,7 @@ def _facts(call: Call, feeds: int | None, workers: int | None) -> Facts:
             stats = client.call("hulak.stats", timeout_s=call.timeout_s or WAITS_S)
     except BusTimeout as error:
         why = str(error)
-    kept = supervise.processes(call.home)
+    kept = supervisord.processes(call.home)
     return Facts.of(call.settings, stats, why=why, supervised=kept, feeds=feeds, workers=workers)
 
 

@@ -11,7 +11,7 @@ import click
 from bus.live_config.keys import DISPLAY, GLOBAL, check_scope, check_value, find_key, read_value
 from bus.live_config.scopes import difference
 from clients.cli import table
-from clients.cli.common import BROKER_S, FAILED, Call, Command, print_json
+from clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
 
 if TYPE_CHECKING:
     from clients.calls.client import BusClient

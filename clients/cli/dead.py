@@ -7,7 +7,7 @@ import click
 from bus.errors import BusError
 from clients.cli import table
 from clients.cli import task as tasks
-from clients.cli.common import Call, Command, print_json
+from clients.cli.command import Call, Command, print_json
 
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "retried as", "trouble"]
 

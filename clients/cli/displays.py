@@ -12,7 +12,7 @@ import click
 from bus.errors import BusError
 from bus.wire.plain_values import meant
 from clients.cli import table
-from clients.cli.common import BROKER_S, Call, Command, print_json
+from clients.cli.command import BROKER_S, Call, Command, print_json
 from clients.cli.status import short
 from clients.cli.task import Argument
 from clients.cli.workers import Listing

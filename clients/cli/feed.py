@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from bus.errors import ConfigError
-from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.command import FAILED, Call, Command, print_json
 
 
 def parse_speed(text: str) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from clients.cli import table
-from clients.cli.common import Call, Command, print_json
+from clients.cli.command import Call, Command, print_json
 from clients.judge.perf import age
 
 HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from bus.errors import BusError
-from clients.cli.common import Call, Command
+from clients.cli.command import Call, Command
 from clients.cli.sub import Lines, as_json, as_text, line_of
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -16,7 +16,7 @@ from bus.broker.storage.journal_recovery import survey
 from bus.core.journal.record_format import TICK, Corrupt, Record, scan
 from bus.errors import ConfigError
 from bus.wire.codec import NUL
-from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.command import FAILED, Call, Command, print_json
 from clients.cli.history import Moment
 from clients.cli.table import show
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bus.errors import BusTimeout
-from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.command import FAILED, Call, Command, print_json
 
 SYMBOL = "BENCHLAT"
 BAR = 40  # characters of the histogram's longest bar
@@ -54,7 +54,7 @@ def latency(ctx: click.Context, call: Call, rate: float, seconds: float, subscri
     hulak latency
     hulak latency --rate 5000 --seconds 10 --subscribers 8 --json
     """
-    from clients.cli.load import Load, machine, machine_line
+    from clients.cli.tick_load import Load, machine, machine_line
 
     call.wait_for_broker()
     idle = machine()

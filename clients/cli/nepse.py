@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from clients.cli import table
-from clients.cli.common import Call, Command, print_json
+from clients.cli.command import Call, Command, print_json
 from workers.nepse.arguments import Argument, Kind
 from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
 

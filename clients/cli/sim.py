@@ -7,7 +7,7 @@ from typing import cast
 import click
 
 from bus.errors import ConfigError
-from clients.cli.common import Call, Command
+from clients.cli.command import Call, Command
 from clients.cli.feed import parse_speed
 
 

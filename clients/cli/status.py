@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from bus.errors import BusTimeout
-from clients.cli import overview, table
-from clients.cli.common import Call, Command, NoBroker, print_json, report
+from clients.cli import stats_tables, table
+from clients.cli.command import Call, Command, NoBroker, print_json, report
 from clients.judge.facts import Facts
 from clients.judge.perf import age
 from clients.judge.processes import Process, processes
@@ -49,10 +49,10 @@ def status(ctx: click.Context, call: Call) -> None:
     hulak status
     hulak status --json
     """
-    from clients.cli import supervise
+    from clients.cli import supervisord
 
-    supervised = supervise.processes(call.home)
-    if why := supervise.unreached(call.home):
+    supervised = supervisord.processes(call.home)
+    if why := supervisord.unreached(call.home):
         click.echo(f"hulak: {why}", err=True)
     try:
         stats = call.ask("hulak.stats")
@@ -126,9 +126,9 @@ def _show_overview(value: dict[str, Any]) -> None:
     click.echo("\n".join(sentences(value)) + "\n")
     table.show(PROCESS_HEADS, [process_cells(one) for one in processes(value)])
     click.echo()
-    table.show(["queue", "queued", "waiting", "running"], overview.queues(value))
+    table.show(["queue", "queued", "waiting", "running"], stats_tables.queues(value))
     click.echo()
-    table.show(["lost or refused", "what", "count"], overview.losses(value))
+    table.show(["lost or refused", "what", "count"], stats_tables.losses(value))
 
 
 def process_cells(one: Process) -> list[Any]:

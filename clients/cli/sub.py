@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from bus.errors import BusTimeout, ProtocolError
-from clients.cli.common import Call, Command, subscribe, to_json
+from clients.cli.command import Call, Command, subscribe, to_json
 from clients.cli.table import moment
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from clients.cli import table
-from clients.cli.common import Call, Command, print_json
+from clients.cli.command import Call, Command, print_json
 
 STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "trouble"]

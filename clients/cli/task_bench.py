@@ -13,7 +13,7 @@ import click
 from bus.process.settings import Settings
 from clients.calls.client import BusClient
 from clients.cli import table
-from clients.cli.common import Call, print_json
+from clients.cli.command import Call, print_json
 from clients.cli.latency import quantiles_us
 from clients.cli.task_load import Caller, Poster, Tally, cpu_s, own_broker, singles, window, workers
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from clients.cli.common import Call, Command, print_json, subscribe
+from clients.cli.command import Call, Command, print_json, subscribe
 from clients.cli.keys import terminal
 from clients.cli.top_view import NAMES, Top, render
 from clients.judge.facts import Facts

@@ -13,10 +13,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clients.cli import overview
+from clients.cli import stats_tables
+from clients.cli.live_view import LEVELS, sparkline
 from clients.cli.scroll import Scroll, cut
 from clients.cli.status import PROCESS_HEADS, process_cells, short
-from clients.cli.view import LEVELS, sparkline
 from clients.judge.perf import age
 from clients.judge.processes import Process, processes
 from clients.judge.verdict import Verdict
@@ -144,10 +144,10 @@ def _head(top: Top, stats: Mapping[str, Any], width: int) -> list[Text]:
     )
     room = max(0, width - rate.cell_len - 1)
     rate.append(sparkline(list(top.history)[-room:] if room else ()), style="cyan")
-    _, queued, waiting, running = overview.queues(stats)[0]
+    _, queued, waiting, running = stats_tables.queues(stats)[0]
     work = f"{tasks['per_s']:,.0f}/s, {tasks['done']:,} done, {tasks['failed']:,} failed"
     work += f", {running:,} running, {queued:,} queued, {waiting:,} waiting"
-    lost = [f"{name} {count:,}" for name, _, count in overview.losses(stats) if count]
+    lost = [f"{name} {count:,}" for name, _, count in stats_tables.losses(stats) if count]
     return [first, rate, _line(("tasks    ", "dim"), work), _line(("faults   ", "dim"), ", ".join(lost) or "none")]
 
 

@@ -8,7 +8,7 @@ import click
 from bus.errors import BusError
 from bus.wire.replay_range import prefix_of
 from clients.cli import table
-from clients.cli.common import BROKER_S, Call, Command, print_json
+from clients.cli.command import BROKER_S, Call, Command, print_json
 from clients.cli.workers import Listing
 
 HEADS = ["topic", "number", "source", "age"]

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.errors import BusTimeout, HulakError
-from clients.cli.addresses import refuse_taken
-from clients.cli.common import FAILED, Call, Command, print_json
+from clients.cli.command import FAILED, Call, Command, print_json
 from clients.cli.keys import terminal
-from clients.cli.show import Show
+from clients.cli.live_output import Show
+from clients.cli.port_check import refuse_taken
 
 if TYPE_CHECKING:
     from bus.process.settings import Settings
-    from clients.cli.board import Snapshot
-    from clients.cli.supervise import Supervisor
-    from clients.cli.watch import Watch
+    from clients.cli.live_model import Snapshot
+    from clients.cli.live_threads import Watch
+    from clients.cli.supervisord import Supervisor
 
 STAND_S = 60.0  # seconds that --detach waits for everything to stand
 FRAME_S = 0.25  # between two frames of the live view
@@ -60,17 +60,17 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     hulak up --demo --for 30 --json
     hulak up --detach
     """
-    from clients.cli import supervise
+    from clients.cli import supervisord
 
     if detach and for_s is not None:
         raise click.UsageError("--for is for a run in the foreground, --detach is not one")
-    supervise.refuse_running(call.home)
+    supervisord.refuse_running(call.home)
     refuse_taken(call.settings, demo=demo)
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: asked.set())
     show = Show(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
-    supervisor = supervise.start(call.home, variables(call, demo=demo), detached=detach)
+    supervisor = supervisord.start(call.home, variables(call, demo=demo), detached=detach)
     stand_s = STAND_S if detach and call.timeout_s is None else call.timeout_s
     run, stays = Run(call, show, supervisor, asked, stand_s, for_s), False
     try:
@@ -96,7 +96,7 @@ def variables(call: Call, *, demo: bool) -> dict[str, str]:
 
 
 def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "Watch":
-    from clients.cli.watch import Watch
+    from clients.cli.live_threads import Watch
     from sim.market import PAIRS
 
     wanted = len(PAIRS) if demo else int(bool(call.settings.feed.url))
@@ -161,7 +161,7 @@ class Run:
                 self.asked.set()
 
     def _ended(self) -> int:
-        from clients.cli import supervise
+        from clients.cli import supervisord
 
         self.show.end()
         code = self.supervisor.exit_code()
@@ -170,7 +170,7 @@ class Run:
             return 0
         if code is not None and code < 0:
             raise HulakError(f"supervisord was killed by signal {-code}; `hulak up` starts everything anew")
-        raise HulakError(f"supervisord ended by itself; its last words: {supervise.last_words(self.call.home)}")
+        raise HulakError(f"supervisord ended by itself; its last words: {supervisord.last_words(self.call.home)}")
 
 
 @click.command(
@@ -186,9 +186,9 @@ def down(call: Call) -> None:
     \b
     hulak down --home ./var
     """
-    from clients.cli import supervise
+    from clients.cli import supervisord
 
-    supervisor = supervise.find(call.home)
+    supervisor = supervisord.find(call.home)
     if supervisor is None:
         if call.as_json:
             print_json({"stopped": False, "text": f"nothing runs on home {call.home}"})
@@ -196,7 +196,7 @@ def down(call: Call) -> None:
             click.echo(f"nothing runs on home {call.home}")
         return
     before = time.monotonic()
-    orderly = supervisor.stop(call.timeout_s or supervise.GRACE_S)
+    orderly = supervisor.stop(call.timeout_s or supervisord.GRACE_S)
     took_s = round(time.monotonic() - before, 3)
     if call.as_json:
         print_json({"stopped": True, "orderly": orderly, "seconds": took_s})

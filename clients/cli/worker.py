@@ -2,7 +2,7 @@
 
 import click
 
-from clients.cli.common import Call, Command
+from clients.cli.command import Call, Command
 
 
 @click.command(cls=Command, daemon=True, short_help="Run one worker for a service.")

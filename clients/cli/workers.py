@@ -8,7 +8,7 @@ import click
 
 from bus.errors import BusError, BusTimeout
 from clients.cli import table
-from clients.cli.common import Call, Command, print_json
+from clients.cli.command import Call, Command, print_json
 from clients.cli.status import mb
 from clients.judge.perf import age
 
@@ -48,10 +48,10 @@ def ls(call: Call) -> None:
     hulak workers
     hulak workers --json
     """
-    from clients.cli import supervise
+    from clients.cli import supervisord
 
     stats = call.ask("hulak.stats")
-    rows = rows_of(stats, supervise.processes(call.home))
+    rows = rows_of(stats, supervisord.processes(call.home))
     if call.as_json:
         print_json({"workers": rows, "scaling": scaling_of(stats)})
         return
@@ -190,14 +190,14 @@ def scale(call: Call, service: str, count: int | str) -> None:
     hulak scale nepse 3
     hulak scale nepse auto
     """
-    from clients.cli import supervise
+    from clients.cli import supervisord
 
     answer = call.ask("hulak.scale", args={"service": service, "workers": count})
     if call.as_json:
         print_json(answer)
     else:
         click.echo(f"{service} is scaled by itself" if count == "auto" else f"{service} is to have {count} workers")
-    if why := supervise.unreached(call.home):
+    if why := supervisord.unreached(call.home):
         raise BusError("UNREACHED", f"the number is set, but no worker can be started: {why}")
 
 

@@ -7,9 +7,9 @@ import pytest
 from bus.subscriber.events import Event
 from bus.wire.codec import array_header, decode_tick, decode_ticks, pack_tick
 from bus.wire.messages import Stamp, Tick
-from clients.cli.board import Board
+from clients.cli.live_model import Board
+from clients.cli.live_view import price
 from clients.cli.sub import as_json, as_text
-from clients.cli.view import price
 from clients.edge import board, fx, fx_desk, past
 from clients.edge.candles import bars_of
 

@@ -13,7 +13,7 @@ from waiting import eventually
 from bus.errors import BusError
 from clients.cli import task_load
 from clients.cli.latency import histogram, quantiles_us
-from clients.cli.load import Counter, machine, machine_line
+from clients.cli.tick_load import Counter, machine, machine_line
 
 OURS = "bench-1"
 

@@ -14,7 +14,7 @@ from posthouse import PostHouse, free_ports
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from bus.process.settings import Settings
 from clients.cli import COMMANDS, cli
-from clients.cli.common import Call, Command, NoBroker, report, to_json
+from clients.cli.command import Call, Command, NoBroker, report, to_json
 from clients.cli.nepse import nepse as nepse_commands
 from clients.nepse import NepseClient
 from clients.nepse_async import AsyncNepseClient

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bus.process import lifecycle
-from clients.cli import streams
+from clients.cli import std_streams
 
 HULAK = [sys.executable, "-m", "hulak"]
 
@@ -46,12 +46,12 @@ def test_a_character_that_the_encoding_has_not_is_written_as_in_json():
 def test_only_characters_that_cannot_be_written_are_written_otherwise():
     broken = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")
     with pytest.raises(UnicodeDecodeError):
-        streams._as_in_json(broken)
-    wrapper = io.TextIOWrapper(io.BufferedWriter(streams._Output(os.open("/dev/full", os.O_WRONLY), "w")))
+        std_streams._as_in_json(broken)
+    wrapper = io.TextIOWrapper(io.BufferedWriter(std_streams._Output(os.open("/dev/full", os.O_WRONLY), "w")))
     wrapper.write("x")
-    with pytest.raises(streams.OutputFailed):
+    with pytest.raises(std_streams.OutputFailed):
         wrapper.flush()
-    with pytest.raises(streams.OutputFailed):
+    with pytest.raises(std_streams.OutputFailed):
         wrapper.close()
 
 

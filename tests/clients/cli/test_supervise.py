@@ -10,8 +10,8 @@ from supervisor.options import ServerOptions
 from waiting import eventually
 
 from bus.process.load_settings import shipped
-from clients.cli import supervise
-from clients.cli.supervise import programs_pattern
+from clients.cli import supervisord
+from clients.cli.supervisord import programs_pattern
 
 EXTRA = "[program:feed-extra]\ncommand=true\nstderr_logfile=%%(ENV_HULAK_HOME)s/log/feed-extra.log\n"
 NAMES = ["plain", "my home", "50%off", "100% real", "it's", 'qu"ote', "a;b", "a,b", "[a] *?", "\u0928\u0947", "a\u00a0b", "%(x)s"]
@@ -23,7 +23,7 @@ def test_supervisord_reads_its_settings_and_the_operators_programs_whatever_the_
     for folder in ("run", "log", "programs"):
         (home / folder).mkdir(parents=True)
     (home / "programs" / "feed-extra.conf").write_text(EXTRA)
-    variables = {"HULAKUP_DEMO": "false", "HULAKUP_FEED": "false", **supervise._places(home)}
+    variables = {"HULAKUP_DEMO": "false", "HULAKUP_FEED": "false", **supervisord._places(home)}
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(os, "umask", lambda _: 0)
@@ -60,19 +60,19 @@ def test_a_supervisord_whose_socket_was_cleared_away_is_found_and_stopped(home, 
         "[supervisord]\npidfile=%(ENV_HULAK_HOME)s/run/supervisord.pid\nlogfile=%(ENV_HULAK_HOME)s/log/supervisord.log\n"
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
     )
-    monkeypatch.setattr(supervise, "shipped", lambda _: settings)
-    supervisor = supervise.start(home, {}, detached=False)
+    monkeypatch.setattr(supervisord, "shipped", lambda _: settings)
+    supervisor = supervisord.start(home, {}, detached=False)
     try:
-        eventually(lambda: supervise.pid_of(home) == supervisor.process.pid, within_s=20)
-        assert supervise.unreached(home) == ""
+        eventually(lambda: supervisord.pid_of(home) == supervisor.process.pid, within_s=20)
+        assert supervisord.unreached(home) == ""
         (home / "run" / "supervisor.sock").unlink()
-        assert f"runs as process {supervisor.process.pid} and cannot be reached" in supervise.unreached(home)
-        with pytest.raises(supervise.HulakError, match=f"as process {supervisor.process.pid}"):
-            supervise.refuse_running(home)
+        assert f"runs as process {supervisor.process.pid} and cannot be reached" in supervisord.unreached(home)
+        with pytest.raises(supervisord.HulakError, match=f"as process {supervisor.process.pid}"):
+            supervisord.refuse_running(home)
         assert stat.S_IMODE((home / "log" / "supervisord.log").stat().st_mode) == 0o600
-        found = supervise.find(home)
+        found = supervisord.find(home)
         assert found.stop(10)
-        assert supervise.find(home) is None
+        assert supervisord.find(home) is None
     finally:
         supervisor.stop()
 
@@ -81,5 +81,5 @@ def test_a_pid_file_that_names_another_process_is_nobodys(home):
     (home / "run").mkdir()
     for text in (str(os.getpid()), "nonsense", str(psutil.pids()[-1] + 4_000_000)):
         (home / "run" / "supervisord.pid").write_text(text)
-        assert supervise.pid_of(home) is None
-    assert supervise.unreached(home) == ""
+        assert supervisord.pid_of(home) is None
+    assert supervisord.unreached(home) == ""

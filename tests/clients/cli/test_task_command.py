@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from clients.cli import table
-from clients.cli.common import Call
+from clients.cli.command import Call
 from clients.cli.dead import readable
 from clients.cli.task import HEADS, Parts, of_list
 

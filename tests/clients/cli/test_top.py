@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from clients.cli import overview
+from clients.cli import stats_tables
 from clients.cli.status import PROCESS_HEADS, process_cells
 from clients.cli.top_view import SORTS, Top, render
 from clients.judge.facts import Facts
@@ -87,8 +87,8 @@ def test_a_report_of_anybody_breaks_nothing(odd):
 
 
 def test_queues_and_losses():
-    assert overview.queues(stats()) == [("all", 5, 1, 2), ("nepse", 5, 1, 2)]
-    counts = {name: count for name, _, count in overview.losses(stats())}
+    assert stats_tables.queues(stats()) == [("all", 5, 1, 2), ("nepse", 5, 1, 2)]
+    counts = {name: count for name, _, count in stats_tables.losses(stats())}
     assert counts["ticks.early"] == 4
     assert counts["rejected.total"] == 2
     assert counts["tasks.expired"] == 0

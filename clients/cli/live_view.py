@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from clients.cli.board import Price, Process, Snapshot
+from clients.cli.live_model import Price, Process, Snapshot
 from clients.cli.scroll import Scroll, cut
 from clients.cli.status import mb, short
 from clients.judge.situations import Level

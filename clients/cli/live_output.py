@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clients.cli.common import print_json
+from clients.cli.command import print_json
 from clients.cli.scroll import Scroll
 
 if TYPE_CHECKING:
-    from clients.cli.board import Snapshot
+    from clients.cli.live_model import Snapshot
 
 LINE_S = 1.0  # between two plain lines
 
@@ -56,27 +56,27 @@ class Show:
 
     def frame(self, snapshot: "Snapshot") -> None:
         """Show the numbers: a new frame of the live view, or a line if a second has passed."""
-        from clients.cli import view
+        from clients.cli import live_view
 
         if self.live and self.stood and not self.as_json:
             self._draw(snapshot)
         elif self.stood and not self.quiet and time.monotonic() - self._line_at >= LINE_S:
             self._line_at = time.monotonic()
             if self.as_json:
-                print_json(view.facts(snapshot))
+                print_json(live_view.facts(snapshot))
             else:
-                click.echo(view.line(snapshot))
+                click.echo(live_view.line(snapshot))
 
     def _draw(self, snapshot: "Snapshot") -> None:
         from rich.live import Live
 
-        from clients.cli import view
+        from clients.cli import live_view
 
         if self._screen is None:
             self._screen = Live(screen=True, auto_refresh=False)
             self._screen.start()
         console = self._screen.console
-        drawn = view.render(snapshot, console.width, console.height, self._scroll, helps=self._helps)
+        drawn = live_view.render(snapshot, console.width, console.height, self._scroll, helps=self._helps)
         self._screen.update(drawn, refresh=True)
 
     def end(self) -> None:

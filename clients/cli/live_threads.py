@@ -17,9 +17,9 @@ from bus.errors import BusError, BusTimeout
 from bus.process.settings import Settings
 from bus.subscriber.events import Event
 from clients.calls.client import BusClient
-from clients.cli.board import Board, Process, Snapshot
-from clients.cli.common import subscribe
-from clients.cli.supervise import Supervisor, processes
+from clients.cli.command import subscribe
+from clients.cli.live_model import Board, Process, Snapshot
+from clients.cli.supervisord import Supervisor, processes
 from clients.displays import DisplayClient
 from clients.judge.situations import limits_of
 

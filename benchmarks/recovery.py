@@ -24,7 +24,7 @@ from benchmarks.system import SETTLES_S, BenchmarkError, Place
 from benchmarks.systems.hulak import Hulak
 from bus.wire.codec import feed_frame, pack_tick
 from bus.wire.messages import FIRST_MS, Tick
-from clients.displays import DisplayClient
+from clients.displays.client import DisplayClient
 from clients.subscriber import Subscriber
 
 DISPLAYS = 24  # of the first 24 of the 28 symbols that the journal has

@@ -140,7 +140,7 @@ def create(
 
 
 def _client(call: Call) -> Any:
-    from clients.displays import DisplayClient
+    from clients.displays.client import DisplayClient
 
     call.wait_for_broker()
     return DisplayClient(call.settings, call.home, timeout_s=call.timeout_s or BROKER_S)
@@ -189,7 +189,7 @@ def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool) 
     hulak displays watch
     hulak displays watch gold --count 10 --json
     """
-    from clients.displays import DisplayClient
+    from clients.displays.client import DisplayClient
 
     call.wait_for_broker("publisher")
     client = DisplayClient(call.settings, call.home, timeout_s=BROKER_S)

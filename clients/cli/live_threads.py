@@ -20,7 +20,7 @@ from clients.calls.client import BusClient
 from clients.cli.command import subscribe
 from clients.cli.live_model import Board, Process, Snapshot
 from clients.cli.supervisord import Supervisor, processes
-from clients.displays import DisplayClient
+from clients.displays.client import DisplayClient
 from clients.judge.situations import limits_of
 
 LOOK_S = 1.0  # seconds between two looks at the processes

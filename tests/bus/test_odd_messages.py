@@ -18,7 +18,7 @@ from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import Ready, Reply, Request
 from clients.cli import feeds
-from clients.display_stats import memory_usage, worker_stats
+from clients.displays.stats import memory_usage, worker_stats
 from clients.edge import metrics
 from clients.edge.health import Health
 from clients.judge.processes import processes

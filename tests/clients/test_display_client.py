@@ -4,8 +4,8 @@ import pytest
 
 from bus.errors import BusError
 from bus.wire.messages import Tick
-from clients.display_names import config_of, tick_of
-from clients.display_stats import memory_usage, worker_stats
+from clients.displays.fx_names import config_of, tick_of
+from clients.displays.stats import memory_usage, worker_stats
 
 
 @pytest.mark.parametrize(

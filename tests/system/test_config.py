@@ -16,7 +16,7 @@ from waiting import eventually
 from bus.errors import BusError
 from bus.process import log
 from bus.process.member import Member
-from clients.displays import DisplayClient
+from clients.displays.client import DisplayClient
 from clients.live_config import LiveConfig
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]

@@ -5,7 +5,7 @@ from display_market import SYMBOLS, Market, differs, start_workers
 from posthouse import PostHouse
 from waiting import eventually
 
-from clients.displays import DisplayClient
+from clients.displays.client import DisplayClient
 from workers.display import checkpoint
 
 pytestmark = pytest.mark.system

@@ -12,8 +12,8 @@ from posthouse import PostHouse
 from waiting import eventually
 
 from bus.errors import BusError
-from clients.displays import DisplayClient
-from clients.displays_async import AsyncDisplayClient
+from clients.displays.async_client import AsyncDisplayClient
+from clients.displays.client import DisplayClient
 
 pytestmark = pytest.mark.system
 MOVED_S = 2.0

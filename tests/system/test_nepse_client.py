@@ -13,8 +13,8 @@ from waiting import eventually
 from bus.errors import TaskFailed
 from clients.calls.async_client import AsyncBusClient
 from clients.calls.client import BusClient
-from clients.displays import DisplayClient
-from clients.displays_async import AsyncDisplayClient
+from clients.displays.async_client import AsyncDisplayClient
+from clients.displays.client import DisplayClient
 from clients.nepse import NepseClient
 from clients.nepse_async import AsyncNepseClient
 from sim.nepse.door import HTML_403, Reply

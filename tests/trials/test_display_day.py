@@ -12,7 +12,7 @@ from waiting import eventually
 
 from bus.errors import BusTimeout
 from bus.wire import codec
-from clients.displays import DisplayClient
+from clients.displays.client import DisplayClient
 from clients.feeds.tickfile import read_ticks
 from workers.display.state import DisplayConfig, DisplayState, Init
 

@@ -16,7 +16,7 @@ from waiting import eventually
 
 from bus.errors import BusError
 from clients.cli import cli
-from clients.displays import DisplayClient
+from clients.displays.client import DisplayClient
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 WITHIN_S = 40

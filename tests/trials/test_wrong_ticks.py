@@ -16,7 +16,7 @@ from waiting import eventually
 
 from bus.wire import codec
 from bus.wire.messages import Tick
-from clients.displays import DisplayClient
+from clients.displays.client import DisplayClient
 from clients.history import History, last_events
 from workers.display.counted import believed_until
 from workers.display.state import DisplayConfig, DisplayState, Init

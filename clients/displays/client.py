@@ -6,7 +6,7 @@
             print(state["price"], state["direction"])
 
 A display is a symbol and an id; keys are exact. What cannot be done is an error with a code, never a silence. One client per
-thread; `clients.displays_async` has the same methods to be awaited.
+thread; `clients.displays.async_client` has the same methods to be awaited.
 """
 
 import time
@@ -23,9 +23,9 @@ from bus.process.load_settings import located
 from bus.process.settings import Settings
 from bus.wire.names import SERVICE
 from clients.calls.client import BusClient
-from clients.display_names import OPTIMIZATIONS, config_of, tick_of
-from clients.display_stats import memory_usage, worker_stats
-from clients.display_ticks import SOURCE, DisplayTicks
+from clients.displays.fx_names import OPTIMIZATIONS, config_of, tick_of
+from clients.displays.stats import memory_usage, worker_stats
+from clients.displays.tick_sender import SOURCE, DisplayTicks
 from clients.feeds.symbols import in_capitals
 from clients.history import last_events
 from clients.subscriber import Mode, Subscriber
@@ -272,9 +272,9 @@ class DisplayClient:
     # Statistics
 
     def get_worker_stats(self) -> dict[str, Any]:
-        """Tell how displays are doing; see `clients.display_stats.worker_stats`."""
+        """Tell how displays are doing; see `clients.displays.stats.worker_stats`."""
         return worker_stats(self.call("hulak.stats"))
 
     def get_memory_usage(self) -> dict[str, Any]:
-        """Tell what memory they use, and whether it grows; see `clients.display_stats.memory_usage`."""
+        """Tell what memory they use, and whether it grows; see `clients.displays.stats.memory_usage`."""
         return memory_usage(self.call("hulak.stats"), psutil.virtual_memory().total)

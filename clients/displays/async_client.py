@@ -11,7 +11,7 @@ from pathlib import Path
 from bus.process.load_settings import located
 from bus.process.settings import Settings
 from clients.calls.thread_pool import Awaited, awaited
-from clients.displays import DisplayClient, State
+from clients.displays.client import DisplayClient, State
 from clients.subscriber import Mode, Subscriber
 
 

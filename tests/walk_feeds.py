@@ -15,7 +15,7 @@ from bus.core.ticks.intake import Intake, Source
 from bus.core.ticks.topic_logs import Topics
 from bus.wire.codec import decode_publication
 from bus.wire.messages import FIRST_MS, Tick
-from clients.feeds.link import Link
+from clients.feeds.delivery import Link
 
 FAULTS_S, ASK_S = 6.0, 0.25
 SYMBOLS = ("EURUSD", "EURUSDX", "NABIL", "X")

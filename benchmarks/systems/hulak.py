@@ -26,7 +26,7 @@ from bus.process import load_settings
 from bus.process.settings import Settings
 from bus.wire.codec import NUL, STAMP, feed_frame
 from clients.calls.client import BusClient
-from clients.post import ASK_S, Post
+from clients.feeds.publisher import ASK_S, Post
 from clients.subscriber import Subscriber
 
 NAMES = ("collector", "publisher", "frontend", "backend")

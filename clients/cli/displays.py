@@ -64,7 +64,7 @@ def ls(call: Call, symbol: str | None) -> None:
     hulak displays ls
     hulak displays ls --symbol EURUSD --json
     """
-    from clients.feeds.symbols import in_capitals
+    from clients.feeds.symbol_keys import in_capitals
     from clients.history import last_events
 
     with call.client() as client:
@@ -126,7 +126,7 @@ def create(
     hulak displays create XAUUSD --display gold --history --init digits=3 --set states_per_s=5
     hulak displays create BTCUSD --source kraken
     """
-    from clients.feeds.symbols import in_capitals
+    from clients.feeds.symbol_keys import in_capitals
 
     with _client(call) as client:
         how = {"init": dict(init), "config": dict(values), "history": history, "source": source}

@@ -27,7 +27,15 @@ def parse_speed(text: str) -> float | None:
 
 
 VENUES = ["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json"]  # `clients.feeds.VENUES`, without its imports
-FORMATS = ["plain", "histdata", "dukascopy", "truefx", "mt5", "lean-crypto", "binance"]  # likewise, of `clients.feeds.columns`
+FORMATS = [
+    "plain",
+    "histdata",
+    "dukascopy",
+    "truefx",
+    "mt5",
+    "lean-crypto",
+    "binance",
+]  # likewise, of `clients.feeds.file_columns`
 
 
 @click.command(cls=Command, daemon=True, short_help="Post ticks from a venue or a file.")
@@ -76,7 +84,7 @@ def feed(
     hulak feed --name kraken --venue kraken --url wss://ws.kraken.com/v2 --symbols BTC/USD,ETH/USD
     hulak feed --file ticks.csv --symbol EURUSD --speed max --prefix back
     """
-    from clients import feed as feeds
+    from clients.feeds import process as feeds
 
     if tick_file is not None:
         if url is not None or venue is not None or symbols is not None:

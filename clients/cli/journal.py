@@ -180,7 +180,7 @@ def export(call: Call, topic: str, since: int | None, until: int | None, form: s
     """
     from bus.subscriber.events import event_of
     from clients.cli.sub import as_json, line_of
-    from clients.feeds.columns import EXPORTED
+    from clients.feeds.file_columns import EXPORTED
 
     write = partial(_csv_line, EXPORTED[3:]) if form == "csv" else as_json
     prefix = topic.removesuffix("*").encode() if topic == "" or topic.endswith((".", "*")) else topic.encode() + NUL

@@ -22,7 +22,7 @@ from bus.errors import BusError, BusTimeout
 from bus.process.settings import Settings
 from bus.wire.messages import Tick
 from clients.calls.client import BusClient
-from clients.post import ASK_S, Post
+from clients.feeds.publisher import ASK_S, Post
 
 READY, STOP = -1, -2  # in a subscriber's slot: it is subscribed; in the last slot: all are to end
 SETTLES_S = 20.0

@@ -26,7 +26,7 @@ from clients.calls.client import BusClient
 from clients.displays.fx_names import OPTIMIZATIONS, config_of, tick_of
 from clients.displays.stats import memory_usage, worker_stats
 from clients.displays.tick_sender import SOURCE, DisplayTicks
-from clients.feeds.symbols import in_capitals
+from clients.feeds.symbol_keys import in_capitals
 from clients.history import last_events
 from clients.subscriber import Mode, Subscriber
 

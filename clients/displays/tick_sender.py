@@ -12,7 +12,7 @@ import structlog
 from bus.errors import BusTimeout
 from bus.process.settings import Settings
 from bus.wire.messages import Tick
-from clients.post import Post
+from clients.feeds.publisher import Post
 
 SOURCE = "client"
 LOOK_S = 0.002

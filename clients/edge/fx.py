@@ -15,7 +15,7 @@ from bus.errors import FeedError
 from bus.wire import price_digits as decimals
 from bus.wire.messages import Tick
 from clients.edge.candles import PERIODS, Bar
-from clients.feeds.symbols import any_symbol
+from clients.feeds.symbol_keys import any_symbol
 
 VERSION = "1.0.0"
 HEARTBEAT_S = 15.0

@@ -22,7 +22,7 @@ from bus.errors import FeedError
 from bus.wire.messages import Tick
 from clients.feeds.events import FAILED, Event, Subscribed, refused, same_url
 from clients.feeds.parser import field_of, load_objects, of_each, price_of, shown, time_of
-from clients.feeds.symbols import Names
+from clients.feeds.symbol_keys import Names
 
 RETIRED = ("/ws", "/stream")  # of the futures' host
 

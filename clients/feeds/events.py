@@ -3,7 +3,7 @@
 A dialect is one venue's language, pure: it writes the requests to subscribe, and turns each message into events. Whatever
 it is given, it raises `FeedError` and nothing else; of several quotes in a message one that is bad is an event, its error, and
 costs the others nothing. A message that is valid and tells nothing of interest (a status, another
-kind of stream) gives no events. Prices are not judged here: `clients.feeds.marks` flags what is odd.
+kind of stream) gives no events. Prices are not judged here: `clients.feeds.quote_flags` flags what is odd.
 
 The codes of a `SymbolError` are those of the FX backend, and a venue's own words are sorted into them by `refused`.
 """
@@ -16,7 +16,7 @@ from typing import Protocol
 from bus.errors import FeedError
 from bus.wire.messages import Tick
 from clients.feeds.parser import price_of
-from clients.feeds.symbols import Names, canonical_symbol
+from clients.feeds.symbol_keys import Names, canonical_symbol
 
 NOT_FOUND, RATE_LIMIT, TIMEOUT = "SYMBOL_NOT_FOUND", "RATE_LIMIT", "TIMEOUT"
 RESOLVE_FAILED, INVALID, FAILED = "RESOLVE_FAILED", "INVALID_SYMBOL", "SUBSCRIPTION_FAILED"

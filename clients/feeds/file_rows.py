@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from bus.errors import FeedError
-from clients.feeds.columns import EXPORTED
+from clients.feeds.file_columns import EXPORTED
 from clients.feeds.parser import load_object, shown
 
 SEPARATORS = ",\t;"

@@ -19,7 +19,7 @@ from typing import Any
 from bus.errors import FeedError
 from clients.feeds.events import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
 from clients.feeds.parser import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
-from clients.feeds.symbols import Names
+from clients.feeds.symbol_keys import Names
 
 
 class Kraken:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from bus.errors import FeedError
 from clients.feeds.events import FAILED, Event, Heartbeat, Sides, refused
 from clients.feeds.parser import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
-from clients.feeds.symbols import Names
+from clients.feeds.symbol_keys import Names
 
 CLOSED = ("non-tradeable", "invalid")  # what `status` may be besides "tradeable"
 _UNIX = re.compile(r"([0-9]{1,11})\.([0-9]{3})[0-9]*").fullmatch  # the other form of times: seconds with nine digits behind

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from clients.feeds.events import Event, Heartbeat, Sides, Subscribed, refused
 from clients.feeds.parser import field_of, load_objects, of_each, time_of
-from clients.feeds.symbols import Names
+from clients.feeds.symbol_keys import Names
 
 
 class PlainJson:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from bus.errors import FeedError
 from clients.feeds.events import INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
-from clients.feeds.symbols import BadSymbol, canonical_symbol
+from clients.feeds.symbol_keys import BadSymbol, canonical_symbol
 
 GROUP = 10  # symbols asked for at once
 PAUSE_S = 0.25  # between groups: Binance takes five messages a second and disconnects who sends more

@@ -12,7 +12,7 @@ import structlog
 from bus.backoff import Backoff
 from bus.process.settings import FeedSettings
 from clients.feeds import VENUES
-from clients.live_feed import LiveFeed
+from clients.feeds.live import LiveFeed
 
 
 @pytest.mark.parametrize(

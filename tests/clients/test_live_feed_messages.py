@@ -10,10 +10,9 @@ import structlog
 
 from bus.backoff import Backoff
 from bus.process.settings import FeedSettings
-from clients import live_feed
-from clients.feeds import VENUES
-from clients.live_feed import LiveFeed
-from clients.transports import TurnedAway
+from clients.feeds import VENUES, live
+from clients.feeds.live import LiveFeed
+from clients.feeds.transports import TurnedAway
 
 
 class Desk:
@@ -83,8 +82,8 @@ def test_a_venue_that_says_when_to_ask_again_is_waited_for(monkeypatch, again, l
             raise asyncio.CancelledError
 
     async def story():
-        monkeypatch.setattr(live_feed, "reach", turned_away)
-        monkeypatch.setattr(live_feed, "asyncio", SimpleNamespace(ensure_future=asyncio.ensure_future, sleep=sleep))
+        monkeypatch.setattr(live, "reach", turned_away)
+        monkeypatch.setattr(live, "asyncio", SimpleNamespace(ensure_future=asyncio.ensure_future, sleep=sleep))
         monkeypatch.setattr(desk.feed, "_tell_for_ever", asyncio.Event().wait)
         await desk.feed.run()
 

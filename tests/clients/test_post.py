@@ -10,7 +10,7 @@ from bus.process import sockets
 from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import Error, Reply
-from clients.post import Post
+from clients.feeds.publisher import Post
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
 

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from bus.errors import ConfigError
-from clients.transports import BROKEN, TurnedAway, check_url, reach
+from clients.feeds.transports import BROKEN, TurnedAway, check_url, reach
 
 LIMIT_S = 10.0
 

@@ -10,7 +10,7 @@ from walk_world import World
 
 from bus.core.tasks.bulk_dispatch import BurstDispatcher
 from bus.core.ticks.intake import Intake
-from clients.feeds.link import Link
+from clients.feeds.delivery import Link
 
 TASK_SCHEDULES = 1400
 FEED_SCHEDULES = 600

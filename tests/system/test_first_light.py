@@ -12,7 +12,7 @@ from shared_data import shared
 from venue_thread import VenueThread
 from waiting import eventually
 
-from clients.feeds.tickfile import read_ticks
+from clients.feeds.tick_files import read_ticks
 from sim.nepse.server import serve
 from sim.recording import load_recording
 

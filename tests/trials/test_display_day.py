@@ -13,7 +13,7 @@ from waiting import eventually
 from bus.errors import BusTimeout
 from bus.wire import codec
 from clients.displays.client import DisplayClient
-from clients.feeds.tickfile import read_ticks
+from clients.feeds.tick_files import read_ticks
 from workers.display.state import DisplayConfig, DisplayState, Init
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]

@@ -10,7 +10,7 @@ from shared_data import shared
 from stage import FOUND
 from waiting import eventually
 
-from clients.feeds.tickfile import read_ticks
+from clients.feeds.tick_files import read_ticks
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SHORT_FILES, SHORT_TICKS = 2, 20_000

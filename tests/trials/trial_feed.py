@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bus.process import load_settings, log
 from bus.wire.messages import Tick
-from clients.post import ASK_S, Post
+from clients.feeds.publisher import ASK_S, Post
 
 TURN_S = 0.005
 LONGEST_S = 1200  # whatever happens, it ends then

@@ -7,7 +7,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from clients.feeds.tickfile import read_ticks
+from clients.feeds.tick_files import read_ticks
 from sim.recording import Recorded, Recording
 from sim.venue import run_venue
 

@@ -9,7 +9,7 @@ from bus.errors import FeedError
 from bus.wire.messages import Tick
 from clients.feeds.coinbase import Coinbase
 from clients.feeds.events import Heartbeat, Subscribed, SymbolError
-from clients.feeds.symbols import BadSymbol
+from clients.feeds.symbol_keys import BadSymbol
 
 
 def test_quotes_and_heartbeats_are_asked_for_together():

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, decode_tick
 from bus.wire.messages import Tick
-from clients.feeds.link import Link
+from clients.feeds.delivery import Link
 
 TICK = Tick("EURUSD", 1.0, 1.5, 7, "test")
 

@@ -6,8 +6,8 @@ from shared_data import shared
 from bus.wire.codec import pack_tick
 from bus.wire.messages import FLAGS, Tick
 from clients.feeds.events import MOST_SYMBOLS
-from clients.feeds.marks import Marks
-from clients.feeds.tickfile import read_ticks
+from clients.feeds.quote_flags import Marks
+from clients.feeds.tick_files import read_ticks
 
 
 def marked(*quotes):

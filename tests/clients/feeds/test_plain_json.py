@@ -6,7 +6,7 @@ from bus.errors import FeedError
 from bus.wire.messages import Tick
 from clients.feeds.events import Heartbeat, Subscribed, SymbolError
 from clients.feeds.plain_json import PlainJson
-from clients.feeds.symbols import BadSymbol
+from clients.feeds.symbol_keys import BadSymbol
 
 
 def parse(message):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bus.errors import FeedError
 from bus.wire.codec import check_topic, tick_topic
-from clients.feeds.symbols import (
+from clients.feeds.symbol_keys import (
     BadSymbol,
     Names,
     any_symbol,

@@ -11,7 +11,7 @@ from shared_data import shared
 from bus.errors import FeedError
 from bus.wire.messages import Tick
 from clients.feeds.file_times import day_in
-from clients.feeds.tickfile import JUDGED, parse_lines, read_ticks, symbol_in
+from clients.feeds.tick_files import JUDGED, parse_lines, read_ticks, symbol_in
 
 MAY_8_MS = 1_399_507_200_000  # 2014-05-08 00:00 UTC
 OANDA = "lean_oanda_eurusd_20140508_ticks.csv"

@@ -1,7 +1,7 @@
 """Ticks out of files of lines: which column is what, judged from the first lines before anything is given; then line by line.
 
 What is not understood for certain is refused as a whole, with a sentence that says what the file seems to be: columns by
-`clients.feeds.columns`, times by `file_times`, rows by `file_rows`, kinds of files by `file_lines`. A single bad line costs that
+`clients.feeds.file_columns`, times by `file_times`, rows by `file_rows`, kinds of files by `file_lines`. A single bad line costs that
 line.
 """
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from bus.errors import FeedError
 from bus.wire.messages import FLAGS, Tick
-from clients.feeds.columns import FORMATS, Layout, by_format, by_names, by_row, is_header
 from clients.feeds.events import Sides
+from clients.feeds.file_columns import FORMATS, Layout, by_format, by_names, by_row, is_header
 from clients.feeds.file_lines import open_lines
 from clients.feeds.file_rows import Split, split_of
 from clients.feeds.file_times import Clock, clock_of, midnight_of
 from clients.feeds.parser import price_of, shown
-from clients.feeds.symbols import Names, canonical_symbol
+from clients.feeds.symbol_keys import Names, canonical_symbol
 
 JUDGED = 100  # lines that are read before the first tick is given
 SWAPPED_OF, SWAPPED = 10, 0.9  # so many ticks at least, so many of them crossed: the sides are swapped

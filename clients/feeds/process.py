@@ -1,6 +1,6 @@
 """The feed process: a venue or a recorded file into numbered frames. asyncio, as one of the bus's two edges.
 
-What is done with a venue is in `clients.live_feed`, with a file in `clients.replay_feed`.
+What is done with a venue is in `clients.feeds.live`, with a file in `clients.feeds.file_replay`.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from bus.process.member import Member
 from bus.process.settings import Settings
 from clients.feeds import VENUES
 from clients.feeds.events import Dialect
+from clients.feeds.file_replay import Replay, check_fresh
+from clients.feeds.live import LiveFeed
+from clients.feeds.publisher import ASK_S, Post
 from clients.feeds.subscriptions import Subscriptions
-from clients.feeds.symbols import check_prefix
-from clients.feeds.tickfile import open_ticks
-from clients.live_feed import LiveFeed
-from clients.post import ASK_S, Post
-from clients.replay_feed import Replay, check_fresh
-from clients.transports import check_url
+from clients.feeds.symbol_keys import check_prefix
+from clients.feeds.tick_files import open_ticks
+from clients.feeds.transports import check_url
 
 Work = Callable[[Post, Member], Coroutine[Any, Any, None]]
 FINISH_S = 1.0  # that a feed which is stopped waits for the broker's last confirmations
@@ -104,7 +104,7 @@ def run_replay(
         name: in the broker's books; the file's if None.
         prefix: of its topics; empty for none.
         live: ticks that are old go to the topics without prefix all the same, where the live ones are.
-        form: of a file without names in its first line, see `clients.feeds.columns.FORMATS`.
+        form: of a file without names in its first line, see `clients.feeds.file_columns.FORMATS`.
     Returns:
         `{"posted", "confirmed", "refused", "refusals", "resent", "dropped", "seconds"}`; `refused` are lines of the file, and
         ticks that the broker refused, whose symbols and codes are `refusals`.

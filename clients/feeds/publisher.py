@@ -18,7 +18,7 @@ from bus.process import sockets
 from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Error, Reply, Request, Tick
-from clients.feeds.link import Link
+from clients.feeds.delivery import Link
 from clients.feeds.refusals import Refusals
 
 ASK_S = 0.25

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.marks import Marks
 from clients.feeds.pacing import Pacing
-from clients.feeds.tickfile import TickLines
-from clients.post import BATCH, Post
+from clients.feeds.publisher import BATCH, Post
+from clients.feeds.quote_flags import Marks
+from clients.feeds.tick_files import TickLines
 
 MAX_BACKLOG = 4 * BATCH  # frames that wait to be sent; a file can wait, a venue cannot
 FRESH_MS = 86_400_000  # what is further from now is no tick of today's market

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from clients.feeds.binance import Binance
-from clients.feeds.coinbase import Coinbase
-from clients.feeds.events import Dialect
-from clients.feeds.fx import FxBackend
-from clients.feeds.kraken import Kraken, KrakenV1
-from clients.feeds.oanda import Oanda
-from clients.feeds.plain_json import PlainJson
+from clients.feeds.venues.binance import Binance
+from clients.feeds.venues.coinbase import Coinbase
+from clients.feeds.venues.dialect import Dialect
+from clients.feeds.venues.fx import FxBackend
+from clients.feeds.venues.kraken import Kraken, KrakenV1
+from clients.feeds.venues.oanda import Oanda
+from clients.feeds.venues.plain_json import PlainJson
 
 VENUES: dict[str, Callable[[], Dialect]] = {
     "binance": Binance,

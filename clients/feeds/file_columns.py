@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bus.errors import FeedError
 from clients.feeds.file_times import is_time
-from clients.feeds.parser import shown
+from clients.feeds.venues.parsing import shown
 
 BID = ("bid", "bidprice", "bestbid", "bestbidprice", "bidpx", "bidpx00", "bestbidpx")
 ASK = ("ask", "askprice", "bestask", "bestaskprice", "askpx", "askpx00", "bestaskpx", "offer", "offerprice")

@@ -6,7 +6,7 @@ from functools import partial
 
 from bus.errors import FeedError
 from clients.feeds.file_columns import EXPORTED
-from clients.feeds.parser import load_object, shown
+from clients.feeds.venues.parsing import load_object, shown
 
 SEPARATORS = ",\t;"
 Split = Callable[[str], list[str]]  # a line to the texts of its columns; FeedError if it is none

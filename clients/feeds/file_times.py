@@ -22,7 +22,7 @@ from datetime import date
 from functools import partial
 
 from bus.errors import FeedError
-from clients.feeds.parser import WANTED, midnight_ms, shown, time_of
+from clients.feeds.venues.parsing import WANTED, midnight_ms, shown, time_of
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000

@@ -14,8 +14,8 @@ from typing import Any
 
 from bus.backoff import Backoff
 from bus.wire.messages import Tick
-from clients.feeds.events import MOST_SYMBOLS, Event, Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.subscriptions import Subscriptions
+from clients.feeds.venues.dialect import MOST_SYMBOLS, Event, Heartbeat, Ready, Subscribed, SymbolError
 
 SHOWN = 20  # symbols of a kind that a report names; their number is told as well
 

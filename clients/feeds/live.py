@@ -14,13 +14,13 @@ from bus.backoff import Backoff
 from bus.errors import FeedError
 from bus.process.settings import FeedSettings
 from bus.wire.messages import Tick
-from clients.feeds.events import Dialect, Heartbeat, Subscribed, SymbolError
 from clients.feeds.health import Health, Limits, State
 from clients.feeds.publisher import ASK_S, Post
 from clients.feeds.quote_flags import Marks
 from clients.feeds.subscriptions import Subscriptions, name_error
 from clients.feeds.symbol_keys import BadSymbol
 from clients.feeds.transports import BROKEN, Connection, TurnedAway, reach
+from clients.feeds.venues.dialect import Dialect, Heartbeat, Subscribed, SymbolError
 
 TURN_S = 0.1  # between two looks at the ages
 SEND_S = 5.0  # for a request to leave; a venue that takes nothing is lost

@@ -18,7 +18,6 @@ from bus.process import lifecycle, log
 from bus.process.member import Member
 from bus.process.settings import Settings
 from clients.feeds import VENUES
-from clients.feeds.events import Dialect
 from clients.feeds.file_replay import Replay, check_fresh
 from clients.feeds.live import LiveFeed
 from clients.feeds.publisher import ASK_S, Post
@@ -26,6 +25,7 @@ from clients.feeds.subscriptions import Subscriptions
 from clients.feeds.symbol_keys import check_prefix
 from clients.feeds.tick_files import open_ticks
 from clients.feeds.transports import check_url
+from clients.feeds.venues.dialect import Dialect
 
 Work = Callable[[Post, Member], Coroutine[Any, Any, None]]
 FINISH_S = 1.0  # that a feed which is stopped waits for the broker's last confirmations

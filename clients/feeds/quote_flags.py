@@ -8,7 +8,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from bus.wire.messages import FLAGS, Tick
-from clients.feeds.events import MOST_SYMBOLS
+from clients.feeds.venues.dialect import MOST_SYMBOLS
 
 
 class Marks:

@@ -12,8 +12,8 @@ whole: which of them is meant only the operator knows.
 from collections.abc import Callable, Iterable
 
 from bus.errors import FeedError
-from clients.feeds.events import INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
 from clients.feeds.symbol_keys import BadSymbol, canonical_symbol
+from clients.feeds.venues.dialect import INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
 
 GROUP = 10  # symbols asked for at once
 PAUSE_S = 0.25  # between groups: Binance takes five messages a second and disconnects who sends more

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 
 from bus.errors import FeedError
-from clients.feeds.parser import shown
+from clients.feeds.venues.parsing import shown
 
 MOST_CHARACTERS = 64  # of a key
 _PLAIN = re.compile(r"[A-Z0-9](?:[A-Z0-9.-]{0,62}[A-Z0-9-])?").fullmatch

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from bus.errors import FeedError
 from bus.wire.messages import FLAGS, Tick
-from clients.feeds.events import Sides
 from clients.feeds.file_columns import FORMATS, Layout, by_format, by_names, by_row, is_header
 from clients.feeds.file_lines import open_lines
 from clients.feeds.file_rows import Split, split_of
 from clients.feeds.file_times import Clock, clock_of, midnight_of
-from clients.feeds.parser import price_of, shown
 from clients.feeds.symbol_keys import Names, canonical_symbol
+from clients.feeds.venues.dialect import Sides
+from clients.feeds.venues.parsing import price_of, shown
 
 JUDGED = 100  # lines that are read before the first tick is given
 SWAPPED_OF, SWAPPED = 10, 0.9  # so many ticks at least, so many of them crossed: the sides are swapped

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from clients.feeds import VENUES
-from clients.feeds.binance import stream_path
+from clients.feeds.venues.binance import stream_path
 from sim.market import PAIRS, Market, Quote
 from sim.recording import Playback, Recorded, Recording, load_recording
 from sim.venue import serve_venue

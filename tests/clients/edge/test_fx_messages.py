@@ -7,8 +7,8 @@ import pytest
 from bus.wire.messages import Tick
 from clients.edge import fx
 from clients.edge.candles import Bar, Candles, bars_of, start_of
-from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
-from clients.feeds.fx import FxBackend
+from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
+from clients.feeds.venues.fx import FxBackend
 
 DAY = 86_400_000
 AT_MS = 1_701_234_567_890

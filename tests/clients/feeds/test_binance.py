@@ -7,8 +7,8 @@ from shared_data import shared
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.binance import Binance, stream_path
-from clients.feeds.events import Subscribed, SymbolError
+from clients.feeds.venues.binance import Binance, stream_path
+from clients.feeds.venues.dialect import Subscribed, SymbolError
 
 SPOT = '{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}'
 FUTURES = (

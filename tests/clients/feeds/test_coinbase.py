@@ -7,9 +7,9 @@ from recorded import fixture, messages, utc_ms
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.coinbase import Coinbase
-from clients.feeds.events import Heartbeat, Subscribed, SymbolError
 from clients.feeds.symbol_keys import BadSymbol
+from clients.feeds.venues.coinbase import Coinbase
+from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
 
 
 def test_quotes_and_heartbeats_are_asked_for_together():

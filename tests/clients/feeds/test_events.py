@@ -12,7 +12,7 @@ from bus.process.settings import FeedSettings
 from bus.wire.messages import Tick
 from clients.cli.feed import VENUES as NAMES
 from clients.feeds import VENUES
-from clients.feeds.events import CODES, MOST_SYMBOLS, Sides, SymbolError, refused
+from clients.feeds.venues.dialect import CODES, MOST_SYMBOLS, Sides, SymbolError, refused
 
 
 def test_the_command_line_and_the_settings_name_every_venue():

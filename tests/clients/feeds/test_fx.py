@@ -7,8 +7,8 @@ from shared_data import shared
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError, refused
-from clients.feeds.fx import FxBackend
+from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError, refused
+from clients.feeds.venues.fx import FxBackend
 
 
 def vectors(name):

@@ -8,9 +8,9 @@ from shared_data import shared
 
 from bus.backoff import Backoff
 from bus.wire.messages import Tick
-from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.health import NEXT, SHOWN, Health, Limits, State, verdict
 from clients.feeds.subscriptions import Subscriptions
+from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
 
 LIMITS = Limits(data_s=60.0, heartbeat_s=30.0, degraded_s=300.0)
 

@@ -8,8 +8,8 @@ from shared_data import shared
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.events import Heartbeat, Subscribed, SymbolError
-from clients.feeds.kraken import Kraken, KrakenV1
+from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
+from clients.feeds.venues.kraken import Kraken, KrakenV1
 
 
 def test_version_2_asks_for_every_change_of_the_best_prices():

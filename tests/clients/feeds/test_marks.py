@@ -5,9 +5,9 @@ from shared_data import shared
 
 from bus.wire.codec import pack_tick
 from bus.wire.messages import FLAGS, Tick
-from clients.feeds.events import MOST_SYMBOLS
 from clients.feeds.quote_flags import Marks
 from clients.feeds.tick_files import read_ticks
+from clients.feeds.venues.dialect import MOST_SYMBOLS
 
 
 def marked(*quotes):

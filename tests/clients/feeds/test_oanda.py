@@ -7,8 +7,8 @@ from shared_data import shared
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.events import Heartbeat, SymbolError
-from clients.feeds.oanda import Oanda
+from clients.feeds.venues.dialect import Heartbeat, SymbolError
+from clients.feeds.venues.oanda import Oanda
 
 URL = "https://stream-fxpractice.oanda.com/v3/accounts/101-004-1-001/pricing/stream"
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from bus.errors import FeedError
 from bus.wire.messages import END_MS, FIRST_MS, Tick
 from clients.feeds import VENUES
-from clients.feeds.events import Heartbeat, Ready, Subscribed, SymbolError
-from clients.feeds.parser import iso_time_of, load_json, of_each, price_of, shown, time_of
 from clients.feeds.symbol_keys import canonical_symbol
+from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
+from clients.feeds.venues.parsing import iso_time_of, load_json, of_each, price_of, shown, time_of
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.events import Heartbeat, Subscribed, SymbolError
-from clients.feeds.plain_json import PlainJson
 from clients.feeds.symbol_keys import BadSymbol
+from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
+from clients.feeds.venues.plain_json import PlainJson
 
 
 def parse(message):

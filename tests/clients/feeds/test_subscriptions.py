@@ -3,9 +3,9 @@
 import pytest
 
 from bus.errors import FeedError
-from clients.feeds.events import MOST_SYMBOLS, Subscribed, SymbolError
-from clients.feeds.fx import FxBackend
 from clients.feeds.subscriptions import GROUP, MOST_OTHERS, PAUSE_S, Subscriptions
+from clients.feeds.venues.dialect import MOST_SYMBOLS, Subscribed, SymbolError
+from clients.feeds.venues.fx import FxBackend
 
 NAMES = [f"S{number:02d}/USD" for number in range(25)]
 

@@ -14,9 +14,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from clients.feeds.events import Event, Heartbeat, Ready, Sides, Subscribed, SymbolError, refused, same_url
-from clients.feeds.parser import field_of, load_object, time_of
 from clients.feeds.symbol_keys import Names, without_suffix
+from clients.feeds.venues.dialect import Event, Heartbeat, Ready, Sides, Subscribed, SymbolError, refused, same_url
+from clients.feeds.venues.parsing import field_of, load_object, time_of
 
 ADR_DAYS = 14  # looked back for the average daily range in the package; the backend's own default
 _SOURCE = re.compile(r"[a-z0-9-]{1,32}").fullmatch

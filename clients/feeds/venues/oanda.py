@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bus.errors import FeedError
-from clients.feeds.events import FAILED, Event, Heartbeat, Sides, refused
-from clients.feeds.parser import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
 from clients.feeds.symbol_keys import Names
+from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, Sides, refused
+from clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
 
 CLOSED = ("non-tradeable", "invalid")  # what `status` may be besides "tradeable"
 _UNIX = re.compile(r"([0-9]{1,11})\.([0-9]{3})[0-9]*").fullmatch  # the other form of times: seconds with nine digits behind

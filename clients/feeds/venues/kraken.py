@@ -17,9 +17,9 @@ from itertools import count
 from typing import Any
 
 from bus.errors import FeedError
-from clients.feeds.events import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
-from clients.feeds.parser import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
 from clients.feeds.symbol_keys import Names
+from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
+from clients.feeds.venues.parsing import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
 
 
 class Kraken:

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.parser import price_of
 from clients.feeds.symbol_keys import Names, canonical_symbol
+from clients.feeds.venues.parsing import price_of
 
 NOT_FOUND, RATE_LIMIT, TIMEOUT = "SYMBOL_NOT_FOUND", "RATE_LIMIT", "TIMEOUT"
 RESOLVE_FAILED, INVALID, FAILED = "RESOLVE_FAILED", "INVALID_SYMBOL", "SUBSCRIPTION_FAILED"

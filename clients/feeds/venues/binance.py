@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.events import FAILED, Event, Subscribed, refused, same_url
-from clients.feeds.parser import field_of, load_objects, of_each, price_of, shown, time_of
 from clients.feeds.symbol_keys import Names
+from clients.feeds.venues.dialect import FAILED, Event, Subscribed, refused, same_url
+from clients.feeds.venues.parsing import field_of, load_objects, of_each, price_of, shown, time_of
 
 RETIRED = ("/ws", "/stream")  # of the futures' host
 

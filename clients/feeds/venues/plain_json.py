@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from clients.feeds.events import Event, Heartbeat, Sides, Subscribed, refused
-from clients.feeds.parser import field_of, load_objects, of_each, time_of
 from clients.feeds.symbol_keys import Names
+from clients.feeds.venues.dialect import Event, Heartbeat, Sides, Subscribed, refused
+from clients.feeds.venues.parsing import field_of, load_objects, of_each, time_of
 
 
 class PlainJson:

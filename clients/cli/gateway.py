@@ -20,7 +20,7 @@ def gateway(call: Call, port: int | None) -> None:
     """
     from msgspec.structs import replace
 
-    from clients.gateway import run_gateway
+    from clients.gateway.process import run_gateway
 
     settings = call.settings
     if port is not None:

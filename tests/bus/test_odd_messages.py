@@ -19,8 +19,8 @@ from bus.wire import codec
 from bus.wire.messages import Ready, Reply, Request
 from clients.cli import feeds
 from clients.displays.stats import memory_usage, worker_stats
-from clients.edge import metrics
-from clients.edge.health import Health
+from clients.gateway import metrics
+from clients.gateway.health import Health
 from clients.judge.processes import processes
 
 

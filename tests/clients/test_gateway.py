@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bus.wire.messages import Tick
-from clients.gateway import Gateway
+from clients.gateway.process import Gateway
 
 LIMIT_S = 20
 
@@ -44,7 +44,7 @@ async def closed(socket_):
 
 
 def test_a_client_is_greeted_told_and_answered(monkeypatch):
-    monkeypatch.setattr("clients.edge.calls.CALL_S", 0.2)
+    monkeypatch.setattr("clients.gateway.bus_calls.CALL_S", 0.2)
 
     async def work(gateway, url):
         gateway.board.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1}))
@@ -133,7 +133,7 @@ def test_probes_and_page_answer_beside_the_sockets():
 
 
 def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monkeypatch):
-    monkeypatch.setattr("clients.edge.fanout.BEHIND_S", 0.5)
+    monkeypatch.setattr("clients.gateway.fanout.BEHIND_S", 0.5)
     client_bytes = 1 << 16
 
     async def work(gateway, url):

@@ -10,8 +10,9 @@ from bus.wire.messages import Stamp, Tick
 from clients.cli.live_model import Board
 from clients.cli.live_view import price
 from clients.cli.sub import as_json, as_text
-from clients.edge import board, fx, fx_desk, past
-from clients.edge.candles import bars_of
+from clients.gateway import journal_reads, state_cache
+from clients.gateway.fx import protocol, turn_cache
+from clients.gateway.fx.candles import bars_of
 
 NOW_MS = 1_701_234_567_890
 BID, ASK = Tick("X", 1.5, None, NOW_MS, "x", ("one-sided",)), Tick("X", None, 2.5, NOW_MS, "x", ("one-sided",))
@@ -41,19 +42,19 @@ def test_the_overview_shows_what_there_is():
 
 @pytest.mark.parametrize("tick", TICKS)
 def test_browsers_get_null(tick):
-    name, _, told = board._tick_json(tick).partition(b":")
+    name, _, told = state_cache._tick_json(tick).partition(b":")
     assert (name, json.loads(told)) == (b'"X"', {"bid": tick.bid, "ask": tick.ask, "timestamp": NOW_MS})
 
 
 def test_front_ends_of_the_fx_backend_get_the_side_there_is_and_its_price():
-    told = json.loads(fx.tick(BID, "ctrader", 5, NOW_MS))
+    told = json.loads(protocol.tick(BID, "ctrader", 5, NOW_MS))
     assert (told["bid"], told["price"], "ask" in told) == (1.5, 1.5, False)
-    told = json.loads(fx.tick(ASK, "tradingview", 5, NOW_MS))
+    told = json.loads(protocol.tick(ASK, "tradingview", 5, NOW_MS))
     assert told["price"] == 2.5
 
 
 def test_a_desk_of_the_fx_gateway_makes_no_bars_of_what_has_no_bid_and_tells_no_tick_without_a_side():
-    desk = fx_desk.FxDesk(board.Board(), lambda: NOW_MS)
+    desk = turn_cache.FxDesk(state_cache.Board(), lambda: NOW_MS)
     candles = desk.follow(("X", "1m"))
     desk.board.take_ticks(TICKS)
     desk.begin(TICKS, 0, NOW_MS, heard=True)
@@ -62,4 +63,4 @@ def test_a_desk_of_the_fx_gateway_makes_no_bars_of_what_has_no_bid_and_tells_no_
 
 
 def test_bars_of_the_past_are_made_of_bids():
-    assert bars_of("D", past._bids(TICKS), 1)[0].volume == 1
+    assert bars_of("D", journal_reads._bids(TICKS), 1)[0].volume == 1

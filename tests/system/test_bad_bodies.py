@@ -12,7 +12,7 @@ from waiting import eventually
 from bus.errors import BusError
 from bus.wire import codec
 from bus.wire.messages import FIRST_MS, Tick
-from clients.edge import past
+from clients.gateway import journal_reads
 from clients.history import History
 
 pytestmark = pytest.mark.system
@@ -114,10 +114,10 @@ def test_every_command_goes_on_behind_a_bad_body(old, words, lines):
 def test_history_and_the_gateways_past_go_on_too(old):
     with old.client() as client:
         assert [event.body.get("bid") for event in History(client, "ticks")] == [1.0, 2.0, None, 4.0]
-        assert [one.symbol for one in past.last_ticks(client)] == ["AAA"]
-        assert [one.bid for one in past.ticks_of(client, "AAA", 0)] == [1.0, 4.0]
+        assert [one.symbol for one in journal_reads.last_ticks(client)] == ["AAA"]
+        assert [one.bid for one in journal_reads.ticks_of(client, "AAA", 0)] == [1.0, 4.0]
         with pytest.raises(BusError, match="no tick of DAX is known"):
-            past.facts(client, "DAX", 0)
+            journal_reads.facts(client, "DAX", 0)
 
 
 def test_the_broker_of_today_refuses_them_and_takes_their_neighbours(old):

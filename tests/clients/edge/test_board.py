@@ -6,9 +6,9 @@ import msgpack
 import pytest
 
 from bus.wire.messages import Tick
-from clients.edge.board import Board
-from clients.edge.fanout import Fanout, Pace, Seat
-from clients.edge.wants import NOTHING, Wants
+from clients.gateway.fanout import Fanout, Pace, Seat
+from clients.gateway.interest import NOTHING, Wants
+from clients.gateway.state_cache import Board
 
 ALL = Wants(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True)
 

@@ -8,10 +8,10 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from bus.process.settings import FeedSettings, GatewaySettings, Settings
-from clients.edge.access import access_of
-from clients.edge.door import Door
-from clients.edge.health import Health
-from clients.edge.static import Files
+from clients.gateway.access import access_of
+from clients.gateway.health import Health
+from clients.gateway.http_routes import Door
+from clients.gateway.static_files import Files
 from clients.judge.situations import Level
 
 HERE = {"Host": "127.0.0.1:5570"}

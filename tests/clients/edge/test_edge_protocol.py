@@ -5,8 +5,8 @@ import json
 import pytest
 
 from bus.errors import BusError, ProtocolError
-from clients.edge import protocol
-from clients.edge.wants import MOST_NAMES, NOTHING, TooManyNames
+from clients.gateway import protocol
+from clients.gateway.interest import MOST_NAMES, NOTHING, TooManyNames
 
 
 def told(**message):

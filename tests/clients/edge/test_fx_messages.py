@@ -5,10 +5,10 @@ import json
 import pytest
 
 from bus.wire.messages import Tick
-from clients.edge import fx
-from clients.edge.candles import Bar, Candles, bars_of, start_of
 from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.venues.fx import FxBackend
+from clients.gateway.fx import protocol
+from clients.gateway.fx.candles import Bar, Candles, bars_of, start_of
 
 DAY = 86_400_000
 AT_MS = 1_701_234_567_890
@@ -26,7 +26,7 @@ STATE = {
 
 
 def test_a_package_has_the_keys_of_the_original():
-    told = json.loads(fx.package(fx.facts_of_state(STATE), "ctrader"))
+    told = json.loads(protocol.package(protocol.facts_of_state(STATE), "ctrader"))
     assert told == {
         "type": "symbolDataPackage",
         "source": "ctrader",
@@ -46,14 +46,14 @@ def test_a_package_has_the_keys_of_the_original():
 
 
 def test_without_a_price_there_is_no_package_and_no_made_up_price():
-    assert fx.facts_of_state({**STATE, "price": None, "ready": False}) is None
-    bare = fx.facts_of_state({**STATE, "adr_high": None, "adr_low": None, "open": None})
+    assert protocol.facts_of_state({**STATE, "price": None, "ready": False}) is None
+    bare = protocol.facts_of_state({**STATE, "adr_high": None, "adr_low": None, "open": None})
     assert (bare.adr_high, bare.adr_low, bare.open) == (1.086, 1.081, 1.08568)
 
 
 def test_ticks_of_both_sources():
     tick = Tick("EURUSD", 1.08567, 1.0857, 1_701_234_567_890, "binance")
-    assert json.loads(fx.tick(tick, "ctrader", 5, 1_701_234_567_891.4)) == {
+    assert json.loads(protocol.tick(tick, "ctrader", 5, 1_701_234_567_891.4)) == {
         "type": "tick",
         "source": "ctrader",
         "v": "1.0.0",
@@ -69,7 +69,7 @@ def test_ticks_of_both_sources():
         "_receivedAt": 1_701_234_567_891,
         "sentAt": 1_701_234_567_891,
     }
-    other = json.loads(fx.tick(tick, "tradingview", 5, 1.0))
+    other = json.loads(protocol.tick(tick, "tradingview", 5, 1.0))
     assert (other["price"], other["current"], "bid" in other) == (1.085685, 1.085685, False)
 
 
@@ -90,42 +90,42 @@ def test_ticks_of_both_sources():
     ],
 )
 def test_what_is_no_request_is_answered_with_an_error(message, code):
-    with pytest.raises(fx.BadRequest) as refused:
-        fx.decode(message)
+    with pytest.raises(protocol.BadRequest) as refused:
+        protocol.decode(message)
     assert refused.value.code == code
 
 
 def test_requests():
-    package = fx.decode('{"type":"get_symbol_data_package","symbol":"EURUSD","adrLookbackDays":14}')
+    package = protocol.decode('{"type":"get_symbol_data_package","symbol":"EURUSD","adrLookbackDays":14}')
     assert (package.symbol, package.source) == ("EURUSD", "ctrader")
-    candles = fx.decode(
+    candles = protocol.decode(
         '{"type":"getHistoricalCandles","symbol":"EURUSD","resolution":"1h","from":5,"to":6,"source":"tradingview"}'
     )
     assert (candles.since, candles.until, candles.source) == (5, 6, "tradingview")
-    assert fx.canonical("usd/jpy") == "USDJPY"
+    assert protocol.canonical("usd/jpy") == "USDJPY"
 
 
 def test_profiles_and_averages():
     levels = [[10855, 3, 2, 1]]
-    whole = json.loads(fx.profile("EURUSD", "ctrader", 7, 0.0001, levels, 5.0))
+    whole = json.loads(protocol.profile("EURUSD", "ctrader", 7, 0.0001, levels, 5.0))
     assert whole["profile"] == {"levels": [{"price": 1.0855, "tpo": 3}], "bucketSize": 0.0001}
     assert (whole["seq"], whole["feedSource"], whole["sentAt"]) == (7, "ctrader", 5)
-    delta = json.loads(fx.profile_delta("EURUSD", "ctrader", 8, 0.0001, [], levels, 5.0))
+    delta = json.loads(protocol.profile_delta("EURUSD", "ctrader", 8, 0.0001, [], levels, 5.0))
     assert delta["delta"] == {"added": [], "updated": [{"price": 1.0855, "tpo": 3}]}
-    assert json.loads(fx.twap("EURUSD", 1.0855, 9))["data"]["twapValue"] == 1.0855
+    assert json.loads(protocol.twap("EURUSD", 1.0855, 9))["data"]["twapValue"] == 1.0855
 
 
 def test_our_own_feed_understands_it():
     feed = FxBackend()
     tick = Tick("EURUSD", 1.1, 1.2, AT_MS, "x")
-    assert feed.parse(fx.greeting(["EURUSD"])[1], 0) == [Ready()]
-    assert feed.parse(fx.heartbeat(1.0), 0) == [Heartbeat()]
-    assert feed.parse(fx.package(fx.facts_of_state(STATE), "ctrader"), 0) == [Subscribed("EURUSD")]
-    (error,) = feed.parse(fx.error("SYMBOL_NOT_FOUND", "no", "XYZ"), 0)
+    assert feed.parse(protocol.greeting(["EURUSD"])[1], 0) == [Ready()]
+    assert feed.parse(protocol.heartbeat(1.0), 0) == [Heartbeat()]
+    assert feed.parse(protocol.package(protocol.facts_of_state(STATE), "ctrader"), 0) == [Subscribed("EURUSD")]
+    (error,) = feed.parse(protocol.error("SYMBOL_NOT_FOUND", "no", "XYZ"), 0)
     assert isinstance(error, SymbolError)
-    (read,) = feed.parse(fx.tick(tick, "ctrader", 5, 7.0), 0)
+    (read,) = feed.parse(protocol.tick(tick, "ctrader", 5, 7.0), 0)
     assert (read.bid, read.ask, read.timestamp) == (1.1, 1.2, AT_MS)
-    (read,) = feed.parse(fx.tick(Tick("EURUSD", 1.15, None, AT_MS, "x"), "ctrader", 5, 7.0), 0)
+    (read,) = feed.parse(protocol.tick(Tick("EURUSD", 1.15, None, AT_MS, "x"), "ctrader", 5, 7.0), 0)
     assert (read.bid, read.ask) == (1.15, 1.2), "a front end completes what is left out"
 
 
@@ -143,7 +143,7 @@ def test_our_own_feed_understands_it():
     ],
 )
 def test_decimals(symbol, prices, digits):
-    assert fx.digits_of(symbol, prices) == digits
+    assert protocol.digits_of(symbol, prices) == digits
 
 
 def test_bars():

@@ -8,10 +8,10 @@ import pytest
 
 from bus.errors import BusError
 from bus.wire.messages import Tick
-from clients.edge import fx
-from clients.edge.board import Board
-from clients.edge.fx_desk import FxDesk
-from clients.edge.fx_peer import FxPeer, Stream
+from clients.gateway.fx import protocol
+from clients.gateway.fx.session import FxPeer, Stream
+from clients.gateway.fx.turn_cache import FxDesk
+from clients.gateway.state_cache import Board
 
 DAY = 86_400_000
 NOON = 1_701_302_400_000 + DAY // 2
@@ -61,7 +61,7 @@ class Stand:
 
     def ask(self, **message):
         async def work():
-            self.peer._take(fx.decode(json.dumps(message)))
+            self.peer._take(protocol.decode(json.dumps(message)))
             await asyncio.gather(*self.peer._requests)
             found, self.peer.connection.sent = self.peer.connection.sent, []
             return found

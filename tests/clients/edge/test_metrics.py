@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bus.histogram import BOUNDS, Histogram
-from clients.edge import metrics
+from clients.gateway import metrics
 from clients.judge.facts import Facts
 from clients.judge.situations import SITUATIONS, Level
 from clients.judge.verdict import failed, judge

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 from bus.process.settings import Settings
 from bus.wire.messages import Tick
-from clients.edge.board import Board
-from clients.edge.source import Source
+from clients.gateway.bus_source import Source
+from clients.gateway.state_cache import Board
 
 
 def test_ticks_are_asked_for_anew_when_topics_were_removed(tmp_path):

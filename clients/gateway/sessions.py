@@ -10,12 +10,12 @@ from websockets.frames import CloseCode
 
 from bus.histogram import Histogram
 from bus.wire.messages import Tick
-from clients.edge import protocol
-from clients.edge.board import Board
-from clients.edge.door import FX, WS
-from clients.edge.fanout import Fanout, Pace
-from clients.edge.fx_desk import FxDesk
-from clients.edge.peers import Peer, goodbye, unsent
+from clients.gateway import protocol
+from clients.gateway.fanout import Fanout, Pace
+from clients.gateway.fx.turn_cache import FxDesk
+from clients.gateway.http_routes import FX, WS
+from clients.gateway.json_session import Peer, goodbye, unsent
+from clients.gateway.state_cache import Board
 
 WINDOW_S = 5.0  # of the ages that are reported
 

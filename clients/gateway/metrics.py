@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from bus.histogram import BOUNDS
-from clients.edge.figures import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES
+from clients.gateway.metric_names import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES
 from clients.judge.processes import number
 from clients.judge.situations import BROKER_SILENT_S, SITUATIONS
 from clients.judge.verdict import Verdict

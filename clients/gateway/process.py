@@ -1,7 +1,7 @@
 """The gateway process: everything that browsers and monitoring see of the bus, on one port. One of the two edges with asyncio.
 
 Its loop turns when the broker has something new, at most once per `frame_ms`: it takes in what is there, and gives each client
-that keeps up one message with all that is new for it. What is said to whom is decided in `clients.edge`. PROTOCOL.md section 12.
+that keeps up one message with all that is new for it. What is said to whom is decided in `clients.gateway`. PROTOCOL.md section 12.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from bus.live_config.keys import Value
 from bus.process import lifecycle, log
 from bus.process.member import Member
 from bus.process.settings import Settings
-from clients.edge import metrics, past, protocol
-from clients.edge.access import access_of
-from clients.edge.board import Board
-from clients.edge.calls import Calls
-from clients.edge.crowd import WINDOW_S, Crowd, now_ms
-from clients.edge.door import FX, Door
-from clients.edge.fx_peer import FxPeer
-from clients.edge.health import Health
-from clients.edge.peers import JsonPeer, Peer, goodbye, keep_little
-from clients.edge.source import Source
-from clients.edge.static import Files
+from clients.gateway import journal_reads, metrics, protocol
+from clients.gateway.access import access_of
+from clients.gateway.bus_calls import Calls
+from clients.gateway.bus_source import Source
+from clients.gateway.fx.session import FxPeer
+from clients.gateway.health import Health
+from clients.gateway.http_routes import FX, Door
+from clients.gateway.json_session import JsonPeer, Peer, goodbye, keep_little
+from clients.gateway.sessions import WINDOW_S, Crowd, now_ms
+from clients.gateway.state_cache import Board
+from clients.gateway.static_files import Files
 from clients.judge.lookout import Lookout
 from clients.judge.verdict import Verdict
 
@@ -205,7 +205,7 @@ class Gateway:
     async def _last_ticks(self) -> None:
         """Have the last tick of each symbol, for those that do not tick now."""
         with contextlib.suppress(BusError):
-            last = await self.past.run(past.last_ticks)
+            last = await self.past.run(journal_reads.last_ticks)
             self.board.take_ticks(tick for tick in last if tick.symbol not in self.board.ticks)
             self.woken.set()
 

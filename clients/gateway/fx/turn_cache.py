@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus.wire.messages import Tick
-from clients.edge import fx
-from clients.edge.board import Board, Entry
-from clients.edge.candles import DAY_MS, Candles
+from clients.gateway.fx import protocol
+from clients.gateway.fx.candles import DAY_MS, Candles
+from clients.gateway.state_cache import Board, Entry
 
 MOST_CANDLES = 4096  # kept for all clients together
 
@@ -84,10 +84,10 @@ class FxDesk:
             if entry.pending is not None:
                 self.board.entry(name)
 
-    def facts(self, symbol: str) -> fx.Facts | None:
+    def facts(self, symbol: str) -> protocol.Facts | None:
         """Return what a display says of a symbol; None if there is none with a price."""
         entry = self.entry(symbol)
-        return None if entry is None else fx.facts_of_state(entry.state)
+        return None if entry is None else protocol.facts_of_state(entry.state)
 
     def day(self, symbol: str) -> int:
         """Say which day it is for a symbol, in days since 1970 UTC; 0 if nothing is known."""
@@ -108,5 +108,5 @@ class FxDesk:
     def _tick(self, tick: Tick, number: int, source: str) -> bytes:
         key = (tick.symbol, number, tick, source)
         if key not in self._written:
-            self._written[key] = fx.tick(tick, source, self.digits.get(tick.symbol, 5), self.now_ms)
+            self._written[key] = protocol.tick(tick, source, self.digits.get(tick.symbol, 5), self.now_ms)
         return self._written[key]

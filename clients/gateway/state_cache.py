@@ -14,8 +14,8 @@ import msgspec
 from bus.errors import ProtocolError
 from bus.wire import codec
 from bus.wire.messages import Tick
-from clients.edge.profiles import Profile
-from clients.edge.wants import Wants
+from clients.gateway.interest import Wants
+from clients.gateway.profile_deltas import Profile
 
 NS_PER_MS = 1e6
 MOST_STRAYS = 1000

@@ -7,8 +7,8 @@ everything at once. One that stays above the mark, or has too many bytes waiting
 from dataclasses import dataclass
 from enum import Enum
 
-from clients.edge.board import Board
-from clients.edge.wants import NOTHING, Wants
+from clients.gateway.interest import NOTHING, Wants
+from clients.gateway.state_cache import Board
 
 MARK = 1 / 16  # of client_bytes: unsent bytes above which a client is behind, who wants the newest
 BEHIND_S = 10.0  # seconds above the mark after which a client is hopeless

@@ -12,10 +12,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from bus.errors import BusError, ProtocolError
-from clients.edge import protocol
-from clients.edge.calls import Calls
-from clients.edge.fanout import Fanout, Seat
-from clients.edge.wants import TooManyNames
+from clients.gateway import protocol
+from clients.gateway.bus_calls import Calls
+from clients.gateway.fanout import Fanout, Seat
+from clients.gateway.interest import TooManyNames
 
 KERNEL_BYTES = 1 << 17  # that the system keeps for a client: what is there has left us, and grows old
 CLOSE_S = 1.0  # for a client that does not read to take its goodbye

@@ -14,8 +14,8 @@ import msgspec
 from bus.errors import FeedError
 from bus.wire import price_digits as decimals
 from bus.wire.messages import Tick
-from clients.edge.candles import PERIODS, Bar
 from clients.feeds.symbol_keys import any_symbol
+from clients.gateway.fx.candles import PERIODS, Bar
 
 VERSION = "1.0.0"
 HEARTBEAT_S = 15.0

@@ -17,7 +17,7 @@ from bus.process.settings import Settings
 from bus.subscriber.asyncio_wait import readable
 from bus.wire import codec
 from bus.wire.messages import Tick
-from clients.edge.board import Board
+from clients.gateway.state_cache import Board
 from clients.subscriber import Subscriber
 
 DISPLAY, DISPLAYS, STATS, CONFIG = "display.", "displays", "stats", "config"

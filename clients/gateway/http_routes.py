@@ -10,9 +10,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from clients.edge.access import Access
-from clients.edge.metrics import TYPE
-from clients.edge.static import Files, page_headers
+from clients.gateway.access import Access
+from clients.gateway.metrics import TYPE
+from clients.gateway.static_files import Files, page_headers
 from clients.judge.verdict import Verdict
 
 WS, FX = "/ws", "/fx"

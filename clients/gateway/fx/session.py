@@ -12,11 +12,12 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from bus.errors import BusError, BusTimeout
-from clients.edge import fx, past
-from clients.edge.calls import Calls
-from clients.edge.candles import DAY_MS, Candles, start_of
-from clients.edge.fanout import Seat
-from clients.edge.fx_desk import MOST_CANDLES, FxDesk
+from clients.gateway import journal_reads
+from clients.gateway.bus_calls import Calls
+from clients.gateway.fanout import Seat
+from clients.gateway.fx import protocol
+from clients.gateway.fx.candles import DAY_MS, Candles, start_of
+from clients.gateway.fx.turn_cache import MOST_CANDLES, FxDesk
 
 MARK = 1 / 2  # of client_bytes: who wants every tick may be further behind, before it gets the newest only
 NEVER = 1 << 62  # of a running bar: not before it was confirmed
@@ -69,20 +70,20 @@ class FxPeer:
         """See `Peer`."""
         connection = self.connection
         try:
-            for tick in await self._past(past.last_ticks):
+            for tick in await self._past(journal_reads.last_ticks):
                 if tick.symbol not in self.desk.board.ticks:
                     self.desk.board.take_ticks([tick])
         except BusError:
             self._connected = False  # `news` says so when there is a broker
         try:
-            for text in fx.greeting(self.desk.symbols(), "connected" if self._connected else "disconnected"):
+            for text in protocol.greeting(self.desk.symbols(), "connected" if self._connected else "disconnected"):
                 await connection.send(text, text=True)
             async for message in connection:
                 try:
-                    self._take(fx.decode(message))
-                except fx.BadRequest as error:
+                    self._take(protocol.decode(message))
+                except protocol.BadRequest as error:
                     self.bad += 1
-                    await connection.send(fx.error(error.code, str(error)), text=True)
+                    await connection.send(protocol.error(error.code, str(error)), text=True)
                     if self.bad > BAD_MESSAGES:
                         await connection.close(4000, "too many messages that are not understood")
         finally:
@@ -98,40 +99,40 @@ class FxPeer:
 
     def _take(self, request: Any) -> None:
         match request:
-            case fx.GetPackage(symbol, source):
-                self._spawn(self._subscribe(fx.canonical(symbol), source))
-            case fx.Subscribe(symbols, source):
+            case protocol.GetPackage(symbol, source):
+                self._spawn(self._subscribe(protocol.canonical(symbol), source))
+            case protocol.Subscribe(symbols, source):
                 for symbol in symbols:
-                    self._spawn(self._subscribe(fx.canonical(symbol), source))
-            case fx.Unsubscribe(symbols, source):
-                self._unsubscribe({fx.canonical(symbol) for symbol in symbols}, source)
-            case fx.Reinit(source):
+                    self._spawn(self._subscribe(protocol.canonical(symbol), source))
+            case protocol.Unsubscribe(symbols, source):
+                self._unsubscribe({protocol.canonical(symbol) for symbol in symbols}, source)
+            case protocol.Reinit(source):
                 self._spawn(self._reinit(source))
-            case fx.RefreshProfile(symbol, source):
-                if (stream := self.streams.get((fx.canonical(symbol), source))) is not None:
+            case protocol.RefreshProfile(symbol, source):
+                if (stream := self.streams.get((protocol.canonical(symbol), source))) is not None:
                     stream.profile, self._derived_ms = 0, 0.0
-            case fx.GetCandles():
+            case protocol.GetCandles():
                 self._spawn(self._history(request))
-            case fx.SubscribeCandles() | fx.UnsubscribeCandles():
-                self._take_candles(request, fx.canonical(request.symbol))
+            case protocol.SubscribeCandles() | protocol.UnsubscribeCandles():
+                self._take_candles(request, protocol.canonical(request.symbol))
 
     def _unsubscribe(self, symbols: set[str], source: str | None) -> None:
         for key in [key for key in self.streams if key[0] in symbols and source in (None, key[1])]:
             del self.streams[key]
 
-    def _take_candles(self, request: fx.SubscribeCandles | fx.UnsubscribeCandles, symbol: str) -> None:
+    def _take_candles(self, request: protocol.SubscribeCandles | protocol.UnsubscribeCandles, symbol: str) -> None:
         key = (symbol, request.resolution, request.source)
-        if isinstance(request, fx.SubscribeCandles):
+        if isinstance(request, protocol.SubscribeCandles):
             self._spawn(self._follow(*key))
             return
         if self.candles.pop(key, None) is not None:
             self.desk.leave(key[:2])
-        self._spawn(self._send(fx.candle_subscription(*key, "unsubscribed")))
+        self._spawn(self._send(protocol.candle_subscription(*key, "unsubscribed")))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        if len(self._requests) >= AT_ONCE + fx.TOO_MANY:
+        if len(self._requests) >= AT_ONCE + protocol.TOO_MANY:
             work.close()
-            raise fx.BadRequest("RATE_LIMIT", f"{len(self._requests)} requests wait already")
+            raise protocol.BadRequest("RATE_LIMIT", f"{len(self._requests)} requests wait already")
         task = asyncio.get_running_loop().create_task(self._quietly(work))
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
@@ -144,7 +145,7 @@ class FxPeer:
                 raise
             except Exception as error:
                 self.log.exception("request of a client failed")
-                await self._send(fx.error("INTERNAL", f"a bug of the gateway: {type(error).__name__}; its log says where"))
+                await self._send(protocol.error("INTERNAL", f"a bug of the gateway: {type(error).__name__}; its log says where"))
 
     async def _send(self, text: bytes) -> None:
         await self.connection.send(text, text=True)
@@ -152,51 +153,51 @@ class FxPeer:
     async def _subscribe(self, symbol: str, source: str) -> None:
         """Send the package, and from then on the ticks."""
         try:
-            if (symbol, source) not in self.streams and len(self.streams) >= fx.TOO_MANY:
-                raise BusError("SUBSCRIPTION_FAILED", f"{fx.TOO_MANY} symbols are subscribed to already")
+            if (symbol, source) not in self.streams and len(self.streams) >= protocol.TOO_MANY:
+                raise BusError("SUBSCRIPTION_FAILED", f"{protocol.TOO_MANY} symbols are subscribed to already")
             facts = await self._facts(symbol)
         except BusError as error:
-            await self._send(fx.error(_code(error), f"Failed to get data for {symbol}: {error}", symbol, source))
+            await self._send(protocol.error(_code(error), f"Failed to get data for {symbol}: {error}", symbol, source))
             return
         self.desk.digits[symbol] = facts.digits
-        await self._send(fx.package(facts, source))
+        await self._send(protocol.package(facts, source))
         before = self.streams.get((symbol, source))
         seq = int(self.desk.clock()) if before is None else before.seq
         self.streams[symbol, source] = Stream(self.desk.day(symbol), seq)
         self.wake.set()
 
-    async def _facts(self, symbol: str) -> fx.Facts:
+    async def _facts(self, symbol: str) -> protocol.Facts:
         self.desk.decode_states()
         facts = self.desk.facts(symbol)
         if facts is None:
-            facts = await self._past(past.facts, symbol, self.desk.clock())
+            facts = await self._past(journal_reads.facts, symbol, self.desk.clock())
         assert facts is not None
         return facts
 
     async def _reinit(self, source: str) -> None:
-        await self._send(fx.reinit_started(source, self.desk.clock()))
+        await self._send(protocol.reinit_started(source, self.desk.clock()))
         for symbol, own in list(self.streams):
             if source in ("all", own):
                 await self._subscribe(symbol, own)
 
-    async def _history(self, request: fx.GetCandles) -> None:
-        symbol = fx.canonical(request.symbol)
+    async def _history(self, request: protocol.GetCandles) -> None:
+        symbol = protocol.canonical(request.symbol)
         try:
-            bars = await self._past(past.bars, symbol, request.resolution, request.since, request.until)
-            await self._send(fx.candle_history(request, symbol, bars))
+            bars = await self._past(journal_reads.bars, symbol, request.resolution, request.since, request.until)
+            await self._send(protocol.candle_history(request, symbol, bars))
         except BusError as error:
-            await self._send(fx.candle_history(request, symbol, [], f"{_code(error)}: {error}"))
+            await self._send(protocol.candle_history(request, symbol, [], f"{_code(error)}: {error}"))
 
     async def _follow(self, symbol: str, resolution: str, source: str) -> None:
         desk, key, own = self.desk, (symbol, resolution), (symbol, resolution, source)
-        if len(self.candles) >= fx.TOO_MANY or (key not in desk.candles and len(desk.candles) >= MOST_CANDLES):
-            await self._send(fx.error("SUBSCRIPTION_FAILED", "too many candles are subscribed to already", symbol, source))
+        if len(self.candles) >= protocol.TOO_MANY or (key not in desk.candles and len(desk.candles) >= MOST_CANDLES):
+            await self._send(protocol.error("SUBSCRIPTION_FAILED", "too many candles are subscribed to already", symbol, source))
             return
         if own not in self.candles:
             self.candles[own] = NEVER
             if (candles := desk.follow(key)) is not None:
                 await self._begin(candles, symbol)
-        await self._send(fx.candle_subscription(symbol, resolution, source, "subscribed"))
+        await self._send(protocol.candle_subscription(symbol, resolution, source, "subscribed"))
         if own in self.candles:  # it was not taken back meanwhile
             self.candles[own] = 0
         self.wake.set()
@@ -205,7 +206,7 @@ class FxPeer:
         now_ms = self.desk.clock()
         since_ms = start_of(candles.resolution, int(now_ms))
         with contextlib.suppress(BusError):  # then the bar begins with what comes
-            found = await self._past(past.bars, symbol, candles.resolution, since_ms, now_ms)
+            found = await self._past(journal_reads.bars, symbol, candles.resolution, since_ms, now_ms)
             candles.begin(found[-1] if found else None)
 
     # What it is told
@@ -222,9 +223,9 @@ class FxPeer:
                 said += self._derived(symbol, source, stream)
             for key, told in self.candles.items():
                 said += self._candles(key, told)
-        if now_ms - self._heartbeat_ms >= fx.HEARTBEAT_S * 1000:
+        if now_ms - self._heartbeat_ms >= protocol.HEARTBEAT_S * 1000:
             self._heartbeat_ms = now_ms
-            said.append(fx.heartbeat(now_ms))
+            said.append(protocol.heartbeat(now_ms))
         return said
 
     def _broker(self) -> list[bytes]:
@@ -233,7 +234,7 @@ class FxPeer:
         if heard == self._connected:
             return []
         self._connected = heard
-        return fx.greeting(self.desk.symbols(), "connected" if heard else "disconnected")
+        return protocol.greeting(self.desk.symbols(), "connected" if heard else "disconnected")
 
     def _resets(self) -> list[bytes]:
         """Say which symbols have a new day, and their figures: before anything of that day."""
@@ -246,14 +247,14 @@ class FxPeer:
             facts = self.desk.facts(symbol)
             if stream.day and facts is not None:
                 rolled[symbol] = day
-                said.append(fx.package(facts, source))
+                said.append(protocol.package(facts, source))
             elif stream.day:
                 rolled[symbol] = day
-                with contextlib.suppress(fx.BadRequest):  # it waits for too much already
+                with contextlib.suppress(protocol.BadRequest):  # it waits for too much already
                     self._spawn(self._subscribe(symbol, source))
             stream.day = day
         if rolled:
-            said.insert(0, fx.daily_reset(sorted(rolled), max(rolled.values()) * DAY_MS))
+            said.insert(0, protocol.daily_reset(sorted(rolled), max(rolled.values()) * DAY_MS))
         return said
 
     def _derived(self, symbol: str, source: str, stream: Stream) -> list[bytes]:
@@ -263,26 +264,26 @@ class FxPeer:
         said, profile, now_ms = [], entry.profile, self.desk.now_ms
         if profile.changed > stream.profile and profile.rest:
             stream.seq += 1
-            write = functools.partial(fx.profile, symbol, source, stream.seq, profile.rest["bucket"])
+            write = functools.partial(protocol.profile, symbol, source, stream.seq, profile.rest["bucket"])
             if stream.profile < profile.base or not stream.profile:
                 said.append(write(list(profile.levels.values()), now_ms))
             else:
                 added, updated = profile.since(stream.profile)
-                said.append(fx.profile_delta(symbol, source, stream.seq, profile.rest["bucket"], added, updated, now_ms))
+                said.append(protocol.profile_delta(symbol, source, stream.seq, profile.rest["bucket"], added, updated, now_ms))
             stream.profile = profile.changed
         value = entry.state.get("twap")
         if value is not None and value != stream.twap:
             stream.twap = value
-            said.append(fx.twap(symbol, value, entry.state["timestamp"]))
+            said.append(protocol.twap(symbol, value, entry.state["timestamp"]))
         return said
 
     def _candles(self, key: tuple[str, str, str], told: int) -> list[bytes]:
         symbol, resolution, source = key
         candles, said = self.desk.candles[symbol, resolution], []
         if candles.closed is not None and candles.closed_at > told:
-            said.append(fx.candle(symbol, source, resolution, candles.closed, closed=True))
+            said.append(protocol.candle(symbol, source, resolution, candles.closed, closed=True))
         if candles.bar is not None and (candles.changed > told or not told):
-            said.append(fx.candle(symbol, source, resolution, candles.bar, closed=False))
+            said.append(protocol.candle(symbol, source, resolution, candles.bar, closed=False))
             self.candles[key] = max(1, candles.changed)
         return said
 

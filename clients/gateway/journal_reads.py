@@ -1,6 +1,6 @@
 """What the gateway reads from the broker's journal: today's figures of a symbol, bars of the past, and which symbols there are.
 
-For the threads of `clients.edge.calls`. Ticks are chosen by when the broker took them, and put into bars by the venue's clock.
+For the threads of `clients.gateway.bus_calls`. Ticks are chosen by when the broker took them, and put into bars by the venue's clock.
 """
 
 import time
@@ -10,8 +10,8 @@ from bus.errors import BusError, BusTimeout, ProtocolError
 from bus.wire import codec
 from bus.wire.messages import Tick
 from clients.calls.client import BusClient
-from clients.edge.candles import Bar, bars_of, start_of
-from clients.edge.fx import Facts, digits_of, facts_of_bar
+from clients.gateway.fx.candles import Bar, bars_of, start_of
+from clients.gateway.fx.protocol import Facts, digits_of, facts_of_bar
 from clients.history import History, last_events
 
 NS_PER_MS = 1_000_000

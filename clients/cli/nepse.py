@@ -62,7 +62,7 @@ def _help(name: str, what: str, endpoint: Endpoint | None) -> str:
 
 
 def _ask(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> Any:
-    from clients.nepse import NepseClient
+    from clients.nepse.client import NepseClient
 
     call.wait_for_broker()
     with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:

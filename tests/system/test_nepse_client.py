@@ -15,8 +15,8 @@ from clients.calls.async_client import AsyncBusClient
 from clients.calls.client import BusClient
 from clients.displays.async_client import AsyncDisplayClient
 from clients.displays.client import DisplayClient
-from clients.nepse import NepseClient
-from clients.nepse_async import AsyncNepseClient
+from clients.nepse.async_client import AsyncNepseClient
+from clients.nepse.client import NepseClient
 from sim.nepse.door import HTML_403, Reply
 from sim.nepse.server import serve
 

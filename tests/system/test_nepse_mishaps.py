@@ -9,7 +9,7 @@ from posthouse import PostHouse
 from waiting import eventually
 
 from bus.errors import BusError, TaskFailed
-from clients.nepse import NepseClient
+from clients.nepse.client import NepseClient
 from sim.nepse.door import HTML_403, Reply
 from sim.nepse.server import serve
 

@@ -1,6 +1,6 @@
 """`NepseClient`: the exchange's data, fetched by the pool of NEPSE workers.
 
-Each method is one action of the service `nepse` (README, "Tasks"). `clients.nepse_async` has the same methods to be awaited.
+Each method is one action of the service `nepse` (README, "Tasks"). `clients.nepse.async_client` has the same methods to be awaited.
 """
 
 from collections.abc import Callable, Coroutine
@@ -11,9 +11,9 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from bus.process.settings import Settings
 from clients.calls.client import BusClient
-from clients.nepse_market import MarketMethods
-from clients.nepse_papers import PaperMethods
-from clients.nepse_session import SessionMethods
+from clients.nepse.market import MarketMethods
+from clients.nepse.securities import PaperMethods
+from clients.nepse.session import SessionMethods
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")

@@ -6,7 +6,7 @@ come with that token. Every method raises as `NepseCalls.call` does.
 
 from typing import Any
 
-from clients.nepse_calls import SERVICE, NepseCalls
+from clients.nepse.base import SERVICE, NepseCalls
 
 
 class SessionMethods(NepseCalls):

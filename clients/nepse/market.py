@@ -5,7 +5,7 @@ Rows are as the exchange gives them. Every method raises as `NepseCalls.call` do
 
 from typing import Any
 
-from clients.nepse_calls import Index, NepseCalls, Row, Rows, Security
+from clients.nepse.base import Index, NepseCalls, Row, Rows, Security
 
 
 class MarketMethods(NepseCalls):

@@ -6,7 +6,7 @@ exchange's id, of one that is no longer listed only the id.
 
 from typing import Any
 
-from clients.nepse_calls import NepseCalls, Row, Rows, Security
+from clients.nepse.base import NepseCalls, Row, Rows, Security
 
 
 class PaperMethods(NepseCalls):

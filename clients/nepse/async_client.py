@@ -6,9 +6,9 @@ from typing import Any, Self
 
 from bus.process.settings import Settings
 from clients.calls.async_client import AsyncBusClient
-from clients.nepse_market import MarketMethods
-from clients.nepse_papers import PaperMethods
-from clients.nepse_session import SessionMethods
+from clients.nepse.market import MarketMethods
+from clients.nepse.securities import PaperMethods
+from clients.nepse.session import SessionMethods
 
 
 class AsyncNepseClient(SessionMethods, MarketMethods, PaperMethods):

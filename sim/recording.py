@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bus.errors import ConfigError
-from sim.market import Quote
+from sim.fx_market import Quote
 
 _MESSAGE = re.compile(r"([0-9]{1,12}(?:\.[0-9]+)?): (.+)").fullmatch
 

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from sim.market import Quote
+from sim.fx_market import Quote
 from sim.recording import Recording
 from sim.venue_forms import Form
 from sim.venue_fx import FxClient, encode_heartbeat
@@ -34,7 +34,7 @@ MESSAGES_PER_TURN = 64  # of a recording without waiting, before other clients h
 
 
 class QuoteSource(Protocol):
-    """Where live quotes come from: `sim.market.Market`, `sim.recording.Playback`."""
+    """Where live quotes come from: `sim.fx_market.Market`, `sim.recording.Playback`."""
 
     @property
     def now_s(self) -> float:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sim.market import Quote
+from sim.fx_market import Quote
 from sim.venue_forms import Form
 
 SOURCE = "ctrader"

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sim.market import PAIRS, Quote
+from sim.fx_market import PAIRS, Quote
 from sim.venue_forms import Form
 from sim.venue_fx import FxClient, encode_tick
 

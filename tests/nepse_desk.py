@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.nepse.door import Door, Reply
+from sim.nepse.request_gate import Door, Reply
 from workers.nepse.faults import Answer
 
 

@@ -91,7 +91,7 @@ def test_a_module_imports_only_what_its_layer_may(name):
     ("name", "source"),
     [
         ("bus/process/sockets.py", "from workers.session import Session"),
-        ("workers/worker.py", "def later():\n    import sim.market"),
+        ("workers/worker.py", "def later():\n    import sim.fx_market"),
         ("clients/calls/client.py", "import workers"),
         ("sim/venue.py", "from clients import feed"),
         ("benchmarks/tick.py", "import workers.display.state"),

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from sim.market import Market
+from sim.fx_market import Market
 from sim.venue import serve_venue
 
 LIMIT_S = 10.0

@@ -40,7 +40,7 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
     hulak feed --url ws://127.0.0.1:5560/ws/!bookTicker
     """
     from bus.process import lifecycle, log
-    from sim.market import Market
+    from sim.fx_market import Market
     from sim.recording import load_recording
     from sim.venue import run_venue
 

@@ -97,7 +97,7 @@ def variables(call: Call, *, demo: bool) -> dict[str, str]:
 
 def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "Watch":
     from clients.cli.live_threads import Watch
-    from sim.market import PAIRS
+    from sim.fx_market import PAIRS
 
     wanted = len(PAIRS) if demo else int(bool(call.settings.feed.url))
     shown = [pair.symbol for pair in PAIRS[:SHOWN]] if demo else []

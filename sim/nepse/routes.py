@@ -8,9 +8,9 @@ from typing import Any
 from sim.nepse.bulletins import Bulletins
 from sim.nepse.exchange import Exchange
 from sim.nepse.listing import MAIN_INDICES, SUB_INDICES
-from sim.nepse.market import Market
+from sim.nepse.market_data import Market
 from sim.nepse.pages import page_of
-from sim.nepse.papers import Papers
+from sim.nepse.securities import Papers
 
 EMPTY = object()  # 200 without a body, as market depth answers when closed
 

@@ -16,10 +16,10 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
 
-from sim.nepse.door import Door, Reply
 from sim.nepse.exchange import Hours
-from sim.nepse.mishaps import Mishaps
-from sim.nepse.visits import Visit, Visits
+from sim.nepse.fault_injection import Mishaps
+from sim.nepse.request_gate import Door, Reply
+from sim.nepse.request_log import Visit, Visits
 from sim.nepse.web import HttpServer
 
 
@@ -183,7 +183,7 @@ def serve(
         market_id: `id` of market-open, 0..99.
         limit: requests in any second that each session and each connection may make, the next is answered with 429; 0: any.
         mishap_share: of requests that go wrong, 0 to 1.
-        mishaps: what goes wrong then, see `sim.nepse.mishaps`; any of them if empty.
+        mishaps: what goes wrong then, see `sim.nepse.fault_injection`; any of them if empty.
         wall: seconds since 1970 UTC.
         clock: monotonic seconds.
         sleep: waits for some seconds; called by several threads.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sim.nepse.door import Reply
+from sim.nepse.request_gate import Reply
 
 LOOK_S = 0.1  # how often the accepting thread looks whether to stop
 LONGEST_BODY = 65_536  # a client's POST carries one small object

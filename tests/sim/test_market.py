@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from bus.errors import ConfigError
-from sim.market import PAIRS, Market
+from sim.fx_market import PAIRS, Market
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from shared_data import shared
 
 from sim.nepse.bulletins import Bulletins
 from sim.nepse.exchange import Exchange, nepal_text
-from sim.nepse.market import TOP_LISTS, Market
+from sim.nepse.market_data import TOP_LISTS, Market
 from sim.nepse.pages import page_of
-from sim.nepse.papers import Papers
+from sim.nepse.securities import Papers
 
 NOON = 1_775_110_500.0  # Thursday 2026-04-02 12:00 in Nepal
 EVENING = NOON + 6 * 3600

@@ -11,7 +11,7 @@ import pytest
 from nepse_desk import Settings
 
 from bus.errors import TaskFailed
-from sim.nepse.door import Reply
+from sim.nepse.request_gate import Reply
 from sim.nepse.server import run, serve
 from workers.nepse import tokens
 from workers.nepse.actions import build_actions

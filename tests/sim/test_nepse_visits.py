@@ -2,8 +2,8 @@
 
 import pytest
 
-from sim.nepse.mishaps import EXPIRED, MISHAPS, Mishaps
-from sim.nepse.visits import Visit, Visits, by_visitor, most_in_a_second
+from sim.nepse.fault_injection import EXPIRED, MISHAPS, Mishaps
+from sim.nepse.request_log import Visit, Visits, by_visitor, most_in_a_second
 
 ONE, OTHER, THIRD = ("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.1", 3)
 

@@ -4,7 +4,7 @@ import pytest
 from shared_data import shared
 
 from bus.errors import ConfigError
-from sim.market import Quote
+from sim.fx_market import Quote
 from sim.recording import Playback, Recorded, Recording, load_recording, parse_recording
 
 LINES = [

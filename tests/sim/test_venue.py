@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from clients.feeds import VENUES
 from clients.feeds.venues.binance import stream_path
-from sim.market import PAIRS, Market, Quote
+from sim.fx_market import PAIRS, Market, Quote
 from sim.recording import Playback, Recorded, Recording, load_recording
 from sim.venue import serve_venue
 
@@ -252,7 +252,7 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_venue_process_ends_within_a_second_of_a_signal(number):
     program = (
-        "from sim.market import Market; from sim.venue import run_venue;"
+        "from sim.fx_market import Market; from sim.venue import run_venue;"
         "run_venue('127.0.0.1', 0, Market(1), on_ready=lambda port: print(port, flush=True))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT)

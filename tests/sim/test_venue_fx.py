@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from bus.wire.messages import Tick
 from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
 from clients.feeds.venues.fx import FxBackend
-from sim.market import Market, Quote
+from sim.fx_market import Market, Quote
 from sim.venue import serve_venue
 from sim.venue_fx import MOST_SYMBOLS, FxClient, encode_tick
 

@@ -17,7 +17,7 @@ from clients.displays.async_client import AsyncDisplayClient
 from clients.displays.client import DisplayClient
 from clients.nepse.async_client import AsyncNepseClient
 from clients.nepse.client import NepseClient
-from sim.nepse.door import HTML_403, Reply
+from sim.nepse.request_gate import HTML_403, Reply
 from sim.nepse.server import serve
 
 pytestmark = pytest.mark.system

@@ -10,7 +10,7 @@ from waiting import eventually
 
 from bus.errors import BusError, TaskFailed
 from clients.nepse.client import NepseClient
-from sim.nepse.door import HTML_403, Reply
+from sim.nepse.request_gate import HTML_403, Reply
 from sim.nepse.server import serve
 
 pytestmark = pytest.mark.system

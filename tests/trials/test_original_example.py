@@ -6,8 +6,8 @@ import pytest
 from pool import Crowd, Pool
 from waiting import eventually
 
+from sim.nepse.request_log import most_in_a_second
 from sim.nepse.server import serve
-from sim.nepse.visits import most_in_a_second
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 ROUNDS, CALLS = 3, 100

@@ -10,7 +10,7 @@ from browser import browser, opened, until
 from posthouse import PostHouse, free_ports
 from waiting import eventually
 
-from sim.market import PAIRS
+from sim.fx_market import PAIRS
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 DISPLAYS = 24

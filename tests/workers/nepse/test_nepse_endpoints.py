@@ -5,7 +5,7 @@ import pytest
 from nepse_desk import Settings
 
 from bus.errors import TaskFailed
-from sim.nepse.door import HTML_403, Reply
+from sim.nepse.request_gate import HTML_403, Reply
 from sim.nepse.server import serve
 from workers.nepse.actions import NepseActions, build_actions
 from workers.nepse.arguments import Kind

@@ -6,8 +6,8 @@ from bus.backoff import Backoff
 from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.messages import Stamp, Tick
-from workers.display.desk import Desk
-from workers.display.held import Phase
+from workers.display.display_set import Desk
+from workers.display.managed_display import Phase
 from workers.display.state import DisplayConfig
 
 

@@ -18,8 +18,8 @@ from bus.wire import codec
 from bus.wire.messages import Tick
 from clients.displays.client import DisplayClient
 from clients.history import History, last_events
-from workers.display.counted import believed_until
 from workers.display.state import DisplayConfig, DisplayState, Init
+from workers.display.tick_filter import believed_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 SEED = 20261129

@@ -4,7 +4,7 @@ Two clocks, both from the ticks, neither ever going backwards: `timestamp` (the 
 `at_ms` moves the windows of volatility, flash and deflection (a worker passes the timestamp there too; the original used its
 own arrival clock).
 
-Which ticks count, and which may begin a day, is the rule of `workers.display.counted`. A day ends at 00:00 UTC: with the first
+Which ticks count, and which may begin a day, is the rule of `workers.display.tick_filter`. A day ends at 00:00 UTC: with the first
 tick of the next one, everything starts anew but for the daily ranges, which get one day more. So today's state depends on today's
 ticks and on `day_init` alone: whoever rebuilds a display from these two gets the same state bit for bit (today's ticks: from its
 first one on, in their order, late ones too). The first tick of a day has none before it: its direction is neutral, and no move is
@@ -19,21 +19,21 @@ from dataclasses import replace
 from typing import Any
 
 from bus.wire.price_digits import digits_of
-from workers.display.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
 from workers.display.config import PERCENTAGE, DisplayConfig
-from workers.display.counted import AHEAD, FOR_EVER, LATE, PRICE, SOURCE
-from workers.display.counted import NAMES as LEFT_OUT
-from workers.display.deflection import Deflection
-from workers.display.direction import NAMES, direction
-from workers.display.extremes import Extremes
-from workers.display.flash import PIPETTES, Flash
-from workers.display.init import Init
-from workers.display.profile import GENEROUS, SAVING, MarketProfile, Shape
-from workers.display.rounding import NOISE, whole_pipettes
-from workers.display.spread import mid, spread, usable
-from workers.display.twap import Twap
-from workers.display.visual_range import visual_range
-from workers.display.volatility import Volatility, gain
+from workers.display.day_start import Init
+from workers.display.quantities.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
+from workers.display.quantities.deflection import Deflection
+from workers.display.quantities.direction import NAMES, direction
+from workers.display.quantities.extremes import Extremes
+from workers.display.quantities.flash import PIPETTES, Flash
+from workers.display.quantities.profile import GENEROUS, SAVING, MarketProfile, Shape
+from workers.display.quantities.rounding import NOISE, whole_pipettes
+from workers.display.quantities.spread import mid, spread, usable
+from workers.display.quantities.twap import Twap
+from workers.display.quantities.visual_range import visual_range
+from workers.display.quantities.volatility import Volatility, gain
+from workers.display.tick_filter import AHEAD, FOR_EVER, LATE, PRICE, SOURCE
+from workers.display.tick_filter import NAMES as LEFT_OUT
 
 __all__ = ["DisplayConfig", "DisplayState", "Init"]
 
@@ -109,7 +109,7 @@ class DisplayState:
     def fold(
         self, bid: float | None, ask: float | None, at_ms: float, timestamp: int, until_ms: int = FOR_EVER, source: str = ""
     ) -> None:
-        """Take one tick in, or leave it out and count it in `left_out`: `workers.display.counted` has the rule.
+        """Take one tick in, or leave it out and count it in `left_out`: `workers.display.tick_filter` has the rule.
 
         Args:
             bid, ask: quote currency. One without an ask (None, 0, infinite or not a number) has no mid and no spread. Crossed

@@ -27,13 +27,13 @@ from bus.wire import codec
 from bus.wire.messages import TaskPart
 from bus.wire.names import DISPLAYS, SERVICE
 from workers.carrier import Carrier
-from workers.display.desk import Desk
-from workers.display.held import Held
-from workers.display.rounds import Rounds
-from workers.display.shelf import Shelf
+from workers.display.backfill_requests import Rounds
+from workers.display.broker_link import Wire
+from workers.display.checkpoint_files import Shelf
+from workers.display.display_set import Desk
+from workers.display.managed_display import Held
+from workers.display.memory_trend import Trend
 from workers.display.state import DisplayConfig
-from workers.display.trend import Trend
-from workers.display.wire import Wire
 from workers.session import Do, Exit, Run, Send, Session
 
 LONGEST_WAIT_S = 0.05

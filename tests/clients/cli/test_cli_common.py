@@ -18,7 +18,7 @@ from clients.cli.command import Call, Command, NoBroker, report, to_json
 from clients.cli.nepse import nepse as nepse_commands
 from clients.nepse.async_client import AsyncNepseClient
 from clients.nepse.client import NepseClient
-from workers.display.init import FX_NAMES, OWN_NAMES, Init
+from workers.display.day_start import FX_NAMES, OWN_NAMES, Init
 from workers.nepse.actions import build_actions
 from workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 

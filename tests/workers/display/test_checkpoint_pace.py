@@ -5,8 +5,8 @@ import itertools
 from display_world import Disk, World
 
 from workers.display import checkpoint
-from workers.display.checkpoints import EVERY_S, PACE_S, REFRESH_S, SHARE
-from workers.display.held import Phase
+from workers.display.checkpoint_schedule import EVERY_S, PACE_S, REFRESH_S, SHARE
+from workers.display.managed_display import Phase
 
 
 class Pace:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from bus.errors import ProtocolError
 from workers.display import checkpoint
 from workers.display.checkpoint import HEAD, MAGIC, VERSION, Checkpoint, fingerprint
-from workers.display.checkpoints import REFRESH_S
-from workers.display.held import Phase
+from workers.display.checkpoint_schedule import REFRESH_S
+from workers.display.managed_display import Phase
 from workers.display.state import DisplayConfig, DisplayState, Init
 
 DAY = 86_400_000

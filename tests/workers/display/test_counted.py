@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from bus.wire.codec import encode_publication, pack, pack_tick, tick_topic
 from bus.wire.messages import Stamp
-from workers.display.counted import AHEAD_MS, FOR_EVER, UNTOLD_AHEAD_MS, believed_until
 from workers.display.state import DisplayConfig, DisplayState, Init
+from workers.display.tick_filter import AHEAD_MS, FOR_EVER, UNTOLD_AHEAD_MS, believed_until
 
 HOUR, DAY = 3_600_000, 86_400_000
 TODAY = 20_000 * DAY

@@ -7,10 +7,10 @@ from display_world import World, made
 from msgspec.structs import replace
 
 from bus.wire.messages import Tick
-from workers.display.building import MOST_ROUNDS
-from workers.display.counted import PRICE
-from workers.display.held import Held, Phase
+from workers.display.backfill_queue import MOST_ROUNDS
+from workers.display.managed_display import Held, Phase
 from workers.display.state import DisplayConfig, DisplayState, Init
+from workers.display.tick_filter import PRICE
 
 
 def test_a_display_is_given_what_the_journal_has_and_then_what_comes_live():

@@ -7,8 +7,8 @@ import msgpack
 import pytest
 
 from bus.errors import ConfigError
-from workers.display.adr import Bar
 from workers.display.config import PERCENTAGE, DisplayConfig
+from workers.display.quantities.adr import Bar
 from workers.display.state import DisplayState, Init
 
 DAY, HOUR = 86_400_000, 3_600_000

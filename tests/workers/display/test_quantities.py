@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.display.adaptive_scale import adaptive_scale
-from workers.display.adr import Bar, DailyRanges, project
-from workers.display.basket import basket_index, basket_value
-from workers.display.deflection import Deflection
-from workers.display.direction import direction
-from workers.display.extremes import Extremes
-from workers.display.flash import Flash
-from workers.display.levels import Levels
-from workers.display.price_text import price_text
-from workers.display.rounding import rounded, to_fixed, whole_pipettes
-from workers.display.spread import mid, spread
-from workers.display.twap import Twap
-from workers.display.value_area import ValueArea, point_of_control, value_area
-from workers.display.visual_range import tier
-from workers.display.volatility import START, Volatility, gain
+from workers.display.quantities.adaptive_scale import adaptive_scale
+from workers.display.quantities.adr import Bar, DailyRanges, project
+from workers.display.quantities.basket import basket_index, basket_value
+from workers.display.quantities.deflection import Deflection
+from workers.display.quantities.direction import direction
+from workers.display.quantities.extremes import Extremes
+from workers.display.quantities.flash import Flash
+from workers.display.quantities.levels import Levels
+from workers.display.quantities.price_text import price_text
+from workers.display.quantities.rounding import rounded, to_fixed, whole_pipettes
+from workers.display.quantities.spread import mid, spread
+from workers.display.quantities.twap import Twap
+from workers.display.quantities.value_area import ValueArea, point_of_control, value_area
+from workers.display.quantities.visual_range import tier
+from workers.display.quantities.volatility import START, Volatility, gain
 
 DAY = 86_400_000
 

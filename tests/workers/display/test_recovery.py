@@ -3,8 +3,8 @@
 from display_world import Kept, World
 
 from bus.core.display_assignment import Display, DisplayBook
-from workers.display.desk import CREATION, RUN_TIME
-from workers.display.held import HEALTHY_S, Phase
+from workers.display.display_set import CREATION, RUN_TIME
+from workers.display.managed_display import HEALTHY_S, Phase
 from workers.display.state import DisplayConfig
 
 

@@ -7,10 +7,10 @@ import pytest
 from display_world import World, made
 
 from bus.subscriber.replay_requests import Ended, OtherEpoch, Rows, TooOld
-from workers.display import rounds
-from workers.display.desk import INITIALISATION
-from workers.display.held import Phase
-from workers.display.rounds import FOLDS, MOST_ROWS, SILENT_S, Rounds
+from workers.display import backfill_requests
+from workers.display.backfill_requests import FOLDS, MOST_ROWS, SILENT_S, Rounds
+from workers.display.display_set import INITIALISATION
+from workers.display.managed_display import Phase
 
 AT_ONCE, LATER = 0.0, float("inf")
 
@@ -46,7 +46,7 @@ class Line:
 
 @pytest.fixture
 def world(monkeypatch):
-    monkeypatch.setattr(rounds, "Repairs", Line)
+    monkeypatch.setattr(backfill_requests, "Repairs", Line)
     monkeypatch.setattr(Line, "made", ())
     made_world = World()
     made_world.rounds = Rounds(made_world.desk, None, None)
@@ -112,11 +112,11 @@ def test_rounds_take_turns_and_each_turn_is_bounded(world):
         def monotonic():
             return next(ends, LATER)
 
-    rounds.time, real = Clock, rounds.time
+    backfill_requests.time, real = Clock, backfill_requests.time
     try:
         step(world, time.monotonic() + 7200)
     finally:
-        rounds.time = real
+        backfill_requests.time = real
     assert (len(one.state.bids), len(other.state.bids)) == (FOLDS, 10)
     step(world)
     assert len(one.state.bids) == 1000

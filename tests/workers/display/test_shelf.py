@@ -7,7 +7,7 @@ import time
 import pytest
 from waiting import eventually
 
-from workers.display.shelf import FORGOTTEN_S, Shelf
+from workers.display.checkpoint_files import FORGOTTEN_S, Shelf
 
 WITHIN_S = 10
 

@@ -2,8 +2,8 @@
 
 from display_world import World
 
+from workers.display.publish_schedule import CATCHING_UP_S
 from workers.display.state import DisplayConfig
-from workers.display.states import CATCHING_UP_S
 
 
 def live(**how):

@@ -5,7 +5,7 @@ import random
 import pytest
 from display_world import World
 
-from workers.display.held import Phase
+from workers.display.managed_display import Phase
 
 SYMBOLS = ["X", "Y", "XY"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.display.trend import Trend
+from workers.display.memory_trend import Trend
 
 
 def trend(values, every_s=5.0, window_s=300.0):

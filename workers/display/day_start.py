@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from bus.wire.price_digits import MOST, PAIR, usual_digits
-from workers.display.adr import Bar, read_bar
-from workers.display.rounding import rounded
+from workers.display.quantities.adr import Bar, read_bar
+from workers.display.quantities.rounding import rounded
 
 OWN_NAMES = (
     *("digits", "price", "open", "high", "low", "adr_high", "adr_low", "adr", "minute_bars", "daily_bars", "timestamp"),

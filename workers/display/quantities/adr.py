@@ -12,7 +12,7 @@ ever made up (the original laid 1 percent around the price).
 from collections import deque
 from typing import Any, NamedTuple
 
-from workers.display.rounding import rounded
+from workers.display.quantities.rounding import rounded
 
 DAY_MS = 86_400_000
 KEPT_DAYS = 400  # most daily bars that are kept, and so the longest lookback

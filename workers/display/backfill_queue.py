@@ -7,8 +7,8 @@ turns: those that were taken up from checkpoints first, since they have least to
 from collections.abc import Callable
 
 from bus.wire.messages import Tick
-from workers.display.catch_up import CatchUp
-from workers.display.held import Held, Phase
+from workers.display.backfill import CatchUp
+from workers.display.managed_display import Held, Phase
 
 MOST_ROUNDS = 32
 HOLD = 100_000  # live ticks held back by all rounds together, at most

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bus.histogram import Histogram
-from workers.display.held import Held, Phase
+from workers.display.managed_display import Held, Phase
 
 CATCHING_UP_S = 0.5  # between two states of a display that is being built up, and before the first one
 LATENCY_WINDOW_S = 5.0

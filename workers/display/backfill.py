@@ -18,7 +18,7 @@ from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.codec import STAMP, tick_topic
 from bus.wire.messages import Tick
-from workers.display.held import Held
+from workers.display.managed_display import Held
 
 Fold = Callable[[Held, int, Tick, int], None]  # display, number, tick, when the broker numbered it in ns since 1970 UTC
 

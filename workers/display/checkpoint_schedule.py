@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bus.errors import ProtocolError
 from workers.display import checkpoint
 from workers.display.checkpoint import Checkpoint
-from workers.display.held import Held, MakeState, Place
+from workers.display.managed_display import Held, MakeState, Place
 
 EVERY_S = 5.0  # between two checkpoints of a display, at least: some ticks to fold again, and 40 kB/s to write at the most
 REFRESH_S = 60.0  # between two of one that nothing happened to
@@ -21,7 +21,7 @@ SHARE = 20  # times of what one cost pass before the next: 5 % of the time
 
 
 class Files(Protocol):
-    """Where checkpoints lie; see `workers.display.shelf.Shelf`."""
+    """Where checkpoints lie; see `workers.display.checkpoint_files.Shelf`."""
 
     def load(self, display: str) -> bytes | None:
         """Read what there is of a display."""

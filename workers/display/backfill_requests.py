@@ -10,8 +10,8 @@ from bus.errors import BusTimeout
 from bus.process.settings import Settings
 from bus.subscriber.replay_requests import Answer, Ended, OtherEpoch, Repairs, Rows, TooOld
 from bus.subscriber.sequence_tracker import Ask
-from workers.display.catch_up import CatchUp
-from workers.display.desk import INITIALISATION, Desk
+from workers.display.backfill import CatchUp
+from workers.display.display_set import INITIALISATION, Desk
 
 FOLDS = 256  # between two looks at everything else
 MOST_ROWS = 4096  # that wait to be folded; the others wait in the connection

@@ -12,7 +12,7 @@ from bus.process import sockets
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Reply, Request, Stamp
 from bus.wire.names import OWNED_BY_DISPLAYS
-from workers.display.held import Held
+from workers.display.managed_display import Held
 
 SEND_HWM = 10_000  # states that wait for a broker that is away; each display has its newest sent again when it is back
 AGAIN_S = 2.0  # without an answer to what a day began with

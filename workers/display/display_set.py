@@ -21,12 +21,12 @@ from typing import Any
 from bus.backoff import Backoff
 from bus.histogram import Histogram
 from bus.wire.messages import Tick
-from workers.display.building import HOLD, Building
-from workers.display.catch_up import CatchUp
-from workers.display.checkpoints import Checkpoints, Files
-from workers.display.held import Held, MakeState, Phase, Place
+from workers.display.backfill import CatchUp
+from workers.display.backfill_queue import HOLD, Building
+from workers.display.checkpoint_schedule import Checkpoints, Files
+from workers.display.managed_display import Held, MakeState, Phase, Place
+from workers.display.publish_schedule import CATCHING_UP_S, LATENCY_WINDOW_S, States
 from workers.display.state import DisplayConfig, DisplayState
-from workers.display.states import CATCHING_UP_S, LATENCY_WINDOW_S, States
 
 CREATION, INITIALISATION, RUN_TIME, DISPATCH = "creation", "initialisation", "run_time", "dispatch"
 Note = Callable[[str, Mapping[str, Any]], None]

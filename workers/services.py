@@ -16,7 +16,7 @@ from bus.process.settings import Settings
 from bus.wire import names
 from workers.carrier import Actions
 from workers.nepse.actions import build_actions
-from workers.nepse.live import LiveSettings
+from workers.nepse.live_settings import LiveSettings
 from workers.session import Session
 from workers.tasks import load
 from workers.worker import Worker

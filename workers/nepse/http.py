@@ -11,7 +11,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from bus.errors import ConfigError, TaskFailed
 from workers.nepse.faults import Answer, Request
-from workers.nepse.pace import Pace
+from workers.nepse.rate_limit import Pace
 
 LOOK_AGAIN_S = 0.1  # between two looks at the rate while waiting for a token: it may have been raised
 AGENT = "Mozilla/5.0 (compatible; Hulak)"  # says who we are; a browser's name was reported not to be needed

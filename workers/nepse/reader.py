@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 from bus.errors import TaskFailed
 from workers.nepse import tokens
+from workers.nepse.answer_cache import Kept, day_left_s
 from workers.nepse.arguments import Argument, Kind, check
 from workers.nepse.endpoints import PAGED, Endpoint, Shape
 from workers.nepse.faults import bad_answer
-from workers.nepse.kept import Kept, day_left_s
 from workers.nepse.paging import Pile, parse_page
 from workers.nepse.token_manager import TokenManager
 

@@ -11,7 +11,7 @@ from workers.nepse.actions import NepseActions, build_actions
 from workers.nepse.arguments import Kind
 from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Shape
 from workers.nepse.http import HttpFetch
-from workers.nepse.live import LiveSettings
+from workers.nepse.live_settings import LiveSettings
 
 BY_NAME = {endpoint.action: endpoint for endpoint in ENDPOINTS}
 REFUSED_BY_THE_EXCHANGE = {"company-floor-sheet"}

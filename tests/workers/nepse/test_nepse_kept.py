@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.nepse.kept import MOST, Kept, day_left_s
+from workers.nepse.answer_cache import MOST, Kept, day_left_s
 
 
 def test_an_answer_is_found_until_its_time_is_over_also_when_it_is_nothing():

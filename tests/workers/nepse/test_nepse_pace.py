@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.nepse.pace import Pace
+from workers.nepse.rate_limit import Pace
 
 SLACK_S = 1e-5
 

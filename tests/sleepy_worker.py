@@ -12,8 +12,8 @@ import time
 
 from bus.process import lifecycle, load_settings, log
 from clients.calls.client import BusClient
+from workers.runtime.worker import Worker
 from workers.services import make_session
-from workers.worker import Worker
 
 
 def note(what, args):

@@ -90,12 +90,12 @@ def test_a_module_imports_only_what_its_layer_may(name):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("bus/process/sockets.py", "from workers.session import Session"),
-        ("workers/worker.py", "def later():\n    import sim.fx_market"),
+        ("bus/process/sockets.py", "from workers.runtime.session import Session"),
+        ("workers/runtime/worker.py", "def later():\n    import sim.fx_market"),
         ("clients/calls/client.py", "import workers"),
         ("sim/venue.py", "from clients import feed"),
         ("benchmarks/tick.py", "import workers.display.state"),
-        ("benchmarks/displays.py", "import workers.worker"),
+        ("benchmarks/displays.py", "import workers.runtime.worker"),
         ("workers/display/state.py", "import time"),
         ("bus/core/tasks/task_queue.py", "import time"),
         ("bus/core/tasks/task_queue.py", "from bus import sockets"),
@@ -114,8 +114,8 @@ def test_an_import_across_the_layers_would_be_seen(name, source):
     [
         ("bus/core/tasks/task_queue.py", "from bus import messages"),
         ("bus/core/tasks/task_queue.py", "from collections.abc import Callable"),
-        ("clients/cli/up.py", "import sim.venue, workers.worker"),
-        ("workers/worker.py", "import time, zmq, bus.core.tasks.timers"),
+        ("clients/cli/up.py", "import sim.venue, workers.runtime.worker"),
+        ("workers/runtime/worker.py", "import time, zmq, bus.core.tasks.timers"),
     ],
 )
 def test_an_import_within_the_layers_is_let_through(name, source):

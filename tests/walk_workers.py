@@ -2,7 +2,7 @@
 
 from bus.core.tasks.policy import Policy
 from bus.wire.messages import Result, TaskPart
-from workers.session import Exit, Interrupt, Run, Send, Session
+from workers.runtime.session import Exit, Interrupt, Run, Send, Session
 
 POLICY = Policy(heartbeat_s=0.5, lease_s=1.5, soft_s=2.0, hard_s=3.0, timeout_s=6.0, retries=3, max_tasks=30)
 FATES = (("works", "slow", "retryable", "final", "hangs", "kills"), (60, 10, 12, 8, 4, 6))

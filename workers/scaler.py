@@ -31,7 +31,7 @@ from bus.process import lifecycle, log, supervisor_rpc
 from bus.process.member import Member
 from bus.process.settings import Settings
 from bus.wire.names import SERVICES
-from workers.control import Control
+from workers.runtime.broker_request import Control
 from workers.scaling import Decision, Options, PoolWorker, Scaling, Slot
 
 ASK_S = 1.0  # seconds for an answer of the broker

@@ -14,12 +14,12 @@ from bus.process import cpu_scheduling, lifecycle, log
 from bus.process.member import Member
 from bus.process.settings import Settings
 from bus.wire import names
-from workers.carrier import Actions
 from workers.nepse.actions import build_actions
 from workers.nepse.live_settings import LiveSettings
-from workers.session import Session
+from workers.runtime.session import Session
+from workers.runtime.task_runner import Actions
+from workers.runtime.worker import Worker
 from workers.tasks import load
-from workers.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from waiting import eventually
 
 from bus.errors import BusError, BusTimeout, TaskFailed
 from clients.calls.async_client import AsyncBusClient
-from workers.session import MOST_CREDIT
+from workers.runtime.session import MOST_CREDIT
 
 pytestmark = pytest.mark.system
 MODULE = """

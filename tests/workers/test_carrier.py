@@ -8,7 +8,7 @@ import structlog
 from bus.errors import TaskFailed
 from bus.wire import codec
 from bus.wire.messages import Task
-from workers.carrier import Carrier, SoftLimit
+from workers.runtime.task_runner import Carrier, SoftLimit
 
 MAX_BYTES = 65_536
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bus.wire.messages import Task
-from workers.durations import MOST_ACTIONS, Durations
+from workers.runtime.task_timings import MOST_ACTIONS, Durations
 
 
 def tasks(*actions):

@@ -12,8 +12,8 @@ from bus.core.tasks.policy import LONGEST_TEXT, Failure
 from bus.errors import TaskFailed
 from bus.wire import codec
 from bus.wire.messages import Task
-from workers.carrier import Carrier
-from workers.failures import crash_of
+from workers.runtime.task_failures import crash_of
+from workers.runtime.task_runner import Carrier
 
 MAX_BYTES = 1 << 20
 TASK = Task(bytes(16), 1, "do", {}, 60_000, 75_000)

@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, os, threading
-from workers.forks import Forks
+from workers.runtime.forks import Forks
 
 forks = Forks(frozenset())
 forks.guard()

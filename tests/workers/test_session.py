@@ -4,7 +4,7 @@ import pytest
 
 from bus.errors import ProtocolError
 from bus.wire.messages import BrokerHeartbeat, Error, Goodbye, Held, Ready, Result, Retire, Task, TaskPart, WorkerHeartbeat
-from workers.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
+from workers.runtime.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
 
 A, B, C = (bytes(15) + letter for letter in (b"a", b"b", b"c"))
 KNOWN, UNKNOWN = BrokerHeartbeat(7, known=True), BrokerHeartbeat(7, known=False)

@@ -26,7 +26,6 @@ from bus.subscriber.chunk_subscriber import ChunkSubscriber
 from bus.wire import codec
 from bus.wire.messages import TaskPart
 from bus.wire.names import DISPLAYS, SERVICE
-from workers.carrier import Carrier
 from workers.display.backfill_requests import Rounds
 from workers.display.broker_link import Wire
 from workers.display.checkpoint_files import Shelf
@@ -34,7 +33,8 @@ from workers.display.display_set import Desk
 from workers.display.managed_display import Held
 from workers.display.memory_trend import Trend
 from workers.display.state import DisplayConfig
-from workers.session import Do, Exit, Run, Send, Session
+from workers.runtime.session import Do, Exit, Run, Send, Session
+from workers.runtime.task_runner import Carrier
 
 LONGEST_WAIT_S = 0.05
 SLICE = 256  # live ticks folded between two looks at the heartbeat

@@ -30,7 +30,7 @@ def build_actions(settings: NepseSettings) -> Mapping[str, Action]:
         settings: see `NepseSettings`.
     Returns:
         action by name; see `NepseActions` for what each gives. All must be called from one thread. Those that read page
-        by page give a generator, whose values are parts and which returns the result (see `workers.carrier.Actions`).
+        by page give a generator, whose values are parts and which returns the result (see `workers.runtime.task_runner.Actions`).
     Raises:
         ConfigError: there is no such ca_file.
     """

@@ -19,8 +19,8 @@ from workers.nepse.actions import NepseActions
 from workers.nepse.endpoints import ENDPOINTS
 from workers.nepse.token_bucket import TokenBucket
 from workers.nepse.token_manager import PROVE, REFRESH_PATH
+from workers.runtime.session import Exit, Run, Send, Session
 from workers.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
-from workers.session import Exit, Run, Send, Session
 
 MORNING = 1_776_968_000.0  # 2026-04-23T18:13:20Z; 18:15 is midnight in Nepal
 INDICES = "/api/nots/nepse-index"

@@ -6,7 +6,7 @@ import zmq
 
 from bus.process import sockets
 from bus.wire import batch_frames, codec
-from workers.session import Send, Session
+from workers.runtime.session import Send, Session
 
 
 class Outgoing:

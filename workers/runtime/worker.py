@@ -31,12 +31,12 @@ from bus.process.resource_usage import Usage
 from bus.process.settings import Settings
 from bus.wire import batch_frames, codec
 from bus.wire.messages import Result, Task, TaskPart
-from workers.carrier import Actions, Carrier, soft_limit
-from workers.durations import Durations
-from workers.failures import SoftLimit
-from workers.forks import Forks, break_off, broker_addresses, end_children
-from workers.outgoing import Outgoing
-from workers.session import Do, Exit, Interrupt, Run, Send, Session
+from workers.runtime.forks import Forks, break_off, broker_addresses, end_children
+from workers.runtime.send_queue import Outgoing
+from workers.runtime.session import Do, Exit, Interrupt, Run, Send, Session
+from workers.runtime.task_failures import SoftLimit
+from workers.runtime.task_runner import Actions, Carrier, soft_limit
+from workers.runtime.task_timings import Durations
 
 decode = codec.decode_to_worker
 LOOKS = 4  # of the main thread in the time of a heartbeat

@@ -164,7 +164,7 @@ class AsyncBusClient:
     async def post(
         self, service: str, action: str = "", args: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0, **options: Any
     ) -> str:
-        """Post a task and return its id; it is safe on the broker's disk then. Options as of `clients.calls.posted_tasks.posting`."""
+        """Post a task and return its id; it is safe on the broker's disk then. Options: `posted_tasks.posting`."""
         return posted_id(await self.submit("hulak.post", "", posting(service, action, args, **options), timeout_s=timeout_s))
 
     async def result(self, task: str, *, timeout_s: float = 60.0) -> Any:

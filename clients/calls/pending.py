@@ -1,7 +1,7 @@
 """The calls of one connection that wait for their answers, any number at a time. PROTOCOL.md section 4. Pure.
 
-A shell sends the frames, as `clients.calls.send_buffer` puts them together, gives what it received to `take`, and calls `expire` when
-`next_due` has come.
+A shell sends the frames, as `clients.calls.send_buffer` puts them together, gives what it received to `take`, and calls
+`expire` when `next_due` has come.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """Ticks out of files of lines: which column is what, judged from the first lines before anything is given; then line by line.
 
 What is not understood for certain is refused as a whole, with a sentence that says what the file seems to be: columns by
-`clients.feeds.file_columns`, times by `file_times`, rows by `file_rows`, kinds of files by `file_lines`. A single bad line costs that
-line.
+`clients.feeds.file_columns`, times by `file_times`, rows by `file_rows`, kinds of files by `file_lines`. A single bad line
+costs that line.
 """
 
 import re

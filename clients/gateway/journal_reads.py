@@ -1,6 +1,7 @@
 """What the gateway reads from the broker's journal: today's figures of a symbol, bars of the past, and which symbols there are.
 
-For the threads of `clients.gateway.bus_calls`. Ticks are chosen by when the broker took them, and put into bars by the venue's clock.
+For the threads of `clients.gateway.bus_calls`. Ticks are chosen by when the broker took them, and put into
+bars by the venue's clock.
 """
 
 import time

@@ -1,7 +1,7 @@
 """The gateway process: everything that browsers and monitoring see of the bus, on one port. One of the two edges with asyncio.
 
 Its loop turns when the broker has something new, at most once per `frame_ms`: it takes in what is there, and gives each client
-that keeps up one message with all that is new for it. What is said to whom is decided in `clients.gateway`. PROTOCOL.md section 12.
+that keeps up one message with all that is new for it. The modules beside decide what is said to whom. PROTOCOL.md section 12.
 """
 
 import asyncio

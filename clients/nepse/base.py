@@ -15,7 +15,7 @@ Index = int | str  # an index's id such as 58, or its name: "nepse", "banking", 
 class NepseCalls(ABC):
     """Calls to the NEPSE workers, whatever connection they go over.
 
-    They are coroutines. Over a blocking connection none is ever suspended: `clients.nepse.client` runs it from its beginning to its end.
+    They are coroutines. Over a blocking connection none is ever suspended: `client` runs it to its end.
     """
 
     @abstractmethod

@@ -1,6 +1,7 @@
 """`NepseClient`: the exchange's data, fetched by the pool of NEPSE workers.
 
-Each method is one action of the service `nepse` (README, "Tasks"). `clients.nepse.async_client` has the same methods to be awaited.
+Each method is one action of the service `nepse` (README, "Tasks"). `async_client` has the same methods to be
+awaited.
 """
 
 from collections.abc import Callable, Coroutine

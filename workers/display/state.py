@@ -4,7 +4,7 @@ Two clocks, both from the ticks, neither ever going backwards: `timestamp` (the 
 `at_ms` moves the windows of volatility, flash and deflection (a worker passes the timestamp there too; the original used its
 own arrival clock).
 
-Which ticks count, and which may begin a day, is the rule of `workers.display.tick_filter`. A day ends at 00:00 UTC: with the first
+Which ticks count, and which may begin a day, is the rule of `tick_filter`. A day ends at 00:00 UTC: with the first
 tick of the next one, everything starts anew but for the daily ranges, which get one day more. So today's state depends on today's
 ticks and on `day_init` alone: whoever rebuilds a display from these two gets the same state bit for bit (today's ticks: from its
 first one on, in their order, late ones too). The first tick of a day has none before it: its direction is neutral, and no move is

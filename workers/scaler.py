@@ -30,7 +30,7 @@ from bus.errors import BusError
 from bus.process import lifecycle, log, supervisor_rpc
 from bus.process.member import Member
 from bus.process.settings import Settings
-from bus.wire.names import SERVICES
+from bus.wire.names import SCALED_SERVICES
 from workers.runtime.broker_request import Control
 from workers.scaling import Decision, Options, PoolWorker, Scaling, Slot
 
@@ -59,12 +59,12 @@ class Scaler:
         self.home = home
         self.stop = stop
         self.log = logger
-        self.pools = {service: Scaling(options) for service in SERVICES}
+        self.pools = {service: Scaling(options) for service in SCALED_SERVICES}
         self.control = Control(settings, home, stop)
-        self.told: dict[str, dict[str, Any]] = {service: {} for service in SERVICES}
+        self.told: dict[str, dict[str, Any]] = {service: {} for service in SCALED_SERVICES}
         self.members = [
             Member(settings, home, logger, kind="scaler", name=service, collect=partial(self.told.__getitem__, service))
-            for service in SERVICES
+            for service in SCALED_SERVICES
         ]
         self._trouble = ""  # that was told last
         self._patient_until = time.monotonic() + PATIENT_S  # until then, or the first success, others may still be starting

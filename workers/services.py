@@ -34,7 +34,7 @@ class Service:
 # NEPSE takes one at a time, so that nothing waits behind a slow call while another worker is free.
 SERVICES = {
     "nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live))),
-    names.SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
+    names.DISPLAY_SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
 }
 
 
@@ -79,7 +79,7 @@ def run_worker(
     lifecycle.make_home(home)
     stop = lifecycle.Stop()
     lifecycle.end_with_supervisor()
-    if module is None and service == names.SERVICE:
+    if module is None and service == names.DISPLAY_SERVICE:
         return run_display_worker(settings, home, stop, name)
     cpu_scheduling.give_way()
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
@@ -92,6 +92,6 @@ def run_display_worker(settings: Settings, home: Path, stop: lifecycle.Stop, nam
     """Run a display worker until it is retired or stopped; returns the exit code."""
     from workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
 
-    session = make_session(settings, names.SERVICE, 1, name)
+    session = make_session(settings, names.DISPLAY_SERVICE, 1, name)
     logger = log.set_up(settings.log, process="display", worker=session.name)
     return DisplayWorker(settings, home, session, stop, logger).run()

@@ -102,7 +102,7 @@ class DisplayDesk:
         roster = self.bus.dispatcher.roster
         if roster.changes != self.seen or (not self.settled and now >= self.settles):
             self.seen, self.settled = roster.changes, now >= self.settles
-            living = [worker for worker in roster if worker.service == names.SERVICE and not worker.retiring]
+            living = [worker for worker in roster if worker.service == names.DISPLAY_SERVICE and not worker.retiring]
             slots = {slot for one in living if isinstance(slot := one.info.get("slot"), str) and slot}
             changed = self.book.look({one.name for one in living}, settled=self.settled, slots=slots)
             if changed:

@@ -10,7 +10,7 @@ from bus.core import control, control_requests
 from bus.core.broker_state import Bus
 from bus.core.effects import Effect
 from bus.wire.messages import Error, Reply, Request
-from bus.wire.names import AUTO, SERVICES
+from bus.wire.names import AUTO, SCALED_SERVICES
 
 SCALE = "hulak.scale"
 Answer = Callable[[bytes, Any], bool]
@@ -53,7 +53,7 @@ class TargetDesk:
         del why  # the store tells it
         kept = kept or {}
         least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
-        self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SERVICES if service in kept}
+        self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SCALED_SERVICES if service in kept}
 
     def serve(self, client: bytes, request: Request, args: control_requests.Scale, now: float) -> None:
         """Set a target.

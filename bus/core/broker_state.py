@@ -21,7 +21,7 @@ from bus.core.ticks.topic_logs import Topics
 from bus.errors import ProtocolError
 from bus.histogram import Histogram
 from bus.wire.codec import pack
-from bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SERVICES, SLOTS, STATS
+from bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SCALED_SERVICES, SLOTS, STATS
 
 TELL_AGAIN_S = 300.0  # between two lines in the log about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
@@ -108,7 +108,7 @@ class Bus:
         self.states = States(self.topics, self.displays)
         self.intake.take_state = self.states.take
         self.dispatcher = BurstDispatcher(epoch, policy, backoff, now)
-        self.dispatcher.most = dict.fromkeys(SERVICES, limits.max_workers)
+        self.dispatcher.most = dict.fromkeys(SCALED_SERVICES, limits.max_workers)
         self.reports = Reports()
         self.trend = Trend()  # the broker's own
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
@@ -263,7 +263,7 @@ class Bus:
 
     def _scaling(self) -> dict[str, Any]:
         queue = self.dispatcher.queue
-        return {one: {"workers": self.targets.get(one, AUTO), "queued": queue.count(one)} for one in SERVICES}
+        return {one: {"workers": self.targets.get(one, AUTO), "queued": queue.count(one)} for one in SCALED_SERVICES}
 
     def _worker(self, now: float, worker: Any) -> dict[str, Any]:
         return {

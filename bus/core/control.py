@@ -76,8 +76,8 @@ def scale(bus: Bus, now: float, args: control_requests.Scale, shell: dict[str, A
     """Set by hand how many workers a service has, or leave it to the scaler again."""
     del now, shell
     service, workers = args.service, args.workers
-    if service not in names.SERVICES:
-        known = ", ".join(names.SERVICES)
+    if service not in names.SCALED_SERVICES:
+        known = ", ".join(names.SCALED_SERVICES)
         raise ProtocolError("BAD_ARGUMENT", f"argument service is {service!r}, must be one that is scaled: {known}")
     if workers == AUTO:
         bus.targets.pop(service, None)

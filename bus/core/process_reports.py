@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus.core.process_trends import Trends
-
-SILENT_S = 10.0
+from bus.wire.names import SILENT_S
 
 
 @dataclass(slots=True)

@@ -4,20 +4,22 @@ from typing import Final
 
 from bus.wire.codec import NUL
 
-CONFIG = b"config\0"  # the topic
+PROTOCOL = 1  # its version
 
-SERVICE = "display"  # of the workers
-DISPLAYS = b"displays" + NUL  # the topic of all rows
-OWNED_BY_DISPLAYS = b"display."
-
+# Topics
 OWNED_BY_FEEDS = b"tick."
+OWNED_BY_DISPLAYS = b"display."
 TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3.5)
+DISPLAYS = b"displays" + NUL  # all rows of displays
+CONFIG = b"config" + NUL
+STATS = b"stats" + NUL
 HEARTBEAT = b"heartbeat" + NUL
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
 
-STATS = b"stats\0"
-PROTOCOL = 1
+# Services of workers
+DISPLAY_SERVICE = "display"
+SCALED_SERVICES = ("nepse",)  # that have slots in etc/supervisord.conf
+SLOTS = 5  # of each of them there
 AUTO: Final = "auto"  # no number of workers was set by hand
 
-SERVICES = ("nepse",)  # that have slots in etc/supervisord.conf
-SLOTS = 5  # of each of them there
+SILENT_S = 10.0  # a report that is older tells nothing of now

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus.histogram import Histogram
-from bus.wire.names import SERVICE
+from bus.wire.names import DISPLAY_SERVICE
 from clients.judge.facts import Facts
 from clients.judge.processes import processes
 from clients.judge.situations import LIMITS, Limit
@@ -65,7 +65,7 @@ class Snapshot:
     @property
     def for_tasks(self) -> int:
         """How many of them carry tasks out; the others compute displays."""
-        return sum(worker.get("service") != SERVICE for worker in self.workers)
+        return sum(worker.get("service") != DISPLAY_SERVICE for worker in self.workers)
 
     @property
     def displays(self) -> tuple[int, int]:

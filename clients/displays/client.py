@@ -21,7 +21,7 @@ from bus.errors import BusError, BusTimeout
 from bus.live_config.keys import DISPLAY, KIND
 from bus.process.load_settings import located
 from bus.process.settings import Settings
-from bus.wire.names import SERVICE
+from bus.wire.names import DISPLAY_SERVICE
 from clients.calls.client import BusClient
 from clients.displays.fx_names import OPTIMIZATIONS, config_of, tick_of
 from clients.displays.stats import memory_usage, worker_stats
@@ -235,7 +235,7 @@ class DisplayClient:
         Returns:
             how many displays are computed by workers that have applied them.
         """
-        applied = self._set(KIND + SERVICE, config)
+        applied = self._set(KIND + DISPLAY_SERVICE, config)
         return sum(row["worker"] in applied for row in self.rows())
 
     def _set(self, scope: str, config: Mapping[str, Any]) -> set[str]:
@@ -243,7 +243,7 @@ class DisplayClient:
         told = self.call("hulak.config.set", {"scope": scope, "values": config_of(config), "by": "DisplayClient"})
         deadline = time.monotonic() + APPLY_S
         while True:
-            rows = [row for row in self.call("hulak.config.applied") if row["kind"] == SERVICE]
+            rows = [row for row in self.call("hulak.config.applied") if row["kind"] == DISPLAY_SERVICE]
             applied = {row["name"] for row in rows if row["version"] >= told["version"]}
             if len(applied) == len(rows) or time.monotonic() > deadline:
                 return applied
@@ -265,8 +265,8 @@ class DisplayClient:
             if name not in OPTIMIZATIONS:
                 raise BusError("BAD_CONFIG", f"optimisation {name!r} is unknown, must be {', '.join(OPTIMIZATIONS)}")
         if values:
-            self._set(KIND + SERVICE, values)
-        rows = self.call("hulak.config.get", {"scope": KIND + SERVICE})["rows"]
+            self._set(KIND + DISPLAY_SERVICE, values)
+        rows = self.call("hulak.config.get", {"scope": KIND + DISPLAY_SERVICE})["rows"]
         return {row["key"]: row["value"] for row in rows if row["key"] in OPTIMIZATIONS}
 
     # Statistics

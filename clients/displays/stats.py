@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bus.core.process_reports import SILENT_S
-from bus.wire.names import SERVICE
+from bus.wire.names import DISPLAY_SERVICE, SILENT_S
 
 
 def worker_stats(stats: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def worker_stats(stats: Mapping[str, Any]) -> dict[str, Any]:
         worker, none is behind, and the journal is well. `averageLatency`: ms from the feed's receipt to the state, since the
         workers' starts, None without any. And `displays`, `ticksFolded`, and `workers`: the processes, with what each reports.
     """
-    told, processes = stats["displays"], [row for row in _living(stats) if row["kind"] == SERVICE]
+    told, processes = stats["displays"], [row for row in _living(stats) if row["kind"] == DISPLAY_SERVICE]
     latencies = [row["latency"] for row in processes if row.get("latency")]
     count = sum(one["count"] for one in latencies)
     behind = sum(row.get("catching_up", 0) for row in processes)
@@ -46,7 +45,7 @@ def memory_usage(stats: Mapping[str, Any], limit: int) -> dict[str, Any]:
         minutes; None before there are two.
     """
     living = _living(stats)
-    processes = [row for row in living if row["kind"] == SERVICE]
+    processes = [row for row in living if row["kind"] == DISPLAY_SERVICE]
     if not processes:
         return {"available": False}
     trends = [row["memory"] for row in processes if row.get("memory")]

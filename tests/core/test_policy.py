@@ -5,8 +5,9 @@ import math
 import pytest
 
 from bus.backoff import Backoff
-from bus.core.tasks.policy import Failure, Policy, read_options, retry_delay_s
+from bus.core.tasks.policy import Policy, read_options, retry_delay_s
 from bus.errors import ProtocolError
+from bus.wire.failures import Failure
 from bus.wire.messages import Request
 
 POLICY = Policy(timeout_s=60.0, retries=3, max_timeout_s=3600.0, max_retries=20)

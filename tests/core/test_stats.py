@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.process_reports import SILENT_S, Rate, Reports
+from bus.core.process_reports import Rate, Reports
 from bus.histogram import BOUNDS, Histogram
+from bus.wire.names import SILENT_S
 
 
 def test_a_histogram_without_values_has_no_quantiles():

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from bus.core.tasks.policy import LONGEST_TEXT, Failure
 from bus.errors import TaskFailed
 from bus.wire import codec
+from bus.wire.failures import LONGEST_TEXT, Failure
 from bus.wire.messages import Task
 from workers.runtime.task_failures import crash_of
 from workers.runtime.task_runner import Carrier

@@ -25,7 +25,7 @@ from bus.process.settings import Settings
 from bus.subscriber.chunk_subscriber import ChunkSubscriber
 from bus.wire import codec
 from bus.wire.messages import TaskPart
-from bus.wire.names import DISPLAYS, SERVICE
+from bus.wire.names import DISPLAY_SERVICE, DISPLAYS
 from workers.display.backfill_requests import Rounds
 from workers.display.broker_link import Wire
 from workers.display.checkpoint_files import Shelf
@@ -77,7 +77,7 @@ class DisplayWorker:
             settings,
             home,
             log,
-            kind=SERVICE,
+            kind=DISPLAY_SERVICE,
             name=session.name,
             apply=self._configured,
             collect=lambda: self.report,

@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from bus.core.tasks.policy import LONGEST_CODE, LONGEST_TEXT, MAX_COOL_DOWN_S, MAX_DETAILS_BYTES, MAX_RETRY_AFTER_S
 from bus.wire import codec
+from bus.wire.failures import LONGEST_CODE, LONGEST_TEXT, MAX_COOL_DOWN_S, MAX_DETAILS_BYTES, MAX_RETRY_AFTER_S
 from bus.wire.messages import Result, Task
 from bus.wire.plain_values import DEEPEST, short
 

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from bus.core.tasks.moments import Moment
-from bus.core.tasks.policy import MAX_RETRY_AFTER_S
 from bus.core.tasks.task_queue import PRIORITIES, STATES, UNREADABLE, CalledTask, State
+from bus.wire.failures import MAX_RETRY_AFTER_S
 from bus.wire.messages import ID_BYTES
 
 OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)

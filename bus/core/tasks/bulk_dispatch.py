@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.lifecycle import DEADLINE
 from bus.core.tasks.policy import read_options, too_much
+from bus.core.tasks.task_lifecycle import DEADLINE
 from bus.core.tasks.task_queue import CalledTask, State
 from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError

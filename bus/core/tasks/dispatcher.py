@@ -12,13 +12,14 @@ from functools import partial
 
 from bus.backoff import Backoff
 from bus.core.effects import Effect, Note, ToClient, ToWorker
-from bus.core.tasks.lifecycle import DEADLINE, HARD, PAUSE, RETRY
 from bus.core.tasks.lost_workers import Losses
-from bus.core.tasks.policy import Failure, Policy, read_options, too_many
+from bus.core.tasks.policy import Policy, read_options, too_many
 from bus.core.tasks.surplus_workers import to_leave
+from bus.core.tasks.task_lifecycle import DEADLINE, HARD, PAUSE, RETRY
 from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, State
 from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
+from bus.wire.failures import Failure
 from bus.wire.messages import (
     BrokerHeartbeat,
     Goodbye,

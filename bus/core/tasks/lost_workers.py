@@ -8,7 +8,7 @@ stood beside it never. What a leaving worker hands back, since it has not begun 
 """
 
 from bus.core.effects import Effect, Note
-from bus.core.tasks.lifecycle import Attempts
+from bus.core.tasks.task_lifecycle import Attempts
 from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, State
 from bus.core.tasks.worker_roster import Worker
 

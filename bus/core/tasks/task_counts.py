@@ -7,7 +7,7 @@ up. So nothing need be counted where tasks are dealt with: the queue and the wor
 import itertools
 from collections import Counter
 
-from bus.core.tasks.lifecycle import Attempts
+from bus.core.tasks.task_lifecycle import Attempts
 
 MOST_SERVICES = 1000  # that are told by name: they come from clients
 

@@ -9,10 +9,11 @@ from collections import Counter
 from bus.backoff import Backoff
 from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
 from bus.core.tasks.coalescing import Sharing
-from bus.core.tasks.policy import Failure, Policy, retry_delay_s
+from bus.core.tasks.policy import Policy, retry_delay_s
 from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, Queue, State
 from bus.core.tasks.timers import Timers
 from bus.core.tasks.worker_roster import Roster, Worker
+from bus.wire.failures import Failure
 from bus.wire.messages import Error, Reply, Task
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id

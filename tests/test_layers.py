@@ -1,6 +1,11 @@
-"""Who may import whom, and how large a file may grow."""
+"""Which room may import which, what is pure, and how large a file may grow.
+
+A room is a folder of a package; what stands beside the rooms of `bus` is pure and for everybody. Each room's `__init__.py` says
+what lives there, who may import it and where to start reading; the rules below say the same to the machine.
+"""
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -16,38 +21,35 @@ FORBIDDEN = {
 }
 MEASURES = {"benchmarks/displays.py": "workers.display"}  # a computation needs no process to be measured in
 STARTS_THINGS = ("clients/cli/", "benchmarks/tasks/apps/")  # the command line, and what workers load, may import what they start
-CORE_MAY = ("bus.wire.messages", "bus.errors", "bus.wire.plain_values", "bus.wire.report_values", "bus.wire.codec", "bus.core")
+
+FOR_EVERYBODY = {"errors", "version", "backoff", "histogram"}
+MAY = {  # room of `bus` -> what of `bus` it may import, beside itself
+    **{one: {"errors"} for one in FOR_EVERYBODY},
+    "wire": {"errors"},
+    "live_config": {"errors", "wire"},
+    "core": {*FOR_EVERYBODY, "wire", "live_config"},
+    "process": {*FOR_EVERYBODY, "wire", "live_config"},
+    "subscriber": {*FOR_EVERYBODY, "wire", "process"},
+    "broker": {*FOR_EVERYBODY, "wire", "live_config", "core", "process"},
+    "__main__": {*FOR_EVERYBODY, "process", "broker"},
+}
+OF_THE_BROKER = ("bus.core.", "bus.broker.")  # and of nobody else, but:
+LOOKS_INTO_THE_BROKER = {
+    "clients/cli/journal.py": ("bus.core.journal.", "bus.broker.storage."),  # reads its files where no broker runs
+    "clients/cli/task_load.py": ("bus.broker.loop.",),  # starts one of its own, to measure it
+    "benchmarks/": OF_THE_BROKER,  # measures it from inside
+}
+
+PURE = ("bus/wire/", "bus/live_config/", "bus/core/", "workers/display/quantities/", *(f"bus/{one}.py" for one in FOR_EVERYBODY))
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
-CALM |= {"array", "decimal", "fractions"}  # numbers
-CALM |= {"binascii", "struct", "zlib", "msgspec"}  # bytes to bytes, and values that cost little to make
-COMPUTES = tuple(
-    f"workers/display/{name}.py"
-    for name in (
-        "adaptive_scale",
-        "adr",
-        "basket",
-        "config",
-        "counted",
-        "deflection",
-        "direction",
-        "extremes",
-        "flash",
-        "init",
-        "levels",
-        "price_text",
-        "profile",
-        "rounding",
-        "spread",
-        "state",
-        "twap",
-        "value_area",
-        "visual_range",
-        "volatility",
-    )
-)  # pure, as bus/core is
-LONGEST = 300
+CALM |= {"array", "decimal", "fractions", "datetime", "difflib", "email", "re", "reprlib"}  # numbers and texts
+CALM |= {"binascii", "contextlib", "msgpack", "msgspec", "struct", "zlib"}  # bytes to bytes, and values that cost little to make
+NEEDS = {"bus/version.py": "importlib", "bus/wire/codec.py": "threading"}  # its own metadata; a packer for each thread
+
+LONGEST = 400
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in FILES}
 
 
 def imported(name, source=None):
@@ -60,30 +62,44 @@ def imported(name, source=None):
             yield from (f"{node.module}.{one.name}" for one in node.names)
 
 
+def across_packages(name, found):
+    """List what belongs to a package that this file's package may not import."""
+    if name.startswith(STARTS_THINGS):
+        return []
+    wrong = [one for one in found if one.split(".")[0] in FORBIDDEN[name.split("/")[0]]]
+    return [one for one in wrong if not (name in MEASURES and f"{one}.".startswith(f"{MEASURES[name]}."))]
+
+
+def across_rooms(name, found):
+    """List what belongs to a room of `bus` that this file may not enter."""
+    ours = [one for one in found if one.startswith("bus.")]
+    if name.startswith("bus/"):
+        room = name.split("/")[1].removesuffix(".py")
+        return [one for one in ours if one.split(".")[1] not in {room, *MAY[room]}]
+    allowed = next((rooms for place, rooms in LOOKS_INTO_THE_BROKER.items() if name.startswith(place)), ())
+    return [one for one in ours if f"{one}.".startswith(OF_THE_BROKER) and not f"{one}.".startswith(allowed or ("-",))]
+
+
+def impure(name, found):
+    """List what is neither pure itself nor calm, if this file must be pure."""
+    if not name.startswith(PURE):
+        return []
+    pure = tuple(place.removesuffix(".py").rstrip("/").replace("/", ".") + "." for place in PURE)
+    return [
+        one
+        for one in found
+        if not f"{one}.".startswith(pure) and one.split(".")[0] not in CALM and one.split(".")[0] != NEEDS.get(name)
+    ]
+
+
 def strangers(name, source=None):
-    """List what this file imports though its layer may not."""
+    """List what this file imports though it may not."""
     found = list(imported(name, source))
-    wrong = []
-    if not name.startswith(STARTS_THINGS):
-        across = [one for one in found if one.split(".")[0] in FORBIDDEN[name.split("/")[0]]]
-        wrong += [one for one in across if not (name in MEASURES and f"{one}.".startswith(f"{MEASURES[name]}."))]
-    if name.startswith(COMPUTES):
-        wrong += [
-            one
-            for one in found
-            if not f"{one}.".startswith(("workers.display.", "bus.errors.", "bus.wire.price_digits."))
-            and one.split(".")[0] not in CALM
-        ]
-    if name.startswith("bus/core/"):
-        for one in found:
-            ours = any(f"{one}.".startswith(f"{allowed}.") for allowed in CORE_MAY) or one == "bus.wire.messages"
-            calm = one.split(".")[0] in CALM
-            wrong += [] if ours or calm else [one]
-    return wrong
+    return [*across_packages(name, found), *across_rooms(name, found), *impure(name, found)]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_module_imports_only_what_its_layer_may(name):
+def test_a_module_imports_only_what_its_room_may(name):
     assert strangers(name) == []
 
 
@@ -93,33 +109,69 @@ def test_a_module_imports_only_what_its_layer_may(name):
         ("bus/process/sockets.py", "from workers.runtime.session import Session"),
         ("workers/runtime/worker.py", "def later():\n    import sim.fx_market"),
         ("clients/calls/client.py", "import workers"),
-        ("sim/venue.py", "from clients import feed"),
-        ("benchmarks/tick.py", "import workers.display.state"),
+        ("sim/venue.py", "from clients.feeds import live"),
+        ("benchmarks/tick.py", "import workers.display.quantities.state"),
         ("benchmarks/displays.py", "import workers.runtime.worker"),
-        ("workers/display/state.py", "import time"),
-        ("bus/core/tasks/task_queue.py", "import time"),
-        ("bus/core/tasks/task_queue.py", "from bus import sockets"),
-        ("bus/core/tasks/task_queue.py", "from bus.process.load_settings import Settings"),
+        ("workers/runtime/worker.py", "from bus.core.tasks import timers"),
+        ("workers/runtime/worker.py", "import bus.broker.loop"),
+        ("clients/history.py", "from bus.broker.storage import journal"),
+        ("clients/cli/journal.py", "from bus.core.tasks.timers import Timers"),
+        ("sim/venue.py", "from bus.core import effects"),
+        ("bus/wire/codec.py", "from bus.core import effects"),
+        ("bus/wire/codec.py", "from bus.live_config import keys"),
+        ("bus/live_config/keys.py", "from bus.process.settings import Settings"),
+        ("bus/core/effects.py", "from bus.process import sockets"),
+        ("bus/process/member.py", "from bus.core import control"),
+        ("bus/subscriber/subscriber.py", "from bus.broker import loop"),
+        ("bus/broker/loop.py", "from bus.subscriber.subscriber import Subscriber"),
+        ("bus/backoff.py", "from bus.wire import codec"),
+        ("workers/display/quantities/twap.py", "import time"),
+        ("workers/display/quantities/twap.py", "from workers.display import worker"),
         ("bus/core/tasks/task_queue.py", "import random"),
         ("bus/core/broker_state.py", "import zmq"),
-        ("bus/core/broker_state.py", "import os.path"),
+        ("bus/wire/codec.py", "import os.path"),
     ],
 )
-def test_an_import_across_the_layers_would_be_seen(name, source):
+def test_an_import_across_the_rooms_would_be_seen(name, source):
     assert strangers(name, source) != []
 
 
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("bus/core/tasks/task_queue.py", "from bus import messages"),
+        ("bus/core/tasks/task_queue.py", "from bus.wire import messages"),
         ("bus/core/tasks/task_queue.py", "from collections.abc import Callable"),
         ("clients/cli/up.py", "import sim.venue, workers.runtime.worker"),
-        ("workers/runtime/worker.py", "import time, zmq, bus.core.tasks.timers"),
+        ("clients/cli/journal.py", "from bus.core.journal.record_format import scan"),
+        ("workers/runtime/worker.py", "import time, zmq, bus.process.sockets"),
     ],
 )
-def test_an_import_within_the_layers_is_let_through(name, source):
+def test_an_import_within_the_rooms_is_let_through(name, source):
     assert strangers(name, source) == []
+
+
+def test_every_room_of_the_bus_has_its_rule_and_whoever_opens_it_sees_eleven_entries():
+    entries = {path.name for path in (ROOT / "bus").iterdir()} - {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+    rooms = {name.removesuffix(".py") for name in entries} - {"PROTOCOL.md"}
+    assert rooms == set(MAY) - {"__main__"}
+    assert len(entries) <= 11
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith("__init__.py") and not name.startswith("benchmarks/")])
+def test_a_room_says_what_lives_there_who_may_enter_and_where_to_start(name):
+    said = (ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or "").splitlines()
+    assert len(said) == 3
+    assert said[1].startswith("Imported by ")
+    start = said[2].removeprefix("Start with ").partition("`")[2].partition("`")[0]
+    assert (ROOT / name).with_name(start).exists(), f"{name} says: start with {start!r}"
+
+
+def test_no_file_of_the_bus_has_the_name_of_another():
+    places = defaultdict(list)
+    for name in FILES:
+        if name.startswith("bus/") and not name.endswith("__init__.py"):
+            places[name.rpartition("/")[2]].append(name)
+    assert [found for found in places.values() if len(found) > 1] == []
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,1 +1,4 @@
-"""What a process makes of the publisher's messages: in order, gaps repaired. PROTOCOL.md section 3."""
+"""A subscription that sees gaps and repairs them. PROTOCOL.md section 3.
+Imported by workers, clients and benchmarks.
+Start with `subscriber.py`.
+"""

@@ -1,4 +1,7 @@
-"""`hulak`: one file per group of commands, imported when that command runs, so that the command line answers at once."""
+"""The command `hulak`: one module for each group of commands, imported when that command runs.
+Imported by hulak.py.
+Start with `command.py`.
+"""
 
 import contextlib
 import importlib

@@ -16,7 +16,7 @@ from clients.cli.command import BROKER_S, Call, Command, print_json
 from clients.cli.status import short
 from clients.cli.task import Argument
 from clients.cli.workers import Listing
-from workers.display.day_start import FX_NAMES, OWN_NAMES
+from workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 
 HEADS = ["display", "symbol", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
 PRICES = frozenset({"price", "high", "low"})

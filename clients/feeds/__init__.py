@@ -1,21 +1,4 @@
-"""Feeds, the pure parts: one dialect per venue, tick files, health, the pacing of replays, what the broker has not confirmed."""
-
-from collections.abc import Callable
-
-from clients.feeds.venues.binance import Binance
-from clients.feeds.venues.coinbase import Coinbase
-from clients.feeds.venues.dialect import Dialect
-from clients.feeds.venues.fx import FxBackend
-from clients.feeds.venues.kraken import Kraken, KrakenV1
-from clients.feeds.venues.oanda import Oanda
-from clients.feeds.venues.plain_json import PlainJson
-
-VENUES: dict[str, Callable[[], Dialect]] = {
-    "binance": Binance,
-    "kraken": Kraken,
-    "kraken-v1": KrakenV1,
-    "coinbase": Coinbase,
-    "oanda": Oanda,
-    "fx": FxBackend,
-    "json": PlainJson,
-}
+"""Feeds: from a venue or a file to numbered ticks on the bus.
+Imported by clients.
+Start with `process.py`.
+"""

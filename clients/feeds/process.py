@@ -17,7 +17,6 @@ from bus.errors import ConfigError, FeedError
 from bus.process import lifecycle, log
 from bus.process.member import Member
 from bus.process.settings import Settings
-from clients.feeds import VENUES
 from clients.feeds.file_replay import Replay, check_fresh
 from clients.feeds.live import LiveFeed
 from clients.feeds.publisher import ASK_S, Post
@@ -26,6 +25,7 @@ from clients.feeds.symbol_keys import check_prefix
 from clients.feeds.tick_files import open_ticks
 from clients.feeds.transports import check_url
 from clients.feeds.venues.dialect import Dialect
+from clients.feeds.venues.registry import VENUES
 
 Work = Callable[[Post, Member], Coroutine[Any, Any, None]]
 FINISH_S = 1.0  # that a feed which is stopped waits for the broker's last confirmations

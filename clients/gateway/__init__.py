@@ -1,1 +1,4 @@
-"""The pure parts of the gateway: what is said at the edge, to whom, and who may ask. The shell is `clients.gateway.process`."""
+"""The gateway: WebSocket, the page, and what monitoring reads. PROTOCOL.md section 12.
+Imported by the command line.
+Start with `process.py`.
+"""

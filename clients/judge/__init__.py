@@ -1,1 +1,4 @@
-"""Whether all is well: one judge, for `hulak check`, `top`, `status` and `up`, the page, `/readyz` and `/metrics`."""
+"""Whether all is well: one judge for `hulak check`, `top`, `status`, `up`, the page, `/readyz` and `/metrics`.
+Imported by clients.cli and clients.gateway.
+Start with `situations.py`.
+"""

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from office import Office
+from journal_fixture import Office
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import errno
 import os
 
 import pytest
-from asked import read_wanted
-from office import Disk, killed, newest
+from journal_fixture import Disk, killed, newest
+from request_arguments import read_wanted
 from waiting import eventually
 
 from bus.broker.storage.journal_reader import Library

@@ -12,7 +12,7 @@ import struct
 import zlib
 
 import pytest
-from office import Disk, Office, killed
+from journal_fixture import Disk, Office, killed
 
 from bus.broker.storage.journal_recovery import read_head
 from bus.core.journal.record_format import SNAPSHOT, TICK, Record, scan

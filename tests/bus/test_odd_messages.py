@@ -5,8 +5,8 @@ import time
 
 import pytest
 import structlog
-from odd import ENOUGH, odd_requests, of_worker
-from posthouse import PostHouse
+from local_bus import LocalBus
+from odd_messages import ENOUGH, odd_requests, of_worker
 
 from bus.broker.loop import Broker
 from bus.core import control_requests
@@ -79,7 +79,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def house():
-    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+    with LocalBus(**{"broker.drain_s": 0.1}) as found:
         one = House(found)
         yield one
         one.close()
@@ -129,7 +129,7 @@ def test_no_odd_field_of_a_workers_message_meets_a_bug(house):
 
 
 def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_served(monkeypatch):
-    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+    with LocalBus(**{"broker.drain_s": 0.1}) as found:
         house = House(found)
         broker = house.broker
         told = []
@@ -151,7 +151,7 @@ def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_serv
 
 
 def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch):
-    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+    with LocalBus(**{"broker.drain_s": 0.1}) as found:
         house = House(found)
         broker, done = house.broker, []
 
@@ -181,7 +181,7 @@ def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch)
 
 
 def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
-    with PostHouse(**{"broker.drain_s": 0.1}) as found:
+    with LocalBus(**{"broker.drain_s": 0.1}) as found:
         house = House(found)
         outbox, broker = house.broker.outbox, house.broker
         ping = codec.encode(Request(bytes(16), "hulak.ping", "", {}, {}))

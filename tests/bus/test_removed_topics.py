@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from office import killed, newest
+from journal_fixture import killed, newest
 
 from bus.broker.storage.journal_recovery import read_head
 from bus.core.journal.record_format import Snapshot

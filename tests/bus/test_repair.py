@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import zmq
-from posthouse import free_ports
+from local_bus import free_ports
 from waiting import eventually
 
 from bus.process.settings import BrokerSettings, Settings

@@ -10,9 +10,9 @@ import structlog
 
 from bus.backoff import Backoff
 from bus.process.settings import FeedSettings
-from clients.feeds import VENUES, live
 from clients.feeds.live import LiveFeed
 from clients.feeds.transports import TurnedAway
+from clients.feeds.venues.registry import VENUES, live
 
 
 class Desk:

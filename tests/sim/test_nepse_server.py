@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from nepse_desk import Settings
+from nepse_worker_fixture import Settings
 
 from bus.errors import TaskFailed
 from sim.nepse.request_gate import Reply

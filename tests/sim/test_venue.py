@@ -15,8 +15,8 @@ from shared_data import shared
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from clients.feeds import VENUES
 from clients.feeds.venues.binance import stream_path
+from clients.feeds.venues.registry import VENUES
 from sim.fx_market import PAIRS, Market, Quote
 from sim.recording import Playback, Recorded, Recording, load_recording
 from sim.venue import serve_venue

@@ -6,7 +6,7 @@ import subprocess
 import msgpack
 import pytest
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusError
@@ -53,7 +53,7 @@ def post(house, *bodies):
 @pytest.fixture(scope="module")
 def old():
     """A broker of today, whose journal has bad bodies; and what subscribers saw when they came."""
-    with PostHouse() as house:
+    with LocalBus() as house:
         careless = house.start("-c", CARELESS)
         eventually(lambda: house.stats()["broker"]["pid"] == careless.pid, within_s=20)
         with house.subscriber("tick.") as by_topic, house.subscriber("ticks") as in_order, house.subscriber("ticks") as typed:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import structlog
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.broker import tick_service
@@ -27,7 +27,7 @@ MEGABYTE = b"\x93" * (1 << 20)
 
 @pytest.fixture
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         yield house
 
 
@@ -174,7 +174,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
 @pytest.mark.parametrize("topic", ["tick.NEVER", "ticks"])
 def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_it_reads_again(context, transport, topic):
-    with PostHouse(**{"broker.subscriber_bytes": 16 << 20}) as house:
+    with LocalBus(**{"broker.subscriber_bytes": 16 << 20}) as house:
         broker = psutil.Process(house.start_broker().pid)
         where = house.addresses["publisher"] if transport == "tcp" else f"ipc://{house.home}/run/publisher.ipc"
         never = context.socket(zmq.SUB)
@@ -261,7 +261,7 @@ def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(
     second = house.start("-m", "bus")
     assert second.wait(20) == 78
     assert f"as process {first.pid}" in second.log.read_text()
-    with PostHouse(**{f"broker.{name}": value for name, value in house.addresses.items()}) as other:
+    with LocalBus(**{f"broker.{name}": value for name, value in house.addresses.items()}) as other:
         third = other.start("-m", "bus")
         assert third.wait(20) == 78
         assert "is another broker running?" in third.log.read_text()

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusError, BusTimeout, TaskFailed
@@ -41,7 +41,7 @@ def sleep(seconds):
 
 @pytest.fixture(scope="module")
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         (house.home / "sums.py").write_text(MODULE)
         house.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{house.home}:{Path.cwd()}")
@@ -176,7 +176,7 @@ def test_asyncio_has_the_same_calls(house):
 
 
 def test_what_is_under_way_when_the_broker_is_killed_is_done_by_the_next_one():
-    with PostHouse() as house:
+    with LocalBus() as house:
         broker = house.start_broker()
         (house.home / "sums.py").write_text(MODULE)
         house.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{house.home}:{Path.cwd()}")

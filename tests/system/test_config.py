@@ -10,7 +10,7 @@ import time
 
 import pytest
 import structlog
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusError
@@ -32,7 +32,7 @@ def put_back():
 
 @pytest.fixture
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         yield house
 
@@ -93,7 +93,7 @@ def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(house):
 
 
 def test_a_frozen_display_worker_is_named_and_what_it_shows_follows_when_it_wakes_and_outlives_everybody():
-    with PostHouse(**{"task.lease_s": 0.6}) as house, DisplayClient(house.settings, house.home) as displays:
+    with LocalBus(**{"task.lease_s": 0.6}) as house, DisplayClient(house.settings, house.home) as displays:
         broker = house.start_broker()
         worker = house.hulak("worker", "display", "--name", "d0")
         eventually(lambda: "d0" in applied(house), within_s=WITHIN_S)
@@ -164,7 +164,7 @@ def test_commands_show_and_undo(house):
 
 
 def test_a_member_bears_a_late_broker_and_a_killed_one():
-    with PostHouse() as house:
+    with LocalBus() as house:
         seen = []
         settings = house.settings
         with Member(
@@ -231,7 +231,7 @@ def test_a_process_that_cannot_apply_a_version_does_not_say_that_it_has(house):
 
 
 def test_a_member_holds_up_no_end():
-    with PostHouse() as house:  # and no broker
+    with LocalBus() as house:  # and no broker
         started = [Member(house.settings, house.home, QUIET, kind="worker", name=str(number)) for number in range(3)]
         started[0].stop()  # never started
         for member in started[1:]:

@@ -2,7 +2,7 @@
 
 import pytest
 from display_market import SYMBOLS, Market, differs, start_workers
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from clients.displays.client import DisplayClient
@@ -16,7 +16,7 @@ WITHIN_S = 30
 def market():
     """A broker, workers `d0` and `d1`, two displays of each symbol, and ticks over midnight."""
     made = Market(5)
-    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
         made.house, made.displays = house, displays
         made.broker = house.start_broker()
         made.workers = start_workers(house, "d0", "d1")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from display_market import MIDNIGHT_MS, SYMBOLS, Market, differs, start_workers
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusError
@@ -21,7 +21,7 @@ MOVED_S = 2.0
 
 def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undisturbed_fold():
     market = Market(1)
-    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
         broker = house.start_broker()
         workers = start_workers(house, "d0", "d1")
         shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
@@ -60,7 +60,7 @@ def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undis
 
 def test_a_frozen_workers_displays_go_on_elsewhere_and_it_overwrites_nothing_when_it_wakes():
     market = Market(3)
-    with PostHouse(**{"task.lease_s": 0.6}) as house, DisplayClient(house.settings, house.home) as displays:
+    with LocalBus(**{"task.lease_s": 0.6}) as house, DisplayClient(house.settings, house.home) as displays:
         house.start_broker()
         workers = start_workers(house, "d0", "d1")
         shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
@@ -81,7 +81,7 @@ def test_a_frozen_workers_displays_go_on_elsewhere_and_it_overwrites_nothing_whe
 @pytest.fixture(scope="module")
 def served():
     """A broker, a display worker `d0`, and a client."""
-    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
         house.start_broker()
         assert displays.get_memory_usage() == {"available": False}
         start_workers(house, "d0")

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 import zmq
-from posthouse import ROOT, PostHouse
+from local_bus import ROOT, LocalBus
 from waiting import eventually
 
 from bus.wire import codec
@@ -147,7 +147,7 @@ class Example:
 
 @pytest.fixture
 def house():
-    with PostHouse(**{"broker.subscriber_hwm": 1000}) as house:
+    with LocalBus(**{"broker.subscriber_hwm": 1000}) as house:
         yield house
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.wire import codec
@@ -32,7 +32,7 @@ def run(house, *words):
 @pytest.fixture(scope="module")
 def post():
     """A broker that has had `TICKS`, and one tick that is no quote; `export.json` and `export.csv` have all of them."""
-    with PostHouse() as house, zmq.Context() as context, context.socket(zmq.XPUB) as feed:
+    with LocalBus() as house, zmq.Context() as context, context.socket(zmq.XPUB) as feed:
         house.start_broker()
         feed.connect(house.addresses["collector"])
         assert feed.poll(WITHIN_S * 1000)

@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from posthouse import PostHouse, free_ports
+from local_bus import LocalBus, free_ports
 from venue_thread import VenueThread
 from waiting import eventually
 
@@ -27,7 +27,7 @@ TIMES = {
 
 @pytest.fixture(scope="module")
 def house():
-    with PostHouse(**TIMES) as house:
+    with LocalBus(**TIMES) as house:
         house.start_broker()
         yield house
 

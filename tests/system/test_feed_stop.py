@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.wire.messages import FIRST_MS
@@ -16,7 +16,7 @@ TICKS = 3000
 
 @pytest.fixture
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         yield house
 
 

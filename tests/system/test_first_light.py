@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from posthouse import PostHouse, lines_of
+from local_bus import LocalBus, lines_of
 from shared_data import shared
 from venue_thread import VenueThread
 from waiting import eventually
@@ -22,7 +22,7 @@ A_REAL_DAY = 87_833  # ticks of EURUSD at OANDA on 2014-05-08
 
 @pytest.fixture
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         yield house
 
@@ -127,7 +127,7 @@ def test_the_security_brief_is_what_the_exchange_lists(busy_post):
 
 @pytest.fixture(scope="module")
 def busy_post():
-    with PostHouse() as house, serve() as exchange:
+    with LocalBus() as house, serve() as exchange:
         house.start_broker()
         house.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="50")
         eventually(lambda: house.stats()["workers"], within_s=20)
@@ -135,7 +135,7 @@ def busy_post():
 
 
 def test_without_a_broker_a_command_says_where_it_looked_and_what_to_do():
-    with PostHouse() as house:
+    with LocalBus() as house:
         asked = house.hulak("nepse", "market-status", "--timeout", "0.3")
         assert asked.wait(20) == 3
         said = asked.log.read_text()

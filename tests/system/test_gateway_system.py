@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from venue_thread import VenueThread
 from waiting import eventually
 from websockets.asyncio.client import connect
@@ -127,7 +127,7 @@ async def as_a_front_end(port):
 
 
 def test_pages_front_ends_feeds_and_monitoring_are_served():
-    with VenueThread() as venue, PostHouse() as house, PostHouse() as second:
+    with VenueThread() as venue, LocalBus() as house, LocalBus() as second:
         port = house.settings.gateway.port
         gateway = house.hulak("gateway")
         eventually(lambda: get(port, "/readyz")[0] == 503, within_s=LIMIT_S)  # there is no broker yet

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.core.journal.segment_names import name_of
@@ -20,7 +20,7 @@ SYMBOLS = ("EURUSD", "EURJPY", "USDJPY")
 @pytest.fixture(scope="module")
 def post():
     """A broker that has had 3 x 40 ticks, with prices 1 to 120."""
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         context = zmq.Context()
         feed = context.socket(zmq.XPUB)

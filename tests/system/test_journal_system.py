@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.core.journal.segment_names import name_of
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture
 def house():
-    with PostHouse() as made:
+    with LocalBus() as made:
         yield made
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from clients.calls.client import BusClient
@@ -18,7 +18,7 @@ HEARTBEAT, DISCONNECT = b"\x05", b"\x06"
 
 @pytest.fixture
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         yield house
 
@@ -145,7 +145,7 @@ def test_requests_wait_for_a_worker_to_come_and_an_empty_body_is_refused_and_cou
 
 
 def test_nothing_is_sent_for_a_request_that_expires(context):
-    with PostHouse(**{"task.timeout_s": 0.3}) as house:
+    with LocalBus(**{"task.timeout_s": 0.3}) as house:
         house.start_broker()
         client = context.socket(zmq.DEALER)
         client.connect(house.addresses["frontend"])
@@ -172,7 +172,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_it_to_another_wit
 
 
 def test_a_worker_that_freezes_is_lost_after_its_lease_and_comes_back_when_it_thaws(context):
-    with PostHouse(**{"task.mdp_lease_s": 3}) as house:
+    with LocalBus(**{"task.mdp_lease_s": 3}) as house:
         house.start_broker()
         first = start_worker(house)
         client = context.socket(zmq.DEALER)

@@ -4,8 +4,8 @@ import time
 
 import pytest
 import zmq
-from leaking import leak
-from posthouse import PostHouse
+from connection_leak import leak
+from local_bus import LocalBus
 from verdicts import verdict
 from waiting import eventually
 
@@ -31,7 +31,7 @@ def post(house, context):
 
 
 def test_a_broker_with_few_descriptors_outlives_a_leak_of_connections_and_serves_the_others(context):
-    with PostHouse() as house:
+    with LocalBus() as house:
         broker = house.start_broker(files=FILES)
         with house.subscriber("tick.EURUSD") as before:
             with leak(house, LEAKED):
@@ -59,7 +59,7 @@ def test_a_broker_with_few_descriptors_outlives_a_leak_of_connections_and_serves
 
 
 def test_a_broker_that_starts_into_a_leak_comes_up(context):
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker(files=FILES).kill()
         with leak(house, LEAKED):
             broker = house.start_broker(files=FILES)

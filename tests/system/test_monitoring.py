@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 pytestmark = pytest.mark.system
@@ -16,7 +16,7 @@ NO_FEED = ("--feeds", "0", "--workers", "0")
 
 @pytest.fixture(scope="module")
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         yield house
 

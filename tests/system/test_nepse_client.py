@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import TaskFailed
@@ -35,7 +35,7 @@ STATS = {
 
 @pytest.fixture(scope="module")
 def post():
-    with PostHouse() as house, serve(hours="closed") as exchange:
+    with LocalBus() as house, serve(hours="closed") as exchange:
         house.start_broker()
         for _ in range(2):
             house.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
@@ -214,7 +214,7 @@ def test_a_command_with_a_wrong_argument_says_so(post):
 @pytest.fixture
 def alone():
     """Give a broker without workers, so that calls wait."""
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         yield house
 

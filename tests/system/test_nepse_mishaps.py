@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
-from pool import FIRST_PROMOTER_ID
-from posthouse import PostHouse
+from local_bus import LocalBus
+from pool_watch import FIRST_PROMOTER_ID
 from waiting import eventually
 
 from bus.errors import BusError, TaskFailed
@@ -20,7 +20,7 @@ CALL_S = 30.0
 TYPED = {"RATE_LIMITED", "BLOCKED", "UPSTREAM", "EMPTY", "NOT_JSON", "NETWORK", "TIMEOUT", "UNAUTHORIZED"}
 
 
-class House(PostHouse):
+class House(LocalBus):
     """A broker and workers at an exchange."""
 
     def __init__(self, exchange, workers):

@@ -6,8 +6,8 @@ import time
 import msgpack
 import pytest
 import zmq
-from odd import odd_requests, of_worker
-from posthouse import PostHouse
+from local_bus import LocalBus
+from odd_messages import odd_requests, of_worker
 
 LIMIT_S = 60
 BATCH = 50  # requests under way at a time
@@ -15,7 +15,7 @@ BATCH = 50  # requests under way at a time
 
 @pytest.fixture
 def house():
-    with PostHouse() as found:
+    with LocalBus() as found:
         found.start_broker()
         yield found
 

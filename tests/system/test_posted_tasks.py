@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusError, TaskFailed
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 @pytest.fixture
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.broker = house.start_broker()
         yield house
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from pool import Callers, Crowd, Pool
+from pool_watch import Callers, Crowd, Pool
 from waiting import eventually
 
 from sim.nepse.request_log import most_in_a_second

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusTimeout, ConfigError, ProtocolError
@@ -37,7 +37,7 @@ class Feed:
 
 @pytest.fixture
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         yield house
 
@@ -169,7 +169,7 @@ def test_a_wrong_topic_mode_or_place_is_refused_at_once(house):
         Subscriber("tick.a b", **where)
     with pytest.raises(ConfigError, match="'fast'"):
         Subscriber("ticks", mode="fast", **where)
-    with PostHouse() as empty, pytest.raises(BusTimeout, match="hulak up"):
+    with LocalBus() as empty, pytest.raises(BusTimeout, match="hulak up"):
         Subscriber("ticks", settings=empty.settings, home=empty.home, timeout_s=0.2)
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import psutil
 import pytest
-from posthouse import PostHouse, free_ports
+from local_bus import LocalBus, free_ports
 from waiting import eventually
 
 STANDS = "1 worker, 28 symbols ticking, 24 displays, first NEPSE task done"
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 @pytest.fixture
 def house():
     venue, nepse = free_ports(2)
-    with PostHouse(**{"sim.venue_port": venue, "sim.nepse_port": nepse, "nepse.rate_per_s": 50}) as house:
+    with LocalBus(**{"sim.venue_port": venue, "sim.nepse_port": nepse, "nepse.rate_per_s": 50}) as house:
         yield house
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import TaskFailed
@@ -38,7 +38,7 @@ def quick(n):
 
 def test_a_task_that_blocks_is_interrupted_and_one_that_cannot_be_ends_its_worker():
     limits = {"task.soft_s": 2.0, "task.hard_s": 4.0, "task.lease_s": 1.0, "task.retries": 0}
-    with PostHouse(**limits) as house, house.client() as client:
+    with LocalBus(**limits) as house, house.client() as client:
         house.start_broker()
         (house.home / "slow.py").write_text(MODULE)
         worker = house.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{house.home}:{Path.cwd()}")
@@ -57,7 +57,7 @@ def test_a_task_that_blocks_is_interrupted_and_one_that_cannot_be_ends_its_worke
 
 
 def test_a_worker_whose_task_thread_has_ended_ends_at_once_and_is_lost():
-    with PostHouse(**{"task.soft_s": 20.0, "task.hard_s": 30.0}) as house, house.client() as client:
+    with LocalBus(**{"task.soft_s": 20.0, "task.hard_s": 30.0}) as house, house.client() as client:
         house.start_broker()
         (house.home / "slow.py").write_text(MODULE)
         worker = house.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{house.home}:{Path.cwd()}")

@@ -7,7 +7,7 @@ import signal
 import time
 
 from checker import read_feed, read_subscriber, recoveries, report
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusTimeout
@@ -18,7 +18,7 @@ ENDS_S = 120
 FOUND = {"PYTHONPATH": "tests:tests/trials:."}
 
 
-class Stage(PostHouse):
+class Stage(LocalBus):
     """A post house with the programs of the trials."""
 
     def __init__(self, folder, **settings):

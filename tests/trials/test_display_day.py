@@ -6,7 +6,7 @@ import time
 from itertools import islice
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from shared_data import shared
 from waiting import eventually
 
@@ -14,7 +14,7 @@ from bus.errors import BusTimeout
 from bus.wire import codec
 from clients.displays.client import DisplayClient
 from clients.feeds.tick_files import read_ticks
-from workers.display.state import DisplayConfig, DisplayState, Init
+from workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 DAY = "data/ticks/lean_oanda_xauusd_20140508_ticks.csv"
@@ -44,7 +44,7 @@ def test_a_real_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tm
     began = time.process_time()
     wanted = {display: fold(ticks, init) for display, init in INITS.items()}
     fold_us = (time.process_time() - began) / len(ticks) / len(INITS) * 1e6
-    with PostHouse() as house, DisplayClient(house.settings, house.home) as displays:
+    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
         house.start_broker()
         workers = {name: house.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
         eventually(lambda: len(house.stats()["workers"]) == len(workers), within_s=20)

@@ -5,7 +5,7 @@ import time
 import bare
 import pytest
 from load import Pings, Thread, Ticks
-from posthouse import PostHouse
+from local_bus import LocalBus
 from verdicts import assert_well
 from waiting import eventually
 
@@ -59,7 +59,7 @@ def until_live(displays, since_ns, wanted):
 def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
     """Full: 2 GiB, 14 million ticks; short: 30 MB in 60 segments."""
     size, segment = (2 << 30, 32 << 20) if long else (30 << 20, 1 << 19)
-    with PostHouse(**{"journal.segment_bytes": segment, "journal.max_bytes": 4 << 30}) as house:
+    with LocalBus(**{"journal.segment_bytes": segment, "journal.max_bytes": 4 << 30}) as house:
         made = bulk.fill(house.home, house.settings, size, rare_every=3_000_000 if long else 40_000)
         house.broker = house.start_broker()
         workers = {name: house.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}

@@ -6,7 +6,7 @@ import urllib.request
 
 import psutil
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from stage import FOUND
 from waiting import eventually
 
@@ -27,7 +27,7 @@ def metrics(port):
 def test_clients_that_do_not_read_cost_the_others_nothing(long, tell):
     """Full: two minutes, and the others' p99 in the median 2 s is judged, for others share the machine; short: 15 s."""
     seconds = 120 if long else 15
-    with PostHouse() as house:
+    with LocalBus() as house:
         (house.home / "run").mkdir()
         port = house.settings.gateway.port
         house.start("-m", "trial_publisher", house.home, **FOUND)

@@ -11,7 +11,7 @@ import time
 import bare
 import pytest
 import zmq
-from posthouse import PostHouse
+from local_bus import LocalBus
 from verdicts import assert_told
 from waiting import eventually
 from websockets.asyncio.server import serve
@@ -140,7 +140,7 @@ def bodies(house, topic):
 def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(long, tell):
     """Full: 20,000 drawn messages; short: 200."""
     lines = hostile(random.Random(SEED), 20_000 if long else 200)
-    with PostHouse() as house, Venue(odd=lines, good=['{"symbol":"GOOD","bid":1,"ask":2}']) as venue:
+    with LocalBus() as house, Venue(odd=lines, good=['{"symbol":"GOOD","bid":1,"ask":2}']) as venue:
         house.start_broker()
         feeds = [start(house, "odd", venue.url("odd")), start(house, "good", venue.url("good"), "--symbols", "GOOD,x\ny")]
         start(house, "busy", venue.url("busy"))

@@ -9,7 +9,7 @@ import hostile
 import pytest
 from contents import judge_replay
 from load import Neighbours, Pings, Recording, Service, Ticks
-from posthouse import PostHouse
+from local_bus import LocalBus
 from verdicts import verdict
 from waiting import eventually
 
@@ -80,7 +80,7 @@ def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
         requests += [pair(draw) for _ in range(20_000)]
     draw.shuffle(requests)
     count = sum(1 for _ in hostile.results(b"", 0))
-    with PostHouse(**{"task.retries": 0}) as house:
+    with LocalBus(**{"task.retries": 0}) as house:
         broker = house.start_broker()
         asker = bare.Asker(house.addresses["frontend"])
         with (

@@ -7,8 +7,8 @@ from collections import Counter
 
 import psutil
 import pytest
+from local_bus import LocalBus
 from poisons import FAILS, KILLERS, LOST, SERVICE, WORKS
-from posthouse import PostHouse
 from stage import FOUND
 from verdicts import assert_well
 from waiting import eventually
@@ -70,7 +70,7 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
     count, killers, others, retries, workers = (10_000, 50, 5, 3, 4) if long else (600, 3, 1, 1, 2)
     limits = {"task.soft_s": 3.0, "task.hard_s": 4.0, "task.retries": retries, "broker.max_tasks": 20_000}
     log = tmp_path / "poisons.log"
-    with PostHouse(**limits) as house:
+    with LocalBus(**limits) as house:
         house.broker = house.start_broker()
         keeper = Keeper(house, workers, log)
         told = draw_up(count, killers, others)

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 
 import pytest
-from pool import Pool
+from pool_watch import Pool
 from waiting import eventually
 
 from bus.errors import BusError

@@ -1,9 +1,9 @@
 """Somebody leaks far more connections than the broker has descriptors for: ticks, calls and pings go on beside it."""
 
 import pytest
-from leaking import leak
+from connection_leak import leak
 from load import Pings, Ticks
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -21,7 +21,7 @@ def goes_on_for(ticks, many):
 def test_a_leak_of_connections_costs_nobody_else_anything(long, tell):
     """Full: 3,000 connections to a broker with 1,024 descriptors, three times for 20 s; short: 300 with 256, for 2 s."""
     leaked, files, waves, lasts_s = (3000, 1024, 3, 20.0) if long else (300, 256, 1, 2.0)
-    with PostHouse() as house:
+    with LocalBus() as house:
         broker = house.start_broker(files=files)
         with Ticks(house.addresses, "leaked", RATE, SYMBOLS, b"x") as ticks, Pings(house.addresses) as pings:
             eventually(lambda: ticks.goes_on() and ticks.safe > RATE, within_s=60)

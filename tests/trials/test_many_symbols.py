@@ -7,7 +7,7 @@ import time
 import bare
 import pytest
 from load import Pings
-from posthouse import PostHouse
+from local_bus import LocalBus
 from stage import FOUND
 from verdicts import assert_well
 from waiting import eventually
@@ -51,7 +51,7 @@ def came(path, value):
 def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(tmp_path, long, tell):
     """Full: 10,000 topics and as many subscriptions; short: 1,500."""
     count = 10_000 if long else 1_500
-    with PostHouse(**{"broker.max_topics": 20_000}) as house:
+    with LocalBus(**{"broker.max_topics": 20_000}) as house:
         house.broker = house.start_broker()
         market, log, said = Market(house, count), tmp_path / "came.jsonl", {}
         market.move()

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import zmq
 from load import Pings, Ticks
-from posthouse import PostHouse
+from local_bus import LocalBus
 from verdicts import assert_well
 from waiting import eventually
 
@@ -100,7 +100,7 @@ def asks_values(house, ticks, size):
 def test_a_peer_that_never_reads_costs_the_broker_a_bounded_number_of_bytes(ask, long, tell):
     """Full: 2 GB of what is never read; short: 180 MB."""
     size = 2_000_000_000 if long else 180_000_000
-    with PostHouse(**{"journal.max_bytes": 512 << 20}) as house:
+    with LocalBus(**{"journal.max_bytes": 512 << 20}) as house:
         house.broker = house.start_broker()
         with Pings(house.addresses) as pings:
             with Ticks(house.addresses, "large", RATE, SYMBOLS, b"x" * LARGE) as ticks:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from pool import Crowd, Pool
+from pool_watch import Crowd, Pool
 from waiting import eventually
 
 from sim.nepse.request_log import most_in_a_second

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 from browser import browser, opened, until
-from posthouse import PostHouse, free_ports
+from local_bus import LocalBus, free_ports
 from waiting import eventually
 
 from sim.fx_market import PAIRS
@@ -56,7 +56,7 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
     """Full: two minutes, the bounds hold in each window of 10 s without a burst; short: one of 4 s, and figures are only told."""
     venue, nepse, port = free_ports(3)
     ports = {"sim.venue_port": venue, "sim.nepse_port": nepse, "gateway.port": port}
-    with PostHouse(**ports, **{"sim.ticks_per_s": TICKS_PER_S}) as house:
+    with LocalBus(**ports, **{"sim.ticks_per_s": TICKS_PER_S}) as house:
         up = house.hulak("up", "--demo")
         try:
             eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), within_s=STANDS_S, every_s=0.2)

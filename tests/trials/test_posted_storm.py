@@ -9,7 +9,7 @@ from collections import Counter
 import bare
 import pytest
 from contents import ENDS, answer, judge_replay
-from posthouse import PostHouse
+from local_bus import LocalBus
 from stage import FOUND
 from verdicts import assert_well
 from waiting import eventually
@@ -21,7 +21,7 @@ STARTS_S, ENDS_S = 20, 120
 STATES = ("done", "failed", "expired", "cancelled", "queued", "running", "waiting")
 
 
-class Storm(PostHouse):
+class Storm(LocalBus):
     """A broker with bare peers, all of them processes."""
 
     def __init__(self, folder, **settings):

@@ -5,7 +5,7 @@ import time
 from itertools import islice
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from shared_data import shared
 from stage import FOUND
 from waiting import eventually
@@ -25,7 +25,7 @@ def test_every_tick_of_real_days_arrives_once_in_order_with_its_exact_prices(tmp
     symbols = {path: f"F{at}{path.stem.split('_')[1]}".upper() for at, path in enumerate(files)}
     wanted = {symbol: list(islice(read_ticks(path, symbol=symbol), most or None)) for path, symbol in symbols.items()}
     count = sum(map(len, wanted.values()))
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         log = tmp_path / "ticks.txt"
         reader = house.start("-m", "trial_reader", log, count, **FOUND)

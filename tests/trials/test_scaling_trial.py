@@ -7,7 +7,7 @@ import statistics
 import time
 
 import pytest
-from pool import Callers, Pool
+from pool_watch import Callers, Pool
 from waiting import eventually
 
 from sim.nepse.server import serve

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from click.testing import CliRunner
 from faults import Faults
-from posthouse import PostHouse
+from local_bus import LocalBus
 from prometheus_client.parser import text_string_to_metric_families
 from venue_thread import VenueThread
 from waiting import eventually
@@ -139,7 +139,7 @@ def test_everybody_tells_the_same(tmp_path, long, tell):
     """Full: all situations that can be made; short: a frozen display worker, and a dead letter."""
     faults = Faults(tmp_path) if long else None
     told = []
-    with VenueThread() as venue, PostHouse(**{"feed.stale_s": 6}) as house:
+    with VenueThread() as venue, LocalBus(**{"feed.stale_s": 6}) as house:
         street = Street(house, venue, faults)
         street.agree([])
         street.workers[0].send_signal(signal.SIGSTOP)

@@ -13,7 +13,7 @@ import pytest
 from contents import answer, do, judge_replay, tick
 from faults import DAY_S, HOUR_S, Faults
 from load import Service
-from posthouse import PostHouse
+from local_bus import LocalBus
 from verdicts import verdict
 from waiting import eventually
 
@@ -162,7 +162,7 @@ def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
         folder = tmp_path / str(seed)
         folder.mkdir()
         faults = Faults(folder)
-        with PostHouse(**{"journal.segment_bytes": 16_384}) as house:
+        with LocalBus(**{"journal.segment_bytes": 16_384}) as house:
             life = Life(house, faults, seed)
             life.start()
             for _ in range(12 if long else 4):
@@ -188,7 +188,7 @@ def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
 
 def test_a_task_that_expires_while_the_broker_is_away_keeps_no_broker_from_starting(tell):
     """With the very commands that found it: post with a time, kill, wait longer than that, start."""
-    with PostHouse() as house:
+    with LocalBus() as house:
         broker = house.start_broker()
         asker = bare.Asker(house.addresses["frontend"])
         task = asker.ask("hulak.post", {"service": "nobody", "action": "a", "expires_s": 0.2})["task"]

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -91,7 +91,7 @@ def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long,
     """Full: 2,000 tasks, 100 worker faults, 10 broker kills; short: 200, 12 and 2."""
     count, faults, kills, task_s = (2000, 100, 10, 0.3) if long else (200, 12, 2, 0.05)
     workers = 12 if long else 4  # of the twelve, five are frozen at a time, on average
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.broker = house.start_broker()
         storm = Storm(house, workers, faults, kills)
         with house.client() as client:

@@ -9,7 +9,7 @@ import pytest
 from contents import answer, judge_replay
 from faults import DAY_S, HOUR_S, Faults
 from load import Service, Ticks
-from posthouse import PostHouse
+from local_bus import LocalBus
 from verdicts import assert_well
 from waiting import eventually
 
@@ -56,7 +56,7 @@ def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
     """Full: a minute and more at +8 days, so that every cleaning comes; short: seconds, and a restart, which cleans too."""
     rounds = ((40 * HOUR_S, 3 if long else 1), (8 * DAY_S, 70 if long else 1), (-HOUR_S, 3 if long else 1), (0, 1))
     faults = Faults(tmp_path)
-    with PostHouse(**{"journal.segment_bytes": 65_536}) as house:
+    with LocalBus(**{"journal.segment_bytes": 65_536}) as house:
         start_broker(house, faults)
         asker = bare.Asker(house.addresses["frontend"])
         tasks = Tasks(asker)

@@ -10,7 +10,7 @@ import time
 import pytest
 import zmq
 from display_market import start_workers
-from posthouse import PostHouse
+from local_bus import LocalBus
 from verdicts import assert_well
 from waiting import eventually
 
@@ -18,8 +18,8 @@ from bus.wire import codec
 from bus.wire.messages import Tick
 from clients.displays.client import DisplayClient
 from clients.history import History, last_events
-from workers.display.state import DisplayConfig, DisplayState, Init
-from workers.display.tick_filter import believed_until
+from workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from workers.display.quantities.tick_filter import believed_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 SEED = 20261129
@@ -78,7 +78,7 @@ def run(house, *words, code=0):
 
 def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
     draw = random.Random(SEED)
-    with PostHouse(**{"broker.max_topics": MOST_TOPICS}) as house, DisplayClient(house.settings, house.home) as displays:
+    with LocalBus(**{"broker.max_topics": MOST_TOPICS}) as house, DisplayClient(house.settings, house.home) as displays:
         broker = house.start_broker()
         workers = start_workers(house, "d0")
         displays.create_worker_for_symbol("EURUSD", "all", history=True)

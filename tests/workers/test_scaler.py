@@ -4,15 +4,16 @@ Traps of supervisor 4.3.0, all found by experiment, and what shows that we are n
 
 1. It sees an exit up to 1 s late: the broker sees deaths by itself (`tests/system/test_first_light.py`, the task storm).
 2. With startsecs=1 a program that ends at once is often told RUNNING: `startsecs=3` everywhere (below, the configuration), and a
-   slot's failures are forgotten only after a minute of running (`tests/core/test_scaling.py`).
-3. FATAL stays: below, and three more tries a minute apart in `tests/core/test_scaling.py`. After startsecs it restarts for ever
-   and at once: a worker that finds no broker waits by itself (`tests/workers/test_session.py`).
-4. Exit 0 before startsecs counts as a failure: nobody younger than 5 s is retired (`tests/core/test_scaling.py`).
+   slot's failures are forgotten only after a minute of running (`tests/workers/test_scaling.py`).
+3. FATAL stays: below, and three more tries a minute apart in `tests/workers/test_scaling.py`. After startsecs it restarts
+   for ever and at once: a worker that finds no broker waits by itself
+   (`tests/workers/runtime/test_session.py`).
+4. Exit 0 before startsecs counts as a failure: nobody younger than 5 s is retired (`tests/workers/test_scaling.py`).
 5. startProcess on a STOPPING process says yes and does nothing: below.
 6. Its own client keeps connections, has no time limit and is not for threads: `bus.process.supervisor_rpc` is used; below.
 7. Its events get lost: none are used, it is asked; the configuration has no eventlistener (below).
 8. kill -9 of it leaves children behind: they end with it (below); of two in one slot the older is sent away
-   (`tests/core/test_fencing.py`).
+   (`tests/bus/core/tasks/test_surplus_workers.py`).
 """
 
 import configparser
@@ -24,8 +25,8 @@ import xmlrpc.client
 
 import pytest
 import structlog
-from pool import Pool
-from posthouse import ROOT, PostHouse
+from local_bus import ROOT, LocalBus
+from pool_watch import Pool
 from waiting import eventually
 
 from bus.process import lifecycle, load_settings, supervisor_rpc
@@ -141,7 +142,7 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_b
 def test_a_broker_that_is_still_starting_is_no_warning_and_one_that_never_comes_is():
     said = []
     log = structlog.wrap_logger(None, processors=[lambda _, level, event: said.append((level, event["event"])) or drop()])
-    with PostHouse() as house:  # and no broker
+    with LocalBus() as house:  # and no broker
         scaler = Scaler(house.settings, house.home, lifecycle.Stop(), log)
         now = time.monotonic()
         scaler.look(now)

@@ -1,1 +1,4 @@
-"""What a display shows, computed from its symbol's ticks; one file per quantity, all pure. `state.py` puts them together."""
+"""The display worker: which displays it has, how each is brought up, and what it publishes. PROTOCOL.md section 11.
+Imported by workers and benchmarks.
+Start with `worker.py`.
+"""

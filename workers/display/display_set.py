@@ -26,7 +26,7 @@ from workers.display.backfill_queue import HOLD, Building
 from workers.display.checkpoint_schedule import Checkpoints, Files
 from workers.display.managed_display import Held, MakeState, Phase, Place
 from workers.display.publish_schedule import CATCHING_UP_S, LATENCY_WINDOW_S, States
-from workers.display.state import DisplayConfig, DisplayState
+from workers.display.quantities.state import DisplayConfig, DisplayState
 
 CREATION, INITIALISATION, RUN_TIME, DISPATCH = "creation", "initialisation", "run_time", "dispatch"
 Note = Callable[[str, Mapping[str, Any]], None]

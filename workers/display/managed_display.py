@@ -11,8 +11,8 @@ from typing import Any
 
 from bus.wire.messages import Tick
 from workers.display.checkpoint import Checkpoint, fingerprint
-from workers.display.state import DisplayConfig, DisplayState, Init
-from workers.display.tick_filter import AHEAD_MS, believed_until
+from workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from workers.display.quantities.tick_filter import AHEAD_MS, believed_until
 
 MOST_SKIPPED = 1000  # ticks that a display cannot take and leaves out; beyond, it is not the ticks
 HEALTHY_S = 60.0  # so long live, and what failed before is forgotten

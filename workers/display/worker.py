@@ -32,7 +32,7 @@ from workers.display.checkpoint_files import Shelf
 from workers.display.display_set import Desk
 from workers.display.managed_display import Held
 from workers.display.memory_trend import Trend
-from workers.display.state import DisplayConfig
+from workers.display.quantities.state import DisplayConfig
 from workers.runtime.session import Do, Exit, Run, Send, Session
 from workers.runtime.task_runner import Carrier
 

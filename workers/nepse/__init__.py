@@ -1,0 +1,4 @@
+"""The service `nepse`: actions, endpoints, tokens and politeness towards the exchange.
+Imported by workers.
+Start with `actions.py`.
+"""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from posthouse import PostHouse
+from local_bus import LocalBus
 from waiting import eventually
 
 from bus.errors import BusError
@@ -105,7 +105,7 @@ def run(house, *words):
 
 @pytest.fixture(scope="module")
 def house():
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.environment = {**os.environ, **house.variables}
         house.start_broker()
         yield house

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from local_bus import LocalBus, free_ports
 from msgpack import ExtType
-from posthouse import PostHouse, free_ports
 
 from bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from bus.process.settings import Settings
@@ -18,7 +18,7 @@ from clients.cli.command import Call, Command, NoBroker, report, to_json
 from clients.cli.nepse import nepse as nepse_commands
 from clients.nepse.async_client import AsyncNepseClient
 from clients.nepse.client import NepseClient
-from workers.display.day_start import FX_NAMES, OWN_NAMES, Init
+from workers.display.quantities.day_start import FX_NAMES, OWN_NAMES, Init
 from workers.nepse.actions import build_actions
 from workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 
@@ -201,7 +201,7 @@ def test_a_name_of_init_that_nobody_reads_is_a_wrong_usage(run):
 
 
 def test_a_home_that_was_named_and_has_no_broker_is_told_if_another_ones_answers(tmp_path):
-    with PostHouse() as house:
+    with LocalBus() as house:
         house.start_broker()
         elsewhere = house.hulak("ping", "--home", tmp_path)
         assert elsewhere.wait(30) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from judged import feed, recent, report, stats, verdict, with_process
+from healthy_stats import feed, recent, report, stats, verdict, with_process
 
 from clients.cli import cli
 from clients.judge.situations import LIMITS, SITUATIONS, Level

@@ -1,7 +1,7 @@
 """The judge: each situation, from facts alone."""
 
 import pytest
-from judged import feed, recent, stats, verdict, with_process
+from healthy_stats import feed, recent, stats, verdict, with_process
 
 from bus.errors import ConfigError
 from bus.process.settings import FeedSettings, Settings

@@ -2,7 +2,7 @@
 
 import itertools
 
-from display_world import Disk, World
+from display_worker_fixture import Disk, World
 
 from workers.display import checkpoint
 from workers.display.checkpoint_schedule import EVERY_S, PACE_S, REFRESH_S, SHARE

@@ -7,9 +7,9 @@ import msgpack
 import pytest
 
 from bus.errors import ConfigError
-from workers.display.config import PERCENTAGE, DisplayConfig
 from workers.display.quantities.adr import Bar
-from workers.display.state import DisplayState, Init
+from workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
+from workers.display.quantities.state import DisplayState, Init
 
 DAY, HOUR = 86_400_000, 3_600_000
 NAMES = {1: "up", -1: "down", 0: "neutral"}

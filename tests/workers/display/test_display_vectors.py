@@ -17,8 +17,8 @@ import pytest
 from shared_data import shared
 
 from bus.errors import ConfigError
-from workers.display.config import PERCENTAGE
-from workers.display.state import DisplayState, Init
+from workers.display.quantities.display_config import PERCENTAGE
+from workers.display.quantities.state import DisplayState, Init
 
 NAMES = {1: "up", -1: "down", 0: "neutral"}
 DESIGN = ("all_nulls_as_sent_by_display_store", "open_given_price_missing", "string_numbers_rejected")

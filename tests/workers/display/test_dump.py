@@ -5,8 +5,8 @@ import random
 import pytest
 
 from bus.wire.codec import pack, unpack
-from workers.display.config import PERCENTAGE, DisplayConfig
-from workers.display.state import DisplayState, Init
+from workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
+from workers.display.quantities.state import DisplayState, Init
 
 DAY = 86_400_000
 INITS = (

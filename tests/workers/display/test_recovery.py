@@ -1,11 +1,11 @@
 """The five ways in which the original could fail, each with a way back. In the original none of them had one."""
 
-from display_world import Kept, World
+from display_worker_fixture import Kept, World
 
 from bus.core.display_assignment import Display, DisplayBook
 from workers.display.display_set import CREATION, RUN_TIME
 from workers.display.managed_display import HEALTHY_S, Phase
-from workers.display.state import DisplayConfig
+from workers.display.quantities.state import DisplayConfig
 
 
 def world_with(fails_at=None, **how):

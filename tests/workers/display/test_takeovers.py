@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from display_world import World
+from display_worker_fixture import World
 
 from workers.display.managed_display import Phase
 

@@ -7,9 +7,9 @@ finish before they leave (6).
 import json
 
 import pytest
-from dispatch_desk import RETRYABLE, A, B, Desk, task
-from nepse_desk import Desk as Exchange
-from nepse_desk import reply
+from dispatcher_fixture import RETRYABLE, A, B, Desk, task
+from nepse_worker_fixture import Desk as Exchange
+from nepse_worker_fixture import reply
 
 from bus.backoff import Backoff
 from bus.errors import ProtocolError, TaskFailed

@@ -2,7 +2,7 @@
 
 import msgpack
 import pytest
-from nepse_desk import Settings
+from nepse_worker_fixture import Settings
 
 from bus.errors import TaskFailed
 from sim.nepse.request_gate import HTML_403, Reply

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from nepse_desk import Desk, reply
+from nepse_worker_fixture import Desk, reply
 
 from bus.errors import TaskFailed
 from workers.nepse import tokens

@@ -1,0 +1,21 @@
+"""All venues, by the names that `hulak feed --venue` takes."""
+
+from collections.abc import Callable
+
+from clients.feeds.venues.binance import Binance
+from clients.feeds.venues.coinbase import Coinbase
+from clients.feeds.venues.dialect import Dialect
+from clients.feeds.venues.fx import FxBackend
+from clients.feeds.venues.kraken import Kraken, KrakenV1
+from clients.feeds.venues.oanda import Oanda
+from clients.feeds.venues.plain_json import PlainJson
+
+VENUES: dict[str, Callable[[], Dialect]] = {
+    "binance": Binance,
+    "kraken": Kraken,
+    "kraken-v1": KrakenV1,
+    "coinbase": Coinbase,
+    "oanda": Oanda,
+    "fx": FxBackend,
+    "json": PlainJson,
+}

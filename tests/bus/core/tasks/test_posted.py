@@ -1,0 +1,128 @@
+"""What may be posted, and a posted task's way through the dispatcher; with plain numbers for time."""
+
+import math
+
+import pytest
+from dispatcher_fixture import POLICY, Desk
+from request_arguments import arguments
+
+from bus.core.effects import Begun, Delayed, Ended, ToWorker
+from bus.core.tasks.posted import Posting, posting_of
+from bus.core.tasks.task_queue import State
+from bus.wire.messages import Error, Held, Ready, Reply, Result, WorkerHeartbeat
+
+ID = bytes(range(16))
+RETRYABLE = {"code": "RATE_LIMITED", "text": "429", "retryable": True}
+
+
+def posting(**changed):
+    told = {"id": ID, "key": None, "service": "nepse", "action": "x", "args": b"\x80", "retries": 1, "expires_s": math.inf}
+    return Posting(**{**told, **changed})
+
+
+def stored(effects):
+    return [one for one in effects if isinstance(one, Begun | Delayed | Ended)]
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+def ready(desk, name=b"w", held=()):
+    return desk.core.ready(desk.now, name, Ready("nepse", name.decode(), 1, held))
+
+
+def test_a_posting_is_made_with_its_defaults():
+    made = posting_of(ID, arguments("hulak.post", service="nepse"), POLICY)
+    assert made == Posting(ID, None, "nepse", "", b"\x80", POLICY.retries, math.inf)
+
+
+def test_a_posting_is_made_as_it_was_asked_for():
+    told = {"key": "k", "retries": 0, "expires_s": 5, "priority": 2}
+    made = posting_of(ID, arguments("hulak.post", service="s", action="a", args={"n": 1}, **told), POLICY)
+    assert made == Posting(ID, "k", "s", "a", b"\x81\xa1n\x01", 0, 5.0, 2)
+
+
+def test_a_posted_task_notes_its_beginning_and_its_end_instead_of_telling_a_client(desk):
+    ready(desk)
+    given, begun = desk.core.accept(desk.now, posting().task(desk.now))
+    assert isinstance(given, ToWorker)
+    assert begun == Begun(ID, 1, "w")
+    effects = desk.core.result(desk.now, b"w", Result(ID, 1, True, 5))
+    assert effects == [Ended(ID, "done", 1, Reply(ID, 5))]
+    assert desk.core.tasks == {}
+
+
+def test_a_posted_task_never_expires_unless_it_was_told_when(desk):
+    desk.core.accept(desk.now, posting().task(desk.now))
+    desk.core.accept(desk.now, posting(id=bytes(16), expires_s=5.0).task(desk.now))
+    effects = desk.core.advance(desk.now + 1e6)
+    assert [(one.task, one.state) for one in stored(effects)] == [(bytes(16), "expired")]
+    assert list(desk.core.tasks) == [ID]
+
+
+def test_its_retries_are_noted_with_their_delay_and_its_last_failure_as_the_end(desk):
+    ready(desk)
+    desk.core.accept(desk.now, posting().task(desk.now))
+    effects = desk.core.result(desk.now, b"w", Result(ID, 1, False, RETRYABLE))
+    [noted] = stored(effects)
+    assert (noted.task, noted.attempt, noted.in_s) == (ID, 1, 0.25)
+    desk.now += 1.0
+    effects = desk.core.advance(desk.now)
+    assert stored(effects) == [Begun(ID, 2, "w")]
+    [end] = stored(desk.core.result(desk.now, b"w", Result(ID, 2, False, RETRYABLE)))
+    assert (end.state, end.attempt, end.message.code) == ("failed", 2, "RATE_LIMITED")
+
+
+def test_a_lost_worker_is_noted_as_a_retry_and_the_last_one_as_the_end(desk):
+    ready(desk, b"a")
+    desk.core.accept(desk.now, posting().task(desk.now))
+    assert [type(one) for one in stored(desk.core.lost(desk.now, b"a", "gone"))] == [Delayed]
+    ready(desk, b"b")
+    [end] = stored(desk.core.lost(desk.now, b"b", "gone"))
+    assert (end.state, end.message.code) == ("failed", "WORKER_LOST")
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_cancelled_task_ends_once_and_a_worker_that_is_at_it_brings_a_late_result(desk, given):
+    if given:
+        ready(desk)
+    desk.core.accept(desk.now, posting().task(desk.now))
+    [end] = desk.core.cancel(ID)
+    assert (end.state, end.message.code) == ("cancelled", "CANCELLED")
+    assert desk.core.cancel(ID) == []
+    if given:
+        assert stored(desk.core.result(desk.now, b"w", Result(ID, 1, True, 5))) == []
+    assert desk.core.tasks == {}
+
+
+def test_a_restored_task_is_left_to_the_worker_that_says_it_is_still_at_it(desk):
+    task = posting().task(desk.now)
+    task.attempt = 1
+    desk.core.restore(desk.now, task, in_s=1.5)
+    ready(desk, b"other")
+    assert desk.core.tasks[ID].state is State.WAITING
+    effects = ready(desk, b"w", held=(Held(ID, 1),))
+    assert stored(effects) == [Begun(ID, 1, "w")]
+    assert [type(one.message).__name__ for one in effects if isinstance(one, ToWorker)] == ["BrokerHeartbeat"]
+    [end] = stored(desk.core.result(desk.now, b"w", Result(ID, 1, True, 5)))
+    assert end.state == "done"
+
+
+def test_a_restored_task_that_nobody_claims_is_given_to_another_with_its_next_attempt(desk):
+    task = posting().task(desk.now)
+    task.attempt = 1
+    desk.core.restore(desk.now, task, in_s=1.5)
+    ready(desk, b"other")
+    assert stored(desk.core.advance(desk.now + 1.4)) == []
+    desk.core.heartbeat(desk.now + 1.4, b"other", WorkerHeartbeat())
+    assert stored(desk.core.advance(desk.now + 1.6)) == [Begun(ID, 2, "other")]
+
+
+def test_an_error_is_not_made_for_a_client_that_is_none(desk):
+    desk.core.accept(desk.now, posting(expires_s=1.0).task(desk.now))
+    effects = desk.core.advance(desk.now + 2.0)
+    [end] = stored(effects)
+    assert isinstance(end.message, Error)
+    assert not any(type(one).__name__ == "ToClient" for one in effects)

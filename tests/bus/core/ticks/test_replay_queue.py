@@ -1,0 +1,148 @@
+"""Who reads when: replays of several clients at once, with a journal in memory and a clock that is a number."""
+
+import pytest
+from replay_fixture import Shelves, decode
+from request_arguments import read_wanted
+
+from bus.core.ticks.replay import Replay
+from bus.core.ticks.replay_queue import PATIENCE_S, PROGRESS_S, RUNNING, WAITS_S, Replays
+from bus.errors import ProtocolError
+
+
+def reads(address):
+    return True
+
+
+class Slow:
+    """A library that finds nothing for long: its index is still to be made."""
+
+    def __init__(self, shelves):
+        self.shelves, self.slices = shelves, 0
+
+    def index(self, place):
+        return None
+
+    def work(self, place):
+        self.slices += 1
+        return True
+
+
+def replay(shelves, topic="ticks", **args):
+    wanted = read_wanted({"topic": topic, **args})
+    return Replay(wanted, shelves.shelves[0], shelves.number, shelves.number)
+
+
+def turns(replays, count, now=0.0, who=reads):
+    return [turn for _ in range(count) for turn in replays.turn(now, who)]
+
+
+def rows(found):
+    return [(turn.request, decode(row)) for turn in found for row in turn.rows or ()]
+
+
+def test_clients_take_turns_so_that_a_long_replay_does_not_hold_up_a_short_one():
+    shelves = Shelves(3000, padding=100)
+    replays = Replays(shelves)
+    replays.begin(b"greedy", b"long", replay(shelves), 0.0)
+    replays.begin(b"modest", b"short", replay(shelves, to=2), 0.0)
+    assert rows(turns(replays, 2))[-2:] == [(b"short", 1), (b"short", 2)]
+    assert (len(replays), replays.served) == (1, 1)
+    turns(replays, 100)
+    assert (len(replays), replays.served) == (0, 2)
+    assert turns(replays, 1) == []
+
+
+def test_a_client_with_a_thousand_replays_delays_another_by_one_slice():
+    shelves = Shelves(3000, padding=100)
+    replays = Replays(shelves)
+    for number in range(1000):
+        replays.begin(b"greedy", b"%d" % number, replay(shelves, topic=f"tick.{number:04d}*"), 0.0)
+    replays.begin(b"modest", b"short", replay(shelves, to=2), 0.0)
+    assert rows(turns(replays, 2)) == [(b"short", 1), (b"short", 2)]
+
+
+def test_some_of_a_clients_replays_take_turns_and_the_others_wait_behind_them():
+    shelves = Shelves(3000, padding=100)
+    replays = Replays(shelves)
+    for number in range(RUNNING + 1):
+        replays.begin(b"a", b"%d" % number, replay(shelves, topic=f"tick.{'EURUSD'[: number % 6]}*", since_ns=number + 1), 0.0)
+    assert len(replays) == 6  # of one topic the newest only
+    shelves.reads = 0
+    found = turns(replays, 12)
+    assert len({turn.request for turn in found}) == 6
+
+
+def test_what_is_asked_again_takes_the_place_of_the_one_before():
+    shelves = Shelves(30)
+    replays = Replays(shelves)
+    assert replays.begin(b"a", b"1", replay(shelves), 0.0) is None
+    assert replays.begin(b"a", b"2", replay(shelves, topic="tick.EURUSD"), 0.0) is None
+    assert replays.begin(b"b", b"3", replay(shelves), 0.0) is None
+    assert replays.begin(b"a", b"4", replay(shelves, **{"from": 29}), 0.0) == b"1"
+    assert (len(replays), replays.replaced) == (3, 1)
+    found = turns(replays, 10)
+    assert {request for request, _ in rows(found)} == {b"2", b"3", b"4"}
+    assert [number for request, number in rows(found) if request == b"4"] == [29, 30]
+
+
+def test_a_replay_that_finds_nothing_for_long_says_that_it_goes_on():
+    slow = Slow(Shelves(5))
+    replays = Replays(slow)
+    replays.begin(b"a", b"1", replay(slow.shelves), 10.0)
+    assert turns(replays, 5, now=10.0 + PROGRESS_S / 2) == []
+    (told,) = turns(replays, 3, now=10.0 + PROGRESS_S)
+    assert (told.request, told.rows, told.replay.ended) == (b"1", [], False)
+    assert turns(replays, 3, now=10.1 + PROGRESS_S) == []
+    assert len(turns(replays, 3, now=10.0 + 2 * PROGRESS_S)) == 1
+    assert slow.slices == 14
+
+
+def test_a_client_that_does_not_read_waits_and_costs_the_others_nothing():
+    shelves = Shelves(3000, padding=100)
+    replays = Replays(shelves)
+    replays.begin(b"stuck", b"1", replay(shelves), 0.0)
+    replays.begin(b"well", b"2", replay(shelves, to=2), 0.0)
+    stuck = {b"stuck"}
+
+    def who(address):
+        return address not in stuck
+
+    assert rows(turns(replays, 3, 0.0, who)) == [(b"2", 1), (b"2", 2)]
+    assert replays.next_due() == pytest.approx(WAITS_S)
+    assert turns(replays, 1, 1.0, who) == []
+    stuck.clear()
+    assert len({number for _, number in rows(turns(replays, 100, 2.0, who))}) == 3000
+
+
+def test_a_client_that_reads_nothing_for_long_loses_its_replays():
+    shelves = Shelves(5)
+    replays = Replays(shelves)
+    replays.begin(b"stuck", b"1", replay(shelves), 0.0)
+    assert turns(replays, 1, 0.0, lambda address: False) == []
+    assert turns(replays, 1, PATIENCE_S, lambda address: False) == []
+    assert len(replays) == 1
+    assert turns(replays, 1, PATIENCE_S + 1, lambda address: False) == []
+    assert (len(replays), replays.abandoned) == (0, 1)
+
+
+def test_more_replays_than_allowed_are_refused_and_a_clients_are_dropped_with_it():
+    shelves = Shelves(5)
+    replays = Replays(shelves, per_client=2, most=3)
+    for address, topic in ((b"a", "ticks"), (b"a", "tick.EURUSD"), (b"b", "ticks")):
+        replays.begin(address, b"1", replay(shelves, topic=topic), 0.0)
+    for address, told in ((b"a", "2 replays of this client"), (b"c", "3 replays are")):
+        with pytest.raises(ProtocolError, match=told) as caught:
+            replays.begin(address, b"2", replay(shelves, topic="tick.USDJPY"), 0.0)
+        assert caught.value.code == "BUSY"
+    replays.drop(b"a")
+    replays.drop(b"nobody")
+    assert (len(replays), replays.abandoned) == (1, 2)
+    assert {turn.address for turn in turns(replays, 3)} == {b"b"}
+
+
+def test_a_replay_without_parts_sends_none_not_even_of_progress():
+    shelves = Slow(Shelves(5))
+    replays = Replays(shelves)
+    replays.begin(b"req", b"1", replay(shelves.shelves, parts=False), 0.0)
+    assert turns(replays, 1, PROGRESS_S) == []
+    assert shelves.slices == 1

@@ -1,0 +1,68 @@
+"""What all dialects share: one-sided updates, refusals; and that no venue's message confuses another's dialect."""
+
+import json
+
+import pytest
+from recorded import fixture, fixtures
+from shared_data import shared
+
+from bus.errors import FeedError
+from bus.process.check_settings import types_of
+from bus.process.settings import FeedSettings
+from bus.wire.messages import Tick
+from clients.cli.feed import VENUES as NAMES
+from clients.feeds.venues.dialect import CODES, MOST_SYMBOLS, Sides, SymbolError, refused
+from clients.feeds.venues.registry import VENUES
+
+
+def test_the_command_line_and_the_settings_name_every_venue():
+    assert list(VENUES) == NAMES == list(types_of(FeedSettings)["venue"].__args__)
+
+
+def test_what_is_known_of_symbols_is_bounded():
+    sides = Sides()
+    sides.quote("FIRST", 1, 2, 5, "x")
+    for number in range(MOST_SYMBOLS):
+        sides.quote(f"S{number}", 1, 2, 5, "x")
+    assert sides.quote("FIRST", 1, None, 5, "x") == []
+    assert sides.quote("S9999", 1.5, None, 5, "x") == [Tick("S9999", 1.5, 2.0, 5, "x")]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_that_is_known_is_kept(code):
+    assert refused("X", "why", code.lower()) == SymbolError("X", code, "why")
+
+
+def test_a_refusals_text_is_bounded_and_its_symbol_a_key_or_none():
+    told = refused("y" * 100, "x" * 1000, 7)
+    assert told.symbol is None
+    assert told.text.startswith("'yyy")
+    assert len(told.text) == 200
+
+
+BINANCE = "tests/integration_tests/adapters/binance/resources/ws_messages/"
+FUTURES = "crates/adapters/binance/test_data/futures/market_data_json/"
+BINANCE_EVENTS = {
+    f"{FUTURES}book_ticker_stream.json": [Tick("BNBUSDT", 25.3519, 25.3652, 1_568_014_460_893, "binance")],
+    f"{FUTURES}ticker_stream.json": [],
+    f"{FUTURES}trade_stream.json": [],
+    f"{BINANCE}ws_spot_ticker_book.json": [Tick("ETHUSDT", 4507.24, 4507.25, 1_646_199_228_123, "binance")],
+    f"{BINANCE}ws_spot_ticker_24hr.json": [],
+}
+
+
+def test_binances_fixtures_spot_and_futures():
+    assert {name: VENUES["binance"]().parse(fixture(name), 5) for name in BINANCE_EVENTS} == BINANCE_EVENTS
+
+
+@pytest.mark.parametrize("venue", sorted(VENUES))
+def test_no_dialect_takes_another_venues_message_for_a_quote(venue):
+    foreign = {name: message for name, message in fixtures().items() if f"/{venue.removesuffix('-v1')}/" not in name}
+    others = json.loads(shared("data/feeds/ctrader_json_frames.json").read_text())["frames"]
+    assert len(foreign) >= 16
+    for message in [*foreign.values(), *others]:
+        try:
+            events = VENUES[venue]().parse(json.dumps(message), 5)
+        except FeedError:
+            continue
+        assert not [event for event in events if isinstance(event, Tick)], message

@@ -1,0 +1,191 @@
+"""The gateway's shell, with no broker: who is let in, what a connection may do, and what becomes of one that does not read."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import urllib.error
+import urllib.request
+
+import msgpack
+import pytest
+import structlog
+from local_bus import LocalBus
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from bus.wire.messages import Tick
+from clients.gateway.process import Gateway
+
+LIMIT_S = 20
+
+
+def serving(work, **settings):
+    """Run `work(gateway, url)` beside a gateway."""
+
+    async def run():
+        with LocalBus(**{f"gateway.{name}": value for name, value in settings.items()}) as house:
+            async with Gateway(house.settings, house.home, structlog.get_logger()) as gateway, asyncio.timeout(LIMIT_S):
+                await work(gateway, f"ws://127.0.0.1:{gateway.port}/ws")
+
+    asyncio.run(run())
+
+
+async def said(socket_, **message):
+    await socket_.send(json.dumps(message))
+    return json.loads(await socket_.recv())
+
+
+async def closed(socket_):
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await socket_.recv()
+    return socket_.close_code
+
+
+def test_a_client_is_greeted_told_and_answered(monkeypatch):
+    monkeypatch.setattr("clients.gateway.bus_calls.CALL_S", 0.2)
+
+    async def work(gateway, url):
+        gateway.board.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1}))
+        async with connect(url) as client:
+            assert json.loads(await client.recv())["type"] == "hello"
+            assert (await said(client, type="ping", id="a")) == {"type": "pong", "id": "a"}
+            frame = await said(client, type="subscribe", displays=["*"], ticks=["EURUSD"])
+            assert frame["displays"] == {"d1": {"symbol": "EURUSD", "price": 1.1}}
+            gateway.board.take_ticks([Tick("USDJPY", 1.0, 2.0, 5, "x"), Tick("EURUSD", 1.0, 2.0, 5, "x")])
+            gateway.woken.set()
+            assert list(json.loads(await client.recv())["ticks"]) == ["EURUSD"]
+            refusal = await said(client, type="display.create", symbol="EURUSD", id=4)
+            assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 4, "TIMEOUT"), "there is no broker"
+
+    serving(work)
+
+
+def test_nine_messages_that_are_none_end_the_connection():
+    async def work(_, url):
+        async with connect(url) as client:
+            await client.recv()
+            for _ in range(8):
+                assert (await said(client, type="nonsense"))["code"] == "BAD_MESSAGE"
+            await client.send("[")
+            assert await closed(client) == 4000
+
+    serving(work)
+
+
+def test_a_message_that_is_too_large_ends_the_connection():
+    async def work(_, url):
+        async with connect(url) as client:
+            await client.send("x" * 70_000)
+            assert await closed(client) == 1009
+
+    serving(work)
+
+
+def test_strangers_are_told_nothing():
+    async def work(gateway, url):
+        async with connect(url, origin="http://evil.example") as client:
+            assert await closed(client) == 4003
+        async with connect(url) as client:
+            assert await closed(client) == 4001
+        async with connect(f"{url}?token=s3cret", origin=f"http://127.0.0.1:{gateway.port}") as client:
+            assert json.loads(await client.recv())["type"] == "hello"
+        async with connect(url, additional_headers={"Authorization": "Bearer s3cret"}) as client:
+            assert json.loads(await client.recv())["type"] == "hello"
+        assert gateway.figures()["refused"] == 2
+
+    serving(work, token="s3cret")
+
+
+def test_one_client_too_many_is_refused():
+    async def work(_, url):
+        async with connect(url) as client:
+            await client.recv()
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(url)
+            assert refused.value.response.status_code == 503
+
+    serving(work, max_clients=1)
+
+
+def test_probes_and_page_answer_beside_the_sockets():
+    def get(url):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    async def work(gateway, url):
+        base = url.replace("ws:", "http:").removesuffix("/ws")
+        status, body = await asyncio.to_thread(get, f"{base}/readyz")
+        assert status == 503
+        assert json.loads(body)["reasons"] == ["the broker has not been heard yet"]
+        assert (await asyncio.to_thread(get, f"{base}/healthz"))[0] == 200
+        status, body = await asyncio.to_thread(get, f"{base}/metrics")
+        assert status == 200
+        assert b"hulak_broker_up 0.0" in body
+        assert (await asyncio.to_thread(get, f"{base}/../../pyproject.toml"))[0] == 404
+
+    serving(work)
+
+
+def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monkeypatch):
+    monkeypatch.setattr("clients.gateway.fanout.BEHIND_S", 0.5)
+    client_bytes = 1 << 16
+
+    async def work(gateway, url):
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        plain.connect(("127.0.0.1", gateway.port))
+        async with connect(url, sock=plain) as stuck, connect(url) as quick:
+            for client in (stuck, quick):
+                await client.recv()
+                await client.send('{"type":"subscribe","displays":["*"]}')
+            (peer, _) = gateway.crowd.peers
+            stuck.transport.pause_reading()
+            seen, most, number = 0, 0, 0
+            while gateway.figures()["too_slow"] == 0:
+                number += 1
+                gateway.board.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": number, "padding": "x" * 5000}))
+                gateway.woken.set()
+                seen = json.loads(await quick.recv())["displays"]["d1"]["price"]
+                most = max(most, peer.connection.transport.get_write_buffer_size())
+            assert seen == number, "the other one misses nothing"
+            assert most < client_bytes / 16 + 2 * 6000, "the mark, and a frame"
+            assert peer.seat.conflated > 0
+            stuck.transport.resume_reading()
+            assert await closed(stuck) == 4002
+
+    serving(work, client_bytes=client_bytes)
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [(OverflowError("Integer value out of range"), "BAD_ARGUMENT"), (KeyError("a bug"), "INTERNAL")]
+)
+def test_a_command_that_fails_here_is_answered_too(failure, code):
+    async def work(gateway, url):
+        async def fails(service, args):
+            raise failure
+
+        gateway.calls.call = fails
+        async with connect(url) as client:
+            await client.recv()
+            refusal = await said(client, type="config.set", scope="global", values={"log_level": 1 << 70}, id=4)
+            assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 4, code)
+            assert (await said(client, type="dead.list", id=1 << 70)).items() >= {"type": "error", "id": 1 << 70}.items()
+            assert (await said(client, type="ping", id=1 << 70)) == {"type": "pong", "id": 1 << 70}
+
+    serving(work)
+
+
+def test_two_hosts_are_a_bad_request():
+    async def work(gateway, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
+
+    serving(work)

@@ -1,0 +1,58 @@
+"""Random ticks of some symbols on a real bus, and what displays must make of them."""
+
+import random
+
+from waiting import eventually
+
+from bus.wire import codec
+from workers.display.quantities.state import DisplayConfig, DisplayState, Init
+
+SYMBOLS = ("EURUSD", "USDJPY", "BTC", "BTC-PERP")
+MIDNIGHT_MS = 1_700_006_400_000
+
+
+class Market:
+    """Random ticks of some symbols, and what a display makes of them without any process."""
+
+    def __init__(self, seed):
+        self.draw = random.Random(seed)
+        self.ticks = []  # (symbol, bid, ask, timestamp)
+        self.at_ms = MIDNIGHT_MS - 5000  # so that midnight passes
+
+    def more(self, count):
+        new = []
+        for _ in range(count):
+            self.at_ms += self.draw.randrange(40)
+            bid = round(1.1 + self.draw.gauss(0, 0.001), 5)
+            new.append((self.draw.choice(SYMBOLS), bid, round(bid + 0.0001, 5), self.at_ms))
+        self.ticks += new
+        return new
+
+    def dispatch(self, displays, count):
+        new = self.more(count)
+        for symbol in SYMBOLS:  # in blocks: the order between symbols is another, that within each is kept
+            mine = [{"bid": bid, "ask": ask, "timestamp": at} for name, bid, ask, at in new if name == symbol]
+            displays.dispatch_ticks(symbol, mine)
+
+    def wanted(self, symbol, init=None, config=None):
+        state = DisplayState(symbol, Init.from_values(symbol, init or {}), config or DisplayConfig())
+        for name, bid, ask, at in self.ticks:
+            if name == symbol:
+                state.fold(bid, ask, at, at)
+        return codec.unpack(codec.pack(state.snapshot()))
+
+
+def start_workers(house, *names):
+    started = {name: house.hulak("worker", "display", "--name", name) for name in names}
+    eventually(lambda: {row["name"] for row in house.stats()["workers"]} >= set(names), within_s=20)
+    return started
+
+
+def differs(displays, market, shown):
+    """Name the displays whose state is not, or not yet, what it must be."""
+    found = []
+    for display, symbol in shown.items():
+        state, wanted = displays.state(display), market.wanted(symbol)
+        if state is None or state["catching_up"] or {name: state[name] for name in wanted} != wanted:
+            found.append(display)
+    return found

@@ -1,0 +1,237 @@
+"""A display worker's desk without a process: journal and publisher as lists, and a state that keeps what it was given."""
+
+from typing import ClassVar
+
+from bus.backoff import Backoff
+from bus.subscriber.sequence_tracker import Ask
+from bus.wire import codec
+from bus.wire.messages import Stamp, Tick
+from workers.display.display_set import Desk
+from workers.display.managed_display import Phase
+from workers.display.quantities.state import DisplayConfig
+
+
+class Kept:
+    """A state that keeps the bids of its ticks; it fails at those in `fails_at`, as often as is said there."""
+
+    fails_at: ClassVar = {}
+
+    def __init__(self, symbol, init, config):
+        self.symbol, self.day_init, self.config = symbol, init, config
+        self.bids = []
+
+    def fold(self, bid, ask, at_ms, timestamp, until_ms, source):
+        if self.fails_at.get(bid, 0) > 0:
+            self.fails_at[bid] -= 1
+            raise ZeroDivisionError(f"at {bid}")
+        self.bids.append(bid)
+
+    def configure(self, config):
+        self.config = config
+
+    def snapshot(self):
+        return {"bids": len(self.bids)}
+
+    def dump(self):
+        return {"bids": list(self.bids), "config": self.config.dump()}
+
+    def restore(self, told):
+        self.bids, self.config = told["bids"], DisplayConfig(**told["config"])
+
+
+class Disk:
+    """Checkpoints in a dict, which outlives desks."""
+
+    def __init__(self):
+        self.files = {}
+        self.takes = True
+
+    def load(self, display):
+        return self.files.get(display)
+
+    def save(self, display, data):
+        if self.takes:
+            self.files[display] = data
+        return self.takes
+
+    def drop(self, displays):
+        for display in displays:
+            self.files.pop(display, None)
+
+    def sweep(self, known):
+        self.drop(set(self.files) - set(known))
+
+
+class World:
+    """One desk named `me`, and everything around it; the bid of each tick is its number."""
+
+    def __init__(self, *, make=Kept, hold=1000, config=None, delay=0.0):
+        self.make, self.hold, self.delay = make, hold, delay
+        self.journal = []  # symbols; tick 1 is the first
+        self.epochs = [(1, 1)]  # first number and epoch, ascending
+        self.oldest = 1
+        self.now = 100.0
+        self.configs = {}  # of single displays
+        self.config = config or DisplayConfig()
+        self.sent = []  # (display, token, running number, what was told)
+        self.takes = True  # the broker takes states
+        self.notes = []
+        self.rows = {}
+        self.version = 0
+        self.disk = Disk()
+        self.clock = iter(range(10**9)).__next__
+        self.start()
+
+    def start(self):
+        """Begin with a new desk, as a worker that takes over does."""
+        self.given = len(self.journal) + 1  # number of the tick that comes live next
+        self.replays = []  # [round, numbers left, ask]
+        backoff = Backoff(1.0, 8.0, lambda: self.delay)
+        how = (self._config_of, backoff, self._emit, self.clock, self._note, self.disk, self.now, self.make, self.hold)
+        self.desk = Desk("me", *how)
+        self.desk.position = self.given
+
+    def _config_of(self, display):
+        found = self.configs.get(display, self.config)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _note(self, event, facts):
+        self.notes.append(facts)
+
+    def _emit(self, held):
+        if self.takes:
+            self.sent.append((held.id, held.token, held.running, held.told(0, 0)))
+        return self.takes
+
+    # The broker
+
+    def tick(self, *symbols):
+        self.journal += symbols
+
+    def give(self, count=None):
+        """Give live ticks, in one chunk."""
+        upto = len(self.journal) if count is None else min(len(self.journal), self.given - 1 + count)
+        ticks = [made(self.journal[number - 1], number) for number in range(self.given, upto + 1)]
+        first, self.given = self.given, upto + 1
+        if ticks:
+            self.desk.take(self.epoch_of(upto), first, ticks, 1, self.now)
+
+    def epoch_of(self, number):
+        return ([0] + [epoch for first, epoch in self.epochs if first <= number])[-1]
+
+    def lose(self, symbols, epoch):
+        """Become a broker that lost its last ticks, and gives their numbers again under another epoch."""
+        self.journal, self.replays = list(symbols), []
+        self.epochs = [one for one in self.epochs if one[0] <= len(symbols)] + [(len(symbols) + 1, epoch)]
+
+    def assign(self, display, symbol="X", worker="me", token=None, first=1, init=None):
+        former = self.rows.get(display, {"token": 0})
+        self.rows[display] = {
+            "display": display,
+            "symbol": symbol,
+            "init": init or {},
+            "from": first,
+            "worker": worker,
+            "token": token or former["token"] + 1,
+        }
+        self.tell()
+
+    def tell(self):
+        self.version += 1
+        self.desk.reconcile({"version": self.version, "rows": list(self.rows.values())}, self.now)
+
+    def begin(self):
+        """Let waiting displays begin; what they need of the journal waits to be answered."""
+        while self.desk.building.prepare(self.now):
+            pass
+        while (made := self.desk.start(self.now)) is not None:
+            self.replays.append([made, [], made.ask()])
+
+    def answer(self, rows=10**9, *, cut=10**9):
+        """Let each replay go on by some rows; one request gives `cut` rows at most."""
+        for one in list(self.replays):
+            made, left, ask = one
+            if made is not self.desk.building.rounds.get(made.symbol):
+                continue
+            if isinstance(ask, Ask):
+                if not self._accepts(one):
+                    continue
+                found = range(ask.first, min(ask.last, len(self.journal)) + 1)
+                one[1] = left = [number for number in found if self.journal[number - 1] == made.symbol][:cut]
+                one[2] = ask.last
+            slice_, one[1] = left[:rows], left[rows:]
+            self.desk.rows(made, [[number, self.frame(number)] for number in slice_], self.now)
+            if not one[1]:
+                last = slice_[-1] if slice_ else made.upto
+                self._ended(one, last + 1 if last < one[2] else None)
+        rounds = self.desk.building.rounds
+        self.replays = [one for one in self.replays if one[0] is rounds.get(one[0].symbol)]
+
+    def _accepts(self, one):
+        made, _, ask = one
+        if ask.first < self.oldest:
+            one[2] = made.too_old(self.oldest)
+            if one[2] is None:
+                self._ended(one, None)
+            return False
+        if made.epoch and (ask.first - 1 > len(self.journal) or made.epoch != self.epoch_of(ask.first - 1)):
+            self.desk.other_epoch(made, self.now)
+            return False
+        return True
+
+    def _ended(self, one, further):
+        made = one[0]
+        if made is not self.desk.building.rounds.get(made.symbol):
+            return
+        one[2] = made.ended(further, self.desk.position)
+        if one[2] is None:
+            self.desk.finish(made, self.now)
+
+    def frame(self, number):
+        symbol = self.journal[number - 1]
+        body = codec.pack_tick(made(symbol, number))
+        return codec.encode_publication(codec.tick_topic(symbol), Stamp(self.epoch_of(number), number, 1), body)
+
+    def write_down(self):
+        """Have every display that changed written down."""
+        desk = self.desk
+        for held in desk.checkpoints.rest(desk.held.values(), desk.place):
+            desk.checkpoints.write(held, self.now)
+
+    def take_over(self):
+        """Let another worker have all displays."""
+        self.start()
+        self.tell()
+
+    def settle(self):
+        """Let everything that is under way end, ticks included."""
+        for _ in range(1000):
+            self.give()
+            self.now += 10.0
+            self.begin()
+            self.answer()
+            if not self.replays and all(one.phase is Phase.LIVE for one in self.desk.held.values()):
+                return
+        raise AssertionError(f"never live: {self.desk.held}")
+
+    def wanted(self, display):
+        """List the bids that a display must have been given."""
+        row = self.rows[display]
+        ticks = enumerate(self.journal, 1)
+        return [float(number) for number, symbol in ticks if symbol == row["symbol"] and number >= row["from"]]
+
+    def check(self):
+        """Every display has each of its ticks once, in order."""
+        mine = {display for display, row in self.rows.items() if row["worker"] == "me"}
+        assert set(self.desk.held) == mine
+        for display in mine:
+            held, wanted = self.desk.held[display], self.wanted(display)
+            assert held.state.bids == wanted, display
+            assert held.number == (wanted[-1] if wanted else 0)
+            assert held.received_ns == held.number * 1000
+
+
+def made(symbol, number):
+    return Tick(symbol, float(number), number + 0.5, number, "test", (), number * 1000)

@@ -1,0 +1,171 @@
+"""A real broker and its neighbours: real processes, on free ports and ipc, in a short temporary folder."""
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bus.process import load_settings
+from clients.calls.client import BusClient
+from clients.subscriber import Subscriber
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTS_WITHIN_S = 20
+PORTS, BLOCK = (20_000, 32_000), 200
+
+
+@functools.cache
+def own_ports():
+    """Reserve a block of ports for this process; gives them round and round.
+
+    Below the kernel's range for outgoing connections (32768 on), so that a port is taken only by who asks for it. A block is
+    ours for as long as this process lives, by an abstract unix socket of its number: two suites on one machine never choose the
+    same port, and one suite gives the same one again only after all others.
+    """
+    for block in random.SystemRandom().sample(range(*PORTS, BLOCK), len(range(*PORTS, BLOCK))):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0hulak-test-ports-{block}")
+        except OSError:
+            mark.close()
+        else:
+            return mark, itertools.cycle(range(block, block + BLOCK))
+    raise AssertionError("all blocks of ports are taken by other suites")
+
+
+def free_ports(count):
+    """Find ports that are free, and that nobody else chooses."""
+    found = []
+    _, ports = own_ports()
+    for port in itertools.islice(ports, BLOCK):
+        with contextlib.suppress(OSError), socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"of {BLOCK} ports there are not {count} free")
+
+
+class LocalBus:
+    """One home folder, its settings, and every process started in it; all are ended by their ids.
+
+    Args:
+        settings: further settings, `{"task.hard_s": 2}`.
+    """
+
+    def __init__(self, **settings):
+        self.home = Path(tempfile.mkdtemp(prefix="hulak-", dir="/tmp"))  # a socket's path has 107 bytes at most
+        *ports, page = free_ports(5)
+        self.addresses = {
+            name: f"tcp://127.0.0.1:{port}"
+            for name, port in zip(("collector", "publisher", "frontend", "backend"), ports, strict=True)
+        }
+        told = {**{f"broker.{name}": value for name, value in self.addresses.items()}, "gateway.port": page, **settings}
+        self.variables = {
+            "HULAK_HOME": str(self.home),
+            **{f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in told.items()},
+        }
+        sections = {}
+        for name, value in told.items():
+            section, _, setting = name.partition(".")
+            sections.setdefault(section, {})[setting] = value
+        self.settings = load_settings.load(self.home, ROOT / "etc" / "hulak.toml", sections)
+        self.processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait(10)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None and not pipe.closed:
+                    pipe.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def start(self, *words, out=None, err=None, files=None, **variables):
+        """Start `python WORDS`; its standard error goes to a file in the home folder unless `err` says otherwise.
+
+        Args:
+            words: of its command line.
+            out: its standard output.
+            err: its standard error.
+            files: that it may have open, at most; as many as we if None.
+            variables: of its environment.
+        """
+        limit = None if files is None else functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, (files, files))
+        environment = {**os.environ, **self.variables, **{name: str(value) for name, value in variables.items()}}
+        log = self.home / f"{len(self.processes):03d}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, *map(str, words)],
+                env=environment,
+                cwd=ROOT,
+                stdout=out or file,
+                stderr=err or file,
+                preexec_fn=limit,  # noqa: PLW1509 - it makes one system call
+            )
+        process.log = log
+        self.processes.append(process)
+        return process
+
+    @contextlib.contextmanager
+    def having(self, variables):
+        """Give what is started within this context further variables."""
+        before = self.variables
+        self.variables = before | variables
+        try:
+            yield
+        finally:
+            self.variables = before
+
+    def hulak(self, *words, **how):
+        """Start a command of the command line."""
+        return self.start("-m", "hulak", *words, **how)
+
+    def start_broker(self, files=None):
+        """Start a broker, which may have so many files open, and wait until it answers."""
+        broker = self.start("-m", "bus", files=files)
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        with self.client() as client:
+            while True:
+                with contextlib.suppress(load_settings.ConfigError):
+                    answer = client.call("hulak.ping", timeout_s=max(0.1, deadline - time.monotonic()))
+                    assert answer["pid"] == broker.pid, broker.log.read_text()
+                    return broker
+
+    def client(self):
+        """Connect a client."""
+        return BusClient(self.settings, self.home)
+
+    def subscriber(self, *prefixes, **how):
+        """Connect a subscriber and wait until its subscriptions are in place."""
+        subscriber = Subscriber(*prefixes, settings=self.settings, home=self.home, timeout_s=STARTS_WITHIN_S, **how)
+        assert subscriber.wait_until_subscribed(STARTS_WITHIN_S)
+        return subscriber
+
+    def stats(self):
+        """Ask the broker for its statistics."""
+        with self.client() as client:
+            return client.call("hulak.stats", timeout_s=5)
+
+
+def lines_of(process):
+    """Read JSON lines from a process's standard output."""
+    for line in process.stdout:
+        yield json.loads(line)

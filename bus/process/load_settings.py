@@ -37,7 +37,7 @@ def located(settings: Settings | None = None, home: Path | None = None) -> tuple
 
 def shipped(name: str) -> Path:
     """Find a file of `etc/`: within this package where it was installed, in whatever folder; beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     within = package / "etc" / name
     return within if within.is_file() else package.parent / "etc" / name
 

@@ -242,6 +242,6 @@ def test_a_member_holds_up_no_end():
             member.stop()
         assert time.monotonic() - before < 1.0  # it would be for ever, or the limit of STOP_S each
         assert not [one for one in threading.enumerate() if one.name == "member"]
-        words = "import structlog; from pathlib import Path; from bus import config, member; home = Path(); "
-        words += "member.Member(config.load(home), home, structlog.get_logger(), kind='worker', name='x').start()"
+        words = "import structlog; from pathlib import Path; from bus.process import load_settings, member; home = Path(); "
+        words += "member.Member(load_settings.load(home), home, structlog.get_logger(), kind='worker', name='x').start()"
         assert house.start("-c", words).wait(WITHIN_S) == 0  # a process that forgets to stop it ends all the same

@@ -17,7 +17,7 @@ from bus.__main__ import main
 from bus.errors import ConfigError, PartEnded
 from bus.process import lifecycle
 
-CHILD = "from bus import daemon; daemon.end_with_supervisor(); print('goes on')"
+CHILD = "from bus.process import lifecycle; lifecycle.end_with_supervisor(); print('goes on')"
 
 
 @pytest.fixture

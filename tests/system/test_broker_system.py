@@ -280,8 +280,8 @@ def test_an_address_beyond_the_loopback_is_refused_at_the_start_with_the_reason(
 def test_a_call_outlives_the_broker_that_took_it(house):
     """The client repeats it by its id, the worker names what it holds, the new broker brings them together."""
     broker = house.start_broker()
-    worker = house.start("-m", "sleepy_worker", PYTHONPATH="tests")
-    caller = house.start("-m", "sleepy_worker", "call", "1.5", PYTHONPATH="tests", out=subprocess.PIPE)
+    worker = house.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
+    caller = house.start("-m", "sleepy_worker", "call", "1.5", PYTHONPATH="tests/support", out=subprocess.PIPE)
     eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=20)
     broker.kill()
     broker.wait()

@@ -59,7 +59,7 @@ def without_heartbeats(worker, within_s=10):
 
 def start_worker(house, service="echo"):
     before = len(serving(house, service))
-    worker = house.start("-m", "majordomo_worker", house.addresses["backend"], service, PYTHONPATH="tests")
+    worker = house.start("-m", "majordomo_worker", house.addresses["backend"], service, PYTHONPATH="tests/support")
     eventually(lambda: len(serving(house, service)) > before, within_s=20)
     return worker
 
@@ -102,7 +102,7 @@ def test_a_client_with_an_empty_frame_in_front_gets_one_back(house, connect):
 
 
 def test_a_client_of_the_dialect_calls_a_worker_of_ours(house, connect):
-    house.start("-m", "sleepy_worker", PYTHONPATH="tests")
+    house.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
     client = connect("frontend")
     ask(client, b"sleepy", b"sleep", b"\x81\xa7seconds\x00")
     assert answer(client, 20) == [C, FINAL, b"sleepy", b"slept 0"]

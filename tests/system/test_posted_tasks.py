@@ -25,7 +25,7 @@ def house():
 
 
 def start_worker(house):
-    return house.start("-m", "sleepy_worker", PYTHONPATH="tests")
+    return house.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
 
 
 def sleeps(seconds):

@@ -15,7 +15,7 @@ from bus.errors import BusTimeout
 SYMBOLS = 28
 STARTS_S = 20
 ENDS_S = 120
-FOUND = {"PYTHONPATH": "tests:tests/trials:."}
+FOUND = {"PYTHONPATH": "tests/support:tests/trials:."}
 
 
 class Stage(LocalBus):

@@ -19,7 +19,7 @@ from sim.nepse.server import serve
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SEED = 20261122
 KINDS = ("client", "broker", "worker", "supervisord")
-FOUND = {"PYTHONPATH": "tests:tests/trials:."}
+FOUND = {"PYTHONPATH": "tests/support:tests/trials:."}
 ENDS_S = 300
 
 

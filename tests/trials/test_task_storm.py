@@ -33,7 +33,7 @@ class Storm:
         self.thread = threading.Thread(target=self.run)
 
     def worker(self):
-        return self.house.start("-m", "sleepy_worker", PYTHONPATH="tests", SLEEPY_LOG=self.log)
+        return self.house.start("-m", "sleepy_worker", PYTHONPATH="tests/support", SLEEPY_LOG=self.log)
 
     def run(self):
         for kind in self.kinds:

@@ -162,6 +162,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_it_to_another_wit
     client = connect("frontend")
     ask(client, b"echo", b"sleep", b"0.5")
     eventually(lambda: serving(house, "echo")[0]["held"] == 1, within_s=5)
+    first.send_signal(signal.SIGSTOP)  # so that it does not end its task, however long the other one takes to start
     second = start_worker(house)
     first.kill()
     killed = time.monotonic()

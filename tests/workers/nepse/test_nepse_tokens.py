@@ -1,9 +1,7 @@
 """Tokens and body ids: every case on which public clients agree, and the edges of what is taken."""
 
-import json
-
 import pytest
-from shared_data import shared
+from vectors import rows, vectors
 
 from bus.errors import TaskFailed
 from sim.nepse import tokens as simulated
@@ -17,36 +15,33 @@ FORMULAS = {
 }
 
 
-def vectors(name):
-    return json.loads(shared(f"vectors/nepse/{name}.json").read_text(encoding="utf-8"))
-
-
 def test_cuts_and_decoded_tokens_are_those_on_which_four_public_clients_agree():
-    cases = vectors("token_decode")["cases"]
-    assert len(cases) > 100
-    for case in cases:
+    told = vectors("nepse_tokens")
+    cuts, texts = rows(told["cuts"]), rows(told["tokens"])
+    assert (len(cuts), len(texts)) == (155, 20)
+    for case in cuts:
         salts = tuple(case["salts"])
         assert list(tokens.access_cuts(salts)) == case["access_cuts"]
         assert list(tokens.refresh_cuts(salts)) == case["refresh_cuts"]
-        if "raw_access" in case:
-            assert tokens.decode_access(case["raw_access"], salts) == case["access"]
-            assert tokens.decode_refresh(case["raw_refresh"], salts) == case["refresh"]
+    for case in texts:
+        salts = tuple(case["salts"])
+        assert tokens.decode_access(case["raw_access"], salts) == case["access"]
+        assert tokens.decode_refresh(case["raw_refresh"], salts) == case["refresh"]
 
 
 def test_the_four_body_ids_are_those_on_which_public_clients_agree():
-    cases = vectors("payload_ids")["cases"]
-    assert len(cases) > 200
+    cases = rows(vectors("nepse_body_ids")["cases"])
+    assert len(cases) == 251
     for case in cases:
-        day = int(case["nepal_date"][-2:])
         for name, formula in FORMULAS.items():
-            assert formula(case["market_id"], tuple(case["salts"]), day) == case[name], (name, case)
+            assert formula(case["market_id"], tuple(case["salts"]), case["day"]) == case[name], (name, case)
 
 
 def test_the_day_changes_at_midnight_in_nepal():
-    for case in vectors("payload_ids")["nepal_day"]:
+    for case in rows(vectors("nepse_body_ids")["nepal_days"]):
         day = tokens.nepal_day(case["server_time_ms"])
         assert day == case["day"]
-        assert tokens.nepal_date(case["server_time_ms"]) == case["nepal"][:10]
+        assert tokens.nepal_date(case["server_time_ms"]) == case["date"]
         for name, formula in FORMULAS.items():
             assert formula(case["market_id"], tuple(case["salts"]), day) == case[name]
 

@@ -1,10 +1,7 @@
-"""The original's vectors, and quantities of a display written down naively from all ticks, which incremental code must equal."""
+"""Displays made as the original's were, and their quantities written down naively from all ticks, which ours must equal."""
 
-import json
 from decimal import ROUND_FLOOR, Decimal
 from math import floor
-
-from shared_data import shared
 
 from workers.display.quantities.display_config import DisplayConfig
 from workers.display.quantities.state import DisplayState, Init
@@ -15,24 +12,10 @@ KEYS = {
     "distributionPercentage": "distribution_percentage",
     "volatilitySmoothing": "volatility_smoothing",
 }
-SAME = {  # the original's name -> ours: equal to the last bit
-    "currentPrice": "price",
-    "midPrice": "open",
-    "todaysHigh": "high",
-    "todaysLow": "low",
-    "projectedAdrHigh": "adr_high",
-    "projectedAdrLow": "adr_low",
-    "maxAdrPercentage": "adr_tier",
-    "visualHigh": "visual_high",
-    "visualLow": "visual_low",
-    "volatility": "volatility",
-    "volatilityIntensity": "volatility_intensity",
-}
-
-
-def vectors(name):
-    """Read a file of vectors; skip the test without it."""
-    return json.loads(shared(f"vectors/fx/{name}").read_text())
+SAME = (  # what is equal to the last bit
+    *("price", "open", "high", "low", "adr_high", "adr_low", "adr_tier"),
+    *("visual_high", "visual_low", "volatility", "volatility_intensity"),
+)
 
 
 def config_of(values):

@@ -9,12 +9,9 @@ Different on purpose, and only there:
 * a display without price, open or average range has none, where the original made one up.
 """
 
-import csv
-from datetime import datetime
-
 import fx_reference as fx
 import pytest
-from shared_data import shared
+from vectors import rows, vectors
 
 from bus.errors import ConfigError
 from workers.display.quantities.display_config import PERCENTAGE
@@ -25,9 +22,9 @@ DESIGN = ("all_nulls_as_sent_by_display_store", "open_given_price_missing", "str
 BLOCKED = "bar_without_timestamp_blocks_every_update"
 
 
-def valid(send):
+def valid(step):
     """Tell what reaches a display at all: ticks are typed on the bus, other messages do not exist there."""
-    payload = send.get("payload", {})
+    payload = step.get("payload", {})
     return all(isinstance(payload.get(side), int | float) for side in ("bid", "ask"))
 
 
@@ -35,7 +32,7 @@ class Run:
     """One display driven through a vector's steps, with all that went in kept for comparison."""
 
     def __init__(self, steps):
-        payload = steps[0]["send"]["payload"]
+        payload = steps[0]["payload"]
         self.state = fx.started(payload)
         self.values = dict(payload["config"])
         self.theirs = fx.entries_of(payload)
@@ -47,16 +44,16 @@ class Run:
         self.refused = False  # whether the config now in force there is one that we refuse
 
     def step(self, step):
-        send, at_ms = step["send"], step["at_ms"]
-        if send["type"] == "updateConfig":
-            self.configure(send["payload"], at_ms)
-        elif send["type"] == "tick" and valid(send):
-            bid = send["payload"]["bid"]
+        at_ms = step["at_ms"]
+        if step["send"] == "updateConfig":
+            self.configure(step["payload"], at_ms)
+        elif step["send"] == "tick" and valid(step):
+            bid = step["payload"]["bid"]
             self.way = fx.directions([bid], self.last)[0]
             self.last = bid
             self.ours.append((bid, self.way, 1))
             self.theirs.append((bid, self.way or -1, 1))
-            fx.fold(self.state, at_ms, send["payload"])
+            fx.fold(self.state, at_ms, step["payload"])
 
     def configure(self, values, at_ms):
         before = self.state.snapshot()
@@ -91,67 +88,69 @@ class Run:
 def compare(run, told):
     """Compare a snapshot with what the original told."""
     snapshot = run.state.snapshot()
-    for theirs, ours in fx.SAME.items():
-        if theirs in told:
-            assert snapshot[ours] == told[theirs], theirs
+    for name in told.keys() & set(fx.SAME):
+        assert snapshot[name] == told[name], name
     assert snapshot["direction"] == NAMES[run.way]
     assert [tuple(row) for row in snapshot["profile"]["levels"]] == run.levels(run.ours, fx.exact_index, 1)
-    if "marketProfile" in told and not run.refused:
+    if "levels" in told and not run.refused:
         bucket = run.state.config.price_bucket_multiplier / 10**run.state.digits
-        found = [
-            (round(row["price"] / bucket), row["volume"], row["buy"], row["sell"]) for row in told["marketProfile"]["levels"]
-        ]
+        found = [(round(price / bucket), *counts) for price, *counts in told["levels"]]
         assert found == run.levels(run.theirs, fx.float_index, 0)  # the difference is these two errors and nothing else
 
 
-@pytest.mark.parametrize("name", ["01_eurusd_5digit_default.json", "02_usdjpy_3digit_percentage_config.json"])
+RUNS = vectors("display_runs")["runs"]
+ODD = vectors("display_runs")["odd"]
+
+
+@pytest.mark.parametrize("name", list(RUNS))
 def test_whole_states_are_the_originals_but_for_its_errors(name):
-    steps = fx.vectors(name)["steps"]
+    steps = RUNS[name]
     run = Run(steps)
     for step in steps:
         run.step(step)
-        told = step["outputs"][0]["payload"]["newState"]
-        if told["lastTickDirection"] != NAMES[run.way]:
+        told = step["told"]
+        if told["direction"] != NAMES[run.way]:
             assert run.way == 0
         compare(run, told)
 
 
 def test_the_volatility_windows_are_the_originals_over_130_ticks():
-    steps = fx.vectors("04_volatility_window_130_ticks.json")["steps"]
+    found = vectors("display_volatility")
+    steps = rows(found["steps"])
     run = Run(steps)
+    ticks = 0
     for step in steps:
+        if step["send"] == "tick":
+            bid, ask = step["payload"]
+            step["payload"] = {"bid": bid, "ask": ask, "timestamp": found["base_ms"] + step["at_ms"]}
+            ticks += 1
         run.step(step)
-        told = step["out"]
-        compare(run, told)
-        assert run.state.snapshot()["ticks_per_s"] == told["n_ticks_in_window"] / 10
-        assert run.state.snapshot()["profile"]["ticks"] == told["profile_tickCount"]
-
-
-def cases():
-    return {case["case"]: case["steps"] for case in fx.vectors("03_degenerate_cases.json")["cases"]}
+        compare(run, step)
+        assert run.state.snapshot()["ticks_per_s"] == step["ticks_in_window"] / 10
+        assert run.state.snapshot()["profile"]["ticks"] == step["profile_ticks"]
+    assert ticks == 130
 
 
 def test_degenerate_inputs_give_the_originals_states():
     """All but the four below: they are about what was made up, or blocked for ever."""
-    found = cases()
-    assert {*DESIGN, BLOCKED} < set(found)
+    assert {*DESIGN, BLOCKED} < set(ODD)
     compared = 0
-    for name, steps in found.items():
+    for name, steps in ODD.items():
         if name in {*DESIGN, BLOCKED}:
             continue
-        run = Run(steps) if "payload" in steps[0]["send"] else None
+        run = Run(steps)
         for step in steps:
             run.step(step)
-            for output in step["outputs"]:
-                compare(run, output["payload"]["newState"])
+            if step["told"] is not None:
+                compare(run, step["told"])
                 compared += 1
     assert compared > 20
 
 
 @pytest.mark.parametrize("name", DESIGN)
 def test_a_display_without_a_price_is_not_ready_and_makes_none_up(name):
-    steps = cases()[name]
-    payload = steps[0]["send"]["payload"]
+    steps = ODD[name]
+    payload = steps[0]["payload"]
     state = fx.started({**payload, "digits": 5})
     told = state.snapshot()
     assert not told["ready"]
@@ -159,17 +158,17 @@ def test_a_display_without_a_price_is_not_ready_and_makes_none_up(name):
     assert told["open"] == (payload["todaysOpen"] if isinstance(payload["todaysOpen"], float) else None)
     assert told["volatility"] is None
     for step in steps[1:]:
-        if valid(step["send"]):
-            fx.fold(state, step["at_ms"], step["send"]["payload"])
+        if valid(step):
+            fx.fold(state, step["at_ms"], step["payload"])
             first = state.snapshot()
             assert first["ready"]
-            assert first["price"] == first["high"] == first["low"] == step["send"]["payload"]["bid"]
+            assert first["price"] == first["high"] == first["low"] == step["payload"]["bid"]
             assert (first["direction"], first["volatility"]) == ("neutral", 0.45125)  # no move from a made-up price
             assert first["adr_source"] == "day"
 
 
 def test_a_bar_without_a_time_blocks_nothing():
-    steps = cases()[BLOCKED]
+    steps = ODD[BLOCKED]
     run = Run(steps)
     for step in steps:
         run.step(step)
@@ -178,37 +177,32 @@ def test_a_bar_without_a_time_blocks_nothing():
 
 
 def test_a_thousand_real_ticks_give_the_originals_values_at_every_checkpoint():
-    found = fx.vectors("05_real_usdjpy_truefx_1000_ticks.json")
-    with shared(found["data_file"].replace("data/", "data/ticks/")).open() as file:
-        rows = [(datetime.fromisoformat(row["timestamp"]), float(row["bid"]), float(row["ask"])) for row in csv.DictReader(file)]
-    start = int(rows[0][0].timestamp() * 1000)
+    found = vectors("display_usdjpy")
+    ticks, start = found["ticks"], found["start_ms"]
     state = fx.started(found["init"])
-    told = {one["after_ticks"]: one["state"] for one in found["checkpoints"]}
-    for number in range(len(rows) + 1):
+    told = {one["after_ticks"]: one for one in rows(found["checkpoints"])}
+    assert (len(ticks), len(told), max(told)) == (1000, 11, 1000)
+    for number in range(len(ticks) + 1):
         if number:
-            at, bid, ask = rows[number - 1]
-            stamp = int(at.timestamp() * 1000)
-            state.fold(bid, ask, stamp - start, stamp)
+            after_ms, bid, ask = ticks[number - 1]
+            state.fold(bid, ask, after_ms, start + after_ms)
         if number in told:
-            snapshot = state.snapshot()
-            for theirs, ours in fx.SAME.items():
-                if theirs in told[number]:
-                    assert snapshot[ours] == told[number][theirs], (number, theirs)
-            assert snapshot["ticks"] == told[number]["n_allTicks"] == snapshot["profile"]["ticks"]
-            assert snapshot["ticks_per_s"] == told[number]["n_ticks_in_window"] / 10
-    entries = [(row[1], way, 1) for row, way in zip(rows, fx.directions([row[1] for row in rows], 86.655), strict=True)]
+            snapshot, point = state.snapshot(), told[number]
+            for name in point["told"].keys() & set(fx.SAME):
+                assert snapshot[name] == point["told"][name], (number, name)
+            assert snapshot["ticks"] == point["ticks"] == snapshot["profile"]["ticks"]
+            assert snapshot["ticks_per_s"] == point["ticks_in_window"] / 10
+    bids = [bid for _, bid, _ in ticks]
+    entries = [(bid, way, 1) for bid, way in zip(bids, fx.directions(bids, 86.655), strict=True)]
     sold = [(price, way or -1, volume) for price, way, volume in entries]
-    theirs = [(round(row["price"] * 100), row["volume"], row["buy"], row["sell"]) for row in found["final_profile_levels"]]
+    theirs = [(round(price * 100), *counts) for price, *counts in found["levels"]]
     assert theirs == fx.levels(sold, 3, 10, fx.float_index)
     assert state.snapshot()["profile"]["levels"] == fx.levels(entries, 3, 10)
 
 
 def test_the_feeds_own_package_gives_a_display_its_price():
     """Defects A and B: the price came as `initialPrice`, was dropped, and 1.1000 stood in for it; nulls became 1.1000 too."""
-    for case in fx.vectors("07_worker_manager_cases.json")["cases"]:
-        if case["case"] == "init_payload_from_real_symbolDataPackage":
-            sent = case["posted"][0]["message"]["payload"]
-            assert sent["initialPrice"] == 1.1
+    assert vectors("fx_backend")["worker_manager"] == {"symbol": "USDJPY", "initial_price_sent": 1.1}
     package = {
         "symbol": "USDJPY",
         "digits": 3,

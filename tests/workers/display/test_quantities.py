@@ -6,6 +6,7 @@ import fx_reference as fx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vectors import rows, vectors
 
 from workers.display.quantities.adaptive_scale import adaptive_scale
 from workers.display.quantities.adr import Bar, DailyRanges, project
@@ -24,10 +25,11 @@ from workers.display.quantities.visual_range import tier
 from workers.display.quantities.volatility import START, Volatility, gain
 
 DAY = 86_400_000
+TOLD = vectors("display_quantities")
 
 
 def test_rounding_is_javascripts_in_every_recorded_case():
-    for case in fx.vectors("10_number_rules.json")["to_fixed"]:
+    for case in rows(TOLD["rounding"]):
         assert rounded(case["value"], case["digits"]) == case["number"]
         if abs(case["value"]) < 1e21:
             assert to_fixed(case["value"], case["digits"]) == case["text"]
@@ -39,13 +41,14 @@ def test_what_is_no_price_is_not_rounded(value):
 
 
 def test_prices_fall_into_their_exact_level_where_floating_point_missed():
-    for case in fx.vectors("10_number_rules.json")["bucket_examples"]:
+    for case in rows(TOLD["buckets"]):
         digits, multiplier = case["digits"], case["multiplier"]
         levels = Levels(Fraction(str(multiplier)), 10)
         levels.add(whole_pipettes(case["price"] * 10.0**digits), 1, 0, 0)
         exact = fx.exact_index(case["price"], digits, multiplier)
-        assert levels.rows[0][0] == exact == case.get("exact_index", exact)
-        assert fx.float_index(case["price"], digits, multiplier) == case["bucket_index"]
+        assert levels.rows[0][0] == exact
+        assert case["exact_index"] in {exact, None}
+        assert fx.float_index(case["price"], digits, multiplier) == case["float_index"]
 
 
 @pytest.mark.parametrize(
@@ -65,14 +68,17 @@ def test_an_unchanged_price_goes_no_way():
 def test_direction_and_extremes_are_the_ones_recorded_of_the_later_front_end():
     """There, too, an unchanged price goes no way. Its price is the middle of the quote, ours the bid: not compared here."""
     names = {1: "up", -1: "down", 0: "neutral"}
-    for case in fx.vectors("09_frontend_cases.json")["normalize_tick"]:
-        before, after = case["current_state"], case["out"]
-        if after["current"] is None:  # no price: such a tick is never folded
+    folded = 0
+    for case in rows(TOLD["normalized_ticks"]):
+        (before, *extremes), (after, *wanted) = case["before"], case["after"]
+        if after is None:  # no price: such a tick is never folded
             continue
-        assert names[direction(before["current"], after["current"])] == after["direction"]
-        day = Extremes(None, before["high"], before["low"])
-        day.fold(after["current"])
-        assert (day.high, day.low) == (after["high"], after["low"])
+        assert names[direction(before, after)] == case["direction"]
+        day = Extremes(None, *extremes)
+        day.fold(after)
+        assert [day.high, day.low] == wanted
+        folded += 1
+    assert folded == 9
 
 
 def test_mid_and_spread_need_both_sides_and_a_crossed_spread_is_below_zero():
@@ -114,29 +120,29 @@ def test_twap_is_the_mean_of_the_minutes_last_prices():
 def test_twap_equals_the_recorded_values_where_a_minute_comes_once():
     """A second bar of the running minute is its later close here; the original ignored it, and counted an older minute twice."""
     twap, last = Twap(), None
-    for step in fx.vectors("08_backend_cases.json")["twap"]:
-        bars = [bar for bar in [*step.get("bars", []), *filter(None, [step.get("bar")])] if isinstance(bar["close"], float)]
+    for step in rows(TOLD["twap"]):
+        bars = [bar for bar in step["bars"] if isinstance(bar[0], float)]
         if step["op"] == "reset":
             twap, last = Twap(), None
         if step["symbol"] == "EUR/USD" or not bars:
             continue
-        repeated = last is not None and bars[-1]["timestamp"] <= last
+        repeated = last is not None and bars[-1][1] <= last
         if repeated:
             continue
-        for bar in bars:
-            twap.fold(bar["close"], bar["timestamp"])
-            last = bar["timestamp"]
-        assert twap.value == step["twap_after"]
+        for close, timestamp in bars:
+            twap.fold(close, timestamp)
+            last = timestamp
+        assert twap.value == step["told"]
 
 
 def test_point_of_control_and_value_area_are_the_recorded_ones():
-    for case in fx.vectors("09_frontend_cases.json")["market_profile"]:
-        prices, volumes = [row["price"] for row in case["profile"]], [row["tpo"] for row in case["profile"]]
+    for case in rows(TOLD["profiles"]):
+        prices, volumes = case["prices"], case["volumes"]
         at = point_of_control(volumes)
-        assert (None if at is None else prices[at]) == (case["poc"] and case["poc"]["price"])
-        for share, name in ((0.7, "value_area_70"), (0.5, "value_area_50")):
+        assert (None if at is None else prices[at]) == case["poc"]
+        for share, name in ((0.7, "area_70"), (0.5, "area_50")):
             area = value_area(volumes, sum(volumes), share)
-            assert (area and prices[area[0]], area and prices[area[1]]) == (case[name]["low"], case[name]["high"])
+            assert [area and prices[area[0]], area and prices[area[1]]] == case[name]
 
 
 CHANGES = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), min_size=1, max_size=8)
@@ -159,25 +165,23 @@ def test_a_value_area_found_from_the_last_one_is_the_one_found_from_scratch(roun
 
 def daily(case):
     """Turn the venue's bars into ours; a missing height is what the venue leaves out when it is 0."""
-    for bar in case["daily"]:
-        low = rounded(bar["low"] / 100_000, case["digits"])
-        yield Bar(
-            bar["utcTimestampInMinutes"] * 60_000, rounded((bar["low"] + bar.get("deltaHigh", 0)) / 100_000, case["digits"]), low
-        )
+    for minutes, low, height in case["daily"]:
+        digits = case["digits"]
+        yield Bar(minutes * 60_000, rounded((low + (height or 0)) / 100_000, digits), rounded(low / 100_000, digits))
 
 
 def test_the_average_daily_range_and_its_projection_are_the_recorded_ones():
     refused = 0
-    for case in fx.vectors("08_backend_cases.json")["symbol_data_package"]:
+    for case in rows(TOLD["daily_ranges"]):
         average = DailyRanges(case["digits"], tuple(daily(case)), None).average(None, case["lookback"])
-        told = case["package"]
-        if "error" in told:  # only today's bar
+        told = case["told"]
+        if told is None:  # only today's bar
             assert average is None
             refused += 1
             continue
-        assert average.width == told["adr"]
-        projected = project(told["todaysOpen"], average)
-        assert (projected.high, projected.low, projected.source) == (told["projectedAdrHigh"], told["projectedAdrLow"], "days")
+        assert average.width == told["width"]
+        projected = project(told["open"], average)
+        assert (projected.high, projected.low, projected.source) == (told["high"], told["low"], "days")
     assert refused == 1
 
 
@@ -251,41 +255,36 @@ def test_smoothing_says_what_is_kept_of_the_old_score():
 
 def test_the_adaptive_scale_is_the_recorded_one_where_there_is_an_average_range():
     seen = set()
-    for case in fx.vectors("09_frontend_cases.json")["adaptive_scale"]:
-        given, told = case["input"], case["scale"]
-        adr = None if given["adrHigh"] is None else (given["adrHigh"], given["adrLow"])
-        middle = given["current"] if given["open"] is None else given["open"]
-        found = adaptive_scale(middle, given["current"], (given["high"], given["low"]), adr)
+    for case in rows(TOLD["scales"]):
+        adr = None if case["adr_high"] is None else (case["adr_high"], case["adr_low"])
+        middle = case["current"] if case["open"] is None else case["open"]
+        found = adaptive_scale(middle, case["current"], (case["high"], case["low"]), adr)
         seen.add(found is None)
         if case["case"] in {"no_adr", "no_adr_no_pip", "zero_adr"}:
             assert found is None
         else:
-            assert found == (told["min"], told["max"], told["upperExpansion"])
+            assert found == (case["min"], case["max"], case["expansion"])
     assert seen == {True, False}
 
 
 def test_the_expansion_of_a_scale_is_the_recorded_one_for_the_days_extremes_alone():
-    for case in fx.vectors("09_frontend_cases.json")["max_adr_percentage"]:
-        state = case["state"]
-        adr = None if state["adrHigh"] is None else (state["adrHigh"], state["adrLow"])
-        found = adaptive_scale(state["midPrice"], state["midPrice"], (state["todayHigh"], state["todayLow"]), adr)
+    for case in rows(TOLD["expansions"]):
+        adr = None if case["adr_high"] is None else (case["adr_high"], case["adr_low"])
+        found = adaptive_scale(case["open"], case["open"], (case["high"], case["low"]), adr)
         if case["case"] in {"no_adr", "no_adr_no_pip", "zero_adr"}:  # theirs is 0.5 of nothing
             assert found is None
         else:
-            assert found.expansion == case["result"]
+            assert found.expansion == case["expansion"]
 
 
 def test_baskets_are_the_recorded_ones():
-    given = fx.vectors("09_frontend_cases.json")["fx_basket"]
-    for told in given["results"]:
-        currency = told["currency"]
-        parts = given["definitions"][currency]
-        weights = dict(zip(parts["pairs"], parts["weights"], strict=True))
-        start, now = (basket_value(currency, weights, given[name]) for name in ("prices_baseline", "prices_now"))
-        assert (start, now) == (
-            pytest.approx(told["baseline"]["value"], rel=1e-15),
-            pytest.approx(told["now"]["value"], rel=1e-15),
-        )
-        assert basket_index(now, start) == pytest.approx(told["normalized"], rel=1e-15)
-        assert basket_value(currency, weights, {**given["prices_now"], parts["pairs"][3]: 0}) is given["missing_one"] is None
+    given = TOLD["baskets"]
+    told = rows(given["told"])
+    assert len(told) == 8
+    for one in told:
+        currency, weights = one["currency"], given["weights"][one["currency"]]
+        start, now = (basket_value(currency, weights, given[name]) for name in ("prices_start", "prices_now"))
+        assert (start, now) == (pytest.approx(one["start"], rel=1e-15), pytest.approx(one["now"], rel=1e-15))
+        assert basket_index(now, start) == pytest.approx(one["index"], rel=1e-15)
+        assert basket_value(currency, weights, {**given["prices_now"], list(weights)[3]: 0}) is None
     assert basket_index(None, 1.0) is None

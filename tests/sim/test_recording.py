@@ -1,7 +1,7 @@
 """Recorded lines in, messages with their times out; quotes at the pace of their times."""
 
 import pytest
-from shared_data import shared
+import venue_messages
 
 from bus.errors import ConfigError
 from sim.fx_market import Quote
@@ -57,8 +57,8 @@ def test_a_file_without_messages_or_without_a_file_is_refused(tmp_path):
         load_recording(tmp_path / "absent.txt")
 
 
-def test_a_recorded_half_minute_of_binance_is_loaded():
-    recording = load_recording(shared("data/feeds/cryptofeed_binance_spot_combined_stream.txt"))
+def test_half_a_minute_of_binance_is_loaded(tmp_path):
+    recording = load_recording(venue_messages.write_recording(tmp_path / "binance.txt", venue_messages.binance()))
     assert len(recording.messages) == 265
     assert 27 < recording.messages[-1].after_s < 31
     assert recording.messages[0].text.startswith('{"stream":"nknusdt@depth@100ms"')

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from shared_data import shared
+import venue_messages
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -163,8 +163,8 @@ def test_a_recording_keeps_its_pace():
     run(story())
 
 
-def test_recorded_binance_messages_arrive_as_the_ticks_they_are():
-    path = shared("data/feeds/cryptofeed_binance_spot_combined_stream.txt")
+def test_binances_messages_of_a_recording_arrive_as_the_ticks_they_are(tmp_path):
+    path = venue_messages.write_recording(tmp_path / "binance.txt", venue_messages.binance())
 
     async def story():
         source = load_recording(path, speed=None, close_at_end=True)

@@ -1,10 +1,9 @@
 """A feed's health, with time as a number and chance as a constant: nothing here waits."""
 
-import json
 import random
 
 import pytest
-from shared_data import shared
+from vectors import rows, vectors
 
 from bus.backoff import Backoff
 from bus.wire.messages import Tick
@@ -51,7 +50,7 @@ def test_no_state_is_dead_each_leads_to_connected_and_can_be_stopped():
 
 
 def test_what_the_original_forbids_is_forbidden_here():
-    legal = json.loads(shared("vectors/fx/08_backend_cases.json").read_text())["feed_state"]["legal"]
+    legal = vectors("fx_backend")["legal_moves"]
     names = {State.RESTORING: "HANDSHAKING"}  # between the connection and being connected
     for state, moves in NEXT.items():
         if state is State.STALE:
@@ -118,20 +117,19 @@ def step(one, what, now):
 
 
 def test_the_verdicts_of_the_originals_health_sensor():
-    vectors = json.loads(shared("vectors/fx/08_backend_cases.json").read_text())["health_sensor"]
     names = {"fresh": "HEALTHY", "quiet": "DEGRADED", "silence": "STALE"}
     data_ms = heartbeat_ms = 0
     checked = 0
-    for one in vectors["steps"]:
+    for one in rows(vectors("fx_backend")["health"]):
         match one["op"]:
             case "start":
-                data_ms = heartbeat_ms = one["t"]
+                data_ms = heartbeat_ms = one["at_ms"]
             case "data":
-                data_ms = one["t"]
+                data_ms = one["at_ms"]
             case "hb":
-                heartbeat_ms = one["t"]
+                heartbeat_ms = one["at_ms"]
             case "check" if one["status"] != "UNKNOWN":
-                seen = verdict((one["t"] - data_ms) / 1000, (one["t"] - heartbeat_ms) / 1000, LIMITS)
+                seen = verdict((one["at_ms"] - data_ms) / 1000, (one["at_ms"] - heartbeat_ms) / 1000, LIMITS)
                 assert names[seen] == one["status"], one
                 checked += 1
     assert checked == 10

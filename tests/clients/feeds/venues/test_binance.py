@@ -1,9 +1,9 @@
-"""Binance's messages, literally, and a recorded half minute of them."""
+"""Binance's messages, literally, and half a minute of them with a real one's quotes."""
 
 import json
 
 import pytest
-from shared_data import shared
+import venue_messages
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
@@ -139,10 +139,9 @@ def test_an_empty_side_is_written_as_0_and_several_quotes_as_a_list():
     assert json.loads(Binance().subscribe_messages(["币安人生USDT"])[0])["params"] == ["币安人生usdt@bookTicker"]
 
 
-def test_every_message_of_a_recording_is_parsed_exactly():
-    text = shared("data/feeds/cryptofeed_binance_spot_combined_stream.txt").read_text()
-    messages = [line.split(": ", 1) for line in text.splitlines() if line[:1].isdigit()]
-    parsed = [(message, Binance().parse(message, int(float(at) * 1000))) for at, message in messages]
+def test_every_message_of_half_a_minute_is_parsed_exactly():
+    messages = venue_messages.binance()
+    parsed = [(message, Binance().parse(message, at)) for at, message in messages]
 
     assert len(messages) == 265
     quotes = [json.loads(message)["data"] for message, ticks in parsed if ticks]

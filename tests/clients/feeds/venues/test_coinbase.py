@@ -1,9 +1,10 @@
-"""Coinbase's ticker in both forms, literally, and everything that was recorded of it."""
+"""Coinbase's ticker in both forms, literally, and with the quotes of a real recording."""
 
 import json
 
 import pytest
-from recorded import fixture, messages, utc_ms
+import venue_messages
+from venue_messages import utc_ms
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
@@ -20,8 +21,7 @@ def test_quotes_and_heartbeats_are_asked_for_together():
 
 def test_every_message_of_a_recording_is_parsed_exactly():
     coinbase = Coinbase()
-    recorded = messages("cryptofeed_coinbase_exchange_ticker_matches.txt")
-    parsed = [(json.loads(message), coinbase.parse(message, at)) for at, message in recorded]
+    parsed = [(json.loads(message), coinbase.parse(message, at)) for at, message in venue_messages.coinbase()]
 
     assert len(parsed) == 217
     quotes = [frame for frame, _ in parsed if frame["type"] == "ticker"]
@@ -37,14 +37,13 @@ def test_every_message_of_a_recording_is_parsed_exactly():
 
 
 def test_advanced_trade_takes_the_time_of_the_frame():
-    folder = "crates/adapters/coinbase/test_data/"
     expected = {
-        "ws_ticker": [Tick("BTC-USD", 68900.0, 68901.0, utc_ms("2026-04-07T14:30:03.000000Z"), "coinbase")],
-        "ws_heartbeats": [Heartbeat()],
-        "ws_subscriptions": [],  # of other channels
-        "ws_market_trades": [],
+        "ticker": [Tick("BTC-USD", 68900.0, 68901.0, utc_ms("2026-04-07T14:30:03.000000Z"), "coinbase")],
+        "heartbeats": [Heartbeat()],
+        "subscriptions": [],  # of other channels
+        "market_trades": [],
     }
-    assert {name: Coinbase().parse(fixture(f"{folder}{name}.json"), 5) for name in expected} == expected
+    assert {name: Coinbase().parse(venue_messages.message(f"coinbase/{name}"), 5) for name in expected} == expected
     listed = '{"channel":"subscriptions","events":[{"subscriptions":{"ticker":["BTC-USD"]}}]}'
     assert Coinbase().parse(listed, 5) == [Subscribed("BTC-USD")]
 

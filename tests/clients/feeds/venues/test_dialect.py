@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from recorded import fixture, fixtures
-from shared_data import shared
+from venue_messages import message, messages
 
 from bus.errors import FeedError
 from bus.process.check_settings import types_of
@@ -40,29 +39,26 @@ def test_a_refusals_text_is_bounded_and_its_symbol_a_key_or_none():
     assert len(told.text) == 200
 
 
-BINANCE = "tests/integration_tests/adapters/binance/resources/ws_messages/"
-FUTURES = "crates/adapters/binance/test_data/futures/market_data_json/"
 BINANCE_EVENTS = {
-    f"{FUTURES}book_ticker_stream.json": [Tick("BNBUSDT", 25.3519, 25.3652, 1_568_014_460_893, "binance")],
-    f"{FUTURES}ticker_stream.json": [],
-    f"{FUTURES}trade_stream.json": [],
-    f"{BINANCE}ws_spot_ticker_book.json": [Tick("ETHUSDT", 4507.24, 4507.25, 1_646_199_228_123, "binance")],
-    f"{BINANCE}ws_spot_ticker_24hr.json": [],
+    "futures_book_ticker": [Tick("BNBUSDT", 25.3519, 25.3652, 1_568_014_460_893, "binance")],
+    "futures_ticker": [],
+    "futures_trade": [],
+    "spot_ticker_book": [Tick("ETHUSDT", 4507.24, 4507.25, 1_646_199_228_123, "binance")],
+    "spot_ticker_24hr": [],
 }
 
 
-def test_binances_fixtures_spot_and_futures():
-    assert {name: VENUES["binance"]().parse(fixture(name), 5) for name in BINANCE_EVENTS} == BINANCE_EVENTS
+def test_binances_messages_spot_and_futures():
+    assert {name: VENUES["binance"]().parse(message(f"binance/{name}"), 5) for name in BINANCE_EVENTS} == BINANCE_EVENTS
 
 
 @pytest.mark.parametrize("venue", sorted(VENUES))
 def test_no_dialect_takes_another_venues_message_for_a_quote(venue):
-    foreign = {name: message for name, message in fixtures().items() if f"/{venue.removesuffix('-v1')}/" not in name}
-    others = json.loads(shared("data/feeds/ctrader_json_frames.json").read_text())["frames"]
-    assert len(foreign) >= 16
-    for message in [*foreign.values(), *others]:
+    foreign = {name: value for name, value in messages().items() if not name.startswith(f"{venue.removesuffix('-v1')}/")}
+    assert len(foreign) >= 20
+    for name, value in foreign.items():
         try:
-            events = VENUES[venue]().parse(json.dumps(message), 5)
+            events = VENUES[venue]().parse(json.dumps(value), 5)
         except FeedError:
             continue
-        assert not [event for event in events if isinstance(event, Tick)], message
+        assert not [event for event in events if isinstance(event, Tick)], name

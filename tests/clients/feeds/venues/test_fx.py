@@ -3,16 +3,12 @@
 import json
 
 import pytest
-from shared_data import shared
+from vectors import rows, vectors
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
 from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError, refused
 from clients.feeds.venues.fx import FxBackend
-
-
-def vectors(name):
-    return json.loads(shared("vectors/fx/08_backend_cases.json").read_text())[name]
 
 
 def test_one_request_for_each_symbol_subscribes_and_asks_for_its_figures():
@@ -78,21 +74,23 @@ def test_a_wrong_side_does_not_clobber_the_known_one():
 
 
 def test_the_originals_tick_messages_are_read():
-    (ctrader,), (tradingview, package) = vectors("tick_message"), vectors("tv_message")
-    assert FxBackend().parse(json.dumps(ctrader["message"]), 5) == [Tick("EURUSD", 1.08, 1.0801, 1_700_000_000_000, "ctrader")]
-    assert FxBackend().parse(json.dumps(tradingview["message"]), 5) == [
+    told = vectors("fx_backend")
+    assert FxBackend().parse(json.dumps(told["ticks"]["ctrader"]), 5) == [
+        Tick("EURUSD", 1.08, 1.0801, 1_700_000_000_000, "ctrader")
+    ]
+    assert FxBackend().parse(json.dumps(told["ticks"]["tradingview"]), 5) == [
         Tick("EURUSD", 1.08, 1.08, 1_700_000_000_000, "tradingview")
     ]
-    assert FxBackend().parse(json.dumps(package["message"]), 5) == [Subscribed("EURUSD")]
+    assert FxBackend().parse(json.dumps(told["package"]), 5) == [Subscribed("EURUSD")]
 
 
 def test_the_originals_codes_are_sorted_as_the_original_sorts_them():
     expected = {"ALREADY_SUBSCRIBED": Subscribed("X"), "RATE_LIMIT": "RATE_LIMIT"}
-    for case in vectors("error_class"):
+    for case in rows(vectors("fx_backend")["refusals"]):
         told = refused("X", "", case["code"])
         wanted = expected.get(case["category"])
         assert told == wanted if isinstance(wanted, Subscribed) else told.code == wanted or wanted is None, case
-    for case in vectors("client_error_code"):
+    for case in rows(vectors("fx_backend")["client_errors"]):
         error = case["error"] or {}
         told = refused("X", error.get("message"), error.get("code") or error.get("errorCode"))
         assert told.code == (case["code"] or "VENUE_ERROR"), case

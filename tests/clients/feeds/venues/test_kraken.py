@@ -1,10 +1,10 @@
-"""Kraken's tickers of both versions, literally, and everything that was recorded of them."""
+"""Kraken's tickers of both versions, literally, and with what real recordings hold."""
 
 import json
 
 import pytest
-from recorded import fixture, messages, utc_ms
-from shared_data import shared
+import venue_messages
+from venue_messages import message, utc_ms
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
@@ -24,10 +24,10 @@ def test_version_2_asks_for_every_change_of_the_best_prices():
     ]
 
 
-def test_version_2_as_it_was_captured():
-    frames = json.loads(shared("data/feeds/kraken_v2_usdt_usd_capture.json").read_text())["frames"]
+def test_version_2_from_the_status_to_the_heartbeat():
+    kinds = ("status", "subscribed", "refused", "ticker", "heartbeat")
     kraken = Kraken()
-    assert [kraken.parse(frame["raw"], 5) for frame in frames if frame["dir"] == "in"] == [
+    assert [kraken.parse(message(f"kraken/live_{kind}"), 5) for kind in kinds] == [
         [],
         [Subscribed("USDTUSD")],
         [SymbolError("NOPEUSD", "SYMBOL_NOT_FOUND", "Currency pair not supported NOPE/USD")],
@@ -70,22 +70,20 @@ def test_a_rejection_inside_a_normal_frame_surfaces(frame, event):
     assert Kraken().parse(f'{{"method":"subscribe",{frame}}}', 5) == [event]
 
 
-def test_version_2_fixtures():
-    folder = "crates/adapters/kraken/test_data/"
+def test_version_2_as_it_is_documented():
     expected = {
-        "ws_ticker_snapshot": [Tick("BTCUSD", 105944.2, 105944.3, utc_ms("2022-12-25T09:30:59.123456Z"), "kraken")],
-        "ws_subscribe_response": [Subscribed("BTCUSD")],
-        "ws_pong": [Heartbeat()],
-        "ws_trade_update": [],
-        "ws_ohlc_update": [],
+        "ticker_snapshot": [Tick("BTCUSD", 105944.2, 105944.3, utc_ms("2022-12-25T09:30:59.123456Z"), "kraken")],
+        "subscribe_response": [Subscribed("BTCUSD")],
+        "pong": [Heartbeat()],
+        "trade_update": [],
+        "ohlc_update": [],
     }
-    assert {name: Kraken().parse(fixture(f"{folder}{name}.json"), 5) for name in expected} == expected
+    assert {name: Kraken().parse(message(f"kraken/{name}"), 5) for name in expected} == expected
 
 
-def test_version_1_as_it_was_recorded():
-    recorded = messages("cryptofeed_kraken_v1_ticker.txt")
+def test_version_1_in_the_order_of_a_real_recording():
     kraken = KrakenV1()
-    parsed = [(at, json.loads(message), kraken.parse(message, at)) for at, message in recorded]
+    parsed = [(at, json.loads(text), kraken.parse(text, at)) for at, text in venue_messages.kraken_v1()]
 
     assert len(parsed) == 60
     quotes = [(at, frame) for at, frame, _ in parsed if isinstance(frame, list)]

@@ -1,9 +1,10 @@
-"""OANDA's lines, literally, and all that were recorded."""
+"""OANDA's lines, literally, and with real ones' prices."""
 
 import json
 
 import pytest
-from shared_data import shared
+from vectors import vectors
+from venue_messages import oanda_line, oanda_price
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
@@ -13,10 +14,6 @@ from clients.feeds.venues.oanda import Oanda
 URL = "https://stream-fxpractice.oanda.com/v3/accounts/101-004-1-001/pricing/stream"
 
 
-def recorded():
-    return json.loads(shared("data/feeds/oanda_v20_pricing.json").read_text())
-
-
 def test_the_url_names_the_instruments():
     assert Oanda().address(URL, ["EUR_USD", "USD_JPY"]) == URL + "?instruments=EUR_USD,USD_JPY"
     assert Oanda().address(URL, []) == URL
@@ -24,15 +21,15 @@ def test_the_url_names_the_instruments():
 
 
 def test_the_snapshot_gives_each_price():
-    assert Oanda().parse(json.dumps(recorded()["snapshot"]), 5) == [
+    prices = [oanda_price(*price) for price in vectors("feed_oanda")["snapshot"]]
+    assert Oanda().parse(json.dumps({"prices": prices}), 5) == [
         Tick("EURUSD", 1.12157, 1.1217, 1_475_645_296_729, "oanda"),
         Tick("EURJPY", 115.329, 115.346, 1_475_645_295_621, "oanda"),
     ]
 
 
 def test_every_line_of_the_stream_is_parsed_exactly_the_best_level_wherever_it_stands():
-    told = recorded()
-    lines = [json.dumps(line) for line in told["stream"]] + [line["raw"] for line in told["more_stream_lines"]]
+    lines = [oanda_line(*line) for line in vectors("feed_oanda")["stream"]]
     oanda = Oanda()
     assert [oanda.parse(line, 5) for line in lines] == [
         [Tick("EURJPY", 114.295, 114.312, 1_477_557_523_094, "oanda")],

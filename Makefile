@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run     start everything with a simulated world around it; Ctrl-C stops it"
 	@echo "make test    run every test"
-	@echo "make trials  the trials in their full size: kills, freezes, real days, ten minutes of memory; about 20 minutes"
+	@echo "make trials  the trials in their full size: kills, freezes, days of ticks, ten minutes of memory; about 20 minutes"
 	@echo "make check   lint, format and types"
 	@echo "make setup   only the virtual environment; the others do it too"
 	@echo "make clean   remove the virtual environment, ./var and what tools left behind"

@@ -1,4 +1,4 @@
-"""The whole way, by the command line alone: real ticks and real NEPSE tasks, through real processes."""
+"""The whole way, by the command line alone: a day of ticks and NEPSE tasks, through real processes."""
 
 import json
 import os
@@ -7,8 +7,9 @@ import subprocess
 import threading
 
 import pytest
+import venue_messages
 from local_bus import LocalBus, lines_of
-from shared_data import shared
+from tick_days import OANDA, write_day
 from venue_thread import VenueThread
 from waiting import eventually
 
@@ -17,7 +18,7 @@ from sim.nepse.server import serve
 from sim.recording import load_recording
 
 pytestmark = pytest.mark.system
-A_REAL_DAY = 87_833  # ticks of EURUSD at OANDA on 2014-05-08
+A_DAY = 87_833  # ticks; as many as of EURUSD at OANDA on 2014-05-08
 
 
 @pytest.fixture
@@ -36,9 +37,9 @@ def start_sub(house, prefix, *more):
 
 
 @pytest.mark.timeout(180)
-def test_a_real_day_reaches_two_subscribers_whole_in_order_and_exact(house):
-    day = shared("data/ticks/lean_oanda_eurusd_20140508_ticks.csv")
-    subs = [start_sub(house, "tick.EURUSD", "--count", A_REAL_DAY) for _ in range(2)]
+def test_a_day_reaches_two_subscribers_whole_in_order_and_exact(house, tmp_path):
+    day = write_day(tmp_path, OANDA)
+    subs = [start_sub(house, "tick.EURUSD", "--count", A_DAY) for _ in range(2)]
     received = [[], []]
     readers = [
         threading.Thread(target=lambda sub=sub, into=into: into.extend(lines_of(sub)))
@@ -51,16 +52,16 @@ def test_a_real_day_reaches_two_subscribers_whole_in_order_and_exact(house):
     for reader in readers:
         reader.join(60)
     wanted = [(tick.bid, tick.ask, tick.timestamp) for tick in read_ticks(day)]
-    assert len(wanted) == A_REAL_DAY
+    assert len(wanted) == A_DAY
     for sub, lines in zip(subs, received, strict=True):
         assert sub.wait(20) == 0
-        assert [line["sequence"] for line in lines] == list(range(1, A_REAL_DAY + 1))
+        assert [line["sequence"] for line in lines] == list(range(1, A_DAY + 1))
         assert [(line["bid"], line["ask"], line["timestamp"]) for line in lines] == wanted
         assert {(line["topic"], line["symbol"]) for line in lines} == {("tick.EURUSD", "EURUSD")}
 
 
-def test_recorded_binance_messages_come_out_as_ticks(house):
-    recording = load_recording(shared("data/feeds/cryptofeed_binance_spot_combined_stream.txt"), speed=None)
+def test_binances_messages_of_a_recording_come_out_as_ticks(house, tmp_path):
+    recording = load_recording(venue_messages.write_recording(tmp_path / "binance.txt", venue_messages.binance()), speed=None)
     wanted = []
     for one in recording.messages:
         message = json.loads(one.text)

@@ -1,13 +1,12 @@
-"""A real day at full speed through display workers that are killed on the way: the states are those of an undisturbed fold."""
+"""A day of gold at full speed through display workers that are killed on the way: the states are those of an undisturbed fold."""
 
 import contextlib
 import subprocess
 import time
-from itertools import islice
 
 import pytest
 from local_bus import LocalBus
-from shared_data import shared
+from tick_days import GOLD, write_day
 from waiting import eventually
 
 from bus.errors import BusTimeout
@@ -17,7 +16,6 @@ from clients.feeds.tick_files import read_ticks
 from workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-DAY = "data/ticks/lean_oanda_xauusd_20140508_ticks.csv"
 SYMBOL = "XAUUSD"
 SHORT = 40_000
 KILLS = 2
@@ -31,16 +29,11 @@ def fold(ticks, init):
     return codec.unpack(codec.pack(state.snapshot()))
 
 
-def test_a_real_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_path, long, tell):
+def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_path, long, tell):
     """Full: all 199,123 ticks; short: the first 40,000."""
-    day = shared(DAY)
-    ticks = list(islice(read_ticks(day, symbol=SYMBOL), None if long else SHORT))
-    file = day
-    if not long:
-        file = tmp_path / day.name
-        with day.open() as whole:
-            file.write_text("".join(islice(whole, SHORT)))
-        ticks = list(read_ticks(file, symbol=SYMBOL))
+    file = write_day(tmp_path, GOLD, None if long else SHORT)
+    ticks = list(read_ticks(file, symbol=SYMBOL))
+    assert len(ticks) == (GOLD.count if long else SHORT)
     began = time.process_time()
     wanted = {display: fold(ticks, init) for display, init in INITS.items()}
     fold_us = (time.process_time() - began) / len(ticks) / len(INITS) * 1e6

@@ -1,10 +1,9 @@
-"""A venue that plays a file of ticks as fast as it is read: `python -m trial_venue FILE SYMBOL MOST`; prints its port.
+"""A venue that plays a file of ticks as fast as it is read: `python -m trial_venue FILE SYMBOL`; prints its port.
 
-The prices are written as they stand in the file. MOST bounds the ticks; 0 takes all.
+The prices are written as they stand in the file.
 """
 
 import sys
-from itertools import islice
 from pathlib import Path
 
 from clients.feeds.tick_files import read_ticks
@@ -12,9 +11,9 @@ from sim.recording import Recorded, Recording
 from sim.venue import run_venue
 
 
-def quotes(path, symbol, most):
+def quotes(path, symbol):
     """Yield what a client of the venue gets, in its plain JSON form."""
-    for tick in islice(read_ticks(path, symbol=symbol), most or None):
+    for tick in read_ticks(path, symbol=symbol):
         yield f'{{"symbol":"{tick.symbol}","bid":{tick.bid!r},"ask":{tick.ask!r},"timestamp":{tick.timestamp}}}'
 
 
@@ -24,6 +23,6 @@ def tell_port(port):
 
 
 if __name__ == "__main__":
-    messages = tuple(Recorded(0.0, text) for text in quotes(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    messages = tuple(Recorded(0.0, text) for text in quotes(Path(sys.argv[1]), sys.argv[2]))
     recording = Recording(messages, speed=None)
     run_venue("127.0.0.1", 0, recording, on_ready=tell_port)

@@ -1,7 +1,7 @@
 """What is odd about a quote is written on it."""
 
 import msgpack
-from shared_data import shared
+from tick_days import FXCM, write_day
 
 from bus.wire.codec import pack_tick
 from bus.wire.messages import FLAGS, Tick
@@ -53,8 +53,9 @@ def test_flags_are_in_the_body_only_where_there_are_any():
     assert msgpack.unpackb(pack_tick(Tick("X", 1.0, 2.0, 5, "x", ("late",)))) == {**plain, "flags": ["late"]}
 
 
-def test_of_a_real_day_a_fifth_is_crossed_or_locked_and_all_of_it_is_kept():
-    path = shared("data/ticks/lean_fxcm_eurusd_20140508_ticks.csv")
+def test_of_a_day_a_fifth_is_crossed_or_locked_and_all_of_it_is_kept(tmp_path):
+    """As many as there were on 2014-05-08 in the quotes of EURUSD at FXCM."""
+    path = write_day(tmp_path, FXCM)
     marks = Marks()
     count = sum(1 for tick in read_ticks(path) if marks.mark(tick))
     assert count == 167_466

@@ -1,12 +1,12 @@
-"""Tick files of every form, a few lines each; and whole recorded days."""
+"""Tick files of every form, a few lines each; and whole days."""
 
 from datetime import date
 from decimal import Decimal
 
 import pytest
+import tick_days
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import shared
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
@@ -14,7 +14,7 @@ from clients.feeds.file_times import day_in
 from clients.feeds.tick_files import JUDGED, parse_lines, read_ticks, symbol_in
 
 MAY_8_MS = 1_399_507_200_000  # 2014-05-08 00:00 UTC
-OANDA = "lean_oanda_eurusd_20140508_ticks.csv"
+OANDA = tick_days.OANDA.name
 
 
 def ticks(text, name=OANDA, **options):
@@ -184,31 +184,41 @@ def test_any_text_gives_ticks_or_feed_errors(text):
     assert all(isinstance(error, FeedError) for error in errors)
 
 
-@pytest.mark.parametrize(
-    ("name", "count", "first", "last"),
-    [
-        (
-            *(OANDA, 87_833),
-            Tick("EURUSD", 1.39101, 1.39114, MAY_8_MS + 8_715, "file"),
-            Tick("EURUSD", 1.38422, 1.38431, MAY_8_MS + 86_389_008, "file"),
-        ),
-        (
-            *("nautilus_truefx_usdjpy_ticks.csv", 1_000),
-            Tick("USDJPY", 86.655, 86.728, 1_357_077_600_295, "file"),
-            Tick("USDJPY", 86.836, 86.854, 1_357_079_713_494, "file"),
-        ),
-    ],
-)
-def test_a_recorded_file_is_parsed_exactly(name, count, first, last):
-    path = shared(f"data/ticks/{name}")
+def test_a_whole_day_is_parsed_exactly(tmp_path):
+    path = tick_days.write_day(tmp_path, tick_days.OANDA)
+    parsed, texts = list(read_ticks(path)), columns(path)
+    assert (len(parsed), parsed[0]) == (87_833, Tick("EURUSD", 1.39101, float(texts[0][2]), MAY_8_MS + 8_715, "file"))
+    assert [(tick.timestamp - MAY_8_MS, tick.bid, tick.ask) for tick in parsed] == [
+        (int(time), float(bid), float(ask)) for time, bid, ask in texts
+    ]
+
+
+def test_a_whole_day_of_gold_is_parsed_exactly_though_its_prices_have_fewer_digits_and_its_times_fractions(tmp_path):
+    path = tick_days.write_day(tmp_path, tick_days.GOLD)
+    texts = columns(path)
+    assert {len(bid.partition(".")[2]) for _, bid, _ in texts} == {0, 1, 2, 3}
+    assert [(tick.timestamp - MAY_8_MS, tick.bid, tick.ask) for tick in read_ticks(path)] == [
+        (int(float(time)), float(bid), float(ask)) for time, bid, ask in texts
+    ]
+
+
+def test_a_thousand_real_ticks_are_parsed_exactly(tmp_path):
+    path = tick_days.write_true_fx(tmp_path)
     parsed = list(read_ticks(path))
-    assert (len(parsed), parsed[0], parsed[-1]) == (count, first, last)
-    texts = [line.split(",") for line in path.read_text().splitlines() if line[0].isdigit()]
-    assert [(tick.bid, tick.ask) for tick in parsed] == [(float(text[1]), float(text[2])) for text in texts]
+    assert (len(parsed), parsed[0], parsed[-1]) == (
+        1_000,
+        Tick("USDJPY", 86.655, 86.728, 1_357_077_600_295, "file"),
+        Tick("USDJPY", 86.836, 86.854, 1_357_079_713_494, "file"),
+    )
+    assert [(tick.bid, tick.ask) for tick in parsed] == [(float(bid), float(ask)) for _, bid, ask in columns(path)]
 
 
-def test_prices_of_a_recorded_day_add_up_as_decimals():
-    path = shared(f"data/ticks/{OANDA}")
+def test_prices_of_a_whole_day_add_up_as_decimals(tmp_path):
+    path = tick_days.write_day(tmp_path, tick_days.OANDA)
     total = sum((Decimal(str(tick.ask)) - Decimal(str(tick.bid)) for tick in read_ticks(path)), Decimal(0))
-    texts = (line.split(",") for line in path.read_text().splitlines())
-    assert total == sum((Decimal(ask) - Decimal(bid) for _, bid, ask in texts), Decimal(0))
+    assert total == sum((Decimal(ask) - Decimal(bid) for _, bid, ask in columns(path)), Decimal(0))
+
+
+def columns(path):
+    """Take a file's lines apart by other means than the code under test: time, bid, ask as texts."""
+    return [line.split(",") for line in path.read_text().splitlines() if line[0].isdigit()]

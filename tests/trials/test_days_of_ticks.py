@@ -1,13 +1,12 @@
-"""Real days of ticks at once, as fast as they go, through real WebSockets: each arrives, once, in order, its prices exact."""
+"""Days of ticks at once, as fast as they go, through real WebSockets: each arrives, once, in order, its prices exact."""
 
 import subprocess
 import time
-from itertools import islice
 
 import pytest
 from local_bus import LocalBus
-from shared_data import shared
 from stage import FOUND
+from tick_days import DAYS, write_day, write_true_fx
 from waiting import eventually
 
 from clients.feeds.tick_files import read_ticks
@@ -17,13 +16,14 @@ SHORT_FILES, SHORT_TICKS = 2, 20_000
 SLOWEST_PER_S = 1500  # on any machine; bounds the wait
 
 
-def test_every_tick_of_real_days_arrives_once_in_order_with_its_exact_prices(tmp_path, long, tell):
-    """Full: every file; short: the first 20,000 ticks of two. One venue and one feed for each file."""
-    files = sorted(shared("data/ticks").glob("*.csv"))
-    files = files if long else files[:SHORT_FILES]
-    most = 0 if long else SHORT_TICKS
+def test_every_tick_of_several_days_arrives_once_in_order_with_its_exact_prices(tmp_path, long, tell):
+    """Full: every form of day; short: the first 20,000 ticks of two. One venue and one feed for each file."""
+    most = None if long else SHORT_TICKS
+    files = [write_day(tmp_path, day, most) for day in (DAYS if long else DAYS[:SHORT_FILES])]
+    if long:
+        files.append(write_true_fx(tmp_path))
     symbols = {path: f"F{at}{path.stem.split('_')[1]}".upper() for at, path in enumerate(files)}
-    wanted = {symbol: list(islice(read_ticks(path, symbol=symbol), most or None)) for path, symbol in symbols.items()}
+    wanted = {symbol: list(read_ticks(path, symbol=symbol)) for path, symbol in symbols.items()}
     count = sum(map(len, wanted.values()))
     with LocalBus() as house:
         house.start_broker()
@@ -32,7 +32,7 @@ def test_every_tick_of_real_days_arrives_once_in_order_with_its_exact_prices(tmp
         eventually(lambda: log.exists() and log.stat().st_size, within_s=20)
         urls = {}
         for path, symbol in symbols.items():
-            venue = house.start("-m", "trial_venue", path, symbol, most, out=subprocess.PIPE, **FOUND)
+            venue = house.start("-m", "trial_venue", path, symbol, out=subprocess.PIPE, **FOUND)
             urls[symbol] = f"ws://127.0.0.1:{int(venue.stdout.readline())}/json"
         began = time.monotonic()
         for symbol, url in urls.items():
@@ -41,7 +41,9 @@ def test_every_tick_of_real_days_arrives_once_in_order_with_its_exact_prices(tmp
         took_s = time.monotonic() - began
         stats = house.stats()
     rows = [line.split() for line in log.read_text().splitlines()[1:-1]]
-    tell(f"real days: {len(rows):,} of {count:,} ticks of {len(files)} files in {took_s:.1f} s, {count / took_s:,.0f} a second")
+    tell(
+        f"days of ticks: {len(rows):,} of {count:,} ticks of {len(files)} files in {took_s:.1f} s, {count / took_s:,.0f} a second"
+    )
     assert stats["ticks"]["taken"] == count
     assert [int(row[4]) for row in rows] == list(range(1, count + 1))
     for symbol, ticks in wanted.items():

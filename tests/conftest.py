@@ -45,7 +45,14 @@ def file_of(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Put files with real processes first, which take long, where several processes share the tests of `make test`."""
+    """Leave out trials without a short form, but with --long; put files with real processes, which take long, first.
+
+    The order matters where several processes share the tests of `make test`.
+    """
+    if not config.getoption("--long"):
+        left_out = [item for item in items if item.get_closest_marker("full_size")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not has_processes(file_of(item)))
 

@@ -1,4 +1,7 @@
-"""The example of the pool that this one replaces, with all settings as they come: a hundred calls at once, time after time."""
+"""The example of the pool that this one replaces, with all settings as they come: a hundred calls at once, time after time.
+
+Its short form is tests/system/test_scaling.py.
+"""
 
 import time
 
@@ -9,15 +12,13 @@ from waiting import eventually
 from sim.nepse.request_log import most_in_a_second
 from sim.nepse.server import serve
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.full_size, pytest.mark.timeout(900)]
 ROUNDS, CALLS = 3, 100
 IDLE_S = 30.0  # the setting's default
 
 
-def test_a_hundred_calls_at_once_grow_the_pool_and_the_idle_time_shrinks_it_again_and_again(long, tell):
+def test_a_hundred_calls_at_once_grow_the_pool_and_the_idle_time_shrinks_it_again_and_again(tell):
     """Each round: 1 worker, 5 while calls wait, 1 after the idle time; never more than 2 requests of a worker in any second."""
-    if not long:
-        pytest.skip("its short form is tests/system/test_scaling.py")
     answered_s, grown_s, shrunk_s = [], [], []
     with serve(limit=2, token_lifetime_s=60.0) as exchange, Pool(**{"nepse.base_url": exchange.url}) as house:
         house.start_up(demo=False)

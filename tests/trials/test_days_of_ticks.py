@@ -27,13 +27,14 @@ def test_every_tick_of_several_days_arrives_once_in_order_with_its_exact_prices(
     count = sum(map(len, wanted.values()))
     with LocalBus() as house:
         house.start_broker()
-        log = tmp_path / "ticks.txt"
+        venues = {
+            symbol: house.start("-m", "trial_venue", path, symbol, out=subprocess.PIPE, **FOUND)
+            for path, symbol in symbols.items()
+        }
+        urls = {symbol: f"ws://127.0.0.1:{int(venue.stdout.readline())}/json" for symbol, venue in venues.items()}
+        log = tmp_path / "ticks.txt"  # the reader comes last: it gives up after a while without ticks
         reader = house.start("-m", "trial_reader", log, count, **FOUND)
         eventually(lambda: log.exists() and log.stat().st_size, within_s=20)
-        urls = {}
-        for path, symbol in symbols.items():
-            venue = house.start("-m", "trial_venue", path, symbol, out=subprocess.PIPE, **FOUND)
-            urls[symbol] = f"ws://127.0.0.1:{int(venue.stdout.readline())}/json"
         began = time.monotonic()
         for symbol, url in urls.items():
             house.hulak("feed", "--venue", "json", "--name", symbol, "--url", url)

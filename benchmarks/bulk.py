@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import tick
 from bus.backoff import Backoff
 from bus.broker.storage.journal import Journal
-from bus.core.broker_state import Bus, Limits
+from bus.core.broker_state import BrokerState, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.process.lifecycle import boot_id
@@ -61,7 +61,7 @@ def fill(
     state = journal.open(0.0).state
     last = state.sources.get(INSTANCE, 0)
     limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
-    bus = Bus(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random), journal.ordinals)
+    bus = BrokerState(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random), journal.ordinals)
     bus.restore(replace(state, sources={INSTANCE: last}))  # a feed that has been heard already
     made = Made(state.ticks)
     expected = size // 130 * NS_PER_TICK  # a record has about so many bytes

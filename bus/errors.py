@@ -1,14 +1,14 @@
 """The error family: each class says whose fault it is, each text the value seen and the value wanted.
 
 HulakError
-├── ConfigError       the operator's: a setting, an address or a file, refused before anything starts
-├── ProtocolError     a peer's: bytes or messages that PROTOCOL.md does not allow; `code` says which rule (section 8)
-├── FeedError         a venue's: a message that its parser does not take
-├── StoreUnreadable   a file's: it is no store, or one of another version; it is set aside
-├── PartEnded         ours: a part of this process ended that must not; the process ends too
-├── BusError          the bus said no, or could not be reached
-│   ├── BusTimeout    no answer in the time the caller gave
-│   └── TaskFailed    a task ended as failed; `code`, `retryable` and `retry_after_s` as the worker gave them
+├── ConfigError          the operator's: a setting, an address or a file, refused before anything starts
+├── ProtocolError        a peer's: bytes or messages that PROTOCOL.md does not allow; `code` says which rule (section 8)
+├── FeedError            a venue's: a message that its parser does not take
+├── DatabaseUnreadable   a file's: it is no database of ours, or one of another version; it is set aside
+├── PartEnded            ours: a part of this process ended that must not; the process ends too
+├── BusError             the bus said no, or could not be reached
+│   ├── BusTimeout       no answer in the time the caller gave
+│   └── TaskFailed       a task ended as failed; `code`, `retryable` and `retry_after_s` as the worker gave them
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ class FeedError(HulakError):
     """A venue's message is not what its parser takes."""
 
 
-class StoreUnreadable(HulakError):
+class DatabaseUnreadable(HulakError):
     """The file of the store has another content than this version reads."""
 
 

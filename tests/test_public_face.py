@@ -30,6 +30,6 @@ def test_what_is_not_on_the_face_is_an_attribute_error():
 
 
 def test_every_error_that_users_may_meet_is_on_the_face():
-    inside = {"StoreUnreadable", "PartEnded"}  # of the broker alone
+    inside = {"DatabaseUnreadable", "PartEnded"}  # of the broker alone
     ours = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.HulakError)}
     assert ours - inside == set(hulak.__all__) - set(hulak.FACE)

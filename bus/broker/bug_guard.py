@@ -18,7 +18,7 @@ RECENT_S = 60.0
 MOST_RECENT = 1000  # moments remembered
 MOST_KINDS = 1000  # told by a log line with its traceback; beyond it all are forgotten, and told once more
 INTERNAL = "INTERNAL"
-Answer = TypeVar("Answer")
+Returned = TypeVar("Returned")
 
 
 def internal(request_id: bytes | None, error: Exception) -> Error:
@@ -26,7 +26,7 @@ def internal(request_id: bytes | None, error: Exception) -> Error:
     return Error(request_id, INTERNAL, f"a bug of the broker: {type(error).__name__}; its log says where", {})
 
 
-class Guard:
+class BugGuard:
     """Knows how often the broker met a bug of its own.
 
     Args:
@@ -41,7 +41,7 @@ class Guard:
         self._told: set[tuple[str, str, str]] = set()
         self._told_at = 0.0
 
-    def run(self, where: str, call: Callable[..., Answer], *args: Any, otherwise: Answer) -> Answer:
+    def run(self, where: str, call: Callable[..., Returned], *args: Any, otherwise: Returned) -> Returned:
         """Call, and return what comes of it; `otherwise` if it failed, which is told.
 
         Raises:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.broker.socket_monitor import Connection, Ender, Monitor
+from bus.broker.socket_monitor import ConnectionCloser, PeerConnection, SocketMonitor
 from bus.core.connection_admission import SETTING, Admission, Bound
 
 RECOUNT_S = 1.0  # between two looks at every connection, while the bound is reached
@@ -28,18 +28,18 @@ class Connections:
     """
 
     def __init__(self, context: "zmq.Context[Any]", bound: Bound, log: structlog.typing.FilteringBoundLogger) -> None:
-        self.monitors: dict[str, Monitor] = {}  # by name of the socket
+        self.monitors: dict[str, SocketMonitor] = {}  # by name of the socket
         self.bound = bound
         self.near = True  # the bound may be: each new connection wakes the loop, until the first look
         self._context = context
         self._admission = Admission(bound, time.monotonic())
-        self._ender = Ender()
+        self._ender = ConnectionCloser()
         self._poller: zmq.Poller | None = None
         self._recount_at = 0.0
         self._log = log
 
     def terms(
-        self, name: str, on_gone: Callable[[Connection], object] | None = None
+        self, name: str, on_gone: Callable[[PeerConnection], object] | None = None
     ) -> tuple[Callable[["zmq.Socket[bytes]"], None], bool]:
         """Give `sockets.bind` what it wants: how the socket is watched, and whether it may be bound to ipc."""
         return partial(self.watch, name, on_gone=on_gone), self.bound.local
@@ -50,7 +50,7 @@ class Connections:
             what = {"most_connections": self.bound.most, "remedy": f"raise {FILES}"}
             self._log.warning("few descriptors, no ipc sockets", **what)
 
-    def watch(self, name: str, socket: "zmq.Socket[bytes]", on_gone: Callable[[Connection], object] | None = None) -> None:
+    def watch(self, name: str, socket: "zmq.Socket[bytes]", on_gone: Callable[[PeerConnection], object] | None = None) -> None:
         """Look after a socket from now on.
 
         Args:
@@ -61,7 +61,7 @@ class Connections:
         self._wake_by(False)
         if (before := self.monitors.get(name)) is not None:
             before.close()
-        self.monitors[name] = Monitor(self._context, socket, on_gone)
+        self.monitors[name] = SocketMonitor(self._context, socket, on_gone)
         self._wake_by(self.near)
 
     def register(self, poller: zmq.Poller) -> None:
@@ -97,7 +97,7 @@ class Connections:
             self.near = near
         self._tell(now)
 
-    def end(self, name: str, one: Connection) -> str | None:
+    def end(self, name: str, one: PeerConnection) -> str | None:
         """End a connection of a socket; returns its peer's address, None if it has ended by itself."""
         self.monitors[name].known.pop(one.descriptor, None)
         return self._ender.end(one)

@@ -9,16 +9,16 @@ from typing import Any
 
 from bus.broker.majordomo import Majordomo
 from bus.core.effects import Effect, ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.errors import ProtocolError
 from bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp
-from bus.wire.messages import ID_BYTES, Error, FromWorker, Goodbye, Ready, Request, Result, TaskPart, WorkerHeartbeat
+from bus.wire.messages import ID_BYTES, Error, Goodbye, MessageFromWorker, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
 decode_from_client, decode_from_worker = codec.decode_from_client, codec.decode_from_worker
-Unread = list[tuple[list[bytes], ProtocolError]]  # messages as they would have come alone, and what is wrong with each
+UnreadableFrames = list[tuple[list[bytes], ProtocolError]]  # messages as they would have come alone, and what is wrong with each
 
 
-class Peers:
+class Dialects:
     """Clients and workers of both dialects.
 
     Args:
@@ -30,7 +30,7 @@ class Peers:
 
     def __init__(
         self,
-        dispatcher: BurstDispatcher,
+        dispatcher: BulkDispatcher,
         majordomo: Majordomo,
         new_id: Callable[[], bytes],
         reject: Callable[[bytes, ProtocolError], None],
@@ -40,7 +40,7 @@ class Peers:
         self.new_id = new_id
         self.reject = reject
 
-    def requests(self, parts: list[bytes]) -> tuple[bytes, list[Request], Unread]:
+    def requests(self, parts: list[bytes]) -> tuple[bytes, list[Request], UnreadableFrames]:
         """Read what a client sent.
 
         Args:
@@ -101,7 +101,7 @@ class Peers:
         failure = {"code": error.code, "text": f"what the worker answered was refused: {error}"}
         return self.dispatcher.result(now, address, Result(named[0], named[1], False, failure))
 
-    def _command(self, now: float, address: bytes, message: FromWorker) -> list[Effect]:
+    def _command(self, now: float, address: bytes, message: MessageFromWorker) -> list[Effect]:
         match message:
             case WorkerHeartbeat():
                 return self.dispatcher.heartbeat(now, address, message)

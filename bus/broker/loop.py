@@ -1,4 +1,4 @@
-"""The broker: one thread, one poll loop, four sockets around the pure `Bus`. PROTOCOL.md.
+"""The broker: one thread, one poll loop, four sockets around the pure `BrokerState`. PROTOCOL.md.
 
 A turn of the loop takes what has arrived, bounded per socket, so that neither ticks nor tasks hold up the other; messages of
 one turn go out before the next. Whatever a peer sends is decoded at the edge: what does not decode is counted, logged once per
@@ -19,23 +19,24 @@ import zmq
 from zmq.backend import zmq_poll
 
 from bus.backoff import Backoff
-from bus.broker.bug_guard import Guard
-from bus.broker.config_service import ConfigDesk
+from bus.broker.bug_guard import BugGuard
+from bus.broker.callbacks import ControlHandler
+from bus.broker.config_service import ConfigService
 from bus.broker.connections import Connections
-from bus.broker.dialects import Peers
-from bus.broker.display_service import DisplayDesk
+from bus.broker.dialects import Dialects
+from bus.broker.display_service import DisplayService
 from bus.broker.majordomo import Majordomo
 from bus.broker.outbox import Outbox
-from bus.broker.posted_task_service import TaskDesk, policy_of
-from bus.broker.request_intake import MAX_MESSAGES, Desk, Reception
-from bus.broker.scale_service import SCALE, TargetDesk
+from bus.broker.posted_task_service import PostedTaskService, policy_of
+from bus.broker.request_intake import MAX_MESSAGES, RequestIntake
+from bus.broker.scale_service import SCALE, ScaleService
 from bus.broker.storage.journal import Journal
-from bus.broker.tick_service import TickDesk
-from bus.broker.topic_service import TopicDesk
+from bus.broker.tick_service import TickService
+from bus.broker.topic_service import TopicService
 from bus.core import control_requests
-from bus.core.broker_state import Bus, Limits
+from bus.core.broker_state import BrokerState, Limits
 from bus.core.connection_admission import Bound
-from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient
+from bus.core.effects import Begun, Delayed, Effect, Ended, LogLine, ToClient
 from bus.errors import ConfigError, ProtocolError
 from bus.process import sockets
 from bus.process.lifecycle import Stop, boot_id, file_limit, open_files
@@ -68,7 +69,7 @@ class Broker:
         self.home = home
         self.stop = stop
         self.log = log
-        self.guard = Guard(log)
+        self.guard = BugGuard(log)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.usage = Usage()
         now = time.monotonic()
@@ -78,37 +79,39 @@ class Broker:
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
         found = journal.open(now).state
         policy = policy_of(settings)
-        self.bus = Bus(found.epoch, VERSION, limits, policy, self._reject_tick, now, backoff, journal.ordinals)
+        self.bus = BrokerState(found.epoch, VERSION, limits, policy, self._reject_tick, now, backoff, journal.ordinals)
         self.bus.restore(found)
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
         reject = partial(self._reject, "backend")
-        self.peers = Peers(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES), reject)
-        self.tasks = TaskDesk(settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, self.guard, log)
+        self.dialects = Dialects(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES), reject)
+        self.tasks = PostedTaskService(
+            settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, self.guard, log
+        )
         bound = Bound.of(settings.broker.max_connections, file_limit(), len(open_files()) + OWN_FILES)
         self.connections = Connections(self.context, bound, log)
         try:
-            self.desk = TickDesk(self.context, settings, home, journal, self.bus, self.connections, self._reject_at, log)
+            self.ticks = TickService(self.context, settings, home, journal, self.bus, self.connections, self._reject_at, log)
             self.frontend, self.backend = self._bind("frontend"), self._bind("backend")
         except ConfigError:
             self.context.destroy(linger=0)
             self.connections.close()
             journal.close()
             raise
-        self.config = ConfigDesk(settings, self.tasks.store, self.bus, self.desk.publish, self._reach, log)
-        self.displays = DisplayDesk(settings, self.bus, self.tasks.store, self.config, self._reach, self.desk.publish, log)
-        self.topics = TopicDesk(self.bus, journal, self.desk.state, self._reach, log)
-        self.targets = TargetDesk(self.bus, self.tasks.store, self._reach, self._carry_out)
-        self.tasks.store.start()
-        self.desks: dict[str, Desk] = {REPLAY: self._replay, SCALE: self.targets.serve}
-        self.desks |= self.tasks.services | self.config.services | self.displays.services | self.topics.services
+        self.config = ConfigService(settings, self.tasks.database, self.bus, self.ticks.publish, self._reach, log)
+        self.displays = DisplayService(settings, self.bus, self.tasks.database, self.config, self._reach, self.ticks.publish, log)
+        self.topics = TopicService(self.bus, journal, self.ticks.state, self._reach, log)
+        self.scale = ScaleService(self.bus, self.tasks.database, self._reach, self._carry_out)
+        self.tasks.database.start()
+        self.handlers: dict[str, ControlHandler] = {REPLAY: self._replay, SCALE: self.scale.serve}
+        self.handlers |= self.tasks.services | self.config.services | self.displays.services | self.topics.services
         self.beat_due = now
-        self.outbox = Outbox(self.frontend, self.backend, self.peers, self.bus, self.guard)
-        knows = (self.peers, self.bus, self.majordomo, self.desks)
-        self.reception = Reception(self.frontend, *knows, self._carry_out, self._reject, self._shell, self.guard)
+        self.outbox = Outbox(self.frontend, self.backend, self.dialects, self.bus, self.guard)
+        knows = (self.dialects, self.bus, self.majordomo, self.handlers)
+        self.requests = RequestIntake(self.frontend, *knows, self._carry_out, self._reject, self._shell, self.guard)
         self.poller = zmq.Poller()
-        self.desk.register(self.poller)
+        self.ticks.register(self.poller)
         self.connections.register(self.poller)
-        for socket in (self.frontend, self.backend, stop.reader, self.tasks.store.reader):
+        for socket in (self.frontend, self.backend, stop.reader, self.tasks.database.reader):
             self.poller.register(socket, zmq.POLLIN)
 
     def _bind(self, name: str) -> "zmq.Socket[bytes]":
@@ -124,13 +127,13 @@ class Broker:
         """
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
         self.connections.tell_bound()
-        self.desk.tell()
+        self.ticks.tell()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GARBAGE)
-        while not self.stop.asked and not self.tasks.store.dead:
+        while not self.stop.asked and not self.tasks.database.dead:
             self._turn(self._next_due())
         self._shut_down()
-        self.tasks.store.check()
+        self.tasks.database.check()
 
     def _shut_down(self) -> None:
         """1. take no new tasks, 2. let running ones end for `drain_s`, 3. close; the clients of others repeat them."""
@@ -142,8 +145,8 @@ class Broker:
         self._carry_out(self.majordomo.farewell(), time.monotonic())
         self._flush(time.monotonic())
         self.tasks.close()
-        self.tasks.store.finished()
-        self.desk.close()
+        self.tasks.database.finished()
+        self.ticks.close()
         self.connections.close()
         self.context.destroy(linger=200)  # ms for what has been sent to leave
         for name in sockets.NAMES:
@@ -159,21 +162,21 @@ class Broker:
         now, run = time.monotonic(), self.guard.run
         if self.connections.near and self.connections.woken(ready):
             run("connections", self.connections.look, now, otherwise=None)
-        if self.desk.publisher in ready:
-            run("subscriptions", self.desk.subscriptions, otherwise=None)
-        if self.desk.collector in ready:
-            run("ticks", self.desk.ticks, now, otherwise=None)
+        if self.ticks.publisher in ready:
+            run("subscriptions", self.ticks.subscriptions, otherwise=None)
+        if self.ticks.collector in ready:
+            run("ticks", self.ticks.ticks, now, otherwise=None)
         if self.frontend in ready:
-            run("requests", self.reception.take, now, otherwise=None)
+            run("requests", self.requests.take, now, otherwise=None)
         if self.backend in ready:
             run("answers of workers", self._answers, now, otherwise=None)
         run("sending", self._flush, now, otherwise=None)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
-        if self.tasks.store.reader.fileno() in ready:
+        if self.tasks.database.reader.fileno() in ready:
             self._stored()
-        if self.desk.replays and now >= self.desk.replays.next_due():
-            run("replays", self.desk.step_replays, now, self._reach, otherwise=None)
+        if self.ticks.replays and now >= self.ticks.replays.next_due():
+            run("replays", self.ticks.step_replays, now, self._reach, otherwise=None)
         if now >= until:
             self._timers(now)
         run("displays", self.displays.turn, now, otherwise=None)
@@ -183,7 +186,7 @@ class Broker:
         """Do what is to be done for what the store has finished; what fails there costs the others nothing."""
 
         def done() -> bool:
-            self.tasks.store.finished()
+            self.tasks.database.finished()
             return True
 
         while not self.guard.run("what the store has done", done, otherwise=False):
@@ -191,7 +194,7 @@ class Broker:
 
     def _next_due(self) -> float:
         due = min(self.beat_due, self.bus.next_due())
-        return min(due, self.desk.replays.next_due()) if self.desk.replays else due
+        return min(due, self.ticks.replays.next_due()) if self.ticks.replays else due
 
     def _timers(self, now: float) -> None:
         run = self.guard.run
@@ -199,18 +202,18 @@ class Broker:
             self._carry_out(run("a timer of tasks and workers", step, otherwise=[]), now)
         if now >= self.beat_due:
             self.beat_due = now + BEAT_S
-            for beat in (self.connections.look, self.desk.beat, self.desk.tell_topics, self.tasks.beat):
+            for beat in (self.connections.look, self.ticks.beat, self.ticks.tell_topics, self.tasks.beat):
                 run("beat", beat, now, otherwise=None)
         if now >= self.bus.stats_due:
             run("statistics", self._publish_stats, now, otherwise=None)
 
     def _publish_stats(self, now: float) -> None:
-        self.desk.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
+        self.ticks.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
 
     # Clients
 
-    def _replay(self, address: bytes, request: Request, args: control_requests.Replay, now: float) -> None:
-        replaced = self.desk.begin_replay(address, request, args, self.reception.came_by, now)
+    def _replay(self, address: bytes, request: Request, args: control_requests.ReplayArguments, now: float) -> None:
+        replaced = self.ticks.begin_replay(address, request, args, self.requests.came_by, now)
         if replaced is not None:
             text = "the same client asked for a replay of the same topic again"
             self._carry_out([ToClient(address, Error(replaced, "REPLACED", text))], now)
@@ -218,7 +221,7 @@ class Broker:
     # Workers
 
     def _answers(self, now: float) -> None:
-        receive, backend, command = sockets.receive, self.backend, self.peers.command
+        receive, backend, command = sockets.receive, self.backend, self.dialects.command
         effects: list[Effect] = []
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
@@ -230,7 +233,7 @@ class Broker:
                     effects += command(now, parts)
                 except ProtocolError as error:
                     self._reject("backend", parts[0], error)
-                    effects += self.peers.refused(now, parts, error)
+                    effects += self.dialects.refused(now, parts, error)
                 except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
                     self.guard.tell("a worker's message", error)
         self._carry_out(effects, now)
@@ -244,7 +247,7 @@ class Broker:
             match effect:
                 case Begun() | Delayed() | Ended():
                     self.guard.run("writing down a task's way", self.tasks.note, effect, otherwise=None)
-                case Note(event, fields):
+                case LogLine(event, fields):
                     self.log.info(event, **fields)
 
     def _flush(self, now: float) -> None:
@@ -272,7 +275,7 @@ class Broker:
     def _shell(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "rss_bytes": self.usage.rss_bytes(), "cpu_s": self.usage.cpu_s()}
         told = {
-            "journal": self.desk.stats(),
+            "journal": self.ticks.stats(),
             "store": self.tasks.stats(),
             "internal": self.guard.stats(),
             "config": self.config.stats(),

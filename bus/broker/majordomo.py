@@ -14,7 +14,7 @@ from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
 from bus.wire import mdp
 from bus.wire.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
-from bus.wire.messages import BrokerHeartbeat, Goodbye, Held, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 MMI = "mmi."  # services of RFC 8, which the broker answers itself
 REMEMBERED = 1024  # workers that were disconnected; one that is forgotten may be told a second time
@@ -35,7 +35,7 @@ class Majordomo:
         self.lease_s = lease_s
         self.max_bytes = max_bytes
         self._gone: OrderedDict[bytes, None] = OrderedDict()  # addresses of workers that were told DISCONNECT
-        self._parts: dict[bytes, tuple[Held, int]] = {}  # address -> the attempt it sends parts of, how many so far
+        self._parts: dict[bytes, tuple[HeldTask, int]] = {}  # address -> the attempt it sends parts of, how many so far
 
     # Clients
 
@@ -68,7 +68,7 @@ class Majordomo:
         if command == DISCONNECT:
             return self.dispatcher.goodbye(now, address, Goodbye("DISCONNECT"))
         if command == HEARTBEAT:
-            held = tuple(Held(task, attempt) for task, attempt in worker.held.items())
+            held = tuple(HeldTask(task, attempt) for task, attempt in worker.held.items())
             effects = self.dispatcher.heartbeat(now, address, WorkerHeartbeat(held))
         else:
             effects = self._answer(now, worker, rest, final=command == FINAL)

@@ -4,9 +4,9 @@ from typing import Any
 
 import zmq
 
-from bus.broker.bug_guard import Guard, internal
-from bus.broker.dialects import Peers
-from bus.core.broker_state import Bus
+from bus.broker.bug_guard import BugGuard, internal
+from bus.broker.dialects import Dialects
+from bus.core.broker_state import BrokerState
 from bus.core.effects import Effect, ToClient, ToWorker
 from bus.process import sockets
 from bus.wire.messages import Error, Part, Reply
@@ -20,15 +20,15 @@ class Outbox:
     Args:
         frontend: reaches clients.
         backend: reaches workers.
-        peers: knows how each is spoken with.
+        dialects: knows how each peer is spoken with.
         bus: counts what clients did not take.
         guard: told of what cannot be encoded, which is a bug.
     """
 
-    def __init__(self, frontend: Socket, backend: Socket, peers: Peers, bus: Bus, guard: Guard) -> None:
+    def __init__(self, frontend: Socket, backend: Socket, dialects: Dialects, bus: BrokerState, guard: BugGuard) -> None:
         self.frontend = frontend
         self.backend = backend
-        self.peers = peers
+        self.dialects = dialects
         self.bus = bus
         self.guard = guard
         self._waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []
@@ -47,7 +47,7 @@ class Outbox:
                 continue
             address, message = effect.identity, effect.message  # type: ignore[union-attr]
             try:
-                encoded = self.peers.encode(address, message)
+                encoded = self.dialects.encode(address, message)
             except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
                 encoded = self._instead(address, message, error)
             for parts in encoded:
@@ -60,7 +60,7 @@ class Outbox:
         told = message if isinstance(message, list) else [message]
         ids = [one.id for one in told if isinstance(one, Reply | Error | Part)]
         try:
-            return [parts for one in ids for parts in self.peers.encode(address, internal(one, error))]
+            return [parts for one in ids for parts in self.dialects.encode(address, internal(one, error))]
         except Exception as worse:  # noqa: BLE001 - not even that can be said to this peer
             self.guard.tell("a message to a peer", worse)
             return []
@@ -93,7 +93,7 @@ class Outbox:
     def reach(self, address: bytes, message: Any) -> bool:
         """Send to a client at once, whatever has gathered; false, and counted, if it is gone or takes nothing more."""
         try:
-            encoded = self.peers.encode(address, message)
+            encoded = self.dialects.encode(address, message)
         except Exception as error:  # noqa: BLE001 - as in `put`
             encoded = self._instead(address, message, error)
         try:

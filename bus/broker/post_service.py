@@ -7,14 +7,13 @@ not written, or was dropped, is free; and of two posts with one key the second m
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
+from bus.broker.callbacks import Answer, CarryOut
 from bus.broker.storage import dead_letters, task_rows
-from bus.broker.storage.database import Store
-from bus.broker.storage.task_rows import Posted
-from bus.broker.task_backlog import Backlog
+from bus.broker.storage.database import Database
+from bus.broker.storage.task_rows import PostingOutcome
+from bus.broker.task_backlog import TaskBacklog
 from bus.core import control_requests
-from bus.core.effects import Effect
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.policy import too_many, too_much
@@ -23,11 +22,11 @@ from bus.errors import ProtocolError
 from bus.wire.messages import Reply, Request
 
 
-class PostDesk:
+class PostService:
     """Takes posts.
 
     Args:
-        store: open.
+        database: open.
         dispatcher: carries the tasks.
         backlog: of tasks that are older than any post.
         key_keep_s: seconds for which a key means the same task.
@@ -38,15 +37,15 @@ class PostDesk:
 
     def __init__(
         self,
-        store: Store,
+        database: Database,
         dispatcher: Dispatcher,
-        backlog: Backlog,
+        backlog: TaskBacklog,
         key_keep_s: float,
         moment: Callable[[], Moment],
-        answer: Callable[[bytes, Any], bool],
-        carry_out: Callable[[list[Effect], float], None],
+        answer: Answer,
+        carry_out: CarryOut,
     ) -> None:
-        self.store = store
+        self.database = database
         self.dispatcher = dispatcher
         self.backlog = backlog
         self.key_keep_s = key_keep_s
@@ -56,12 +55,12 @@ class PostDesk:
         self.coming = 0  # posts on their way to the store
         self.coming_bytes = 0  # of their arguments
 
-    def post(self, client: bytes, request: Request, args: control_requests.Post, now: float) -> None:
+    def post(self, client: bytes, request: Request, args: control_requests.PostArguments, now: float) -> None:
         """Take a task."""
         del now
         self._put(client, request.id, posting_of(request.id, args, self.dispatcher.policy))
 
-    def retry(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
+    def retry(self, client: bytes, request: Request, args: control_requests.TaskIdArguments, now: float) -> None:
         """Post a dead letter anew: a task of its own, so that the old one has ended once."""
         del now
         task = args.task
@@ -73,17 +72,17 @@ class PostDesk:
                 raise ProtocolError("UNKNOWN_TASK", f"there is no dead letter {task.hex()}")
             self._put(client, request.id, posting, partial(dead_letters.post, letter=task))
 
-        self.store.put(partial(dead_letters.read, task=task, new_id=request.id), then, (client, request.id))
+        self.database.put(partial(dead_letters.read, task=task, new_id=request.id), then, (client, request.id))
 
     def _put(
-        self, client: bytes, request_id: bytes, posting: Posting, how: Callable[..., Posted | None] = task_rows.post
+        self, client: bytes, request_id: bytes, posting: Posting, how: Callable[..., PostingOutcome | None] = task_rows.post
     ) -> None:
         size = len(posting.args)
         full = self._full(size)
         self.coming += 1
         self.coming_bytes += size
         job = partial(how, posting=posting, moment=self.moment(), keep_s=self.key_keep_s, room=full is None)
-        self.store.put(job, partial(self._posted, client, request_id, posting, full), (client, request_id))
+        self.database.put(job, partial(self._posted, client, request_id, posting, full), (client, request_id))
 
     def _full(self, size: int) -> ProtocolError | None:
         """Say why there is no room for one more task with so many bytes of arguments; None: there is."""
@@ -95,7 +94,13 @@ class PostDesk:
         return too_much(taken, policy) if taken + size > policy.max_task_bytes else None
 
     def _posted(
-        self, client: bytes, request_id: bytes, posting: Posting, full: ProtocolError | None, posted: Posted | None, why: str
+        self,
+        client: bytes,
+        request_id: bytes,
+        posting: Posting,
+        full: ProtocolError | None,
+        posted: PostingOutcome | None,
+        why: str,
     ) -> None:
         self.coming -= 1
         self.coming_bytes -= len(posting.args)

@@ -1,4 +1,4 @@
-"""The task desk of the broker: posted tasks around the store. PROTOCOL.md section 6.2.
+"""The posted tasks of the broker, around its database. PROTOCOL.md section 6.2.
 
 A post is answered when it is safe, a result when its end is safe. What the store cannot take (a full disk) is refused, and never
 accepted; how a task ended is written again every second until it is safe.
@@ -13,12 +13,13 @@ from typing import Any
 
 import structlog
 
-from bus.broker.bug_guard import Guard, internal
-from bus.broker.post_service import PostDesk
+from bus.broker.bug_guard import BugGuard, internal
+from bus.broker.callbacks import Answer, CarryOut, ControlHandler
+from bus.broker.post_service import PostService
 from bus.broker.storage import row_retention, task_rows
-from bus.broker.storage.database import Asker, Job, Store, Then
+from bus.broker.storage.database import Asker, Database, Job, JobCallback
 from bus.broker.storage.dead_letters import DeadLetters
-from bus.broker.task_backlog import Backlog
+from bus.broker.task_backlog import TaskBacklog
 from bus.core import control_requests
 from bus.core.effects import Begun, Delayed, Effect, Ended
 from bus.core.journal.broker_clock import Ages
@@ -36,8 +37,6 @@ SAME_MOMENT_S = 0.001
 CLEAN_S = 60.0
 MOST_CLEANED = 1000  # rows of each kind, in one beat: posts wait for no more than that
 AGAIN_S = 1.0
-Answer = Callable[[bytes, Any], bool]
-CarryOut = Callable[[list[Effect], float], None]
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -55,7 +54,7 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-class TaskDesk:
+class PostedTaskService:
     """The durable half of the task side.
 
     Args:
@@ -77,7 +76,7 @@ class TaskDesk:
         dispatcher: Dispatcher,
         answer: Answer,
         carry_out: CarryOut,
-        guard: Guard,
+        guard: BugGuard,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.settings = settings.task
@@ -88,23 +87,23 @@ class TaskDesk:
         self.log = log
         self.carry_out = carry_out
         self.boot = boot_id()
-        self.store = Store(home, self._trouble)
+        self.database = Database(home, self._trouble)
         self.waiters: dict[bytes, list[tuple[bytes, bytes, float]]] = {}  # task -> client, request, until when
         self.waiting = 0  # in all of these
-        self.again: list[tuple[float, Job, Then]] = []  # what the store could not take, and when it is tried again
+        self.again: list[tuple[float, Job, JobCallback]] = []  # what the store could not take, and when it is tried again
         self._moment: Moment | None = None
         self.clean_at = 0.0
         self.cleaned: Counter[str] = Counter()  # since the start
         self.told_cleaned: Counter[str] = Counter()
         self.told_failed = ""
-        self.store.open()
+        self.database.open()
         self._tell_store()
-        self.dead_letters = DeadLetters(self.store)
-        self.backlog = Backlog(self.store, dispatcher, self.settings.lease_s, self.moment, self._restored, log)
+        self.dead_letters = DeadLetters(self.database)
+        self.backlog = TaskBacklog(self.database, dispatcher, self.settings.lease_s, self.moment, self._restored, log)
         self.backlog.begin()
         how = (self.settings.key_keep_s, self.moment, answer, carry_out)
-        self.posts = PostDesk(self.store, dispatcher, self.backlog, *how)
-        self.services: dict[str, Callable[[bytes, Request, Any, float], None]] = {
+        self.posts = PostService(self.database, dispatcher, self.backlog, *how)
+        self.services: dict[str, ControlHandler] = {
             "hulak.post": self.posts.post,
             "hulak.result": self._result,
             "hulak.cancel": self._cancel,
@@ -121,7 +120,7 @@ class TaskDesk:
         return last
 
     def _tell_store(self) -> None:
-        file = self.store.file
+        file = self.database.file
         if file.why_aside:
             self.log.error("store set aside", why=file.why_aside, aside=file.aside, salvaged=file.salvaged)
             file.why_aside = ""
@@ -167,7 +166,7 @@ class TaskDesk:
             else:
                 after()
 
-        self.store.put(job, then)
+        self.database.put(job, then)
 
     def _wake(self, task: bytes) -> None:
         waiters = self.waiters.pop(task, [])
@@ -177,7 +176,7 @@ class TaskDesk:
 
     # Results and the rest
 
-    def _result(self, client: bytes, request: Request, args: control_requests.Result, now: float) -> None:
+    def _result(self, client: bytes, request: Request, args: control_requests.ResultArguments, now: float) -> None:
         until = now + args.wait_ms / 1000 if args.wait_ms else None
         if args.task in self.dispatcher.tasks and until is not None:
             self._wait(client, request.id, args.task, until)
@@ -203,9 +202,9 @@ class TaskDesk:
             else:
                 self.answer(client, Reply(request_id, value))
 
-        self.store.put(partial(task_rows.read, task=task), then, (client, request_id))
+        self.database.put(partial(task_rows.read, task=task), then, (client, request_id))
 
-    def _cancel(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
+    def _cancel(self, client: bytes, request: Request, args: control_requests.TaskIdArguments, now: float) -> None:
         task = args.task
         found = self.dispatcher.tasks.get(task)
         if found is not None and found.posted:
@@ -216,11 +215,11 @@ class TaskDesk:
             self._write(partial(task_rows.cancel, task=task, message=error, moment=self.moment()), lambda: self._wake(task))
         self._read(client, request.id, task)  # behind the end that was just put in: they are done in order
 
-    def _tasks(self, client: bytes, request: Request, args: control_requests.Tasks, now: float) -> None:
+    def _tasks(self, client: bytes, request: Request, args: control_requests.TasksArguments, now: float) -> None:
         del now
         self._do(client, request, partial(task_rows.rows, state=args.state, service=args.service, most=args.limit or ROWS))
 
-    def _drop(self, client: bytes, request: Request, args: control_requests.OfTask, now: float) -> None:
+    def _drop(self, client: bytes, request: Request, args: control_requests.TaskIdArguments, now: float) -> None:
         del now
         self._do(client, request, partial(task_rows.drop, task=args.task))
 
@@ -228,7 +227,7 @@ class TaskDesk:
         def then(value: Any, why: str) -> None:
             self.answer(client, Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, value))
 
-        self.store.put(job, then, (client, request.id))
+        self.database.put(job, then, (client, request.id))
 
     # Life
 
@@ -246,11 +245,11 @@ class TaskDesk:
                 del self.waiters[task]
         due, self.again = [one for one in self.again if one[0] <= now], [one for one in self.again if one[0] > now]
         for _, job, then in due:
-            self.store.put(job, then)
+            self.database.put(job, then)
         self.backlog.look()
         self.dead_letters.look(now)
-        if self.store.failed != self.told_failed:
-            self.told_failed = self.store.failed
+        if self.database.failed != self.told_failed:
+            self.told_failed = self.database.failed
             if self.told_failed:
                 self.log.error("store failed", why=self.told_failed)
             else:
@@ -261,7 +260,7 @@ class TaskDesk:
             self._clean()
 
     def _clean(self) -> None:
-        keep = row_retention.Keep(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
+        keep = row_retention.RowRetention(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
 
         def then(found: tuple[Counter[str], bool] | None, why: str) -> None:
             del why  # it is tried again in a minute
@@ -274,24 +273,24 @@ class TaskDesk:
                 self.told_cleaned = self.cleaned.copy()
 
         age_s = self.ages.now(time.monotonic())
-        self.store.put(partial(row_retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)
+        self.database.put(partial(row_retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)
 
     def stats(self) -> dict[str, Any]:
         """What the store tells of itself."""
-        why = self.store.dead or self.store.failed
+        why = self.database.dead or self.database.failed
         return {
             "state": "failed" if why else "live",
             "why": why,
-            "commits": self.store.commits,
+            "commits": self.database.commits,
             "restored": self.backlog.restored,
             "behind": self.backlog.more,
             "dead_letters": self.dead_letters.count,
             "unreadable": self.backlog.unreadable,
-            "aside": self.store.file.aside,
+            "aside": self.database.file.aside,
             "waiters": self.waiting,
             "let_go": dict(self.cleaned),
         }
 
     def close(self) -> None:
         """Write what is left."""
-        self.store.close()
+        self.database.close()

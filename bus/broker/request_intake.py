@@ -1,7 +1,7 @@
-"""The reception of the broker: what clients ask for, taken in, handed to whom it concerns, and answered. PROTOCOL.md section 4.
+"""What clients ask of the broker, taken in, handed to whom it concerns, and answered. PROTOCOL.md section 4.
 
 Tasks go to the dispatcher, many at a time. What is asked of the broker itself has its arguments read here, in one place; then the
-core answers it, or the desk that keeps what it is about. Each request is guarded: one that meets a bug of ours costs no other.
+core answers it, or the service that keeps what it is about. Each request is guarded: one that meets a bug of ours costs no other.
 """
 
 import contextlib
@@ -11,12 +11,13 @@ from typing import Any
 
 import zmq
 
-from bus.broker.bug_guard import Guard, internal
-from bus.broker.dialects import Peers
+from bus.broker.bug_guard import BugGuard, internal
+from bus.broker.callbacks import CarryOut, ControlHandler, Reject
+from bus.broker.dialects import Dialects
 from bus.broker.majordomo import MMI, Majordomo
-from bus.broker.slow_clients import Unread
+from bus.broker.slow_clients import UnreadAnswers
 from bus.core import control, control_requests
-from bus.core.broker_state import Bus
+from bus.core.broker_state import BrokerState
 from bus.core.effects import Effect, ToClient
 from bus.core.tasks.policy import LARGE
 from bus.errors import ProtocolError
@@ -27,20 +28,17 @@ OUR_OWN = (control_requests.PREFIX, MMI)  # services that the broker answers its
 MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
 # The answers of these may be large: they are bounded for a client that does not read.
 GIVE_MUCH = {f"hulak.{name}" for name in ("config.get", "config.history", "display.list", "last", "result", "stats", "tasks")}
-Desk = Callable[[bytes, Request, Any, float], None]  # answers a control request of a client, now or when it can
-CarryOut = Callable[[list[Effect], float], None]
-Reject = Callable[[str, bytes, ProtocolError], None]
 
 
-class Reception:
+class RequestIntake:
     """The side of the broker that clients see.
 
     Args:
         frontend: reaches clients.
-        peers: knows how each is spoken with.
+        dialects: knows how each peer is spoken with.
         bus: answers what needs no disk.
         majordomo: answers `mmi.*`.
-        desks: answer the other control services.
+        handlers: answer the other control services.
         carry_out: carries out effects.
         reject: told what cannot be read: socket, identity, error.
         shell: gives what only the shell knows.
@@ -50,30 +48,30 @@ class Reception:
     def __init__(
         self,
         frontend: "zmq.Socket[bytes]",
-        peers: Peers,
-        bus: Bus,
+        dialects: Dialects,
+        bus: BrokerState,
         majordomo: Majordomo,
-        desks: Mapping[str, Desk],
+        handlers: Mapping[str, ControlHandler],
         carry_out: CarryOut,
         reject: Reject,
         shell: Callable[[], dict[str, Any]],
-        guard: Guard,
+        guard: BugGuard,
     ) -> None:
         self.frontend = frontend
-        self.peers = peers
+        self.dialects = dialects
         self.bus = bus
         self.majordomo = majordomo
-        self.desks = desks
+        self.handlers = handlers
         self.carry_out = carry_out
         self.reject = reject
         self.shell = shell
         self.guard = guard
-        self.unread = Unread()
+        self.unread = UnreadAnswers()
         self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
 
     def take(self, now: float) -> None:
         """Take in what has arrived, bounded."""
-        receive, frontend, read = sockets.receive, self.frontend, self.peers.requests
+        receive, frontend, read = sockets.receive, self.frontend, self.dialects.requests
         taken: list[Request] = []  # of one client, in a row: accepted together, which costs less than one by one
         whose, count = b"", 0
         with contextlib.suppress(zmq.Again):
@@ -88,7 +86,7 @@ class Reception:
                     address, found, unread = b"", [], [(parts, ProtocolError("INTERNAL", internal(None, error).text))]
                 for alone, why in unread:
                     self.reject("frontend", alone[0], why)
-                    self.carry_out(self.peers.unread(alone, why), now)
+                    self.carry_out(self.dialects.unread(alone, why), now)
                 large = len(parts[-1]) > LARGE
                 if address != whose or large:
                     self.accept(whose, taken, now)
@@ -124,7 +122,7 @@ class Reception:
         self.carry_out(effects, now)
 
     def serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        """Answer a request to the broker itself, or have a desk do it."""
+        """Answer a request to the broker itself, or have its service do it."""
         try:
             return self._control(address, request, now)
         except ProtocolError as error:
@@ -140,9 +138,9 @@ class Reception:
         if request.service in GIVE_MUCH and self.came_by is not None and not self.unread.takes_one_more(address, self.came_by):
             raise ProtocolError("BUSY", "this client does not read what it is answered; try again when it has")
         args = control_requests.arguments_of(request.service, request.args)
-        desk = self.desks.get(request.service)
-        if desk is not None:
-            desk(address, request, args, now)
+        handler = self.handlers.get(request.service)
+        if handler is not None:
+            handler(address, request, args, now)
             return []
         value, effects = control.answer(self.bus, now, request.service, args, self.shell())
         return [ToClient(address, Reply(request.id, value)), *effects]

@@ -1,20 +1,17 @@
 """How many workers a service has by hand, kept in the store: a restart of the broker changes nothing. PROTOCOL.md section 7.4."""
 
 import sqlite3
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bus.broker.storage.database import Store
+from bus.broker.callbacks import Answer, CarryOut
+from bus.broker.storage.database import Database
 from bus.core import control, control_requests
-from bus.core.broker_state import Bus
-from bus.core.effects import Effect
+from bus.core.broker_state import BrokerState
 from bus.wire.messages import Error, Reply, Request
 from bus.wire.names import AUTO, SCALED_SERVICES
 
 SCALE = "hulak.scale"
-Answer = Callable[[bytes, Any], bool]
-CarryOut = Callable[[list[Effect], float], None]
 
 
 def read(connection: sqlite3.Connection) -> dict[str, int]:
@@ -30,23 +27,23 @@ def write(connection: sqlite3.Connection, service: str, workers: int | None) -> 
         connection.execute("INSERT INTO targets (service, workers) VALUES (?, ?)", (service, workers))
 
 
-class TargetDesk:
+class ScaleService:
     """Answers `hulak.scale`, when the store has it.
 
     Args:
         bus: whose targets these are.
-        store: keeps them.
+        database: keeps them.
         answer: sends a message to a client.
         carry_out: carries out effects.
     """
 
-    def __init__(self, bus: Bus, store: Store, answer: Answer, carry_out: CarryOut) -> None:
+    def __init__(self, bus: BrokerState, database: Database, answer: Answer, carry_out: CarryOut) -> None:
         self.bus = bus
-        self.store = store
+        self.database = database
         self.answer = answer
         self.carry_out = carry_out
 
-        store.load(read, self._restore)
+        database.load(read, self._restore)
 
     def _restore(self, kept: dict[str, int] | None, why: str) -> None:
         """Take over what an earlier broker was told, as far as the settings still allow it."""
@@ -55,7 +52,7 @@ class TargetDesk:
         least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
         self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SCALED_SERVICES if service in kept}
 
-    def serve(self, client: bytes, request: Request, args: control_requests.Scale, now: float) -> None:
+    def serve(self, client: bytes, request: Request, args: control_requests.ScaleArguments, now: float) -> None:
         """Set a target.
 
         Raises:
@@ -76,4 +73,4 @@ class TargetDesk:
             self.carry_out(effects, now)
             self.answer(client, Reply(request.id, value))
 
-        self.store.put(partial(write, service=service, workers=workers), then, (client, request.id))
+        self.database.put(partial(write, service=service, workers=workers), then, (client, request.id))

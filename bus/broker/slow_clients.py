@@ -13,7 +13,7 @@ MOST_UNREAD = 64  # answers to one client after its connection had no more room
 MOST = 4096  # clients remembered; beyond it the one noted first is forgotten, and counts as one that reads
 
 
-class Readers:
+class ClientConnections:
     """The connections of clients that get much."""
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class Readers:
         self._polls.clear()
 
 
-class Unread:
+class UnreadAnswers:
     """Counts the answers to clients that do not read them."""
 
     def __init__(self) -> None:
-        self._readers = Readers()
+        self._connections = ClientConnections()
         self._counts: dict[
             bytes, int
         ] = {}  # address -> answers since its connection was seen to have room, looked at now and then
@@ -59,8 +59,8 @@ class Unread:
         """
         count = self._counts.get(address, 0) + 1
         if count % LOOK_EVERY == 0 or count > MOST_UNREAD:
-            self._readers.note(address, frame)
-            if self._readers.reads(address):
+            self._connections.note(address, frame)
+            if self._connections.reads(address):
                 count = 0
         if count == 1 and len(self._counts) >= MOST:
             del self._counts[next(iter(self._counts))]

@@ -21,14 +21,14 @@ EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
 EVENT = struct.Struct("=Hi")  # a monitor's first frame: what it was, and of which descriptor (zmq_socket_monitor(3))
 
 
-class Connection(NamedTuple):
+class PeerConnection(NamedTuple):
     """One peer's."""
 
     descriptor: int
     inode: int
 
 
-class Monitor:
+class SocketMonitor:
     """All connections of one socket.
 
     Args:
@@ -38,9 +38,9 @@ class Monitor:
     """
 
     def __init__(
-        self, context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", on_gone: Callable[[Connection], object] | None = None
+        self, context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", on_gone: Callable[[PeerConnection], object] | None = None
     ) -> None:
-        self.known: dict[int, Connection] = {}  # by descriptor
+        self.known: dict[int, PeerConnection] = {}  # by descriptor
         self._on_gone = on_gone
         address = f"inproc://monitor-{id(socket)}-{time.monotonic_ns()}"
         socket.monitor(address, EVENTS)
@@ -52,9 +52,9 @@ class Monitor:
         """Follow no more. The socket's monitor must be disabled before, since libzmq's threads wait for ever to tell nobody."""
         self.reader.close(linger=0)
 
-    def follow(self) -> list[Connection]:
+    def follow(self) -> list[PeerConnection]:
         """Take in what has happened; returns the connections that are new, the oldest first, and still there."""
-        new: dict[int, Connection] = {}
+        new: dict[int, PeerConnection] = {}
         receive, reader = sockets.receive_frame, self.reader
         with contextlib.suppress(zmq.Again):
             while True:
@@ -62,13 +62,13 @@ class Monitor:
                 receive(reader, sockets.NOBLOCK)  # the address: not the peer's but ours
                 if event == ACCEPTED:
                     with contextlib.suppress(OSError):  # it is gone already
-                        new[descriptor] = self.known[descriptor] = Connection(descriptor, os.fstat(descriptor).st_ino)
+                        new[descriptor] = self.known[descriptor] = PeerConnection(descriptor, os.fstat(descriptor).st_ino)
                 else:
                     new.pop(descriptor, None)
                     self._gone(descriptor)
         return list(new.values())
 
-    def has(self, one: Connection) -> bool:
+    def has(self, one: PeerConnection) -> bool:
         """Say whether a connection is not known to have ended."""
         return self.known.get(one.descriptor) == one
 
@@ -88,14 +88,14 @@ class Monitor:
             self._on_gone(one)
 
 
-class Ender:
+class ConnectionCloser:
     """Ends connections, also while this process has no descriptor left: one is kept for it."""
 
     def __init__(self) -> None:
         self._nothing = os.open(os.devnull, os.O_RDONLY)
         self._held = os.dup(self._nothing)
 
-    def end(self, one: Connection) -> str | None:
+    def end(self, one: PeerConnection) -> str | None:
         """End a connection; returns its peer's address, None if it has ended by itself.
 
         It is held meanwhile: else libzmq could close it, and its number could become another one's, between the look and the end.

@@ -5,8 +5,8 @@ import ctypes
 import select
 from collections.abc import Callable, Collection
 
-from bus.broker.socket_monitor import Connection
-from bus.core.ticks.blocked_subscribers import Blocked
+from bus.broker.socket_monitor import PeerConnection
+from bus.core.ticks.blocked_subscribers import BlockedSubscribers
 
 AFTER_S = 1.0  # libzmq has freed the messages of a connection that is gone
 _libc = ctypes.CDLL(None)
@@ -20,16 +20,16 @@ class SlowSubscribers:
     """
 
     def __init__(self, most_bytes: int) -> None:
-        self._blocked: Blocked[Connection] = Blocked(most_bytes)
+        self._blocked: BlockedSubscribers[PeerConnection] = BlockedSubscribers(most_bytes)
         self._had_queue = False  # a connection with a long queue is gone, whose memory is not given back yet
         self._trim_at: float | None = None
 
-    def gone(self, one: Connection) -> None:
+    def gone(self, one: PeerConnection) -> None:
         """Note that a connection has ended by itself."""
         self._had_queue |= one in self._blocked
 
     def look(
-        self, there: Collection[Connection], published: int, now: float, end: Callable[[Connection], str | None]
+        self, there: Collection[PeerConnection], published: int, now: float, end: Callable[[PeerConnection], str | None]
     ) -> list[str]:
         """End the connections that have taken nothing for too long.
 
@@ -50,7 +50,7 @@ class SlowSubscribers:
         return ended
 
 
-def _full(there: Collection[Connection]) -> list[Connection]:
+def _full(there: Collection[PeerConnection]) -> list[PeerConnection]:
     """Give those that take no byte now: the kernel's buffer is full, and the rest waits in libzmq."""
     poll = select.poll()
     for one in there:

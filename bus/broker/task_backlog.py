@@ -10,10 +10,10 @@ from functools import partial
 
 import structlog
 
+from bus.broker.callbacks import CarryOut
 from bus.broker.storage import unfinished_tasks
-from bus.broker.storage.database import Store
-from bus.broker.storage.unfinished_tasks import Found, Room
-from bus.core.effects import Effect
+from bus.broker.storage.database import Database
+from bus.broker.storage.unfinished_tasks import MemoryRoom, UnfinishedTasks
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.moments import Moment
 
@@ -21,11 +21,11 @@ MOST = 1000  # tasks in one reading, while the loop runs
 MOST_BYTES = 8 << 20  # of them; one may be larger
 
 
-class Backlog:
+class TaskBacklog:
     """What of the store is still to be taken into memory.
 
     Args:
-        store: open.
+        database: open.
         dispatcher: takes the tasks.
         grace_s: seconds that a task which ran is left to its worker.
         moment: tells the present one.
@@ -35,14 +35,14 @@ class Backlog:
 
     def __init__(
         self,
-        store: Store,
+        database: Database,
         dispatcher: Dispatcher,
         grace_s: float,
         moment: Callable[[], Moment],
-        carry_out: Callable[[list[Effect], float], None],
+        carry_out: CarryOut,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
-        self.store = store
+        self.database = database
         self.dispatcher = dispatcher
         self.grace_s = grace_s
         self.moment = moment
@@ -60,33 +60,35 @@ class Backlog:
     def begin(self) -> None:
         """Read what there is at a start, as soon as the store can be read."""
         self._reading = True
-        self.store.load(self._first, self._take)
+        self.database.load(self._first, self._take)
 
     def look(self) -> None:
         """Read some more, if there is room for it."""
         room = self._room()
         if self.more and not self._reading and room.tasks > 0 and (room.size > 0 or room.alone):
             self._reading = True
-            room = Room(min(room.tasks, MOST), room.size, room.alone, MOST_BYTES)
-            self.store.put(partial(self._read, room=room), self._take)
+            room = MemoryRoom(min(room.tasks, MOST), room.size, room.alone, MOST_BYTES)
+            self.database.put(partial(self._read, room=room), self._take)
 
     def cancel(self, task: bytes) -> None:
         """Note that a task which is not in memory was cancelled in the store: it may be on its way here."""
         if self._reading:
             self._cancelled.add(task)
 
-    def _room(self) -> Room:
+    def _room(self) -> MemoryRoom:
         dispatcher, policy = self.dispatcher, self.dispatcher.policy
-        return Room(policy.max_tasks - len(dispatcher.tasks), policy.max_task_bytes - dispatcher.size, alone=not dispatcher.size)
+        return MemoryRoom(
+            policy.max_tasks - len(dispatcher.tasks), policy.max_task_bytes - dispatcher.size, alone=not dispatcher.size
+        )
 
-    def _first(self, connection: sqlite3.Connection) -> Found:
+    def _first(self, connection: sqlite3.Connection) -> UnfinishedTasks:
         unfinished_tasks.set_aside_unknown(connection)
         return self._read(connection, self._room())
 
-    def _read(self, connection: sqlite3.Connection, room: Room) -> Found:
+    def _read(self, connection: sqlite3.Connection, room: MemoryRoom) -> UnfinishedTasks:
         return unfinished_tasks.read(connection, self._after, room, self.moment(), self.grace_s)
 
-    def _take(self, found: Found | None, why: str) -> None:
+    def _take(self, found: UnfinishedTasks | None, why: str) -> None:
         self._reading = False
         cancelled, self._cancelled = self._cancelled, set()
         if found is None:  # it is tried again; tasks are safe where they are

@@ -1,4 +1,4 @@
-"""The tick desk of the broker: collector, publisher, journal and replays around the pure `Bus`. PROTOCOL.md section 3.
+"""The tick service of the broker: collector, publisher, journal and replays around the pure `BrokerState`. PROTOCOL.md section 3.
 
 What one turn takes in is numbered, written to the journal with one `write`, and then published: nobody sees a tick that a
 restarted broker would not know.
@@ -15,16 +15,17 @@ import structlog
 import zmq
 
 from bus.broker.bug_guard import internal
+from bus.broker.callbacks import Answer
 from bus.broker.connections import Connections
-from bus.broker.slow_clients import Readers
+from bus.broker.slow_clients import ClientConnections
 from bus.broker.storage.journal import Journal
-from bus.broker.storage.journal_reader import Library
+from bus.broker.storage.journal_reader import JournalReader
 from bus.broker.subscriber_cutoff import SlowSubscribers
 from bus.core import control_requests
-from bus.core.broker_state import Bus
+from bus.core.broker_state import BrokerState
 from bus.core.journal.record_format import Snapshot
-from bus.core.ticks.intake import Turn
-from bus.core.ticks.replay_queue import Replays
+from bus.core.ticks.intake import IntakeTurn
+from bus.core.ticks.replay_queue import ReplayQueue
 from bus.errors import ConfigError, ProtocolError
 from bus.process import sockets
 from bus.process.settings import Settings
@@ -35,10 +36,9 @@ MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512
 MAX_TICK_BYTES = 1 << 18  # a turn, likewise: large ones, of which 512 would be one message of 32 MiB on `ticks`
 SUBSCRIBING_S = 0.002  # a turn: some hundred subscriptions, or one snapshot of many topics
 REBIND_TRIES = 200  # times 5 ms: libzmq gives an address back in its own thread
-Send = Callable[[bytes, Any], bool]
 
 
-class TickDesk:
+class TickService:
     """The tick side of the shell.
 
     Args:
@@ -60,7 +60,7 @@ class TickDesk:
         settings: Settings,
         home: Path,
         journal: Journal,
-        bus: Bus,
+        bus: BrokerState,
         connections: Connections,
         reject: Callable[[str, ProtocolError], None],
         log: structlog.typing.FilteringBoundLogger,
@@ -72,9 +72,9 @@ class TickDesk:
         self.bus = bus
         self.reject = reject
         self.log = log
-        self.library = Library(journal)
-        self.replays = Replays(self.library)
-        self.readers = Readers()
+        self.reader = JournalReader(journal)
+        self.replays = ReplayQueue(self.reader)
+        self.client_connections = ClientConnections()
         self.poller = zmq.Poller()
         self.strange = False  # bytes that are no subscription came since the publisher's queue was last seen empty
         self.connections = connections
@@ -116,7 +116,7 @@ class TickDesk:
             send(publisher, message)
         self.published += sum(map(len, turn.messages))
 
-    def _write_down(self, turn: Turn, now: float) -> None:
+    def _write_down(self, turn: IntakeTurn, now: float) -> None:
         if self.journal.append(turn.batch, now):
             self.bus.intake.journalled(turn.instances)
             return
@@ -124,7 +124,7 @@ class TickDesk:
         self.journal.hold(turn.batch)
         self.tell()
 
-    def _follow_epoch(self, turn: Turn | None = None) -> None:
+    def _follow_epoch(self, turn: IntakeTurn | None = None) -> None:
         """Take over the journal's epoch, which is another one when it has just degraded; `turn` was not published yet."""
         if self.bus.epoch != self.journal.epoch:
             self.bus.begin_epoch(self.journal.epoch, turn)
@@ -224,7 +224,7 @@ class TickDesk:
     # Replays
 
     def begin_replay(
-        self, address: bytes, request: Request, args: control_requests.Replay, frame: zmq.Frame | None, now: float
+        self, address: bytes, request: Request, args: control_requests.ReplayArguments, frame: zmq.Frame | None, now: float
     ) -> bytes | None:
         """Take in a request for ticks of the past.
 
@@ -239,30 +239,30 @@ class TickDesk:
         Raises:
             ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD`, `OTHER_EPOCH` or `BUSY`.
         """
-        replay = self.library.begin(control_requests.wanted_of(args), self.bus.topics)
+        replay = self.reader.begin(control_requests.wanted_of(args), self.bus.topics)
         replaced = self.replays.begin(address, request.id, replay, now)
         if frame is not None:
-            self.readers.note(address, frame)
+            self.client_connections.note(address, frame)
         return replaced
 
-    def step_replays(self, now: float, send: Send) -> None:
+    def step_replays(self, now: float, answer: Answer) -> None:
         """Let one replay read one slice, and send what it found; a client that is gone loses its replays."""
-        for turn in self.replays.turn(now, self.readers.reads):
+        for turn in self.replays.turn(now, self.client_connections.reads):
             address, request_id, replay = turn.address, turn.request, turn.replay
             reached = True
             if turn.rows is not None:
                 replay.parts += 1
-                reached = send(address, Part(request_id, replay.parts, turn.rows))
+                reached = answer(address, Part(request_id, replay.parts, turn.rows))
             if turn.error is not None:
-                send(address, internal(request_id, turn.error))
+                answer(address, internal(request_id, turn.error))
                 raise turn.error
             if reached and replay.ended:
-                reached = send(address, Reply(request_id, replay.summary()))
+                reached = answer(address, Reply(request_id, replay.summary()))
             if not reached:
                 self.replays.drop(address)
                 break
         if not self.replays:
-            self.readers.clear()
+            self.client_connections.clear()
 
     # What is told, and the end
 
@@ -277,7 +277,7 @@ class TickDesk:
             "bytes": sum(segment.size for segment in journal.segments),
             "held": journal.held.ticks,
             "lost": journal.lost,
-            "let_go": journal.shelf.gone,
+            "let_go": journal.segment_files.gone,
             "corrupt_bytes": journal.recovered.corrupt_bytes,
             "torn_bytes": journal.recovered.torn_bytes,
             "aside": [one.name for one in journal.recovered.aside],
@@ -289,7 +289,7 @@ class TickDesk:
 
     def close(self) -> None:
         """Close the journal; the sockets end with the broker's context."""
-        self.library.close()
+        self.reader.close()
         self.journal.close()
 
 

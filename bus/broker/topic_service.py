@@ -1,24 +1,22 @@
-"""The desk of the broker that lets topics of feeds go: `hulak.topic.remove`, PROTOCOL.md section 7.7."""
+"""The service of the broker that lets topics of feeds go: `hulak.topic.remove`, PROTOCOL.md section 7.7."""
 
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
+from bus.broker.callbacks import Answer
 from bus.broker.storage.journal import Journal
 from bus.core import control_requests
-from bus.core.broker_state import Bus
+from bus.core.broker_state import BrokerState
 from bus.core.journal.record_format import Snapshot
-from bus.core.journal.segment_index import Ordinals
+from bus.core.journal.segment_index import TopicOrdinals
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL
 from bus.wire.messages import Reply, Request
 from bus.wire.replay_range import prefix_of
 
-Answer = Callable[[bytes, Any], bool]
 
-
-class TopicDesk:
+class TopicService:
     """Answers when the journal has it: the newest segment begins with what is left.
 
     Args:
@@ -31,7 +29,7 @@ class TopicDesk:
 
     def __init__(
         self,
-        bus: Bus,
+        bus: BrokerState,
         journal: Journal,
         state: Callable[[], Snapshot],
         answer: Answer,
@@ -44,7 +42,7 @@ class TopicDesk:
         self.log = log
         self.services = {"hulak.topic.remove": self.remove}
 
-    def remove(self, client: bytes, request: Request, args: control_requests.TopicRemove, now: float) -> None:
+    def remove(self, client: bytes, request: Request, args: control_requests.TopicRemoveArguments, now: float) -> None:
         """Remove topics; names that there are not are no error.
 
         Raises:
@@ -57,7 +55,7 @@ class TopicDesk:
         removed = sorted(key.removesuffix(NUL).decode() for key in topics.remove(found))
         if removed:
             self.log.info("topics removed", count=len(removed), first=removed[0], last=removed[-1])
-            ordinals = Ordinals()
+            ordinals = TopicOrdinals()
             if not self.journal.begin_renumbered(self.state(), ordinals, now):
                 text = f"{len(removed)} topics were removed until the next start only, the journal cannot be written"
                 raise ProtocolError("STORE_FAILED", f"{text}: {self.journal.degraded}")

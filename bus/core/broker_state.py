@@ -7,17 +7,17 @@ from itertools import islice
 from typing import Any
 
 from bus.backoff import Backoff
-from bus.core.display_assignment import DisplayBook, States
+from bus.core.display_assignment import DisplayAssignment, DisplayStates
 from bus.core.journal.record_format import Snapshot
-from bus.core.journal.segment_index import Ordinals
-from bus.core.process_reports import Rate, Reports
-from bus.core.process_trends import Trend
-from bus.core.recent_counts import Recent
+from bus.core.journal.segment_index import TopicOrdinals
+from bus.core.process_reports import ProcessReports, Rate
+from bus.core.process_trends import ProcessTrend
+from bus.core.recent_counts import RecentCounts
 from bus.core.tasks import task_counts
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.core.tasks.policy import Policy
-from bus.core.ticks.intake import Intake, Source, Turn
-from bus.core.ticks.topic_logs import Topics
+from bus.core.ticks.intake import Intake, IntakeTurn, Source
+from bus.core.ticks.topic_logs import TopicLogs
 from bus.errors import ProtocolError
 from bus.histogram import Histogram
 from bus.wire.codec import pack
@@ -72,7 +72,7 @@ class Rejects:
         return sum(codes.total() for codes in self.counts.values())
 
 
-class Bus:
+class BrokerState:
     """Everything that one broker knows.
 
     Args:
@@ -95,22 +95,22 @@ class Bus:
         on_reject: Callable[[ProtocolError], None],
         now: float,
         backoff: Backoff,
-        ordinals: Ordinals | None = None,
+        ordinals: TopicOrdinals | None = None,
     ) -> None:
         self.version = version
         self.limits = limits
         self.started = now
-        self.topics = Topics(epoch, limits.max_topics, ordinals)
+        self.topics = TopicLogs(epoch, limits.max_topics, ordinals)
         for key in (STATS, HEARTBEAT, CONFIG, DISPLAYS):
             self.topics.log(key)  # their places are taken before feeds can take them all
         self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)
-        self.displays = DisplayBook(limits.max_displays)
-        self.states = States(self.topics, self.displays)
+        self.displays = DisplayAssignment(limits.max_displays)
+        self.states = DisplayStates(self.topics, self.displays)
         self.intake.take_state = self.states.take
-        self.dispatcher = BurstDispatcher(epoch, policy, backoff, now)
+        self.dispatcher = BulkDispatcher(epoch, policy, backoff, now)
         self.dispatcher.most = dict.fromkeys(SCALED_SERVICES, limits.max_workers)
-        self.reports = Reports()
-        self.trend = Trend()  # the broker's own
+        self.reports = ProcessReports()
+        self.trend = ProcessTrend()  # the broker's own
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
         self.rejects = Rejects()
         self.refused = 0  # requests that were understood, and answered with an ERROR by the broker itself
@@ -120,8 +120,8 @@ class Bus:
         self.stats_due = now + STATS_S
         self._tick_rate = Rate(now)
         self._task_rate = Rate(now)
-        self._recent_tasks = Recent(now, self._task_counts())
-        self._recent_ticks = Recent(now, {})
+        self._recent_tasks = RecentCounts(now, self._task_counts())
+        self._recent_ticks = RecentCounts(now, {})
 
     def restore(self, state: Snapshot) -> None:
         """Go on from what the journal held."""
@@ -134,7 +134,7 @@ class Bus:
         """The epoch of what is published."""
         return self.topics.epoch
 
-    def begin_epoch(self, epoch: int, turn: Turn | None = None) -> None:
+    def begin_epoch(self, epoch: int, turn: IntakeTurn | None = None) -> None:
         """Go on under a larger epoch; `turn`, if given, was made under the present one, and nobody has seen it yet."""
         self.topics.epoch = epoch
         if turn is not None:
@@ -148,7 +148,7 @@ class Bus:
         state = Snapshot(self.epoch, boot, time_ns, topics.ticks, frames, sources)
         return replace(state, ended=dict(topics.ended), floor=topics.floor)
 
-    def turn(self, frames: list[bytes], now: float, time_ns: int) -> Turn:
+    def turn(self, frames: list[bytes], now: float, time_ns: int) -> IntakeTurn:
         """Take what feeds sent in one turn of the loop."""
         turn = self.intake.turn(frames, now, time_ns)
         if turn.lag_ns is not None:

@@ -18,7 +18,7 @@ MOST_VALUES = 20_000  # in all scopes
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ConfigVersion:
     """One version, as what it changed."""
 
     version: int  # 1, 2, 3, ...
@@ -34,11 +34,11 @@ class Version:
 
 
 @dataclass(slots=True)
-class ConfigBook:
+class ConfigVersions:
     """All versions that are kept, and the present values."""
 
     scopes: Scopes = field(default_factory=dict)
-    versions: list[Version] = field(default_factory=list)  # the oldest first
+    versions: list[ConfigVersion] = field(default_factory=list)  # the oldest first
     keep: int = KEPT_VERSIONS
 
     @property
@@ -48,13 +48,13 @@ class ConfigBook:
 
     def document(self) -> dict[str, Any]:
         """Make the body of the topic."""
-        newest = self.versions[-1] if self.versions else Version(0, 0, "", "", ())
+        newest = self.versions[-1] if self.versions else ConfigVersion(0, 0, "", "", ())
         scopes = {scope: dict(values) for scope, values in self.scopes.items()}
         return {"version": newest.version, "at_ns": newest.at_ns, "by": newest.by, "note": newest.note, "scopes": scopes}
 
     # New versions
 
-    def set(self, args: control_requests.ConfigSet, at_ns: int) -> Version | None:
+    def set(self, args: control_requests.ConfigSetArguments, at_ns: int) -> ConfigVersion | None:
         """Prepare a new version out of a request's arguments. All of it or nothing.
 
         Args:
@@ -76,7 +76,7 @@ class ConfigBook:
             wanted.pop(name, None)
         return self._prepare({**self.scopes, scope: wanted}, args.by, args.note, at_ns)
 
-    def revert(self, args: control_requests.ConfigRevert, at_ns: int) -> Version | None:
+    def revert(self, args: control_requests.ConfigRevertArguments, at_ns: int) -> ConfigVersion | None:
         """Prepare a new version whose values are those of a former one; else as `set`."""
         former = {
             scope: check_values(scope, values) for scope, values in self.at(args.version).items()
@@ -84,16 +84,16 @@ class ConfigBook:
         note = f"as in version {args.version}" if args.note is None else args.note
         return self._prepare(former, args.by, note, at_ns)
 
-    def _prepare(self, wanted: Scopes, by: str, note: str, at_ns: int) -> Version | None:
+    def _prepare(self, wanted: Scopes, by: str, note: str, at_ns: int) -> ConfigVersion | None:
         changes = tuple(difference(self.scopes, wanted))
         if not changes:
             return None
         count = sum(map(len, wanted.values()))
         if count > MOST_VALUES:
             raise ProtocolError("BAD_CONFIG", f"there would be {count} values, must be at most {MOST_VALUES}")
-        return Version(self.version + 1, at_ns, by, note, changes)
+        return ConfigVersion(self.version + 1, at_ns, by, note, changes)
 
-    def accept(self, version: Version) -> None:
+    def accept(self, version: ConfigVersion) -> None:
         """Make a version that was prepared, and is written, the present one."""
         _apply(self.scopes, ((one.scope, one.key, one.after) for one in version.changes))
         self.versions.append(version)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from bus.core.recent_counts import Recent
+from bus.core.recent_counts import RecentCounts
 
 RESERVE, RESERVE_PART = 96, 8  # descriptors kept back: so many, or an eighth of all
 SURE = 1024  # so many kept back are more than are accepted while the loop is held up
@@ -68,7 +68,7 @@ class Admission:
         self.refused: Counter[str] = Counter()  # by socket, since the start
         self._untold: Counter[str] = Counter()
         self._told_at = float("-inf")
-        self._recent = Recent(now, {"refused": 0})
+        self._recent = RecentCounts(now, {"refused": 0})
 
     def is_near(self, total: int) -> bool:
         """Say whether so many connections are near the bound, or beyond it."""

@@ -5,19 +5,19 @@ from itertools import islice
 from typing import Any
 
 from bus.core import control_requests
-from bus.core.broker_state import Bus
+from bus.core.broker_state import BrokerState
 from bus.core.control_arguments import Arguments
-from bus.core.effects import Effect, Note
+from bus.core.effects import Effect, LogLine
 from bus.errors import ProtocolError
 from bus.wire import names
 from bus.wire.names import AUTO, PROTOCOL
 from bus.wire.replay_range import prefix_of
 
 MOST_LAST = 10_000  # messages in one answer of `hulak.last`
-Answer = tuple[Any, list[Effect]]
+ControlAnswer = tuple[Any, list[Effect]]
 
 
-def ping(bus: Bus, now: float, args: control_requests.Nothing, shell: dict[str, Any]) -> Answer:
+def ping(bus: BrokerState, now: float, args: control_requests.NoArguments, shell: dict[str, Any]) -> ControlAnswer:
     """Tell that the broker is there, and which one."""
     del args
     uptime_s = round(now - bus.started, 3)
@@ -31,13 +31,13 @@ def ping(bus: Bus, now: float, args: control_requests.Nothing, shell: dict[str, 
     }, []
 
 
-def stats(bus: Bus, now: float, args: control_requests.Nothing, shell: dict[str, Any]) -> Answer:
+def stats(bus: BrokerState, now: float, args: control_requests.NoArguments, shell: dict[str, Any]) -> ControlAnswer:
     """Tell everything the broker knows of itself."""
     del args
     return bus.stats(now, shell), []
 
 
-def feed(bus: Bus, now: float, args: control_requests.Feed, shell: dict[str, Any]) -> Answer:
+def feed(bus: BrokerState, now: float, args: control_requests.FeedArguments, shell: dict[str, Any]) -> ControlAnswer:
     """Open a feed's instance, and tell how far it was taken and journalled."""
     del shell
     source = bus.intake.open(args.instance, args.oldest, now)
@@ -45,14 +45,14 @@ def feed(bus: Bus, now: float, args: control_requests.Feed, shell: dict[str, Any
     return {"taken": source.last, "safe": source.safe, "epoch": bus.epoch, **refused}, []
 
 
-def last(bus: Bus, now: float, args: control_requests.Last, shell: dict[str, Any]) -> Answer:
+def last(bus: BrokerState, now: float, args: control_requests.LastArguments, shell: dict[str, Any]) -> ControlAnswer:
     """Give the last message of a topic, or of all topics under a prefix, as they were published."""
     del now, shell
     found = (log.frame for log in bus.topics.under(prefix_of(args.topic)) if log.frame)
     return list(islice(found, MOST_LAST)), []
 
 
-def report(bus: Bus, now: float, args: control_requests.Report, shell: dict[str, Any]) -> Answer:
+def report(bus: BrokerState, now: float, args: control_requests.ReportArguments, shell: dict[str, Any]) -> ControlAnswer:
     """Take what a process tells about itself, or that it leaves."""
     del shell
     if args.leaving:
@@ -62,7 +62,7 @@ def report(bus: Bus, now: float, args: control_requests.Report, shell: dict[str,
     return {}, []
 
 
-def retire(bus: Bus, now: float, args: control_requests.Retire, shell: dict[str, Any]) -> Answer:
+def retire(bus: BrokerState, now: float, args: control_requests.RetireArguments, shell: dict[str, Any]) -> ControlAnswer:
     """Ask a worker to finish what it holds and to leave."""
     del now, shell
     effects = bus.dispatcher.retire(args.worker, args.reason)
@@ -72,7 +72,7 @@ def retire(bus: Bus, now: float, args: control_requests.Retire, shell: dict[str,
     return {"worker": args.worker}, effects
 
 
-def scale(bus: Bus, now: float, args: control_requests.Scale, shell: dict[str, Any]) -> Answer:
+def scale(bus: BrokerState, now: float, args: control_requests.ScaleArguments, shell: dict[str, Any]) -> ControlAnswer:
     """Set by hand how many workers a service has, or leave it to the scaler again."""
     del now, shell
     service, workers = args.service, args.workers
@@ -87,10 +87,10 @@ def scale(bus: Bus, now: float, args: control_requests.Scale, shell: dict[str, A
             allowed = f"{AUTO!r} or a number from {least} to {most} ([scaling] min_workers, max_workers)"
             raise ProtocolError("BAD_ARGUMENT", f"argument workers is {workers!r}, must be {allowed}")
         bus.targets[service] = workers
-    return {"service": service, "workers": workers}, [Note("scale target set", {"service": service, "workers": workers})]
+    return {"service": service, "workers": workers}, [LogLine("scale target set", {"service": service, "workers": workers})]
 
 
-HANDLERS: dict[str, Callable[[Bus, float, Any, dict[str, Any]], Answer]] = {
+HANDLERS: dict[str, Callable[[BrokerState, float, Any, dict[str, Any]], ControlAnswer]] = {
     "hulak.ping": ping,
     "hulak.stats": stats,
     "hulak.feed": feed,
@@ -101,7 +101,7 @@ HANDLERS: dict[str, Callable[[Bus, float, Any, dict[str, Any]], Answer]] = {
 }
 
 
-def answer(bus: Bus, now: float, service: str, args: Arguments, shell: dict[str, Any]) -> Answer:
+def answer(bus: BrokerState, now: float, service: str, args: Arguments, shell: dict[str, Any]) -> ControlAnswer:
     """Carry out a control request that needs neither the disk nor time.
 
     Args:
@@ -109,7 +109,7 @@ def answer(bus: Bus, now: float, service: str, args: Arguments, shell: dict[str,
         now: monotonic seconds.
         service: one of `HANDLERS`.
         args: of the request, as `requests.arguments_of` gives them.
-        shell: what only the shell knows, as for `Bus.stats`.
+        shell: what only the shell knows, as for `BrokerState.stats`.
     Returns:
         the value to reply with, and effects.
     Raises:

@@ -30,7 +30,7 @@ def _whole(least: int, most: int, said: str = "") -> Meta:
 
 
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME, description=f"text of 1 to {LONGEST_NAME} characters")]
-Text = Annotated[str, Meta(max_length=LONGEST_NAME, description=f"text of at most {LONGEST_NAME} characters")]
+ShortText = Annotated[str, Meta(max_length=LONGEST_NAME, description=f"text of at most {LONGEST_NAME} characters")]
 Action = Annotated[str, Meta(max_length=LONGEST_ACTION, description=f"text of at most {LONGEST_ACTION} characters")]
 ServiceOfWorkers = Annotated[
     str,
@@ -41,7 +41,7 @@ ServiceOfWorkers = Annotated[
         description=f"the name of a service of workers, of 1 to {LONGEST_NAME} characters",
     ),
 ]
-Topics = Annotated[
+TopicOrPrefix = Annotated[
     str, Meta(max_length=MAX_TOPIC + 1, description="a topic or a prefix of topics, e.g. 'tick.EURUSD' or 'tick.*'")
 ]
 TopicsOfFeeds = Annotated[
@@ -69,13 +69,13 @@ DisplayId = Annotated[
     ),
 ]
 TaskId = Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES, description=f"{ID_BYTES} bytes")]
-TaskState = Annotated[
+TaskStateName = Annotated[
     Literal["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"],
     Meta(description=f"one of {', '.join(STATES)}"),
 ]
-Number = Annotated[int, _whole(1, LARGEST, "a whole number from 1 to 2**63-1")]
-Natural = Annotated[int, _whole(0, LARGEST, "a whole number from 0 to 2**63-1")]
-Unsigned = Annotated[int, Meta(ge=1, description="a whole number from 1 to 2**64-1")]  # no larger one can be sent
+PositiveInteger = Annotated[int, _whole(1, LARGEST, "a whole number from 1 to 2**63-1")]
+NaturalNumber = Annotated[int, _whole(0, LARGEST, "a whole number from 0 to 2**63-1")]
+UnsignedInteger = Annotated[int, Meta(ge=1, description="a whole number from 1 to 2**64-1")]  # no larger one can be sent
 Pid = Annotated[int, _whole(1, (1 << 31) - 1)]
 Limit = Annotated[int, _whole(1, 1000)]
 Priority = Annotated[int, _whole(0, 2, "0 (high), 1 (normal) or 2 (low)")]
@@ -83,7 +83,7 @@ Retries = Annotated[int, _whole(0, MAX_RETRIES)]
 Workers = Annotated[Literal["auto"] | Annotated[int, _whole(0, 1 << 31)], Meta(description="'auto' or a whole number")]
 WaitMs = Annotated[int, _whole(0, 3_600_000)]
 ExpiresS = Annotated[float, Meta(gt=0, le=YEAR_S, description=f"seconds above 0, at most {YEAR_S} (366 days)")]
-Flag = Annotated[bool, Meta(description="true or false")]
+Boolean = Annotated[bool, Meta(description="true or false")]
 Map = Annotated[dict[str, Any], Meta(description="a map with text keys")]
 Keys = Annotated[list[Name], Meta(max_length=1000, description="an array of at most 1000 keys")]
 

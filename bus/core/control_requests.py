@@ -13,26 +13,26 @@ from msgspec import field
 from bus.core.control_arguments import (
     Action,
     Arguments,
+    Boolean,
     DisplayId,
     ExpiresS,
-    Flag,
     Keys,
     Limit,
     Map,
     Name,
-    Natural,
-    Number,
+    NaturalNumber,
     Pid,
+    PositiveInteger,
     Priority,
     Retries,
     ServiceOfWorkers,
+    ShortText,
     Symbol,
     TaskId,
-    TaskState,
-    Text,
-    Topics,
+    TaskStateName,
+    TopicOrPrefix,
     TopicsOfFeeds,
-    Unsigned,
+    UnsignedInteger,
     WaitMs,
     Workers,
     read,
@@ -40,79 +40,79 @@ from bus.core.control_arguments import (
 from bus.core.display_assignment import check_init
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, check_topic
-from bus.wire.replay_range import ALL, FOR_EVER, Wanted
+from bus.wire.replay_range import ALL, FOR_EVER, ReplayRange
 from bus.wire.report_values import check_told
 
 PREFIX = "hulak."
 
 
-class Nothing(Arguments, frozen=True):
+class NoArguments(Arguments, frozen=True):
     """Of services that take none."""
 
 
-class Feed(Arguments, frozen=True):
+class FeedArguments(Arguments, frozen=True):
     """`hulak.feed`."""
 
-    instance: Unsigned
-    oldest: Unsigned  # running number of the oldest message that it can still send
+    instance: UnsignedInteger
+    oldest: UnsignedInteger  # running number of the oldest message that it can still send
 
 
-class Replay(Arguments, frozen=True):
+class ReplayArguments(Arguments, frozen=True):
     """`hulak.replay`."""
 
-    topic: Topics
-    first: Natural = field(name="from", default=1)
-    last: Natural = field(name="to", default=FOR_EVER)
-    since_ns: Natural = 0
-    until_ns: Natural = FOR_EVER
-    epoch: Unsigned | None = None
-    parts: Flag = True  # false: no PARTs, all ticks come in the REPLY
+    topic: TopicOrPrefix
+    first: NaturalNumber = field(name="from", default=1)
+    last: NaturalNumber = field(name="to", default=FOR_EVER)
+    since_ns: NaturalNumber = 0
+    until_ns: NaturalNumber = FOR_EVER
+    epoch: UnsignedInteger | None = None
+    parts: Boolean = True  # false: no PARTs, all ticks come in the REPLY
 
     def __post_init__(self) -> None:
         if self.last < max(1, self.first):
             raise ValueError(f"argument to is {self.last}, must not be below from, which is {max(1, self.first)}")
 
 
-class Last(Arguments, frozen=True):
+class LastArguments(Arguments, frozen=True):
     """`hulak.last`."""
 
-    topic: Topics
+    topic: TopicOrPrefix
 
 
-class TopicRemove(Arguments, frozen=True):
+class TopicRemoveArguments(Arguments, frozen=True):
     """`hulak.topic.remove`."""
 
     topics: TopicsOfFeeds
 
 
-class Report(Arguments, frozen=True):
+class ReportArguments(Arguments, frozen=True):
     """`hulak.report`."""
 
     kind: Name
     name: Name
     pid: Pid
     values: Map
-    leaving: Flag = False
+    leaving: Boolean = False
 
     def __post_init__(self) -> None:
         check_told("argument values", self.values)
 
 
-class Retire(Arguments, frozen=True):
+class RetireArguments(Arguments, frozen=True):
     """`hulak.retire`."""
 
     worker: Name
-    reason: Text = "an operator asked for it"
+    reason: ShortText = "an operator asked for it"
 
 
-class Scale(Arguments, frozen=True):
+class ScaleArguments(Arguments, frozen=True):
     """`hulak.scale`."""
 
     service: Name
     workers: Workers
 
 
-class Post(Arguments, frozen=True):
+class PostArguments(Arguments, frozen=True):
     """`hulak.post`."""
 
     service: ServiceOfWorkers
@@ -124,65 +124,65 @@ class Post(Arguments, frozen=True):
     priority: Priority = 1
 
 
-class Result(Arguments, frozen=True):
+class ResultArguments(Arguments, frozen=True):
     """`hulak.result`."""
 
     task: TaskId
     wait_ms: WaitMs = 0
 
 
-class OfTask(Arguments, frozen=True):
+class TaskIdArguments(Arguments, frozen=True):
     """`hulak.cancel`, `hulak.retry` and `hulak.drop`."""
 
     task: TaskId
 
 
-class Tasks(Arguments, frozen=True):
+class TasksArguments(Arguments, frozen=True):
     """`hulak.tasks`."""
 
-    state: TaskState | None = None
+    state: TaskStateName | None = None
     service: Name | None = None
     limit: Limit | None = None
 
 
-class ConfigGet(Arguments, frozen=True):
+class ConfigGetArguments(Arguments, frozen=True):
     """`hulak.config.get`."""
 
     scope: Name | None = None
-    version: Natural | None = None
+    version: NaturalNumber | None = None
 
 
-class ConfigSet(Arguments, frozen=True):
+class ConfigSetArguments(Arguments, frozen=True):
     """`hulak.config.set`."""
 
     scope: Name
     values: Map = field(default_factory=dict)
     unset: Keys = field(default_factory=list)
-    by: Text = ""
-    note: Text = ""
+    by: ShortText = ""
+    note: ShortText = ""
 
 
-class ConfigRevert(Arguments, frozen=True):
+class ConfigRevertArguments(Arguments, frozen=True):
     """`hulak.config.revert`."""
 
-    version: Natural
-    by: Text = ""
-    note: Text | None = None
+    version: NaturalNumber
+    by: ShortText = ""
+    note: ShortText | None = None
 
 
-class ConfigHistory(Arguments, frozen=True):
+class ConfigHistoryArguments(Arguments, frozen=True):
     """`hulak.config.history`."""
 
     limit: Limit = 100
 
 
-class ConfigApplied(Arguments, frozen=True):
+class ConfigAppliedArguments(Arguments, frozen=True):
     """`hulak.config.applied`."""
 
-    version: Natural | None = None
+    version: NaturalNumber | None = None
 
 
-class WithInit(Arguments, frozen=True):
+class InitArguments(Arguments, frozen=True):
     """What a display begins with."""
 
     init: Map = field(default_factory=dict)
@@ -191,12 +191,12 @@ class WithInit(Arguments, frozen=True):
         check_init(self.init)
 
 
-class DisplayCreate(WithInit, frozen=True, kw_only=True):
+class DisplayCreateArguments(InitArguments, frozen=True, kw_only=True):
     """`hulak.display.create`."""
 
     symbol: Symbol
     display: DisplayId | None = None
-    first: Number | None = field(name="from", default=None)
+    first: PositiveInteger | None = field(name="from", default=None)
     config: Map | None = None
     source: Name | None = None
 
@@ -206,13 +206,13 @@ class DisplayCreate(WithInit, frozen=True, kw_only=True):
             raise ValueError("argument source says the same as init.only_source, only one of both may be there")
 
 
-class DisplayUpdate(WithInit, frozen=True, kw_only=True):
+class DisplayUpdateArguments(InitArguments, frozen=True, kw_only=True):
     """`hulak.display.update`."""
 
     display: DisplayId
 
 
-class DisplayRemove(Arguments, frozen=True):
+class DisplayRemoveArguments(Arguments, frozen=True):
     """`hulak.display.remove`."""
 
     display: DisplayId | None = None
@@ -223,16 +223,16 @@ class DisplayRemove(Arguments, frozen=True):
             raise ValueError("exactly one of the arguments display and symbol must be there")
 
 
-class DisplayDay(WithInit, frozen=True, kw_only=True):
+class DisplayDayArguments(InitArguments, frozen=True, kw_only=True):
     """`hulak.display.day`."""
 
     display: DisplayId
-    token: Natural
-    first: Number = field(name="from")
+    token: NaturalNumber
+    first: PositiveInteger = field(name="from")
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ControlService:
     """One control service."""
 
     args: type[Arguments]
@@ -240,32 +240,32 @@ class Service:
     at_once: bool = True  # answered in the turn of the loop that takes the request in; else when the disk, or time, has it
 
 
-SERVICES: Mapping[str, Service] = {
-    "hulak.ping": Service(Nothing, "tell that the broker is there, and which one"),
-    "hulak.stats": Service(Nothing, "tell everything the broker knows of itself"),
-    "hulak.feed": Service(Feed, "open a feed's instance, and tell how far it was taken and journalled"),
-    "hulak.replay": Service(Replay, "give ticks of the past again", at_once=False),
-    "hulak.last": Service(Last, "give the last message of a topic, or of all topics under a prefix"),
-    "hulak.topic.remove": Service(TopicRemove, "free topics of feeds: their last values, and their places"),
-    "hulak.report": Service(Report, "take what a process tells about itself, or that it leaves"),
-    "hulak.retire": Service(Retire, "ask a worker to finish what it holds and to leave"),
-    "hulak.scale": Service(Scale, "set by hand how many workers a service has", at_once=False),
-    "hulak.post": Service(Post, "take a task that outlives the broker", at_once=False),
-    "hulak.result": Service(Result, "tell what became of a posted task", at_once=False),
-    "hulak.cancel": Service(OfTask, "end a posted task before its time", at_once=False),
-    "hulak.tasks": Service(Tasks, "list posted tasks", at_once=False),
-    "hulak.retry": Service(OfTask, "post a dead letter anew", at_once=False),
-    "hulak.drop": Service(OfTask, "delete a dead letter", at_once=False),
-    "hulak.config.get": Service(ConfigGet, "tell the live configuration"),
-    "hulak.config.set": Service(ConfigSet, "change the live configuration", at_once=False),
-    "hulak.config.revert": Service(ConfigRevert, "make a former configuration the present one", at_once=False),
-    "hulak.config.history": Service(ConfigHistory, "list the newest versions of the configuration"),
-    "hulak.config.applied": Service(ConfigApplied, "list which process applies which version"),
-    "hulak.display.create": Service(DisplayCreate, "have a display computed", at_once=False),
-    "hulak.display.update": Service(DisplayUpdate, "have a display begin anew with other values", at_once=False),
-    "hulak.display.remove": Service(DisplayRemove, "let displays go", at_once=False),
-    "hulak.display.list": Service(Nothing, "list all displays, and who has them"),
-    "hulak.display.day": Service(DisplayDay, "take what the day of a display began with", at_once=False),
+SERVICES: Mapping[str, ControlService] = {
+    "hulak.ping": ControlService(NoArguments, "tell that the broker is there, and which one"),
+    "hulak.stats": ControlService(NoArguments, "tell everything the broker knows of itself"),
+    "hulak.feed": ControlService(FeedArguments, "open a feed's instance, and tell how far it was taken and journalled"),
+    "hulak.replay": ControlService(ReplayArguments, "give ticks of the past again", at_once=False),
+    "hulak.last": ControlService(LastArguments, "give the last message of a topic, or of all topics under a prefix"),
+    "hulak.topic.remove": ControlService(TopicRemoveArguments, "free topics of feeds: their last values, and their places"),
+    "hulak.report": ControlService(ReportArguments, "take what a process tells about itself, or that it leaves"),
+    "hulak.retire": ControlService(RetireArguments, "ask a worker to finish what it holds and to leave"),
+    "hulak.scale": ControlService(ScaleArguments, "set by hand how many workers a service has", at_once=False),
+    "hulak.post": ControlService(PostArguments, "take a task that outlives the broker", at_once=False),
+    "hulak.result": ControlService(ResultArguments, "tell what became of a posted task", at_once=False),
+    "hulak.cancel": ControlService(TaskIdArguments, "end a posted task before its time", at_once=False),
+    "hulak.tasks": ControlService(TasksArguments, "list posted tasks", at_once=False),
+    "hulak.retry": ControlService(TaskIdArguments, "post a dead letter anew", at_once=False),
+    "hulak.drop": ControlService(TaskIdArguments, "delete a dead letter", at_once=False),
+    "hulak.config.get": ControlService(ConfigGetArguments, "tell the live configuration"),
+    "hulak.config.set": ControlService(ConfigSetArguments, "change the live configuration", at_once=False),
+    "hulak.config.revert": ControlService(ConfigRevertArguments, "make a former configuration the present one", at_once=False),
+    "hulak.config.history": ControlService(ConfigHistoryArguments, "list the newest versions of the configuration"),
+    "hulak.config.applied": ControlService(ConfigAppliedArguments, "list which process applies which version"),
+    "hulak.display.create": ControlService(DisplayCreateArguments, "have a display computed", at_once=False),
+    "hulak.display.update": ControlService(DisplayUpdateArguments, "have a display begin anew with other values", at_once=False),
+    "hulak.display.remove": ControlService(DisplayRemoveArguments, "let displays go", at_once=False),
+    "hulak.display.list": ControlService(NoArguments, "list all displays, and who has them"),
+    "hulak.display.day": ControlService(DisplayDayArguments, "take what the day of a display began with", at_once=False),
 }
 
 
@@ -283,7 +283,7 @@ def arguments_of(service: str, args: Mapping[str, Any]) -> Arguments:
     return read(SERVICES[service].args, args)
 
 
-def wanted_of(args: Replay) -> Wanted:
+def wanted_of(args: ReplayArguments) -> ReplayRange:
     """Say what a replay is to read.
 
     Raises:
@@ -297,4 +297,4 @@ def wanted_of(args: Replay) -> Wanted:
     if args.epoch and not prefix:
         raise ProtocolError("BAD_ARGUMENT", "argument epoch goes with numbers of the global order: of 'ticks' or of a prefix")
     bounds = (max(1, args.first), args.last, args.since_ns, args.until_ns)
-    return Wanted(plain if prefix else plain + NUL, not prefix, *bounds, args.epoch or 0, args.parts)
+    return ReplayRange(plain if prefix else plain + NUL, not prefix, *bounds, args.epoch or 0, args.parts)

@@ -1,7 +1,7 @@
 """Which displays there are, and which worker computes each: PROTOCOL.md section 11. Pure.
 
-A display is a symbol, an id and what it begins with. Its row is in the store; the book assigns it to the display worker that has
-fewest, and moves as few as it can when a worker comes or goes. Each assignment has a token larger than all before it: states
+A display is a symbol, an id and what it begins with. Its row is in the database; it is assigned to the display worker that has
+fewest, and as few as can be are moved when a worker comes or goes. Each assignment has a token larger than all before it: states
 that come under another one are refused, so that a worker that was given up, and wakes, overwrites nothing (fencing).
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bus.core.ticks.tick_bodies import read_map
-from bus.core.ticks.topic_logs import TopicLog, Topics
+from bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP
 from bus.wire.names import OWNED_BY_DISPLAYS
@@ -64,7 +64,7 @@ class Display:
 
 
 @dataclass(slots=True)
-class DisplayBook:
+class DisplayAssignment:
     """All displays of one broker.
 
     Args:
@@ -205,17 +205,17 @@ class DisplayBook:
         return {"displays": len(self.rows), "assigned": assigned, "workers": len(self.workers), "most": self.limit, **done}
 
 
-class States:
+class DisplayStates:
     """What display workers publish: taken from whoever has the display's present token, and from nobody else.
 
     Args:
         topics: where states are numbered and kept.
-        book: of the displays.
+        assignment: of the displays.
     """
 
-    def __init__(self, topics: Topics, book: DisplayBook) -> None:
+    def __init__(self, topics: TopicLogs, assignment: DisplayAssignment) -> None:
         self.topics = topics
-        self.book = book
+        self.assignment = assignment
         self.taken = 0
         self.fenced = 0  # passed over, since the display went to another worker, or away, while they were under way
         self._removed: deque[str] = deque(maxlen=REMEMBERED)  # displays that there were
@@ -237,7 +237,7 @@ class States:
             raise ProtocolError("TOO_LARGE", f"a state of {len(frame)} bytes, must be at most {MAX_STATE_BYTES}")
         display = frame[len(OWNED_BY_DISPLAYS) : cut - 1].decode("ascii", "replace")
         token, number, _ = STAMP.unpack_from(frame, cut)
-        row = self.book.rows.get(display)
+        row = self.assignment.rows.get(display)
         if token < row.token if row is not None else display in self._removed:
             self.fenced += 1  # nobody's fault: its worker had not heard of it yet
             return None

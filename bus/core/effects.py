@@ -12,17 +12,17 @@ class ToClient(msgspec.Struct, frozen=True, gc=False):
     """Send a message, or several replies, to a client on the frontend."""
 
     identity: bytes
-    message: messages.ToClient | list[Reply]
+    message: messages.MessageToClient | list[Reply]
 
 
 class ToWorker(msgspec.Struct, frozen=True, gc=False):
     """Send a message, or several tasks, to a worker on the backend; if it cannot be reached, the worker is lost."""
 
     identity: bytes
-    message: messages.ToWorker | list[messages.Task]
+    message: messages.MessageToWorker | list[messages.Task]
 
 
-class Note(msgspec.Struct, frozen=True, gc=False):
+class LogLine(msgspec.Struct, frozen=True, gc=False):
     """Write a log line: an event in the past tense, with the ids needed to follow it."""
 
     event: str
@@ -55,4 +55,4 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     message: Reply | Error
 
 
-Effect = ToClient | ToWorker | Note | Begun | Delayed | Ended
+Effect = ToClient | ToWorker | LogLine | Begun | Delayed | Ended

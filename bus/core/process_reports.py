@@ -7,12 +7,12 @@ quantiles speak of both, so of the last one to two window lengths.
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core.process_trends import Trends
+from bus.core.process_trends import ProcessTrends
 from bus.wire.names import SILENT_S
 
 
 @dataclass(slots=True)
-class Report:
+class ProcessReport:
     """What one process told last about itself."""
 
     kind: str  # feed, worker, ...
@@ -23,7 +23,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class Reports:
+class ProcessReports:
     """The last report of each process. One that falls silent, frozen or dead, is told of until another one comes for it.
 
     Args:
@@ -33,15 +33,15 @@ class Reports:
 
     keep_s: float = 600.0
     limit: int = 256
-    last: dict[tuple[str, str], Report] = field(default_factory=dict)
-    trends: Trends = field(default_factory=Trends)
+    last: dict[tuple[str, str], ProcessReport] = field(default_factory=dict)
+    trends: ProcessTrends = field(default_factory=ProcessTrends)
 
     def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any]) -> bool:
         """Keep a report; False if there are too many processes to keep one more."""
         self._forget(now)
         if (kind, name) not in self.last and len(self.last) >= self.limit and not self._make_room(now):
             return False
-        self.last[kind, name] = Report(kind, name, pid, values, now)
+        self.last[kind, name] = ProcessReport(kind, name, pid, values, now)
         for gone in self.trends.take(now, kind, name, pid, values):
             if gone != name:
                 self.last.pop((kind, gone), None)

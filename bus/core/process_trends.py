@@ -18,7 +18,7 @@ LEAST_POINTS = 7  # a line through fewer says nothing: a process that has just s
 
 
 @dataclass(slots=True)
-class Trend:
+class ProcessTrend:
     """One process; another one of its name begins anew."""
 
     pid: int = 0
@@ -60,7 +60,7 @@ class Trend:
 
 
 @dataclass(slots=True)
-class Place:
+class RestartCount:
     """What outlives a process: how often another one came for one that ended without a goodbye.
 
     A worker is named `nepse_00/4711`, slot and pid, or `nepse/4711` if it was started by hand; so several of the latter live in
@@ -106,7 +106,7 @@ class Place:
         self.fresh.pop(pid, None)
 
 
-class Trends:
+class ProcessTrends:
     """The trends of all processes, and the restarts of all places.
 
     Args:
@@ -115,13 +115,13 @@ class Trends:
 
     def __init__(self, limit: int = 512) -> None:
         self._limit = limit
-        self._trends: OrderedDict[tuple[str, str], Trend] = OrderedDict()
-        self._places: OrderedDict[tuple[str, str], Place] = OrderedDict()
+        self._trends: OrderedDict[tuple[str, str], ProcessTrend] = OrderedDict()
+        self._places: OrderedDict[tuple[str, str], RestartCount] = OrderedDict()
 
     def take(self, now: float, kind: str, name: str, pid: int, values: Mapping[str, Any]) -> list[str]:
         """Take a report; returns the names of those that another one is found to have come for."""
-        trend = self._trends.setdefault((kind, name), Trend())
-        place = self._places.setdefault(_place(kind, name), Place())
+        trend = self._trends.setdefault((kind, name), ProcessTrend())
+        place = self._places.setdefault(_place(kind, name), RestartCount())
         trend.take(now, pid, values)
         gone = place.hear(now, name, pid)
         self._trends.move_to_end((kind, name))
@@ -139,8 +139,8 @@ class Trends:
 
     def told(self, kind: str, name: str) -> dict[str, Any]:
         """Say how a process goes; `restarts` only where there were any."""
-        restarts = self._places.get(_place(kind, name), Place()).restarts
-        return {**self._trends.get((kind, name), Trend()).told(), **({"restarts": restarts} if restarts else {})}
+        restarts = self._places.get(_place(kind, name), RestartCount()).restarts
+        return {**self._trends.get((kind, name), ProcessTrend()).told(), **({"restarts": restarts} if restarts else {})}
 
 
 def _is_amount(value: Any) -> TypeGuard[float]:

@@ -7,7 +7,7 @@ WINDOW_S = 600.0
 POINT_S = 10.0  # between two points that are remembered
 
 
-class Recent:
+class RecentCounts:
     """Counters that only grow, as they were up to ten minutes ago.
 
     Args:

@@ -8,15 +8,15 @@ from typing import Any
 
 from bus.process.settings import Settings
 from bus.subscriber.events import TICKS, Event
-from bus.subscriber.frame_router import JOURNALLED, Follower
+from bus.subscriber.frame_router import JOURNALLED, FrameRouter
 from bus.subscriber.sequence_tracker import Chunk
 from bus.subscriber.subscriber import Subscriber
 from bus.wire import codec
 from bus.wire.messages import Publication
 
 
-class ChunkFollower(Follower):
-    """A follower whose ticks come out in chunks of `Tick`s; what is no tick is None, and holds its number's place."""
+class ChunkRouter(FrameRouter):
+    """A router whose ticks come out in chunks of `Tick`s; what is no tick is None, and holds its number's place."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -56,8 +56,8 @@ class ChunkSubscriber(Subscriber):
         BusTimeout: no broker publishes.
     """
 
-    FOLLOWER: type[Follower] = ChunkFollower
-    _follower: ChunkFollower
+    ROUTER: type[FrameRouter] = ChunkRouter
+    _router: ChunkRouter
 
     def __init__(self, *topics: str, settings: Settings, home: Path, hold: int = 10_000) -> None:
         super().__init__(TICKS, *topics, settings=settings, home=home, hold=hold, timeout_s=1.0)
@@ -65,12 +65,12 @@ class ChunkSubscriber(Subscriber):
     @property
     def position(self) -> int | None:
         """The number of the tick that is given next; None before the broker has told."""
-        replica = self._follower.replicas.get(TICKS)
-        return replica.expected if replica is not None and replica.expected else None
+        tracker = self._router.trackers.get(TICKS)
+        return tracker.expected if tracker is not None and tracker.expected else None
 
     def heard(self, topic: str) -> int:
         """Give the number of a topic's last message as the newest heartbeat has it: if it has not come by now, it was missed."""
-        return self._follower.heard.get(topic, 0)
+        return self._router.heard.get(topic, 0)
 
     def look(self) -> tuple[list[Chunk], list[Event]]:
         """Take in what is there, bounded; never waits.
@@ -79,12 +79,12 @@ class ChunkSubscriber(Subscriber):
             chunks of ticks in order, and messages of the other topics.
         """
         self._receive()
-        follower = self._follower
-        chunks, follower.chunks = follower.chunks, []
-        events = list(follower.out)
-        follower.out.clear()
+        router = self._router
+        chunks, router.chunks = router.chunks, []
+        events = list(router.out)
+        router.out.clear()
         return chunks, events
 
     def next_due(self) -> float | None:
         """When `look` has something to do though nothing came, in monotonic seconds."""
-        return self._repairs.next_due()
+        return self._replay_requests.next_due()

@@ -1,7 +1,8 @@
 """What a subscriber makes of the frames it gets: PROTOCOL.md sections 3.5 to 3.8 and 7.3. Pure; the sockets are elsewhere.
 
 Frames and answers go in; what is to be given out lies in `out`, what is to be asked of the broker in `asks`. Ticks go through one
-`Replica` per topic. Nearly every frame is the next one of a topic that is well: that way is short, the others need not be.
+`SequenceTracker` per topic. Nearly every frame is the next one of a topic that is well: that way is short, the others
+need not be.
 """
 
 import struct
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from bus.errors import ProtocolError
 from bus.subscriber.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
-from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, Out, Replica, State
+from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
 from bus.wire import codec, lenient
 from bus.wire.codec import NUL, STAMP, UNREADABLE
 from bus.wire.messages import Publication, Stamp, Tick
@@ -25,7 +26,7 @@ MOST_GAPS = 100  # kept, of those that could not be repaired
 Mode = Literal["lossless", "latest", "plain"]
 
 
-class Follower:
+class FrameRouter:
     """Everything one subscriber follows.
 
     Args:
@@ -47,22 +48,22 @@ class Follower:
         self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
         self.greeted = False
         self.malformed = 0
-        self.replicas: dict[str, Replica] = {}
+        self.trackers: dict[str, SequenceTracker] = {}
         self.newest: dict[str, Event] = {}  # in the mode `latest`
-        self._keys: dict[bytes, Replica] = {}  # topic and NUL -> the same replicas
+        self._keys: dict[bytes, SequenceTracker] = {}  # topic and NUL -> the same trackers
 
     def take(self, found: Iterable[bytes]) -> None:
         """Take in published frames, in order; those that are malformed are counted."""
-        replicas, unpack, decode, live = self._keys, STAMP.unpack_from, codec.read_tick, State.LIVE
+        trackers, unpack, decode, live = self._keys, STAMP.unpack_from, codec.read_tick, TrackerState.LIVE
         typed, add = self.typed, self.ticks.append
         for frame in found:
             cut = frame.find(NUL) + 1
-            replica = replicas.get(frame[:cut])
+            tracker = trackers.get(frame[:cut])
             try:
-                if replica is not None:
+                if tracker is not None:
                     epoch, number, time_ns = unpack(frame, cut)
-                    if number == replica.expected and epoch == replica.epoch and replica.state is live:
-                        replica.expected = number + 1
+                    if number == tracker.expected and epoch == tracker.epoch and tracker.state is live:
+                        tracker.expected = number + 1
                         if typed:
                             add(decode(frame[cut + STAMP_BYTES :]))
                         else:
@@ -77,17 +78,17 @@ class Follower:
 
     def _took_ticks(self, frame: bytes) -> bool:
         """Give out a message of `ticks` if it is the next one, and all is well; else it goes the long way."""
-        replica = self.replicas.get(TICKS)
-        if replica is None or replica.state is not State.LIVE:
+        tracker = self.trackers.get(TICKS)
+        if tracker is None or tracker.state is not TrackerState.LIVE:
             return False
         epoch, number, _ = STAMP.unpack_from(frame, len(TICKS_KEY))
-        if number != replica.expected or epoch != replica.epoch:
+        if number != tracker.expected or epoch != tracker.epoch:
             return False
         try:
             found = codec.read_ticks(memoryview(frame)[len(TICKS_KEY) + STAMP_BYTES :])
         except UNREADABLE:
             return False
-        replica.expected = number + len(found)
+        tracker.expected = number + len(found)
         self.ticks += found
         return True
 
@@ -115,18 +116,18 @@ class Follower:
         else:
             self._done(topic, self._replica(topic, chunk.first).live(chunk))
 
-    def _replica(self, topic: str, first: int) -> Replica:
-        replica = self.replicas.get(topic)
-        if replica is None:
+    def _replica(self, topic: str, first: int) -> SequenceTracker:
+        tracker = self.trackers.get(topic)
+        if tracker is None:
             begun_late = first > 1 and self._was_new(topic)
-            replica = self._add(topic, Replica(self.hold, 1 if begun_late else 0))
-        return replica
+            tracker = self._add(topic, SequenceTracker(self.hold, 1 if begun_late else 0))
+        return tracker
 
-    def _add(self, topic: str, replica: Replica) -> Replica:
-        self.replicas[topic] = replica
+    def _add(self, topic: str, tracker: SequenceTracker) -> SequenceTracker:
+        self.trackers[topic] = tracker
         if topic != TICKS:  # whose messages have many numbers each
-            self._keys[topic.encode() + NUL] = replica
-        return replica
+            self._keys[topic.encode() + NUL] = tracker
+        return tracker
 
     def _was_new(self, topic: str) -> bool:
         """Tell whether a topic had no message when we joined: else its last one, or a snapshot with it, had come before hello."""
@@ -141,13 +142,13 @@ class Follower:
             raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
         epoch = message.stamp.epoch
         for topic, last in told["topics"].items():
-            replica = self.replicas.get(topic)
-            if replica is None and topic.startswith(JOURNALLED) and self._was_new(topic):
-                replica = self._add(topic, Replica(self.hold, 1, epoch, State.LIVE, given=epoch))
-            if replica is not None:
-                self._done(topic, replica.heard(epoch, last))
-        if TICKS in self.replicas:
-            self._done(TICKS, self.replicas[TICKS].heard(epoch, told["ticks"]))
+            tracker = self.trackers.get(topic)
+            if tracker is None and topic.startswith(JOURNALLED) and self._was_new(topic):
+                tracker = self._add(topic, SequenceTracker(self.hold, 1, epoch, TrackerState.LIVE, given=epoch))
+            if tracker is not None:
+                self._done(topic, tracker.heard(epoch, last))
+        if TICKS in self.trackers:
+            self._done(TICKS, self.trackers[TICKS].heard(epoch, told["ticks"]))
         if HEARTBEAT.encode() + NUL in self.subscriptions:
             self.out.append(Event(HEARTBEAT, message.stamp, message.body))
 
@@ -164,17 +165,17 @@ class Follower:
                 chunks.append(Chunk(stamp.epoch, number, [item], stamp.time_ns))
             else:
                 chunks.append(Chunk(stamp.epoch, stamp.sequence, [Event(message.topic, stamp, message.body)]))
-        self._done(topic, self.replicas[topic].replayed(chunks))
+        self._done(topic, self.trackers[topic].replayed(chunks))
 
     def replay_ended(self, topic: str, further: int | None) -> None:
         """The replay of a topic ended; the broker wants to be asked again from `further`, or had no more."""
-        self._done(topic, self.replicas[topic].replay_ended(further))
+        self._done(topic, self.trackers[topic].replay_ended(further))
 
     def too_old(self, topic: str, oldest: int, *, begins: bool = False) -> None:
-        """The broker has nothing of the topic before `oldest`; `begins` as of `Replica.too_old`."""
-        self._done(topic, self.replicas[topic].too_old(oldest, begins=begins))
+        """The broker has nothing of the topic before `oldest`; `begins` as of `SequenceTracker.too_old`."""
+        self._done(topic, self.trackers[topic].too_old(oldest, begins=begins))
 
-    def _done(self, topic: str, out: list[Out]) -> None:
+    def _done(self, topic: str, out: list[TrackerOutput]) -> None:
         for one in out:
             if isinstance(one, Chunk):
                 self._give(topic, one)

@@ -29,7 +29,7 @@ LATER = ("BUSY", "INTERNAL", "REPLACED")  # errors after which the same may be a
 
 
 @dataclass(slots=True)
-class Pending:
+class PendingReplay:
     """One replay that was asked for."""
 
     topic: str
@@ -38,7 +38,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ReplayRows:
     """Some of what was asked for: [number in the global order, frame]."""
 
     topic: str
@@ -46,7 +46,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ReplayEnded:
     """The replay ended; the broker wants to be asked again from `further`, or had no more."""
 
     topic: str
@@ -69,10 +69,10 @@ class OtherEpoch:
     topic: str
 
 
-Answer = Rows | Ended | TooOld | OtherEpoch
+ReplayAnswer = ReplayRows | ReplayEnded | TooOld | OtherEpoch
 
 
-class Repairs:
+class ReplayRequests:
     """Replays under way, one per topic.
 
     Args:
@@ -88,7 +88,7 @@ class Repairs:
         self.socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
         self._connected = False  # once at least
-        self._pending: dict[bytes, Pending] = {}
+        self._pending: dict[bytes, PendingReplay] = {}
         self._requests: dict[str, bytes] = {}  # topic -> its request under way
         self._later: dict[str, float] = {}  # topic -> when it is asked for again, monotonic seconds
         self._heard = 0.0  # when the broker said something, or was asked something, monotonic seconds
@@ -117,7 +117,7 @@ class Repairs:
             self._heard = time.monotonic()
         if wait_s:
             self._later[topic] = time.monotonic() + wait_s
-        self._pending[request_id] = Pending(topic, ask, epoch)
+        self._pending[request_id] = PendingReplay(topic, ask, epoch)
         self._requests[topic] = request_id
 
     def _connect(self) -> None:
@@ -171,7 +171,7 @@ class Repairs:
             return None
         return min((self._heard + AGAIN_S, *self._later.values()))
 
-    def answers(self) -> Iterator[Answer]:
+    def answers(self) -> Iterator[ReplayAnswer]:
         """Read the answers that have come."""
         while self.socket is not None and self.socket.poll(0):
             try:
@@ -186,16 +186,16 @@ class Repairs:
             if answer is not None:
                 yield answer
 
-    def _read(self, message: Part | Reply | Error, pending: Pending) -> Answer | None:
+    def _read(self, message: Part | Reply | Error, pending: PendingReplay) -> ReplayAnswer | None:
         topic = pending.topic
         if isinstance(message, Part):
-            return Rows(topic, message.value) if message.value else None
+            return ReplayRows(topic, message.value) if message.value else None
         if isinstance(message, Error) and message.code in LATER:
             self._later[topic] = time.monotonic() + random.uniform(*BUSY_S)  # noqa: S311 - so that not all come back at once
             return None
         self.forget(topic)
         if isinstance(message, Reply):
-            return Ended(topic, message.value["next"])
+            return ReplayEnded(topic, message.value["next"])
         if message.code == "TOO_OLD":
             return TooOld(topic, message.details["oldest"], message.details.get("begins", False))
-        return OtherEpoch(topic) if message.code == "OTHER_EPOCH" else Ended(topic, None)
+        return OtherEpoch(topic) if message.code == "OTHER_EPOCH" else ReplayEnded(topic, None)

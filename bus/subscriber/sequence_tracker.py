@@ -1,7 +1,7 @@
 """A subscriber's copy of one numbered topic, without holes: PROTOCOL.md sections 3.2 and 7.3. Pure.
 
 What is published and what is replayed both come in as chunks of consecutive numbers; what goes out is in order, each number
-once. Where a number is missing, the replica asks for it and holds back what came behind it, bounded; what can never be had is
+once. Where a number is missing, the tracker asks for it and holds back what came behind it, bounded; what can never be had is
 told as a gap, with the reason. Numbers go on over epochs, so a restarted broker is repaired like any other gap. But a new epoch
 may use numbers again, and the first of them may have been missed: so the journal is looked at backwards, in growing steps, to
 where the known epoch ends.
@@ -54,11 +54,11 @@ class Gap:
     why: str
 
 
-Out = Chunk | Ask | Gap
+TrackerOutput = Chunk | Ask | Gap
 
 
-class State(Enum):
-    """Where a replica is in its life."""
+class TrackerState(Enum):
+    """Where a tracker is in its life."""
 
     JOINING = "joining"
     LIVE = "live"
@@ -66,7 +66,7 @@ class State(Enum):
 
 
 @dataclass(slots=True)
-class Replica:
+class SequenceTracker:
     """One topic.
 
     Args:
@@ -77,7 +77,7 @@ class Replica:
     hold: int = 10_000
     expected: int = 0
     epoch: int = 0
-    state: State = State.JOINING
+    state: TrackerState = TrackerState.JOINING
     held: deque[Chunk] = field(default_factory=deque)
     held_items: int = 0
     upto: int = 0  # while repairing: the last number asked for
@@ -92,47 +92,47 @@ class Replica:
     lost: int = 0  # messages that could never be had
     duplicates: int = 0  # messages
 
-    def live(self, chunk: Chunk) -> list[Out]:
+    def live(self, chunk: Chunk) -> list[TrackerOutput]:
         """Take in what was published."""
         if chunk.epoch < self.epoch:
             self.duplicates += len(chunk.items)
             return []
         out = self._new_epoch(chunk.epoch, chunk.first - 1) if chunk.epoch > self.epoch else []
         self.highest = max(self.highest, chunk.behind - 1)
-        if self.state is State.JOINING:
+        if self.state is TrackerState.JOINING:
             self.expected, self.given = self.expected or chunk.first, chunk.epoch
-            self.state = State.LIVE
-        if self.state is State.REPAIRING:
+            self.state = TrackerState.LIVE
+        if self.state is TrackerState.REPAIRING:
             self._hold(chunk)
             return out
         return out + self._follow(chunk)
 
-    def _new_epoch(self, epoch: int, last: int) -> list[Out]:
+    def _new_epoch(self, epoch: int, last: int) -> list[TrackerOutput]:
         """Numbers that come again under another epoch are other messages; `last` is one that was used before now, or 0."""
         known, self.epoch = self.epoch, epoch
         if not known:
             return []
-        if self.state is State.LIVE:  # nothing was missing: what was given out is what that epoch had
+        if self.state is TrackerState.LIVE:  # nothing was missing: what was given out is what that epoch had
             self.given = known
         self.held.clear()
         self.held_items = 0
         self.highest, self.floor, self.look_back = last, 1, LOOK_BACK
         return self._again_from(last + 1) + self._look_back(last)
 
-    def _again_from(self, first: int) -> list[Out]:
+    def _again_from(self, first: int) -> list[TrackerOutput]:
         if first >= self.expected:
             return []
         gap = Gap(first, self.expected - 1, f"the broker began epoch {self.epoch} without them, and uses them again")
         self.expected = first
         return [gap]
 
-    def _look_back(self, upto: int) -> list[Out]:
+    def _look_back(self, upto: int) -> list[TrackerOutput]:
         self.low = self.known = max(self.floor, self.expected - self.look_back)
         if self.low > upto:  # there is nothing before
             self.look_back = 0
             return self._catch_up()
-        self.gaps += self.state is not State.REPAIRING and self.expected <= upto
-        self.state, self.upto = State.REPAIRING, upto
+        self.gaps += self.state is not TrackerState.REPAIRING and self.expected <= upto
+        self.state, self.upto = TrackerState.REPAIRING, upto
         return [Ask(self.low, upto)]
 
     def _must_look_further(self, chunk: Chunk) -> bool:
@@ -142,7 +142,7 @@ class Replica:
         self.look_back = 0
         return False
 
-    def _follow(self, chunk: Chunk) -> list[Out]:
+    def _follow(self, chunk: Chunk) -> list[TrackerOutput]:
         if chunk.first > self.expected:
             self._hold(chunk)
             return [self._ask(chunk.first - 1)]
@@ -150,15 +150,15 @@ class Replica:
         self.duplicates += len(chunk.items) - len(new.items)
         return self._give(new) if new.items else []
 
-    def _give(self, chunk: Chunk) -> list[Out]:
+    def _give(self, chunk: Chunk) -> list[TrackerOutput]:
         self.expected, self.given = chunk.behind, chunk.epoch
         return [chunk]
 
     def _ask(self, upto: int) -> Ask:
-        if self.state is not State.REPAIRING:
+        if self.state is not TrackerState.REPAIRING:
             self.gaps += 1
             self.given = self.epoch
-        self.state, self.upto, self.known = State.REPAIRING, upto, self.expected
+        self.state, self.upto, self.known = TrackerState.REPAIRING, upto, self.expected
         return Ask(self.expected, upto)
 
     def _hold(self, chunk: Chunk) -> None:
@@ -169,22 +169,22 @@ class Replica:
             self.held.append(chunk)
             self.held_items += len(chunk.items)
 
-    def heard(self, epoch: int, last: int) -> list[Out]:
+    def heard(self, epoch: int, last: int) -> list[TrackerOutput]:
         """Take in what a heartbeat told: the number of the topic's last message, which came before the heartbeat."""
-        if epoch < self.epoch or self.state is State.JOINING:
+        if epoch < self.epoch or self.state is TrackerState.JOINING:
             return []
         if epoch > self.epoch:
             return self._new_epoch(epoch, last)
         self.highest = max(self.highest, last)
-        if self.state is State.LIVE and last >= self.expected:
+        if self.state is TrackerState.LIVE and last >= self.expected:
             return [self._ask(last)]
         return []
 
-    def replayed(self, chunks: list[Chunk]) -> list[Out]:
+    def replayed(self, chunks: list[Chunk]) -> list[TrackerOutput]:
         """Take in part of what was asked for, in order."""
-        out: list[Out] = []
+        out: list[TrackerOutput] = []
         for chunk in chunks:
-            if self.state is not State.REPAIRING:
+            if self.state is not TrackerState.REPAIRING:
                 break
             if chunk.epoch > self.epoch:  # the broker was restarted meanwhile
                 return out + self._new_epoch(chunk.epoch, chunk.behind - 1)
@@ -205,23 +205,23 @@ class Replica:
             out += self._give(new)
         return out
 
-    def replay_ended(self, further: int | None) -> list[Out]:
+    def replay_ended(self, further: int | None) -> list[TrackerOutput]:
         """The replay ended; `further` is where the broker wants to be asked again, None if it had no more."""
-        if self.state is not State.REPAIRING:
+        if self.state is not TrackerState.REPAIRING:
             return []
         self.look_back = 0
         if further is not None and further <= self.upto:
             return [Ask(further, self.upto)]  # maybe below what is expected: where a new epoch begins is looked for
-        out: list[Out] = []
+        out: list[TrackerOutput] = []
         if self.known < self.expected:  # looked back at, and not there
             out.append(Gap(self.known, self.expected - 1, f"the journal cannot tell whether epoch {self.epoch} uses them again"))
         if self.expected <= self.upto:
             out.append(self._lose(self.upto, "the journal does not have them"))
         return out + self._catch_up()
 
-    def too_old(self, oldest: int, *, begins: bool = False) -> list[Out]:
+    def too_old(self, oldest: int, *, begins: bool = False) -> list[TrackerOutput]:
         """The broker has nothing before `oldest` any more; `begins`: what there was is of a topic that was removed."""
-        if self.state is not State.REPAIRING:
+        if self.state is not TrackerState.REPAIRING:
             return []
         if begins and self.expected == 1:  # we were there before its first message: nothing was missed
             self.expected = oldest
@@ -230,7 +230,7 @@ class Replica:
             self.low = oldest
             return [Ask(oldest, self.upto)]
         self.look_back = 0
-        out: list[Out] = []
+        out: list[TrackerOutput] = []
         last = min(oldest - 1, self.upto)
         if last >= self.expected:
             out.append(self._lose(last, f"the journal begins at {oldest}"))
@@ -244,9 +244,9 @@ class Replica:
         self.expected = last + 1
         return gap
 
-    def _catch_up(self) -> list[Out]:
+    def _catch_up(self) -> list[TrackerOutput]:
         """Give out what was held back; ask again if that leaves a hole."""
-        out: list[Out] = []
+        out: list[TrackerOutput] = []
         while self.held:
             chunk = self.held.popleft()
             self.held_items -= len(chunk.items)
@@ -259,5 +259,5 @@ class Replica:
                 out += self._give(new)
         if self.highest >= self.expected:
             return [*out, self._ask(self.highest)]
-        self.state = State.LIVE
+        self.state = TrackerState.LIVE
         return out

@@ -21,9 +21,9 @@ from bus.process import load_settings, sockets
 from bus.process.settings import Settings
 from bus.subscriber.asyncio_wait import readable
 from bus.subscriber.events import Event, subscription
-from bus.subscriber.frame_router import HEARTBEAT, HELLO, Follower, Mode
-from bus.subscriber.replay_requests import Ended, Repairs, Rows, TooOld
-from bus.subscriber.sequence_tracker import Gap, State
+from bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter, Mode
+from bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
+from bus.subscriber.sequence_tracker import Gap, TrackerState
 from bus.wire import codec
 from bus.wire.messages import Tick
 
@@ -51,7 +51,7 @@ class Subscriber:
         ProtocolError: `BAD_TOPIC`.
     """
 
-    FOLLOWER: type[Follower] = Follower
+    ROUTER: type[FrameRouter] = FrameRouter
 
     def __init__(
         self,
@@ -67,13 +67,13 @@ class Subscriber:
         subscriptions = [subscription(topic) for topic in topics]
         settings, home = load_settings.located(settings, home)
         where = _find(settings, home, timeout_s)
-        self._follower = self.FOLLOWER(mode, hold, subscriptions)
-        self._out = self._follower.out
+        self._router = self.ROUTER(mode, hold, subscriptions)
+        self._out = self._router.out
         self._most, self._full = 1, 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         hwm = settings.broker.subscriber_hwm
         self._socket = sockets.make(self._context, zmq.SUB, rcvhwm=hwm, ipv6=int("[" in where))
-        self._repairs = Repairs(self._context, settings, home)
+        self._replay_requests = ReplayRequests(self._context, settings, home)
         wanted = [*subscriptions, *([HEARTBEAT.encode() + codec.NUL] if mode == "lossless" else [])]
         # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
         self._socket.connect(where)
@@ -108,31 +108,31 @@ class Subscriber:
     def wait_until_subscribed(self, timeout_s: float) -> bool:
         """Wait until the broker has all subscriptions; whatever it publishes from then on arrives here."""
         deadline = time.monotonic() + timeout_s
-        follower = self._follower
-        while not follower.greeted and (left_s := deadline - time.monotonic()) > 0:
+        router = self._router
+        while not router.greeted and (left_s := deadline - time.monotonic()) > 0:
             if self._socket.poll(int(left_s * 1000) + 1):
                 self._receive()
-        return follower.greeted
+        return router.greeted
 
     @property
     def repairing(self) -> bool:
         """True while something that was missed is asked for again."""
-        return any(one.state is State.REPAIRING for one in self._follower.replicas.values())
+        return any(one.state is TrackerState.REPAIRING for one in self._router.trackers.values())
 
     @property
     def gaps(self) -> list[tuple[str, Gap]]:
         """The last hundred gaps that could not be repaired: topic, and numbers with the reason."""
-        return list(self._follower.gaps)
+        return list(self._router.gaps)
 
     def counters(self) -> dict[str, int]:
         """Add up what was seen: gaps, messages repaired, lost for ever, and seen twice; and what was malformed."""
-        replicas = self._follower.replicas.values()
+        trackers = self._router.trackers.values()
         return {
-            "gaps": sum(one.gaps for one in replicas),
-            "repaired": sum(one.repaired for one in replicas),
-            "lost": sum(one.lost for one in replicas),
-            "duplicates": sum(one.duplicates for one in replicas),
-            "malformed": self._follower.malformed,
+            "gaps": sum(one.gaps for one in trackers),
+            "repaired": sum(one.repaired for one in trackers),
+            "lost": sum(one.lost for one in trackers),
+            "duplicates": sum(one.duplicates for one in trackers),
+            "malformed": self._router.malformed,
         }
 
     def poll(self, timeout_s: float | None) -> Event | None:
@@ -152,10 +152,10 @@ class Subscriber:
         Args:
             timeout_s: seconds to wait for the first one; 0 looks only, None waits for ever.
         """
-        follower = self._follower
-        follower.typed = True
+        router = self._router
+        router.typed = True
         self._fill(timeout_s)
-        found, follower.ticks = follower.ticks, []
+        found, router.ticks = router.ticks, []
         return found
 
     def ticks(self) -> Iterator[Tick]:
@@ -164,12 +164,12 @@ class Subscriber:
             yield from self.poll_ticks(None)
 
     def _fill(self, timeout_s: float | None) -> bool:
-        follower = self._follower
+        router = self._router
         more = self._receive()
-        if follower.out or follower.ticks:
+        if router.out or router.ticks:
             return True
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while not (follower.out or follower.ticks):
+        while not (router.out or router.ticks):
             if not more:
                 if deadline is not None and time.monotonic() >= deadline:
                     return False
@@ -179,10 +179,10 @@ class Subscriber:
 
     def sockets(self) -> "list[zmq.Socket[bytes]]":
         """List the sockets to poll for input, for whoever waits on several subscribers at once and then looks with 0 s."""
-        return [self._socket, *([self._repairs.socket] if self._repairs.socket is not None else [])]
+        return [self._socket, *([self._replay_requests.socket] if self._replay_requests.socket is not None else [])]
 
     def _wait(self, deadline: float | None) -> None:
-        due = self._repairs.next_due()
+        due = self._replay_requests.next_due()
         until = deadline if due is None else due if deadline is None else min(deadline, due)
         left_ms = None if until is None else max(0, int((until - time.monotonic()) * 1000) + 1)
         poller = zmq.Poller()
@@ -195,14 +195,14 @@ class Subscriber:
     def _receive(self) -> bool:
         """Take in what is there, bounded; ask for what is missing; true if more may be there."""
         found = self._frames()
-        self._follower.take(found)
-        if self._repairs.busy:
+        self._router.take(found)
+        if self._replay_requests.busy:
             self._repair()
         self._ask()
-        follower = self._follower
-        if follower.newest:
-            follower.out.extend(follower.newest.values())
-            follower.newest.clear()
+        router = self._router
+        if router.newest:
+            router.out.extend(router.newest.values())
+            router.newest.clear()
         return len(found) > 0
 
     def _frames(self) -> list[bytes]:
@@ -224,22 +224,22 @@ class Subscriber:
         return found
 
     def _repair(self) -> None:
-        follower = self._follower
-        for answer in self._repairs.answers():
+        router = self._router
+        for answer in self._replay_requests.answers():
             match answer:
-                case Rows(topic, rows):
-                    follower.replayed(topic, rows)
-                case Ended(topic, further):
-                    follower.replay_ended(topic, further)
+                case ReplayRows(topic, rows):
+                    router.replayed(topic, rows)
+                case ReplayEnded(topic, further):
+                    router.replay_ended(topic, further)
                 case TooOld(topic, oldest, begins):
-                    follower.too_old(topic, oldest, begins=begins)
+                    router.too_old(topic, oldest, begins=begins)
             self._ask()  # at once: what is on its way for the question before is no answer to this one
-        self._repairs.ask_again()
+        self._replay_requests.ask_again()
 
     def _ask(self) -> None:
-        asks = self._follower.asks
+        asks = self._router.asks
         for topic, ask in asks:
-            self._repairs.ask(topic, ask)
+            self._replay_requests.ask(topic, ask)
         asks.clear()
 
 

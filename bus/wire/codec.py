@@ -16,8 +16,9 @@ from bus.wire import frame_limits
 from bus.wire.messages import (
     BrokerHeartbeat,
     Error,
-    FromWorker,
     Goodbye,
+    MessageFromWorker,
+    MessageToWorker,
     Part,
     Publication,
     Ready,
@@ -29,7 +30,6 @@ from bus.wire.messages import (
     Task,
     TaskPart,
     Tick,
-    ToWorker,
     WorkerHeartbeat,
 )
 from bus.wire.plain_values import short
@@ -265,10 +265,12 @@ def _decode_slowly(frame: bytes, kinds: _Kinds) -> Any:
 # Each reads one frame, and raises `ProtocolError`.
 decode_from_client: Callable[[bytes], Request] = _reader(_by_kind(Request), Request, to_broker=True)
 decode_to_client: Callable[[bytes], Part | Reply | Error] = _reader(_by_kind(Part, Reply, Error), Part, Reply, to_broker=False)
-decode_from_worker: Callable[[bytes], FromWorker] = _reader(
+decode_from_worker: Callable[[bytes], MessageFromWorker] = _reader(
     _by_kind(Ready, TaskPart, Result, WorkerHeartbeat, Goodbye), TaskPart, Result, to_broker=True
 )
-decode_to_worker: Callable[[bytes], ToWorker] = _reader(_by_kind(Task, BrokerHeartbeat, Retire, Error), Task, to_broker=False)
+decode_to_worker: Callable[[bytes], MessageToWorker] = _reader(
+    _by_kind(Task, BrokerHeartbeat, Retire, Error), Task, to_broker=False
+)
 
 
 def join_bodies(bodies: Iterable[bytes], count: int) -> bytes:

@@ -14,7 +14,7 @@ import msgspec
 from bus.errors import ProtocolError
 from bus.wire import frame_limits
 from bus.wire.codec import pack, unpack
-from bus.wire.messages import ID_BYTES, BrokerHeartbeat, Error, Held, Part, Reply, Request, Task
+from bus.wire.messages import ID_BYTES, BrokerHeartbeat, Error, HeldTask, Part, Reply, Request, Task
 
 CLIENT, WORKER = b"MDPC02", b"MDPW02"  # what a peer's first frame says it speaks
 CLIENT_REQUEST, CLIENT_PARTIAL, CLIENT_FINAL = b"\1", b"\2", b"\3"
@@ -193,7 +193,7 @@ def decode_service(frames: Frames) -> str:
     return _service(frames[0])
 
 
-def decode_answer(frames: Frames, max_bytes: int) -> tuple[Held, Frames]:
+def decode_answer(frames: Frames, max_bytes: int) -> tuple[HeldTask, Frames]:
     """Read what is behind PARTIAL or FINAL: the attempt that it names, and its body.
 
     Raises:
@@ -203,7 +203,7 @@ def decode_answer(frames: Frames, max_bytes: int) -> tuple[Held, Frames]:
     if len(client) != ID_BYTES + ATTEMPT_BYTES:
         raise ProtocolError("UNEXPECTED", f"a client's address of {len(client)} bytes, which was never given")
     attempt = int.from_bytes(client[ID_BYTES:], "big")
-    return Held(client[:ID_BYTES], attempt), _body(frames[2:], max_bytes)
+    return HeldTask(client[:ID_BYTES], attempt), _body(frames[2:], max_bytes)
 
 
 def encode_to_worker(address: bytes, message: Task | BrokerHeartbeat | None) -> Frames:

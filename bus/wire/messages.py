@@ -17,7 +17,7 @@ ID_BYTES = 16  # of a request and of the task made from it; chosen by the client
 # What the fields of dialogs must be; `bus.wire.schema` says the same in sentences.
 Id = Annotated[bytes, msgspec.Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
 Attempt = Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]
-Number = Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
+PartNumber = Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=1 << 42)]
 
 
@@ -68,7 +68,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknow
 
     KIND: ClassVar[bytes] = b"P"
     id: Id
-    number: Number  # from 1
+    number: PartNumber  # from 1
     value: Any
 
 
@@ -93,7 +93,7 @@ class Error(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
 # Worker dialog (section 5)
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+class HeldTask(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """One attempt at a task, as its worker names it."""
 
     task: Id
@@ -107,7 +107,7 @@ class Ready(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
     service: str
     worker: str  # its name, unique among living workers and kept over reconnections
     credit: int
-    held: tuple[Held, ...] = ()  # what it holds still, when it registers again
+    held: tuple[HeldTask, ...] = ()  # what it holds still, when it registers again
     info: dict[str, Any] = {}  # pid, slot, host
 
 
@@ -129,7 +129,7 @@ class TaskPart(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_un
     KIND: ClassVar[bytes] = b"P"
     task: Id
     attempt: Attempt
-    number: Number  # from 1
+    number: PartNumber  # from 1
     value: Any
 
 
@@ -147,7 +147,7 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, fo
     """A worker is alive, and holds these tasks. It says nothing of being ready."""
 
     KIND: ClassVar[bytes] = b"H"
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldTask, ...] = ()
     report: dict[str, Any] | None = None  # about its process: rss_bytes, cpu_s, task_s
 
 
@@ -173,7 +173,7 @@ class Goodbye(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
     reason: str
 
 
-FromClient = Request
-ToClient = Part | Reply | Error
-FromWorker = Ready | TaskPart | Result | WorkerHeartbeat | Goodbye
-ToWorker = Task | BrokerHeartbeat | Retire | Error  # the ERROR answers a READY that was refused
+MessageFromClient = Request
+MessageToClient = Part | Reply | Error
+MessageFromWorker = Ready | TaskPart | Result | WorkerHeartbeat | Goodbye
+MessageToWorker = Task | BrokerHeartbeat | Retire | Error  # the ERROR answers a READY that was refused

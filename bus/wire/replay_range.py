@@ -9,7 +9,7 @@ FOR_EVER = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReplayRange:
     """What is to be read again; both bounds are inclusive."""
 
     topic: bytes  # a key that ends with NUL, or a prefix, or empty for all

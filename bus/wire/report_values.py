@@ -16,8 +16,8 @@ MOST_BYTES = 1 << 14  # of all values together, packed
 _Amount = Annotated[float, Meta(ge=-1e18, le=1e18)]
 Amount = _Amount | UnsetType
 Perhaps = _Amount | UnsetType | None
-Losses = _Amount | dict[str, _Amount] | UnsetType  # of each kind, or in all
-Text = str | UnsetType | None
+LossCounts = _Amount | dict[str, _Amount] | UnsetType  # of each kind, or in all
+ReportedText = str | UnsetType | None
 
 
 class Quantiles(msgspec.Struct):
@@ -53,7 +53,7 @@ class Memory(msgspec.Struct):
     direction: str
 
 
-class Told(msgspec.Struct):
+class ReportedValues(msgspec.Struct):
     """Every value that somebody reads."""
 
     # Of each process
@@ -66,14 +66,14 @@ class Told(msgspec.Struct):
     latency_totals: Totals | UnsetType | None = UNSET
     dead_threads: list[str] | UnsetType = UNSET
     # What it lost or left out
-    dropped: Losses = UNSET
-    gaps: Losses = UNSET
-    malformed: Losses = UNSET
-    refused: Losses = UNSET
-    too_slow: Losses = UNSET
-    errors: Losses = UNSET
+    dropped: LossCounts = UNSET
+    gaps: LossCounts = UNSET
+    malformed: LossCounts = UNSET
+    refused: LossCounts = UNSET
+    too_slow: LossCounts = UNSET
+    errors: LossCounts = UNSET
     # Of feeds
-    state: Text = UNSET
+    state: ReportedText = UNSET
     since_s: Perhaps = UNSET
     data_age_s: Perhaps = UNSET
     heartbeat_age_s: Perhaps = UNSET
@@ -97,8 +97,8 @@ class Told(msgspec.Struct):
     live: Perhaps = UNSET
     # Of workers, in READY and HEARTBEAT
     pid: Annotated[int, Meta(ge=0, le=LARGEST)] | UnsetType = UNSET
-    slot: Text = UNSET
-    host: Text = UNSET
+    slot: ReportedText = UNSET
+    host: ReportedText = UNSET
     started_ns: Annotated[int, Meta(ge=0, le=LARGEST)] | UnsetType = UNSET
     task_s: Perhaps = UNSET
 
@@ -114,6 +114,6 @@ def check_told(what: str, values: Mapping[str, Any]) -> None:
     """
     check_plain(what, values, MOST_BYTES, finite=True)
     try:
-        msgspec.convert(values, Told)
+        msgspec.convert(values, ReportedValues)
     except msgspec.ValidationError as error:
         raise ValueError(f"{what} has a value that is not as its name says: {error}") from error

@@ -15,7 +15,7 @@ from bus.wire.messages import (
     BrokerHeartbeat,
     Error,
     Goodbye,
-    Held,
+    HeldTask,
     Part,
     Ready,
     Reply,
@@ -81,7 +81,7 @@ def _natural(lowest: int, highest: int, name: str) -> Callable[[Any], int]:
     return check
 
 
-def _held(value: Any) -> tuple[Held, ...]:
+def _held(value: Any) -> tuple[HeldTask, ...]:
     if value == {}:  # how some libraries for those languages pack an empty array
         return ()
     if not isinstance(value, list) or len(value) > MAX_HELD:
@@ -90,7 +90,7 @@ def _held(value: Any) -> tuple[Held, ...]:
     for pair in value:
         if not isinstance(pair, list) or len(pair) != 2:
             raise ProtocolError("BAD_BODY", f"a held task is {short(pair)}, must be [id, attempt]")
-        held.append(Held(_id(pair[0]), _attempt(pair[1])))
+        held.append(HeldTask(_id(pair[0]), _attempt(pair[1])))
     return tuple(held)
 
 

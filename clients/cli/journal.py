@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from bus.broker.storage.journal_note import Note
+from bus.broker.storage.journal_note import NoteFile
 from bus.broker.storage.journal_recovery import survey
 from bus.core.journal.record_format import TICK, Corrupt, Record, scan
 from bus.errors import ConfigError
@@ -85,7 +85,7 @@ def segments(call: Call) -> tuple[list[Found], list[tuple[str, str]]]:
     """
     folder = call.home / "journal"
     try:
-        seen = survey(folder, Note(folder).read()[1].journal)
+        seen = survey(folder, NoteFile(folder).read()[1].journal)
     except OSError as error:
         why = error.strerror or str(error)
         raise ConfigError(f"there is no journal in {folder}: {why}; name the broker's home with --home") from error

@@ -1,6 +1,6 @@
 """Ticks with their numbers, many at a time, and what else a display worker hears."""
 
-from bus.subscriber.chunk_subscriber import ChunkFollower
+from bus.subscriber.chunk_subscriber import ChunkRouter
 from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.messages import Stamp, Tick
@@ -8,8 +8,8 @@ from bus.wire.messages import Stamp, Tick
 TICKS, DISPLAYS = b"ticks\0", b"displays\0"
 
 
-def follower():
-    return ChunkFollower("lossless", 100, [TICKS, DISPLAYS])
+def router():
+    return ChunkRouter("lossless", 100, [TICKS, DISPLAYS])
 
 
 def tick(number):
@@ -26,13 +26,13 @@ def given(one):
 
 
 def test_chunks_have_the_numbers_of_the_global_order():
-    one = follower()
+    one = router()
     one.take([batch(41, 0), batch(41, 3), batch(44, 1)])
     assert given(one) == [(41, [41.0, 42.0, 43.0]), (44, [44.0])]
 
 
 def test_what_was_missed_is_asked_for_and_given_in_its_place():
-    one = follower()
+    one = router()
     one.take([batch(1, 2), batch(5, 1)])
     assert one.asks == [("ticks", Ask(3, 4))]
     rows = [[number, codec.encode_publication(b"tick.X", Stamp(7, 1, 1), codec.pack_tick(tick(number)))] for number in (3, 4)]
@@ -42,14 +42,14 @@ def test_what_was_missed_is_asked_for_and_given_in_its_place():
 
 
 def test_what_is_no_tick_holds_its_numbers_place():
-    one = follower()
+    one = router()
     body = codec.array_header(2) + codec.pack({"symbol": 5}) + codec.pack_tick(tick(2))
     one.take([codec.encode_publication(b"ticks", Stamp(7, 1, 1), body)])
     assert (given(one), one.malformed) == ([(1, [None, 2.0])], 1)
 
 
 def test_other_topics_come_as_events_and_heartbeats_tell_their_last_numbers():
-    one = follower()
+    one = router()
     heartbeat = {"ticks": 0, "topics": {"displays": 3, "tick.X": 9}}
     one.take(
         [

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bus.subscriber.events import subscription
-from bus.subscriber.frame_router import Follower
+from bus.subscriber.frame_router import FrameRouter
 from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.codec import NUL, STAMP, array_header, encode_publication, pack
@@ -41,83 +41,83 @@ HELLO = encode_publication(b"hulak.hello", Stamp(EPOCH, 1, 5), pack({"protocol":
 
 
 def follow(*topics, mode="lossless"):
-    return Follower(mode, 100, [subscription(topic) for topic in topics])
+    return FrameRouter(mode, 100, [subscription(topic) for topic in topics])
 
 
-def numbers(follower):
-    found = [event.stamp.sequence for event in follower.out]
-    follower.out.clear()
+def numbers(router):
+    found = [event.stamp.sequence for event in router.out]
+    router.out.clear()
     return found
 
 
 def test_the_next_message_goes_out_and_a_missing_one_is_asked_for():
-    follower = follow("tick.X")
-    follower.take([tick(5), tick(6), HELLO, tick(9)])
-    assert numbers(follower) == [5, 6]
-    assert follower.asks == [("tick.X", Ask(7, 8))]
-    follower.replayed("tick.X", [[70, tick(7)], [80, tick(8)]])
-    follower.replay_ended("tick.X", None)
-    assert numbers(follower) == [7, 8, 9]
-    follower.take([tick(10)])
-    assert numbers(follower) == [10]
+    router = follow("tick.X")
+    router.take([tick(5), tick(6), HELLO, tick(9)])
+    assert numbers(router) == [5, 6]
+    assert router.asks == [("tick.X", Ask(7, 8))]
+    router.replayed("tick.X", [[70, tick(7)], [80, tick(8)]])
+    router.replay_ended("tick.X", None)
+    assert numbers(router) == [7, 8, 9]
+    router.take([tick(10)])
+    assert numbers(router) == [10]
 
 
 @pytest.mark.parametrize(("topics", "before"), [(["tick.X"], []), (["tick."], [snapshot("tick.", Y=4)]), ([""], [snapshot("")])])
 def test_a_topic_that_was_new_after_joining_is_asked_for_from_its_first_message(topics, before):
-    follower = follow(*topics)
-    follower.take([*before, HELLO, tick(3)])
-    follower.out.clear()
-    assert follower.asks == [("tick.X", Ask(1, 2))]
+    router = follow(*topics)
+    router.take([*before, HELLO, tick(3)])
+    router.out.clear()
+    assert router.asks == [("tick.X", Ask(1, 2))]
 
 
 @pytest.mark.parametrize("topics", [["tick.X"], ["tick."]])
 def test_a_new_topic_whose_only_messages_were_lost_is_noticed_by_the_heartbeat(topics):
-    follower = follow(*topics)
-    follower.take([snapshot("tick.", Y=4), HELLO, heartbeat(X=2, Z=1)] if topics == ["tick."] else [HELLO, heartbeat(X=2, Z=1)])
-    assert ("tick.X", Ask(1, 2)) in follower.asks
-    assert (("tick.Z", Ask(1, 1)) in follower.asks) == (topics == ["tick."])
+    router = follow(*topics)
+    router.take([snapshot("tick.", Y=4), HELLO, heartbeat(X=2, Z=1)] if topics == ["tick."] else [HELLO, heartbeat(X=2, Z=1)])
+    assert ("tick.X", Ask(1, 2)) in router.asks
+    assert (("tick.Z", Ask(1, 1)) in router.asks) == (topics == ["tick."])
 
 
 def test_where_no_last_value_was_told_a_topic_begins_with_whatever_comes_first():
-    follower = follow("tick.X*")
-    follower.take([HELLO, tick(3)])
-    assert numbers(follower) == [3]
-    assert follower.asks == []
+    router = follow("tick.X*")
+    router.take([HELLO, tick(3)])
+    assert numbers(router) == [3]
+    assert router.asks == []
 
 
 def test_the_last_value_at_joining_is_where_a_topic_begins():
-    follower = follow("tick.X")
-    follower.take([tick(3), HELLO, tick(4)])
-    assert numbers(follower) == [3, 4]
-    assert follower.asks == []
+    router = follow("tick.X")
+    router.take([tick(3), HELLO, tick(4)])
+    assert numbers(router) == [3, 4]
+    assert router.asks == []
 
 
 def test_all_ticks_begin_with_the_number_that_the_empty_answer_names():
-    follower = follow("ticks")
-    follower.take([ticks(11, 0), HELLO, ticks(11, 3), ticks(14, 1)])
-    assert numbers(follower) == [11, 12, 13, 14]
-    follower.take([heartbeat(16)])
-    assert follower.asks == [("ticks", Ask(15, 16))]
+    router = follow("ticks")
+    router.take([ticks(11, 0), HELLO, ticks(11, 3), ticks(14, 1)])
+    assert numbers(router) == [11, 12, 13, 14]
+    router.take([heartbeat(16)])
+    assert router.asks == [("ticks", Ask(15, 16))]
 
 
 def test_ticks_as_values_are_those_of_the_bodies_and_a_malformed_one_is_left_out_and_counted():
-    follower = follow("ticks")
-    follower.typed = True
+    router = follow("ticks")
+    router.typed = True
     odd = encode_publication(b"ticks", Stamp(EPOCH, 3, 5), array_header(2) + pack({"symbol": "X"}) + body(4))
-    follower.take([ticks(1, 0), ticks(1, 2), odd, ticks(5, 1)])
-    assert [one.bid for one in follower.ticks] == [1.0, 2.0, 4.0, 5.0]
-    assert follower.malformed == 1
-    assert follower.asks == []
+    router.take([ticks(1, 0), ticks(1, 2), odd, ticks(5, 1)])
+    assert [one.bid for one in router.ticks] == [1.0, 2.0, 4.0, 5.0]
+    assert router.malformed == 1
+    assert router.asks == []
 
 
 def test_by_symbol_a_malformed_body_keeps_its_number():
-    follower = follow("tick.X")
-    follower.typed = True
+    router = follow("tick.X")
+    router.typed = True
     broken = encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), pack({"symbol": 5}))
-    follower.take([tick(1), broken, tick(3)])
-    assert [one.bid for one in follower.ticks] == [1.0, 3.0]
-    assert follower.malformed == 1
-    assert follower.asks == []
+    router.take([tick(1), broken, tick(3)])
+    assert [one.bid for one in router.ticks] == [1.0, 3.0]
+    assert router.malformed == 1
+    assert router.asks == []
 
 
 LATIN = body(3).replace(b"test", b"t\xf6st")  # whose text is not UTF-8
@@ -126,20 +126,20 @@ NO_TIME = b"\x81\xa1t\xc7\x03\xff\x00\x00\x00"  # a time of 3 bytes: nothing rea
 
 @pytest.mark.parametrize("replayed", [False, True])
 def test_a_body_that_cannot_be_read_costs_the_others_in_ticks_nothing(replayed):
-    follower = follow("ticks")
-    follower.take([ticks(1, 0), ticks(1, 1)])
+    router = follow("ticks")
+    router.take([ticks(1, 0), ticks(1, 1)])
     if replayed:
-        follower.take([ticks(6, 1)])
+        router.take([ticks(6, 1)])
         rows = [[number, tick(number)[:31] + one] for number, one in enumerate((body(2), LATIN, NO_TIME, body(5)), 2)]
-        follower.replayed("ticks", rows)
-        follower.replay_ended("ticks", None)
+        router.replayed("ticks", rows)
+        router.replay_ended("ticks", None)
     else:
         bodies = codec.join_bodies([body(2), LATIN, NO_TIME, body(5)], 4)
-        follower.take([encode_publication(b"ticks", Stamp(EPOCH, 2, 5), bodies), ticks(6, 1)])
-    assert [(event.stamp.sequence, event.body["source"]) for event in follower.out] == [
+        router.take([encode_publication(b"ticks", Stamp(EPOCH, 2, 5), bodies), ticks(6, 1)])
+    assert [(event.stamp.sequence, event.body["source"]) for event in router.out] == [
         (1, "test"), (2, "test"), (3, "t\ufffdst"), (5, "test"), (6, "test")
     ]  # fmt: skip
-    assert (follower.malformed, len(follower.asks)) == (1, int(replayed))
+    assert (router.malformed, len(router.asks)) == (1, int(replayed))
 
 
 @pytest.mark.parametrize("bad", [LATIN, NO_TIME, body(3)[:-5] + b"\x91" * 900 + b"\xc0"])
@@ -158,32 +158,32 @@ def test_as_values_a_body_that_is_no_tick_is_left_out_wherever_it_comes(bad):
 
 
 def test_a_snapshot_with_a_body_that_is_not_utf8_gives_all_of_its_rows():
-    follower = follow("tick.")
+    router = follow("tick.")
     rows = [b"\x93" + pack(f"tick.{name}") + pack(STAMP.pack(EPOCH, 4, 5)) + one for name, one in (("X", body(4)), ("Y", LATIN))]
-    follower.take([b"tick.\0" + STAMP.pack(EPOCH, 0, 5) + array_header(2) + b"".join(rows)])
-    assert [(event.topic, event.body["source"]) for event in follower.out] == [("tick.X", "test"), ("tick.Y", "t\ufffdst")]
+    router.take([b"tick.\0" + STAMP.pack(EPOCH, 0, 5) + array_header(2) + b"".join(rows)])
+    assert [(event.topic, event.body["source"]) for event in router.out] == [("tick.X", "test"), ("tick.Y", "t\ufffdst")]
 
 
 def test_a_heartbeat_of_many_topics_costs_a_subscriber_of_many_no_more_than_their_number():
     names = [f"S{number}" for number in range(10_000)]
-    follower = follow(*(f"tick.{name}" for name in names))
-    follower.take([HELLO])
+    router = follow(*(f"tick.{name}" for name in names))
+    router.take([HELLO])
     began = time.process_time()
-    follower.take([heartbeat(0, **dict.fromkeys(names, 1), **{f"OTHER{number}": 1 for number in range(10_000)})])
+    router.take([heartbeat(0, **dict.fromkeys(names, 1), **{f"OTHER{number}": 1 for number in range(10_000)})])
     assert time.process_time() - began < 5  # seconds; each topic with each subscription takes minutes
-    assert len(follower.asks) == len(names)
+    assert len(router.asks) == len(names)
 
 
 def test_the_latest_mode_keeps_one_message_of_each_topic():
-    follower = follow("tick.", mode="latest")
-    follower.take([tick(1), tick(2), tick(9, "tick.Y"), tick(7)])
-    assert {topic: event.stamp.sequence for topic, event in follower.newest.items()} == {"tick.X": 7, "tick.Y": 9}
+    router = follow("tick.", mode="latest")
+    router.take([tick(1), tick(2), tick(9, "tick.Y"), tick(7)])
+    assert {topic: event.stamp.sequence for topic, event in router.newest.items()} == {"tick.X": 7, "tick.Y": 9}
 
 
 def test_any_bytes_are_counted_and_do_no_harm():
-    follower = follow("tick.X")
+    router = follow("tick.X")
     for frame in (b"", b"tick.X", b"tick.X\0", tick(1)[:20], b"\xff\0" + bytes(30), heartbeat()[:-1]):
-        follower.take([frame])
-    assert follower.malformed == 6
-    follower.take([tick(1), b"tick.X\0abc", tick(2)])
-    assert numbers(follower) == [1, 2]
+        router.take([frame])
+    assert router.malformed == 6
+    router.take([tick(1), b"tick.X\0abc", tick(2)])
+    assert numbers(router) == [1, 2]

@@ -8,7 +8,7 @@ from journal_fixture import Disk, killed, newest
 from request_arguments import read_wanted
 from waiting import eventually
 
-from bus.broker.storage.journal_reader import Library
+from bus.broker.storage.journal_reader import JournalReader
 from bus.errors import ProtocolError
 
 
@@ -108,7 +108,7 @@ def test_a_disk_that_stays_unwell_gets_no_new_segments(offices, folder, monkeypa
         office.write(4)
     monkeypatch.undo()
     office.comes_back()
-    office.journal._storage.end()
+    office.journal._sync_thread.end()
     assert len(list(folder.glob("*.hj"))) <= 3
     rows, summary = office.replay(from_=1)
     assert (len(rows), summary["missing"]) == (208, [])
@@ -217,8 +217,8 @@ def test_a_job_that_fails_in_any_way_degrades_and_ends_no_thread(offices, monkey
     assert "ValueError: no such thing" in office.journal.degraded
     monkeypatch.undo()
     office.comes_back()
-    office.journal._storage._jobs.put(None)
-    office.journal._storage._thread.join(10)
+    office.journal._sync_thread._jobs.put(None)
+    office.journal._sync_thread._thread.join(10)
     office.beat(0.1)
     assert "has ended" in office.journal.degraded
 
@@ -230,7 +230,7 @@ def test_ticks_that_wait_for_the_disk_are_not_missing_but_to_be_asked_for_again(
     disk.error = errno.ENOSPC
     assert not office.write(4)
     for topic, last in (("ticks", 8), ("tick.", 8), ("tick.EURUSD", 4)):
-        library = Library(office.journal)
+        library = JournalReader(office.journal)
         replay = library.begin(read_wanted({"topic": topic}), office.topics)
         while not replay.ended:
             replay.step(library)

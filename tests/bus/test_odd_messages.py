@@ -41,18 +41,18 @@ class House:
     def client(self, frame):
         """Take a frame of a client, as the loop does; the effects of what cannot be read come back."""
         try:
-            address, asked, unread = self.broker.peers.requests([b"client", frame])
+            address, asked, unread = self.broker.dialects.requests([b"client", frame])
         except ProtocolError as error:
-            return self.broker.peers.unread([b"client", frame], error)
+            return self.broker.dialects.unread([b"client", frame], error)
         assert not unread
-        self.broker.reception.accept(address, asked, time.monotonic())
+        self.broker.requests.accept(address, asked, time.monotonic())
         return []
 
     def worker(self, frame):
         """Take a frame of a worker."""
         now = time.monotonic()
         try:
-            effects = self.broker.peers.command(now, [b"worker", frame])
+            effects = self.broker.dialects.command(now, [b"worker", frame])
         except ProtocolError:
             return
         self.broker._carry_out(effects, now)
@@ -110,8 +110,8 @@ def test_no_odd_argument_of_a_control_request_meets_a_bug(house, service):
             read_by_all(house.broker.bus.stats(time.monotonic(), house.broker._shell()))
             house.broker.config.applied(time.monotonic())
     house.turn()
-    house.broker.tasks.store.close()
-    assert house.broker.tasks.store.failed == ""
+    house.broker.tasks.database.close()
+    assert house.broker.tasks.database.failed == ""
     house.turn()
 
 
@@ -138,12 +138,12 @@ def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_serv
         def broken(*_):
             raise RuntimeError("a bug")
 
-        monkeypatch.setitem(broker.desks, "hulak.tasks", broken)
+        monkeypatch.setitem(broker.handlers, "hulak.tasks", broken)
         asked = [Request(bytes([number]) * 16, name, "", {}, {}) for number, name in enumerate(("hulak.tasks", "hulak.ping"))]
-        broker.reception.accept(b"\0c", asked, time.monotonic())
+        broker.requests.accept(b"\0c", asked, time.monotonic())
         assert [type(one.message).__name__ for one in told] == ["Error", "Reply"]
         assert (told[0].message.id, told[0].message.code) == (bytes(16), "INTERNAL")
-        broker.reception.accept(b"\0c", asked, time.monotonic())
+        broker.requests.accept(b"\0c", asked, time.monotonic())
         seen = broker.bus.stats(time.monotonic(), broker._shell())["internal"]
         assert seen == {"total": 2, "recent": 2, "last": "hulak.tasks: RuntimeError: a bug"}
         monkeypatch.undo()
@@ -158,10 +158,10 @@ def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch)
         def broken(*_):
             raise RuntimeError("a bug")
 
-        for desk, name in ((broker.desk, "beat"), (broker.displays, "turn"), (broker.bus, "publish_stats")):
+        for desk, name in ((broker.ticks, "beat"), (broker.displays, "turn"), (broker.bus, "publish_stats")):
             monkeypatch.setattr(desk, name, broken)
         monkeypatch.setattr(broker.tasks, "beat", done.append)
-        monkeypatch.setattr(broker.desk, "tell_topics", done.append)
+        monkeypatch.setattr(broker.ticks, "tell_topics", done.append)
         workers = [b"\0a", b"\0b", b"\0c"]
         for name in workers:
             broker.bus.dispatcher.ready(0.0, name, Ready("odd", name.decode(), 1))
@@ -186,7 +186,7 @@ def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
         outbox, broker = house.broker.outbox, house.broker
         ping = codec.encode(Request(bytes(16), "hulak.ping", "", {}, {}))
         monkeypatch.setitem(
-            broker.desks, "hulak.ping", lambda client, request, args, now: outbox.reach(client, Reply(request.id, 1 << 70))
+            broker.handlers, "hulak.ping", lambda client, request, args, now: outbox.reach(client, Reply(request.id, 1 << 70))
         )
         house.client(ping)
         assert broker.guard.total == 1

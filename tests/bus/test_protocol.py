@@ -9,7 +9,7 @@ import pytest
 
 from bus.core.control_requests import SERVICES
 from bus.wire import batch_frames, codec, messages
-from bus.wire.messages import Held, Stamp
+from bus.wire.messages import HeldTask, Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = json.loads((ROOT / "tests" / "vectors" / "frames.json").read_text())
@@ -35,7 +35,7 @@ def by_name(entry):
 def message_of(entry, fields=None):
     def value(name, told):
         if name == "held":
-            return tuple(Held(bytes.fromhex(one["task"]), one["attempt"]) for one in told)
+            return tuple(HeldTask(bytes.fromhex(one["task"]), one["attempt"]) for one in told)
         return bytes.fromhex(told["hex"]) if isinstance(told, dict) and told.keys() == {"hex"} else told
 
     return getattr(messages, entry["type"])(**{name: value(name, told) for name, told in (fields or entry["fields"]).items()})

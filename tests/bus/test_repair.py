@@ -11,7 +11,7 @@ from local_bus import free_ports
 from waiting import eventually
 
 from bus.process.settings import BrokerSettings, Settings
-from bus.subscriber.replay_requests import AGAIN_S, Ended, OtherEpoch, Repairs, Rows, TooOld
+from bus.subscriber.replay_requests import AGAIN_S, OtherEpoch, ReplayEnded, ReplayRequests, ReplayRows, TooOld
 from bus.subscriber.sequence_tracker import Ask
 
 WITHIN_S = 10
@@ -28,7 +28,7 @@ class Desk:
         self.context = zmq.Context()
         self.router = None
         broker = BrokerSettings(frontend=f"tcp://127.0.0.1:{free_ports(1)[0]}")
-        self.repairs = Repairs(self.context, Settings(broker=broker), self.home)
+        self.replay_requests = ReplayRequests(self.context, Settings(broker=broker), self.home)
 
     def open(self):
         self.router = self.context.socket(zmq.ROUTER)
@@ -44,20 +44,20 @@ class Desk:
 
     def asked(self):
         """Receive one request; returns who asked, its id, and what is behind that."""
-        eventually(lambda: self.repairs.ask_again() or self.router.poll(0), within_s=WITHIN_S)
+        eventually(lambda: self.replay_requests.ask_again() or self.router.poll(0), within_s=WITHIN_S)
         identity, frame = self.router.recv_multipart()
         assert frame[:4] == HEAD
         return identity, frame[4:20], frame[20:]
 
     def answers(self, count=1):
         found = []
-        eventually(lambda: found.extend(self.repairs.answers()) or len(found) >= count, within_s=WITHIN_S)
+        eventually(lambda: found.extend(self.replay_requests.answers()) or len(found) >= count, within_s=WITHIN_S)
         return found
 
     def hurry(self):
         """Let the time come at which it is asked again."""
-        self.repairs._heard = 0.0
-        self.repairs.ask_again()
+        self.replay_requests._heard = 0.0
+        self.replay_requests.ask_again()
 
 
 @pytest.fixture
@@ -86,77 +86,82 @@ def error(request_id, code, details=b"\x80"):
 
 
 def test_nothing_is_connected_before_something_is_asked_for(desk):
-    assert desk.repairs.socket is None
-    assert (list(desk.repairs.answers()), desk.repairs.next_due()) == ([], None)
+    assert desk.replay_requests.socket is None
+    assert (list(desk.replay_requests.answers()), desk.replay_requests.next_due()) == ([], None)
 
 
 def test_what_is_missed_is_asked_for_with_the_bytes_of_the_protocol(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, rest = desk.asked()
     assert rest == BEHIND_ID
     desk.router.send_multipart([identity, part(request_id)])
     desk.router.send_multipart([identity, part(request_id, 2)])
     desk.router.send_multipart([identity, reply(request_id)])
-    rows = Rows("tick.EURUSD", [[812, b"abc"]])
-    assert desk.answers(3) == [rows, rows, Ended("tick.EURUSD", None)]
-    assert desk.repairs.next_due() is None
+    rows = ReplayRows("tick.EURUSD", [[812, b"abc"]])
+    assert desk.answers(3) == [rows, rows, ReplayEnded("tick.EURUSD", None)]
+    assert desk.replay_requests.next_due() is None
 
 
 def test_where_the_broker_wants_to_be_asked_again_is_told(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = desk.asked()
     desk.router.send_multipart([identity, reply(request_id, b"\x09")])
-    assert desk.answers() == [Ended("tick.EURUSD", 9)]
+    assert desk.answers() == [ReplayEnded("tick.EURUSD", 9)]
 
 
 def test_what_is_too_old_is_told(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = desk.asked()
     desk.router.send_multipart([identity, error(request_id, b"TOO_OLD", b"\x81\xa6oldest\x07")])
     assert desk.answers() == [TooOld("tick.EURUSD", 7)]
-    assert desk.repairs.next_due() is None
+    assert desk.replay_requests.next_due() is None
 
 
 def test_a_topic_that_the_broker_does_not_know_has_nothing_more(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = desk.asked()
     desk.router.send_multipart([identity, error(request_id, b"UNKNOWN_TOPIC")])
-    assert desk.answers() == [Ended("tick.EURUSD", None)]
+    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]
 
 
 def test_a_busy_broker_is_asked_again_later(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = desk.asked()
     desk.router.send_multipart([identity, error(request_id, b"BUSY")])
     soon = AGAIN_S / 2
-    eventually(lambda: list(desk.repairs.answers()) or desk.repairs.next_due() < time.monotonic() + soon, within_s=WITHIN_S)
+    eventually(
+        lambda: list(desk.replay_requests.answers()) or desk.replay_requests.next_due() < time.monotonic() + soon,
+        within_s=WITHIN_S,
+    )
     assert desk.asked()[2] == BEHIND_ID
 
 
 def test_whatever_arrives_puts_off_the_time_at_which_all_is_asked_again(desk):
     """The broker carries out a connection's replays in their order: the silence of one of them means nothing."""
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
-    desk.repairs.ask("tick.USDJPY", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.USDJPY", Ask(8, 9))
     (identity, request_id, _), _ = desk.asked(), desk.asked()
-    desk.repairs._heard = 0.0
+    desk.replay_requests._heard = 0.0
     desk.router.send_multipart([identity, part(request_id, rows=b"\x90")])
-    eventually(lambda: list(desk.repairs.answers()) or desk.repairs.next_due() > time.monotonic(), within_s=WITHIN_S)
-    desk.repairs.ask_again()
+    eventually(
+        lambda: list(desk.replay_requests.answers()) or desk.replay_requests.next_due() > time.monotonic(), within_s=WITHIN_S
+    )
+    desk.replay_requests.ask_again()
     assert desk.router.poll(50) == 0
-    assert desk.repairs.next_due() > AGAIN_S
+    assert desk.replay_requests.next_due() > AGAIN_S
 
 
 def test_the_epoch_that_the_number_before_must_have_goes_along(desk):
-    desk.repairs.ask("tick.EURUSD*", Ask(8, 9), epoch=7)
+    desk.replay_requests.ask("tick.EURUSD*", Ask(8, 9), epoch=7)
     identity, request_id, rest = desk.asked()
     assert rest == b"\xachulak.replay\xa0\x84\xa5topic\xactick.EURUSD*\xa4from\x08\xa2to\x09\xa5epoch\x07\x80"
     desk.router.send_multipart([identity, error(request_id, b"OTHER_EPOCH")])
     assert desk.answers() == [OtherEpoch("tick.EURUSD*")]
-    assert not desk.repairs.busy
+    assert not desk.replay_requests.busy
 
 
 def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answers_are_passed_over(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, first, _ = desk.asked()
     desk.hurry()
     _, second, rest = desk.asked()
@@ -164,42 +169,42 @@ def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answe
     desk.router.send_multipart([identity, part(first)])
     desk.router.send_multipart([identity, reply(first)])
     desk.router.send_multipart([identity, reply(second)])
-    assert desk.answers() == [Ended("tick.EURUSD", None)]
+    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]
 
 
 def test_a_new_question_about_a_topic_replaces_the_one_before(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(1, 2))
+    desk.replay_requests.ask("tick.EURUSD", Ask(1, 2))
     asked = [desk.asked()]
-    desk.repairs.ask("tick.USDJPY", Ask(5, 6))
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.USDJPY", Ask(5, 6))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     asked += [desk.asked(), desk.asked()]
     for identity, request_id, _ in asked:
         desk.router.send_multipart([identity, reply(request_id)])
-    assert desk.answers(2) == [Ended("tick.USDJPY", None), Ended("tick.EURUSD", None)]
+    assert desk.answers(2) == [ReplayEnded("tick.USDJPY", None), ReplayEnded("tick.EURUSD", None)]
 
 
 def test_a_broker_that_is_not_there_yet_is_asked_when_it_is(closed):
-    closed.repairs.ask("tick.EURUSD", Ask(8, 9))
-    assert (closed.repairs.socket, closed.repairs.next_due() is not None) == (None, True)
+    closed.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    assert (closed.replay_requests.socket, closed.replay_requests.next_due() is not None) == (None, True)
     closed.open()
     assert closed.asked()[2] == BEHIND_ID
 
 
 def test_a_restarted_broker_is_asked_at_once_what_the_one_before_was_asked(desk):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     _, first, _ = desk.asked()
     desk.close()
     desk.open()
     identity, second, rest = desk.asked()
     assert (rest, second != first) == (BEHIND_ID, True)
     desk.router.send_multipart([identity, reply(second)])
-    assert desk.answers() == [Ended("tick.EURUSD", None)]
+    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]
 
 
 @pytest.mark.parametrize("bytes_", [b"", b"?", b"R", b"R\x92\xc4\x10", b"R\x92\xc4\x0412345\xc0", b"P\x91\x01"])
 def test_an_answer_that_is_none_is_passed_over(desk, bytes_):
-    desk.repairs.ask("tick.EURUSD", Ask(8, 9))
+    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = desk.asked()
     desk.router.send_multipart([identity, bytes_])
     desk.router.send_multipart([identity, reply(request_id)])
-    assert desk.answers() == [Ended("tick.EURUSD", None)]
+    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]

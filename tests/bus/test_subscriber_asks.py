@@ -1,8 +1,8 @@
 """What a subscriber asks for while answers to the question before are still on their way."""
 
 from bus.subscriber.events import subscription
-from bus.subscriber.frame_router import Follower
-from bus.subscriber.replay_requests import Ended, Rows
+from bus.subscriber.frame_router import FrameRouter
+from bus.subscriber.replay_requests import ReplayEnded, ReplayRows
 from bus.subscriber.sequence_tracker import Chunk, Gap
 from bus.subscriber.subscriber import Subscriber
 from bus.wire.codec import encode_publication, pack, pack_tick
@@ -26,8 +26,8 @@ class Broker:
     def ask(self, topic, ask):
         self.asked.append((ask.first, ask.last))
         numbers = range(ask.first, min(ask.last, NEWEST) + 1)
-        parts = [Rows(topic, [row(number) for number in numbers[at : at + PART]]) for at in range(0, len(numbers), PART)]
-        self.answer = iter([*parts, Ended(topic, None)])
+        parts = [ReplayRows(topic, [row(number) for number in numbers[at : at + PART]]) for at in range(0, len(numbers), PART)]
+        self.answer = iter([*parts, ReplayEnded(topic, None)])
 
     def answers(self):
         while self.answer is not None:  # of the newest question only, as by its id
@@ -49,19 +49,19 @@ def row(number):
 
 def test_parts_of_a_question_that_was_replaced_are_not_taken_for_the_answer_to_the_next():
     subscriber = Subscriber.__new__(Subscriber)
-    follower = subscriber._follower = Follower("lossless", 10_000, [subscription("ticks")])
-    broker = subscriber._repairs = Broker()
+    router = subscriber._router = FrameRouter("lossless", 10_000, [subscription("ticks")])
+    broker = subscriber._replay_requests = Broker()
     bodies = [{"bid": number} for number in range(2000, KNOWN + 1)]
-    follower._follow("ticks", Chunk(BEFORE, 2000, bodies, 5))
-    follower.out.clear()
-    follower.take([encode_publication(b"ticks", Stamp(AFTER, NEWEST + 1, 5), pack([]))])
+    router._follow("ticks", Chunk(BEFORE, 2000, bodies, 5))
+    router.out.clear()
+    router.take([encode_publication(b"ticks", Stamp(AFTER, NEWEST + 1, 5), pack([]))])
     subscriber._ask()
     while broker.busy:
         subscriber._repair()
-    given = [event.stamp.sequence for event in follower.out]
+    given = [event.stamp.sequence for event in router.out]
     assert given == list(range(JOURNAL + 1, NEWEST + 1)), "all that the new epoch used again, and what it went on with"
-    assert [gap for _, gap in follower.gaps] == [
+    assert [gap for _, gap in router.gaps] == [
         Gap(JOURNAL + 1, KNOWN, f"the broker began epoch {AFTER} without them, and uses them again")
     ]
-    assert follower.replicas["ticks"].lost == 0
+    assert router.trackers["ticks"].lost == 0
     assert broker.asked == [(KNOWN + 1 - 64, NEWEST), (KNOWN + 1 - 1024, NEWEST), (1, NEWEST)]

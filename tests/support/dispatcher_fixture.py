@@ -1,8 +1,8 @@
 """A dispatcher at which tests play clients, workers and time; nothing of it is simulated but them."""
 
 from bus.backoff import Backoff
-from bus.core.effects import Note, ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.effects import LogLine, ToClient, ToWorker
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.core.tasks.policy import Policy
 from bus.wire.messages import BrokerHeartbeat, Ready, Request, Result, Task, WorkerHeartbeat
 
@@ -18,14 +18,14 @@ class Desk:
 
     def __init__(self, policy=POLICY):
         self.now = 100.0
-        self.core = BurstDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
+        self.core = BulkDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
 
     def sort(self, effects):
         """Return messages to clients, messages to workers but heartbeats, and the names of notes."""
         clients = [(one.identity, one.message) for one in effects if isinstance(one, ToClient)]
         workers = [(one.identity, one.message) for one in effects if isinstance(one, ToWorker)]
         workers = [pair for pair in workers if not isinstance(pair[1], BrokerHeartbeat)]
-        return clients, workers, [one.event for one in effects if isinstance(one, Note)]
+        return clients, workers, [one.event for one in effects if isinstance(one, LogLine)]
 
     def request(self, task=A, client=b"c", service="nepse", **options):
         return self.sort(self.core.request(self.now, client, Request(task, service, "do", {"x": 1}, options)))

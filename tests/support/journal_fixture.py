@@ -7,10 +7,10 @@ from request_arguments import read_wanted
 from waiting import eventually
 
 from bus.broker.storage.journal import Journal
-from bus.broker.storage.journal_reader import Library
+from bus.broker.storage.journal_reader import JournalReader
 from bus.core.journal.record_format import Batch, Snapshot, decode_tick, encode_tick
-from bus.core.journal.segment_index import Ordinals
-from bus.core.ticks.topic_logs import Topics
+from bus.core.journal.segment_index import TopicOrdinals
+from bus.core.ticks.topic_logs import TopicLogs
 from bus.process.settings import JournalSettings
 from bus.wire.codec import decode_publication, encode_publication, pack
 from bus.wire.messages import Stamp
@@ -28,7 +28,7 @@ class Office:
         clocks = (boot, lambda: self.now_ns, lambda: self.boottime_s)
         self.journal = Journal(folder, JournalSettings(**settings), *clocks, [flags])
         self.recovered = self.journal.open(0.0)
-        self.topics = Topics(self.recovered.state.epoch, 1000, self.journal.ordinals)
+        self.topics = TopicLogs(self.recovered.state.epoch, 1000, self.journal.ordinals)
         state = self.recovered.state
         self.topics.restore(state.topics.values(), state.ticks, state.ended, state.floor)
         self.seconds = 0.0
@@ -79,7 +79,7 @@ class Office:
 
     def remove(self, *symbols):
         """Do as a broker does that lets topics go."""
-        removed, ordinals = self.topics.remove([f"tick.{symbol}\0".encode() for symbol in symbols]), Ordinals()
+        removed, ordinals = self.topics.remove([f"tick.{symbol}\0".encode() for symbol in symbols]), TopicOrdinals()
         assert self.journal.begin_renumbered(self.state(), ordinals, self.seconds)
         self.topics.renumber(ordinals)
         return removed
@@ -98,7 +98,7 @@ class Office:
 
     def replay(self, **args):
         """Read everything that is wanted, over as many requests as it takes; the numbers and bids, and the last summary."""
-        library, rows = Library(self.journal), []
+        library, rows = JournalReader(self.journal), []
         args = {"topic": "ticks", **{name.removesuffix("_"): value for name, value in args.items()}}
         while True:
             replay = library.begin(read_wanted(args), self.topics)
@@ -113,7 +113,7 @@ class Office:
 
 def killed(office):
     """End a journal as `kill -9` does: nothing is said, nothing is synced."""
-    office.journal._storage.end()
+    office.journal._sync_thread.end()
     os.close(office.journal._fd)
     office.journal._fd = -1
 

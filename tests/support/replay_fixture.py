@@ -3,7 +3,7 @@
 from request_arguments import read_wanted
 
 from bus.core.journal.record_format import HEAD_BYTES, Snapshot, encode_tick, record_at
-from bus.core.journal.segment_index import Builder
+from bus.core.journal.segment_index import IndexBuilder
 from bus.core.ticks.replay import Replay
 from bus.wire.codec import decode_publication, encode_publication, pack
 from bus.wire.messages import Stamp
@@ -56,7 +56,7 @@ class Shelves:
         self.asked += 1
         if id(place) not in self.indexes:
             head = record_at(bytes(place.data), 0)
-            builder = Builder(Snapshot.decode(head.payload) if head else None, place.ticks + 1)
+            builder = IndexBuilder(Snapshot.decode(head.payload) if head else None, place.ticks + 1)
             builder.take(bytes(place.data), 0, last=True)
             self.indexes[id(place)] = builder.index
         return self.indexes[id(place)]

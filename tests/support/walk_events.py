@@ -4,14 +4,14 @@ from collections import Counter
 
 from bus.core.effects import ToClient, ToWorker
 from bus.core.tasks import task_counts
-from bus.core.tasks.task_queue import State
+from bus.core.tasks.task_queue import TaskState
 
 
 def check_census(dispatcher):
     """Compare what the dispatcher counts with what there is."""
     by_both = Counter((task.service, task.state) for task in dispatcher.tasks.values())
     names = ("queued", "waiting", "running")
-    by_service = {one: {name: by_both[one, State(name)] for name in names} for one, _ in by_both}
+    by_service = {one: {name: by_both[one, TaskState(name)] for name in names} for one, _ in by_both}
     assert task_counts.totals(dispatcher) == {name: sum(row[name] for row in by_service.values()) for name in names}
     assert {one: row for one, row in task_counts.by_service(dispatcher).items() if any(row.values())} == {
         one: row for one, row in by_service.items() if any(row.values())
@@ -29,7 +29,7 @@ def check_books(dispatcher):
             task = dispatcher.tasks[task_id]
             assert task_id not in held, "two workers hold one task"
             assert (task.worker, task.attempt) == (worker.name, attempt)
-            assert task.state in (State.RUNNING, State.EXPIRED)
+            assert task.state in (TaskState.RUNNING, TaskState.EXPIRED)
             held[task_id] = worker
         free = worker.free > 0 and worker.service in dispatcher.queue.services()
         assert not free, f"{worker.name} is free, and tasks wait"
@@ -41,8 +41,8 @@ def check_books(dispatcher):
     queued = [task.id for task in dispatcher.queue]
     assert len(queued) == len(dispatcher.queue) == len(set(queued))
     states = {task_id: task.state for task_id, task in dispatcher.tasks.items()}
-    assert set(queued) == {task_id for task_id, state in states.items() if state is State.QUEUED}
-    assert set(held) == {task_id for task_id, state in states.items() if state in (State.RUNNING, State.EXPIRED)}
+    assert set(queued) == {task_id for task_id, state in states.items() if state is TaskState.QUEUED}
+    assert set(held) == {task_id for task_id, state in states.items() if state in (TaskState.RUNNING, TaskState.EXPIRED)}
     assert dispatcher.size == sum(task.size for task in dispatcher.tasks.values())
     assert all(task.attempt <= task.retries + 1 for task in dispatcher.tasks.values())
     assert len(dispatcher.tasks) <= dispatcher.policy.max_tasks

@@ -12,7 +12,7 @@ from collections import defaultdict
 import msgpack
 
 from bus.core.ticks.intake import Intake, Source
-from bus.core.ticks.topic_logs import Topics
+from bus.core.ticks.topic_logs import TopicLogs
 from bus.wire.codec import decode_publication
 from bus.wire.messages import FIRST_MS, Tick
 from clients.feeds.delivery import Link
@@ -100,7 +100,7 @@ class FeedWorld:
     def start_broker(self):
         before = (self.topics, self.intake) if self.epoch and self.journal else None
         self.epoch, self.up, self.arrived, self.life = self.epoch + (before is None), True, [], self.life + 1
-        self.topics = Topics(self.epoch, 100)
+        self.topics = TopicLogs(self.epoch, 100)
         self.intake = self.kind(self.topics, self.refused, max_bytes=1000)
         if before is not None:
             self.topics.restore([log.frame for log in before[0].logs.values() if log.sequence], before[0].ticks)

@@ -2,7 +2,7 @@
 
 import random
 
-from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, Replica, State
+from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerState
 
 STEPS = 150
 MUCH = 10_000  # turns until it must have caught up
@@ -37,7 +37,7 @@ class ReplicaWorld:
         self.draw = random.Random(seed)
         self.events = EVENTS if events is None else events
         self.hold = hold or self.draw.choice((3, 10, 1000))
-        self.replica = Replica(self.hold)
+        self.tracker = SequenceTracker(self.hold)
         self.epoch = 1
         self.truth = {}  # number -> epoch, of what is in the journal or, behind a hole, was
         self.last = 0
@@ -88,16 +88,16 @@ class ReplicaWorld:
             message = self.line.pop(0)
             if isinstance(message, Chunk):
                 self.joined = self.joined or message.first
-                self.take(self.short_way(message) or self.replica.live(message))
+                self.take(self.short_way(message) or self.tracker.live(message))
             else:
-                self.take(self.replica.heard(*message))
+                self.take(self.tracker.heard(*message))
 
     def short_way(self, chunk):
         """What `bus.subscriber.frame_router` does with the next message of a topic that is well."""
-        replica = self.replica
-        if replica.state is not State.LIVE or (chunk.epoch, chunk.first) != (replica.epoch, replica.expected):
+        tracker = self.tracker
+        if tracker.state is not TrackerState.LIVE or (chunk.epoch, chunk.first) != (tracker.epoch, tracker.expected):
             return None
-        replica.expected = chunk.behind
+        tracker.expected = chunk.behind
         return [chunk]
 
     def serve(self):
@@ -122,10 +122,10 @@ class ReplicaWorld:
             return
         kind, value = self.answers.pop(0)
         if kind == "rows":
-            self.take(self.replica.replayed(value))
+            self.take(self.tracker.replayed(value))
             return
         self.ask = None
-        self.take(self.replica.too_old(value) if kind == "too old" else self.replica.replay_ended(value))
+        self.take(self.tracker.too_old(value) if kind == "too old" else self.tracker.replay_ended(value))
 
     def ask_again(self):
         """No answer for long: the same is asked once more, and answered from its beginning."""
@@ -178,8 +178,8 @@ class ReplicaWorld:
                 for item in one.items:
                     assert not self.given or item > self.given[-1], f"{item} behind {self.given[-1]}"
                     self.given.append(item)
-        assert self.replica.held_items <= self.hold
-        assert self.replica.state is not State.REPAIRING or self.ask is not None, self.replica
+        assert self.tracker.held_items <= self.hold
+        assert self.tracker.state is not TrackerState.REPAIRING or self.ask is not None, self.tracker
 
     # The whole
 
@@ -202,9 +202,9 @@ class ReplicaWorld:
         self.check()
 
     def check(self):
-        replica = self.replica
-        assert replica.state is State.LIVE, replica
-        assert replica.expected == self.last + 1, (replica.expected, self.last)
+        tracker = self.tracker
+        assert tracker.state is TrackerState.LIVE, tracker
+        assert tracker.expected == self.last + 1, (tracker.expected, self.last)
         told = {number for gap in self.gaps for number in range(gap.first, gap.last + 1)}
         given = set(self.given)
         assert len(given) == len(self.given)

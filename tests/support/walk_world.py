@@ -15,9 +15,9 @@ from walk_events import FAULTS, alone, check_books, check_census
 from walk_workers import POLICY, SimWorker, Wire, answer_of
 
 from bus.backoff import Backoff
-from bus.core.effects import Note, ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
-from bus.core.tasks.task_queue import State
+from bus.core.effects import LogLine, ToClient, ToWorker
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.task_queue import TaskState
 from bus.wire.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
 
 
@@ -39,7 +39,7 @@ class World(Callers):
         books: look at the dispatcher's own books after each step, too.
     """
 
-    def __init__(self, seed, kind=BurstDispatcher, *, books=True):
+    def __init__(self, seed, kind=BulkDispatcher, *, books=True):
         self.random = random.Random(seed)
         self.kind, self.books = kind, books
         self.now, self.count, self.events = START_S, 0, []
@@ -145,7 +145,7 @@ class World(Callers):
                         self.carry_out(self.dispatcher.lost(self.now, identity, "its connection is gone"))
                     else:
                         self.to_worker(wire, message)
-                case Note():
+                case LogLine():
                     pass
 
     def broker_request(self, client, request):
@@ -153,7 +153,7 @@ class World(Callers):
             self.backlog.append((self.broker_request, (client, request)))
             return
         known = self.dispatcher.tasks.get(request.id)
-        if known is not None and known.state is State.EXPIRED:
+        if known is not None and known.state is TaskState.EXPIRED:
             self.life.expired_again[request.id] += 1
         refused = self.dispatcher.refused
         effects = self.dispatcher.requests(self.now, client, [request])
@@ -229,7 +229,7 @@ class World(Callers):
             assert self.life.ended[message.id] <= max(owed, 1), f"{message.id.hex()} ended twice"
         else:
             assert message.id in self.dispatcher.tasks, f"{message.id.hex()} sent a part after its end"
-            assert self.dispatcher.tasks[message.id].state is State.RUNNING, "a part of what is not running"
+            assert self.dispatcher.tasks[message.id].state is TaskState.RUNNING, "a part of what is not running"
         self.later(self.delay_s(), self.deliver, client, message)
 
     # Workers

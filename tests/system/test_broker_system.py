@@ -156,7 +156,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
         for symbol in listeners:
             body = codec.pack_tick(Tick(symbol, 1.25, 1.26, FIRST_MS, "x"))
             for message in broker.bus.turn([codec.feed_frame(symbol, 0, 1, 1, body)], 0.0, 1).messages:
-                broker.desk.publish(message)
+                broker.ticks.publish(message)
         for symbol, listener in listeners.items():
             while listener.poll(10):
                 assert codec.decode_publication(listener.recv()).topic == f"tick.{symbol}"
@@ -167,7 +167,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
         eventually(each_has_got_its_own, within_s=15)
         assert broker.bus.rejects.counts["publisher"]["BAD_FRAME"] == 1
     finally:
-        broker.desk.close()
+        broker.ticks.close()
         broker.context.destroy(linger=0)
 
 
@@ -215,8 +215,8 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_i
 def test_a_broker_whose_stores_thread_has_ended_ends_itself(house, monkeypatch):
     make_home(house.home)
     broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
-    monkeypatch.setattr(broker.tasks.store, "_commit", None)  # a bug
-    broker.tasks.store.put(lambda _: None, lambda *_: None)
+    monkeypatch.setattr(broker.tasks.database, "_commit", None)  # a bug
+    broker.tasks.database.put(lambda _: None, lambda *_: None)
     with pytest.raises(PartEnded, match="the store's thread ended: TypeError"):
         broker.run()
     assert broker.tasks.stats()["state"] == "failed"

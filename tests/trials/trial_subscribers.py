@@ -66,8 +66,8 @@ def main(plans):
         poller = zmq.Poller()
         for listener in listeners:
             poller.register(listener.subscriber._socket, zmq.POLLIN)
-            if listener.subscriber._repairs.socket is not None:
-                poller.register(listener.subscriber._repairs.socket, zmq.POLLIN)
+            if listener.subscriber._replay_requests.socket is not None:
+                poller.register(listener.subscriber._replay_requests.socket, zmq.POLLIN)
         poller.poll(50)
         moved = [listener.take() for listener in listeners]
         now = time.monotonic()

@@ -1,6 +1,6 @@
 """Short tasks that a worker begins and ends in one go."""
 
-from bus.wire.messages import BrokerHeartbeat, Goodbye, Held, Ready, Result, Task, WorkerHeartbeat
+from bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Result, Task, WorkerHeartbeat
 from workers.runtime.session import Exit, Interrupt, Run, Send, Session
 
 A, B, C, D = (bytes(15) + letter for letter in (b"a", b"b", b"c", b"d"))
@@ -32,7 +32,7 @@ def ended(*names):
 def test_tasks_of_short_actions_are_begun_together_and_are_held_until_they_are_told():
     one, begun = batch(A, B, C)
     assert begun == [task(A), task(B), task(C)]
-    assert one.held() == (Held(A, 1), Held(B, 1), Held(C, 1))
+    assert one.held() == (HeldTask(A, 1), HeldTask(B, 1), HeldTask(C, 1))
     assert one.finished(100.1, ended(A, B, C)) == ended(A, B, C)
     assert one.held() == ()
     assert one.given(100.2, [task(A)]) == [Run(task(A))]  # forgotten: it may come again
@@ -49,13 +49,13 @@ def test_what_was_not_begun_after_all_comes_first_again():
     one, _ = batch(A, B, C)
     one.given(100.0, [task(D)])
     assert one.finished(100.1, ended(A), [task(B), task(C)]) == [*ended(A), Run(task(B))]
-    assert one.held() == (Held(B, 1), Held(C, 1), Held(D, 1))
+    assert one.held() == (HeldTask(B, 1), HeldTask(C, 1), HeldTask(D, 1))
 
 
 def test_some_that_ended_are_told_while_the_others_go_on():
     one, _ = batch(A, B, C)
     assert one.ended(ended(A)) == ended(A)
-    assert one.held() == (Held(B, 1), Held(C, 1))
+    assert one.held() == (HeldTask(B, 1), HeldTask(C, 1))
     assert one.finished(100.1, ended(B), [task(C)]) == [*ended(B), Run(task(C))]
     assert one.ended([]) == []
 
@@ -71,13 +71,15 @@ def test_without_a_broker_what_ended_is_kept_and_named_as_held():
     one, _ = batch(A, B)
     one.unsent(Send(WorkerHeartbeat()))
     assert one.ended(ended(A)) == []
-    assert one.held() == (Held(B, 1), Held(A, 1))
+    assert one.held() == (HeldTask(B, 1), HeldTask(A, 1))
 
 
 def test_one_that_leaves_ends_what_was_begun_and_no_more():
     one, _ = batch(A, B, C)
     one.given(100.0, [task(D)])
-    assert one.leave(100.1, "stopped", None) == [Send(Ready("nepse", "w/1", 0, (Held(A, 1), Held(B, 1), Held(C, 1)), {"pid": 5}))]
+    assert one.leave(100.1, "stopped", None) == [
+        Send(Ready("nepse", "w/1", 0, (HeldTask(A, 1), HeldTask(B, 1), HeldTask(C, 1)), {"pid": 5}))
+    ]
     assert one.finished(100.2, ended(A, B), [task(C)]) == [*ended(A, B), Send(Goodbye("stopped")), Exit(0, "stopped")]
 
 

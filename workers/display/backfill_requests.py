@@ -8,7 +8,7 @@ import zmq
 
 from bus.errors import BusTimeout
 from bus.process.settings import Settings
-from bus.subscriber.replay_requests import Answer, Ended, OtherEpoch, Repairs, Rows, TooOld
+from bus.subscriber.replay_requests import OtherEpoch, ReplayAnswer, ReplayEnded, ReplayRequests, ReplayRows, TooOld
 from bus.subscriber.sequence_tracker import Ask
 from workers.display.backfill import CatchUp
 from workers.display.display_set import INITIALISATION, Desk
@@ -27,7 +27,7 @@ class Round:
 
     def __init__(self, made: CatchUp) -> None:
         self.made = made
-        self.answers: deque[Answer] = deque()  # not yet taken in
+        self.answers: deque[ReplayAnswer] = deque()  # not yet taken in
 
 
 class Rounds:
@@ -48,7 +48,7 @@ class Rounds:
         self.turns: deque[Round] = deque()  # those with answers to take in, in turn
         self.heard = 0.0  # when there was something for a round, in monotonic seconds
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.repairs = Repairs(self.context, self.settings, self.home)
+        self.repairs = ReplayRequests(self.context, self.settings, self.home)
 
     def sockets(self) -> "list[zmq.Socket[bytes]]":
         """List the sockets to poll; none while enough waits to be folded."""
@@ -81,7 +81,7 @@ class Rounds:
             del self.running[one.made.topic]
 
     def _forget(self, one: Round) -> None:
-        self.rows -= sum(len(answer.rows) for answer in one.answers if isinstance(answer, Rows))
+        self.rows -= sum(len(answer.rows) for answer in one.answers if isinstance(answer, ReplayRows))
         one.answers.clear()
 
     def _ask(self, made: CatchUp, ask: Ask | None) -> None:
@@ -125,7 +125,7 @@ class Rounds:
             if not one.answers:
                 self.turns.append(one)
             one.answers.append(answer)
-            self.rows += len(answer.rows) if isinstance(answer, Rows) else 0
+            self.rows += len(answer.rows) if isinstance(answer, ReplayRows) else 0
             if self.rows >= MOST_ROWS:
                 return
 
@@ -133,23 +133,23 @@ class Rounds:
         """Take in one answer, or as much of it as a slice has."""
         answer, made, desk = one.answers.popleft(), one.made, self.desk
         match answer:
-            case Rows(topic, rows):
+            case ReplayRows(topic, rows):
                 count = max(1, FOLDS // max(1, len(made.displays)))
                 desk.rows(made, rows[:count], now)
                 self.rows -= min(count, len(rows))
                 if len(rows) > count:
-                    one.answers.appendleft(Rows(topic, rows[count:]))
+                    one.answers.appendleft(ReplayRows(topic, rows[count:]))
                 ask = None
             case OtherEpoch():
                 desk.other_epoch(made, now)
                 ask = None
             case TooOld():
                 ask = made.too_old(answer.oldest) or made.ended(None, desk.position or 1)
-            case Ended():
+            case ReplayEnded():
                 ask = made.ended(answer.further, desk.position or 1)
         if ask is not None:
             self._ask(made, ask)
-        elif isinstance(answer, TooOld | Ended):
+        elif isinstance(answer, TooOld | ReplayEnded):
             desk.finish(made, now)
         if self.desk.building.rounds.get(made.symbol) is not made:
             self._forget(one)

@@ -19,15 +19,15 @@ from bus.errors import ProtocolError
 from bus.wire.messages import (
     BrokerHeartbeat,
     Error,
-    FromWorker,
     Goodbye,
-    Held,
+    HeldTask,
+    MessageFromWorker,
+    MessageToWorker,
     Ready,
     Result,
     Retire,
     Task,
     TaskPart,
-    ToWorker,
     WorkerHeartbeat,
 )
 
@@ -38,7 +38,7 @@ MOST_CREDIT = 128  # two frames of several; measured: with fewer than a client h
 class Send(msgspec.Struct, frozen=True, gc=False):
     """Send a message to the broker."""
 
-    message: FromWorker
+    message: MessageFromWorker
     frame: bytes = b""  # its bytes, where they were made already
 
 
@@ -99,14 +99,14 @@ class Session:
     next_beat: float = 0.0
     leave_by: float | None = None
 
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[HeldTask, ...]:
         """List every attempt that is begun, waiting here, or ended without the broker being told."""
         return (
-            *(Held(task.id, task.attempt) for task in (*self.batch, *self.waiting)),
-            *(Held(send.message.task, send.message.attempt) for send in self.untold if isinstance(send.message, Result)),
+            *(HeldTask(task.id, task.attempt) for task in (*self.batch, *self.waiting)),
+            *(HeldTask(send.message.task, send.message.attempt) for send in self.untold if isinstance(send.message, Result)),
         )
 
-    def received(self, now: float, message: ToWorker) -> list[Do]:
+    def received(self, now: float, message: MessageToWorker) -> list[Do]:
         """Take in what the broker sent. Raises `ProtocolError`: it refused a READY."""
         if type(message) is Task:  # nearly always
             return self._given(now, message)
@@ -149,7 +149,7 @@ class Session:
 
     def _given(self, now: float, task: Task) -> list[Do]:
         attempt = (task.id, task.attempt)
-        if self.leaving or attempt in self.attempts or (self.untold and Held(*attempt) in self.held()):
+        if self.leaving or attempt in self.attempts or (self.untold and HeldTask(*attempt) in self.held()):
             return []  # leaving: the broker gives it to others when it reads what we hold
         self.attempts.add(attempt)
         if self.running is not None:

@@ -4,14 +4,14 @@ import sqlite3
 from typing import Any
 
 from bus.broker.storage import database_schema
-from bus.core.config_versions import ConfigBook, Version
+from bus.core.config_versions import ConfigVersion, ConfigVersions
 from bus.errors import ProtocolError
 from bus.live_config.keys import check_scope, check_values
 from bus.live_config.scopes import Change, Scopes
 from bus.wire.codec import pack, unpack
 
 
-def load(connection: sqlite3.Connection) -> ConfigBook:
+def load(connection: sqlite3.Connection) -> ConfigVersions:
     """Read all of it; values that cannot be read, or are not allowed any more, are set aside."""
     scopes: Scopes = {}
     for scope, key, value in connection.execute("SELECT scope, key, value FROM config_values ORDER BY scope, key").fetchall():
@@ -21,22 +21,22 @@ def load(connection: sqlite3.Connection) -> ConfigBook:
             database_schema.set_aside(connection, "config_values", f"{scope} {key}", value, error)
             connection.execute("DELETE FROM config_values WHERE scope = ? AND key = ?", (scope, key))
     rows = connection.execute("SELECT version, at_ns, by, note, changes FROM config_versions ORDER BY version").fetchall()
-    versions: list[Version] = []
+    versions: list[ConfigVersion] = []
     for row in rows:
         try:
             versions.append(_version(*row))
         except (ProtocolError, TypeError, ValueError):  # its number is taken all the same; what was before cannot be told
-            versions = [Version(row[0], 0, "", "what it changed cannot be read", ())]
-    return ConfigBook({scope: values for scope, values in scopes.items() if values}, versions)
+            versions = [ConfigVersion(row[0], 0, "", "what it changed cannot be read", ())]
+    return ConfigVersions({scope: values for scope, values in scopes.items() if values}, versions)
 
 
-def _version(version: int, at_ns: Any, by: Any, note: Any, changes: Any) -> Version:
+def _version(version: int, at_ns: Any, by: Any, note: Any, changes: Any) -> ConfigVersion:
     if type(at_ns) is not int or type(by) is not str or type(note) is not str:
         raise TypeError("at_ns, by or note is of another type")
-    return Version(version, at_ns, by, note, tuple(Change(*one) for one in unpack(changes)))
+    return ConfigVersion(version, at_ns, by, note, tuple(Change(*one) for one in unpack(changes)))
 
 
-def write(connection: sqlite3.Connection, version: Version, keep: int) -> None:
+def write(connection: sqlite3.Connection, version: ConfigVersion, keep: int) -> None:
     """Write a version and the values it makes; of the versions the newest `keep` stay."""
     for one in version.changes:
         if one.after is None:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from bus.broker.storage import database_schema
-from bus.broker.storage.database_file import StoreFile, code_of, is_unreadable
+from bus.broker.storage.database_file import DatabaseFile, code_of, is_unreadable
 from bus.errors import PartEnded
 
 MOST = 500  # jobs in one transaction
@@ -37,16 +37,16 @@ DISK = {
     sqlite3.SQLITE_LOCKED,
 }
 Job = Callable[[sqlite3.Connection], Any]
-Then = Callable[[Any, str], None]
+JobCallback = Callable[[Any, str], None]
 Asker = tuple[bytes, bytes]  # client and request
-Result = tuple[Any, str, bool]  # of a job: its value; why it failed; whether that is the disk's fault
+JobResult = tuple[Any, str, bool]  # of a job: its value; why it failed; whether that is the disk's fault
 
 
 class Work(msgspec.Struct, frozen=True):
     """A job, and what to do with its value, or with the reason why it failed."""
 
     job: Job
-    then: Then
+    then: JobCallback
     asker: Asker | None = None  # who is told if `then` fails
     patient: bool = False  # waits until the file can be used
 
@@ -57,7 +57,7 @@ def reraise(error: Exception, asker: Asker | None) -> None:
     raise error
 
 
-class Store:
+class Database:
     """The tasks of one broker.
 
     Args:
@@ -66,7 +66,7 @@ class Store:
     """
 
     def __init__(self, folder: Path, trouble: Callable[[Exception, Asker | None], None] = reraise) -> None:
-        self.file = StoreFile(folder)
+        self.file = DatabaseFile(folder)
         self.trouble = trouble
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Work, Any, str]] = queue.SimpleQueue()
@@ -91,11 +91,11 @@ class Store:
             self.failed = reason(error)
 
     def start(self) -> None:
-        """Start the thread: the desks have loaded what they begin with, or wait for it."""
+        """Start the thread: the services have loaded what they begin with, or wait for it."""
         self._thread.start()
 
-    def load(self, job: Job, then: Then) -> None:
-        """Have something read that a desk begins with: at once if the file can be used, else as soon as it can."""
+    def load(self, job: Job, then: JobCallback) -> None:
+        """Have something read that a service begins with: at once if the file can be used, else as soon as it can."""
         if not self._ready:
             self._work.put(Work(job, then, patient=True))
             return
@@ -114,7 +114,7 @@ class Store:
         with contextlib.closing(self.file.connect()) as connection:
             return job(connection)
 
-    def put(self, job: Job, then: Then, asker: Asker | None = None) -> None:
+    def put(self, job: Job, then: JobCallback, asker: Asker | None = None) -> None:
         """Have a job done in the next transaction; then `then(value, "")`, or `then(None, why)` if it is not in the store."""
         self._work.put(Work(job, then, asker))
 
@@ -217,7 +217,7 @@ class Store:
         self._tell([(work, value, why) for work, (value, why, _) in zip(batch, results, strict=True)])
         return True
 
-    def _all(self, connection: sqlite3.Connection, batch: list[Work]) -> tuple[list[Result], bool]:
+    def _all(self, connection: sqlite3.Connection, batch: list[Work]) -> tuple[list[JobResult], bool]:
         """Do jobs in the transaction that has begun: what came of each, and whether something was written.
 
         None fails but rarely. So they are done without a savepoint each, which would cost as much as a job; if one fails, all of
@@ -225,7 +225,7 @@ class Store:
         """
         before = connection.total_changes
         try:
-            done: list[Result] = [(work.job(connection), "", False) for work in batch]
+            done: list[JobResult] = [(work.job(connection), "", False) for work in batch]
         except Exception:  # noqa: BLE001 - whose it is shows when each is done alone
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -234,7 +234,7 @@ class Store:
             done = [self._one(connection, work.job) for work in batch]
         return done, connection.total_changes > before
 
-    def _one(self, connection: sqlite3.Connection, job: Job) -> Result:
+    def _one(self, connection: sqlite3.Connection, job: Job) -> JobResult:
         """Do one job so that its failure is its own."""
         connection.execute("SAVEPOINT one")
         try:

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from bus.broker.storage import database_salvage, database_schema
-from bus.errors import StoreUnreadable
+from bus.errors import DatabaseUnreadable
 
 BESIDE = ("", "-wal", "-shm")  # what SQLite keeps beside a file has these ends of its name
 # SQLite's codes for a file whose content it does not take. All others are the disk's, or of the moment: tried again.
@@ -21,7 +21,7 @@ UNREADABLE = {
 }
 
 
-class StoreFile:
+class DatabaseFile:
     """The file `tasks.db` of a home.
 
     Args:
@@ -48,7 +48,7 @@ class StoreFile:
             self._look()
             with contextlib.closing(self.connect()) as connection:
                 database_schema.prepare(connection)
-        except (StoreUnreadable, sqlite3.Error) as error:
+        except (DatabaseUnreadable, sqlite3.Error) as error:
             if not is_unreadable(error):
                 raise
             self.replace(str(error))
@@ -85,10 +85,10 @@ class StoreFile:
         """Refuse what SQLite would wait for, or take for empty though there was something."""
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(self.path.stat().st_mode):
-                raise StoreUnreadable("it is no file")
+                raise DatabaseUnreadable("it is no file")
         wal = Path(f"{self.path}-wal")
         if wal.exists() and wal.stat().st_size and not (self.path.exists() and self.path.stat().st_size):
-            raise StoreUnreadable("it is gone or empty, and what was written last is still there")
+            raise DatabaseUnreadable("it is gone or empty, and what was written last is still there")
 
     def _set_aside(self) -> Path | None:
         """Rename the file, and what stands beside it; gives its new name, None if only what stood beside it was there."""
@@ -104,7 +104,7 @@ class StoreFile:
 
 def is_unreadable(error: Exception) -> bool:
     """Tell whether an error is of a file whose content cannot be read, not of the disk or of the moment."""
-    return isinstance(error, StoreUnreadable) or code_of(error) in UNREADABLE
+    return isinstance(error, DatabaseUnreadable) or code_of(error) in UNREADABLE
 
 
 def code_of(error: Exception) -> int:

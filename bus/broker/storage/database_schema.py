@@ -6,7 +6,7 @@ has it as its last column.
 
 import sqlite3
 
-from bus.errors import StoreUnreadable
+from bus.errors import DatabaseUnreadable
 
 FIRST = (
     """
@@ -85,12 +85,12 @@ def prepare(connection: sqlite3.Connection) -> None:
     """Bring a file to the present version: an empty one, or one of a former version; one of the present version stays.
 
     Raises:
-        StoreUnreadable: it is of a later version, or another program's.
+        DatabaseUnreadable: it is of a later version, or another program's.
         sqlite3.Error: it cannot be used.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
-        raise StoreUnreadable(f"its schema has version {version}, known are up to {VERSION}")
+        raise DatabaseUnreadable(f"its schema has version {version}, known are up to {VERSION}")
     if version < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         for statement in FIRST:
@@ -121,7 +121,7 @@ def _check(connection: sqlite3.Connection, version: int) -> None:
     for table, wanted in LAYOUTS[version].items():
         missing = [name for name in wanted if name not in there.get(table, ())]
         if missing:
-            raise StoreUnreadable(f"its table {table} has no column {missing[0]}, so it is another program's")
+            raise DatabaseUnreadable(f"its table {table} has no column {missing[0]}, so it is another program's")
 
 
 def _layouts() -> list[dict[str, list[str]]]:

@@ -3,7 +3,7 @@
 import sqlite3
 
 from bus.broker.storage import task_rows
-from bus.broker.storage.database import Store
+from bus.broker.storage.database import Database
 from bus.broker.storage.row_retention import DEAD
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
@@ -24,7 +24,7 @@ def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting 
 
 def post(
     connection: sqlite3.Connection, letter: bytes, posting: Posting, moment: Moment, keep_s: float, *, room: bool
-) -> task_rows.Posted | None:
+) -> task_rows.PostingOutcome | None:
     """Write what a dead letter is posted anew as, and in its row which task that is; else as `task_rows.post`."""
     posted = task_rows.post(connection, posting, moment, keep_s, room=room)
     if posted is not None and posted.new:
@@ -42,19 +42,19 @@ class DeadLetters:
     """Their number, as of the last count.
 
     Args:
-        store: that has them.
+        database: that has them.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, database: Database) -> None:
         self.count = 0
-        self._store = store
+        self._database = database
         self._due = 0.0
 
     def look(self, now: float) -> None:
         """Have them counted, if the last count was long ago; `now` in monotonic seconds."""
         if now >= self._due:
             self._due = now + COUNT_S
-            self._store.put(count, self._counted)
+            self._database.put(count, self._counted)
 
     def _counted(self, found: int | None, why: str) -> None:
         del why  # it is tried again soon

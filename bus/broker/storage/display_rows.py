@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 
 from bus.broker.storage import database_schema
-from bus.core.control_arguments import DisplayId, Number, Symbol
+from bus.core.control_arguments import DisplayId, PositiveInteger, Symbol
 from bus.core.display_assignment import Display
 from bus.errors import ProtocolError
 from bus.wire.codec import pack, unpack
 
-ROW = tuple[DisplayId, Symbol, dict[str, Any], Number, str | None, int]
+ROW = tuple[DisplayId, Symbol, dict[str, Any], PositiveInteger, str | None, int]
 
 
 def rows(connection: sqlite3.Connection) -> list[Display]:

@@ -17,16 +17,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bus.broker.storage.journal_comeback import Comeback
-from bus.broker.storage.journal_note import CLOSED, Noted, Notes
+from bus.broker.storage.journal_comeback import JournalComeback
+from bus.broker.storage.journal_note import CLOSED, JournalNotes, Noted
 from bus.broker.storage.journal_opening import Recovered, look
 from bus.broker.storage.journal_recovery import highest_serial
-from bus.broker.storage.journal_segments import Segment, Shelf, index_path
-from bus.broker.storage.sync_thread import Storage, new_file
+from bus.broker.storage.journal_segments import JournalSegments, Segment, index_path
+from bus.broker.storage.sync_thread import SyncThread, new_file
 from bus.core.journal.broker_clock import Aged, Ages, Clocks
-from bus.core.journal.held_batches import Held
+from bus.core.journal.held_batches import HeldBatches
 from bus.core.journal.record_format import Batch, Snapshot
-from bus.core.journal.segment_index import Ordinals, SegmentIndex
+from bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
 from bus.core.journal.segment_names import name_of
 from bus.core.journal.segment_retention import Retention
 from bus.process.lifecycle import since_boot
@@ -45,7 +45,7 @@ class Journal:
         boot: id of the machine's boot.
         clock: ns since 1970 UTC.
         boottime: seconds since the machine's boot.
-        flags: folders outside the journal's disk that can hold the flag of a degraded one, see `journal_note.Flag`.
+        flags: folders outside the journal's disk that can hold the flag of a degraded one, see `journal_note.DegradedFlag`.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class Journal:
         self.epoch = 0  # of the ticks; one larger each time it degrades
         self.last = 0  # number of the last tick in it
         self.id = ""
-        self.ordinals = Ordinals()  # of the topics, shared with the bus: see `Topics.ordinals`
+        self.ordinals = TopicOrdinals()  # of the topics, shared with the bus: see `TopicLogs.ordinals`
         self.degraded = ""  # why; empty while all is well
-        self.held = Held()
+        self.held = HeldBatches()
         self.lost = 0  # ticks that were published and will not be journalled
         self.syncs = 0
         self.notices: list[Notice] = []  # taken by whoever writes the log
@@ -77,11 +77,12 @@ class Journal:
         self._serial = 0  # the highest there was
         self._now = 0.0
         self._sync_at = 0.0
-        self._notes = Notes(folder, flags)
-        self._storage = Storage()
-        self.shelf = Shelf(self._storage, Retention(settings.max_bytes, settings.max_hours * 3600))
-        self.segments = self.shelf.segments  # none after a start on a disk that cannot be written, if there were none before
-        self._comeback = Comeback(self, self._storage, self.held)
+        self._notes = JournalNotes(folder, flags)
+        self._sync_thread = SyncThread()
+        self.segment_files = JournalSegments(self._sync_thread, Retention(settings.max_bytes, settings.max_hours * 3600))
+        # None after a start on a disk that cannot be written, if there were none before.
+        self.segments = self.segment_files.segments
+        self._comeback = JournalComeback(self, self._sync_thread, self.held)
 
     # At the start
 
@@ -95,7 +96,7 @@ class Journal:
         found = start.found
         self._now, self.ages = now, Ages(start.age_s(), now)
         self.id, self._serial = found.journal or secrets.token_hex(8), found.highest
-        self.shelf.fill(self.folder, found.segments, start.age_s(), found.indexes)
+        self.segment_files.fill(self.folder, found.segments, start.age_s(), found.indexes)
         state = self._go_on(start.state())
         if not start.trouble:
             try:
@@ -177,7 +178,7 @@ class Journal:
             true if the journal has just come back.
         """
         self._now = now
-        failure = self._storage.failure()
+        failure = self._sync_thread.failure()
         if failure and not self.degraded:
             self._degrade(failure, now)
         if self.degraded:
@@ -185,7 +186,7 @@ class Journal:
         if now >= self._sync_at:
             self._sync_at = now + self.settings.fsync_s
             noted = self._noted()
-            self._storage.sync(self._fd, lambda: self._notes.refresh(noted))
+            self._sync_thread.sync(self._fd, lambda: self._notes.refresh(noted))
             self.syncs += 1
         newest = self.segments[-1]
         if newest.size - newest.head >= max(self.settings.segment_bytes, HEAD_SHARE * newest.head):
@@ -203,8 +204,8 @@ class Journal:
         self._comeback.given_up = 0
         if back:
             self._note_live(sync=False)
-            self._storage.failure()  # of the old file: told already
-            self.shelf.supersede(self._fd)
+            self._sync_thread.failure()  # of the old file: told already
+            self.segment_files.supersede(self._fd)
             self._tell("info", "journal resumed", lost=self.lost, ticks=self.last)
         return back
 
@@ -222,12 +223,14 @@ class Journal:
         self.leave()
         self._fd, self._serial, self.last = fd, serial, state.ticks
         index = SegmentIndex(state.ticks + 1, self.ordinals, state.sequences(), len(head), state.floor)
-        self.shelf.add(Segment(path, serial, state.ticks, clocks.time_ns, len(head), head=len(head), age_s=age_s, index=index))
+        self.segment_files.add(
+            Segment(path, serial, state.ticks, clocks.time_ns, len(head), head=len(head), age_s=age_s, index=index)
+        )
         if not self.degraded:
-            self.shelf.supersede(self._fd)
+            self.segment_files.supersede(self._fd)
         return fd
 
-    def begin_renumbered(self, state: Snapshot, ordinals: Ordinals, now: float) -> bool:
+    def begin_renumbered(self, state: Snapshot, ordinals: TopicOrdinals, now: float) -> bool:
         """Begin a new segment with this state, in which topics have other ordinals; false if the disk does not take it."""
         if self.degraded:
             return False
@@ -243,7 +246,7 @@ class Journal:
     def leave(self) -> None:
         """Have the newest segment synced and closed."""
         if self._fd >= 0:
-            self._storage.close(self._fd)
+            self._sync_thread.close(self._fd)
             self._fd = -1
 
     def cut(self) -> None:
@@ -255,10 +258,10 @@ class Journal:
         """Delete the newest segment."""
         self.leave()
         path = self.segments.pop().path
-        self._storage.delete(path, index_path(path))
+        self._sync_thread.delete(path, index_path(path))
 
     def _let_go(self, now: float) -> None:
-        gone = self.shelf.let_go(self.ages.now(now), now)
+        gone = self.segment_files.let_go(self.ages.now(now), now)
         if gone:
             self._tell("info", "journal let go", **gone)
 
@@ -282,11 +285,11 @@ class Journal:
     @property
     def space(self) -> tuple[int, int] | None:
         """Bytes free on its disk, and in all, as of the last sync; None before the first."""
-        return self._storage.space
+        return self._sync_thread.space
 
     def close(self) -> None:
         """Sync and close; the next start goes on under this epoch."""
-        self._storage.end()
+        self._sync_thread.end()
         if self._fd < 0:
             return
         with contextlib.suppress(OSError):

@@ -11,8 +11,8 @@ import errno
 from collections.abc import Callable
 from typing import Protocol
 
-from bus.broker.storage.sync_thread import Storage
-from bus.core.journal.held_batches import Held
+from bus.broker.storage.sync_thread import SyncThread
+from bus.core.journal.held_batches import HeldBatches
 from bus.core.journal.record_format import Batch, Snapshot
 
 RETRY_S = 1.0
@@ -22,7 +22,7 @@ GIVE_UP_S = 30.0  # after which a segment that cannot be written, though there i
 NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))  # what passes when somebody sees to the disk
 
 
-class Writer(Protocol):
+class SegmentWriter(Protocol):
     """What a journal can do with its newest segment; each raises OSError."""
 
     def write(self, batch: Batch) -> None:
@@ -41,18 +41,18 @@ class Writer(Protocol):
         """Delete it: it was begun in vain."""
 
 
-class Comeback:
+class JournalComeback:
     """The way back.
 
     Args:
         writer: the journal.
-        storage: syncs.
+        sync_thread: syncs.
         held: what waits.
     """
 
-    def __init__(self, writer: Writer, storage: Storage, held: Held) -> None:
+    def __init__(self, writer: SegmentWriter, sync_thread: SyncThread, held: HeldBatches) -> None:
         self.writer = writer
-        self.storage = storage
+        self.sync_thread = sync_thread
         self.held = held
         self.trouble = ""  # why it is not back yet
         self.given_up = 0  # ticks that were held and will never be written
@@ -93,10 +93,10 @@ class Comeback:
             self._base = state()
         if not self._begun:
             # An old file tells an old error: a new one shows whether the disk is well.
-            self.storage.probe(self.writer.begin(self._base, now))
+            self.sync_thread.probe(self.writer.begin(self._base, now))
             self._begun = True
             return False
-        probed = self.storage.probed()
+        probed = self.sync_thread.probed()
         if probed:
             raise OSError(errno.EIO, probed)
         return probed is not None and self._drain()

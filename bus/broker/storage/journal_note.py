@@ -39,7 +39,7 @@ class Noted:
         return Aged(self.age_s, Clocks(self.boot, self.boottime_s, self.time_ns)) if self.time_ns else None
 
 
-class Note:
+class NoteFile:
     """The file `note` of a journal's folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -89,7 +89,7 @@ def _noted(line: bytes) -> Noted:
         return Noted()
 
 
-class Flag:
+class DegradedFlag:
     """A file outside the journal's disk; as long as it is there, the journal was degraded.
 
     Args:
@@ -133,12 +133,12 @@ def _ours(path: Path) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
 
 
-class Notes:
+class JournalNotes:
     """The note and the flag of a journal, together."""
 
     def __init__(self, folder: Path, places: list[Path] | None = None) -> None:
-        self.note = Note(folder)
-        self.flag = Flag(folder, places)
+        self.note = NoteFile(folder)
+        self.flag = DegradedFlag(folder, places)
 
     def live(self, noted: Noted, *, sync: bool = False) -> str:
         """Note that the journal is written; returns why that cannot be, which the flag stands for then, else empty."""

@@ -5,11 +5,11 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, Noted, Notes
+from bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, JournalNotes, Noted
 from bus.broker.storage.journal_recovery import Reading, set_aside, survey
 from bus.core.journal.broker_clock import Clocks
 from bus.core.journal.record_format import Snapshot
-from bus.core.journal.segment_index import Builder, SegmentIndex
+from bus.core.journal.segment_index import IndexBuilder, SegmentIndex
 from bus.core.journal.segment_names import Candidate
 
 ROOM_FOR_EPOCHS = 1 << 20  # what may have been published under epochs that were never written down: one for each time it degraded
@@ -37,7 +37,7 @@ class Recovered:
 
 
 @dataclass(slots=True)
-class Found:
+class FolderContents:
     """What lies in the folder."""
 
     state: Snapshot | None = None  # None: no tick and no head
@@ -52,7 +52,7 @@ class Found:
     torn: int = 0
 
 
-def find(folder: Path, noted: str) -> Found:
+def find(folder: Path, noted: str) -> FolderContents:
     """Look at the folder, set aside what does not belong there, read from the newest whole head on, cut a torn end off.
 
     Args:
@@ -62,7 +62,7 @@ def find(folder: Path, noted: str) -> Found:
         OSError: the folder cannot be read.
     """
     seen = survey(folder, noted)
-    found = Found(None, seen.segments, journal=seen.journal, highest=seen.highest)
+    found = FolderContents(None, seen.segments, journal=seen.journal, highest=seen.highest)
     reasons = dict(seen.misfits)
     while (trouble := _read(folder, found)) is not None:
         reasons[trouble[0]] = trouble[1]
@@ -72,7 +72,7 @@ def find(folder: Path, noted: str) -> Found:
     return found
 
 
-def _read(folder: Path, found: Found) -> tuple[str, str] | None:
+def _read(folder: Path, found: FolderContents) -> tuple[str, str] | None:
     """Read the newest segments; returns the name of the one that cannot be read, and why."""
     at = max((at for at, one in enumerate(found.segments) if one.head is not None), default=0)
     reading = Reading(found.segments[at].head if found.segments else None)
@@ -82,7 +82,7 @@ def _read(folder: Path, found: Found) -> tuple[str, str] | None:
             data = (folder / one.name).read_bytes()
         except OSError as error:
             return one.name, str(error)
-        builder = Builder(one.head, one.ticks + 1)
+        builder = IndexBuilder(one.head, one.ticks + 1)
         if reading.segment(data, builder.index):
             found.indexes[one.name] = builder.index
         if reading.torn:
@@ -94,7 +94,7 @@ def _read(folder: Path, found: Found) -> tuple[str, str] | None:
     return None
 
 
-def why_new_epoch(found: Found, word: str, noted: Noted, boot: str, *, flagged: bool) -> str:
+def why_new_epoch(found: FolderContents, word: str, noted: Noted, boot: str, *, flagged: bool) -> str:
     """Numbers may go on under their epoch only if none that was seen outside can be missing here.
 
     Args:
@@ -129,7 +129,7 @@ def new_epoch(now_ns: int, *known: int) -> int:
 
 
 @dataclass(slots=True)
-class Start:
+class JournalStart:
     """What a journal begins with.
 
     Args:
@@ -140,7 +140,7 @@ class Start:
         clocks: at the start.
     """
 
-    found: Found
+    found: FolderContents
     noted: Noted
     trouble: str
     why: str
@@ -157,7 +157,7 @@ class Start:
         return replace(state, epoch=new_epoch(self.clocks.time_ns, state.epoch, self.noted.epoch)) if self.why else state
 
 
-def look(folder: Path, notes: Notes, clocks: Clocks) -> Start:
+def look(folder: Path, notes: JournalNotes, clocks: Clocks) -> JournalStart:
     """Find out what a journal begins with; its folder is made if there is none."""
     word, noted = notes.note.read()
     flagged = notes.flag.hoisted()
@@ -165,5 +165,5 @@ def look(folder: Path, notes: Notes, clocks: Clocks) -> Start:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = find(folder, noted.journal)
     except OSError as error:
-        return Start(Found(), noted, str(error), str(error), clocks)
-    return Start(found, noted, "", why_new_epoch(found, word, noted, clocks.boot, flagged=flagged), clocks)
+        return JournalStart(FolderContents(), noted, str(error), str(error), clocks)
+    return JournalStart(found, noted, "", why_new_epoch(found, word, noted, clocks.boot, flagged=flagged), clocks)

@@ -9,12 +9,12 @@ from functools import partial
 from bus.broker.storage.journal import Journal
 from bus.broker.storage.journal_recovery import read_head
 from bus.broker.storage.journal_segments import Segment, index_path
-from bus.core.journal.segment_index import Builder, SegmentIndex
+from bus.core.journal.segment_index import IndexBuilder, SegmentIndex
 from bus.core.ticks.replay import SLICE_BYTES, Replay
-from bus.core.ticks.topic_logs import Topics
+from bus.core.ticks.topic_logs import TopicLogs
 from bus.errors import ProtocolError
 from bus.wire.codec import STAMP
-from bus.wire.replay_range import Wanted
+from bus.wire.replay_range import ReplayRange
 
 OPEN_FILES = 16
 INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; one is kept whatever its size
@@ -22,7 +22,7 @@ REMEMBERED = 1024  # places where replays of a topic that were cut short go on
 LATEST = 4096  # ticks of a topic, from its last one back, that are found by counting backwards
 
 
-class Library:
+class JournalReader:
     """Reads the segments of a journal that is being written.
 
     Args:
@@ -33,7 +33,7 @@ class Library:
         self.journal = journal
         self._files: OrderedDict[int, int] = OrderedDict()  # serial -> descriptor
         self._indexes: OrderedDict[int, SegmentIndex] = OrderedDict()  # serial -> index
-        self._builders: dict[int, tuple[Builder, int]] = {}  # serial -> builder, how far it is
+        self._builders: dict[int, tuple[IndexBuilder, int]] = {}  # serial -> builder, how far it is
         self._without: set[int] = set()  # serials of segments that can have no index
         self._places: OrderedDict[tuple[bytes, int], tuple[Segment, int]] = OrderedDict()  # topic, sequence -> where it is
 
@@ -112,7 +112,7 @@ class Library:
             self._builders.pop(place.serial, None)
             return False
         if place.serial not in self._builders:
-            self._builders[place.serial] = Builder(read_head(place.path), place.ticks + 1), 0
+            self._builders[place.serial] = IndexBuilder(read_head(place.path), place.ticks + 1), 0
         builder, offset = self._builders[place.serial]
         try:
             used = self._slice(place, builder, offset)
@@ -125,10 +125,10 @@ class Library:
             del self._builders[place.serial]
             place.index = builder.index
             self._keep(place, builder.index)
-            self.journal.shelf.save_index(place)
+            self.journal.segment_files.save_index(place)
         return True
 
-    def _slice(self, place: Segment, builder: Builder, offset: int) -> int:
+    def _slice(self, place: Segment, builder: IndexBuilder, offset: int) -> int:
         data = self.read(place, offset, SLICE_BYTES)
         used = builder.take(data, offset, last=offset + len(data) >= place.size)
         if not used:  # one record is longer than a slice, or what is here is none
@@ -138,7 +138,7 @@ class Library:
 
     # Where a replay begins
 
-    def begin(self, wanted: Wanted, topics: Topics) -> Replay:
+    def begin(self, wanted: ReplayRange, topics: TopicLogs) -> Replay:
         """Find where a replay begins.
 
         Raises:
@@ -169,7 +169,7 @@ class Library:
             place, at = self._by_number(wanted.first), None
         return Replay(wanted, place, end, last, at, waits)
 
-    def _written(self, wanted: Wanted, topics: Topics) -> tuple[int, int]:
+    def _written(self, wanted: ReplayRange, topics: TopicLogs) -> tuple[int, int]:
         """Tell the last number that can be read: in the numbers of the request, and in the global order.
 
         While the journal cannot be written, ticks wait in memory; they are not missing, unless there are too many of them.
@@ -181,7 +181,7 @@ class Library:
         end = self.journal.last
         return end if log is None else log.sequence - held.count(log.ordinal), end
 
-    def _check_epoch(self, wanted: Wanted, topics: Topics) -> None:
+    def _check_epoch(self, wanted: ReplayRange, topics: TopicLogs) -> None:
         number, segments = wanted.first - 1, self.journal.segments
         found = 0 if number > topics.ticks or not segments else self._epoch_of(number, topics)
         if number and found != wanted.epoch:
@@ -189,7 +189,7 @@ class Library:
             error.details["epoch"] = found
             raise error
 
-    def _epoch_of(self, number: int, topics: Topics) -> int:
+    def _epoch_of(self, number: int, topics: TopicLogs) -> int:
         """Tell under which epoch a number was given; of one that is not kept any more, that of the oldest that is."""
         place = self._holding(max(number, self.journal.segments[0].ticks + 1))
         index = self.index(place)
@@ -215,12 +215,12 @@ class Library:
             raise too_old(number, oldest)
         return self._holding(number)
 
-    def _by_time(self, wanted: Wanted) -> Segment:
+    def _by_time(self, wanted: ReplayRange) -> Segment:
         """Find the first segment that may have a stamp of the times wanted; the clock may have been set back in between."""
         segments = self.journal.segments
         return next((one for one in segments if one.times is None or one.times[1] >= wanted.since_ns), segments[-1])
 
-    def _by_sequence(self, wanted: Wanted, last: int) -> tuple[Segment, int | None]:
+    def _by_sequence(self, wanted: ReplayRange, last: int) -> tuple[Segment, int | None]:
         segments = self.journal.segments
         known = self._places.get((wanted.topic, wanted.first))
         if known is not None and known[0].serial >= segments[0].serial:
@@ -251,7 +251,7 @@ class Library:
             return None
         return head.sequences().get(topic, head.floor)
 
-    def remember(self, wanted: Wanted, following: int, place: Segment, at: int) -> None:
+    def remember(self, wanted: ReplayRange, following: int, place: Segment, at: int) -> None:
         """Note where the message behind the last one of a replay is, for who asks on from there."""
         if wanted.exact:
             self._places[wanted.topic, following] = place, at

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.broker.storage.sync_thread import Storage, write_whole
+from bus.broker.storage.sync_thread import SyncThread, write_whole
 from bus.core.journal.segment_index import SegmentIndex
 from bus.core.journal.segment_names import Candidate
 from bus.core.journal.segment_retention import Retention
@@ -28,18 +28,18 @@ class Segment:
     times: tuple[int, int] | None = None  # the least and the largest stamp in it, if that is known
 
 
-class Shelf:
+class JournalSegments:
     """Where the segments stand.
 
     Args:
-        storage: deletes.
+        sync_thread: deletes.
         retention: the bounds.
     """
 
-    def __init__(self, storage: Storage, retention: Retention) -> None:
+    def __init__(self, sync_thread: SyncThread, retention: Retention) -> None:
         self.segments: list[Segment] = []
         self.gone = 0  # segments that were let go
-        self._storage = storage
+        self._sync_thread = sync_thread
         self._retention = retention
 
     def fill(self, folder: Path, found: Sequence[Candidate], age_s: float, indexes: Mapping[str, SegmentIndex]) -> None:
@@ -74,7 +74,7 @@ class Shelf:
 
         if index is not None:
             segment.times = index.least_ns, index.most_ns
-            self._storage.do(job)
+            self._sync_thread.do(job)
 
     def supersede(self, fd: int) -> None:
         """Let the segment before the newest go if it is only a head: else those of a broker that starts again and again stay.
@@ -84,7 +84,7 @@ class Shelf:
         """
         if len(self.segments) > 1 and 0 < self.segments[-2].head == self.segments[-2].size:
             path = self.segments.pop(-2).path
-            self._storage.delete(path, index_path(path), synced_first=fd)
+            self._sync_thread.delete(path, index_path(path), synced_first=fd)
 
     def let_go(self, age_s: float, now: float) -> dict[str, Any]:
         """Delete what is beyond the bounds; tells how many segments, which ticks and why, nothing if there were none.
@@ -98,7 +98,7 @@ class Shelf:
             return {}
         gone, self.segments[:count] = self.segments[:count], []
         for segment in gone:
-            self._storage.delete(segment.path, index_path(segment.path))
+            self._sync_thread.delete(segment.path, index_path(segment.path))
         self.gone += count
         return {"why": why, "segments": count, "first": gone[0].ticks + 1, "last": self.segments[0].ticks}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RowRetention:
     """How long things are kept, in seconds."""
 
     result_s: float
@@ -33,7 +33,7 @@ SETTLE = [
 ]
 
 
-def clean(connection: sqlite3.Connection, keep: Keep, age_s: float, most: int) -> tuple[Counter[str], bool]:
+def clean(connection: sqlite3.Connection, keep: RowRetention, age_s: float, most: int) -> tuple[Counter[str], bool]:
     """Let go what is older than it is kept, `most` rows of each kind at most.
 
     Args:

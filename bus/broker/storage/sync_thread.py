@@ -23,7 +23,7 @@ def new_file(path: Path, data: bytes) -> int:
     return fd
 
 
-class Storage:
+class SyncThread:
     """The thread that waits for the disk, so that the loop never does. Whatever goes wrong in a job is told by `failure`."""
 
     def __init__(self) -> None:

@@ -11,19 +11,19 @@ import msgspec
 
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
-from bus.core.tasks.task_queue import STATES, State
+from bus.core.tasks.task_queue import STATES, TaskState
 from bus.wire.codec import pack, unpack
 from bus.wire.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
-ENDED = {state.value for state in (State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED)}
+ENDED = {state.value for state in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED)}
 COLUMNS = (
     "id, key, service, action, state, attempt, retries, priority, posted_ns, due_ns, expires_ns, ended_ns, worker, trouble, "
     "retried_as"
 )
 
 
-class Posted(msgspec.Struct, frozen=True, gc=False):
+class PostingOutcome(msgspec.Struct, frozen=True, gc=False):
     """What a posting came to."""
 
     task: bytes
@@ -31,20 +31,22 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
     new: bool
 
 
-def post(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float, *, room: bool = True) -> Posted | None:
+def post(
+    connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float, *, room: bool = True
+) -> PostingOutcome | None:
     """Write a new task; if there is one of its id, or of its key for no longer than `keep_s`, that one is meant.
 
     Returns:
         None if it would be new, and there is no room for it.
     """
     if room and _insert(connection, posting, moment, keep_s):
-        return Posted(posting.id, State.QUEUED.value, new=True)
+        return PostingOutcome(posting.id, TaskState.QUEUED.value, new=True)
     found = connection.execute("SELECT id, state FROM tasks WHERE id = ?", (posting.id,)).fetchone()
     if found is None and posting.key is not None:
         oldest = moment.age_s - keep_s
         how = "SELECT id, state FROM tasks WHERE key = ? AND posted_age_s > ?"
         found = connection.execute(how, (posting.key, oldest)).fetchone()
-    return None if found is None else Posted(found[0], found[1], new=False)
+    return None if found is None else PostingOutcome(found[0], found[1], new=False)
 
 
 def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float) -> bool:
@@ -116,7 +118,7 @@ def read(connection: sqlite3.Connection, task: bytes) -> dict[str, Any] | None:
     if told["ended_ns"] is not None:
         answer = unpack(row[-1]) if row[-1] is not None else None
         told["kept"] = row[-1] is not None
-        if told["state"] == State.DONE.value:
+        if told["state"] == TaskState.DONE.value:
             told["value"] = answer
         elif answer is not None:
             told["error"] = {"code": answer[0], "text": answer[1], "details": answer[2]}
@@ -149,7 +151,7 @@ def drop(connection: sqlite3.Connection, task: bytes) -> bool:
 
 def cancel(connection: sqlite3.Connection, task: bytes, message: Error, moment: Moment) -> bool:
     """End a task that waits in the store; false if it had ended, or there is none of that id."""
-    return ended(connection, task, State.CANCELLED.value, None, message, moment)
+    return ended(connection, task, TaskState.CANCELLED.value, None, message, moment)
 
 
 def _plain(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from bus.core.tasks.moments import Moment
-from bus.core.tasks.task_queue import PRIORITIES, STATES, UNREADABLE, CalledTask, State
+from bus.core.tasks.task_queue import PRIORITIES, STATES, UNREADABLE, CalledTask, TaskState
 from bus.wire.failures import MAX_RETRY_AFTER_S
 from bus.wire.messages import ID_BYTES
 
-OPEN = (State.QUEUED.value, State.RUNNING.value, State.WAITING.value)
-TOGETHER = f"SELECT worker FROM tasks WHERE state = '{State.RUNNING.value}' GROUP BY worker HAVING count(*) > 1"  # noqa: S608
+OPEN = (TaskState.QUEUED.value, TaskState.RUNNING.value, TaskState.WAITING.value)
+TOGETHER = f"SELECT worker FROM tasks WHERE state = '{TaskState.RUNNING.value}' GROUP BY worker HAVING count(*) > 1"  # noqa: S608
 IN_DOUBT = "the broker was restarted while {worker} held it and others; not counted, since it may not have been begun"
 read_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode  # raises a ValueError where that is not what it is given
 SELECT = (
@@ -27,7 +27,7 @@ SELECT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class UnfinishedTask:
     """A task that had not ended when the broker did."""
 
     task: CalledTask
@@ -35,18 +35,18 @@ class Restored:
 
 
 @dataclass(slots=True)
-class Found:
+class UnfinishedTasks:
     """Some of the tasks that have not ended, the oldest first."""
 
     after: int  # rowid of the last one
-    tasks: list[Restored] = field(default_factory=list)
+    tasks: list[UnfinishedTask] = field(default_factory=list)
     more: bool = False  # there are others behind it
     bad: list[str] = field(default_factory=list)  # why rows were set aside
     unreadable: int = 0  # rows that are set aside, of all tables, those of before included
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryRoom:
     """What there is room for in memory."""
 
     tasks: int
@@ -55,7 +55,7 @@ class Room:
     batch: float = math.inf  # bytes after which to pause
 
 
-def read(connection: sqlite3.Connection, after: int, room: Room, moment: Moment, grace_s: float) -> Found:
+def read(connection: sqlite3.Connection, after: int, room: MemoryRoom, moment: Moment, grace_s: float) -> UnfinishedTasks:
     """Read tasks that have not ended, as far as there is room; set aside the rows that cannot be read.
 
     Args:
@@ -65,7 +65,7 @@ def read(connection: sqlite3.Connection, after: int, room: Room, moment: Moment,
         moment: the present one.
         grace_s: seconds that a running one is left alone, for its worker to say that it is still at it.
     """
-    found = Found(after)
+    found = UnfinishedTasks(after)
     bad: list[tuple[str, int]] = []
     size = 0
     before, connection.text_factory = connection.text_factory, bytes  # a text that is none spoils its own row only
@@ -97,7 +97,7 @@ def read(connection: sqlite3.Connection, after: int, room: Room, moment: Moment,
     return found
 
 
-def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float, together: Container[bytes]) -> Restored:
+def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float, together: Container[bytes]) -> UnfinishedTask:
     _, worker, task_id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, *rest = row
     expires_ns, expires_boot, trouble = rest
     if type(task_id) is not bytes or len(task_id) != ID_BYTES:
@@ -134,7 +134,7 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float, together: Co
             task.attempt, task.spared = attempt - 1, 1
             task.troubles.append(IN_DOUBT.format(worker=worker.decode(errors="replace")))
     due_s = min(max(0.0, due_s), MAX_RETRY_AFTER_S)  # a wall clock that was set back does not put it off for ever
-    return Restored(task, max(due_s, grace_s) if state == b"running" else due_s)
+    return UnfinishedTask(task, max(due_s, grace_s) if state == b"running" else due_s)
 
 
 def _text(value: bytes | None) -> str | None:

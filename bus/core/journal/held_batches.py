@@ -7,7 +7,7 @@ from bus.core.journal.record_format import Batch
 HELD_BYTES = 64 << 20
 
 
-class Held:
+class HeldBatches:
     """What was published and is not in the journal yet.
 
     Args:

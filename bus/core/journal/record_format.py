@@ -61,7 +61,7 @@ class Batch:
     """What one turn of the loop adds to the journal."""
 
     records: list[bytes]  # in order, their numbers without a hole
-    ordinals: list[int]  # of their topics, as of `bus.core.journal.segment_index.Ordinals`
+    ordinals: list[int]  # of their topics, as of `bus.core.journal.segment_index.TopicOrdinals`
     last: int  # number of the last one
     epoch: int  # of all of them
     time_ns: int  # their stamp, ns since 1970 UTC
@@ -81,7 +81,7 @@ class Snapshot:
     journal: str = ""  # id of the journal that the segment belongs to
     age_s: float | None = None  # of the broker's own clock, see `bus.core.journal.broker_clock`
     boottime_s: float = 0.0  # seconds since the machine's boot
-    ended: dict[bytes, int] = field(default_factory=dict)  # as `bus.core.ticks.topic_logs.Topics` has them, as does `floor`
+    ended: dict[bytes, int] = field(default_factory=dict)  # as `bus.core.ticks.topic_logs.TopicLogs` has them, as does `floor`
     floor: int = 0
 
     def written(self, serial: int, journal: str, at: Aged) -> "Snapshot":

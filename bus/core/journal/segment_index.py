@@ -44,7 +44,7 @@ def _array(kind: str, data: bytes | memoryview) -> "array[int]":
     return values
 
 
-class Ordinals:
+class TopicOrdinals:
     """Small numbers for topics, from 1 in the order of their coming; shared by the indexes that one broker writes."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class SegmentIndex:
     """
 
     first: int
-    topics: Ordinals
+    topics: TopicOrdinals
     before: Mapping[bytes, int] | None
     offset: int
     floor: int = 0
@@ -252,7 +252,7 @@ class SegmentIndex:
         if (told["size"], told["first"]) != (size, first):
             seen = f"of {told['size']} bytes from tick {told['first']} on"
             raise ProtocolError("BAD_BODY", f"the index is of a segment {seen}, this one has {size} bytes, and {first}")
-        topics = Ordinals()
+        topics = TopicOrdinals()
         for key in told["topics"]:
             topics.of(key)
         before = None if told["before"] is None else dict(zip(told["topics"], _array("Q", told["before"]), strict=True))
@@ -263,7 +263,7 @@ class SegmentIndex:
         return index
 
 
-class Builder:
+class IndexBuilder:
     """Makes the index of a segment from its records, slice by slice.
 
     Args:
@@ -273,7 +273,7 @@ class Builder:
 
     def __init__(self, head: Snapshot | None, first: int) -> None:
         before, floor = (None, 0) if head is None else (head.sequences(), head.floor)
-        self.index = SegmentIndex(first, Ordinals(), before, 0, floor)
+        self.index = SegmentIndex(first, TopicOrdinals(), before, 0, floor)
 
     def take(self, data: bytes, offset: int, *, last: bool) -> int:
         """Note the records of a slice; returns how many bytes of it are done with.

@@ -11,15 +11,15 @@ from bus.core.effects import Effect, ToClient, ToWorker
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.policy import read_options, too_much
 from bus.core.tasks.task_lifecycle import DEADLINE
-from bus.core.tasks.task_queue import CalledTask, State
+from bus.core.tasks.task_queue import CalledTask, TaskState
 from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
 from bus.wire.messages import BrokerHeartbeat, Error, Reply, Request, Result
 
-RUNNING, DONE = State.RUNNING, State.DONE
+RUNNING, DONE = TaskState.RUNNING, TaskState.DONE
 
 
-class BurstDispatcher(Dispatcher):
+class BulkDispatcher(Dispatcher):
     """A dispatcher that takes many messages of one peer at once."""
 
     def requests(self, now: float, client: bytes, requests: Sequence[Request], size: int = 0) -> list[Effect]:
@@ -106,7 +106,7 @@ class BurstDispatcher(Dispatcher):
     def _end_all(
         self, now: float, worker: Worker, results: Sequence[Result], answers: dict[bytes, list[Reply]], effects: list[Effect]
     ) -> None:
-        held, tasks, led, lane_of = worker.held, self.tasks, self.sharing.led, self.timers.lane_of
+        held, tasks, led, lane_of = worker.held, self.tasks, self.coalescing.led, self.timers.lane_of
         done, patience_s, lane = 0, 0.0, lane_of(0.0)
         for result in results:
             task_id = result.task

@@ -7,7 +7,7 @@ from bus.wire.messages import Request
 
 
 @dataclass(slots=True)
-class Sharing:
+class Coalescing:
     """Which task answers which requests.
 
     A request that allows it (option `share`) and is equal to a task that was made from such a one, in service, action and

@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from bus.backoff import Backoff
-from bus.core.effects import Effect, Note, ToClient, ToWorker
-from bus.core.tasks.lost_workers import Losses
+from bus.core.effects import Effect, LogLine, ToClient, ToWorker
+from bus.core.tasks.lost_workers import LostWorkers
 from bus.core.tasks.policy import Policy, read_options, too_many
 from bus.core.tasks.surplus_workers import to_leave
 from bus.core.tasks.task_lifecycle import DEADLINE, HARD, PAUSE, RETRY
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, State
+from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskState
 from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
 from bus.wire.failures import Failure
 from bus.wire.messages import (
     BrokerHeartbeat,
     Goodbye,
-    Held,
+    HeldTask,
     Part,
     Ready,
     Reply,
@@ -37,7 +37,7 @@ from bus.wire.messages import (
 BEAT = b"beat"  # the timer of the heartbeat
 
 
-class Dispatcher(Losses):
+class Dispatcher(LostWorkers):
     """All called tasks and all workers of one broker.
 
     Args:
@@ -77,13 +77,13 @@ class Dispatcher(Losses):
             raise too_many(len(tasks))
         tasks[request.id] = task = CalledTask.of(client, request, now, timeout_s, retries)
         if share:
-            self.sharing.lead(request)
+            self.coalescing.lead(request)
         self.timers.set_after(DEADLINE + request.id, now, timeout_s)
         return self._accept(now, task)
 
     def _follows(self, now: float, client: bytes, request: Request, timeout_s: float) -> bool:
         """Let an equal read that is under way answer this one too; it goes on for as long as anybody waits for it."""
-        leader = self.tasks.get(self.sharing.follow(request, client) or b"")
+        leader = self.tasks.get(self.coalescing.follow(request, client) or b"")
         if leader is None or leader.state in GIVEN_UP:
             return False
         if now + timeout_s > leader.deadline:
@@ -108,7 +108,7 @@ class Dispatcher(Losses):
             worker = Worker(identity, ready.worker, ready.service, 0, now, now, lease_s or self.policy.lease_s)
             worker.timer = HARD + worker.name.encode(errors="surrogatepass")
             self.roster.add(worker)
-            effects.append(Note("worker registered", {"worker": worker.name, "service": worker.service}))
+            effects.append(LogLine("worker registered", {"worker": worker.name, "service": worker.service}))
         sure = worker.identity != identity or ready.credit == 0  # else a task may be on its way to it
         if worker.identity != identity:
             effects += self._missing(worker, ready)
@@ -130,7 +130,7 @@ class Dispatcher(Losses):
         alone, why = len(worker.held) == 1, "it registered again without it"
         return [do for task_id in missing for do in self._attempt_lost(worker, task_id, why, counts=alone, suspect=True)]
 
-    def _settle_held(self, now: float, worker: Worker, held: tuple[Held, ...], *, sure: bool) -> list[Effect]:
+    def _settle_held(self, now: float, worker: Worker, held: tuple[HeldTask, ...], *, sure: bool) -> list[Effect]:
         """Bring our books and what a registering worker really holds together.
 
         Args:
@@ -146,7 +146,7 @@ class Dispatcher(Losses):
             effects += self._attempt_lost(worker, task_id, "it handed it back", counts=False, suspect=False)
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
-            waits = task is not None and task.state in (State.QUEUED, State.WAITING)
+            waits = task is not None and task.state in (TaskState.QUEUED, TaskState.WAITING)
             if task is not None and waits and attempt >= task.attempt and task.service == worker.service:
                 self.queue.remove(task)
                 self.timers.cancel(RETRY + task_id)
@@ -183,7 +183,7 @@ class Dispatcher(Losses):
             return []
         if self.tasks[part.task].posted:  # nobody waits for its parts
             return []
-        told = [(self.tasks[part.task].client, part.task), *self.sharing.followers(part.task)]
+        told = [(self.tasks[part.task].client, part.task), *self.coalescing.followers(part.task)]
         return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
@@ -207,7 +207,7 @@ class Dispatcher(Losses):
             return []
         if result.done:
             worker.done += 1
-            return self._end(task, State.DONE, Reply(task.id, result.value))
+            return self._end(task, TaskState.DONE, Reply(task.id, result.value))
         worker.failed += 1
         return self._failed(now, task, Failure.of(result.value))
 
@@ -231,7 +231,7 @@ class Dispatcher(Losses):
     def _strike_off(self, now: float, worker: Worker, why: str, blamed: bytes = b"") -> list[Effect]:
         self.counters["lost_workers"] += not (why.startswith("it said goodbye") or worker.has_left)
         effects: list[Effect] = [
-            Note("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
+            LogLine("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
         ]
         effects += self._all_lost(worker, why, blamed)
         self.roster.remove(worker)
@@ -243,7 +243,7 @@ class Dispatcher(Losses):
         if worker is None:
             return []
         self.roster.retire(worker)
-        return [ToWorker(worker.identity, Retire(reason)), Note("worker retired", {"worker": name, "why": reason})]
+        return [ToWorker(worker.identity, Retire(reason)), LogLine("worker retired", {"worker": name, "why": reason})]
 
     def advance(self, now: float) -> list[Effect]:
         """Do all that is due: heartbeats, leases, hard limits, retries, deadlines."""
@@ -266,9 +266,9 @@ class Dispatcher(Losses):
             return self._hard_limit(now, key)
         if task is not None and key[:1] == DEADLINE:
             return self._expire(task)
-        if task is not None and key[:1] == RETRY and task.state is State.WAITING:
+        if task is not None and key[:1] == RETRY and task.state is TaskState.WAITING:
             self._stop_waiting(task)
-            task.become(State.QUEUED)
+            task.become(TaskState.QUEUED)
             self.queue.add(task, first=True)
             # What was in doubt when the broker was restarted is nobody's: so it stands in the store, too.
             doubt = self._noted(task, 0.0) if task.suspect and task.spared else []

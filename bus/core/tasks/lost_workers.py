@@ -7,15 +7,15 @@ stood beside it never. What a leaving worker hands back, since it has not begun 
 `MOST_SPARED` times for each task.
 """
 
-from bus.core.effects import Effect, Note
-from bus.core.tasks.task_lifecycle import Attempts
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, State
+from bus.core.effects import Effect, LogLine
+from bus.core.tasks.task_lifecycle import TaskLifecycle
+from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskState
 from bus.core.tasks.worker_roster import Worker
 
 MOST_SPARED = 5  # lost attempts of a task that do not count; beyond, something is wrong with it or with who takes it
 
 
-class Losses(Attempts):
+class LostWorkers(TaskLifecycle):
     """All called tasks and the workers that hold them, and what becomes of the tasks that workers lose."""
 
     def _all_lost(self, worker: Worker, why: str, blamed: bytes = b"") -> list[Effect]:
@@ -48,7 +48,7 @@ class Losses(Attempts):
         task.troubles.append(f"{worker.name}: {why}")
         if task.attempt > task.retries:
             text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
-            return self._end(task, State.FAILED, task.error("WORKER_LOST", text))
+            return self._end(task, TaskState.FAILED, task.error("WORKER_LOST", text))
         self.counters["retried"] += 1
         return self._requeue(task, "task requeued", why)
 
@@ -59,7 +59,7 @@ class Losses(Attempts):
         return self._requeue(task, "task given back", why)
 
     def _requeue(self, task: CalledTask, event: str, why: str) -> list[Effect]:
-        task.become(State.QUEUED)
+        task.become(TaskState.QUEUED)
         self.queue.add(task, first=True)
-        told = Note(event, {"task": task.id.hex(), "attempt": task.attempt, "why": why})
+        told = LogLine(event, {"task": task.id.hex(), "attempt": task.attempt, "why": why})
         return [told, *self._noted(task, 0.0)]

@@ -44,7 +44,7 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-def posting_of(request_id: bytes, args: control_requests.Post, policy: Policy) -> Posting:
+def posting_of(request_id: bytes, args: control_requests.PostArguments, policy: Policy) -> Posting:
     """Make the task that the arguments of `hulak.post` are for."""
     retries = policy.retries if args.retries is None else args.retries
     expires_s = math.inf if args.expires_s is None else args.expires_s

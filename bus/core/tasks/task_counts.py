@@ -7,12 +7,12 @@ up. So nothing need be counted where tasks are dealt with: the queue and the wor
 import itertools
 from collections import Counter
 
-from bus.core.tasks.task_lifecycle import Attempts
+from bus.core.tasks.task_lifecycle import TaskLifecycle
 
 MOST_SERVICES = 1000  # that are told by name: they come from clients
 
 
-def totals(books: Attempts) -> dict[str, int]:
+def totals(books: TaskLifecycle) -> dict[str, int]:
     """Count the tasks that are queued, waiting and running."""
     held = sum(len(worker.held) for worker in books.roster)
     waiting = books.waiting.total()
@@ -23,7 +23,7 @@ def totals(books: Attempts) -> dict[str, int]:
     }
 
 
-def by_service(books: Attempts) -> dict[str, dict[str, int]]:
+def by_service(books: TaskLifecycle) -> dict[str, dict[str, int]]:
     """Count the tasks of each service that has any."""
     running: Counter[str] = Counter()
     for worker in books.roster:

@@ -7,23 +7,23 @@ import math
 from collections import Counter
 
 from bus.backoff import Backoff
-from bus.core.effects import Begun, Delayed, Effect, Ended, Note, ToClient, ToWorker
-from bus.core.tasks.coalescing import Sharing
+from bus.core.effects import Begun, Delayed, Effect, Ended, LogLine, ToClient, ToWorker
+from bus.core.tasks.coalescing import Coalescing
 from bus.core.tasks.policy import Policy, retry_delay_s
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, Queue, State
+from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskQueue, TaskState
 from bus.core.tasks.timers import Timers
-from bus.core.tasks.worker_roster import Roster, Worker
+from bus.core.tasks.worker_roster import Worker, WorkerRoster
 from bus.wire.failures import Failure
 from bus.wire.messages import Error, Reply, Task
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
 HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
 COUNTED = ("accepted", "done", "failed", "expired", "cancelled", "retried", "shared", "lost_workers", "late", "dead_letters")
-RUNNING = State.RUNNING
+RUNNING = TaskState.RUNNING
 PAUSE = b"p"  # timer of a service that cools down: this, and its name
 
 
-class Attempts:
+class TaskLifecycle:
     """All called tasks and the workers that hold them.
 
     Args:
@@ -35,13 +35,13 @@ class Attempts:
         self.policy = policy
         self.soft_ms, self.hard_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
         self.backoff = backoff
-        self.roster = Roster()
+        self.roster = WorkerRoster()
         self.most: dict[str, int] = {}  # service that is scaled -> workers at most
         self.tasks: dict[bytes, CalledTask] = {}
         self.straying = False  # true: a worker may be at something that is not in our books
-        self.queue = Queue()
+        self.queue = TaskQueue()
         self.timers: Timers[bytes] = Timers()
-        self.sharing = Sharing()
+        self.coalescing = Coalescing()
         self.size = 0  # bytes of the tasks' arguments, as far as they are counted
         self.waiting: Counter[str] = Counter()  # service -> tasks that wait for their next attempt
         self.given_up: Counter[str] = Counter()  # service -> tasks that have ended, though a worker holds them still
@@ -52,7 +52,7 @@ class Attempts:
         """Take in a posted task that is safe in the store."""
         if task.id in self.tasks:  # ids are to be unique for ever, so this is its client's fault
             why = Error(task.id, "BAD_ID", "its id is that of a call that is under way")
-            return [Ended(task.id, State.FAILED.value, 0, why)]
+            return [Ended(task.id, TaskState.FAILED.value, 0, why)]
         self._take_in(now, task)
         return self._accept(now, task)
 
@@ -70,11 +70,11 @@ class Attempts:
         if self.straying and (adopted := self._adopted(now, task)) is not None:
             return adopted
         if in_s > 0 or task.attempt:
-            task.state = State.WAITING
+            task.state = TaskState.WAITING
             self._wait(now, task, in_s)
         if task.deadline <= now:
             return self._expire(task)
-        if task.state is State.WAITING:
+        if task.state is TaskState.WAITING:
             return []
         self.queue.add(task)
         return self._assign(now, task.service) if self.roster.room(task.service) else []
@@ -172,7 +172,7 @@ class Attempts:
 
     def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
         self._stop_waiting(task)
-        task.become(State.RUNNING)
+        task.become(TaskState.RUNNING)
         task.suspect = False  # its worker lives
         task.attempt = attempt = task.attempt + 1
         task.worker = worker.name
@@ -195,12 +195,12 @@ class Attempts:
         cooling = self._cool_down(now, task.service, failure)
         delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
         if delay_s is None:
-            return [*cooling, *self._end(task, State.FAILED, task.error(failure.code, failure.text, failure.details))]
-        task.become(State.WAITING)
+            return [*cooling, *self._end(task, TaskState.FAILED, task.error(failure.code, failure.text, failure.details))]
+        task.become(TaskState.WAITING)
         self._wait(now, task, delay_s)
         self.counters["retried"] += 1
         fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
-        return [*cooling, Note("task retried", fields), *self._noted(task, delay_s)]
+        return [*cooling, LogLine("task retried", fields), *self._noted(task, delay_s)]
 
     def _cool_down(self, now: float, service: str, failure: Failure) -> list[Effect]:
         """Give a service nothing more for a while: what one worker was told by its upstream is meant for all."""
@@ -209,7 +209,7 @@ class Attempts:
             return []
         self.paused[service] = until
         self.timers.set(PAUSE + service.encode(), until)
-        return [Note("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
+        return [LogLine("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
 
     def _warm_up(self, now: float, service: str) -> list[Effect]:
         self.paused.pop(service, None)
@@ -222,7 +222,7 @@ class Attempts:
 
     def _stop_waiting(self, task: CalledTask) -> None:
         """Count a task no more among those that wait, if it did; it is about to become something else."""
-        if task.state is State.WAITING:
+        if task.state is TaskState.WAITING:
             _count_down(self.waiting, task.service)
 
     def _noted(self, task: CalledTask, in_s: float) -> list[Effect]:
@@ -230,17 +230,17 @@ class Attempts:
 
     def _expire(self, task: CalledTask) -> list[Effect]:
         alive = sum(worker.service == task.service for worker in self.roster)
-        return self._give_up(task, State.EXPIRED, task.error("EXPIRED", task.why_expired(alive)))
+        return self._give_up(task, TaskState.EXPIRED, task.error("EXPIRED", task.why_expired(alive)))
 
     def cancel(self, task_id: bytes) -> list[Effect]:
         """End a task before its time; no effect if there is none of that id, or it has ended."""
         task = self.tasks.get(task_id)
         if task is None or task.state in GIVEN_UP:
             return []
-        return self._give_up(task, State.CANCELLED, task.error("CANCELLED", "it was cancelled"))
+        return self._give_up(task, TaskState.CANCELLED, task.error("CANCELLED", "it was cancelled"))
 
-    def _give_up(self, task: CalledTask, state: State, message: Error) -> list[Effect]:
-        still_held = task.state is State.RUNNING
+    def _give_up(self, task: CalledTask, state: TaskState, message: Error) -> list[Effect]:
+        still_held = task.state is TaskState.RUNNING
         self._stop_waiting(task)
         self.queue.remove(task)
         end = self._end(task, state, message)
@@ -255,16 +255,16 @@ class Attempts:
         self._forget(task)
         _count_down(self.given_up, task.service)
 
-    def _end(self, task: CalledTask, state: State, message: Reply | Error) -> list[Effect]:
+    def _end(self, task: CalledTask, state: TaskState, message: Reply | Error) -> list[Effect]:
         task.become(state)
         self.counters[state] += 1
         if task.posted:
-            self.counters["dead_letters"] += state is State.FAILED
+            self.counters["dead_letters"] += state is TaskState.FAILED
             self._forget(task)
             return [Ended(task.id, state.value, task.attempt, message)]
         told: list[Effect] = [ToClient(task.client, message)]
-        if task.id in self.sharing:
-            told += [ToClient(client, _for(message, request)) for client, request in self.sharing.followers(task.id)]
+        if task.id in self.coalescing:
+            told += [ToClient(client, _for(message, request)) for client, request in self.coalescing.followers(task.id)]
         self._forget(task)
         return told
 
@@ -273,8 +273,8 @@ class Attempts:
         if task.size:
             self.size -= task.size
             task.size = 0
-        if task.id in self.sharing:
-            self.sharing.end(task.id)
+        if task.id in self.coalescing:
+            self.coalescing.end(task.id)
         if task.patience_s < math.inf:
             self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
         if task.state in GIVEN_UP:

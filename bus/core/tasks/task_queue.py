@@ -18,7 +18,7 @@ import msgspec
 from bus.wire.messages import Error, Request
 
 
-class State(StrEnum):
+class TaskState(StrEnum):
     """Where a task is in its life."""
 
     QUEUED = "queued"
@@ -31,17 +31,24 @@ class State(StrEnum):
 
 
 UNREADABLE = "unreadable"  # what the store says of a row that it cannot read: it is left as it is, for people to look at
-STATES = (*(state.value for state in State), UNREADABLE)
+STATES = (*(state.value for state in TaskState), UNREADABLE)
 NEXT = {
-    State.QUEUED: {State.RUNNING, State.FAILED, State.EXPIRED, State.CANCELLED},
-    State.RUNNING: {State.QUEUED, State.WAITING, State.DONE, State.FAILED, State.EXPIRED, State.CANCELLED},
-    State.WAITING: {State.QUEUED, State.RUNNING, State.EXPIRED, State.CANCELLED},
-    State.DONE: set(),
-    State.FAILED: set(),
-    State.EXPIRED: set(),
-    State.CANCELLED: set(),
+    TaskState.QUEUED: {TaskState.RUNNING, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED},
+    TaskState.RUNNING: {
+        TaskState.QUEUED,
+        TaskState.WAITING,
+        TaskState.DONE,
+        TaskState.FAILED,
+        TaskState.EXPIRED,
+        TaskState.CANCELLED,
+    },
+    TaskState.WAITING: {TaskState.QUEUED, TaskState.RUNNING, TaskState.EXPIRED, TaskState.CANCELLED},
+    TaskState.DONE: set(),
+    TaskState.FAILED: set(),
+    TaskState.EXPIRED: set(),
+    TaskState.CANCELLED: set(),
 }
-GIVEN_UP = (State.EXPIRED, State.CANCELLED)  # ended while a worker may still be at it
+GIVEN_UP = (TaskState.EXPIRED, TaskState.CANCELLED)  # ended while a worker may still be at it
 
 
 class CalledTask(msgspec.Struct, gc=False):
@@ -57,7 +64,7 @@ class CalledTask(msgspec.Struct, gc=False):
     deadline: float  # monotonic seconds; the caller waits no longer
     priority: int = 1  # of PRIORITIES
     patience_s: float = math.inf  # from when its deadline was set to it
-    state: State = State.QUEUED
+    state: TaskState = TaskState.QUEUED
     attempt: int = 0  # of the running or last attempt that counts, from 1
     spared: int = 0  # attempts that were lost and do not count, since it is not known that it was begun
     suspect: bool = False  # a worker was lost with it: it is given to one that holds nothing else
@@ -73,7 +80,7 @@ class CalledTask(msgspec.Struct, gc=False):
         what = (request.id, client, request.service, request.action, request.args)
         return cls(*what, retries, now, now + timeout_s, request.options.get("priority", 1), timeout_s)
 
-    def become(self, state: State) -> None:
+    def become(self, state: TaskState) -> None:
         """Go to another state, if the table has it."""
         if state not in NEXT[self.state]:
             raise AssertionError(f"task {self.id.hex()} cannot go from {self.state.value} to {state.value}")
@@ -87,9 +94,9 @@ class CalledTask(msgspec.Struct, gc=False):
         """Say in one sentence what the caller waited for in vain, while `alive` workers served."""
         waited_s = self.deadline - self.since
         match self.state:
-            case State.RUNNING:
+            case TaskState.RUNNING:
                 return f"not done within {waited_s:.3g} s: worker {self.worker} is at attempt {self.attempt}"
-            case State.WAITING:
+            case TaskState.WAITING:
                 last = self.troubles[-1] if self.troubles else "the last one was not heard of again"
                 return f"not done within {waited_s:.3g} s, after {self.attempt} attempts: {last}"
         return f"no worker of '{self.service}' took it within {waited_s:.3g} s; alive: {alive}"
@@ -100,7 +107,7 @@ PRIORITIES = (0, 1, 2)  # high, normal, low
 FIRST = -1  # where tasks that are to be tried again stand: before all others
 
 
-class Queue:
+class TaskQueue:
     """Tasks that could run now, and no others, by service.
 
     One that is to be tried again goes first. Of the others the one that came first, where those of a lower priority count as

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Lanes(Generic[Key]):
+class TimerBuckets(Generic[Key]):
     """Due times of keys nearly all of which are cancelled before: setting and cancelling sort nothing.
 
     A key is due a certain time after it was set. All keys of one such time stand in one lane, in the order of their setting, and
@@ -61,7 +61,7 @@ class Timers(Generic[Key]):
     def __init__(self) -> None:
         self._due: dict[Key, tuple[float, int]] = {}
         self._heap: list[tuple[float, int, Key]] = []
-        self._lanes: Lanes[Key] = Lanes()
+        self._lanes: TimerBuckets[Key] = TimerBuckets()
         self._count = 0  # makes entries of equal time comparable, and first set first due
 
     def __len__(self) -> int:

@@ -66,7 +66,7 @@ class Worker:
         return "ready" if self.credit else "idle"
 
 
-class Roster:
+class WorkerRoster:
     """All living workers, by where and by who they are."""
 
     def __init__(self) -> None:

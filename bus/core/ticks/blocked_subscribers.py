@@ -12,7 +12,7 @@ LOOKS = 4  # in a row, at least: a burst may be larger than the bound, and a sub
 Connection = TypeVar("Connection", bound=Hashable)
 
 
-class Blocked(Generic[Connection]):
+class BlockedSubscribers(Generic[Connection]):
     """The connections that took nothing at the last looks.
 
     Args:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bus.core.journal.record_format import Batch, decode_tick, encode_tick
-from bus.core.ticks.shared_topics import Rivals
+from bus.core.ticks.shared_topics import SharedTopics
 from bus.core.ticks.tick_bodies import check_tick, read_quote
-from bus.core.ticks.topic_logs import TopicLog, Topics
+from bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from bus.errors import ProtocolError
 from bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
 from bus.wire.names import OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
@@ -38,7 +38,7 @@ class Source:
 
 
 @dataclass(slots=True)
-class Turn:
+class IntakeTurn:
     """What one turn of the loop made of the frames it found."""
 
     messages: list[bytes]  # to publish, in order
@@ -59,7 +59,7 @@ class Intake:
     """
 
     def __init__(
-        self, topics: Topics, reject: Callable[[ProtocolError], None], *, max_bytes: int, max_sources: int = 1024
+        self, topics: TopicLogs, reject: Callable[[ProtocolError], None], *, max_bytes: int, max_sources: int = 1024
     ) -> None:
         self.topics = topics
         self.reject = reject
@@ -67,8 +67,8 @@ class Intake:
         self.max_sources = max_sources
         self.sources: dict[int, Source] = {}  # the one that last asked is the last
         self._moved: set[int] = set()  # instances that this turn took or refused something of
-        self.take_state: Callable[[bytes, int], bytes | None] | None = None  # of a display worker; see `displays.States.take`
-        self.rivals = Rivals()
+        self.take_state: Callable[[bytes, int], bytes | None] | None = None  # of a display worker; see `DisplayStates.take`
+        self.rivals = SharedTopics()
         self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
 
     def open(self, instance: int, oldest: int, now: float) -> Source:
@@ -100,7 +100,7 @@ class Intake:
                 return
         raise ProtocolError("BUSY", f"{self.max_sources} feeds have sent something within the hour, no more are remembered")
 
-    def turn(self, frames: list[bytes], now: float, time_ns: int) -> Turn:
+    def turn(self, frames: list[bytes], now: float, time_ns: int) -> IntakeTurn:
         """Number what is in order and well formed; everything else is counted or refused.
 
         Args:
@@ -139,7 +139,7 @@ class Intake:
         instances, self._moved = self._moved, set()
         for instance in instances:
             sources[instance].sent = now
-        return Turn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
+        return IntakeTurn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
 
     def journalled(self, instances: Iterable[int]) -> None:
         """Note that everything these feeds have had taken so far is in the journal."""
@@ -148,7 +148,7 @@ class Intake:
             if source is not None:
                 source.safe = source.last
 
-    def stamp_again(self, turn: Turn) -> None:
+    def stamp_again(self, turn: IntakeTurn) -> None:
         """Put the topics' present epoch into what a turn has made: messages, records, and its topics' last frames."""
         frames, logs, turn.batch.epoch = turn.messages, self.topics.logs, self.topics.epoch
         records = [decode_tick(record) for record in turn.batch.records]

@@ -1,4 +1,4 @@
-"""Ticks read again: PROTOCOL.md section 7.3. Pure; the journal's bytes are read through a library that is passed in.
+"""Ticks read again: PROTOCOL.md section 7.3. Pure; the journal's bytes are read through a source that is passed in.
 
 A replay goes through the journal in slices of a bounded size, one slice a turn of the loop, and ends after a bounded number of
 bytes with the place where the next one goes on. So neither live ticks wait for it nor memory grows with it. The index of each
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bus.core.journal.record_format import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
-from bus.core.journal.segment_index import Ordinals, SegmentIndex
+from bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
 from bus.wire.codec import NUL, STAMP
-from bus.wire.replay_range import FOR_EVER, Wanted
+from bus.wire.replay_range import FOR_EVER, ReplayRange
 
 SLICE_BYTES = 1 << 16  # of the journal, a step
 NEAR_BYTES = 8192  # between two records of a topic: less is read along, more is a read of its own
@@ -26,14 +26,14 @@ REPLY_BYTES = 1 << 20  # of frames, in all PARTs of one request: more is asked f
 MAX_MISSING = 100  # ranges named in one reply
 
 
-class Place(Protocol):
+class ReplaySegment(Protocol):
     """A segment, as far as a replay must know it."""
 
     ticks: int  # number of the last tick before it
     size: int
 
 
-class Library(Protocol):
+class ReplaySource(Protocol):
     """What a replay reads from."""
 
     def reader(self, place: Any) -> Callable[[int, int], bytes]:
@@ -48,11 +48,11 @@ class Library(Protocol):
     def work(self, place: Any) -> bool:
         """Make some more of a segment's index; false if it can have none."""
 
-    def remember(self, wanted: Wanted, following: int, place: Any, at: int) -> None:
+    def remember(self, wanted: ReplayRange, following: int, place: Any, at: int) -> None:
         """Note where a replay that was cut short goes on."""
 
 
-Rows = list[tuple[int, bytes]]
+NumberedFrames = list[tuple[int, bytes]]
 
 
 @dataclass(slots=True)
@@ -68,14 +68,14 @@ class Replay:
         waits: what comes behind `last_known` waits for the journal's disk: it is not missing, it is to be asked for again.
     """
 
-    wanted: Wanted
+    wanted: ReplayRange
     place: Any
     end: int
     last_known: int
     at: int | None = None
     waits: bool = False
     parts: int = 0  # sent
-    rows: Rows = field(default_factory=list)  # number, frame; not yet sent
+    rows: NumberedFrames = field(default_factory=list)  # number, frame; not yet sent
     rows_bytes: int = 0
     sent_bytes: int = 0
     count: int = 0
@@ -84,7 +84,8 @@ class Replay:
     next: int | None = None  # where the following request goes on; None if this one saw the end
     ended: bool = False
     _over: int = 0  # ticks of the topic that are to be passed over before the first one wanted
-    _known: tuple[Ordinals | None, int] = (None, 0)  # whose topics were looked through for the prefix, and how many there were
+    # Whose topics were looked through for the prefix, and how many there were.
+    _known: tuple[TopicOrdinals | None, int] = (None, 0)
     _under: Collection[int] | None = None  # those of them that are under it
     _numbered: bool = False  # what is missing can be told: all numbers of this request are looked at
 
@@ -93,16 +94,16 @@ class Replay:
         if self._numbered and not self.wanted.since_ns:
             self.expected = self.wanted.first
 
-    def step(self, library: Library) -> Rows | None:
+    def step(self, source: ReplaySource) -> NumberedFrames | None:
         """Read one slice; return a part's rows if one is full, or the last one; None if there is nothing to send yet."""
-        index = library.index(self.place)
+        index = source.index(self.place)
         if index is None:
-            if not library.work(self.place):
-                self._next_segment(library)
+            if not source.work(self.place):
+                self._next_segment(source)
         elif self._outside(index):
-            self._next_segment(library)
+            self._next_segment(source)
         else:
-            self._slice(index, library)
+            self._slice(index, source)
         if self.wanted.parts and self.rows and (self.ended or self.rows_bytes >= PART_BYTES):
             rows, self.rows, self.rows_bytes = self.rows, [], 0
             return rows
@@ -115,26 +116,26 @@ class Replay:
             self.expected = 0 if self.wanted.exact else max(self.expected, index.behind)
         return outside
 
-    def _next_segment(self, library: Library) -> None:
-        following = library.after(self.place)
+    def _next_segment(self, source: ReplaySource) -> None:
+        following = source.after(self.place)
         if following is None or following.ticks >= self.end:
             self.ended = True
         else:
             self.place, self.at = following, None
 
-    def _slice(self, index: SegmentIndex, library: Library) -> None:
+    def _slice(self, index: SegmentIndex, source: ReplaySource) -> None:
         if self.at is None:
             self._enter(index)
         assert self.at is not None, "a segment that was entered has a place to begin at"
         until = min(index.count, self.end - index.first + 1)
         places, at = self._places(index, self.at, until)
-        if places and not self._read(index, library, places):
+        if places and not self._read(index, source, places):
             at = until  # the segment was let go
         if self.ended:
             if self.next is not None:
-                library.remember(self.wanted, self.next, self.place, self.at)
+                source.remember(self.wanted, self.next, self.place, self.at)
         elif at >= until:
-            self._next_segment(library)
+            self._next_segment(source)
         else:
             self.at = at
 
@@ -186,9 +187,9 @@ class Replay:
             self._known, self._under = known, index.topics.under(wanted.topic)
         return self._under
 
-    def _read(self, index: SegmentIndex, library: Library, places: Sequence[int]) -> bool:
+    def _read(self, index: SegmentIndex, source: ReplaySource, places: Sequence[int]) -> bool:
         """Read the records at some places: those that lie near each other at once; false if the segment is gone."""
-        offsets, read = index.offsets, library.reader(self.place)
+        offsets, read = index.offsets, source.reader(self.place)
         count = len(places)
         if isinstance(places, range) or offsets[places[-1]] - offsets[places[0]] <= NEAR_BYTES * count:
             begin = offsets[places[0]]
@@ -215,7 +216,7 @@ class Replay:
         """Take in the records at some places, but for those that are not whole; false if the replay ends before one of them."""
         offsets, first, crc32, record = index.offsets, index.first, zlib.crc32, TICK_NUMBER.unpack_from
         view, size = memoryview(data), len(data)
-        found: Rows = []
+        found: NumberedFrames = []
         for place in places:
             at = offsets[place] - base
             if at + TICK_BYTES > size:
@@ -232,7 +233,7 @@ class Replay:
                     return False
         return True
 
-    def _take_all(self, found: Rows) -> bool:
+    def _take_all(self, found: NumberedFrames) -> bool:
         """Take many ticks in at once, which costs less; false, and none is taken, if one of them needs a look of its own."""
         wanted, size = self.wanted, sum([len(frame) for _, frame in found])
         begin, end = found[0][0], found[-1][0]

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bus.core.ticks.replay import Library, Replay, Rows
+from bus.core.ticks.replay import NumberedFrames, Replay, ReplaySource
 from bus.errors import ProtocolError
 
 RUNNING = 8  # replays of one client that take turns; the others wait
@@ -20,18 +20,18 @@ Reads = Callable[[bytes], bool]  # whether a client takes what it is sent
 
 
 @dataclass(slots=True)
-class Turn:
+class ReplayTurn:
     """What came of one turn of one replay: a PART with rows, an empty one that shows progress, the end; or nothing yet."""
 
     address: bytes
     request: bytes
     replay: Replay
-    rows: Rows | None  # None: nothing to send but, if it has ended, its summary
+    rows: NumberedFrames | None  # None: nothing to send but, if it has ended, its summary
     error: Exception | None = None  # it met a bug of ours, and has ended
 
 
 @dataclass(slots=True)
-class Under:
+class RunningReplay:
     """One replay under way."""
 
     request: bytes
@@ -40,32 +40,32 @@ class Under:
 
 
 @dataclass(slots=True)
-class Line:
+class ClientReplays:
     """One client's replays, by topic, in the order of their asking."""
 
-    replays: OrderedDict[tuple[bytes, bool], Under] = field(default_factory=OrderedDict)
+    replays: OrderedDict[tuple[bytes, bool], RunningReplay] = field(default_factory=OrderedDict)
     turn: int = 0
     stuck_since: float | None = None  # since when the client takes nothing, monotonic seconds
 
-    def running(self) -> list[Under]:
+    def running(self) -> list[RunningReplay]:
         """List those that take turns."""
         return [under for under, _ in zip(self.replays.values(), range(RUNNING), strict=False)]
 
 
-class Replays:
+class ReplayQueue:
     """All replays under way.
 
     Args:
-        library: the journal.
+        source: the journal.
         per_client: replays of one client at most, running and waiting.
         most: of all clients together.
     """
 
-    def __init__(self, library: Library, per_client: int = 4096, most: int = 65_536) -> None:
-        self.library = library
+    def __init__(self, source: ReplaySource, per_client: int = 4096, most: int = 65_536) -> None:
+        self.source = source
         self.per_client = per_client
         self.most = most
-        self.lines: OrderedDict[bytes, Line] = OrderedDict()
+        self.lines: OrderedDict[bytes, ClientReplays] = OrderedDict()
         self.served = 0
         self.replaced = 0
         self.abandoned = 0  # since their client was gone, or read nothing
@@ -105,12 +105,12 @@ class Replays:
         if self._count >= self.most:
             raise _busy(f"{self.most} replays")
         if line is None:
-            line = self.lines[address] = Line()
-        line.replays[key] = Under(request, replay, now)
+            line = self.lines[address] = ClientReplays()
+        line.replays[key] = RunningReplay(request, replay, now)
         self._count += 1
         return None
 
-    def turn(self, now: float, reads: Reads) -> Iterator[Turn]:
+    def turn(self, now: float, reads: Reads) -> Iterator[ReplayTurn]:
         """Let one replay of the client whose turn it is read one slice.
 
         Args:
@@ -131,13 +131,13 @@ class Replays:
                 self.drop(address)
         self._look_at = now + WAITS_S
 
-    def _step(self, address: bytes, line: Line, now: float) -> Iterator[Turn]:
+    def _step(self, address: bytes, line: ClientReplays, now: float) -> Iterator[ReplayTurn]:
         running = line.running()
         line.turn = (line.turn + 1) % len(running)
         under = running[line.turn]
         replay, rows, error = under.replay, None, None
         try:
-            rows = replay.step(self.library)
+            rows = replay.step(self.source)
         except Exception as caught:  # noqa: BLE001 - a bug of ours, met by one replay: it must not meet it in every turn
             error, replay.ended = caught, True
         if replay.ended:
@@ -148,11 +148,11 @@ class Replays:
                 del self.lines[address]
         if rows or replay.ended:
             under.told_at = now
-            yield Turn(address, under.request, replay, rows, error)
+            yield ReplayTurn(address, under.request, replay, rows, error)
         for one in running:
             if now - one.told_at >= PROGRESS_S and not one.replay.ended and one.replay.wanted.parts:
                 one.told_at = now
-                yield Turn(address, one.request, one.replay, [])
+                yield ReplayTurn(address, one.request, one.replay, [])
 
     def drop(self, address: bytes) -> None:
         """Forget those of a client that is gone."""

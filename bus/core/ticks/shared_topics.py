@@ -14,7 +14,7 @@ MOST_INSTANCES = 8  # remembered of a topic
 MOST_TOPICS = 10_000
 
 
-class Rivals:
+class SharedTopics:
     """The instances that take turns at topics."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ subscription covers is numbered and kept, but not made into a message.
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 
-from bus.core.journal.segment_index import Ordinals
+from bus.core.journal.segment_index import TopicOrdinals
 from bus.core.ticks.subscriptions import Subscriptions, is_exact
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
@@ -37,7 +37,7 @@ class TopicLog:
         self.ordinal = 0  # of a topic of feeds, in the journal's indexes
 
 
-class Topics:
+class TopicLogs:
     """All topic logs, and the subscriptions to them.
 
     Args:
@@ -46,12 +46,12 @@ class Topics:
         ordinals: of the topics of feeds, shared with the journal's indexes.
     """
 
-    def __init__(self, epoch: int, limit: int, ordinals: Ordinals | None = None) -> None:
+    def __init__(self, epoch: int, limit: int, ordinals: TopicOrdinals | None = None) -> None:
         self.epoch = epoch
         self.limit = limit
         self.logs: dict[bytes, TopicLog] = {}
         self.fed: dict[bytes, TopicLog] = {}  # those of them that feeds own
-        self.ordinals = ordinals if ordinals is not None else Ordinals()
+        self.ordinals = ordinals if ordinals is not None else TopicOrdinals()
         self.refused = 0  # messages of topics that there was no room for
         self.refused_topics: dict[str, None] = {}  # the newest of these
         self.subscriptions = Subscriptions()
@@ -119,7 +119,7 @@ class Topics:
         self.removed += len(removed)
         return removed
 
-    def renumber(self, ordinals: Ordinals) -> None:
+    def renumber(self, ordinals: TopicOrdinals) -> None:
         """Give the topics of feeds other ordinals; those of removed topics are free again."""
         self.ordinals = ordinals
         for key, log in self.fed.items():

@@ -3,7 +3,7 @@
 import pytest
 
 from bus.broker import bug_guard
-from bus.broker.bug_guard import Guard, internal
+from bus.broker.bug_guard import BugGuard, internal
 from bus.errors import ConfigError
 
 
@@ -27,7 +27,7 @@ def broken(text):
 
 
 def test_what_fails_gives_its_other_value_and_is_counted(clock):
-    kept = Guard(Log())
+    kept = BugGuard(Log())
     assert kept.run("here", lambda: 5, otherwise=6) == 5
     assert kept.stats() == {"total": 0, "recent": 0, "last": ""}
     assert kept.run("here", broken, "no", otherwise=6) == 6
@@ -38,7 +38,7 @@ def test_what_fails_gives_its_other_value_and_is_counted(clock):
 
 def test_each_kind_is_told_once_with_its_traceback_and_then_once_a_minute(clock):
     log = Log()
-    kept = Guard(log)
+    kept = BugGuard(log)
     for number in range(5000):
         kept.run("here", broken, f"no {number}", otherwise=None)
     kept.run("there", broken, "no", otherwise=None)
@@ -55,7 +55,7 @@ def test_what_ends_the_process_on_purpose_is_let_through():
         raise ConfigError("no address")
 
     with pytest.raises(ConfigError):
-        Guard(Log()).run("here", end, otherwise=None)
+        BugGuard(Log()).run("here", end, otherwise=None)
 
 
 def test_the_answer_to_a_request_names_the_bug_and_not_what_it_was_about():

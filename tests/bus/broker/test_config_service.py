@@ -12,10 +12,10 @@ from request_arguments import arguments
 from waiting import eventually
 
 from bus.backoff import Backoff
-from bus.broker.config_service import MOST_WAITING, ConfigDesk
+from bus.broker.config_service import MOST_WAITING, ConfigService
 from bus.broker.storage import config_rows
-from bus.broker.storage.database import Store
-from bus.core.broker_state import Bus, Limits
+from bus.broker.storage.database import Database
+from bus.core.broker_state import BrokerState, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.process import log
@@ -37,13 +37,13 @@ class House:
     """A desk, its store, and what it publishes and answers."""
 
     def __init__(self, folder, settings=None):
-        self.bus = Bus(7, "1", Limits(), Policy(), lambda _: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+        self.bus = BrokerState(7, "1", Limits(), Policy(), lambda _: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
         self.bus.topics.subscribe(b"config\0")
-        self.store = Store(folder)
-        self.store.open()
-        self.store.start()
+        self.database = Database(folder)
+        self.database.open()
+        self.database.start()
         self.published, self.answers = [], []
-        self.desk = ConfigDesk(settings or Settings(), self.store, self.bus, self.published.append, self.answer, QUIET)
+        self.desk = ConfigService(settings or Settings(), self.database, self.bus, self.published.append, self.answer, QUIET)
 
     def answer(self, client, message):
         self.answers.append((client, message))
@@ -58,7 +58,7 @@ class House:
         return self.answers[-1][1]
 
     def settle(self, count):
-        eventually(lambda: self.store.finished() or len(self.answers) >= count, within_s=10, every_s=0.001)
+        eventually(lambda: self.database.finished() or len(self.answers) >= count, within_s=10, every_s=0.001)
 
     def documents(self):
         return [unpack(decode_publication(frame).body) for frame in self.published]
@@ -68,7 +68,7 @@ class House:
 def house(tmp_path):
     house = House(tmp_path)
     yield house
-    house.store.close()
+    house.database.close()
 
 
 def test_the_document_is_published_at_the_start_and_after_each_change(house):
@@ -92,7 +92,7 @@ def test_what_is_refused_changes_nothing(house):
         "seen": "0",
         "allowed": "a number above 0, at most 100 (1/s)",
     }
-    assert (len(house.published), house.store.commits, house.bus.refused) == (1, 0, 1)
+    assert (len(house.published), house.database.commits, house.bus.refused) == (1, 0, 1)
 
 
 def test_a_repeated_set_is_no_new_version(house):
@@ -122,21 +122,21 @@ def test_everything_is_there_after_a_restart(house, tmp_path):
     house.ask("set", scope="kind:nepse", values={"rate_per_s": 1, "cache_s": 9})
     house.ask("set", scope="display:x", values={"show_flash": True, "adr_lookback_days": 7})
     house.ask("set", scope="kind:nepse", unset=["cache_s"])
-    told = house.desk.book
-    house.store.close()
+    told = house.desk.versions
+    house.database.close()
     again = House(tmp_path)
-    assert again.desk.book == told
+    assert again.desk.versions == told
     assert again.documents() == [house.documents()[-1]]
     assert again.ask("revert", version=1).value == {"version": 4, "changed": True}
     assert again.documents()[-1]["scopes"] == {"kind:nepse": {"rate_per_s": 1.0, "cache_s": 9.0}}
-    again.store.close()
+    again.database.close()
 
 
 def test_only_the_newest_versions_stay_in_the_store(house):
-    house.desk.book.keep = 3
+    house.desk.versions.keep = 3
     for number in range(1, 8):
         house.ask("set", scope="kind:nepse", values={"cache_s": number})
-    assert [one.version for one in house.store.now(config_rows.load).versions] == [5, 6, 7]
+    assert [one.version for one in house.database.now(config_rows.load).versions] == [5, 6, 7]
 
 
 def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(house, monkeypatch):
@@ -149,7 +149,7 @@ def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(house, monkey
         patch.setattr(config_rows, "write", full)
         answer = house.ask("set", scope="global", values={"log_level": "debug"})
     assert (answer.code, answer.text) == ("STORE_FAILED", "the configuration was not changed: database or disk is full")
-    assert house.desk.book.document()["version"] == 1
+    assert house.desk.versions.document()["version"] == 1
     assert len(house.published) == 2
     assert house.ask("set", scope="global", values={"log_level": "debug"}).value["version"] == 2  # the disk has room again
 
@@ -169,7 +169,7 @@ def test_defaults_are_those_of_the_brokers_settings(tmp_path):
     house = House(tmp_path, Settings(nepse=NepseSettings(rate_per_s=0.25)))
     (row,) = [row for row in house.ask("get").value["rows"] if row["key"] == "rate_per_s"]
     assert (row["value"], row["default"], row["from"]) == (0.25, 0.25, "default")
-    house.store.close()
+    house.database.close()
 
 
 def test_the_brokers_own_log_level_follows(house, capsys):
@@ -219,5 +219,5 @@ def test_a_display_that_is_removed_takes_its_values_along(house):
     house.ask("set", scope="display:x", values={"show_flash": True, "value_area": 0.5})
     house.desk.drop_scope("display:y", "the broker")
     house.desk.drop_scope("display:x", "the broker")
-    eventually(lambda: house.store.finished() or house.desk.book.version == 2, within_s=10)
-    assert house.desk.book.scopes == {}
+    eventually(lambda: house.database.finished() or house.desk.versions.version == 2, within_s=10)
+    assert house.desk.versions.scopes == {}

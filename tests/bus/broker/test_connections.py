@@ -10,7 +10,7 @@ import zmq
 from waiting import eventually
 
 from bus.broker.connections import Connections
-from bus.broker.socket_monitor import Connection, Ender
+from bus.broker.socket_monitor import ConnectionCloser, PeerConnection
 from bus.core.connection_admission import Bound
 from bus.process.lifecycle import open_files
 
@@ -126,7 +126,7 @@ def test_new_connections_wake_the_loop_only_where_the_bound_is_near(make):
 def test_a_connection_of_whose_end_nothing_is_told_does_not_count_for_ever(make):
     world = make(Bound(2, 0))
     for descriptor in (1_000_001, world.sockets["backend"].fileno()):  # there is none such; it is another one's now
-        world.connections.monitors["publisher"].known[descriptor] = Connection(descriptor, 1)
+        world.connections.monitors["publisher"].known[descriptor] = PeerConnection(descriptor, 1)
     (peer,) = world.connect("publisher")
     peer.send(b"hello")
     eventually(lambda: world.counts()["publisher"] == 1, within_s=10)
@@ -169,12 +169,12 @@ def test_a_connection_can_be_ended_with_no_descriptor_left(make):
 
 
 def test_a_descriptor_that_is_another_ones_now_is_left_alone():
-    ender = Ender()
+    ender = ConnectionCloser()
     reader, writer = os.pipe()
     try:
-        assert ender.end(Connection(reader, os.fstat(reader).st_ino + 1)) is None
-        assert ender.end(Connection(reader, os.fstat(reader).st_ino)) is None  # no socket
-        assert ender.end(Connection(1_000_001, 1)) is None
+        assert ender.end(PeerConnection(reader, os.fstat(reader).st_ino + 1)) is None
+        assert ender.end(PeerConnection(reader, os.fstat(reader).st_ino)) is None  # no socket
+        assert ender.end(PeerConnection(1_000_001, 1)) is None
         os.write(writer, b"x")
         assert os.read(reader, 1) == b"x"
     finally:

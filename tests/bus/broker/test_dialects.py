@@ -4,10 +4,10 @@ import msgpack
 import pytest
 
 from bus.backoff import Backoff
-from bus.broker.dialects import Peers
+from bus.broker.dialects import Dialects
 from bus.broker.majordomo import Majordomo
 from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire import batch_frames, codec, mdp
@@ -29,18 +29,18 @@ WRONG = b"\x91\x01"  # an array of one number, where a message should be
 
 class House:
     def __init__(self):
-        self.core = BurstDispatcher(7, Policy(), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
+        self.core = BulkDispatcher(7, Policy(), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
         self.rejected = []
-        self.peers = Peers(
+        self.dialects = Dialects(
             self.core, Majordomo(self.core, 7.5, 1 << 20), lambda: bytes(16), lambda *told: self.rejected.append(told)
         )
 
     def worker(self, identity=b"w", **info):
-        self.peers.command(100.0, [identity, codec.encode(Ready("sums", identity.decode(), 8, (), info))])
+        self.dialects.command(100.0, [identity, codec.encode(Ready("sums", identity.decode(), 8, (), info))])
 
     def sent(self, effects):
         told = [one for one in effects if isinstance(one, ToClient | ToWorker)]
-        return [parts for one in told for parts in self.peers.encode(one.identity, one.message)]
+        return [parts for one in told for parts in self.dialects.encode(one.identity, one.message)]
 
 
 @pytest.fixture
@@ -50,62 +50,62 @@ def house():
 
 @pytest.mark.parametrize("envelope", [[], [b""]], ids=["plain", "envelope"])
 def test_who_sends_several_requests_gets_several_replies_and_errors_alone(house, envelope):
-    address, requests, unread = house.peers.requests([b"c", *envelope, REQUESTS])
+    address, requests, unread = house.dialects.requests([b"c", *envelope, REQUESTS])
     assert (requests, unread) == ([request(1), request(2)], [])
     replies = [Reply(one.id, 5) for one in requests]
-    assert house.peers.encode(address, replies) == [[b"c", *envelope, batch_frames.encode(replies)[0]]]
-    assert house.peers.encode(address, replies[0]) == [[b"c", *envelope, codec.encode(replies[0])]]
+    assert house.dialects.encode(address, replies) == [[b"c", *envelope, batch_frames.encode(replies)[0]]]
+    assert house.dialects.encode(address, replies[0]) == [[b"c", *envelope, codec.encode(replies[0])]]
 
 
 @pytest.mark.parametrize("envelope", [[], [b""]], ids=["plain", "envelope"])
 def test_who_sends_single_requests_gets_single_replies(house, envelope):
-    address, [one], _ = house.peers.requests([b"c", *envelope, codec.encode(request(1))])
+    address, [one], _ = house.dialects.requests([b"c", *envelope, codec.encode(request(1))])
     replies = [Reply(one.id, 5), Reply(one.id, 6)]
-    assert house.peers.encode(address, replies) == [[b"c", *envelope, codec.encode(reply)] for reply in replies]
+    assert house.dialects.encode(address, replies) == [[b"c", *envelope, codec.encode(reply)] for reply in replies]
 
 
 def test_one_request_among_several_that_cannot_be_read_is_answered_by_itself(house):
     frame = b"q" + codec.array_header(3) + codec.encode(request(1))[1:] + WRONG + codec.encode(request(2))[1:]
-    _, requests, [(parts, error)] = house.peers.requests([b"c", frame])
+    _, requests, [(parts, error)] = house.dialects.requests([b"c", frame])
     assert requests == [request(1), request(2)]
     assert (parts, error.code) == ([b"c", b"Q" + WRONG], "BAD_BODY")
-    [answer] = house.peers.unread(parts, error)
+    [answer] = house.dialects.unread(parts, error)
     assert (answer.identity, answer.message.id, answer.message.code) == (b"\0c", None, "BAD_BODY")
 
 
 def test_what_is_no_array_of_requests_is_refused_as_a_whole(house):
     with pytest.raises(ProtocolError):
-        house.peers.requests([b"c", b"q\xc0"])
+        house.dialects.requests([b"c", b"q\xc0"])
 
 
 def test_a_worker_gets_several_tasks_in_a_frame_only_if_it_said_so(house):
     house.worker(b"one", several=True)
     house.worker(b"other")
     house.worker(b"odd", several="yes")
-    assert house.peers.encode(b"\0one", TASKS) == [[b"one", batch_frames.encode(TASKS)[0]]]
+    assert house.dialects.encode(b"\0one", TASKS) == [[b"one", batch_frames.encode(TASKS)[0]]]
     for plain in (b"other", b"odd", b"unknown"):
-        assert house.peers.encode(b"\0" + plain, TASKS) == [[plain, codec.encode(task)] for task in TASKS]
+        assert house.dialects.encode(b"\0" + plain, TASKS) == [[plain, codec.encode(task)] for task in TASKS]
 
 
 def test_several_results_end_their_tasks_and_one_that_is_wrong_is_told_of(house):
     house.worker(b"w", several=True)
-    address, requests, _ = house.peers.requests([b"c", REQUESTS])
+    address, requests, _ = house.dialects.requests([b"c", REQUESTS])
     assert house.sent(house.core.requests(100.0, address, requests)) == [[b"w", batch_frames.encode(TASKS)[0]]]
     frame = b"r" + codec.array_header(3) + codec.encode(result(1))[1:] + WRONG + codec.encode(result(2))[1:]
-    answered = house.sent(house.peers.command(100.1, [b"w", frame]))
+    answered = house.sent(house.dialects.command(100.1, [b"w", frame]))
     assert answered == [[b"c", batch_frames.encode([Reply((1).to_bytes(16), 1), Reply((2).to_bytes(16), 2)])[0]]]
     assert [(identity, error.code) for identity, error in house.rejected] == [(b"w", "BAD_BODY")]
 
 
 def test_several_results_of_a_stranger_are_answered_as_one_would_be(house):
-    effects = house.peers.command(100.0, [b"x", batch_frames.encode([result(1), result(2)])[0]])
+    effects = house.dialects.command(100.0, [b"x", batch_frames.encode([result(1), result(2)])[0]])
     assert effects == [ToWorker(b"\0x", BrokerHeartbeat(7, known=False))]
 
 
 def test_majordomo_gets_what_goes_out_together_one_by_one(house):
-    house.peers.command(100.0, [b"m", mdp.WORKER, mdp.READY, b"sums"])
+    house.dialects.command(100.0, [b"m", mdp.WORKER, mdp.READY, b"sums"])
     identity = next(iter(house.core.roster)).identity
-    assert len(house.peers.encode(identity, TASKS)) == 2
+    assert len(house.dialects.encode(identity, TASKS)) == 2
 
 
 @pytest.mark.parametrize("as_several", [False, True])
@@ -115,12 +115,12 @@ def test_a_result_that_cannot_be_read_ends_its_attempt_for_good(house, as_severa
     body = b"\x94\xc4\x10" + request(1).id + b"\x01\xc3\xa3\xed\xa0\x80"  # its value is a text that is no UTF-8
     if as_several:  # where the bytes of each are found before they are read
         body = b"\x94\xc4\x10" + request(1).id + b"\x01\x05\xc0"
-    effects = house.peers.command(100.0, [b"w", b"r\x91" + body if as_several else b"R" + body])
+    effects = house.dialects.command(100.0, [b"w", b"r\x91" + body if as_several else b"R" + body])
     [told] = [one for one in effects if isinstance(one, ToClient)]
     assert (told.message.id, told.message.code) == (request(1).id, "BAD_BODY")
     assert [error.code for _, error in house.rejected] == ["BAD_BODY"]
     assert house.core.tasks == {}
-    assert [one for one in house.peers.command(100.0, [b"w", b"R" + body]) if isinstance(one, ToClient)] == []
+    assert [one for one in house.dialects.command(100.0, [b"w", b"R" + body]) if isinstance(one, ToClient)] == []
 
 
 @pytest.mark.parametrize("envelope", [[], [b""]], ids=["plain", "envelope"])
@@ -128,13 +128,13 @@ def test_a_ready_that_is_refused_is_answered_and_other_refused_messages_are_not(
     for frame, answered in ((b"Y\x91\x01", True), (b"H\x91\x01", False), (b"?", False)):
         parts = [b"w", *envelope, frame]
         with pytest.raises(ProtocolError) as caught:
-            house.peers.command(100.0, parts)
-        told = house.sent(house.peers.refused(100.0, parts, caught.value))
+            house.dialects.command(100.0, parts)
+        told = house.sent(house.dialects.refused(100.0, parts, caught.value))
         assert len(told) == answered
         if told:
             error = codec.decode_to_worker(told[0][-1])
             assert (told[0][:-1], error.id, error.code) == ([b"w", *envelope], None, "BAD_BODY")
-    assert house.peers.refused(100.0, [b"w", b"", b"", b"Y"], caught.value) == []
+    assert house.dialects.refused(100.0, [b"w", b"", b"", b"Y"], caught.value) == []
 
 
 def test_an_empty_array_is_an_empty_map_and_the_other_way_round():
@@ -156,6 +156,6 @@ def test_a_result_that_cannot_be_read_ends_no_attempt_that_it_does_not_name(atte
     house.core.request(100.0, b"\0c", request(1))
     for task in (1, 2):  # one that the worker holds, and one that it does not
         frame = Result.KIND + msgpack.packb([task.to_bytes(16), attempt, "not a truth value", 1])
-        assert house.peers.command(100.0, [b"w", frame]) == []
+        assert house.dialects.command(100.0, [b"w", frame]) == []
     assert house.core.roster.at(b"\0w").held == {(1).to_bytes(16): 1}
     assert len(house.rejected) == 2

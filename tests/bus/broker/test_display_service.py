@@ -8,9 +8,9 @@ import structlog
 from request_arguments import arguments
 
 from bus.backoff import Backoff
-from bus.broker.display_service import DisplayDesk
-from bus.broker.storage.database import Store
-from bus.core.broker_state import Bus, Limits
+from bus.broker.display_service import DisplayService
+from bus.broker.storage.database import Database
+from bus.core.broker_state import BrokerState, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, unpack
@@ -39,15 +39,17 @@ class Broker:
 
     def __init__(self, folder, *workers, limit=10):
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=1, hard_s=2, timeout_s=1, retries=0, max_tasks=9)
-        self.bus = Bus(7, "0", Limits(max_displays=limit), policy, lambda _: None, 0.0, Backoff(1, 2, random.random))
-        self.store = Store(folder)
-        self.store.open()
-        self.store.start()
+        self.bus = BrokerState(7, "0", Limits(max_displays=limit), policy, lambda _: None, 0.0, Backoff(1, 2, random.random))
+        self.database = Database(folder)
+        self.database.open()
+        self.database.start()
         self.answers, self.told = [], []
         self.config = Config()
         settings = SimpleNamespace(task=SimpleNamespace(lease_s=0.0))
         self.bus.topics.subscribe(b"displays\0")
-        self.desk = DisplayDesk(settings, self.bus, self.store, self.config, self.answer, self.publish, structlog.get_logger())
+        self.desk = DisplayService(
+            settings, self.bus, self.database, self.config, self.answer, self.publish, structlog.get_logger()
+        )
         for at, name in enumerate(workers):
             self.bus.dispatcher.ready(0.0, b"\0" + bytes([at]), Ready("display", name, 1))
         self.desk.turn(1e12)
@@ -71,9 +73,9 @@ class Broker:
         """Let the store end what it has; returns what was answered."""
         for _ in range(3):  # a job may put another one
             done = []
-            self.store.put(lambda _: None, lambda *_, done=done: done.append(1))
+            self.database.put(lambda _: None, lambda *_, done=done: done.append(1))
             while not done:
-                self.store.finished()
+                self.database.finished()
         self.desk.turn(1e12)
         found, self.answers = self.answers, []
         return [message.value if isinstance(message, Reply) else message.code for _, message in found]
@@ -89,7 +91,7 @@ def start(tmp_path):
 
     yield one
     for broker in started:
-        broker.store.close()
+        broker.database.close()
 
 
 def test_a_display_is_answered_when_it_is_in_the_store_and_then_published(start):
@@ -208,7 +210,7 @@ def test_arguments_that_are_wrong_are_refused(start, args):
 
 def test_a_disk_that_takes_nothing_creates_nothing(start):
     broker = start("w")
-    broker.store.put(lambda connection: connection.execute("DROP TABLE displays"), lambda *_: None)
+    broker.database.put(lambda connection: connection.execute("DROP TABLE displays"), lambda *_: None)
     broker.ask("create", symbol="X", display="d", config={"good": 1})
     assert broker.settle() == ["STORE_FAILED"]
     assert (broker.bus.displays.rows, broker.config.scopes) == ({}, {})

@@ -4,9 +4,9 @@ import pytest
 import structlog
 import zmq
 
-from bus.broker.bug_guard import Guard
+from bus.broker.bug_guard import BugGuard
 from bus.broker.outbox import Outbox
-from bus.core.effects import Note, ToClient, ToWorker
+from bus.core.effects import LogLine, ToClient, ToWorker
 from bus.process import sockets
 from bus.wire import codec
 from bus.wire.messages import BrokerHeartbeat, Reply
@@ -35,7 +35,7 @@ def desk():
         assert router.poll(5000)
         assert sockets.receive(router)[0] == [b"peer", b"here"]
     counts = Counts()
-    yield Outbox(*routers, OurPeers(), counts, Guard(structlog.get_logger())), dealers, counts
+    yield Outbox(*routers, OurPeers(), counts, BugGuard(structlog.get_logger())), dealers, counts
     context.destroy(linger=0)
 
 
@@ -57,7 +57,7 @@ def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(desk):
 
 def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_theirs(desk):
     outbox, (client, _), counts = desk
-    told = Note("something happened")
+    told = LogLine("something happened")
     gone = [ToWorker(b"\0gone", BrokerHeartbeat(1, known=True)), ToClient(b"\0gone", Reply(bytes(16), 1))]
     assert outbox.put([*gone, told, reply(2)]) == [told]
     assert outbox.flush() == [(b"\0gone", "its connection is gone")]

@@ -11,12 +11,12 @@ from request_arguments import arguments
 from waiting import eventually
 
 from bus.backoff import Backoff
-from bus.broker.bug_guard import Guard
-from bus.broker.posted_task_service import TaskDesk, policy_of
-from bus.broker.storage.database_file import StoreFile
+from bus.broker.bug_guard import BugGuard
+from bus.broker.posted_task_service import PostedTaskService, policy_of
+from bus.broker.storage.database_file import DatabaseFile
 from bus.core.effects import Begun, Delayed, Ended
 from bus.core.journal.broker_clock import Ages
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.errors import ProtocolError
 from bus.process.settings import BrokerSettings, Settings
 from bus.wire.messages import Error, Ready, Reply, Request, Result
@@ -31,12 +31,14 @@ class Office:
     def __init__(self, folder, **bounds):
         settings = Settings(broker=BrokerSettings(**bounds))
         now = time.monotonic()
-        self.dispatcher = BurstDispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
+        self.dispatcher = BulkDispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
         self.answers = {}
         self.breaks = False
-        self.guard = Guard(NO_LOG)
-        self.desk = TaskDesk(settings, folder, Ages(0.0, now), self.dispatcher, self.answer, self.carry_out, self.guard, NO_LOG)
-        self.desk.store.start()
+        self.guard = BugGuard(NO_LOG)
+        self.desk = PostedTaskService(
+            settings, folder, Ages(0.0, now), self.dispatcher, self.answer, self.carry_out, self.guard, NO_LOG
+        )
+        self.desk.database.start()
 
     def answer(self, client, message):
         self.answers.setdefault(message.id, []).append(message)
@@ -68,7 +70,7 @@ class Office:
         return message.value if isinstance(message, Reply) else message.code
 
     def until(self, condition):
-        eventually(lambda: self.desk.store.finished() or condition(), within_s=10, every_s=0.001)
+        eventually(lambda: self.desk.database.finished() or condition(), within_s=10, every_s=0.001)
 
     def post(self, **args):
         return self.ask("post", **{"service": "s", "action": "a", **args})
@@ -85,7 +87,7 @@ class Office:
 
     def close(self):
         self.desk.close()
-        self.desk.store.finished()
+        self.desk.database.finished()
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def start(tmp_path):
 
 def test_two_posts_of_one_key_that_come_together_are_one_task_whichever_fate_the_first_has(start):
     office = start()
-    office.desk.store.put(lambda _: None, lambda *_: None)
+    office.desk.database.put(lambda _: None, lambda *_: None)
     first, second = (office.send("post", service="s", key="k") for _ in range(2))
     office.until(lambda: len(office.answers) == 2)
     assert office.answers[first][0].value == {"task": first, "state": "queued", "new": True}
@@ -244,14 +246,14 @@ def test_a_disk_that_takes_nothing_at_the_start_is_tried_again_and_tasks_come_th
     before = start()
     task = before.post()["task"]
     before.close()
-    real, full = StoreFile.prepare, [True]
+    real, full = DatabaseFile.prepare, [True]
 
     def prepare(self):
         if full[0]:
             raise sqlite3.OperationalError("database or disk is full")
         real(self)
 
-    monkeypatch.setattr(StoreFile, "prepare", prepare)
+    monkeypatch.setattr(DatabaseFile, "prepare", prepare)
     office = start()
     assert (office.desk.stats()["state"], office.desk.stats()["why"]) == ("failed", "database or disk is full")
     assert [office.post(), office.ask("result", task=task)] == ["STORE_FAILED"] * 2
@@ -273,7 +275,7 @@ def test_what_goes_wrong_after_a_job_is_answered_counted_and_ends_nothing(start)
 
 def test_a_store_whose_thread_ended_is_never_live(start, monkeypatch):
     office = start()
-    monkeypatch.setattr(office.desk.store, "_commit", None)  # a bug
+    monkeypatch.setattr(office.desk.database, "_commit", None)  # a bug
     office.send("post", service="s")
     eventually(lambda: office.desk.stats()["state"] == "failed", within_s=10)
     assert "TypeError" in office.desk.stats()["why"]

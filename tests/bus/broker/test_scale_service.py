@@ -6,9 +6,9 @@ import pytest
 from request_arguments import arguments
 
 from bus.backoff import Backoff
-from bus.broker.scale_service import TargetDesk
-from bus.broker.storage.database import Store
-from bus.core.broker_state import Bus, Limits
+from bus.broker.scale_service import ScaleService
+from bus.broker.storage.database import Database
+from bus.core.broker_state import BrokerState, Limits
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire.messages import Error, Reply, Request
@@ -18,12 +18,12 @@ class House:
     """A bus and its store, as a broker has them."""
 
     def __init__(self, folder, **limits):
-        self.bus = Bus(1, "test", Limits(**limits), Policy(), lambda _: None, 0.0, Backoff(0.5, 60.0, lambda: 0.5))
-        self.store = Store(folder)
+        self.bus = BrokerState(1, "test", Limits(**limits), Policy(), lambda _: None, 0.0, Backoff(0.5, 60.0, lambda: 0.5))
+        self.database = Database(folder)
         self.told, self.effects = [], []
-        self.store.open()
-        self.desk = TargetDesk(self.bus, self.store, self.answer, lambda effects, now: self.effects.extend(effects))
-        self.store.start()
+        self.database.open()
+        self.desk = ScaleService(self.bus, self.database, self.answer, lambda effects, now: self.effects.extend(effects))
+        self.database.start()
 
     def answer(self, client, message):
         self.told.append(message)
@@ -34,8 +34,8 @@ class House:
         self.desk.serve(b"client", Request(b"i" * 16, "hulak.scale", ""), args, 1.0)
 
     def end(self):
-        self.store.close()
-        self.store.finished()
+        self.database.close()
+        self.database.finished()
 
 
 def test_what_was_set_by_hand_outlives_the_broker_until_it_is_automatic_again(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import zmq
 from waiting import eventually
 
-from bus.broker.slow_clients import MOST_UNREAD, Readers, Unread
+from bus.broker.slow_clients import MOST_UNREAD, ClientConnections, UnreadAnswers
 from bus.process import sockets
 
 LARGE = bytes(1 << 16)
@@ -48,7 +48,7 @@ def send_until(router, identity, stuck):
 
 def test_a_client_that_does_not_read_is_seen_and_seen_again_when_it_does(met):
     router, client, identity, frame = met
-    readers = Readers()
+    readers = ClientConnections()
     assert readers.reads(identity), "nothing is known of it"
     readers.note(identity, frame)
     assert readers.reads(identity)
@@ -58,7 +58,7 @@ def test_a_client_that_does_not_read_is_seen_and_seen_again_when_it_does(met):
 
 def test_answers_to_a_client_that_does_not_read_are_counted_from_then_on(met):
     router, client, identity, frame = met
-    unread, readers = Unread(), Readers()
+    unread, readers = UnreadAnswers(), ClientConnections()
     readers.note(identity, frame)
     assert all(unread.takes_one_more(identity, frame) for _ in range(3 * MOST_UNREAD)), "it reads"
     send_until(router, identity, lambda: not readers.reads(identity))

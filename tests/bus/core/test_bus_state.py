@@ -4,12 +4,12 @@ import msgpack
 import pytest
 
 from bus.backoff import Backoff
-from bus.core.broker_state import Bus, Limits, Rejects
+from bus.core.broker_state import BrokerState, Limits, Rejects
 from bus.core.tasks.policy import Policy
 from bus.core.tasks.posted import Posting
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, feed_frame, pack
-from bus.wire.messages import Held, Ready, Request, Result, WorkerHeartbeat
+from bus.wire.messages import HeldTask, Ready, Request, Result, WorkerHeartbeat
 
 SHELL = {"process": {"pid": 7}}
 
@@ -24,7 +24,7 @@ def make(max_topics=100):
         raise AssertionError(error)
 
     limits = Limits(max_topics=max_topics)
-    return Bus(3, "1.2.3", limits, Policy(), refused, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+    return BrokerState(3, "1.2.3", limits, Policy(), refused, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
 
 
 def test_a_new_bus_tells_that_there_is_nothing_yet(bus):
@@ -43,7 +43,7 @@ def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
     bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1, (), {"slot": "nepse_1"}))
     for number in range(3):
         bus.dispatcher.request(100.0, b"c", Request(bytes([number]) * 16, "nepse", ""))
-    bus.dispatcher.heartbeat(100.5, b"w", WorkerHeartbeat((Held(bytes(16), 1),), {"rss_bytes": 5}))
+    bus.dispatcher.heartbeat(100.5, b"w", WorkerHeartbeat((HeldTask(bytes(16), 1),), {"rss_bytes": 5}))
     bus.dispatcher.result(100.5, b"w", Result(bytes(16), 1, True, None))
     bus.reports.take(100.0, "feed", "binance", 9, {"posted": 2})
     bus.rejects.count("frontend", b"peer", "BAD_BODY", 0.0)
@@ -105,7 +105,7 @@ def test_stats_that_nobody_wants_are_not_sent(bus):
 def test_the_brokers_own_topics_have_their_place_even_if_feeds_took_all_others():
     refused = []
     limits = Limits(max_topics=20)
-    bus = Bus(3, "1", limits, Policy(), refused.append, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+    bus = BrokerState(3, "1", limits, Policy(), refused.append, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
     bus.turn([feed_frame(f"S{number}", 0, 0, 1, b"\x80") for number in range(30)], 100.0, 1)
     assert {error.code for error in refused} == {"TOO_MANY_TOPICS"}
     bus.topics.subscribe(b"")
@@ -145,7 +145,7 @@ def test_peers_remembered_are_bounded():
 
 
 def test_a_request_beyond_the_bound_is_refused_not_dropped():
-    bus = Bus(3, "1", Limits(), Policy(max_tasks=1), lambda error: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+    bus = BrokerState(3, "1", Limits(), Policy(max_tasks=1), lambda error: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
     bus.dispatcher.request(100.0, b"c", Request(bytes(16), "nepse", ""))
     with pytest.raises(ProtocolError, match="1 tasks wait or run"):
         bus.dispatcher.request(100.0, b"c", Request(b"2" * 16, "nepse", ""))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_arguments import arguments
 
-from bus.core.config_versions import MOST_VALUES, ConfigBook, Version
+from bus.core.config_versions import MOST_VALUES, ConfigVersion, ConfigVersions
 from bus.errors import ProtocolError
 from bus.live_config.keys import KEYS, defaults_of
 from bus.live_config.scopes import Change, difference, effective, kind_of, rows, sources
@@ -15,7 +15,7 @@ DEFAULTS = defaults_of(None)
 
 @pytest.fixture
 def book():
-    return ConfigBook()
+    return ConfigVersions()
 
 
 def make(book, scope="global", values=None, unset=(), **more):
@@ -40,7 +40,7 @@ def test_before_the_first_version_there_is_an_empty_document(book):
 
 def test_versions_count_from_1_and_say_what_changed(book):
     first = make(book, "kind:nepse", {"rate_per_s": 1, "cache_s": 3}, by="ram", note="politer")
-    assert first == Version(
+    assert first == ConfigVersion(
         1, 5, "ram", "politer", (Change("kind:nepse", "cache_s", None, 3.0), Change("kind:nepse", "rate_per_s", None, 1.0))
     )
     second = make(book, "kind:nepse", {"rate_per_s": 0.5}, ["cache_s"])
@@ -107,13 +107,13 @@ def test_there_is_no_way_back_to_what_never_was(book):
 
 
 def test_a_former_version_whose_values_are_not_allowed_any_more_is_not_made_again(book):
-    book.accept(Version(1, 0, "", "", (Change("kind:nepse", "rate_per_s", None, 1e9),)))
+    book.accept(ConfigVersion(1, 0, "", "", (Change("kind:nepse", "rate_per_s", None, 1e9),)))
     make(book, "kind:nepse", unset=["rate_per_s"])
     assert "rate_per_s" in refused("BAD_CONFIG", book.revert, arguments("hulak.config.revert", version=1), 9)
 
 
 def test_versions_kept_are_bounded():
-    book = ConfigBook(keep=3)
+    book = ConfigVersions(keep=3)
     for number in range(1, 11):
         make(book, "kind:nepse", {"rate_per_s": number})
     assert [one["version"] for one in book.history(3)] == [10, 9, 8]
@@ -212,7 +212,7 @@ VALUES = st.dictionaries(st.sampled_from(["rate_per_s", "cache_s", "log_level"])
 
 @given(states=st.lists(VALUES, max_size=8))
 def test_every_former_state_is_found_again(states):
-    book, seen = ConfigBook(), [{}]
+    book, seen = ConfigVersions(), [{}]
     for state in states:
         values = {key: "debug" if key == "log_level" else value for key, value in state.items()}
         gone = [key for key in ("rate_per_s", "cache_s", "log_level") if key not in values]

@@ -4,9 +4,9 @@ import pytest
 from request_arguments import arguments
 
 from bus.backoff import Backoff
-from bus.core.broker_state import Bus, Limits
+from bus.core.broker_state import BrokerState, Limits
 from bus.core.control import answer
-from bus.core.effects import Note, ToWorker
+from bus.core.effects import LogLine, ToWorker
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire.codec import feed_frame
@@ -17,7 +17,7 @@ SHELL = {"process": {"pid": 7}}
 
 @pytest.fixture
 def bus():
-    return Bus(3, "1.2.3", Limits(), Policy(), lambda error: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
+    return BrokerState(3, "1.2.3", Limits(), Policy(), lambda error: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
 
 
 def ask(bus, service, /, **args):
@@ -89,7 +89,7 @@ def test_a_worker_is_retired_by_its_name(bus):
     bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1))
     told, effects = ask(bus, "hulak.retire", worker="w/1")
     assert told == {"worker": "w/1"}
-    assert [type(effect) for effect in effects] == [ToWorker, Note]
+    assert [type(effect) for effect in effects] == [ToWorker, LogLine]
     assert effects[0] == ToWorker(b"w", Retire("an operator asked for it"))
 
 
@@ -114,7 +114,7 @@ def test_a_number_of_workers_is_set_by_hand_until_it_is_automatic_again(bus):
     assert bus.stats(102.0, SHELL)["scaling"] == {"nepse": {"workers": "auto", "queued": 0}}
     told, effects = ask(bus, "hulak.scale", service="nepse", workers=3)
     assert told == {"service": "nepse", "workers": 3}
-    assert [type(effect) for effect in effects] == [Note]
+    assert [type(effect) for effect in effects] == [LogLine]
     assert bus.stats(102.0, SHELL)["scaling"]["nepse"]["workers"] == 3
     assert ask(bus, "hulak.scale", service="nepse", workers="auto")[0]["workers"] == "auto"
     assert bus.stats(102.0, SHELL)["scaling"]["nepse"]["workers"] == "auto"

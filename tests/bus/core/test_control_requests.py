@@ -11,10 +11,10 @@ from bus.core import control
 from bus.core.control_arguments import YEAR_S, wanted
 from bus.core.control_requests import SERVICES, arguments_of
 from bus.core.display_assignment import MAX_INIT_BYTES
-from bus.core.tasks.task_queue import State
+from bus.core.tasks.task_queue import TaskState
 from bus.errors import ProtocolError
 from bus.wire.plain_values import DEEPEST
-from bus.wire.replay_range import FOR_EVER, Wanted
+from bus.wire.replay_range import FOR_EVER, ReplayRange
 from bus.wire.report_values import MOST_BYTES
 
 ID = bytes(16)
@@ -112,7 +112,7 @@ def test_an_argument_of_another_type_is_refused_by_name_with_the_value_and_what_
         ("hulak.post", "priority", [0, 2], [-1, 3, True, None]),
         ("hulak.result", "wait_ms", [0, 3_600_000], [-1, 3_600_001, 1.0]),
         ("hulak.result", "task", [ID], [ID[1:], ID + b"x", "00" * 16, None]),
-        ("hulak.tasks", "state", [None, *map(str, State)], ["", "Done", 1, {"a": 1}]),
+        ("hulak.tasks", "state", [None, *map(str, TaskState)], ["", "Done", 1, {"a": 1}]),
         ("hulak.tasks", "limit", [1, 1000, None], [0, 1001]),
         ("hulak.config.get", "version", [0, FOR_EVER, None], [-1, 1 << 63]),
         ("hulak.config.set", "note", ["", "n" * 200], ["n" * 201, None]),
@@ -199,16 +199,16 @@ def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
 @pytest.mark.parametrize(
     ("args", "wanted"),
     [
-        ({"topic": "tick.EURUSD"}, Wanted(b"tick.EURUSD\0", True, 1, FOR_EVER)),
-        ({"topic": "tick.EURUSD", "from": 3, "to": 4}, Wanted(b"tick.EURUSD\0", True, 3, 4)),
-        ({"topic": "ticks"}, Wanted(b"", False, 1, FOR_EVER)),
-        ({"topic": ""}, Wanted(b"", False, 1, FOR_EVER)),
-        ({"topic": "tick.EUR*"}, Wanted(b"tick.EUR", False, 1, FOR_EVER)),
-        ({"topic": "tick.EUR\0"}, Wanted(b"tick.EUR\0", False, 1, FOR_EVER)),
-        ({"topic": "tick."}, Wanted(b"tick.", False, 1, FOR_EVER)),
-        ({"topic": "*"}, Wanted(b"", False, 1, FOR_EVER)),
-        ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, Wanted(b"", False, 1, FOR_EVER, 5, 9)),
-        ({"topic": "ticks", "parts": False}, Wanted(b"", False, 1, FOR_EVER, parts=False)),
+        ({"topic": "tick.EURUSD"}, ReplayRange(b"tick.EURUSD\0", True, 1, FOR_EVER)),
+        ({"topic": "tick.EURUSD", "from": 3, "to": 4}, ReplayRange(b"tick.EURUSD\0", True, 3, 4)),
+        ({"topic": "ticks"}, ReplayRange(b"", False, 1, FOR_EVER)),
+        ({"topic": ""}, ReplayRange(b"", False, 1, FOR_EVER)),
+        ({"topic": "tick.EUR*"}, ReplayRange(b"tick.EUR", False, 1, FOR_EVER)),
+        ({"topic": "tick.EUR\0"}, ReplayRange(b"tick.EUR\0", False, 1, FOR_EVER)),
+        ({"topic": "tick."}, ReplayRange(b"tick.", False, 1, FOR_EVER)),
+        ({"topic": "*"}, ReplayRange(b"", False, 1, FOR_EVER)),
+        ({"topic": "ticks", "since_ns": 5, "until_ns": 9}, ReplayRange(b"", False, 1, FOR_EVER, 5, 9)),
+        ({"topic": "ticks", "parts": False}, ReplayRange(b"", False, 1, FOR_EVER, parts=False)),
     ],
 )
 def test_the_arguments_are_read(args, wanted):

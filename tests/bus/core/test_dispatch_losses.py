@@ -4,8 +4,8 @@ import pytest
 from dispatcher_fixture import A, B, Desk, task
 
 from bus.core.effects import ToWorker
-from bus.core.tasks.task_queue import State
-from bus.wire.messages import BrokerHeartbeat, Goodbye, Held, Ready, Reply, Result, Retire, TaskPart, WorkerHeartbeat
+from bus.core.tasks.task_queue import TaskState
+from bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Reply, Result, Retire, TaskPart, WorkerHeartbeat
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_any_message_renews_a_lease(desk, sign):
     desk.request()
     desk.pass_time(1.5)
     if sign == "heartbeat":
-        desk.beat(b"w1", Held(A, 1))
+        desk.beat(b"w1", HeldTask(A, 1))
     elif sign == "result":
         desk.result()
     else:
@@ -77,9 +77,9 @@ def test_any_message_renews_a_lease(desk, sign):
 def test_at_the_hard_limit_the_attempt_is_given_up_and_its_worker_told_to_go(desk):
     desk.ready()
     desk.request()
-    _, workers, notes = desk.pass_time(20.0, (b"w1", (Held(A, 1),)))
+    _, workers, notes = desk.pass_time(20.0, (b"w1", (HeldTask(A, 1),)))
     assert [(identity, type(message)) for identity, message in workers] == [(b"w1", Retire)]
-    assert (notes, desk.state()) == (["worker lost", "task requeued"], State.QUEUED)
+    assert (notes, desk.state()) == (["worker lost", "task requeued"], TaskState.QUEUED)
 
 
 def test_the_hard_limit_of_one_attempt_does_not_hit_the_next(desk):
@@ -96,10 +96,10 @@ def test_the_hard_limit_of_one_attempt_does_not_hit_the_next(desk):
 def test_each_task_that_a_worker_holds_has_a_hard_limit_of_its_own(desk):
     desk.ready(credit=2)
     desk.request(A)
-    desk.pass_time(10.0, (b"w1", (Held(A, 1),)))
+    desk.pass_time(10.0, (b"w1", (HeldTask(A, 1),)))
     desk.request(B)
     desk.result(A)
-    both = (b"w1", (Held(B, 1),))
+    both = (b"w1", (HeldTask(B, 1),))
     assert desk.pass_time(19.75, both)[2] == []
     assert desk.pass_time(0.25, both)[2] == ["worker lost", "task requeued"]
     desk.ready(b"w2")
@@ -135,7 +135,7 @@ def test_an_unknown_worker_is_told_to_register(desk):
 def test_a_worker_that_comes_back_goes_on_with_what_it_holds(desk):
     desk.ready(b"w1")
     desk.request()
-    assert desk.ready(b"new", name="w1", held=(Held(A, 1),)) == ([], [], [])
+    assert desk.ready(b"new", name="w1", held=(HeldTask(A, 1),)) == ([], [], [])
     assert (len(desk.core.roster), desk.core.roster.named("w1").identity) == (1, b"new")
     assert desk.result(A, 1, 5, b"new")[0] == [(b"c", Reply(A, 5))]
 
@@ -158,21 +158,21 @@ def test_a_leaving_workers_unbegun_tasks_go_to_others_at_once(desk):
     desk.request(A)
     desk.request(B)
     desk.ready(b"w2")
-    assert desk.ready(b"w1", credit=0, held=(Held(A, 1),))[1] == [(b"w2", task(1, B))]
+    assert desk.ready(b"w1", credit=0, held=(HeldTask(A, 1),))[1] == [(b"w2", task(1, B))]
 
 
 def test_after_a_restart_a_repeated_request_joins_the_attempt_that_still_runs(desk):
     desk.request()
-    assert desk.ready(held=(Held(A, 3),)) == ([], [], ["worker registered"])
-    assert (desk.state(), desk.core.tasks[A].attempt, len(desk.core.queue)) == (State.RUNNING, 3, 0)
+    assert desk.ready(held=(HeldTask(A, 3),)) == ([], [], ["worker registered"])
+    assert (desk.state(), desk.core.tasks[A].attempt, len(desk.core.queue)) == (TaskState.RUNNING, 3, 0)
     assert desk.result(A, 3, "done")[0] == [(b"c", Reply(A, "done"))]
 
 
 def test_what_was_given_up_uses_a_workers_credit_until_it_is_rid_of_it(desk):
     desk.request()
-    desk.ready(held=(Held(B, 1),))
-    assert desk.state() is State.QUEUED
-    assert desk.beat(b"w1", Held(B, 1)) == ([], [], [])
+    desk.ready(held=(HeldTask(B, 1),))
+    assert desk.state() is TaskState.QUEUED
+    assert desk.beat(b"w1", HeldTask(B, 1)) == ([], [], [])
     assert desk.result(B, 1, "nobody asked") == ([], [(b"w1", task(1))], [])
     assert desk.core.counters["late"] == 1
 
@@ -182,7 +182,7 @@ def test_the_late_result_of_an_attempt_that_was_given_up_is_dropped(desk):
     desk.request()
     desk.ready(b"w2")
     desk.lost(b"w1")
-    desk.ready(b"w1", held=(Held(A, 1),))
+    desk.ready(b"w1", held=(HeldTask(A, 1),))
     assert desk.result(A, 1, "late", b"w1")[0] == []
     assert desk.result(A, 2, "in time", b"w2")[0] == [(b"c", Reply(A, "in time"))]
     assert desk.result(A, 2, "again", b"w2")[0] == []
@@ -197,7 +197,7 @@ def test_a_worker_that_comes_for_another_service_or_under_anothers_identity_repl
 
 
 def test_a_task_that_a_worker_was_at_before_the_broker_was_restarted_is_joined_when_its_caller_repeats_it(desk):
-    desk.ready(b"w1", held=(Held(A, 2),))
+    desk.ready(b"w1", held=(HeldTask(A, 2),))
     assert desk.request() == ([], [], [])
     assert desk.result(attempt=2, value=5)[0] == [(b"c", Reply(A, 5))]
 

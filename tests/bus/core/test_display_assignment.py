@@ -4,16 +4,16 @@ import random
 
 import pytest
 
-from bus.core.display_assignment import Display, DisplayBook, States
+from bus.core.display_assignment import Display, DisplayAssignment, DisplayStates
 from bus.core.ticks.intake import Intake
-from bus.core.ticks.topic_logs import Topics
+from bus.core.ticks.topic_logs import TopicLogs
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack, unpack
 from bus.wire.messages import Stamp
 
 
-def book(*workers, displays=0, limit=1000):
-    made = DisplayBook(limit)
+def assignment(*workers, displays=0, limit=1000):
+    made = DisplayAssignment(limit)
     made.look(set(workers))
     for number in range(displays):
         made.create(Display(f"d{number}", "EURUSD", {}, 1))
@@ -31,11 +31,11 @@ def code(call, *args, **how):
 
 
 def test_each_display_goes_to_the_worker_that_has_fewest():
-    assert loads(book("a", "b", "c", displays=7)) == [("a", 3), ("b", 2), ("c", 2)]
+    assert loads(assignment("a", "b", "c", displays=7)) == [("a", 3), ("b", 2), ("c", 2)]
 
 
 def test_displays_that_have_no_worker_get_one_when_one_comes():
-    one = book(displays=3)
+    one = assignment(displays=3)
     assert {row.worker for row in one.rows.values()} == {None}
     assert len(one.look({"a"})) == 3
     assert loads(one) == [("a", 3)]
@@ -43,7 +43,7 @@ def test_displays_that_have_no_worker_get_one_when_one_comes():
 
 
 def test_a_lost_workers_displays_go_to_the_others_and_nothing_else_moves():
-    one = book("a", "b", "c", displays=9)
+    one = assignment("a", "b", "c", displays=9)
     before = {row.id: (row.worker, row.token) for row in one.rows.values()}
     moved = one.look({"a", "b"})
     assert {row.id for row in moved} == {display for display, (worker, _) in before.items() if worker == "c"}
@@ -52,13 +52,13 @@ def test_a_lost_workers_displays_go_to_the_others_and_nothing_else_moves():
 
 
 def test_a_worker_that_comes_gets_its_share_with_as_few_moves_as_possible():
-    one = book("a", "b", displays=10)
+    one = assignment("a", "b", displays=10)
     moved = one.look({"a", "b", "c"})
     assert (len(moved), loads(one)) == (3, [("a", 4), ("b", 3), ("c", 3)])
 
 
 def test_every_assignment_has_a_token_larger_than_all_before():
-    one = book("a", displays=3)
+    one = assignment("a", displays=3)
     tokens = [row.token for row in one.rows.values()]
     assert tokens == sorted(set(tokens))
     for living in ({"b"}, {"b", "c"}, set(), {"a"}):
@@ -67,7 +67,7 @@ def test_every_assignment_has_a_token_larger_than_all_before():
 
 
 def test_an_update_has_a_new_token_and_stays_where_it_is():
-    one = book("a", "b", displays=1)
+    one = assignment("a", "b", displays=1)
     before = one.rows["d0"].token
     row = one.update("d0", {"price": 1.5})
     assert (row.worker, row.token > before, row.init) == ("a", True, {"price": 1.5})
@@ -75,7 +75,7 @@ def test_an_update_has_a_new_token_and_stays_where_it_is():
 
 
 def test_after_a_restart_tokens_go_on_even_if_the_last_ones_were_not_written():
-    one = DisplayBook(10)
+    one = DisplayAssignment(10)
     one.restore([Display("d", "X", {}, 1, "a", 5_000_000)], now_us=7)
     one.look({"b"})
     assert one.rows["d"].token > 6_000_000
@@ -85,7 +85,7 @@ def test_after_a_restart_tokens_go_on_even_if_the_last_ones_were_not_written():
 
 
 def test_after_a_restart_workers_that_come_back_keep_what_they_have():
-    one = DisplayBook(10)
+    one = DisplayAssignment(10)
     one.restore([Display("d", "X", {}, 1, "a", 5), Display("e", "X", {}, 1, "b", 6), Display("f", "X", {}, 1)], now_us=7)
     assert one.look(set(), settled=False) == []
     assert [row.id for row in one.look({"b"}, settled=False)] == ["f"]
@@ -96,13 +96,13 @@ def test_after_a_restart_workers_that_come_back_keep_what_they_have():
 
 
 def test_one_display_more_than_there_may_be_is_refused():
-    one = book(displays=2, limit=3)
+    one = assignment(displays=2, limit=3)
     one.check_room(0)
     assert code(one.check_room, 1) == "BUSY"
 
 
 def test_a_worker_in_the_slot_of_a_former_one_shows_that_it_does_not_come_back():
-    one = DisplayBook(10)
+    one = DisplayAssignment(10)
     workers = ("display_00/7", "display_00/7", "display_01/8", "display/9", None)
     one.restore([Display(f"d{at}", "X", {}, 1, worker, 1) for at, worker in enumerate(workers)], 0)
     changed = one.look({"display_00/70"}, settled=False, slots={"display_00"})
@@ -113,7 +113,7 @@ def test_a_worker_in_the_slot_of_a_former_one_shows_that_it_does_not_come_back()
 
 
 def test_keys_are_exact_so_that_removing_a_symbol_leaves_those_that_begin_like_it():
-    one = book("a")
+    one = assignment("a")
     for display, symbol in (("btc", "BTC"), ("btc-perp", "BTC-PERP"), ("b", "B")):
         one.create(Display(display, symbol, {}, 1))
     assert one.of_symbol("BTC") == ["btc"]
@@ -122,14 +122,14 @@ def test_keys_are_exact_so_that_removing_a_symbol_leaves_those_that_begin_like_i
 
 
 def test_a_display_shows_one_symbol_only():
-    one = book("a", displays=1)
+    one = assignment("a", displays=1)
     assert one.find("d0", "EURUSD") is one.rows["d0"]
     assert code(one.find, "d0", "USDJPY") == "BAD_ARGUMENT"
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_comes_and_goes_loads_are_even_and_only_what_must_moves(seed):
-    draw, one = random.Random(seed), book()
+    draw, one = random.Random(seed), assignment()
     for step in range(200):
         before = {row.id: (row.worker, row.token) for row in one.rows.values()}
         workers = set(one.workers)
@@ -161,17 +161,17 @@ class Collector:
     """A broker's collector with one display `d` under a token."""
 
     def __init__(self):
-        self.topics = Topics(7, 100)
+        self.topics = TopicLogs(7, 100)
         self.topics.subscribe(b"")
-        self.book = book("a", displays=1)
-        self.states = States(self.topics, self.book)
+        self.assignment = assignment("a", displays=1)
+        self.states = DisplayStates(self.topics, self.assignment)
         self.refused = []
         self.intake = Intake(self.topics, self.refused.append, max_bytes=1000)
         self.intake.take_state = self.states.take
 
     @property
     def token(self):
-        return self.book.rows["d0"].token
+        return self.assignment.rows["d0"].token
 
     def take(self, number=1, display="d0", token=None, body=b"\x80"):
         stamp = Stamp(self.token if token is None else token, number, 5)
@@ -196,7 +196,7 @@ def test_a_worker_that_was_given_up_and_wakes_overwrites_nothing():
     one = Collector()
     former = one.token
     one.take(5)
-    one.book.look({"b"})
+    one.assignment.look({"b"})
     assert one.take(6, token=former) == []
     assert (one.codes(), one.states.fenced) == ([], 1)  # passed over and counted, but no fault of anybody's
     assert len(one.take(1)) == 1
@@ -233,7 +233,7 @@ def test_a_removed_displays_topic_is_free_again():
     one = Collector()
     one.take(1)
     token = one.token
-    one.book.remove(["d0"])
+    one.assignment.remove(["d0"])
     one.states.forget(["d0"])
     assert one.states.log_of("d0") is None
     assert one.take(2, token=token) == []  # its worker had not heard of it yet

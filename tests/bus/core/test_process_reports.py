@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.process_reports import Rate, Reports
+from bus.core.process_reports import ProcessReports, Rate
 from bus.histogram import BOUNDS, Histogram
 from bus.wire.names import SILENT_S
 
@@ -64,7 +64,7 @@ def test_a_rate_is_the_growth_between_two_looks():
 
 
 def test_the_last_report_of_each_process_is_kept_with_its_age():
-    reports = Reports()
+    reports = ProcessReports()
     assert reports.take(100.0, "feed", "binance", 7, {"posted": 1})
     assert reports.take(101.0, "feed", "binance", 8, {"posted": 2})
     assert reports.take(101.5, "worker", "binance", 9, {})
@@ -75,7 +75,7 @@ def test_the_last_report_of_each_process_is_kept_with_its_age():
 
 
 def test_a_silent_process_is_forgotten_and_makes_room_for_another():
-    reports = Reports(keep_s=10.0, limit=1)
+    reports = ProcessReports(keep_s=10.0, limit=1)
     assert reports.take(100.0, "feed", "a", 1, {})
     assert not reports.take(110.0, "feed", "b", 2, {})
     assert reports.take(110.5, "feed", "b", 2, {})
@@ -83,7 +83,7 @@ def test_a_silent_process_is_forgotten_and_makes_room_for_another():
 
 
 def test_what_a_process_is_and_when_it_was_heard_is_not_its_own_to_say():
-    reports = Reports()
+    reports = ProcessReports()
     odd = {"kind": "x", "name": "y", "pid": "z", "age_s": "abc"}
     assert reports.take(101.0, "feed", "a", 7, odd)
     [row] = reports.rows(102.0)
@@ -92,7 +92,7 @@ def test_what_a_process_is_and_when_it_was_heard_is_not_its_own_to_say():
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1.7e308, -1.7e308, "x", None, {}, (1 << 63) - 1])
 def test_no_value_keeps_trends_from_being_told(odd):
-    reports = Reports()
+    reports = ProcessReports()
     for second in range(100):
         assert reports.take(float(second), "feed", "a", 7, {"rss_bytes": odd, "cpu_s": odd})
     [row] = reports.rows(100.0)
@@ -120,7 +120,7 @@ def named(reports, now):
 
 
 def test_a_process_that_falls_silent_is_told_of_until_another_comes_in_its_place():
-    reports = Reports()
+    reports = ProcessReports()
     reports.take(100.0, "display", "display_00/11", 11, {})
     reports.take(100.0, "display", "display_01/12", 12, {})
     assert reports.rows(140.0)[0]["age_s"] == 40.0, "frozen or dead: that is for others to judge"
@@ -132,7 +132,7 @@ def test_a_process_that_falls_silent_is_told_of_until_another_comes_in_its_place
 
 
 def test_one_that_was_silent_makes_room_for_another_when_there_are_too_many():
-    reports = Reports(limit=2)
+    reports = ProcessReports(limit=2)
     assert reports.take(100.0, "sums", "sums/1", 1, {})
     assert reports.take(101.0, "sums", "sums/2", 2, {})
     assert not reports.take(101.0 + SILENT_S - 2, "feed", "f", 3, {})

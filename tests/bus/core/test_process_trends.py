@@ -2,12 +2,12 @@
 
 import pytest
 
-from bus.core.process_reports import Reports
-from bus.core.process_trends import LEAST_POINTS, MOST_HEARD, POINT_S, POINTS, Place, Trend, Trends
+from bus.core.process_reports import ProcessReports
+from bus.core.process_trends import LEAST_POINTS, MOST_HEARD, POINT_S, POINTS, ProcessTrend, ProcessTrends, RestartCount
 
 
 def test_cpu_is_the_share_between_two_reports_that_are_not_too_close():
-    trend = Trend()
+    trend = ProcessTrend()
     trend.take(100.0, 7, {"cpu_s": 10.0})
     assert trend.told() == {}
     trend.take(100.1, 7, {"cpu_s": 10.1})  # at once after a new configuration
@@ -18,7 +18,7 @@ def test_cpu_is_the_share_between_two_reports_that_are_not_too_close():
 
 @pytest.mark.parametrize("per_min", [0, 600_000])
 def test_memory_has_a_slope_once_there_are_enough_points(per_min):
-    trend = Trend()
+    trend = ProcessTrend()
     for at in range(int((LEAST_POINTS - 1) * POINT_S)):
         trend.take(1000.0 + at, 7, {"rss_bytes": 50_000_000 + per_min * at / 60})
         assert trend.told() == {}
@@ -27,7 +27,7 @@ def test_memory_has_a_slope_once_there_are_enough_points(per_min):
 
 
 def test_growth_at_the_start_is_forgotten_and_memory_is_bounded():
-    trend = Trend()
+    trend = ProcessTrend()
     for at in range(3 * POINTS):
         trend.take(at * POINT_S, 7, {"rss_bytes": min(at, POINTS) * 1e6})
     assert trend.told()["rss_per_min"] == 0
@@ -35,7 +35,7 @@ def test_growth_at_the_start_is_forgotten_and_memory_is_bounded():
 
 
 def test_another_process_of_the_same_name_is_a_restart_and_begins_anew():
-    trends = Trends()
+    trends = ProcessTrends()
     trends.take(1.0, "feed", "binance", 7, {"cpu_s": 50.0})
     trends.take(2.0, "feed", "binance", 7, {"cpu_s": 50.5})
     assert trends.told("feed", "binance") == {"cores": 0.5}
@@ -45,14 +45,14 @@ def test_another_process_of_the_same_name_is_a_restart_and_begins_anew():
 
 
 def test_a_worker_that_comes_for_a_killed_one_is_a_restart_of_its_slot():
-    trends = Trends()
+    trends = ProcessTrends()
     trends.take(1.0, "nepse", "nepse_00/7", 7, {})
     trends.take(3.0, "nepse", "nepse_00/8", 8, {})
     assert trends.told("nepse", "nepse_00/8") == {"restarts": 1}
 
 
 def test_a_worker_that_comes_at_once_for_a_killed_one_is_a_restart_as_soon_as_that_one_is_surely_gone():
-    trends = Trends()
+    trends = ProcessTrends()
     trends.take(1.0, "display", "display_00/7", 7, {})
     trends.take(1.5, "display", "display_00/8", 8, {})  # supervisord is quicker than the silence of the former one
     for second in range(2, 5):
@@ -68,7 +68,7 @@ def test_a_worker_that_comes_at_once_for_a_killed_one_is_a_restart_as_soon_as_th
 
 
 def test_one_that_stumbles_beside_a_new_one_has_not_ended():
-    trends = Trends()
+    trends = ProcessTrends()
     trends.take(0.0, "sums", "sums/7", 7, {})
     trends.take(0.5, "sums", "sums/8", 8, {})
     trends.take(1.5, "sums", "sums/8", 8, {})
@@ -80,7 +80,7 @@ def test_one_that_stumbles_beside_a_new_one_has_not_ended():
 
 
 def test_workers_that_live_side_by_side_or_said_goodbye_are_no_restarts():
-    trends = Trends()
+    trends = ProcessTrends()
     for second in range(20):
         for pid in (7, 8, 9):
             trends.take(second + pid / 10, "nepse", f"nepse/{pid}", pid, {"cpu_s": second / 4})
@@ -93,20 +93,20 @@ def test_workers_that_live_side_by_side_or_said_goodbye_are_no_restarts():
 
 
 def test_what_is_no_number_is_passed_over():
-    trend = Trend()
+    trend = ProcessTrend()
     for at in range(20):
         trend.take(at * POINT_S, 7, {"cpu_s": "much", "rss_bytes": None})
     assert trend.told() == {}
 
 
 def test_memory_is_bounded():
-    trends = Trends(limit=2)
+    trends = ProcessTrends(limit=2)
     for at, name in enumerate(("a", "b", "a", "c")):
         trends.take(float(at), "feed", name, at + 1, {})
     assert trends.told("feed", "a") == {"restarts": 1}  # heard of after b, which is forgotten
     trends.take(9.0, "feed", "b", 99, {})
     assert trends.told("feed", "b") == {}
-    place = Place()
+    place = RestartCount()
     for pid in range(1, 1000):
         place.hear(5.0, f"sums/{pid}", pid)
     assert len(place.heard) == MOST_HEARD
@@ -114,7 +114,7 @@ def test_memory_is_bounded():
 
 
 def test_reports_carry_their_trends():
-    reports = Reports()
+    reports = ProcessReports()
     for second in range(3):
         reports.take(100.0 + second, "feed", "binance", 7, {"cpu_s": second * 0.5})
     assert reports.rows(102.0)[0].items() >= {"cores": 0.5, "cpu_s": 1.0}.items()

@@ -8,7 +8,7 @@ import pytest
 from walk_feeds import FeedWorld
 from walk_world import World
 
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.core.ticks.intake import Intake
 from clients.feeds.delivery import Link
 
@@ -67,7 +67,7 @@ def test_the_walk_sees_every_kind_of_end():
 # Deliberate bugs: a check that cannot fail shows nothing.
 
 
-class Forgets(BurstDispatcher):
+class Forgets(BulkDispatcher):
     """Forgets one task of a worker that is lost."""
 
     def lost(self, now, identity, why):
@@ -77,7 +77,7 @@ class Forgets(BurstDispatcher):
         return super().lost(now, identity, why)
 
 
-class Doubles(BurstDispatcher):
+class Doubles(BulkDispatcher):
     """Answers a task of an attempt that was given up."""
 
     def results(self, now, identity, results):
@@ -88,7 +88,7 @@ class Doubles(BurstDispatcher):
         return super().results(now, identity, results)
 
 
-class Overloads(BurstDispatcher):
+class Overloads(BulkDispatcher):
     """Does not mind what a worker is still at."""
 
     def _settle_held(self, now, worker, held, *, sure):
@@ -97,7 +97,7 @@ class Overloads(BurstDispatcher):
         return effects
 
 
-class Insists(BurstDispatcher):
+class Insists(BulkDispatcher):
     """Gives a lost worker's task one attempt more than its caller allowed."""
 
     def requests(self, now, client, requests):
@@ -108,7 +108,7 @@ class Insists(BurstDispatcher):
         return effects
 
 
-class Sticks(BurstDispatcher):
+class Sticks(BulkDispatcher):
     """Never does what is due for a task."""
 
     def _due(self, now, key):

@@ -1,16 +1,16 @@
 """How counters grew in the last ten minutes, with plain numbers for time."""
 
-from bus.core.recent_counts import POINT_S, WINDOW_S, Recent
+from bus.core.recent_counts import POINT_S, WINDOW_S, RecentCounts
 
 
 def test_growth_is_that_of_the_window_and_the_window_is_short_at_first():
-    recent = Recent(100.0, {"failed": 5})
+    recent = RecentCounts(100.0, {"failed": 5})
     assert recent.grown(100.0, {"failed": 5}) == {"window_s": 0.0, "failed": 0}
     assert recent.grown(130.0, {"failed": 7, "new": 2}) == {"window_s": 30.0, "failed": 2, "new": 2}
 
 
 def test_what_is_older_than_the_window_is_no_more_told():
-    recent, failed = Recent(0.0, {"failed": 0}), 0
+    recent, failed = RecentCounts(0.0, {"failed": 0}), 0
     for second in range(1, 2000):
         failed += second <= 50  # one a second, in the first 50 s
         recent.look(float(second), {"failed": failed})
@@ -22,7 +22,7 @@ def test_what_is_older_than_the_window_is_no_more_told():
 
 
 def test_memory_is_bounded_however_often_one_looks():
-    recent = Recent(0.0, {"failed": 0})
+    recent = RecentCounts(0.0, {"failed": 0})
     for tenth in range(100_000):
         recent.look(tenth / 10, {"failed": tenth})
     assert len(recent._points) <= WINDOW_S / POINT_S + 2

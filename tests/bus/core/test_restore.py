@@ -12,12 +12,12 @@ from walk_events import check_books, check_census
 from bus.core.effects import Begun, Ended, ToClient, ToWorker
 from bus.core.tasks import task_counts
 from bus.core.tasks.posted import Posting
-from bus.core.tasks.task_queue import State
+from bus.core.tasks.task_queue import TaskState
 from bus.errors import ProtocolError
 from bus.wire import batch_frames, mdp
 from bus.wire.codec import decode_to_worker, encode, pack
 from bus.wire.fast_encode import encode_own
-from bus.wire.messages import Error, Held, Ready, Request, Result, Task, TaskPart
+from bus.wire.messages import Error, HeldTask, Ready, Request, Result, Task, TaskPart
 
 RETRYABLE = {"code": "X", "text": "x", "retryable": True}
 
@@ -54,7 +54,7 @@ def ends(effects):
 @pytest.mark.parametrize("expires_s", [-1e9, -5.0, 0.0, 1.0, math.inf])
 def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(desk, expires_s, attempt, troubles, in_s, straying):
     if straying:
-        ready(desk, b"s", (Held(bytes(16), 7),))
+        ready(desk, b"s", (HeldTask(bytes(16), 7),))
     effects = desk.core.restore(desk.now, left(desk, attempt=attempt, troubles=troubles, expires_s=expires_s), in_s)
     assert (ends(effects) == [(1, "expired")]) == (expires_s <= 0)
     for passed_s in (0.0, 0.5, 2.0, 90_000.0):
@@ -62,7 +62,7 @@ def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(desk, e
         effects += desk.core.advance(desk.now)
         states = Counter(task.state for task in desk.core.tasks.values())
         assert task_counts.totals(desk.core) == {
-            state.value: states[state] for state in (State.QUEUED, State.WAITING, State.RUNNING)
+            state.value: states[state] for state in (TaskState.QUEUED, TaskState.WAITING, TaskState.RUNNING)
         }
         effects += ready(desk, b"%d" % passed_s)
         for worker in list(desk.core.roster):
@@ -98,7 +98,7 @@ def test_tasks_that_were_never_begun_keep_their_order_and_priority_over_a_restar
 
 
 def test_a_task_that_comes_late_is_left_to_the_worker_that_is_at_it(desk):
-    ready(desk, b"w", (Held((1).to_bytes(16), 2),))
+    ready(desk, b"w", (HeldTask((1).to_bytes(16), 2),))
     effects = desk.core.restore(desk.now, left(desk, attempt=2), 1.5)
     assert effects == [Begun((1).to_bytes(16), 2, "w")]
     assert ends(desk.core.result(desk.now, b"w", Result((1).to_bytes(16), 2, True, 5))) == [(1, "done")]
@@ -106,8 +106,8 @@ def test_a_task_that_comes_late_is_left_to_the_worker_that_is_at_it(desk):
 
 def test_a_worker_of_another_service_does_not_get_a_task_by_naming_it(desk):
     desk.core.restore(desk.now, left(desk, service="fx"), 0.0)
-    ready(desk, b"w", (Held((1).to_bytes(16), 1),))
-    assert desk.core.tasks[(1).to_bytes(16)].state is State.QUEUED
+    ready(desk, b"w", (HeldTask((1).to_bytes(16), 1),))
+    assert desk.core.tasks[(1).to_bytes(16)].state is TaskState.QUEUED
     check_books(desk.core)
     check_census(desk.core)
 
@@ -177,9 +177,9 @@ def test_a_large_call_gives_its_room_back_however_it_ends(desk):
     assert desk.core.results(desk.now, b"w", [Result((1).to_bytes(16), 1, True, 5)])
     assert desk.core.size == 0
     large(desk, 2, 4000, timeout_ms=1000)
-    desk.pass_time(1.25, (b"w", (Held((2).to_bytes(16), 1),)))
+    desk.pass_time(1.25, (b"w", (HeldTask((2).to_bytes(16), 1),)))
     task = desk.core.tasks[(2).to_bytes(16)]
-    assert (task.state, task.args, desk.core.size) == (State.EXPIRED, {}, 0)  # its worker is still at it
+    assert (task.state, task.args, desk.core.size) == (TaskState.EXPIRED, {}, 0)  # its worker is still at it
     assert task_counts.totals(desk.core) == {"queued": 0, "waiting": 0, "running": 0}
     desk.core.result(desk.now, b"w", Result((2).to_bytes(16), 1, True, 5))
     check_books(desk.core)

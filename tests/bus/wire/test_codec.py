@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bus.broker import dialects
 from bus.errors import ProtocolError
 from bus.wire import codec, fast_encode, messages
-from bus.wire.messages import Held, Publication, Stamp, Tick
+from bus.wire.messages import HeldTask, Publication, Stamp, Tick
 
 U64 = st.integers(0, (1 << 64) - 1)
 IDS = st.binary(min_size=16, max_size=16)
@@ -35,7 +35,7 @@ PLAIN = (
     st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 )
 TOLD = st.dictionaries(TEXT.map("of_{}".format), PLAIN | st.lists(PLAIN, max_size=4), max_size=4)
-HELD = st.lists(st.builds(Held, IDS, ATTEMPTS), max_size=4).map(tuple)
+HELD = st.lists(st.builds(HeldTask, IDS, ATTEMPTS), max_size=4).map(tuple)
 ROUND_TRIPS = {
     messages.Request: (codec.decode_from_client, (IDS, TEXT, TEXT, MAPS, MAPS)),
     messages.Part: (codec.decode_to_client, (IDS, NUMBERS, VALUES)),

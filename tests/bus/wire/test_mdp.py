@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from request_arguments import arguments
 
 from bus.backoff import Backoff
-from bus.broker.dialects import Peers
+from bus.broker.dialects import Dialects
 from bus.broker.majordomo import REMEMBERED, Majordomo
 from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire import codec, fast_encode, mdp
-from bus.wire.messages import BrokerHeartbeat, Error, Held, Part, Reply, Request, Retire, Task
+from bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Part, Reply, Request, Retire, Task
 
 ID = bytes.fromhex("101112131415161718191a1b1c1d1e1f")
 GIVEN = ID + b"\0\0\0\1"  # the client's address as a worker gets it: the task and the attempt
@@ -85,7 +85,7 @@ def test_the_document_prints_the_frames_that_are_read_and_made():
     commands = [mdp.decode_command([WHO, *printed.pop(f"worker-{name}")]) for name in ("ready", "partial", "final")]
     assert [command for _, command, _ in commands] == [mdp.READY, mdp.PARTIAL, mdp.FINAL]
     worker = commands[0][0]
-    assert mdp.decode_answer(commands[1][2], LIMIT) == mdp.decode_answer(commands[2][2], LIMIT) == (Held(ID, 1), [b"world"])
+    assert mdp.decode_answer(commands[1][2], LIMIT) == mdp.decode_answer(commands[2][2], LIMIT) == (HeldTask(ID, 1), [b"world"])
     assert {name: [WHO, *frames] for name, frames in printed.items()} == {
         "worker-request": mdp.encode_to_worker(worker, Task(ID, 1, request.action, request.args, 1, 2)),
         "worker-heartbeat": mdp.encode_to_worker(worker, BrokerHeartbeat(7, known=True)),
@@ -188,7 +188,7 @@ def test_a_workers_commands_are_read_and_the_brokers_are_made_behind_its_own_env
     assert read(b"\x04", GIVEN, b"", b"a") == (address, mdp.FINAL, [GIVEN, b"", b"a"])
     assert read(b"\x05") == (address, mdp.HEARTBEAT, [])
     assert read(b"\x06") == (address, mdp.DISCONNECT, [])
-    assert mdp.decode_answer([GIVEN, b"", b"a", b"b"], LIMIT) == (Held(ID, 1), [b"a", b"b"])
+    assert mdp.decode_answer([GIVEN, b"", b"a", b"b"], LIMIT) == (HeldTask(ID, 1), [b"a", b"b"])
     task = Task(ID, 1, "", {"body": [b"a", b"b"]}, 1, 2)
     assert mdp.encode_to_worker(address, task) == [WHO, *envelope, b"MDPW02", b"\x02", GIVEN, b"", b"a", b"b"]
     assert mdp.encode_to_worker(address, BrokerHeartbeat(7, known=True)) == [WHO, *envelope, b"MDPW02", b"\x05"]
@@ -244,9 +244,9 @@ class House:
     def __init__(self):
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=20.0, hard_s=40.0, timeout_s=60.0, retries=3)
         self.now = 100.0
-        self.core = BurstDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
+        self.core = BulkDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
         self.dialect = Majordomo(self.core, 7.5, LIMIT)
-        self.peers = Peers(self.core, self.dialect, lambda: ID, lambda *_: None)
+        self.peers = Dialects(self.core, self.dialect, lambda: ID, lambda *_: None)
 
     def sent(self, effects):
         """Return what goes out, without empty messages."""

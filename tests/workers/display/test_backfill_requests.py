@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 from display_worker_fixture import World, made
 
-from bus.subscriber.replay_requests import Ended, OtherEpoch, Rows, TooOld
+from bus.subscriber.replay_requests import OtherEpoch, ReplayEnded, ReplayRows, TooOld
 from workers.display import backfill_requests
 from workers.display.backfill_requests import FOLDS, MOST_ROWS, SILENT_S, Rounds
 from workers.display.display_set import INITIALISATION
@@ -16,7 +16,7 @@ AT_ONCE, LATER = 0.0, float("inf")
 
 
 class Line:
-    """In the place of `Repairs`: what is asked is kept, what is to come is given."""
+    """In the place of `ReplayRequests`: what is asked is kept, what is to come is given."""
 
     made = ()
 
@@ -46,7 +46,7 @@ class Line:
 
 @pytest.fixture
 def world(monkeypatch):
-    monkeypatch.setattr(backfill_requests, "Repairs", Line)
+    monkeypatch.setattr(backfill_requests, "ReplayRequests", Line)
     monkeypatch.setattr(Line, "made", ())
     made_world = World()
     made_world.rounds = Rounds(made_world.desk, None, None)
@@ -68,7 +68,7 @@ def step(world, until=LATER):
 
 def rows(world, symbol, numbers):
     world.journal += [symbol] * (max(numbers) - len(world.journal))
-    return Rows(f"tick.{symbol}\0", [[number, world.frame(number)] for number in numbers])
+    return ReplayRows(f"tick.{symbol}\0", [[number, world.frame(number)] for number in numbers])
 
 
 def two_symbols(world):
@@ -82,10 +82,15 @@ def two_symbols(world):
 def test_many_symbols_are_asked_for_at_once_over_one_connection(world):
     two_symbols(world)
     assert line().asked == [("tick.X\0", 1, 6, 0), ("tick.Y\0", 1, 6, 0)]
-    line().coming = [rows(world, "X", [1, 3]), rows(world, "Y", [2, 4, 6]), Ended("tick.X\0", 4)]
+    line().coming = [rows(world, "X", [1, 3]), rows(world, "Y", [2, 4, 6]), ReplayEnded("tick.X\0", 4)]
     step(world)
     assert line().asked[2:] == [("tick.X\0", 4, 6, 0)]
-    line().coming = [Rows("tick.Z\0", [[1, b""]]), Ended("tick.Y\0", None), rows(world, "X", [5]), Ended("tick.X\0", None)]
+    line().coming = [
+        ReplayRows("tick.Z\0", [[1, b""]]),
+        ReplayEnded("tick.Y\0", None),
+        rows(world, "X", [5]),
+        ReplayEnded("tick.X\0", None),
+    ]
     step(world)
     assert [one.phase for one in world.desk.held.values()] == [Phase.LIVE] * 2
     assert (world.rounds.busy, world.rounds.rows) == (False, 0)
@@ -171,7 +176,7 @@ def test_a_checkpoint_is_asked_for_with_its_epoch_until_the_broker_has_accepted_
     step(world)
     begin(world)
     assert line().asked[2:] == [("tick.X\0", 1, 4, 0)]
-    line().coming = [rows(world, "X", [1, 2, 3, 4]), Ended("tick.X\0", None)]
+    line().coming = [rows(world, "X", [1, 2, 3, 4]), ReplayEnded("tick.X\0", None)]
     step(world)
     assert world.desk.held["x"].phase is Phase.LIVE
     world.check()
@@ -192,7 +197,12 @@ def test_initialisation_error_is_told_and_the_display_goes_on_from_where_it_stan
     step(world)
     assert (len(line().asked), world.desk.troubles[INITIALISATION]) == (2, 2)
     assert world.desk.held["x"].state.bids == [1.0, 3.0]
-    line().coming = [rows(world, "X", [5]), Ended("tick.X\0", None), rows(world, "Y", [4, 6]), Ended("tick.Y\0", None)]
+    line().coming = [
+        rows(world, "X", [5]),
+        ReplayEnded("tick.X\0", None),
+        rows(world, "Y", [4, 6]),
+        ReplayEnded("tick.Y\0", None),
+    ]
     step(world)
     world.check()
 
@@ -206,7 +216,12 @@ def test_a_round_whose_displays_have_left_is_forgotten_and_so_is_what_still_come
     world.tell()
     begin(world)
     assert (set(world.rounds.running), world.rounds.rows, line().forgotten) == ({"tick.Y\0"}, 0, ["tick.X\0"])
-    line().coming = [rows(world, "X", [5]), Ended("tick.X\0", None), rows(world, "Y", [2, 4, 6]), Ended("tick.Y\0", None)]
+    line().coming = [
+        rows(world, "X", [5]),
+        ReplayEnded("tick.X\0", None),
+        rows(world, "Y", [2, 4, 6]),
+        ReplayEnded("tick.Y\0", None),
+    ]
     step(world)
     world.check()
     world.assign("x", "X")  # and comes again
@@ -217,12 +232,17 @@ def test_a_round_whose_displays_have_left_is_forgotten_and_so_is_what_still_come
 def test_a_display_that_fails_on_the_way_leaves_its_round_and_comes_again(world):
     world.desk.make = type("Failing", (world.make,), {"fails_at": {3.0: 1}})
     two_symbols(world)
-    line().coming = [rows(world, "X", [1, 3, 5]), Ended("tick.X\0", None)]
+    line().coming = [rows(world, "X", [1, 3, 5]), ReplayEnded("tick.X\0", None)]
     step(world)
     world.now += 60
     begin(world)
     assert line().asked[2:] == [("tick.X\0", 1, 6, 0)]
-    line().coming = [rows(world, "X", [1, 3, 5]), Ended("tick.X\0", None), rows(world, "Y", [2, 4, 6]), Ended("tick.Y\0", None)]
+    line().coming = [
+        rows(world, "X", [1, 3, 5]),
+        ReplayEnded("tick.X\0", None),
+        rows(world, "Y", [2, 4, 6]),
+        ReplayEnded("tick.Y\0", None),
+    ]
     step(world)
     world.check()
 
@@ -237,10 +257,15 @@ def test_all_rounds_together_hold_back_no_more_than_there_is_room_for(world):
     one, other = world.desk.building.rounds["X"], world.desk.building.rounds["Y"]
     assert (one.held, one.overflowed, len(other.held), other.overflowed) == ([], True, 4, False)
     world.given = world.desk.position
-    first = [rows(world, "X", [1, 3, 5]), Ended("tick.X\0", None), rows(world, "Y", [2, 4, 6]), Ended("tick.Y\0", None)]
+    first = [
+        rows(world, "X", [1, 3, 5]),
+        ReplayEnded("tick.X\0", None),
+        rows(world, "Y", [2, 4, 6]),
+        ReplayEnded("tick.Y\0", None),
+    ]
     line().coming = first
     step(world)
     assert line().asked[2:] == [("tick.X\0", 7, 18, 0)]
-    line().coming = [rows(world, "X", range(7, 15)), Ended("tick.X\0", None)]
+    line().coming = [rows(world, "X", range(7, 15)), ReplayEnded("tick.X\0", None)]
     step(world)
     world.check()

@@ -2,7 +2,7 @@
 
 from display_worker_fixture import Kept, World
 
-from bus.core.display_assignment import Display, DisplayBook
+from bus.core.display_assignment import Display, DisplayAssignment
 from workers.display.display_set import CREATION, RUN_TIME
 from workers.display.managed_display import HEALTHY_S, Phase
 from workers.display.quantities.state import DisplayConfig
@@ -99,7 +99,7 @@ def test_dispatch_error_leaves_the_state_due_and_it_goes_out_as_its_newest():
 
 
 def test_critical_error_moves_the_displays_of_that_worker_and_no_others():
-    book = DisplayBook(10)
+    book = DisplayAssignment(10)
     book.look({"a", "b"})
     for number in range(4):
         book.create(Display(f"d{number}", "X", {}, 1))

@@ -13,7 +13,7 @@ from nepse_worker_fixture import reply
 
 from bus.backoff import Backoff
 from bus.errors import ProtocolError, TaskFailed
-from bus.wire.messages import Goodbye, Held, Reply, Result, Retire, Task
+from bus.wire.messages import Goodbye, HeldTask, Reply, Result, Retire, Task
 from workers.nepse import tokens
 from workers.nepse.actions import NepseActions
 from workers.nepse.endpoints import ENDPOINTS
@@ -90,7 +90,7 @@ def test_flaw_5_a_slow_tasks_worker_is_given_more_while_it_is_still_at_it_and_it
     """At the time limit the worker counted as free, and the task was begun anew, four times over."""
     desk.ready()
     desk.request(A, timeout_ms=2000)
-    ((_, error),), _, _ = desk.pass_time(2.0, (b"w1", (Held(A, 1),)))
+    ((_, error),), _, _ = desk.pass_time(2.0, (b"w1", (HeldTask(A, 1),)))
     assert error.code == "EXPIRED"
     assert desk.request(B)[1] == [], "it is at the first one still"
     assert desk.result(A, 1, "late")[1] == [(b"w1", task(1, B))]
@@ -105,7 +105,7 @@ def test_flaw_5_a_task_beyond_its_limit_is_interrupted_in_its_worker_and_the_wor
     assert Exit(70, f"task {A.hex()} passed its hard limit") in worker.advance(3.0)
     desk.ready()
     desk.request()
-    assert [type(message) for _, message in desk.pass_time(20.0, (b"w1", (Held(A, 1),)))[1]] == [Retire]
+    assert [type(message) for _, message in desk.pass_time(20.0, (b"w1", (HeldTask(A, 1),)))[1]] == [Retire]
     assert desk.ready(b"w2")[1] == [(b"w2", task(2))]
 
 
@@ -141,7 +141,9 @@ def test_flaw_8_the_end_of_an_old_worker_takes_a_new_one_of_the_same_name_with_i
     desk.request()
     desk.lost(b"old")
     assert [worker.name for worker in desk.core.roster] == ["nepse_00/2"]
-    desk.ready(b"newer", name="nepse_00/2", held=tuple(Held(*pair) for pair in desk.core.roster.named("nepse_00/2").held.items()))
+    desk.ready(
+        b"newer", name="nepse_00/2", held=tuple(HeldTask(*pair) for pair in desk.core.roster.named("nepse_00/2").held.items())
+    )
     desk.lost(b"new")
     assert [worker.identity for worker in desk.core.roster] == [b"newer"]
 
@@ -256,7 +258,7 @@ def test_flaw_13_the_answer_of_an_attempt_that_was_given_up_reaches_the_caller(d
     desk.request()
     desk.ready(b"w2")
     desk.lost(b"w1")
-    desk.ready(b"w1", held=(Held(A, 1),))
+    desk.ready(b"w1", held=(HeldTask(A, 1),))
     assert desk.result(A, 1, "of the first", b"w1")[0] == []
     assert desk.result(A, 2, "of the second", b"w2")[0] == [(b"c", Reply(A, "of the second"))]
     assert desk.core.counters["late"] == 1

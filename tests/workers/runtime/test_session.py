@@ -3,7 +3,7 @@
 import pytest
 
 from bus.errors import ProtocolError
-from bus.wire.messages import BrokerHeartbeat, Error, Goodbye, Held, Ready, Result, Retire, Task, TaskPart, WorkerHeartbeat
+from bus.wire.messages import BrokerHeartbeat, Error, Goodbye, HeldTask, Ready, Result, Retire, Task, TaskPart, WorkerHeartbeat
 from workers.runtime.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
 
 A, B, C = (bytes(15) + letter for letter in (b"a", b"b", b"c"))
@@ -47,16 +47,16 @@ def test_a_heartbeat_names_what_is_held_and_carries_the_report():
     one = session(2)
     one.received(100.0, task(A))
     one.received(100.0, task(B))
-    assert one.advance(100.25, {"rss_bytes": 9}) == [Send(WorkerHeartbeat((Held(A, 1), Held(B, 1)), {"rss_bytes": 9}))]
+    assert one.advance(100.25, {"rss_bytes": 9}) == [Send(WorkerHeartbeat((HeldTask(A, 1), HeldTask(B, 1)), {"rss_bytes": 9}))]
 
 
 @pytest.mark.parametrize("message", [UNKNOWN, BrokerHeartbeat(8, known=True), BrokerHeartbeat(8, known=False)])
 def test_a_broker_that_does_not_know_it_or_is_another_one_is_told_what_it_holds(message):
     one = session()
     one.received(100.0, task())
-    assert one.received(100.1, message) == [ready(1, Held(A, 1))]
+    assert one.received(100.1, message) == [ready(1, HeldTask(A, 1))]
     assert one.received(100.2, BrokerHeartbeat(8, known=True)) == []
-    assert one.advance(100.25) == [Send(WorkerHeartbeat((Held(A, 1),)))]
+    assert one.advance(100.25) == [Send(WorkerHeartbeat((HeldTask(A, 1),)))]
 
 
 def test_it_does_not_register_twice_for_answers_that_crossed_its_registration():
@@ -83,7 +83,7 @@ def test_an_attempt_that_comes_twice_runs_once_but_another_attempt_is_another_on
     one.received(100.0, task(A, 1))
     assert one.received(100.0, task(A, 1)) == []
     one.received(100.0, task(A, 2))
-    assert one.held() == (Held(A, 1), Held(A, 2))
+    assert one.held() == (HeldTask(A, 1), HeldTask(A, 2))
 
 
 def test_parts_are_of_the_running_task_and_only_for_a_broker_that_knows_it():
@@ -100,8 +100,8 @@ def test_a_result_that_could_not_be_sent_is_told_after_registering_again():
     one.received(100.0, task())
     (sent,) = finish(one, 100.5, done=True, value=5)
     one.unsent(sent)
-    assert one.held() == (Held(A, 1),)
-    assert one.advance(100.75) == [ready(1, Held(A, 1))]
+    assert one.held() == (HeldTask(A, 1),)
+    assert one.advance(100.75) == [ready(1, HeldTask(A, 1))]
     assert one.received(100.8, BrokerHeartbeat(8, known=True)) == [Send(Result(A, 1, True, 5))]
     assert one.held() == ()
 
@@ -112,7 +112,7 @@ def test_a_result_without_a_broker_is_kept_and_the_next_task_runs():
     one.received(100.0, task(B))
     one.unsent(Send(WorkerHeartbeat()))
     assert finish(one, 100.5, done=True, value=5) == [Run(task(B))]
-    assert one.held() == (Held(B, 1), Held(A, 1))
+    assert one.held() == (HeldTask(B, 1), HeldTask(A, 1))
 
 
 # Limits
@@ -152,7 +152,7 @@ def test_a_busy_worker_ends_what_runs_gives_back_what_waits_and_takes_nothing_mo
     one = session(2)
     one.received(100.0, task(A))
     one.received(100.0, task(B))
-    assert one.received(100.1, Retire("too many")) == [ready(0, Held(A, 1))]
+    assert one.received(100.1, Retire("too many")) == [ready(0, HeldTask(A, 1))]
     assert one.received(100.2, task(C)) == []
     why = "retired: too many"
     assert finish(one, 100.5, done=True, value=1) == [Send(Result(A, 1, True, 1)), Send(Goodbye(why)), Exit(0, why)]
@@ -162,8 +162,8 @@ def test_a_leaving_worker_goes_on_beating_and_registers_without_credit():
     one = session()
     one.received(100.0, task())
     one.leave(100.0, "stopped", 5.0)
-    assert one.advance(100.25) == [Send(WorkerHeartbeat((Held(A, 1),)))]
-    assert one.received(100.3, UNKNOWN) == [ready(0, Held(A, 1))]
+    assert one.advance(100.25) == [Send(WorkerHeartbeat((HeldTask(A, 1),)))]
+    assert one.received(100.3, UNKNOWN) == [ready(0, HeldTask(A, 1))]
 
 
 def test_when_the_time_to_leave_is_over_it_says_goodbye_and_ends():

@@ -8,9 +8,9 @@ import pytest
 from waiting import eventually
 
 from bus.broker.storage import dead_letters, row_retention, task_rows, unfinished_tasks
-from bus.broker.storage.database import Store
-from bus.broker.storage.row_retention import Keep
-from bus.broker.storage.unfinished_tasks import Room
+from bus.broker.storage.database import Database
+from bus.broker.storage.row_retention import RowRetention
+from bus.broker.storage.unfinished_tasks import MemoryRoom
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
 from bus.errors import PartEnded
@@ -19,7 +19,7 @@ from bus.wire.messages import Error, Reply
 
 NOW_NS = 10**18
 DAY_S = 86400.0
-ALL = Room(1_000_000, 1 << 40)
+ALL = MemoryRoom(1_000_000, 1 << 40)
 
 
 def moment(later_s=0.0, *, age_s=None, boot="", boot_s=1000.0):
@@ -32,11 +32,11 @@ class Office:
     """A store, with what its jobs gave."""
 
     def __init__(self, folder, now=None):
-        self.store = Store(folder)
-        self.store.open()
+        self.database = Database(folder)
+        self.database.open()
         self.found = None
-        self.store.load(partial(unfinished_tasks.read, after=0, room=ALL, moment=now or moment(), grace_s=1.5), self.take)
-        self.store.start()
+        self.database.load(partial(unfinished_tasks.read, after=0, room=ALL, moment=now or moment(), grace_s=1.5), self.take)
+        self.database.start()
         self.given = []
 
     def take(self, found, why):
@@ -47,8 +47,8 @@ class Office:
         """Put jobs in together, and wait until all have finished; returns (value, why) of each."""
         self.given.clear()
         for job in jobs:
-            self.store.put(job, lambda value, why: self.given.append((value, why)))
-        eventually(lambda: self.store.finished() or len(self.given) == len(jobs), within_s=10, every_s=0.001)
+            self.database.put(job, lambda value, why: self.given.append((value, why)))
+        eventually(lambda: self.database.finished() or len(self.given) == len(jobs), within_s=10, every_s=0.001)
         return list(self.given)
 
 
@@ -62,7 +62,7 @@ def open_store(tmp_path):
 
     yield make
     for one in made:
-        one.store.close()
+        one.database.close()
 
 
 def posting(number, key=None, expires_s=float("inf"), retries=3):
@@ -87,7 +87,7 @@ def row(number):
 
 
 def new(number):
-    return (task_rows.Posted(task(number), "queued", new=True), "")
+    return (task_rows.PostingOutcome(task(number), "queued", new=True), "")
 
 
 def task(number):
@@ -102,7 +102,7 @@ def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open
         partial(task_rows.delayed, task=task(3), attempt=2, in_s=5.0, why="w: 429", moment=moment()),
         end(4),
     )
-    office.store.close()
+    office.database.close()
     again = open_store()
     found = [
         (one.task.id, one.task.attempt, one.in_s, unpack(bytes(one.task.args)), one.task.posted) for one in again.found.tasks
@@ -122,7 +122,7 @@ def test_what_ran_with_others_at_one_worker_is_in_doubt_and_not_charged_what_ran
     office.do(*[insert(number) for number in range(1, 5)])
     held = ((1, 1, "w1"), (2, 3, "w1"), (3, 2, "w2"))
     office.do(*[partial(task_rows.begun, task=task(number), attempt=attempt, worker=worker) for number, attempt, worker in held])
-    office.store.close()
+    office.database.close()
     found = {int.from_bytes(one.task.id): one.task for one in open_store().found.tasks}
     assert {number: (one.attempt, one.spared, one.suspect) for number, one in found.items()} == {
         1: (0, 1, True),
@@ -144,11 +144,11 @@ def test_of_what_is_there_as_much_is_read_as_there_is_room_for_and_the_rest_late
         assert not why
         return [int.from_bytes(one.task.id, "big") for one in found.tasks], found.more, found.after
 
-    assert read(0, Room(4, 1 << 20)) == ([1, 2, 3, 4], True, 4)
-    assert read(4, Room(100, 3 * size)) == ([5, 6, 7], True, 7)
-    assert read(7, Room(100, 0)) == ([], True, 7)
-    assert read(7, Room(100, 0, alone=True)) == ([8], True, 8)
-    assert read(8, Room(100, 1 << 20)) == ([9], False, 9)
+    assert read(0, MemoryRoom(4, 1 << 20)) == ([1, 2, 3, 4], True, 4)
+    assert read(4, MemoryRoom(100, 3 * size)) == ([5, 6, 7], True, 7)
+    assert read(7, MemoryRoom(100, 0)) == ([], True, 7)
+    assert read(7, MemoryRoom(100, 0, alone=True)) == ([8], True, 8)
+    assert read(8, MemoryRoom(100, 1 << 20)) == ([9], False, 9)
 
 
 @pytest.mark.parametrize(("boot", "left_s"), [("a", 50.0), ("b", 59.0), ("", 59.0)])
@@ -182,7 +182,7 @@ def test_an_end_is_written_once(open_store):
 
 
 def test_a_task_that_is_posted_twice_is_there_once(open_store):
-    again = (task_rows.Posted(task(1), "queued", new=False), "")
+    again = (task_rows.PostingOutcome(task(1), "queued", new=False), "")
     assert open_store().do(insert(1), insert(1)) == [new(1), again]
 
 
@@ -190,7 +190,7 @@ def test_a_key_means_the_task_that_has_it_also_within_one_commit(open_store):
     office = open_store()
     first, second, third = office.do(insert(1, key="k"), insert(2, key="k"), insert(3))
     assert (first, third) == (new(1), new(3))
-    assert second == (task_rows.Posted(task(1), "queued", new=False), "")
+    assert second == (task_rows.PostingOutcome(task(1), "queued", new=False), "")
     assert office.do(row(2)) == [(None, "")]
 
 
@@ -213,16 +213,16 @@ def test_where_there_is_no_room_only_what_is_known_is_told(open_store):
     full = partial(task_rows.post, moment=moment(), keep_s=DAY_S, room=False)
     office.do(insert(1, key="k"))
     told = office.do(*[partial(full, posting=one) for one in (posting(1), posting(2, key="k"), posting(3), posting(4, key="j"))])
-    known = (task_rows.Posted(task(1), "queued", new=False), "")
+    known = (task_rows.PostingOutcome(task(1), "queued", new=False), "")
     assert told == [known, known, (None, ""), (None, "")]
     assert office.do(row(3)) == [(None, "")]
 
 
 def test_many_jobs_are_one_commit(open_store):
     office = open_store()
-    before = office.store.commits
+    before = office.database.commits
     office.do(*[insert(number) for number in range(1, 301)])
-    assert office.store.commits - before <= 30
+    assert office.database.commits - before <= 30
 
 
 def test_dead_letters_are_counted(open_store):
@@ -291,7 +291,7 @@ def test_what_is_kept_goes_by_the_brokers_own_clock_some_at_a_time_and_is_counte
     office = open_store()
     office.do(insert(1, key="k"), insert(2), insert(3), insert(4))
     office.do(end(1, later_s=10), failed(2, later_s=10), end(3, later_s=20))
-    keep = Keep(result_s=100, key_s=200, dead_s=300)
+    keep = RowRetention(result_s=100, key_s=200, dead_s=300)
 
     def clean(later_s, most=10):
         now = moment(later_s, age_s=50 + later_s)
@@ -314,7 +314,7 @@ def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_stor
     office = open_store()
     office.do(insert(1, 10_000, key="k"), end(1, later_s=10_000), insert(2), failed(2, later_s=10_000))
     office.do(insert(3), end(3, later_s=10_000), insert(4))
-    clean = partial(row_retention.clean, keep=Keep(result_s=100, key_s=200, dead_s=300))
+    clean = partial(row_retention.clean, keep=RowRetention(result_s=100, key_s=200, dead_s=300))
     assert office.do(partial(clean, age_s=60.0, most=1)) == [(({}, True), "")]
     assert office.do(partial(clean, age_s=70.0, most=1)) == [(({}, True), "")]
     assert office.do(partial(clean, age_s=80.0, most=1)) == [(({}, False), "")]
@@ -346,7 +346,7 @@ def test_a_job_that_fails_whyever_costs_those_of_the_same_commit_nothing(open_st
     assert second[0] is None
     assert str(error) in second[1]
     assert office.do(row(7), insert(3)) == [(None, ""), new(3)]
-    office.store.check()
+    office.database.check()
 
 
 def test_numbers_that_sqlite_cannot_hold_are_one_jobs_failure(open_store):
@@ -366,7 +366,7 @@ def test_a_transaction_that_fails_is_told_to_each_of_its_jobs_and_the_store_says
 
     results = office.do(insert(1), lost, insert(2))
     assert all(value is None and "disk is full" in why for value, why in results)
-    eventually(lambda: not office.store.failed, within_s=10)  # it tries by itself
+    eventually(lambda: not office.database.failed, within_s=10)  # it tries by itself
     assert office.do(row(1), insert(3)) == [(None, ""), new(3)]
 
 
@@ -379,33 +379,33 @@ def test_a_disk_error_of_one_job_makes_the_store_failed(open_store):
         raise error
 
     assert office.do(insert(1), broken)[0] == new(1)
-    assert office.store.failed == "disk I/O error"
-    eventually(lambda: not office.store.failed, within_s=10)
+    assert office.database.failed == "disk I/O error"
+    eventually(lambda: not office.database.failed, within_s=10)
 
 
 def test_what_is_to_be_done_for_a_job_may_fail_and_costs_the_others_nothing(tmp_path):
     troubles, done = [], []
-    store = Store(tmp_path, lambda error, asker: troubles.append((str(error), asker)))
-    store.open()
-    store.start()
+    database = Database(tmp_path, lambda error, asker: troubles.append((str(error), asker)))
+    database.open()
+    database.start()
 
     def fails(value, why):
         raise RuntimeError("no")
 
-    store.put(lambda _: 1, fails, (b"client", b"request"))
-    store.put(lambda _: 2, lambda value, why: done.append(value))
-    eventually(lambda: store.finished() or done, within_s=10)
+    database.put(lambda _: 1, fails, (b"client", b"request"))
+    database.put(lambda _: 2, lambda value, why: done.append(value))
+    eventually(lambda: database.finished() or done, within_s=10)
     assert (troubles, done) == ([("no", (b"client", b"request"))], [2])
-    store.close()
+    database.close()
 
 
 def test_a_thread_that_ends_is_noticed(tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    store.open()
-    store.check()
-    monkeypatch.setattr(store, "_commit", None)  # a bug
-    store.start()
-    store.put(lambda _: 1, lambda *_: None)
-    eventually(lambda: store.dead, within_s=10)
+    database = Database(tmp_path)
+    database.open()
+    database.check()
+    monkeypatch.setattr(database, "_commit", None)  # a bug
+    database.start()
+    database.put(lambda _: 1, lambda *_: None)
+    eventually(lambda: database.dead, within_s=10)
     with pytest.raises(PartEnded, match="TypeError"):
-        store.check()
+        database.check()

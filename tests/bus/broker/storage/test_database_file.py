@@ -8,15 +8,15 @@ import pytest
 
 from bus.broker import scale_service
 from bus.broker.storage import config_rows, database_schema, display_rows, row_retention, task_rows, unfinished_tasks
-from bus.broker.storage.database_file import StoreFile
-from bus.broker.storage.unfinished_tasks import Room
+from bus.broker.storage.database_file import DatabaseFile
+from bus.broker.storage.unfinished_tasks import MemoryRoom
 from bus.core.display_assignment import Display
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
 from bus.wire.codec import pack
 
 NOW = Moment(100.0, 10**18, 50.0)
-ALL = Room(1_000_000, 1 << 40)
+ALL = MemoryRoom(1_000_000, 1 << 40)
 
 
 def task(number):
@@ -29,7 +29,7 @@ def insert(connection, number, **how):
 
 
 def prepared(folder):
-    file = StoreFile(folder)
+    file = DatabaseFile(folder)
     file.prepare()
     return file, file.connect()
 
@@ -93,7 +93,7 @@ def test_what_is_no_store_is_set_aside_and_another_one_made(tmp_path, kind):
     aside = {path.name.replace(".aside-3", ""): path.lstat().st_size for path in tmp_path.glob("*.aside-3*")}
     assert aside.items() >= content.items() or kind == "a folder"
     connection.close()
-    again = StoreFile(tmp_path)
+    again = DatabaseFile(tmp_path)
     again.prepare()
     assert (again.why_aside, again.aside) == ("", file.aside)  # told as long as it is there
 
@@ -133,7 +133,7 @@ def test_a_store_that_is_damaged_in_its_middle_keeps_what_lies_around(tmp_path):
     assert leaf != root - 1
     content[leaf * 4096 : (leaf + 1) * 4096] = bytes(4096)
     path.write_bytes(content)
-    file = StoreFile(tmp_path)
+    file = DatabaseFile(tmp_path)
     file.prepare()  # its head is whole
     connection = file.connect()
     with pytest.raises(sqlite3.DatabaseError):
@@ -181,7 +181,7 @@ def test_a_store_of_the_first_version_becomes_one_of_the_present_and_its_rows_co
     assert file.aside == []
     assert connection.execute("PRAGMA user_version").fetchone() == (database_schema.VERSION,)
     assert numbers(connection) == [1]
-    keep = row_retention.Keep(100.0, 200.0, 300.0)
+    keep = row_retention.RowRetention(100.0, 200.0, 300.0)
     assert row_retention.clean(connection, keep, 50.0, 10) == ({}, False)
     assert row_retention.clean(connection, keep, 150.0, 10) == ({}, False)
     assert row_retention.clean(connection, keep, 151.0, 10) == ({"answers": 1}, False)

@@ -7,7 +7,7 @@ import pytest
 from journal_fixture import HOUR_NS, killed, newest
 from request_arguments import read_wanted
 
-from bus.broker.storage.journal_reader import Library
+from bus.broker.storage.journal_reader import JournalReader
 from bus.core.journal.record_format import needs
 from bus.core.ticks.replay import Replay
 from bus.errors import ProtocolError
@@ -132,7 +132,7 @@ def test_segments_are_begun_by_size_and_let_go_by_bytes_and_by_hours(offices, fo
     for _ in range(60):
         office.write(40)
         office.beat(0.1)
-    office.journal._storage.end()
+    office.journal._sync_thread.end()
     assert sum(path.stat().st_size for path in folder.glob("*.hj")) < (1 << 16) + 8192
     oldest = office.journal.segments[0].ticks + 1
     assert oldest > 1
@@ -350,7 +350,7 @@ def test_a_topic_that_had_no_message_is_named(offices):
 def test_a_long_replay_comes_in_several_requests_none_of_which_is_large(offices):
     office = offices()
     office.write(40_000, turn=256)
-    library = Library(office.journal)
+    library = JournalReader(office.journal)
     replay = library.begin(read_wanted({"topic": "ticks", "from": 1}), office.topics)
     while not replay.ended:
         replay.step(library)
@@ -364,7 +364,7 @@ def test_a_long_replay_comes_in_several_requests_none_of_which_is_large(offices)
 def test_a_replay_ends_where_it_was_asked_for_though_ticks_go_on(offices):
     office = offices()
     office.write(50)
-    library = Library(office.journal)
+    library = JournalReader(office.journal)
     replay = library.begin(read_wanted({"topic": "ticks", "from": 41}), office.topics)
     office.write(50)
     rows = []

@@ -4,14 +4,14 @@ import os
 
 import pytest
 
-from bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, NOTE_BYTES, Flag, Note, Noted, Notes
+from bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, NOTE_BYTES, DegradedFlag, JournalNotes, Noted, NoteFile
 
 NOTED = Noted("a1b2", 1_800_000_000_123, 44, 3600.5, "boot-1", 1000.25, 10**18)
 
 
 @pytest.fixture
 def note(tmp_path):
-    return Note(tmp_path)
+    return NoteFile(tmp_path)
 
 
 def test_a_note_is_read_as_it_was_written_and_written_in_place(note):
@@ -55,23 +55,23 @@ def test_noise_is_no_note(note, data):
 
 
 def test_a_flag_is_set_in_the_first_place_that_takes_it(tmp_path):
-    flag = Flag(tmp_path / "journal", [tmp_path / "gone", tmp_path])
+    flag = DegradedFlag(tmp_path / "journal", [tmp_path / "gone", tmp_path])
     assert not flag.hoisted()
     assert flag.hoist()
     assert flag.hoisted()
-    assert Flag(tmp_path / "journal", [tmp_path]).hoisted()
-    assert not Flag(tmp_path / "another", [tmp_path]).hoisted()
+    assert DegradedFlag(tmp_path / "journal", [tmp_path]).hoisted()
+    assert not DegradedFlag(tmp_path / "another", [tmp_path]).hoisted()
     flag.lower()
     assert not flag.hoisted()
     flag.lower()
 
 
 def test_a_flag_that_can_be_set_nowhere_says_so(tmp_path):
-    assert not Flag(tmp_path / "journal", [tmp_path / "gone"]).hoist()
+    assert not DegradedFlag(tmp_path / "journal", [tmp_path / "gone"]).hoist()
 
 
 def test_what_another_has_put_in_a_flags_place_is_neither_believed_nor_followed(tmp_path, monkeypatch):
-    flag = Flag(tmp_path / "journal", [tmp_path])
+    flag = DegradedFlag(tmp_path / "journal", [tmp_path])
     [path] = flag.paths
     target = tmp_path / "target"
     path.symlink_to(target)
@@ -87,7 +87,7 @@ def test_what_another_has_put_in_a_flags_place_is_neither_believed_nor_followed(
 
 
 def test_a_degraded_journal_says_so_in_both_places_and_a_live_one_in_none(tmp_path):
-    notes = Notes(tmp_path, [tmp_path])
+    notes = JournalNotes(tmp_path, [tmp_path])
     assert notes.degraded(NOTED)
     assert notes.flag.hoisted()
     assert notes.note.read()[0] == DEGRADED

@@ -1,6 +1,6 @@
 """What waits for the disk in memory: in order, bounded, with one hole at most."""
 
-from bus.core.journal.held_batches import Held
+from bus.core.journal.held_batches import HeldBatches
 from bus.core.journal.record_format import Batch
 
 
@@ -10,7 +10,7 @@ def batch(first, last, size=10):
 
 
 def test_what_was_put_in_comes_out_in_order():
-    held = Held()
+    held = HeldBatches()
     one, two = batch(11, 13), batch(14, 17)
     assert held.first() is None
     assert held.add(one) == held.add(two) == 0
@@ -25,7 +25,7 @@ def test_what_was_put_in_comes_out_in_order():
 
 
 def test_beyond_the_limit_all_is_lost_until_all_that_was_kept_is_taken():
-    held = Held(limit=50)
+    held = HeldBatches(limit=50)
     assert held.add(batch(1, 2)) == held.add(batch(3, 3)) == 0
     assert held.add(batch(4, 6)) == 3
     assert held.add(batch(7, 7)) == 1, "it would fit, and would leave a second hole"
@@ -39,7 +39,7 @@ def test_beyond_the_limit_all_is_lost_until_all_that_was_kept_is_taken():
 
 
 def test_what_is_given_up_is_counted():
-    held = Held(limit=50)
+    held = HeldBatches(limit=50)
     held.add(batch(1, 4))
     held.add(batch(5, 8))
     assert held.give_up() == 4

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bus.core.journal.record_format import Snapshot, encode_tick
-from bus.core.journal.segment_index import Builder, Ordinals, SegmentIndex
+from bus.core.journal.segment_index import IndexBuilder, SegmentIndex, TopicOrdinals
 from bus.errors import ProtocolError
 from bus.wire.codec import encode_publication, pack
 from bus.wire.messages import Stamp
@@ -29,7 +29,7 @@ def segment(keys, first=1, epoch=1, head=None):
 
 
 def built(data, first=1, head=None):
-    builder = Builder(head, first)
+    builder = IndexBuilder(head, first)
     assert builder.take(data, 0, last=True) == len(data)
     return builder.index
 
@@ -37,7 +37,7 @@ def built(data, first=1, head=None):
 def test_what_is_written_and_what_is_read_from_the_segment_is_the_same_index():
     keys = [random.Random(1).choice((EURUSD, USDJPY)) for _ in range(500)]
     data, places = segment(keys)
-    written = SegmentIndex(1, Ordinals(), {}, places[1])
+    written = SegmentIndex(1, TopicOrdinals(), {}, places[1])
     for number, key in enumerate(keys, 1):
         written.add([written.topics.of(key)], [tick(number, key, 1, number, 1000 + number)], 1, 1000 + number)
     read = built(data, head=Snapshot(1, "boot", 1, 0))
@@ -55,7 +55,7 @@ def test_the_ticks_of_one_topic_are_found_forwards_and_backwards_at_any_ordinal(
     """Ordinals whose bytes look alike when they are read across two of them are not mixed up."""
     draw = random.Random(2)
     for ordinals in ((1, 2), (1, 256, 257), (255, 65_535, 65_536, 16_777_216), tuple(range(1, 700))):
-        index = SegmentIndex(1, Ordinals(), {}, 0)
+        index = SegmentIndex(1, TopicOrdinals(), {}, 0)
         drawn = [draw.choice(ordinals) for _ in range(3000)]
         index.add(drawn, [b"x"] * len(drawn), 1, 1)
         for ordinal in ordinals[:8]:
@@ -104,13 +104,13 @@ def test_numbers_without_a_whole_record_keep_their_places_and_belong_to_nobody()
 def test_numbers_that_run_backwards_can_have_no_index():
     data, _ = segment([EURUSD] * 3, first=5)
     with pytest.raises(ProtocolError, match="tick 5 comes where 8 is wanted"):
-        Builder(None, 5).take(data + data, 0, last=True)
+        IndexBuilder(None, 5).take(data + data, 0, last=True)
 
 
 def test_a_builder_takes_slices_that_cut_records():
     keys = [EURUSD, USDJPY] * 200
     data, places = segment(keys)
-    builder, at = Builder(None, 1), 0
+    builder, at = IndexBuilder(None, 1), 0
     while at < len(data):
         piece = data[at : at + 300]
         at += builder.take(piece, at, last=at + 300 >= len(data))
@@ -119,7 +119,7 @@ def test_a_builder_takes_slices_that_cut_records():
 
 
 def test_the_epoch_of_each_number_is_known():
-    index = SegmentIndex(11, Ordinals(), {}, 0)
+    index = SegmentIndex(11, TopicOrdinals(), {}, 0)
     index.add([1, 1], [b"x", b"x"], 5, 1)
     index.add([1], [b"x"], 7, 1)
     assert [index.epoch_at(number) for number in (10, 11, 12, 13, 99)] == [0, 5, 5, 7, 7]

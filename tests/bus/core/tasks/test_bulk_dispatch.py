@@ -8,12 +8,12 @@ from dispatcher_fixture import POLICY
 
 from bus.backoff import Backoff
 from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BurstDispatcher
+from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.core.tasks.policy import Policy
 from bus.core.tasks.task_queue import CalledTask
 from bus.core.tasks.worker_roster import MOST_GRAIN
 from bus.errors import ProtocolError
-from bus.wire.messages import Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
+from bus.wire.messages import Error, HeldTask, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 SERVICES = ("sums", "news")
 OPTIONS = (
@@ -30,7 +30,7 @@ FAILS = {"code": "BLOCKED", "text": "429", "retryable": True}
 
 
 def dispatcher(**policy):
-    return BurstDispatcher(7, Policy(**{"max_tasks": 60, **policy}), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
+    return BulkDispatcher(7, Policy(**{"max_tasks": 60, **policy}), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
 
 
 def told(effects):
@@ -69,7 +69,7 @@ class Pair:
         self.both(self.alone.ready(self.now, name.encode(), message), self.at_once.ready(self.now, name.encode(), message))
 
     def beat(self, name):
-        held = tuple(Held(*one) for one in self.alone.roster.named(name).held.items())
+        held = tuple(HeldTask(*one) for one in self.alone.roster.named(name).held.items())
         message, identity = WorkerHeartbeat(held), name.encode()
         self.both(self.alone.heartbeat(self.now, identity, message), self.at_once.heartbeat(self.now, identity, message))
 
@@ -139,7 +139,7 @@ def test_a_burst_goes_out_as_one_message_to_each_peer():
 
 
 def test_one_that_is_refused_costs_the_others_nothing_and_is_counted():
-    core = BurstDispatcher(7, POLICY, Backoff(0.5, 60.0, lambda: 0.5), 100.0)  # takes 3 tasks
+    core = BulkDispatcher(7, POLICY, Backoff(0.5, 60.0, lambda: 0.5), 100.0)  # takes 3 tasks
     asked = [request(1), request(2, options={"timeout_ms": "soon"}), request(3), request(4), request(5)]
     refused = core.requests(100.0, b"c", asked)
     assert [(one.message.id[-1], one.message.code) for one in refused] == [(2, "BAD_OPTION"), (5, "BUSY")]
@@ -173,7 +173,7 @@ def test_a_posted_task_and_a_shared_one_end_among_others_as_they_do_alone():
 
 def test_while_a_worker_may_be_at_something_unknown_each_request_is_looked_at_alone():
     core = dispatcher()
-    stray = Held((2).to_bytes(16), 1)
+    stray = HeldTask((2).to_bytes(16), 1)
     core.ready(100.0, b"w", Ready("sums", "w", 1, (stray,), {}))
     assert core.requests(100.0, b"c", [request(1), request(2)]) == []  # the second is at work there: adopted, not given
     assert core.roster.named("w").held == {stray.task: 1}

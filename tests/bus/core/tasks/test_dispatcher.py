@@ -4,9 +4,9 @@ import pytest
 from dispatcher_fixture import RETRYABLE, A, B, Desk, task
 
 from bus.core.effects import ToWorker
-from bus.core.tasks.task_queue import State
+from bus.core.tasks.task_queue import TaskState
 from bus.errors import ProtocolError
-from bus.wire.messages import BrokerHeartbeat, Error, Held, Part, Ready, Reply, Retire, TaskPart
+from bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Part, Ready, Reply, Retire, TaskPart
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_parts_reach_the_caller_until_its_task_ends_or_expires(desk):
     assert desk.sort(desk.core.part(desk.now, b"w1", part))[0] == [(b"c", Part(A, 1, "some"))]
     assert desk.core.part(desk.now, b"w1", TaskPart(A, 2, 1, "another attempt's")) == []
     assert desk.core.part(desk.now, b"w9", part) == []
-    desk.pass_time(1.0, (b"w1", (Held(A, 1),)))
-    assert (desk.state(), desk.core.part(desk.now, b"w1", part)) == (State.EXPIRED, [])
+    desk.pass_time(1.0, (b"w1", (HeldTask(A, 1),)))
+    assert (desk.state(), desk.core.part(desk.now, b"w1", part)) == (TaskState.EXPIRED, [])
 
 
 # Callers
@@ -92,7 +92,7 @@ def test_a_task_that_nobody_takes_expires_with_the_reason_and_leaves_the_queue(d
 def test_a_running_task_that_expires_is_kept_until_its_worker_is_rid_of_it(desk):
     desk.ready()
     desk.request(timeout_ms=2000)
-    ((_, error),), _, _ = desk.pass_time(2.0, (b"w1", (Held(A, 1),)))
+    ((_, error),), _, _ = desk.pass_time(2.0, (b"w1", (HeldTask(A, 1),)))
     assert error.text == "not done within 2 s: worker w1 is at attempt 1"
     assert desk.request(B)[1] == []
     assert desk.request(A)[0][0][1].code == "EXPIRED"
@@ -108,8 +108,8 @@ def test_a_retryable_failure_waits_and_is_tried_again_first(desk):
     desk.request(A)
     desk.request(B)
     assert desk.result(A, done=False, value=RETRYABLE) == ([], [(b"w1", task(1, B))], ["task retried"])
-    assert desk.state(A) is State.WAITING
-    desk.pass_time(0.25, (b"w1", (Held(B, 1),)))
+    assert desk.state(A) is TaskState.WAITING
+    desk.pass_time(0.25, (b"w1", (HeldTask(B, 1),)))
     assert desk.result(B)[1] == [(b"w1", task(2, A))]
 
 
@@ -151,7 +151,7 @@ def test_a_retiring_worker_gets_nothing_more_and_ends_what_it_holds(desk):
     assert desk.sort(effects) == ([], [(b"w1", Retire("an operator asked for it"))], ["worker retired"])
     desk.request(B)
     assert desk.result(A) == ([(b"c", Reply(A, None))], [], [])
-    assert desk.state(B) is State.QUEUED
+    assert desk.state(B) is TaskState.QUEUED
     assert desk.core.retire("unheard of", "") == []
 
 

@@ -10,9 +10,9 @@ from walk_events import check_books, check_census
 from bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker
 from bus.core.tasks.lost_workers import MOST_SPARED
 from bus.core.tasks.posted import Posting
-from bus.core.tasks.task_queue import State
+from bus.core.tasks.task_queue import TaskState
 from bus.wire.codec import pack
-from bus.wire.messages import BrokerHeartbeat, Error, Held, Ready, Reply, Request, Result, Task, WorkerHeartbeat
+from bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 
 def name(number):
@@ -136,7 +136,7 @@ def test_while_suspects_wait_one_worker_becomes_free_for_them_and_the_others_go_
 def test_the_task_that_passed_its_hard_limit_is_charged_and_what_waited_behind_it_is_not(pool):
     pool.comes(b"w1")
     pool.calls(1, 2, 3)
-    held = tuple(Held(name(number), 1) for number in (1, 2, 3))
+    held = tuple(HeldTask(name(number), 1) for number in (1, 2, 3))
     pool.pass_time(20.0, (b"w1", held))
     pool.comes(b"w2")
     pool.comes(b"w3")
@@ -165,7 +165,7 @@ def test_a_frozen_worker_that_comes_back_keeps_what_nobody_else_has_begun(pool):
     pool.calls(1, 2, 3)
     pool.dies(b"w1")
     pool.comes(b"w2")
-    held = tuple(Held(name(number), 1) for number in (1, 2, 3))
+    held = tuple(HeldTask(name(number), 1) for number in (1, 2, 3))
     assert pool.comes(b"w1", held=held) == []
     assert {name: len(pool.core.roster.named(name).held) for name in ("w1", "w2")} == {"w1": 2, "w2": 1}
     pool.does(b"w1", 1)  # too late: w2 is at it
@@ -181,7 +181,7 @@ def test_a_suspect_that_is_cancelled_or_over_keeps_no_worker_from_the_others(poo
     pool.calls(1, 2, timeout_ms=1000)
     pool.dies(b"w1")
     pool.comes(b"w2")
-    clients, _, _ = pool.pass_time(1.25, (b"w2", (Held(name(1), 1),)))
+    clients, _, _ = pool.pass_time(1.25, (b"w2", (HeldTask(name(1), 1),)))
     assert [message.code for _, message in clients] == ["EXPIRED", "EXPIRED"]
     assert pool.does(b"w2", 1) == []
     assert pool.calls(3, 4) == [(b"w2", 3, 1), (b"w2", 4, 1)]
@@ -199,7 +199,7 @@ def test_a_task_that_was_in_doubt_at_a_restart_goes_out_alone(pool):
     effects = pool.core.advance(pool.now)
     assert [one.attempt for one in effects if isinstance(one, Delayed)] == [0, 0]
     assert [(one.task, one.attempt) for one in effects if isinstance(one, Begun)] == [(name(1), 1)]
-    assert pool.core.tasks[name(2)].state is State.QUEUED
+    assert pool.core.tasks[name(2)].state is TaskState.QUEUED
 
 
 def test_many_good_tasks_among_some_that_kill_their_workers_all_end_in_bounded_time(pool):

@@ -8,8 +8,8 @@ from request_arguments import arguments
 
 from bus.core.effects import Begun, Delayed, Ended, ToWorker
 from bus.core.tasks.posted import Posting, posting_of
-from bus.core.tasks.task_queue import State
-from bus.wire.messages import Error, Held, Ready, Reply, Result, WorkerHeartbeat
+from bus.core.tasks.task_queue import TaskState
+from bus.wire.messages import Error, HeldTask, Ready, Reply, Result, WorkerHeartbeat
 
 ID = bytes(range(16))
 RETRYABLE = {"code": "RATE_LIMITED", "text": "429", "retryable": True}
@@ -102,8 +102,8 @@ def test_a_restored_task_is_left_to_the_worker_that_says_it_is_still_at_it(desk)
     task.attempt = 1
     desk.core.restore(desk.now, task, in_s=1.5)
     ready(desk, b"other")
-    assert desk.core.tasks[ID].state is State.WAITING
-    effects = ready(desk, b"w", held=(Held(ID, 1),))
+    assert desk.core.tasks[ID].state is TaskState.WAITING
+    effects = ready(desk, b"w", held=(HeldTask(ID, 1),))
     assert stored(effects) == [Begun(ID, 1, "w")]
     assert [type(one.message).__name__ for one in effects if isinstance(one, ToWorker)] == ["BrokerHeartbeat"]
     [end] = stored(desk.core.result(desk.now, b"w", Result(ID, 1, True, 5)))

@@ -8,7 +8,7 @@ from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.policy import Policy
 from bus.core.tasks.surplus_workers import to_leave
 from bus.core.tasks.worker_roster import Worker
-from bus.wire.messages import Goodbye, Held, Ready, Request, Retire
+from bus.wire.messages import Goodbye, HeldTask, Ready, Request, Retire
 
 
 def worker(name, *, slot="", since=0.0, started=None, retiring=False, service="nepse", host="here"):
@@ -111,7 +111,7 @@ def test_a_worker_that_was_sent_away_and_is_gone_is_no_loss_but_one_with_a_task_
 
 
 def test_what_comes_back_after_a_restart_of_the_broker_keeps_its_place(dispatcher):
-    held = [Held(b"1" * 16, 1)]
+    held = [HeldTask(b"1" * 16, 1)]
     assert (
         retired(
             ready(dispatcher, "a", "nepse_00", held) + ready(dispatcher, "b", "nepse_01") + ready(dispatcher, "a", "nepse_00")

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bus.core.tasks.task_queue import NEXT, CalledTask, Queue, State
+from bus.core.tasks.task_queue import NEXT, CalledTask, TaskQueue, TaskState
 from bus.wire.messages import Request
 
 
@@ -16,10 +16,10 @@ def task(number, service="nepse"):
 def test_a_task_takes_over_its_request_and_the_time_its_caller_waits():
     made = task(7)
     assert (made.id, made.client, made.service, made.action, made.args) == (bytes(15) + b"\7", b"client", "nepse", "do", {"n": 7})
-    assert (made.state, made.attempt, made.since, made.deadline, made.retries) == (State.QUEUED, 0, 100.0, 105.0, 3)
+    assert (made.state, made.attempt, made.since, made.deadline, made.retries) == (TaskState.QUEUED, 0, 100.0, 105.0, 3)
 
 
-@pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(TaskState, TaskState)))
 def test_a_task_goes_only_where_the_table_lets_it(before, after):
     made = task(1)
     made.state = before
@@ -33,8 +33,8 @@ def test_a_task_goes_only_where_the_table_lets_it(before, after):
 
 
 def test_nothing_leads_out_of_an_end_and_every_state_is_in_the_table():
-    assert set(NEXT) == set(State)
-    assert [NEXT[end] for end in (State.DONE, State.FAILED, State.EXPIRED)] == [set(), set(), set()]
+    assert set(NEXT) == set(TaskState)
+    assert [NEXT[end] for end in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED)] == [set(), set(), set()]
 
 
 def test_an_error_tells_attempts_and_the_last_five_troubles_whatever_the_worker_called_its_details():
@@ -48,9 +48,9 @@ def test_an_error_tells_attempts_and_the_last_five_troubles_whatever_the_worker_
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (State.QUEUED, "no worker of 'nepse' took it within 5 s; alive: 2"),
-        (State.RUNNING, "not done within 5 s: worker w/1 is at attempt 2"),
-        (State.WAITING, "not done within 5 s, after 2 attempts: w/1: NO: it failed"),
+        (TaskState.QUEUED, "no worker of 'nepse' took it within 5 s; alive: 2"),
+        (TaskState.RUNNING, "not done within 5 s: worker w/1 is at attempt 2"),
+        (TaskState.WAITING, "not done within 5 s, after 2 attempts: w/1: NO: it failed"),
     ],
 )
 def test_an_expired_task_says_what_its_caller_waited_for(state, said):
@@ -63,7 +63,7 @@ def test_an_expired_task_says_what_its_caller_waited_for(state, said):
 
 
 def filled(*tasks):
-    queue = Queue()
+    queue = TaskQueue()
     for one in tasks:
         queue.add(one)
     return queue

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.core.tasks.worker_roster import MOST_SERVICES, Roster, Worker
+from bus.core.tasks.worker_roster import MOST_SERVICES, Worker, WorkerRoster
 
 
 def worker(name, *, credit=1, service="nepse", held=0, strays=0, retiring=False):
@@ -13,7 +13,7 @@ def worker(name, *, credit=1, service="nepse", held=0, strays=0, retiring=False)
 
 
 def roster(*workers):
-    made = Roster()
+    made = WorkerRoster()
     for one in workers:
         made.add(one)
     return made
@@ -73,7 +73,7 @@ def test_what_a_service_has_done_does_not_fall_when_a_worker_leaves():
 
 
 def test_the_past_of_a_bounded_number_of_services_is_remembered():
-    some = Roster()
+    some = WorkerRoster()
     for number in range(MOST_SERVICES + 1):
         one = worker(f"w{number}", service=f"s{number}")
         some.add(one)

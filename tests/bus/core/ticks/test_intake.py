@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bus.core.journal.record_format import decode_tick, scan
 from bus.core.ticks.intake import Intake
-from bus.core.ticks.topic_logs import Topics
+from bus.core.ticks.topic_logs import TopicLogs
 from bus.errors import ProtocolError
 from bus.wire import codec
 from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack
@@ -19,7 +19,7 @@ class Desk:
 
     def __init__(self, *prefixes, limit=100, max_bytes=200, max_sources=1024):
         self.refused = []
-        self.topics = Topics(epoch=7, limit=limit)
+        self.topics = TopicLogs(epoch=7, limit=limit)
         for prefix in prefixes or (b"",):
             self.topics.subscribe(prefix)
         self.intake = Intake(self.topics, self.refused.append, max_bytes=max_bytes, max_sources=max_sources)

@@ -3,8 +3,8 @@
 import random
 
 from bus.core.ticks.intake import Intake
-from bus.core.ticks.shared_topics import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, Rivals
-from bus.core.ticks.topic_logs import TopicLog, Topics
+from bus.core.ticks.shared_topics import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, SharedTopics
+from bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from bus.wire.codec import feed_frame
 
 
@@ -19,7 +19,7 @@ def posted(rivals, topic, *turns):
 
 
 def test_a_topic_is_shared_when_a_feed_posts_again_after_another_one():
-    rivals, topic = Rivals(), log()
+    rivals, topic = SharedTopics(), log()
     posted(rivals, topic, (1, 0.0), (1, 1.0), (2, 2.0))
     assert list(rivals.topics(2.0)) == []
     posted(rivals, topic, (1, 3.0))
@@ -29,31 +29,31 @@ def test_a_topic_is_shared_when_a_feed_posts_again_after_another_one():
 
 
 def test_a_feed_that_is_started_again_and_again_is_one():
-    rivals, topic = Rivals(), log()
+    rivals, topic = SharedTopics(), log()
     posted(rivals, topic, *((instance, float(instance)) for instance in range(1, 100)))
     assert list(rivals.topics(100.0)) == []
     assert len(rivals._seen[topic.key]) == MOST_INSTANCES
 
 
 def test_slow_feeds_are_noticed_within_an_hour_and_told_for_a_minute():
-    rivals, topic = Rivals(), log()
+    rivals, topic = SharedTopics(), log()
     posted(rivals, topic, (1, 0.0), (2, 10.0), (1, 10.0 + REMEMBERED_S))
     assert [name for name, _ in rivals.topics(10.0 + REMEMBERED_S + TOLD_S)] == ["tick.A"]
     assert list(rivals.topics(11.0 + REMEMBERED_S + TOLD_S)) == []
-    rivals, topic = Rivals(), log()
+    rivals, topic = SharedTopics(), log()
     posted(rivals, topic, (1, 0.0), (2, 10.0), (1, 11.0 + REMEMBERED_S))
     assert list(rivals.topics(11.0 + REMEMBERED_S)) == []
 
 
 def test_the_memory_of_topics_is_bounded():
-    rivals = Rivals()
+    rivals = SharedTopics()
     for number in range(MOST_TOPICS + 5):
         posted(rivals, log(f"S{number}"), (1, 0.0), (2, 1.0), (1, 2.0))
     assert len(rivals._seen) == len(rivals._shared) == MOST_TOPICS
 
 
 def test_feeds_that_share_many_topics_are_noticed_though_one_tick_of_a_turn_is_looked_at():
-    topics = Topics(epoch=7, limit=100)
+    topics = TopicLogs(epoch=7, limit=100)
     intake = Intake(topics, reject=print, max_bytes=1000)
     turns = random.Random(7)
     intake.open(8, 1, 0.0)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.journal.segment_index import Ordinals
-from bus.core.ticks.topic_logs import Topics
+from bus.core.journal.segment_index import TopicOrdinals
+from bus.core.ticks.topic_logs import TopicLogs
 from bus.errors import ProtocolError
 from bus.wire.codec import STAMP, decode_publication, encode_publication, pack
 from bus.wire.messages import Publication, Stamp
@@ -16,7 +16,7 @@ EUR, EURX = b"tick.EURUSD\0", b"tick.EURUSDX\0"
 
 
 def topics(*prefixes, limit=100):
-    made = Topics(epoch=7, limit=limit)
+    made = TopicLogs(epoch=7, limit=limit)
     for prefix in prefixes:
         made.subscribe(prefix)
     return made
@@ -73,7 +73,7 @@ def test_topics_get_other_ordinals_and_those_of_removed_ones_are_free_again():
     for key in (EUR, EURX):
         some.publish(key, b"\x80", 5)
     some.remove([EUR])
-    fresh = Ordinals()
+    fresh = TopicOrdinals()
     some.renumber(fresh)
     assert (some.logs[EURX].ordinal, some.log(EUR).ordinal, fresh.keys) == (1, 2, [EURX, EUR])
 

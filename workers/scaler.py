@@ -31,7 +31,7 @@ from bus.process import lifecycle, log, supervisor_rpc
 from bus.process.member import Member
 from bus.process.settings import Settings
 from bus.wire.names import SCALED_SERVICES
-from workers.runtime.broker_request import Control
+from workers.runtime.broker_request import BrokerRequester
 from workers.scaling import Decision, Options, PoolWorker, Scaling, Slot
 
 ASK_S = 1.0  # seconds for an answer of the broker
@@ -60,7 +60,7 @@ class Scaler:
         self.stop = stop
         self.log = logger
         self.pools = {service: Scaling(options) for service in SCALED_SERVICES}
-        self.control = Control(settings, home, stop)
+        self.control = BrokerRequester(settings, home, stop)
         self.told: dict[str, dict[str, Any]] = {service: {} for service in SCALED_SERVICES}
         self.members = [
             Member(settings, home, logger, kind="scaler", name=service, collect=partial(self.told.__getitem__, service))

@@ -26,7 +26,7 @@ from bus.process import load_settings
 from bus.process.settings import Settings
 from bus.wire.codec import NUL, STAMP, feed_frame
 from clients.calls.client import BusClient
-from clients.feeds.publisher import ASK_S, Post
+from clients.feeds.publisher import ASK_S, TickPublisher
 from clients.subscriber import Subscriber
 
 NAMES = ("collector", "publisher", "frontend", "backend")
@@ -42,7 +42,7 @@ class FeedPublisher:
 
     def __init__(self, settings: Settings, home: Path) -> None:
         quiet = structlog.make_filtering_bound_logger(50)
-        self.post = Post(settings, home, "benchmark", structlog.wrap_logger(None, wrapper_class=quiet))
+        self.post = TickPublisher(settings, home, "benchmark", structlog.wrap_logger(None, wrapper_class=quiet))
         self.post_one = self.post.post
         asyncio.run(asyncio.wait_for(self.post.connect(), SETTLES_S))
         self.kept = time.monotonic()

@@ -14,7 +14,7 @@ LONG_S = 0.004  # longer waits count as this: a single one ends the staying awak
 
 
 @dataclass(slots=True)
-class Alertness:
+class AdaptiveWait:
     """What one client's waits have been like."""
 
     mean_s: float = LONG_S

@@ -16,9 +16,9 @@ from bus.process.load_settings import located
 from bus.process.settings import Settings
 from clients.calls.client import LOOK_AGAIN_S, WINDOW
 from clients.calls.connection import Connection
-from clients.calls.pending import Book, OnPart, sort_of
+from clients.calls.pending import OnPart, PendingCalls, kind_of
 from clients.calls.posted_tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
-from clients.calls.send_buffer import BUNDLE_CALLS, Gathered
+from clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 
 
 class AsyncCall(asyncio.Future[Any]):
@@ -30,11 +30,11 @@ class AsyncCall(asyncio.Future[Any]):
     timeout_s: float
     on_part: OnPart | None
     due: float
-    book: Book
+    pending: PendingCalls
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Give the call up: its answer is thrown away when it comes."""
-        self.book.forget(self)
+        self.pending.forget(self)
         return super().cancel(msg)
 
     def settle(self, value: Any, error: BusError | None) -> None:
@@ -59,10 +59,10 @@ class AsyncBusClient:
 
     def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
         self._settings, self._home = located(settings, home)
-        self._book = Book(self._settings.broker.frontend)
+        self._pending = PendingCalls(self._settings.broker.frontend)
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._gathered = Gathered()
+        self._send_buffer = SendBuffer()
         self._looking = False  # a look at the sockets is to come
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf  # monotonic seconds
@@ -85,8 +85,8 @@ class AsyncBusClient:
                 loop.remove_reader(descriptor)
             self._link.close()
         self._link = self._timer = self._connecting = None
-        self._gathered.begin_again(())
-        self._book.close()
+        self._send_buffer.begin_again(())
+        self._pending.close()
 
     async def call(self, service: str, action: str = "", args: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Have an action done and await its answer; options and errors as of `BusClient.call`."""
@@ -113,15 +113,15 @@ class AsyncBusClient:
         Raises:
             BusError: `TOO_LARGE`, as of `BusClient.call`; nothing is sent.
         """
-        sort = sort_of(service, action, timeout_s, retries, share, priority)
-        call_id = self._book.new_id()
-        frame = sort.encode(call_id, args, self._settings.broker.max_message_bytes)
+        kind = kind_of(service, action, timeout_s, retries, share, priority)
+        call_id = self._pending.new_id()
+        frame = kind.encode(call_id, args, self._settings.broker.max_message_bytes)
         loop = asyncio.get_running_loop()
         call = AsyncCall(loop=loop)
         call.id, call.frame = call_id, frame
-        call.named, call.timeout_s, call.on_part, call.book = sort.named, timeout_s, on_part, self._book
-        alone = not self._book.calls
-        self._book.add(call, time.monotonic())
+        call.named, call.timeout_s, call.on_part, call.pending = kind.named, timeout_s, on_part, self._pending
+        alone = not self._pending.calls
+        self._pending.add(call, time.monotonic())
         if call.due < self._timer_due:
             self._set_timer()
         if self._link is not None:
@@ -217,11 +217,11 @@ class AsyncBusClient:
         for descriptor in self._link.descriptors():
             loop.add_reader(descriptor, self._look)
         self._connecting = None
-        self._gathered.begin_again(self._book.calls.values())
+        self._send_buffer.begin_again(self._pending.calls.values())
         self._look()
 
     def _send(self, link: Connection, call: AsyncCall, alone: bool) -> None:
-        gathered = self._gathered
+        gathered = self._send_buffer
         gathered.calls.append(call)
         if alone or len(gathered.calls) >= BUNDLE_CALLS:
             gathered.flush(link.send)
@@ -239,11 +239,11 @@ class AsyncBusClient:
         if link is None:
             return
         if link.reconnected():
-            self._gathered.begin_again(self._book.calls.values())
-        self._gathered.flush(link.send)
+            self._send_buffer.begin_again(self._pending.calls.values())
+        self._send_buffer.flush(link.send)
         try:
             while self._link is link and link.readable():
-                self._book.take(link.receive())
+                self._pending.take(link.receive())
         except Exception:
             self._look_soon()  # the others have to be taken in too
             raise
@@ -251,11 +251,11 @@ class AsyncBusClient:
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._timer_due = None, self._book.next_due()
-        if self._book:
+        self._timer, self._timer_due = None, self._pending.next_due()
+        if self._pending:
             left_s = max(0.0, self._timer_due - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
 
     def _expire(self) -> None:
-        self._book.expire(time.monotonic())
+        self._pending.expire(time.monotonic())
         self._set_timer()

@@ -22,9 +22,9 @@ from bus.process.load_settings import located
 from bus.process.settings import Settings
 from clients.calls.connection import Connection
 from clients.calls.future import Future
-from clients.calls.pending import Book, Sort, sort_of
+from clients.calls.pending import CallKind, PendingCalls, kind_of
 from clients.calls.posted_tasks import PostedTasks
-from clients.calls.send_buffer import BUNDLE_CALLS, Flusher, Gathered
+from clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
 
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
 LOOK_AFTER = 64  # calls of `submit` between two looks at what has arrived, so that answers do not pile up unread
@@ -43,10 +43,10 @@ class BusClient(PostedTasks):
     def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
         self._settings, self._home = located(settings, home)
         self._most = self._settings.broker.max_message_bytes
-        self._book = Book(self._settings.broker.frontend)
+        self._pending = PendingCalls(self._settings.broker.frontend)
         self._link: Connection | None = None
         self._lock = threading.RLock()  # of the link; callbacks, which are called with it, may ask for it again
-        self._gathered = Gathered()
+        self._send_buffer = SendBuffer()
         self._flusher: Flusher | None = None
         self._taking = False
         self._until_look = LOOK_AFTER
@@ -65,8 +65,8 @@ class BusClient(PostedTasks):
         if self._link is not None:
             self._link.close()
         self._link = self._flusher = None
-        self._gathered.begin_again(())
-        self._book.close()
+        self._send_buffer.begin_again(())
+        self._pending.close()
 
     def call(
         self,
@@ -96,9 +96,9 @@ class BusClient(PostedTasks):
             TaskFailed: the service's worker could not do it.
             BusError: the broker refused the request; `TOO_LARGE`, its arguments are larger than a frame may be: nothing is sent.
         """
-        future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
+        future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, on_part)
         if not self._sent_alone(future):
-            self._gathered.calls.append(future)
+            self._send_buffer.calls.append(future)
         try:
             return future.result()
         finally:
@@ -128,8 +128,8 @@ class BusClient(PostedTasks):
             BusTimeout: there is no broker.
             BusError: `TOO_LARGE`, as of `call`.
         """
-        alone, gathered = not self._book.calls, self._gathered.calls
-        future = self._begin(sort_of(service, action, timeout_s, retries, share, priority), args, on_part)
+        alone, gathered = not self._pending.calls, self._send_buffer.calls
+        future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, on_part)
         if alone and self._sent_alone(future):
             return future
         gathered.append(future)
@@ -142,20 +142,20 @@ class BusClient(PostedTasks):
             self._look()
         return future
 
-    def _begin(self, sort: Sort, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
-        call_id = self._book.new_id()
-        frame = sort.encode(call_id, args, self._most)
+    def _begin(self, kind: CallKind, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
+        call_id = self._pending.new_id()
+        frame = kind.encode(call_id, args, self._most)
         now = time.monotonic()
         if self._link is None:
-            self._connect(now + sort.timeout_s, sort.timeout_s)
+            self._connect(now + kind.timeout_s, kind.timeout_s)
             now = time.monotonic()
-        future = Future(call_id, frame, sort.named, sort.timeout_s, on_part, self)
-        self._book.add(future, now)
+        future = Future(call_id, frame, kind.named, kind.timeout_s, on_part, self)
+        self._pending.add(future, now)
         return future
 
-    def _ended(self, sort: Sort, error: BusError) -> Future:
+    def _ended(self, kind: CallKind, error: BusError) -> Future:
         """Make the future of a call that could not be begun, for who is told in its turn."""
-        future = Future(b"", b"", sort.named, sort.timeout_s, None, self)
+        future = Future(b"", b"", kind.named, kind.timeout_s, None, self)
         future.settle(None, error)
         return future
 
@@ -174,20 +174,20 @@ class BusClient(PostedTasks):
             what `call` raises, when the turn of the one that failed has come; the others are given up.
         """
         on_part = options.pop("on_part", None)
-        sort, left = sort_of(service, action, **options), iter(args)
+        kind, left = kind_of(service, action, **options), iter(args)
         under_way: deque[Future] = deque()
         try:
             while True:
                 if len(under_way) <= window - window // 4:  # several together, which costs less than one by one
                     for one in itertools.islice(left, window - len(under_way)):
                         try:
-                            future = self._begin(sort, one, on_part)
+                            future = self._begin(kind, one, on_part)
                         except BusError as error:
-                            under_way.append(self._ended(sort, error))
+                            under_way.append(self._ended(kind, error))
                             continue
                         under_way.append(future)
-                        self._gathered.calls.append(future)
-                        if len(self._gathered.calls) >= BUNDLE_CALLS:
+                        self._send_buffer.calls.append(future)
+                        if len(self._send_buffer.calls) >= BUNDLE_CALLS:
                             self._send()
                     self._send()
                 if not under_way:
@@ -199,11 +199,11 @@ class BusClient(PostedTasks):
 
     def poll(self, timeout_s: float = 0.0) -> int:
         """Take in answers that have arrived, waiting up to `timeout_s` seconds for the first; returns how many calls ended."""
-        before = len(self._book)
+        before = len(self._pending)
         if self._link is not None and before:
             with self._lock:
                 self._turn(time.monotonic() + timeout_s, for_room=not self._flush())
-        return before - len(self._book)
+        return before - len(self._pending)
 
     def _connect(self, deadline: float, timeout_s: float) -> Connection:
         while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:
@@ -220,12 +220,12 @@ class BusClient(PostedTasks):
 
     def give_up(self, future: Future) -> None:
         """Wait for it no longer; its answer is thrown away when it comes."""
-        self._book.forget(future)
+        self._pending.forget(future)
 
     def wait_for(self, future: Future, deadline: float) -> None:
         """Take in what arrives until the future is done, or until `deadline` (monotonic seconds)."""
         with self._lock:
-            if not self._taking and self._gathered.calls and self._link is not None and self._link.readable():
+            if not self._taking and self._send_buffer.calls and self._link is not None and self._link.readable():
                 self._take(flush=False)  # what is here already may be it: then what has gathered may gather on
             while not future.done() and self._link is not None:
                 self._turn(deadline, for_room=not self._flush())
@@ -237,7 +237,7 @@ class BusClient(PostedTasks):
     def _sent_alone(self, future: Future) -> bool:
         """Send a call at once; false if others wait to be sent, or there is no room."""
         with self._lock:
-            return self._gathered.first() is None and self._link is not None and self._link.send(future.frame)
+            return self._send_buffer.first() is None and self._link is not None and self._link.send(future.frame)
 
     def _send(self) -> None:
         """Send what has gathered; where there is no room, wait for it, unless this is in a callback."""
@@ -247,7 +247,7 @@ class BusClient(PostedTasks):
 
     def _flush(self) -> bool:
         """Send what has gathered, with the lock; false if there is no room for some of it."""
-        if self._link is None or self._gathered.flush(self._link.send):
+        if self._link is None or self._send_buffer.flush(self._link.send):
             return True
         self._wake()  # whoever asked may not wait for room
         return False
@@ -256,7 +256,7 @@ class BusClient(PostedTasks):
         """Have the flusher see to what has gathered, whatever our owner does now."""
         if self._flusher is None:
             assert self._link is not None
-            self._flusher = Flusher(self._gathered, self._lock, self._link.send)
+            self._flusher = Flusher(self._send_buffer, self._lock, self._link.send)
             weakref.finalize(self, self._flusher.end)
         elif self._flusher.asleep:
             self._flusher.wake()
@@ -266,17 +266,17 @@ class BusClient(PostedTasks):
     def _turn(self, deadline: float, *, for_room: bool = False) -> None:
         """Wait, with the lock, for something to happen, at most until `deadline` (monotonic seconds), and take it in."""
         assert self._link is not None
-        left_s = min(deadline, self._book.next_due()) - time.monotonic()
+        left_s = min(deadline, self._pending.next_due()) - time.monotonic()
         wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
         readable, again = self._link.poll(wait_ms, for_room=for_room)
         if again:
-            self._gathered.begin_again(self._book.calls.values())
+            self._send_buffer.begin_again(self._pending.calls.values())
             self._flush()
         if readable:
             self._take()
         now = time.monotonic()
-        if now >= self._book.next_due():
-            self._book.expire(now)
+        if now >= self._pending.next_due():
+            self._pending.expire(now)
 
     def _look(self) -> None:
         """Take in what has arrived."""
@@ -290,8 +290,8 @@ class BusClient(PostedTasks):
         outermost, self._taking = not self._taking, True
         try:
             while self._link is not None:  # a callback may close
-                self._book.take(self._link.receive())
-                if not self._book.calls or self._link is None or not self._link.readable():  # what nobody waits for may stay
+                self._pending.take(self._link.receive())
+                if not self._pending.calls or self._link is None or not self._link.readable():  # what nobody waits for may stay
                     break
         finally:
             if outermost:

@@ -10,7 +10,7 @@ from zmq.backend import zmq_poll
 from zmq.utils.monitor import parse_monitor_message
 
 from bus.process import cpu_scheduling, sockets
-from clients.calls.adaptive_wait import Alertness
+from clients.calls.adaptive_wait import AdaptiveWait
 
 HWM = 10_000  # messages each way
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
@@ -37,7 +37,7 @@ class Connection:
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.socket.connect(where)
         self._connections = 0
-        self._alertness = Alertness()
+        self._alertness = AdaptiveWait()
         self._watched: Watched = [(self.socket, zmq.POLLIN), (self.monitor, zmq.POLLIN)]
         self._for_room: Watched = [(self.socket, zmq.POLLIN | zmq.POLLOUT), (self.monitor, zmq.POLLIN)]
 

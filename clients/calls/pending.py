@@ -27,14 +27,14 @@ _cut = struct.Struct(f"{ID_BYTES}s" * IDS).unpack
 
 
 class Call(Protocol):
-    """A call under way, as the book sees it."""
+    """A call under way, as `PendingCalls` sees it."""
 
     id: bytes
     frame: bytes
     named: str  # service and action, for people
     timeout_s: float
     on_part: OnPart | None
-    due: float  # when it is over, monotonic seconds; the book's
+    due: float  # when it is over, monotonic seconds; set by `PendingCalls`
 
     def done(self) -> bool:
         """Tell whether it has ended, or was given up."""
@@ -43,7 +43,7 @@ class Call(Protocol):
         """Take the end of the call: its value, or its error."""
 
 
-class Book:
+class PendingCalls:
     """All calls under way.
 
     Nearly all are answered long before they are over, so nothing is sorted for their sake: about once a second, those that will
@@ -148,7 +148,7 @@ def _draw() -> Iterator[bytes]:
         yield from _cut(os.urandom(IDS * ID_BYTES))
 
 
-class Sort(msgspec.Struct, frozen=True, gc=False):
+class CallKind(msgspec.Struct, frozen=True, gc=False):
     """What calls that differ only in their arguments have in common."""
 
     named: str  # service and action, for people
@@ -175,15 +175,15 @@ class Sort(msgspec.Struct, frozen=True, gc=False):
 
 
 @functools.lru_cache(1024, typed=True)
-def sort_of(
+def kind_of(
     service: str,
     action: str = "",
     timeout_s: float = 60.0,
     retries: int | None = None,
     share: bool = False,
     priority: int = 1,
-) -> Sort:
-    """Find the sort of a call: nearly always the same few. Args as of `BusClient.call`."""
+) -> CallKind:
+    """Find the kind of a call: nearly always the same few. Args as of `BusClient.call`."""
     options: dict[str, Any] = {} if service.startswith("hulak.") else {"timeout_ms": max(1, int(timeout_s * 1000))}
     if retries is not None:
         options["retries"] = retries
@@ -192,7 +192,7 @@ def sort_of(
     if share:
         options["share"] = True
     target = codec.pack(service) + codec.pack(action)
-    return Sort(f"{service} {action}".rstrip(), timeout_s, target, codec.pack(options))
+    return CallKind(f"{service} {action}".rstrip(), timeout_s, target, codec.pack(options))
 
 
 def as_error(message: Error) -> BusError:

@@ -13,7 +13,7 @@ BUSY_S = 0.005  # and for so long if it has just sent some by itself
 Send = Callable[[bytes], bool]
 
 
-class Gathered:
+class SendBuffer:
     """Calls that have not been sent.
 
     One thread may append to `calls` at any time; all else is for one thread at a time.
@@ -64,8 +64,8 @@ class Flusher:
         send: sends a frame; false if there is no room.
     """
 
-    def __init__(self, gathered: Gathered, lock: "threading.RLock", send: Send) -> None:
-        self._gathered, self._lock, self._send = gathered, lock, send
+    def __init__(self, gathered: SendBuffer, lock: "threading.RLock", send: Send) -> None:
+        self._send_buffer, self._lock, self._send = gathered, lock, send
         self.asleep = False  # nothing has gathered: `wake` it when something does
         self._awake = threading.Event()
         self._ended = False
@@ -87,15 +87,15 @@ class Flusher:
         self._thread.join()
 
     def _run(self) -> None:
-        before, idle = self._gathered.first(), False
+        before, idle = self._send_buffer.first(), False
         pause_s = SOON_S
         while not self._ended:
             if idle:
                 self._sleep()
-                before, pause_s = self._gathered.first(), SOON_S
+                before, pause_s = self._send_buffer.first(), SOON_S
             if self._awake.wait(pause_s):  # to end, or woken for what we had seen before we slept
                 self._awake.clear()
-            first = self._gathered.first()
+            first = self._send_buffer.first()
             idle = first is None and before is None
             if first is not None and first is before and not self._ended:
                 pause_s = SOON_S
@@ -106,7 +106,7 @@ class Flusher:
 
     def _sleep(self) -> None:
         self.asleep = True
-        if self._gathered.first() is None:  # else its owner may not have seen that we sleep
+        if self._send_buffer.first() is None:  # else its owner may not have seen that we sleep
             self._awake.wait()
         self._awake.clear()
         self.asleep = False
@@ -114,6 +114,6 @@ class Flusher:
     def _flush(self) -> None:
         if self._lock.acquire(blocking=False):
             try:
-                self._gathered.flush(self._send)
+                self._send_buffer.flush(self._send)
             finally:
                 self._lock.release()

@@ -25,7 +25,7 @@ Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
 
-class Awaited(Generic[Client]):
+class ThreadPool(Generic[Client]):
     """A pool of clients in threads; an async context manager.
 
     Args:
@@ -77,11 +77,11 @@ class Awaited(Generic[Client]):
 
 def awaited(
     method: Callable[Concatenate[Client, Given], Answer],
-) -> Callable[Concatenate[Awaited[Client], Given], Coroutine[Any, Any, Answer]]:
-    """Make the method of an `Awaited` that carries out this one of its client."""
+) -> Callable[Concatenate[ThreadPool[Client], Given], Coroutine[Any, Any, Answer]]:
+    """Make the method of an `ThreadPool` that carries out this one of its client."""
 
     @wraps(method)
-    async def call(self: Awaited[Client], /, *args: Given.args, **options: Given.kwargs) -> Answer:
+    async def call(self: ThreadPool[Client], /, *args: Given.args, **options: Given.kwargs) -> Answer:
         return await self.run(method, *args, **options)
 
     return call

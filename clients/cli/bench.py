@@ -33,14 +33,14 @@ def ticks(ctx: click.Context, call: Call, subscribers: int, seconds: float, by: 
     hulak bench ticks
     hulak bench ticks --subscribers 8 --seconds 10 --by symbols --json
     """
-    from clients.cli.tick_load import Load, machine, machine_line
+    from clients.cli.tick_load import TickLoad, machine, machine_line
 
     call.wait_for_broker()
     idle = machine()
     if not call.as_json:
         click.echo(machine_line(idle))
     topics = ["ticks"] if by == "ticks" else [f"tick.{symbol}" for symbol in SYMBOLS]
-    with Load(call.settings, call.home, SYMBOLS, topics, subscribers, keep=False) as load:
+    with TickLoad(call.settings, call.home, SYMBOLS, topics, subscribers, keep=False) as load:
         rate = load.blast(seconds, WINDOW)
         seen = load.finish()
         posted = load.number
@@ -96,7 +96,7 @@ def tasks(
     hulak bench tasks --tasks 100000 --window 500 --workers 2
     hulak bench tasks --posted --own --json
     """
-    from clients.cli.task_bench import Wanted, measure, show_tasks
+    from clients.cli.task_bench import BenchOptions, measure, show_tasks
     from clients.cli.tick_load import machine, machine_line
 
     if not own:
@@ -104,7 +104,7 @@ def tasks(
     idle = machine()
     if not call.as_json:
         click.echo(machine_line(idle))
-    wanted = Wanted(count, window, singles, count_workers, posted, own, call.timeout_s or 30.0)
+    wanted = BenchOptions(count, window, singles, count_workers, posted, own, call.timeout_s or 30.0)
     told = {"machine": idle, **measure(call, wanted)}
     show_tasks(call, told)
     ctx.exit(FAILED if told["lost"] or told["wrong"] or told["twice"] else 0)

@@ -15,7 +15,7 @@ from clients.cli import table
 from clients.cli.command import BROKER_S, Call, Command, print_json
 from clients.cli.status import short
 from clients.cli.task import Argument
-from clients.cli.workers import Listing
+from clients.cli.workers import ListingGroup
 from workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 
 HEADS = ["display", "symbol", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
@@ -37,7 +37,7 @@ INIT = click.option("--init", "init", type=Argument(), multiple=True, callback=c
 CONFIG = click.option("--set", "values", type=Argument(), multiple=True, help="Of its own config, e.g. states_per_s=5.")
 
 
-@click.group(cls=Listing, short_help="Show, create and watch displays.")
+@click.group(cls=ListingGroup, short_help="Show, create and watch displays.")
 def displays() -> None:
     """Show the displays; without a command as `hulak displays ls`.
 

@@ -9,7 +9,7 @@ import click
 
 from bus.errors import BusError
 from clients.cli.command import Call, Command
-from clients.cli.sub import Lines, as_json, as_text, line_of
+from clients.cli.sub import LineOutput, as_json, as_text, line_of
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -53,7 +53,7 @@ def replay(call: Call, topic: str, first: int | None, last: int | None, since: i
     """
     from clients.history import History
 
-    lines, write = Lines(), as_json if call.as_json else as_text
+    lines, write = LineOutput(), as_json if call.as_json else as_text
     with call.client() as client:
         begin = first if first is not None or since is not None else oldest(call, topic)
         history = History(client, topic, begin, last, since, until, call.timeout_s or 10.0)

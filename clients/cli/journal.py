@@ -30,7 +30,7 @@ def journal() -> None:
 
 
 @dataclass(slots=True)
-class Found:
+class SegmentContents:
     """What one segment holds."""
 
     path: Path
@@ -56,7 +56,7 @@ class Found:
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be read: {error}") from error
 
-    def look(self) -> "Found":
+    def look(self) -> "SegmentContents":
         """Read the whole segment."""
         for one in scan(self.read()):
             if isinstance(one, Corrupt):
@@ -77,7 +77,7 @@ class Found:
         self.ticks += 1
 
 
-def segments(call: Call) -> tuple[list[Found], list[tuple[str, str]]]:
+def segments(call: Call) -> tuple[list[SegmentContents], list[tuple[str, str]]]:
     """List the segments, the oldest first, and what is named as one and is none, and why; the latter is told.
 
     Raises:
@@ -94,7 +94,7 @@ def segments(call: Call) -> tuple[list[Found], list[tuple[str, str]]]:
     for name, why in seen.misfits:
         click.echo(f"{name}: is no segment of this journal: {why}", err=True)
     return [
-        Found(folder / one.name, one.size, one.head.epoch if one.head is not None else 0) for one in seen.segments
+        SegmentContents(folder / one.name, one.size, one.head.epoch if one.head is not None else 0) for one in seen.segments
     ], seen.misfits
 
 
@@ -115,7 +115,7 @@ def ls(call: Call) -> None:
         )
 
 
-def _plain(one: Found) -> dict[str, Any]:
+def _plain(one: SegmentContents) -> dict[str, Any]:
     return {
         "segment": one.path.name,
         "bytes": one.size,

@@ -54,13 +54,13 @@ def latency(ctx: click.Context, call: Call, rate: float, seconds: float, subscri
     hulak latency
     hulak latency --rate 5000 --seconds 10 --subscribers 8 --json
     """
-    from clients.cli.tick_load import Load, machine, machine_line
+    from clients.cli.tick_load import TickLoad, machine, machine_line
 
     call.wait_for_broker()
     idle = machine()
     if not call.as_json:
         click.echo(machine_line(idle))
-    with Load(call.settings, call.home, [SYMBOL], [f"tick.{SYMBOL}"], subscribers, keep=True) as load:
+    with TickLoad(call.settings, call.home, [SYMBOL], [f"tick.{SYMBOL}"], subscribers, keep=True) as load:
         load.pace(seconds, rate)
         seen = load.finish()
         posted = load.number

@@ -114,7 +114,7 @@ class Snapshot:
 
 
 @dataclass
-class Board:
+class LiveModel:
     """Collects what the watchers bring.
 
     Args:

@@ -16,7 +16,7 @@ LINE_S = 1.0  # between two plain lines
 
 
 @dataclass
-class Show:
+class LiveOutput:
     """Tells the operator how it goes: in words until everything stands, then as a live view or line by line."""
 
     as_json: bool

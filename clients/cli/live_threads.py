@@ -1,7 +1,7 @@
 """Threads that bring the live view its numbers, so that it never waits for anybody.
 
 One follows the topics `ticks` and `stats`, one looks at supervisord and at the memory of its processes, and in the demo one
-has a NEPSE task done every few seconds. Each has its own connection; the board is shared under a lock.
+has a NEPSE task done every few seconds. Each has its own connection; the model is shared under a lock.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from bus.process.settings import Settings
 from bus.subscriber.events import Event
 from clients.calls.client import BusClient
 from clients.cli.command import subscribe
-from clients.cli.live_model import Board, Process, Snapshot
+from clients.cli.live_model import LiveModel, Process, Snapshot
 from clients.cli.supervisord import Supervisor, processes
 from clients.displays.client import DisplayClient
 from clients.judge.situations import limits_of
@@ -30,7 +30,7 @@ TASK_S = 10.0
 POLL_S = 0.2
 
 
-class Watch:
+class LiveThreads:
     """Collects numbers until it is closed; a context manager.
 
     Args:
@@ -55,7 +55,7 @@ class Watch:
         self.settings = settings
         self.home = home
         self.supervisor = supervisor
-        self._board = Board(
+        self._model = LiveModel(
             time.monotonic(),
             wanted_symbols,
             demo,
@@ -88,7 +88,7 @@ class Watch:
     def snapshot(self) -> Snapshot:
         """Say how everything is now."""
         with self._lock:
-            return self._board.snapshot(time.monotonic())
+            return self._model.snapshot(time.monotonic())
 
     def _follow(self) -> None:
         while not self._closing.is_set():
@@ -105,9 +105,9 @@ class Watch:
         now, time_ns = time.monotonic(), time.time_ns()
         with self._lock:
             if event.topic == "stats":
-                self._board.take_stats(event.body, now)
+                self._model.take_stats(event.body, now)
             else:
-                self._board.take_tick(event.body, max(0, time_ns - event.stamp.time_ns) / 1000, now)
+                self._model.take_tick(event.body, max(0, time_ns - event.stamp.time_ns) / 1000, now)
 
     def _look(self) -> None:
         wait_s = EAGER_S
@@ -118,8 +118,8 @@ class Watch:
             rows += [(row["name"], row["state"], row["pid"]) for row in kept]
             found = tuple(Process(name, state, pid, _rss(pid)) for name, state, pid in rows)
             with self._lock:
-                self._board.processes, self._board.supervised = found, kept
-                stands = not self._board.snapshot(time.monotonic()).waits_for()
+                self._model.processes, self._model.supervised = found, kept
+                stands = not self._model.snapshot(time.monotonic()).waits_for()
             wait_s = LOOK_S if stands else EAGER_S
 
     def _have_tasks_done(self) -> None:
@@ -127,7 +127,7 @@ class Watch:
             while not self._closing.is_set():
                 done, word = _market_status(client)
                 with self._lock:
-                    self._board.take_task(done, word)
+                    self._model.take_task(done, word)
                 self._closing.wait(TASK_EVERY_S if done else POLL_S)
 
     def _show(self) -> None:

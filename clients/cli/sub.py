@@ -52,7 +52,7 @@ def _short(value: Any) -> str:
     return said if len(said) <= 200 else said[:197] + "..."
 
 
-class Lines:
+class LineOutput:
     """Standard output, line by line on a terminal, else in large pieces, so that tens of thousands a second pass."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Interrupt:
 
 def follow(
     subscriber: "Subscriber",
-    lines: Lines,
+    lines: LineOutput,
     write: Callable[["Event"], str],
     interrupted: Interrupt,
     count: int | None,
@@ -147,7 +147,7 @@ def sub(call: Call, prefix: str, count: int | None) -> None:
     hulak sub 'tick.*' --count 100 --json
     """
     call.wait_for_broker("publisher")
-    lines = Lines()
+    lines = LineOutput()
     try:
         with (
             contextlib.suppress(KeyboardInterrupt),

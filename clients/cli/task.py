@@ -66,7 +66,7 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
     """
     with call.client() as client:
         timeout_s, rank = call.timeout_s or 60.0, PRIORITIES[priority]
-        parts = Parts(call)
+        parts = PartPrinter(call)
         options: dict[str, Any] = {"timeout_s": timeout_s, "retries": retries, "priority": rank, "on_part": parts.show}
         value = client.call(service, action, dict(args), **options)
     if call.as_json or value is not None or not parts.count:
@@ -74,7 +74,7 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
 
 
 @dataclass
-class Parts:
+class PartPrinter:
     """Prints what comes before the end of a task."""
 
     call: Call

@@ -21,7 +21,7 @@ WARM_UP = 200  # tasks before those that count: connections, imports, the worker
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BenchOptions:
     """What is to be measured."""
 
     tasks: int
@@ -33,7 +33,7 @@ class Wanted:
     timeout_s: float  # of one task
 
 
-def measure(call: Call, wanted: Wanted) -> dict[str, Any]:
+def measure(call: Call, wanted: BenchOptions) -> dict[str, Any]:
     """Run the tasks.
 
     Returns:
@@ -45,7 +45,7 @@ def measure(call: Call, wanted: Wanted) -> dict[str, Any]:
         return {**asdict(wanted), **_measure(settings, home, wanted, call)}
 
 
-def _measure(settings: Settings, home: Path, wanted: Wanted, call: Call) -> dict[str, Any]:
+def _measure(settings: Settings, home: Path, wanted: BenchOptions, call: Call) -> dict[str, Any]:
     with BusClient(settings, home) as client, workers(settings, home, client, wanted.workers) as pids:
         caller, tally = (Poster if wanted.posted else Caller)(client, wanted.timeout_s), Tally()
         window(caller, tally, WARM_UP, wanted.window, nobody)

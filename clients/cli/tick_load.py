@@ -22,7 +22,7 @@ from bus.errors import BusError, BusTimeout
 from bus.process.settings import Settings
 from bus.wire.messages import Tick
 from clients.calls.client import BusClient
-from clients.feeds.publisher import ASK_S, Post
+from clients.feeds.publisher import ASK_S, TickPublisher
 
 READY, STOP = -1, -2  # in a subscriber's slot: it is subscribed; in the last slot: all are to end
 SETTLES_S = 20.0
@@ -34,7 +34,7 @@ MOST_KEPT = 10_000_000  # latencies
 
 
 @dataclass(frozen=True)
-class Seen:
+class SubscriberTally:
     """What one subscriber saw."""
 
     received: int
@@ -68,7 +68,7 @@ def subscribe(
     keep: bool,
     answer: "Connection[Any, Any]",
 ) -> None:
-    """Be one subscriber, in a process of its own, until the last slot says stop; the answer is a `Seen`.
+    """Be one subscriber, in a process of its own, until the last slot says stop; the answer is a `SubscriberTally`.
 
     Args:
         settings: say where the broker is.
@@ -91,7 +91,7 @@ def subscribe(
     for topic in (*topics, "hulak.hello"):
         socket.subscribe(topic.encode() + codec.NUL)
     socket.connect(where)
-    counter = Counter(source, slots, at, keep)
+    counter = TickCounter(source, slots, at, keep)
     while slots[-1] != STOP and os.getppid() != 1:
         if socket.poll(50):
             with contextlib.suppress(zmq.Again):
@@ -103,7 +103,7 @@ def subscribe(
     answer.send(counter.seen())
 
 
-class Counter:
+class TickCounter:
     """Counts the ticks of one subscriber.
 
     Args:
@@ -143,12 +143,12 @@ class Counter:
         if self.received:
             self.slots[self.at] = self.expected - 1
 
-    def seen(self) -> Seen:
+    def seen(self) -> SubscriberTally:
         """Sum up."""
-        return Seen(self.received, self.lost, self.twice, self.latencies_us)
+        return SubscriberTally(self.received, self.lost, self.twice, self.latencies_us)
 
 
-class Load:
+class TickLoad:
     """A feed and its subscribers; a context manager that ends the subscribers.
 
     Args:
@@ -181,7 +181,7 @@ class Load:
             self.pipes.append(ours)
             self.processes.append(process)
         quiet = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
-        self.post = Post(settings, home, "bench", quiet)
+        self.post = TickPublisher(settings, home, "bench", quiet)
 
     def __enter__(self) -> Self:
         try:
@@ -257,14 +257,14 @@ class Load:
             self._look_after()
             time.sleep(0.002)
 
-    def finish(self) -> list[Seen]:
+    def finish(self) -> list[SubscriberTally]:
         """End the subscribers and return what each of them saw; what one never got at the end counts as lost."""
         self.drain()
         short = [self.number - max(0, reached) for reached in self.slots[:-1]]
         self.slots[-1] = STOP
         pairs = zip(self.pipes, short, strict=True)
         seen = [(pipe.recv(), missing) for pipe, missing in pairs if pipe.poll(SETTLES_S)]
-        return [Seen(one.received, one.lost + missing, one.twice, one.latencies_us) for one, missing in seen]
+        return [SubscriberTally(one.received, one.lost + missing, one.twice, one.latencies_us) for one, missing in seen]
 
     def close(self) -> None:
         """End every process, close the feed's connection, and remove the topics, which nobody else posts."""

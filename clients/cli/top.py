@@ -9,7 +9,7 @@ import click
 
 from clients.cli.command import Call, Command, print_json, subscribe
 from clients.cli.keys import terminal
-from clients.cli.top_view import NAMES, Top, render
+from clients.cli.top_view import NAMES, TopView, render
 from clients.judge.facts import Facts
 from clients.judge.lookout import Lookout
 from clients.judge.situations import limits_of
@@ -40,7 +40,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
     """
     call.wait_for_broker("publisher")
     live = sys.stdout.isatty() and not call.as_json
-    state, left = Top(NAMES[sort]), count if count is not None or live else 1
+    state, left = TopView(NAMES[sort]), count if count is not None or live else 1
     limits = limits_of(call.settings)
     with (
         contextlib.suppress(KeyboardInterrupt),
@@ -69,7 +69,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
 
 
 @contextlib.contextmanager
-def screen(state: Top, live: bool) -> Iterator[Callable[[], None]]:
+def screen(state: TopView, live: bool) -> Iterator[Callable[[], None]]:
     """Draw on the whole terminal, and give it back at the end; or, where there is none, one screen after the other."""
     from rich.console import Console
     from rich.live import Live

@@ -62,7 +62,7 @@ NAMES = {name: key for key, (name, _) in SORTS.items()}
 
 
 @dataclass
-class Top:
+class TopView:
     """What is shown; changed by statistics and by keys.
 
     Args:
@@ -107,7 +107,7 @@ class Top:
         return sorted(found, key=SORTS[self.sort][1], reverse=self.turned)
 
 
-def render(top: Top, now: float, width: int, height: int) -> RenderableType:
+def render(top: TopView, now: float, width: int, height: int) -> RenderableType:
     """Draw one screen.
 
     Args:
@@ -132,7 +132,7 @@ def _keys() -> Table:
     return table
 
 
-def _head(top: Top, stats: Mapping[str, Any], width: int) -> list[Text]:
+def _head(top: TopView, stats: Mapping[str, Any], width: int) -> list[Text]:
     broker, ticks, tasks = stats["broker"], stats["ticks"], stats["tasks"]
     first = _line(
         (" Hulak top ", "bold reverse"),
@@ -156,7 +156,7 @@ def _latency(ticks: Mapping[str, Any]) -> str:
     return "no tick of late" if not quantiles else f"feed to broker p99 {short(quantiles['p99'])}"
 
 
-def _standing(top: Top) -> list[tuple[str, str]]:
+def _standing(top: TopView) -> list[tuple[str, str]]:
     said = [("stopped, space goes on  ", "yellow")] if top.stopped else []
     if top.verdict is not None:
         said.append((top.verdict.headline(), LEVELS[top.verdict.level]))
@@ -167,7 +167,7 @@ def _line(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
-def _table(top: Top, now: float, width: int, lines: int) -> Table:
+def _table(top: TopView, now: float, width: int, lines: int) -> Table:
     found, columns = top.processes(now - top.heard), [name for name in PROCESS_HEADS if width >= HEADS[name][2]]
     shown, left_out = cut(found, lines, top.scroll)
     table = Table(box=None, pad_edge=False, padding=(0, 2 if width >= WIDE else 1, 0, 0), header_style="bold")

@@ -9,13 +9,13 @@ from bus.errors import BusError
 from bus.wire.replay_range import prefix_of
 from clients.cli import table
 from clients.cli.command import BROKER_S, Call, Command, print_json
-from clients.cli.workers import Listing
+from clients.cli.workers import ListingGroup
 
 HEADS = ["topic", "number", "source", "age"]
 TICKS = "tick."
 
 
-@click.group(cls=Listing, short_help="List and remove topics of ticks.")
+@click.group(cls=ListingGroup, short_help="List and remove topics of ticks.")
 def topic() -> None:
     """Show the topics of feeds; without a command as `hulak topic ls`.
 

@@ -13,13 +13,13 @@ import click
 from bus.errors import BusTimeout, HulakError
 from clients.cli.command import FAILED, Call, Command, print_json
 from clients.cli.keys import terminal
-from clients.cli.live_output import Show
+from clients.cli.live_output import LiveOutput
 from clients.cli.port_check import refuse_taken
 
 if TYPE_CHECKING:
     from bus.process.settings import Settings
     from clients.cli.live_model import Snapshot
-    from clients.cli.live_threads import Watch
+    from clients.cli.live_threads import LiveThreads
     from clients.cli.supervisord import Supervisor
 
 STAND_S = 60.0  # seconds that --detach waits for everything to stand
@@ -69,7 +69,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: asked.set())
-    show = Show(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
+    show = LiveOutput(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
     supervisor = supervisord.start(call.home, variables(call, demo=demo), detached=detach)
     stand_s = STAND_S if detach and call.timeout_s is None else call.timeout_s
     run, stays = Run(call, show, supervisor, asked, stand_s, for_s), False
@@ -95,16 +95,16 @@ def variables(call: Call, *, demo: bool) -> dict[str, str]:
     return {**found, **(demo_variables(settings) if demo else {})}
 
 
-def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "Watch":
-    from clients.cli.live_threads import Watch
+def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThreads":
+    from clients.cli.live_threads import LiveThreads
     from sim.fx_market import PAIRS
 
     wanted = len(PAIRS) if demo else int(bool(call.settings.feed.url))
     shown = [pair.symbol for pair in PAIRS[:SHOWN]] if demo else []
-    return Watch(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, shown=shown)
+    return LiveThreads(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, shown=shown)
 
 
-def _stop(supervisor: "Supervisor", show: Show) -> None:
+def _stop(supervisor: "Supervisor", show: LiveOutput) -> None:
     before = time.monotonic()
     orderly = supervisor.stop()
     how = "" if orderly else ", the last ones by force"
@@ -116,7 +116,7 @@ class Run:
     """The foreground's loop."""
 
     call: Call
-    show: Show
+    show: LiveOutput
     supervisor: "Supervisor"
     asked: threading.Event  # a signal asked to stop
     stand_s: float | None  # seconds until everything must stand
@@ -124,15 +124,15 @@ class Run:
     pressed: Callable[[float], list[str]] | None = None  # waits for keys, and gives them
     started: float = field(default_factory=time.monotonic)
 
-    def until_standing(self, watch: "Watch") -> int:
+    def until_standing(self, watch: "LiveThreads") -> int:
         """Tell the progress until everything stands; returns 0, or what `_ended` says."""
         return self._loop(watch, lambda snapshot: not snapshot.waits_for())
 
-    def until_asked(self, watch: "Watch") -> int:
+    def until_asked(self, watch: "LiveThreads") -> int:
         """Show everything until a signal, the end of --for, or supervisord's own; returns the exit code."""
         return self._loop(watch, lambda _: False)
 
-    def _loop(self, watch: "Watch", enough: Callable[["Snapshot"], bool]) -> int:
+    def _loop(self, watch: "LiveThreads", enough: Callable[["Snapshot"], bool]) -> int:
         while True:
             snapshot = watch.snapshot()
             self.show.progress(snapshot)

@@ -18,7 +18,7 @@ RESTART_S = 30.0
 LOOK_AGAIN_S = 0.1
 
 
-class Listing(click.Group):
+class ListingGroup(click.Group):
     """A group that lists when no command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -28,7 +28,7 @@ class Listing(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=Listing, short_help="Show workers, send them away, restart them.")
+@click.group(cls=ListingGroup, short_help="Show workers, send them away, restart them.")
 def workers() -> None:
     """Show the workers; without a command as `hulak workers ls`.
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from bus.process.load_settings import located
 from bus.process.settings import Settings
-from clients.calls.thread_pool import Awaited, awaited
+from clients.calls.thread_pool import ThreadPool, awaited
 from clients.displays.client import DisplayClient, State
 from clients.subscriber import Mode, Subscriber
 
 
-class AsyncDisplayClient(Awaited[DisplayClient]):
+class AsyncDisplayClient(ThreadPool[DisplayClient]):
     """The displays of one broker, for asyncio; an async context manager. Arguments as of `DisplayClient`."""
 
     def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:

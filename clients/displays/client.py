@@ -25,7 +25,7 @@ from bus.wire.names import DISPLAY_SERVICE
 from clients.calls.client import BusClient
 from clients.displays.fx_names import OPTIMIZATIONS, config_of, tick_of
 from clients.displays.stats import memory_usage, worker_stats
-from clients.displays.tick_sender import SOURCE, DisplayTicks
+from clients.displays.tick_sender import SOURCE, TickSender
 from clients.feeds.symbol_keys import in_capitals
 from clients.history import last_events
 from clients.subscriber import Mode, Subscriber
@@ -49,7 +49,7 @@ class DisplayClient:
     def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:
         settings, home = self._settings, self._home = located(settings, home)
         self._client = BusClient(settings, home)
-        self._ticks = DisplayTicks(settings, home)
+        self._ticks = TickSender(settings, home)
         self._timeout_s = timeout_s
         self._mine: dict[str, None] = {}  # displays that this client created, in their order
 

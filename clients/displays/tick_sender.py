@@ -12,13 +12,13 @@ import structlog
 from bus.errors import BusTimeout
 from bus.process.settings import Settings
 from bus.wire.messages import Tick
-from clients.feeds.publisher import Post
+from clients.feeds.publisher import TickPublisher
 
 SOURCE = "client"
 LOOK_S = 0.002
 
 
-class DisplayTicks:
+class TickSender:
     """Posts ticks and waits until the broker has them; connects with the first.
 
     Args:
@@ -29,7 +29,7 @@ class DisplayTicks:
     def __init__(self, settings: Settings, home: Path) -> None:
         self._settings = settings
         self._home = home
-        self._post: Post | None = None
+        self._post: TickPublisher | None = None
 
     def post(self, ticks: Iterable[Tick], timeout_s: float) -> int:
         """Post ticks in their order; returns how many, when all of them are in the broker's journal.
@@ -50,9 +50,9 @@ class DisplayTicks:
             time.sleep(LOOK_S)
         return count
 
-    def _connect(self, timeout_s: float) -> Post:
+    def _connect(self, timeout_s: float) -> TickPublisher:
         quiet = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-        post = Post(self._settings, self._home, f"displays/{os.getpid()}", quiet)
+        post = TickPublisher(self._settings, self._home, f"displays/{os.getpid()}", quiet)
         try:
             asyncio.run(asyncio.wait_for(post.connect(), timeout_s))
         except TimeoutError:

@@ -13,7 +13,7 @@ from bus.wire.messages import Tick
 from clients.feeds.unconfirmed import Unconfirmed
 
 
-class Link:
+class Delivery:
     """One instance of a feed and what the broker has of it.
 
     Args:

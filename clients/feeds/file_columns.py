@@ -43,7 +43,7 @@ WANTED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ColumnLayout:
     """Where a file's columns are, counted from 0."""
 
     bid: int
@@ -66,7 +66,7 @@ def is_header(fields: Sequence[str]) -> bool:
     return all(any(one.isalpha() for one in field) and not is_time(field) for field in fields if field) and any(fields)
 
 
-def by_names(names: Sequence[str]) -> Layout:
+def by_names(names: Sequence[str]) -> ColumnLayout:
     """Find the columns by their names, in any spelling: `askPrice`, `best_ask_price`, `<ASK>`.
 
     Raises:
@@ -81,7 +81,7 @@ def by_names(names: Sequence[str]) -> Layout:
         missing = [what for what, at in (("time", times), ("bid", bid), ("ask", ask)) if at in (None, [])]
         what = _kind_of(set(words)) or f"no {' and no '.join(missing)}; {WANTED}"
         raise FeedError(f"its columns are {_listed(names)}: {what}")
-    return Layout(
+    return ColumnLayout(
         bid,
         ask,
         tuple(times),
@@ -97,7 +97,7 @@ def by_names(names: Sequence[str]) -> Layout:
     )
 
 
-def by_format(name: str) -> Layout:
+def by_format(name: str) -> ColumnLayout:
     """Give the columns of a named format.
 
     Raises:
@@ -108,7 +108,7 @@ def by_format(name: str) -> Layout:
     return by_names(FORMATS[name])
 
 
-def by_row(fields: Sequence[str]) -> Layout:
+def by_row(fields: Sequence[str]) -> ColumnLayout:
     """Find the columns of a file without names, where they cannot be mistaken.
 
     Raises:
@@ -119,7 +119,7 @@ def by_row(fields: Sequence[str]) -> Layout:
     if len(fields) == 4 and re.fullmatch(r"[A-Z]{3}/[A-Z]{3}", fields[0]) and is_time(fields[1]):
         return by_format("truefx")
     if len(fields) == 3 and not _looks_like(fields):
-        return Layout(1, 2, (0,), 3, named=False)
+        return ColumnLayout(1, 2, (0,), 3, named=False)
     what = _looks_like(fields) or f"{len(fields)} columns without names, of which nobody says what they are; {WANTED}"
     raise FeedError(f"it begins with {shown(','.join(fields))}: {what}")
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.pacing import Pacing
-from clients.feeds.publisher import BATCH, Post
-from clients.feeds.quote_flags import Marks
+from clients.feeds.pacing import ReplayPacing
+from clients.feeds.publisher import BATCH, TickPublisher
+from clients.feeds.quote_flags import QuoteFlags
 from clients.feeds.tick_files import TickLines
 
 MAX_BACKLOG = 4 * BATCH  # frames that wait to be sent; a file can wait, a venue cannot
@@ -33,7 +33,7 @@ def check_fresh(tick: Tick, now_ms: int, name: str) -> None:
         )
 
 
-class Replay:
+class FileReplay:
     """Posts a recorded file at its own pace, or faster.
 
     Args:
@@ -43,12 +43,12 @@ class Replay:
         guard_ms: ms since 1970 UTC, from which no tick may be further than a day; None where all may go out.
     """
 
-    def __init__(self, post: Post, lines: TickLines, speed: float | None, guard_ms: int | None) -> None:
+    def __init__(self, post: TickPublisher, lines: TickLines, speed: float | None, guard_ms: int | None) -> None:
         self.post = post
         self.lines = lines
         self.guard_ms = guard_ms
-        self.pacing = Pacing(speed)
-        self.marks = Marks()
+        self.pacing = ReplayPacing(speed)
+        self.marks = QuoteFlags()
         self.refused = 0
 
     async def run(self) -> None:

@@ -20,7 +20,7 @@ from clients.feeds.venues.dialect import MOST_SYMBOLS, Event, Heartbeat, Ready, 
 SHOWN = 20  # symbols of a kind that a report names; their number is told as well
 
 
-class State(Enum):
+class FeedState(Enum):
     """Where a feed is with its venue."""
 
     DISCONNECTED = "disconnected"  # not begun, or ended
@@ -32,34 +32,34 @@ class State(Enum):
     BACKOFF = "backoff"  # bounded by the delay before the next attempt: a day, if the venue asks for so much
 
 
-NEXT: dict[State, dict[str, State]] = {
-    State.DISCONNECTED: {"connect": State.CONNECTING},
-    State.CONNECTING: {"open": State.RESTORING, "lose": State.BACKOFF, "stop": State.DISCONNECTED},
-    State.RESTORING: {
-        "restore": State.CONNECTED,
-        "silence": State.STALE,
-        "lose": State.BACKOFF,
-        "stop": State.DISCONNECTED,
+NEXT: dict[FeedState, dict[str, FeedState]] = {
+    FeedState.DISCONNECTED: {"connect": FeedState.CONNECTING},
+    FeedState.CONNECTING: {"open": FeedState.RESTORING, "lose": FeedState.BACKOFF, "stop": FeedState.DISCONNECTED},
+    FeedState.RESTORING: {
+        "restore": FeedState.CONNECTED,
+        "silence": FeedState.STALE,
+        "lose": FeedState.BACKOFF,
+        "stop": FeedState.DISCONNECTED,
     },
-    State.CONNECTED: {
-        "quiet": State.DEGRADED,
-        "silence": State.STALE,
-        "lose": State.BACKOFF,
-        "stop": State.DISCONNECTED,
+    FeedState.CONNECTED: {
+        "quiet": FeedState.DEGRADED,
+        "silence": FeedState.STALE,
+        "lose": FeedState.BACKOFF,
+        "stop": FeedState.DISCONNECTED,
     },
-    State.DEGRADED: {
-        "data": State.CONNECTED,
-        "silence": State.STALE,
-        "lose": State.BACKOFF,
-        "stop": State.DISCONNECTED,
+    FeedState.DEGRADED: {
+        "data": FeedState.CONNECTED,
+        "silence": FeedState.STALE,
+        "lose": FeedState.BACKOFF,
+        "stop": FeedState.DISCONNECTED,
     },
-    State.STALE: {"lose": State.BACKOFF, "stop": State.DISCONNECTED},
-    State.BACKOFF: {"connect": State.CONNECTING, "stop": State.DISCONNECTED},
+    FeedState.STALE: {"lose": FeedState.BACKOFF, "stop": FeedState.DISCONNECTED},
+    FeedState.BACKOFF: {"connect": FeedState.CONNECTING, "stop": FeedState.DISCONNECTED},
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HealthLimits:
     """What is too old, in seconds."""
 
     data_s: float = 60.0
@@ -67,14 +67,14 @@ class Limits:
     degraded_s: float = 300.0  # heartbeats without data for so long: connect again
 
 
-def verdict(data_age_s: float, heartbeat_age_s: float, limits: Limits) -> str:
+def verdict(data_age_s: float, heartbeat_age_s: float, limits: HealthLimits) -> str:
     """Say what two ages come to: "fresh", "quiet" (only the data is stale) or "silence" (both are)."""
     if data_age_s <= limits.data_s:
         return "fresh"
     return "silence" if heartbeat_age_s > limits.heartbeat_s else "quiet"
 
 
-class Health:
+class FeedHealth:
     """One feed's health.
 
     Args:
@@ -84,10 +84,10 @@ class Health:
         now: monotonic seconds.
     """
 
-    def __init__(self, limits: Limits, backoff: Backoff, subscriptions: Subscriptions, now: float) -> None:
+    def __init__(self, limits: HealthLimits, backoff: Backoff, subscriptions: Subscriptions, now: float) -> None:
         self.limits = limits
         self.subscriptions = subscriptions
-        self.state = State.DISCONNECTED
+        self.state = FeedState.DISCONNECTED
         self.since = now  # monotonic seconds, of the state
         self.attempts = 0  # to connect that failed one after the other
         self.connections = 0
@@ -122,7 +122,7 @@ class Health:
         A connection that brought data for longer than the longest delay has proven itself: the delays begin anew. One that is
         lost sooner counts as failed, so that a venue which takes and drops connections is not hammered.
         """
-        stood = self.state not in (State.CONNECTING, State.BACKOFF, State.DISCONNECTED)
+        stood = self.state not in (FeedState.CONNECTING, FeedState.BACKOFF, FeedState.DISCONNECTED)
         proven_s = min(self.limits.data_s, self._backoff.cap_s)
         if stood and self._data is not None and self._data - self._opened > proven_s:
             self.attempts = 0
@@ -133,7 +133,7 @@ class Health:
 
     def stop(self, now: float) -> None:
         """The feed ends."""
-        if self.state is not State.DISCONNECTED:
+        if self.state is not FeedState.DISCONNECTED:
             self._move("stop", now)
 
     # What comes
@@ -158,16 +158,16 @@ class Health:
             del self._symbols[next(iter(self._symbols))]
         self._symbols[symbol] = now
         self.subscriptions.ticked(symbol)
-        if self.state is State.DEGRADED:
+        if self.state is FeedState.DEGRADED:
             self._move("data", now)
 
     # Judgement
 
     def judge(self, now: float) -> str:
         """Look at the ages, and move; returns why the connection has to be dropped, "" if it has not."""
-        if self.state is State.RESTORING and self.subscriptions.restored:
+        if self.state is FeedState.RESTORING and self.subscriptions.restored:
             self._move("restore", now)
-        if self.state not in (State.RESTORING, State.CONNECTED, State.DEGRADED):
+        if self.state not in (FeedState.RESTORING, FeedState.CONNECTED, FeedState.DEGRADED):
             return ""
         seen = verdict(self._age(self._data, now), self._age(self._heartbeat, now), self.limits)
         if seen == "fresh":
@@ -175,9 +175,9 @@ class Health:
         if seen == "silence":
             self._move("silence", now)
             return f"no data for {self.limits.data_s:g} s and no heartbeat for {self.limits.heartbeat_s:g} s"
-        if self.state is State.CONNECTED:  # while restoring, being without data is tolerated
+        if self.state is FeedState.CONNECTED:  # while restoring, being without data is tolerated
             self._move("quiet", now)
-        if self.state is State.DEGRADED and now - self.since > self.limits.degraded_s:
+        if self.state is FeedState.DEGRADED and now - self.since > self.limits.degraded_s:
             return f"heartbeats without data for {self.limits.degraded_s:g} s more"
         return ""
 
@@ -199,7 +199,7 @@ class Health:
             "since_s": round(now - self.since, 3),
             "attempts": self.attempts,
             "connections": self.connections,
-            "asked_to_wait_s": round(max(0.0, self._wanted - now), 1) if self.state is State.BACKOFF else 0.0,
+            "asked_to_wait_s": round(max(0.0, self._wanted - now), 1) if self.state is FeedState.BACKOFF else 0.0,
             "data_age_s": _since(self._data, now),
             "heartbeat_age_s": _since(self._heartbeat, now),
             "symbols": len(self.subscriptions.names or self._symbols),

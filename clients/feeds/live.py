@@ -14,9 +14,9 @@ from bus.backoff import Backoff
 from bus.errors import FeedError
 from bus.process.settings import FeedSettings
 from bus.wire.messages import Tick
-from clients.feeds.health import Health, Limits, State
-from clients.feeds.publisher import ASK_S, Post
-from clients.feeds.quote_flags import Marks
+from clients.feeds.health import FeedHealth, FeedState, HealthLimits
+from clients.feeds.publisher import ASK_S, TickPublisher
+from clients.feeds.quote_flags import QuoteFlags
 from clients.feeds.subscriptions import Subscriptions, name_error
 from clients.feeds.symbol_keys import BadSymbol
 from clients.feeds.transports import BROKEN, Connection, TurnedAway, reach
@@ -41,7 +41,7 @@ class LiveFeed:
 
     def __init__(
         self,
-        post: Post,
+        post: TickPublisher,
         dialect: Callable[[], Dialect],
         url: str,
         symbols: Sequence[str],
@@ -50,19 +50,19 @@ class LiveFeed:
         stale_s: Callable[[], float] | None = None,
     ) -> None:
         self.stale_s = stale_s or (lambda: settings.stale_s)
-        limits = Limits(self.stale_s(), settings.heartbeat_stale_s, settings.degraded_s)
+        limits = HealthLimits(self.stale_s(), settings.heartbeat_stale_s, settings.degraded_s)
         self.post = post
         self.dialect = dialect
         self.url = url
         parts = urlsplit(url)  # keys stand in the query, passwords before the host: neither is told
         self.shown_url = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         self.settings = settings
-        self.marks = Marks()
+        self.marks = QuoteFlags()
         self.refused = 0
-        self.logged = State.DISCONNECTED
+        self.logged = FeedState.DISCONNECTED
         wanted = Subscriptions(symbols, settings.resolve_s, dialect().names.key)
         self.symbols = list(wanted.names.values())
-        self.health = Health(limits, backoff, wanted, time.monotonic())
+        self.health = FeedHealth(limits, backoff, wanted, time.monotonic())
 
     async def run(self) -> None:
         """Read for ever."""

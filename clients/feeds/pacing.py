@@ -5,7 +5,7 @@ import math
 from bus.errors import ConfigError
 
 
-class Pacing:
+class ReplayPacing:
     """The timetable of one replay.
 
     Args:

@@ -17,9 +17,9 @@ from bus.errors import ConfigError, FeedError
 from bus.process import lifecycle, log
 from bus.process.member import Member
 from bus.process.settings import Settings
-from clients.feeds.file_replay import Replay, check_fresh
+from clients.feeds.file_replay import FileReplay, check_fresh
 from clients.feeds.live import LiveFeed
-from clients.feeds.publisher import ASK_S, Post
+from clients.feeds.publisher import ASK_S, TickPublisher
 from clients.feeds.subscriptions import Subscriptions
 from clients.feeds.symbol_keys import check_prefix
 from clients.feeds.tick_files import open_ticks
@@ -27,7 +27,7 @@ from clients.feeds.transports import check_url
 from clients.feeds.venues.dialect import Dialect
 from clients.feeds.venues.registry import VENUES
 
-Work = Callable[[Post, Member], Coroutine[Any, Any, None]]
+Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
 FINISH_S = 1.0  # that a feed which is stopped waits for the broker's last confirmations
 
 
@@ -62,7 +62,7 @@ def run_feed(
     before = _check(VENUES[venue](), url, wanted, settings.feed.prefix if prefix is None else prefix)
     backoff = Backoff(settings.feed.backoff_base_s, settings.feed.backoff_cap_s, random.random)
 
-    def live(post: Post, member: Member) -> Coroutine[Any, Any, None]:
+    def live(post: TickPublisher, member: Member) -> Coroutine[Any, Any, None]:
         return LiveFeed(post, VENUES[venue], url, wanted, settings.feed, backoff, lambda: float(member.live["stale_s"])).run()
 
     _run(settings, home, name or venue, live, before)
@@ -123,7 +123,7 @@ def run_replay(
     guard_ms = None if before or live else now_ms
     if guard_ms is not None:
         check_fresh(lines.first, guard_ms, lines.name)
-    post = _run(settings, home, name or file.name, lambda post, _: Replay(post, lines, speed, guard_ms).run(), before)
+    post = _run(settings, home, name or file.name, lambda post, _: FileReplay(post, lines, speed, guard_ms).run(), before)
     link = post.link
     return {
         "posted": link.unconfirmed.last,
@@ -136,15 +136,15 @@ def run_replay(
     }
 
 
-def _run(settings: Settings, home: Path, name: str, work: Work, prefix: str) -> Post:
+def _run(settings: Settings, home: Path, name: str, work: Work, prefix: str) -> TickPublisher:
     lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process="feed", feed=name)
-    post = Post(settings, home, name, logger, prefix)
+    post = TickPublisher(settings, home, name, logger, prefix)
     with Member(settings, home, logger, kind="feed", name=name, collect=post.values) as member:
         return asyncio.run(_serve(post, member, work))
 
 
-async def _serve(post: Post, member: Member, work: Work) -> Post:
+async def _serve(post: TickPublisher, member: Member, work: Work) -> TickPublisher:
     """Do the work beside the keeper, until the work or a signal ends it."""
     main = asyncio.ensure_future(_connect_and(post, member, work))
     loop = asyncio.get_running_loop()
@@ -160,7 +160,7 @@ async def _serve(post: Post, member: Member, work: Work) -> Post:
     return post
 
 
-async def _connect_and(post: Post, member: Member, work: Work) -> None:
+async def _connect_and(post: TickPublisher, member: Member, work: Work) -> None:
     await post.connect()
     keeper = asyncio.ensure_future(_keep(post, member))
     try:
@@ -169,7 +169,7 @@ async def _connect_and(post: Post, member: Member, work: Work) -> None:
         keeper.cancel()
 
 
-async def _keep(post: Post, member: Member) -> None:
+async def _keep(post: TickPublisher, member: Member) -> None:
     while True:
         post.keep()
         member.beat()

@@ -1,4 +1,4 @@
-"""How a feed's ticks reach the broker: two sockets around the pure `Link`. PROTOCOL.md section 3.4.
+"""How a feed's ticks reach the broker: two sockets around the pure `Delivery`. PROTOCOL.md section 3.4.
 
 The first socket posts (PUB side, made as XPUB: it tells when the broker has subscribed, and with `XPUB_NODROP` a full queue is
 felt instead of dropped, since the broker is its only reader). The second asks the frontend how far it was taken.
@@ -18,7 +18,7 @@ from bus.process import sockets
 from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Error, Reply, Request, Tick
-from clients.feeds.delivery import Link
+from clients.feeds.delivery import Delivery
 from clients.feeds.refusals import Refusals
 
 ASK_S = 0.25
@@ -26,7 +26,7 @@ LOOK_AGAIN_S = 0.1
 BATCH = 256  # frames handed to the socket between two looks at everything else
 
 
-class Post:
+class TickPublisher:
     """The connection of one feed instance to the broker.
 
     Args:
@@ -44,7 +44,7 @@ class Post:
         self.home = home
         self.name = name
         self.log = log
-        self.link = Link(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer, prefix)
+        self.link = Delivery(int.from_bytes(os.urandom(8), "big") >> 1 or 1, settings.feed.buffer, prefix)
         self.counters: dict[str, Any] = {}  # of the feed's own, told with the reports
         self.refusals = Refusals()
         self.refused = ""  # the code of the last answer that was an error

@@ -11,7 +11,7 @@ from bus.wire.messages import FLAGS, Tick
 from clients.feeds.venues.dialect import MOST_SYMBOLS
 
 
-class Marks:
+class QuoteFlags:
     """Marks the ticks of one feed, in the order in which they came."""
 
     def __init__(self) -> None:

@@ -135,7 +135,7 @@ def _cut(raw: str) -> tuple[str, str]:
     return (prefix + dot, rest) if is_prefix else ("", raw)
 
 
-class Names:
+class SymbolKeys:
     """The keys of one connection's symbols: two names of one key are two instruments, of which the first keeps it.
 
     Args:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from bus.errors import FeedError
 from bus.wire.messages import FLAGS, Tick
-from clients.feeds.file_columns import FORMATS, Layout, by_format, by_names, by_row, is_header
+from clients.feeds.file_columns import FORMATS, ColumnLayout, by_format, by_names, by_row, is_header
 from clients.feeds.file_lines import open_lines
 from clients.feeds.file_rows import Split, split_of
 from clients.feeds.file_times import Clock, clock_of, midnight_of
-from clients.feeds.symbol_keys import Names, canonical_symbol
+from clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
 from clients.feeds.venues.dialect import Sides
 from clients.feeds.venues.parsing import price_of, shown
 
@@ -96,7 +96,7 @@ class TickLines:
         self.others: dict[str, int] = {}  # symbols that were not wanted -> lines of theirs
         self._midnight = lambda: midnight_of(name, day, clock_h)
         self._clock: Clock | None = None
-        self._names, self._sides = Names(), Sides()
+        self._names, self._sides = SymbolKeys(), Sides()
         self._lines: Iterator[tuple[int, str]] = enumerate(lines, 1)
         try:
             self.layout, self._split, first = self._begin(form)
@@ -127,7 +127,7 @@ class TickLines:
             else:
                 on_error(one)
 
-    def _begin(self, form: str | None) -> "tuple[Layout, Split, list[tuple[int, str]]]":
+    def _begin(self, form: str | None) -> "tuple[ColumnLayout, Split, list[tuple[int, str]]]":
         """Look at the first line; returns the layout, what splits lines, and the line if it is a quote."""
         number, line = next(((number, line) for number, line in self._lines if line.strip()), (0, ""))
         if not number:

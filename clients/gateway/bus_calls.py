@@ -18,7 +18,7 @@ CALL_S = 5.0
 Answer = TypeVar("Answer")
 
 
-class Calls:
+class BusCalls:
     """A pool of connections to the broker's frontend.
 
     Args:

@@ -17,7 +17,7 @@ from bus.process.settings import Settings
 from bus.subscriber.asyncio_wait import readable
 from bus.wire import codec
 from bus.wire.messages import Tick
-from clients.gateway.state_cache import Board
+from clients.gateway.state_cache import StateCache
 from clients.subscriber import Subscriber
 
 DISPLAY, DISPLAYS, STATS, CONFIG = "display.", "displays", "stats", "config"
@@ -26,18 +26,18 @@ TURNS = 64  # batches of ticks likewise
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
 
 
-class Source:
+class BusSource:
     """The broker, as the gateway hears it.
 
     Args:
         settings: say where the broker is.
         home: its folder.
-        board: what is heard is put there.
+        cache: what is heard is put there.
         on_stats: told the broker's statistics, too.
     """
 
-    def __init__(self, settings: Settings, home: Path, board: Board, on_stats: Callable[[Any], None]) -> None:
-        self.board = board
+    def __init__(self, settings: Settings, home: Path, cache: StateCache, on_stats: Callable[[Any], None]) -> None:
+        self.cache = cache
         self.ticks_taken = 0
         self._settings = settings
         self._home = home
@@ -54,7 +54,7 @@ class Source:
         begins = wanted and (self._fewer or not self._wants_ticks)
         self._wants_ticks, self._fewer = wanted, False
         if begins:
-            self.board.ticks.clear()  # they have grown old
+            self.cache.ticks.clear()  # they have grown old
         if not wanted and self._ticks is not None:
             self._ticks.close()
             self._ticks = None
@@ -73,7 +73,7 @@ class Source:
         return self._ticks.counters() if self._ticks is not None else {}
 
     def drain(self) -> list[Tick]:
-        """Take in what is there, bounded, and put it on the board; returns the ticks, in order."""
+        """Take in what is there, bounded, and put it into the cache; returns the ticks, in order."""
         self._connect()
         if self._states is not None:
             for _ in range(EVENTS):
@@ -83,7 +83,7 @@ class Source:
                 try:
                     self._take(event.topic, event)
                 except (ProtocolError, KeyError, TypeError):
-                    self.board.malformed += 1
+                    self.cache.malformed += 1
         if self._ticks is None:
             return []
         taken: list[Tick] = []
@@ -93,7 +93,7 @@ class Source:
                 break
             taken += found
         self.ticks_taken += len(taken)
-        self.board.take_ticks(taken)
+        self.cache.take_ticks(taken)
         return taken
 
     def _connect(self) -> None:
@@ -114,17 +114,17 @@ class Source:
     def _take(self, topic: str, event: Any) -> None:
         if topic.startswith(DISPLAY):
             body = event.packed if event.packed is not None else codec.pack(event.unpacked)
-            self.board.take_state(topic.removeprefix(DISPLAY), body)
+            self.cache.take_state(topic.removeprefix(DISPLAY), body)
         elif topic == DISPLAYS:
-            self.board.take_displays([row["display"] for row in event.body["rows"]])
+            self.cache.take_displays([row["display"] for row in event.body["rows"]])
         elif topic == STATS:
-            self.board.take_stats(told := event.body)
+            self.cache.take_stats(told := event.body)
             removed = told["ticks"].get("removed", 0)
             self._fewer = self._fewer or self._removed not in (None, removed)
             self._removed = removed
             self._on_stats(told)
         elif topic == CONFIG:
-            self.board.take_config(event.body)
+            self.cache.take_config(event.body)
 
     async def readable(self, woken: asyncio.Event, limit_s: float) -> None:
         """Sleep until something may be there, `woken` is set, or the time is over."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Health:
+class GatewayHealth:
     """What the gateway knows of its own health and of the broker's.
 
     Args:

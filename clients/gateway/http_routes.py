@@ -12,7 +12,7 @@ from websockets.http11 import Request, Response
 
 from clients.gateway.access import Access
 from clients.gateway.metrics import TYPE
-from clients.gateway.static_files import Files, page_headers
+from clients.gateway.static_files import StaticFiles, page_headers
 from clients.judge.verdict import Verdict
 
 WS, FX = "/ws", "/fx"
@@ -22,7 +22,7 @@ ONCE = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")  # header
 PLAIN = "text/plain; charset=utf-8"
 
 
-class Door:
+class HttpRoutes:
     """Answers what comes in by HTTP.
 
     Args:
@@ -37,7 +37,7 @@ class Door:
     def __init__(
         self,
         access: Access,
-        files: Files,
+        files: StaticFiles,
         *,
         alive: Callable[[], list[str]],
         verdict: Callable[[], Verdict],

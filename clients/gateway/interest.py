@@ -13,7 +13,7 @@ class TooManyNames(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wants:
+class Interest:
     """A subscription: names, or `*` among them for all there are and will be. Equal ones share their frames."""
 
     displays: frozenset[str] = frozenset()
@@ -58,4 +58,4 @@ def _less(names: frozenset[str], gone: Iterable[str]) -> frozenset[str]:
     return frozenset() if ALL in leaving else names - leaving
 
 
-NOTHING = Wants()
+NOTHING = Interest()

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bus.errors import BusError, ProtocolError
 from clients.gateway import protocol
-from clients.gateway.bus_calls import Calls
+from clients.gateway.bus_calls import BusCalls
 from clients.gateway.fanout import Fanout, Seat
 from clients.gateway.interest import TooManyNames
 
@@ -21,7 +21,7 @@ KERNEL_BYTES = 1 << 17  # that the system keeps for a client: what is there has 
 CLOSE_S = 1.0  # for a client that does not read to take its goodbye
 
 
-class Peer(Protocol):
+class Session(Protocol):
     """What the shell needs of a client, whichever dialect it speaks."""
 
     connection: ServerConnection
@@ -61,7 +61,7 @@ async def goodbye(connection: ServerConnection, code: int, reason: str) -> None:
 
 
 @dataclass(eq=False)
-class JsonPeer:
+class JsonSession:
     """A client of `/ws`. PROTOCOL.md section 12.
 
     Args:
@@ -74,7 +74,7 @@ class JsonPeer:
 
     connection: ServerConnection
     fanout: Fanout
-    calls: Calls
+    calls: BusCalls
     greeting: bytes
     wake: asyncio.Event
     seat: Seat = field(default_factory=Seat)
@@ -83,17 +83,17 @@ class JsonPeer:
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
 
     def wants_ticks(self) -> bool:
-        """See `Peer`."""
-        return bool(self.seat.wants.ticks)
+        """See `Session`."""
+        return bool(self.seat.interest.ticks)
 
     def news(self, now_ms: float) -> list[bytes]:
-        """See `Peer`."""
+        """See `Session`."""
         del now_ms
         frame = self.fanout.serve(self.seat)
         return [] if frame is None else [frame]
 
     async def run(self) -> None:
-        """See `Peer`."""
+        """See `Session`."""
         connection = self.connection
         try:
             await connection.send(self.greeting, text=True)
@@ -126,10 +126,10 @@ class JsonPeer:
         seat = self.seat
         match message:
             case protocol.Subscribe(displays, ticks, stats, config):
-                seat.wants = seat.wants.plus(displays, ticks, stats=stats, config=config)
+                seat.interest = seat.interest.plus(displays, ticks, stats=stats, config=config)
                 self.wake.set()
             case protocol.Unsubscribe(displays, ticks, stats, config):
-                seat.wants = seat.wants.minus(displays, ticks, stats=stats, config=config)
+                seat.interest = seat.interest.minus(displays, ticks, stats=stats, config=config)
                 seat.before = seat.before.minus(displays, ticks, stats=stats, config=config)
             case protocol.Ping():
                 return protocol.pong(message)

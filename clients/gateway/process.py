@@ -23,15 +23,15 @@ from bus.process.member import Member
 from bus.process.settings import Settings
 from clients.gateway import journal_reads, metrics, protocol
 from clients.gateway.access import access_of
-from clients.gateway.bus_calls import Calls
-from clients.gateway.bus_source import Source
-from clients.gateway.fx.session import FxPeer
-from clients.gateway.health import Health
-from clients.gateway.http_routes import FX, Door
-from clients.gateway.json_session import JsonPeer, Peer, goodbye, keep_little
-from clients.gateway.sessions import WINDOW_S, Crowd, now_ms
-from clients.gateway.state_cache import Board
-from clients.gateway.static_files import Files
+from clients.gateway.bus_calls import BusCalls
+from clients.gateway.bus_source import BusSource
+from clients.gateway.fx.session import FxSession
+from clients.gateway.health import GatewayHealth
+from clients.gateway.http_routes import FX, HttpRoutes
+from clients.gateway.json_session import JsonSession, Session, goodbye, keep_little
+from clients.gateway.sessions import WINDOW_S, Sessions, now_ms
+from clients.gateway.state_cache import StateCache
+from clients.gateway.static_files import StaticFiles
 from clients.judge.lookout import Lookout
 from clients.judge.verdict import Verdict
 
@@ -56,21 +56,21 @@ class Gateway:
         self.settings = settings
         self.log = logger
         self.port = 0  # that it listens on
-        self.board = Board()
-        self.crowd = Crowd(self.board, settings.gateway.client_bytes, self.spawn, logger)
-        self.health = Health(time.monotonic(), settings)
+        self.cache = StateCache()
+        self.sessions = Sessions(self.cache, settings.gateway.client_bytes, self.spawn, logger)
+        self.health = GatewayHealth(time.monotonic(), settings)
         self.lookout = Lookout(home)
-        self.source = Source(settings, home, self.board, self._take_stats)
-        self.calls = Calls(settings, home)  # commands
-        self.past = Calls(settings, home)  # readings of the journal, which take longer
+        self.source = BusSource(settings, home, self.cache, self._take_stats)
+        self.calls = BusCalls(settings, home)  # commands
+        self.past = BusCalls(settings, home)  # readings of the journal, which take longer
         self.access = access_of(settings.gateway)
-        self.door = Door(
+        self.routes = HttpRoutes(
             self.access,
-            Files(),
+            StaticFiles(),
             alive=lambda: self.health.alive(time.monotonic()),
             verdict=self._verdict,
             metrics=self._metrics,
-            is_full=lambda: len(self.crowd.peers) >= settings.gateway.max_clients,
+            is_full=lambda: len(self.sessions.peers) >= settings.gateway.max_clients,
         )
         self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
         self.turn_late_us = Histogram(WINDOW_S, time.monotonic())
@@ -84,7 +84,7 @@ class Gateway:
             self._serve_client,
             gateway.host,
             gateway.port,
-            process_request=self.door.process_request,
+            process_request=self.routes.process_request,
             compression=None,  # on the loopback it costs more time than it saves
             max_size=protocol.MOST_BYTES,
             max_queue=READ_AHEAD,
@@ -110,7 +110,7 @@ class Gateway:
             async with asyncio.timeout(STOP_S):
                 await asyncio.shield(self._server.wait_closed())
         except TimeoutError:
-            for peer in self.crowd.peers:
+            for peer in self.sessions.peers:
                 peer.connection.transport.abort()
             await self._server.wait_closed()
         self.calls.close()
@@ -146,23 +146,23 @@ class Gateway:
         elif not self.access.knows_token(request.path, request.headers):
             refusal = (protocol.BAD_TOKEN, "[gateway] token is needed")
         if refusal is not None:
-            self.crowd.counts["refused"] += 1
+            self.sessions.counts["refused"] += 1
             await goodbye(connection, *refusal)
             return
         keep_little(connection)
         peer = self._peer(connection, path)
-        self.crowd.peers[peer] = path
+        self.sessions.peers[peer] = path
         try:
             with contextlib.suppress(ConnectionClosed):
                 await peer.run()
         finally:
-            self.crowd.leave(peer)
+            self.sessions.leave(peer)
 
-    def _peer(self, connection: ServerConnection, path: str) -> Peer:
+    def _peer(self, connection: ServerConnection, path: str) -> Session:
         if path == FX:
-            return FxPeer(connection, self.crowd.desk, self.past, self.woken)
+            return FxSession(connection, self.sessions.turn_cache, self.past, self.woken)
         greeting = protocol.hello(self._frame_ms(), now_ms())
-        return JsonPeer(connection, self.crowd.fanout, self.calls, greeting, self.woken)
+        return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken)
 
     # The loop
 
@@ -176,12 +176,12 @@ class Gateway:
             now = time.monotonic()
             self.health.turn(now, late_s)
             self.member.beat()
-            if self.source.want_ticks(self.crowd.wants_ticks()):
+            if self.source.want_ticks(self.sessions.wants_ticks()):
                 self.spawn(self._last_ticks())
             ticks = self.source.drain()
             if now - self.health.judged >= JUDGED_S:
                 self._tell_health(now)
-            self.crowd.tell(ticks, now, heard=self.health.broker_heard(now))
+            self.sessions.tell(ticks, now, heard=self.health.broker_heard(now))
             left_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))
             due = time.monotonic() + left_s
             await asyncio.sleep(left_s)
@@ -196,8 +196,8 @@ class Gateway:
     def _tell_health(self, now: float) -> None:
         """Tell the page what is not well, if that has changed."""
         self.health.judged = now
-        if (told := self._verdict().told()) != self.board.health_told():
-            self.board.take_health(told)
+        if (told := self._verdict().told()) != self.cache.health_told():
+            self.cache.take_health(told)
 
     def _verdict(self) -> Verdict:
         return self.health.verdict(time.monotonic(), self.lookout.rows)
@@ -206,17 +206,17 @@ class Gateway:
         """Have the last tick of each symbol, for those that do not tick now."""
         with contextlib.suppress(BusError):
             last = await self.past.run(journal_reads.last_ticks)
-            self.board.take_ticks(tick for tick in last if tick.symbol not in self.board.ticks)
+            self.cache.take_ticks(tick for tick in last if tick.symbol not in self.cache.ticks)
             self.woken.set()
 
     # What it tells of itself
 
     def figures(self) -> dict[str, Any]:
         """Say what the gateway did and does, in msgpack values."""
-        now, crowd = time.monotonic(), self.crowd.figures(time.monotonic())
+        now, sessions = time.monotonic(), self.sessions.figures(time.monotonic())
         return {
-            **crowd,
-            "refused": crowd["refused"] + self.door.refused,
+            **sessions,
+            "refused": sessions["refused"] + self.routes.refused,
             "ticks_taken": self.source.ticks_taken,
             "lag_s": round(self.health.lag_s, 6),
             "turn_late_us": self.turn_late_us.quantiles(now),
@@ -252,7 +252,7 @@ def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], Non
             if on_ready is not None:
                 on_ready(gateway.port)
             await gateway.run_until(stop)
-        logger.info("gateway stopped", **{name: gateway.crowd.counts[name] for name in ("frames", "too_slow")})
+        logger.info("gateway stopped", **{name: gateway.sessions.counts[name] for name in ("frames", "too_slow")})
 
     try:
         asyncio.run(run())

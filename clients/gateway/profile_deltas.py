@@ -14,7 +14,7 @@ MOST_GONE = 1024  # levels kept that are gone; beyond it everybody is told the w
 encode = msgspec.json.encode
 
 
-class Profile:
+class ProfileDeltas:
     """The newest profile of one display; `take` brings it up to date."""
 
     def __init__(self) -> None:

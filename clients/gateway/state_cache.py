@@ -14,8 +14,8 @@ import msgspec
 from bus.errors import ProtocolError
 from bus.wire import codec
 from bus.wire.messages import Tick
-from clients.gateway.interest import Wants
-from clients.gateway.profile_deltas import Profile
+from clients.gateway.interest import Interest
+from clients.gateway.profile_deltas import ProfileDeltas
 
 NS_PER_MS = 1e6
 MOST_STRAYS = 1000
@@ -31,7 +31,7 @@ class Entry:
     revision: int
     pending: bytes | None = None  # the newest state, not yet looked at
     state: dict[str, Any] = field(default_factory=dict)  # without its profile; empty before the first
-    profile: Profile = field(default_factory=Profile)
+    profile: ProfileDeltas = field(default_factory=ProfileDeltas)
     head: bytes = b""  # the state as JSON, without its closing brace
 
 
@@ -44,7 +44,7 @@ class Row:
     json: bytes | None = None  # encoded when somebody wants it
 
 
-class Board:
+class StateCache:
     """Everything that there is to tell."""
 
     def __init__(self) -> None:
@@ -151,35 +151,37 @@ class Board:
         entry.state, entry.head = told, head
         self.of_symbol.setdefault(symbol, name)
 
-    def frame(self, wants: Wants, before: Wants, at: int, sent_ms: float) -> bytes | None:
-        """Make the frame for clients that want `wants`, and have been told all of `before` up to the revision `at`.
+    def frame(self, interest: Interest, before: Interest, at: int, sent_ms: float) -> bytes | None:
+        """Make the frame for clients that want `interest`, and have been told all of `before` up to the revision `at`.
 
         Args:
             sent_ms: ms since 1970 UTC.
         Returns:
             JSON, see PROTOCOL.md section 12.3; None if there is nothing to tell.
         """
-        same = wants == before
+        same = interest == before
         parts = []
-        if found := self._displays(wants, before, at, same):
+        if found := self._displays(interest, before, at, same):
             parts.append(b'"displays":{%b}' % b",".join(found))
-        if found := self._ticks(wants, before, at, same):
+        if found := self._ticks(interest, before, at, same):
             parts.append(b'"ticks":{%b}' % b",".join(found))
-        gone = [name for name, revision in self.removed.items() if revision > at and wants.display(name) and before.display(name)]
+        gone = [
+            name for name, revision in self.removed.items() if revision > at and interest.display(name) and before.display(name)
+        ]
         if gone:
             parts.append(b'"removed":%b' % encode(gone))
-        if self.stats is not None and wants.stats and self.stats.revision > (at if before.stats else 0):
+        if self.stats is not None and interest.stats and self.stats.revision > (at if before.stats else 0):
             parts.append(b'"stats":%b' % _json(self.stats))
-        if self.health is not None and wants.stats and self.health.revision > (at if before.stats else 0):
+        if self.health is not None and interest.stats and self.health.revision > (at if before.stats else 0):
             parts.append(b'"health":%b' % _json(self.health))
-        if self.config is not None and wants.config and self.config.revision > (at if before.config else 0):
+        if self.config is not None and interest.config and self.config.revision > (at if before.config else 0):
             parts.append(b'"config":%b' % _json(self.config))
         if not parts:
             return None
         return b'{"type":"frame","sent_ms":%b,%b}' % (encode(sent_ms), b",".join(parts))
 
-    def _displays(self, wants: Wants, before: Wants, at: int, same: bool) -> list[bytes]:
-        if not wants.displays:
+    def _displays(self, interest: Interest, before: Interest, at: int, same: bool) -> list[bytes]:
+        if not interest.displays:
             return []
         found = []
         for name in reversed(self.displays):
@@ -187,22 +189,22 @@ class Board:
             if same and revision <= at:
                 break
             since = at if before.display(name) else 0
-            if revision > since and wants.display(name) and (entry := self.entry(name)) is not None:
+            if revision > since and interest.display(name) and (entry := self.entry(name)) is not None:
                 try:
                     found.append(_fragment(name, entry, since))
                 except MALFORMED:  # its profile holds what JSON has not; nobody else has to miss anything
                     self.malformed += 1
         return found
 
-    def _ticks(self, wants: Wants, before: Wants, at: int, same: bool) -> list[bytes]:
-        if not wants.ticks:
+    def _ticks(self, interest: Interest, before: Interest, at: int, same: bool) -> list[bytes]:
+        if not interest.ticks:
             return []
         found = []
         for symbol in reversed(self.ticks):
             row = self.ticks[symbol]
             if same and row.revision <= at:
                 break
-            if row.revision > (at if before.tick(symbol) else 0) and wants.tick(symbol):
+            if row.revision > (at if before.tick(symbol) else 0) and interest.tick(symbol):
                 if row.json is None:
                     row.json = _tick_json(row.value)
                 found.append(row.json)

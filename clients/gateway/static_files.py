@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"(/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)+").fullmatch  # no pa
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class StaticFile:
     """One file as it is sent."""
 
     type: str
@@ -31,7 +31,7 @@ class File:
     body: bytes
 
 
-class Files:
+class StaticFiles:
     """The files under one folder; each is read again when it has changed on the disk.
 
     Args:
@@ -40,9 +40,9 @@ class Files:
 
     def __init__(self, root: Path = ROOT) -> None:
         self.root = root.resolve()
-        self._read: dict[Path, tuple[int, int, File]] = {}
+        self._read: dict[Path, tuple[int, int, StaticFile]] = {}
 
-    def find(self, path: str) -> File | None:
+    def find(self, path: str) -> StaticFile | None:
         """Return the file that a path, without its query, means; None if there is none, or it is not one of the page's."""
         if path == "/":
             path = "/index.html"
@@ -57,7 +57,7 @@ class Files:
         if known is None or known[:2] != (stat.st_mtime_ns, stat.st_size):
             body = name.read_bytes()
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-            known = self._read[name] = (stat.st_mtime_ns, stat.st_size, File(kind, etag, body))
+            known = self._read[name] = (stat.st_mtime_ns, stat.st_size, StaticFile(kind, etag, body))
         return known[2]
 
 

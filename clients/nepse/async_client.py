@@ -7,11 +7,11 @@ from typing import Any, Self
 from bus.process.settings import Settings
 from clients.calls.async_client import AsyncBusClient
 from clients.nepse.market import MarketMethods
-from clients.nepse.securities import PaperMethods
+from clients.nepse.securities import SecurityMethods
 from clients.nepse.session import SessionMethods
 
 
-class AsyncNepseClient(SessionMethods, MarketMethods, PaperMethods):
+class AsyncNepseClient(SessionMethods, MarketMethods, SecurityMethods):
     """Calls to the NEPSE workers, for asyncio, any number at a time over one connection; an async context manager.
 
     Every method is that of `NepseClient` with the same name, arguments, result and errors.

@@ -12,7 +12,7 @@ Security = int | str  # a symbol such as "NABIL", or the exchange's id
 Index = int | str  # an index's id such as 58, or its name: "nepse", "banking", "hydropower", ...
 
 
-class NepseCalls(ABC):
+class NepseMethods(ABC):
     """Calls to the NEPSE workers, whatever connection they go over.
 
     They are coroutines. Over a blocking connection none is ever suspended: `client` runs it to its end.

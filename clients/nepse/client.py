@@ -13,14 +13,14 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from bus.process.settings import Settings
 from clients.calls.client import BusClient
 from clients.nepse.market import MarketMethods
-from clients.nepse.securities import PaperMethods
+from clients.nepse.securities import SecurityMethods
 from clients.nepse.session import SessionMethods
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
 
-class _Calls(SessionMethods, MarketMethods, PaperMethods):
+class _Calls(SessionMethods, MarketMethods, SecurityMethods):
     """The methods over a blocking connection."""
 
     def __init__(self, client: BusClient, timeout_s: float) -> None:

@@ -1,14 +1,14 @@
 """The methods of both clients about the market as a whole: indices, totals, top lists, news.
 
-Rows are as the exchange gives them. Every method raises as `NepseCalls.call` does.
+Rows are as the exchange gives them. Every method raises as `NepseMethods.call` does.
 """
 
 from typing import Any
 
-from clients.nepse.base import Index, NepseCalls, Row, Rows, Security
+from clients.nepse.base import Index, NepseMethods, Row, Rows, Security
 
 
-class MarketMethods(NepseCalls):
+class MarketMethods(NepseMethods):
     """Each is one action of the service `nepse`, of the same name."""
 
     async def get_summary(self) -> Rows:

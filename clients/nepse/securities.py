@@ -1,15 +1,15 @@
 """The methods of both clients about securities, companies and trades.
 
-Rows are as the exchange gives them. Every method raises as `NepseCalls.call` does; of a security it takes the symbol or the
+Rows are as the exchange gives them. Every method raises as `NepseMethods.call` does; of a security it takes the symbol or the
 exchange's id, of one that is no longer listed only the id.
 """
 
 from typing import Any
 
-from clients.nepse.base import NepseCalls, Row, Rows, Security
+from clients.nepse.base import NepseMethods, Row, Rows, Security
 
 
-class PaperMethods(NepseCalls):
+class SecurityMethods(NepseMethods):
     """Each is one action of the service `nepse`, of the same name."""
 
     async def get_securities(self, *, delisted: bool = False, promoters: bool = True) -> Rows:

@@ -1,15 +1,15 @@
 """The methods of both clients about sessions with the exchange, and about the pool of workers.
 
 A body id and salts are good only with the access token of their own session, and each worker has a session of its own, so they
-come with that token. Every method raises as `NepseCalls.call` does.
+come with that token. Every method raises as `NepseMethods.call` does.
 """
 
 from typing import Any
 
-from clients.nepse.base import SERVICE, NepseCalls
+from clients.nepse.base import SERVICE, NepseMethods
 
 
-class SessionMethods(NepseCalls):
+class SessionMethods(NepseMethods):
     """Each but `get_stats` is one action of the service `nepse`, of the same name."""
 
     async def get_access_token(self) -> dict[str, Any]:

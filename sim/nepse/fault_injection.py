@@ -22,7 +22,7 @@ MISHAPS: dict[str, Reply] = {
 EXPIRED = "expired"  # every session ends; the answers that follow are 401 until there is a new one
 
 
-class Mishaps:
+class FaultInjection:
     """Draws what goes wrong; thread-safe.
 
     Args:

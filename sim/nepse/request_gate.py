@@ -42,7 +42,7 @@ def _refused(path: str, text: str) -> Reply:
     return json_reply(401, {"status": 401, "error": "Unauthorized", "message": text, "path": path})
 
 
-class Door:
+class RequestGate:
     """Answer requests of one exchange; thread-safe.
 
     Args:

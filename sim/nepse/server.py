@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from sim.nepse.exchange import Hours
-from sim.nepse.fault_injection import Mishaps
-from sim.nepse.request_gate import Door, Reply
+from sim.nepse.fault_injection import FaultInjection
+from sim.nepse.request_gate import Reply, RequestGate
 from sim.nepse.request_log import Visit, Visits
 from sim.nepse.web import HttpServer
 
@@ -36,10 +36,10 @@ class NepseServer:
         self,
         host: str,
         port: int,
-        door: Door,
+        door: RequestGate,
         *,
         visits: Visits,
-        mishaps: Mishaps,
+        mishaps: FaultInjection,
         delay_s: float,
         wall: Callable[[], float],
         clock: Callable[[], float],
@@ -191,8 +191,8 @@ def serve(
         OSError: the port cannot be bound.
         ValueError: there is no such mishap.
     """
-    door = Door(seed=seed, token_lifetime_s=token_lifetime_s, hours=hours, market_id=market_id)
-    played = Mishaps(mishap_share, mishaps, seed, door.forget_sessions)
+    door = RequestGate(seed=seed, token_lifetime_s=token_lifetime_s, hours=hours, market_id=market_id)
+    played = FaultInjection(mishap_share, mishaps, seed, door.forget_sessions)
     return NepseServer(
         host,
         port,

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from journal_fixture import Office
+from journal_fixture import JournalFixture
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def offices(folder):
     made = []
 
     def make(**settings):
-        made.append(Office(folder, **settings))
+        made.append(JournalFixture(folder, **settings))
         return made[-1]
 
     yield make

@@ -16,119 +16,119 @@ from bus.errors import ProtocolError
 def test_what_is_published_while_the_disk_is_not_well_is_written_when_it_is_under_an_epoch_of_its_own(
     offices, monkeypatch, error
 ):
-    office = offices()
-    office.write(8)
-    before = office.topics.epoch
-    disk = Disk(monkeypatch, office.journal)
+    fixture = offices()
+    fixture.write(8)
+    before = fixture.topics.epoch
+    disk = Disk(monkeypatch, fixture.journal)
     disk.error = error
-    assert not office.write(4)
-    assert os.strerror(error) in office.journal.degraded
-    assert office.topics.epoch == before + 1
+    assert not fixture.write(4)
+    assert os.strerror(error) in fixture.journal.degraded
+    assert fixture.topics.epoch == before + 1
     for _ in range(5):
-        assert not office.beat(1.5)
-        assert not office.write(4)
-    assert (office.journal.lost, office.journal.held.ticks) == (0, 24)
+        assert not fixture.beat(1.5)
+        assert not fixture.write(4)
+    assert (fixture.journal.lost, fixture.journal.held.ticks) == (0, 24)
     disk.error = 0
-    office.comes_back()
-    assert office.write(4)
-    rows, summary = office.replay(from_=1)
+    fixture.comes_back()
+    assert fixture.write(4)
+    rows, summary = fixture.replay(from_=1)
     assert [number for number, _ in rows] == list(range(1, 37))
     assert summary["missing"] == []
     assert [message.stamp.epoch - before for _, message in rows] == [0] * 8 + [1] * 28
-    killed(office)
+    killed(fixture)
     again = offices()
-    assert again.topics.epoch == office.topics.epoch, "it was well again when it ended"
+    assert again.topics.epoch == fixture.topics.epoch, "it was well again when it ended"
     assert again.recovered.state.ticks == 36
 
 
 def test_a_write_that_took_a_part_is_cut_off_and_written_whole(offices, monkeypatch):
-    office = offices()
-    office.write(8)
+    fixture = offices()
+    fixture.write(8)
     real = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[: len(data) // 2]))
-    assert not office.write(4)
-    assert "the disk is full" in office.journal.degraded
-    office.beat(1.5)
+    assert not fixture.write(4)
+    assert "the disk is full" in fixture.journal.degraded
+    fixture.beat(1.5)
     monkeypatch.undo()
-    office.comes_back()
-    assert office.write(4)
-    rows, summary = office.replay(from_=1)
+    fixture.comes_back()
+    assert fixture.write(4)
+    rows, summary = fixture.replay(from_=1)
     assert [number for number, _ in rows] == list(range(1, 17))
     assert summary["missing"] == []
 
 
 def test_what_does_not_fit_in_memory_is_lost_counted_and_named(offices, monkeypatch):
-    office = offices()
-    office.write(8)
-    office.journal.held.limit = 1000
-    disk = Disk(monkeypatch, office.journal)
+    fixture = offices()
+    fixture.write(8)
+    fixture.journal.held.limit = 1000
+    disk = Disk(monkeypatch, fixture.journal)
     disk.error = errno.ENOSPC
-    office.write(40)
-    held, lost = office.journal.held.ticks, office.journal.lost
+    fixture.write(40)
+    held, lost = fixture.journal.held.ticks, fixture.journal.lost
     assert held + lost == 40
     assert 0 < held < 20
     disk.error = 0
-    office.comes_back()
-    assert office.write(4)
-    rows, summary = office.replay(from_=1)
+    fixture.comes_back()
+    assert fixture.write(4)
+    rows, summary = fixture.replay(from_=1)
     assert [number for number, _ in rows] == [*range(1, 9 + held), *range(49, 53)]
     assert summary["missing"] == [[9 + held, 48]]
-    assert [notice.event for notice in office.journal.notices].count("ticks are lost to the journal") == 1
+    assert [notice.event for notice in fixture.journal.notices].count("ticks are lost to the journal") == 1
 
 
 def test_a_segment_that_can_never_be_written_again_is_given_up_where_a_new_one_can(offices, monkeypatch):
-    office = offices()
-    office.write(8)
-    disk = Disk(monkeypatch, office.journal)
-    disk.only, disk.error = os.fstat(office.journal._fd).st_ino, errno.EIO
-    office.write(4)
+    fixture = offices()
+    fixture.write(8)
+    disk = Disk(monkeypatch, fixture.journal)
+    disk.only, disk.error = os.fstat(fixture.journal._fd).st_ino, errno.EIO
+    fixture.write(4)
     for _ in range(28):
-        office.beat(1.0)
-        assert office.journal.held.ticks == 4
-    office.comes_back()
-    assert office.journal.lost == 4
-    assert office.write(4)
-    rows, summary = office.replay(from_=1)
+        fixture.beat(1.0)
+        assert fixture.journal.held.ticks == 4
+    fixture.comes_back()
+    assert fixture.journal.lost == 4
+    assert fixture.write(4)
+    rows, summary = fixture.replay(from_=1)
     assert [number for number, _ in rows] == [*range(1, 9), *range(13, 17)]
     assert summary["missing"] == [[9, 12]]
 
 
 def test_a_disk_that_stays_unwell_gets_no_new_segments(offices, folder, monkeypatch):
-    office = offices()
-    office.write(8)
+    fixture = offices()
+    fixture.write(8)
 
     def broken(fd):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", broken)
     monkeypatch.setattr(os, "fdatasync", broken)
-    eventually(lambda: office.beat() or office.journal.degraded, within_s=10)
+    eventually(lambda: fixture.beat() or fixture.journal.degraded, within_s=10)
     for _ in range(50):
-        office.beat()
-        office.write(4)
+        fixture.beat()
+        fixture.write(4)
     monkeypatch.undo()
-    office.comes_back()
-    office.journal._sync_thread.end()
+    fixture.comes_back()
+    fixture.journal._sync_thread.end()
     assert len(list(folder.glob("*.hj"))) <= 3
-    rows, summary = office.replay(from_=1)
+    rows, summary = fixture.replay(from_=1)
     assert (len(rows), summary["missing"]) == (208, [])
 
 
 @pytest.mark.parametrize("flag", [True, False])
 def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, monkeypatch, flag):
     """On a disk that cannot be written at all, the flag outside it says so; on a full one the note does too."""
-    office = offices()
-    office.write(8)
-    disk = Disk(monkeypatch, office.journal)
+    fixture = offices()
+    fixture.write(8)
+    disk = Disk(monkeypatch, fixture.journal)
     if flag:
         disk.error = errno.EROFS
     else:
-        office.journal._notes.flag.paths = []
+        fixture.journal._notes.flag.paths = []
         monkeypatch.setattr(os, "write", lambda fd, data: 0)
-    assert not office.write(4)
-    published = office.topics.epoch
+    assert not fixture.write(4)
+    published = fixture.topics.epoch
     monkeypatch.undo()
-    killed(office)
+    killed(fixture)
     again = offices()
     assert "degraded" in again.recovered.why_new_epoch
     assert again.topics.epoch > published
@@ -138,12 +138,12 @@ def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, mo
 
 
 def test_a_degraded_journal_that_nothing_can_note_says_so(offices, monkeypatch):
-    office = offices()
-    office.journal._notes.flag.paths = [office.journal.folder / "no" / "such" / "place"]
-    disk = Disk(monkeypatch, office.journal)
+    fixture = offices()
+    fixture.journal._notes.flag.paths = [fixture.journal.folder / "no" / "such" / "place"]
+    disk = Disk(monkeypatch, fixture.journal)
     disk.error = errno.EROFS
-    office.write(4)
-    assert any("cannot note that it is degraded" in notice.event for notice in office.journal.notices)
+    fixture.write(4)
+    assert any("cannot note that it is degraded" in notice.event for notice in fixture.journal.notices)
 
 
 def test_a_start_on_a_disk_that_cannot_be_written_keeps_ticks_until_it_can(offices, monkeypatch):
@@ -152,96 +152,96 @@ def test_a_start_on_a_disk_that_cannot_be_written_keeps_ticks_until_it_can(offic
     killed(first)
     disk = Disk(monkeypatch, first.journal)
     disk.error = errno.ENOSPC
-    office = offices()
-    assert "No space left" in office.journal.degraded
-    assert office.topics.epoch > first.topics.epoch + (1 << 20)
-    assert not office.write(6)
-    office.beat(5)
-    assert [number for number, _ in office.replay(from_=1, to=8)[0]] == list(range(1, 9))
+    fixture = offices()
+    assert "No space left" in fixture.journal.degraded
+    assert fixture.topics.epoch > first.topics.epoch + (1 << 20)
+    assert not fixture.write(6)
+    fixture.beat(5)
+    assert [number for number, _ in fixture.replay(from_=1, to=8)[0]] == list(range(1, 9))
     disk.error = 0
-    office.comes_back()
-    assert office.write(2)
-    rows, summary = office.replay(from_=1)
+    fixture.comes_back()
+    assert fixture.write(2)
+    rows, summary = fixture.replay(from_=1)
     assert [number for number, _ in rows] == list(range(1, 17))
     assert summary["missing"] == []
-    killed(office)
-    assert offices().topics.epoch == office.topics.epoch
+    killed(fixture)
+    assert offices().topics.epoch == fixture.topics.epoch
 
 
 def test_a_folder_that_cannot_be_made_or_looked_at_keeps_nobody_from_starting(offices, folder):
     folder.write_bytes(b"not a folder")
-    office = offices()
-    assert office.journal.degraded
-    assert office.journal.segments == []
-    assert not office.write(6)
-    office.beat(5)
+    fixture = offices()
+    assert fixture.journal.degraded
+    assert fixture.journal.segments == []
+    assert not fixture.write(6)
+    fixture.beat(5)
     folder.unlink()
-    office.comes_back()
-    assert office.write(2)
-    assert [number for number, _ in office.replay(from_=1)[0]] == list(range(1, 9))
+    fixture.comes_back()
+    assert fixture.write(2)
+    assert [number for number, _ in fixture.replay(from_=1)[0]] == list(range(1, 9))
 
 
 def test_a_note_that_cannot_be_written_costs_an_epoch_and_nothing_else(offices, folder):
     folder.mkdir()
     (folder / "note").mkdir()
-    office = offices()
-    assert office.write(4)
-    assert any("note cannot be written" in notice.event for notice in office.journal.notices)
-    killed(office)
+    fixture = offices()
+    assert fixture.write(4)
+    assert any("note cannot be written" in notice.event for notice in fixture.journal.notices)
+    killed(fixture)
     again = offices()
-    assert again.topics.epoch > office.topics.epoch
+    assert again.topics.epoch > fixture.topics.epoch
     assert again.recovered.state.ticks == 4
 
 
 def test_the_note_says_how_much_must_be_there(offices, folder):
     """A file that was cut between two records looks whole: the note tells that it was longer."""
-    office = offices()
-    office.write(10)
-    size = office.journal.segments[-1].size
-    office.write(10)
-    office.journal.close()
+    fixture = offices()
+    fixture.write(10)
+    size = fixture.journal.segments[-1].size
+    fixture.write(10)
+    fixture.journal.close()
     os.truncate(newest(folder), size)
     again = offices()
     assert "it had 20 ticks, 10 are there" in again.recovered.why_new_epoch
-    assert again.topics.epoch > office.topics.epoch
+    assert again.topics.epoch > fixture.topics.epoch
 
 
 def test_a_job_that_fails_in_any_way_degrades_and_ends_no_thread(offices, monkeypatch):
-    office = offices()
+    fixture = offices()
 
     def broken(fd):
         raise ValueError("no such thing")
 
     monkeypatch.setattr(os, "fdatasync", broken)
-    eventually(lambda: office.beat() or office.journal.degraded, within_s=10)
-    assert "ValueError: no such thing" in office.journal.degraded
+    eventually(lambda: fixture.beat() or fixture.journal.degraded, within_s=10)
+    assert "ValueError: no such thing" in fixture.journal.degraded
     monkeypatch.undo()
-    office.comes_back()
-    office.journal._sync_thread._jobs.put(None)
-    office.journal._sync_thread._thread.join(10)
-    office.beat(0.1)
-    assert "has ended" in office.journal.degraded
+    fixture.comes_back()
+    fixture.journal._sync_thread._jobs.put(None)
+    fixture.journal._sync_thread._thread.join(10)
+    fixture.beat(0.1)
+    assert "has ended" in fixture.journal.degraded
 
 
 def test_ticks_that_wait_for_the_disk_are_not_missing_but_to_be_asked_for_again(offices, monkeypatch):
-    office = offices()
-    office.write(8)
-    disk = Disk(monkeypatch, office.journal)
+    fixture = offices()
+    fixture.write(8)
+    disk = Disk(monkeypatch, fixture.journal)
     disk.error = errno.ENOSPC
-    assert not office.write(4)
+    assert not fixture.write(4)
     for topic, last in (("ticks", 8), ("tick.", 8), ("tick.EURUSD", 4)):
-        library = JournalReader(office.journal)
-        replay = library.begin(read_wanted({"topic": topic}), office.topics)
+        library = JournalReader(fixture.journal)
+        replay = library.begin(read_wanted({"topic": topic}), fixture.topics)
         while not replay.ended:
             replay.step(library)
         assert replay.summary() == {"count": last, "next": last + 1, "missing": []}
-        epoch = {} if topic == "tick.EURUSD" else {"epoch": office.topics.epoch}
+        epoch = {} if topic == "tick.EURUSD" else {"epoch": fixture.topics.epoch}
         with pytest.raises(ProtocolError, match=f"the ticks behind {last} wait for the journal's disk") as refused:
-            library.begin(read_wanted({"topic": topic, "from": last + 1, **epoch}), office.topics)
+            library.begin(read_wanted({"topic": topic, "from": last + 1, **epoch}), fixture.topics)
         assert refused.value.code == "BUSY"
         library.close()
     disk.error = 0
-    office.comes_back()
+    fixture.comes_back()
     for topic, count in (("ticks", 12), ("tick.EURUSD", 6)):
-        rows, summary = office.replay(topic=topic, from_=1)
+        rows, summary = fixture.replay(topic=topic, from_=1)
         assert (len(rows), summary) == (count, {"count": count, "next": None, "missing": []})

@@ -12,7 +12,7 @@ import struct
 import zlib
 
 import pytest
-from journal_fixture import Disk, Office, killed
+from journal_fixture import Disk, JournalFixture, killed
 
 from bus.broker.storage.journal_recovery import read_head
 from bus.core.journal.record_format import SNAPSHOT, TICK, Record, scan
@@ -41,31 +41,31 @@ class Home:
     def live(self, monkeypatch):
         """Start, look at what is there, publish, and end in one of the ways there are."""
         expected = self.undamaged()
-        office = Office(self.folder, self.boot, self.now_ns, self.boottime_s, **SETTINGS)
-        assert office.journal.degraded == ""
-        self.look(office, expected)
+        fixture = JournalFixture(self.folder, self.boot, self.now_ns, self.boottime_s, **SETTINGS)
+        assert fixture.journal.degraded == ""
+        self.look(fixture, expected)
         with monkeypatch.context() as patch:
-            disk = Disk(patch, office.journal)
+            disk = Disk(patch, fixture.journal)
             for _ in range(self.draw.randrange(8)):
                 disk.error = self.draw.choice([0, 0, 0, errno.ENOSPC, errno.EROFS])
-                office.write(self.draw.randrange(1, 60), SYMBOLS[: self.draw.randrange(1, 4)])
-                office.beat(self.draw.choice([0.25, 1.0, 3.0]))
-            if self.draw.random() < 0.7 and office.journal.degraded:
+                fixture.write(self.draw.randrange(1, 60), SYMBOLS[: self.draw.randrange(1, 4)])
+                fixture.beat(self.draw.choice([0.25, 1.0, 3.0]))
+            if self.draw.random() < 0.7 and fixture.journal.degraded:
                 disk.error = 0
-                office.comes_back()
-                office.write(5, SYMBOLS)
-        self.ours |= {segment.path.name for segment in office.journal.segments}
-        self.published(office)
+                fixture.comes_back()
+                fixture.write(5, SYMBOLS)
+        self.ours |= {segment.path.name for segment in fixture.journal.segments}
+        self.published(fixture)
         self.closed = self.draw.random() < 0.4
         if self.closed:
-            office.journal.close()
+            fixture.journal.close()
         else:
-            office.beat(1.0)  # else the note need not know yet what is in the newest segment
-            killed(office)
-        self.boottime_s, self.now_ns = office.boottime_s, office.now_ns
+            fixture.beat(1.0)  # else the note need not know yet what is in the newest segment
+            killed(fixture)
+        self.boottime_s, self.now_ns = fixture.boottime_s, fixture.now_ns
 
-    def published(self, office):
-        for number, frame in office.published:
+    def published(self, fixture):
+        for number, frame in fixture.published:
             key = frame[: frame.index(NUL) + 1]
             epoch, sequence, _ = STAMP.unpack_from(frame, len(key))
             assert epoch >= self.newest_epoch, "subscribers pass over what has a smaller epoch"
@@ -73,15 +73,15 @@ class Home:
             assert self.numbers.setdefault((epoch, number), frame) == frame, "a number was used twice"
             assert self.sequences.setdefault((epoch, key, sequence), frame) == frame, "a sequence was used twice"
 
-    def look(self, office, expected):
+    def look(self, fixture, expected):
         """Compare what can be read with what is undamaged, and with what was ever published."""
         readable = set()
-        for segment in office.journal.segments:
+        for segment in fixture.journal.segments:
             readable |= ticks_in(segment.path.read_bytes()[: segment.size])
         assert expected <= readable
         known = {(number, frame) for (_, number), frame in self.numbers.items()}
         assert readable <= known, "what is served was published here"
-        ticks = [segment.ticks for segment in office.journal.segments]
+        ticks = [segment.ticks for segment in fixture.journal.segments]
         assert ticks == sorted(ticks)
 
     def undamaged(self):
@@ -201,11 +201,11 @@ def snapshot_record(payload):
 
 def foreign_segments(folder):
     folder.parent.mkdir()
-    office = Office(folder, "boot-9", **SETTINGS)
+    fixture = JournalFixture(folder, "boot-9", **SETTINGS)
     for _ in range(3):
-        office.write(70)
-        office.beat()
-    office.journal.close()
+        fixture.write(70)
+        fixture.beat()
+    fixture.journal.close()
     return sorted(folder.glob("*.hj"))
 
 

@@ -20,16 +20,16 @@ from bus.wire.messages import Ready, Reply, Request
 from clients.cli import feeds
 from clients.displays.stats import memory_usage, worker_stats
 from clients.gateway import metrics
-from clients.gateway.health import Health
+from clients.gateway.health import GatewayHealth
 from clients.judge.processes import processes
 
 
-class House:
+class BrokerFixture:
     """A broker whose loop is turned by hand."""
 
-    def __init__(self, house):
-        lifecycle.make_home(house.home)
-        self.broker = Broker(house.settings, house.home, lifecycle.Stop(), structlog.wrap_logger(None, processors=[_silent]))
+    def __init__(self, fixture):
+        lifecycle.make_home(fixture.home)
+        self.broker = Broker(fixture.settings, fixture.home, lifecycle.Stop(), structlog.wrap_logger(None, processors=[_silent]))
         self.broker.outbox.flush = self.nobody_is_there
         self.ids = itertools.count(1 << 64)
 
@@ -78,9 +78,9 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house():
+def fixture():
     with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        one = House(found)
+        one = BrokerFixture(found)
         yield one
         one.close()
 
@@ -93,7 +93,7 @@ def read_by_all(stats):
     """Read the statistics as everybody does who reads them."""
     known = processes(stats)
     assert all(one.state for one in known)
-    verdict = Health(0.0, Settings(), stats, 1.0, 1.0).verdict(1.0, ())
+    verdict = GatewayHealth(0.0, Settings(), stats, 1.0, 1.0).verdict(1.0, ())
     assert verdict.line()
     assert metrics.text(stats, 0.1, {}, verdict)
     worker_stats({**stats, "journal": {"state": "live"}})
@@ -102,36 +102,36 @@ def read_by_all(stats):
 
 
 @pytest.mark.parametrize("service", control_requests.SERVICES)
-def test_no_odd_argument_of_a_control_request_meets_a_bug(house, service):
+def test_no_odd_argument_of_a_control_request_meets_a_bug(fixture, service):
     for number, (_, _, frame) in enumerate(one for one in odd_requests() if one[0] == service):
-        house.client(frame)
+        fixture.client(frame)
         if number % 20 == 0 or service == "hulak.report":
-            house.turn()
-            read_by_all(house.broker.bus.stats(time.monotonic(), house.broker._shell()))
-            house.broker.config.applied(time.monotonic())
-    house.turn()
-    house.broker.tasks.database.close()
-    assert house.broker.tasks.database.failed == ""
-    house.turn()
+            fixture.turn()
+            read_by_all(fixture.broker.bus.stats(time.monotonic(), fixture.broker._shell()))
+            fixture.broker.config.applied(time.monotonic())
+    fixture.turn()
+    fixture.broker.tasks.database.close()
+    assert fixture.broker.tasks.database.failed == ""
+    fixture.turn()
 
 
-def test_no_odd_field_of_a_workers_message_meets_a_bug(house):
+def test_no_odd_field_of_a_workers_message_meets_a_bug(fixture):
     now = time.monotonic()
     for number, frame in enumerate(of_worker(bytes(16), 1)):
-        task_id = house.task()
-        house.worker(frame.replace(bytes(16), task_id))
+        task_id = fixture.task()
+        fixture.worker(frame.replace(bytes(16), task_id))
         if number % 20 == 0:
-            house.turn()
-            read_by_all(house.broker.bus.stats(time.monotonic(), house.broker._shell()))
-    house.turn()
-    assert house.broker.bus.dispatcher.counters["failed"] > 0
+            fixture.turn()
+            read_by_all(fixture.broker.bus.stats(time.monotonic(), fixture.broker._shell()))
+    fixture.turn()
+    assert fixture.broker.bus.dispatcher.counters["failed"] > 0
     assert time.monotonic() - now < 100
 
 
 def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_served(monkeypatch):
     with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        house = House(found)
-        broker = house.broker
+        fixture = BrokerFixture(found)
+        broker = fixture.broker
         told = []
         monkeypatch.setattr(broker.outbox, "put", lambda effects: told.extend(effects) or [])
 
@@ -147,19 +147,19 @@ def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_serv
         seen = broker.bus.stats(time.monotonic(), broker._shell())["internal"]
         assert seen == {"total": 2, "recent": 2, "last": "hulak.tasks: RuntimeError: a bug"}
         monkeypatch.undo()
-        house.close()
+        fixture.close()
 
 
 def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch):
     with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        house = House(found)
-        broker, done = house.broker, []
+        fixture = BrokerFixture(found)
+        broker, done = fixture.broker, []
 
         def broken(*_):
             raise RuntimeError("a bug")
 
-        for desk, name in ((broker.ticks, "beat"), (broker.displays, "turn"), (broker.bus, "publish_stats")):
-            monkeypatch.setattr(desk, name, broken)
+        for service, name in ((broker.ticks, "beat"), (broker.displays, "turn"), (broker.bus, "publish_stats")):
+            monkeypatch.setattr(service, name, broken)
         monkeypatch.setattr(broker.tasks, "beat", done.append)
         monkeypatch.setattr(broker.ticks, "tell_topics", done.append)
         workers = [b"\0a", b"\0b", b"\0c"]
@@ -177,21 +177,21 @@ def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch)
         assert broker.guard.total == 4
         assert [worker.identity for worker in broker.bus.dispatcher.roster] == [b"\0b"]
         monkeypatch.undo()
-        house.close()
+        fixture.close()
 
 
 def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
     with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        house = House(found)
-        outbox, broker = house.broker.outbox, house.broker
+        fixture = BrokerFixture(found)
+        outbox, broker = fixture.broker.outbox, fixture.broker
         ping = codec.encode(Request(bytes(16), "hulak.ping", "", {}, {}))
         monkeypatch.setitem(
             broker.handlers, "hulak.ping", lambda client, request, args, now: outbox.reach(client, Reply(request.id, 1 << 70))
         )
-        house.client(ping)
+        fixture.client(ping)
         assert broker.guard.total == 1
         assert "int cannot be packed" in broker.guard.last
-        house.close()
+        fixture.close()
 
 
 def test_every_service_is_tried():

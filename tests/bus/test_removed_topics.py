@@ -12,19 +12,19 @@ from bus.errors import ProtocolError
 KEY = b"tick.EURUSD\0"
 
 
-def refusal(office, **args):
+def refusal(fixture, **args):
     with pytest.raises(ProtocolError) as caught:
-        office.replay(**args)
+        fixture.replay(**args)
     return caught.value
 
 
-@pytest.mark.parametrize("how", [killed, lambda office: office.journal.close()])
+@pytest.mark.parametrize("how", [killed, lambda fixture: fixture.journal.close()])
 def test_a_removed_topic_stays_away_over_a_restart_and_then_goes_on_behind_its_old_numbers(offices, how):
-    office = offices()
-    office.write(8)
-    assert office.remove("EURUSD") == [KEY]
-    office.write(2, symbols=("USDJPY",))
-    how(office)
+    fixture = offices()
+    fixture.write(8)
+    assert fixture.remove("EURUSD") == [KEY]
+    fixture.write(2, symbols=("USDJPY",))
+    how(fixture)
     again = offices()
     assert (again.recovered.why_new_epoch, list(again.topics.fed)) == ("", [b"tick.USDJPY\0"])
     assert refusal(again, topic="tick.EURUSD").code == "UNKNOWN_TOPIC"
@@ -36,30 +36,30 @@ def test_a_removed_topic_stays_away_over_a_restart_and_then_goes_on_behind_its_o
 
 
 def test_its_old_ticks_are_read_in_the_one_order_and_not_under_its_name(offices):
-    office = offices(segment_bytes=4096)
+    fixture = offices(segment_bytes=4096)
     for _ in range(5):
-        office.write(20)
-        office.beat()
-    office.remove("EURUSD")
+        fixture.write(20)
+        fixture.beat()
+    fixture.remove("EURUSD")
     for _ in range(5):
-        office.write(20)
-        office.beat()
-    error = refusal(office, topic="tick.EURUSD", to=60)
+        fixture.write(20)
+        fixture.beat()
+    error = refusal(fixture, topic="tick.EURUSD", to=60)
     assert (error.code, error.details) == ("TOO_OLD", {"oldest": 51, "begins": True})
-    rows, summary = office.replay(topic="tick.EURUSD", from_=51)
+    rows, summary = fixture.replay(topic="tick.EURUSD", from_=51)
     assert [message.stamp.sequence for _, message in rows] == list(range(51, 101))
     assert summary["missing"] == []
-    assert [one.stamp.sequence for _, one in office.replay(topic="tick.EURUSD", from_=77, to=81)[0]] == list(range(77, 82))
-    by_time = office.replay(topic="tick.EURUSD", since_ns=1)[0]
+    assert [one.stamp.sequence for _, one in fixture.replay(topic="tick.EURUSD", from_=77, to=81)[0]] == list(range(77, 82))
+    by_time = fixture.replay(topic="tick.EURUSD", since_ns=1)[0]
     assert [message.stamp.sequence for _, message in by_time] == list(range(51, 101))
     for topic, count in (("ticks", 200), ("tick.EURUSD\0", 100)):
-        assert len(office.replay(topic=topic)[0]) == count
+        assert len(fixture.replay(topic=topic)[0]) == count
 
 
 def test_a_head_of_before_there_were_removed_topics_is_read(offices, folder):
-    office = offices()
-    office.write(4)
-    office.remove("EURUSD")
+    fixture = offices()
+    fixture.write(4)
+    fixture.remove("EURUSD")
     head = read_head(newest(folder))
     assert (head.ended, head.floor) == ({KEY: 2}, 0)
     assert Snapshot(1, "b", 2, 3) == Snapshot(1, "b", 2, 3, ended={}, floor=0)
@@ -68,31 +68,31 @@ def test_a_head_of_before_there_were_removed_topics_is_read(offices, folder):
 @pytest.mark.parametrize("seed", range(6))
 def test_no_epoch_topic_and_number_ever_names_two_ticks(offices, monkeypatch, seed):
     monkeypatch.setattr("bus.core.ticks.topic_logs.MOST_ENDED", 4)
-    draw, office, seen = random.Random(seed), offices(segment_bytes=4096), {}
+    draw, fixture, seen = random.Random(seed), offices(segment_bytes=4096), {}
     names = [f"S{number}" for number in range(12)]
     for _ in range(120):
         what = draw.random()
         if what < 0.6:
-            office.write(draw.randrange(1, 12), symbols=draw.sample(names, 3))
+            fixture.write(draw.randrange(1, 12), symbols=draw.sample(names, 3))
         elif what < 0.75:
-            office.beat()
+            fixture.beat()
         elif what < 0.92:
-            office.remove(*draw.sample(names, draw.randrange(1, 6)))
+            fixture.remove(*draw.sample(names, draw.randrange(1, 6)))
         else:
-            seen.update(check(office, seen))
-            (killed if draw.random() < 0.5 else lambda one: one.journal.close())(office)
-            office = offices(segment_bytes=4096)
-    check(office, seen)
-    for key, log in office.topics.fed.items():
-        began = office.topics.ended.get(key, 0) + 1
-        rows, summary = office.replay(topic=key[:-1].decode(), from_=began)
+            seen.update(check(fixture, seen))
+            (killed if draw.random() < 0.5 else lambda one: one.journal.close())(fixture)
+            fixture = offices(segment_bytes=4096)
+    check(fixture, seen)
+    for key, log in fixture.topics.fed.items():
+        began = fixture.topics.ended.get(key, 0) + 1
+        rows, summary = fixture.replay(topic=key[:-1].decode(), from_=began)
         assert [message.stamp.sequence for _, message in rows] == list(range(began, log.sequence + 1))
         assert summary["missing"] == []
 
 
-def check(office, seen):
+def check(fixture, seen):
     """Find each published tick under a name of its own, and all of them in the journal."""
-    for number, frame in office.published:
+    for number, frame in fixture.published:
         name = frame[: frame.index(b"\0") + 17]
         assert seen.setdefault(name, (number, frame)) == (number, frame)
     return seen

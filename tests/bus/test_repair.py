@@ -19,7 +19,7 @@ HEAD = b"Q\x95\xc4\x10"
 BEHIND_ID = b"\xachulak.replay\xa0\x83\xa5topic\xabtick.EURUSD\xa4from\x08\xa2to\x09\x80"
 
 
-class Desk:
+class ReplayBroker:
     """The broker's end of the line: a ROUTER at the place where a subscriber looks for one."""
 
     def __init__(self):
@@ -62,13 +62,13 @@ class Desk:
 
 @pytest.fixture
 def closed():
-    desk = Desk()
-    yield desk
-    desk.end()
+    replay_broker = ReplayBroker()
+    yield replay_broker
+    replay_broker.end()
 
 
 @pytest.fixture
-def desk(closed):
+def replay_broker(closed):
     closed.open()
     return closed
 
@@ -85,102 +85,105 @@ def error(request_id, code, details=b"\x80"):
     return b"E\x94\xc4\x10" + request_id + bytes([0xA0 | len(code)]) + code + b"\xa1x" + details
 
 
-def test_nothing_is_connected_before_something_is_asked_for(desk):
-    assert desk.replay_requests.socket is None
-    assert (list(desk.replay_requests.answers()), desk.replay_requests.next_due()) == ([], None)
+def test_nothing_is_connected_before_something_is_asked_for(replay_broker):
+    assert replay_broker.replay_requests.socket is None
+    assert (list(replay_broker.replay_requests.answers()), replay_broker.replay_requests.next_due()) == ([], None)
 
 
-def test_what_is_missed_is_asked_for_with_the_bytes_of_the_protocol(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    identity, request_id, rest = desk.asked()
+def test_what_is_missed_is_asked_for_with_the_bytes_of_the_protocol(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, rest = replay_broker.asked()
     assert rest == BEHIND_ID
-    desk.router.send_multipart([identity, part(request_id)])
-    desk.router.send_multipart([identity, part(request_id, 2)])
-    desk.router.send_multipart([identity, reply(request_id)])
+    replay_broker.router.send_multipart([identity, part(request_id)])
+    replay_broker.router.send_multipart([identity, part(request_id, 2)])
+    replay_broker.router.send_multipart([identity, reply(request_id)])
     rows = ReplayRows("tick.EURUSD", [[812, b"abc"]])
-    assert desk.answers(3) == [rows, rows, ReplayEnded("tick.EURUSD", None)]
-    assert desk.replay_requests.next_due() is None
+    assert replay_broker.answers(3) == [rows, rows, ReplayEnded("tick.EURUSD", None)]
+    assert replay_broker.replay_requests.next_due() is None
 
 
-def test_where_the_broker_wants_to_be_asked_again_is_told(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    identity, request_id, _ = desk.asked()
-    desk.router.send_multipart([identity, reply(request_id, b"\x09")])
-    assert desk.answers() == [ReplayEnded("tick.EURUSD", 9)]
+def test_where_the_broker_wants_to_be_asked_again_is_told(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = replay_broker.asked()
+    replay_broker.router.send_multipart([identity, reply(request_id, b"\x09")])
+    assert replay_broker.answers() == [ReplayEnded("tick.EURUSD", 9)]
 
 
-def test_what_is_too_old_is_told(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    identity, request_id, _ = desk.asked()
-    desk.router.send_multipart([identity, error(request_id, b"TOO_OLD", b"\x81\xa6oldest\x07")])
-    assert desk.answers() == [TooOld("tick.EURUSD", 7)]
-    assert desk.replay_requests.next_due() is None
+def test_what_is_too_old_is_told(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = replay_broker.asked()
+    replay_broker.router.send_multipart([identity, error(request_id, b"TOO_OLD", b"\x81\xa6oldest\x07")])
+    assert replay_broker.answers() == [TooOld("tick.EURUSD", 7)]
+    assert replay_broker.replay_requests.next_due() is None
 
 
-def test_a_topic_that_the_broker_does_not_know_has_nothing_more(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    identity, request_id, _ = desk.asked()
-    desk.router.send_multipart([identity, error(request_id, b"UNKNOWN_TOPIC")])
-    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]
+def test_a_topic_that_the_broker_does_not_know_has_nothing_more(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = replay_broker.asked()
+    replay_broker.router.send_multipart([identity, error(request_id, b"UNKNOWN_TOPIC")])
+    assert replay_broker.answers() == [ReplayEnded("tick.EURUSD", None)]
 
 
-def test_a_busy_broker_is_asked_again_later(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    identity, request_id, _ = desk.asked()
-    desk.router.send_multipart([identity, error(request_id, b"BUSY")])
+def test_a_busy_broker_is_asked_again_later(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = replay_broker.asked()
+    replay_broker.router.send_multipart([identity, error(request_id, b"BUSY")])
     soon = AGAIN_S / 2
     eventually(
-        lambda: list(desk.replay_requests.answers()) or desk.replay_requests.next_due() < time.monotonic() + soon,
+        lambda: (
+            list(replay_broker.replay_requests.answers()) or replay_broker.replay_requests.next_due() < time.monotonic() + soon
+        ),
         within_s=WITHIN_S,
     )
-    assert desk.asked()[2] == BEHIND_ID
+    assert replay_broker.asked()[2] == BEHIND_ID
 
 
-def test_whatever_arrives_puts_off_the_time_at_which_all_is_asked_again(desk):
+def test_whatever_arrives_puts_off_the_time_at_which_all_is_asked_again(replay_broker):
     """The broker carries out a connection's replays in their order: the silence of one of them means nothing."""
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    desk.replay_requests.ask("tick.USDJPY", Ask(8, 9))
-    (identity, request_id, _), _ = desk.asked(), desk.asked()
-    desk.replay_requests._heard = 0.0
-    desk.router.send_multipart([identity, part(request_id, rows=b"\x90")])
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    replay_broker.replay_requests.ask("tick.USDJPY", Ask(8, 9))
+    (identity, request_id, _), _ = replay_broker.asked(), replay_broker.asked()
+    replay_broker.replay_requests._heard = 0.0
+    replay_broker.router.send_multipart([identity, part(request_id, rows=b"\x90")])
     eventually(
-        lambda: list(desk.replay_requests.answers()) or desk.replay_requests.next_due() > time.monotonic(), within_s=WITHIN_S
+        lambda: list(replay_broker.replay_requests.answers()) or replay_broker.replay_requests.next_due() > time.monotonic(),
+        within_s=WITHIN_S,
     )
-    desk.replay_requests.ask_again()
-    assert desk.router.poll(50) == 0
-    assert desk.replay_requests.next_due() > AGAIN_S
+    replay_broker.replay_requests.ask_again()
+    assert replay_broker.router.poll(50) == 0
+    assert replay_broker.replay_requests.next_due() > AGAIN_S
 
 
-def test_the_epoch_that_the_number_before_must_have_goes_along(desk):
-    desk.replay_requests.ask("tick.EURUSD*", Ask(8, 9), epoch=7)
-    identity, request_id, rest = desk.asked()
+def test_the_epoch_that_the_number_before_must_have_goes_along(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD*", Ask(8, 9), epoch=7)
+    identity, request_id, rest = replay_broker.asked()
     assert rest == b"\xachulak.replay\xa0\x84\xa5topic\xactick.EURUSD*\xa4from\x08\xa2to\x09\xa5epoch\x07\x80"
-    desk.router.send_multipart([identity, error(request_id, b"OTHER_EPOCH")])
-    assert desk.answers() == [OtherEpoch("tick.EURUSD*")]
-    assert not desk.replay_requests.busy
+    replay_broker.router.send_multipart([identity, error(request_id, b"OTHER_EPOCH")])
+    assert replay_broker.answers() == [OtherEpoch("tick.EURUSD*")]
+    assert not replay_broker.replay_requests.busy
 
 
-def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answers_are_passed_over(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    identity, first, _ = desk.asked()
-    desk.hurry()
-    _, second, rest = desk.asked()
+def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answers_are_passed_over(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    identity, first, _ = replay_broker.asked()
+    replay_broker.hurry()
+    _, second, rest = replay_broker.asked()
     assert (first != second, rest) == (True, BEHIND_ID)
-    desk.router.send_multipart([identity, part(first)])
-    desk.router.send_multipart([identity, reply(first)])
-    desk.router.send_multipart([identity, reply(second)])
-    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]
+    replay_broker.router.send_multipart([identity, part(first)])
+    replay_broker.router.send_multipart([identity, reply(first)])
+    replay_broker.router.send_multipart([identity, reply(second)])
+    assert replay_broker.answers() == [ReplayEnded("tick.EURUSD", None)]
 
 
-def test_a_new_question_about_a_topic_replaces_the_one_before(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(1, 2))
-    asked = [desk.asked()]
-    desk.replay_requests.ask("tick.USDJPY", Ask(5, 6))
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    asked += [desk.asked(), desk.asked()]
+def test_a_new_question_about_a_topic_replaces_the_one_before(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(1, 2))
+    asked = [replay_broker.asked()]
+    replay_broker.replay_requests.ask("tick.USDJPY", Ask(5, 6))
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    asked += [replay_broker.asked(), replay_broker.asked()]
     for identity, request_id, _ in asked:
-        desk.router.send_multipart([identity, reply(request_id)])
-    assert desk.answers(2) == [ReplayEnded("tick.USDJPY", None), ReplayEnded("tick.EURUSD", None)]
+        replay_broker.router.send_multipart([identity, reply(request_id)])
+    assert replay_broker.answers(2) == [ReplayEnded("tick.USDJPY", None), ReplayEnded("tick.EURUSD", None)]
 
 
 def test_a_broker_that_is_not_there_yet_is_asked_when_it_is(closed):
@@ -190,21 +193,21 @@ def test_a_broker_that_is_not_there_yet_is_asked_when_it_is(closed):
     assert closed.asked()[2] == BEHIND_ID
 
 
-def test_a_restarted_broker_is_asked_at_once_what_the_one_before_was_asked(desk):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    _, first, _ = desk.asked()
-    desk.close()
-    desk.open()
-    identity, second, rest = desk.asked()
+def test_a_restarted_broker_is_asked_at_once_what_the_one_before_was_asked(replay_broker):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    _, first, _ = replay_broker.asked()
+    replay_broker.close()
+    replay_broker.open()
+    identity, second, rest = replay_broker.asked()
     assert (rest, second != first) == (BEHIND_ID, True)
-    desk.router.send_multipart([identity, reply(second)])
-    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]
+    replay_broker.router.send_multipart([identity, reply(second)])
+    assert replay_broker.answers() == [ReplayEnded("tick.EURUSD", None)]
 
 
 @pytest.mark.parametrize("bytes_", [b"", b"?", b"R", b"R\x92\xc4\x10", b"R\x92\xc4\x0412345\xc0", b"P\x91\x01"])
-def test_an_answer_that_is_none_is_passed_over(desk, bytes_):
-    desk.replay_requests.ask("tick.EURUSD", Ask(8, 9))
-    identity, request_id, _ = desk.asked()
-    desk.router.send_multipart([identity, bytes_])
-    desk.router.send_multipart([identity, reply(request_id)])
-    assert desk.answers() == [ReplayEnded("tick.EURUSD", None)]
+def test_an_answer_that_is_none_is_passed_over(replay_broker, bytes_):
+    replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
+    identity, request_id, _ = replay_broker.asked()
+    replay_broker.router.send_multipart([identity, bytes_])
+    replay_broker.router.send_multipart([identity, reply(request_id)])
+    assert replay_broker.answers() == [ReplayEnded("tick.EURUSD", None)]

@@ -10,12 +10,13 @@ import structlog
 
 from bus.backoff import Backoff
 from bus.process.settings import FeedSettings
+from clients.feeds import live
 from clients.feeds.live import LiveFeed
 from clients.feeds.transports import TurnedAway
-from clients.feeds.venues.registry import VENUES, live
+from clients.feeds.venues.registry import VENUES
 
 
-class Desk:
+class LiveFeedFixture:
     """A live feed whose posts and warnings are kept."""
 
     def __init__(self, *symbols):
@@ -46,32 +47,32 @@ def quote(name, bid="1", ask="2"):
 
 
 def test_each_name_that_gets_no_topic_is_told_once_and_the_others_are_carried():
-    desk = Desk("A", "NO\0PE")
-    desk.feed.health.open(time.monotonic())
-    desk.take(*[quote(name) for name in ("M&M", "A/B", "A_B", "A_B", "A_B", "x" * 70, "x" * 70, "A/B")])
-    assert [tick.symbol for tick in desk.ticks] == ["M_26_M", "AB", "AB"]
-    assert {name: text.split(":")[0] for name, text in desk.errors().items()} == dict.fromkeys(
+    fixture = LiveFeedFixture("A", "NO\0PE")
+    fixture.feed.health.open(time.monotonic())
+    fixture.take(*[quote(name) for name in ("M&M", "A/B", "A_B", "A_B", "A_B", "x" * 70, "x" * 70, "A/B")])
+    assert [tick.symbol for tick in fixture.ticks] == ["M_26_M", "AB", "AB"]
+    assert {name: text.split(":")[0] for name, text in fixture.errors().items()} == dict.fromkeys(
         ["NO\0PE", "A_B", "x" * 37 + "..."], "INVALID_SYMBOL"
     )
-    assert "which 'A/B' of this venue has" in desk.errors()["A_B"]
-    warned = [one["symbol"] for one in desk.said if one["level"] == "warning"]
+    assert "which 'A/B' of this venue has" in fixture.errors()["A_B"]
+    warned = [one["symbol"] for one in fixture.said if one["level"] == "warning"]
     assert warned == ["A_B", "x" * 37 + "..."]
-    assert desk.feed.refused == 5
+    assert fixture.feed.refused == 5
 
 
 def test_a_bad_row_costs_itself_and_flags_are_counted():
-    desk = Desk()
-    desk.take(f"[{quote('A', 0)},{quote('B', '{}')},{quote('C', 3)}]", quote("D", 0, 0))
-    assert [(tick.symbol, tick.bid, tick.ask, tick.flags) for tick in desk.ticks] == [
+    fixture = LiveFeedFixture()
+    fixture.take(f"[{quote('A', 0)},{quote('B', '{}')},{quote('C', 3)}]", quote("D", 0, 0))
+    assert [(tick.symbol, tick.bid, tick.ask, tick.flags) for tick in fixture.ticks] == [
         *(("A", None, 2.0, ("one-sided",)), ("C", 3.0, 2.0, ("crossed",)), ("D", None, None, ("empty",)))
     ]
-    assert (desk.feed.refused, desk.feed.marks.counts) == (1, {"one-sided": 1, "crossed": 1, "empty": 1})
+    assert (fixture.feed.refused, fixture.feed.marks.counts) == (1, {"one-sided": 1, "crossed": 1, "empty": 1})
 
 
 @pytest.mark.parametrize(("again", "least_s"), [("60", 60.0), ("never", 0.0)])
 def test_a_venue_that_says_when_to_ask_again_is_waited_for(monkeypatch, again, least_s):
-    desk, slept = Desk(), []
-    desk.feed.health.stop(0.0)
+    fixture, slept = LiveFeedFixture(), []
+    fixture.feed.health.stop(0.0)
 
     def turned_away(*_, **__):
         raise TurnedAway("the venue answered 429", {"Retry-After": again})
@@ -84,11 +85,11 @@ def test_a_venue_that_says_when_to_ask_again_is_waited_for(monkeypatch, again, l
     async def story():
         monkeypatch.setattr(live, "reach", turned_away)
         monkeypatch.setattr(live, "asyncio", SimpleNamespace(ensure_future=asyncio.ensure_future, sleep=sleep))
-        monkeypatch.setattr(desk.feed, "_tell_for_ever", asyncio.Event().wait)
-        await desk.feed.run()
+        monkeypatch.setattr(fixture.feed, "_tell_for_ever", asyncio.Event().wait)
+        await fixture.feed.run()
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(story())
     assert all(least_s <= delay_s <= max(least_s, 15.0) for delay_s in slept)
-    lost = [one for one in desk.said if one["event"] == "venue lost"]
+    lost = [one for one in fixture.said if one["event"] == "venue lost"]
     assert [one["asked_to_wait_s"] for one in lost] == [least_s or None] * 2

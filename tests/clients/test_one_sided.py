@@ -7,7 +7,7 @@ import pytest
 from bus.subscriber.events import Event
 from bus.wire.codec import array_header, decode_tick, decode_ticks, pack_tick
 from bus.wire.messages import Stamp, Tick
-from clients.cli.live_model import Board
+from clients.cli.live_model import LiveModel
 from clients.cli.live_view import price
 from clients.cli.sub import as_json, as_text
 from clients.gateway import journal_reads, state_cache
@@ -32,7 +32,7 @@ def test_the_command_line_writes_null():
 
 
 def test_the_overview_shows_what_there_is():
-    shown = Board(0.0)
+    shown = LiveModel(0.0)
     for tick in (Tick("X", 1.0, 2.0, NOW_MS, "x"), BID, ASK, EMPTY, Tick("X", -2.0, -1.0, NOW_MS, "x")):
         shown.take_tick({"symbol": "X", "bid": tick.bid, "ask": tick.ask}, 1.0, 0.0)
     (row,) = shown.snapshot(0.0).prices
@@ -53,13 +53,13 @@ def test_front_ends_of_the_fx_backend_get_the_side_there_is_and_its_price():
     assert told["price"] == 2.5
 
 
-def test_a_desk_of_the_fx_gateway_makes_no_bars_of_what_has_no_bid_and_tells_no_tick_without_a_side():
-    desk = turn_cache.FxDesk(state_cache.Board(), lambda: NOW_MS)
-    candles = desk.follow(("X", "1m"))
-    desk.board.take_ticks(TICKS)
-    desk.begin(TICKS, 0, NOW_MS, heard=True)
+def test_the_turn_cache_of_the_fx_gateway_makes_no_bars_of_what_has_no_bid_and_tells_no_tick_without_a_side():
+    figures = turn_cache.TurnCache(state_cache.StateCache(), lambda: NOW_MS)
+    candles = figures.follow(("X", "1m"))
+    figures.cache.take_ticks(TICKS)
+    figures.begin(TICKS, 0, NOW_MS, heard=True)
     assert (candles.bar.close, candles.bar.volume) == (1.5, 1)
-    assert [json.loads(one).get("bid") for one in desk.ticks("X", "ctrader", 0)] == [1.5, None]
+    assert [json.loads(one).get("bid") for one in figures.ticks("X", "ctrader", 0)] == [1.5, None]
 
 
 def test_bars_of_the_past_are_made_of_bids():

@@ -15,7 +15,7 @@ from sim.nepse.request_gate import Reply
 from sim.nepse.server import run, serve
 from workers.nepse import tokens
 from workers.nepse.actions import build_actions
-from workers.nepse.faults import Request
+from workers.nepse.faults import HttpRequest
 from workers.nepse.http import HttpFetch
 from workers.nepse.token_manager import TokenManager
 
@@ -178,7 +178,7 @@ def test_a_rate_that_is_raised_meanwhile_ends_the_waiting_for_the_slow_one(excha
             settings.rate_per_s = 1e6
 
     fetch = HttpFetch(settings, clock=hand, sleep=sleep)
-    request = Request("GET", "/api/authenticate/prove")
+    request = HttpRequest("GET", "/api/authenticate/prove")
     assert [fetch(request).status, fetch(request).status] == [200, 200]
     assert 0.4 < sum(slept) < 1.0  # not 1,000 s
     settings.rate_per_s = 2.0
@@ -190,7 +190,7 @@ def test_a_rate_that_is_raised_meanwhile_ends_the_waiting_for_the_slow_one(excha
 def test_a_port_where_nobody_listens_is_a_network_failure():
     fetch = HttpFetch(Settings(f"http://127.0.0.1:{free_port()}"))
     with pytest.raises(TaskFailed, match=r"nepse\.base_url") as caught:
-        fetch(Request("GET", "/"))
+        fetch(HttpRequest("GET", "/"))
     assert caught.value.code == "NETWORK"
     assert caught.value.retryable
 
@@ -200,7 +200,7 @@ def test_silence_is_a_timeout():
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         fetch = HttpFetch(Settings(url, read_timeout_s=0.05))
         with pytest.raises(TaskFailed) as caught:
-            fetch(Request("GET", STATUS, "secret-token"))
+            fetch(HttpRequest("GET", STATUS, "secret-token"))
     assert caught.value.code == "TIMEOUT"
     assert caught.value.__cause__ is None
     assert "secret-token" not in str(caught.value)
@@ -251,7 +251,7 @@ def test_a_signal_handler_may_stop_a_blocking_run():
 def test_answers_can_be_held_back():
     held = []
     with serve(seed=5, delay_s=0.25, sleep=held.append) as exchange:
-        HttpFetch(Settings(exchange.url))(Request("GET", "/api/authenticate/prove"))
+        HttpFetch(Settings(exchange.url))(HttpRequest("GET", "/api/authenticate/prove"))
     assert held == [0.25]
 
 
@@ -259,7 +259,7 @@ def test_one_answer_can_be_held_back_and_one_connection_reset():
     held = []
     with serve(seed=5, sleep=held.append) as exchange:
         fetch = HttpFetch(Settings(exchange.url))
-        prove = Request("GET", "/api/authenticate/prove")
+        prove = HttpRequest("GET", "/api/authenticate/prove")
         exchange.plan("/api/authenticate/prove", Reply(200, b"{}", delay_s=3.0))
         exchange.plan("/api/authenticate/prove", Reply(200, b"", cut=True))
         assert fetch(prove).body == b"{}"
@@ -290,4 +290,4 @@ def test_it_can_be_bound_to_the_loopback_of_ipv6():
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
     with exchange:
-        assert HttpFetch(Settings(exchange.url))(Request("GET", "/api/authenticate/prove")).status == 200
+        assert HttpFetch(Settings(exchange.url))(HttpRequest("GET", "/api/authenticate/prove")).status == 200

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.nepse.fault_injection import EXPIRED, MISHAPS, Mishaps
+from sim.nepse.fault_injection import EXPIRED, MISHAPS, FaultInjection
 from sim.nepse.request_log import Visit, Visits, by_visitor, most_in_a_second
 
 ONE, OTHER, THIRD = ("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.1", 3)
@@ -44,7 +44,7 @@ def test_a_visitor_that_comes_too_often_is_refused_and_others_are_not():
 
 def test_mishaps_come_as_often_as_wanted_of_every_kind_and_the_same_with_the_same_seed():
     ended = []
-    drawn = [Mishaps(0.25, (), 3, lambda: ended.append(1)) for _ in range(2)]
+    drawn = [FaultInjection(0.25, (), 3, lambda: ended.append(1)) for _ in range(2)]
     first, second = ([one.draw() for _ in range(4000)] for one in drawn)
     assert first == second
     happened = [reply for reply in first if reply is not None]
@@ -54,9 +54,9 @@ def test_mishaps_come_as_often_as_wanted_of_every_kind_and_the_same_with_the_sam
 
 def test_only_wanted_kinds_happen_and_unknown_ones_are_refused():
     ended = []
-    expiring = Mishaps(1.0, (EXPIRED,), 1, lambda: ended.append(1))
+    expiring = FaultInjection(1.0, (EXPIRED,), 1, lambda: ended.append(1))
     assert [expiring.draw() for _ in range(3)] == [None] * 3
     assert len(ended) == 3
-    assert Mishaps(0.0, (), 1, ended.clear).draw() is None
+    assert FaultInjection(0.0, (), 1, ended.clear).draw() is None
     with pytest.raises(ValueError, match="earthquake"):
-        Mishaps(0.5, ("earthquake",), 1, ended.clear)
+        FaultInjection(0.5, ("earthquake",), 1, ended.clear)

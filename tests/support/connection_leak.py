@@ -6,7 +6,7 @@ import zmq
 
 
 @contextlib.contextmanager
-def leak(house, many):
+def leak(local_bus, many):
     """Open subscribers to a topic that nothing comes of, and keep them."""
     context = zmq.Context()
     context.max_sockets = 2 * many
@@ -14,7 +14,7 @@ def leak(house, many):
         leaked = [context.socket(zmq.SUB) for _ in range(many)]
         for socket in leaked:
             socket.subscribe(b"tick.NEVER\0")
-            socket.connect(house.addresses["publisher"])
+            socket.connect(local_bus.addresses["publisher"])
         yield
     finally:
         context.destroy(linger=0)

@@ -13,7 +13,7 @@ A, B = bytes(15) + b"a", bytes(15) + b"b"
 RETRYABLE = {"code": "BLOCKED", "text": "429", "retryable": True}
 
 
-class Desk:
+class DispatcherFixture:
     """A dispatcher whose effects are sorted by whom they concern; time moves as the test says."""
 
     def __init__(self, policy=POLICY):

@@ -42,9 +42,9 @@ class Market:
         return codec.unpack(codec.pack(state.snapshot()))
 
 
-def start_workers(house, *names):
-    started = {name: house.hulak("worker", "display", "--name", name) for name in names}
-    eventually(lambda: {row["name"] for row in house.stats()["workers"]} >= set(names), within_s=20)
+def start_workers(local_bus, *names):
+    started = {name: local_bus.hulak("worker", "display", "--name", name) for name in names}
+    eventually(lambda: {row["name"] for row in local_bus.stats()["workers"]} >= set(names), within_s=20)
     return started
 
 

@@ -1,4 +1,4 @@
-"""A display worker's desk without a process: journal and publisher as lists, and a state that keeps what it was given."""
+"""A worker's set of displays without a process: journal and publisher as lists, and a state that keeps what it was given."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from bus.backoff import Backoff
 from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.messages import Stamp, Tick
-from workers.display.display_set import Desk
+from workers.display.display_set import DisplaySet
 from workers.display.managed_display import Phase
 from workers.display.quantities.state import DisplayConfig
 
@@ -39,8 +39,8 @@ class Kept:
         self.bids, self.config = told["bids"], DisplayConfig(**told["config"])
 
 
-class Disk:
-    """Checkpoints in a dict, which outlives desks."""
+class CheckpointDisk:
+    """Checkpoints in a dict, which outlives display sets."""
 
     def __init__(self):
         self.files = {}
@@ -62,8 +62,8 @@ class Disk:
         self.drop(set(self.files) - set(known))
 
 
-class World:
-    """One desk named `me`, and everything around it; the bid of each tick is its number."""
+class DisplayWorkerFixture:
+    """One display set named `me`, and everything around it; the bid of each tick is its number."""
 
     def __init__(self, *, make=Kept, hold=1000, config=None, delay=0.0):
         self.make, self.hold, self.delay = make, hold, delay
@@ -78,18 +78,18 @@ class World:
         self.notes = []
         self.rows = {}
         self.version = 0
-        self.disk = Disk()
+        self.disk = CheckpointDisk()
         self.clock = iter(range(10**9)).__next__
         self.start()
 
     def start(self):
-        """Begin with a new desk, as a worker that takes over does."""
+        """Begin with a new display set, as a worker that takes over does."""
         self.given = len(self.journal) + 1  # number of the tick that comes live next
         self.replays = []  # [round, numbers left, ask]
         backoff = Backoff(1.0, 8.0, lambda: self.delay)
         how = (self._config_of, backoff, self._emit, self.clock, self._note, self.disk, self.now, self.make, self.hold)
-        self.desk = Desk("me", *how)
-        self.desk.position = self.given
+        self.display_set = DisplaySet("me", *how)
+        self.display_set.position = self.given
 
     def _config_of(self, display):
         found = self.configs.get(display, self.config)
@@ -116,7 +116,7 @@ class World:
         ticks = [made(self.journal[number - 1], number) for number in range(self.given, upto + 1)]
         first, self.given = self.given, upto + 1
         if ticks:
-            self.desk.take(self.epoch_of(upto), first, ticks, 1, self.now)
+            self.display_set.take(self.epoch_of(upto), first, ticks, 1, self.now)
 
     def epoch_of(self, number):
         return ([0] + [epoch for first, epoch in self.epochs if first <= number])[-1]
@@ -140,20 +140,20 @@ class World:
 
     def tell(self):
         self.version += 1
-        self.desk.reconcile({"version": self.version, "rows": list(self.rows.values())}, self.now)
+        self.display_set.reconcile({"version": self.version, "rows": list(self.rows.values())}, self.now)
 
     def begin(self):
         """Let waiting displays begin; what they need of the journal waits to be answered."""
-        while self.desk.building.prepare(self.now):
+        while self.display_set.building.prepare(self.now):
             pass
-        while (made := self.desk.start(self.now)) is not None:
+        while (made := self.display_set.start(self.now)) is not None:
             self.replays.append([made, [], made.ask()])
 
     def answer(self, rows=10**9, *, cut=10**9):
         """Let each replay go on by some rows; one request gives `cut` rows at most."""
         for one in list(self.replays):
             made, left, ask = one
-            if made is not self.desk.building.rounds.get(made.symbol):
+            if made is not self.display_set.building.rounds.get(made.symbol):
                 continue
             if isinstance(ask, Ask):
                 if not self._accepts(one):
@@ -162,11 +162,11 @@ class World:
                 one[1] = left = [number for number in found if self.journal[number - 1] == made.symbol][:cut]
                 one[2] = ask.last
             slice_, one[1] = left[:rows], left[rows:]
-            self.desk.rows(made, [[number, self.frame(number)] for number in slice_], self.now)
+            self.display_set.rows(made, [[number, self.frame(number)] for number in slice_], self.now)
             if not one[1]:
                 last = slice_[-1] if slice_ else made.upto
                 self._ended(one, last + 1 if last < one[2] else None)
-        rounds = self.desk.building.rounds
+        rounds = self.display_set.building.rounds
         self.replays = [one for one in self.replays if one[0] is rounds.get(one[0].symbol)]
 
     def _accepts(self, one):
@@ -177,17 +177,17 @@ class World:
                 self._ended(one, None)
             return False
         if made.epoch and (ask.first - 1 > len(self.journal) or made.epoch != self.epoch_of(ask.first - 1)):
-            self.desk.other_epoch(made, self.now)
+            self.display_set.other_epoch(made, self.now)
             return False
         return True
 
     def _ended(self, one, further):
         made = one[0]
-        if made is not self.desk.building.rounds.get(made.symbol):
+        if made is not self.display_set.building.rounds.get(made.symbol):
             return
-        one[2] = made.ended(further, self.desk.position)
+        one[2] = made.ended(further, self.display_set.position)
         if one[2] is None:
-            self.desk.finish(made, self.now)
+            self.display_set.finish(made, self.now)
 
     def frame(self, number):
         symbol = self.journal[number - 1]
@@ -196,9 +196,9 @@ class World:
 
     def write_down(self):
         """Have every display that changed written down."""
-        desk = self.desk
-        for held in desk.checkpoints.rest(desk.held.values(), desk.place):
-            desk.checkpoints.write(held, self.now)
+        display_set = self.display_set
+        for held in display_set.checkpoints.rest(display_set.held.values(), display_set.place):
+            display_set.checkpoints.write(held, self.now)
 
     def take_over(self):
         """Let another worker have all displays."""
@@ -212,9 +212,9 @@ class World:
             self.now += 10.0
             self.begin()
             self.answer()
-            if not self.replays and all(one.phase is Phase.LIVE for one in self.desk.held.values()):
+            if not self.replays and all(one.phase is Phase.LIVE for one in self.display_set.held.values()):
                 return
-        raise AssertionError(f"never live: {self.desk.held}")
+        raise AssertionError(f"never live: {self.display_set.held}")
 
     def wanted(self, display):
         """List the bids that a display must have been given."""
@@ -225,9 +225,9 @@ class World:
     def check(self):
         """Every display has each of its ticks once, in order."""
         mine = {display for display, row in self.rows.items() if row["worker"] == "me"}
-        assert set(self.desk.held) == mine
+        assert set(self.display_set.held) == mine
         for display in mine:
-            held, wanted = self.desk.held[display], self.wanted(display)
+            held, wanted = self.display_set.held[display], self.wanted(display)
             assert held.state.bids == wanted, display
             assert held.number == (wanted[-1] if wanted else 0)
             assert held.received_ns == held.number * 1000

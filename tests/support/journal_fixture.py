@@ -18,7 +18,7 @@ from bus.wire.messages import Stamp
 HOUR_NS = 3600 * 10**9
 
 
-class Office:
+class JournalFixture:
     """A journal in a folder, clocks that are set, and the topics that a broker would have."""
 
     def __init__(self, folder, boot="boot-1", now_ns=10**18, boottime_s=1000.0, **settings):
@@ -111,11 +111,11 @@ class Office:
             args["from"] = summary["next"]
 
 
-def killed(office):
+def killed(fixture):
     """End a journal as `kill -9` does: nothing is said, nothing is synced."""
-    office.journal._sync_thread.end()
-    os.close(office.journal._fd)
-    office.journal._fd = -1
+    fixture.journal._sync_thread.end()
+    os.close(fixture.journal._fd)
+    fixture.journal._fd = -1
 
 
 class Disk:

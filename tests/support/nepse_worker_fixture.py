@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.nepse.request_gate import Door, Reply
-from workers.nepse.faults import Answer
+from sim.nepse.request_gate import Reply, RequestGate
+from workers.nepse.faults import HttpAnswer
 
 
 @dataclass
@@ -20,11 +20,11 @@ class Settings:
     cache_s: float = 0.0
 
 
-class Desk:
+class ExchangeFetch:
     """A `Fetch` that asks a simulated exchange, remembers requests, and can be told to answer otherwise."""
 
     def __init__(self, *, market_id=80, server_s=1_776_968_000.0, token_lifetime_s=60.0):
-        self.door = Door(seed=7, token_lifetime_s=token_lifetime_s, hours="open", market_id=market_id)
+        self.gate = RequestGate(seed=7, token_lifetime_s=token_lifetime_s, hours="open", market_id=market_id)
         self.now = 1000.0  # monotonic seconds, of both sides
         self.server_s = server_s  # the exchange's clock at now = 1000.0
         self.requests = []
@@ -44,10 +44,10 @@ class Desk:
         path = request.path.partition("?")[0]
         reply = self.planned[path].pop(0) if self.planned.get(path) else self._ask(request)
         headers = {"content-type": reply.content_type} | {name.lower(): text for name, text in reply.headers.items()}
-        return Answer(reply.status, headers, reply.body)
+        return HttpAnswer(reply.status, headers, reply.body)
 
     def _ask(self, request):
-        return self.door.answer(
+        return self.gate.answer(
             request.method,
             request.path,
             "" if request.token is None else f"Salter {request.token}",

@@ -1,4 +1,4 @@
-"""A post house whose pool of NEPSE workers is watched: by the broker, by supervisord, and both together."""
+"""A bus whose pool of NEPSE workers is watched: by the broker, by supervisord, and both together."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ STANDS_S = 90  # on a machine with much else to do; a few seconds on an idle one
 FIRST_PROMOTER_ID = 100_000
 
 
-class Pool(LocalBus):
-    """A post house with a pool.
+class WorkerPool(LocalBus):
+    """A bus with a pool.
 
     Args:
         settings: as of `LocalBus`.
@@ -99,22 +99,22 @@ class Callers:
     """Calls at the same time, each in a thread of its own.
 
     Args:
-        house: where they call.
+        local_bus: where they call.
         calls: an action and its arguments each.
         timeout_s: of each call.
         retries: of each call; None for the broker's setting.
     """
 
-    def __init__(self, house, calls, timeout_s=60, retries=0):
+    def __init__(self, local_bus, calls, timeout_s=60, retries=0):
         self.answers, self.failures = [], []
         how = {"timeout_s": timeout_s, "retries": retries}
-        self._threads = [threading.Thread(target=self._call, args=(house, *call, how), daemon=True) for call in calls]
+        self._threads = [threading.Thread(target=self._call, args=(local_bus, *call, how), daemon=True) for call in calls]
         for thread in self._threads:
             thread.start()
 
-    def _call(self, house, action, arguments, how):
+    def _call(self, local_bus, action, arguments, how):
         try:
-            with house.client() as client:
+            with local_bus.client() as client:
                 self.answers.append(client.call("nepse", action, arguments, **how))
         except BusError as error:
             self.failures.append(error)
@@ -124,11 +124,11 @@ class Callers:
         eventually(lambda: not any(thread.is_alive() for thread in self._threads), within_s=within_s)
 
 
-class Crowd:
+class PoolExample:
     """The example of the pool that this one replaces: all its methods, and reads of one company each, asked for at once.
 
     Args:
-        house: where they ask.
+        local_bus: where they ask.
         count: calls at the same time.
         timeout_s: of each call.
     """
@@ -144,17 +144,17 @@ class Crowd:
         "get_salts",
     )
 
-    def __init__(self, house, count, timeout_s=60):
-        self.house, self.count, self.timeout_s = house, count, timeout_s
+    def __init__(self, local_bus, count, timeout_s=60):
+        self.local_bus, self.count, self.timeout_s = local_bus, count, timeout_s
         self.answers, self.failures = [], []
         self._thread = threading.Thread(target=lambda: asyncio.run(self._ask()), daemon=True)
         self._thread.start()
 
     async def _ask(self):
-        house = self.house
-        async with AsyncNepseClient(house.settings, house.home, timeout_s=self.timeout_s) as nepse:
+        local_bus = self.local_bus
+        async with AsyncNepseClient(local_bus.settings, local_bus.home, timeout_s=self.timeout_s) as nepse:
             calls = [(name,) for name in self.METHODS] * (self.count * 5 // 8 // len(self.METHODS))
-            calls += house.slow_calls(self.count - len(calls))
+            calls += local_bus.slow_calls(self.count - len(calls))
             asked = [getattr(nepse, call[0])() if len(call) == 1 else nepse.call(call[0], **call[1]) for call in calls]
             assert len(asked) == self.count
             for told in await asyncio.gather(*asked, return_exceptions=True):

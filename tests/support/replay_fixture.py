@@ -11,7 +11,7 @@ from bus.wire.messages import Stamp
 SYMBOLS = ("EURUSD", "USDJPY")
 
 
-class Shelf:
+class MemorySegment:
     """One segment in memory."""
 
     def __init__(self, ticks, frames):
@@ -23,7 +23,7 @@ class Shelf:
         return len(self.data)
 
 
-class Shelves:
+class MemorySegments:
     """A library in memory; ticks take turns between the symbols, stamped with their number in ns.
 
     Args:
@@ -37,7 +37,7 @@ class Shelves:
         self.indexes, self.asked, self.cut, self.sizes = {}, 0, {}, []
         self.frames = {}
         for count in counts:
-            self.shelves.append(Shelf(self.number, self.frames))
+            self.shelves.append(MemorySegment(self.number, self.frames))
             for _ in range(count):
                 self.write(padding)
 

@@ -15,7 +15,7 @@ from bus.core.ticks.intake import Intake, Source
 from bus.core.ticks.topic_logs import TopicLogs
 from bus.wire.codec import decode_publication
 from bus.wire.messages import FIRST_MS, Tick
-from clients.feeds.delivery import Link
+from clients.feeds.delivery import Delivery
 
 FAULTS_S, ASK_S = 6.0, 0.25
 SYMBOLS = ("EURUSD", "EURUSDX", "NABIL", "X")
@@ -59,7 +59,7 @@ class SimFeed:
 class FeedWorld:
     """Feeds, a broker, a subscriber, driven by one seed."""
 
-    def __init__(self, seed, link=Link, intake=Intake):
+    def __init__(self, seed, link=Delivery, intake=Intake):
         self.random = random.Random(seed)
         self.kind, self.journal = intake, self.random.random() < 0.5
         self.now, self.count, self.events, self.calm = 0.0, 0, [], False

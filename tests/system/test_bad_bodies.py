@@ -31,17 +31,17 @@ ODD_KEY = b"\x82" + tick("ODD", 3.0)[1:].split(b"\xa3bid")[0] + b"\x91\x05\x07"
 BODIES = [("AAA", tick("AAA", 1.0)), ("DAX", LATIN), ("ODD", ODD_KEY), ("AAA", tick("AAA", 4.0))]
 
 
-def post(house, *bodies):
+def post(local_bus, *bodies):
     context = zmq.Context()
     feed = context.socket(zmq.XPUB)
-    feed.connect(house.addresses["collector"])
+    feed.connect(local_bus.addresses["collector"])
     assert feed.poll(10_000)
-    before = house.stats()
+    before = local_bus.stats()
     for symbol, body in bodies:
         feed.send(codec.feed_frame(symbol, 0, 1, 1, body))
 
     def arrived():
-        now = house.stats()
+        now = local_bus.stats()
         taken = now["ticks"]["taken"] - before["ticks"]["taken"]
         return taken + now["rejected"]["total"] - before["rejected"]["total"] == len(bodies) and taken
 
@@ -53,20 +53,28 @@ def post(house, *bodies):
 @pytest.fixture(scope="module")
 def old():
     """A broker of today, whose journal has bad bodies; and what subscribers saw when they came."""
-    with LocalBus() as house:
-        careless = house.start("-c", CARELESS)
-        eventually(lambda: house.stats()["broker"]["pid"] == careless.pid, within_s=20)
-        with house.subscriber("tick.") as by_topic, house.subscriber("ticks") as in_order, house.subscriber("ticks") as typed:
+    with LocalBus() as local_bus:
+        careless = local_bus.start("-c", CARELESS)
+        eventually(lambda: local_bus.stats()["broker"]["pid"] == careless.pid, within_s=20)
+        with (
+            local_bus.subscriber("tick.") as by_topic,
+            local_bus.subscriber("ticks") as in_order,
+            local_bus.subscriber("ticks") as typed,
+        ):
             typed.poll_ticks(0)
-            assert post(house, *BODIES) == 4
-            house.seen = [[by_topic.poll(10), *(by_topic.poll(10) for _ in range(3))], [in_order.poll(10) for _ in range(4)], []]
-            while len(house.seen[2]) < 2:
-                house.seen[2] += typed.poll_ticks(10)
-            house.counted = [one.counters()["malformed"] for one in (by_topic, in_order, typed)]
+            assert post(local_bus, *BODIES) == 4
+            local_bus.seen = [
+                [by_topic.poll(10), *(by_topic.poll(10) for _ in range(3))],
+                [in_order.poll(10) for _ in range(4)],
+                [],
+            ]
+            while len(local_bus.seen[2]) < 2:
+                local_bus.seen[2] += typed.poll_ticks(10)
+            local_bus.counted = [one.counters()["malformed"] for one in (by_topic, in_order, typed)]
         careless.kill()
         careless.wait()
-        house.start_broker()
-        yield house
+        local_bus.start_broker()
+        yield local_bus
 
 
 def test_subscribers_go_on_and_text_that_is_none_is_marked(old):

@@ -26,9 +26,9 @@ MEGABYTE = b"\x93" * (1 << 20)
 
 
 @pytest.fixture
-def house():
-    with LocalBus() as house:
-        yield house
+def local_bus():
+    with LocalBus() as local_bus:
+        yield local_bus
 
 
 def strangers_messages(seed):
@@ -56,17 +56,17 @@ def strangers_messages(seed):
     ("name", "kind"),
     [("collector", zmq.PUB), ("publisher", zmq.XSUB), ("frontend", zmq.DEALER), ("backend", zmq.DEALER)],
 )
-def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(house, context, name, kind):
-    broker = house.start_broker()
-    subscriber = house.subscriber("tick.GBPUSD")
+def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(local_bus, context, name, kind):
+    broker = local_bus.start_broker()
+    subscriber = local_bus.subscriber("tick.GBPUSD")
     stranger = context.socket(kind)
     stranger.sndhwm = 100_000
-    stranger.connect(house.addresses[name])
+    stranger.connect(local_bus.addresses[name])
     feed = context.socket(zmq.PUB)
-    feed.connect(house.addresses["collector"])
+    feed.connect(local_bus.addresses["collector"])
 
     def refused():
-        return house.stats()["rejected"].get(name, {})
+        return local_bus.stats()["rejected"].get(name, {})
 
     def knocks():
         stranger.send(b"?" + b"x" * 40)  # until the connection stands: what a PUB sends before that is dropped
@@ -97,13 +97,13 @@ def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(house, context, 
     subscriber.close()
 
 
-def test_bytes_that_are_no_zmtp_are_shut_out_and_the_broker_goes_on(house):
-    broker = house.start_broker()
-    for address in house.addresses.values():
+def test_bytes_that_are_no_zmtp_are_shut_out_and_the_broker_goes_on(local_bus):
+    broker = local_bus.start_broker()
+    for address in local_bus.addresses.values():
         host, port = address.removeprefix("tcp://").split(":")
         with socket.create_connection((host, int(port)), timeout=5) as raw:
             raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + os.urandom(500))
-    assert house.stats()["broker"]["pid"] == broker.pid
+    assert local_bus.stats()["broker"]["pid"] == broker.pid
 
 
 class NeverStops:
@@ -120,13 +120,13 @@ class NeverStops:
 @pytest.mark.parametrize("strangers_first", [True, False])
 @pytest.mark.parametrize("a_turn_s", [tick_service.SUBSCRIBING_S, 0.0], ids=["in one turn", "one a turn"])
 def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every_message(
-    house, context, monkeypatch, strangers_first, a_turn_s
+    local_bus, context, monkeypatch, strangers_first, a_turn_s
 ):
     """libzmq pairs events with subscribers by their place in a queue, which bytes that are no event shift."""
     monkeypatch.setattr(tick_service, "SUBSCRIBING_S", a_turn_s)
-    make_home(house.home)
-    broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
-    address = house.addresses["publisher"]
+    make_home(local_bus.home)
+    broker = Broker(local_bus.settings, local_bus.home, NeverStops(), structlog.get_logger())
+    address = local_bus.addresses["publisher"]
     listeners = {}
 
     def connect(symbol):
@@ -174,18 +174,18 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
 @pytest.mark.parametrize("topic", ["tick.NEVER", "ticks"])
 def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_it_reads_again(context, transport, topic):
-    with LocalBus(**{"broker.subscriber_bytes": 16 << 20}) as house:
-        broker = psutil.Process(house.start_broker().pid)
-        where = house.addresses["publisher"] if transport == "tcp" else f"ipc://{house.home}/run/publisher.ipc"
+    with LocalBus(**{"broker.subscriber_bytes": 16 << 20}) as local_bus:
+        broker = psutil.Process(local_bus.start_broker().pid)
+        where = local_bus.addresses["publisher"] if transport == "tcp" else f"ipc://{local_bus.home}/run/publisher.ipc"
         never = context.socket(zmq.SUB)
         never.rcvhwm = 1
         never.subscribe(topic.encode() + b"\0")
         never.connect(where)
         feed = context.socket(zmq.XPUB)
         feed.setsockopt(zmq.XPUB_NODROP, 1)
-        feed.connect(house.addresses["collector"])
+        feed.connect(local_bus.addresses["collector"])
         assert feed.poll(10_000)
-        eventually(lambda: house.stats()["ticks"]["subscriptions"] == 1, within_s=10)
+        eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 1, within_s=10)
         before, most = broker.memory_info().rss, 0
         large = codec.feed_frame("NEVER", 0, 1, 1, codec.pack({"symbol": "NEVER", "pad": bytes(60_000)}))
         posted = 0
@@ -196,25 +196,25 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_i
                 feed.send(large)
             posted += 100
             most = max(most, broker.memory_info().rss)
-            return house.stats()["ticks"]["cut_off"]
+            return local_bus.stats()["ticks"]["cut_off"]
 
         def reads_again():
             feed.send(codec.feed_frame("NEVER", 0, 1, 1, codec.pack({"symbol": "NEVER", "end": 1})))
             return never.poll(100) and b"\xa3end\x01" in never.recv()
 
-        with house.subscriber("tick.NEVER") as other:
+        with local_bus.subscriber("tick.NEVER") as other:
             eventually(cut_off, within_s=60, every_s=0.1)
             assert most - before < 100 << 20, f"{posted} ticks of 60 kB"
             eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=20)  # what it took is given back
-            eventually(lambda: house.stats()["ticks"]["taken"] == posted, within_s=20)
+            eventually(lambda: local_bus.stats()["ticks"]["taken"] == posted, within_s=20)
             assert [other.poll(20).stamp.sequence for _ in range(posted)] == list(range(1, posted + 1))
             assert other.counters()["gaps"] == 0
         eventually(reads_again, within_s=20)
 
 
-def test_a_broker_whose_stores_thread_has_ended_ends_itself(house, monkeypatch):
-    make_home(house.home)
-    broker = Broker(house.settings, house.home, NeverStops(), structlog.get_logger())
+def test_a_broker_whose_stores_thread_has_ended_ends_itself(local_bus, monkeypatch):
+    make_home(local_bus.home)
+    broker = Broker(local_bus.settings, local_bus.home, NeverStops(), structlog.get_logger())
     monkeypatch.setattr(broker.tasks.database, "_commit", None)  # a bug
     broker.tasks.database.put(lambda _: None, lambda *_: None)
     with pytest.raises(PartEnded, match="the store's thread ended: TypeError"):
@@ -222,15 +222,15 @@ def test_a_broker_whose_stores_thread_has_ended_ends_itself(house, monkeypatch):
     assert broker.tasks.stats()["state"] == "failed"
 
 
-def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house, context):
-    broker = house.start_broker()
+def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(local_bus, context):
+    broker = local_bus.start_broker()
     worker = context.socket(zmq.DEALER)
-    worker.connect(house.addresses["backend"])
+    worker.connect(local_bus.addresses["backend"])
     worker.send(bytes.fromhex("5995a5") + b"slowe\xa1w\x01\x90\x80")  # READY "slowe" "w" 1 [] {}
     client = context.socket(zmq.DEALER)
-    client.connect(house.addresses["frontend"])
+    client.connect(local_bus.addresses["frontend"])
     client.send(codec.encode(Request(bytes(16), "slowe", "x")))
-    eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=5)
+    eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=5)
     began = time.monotonic()
     broker.send_signal(signal.SIGTERM)
     assert broker.wait(5) == 0
@@ -238,10 +238,10 @@ def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(house
     assert "Traceback" not in broker.log.read_text()
 
 
-def test_what_stands_in_one_frame_is_done_in_its_order(house, context):
-    house.start_broker()
+def test_what_stands_in_one_frame_is_done_in_its_order(local_bus, context):
+    local_bus.start_broker()
     client = context.socket(zmq.DEALER)
-    client.connect(house.addresses["frontend"])
+    client.connect(local_bus.addresses["frontend"])
     services = ("slowe", "hulak.stats", "slowe", "hulak.stats", "slowe")
     requests = [Request(bytes([number]) * 16, service, "") for number, service in enumerate(services)]
     [frame] = batch_frames.bundle([codec.encode(one) for one in requests])
@@ -253,23 +253,23 @@ def test_what_stands_in_one_frame_is_done_in_its_order(house, context):
         told.append(codec.decode_to_client(client.recv()))
     assert [one.id for one in told] == [requests[1].id, requests[3].id]
     assert [one.value["tasks"]["queued"] for one in told] == [1, 2]
-    assert house.stats()["tasks"]["queued"] == 3
+    assert local_bus.stats()["tasks"]["queued"] == 3
 
 
-def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(house):
-    first = house.start_broker()
-    second = house.start("-m", "bus")
+def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(local_bus):
+    first = local_bus.start_broker()
+    second = local_bus.start("-m", "bus")
     assert second.wait(20) == 78
     assert f"as process {first.pid}" in second.log.read_text()
-    with LocalBus(**{f"broker.{name}": value for name, value in house.addresses.items()}) as other:
+    with LocalBus(**{f"broker.{name}": value for name, value in local_bus.addresses.items()}) as other:
         third = other.start("-m", "bus")
         assert third.wait(20) == 78
         assert "is another broker running?" in third.log.read_text()
 
 
 @pytest.mark.parametrize("address", ["tcp://0.0.0.0:5551", "tcp://192.0.2.7:5551", "tcp://*:5551"])
-def test_an_address_beyond_the_loopback_is_refused_at_the_start_with_the_reason(house, address):
-    refused = house.start("-m", "bus", HULAK_BROKER__PUBLISHER=address)
+def test_an_address_beyond_the_loopback_is_refused_at_the_start_with_the_reason(local_bus, address):
+    refused = local_bus.start("-m", "bus", HULAK_BROKER__PUBLISHER=address)
     assert refused.wait(20) == 78
     said = refused.log.read_text()
     assert "broker.publisher" in said
@@ -277,17 +277,17 @@ def test_an_address_beyond_the_loopback_is_refused_at_the_start_with_the_reason(
     assert "beyond this machine" in said or "by its number" in said
 
 
-def test_a_call_outlives_the_broker_that_took_it(house):
+def test_a_call_outlives_the_broker_that_took_it(local_bus):
     """The client repeats it by its id, the worker names what it holds, the new broker brings them together."""
-    broker = house.start_broker()
-    worker = house.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
-    caller = house.start("-m", "sleepy_worker", "call", "1.5", PYTHONPATH="tests/support", out=subprocess.PIPE)
-    eventually(lambda: house.stats()["tasks"]["running"] == 1, within_s=20)
+    broker = local_bus.start_broker()
+    worker = local_bus.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
+    caller = local_bus.start("-m", "sleepy_worker", "call", "1.5", PYTHONPATH="tests/support", out=subprocess.PIPE)
+    eventually(lambda: local_bus.stats()["tasks"]["running"] == 1, within_s=20)
     broker.kill()
     broker.wait()
-    house.start_broker()
+    local_bus.start_broker()
     answer, _ = caller.communicate(timeout=30)
     assert b"slept 1.5" in answer
-    stats = house.stats()
+    stats = local_bus.stats()
     assert stats["tasks"]["done"] == 1
     assert worker.poll() is None

@@ -40,17 +40,17 @@ def sleep(seconds):
 
 
 @pytest.fixture(scope="module")
-def house():
-    with LocalBus() as house:
-        house.start_broker()
-        (house.home / "sums.py").write_text(MODULE)
-        house.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{house.home}:{Path.cwd()}")
-        yield house
+def local_bus():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        (local_bus.home / "sums.py").write_text(MODULE)
+        local_bus.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
+        yield local_bus
 
 
 @pytest.fixture
-def client(house):
-    with house.client() as client:
+def client(local_bus):
+    with local_bus.client() as client:
         yield client
 
 
@@ -115,9 +115,9 @@ def test_the_result_of_a_short_task_does_not_wait_for_a_long_one_behind_it(clien
     assert long.result() == 1.0
 
 
-def test_a_worker_of_short_tasks_is_soon_offered_many(house, client):
+def test_a_worker_of_short_tasks_is_soon_offered_many(local_bus, client):
     list(client.map("sums", "double", ({"n": number} for number in range(300))))
-    assert eventually(lambda: house.stats()["workers"][0]["credit"] == MOST_CREDIT, within_s=5)
+    assert eventually(lambda: local_bus.stats()["workers"][0]["credit"] == MOST_CREDIT, within_s=5)
 
 
 def test_answers_are_taken_in_by_poll(client):
@@ -136,10 +136,10 @@ def test_many_tasks_are_posted_and_each_is_done_once(client):
     assert [client.result(task) for task in ids] == list(range(0, 400, 2))
 
 
-def test_asyncio_has_the_same_calls(house):
+def test_asyncio_has_the_same_calls(local_bus):
     async def go():
         told = []
-        async with AsyncBusClient(house.settings, house.home) as client:
+        async with AsyncBusClient(local_bus.settings, local_bus.home) as client:
             assert await client.call("sums", "double", {"n": 21}) == 42
             calls = [client.submit("sums", "double", {"n": number}) for number in range(300)]
             assert await asyncio.gather(*calls) == list(range(0, 600, 2))
@@ -176,27 +176,27 @@ def test_asyncio_has_the_same_calls(house):
 
 
 def test_what_is_under_way_when_the_broker_is_killed_is_done_by_the_next_one():
-    with LocalBus() as house:
-        broker = house.start_broker()
-        (house.home / "sums.py").write_text(MODULE)
-        house.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{house.home}:{Path.cwd()}")
+    with LocalBus() as local_bus:
+        broker = local_bus.start_broker()
+        (local_bus.home / "sums.py").write_text(MODULE)
+        local_bus.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
 
         async def go(wait_ready):
-            async with AsyncBusClient(house.settings, house.home) as client:
+            async with AsyncBusClient(local_bus.settings, local_bus.home) as client:
                 calls = [client.submit("sums", "double", {"n": number}) for number in range(50)]
                 await asyncio.to_thread(wait_ready)
                 return await asyncio.gather(*calls)
 
-        with house.client() as client:
-            eventually(lambda: house.stats()["workers"], within_s=20)
+        with local_bus.client() as client:
+            eventually(lambda: local_bus.stats()["workers"], within_s=20)
             slow = client.submit("sums", "sleep", {"seconds": 1.5})
             futures = [client.submit("sums", "double", {"n": number}) for number in range(50)]
-            eventually(lambda: house.stats()["tasks"]["running"], within_s=10)
+            eventually(lambda: local_bus.stats()["tasks"]["running"], within_s=10)
 
             def kill():
                 os.kill(broker.pid, signal.SIGKILL)
                 broker.wait()
-                house.start_broker()
+                local_bus.start_broker()
 
             assert asyncio.run(go(kill)) == list(range(0, 100, 2))
             assert [future.result(30) for future in futures] == list(range(0, 100, 2))

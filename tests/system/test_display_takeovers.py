@@ -16,10 +16,10 @@ WITHIN_S = 30
 def market():
     """A broker, workers `d0` and `d1`, two displays of each symbol, and ticks over midnight."""
     made = Market(5)
-    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
-        made.house, made.displays = house, displays
-        made.broker = house.start_broker()
-        made.workers = start_workers(house, "d0", "d1")
+    with LocalBus() as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
+        made.local_bus, made.displays = local_bus, displays
+        made.broker = local_bus.start_broker()
+        made.workers = start_workers(local_bus, "d0", "d1")
         made.shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
         for display, symbol in made.shown.items():
             displays.create_worker_for_symbol(symbol, display)
@@ -34,7 +34,7 @@ def go_on(market, ticks):
 
 def counted(market, name):
     """Add up a figure of all display workers that report."""
-    return sum(row.get(f"checkpoints_{name}", 0) for row in market.house.stats()["processes"] if row["kind"] == "display")
+    return sum(row.get(f"checkpoints_{name}", 0) for row in market.local_bus.stats()["processes"] if row["kind"] == "display")
 
 
 def end(market, how):
@@ -46,8 +46,8 @@ def end(market, how):
 
 
 def start(market, *names):
-    market.house.start_broker()
-    market.workers = start_workers(market.house, *names)
+    market.local_bus.start_broker()
+    market.workers = start_workers(market.local_bus, *names)
 
 
 def test_after_kills_displays_go_on_from_what_was_written_down_and_equal_an_undisturbed_fold(market):
@@ -67,7 +67,7 @@ def test_after_kills_displays_go_on_from_what_was_written_down_and_equal_an_undi
 
 def test_after_a_stop_files_that_are_no_good_are_passed_over_and_those_of_nobody_are_removed(market):
     end(market, "terminate")
-    folder = market.house.home / "displays"
+    folder = market.local_bus.home / "displays"
     files = sorted(folder.iterdir())
     assert [path.name for path in files] == sorted(f"{display}.ckpt" for display in market.shown)
     found = [checkpoint.decode(path.read_bytes()) for path in files]

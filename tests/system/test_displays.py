@@ -21,9 +21,9 @@ MOVED_S = 2.0
 
 def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undisturbed_fold():
     market = Market(1)
-    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
-        broker = house.start_broker()
-        workers = start_workers(house, "d0", "d1")
+    with LocalBus() as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
+        broker = local_bus.start_broker()
+        workers = start_workers(local_bus, "d0", "d1")
         shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
         for display, symbol in shown.items():
             assert displays.create_worker_for_symbol(symbol, display) == {"display": display, "new": True}
@@ -38,12 +38,12 @@ def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undis
         market.dispatch(displays, 500)
         eventually(lambda: not differs(displays, market, shown), within_s=20)
 
-        start_workers(house, "d2")
+        start_workers(local_bus, "d2")
         eventually(lambda: sorted(row["worker"] for row in displays.rows()) == ["d1"] * 4 + ["d2"] * 4, within_s=10)
         before = {row["display"]: (row["worker"], row["token"]) for row in displays.rows()}
         broker.kill()
         broker.wait()
-        house.start_broker()
+        local_bus.start_broker()
         eventually(lambda: not differs(displays, market, shown), within_s=20)  # told again, from what the workers hold
         market.dispatch(displays, 500)
         eventually(lambda: not differs(displays, market, shown), within_s=20)
@@ -55,14 +55,14 @@ def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undis
         market.dispatch(displays, 200)
         eventually(lambda: not differs(displays, market, left), within_s=20)
         assert {row["display"] for row in displays.rows()} == set(left)
-        assert house.stats()["rejected"].get("collector", {}) == {}
+        assert local_bus.stats()["rejected"].get("collector", {}) == {}
 
 
 def test_a_frozen_workers_displays_go_on_elsewhere_and_it_overwrites_nothing_when_it_wakes():
     market = Market(3)
-    with LocalBus(**{"task.lease_s": 0.6}) as house, DisplayClient(house.settings, house.home) as displays:
-        house.start_broker()
-        workers = start_workers(house, "d0", "d1")
+    with LocalBus(**{"task.lease_s": 0.6}) as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
+        local_bus.start_broker()
+        workers = start_workers(local_bus, "d0", "d1")
         shown = {f"{symbol.lower()}-{number}": symbol for symbol in SYMBOLS for number in range(2)}
         for display, symbol in shown.items():
             displays.create_worker_for_symbol(symbol, display)
@@ -81,11 +81,11 @@ def test_a_frozen_workers_displays_go_on_elsewhere_and_it_overwrites_nothing_whe
 @pytest.fixture(scope="module")
 def served():
     """A broker, a display worker `d0`, and a client."""
-    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
-        house.start_broker()
+    with LocalBus() as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
+        local_bus.start_broker()
         assert displays.get_memory_usage() == {"available": False}
-        start_workers(house, "d0")
-        yield house, displays
+        start_workers(local_bus, "d0")
+        yield local_bus, displays
 
 
 def test_displays_are_created_initialised_updated_and_cleaned_up(served):
@@ -161,10 +161,10 @@ def test_configuration_of_one_and_of_all_reaches_displays_and_optimisations_have
 
 
 def test_the_methods_can_be_awaited(served):
-    house, _ = served
+    local_bus, _ = served
 
     async def awaited():
-        async with AsyncDisplayClient(house.settings, house.home) as client:
+        async with AsyncDisplayClient(local_bus.settings, local_bus.home) as client:
             again = await client.create_new_symbol("BTC")
             await client.wait_until_live(again)
             async for state in client.watch(again):
@@ -176,10 +176,10 @@ def test_the_methods_can_be_awaited(served):
 
 
 def test_the_commands_create_show_watch_and_remove(served):
-    house, displays = served
+    local_bus, displays = served
 
     def said(*words):
-        process = house.hulak("displays", *words, out=subprocess.PIPE)
+        process = local_bus.hulak("displays", *words, out=subprocess.PIPE)
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 0, process.log.read_text()
         return out.decode()

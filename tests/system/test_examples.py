@@ -110,12 +110,12 @@ def program(request, tmp_path_factory):
 class Example:
     """A started example, and what it has said."""
 
-    def __init__(self, house, program, *words):
-        self.out, self.err = house.home / "example.out", house.home / "example.err"
+    def __init__(self, local_bus, program, *words):
+        self.out, self.err = local_bus.home / "example.out", local_bus.home / "example.err"
         with self.out.open("wb") as out, self.err.open("wb") as err:
-            self.process = subprocess.Popen([*program, *map(str, words)], cwd=house.home, stdout=out, stderr=err)
+            self.process = subprocess.Popen([*program, *map(str, words)], cwd=local_bus.home, stdout=out, stderr=err)
         self.process.log = self.err
-        house.processes.append(self.process)
+        local_bus.processes.append(self.process)
 
     def ticks(self):
         """Return what it printed: [(sequence, bid, ask)]."""
@@ -146,9 +146,9 @@ class Example:
 
 
 @pytest.fixture
-def house():
-    with LocalBus(**{"broker.subscriber_hwm": 1000}) as house:
-        yield house
+def local_bus():
+    with LocalBus(**{"broker.subscriber_hwm": 1000}) as local_bus:
+        yield local_bus
 
 
 # Golden frames, sent by this test as they stand
@@ -184,9 +184,9 @@ class Box:
             self.frontend.send_multipart([self.peer, one if isinstance(one, bytes) else codec.encode(one)])
 
 
-def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between_them(house, context, program):
-    box = Box(context, house.home)
-    example = Example(house, program, *box.addresses, TOPIC, 9)
+def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between_them(local_bus, context, program):
+    box = Box(context, local_bus.home)
+    example = Example(local_bus, program, *box.addresses, TOPIC, 9)
     assert {box.publisher.recv(), box.publisher.recv()} == {b"\x01tick.EURUSD\0", b"\x01heartbeat\0"}
 
     before = codec.pack({"ticks": 9, "topics": {TOPIC: 1}})
@@ -247,17 +247,17 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
 class Feed:
     """Posts ticks to the broker: the golden one as the numbered feed of PROTOCOL.md section 3.4, all others without a number."""
 
-    def __init__(self, context, house):
-        self.house = house
+    def __init__(self, context, local_bus):
+        self.local_bus = local_bus
         self.socket = context.socket(zmq.XPUB)
         self.socket.sndhwm = 0
         self.socket.rcvtimeo = 20_000
-        self.socket.connect(house.addresses["collector"])
+        self.socket.connect(local_bus.addresses["collector"])
         assert self.socket.recv() == b"\x01"  # the broker's subscription to everything: from now on it gets what is posted
 
     def post_golden(self):
         """Post the golden tick as the first message of instance 7."""
-        with self.house.client() as client:
+        with self.local_bus.client() as client:
             assert client.call("hulak.feed", args={"instance": 7, "oldest": 1}, timeout_s=10)["taken"] == 0
         self.socket.send(FRAMES["tick-from-feed"])
         self.wait_until_last_is(1)
@@ -274,7 +274,7 @@ class Feed:
         """Wait until the broker has published the topic's message of this number."""
 
         def newest():
-            with self.house.client() as client:
+            with self.local_bus.client() as client:
                 last = client.call("hulak.last", args={"topic": TOPIC}, timeout_s=10)
             return last and codec.decode_publication(last[0]).stamp.sequence
 
@@ -296,12 +296,12 @@ def all_up_to(count):
     return [(sequence, *quote(sequence)) for sequence in range(1, count + 1)]
 
 
-def test_an_example_that_was_frozen_for_longer_than_the_queues_hold_prints_every_tick(house, context, program):
-    house.start_broker()
-    feed = Feed(context, house)
+def test_an_example_that_was_frozen_for_longer_than_the_queues_hold_prints_every_tick(local_bus, context, program):
+    local_bus.start_broker()
+    feed = Feed(context, local_bus)
     feed.post_golden()
-    where = [f"ipc://{house.home}/run/{name}.ipc" for name in ("publisher", "frontend")]
-    example = Example(house, program, *where, TOPIC, FLOOD, 1000)
+    where = [f"ipc://{local_bus.home}/run/{name}.ipc" for name in ("publisher", "frontend")]
+    example = Example(local_bus, program, *where, TOPIC, FLOOD, 1000)
     assert eventually(example.ticks, within_s=20) == all_up_to(1)
     example.stop()
     feed.post(2, FLOOD - 1)
@@ -311,22 +311,22 @@ def test_an_example_that_was_frozen_for_longer_than_the_queues_hold_prints_every
     assert example.ticks() == all_up_to(FLOOD)
     gaps = example.gaps()
     assert gaps
-    assert house.stats()["journal"]["replays_served"] >= len(gaps)  # the broker's own count: requests that it has served
+    assert local_bus.stats()["journal"]["replays_served"] >= len(gaps)  # the broker's own count: requests that it has served
 
 
-def test_an_example_that_was_away_while_the_broker_was_killed_prints_every_tick(house, context, program):
-    broker = house.start_broker()
-    feed = Feed(context, house)
+def test_an_example_that_was_away_while_the_broker_was_killed_prints_every_tick(local_bus, context, program):
+    broker = local_bus.start_broker()
+    feed = Feed(context, local_bus)
     feed.post_golden()
-    example = Example(house, program, house.addresses["publisher"], house.addresses["frontend"], TOPIC, 60)
+    example = Example(local_bus, program, local_bus.addresses["publisher"], local_bus.addresses["frontend"], TOPIC, 60)
     eventually(example.ticks, within_s=20)
     feed.post(2, 10)
     eventually(lambda: len(example.ticks()) == 10, within_s=20)
     example.stop()
     broker.kill()
     broker.wait()
-    house.start_broker()
-    Feed(context, house).post(11, 60)
+    local_bus.start_broker()
+    Feed(context, local_bus).post(11, 60)
     example.go_on()
     eventually(example.has_ended_well, within_s=60)
     assert example.ticks() == all_up_to(60)

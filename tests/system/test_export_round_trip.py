@@ -22,8 +22,8 @@ TICKS = [
 ]
 
 
-def run(house, *words):
-    process = house.hulak(*words, out=subprocess.PIPE)
+def run(local_bus, *words):
+    process = local_bus.hulak(*words, out=subprocess.PIPE)
     told, _ = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 0, process.log.read_text()
     return told.decode()
@@ -32,17 +32,17 @@ def run(house, *words):
 @pytest.fixture(scope="module")
 def post():
     """A broker that has had `TICKS`, and one tick that is no quote; `export.json` and `export.csv` have all of them."""
-    with LocalBus() as house, zmq.Context() as context, context.socket(zmq.XPUB) as feed:
-        house.start_broker()
-        feed.connect(house.addresses["collector"])
+    with LocalBus() as local_bus, zmq.Context() as context, context.socket(zmq.XPUB) as feed:
+        local_bus.start_broker()
+        feed.connect(local_bus.addresses["collector"])
         assert feed.poll(WITHIN_S * 1000)
         feed.send(codec.feed_frame("NABIL", 0, 1, 1, codec.pack({"symbol": "NABIL", "ltp": 512.5})))
         for tick in TICKS:
             feed.send(codec.feed_frame(tick.symbol, 0, 1, 1, codec.pack_tick(tick)))
-        eventually(lambda: house.stats()["ticks"]["taken"] == len(TICKS) + 1, within_s=WITHIN_S)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == len(TICKS) + 1, within_s=WITHIN_S)
         for form in ("json", "csv"):
-            run(house, "journal", "export", "--format", form, "--output", house.home / f"export.{form}")
-        yield house
+            run(local_bus, "journal", "export", "--format", form, "--output", local_bus.home / f"export.{form}")
+        yield local_bus
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])

@@ -26,55 +26,55 @@ TIMES = {
 
 
 @pytest.fixture(scope="module")
-def house():
-    with LocalBus(**TIMES) as house:
-        house.start_broker()
-        yield house
+def local_bus():
+    with LocalBus(**TIMES) as local_bus:
+        local_bus.start_broker()
+        yield local_bus
 
 
-def start(house, name, url, symbols="EURUSD,USDJPY", venue="fx", **variables):
+def start(local_bus, name, url, symbols="EURUSD,USDJPY", venue="fx", **variables):
     words = ["feed", "--name", name, "--venue", venue, "--url", url, "--symbols", symbols]
-    return house.hulak(*words, **variables)
+    return local_bus.hulak(*words, **variables)
 
 
-def row(house, name):
-    return next((row for row in house.stats()["processes"] if row["name"] == name), {})
+def row(local_bus, name):
+    return next((row for row in local_bus.stats()["processes"] if row["name"] == name), {})
 
 
-def reached(house, name, condition):
-    return eventually(lambda: condition(found := row(house, name)) and found, within_s=WITHIN_S)
+def reached(local_bus, name, condition):
+    return eventually(lambda: condition(found := row(local_bus, name)) and found, within_s=WITHIN_S)
 
 
-def posts(house, name, more=10):
+def posts(local_bus, name, more=10):
     """Wait until the feed posts; returns its row."""
-    before = reached(house, name, lambda row: row.get("posted"))["posted"]
-    return reached(house, name, lambda row: row.get("posted", 0) >= before + more and row["state"] == "connected")
+    before = reached(local_bus, name, lambda row: row.get("posted"))["posted"]
+    return reached(local_bus, name, lambda row: row.get("posted", 0) >= before + more and row["state"] == "connected")
 
 
-def command(house, *words):
-    environment = {**os.environ, **house.variables}
+def command(local_bus, *words):
+    environment = {**os.environ, **local_bus.variables}
     told = subprocess.run(
         [sys.executable, "-m", "hulak", *words], env=environment, capture_output=True, text=True, check=True, timeout=20
     )
     return told.stdout
 
 
-def test_heartbeats_without_data_show_as_degraded_and_data_mends_it(house):
+def test_heartbeats_without_data_show_as_degraded_and_data_mends_it(local_bus):
     with VenueThread() as venue:
-        process = start(house, "quiet", venue.url(), "EURUSD,USDJPY,NOPE", **PATIENT)
-        well = posts(house, "quiet")
+        process = start(local_bus, "quiet", venue.url(), "EURUSD,USDJPY,NOPE", **PATIENT)
+        well = posts(local_bus, "quiet")
         assert well["symbol_errors"] == {"NOPE": "SYMBOL_NOT_FOUND: Failed to get data for NOPE: Symbol not found"}
         venue.quiet(True)
-        degraded = reached(house, "quiet", lambda row: row["state"] == "degraded" and row["stale"] == 3)
+        degraded = reached(local_bus, "quiet", lambda row: row["state"] == "degraded" and row["stale"] == 3)
         assert degraded["data_age_s"] > max(0.6, degraded["heartbeat_age_s"])
-        (shown,) = [row for row in json.loads(command(house, "feeds", "--json")) if row["name"] == "quiet"]
+        (shown,) = [row for row in json.loads(command(local_bus, "feeds", "--json")) if row["name"] == "quiet"]
         assert (shown["state"], shown["connections"], shown["errors"]) == ("degraded", 1, 1)
         assert shown["stale_symbols"] == ["EURUSD", "USDJPY", "NOPE"]
-        lines = command(house, "feeds").splitlines()
+        lines = command(local_bus, "feeds").splitlines()
         assert any(line.startswith("quiet\tdegraded\t") for line in lines)
         assert "quiet: NOPE SYMBOL_NOT_FOUND: Failed to get data for NOPE: Symbol not found" in lines
         venue.quiet(False)
-        assert posts(house, "quiet")["connections"] == 1
+        assert posts(local_bus, "quiet")["connections"] == 1
         end(process)
 
 
@@ -83,57 +83,57 @@ def end(process):
     assert process.wait(10) == 0, process.log.read_text()
 
 
-def test_a_venue_that_hangs_after_open_is_left_and_found_again_when_it_is_well(house):
+def test_a_venue_that_hangs_after_open_is_left_and_found_again_when_it_is_well(local_bus):
     (port,) = free_ports(1)
     with VenueThread(port) as venue:
-        process = start(house, "hang", venue.url())
-        posts(house, "hang")
+        process = start(local_bus, "hang", venue.url())
+        posts(local_bus, "hang")
         venue.call(venue.venue.hang)
-        hung = reached(house, "hang", lambda row: row["connections"] >= 3)
+        hung = reached(local_bus, "hang", lambda row: row["connections"] >= 3)
         assert hung["attempts"] >= 2
     with VenueThread(port):
-        posts(house, "hang")
-        well = reached(house, "hang", lambda row: row["stale"] == 0)
+        posts(local_bus, "hang")
+        well = reached(local_bus, "hang", lambda row: row["stale"] == 0)
         assert (well["errors"], well["symbols"]) == (0, 2)
     log = process.log.read_text()
     assert "no data for 0.6 s and no heartbeat for 0.6 s" in log
     end(process)
 
 
-def test_one_feeds_failure_does_not_touch_another(house):
+def test_one_feeds_failure_does_not_touch_another(local_bus):
     with VenueThread() as well, VenueThread() as broken:
-        processes = [start(house, "well", well.url(), **PATIENT), start(house, "broken", broken.url(), **PATIENT)]
-        posts(house, "well")
-        before = posts(house, "broken")["connections"]
+        processes = [start(local_bus, "well", well.url(), **PATIENT), start(local_bus, "broken", broken.url(), **PATIENT)]
+        posts(local_bus, "well")
+        before = posts(local_bus, "broken")["connections"]
         broken.call(broken.venue.drop)
-        reached(house, "broken", lambda row: row["connections"] > before)
-        assert posts(house, "broken")["pid"] == processes[1].pid  # its subscriptions were restored
+        reached(local_bus, "broken", lambda row: row["connections"] > before)
+        assert posts(local_bus, "broken")["pid"] == processes[1].pid  # its subscriptions were restored
         processes[1].kill()
         processes[1].wait(10)
-        told = posts(house, "well")
+        told = posts(local_bus, "well")
         assert (told["connections"], told["attempts"], told["errors"], told["pid"]) == (1, 0, 0, processes[0].pid)
         end(processes[0])
 
 
-def test_a_venue_that_refuses_every_connection_is_tried_for_ever(house):
+def test_a_venue_that_refuses_every_connection_is_tried_for_ever(local_bus):
     (port,) = free_ports(1)
-    process = start(house, "refused", f"ws://127.0.0.1:{port}/fx")
-    reached(house, "refused", lambda row: row.get("attempts", 0) >= 21)
+    process = start(local_bus, "refused", f"ws://127.0.0.1:{port}/fx")
+    reached(local_bus, "refused", lambda row: row.get("attempts", 0) >= 21)
     with VenueThread(port):
-        posts(house, "refused")
+        posts(local_bus, "refused")
         end(process)
 
 
-def test_pongs_count_as_heartbeats_where_the_venue_sends_none(house):
+def test_pongs_count_as_heartbeats_where_the_venue_sends_none(local_bus):
     with VenueThread() as simulated:
         processes = [
-            start(house, "json", simulated.url("/json"), "EURUSD,USDJPY", "json", **PATIENT),
-            start(house, "binance", simulated.url("/ws"), "eurusd,usdjpy", "binance", **PATIENT),
+            start(local_bus, "json", simulated.url("/json"), "EURUSD,USDJPY", "json", **PATIENT),
+            start(local_bus, "binance", simulated.url("/ws"), "eurusd,usdjpy", "binance", **PATIENT),
         ]
-        assert [posts(house, name)["symbols"] for name in ("json", "binance")] == [2, 2]
+        assert [posts(local_bus, name)["symbols"] for name in ("json", "binance")] == [2, 2]
         simulated.quiet(True)
         for name in ("json", "binance"):
-            assert reached(house, name, lambda row: row["state"] == "degraded")["connections"] == 1
+            assert reached(local_bus, name, lambda row: row["state"] == "degraded")["connections"] == 1
         for process in processes:
             end(process)
 
@@ -161,7 +161,7 @@ class PriceStream(BaseHTTPRequestHandler):
         """Be quiet."""
 
 
-def test_a_stream_of_http_lines_becomes_ticks_and_its_token_stays_out_of_the_log(house):
+def test_a_stream_of_http_lines_becomes_ticks_and_its_token_stays_out_of_the_log(local_bus):
     server = ThreadingHTTPServer(("127.0.0.1", 0), PriceStream)
     server.daemon_threads = True
     server.seen, server.released = [], threading.Event()
@@ -169,8 +169,8 @@ def test_a_stream_of_http_lines_becomes_ticks_and_its_token_stays_out_of_the_log
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_address[1]}/v3/accounts/1/pricing/stream"
-        process = start(house, "oanda", url, "EUR_USD", "oanda", HULAK_FEED__TOKEN="s3cret", **PATIENT)
-        told = posts(house, "oanda")
+        process = start(local_bus, "oanda", url, "EUR_USD", "oanda", HULAK_FEED__TOKEN="s3cret", **PATIENT)
+        told = posts(local_bus, "oanda")
         assert (told["symbols"], told["errors"]) == (1, 0)
         assert server.seen == [("/v3/accounts/1/pricing/stream?instruments=EUR_USD", "Bearer s3cret")]
         end(process)

@@ -15,40 +15,40 @@ TICKS = 3000
 
 
 @pytest.fixture
-def house():
-    with LocalBus() as house:
-        yield house
+def local_bus():
+    with LocalBus() as local_bus:
+        yield local_bus
 
 
-def write(house, name, first):
-    path = house.home / name
+def write(local_bus, name, first):
+    path = local_bus.home / name
     path.write_text("".join(f"{FIRST_MS + number},{number}.5,{number}.75\n" for number in range(first, first + TICKS)))
     return path
 
 
-def prices(house):
-    with house.client() as client:
+def prices(local_bus):
+    with local_bus.client() as client:
         return [event.body["bid"] for event in History(client, "tick.EURUSD")]
 
 
-def test_a_feed_that_is_stopped_while_the_broker_hangs_still_delivers_what_it_has_read(house):
-    broker = house.start_broker()
-    feed = house.hulak("feed", "--file", write(house, "a.csv", 1), "--symbol", "EURUSD", "--speed", "1", "--live")
-    eventually(lambda: house.stats()["ticks"]["taken"] > 300, within_s=20)
+def test_a_feed_that_is_stopped_while_the_broker_hangs_still_delivers_what_it_has_read(local_bus):
+    broker = local_bus.start_broker()
+    feed = local_bus.hulak("feed", "--file", write(local_bus, "a.csv", 1), "--symbol", "EURUSD", "--speed", "1", "--live")
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] > 300, within_s=20)
     os.kill(broker.pid, signal.SIGSTOP)
     feed.send_signal(signal.SIGTERM)
     os.kill(broker.pid, signal.SIGCONT)
     assert feed.wait(10) in (0, 1)
     posted = [line for line in feed.log.read_text().splitlines() if '"feed stopped"' in line]
     assert '"unconfirmed": 0' in posted[0]
-    found = prices(house)
+    found = prices(local_bus)
     assert found == [number + 0.5 for number in range(1, len(found) + 1)]
     assert f'"posted": {len(found)}' in posted[0]
 
 
-def test_a_feed_that_follows_another_has_an_instance_of_its_own_and_nothing_is_lost_or_doubled(house):
-    house.start_broker()
+def test_a_feed_that_follows_another_has_an_instance_of_its_own_and_nothing_is_lost_or_doubled(local_bus):
+    local_bus.start_broker()
     for name, first in (("a.csv", 1), ("b.csv", TICKS + 1)):
-        feed = house.hulak("feed", "--file", write(house, name, first), "--symbol", "EURUSD", "--speed", "max", "--live")
+        feed = local_bus.hulak("feed", "--file", write(local_bus, name, first), "--symbol", "EURUSD", "--speed", "max", "--live")
         assert feed.wait(30) == 0, feed.log.read_text()
-    assert prices(house) == [number + 0.5 for number in range(1, 2 * TICKS + 1)]
+    assert prices(local_bus) == [number + 0.5 for number in range(1, 2 * TICKS + 1)]

@@ -22,24 +22,24 @@ A_DAY = 87_833  # ticks; as many as of EURUSD at OANDA on 2014-05-08
 
 
 @pytest.fixture
-def house():
-    with LocalBus() as house:
-        house.start_broker()
-        yield house
+def local_bus():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        yield local_bus
 
 
-def start_sub(house, prefix, *more):
+def start_sub(local_bus, prefix, *more):
     """Start `hulak sub --json`, and wait until the broker has its subscriptions."""
-    before = house.stats()["ticks"]["subscriptions"]
-    sub = house.hulak("sub", prefix, "--json", *more, out=subprocess.PIPE)
-    eventually(lambda: house.stats()["ticks"]["subscriptions"] >= before + 2, within_s=20)
+    before = local_bus.stats()["ticks"]["subscriptions"]
+    sub = local_bus.hulak("sub", prefix, "--json", *more, out=subprocess.PIPE)
+    eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] >= before + 2, within_s=20)
     return sub
 
 
 @pytest.mark.timeout(180)
-def test_a_day_reaches_two_subscribers_whole_in_order_and_exact(house, tmp_path):
+def test_a_day_reaches_two_subscribers_whole_in_order_and_exact(local_bus, tmp_path):
     day = write_day(tmp_path, OANDA)
-    subs = [start_sub(house, "tick.EURUSD", "--count", A_DAY) for _ in range(2)]
+    subs = [start_sub(local_bus, "tick.EURUSD", "--count", A_DAY) for _ in range(2)]
     received = [[], []]
     readers = [
         threading.Thread(target=lambda sub=sub, into=into: into.extend(lines_of(sub)))
@@ -47,7 +47,7 @@ def test_a_day_reaches_two_subscribers_whole_in_order_and_exact(house, tmp_path)
     ]
     for reader in readers:
         reader.start()
-    feed = house.hulak("feed", "--file", day, "--speed", "max", "--live", "--json", out=subprocess.PIPE)
+    feed = local_bus.hulak("feed", "--file", day, "--speed", "max", "--live", "--json", out=subprocess.PIPE)
     assert feed.wait(120) == 0, feed.log.read_text()
     for reader in readers:
         reader.join(60)
@@ -60,7 +60,7 @@ def test_a_day_reaches_two_subscribers_whole_in_order_and_exact(house, tmp_path)
         assert {(line["topic"], line["symbol"]) for line in lines} == {("tick.EURUSD", "EURUSD")}
 
 
-def test_binances_messages_of_a_recording_come_out_as_ticks(house, tmp_path):
+def test_binances_messages_of_a_recording_come_out_as_ticks(local_bus, tmp_path):
     recording = load_recording(venue_messages.write_recording(tmp_path / "binance.txt", venue_messages.binance()), speed=None)
     wanted = []
     for one in recording.messages:
@@ -69,29 +69,29 @@ def test_binances_messages_of_a_recording_come_out_as_ticks(house, tmp_path):
             data = message["data"]
             wanted.append((data["s"], float(data["b"]), float(data["a"])))
     assert len(wanted) == 84
-    sub = start_sub(house, "tick.", "--count", len(wanted))
+    sub = start_sub(local_bus, "tick.", "--count", len(wanted))
     with VenueThread(source=recording) as venue:
-        house.hulak("feed", "--venue", "binance", "--url", venue.url("/stream"))
+        local_bus.hulak("feed", "--venue", "binance", "--url", venue.url("/stream"))
         lines = list(lines_of(sub))
     assert [(line["symbol"], line["bid"], line["ask"]) for line in lines] == wanted
 
 
-def test_the_task_of_a_worker_that_is_killed_is_finished_by_another_and_its_caller_gets_one_answer(house):
+def test_the_task_of_a_worker_that_is_killed_is_finished_by_another_and_its_caller_gets_one_answer(local_bus):
     with serve(delay_s=0.7) as exchange:
         workers = {
             worker.pid: worker
-            for worker in (house.hulak("worker", "nepse", HULAK_NEPSE__BASE_URL=exchange.url) for _ in range(2))
+            for worker in (local_bus.hulak("worker", "nepse", HULAK_NEPSE__BASE_URL=exchange.url) for _ in range(2))
         }
-        eventually(lambda: len(house.stats()["workers"]) == 2, within_s=20)
-        caller = house.hulak("nepse", "market-status", "--json", out=subprocess.PIPE)
-        busy = eventually(lambda: [worker for worker in house.stats()["workers"] if worker["state"] == "busy"], within_s=20)
+        eventually(lambda: len(local_bus.stats()["workers"]) == 2, within_s=20)
+        caller = local_bus.hulak("nepse", "market-status", "--json", out=subprocess.PIPE)
+        busy = eventually(lambda: [worker for worker in local_bus.stats()["workers"] if worker["state"] == "busy"], within_s=20)
         os.kill(busy[0]["pid"], signal.SIGKILL)
         answer, _ = caller.communicate(timeout=30)
         assert caller.returncode == 0, caller.log.read_text()
         assert json.loads(answer)["isOpen"] == "OPEN"
-        tasks = house.stats()["tasks"]
+        tasks = local_bus.stats()["tasks"]
         assert (tasks["done"], tasks["retried"], tasks["lost_workers"]) == (1, 1, 1)
-        [other] = house.stats()["workers"]
+        [other] = local_bus.stats()["workers"]
         assert other["pid"] in workers
         assert other["pid"] != busy[0]["pid"]
 
@@ -109,16 +109,16 @@ def test_the_task_of_a_worker_that_is_killed_is_finished_by_another_and_its_call
     ],
 )
 def test_each_nepse_command_answers_with_its_fields(busy_post, name, fields):
-    house, _ = busy_post
-    asked = house.hulak("nepse", name, "--json", out=subprocess.PIPE)
+    local_bus, _ = busy_post
+    asked = local_bus.hulak("nepse", name, "--json", out=subprocess.PIPE)
     answer, _ = asked.communicate(timeout=30)
     assert asked.returncode == 0, asked.log.read_text()
     assert json.loads(answer).keys() >= fields
 
 
 def test_the_security_brief_is_what_the_exchange_lists(busy_post):
-    house, exchange = busy_post
-    asked = house.hulak("nepse", "security-brief", "--json", out=subprocess.PIPE)
+    local_bus, exchange = busy_post
+    asked = local_bus.hulak("nepse", "security-brief", "--json", out=subprocess.PIPE)
     answer, _ = asked.communicate(timeout=30)
     rows = json.loads(answer)
     assert {"id": 131, "symbol": "NABIL"}.items() <= rows[0].items()
@@ -128,18 +128,18 @@ def test_the_security_brief_is_what_the_exchange_lists(busy_post):
 
 @pytest.fixture(scope="module")
 def busy_post():
-    with LocalBus() as house, serve() as exchange:
-        house.start_broker()
-        house.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="50")
-        eventually(lambda: house.stats()["workers"], within_s=20)
-        yield house, exchange
+    with LocalBus() as local_bus, serve() as exchange:
+        local_bus.start_broker()
+        local_bus.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="50")
+        eventually(lambda: local_bus.stats()["workers"], within_s=20)
+        yield local_bus, exchange
 
 
 def test_without_a_broker_a_command_says_where_it_looked_and_what_to_do():
-    with LocalBus() as house:
-        asked = house.hulak("nepse", "market-status", "--timeout", "0.3")
+    with LocalBus() as local_bus:
+        asked = local_bus.hulak("nepse", "market-status", "--timeout", "0.3")
         assert asked.wait(20) == 3
         said = asked.log.read_text()
-    assert house.addresses["frontend"] in said
+    assert local_bus.addresses["frontend"] in said
     assert "hulak up" in said
     assert "Traceback" not in said

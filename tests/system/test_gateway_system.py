@@ -127,16 +127,16 @@ async def as_a_front_end(port):
 
 
 def test_pages_front_ends_feeds_and_monitoring_are_served():
-    with VenueThread() as venue, LocalBus() as house, LocalBus() as second:
-        port = house.settings.gateway.port
-        gateway = house.hulak("gateway")
+    with VenueThread() as venue, LocalBus() as local_bus, LocalBus() as second:
+        port = local_bus.settings.gateway.port
+        gateway = local_bus.hulak("gateway")
         eventually(lambda: get(port, "/readyz")[0] == 503, within_s=LIMIT_S)  # there is no broker yet
-        broker = house.start_broker()
-        house.hulak("feed", "--venue", "json", "--url", venue.url("/json"))
+        broker = local_bus.start_broker()
+        local_bus.hulak("feed", "--venue", "json", "--url", venue.url("/json"))
         eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)
-        another = house.hulak("gateway")
-        eventually(lambda: house.stats()["ticks"]["symbols"] == 28, within_s=LIMIT_S)
-        house.hulak("worker", "display")
+        another = local_bus.hulak("gateway")
+        eventually(lambda: local_bus.stats()["ticks"]["symbols"] == 28, within_s=LIMIT_S)
+        local_bus.hulak("worker", "display")
         second.start_broker()
         second.hulak("feed", "--venue", "fx", "--url", f"ws://127.0.0.1:{port}/fx", "--symbols", "EURUSD,GBPUSD,NOPE")
         asyncio.run(as_a_page(port))
@@ -161,7 +161,7 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         assert "no word from the broker" in told, status
         assert get(port, "/healthz")[0] == 200, "to restart the gateway would not help"
         assert gateway.poll() is None
-        house.start_broker()
+        local_bus.start_broker()
         eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)
         gateway.terminate()
         assert gateway.wait(5) == 0, gateway.log.read_text()

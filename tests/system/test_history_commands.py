@@ -20,22 +20,22 @@ SYMBOLS = ("EURUSD", "EURJPY", "USDJPY")
 @pytest.fixture(scope="module")
 def post():
     """A broker that has had 3 x 40 ticks, with prices 1 to 120."""
-    with LocalBus() as house:
-        house.start_broker()
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
         context = zmq.Context()
         feed = context.socket(zmq.XPUB)
-        feed.connect(house.addresses["collector"])
+        feed.connect(local_bus.addresses["collector"])
         assert feed.poll(10_000)
         for price in range(1, 121):
             tick = Tick(SYMBOLS[price % 3], float(price), price + 0.5, FIRST_MS + price, "test")
             feed.send(codec.feed_frame(tick.symbol, 0, 1, 1, codec.pack_tick(tick)))
-        eventually(lambda: house.stats()["ticks"]["taken"] == 120, within_s=10)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 120, within_s=10)
         context.destroy(linger=0)
-        yield house
+        yield local_bus
 
 
-def run(house, *words, code=0):
-    process = house.hulak(*words, out=subprocess.PIPE)
+def run(local_bus, *words, code=0):
+    process = local_bus.hulak(*words, out=subprocess.PIPE)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == code, process.log.read_text()
     return out.decode(), process.log.read_text()

@@ -19,85 +19,88 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture
-def house():
+def local_bus():
     with LocalBus() as made:
         yield made
 
 
-def post(house, count):
+def post(local_bus, count):
     """Send ticks as an unnumbered feed, and wait until they are taken."""
-    taken = house.stats()["ticks"]["taken"]
+    taken = local_bus.stats()["ticks"]["taken"]
     with zmq.Context() as context, context.socket(zmq.XPUB) as feed:
         feed.linger = 0
-        feed.connect(house.addresses["collector"])
+        feed.connect(local_bus.addresses["collector"])
         assert feed.poll(10_000)
         for price in range(1, count + 1):
             tick = Tick("EURUSD", float(price), price + 0.5, FIRST_MS + price, "test")
             feed.send(codec.feed_frame(tick.symbol, 0, price, 1, codec.pack_tick(tick)))
-        eventually(lambda: house.stats()["ticks"]["taken"] == taken + count, within_s=10)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == taken + count, within_s=10)
 
 
-def test_a_broker_starts_whatever_lies_in_its_journals_folder(house):
-    broker = house.start_broker()
-    post(house, 50)
+def test_a_broker_starts_whatever_lies_in_its_journals_folder(local_bus):
+    broker = local_bus.start_broker()
+    post(local_bus, 50)
     broker.kill()
     broker.wait()
-    folder = house.home / "journal"
+    folder = local_bus.home / "journal"
     [path] = folder.glob("*.hj")
     (folder / "backup.hj").write_bytes(path.read_bytes())
     (folder / name_of(8, 0)).write_bytes(path.read_bytes())
     (folder / name_of(9, 77)).write_bytes(os.urandom(500))
     (folder / name_of(11, 0)).mkdir()
-    house.start_broker()
-    told = house.stats()["journal"]
+    local_bus.start_broker()
+    told = local_bus.stats()["journal"]
     assert told["aside"] == [name_of(8, 0), name_of(9, 77), name_of(11, 0)]
-    assert (told["state"], house.stats()["ticks"]["taken"]) == ("live", 50)
+    assert (told["state"], local_bus.stats()["ticks"]["taken"]) == ("live", 50)
     assert sorted(one.name for one in (folder / "aside").iterdir()) == [name_of(8, 0), name_of(9, 77)]
     assert (folder / "backup.hj").exists()
-    post(house, 10)
-    out, _ = house.hulak("replay", "ticks", "--json", out=subprocess.PIPE).communicate(timeout=30)
+    post(local_bus, 10)
+    out, _ = local_bus.hulak("replay", "ticks", "--json", out=subprocess.PIPE).communicate(timeout=30)
     assert len(out.splitlines()) == 60
-    out, _ = house.hulak("check", "--feeds", "0", "--workers", "0", out=subprocess.PIPE).communicate(timeout=30)
+    out, _ = local_bus.hulak("check", "--feeds", "0", "--workers", "0", out=subprocess.PIPE).communicate(timeout=30)
     assert b"journal files set aside at the start" in out
 
 
-def test_a_folder_that_cannot_be_written_leaves_ticks_in_memory_until_it_can(house):
-    (house.home / "journal").write_text("a file in the folder's place")
-    house.start_broker()
-    told = house.stats()["journal"]
+def test_a_folder_that_cannot_be_written_leaves_ticks_in_memory_until_it_can(local_bus):
+    (local_bus.home / "journal").write_text("a file in the folder's place")
+    local_bus.start_broker()
+    told = local_bus.stats()["journal"]
     assert (told["state"], told["segments"], told["oldest"]) == ("degraded", 0, 1)
     assert os.strerror(errno.EEXIST) in told["why"]
-    post(house, 30)
-    assert house.stats()["journal"]["held"] == 30
-    epoch = house.stats()["broker"]["epoch"]
-    (house.home / "journal").unlink()
-    eventually(lambda: house.stats()["journal"]["state"] == "live", within_s=10)
-    post(house, 5)
-    told = house.stats()
+    post(local_bus, 30)
+    assert local_bus.stats()["journal"]["held"] == 30
+    epoch = local_bus.stats()["broker"]["epoch"]
+    (local_bus.home / "journal").unlink()
+    eventually(lambda: local_bus.stats()["journal"]["state"] == "live", within_s=10)
+    post(local_bus, 5)
+    told = local_bus.stats()
     assert (told["journal"]["held"], told["journal"]["lost"], told["broker"]["epoch"]) == (0, 0, epoch)
-    out, _ = house.hulak("replay", "ticks", "--json", out=subprocess.PIPE).communicate(timeout=30)
+    out, _ = local_bus.hulak("replay", "ticks", "--json", out=subprocess.PIPE).communicate(timeout=30)
     assert len(out.splitlines()) == 35
 
 
-def test_where_no_sockets_file_can_be_made_there_is_the_address(house):
+def test_where_no_sockets_file_can_be_made_there_is_the_address(local_bus):
     """As on a disk that is full or read-only; here the folder is missing."""
-    with zmq.Context() as context, sockets.bind(context, house.settings.broker, house.home / "none", "frontend", lambda _: None):
-        assert sockets.endpoint(house.settings.broker, house.home / "none", "frontend") == house.addresses["frontend"]
+    with (
+        zmq.Context() as context,
+        sockets.bind(context, local_bus.settings.broker, local_bus.home / "none", "frontend", lambda _: None),
+    ):
+        assert sockets.endpoint(local_bus.settings.broker, local_bus.home / "none", "frontend") == local_bus.addresses["frontend"]
 
 
-def test_a_sockets_file_that_cannot_be_made_on_a_disk_that_is_well_is_refused(house):
-    (house.home / "run" / "frontend.ipc").mkdir(parents=True)
+def test_a_sockets_file_that_cannot_be_made_on_a_disk_that_is_well_is_refused(local_bus):
+    (local_bus.home / "run" / "frontend.ipc").mkdir(parents=True)
     with zmq.Context() as context, pytest.raises(ConfigError, match="cannot be bound"):
-        sockets.bind(context, house.settings.broker, house.home, "frontend", lambda _: None)
+        sockets.bind(context, local_bus.settings.broker, local_bus.home, "frontend", lambda _: None)
 
 
-def test_a_req_socket_replays_all_ticks_with_one_answer_for_each_request(house):
-    house.start_broker()
-    post(house, 50)
+def test_a_req_socket_replays_all_ticks_with_one_answer_for_each_request(local_bus):
+    local_bus.start_broker()
+    post(local_bus, 50)
     got, following = [], 1
     with zmq.Context() as context, context.socket(zmq.REQ) as asks:
         asks.linger, asks.rcvtimeo = 0, 10_000
-        asks.connect(house.addresses["frontend"])
+        asks.connect(local_bus.addresses["frontend"])
         for number in range(1, 3):
             asked = {"topic": "ticks", "from": following, "to": 30 * number, "parts": False}
             asks.send(codec.encode(Request(os.urandom(16), "hulak.replay", "", asked)))

@@ -17,17 +17,17 @@ HEARTBEAT, DISCONNECT = b"\x05", b"\x06"
 
 
 @pytest.fixture
-def house():
-    with LocalBus() as house:
-        house.start_broker()
-        yield house
+def local_bus():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        yield local_bus
 
 
 @pytest.fixture
-def connect(house, context):
+def connect(local_bus, context):
     def connect(name, kind=zmq.DEALER):
         socket = context.socket(kind)
-        socket.connect(house.addresses[name])
+        socket.connect(local_bus.addresses[name])
         return socket
 
     return connect
@@ -57,26 +57,26 @@ def without_heartbeats(worker, within_s=10):
     raise AssertionError("no command")
 
 
-def start_worker(house, service="echo"):
-    before = len(serving(house, service))
-    worker = house.start("-m", "majordomo_worker", house.addresses["backend"], service, PYTHONPATH="tests/support")
-    eventually(lambda: len(serving(house, service)) > before, within_s=20)
+def start_worker(local_bus, service="echo"):
+    before = len(serving(local_bus, service))
+    worker = local_bus.start("-m", "majordomo_worker", local_bus.addresses["backend"], service, PYTHONPATH="tests/support")
+    eventually(lambda: len(serving(local_bus, service)) > before, within_s=20)
     return worker
 
 
-def serving(house, service):
-    return [one for one in house.stats()["workers"] if one["service"] == service]
+def serving(local_bus, service):
+    return [one for one in local_bus.stats()["workers"] if one["service"] == service]
 
 
-def refused(house, socket):
-    return house.stats()["rejected"].get(socket, {})
+def refused(local_bus, socket):
+    return local_bus.stats()["rejected"].get(socket, {})
 
 
 # Who calls whom
 
 
-def test_a_client_and_a_worker_of_the_dialect_work_together(house, connect):
-    worker = start_worker(house)
+def test_a_client_and_a_worker_of_the_dialect_work_together(local_bus, connect):
+    worker = start_worker(local_bus)
     client = connect("frontend")
     ask(client, b"echo", b"hello", b"", b"world")
     pid = str(worker.pid).encode()
@@ -90,19 +90,19 @@ def test_a_client_and_a_worker_of_the_dialect_work_together(house, connect):
     for number in range(50):
         ask(client, b"echo", b"%d" % number)
     assert {answer(client)[3] for _ in range(50)} == {b"%d" % number for number in range(50)}
-    [row] = serving(house, "echo")
+    [row] = serving(local_bus, "echo")
     assert (row["done"], row["credit"], row["dialect"]) == (52, 1, "MDP/0.2")
 
 
-def test_a_client_with_an_empty_frame_in_front_gets_one_back(house, connect):
-    start_worker(house)
+def test_a_client_with_an_empty_frame_in_front_gets_one_back(local_bus, connect):
+    start_worker(local_bus)
     client = connect("frontend", zmq.REQ)
     ask(client, b"echo", b"hello")
     assert answer(client)[:4] == [C, FINAL, b"echo", b"hello"]
 
 
-def test_a_client_of_the_dialect_calls_a_worker_of_ours(house, connect):
-    house.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
+def test_a_client_of_the_dialect_calls_a_worker_of_ours(local_bus, connect):
+    local_bus.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
     client = connect("frontend")
     ask(client, b"sleepy", b"sleep", b"\x81\xa7seconds\x00")
     assert answer(client, 20) == [C, FINAL, b"sleepy", b"slept 0"]
@@ -112,16 +112,16 @@ def test_a_client_of_the_dialect_calls_a_worker_of_ours(house, connect):
     assert len(said) == 6
 
 
-def test_a_client_of_ours_calls_a_worker_of_the_dialect(house):
-    worker = start_worker(house)
+def test_a_client_of_ours_calls_a_worker_of_the_dialect(local_bus):
+    worker = start_worker(local_bus)
     pid = str(worker.pid).encode()
-    with BusClient(house.settings, house.home) as client:
+    with BusClient(local_bus.settings, local_bus.home) as client:
         assert client.call("echo", "", {"body": [b"hello", b"world"]}, timeout_s=10) == [b"hello", b"world", pid]
         assert client.call("echo", "greet", {"whom": 1}, timeout_s=10) == [b"greet", b"\x81\xa4whom\x01", pid]
 
 
-def test_the_broker_tells_which_services_there_are(house, connect):
-    start_worker(house)
+def test_the_broker_tells_which_services_there_are(local_bus, connect):
+    start_worker(local_bus)
     client = connect("frontend")
     for name, body, code in [
         (b"mmi.service", b"echo", b"200"),
@@ -134,83 +134,83 @@ def test_the_broker_tells_which_services_there_are(house, connect):
     assert answer(client)[:3] == [C, FINAL, b"hulak.ping"]
 
 
-def test_requests_wait_for_a_worker_to_come_and_an_empty_body_is_refused_and_counted(house, connect):
+def test_requests_wait_for_a_worker_to_come_and_an_empty_body_is_refused_and_counted(local_bus, connect):
     client = connect("frontend")
     ask(client, b"echo")
     ask(client, b"echo", b"early")
-    eventually(lambda: house.stats()["tasks"]["queued"] == 1, within_s=5)
-    assert refused(house, "frontend") == {"BAD_FRAME": 1}
-    start_worker(house)
+    eventually(lambda: local_bus.stats()["tasks"]["queued"] == 1, within_s=5)
+    assert refused(local_bus, "frontend") == {"BAD_FRAME": 1}
+    start_worker(local_bus)
     assert answer(client)[3] == b"early"
 
 
 def test_nothing_is_sent_for_a_request_that_expires(context):
-    with LocalBus(**{"task.timeout_s": 0.3}) as house:
-        house.start_broker()
+    with LocalBus(**{"task.timeout_s": 0.3}) as local_bus:
+        local_bus.start_broker()
         client = context.socket(zmq.DEALER)
-        client.connect(house.addresses["frontend"])
+        client.connect(local_bus.addresses["frontend"])
         ask(client, b"echo", b"x")
-        eventually(lambda: house.stats()["tasks"]["expired"] == 1, within_s=5)
+        eventually(lambda: local_bus.stats()["tasks"]["expired"] == 1, within_s=5)
         assert silence(client, 0.3)
 
 
 # Workers that misbehave, stop or die
 
 
-def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_it_to_another_within_a_second(house, connect):
-    first = start_worker(house)
+def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_it_to_another_within_a_second(local_bus, connect):
+    first = start_worker(local_bus)
     client = connect("frontend")
     ask(client, b"echo", b"sleep", b"0.5")
-    eventually(lambda: serving(house, "echo")[0]["held"] == 1, within_s=5)
+    eventually(lambda: serving(local_bus, "echo")[0]["held"] == 1, within_s=5)
     first.send_signal(signal.SIGSTOP)  # so that it does not end its task, however long the other one takes to start
-    second = start_worker(house)
+    second = start_worker(local_bus)
     first.kill()
     killed = time.monotonic()
     assert answer(client) == [C, FINAL, b"echo", b"sleep", b"0.5", str(second.pid).encode()]
     assert time.monotonic() - killed < 1.5  # half a second of it is the task
-    assert len(serving(house, "echo")) == 1
+    assert len(serving(local_bus, "echo")) == 1
     assert silence(client, 0.5)
 
 
 def test_a_worker_that_freezes_is_lost_after_its_lease_and_comes_back_when_it_thaws(context):
-    with LocalBus(**{"task.mdp_lease_s": 3}) as house:
-        house.start_broker()
-        first = start_worker(house)
+    with LocalBus(**{"task.mdp_lease_s": 3}) as local_bus:
+        local_bus.start_broker()
+        first = start_worker(local_bus)
         client = context.socket(zmq.DEALER)
-        client.connect(house.addresses["frontend"])
+        client.connect(local_bus.addresses["frontend"])
         ask(client, b"echo", b"sleep", b"0.5")
-        eventually(lambda: serving(house, "echo")[0]["held"] == 1, within_s=5)
+        eventually(lambda: serving(local_bus, "echo")[0]["held"] == 1, within_s=5)
         first.send_signal(signal.SIGSTOP)
-        second = start_worker(house)
+        second = start_worker(local_bus)
         assert answer(client)[-1] == str(second.pid).encode()
         first.send_signal(signal.SIGCONT)
-        eventually(lambda: len(serving(house, "echo")) == 2, within_s=10)
+        eventually(lambda: len(serving(local_bus, "echo")) == 2, within_s=10)
         assert silence(client, 0.3)
         assert first.poll() is None
 
 
-def test_workers_register_again_after_the_broker_was_killed(house, connect):
-    worker = start_worker(house)
-    [broker] = [process for process in house.processes if process is not worker]
+def test_workers_register_again_after_the_broker_was_killed(local_bus, connect):
+    worker = start_worker(local_bus)
+    [broker] = [process for process in local_bus.processes if process is not worker]
     broker.kill()
     broker.wait()
-    house.start_broker()
-    eventually(lambda: len(serving(house, "echo")) == 1, within_s=15)
+    local_bus.start_broker()
+    eventually(lambda: len(serving(local_bus, "echo")) == 1, within_s=15)
     client = connect("frontend")
     ask(client, b"echo", b"again")
     assert answer(client)[3:] == [b"again", str(worker.pid).encode()]
 
 
-def test_a_broker_that_stops_disconnects_its_workers(house, connect):
+def test_a_broker_that_stops_disconnects_its_workers(local_bus, connect):
     worker = connect("backend")
     worker.send_multipart([W, b"\x01", b"echo"])
     assert answer(worker) == [W, HEARTBEAT]
-    house.processes[0].terminate()
+    local_bus.processes[0].terminate()
     assert without_heartbeats(worker) == [W, DISCONNECT]
-    assert house.processes[0].wait(10) == 0
+    assert local_bus.processes[0].wait(10) == 0
 
 
-def test_a_worker_that_speaks_out_of_turn_is_disconnected_and_hears_nothing_more(house, connect):
+def test_a_worker_that_speaks_out_of_turn_is_disconnected_and_hears_nothing_more(local_bus, connect):
     worker, client = connect("backend"), connect("frontend")
     worker.send_multipart([W, b"\x01", b"echo"])
     ask(client, b"echo", b"x")
@@ -222,39 +222,39 @@ def test_a_worker_that_speaks_out_of_turn_is_disconnected_and_hears_nothing_more
     worker.send_multipart([W, HEARTBEAT])
     worker.send_multipart([W, b"\x04", request[2], b"", b"late"])
     assert silence(worker, 1)
-    assert refused(house, "backend") == {"UNEXPECTED": 1}
-    other = start_worker(house)
+    assert refused(local_bus, "backend") == {"UNEXPECTED": 1}
+    other = start_worker(local_bus)
     assert answer(client) == [C, FINAL, b"echo", b"x", str(other.pid).encode()]
 
 
 @pytest.mark.parametrize("service", [b"mmi.service", b"hulak.ping"])
-def test_a_worker_cannot_register_a_service_of_the_brokers(house, connect, service):
+def test_a_worker_cannot_register_a_service_of_the_brokers(local_bus, connect, service):
     worker = connect("backend")
     worker.send_multipart([W, b"\x01", service])
     assert answer(worker) == [W, DISCONNECT]
-    assert house.stats()["workers"] == []
+    assert local_bus.stats()["workers"] == []
 
 
-def test_an_unknown_workers_heartbeat_is_answered_with_disconnect_and_a_goodbye_is_taken(house, connect):
+def test_an_unknown_workers_heartbeat_is_answered_with_disconnect_and_a_goodbye_is_taken(local_bus, connect):
     worker = connect("backend")
     worker.send_multipart([W, HEARTBEAT])
     assert answer(worker) == [W, DISCONNECT]
     worker.send_multipart([W, b"\x01", b"echo"])
     assert answer(worker) == [W, HEARTBEAT]
     worker.send_multipart([W, DISCONNECT])
-    eventually(lambda: serving(house, "echo") == [], within_s=5)
-    assert house.stats()["tasks"]["lost_workers"] == 0
+    eventually(lambda: serving(local_bus, "echo") == [], within_s=5)
+    assert local_bus.stats()["tasks"]["lost_workers"] == 0
 
 
-def test_a_worker_that_hears_heartbeats_and_beats_slowly_stays(house, connect):
+def test_a_worker_that_hears_heartbeats_and_beats_slowly_stays(local_bus, connect):
     worker = connect("backend")
     worker.send_multipart([W, b"\x01", b"echo"])
     for beats in (1, 2):
         assert answer(worker) == [W, HEARTBEAT]
         quiet_s = 2.5 * beats  # each time longer than one of our own workers may be silent
-        eventually(lambda quiet_s=quiet_s: serving(house, "echo")[0]["age_s"] > quiet_s, within_s=10)
+        eventually(lambda quiet_s=quiet_s: serving(local_bus, "echo")[0]["age_s"] > quiet_s, within_s=10)
         worker.send_multipart([W, HEARTBEAT])
-    assert len(serving(house, "echo")) == 1
+    assert len(serving(local_bus, "echo")) == 1
 
 
 def test_a_burst_of_a_stranger_is_told_once_that_it_is_unknown(connect):

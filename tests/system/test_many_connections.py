@@ -16,55 +16,55 @@ FILES = 256
 LEAKED = 200
 
 
-def told(house):
-    return house.stats()["connections"]
+def told(local_bus):
+    return local_bus.stats()["connections"]
 
 
-def post(house, context):
+def post(local_bus, context):
     """Post a tick as a feed that connects now."""
     feed = context.socket(zmq.XPUB)
-    feed.connect(house.addresses["collector"])
+    feed.connect(local_bus.addresses["collector"])
     assert feed.poll(10_000)
-    before = house.stats()["ticks"]["taken"]
+    before = local_bus.stats()["ticks"]["taken"]
     feed.send(codec.feed_frame("EURUSD", 0, 1, time.time_ns(), codec.pack({"symbol": "EURUSD"})))
-    eventually(lambda: house.stats()["ticks"]["taken"] > before, within_s=10)
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] > before, within_s=10)
 
 
 def test_a_broker_with_few_descriptors_outlives_a_leak_of_connections_and_serves_the_others(context):
-    with LocalBus() as house:
-        broker = house.start_broker(files=FILES)
-        with house.subscriber("tick.EURUSD") as before:
-            with leak(house, LEAKED):
-                most = eventually(lambda: (now := told(house))["refused"] and now, within_s=20)["most"]
+    with LocalBus() as local_bus:
+        broker = local_bus.start_broker(files=FILES)
+        with local_bus.subscriber("tick.EURUSD") as before:
+            with leak(local_bus, LEAKED):
+                most = eventually(lambda: (now := told(local_bus))["refused"] and now, within_s=20)["most"]
                 assert most < LEAKED
-                eventually(lambda: told(house)["sockets"]["publisher"] >= most - 20, within_s=20)
-                post(house, context)
+                eventually(lambda: told(local_bus)["sockets"]["publisher"] >= most - 20, within_s=20)
+                post(local_bus, context)
                 assert before.poll(10).topic == "tick.EURUSD"
-                house.hulak("worker", "bench", "--module", "workers.noop", "--name", "late/1")
-                with house.client() as client:
+                local_bus.hulak("worker", "bench", "--module", "workers.noop", "--name", "late/1")
+                with local_bus.client() as client:
                     assert client.call("bench", "noop", {"n": 7, "note": ""}, timeout_s=30) == 7
-                level, findings = verdict(house, unserved=True)
+                level, findings = verdict(local_bus, unserved=True)
                 assert level in ("WARNING", "CRITICAL")
                 assert [text for text in findings if "connections are in use" not in text] == []
                 assert any("were refused in ten minutes (bound by descriptors)" in text for text in findings)
-            eventually(lambda: told(house)["sockets"]["publisher"] <= 2, within_s=20)  # it, and the worker
-            with house.subscriber("tick.EURUSD") as again:
-                post(house, context)
+            eventually(lambda: told(local_bus)["sockets"]["publisher"] <= 2, within_s=20)  # it, and the worker
+            with local_bus.subscriber("tick.EURUSD") as again:
+                post(local_bus, context)
                 assert again.poll(10).topic == before.poll(10).topic == "tick.EURUSD"
         assert broker.poll() is None
         said = broker.log.read_text()
         assert said.count('"connections refused"') == 1
         assert said.count("no ipc sockets") == 1
-        assert not (house.home / "run" / "frontend.ipc").exists()
+        assert not (local_bus.home / "run" / "frontend.ipc").exists()
 
 
 def test_a_broker_that_starts_into_a_leak_comes_up(context):
-    with LocalBus() as house:
-        house.start_broker(files=FILES).kill()
-        with leak(house, LEAKED):
-            broker = house.start_broker(files=FILES)
-            eventually(lambda: told(house)["refused"], within_s=20)
-            post(house, context)
-            state = house.stats()
+    with LocalBus() as local_bus:
+        local_bus.start_broker(files=FILES).kill()
+        with leak(local_bus, LEAKED):
+            broker = local_bus.start_broker(files=FILES)
+            eventually(lambda: told(local_bus)["refused"], within_s=20)
+            post(local_bus, context)
+            state = local_bus.stats()
             assert (state["journal"]["state"], state["store"]["state"]) == ("live", "live")
         assert broker.poll() is None

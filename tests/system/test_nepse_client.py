@@ -35,18 +35,18 @@ STATS = {
 
 @pytest.fixture(scope="module")
 def post():
-    with LocalBus() as house, serve(hours="closed") as exchange:
-        house.start_broker()
+    with LocalBus() as local_bus, serve(hours="closed") as exchange:
+        local_bus.start_broker()
         for _ in range(2):
-            house.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
-        eventually(lambda: len(house.stats()["workers"]) == 2, within_s=20)
-        yield house, exchange
+            local_bus.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
+        eventually(lambda: len(local_bus.stats()["workers"]) == 2, within_s=20)
+        yield local_bus, exchange
 
 
 @pytest.fixture
 def client(post):
-    house, _ = post
-    with NepseClient(house.settings, house.home, timeout_s=30) as client:
+    local_bus, _ = post
+    with NepseClient(local_bus.settings, local_bus.home, timeout_s=30) as client:
         yield client
 
 
@@ -86,9 +86,9 @@ def test_a_whole_floor_sheet_comes_in_several_calls_and_is_complete(client):
 
 
 def test_parts_reach_the_caller_page_by_page_before_the_answer(post):
-    house, _ = post
+    local_bus, _ = post
     parts = []
-    with house.client() as client:
+    with local_bus.client() as client:
         args = {"size": 500, "pages": 4}
         result = client.call("nepse", "floor-sheet", args, timeout_s=30, on_part=parts.append)
     assert [part["page"] for part in parts] == [0, 1, 2, 3]
@@ -114,8 +114,8 @@ def test_errors_reach_the_caller_with_their_code(post, client):
 
 
 def test_the_statistics_have_the_originals_seven_fields_and_they_are_true(post):
-    house, exchange = post
-    with NepseClient(house.settings, house.home) as client:
+    local_bus, exchange = post
+    with NepseClient(local_bus.settings, local_bus.home) as client:
         before = client.get_stats()
         assert before.keys() == STATS
         assert (before["totalWorkers"], before["busyWorkers"], before["idleWorkers"]) == (2, 0, 2)
@@ -123,7 +123,7 @@ def test_the_statistics_have_the_originals_seven_fields_and_they_are_true(post):
         exchange.plan("/api/nots/top-ten/trade-qty", Reply(200, b"[]", delay_s=1.5), times=5)
 
         def ask(size):
-            with NepseClient(house.settings, house.home, timeout_s=30) as other:
+            with NepseClient(local_bus.settings, local_bus.home, timeout_s=30) as other:
                 other.call("top-quantity", all=bool(size))
 
         threads = [threading.Thread(target=ask, args=(at % 2,)) for at in range(5)]
@@ -141,19 +141,19 @@ def test_the_statistics_have_the_originals_seven_fields_and_they_are_true(post):
 
 
 def test_a_client_that_was_shut_down_is_closed_and_the_workers_are_not(post):
-    house, _ = post
-    client = NepseClient(house.settings, house.home)
+    local_bus, _ = post
+    client = NepseClient(local_bus.settings, local_bus.home)
     assert client.get_market_id() == 80
     client.shutdown()
     client.shutdown()
-    assert len(house.stats()["workers"]) == 2
+    assert len(local_bus.stats()["workers"]) == 2
 
 
 def test_many_awaited_calls_at_once_each_get_their_own_answer(post):
-    house, _ = post
+    local_bus, _ = post
 
     async def ask():
-        async with AsyncNepseClient(house.settings, house.home, timeout_s=30) as nepse:
+        async with AsyncNepseClient(local_bus.settings, local_bus.home, timeout_s=30) as nepse:
             ids = await nepse.get_symbol_id_map()
             symbols = [symbol for symbol, number in ids.items() if number < 100_000][:24]
             details = await asyncio.gather(*(nepse.get_company_details(symbol) for symbol in symbols))
@@ -166,13 +166,13 @@ def test_many_awaited_calls_at_once_each_get_their_own_answer(post):
 
 
 def test_a_cancelled_call_is_given_up_and_its_answer_never_taken_for_anothers(post):
-    house, exchange = post
+    local_bus, exchange = post
 
     def a_worker_is_at_it():
-        return house.stats()["tasks"]["services"].get("nepse", {}).get("running")
+        return local_bus.stats()["tasks"]["services"].get("nepse", {}).get("running")
 
     async def ask():
-        async with AsyncNepseClient(house.settings, house.home, timeout_s=30) as nepse:
+        async with AsyncNepseClient(local_bus.settings, local_bus.home, timeout_s=30) as nepse:
             assert await nepse.get_market_id() == 80
             exchange.plan("/api/nots/market-summary-history", Reply(200, b"[1]", delay_s=1.0))
             slow = asyncio.create_task(nepse.get_summary_history())
@@ -197,16 +197,16 @@ def test_a_cancelled_call_is_given_up_and_its_answer_never_taken_for_anothers(po
     ],
 )
 def test_a_command_takes_the_arguments_of_its_action(post, words, look):
-    house, _ = post
-    asked = house.hulak("nepse", *words, "--json", out=subprocess.PIPE)
+    local_bus, _ = post
+    asked = local_bus.hulak("nepse", *words, "--json", out=subprocess.PIPE)
     answer, _ = asked.communicate(timeout=30)
     assert asked.returncode == 0, asked.log.read_text()
     assert look(json.loads(answer))
 
 
 def test_a_command_with_a_wrong_argument_says_so(post):
-    house, _ = post
-    asked = house.hulak("nepse", "market-depth", "NOBODY")
+    local_bus, _ = post
+    asked = local_bus.hulak("nepse", "market-depth", "NOBODY")
     assert asked.wait(30) == 1
     assert "symbol is 'NOBODY', which is not listed" in asked.log.read_text()
 
@@ -214,9 +214,9 @@ def test_a_command_with_a_wrong_argument_says_so(post):
 @pytest.fixture
 def alone():
     """Give a broker without workers, so that calls wait."""
-    with LocalBus() as house:
-        house.start_broker()
-        yield house
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        yield local_bus
 
 
 def test_a_hundred_callers_are_a_hundred_and_the_statistics_come_meanwhile(alone):

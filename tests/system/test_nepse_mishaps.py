@@ -20,7 +20,7 @@ CALL_S = 30.0
 TYPED = {"RATE_LIMITED", "BLOCKED", "UPSTREAM", "EMPTY", "NOT_JSON", "NETWORK", "TIMEOUT", "UNAUTHORIZED"}
 
 
-class House(LocalBus):
+class ExchangeBus(LocalBus):
     """A broker and workers at an exchange."""
 
     def __init__(self, exchange, workers):
@@ -40,10 +40,10 @@ class House(LocalBus):
 
 
 @pytest.fixture(scope="module")
-def house():
+def local_bus():
     """A clock that is a day ahead, and tokens that expire at once, all the time."""
-    with serve(clock_offset_s=86_400.0, token_lifetime_s=1.0) as exchange, House(exchange, 1) as house:
-        yield house
+    with serve(clock_offset_s=86_400.0, token_lifetime_s=1.0) as exchange, ExchangeBus(exchange, 1) as local_bus:
+        yield local_bus
 
 
 @pytest.mark.parametrize(
@@ -60,30 +60,30 @@ def house():
     ],
     ids=["500", "503-retry-after", "429-retry-after", "empty", "html", "reset", "slow", "401"],
 )
-def test_what_passes_is_borne_and_the_caller_gets_its_answer(house, reply):
-    house.exchange.plan(INDICES, reply)
+def test_what_passes_is_borne_and_the_caller_gets_its_answer(local_bus, reply):
+    local_bus.exchange.plan(INDICES, reply)
     began = time.monotonic()
-    with house.nepse() as nepse:
+    with local_bus.nepse() as nepse:
         assert len(nepse.get_nepse_index()) == 4
     asked_s = float(reply.headers.get("Retry-After", 0))
     assert asked_s <= time.monotonic() - began < CALL_S / 2
 
 
-def test_what_stays_ends_in_its_own_error_after_all_attempts_and_the_next_call_is_well(house):
-    house.exchange.plan(INDICES, Reply(500, b"{}"), times=4)
-    with house.nepse() as nepse:
+def test_what_stays_ends_in_its_own_error_after_all_attempts_and_the_next_call_is_well(local_bus):
+    local_bus.exchange.plan(INDICES, Reply(500, b"{}"), times=4)
+    with local_bus.nepse() as nepse:
         with pytest.raises(TaskFailed) as failed:
             nepse.get_nepse_index()
         assert (failed.value.code, failed.value.details["attempts"]) == ("UPSTREAM", 4)
         assert len(nepse.get_nepse_index()) == 4
 
 
-def test_after_a_429_that_says_nothing_or_a_403_in_html_the_whole_service_leaves_the_exchange_alone_for_five_seconds(house):
+def test_after_a_429_that_says_nothing_or_a_403_in_html_the_whole_service_leaves_the_exchange_alone_for_five_seconds(local_bus):
     """Both are meant for the address: nothing is sent until they are over, whoever asks for whatever."""
     for reply, ended in ((Reply(429, b""), None), (Reply(403, HTML_403, "text/html"), "BLOCKED")):
-        house.exchange.plan(INDICES, reply)
-        came = len(house.exchange.visits.log)
-        with house.nepse() as nepse:
+        local_bus.exchange.plan(INDICES, reply)
+        came = len(local_bus.exchange.visits.log)
+        with local_bus.nepse() as nepse:
             if ended:
                 with pytest.raises(TaskFailed) as failed:
                     nepse.get_nepse_index()
@@ -91,7 +91,7 @@ def test_after_a_429_that_says_nothing_or_a_403_in_html_the_whole_service_leaves
             else:
                 assert len(nepse.get_nepse_index()) == 4
             assert nepse.get_market_status()["isOpen"] == "OPEN"
-        visits = house.exchange.visits.log[came:]
+        visits = local_bus.exchange.visits.log[came:]
         told = next(place for place, visit in enumerate(visits) if visit.path == INDICES)
         assert visits[told + 1].at - visits[told].at >= 5.0
 
@@ -100,10 +100,10 @@ def test_with_a_fifth_of_all_requests_going_wrong_every_call_ends_in_an_answer_o
     """Everything at random at once: 429, 403, 5xx, nothing, HTML, resets, silence, lost sessions."""
     ended, wrong = [], []
     kinds = ("429-retry-after", "500", "503-retry-after", "empty", "html", "reset", "slow", "expired")
-    with serve(mishap_share=0.2, mishaps=kinds) as exchange, House(exchange, 2) as house:
+    with serve(mishap_share=0.2, mishaps=kinds) as exchange, ExchangeBus(exchange, 2) as local_bus:
 
         def ask(symbols):
-            with house.nepse() as nepse:
+            with local_bus.nepse() as nepse:
                 for symbol in symbols:
                     try:
                         ended.append(nepse.get_security_detail(symbol)["securityData"]["id"])
@@ -112,7 +112,7 @@ def test_with_a_fifth_of_all_requests_going_wrong_every_call_ends_in_an_answer_o
                     except BusError as error:
                         wrong.append(error)
 
-        with house.nepse() as nepse:
+        with local_bus.nepse() as nepse:
             symbols = [symbol for symbol, number in nepse.get_symbol_id_map().items() if number < FIRST_PROMOTER_ID][:20]
         threads = [threading.Thread(target=ask, args=(symbols[at::5],)) for at in range(5)]
         for thread in threads:

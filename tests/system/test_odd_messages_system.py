@@ -14,7 +14,7 @@ BATCH = 50  # requests under way at a time
 
 
 @pytest.fixture
-def house():
+def local_bus():
     with LocalBus() as found:
         found.start_broker()
         yield found
@@ -41,23 +41,23 @@ def answered(socket, wanted):
     return codes
 
 
-def all_is_well(house):
+def all_is_well(local_bus):
     """Look whether the broker takes posts, and whether those who watch it find nothing wrong with it."""
-    with house.client() as client:
+    with local_bus.client() as client:
         posted = client.call("hulak.post", args={"service": "well"}, timeout_s=10)
         assert client.call("hulak.result", args={"task": posted["task"]}, timeout_s=10)["state"] == "queued"
         assert client.call("hulak.cancel", args={"task": posted["task"]}, timeout_s=10)["state"] == "cancelled"
-    stats = house.stats()
+    stats = local_bus.stats()
     assert stats["internal"] == {"total": 0, "recent": 0, "last": ""}
     assert stats["store"]["state"] == "live"
     patient = [word for limit in ("queue=100", "silence=1000", "failures=101", "disk=101") for word in ("--critical", limit)]
-    check = house.hulak("check", "--feeds", 0, "--workers", 0, *patient)
+    check = local_bus.hulak("check", "--feeds", 0, "--workers", 0, *patient)
     assert check.wait(30) in (0, 1), check.log.read_text()
 
 
-def test_every_odd_control_request_is_answered_once_and_no_other_suffers(house):
+def test_every_odd_control_request_is_answered_once_and_no_other_suffers(local_bus):
     context = zmq.Context()
-    socket = connect(context, house.addresses["frontend"])
+    socket = connect(context, local_bus.addresses["frontend"])
     waits, codes = set(), {}
     for _, request_id, frame in odd_requests():
         socket.send(frame)
@@ -68,13 +68,13 @@ def test_every_odd_control_request_is_answered_once_and_no_other_suffers(house):
     codes |= answered(socket, waits)
     assert {"", "BAD_ARGUMENT", "BAD_BODY"} <= set(codes.values())
     assert "INTERNAL" not in codes.values()
-    all_is_well(house)
+    all_is_well(local_bus)
     context.destroy(linger=0)
 
 
-def test_no_odd_message_of_a_worker_costs_anybody_anything(house):
+def test_no_odd_message_of_a_worker_costs_anybody_anything(local_bus):
     context = zmq.Context()
-    client, worker = (connect(context, house.addresses[name]) for name in ("frontend", "backend"))
+    client, worker = (connect(context, local_bus.addresses[name]) for name in ("frontend", "backend"))
     ready = b"Y" + msgpack.packb(["odd", "odd/1", 1000, [], {"pid": os.getpid()}])
     held = bytes(16)
     for number, frame in enumerate(of_worker(bytes(16), 1)):
@@ -87,7 +87,7 @@ def test_no_odd_message_of_a_worker_costs_anybody_anything(house):
                     held = msgpack.unpackb(told[1:])[0]
                     break
         worker.send(frame.replace(bytes(16), held))
-    all_is_well(house)
-    ends = house.stats()["tasks"]["attempts"]["odd"]
+    all_is_well(local_bus)
+    ends = local_bus.stats()["tasks"]["attempts"]["odd"]
     assert min(ends.values()) > 0, ends
     context.destroy(linger=0)

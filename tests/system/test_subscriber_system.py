@@ -19,11 +19,11 @@ pytestmark = pytest.mark.system
 class Feed:
     """An unnumbered feed of its own, connected."""
 
-    def __init__(self, house):
+    def __init__(self, local_bus):
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.XPUB)
         self.socket.sndhwm = 100_000
-        self.socket.connect(house.addresses["collector"])
+        self.socket.connect(local_bus.addresses["collector"])
         assert self.socket.poll(10_000)
         self.price = 0
 
@@ -36,15 +36,15 @@ class Feed:
 
 
 @pytest.fixture
-def house():
-    with LocalBus() as house:
-        house.start_broker()
-        yield house
+def local_bus():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        yield local_bus
 
 
 @pytest.fixture
-def feed(house):
-    feed = Feed(house)
+def feed(local_bus):
+    feed = Feed(local_bus)
     yield feed
     feed.context.destroy(linger=0)
 
@@ -58,9 +58,9 @@ def take(subscriber, count):
     return events
 
 
-def test_an_async_for_gets_every_tick_in_order(house, feed):
+def test_an_async_for_gets_every_tick_in_order(local_bus, feed):
     async def read():
-        subscriber = house.subscriber("tick.EURUSD")
+        subscriber = local_bus.subscriber("tick.EURUSD")
         posting = asyncio.ensure_future(asyncio.to_thread(feed.post, 3000))
         numbers = []
         async for event in subscriber:
@@ -74,37 +74,37 @@ def test_an_async_for_gets_every_tick_in_order(house, feed):
     assert asyncio.run(asyncio.wait_for(read(), 30)) == list(range(1, 3001))
 
 
-def test_joining_an_exact_topic_begins_with_its_last_value(house, feed):
+def test_joining_an_exact_topic_begins_with_its_last_value(local_bus, feed):
     feed.post(5)
-    eventually(lambda: house.stats()["ticks"]["taken"] == 5, within_s=5)
-    with house.subscriber("tick.EURUSD") as subscriber:
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 5, within_s=5)
+    with local_bus.subscriber("tick.EURUSD") as subscriber:
         feed.post(2)
         assert [(event.stamp.sequence, event.body["bid"]) for event in take(subscriber, 3)] == [(5, 5.0), (6, 6.0), (7, 7.0)]
 
 
-def test_joining_a_prefix_begins_with_every_last_value_and_takes_in_new_topics_from_their_first_message(house, feed):
+def test_joining_a_prefix_begins_with_every_last_value_and_takes_in_new_topics_from_their_first_message(local_bus, feed):
     feed.post(2, "EURUSD", "USDJPY")
-    eventually(lambda: house.stats()["ticks"]["taken"] == 4, within_s=5)
-    with house.subscriber("tick.") as subscriber:
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 4, within_s=5)
+    with local_bus.subscriber("tick.") as subscriber:
         assert {(event.topic, event.stamp.sequence) for event in take(subscriber, 2)} == {("tick.EURUSD", 2), ("tick.USDJPY", 2)}
         feed.post(1, "GBPUSD", "EURUSD")
         assert [(event.topic, event.stamp.sequence) for event in take(subscriber, 2)] == [("tick.GBPUSD", 1), ("tick.EURUSD", 3)]
 
 
-def test_all_ticks_come_numbered_in_the_one_order(house, feed):
+def test_all_ticks_come_numbered_in_the_one_order(local_bus, feed):
     feed.post(3)
-    eventually(lambda: house.stats()["ticks"]["taken"] == 3, within_s=5)
-    with house.subscriber("ticks") as subscriber:
+    eventually(lambda: local_bus.stats()["ticks"]["taken"] == 3, within_s=5)
+    with local_bus.subscriber("ticks") as subscriber:
         feed.post(50, "EURUSD", "USDJPY")
         events = take(subscriber, 100)
         assert [event.stamp.sequence for event in events] == list(range(4, 104))
         assert [event.body["bid"] for event in events] == [float(price) for price in range(4, 104)]
 
 
-def test_the_latest_mode_gives_the_newest_of_each_topic_and_never_what_is_behind_it(house, feed):
-    with house.subscriber("tick.", mode="latest") as subscriber:
+def test_the_latest_mode_gives_the_newest_of_each_topic_and_never_what_is_behind_it(local_bus, feed):
+    with local_bus.subscriber("tick.", mode="latest") as subscriber:
         feed.post(200, "EURUSD", "USDJPY")
-        eventually(lambda: house.stats()["ticks"]["taken"] == 400, within_s=5)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 400, within_s=5)
         last = {}
         while len(last) < 2 or min(last.values()) < 200:
             event = subscriber.poll(10)
@@ -113,15 +113,15 @@ def test_the_latest_mode_gives_the_newest_of_each_topic_and_never_what_is_behind
             last[event.topic] = event.stamp.sequence
 
 
-def test_what_a_killed_broker_did_not_deliver_is_repaired_from_the_journal_of_the_next(house, feed):
-    with house.subscriber("tick.EURUSD") as subscriber, house.subscriber("ticks") as everything:
+def test_what_a_killed_broker_did_not_deliver_is_repaired_from_the_journal_of_the_next(local_bus, feed):
+    with local_bus.subscriber("tick.EURUSD") as subscriber, local_bus.subscriber("ticks") as everything:
         feed.post(10)
         assert len(take(subscriber, 10)) == len(take(everything, 10)) == 10
-        [broker] = [process for process in house.processes if process.poll() is None]
+        [broker] = [process for process in local_bus.processes if process.poll() is None]
         broker.kill()
         broker.wait()
-        house.start_broker()
-        eventually(lambda: feed.post(1) or house.stats()["ticks"]["taken"] >= 15, within_s=15)
+        local_bus.start_broker()
+        eventually(lambda: feed.post(1) or local_bus.stats()["ticks"]["taken"] >= 15, within_s=15)
         numbers = [event.stamp.sequence for event in take(subscriber, 5)]
         assert numbers == list(range(11, 16))
         assert [event.stamp.sequence for event in take(everything, 5)] == list(range(11, 16))
@@ -129,16 +129,16 @@ def test_what_a_killed_broker_did_not_deliver_is_repaired_from_the_journal_of_th
 
 
 @pytest.mark.parametrize("topic", ["ticks", "tick.EURUSD", "tick."])
-def test_ticks_can_be_taken_as_values_many_at_a_time_also_over_a_killed_broker(house, feed, topic):
-    with house.subscriber(topic) as subscriber:
+def test_ticks_can_be_taken_as_values_many_at_a_time_also_over_a_killed_broker(local_bus, feed, topic):
+    with local_bus.subscriber(topic) as subscriber:
         feed.post(100)
-        [broker] = [process for process in house.processes if process.poll() is None]
-        eventually(lambda: house.stats()["ticks"]["taken"] == 100, within_s=5)
+        [broker] = [process for process in local_bus.processes if process.poll() is None]
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == 100, within_s=5)
         broker.kill()
         broker.wait()
-        house.start_broker()
-        eventually(lambda: feed.post(10) or house.stats()["ticks"]["taken"] >= 150, within_s=15)
-        taken = house.stats()["ticks"]["taken"]
+        local_bus.start_broker()
+        eventually(lambda: feed.post(10) or local_bus.stats()["ticks"]["taken"] >= 150, within_s=15)
+        taken = local_bus.stats()["ticks"]["taken"]
         prices = []
         while len(prices) < taken:
             found = subscriber.poll_ticks(10)
@@ -150,8 +150,8 @@ def test_ticks_can_be_taken_as_values_many_at_a_time_also_over_a_killed_broker(h
         assert subscriber.gaps == []
 
 
-def test_a_tick_whose_body_lacks_a_key_costs_the_others_nothing(house, feed):
-    with house.subscriber("ticks") as subscriber:
+def test_a_tick_whose_body_lacks_a_key_costs_the_others_nothing(local_bus, feed):
+    with local_bus.subscriber("ticks") as subscriber:
         feed.post(1)
         odd = codec.pack({"symbol": "EURUSD", "bid": "high"})
         feed.socket.send(codec.feed_frame("EURUSD", 0, 1, 1, odd))
@@ -163,8 +163,8 @@ def test_a_tick_whose_body_lacks_a_key_costs_the_others_nothing(house, feed):
         assert subscriber.counters()["malformed"] == 1
 
 
-def test_a_wrong_topic_mode_or_place_is_refused_at_once(house):
-    where = {"settings": house.settings, "home": house.home}
+def test_a_wrong_topic_mode_or_place_is_refused_at_once(local_bus):
+    where = {"settings": local_bus.settings, "home": local_bus.home}
     with pytest.raises(ProtocolError, match="a b"):
         Subscriber("tick.a b", **where)
     with pytest.raises(ConfigError, match="'fast'"):
@@ -173,13 +173,13 @@ def test_a_wrong_topic_mode_or_place_is_refused_at_once(house):
         Subscriber("ticks", settings=empty.settings, home=empty.home, timeout_s=0.2)
 
 
-def test_thousands_of_topics_in_one_subscriber_all_come(house, feed):
+def test_thousands_of_topics_in_one_subscriber_all_come(local_bus, feed):
     symbols = [f"S{number:04d}" for number in range(3000)]  # more than libzmq's default queue of subscriptions holds
     feed.post(1, *symbols)
-    eventually(lambda: house.stats()["ticks"]["symbols"] == len(symbols), within_s=20)
-    with house.subscriber(*(f"tick.{symbol}" for symbol in symbols)) as subscriber:
+    eventually(lambda: local_bus.stats()["ticks"]["symbols"] == len(symbols), within_s=20)
+    with local_bus.subscriber(*(f"tick.{symbol}" for symbol in symbols)) as subscriber:
         assert {event.topic for event in take(subscriber, len(symbols))} == {f"tick.{symbol}" for symbol in symbols}
-        assert house.stats()["ticks"]["subscriptions"] == len(symbols) + 2  # heartbeat, hello
+        assert local_bus.stats()["ticks"]["subscriptions"] == len(symbols) + 2  # heartbeat, hello
         feed.post(1, symbols[0], symbols[-1])
         assert [(event.topic, event.stamp.sequence) for event in take(subscriber, 2)] == [("tick.S0000", 2), ("tick.S2999", 2)]
-    eventually(lambda: house.stats()["ticks"]["subscriptions"] == 0, within_s=20)
+    eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 0, within_s=20)

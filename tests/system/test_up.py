@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def house():
+def local_bus():
     venue, nepse = free_ports(2)
-    with LocalBus(**{"sim.venue_port": venue, "sim.nepse_port": nepse, "nepse.rate_per_s": 50}) as house:
-        yield house
+    with LocalBus(**{"sim.venue_port": venue, "sim.nepse_port": nepse, "nepse.rate_per_s": 50}) as local_bus:
+        yield local_bus
 
 
 def stood(up, text=STANDS):
@@ -45,61 +45,61 @@ def alive(processes):
     return found
 
 
-def pool(house):
-    return [one for one in house.stats()["workers"] if one["service"] == "nepse"]
+def pool(local_bus):
+    return [one for one in local_bus.stats()["workers"] if one["service"] == "nepse"]
 
 
-def supervisord_of(house):
-    return int((house.home / "run" / "supervisord.pid").read_text())
+def supervisord_of(local_bus):
+    return int((local_bus.home / "run" / "supervisord.pid").read_text())
 
 
-def ended(house, up, started):
+def ended(local_bus, up, started):
     """Make sure that it ends after a signal, and that nothing is left."""
     assert up.wait(ENDS_S) == 0
     assert alive(started) == []
     assert "all processes ended" in up.log.read_text()
-    assert not (house.home / "run" / "supervisor.sock").exists()
+    assert not (local_bus.home / "run" / "supervisor.sock").exists()
 
 
-def test_the_demo_stands_and_sigterm_ends_it_with_nothing_left(house):
-    up = house.hulak("up", "--demo")
+def test_the_demo_stands_and_sigterm_ends_it_with_nothing_left(local_bus):
+    up = local_bus.hulak("up", "--demo")
     started = stood(up)
     assert len(started) == 10, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers, gateway"
     eventually(lambda: "ticks " in up.log.read_text(), within_s=5)
     up.send_signal(signal.SIGTERM)
-    ended(house, up, started)
+    ended(local_bus, up, started)
 
 
-def test_supervisord_killed_leaves_no_children(house):
-    up = house.hulak("up", "--demo")
+def test_supervisord_killed_leaves_no_children(local_bus):
+    up = local_bus.hulak("up", "--demo")
     started = stood(up)
-    os.kill(supervisord_of(house), signal.SIGKILL)
+    os.kill(supervisord_of(local_bus), signal.SIGKILL)
     assert up.wait(ENDS_S) == 1
     assert alive(started) == []
     assert "supervisord was killed by signal 9" in up.log.read_text()
 
 
-def test_a_second_one_on_the_same_home_is_refused_and_down_ends_the_first(house):
-    up = house.hulak("up")
+def test_a_second_one_on_the_same_home_is_refused_and_down_ends_the_first(local_bus):
+    up = local_bus.hulak("up")
     started = stood(up, BARE)
-    second = house.hulak("up")
+    second = local_bus.hulak("up")
     assert second.wait(ENDS_S) == 1
-    assert f"runs already on home {house.home}, as process {supervisord_of(house)}" in second.log.read_text()
-    down = house.hulak("down")
+    assert f"runs already on home {local_bus.home}, as process {supervisord_of(local_bus)}" in second.log.read_text()
+    down = local_bus.hulak("down")
     assert down.wait(2 * ENDS_S) == 0
     assert alive(started) == []
     assert up.wait(ENDS_S) == 0
     assert "stopped by `hulak down`" in up.log.read_text()
 
 
-def test_a_process_that_is_killed_is_started_again_and_up_killed_leaves_no_children(house):
-    up = house.hulak("up")
+def test_a_process_that_is_killed_is_started_again_and_up_killed_leaves_no_children(local_bus):
+    up = local_bus.hulak("up")
     stood(up, BARE)
-    (worker,) = pool(house)
+    (worker,) = pool(local_bus)
     os.kill(worker["pid"], signal.SIGKILL)
 
     def replaced():
-        pids = [one["pid"] for one in pool(house)]
+        pids = [one["pid"] for one in pool(local_bus)]
         return len(pids) == 1 and pids != [worker["pid"]]
 
     eventually(replaced, within_s=20)
@@ -109,99 +109,99 @@ def test_a_process_that_is_killed_is_started_again_and_up_killed_leaves_no_child
     eventually(lambda: not alive(started), within_s=10)
 
 
-def test_detached_it_goes_on_until_down(house):
-    up = house.hulak("up", "--demo", "--detach")
+def test_detached_it_goes_on_until_down(local_bus):
+    up = local_bus.hulak("up", "--demo", "--detach")
     assert up.wait(STANDS_S) == 0, up.log.read_text()
-    supervisor = psutil.Process(supervisord_of(house))
+    supervisor = psutil.Process(supervisord_of(local_bus))
     started = [supervisor, *supervisor.children(recursive=True)]
     try:
         assert STANDS in up.log.read_text()
-        status = house.hulak("status", "--json", out=subprocess.PIPE)
+        status = local_bus.hulak("status", "--json", out=subprocess.PIPE)
         assert b'"nepse_00"' in status.communicate()[0]
         assert status.returncode == 0
     finally:
-        down = house.hulak("down")
+        down = local_bus.hulak("down")
         assert down.wait(2 * ENDS_S) == 0
     assert alive(started) == []
-    again = house.hulak("down")
+    again = local_bus.hulak("down")
     assert again.wait(ENDS_S) == 0
-    assert f"nothing runs on home {house.home}" in again.log.read_text()
+    assert f"nothing runs on home {local_bus.home}" in again.log.read_text()
 
 
-def test_for_a_time_it_ends_by_itself_and_healthy(house):
-    up = house.hulak("up", "--quiet", "--for", "20")
+def test_for_a_time_it_ends_by_itself_and_healthy(local_bus):
+    up = local_bus.hulak("up", "--quiet", "--for", "20")
     started = stood(up, BARE)
     assert up.wait(60) == 0, up.log.read_text()
     assert "ticks " not in up.log.read_text()
     assert alive(started) == []
 
 
-def test_ports_in_use_are_named_before_anything_starts(house):
-    house.start_broker()
-    elsewhere = house.home / "b"
-    up = house.hulak("up", "--demo", "--home", elsewhere)
+def test_ports_in_use_are_named_before_anything_starts(local_bus):
+    local_bus.start_broker()
+    elsewhere = local_bus.home / "b"
+    up = local_bus.hulak("up", "--demo", "--home", elsewhere)
     assert up.wait(STANDS_S) == 78
     said = up.log.read_text()
-    for name, address in house.addresses.items():
+    for name, address in local_bus.addresses.items():
         assert f"{address.removeprefix('tcp://')} (broker.{name})" in said
     assert not elsewhere.exists()
 
 
-def test_a_home_too_long_for_a_socket_is_refused(house):
-    up = house.hulak("up", "--home", house.home / ("long" * 25))
+def test_a_home_too_long_for_a_socket_is_refused(local_bus):
+    up = local_bus.hulak("up", "--home", local_bus.home / ("long" * 25))
     assert up.wait(STANDS_S) == 78
     assert "choose a shorter one with --home" in up.log.read_text()
 
 
-def test_sub_ends_silently_when_its_reader_has_had_enough(house):
-    house.start_broker()
-    sub = house.hulak("sub", "stats", "--json", out=subprocess.PIPE)
+def test_sub_ends_silently_when_its_reader_has_had_enough(local_bus):
+    local_bus.start_broker()
+    sub = local_bus.hulak("sub", "stats", "--json", out=subprocess.PIPE)
     sub.stdout.readline()
     sub.stdout.close()
     assert sub.wait(10) == 0
     assert sub.log.read_bytes() == b""
 
 
-def test_ctrl_c_ends_sub_with_0(house):
-    house.start_broker()
-    sub = house.hulak("sub", "stats", "--json", out=subprocess.PIPE)
+def test_ctrl_c_ends_sub_with_0(local_bus):
+    local_bus.start_broker()
+    sub = local_bus.hulak("sub", "stats", "--json", out=subprocess.PIPE)
     assert sub.stdout.readline()
     sub.send_signal(signal.SIGINT)
     assert sub.wait(10) == 0
     assert sub.log.read_bytes() == b""
 
 
-def test_python_m_workers_refuses_a_service_that_it_has_not(house):
-    worker = house.start("-m", "workers", "chess")
+def test_python_m_workers_refuses_a_service_that_it_has_not(local_bus):
+    worker = local_bus.start("-m", "workers", "chess")
     assert worker.wait(10) == 78
     assert "service 'chess' is unknown, must be one of nepse" in worker.log.read_text()
 
 
-def test_python_m_workers_is_a_worker_and_drain_sends_it_away(house):
-    house.start_broker()
-    worker = house.start("-m", "workers", "nepse", "--name", "first")
-    eventually(lambda: [one["name"] for one in house.stats()["workers"]] == ["first"], within_s=20)
-    assert house.hulak("workers", "drain", "first").wait(10) == 0
+def test_python_m_workers_is_a_worker_and_drain_sends_it_away(local_bus):
+    local_bus.start_broker()
+    worker = local_bus.start("-m", "workers", "nepse", "--name", "first")
+    eventually(lambda: [one["name"] for one in local_bus.stats()["workers"]] == ["first"], within_s=20)
+    assert local_bus.hulak("workers", "drain", "first").wait(10) == 0
     assert worker.wait(10) == 0
-    nobody = house.hulak("workers", "drain", "first", "--json", out=subprocess.PIPE)
+    nobody = local_bus.hulak("workers", "drain", "first", "--json", out=subprocess.PIPE)
     assert b'"UNKNOWN_WORKER"' in nobody.communicate()[0]
     assert nobody.returncode == 1
 
 
-def test_further_feeds_are_programs_of_the_operators_own_one_that_dies_leaves_the_other_alone_and_ctrl_c_ends_all(house):
-    programs = house.home / "programs"
+def test_further_feeds_are_programs_of_the_operators_own_one_that_dies_leaves_the_other_alone_and_ctrl_c_ends_all(local_bus):
+    programs = local_bus.home / "programs"
     programs.mkdir()
-    url = f"ws://127.0.0.1:{house.settings.sim.venue_port}/json"
+    url = f"ws://127.0.0.1:{local_bus.settings.sim.venue_port}/json"
     (programs / "feed-second.conf").write_text(
         "[program:feed-second]\n"
         f'command="%(ENV_HULAK_PYTHON)s" -P -m hulak feed --name second --venue json --url {url}\n'
         "startsecs=3\nautorestart=true\n"
     )
-    up = house.hulak("up", "--demo")
+    up = local_bus.hulak("up", "--demo")
     stood(up)
 
     def feeds():
-        return {one["name"]: one for one in house.stats()["processes"] if one["kind"] == "feed" and one["posted"] > 0}
+        return {one["name"]: one for one in local_bus.stats()["processes"] if one["kind"] == "feed" and one["posted"] > 0}
 
     eventually(lambda: feeds().keys() == {"binance", "second"}, within_s=20)
     before = feeds()
@@ -211,4 +211,4 @@ def test_further_feeds_are_programs_of_the_operators_own_one_that_dies_leaves_th
     assert feeds()["binance"]["posted"] > before["binance"]["posted"]
     started = psutil.Process(up.pid).children(recursive=True)
     up.send_signal(signal.SIGINT)
-    ended(house, up, started)
+    ended(local_bus, up, started)

@@ -38,18 +38,18 @@ def quick(n):
 
 def test_a_task_that_blocks_is_interrupted_and_one_that_cannot_be_ends_its_worker():
     limits = {"task.soft_s": 2.0, "task.hard_s": 4.0, "task.lease_s": 1.0, "task.retries": 0}
-    with LocalBus(**limits) as house, house.client() as client:
-        house.start_broker()
-        (house.home / "slow.py").write_text(MODULE)
-        worker = house.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{house.home}:{Path.cwd()}")
-        eventually(lambda: house.stats()["workers"], within_s=20)
-        [before] = house.stats()["workers"]
+    with LocalBus(**limits) as local_bus, local_bus.client() as client:
+        local_bus.start_broker()
+        (local_bus.home / "slow.py").write_text(MODULE)
+        worker = local_bus.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
+        eventually(lambda: local_bus.stats()["workers"], within_s=20)
+        [before] = local_bus.stats()["workers"]
         with pytest.raises(TaskFailed) as failed:
             client.call("slow", "yielding", timeout_s=10)
         assert failed.value.code == "SOFT_LIMIT"  # and not WORKER_LOST: it beat all the time
         assert client.call("slow", "quick", {"n": 1}) == 1
-        [after] = house.stats()["workers"]
-        assert (after["pid"], house.stats()["tasks"]["lost_workers"]) == (before["pid"], 0)
+        [after] = local_bus.stats()["workers"]
+        assert (after["pid"], local_bus.stats()["tasks"]["lost_workers"]) == (before["pid"], 0)
         with pytest.raises(TaskFailed) as failed:
             client.call("slow", "deaf", timeout_s=10)
         assert failed.value.code == "WORKER_LOST"
@@ -57,11 +57,11 @@ def test_a_task_that_blocks_is_interrupted_and_one_that_cannot_be_ends_its_worke
 
 
 def test_a_worker_whose_task_thread_has_ended_ends_at_once_and_is_lost():
-    with LocalBus(**{"task.soft_s": 20.0, "task.hard_s": 30.0}) as house, house.client() as client:
-        house.start_broker()
-        (house.home / "slow.py").write_text(MODULE)
-        worker = house.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{house.home}:{Path.cwd()}")
+    with LocalBus(**{"task.soft_s": 20.0, "task.hard_s": 30.0}) as local_bus, local_bus.client() as client:
+        local_bus.start_broker()
+        (local_bus.home / "slow.py").write_text(MODULE)
+        worker = local_bus.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
         client.call("slow", "haunts", timeout_s=20)
         assert worker.wait(10) == 70
         assert "worker broken" in worker.log.read_text()
-        eventually(lambda: not house.stats()["workers"], within_s=5)
+        eventually(lambda: not local_bus.stats()["workers"], within_s=5)

@@ -19,7 +19,7 @@ FOUND = {"PYTHONPATH": "tests/support:tests/trials:."}
 
 
 class Stage(LocalBus):
-    """A post house with the programs of the trials."""
+    """A bus with the programs of the trials."""
 
     def __init__(self, folder, **settings):
         super().__init__(**settings)

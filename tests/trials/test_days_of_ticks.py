@@ -25,22 +25,22 @@ def test_every_tick_of_several_days_arrives_once_in_order_with_its_exact_prices(
     symbols = {path: f"F{at}{path.stem.split('_')[1]}".upper() for at, path in enumerate(files)}
     wanted = {symbol: list(read_ticks(path, symbol=symbol)) for path, symbol in symbols.items()}
     count = sum(map(len, wanted.values()))
-    with LocalBus() as house:
-        house.start_broker()
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
         venues = {
-            symbol: house.start("-m", "trial_venue", path, symbol, out=subprocess.PIPE, **FOUND)
+            symbol: local_bus.start("-m", "trial_venue", path, symbol, out=subprocess.PIPE, **FOUND)
             for path, symbol in symbols.items()
         }
         urls = {symbol: f"ws://127.0.0.1:{int(venue.stdout.readline())}/json" for symbol, venue in venues.items()}
         log = tmp_path / "ticks.txt"  # the reader comes last: it gives up after a while without ticks
-        reader = house.start("-m", "trial_reader", log, count, **FOUND)
+        reader = local_bus.start("-m", "trial_reader", log, count, **FOUND)
         eventually(lambda: log.exists() and log.stat().st_size, within_s=20)
         began = time.monotonic()
         for symbol, url in urls.items():
-            house.hulak("feed", "--venue", "json", "--name", symbol, "--url", url)
+            local_bus.hulak("feed", "--venue", "json", "--name", symbol, "--url", url)
         assert reader.wait(60 + count / SLOWEST_PER_S) == 0, reader.log.read_text()
         took_s = time.monotonic() - began
-        stats = house.stats()
+        stats = local_bus.stats()
     rows = [line.split() for line in log.read_text().splitlines()[1:-1]]
     tell(
         f"days of ticks: {len(rows):,} of {count:,} ticks of {len(files)} files in {took_s:.1f} s, {count / took_s:,.0f} a second"

@@ -32,7 +32,7 @@ def tiny_disk():
     yield mount
     for path in mounted:
         subprocess.run(["umount", "-l", str(path)], check=False)
-        shutil.rmtree(path.parent, ignore_errors=True)  # what the house could not remove while it was mounted
+        shutil.rmtree(path.parent, ignore_errors=True)  # what the bus could not remove while it was mounted
 
 
 def test_ticks_flow_on_without_the_journal_which_goes_on_when_there_is_space(tmp_path, tiny_disk, tell):

@@ -37,21 +37,21 @@ def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_pat
     began = time.process_time()
     wanted = {display: fold(ticks, init) for display, init in INITS.items()}
     fold_us = (time.process_time() - began) / len(ticks) / len(INITS) * 1e6
-    with LocalBus() as house, DisplayClient(house.settings, house.home) as displays:
-        house.start_broker()
-        workers = {name: house.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
-        eventually(lambda: len(house.stats()["workers"]) == len(workers), within_s=20)
+    with LocalBus() as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
+        local_bus.start_broker()
+        workers = {name: local_bus.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
+        eventually(lambda: len(local_bus.stats()["workers"]) == len(workers), within_s=20)
         for display, init in INITS.items():
             displays.create_worker_for_symbol(SYMBOL, display, init=init)
         began = time.monotonic()
-        feed = house.hulak("feed", "--file", file, "--symbol", SYMBOL, "--speed", "max", "--live", out=subprocess.DEVNULL)
+        feed = local_bus.hulak("feed", "--file", file, "--symbol", SYMBOL, "--speed", "max", "--live", out=subprocess.DEVNULL)
         moved_s = []
         for kill in range(1, KILLS + 1):
             share = kill / (KILLS + 1) * len(ticks)
             eventually(lambda share=share: (displays.state("plain") or {"number": 0})["number"] >= share, within_s=120)
             name = next(row["worker"] for row in displays.rows() if row["display"] == "plain")
             another = f"d{kill + 1}"
-            workers[another] = house.hulak("worker", "display", "--name", another)
+            workers[another] = local_bus.hulak("worker", "display", "--name", another)
             workers.pop(name).kill()
             killed = time.monotonic()
             eventually(lambda: all(row["worker"] in workers for row in displays.rows()), within_s=20)

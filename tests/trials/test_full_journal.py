@@ -59,22 +59,22 @@ def until_live(displays, since_ns, wanted):
 def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
     """Full: 2 GiB, 14 million ticks; short: 30 MB in 60 segments."""
     size, segment = (2 << 30, 32 << 20) if long else (30 << 20, 1 << 19)
-    with LocalBus(**{"journal.segment_bytes": segment, "journal.max_bytes": 4 << 30}) as house:
-        made = bulk.fill(house.home, house.settings, size, rare_every=3_000_000 if long else 40_000)
-        house.broker = house.start_broker()
-        workers = {name: house.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
-        eventually(lambda: len(house.stats()["workers"]) == len(workers), within_s=20)
+    with LocalBus(**{"journal.segment_bytes": segment, "journal.max_bytes": 4 << 30}) as local_bus:
+        made = bulk.fill(local_bus.home, local_bus.settings, size, rare_every=3_000_000 if long else 40_000)
+        local_bus.broker = local_bus.start_broker()
+        workers = {name: local_bus.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
+        eventually(lambda: len(local_bus.stats()["workers"]) == len(workers), within_s=20)
         shown, said = ["rare", *(f"s{at}" for at in range(5))], {}
-        asker = bare.Asker(house.addresses["frontend"])
+        asker = bare.Asker(local_bus.addresses["frontend"])
         with (
-            DisplayClient(house.settings, house.home) as displays,
-            Ticks(house.addresses, "live", rate=200, symbols=5),
-            Pings(house.addresses) as pings,
+            DisplayClient(local_bus.settings, local_bus.home) as displays,
+            Ticks(local_bus.addresses, "live", rate=200, symbols=5),
+            Pings(local_bus.addresses) as pings,
         ):
             for at, display in enumerate(shown[1:]):
                 displays.create_worker_for_symbol(f"LIVE{at:02d}", display)
             until_live(displays, 0, shown[1:])
-            with Reading(house.addresses, made.ticks // 2) as reading:
+            with Reading(local_bus.addresses, made.ticks // 2) as reading:
                 pings.slowest_s()
                 began_ns = time.time_ns()
                 rows, missing = asker.replay("tick.RARE*")
@@ -88,17 +88,17 @@ def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
             workers.pop(name).kill()
             said["after a worker's kill"] = until_live(displays, began_ns, shown)
             first = displays.state("rare")
-            assert_well(house)
+            assert_well(local_bus)
             began_ns = time.time_ns()
             pings.end()
-            for process in (house.broker, *workers.values()):
+            for process in (local_bus.broker, *workers.values()):
                 process.kill()
                 process.wait()
-            house.broker = house.start_broker()
-            workers = [house.hulak("worker", "display", "--name", name) for name in ("d2", "d3")]
+            local_bus.broker = local_bus.start_broker()
+            workers = [local_bus.hulak("worker", "display", "--name", name) for name in ("d2", "d3")]
             said["after everything's kill"] = until_live(displays, began_ns, shown)
             last = displays.state("rare")
-        assert_well(house)
+        assert_well(local_bus)
         asker.close()
     tell(
         f"full journal of {made.size >> 20} MiB, {made.ticks:,} ticks: "

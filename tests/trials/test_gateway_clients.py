@@ -27,15 +27,15 @@ def metrics(port):
 def test_clients_that_do_not_read_cost_the_others_nothing(long, tell):
     """Full: two minutes, and the others' p99 in the median 2 s is judged, for others share the machine; short: 15 s."""
     seconds = 120 if long else 15
-    with LocalBus() as house:
-        (house.home / "run").mkdir()
-        port = house.settings.gateway.port
-        house.start("-m", "trial_publisher", house.home, **FOUND)
-        gateway = house.hulak("gateway")
+    with LocalBus() as local_bus:
+        (local_bus.home / "run").mkdir()
+        port = local_bus.settings.gateway.port
+        local_bus.start("-m", "trial_publisher", local_bus.home, **FOUND)
+        gateway = local_bus.hulak("gateway")
         eventually(lambda: "gateway started" in gateway.log.read_text(), within_s=30)
         halves = [(READING // 2, STALLED), (READING - READING // 2, 0)]
         processes = [
-            house.start("-m", "trial_browsers", port, reading, stalled, seconds, out=subprocess.PIPE, **FOUND)
+            local_bus.start("-m", "trial_browsers", port, reading, stalled, seconds, out=subprocess.PIPE, **FOUND)
             for reading, stalled in halves
         ]
         for process in processes:

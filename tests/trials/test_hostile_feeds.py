@@ -113,56 +113,56 @@ def hostile(draw, count):
     return [json.dumps({"symbol": name, "bid": 1.5, "ask": 2.5}) for name in names] + [*WRONG, *lines]
 
 
-def start(house, name, url, *more):
-    return house.hulak("feed", "--name", name, "--venue", "json", "--url", url, *more)
+def start(local_bus, name, url, *more):
+    return local_bus.hulak("feed", "--name", name, "--venue", "json", "--url", url, *more)
 
 
-def row(house, name):
-    return next((one for one in house.stats()["processes"] if one["name"] == name), {})
+def row(local_bus, name):
+    return next((one for one in local_bus.stats()["processes"] if one["name"] == name), {})
 
 
-def run(house, *words):
-    process = house.hulak(*words, out=subprocess.PIPE)
+def run(local_bus, *words):
+    process = local_bus.hulak(*words, out=subprocess.PIPE)
     told, _ = process.communicate(timeout=WITHIN_S)
     return process.returncode, told.decode(), process.log.read_text()
 
 
-def prices(house, prefix="tick."):
-    with house.client() as client:
+def prices(local_bus, prefix="tick."):
+    with local_bus.client() as client:
         return {event.topic.removeprefix("tick."): event.body for event in last_events(client, prefix)}
 
 
-def bodies(house, topic):
-    with house.client() as client:
+def bodies(local_bus, topic):
+    with local_bus.client() as client:
         return [event.body for event in History(client, topic)]
 
 
 def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(long, tell):
     """Full: 20,000 drawn messages; short: 200."""
     lines = hostile(random.Random(SEED), 20_000 if long else 200)
-    with LocalBus() as house, Venue(odd=lines, good=['{"symbol":"GOOD","bid":1,"ask":2}']) as venue:
-        house.start_broker()
-        feeds = [start(house, "odd", venue.url("odd")), start(house, "good", venue.url("good"), "--symbols", "GOOD,x\ny")]
-        start(house, "busy", venue.url("busy"))
+    with LocalBus() as local_bus, Venue(odd=lines, good=['{"symbol":"GOOD","bid":1,"ask":2}']) as venue:
+        local_bus.start_broker()
+        feeds = [start(local_bus, "odd", venue.url("odd")), start(local_bus, "good", venue.url("good"), "--symbols", "GOOD,x\ny")]
+        start(local_bus, "busy", venue.url("busy"))
         bad = sum(line in WRONG or line[0] == "[" for line in lines)
         patience_s = WITHIN_S * (9 if long else 1)
-        odd = eventually(lambda: (found := row(house, "odd")).get("refused", 0) >= bad and found, within_s=patience_s)
-        eventually(lambda: row(house, "good").get("posted", 0) > 3, within_s=WITHIN_S)
-        eventually(lambda: row(house, "busy").get("asked_to_wait_s"), within_s=WITHIN_S)
+        odd = eventually(lambda: (found := row(local_bus, "odd")).get("refused", 0) >= bad and found, within_s=patience_s)
+        eventually(lambda: row(local_bus, "good").get("posted", 0) > 3, within_s=WITHIN_S)
+        eventually(lambda: row(local_bus, "busy").get("asked_to_wait_s"), within_s=WITHIN_S)
 
-        found = prices(house)
+        found = prices(local_bus)
         assert set(found) == {*CARRIED.values(), "GOOD"}
         assert set(odd["symbol_errors"]) == {"BTC_USDT", "", "x" * 37 + "..."}
-        assert set(row(house, "good")["symbol_errors"]) == {"x\ny"}
-        for body in (body for symbol in CARRIED.values() for body in bodies(house, f"tick.{symbol}")):
+        assert set(row(local_bus, "good")["symbol_errors"]) == {"x\ny"}
+        for body in (body for symbol in CARRIED.values() for body in bodies(local_bus, f"tick.{symbol}")):
             assert abs(body["timestamp"] - NOW_MS) < 3_600_000
             assert ("one-sided" in body.get("flags", [])) == (None in (body["bid"], body["ask"]))
 
-        refuse_raw(house)
-        files(house)
+        refuse_raw(local_bus)
+        files(local_bus)
         refusals = ("feed odd: its venue refuses 3 symbols", "feed good: its venue refuses 1 symbol")
-        assert_told(house, *refusals, "feed busy is backoff", feeds=2, unserved=True)
-        rivals(house, venue)
+        assert_told(local_bus, *refusals, "feed busy is backoff", feeds=2, unserved=True)
+        rivals(local_bus, venue)
         for feed in feeds:
             feed.terminate()
             assert feed.wait(WITHIN_S) == 0, feed.log.read_text()
@@ -173,58 +173,59 @@ def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(
         )
 
 
-def refuse_raw(house):
+def refuse_raw(local_bus):
     """Feeds of another make, with times of another unit: refused at the door."""
-    before = house.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0)
+    before = local_bus.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0)
     wrong = (NOW_MS // 1000, NOW_MS * 1000, -5, 10**15)
     with zmq.Context() as context, context.socket(zmq.XPUB) as feed:
-        feed.connect(house.addresses["collector"])
+        feed.connect(local_bus.addresses["collector"])
         assert feed.poll(WITHIN_S * 1000)
         for at in wrong:
             body = bare.pack({"symbol": "RAW", "bid": 1.0, "ask": 2.0, "timestamp": at})
             feed.send(codec.feed_frame("RAW", 0, 1, 1, body))
         eventually(
-            lambda: house.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0) == before + len(wrong), within_s=WITHIN_S
+            lambda: local_bus.stats()["rejected"].get("collector", {}).get("BAD_TIME", 0) == before + len(wrong),
+            within_s=WITHIN_S,
         )
-    assert "RAW" not in prices(house)
+    assert "RAW" not in prices(local_bus)
 
 
-def files(house):
+def files(local_bus):
     """Files: what is no file of quotes posts nothing, an old one only where it is wanted, and an export comes back as it was."""
-    taken = house.stats()["ticks"]["symbols"]
+    taken = local_bus.stats()["ticks"]["symbols"]
     for name, text, said in (
         ("bars_eurusd.csv", "time,open,high,low,close\n1704153600000,1,2,1,2\n", "bars"),
         ("old_eurusd.csv", "time,ask,bid\n1704153600123,1.10432,1.10428\n", "--prefix NAME"),
         ("new_eurusd.csv", f"{NOW_MS},1.1,1.2\n1704153600123,1.1,1.2\n", "--prefix NAME"),
     ):
-        (house.home / name).write_text(text)
-        code, _, told = run(house, "feed", "--file", house.home / name, "--speed", "max")
+        (local_bus.home / name).write_text(text)
+        code, _, told = run(local_bus, "feed", "--file", local_bus.home / name, "--speed", "max")
         assert (code, said in told) == (1, True), told
-    assert house.stats()["ticks"]["symbols"] == taken + 1, "the first tick of the new file"
-    assert run(house, "feed", "--file", house.home / "old_eurusd.csv", "--prefix", "old", "--speed", "max")[0] == 0
-    old = prices(house)["old.EURUSD"]
+    assert local_bus.stats()["ticks"]["symbols"] == taken + 1, "the first tick of the new file"
+    assert run(local_bus, "feed", "--file", local_bus.home / "old_eurusd.csv", "--prefix", "old", "--speed", "max")[0] == 0
+    old = prices(local_bus)["old.EURUSD"]
     assert (old["symbol"], old["bid"], old["ask"]) == ("old.EURUSD", 1.10428, 1.10432)
 
-    csv = house.home / "export.csv"
+    csv = local_bus.home / "export.csv"
     topic = "tick.M_26_M"
-    assert run(house, "journal", "export", "--topic", topic, "--format", "csv", "--output", csv)[0] == 0
+    assert run(local_bus, "journal", "export", "--topic", topic, "--format", "csv", "--output", csv)[0] == 0
     recorded = len(csv.read_text().splitlines()) - 1
-    assert run(house, "feed", "--file", csv, "--prefix", "again", "--speed", "max")[0] == 0
-    again = bodies(house, "tick.again.M_26_M")
+    assert run(local_bus, "feed", "--file", csv, "--prefix", "again", "--speed", "max")[0] == 0
+    again = bodies(local_bus, "tick.again.M_26_M")
     assert len(again) == recorded > 0
-    assert [{**body, "symbol": "M_26_M"} for body in again] == bodies(house, topic)[:recorded]
+    assert [{**body, "symbol": "M_26_M"} for body in again] == bodies(local_bus, topic)[:recorded]
 
 
-def rivals(house, venue):
+def rivals(local_bus, venue):
     """Two feeds of one symbol: told, and not any more of one with a prefix."""
-    assert house.stats()["ticks"]["shared"] == 0
-    with_prefix = start(house, "third", venue.url("good"), "--prefix", "third")
-    eventually(lambda: "third.GOOD" in prices(house), within_s=WITHIN_S)
-    assert house.stats()["ticks"]["shared"] == 0
-    second = start(house, "second", venue.url("good"))
-    told = eventually(lambda: house.stats()["ticks"]["shared_topics"], within_s=WITHIN_S)
+    assert local_bus.stats()["ticks"]["shared"] == 0
+    with_prefix = start(local_bus, "third", venue.url("good"), "--prefix", "third")
+    eventually(lambda: "third.GOOD" in prices(local_bus), within_s=WITHIN_S)
+    assert local_bus.stats()["ticks"]["shared"] == 0
+    second = start(local_bus, "second", venue.url("good"))
+    told = eventually(lambda: local_bus.stats()["ticks"]["shared_topics"], within_s=WITHIN_S)
     assert told == {"tick.GOOD": ["good", "second"]}
-    assert "tick.GOOD is posted by good and second at one time" in run(house, "feeds")[1]
+    assert "tick.GOOD is posted by good and second at one time" in run(local_bus, "feeds")[1]
     for feed in (with_prefix, second):
         feed.terminate()
         assert feed.wait(WITHIN_S) == 0, feed.log.read_text()

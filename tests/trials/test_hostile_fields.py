@@ -21,9 +21,9 @@ WITHIN_S = 30
 WINDOW = 50  # requests under way at a time
 
 
-def ask_everything(house, requests):
+def ask_everything(local_bus, requests):
     """Send requests, some at a time; each is answered, by a REPLY or an ERROR. Returns the codes that came."""
-    asker, codes = bare.Asker(house.addresses["frontend"]), set()
+    asker, codes = bare.Asker(local_bus.addresses["frontend"]), set()
     for at in range(0, len(requests), WINDOW):
         asked = {secrets.token_bytes(16): one for one in requests[at : at + WINDOW]}
         for request_id, (service, args, options) in asked.items():
@@ -55,10 +55,10 @@ def send_frames(where, frames):
     socket.close(linger=2000)
 
 
-def answer_tasks(house, asker, count):
+def answer_tasks(local_bus, asker, count):
     """Take tasks as a worker, and answer each with another hostile result; returns the tasks' ids."""
     ids = [asker.ask("hulak.post", {"service": "fuzz", "action": "a", "retries": 0})["task"] for _ in range(count)]
-    socket = bare.dealer(house.addresses["backend"])
+    socket = bare.dealer(local_bus.addresses["backend"])
     socket.send(hostile.frame(b"Y", ["fuzz", f"fuzz/{secrets.token_hex(4)}", 1024, [], {}]))
     taken = 0
     while taken < count:
@@ -80,22 +80,22 @@ def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
         requests += [pair(draw) for _ in range(20_000)]
     draw.shuffle(requests)
     count = sum(1 for _ in hostile.results(b"", 0))
-    with LocalBus(**{"task.retries": 0}) as house:
-        broker = house.start_broker()
-        asker = bare.Asker(house.addresses["frontend"])
+    with LocalBus(**{"task.retries": 0}) as local_bus:
+        broker = local_bus.start_broker()
+        asker = bare.Asker(local_bus.addresses["frontend"])
         with (
-            Service(house.addresses),
-            Ticks(house.addresses, "load", 500, 28) as ticks,
-            Recording(house.addresses) as recording,
-            Neighbours(house.addresses) as neighbours,
-            Pings(house.addresses) as pings,
+            Service(local_bus.addresses),
+            Ticks(local_bus.addresses, "load", 500, 28) as ticks,
+            Recording(local_bus.addresses) as recording,
+            Neighbours(local_bus.addresses) as neighbours,
+            Pings(local_bus.addresses) as pings,
         ):
             eventually(lambda: neighbours.goes_on() and neighbours.posts, within_s=WITHIN_S)
-            codes = ask_everything(house, requests)
-            send_frames(house.addresses["frontend"], hostile.broken())
+            codes = ask_everything(local_bus, requests)
+            send_frames(local_bus.addresses["frontend"], hostile.broken())
             for one in hostile.of_workers("odd", "odd/1"):
-                send_frames(house.addresses["backend"], [one])
-            ids = answer_tasks(house, asker, count)
+                send_frames(local_bus.addresses["backend"], [one])
+            ids = answer_tasks(local_bus, asker, count)
             done = neighbours.posts
             eventually(lambda: neighbours.goes_on() and neighbours.posts > done + 5, within_s=WITHIN_S)
             slowest_s = pings.slowest_s()
@@ -105,7 +105,7 @@ def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
             assert asker.ask("hulak.result", {"task": task, "wait_ms": 5000}, within_s=8)["ended_ns"] is not None
         rows, missing = asker.replay()
         stats = asker.ask("hulak.stats")
-        level, findings = verdict(house, unserved=True)
+        level, findings = verdict(local_bus, unserved=True)
         asker.close()
     tell(
         f"hostile fields: {len(requests):,} requests answered ({', '.join(sorted(codes))}), {len(ids):,} results; meanwhile "

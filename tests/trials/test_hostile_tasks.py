@@ -22,15 +22,15 @@ ORDERED_TO_GO_S = 10
 class Keeper:
     """Keeps some workers alive, as a supervisor does."""
 
-    def __init__(self, house, count, log):
-        self.house, self.ended = house, Counter()
+    def __init__(self, local_bus, count, log):
+        self.local_bus, self.ended = local_bus, Counter()
         self.workers = [self._start(log) for _ in range(count)]
         self._log, self._over = log, threading.Event()
         self._thread = threading.Thread(target=self._keep)
         self._thread.start()
 
     def _start(self, log):
-        return self.house.start("-m", "workers", SERVICE, "--module", "poisons", POISON_LOG=log, **FOUND)
+        return self.local_bus.start("-m", "workers", SERVICE, "--module", "poisons", POISON_LOG=log, **FOUND)
 
     def _keep(self):
         while not self._over.wait(0.02):
@@ -41,7 +41,7 @@ class Keeper:
 
     def all_at_work(self):
         """Tell whether the broker knows just those that are alive."""
-        return {worker["pid"] for worker in self.house.stats()["workers"]} == {worker.pid for worker in self.workers}
+        return {worker["pid"] for worker in self.local_bus.stats()["workers"]} == {worker.pid for worker in self.workers}
 
     def end(self):
         """Stop them in good order."""
@@ -70,12 +70,12 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
     count, killers, others, retries, workers = (10_000, 50, 5, 3, 4) if long else (600, 3, 1, 1, 2)
     limits = {"task.soft_s": 3.0, "task.hard_s": 4.0, "task.retries": retries, "broker.max_tasks": 20_000}
     log = tmp_path / "poisons.log"
-    with LocalBus(**limits) as house:
-        house.broker = house.start_broker()
-        keeper = Keeper(house, workers, log)
+    with LocalBus(**limits) as local_bus:
+        local_bus.broker = local_bus.start_broker()
+        keeper = Keeper(local_bus, workers, log)
         told = draw_up(count, killers, others)
         try:
-            with house.client() as client:
+            with local_bus.client() as client:
                 eventually(keeper.all_at_work, within_s=STARTS_S)
                 for number in range(1000):  # their credit grows: they hold many
                     client.call(SERVICE, "good", {"n": -1 - number})
@@ -91,7 +91,7 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
                 took_s = time.monotonic() - began
             eventually(lambda: keeper.ended[70] == 1, within_s=STARTS_S)  # the hung one, that the broker has given up before
             eventually(keeper.all_at_work, within_s=STARTS_S)
-            assert_well(house)
+            assert_well(local_bus)
         finally:
             codes = keeper.end()
         lines = [line.split() for line in log.read_text().splitlines()]

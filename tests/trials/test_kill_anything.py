@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 
 import pytest
-from pool_watch import Pool
+from pool_watch import WorkerPool
 from waiting import eventually
 
 from bus.errors import BusError
@@ -26,8 +26,8 @@ ENDS_S = 300
 class Killer:
     """Kills one after the other, in an order drawn from a seed, and starts again what nobody else would start."""
 
-    def __init__(self, house, count, rounds, log):
-        self.house, self.count, self.log = house, count, log
+    def __init__(self, local_bus, count, rounds, log):
+        self.local_bus, self.count, self.log = local_bus, count, log
         self.draw = random.Random(SEED)
         self.kinds = self.draw.sample(KINDS, len(KINDS)) + self.draw.choices(KINDS, k=(rounds - 1) * len(KINDS))
         self.done, self.stop = Counter(), threading.Event()
@@ -35,7 +35,7 @@ class Killer:
         self.thread = threading.Thread(target=self.run)
 
     def start_client(self):
-        return self.house.start("-m", "trial_poster", self.log, self.count, **FOUND)
+        return self.local_bus.start("-m", "trial_poster", self.log, self.count, **FOUND)
 
     def run(self):
         for kind in self.kinds:
@@ -60,7 +60,7 @@ class Killer:
 
     def kill_process(self, wanted):
         with contextlib.suppress(Unreached, ProcessLookupError):
-            pids = [row["pid"] for row in list_processes(self.house.home) if wanted(row) and row["pid"]]
+            pids = [row["pid"] for row in list_processes(self.local_bus.home) if wanted(row) and row["pid"]]
             if pids:
                 os.kill(self.draw.choice(pids), signal.SIGKILL)
                 return True
@@ -68,18 +68,21 @@ class Killer:
 
     def supervisord(self):
         with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self.house.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
-        self.house.up.wait(20)
-        self.house.up = self.house.hulak("up")
+            os.kill(int((self.local_bus.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
+        self.local_bus.up.wait(20)
+        self.local_bus.up = self.local_bus.hulak("up")
         return True
 
 
 def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(long, tell, tmp_path):
     """Full: 500 tasks, 24 kills; short: 100 and 4, one of each kind."""
     count, rounds, rate = (500, 6, 4) if long else (100, 1, 3)
-    with serve() as exchange, Pool(**{"nepse.base_url": exchange.url, "nepse.rate_per_s": rate, "nepse.cache_s": 0}) as house:
-        house.start_up(demo=False)
-        killer = Killer(house, count, rounds, tmp_path / "posted.jsonl")
+    with (
+        serve() as exchange,
+        WorkerPool(**{"nepse.base_url": exchange.url, "nepse.rate_per_s": rate, "nepse.cache_s": 0}) as local_bus,
+    ):
+        local_bus.start_up(demo=False)
+        killer = Killer(local_bus, count, rounds, tmp_path / "posted.jsonl")
         killer.thread.start()
         try:
             killer.thread.join(ENDS_S)
@@ -88,7 +91,7 @@ def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(lon
         finally:
             killer.stop.set()
             killer.thread.join(60)
-        with house.client() as client:
+        with local_bus.client() as client:
             rows = eventually(lambda: rows_of(client), within_s=60)
         lines = [json.loads(line) for line in killer.log.read_text().splitlines()]
         most = max(row["attempt"] for row in rows)

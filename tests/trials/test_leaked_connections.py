@@ -21,18 +21,18 @@ def goes_on_for(ticks, many):
 def test_a_leak_of_connections_costs_nobody_else_anything(long, tell):
     """Full: 3,000 connections to a broker with 1,024 descriptors, three times for 20 s; short: 300 with 256, for 2 s."""
     leaked, files, waves, lasts_s = (3000, 1024, 3, 20.0) if long else (300, 256, 1, 2.0)
-    with LocalBus() as house:
-        broker = house.start_broker(files=files)
-        with Ticks(house.addresses, "leaked", RATE, SYMBOLS, b"x") as ticks, Pings(house.addresses) as pings:
+    with LocalBus() as local_bus:
+        broker = local_bus.start_broker(files=files)
+        with Ticks(local_bus.addresses, "leaked", RATE, SYMBOLS, b"x") as ticks, Pings(local_bus.addresses) as pings:
             eventually(lambda: ticks.goes_on() and ticks.safe > RATE, within_s=60)
             for _ in range(waves):
-                with leak(house, leaked):
-                    told = eventually(lambda: (now := house.stats()["connections"])["refused"] and now, within_s=60)
+                with leak(local_bus, leaked):
+                    told = eventually(lambda: (now := local_bus.stats()["connections"])["refused"] and now, within_s=60)
                     goes_on_for(ticks, RATE * lasts_s)
                 goes_on_for(ticks, RATE)
-                eventually(lambda: house.stats()["connections"]["sockets"]["publisher"] == 0, within_s=60)
+                eventually(lambda: local_bus.stats()["connections"]["sockets"]["publisher"] == 0, within_s=60)
             slowest_s = pings.slowest_s()
-        stats = house.stats()
+        stats = local_bus.stats()
         assert broker.poll() is None
         assert (stats["journal"]["state"], stats["internal"]["total"]) == ("live", 0)
         refused, most = stats["connections"]["refused"], told["most"]

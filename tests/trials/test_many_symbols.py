@@ -22,9 +22,9 @@ COME_S = 60
 class Market:
     """A feed that gives each of very many symbols its next value when asked to."""
 
-    def __init__(self, house, count):
+    def __init__(self, local_bus, count):
         self.names = [f"X{at:05d}" for at in range(count)]
-        self.feed = bare.Feed(house.addresses["collector"], house.addresses["frontend"])
+        self.feed = bare.Feed(local_bus.addresses["collector"], local_bus.addresses["frontend"])
         self.value = 0
 
     def move(self):
@@ -51,9 +51,9 @@ def came(path, value):
 def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(tmp_path, long, tell):
     """Full: 10,000 topics and as many subscriptions; short: 1,500."""
     count = 10_000 if long else 1_500
-    with LocalBus(**{"broker.max_topics": 20_000}) as house:
-        house.broker = house.start_broker()
-        market, log, said = Market(house, count), tmp_path / "came.jsonl", {}
+    with LocalBus(**{"broker.max_topics": 20_000}) as local_bus:
+        local_bus.broker = local_bus.start_broker()
+        market, log, said = Market(local_bus, count), tmp_path / "came.jsonl", {}
         market.move()
 
         def all_come(what, first, value):
@@ -63,20 +63,20 @@ def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(t
             said[what] = (time.monotonic() - began, pings.slowest_s())
 
         def start():
-            house.exact = house.start("-m", "trial_exact", count, log, **FOUND)
+            local_bus.exact = local_bus.start("-m", "trial_exact", count, log, **FOUND)
 
-        with Pings(house.addresses) as pings:
+        with Pings(local_bus.addresses) as pings:
             all_come("joining", start, 1)
             all_come("a tick each", market.move, 2)
-        house.broker.kill()
-        house.broker.wait()
-        house.broker = house.start_broker()
-        with Pings(house.addresses) as pings:
+        local_bus.broker.kill()
+        local_bus.broker.wait()
+        local_bus.broker = local_bus.start_broker()
+        with Pings(local_bus.addresses) as pings:
             all_come("a tick each after a restart", market.move, 3)
-            assert_well(house)
-            house.exact.send_signal(signal.SIGTERM)
-            assert house.exact.wait(COME_S) == 0, house.exact.log.read_text()
-            eventually(lambda: house.stats()["ticks"]["subscriptions"] == 0, within_s=COME_S)
+            assert_well(local_bus)
+            local_bus.exact.send_signal(signal.SIGTERM)
+            assert local_bus.exact.wait(COME_S) == 0, local_bus.exact.log.read_text()
+            eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 0, within_s=COME_S)
             said["leaving"] = (0.0, pings.slowest_s())
         counters = json.loads(log.read_text().splitlines()[-1])["counters"]
     figures = (f"{one} {took_s:.2f} s, slowest ping {slowest_s:.3f} s" for one, (took_s, slowest_s) in said.items())

@@ -23,19 +23,19 @@ MB = 1 << 20
 
 
 @contextlib.contextmanager
-def deaf_subscriber(house):
+def deaf_subscriber(local_bus):
     """Subscribe to everything, and read nothing."""
     with zmq.Context.instance().socket(zmq.SUB) as socket:
         socket.linger, socket.rcvhwm, socket.sndhwm = 0, ONE, 0
         socket.subscribe(b"tick.")
-        socket.connect(house.addresses["publisher"])
+        socket.connect(local_bus.addresses["publisher"])
         yield
 
 
 @contextlib.contextmanager
-def deaf_client(house, requests):
+def deaf_client(local_bus, requests):
     """Send requests, and read no answer."""
-    socket = bare.dealer(house.addresses["frontend"], ONE)
+    socket = bare.dealer(local_bus.addresses["frontend"], ONE)
     socket.sndhwm = 0
     for at, (service, args) in enumerate(requests):
         socket.send(b"Q" + bare.pack([at.to_bytes(16, "big"), service, "", args, {}]))
@@ -48,8 +48,8 @@ class Settled:
 
     WINDOW_S, IDLE = 1.0, 0.3  # cores; pings and beats go on
 
-    def __init__(self, house):
-        self.process = psutil.Process(house.broker.pid)
+    def __init__(self, local_bus):
+        self.process = psutil.Process(local_bus.broker.pid)
         self.process.cpu_percent()
         self.due = time.monotonic() + self.WINDOW_S
 
@@ -61,9 +61,9 @@ class Settled:
         return self.process.cpu_percent() < 100 * self.IDLE
 
 
-def peak_mb(house, over):
+def peak_mb(local_bus, over):
     """Watch the broker's memory until `over` says so; returns how much it grew at most."""
-    process = psutil.Process(house.broker.pid)
+    process = psutil.Process(local_bus.broker.pid)
     before = peak = process.memory_info().rss
 
     def look():
@@ -75,42 +75,42 @@ def peak_mb(house, over):
     return (peak - before) / MB
 
 
-def asks_nothing(house, ticks, size):
+def asks_nothing(local_bus, ticks, size):
     """Subscribe only."""
     since = ticks.safe
-    with deaf_subscriber(house):
-        return peak_mb(house, lambda: ticks.goes_on() and ticks.safe > since + size // LARGE)
+    with deaf_subscriber(local_bus):
+        return peak_mb(local_bus, lambda: ticks.goes_on() and ticks.safe > since + size // LARGE)
 
 
-def asks_replays(house, ticks, size):
+def asks_replays(local_bus, ticks, size):
     """Ask for a MiB of history again and again."""
     requests = [("hulak.replay", {"topic": "ticks", "from": at % 100}) for at in range(size // MB)]
-    with deaf_client(house, requests):
-        return peak_mb(house, Settled(house))
+    with deaf_client(local_bus, requests):
+        return peak_mb(local_bus, Settled(local_bus))
 
 
-def asks_values(house, ticks, size):
+def asks_values(local_bus, ticks, size):
     """Ask for large last values again and again."""
     requests = [("hulak.last", {"topic": f"tick.LARGE{at % SYMBOLS:02d}"}) for at in range(size // LARGE)]
-    with deaf_client(house, requests):
-        return peak_mb(house, Settled(house))
+    with deaf_client(local_bus, requests):
+        return peak_mb(local_bus, Settled(local_bus))
 
 
 @pytest.mark.parametrize("ask", [asks_nothing, asks_replays, asks_values])
 def test_a_peer_that_never_reads_costs_the_broker_a_bounded_number_of_bytes(ask, long, tell):
     """Full: 2 GB of what is never read; short: 180 MB."""
     size = 2_000_000_000 if long else 180_000_000
-    with LocalBus(**{"journal.max_bytes": 512 << 20}) as house:
-        house.broker = house.start_broker()
-        with Pings(house.addresses) as pings:
-            with Ticks(house.addresses, "large", RATE, SYMBOLS, b"x" * LARGE) as ticks:
+    with LocalBus(**{"journal.max_bytes": 512 << 20}) as local_bus:
+        local_bus.broker = local_bus.start_broker()
+        with Pings(local_bus.addresses) as pings:
+            with Ticks(local_bus.addresses, "large", RATE, SYMBOLS, b"x" * LARGE) as ticks:
                 eventually(lambda: ticks.goes_on() and ticks.safe > RATE // 2, within_s=60)
                 if ask is not asks_nothing:
                     ticks.end()
                 pings.slowest_s()
-                grown_mb = ask(house, ticks, size)
+                grown_mb = ask(local_bus, ticks, size)
             slowest_s = pings.slowest_s()
-        assert_well(house)
+        assert_well(local_bus)
     tell(f"never read, {ask.__name__}: {size / 1e6:.0f} MB, broker +{grown_mb:.0f} MB; slowest ping {slowest_s * 1000:.0f} ms")
     assert grown_mb < GROWS_BY_MB
     assert slowest_s < (PING_S if long else SHORT_PING_S)

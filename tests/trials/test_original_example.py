@@ -6,7 +6,7 @@ Its short form is tests/system/test_scaling.py.
 import time
 
 import pytest
-from pool_watch import Crowd, Pool
+from pool_watch import PoolExample, WorkerPool
 from waiting import eventually
 
 from sim.nepse.request_log import most_in_a_second
@@ -20,21 +20,21 @@ IDLE_S = 30.0  # the setting's default
 def test_a_hundred_calls_at_once_grow_the_pool_and_the_idle_time_shrinks_it_again_and_again(tell):
     """Each round: 1 worker, 5 while calls wait, 1 after the idle time; never more than 2 requests of a worker in any second."""
     answered_s, grown_s, shrunk_s = [], [], []
-    with serve(limit=2, token_lifetime_s=60.0) as exchange, Pool(**{"nepse.base_url": exchange.url}) as house:
-        house.start_up(demo=False)
+    with serve(limit=2, token_lifetime_s=60.0) as exchange, WorkerPool(**{"nepse.base_url": exchange.url}) as local_bus:
+        local_bus.start_up(demo=False)
         for _ in range(ROUNDS):
-            eventually(lambda: house.agrees_on(1), within_s=20)
+            eventually(lambda: local_bus.agrees_on(1), within_s=20)
             began = time.monotonic()
-            crowd = Crowd(house, CALLS)
-            eventually(lambda: len(house.workers()) == 5, within_s=30)
+            example = PoolExample(local_bus, CALLS)
+            eventually(lambda: len(local_bus.workers()) == 5, within_s=30)
             grown_s.append(time.monotonic() - began)
-            crowd.join(within_s=90)
+            example.join(within_s=90)
             answered_s.append(time.monotonic() - began)
-            assert (crowd.failures, len(crowd.answers)) == ([], CALLS)
+            assert (example.failures, len(example.answers)) == ([], CALLS)
             done = time.monotonic()
-            eventually(lambda: house.agrees_on(1), within_s=3 * IDLE_S)
+            eventually(lambda: local_bus.agrees_on(1), within_s=3 * IDLE_S)
             shrunk_s.append(time.monotonic() - done)
-        tasks = house.stats()["tasks"]
+        tasks = local_bus.stats()["tasks"]
     visitors = exchange.visits.by_visitor()
     most = [most_in_a_second(times) for times in visitors]
     tell(

@@ -30,9 +30,9 @@ def answers(url):
     return False
 
 
-def make_displays(house):
+def make_displays(local_bus):
     """See to it that there are 24 displays, whatever the demo made of its own."""
-    with house.client() as client:
+    with local_bus.client() as client:
         there = {row["symbol"] for row in client.call("hulak.display.list", timeout_s=5)["rows"]}
         for pair in PAIRS:
             if len(there) < DISPLAYS and pair.symbol not in there:
@@ -56,11 +56,11 @@ def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, 
     """Full: two minutes, the bounds hold in each window of 10 s without a burst; short: one of 4 s, and figures are only told."""
     venue, nepse, port = free_ports(3)
     ports = {"sim.venue_port": venue, "sim.nepse_port": nepse, "gateway.port": port}
-    with LocalBus(**ports, **{"sim.ticks_per_s": TICKS_PER_S}) as house:
-        up = house.hulak("up", "--demo")
+    with LocalBus(**ports, **{"sim.ticks_per_s": TICKS_PER_S}) as local_bus:
+        up = local_bus.hulak("up", "--demo")
         try:
             eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), within_s=STANDS_S, every_s=0.2)
-            make_displays(house)
+            make_displays(local_bus)
             with browser() as chrome:
                 look(chrome, f"http://127.0.0.1:{port}/", tmp_path, tell)
                 with opened(chrome, f"http://127.0.0.1:{port}/") as (page, complaints):

@@ -76,32 +76,32 @@ def kill(process):
 def test_each_accepted_task_ends_once_and_right_and_each_confirmed_tick_is_there_by_content(tmp_path, long, tell):
     """Full: 60 kills; short: 4, one of each kind at least."""
     kills, workers, listeners = (60, 4, 4) if long else (4, 2, 2)
-    with Storm(tmp_path, **{"journal.segment_bytes": 262_144}) as house:
-        house.broker = house.start_broker()
-        heard = [house.peer("listener") for _ in range(listeners)]
-        eventually(lambda: house.stats()["ticks"]["subscriptions"] >= 2 * listeners, within_s=STARTS_S)
-        peers = {"worker": [house.peer("worker") for _ in range(workers)], "feed": [house.peer("feed")]}
-        posters = [house.peer("poster")]
-        eventually(lambda: all(path.exists() and path.stat().st_size for path in house.logs["poster"]), within_s=STARTS_S)
-        house.rage(kills, peers)
-        eventually(house.stats, within_s=STARTS_S)
-        house.end([posters, peers["feed"], heard])
-        client = bare.Asker(house.addresses["frontend"])
+    with Storm(tmp_path, **{"journal.segment_bytes": 262_144}) as local_bus:
+        local_bus.broker = local_bus.start_broker()
+        heard = [local_bus.peer("listener") for _ in range(listeners)]
+        eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] >= 2 * listeners, within_s=STARTS_S)
+        peers = {"worker": [local_bus.peer("worker") for _ in range(workers)], "feed": [local_bus.peer("feed")]}
+        posters = [local_bus.peer("poster")]
+        eventually(lambda: all(path.exists() and path.stat().st_size for path in local_bus.logs["poster"]), within_s=STARTS_S)
+        local_bus.rage(kills, peers)
+        eventually(local_bus.stats, within_s=STARTS_S)
+        local_bus.end([posters, peers["feed"], heard])
+        client = bare.Asker(local_bus.addresses["frontend"])
         rows, missing = client.replay()
-        accepted = [line for log in house.read("poster") for line in log]
+        accepted = [line for log in local_bus.read("poster") for line in log]
         found = {line["task"]: end_of(client, line["task"]) for line in accepted}
         listed = [row for state in STATES for row in client.ask("hulak.tasks", {"state": state, "limit": 1000})]
-        attempts = sum(map(len, house.read("worker")))
-        assert_well(house)
-        house.end([peers["worker"]])
-        judge_ticks(house, rows, missing)
+        attempts = sum(map(len, local_bus.read("worker")))
+        assert_well(local_bus)
+        local_bus.end([peers["worker"]])
+        judge_ticks(local_bus, rows, missing)
         again = {task: end_of(client, task) for task in found}
         client.close()
     tell(
-        f"posted storm: killed {dict(house.kills)}; {len(rows):,} ticks, {len(found):,} tasks in {attempts:,} attempts, "
+        f"posted storm: killed {dict(local_bus.kills)}; {len(rows):,} ticks, {len(found):,} tasks in {attempts:,} attempts, "
         f"ended {dict(Counter(one['state'] for one in found.values()))}"
     )
-    assert set(house.kills) == set(KINDS)
+    assert set(local_bus.kills) == set(KINDS)
     assert again == found, "a result that was given is the result for ever"
     judge_tasks(accepted, found)
     if len(found) < 1000:  # the most that one question lists
@@ -127,17 +127,17 @@ def judge_tasks(accepted, found):
             assert row["error"]["code"] == "WRONG"
 
 
-def judge_ticks(house, rows, missing):
+def judge_ticks(local_bus, rows, missing):
     """The journal has each confirmed tick once, and each listener got all of it since it joined, under the same numbers."""
     safe = {}
-    for line in (line for log in house.read("feed") for line in log if "confirmed" in line):
+    for line in (line for log in local_bus.read("feed") for line in log if "confirmed" in line):
         safe[line["source"]] = max(safe.get(line["source"], 0), line["confirmed"])
         assert line.get("whole", True), line
     assert missing == []
     assert judge_replay(rows, safe) == []
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
     journal = [[number, body["source"], body["n"]] for number, _, _, packed in rows for body in [bare.unpack(packed)]]
-    for log in house.read("listener"):
+    for log in local_bus.read("listener"):
         *ticks, told = log
         assert told["missing"] == 0
         assert [tick[1:] for tick in ticks] == journal[ticks[0][1] - 1 :]

@@ -7,7 +7,7 @@ import statistics
 import time
 
 import pytest
-from pool_watch import Callers, Pool
+from pool_watch import Callers, WorkerPool
 from waiting import eventually
 
 from sim.nepse.server import serve
@@ -22,21 +22,21 @@ def test_every_target_is_reached_within_seconds_whoever_is_killed(long, tell):
     """Full: 25 targets; short: 4, and how quickly is only told. Before two of three one worker is killed; tasks are under way."""
     chance, count = random.Random(SEED), 25 if long else 4
     took, killed = [], []
-    with serve() as exchange, Pool(**{"nepse.base_url": exchange.url, "nepse.rate_per_s": 10}) as house:
-        house.start_up(demo=False)
+    with serve() as exchange, WorkerPool(**{"nepse.base_url": exchange.url, "nepse.rate_per_s": 10}) as local_bus:
+        local_bus.start_up(demo=False)
         for _ in range(count):
             target = chance.randint(1, 5)
             if chance.random() < 2 / 3:
-                killed.append(chance.choice(house.workers())["pid"])
+                killed.append(chance.choice(local_bus.workers())["pid"])
                 os.kill(killed[-1], signal.SIGKILL)
-            callers = Callers(house, [("market-status", {})] * 2, retries=None)
+            callers = Callers(local_bus, [("market-status", {})] * 2, retries=None)
             began = time.monotonic()
-            house.scale(target)
-            eventually(lambda target=target: house.agrees_on(target, killed), within_s=GIVES_UP_S)
+            local_bus.scale(target)
+            eventually(lambda target=target: local_bus.agrees_on(target, killed), within_s=GIVES_UP_S)
             took.append(time.monotonic() - began)
             callers.join(within_s=60)
             assert callers.failures == []
-        tasks = house.stats()["tasks"]
+        tasks = local_bus.stats()["tasks"]
     tell(f"scaling: {count} targets, {len(killed)} kills: median {statistics.median(took):.2f} s, longest {max(took):.2f} s")
     if long:
         assert max(took) < AGREES_S, took

@@ -28,34 +28,34 @@ SYMBOLS = ("EURUSD", "USDJPY", "GBPUSD", "AUDUSD")
 class Street:
     """A bus with all kinds of processes, and those who tell how it is."""
 
-    def __init__(self, house, venue, faults):
-        self.house = house
-        self.house.variables["HULAK_FEED__URL"] = venue.url("/json")
-        with house.having(house.variables | (faults.variables if faults else {})):
-            self.broker = house.start_broker()
-        self.gateway = house.hulak("gateway")
+    def __init__(self, local_bus, venue, faults):
+        self.local_bus = local_bus
+        self.local_bus.variables["HULAK_FEED__URL"] = venue.url("/json")
+        with local_bus.having(local_bus.variables | (faults.variables if faults else {})):
+            self.broker = local_bus.start_broker()
+        self.gateway = local_bus.hulak("gateway")
         eventually(lambda: self.get("/healthz")[0] == 200, within_s=WITHIN_S)
         self.feed = self.start_feed()
         self.workers = [self.start_display_worker() for _ in range(2)]
-        with DisplayClient(house.settings, house.home, timeout_s=WITHIN_S) as displays:
+        with DisplayClient(local_bus.settings, local_bus.home, timeout_s=WITHIN_S) as displays:
             for symbol in SYMBOLS:
                 displays.create_worker_for_symbol(symbol, symbol.lower())
 
     def start_feed(self):
-        return self.house.hulak("feed", "--venue", "json", "--url", self.house.variables["HULAK_FEED__URL"])
+        return self.local_bus.hulak("feed", "--venue", "json", "--url", self.local_bus.variables["HULAK_FEED__URL"])
 
     def start_display_worker(self):
-        return self.house.hulak("worker", "display")
+        return self.local_bus.hulak("worker", "display")
 
     def ask(self, *words):
         """Run a command; returns its exit code and what it printed."""
-        done = CliRunner().invoke(cli, [*words, "--timeout", "2"], env=self.house.variables)
+        done = CliRunner().invoke(cli, [*words, "--timeout", "2"], env=self.local_bus.variables)
         return done.exit_code, done.stdout
 
     def get(self, path):
         """Ask the gateway; returns the status and the body."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.house.settings.gateway.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.local_bus.settings.gateway.port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -128,8 +128,8 @@ def worst_of_problems(told):
 
 def dead_letter(street):
     """Post a task that fails for good."""
-    street.house.hulak("worker", "bench", "--module", "workers.noop")
-    with street.house.client() as client:
+    street.local_bus.hulak("worker", "bench", "--module", "workers.noop")
+    with street.local_bus.client() as client:
         task = client.post("bench", "nonsense")
         with pytest.raises(BusError):
             client.result(task, timeout_s=WITHIN_S)
@@ -139,8 +139,8 @@ def test_everybody_tells_the_same(tmp_path, long, tell):
     """Full: all situations that can be made; short: a frozen display worker, and a dead letter."""
     faults = Faults(tmp_path) if long else None
     told = []
-    with VenueThread() as venue, LocalBus(**{"feed.stale_s": 6}) as house:
-        street = Street(house, venue, faults)
+    with VenueThread() as venue, LocalBus(**{"feed.stale_s": 6}) as local_bus:
+        street = Street(local_bus, venue, faults)
         street.agree([])
         street.workers[0].send_signal(signal.SIGSTOP)
         told.append(street.agree(["process_silent"]))
@@ -165,7 +165,7 @@ def further(street, venue, faults):
     street.workers = [street.start_display_worker() for _ in range(2)]
 
     def served():
-        return street.house.stats()["displays"]["assigned"] == len(SYMBOLS)
+        return street.local_bus.stats()["displays"]["assigned"] == len(SYMBOLS)
 
     eventually(served, within_s=WITHIN_S)
     street.feed.send_signal(signal.SIGSTOP)
@@ -174,7 +174,7 @@ def further(street, venue, faults):
     venue.quiet(True)
     eventually(lambda: street.get("/readyz")[0] == 503, within_s=WITHIN_S)
     venue.quiet(False)
-    with street.house.client() as client:
+    with street.local_bus.client() as client:
         client.post("sums", "add")  # nobody does that
     yield street.agree([*always, "tasks_without_worker"])
     faults.disk("full")

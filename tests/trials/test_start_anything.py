@@ -28,23 +28,23 @@ class Life:
     """What is asked of the brokers of one home, and what they accepted.
 
     Args:
-        house: of the brokers.
+        local_bus: of the brokers.
         faults: of their clock.
         seed: of the history.
     """
 
-    def __init__(self, house, faults, seed):
-        self.house, self.faults, self.draw = house, faults, random.Random(seed)
-        self.asker = bare.Asker(house.addresses["frontend"])
-        self.feed = bare.Feed(house.addresses["collector"], house.addresses["frontend"])
+    def __init__(self, local_bus, faults, seed):
+        self.local_bus, self.faults, self.draw = local_bus, faults, random.Random(seed)
+        self.asker = bare.Asker(local_bus.addresses["frontend"])
+        self.feed = bare.Feed(local_bus.addresses["collector"], local_bus.addresses["frontend"])
         self.tasks, self.dropped = {}, set()  # task -> (kind, number)
         self.displays, self.version, self.numbers = set(), 0, 0
         self.broker = None
 
     def start(self):
         """Start a broker with this moment's clock."""
-        with self.house.having(self.faults.variables):
-            self.broker = self.house.start_broker()
+        with self.local_bus.having(self.faults.variables):
+            self.broker = self.local_bus.start_broker()
 
     def stop(self):
         """Kill it, or end it in good order."""
@@ -84,7 +84,7 @@ class Life:
             self.feed.step()
 
     def work(self):
-        with Service(self.house.addresses):
+        with Service(self.local_bus.addresses):
             time.sleep(self.draw.uniform(0, 0.3))
 
     def dead_letters(self):
@@ -133,7 +133,7 @@ class Life:
     def judge_ends(self):
         """Have all that waits carried out, and fail unless each task has ended once, as its kind says."""
         assert self.feed.settle(20)
-        with Service(self.house.addresses, do):
+        with Service(self.local_bus.addresses, do):
             for task, (kind, number) in self.tasks.items():
                 if task in self.dropped:
                     continue
@@ -148,9 +148,9 @@ class Life:
         return self.asker.ask("hulak.tasks", {"state": state, "limit": 1000})
 
 
-def assert_only_aside(house):
+def assert_only_aside(local_bus):
     """Fail unless all is well but for what was set aside, which may be told."""
-    level, findings = verdict(house, unserved=True)
+    level, findings = verdict(local_bus, unserved=True)
     assert all("aside" in text for text in findings), (level, findings)
     return findings
 
@@ -162,41 +162,41 @@ def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
         folder = tmp_path / str(seed)
         folder.mkdir()
         faults = Faults(folder)
-        with LocalBus(**{"journal.segment_bytes": 16_384}) as house:
-            life = Life(house, faults, seed)
+        with LocalBus(**{"journal.segment_bytes": 16_384}) as local_bus:
+            life = Life(local_bus, faults, seed)
             life.start()
             for _ in range(12 if long else 4):
                 life.live()
                 life.stop()
-                told = mess.make(house.home, life.draw)
+                told = mess.make(local_bus.home, life.draw)
                 time.sleep(life.draw.uniform(0, 0.5))
                 faults.clock(life.draw.choice(CLOCKS))
                 life.start()
                 life.judge(told)
                 started, told_of = started + 1, told_of + len(told)
             life.judge_ends()
-            assert_only_aside(house)
+            assert_only_aside(local_bus)
             life.stop()
-            mess.ruin_store(house.home, life.draw)
+            mess.ruin_store(local_bus.home, life.draw)
             life.start()
             life.tasks, life.dropped, life.displays, life.version = {}, set(), set(), 0
             life.live()
-            assert assert_only_aside(house), "nothing is told of a store that was none"
+            assert assert_only_aside(local_bus), "nothing is told of a store that was none"
             life.judge_ends()
     tell(f"start anything: {started} starts on messed homes, {told_of} files that had to be told")
 
 
 def test_a_task_that_expires_while_the_broker_is_away_keeps_no_broker_from_starting(tell):
     """With the very commands that found it: post with a time, kill, wait longer than that, start."""
-    with LocalBus() as house:
-        broker = house.start_broker()
-        asker = bare.Asker(house.addresses["frontend"])
+    with LocalBus() as local_bus:
+        broker = local_bus.start_broker()
+        asker = bare.Asker(local_bus.addresses["frontend"])
         task = asker.ask("hulak.post", {"service": "nobody", "action": "a", "expires_s": 0.2})["task"]
         began = time.monotonic()
         broker.kill()
         broker.wait()
         eventually(lambda: time.monotonic() > began + 0.3, within_s=5)
-        house.start_broker()
+        local_bus.start_broker()
         assert asker.ask("hulak.result", {"task": task, "wait_ms": 5000}, within_s=10)["state"] == "expired"
         asker.close()
-        tell(f"expired while away: {verdict(house)[0]}")
+        tell(f"expired while away: {verdict(local_bus)[0]}")

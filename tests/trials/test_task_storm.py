@@ -20,20 +20,20 @@ REASSIGNED_S = 1.0
 class Storm:
     """Kills and freezes, at moments and of kinds drawn from a seed; a frozen worker is thawed again."""
 
-    def __init__(self, house, workers, worker_faults, broker_kills):
-        self.house, self.draw = house, random.Random(SEED)
+    def __init__(self, local_bus, workers, worker_faults, broker_kills):
+        self.local_bus, self.draw = local_bus, random.Random(SEED)
         kinds = ["kill"] * (worker_faults // 2) + ["freeze"] * (worker_faults - worker_faults // 2) + ["broker"] * broker_kills
         self.draw.shuffle(kinds)
         kinds.insert(0, "kill")  # all are at work, and the broker is there
         self.kinds, self.done, self.stop = kinds, [], threading.Event()
         self.kills, self.broker_kills = [], []  # (pid, when), when: monotonic seconds
-        self.log = house.home / "sleepy.jsonl"
+        self.log = local_bus.home / "sleepy.jsonl"
         self.workers = [self.worker() for _ in range(workers)]
         self.thawing = []
         self.thread = threading.Thread(target=self.run)
 
     def worker(self):
-        return self.house.start("-m", "sleepy_worker", PYTHONPATH="tests/support", SLEEPY_LOG=self.log)
+        return self.local_bus.start("-m", "sleepy_worker", PYTHONPATH="tests/support", SLEEPY_LOG=self.log)
 
     def run(self):
         for kind in self.kinds:
@@ -65,9 +65,9 @@ class Storm:
 
     def broker(self):
         self.broker_kills.append(time.monotonic())
-        self.house.broker.kill()
-        self.house.broker.wait()
-        self.house.broker = self.house.start("-m", "bus")
+        self.local_bus.broker.kill()
+        self.local_bus.broker.wait()
+        self.local_bus.broker = self.local_bus.start("-m", "bus")
 
     def reassigned_s(self):
         """Say after how long each task whose worker was killed was begun by another, those of a broker that was away left out."""
@@ -91,11 +91,11 @@ def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long,
     """Full: 2,000 tasks, 100 worker faults, 10 broker kills; short: 200, 12 and 2."""
     count, faults, kills, task_s = (2000, 100, 10, 0.3) if long else (200, 12, 2, 0.05)
     workers = 12 if long else 4  # of the twelve, five are frozen at a time, on average
-    with LocalBus() as house:
-        house.broker = house.start_broker()
-        storm = Storm(house, workers, faults, kills)
-        with house.client() as client:
-            eventually(lambda: len(house.stats()["workers"]) == workers, within_s=20)
+    with LocalBus() as local_bus:
+        local_bus.broker = local_bus.start_broker()
+        storm = Storm(local_bus, workers, faults, kills)
+        with local_bus.client() as client:
+            eventually(lambda: len(local_bus.stats()["workers"]) == workers, within_s=20)
             storm.thread.start()
             began = time.monotonic()
             ids = []
@@ -105,7 +105,7 @@ def test_no_accepted_task_is_lost_and_none_ends_twice_in_a_storm_of_faults(long,
             results = [client.result(task, timeout_s=300) for task in ids]
             took_s = time.monotonic() - began
             storm.thread.join(120)
-            eventually(lambda: house.stats()["broker"]["pid"] == house.broker.pid, within_s=20)
+            eventually(lambda: local_bus.stats()["broker"]["pid"] == local_bus.broker.pid, within_s=20)
             rows = []
             for state in ("done", "failed", "expired", "cancelled", "queued", "running", "waiting"):
                 rows += client.list_tasks(state=state, limit=1000)

@@ -47,20 +47,20 @@ class Tasks:
         assert dead == {bytes(task) for task, state, _ in self.posted.values() if state == "failed"}
 
 
-def start_broker(house, faults):
-    with house.having(faults.variables):
-        house.broker = house.start_broker()
+def start_broker(local_bus, faults):
+    with local_bus.having(faults.variables):
+        local_bus.broker = local_bus.start_broker()
 
 
 def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
     """Full: a minute and more at +8 days, so that every cleaning comes; short: seconds, and a restart, which cleans too."""
     rounds = ((40 * HOUR_S, 3 if long else 1), (8 * DAY_S, 70 if long else 1), (-HOUR_S, 3 if long else 1), (0, 1))
     faults = Faults(tmp_path)
-    with LocalBus(**{"journal.segment_bytes": 65_536}) as house:
-        start_broker(house, faults)
-        asker = bare.Asker(house.addresses["frontend"])
+    with LocalBus(**{"journal.segment_bytes": 65_536}) as local_bus:
+        start_broker(local_bus, faults)
+        asker = bare.Asker(local_bus.addresses["frontend"])
         tasks = Tasks(asker)
-        with Service(house.addresses), Ticks(house.addresses, "clock", 600, 8) as ticks:
+        with Service(local_bus.addresses), Ticks(local_bus.addresses, "clock", 600, 8) as ticks:
             tasks.post(TASKS)
             eventually(lambda: ticks.goes_on() and ticks.safe > 1500, within_s=WITHIN_S)  # several segments
             for ahead_s, seconds in rounds:
@@ -69,18 +69,18 @@ def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
                 eventually(lambda wanted=wanted: ticks.goes_on() and ticks.safe > wanted, within_s=WITHIN_S + 2 * seconds)
                 tasks.post(TASKS)
                 if ahead_s > DAY_S:
-                    house.broker.kill()
-                    house.broker.wait()
-                    start_broker(house, faults)
+                    local_bus.broker.kill()
+                    local_bus.broker.wait()
+                    start_broker(local_bus, faults)
                     tasks.post(TASKS)
             ticks.end()
             tasks.judge()
         rows, missing = asker.replay()
-        assert_well(house)
+        assert_well(local_bus)
         until_ns = while_behind(rows)
         by_time = asker.replay(until_ns=until_ns)[0]
         moment = datetime.fromtimestamp(until_ns // 10**9, UTC).isoformat()
-        said = house.hulak("replay", "ticks", "--until", moment, out=subprocess.PIPE).communicate(timeout=60)[0]
+        said = local_bus.hulak("replay", "ticks", "--until", moment, out=subprocess.PIPE).communicate(timeout=60)[0]
         asker.close()
     stamps = [stamp[2] for _, _, stamp, _ in rows]
     tell(

@@ -38,22 +38,22 @@ def hostile(draw, now_ms):
         yield Tick("EURUSD", bid, bid + 0.0001, now_ms + odd, draw.choice(["kraken", "binance"]), (), told)
 
 
-def send(house, ticks, taken):
+def send(local_bus, ticks, taken):
     """Post ticks as an unnumbered feed does, and wait until so many are taken."""
     with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
         socket.linger = socket.sndhwm = 0
-        socket.connect(house.addresses["collector"])
+        socket.connect(local_bus.addresses["collector"])
         assert socket.poll(20_000)
-        before = house.stats()["ticks"]["taken"]
+        before = local_bus.stats()["ticks"]["taken"]
         for number, tick in enumerate(ticks, 1):
             socket.send(codec.feed_frame(tick.symbol, 0, number, time.time_ns(), codec.pack_tick(tick)))
-        eventually(lambda: house.stats()["ticks"]["taken"] == before + taken, within_s=30)
+        eventually(lambda: local_bus.stats()["ticks"]["taken"] == before + taken, within_s=30)
 
 
-def wanted(house, init):
+def wanted(local_bus, init):
     """Fold what the journal has."""
     state = DisplayState("EURUSD", Init.from_values("EURUSD", init), DisplayConfig())
-    with house.client() as client:
+    with local_bus.client() as client:
         for event in History(client, "tick.EURUSD\0"):
             tick = codec.decode_tick(event.packed)
             until_ms = believed_until(tick.received_ns, event.stamp.time_ns)
@@ -69,8 +69,8 @@ def shows(displays, folded):
     )
 
 
-def run(house, *words, code=0):
-    process = house.hulak(*words, out=subprocess.PIPE)
+def run(local_bus, *words, code=0):
+    process = local_bus.hulak(*words, out=subprocess.PIPE)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == code, (words, process.log.read_text())
     return out.decode()
@@ -78,14 +78,17 @@ def run(house, *words, code=0):
 
 def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
     draw = random.Random(SEED)
-    with LocalBus(**{"broker.max_topics": MOST_TOPICS}) as house, DisplayClient(house.settings, house.home) as displays:
-        broker = house.start_broker()
-        workers = start_workers(house, "d0")
+    with (
+        LocalBus(**{"broker.max_topics": MOST_TOPICS}) as local_bus,
+        DisplayClient(local_bus.settings, local_bus.home) as displays,
+    ):
+        broker = local_bus.start_broker()
+        workers = start_workers(local_bus, "d0")
         displays.create_worker_for_symbol("EURUSD", "all", history=True)
         displays.create_worker_for_symbol("EURUSD", "one", source="kraken", history=True)
         now_ms = time.time_ns() // 10**6 // DAY * DAY + DAY // 2  # so that midnight is far, whenever this runs
-        send(house, hostile(draw, now_ms), TICKS)
-        folded = {name: wanted(house, init) for name, init in SHOWN.items()}
+        send(local_bus, hostile(draw, now_ms), TICKS)
+        folded = {name: wanted(local_bus, init) for name, init in SHOWN.items()}
         assert all(folded["one"]["left_out"].values()), folded["one"]["left_out"]
         assert {one["timestamp"] // DAY for one in folded.values()} == {now_ms // DAY}
         eventually(lambda: shows(displays, folded), within_s=30)
@@ -93,35 +96,35 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
             name = f"d{1 + keep}"
             workers.popitem()[1].kill()
             if not keep:
-                shutil.rmtree(house.home / "displays", ignore_errors=True)
-            workers |= start_workers(house, name)
+                shutil.rmtree(local_bus.home / "displays", ignore_errors=True)
+            workers |= start_workers(local_bus, name)
             eventually(lambda name=name: {row["worker"] for row in displays.rows()} == {name}, within_s=20)
             eventually(lambda: shows(displays, folded), within_s=30)
-        assert_well(house)
+        assert_well(local_bus)
 
-        free = MOST_TOPICS - house.stats()["ticks"]["topics"]
-        send(house, [Tick(f"T{number}", 1.0, 1.1, now_ms, "x") for number in range(20)], free)
-        file = house.home / "late.csv"
+        free = MOST_TOPICS - local_bus.stats()["ticks"]["topics"]
+        send(local_bus, [Tick(f"T{number}", 1.0, 1.1, now_ms, "x") for number in range(20)], free)
+        file = local_bus.home / "late.csv"
         file.write_text(f"timestamp,bid,ask\n{now_ms},1.0,1.1\n")
         feed = ("feed", "--file", file, "--speed", "max", "--json", "--symbol")
-        told = json.loads(run(house, *feed, "LATE", code=1))
+        told = json.loads(run(local_bus, *feed, "LATE", code=1))
         assert (told["posted"], told["confirmed"], told["refused"]) == (1, 0, 1)
         assert told["refusals"] == {"LATE": "TOO_MANY_TOPICS"}
-        assert house.stats()["rejected"]["collector"] == {"TOO_MANY_TOPICS": 21 - free}
-        removed = json.loads(run(house, "topic", "rm", "tick.T*", "--yes", "--json"))["removed"]
+        assert local_bus.stats()["rejected"]["collector"] == {"TOO_MANY_TOPICS": 21 - free}
+        removed = json.loads(run(local_bus, "topic", "rm", "tick.T*", "--yes", "--json"))["removed"]
         assert removed == [f"tick.T{number}" for number in range(free)]
-        run(house, "topic", "rm", "tick.T*", "--yes", code=1)
+        run(local_bus, "topic", "rm", "tick.T*", "--yes", code=1)
 
         broker.kill()
         broker.wait()
-        house.start_broker()
-        assert [row["topic"] for row in json.loads(run(house, "topic", "--json"))] == ["tick.EURUSD"]
+        local_bus.start_broker()
+        assert [row["topic"] for row in json.loads(run(local_bus, "topic", "--json"))] == ["tick.EURUSD"]
         eventually(lambda: shows(displays, folded), within_s=30)
-        with house.subscriber("tick.T0") as subscriber:  # what was before it, was before it joined
-            assert json.loads(run(house, *feed, "T0"))["confirmed"] == 1
+        with local_bus.subscriber("tick.T0") as subscriber:  # what was before it, was before it joined
+            assert json.loads(run(local_bus, *feed, "T0"))["confirmed"] == 1
             assert subscriber.poll(20).stamp.sequence == 2
             assert (subscriber.counters()["lost"], subscriber.gaps) == (0, [])
-        with house.client() as client:
+        with local_bus.client() as client:
             (event,) = last_events(client, "tick.T0")
             assert event.stamp.sequence == 2
             assert len(list(History(client, "tick.T0\0"))) == 2

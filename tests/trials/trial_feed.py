@@ -1,6 +1,7 @@
 """A feed that counts: `python -m trial_feed LOG RATE SYMBOLS`; SIGTERM ends it when all is confirmed.
 
-It posts through the real `Post`. The bid of each tick counts the ticks of its symbol. LOG is written as `checker` reads it.
+It posts through the real `TickPublisher`. The bid of each tick counts the ticks of its symbol. LOG is written as `checker`
+reads it.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from bus.process import load_settings, log
 from bus.wire.messages import Tick
-from clients.feeds.publisher import ASK_S, Post
+from clients.feeds.publisher import ASK_S, TickPublisher
 
 TURN_S = 0.005
 LONGEST_S = 1200  # whatever happens, it ends then
@@ -74,7 +75,7 @@ async def main(path, rate, symbols):
     home = load_settings.default_home()
     settings = load_settings.load(home)
     with path.open("w", encoding="ascii") as file:
-        post = Post(settings, home, "trial", log.set_up(settings.log, process="trial"))
+        post = TickPublisher(settings, home, "trial", log.set_up(settings.log, process="trial"))
         driver = Driver(post, file, rate, symbols)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: setattr(driver, "stopping", True))
         try:

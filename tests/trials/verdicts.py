@@ -10,10 +10,10 @@ FAR = 1e9
 UNSERVED = ("starting", "displays_unassigned", "tasks_without_worker")  # where a trial starts no workers for what it makes
 
 
-def verdict(house, *, feeds=0, workers=0, unserved=False):
+def verdict(local_bus, *, feeds=0, workers=0, unserved=False):
     """Run the command; returns its level, and its findings as {text: level}; `unserved` leaves out `UNSERVED`."""
     limits = [word for name in PATIENT for word in ("--warn", f"{name}={FAR:g}", "--critical", f"{name}={FAR:g}")]
-    process = house.hulak("check", "--json", "--feeds", feeds, "--workers", workers, *limits, out=subprocess.PIPE)
+    process = local_bus.hulak("check", "--json", "--feeds", feeds, "--workers", workers, *limits, out=subprocess.PIPE)
     told = json.loads(process.communicate(timeout=ANSWERS_S)[0])
     if not unserved:
         return told["level"], {finding["text"]: finding["level"] for finding in told["findings"]}
@@ -21,15 +21,15 @@ def verdict(house, *, feeds=0, workers=0, unserved=False):
     return next(iter(found.values()), "OK"), found  # the worst comes first
 
 
-def assert_well(house, **wanted):
+def assert_well(local_bus, **wanted):
     """Fail unless all is well."""
-    level, findings = verdict(house, **wanted)
+    level, findings = verdict(local_bus, **wanted)
     assert level == "OK", findings
 
 
-def assert_told(house, *words, **wanted):
+def assert_told(local_bus, *words, **wanted):
     """Fail unless of each of these words something is told, and nothing else."""
-    level, findings = verdict(house, **wanted)
+    level, findings = verdict(local_bus, **wanted)
     assert level in ("WARNING", "CRITICAL"), f"nothing is told about {words}"
     assert all(any(word in text for text in findings) for word in words), findings
     assert all(any(word in text for word in words) for text in findings), findings

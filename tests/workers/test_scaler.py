@@ -26,7 +26,7 @@ import xmlrpc.client
 import pytest
 import structlog
 from local_bus import ROOT, LocalBus
-from pool_watch import Pool
+from pool_watch import WorkerPool
 from waiting import eventually
 
 from bus.process import lifecycle, load_settings, supervisor_rpc
@@ -62,79 +62,79 @@ startretries=0
 
 
 @pytest.fixture
-def house(request):
-    with Pool(**{"scaling.look_s": 0.25, **getattr(request, "param", {})}) as house:
-        house.conf = house.home / "supervisord.conf"
-        house.conf.write_text(CONF.format(home=house.home, python=sys.executable))
-        house.start_broker()
-        (house.home / "log").mkdir(exist_ok=True)
-        yield house
-        house.show_logs()
+def local_bus(request):
+    with WorkerPool(**{"scaling.look_s": 0.25, **getattr(request, "param", {})}) as local_bus:
+        local_bus.conf = local_bus.home / "supervisord.conf"
+        local_bus.conf.write_text(CONF.format(home=local_bus.home, python=sys.executable))
+        local_bus.start_broker()
+        (local_bus.home / "log").mkdir(exist_ok=True)
+        yield local_bus
+        local_bus.show_logs()
 
 
-def start_supervisord(house):
-    process = house.start("-m", "supervisor.supervisord", "-n", "-c", house.conf)
-    eventually(lambda: answers(house, process.pid), within_s=20)
+def start_supervisord(local_bus):
+    process = local_bus.start("-m", "supervisor.supervisord", "-n", "-c", local_bus.conf)
+    eventually(lambda: answers(local_bus, process.pid), within_s=20)
     return process
 
 
-def answers(house, pid):
+def answers(local_bus, pid):
     try:
-        return supervisor_rpc.ask(house.home, "getPID") == pid
+        return supervisor_rpc.ask(local_bus.home, "getPID") == pid
     except supervisor_rpc.Unreached:
         return False
 
 
-def test_a_supervisord_that_is_frozen_restarted_or_killed_costs_no_worker_for_long(house):
+def test_a_supervisord_that_is_frozen_restarted_or_killed_costs_no_worker_for_long(local_bus):
     """Traps 6, 8 and 14: no kept connection, a time limit, children that end with it, and the wanted number is ours."""
-    first = start_supervisord(house)
-    scaler = house.hulak("scaler", "--json")
-    house.scale(3)
-    eventually(lambda: house.agrees_on(3), within_s=20)
+    first = start_supervisord(local_bus)
+    scaler = local_bus.hulak("scaler", "--json")
+    local_bus.scale(3)
+    eventually(lambda: local_bus.agrees_on(3), within_s=20)
 
     first.send_signal(signal.SIGSTOP)
     eventually(lambda: "TimeoutError" in scaler.log.read_text(), within_s=5)
     with pytest.raises(TimeoutError):
-        supervisor_rpc.ask(house.home, "getPID")
+        supervisor_rpc.ask(local_bus.home, "getPID")
     first.send_signal(signal.SIGCONT)
     eventually(lambda: "look succeeded again" in scaler.log.read_text(), within_s=5)
-    assert house.agrees_on(3)
+    assert local_bus.agrees_on(3)
 
-    before = house.slots()
-    supervisor_rpc.ask(house.home, "restart")
-    eventually(lambda: house.agrees_on(3) and not set(house.slots().values()) & set(before.values()), within_s=20)
+    before = local_bus.slots()
+    supervisor_rpc.ask(local_bus.home, "restart")
+    eventually(lambda: local_bus.agrees_on(3) and not set(local_bus.slots().values()) & set(before.values()), within_s=20)
 
-    before = house.slots()
+    before = local_bus.slots()
     os.kill(first.pid, signal.SIGKILL)
-    eventually(lambda: not house.workers(), within_s=5)  # its children ended with it
-    start_supervisord(house)
-    eventually(lambda: house.agrees_on(3) and not set(house.slots().values()) & set(before.values()), within_s=20)
+    eventually(lambda: not local_bus.workers(), within_s=5)  # its children ended with it
+    start_supervisord(local_bus)
+    eventually(lambda: local_bus.agrees_on(3) and not set(local_bus.slots().values()) & set(before.values()), within_s=20)
 
     assert scaler.poll() is None
     scaler.send_signal(signal.SIGTERM)
     assert scaler.wait(5) == 0
 
 
-@pytest.mark.parametrize("house", [{"scaling.max_workers": 2}], indirect=True)
-def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_beyond_the_most(house):
-    start_supervisord(house)
-    scaler = house.hulak("scaler")
-    house.scale(2)
-    eventually(lambda: house.agrees_on(2), within_s=20)
-    slots = house.slots()
-    broker = next(one for one in house.processes if one.args[1:] == ["-m", "bus"])
+@pytest.mark.parametrize("local_bus", [{"scaling.max_workers": 2}], indirect=True)
+def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_beyond_the_most(local_bus):
+    start_supervisord(local_bus)
+    scaler = local_bus.hulak("scaler")
+    local_bus.scale(2)
+    eventually(lambda: local_bus.agrees_on(2), within_s=20)
+    slots = local_bus.slots()
+    broker = next(one for one in local_bus.processes if one.args[1:] == ["-m", "bus"])
     broker.kill()
     eventually(lambda: "look failed" in scaler.log.read_text(), within_s=5)
-    house.start_broker()
-    eventually(lambda: house.agrees_on(2), within_s=10)
-    assert house.slots() == slots
-    assert house.stats()["scaling"]["nepse"]["workers"] == 2
-    third = house.start("-m", "workers", "nepse", "--name", "third")
+    local_bus.start_broker()
+    eventually(lambda: local_bus.agrees_on(2), within_s=10)
+    assert local_bus.slots() == slots
+    assert local_bus.stats()["scaling"]["nepse"]["workers"] == 2
+    third = local_bus.start("-m", "workers", "nepse", "--name", "third")
     assert third.wait(20) == 0
     assert "2 workers serve nepse already" in third.log.read_text()
-    assert (house.agrees_on(2), house.slots()) == (True, slots)
-    assert house.stats()["tasks"]["lost_workers"] == 0
-    second = house.hulak("scaler")
+    assert (local_bus.agrees_on(2), local_bus.slots()) == (True, slots)
+    assert local_bus.stats()["tasks"]["lost_workers"] == 0
+    second = local_bus.hulak("scaler")
     assert second.wait(10) == 78
     assert "a scaler runs already" in second.log.read_text()
 
@@ -142,8 +142,8 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_b
 def test_a_broker_that_is_still_starting_is_no_warning_and_one_that_never_comes_is():
     said = []
     log = structlog.wrap_logger(None, processors=[lambda _, level, event: said.append((level, event["event"])) or drop()])
-    with LocalBus() as house:  # and no broker
-        scaler = Scaler(house.settings, house.home, lifecycle.Stop(), log)
+    with LocalBus() as local_bus:  # and no broker
+        scaler = Scaler(local_bus.settings, local_bus.home, lifecycle.Stop(), log)
         now = time.monotonic()
         scaler.look(now)
         assert said == []
@@ -157,37 +157,37 @@ def drop():
     raise structlog.DropEvent
 
 
-def test_what_supervisord_refuses_is_an_error_with_its_number(house):
+def test_what_supervisord_refuses_is_an_error_with_its_number(local_bus):
     """Faults of its interface, and trap 3: a program that ends at once is FATAL and stays so until it is started."""
     with pytest.raises(OSError):  # noqa: PT011 - none runs: refused or no such file
-        supervisor_rpc.ask(house.home, "getPID")
-    start_supervisord(house)
+        supervisor_rpc.ask(local_bus.home, "getPID")
+    start_supervisord(local_bus)
     for method, name, number in (
         ("startProcess", "nepse:chess", supervisor_rpc.BAD_NAME),
         ("stopProcess", "nepse:nepse_00", supervisor_rpc.NOT_RUNNING),
     ):
         with pytest.raises(xmlrpc.client.Fault) as caught:
-            supervisor_rpc.ask(house.home, method, name, False)
+            supervisor_rpc.ask(local_bus.home, method, name, False)
         assert caught.value.faultCode == number
-    supervisor_rpc.ask(house.home, "startProcess", "nepse:nepse_00", False)
+    supervisor_rpc.ask(local_bus.home, "startProcess", "nepse:nepse_00", False)
     with pytest.raises(xmlrpc.client.Fault) as caught:
-        supervisor_rpc.ask(house.home, "startProcess", "nepse:nepse_00", False)
+        supervisor_rpc.ask(local_bus.home, "startProcess", "nepse:nepse_00", False)
     assert caught.value.faultCode == supervisor_rpc.ALREADY_STARTED
-    supervisor_rpc.ask(house.home, "startProcess", "broken", False)
+    supervisor_rpc.ask(local_bus.home, "startProcess", "broken", False)
 
     def state(name):
-        return {row["name"]: row["state"] for row in supervisor_rpc.list_processes(house.home)}[name]
+        return {row["name"]: row["state"] for row in supervisor_rpc.list_processes(local_bus.home)}[name]
 
     eventually(lambda: state("broken") == "fatal", within_s=10)
 
 
-def test_a_slot_that_is_stopping_is_not_started_by_saying_so(house):
+def test_a_slot_that_is_stopping_is_not_started_by_saying_so(local_bus):
     """Trap 5: supervisord says yes, and does nothing; the next look starts it."""
-    start_supervisord(house)
-    scaler = house.hulak("scaler")
-    eventually(lambda: house.agrees_on(1), within_s=20)
-    supervisor_rpc.ask(house.home, "stopProcess", "nepse:nepse_00", False)
-    eventually(lambda: house.agrees_on(1), within_s=20)
+    start_supervisord(local_bus)
+    scaler = local_bus.hulak("scaler")
+    eventually(lambda: local_bus.agrees_on(1), within_s=20)
+    supervisor_rpc.ask(local_bus.home, "stopProcess", "nepse:nepse_00", False)
+    eventually(lambda: local_bus.agrees_on(1), within_s=20)
     assert scaler.poll() is None
 
 

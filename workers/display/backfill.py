@@ -18,12 +18,12 @@ from bus.subscriber.sequence_tracker import Ask
 from bus.wire import codec
 from bus.wire.codec import STAMP, tick_topic
 from bus.wire.messages import Tick
-from workers.display.managed_display import Held
+from workers.display.managed_display import ManagedDisplay
 
-Fold = Callable[[Held, int, Tick, int], None]  # display, number, tick, when the broker numbered it in ns since 1970 UTC
+Fold = Callable[[ManagedDisplay, int, Tick, int], None]  # display, number, tick, when the broker numbered it in ns since 1970 UTC
 
 
-class CatchUp:
+class Backfill:
     """One round.
 
     Args:
@@ -31,7 +31,7 @@ class CatchUp:
         position: number of the tick that comes live next.
     """
 
-    def __init__(self, displays: Iterable[Held], position: int) -> None:
+    def __init__(self, displays: Iterable[ManagedDisplay], position: int) -> None:
         self.displays = list(displays)
         self.symbol = self.displays[0].symbol
         self.epoch = self.displays[0].epoch  # under which the number before `next` was given; 0: any
@@ -54,7 +54,7 @@ class CatchUp:
             return Ask(self.next, self.upto)
         return Ask(self.next, self.next) if self.epoch else None
 
-    def without(self, display: Held) -> None:
+    def without(self, display: ManagedDisplay) -> None:
         """Leave a display out from now on."""
         self.displays = [one for one in self.displays if one is not display]
 

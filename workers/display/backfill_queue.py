@@ -7,14 +7,14 @@ turns: those that were taken up from checkpoints first, since they have least to
 from collections.abc import Callable
 
 from bus.wire.messages import Tick
-from workers.display.backfill import CatchUp
-from workers.display.managed_display import Held, Phase
+from workers.display.backfill import Backfill
+from workers.display.managed_display import ManagedDisplay, Phase
 
 MOST_ROUNDS = 32
 HOLD = 100_000  # live ticks held back by all rounds together, at most
 
 
-class Building:
+class BackfillQueue:
     """The displays of one worker that are not live.
 
     Args:
@@ -22,15 +22,15 @@ class Building:
         hold: live ticks held back at most.
     """
 
-    def __init__(self, begin: Callable[[Held, float], bool], hold: int = HOLD) -> None:
+    def __init__(self, begin: Callable[[ManagedDisplay, float], bool], hold: int = HOLD) -> None:
         self.begin = begin
         self.hold = hold
-        self.waiting: dict[str, Held] = {}
-        self.ready: dict[str, list[Held]] = {}  # by symbol
-        self.rounds: dict[str, CatchUp] = {}  # by symbol
+        self.waiting: dict[str, ManagedDisplay] = {}
+        self.ready: dict[str, list[ManagedDisplay]] = {}  # by symbol
+        self.rounds: dict[str, Backfill] = {}  # by symbol
         self._held_back = 0  # at least as many as the rounds hold back
 
-    def leave(self, held: Held) -> None:
+    def leave(self, held: ManagedDisplay) -> None:
         """Take a display out of wherever it stands."""
         self.waiting.pop(held.id, None)
         ready = [one for one in self.ready.pop(held.symbol, ()) if one is not held]
@@ -53,7 +53,7 @@ class Building:
             self.ready.setdefault(held.symbol, []).append(held)
         return True
 
-    def start(self, position: int) -> CatchUp | None:
+    def start(self, position: int) -> Backfill | None:
         """Begin the next round; None if no symbol can have one now.
 
         Args:
@@ -70,7 +70,7 @@ class Building:
         left = [one for one in ready if one not in alike]
         if left:
             self.ready[symbol] = left
-        made = self.rounds[symbol] = CatchUp(alike, position)
+        made = self.rounds[symbol] = Backfill(alike, position)
         for one in alike:
             one.phase = Phase.CATCHING_UP
         return made
@@ -89,6 +89,6 @@ class Building:
                 self._held_back -= len(most.held)
                 most.overflow()
 
-    def end(self, made: CatchUp) -> None:
+    def end(self, made: Backfill) -> None:
         """A round is over."""
         del self.rounds[made.symbol]

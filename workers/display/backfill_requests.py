@@ -10,42 +10,42 @@ from bus.errors import BusTimeout
 from bus.process.settings import Settings
 from bus.subscriber.replay_requests import OtherEpoch, ReplayAnswer, ReplayEnded, ReplayRequests, ReplayRows, TooOld
 from bus.subscriber.sequence_tracker import Ask
-from workers.display.backfill import CatchUp
-from workers.display.display_set import INITIALISATION, Desk
+from workers.display.backfill import Backfill
+from workers.display.display_set import INITIALISATION, DisplaySet
 
 FOLDS = 256  # between two looks at everything else
 MOST_ROWS = 4096  # that wait to be folded; the others wait in the connection
 SILENT_S = 30.0  # without anything for any round; then it is told
 
 
-class Round:
+class BackfillRequest:
     """One round under way.
 
     Args:
         made: begun.
     """
 
-    def __init__(self, made: CatchUp) -> None:
+    def __init__(self, made: Backfill) -> None:
         self.made = made
         self.answers: deque[ReplayAnswer] = deque()  # not yet taken in
 
 
-class Rounds:
-    """All rounds under way, as the desk has them.
+class BackfillRequests:
+    """All rounds under way, as the display set has them.
 
     Args:
-        desk: that begins and ends them.
+        display_set: that begins and ends them.
         settings: say where the broker is.
         home: its folder.
     """
 
-    def __init__(self, desk: Desk, settings: Settings, home: Path) -> None:
-        self.desk = desk
+    def __init__(self, display_set: DisplaySet, settings: Settings, home: Path) -> None:
+        self.display_set = display_set
         self.settings = settings
         self.home = home
-        self.running: dict[str, Round] = {}  # by what is replayed
+        self.running: dict[str, BackfillRequest] = {}  # by what is replayed
         self.rows = 0  # that wait to be folded
-        self.turns: deque[Round] = deque()  # those with answers to take in, in turn
+        self.turns: deque[BackfillRequest] = deque()  # those with answers to take in, in turn
         self.heard = 0.0  # when there was something for a round, in monotonic seconds
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.repairs = ReplayRequests(self.context, self.settings, self.home)
@@ -63,28 +63,28 @@ class Rounds:
             until: when to stop, in monotonic seconds.
         """
         self._let_go()
-        while self.desk.building.prepare(now) and time.monotonic() < until:
+        while self.display_set.building.prepare(now) and time.monotonic() < until:
             pass
-        while (made := self.desk.start(now)) is not None:
+        while (made := self.display_set.start(now)) is not None:
             if not self.running:
                 self.heard = now
-            self.running[made.topic] = Round(made)
+            self.running[made.topic] = BackfillRequest(made)
             self._ask(made, made.ask())
 
     def _let_go(self) -> None:
-        """Forget rounds that the desk has ended, or whose displays have all left."""
-        rounds = self.desk.building.rounds
+        """Forget rounds that the display set has ended, or whose displays have all left."""
+        rounds = self.display_set.building.rounds
         gone = [one for one in self.running.values() if rounds.get(one.made.symbol) is not one.made]
         for one in gone:
             self._forget(one)
             self.repairs.forget(one.made.topic)
             del self.running[one.made.topic]
 
-    def _forget(self, one: Round) -> None:
+    def _forget(self, one: BackfillRequest) -> None:
         self.rows -= sum(len(answer.rows) for answer in one.answers if isinstance(answer, ReplayRows))
         one.answers.clear()
 
-    def _ask(self, made: CatchUp, ask: Ask | None) -> None:
+    def _ask(self, made: Backfill, ask: Ask | None) -> None:
         assert ask is not None, "a round that needs nothing has ended already"
         self.repairs.ask(made.topic, ask, epoch=made.epoch)
 
@@ -129,29 +129,29 @@ class Rounds:
             if self.rows >= MOST_ROWS:
                 return
 
-    def _take(self, one: Round, now: float) -> None:
+    def _take(self, one: BackfillRequest, now: float) -> None:
         """Take in one answer, or as much of it as a slice has."""
-        answer, made, desk = one.answers.popleft(), one.made, self.desk
+        answer, made, display_set = one.answers.popleft(), one.made, self.display_set
         match answer:
             case ReplayRows(topic, rows):
                 count = max(1, FOLDS // max(1, len(made.displays)))
-                desk.rows(made, rows[:count], now)
+                display_set.rows(made, rows[:count], now)
                 self.rows -= min(count, len(rows))
                 if len(rows) > count:
                     one.answers.appendleft(ReplayRows(topic, rows[count:]))
                 ask = None
             case OtherEpoch():
-                desk.other_epoch(made, now)
+                display_set.other_epoch(made, now)
                 ask = None
             case TooOld():
-                ask = made.too_old(answer.oldest) or made.ended(None, desk.position or 1)
+                ask = made.too_old(answer.oldest) or made.ended(None, display_set.position or 1)
             case ReplayEnded():
-                ask = made.ended(answer.further, desk.position or 1)
+                ask = made.ended(answer.further, display_set.position or 1)
         if ask is not None:
             self._ask(made, ask)
         elif isinstance(answer, TooOld | ReplayEnded):
-            desk.finish(made, now)
-        if self.desk.building.rounds.get(made.symbol) is not made:
+            display_set.finish(made, now)
+        if self.display_set.building.rounds.get(made.symbol) is not made:
             self._forget(one)
 
     def _note_silence(self, now: float) -> None:
@@ -161,7 +161,7 @@ class Rounds:
         self.heard, silent = now, BusTimeout(f"the journal gave nothing for {SILENT_S:g} s")
         for one in self.running.values():
             for held in one.made.displays:
-                self.desk.trouble(INITIALISATION, held.id, silent)
+                self.display_set.trouble(INITIALISATION, held.id, silent)
 
     def next_due(self) -> float | None:
         """When something is to be asked again, in monotonic seconds."""

@@ -12,13 +12,13 @@ from bus.process import sockets
 from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Reply, Request, Stamp
 from bus.wire.names import OWNED_BY_DISPLAYS
-from workers.display.managed_display import Held
+from workers.display.managed_display import ManagedDisplay
 
 SEND_HWM = 10_000  # states that wait for a broker that is away; each display has its newest sent again when it is back
 AGAIN_S = 2.0  # without an answer to what a day began with
 
 
-class Wire:
+class BrokerLink:
     """Two sockets, one for what is published and one for what is asked.
 
     Args:
@@ -45,7 +45,7 @@ class Wire:
             self.ready = self.out.recv(zmq.NOBLOCK)[:1] == b"\1" or self.ready
         return self.ready and not before
 
-    def send(self, held: Held, config_version: int) -> int:
+    def send(self, held: ManagedDisplay, config_version: int) -> int:
         """Send a display's state.
 
         Returns:
@@ -63,7 +63,7 @@ class Wire:
             return 0
         return now_ns
 
-    def tell_day(self, held: Held, now: float) -> None:
+    def tell_day(self, held: ManagedDisplay, now: float) -> None:
         """Tell the broker what a display's day began with, once in a while until it has written it."""
         key = held.id, held.day_from
         if now - self._asked.get(key, -AGAIN_S) < AGAIN_S:

@@ -18,7 +18,7 @@ MOST_BYTES = 1 << 24  # of a file that is read; the largest state has some 3 MB
 FORGOTTEN_S = 60.0  # an unfinished file of this age has no writer any more
 
 
-class Shelf:
+class CheckpointFiles:
     """The checkpoints of one home folder, as one process reads and writes them.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bus.errors import ProtocolError
 from workers.display import checkpoint
 from workers.display.checkpoint import Checkpoint
-from workers.display.managed_display import Held, MakeState, Place
+from workers.display.managed_display import JournalPlace, MakeState, ManagedDisplay
 
 EVERY_S = 5.0  # between two checkpoints of a display, at least: some ticks to fold again, and 40 kB/s to write at the most
 REFRESH_S = 60.0  # between two of one that nothing happened to
@@ -21,7 +21,7 @@ SHARE = 20  # times of what one cost pass before the next: 5 % of the time
 
 
 class Files(Protocol):
-    """Where checkpoints lie; see `workers.display.checkpoint_files.Shelf`."""
+    """Where checkpoints lie; see `workers.display.checkpoint_files.CheckpointFiles`."""
 
     def load(self, display: str) -> bytes | None:
         """Read what there is of a display."""
@@ -36,7 +36,7 @@ class Files(Protocol):
         """Have all others removed."""
 
 
-class Checkpoints:
+class CheckpointSchedule:
     """The checkpoints of one worker's displays.
 
     Args:
@@ -56,7 +56,7 @@ class Checkpoints:
 
     # Taking up
 
-    def begin(self, held: Held, make: MakeState) -> None:
+    def begin(self, held: ManagedDisplay, make: MakeState) -> None:
         """Begin a display with what was written down of it, or else as its row says; raises whatever a state raises."""
         held.begin(make)
         found = None if held.distrusted else self._found(held)
@@ -70,7 +70,7 @@ class Checkpoints:
         else:
             self.counters["used"] += 1
 
-    def _found(self, held: Held) -> Checkpoint | None:
+    def _found(self, held: ManagedDisplay) -> Checkpoint | None:
         data = self.files.load(held.id)
         if data is None:
             return None
@@ -84,7 +84,7 @@ class Checkpoints:
             return None
         return found
 
-    def refuse(self, held: Held, why: str) -> None:
+    def refuse(self, held: ManagedDisplay, why: str) -> None:
         """Have a display built up from the journal: what was written down of it is not a state of it."""
         held.distrusted = True
         self.counters["refused"] += 1
@@ -92,7 +92,7 @@ class Checkpoints:
 
     # Writing down
 
-    def look(self, displays: Mapping[str, Held], now: float, place: Place) -> None:
+    def look(self, displays: Mapping[str, ManagedDisplay], now: float, place: JournalPlace) -> None:
         """Write down the display that is due, if one is.
 
         Args:
@@ -122,21 +122,21 @@ class Checkpoints:
             self._next = now + max(PACE_S, SHARE * (self.clock() - began))
             return
 
-    def watch(self, held: Held, now: float) -> None:
+    def watch(self, held: ManagedDisplay, now: float) -> None:
         """Have a display written down from now on."""
         held.saved_at = now
         self._due.setdefault(held.id, now + EVERY_S)
 
-    def rest(self, displays: Iterable[Held], place: Place) -> list[Held]:
+    def rest(self, displays: Iterable[ManagedDisplay], place: JournalPlace) -> list[ManagedDisplay]:
         """List what has changed since it was written down."""
         return [held for held in displays if held.saved != held.version and held.state is not None and held.reach(place)]
 
     @staticmethod
-    def _is_due(held: Held, now: float, place: Place) -> bool:
+    def _is_due(held: ManagedDisplay, now: float, place: JournalPlace) -> bool:
         changed = held.saved != held.version or now - held.saved_at >= REFRESH_S
         return changed and held.state is not None and held.reach(place)
 
-    def write(self, held: Held, now: float) -> bool:
+    def write(self, held: ManagedDisplay, now: float) -> bool:
         """Write a display down now; false if that is not possible at present."""
         try:
             data = checkpoint.encode(held.checkpoint())

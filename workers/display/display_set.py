@@ -21,18 +21,18 @@ from typing import Any
 from bus.backoff import Backoff
 from bus.histogram import Histogram
 from bus.wire.messages import Tick
-from workers.display.backfill import CatchUp
-from workers.display.backfill_queue import HOLD, Building
-from workers.display.checkpoint_schedule import Checkpoints, Files
-from workers.display.managed_display import Held, MakeState, Phase, Place
-from workers.display.publish_schedule import CATCHING_UP_S, LATENCY_WINDOW_S, States
+from workers.display.backfill import Backfill
+from workers.display.backfill_queue import HOLD, BackfillQueue
+from workers.display.checkpoint_schedule import CheckpointSchedule, Files
+from workers.display.managed_display import JournalPlace, MakeState, ManagedDisplay, Phase
+from workers.display.publish_schedule import CATCHING_UP_S, LATENCY_WINDOW_S, PublishSchedule
 from workers.display.quantities.state import DisplayConfig, DisplayState
 
 CREATION, INITIALISATION, RUN_TIME, DISPATCH = "creation", "initialisation", "run_time", "dispatch"
-Note = Callable[[str, Mapping[str, Any]], None]
+LogNote = Callable[[str, Mapping[str, Any]], None]
 
 
-class Desk:
+class DisplaySet:
     """Everything one display worker holds.
 
     Args:
@@ -53,9 +53,9 @@ class Desk:
         name: str,
         config_of: Callable[[str], DisplayConfig],
         backoff: Backoff,
-        emit: Callable[[Held], bool],
+        emit: Callable[[ManagedDisplay], bool],
         clock: Callable[[], float],
-        note: Note,
+        note: LogNote,
         files: Files,
         now: float,
         make: MakeState = DisplayState,
@@ -67,14 +67,14 @@ class Desk:
         self.clock = clock
         self.note = note
         self.make = make
-        self.held: dict[str, Held] = {}
-        self.building = Building(self._begun, hold)
-        self.live: dict[str, tuple[Held, ...]] = {}  # by symbol; tuples, so that one may leave while it is gone through
+        self.held: dict[str, ManagedDisplay] = {}
+        self.building = BackfillQueue(self._begun, hold)
+        self.live: dict[str, tuple[ManagedDisplay, ...]] = {}  # by symbol; tuples, so that one may leave while it is gone through
         self.position: int | None = None  # number of the tick that comes next; None before the broker has told
         self.epoch = 0  # under which the tick before it was numbered; 0 before the first
         self.version = 0  # of the rows
-        self.states = States(emit, partial(self._failed, RUN_TIME), now)
-        self.checkpoints = Checkpoints(files, clock, note)
+        self.schedule = PublishSchedule(emit, partial(self._failed, RUN_TIME), now)
+        self.checkpoints = CheckpointSchedule(files, clock, note)
         self.counters: Counter[str] = Counter()  # ticks, gaps, malformed, rebuilt, skipped
         self.troubles: Counter[str] = Counter()  # by category
         self.fold_us = Histogram(LATENCY_WINDOW_S, now)  # with performance_monitoring
@@ -94,7 +94,7 @@ class Desk:
         mine = {row["display"]: row for row in body["rows"] if row["worker"] == self.name}
         for one in [one for one in self.held.values() if one.id not in mine or mine[one.id]["symbol"] != one.symbol]:
             self._leave(one)
-            self.states.forget(self.held.pop(one.id))
+            self.schedule.forget(self.held.pop(one.id))
         for row in mine.values():
             held = self.held.get(row["display"])
             if held is None:
@@ -105,15 +105,15 @@ class Desk:
                     held.init, held.first = row["init"], row["from"]
                     self._again(held, now)
                 elif held.state is not None:
-                    self.states.touch(held, now)
+                    self.schedule.touch(held, now)
 
     def _take_in(self, row: Mapping[str, Any], now: float) -> None:
-        held = Held.of(row, self._config(row["display"], DisplayConfig()))
+        held = ManagedDisplay.of(row, self._config(row["display"], DisplayConfig()))
         held.stale_since = now
         self.held[held.id] = self.building.waiting[held.id] = held
         self.checkpoints.watch(held, now)
 
-    def _leave(self, held: Held) -> None:
+    def _leave(self, held: ManagedDisplay) -> None:
         """Take a display out of wherever it stands."""
         if held.phase is Phase.LIVE:
             left = tuple(one for one in self.live.pop(held.symbol) if one is not held)
@@ -122,19 +122,19 @@ class Desk:
         self.building.leave(held)
         held.phase = Phase.WAITING
 
-    def _again(self, held: Held, now: float, retry_at: float = 0.0) -> None:
+    def _again(self, held: ManagedDisplay, now: float, retry_at: float = 0.0) -> None:
         """Have a display built up anew."""
         held.stale_since = now if held.phase is Phase.LIVE else held.stale_since
         self._leave(held)
         held.state, held.retry_at = None, retry_at
-        self.states.forget(held)
+        self.schedule.forget(held)
         self.building.waiting[held.id] = held
         self.counters["rebuilt"] += 1
 
     def resend(self, now: float) -> None:
         """Have every state published again: the broker is another one, which has none."""
         for held in (one for one in self.held.values() if one.phase is Phase.LIVE):
-            self.states.touch(held, now)
+            self.schedule.touch(held, now)
 
     def configure(self, now: float) -> None:
         """Take over what changed in the config."""
@@ -145,7 +145,7 @@ class Desk:
                 if held.state is not None:
                     self._reconfigure(held, now)
 
-    def _reconfigure(self, held: Held, now: float) -> None:
+    def _reconfigure(self, held: ManagedDisplay, now: float) -> None:
         assert held.state is not None, "a display that has not begun has nothing to configure"
         try:
             held.state.configure(held.config)
@@ -153,7 +153,7 @@ class Desk:
             self._failed(RUN_TIME, held, error, now)
             return
         held.due = min(held.due, now + 1 / held.config.states_per_s)
-        self.states.touch(held, now)
+        self.schedule.touch(held, now)
 
     def _config(self, display: str, otherwise: DisplayConfig) -> DisplayConfig:
         try:
@@ -165,11 +165,11 @@ class Desk:
     # Being brought up
 
     @property
-    def place(self) -> Place:
+    def place(self) -> JournalPlace:
         """How far live displays are."""
         return (self.position or 1) - 1, self.epoch
 
-    def start(self, now: float) -> CatchUp | None:
+    def start(self, now: float) -> Backfill | None:
         """Begin the next round that needs something of the journal; None if none can begin now."""
         while self.position is not None and (made := self.building.start(self.position)) is not None:
             for one in made.displays:
@@ -179,7 +179,7 @@ class Desk:
             self.finish(made, now)
         return None
 
-    def _begun(self, held: Held, now: float) -> bool:
+    def _begun(self, held: ManagedDisplay, now: float) -> bool:
         try:
             self.checkpoints.begin(held, self.make)
         except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
@@ -187,11 +187,11 @@ class Desk:
             return False
         return True
 
-    def rows(self, made: CatchUp, rows: Iterable[Sequence[object]], now: float) -> None:
+    def rows(self, made: Backfill, rows: Iterable[Sequence[object]], now: float) -> None:
         """Fold what the journal gave for a round."""
         made.rows(rows, partial(self._fold, now))
 
-    def finish(self, made: CatchUp, now: float) -> None:
+    def finish(self, made: Backfill, now: float) -> None:
         """End a round: its displays are live from here on."""
         made.finish(partial(self._fold, now))
         self.counters["malformed"] += made.malformed
@@ -200,9 +200,9 @@ class Desk:
         for held in made.displays:
             held.phase, held.live_since, held.due, held.distrusted = Phase.LIVE, now, now, False
             self.live[held.symbol] = (*self.live.get(held.symbol, ()), held)
-            self.states.touch(held, now)
+            self.schedule.touch(held, now)
 
-    def other_epoch(self, made: CatchUp, now: float) -> None:
+    def other_epoch(self, made: Backfill, now: float) -> None:
         """The broker has used numbers again since a round's checkpoints: its displays are built up without them."""
         for held in tuple(made.displays):
             self.checkpoints.refuse(held, f"number {held.upto} is not of epoch {held.epoch} any more")
@@ -236,7 +236,7 @@ class Desk:
             if building.rounds:
                 building.live(number, tick, numbered_ns)
 
-    def _fold(self, now: float, held: Held, number: int, tick: Tick, numbered_ns: int) -> None:
+    def _fold(self, now: float, held: ManagedDisplay, number: int, tick: Tick, numbered_ns: int) -> None:
         if held.state is None:  # it has just failed
             return
         self.counters["ticks"] += 1
@@ -250,11 +250,11 @@ class Desk:
         if began is not None:
             self.fold_us.add((self.clock() - began) * 1e6, now)
         if held.config.batch_dispatching or held.phase is not Phase.LIVE:
-            self.states.changed[held.id] = held
+            self.schedule.changed[held.id] = held
         else:
-            self.states.publish_one(held, now)
+            self.schedule.publish_one(held, now)
 
-    def _failed(self, category: str, held: Held, error: Exception, now: float) -> None:
+    def _failed(self, category: str, held: ManagedDisplay, error: Exception, now: float) -> None:
         again_s = self.backoff.delay_s(held.failed(now))
         self.trouble(category, held.id, error, number=held.poison, again_s=round(again_s, 3))
         if category == RUN_TIME:  # it may have been going wrong for longer than its checkpoint is old
@@ -271,9 +271,9 @@ class Desk:
 
     def next_due(self) -> float:
         """When something is to be done, in monotonic seconds."""
-        return min((self.states.next_due(), *(one.retry_at for one in self.building.waiting.values())))
+        return min((self.schedule.next_due(), *(one.retry_at for one in self.building.waiting.values())))
 
-    def days(self) -> list[Held]:
+    def days(self) -> list[ManagedDisplay]:
         """List displays whose day ended, which the broker has not been told."""
         return [one for one in self.held.values() if one.day_from and one.phase is Phase.LIVE]
 
@@ -292,9 +292,9 @@ class Desk:
             "catching_up": len(behind),
             "stale_s": round(max((now - one.stale_since for one in behind), default=0.0), 3),
             **{name: self.counters[name] for name in ("ticks", "gaps", "malformed", "rebuilt", "skipped")},
-            **self.states.report(now),
+            **self.schedule.report(now),
             **self.checkpoints.report(),
-            "troubles": {**self.troubles, DISPATCH: self.states.counters["dropped"]},
+            "troubles": {**self.troubles, DISPATCH: self.schedule.counters["dropped"]},
         }
         costs = self.fold_us.quantiles(now)
         return found if costs is None else {**found, "fold_us": costs}

@@ -16,7 +16,7 @@ from workers.display.quantities.tick_filter import AHEAD_MS, believed_until
 
 MOST_SKIPPED = 1000  # ticks that a display cannot take and leaves out; beyond, it is not the ticks
 HEALTHY_S = 60.0  # so long live, and what failed before is forgotten
-Place = tuple[int, int]  # number of the last tick that live displays have; the epoch it was numbered under, 0 if unknown
+JournalPlace = tuple[int, int]  # number of the last tick that live displays have; the epoch it was numbered under, 0 if unknown
 MakeState = Callable[[str, Init, DisplayConfig], DisplayState]
 
 
@@ -30,7 +30,7 @@ class Phase(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class ManagedDisplay:
     """One display.
 
     Args:
@@ -70,7 +70,7 @@ class Held:
     stale_since: float = 0.0  # when it was live last, or came
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], config: DisplayConfig) -> "Held":
+    def of(cls, row: Mapping[str, Any], config: DisplayConfig) -> "ManagedDisplay":
         """Make it of a row of the topic `displays`."""
         return cls(row["display"], row["symbol"], row["token"], row["init"], row["from"], config)
 
@@ -105,7 +105,7 @@ class Held:
         """What is another one when there is something new to write down."""
         return self.number, len(self.skipped)
 
-    def reach(self, place: Place) -> bool:
+    def reach(self, place: JournalPlace) -> bool:
         """Note how far its state is; false as long as the epoch is unknown, without which nothing can be written down."""
         if self.phase is Phase.LIVE and place[1] and place[0] > self.upto:  # what was taken up may be ahead of what comes live
             self.upto, self.epoch = place

@@ -7,7 +7,7 @@ EVERY_S = 5.0
 WINDOW_S = 300.0
 
 
-class Trend:
+class MemoryTrend:
     """Samples of one number, the newest `WINDOW_S` of them.
 
     Args:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bus.histogram import Histogram
-from workers.display.managed_display import Held, Phase
+from workers.display.managed_display import ManagedDisplay, Phase
 
 CATCHING_UP_S = 0.5  # between two states of a display that is being built up, and before the first one
 LATENCY_WINDOW_S = 5.0
 
 
-class States:
+class PublishSchedule:
     """The displays whose state was not published since it changed.
 
     Args:
@@ -21,21 +21,23 @@ class States:
         now: monotonic seconds.
     """
 
-    def __init__(self, emit: Callable[[Held], bool], broken: Callable[[Held, Exception, float], None], now: float) -> None:
+    def __init__(
+        self, emit: Callable[[ManagedDisplay], bool], broken: Callable[[ManagedDisplay, Exception, float], None], now: float
+    ) -> None:
         self.emit = emit
         self.broken = broken
-        self.changed: dict[str, Held] = {}
+        self.changed: dict[str, ManagedDisplay] = {}
         self.counters: Counter[str] = Counter()  # states; dropped: those that could not be sent, and came later as newer ones
         self.age_sum_us = 0.0  # of `latencies` states
         self.latencies = 0
         self.latency_us = Histogram(LATENCY_WINDOW_S, now)  # from the feed's receipt to the publication
 
-    def touch(self, held: Held, now: float) -> None:
+    def touch(self, held: ManagedDisplay, now: float) -> None:
         """Note that a state is to go out soon, whether or not its display has just published."""
         held.due = min(held.due, now + CATCHING_UP_S)
         self.changed[held.id] = held
 
-    def forget(self, held: Held) -> None:
+    def forget(self, held: ManagedDisplay) -> None:
         """Publish nothing of a display that has no state any more."""
         self.changed.pop(held.id, None)
 
@@ -44,7 +46,7 @@ class States:
         for held in [one for one in self.changed.values() if one.due <= now]:
             self.publish_one(held, now)
 
-    def publish_one(self, held: Held, now: float) -> None:
+    def publish_one(self, held: ManagedDisplay, now: float) -> None:
         """Publish a state now; one that cannot be sent stays due, and goes out as what it has become by then."""
         held.running += 1
         pause_s = 1 / held.config.states_per_s
@@ -63,7 +65,7 @@ class States:
         self.counters["states"] += 1
         held.due = now + (pause_s if held.phase is Phase.LIVE else max(pause_s, CATCHING_UP_S))
 
-    def sent(self, held: Held, now: float, now_ns: int) -> None:
+    def sent(self, held: ManagedDisplay, now: float, now_ns: int) -> None:
         """Note how old the newest tick was of a state that went out."""
         if held.phase is Phase.LIVE and held.received_ns:
             age_us = max(0, now_ns - held.received_ns) / 1000

@@ -1,4 +1,4 @@
-"""The display worker process: one thread, one loop around the pure `Desk` and `Session`. PROTOCOL.md sections 5 and 11.
+"""The display worker process: one thread, one loop around the pure `DisplaySet` and `Session`. PROTOCOL.md sections 5 and 11.
 
 One subscription to all ticks, decoded once, however many displays there are. There is no second thread on purpose: whoever hears
 this worker's heartbeat knows that its displays go on too. Every turn is bounded, so that the heartbeat is never late.
@@ -26,15 +26,15 @@ from bus.subscriber.chunk_subscriber import ChunkSubscriber
 from bus.wire import codec
 from bus.wire.messages import TaskPart
 from bus.wire.names import DISPLAY_SERVICE, DISPLAYS
-from workers.display.backfill_requests import Rounds
-from workers.display.broker_link import Wire
-from workers.display.checkpoint_files import Shelf
-from workers.display.display_set import Desk
-from workers.display.managed_display import Held
-from workers.display.memory_trend import Trend
+from workers.display.backfill_requests import BackfillRequests
+from workers.display.broker_link import BrokerLink
+from workers.display.checkpoint_files import CheckpointFiles
+from workers.display.display_set import DisplaySet
+from workers.display.managed_display import ManagedDisplay
+from workers.display.memory_trend import MemoryTrend
 from workers.display.quantities.state import DisplayConfig
 from workers.runtime.session import Do, Exit, Run, Send, Session
-from workers.runtime.task_runner import Carrier
+from workers.runtime.task_runner import TaskRunner
 
 LONGEST_WAIT_S = 0.05
 SLICE = 256  # live ticks folded between two looks at the heartbeat
@@ -66,7 +66,7 @@ class DisplayWorker:
         self.log = log
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.usage = Usage()
-        self.trend = Trend(time.monotonic())
+        self.trend = MemoryTrend(time.monotonic())
         self.exit: Exit | None = None
         self.reported = 0.0
         self.report: dict[str, Any] = {}  # replaced as a whole: the member's thread reads it
@@ -84,13 +84,13 @@ class DisplayWorker:
             deferred=True,
         )
         actions = {"held": self._held, "collect": self._collect}
-        self.carrier = Carrier(lambda: actions, settings.broker.max_message_bytes, log)
+        self.runner = TaskRunner(lambda: actions, settings.broker.max_message_bytes, log)
         backoff = Backoff(*BACKOFF, random.random)
         now = time.monotonic()
-        self.shelf = Shelf(home / "displays")
+        self.files = CheckpointFiles(home / "displays")
         self.failed = 0  # checkpoints that could not be written, of those that were told
-        how = (self._config_of, backoff, self._emit, time.perf_counter, self._note, self.shelf)
-        self.desk = Desk(session.name, *how, now)
+        how = (self._config_of, backoff, self._emit, time.perf_counter, self._note, self.files)
+        self.display_set = DisplaySet(session.name, *how, now)
 
     def _config_of(self, display: str) -> DisplayConfig:
         return DisplayConfig.from_values(self.member.display(display))
@@ -116,8 +116,8 @@ class DisplayWorker:
         # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
         self.dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in backend))
         self.dealer.connect(backend)
-        self.wire = Wire(self.context, where["collector"], where["frontend"])
-        self.rounds = Rounds(self.desk, self.settings, self.home)
+        self.link = BrokerLink(self.context, where["collector"], where["frontend"])
+        self.rounds = BackfillRequests(self.display_set, self.settings, self.home)
         self.subscriber = subscriber
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=backend)
         with self.member:
@@ -139,16 +139,16 @@ class DisplayWorker:
     def _write_down(self) -> None:
         """Write down what has changed since it was written last, as far as there is time."""
         until = time.monotonic() + LEAVING_S
-        for held in self.desk.checkpoints.rest(self.desk.held.values(), self.desk.place):
-            if not self.shelf.flush(until):
+        for held in self.display_set.checkpoints.rest(self.display_set.held.values(), self.display_set.place):
+            if not self.files.flush(until):
                 break
-            self.desk.checkpoints.write(held, time.monotonic())
-        self.shelf.end(max(0.0, until - time.monotonic()))
+            self.display_set.checkpoints.write(held, time.monotonic())
+        self.files.end(max(0.0, until - time.monotonic()))
 
     def _close(self) -> None:
         self.rounds.close()
         self.subscriber.close()
-        self.wire.close()
+        self.link.close()
         self.dealer.close(linger=500)  # ms for the goodbye to leave
         self.context.term()
 
@@ -161,34 +161,34 @@ class DisplayWorker:
         self._heartbeat(now)
         self._configure(now)
         chunks, events = self.subscriber.look()
-        if self.desk.position is None:
-            self.desk.position = self.subscriber.position if not chunks else chunks[0].first
+        if self.display_set.position is None:
+            self.display_set.position = self.subscriber.position if not chunks else chunks[0].first
         for event in events:
             self.rows_at = event.stamp.sequence
-            self.desk.reconcile(event.body, now)
+            self.display_set.reconcile(event.body, now)
         if self.subscriber.heard(TOPIC) > self.rows_at:
-            self.wire.ask_rows(now)
+            self.link.ask_rows(now)
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
-                self.desk.take(chunk.epoch, chunk.first + at, chunk.items[at : at + SLICE], chunk.time_ns, now)
-                self.desk.states.publish(now)
+                self.display_set.take(chunk.epoch, chunk.first + at, chunk.items[at : at + SLICE], chunk.time_ns, now)
+                self.display_set.schedule.publish(now)
                 now = self._keep(now)
         now = self._keep(now)
         self.rounds.begin(now, now + FOLDING_S / 2)
         self.rounds.step(now, now + FOLDING_S)
-        self.desk.checkpoints.look(self.desk.held, now, self.desk.place)
-        if self.wire.look():
-            self.desk.resend(now)
-        self.wire.answers(self.desk.told_day, self._all_rows)
-        for held in self.desk.days():
-            self.wire.tell_day(held, now)
-        self.desk.states.publish(time.monotonic())
+        self.display_set.checkpoints.look(self.display_set.held, now, self.display_set.place)
+        if self.link.look():
+            self.display_set.resend(now)
+        self.link.answers(self.display_set.told_day, self._all_rows)
+        for held in self.display_set.days():
+            self.link.tell_day(held, now)
+        self.display_set.schedule.publish(time.monotonic())
         if now - self.reported >= REPORT_S:
             self._report(now)
 
     def _all_rows(self, body: dict[str, Any]) -> None:
         self.rows_at = self.subscriber.heard(TOPIC)
-        self.desk.reconcile(body, time.monotonic())
+        self.display_set.reconcile(body, time.monotonic())
 
     def _keep(self, before: float) -> float:
         """Send a heartbeat if one is due, in the middle of much work; returns the time."""
@@ -199,12 +199,12 @@ class DisplayWorker:
 
     def _poll(self) -> None:
         now = time.monotonic()
-        desk = self.desk
-        dues = (desk.next_due(), desk.checkpoints.next_due(), self.session.next_due(), self.rounds.next_due())
+        display_set = self.display_set
+        dues = (display_set.next_due(), display_set.checkpoints.next_due(), self.session.next_due(), self.rounds.next_due())
         until = min([now + LONGEST_WAIT_S, *(due for due in (*dues, self.subscriber.next_due()) if due is not None)])
         busy = self.rounds.busy
         poller = zmq.Poller()
-        for socket in (self.dealer, self.wire.asks, *self.subscriber.sockets(), *self.rounds.sockets()):
+        for socket in (self.dealer, self.link.asks, *self.subscriber.sockets(), *self.rounds.sockets()):
             poller.register(socket, zmq.POLLIN)
         poller.register(self.stop.reader, zmq.POLLIN)
         poller.poll(0 if busy else max(0, int((until - now) * 1000) + 1))
@@ -212,24 +212,29 @@ class DisplayWorker:
     def _configure(self, now: float) -> None:
         document, self.pending = self.pending, None
         if document is not None:
-            self.desk.configure(now)
+            self.display_set.configure(now)
             self.config_version = document["version"]
             self.member.applied(document["version"])
 
-    def _emit(self, held: Held) -> bool:
-        now_ns = self.wire.send(held, self.config_version)
+    def _emit(self, held: ManagedDisplay) -> bool:
+        now_ns = self.link.send(held, self.config_version)
         if now_ns:
-            self.desk.states.sent(held, time.monotonic(), now_ns)
+            self.display_set.schedule.sent(held, time.monotonic(), now_ns)
         return now_ns > 0
 
     def _report(self, now: float) -> None:
         self.reported = now
         rss = self.usage.rss_bytes()
         self.trend.add(now, rss)
-        if self.shelf.failed > self.failed:
-            self.failed = self.shelf.failed
-            self.log.warning("checkpoints not written", why=self.shelf.why, failed=self.failed)
-        self.report = {**self.desk.report(now), **self.subscriber.counters(), "rss_bytes": rss, "memory": self.trend.told()}
+        if self.files.failed > self.failed:
+            self.failed = self.files.failed
+            self.log.warning("checkpoints not written", why=self.files.why, failed=self.failed)
+        self.report = {
+            **self.display_set.report(now),
+            **self.subscriber.counters(),
+            "rss_bytes": rss,
+            "memory": self.trend.told(),
+        }
 
     # The session
 
@@ -244,7 +249,7 @@ class DisplayWorker:
             before = session.epoch
             self._do(session.received(now, message))
             if before is None and session.epoch is not None:
-                self.desk.resend(now)  # maybe another broker, which has no states
+                self.display_set.resend(now)  # maybe another broker, which has no states
         if self.stop.asked:
             self.stop.drain()
             self._do(session.leave(now, "stopped by a signal", self.settings.task.drain_s))
@@ -263,7 +268,7 @@ class DisplayWorker:
                     except zmq.Again:
                         self.session.unsent(action)
                 case Run(task):
-                    self._do(self.session.finished(time.monotonic(), [self.carrier.carry_out(task, self._send_part)]))
+                    self._do(self.session.finished(time.monotonic(), [self.runner.carry_out(task, self._send_part)]))
                 case Exit():
                     self.exit = self.exit or action
 
@@ -274,7 +279,7 @@ class DisplayWorker:
 
     def _held(self, args: Mapping[str, Any]) -> Any:
         del args
-        rows = [{"display": one.id, "phase": one.phase.value, "number": one.number} for one in self.desk.held.values()]
+        rows = [{"display": one.id, "phase": one.phase.value, "number": one.number} for one in self.display_set.held.values()]
         return {"worker": self.session.name, "displays": rows}
 
     def _collect(self, args: Mapping[str, Any]) -> Any:

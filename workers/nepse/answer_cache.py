@@ -10,7 +10,7 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CachedAnswer:
     """One kept answer."""
 
     value: Any
@@ -18,12 +18,12 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Kept:
+class AnswerCache:
     """The answers of one worker, by what was asked."""
 
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, CachedAnswer] = field(default_factory=dict)
 
-    def find(self, question: str, now: float) -> Answer | None:
+    def find(self, question: str, now: float) -> CachedAnswer | None:
         """Give a kept answer; None if there is none, or it is too old.
 
         Args:
@@ -40,7 +40,7 @@ class Kept:
             del self.answers[old]
         while len(self.answers) >= MOST:
             del self.answers[next(iter(self.answers))]
-        self.answers[question] = Answer(value, until)
+        self.answers[question] = CachedAnswer(value, until)
 
 
 def day_left_s(time_ms: float) -> float:

@@ -17,7 +17,7 @@ COOL_DOWN_S = 5.0  # where the exchange does not say for how long; its real limi
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One HTTP request to the exchange."""
 
     method: str  # "GET" or "POST"
@@ -32,7 +32,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer, of any status."""
 
     status: int
@@ -43,10 +43,10 @@ class Answer:
 class Fetch(Protocol):
     """Send one request and give its answer; TaskFailed (NETWORK, TIMEOUT, TLS) if there was none."""
 
-    def __call__(self, request: Request, /) -> Answer: ...
+    def __call__(self, request: HttpRequest, /) -> HttpAnswer: ...
 
 
-def fault_of(request: Request, answer: Answer) -> TaskFailed | None:
+def fault_of(request: HttpRequest, answer: HttpAnswer) -> TaskFailed | None:
     """Name the failure that a status code tells.
 
     Returns:
@@ -70,12 +70,12 @@ def fault_of(request: Request, answer: Answer) -> TaskFailed | None:
     )
 
 
-def _is_about_all(code: str, answer: Answer) -> bool:
+def _is_about_all(code: str, answer: HttpAnswer) -> bool:
     """Tell whether it was said to this address rather than to this request: then no worker should ask for a while."""
     return code == "RATE_LIMITED" or (code == "BLOCKED" and b"<html" in answer.body[:2000].lower())
 
 
-def _meaning(status: int, answer: Answer) -> tuple[str, str, bool]:
+def _meaning(status: int, answer: HttpAnswer) -> tuple[str, str, bool]:
     # Some users saw a token that does not decode answered with 500 "invalid jwe header" instead of 401.
     if status == 401 or (status == 500 and b"jwe" in answer.body[:2000].lower()):
         return "UNAUTHORIZED", "the exchange did not take the token or the body id", False
@@ -90,12 +90,12 @@ def _meaning(status: int, answer: Answer) -> tuple[str, str, bool]:
     return "REFUSED", "the exchange refuses the request as it is; it may have changed its interface", False
 
 
-def _kind(answer: Answer) -> str:
+def _kind(answer: HttpAnswer) -> str:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip()[:60] or "no content type"
     return f"{kind}, {len(answer.body)} bytes"
 
 
-def read(request: Request, answer: Answer) -> Any:
+def read(request: HttpRequest, answer: HttpAnswer) -> Any:
     """Give the JSON value of a good answer.
 
     Raises:
@@ -123,7 +123,7 @@ def read(request: Request, answer: Answer) -> Any:
         ) from None
 
 
-def read_object(request: Request, answer: Answer) -> dict[str, Any]:
+def read_object(request: HttpRequest, answer: HttpAnswer) -> dict[str, Any]:
     """Give the JSON object of a good answer; BAD_ANSWER if it is another JSON value, else as `read`."""
     value = read(request, answer)
     if not isinstance(value, dict):

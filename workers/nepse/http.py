@@ -10,8 +10,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 
 from bus.errors import ConfigError, TaskFailed
-from workers.nepse.faults import Answer, Request
-from workers.nepse.rate_limit import Pace
+from workers.nepse.faults import HttpAnswer, HttpRequest
+from workers.nepse.rate_limit import RateLimit
 
 LOOK_AGAIN_S = 0.1  # between two looks at the rate while waiting for a token: it may have been raised
 AGENT = "Mozilla/5.0 (compatible; Hulak)"  # says who we are; a browser's name was reported not to be needed
@@ -48,7 +48,7 @@ class NepseSettings(Protocol):
 class HttpFetch:
     """Send requests to the exchange, one at a time; a `Fetch`. Belongs to one thread.
 
-    Every request, also the one that opens a session, waits for `Pace`: real limits are not known, so the exchange never sees
+    Every request, also the one that opens a session, waits for `RateLimit`: real limits are not known, so the exchange never sees
     more of them in a second than the setting says.
 
     Args:
@@ -74,7 +74,7 @@ class HttpFetch:
         self._clock = clock
         self._sleep = sleep
         self._settings = settings
-        self._pace = Pace(settings.rate_per_s, clock())
+        self._pace = RateLimit(settings.rate_per_s, clock())
         self._session = requests.Session()
         self._session.mount("https://", HTTPAdapter(max_retries=0))
         self._session.mount("http://", HTTPAdapter(max_retries=0))
@@ -84,7 +84,7 @@ class HttpFetch:
         # Without an auth of its own, requests would put a .netrc entry's password in place of our Authorization.
         self._session.auth = _unchanged
 
-    def __call__(self, request: Request, /) -> Answer:
+    def __call__(self, request: HttpRequest, /) -> HttpAnswer:
         """Send one request when its turn has come.
 
         Raises:
@@ -98,7 +98,7 @@ class HttpFetch:
         finally:
             self._pace.ended(self._clock())
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: HttpRequest) -> HttpAnswer:
         headers = {} if request.token is None else {"Authorization": f"Salter {request.token}"}
         try:
             response = self._session.request(
@@ -112,7 +112,7 @@ class HttpFetch:
             )
         except requests.RequestException as error:
             raise fault_of_error(request, error) from None  # the chain would show headers
-        return Answer(
+        return HttpAnswer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
             body=response.content,
@@ -127,7 +127,7 @@ def _unchanged(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     return prepared
 
 
-def fault_of_error(request: Request, error: requests.RequestException) -> TaskFailed:
+def fault_of_error(request: HttpRequest, error: requests.RequestException) -> TaskFailed:
     """Name the failure when no answer came: TLS (not retryable), TIMEOUT or NETWORK (both retryable)."""
     if isinstance(error, requests.exceptions.SSLError):
         return TaskFailed(

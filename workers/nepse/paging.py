@@ -69,7 +69,7 @@ def _natural(value: Any, otherwise: int) -> int:
 
 
 @dataclass(slots=True)
-class Pile:
+class PageCollection:
     """What was read of one list so far."""
 
     name: str  # of the request, for texts

@@ -5,7 +5,7 @@ from collections import deque
 from workers.nepse.token_bucket import TokenBucket
 
 
-class Pace:
+class RateLimit:
     """When the next request may be sent.
 
     A token bucket of burst 1 spaces the sending. That alone would not do: a request that was slow on its way and a quick one

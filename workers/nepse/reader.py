@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from bus.errors import TaskFailed
 from workers.nepse import tokens
-from workers.nepse.answer_cache import Kept, day_left_s
+from workers.nepse.answer_cache import AnswerCache, day_left_s
 from workers.nepse.arguments import Argument, Kind, check
 from workers.nepse.endpoints import PAGED, Endpoint, Shape
 from workers.nepse.faults import bad_answer
-from workers.nepse.paging import Pile, parse_page
+from workers.nepse.paging import PageCollection, parse_page
 from workers.nepse.token_manager import TokenManager
 
 BASE = "/api/nots"
@@ -42,7 +42,7 @@ class Reader:
         self._symbols = symbols
         self._cache_s = cache_s
         self._kept_for_s = cache_s()
-        self._kept = Kept()
+        self._kept = AnswerCache()
 
     def action(self, endpoint: Endpoint) -> Callable[[Values], Any]:
         """Make the action of one resource.
@@ -68,7 +68,7 @@ class Reader:
         """
         cache_s = self._cache_s()
         if cache_s != self._kept_for_s:
-            self._kept, self._kept_for_s = Kept(), cache_s
+            self._kept, self._kept_for_s = AnswerCache(), cache_s
         found = self._kept.find(question, self._clock())
         if found is not None:
             return found.value
@@ -98,7 +98,7 @@ class Reader:
         values = self._settled(endpoint, values)
         filtered = any(values[one.name] is not None for one in endpoint.arguments if one.query)
         first, most = values["page"], values["pages"]
-        pile = Pile(f"{endpoint.action} ({BASE}{_filled(endpoint, values)})", endpoint.shape, first, filtered)
+        pile = PageCollection(f"{endpoint.action} ({BASE}{_filled(endpoint, values)})", endpoint.shape, first, filtered)
         for number in range(first, first + most):
             query = {"page": number} | ({"size": values["size"]} if "size" in values else {})
             page = parse_page(pile.name, endpoint.shape, self._ask(endpoint, _path(endpoint, values, query)), number)

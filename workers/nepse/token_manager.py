@@ -12,13 +12,13 @@ from typing import Any
 
 from bus.errors import TaskFailed
 from workers.nepse import tokens
-from workers.nepse.faults import Answer, Fetch, Request, bad_answer, fault_of, read, read_object
+from workers.nepse.faults import Fetch, HttpAnswer, HttpRequest, bad_answer, fault_of, read, read_object
 from workers.nepse.tokens import Formula, Salts
 
 RENEW_AFTER_S = 45.0  # 60 s is the lifetime once seen in clear text; every public client that works renews at 40 or 45
 MAX_MARKET_ID = len(tokens.IDS) - 1
 
-PROVE = Request("GET", "/api/authenticate/prove")
+PROVE = HttpRequest("GET", "/api/authenticate/prove")
 REFRESH_PATH = "/api/authenticate/refresh-token"
 MARKET_OPEN_PATH = "/api/nots/nepse-data/market-open"
 
@@ -80,7 +80,7 @@ class TokenManager:
         Raises:
             TaskFailed: any code of `faults`, or TOKEN_SCHEME.
         """
-        return self._read(lambda session: Request("GET", path, session.access), may_be_empty=may_be_empty)
+        return self._read(lambda session: HttpRequest("GET", path, session.access), may_be_empty=may_be_empty)
 
     def post(self, path: str, formula: Formula) -> Any:
         """Read a resource that wants a body id; it is made anew for each attempt. Else as `get`.
@@ -91,7 +91,7 @@ class TokenManager:
         """
         self.market_id()  # here a dead token can still be replaced; inside an attempt it cannot
         return self._read(
-            lambda session: Request("POST", path, session.access, {"id": self._body_id(session, formula)}),
+            lambda session: HttpRequest("POST", path, session.access, {"id": self._body_id(session, formula)}),
         )
 
     def market_status(self) -> dict[str, Any]:
@@ -121,12 +121,12 @@ class TokenManager:
         session = self.session()
         return self._body_id(session, formula), session
 
-    def _read(self, make: Callable[[Session], Request], *, may_be_empty: bool = False) -> Any:
+    def _read(self, make: Callable[[Session], HttpRequest], *, may_be_empty: bool = False) -> Any:
         request, answer = self._exchange(make)
         nothing = may_be_empty and fault_of(request, answer) is None and not answer.body.strip()
         return None if nothing else read(request, answer)
 
-    def _exchange(self, make: Callable[[Session], Request]) -> tuple[Request, Answer]:
+    def _exchange(self, make: Callable[[Session], HttpRequest]) -> tuple[HttpRequest, HttpAnswer]:
         request = make(self.session())
         answer = self._fetch(request)
         if not _unauthorized(request, answer):
@@ -145,7 +145,7 @@ class TokenManager:
 
     def _body_id(self, session: Session, formula: Formula) -> int:
         if self._market_id is None:
-            request = Request("GET", MARKET_OPEN_PATH, session.access)
+            request = HttpRequest("GET", MARKET_OPEN_PATH, session.access)
             self._checked_status(read(request, self._fetch(request)))
         day = tokens.nepal_day(session.time_ms(self._clock()))
         return formula(self._known_market_id(), session.salts, day)
@@ -171,7 +171,7 @@ class TokenManager:
 
     def _refresh(self, held: Session) -> Session | None:
         """Trade the refresh token for a new session; None if the exchange does not want to."""
-        request = Request("POST", REFRESH_PATH, held.access, {"refreshToken": held.refresh})
+        request = HttpRequest("POST", REFRESH_PATH, held.access, {"refreshToken": held.refresh})
         answer = self._fetch(request)
         fault = fault_of(request, answer)
         if fault is not None and fault.code == "RATE_LIMITED":
@@ -185,7 +185,7 @@ class TokenManager:
                 raise
             return None
 
-    def _adopt(self, request: Request, answer: Answer, held: Session | None) -> Session:
+    def _adopt(self, request: HttpRequest, answer: HttpAnswer, held: Session | None) -> Session:
         value = read_object(request, answer)
         received_at = self._clock()
         salts = tokens.parse_salts(value)
@@ -207,19 +207,19 @@ class TokenManager:
 
     def _try_out(self, session: Session) -> None:
         """Let the exchange judge a token that looks unfamiliar; only its refusal means a changed scheme."""
-        request = Request("GET", MARKET_OPEN_PATH, session.access)
+        request = HttpRequest("GET", MARKET_OPEN_PATH, session.access)
         answer = self._fetch(request)
         if _unauthorized(request, answer):
             raise tokens.scheme_changed()
         self._checked_status(read(request, answer))
 
 
-def _unauthorized(request: Request, answer: Answer) -> bool:
+def _unauthorized(request: HttpRequest, answer: HttpAnswer) -> bool:
     fault = fault_of(request, answer)
     return fault is not None and fault.code == "UNAUTHORIZED"
 
 
-def _text(request: Request, value: dict[str, Any], key: str) -> str:
+def _text(request: HttpRequest, value: dict[str, Any], key: str) -> str:
     text = value.get(key)
     if not isinstance(text, str) or not text.isascii() or not text.isprintable() or " " in text:
         # a token goes into a header, where anything else would be an error that quotes it

@@ -19,7 +19,7 @@ from bus.wire import codec
 from bus.wire.messages import ID_BYTES, Error, Reply, Request
 
 
-class Control:
+class BrokerRequester:
     """Asks the broker; a signal that asks to stop ends the waiting.
 
     Args:

@@ -9,7 +9,7 @@ from bus.wire import batch_frames, codec
 from workers.runtime.session import Send, Session
 
 
-class Outgoing:
+class SendQueue:
     """The sending side of a worker's socket; for whoever holds its lock.
 
     Args:

@@ -23,7 +23,7 @@ PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
 LONGEST_TRACEBACK = 20_000  # characters in the log
 
 
-class Carrier:
+class TaskRunner:
     """What one worker can do.
 
     Args:

@@ -8,7 +8,7 @@ SHORT_S = 0.0002
 MOST_ACTIONS = 1000  # names of actions come from clients
 
 
-class Durations:
+class TaskTimings:
     """What one worker's tasks took."""
 
     def __init__(self) -> None:

@@ -32,11 +32,11 @@ from bus.process.settings import Settings
 from bus.wire import batch_frames, codec
 from bus.wire.messages import Result, Task, TaskPart
 from workers.runtime.forks import Forks, break_off, broker_addresses, end_children
-from workers.runtime.send_queue import Outgoing
+from workers.runtime.send_queue import SendQueue
 from workers.runtime.session import Do, Exit, Interrupt, Run, Send, Session
 from workers.runtime.task_failures import SoftLimit
-from workers.runtime.task_runner import Actions, Carrier, soft_limit
-from workers.runtime.task_timings import Durations
+from workers.runtime.task_runner import Actions, TaskRunner, soft_limit
+from workers.runtime.task_timings import TaskTimings
 
 decode = codec.decode_to_worker
 LOOKS = 4  # of the main thread in the time of a heartbeat
@@ -79,14 +79,14 @@ class Worker:
         self.usage = Usage()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.forks = Forks(broker_addresses(settings, home))
-        self.carrier = Carrier(make_actions, settings.broker.max_message_bytes, log, self.forks)
+        self.runner = TaskRunner(make_actions, settings.broker.max_message_bytes, log, self.forks)
         self.lock = threading.Lock()  # of the session and the socket
         self.inside = False  # the task thread is inside of a task: it may be interrupted
         self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
         self.ended: list[Send] = []  # of the batch under way: the task thread puts them here without the lock
-        self.out = Outgoing(session)
-        self.durations = Durations()
+        self.out = SendQueue(session)
+        self.durations = TaskTimings()
         self.exit: Exit | None = None
 
     def run(self) -> int:
@@ -201,7 +201,7 @@ class Worker:
 
         An interruption that was on its way comes before this returns, and at no other time.
         """
-        session, carry_out, send_part, ended = self.session, self.carrier.carry_out, self._send_part, self.ended
+        session, carry_out, send_part, ended = self.session, self.runner.carry_out, self._send_part, self.ended
         forks = self.forks
         until = session.started + BATCH_S
         tasks = iter(batch)

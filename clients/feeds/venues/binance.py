@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.symbol_keys import Names
+from clients.feeds.symbol_keys import SymbolKeys
 from clients.feeds.venues.dialect import FAILED, Event, Subscribed, refused, same_url
 from clients.feeds.venues.parsing import field_of, load_objects, of_each, price_of, shown, time_of
 
@@ -39,7 +39,7 @@ class Binance:
 
     def __init__(self, source: str = "binance") -> None:
         self.source = source
-        self.names = Names()
+        self.names = SymbolKeys()
         self._asked: dict[int, list[str]] = {}  # id of a request that is not answered yet -> its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.symbol_keys import Names, canonical_symbol
+from clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
 from clients.feeds.venues.parsing import price_of
 
 NOT_FOUND, RATE_LIMIT, TIMEOUT = "SYMBOL_NOT_FOUND", "RATE_LIMIT", "TIMEOUT"
@@ -60,7 +60,7 @@ class Dialect(Protocol):
 
     own_heartbeats: bool  # the venue sends some; otherwise the feed pings, and pongs count
     greets: bool  # the venue says `Ready`, and may lose what it is asked before
-    names: Names  # the keys of its symbols
+    names: SymbolKeys  # the keys of its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Return the url to connect to; another than `url` where a venue subscribes by it.

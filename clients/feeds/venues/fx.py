@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from clients.feeds.symbol_keys import Names, without_suffix
+from clients.feeds.symbol_keys import SymbolKeys, without_suffix
 from clients.feeds.venues.dialect import Event, Heartbeat, Ready, Sides, Subscribed, SymbolError, refused, same_url
 from clients.feeds.venues.parsing import field_of, load_object, time_of
 
@@ -35,7 +35,7 @@ class FxBackend:
     def __init__(self, upstream: str = "ctrader") -> None:
         self.upstream = upstream
         self._sides = Sides()
-        self.names = Names(decorated=True)
+        self.names = SymbolKeys(decorated=True)
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Return the url as it is; see `Dialect.address`."""

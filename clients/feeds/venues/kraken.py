@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from bus.errors import FeedError
-from clients.feeds.symbol_keys import Names
+from clients.feeds.symbol_keys import SymbolKeys
 from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
 from clients.feeds.venues.parsing import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
 
@@ -30,7 +30,7 @@ class Kraken:
 
     def __init__(self) -> None:
         self._sides = Sides()
-        self.names = Names()
+        self.names = SymbolKeys()
         self._ids = count(1)
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ class KrakenV1:
 
     def __init__(self) -> None:
         self._sides = Sides()
-        self.names = Names()
+        self.names = SymbolKeys()
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Return the url as it is; see `Dialect.address`."""

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bus.errors import FeedError
-from clients.feeds.symbol_keys import Names
+from clients.feeds.symbol_keys import SymbolKeys
 from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, Sides, refused
 from clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
 
@@ -30,7 +30,7 @@ class Oanda:
 
     def __init__(self) -> None:
         self._sides = Sides()
-        self.names = Names()
+        self.names = SymbolKeys()
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Add the instruments to the stream's url; see `Dialect.address`."""

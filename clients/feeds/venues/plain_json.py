@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from clients.feeds.symbol_keys import Names
+from clients.feeds.symbol_keys import SymbolKeys
 from clients.feeds.venues.dialect import Event, Heartbeat, Sides, Subscribed, refused
 from clients.feeds.venues.parsing import field_of, load_objects, of_each, time_of
 
@@ -29,7 +29,7 @@ class PlainJson:
     def __init__(self, source: str = "json") -> None:
         self.source = source
         self._sides = Sides()
-        self.names = Names()
+        self.names = SymbolKeys()
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
         """Add the symbols to the url; see `Dialect.address`."""

@@ -13,11 +13,11 @@ from websockets.exceptions import ConnectionClosed
 
 from bus.errors import BusError, BusTimeout
 from clients.gateway import journal_reads
-from clients.gateway.bus_calls import Calls
+from clients.gateway.bus_calls import BusCalls
 from clients.gateway.fanout import Seat
 from clients.gateway.fx import protocol
 from clients.gateway.fx.candles import DAY_MS, Candles, start_of
-from clients.gateway.fx.turn_cache import MOST_CANDLES, FxDesk
+from clients.gateway.fx.turn_cache import MOST_CANDLES, TurnCache
 
 MARK = 1 / 2  # of client_bytes: who wants every tick may be further behind, before it gets the newest only
 NEVER = 1 << 62  # of a running bar: not before it was confirmed
@@ -38,19 +38,19 @@ class Stream:
 
 
 @dataclass(eq=False)
-class FxPeer:
+class FxSession:
     """A client of `/fx`.
 
     Args:
         connection: open.
-        desk: what all clients share.
+        turn_cache: what all clients share.
         calls: reads the journal.
         wake: has the gateway look at what is wanted now.
     """
 
     connection: ServerConnection
-    desk: FxDesk
-    calls: Calls
+    turn_cache: TurnCache
+    calls: BusCalls
     wake: asyncio.Event
     seat: Seat = field(default_factory=lambda: Seat(MARK))
     bad: int = 0
@@ -63,20 +63,20 @@ class FxPeer:
     _requests: set[asyncio.Task[None]] = field(default_factory=set)
 
     def wants_ticks(self) -> bool:
-        """See `Peer`."""
+        """See `Session`."""
         return True  # also for the list of symbols
 
     async def run(self) -> None:
-        """See `Peer`."""
+        """See `Session`."""
         connection = self.connection
         try:
             for tick in await self._past(journal_reads.last_ticks):
-                if tick.symbol not in self.desk.board.ticks:
-                    self.desk.board.take_ticks([tick])
+                if tick.symbol not in self.turn_cache.cache.ticks:
+                    self.turn_cache.cache.take_ticks([tick])
         except BusError:
             self._connected = False  # `news` says so when there is a broker
         try:
-            for text in protocol.greeting(self.desk.symbols(), "connected" if self._connected else "disconnected"):
+            for text in protocol.greeting(self.turn_cache.symbols(), "connected" if self._connected else "disconnected"):
                 await connection.send(text, text=True)
             async for message in connection:
                 try:
@@ -90,7 +90,7 @@ class FxPeer:
             for task in self._requests:
                 task.cancel()
             for symbol, resolution, _ in self.candles:
-                self.desk.leave((symbol, resolution))
+                self.turn_cache.leave((symbol, resolution))
 
     async def _past(self, work: Any, *args: Any) -> Any:
         return await self.calls.run(lambda client: work(client, *args))
@@ -126,7 +126,7 @@ class FxPeer:
             self._spawn(self._follow(*key))
             return
         if self.candles.pop(key, None) is not None:
-            self.desk.leave(key[:2])
+            self.turn_cache.leave(key[:2])
         self._spawn(self._send(protocol.candle_subscription(*key, "unsubscribed")))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -159,23 +159,23 @@ class FxPeer:
         except BusError as error:
             await self._send(protocol.error(_code(error), f"Failed to get data for {symbol}: {error}", symbol, source))
             return
-        self.desk.digits[symbol] = facts.digits
+        self.turn_cache.digits[symbol] = facts.digits
         await self._send(protocol.package(facts, source))
         before = self.streams.get((symbol, source))
-        seq = int(self.desk.clock()) if before is None else before.seq
-        self.streams[symbol, source] = Stream(self.desk.day(symbol), seq)
+        seq = int(self.turn_cache.clock()) if before is None else before.seq
+        self.streams[symbol, source] = Stream(self.turn_cache.day(symbol), seq)
         self.wake.set()
 
     async def _facts(self, symbol: str) -> protocol.Facts:
-        self.desk.decode_states()
-        facts = self.desk.facts(symbol)
+        self.turn_cache.decode_states()
+        facts = self.turn_cache.facts(symbol)
         if facts is None:
-            facts = await self._past(journal_reads.facts, symbol, self.desk.clock())
+            facts = await self._past(journal_reads.facts, symbol, self.turn_cache.clock())
         assert facts is not None
         return facts
 
     async def _reinit(self, source: str) -> None:
-        await self._send(protocol.reinit_started(source, self.desk.clock()))
+        await self._send(protocol.reinit_started(source, self.turn_cache.clock()))
         for symbol, own in list(self.streams):
             if source in ("all", own):
                 await self._subscribe(symbol, own)
@@ -189,13 +189,13 @@ class FxPeer:
             await self._send(protocol.candle_history(request, symbol, [], f"{_code(error)}: {error}"))
 
     async def _follow(self, symbol: str, resolution: str, source: str) -> None:
-        desk, key, own = self.desk, (symbol, resolution), (symbol, resolution, source)
-        if len(self.candles) >= protocol.TOO_MANY or (key not in desk.candles and len(desk.candles) >= MOST_CANDLES):
+        turn_cache, key, own = self.turn_cache, (symbol, resolution), (symbol, resolution, source)
+        if len(self.candles) >= protocol.TOO_MANY or (key not in turn_cache.candles and len(turn_cache.candles) >= MOST_CANDLES):
             await self._send(protocol.error("SUBSCRIPTION_FAILED", "too many candles are subscribed to already", symbol, source))
             return
         if own not in self.candles:
             self.candles[own] = NEVER
-            if (candles := desk.follow(key)) is not None:
+            if (candles := turn_cache.follow(key)) is not None:
                 await self._begin(candles, symbol)
         await self._send(protocol.candle_subscription(symbol, resolution, source, "subscribed"))
         if own in self.candles:  # it was not taken back meanwhile
@@ -203,7 +203,7 @@ class FxPeer:
         self.wake.set()
 
     async def _begin(self, candles: Candles, symbol: str) -> None:
-        now_ms = self.desk.clock()
+        now_ms = self.turn_cache.clock()
         since_ms = start_of(candles.resolution, int(now_ms))
         with contextlib.suppress(BusError):  # then the bar begins with what comes
             found = await self._past(journal_reads.bars, symbol, candles.resolution, since_ms, now_ms)
@@ -212,11 +212,11 @@ class FxPeer:
     # What it is told
 
     def news(self, now_ms: float) -> list[bytes]:
-        """See `Peer`; every tick while it keeps up, the newest of each symbol after it was behind."""
+        """See `Session`; every tick while it keeps up, the newest of each symbol after it was behind."""
         said, at = [*self._broker(), *self._resets()], self.seat.at
         for symbol, source in self.streams:
-            said += self.desk.ticks(symbol, source, at)
-        self.seat.at = self.desk.board.revision
+            said += self.turn_cache.ticks(symbol, source, at)
+        self.seat.at = self.turn_cache.cache.revision
         if now_ms - self._derived_ms >= DERIVED_MS:
             self._derived_ms = now_ms
             for (symbol, source), stream in self.streams.items():
@@ -230,21 +230,21 @@ class FxPeer:
 
     def _broker(self) -> list[bytes]:
         """Say that the broker is gone, or back."""
-        heard = self.desk.heard
+        heard = self.turn_cache.heard
         if heard == self._connected:
             return []
         self._connected = heard
-        return protocol.greeting(self.desk.symbols(), "connected" if heard else "disconnected")
+        return protocol.greeting(self.turn_cache.symbols(), "connected" if heard else "disconnected")
 
     def _resets(self) -> list[bytes]:
         """Say which symbols have a new day, and their figures: before anything of that day."""
         rolled: dict[str, int] = {}
         said = []
         for (symbol, source), stream in self.streams.items():
-            day = self.desk.day(symbol)
+            day = self.turn_cache.day(symbol)
             if day <= stream.day:
                 continue
-            facts = self.desk.facts(symbol)
+            facts = self.turn_cache.facts(symbol)
             if stream.day and facts is not None:
                 rolled[symbol] = day
                 said.append(protocol.package(facts, source))
@@ -258,10 +258,10 @@ class FxPeer:
         return said
 
     def _derived(self, symbol: str, source: str, stream: Stream) -> list[bytes]:
-        entry = self.desk.entry(symbol)
+        entry = self.turn_cache.entry(symbol)
         if entry is None:
             return []
-        said, profile, now_ms = [], entry.profile, self.desk.now_ms
+        said, profile, now_ms = [], entry.profile, self.turn_cache.now_ms
         if profile.changed > stream.profile and profile.rest:
             stream.seq += 1
             write = functools.partial(protocol.profile, symbol, source, stream.seq, profile.rest["bucket"])
@@ -279,7 +279,7 @@ class FxPeer:
 
     def _candles(self, key: tuple[str, str, str], told: int) -> list[bytes]:
         symbol, resolution, source = key
-        candles, said = self.desk.candles[symbol, resolution], []
+        candles, said = self.turn_cache.candles[symbol, resolution], []
         if candles.closed is not None and candles.closed_at > told:
             said.append(protocol.candle(symbol, source, resolution, candles.closed, closed=True))
         if candles.bar is not None and (candles.changed > told or not told):

@@ -8,21 +8,21 @@ from typing import Any
 from bus.wire.messages import Tick
 from clients.gateway.fx import protocol
 from clients.gateway.fx.candles import DAY_MS, Candles
-from clients.gateway.state_cache import Board, Entry
+from clients.gateway.state_cache import Entry, StateCache
 
 MOST_CANDLES = 4096  # kept for all clients together
 
 
 @dataclass
-class FxDesk:
+class TurnCache:
     """The figures behind `/fx`.
 
     Args:
-        board: what there is to tell.
+        cache: what there is to tell.
         clock: tells the time in ms since 1970 UTC.
     """
 
-    board: Board
+    cache: StateCache
     clock: Callable[[], float]
     digits: dict[str, int] = field(default_factory=dict)  # of symbols whose package was sent
     candles: dict[tuple[str, str], Candles] = field(default_factory=dict)  # symbol, resolution
@@ -38,7 +38,7 @@ class FxDesk:
 
         Args:
             ticks: that came, in order.
-            before: the board's revision when the last turn ended.
+            before: the cache's revision when the last turn ended.
             now_ms: ms since 1970 UTC.
             heard: whether the broker is.
         """
@@ -51,7 +51,7 @@ class FxDesk:
         for (symbol, _), candles in self.candles.items():
             for tick in self._ticks.get(symbol, ()):
                 if tick.bid is not None:
-                    candles.add(tick.bid, tick.timestamp, self.board.revision)
+                    candles.add(tick.bid, tick.timestamp, self.cache.revision)
 
     def follow(self, key: tuple[str, str]) -> Candles | None:
         """Make bars for one taker more; returns them if they are new, and the journal has to be asked how they began."""
@@ -70,19 +70,19 @@ class FxDesk:
 
     def symbols(self) -> list[str]:
         """List the symbols that something is known of."""
-        shown = {symbol for symbol in self.board.of_symbol if self.facts(symbol) is not None}
-        return sorted(self.board.ticks.keys() | shown)
+        shown = {symbol for symbol in self.cache.of_symbol if self.facts(symbol) is not None}
+        return sorted(self.cache.ticks.keys() | shown)
 
     def entry(self, symbol: str) -> Entry | None:
         """Return the display of a symbol; None if there is none."""
-        name = self.board.of_symbol.get(symbol)
-        return None if name is None else self.board.entry(name)
+        name = self.cache.of_symbol.get(symbol)
+        return None if name is None else self.cache.entry(name)
 
     def decode_states(self) -> None:
         """Look at states of displays nobody has looked at: what their symbols are, is not known before."""
-        for name, entry in list(self.board.displays.items()):
+        for name, entry in list(self.cache.displays.items()):
             if entry.pending is not None:
-                self.board.entry(name)
+                self.cache.entry(name)
 
     def facts(self, symbol: str) -> protocol.Facts | None:
         """Return what a display says of a symbol; None if there is none with a price."""
@@ -91,14 +91,14 @@ class FxDesk:
 
     def day(self, symbol: str) -> int:
         """Say which day it is for a symbol, in days since 1970 UTC; 0 if nothing is known."""
-        row, entry = self.board.ticks.get(symbol), self.entry(symbol)
+        row, entry = self.cache.ticks.get(symbol), self.entry(symbol)
         if entry is not None:  # its state is what is told: the package must not be older than the reset
             return int(entry.state.get("timestamp") or 0) // DAY_MS
         return row.value.timestamp // DAY_MS if row is not None else 0
 
     def ticks(self, symbol: str, source: str, at: int) -> list[bytes]:
         """Write the ticks for clients that are told up to the revision `at`: every one, or the newest for one that was behind."""
-        row = self.board.ticks.get(symbol)
+        row = self.cache.ticks.get(symbol)
         if row is None or row.revision <= at:
             return []
         found = self._ticks.get(symbol, []) if at >= self.in_step else []

@@ -1,4 +1,4 @@
-"""The config desk with a real store, and with one that the disk refuses."""
+"""The config service with a real database, and with one that the disk refuses."""
 
 import os
 import sqlite3
@@ -33,8 +33,8 @@ def put_back():
     structlog.reset_defaults()  # what was set up writes to this test's standard error
 
 
-class House:
-    """A desk, its store, and what it publishes and answers."""
+class ConfigFixture:
+    """The service, its database, and what it publishes and answers."""
 
     def __init__(self, folder, settings=None):
         self.bus = BrokerState(7, "1", Limits(), Policy(), lambda _: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
@@ -43,7 +43,9 @@ class House:
         self.database.open()
         self.database.start()
         self.published, self.answers = [], []
-        self.desk = ConfigService(settings or Settings(), self.database, self.bus, self.published.append, self.answer, QUIET)
+        self.config_service = ConfigService(
+            settings or Settings(), self.database, self.bus, self.published.append, self.answer, QUIET
+        )
 
     def answer(self, client, message):
         self.answers.append((client, message))
@@ -53,7 +55,7 @@ class House:
         """Ask, and wait for the answer."""
         before = len(self.answers)
         name = f"hulak.config.{service}"
-        self.desk.services[name](b"c", Request(b"i" * 16, name, "", args), arguments(name, **args), 101.0)
+        self.config_service.services[name](b"c", Request(b"i" * 16, name, "", args), arguments(name, **args), 101.0)
         self.settle(before + 1)
         return self.answers[-1][1]
 
@@ -65,25 +67,25 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path)
-    yield house
-    house.database.close()
+def fixture(tmp_path):
+    fixture = ConfigFixture(tmp_path)
+    yield fixture
+    fixture.database.close()
 
 
-def test_the_document_is_published_at_the_start_and_after_each_change(house):
-    assert house.documents() == [{"version": 0, "at_ns": 0, "by": "", "note": "", "scopes": {}}]
+def test_the_document_is_published_at_the_start_and_after_each_change(fixture):
+    assert fixture.documents() == [{"version": 0, "at_ns": 0, "by": "", "note": "", "scopes": {}}]
     before = time.time_ns()
-    answer = house.ask("set", scope="kind:nepse", values={"rate_per_s": 1}, by="ram", note="politer")
+    answer = fixture.ask("set", scope="kind:nepse", values={"rate_per_s": 1}, by="ram", note="politer")
     assert answer == Reply(b"i" * 16, {"version": 1, "changed": True})
-    newest = house.documents()[-1]
+    newest = fixture.documents()[-1]
     assert before <= newest.pop("at_ns") <= time.time_ns()
     assert newest == {"version": 1, "by": "ram", "note": "politer", "scopes": {"kind:nepse": {"rate_per_s": 1.0}}}
-    assert house.bus.topics.logs[b"config\0"].frame == house.published[-1]  # its last value, for late joiners
+    assert fixture.bus.topics.logs[b"config\0"].frame == fixture.published[-1]  # its last value, for late joiners
 
 
-def test_what_is_refused_changes_nothing(house):
-    answer = house.ask("set", scope="kind:nepse", values={"cache_s": 1, "rate_per_s": 0})
+def test_what_is_refused_changes_nothing(fixture):
+    answer = fixture.ask("set", scope="kind:nepse", values={"cache_s": 1, "rate_per_s": 0})
     assert isinstance(answer, Error)
     assert answer.code == "BAD_CONFIG"
     assert answer.details == {
@@ -92,92 +94,94 @@ def test_what_is_refused_changes_nothing(house):
         "seen": "0",
         "allowed": "a number above 0, at most 100 (1/s)",
     }
-    assert (len(house.published), house.database.commits, house.bus.refused) == (1, 0, 1)
+    assert (len(fixture.published), fixture.database.commits, fixture.bus.refused) == (1, 0, 1)
 
 
-def test_a_repeated_set_is_no_new_version(house):
-    house.ask("set", scope="global", values={"log_level": "error"})
-    assert house.ask("set", scope="global", values={"log_level": "error"}).value == {"version": 1, "changed": False}
-    assert len(house.published) == 2
+def test_a_repeated_set_is_no_new_version(fixture):
+    fixture.ask("set", scope="global", values={"log_level": "error"})
+    assert fixture.ask("set", scope="global", values={"log_level": "error"}).value == {"version": 1, "changed": False}
+    assert len(fixture.published) == 2
 
 
-def test_changes_that_come_together_are_made_one_after_the_other(house):
+def test_changes_that_come_together_are_made_one_after_the_other(fixture):
     for number in range(1, 21):
         args = arguments("hulak.config.set", scope="kind:nepse", values={"rate_per_s": number})
-        house.desk.services["hulak.config.set"](b"c", Request(bytes([number]) * 16, "hulak.config.set", ""), args, 101.0)
-    house.settle(20)
-    assert [message.value["version"] for _, message in house.answers] == list(range(1, 21))
-    assert [document["scopes"]["kind:nepse"]["rate_per_s"] for document in house.documents()[1:]] == list(range(1, 21))
+        fixture.config_service.services["hulak.config.set"](
+            b"c", Request(bytes([number]) * 16, "hulak.config.set", ""), args, 101.0
+        )
+    fixture.settle(20)
+    assert [message.value["version"] for _, message in fixture.answers] == list(range(1, 21))
+    assert [document["scopes"]["kind:nepse"]["rate_per_s"] for document in fixture.documents()[1:]] == list(range(1, 21))
 
 
-def test_more_than_a_thousand_waiting_changes_are_refused(house):
+def test_more_than_a_thousand_waiting_changes_are_refused(fixture):
     for number in range(1, MOST_WAITING + 2):  # one of them is being written
-        house.desk.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": number}), lambda *_: None)
+        fixture.config_service.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": number}), lambda *_: None)
     with pytest.raises(ProtocolError, match="no more are taken") as caught:
-        house.desk.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": 0}), lambda *_: None)
+        fixture.config_service.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": 0}), lambda *_: None)
     assert caught.value.code == "BUSY"
 
 
-def test_everything_is_there_after_a_restart(house, tmp_path):
-    house.ask("set", scope="kind:nepse", values={"rate_per_s": 1, "cache_s": 9})
-    house.ask("set", scope="display:x", values={"show_flash": True, "adr_lookback_days": 7})
-    house.ask("set", scope="kind:nepse", unset=["cache_s"])
-    told = house.desk.versions
-    house.database.close()
-    again = House(tmp_path)
-    assert again.desk.versions == told
-    assert again.documents() == [house.documents()[-1]]
+def test_everything_is_there_after_a_restart(fixture, tmp_path):
+    fixture.ask("set", scope="kind:nepse", values={"rate_per_s": 1, "cache_s": 9})
+    fixture.ask("set", scope="display:x", values={"show_flash": True, "adr_lookback_days": 7})
+    fixture.ask("set", scope="kind:nepse", unset=["cache_s"])
+    told = fixture.config_service.versions
+    fixture.database.close()
+    again = ConfigFixture(tmp_path)
+    assert again.config_service.versions == told
+    assert again.documents() == [fixture.documents()[-1]]
     assert again.ask("revert", version=1).value == {"version": 4, "changed": True}
     assert again.documents()[-1]["scopes"] == {"kind:nepse": {"rate_per_s": 1.0, "cache_s": 9.0}}
     again.database.close()
 
 
-def test_only_the_newest_versions_stay_in_the_store(house):
-    house.desk.versions.keep = 3
+def test_only_the_newest_versions_stay_in_the_store(fixture):
+    fixture.config_service.versions.keep = 3
     for number in range(1, 8):
-        house.ask("set", scope="kind:nepse", values={"cache_s": number})
-    assert [one.version for one in house.database.now(config_rows.load).versions] == [5, 6, 7]
+        fixture.ask("set", scope="kind:nepse", values={"cache_s": number})
+    assert [one.version for one in fixture.database.now(config_rows.load).versions] == [5, 6, 7]
 
 
-def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(house, monkeypatch):
-    house.ask("set", scope="global", values={"log_level": "error"})
+def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(fixture, monkeypatch):
+    fixture.ask("set", scope="global", values={"log_level": "error"})
 
     def full(*_, **__):
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
         patch.setattr(config_rows, "write", full)
-        answer = house.ask("set", scope="global", values={"log_level": "debug"})
+        answer = fixture.ask("set", scope="global", values={"log_level": "debug"})
     assert (answer.code, answer.text) == ("STORE_FAILED", "the configuration was not changed: database or disk is full")
-    assert house.desk.versions.document()["version"] == 1
-    assert len(house.published) == 2
-    assert house.ask("set", scope="global", values={"log_level": "debug"}).value["version"] == 2  # the disk has room again
+    assert fixture.config_service.versions.document()["version"] == 1
+    assert len(fixture.published) == 2
+    assert fixture.ask("set", scope="global", values={"log_level": "debug"}).value["version"] == 2  # the disk has room again
 
 
-def test_get_shows_keys_now_and_in_a_former_version(house):
-    house.ask("set", scope="kind:nepse", values={"rate_per_s": 1})
-    house.ask("set", scope="kind:nepse", values={"rate_per_s": 3})
-    told = house.ask("get", scope="kind:nepse").value
+def test_get_shows_keys_now_and_in_a_former_version(fixture):
+    fixture.ask("set", scope="kind:nepse", values={"rate_per_s": 1})
+    fixture.ask("set", scope="kind:nepse", values={"rate_per_s": 3})
+    told = fixture.ask("get", scope="kind:nepse").value
     assert (told["version"], [row["value"] for row in told["rows"] if row["key"] == "rate_per_s"]) == (2, [3.0])
-    former = house.ask("get", scope="kind:nepse", version=1).value
+    former = fixture.ask("get", scope="kind:nepse", version=1).value
     assert (former["version"], former["scopes"]) == (1, {"kind:nepse": {"rate_per_s": 1.0}})
     with pytest.raises(ProtocolError, match="must be 0 to 2"):
-        house.ask("get", version=3)
+        fixture.ask("get", version=3)
 
 
 def test_defaults_are_those_of_the_brokers_settings(tmp_path):
-    house = House(tmp_path, Settings(nepse=NepseSettings(rate_per_s=0.25)))
-    (row,) = [row for row in house.ask("get").value["rows"] if row["key"] == "rate_per_s"]
+    fixture = ConfigFixture(tmp_path, Settings(nepse=NepseSettings(rate_per_s=0.25)))
+    (row,) = [row for row in fixture.ask("get").value["rows"] if row["key"] == "rate_per_s"]
     assert (row["value"], row["default"], row["from"]) == (0.25, 0.25, "default")
-    house.database.close()
+    fixture.database.close()
 
 
-def test_the_brokers_own_log_level_follows(house, capsys):
+def test_the_brokers_own_log_level_follows(fixture, capsys):
     logger = log.set_up(Settings().log)
     logger.debug("before")
-    house.ask("set", scope="kind:broker", values={"log_level": "debug"})
+    fixture.ask("set", scope="kind:broker", values={"log_level": "debug"})
     logger.debug("with it")
-    house.ask("set", scope="kind:broker", unset=["log_level"])
+    fixture.ask("set", scope="kind:broker", unset=["log_level"])
     logger.debug("after")
     said = capsys.readouterr().err
     assert "with it" in said
@@ -185,39 +189,39 @@ def test_the_brokers_own_log_level_follows(house, capsys):
     assert "after" not in said
 
 
-def test_applied_lists_who_reports_a_version(house):
-    house.ask("set", scope="global", values={"log_level": "error"})
-    reports = house.bus.reports
+def test_applied_lists_who_reports_a_version(fixture):
+    fixture.ask("set", scope="global", values={"log_level": "error"})
+    reports = fixture.bus.reports
     reports.take(100.5, "nepse", "a", 11, {"config_version": 1})
     reports.take(100.0, "feed", "b", 12, {"config_version": 0})
     reports.take(100.0, "feed", "foreign", 13, {})  # it knows nothing of all this
-    assert house.ask("applied", version=1).value == [
+    assert fixture.ask("applied", version=1).value == [
         {"kind": "nepse", "name": "a", "pid": 11, "version": 1, "age_s": 0.5},
         {"kind": "feed", "name": "b", "pid": 12, "version": 0, "age_s": 1.0},
     ]
     reports.leave("feed", "b", 99)  # the one before it, late
-    assert len(house.ask("applied").value) == 2
+    assert len(fixture.ask("applied").value) == 2
     reports.leave("feed", "b", 12)
-    assert len(house.ask("applied").value) == 1
+    assert len(fixture.ask("applied").value) == 1
     for wrong, said in ((2, "must be 0 to 1"), (-1, "argument version is -1"), ("1", "argument version"), (True, "is True")):
         with pytest.raises(ProtocolError, match=said):
-            house.ask("applied", version=wrong)
+            fixture.ask("applied", version=wrong)
 
 
-def test_who_was_killed_is_not_waited_for_and_who_is_silent_is(house):
+def test_who_was_killed_is_not_waited_for_and_who_is_silent_is(fixture):
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait(20)
-    reports = house.bus.reports
+    reports = fixture.bus.reports
     reports.take(100.5, "nepse", "ended just now", gone.pid, {"config_version": 0})
-    assert [row["name"] for row in house.ask("applied").value] == ["ended just now"]
+    assert [row["name"] for row in fixture.ask("applied").value] == ["ended just now"]
     reports.take(98.0, "nepse", "ended", gone.pid, {"config_version": 0})
     reports.take(98.0, "nepse", "silent", os.getpid(), {"config_version": 0})
-    assert [row["name"] for row in house.ask("applied").value] == ["ended just now", "silent"]
+    assert [row["name"] for row in fixture.ask("applied").value] == ["ended just now", "silent"]
 
 
-def test_a_display_that_is_removed_takes_its_values_along(house):
-    house.ask("set", scope="display:x", values={"show_flash": True, "value_area": 0.5})
-    house.desk.drop_scope("display:y", "the broker")
-    house.desk.drop_scope("display:x", "the broker")
-    eventually(lambda: house.database.finished() or house.desk.versions.version == 2, within_s=10)
-    assert house.desk.versions.scopes == {}
+def test_a_display_that_is_removed_takes_its_values_along(fixture):
+    fixture.ask("set", scope="display:x", values={"show_flash": True, "value_area": 0.5})
+    fixture.config_service.drop_scope("display:y", "the broker")
+    fixture.config_service.drop_scope("display:x", "the broker")
+    eventually(lambda: fixture.database.finished() or fixture.config_service.versions.version == 2, within_s=10)
+    assert fixture.config_service.versions.scopes == {}

@@ -1,4 +1,4 @@
-"""The broker's desk of displays around a real store: answered when safe, kept over restarts, one display for one id."""
+"""The display service around a real database: answered when safe, kept over restarts, one display for one id."""
 
 import random
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from bus.wire.messages import Ready, Reply, Request
 
 
 class Config:
-    """A config desk that takes everything but the key `bad`."""
+    """A config service that takes everything but the key `bad`."""
 
     def __init__(self):
         self.scopes = {}
@@ -35,7 +35,7 @@ class Config:
 
 
 class Broker:
-    """What of a broker the desk sees; `settle` lets the store finish."""
+    """What of a broker the service sees; `settle` lets the store finish."""
 
     def __init__(self, folder, *workers, limit=10):
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=1, hard_s=2, timeout_s=1, retries=0, max_tasks=9)
@@ -47,12 +47,12 @@ class Broker:
         self.config = Config()
         settings = SimpleNamespace(task=SimpleNamespace(lease_s=0.0))
         self.bus.topics.subscribe(b"displays\0")
-        self.desk = DisplayService(
+        self.display_service = DisplayService(
             settings, self.bus, self.database, self.config, self.answer, self.publish, structlog.get_logger()
         )
         for at, name in enumerate(workers):
             self.bus.dispatcher.ready(0.0, b"\0" + bytes([at]), Ready("display", name, 1))
-        self.desk.turn(1e12)
+        self.display_service.turn(1e12)
 
     def answer(self, client, message):
         self.answers.append((client, message))
@@ -64,7 +64,7 @@ class Broker:
     def ask(self, service, client=b"c", number=1, **args):
         name = f"hulak.display.{service}"
         try:
-            self.desk.services[name](client, Request(bytes([number]) * 16, name, ""), arguments(name, **args), 0.0)
+            self.display_service.services[name](client, Request(bytes([number]) * 16, name, ""), arguments(name, **args), 0.0)
         except ProtocolError as error:
             return error.code
         return None
@@ -76,7 +76,7 @@ class Broker:
             self.database.put(lambda _: None, lambda *_, done=done: done.append(1))
             while not done:
                 self.database.finished()
-        self.desk.turn(1e12)
+        self.display_service.turn(1e12)
         found, self.answers = self.answers, []
         return [message.value if isinstance(message, Reply) else message.code for _, message in found]
 
@@ -223,7 +223,7 @@ def test_who_stands_in_a_former_workers_slot_has_its_displays_before_the_grace_i
     broker.settle()
     row = broker.bus.displays.rows["d"]
     row.worker = "display_00/4711"  # as it was when the broker was restarted
-    broker.desk.settled, broker.desk.settles = False, 1e15
+    broker.display_service.settled, broker.display_service.settles = False, 1e15
     broker.bus.dispatcher.ready(0.0, b"\0new", Ready("display", "display_00/4712", 1, info={"slot": slot}))
-    broker.desk.turn(1e12)
+    broker.display_service.turn(1e12)
     assert (row.worker != "display_00/4711") == taken

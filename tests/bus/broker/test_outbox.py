@@ -24,7 +24,7 @@ class OurPeers:
 
 
 @pytest.fixture
-def desk():
+def made():
     context = zmq.Context()
     routers = [sockets.make(context, zmq.ROUTER, router_mandatory=1) for _ in range(2)]
     dealers = [sockets.make(context, zmq.DEALER, identity=b"peer") for _ in range(2)]
@@ -43,8 +43,8 @@ def reply(number):
     return ToClient(b"\0peer", Reply(bytes(16), number))
 
 
-def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(desk):
-    outbox, (client, worker), _ = desk
+def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(made):
+    outbox, (client, worker), _ = made
     for number in range(3):
         assert outbox.put([reply(number), ToWorker(b"\0peer", BrokerHeartbeat(number, known=True))]) == []
     assert not client.poll(0)
@@ -55,8 +55,8 @@ def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(desk):
     assert not client.poll(0)
 
 
-def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_theirs(desk):
-    outbox, (client, _), counts = desk
+def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_theirs(made):
+    outbox, (client, _), counts = made
     told = LogLine("something happened")
     gone = [ToWorker(b"\0gone", BrokerHeartbeat(1, known=True)), ToClient(b"\0gone", Reply(bytes(16), 1))]
     assert outbox.put([*gone, told, reply(2)]) == [told]
@@ -65,8 +65,8 @@ def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_thei
     assert codec.decode_to_client(client.recv()).value == 2
 
 
-def test_a_client_is_reached_at_once_or_counted(desk):
-    outbox, (client, _), counts = desk
+def test_a_client_is_reached_at_once_or_counted(made):
+    outbox, (client, _), counts = made
     assert outbox.reach(b"\0peer", Reply(bytes(16), 7))
     assert codec.decode_to_client(client.recv()).value == 7
     assert not outbox.reach(b"\0gone", Reply(bytes(16), 7))

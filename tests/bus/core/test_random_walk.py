@@ -10,7 +10,7 @@ from walk_world import World
 
 from bus.core.tasks.bulk_dispatch import BulkDispatcher
 from bus.core.ticks.intake import Intake
-from clients.feeds.delivery import Link
+from clients.feeds.delivery import Delivery
 
 TASK_SCHEDULES = 1400
 FEED_SCHEDULES = 600
@@ -122,7 +122,7 @@ def test_the_walk_finds_a_planted_bug_in_the_dispatcher(kind, books):
         walk(lambda seed: World(seed, kind, books=books), range(200))
 
 
-class Hopes(Link):
+class Hopes(Delivery):
     """Never sends anything again."""
 
     def answered(self, epoch, taken, safe):
@@ -131,7 +131,7 @@ class Hopes(Link):
         self.sent = max(sent, self.sent)
 
 
-class TrustsOldBrokers(Link):
+class TrustsOldBrokers(Delivery):
     """Takes what was handed to one broker for taken by the next."""
 
     def answered(self, epoch, taken, safe):

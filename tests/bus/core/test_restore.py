@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from dispatcher_fixture import POLICY, Desk
+from dispatcher_fixture import POLICY, DispatcherFixture
 from walk_events import check_books, check_census
 
 from bus.core.effects import Begun, Ended, ToClient, ToWorker
@@ -28,19 +28,19 @@ def posting(number=1, **changed):
     return Posting(number.to_bytes(16), **{**told, "args": pack(told["args"])})
 
 
-def left(desk, number=1, attempt=0, troubles=(), **how):
-    task = posting(number, **how).task(desk.now)
+def left(dispatcher, number=1, attempt=0, troubles=(), **how):
+    task = posting(number, **how).task(dispatcher.now)
     task.attempt, task.troubles = attempt, list(troubles)
     return task
 
 
 @pytest.fixture
-def desk():
-    return Desk(replace(POLICY, max_tasks=1000, max_task_bytes=10_000))
+def dispatcher():
+    return DispatcherFixture(replace(POLICY, max_tasks=1000, max_task_bytes=10_000))
 
 
-def ready(desk, name=b"w", held=(), credit=1):
-    return desk.core.ready(desk.now, name, Ready("nepse", name.decode(), credit, held))
+def ready(dispatcher, name=b"w", held=(), credit=1):
+    return dispatcher.core.ready(dispatcher.now, name, Ready("nepse", name.decode(), credit, held))
 
 
 def ends(effects):
@@ -52,24 +52,28 @@ def ends(effects):
 @pytest.mark.parametrize("troubles", [(), ("w: X: x",)])
 @pytest.mark.parametrize("attempt", [0, 1, 2, 30])
 @pytest.mark.parametrize("expires_s", [-1e9, -5.0, 0.0, 1.0, math.inf])
-def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(desk, expires_s, attempt, troubles, in_s, straying):
+def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(
+    dispatcher, expires_s, attempt, troubles, in_s, straying
+):
     if straying:
-        ready(desk, b"s", (HeldTask(bytes(16), 7),))
-    effects = desk.core.restore(desk.now, left(desk, attempt=attempt, troubles=troubles, expires_s=expires_s), in_s)
+        ready(dispatcher, b"s", (HeldTask(bytes(16), 7),))
+    effects = dispatcher.core.restore(
+        dispatcher.now, left(dispatcher, attempt=attempt, troubles=troubles, expires_s=expires_s), in_s
+    )
     assert (ends(effects) == [(1, "expired")]) == (expires_s <= 0)
     for passed_s in (0.0, 0.5, 2.0, 90_000.0):
-        desk.now += passed_s
-        effects += desk.core.advance(desk.now)
-        states = Counter(task.state for task in desk.core.tasks.values())
-        assert task_counts.totals(desk.core) == {
+        dispatcher.now += passed_s
+        effects += dispatcher.core.advance(dispatcher.now)
+        states = Counter(task.state for task in dispatcher.core.tasks.values())
+        assert task_counts.totals(dispatcher.core) == {
             state.value: states[state] for state in (TaskState.QUEUED, TaskState.WAITING, TaskState.RUNNING)
         }
-        effects += ready(desk, b"%d" % passed_s)
-        for worker in list(desk.core.roster):
+        effects += ready(dispatcher, b"%d" % passed_s)
+        for worker in list(dispatcher.core.roster):
             for task, number in list(worker.held.items()):
-                effects += desk.core.result(desk.now, worker.identity, Result(task, number, True, 5))
+                effects += dispatcher.core.result(dispatcher.now, worker.identity, Result(task, number, True, 5))
     assert ends(effects) in ([(1, "expired")], [(1, "done")])
-    assert (desk.core.tasks, desk.core.size, desk.core.waiting, len(desk.core.queue)) == ({}, 0, {}, 0)
+    assert (dispatcher.core.tasks, dispatcher.core.size, dispatcher.core.waiting, len(dispatcher.core.queue)) == ({}, 0, {}, 0)
 
 
 @pytest.mark.parametrize(
@@ -80,111 +84,111 @@ def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(desk, e
         (2, ("w: X: x",), "after 2 attempts: w: X: x"),
     ],
 )
-def test_an_expired_task_says_what_was_waited_for_in_vain(desk, attempt, troubles, said):
-    [end] = desk.core.restore(desk.now, left(desk, attempt=attempt, troubles=troubles, expires_s=-1.0), 0.0)
+def test_an_expired_task_says_what_was_waited_for_in_vain(dispatcher, attempt, troubles, said):
+    [end] = dispatcher.core.restore(dispatcher.now, left(dispatcher, attempt=attempt, troubles=troubles, expires_s=-1.0), 0.0)
     assert said in end.message.text
 
 
-def test_tasks_that_were_never_begun_keep_their_order_and_priority_over_a_restart(desk):
+def test_tasks_that_were_never_begun_keep_their_order_and_priority_over_a_restart(dispatcher):
     for number, priority in ((1, 2), (2, 1), (3, 1), (4, 0)):
-        desk.core.restore(desk.now, left(desk, number, priority=priority), 0.0)
+        dispatcher.core.restore(dispatcher.now, left(dispatcher, number, priority=priority), 0.0)
     given = [
         message
-        for one in ready(desk, credit=4)
+        for one in ready(dispatcher, credit=4)
         if isinstance(one, ToWorker) and isinstance(one.message, list)
         for message in one.message
     ]
     assert [int.from_bytes(one.id) for one in given] == [4, 2, 3, 1]
 
 
-def test_a_task_that_comes_late_is_left_to_the_worker_that_is_at_it(desk):
-    ready(desk, b"w", (HeldTask((1).to_bytes(16), 2),))
-    effects = desk.core.restore(desk.now, left(desk, attempt=2), 1.5)
+def test_a_task_that_comes_late_is_left_to_the_worker_that_is_at_it(dispatcher):
+    ready(dispatcher, b"w", (HeldTask((1).to_bytes(16), 2),))
+    effects = dispatcher.core.restore(dispatcher.now, left(dispatcher, attempt=2), 1.5)
     assert effects == [Begun((1).to_bytes(16), 2, "w")]
-    assert ends(desk.core.result(desk.now, b"w", Result((1).to_bytes(16), 2, True, 5))) == [(1, "done")]
+    assert ends(dispatcher.core.result(dispatcher.now, b"w", Result((1).to_bytes(16), 2, True, 5))) == [(1, "done")]
 
 
-def test_a_worker_of_another_service_does_not_get_a_task_by_naming_it(desk):
-    desk.core.restore(desk.now, left(desk, service="fx"), 0.0)
-    ready(desk, b"w", (HeldTask((1).to_bytes(16), 1),))
-    assert desk.core.tasks[(1).to_bytes(16)].state is TaskState.QUEUED
-    check_books(desk.core)
-    check_census(desk.core)
+def test_a_worker_of_another_service_does_not_get_a_task_by_naming_it(dispatcher):
+    dispatcher.core.restore(dispatcher.now, left(dispatcher, service="fx"), 0.0)
+    ready(dispatcher, b"w", (HeldTask((1).to_bytes(16), 1),))
+    assert dispatcher.core.tasks[(1).to_bytes(16)].state is TaskState.QUEUED
+    check_books(dispatcher.core)
+    check_census(dispatcher.core)
 
 
-def test_parts_of_a_posted_task_go_to_nobody(desk):
-    ready(desk)
-    desk.core.accept(desk.now, posting().task(desk.now))
-    assert desk.core.part(desk.now, b"w", TaskPart((1).to_bytes(16), 1, 1, "some")) == []
+def test_parts_of_a_posted_task_go_to_nobody(dispatcher):
+    ready(dispatcher)
+    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    assert dispatcher.core.part(dispatcher.now, b"w", TaskPart((1).to_bytes(16), 1, 1, "some")) == []
 
 
-def test_an_id_cannot_be_that_of_a_call_and_of_a_posted_task(desk):
-    desk.core.accept(desk.now, posting(1).task(desk.now))
+def test_an_id_cannot_be_that_of_a_call_and_of_a_posted_task(dispatcher):
+    dispatcher.core.accept(dispatcher.now, posting(1).task(dispatcher.now))
     with pytest.raises(ProtocolError, match="posted task") as refused:
-        desk.core.request(desk.now, b"c", Request((1).to_bytes(16), "nepse", "x"))
+        dispatcher.core.request(dispatcher.now, b"c", Request((1).to_bytes(16), "nepse", "x"))
     assert refused.value.code == "BAD_ID"
-    desk.core.request(desk.now, b"c", Request((2).to_bytes(16), "nepse", "x"))
-    [end] = desk.core.accept(desk.now, posting(2).task(desk.now))
-    assert (end.state, end.message.code, desk.core.tasks[(2).to_bytes(16)].posted) == ("failed", "BAD_ID", False)
-    assert desk.core.restore(desk.now, posting(2).task(desk.now), 0.0) == []
+    dispatcher.core.request(dispatcher.now, b"c", Request((2).to_bytes(16), "nepse", "x"))
+    [end] = dispatcher.core.accept(dispatcher.now, posting(2).task(dispatcher.now))
+    assert (end.state, end.message.code, dispatcher.core.tasks[(2).to_bytes(16)].posted) == ("failed", "BAD_ID", False)
+    assert dispatcher.core.restore(dispatcher.now, posting(2).task(dispatcher.now), 0.0) == []
 
 
-def test_a_worker_may_put_a_retry_off_by_a_day_and_no_longer(desk):
-    ready(desk)
-    desk.core.accept(desk.now, posting().task(desk.now))
+def test_a_worker_may_put_a_retry_off_by_a_day_and_no_longer(dispatcher):
+    ready(dispatcher)
+    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
     failure = {**RETRYABLE, "retry_after_ms": 10**16}
-    effects = desk.core.result(desk.now, b"w", Result((1).to_bytes(16), 1, False, failure))
+    effects = dispatcher.core.result(dispatcher.now, b"w", Result((1).to_bytes(16), 1, False, failure))
     assert [one.in_s for one in effects if hasattr(one, "in_s")] == [86_400.0]
 
 
 # Bytes
 
 
-def large(desk, number, size, client=b"c", **options):
+def large(dispatcher, number, size, client=b"c", **options):
     """A call that came in a frame of so many bytes."""
     request = Request(number.to_bytes(16), "nepse", "x", {"n": number}, options)
-    return [one.message for one in desk.core.requests(desk.now, client, [request], size) if isinstance(one, ToClient)]
+    return [one.message for one in dispatcher.core.requests(dispatcher.now, client, [request], size) if isinstance(one, ToClient)]
 
 
-def test_calls_in_large_frames_and_posted_tasks_share_the_room_there_is(desk):
-    assert large(desk, 1, 6000) == []
-    desk.core.accept(desk.now, posting(2, args={"data": bytes(3000)}).task(desk.now))
-    [refused] = large(desk, 3, 5000)
+def test_calls_in_large_frames_and_posted_tasks_share_the_room_there_is(dispatcher):
+    assert large(dispatcher, 1, 6000) == []
+    dispatcher.core.accept(dispatcher.now, posting(2, args={"data": bytes(3000)}).task(dispatcher.now))
+    [refused] = large(dispatcher, 3, 5000)
     assert (refused.code, refused.details) == ("BUSY", {"retry_after_ms": 1000})
     assert "max_task_bytes" in refused.text
-    assert large(desk, 1, 6000) == []  # repeated, it is there already
+    assert large(dispatcher, 1, 6000) == []  # repeated, it is there already
     small = [Request((4).to_bytes(16), "nepse", "x", {}, {})]
-    assert desk.core.requests(desk.now, b"c", small) == []
-    check_books(desk.core)
-    check_census(desk.core)
-    ready(desk, credit=4)
+    assert dispatcher.core.requests(dispatcher.now, b"c", small) == []
+    check_books(dispatcher.core)
+    check_census(dispatcher.core)
+    ready(dispatcher, credit=4)
     for number in (1, 2, 4):
-        desk.core.result(desk.now, b"w", Result(number.to_bytes(16), 1, True, 5))
-    assert (desk.core.size, desk.core.tasks) == (0, {})
-    assert large(desk, 3, 5000) == []
+        dispatcher.core.result(dispatcher.now, b"w", Result(number.to_bytes(16), 1, True, 5))
+    assert (dispatcher.core.size, dispatcher.core.tasks) == (0, {})
+    assert large(dispatcher, 3, 5000) == []
 
 
-def test_of_several_in_one_large_frame_each_counts_for_its_share(desk):
+def test_of_several_in_one_large_frame_each_counts_for_its_share(dispatcher):
     requests = [Request(number.to_bytes(16), "nepse", "x") for number in range(1, 4)]
-    effects = desk.core.requests(desk.now, b"c", requests, 18_000)
+    effects = dispatcher.core.requests(dispatcher.now, b"c", requests, 18_000)
     assert [one.message.code for one in effects if isinstance(one, ToClient)] == ["BUSY", "BUSY"]
-    assert (desk.core.size, desk.core.refused) == (6000, 2)
+    assert (dispatcher.core.size, dispatcher.core.refused) == (6000, 2)
 
 
-def test_a_large_call_gives_its_room_back_however_it_ends(desk):
-    ready(desk)
-    large(desk, 1, 4000, timeout_ms=1000)
-    assert desk.core.results(desk.now, b"w", [Result((1).to_bytes(16), 1, True, 5)])
-    assert desk.core.size == 0
-    large(desk, 2, 4000, timeout_ms=1000)
-    desk.pass_time(1.25, (b"w", (HeldTask((2).to_bytes(16), 1),)))
-    task = desk.core.tasks[(2).to_bytes(16)]
-    assert (task.state, task.args, desk.core.size) == (TaskState.EXPIRED, {}, 0)  # its worker is still at it
-    assert task_counts.totals(desk.core) == {"queued": 0, "waiting": 0, "running": 0}
-    desk.core.result(desk.now, b"w", Result((2).to_bytes(16), 1, True, 5))
-    check_books(desk.core)
-    check_census(desk.core)
-    assert desk.core.tasks == {}
+def test_a_large_call_gives_its_room_back_however_it_ends(dispatcher):
+    ready(dispatcher)
+    large(dispatcher, 1, 4000, timeout_ms=1000)
+    assert dispatcher.core.results(dispatcher.now, b"w", [Result((1).to_bytes(16), 1, True, 5)])
+    assert dispatcher.core.size == 0
+    large(dispatcher, 2, 4000, timeout_ms=1000)
+    dispatcher.pass_time(1.25, (b"w", (HeldTask((2).to_bytes(16), 1),)))
+    task = dispatcher.core.tasks[(2).to_bytes(16)]
+    assert (task.state, task.args, dispatcher.core.size) == (TaskState.EXPIRED, {}, 0)  # its worker is still at it
+    assert task_counts.totals(dispatcher.core) == {"queued": 0, "waiting": 0, "running": 0}
+    dispatcher.core.result(dispatcher.now, b"w", Result((2).to_bytes(16), 1, True, 5))
+    check_books(dispatcher.core)
+    check_census(dispatcher.core)
+    assert dispatcher.core.tasks == {}
 
 
 # Packed arguments reach workers of both dialects, however they are encoded

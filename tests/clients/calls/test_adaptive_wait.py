@@ -1,17 +1,17 @@
 """When a client waits awake."""
 
-from clients.calls.adaptive_wait import AWAKE_S, Alertness
+from clients.calls.adaptive_wait import AWAKE_S, AdaptiveWait
 
 
 def after(*waits):
-    one = Alertness()
+    one = AdaptiveWait()
     for lasted_s in waits:
         one.waited(lasted_s)
     return one.awake_s()
 
 
 def test_a_client_waits_asleep_until_its_answers_have_come_soon_for_a_while():
-    assert Alertness().awake_s() == 0.0
+    assert AdaptiveWait().awake_s() == 0.0
     assert after(*[0.0002] * 3) == 0.0
     assert after(*[0.0002] * 40) == AWAKE_S
 

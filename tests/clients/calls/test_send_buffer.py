@@ -12,25 +12,25 @@ from waiting import eventually
 from bus.process.settings import Settings
 from clients.calls.client import BusClient
 from clients.calls.future import Future
-from clients.calls.pending import Book, sort_of
-from clients.calls.send_buffer import BUNDLE_CALLS, Gathered
+from clients.calls.pending import PendingCalls, kind_of
+from clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 
-NOOP = sort_of("noop", "noop")
+NOOP = kind_of("noop", "noop")
 WITHIN_S = 10
 
 
 @pytest.fixture
-def book():
-    return Book("tcp://127.0.0.1:1")
+def pending():
+    return PendingCalls("tcp://127.0.0.1:1")
 
 
-def begin(book, gathered, count):
+def begin(pending, send_buffer, count):
     calls = []
     for number in range(count):
-        call_id = book.new_id()
-        calls.append(Future(call_id, NOOP.encode(call_id, {"n": number}), NOOP.named, 60.0, None, book))
-        book.add(calls[-1], 100.0)
-    gathered.calls.extend(calls)
+        call_id = pending.new_id()
+        calls.append(Future(call_id, NOOP.encode(call_id, {"n": number}), NOOP.named, 60.0, None, pending))
+        pending.add(calls[-1], 100.0)
+    send_buffer.calls.extend(calls)
     return calls
 
 
@@ -55,12 +55,12 @@ class Link:
         return found
 
 
-def test_a_frame_of_several_is_an_array_of_what_follows_the_kind_of_each(book):
-    gathered, link = Gathered(), Link()
-    first, second = begin(book, gathered, 2)
+def test_a_frame_of_several_is_an_array_of_what_follows_the_kind_of_each(pending):
+    send_buffer, link = SendBuffer(), Link()
+    first, second = begin(pending, send_buffer, 2)
     first.id, second.id = bytes(16), b"\1" * 16
     first.frame, second.frame = (NOOP.encode(call.id, {}) for call in (first, second))
-    assert gathered.flush(link.send)
+    assert send_buffer.flush(link.send)
     options = b"\x81\xaatimeout_ms\xcd\xea\x60"
     assert link.sent == [
         b"q\x92"
@@ -73,45 +73,45 @@ def test_a_frame_of_several_is_an_array_of_what_follows_the_kind_of_each(book):
         + b"\xa4noop\xa4noop\x80"
         + options
     ]
-    assert gathered.first() is None
+    assert send_buffer.first() is None
 
 
-def test_what_gathers_is_sent_in_order_at_most_so_many_in_a_frame(book):
-    gathered, link = Gathered(), Link()
-    calls = begin(book, gathered, 2 * BUNDLE_CALLS + 1)
-    assert gathered.flush(link.send)
+def test_what_gathers_is_sent_in_order_at_most_so_many_in_a_frame(pending):
+    send_buffer, link = SendBuffer(), Link()
+    calls = begin(pending, send_buffer, 2 * BUNDLE_CALLS + 1)
+    assert send_buffer.flush(link.send)
     assert [frame[:1] for frame in link.sent] == [b"q", b"q", b"Q"]
     assert link.ids() == [call.id for call in calls]
 
 
-def test_what_there_is_no_room_for_stays_and_is_sent_once(book):
-    gathered, link = Gathered(), Link(room=1)
-    calls = begin(book, gathered, 3 * BUNDLE_CALLS)
+def test_what_there_is_no_room_for_stays_and_is_sent_once(pending):
+    send_buffer, link = SendBuffer(), Link(room=1)
+    calls = begin(pending, send_buffer, 3 * BUNDLE_CALLS)
     for _ in range(3):
-        assert not gathered.flush(link.send)
+        assert not send_buffer.flush(link.send)
     assert len(link.sent) == 1
     link.room = math.inf
-    assert gathered.flush(link.send)
+    assert send_buffer.flush(link.send)
     assert link.ids() == [call.id for call in calls]
 
 
-def test_what_has_ended_before_it_was_sent_is_not_sent(book):
-    gathered, link = Gathered(), Link()
-    first, second, third = begin(book, gathered, 3)
-    book.expire(100.0)
+def test_what_has_ended_before_it_was_sent_is_not_sent(pending):
+    send_buffer, link = SendBuffer(), Link()
+    first, second, third = begin(pending, send_buffer, 3)
+    pending.expire(100.0)
     second.settle(None, None)
-    assert gathered.flush(link.send)
+    assert send_buffer.flush(link.send)
     assert link.ids() == [first.id, third.id]
 
 
-def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(book):
-    gathered, link = Gathered(), Link(room=1)
-    calls = begin(book, gathered, 3 * BUNDLE_CALLS)
-    assert not gathered.flush(link.send)
-    book.forget(calls[0])
+def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(pending):
+    send_buffer, link = SendBuffer(), Link(room=1)
+    calls = begin(pending, send_buffer, 3 * BUNDLE_CALLS)
+    assert not send_buffer.flush(link.send)
+    pending.forget(calls[0])
     link = Link()
-    gathered.begin_again(book.calls.values())
-    assert gathered.flush(link.send)
+    send_buffer.begin_again(pending.calls.values())
+    assert send_buffer.flush(link.send)
     assert link.ids() == [call.id for call in calls[1:]]
 
 

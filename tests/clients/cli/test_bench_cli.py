@@ -13,7 +13,7 @@ from waiting import eventually
 from bus.errors import BusError
 from clients.cli import task_load
 from clients.cli.latency import histogram, quantiles_us
-from clients.cli.tick_load import Counter, machine, machine_line
+from clients.cli.tick_load import TickCounter, machine, machine_line
 
 OURS = "bench-1"
 
@@ -28,7 +28,7 @@ def slots():
 
 
 def test_a_subscriber_finds_missing_and_repeated_ticks_and_passes_over_those_of_others(slots):
-    counter = Counter(OURS, slots, 0, keep=True)
+    counter = TickCounter(OURS, slots, 0, keep=True)
     counter.take("hulak.hello", {"protocol": 1})
     assert slots[0] < 0
     counter.take("ticks", [])
@@ -56,7 +56,7 @@ def test_quantiles_and_histogram():
     assert histogram([]) == []
 
 
-class Desk:
+class BenchClient:
     """Answers tasks by a rule, when they are waited for.
 
     Args:
@@ -83,79 +83,84 @@ def test_a_window_of_tasks_checks_each_answer():
             raise BusError("CRASHED", "it crashed")
         return -1 if number == 7 else number
 
-    desk, tally, told = Desk(rule), task_load.Tally(), []
-    assert task_load.window(desk, tally, 20, 4, told.append) > 0
-    assert (desk.most, desk.flying, told[-1]) == (4, 0, 20)
+    client, tally, told = BenchClient(rule), task_load.Tally(), []
+    assert task_load.window(client, tally, 20, 4, told.append) > 0
+    assert (client.most, client.flying, told[-1]) == (4, 0, 20)
     assert (tally.asked, tally.right, tally.wrong, tally.lost, tally.trouble) == (20, 18, 1, 1, "it crashed")
-    assert len(task_load.singles(desk, tally, 3)) == 3
+    assert len(task_load.singles(client, tally, 3)) == 3
     assert (tally.asked, tally.right) == (23, 21)
 
 
 def test_a_window_larger_than_the_tasks_is_no_harm():
-    desk, tally = Desk(lambda number: number), task_load.Tally()
-    task_load.window(desk, tally, 3, 10, lambda done: None)
-    assert (tally.asked, tally.right, desk.most) == (3, 3, 3)
+    client, tally = BenchClient(lambda number: number), task_load.Tally()
+    task_load.window(client, tally, 3, 10, lambda done: None)
+    assert (tally.asked, tally.right, client.most) == (3, 3, 3)
 
 
-def run(house, *words):
+def run(local_bus, *words):
     return subprocess.run(
-        [sys.executable, "-m", "hulak", *words], env=house.environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "hulak", *words],
+        env=local_bus.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
 @pytest.fixture(scope="module")
-def house():
-    with LocalBus() as house:
-        house.environment = {**os.environ, **house.variables}
-        house.start_broker()
-        yield house
+def local_bus():
+    with LocalBus() as local_bus:
+        local_bus.environment = {**os.environ, **local_bus.variables}
+        local_bus.start_broker()
+        yield local_bus
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("by", ["ticks", "symbols"])
-def test_bench_counts_every_delivery(house, by):
-    done = run(house, "bench", "ticks", "--subscribers", "2", "--seconds", "1", "--by", by, "--json")
+def test_bench_counts_every_delivery(local_bus, by):
+    done = run(local_bus, "bench", "ticks", "--subscribers", "2", "--seconds", "1", "--by", by, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["lost"] == told["twice"] == 0
     assert told["received"] == 2 * told["posted"] > 0
     assert told["deliveries_per_s"] == pytest.approx(2 * told["ticks_per_s"], abs=2)
     assert told["machine"]["cores"] >= 1
-    assert last_values(house) == []
+    assert last_values(local_bus) == []
 
 
-def last_values(house):
-    with house.client() as client:
+def last_values(local_bus):
+    with local_bus.client() as client:
         return client.call("hulak.last", args={"topic": "tick."}, timeout_s=10)
 
 
 @pytest.mark.system
-def test_a_bench_that_is_interrupted_removes_its_topics_too(house):
-    process = house.hulak("bench", "ticks", "--subscribers", "1", "--seconds", "60")
-    eventually(lambda: last_values(house), within_s=30)
+def test_a_bench_that_is_interrupted_removes_its_topics_too(local_bus):
+    process = local_bus.hulak("bench", "ticks", "--subscribers", "1", "--seconds", "60")
+    eventually(lambda: last_values(local_bus), within_s=30)
     process.send_signal(signal.SIGINT)
     process.wait(30)
-    assert last_values(house) == []
+    assert last_values(local_bus) == []
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("how", [(), ("--posted", "--own")])
-def test_bench_has_tasks_done_and_ends_its_workers(house, how):
+def test_bench_has_tasks_done_and_ends_its_workers(local_bus, how):
     words = ["bench", "tasks", "--tasks", "300", "--window", "20", "--singles", "10", "--workers", "2"]
-    done = run(house, *words, *how, "--json")
+    done = run(local_bus, *words, *how, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert (told["lost"], told["wrong"], told["twice"]) == (0, 0, 0)
     assert told["tasks_per_s"] > 10
     assert 0 < told["us"]["p50"] <= told["us"]["max"]
-    assert house.stats()["workers"] == []
-    if not how:  # the house's own broker did the work: to warm up, with a window, and one at a time
-        assert house.stats()["tasks"]["done"] >= 200 + 300 + 10
+    assert local_bus.stats()["workers"] == []
+    if not how:  # the broker of the home did the work: to warm up, with a window, and one at a time
+        assert local_bus.stats()["tasks"]["done"] >= 200 + 300 + 10
 
 
 @pytest.mark.system
-def test_latency_tells_quantiles_and_a_histogram(house):
-    done = run(house, "latency", "--rate", "200", "--seconds", "1", "--subscribers", "2")
+def test_latency_tells_quantiles_and_a_histogram(local_bus):
+    done = run(local_bus, "latency", "--rate", "200", "--seconds", "1", "--subscribers", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("machine: ")

@@ -201,12 +201,12 @@ def test_a_name_of_init_that_nobody_reads_is_a_wrong_usage(run):
 
 
 def test_a_home_that_was_named_and_has_no_broker_is_told_if_another_ones_answers(tmp_path):
-    with LocalBus() as house:
-        house.start_broker()
-        elsewhere = house.hulak("ping", "--home", tmp_path)
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        elsewhere = local_bus.hulak("ping", "--home", tmp_path)
         assert elsewhere.wait(30) == 0
-        assert f"home {tmp_path} has no broker; this is the one of home {house.home}" in elsewhere.log.read_text()
-        here = house.hulak("ping")
+        assert f"home {tmp_path} has no broker; this is the one of home {local_bus.home}" in elsewhere.log.read_text()
+        here = local_bus.hulak("ping")
         assert here.wait(30) == 0
         assert "has no broker" not in here.log.read_text()
 

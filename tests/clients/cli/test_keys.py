@@ -6,7 +6,7 @@ import pytest
 
 from clients.cli.keys import ALONE_S, Keys
 from clients.cli.scroll import Scroll, cut
-from clients.cli.top_view import Top
+from clients.cli.top_view import TopView
 
 NAMED = {
     b"\x1b[A": "up",
@@ -74,7 +74,7 @@ def test_no_bytes_end_it_but_q_and_ctrl_c(seed):
     """Any mix of keys, split anywhere, does what the keys do one by one; bytes that are no keys do no harm."""
     draw = random.Random(seed)
     picked = [draw.choice([*list(NAMED)[:-2], *UNKNOWN]) for _ in range(draw.randrange(1, 30))]
-    data, top, keys = b"".join(picked), Top(), Keys()
+    data, top, keys = b"".join(picked), TopView(), Keys()
     found = []
     while data:
         size = draw.randrange(1, 8)

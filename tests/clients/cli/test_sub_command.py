@@ -9,7 +9,7 @@ from bus.errors import BusTimeout
 from bus.subscriber.events import Event
 from bus.wire.codec import pack
 from bus.wire.messages import Stamp
-from clients.cli.sub import Interrupt, Lines, as_json, as_text, follow
+from clients.cli.sub import Interrupt, LineOutput, as_json, as_text, follow
 
 STAMP = Stamp(7, 3, 1_700_000_000_123_000_000)
 TICK = {"symbol": "EURUSD", "bid": 1.1, "ask": 1.2, "timestamp": 5, "source": "x"}
@@ -50,7 +50,7 @@ def test_for_people_a_message_is_time_topic_number_and_fields(monkeypatch):
 
 
 def test_it_ends_after_the_count_and_writes_all_of_it(capsys):
-    lines = Lines()
+    lines = LineOutput()
     follow(Few(*(event(sequence=at) for at in range(10))), lines, as_json, Interrupt(), 4, None)
     lines.flush()
     assert [json.loads(one)["sequence"] for one in capsys.readouterr().out.splitlines()] == [0, 1, 2, 3]
@@ -58,5 +58,5 @@ def test_it_ends_after_the_count_and_writes_all_of_it(capsys):
 
 def test_it_writes_what_it_has_when_nothing_more_comes_and_gives_up_after_the_timeout(capsys):
     with pytest.raises(BusTimeout, match=r"nothing was published on it for 0.01 s, 1 messages before"):
-        follow(Few(event()), Lines(), as_json, Interrupt(), None, 0.01)
+        follow(Few(event()), LineOutput(), as_json, Interrupt(), None, 0.01)
     assert len(capsys.readouterr().out.splitlines()) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from clients.cli import table
 from clients.cli.command import Call
 from clients.cli.dead import readable
-from clients.cli.task import HEADS, Parts, of_list
+from clients.cli.task import HEADS, PartPrinter, of_list
 
 TASK = "0123456789abcdef0123456789abcdef"
 ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7, "posted_ns": 10**18}
@@ -53,9 +53,9 @@ def test_an_id_is_in_one_piece_on_a_narrow_terminal(monkeypatch):
 
 
 def test_what_comes_before_the_end_of_a_task_is_printed_as_it_comes(capsys):
-    parts = Parts(Call(Path(), None, False, None))
+    parts = PartPrinter(Call(Path(), None, False, None))
     parts.show(1)
     assert (parts.count, capsys.readouterr().out) == (1, "value\n1\n")
-    parts = Parts(Call(Path(), None, True, None))
+    parts = PartPrinter(Call(Path(), None, True, None))
     parts.show({"n": 1})
     assert capsys.readouterr().out == '{"part":{"n":1}}\n'

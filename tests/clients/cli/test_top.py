@@ -7,7 +7,7 @@ from rich.console import Console
 
 from clients.cli import stats_tables
 from clients.cli.status import PROCESS_HEADS, process_cells
-from clients.cli.top_view import SORTS, Top, render
+from clients.cli.top_view import SORTS, TopView, render
 from clients.judge.facts import Facts
 from clients.judge.processes import process, processes
 from clients.judge.verdict import judge
@@ -81,7 +81,7 @@ def test_a_display_workers_latency_and_losses_show():
 def test_a_report_of_anybody_breaks_nothing(odd):
     names = ("rss_bytes", "latency_us", "config_version", "restarts", "cores", "loop_age_s", "dropped", "rss_per_min")
     row = {**report("x", "y", 5), **dict.fromkeys(names, odd)}
-    top = Top()
+    top = TopView()
     top.take(stats(row), 100.0)
     assert any("y" in line for line in drawn(top))
 
@@ -95,7 +95,7 @@ def test_queues_and_losses():
 
 
 def test_one_screen_says_everything_in_80_columns():
-    top = Top()
+    top = TopView()
     assert "waiting for the broker" in drawn(top)[0]
     top.take(stats(), 100.0)
     lines = drawn(top)
@@ -111,7 +111,7 @@ def test_one_screen_says_everything_in_80_columns():
 
 
 def test_a_silent_broker_and_a_sick_journal_are_said():
-    top = Top()
+    top = TopView()
     top.take({**stats(), "journal": {"state": "degraded", "why": "no space"}}, 100.0)
     assert "CRITICAL (2 things): journal is degraded: no space" in drawn(top, width=140)[0]
     top.take(stats(), 101.0)
@@ -122,7 +122,7 @@ def test_a_silent_broker_and_a_sick_journal_are_said():
 
 
 def test_a_frozen_process_stays_in_the_table_marked():
-    top = Top()
+    top = TopView()
     top.take(stats(report("display", "display_00/9", 9) | {"age_s": 41.0}), 100.0)
     lines = drawn(top, width=140)
     assert "CRITICAL (2 things): display display_00/9 last reported 41 s ago" in lines[0]
@@ -134,7 +134,7 @@ def test_a_frozen_process_stays_in_the_table_marked():
 
 
 def test_what_does_not_fit_is_counted():
-    top = Top()
+    top = TopView()
     top.take(stats(*(report("display", f"d{at}", 100 + at) for at in range(40))), 100.0)
     lines = drawn(top, height=20)
     assert len(lines) <= 20
@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_counted():
 
 
 def test_a_question_mark_shows_the_keys_and_the_processes_again():
-    top = Top()
+    top = TopView()
     top.take(stats(), 100.0)
     top.press("?")
     text = "\n".join(drawn(top))
@@ -159,7 +159,7 @@ def test_a_question_mark_shows_the_keys_and_the_processes_again():
 
 
 def test_keys_sort_turn_stop_and_quit():
-    top = Top()
+    top = TopView()
     top.take(stats(), 100.0)
     top.press("m")
     assert [one.name for one in top.processes()][:1] == ["broker"]
@@ -183,7 +183,7 @@ def test_keys_sort_turn_stop_and_quit():
 
 @pytest.mark.parametrize("key", SORTS)
 def test_every_order_can_be_drawn(key):
-    top = Top(sort=key)
+    top = TopView(sort=key)
     top.take(stats(), 100.0)
     assert sum("▼" in line for line in drawn(top, width=140)) == 1
     top.press(key)

@@ -6,13 +6,13 @@ from msgspec.structs import replace
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, decode_tick
 from bus.wire.messages import Tick
-from clients.feeds.delivery import Link
+from clients.feeds.delivery import Delivery
 
 TICK = Tick("EURUSD", 1.0, 1.5, 7, "test")
 
 
 def link(posted, *, sent=None, limit=100):
-    made = Link(5, limit)
+    made = Delivery(5, limit)
     made.answered(1, 0, 0)
     for number in range(1, posted + 1):
         made.post(TICK, number)
@@ -26,7 +26,7 @@ def numbers(frames):
 
 
 def test_posted_ticks_are_numbered_from_one_under_their_symbols_topic():
-    one = Link(5, 100)
+    one = Delivery(5, 100)
     found = [decode_publication(one.post(TICK, 40 + number)) for number in range(2)]
     assert [(each.topic, each.stamp.epoch, each.stamp.sequence, each.stamp.time_ns) for each in found] == [
         ("tick.EURUSD", 5, 1, 40),
@@ -118,6 +118,6 @@ def test_a_broker_that_took_what_was_never_posted_is_refused():
 
 
 def test_a_tick_carries_when_the_feed_received_it_unless_it_told_so_itself():
-    one = Link(5, 100)
+    one = Delivery(5, 100)
     frames = [one.post(TICK, 41), one.post(replace(TICK, received_ns=17), 41)]
     assert [decode_tick(decode_publication(frame).body).received_ns for frame in frames] == [41, 17]

@@ -7,15 +7,15 @@ from vectors import rows, vectors
 
 from bus.backoff import Backoff
 from bus.wire.messages import Tick
-from clients.feeds.health import NEXT, SHOWN, Health, Limits, State, verdict
+from clients.feeds.health import NEXT, SHOWN, FeedHealth, FeedState, HealthLimits, verdict
 from clients.feeds.subscriptions import Subscriptions
 from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
 
-LIMITS = Limits(data_s=60.0, heartbeat_s=30.0, degraded_s=300.0)
+LIMITS = HealthLimits(data_s=60.0, heartbeat_s=30.0, degraded_s=300.0)
 
 
 def health(*symbols, now=0.0, chance=0.5):
-    return Health(LIMITS, Backoff(0.5, 15.0, lambda: chance), Subscriptions(symbols, 15.0), now)
+    return FeedHealth(LIMITS, Backoff(0.5, 15.0, lambda: chance), Subscriptions(symbols, 15.0), now)
 
 
 def connected(*symbols, now=0.0):
@@ -26,7 +26,7 @@ def connected(*symbols, now=0.0):
         one.subscriptions.due(now)
         one.note(Subscribed(symbol), now)
     assert one.judge(now) == ""
-    assert one.state is State.CONNECTED
+    assert one.state is FeedState.CONNECTED
     return one
 
 
@@ -38,25 +38,25 @@ def tick(symbol="EURUSD"):
 
 
 def test_no_state_is_dead_each_leads_to_connected_and_can_be_stopped():
-    for state in State:
+    for state in FeedState:
         reached, front = {state}, [state]
         while front:
             for following in NEXT[front.pop()].values():
                 if following not in reached:
                     reached.add(following)
                     front.append(following)
-        assert State.CONNECTED in reached, state
-        assert "stop" in NEXT[state] or state is State.DISCONNECTED
+        assert FeedState.CONNECTED in reached, state
+        assert "stop" in NEXT[state] or state is FeedState.DISCONNECTED
 
 
 def test_what_the_original_forbids_is_forbidden_here():
     legal = vectors("fx_backend")["legal_moves"]
-    names = {State.RESTORING: "HANDSHAKING"}  # between the connection and being connected
+    names = {FeedState.RESTORING: "HANDSHAKING"}  # between the connection and being connected
     for state, moves in NEXT.items():
-        if state is State.STALE:
+        if state is FeedState.STALE:
             continue  # the original drops the connection without a state for it
-        ours = {names.get(one, one.name) for one in moves.values() if one is not State.STALE}
-        assert ours <= set(legal[names.get(state, state.name)]) | ({"DISCONNECTED"} if state is State.BACKOFF else set())
+        ours = {names.get(one, one.name) for one in moves.values() if one is not FeedState.STALE}
+        assert ours <= set(legal[names.get(state, state.name)]) | ({"DISCONNECTED"} if state is FeedState.BACKOFF else set())
 
 
 def test_a_move_that_is_not_in_the_table_is_a_bug_and_says_so():
@@ -69,13 +69,13 @@ def test_after_twenty_refused_connections_attempt_21_is_made():
     for _ in range(20):
         one.connect(now)
         delays.append(one.lose(now))
-        assert one.state is State.BACKOFF
+        assert one.state is FeedState.BACKOFF
         now += delays[-1]
     assert delays == [0.25, 0.5, 1.0, 2.0, 4.0, *[7.5] * 15]
     one.connect(now)
-    assert (one.state, one.attempts) == (State.CONNECTING, 20)
+    assert (one.state, one.attempts) == (FeedState.CONNECTING, 20)
     one.open(now)
-    assert one.state is State.RESTORING
+    assert one.state is FeedState.RESTORING
 
 
 def test_any_walk_ends_connected_when_the_venue_comes_back():
@@ -87,17 +87,17 @@ def test_any_walk_ends_connected_when_the_venue_comes_back():
         for what in ("lose", "connect", "ack", "tick", "look"):
             now += 0.1
             step(one, what, now)
-        assert one.state is State.CONNECTED, seed
+        assert one.state is FeedState.CONNECTED, seed
 
 
 def step(one, what, now):
-    alive = one.state in (State.RESTORING, State.CONNECTED, State.DEGRADED)
+    alive = one.state in (FeedState.RESTORING, FeedState.CONNECTED, FeedState.DEGRADED)
     match what:
-        case "connect" if one.state in (State.BACKOFF, State.DISCONNECTED):
+        case "connect" if one.state in (FeedState.BACKOFF, FeedState.DISCONNECTED):
             one.connect(now)
             one.open(now)
             one.subscriptions.due(now)
-        case "lose" if one.state not in (State.BACKOFF, State.DISCONNECTED):
+        case "lose" if one.state not in (FeedState.BACKOFF, FeedState.DISCONNECTED):
             one.lose(now)
         case "heartbeat" if alive:
             one.note(Heartbeat(), now)
@@ -139,10 +139,10 @@ def test_heartbeats_alone_are_degraded_and_data_mends_it():
     one = connected()
     one.note(tick(), 10.0)
     one.note(Heartbeat(), 60.0)
-    assert (one.judge(70.0), one.state) == ("", State.CONNECTED)
-    assert (one.judge(70.1), one.state) == ("", State.DEGRADED)
+    assert (one.judge(70.0), one.state) == ("", FeedState.CONNECTED)
+    assert (one.judge(70.1), one.state) == ("", FeedState.DEGRADED)
     one.note(tick(), 80.0)
-    assert (one.judge(80.0), one.state) == ("", State.CONNECTED)
+    assert (one.judge(80.0), one.state) == ("", FeedState.CONNECTED)
 
 
 def test_neither_data_nor_heartbeats_is_stale_and_the_connection_is_dropped():
@@ -150,19 +150,19 @@ def test_neither_data_nor_heartbeats_is_stale_and_the_connection_is_dropped():
     one.note(tick(), 10.0)
     one.note(Heartbeat(), 40.0)
     assert "no data for 60 s and no heartbeat for 30 s" in one.judge(70.1)
-    assert one.state is State.STALE
+    assert one.state is FeedState.STALE
     one.lose(70.2)
-    assert one.state is State.BACKOFF
+    assert one.state is FeedState.BACKOFF
 
 
 def test_degraded_turns_stale_when_the_heartbeats_end_too():
     one = connected()
     one.note(Heartbeat(), 60.0)
     assert one.judge(61.0) == ""
-    assert one.state is State.DEGRADED
+    assert one.state is FeedState.DEGRADED
     assert one.judge(90.0) == ""
     assert one.judge(90.1) != ""
-    assert one.state is State.STALE
+    assert one.state is FeedState.STALE
 
 
 def test_a_weekend_of_heartbeats_reconnects_now_and_then():
@@ -198,9 +198,9 @@ def test_while_restoring_being_without_data_is_tolerated_but_silence_is_not():
     one.connect(0.0)
     one.open(0.0, held=True)
     one.note(Heartbeat(), 50.0)
-    assert (one.judge(70.0), one.state) == ("", State.RESTORING)
+    assert (one.judge(70.0), one.state) == ("", FeedState.RESTORING)
     assert one.judge(80.1) != ""
-    assert one.state is State.STALE
+    assert one.state is FeedState.STALE
 
 
 def test_a_hang_after_open_is_rescued_without_any_message():
@@ -241,7 +241,7 @@ def test_each_symbol_has_its_own_age():
     one.note(tick("USDJPY"), 1.0)
     assert one.stale_symbols(60.0) == []
     assert one.stale_symbols(61.1) == ["USDJPY", "GBPUSD"]
-    assert one.state is State.CONNECTED
+    assert one.state is FeedState.CONNECTED
 
 
 def test_symbols_that_nobody_asked_for_have_ages_too():
@@ -296,4 +296,4 @@ def test_one_feeds_failure_is_its_own():
     broken, well = connected("A"), connected("A")
     well.note(tick("A"), 59.0)
     assert broken.judge(61.0) != ""
-    assert (well.judge(61.0), well.state, well.attempts) == ("", State.CONNECTED, 0)
+    assert (well.judge(61.0), well.state, well.attempts) == ("", FeedState.CONNECTED, 0)

@@ -10,7 +10,7 @@ from bus.process import sockets
 from bus.process.settings import Settings
 from bus.wire import codec
 from bus.wire.messages import Error, Reply
-from clients.feeds.publisher import Post
+from clients.feeds.publisher import TickPublisher
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
 
@@ -59,14 +59,14 @@ class Asks:
 def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(sockets, "endpoint", lambda *_: "ipc:///nowhere")
     monkeypatch.setattr(sockets, "make", lambda context, kind, **_: Out() if kind == zmq.XPUB else Asks())
-    post = Post(Settings(), tmp_path, "a", QUIET)
+    post = TickPublisher(Settings(), tmp_path, "a", QUIET)
     asyncio.run(asyncio.wait_for(post.connect(), 5))
     assert (post.subscribed, post.link.opened) == (True, True)
     post.close()
 
 
 def test_a_feed_that_the_broker_refuses_says_so_once(tmp_path):
-    post = Post(Settings(), tmp_path, "a", structlog.get_logger())
+    post = TickPublisher(Settings(), tmp_path, "a", structlog.get_logger())
     post.asks = Asks()
     busy = codec.encode(Error(bytes(16), "BUSY", "1024 feeds have sent something within the hour, no more are remembered"))
     with capture_logs() as logs:

@@ -5,13 +5,13 @@ from tick_days import FXCM, write_day
 
 from bus.wire.codec import pack_tick
 from bus.wire.messages import FLAGS, Tick
-from clients.feeds.quote_flags import Marks
+from clients.feeds.quote_flags import QuoteFlags
 from clients.feeds.tick_files import read_ticks
 from clients.feeds.venues.dialect import MOST_SYMBOLS
 
 
 def marked(*quotes):
-    marks = Marks()
+    marks = QuoteFlags()
     return [marks.mark(Tick("X", bid, ask, time_ms, "x")).flags for bid, ask, time_ms in quotes]
 
 
@@ -24,14 +24,14 @@ def test_crossed_locked_and_late_quotes_are_flagged_in_this_order():
 
 def test_empty_sides_are_flagged_and_what_the_venue_says_is_kept():
     assert marked((None, 2, 10), (1, None, 9), (None, None, 10)) == [("one-sided",), ("late", "one-sided"), ("empty",)]
-    marks = Marks()
+    marks = QuoteFlags()
     assert marks.mark(Tick("X", 1, 2, 10, "x", ("halted",))).flags == ("halted",)
     assert marks.mark(Tick("X", 2, 2, 10, "x", ("halted",))).flags == ("locked", "halted")
     assert marks.counts == {"halted": 2, "locked": 1}
 
 
 def test_each_symbol_has_its_own_clock():
-    marks = Marks()
+    marks = QuoteFlags()
     assert [marks.mark(Tick(symbol, 1, 2, at, "x")).flags for symbol, at in (("A", 10), ("B", 5), ("A", 9))] == [
         (),
         (),
@@ -40,7 +40,7 @@ def test_each_symbol_has_its_own_clock():
 
 
 def test_the_memory_of_symbols_is_bounded():
-    marks = Marks()
+    marks = QuoteFlags()
     marks.mark(Tick("FIRST", 1, 2, 10, "x"))
     for number in range(MOST_SYMBOLS):
         marks.mark(Tick(f"S{number}", 1, 2, 10, "x"))
@@ -56,7 +56,7 @@ def test_flags_are_in_the_body_only_where_there_are_any():
 def test_of_a_day_a_fifth_is_crossed_or_locked_and_all_of_it_is_kept(tmp_path):
     """As many as there were on 2014-05-08 in the quotes of EURUSD at FXCM."""
     path = write_day(tmp_path, FXCM)
-    marks = Marks()
+    marks = QuoteFlags()
     count = sum(1 for tick in read_ticks(path) if marks.mark(tick))
     assert count == 167_466
     assert marks.counts == {"crossed": 18_285, "locked": 19_051}

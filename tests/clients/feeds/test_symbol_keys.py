@@ -8,7 +8,7 @@ from bus.errors import FeedError
 from bus.wire.codec import check_topic, tick_topic
 from clients.feeds.symbol_keys import (
     BadSymbol,
-    Names,
+    SymbolKeys,
     any_symbol,
     canonical_symbol,
     check_prefix,
@@ -91,11 +91,11 @@ def test_a_name_is_turned_back():
 )
 def test_a_suffix_is_dropped_where_the_venue_decorates(name, kept):
     assert without_suffix(name) == kept
-    assert Names(decorated=True).of(name) == kept
+    assert SymbolKeys(decorated=True).of(name) == kept
 
 
 def test_two_names_of_one_key_are_two_instruments_of_which_the_first_keeps_it():
-    names = Names()
+    names = SymbolKeys()
     assert [names.of(name) for name in ("BTC/USDT", "btc/usdt", "ETHUSDT", "BTC/USDT")] == [
         "BTCUSDT",
         "BTCUSDT",
@@ -111,7 +111,7 @@ def test_two_names_of_one_key_are_two_instruments_of_which_the_first_keeps_it():
 
 
 def test_the_memory_of_names_is_bounded():
-    names = Names(limit=3)
+    names = SymbolKeys(limit=3)
     for number in range(9):
         names.of(f"S{number}")
     assert (len(names._keys), len(names._names)) == (3, 3)

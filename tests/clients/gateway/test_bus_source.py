@@ -4,22 +4,22 @@ from types import SimpleNamespace
 
 from bus.process.settings import Settings
 from bus.wire.messages import Tick
-from clients.gateway.bus_source import Source
-from clients.gateway.state_cache import Board
+from clients.gateway.bus_source import BusSource
+from clients.gateway.state_cache import StateCache
 
 
 def test_ticks_are_asked_for_anew_when_topics_were_removed(tmp_path):
-    source = Source(Settings(), tmp_path, Board(), lambda told: None)
+    source = BusSource(Settings(), tmp_path, StateCache(), lambda told: None)
 
     def hear(removed):
         source._take("stats", SimpleNamespace(body={"ticks": {"removed": removed}}))
 
     assert source.want_ticks(True)
-    source.board.take_ticks([Tick("X", 1.0, 1.1, 5, "x")])
+    source.cache.take_ticks([Tick("X", 1.0, 1.1, 5, "x")])
     for removed in (3, 3):
         hear(removed)
         assert not source.want_ticks(True)
-    assert list(source.board.ticks) == ["X"]
+    assert list(source.cache.ticks) == ["X"]
     hear(4)
     assert source.want_ticks(True)
-    assert (list(source.board.ticks), source.want_ticks(True)) == ([], False)
+    assert (list(source.cache.ticks), source.want_ticks(True)) == ([], False)

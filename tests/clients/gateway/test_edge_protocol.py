@@ -45,20 +45,20 @@ def test_what_is_no_message_is_refused_with_a_code(text):
 
 def test_wants_grow_and_shrink():
     message = protocol.decode(told(type="subscribe", displays=["a", "b"], ticks=["*"], stats=True))
-    wants = NOTHING.plus(message.displays, message.ticks, stats=message.stats, config=message.config)
-    assert wants.display("a")
-    assert not wants.display("c")
-    assert wants.tick("anything")
-    assert wants.stats
-    assert not wants.config
-    wants = wants.minus(["a"], ["EURUSD"], stats=True, config=False)
-    assert not wants.display("a")
-    assert wants.display("b")
-    assert wants.tick("EURUSD"), "* stands for all there are"
-    assert not wants.stats
-    assert not wants.minus([], ["*"], stats=False, config=False).tick("EURUSD")
+    interest = NOTHING.plus(message.displays, message.ticks, stats=message.stats, config=message.config)
+    assert interest.display("a")
+    assert not interest.display("c")
+    assert interest.tick("anything")
+    assert interest.stats
+    assert not interest.config
+    interest = interest.minus(["a"], ["EURUSD"], stats=True, config=False)
+    assert not interest.display("a")
+    assert interest.display("b")
+    assert interest.tick("EURUSD"), "* stands for all there are"
+    assert not interest.stats
+    assert not interest.minus([], ["*"], stats=False, config=False).tick("EURUSD")
     with pytest.raises(TooManyNames):
-        wants.plus(map(str, range(MOST_NAMES)), [], stats=False, config=False)
+        interest.plus(map(str, range(MOST_NAMES)), [], stats=False, config=False)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from websockets.http11 import Request
 
 from bus.process.settings import FeedSettings, GatewaySettings, Settings
 from clients.gateway.access import access_of
-from clients.gateway.health import Health
-from clients.gateway.http_routes import Door
-from clients.gateway.static_files import Files
+from clients.gateway.health import GatewayHealth
+from clients.gateway.http_routes import HttpRoutes
+from clients.gateway.static_files import StaticFiles
 from clients.judge.situations import Level
 
 HERE = {"Host": "127.0.0.1:5570"}
@@ -31,11 +31,11 @@ def page(tmp_path):
     return root
 
 
-def door(page, *, full=False, reasons=(), facts=None, **settings):
+def routes(page, *, full=False, reasons=(), facts=None, **settings):
     probe = list(reasons)
     access = access_of(GatewaySettings(**settings))
     answers = {"alive": lambda: probe, "verdict": lambda: verdict(facts or stats()), "metrics": lambda: b"x 1\n"}
-    return Door(access, Files(page), **answers, is_full=lambda: full)
+    return HttpRoutes(access, StaticFiles(page), **answers, is_full=lambda: full)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def door(page, *, full=False, reasons=(), facts=None, **settings):
     ],
 )
 def test_files_come_with_their_type_and_a_strict_policy(page, target, kind):
-    answer = door(page).answer("GET", target, HERE)
+    answer = routes(page).answer("GET", target, HERE)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == kind
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -59,7 +59,7 @@ def test_files_come_with_their_type_and_a_strict_policy(page, target, kind):
 
 
 def test_a_file_that_is_known_is_not_sent_again_until_it_changes(page):
-    served = door(page)
+    served = routes(page)
     etag = served.answer("GET", "/", HERE).headers["ETag"]
     again = served.answer("GET", "/", {**HERE, "If-None-Match": f"W/{etag}"})
     assert (again.status_code, again.body) == (304, b"")
@@ -85,13 +85,13 @@ def test_a_file_that_is_known_is_not_sent_again_until_it_changes(page):
     ],
 )
 def test_nothing_else_is_served(page, target):
-    answer = door(page).answer("GET", target, HERE)
+    answer = routes(page).answer("GET", target, HERE)
     assert answer.status_code == 404
     assert b"secret" not in answer.body
 
 
 def test_other_methods_and_hosts(page):
-    served = door(page)
+    served = routes(page)
     assert served.answer("POST", "/", HERE).status_code == 405
     head = served.answer("HEAD", "/", HERE)
     assert (head.status_code, head.body, head.headers["Content-Length"]) == (200, b"", "15")
@@ -99,15 +99,15 @@ def test_other_methods_and_hosts(page):
         assert served.answer("GET", "/", {"Host": host}).status_code == 421, "its name was made to point here"
     for host in ("localhost:5570", "[::1]:5570", "127.0.0.1"):
         assert served.answer("GET", "/", {"Host": host}).status_code == 200
-    assert door(page, origins="https://desk.example").answer("GET", "/", {"Host": "desk.example"}).status_code == 200
+    assert routes(page, origins="https://desk.example").answer("GET", "/", {"Host": "desk.example"}).status_code == 200
 
 
 def test_sockets(page):
-    assert door(page).answer("GET", "/ws", UPGRADE) is None
-    assert door(page).answer("GET", "/fx?x=1", UPGRADE) is None
-    assert door(page).answer("GET", "/ws", HERE).status_code == 426
-    assert door(page, full=True).answer("GET", "/ws", UPGRADE).status_code == 503
-    assert door(page).answer("GET", "/ws", {**UPGRADE, "Host": "evil.example"}).status_code == 421
+    assert routes(page).answer("GET", "/ws", UPGRADE) is None
+    assert routes(page).answer("GET", "/fx?x=1", UPGRADE) is None
+    assert routes(page).answer("GET", "/ws", HERE).status_code == 426
+    assert routes(page, full=True).answer("GET", "/ws", UPGRADE).status_code == 503
+    assert routes(page).answer("GET", "/ws", {**UPGRADE, "Host": "evil.example"}).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -142,28 +142,28 @@ def test_tokens(page):
     ):
         assert not access.knows_token(target, {"Authorization": header})
     assert access_of(GatewaySettings()).knows_token("/ws", {})
-    assert door(page, token="s3cret").answer("GET", "/metrics", HERE).status_code == 401
-    assert door(page, token="s3cret").answer("GET", "/metrics?token=s3cret", HERE).body == b"x 1\n"
-    assert door(page, token="s3cret").answer("GET", "/healthz", HERE).status_code == 200, "what restarts it needs no token"
+    assert routes(page, token="s3cret").answer("GET", "/metrics", HERE).status_code == 401
+    assert routes(page, token="s3cret").answer("GET", "/metrics?token=s3cret", HERE).body == b"x 1\n"
+    assert routes(page, token="s3cret").answer("GET", "/healthz", HERE).status_code == 200, "what restarts it needs no token"
 
 
 def test_probes(page):
-    assert json.loads(door(page).answer("GET", "/healthz", HERE).body) == {"status": "ok", "reasons": []}
-    stuck = door(page, reasons=["the loop is late"]).answer("GET", "/healthz", HERE)
+    assert json.loads(routes(page).answer("GET", "/healthz", HERE).body) == {"status": "ok", "reasons": []}
+    stuck = routes(page, reasons=["the loop is late"]).answer("GET", "/healthz", HERE)
     assert (stuck.status_code, json.loads(stuck.body)) == (503, {"status": "failing", "reasons": ["the loop is late"]})
-    ready = door(page).answer("GET", "/readyz", HERE)
+    ready = routes(page).answer("GET", "/readyz", HERE)
     assert json.loads(ready.body) == {"status": "ok", "reasons": [], "level": "OK", "problems": []}
-    failing = door(page, facts=stats(journal={"state": "degraded", "why": "the disk is full"})).answer("GET", "/readyz", HERE)
+    failing = routes(page, facts=stats(journal={"state": "degraded", "why": "the disk is full"})).answer("GET", "/readyz", HERE)
     assert failing.status_code == 503
     told = json.loads(failing.body)
     assert (told["status"], told["reasons"], told["level"]) == ("failing", ["journal is degraded: the disk is full"], "CRITICAL")
     assert [one["what"] for one in told["problems"]] == ["journal_degraded"]
-    slow = door(page, facts=stats(tasks__queued=60)).answer("GET", "/readyz", HERE)
+    slow = routes(page, facts=stats(tasks__queued=60)).answer("GET", "/readyz", HERE)
     assert (slow.status_code, len(json.loads(slow.body)["problems"])) == (200, 1), "told, and served all the same"
 
 
 def well(told, **feed):
-    health = Health(0.0, Settings(feed=FeedSettings(**feed)))
+    health = GatewayHealth(0.0, Settings(feed=FeedSettings(**feed)))
     health.take_stats(told, 10.0)
     health.turn(10.0, 0.001)
     return health
@@ -182,7 +182,7 @@ def test_ready_means_what_the_judge_says_of_the_newest_statistics():
 
 
 def test_alive_means_turning_whether_the_broker_is_heard_or_not():
-    health = Health(0.0, Settings())
+    health = GatewayHealth(0.0, Settings())
     health.turn(4.0, 0.0)
     assert health.alive(4.5) == []
     assert health.verdict(4.5, ()).unready() == ["the broker has not been heard yet"]
@@ -203,12 +203,12 @@ def test_alive_means_turning_whether_the_broker_is_heard_or_not():
 @pytest.mark.parametrize("header", ["Host", "Origin", "Authorization", "Upgrade", "If-None-Match"])
 def test_a_header_that_is_there_twice_is_a_bad_request(page, header):
     headers = Headers([("Host", "127.0.0.1:5570"), (header, "127.0.0.1"), (header, "127.0.0.1")])
-    answer = door(page).process_request(None, Request("/", headers))
+    answer = routes(page).process_request(None, Request("/", headers))
     assert (answer.status_code, answer.body) == (400, f"the header {header} must be there once\n".encode())
 
 
 def test_a_path_or_an_origin_that_cannot_be_read_is_refused(page):
-    assert door(page).answer("GET", "//[", HERE).status_code == 400
+    assert routes(page).answer("GET", "//[", HERE).status_code == 400
     assert not access_of(GatewaySettings()).origin({**HERE, "Origin": "http://["})
 
 

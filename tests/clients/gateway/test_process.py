@@ -24,8 +24,8 @@ def serving(work, **settings):
     """Run `work(gateway, url)` beside a gateway."""
 
     async def run():
-        with LocalBus(**{f"gateway.{name}": value for name, value in settings.items()}) as house:
-            async with Gateway(house.settings, house.home, structlog.get_logger()) as gateway, asyncio.timeout(LIMIT_S):
+        with LocalBus(**{f"gateway.{name}": value for name, value in settings.items()}) as local_bus:
+            async with Gateway(local_bus.settings, local_bus.home, structlog.get_logger()) as gateway, asyncio.timeout(LIMIT_S):
                 await work(gateway, f"ws://127.0.0.1:{gateway.port}/ws")
 
     asyncio.run(run())
@@ -47,13 +47,13 @@ def test_a_client_is_greeted_told_and_answered(monkeypatch):
     monkeypatch.setattr("clients.gateway.bus_calls.CALL_S", 0.2)
 
     async def work(gateway, url):
-        gateway.board.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1}))
+        gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1}))
         async with connect(url) as client:
             assert json.loads(await client.recv())["type"] == "hello"
             assert (await said(client, type="ping", id="a")) == {"type": "pong", "id": "a"}
             frame = await said(client, type="subscribe", displays=["*"], ticks=["EURUSD"])
             assert frame["displays"] == {"d1": {"symbol": "EURUSD", "price": 1.1}}
-            gateway.board.take_ticks([Tick("USDJPY", 1.0, 2.0, 5, "x"), Tick("EURUSD", 1.0, 2.0, 5, "x")])
+            gateway.cache.take_ticks([Tick("USDJPY", 1.0, 2.0, 5, "x"), Tick("EURUSD", 1.0, 2.0, 5, "x")])
             gateway.woken.set()
             assert list(json.loads(await client.recv())["ticks"]) == ["EURUSD"]
             refusal = await said(client, type="display.create", symbol="EURUSD", id=4)
@@ -144,12 +144,12 @@ def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monke
             for client in (stuck, quick):
                 await client.recv()
                 await client.send('{"type":"subscribe","displays":["*"]}')
-            (peer, _) = gateway.crowd.peers
+            (peer, _) = gateway.sessions.peers
             stuck.transport.pause_reading()
             seen, most, number = 0, 0, 0
             while gateway.figures()["too_slow"] == 0:
                 number += 1
-                gateway.board.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": number, "padding": "x" * 5000}))
+                gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": number, "padding": "x" * 5000}))
                 gateway.woken.set()
                 seen = json.loads(await quick.recv())["displays"]["d1"]["price"]
                 most = max(most, peer.connection.transport.get_write_buffer_size())

@@ -6,11 +6,11 @@ import msgpack
 import pytest
 
 from bus.wire.messages import Tick
-from clients.gateway.fanout import Fanout, Pace, Seat
-from clients.gateway.interest import NOTHING, Wants
-from clients.gateway.state_cache import Board
+from clients.gateway.fanout import ClientPace, Fanout, Seat
+from clients.gateway.interest import NOTHING, Interest
+from clients.gateway.state_cache import StateCache
 
-ALL = Wants(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True)
+ALL = Interest(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True)
 
 
 def state(symbol="EURUSD", price=1.1, levels=(), ticks=1, bucket=0.0001, **more):
@@ -25,8 +25,8 @@ def tick(symbol, bid=1.0, timestamp=5):
 class Reader:
     """A client that keeps what it was told, as a page does."""
 
-    def __init__(self, fanout, wants=ALL):
-        self.fanout, self.seat = fanout, Seat(wants=wants)
+    def __init__(self, fanout, interest=ALL):
+        self.fanout, self.seat = fanout, Seat(interest=interest)
         self.levels, self.state, self.last = {}, {}, None
 
     def read(self):
@@ -45,12 +45,12 @@ class Reader:
 
 
 def test_a_joining_client_gets_everything_and_then_only_news():
-    board = Board()
-    reader = Reader(Fanout(board))
-    board.take_state("d1", state(levels=[(1, 2, 1, 1)]))
-    board.take_ticks([tick("EURUSD", 1.0), tick("EURUSD", 2.0), tick("USDJPY")])
-    board.take_stats({"broker": {"pid": 7}})
-    board.take_config({"version": 3})
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("d1", state(levels=[(1, 2, 1, 1)]))
+    cache.take_ticks([tick("EURUSD", 1.0), tick("EURUSD", 2.0), tick("USDJPY")])
+    cache.take_stats({"broker": {"pid": 7}})
+    cache.take_config({"version": 3})
     first = reader.read()
     assert first["type"] == "frame"
     assert first["sent_ms"] == 1.5
@@ -64,21 +64,21 @@ def test_a_joining_client_gets_everything_and_then_only_news():
     assert first["stats"] == {"broker": {"pid": 7}}
     assert first["config"] == {"version": 3}
     assert reader.read() is None, "nothing new"
-    board.take_ticks([tick("USDJPY", 3.0)])
+    cache.take_ticks([tick("USDJPY", 3.0)])
     assert reader.read() == {"type": "frame", "sent_ms": 1.5, "ticks": {"USDJPY": {"bid": 3.0, "ask": 3.1, "timestamp": 5}}}
 
 
 def test_a_profile_is_told_as_what_changed_in_it():
-    board = Board()
-    reader = Reader(Fanout(board))
-    board.take_state("d1", state(levels=[(1, 2, 1, 1), (2, 1, 0, 1), (5, 1, 1, 0)], ticks=4))
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("d1", state(levels=[(1, 2, 1, 1), (2, 1, 0, 1), (5, 1, 1, 0)], ticks=4))
     reader.read()
-    board.take_state("d1", state(levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
+    cache.take_state("d1", state(levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
     told = reader.read()["displays"]["d1"]
     assert told["profile_delta"] == {"ticks": 6, "trimmed": False, "levels": [[1, 3, 2, 1], [3, 1, 1, 0], [5, 0, 0, 0]]}
     assert "profile" not in told
     assert reader.levels["d1"] == {1: [1, 3, 2, 1], 2: [2, 1, 0, 1], 3: [3, 1, 1, 0]}
-    board.take_state("d1", state(price=1.2, levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
+    cache.take_state("d1", state(price=1.2, levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
     told = reader.read()["displays"]["d1"]
     assert told["price"] == 1.2
     assert "profile" not in told
@@ -86,23 +86,23 @@ def test_a_profile_is_told_as_what_changed_in_it():
 
 
 def test_another_bucket_or_a_new_day_is_told_whole():
-    board = Board()
-    reader = Reader(Fanout(board))
-    board.take_state("d1", state(levels=[(1, 2, 1, 1)], ticks=2))
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("d1", state(levels=[(1, 2, 1, 1)], ticks=2))
     reader.read()
-    board.take_state("d1", state(levels=[(9, 1, 1, 0)], ticks=3, bucket=0.0002))
+    cache.take_state("d1", state(levels=[(9, 1, 1, 0)], ticks=3, bucket=0.0002))
     assert reader.read()["displays"]["d1"]["profile"]["levels"] == [[9, 1, 1, 0]]
-    board.take_state("d1", state(levels=[(9, 1, 0, 1)], ticks=1, bucket=0.0002))
+    cache.take_state("d1", state(levels=[(9, 1, 0, 1)], ticks=1, bucket=0.0002))
     assert reader.read()["displays"]["d1"]["profile"]["ticks"] == 1
 
 
 def test_a_client_that_missed_states_has_the_same_profile_as_one_that_did_not():
-    board = Board()
-    fanout = Fanout(board)
+    cache = StateCache()
+    fanout = Fanout(cache)
     quick, slow = Reader(fanout), Reader(fanout)
     for turn in range(40):
         levels = [(index, 1 + turn * index % 7, 1, 0) for index in range(turn % 5, 12)]
-        board.take_state("d1", state(levels=levels, ticks=turn + 1))
+        cache.take_state("d1", state(levels=levels, ticks=turn + 1))
         quick.read()
         if turn % 7 == 3:
             slow.read()
@@ -113,17 +113,17 @@ def test_a_client_that_missed_states_has_the_same_profile_as_one_that_did_not():
 
 
 def test_clients_that_want_the_same_share_one_frame():
-    board = Board()
-    fanout = Fanout(board)
-    board.take_state("d1", state(levels=[(1, 2, 1, 1)]))
-    seats = [Seat(wants=ALL) for _ in range(200)]
+    cache = StateCache()
+    fanout = Fanout(cache)
+    cache.take_state("d1", state(levels=[(1, 2, 1, 1)]))
+    seats = [Seat(interest=ALL) for _ in range(200)]
     fanout.begin(0.0)
     frames = {id(fanout.serve(seat)) for seat in seats}
     assert len(frames) == 1
     assert fanout.made == 1
     behind, seats = seats[0], seats[1:]
     for _ in range(3):
-        board.take_state("d1", state(levels=[(1, 3, 1, 1)]))
+        cache.take_state("d1", state(levels=[(1, 3, 1, 1)]))
         fanout.begin(0.0)
         for seat in seats:
             fanout.serve(seat)
@@ -134,104 +134,104 @@ def test_clients_that_want_the_same_share_one_frame():
 
 
 def test_what_is_newly_wanted_comes_whole_and_the_rest_does_not_come_again():
-    board = Board()
-    reader = Reader(Fanout(board), Wants(displays=frozenset({"d1"})))
-    board.take_state("d1", state())
-    board.take_state("d2", state("USDJPY", levels=[(1, 1, 1, 0)]))
+    cache = StateCache()
+    reader = Reader(Fanout(cache), Interest(displays=frozenset({"d1"})))
+    cache.take_state("d1", state())
+    cache.take_state("d2", state("USDJPY", levels=[(1, 1, 1, 0)]))
     assert list(reader.read()["displays"]) == ["d1"]
-    reader.seat.wants = reader.seat.wants.plus(["d2"], [], stats=False, config=False)
+    reader.seat.interest = reader.seat.interest.plus(["d2"], [], stats=False, config=False)
     told = reader.read()["displays"]
     assert list(told) == ["d2"]
     assert "profile" in told["d2"]
 
 
 def test_who_subscribes_again_gets_it_whole_again():
-    board = Board()
-    reader = Reader(Fanout(board), Wants(displays=frozenset({"d1"})))
-    board.take_state("d1", state(levels=[(1, 1, 1, 0)]))
+    cache = StateCache()
+    reader = Reader(Fanout(cache), Interest(displays=frozenset({"d1"})))
+    cache.take_state("d1", state(levels=[(1, 1, 1, 0)]))
     reader.read()
     seat = reader.seat
-    seat.wants, seat.before = NOTHING, NOTHING
+    seat.interest, seat.before = NOTHING, NOTHING
     assert reader.read() is None
-    seat.wants = Wants(displays=frozenset({"d1"}))
+    seat.interest = Interest(displays=frozenset({"d1"}))
     assert "profile" in reader.read()["displays"]["d1"]
 
 
 def test_a_display_that_is_gone_is_told_once_and_forgotten():
-    board = Board()
-    reader = Reader(Fanout(board))
-    board.take_state("d1", state())
-    board.take_state("d2", state("USDJPY"))
-    board.take_displays(["d1", "d2"])
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("d1", state())
+    cache.take_state("d2", state("USDJPY"))
+    cache.take_displays(["d1", "d2"])
     reader.read()
-    board.take_displays(["d2"])
+    cache.take_displays(["d2"])
     assert reader.read() == {"type": "frame", "sent_ms": 1.5, "removed": ["d1"]}
-    board.take_state("d1", state())
+    cache.take_state("d1", state())
     assert reader.read() is None, "a state that was under way"
-    board.forget(reader.seat.at)
-    assert board.removed == {}
-    board.take_displays(["d1", "d2"])
+    cache.forget(reader.seat.at)
+    assert cache.removed == {}
+    cache.take_displays(["d1", "d2"])
     assert list(reader.read()["displays"]) == ["d1"], "it is there again"
 
 
 def test_a_state_that_is_none_is_counted_and_costs_nobody_anything():
-    board = Board()
-    reader = Reader(Fanout(board))
-    board.take_state("bad", b"\xc1")
-    board.take_state("odd", msgpack.packb({"symbol": "X", "profile": {"bucket": 1, "ticks": 1, "levels": [7]}}))
-    board.take_state("list", msgpack.packb([1]))
-    board.take_state("good", state())
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("bad", b"\xc1")
+    cache.take_state("odd", msgpack.packb({"symbol": "X", "profile": {"bucket": 1, "ticks": 1, "levels": [7]}}))
+    cache.take_state("list", msgpack.packb([1]))
+    cache.take_state("good", state())
     assert list(reader.read()["displays"]) == ["good"]
-    assert board.malformed == 3
+    assert cache.malformed == 3
 
 
 def test_a_symbol_finds_another_of_its_displays_when_one_is_gone():
-    board = Board()
-    reader = Reader(Fanout(board))
-    board.take_state("a", state())
-    board.take_state("b", state())
-    board.take_displays(["a", "b"])
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("a", state())
+    cache.take_state("b", state())
+    cache.take_displays(["a", "b"])
     reader.read()
-    gone = board.of_symbol["EURUSD"]
+    gone = cache.of_symbol["EURUSD"]
     (left,) = {"a", "b"} - {gone}
-    board.take_displays([left])
-    assert board.of_symbol == {"EURUSD": left}
+    cache.take_displays([left])
+    assert cache.of_symbol == {"EURUSD": left}
 
 
 def test_pace():
     seat, limit = Seat(), 1 << 20
-    assert seat.pace(1 << 16, limit, 0.0) is Pace.READY
-    assert seat.pace((1 << 16) + 1, limit, 1.0) is Pace.BEHIND
-    assert seat.pace(0, limit, 10.9) is Pace.READY, "it has caught up: its time begins anew"
-    assert seat.pace(1 << 17, limit, 11.0) is Pace.BEHIND
-    assert seat.pace(1 << 17, limit, 21.0) is Pace.BEHIND
-    assert seat.pace(1 << 17, limit, 21.1) is Pace.HOPELESS
-    assert Seat(0.5).pace(limit // 2, limit, 0.0) is Pace.READY
+    assert seat.pace(1 << 16, limit, 0.0) is ClientPace.READY
+    assert seat.pace((1 << 16) + 1, limit, 1.0) is ClientPace.BEHIND
+    assert seat.pace(0, limit, 10.9) is ClientPace.READY, "it has caught up: its time begins anew"
+    assert seat.pace(1 << 17, limit, 11.0) is ClientPace.BEHIND
+    assert seat.pace(1 << 17, limit, 21.0) is ClientPace.BEHIND
+    assert seat.pace(1 << 17, limit, 21.1) is ClientPace.HOPELESS
+    assert Seat(0.5).pace(limit // 2, limit, 0.0) is ClientPace.READY
     over = Seat()
-    assert over.pace(limit + 1, limit, 0.0) is Pace.BEHIND, "a large first frame"
-    assert over.pace(limit + 1, limit, 1.1) is Pace.HOPELESS
+    assert over.pace(limit + 1, limit, 0.0) is ClientPace.BEHIND, "a large first frame"
+    assert over.pace(limit + 1, limit, 1.1) is ClientPace.HOPELESS
 
 
 def test_what_json_has_not_is_left_out():
-    board = Board()
-    reader = Reader(Fanout(board))
-    board.take_state("odd", state(levels=[(1, msgpack.Timestamp(5), 1, 1)]))
-    board.take_state("good", state())
+    cache = StateCache()
+    reader = Reader(Fanout(cache))
+    cache.take_state("odd", state(levels=[(1, msgpack.Timestamp(5), 1, 1)]))
+    cache.take_state("good", state())
     assert list(reader.read()["displays"]) == ["good"]
     with pytest.raises(TypeError):
-        board.take_stats({"at": msgpack.Timestamp(5)})
-    assert board.malformed == 1
+        cache.take_stats({"at": msgpack.Timestamp(5)})
+    assert cache.malformed == 1
 
 
 def test_what_is_not_well_comes_with_the_statistics_and_again_when_it_changes():
-    board = Board()
-    wants = Wants(stats=True)
-    assert board.health_told() is None
-    board.take_health({"level": "OK", "problems": []})
-    first = json.loads(board.frame(wants, NOTHING, 0, 1.0))
-    assert first["health"] == board.health_told() == {"level": "OK", "problems": []}
-    at = board.revision
-    assert board.frame(wants, wants, at, 2.0) is None
-    board.take_health({"level": "CRITICAL", "problems": [{"what": "broker_silent"}]})
-    assert json.loads(board.frame(wants, wants, at, 3.0))["health"]["level"] == "CRITICAL"
-    assert board.frame(NOTHING, NOTHING, 0, 3.0) is None, "only to who wants statistics"
+    cache = StateCache()
+    interest = Interest(stats=True)
+    assert cache.health_told() is None
+    cache.take_health({"level": "OK", "problems": []})
+    first = json.loads(cache.frame(interest, NOTHING, 0, 1.0))
+    assert first["health"] == cache.health_told() == {"level": "OK", "problems": []}
+    at = cache.revision
+    assert cache.frame(interest, interest, at, 2.0) is None
+    cache.take_health({"level": "CRITICAL", "problems": [{"what": "broker_silent"}]})
+    assert json.loads(cache.frame(interest, interest, at, 3.0))["health"]["level"] == "CRITICAL"
+    assert cache.frame(NOTHING, NOTHING, 0, 3.0) is None, "only to who wants statistics"

@@ -4,11 +4,11 @@ import time
 from itertools import islice
 
 import pytest
-from display_worker_fixture import World, made
+from display_worker_fixture import DisplayWorkerFixture, made
 
 from bus.subscriber.replay_requests import OtherEpoch, ReplayEnded, ReplayRows, TooOld
 from workers.display import backfill_requests
-from workers.display.backfill_requests import FOLDS, MOST_ROWS, SILENT_S, Rounds
+from workers.display.backfill_requests import FOLDS, MOST_ROWS, SILENT_S, BackfillRequests
 from workers.display.display_set import INITIALISATION
 from workers.display.managed_display import Phase
 
@@ -48,8 +48,8 @@ class Line:
 def world(monkeypatch):
     monkeypatch.setattr(backfill_requests, "ReplayRequests", Line)
     monkeypatch.setattr(Line, "made", ())
-    made_world = World()
-    made_world.rounds = Rounds(made_world.desk, None, None)
+    made_world = DisplayWorkerFixture()
+    made_world.rounds = BackfillRequests(made_world.display_set, None, None)
     yield made_world
     made_world.rounds.close()
 
@@ -73,7 +73,7 @@ def rows(world, symbol, numbers):
 
 def two_symbols(world):
     world.tick(*["X", "Y"] * 3)
-    world.desk.position = 7
+    world.display_set.position = 7
     for symbol in ("X", "Y"):
         world.assign(symbol.lower(), symbol)
     begin(world)
@@ -92,7 +92,7 @@ def test_many_symbols_are_asked_for_at_once_over_one_connection(world):
         ReplayEnded("tick.X\0", None),
     ]
     step(world)
-    assert [one.phase for one in world.desk.held.values()] == [Phase.LIVE] * 2
+    assert [one.phase for one in world.display_set.held.values()] == [Phase.LIVE] * 2
     assert (world.rounds.busy, world.rounds.rows) == (False, 0)
     begin(world)
     assert (world.rounds.running, len(Line.made)) == ({}, 1)
@@ -101,14 +101,14 @@ def test_many_symbols_are_asked_for_at_once_over_one_connection(world):
 
 def test_rounds_take_turns_and_each_turn_is_bounded(world):
     world.journal = ["X"] * 1000 + ["Y"] * 10
-    world.desk.position = 1011
+    world.display_set.position = 1011
     for symbol in ("X", "Y"):
         world.assign(symbol.lower(), symbol)
     begin(world)
     line().coming = [rows(world, "X", range(1, 1001)), rows(world, "Y", range(1001, 1011))]
     step(world, AT_ONCE)  # the time is over before it has begun
     assert world.rounds.busy
-    one, other = world.desk.held["x"], world.desk.held["y"]
+    one, other = world.display_set.held["x"], world.display_set.held["y"]
     assert (len(one.state.bids), len(other.state.bids)) == (0, 0)
     ends = iter([time.monotonic() + 3600] * 2)
 
@@ -129,7 +129,7 @@ def test_rounds_take_turns_and_each_turn_is_bounded(world):
 
 def test_many_displays_of_one_symbol_are_given_fewer_rows_at_a_time(world):
     world.journal = ["X"] * 100
-    world.desk.position = 101
+    world.display_set.position = 101
     for number in range(64):
         world.assign(f"d{number}")
     begin(world)
@@ -137,13 +137,13 @@ def test_many_displays_of_one_symbol_are_given_fewer_rows_at_a_time(world):
     one.answers.append(rows(world, "X", range(1, 101)))
     world.rounds.rows = 100
     world.rounds._take(one, world.now)
-    assert {len(held.state.bids) for held in world.desk.held.values()} == {FOLDS // 64}
+    assert {len(held.state.bids) for held in world.display_set.held.values()} == {FOLDS // 64}
     assert world.rounds.rows == 100 - FOLDS // 64
 
 
 def test_no_more_is_read_than_waits_to_be_folded(world):
     world.journal = ["X"] * 10_000
-    world.desk.position = 10_001
+    world.display_set.position = 10_001
     world.assign("x")
     begin(world)
     parts = (rows(world, "X", range(first, first + 500)) for first in range(1, 10_001, 500))
@@ -154,7 +154,7 @@ def test_no_more_is_read_than_waits_to_be_folded(world):
     left = len(line().coming)
     assert left > 10
     step(world)
-    assert (world.rounds.rows, line().coming, len(world.desk.held["x"].state.bids)) == (0, [], 10_000)
+    assert (world.rounds.rows, line().coming, len(world.display_set.held["x"].state.bids)) == (0, [], 10_000)
     assert world.rounds.sockets() == ["a socket"]
 
 
@@ -166,7 +166,7 @@ def test_a_checkpoint_is_asked_for_with_its_epoch_until_the_broker_has_accepted_
     world.write_down()
     world.tick("X", "X")
     world.take_over()
-    world.rounds.desk = world.desk
+    world.rounds.display_set = world.display_set
     begin(world)
     assert line().asked == [("tick.X\0", 3, 4, 1)]
     line().coming = [TooOld("tick.X\0", 4)]
@@ -178,7 +178,7 @@ def test_a_checkpoint_is_asked_for_with_its_epoch_until_the_broker_has_accepted_
     assert line().asked[2:] == [("tick.X\0", 1, 4, 0)]
     line().coming = [rows(world, "X", [1, 2, 3, 4]), ReplayEnded("tick.X\0", None)]
     step(world)
-    assert world.desk.held["x"].phase is Phase.LIVE
+    assert world.display_set.held["x"].phase is Phase.LIVE
     world.check()
 
 
@@ -191,12 +191,12 @@ def test_initialisation_error_is_told_and_the_display_goes_on_from_where_it_stan
     step(world)
     world.now += SILENT_S - 1
     step(world)
-    assert world.desk.troubles[INITIALISATION] == 0
+    assert world.display_set.troubles[INITIALISATION] == 0
     world.now += 2
     step(world)
     step(world)
-    assert (len(line().asked), world.desk.troubles[INITIALISATION]) == (2, 2)
-    assert world.desk.held["x"].state.bids == [1.0, 3.0]
+    assert (len(line().asked), world.display_set.troubles[INITIALISATION]) == (2, 2)
+    assert world.display_set.held["x"].state.bids == [1.0, 3.0]
     line().coming = [
         rows(world, "X", [5]),
         ReplayEnded("tick.X\0", None),
@@ -230,7 +230,7 @@ def test_a_round_whose_displays_have_left_is_forgotten_and_so_is_what_still_come
 
 
 def test_a_display_that_fails_on_the_way_leaves_its_round_and_comes_again(world):
-    world.desk.make = type("Failing", (world.make,), {"fails_at": {3.0: 1}})
+    world.display_set.make = type("Failing", (world.make,), {"fails_at": {3.0: 1}})
     two_symbols(world)
     line().coming = [rows(world, "X", [1, 3, 5]), ReplayEnded("tick.X\0", None)]
     step(world)
@@ -248,15 +248,15 @@ def test_a_display_that_fails_on_the_way_leaves_its_round_and_comes_again(world)
 
 
 def test_all_rounds_together_hold_back_no_more_than_there_is_room_for(world):
-    world.desk.building.hold = 10
+    world.display_set.building.hold = 10
     two_symbols(world)
     numbers = iter(range(7, 100))
     for symbol, number in islice(zip("XXXXXXXXYYYY", numbers, strict=False), 12):
         world.journal.append(symbol)
-        world.desk.take(1, number, [made(symbol, number)], 1, world.now)
-    one, other = world.desk.building.rounds["X"], world.desk.building.rounds["Y"]
+        world.display_set.take(1, number, [made(symbol, number)], 1, world.now)
+    one, other = world.display_set.building.rounds["X"], world.display_set.building.rounds["Y"]
     assert (one.held, one.overflowed, len(other.held), other.overflowed) == ([], True, 4, False)
-    world.given = world.desk.position
+    world.given = world.display_set.position
     first = [
         rows(world, "X", [1, 3, 5]),
         ReplayEnded("tick.X\0", None),

@@ -2,7 +2,7 @@
 
 import itertools
 
-from display_worker_fixture import Disk, World
+from display_worker_fixture import CheckpointDisk, DisplayWorkerFixture
 
 from workers.display import checkpoint
 from workers.display.checkpoint_schedule import EVERY_S, PACE_S, REFRESH_S, SHARE
@@ -13,13 +13,13 @@ class Pace:
     """A world whose clock is set, and one display for each symbol."""
 
     def __init__(self, count, cost=0.0):
-        self.world = World()
+        self.world = DisplayWorkerFixture()
         self.symbols = [f"S{number}" for number in range(count)]
         for symbol in self.symbols:
             self.world.assign(symbol.lower(), symbol)
         self.world.settle()
         self.cost = cost
-        self.world.desk.checkpoints.clock = self.clock
+        self.world.display_set.checkpoints.clock = self.clock
         self.at = 0.0
         self.written = []  # (when, display)
         self.world.disk.save = self.save
@@ -35,8 +35,8 @@ class Pace:
 
     def turn(self, step_s=0.001):
         self.world.now += step_s
-        desk = self.world.desk
-        desk.checkpoints.look(desk.held, self.world.now, desk.place)
+        display_set = self.world.display_set
+        display_set.checkpoints.look(display_set.held, self.world.now, display_set.place)
 
     def turns(self, seconds):
         until = self.world.now + seconds
@@ -52,7 +52,7 @@ def test_what_has_changed_is_written_down_seldom_and_evenly():
         pace.turns(EVERY_S)
     times = [at for at, _ in pace.written]
     assert min(later - former for former, later in itertools.pairwise(times)) >= PACE_S - 1e-9
-    for display in pace.world.desk.held:
+    for display in pace.world.display_set.held:
         mine = [at for at, one in pace.written if one == display]
         assert len(mine) >= 3
         assert min(later - former for former, later in itertools.pairwise(mine)) >= EVERY_S - 1e-9
@@ -66,7 +66,7 @@ def test_what_has_not_changed_is_written_down_now_and_then_so_that_it_stays_near
     assert [display for _, display in pace.written] == ["s0"]
     pace.turns(REFRESH_S)
     assert sorted(display for _, display in pace.written[1:]) == ["s0", "s1"]
-    assert pace.world.desk.held["s1"].upto == 1  # though its symbol never had a tick
+    assert pace.world.display_set.held["s1"].upto == 1  # though its symbol never had a tick
 
 
 def test_writing_takes_no_more_than_its_share_of_the_time():
@@ -88,35 +88,35 @@ def test_what_cannot_be_written_now_is_written_a_little_later():
     pace.world.disk.save = lambda display, data: next(takes) and pace.save(display, data)
     pace.turns(EVERY_S + 0.1)
     assert len(pace.written) == 1
-    assert pace.world.desk.report(pace.world.now)["checkpoints_written"] == 1
+    assert pace.world.display_set.report(pace.world.now)["checkpoints_written"] == 1
 
 
 def test_a_state_that_cannot_be_written_down_costs_only_its_checkpoint():
     pace = Pace(2)
-    pace.world.desk.held["s0"].state.dump = lambda: {}["no"]
+    pace.world.display_set.held["s0"].state.dump = lambda: {}["no"]
     pace.world.tick("S0", "S1")
     pace.world.give()
     pace.turns(EVERY_S + 0.1)
     assert [display for _, display in pace.written] == ["s1"]
-    assert pace.world.desk.report(pace.world.now)["checkpoints_failed"] == 1
-    assert pace.world.desk.held["s0"].phase is Phase.LIVE
+    assert pace.world.display_set.report(pace.world.now)["checkpoints_failed"] == 1
+    assert pace.world.display_set.held["s0"].phase is Phase.LIVE
 
 
 def test_nothing_is_written_down_as_long_as_its_epoch_is_unknown():
-    world = World()
+    world = DisplayWorkerFixture()
     world.tick("X")
-    world.desk.position = world.given = 2
+    world.display_set.position = world.given = 2
     world.assign("new", first=2)
     world.settle()
-    assert world.desk.epoch == 0
+    assert world.display_set.epoch == 0
     world.write_down()
     assert world.disk.files == {}
 
 
 def test_what_was_replayed_can_be_written_down_before_the_display_is_live():
-    world = World()
+    world = DisplayWorkerFixture()
     world.tick(*"XXXX")
-    world.given = world.desk.position = 5
+    world.given = world.display_set.position = 5
     world.assign("d")
     world.begin()
     world.answer(3)
@@ -129,7 +129,7 @@ def test_what_was_replayed_can_be_written_down_before_the_display_is_live():
 
 
 def test_what_is_no_more_is_removed_and_what_was_left_behind_too():
-    world = World()
+    world = DisplayWorkerFixture()
     world.disk.files = {"gone": b"", "d": b""}
     world.assign("d")
     world.assign("e", worker="you")
@@ -144,8 +144,8 @@ def test_what_is_no_more_is_removed_and_what_was_left_behind_too():
 
 
 def test_a_disk_that_takes_nothing_changes_nothing():
-    world = World()
-    world.disk = Disk()
+    world = DisplayWorkerFixture()
+    world.disk = CheckpointDisk()
     world.disk.takes = False
     world.start()
     world.assign("d")
@@ -153,6 +153,6 @@ def test_a_disk_that_takes_nothing_changes_nothing():
     world.tick("X")
     world.give()
     world.now += 100
-    world.desk.checkpoints.look(world.desk.held, world.now, world.desk.place)
+    world.display_set.checkpoints.look(world.display_set.held, world.now, world.display_set.place)
     assert world.disk.files == {}
     world.check()

@@ -4,7 +4,7 @@ import zlib
 
 import msgpack
 import pytest
-from display_worker_fixture import Kept, World, made
+from display_worker_fixture import DisplayWorkerFixture, Kept, made
 from msgspec.structs import replace
 
 from bus.errors import ProtocolError
@@ -19,7 +19,7 @@ DAY = 86_400_000
 
 def taken_over(**how):
     """A world whose display `d` was written down after three of its ticks, and then had two more."""
-    world = World(**how)
+    world = DisplayWorkerFixture(**how)
     world.assign("d")
     world.settle()
     world.tick(*"XYXYX")
@@ -32,7 +32,7 @@ def taken_over(**how):
 
 
 def refused(world):
-    return world.desk.report(world.now)["checkpoints_refused"]
+    return world.display_set.report(world.now)["checkpoints_refused"]
 
 
 def asks(world):
@@ -47,8 +47,8 @@ def test_a_display_goes_on_from_what_was_written_down_and_only_what_is_missing_i
     world.begin()
     assert asks(world) == [(6, 8, 1)]
     world.answer()
-    assert (world.desk.held["d"].phase, refused(world)) == (Phase.LIVE, 0)
-    assert world.desk.report(world.now)["checkpoints_used"] == 1
+    assert (world.display_set.held["d"].phase, refused(world)) == (Phase.LIVE, 0)
+    assert world.display_set.report(world.now)["checkpoints_used"] == 1
     world.check()
 
 
@@ -59,15 +59,15 @@ def test_where_nothing_is_missing_the_broker_still_has_to_say_that_the_numbers_a
     world.take_over()
     world.begin()
     assert asks(world) == [(9, 9, 1)]
-    assert world.desk.held["d"].phase is Phase.CATCHING_UP
+    assert world.display_set.held["d"].phase is Phase.CATCHING_UP
     world.answer()
-    assert world.desk.held["d"].phase is Phase.LIVE
+    assert world.display_set.held["d"].phase is Phase.LIVE
     world.check()
 
 
 def test_a_checkpoint_that_is_ahead_of_what_comes_live_lets_live_ticks_pass():
     world = taken_over()
-    world.given = world.desk.position = 3  # this worker is slow: it has not heard of the ticks that are in the checkpoint
+    world.given = world.display_set.position = 3  # this worker is slow: it has not heard of the ticks that are in the checkpoint
     world.begin()
     world.answer()
     world.give(1)
@@ -80,7 +80,7 @@ def test_a_checkpoint_that_is_ahead_of_what_comes_live_lets_live_ticks_pass():
 def refresh(world):
     """Let so much time pass that what has not changed is written down too."""
     world.now += REFRESH_S
-    world.desk.checkpoints.look(world.desk.held, world.now, world.desk.place)
+    world.display_set.checkpoints.look(world.display_set.held, world.now, world.display_set.place)
 
 
 def test_ticks_of_other_symbols_behind_a_checkpoint_need_not_be_looked_through():
@@ -133,16 +133,16 @@ def test_what_the_journal_does_not_have_any_more_makes_the_display_incomplete_on
     world = taken_over()
     world.oldest = 6
     world.settle()
-    assert not world.desk.held["d"].incomplete
+    assert not world.display_set.held["d"].incomplete
     world.check()
     world = taken_over()
     world.oldest = 7
     world.settle()
-    assert world.desk.held["d"].incomplete
+    assert world.display_set.held["d"].incomplete
     world.write_down()
     world.take_over()
     world.settle()
-    assert world.desk.held["d"].incomplete
+    assert world.display_set.held["d"].incomplete
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_display_with_another_beginning_is_built_up_anew(changed):
     world = taken_over()
     row = world.rows.pop("d")
     world.start()
-    world.desk.checkpoints._known = frozenset({"d"})  # nothing has been removed meanwhile
+    world.display_set.checkpoints._known = frozenset({"d"})  # nothing has been removed meanwhile
     world.assign("d", **{"symbol": row["symbol"], **changed})
     world.settle()
     assert refused(world) == 1
@@ -180,7 +180,7 @@ def test_what_is_not_whole_or_of_another_version_or_none_is_refused_and_the_disp
         world = taken_over()
         world.disk.files["d"] = data
         world.settle()
-        assert (refused(world), world.desk.report(world.now)["checkpoints_used"]) == (1, 0)
+        assert (refused(world), world.display_set.report(world.now)["checkpoints_used"]) == (1, 0)
         world.check()
 
 
@@ -207,7 +207,7 @@ def test_a_config_that_changed_meanwhile_is_applied_to_what_was_taken_up():
     world.config = DisplayConfig(states_per_s=7.0)
     world.take_over()
     world.settle()
-    assert world.desk.held["d"].state.config.states_per_s == 7.0
+    assert world.display_set.held["d"].state.config.states_per_s == 7.0
     world.check()
 
 
@@ -215,7 +215,7 @@ def test_after_a_failure_at_run_time_nothing_that_was_written_down_is_taken_up()
     class Brittle(Kept):
         fails_at = {6.0: 1}  # noqa: RUF012 - of this class alone
 
-    world = World(make=Brittle, delay=0.5)
+    world = DisplayWorkerFixture(make=Brittle, delay=0.5)
     world.assign("d")
     world.settle()
     world.tick(*"XXXXX")
@@ -225,27 +225,27 @@ def test_after_a_failure_at_run_time_nothing_that_was_written_down_is_taken_up()
     world.give()
     assert world.disk.files == {}
     world.settle()
-    assert world.desk.report(world.now)["checkpoints_used"] == 0
+    assert world.display_set.report(world.now)["checkpoints_used"] == 0
     world.check()
     world.write_down()
     world.take_over()
     world.settle()
-    assert world.desk.report(world.now)["checkpoints_used"] == 1
+    assert world.display_set.report(world.now)["checkpoints_used"] == 1
 
 
 def test_ticks_that_were_left_out_stay_left_out():
     class Brittle(Kept):
         fails_at = {2.0: 99}  # noqa: RUF012 - of this class alone
 
-    world = World(make=Brittle, delay=0.5)
+    world = DisplayWorkerFixture(make=Brittle, delay=0.5)
     world.assign("d")
     world.tick(*"XXX")
     world.settle()
     world.write_down()
     world.take_over()
     world.settle()
-    assert world.desk.held["d"].skipped == {2}
-    assert world.desk.held["d"].state.bids == [1.0, 3.0]
+    assert world.display_set.held["d"].skipped == {2}
+    assert world.display_set.held["d"].state.bids == [1.0, 3.0]
 
 
 # Days
@@ -253,14 +253,14 @@ def test_ticks_that_were_left_out_stay_left_out():
 
 def day_world(row_is_written):
     """A display whose day ended before it was written down; whether or not the broker has written what the new one began with."""
-    world = World(make=DisplayState)
+    world = DisplayWorkerFixture(make=DisplayState)
     world.assign("d", "EURUSD")
     world.settle()
     give(world, 1, DAY + 10, 1.1)
     give(world, 2, 2 * DAY - 1, 1.3)
     give(world, 3, 2 * DAY + 5, 1.2)
     world.write_down()
-    held = world.desk.held["d"]
+    held = world.display_set.held["d"]
     world.days = [(held.day_from, held.day())]
     if row_is_written:
         world.rows["d"] |= {"init": held.day(), "from": held.day_from}
@@ -268,60 +268,60 @@ def day_world(row_is_written):
 
 
 def give(world, number, at_ms, bid):
-    world.desk.take(
+    world.display_set.take(
         1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)], 1, world.now
     )
 
 
 def test_a_day_that_the_broker_has_not_written_is_told_by_who_takes_the_display_over():
     world = day_world(row_is_written=False)
-    world.journal, before = ["EURUSD"] * 3, world.desk.held["d"].state.snapshot()
+    world.journal, before = ["EURUSD"] * 3, world.display_set.held["d"].state.snapshot()
     world.take_over()
     world.settle()
-    held = world.desk.held["d"]
+    held = world.display_set.held["d"]
     assert (held.day_from, held.day()) == world.days[0]
-    assert [one.id for one in world.desk.days()] == ["d"]
+    assert [one.id for one in world.display_set.days()] == ["d"]
     assert (held.state.snapshot(), refused(world)) == (before, 0)
 
 
 def test_a_day_that_the_broker_has_written_is_what_the_display_begins_with():
     world = day_world(row_is_written=True)
-    world.journal, before = ["EURUSD"] * 3, world.desk.held["d"].state.snapshot()
+    world.journal, before = ["EURUSD"] * 3, world.display_set.held["d"].state.snapshot()
     world.take_over()
     world.settle()
-    held = world.desk.held["d"]
-    assert (held.day_from, world.desk.days(), held.first) == (0, [], 3)
+    held = world.display_set.held["d"]
+    assert (held.day_from, world.display_set.days(), held.first) == (0, [], 3)
     assert (held.state.snapshot(), refused(world)) == (before, 0)
 
 
 @pytest.mark.parametrize("row_is_written", [False, True])
 def test_a_day_that_is_written_has_all_its_ticks_whatever_was_missing_before(row_is_written):
     world = day_world(row_is_written)
-    held = world.desk.held["d"]
+    held = world.display_set.held["d"]
     held.incomplete, held.saved = True, (0, 0)
     world.write_down()
     world.journal = ["EURUSD"] * 3
     world.take_over()
     world.settle()
-    assert world.desk.held["d"].incomplete != row_is_written
-    world.desk.told_day("d", *world.days[0])
-    assert not world.desk.held["d"].incomplete
+    assert world.display_set.held["d"].incomplete != row_is_written
+    world.display_set.told_day("d", *world.days[0])
+    assert not world.display_set.held["d"].incomplete
 
 
 # Several of one symbol
 
 
 def test_displays_of_one_symbol_that_were_written_down_at_different_places_each_go_on_from_their_own():
-    world = World()
+    world = DisplayWorkerFixture()
     for display in ("a", "b", "c"):
         world.assign(display)
     world.settle()
     for display in ("a", "b"):
         world.tick(*"XX")
         world.give()
-        held = world.desk.held[display]
-        assert held.reach(world.desk.place)
-        world.desk.checkpoints.write(held, world.now)
+        held = world.display_set.held[display]
+        assert held.reach(world.display_set.place)
+        world.display_set.checkpoints.write(held, world.now)
     world.tick("X")
     world.give()
     world.take_over()
@@ -362,11 +362,11 @@ def test_the_form_of_a_file():
 
 def test_a_state_has_the_form_that_the_version_stands_for():
     """Change VERSION with these: files of another form, or another meaning, must not be taken up."""
-    state = World(make=DisplayState)
+    state = DisplayWorkerFixture(make=DisplayState)
     state.assign("d", "EURUSD")
     state.settle()
     give(state, 1, DAY + 10, 1.1)
-    told = state.desk.held["d"].state.dump()
+    told = state.display_set.held["d"].state.dump()
     assert VERSION == 2
     assert {name: sorted(value) if isinstance(value, dict) else type(value) for name, value in told.items()} == {
         "config": sorted(DisplayConfig().dump()),

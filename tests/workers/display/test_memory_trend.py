@@ -2,11 +2,11 @@
 
 import pytest
 
-from workers.display.memory_trend import Trend
+from workers.display.memory_trend import MemoryTrend
 
 
 def trend(values, every_s=5.0, window_s=300.0):
-    made = Trend(0.0, every_s, window_s)
+    made = MemoryTrend(0.0, every_s, window_s)
     for at, value in enumerate(values):
         made.add(at * every_s, value)
     return made.told()
@@ -36,7 +36,7 @@ def test_the_slope_is_per_minute_and_old_samples_are_forgotten():
 
 
 def test_samples_that_come_too_often_are_left_out():
-    made = Trend(0.0, 5.0, 300.0)
+    made = MemoryTrend(0.0, 5.0, 300.0)
     for at in range(100):
         made.add(at * 0.1, at)
     assert made.told()["window_s"] == 5.0

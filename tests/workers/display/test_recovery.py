@@ -1,6 +1,6 @@
 """The five ways in which the original could fail, each with a way back. In the original none of them had one."""
 
-from display_worker_fixture import Kept, World
+from display_worker_fixture import DisplayWorkerFixture, Kept
 
 from bus.core.display_assignment import Display, DisplayAssignment
 from workers.display.display_set import CREATION, RUN_TIME
@@ -10,7 +10,7 @@ from workers.display.quantities.state import DisplayConfig
 
 def world_with(fails_at=None, **how):
     make = type("Failing", (Kept,), {"fails_at": dict(fails_at or {})})
-    world = World(make=make, delay=0.5, **how)
+    world = DisplayWorkerFixture(make=make, delay=0.5, **how)
     world.assign("d")
     world.assign("well", "Y")
     return world
@@ -25,20 +25,20 @@ def test_creation_error_is_tried_again_after_growing_pauses_and_costs_no_other_d
             raise MemoryError("none left")
         return Kept(symbol, init, config)
 
-    world = World(make=make, delay=0.5)
+    world = DisplayWorkerFixture(make=make, delay=0.5)
     world.assign("d")
     world.assign("well", "Y")
     world.begin()
-    assert world.desk.held["well"].phase is Phase.LIVE
+    assert world.display_set.held["well"].phase is Phase.LIVE
     pauses = []
-    while world.desk.held["d"].phase is not Phase.LIVE:
-        pauses.append(world.desk.held["d"].retry_at - world.now)
+    while world.display_set.held["d"].phase is not Phase.LIVE:
+        pauses.append(world.display_set.held["d"].retry_at - world.now)
         world.begin()  # too early: nothing happens
-        world.now = world.desk.next_due() if world.desk.held["d"].retry_at > world.now else world.now
-        world.now = max(world.now, world.desk.held["d"].retry_at)
+        world.now = world.display_set.next_due() if world.display_set.held["d"].retry_at > world.now else world.now
+        world.now = max(world.now, world.display_set.held["d"].retry_at)
         world.begin()
     assert [round(pause, 6) for pause in pauses] == [0.5, 1.0, 2.0]
-    assert world.desk.troubles[CREATION] == 3
+    assert world.display_set.troubles[CREATION] == 3
     world.tick("X", "Y")
     world.give()
     world.check()
@@ -49,11 +49,11 @@ def test_run_time_error_builds_the_display_up_anew_and_the_others_go_on():
     world.settle()
     world.tick("X", "Y", "X", "Y", "X")
     world.give()
-    assert world.desk.held["d"].phase is Phase.WAITING
-    assert world.desk.held["well"].state.bids == [2.0, 4.0]
+    assert world.display_set.held["d"].phase is Phase.WAITING
+    assert world.display_set.held["well"].state.bids == [2.0, 4.0]
     world.settle()
     world.check()
-    assert (world.desk.troubles[RUN_TIME], world.desk.counters["skipped"]) == (1, 0)
+    assert (world.display_set.troubles[RUN_TIME], world.display_set.counters["skipped"]) == (1, 0)
 
 
 def test_run_time_error_at_the_same_tick_again_leaves_that_tick_out():
@@ -62,8 +62,8 @@ def test_run_time_error_at_the_same_tick_again_leaves_that_tick_out():
     world.settle()
     world.tick("X")
     world.give()
-    assert world.desk.held["d"].state.bids == [1.0, 5.0, 6.0]
-    assert (world.desk.counters["skipped"], world.desk.troubles[RUN_TIME]) == (1, 2)
+    assert world.display_set.held["d"].state.bids == [1.0, 5.0, 6.0]
+    assert (world.display_set.counters["skipped"], world.display_set.troubles[RUN_TIME]) == (1, 2)
 
 
 def test_run_time_error_pauses_grow_until_it_has_been_well_for_long():
@@ -74,9 +74,9 @@ def test_run_time_error_pauses_grow_until_it_has_been_well_for_long():
         world.now += well_s
         world.tick("X", "X") if not pauses else world.tick("X")
         world.give()
-        pauses.append(world.desk.held["d"].retry_at - world.now)
-        while world.desk.held["d"].phase is not Phase.LIVE:
-            world.now = max(world.now, world.desk.held["d"].retry_at)
+        pauses.append(world.display_set.held["d"].retry_at - world.now)
+        while world.display_set.held["d"].phase is not Phase.LIVE:
+            world.now = max(world.now, world.display_set.held["d"].retry_at)
             world.begin()
             world.answer()
     assert [round(pause, 6) for pause in pauses] == [0.5, 1.0, 0.5]
@@ -88,13 +88,13 @@ def test_dispatch_error_leaves_the_state_due_and_it_goes_out_as_its_newest():
     world.takes = False
     world.tick("X")
     world.give()
-    world.desk.states.publish(world.now)
+    world.display_set.schedule.publish(world.now)
     assert world.sent == []
-    assert world.desk.report(world.now)["troubles"]["dispatch"] == 2
+    assert world.display_set.report(world.now)["troubles"]["dispatch"] == 2
     world.takes = True
     world.tick("X")
     world.give()
-    world.desk.states.publish(world.now + 1)
+    world.display_set.schedule.publish(world.now + 1)
     assert [(display, running, told["number"]) for display, _, running, told in world.sent if display == "d"] == [("d", 1, 2)]
 
 
@@ -112,11 +112,11 @@ def test_critical_error_moves_the_displays_of_that_worker_and_no_others():
 def test_a_config_that_cannot_be_is_counted_and_the_former_one_stays():
     world = world_with()
     world.settle()
-    before = world.desk.held["d"].config
+    before = world.display_set.held["d"].config
     world.config = ValueError("states_per_s")
-    world.desk.configure(world.now)
-    assert world.desk.held["d"].config is before
-    assert world.desk.troubles[CREATION] == 2
+    world.display_set.configure(world.now)
+    assert world.display_set.held["d"].config is before
+    assert world.display_set.troubles[CREATION] == 2
 
 
 def test_run_time_error_of_a_snapshot_or_of_a_config_costs_that_display_only():
@@ -135,19 +135,19 @@ def test_run_time_error_of_a_snapshot_or_of_a_config_costs_that_display_only():
                 raise ValueError("bucket")
             super().configure(config)
 
-    world = World(make=Brittle, delay=0.5)
+    world = DisplayWorkerFixture(make=Brittle, delay=0.5)
     world.assign("d")
     world.assign("well", "Y")
     world.settle()
-    world.desk.states.publish(world.now)
+    world.display_set.schedule.publish(world.now)
     assert [display for display, *_ in world.sent] == ["well"]
-    assert world.desk.held["d"].phase is Phase.WAITING
+    assert world.display_set.held["d"].phase is Phase.WAITING
     world.settle()
     world.config = DisplayConfig(states_per_s=7.0)
-    world.desk.configure(world.now)
-    assert (world.desk.held["d"].phase, world.desk.held["well"].phase) == (Phase.WAITING, Phase.LIVE)
+    world.display_set.configure(world.now)
+    assert (world.display_set.held["d"].phase, world.display_set.held["well"].phase) == (Phase.WAITING, Phase.LIVE)
     world.settle()
-    world.desk.states.publish(world.now + 1)
+    world.display_set.schedule.publish(world.now + 1)
     assert {display for display, *_ in world.sent} == {"d", "well"}
-    assert world.desk.troubles[RUN_TIME] == 2
-    assert world.desk.held["d"].state.config.states_per_s == 7.0
+    assert world.display_set.troubles[RUN_TIME] == 2
+    assert world.display_set.held["d"].state.config.states_per_s == 7.0

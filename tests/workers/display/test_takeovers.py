@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from display_worker_fixture import World
+from display_worker_fixture import DisplayWorkerFixture
 
 from workers.display.managed_display import Phase
 
@@ -19,7 +19,7 @@ class Walk:
 
     def __init__(self, seed):
         self.draw = random.Random(seed)
-        self.world = World(hold=self.draw.choice([1, 5, 1000]))
+        self.world = DisplayWorkerFixture(hold=self.draw.choice([1, 5, 1000]))
         self.epoch, self.former = 1, {}
         common = [self.tick, self.give, self.begin, self.answer]
         self.steps = [*common, *common, self.assign, self.world.write_down, *[self.rarely] * 2]
@@ -53,7 +53,7 @@ class Walk:
         """Another worker comes; it may be a little behind the one before."""
         world = self.world
         world.take_over()
-        world.given = world.desk.position = self.draw.randrange(max(1, world.given - 4), world.given + 1)
+        world.given = world.display_set.position = self.draw.randrange(max(1, world.given - 4), world.given + 1)
 
     def lose(self):
         """The broker comes back without its last ticks, and gives a number again."""
@@ -72,7 +72,7 @@ class Walk:
 
     def check_live(self):
         world = self.world
-        for held in world.desk.held.values():
+        for held in world.display_set.held.values():
             if held.phase is Phase.LIVE:
                 assert held.state.bids == [bid for bid in world.wanted(held.id) if bid < max(world.given, held.begins)]
 
@@ -92,9 +92,9 @@ def test_the_walks_take_up_and_refuse_checkpoints():
     for seed in range(20):
         walk = Walk(seed)
         for _ in range(300):
-            before = walk.world.desk
+            before = walk.world.display_set
             walk.step()
-            if walk.world.desk is not before:
+            if walk.world.display_set is not before:
                 for name in counts:
                     counts[name] += before.checkpoints.counters[name]
     assert min(counts.values()) > 20

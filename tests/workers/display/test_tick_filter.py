@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from display_worker_fixture import World, made
+from display_worker_fixture import DisplayWorkerFixture, made
 from msgspec.structs import replace
 
 from bus.wire.codec import encode_publication, pack, pack_tick, tick_topic
@@ -131,7 +131,7 @@ def test_digits_that_were_said_are_kept():
 # Whoever has it
 
 
-class Hostile(World):
+class Hostile(DisplayWorkerFixture):
     """Ticks of one symbol, some of them ahead, behind, of another source, or without a price or a receipt."""
 
     def __init__(self, seed):
@@ -152,8 +152,8 @@ class Hostile(World):
     def give(self, count=None):
         for number in range(self.given, len(self.journal) + 1):
             tick, numbered_ns = self.ticks[number - 1]
-            self.desk.take(1, number, [tick], numbered_ns, self.now)
-            for held in self.desk.days():
+            self.display_set.take(1, number, [tick], numbered_ns, self.now)
+            for held in self.display_set.days():
                 first, init = held.day_from, held.day()
                 held.day_written(first, init)
                 self.rows[held.id] |= {"init": init, "from": first}
@@ -169,7 +169,7 @@ def test_hostile_ticks_make_the_same_state_live_built_up_again_and_taken_over(se
     for upto in (150, 300, 400):
         world.journal = ["SHIBUSDT"] * upto
         world.settle()
-        live = world.desk.held["d"].state
+        live = world.display_set.held["d"].state
         everything = pack([live.dump(), live.snapshot()])
         assert any(live.left_out)
         world.write_down()
@@ -177,7 +177,7 @@ def test_hostile_ticks_make_the_same_state_live_built_up_again_and_taken_over(se
             world.disk.files = dict(files)
             world.take_over()
             world.settle()
-            again = world.desk.held["d"].state
+            again = world.display_set.held["d"].state
             assert again is not live
             assert pack([again.dump(), again.snapshot()]) == everything
-            assert (world.desk.checkpoints.counters["used"] > 0) == bool(files)
+            assert (world.display_set.checkpoints.counters["used"] > 0) == bool(files)

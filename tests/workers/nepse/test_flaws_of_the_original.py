@@ -7,8 +7,8 @@ finish before they leave (6).
 import json
 
 import pytest
-from dispatcher_fixture import RETRYABLE, A, B, Desk, task
-from nepse_worker_fixture import Desk as Exchange
+from dispatcher_fixture import RETRYABLE, A, B, DispatcherFixture, task
+from nepse_worker_fixture import ExchangeFetch as Exchange
 from nepse_worker_fixture import reply
 
 from bus.backoff import Backoff
@@ -27,8 +27,8 @@ INDICES = "/api/nots/nepse-index"
 
 
 @pytest.fixture
-def desk():
-    return Desk()
+def dispatcher():
+    return DispatcherFixture()
 
 
 def one_each(slots, busy=0):
@@ -42,33 +42,33 @@ def one_each(slots, busy=0):
 # 1 to 5
 
 
-def test_flaw_1_a_failed_task_kills_its_worker_and_hangs_its_caller(desk):
+def test_flaw_1_a_failed_task_kills_its_worker_and_hangs_its_caller(dispatcher):
     """Its retry was never put back among the pending tasks: the answer was "unknown", the worker busy for ever."""
-    desk.ready()
-    desk.request(A)
-    assert desk.result(A, 1, RETRYABLE, done=False) == ([], [], ["task retried"])
-    desk.request(B)
-    assert desk.result(B, 1, "of b")[0] == [(b"c", Reply(B, "of b"))], "the worker is free for others meanwhile"
-    assert desk.pass_time(1.0, (b"w1", ()))[1] == [(b"w1", task(2))]
-    assert desk.result(A, 2, "of a")[0] == [(b"c", Reply(A, "of a"))]
-    assert desk.core.tasks == {}
+    dispatcher.ready()
+    dispatcher.request(A)
+    assert dispatcher.result(A, 1, RETRYABLE, done=False) == ([], [], ["task retried"])
+    dispatcher.request(B)
+    assert dispatcher.result(B, 1, "of b")[0] == [(b"c", Reply(B, "of b"))], "the worker is free for others meanwhile"
+    assert dispatcher.pass_time(1.0, (b"w1", ()))[1] == [(b"w1", task(2))]
+    assert dispatcher.result(A, 2, "of a")[0] == [(b"c", Reply(A, "of a"))]
+    assert dispatcher.core.tasks == {}
 
 
-def test_flaw_2_a_crash_without_retries_left_tells_nobody(desk):
+def test_flaw_2_a_crash_without_retries_left_tells_nobody(dispatcher):
     """The task was neither rejected nor retried; a sweeper found it after two minutes."""
-    desk.ready()
-    desk.request(A, retries=0)
-    ((client, error),), _, _ = desk.lost()
+    dispatcher.ready()
+    dispatcher.request(A, retries=0)
+    ((client, error),), _, _ = dispatcher.lost()
     assert (client, error.id, error.code) == (b"c", A, "WORKER_LOST")
 
 
-def test_flaw_3_errors_end_the_last_worker_and_nobody_comes_in_its_place(desk):
+def test_flaw_3_errors_end_the_last_worker_and_nobody_comes_in_its_place(dispatcher):
     """More than five errors ended a worker; of a pool of nobody, busy/size was 0/0, and it never grew again."""
-    desk.ready()
+    dispatcher.ready()
     for number in range(20):
         one = bytes(15) + bytes([number])
-        assert desk.request(one)[1], "a worker whose tasks fail is given the next one all the same"
-        desk.result(one, 1, {"code": "NOT_FOUND", "text": "no", "retryable": False}, done=False)
+        assert dispatcher.request(one)[1], "a worker whose tasks fail is given the next one all the same"
+        dispatcher.result(one, 1, {"code": "NOT_FOUND", "text": "no", "retryable": False}, done=False)
     scaling = Scaling(Options(min_workers=1))
     assert scaling.decide(0.0, *one_each(slots=["exited"] + ["stopped"] * 4), 0).start == ("nepse_00",)
     scaling = Scaling(Options())
@@ -86,27 +86,27 @@ def test_flaw_4_the_scaling_threshold_has_no_effect(threshold, wanted):
     assert decision.wanted == wanted
 
 
-def test_flaw_5_a_slow_tasks_worker_is_given_more_while_it_is_still_at_it_and_its_answer_is_thrown_away(desk):
+def test_flaw_5_a_slow_tasks_worker_is_given_more_while_it_is_still_at_it_and_its_answer_is_thrown_away(dispatcher):
     """At the time limit the worker counted as free, and the task was begun anew, four times over."""
-    desk.ready()
-    desk.request(A, timeout_ms=2000)
-    ((_, error),), _, _ = desk.pass_time(2.0, (b"w1", (HeldTask(A, 1),)))
+    dispatcher.ready()
+    dispatcher.request(A, timeout_ms=2000)
+    ((_, error),), _, _ = dispatcher.pass_time(2.0, (b"w1", (HeldTask(A, 1),)))
     assert error.code == "EXPIRED"
-    assert desk.request(B)[1] == [], "it is at the first one still"
-    assert desk.result(A, 1, "late")[1] == [(b"w1", task(1, B))]
+    assert dispatcher.request(B)[1] == [], "it is at the first one still"
+    assert dispatcher.result(A, 1, "late")[1] == [(b"w1", task(1, B))]
 
 
-def test_flaw_5_a_task_beyond_its_limit_is_interrupted_in_its_worker_and_the_worker_replaced_where_that_does_not_help(desk):
+def test_flaw_5_a_task_beyond_its_limit_is_interrupted_in_its_worker_and_the_worker_replaced_where_that_does_not_help(dispatcher):
     """A soft limit in the worker, whose end is an answer; a hard one, at which the process ends."""
     worker = Session("nepse", "w/1", 1, 0.25)
     worker.advance(0.0)
     worker.received(0.0, Task(A, 1, "do", {}, 2000, 3000))
     assert "Interrupt" in [type(action).__name__ for action in worker.advance(2.0)]
     assert Exit(70, f"task {A.hex()} passed its hard limit") in worker.advance(3.0)
-    desk.ready()
-    desk.request()
-    assert [type(message) for _, message in desk.pass_time(20.0, (b"w1", (HeldTask(A, 1),)))[1]] == [Retire]
-    assert desk.ready(b"w2")[1] == [(b"w2", task(2))]
+    dispatcher.ready()
+    dispatcher.request()
+    assert [type(message) for _, message in dispatcher.pass_time(20.0, (b"w1", (HeldTask(A, 1),)))[1]] == [Retire]
+    assert dispatcher.ready(b"w2")[1] == [(b"w2", task(2))]
 
 
 # 6 to 8
@@ -124,35 +124,37 @@ def test_flaw_6_a_shutdown_throws_running_work_away():
     assert ended == [Send(Result(A, 1, True, 5)), Send(Goodbye("retired")), Exit(0, "retired")]
 
 
-def test_flaw_7_a_task_that_only_waits_is_given_up_after_two_minutes_and_done_all_the_same(desk):
+def test_flaw_7_a_task_that_only_waits_is_given_up_after_two_minutes_and_done_all_the_same(dispatcher):
     """Here it waits for as long as its caller does; and one that is given up is given to nobody."""
-    desk.request(A, timeout_ms=600_000)
-    desk.request(B, timeout_ms=100_000)
-    told, _, _ = desk.pass_time(300.0)
+    dispatcher.request(A, timeout_ms=600_000)
+    dispatcher.request(B, timeout_ms=100_000)
+    told, _, _ = dispatcher.pass_time(300.0)
     assert [(error.id, error.code) for _, error in told] == [(B, "EXPIRED")]
-    assert desk.ready()[1] == [(b"w1", task(1))]
-    assert desk.result(A, 1, 5) == ([(b"c", Reply(A, 5))], [], [])
+    assert dispatcher.ready()[1] == [(b"w1", task(1))]
+    assert dispatcher.result(A, 1, 5) == ([(b"c", Reply(A, 5))], [], [])
 
 
-def test_flaw_8_the_end_of_an_old_worker_takes_a_new_one_of_the_same_name_with_it(desk):
+def test_flaw_8_the_end_of_an_old_worker_takes_a_new_one_of_the_same_name_with_it(dispatcher):
     """The ids of ended workers were used again. A name has the process's number in it, and a loss is that of a connection."""
-    desk.ready(b"old", name="nepse_00/1")
-    desk.ready(b"new", name="nepse_00/2")
-    desk.request()
-    desk.lost(b"old")
-    assert [worker.name for worker in desk.core.roster] == ["nepse_00/2"]
-    desk.ready(
-        b"newer", name="nepse_00/2", held=tuple(HeldTask(*pair) for pair in desk.core.roster.named("nepse_00/2").held.items())
+    dispatcher.ready(b"old", name="nepse_00/1")
+    dispatcher.ready(b"new", name="nepse_00/2")
+    dispatcher.request()
+    dispatcher.lost(b"old")
+    assert [worker.name for worker in dispatcher.core.roster] == ["nepse_00/2"]
+    dispatcher.ready(
+        b"newer",
+        name="nepse_00/2",
+        held=tuple(HeldTask(*pair) for pair in dispatcher.core.roster.named("nepse_00/2").held.items()),
     )
-    desk.lost(b"new")
-    assert [worker.identity for worker in desk.core.roster] == [b"newer"]
+    dispatcher.lost(b"new")
+    assert [worker.identity for worker in dispatcher.core.roster] == [b"newer"]
 
 
-def test_flaw_8_a_worker_that_ends_by_itself_takes_its_task_with_it(desk):
-    desk.ready(b"w1")
-    desk.request()
-    desk.ready(b"w2")
-    assert desk.sort(desk.core.goodbye(desk.now, b"w1", Goodbye("a bug")))[1] == [(b"w2", task(2))]
+def test_flaw_8_a_worker_that_ends_by_itself_takes_its_task_with_it(dispatcher):
+    dispatcher.ready(b"w1")
+    dispatcher.request()
+    dispatcher.ready(b"w2")
+    assert dispatcher.sort(dispatcher.core.goodbye(dispatcher.now, b"w1", Goodbye("a bug")))[1] == [(b"w2", task(2))]
 
 
 # 9
@@ -186,36 +188,36 @@ def test_flaw_10_there_is_no_exponential_back_off():
 
 
 def test_flaw_10_there_is_no_rate_limit():
-    """The bucket; `Pace` around it, and the exchange's own count of a second, are tried elsewhere."""
+    """The bucket; `RateLimit` around it, and the exchange's own count of a second, are tried elsewhere."""
     bucket = TokenBucket(rate=2.0, burst=1, now=0.0)
     assert [bucket.take(at / 10) for at in range(11)] == [True, *[False] * 4, True, *[False] * 4, True]
 
 
-def test_flaw_10_the_queue_has_no_bound(desk):
+def test_flaw_10_the_queue_has_no_bound(dispatcher):
     for number in range(3):
-        desk.request(bytes(15) + bytes([number]))
+        dispatcher.request(bytes(15) + bytes([number]))
     with pytest.raises(ProtocolError) as caught:
-        desk.request(A)
+        dispatcher.request(A)
     assert (caught.value.code, caught.value.details) == ("BUSY", {"retry_after_ms": 1000})
 
 
-def test_flaw_10_there_are_no_priorities(desk):
-    desk.request(A, priority=2)
-    desk.request(B, priority=0)
-    assert desk.ready()[1] == [(b"w1", task(1, B))]
+def test_flaw_10_there_are_no_priorities(dispatcher):
+    dispatcher.request(A, priority=2)
+    dispatcher.request(B, priority=0)
+    assert dispatcher.ready()[1] == [(b"w1", task(1, B))]
 
 
-def test_flaw_10_nothing_can_be_cancelled(desk):
-    desk.request(A)
-    ((_, error),), _, _ = desk.sort(desk.core.cancel(A))
-    assert (error.code, desk.ready()[1]) == ("CANCELLED", [])
+def test_flaw_10_nothing_can_be_cancelled(dispatcher):
+    dispatcher.request(A)
+    ((_, error),), _, _ = dispatcher.sort(dispatcher.core.cancel(A))
+    assert (error.code, dispatcher.ready()[1]) == ("CANCELLED", [])
 
 
-def test_flaw_10_equal_reads_are_all_done(desk):
-    desk.ready()
-    desk.request(A, client=b"one", share=True)
-    assert desk.request(B, client=b"two", share=True)[1] == []
-    assert desk.result(A, 1, 5)[0] == [(b"one", Reply(A, 5)), (b"two", Reply(B, 5))]
+def test_flaw_10_equal_reads_are_all_done(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(A, client=b"one", share=True)
+    assert dispatcher.request(B, client=b"two", share=True)[1] == []
+    assert dispatcher.result(A, 1, 5)[0] == [(b"one", Reply(A, 5)), (b"two", Reply(B, 5))]
 
 
 # 11 to 13
@@ -237,7 +239,7 @@ def test_flaw_12_a_401_is_nothing_to_it():
     exchange = Exchange(server_s=MORNING)
     act = NepseActions(exchange, exchange.clock).by_name()
     act["nepse-index"]({})
-    exchange.door.forget_sessions()
+    exchange.gate.forget_sessions()
     assert act["nepse-index"]({})
     assert exchange.paths()[-4:] == [INDICES, REFRESH_PATH, PROVE.path, INDICES]
 
@@ -253,12 +255,12 @@ def test_flaw_12_the_day_is_that_of_this_machine_and_not_nepals(server_s):
     assert not any(request.token is None and request.path != PROVE.path for request in exchange.requests)
 
 
-def test_flaw_13_the_answer_of_an_attempt_that_was_given_up_reaches_the_caller(desk):
-    desk.ready(b"w1")
-    desk.request()
-    desk.ready(b"w2")
-    desk.lost(b"w1")
-    desk.ready(b"w1", held=(HeldTask(A, 1),))
-    assert desk.result(A, 1, "of the first", b"w1")[0] == []
-    assert desk.result(A, 2, "of the second", b"w2")[0] == [(b"c", Reply(A, "of the second"))]
-    assert desk.core.counters["late"] == 1
+def test_flaw_13_the_answer_of_an_attempt_that_was_given_up_reaches_the_caller(dispatcher):
+    dispatcher.ready(b"w1")
+    dispatcher.request()
+    dispatcher.ready(b"w2")
+    dispatcher.lost(b"w1")
+    dispatcher.ready(b"w1", held=(HeldTask(A, 1),))
+    assert dispatcher.result(A, 1, "of the first", b"w1")[0] == []
+    assert dispatcher.result(A, 2, "of the second", b"w2")[0] == [(b"c", Reply(A, "of the second"))]
+    assert dispatcher.core.counters["late"] == 1

@@ -2,7 +2,7 @@
 
 import msgpack
 import pytest
-from nepse_worker_fixture import Desk, reply
+from nepse_worker_fixture import ExchangeFetch, reply
 
 from bus.errors import TaskFailed
 from workers.nepse import tokens
@@ -22,57 +22,57 @@ NAMES = {
 STATUS = "/api/nots/nepse-data/market-open"
 
 
-def actions_of(desk):
-    return NepseActions(desk, desk.clock).by_name()
+def actions_of(exchange):
+    return NepseActions(exchange, exchange.clock).by_name()
 
 
 def test_there_are_exactly_the_eight_actions_about_the_session_and_one_for_each_endpoint():
     assert set(SESSION_ACTIONS) == NAMES
     names = [*NAMES, *(endpoint.action for endpoint in ENDPOINTS)]
-    assert sorted(actions_of(Desk())) == sorted(names)
+    assert sorted(actions_of(ExchangeFetch())) == sorted(names)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_action_refuses_arguments_and_sends_nothing_then(name):
-    desk = Desk()
+    exchange = ExchangeFetch()
     with pytest.raises(TaskFailed, match="symbol") as caught:
-        actions_of(desk)[name]({"symbol": "NABIL"})
+        actions_of(exchange)[name]({"symbol": "NABIL"})
     assert caught.value.code == "BAD_ARGUMENT"
-    assert desk.requests == []
+    assert exchange.requests == []
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_action_gives_values_that_msgpack_takes(name):
-    result = actions_of(Desk())[name]({})
+    result = actions_of(ExchangeFetch())[name]({})
     assert msgpack.unpackb(msgpack.packb(result)) == result
 
 
 def test_an_access_token_comes_with_its_age_and_the_time_it_has_left():
-    desk = Desk()
-    actions = actions_of(desk)
+    exchange = ExchangeFetch()
+    actions = actions_of(exchange)
     fresh = actions["access-token"]({})
     assert fresh["access_token"].startswith(tokens.KNOWN_HEADER)
     assert (fresh["age_s"], fresh["expires_in_s"]) == (0.0, 45.0)
-    desk.now += 15.0
+    exchange.now += 15.0
     assert actions["access-token"]({}) == {**fresh, "age_s": 15.0, "expires_in_s": 30.0}
 
 
 def test_payload_ids_and_salts_come_with_the_token_that_they_belong_to():
-    desk = Desk()
-    actions = actions_of(desk)
+    exchange = ExchangeFetch()
+    actions = actions_of(exchange)
     salts = actions["salts"]({})
     graph, sheet = actions["post-payload-id"]({}), actions["post-payload-id-floor-sheet"]({})
     assert salts["access_token"] == graph["access_token"] == sheet["access_token"]
-    day = tokens.nepal_day(desk.server_s * 1000)
+    day = tokens.nepal_day(exchange.server_s * 1000)
     assert graph["payload_id"] == tokens.index_graph_id(80, tuple(salts["salts"]), day)
     assert sheet["payload_id"] == tokens.floor_sheet_id(80, tuple(salts["salts"]), day)
 
 
 def test_the_market_status_is_what_the_exchange_said_whatever_its_times_look_like():
-    desk = Desk()
+    exchange = ExchangeFetch()
     told = '{"isOpen": "Pre Open CLOSE", "asOf": "2026-04-02T12:22:25.746796", "id": 80, "new": [1]}'
-    desk.plan(STATUS, reply(200, told))
-    actions = actions_of(desk)
+    exchange.plan(STATUS, reply(200, told))
+    actions = actions_of(exchange)
     assert actions["market-status"]({}) == {
         "isOpen": "Pre Open CLOSE",
         "asOf": "2026-04-02T12:22:25.746796",
@@ -84,37 +84,37 @@ def test_the_market_status_is_what_the_exchange_said_whatever_its_times_look_lik
 
 @pytest.mark.parametrize("told", ["[]", "{}", '{"isOpen": 1, "asOf": "x", "id": 80}', "null"])
 def test_a_market_status_of_another_shape_is_a_bad_answer(told):
-    desk = Desk()
-    desk.plan(STATUS, reply(200, told))
+    exchange = ExchangeFetch()
+    exchange.plan(STATUS, reply(200, told))
     with pytest.raises(TaskFailed) as caught:
-        actions_of(desk)["market-status"]({})
+        actions_of(exchange)["market-status"]({})
     assert caught.value.code == "BAD_ANSWER"
 
 
 def test_the_security_brief_has_the_rows_and_keys_of_the_exchange():
-    rows = actions_of(Desk())["security-brief"]({})
+    rows = actions_of(ExchangeFetch())["security-brief"]({})
     assert {"id": 131, "symbol": "NABIL"}.items() <= rows[0].items()
     assert all(set(row) == {"id", "symbol", "securityName", "name", "activeStatus"} for row in rows)
 
 
 @pytest.mark.parametrize("told", ["{}", "[1]", '[{"symbol": "NABIL"}]', '[{"symbol": null, "id": 1}]'])
 def test_a_security_list_of_another_shape_is_a_bad_answer(told):
-    desk = Desk()
-    desk.plan("/api/nots/security", reply(200, told))
+    exchange = ExchangeFetch()
+    exchange.plan("/api/nots/security", reply(200, told))
     with pytest.raises(TaskFailed) as caught:
-        actions_of(desk)["security-brief"]({})
+        actions_of(exchange)["security-brief"]({})
     assert caught.value.code == "BAD_ANSWER"
 
 
 def test_the_symbol_map_is_read_once_a_nepal_day():
-    desk = Desk(server_s=1_776_968_100.0 - 30.0)  # half a minute before midnight in Nepal
-    actions = actions_of(desk)
+    exchange = ExchangeFetch(server_s=1_776_968_100.0 - 30.0)  # half a minute before midnight in Nepal
+    actions = actions_of(exchange)
     first = actions["symbol-id-map"]({})
     assert first["NABIL"] == 131
     first.clear()  # what a caller does to its copy is its own business
     assert actions["symbol-id-map"]({})["NABIL"] == 131
-    lists = [path for path in desk.paths() if path.startswith("/api/nots/security")]
+    lists = [path for path in exchange.paths() if path.startswith("/api/nots/security")]
     assert len(lists) == 1
-    desk.now += 31.0
+    exchange.now += 31.0
     actions["symbol-id-map"]({})
-    assert len([path for path in desk.paths() if path.startswith("/api/nots/security")]) == 2
+    assert len([path for path in exchange.paths() if path.startswith("/api/nots/security")]) == 2

@@ -5,10 +5,10 @@ import requests
 from urllib3.exceptions import ReadTimeoutError
 
 from bus.errors import TaskFailed
-from workers.nepse.faults import Answer, Request, fault_of, read, read_object, retry_after_s
+from workers.nepse.faults import HttpAnswer, HttpRequest, fault_of, read, read_object, retry_after_s
 from workers.nepse.http import fault_of_error
 
-ASKED = Request("GET", "/api/nots/nepse-index", "secret-token")
+ASKED = HttpRequest("GET", "/api/nots/nepse-index", "secret-token")
 HTML = {"content-type": "text/html; charset=utf-8"}
 JSON = {"content-type": "application/json"}
 DATE = "Wed, 22 Apr 2026 10:00:00 GMT"
@@ -43,7 +43,7 @@ DATE = "Wed, 22 Apr 2026 10:00:00 GMT"
 )
 def test_every_failing_answer_has_a_code_and_says_if_another_attempt_may_help(status, headers, body, code, retryable, wait_s):
     with pytest.raises(TaskFailed) as caught:
-        read(ASKED, Answer(status, headers, body))
+        read(ASKED, HttpAnswer(status, headers, body))
     error = caught.value
     assert (error.code, error.retryable, error.retry_after_s) == (code, retryable, wait_s)
     assert error.details == {"status": status}
@@ -53,14 +53,14 @@ def test_every_failing_answer_has_a_code_and_says_if_another_attempt_may_help(st
 
 
 def test_a_good_answer_is_its_json_value_and_no_fault():
-    answer = Answer(200, JSON, b'[{"id": 131}]')
+    answer = HttpAnswer(200, JSON, b'[{"id": 131}]')
     assert fault_of(ASKED, answer) is None
     assert read(ASKED, answer) == [{"id": 131}]
 
 
 def test_a_list_where_an_object_is_wanted_is_a_bad_answer():
     with pytest.raises(TaskFailed, match="JSON list") as caught:
-        read_object(ASKED, Answer(200, JSON, b"[]"))
+        read_object(ASKED, HttpAnswer(200, JSON, b"[]"))
     assert caught.value.code == "BAD_ANSWER"
     assert not caught.value.retryable
 
@@ -117,5 +117,5 @@ def test_no_answer_at_all_is_told_apart_as_tls_timeout_or_network(error, code, r
     ],
 )
 def test_what_is_meant_for_all_workers_cools_the_service_down(status, headers, body, wanted):
-    fault = fault_of(Request("GET", "/x"), Answer(status, headers, body))
+    fault = fault_of(HttpRequest("GET", "/x"), HttpAnswer(status, headers, body))
     assert fault.cool_down_s == wanted

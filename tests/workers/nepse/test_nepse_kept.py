@@ -2,11 +2,11 @@
 
 import pytest
 
-from workers.nepse.answer_cache import MOST, Kept, day_left_s
+from workers.nepse.answer_cache import MOST, AnswerCache, day_left_s
 
 
 def test_an_answer_is_found_until_its_time_is_over_also_when_it_is_nothing():
-    kept = Kept()
+    kept = AnswerCache()
     kept.keep("depth", None, 10.0, until=12.0)
     assert kept.find("depth", 11.9).value is None
     assert kept.find("depth", 12.0) is None
@@ -14,7 +14,7 @@ def test_an_answer_is_found_until_its_time_is_over_also_when_it_is_nothing():
 
 
 def test_a_newer_answer_takes_the_place_of_the_older_and_the_oldest_goes_first():
-    kept = Kept()
+    kept = AnswerCache()
     for number in range(MOST):
         kept.keep(str(number), number, 0.0, until=100.0)
     kept.keep("0", "new", 0.0, until=100.0)

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.nepse.rate_limit import Pace
+from workers.nepse.rate_limit import RateLimit
 
 SLACK_S = 1e-5
 
 
 def play(rate, delays):
     """Send one request after the other as soon as it may be; each takes (way there, way back) seconds. Give their arrivals."""
-    pace, now, arrivals = Pace(rate, 0.0), 0.0, []
+    pace, now, arrivals = RateLimit(rate, 0.0), 0.0, []
     for there, back in delays:
         while wait_s := pace.wait_s(rate, now):
             now += wait_s
@@ -47,7 +47,7 @@ def test_no_window_ever_sees_more_than_the_rate(rate, delays):
 
 
 def test_another_rate_holds_at_once_and_lets_nobody_jump():
-    pace = Pace(2.0, 0.0)
+    pace = RateLimit(2.0, 0.0)
     pace.begin(0.0)
     pace.ended(0.0)
     assert pace.wait_s(2.0, 0.1) == pytest.approx(0.4)
@@ -59,4 +59,4 @@ def test_another_rate_holds_at_once_and_lets_nobody_jump():
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("inf")])
 def test_a_rate_that_lets_nothing_through_is_refused(rate):
     with pytest.raises(ValueError, match="rate"):
-        Pace(rate, 0.0)
+        RateLimit(rate, 0.0)

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from nepse_worker_fixture import Desk, reply
+from nepse_worker_fixture import ExchangeFetch, reply
 
 from bus.errors import TaskFailed
 from workers.nepse.actions import NepseActions
 from workers.nepse.endpoints import Shape
-from workers.nepse.paging import Pile, parse_page
+from workers.nepse.paging import PageCollection, parse_page
 
 SHEET = "/api/nots/nepse-data/floorsheet"
 STATUS = "/api/nots/nepse-data/market-open"
@@ -34,8 +34,8 @@ def sheet(rows, page, *, size=2, total=None, last=None, trades=None):
     return reply(200, json.dumps({**told, "floorsheets": content}))
 
 
-def read(desk, name="floor-sheet", **given):
-    running = NepseActions(desk, desk.clock).by_name()[name](given)
+def read(exchange, name="floor-sheet", **given):
+    running = NepseActions(exchange, exchange.clock).by_name()[name](given)
     parts = []
     while True:
         try:
@@ -45,16 +45,16 @@ def read(desk, name="floor-sheet", **given):
 
 
 def sheets(*pages, closed=True):
-    desk = Desk()
+    exchange = ExchangeFetch()
     if closed:
-        desk.plan(STATUS, *[CLOSED] * 3)
-    desk.plan(SHEET, *pages)
-    return desk
+        exchange.plan(STATUS, *[CLOSED] * 3)
+    exchange.plan(SHEET, *pages)
+    return exchange
 
 
 def test_a_floor_sheet_is_followed_to_its_end_each_page_a_part_and_the_result_whole():
-    desk = Desk()
-    parts, result = read(desk, size=500)
+    exchange = ExchangeFetch()
+    parts, result = read(exchange, size=500)
     trades = len(result["rows"])
     assert trades == result["totalTrades"] == result["total"] > 1000
     assert [part["page"] for part in parts] == list(range(-(-trades // 500)))
@@ -66,38 +66,38 @@ def test_a_floor_sheet_is_followed_to_its_end_each_page_a_part_and_the_result_wh
 
 
 def test_some_pages_can_be_read_and_the_next_one_is_told():
-    _, whole = read(Desk(), size=100, pages=500)
-    _, first = read(Desk(), size=100, pages=3)
+    _, whole = read(ExchangeFetch(), size=100, pages=500)
+    _, first = read(ExchangeFetch(), size=100, pages=3)
     assert (first["pages"], first["next"], first["complete"]) == (3, 3, True)
     rest = []
     page = 3
     while page is not None:
-        _, more = read(Desk(), size=100, page=page, pages=20)
+        _, more = read(ExchangeFetch(), size=100, page=page, pages=20)
         rest, page = rest + more["rows"], more["next"]
     assert first["rows"] + rest == whole["rows"]
 
 
 def test_a_filter_gives_only_what_it_lets_through():
-    _, whole = read(Desk())
-    _, of_one = read(Desk(), symbol="NABIL")
+    _, whole = read(ExchangeFetch())
+    _, of_one = read(ExchangeFetch(), symbol="NABIL")
     assert of_one["rows"] == [row for row in whole["rows"] if row["stockSymbol"] == "NABIL"]
-    [contract] = read(Desk(), contract=whole["rows"][7]["contractId"])[1]["rows"]
+    [contract] = read(ExchangeFetch(), contract=whole["rows"][7]["contractId"])[1]["rows"]
     assert contract == whole["rows"][7]
 
 
 def test_contracts_that_come_twice_because_pages_shifted_are_taken_once():
-    desk = sheets(
+    exchange = sheets(
         sheet([contract(1), contract(2)], 0, total=4),
         sheet([contract(2), contract(3)], 1, total=4, last=False),
         sheet([contract(4)], 2, total=4, last=True),
     )
-    assert [row["contractId"] for row in read(desk)[1]["rows"]] == [1, 2, 3, 4]
+    assert [row["contractId"] for row in read(exchange)[1]["rows"]] == [1, 2, 3, 4]
 
 
 def test_contracts_missing_from_a_closed_markets_sheet_make_it_incomplete_and_worth_another_attempt():
-    desk = sheets(sheet([contract(1), contract(2)], 0, total=4), sheet([contract(3)], 1, total=4))
+    exchange = sheets(sheet([contract(1), contract(2)], 0, total=4), sheet([contract(3)], 1, total=4))
     with pytest.raises(TaskFailed, match="gave 3 rows in 2 pages, must be 4") as caught:
-        read(desk)
+        read(exchange)
     assert (caught.value.code, caught.value.retryable) == ("INCOMPLETE", True)
     assert caught.value.details == {"rows": 3, "wanted": 4}
 
@@ -108,24 +108,24 @@ def test_the_total_of_trades_is_what_counts_also_when_the_page_says_otherwise():
 
 
 def test_while_the_market_is_open_a_difference_is_told_and_no_failure():
-    desk = sheets(sheet([contract(1), contract(2)], 0, total=2, trades=3), closed=False)
-    result = read(desk)[1]
+    exchange = sheets(sheet([contract(1), contract(2)], 0, total=2, trades=3), closed=False)
+    result = read(exchange)[1]
     assert (result["complete"], len(result["rows"]), result["totalTrades"]) == (False, 2, 3)
 
 
 def test_a_short_page_in_the_middle_is_missed_too():
-    desk = sheets(sheet([contract(1)], 0, total=6), sheet([contract(3), contract(4)], 1, total=6))
+    exchange = sheets(sheet([contract(1)], 0, total=6), sheet([contract(3), contract(4)], 1, total=6))
     with pytest.raises(TaskFailed, match="gave 3 rows in 2 pages, must be 4"):
-        read(desk, pages=2)
+        read(exchange, pages=2)
 
 
 def test_a_fault_at_the_third_page_ends_the_task_after_the_parts_before_it():
-    desk = sheets(
+    exchange = sheets(
         sheet([contract(1), contract(2)], 0, total=6),
         sheet([contract(3), contract(4)], 1, total=6),
         reply(429, "", Retry_After=4),
     )
-    running = NepseActions(desk, desk.clock).by_name()["floor-sheet"]({})
+    running = NepseActions(exchange, exchange.clock).by_name()["floor-sheet"]({})
     assert [next(running)["page"], next(running)["page"]] == [0, 1]
     with pytest.raises(TaskFailed) as caught:
         next(running)
@@ -160,7 +160,7 @@ def test_a_bare_list_is_a_whole_list_and_a_page_that_tells_nothing_is_the_last()
     assert (bare.rows, bare.last, bare.total) == ([{"a": 1}, {"a": 2}], True, 2)
     silent = parse_page("x", Shape.PAGES, {"content": [{"a": 1}]}, 0)
     assert (silent.last, silent.total) == (True, None)
-    pile = Pile("x", Shape.PAGES, 0, filtered=False)
+    pile = PageCollection("x", Shape.PAGES, 0, filtered=False)
     pile.add(silent)
     assert (pile.fits(), pile.result()["complete"]) == (True, True)
 
@@ -170,11 +170,11 @@ def test_an_empty_list_is_whole():
 
 
 def test_a_token_that_expires_between_pages_is_renewed_and_no_contract_is_lost():
-    desk = Desk(token_lifetime_s=10.0)
-    running = NepseActions(desk, desk.clock).by_name()["floor-sheet"]({"size": 500, "pages": 4})
+    exchange = ExchangeFetch(token_lifetime_s=10.0)
+    running = NepseActions(exchange, exchange.clock).by_name()["floor-sheet"]({"size": 500, "pages": 4})
     rows = []
     for part in running:
         rows += part["rows"]
-        desk.now += 11.0
+        exchange.now += 11.0
     assert len({row["contractId"] for row in rows}) == 2000
-    assert desk.paths().count("/api/authenticate/refresh-token") >= 3
+    assert exchange.paths().count("/api/authenticate/refresh-token") >= 3

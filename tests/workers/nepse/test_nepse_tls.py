@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bus.errors import ConfigError, TaskFailed
-from workers.nepse.faults import Request
+from workers.nepse.faults import HttpRequest
 from workers.nepse.http import HttpFetch
 
 
@@ -62,7 +62,7 @@ def secured(tmp_path_factory):
 def test_a_certificate_nobody_vouches_for_is_a_tls_failure_that_names_the_setting(secured):
     url, _ = secured
     with pytest.raises(TaskFailed, match=r"nepse\.ca_file") as caught:
-        HttpFetch(Settings(url, None))(Request("GET", "/"))
+        HttpFetch(Settings(url, None))(HttpRequest("GET", "/"))
     assert caught.value.code == "TLS"
     assert not caught.value.retryable
 
@@ -72,7 +72,7 @@ def test_a_file_of_trusted_certificates_counts_whatever_the_environment_says(sec
     empty = tmp_path / "empty.pem"
     empty.touch()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(empty))
-    assert HttpFetch(Settings(url, certificate))(Request("GET", "/")).status == 200
+    assert HttpFetch(Settings(url, certificate))(HttpRequest("GET", "/")).status == 200
 
 
 def test_a_missing_file_of_certificates_is_refused_before_anything_is_sent(tmp_path):
@@ -85,5 +85,5 @@ def test_a_file_without_certificates_is_a_tls_failure(secured, tmp_path):
     broken = tmp_path / "broken.pem"
     broken.write_text("no certificate", encoding="ascii")
     with pytest.raises(TaskFailed) as caught:
-        HttpFetch(Settings(url, broken))(Request("GET", "/"))
+        HttpFetch(Settings(url, broken))(HttpRequest("GET", "/"))
     assert caught.value.code == "TLS"

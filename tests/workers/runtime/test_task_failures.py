@@ -13,7 +13,7 @@ from bus.wire import codec
 from bus.wire.failures import LONGEST_TEXT, Failure
 from bus.wire.messages import Task
 from workers.runtime.task_failures import crash_of
-from workers.runtime.task_runner import Carrier
+from workers.runtime.task_runner import TaskRunner
 
 MAX_BYTES = 1 << 20
 TASK = Task(bytes(16), 1, "do", {}, 60_000, 75_000)
@@ -44,7 +44,7 @@ def end_of(raised):
     def action(_):
         raise raised
 
-    end = Carrier(lambda: {"do": action}, MAX_BYTES, structlog.get_logger()).carry_out(TASK, lambda *_: None)
+    end = TaskRunner(lambda: {"do": action}, MAX_BYTES, structlog.get_logger()).carry_out(TASK, lambda *_: None)
     assert not end.message.done
     assert codec.decode_from_worker(end.frame) == end.message
     return Failure.of(end.message.value)
@@ -146,5 +146,5 @@ def test_a_log_that_cannot_be_written_costs_nothing():
     def action(_):
         raise SystemExit(3)
 
-    end = Carrier(lambda: {"do": action}, MAX_BYTES, Full()).carry_out(TASK, lambda *_: None)
+    end = TaskRunner(lambda: {"do": action}, MAX_BYTES, Full()).carry_out(TASK, lambda *_: None)
     assert end.message.value["text"] == "SystemExit: 3"

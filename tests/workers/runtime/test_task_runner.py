@@ -8,7 +8,7 @@ import structlog
 from bus.errors import TaskFailed
 from bus.wire import codec
 from bus.wire.messages import Task
-from workers.runtime.task_runner import Carrier, SoftLimit
+from workers.runtime.task_runner import SoftLimit, TaskRunner
 
 MAX_BYTES = 65_536
 
@@ -52,13 +52,13 @@ ACTIONS = {one.__name__: one for one in (counting, failing, crashing, large, pla
 @pytest.fixture
 def do():
     """Have a task done; gives every message up to its result, and checks that each has its frame."""
-    carrier = Carrier(lambda: ACTIONS, MAX_BYTES, structlog.get_logger())
+    runner = TaskRunner(lambda: ACTIONS, MAX_BYTES, structlog.get_logger())
     numbers = itertools.count(1)
 
     def run(action, args=None):
         task = Task(bytes(15) + bytes([next(numbers)]), 2, action, args or {}, 60_000, 75_000)
         told = []
-        end = carrier.carry_out(task, lambda part, frame: told.append((part, frame)))
+        end = runner.carry_out(task, lambda part, frame: told.append((part, frame)))
         told.append((end.message, end.frame))
         for message, frame in told:
             assert codec.decode_from_worker(frame) == message

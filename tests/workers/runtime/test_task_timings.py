@@ -3,7 +3,7 @@
 import pytest
 
 from bus.wire.messages import Task
-from workers.runtime.task_timings import MOST_ACTIONS, Durations
+from workers.runtime.task_timings import MOST_ACTIONS, TaskTimings
 
 
 def tasks(*actions):
@@ -11,7 +11,7 @@ def tasks(*actions):
 
 
 def test_an_action_is_short_while_it_takes_next_to_no_time():
-    took = Durations()
+    took = TaskTimings()
     took.took(0.0001, tasks("a"))
     assert took.short == {"a"}
     took.took(0.001, tasks("a"))
@@ -19,7 +19,7 @@ def test_an_action_is_short_while_it_takes_next_to_no_time():
 
 
 def test_of_several_that_were_done_in_one_go_none_is_short_any_more_if_they_took_too_long():
-    took = Durations()
+    took = TaskTimings()
     took.took(0.0001, tasks("a"))
     took.took(0.0001, tasks("b"))
     took.took(0.0005, tasks("a", "b", "a"))
@@ -29,14 +29,14 @@ def test_of_several_that_were_done_in_one_go_none_is_short_any_more_if_they_took
 
 
 def test_so_many_names_are_kept_and_no_more():
-    took = Durations()
+    took = TaskTimings()
     for number in range(MOST_ACTIONS + 1):
         took.took(0.0, tasks(str(number)))
     assert took.short == {str(MOST_ACTIONS)}
 
 
 def test_the_mean_is_of_what_was_done_since_it_was_asked_last():
-    took = Durations()
+    took = TaskTimings()
     assert took.mean_s() == 0.0
     took.took(0.003, tasks("a", "b"))
     took.took(0.003, tasks("a"))

@@ -28,7 +28,7 @@ def moment(later_s=0.0, *, age_s=None, boot="", boot_s=1000.0):
     return Moment(100.0 + later_s, NOW_NS + int(later_s * 1e9), aged, boot, boot_s + later_s)
 
 
-class Office:
+class DatabaseFixture:
     """A store, with what its jobs gave."""
 
     def __init__(self, folder, now=None):
@@ -57,7 +57,7 @@ def open_store(tmp_path):
     made = []
 
     def make(now=None):
-        made.append(Office(tmp_path, now))
+        made.append(DatabaseFixture(tmp_path, now))
         return made[-1]
 
     yield make
@@ -95,14 +95,14 @@ def task(number):
 
 
 def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open_store):
-    office = open_store()
-    office.do(insert(1), insert(2, key="k", expires_s=60.0), insert(3), insert(4))
-    office.do(
+    fixture = open_store()
+    fixture.do(insert(1), insert(2, key="k", expires_s=60.0), insert(3), insert(4))
+    fixture.do(
         partial(task_rows.begun, task=task(2), attempt=1, worker="w"),
         partial(task_rows.delayed, task=task(3), attempt=2, in_s=5.0, why="w: 429", moment=moment()),
         end(4),
     )
-    office.database.close()
+    fixture.database.close()
     again = open_store()
     found = [
         (one.task.id, one.task.attempt, one.in_s, unpack(bytes(one.task.args)), one.task.posted) for one in again.found.tasks
@@ -118,11 +118,11 @@ def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open
 
 
 def test_what_ran_with_others_at_one_worker_is_in_doubt_and_not_charged_what_ran_alone_is(open_store):
-    office = open_store()
-    office.do(*[insert(number) for number in range(1, 5)])
+    fixture = open_store()
+    fixture.do(*[insert(number) for number in range(1, 5)])
     held = ((1, 1, "w1"), (2, 3, "w1"), (3, 2, "w2"))
-    office.do(*[partial(task_rows.begun, task=task(number), attempt=attempt, worker=worker) for number, attempt, worker in held])
-    office.database.close()
+    fixture.do(*[partial(task_rows.begun, task=task(number), attempt=attempt, worker=worker) for number, attempt, worker in held])
+    fixture.database.close()
     found = {int.from_bytes(one.task.id): one.task for one in open_store().found.tasks}
     assert {number: (one.attempt, one.spared, one.suspect) for number, one in found.items()} == {
         1: (0, 1, True),
@@ -135,12 +135,12 @@ def test_what_ran_with_others_at_one_worker_is_in_doubt_and_not_charged_what_ran
 
 
 def test_of_what_is_there_as_much_is_read_as_there_is_room_for_and_the_rest_later(open_store):
-    office = open_store()
-    office.do(*[insert(number) for number in range(1, 10)])
+    fixture = open_store()
+    fixture.do(*[insert(number) for number in range(1, 10)])
     size = len(posting(1).args)
 
     def read(after, room):
-        [(found, why)] = office.do(partial(unfinished_tasks.read, after=after, room=room, moment=moment(), grace_s=1.5))
+        [(found, why)] = fixture.do(partial(unfinished_tasks.read, after=after, room=room, moment=moment(), grace_s=1.5))
         assert not why
         return [int.from_bytes(one.task.id, "big") for one in found.tasks], found.more, found.after
 
@@ -160,24 +160,24 @@ def test_on_the_same_boot_a_time_limit_goes_by_its_clock_else_by_the_wall_clock(
 
 
 def test_a_delay_is_never_longer_than_a_day_though_the_wall_clock_was_set_back(open_store):
-    office = open_store()
-    office.do(insert(1), partial(task_rows.delayed, task=task(1), attempt=1, in_s=5.0, why="w", moment=moment()))
+    fixture = open_store()
+    fixture.do(insert(1), partial(task_rows.delayed, task=task(1), attempt=1, in_s=5.0, why="w", moment=moment()))
     [found] = open_store(Moment(500.0, 0, 60.0)).found.tasks
     assert found.in_s == DAY_S
 
 
 @pytest.mark.parametrize("expires_s", [1e10, 1e300, 7.4e9])
 def test_a_time_limit_beyond_all_bounds_is_kept_as_the_last_there_is(open_store, expires_s):
-    office = open_store()
-    assert office.do(insert(1, expires_s=expires_s)) == [new(1)]
-    assert office.do(row(1))[0][0]["expires_ns"] > NOW_NS
+    fixture = open_store()
+    assert fixture.do(insert(1, expires_s=expires_s)) == [new(1)]
+    assert fixture.do(row(1))[0][0]["expires_ns"] > NOW_NS
 
 
 def test_an_end_is_written_once(open_store):
-    office = open_store()
+    fixture = open_store()
     value = Reply(task(1), {"a": b"1"})
-    assert office.do(insert(1), end(1, message=value), failed(1)) == [new(1), (True, ""), (False, "")]
-    [(told, _)] = office.do(row(1))
+    assert fixture.do(insert(1), end(1, message=value), failed(1)) == [new(1), (True, ""), (False, "")]
+    [(told, _)] = fixture.do(row(1))
     assert (told["state"], told["value"], told["kept"]) == ("done", {"a": b"1"}, True)
 
 
@@ -187,55 +187,55 @@ def test_a_task_that_is_posted_twice_is_there_once(open_store):
 
 
 def test_a_key_means_the_task_that_has_it_also_within_one_commit(open_store):
-    office = open_store()
-    first, second, third = office.do(insert(1, key="k"), insert(2, key="k"), insert(3))
+    fixture = open_store()
+    first, second, third = fixture.do(insert(1, key="k"), insert(2, key="k"), insert(3))
     assert (first, third) == (new(1), new(3))
     assert second == (task_rows.PostingOutcome(task(1), "queued", new=False), "")
-    assert office.do(row(2)) == [(None, "")]
+    assert fixture.do(row(2)) == [(None, "")]
 
 
 def test_a_key_is_free_when_its_task_was_not_written_was_dropped_or_is_too_old(open_store):
-    office = open_store()
+    fixture = open_store()
 
     def fails(connection):
         insert(1, key="k")(connection)
         raise ValueError("no")
 
-    assert office.do(fails, insert(2, key="k"))[1] == new(2)
-    assert office.do(failed(2), partial(task_rows.drop, task=task(2)), insert(3, key="k"))[2] == new(3)
-    assert office.do(insert(4, DAY_S - 1, key="k"))[0][0].task == task(3)
-    assert office.do(insert(5, DAY_S, key="k")) == [new(5)]
-    assert office.do(row(3))[0][0]["key"] is None
+    assert fixture.do(fails, insert(2, key="k"))[1] == new(2)
+    assert fixture.do(failed(2), partial(task_rows.drop, task=task(2)), insert(3, key="k"))[2] == new(3)
+    assert fixture.do(insert(4, DAY_S - 1, key="k"))[0][0].task == task(3)
+    assert fixture.do(insert(5, DAY_S, key="k")) == [new(5)]
+    assert fixture.do(row(3))[0][0]["key"] is None
 
 
 def test_where_there_is_no_room_only_what_is_known_is_told(open_store):
-    office = open_store()
+    fixture = open_store()
     full = partial(task_rows.post, moment=moment(), keep_s=DAY_S, room=False)
-    office.do(insert(1, key="k"))
-    told = office.do(*[partial(full, posting=one) for one in (posting(1), posting(2, key="k"), posting(3), posting(4, key="j"))])
+    fixture.do(insert(1, key="k"))
+    told = fixture.do(*[partial(full, posting=one) for one in (posting(1), posting(2, key="k"), posting(3), posting(4, key="j"))])
     known = (task_rows.PostingOutcome(task(1), "queued", new=False), "")
     assert told == [known, known, (None, ""), (None, "")]
-    assert office.do(row(3)) == [(None, "")]
+    assert fixture.do(row(3)) == [(None, "")]
 
 
 def test_many_jobs_are_one_commit(open_store):
-    office = open_store()
-    before = office.database.commits
-    office.do(*[insert(number) for number in range(1, 301)])
-    assert office.database.commits - before <= 30
+    fixture = open_store()
+    before = fixture.database.commits
+    fixture.do(*[insert(number) for number in range(1, 301)])
+    assert fixture.database.commits - before <= 30
 
 
 def test_dead_letters_are_counted(open_store):
-    office = open_store()
-    office.do(insert(1), failed(1), insert(2), end(2), insert(3))
-    assert office.do(dead_letters.count) == [(1, "")]
+    fixture = open_store()
+    fixture.do(insert(1), failed(1), insert(2), end(2), insert(3))
+    assert fixture.do(dead_letters.count) == [(1, "")]
 
 
 def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(open_store):
-    office = open_store()
-    office.do(insert(1), failed(1), insert(2))
+    fixture = open_store()
+    fixture.do(insert(1), failed(1), insert(2))
     letter = partial(dead_letters.read, new_id=task(9))
-    [(rows, _), (again, _), (none, _)] = office.do(
+    [(rows, _), (again, _), (none, _)] = fixture.do(
         partial(task_rows.rows, state="failed", service=None, most=10),
         partial(letter, task=task(1)),
         partial(letter, task=task(2)),
@@ -249,17 +249,17 @@ def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(
         {"n": 1},
     )
     assert (again.retries, again.expires_s, again.priority, none) == (3, math.inf, 1, None)
-    assert office.do(partial(task_rows.drop, task=task(1)), partial(task_rows.drop, task=task(2))) == [(True, ""), (False, "")]
+    assert fixture.do(partial(task_rows.drop, task=task(1)), partial(task_rows.drop, task=task(2))) == [(True, ""), (False, "")]
 
 
 def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
-    office = open_store()
+    fixture = open_store()
     failure = Error(task(1), "CRASHED", "it broke", {"attempts": 1, "troubles": ["w: CRASHED: it broke"]})
     late = Error(task(2), "EXPIRED", "not done within 1 s", {"attempts": 0, "troubles": []})
-    office.do(insert(1), insert(2), insert(3))
-    office.do(partial(task_rows.delayed, task=task(3), attempt=1, in_s=0.0, why="w: 429", moment=moment()))
-    office.do(end(1, "failed", failure), end(2, "expired", late), end(3))
-    [(rows, _)] = office.do(partial(task_rows.rows, state=None, service=None, most=10))
+    fixture.do(insert(1), insert(2), insert(3))
+    fixture.do(partial(task_rows.delayed, task=task(3), attempt=1, in_s=0.0, why="w: 429", moment=moment()))
+    fixture.do(end(1, "failed", failure), end(2, "expired", late), end(3))
+    [(rows, _)] = fixture.do(partial(task_rows.rows, state=None, service=None, most=10))
     assert {one["state"]: one["trouble"] for one in rows} == {
         "failed": "w: CRASHED: it broke",
         "expired": "EXPIRED: not done within 1 s",
@@ -268,13 +268,13 @@ def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
 
 
 def test_tasks_are_listed_the_newest_first_of_a_state_a_service_or_both(open_store):
-    office = open_store()
-    office.do(*[insert(number, -number) for number in range(1, 9)])  # the wall clock ran backwards
-    office.do(*[lambda connection: connection.execute("UPDATE tasks SET service = 'fx' WHERE rowid % 2")])
-    office.do(failed(2), failed(3), end(5))
+    fixture = open_store()
+    fixture.do(*[insert(number, -number) for number in range(1, 9)])  # the wall clock ran backwards
+    fixture.do(*[lambda connection: connection.execute("UPDATE tasks SET service = 'fx' WHERE rowid % 2")])
+    fixture.do(failed(2), failed(3), end(5))
 
     def listed(state, service, most=10):
-        [(rows, why)] = office.do(partial(task_rows.rows, state=state, service=service, most=most))
+        [(rows, why)] = fixture.do(partial(task_rows.rows, state=state, service=service, most=most))
         assert not why
         return [int.from_bytes(one["task"], "big") for one in rows]
 
@@ -288,41 +288,41 @@ def test_tasks_are_listed_the_newest_first_of_a_state_a_service_or_both(open_sto
 
 
 def test_what_is_kept_goes_by_the_brokers_own_clock_some_at_a_time_and_is_counted(open_store):
-    office = open_store()
-    office.do(insert(1, key="k"), insert(2), insert(3), insert(4))
-    office.do(end(1, later_s=10), failed(2, later_s=10), end(3, later_s=20))
+    fixture = open_store()
+    fixture.do(insert(1, key="k"), insert(2), insert(3), insert(4))
+    fixture.do(end(1, later_s=10), failed(2, later_s=10), end(3, later_s=20))
     keep = RowRetention(result_s=100, key_s=200, dead_s=300)
 
     def clean(later_s, most=10):
         now = moment(later_s, age_s=50 + later_s)
-        [(gone, why)] = office.do(partial(row_retention.clean, keep=keep, age_s=now.age_s, most=most))
+        [(gone, why)] = fixture.do(partial(row_retention.clean, keep=keep, age_s=now.age_s, most=most))
         assert not why
         return gone
 
     assert clean(110) == ({}, False)
     assert clean(111) == ({"answers": 1}, False)
-    (one, _), (two, _) = office.do(row(1), row(2))
+    (one, _), (two, _) = fixture.do(row(1), row(2))
     assert (one["kept"], one["value"], one["key"], two["kept"]) == (False, None, "k", True)
     assert clean(201) == ({"answers": 1, "keys": 1}, False)
     assert clean(500, most=1) == ({"rows": 1, "dead_letters": 1}, True)
     assert clean(500, most=1) == ({"rows": 1}, True)
     assert clean(500) == ({}, False)
-    assert [value and value["state"] for value, _ in office.do(row(1), row(2), row(3), row(4))] == [None, None, None, "queued"]
+    assert [value and value["state"] for value, _ in fixture.do(row(1), row(2), row(3), row(4))] == [None, None, None, "queued"]
 
 
 def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_store):
-    office = open_store()
-    office.do(insert(1, 10_000, key="k"), end(1, later_s=10_000), insert(2), failed(2, later_s=10_000))
-    office.do(insert(3), end(3, later_s=10_000), insert(4))
+    fixture = open_store()
+    fixture.do(insert(1, 10_000, key="k"), end(1, later_s=10_000), insert(2), failed(2, later_s=10_000))
+    fixture.do(insert(3), end(3, later_s=10_000), insert(4))
     clean = partial(row_retention.clean, keep=RowRetention(result_s=100, key_s=200, dead_s=300))
-    assert office.do(partial(clean, age_s=60.0, most=1)) == [(({}, True), "")]
-    assert office.do(partial(clean, age_s=70.0, most=1)) == [(({}, True), "")]
-    assert office.do(partial(clean, age_s=80.0, most=1)) == [(({}, False), "")]
+    assert fixture.do(partial(clean, age_s=60.0, most=1)) == [(({}, True), "")]
+    assert fixture.do(partial(clean, age_s=70.0, most=1)) == [(({}, True), "")]
+    assert fixture.do(partial(clean, age_s=80.0, most=1)) == [(({}, False), "")]
     ages = [
         lambda connection: connection.execute("SELECT posted_age_s, ended_age_s FROM tasks WHERE +ended_ns NOTNULL").fetchall()
     ]
-    assert office.do(*ages) == [([(60.0, 60.0), (50.0, 60.0), (50.0, 70.0)], "")]
-    assert office.do(partial(clean, age_s=171.0, most=10)) == [(({"answers": 2}, False), "")]
+    assert fixture.do(*ages) == [([(60.0, 60.0), (50.0, 60.0), (50.0, 70.0)], "")]
+    assert fixture.do(partial(clean, age_s=171.0, most=10)) == [(({"answers": 2}, False), "")]
 
 
 @pytest.mark.parametrize(
@@ -335,52 +335,52 @@ def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_stor
     ],
 )
 def test_a_job_that_fails_whyever_costs_those_of_the_same_commit_nothing(open_store, error):
-    office = open_store()
+    fixture = open_store()
 
     def fails(connection):
         insert(7)(connection)
         raise error
 
-    first, second, third = office.do(insert(1), fails, insert(2))
+    first, second, third = fixture.do(insert(1), fails, insert(2))
     assert (first, third) == (new(1), new(2))
     assert second[0] is None
     assert str(error) in second[1]
-    assert office.do(row(7), insert(3)) == [(None, ""), new(3)]
-    office.database.check()
+    assert fixture.do(row(7), insert(3)) == [(None, ""), new(3)]
+    fixture.database.check()
 
 
 def test_numbers_that_sqlite_cannot_hold_are_one_jobs_failure(open_store):
-    office = open_store()
+    fixture = open_store()
     bad = partial(task_rows.rows, state=2**63, service=None, most=10)
     worse = partial(task_rows.rows, state={"a": 1}, service=None, most=10)
-    results = office.do(insert(1), bad, insert(2), worse, insert(3))
+    results = fixture.do(insert(1), bad, insert(2), worse, insert(3))
     assert [why == "" for _, why in results] == [True, False, True, False, True]
 
 
 def test_a_transaction_that_fails_is_told_to_each_of_its_jobs_and_the_store_says_so_until_it_is_well(open_store):
-    office = open_store()
+    fixture = open_store()
 
     def lost(connection):  # as SQLite does on a full disk: all of it is rolled back
         connection.execute("ROLLBACK")
         raise sqlite3.OperationalError("database or disk is full")
 
-    results = office.do(insert(1), lost, insert(2))
+    results = fixture.do(insert(1), lost, insert(2))
     assert all(value is None and "disk is full" in why for value, why in results)
-    eventually(lambda: not office.database.failed, within_s=10)  # it tries by itself
-    assert office.do(row(1), insert(3)) == [(None, ""), new(3)]
+    eventually(lambda: not fixture.database.failed, within_s=10)  # it tries by itself
+    assert fixture.do(row(1), insert(3)) == [(None, ""), new(3)]
 
 
 def test_a_disk_error_of_one_job_makes_the_store_failed(open_store):
-    office = open_store()
+    fixture = open_store()
 
     def broken(connection):
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         raise error
 
-    assert office.do(insert(1), broken)[0] == new(1)
-    assert office.database.failed == "disk I/O error"
-    eventually(lambda: not office.database.failed, within_s=10)
+    assert fixture.do(insert(1), broken)[0] == new(1)
+    assert fixture.database.failed == "disk I/O error"
+    eventually(lambda: not fixture.database.failed, within_s=10)
 
 
 def test_what_is_to_be_done_for_a_job_may_fail_and_costs_the_others_nothing(tmp_path):

@@ -60,9 +60,9 @@ def test_the_epoch_goes_on_over_another_boot_only_if_the_journal_was_closed(offi
 
 
 def test_a_flipped_bit_or_a_cut_at_any_of_200_places_is_found_and_never_served(offices, folder):
-    office = offices()
-    office.write(300)
-    killed(office)
+    fixture = offices()
+    fixture.write(300)
+    killed(fixture)
     path = newest(folder)
     good, draw = path.read_bytes(), random.Random(3)
     first = needs(good, 0)
@@ -97,95 +97,95 @@ def frames_bid(message):
 
 
 def test_a_head_that_is_damaged_loses_nothing_since_the_segment_before_it_has_one_too(offices, folder):
-    office = offices(segment_bytes=4096)
-    office.write(60)
-    office.beat()
-    office.write(4)
-    killed(office)
+    fixture = offices(segment_bytes=4096)
+    fixture.write(60)
+    fixture.beat()
+    fixture.write(4)
+    killed(fixture)
     path = newest(folder)
     path.write_bytes(b"?" + path.read_bytes()[1:])
     again = offices()
-    assert len(office.journal.segments) == 2
+    assert len(fixture.journal.segments) == 2
     assert again.recovered.state.ticks == 64
     assert again.recovered.corrupt_bytes > 0
     assert "no whole record" in again.recovered.why_new_epoch
-    assert again.topics.epoch >= office.topics.epoch + (1 << 20)
-    assert again.recovered.state.topics == {key: log.frame for key, log in office.topics.logs.items()}
+    assert again.topics.epoch >= fixture.topics.epoch + (1 << 20)
+    assert again.recovered.state.topics == {key: log.frame for key, log in fixture.topics.logs.items()}
     assert [number for number, _ in again.replay(from_=1)[0]] == list(range(1, 65))
 
 
 def test_a_journal_without_any_whole_head_goes_on_from_its_records_under_another_epoch(offices, folder):
-    office = offices()
-    office.write(9)
-    killed(office)
+    fixture = offices()
+    fixture.write(9)
+    killed(fixture)
     path = newest(folder)
     path.write_bytes(b"?" + path.read_bytes()[1:])
     again = offices()
     assert again.recovered.state.ticks == 9
     assert again.recovered.state.sources == {5: 9}
     assert again.recovered.why_new_epoch == "no segment's head was whole"
-    assert again.topics.epoch > office.topics.epoch
+    assert again.topics.epoch > fixture.topics.epoch
 
 
 def test_segments_are_begun_by_size_and_let_go_by_bytes_and_by_hours(offices, folder):
-    office = offices(segment_bytes=4096, max_bytes=1 << 16)
+    fixture = offices(segment_bytes=4096, max_bytes=1 << 16)
     for _ in range(60):
-        office.write(40)
-        office.beat(0.1)
-    office.journal._sync_thread.end()
+        fixture.write(40)
+        fixture.beat(0.1)
+    fixture.journal._sync_thread.end()
     assert sum(path.stat().st_size for path in folder.glob("*.hj")) < (1 << 16) + 8192
-    oldest = office.journal.segments[0].ticks + 1
+    oldest = fixture.journal.segments[0].ticks + 1
     assert oldest > 1
     with pytest.raises(ProtocolError, match="not kept any more") as refused:
-        office.replay(from_=oldest - 1)
+        fixture.replay(from_=oldest - 1)
     assert refused.value.code == "TOO_OLD"
     assert refused.value.details == {"oldest": oldest}
-    rows, _ = office.replay(from_=oldest)
-    assert [number for number, _ in rows] == list(range(oldest, office.topics.ticks + 1))
+    rows, _ = fixture.replay(from_=oldest)
+    assert [number for number, _ in rows] == list(range(oldest, fixture.topics.ticks + 1))
 
 
 def test_what_is_older_than_the_hours_set_is_let_go_and_told(offices):
-    office = offices(segment_bytes=4096, max_hours=1.0)
-    office.write(60)
-    office.beat()
-    office.write(60)
-    office.beat()
-    first = office.journal.segments[1].ticks
-    office.journal.notices.clear()
-    office.beat(3599)
-    assert len(office.journal.segments) == 3
-    office.beat(2)
-    assert office.journal.segments[0].ticks == first
-    [told] = office.journal.notices
+    fixture = offices(segment_bytes=4096, max_hours=1.0)
+    fixture.write(60)
+    fixture.beat()
+    fixture.write(60)
+    fixture.beat()
+    first = fixture.journal.segments[1].ticks
+    fixture.journal.notices.clear()
+    fixture.beat(3599)
+    assert len(fixture.journal.segments) == 3
+    fixture.beat(2)
+    assert fixture.journal.segments[0].ticks == first
+    [told] = fixture.journal.notices
     assert (told.event, told.fields) == ("journal let go", {"why": "age", "segments": 1, "first": 1, "last": first})
 
 
 @pytest.mark.parametrize("jump_ns", [40 * HOUR_NS, -40 * HOUR_NS, 10**6 * HOUR_NS])
 def test_no_jump_of_the_wall_clock_makes_anything_older(offices, jump_ns):
-    office = offices(segment_bytes=4096, max_hours=1.0)
+    fixture = offices(segment_bytes=4096, max_hours=1.0)
     for _ in range(4):
-        office.write(60)
-        office.beat()
-    office.now_ns += jump_ns
+        fixture.write(60)
+        fixture.beat()
+    fixture.now_ns += jump_ns
     for _ in range(20):
-        office.beat()
-        office.write(4)
-    killed(office)
-    again = offices(segment_bytes=4096, max_hours=1.0, now_ns=max(0, office.now_ns), boottime_s=office.boottime_s + 1)
+        fixture.beat()
+        fixture.write(4)
+    killed(fixture)
+    again = offices(segment_bytes=4096, max_hours=1.0, now_ns=max(0, fixture.now_ns), boottime_s=fixture.boottime_s + 1)
     again.beat()
     rows, _ = again.replay(from_=1)
-    assert len(rows) == office.topics.ticks
+    assert len(rows) == fixture.topics.ticks
     assert again.journal.ages.now(again.seconds) < 3600
 
 
 def test_ages_go_on_over_restarts_and_reboots_but_over_these_for_an_hour_at_most(offices):
-    office = offices(segment_bytes=4096, max_hours=1.5)
-    office.write(60)
-    office.beat()
-    office.write(60)
-    office.beat()
-    office.journal.close()
-    again = offices(segment_bytes=4096, max_hours=1.5, boottime_s=office.boottime_s + 1800, now_ns=1)
+    fixture = offices(segment_bytes=4096, max_hours=1.5)
+    fixture.write(60)
+    fixture.beat()
+    fixture.write(60)
+    fixture.beat()
+    fixture.journal.close()
+    again = offices(segment_bytes=4096, max_hours=1.5, boottime_s=fixture.boottime_s + 1800, now_ns=1)
     assert again.journal.ages.now(0.0) == pytest.approx(1800 + 2, abs=1)
     assert again.journal.segments[0].ticks == 0
     again.journal.close()
@@ -194,44 +194,44 @@ def test_ages_go_on_over_restarts_and_reboots_but_over_these_for_an_hour_at_most
 
 
 def test_what_is_old_goes_one_segment_at_a_time(offices):
-    office = offices(segment_bytes=4096, max_hours=1.0)
+    fixture = offices(segment_bytes=4096, max_hours=1.0)
     for _ in range(10):
-        office.write(60)
-        office.beat()
-    assert len(office.journal.segments) == 11
-    office.beat(7200)
+        fixture.write(60)
+        fixture.beat()
+    assert len(fixture.journal.segments) == 11
+    fixture.beat(7200)
     for _ in range(59):
-        office.beat(1)
-    assert 3 <= 11 - len(office.journal.segments) <= 5, "a few a minute"
+        fixture.beat(1)
+    assert 3 <= 11 - len(fixture.journal.segments) <= 5, "a few a minute"
 
 
 def test_a_segment_is_not_full_before_its_records_are_four_times_its_head(offices):
     """Else a head as large as a segment would have the journal begin one each second, until nothing else is left."""
-    office = offices(segment_bytes=4096, max_bytes=1 << 18)
+    fixture = offices(segment_bytes=4096, max_bytes=1 << 18)
     symbols = [f"SYM{at:03d}" for at in range(400)]
-    office.write(400, symbols)
-    killed(office)
-    office = offices(segment_bytes=4096, max_bytes=1 << 18)
-    assert office.journal.segments[-1].head > 3 * 4096
+    fixture.write(400, symbols)
+    killed(fixture)
+    fixture = offices(segment_bytes=4096, max_bytes=1 << 18)
+    assert fixture.journal.segments[-1].head > 3 * 4096
     for _ in range(50):
-        office.beat()
-    office.write(400, symbols)
+        fixture.beat()
+    fixture.write(400, symbols)
     for _ in range(50):
-        office.beat()
-    assert len(office.journal.segments) == 2
-    rows, summary = office.replay(from_=1)
+        fixture.beat()
+    assert len(fixture.journal.segments) == 2
+    rows, summary = fixture.replay(from_=1)
     assert (len(rows), summary["missing"]) == (800, [])
     for _ in range(10):
-        office.write(400, symbols)
-        office.beat()
-    heads = sum(segment.head for segment in office.journal.segments[1:])
-    assert heads < sum(segment.size for segment in office.journal.segments) / 4
+        fixture.write(400, symbols)
+        fixture.beat()
+    heads = sum(segment.head for segment in fixture.journal.segments[1:])
+    assert heads < sum(segment.size for segment in fixture.journal.segments) / 4
 
 
 def test_heads_of_a_broker_that_starts_again_and_again_do_not_gather(offices, folder):
-    office = offices()
-    office.write(100)
-    killed(office)
+    fixture = offices()
+    fixture.write(100)
+    killed(fixture)
     for _ in range(20):
         killed(offices())
     assert len(list(folder.glob("*.hj"))) == 2
@@ -239,11 +239,11 @@ def test_heads_of_a_broker_that_starts_again_and_again_do_not_gather(offices, fo
 
 
 def test_a_topic_is_replayed_by_its_own_sequence_also_from_segments_of_an_earlier_life(offices):
-    office = offices(segment_bytes=4096)
+    fixture = offices(segment_bytes=4096)
     for _ in range(10):
-        office.write(50)
-        office.beat(0.1)
-    killed(office)
+        fixture.write(50)
+        fixture.beat(0.1)
+    killed(fixture)
     again = offices(segment_bytes=4096)
     again.write(100)
     for first, last in [(1, 3), (100, 140), (249, 251), (290, 300)]:
@@ -254,40 +254,40 @@ def test_a_topic_is_replayed_by_its_own_sequence_also_from_segments_of_an_earlie
 
 
 def test_a_replay_can_begin_and_end_at_a_time(offices):
-    office = offices(segment_bytes=4096)
+    fixture = offices(segment_bytes=4096)
     for _ in range(5):
-        office.write(50)
-        office.beat(0.1)
-    rows, _ = office.replay(topic="tick.", from_=1)
+        fixture.write(50)
+        fixture.beat(0.1)
+    rows, _ = fixture.replay(topic="tick.", from_=1)
     since, until = rows[120][1].stamp.time_ns, rows[180][1].stamp.time_ns
-    part, _ = office.replay(topic="tick.", since_ns=since, until_ns=until)
+    part, _ = fixture.replay(topic="tick.", since_ns=since, until_ns=until)
     assert part == [row for row in rows if since <= row[1].stamp.time_ns <= until]
     assert 50 < len(part) < 100
 
 
 def test_times_are_found_though_the_clock_was_set_back_and_forth_in_between(offices):
-    office = offices(segment_bytes=4096)
+    fixture = offices(segment_bytes=4096)
     stamps = []
     for jump_s in (0, 3600, -3600, 0, 7200, -7200, 0):
-        office.now_ns += jump_s * 10**9
-        office.write(60)
-        stamps += [message.stamp.time_ns for _, message in office.replay(from_=len(stamps) + 1)[0]]
-        office.beat(0.1)
+        fixture.now_ns += jump_s * 10**9
+        fixture.write(60)
+        stamps += [message.stamp.time_ns for _, message in fixture.replay(from_=len(stamps) + 1)[0]]
+        fixture.beat(0.1)
     assert stamps != sorted(stamps)
     for since, until in ((0, stamps[30]), (stamps[100], 1 << 62), (stamps[300], stamps[310]), (stamps[200], stamps[70])):
         wanted = [number for number, at in enumerate(stamps, 1) if since <= at <= until]
         for topic in ("ticks", "tick.EUR*"):
-            rows, summary = office.replay(topic=topic, since_ns=since, until_ns=until)
+            rows, summary = fixture.replay(topic=topic, since_ns=since, until_ns=until)
             assert [number for number, _ in rows] == [number for number in wanted if topic == "ticks" or number % 2]
             assert summary["missing"] == []
 
 
 def test_an_index_that_is_gone_or_damaged_is_made_again_from_its_segment(offices, folder):
-    office = offices(segment_bytes=4096)
+    fixture = offices(segment_bytes=4096)
     for _ in range(8):
-        office.write(50)
-        office.beat(0.1)
-    office.journal.close()
+        fixture.write(50)
+        fixture.beat(0.1)
+    fixture.journal.close()
     indexes = sorted(folder.glob("*.hx"))
     assert len(indexes) == len(list(folder.glob("*.hj"))) - 1
     indexes[0].unlink()
@@ -302,43 +302,43 @@ def test_an_index_that_is_gone_or_damaged_is_made_again_from_its_segment(offices
 
 
 def test_segments_and_their_indexes_are_let_go_together(offices, folder):
-    office = offices(segment_bytes=4096, max_bytes=1 << 16)
+    fixture = offices(segment_bytes=4096, max_bytes=1 << 16)
     for _ in range(60):
-        office.write(40)
-        office.beat(0.1)
-    office.journal.close()
+        fixture.write(40)
+        fixture.beat(0.1)
+    fixture.journal.close()
     names = {path.stem for path in folder.glob("*.hj")}
     assert {path.stem for path in folder.glob("*.hx")} < names
 
 
 def test_numbers_are_judged_by_the_epoch_that_gave_them(offices):
-    office = offices(segment_bytes=4096)
+    fixture = offices(segment_bytes=4096)
     for epoch in range(2):
-        office.topics.epoch = office.journal.epoch = office.journal.epoch + epoch
+        fixture.topics.epoch = fixture.journal.epoch = fixture.journal.epoch + epoch
         for _ in range(3):
-            office.write(50)
-            office.beat(0.1)
-    before, after = office.topics.epoch - 1, office.topics.epoch
+            fixture.write(50)
+            fixture.beat(0.1)
+    before, after = fixture.topics.epoch - 1, fixture.topics.epoch
     for number, epoch in ((1, before), (150, before), (151, after), (300, after)):
         first = number + 1
-        rows, _ = office.replay(topic="tick.", from_=first, epoch=epoch)
+        rows, _ = fixture.replay(topic="tick.", from_=first, epoch=epoch)
         assert [one for one, _ in rows] == list(range(first, 301))
         with pytest.raises(ProtocolError, match=f"number {number} was given under epoch {epoch}") as refused:
-            office.replay(topic="tick.", from_=first, epoch=epoch + 7)
+            fixture.replay(topic="tick.", from_=first, epoch=epoch + 7)
         assert (refused.value.code, refused.value.details) == ("OTHER_EPOCH", {"epoch": epoch})
     with pytest.raises(ProtocolError, match="number 301 was given under epoch 0"):
-        office.replay(from_=302, epoch=after)
+        fixture.replay(from_=302, epoch=after)
 
 
 def test_the_last_number_is_judged_though_no_tick_is_kept_any_more(offices):
-    office = offices()
-    office.write(50)
-    office.beat(0.1)
-    office.journal.begin(office.state(), office.seconds)
-    del office.journal.segments[:-1]
-    assert office.replay(from_=51, epoch=office.topics.epoch)[0] == []
+    fixture = offices()
+    fixture.write(50)
+    fixture.beat(0.1)
+    fixture.journal.begin(fixture.state(), fixture.seconds)
+    del fixture.journal.segments[:-1]
+    assert fixture.replay(from_=51, epoch=fixture.topics.epoch)[0] == []
     with pytest.raises(ProtocolError, match="number 50 was given under epoch"):
-        office.replay(from_=51, epoch=office.topics.epoch + 1)
+        fixture.replay(from_=51, epoch=fixture.topics.epoch + 1)
 
 
 def test_a_topic_that_had_no_message_is_named(offices):
@@ -348,25 +348,25 @@ def test_a_topic_that_had_no_message_is_named(offices):
 
 
 def test_a_long_replay_comes_in_several_requests_none_of_which_is_large(offices):
-    office = offices()
-    office.write(40_000, turn=256)
-    library = JournalReader(office.journal)
-    replay = library.begin(read_wanted({"topic": "ticks", "from": 1}), office.topics)
+    fixture = offices()
+    fixture.write(40_000, turn=256)
+    library = JournalReader(fixture.journal)
+    replay = library.begin(read_wanted({"topic": "ticks", "from": 1}), fixture.topics)
     while not replay.ended:
         replay.step(library)
     assert replay.next is not None
     assert replay.sent_bytes < (1 << 20) + 256
-    rows, summary = office.replay(from_=1)
+    rows, summary = fixture.replay(from_=1)
     assert [number for number, _ in rows] == list(range(1, 40_001))
     assert summary["missing"] == []
 
 
 def test_a_replay_ends_where_it_was_asked_for_though_ticks_go_on(offices):
-    office = offices()
-    office.write(50)
-    library = JournalReader(office.journal)
-    replay = library.begin(read_wanted({"topic": "ticks", "from": 41}), office.topics)
-    office.write(50)
+    fixture = offices()
+    fixture.write(50)
+    library = JournalReader(fixture.journal)
+    replay = library.begin(read_wanted({"topic": "ticks", "from": 41}), fixture.topics)
+    fixture.write(50)
     rows = []
     while not replay.ended:
         rows += replay.step(library) or []

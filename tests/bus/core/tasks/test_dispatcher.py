@@ -1,7 +1,7 @@
 """Who gets which task, and what its caller is told; with plain numbers for time."""
 
 import pytest
-from dispatcher_fixture import RETRYABLE, A, B, Desk, task
+from dispatcher_fixture import RETRYABLE, A, B, DispatcherFixture, task
 
 from bus.core.effects import ToWorker
 from bus.core.tasks.task_queue import TaskState
@@ -10,180 +10,180 @@ from bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Part, Ready, Rep
 
 
 @pytest.fixture
-def desk():
-    return Desk()
+def dispatcher():
+    return DispatcherFixture()
 
 
 # Giving
 
 
-def test_a_request_goes_to_a_ready_worker_at_once_and_its_answer_back(desk):
-    desk.ready()
-    assert desk.request() == ([], [(b"w1", task(1))], [])
-    assert desk.result(value=5) == ([(b"c", Reply(A, 5))], [], [])
-    assert (desk.core.tasks, desk.core.counters["done"], len(desk.core.timers)) == ({}, 1, 1)
+def test_a_request_goes_to_a_ready_worker_at_once_and_its_answer_back(dispatcher):
+    dispatcher.ready()
+    assert dispatcher.request() == ([], [(b"w1", task(1))], [])
+    assert dispatcher.result(value=5) == ([(b"c", Reply(A, 5))], [], [])
+    assert (dispatcher.core.tasks, dispatcher.core.counters["done"], len(dispatcher.core.timers)) == ({}, 1, 1)
 
 
-def test_a_request_waits_for_a_worker_of_its_service(desk):
-    assert desk.request() == ([], [], [])
-    assert desk.ready(b"w2", service="other")[1] == []
-    assert desk.ready()[1] == [(b"w1", task(1))]
+def test_a_request_waits_for_a_worker_of_its_service(dispatcher):
+    assert dispatcher.request() == ([], [], [])
+    assert dispatcher.ready(b"w2", service="other")[1] == []
+    assert dispatcher.ready()[1] == [(b"w1", task(1))]
 
 
-def test_a_registration_is_answered_before_anything_is_given(desk):
-    desk.request()
-    effects = desk.core.ready(desk.now, b"w1", Ready("nepse", "w1", 1))
+def test_a_registration_is_answered_before_anything_is_given(dispatcher):
+    dispatcher.request()
+    effects = dispatcher.core.ready(dispatcher.now, b"w1", Ready("nepse", "w1", 1))
     assert [one.message for one in effects if isinstance(one, ToWorker)] == [BrokerHeartbeat(7, known=True), task(1)]
 
 
-def test_a_worker_gets_no_more_than_it_offered_and_the_next_when_one_ends(desk):
-    desk.ready()
-    desk.request(A)
-    assert desk.request(B)[1] == []
-    assert desk.result(A)[1] == [(b"w1", task(1, B))]
+def test_a_worker_gets_no_more_than_it_offered_and_the_next_when_one_ends(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(A)
+    assert dispatcher.request(B)[1] == []
+    assert dispatcher.result(A)[1] == [(b"w1", task(1, B))]
 
 
-def test_a_heartbeat_never_makes_a_worker_ready(desk):
-    desk.ready(credit=0)
-    desk.request()
-    assert desk.beat() == ([], [], [])
-    assert desk.ready(credit=1)[1] == [(b"w1", task(1))]
+def test_a_heartbeat_never_makes_a_worker_ready(dispatcher):
+    dispatcher.ready(credit=0)
+    dispatcher.request()
+    assert dispatcher.beat() == ([], [], [])
+    assert dispatcher.ready(credit=1)[1] == [(b"w1", task(1))]
 
 
-def test_parts_reach_the_caller_until_its_task_ends_or_expires(desk):
-    desk.ready()
-    desk.request(timeout_ms=1000)
+def test_parts_reach_the_caller_until_its_task_ends_or_expires(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(timeout_ms=1000)
     part = TaskPart(A, 1, 1, "some")
-    assert desk.sort(desk.core.part(desk.now, b"w1", part))[0] == [(b"c", Part(A, 1, "some"))]
-    assert desk.core.part(desk.now, b"w1", TaskPart(A, 2, 1, "another attempt's")) == []
-    assert desk.core.part(desk.now, b"w9", part) == []
-    desk.pass_time(1.0, (b"w1", (HeldTask(A, 1),)))
-    assert (desk.state(), desk.core.part(desk.now, b"w1", part)) == (TaskState.EXPIRED, [])
+    assert dispatcher.sort(dispatcher.core.part(dispatcher.now, b"w1", part))[0] == [(b"c", Part(A, 1, "some"))]
+    assert dispatcher.core.part(dispatcher.now, b"w1", TaskPart(A, 2, 1, "another attempt's")) == []
+    assert dispatcher.core.part(dispatcher.now, b"w9", part) == []
+    dispatcher.pass_time(1.0, (b"w1", (HeldTask(A, 1),)))
+    assert (dispatcher.state(), dispatcher.core.part(dispatcher.now, b"w1", part)) == (TaskState.EXPIRED, [])
 
 
 # Callers
 
 
-def test_a_repeated_id_joins_and_the_newest_caller_gets_the_answer(desk):
-    desk.ready()
-    desk.request(client=b"old")
-    assert desk.request(client=b"new") == ([], [], [])
-    assert desk.result()[0] == [(b"new", Reply(A, None))]
-    assert desk.core.counters["accepted"] == 1
+def test_a_repeated_id_joins_and_the_newest_caller_gets_the_answer(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(client=b"old")
+    assert dispatcher.request(client=b"new") == ([], [], [])
+    assert dispatcher.result()[0] == [(b"new", Reply(A, None))]
+    assert dispatcher.core.counters["accepted"] == 1
 
 
-def test_a_full_queue_refuses_but_a_repeated_id_is_none_more(desk):
+def test_a_full_queue_refuses_but_a_repeated_id_is_none_more(dispatcher):
     for number in range(3):
-        desk.request(bytes(15) + bytes([number]))
+        dispatcher.request(bytes(15) + bytes([number]))
     with pytest.raises(ProtocolError, match="3 tasks wait or run") as caught:
-        desk.request(A)
+        dispatcher.request(A)
     assert caught.value.code == "BUSY"
-    assert desk.request(bytes(16)) == ([], [], [])
+    assert dispatcher.request(bytes(16)) == ([], [], [])
 
 
-def test_a_task_that_nobody_takes_expires_with_the_reason_and_leaves_the_queue(desk):
-    desk.request(timeout_ms=2000)
-    ((client, error),), _, _ = desk.pass_time(2.0)
+def test_a_task_that_nobody_takes_expires_with_the_reason_and_leaves_the_queue(dispatcher):
+    dispatcher.request(timeout_ms=2000)
+    ((client, error),), _, _ = dispatcher.pass_time(2.0)
     assert (client, error.id, error.code) == (b"c", A, "EXPIRED")
     assert error.text == "no worker of 'nepse' took it within 2 s; alive: 0"
-    assert (desk.core.tasks, len(desk.core.queue), len(desk.core.timers)) == ({}, 0, 1)
+    assert (dispatcher.core.tasks, len(dispatcher.core.queue), len(dispatcher.core.timers)) == ({}, 0, 1)
 
 
-def test_a_running_task_that_expires_is_kept_until_its_worker_is_rid_of_it(desk):
-    desk.ready()
-    desk.request(timeout_ms=2000)
-    ((_, error),), _, _ = desk.pass_time(2.0, (b"w1", (HeldTask(A, 1),)))
+def test_a_running_task_that_expires_is_kept_until_its_worker_is_rid_of_it(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(timeout_ms=2000)
+    ((_, error),), _, _ = dispatcher.pass_time(2.0, (b"w1", (HeldTask(A, 1),)))
     assert error.text == "not done within 2 s: worker w1 is at attempt 1"
-    assert desk.request(B)[1] == []
-    assert desk.request(A)[0][0][1].code == "EXPIRED"
-    assert desk.result(A, value="too late")[:2] == ([], [(b"w1", task(1, B))])
-    assert set(desk.core.tasks) == {B}
+    assert dispatcher.request(B)[1] == []
+    assert dispatcher.request(A)[0][0][1].code == "EXPIRED"
+    assert dispatcher.result(A, value="too late")[:2] == ([], [(b"w1", task(1, B))])
+    assert set(dispatcher.core.tasks) == {B}
 
 
 # Failing
 
 
-def test_a_retryable_failure_waits_and_is_tried_again_first(desk):
-    desk.ready()
-    desk.request(A)
-    desk.request(B)
-    assert desk.result(A, done=False, value=RETRYABLE) == ([], [(b"w1", task(1, B))], ["task retried"])
-    assert desk.state(A) is TaskState.WAITING
-    desk.pass_time(0.25, (b"w1", (HeldTask(B, 1),)))
-    assert desk.result(B)[1] == [(b"w1", task(2, A))]
+def test_a_retryable_failure_waits_and_is_tried_again_first(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(A)
+    dispatcher.request(B)
+    assert dispatcher.result(A, done=False, value=RETRYABLE) == ([], [(b"w1", task(1, B))], ["task retried"])
+    assert dispatcher.state(A) is TaskState.WAITING
+    dispatcher.pass_time(0.25, (b"w1", (HeldTask(B, 1),)))
+    assert dispatcher.result(B)[1] == [(b"w1", task(2, A))]
 
 
-def test_a_failure_that_asks_for_a_wait_gets_it(desk):
-    desk.ready()
-    desk.request()
-    desk.result(done=False, value={**RETRYABLE, "retry_after_ms": 3000})
-    assert desk.pass_time(2.75, (b"w1", ()))[1] == []
-    assert desk.pass_time(0.25, (b"w1", ()))[1] == [(b"w1", task(2))]
+def test_a_failure_that_asks_for_a_wait_gets_it(dispatcher):
+    dispatcher.ready()
+    dispatcher.request()
+    dispatcher.result(done=False, value={**RETRYABLE, "retry_after_ms": 3000})
+    assert dispatcher.pass_time(2.75, (b"w1", ()))[1] == []
+    assert dispatcher.pass_time(0.25, (b"w1", ()))[1] == [(b"w1", task(2))]
 
 
-def test_a_final_failure_ends_the_task_with_what_its_worker_told(desk):
-    desk.ready()
-    desk.request()
+def test_a_final_failure_ends_the_task_with_what_its_worker_told(dispatcher):
+    dispatcher.ready()
+    dispatcher.request()
     told = {"code": "UNAUTHORIZED", "text": "no token", "details": {"code": 401, "text": "x", "task": 1, 5: 6}}
-    ((_, error),), _, _ = desk.result(done=False, value=told)
+    ((_, error),), _, _ = dispatcher.result(done=False, value=told)
     assert (error.code, error.text) == ("UNAUTHORIZED", "no token")
     troubles = ["w1: UNAUTHORIZED: no token"]
     assert error.details == {"code": 401, "text": "x", "task": 1, "attempts": 1, "troubles": troubles}
-    assert (desk.core.tasks, desk.core.counters["failed"]) == ({}, 1)
+    assert (dispatcher.core.tasks, dispatcher.core.counters["failed"]) == ({}, 1)
 
 
-def test_the_last_retryable_failure_ends_the_task(desk):
-    desk.ready()
-    desk.request(retries=1)
-    desk.result(done=False, value=RETRYABLE)
-    desk.pass_time(0.5, (b"w1", ()))
-    ((_, error),), _, _ = desk.result(attempt=2, done=False, value=RETRYABLE)
+def test_the_last_retryable_failure_ends_the_task(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(retries=1)
+    dispatcher.result(done=False, value=RETRYABLE)
+    dispatcher.pass_time(0.5, (b"w1", ()))
+    ((_, error),), _, _ = dispatcher.result(attempt=2, done=False, value=RETRYABLE)
     assert (error.code, error.details["attempts"]) == ("BLOCKED", 2)
 
 
 # Retiring
 
 
-def test_a_retiring_worker_gets_nothing_more_and_ends_what_it_holds(desk):
-    desk.ready()
-    desk.request(A)
-    effects = desk.core.retire("w1", "an operator asked for it")
-    assert desk.sort(effects) == ([], [(b"w1", Retire("an operator asked for it"))], ["worker retired"])
-    desk.request(B)
-    assert desk.result(A) == ([(b"c", Reply(A, None))], [], [])
-    assert desk.state(B) is TaskState.QUEUED
-    assert desk.core.retire("unheard of", "") == []
+def test_a_retiring_worker_gets_nothing_more_and_ends_what_it_holds(dispatcher):
+    dispatcher.ready()
+    dispatcher.request(A)
+    effects = dispatcher.core.retire("w1", "an operator asked for it")
+    assert dispatcher.sort(effects) == ([], [(b"w1", Retire("an operator asked for it"))], ["worker retired"])
+    dispatcher.request(B)
+    assert dispatcher.result(A) == ([(b"c", Reply(A, None))], [], [])
+    assert dispatcher.state(B) is TaskState.QUEUED
+    assert dispatcher.core.retire("unheard of", "") == []
 
 
-def test_a_worker_that_was_not_reached_by_its_retirement_is_told_again_when_it_comes_back(desk):
-    desk.ready()
-    desk.core.retire("w1", "an operator asked for it")
-    assert [type(message) for _, message in desk.ready(b"new", name="w1")[1]] == [Retire]
-    assert desk.ready(b"new", name="w1", credit=0)[1] == []
+def test_a_worker_that_was_not_reached_by_its_retirement_is_told_again_when_it_comes_back(dispatcher):
+    dispatcher.ready()
+    dispatcher.core.retire("w1", "an operator asked for it")
+    assert [type(message) for _, message in dispatcher.ready(b"new", name="w1")[1]] == [Retire]
+    assert dispatcher.ready(b"new", name="w1", credit=0)[1] == []
 
 
 # Books
 
 
-def test_requests_for_what_nobody_offers_leave_no_trace(desk):
+def test_requests_for_what_nobody_offers_leave_no_trace(dispatcher):
     for number in range(1000):
-        desk.request(number.to_bytes(16, "big"), service=f"s{number}", timeout_ms=100)
-        desk.pass_time(0.25)
-    assert (desk.core.tasks, desk.core.queue.by_service, len(desk.core.timers)) == ({}, {}, 1)
-    assert len(desk.core.timers._heap) <= 66
+        dispatcher.request(number.to_bytes(16, "big"), service=f"s{number}", timeout_ms=100)
+        dispatcher.pass_time(0.25)
+    assert (dispatcher.core.tasks, dispatcher.core.queue.by_service, len(dispatcher.core.timers)) == ({}, {}, 1)
+    assert len(dispatcher.core.timers._heap) <= 66
 
 
-def test_every_worker_is_told_the_brokers_epoch_at_each_heartbeat(desk):
-    desk.ready(b"w1")
-    desk.ready(b"w2")
-    desk.now += 0.25
-    beats = desk.core.advance(desk.now)
+def test_every_worker_is_told_the_brokers_epoch_at_each_heartbeat(dispatcher):
+    dispatcher.ready(b"w1")
+    dispatcher.ready(b"w2")
+    dispatcher.now += 0.25
+    beats = dispatcher.core.advance(dispatcher.now)
     assert beats == [ToWorker(name, BrokerHeartbeat(7, known=True)) for name in (b"w1", b"w2")]
-    assert desk.core.timers.next() == desk.now + 0.25
+    assert dispatcher.core.timers.next() == dispatcher.now + 0.25
 
 
-def test_an_error_of_a_dispatcher_can_always_be_sent(desk):
-    desk.ready()
-    desk.request()
-    ((_, error),), _, _ = desk.result(done=False, value={"code": b"\xff", "text": None, "details": {b"k": 1}})
+def test_an_error_of_a_dispatcher_can_always_be_sent(dispatcher):
+    dispatcher.ready()
+    dispatcher.request()
+    ((_, error),), _, _ = dispatcher.result(done=False, value={"code": b"\xff", "text": None, "details": {b"k": 1}})
     assert (type(error), error.code, error.text) == (Error, "b'\\xff'", "the worker gave no reason")

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from dispatcher_fixture import POLICY, Desk
+from dispatcher_fixture import POLICY, DispatcherFixture
 from walk_events import check_books, check_census
 
 from bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker
@@ -19,8 +19,8 @@ def name(number):
     return number.to_bytes(16)
 
 
-class Pool(Desk):
-    """A desk with room, whose tasks are numbers, and that knows what it has given to whom."""
+class Pool(DispatcherFixture):
+    """A dispatcher with room, whose tasks are numbers, and that knows what it has given to whom."""
 
     def __init__(self):
         super().__init__(replace(POLICY, max_tasks=20_000))

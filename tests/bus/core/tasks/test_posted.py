@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from dispatcher_fixture import POLICY, Desk
+from dispatcher_fixture import POLICY, DispatcherFixture
 from request_arguments import arguments
 
 from bus.core.effects import Begun, Delayed, Ended, ToWorker
@@ -25,12 +25,12 @@ def stored(effects):
 
 
 @pytest.fixture
-def desk():
-    return Desk()
+def dispatcher():
+    return DispatcherFixture()
 
 
-def ready(desk, name=b"w", held=()):
-    return desk.core.ready(desk.now, name, Ready("nepse", name.decode(), 1, held))
+def ready(dispatcher, name=b"w", held=()):
+    return dispatcher.core.ready(dispatcher.now, name, Ready("nepse", name.decode(), 1, held))
 
 
 def test_a_posting_is_made_with_its_defaults():
@@ -44,85 +44,85 @@ def test_a_posting_is_made_as_it_was_asked_for():
     assert made == Posting(ID, "k", "s", "a", b"\x81\xa1n\x01", 0, 5.0, 2)
 
 
-def test_a_posted_task_notes_its_beginning_and_its_end_instead_of_telling_a_client(desk):
-    ready(desk)
-    given, begun = desk.core.accept(desk.now, posting().task(desk.now))
+def test_a_posted_task_notes_its_beginning_and_its_end_instead_of_telling_a_client(dispatcher):
+    ready(dispatcher)
+    given, begun = dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
     assert isinstance(given, ToWorker)
     assert begun == Begun(ID, 1, "w")
-    effects = desk.core.result(desk.now, b"w", Result(ID, 1, True, 5))
+    effects = dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, True, 5))
     assert effects == [Ended(ID, "done", 1, Reply(ID, 5))]
-    assert desk.core.tasks == {}
+    assert dispatcher.core.tasks == {}
 
 
-def test_a_posted_task_never_expires_unless_it_was_told_when(desk):
-    desk.core.accept(desk.now, posting().task(desk.now))
-    desk.core.accept(desk.now, posting(id=bytes(16), expires_s=5.0).task(desk.now))
-    effects = desk.core.advance(desk.now + 1e6)
+def test_a_posted_task_never_expires_unless_it_was_told_when(dispatcher):
+    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    dispatcher.core.accept(dispatcher.now, posting(id=bytes(16), expires_s=5.0).task(dispatcher.now))
+    effects = dispatcher.core.advance(dispatcher.now + 1e6)
     assert [(one.task, one.state) for one in stored(effects)] == [(bytes(16), "expired")]
-    assert list(desk.core.tasks) == [ID]
+    assert list(dispatcher.core.tasks) == [ID]
 
 
-def test_its_retries_are_noted_with_their_delay_and_its_last_failure_as_the_end(desk):
-    ready(desk)
-    desk.core.accept(desk.now, posting().task(desk.now))
-    effects = desk.core.result(desk.now, b"w", Result(ID, 1, False, RETRYABLE))
+def test_its_retries_are_noted_with_their_delay_and_its_last_failure_as_the_end(dispatcher):
+    ready(dispatcher)
+    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    effects = dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, False, RETRYABLE))
     [noted] = stored(effects)
     assert (noted.task, noted.attempt, noted.in_s) == (ID, 1, 0.25)
-    desk.now += 1.0
-    effects = desk.core.advance(desk.now)
+    dispatcher.now += 1.0
+    effects = dispatcher.core.advance(dispatcher.now)
     assert stored(effects) == [Begun(ID, 2, "w")]
-    [end] = stored(desk.core.result(desk.now, b"w", Result(ID, 2, False, RETRYABLE)))
+    [end] = stored(dispatcher.core.result(dispatcher.now, b"w", Result(ID, 2, False, RETRYABLE)))
     assert (end.state, end.attempt, end.message.code) == ("failed", 2, "RATE_LIMITED")
 
 
-def test_a_lost_worker_is_noted_as_a_retry_and_the_last_one_as_the_end(desk):
-    ready(desk, b"a")
-    desk.core.accept(desk.now, posting().task(desk.now))
-    assert [type(one) for one in stored(desk.core.lost(desk.now, b"a", "gone"))] == [Delayed]
-    ready(desk, b"b")
-    [end] = stored(desk.core.lost(desk.now, b"b", "gone"))
+def test_a_lost_worker_is_noted_as_a_retry_and_the_last_one_as_the_end(dispatcher):
+    ready(dispatcher, b"a")
+    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    assert [type(one) for one in stored(dispatcher.core.lost(dispatcher.now, b"a", "gone"))] == [Delayed]
+    ready(dispatcher, b"b")
+    [end] = stored(dispatcher.core.lost(dispatcher.now, b"b", "gone"))
     assert (end.state, end.message.code) == ("failed", "WORKER_LOST")
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_a_cancelled_task_ends_once_and_a_worker_that_is_at_it_brings_a_late_result(desk, given):
+def test_a_cancelled_task_ends_once_and_a_worker_that_is_at_it_brings_a_late_result(dispatcher, given):
     if given:
-        ready(desk)
-    desk.core.accept(desk.now, posting().task(desk.now))
-    [end] = desk.core.cancel(ID)
+        ready(dispatcher)
+    dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
+    [end] = dispatcher.core.cancel(ID)
     assert (end.state, end.message.code) == ("cancelled", "CANCELLED")
-    assert desk.core.cancel(ID) == []
+    assert dispatcher.core.cancel(ID) == []
     if given:
-        assert stored(desk.core.result(desk.now, b"w", Result(ID, 1, True, 5))) == []
-    assert desk.core.tasks == {}
+        assert stored(dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, True, 5))) == []
+    assert dispatcher.core.tasks == {}
 
 
-def test_a_restored_task_is_left_to_the_worker_that_says_it_is_still_at_it(desk):
-    task = posting().task(desk.now)
+def test_a_restored_task_is_left_to_the_worker_that_says_it_is_still_at_it(dispatcher):
+    task = posting().task(dispatcher.now)
     task.attempt = 1
-    desk.core.restore(desk.now, task, in_s=1.5)
-    ready(desk, b"other")
-    assert desk.core.tasks[ID].state is TaskState.WAITING
-    effects = ready(desk, b"w", held=(HeldTask(ID, 1),))
+    dispatcher.core.restore(dispatcher.now, task, in_s=1.5)
+    ready(dispatcher, b"other")
+    assert dispatcher.core.tasks[ID].state is TaskState.WAITING
+    effects = ready(dispatcher, b"w", held=(HeldTask(ID, 1),))
     assert stored(effects) == [Begun(ID, 1, "w")]
     assert [type(one.message).__name__ for one in effects if isinstance(one, ToWorker)] == ["BrokerHeartbeat"]
-    [end] = stored(desk.core.result(desk.now, b"w", Result(ID, 1, True, 5)))
+    [end] = stored(dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, True, 5)))
     assert end.state == "done"
 
 
-def test_a_restored_task_that_nobody_claims_is_given_to_another_with_its_next_attempt(desk):
-    task = posting().task(desk.now)
+def test_a_restored_task_that_nobody_claims_is_given_to_another_with_its_next_attempt(dispatcher):
+    task = posting().task(dispatcher.now)
     task.attempt = 1
-    desk.core.restore(desk.now, task, in_s=1.5)
-    ready(desk, b"other")
-    assert stored(desk.core.advance(desk.now + 1.4)) == []
-    desk.core.heartbeat(desk.now + 1.4, b"other", WorkerHeartbeat())
-    assert stored(desk.core.advance(desk.now + 1.6)) == [Begun(ID, 2, "other")]
+    dispatcher.core.restore(dispatcher.now, task, in_s=1.5)
+    ready(dispatcher, b"other")
+    assert stored(dispatcher.core.advance(dispatcher.now + 1.4)) == []
+    dispatcher.core.heartbeat(dispatcher.now + 1.4, b"other", WorkerHeartbeat())
+    assert stored(dispatcher.core.advance(dispatcher.now + 1.6)) == [Begun(ID, 2, "other")]
 
 
-def test_an_error_is_not_made_for_a_client_that_is_none(desk):
-    desk.core.accept(desk.now, posting(expires_s=1.0).task(desk.now))
-    effects = desk.core.advance(desk.now + 2.0)
+def test_an_error_is_not_made_for_a_client_that_is_none(dispatcher):
+    dispatcher.core.accept(dispatcher.now, posting(expires_s=1.0).task(dispatcher.now))
+    effects = dispatcher.core.advance(dispatcher.now + 2.0)
     [end] = stored(effects)
     assert isinstance(end.message, Error)
     assert not any(type(one).__name__ == "ToClient" for one in effects)

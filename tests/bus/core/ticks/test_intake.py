@@ -14,7 +14,7 @@ from bus.wire.codec import decode_publication, encode_publication, feed_frame, p
 from bus.wire.messages import END_MS, FIRST_MS, Stamp, Tick
 
 
-class Desk:
+class IntakeFixture:
     """An intake, and what it refused."""
 
     def __init__(self, *prefixes, limit=100, max_bytes=200, max_sources=1024):
@@ -47,9 +47,9 @@ def frame(number, symbol="EURUSD", instance=5, body=None, time_ns=400):
 
 
 def test_a_turn_becomes_one_message_per_tick_and_one_of_all_of_them():
-    desk = Desk()
-    desk.intake.open(5, 1, 0.0)
-    turn = desk.turn(frame(1), frame(2, "NABIL"), frame(3))
+    fixture = IntakeFixture()
+    fixture.intake.open(5, 1, 0.0)
+    turn = fixture.turn(frame(1), frame(2, "NABIL"), frame(3))
     assert (turn.taken, turn.lag_ns) == (3, 600)
     assert [decode_publication(message).topic for message in turn.messages] == [
         "tick.EURUSD",
@@ -59,80 +59,80 @@ def test_a_turn_becomes_one_message_per_tick_and_one_of_all_of_them():
     ]
     last = decode_publication(turn.messages[-1])
     assert (last.stamp, msgpack.unpackb(last.body)) == (Stamp(7, 1, 1000), [{"n": 1}, {"n": 2}, {"n": 3}])
-    again = decode_publication(desk.turn(frame(4)).messages[-1])
+    again = decode_publication(fixture.turn(frame(4)).messages[-1])
     assert again.stamp.sequence == 4
 
 
 def test_only_what_is_wanted_is_made_but_all_is_numbered():
-    desk = Desk(b"tick.NABIL\0")
-    desk.intake.open(5, 1, 0.0)
-    turn = desk.turn(frame(1), frame(2, "NABIL"))
+    fixture = IntakeFixture(b"tick.NABIL\0")
+    fixture.intake.open(5, 1, 0.0)
+    turn = fixture.turn(frame(1), frame(2, "NABIL"))
     assert [decode_publication(message).topic for message in turn.messages] == ["tick.NABIL"]
-    assert (desk.taken("EURUSD"), desk.topics.ticks) == (1, 2)
+    assert (fixture.taken("EURUSD"), fixture.topics.ticks) == (1, 2)
 
 
 def test_an_empty_turn_makes_nothing():
-    turn = Desk().turn()
+    turn = IntakeFixture().turn()
     assert (turn.messages, turn.taken, turn.lag_ns) == ([], 0, None)
 
 
 def test_what_came_already_is_passed_over_and_what_comes_too_early_waits_to_be_sent_again():
-    desk = Desk()
-    source = desk.intake.open(5, 1, 0.0)
-    assert desk.turn(frame(1), frame(1), frame(3), frame(4), frame(2)).taken == 2
+    fixture = IntakeFixture()
+    source = fixture.intake.open(5, 1, 0.0)
+    assert fixture.turn(frame(1), frame(1), frame(3), frame(4), frame(2)).taken == 2
     assert (source.last, source.duplicates, source.early) == (2, 1, 2)
-    assert desk.turn(frame(3), frame(4)).taken == 2
-    assert (source.last, desk.refused) == (4, [])
+    assert fixture.turn(frame(3), frame(4)).taken == 2
+    assert (source.last, fixture.refused) == (4, [])
 
 
 def test_an_instance_that_has_not_opened_yet_is_not_taken():
-    desk = Desk()
-    assert desk.turn(frame(1), frame(2)).taken == 0
-    assert (desk.intake.unopened, desk.topics.ticks, desk.refused) == (2, 0, [])
+    fixture = IntakeFixture()
+    assert fixture.turn(frame(1), frame(2)).taken == 0
+    assert (fixture.intake.unopened, fixture.topics.ticks, fixture.refused) == (2, 0, [])
 
 
 def test_a_feed_without_numbers_is_taken_as_it_comes():
-    desk = Desk()
-    assert desk.turn(frame(0, instance=0), frame(9, instance=0), frame(9, instance=0)).taken == 3
+    fixture = IntakeFixture()
+    assert fixture.turn(frame(0, instance=0), frame(9, instance=0), frame(9, instance=0)).taken == 3
 
 
 def test_opening_again_tells_how_far_and_never_goes_back():
-    desk = Desk()
-    assert desk.intake.open(5, 10, 0.0).last == 9
-    desk.turn(frame(10), frame(11))
-    assert [desk.intake.open(5, oldest, 0.0).last for oldest in (1, 11, 12, 40)] == [11, 11, 11, 39]
+    fixture = IntakeFixture()
+    assert fixture.intake.open(5, 10, 0.0).last == 9
+    fixture.turn(frame(10), frame(11))
+    assert [fixture.intake.open(5, oldest, 0.0).last for oldest in (1, 11, 12, 40)] == [11, 11, 11, 39]
 
 
 def test_the_instance_that_asked_least_recently_is_forgotten_for_one_more():
-    desk = Desk(max_sources=2)
+    fixture = IntakeFixture(max_sources=2)
     for now, instance in enumerate((1, 2, 1, 3)):
-        desk.intake.open(instance, 1, now)
-    assert set(desk.intake.sources) == {1, 3}
+        fixture.intake.open(instance, 1, now)
+    assert set(fixture.intake.sources) == {1, 3}
 
 
 def test_a_feed_that_goes_on_for_long_is_never_doubled_by_others_that_come():
-    desk = Desk(max_sources=4)
-    desk.intake.open(5, 1, 0.0)
-    desk.turn(frame(1), frame(2, body=b"\x90"), now=0.0)
+    fixture = IntakeFixture(max_sources=4)
+    fixture.intake.open(5, 1, 0.0)
+    fixture.turn(frame(1), frame(2, body=b"\x90"), now=0.0)
     for number in range(20):  # it asks no more, and sends nothing for an hour
-        desk.intake.open(100 + number, 1, 3599.0)
-    assert desk.turn(frame(1), frame(2), frame(3), now=3599.0).taken == 1
+        fixture.intake.open(100 + number, 1, 3599.0)
+    assert fixture.turn(frame(1), frame(2), frame(3), now=3599.0).taken == 1
     for number in range(20):
-        desk.intake.open(200 + number, 1, 7199.0)
-    assert 5 not in desk.intake.sources
+        fixture.intake.open(200 + number, 1, 7199.0)
+    assert 5 not in fixture.intake.sources
 
 
 def test_where_all_have_sent_within_the_hour_a_new_one_is_refused_and_those_that_are_known_are_not():
-    desk = Desk(max_sources=2)
+    fixture = IntakeFixture(max_sources=2)
     for instance in (1, 2):
-        desk.intake.open(instance, 1, 10.0)
-        desk.turn(frame(1, instance=instance), now=10.0)
+        fixture.intake.open(instance, 1, 10.0)
+        fixture.turn(frame(1, instance=instance), now=10.0)
     with pytest.raises(ProtocolError, match="2 feeds have sent") as caught:
-        desk.intake.open(3, 1, 3609.0)
+        fixture.intake.open(3, 1, 3609.0)
     assert caught.value.code == "BUSY"
-    assert desk.intake.open(1, 1, 3609.0).last == 1
-    assert desk.intake.open(3, 1, 3610.0).last == 0
-    assert set(desk.intake.sources) == {1, 3}
+    assert fixture.intake.open(1, 1, 3609.0).last == 1
+    assert fixture.intake.open(3, 1, 3610.0).last == 0
+    assert set(fixture.intake.sources) == {1, 3}
 
 
 BAD = {
@@ -169,9 +169,9 @@ BAD = {
 
 @pytest.mark.parametrize(("bad", "code"), BAD.values(), ids=BAD)
 def test_a_bad_frame_is_refused_with_its_code_and_costs_its_neighbours_nothing(bad, code):
-    desk = Desk()
-    turn = desk.turn(frame(1, "A", instance=0), bad, frame(2, "B", instance=0))
-    assert (desk.codes(), turn.taken, desk.topics.ticks) == ([code], 2, 2)
+    fixture = IntakeFixture()
+    turn = fixture.turn(frame(1, "A", instance=0), bad, frame(2, "B", instance=0))
+    assert (fixture.codes(), turn.taken, fixture.topics.ticks) == ([code], 2, 2)
     assert msgpack.unpackb(decode_publication(turn.messages[-1]).body) == [{"n": 1}, {"n": 2}]
 
 
@@ -186,13 +186,13 @@ NUMBERED = {
 
 @pytest.mark.parametrize(("bad", "code"), NUMBERED.values(), ids=NUMBERED)
 def test_a_numbered_tick_that_is_refused_does_not_hold_up_its_feed_for_ever(bad, code):
-    desk = Desk(limit=1)
-    desk.topics.log(b"tick.EURUSD\0")
-    source = desk.intake.open(5, 1, 0.0)
-    assert desk.turn(bad, frame(2)).taken == 1
-    assert (desk.codes(), source.last) == ([code], 2)
-    desk.turn(bad)
-    assert (desk.codes(), source.duplicates) == ([code], 1)
+    fixture = IntakeFixture(limit=1)
+    fixture.topics.log(b"tick.EURUSD\0")
+    source = fixture.intake.open(5, 1, 0.0)
+    assert fixture.turn(bad, frame(2)).taken == 1
+    assert (fixture.codes(), source.last) == ([code], 2)
+    fixture.turn(bad)
+    assert (fixture.codes(), source.duplicates) == ([code], 1)
 
 
 GOOD = {
@@ -213,13 +213,13 @@ GOOD = {
 @pytest.mark.parametrize("body", GOOD.values(), ids=GOOD)
 @pytest.mark.parametrize("instance", [0, 5])
 def test_every_body_that_readers_can_read_is_taken_as_it_is(body, instance):
-    desk = Desk()
-    desk.intake.open(5, 1, 0.0)
+    fixture = IntakeFixture()
+    fixture.intake.open(5, 1, 0.0)
     neighbour = frame(2, "B", instance=instance, body=tick("B"))
     for number in (1, 3):  # a topic that is new, and one that is known
-        turn = desk.turn(frame(number, "A", instance=instance, body=body), neighbour)
+        turn = fixture.turn(frame(number, "A", instance=instance, body=body), neighbour)
         assert decode_publication(turn.messages[0]).body == body
-    assert (desk.refused, desk.topics.ticks) == ([], 3 if instance else 4)
+    assert (fixture.refused, fixture.topics.ticks) == ([], 3 if instance else 4)
 
 
 DEEP = st.one_of(st.integers(0, 70), st.integers(70, 9000)).map(lambda levels: b"\x81\xa1a" + b"\x91" * levels + b"\xc0")
@@ -230,10 +230,10 @@ MUTATED = st.tuples(st.sampled_from(sorted(GOOD.values())), st.integers(0, 80), 
 
 @given(st.one_of(DEEP, MUTATED, st.binary(min_size=1, max_size=40)))
 def test_whatever_is_taken_can_be_read_alone_among_all_ticks_and_in_a_snapshot(body):
-    desk = Desk(max_bytes=10_000)
-    turn = desk.turn(frame(1, "A", instance=0, body=tick("A")), frame(2, "A", instance=0, body=body))
-    assert (turn.taken, desk.codes()) in ((2, []), (1, ["BAD_BODY"]), (1, ["BAD_TIME"]))
-    for message in (*turn.messages, desk.topics.welcome(b"tick.", 1)):
+    fixture = IntakeFixture(max_bytes=10_000)
+    turn = fixture.turn(frame(1, "A", instance=0, body=tick("A")), frame(2, "A", instance=0, body=body))
+    assert (turn.taken, fixture.codes()) in ((2, []), (1, ["BAD_BODY"]), (1, ["BAD_TIME"]))
+    for message in (*turn.messages, fixture.topics.welcome(b"tick.", 1)):
         assert codec.pack(codec.unpack(decode_publication(message).body))
     if turn.taken == 2:
         assert codec.unpack(body).get("symbol", "A") == "A"
@@ -244,61 +244,61 @@ def test_whatever_is_taken_can_be_read_alone_among_all_ticks_and_in_a_snapshot(b
 )
 @pytest.mark.parametrize("instance", [0, 5])
 def test_a_time_of_another_unit_is_refused_at_the_door(at, instance):
-    desk = Desk()
-    desk.intake.open(5, 1, 0.0)
+    fixture = IntakeFixture()
+    fixture.intake.open(5, 1, 0.0)
     body = {"symbol": "A", "bid": 1.0, "ask": 2.0, "timestamp": at, "source": "x"}
-    desk.turn(frame(1, "A", instance=instance, body=pack(body)), frame(2, "A", instance=instance, body=tick("A")))
-    assert (desk.codes(), desk.taken("A")) == (["BAD_TIME"], 1)
-    assert f"has a body of timestamp {at}"[:60] in str(desk.refused[0])
+    fixture.turn(frame(1, "A", instance=instance, body=pack(body)), frame(2, "A", instance=instance, body=tick("A")))
+    assert (fixture.codes(), fixture.taken("A")) == (["BAD_TIME"], 1)
+    assert f"has a body of timestamp {at}"[:60] in str(fixture.refused[0])
 
 
 def test_times_from_1990_to_2100_are_taken_and_a_text_is_not_looked_at():
-    desk = Desk()
+    fixture = IntakeFixture()
     bodies = [
         {"symbol": "A", "bid": 1, "ask": None, "timestamp": at}
         for at in (FIRST_MS, END_MS - 1, AT_MS + 0.5, "today", None, 0, 631_151_999)
     ]
-    assert desk.turn(*[frame(1, "A", instance=0, body=pack(body)) for body in bodies]).taken == 7
+    assert fixture.turn(*[frame(1, "A", instance=0, body=pack(body)) for body in bodies]).taken == 7
 
 
 def test_a_refused_body_takes_no_topic_and_its_sentence_names_what_was_wrong():
-    desk = Desk()
-    desk.turn(frame(1, "NEW", instance=0, body=tick("OTHER")), frame(1, "NEWER", instance=0, body=b"\x81\xa1\xf6\x01"))
-    assert (desk.codes(), list(desk.topics.logs)) == (["BAD_BODY", "BAD_BODY"], [])
-    assert "'tick.NEW' has a body of symbol 'OTHER'" in str(desk.refused[0])
-    assert "'tick.NEWER'" in str(desk.refused[1])
-    assert "utf-8" in str(desk.refused[1])
+    fixture = IntakeFixture()
+    fixture.turn(frame(1, "NEW", instance=0, body=tick("OTHER")), frame(1, "NEWER", instance=0, body=b"\x81\xa1\xf6\x01"))
+    assert (fixture.codes(), list(fixture.topics.logs)) == (["BAD_BODY", "BAD_BODY"], [])
+    assert "'tick.NEW' has a body of symbol 'OTHER'" in str(fixture.refused[0])
+    assert "'tick.NEWER'" in str(fixture.refused[1])
+    assert "utf-8" in str(fixture.refused[1])
 
 
 def test_a_body_that_is_refused_leaves_no_hole_in_the_numbers_of_its_topic():
-    desk = Desk()
-    source = desk.intake.open(5, 1, 0.0)
-    desk.turn(frame(1, body=tick("EURUSD")), frame(2, body=tick("GBPUSD")), frame(3, body=tick("EURUSD")))
-    assert (desk.codes(), desk.taken("EURUSD"), desk.topics.ticks, source.last) == (["BAD_BODY"], 2, 2, 3)
+    fixture = IntakeFixture()
+    source = fixture.intake.open(5, 1, 0.0)
+    fixture.turn(frame(1, body=tick("EURUSD")), frame(2, body=tick("GBPUSD")), frame(3, body=tick("EURUSD")))
+    assert (fixture.codes(), fixture.taken("EURUSD"), fixture.topics.ticks, source.last) == (["BAD_BODY"], 2, 2, 3)
 
 
 def test_bodies_that_are_whole_only_when_joined_are_refused():
-    desk = Desk()
-    desk.turn(frame(1, "A", instance=0, body=b"\x81\xa1a"), frame(2, "B", instance=0, body=b"\x80\x80"))
-    assert (desk.codes(), desk.topics.ticks) == (["BAD_BODY", "BAD_BODY"], 0)
+    fixture = IntakeFixture()
+    fixture.turn(frame(1, "A", instance=0, body=b"\x81\xa1a"), frame(2, "B", instance=0, body=b"\x80\x80"))
+    assert (fixture.codes(), fixture.topics.ticks) == (["BAD_BODY", "BAD_BODY"], 0)
 
 
 def test_a_feed_whose_last_tick_was_refused_is_told_that_it_need_not_be_kept():
-    desk = Desk()
-    source = desk.intake.open(5, 1, 0.0)
+    fixture = IntakeFixture()
+    source = fixture.intake.open(5, 1, 0.0)
     for number, body in ((1, b"\x80"), (2, b"\x90")):
-        desk.intake.journalled(desk.turn(frame(number, body=body)).instances)
+        fixture.intake.journalled(fixture.turn(frame(number, body=body)).instances)
     assert (source.last, source.safe) == (2, 2)
 
 
 def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
-    desk = Desk()
-    desk.intake.open(5, 1, 0.0)
-    before = desk.turn(frame(1), frame(2, "NABIL"))
-    turn = desk.turn(frame(3), frame(4, "AUDUSD"), frame(5))
+    fixture = IntakeFixture()
+    fixture.intake.open(5, 1, 0.0)
+    before = fixture.turn(frame(1), frame(2, "NABIL"))
+    turn = fixture.turn(frame(3), frame(4, "AUDUSD"), frame(5))
     ticks = [decode_tick(record) for record in turn.batch.records]
-    desk.topics.epoch = 8
-    desk.intake.stamp_again(turn)
+    fixture.topics.epoch = 8
+    fixture.intake.stamp_again(turn)
     messages = [decode_publication(message) for message in turn.messages]
     assert [(one.topic, one.stamp) for one in messages] == [
         ("tick.EURUSD", Stamp(8, 2, 1000)),
@@ -310,7 +310,7 @@ def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
     assert [tick[:3] for tick in again] == [tick[:3] for tick in ticks] == [(3, 5, 3), (4, 5, 4), (5, 5, 5)]
     assert [tick[3] for tick in again] == turn.messages[:3]
     assert [tick[3] for tick in scanned(turn.batch.records)] == turn.messages[:3], "with CRCs that are right"
-    logs = desk.topics.logs
+    logs = fixture.topics.logs
     assert logs[b"tick.EURUSD\0"].frame == turn.messages[2]
     assert logs[b"tick.NABIL\0"].frame == before.messages[1], "it is in the journal under the epoch it had"
 
@@ -320,20 +320,20 @@ def scanned(records):
 
 
 def test_a_feed_is_told_what_is_refused_of_it_and_its_numbers_move_past():
-    desk = Desk(limit=1)
-    source = desk.intake.open(5, 1, 0.0)
+    fixture = IntakeFixture(limit=1)
+    source = fixture.intake.open(5, 1, 0.0)
     bad = b"\xc1"
-    turn = desk.turn(frame(1), frame(2, "NABIL"), frame(3, "NABIL"), frame(4, body=bad), frame(5, "HBL"), frame(9, "HBL"))
-    desk.intake.journalled(turn.instances)
+    turn = fixture.turn(frame(1), frame(2, "NABIL"), frame(3, "NABIL"), frame(4, body=bad), frame(5, "HBL"), frame(9, "HBL"))
+    fixture.intake.journalled(turn.instances)
     assert (turn.taken, source.last, source.safe) == (1, 5, 5)
     named = {"tick.NABIL": "TOO_MANY_TOPICS", "tick.EURUSD": "BAD_BODY", "tick.HBL": "TOO_MANY_TOPICS"}
-    assert (source.refused, source.refusals, desk.codes().count("TOO_MANY_TOPICS")) == (4, named, 3)
-    desk.turn(*(frame(6 + number, f"S{number}") for number in range(100)))
+    assert (source.refused, source.refusals, fixture.codes().count("TOO_MANY_TOPICS")) == (4, named, 3)
+    fixture.turn(*(frame(6 + number, f"S{number}") for number in range(100)))
     assert (source.refused, len(source.refusals)) == (104, 20)
 
 
 def test_what_is_refused_of_nobody_that_is_known_is_counted_for_nobody():
-    desk = Desk(limit=1)
-    source = desk.intake.open(5, 1, 0.0)
-    desk.turn(frame(1, instance=0, body=b"\xc1"), b"tick.X\0short", b"", frame(1, instance=9))
+    fixture = IntakeFixture(limit=1)
+    source = fixture.intake.open(5, 1, 0.0)
+    fixture.turn(frame(1, instance=0, body=b"\xc1"), b"tick.X\0short", b"", frame(1, instance=9))
     assert (source.refused, source.refusals) == (0, {})

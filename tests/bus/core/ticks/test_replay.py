@@ -1,7 +1,7 @@
 """Ticks read again, with a library in memory: what is wanted, in slices, over damage, to its end."""
 
 import pytest
-from replay_fixture import Shelves, run
+from replay_fixture import MemorySegments, run
 from request_arguments import read_wanted
 
 from bus.core.ticks.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay
@@ -10,49 +10,49 @@ from bus.core.ticks.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BY
 
 
 def test_everything_comes_in_order_over_segments():
-    assert Shelves(5, 7, 3).replay() == (list(range(1, 16)), {"count": 15, "next": None, "missing": []})
+    assert MemorySegments(5, 7, 3).replay() == (list(range(1, 16)), {"count": 15, "next": None, "missing": []})
 
 
 def test_a_range_of_all_ticks_is_inclusive_at_both_ends():
-    assert Shelves(5, 7).replay(from_=4, to=8)[0] == [4, 5, 6, 7, 8]
+    assert MemorySegments(5, 7).replay(from_=4, to=8)[0] == [4, 5, 6, 7, 8]
 
 
 def test_a_range_of_a_topic_is_in_its_own_numbers():
-    assert Shelves(10).replay(topic="tick.USDJPY", from_=2, to=4) == ([4, 6, 8], {"count": 3, "next": None, "missing": []})
+    assert MemorySegments(10).replay(topic="tick.USDJPY", from_=2, to=4) == ([4, 6, 8], {"count": 3, "next": None, "missing": []})
 
 
 def test_a_prefix_takes_its_topics_in_the_one_order():
-    shelves = Shelves(6)
+    shelves = MemorySegments(6)
     assert shelves.replay(topic="tick.")[0] == [1, 2, 3, 4, 5, 6]
     assert shelves.replay(topic="tick.EUR*", from_=2)[0] == [3, 5]
 
 
 def test_a_topic_with_its_nul_is_that_one_alone_in_the_one_order():
-    shelves = Shelves(6)
+    shelves = MemorySegments(6)
     assert shelves.replay(topic="tick.EURUSD\0", from_=2)[0] == [3, 5]
     assert shelves.replay(topic="tick.EUR\0")[0] == []
 
 
 def test_times_bound_it_too_and_nothing_outside_them_is_called_missing():
     told = {"count": 4, "next": None, "missing": []}
-    assert Shelves(6, 6).replay(since_ns=5, until_ns=8) == ([5, 6, 7, 8], told)
-    assert Shelves(6, 6).replay(until_ns=4) == ([1, 2, 3, 4], told)
-    assert Shelves(6, 6).replay(topic="tick.EURUSD", until_ns=7) == ([1, 3, 5, 7], told)
+    assert MemorySegments(6, 6).replay(since_ns=5, until_ns=8) == ([5, 6, 7, 8], told)
+    assert MemorySegments(6, 6).replay(until_ns=4) == ([1, 2, 3, 4], told)
+    assert MemorySegments(6, 6).replay(topic="tick.EURUSD", until_ns=7) == ([1, 3, 5, 7], told)
 
 
 def test_what_is_written_after_the_request_is_live_and_not_replayed():
-    shelves = Shelves(5)
+    shelves = MemorySegments(5)
     replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], shelves.number, shelves.number)
     shelves.write()
     assert run(replay, shelves) == [1, 2, 3, 4, 5]
 
 
 def test_a_range_beyond_the_newest_gives_nothing_and_misses_nothing():
-    assert Shelves(5).replay(from_=6, to=9) == ([], {"count": 0, "next": None, "missing": []})
+    assert MemorySegments(5).replay(from_=6, to=9) == ([], {"count": 0, "next": None, "missing": []})
 
 
 def test_it_may_begin_at_a_place_that_is_known():
-    shelves = Shelves(9)
+    shelves = MemorySegments(9)
     replay = Replay(read_wanted({"topic": "tick.EURUSD", "from": 3}), shelves.shelves[0], 9, 5, at=4)
     assert run(replay, shelves) == [5, 7, 9]
 
@@ -61,7 +61,7 @@ def test_it_may_begin_at_a_place_that_is_known():
 
 
 def test_a_step_reads_one_bounded_slice():
-    shelves = Shelves(3000, padding=100)
+    shelves = MemorySegments(3000, padding=100)
     replay = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 3000, 3000)
     shelves.sizes = []
     while not replay.ended:
@@ -72,11 +72,11 @@ def test_a_step_reads_one_bounded_slice():
 
 
 def test_a_record_longer_than_a_slice_is_read_whole():
-    assert Shelves(3, padding=2 * SLICE_BYTES).replay()[0] == [1, 2, 3]
+    assert MemorySegments(3, padding=2 * SLICE_BYTES).replay()[0] == [1, 2, 3]
 
 
 def test_parts_are_of_a_bounded_size():
-    shelves = Shelves(3000, padding=100)
+    shelves = MemorySegments(3000, padding=100)
     replay, sizes = Replay(read_wanted({"topic": "ticks"}), shelves.shelves[0], 3000, 3000), []
     while not replay.ended:
         rows = replay.step(shelves)
@@ -88,7 +88,7 @@ def test_parts_are_of_a_bounded_size():
 
 @pytest.mark.parametrize("topic", ["ticks", "tick.EURUSD"])
 def test_a_reply_of_full_size_says_where_to_go_on_and_so_everything_is_had(topic):
-    shelves = Shelves(200, 300, padding=10_000)
+    shelves = MemorySegments(200, 300, padding=10_000)
     found, first, replies = [], 1, 0
     while first is not None:
         numbers, told = shelves.replay(topic=topic, from_=first)
@@ -103,7 +103,7 @@ def test_a_reply_of_full_size_says_where_to_go_on_and_so_everything_is_had(topic
 
 
 def test_damaged_ticks_are_never_served_and_are_named_as_missing():
-    shelves = Shelves(20, 20)
+    shelves = MemorySegments(20, 20)
     for number in (4, 5, 6, 25, 40):
         shelves.damage(number)
     numbers, told = shelves.replay()
@@ -112,28 +112,28 @@ def test_damaged_ticks_are_never_served_and_are_named_as_missing():
 
 
 def test_what_is_missing_of_a_topic_is_named_in_its_own_numbers():
-    shelves = Shelves(20)
+    shelves = MemorySegments(20)
     for number in (1, 5, 6):
         shelves.damage(number)
     assert shelves.replay(topic="tick.EURUSD")[1]["missing"] == [[1, 1], [3, 3]]
 
 
 def test_a_segment_that_is_gone_is_named_as_missing():
-    shelves = Shelves(5, 5, 5)
+    shelves = MemorySegments(5, 5, 5)
     del shelves.shelves[1].data[:]
     numbers, told = shelves.replay()
     assert (numbers, told["missing"]) == ([1, 2, 3, 4, 5, 11, 12, 13, 14, 15], [[6, 10]])
 
 
 def test_the_list_of_what_is_missing_is_bounded():
-    shelves = Shelves(3 * MAX_MISSING)
+    shelves = MemorySegments(3 * MAX_MISSING)
     for number in range(2, 3 * MAX_MISSING, 2):
         shelves.damage(number)
     assert len(shelves.replay()[1]["missing"]) == MAX_MISSING
 
 
 def test_without_parts_all_ticks_come_in_the_reply_which_is_bounded():
-    shelves = Shelves(3000, padding=1000)
+    shelves = MemorySegments(3000, padding=1000)
     first = Replay(read_wanted({"topic": "ticks", "parts": False}), shelves.shelves[0], shelves.number, shelves.number)
     assert run(first, shelves) == []
     told = first.summary()

@@ -1,7 +1,7 @@
 """Who reads when: replays of several clients at once, with a journal in memory and a clock that is a number."""
 
 import pytest
-from replay_fixture import Shelves, decode
+from replay_fixture import MemorySegments, decode
 from request_arguments import read_wanted
 
 from bus.core.ticks.replay import Replay
@@ -41,7 +41,7 @@ def rows(found):
 
 
 def test_clients_take_turns_so_that_a_long_replay_does_not_hold_up_a_short_one():
-    shelves = Shelves(3000, padding=100)
+    shelves = MemorySegments(3000, padding=100)
     replays = ReplayQueue(shelves)
     replays.begin(b"greedy", b"long", replay(shelves), 0.0)
     replays.begin(b"modest", b"short", replay(shelves, to=2), 0.0)
@@ -53,7 +53,7 @@ def test_clients_take_turns_so_that_a_long_replay_does_not_hold_up_a_short_one()
 
 
 def test_a_client_with_a_thousand_replays_delays_another_by_one_slice():
-    shelves = Shelves(3000, padding=100)
+    shelves = MemorySegments(3000, padding=100)
     replays = ReplayQueue(shelves)
     for number in range(1000):
         replays.begin(b"greedy", b"%d" % number, replay(shelves, topic=f"tick.{number:04d}*"), 0.0)
@@ -62,7 +62,7 @@ def test_a_client_with_a_thousand_replays_delays_another_by_one_slice():
 
 
 def test_some_of_a_clients_replays_take_turns_and_the_others_wait_behind_them():
-    shelves = Shelves(3000, padding=100)
+    shelves = MemorySegments(3000, padding=100)
     replays = ReplayQueue(shelves)
     for number in range(RUNNING + 1):
         replays.begin(b"a", b"%d" % number, replay(shelves, topic=f"tick.{'EURUSD'[: number % 6]}*", since_ns=number + 1), 0.0)
@@ -73,7 +73,7 @@ def test_some_of_a_clients_replays_take_turns_and_the_others_wait_behind_them():
 
 
 def test_what_is_asked_again_takes_the_place_of_the_one_before():
-    shelves = Shelves(30)
+    shelves = MemorySegments(30)
     replays = ReplayQueue(shelves)
     assert replays.begin(b"a", b"1", replay(shelves), 0.0) is None
     assert replays.begin(b"a", b"2", replay(shelves, topic="tick.EURUSD"), 0.0) is None
@@ -86,7 +86,7 @@ def test_what_is_asked_again_takes_the_place_of_the_one_before():
 
 
 def test_a_replay_that_finds_nothing_for_long_says_that_it_goes_on():
-    slow = Slow(Shelves(5))
+    slow = Slow(MemorySegments(5))
     replays = ReplayQueue(slow)
     replays.begin(b"a", b"1", replay(slow.shelves), 10.0)
     assert turns(replays, 5, now=10.0 + PROGRESS_S / 2) == []
@@ -98,7 +98,7 @@ def test_a_replay_that_finds_nothing_for_long_says_that_it_goes_on():
 
 
 def test_a_client_that_does_not_read_waits_and_costs_the_others_nothing():
-    shelves = Shelves(3000, padding=100)
+    shelves = MemorySegments(3000, padding=100)
     replays = ReplayQueue(shelves)
     replays.begin(b"stuck", b"1", replay(shelves), 0.0)
     replays.begin(b"well", b"2", replay(shelves, to=2), 0.0)
@@ -115,7 +115,7 @@ def test_a_client_that_does_not_read_waits_and_costs_the_others_nothing():
 
 
 def test_a_client_that_reads_nothing_for_long_loses_its_replays():
-    shelves = Shelves(5)
+    shelves = MemorySegments(5)
     replays = ReplayQueue(shelves)
     replays.begin(b"stuck", b"1", replay(shelves), 0.0)
     assert turns(replays, 1, 0.0, lambda address: False) == []
@@ -126,7 +126,7 @@ def test_a_client_that_reads_nothing_for_long_loses_its_replays():
 
 
 def test_more_replays_than_allowed_are_refused_and_a_clients_are_dropped_with_it():
-    shelves = Shelves(5)
+    shelves = MemorySegments(5)
     replays = ReplayQueue(shelves, per_client=2, most=3)
     for address, topic in ((b"a", "ticks"), (b"a", "tick.EURUSD"), (b"b", "ticks")):
         replays.begin(address, b"1", replay(shelves, topic=topic), 0.0)
@@ -141,7 +141,7 @@ def test_more_replays_than_allowed_are_refused_and_a_clients_are_dropped_with_it
 
 
 def test_a_replay_without_parts_sends_none_not_even_of_progress():
-    shelves = Slow(Shelves(5))
+    shelves = Slow(MemorySegments(5))
     replays = ReplayQueue(shelves)
     replays.begin(b"req", b"1", replay(shelves.shelves, parts=False), 0.0)
     assert turns(replays, 1, PROGRESS_S) == []

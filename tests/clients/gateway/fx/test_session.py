@@ -9,9 +9,9 @@ import pytest
 from bus.errors import BusError
 from bus.wire.messages import Tick
 from clients.gateway.fx import protocol
-from clients.gateway.fx.session import FxPeer, Stream
-from clients.gateway.fx.turn_cache import FxDesk
-from clients.gateway.state_cache import Board
+from clients.gateway.fx.session import FxSession, Stream
+from clients.gateway.fx.turn_cache import TurnCache
+from clients.gateway.state_cache import StateCache
 
 DAY = 86_400_000
 NOON = 1_701_302_400_000 + DAY // 2
@@ -37,26 +37,26 @@ class Journal:
 
 
 class Stand:
-    """A desk and one client of it, moved by hand."""
+    """A turn cache and one client of it, moved by hand."""
 
     def __init__(self):
-        self.board = Board()
-        self.desk = FxDesk(self.board, lambda: self.now_ms)
-        self.peer = FxPeer(Wire(), self.desk, Journal(), asyncio.Event())
+        self.cache = StateCache()
+        self.turn_cache = TurnCache(self.cache, lambda: self.now_ms)
+        self.peer = FxSession(Wire(), self.turn_cache, Journal(), asyncio.Event())
         self.now_ms = float(NOON)
-        self.told = self.board.revision
+        self.told = self.cache.revision
 
     def state(self, timestamp=NOON, price=1.1, levels=((1, 1, 1, 0),), ticks=1, twap=1.1):
         profile = {"bucket": 0.1, "ticks": ticks, "levels": [list(level) for level in levels]}
         told = {"symbol": "EURUSD", "digits": 5, "ready": True, "price": price, "open": price, "high": price, "low": price}
-        self.board.take_state("d", msgpack.packb({**told, "timestamp": timestamp, "twap": twap, "profile": profile}))
+        self.cache.take_state("d", msgpack.packb({**told, "timestamp": timestamp, "twap": twap, "profile": profile}))
 
     def turn(self, *ticks, reads=True, after_ms=16.0):
         self.now_ms += after_ms
-        self.board.take_ticks(ticks)
-        self.desk.begin(ticks, self.told, self.now_ms, heard=True)
+        self.cache.take_ticks(ticks)
+        self.turn_cache.begin(ticks, self.told, self.now_ms, heard=True)
         said = [json.loads(one) for one in self.peer.news(self.now_ms)] if reads else []
-        self.told = self.board.revision
+        self.told = self.cache.revision
         return [one for one in said if one["type"] != "heartbeat"]
 
     def ask(self, **message):
@@ -153,13 +153,13 @@ def test_running_bars(stand):
     assert (closed["isBarClose"], closed["bar"]["volume"], closed["bar"]["close"]) == (True, 2, 1.1)
     assert (running["isBarClose"], running["bar"]["open"]) == (False, 2.0)
     assert types(stand.ask(type="unsubscribeCandles", symbol="EURUSD", resolution="1m")) == ["candleSubscription"]
-    assert stand.desk.candles == {}
+    assert stand.turn_cache.candles == {}
     assert stand.turn(tick(1.0), after_ms=1001) == []
 
 
 def test_it_is_told_when_the_broker_is_gone_and_back(stand):
     stand.turn()
-    stand.desk.heard = False
+    stand.turn_cache.heard = False
     assert [json.loads(one)["type"] for one in stand.peer.news(stand.now_ms)] == ["status"]
-    stand.desk.heard = True
+    stand.turn_cache.heard = True
     assert [json.loads(one)["type"] for one in stand.peer.news(stand.now_ms)] == ["status", "ready"]

@@ -174,6 +174,43 @@ def test_no_file_of_the_bus_has_the_name_of_another():
     assert [found for found in places.values() if len(found) > 1] == []
 
 
+def class_names(source):
+    """Yield the names of a module's classes, and of its type aliases and type variables, which begin like those of classes."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None), getattr(node, "name", None)]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        yield from (name for name in names if name[0].isupper() and not name.isupper())
+
+
+def named_twice(sources):
+    """Map each name that classes of several files have to these files; `sources` maps files to their texts."""
+    places = defaultdict(set)
+    for name, source in sources.items():
+        for one in class_names(source):
+            places[one].add(name)
+    return {one: found for one, found in places.items() if len(found) > 1}
+
+
+def test_no_class_of_the_bus_has_the_name_of_another():
+    assert named_twice({name: (ROOT / name).read_text(encoding="utf-8") for name in FILES if name.startswith("bus/")}) == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["class Tick:\n    pass", "Tick = tuple[float, float]", "Tick: TypeAlias = int", 'Tick = TypeVar("Tick")'],
+)
+def test_a_class_of_the_same_name_would_be_seen(source):
+    sources = {"bus/wire/messages.py": "class Tick: ...", "bus/core/ticks/intake.py": source}
+    assert named_twice(sources) == {"Tick": set(sources)}
+
+
+def test_constants_and_what_is_imported_may_have_the_same_name():
+    assert named_twice({"bus/a.py": "MOST = 1\nclass Tick: ...", "bus/b.py": "MOST = 2\nfrom bus.a import Tick"}) == {}
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_can_be_read_in_one_sitting(name):
     lines = len((ROOT / name).read_text(encoding="utf-8").splitlines())

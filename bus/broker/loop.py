@@ -48,6 +48,7 @@ from bus.wire.messages import ID_BYTES, Error, Request
 REPLAY = "hulak.replay"
 OWN_FILES = 32  # descriptors that the four sockets take, without a connection
 BEAT_S = 0.25  # between two heartbeats of the topics
+MAX_READS = 64  # of the workers' socket, before a worker that cannot be reached counts as lost
 GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
 
@@ -106,6 +107,7 @@ class Broker:
         self.handlers |= self.tasks.services | self.config.services | self.displays.services | self.topics.services
         self.beat_due = now
         self.outbox = Outbox(self.frontend, self.backend, self.dialects, self.bus, self.guard)
+        self.unreachable: dict[bytes, str] = {}  # workers that could not be sent to, and why; lost with the next `_flush`
         knows = (self.dialects, self.bus, self.majordomo, self.handlers)
         self.requests = RequestIntake(self.frontend, *knows, self._carry_out, self._reject, self._shell, self.guard)
         self.poller = zmq.Poller()
@@ -251,13 +253,25 @@ class Broker:
                     self.log.info(event, **fields)
 
     def _flush(self, now: float) -> None:
-        while lost := self.outbox.flush():
-            for address, why in lost:
+        """Send what has gathered; a worker that cannot be reached is lost, but for the results that it sent before it left."""
+        self.unreachable.update(self.outbox.flush())
+        while self.unreachable:
+            self._read_all_answers(now)
+            lost, self.unreachable = self.unreachable, {}
+            for address, why in lost.items():
                 self._carry_out(self.bus.dispatcher.lost(now, address, why), now)
+            self.unreachable.update(self.outbox.flush())
+
+    def _read_all_answers(self, now: float) -> None:
+        """Read what workers have sent: a connection that is gone refuses what we send before all it brought is read."""
+        for _ in range(MAX_READS):
+            if not self.backend.get(zmq.EVENTS) & zmq.POLLIN:
+                return
+            self._answers(now)
 
     def _reach(self, address: bytes, message: Any) -> bool:
         """Send to a client now, behind what has gathered; false if it is gone or takes nothing more."""
-        self._flush(time.monotonic())
+        self.unreachable.update(self.outbox.flush())
         return self.outbox.reach(address, message)
 
     # What is refused, and what is told

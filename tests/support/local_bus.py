@@ -58,6 +58,17 @@ def free_ports(count):
     raise AssertionError(f"of {BLOCK} ports there are not {count} free")
 
 
+class NeverStops:
+    """What the broker asks of a `Stop`, without signals."""
+
+    def __init__(self):
+        self.asked = False
+        self.reader, self.writer = socket.socketpair()
+
+    def drain(self):
+        """Nothing ever comes."""
+
+
 class LocalBus:
     """One home folder, its settings, and every process started in it; all are ended by their ids.
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import structlog
 import zmq
-from local_bus import LocalBus
+from local_bus import LocalBus, NeverStops
 from waiting import eventually
 
 from bus.broker import tick_service
@@ -104,17 +104,6 @@ def test_bytes_that_are_no_zmtp_are_shut_out_and_the_broker_goes_on(local_bus):
         with socket.create_connection((host, int(port)), timeout=5) as raw:
             raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + os.urandom(500))
     assert local_bus.stats()["broker"]["pid"] == broker.pid
-
-
-class NeverStops:
-    """What the broker asks of a `Stop`, without signals."""
-
-    def __init__(self):
-        self.asked = False
-        self.reader, self.writer = socket.socketpair()
-
-    def drain(self):
-        """Nothing ever comes."""
 
 
 @pytest.mark.parametrize("strangers_first", [True, False])

@@ -1,0 +1,67 @@
+"""The loop's order: what a worker sent before it left is read before it counts as lost. Real sockets, turns by hand."""
+
+import time
+
+import pytest
+import structlog
+import zmq
+from local_bus import LocalBus, NeverStops
+from waiting import eventually
+
+from bus.broker.loop import Broker
+from bus.core.effects import ToWorker
+from bus.process.lifecycle import make_home
+from bus.wire import codec
+from bus.wire.messages import BrokerHeartbeat, Goodbye, Ready, Reply, Request, Result, Task
+
+WITHIN_S = 10
+
+
+@pytest.fixture
+def broker():
+    with LocalBus() as local_bus:
+        make_home(local_bus.home)
+        made = Broker(local_bus.settings, local_bus.home, NeverStops(), structlog.get_logger())
+        yield made
+        made.ticks.close()
+        made.tasks.close()
+        made.context.destroy(linger=0)
+
+
+def connected(context, address):
+    dealer = context.socket(zmq.DEALER)
+    dealer.connect(address)
+    return dealer
+
+
+@pytest.mark.parametrize("goodbye", [True, False], ids=["goodbye", "no goodbye"])
+def test_the_result_of_a_worker_that_has_left_is_read_before_the_worker_counts_as_lost(broker, context, goodbye):
+    def turn_until(told):
+        eventually(lambda: broker._turn(time.monotonic() + 0.02) or told(), within_s=WITHIN_S, every_s=0)
+
+    client = connected(context, broker.settings.broker.frontend)
+    worker = connected(context, broker.settings.broker.backend)
+    worker.send(codec.encode(Ready("echo", "w", 1, (), {})))
+    client.send(codec.encode(Request(bytes(16), "echo", "x", options={"retries": 0})))
+    given = []
+
+    def has_its_task():
+        while worker.poll(0):
+            given.append(codec.decode_to_worker(worker.recv()))
+        return any(isinstance(one, Task) for one in given)
+
+    turn_until(has_its_task)
+    (task,) = [one for one in given if isinstance(one, Task)]
+    (identity,) = [one.identity for one in broker.bus.dispatcher.roster]
+    monitor = broker.backend.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    worker.send(codec.encode(Result(task.id, task.attempt, done=True, value="done")))
+    if goodbye:
+        worker.send(codec.encode(Goodbye("stopped by a signal")))
+    worker.close(linger=5000)
+    assert monitor.poll(WITHIN_S * 1000), "it has left, and the broker has read nothing of it yet"
+    broker._carry_out([ToWorker(identity, BrokerHeartbeat(broker.bus.epoch, known=True))], time.monotonic())
+    broker._flush(time.monotonic())
+    assert broker.bus.dispatcher.roster.at(identity) is None
+    assert client.poll(WITHIN_S * 1000)
+    assert codec.decode_to_client(client.recv()) == Reply(bytes(16), "done")
+    assert broker.bus.dispatcher.counters["lost_workers"] == int(not goodbye)

@@ -265,7 +265,7 @@ class Broker:
     def _read_all_answers(self, now: float) -> None:
         """Read what workers have sent: a connection that is gone refuses what we send before all it brought is read."""
         for _ in range(MAX_READS):
-            if not self.backend.get(zmq.EVENTS) & zmq.POLLIN:
+            if not self.backend.poll(0):
                 return
             self._answers(now)
 

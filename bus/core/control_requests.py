@@ -198,7 +198,7 @@ class DisplayCreateArguments(InitArguments, frozen=True, kw_only=True):
     display: DisplayId | None = None
     first: PositiveInteger | None = field(name="from", default=None)
     config: Map | None = None
-    source: Name | None = None
+    source: ShortText | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,14 +14,14 @@ from bus.core.ticks.tick_bodies import read_map
 from bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, STAMP
-from bus.wire.names import OWNED_BY_DISPLAYS
+from bus.wire.names import ANY_SOURCE, LONGEST_SOURCE, OWNED_BY_DISPLAYS
 from bus.wire.plain_values import check_plain, short
 
 MAX_STATE_BYTES = 1 << 20  # of a state's frame
 MAX_INIT_BYTES = 1 << 16  # of a display's init, packed
 REMEMBERED = 1000  # removed displays, whose last states may still be under way
-LONGEST_SOURCE = 200  # characters
-ASKED = ("only_source", "late_ticks")  # keys of an init that say which ticks count: they stay when the others change
+SOURCES = ("only_source", "kept_source")  # keys of an init
+ASKED = (*SOURCES, "late_ticks")  # that say which ticks count: they stay when the others change
 TOKENS_BEHIND = 1_000_000  # more than one life of a broker gives without writing one down
 
 
@@ -32,10 +32,12 @@ def check_init(init: Mapping[str, Any]) -> None:
         ValueError: a sentence: as `check_plain`; or a key that says which ticks count has a value that it may not have.
     """
     check_plain("argument init", init, MAX_INIT_BYTES, finite=False)
-    source, late = init.get("only_source"), init.get("late_ticks")
-    if source is not None and not (isinstance(source, str) and 0 < len(source) <= LONGEST_SOURCE):
-        must = f"text of 1 to {LONGEST_SOURCE} characters, as ticks have it under `source`, or nil"
-        raise ValueError(f"argument init.only_source is {short(source)}, must be {must}")
+    for name in SOURCES:
+        source = init.get(name)
+        if source is not None and not (isinstance(source, str) and len(source) <= LONGEST_SOURCE):
+            must = f"text of at most {LONGEST_SOURCE} characters, as ticks have it under `source`, or {ANY_SOURCE!r}, or nil"
+            raise ValueError(f"argument init.{name} is {short(source)}, must be {must}")
+    late = init.get("late_ticks")
     if late is not None and not isinstance(late, bool):
         raise ValueError(f"argument init.late_ticks is {short(late)}, must be true, false or nil")
 

@@ -16,6 +16,9 @@ STATS = b"stats" + NUL
 HEARTBEAT = b"heartbeat" + NUL
 HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
 
+ANY_SOURCE: Final = "any"  # of a display: ticks of all sources count
+LONGEST_SOURCE = 200  # characters; what is longer counts as if it ended there
+
 # Services of workers
 DISPLAY_SERVICE = "display"
 SCALED_SERVICES = ("nepse",)  # that have slots in etc/supervisord.conf

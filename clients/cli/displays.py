@@ -18,7 +18,7 @@ from clients.cli.task import Argument
 from clients.cli.workers import ListingGroup
 from workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 
-HEADS = ["display", "symbol", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
+HEADS = ["display", "symbol", "source", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
 PRICES = frozenset({"price", "high", "low"})
 WATCHED = ["display", "symbol", "price", "direction", "high", "low", "volatility", "ticks", "latency"]
 
@@ -55,8 +55,9 @@ def displays() -> None:
 def ls(call: Call, symbol: str | None) -> None:
     """List every display with its worker, and the last state that it published.
 
-    Left out are ticks of the day that do not count: dated ahead or on a day before, of another source, without a price;
-    `hulak displays show` has the numbers of each.
+    The source is the one whose ticks count: the source that was asked for, or that of the first tick. Left out are ticks of the
+    day that do not count: dated ahead or on a day before, of another source, without a price; `hulak displays show` has the
+    numbers of each.
 
     Sends REQUEST hulak.display.list and hulak.last to the frontend.
 
@@ -82,7 +83,8 @@ def _without_profile(state: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _cells(row: Mapping[str, Any], state: Mapping[str, Any] | None) -> list[Any]:
-    named = [row["display"], row["symbol"], row["worker"]]
+    source = row["init"].get("only_source") if state is None else state["source"]
+    named = [row["display"], row["symbol"], source, row["worker"]]
     if row["worker"] is None:
         return [*named, "no worker", *[None] * 7]
     if state is None:
@@ -105,7 +107,7 @@ def _said(state: Mapping[str, Any], name: str) -> Any:
 @click.argument("symbol")
 @click.option("--display", help="Its id: letters, digits, '.', '_', '-'. Default: one is made up.")
 @click.option("--history", is_flag=True, help="From the ticks that are in the journal, not only from those to come.")
-@click.option("--source", help="Only ticks of this one count, e.g. kraken. Default: those of all that post the symbol.")
+@click.option("--source", help="Count ticks of this source only, e.g. kraken; `any` counts all. Default: the first tick's.")
 @INIT
 @CONFIG
 def create(
@@ -125,6 +127,7 @@ def create(
     hulak displays create EURUSD
     hulak displays create XAUUSD --display gold --history --init digits=3 --set states_per_s=5
     hulak displays create BTCUSD --source kraken
+    hulak displays create BTCUSD --display all-venues --source any
     """
     from clients.feeds.symbol_keys import in_capitals
 

@@ -88,7 +88,8 @@ class DisplayClient:
             init: what is known of its day: PROTOCOL.md section 11.2, or the names of the FX front end.
             config: its own values of live keys, or the names of the FX front end.
             history: its first state takes in the ticks that the journal has, not only those to come.
-            source: only ticks of this one count, as they have it under `source`; those of all count if None.
+            source: only ticks of this source count, as they have it under `source`; with "any" those of all sources. None: the
+                display keeps to the source of its first tick that counts.
         Returns:
             `display` and `new`, whether it was not there before.
         """

@@ -15,6 +15,7 @@ export function detailRows(display, now) {
   const range = (low, high) => `${show(low)} – ${show(high)}`;
   const used = adrUsed(state);
   return [
+    ["source", state.source ?? "any"],
     ["bid", show(state.bid)], ["ask", show(state.ask)], ["mid", price(state.mid, state.digits + 1)],
     ["spread", `${pips(state.spread, state.digits)} pips`],
     ["open", show(state.open)], ["day", range(state.low, state.high)], ["ADR", state.adr_source === "day" ? "–" : range(state.adr_low, state.adr_high)],

@@ -5,6 +5,7 @@ import random
 from waiting import eventually
 
 from bus.wire import codec
+from clients.displays.tick_sender import SOURCE
 from workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 SYMBOLS = ("EURUSD", "USDJPY", "BTC", "BTC-PERP")
@@ -38,7 +39,7 @@ class Market:
         state = DisplayState(symbol, Init.from_values(symbol, init or {}), config or DisplayConfig())
         for name, bid, ask, at in self.ticks:
             if name == symbol:
-                state.fold(bid, ask, at, at)
+                state.fold(bid, ask, at, at, source=SOURCE)
         return codec.unpack(codec.pack(state.snapshot()))
 
 

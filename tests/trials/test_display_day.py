@@ -25,7 +25,7 @@ INITS = {"plain": {}, "given": {"open": 1289.5, "adr_high": 1299.0, "adr_low": 1
 def fold(ticks, init):
     state = DisplayState(SYMBOL, Init.from_values(SYMBOL, init), DisplayConfig())
     for tick in ticks:
-        state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp)
+        state.fold(tick.bid, tick.ask, tick.timestamp, tick.timestamp, source=tick.source)
     return codec.unpack(codec.pack(state.snapshot()))
 
 

@@ -26,7 +26,7 @@ SEED = 20261129
 DAY = 86_400_000
 TICKS = 3000
 MOST_TOPICS = 12  # of which the broker, and the two displays, have six
-SHOWN = {"all": {}, "one": {"only_source": "kraken"}}
+SHOWN = {"all": {"only_source": "any"}, "one": {"only_source": "kraken"}, "first": {}}
 
 
 def hostile(draw, now_ms):
@@ -84,12 +84,14 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
     ):
         broker = local_bus.start_broker()
         workers = start_workers(local_bus, "d0")
-        displays.create_worker_for_symbol("EURUSD", "all", history=True)
-        displays.create_worker_for_symbol("EURUSD", "one", source="kraken", history=True)
+        for name, source in (("all", "any"), ("one", "kraken"), ("first", None)):
+            displays.create_worker_for_symbol("EURUSD", name, source=source, history=True)
         now_ms = time.time_ns() // 10**6 // DAY * DAY + DAY // 2  # so that midnight is far, whenever this runs
         send(local_bus, hostile(draw, now_ms), TICKS)
         folded = {name: wanted(local_bus, init) for name, init in SHOWN.items()}
         assert all(folded["one"]["left_out"].values()), folded["one"]["left_out"]
+        assert folded["all"]["left_out"]["source"] == 0
+        assert folded["first"]["left_out"]["source"] > TICKS / 10, "the other venue's ticks"
         assert {one["timestamp"] // DAY for one in folded.values()} == {now_ms // DAY}
         eventually(lambda: shows(displays, folded), within_s=30)
         for keep in (True, False):  # taken over from what was written down, and built up from the journal

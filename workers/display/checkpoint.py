@@ -22,7 +22,7 @@ from bus.errors import ProtocolError
 from bus.wire.codec import pack
 
 MAGIC = b"HDCP"
-VERSION = 2  # raise it whenever a state's dump has another form, or what it holds another meaning
+VERSION = 3  # raise it whenever a state's dump has another form, or what it holds another meaning
 HEAD = struct.Struct("=4sII")  # native: a file of a machine with the other byte order is of another version
 
 

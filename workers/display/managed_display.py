@@ -184,5 +184,5 @@ class ManagedDisplay:
         init = self.state.day_init
         bars = [{"timestamp": bar.timestamp, "high": bar.high, "low": bar.low} for bar in init.daily_bars]
         told: dict[str, Any] = {"digits": init.digits, "adr": init.adr_width, "daily_bars": bars, "timestamp": init.timestamp}
-        told |= {"only_source": init.only_source or None, "late_ticks": init.late_ticks or None}
+        told |= {"only_source": init.only_source, "kept_source": init.kept_source, "late_ticks": init.late_ticks or None}
         return {name: value for name, value in told.items() if value is not None and value != []}

@@ -187,6 +187,11 @@ def test_the_source_of_a_display_stays_over_updates_until_another_is_said(start)
     broker.ask("update", display="d", init={"only_source": None})
     broker.settle()
     assert row.init == {"only_source": None, "late_ticks": True}
+    broker.ask("day", display="d", token=row.token, init={"digits": 3, "kept_source": "kraken"}, **{"from": 7})
+    broker.settle()
+    broker.ask("update", display="d", init={"open": 2.0})
+    broker.settle()
+    assert row.init == {"open": 2.0, "kept_source": "kraken"}
 
 
 def test_an_update_while_a_day_is_written_holds_in_the_store_too(start):

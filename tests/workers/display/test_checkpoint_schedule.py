@@ -367,13 +367,14 @@ def test_a_state_has_the_form_that_the_version_stands_for():
     state.settle()
     give(state, 1, DAY + 10, 1.1)
     told = state.display_set.held["d"].state.dump()
-    assert VERSION == 2
+    assert VERSION == 3
     assert {name: sorted(value) if isinstance(value, dict) else type(value) for name, value in told.items()} == {
         "config": sorted(DisplayConfig().dump()),
         "day_init": sorted(Init("EURUSD").dump()),
         **dict.fromkeys(("price", "bid", "ask"), float),
         **dict.fromkeys(("ticks", "digits", "timestamp", "day", "seen_from", "direction", "now_ms"), int),
         "given": type(None),
+        "source": str,
         **dict.fromkeys(("ranges", "extremes", "volatility", "twap", "flash", "deflection", "left_out"), list),
         "profile": ["base", "base_shift", "count", "inexact", "ring", "shown", "start", "weights"],
     }

@@ -198,7 +198,8 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     give(3, 2 * day + 5, 1.2)
     assert [(one.id, one.day_from) for one in display_set.days()] == [("d", 3)]
     init = held.day()
-    assert init == {"digits": 5, "daily_bars": [{"timestamp": day, "high": 1.3, "low": 1.1}], "timestamp": 2 * day}
+    bars = [{"timestamp": day, "high": 1.3, "low": 1.1}]
+    assert init == {"digits": 5, "daily_bars": bars, "timestamp": 2 * day, "kept_source": "test"}
     give(4, 2 * day + 6, 1.25)
     display_set.told_day("d", 3, init)
     assert (display_set.days(), held.first, held.init) == ([], 3, init)

@@ -105,6 +105,62 @@ def test_a_display_of_one_source_shows_that_one_only_day_after_day():
     assert state.day_init.only_source == "kraken"
 
 
+def test_a_display_keeps_to_the_source_of_its_first_tick_that_counts_day_after_day():
+    state = display()
+    assert state.snapshot()["source"] is None
+    take(state, 0.0, NOON, NOON, source="zero")
+    take(state, 104.0, NOON + 11 * 60_000, NOON, source="ahead")
+    for day in range(9):
+        at = NOON + day * DAY
+        take(state, 105.0, at, at, source="kraken")
+        take(state, 100.0, at + 1, at + 1, source="binance")
+        take(state, 100.0, at + DAY, at + DAY, source="binance")
+        others = {**NONE, "source": 2} if day else {**NONE, "price": 1, "ahead": 1, "source": 2}
+        assert shown(state) == (105.0, 105.0, 105.0, 1, others)
+        assert state.snapshot()["source"] == "kraken"
+    assert (state.day_init.only_source, state.day_init.kept_source) == (None, "kraken")
+
+
+def test_a_source_that_nobody_asked_for_gives_way_when_it_has_been_silent_for_seven_days():
+    state, asked = display(), display(only_source="kraken")
+    for one in (state, asked):
+        take(one, 105.0, NOON, NOON, source="kraken")
+        take(one, 100.0, NOON + 7 * DAY - 1, NOON + 7 * DAY, source="binance")
+        take(one, 101.0, NOON + 7 * DAY, NOON + 7 * DAY, source="binance")
+        take(one, 105.0, NOON + 7 * DAY + 1, NOON + 7 * DAY, source="kraken")
+    assert shown(state) == (101.0, 101.0, 101.0, 1, {**NONE, "source": 1})
+    assert state.snapshot()["source"] == state.day_init.kept_source == "binance"
+    assert shown(asked) == (105.0, 105.0, 105.0, 1, NONE), "its next tick begins a day of its own"
+
+
+def test_a_display_that_began_with_a_file_of_an_old_year_goes_on_with_the_live_venue():
+    state = display()
+    take(state, 1.39, NOON - 4000 * DAY, NOON, source="file")
+    take(state, 1.08, NOON, NOON, source="kraken")
+    take(state, 1.39, NOON - 4000 * DAY + 1, NOON, source="file")
+    assert shown(state) == (1.08, 1.08, 1.08, 1, {**NONE, "source": 1})
+
+
+def test_a_display_of_any_source_counts_the_ticks_of_all():
+    state = display(only_source="any")
+    for number, source in enumerate(("kraken", "binance", "")):
+        take(state, 100.0 + number, NOON, NOON, source=source)
+    assert shown(state) == (100.0, 102.0, 100.0, 3, NONE)
+    assert state.snapshot()["source"] is None
+    take(state, 100.0, NOON + DAY, NOON + DAY, source="x")
+    assert (state.day_init.only_source, state.day_init.kept_source) == ("any", None)
+
+
+def test_a_source_without_a_name_and_one_with_a_long_name_are_sources_like_others():
+    for name in ("", "x" * 300):
+        state = display()
+        take(state, 100.0, NOON, NOON, source=name)
+        take(state, 101.0, NOON, NOON, source="kraken")
+        take(state, 102.0, NOON, NOON, source=name)
+        assert shown(state) == (100.0, 102.0, 100.0, 2, {**NONE, "source": 1})
+        assert state.snapshot()["source"] == name[:200]
+
+
 @pytest.mark.parametrize(("price", "digits"), [(1.2e-5, 8), (1.2e-9, 12), (1.519039e9, 0), (757_000.0, 0)])
 def test_the_first_quote_tells_the_digits_and_they_stay(price, digits):
     state = DisplayState("X", Init.from_values("X", {}), DisplayConfig())
@@ -160,7 +216,7 @@ class Hostile(DisplayWorkerFixture):
         self.given = len(self.journal) + 1
 
 
-@pytest.mark.parametrize("init", [{}, {"only_source": "b"}, {"late_ticks": True}])
+@pytest.mark.parametrize("init", [{}, {"only_source": "any"}, {"only_source": "b"}, {"late_ticks": True}])
 @pytest.mark.parametrize("seed", range(4))
 def test_hostile_ticks_make_the_same_state_live_built_up_again_and_taken_over(seed, init):
     world = Hostile(seed)

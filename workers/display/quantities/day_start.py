@@ -15,7 +15,7 @@ from workers.display.quantities.rounding import rounded
 
 OWN_NAMES = (
     *("digits", "price", "open", "high", "low", "adr_high", "adr_low", "adr", "minute_bars", "daily_bars", "timestamp"),
-    *("only_source", "late_ticks"),
+    *("only_source", "kept_source", "late_ticks"),
 )
 FX_NAMES = (  # of the FX front end's packages
     *("bid", "currentPrice", "initialPrice", "todaysOpen", "todaysHigh", "todaysLow"),
@@ -49,7 +49,8 @@ class Init:
     minute_bars: tuple[MinuteBar, ...] = ()
     daily_bars: tuple[Bar, ...] = ()  # oldest first; today's may be among them
     timestamp: int = 0  # when this was so, ms since 1970 UTC; 0: on the day of the first tick
-    only_source: str = ""  # ticks of other sources are left out; empty: those of all count
+    only_source: str | None = None  # the source that was asked for, or ANY_SOURCE; None: that of the first tick that counts
+    kept_source: str | None = None  # that source, if there was such a tick before
     late_ticks: bool = False  # ticks of days before the present one count into the present one
 
     @classmethod
@@ -62,7 +63,6 @@ class Init:
         """
         known = _digits(values.get("digits"), symbol)
         digits = MOST if known is None else known
-        source = values.get("only_source")
 
         def price(*names: str) -> float | None:
             found = (rounded(values.get(name), digits) for name in names)
@@ -87,7 +87,8 @@ class Init:
             minute_bars=tuple(bars[-MINUTES:]),
             daily_bars=daily,
             timestamp=_whole(values.get("timestamp")) or 0,
-            only_source=source if isinstance(source, str) else "",
+            only_source=_text(values.get("only_source")),
+            kept_source=_text(values.get("kept_source")),
             late_ticks=values.get("late_ticks") is True,
         )
 
@@ -113,6 +114,10 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
         return None
     return int(value)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _rows(values: Mapping[str, Any], *names: str) -> list[Any]:

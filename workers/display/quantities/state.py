@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bus.wire.names import ANY_SOURCE, LONGEST_SOURCE
 from bus.wire.price_digits import digits_of
 from workers.display.quantities.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
 from workers.display.quantities.day_start import Init
@@ -29,7 +30,7 @@ from workers.display.quantities.flash import PIPETTES, Flash
 from workers.display.quantities.profile import GENEROUS, SAVING, MarketProfile, Shape
 from workers.display.quantities.rounding import NOISE, whole_pipettes
 from workers.display.quantities.spread import mid, spread, usable
-from workers.display.quantities.tick_filter import AHEAD, FOR_EVER, LATE, PRICE, SOURCE
+from workers.display.quantities.tick_filter import AHEAD, FOR_EVER, LATE, PRICE, SILENT_MS, SOURCE
 from workers.display.quantities.tick_filter import NAMES as LEFT_OUT
 from workers.display.quantities.twap import Twap
 from workers.display.quantities.visual_range import visual_range
@@ -40,6 +41,7 @@ __all__ = ["DisplayConfig", "DisplayState", "Init"]
 LARGEST = 2.0**52  # pipettes: beyond, prices are no longer told apart exactly
 PLAIN = {  # name in a dump -> attribute
     "price": "price",
+    "source": "source",
     "ticks": "ticks",
     "timestamp": "timestamp",
     "day": "_day",
@@ -63,6 +65,7 @@ class DisplayState:
 
     price: float | None  # of the newest tick, which is its bid; before the first, as the init said
     ticks: int  # of this day
+    source: str | None  # that it keeps to, or ANY_SOURCE; None: any, before the first tick that counts
     _bid: float | None
     _ask: float | None
     _direction: int
@@ -80,7 +83,7 @@ class DisplayState:
         self.day_init = init  # from this and today's ticks the same state results
         self.left_out = [0] * len(LEFT_OUT)  # ticks since the day began that do not count, by why
         self.timestamp = 0  # the venue's clock, ms
-        self._only = init.only_source
+        self._keep_to(init.kept_source if init.only_source is None else init.only_source)
         self._day: int | None = None  # days since 1970 UTC, of the newest tick
         self._day_begins, self._day_ends = -FOR_EVER, -FOR_EVER  # ms; before the first tick any time is of a new day
         self._seen_from = 0  # since when this day's extremes are known
@@ -119,7 +122,7 @@ class DisplayState:
             until_ms: the latest `timestamp` that is believed.
             source: the venue.
         """
-        if self._only and source != self._only:
+        if source != self.source and self._one_source and self._is_foreign(source, timestamp):
             self.left_out[SOURCE] += 1
             return
         if not bid or not -LARGEST < (scaled := bid * self._scale) < LARGEST:
@@ -133,7 +136,7 @@ class DisplayState:
             return
         clock = timestamp if timestamp > self.timestamp else self.timestamp  # noqa: FURB136 - max() costs more
         if clock >= self._day_ends:
-            self._turn_day(clock, bid, ask)
+            self._turn_day(clock, bid, ask, source)
             scaled = bid * self._scale
         self.timestamp = clock
         now_ms = int(at_ms)
@@ -160,8 +163,9 @@ class DisplayState:
         Returns:
             the keys of a display's state that follow from its ticks; who publishes adds display, number, catching_up, times and
             versions. Prices are in quote currency, moves in pipettes, flash in pips; None for what is not known. `ready` is
-            whether there is a price. Levels are [index, volume, buy, sell], and what is neither bought nor sold came without a
-            change of price. `left_out` counts the day's ticks that do not count, by why.
+            whether there is a price. `source` is the one whose ticks count; None if those of all do, and before the first tick.
+            Levels are [index, volume, buy, sell], and what is neither bought nor sold came without a change of price.
+            `left_out` counts the day's ticks that do not count, by why.
         """
         price, extremes, volatility = self.price, self._extremes, self._volatility
         ready = price is not None
@@ -172,6 +176,7 @@ class DisplayState:
         bid, ask = self._bid, self._ask
         return {
             "symbol": self.symbol,
+            "source": self.source if self._one_source else None,
             "digits": self.digits,
             "ready": ready,
             "ticks": self.ticks,
@@ -227,6 +232,7 @@ class DisplayState:
         self._begin(told["digits"])
         for name, attribute in PLAIN.items():
             setattr(self, attribute, told[name])
+        self._keep_to(self.source)
         if self._day is not None:
             self._set_day(self._day)
         self._given = None if told["given"] is None else Projection(*told["given"])
@@ -248,8 +254,19 @@ class DisplayState:
             return project(extremes.open, self._average)
         return Projection(extremes.high, extremes.low, "day", 0)
 
-    def _turn_day(self, clock: int, bid: float, ask: float | None) -> None:
+    def _keep_to(self, source: str | None) -> None:
+        self.source, self._one_source = source, source is not None and source != ANY_SOURCE
+
+    def _is_foreign(self, source: str, timestamp: int) -> bool:
+        """Return whether a tick of another source than ours is left out; see `tick_filter`."""
+        if self.day_init.only_source is None and timestamp - (self.timestamp or self.day_init.timestamp) >= SILENT_MS:
+            return False
+        return source[:LONGEST_SOURCE] != self.source
+
+    def _turn_day(self, clock: int, bid: float, ask: float | None, source: str) -> None:
         """Begin the day of a tick; the day before is kept as a daily range, if most of it was seen."""
+        if self.day_init.only_source is None:
+            self._keep_to(source[:LONGEST_SOURCE])
         before, day = self._day, clock // DAY_MS
         seen = False
         if before is None:
@@ -265,7 +282,8 @@ class DisplayState:
                 self._ranges.end_day(before, extremes.high, extremes.low, self.config.adr_lookback_days)
             bars, width = tuple(self._ranges.bars), self._ranges.width
             known = Init(self.symbol, self.digits, adr_width=width, daily_bars=bars, timestamp=day * DAY_MS)
-            self.day_init = replace(known, only_source=self._only, late_ticks=self.day_init.late_ticks)
+            asked, late = self.day_init.only_source, self.day_init.late_ticks
+            self.day_init = replace(known, only_source=asked, kept_source=self.source if asked is None else None, late_ticks=late)
             self.left_out = [0] * len(LEFT_OUT)
             self._start_day(self.day_init)
         self._set_day(day)

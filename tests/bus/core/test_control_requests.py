@@ -155,7 +155,8 @@ def test_a_map_that_is_kept_is_plain_and_bounded_in_depth_and_bytes(service, nam
 
 @pytest.mark.parametrize("service", ["hulak.display.create", "hulak.display.update", "hulak.display.day"])
 def test_what_of_an_init_says_which_ticks_count_is_of_its_type(service):
-    for init in ({"only_source": "kraken", "late_ticks": True}, {"only_source": "any", "kept_source": ""}, {"only_source": None, "late_ticks": None}, {"source": 5}):
+    asked, kept = {"only_source": "kraken", "late_ticks": True}, {"only_source": "any", "kept_source": ""}
+    for init in (asked, kept, {"only_source": None, "late_ticks": None}, {"source": 5}):
         assert arguments_of(service, {**ENOUGH[service], "init": init}).init == init
     for name, wrong in (("only_source", 5), ("only_source", "x" * 201), ("kept_source", 5), ("late_ticks", 1)):
         said = refused(service, {**ENOUGH[service], "init": {name: wrong}})

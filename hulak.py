@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from clients.calls.client import BusClient
     from clients.displays.async_client import AsyncDisplayClient
     from clients.displays.client import DisplayClient
+    from clients.feed import Feed
     from clients.history import History
+    from clients.local import local
     from clients.nepse.async_client import AsyncNepseClient
     from clients.nepse.client import NepseClient
     from clients.subscriber import Subscriber
@@ -36,6 +38,7 @@ __all__ = [
     "BusTimeout",
     "ConfigError",
     "DisplayClient",
+    "Feed",
     "FeedError",
     "History",
     "HulakError",
@@ -44,6 +47,7 @@ __all__ = [
     "Subscriber",
     "TaskFailed",
     "Tick",
+    "local",
     "task",
 ]
 FACE = {  # name -> module; what is not here is an error, of `bus.errors`
@@ -52,10 +56,12 @@ FACE = {  # name -> module; what is not here is an error, of `bus.errors`
     "AsyncNepseClient": "clients.nepse.async_client",
     "BusClient": "clients.calls.client",
     "DisplayClient": "clients.displays.client",
+    "Feed": "clients.feed",
     "History": "clients.history",
     "NepseClient": "clients.nepse.client",
     "Subscriber": "clients.subscriber",
     "Tick": "bus.wire.messages",
+    "local": "clients.local",
     "task": "workers.tasks",
 }
 

@@ -98,7 +98,7 @@ def check(
 
 
 def _facts(call: Call, feeds: int | None, workers: int | None) -> Facts:
-    from clients.cli import supervisord
+    from clients import supervisord
 
     stats, why = None, ""
     try:

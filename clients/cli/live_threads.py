@@ -19,9 +19,9 @@ from bus.subscriber.events import Event
 from clients.calls.client import BusClient
 from clients.cli.command import subscribe
 from clients.cli.live_model import LiveModel, Process, Snapshot
-from clients.cli.supervisord import Supervisor, processes
 from clients.displays.client import DisplayClient
 from clients.judge.situations import limits_of
+from clients.supervisord import Supervisor, processes
 
 LOOK_S = 1.0  # seconds between two looks at the processes
 EAGER_S = 0.05  # the same until everything stands; each look wakes supervisord, which else waits up to 1 s

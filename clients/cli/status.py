@@ -49,7 +49,7 @@ def status(ctx: click.Context, call: Call) -> None:
     hulak status
     hulak status --json
     """
-    from clients.cli import supervisord
+    from clients import supervisord
 
     supervised = supervisord.processes(call.home)
     if why := supervisord.unreached(call.home):

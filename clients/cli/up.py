@@ -17,25 +17,14 @@ from clients.cli.live_output import LiveOutput
 from clients.cli.port_check import refuse_taken
 
 if TYPE_CHECKING:
-    from bus.process.settings import Settings
     from clients.cli.live_model import Snapshot
     from clients.cli.live_threads import LiveThreads
-    from clients.cli.supervisord import Supervisor
+    from clients.supervisord import Supervisor
 
 STAND_S = 60.0  # seconds that --detach waits for everything to stand
 FRAME_S = 0.25  # between two frames of the live view
 WAITING_S = 0.05  # between two looks until everything stands
 SHOWN = 24  # displays of the demo
-
-
-def demo_variables(settings: "Settings") -> dict[str, str]:
-    """Point exchange and feed to the simulators."""
-    host = f"[{settings.sim.host}]" if ":" in settings.sim.host else settings.sim.host
-    return {
-        "HULAK_NEPSE__BASE_URL": f"http://{host}:{settings.sim.nepse_port}",
-        "HULAK_FEED__VENUE": "binance",
-        "HULAK_FEED__URL": f"ws://{host}:{settings.sim.venue_port}/stream?streams=!bookTicker",
-    }
 
 
 @click.command(
@@ -60,7 +49,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     hulak up --demo --for 30 --json
     hulak up --detach
     """
-    from clients.cli import supervisord
+    from clients import supervisord
 
     if detach and for_s is not None:
         raise click.UsageError("--for is for a run in the foreground, --detach is not one")
@@ -88,11 +77,12 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
 
 def variables(call: Call, *, demo: bool) -> dict[str, str]:
     """Make the environment variables of supervisord, beside the operator's own."""
-    settings = call.settings
-    found = {"HULAKUP_DEMO": str(demo).lower(), "HULAKUP_FEED": str(demo or bool(settings.feed.url)).lower()}
+    from clients import supervisord
+
+    found = supervisord.switches(demo=demo, feed=demo or bool(call.settings.feed.url))
     if call.file is not None:
         found["HULAK_CONFIG"] = str(call.file.absolute())
-    return {**found, **(demo_variables(settings) if demo else {})}
+    return {**found, **(supervisord.demo_variables(call.settings) if demo else {})}
 
 
 def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThreads":
@@ -161,7 +151,7 @@ class Run:
                 self.asked.set()
 
     def _ended(self) -> int:
-        from clients.cli import supervisord
+        from clients import supervisord
 
         self.show.end()
         code = self.supervisor.exit_code()
@@ -186,7 +176,7 @@ def down(call: Call) -> None:
     \b
     hulak down --home ./var
     """
-    from clients.cli import supervisord
+    from clients import supervisord
 
     supervisor = supervisord.find(call.home)
     if supervisor is None:

@@ -48,7 +48,7 @@ def ls(call: Call) -> None:
     hulak workers
     hulak workers --json
     """
-    from clients.cli import supervisord
+    from clients import supervisord
 
     stats = call.ask("hulak.stats")
     rows = rows_of(stats, supervisord.processes(call.home))
@@ -190,7 +190,7 @@ def scale(call: Call, service: str, count: int | str) -> None:
     hulak scale nepse 3
     hulak scale nepse auto
     """
-    from clients.cli import supervisord
+    from clients import supervisord
 
     answer = call.ask("hulak.scale", args={"service": service, "workers": count})
     if call.as_json:

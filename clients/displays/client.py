@@ -25,12 +25,13 @@ from bus.wire.names import DISPLAY_SERVICE
 from clients.calls.client import BusClient
 from clients.displays.fx_names import OPTIMIZATIONS, config_of, tick_of
 from clients.displays.stats import memory_usage, worker_stats
-from clients.displays.tick_sender import SOURCE, TickSender
+from clients.feed import Feed
 from clients.feeds.symbol_keys import in_capitals
 from clients.history import last_events
 from clients.subscriber import Mode, Subscriber
 
 LOOK_AGAIN_S = 0.02
+SOURCE = "client"  # of ticks that a program dispatches
 APPLY_S = 2.0
 State = dict[str, Any]
 
@@ -49,7 +50,7 @@ class DisplayClient:
     def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:
         settings, home = self._settings, self._home = located(settings, home)
         self._client = BusClient(settings, home)
-        self._ticks = TickSender(settings, home)
+        self._feed: Feed | None = None  # opened with the first tick that is dispatched
         self._timeout_s = timeout_s
         self._mine: dict[str, None] = {}  # displays that this client created, in their order
 
@@ -61,7 +62,8 @@ class DisplayClient:
 
     def close(self) -> None:
         """Close the connections; the displays go on."""
-        self._ticks.close()
+        if self._feed is not None:
+            self._feed.close()
         self._client.close()
 
     def call(self, service: str, args: Mapping[str, Any] | None = None) -> Any:
@@ -175,7 +177,11 @@ class DisplayClient:
     def dispatch_ticks(self, symbol: str, ticks: Iterable[Mapping[str, Any]]) -> int:
         """As `dispatch_tick` for many, in their order; if one is bad none is sent."""
         wanted = in_capitals(symbol)
-        self._ticks.post([tick_of(wanted, tick, SOURCE) for tick in ticks], self._timeout_s)
+        if self._feed is None:
+            self._feed = Feed("displays", settings=self._settings, home=self._home, timeout_s=self._timeout_s)
+        for tick in [tick_of(wanted, tick, SOURCE) for tick in ticks]:
+            self._feed.post_tick(tick)
+        self._feed.flush()
         return sum(row["symbol"] == wanted for row in self.rows())
 
     # States

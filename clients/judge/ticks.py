@@ -28,7 +28,7 @@ def journal(facts: Facts) -> Iterator[Finding]:
 def feeds(facts: Facts, limits: Mapping[str, Limit]) -> Iterator[Finding]:
     """Judge whether feeds are there, connected and fresh, and what their venues refuse."""
     rows = facts.rows(FEED)
-    reporting = sum(row["age_s"] < limits["silence"].critical for row in rows)
+    reporting = sum(row["age_s"] < limits["silence"].critical and not row.get("program") for row in rows)
     if reporting < (wanted := wanted_feeds(facts)):
         yield finding("feeds_missing", Level.CRITICAL, f"{reporting} of {wanted} feeds report")
     for row in rows:

@@ -5,7 +5,7 @@ import random
 from waiting import eventually
 
 from bus.wire import codec
-from clients.displays.tick_sender import SOURCE
+from clients.displays.client import SOURCE
 from workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 SYMBOLS = ("EURUSD", "USDJPY", "BTC", "BTC-PERP")

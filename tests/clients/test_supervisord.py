@@ -10,8 +10,8 @@ from supervisor.options import ServerOptions
 from waiting import eventually
 
 from bus.process.load_settings import shipped
-from clients.cli import supervisord
-from clients.cli.supervisord import programs_pattern
+from clients import supervisord
+from clients.supervisord import programs_pattern
 
 EXTRA = "[program:feed-extra]\ncommand=true\nstderr_logfile=%%(ENV_HULAK_HOME)s/log/feed-extra.log\n"
 NAMES = ["plain", "my home", "50%off", "100% real", "it's", 'qu"ote', "a;b", "a,b", "[a] *?", "\u0928\u0947", "a\u00a0b", "%(x)s"]
@@ -23,7 +23,7 @@ def test_supervisord_reads_its_settings_and_the_operators_programs_whatever_the_
     for folder in ("run", "log", "programs"):
         (home / folder).mkdir(parents=True)
     (home / "programs" / "feed-extra.conf").write_text(EXTRA)
-    variables = {"HULAKUP_DEMO": "false", "HULAKUP_FEED": "false", **supervisord._places(home)}
+    variables = {**supervisord.switches(), **supervisord._places(home)}
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(os, "umask", lambda _: 0)

@@ -22,6 +22,7 @@ import psutil
 from bus.errors import HulakError
 from bus.process.lifecycle import PR_SET_PDEATHSIG, make_home
 from bus.process.load_settings import shipped
+from bus.process.settings import Settings
 from bus.process.supervisor_rpc import Unreached, ask, list_processes, socket_path
 
 GRACE_S = 3.5  # seconds between the wish to stop and SIGKILL for what is left
@@ -168,6 +169,22 @@ def refuse_running(home: Path) -> None:
     """
     if (pid := pid_of(home)) is not None:
         raise HulakError(f"Hulak runs already on home {home}, as process {pid}; `hulak down` stops it, --home names another")
+
+
+def switches(*, demo: bool = False, feed: bool = False, displays: bool = True, gateway: bool = True) -> dict[str, str]:
+    """Make the variables that say which programs of `etc/supervisord.conf` start by themselves; broker and pool always do."""
+    given = {"DEMO": demo, "FEED": feed, "DISPLAYS": displays, "GATEWAY": gateway}
+    return {f"HULAKUP_{name}": str(value).lower() for name, value in given.items()}
+
+
+def demo_variables(settings: Settings) -> dict[str, str]:
+    """Make the variables that point feed and NEPSE workers to the simulators."""
+    host = f"[{settings.sim.host}]" if ":" in settings.sim.host else settings.sim.host
+    return {
+        "HULAK_NEPSE__BASE_URL": f"http://{host}:{settings.sim.nepse_port}",
+        "HULAK_FEED__VENUE": "binance",
+        "HULAK_FEED__URL": f"ws://{host}:{settings.sim.venue_port}/stream?streams=!bookTicker",
+    }
 
 
 def _places(home: Path) -> dict[str, str]:

@@ -1,0 +1,213 @@
+"""`Feed`: ticks of a program's own, numbered, kept and confirmed as those of `hulak feed` are. PROTOCOL.md section 3.4.
+
+    with Feed("mine") as feed:
+        feed.post("EURUSD", 1.0821, 1.0823)
+
+A tick is kept until the broker has it in its journal. A thread of the feed's own asks the broker how far it is, and sends again
+what was lost on the way, also after the broker was restarted.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bus.errors import BusError, BusTimeout, FeedError
+from bus.process.load_settings import located
+from bus.process.log import Logger, logger_of
+from bus.process.member import Member
+from bus.process.settings import Settings
+from bus.wire.messages import END_MS, FIRST_MS, Tick
+from clients.feeds.publisher import ASK_S, TickPublisher
+from clients.feeds.quote_flags import QuoteFlags
+from clients.feeds.symbol_keys import canonical_symbol, check_prefix
+from clients.feeds.venues.parsing import price_of, utc_ms
+
+LOOK_S = 0.002  # between two looks at what is confirmed, while a caller waits for it
+LONGEST_NAME = 200  # characters
+
+
+class Feed:
+    """A program's own feed; a context manager. Every method may be called from any thread.
+
+    Args:
+        name: in `hulak feeds`.
+        source: of its ticks; the name if None.
+        prefix: of its topics: "kraken" makes `tick.kraken.BTCUSD`; empty for none.
+        settings: say where the broker is; read as every command does if None.
+        home: its folder; the default one if None.
+        timeout_s: seconds to wait for the broker: when the feed is opened, when nothing more can be kept, when it is closed.
+        logger: gets what happens to the connection; None for nobody.
+    Raises:
+        FeedError: the prefix is none, or the name is empty or too long.
+        ConfigError: the settings are refused.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        source: str | None = None,
+        prefix: str = "",
+        settings: Settings | None = None,
+        home: Path | None = None,
+        timeout_s: float = 10.0,
+        logger: Logger | None = None,
+    ) -> None:
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise FeedError(f"name has {len(name)} characters, must have 1 to {LONGEST_NAME}")
+        self._settings, home = located(settings, home)
+        self._source = name if source is None else source
+        self._timeout_s = timeout_s
+        log = logger_of(logger)
+        self._publisher = TickPublisher(self._settings, home, name, log, check_prefix(prefix))
+        self._member = Member(self._settings, home, log, kind="feed", name=f"{name}/{os.getpid()}", collect=self._report)
+        self._flags = QuoteFlags()
+        self._lock = threading.Lock()  # of the publisher
+        self._connected, self._ends = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"feed {name}", daemon=True)
+        self._told = 0  # refusals that a caller knows of
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                self.flush()
+        finally:
+            self.close()
+
+    def open(self) -> None:
+        """Connect, and wait until the broker takes ticks; further calls do nothing.
+
+        Raises:
+            BusTimeout: it does not, in time; the feed is closed.
+        """
+        if self._thread.ident is None:
+            self._thread.start()
+            self._member.start()
+        if not self._connected.wait(self._timeout_s):
+            self.close()
+            where = self._settings.broker.collector
+            raise BusTimeout(
+                f"no broker took ticks at {where} within {self._timeout_s:g} s; `hulak up` or `hulak broker` starts one"
+            )
+
+    def post(
+        self,
+        symbol: str,
+        bid: float | None,
+        ask: float | None = None,
+        *,
+        timestamp: int | datetime | None = None,
+        halted: bool = False,
+    ) -> None:
+        """Post a tick; returns when it is numbered and kept, mostly at once.
+
+        Args:
+            symbol: in any case; `EUR/USD` is `EURUSD`, as in every feed.
+            bid, ask: quote currency; None where that side of the book is empty.
+            timestamp: the venue's time: ms since 1970 UTC, from 1990 to 2100, or a datetime with a zone; now if None.
+            halted: the venue says that the symbol cannot be traded now.
+        Raises:
+            FeedError: the symbol, a price or the time is none; nothing is posted.
+            BusTimeout: as many ticks are kept as there may be (setting feed.buffer), and the broker took none of them in time.
+        """
+        bid, ask = (None if price is None else price_of(price, name) for price, name in ((bid, "bid"), (ask, "ask")))
+        at_ms = time.time_ns() // 1_000_000 if timestamp is None else _milliseconds(timestamp)
+        self.post_tick(Tick(canonical_symbol(symbol), bid, ask, at_ms, self._source, ("halted",) if halted else ()))
+
+    def post_tick(self, tick: Tick) -> None:
+        """Post a tick as it is, but for its flags; otherwise as `post`.
+
+        Args:
+            tick: its symbol is that of its topic, without the prefix.
+        """
+        self.open()
+        with self._lock:
+            kept = self._publisher.link.unconfirmed
+            self._wait(lambda: len(kept) < self._settings.feed.buffer, self._timeout_s)
+            self._publisher.post(self._flags.mark(tick), time.time_ns())
+
+    def flush(self, timeout_s: float | None = None) -> None:
+        """Wait until every tick is in the broker's journal.
+
+        Args:
+            timeout_s: how long, in seconds; as the feed was told if None.
+        Raises:
+            BusTimeout: some are not, in time; they go on being kept and sent.
+            BusError: `REFUSED`: the broker refused ticks since the last call; the text names symbols and why.
+        """
+        if self._thread.ident is None:
+            return
+        kept, refusals = self._publisher.link.unconfirmed, self._publisher.refusals
+        with self._lock:
+            self._wait(lambda: not len(kept), self._timeout_s if timeout_s is None else timeout_s)
+            new, self._told = refusals.count - self._told, refusals.count
+        if new > 0:
+            named = ", ".join(f"{symbol} ({code})" for symbol, code in refusals.named.items())
+            raise BusError("REFUSED", f"the broker refused {new} ticks: {named}")
+
+    def counters(self) -> dict[str, Any]:
+        """Count what happened: `posted`, `unconfirmed`, `dropped`, `resent`, `refused`, and `symbol_errors` by symbol."""
+        with self._lock:
+            return {"refused": 0, "symbol_errors": {}, **self._publisher.values()}
+
+    def close(self) -> None:
+        """Close the connection; what is not confirmed may be lost: see `flush`. Further calls do nothing."""
+        if self._ends.is_set():
+            return
+        self._ends.set()
+        self._member.stop()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._publisher.close()
+
+    def _wait(self, done: Callable[[], bool], timeout_s: float) -> None:
+        """Wait, with the lock, asking the broker all the time."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            self._publisher.keep()
+            if time.monotonic() > deadline:
+                count = len(self._publisher.link.unconfirmed)
+                raise BusTimeout(f"{count} ticks were not confirmed within {timeout_s:g} s; the feed keeps them")
+            time.sleep(LOOK_S)
+
+    def _report(self) -> dict[str, Any]:
+        return {**self._publisher.values(), "program": True, "state": "connected" if self._connected.is_set() else "disconnected"}
+
+    # In the thread
+
+    def _keep(self) -> None:
+        asyncio.run(self._connect())
+        while not self._ends.wait(ASK_S):
+            with self._lock:
+                self._publisher.keep()
+            self._member.beat()
+
+    async def _connect(self) -> None:
+        connecting = asyncio.ensure_future(self._publisher.connect())
+        while not self._ends.is_set():
+            done, _ = await asyncio.wait([connecting], timeout=LOOK_S * 10)
+            if done:
+                connecting.result()
+                self._connected.set()
+                return
+        connecting.cancel()
+
+
+def _milliseconds(timestamp: int | datetime) -> int:
+    if isinstance(timestamp, datetime):
+        if timestamp.tzinfo is None:
+            raise FeedError(f"timestamp is {timestamp.isoformat()}, must have a time zone: datetime.now(UTC)")
+        timestamp = utc_ms(timestamp)
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int) or not FIRST_MS <= timestamp < END_MS:
+        raise FeedError(f"timestamp is {timestamp!r:.40}, must be a whole number of ms since 1970 UTC, from 1990 to 2100")
+    return timestamp

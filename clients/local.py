@@ -1,0 +1,202 @@
+"""A bus of one script's own: `with hulak.local(min_workers=2, max_workers=4) as bus: ...`.
+
+Broker, pool of NEPSE workers and scaler run under a supervisord of their own, in a temporary folder and on free ports, and end
+with the block, or with the program, however it ends.
+"""
+
+import contextlib
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bus.errors import BusError, BusTimeout, ConfigError, HulakError
+from bus.process import load_settings
+from bus.process.log import Logger, logger_of
+from bus.wire.names import SCALED_SERVICES, SLOTS
+from clients import supervisord
+from clients.calls.client import BusClient
+from clients.displays.client import DisplayClient
+from clients.feed import Feed
+from clients.nepse.client import NepseClient
+from clients.subscriber import Subscriber
+
+LOOK_S = 0.05  # between two looks whether all is ready
+ASK_S = 1.0  # for one answer of the broker meanwhile
+HOST = "127.0.0.1"
+SOCKETS = ("collector", "publisher", "frontend", "backend")
+
+
+class LocalBus:
+    """A broker with its processes, for as long as a block runs; a context manager.
+
+    Args:
+        min_workers: NEPSE workers that there are at least, 1 to 5.
+        max_workers: that there are at most, as many as the load wants.
+        demo: with the simulated exchange instead of the real one, and a simulated venue that posts ticks.
+        displays: with display workers.
+        settings: further settings by their names, `{"nepse.rate_per_s": 1.0}`.
+        home: the folder of everything written, which stays; a temporary one, removed at the end, if None.
+        timeout_s: seconds to wait until the least number of workers is there.
+        logger: gets what happens; None for nobody.
+    Raises:
+        ConfigError: a setting has a value that it may not have.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_workers: int = 1,
+        max_workers: int = SLOTS,
+        demo: bool = False,
+        displays: bool = False,
+        settings: Mapping[str, Any] | None = None,
+        home: Path | None = None,
+        timeout_s: float = 60.0,
+        logger: Logger | None = None,
+    ) -> None:
+        self._log = logger_of(logger)
+        self._timeout_s = timeout_s
+        self._demo, self._displays = demo, displays
+        self._temporary = home is None
+        self.home = Path(tempfile.mkdtemp(prefix="hulak-")) if home is None else home.absolute()
+        self._stack = contextlib.ExitStack()
+        self._client: BusClient | None = None
+        try:
+            self._file = load_settings.find_file(load_settings.default_home() if home is None else self.home, None)
+            pool = {"scaling.min_workers": min_workers, "scaling.max_workers": max_workers}
+            self._given = {**_addresses(demo=demo), **pool, **(settings or {})}
+            self.settings = load_settings.load(self.home, self._file, _sections(self._given))
+        except BaseException:
+            self._remove_home()
+            raise
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything, and wait until the least number of workers is ready. Its processes end with the calling thread.
+
+        Raises:
+            BusTimeout: they are not, in time; everything is stopped.
+            HulakError: supervisord ended, or one runs on this home already.
+        """
+        variables = {f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in self._given.items()}
+        variables |= supervisord.switches(demo=self._demo, feed=self._demo, displays=self._displays, gateway=False)
+        variables |= supervisord.demo_variables(self.settings) if self._demo else {}
+        variables["HULAK_CONFIG"] = str(self._file.absolute())
+        self._stack.callback(self._remove_home)
+        try:
+            supervisor = supervisord.start(self.home, variables, detached=False)
+            self._stack.callback(self._end, supervisor)
+            self._log.info("local bus started", home=str(self.home), pid=supervisor.process.pid)
+            self._client = self._stack.enter_context(self.client())
+            self._wait_until_ready(supervisor, self._client)
+        except BaseException:
+            self.stop()
+            raise
+        self._log.info("local bus ready", workers=self.settings.scaling.min_workers)
+
+    def stop(self) -> None:
+        """Stop everything, in good order; what is left after a few seconds is killed. Further calls do nothing."""
+        self._client = None
+        self._stack.close()
+
+    def _end(self, supervisor: supervisord.Supervisor) -> None:
+        orderly = supervisor.stop()
+        self._log.info("local bus stopped", orderly=orderly)
+
+    def _remove_home(self) -> None:
+        if self._temporary:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    def _wait_until_ready(self, supervisor: supervisord.Supervisor, client: BusClient) -> None:
+        deadline, wanted = time.monotonic() + self._timeout_s, self.settings.scaling.min_workers
+        while True:
+            ready = _workers(client)
+            if ready >= wanted:
+                return
+            if not supervisor.runs:
+                words = supervisord.last_words(self.home)
+                raise HulakError(f"supervisord ended by itself; its last words: {words}")
+            if time.monotonic() > deadline:
+                raise BusTimeout(f"{ready} of {wanted} workers were ready within {self._timeout_s:g} s; {self._logs()}")
+            time.sleep(LOOK_S)
+
+    def _logs(self) -> str:
+        """Return the last line of each log that has one: a temporary home is gone when the error is read."""
+        lines = []
+        for path in sorted((self.home / "log").glob("*.log")):
+            with contextlib.suppress(OSError):
+                last = path.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+                lines += [f"{path.name}: {last[:300]}"] if last else []
+        return "; ".join(lines) or "no process has logged anything"
+
+    # What a script does with it
+
+    def call(self, service: str, action: str = "", args: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Make one call, as `BusClient.call`; from the thread that started the bus."""
+        if self._client is None:
+            raise BusError("CLOSED", "the local bus does not run; use it as a context manager, or call start()")
+        return self._client.call(service, action, args, **options)
+
+    def client(self) -> BusClient:
+        """Make a client of this bus, for one thread; close it, or use it as a context manager."""
+        return BusClient(self.settings, self.home)
+
+    def nepse(self, **options: Any) -> NepseClient:
+        """Make a NEPSE client of this bus; options as of `NepseClient`."""
+        return NepseClient(self.settings, self.home, **options)
+
+    def displays(self, **options: Any) -> DisplayClient:
+        """Make a client of displays; options as of `DisplayClient`. Displays are computed if `displays=True` was given."""
+        return DisplayClient(self.settings, self.home, **options)
+
+    def subscriber(self, *topics: str, **options: Any) -> Subscriber:
+        """Make a subscriber of this bus; options as of `Subscriber`."""
+        return Subscriber(*topics, settings=self.settings, home=self.home, **options)
+
+    def feed(self, name: str, **options: Any) -> Feed:
+        """Make a feed of this bus; options as of `Feed`."""
+        return Feed(name, settings=self.settings, home=self.home, **options)
+
+
+def _workers(client: BusClient) -> int:
+    try:
+        rows = client.call("hulak.stats", timeout_s=ASK_S)["workers"]
+    except BusError:  # no broker yet
+        return 0
+    return sum(row["service"] in SCALED_SERVICES and row["state"] != "retiring" for row in rows)
+
+
+def _addresses(*, demo: bool) -> dict[str, Any]:
+    """Choose ports that are free now."""
+    with contextlib.ExitStack() as stack:
+        trials = [stack.enter_context(socket.socket()) for _ in range(len(SOCKETS) + 2 * demo)]
+        for trial in trials:
+            trial.bind((HOST, 0))
+        ports = [trial.getsockname()[1] for trial in trials]
+    found: dict[str, Any] = {f"broker.{name}": f"tcp://{HOST}:{port}" for name, port in zip(SOCKETS, ports, strict=False)}
+    return found | (dict(zip(("sim.venue_port", "sim.nepse_port"), ports[len(SOCKETS) :], strict=True)) if demo else {})
+
+
+def _sections(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sort settings by their sections, as `load` takes them."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in given.items():
+        section, _, setting = name.partition(".")
+        if not setting:
+            raise ConfigError(f"setting {name!r} must be named with its section: 'nepse.rate_per_s'")
+        found.setdefault(section, {})[setting] = value
+    return found
+
+
+local = LocalBus  # `hulak.local(...)` reads as what it is: a bus for here and now

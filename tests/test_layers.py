@@ -40,7 +40,14 @@ LOOKS_INTO_THE_BROKER = {
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
 }
 
-PURE = ("bus/wire/", "bus/live_config/", "bus/core/", "workers/display/quantities/", *(f"bus/{one}.py" for one in FOR_EVERYBODY))
+PURE = (
+    "bus/wire/",
+    "bus/process/pending_requests.py",
+    "bus/live_config/",
+    "bus/core/",
+    "workers/display/quantities/",
+    *(f"bus/{one}.py" for one in FOR_EVERYBODY),
+)
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions", "datetime", "difflib", "email", "re", "reprlib"}  # numbers and texts
 CALM |= {"binascii", "contextlib", "msgpack", "msgspec", "struct", "zlib"}  # bytes to bytes, and values that cost little to make

@@ -7,8 +7,6 @@ descriptor is known by its inode too, since its number is used again.
 import contextlib
 import os
 import socket as plain
-import struct
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,7 +16,6 @@ from bus.process import sockets
 
 ACCEPTED = int(zmq.EVENT_ACCEPTED)
 EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
-EVENT = struct.Struct("=Hi")  # a monitor's first frame: what it was, and of which descriptor (zmq_socket_monitor(3))
 
 
 class PeerConnection(NamedTuple):
@@ -42,11 +39,7 @@ class SocketMonitor:
     ) -> None:
         self.known: dict[int, PeerConnection] = {}  # by descriptor
         self._on_gone = on_gone
-        address = f"inproc://monitor-{id(socket)}-{time.monotonic_ns()}"
-        socket.monitor(address, EVENTS)
-        # No limit: libzmq's own threads would wait for room in it.
-        self.reader: zmq.Socket[bytes] = sockets.make(context, zmq.PAIR, rcvhwm=0)
-        self.reader.connect(address)
+        self.reader = sockets.monitor(context, socket, EVENTS)
 
     def close(self) -> None:
         """Follow no more. The socket's monitor must be disabled before, since libzmq's threads wait for ever to tell nobody."""
@@ -55,11 +48,9 @@ class SocketMonitor:
     def follow(self) -> list[PeerConnection]:
         """Take in what has happened; returns the connections that are new, the oldest first, and still there."""
         new: dict[int, PeerConnection] = {}
-        receive, reader = sockets.receive_frame, self.reader
         with contextlib.suppress(zmq.Again):
             while True:
-                event, descriptor = EVENT.unpack(receive(reader, sockets.NOBLOCK))
-                receive(reader, sockets.NOBLOCK)  # the address: not the peer's but ours
+                event, descriptor = sockets.next_event(self.reader)
                 if event == ACCEPTED:
                     with contextlib.suppress(OSError):  # it is gone already
                         new[descriptor] = self.known[descriptor] = PeerConnection(descriptor, os.fstat(descriptor).st_ino)

@@ -6,7 +6,7 @@
             member.beat()
             rate = member.live["rate_per_s"]
 
-One small thread: SUB on the topic `config`, DEALER to the frontend. It never holds up the process: it is no reason to go on
+One small thread: SUB on the topic `config`, and a `RequestChannel`. It never holds up the process: it is no reason to go on
 living, a broker that is away is borne for ever, and one that comes back is reported to at once. PROTOCOL.md sections 7.5 and 7.6.
 """
 
@@ -28,14 +28,15 @@ from bus.live_config.scopes import Document, effective
 from bus.process import log as logs
 from bus.process import sockets
 from bus.process.dead_threads import DeadThreads
+from bus.process.requests import LOOK_AGAIN_S, RequestChannel
 from bus.process.resource_usage import Usage
 from bus.process.settings import Settings
 from bus.wire import codec
-from bus.wire.messages import ID_BYTES, Error, Request
+from bus.wire.messages import Error
 from bus.wire.names import CONFIG
 
 REPORT_S = 1.0
-LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
+ANSWER_S = 10.0  # that the answer to a report is waited for
 LINGER_MS = 100  # for the goodbye to leave
 STOP_S = 1.0  # that `stop` waits at most
 NOTHING: Document = {"version": 0, "at_ns": 0, "by": "", "note": "", "scopes": {}}  # before the broker has told
@@ -147,9 +148,9 @@ class Member:
 
     def _run(self) -> None:
         try:
-            where = self._find()
-            if where is not None:
-                self._serve(*where)
+            publisher = self._find()
+            if publisher is not None:
+                self._serve(publisher)
         finally:
             self._close()
 
@@ -159,39 +160,44 @@ class Member:
         self._wakes.close()
         self._wakened.close()
 
-    def _find(self) -> tuple[str, str] | None:
+    def _find(self) -> str | None:
         """Wait for a broker; None if the process ends before there is one."""
         poller = zmq.Poller()
         poller.register(self._wakes, zmq.POLLIN)
         while not self._ends:
-            found = [sockets.endpoint(self.settings.broker, self.home, name) for name in ("publisher", "frontend")]
-            if found[0] is not None and found[1] is not None:
-                return found[0], found[1]
+            where = sockets.endpoint(self.settings.broker, self.home, "publisher")
+            if where is not None:
+                return where
             if poller.poll(int(LOOK_AGAIN_S * 1000)):
                 self._woken()
         return None
 
-    def _serve(self, publisher: str, frontend: str) -> None:
-        heard = sockets.make(self._context, zmq.SUB, rcvhwm=1000, ipv6=int("[" in publisher))
-        # IMMEDIATE: without a connection a send fails at once, instead of piling up reports for a broker to come.
-        told = sockets.make(self._context, zmq.DEALER, immediate=1, sndhwm=100, rcvhwm=1000, ipv6=int("[" in frontend))
-        heard.connect(publisher)
+    def _serve(self, publisher: str) -> None:
+        heard = sockets.connect(self._context, zmq.SUB, publisher, rcvhwm=1000)
         heard.subscribe(CONFIG)
-        told.connect(frontend)
+        requests = RequestChannel(self._context, self.settings, self.home)
+        try:
+            while not self._ends:
+                self._poll(heard, requests)
+                if self._woken():
+                    self._report_due = 0.0
+                self._take(heard)
+                self._read_answers(requests)
+                requests.step()
+                if time.monotonic() >= self._report_due and not self._ends:
+                    # A report that finds no connection is tried again soon: a broker that comes back wants to know who is there.
+                    done = self._tell(requests, leaving=False)
+                    self._report_due = time.monotonic() + (REPORT_S if done else LOOK_AGAIN_S)
+            self._tell(requests, leaving=True)
+        finally:
+            requests.close(LINGER_MS)
+
+    def _poll(self, heard: "zmq.Socket[bytes]", requests: RequestChannel) -> None:
         poller = zmq.Poller()
-        for socket in (heard, told, self._wakes):
-            poller.register(socket, zmq.POLLIN)
-        while not self._ends:
-            poller.poll(max(0, int((self._report_due - time.monotonic()) * 1000) + 1))
-            if self._woken():
-                self._report_due = 0.0
-            self._take(heard)
-            self._read_answers(told)
-            if time.monotonic() >= self._report_due and not self._ends:
-                # A report that finds no connection is tried again soon: a broker that comes back wants to know who is there.
-                done = self._tell(told, leaving=False)
-                self._report_due = time.monotonic() + (REPORT_S if done else LOOK_AGAIN_S)
-        self._tell(told, leaving=True)
+        for socket in (heard, self._wakes, requests.socket):
+            if socket is not None:
+                poller.register(socket, zmq.POLLIN)
+        poller.poll(max(0, int((self._report_due - time.monotonic()) * 1000) + 1))
 
     def _woken(self) -> bool:
         try:
@@ -237,14 +243,10 @@ class Member:
 
     # Reports
 
-    def _tell(self, told: "zmq.Socket[bytes]", *, leaving: bool) -> bool:
+    def _tell(self, requests: RequestChannel, *, leaving: bool) -> bool:
         args: dict[str, Any] = {"kind": self.kind, "name": self.name, "pid": os.getpid()}
         args |= {"values": {}, "leaving": True} if leaving else {"values": self._values()}
-        try:
-            told.send(codec.encode(Request(os.urandom(ID_BYTES), "hulak.report", "", args)), zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        return True
+        return requests.ask_now("hulak.report", args, timeout_s=ANSWER_S) is not None
 
     def _values(self) -> dict[str, Any]:
         now = time.monotonic()
@@ -266,17 +268,11 @@ class Member:
                 self.log.exception("report not complete")
         return values
 
-    def _read_answers(self, told: "zmq.Socket[bytes]") -> None:
-        """Read what came to the reports: nothing, as long as they are taken."""
-        while True:
-            try:
-                message = codec.decode_to_client(told.recv_multipart(zmq.NOBLOCK)[-1])
-            except zmq.Again:
-                return
-            except ProtocolError as error:
-                self.log.warning("answer refused", code=error.code, why=str(error))
-                continue
-            code = message.code if isinstance(message, Error) else ""
-            if code and code != self._refused:
-                self.log.warning("report refused", code=code, why=str(message))
-            self._refused = code
+    def _read_answers(self, requests: RequestChannel) -> None:
+        """Read what came to the reports; a refusal is told once."""
+        for _, message in requests.answers():
+            if not isinstance(message, Error):
+                self._refused = ""
+            elif message.code != self._refused:
+                self._refused = message.code
+                self.log.warning("report refused", code=message.code, why=message.text)

@@ -11,6 +11,8 @@ import errno
 import os
 import re
 import socket as plain
+import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un
 MAX_SUBSCRIPTION = 1024  # bytes of one message from a subscriber
 MAX_PARTS = 64  # parts of a message kept; what comes behind is dropped: one as long is refused in any dialect
+EVENT = struct.Struct("=Hi")  # a monitor's first frame: what it was, and of which descriptor
 NOBLOCK = int(zmq.NOBLOCK)
 MORE = NOBLOCK | int(zmq.SNDMORE)
 
@@ -44,6 +47,79 @@ def make(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq
     return socket
 
 
+def connect(
+    context: "zmq.Context[Any]",
+    kind: int,
+    where: str,
+    watch: Callable[["zmq.Socket[bytes]"], object] | None = None,
+    **options: int | bytes,
+) -> "zmq.Socket[bytes]":
+    """Make a socket that is connected to one of the broker's.
+
+    Args:
+        context: of it.
+        kind: of the socket, e.g. `zmq.SUB`.
+        where: the endpoint, as `endpoint` found it.
+        watch: given the socket before it is connected, to monitor it.
+        options: as of `make`.
+    """
+    socket = make(context, kind, ipv6=_ipv6(where), **options)
+    if watch is not None:
+        watch(socket)
+    socket.connect(where)
+    return socket
+
+
+def connect_dealer(
+    context: "zmq.Context[Any]",
+    where: str,
+    watch: Callable[["zmq.Socket[bytes]"], object] | None = None,
+    *,
+    sndhwm: int,
+    rcvhwm: int,
+    immediate: bool = True,
+) -> "zmq.Socket[bytes]":
+    """Make a DEALER that is connected to the broker's frontend or backend.
+
+    Args:
+        context: of it.
+        where: the endpoint, as `endpoint` found it.
+        watch: as of `connect`.
+        sndhwm: messages that wait to be sent, at most; 0 for any number.
+        rcvhwm: messages that wait to be received, likewise.
+        immediate: without a connection a send fails at once; else messages pile up for a broker to come.
+    """
+    return connect(context, zmq.DEALER, where, watch, immediate=int(immediate), sndhwm=sndhwm, rcvhwm=rcvhwm)
+
+
+def _ipv6(address: str) -> int:
+    """Give the value of IPV6 for an address: libzmq takes one in brackets only with it, and without it names mean IPv4."""
+    return int("[" in address)
+
+
+def monitor(context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", events: int) -> "zmq.Socket[bytes]":
+    """Make the reader of what happens to a socket's connections (zmq_socket_monitor(3)); before the socket is bound or connected.
+
+    The socket's monitor must be disabled before the reader is closed, since libzmq's threads wait for ever to tell nobody.
+    """
+    address = f"inproc://monitor-{id(socket)}-{time.monotonic_ns()}"
+    socket.monitor(address, events)
+    reader = make(context, zmq.PAIR, rcvhwm=0)  # no limit: libzmq's own threads would wait for room in it
+    reader.connect(address)
+    return reader
+
+
+def next_event(reader: "zmq.Socket[bytes]") -> tuple[int, int]:
+    """Receive from a monitor what happened, and the descriptor that it happened to.
+
+    Raises:
+        zmq.Again: nothing more did.
+    """
+    event, descriptor = EVENT.unpack(receive_frame(reader, NOBLOCK))
+    receive_frame(reader, NOBLOCK)  # the address: not the peer's but ours
+    return event, descriptor
+
+
 def ipc_path(home: Path, name: str) -> Path | None:
     """Name the file of one of the broker's sockets; None where the path is longer than a socket's may be."""
     path = home.absolute() / "run" / f"{name}.ipc"
@@ -54,7 +130,7 @@ def _broker_options(settings: BrokerSettings, name: str) -> dict[str, int | byte
     common: dict[str, int | bytes] = {
         "maxmsgsize": settings.max_message_bytes,
         "handshake_ivl": int(settings.handshake_s * 1000),
-        "ipv6": int("[" in getattr(settings, name)),
+        "ipv6": _ipv6(getattr(settings, name)),
     }
     match name:
         case "collector":

@@ -71,12 +71,10 @@ class Subscriber:
         self._out = self._router.out
         self._most, self._full = 1, 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        hwm = settings.broker.subscriber_hwm
-        self._socket = sockets.make(self._context, zmq.SUB, rcvhwm=hwm, ipv6=int("[" in where))
         self._replay_requests = ReplayRequests(self._context, settings, home)
         wanted = [*subscriptions, *([HEARTBEAT.encode() + codec.NUL] if mode == "lossless" else [])]
         # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
-        self._socket.connect(where)
+        self._socket = sockets.connect(self._context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
 
@@ -103,6 +101,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Close the connection."""
+        self._replay_requests.close()
         self._context.destroy(linger=0)
 
     def wait_until_subscribed(self, timeout_s: float) -> bool:

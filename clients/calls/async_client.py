@@ -13,10 +13,11 @@ from typing import Any, Self
 from bus.errors import BusError
 from bus.process import sockets
 from bus.process.load_settings import located
+from bus.process.requests import LOOK_AGAIN_S, draw_ids
 from bus.process.settings import Settings
-from clients.calls.client import LOOK_AGAIN_S, WINDOW
+from clients.calls.client import WINDOW
 from clients.calls.connection import Connection
-from clients.calls.pending import OnPart, PendingCalls, kind_of
+from clients.calls.pending import GRACE_S, OnPart, PendingCalls, kind_of
 from clients.calls.posted_tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
 from clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 
@@ -59,6 +60,7 @@ class AsyncBusClient:
 
     def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
         self._settings, self._home = located(settings, home)
+        self._new_id = draw_ids()
         self._pending = PendingCalls(self._settings.broker.frontend)
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -114,14 +116,15 @@ class AsyncBusClient:
             BusError: `TOO_LARGE`, as of `BusClient.call`; nothing is sent.
         """
         kind = kind_of(service, action, timeout_s, retries, share, priority)
-        call_id = self._pending.new_id()
+        call_id = self._new_id()
         frame = kind.encode(call_id, args, self._settings.broker.max_message_bytes)
         loop = asyncio.get_running_loop()
         call = AsyncCall(loop=loop)
         call.id, call.frame = call_id, frame
         call.named, call.timeout_s, call.on_part, call.pending = kind.named, timeout_s, on_part, self._pending
-        alone = not self._pending.calls
-        self._pending.add(call, time.monotonic())
+        call.due = time.monotonic() + timeout_s + GRACE_S
+        alone = not self._pending.under_way
+        self._pending.add(call)
         if call.due < self._timer_due:
             self._set_timer()
         if self._link is not None:
@@ -217,7 +220,7 @@ class AsyncBusClient:
         for descriptor in self._link.descriptors():
             loop.add_reader(descriptor, self._look)
         self._connecting = None
-        self._send_buffer.begin_again(self._pending.calls.values())
+        self._send_buffer.begin_again(self._pending.under_way.values())
         self._look()
 
     def _send(self, link: Connection, call: AsyncCall, alone: bool) -> None:
@@ -239,7 +242,7 @@ class AsyncBusClient:
         if link is None:
             return
         if link.reconnected():
-            self._send_buffer.begin_again(self._pending.calls.values())
+            self._send_buffer.begin_again(self._pending.under_way.values())
         self._send_buffer.flush(link.send)
         try:
             while self._link is link and link.readable():
@@ -257,5 +260,5 @@ class AsyncBusClient:
             self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
 
     def _expire(self) -> None:
-        self._pending.expire(time.monotonic())
+        self._pending.end_expired(time.monotonic())
         self._set_timer()

@@ -19,14 +19,14 @@ from typing import Any, Self
 from bus.errors import BusError, BusTimeout
 from bus.process import sockets
 from bus.process.load_settings import located
+from bus.process.requests import LOOK_AGAIN_S, draw_ids
 from bus.process.settings import Settings
 from clients.calls.connection import Connection
 from clients.calls.future import Future
-from clients.calls.pending import CallKind, PendingCalls, kind_of
+from clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
 from clients.calls.posted_tasks import PostedTasks
 from clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
 
-LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
 LOOK_AFTER = 64  # calls of `submit` between two looks at what has arrived, so that answers do not pile up unread
 WINDOW = 100  # calls of `map` under way at a time
 MOST_WAIT_MS = 3_600_000
@@ -43,6 +43,7 @@ class BusClient(PostedTasks):
     def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
         self._settings, self._home = located(settings, home)
         self._most = self._settings.broker.max_message_bytes
+        self._new_id = draw_ids()
         self._pending = PendingCalls(self._settings.broker.frontend)
         self._link: Connection | None = None
         self._lock = threading.RLock()  # of the link; callbacks, which are called with it, may ask for it again
@@ -128,7 +129,7 @@ class BusClient(PostedTasks):
             BusTimeout: there is no broker.
             BusError: `TOO_LARGE`, as of `call`.
         """
-        alone, gathered = not self._pending.calls, self._send_buffer.calls
+        alone, gathered = not self._pending.under_way, self._send_buffer.calls
         future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, on_part)
         if alone and self._sent_alone(future):
             return future
@@ -143,19 +144,19 @@ class BusClient(PostedTasks):
         return future
 
     def _begin(self, kind: CallKind, args: Mapping[str, Any] | None, on_part: Callable[[Any], None] | None) -> Future:
-        call_id = self._pending.new_id()
+        call_id = self._new_id()
         frame = kind.encode(call_id, args, self._most)
         now = time.monotonic()
         if self._link is None:
             self._connect(now + kind.timeout_s, kind.timeout_s)
             now = time.monotonic()
-        future = Future(call_id, frame, kind.named, kind.timeout_s, on_part, self)
-        self._pending.add(future, now)
+        future = Future(call_id, frame, kind.named, kind.timeout_s, on_part, self, now + kind.timeout_s + GRACE_S)
+        self._pending.add(future)
         return future
 
     def _ended(self, kind: CallKind, error: BusError) -> Future:
         """Make the future of a call that could not be begun, for who is told in its turn."""
-        future = Future(b"", b"", kind.named, kind.timeout_s, None, self)
+        future = Future(b"", b"", kind.named, kind.timeout_s, None, self, math.inf)
         future.settle(None, error)
         return future
 
@@ -270,13 +271,13 @@ class BusClient(PostedTasks):
         wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
         readable, again = self._link.poll(wait_ms, for_room=for_room)
         if again:
-            self._send_buffer.begin_again(self._pending.calls.values())
+            self._send_buffer.begin_again(self._pending.under_way.values())
             self._flush()
         if readable:
             self._take()
         now = time.monotonic()
         if now >= self._pending.next_due():
-            self._pending.expire(now)
+            self._pending.end_expired(now)
 
     def _look(self) -> None:
         """Take in what has arrived."""
@@ -291,8 +292,8 @@ class BusClient(PostedTasks):
         try:
             while self._link is not None:  # a callback may close
                 self._pending.take(self._link.receive())
-                if not self._pending.calls or self._link is None or not self._link.readable():  # what nobody waits for may stay
-                    break
+                if not self._pending.under_way or self._link is None or not self._link.readable():
+                    break  # what nobody waits for may stay
         finally:
             if outermost:
                 self._taking = False

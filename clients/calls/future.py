@@ -38,7 +38,7 @@ class Future(msgspec.Struct, eq=False):
     timeout_s: float
     on_part: OnPart | None
     _client: Waiter
-    due: float = math.inf
+    due: float
     _done: bool = False
     _cancelled: bool = False
     _value: Any = None

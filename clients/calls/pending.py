@@ -1,29 +1,25 @@
 """The calls of one connection that wait for their answers, any number at a time. PROTOCOL.md section 4. Pure.
 
 A shell sends the frames, as `clients.calls.send_buffer` puts them together, gives what it received to `take`, and calls
-`expire` when `next_due` has come.
+`end_expired` when `next_due` has come.
 """
 
 import functools
 import math
-import os
-import struct
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
+from bus.process.pending_requests import PendingTable
 from bus.wire import batch_frames, codec
 from bus.wire.codec import ENVELOPE_BYTES, own
-from bus.wire.messages import ID_BYTES, Error, Part, Reply
+from bus.wire.messages import Error, Part, Reply
 
 GRACE_S = 1.0  # waited beyond the caller's time: if a broker is there, its own sentence says more than ours could
-IDS = 256  # drawn at a time: the system's call costs more than what it gives
 OnPart = Callable[[Any], None]
 decode = codec.decode_to_client
-_cut = struct.Struct(f"{ID_BYTES}s" * IDS).unpack
 
 
 class Call(Protocol):
@@ -34,7 +30,7 @@ class Call(Protocol):
     named: str  # service and action, for people
     timeout_s: float
     on_part: OnPart | None
-    due: float  # when it is over, monotonic seconds; set by `PendingCalls`
+    due: float  # when it is over, monotonic seconds: `GRACE_S` after `timeout_s`
 
     def done(self) -> bool:
         """Tell whether it has ended, or was given up."""
@@ -43,36 +39,16 @@ class Call(Protocol):
         """Take the end of the call: its value, or its error."""
 
 
-class PendingCalls:
-    """All calls under way.
-
-    Nearly all are answered long before they are over, so nothing is sorted for their sake: about once a second, those that will
-    be over within the next are looked up.
+class PendingCalls(PendingTable[Call]):
+    """All calls under way: a table of `bus.process.pending_requests`, and how each is told its end.
 
     Args:
         where: the broker's address, for sentences.
     """
 
     def __init__(self, where: str) -> None:
+        super().__init__()
         self._where = where
-        self.calls: dict[bytes, Call] = {}  # in the order of their beginning
-        self.new_id: Callable[[], bytes] = _draw().__next__  # one that was never there before
-        self._soon: deque[tuple[float, bytes]] = deque()  # what is over next, the soonest first
-        self._later = math.inf  # nothing else is over before this
-
-    def __len__(self) -> int:
-        return len(self.calls)
-
-    def add(self, call: Call, now: float) -> None:
-        """Begin to wait for a call's answer."""
-        self.calls[call.id] = call
-        call.due = due = now + call.timeout_s + GRACE_S
-        if due < self._later:  # noqa: PLR1730 - min() costs three times as much
-            self._later = due
-
-    def forget(self, call: Call) -> None:
-        """Wait for it no longer; its answer is thrown away when it comes."""
-        self.calls.pop(call.id, None)
 
     def take(self, frame: bytes) -> int:
         """Take what the broker sent; return how many calls it ended.
@@ -92,60 +68,40 @@ class PendingCalls:
         if message.id is None:
             assert isinstance(message, Error)
             raise as_error(message)
-        call = self.calls.get(message.id)
+        call = self.match(message)
         if call is None:  # given up, or answered twice
             return 0
         if isinstance(message, Part):
             if call.on_part is not None:
                 call.on_part(message.value)
             return 0
-        self.forget(call)
         call.settle(None, as_error(message))
         return 1
 
     def _take_replies(self, replies: list[Reply], refused: batch_frames.Refused) -> int:
-        end, ended = self.calls.pop, 0
+        end, ended = self.under_way.pop, 0
         for reply in replies:
             call = end(reply.id, None)
-            if call is not None:  # given up, or answered twice
-                call.settle(reply.value, None)
-                ended += 1
+            if call is None:  # given up, or answered twice
+                self.strays += 1
+                continue
+            call.settle(reply.value, None)
+            ended += 1
         if refused:
             raise refused[0][1]
         return ended
 
-    def next_due(self) -> float:
-        """When `expire` may have something to do: monotonic seconds, infinite if nothing is under way."""
-        if not self.calls:
-            return math.inf
-        return min(self._later, self._soon[0][0]) if self._soon else self._later
-
-    def expire(self, now: float) -> None:
+    def end_expired(self, now: float) -> None:
         """End the calls whose time is over."""
-        if now >= self._later:
-            self._look_ahead(now + GRACE_S)
-        while self._soon and self._soon[0][0] <= now:
-            call = self.calls.pop(self._soon.popleft()[1], None)
-            if call is not None:
-                text = f"no answer to {call.named} from the broker at {self._where} within {call.timeout_s:g} s"
-                call.settle(None, BusTimeout(text))
-
-    def _look_ahead(self, until: float) -> None:
-        """Sort what is over until then. No call is over sooner than `GRACE_S` after it began: this is not often."""
-        dues = [(call.due, call.id) for call in self.calls.values()]
-        self._soon = deque(sorted((one for one in dues if one[0] <= until), key=lambda one: one[0]))
-        self._later = min((due for due, _ in dues if due > until), default=math.inf)
+        for call in self.expire(now):
+            text = f"no answer to {call.named} from the broker at {self._where} within {call.timeout_s:g} s"
+            call.settle(None, BusTimeout(text))
 
     def close(self) -> None:
         """End all calls."""
-        for call in list(self.calls.values()):
-            self.forget(call)
-            call.settle(None, BusError("CLOSED", f"the connection was closed before the answer to {call.named} came"))
-
-
-def _draw() -> Iterator[bytes]:
-    while True:
-        yield from _cut(os.urandom(IDS * ID_BYTES))
+        for call in list(self.under_way.values()):
+            if self.under_way.pop(call.id, None) is not None:  # else whoever was told of one before gave this one up
+                call.settle(None, BusError("CLOSED", f"the connection was closed before the answer to {call.named} came"))
 
 
 class CallKind(msgspec.Struct, frozen=True, gc=False):

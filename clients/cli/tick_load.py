@@ -87,10 +87,9 @@ def subscribe(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one, which ends it
     where = sockets.endpoint(settings.broker, home, "publisher") or settings.broker.publisher
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = sockets.make(context, zmq.SUB, rcvhwm=settings.broker.subscriber_hwm, ipv6=int("[" in where))
+    socket = sockets.connect(context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
     for topic in (*topics, "hulak.hello"):
         socket.subscribe(topic.encode() + codec.NUL)
-    socket.connect(where)
     counter = TickCounter(source, slots, at, keep)
     while slots[-1] != STOP and os.getppid() != 1:
         if socket.poll(50):

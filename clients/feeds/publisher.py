@@ -1,7 +1,7 @@
-"""How a feed's ticks reach the broker: two sockets around the pure `Delivery`. PROTOCOL.md section 3.4.
+"""How a feed's ticks reach the broker: two connections around the pure `Delivery`. PROTOCOL.md section 3.4.
 
-The first socket posts (PUB side, made as XPUB: it tells when the broker has subscribed, and with `XPUB_NODROP` a full queue is
-felt instead of dropped, since the broker is its only reader). The second asks the frontend how far it was taken.
+The first posts (PUB side, made as XPUB: it tells when the broker has subscribed, and with `XPUB_NODROP` a full queue is
+felt instead of dropped, since the broker is its only reader). A `RequestChannel` asks the frontend how far it was taken.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ import zmq
 
 from bus.errors import ProtocolError
 from bus.process import sockets
+from bus.process.requests import LOOK_AGAIN_S, RequestChannel
 from bus.process.settings import Settings
-from bus.wire import codec
-from bus.wire.messages import ID_BYTES, Error, Reply, Request, Tick
+from bus.wire.messages import Error, Reply, Tick
 from clients.feeds.delivery import Delivery
 from clients.feeds.refusals import Refusals
 
 ASK_S = 0.25
-LOOK_AGAIN_S = 0.1
+ANSWER_S = 10.0  # that an answer is waited for; newer ones say more
 BATCH = 256  # frames handed to the socket between two looks at everything else
 
 
@@ -50,24 +50,22 @@ class TickPublisher:
         self.refused = ""  # the code of the last answer that was an error
         self.subscribed = False  # the broker has told that it takes what we post
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.requests = RequestChannel(self.context, settings, home)
 
     async def connect(self) -> None:
         """Wait for the broker, for ever, until it has subscribed to us and answered."""
-        collector, frontend = await self._found("collector"), await self._found("frontend")
-        self.out = sockets.make(self.context, zmq.XPUB, xpub_nodrop=1, sndhwm=BATCH * 40, ipv6=int("[" in collector), linger=500)
-        self.asks = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=100, rcvhwm=1000, ipv6=int("[" in frontend))
-        self.out.connect(collector)
-        self.asks.connect(frontend)
+        collector = await self._find_collector()
+        self.out = sockets.connect(self.context, zmq.XPUB, collector, xpub_nodrop=1, sndhwm=BATCH * 40, linger=500)
         while not (self.subscribed and self.link.opened):
             await asyncio.sleep(LOOK_AGAIN_S / 10)
             self.keep()
         self.log.info("feed connected", broker=collector, instance=f"{self.link.instance:x}")
 
-    async def _found(self, name: str) -> str:
+    async def _find_collector(self) -> str:
         told = False
-        while (where := sockets.endpoint(self.settings.broker, self.home, name)) is None:
+        while (where := sockets.endpoint(self.settings.broker, self.home, "collector")) is None:
             if not told:
-                self.log.info("broker awaited", socket=name, address=getattr(self.settings.broker, name))
+                self.log.info("broker awaited", socket="collector", address=self.settings.broker.collector)
                 told = True
             await asyncio.sleep(LOOK_AGAIN_S)
         return where
@@ -101,34 +99,32 @@ class TickPublisher:
     def keep(self) -> None:
         """Read the answers that came, ask again, send what waits; call it every `ASK_S`."""
         self._read_answers()
-        self._ask("hulak.feed", self.link.ask())
+        self.requests.step()
+        self.requests.ask_now("hulak.feed", self.link.ask(), timeout_s=ANSWER_S)  # else the next round asks
         while self.out.poll(0):  # subscription events of the broker; only their arrival matters, at the start
             self.out.recv(zmq.NOBLOCK)
             self.subscribed = True
         if self.link.opened:
             self.push()
 
-    def _ask(self, service: str, args: dict[str, Any]) -> None:
-        try:
-            self.asks.send(codec.encode(Request(os.urandom(ID_BYTES), service, "", args)), zmq.NOBLOCK)
-        except zmq.Again:
-            return  # no connection: the next round asks again
-
     def _read_answers(self) -> None:
-        while self.asks.poll(0):
-            try:
-                message = codec.decode_to_client(self.asks.recv_multipart()[-1])
-                if isinstance(message, Reply) and "taken" in message.value:
-                    told = message.value
-                    self.link.answered(told["epoch"], told["taken"], told["safe"])
-                    self.refused = ""
-                    if new := self.refusals.told(told):
-                        self.log.warning("ticks refused by the broker", symbols=new, refused=self.refusals.count)
-                elif isinstance(message, Error) and message.code != self.refused:
-                    self.refused = message.code
-                    self.log.warning("feed refused by the broker", code=message.code, why=message.text)
-            except ProtocolError as error:
-                self.log.warning("answer refused", code=error.code, why=str(error))
+        for _, message in self.requests.answers():
+            if isinstance(message, Reply):
+                self._answered(message.value)
+            elif isinstance(message, Error) and message.code != self.refused:
+                self.refused = message.code
+                self.log.warning("feed refused by the broker", code=message.code, why=message.text)
+
+    def _answered(self, told: dict[str, Any]) -> None:
+        """Note how far the broker has taken us."""
+        try:
+            self.link.answered(told["epoch"], told["taken"], told["safe"])
+        except ProtocolError as error:
+            self.log.warning("answer refused", code=error.code, why=str(error))
+            return
+        self.refused = ""
+        if new := self.refusals.told(told):
+            self.log.warning("ticks refused by the broker", symbols=new, refused=self.refusals.count)
 
     def values(self) -> dict[str, Any]:
         """Say how far it is, for the process's report; may be called from any thread."""
@@ -151,5 +147,6 @@ class TickPublisher:
             await asyncio.sleep(LOOK_AGAIN_S / 5)
 
     def close(self) -> None:
-        """Close both sockets; what was handed over has half a second to leave."""
+        """Close both connections; what was handed over has half a second to leave."""
+        self.requests.close()
         self.context.destroy(linger=500)

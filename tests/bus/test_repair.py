@@ -56,7 +56,7 @@ class ReplayBroker:
 
     def hurry(self):
         """Let the time come at which it is asked again."""
-        self.replay_requests._heard = 0.0
+        self.replay_requests._channel.pending.heard(0.0)
         self.replay_requests.ask_again()
 
 
@@ -143,7 +143,7 @@ def test_whatever_arrives_puts_off_the_time_at_which_all_is_asked_again(replay_b
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     replay_broker.replay_requests.ask("tick.USDJPY", Ask(8, 9))
     (identity, request_id, _), _ = replay_broker.asked(), replay_broker.asked()
-    replay_broker.replay_requests._heard = 0.0
+    replay_broker.replay_requests._channel.pending.heard(0.0)
     replay_broker.router.send_multipart([identity, part(request_id, rows=b"\x90")])
     eventually(
         lambda: list(replay_broker.replay_requests.answers()) or replay_broker.replay_requests.next_due() > time.monotonic(),

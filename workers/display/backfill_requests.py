@@ -169,4 +169,5 @@ class BackfillRequests:
 
     def close(self) -> None:
         """Close the connection."""
-        self.context.destroy(linger=0)
+        self.repairs.close()
+        self.context.term()

@@ -1,42 +1,43 @@
 """A display worker's way out: states to the broker's collector, and days' beginnings to its frontend. PROTOCOL.md section 11."""
 
-import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import zmq
 
-from bus.errors import ProtocolError
 from bus.process import sockets
+from bus.process.pending_requests import PendingRequest
+from bus.process.requests import RequestChannel
+from bus.process.settings import Settings
 from bus.wire import codec
-from bus.wire.messages import ID_BYTES, Reply, Request, Stamp
+from bus.wire.messages import Reply, Stamp
 from bus.wire.names import OWNED_BY_DISPLAYS
 from workers.display.managed_display import ManagedDisplay
 
 SEND_HWM = 10_000  # states that wait for a broker that is away; each display has its newest sent again when it is back
-AGAIN_S = 2.0  # without an answer to what a day began with
+AGAIN_S = 2.0  # without an answer; then it is told, or asked, again
+ANSWER_S = 60.0  # that an answer is waited for
 
 
 class BrokerLink:
-    """Two sockets, one for what is published and one for what is asked.
+    """Two connections, one for what is published and one for what is asked.
 
     Args:
         context: of the worker.
         collector: endpoint of the broker.
-        frontend: likewise.
+        settings: say where its frontend is.
+        home: its folder.
     """
 
-    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", collector: str, frontend: str) -> None:
-        hwm = SEND_HWM
-        self.out = sockets.make(context, zmq.XPUB, xpub_nodrop=1, sndhwm=hwm, ipv6=int("[" in collector))
-        self.asks = sockets.make(context, zmq.DEALER, immediate=1, sndhwm=hwm, rcvhwm=hwm, ipv6=int("[" in frontend))
-        self.out.connect(collector)
-        self.asks.connect(frontend)
+    def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", collector: str, settings: Settings, home: Path) -> None:
+        self.out = sockets.connect(context, zmq.XPUB, collector, xpub_nodrop=1, sndhwm=SEND_HWM)
+        self.requests = RequestChannel(context, settings, home, sndhwm=SEND_HWM, rcvhwm=SEND_HWM)
         self.ready = False  # the broker takes what we publish
-        self._days: dict[bytes, tuple[str, int, dict[str, Any]]] = {}  # request -> display, number, init
-        self._rows_asked, self._rows_id = -AGAIN_S, b""
-        self._asked: dict[tuple[str, int], float] = {}  # display and number -> when
+        self._rows_asked = -AGAIN_S
+        self._rows: PendingRequest | None = None
+        self._days_asked: dict[str, tuple[int, float]] = {}  # display -> number that its day began with, and when that was told
 
     def look(self) -> bool:
         """Take in subscriptions; true when the broker's has just come."""
@@ -65,27 +66,21 @@ class BrokerLink:
 
     def tell_day(self, held: ManagedDisplay, now: float) -> None:
         """Tell the broker what a display's day began with, once in a while until it has written it."""
-        key = held.id, held.day_from
-        if now - self._asked.get(key, -AGAIN_S) < AGAIN_S:
+        first, asked = self._days_asked.get(held.id, (0, 0.0))
+        if first == held.day_from and now - asked < AGAIN_S:
             return
-        self._asked[key] = now
-        request_id, init = os.urandom(ID_BYTES), held.day()
+        self._days_asked[held.id] = held.day_from, now
+        init = held.day()
         args = {"display": held.id, "token": held.token, "from": held.day_from, "init": init}
-        try:
-            self.asks.send(codec.encode(Request(request_id, "hulak.display.day", "", args)), zmq.NOBLOCK)
-        except zmq.Again:
-            return
-        self._days[request_id] = (held.id, held.day_from, init)
+        self.requests.ask_now("hulak.display.day", args, about=(held.id, held.day_from, init), timeout_s=ANSWER_S)
 
     def ask_rows(self, now: float) -> None:
         """Ask for all displays again, once in a while: a message with them was lost."""
         if now - self._rows_asked < AGAIN_S:
             return
-        self._rows_asked, self._rows_id = now, os.urandom(ID_BYTES)
-        try:
-            self.asks.send(codec.encode(Request(self._rows_id, "hulak.display.list", "", {})), zmq.NOBLOCK)
-        except zmq.Again:
-            return
+        if self._rows is not None:
+            self.requests.forget(self._rows)  # what it would tell is older than what was lost since
+        self._rows_asked, self._rows = now, self.requests.ask_now("hulak.display.list", {}, timeout_s=ANSWER_S)
 
     def answers(self, told: Callable[[str, int, dict[str, Any]], None], rows: Callable[[dict[str, Any]], None]) -> None:
         """Read what came; a refused day is told again later, under whatever token counts then.
@@ -94,20 +89,17 @@ class BrokerLink:
             told: called with display, number and init of a day that is written.
             rows: called with all displays, if they were asked for.
         """
-        while self.asks.poll(0):
-            try:
-                message = codec.decode_to_client(self.asks.recv_multipart()[-1])
-            except ProtocolError:
+        self.requests.step()
+        for request, message in self.requests.answers():
+            if request is None or not isinstance(message, Reply):
                 continue
-            if isinstance(message, Reply) and message.id == self._rows_id:
+            if request is self._rows:
                 rows(message.value)
-                continue
-            day = self._days.pop(message.id or b"", None)
-            if day is not None and isinstance(message, Reply):
-                self._asked.pop(day[:2], None)
-                told(*day)
+            else:
+                self._days_asked.pop(request.about[0], None)
+                told(*request.about)
 
     def close(self) -> None:
         """Close both; what was handed over has half a second to leave."""
         self.out.close(linger=500)
-        self.asks.close(linger=0)
+        self.requests.close()

@@ -113,10 +113,8 @@ class DisplayWorker:
         if subscriber is None:
             return 0
         backend = where["backend"]
-        # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
-        self.dealer = sockets.make(self.context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in backend))
-        self.dealer.connect(backend)
-        self.link = BrokerLink(self.context, where["collector"], where["frontend"])
+        self.dealer = sockets.connect_dealer(self.context, backend, sndhwm=10_000, rcvhwm=10_000)
+        self.link = BrokerLink(self.context, where["collector"], self.settings, self.home)
         self.rounds = BackfillRequests(self.display_set, self.settings, self.home)
         self.subscriber = subscriber
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=backend)
@@ -204,8 +202,9 @@ class DisplayWorker:
         until = min([now + LONGEST_WAIT_S, *(due for due in (*dues, self.subscriber.next_due()) if due is not None)])
         busy = self.rounds.busy
         poller = zmq.Poller()
-        for socket in (self.dealer, self.link.asks, *self.subscriber.sockets(), *self.rounds.sockets()):
-            poller.register(socket, zmq.POLLIN)
+        for socket in (self.dealer, self.link.requests.socket, *self.subscriber.sockets(), *self.rounds.sockets()):
+            if socket is not None:
+                poller.register(socket, zmq.POLLIN)
         poller.register(self.stop.reader, zmq.POLLIN)
         poller.poll(0 if busy else max(0, int((until - now) * 1000) + 1))
 

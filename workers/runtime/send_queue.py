@@ -23,10 +23,7 @@ class SendQueue:
 
     def connect(self, context: "zmq.Context[zmq.Socket[bytes]]", where: str) -> "zmq.Socket[bytes]":
         """Make the socket, to the broker's backend at an endpoint."""
-        # IMMEDIATE: without a connection a send fails at once, instead of piling up heartbeats for a broker to come.
-        dealer = sockets.make(context, zmq.DEALER, immediate=1, sndhwm=10_000, rcvhwm=10_000, ipv6=int("[" in where))
-        dealer.connect(where)
-        self.dealer = dealer
+        dealer = self.dealer = sockets.connect_dealer(context, where, sndhwm=10_000, rcvhwm=10_000)
         return dealer
 
     def flush(self) -> None:

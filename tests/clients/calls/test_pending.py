@@ -5,10 +5,13 @@ import math
 import pytest
 
 from bus.errors import BusError, BusTimeout, TaskFailed
+from bus.process.requests import draw_ids
 from bus.wire import batch_frames, codec
 from bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
 from clients.calls.future import Future
-from clients.calls.pending import IDS, PendingCalls, kind_of
+from clients.calls.pending import GRACE_S, PendingCalls, kind_of
+
+NEW_ID = draw_ids()
 
 
 class Waits:
@@ -31,10 +34,10 @@ def pending():
 
 
 def begin(pending, now=100.0, timeout_s=60.0, then=lambda: None, on_part=None):
-    call_id = pending.new_id()
+    call_id = NEW_ID()
     frame = kind_of("noop", "noop", timeout_s).encode(call_id, {"n": 1})
-    future = Future(call_id, frame, "noop noop", timeout_s, on_part, Waits(pending, then))
-    pending.add(future, now)
+    future = Future(call_id, frame, "noop noop", timeout_s, on_part, Waits(pending, then), now + timeout_s + GRACE_S)
+    pending.add(future)
     return future
 
 
@@ -97,7 +100,7 @@ def test_a_callback_may_begin_calls_while_several_answers_are_taken(pending):
         future.add_done_callback(lambda _: more.append(begin(pending)))
     (frame,) = batch_frames.encode([Reply(future.id, None) for future in futures])
     assert pending.take(frame) == 3
-    assert list(pending.calls.values()) == more
+    assert list(pending.under_way.values()) == more
 
 
 def test_a_request_is_encoded_as_any_other_message():
@@ -107,12 +110,6 @@ def test_a_request_is_encoded_as_any_other_message():
             assert told == codec.encode(Request(bytes(range(16)), "noop", "ä" * 40, args, {"timeout_ms": 2500, **options}))
     told = kind_of("hulak.stats").encode(bytes(16), None)
     assert told == codec.encode(Request(bytes(16), "hulak.stats", "", {}, {}))
-
-
-def test_ids_never_repeat(pending):
-    drawn = {pending.new_id() for _ in range(3 * IDS)}
-    assert len(drawn) == 3 * IDS
-    assert {len(one) for one in drawn} == {ID_BYTES}
 
 
 def test_parts_come_before_the_end_and_end_nothing(pending):
@@ -139,9 +136,9 @@ def test_an_error_is_raised_as_what_it_is(pending, code, details, kind):
 def test_a_call_ends_one_second_after_its_time_and_others_go_on(pending):
     long, short = begin(pending), begin(pending, timeout_s=2.0)
     assert pending.next_due() == 103.0
-    pending.expire(102.9)
+    pending.end_expired(102.9)
     assert not short.done()
-    pending.expire(103.0)
+    pending.end_expired(103.0)
     assert isinstance(short.exception(), BusTimeout)
     assert "noop noop" in str(short.exception())
     assert "within 2 s" in str(short.exception())
@@ -156,12 +153,12 @@ def test_calls_end_in_the_order_of_their_times_however_they_began(pending):
         for timeout_s in (3.0, 0.1, 7.0):
             future = begin(pending, now=100 + began / 10, timeout_s=timeout_s)
             future.add_done_callback(lambda one: ended.append(one.due))
-    dues = sorted(call.due for call in pending.calls.values())
+    dues = sorted(call.due for call in pending.under_way.values())
     now = 100.0
     while len(pending):
         assert now <= pending.next_due()
         now = pending.next_due()
-        pending.expire(now)
+        pending.end_expired(now)
         assert ended == [due for due in dues if due <= now]
     assert ended == dues
 
@@ -169,7 +166,7 @@ def test_calls_end_in_the_order_of_their_times_however_they_began(pending):
 def test_what_is_remembered_of_times_is_of_living_calls(pending):
     for number in range(10_000):
         answer(pending, Reply(begin(pending, now=100 + number / 100).id, None))
-        pending.expire(100 + number / 100)
+        pending.end_expired(100 + number / 100)
     assert len(pending._soon) == 0
     assert pending.next_due() == math.inf
 
@@ -220,6 +217,23 @@ def test_callbacks_are_called_once_each_and_what_one_raises_harms_nobody(pending
     future.add_done_callback(lambda _: told.append("at once"))
     assert told == [1, 1, "at once"]
     assert "a callback of noop noop failed" in caplog.text
+
+
+@pytest.mark.parametrize("end", [lambda pending: pending.end_expired(1000.0), lambda pending: pending.close()])
+def test_a_callback_may_give_up_a_call_that_would_end_next(pending, end):
+    first, second, told = begin(pending), begin(pending), []
+    first.add_done_callback(lambda _: second.cancel())
+    second.add_done_callback(lambda one: told.append(one.exception().code))
+    end(pending)
+    assert told == ["CANCELLED"]
+
+
+def test_answers_that_come_too_late_are_counted(pending):
+    future = begin(pending)
+    future.cancel()
+    answer(pending, Reply(future.id, 1))
+    answer(pending, Error(future.id, "BUSY", "x"))
+    assert pending.strays == 2
 
 
 def test_closing_ends_what_is_under_way(pending):

@@ -9,12 +9,14 @@ import pytest
 from fake_frontend import FakeBroker
 from waiting import eventually
 
+from bus.process.requests import draw_ids
 from bus.process.settings import Settings
 from clients.calls.client import BusClient
 from clients.calls.future import Future
 from clients.calls.pending import PendingCalls, kind_of
 from clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 
+NEW_ID = draw_ids()
 NOOP = kind_of("noop", "noop")
 WITHIN_S = 10
 
@@ -27,9 +29,9 @@ def pending():
 def begin(pending, send_buffer, count):
     calls = []
     for number in range(count):
-        call_id = pending.new_id()
-        calls.append(Future(call_id, NOOP.encode(call_id, {"n": number}), NOOP.named, 60.0, None, pending))
-        pending.add(calls[-1], 100.0)
+        call_id = NEW_ID()
+        calls.append(Future(call_id, NOOP.encode(call_id, {"n": number}), NOOP.named, 60.0, None, pending, 161.0))
+        pending.add(calls[-1])
     send_buffer.calls.extend(calls)
     return calls
 
@@ -98,7 +100,7 @@ def test_what_there_is_no_room_for_stays_and_is_sent_once(pending):
 def test_what_has_ended_before_it_was_sent_is_not_sent(pending):
     send_buffer, link = SendBuffer(), Link()
     first, second, third = begin(pending, send_buffer, 3)
-    pending.expire(100.0)
+    pending.end_expired(100.0)
     second.settle(None, None)
     assert send_buffer.flush(link.send)
     assert link.ids() == [first.id, third.id]
@@ -110,7 +112,7 @@ def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(pending):
     assert not send_buffer.flush(link.send)
     pending.forget(calls[0])
     link = Link()
-    send_buffer.begin_again(pending.calls.values())
+    send_buffer.begin_again(pending.under_way.values())
     assert send_buffer.flush(link.send)
     assert link.ids() == [call.id for call in calls[1:]]
 

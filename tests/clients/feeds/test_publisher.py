@@ -2,14 +2,14 @@
 
 import asyncio
 
+import pytest
 import structlog
-import zmq
 from structlog.testing import capture_logs
 
 from bus.process import sockets
 from bus.process.settings import Settings
-from bus.wire import codec
 from bus.wire.messages import Error, Reply
+from clients.feeds import publisher
 from clients.feeds.publisher import TickPublisher
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -36,29 +36,35 @@ class Out:
         return self.events.pop()
 
 
-class Asks:
-    """A socket whose every request is answered at once."""
+class Requests:
+    """A channel whose every request is answered at once."""
 
-    def __init__(self):
-        self.answers = []
+    def __init__(self, *_):
+        self.came = []
 
-    def connect(self, where):
+    def ask_now(self, service, args, *, timeout_s):
+        assert (service, sorted(args), timeout_s > 0) == ("hulak.feed", ["instance", "oldest"], True)
+        self.came.append((None, Reply(bytes(16), {"epoch": 7, "taken": 0, "safe": 0})))
+
+    def answers(self):
+        while self.came:
+            yield self.came.pop()
+
+    def step(self):
+        return []
+
+    def close(self):
         pass
 
-    def send(self, frame, flags):
-        request = codec.decode_from_client(frame)
-        self.answers.append(codec.encode(Reply(request.id, {"epoch": 7, "taken": 0, "safe": 0})))
 
-    def poll(self, timeout):
-        return len(self.answers)
-
-    def recv_multipart(self):
-        return [self.answers.pop()]
+@pytest.fixture(autouse=True)
+def channel(monkeypatch):
+    monkeypatch.setattr(publisher, "RequestChannel", Requests)
 
 
 def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(sockets, "endpoint", lambda *_: "ipc:///nowhere")
-    monkeypatch.setattr(sockets, "make", lambda context, kind, **_: Out() if kind == zmq.XPUB else Asks())
+    monkeypatch.setattr(sockets, "make", lambda *_, **__: Out())
     post = TickPublisher(Settings(), tmp_path, "a", QUIET)
     asyncio.run(asyncio.wait_for(post.connect(), 5))
     assert (post.subscribed, post.link.opened) == (True, True)
@@ -67,12 +73,21 @@ def test_a_broker_that_subscribes_between_two_looks_is_noticed(tmp_path, monkeyp
 
 def test_a_feed_that_the_broker_refuses_says_so_once(tmp_path):
     post = TickPublisher(Settings(), tmp_path, "a", structlog.get_logger())
-    post.asks = Asks()
-    busy = codec.encode(Error(bytes(16), "BUSY", "1024 feeds have sent something within the hour, no more are remembered"))
+    busy = Error(bytes(16), "BUSY", "1024 feeds have sent something within the hour, no more are remembered")
     with capture_logs() as logs:
         for _ in range(3):
-            post.asks.answers.append(busy)
+            post.requests.came.append((None, busy))
             post._read_answers()
     assert [(entry["event"], entry["code"]) for entry in logs] == [("feed refused by the broker", "BUSY")]
+    assert not post.link.opened
+    post.close()
+
+
+def test_a_broker_that_took_what_was_never_sent_is_told_and_not_believed(tmp_path):
+    post = TickPublisher(Settings(), tmp_path, "a", structlog.get_logger())
+    with capture_logs() as logs:
+        post.requests.came.append((None, Reply(bytes(16), {"epoch": 7, "taken": 5, "safe": 5})))
+        post._read_answers()
+    assert [entry["event"] for entry in logs] == ["answer refused"]
     assert not post.link.opened
     post.close()

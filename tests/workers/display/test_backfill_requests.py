@@ -43,6 +43,9 @@ class Line:
     def next_due(self):
         return None
 
+    def close(self):
+        self.socket = None
+
 
 @pytest.fixture
 def world(monkeypatch):

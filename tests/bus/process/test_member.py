@@ -1,0 +1,70 @@
+"""What a member reports, and what it says when the broker refuses: a ROUTER in the place of its frontend."""
+
+import pytest
+import zmq
+from fake_frontend import FakeBroker
+from local_bus import free_ports
+from waiting import eventually
+
+from bus.process.member import Member
+from bus.process.settings import BrokerSettings, Settings
+from bus.wire import codec
+from bus.wire.messages import Error, Reply
+
+WITHIN_S = 10
+
+
+class Log(list):
+    """Keeps the warnings."""
+
+    def warning(self, event, **facts):
+        self.append((event, facts["code"]))
+
+    def debug(self, event, **facts):
+        """Keep nothing of these."""
+
+
+@pytest.fixture
+def broker():
+    with FakeBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def member(broker, context, tmp_path):
+    address = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+    publisher = context.socket(zmq.XPUB)
+    publisher.bind(address)
+    settings = Settings(broker=BrokerSettings(frontend=broker.address, publisher=address))
+    with Member(settings, tmp_path, Log(), kind="nepse", name="a") as member:
+        yield member
+
+
+def report(broker, member, answer):
+    """Have it report; answer that."""
+    member.report_now()
+    (request,) = broker.receive()
+    broker.router.send_multipart([broker.client, codec.encode(answer(request.id))])
+    return request
+
+
+def test_a_member_reports_to_the_broker_and_takes_its_leave(broker, member):
+    request = report(broker, member, lambda id_: Reply(id_, None))
+    assert (request.service, request.args["kind"], request.args["name"]) == ("hulak.report", "nepse", "a")
+    assert request.args["values"]["config_version"] == 0
+    member.stop()
+    requests = broker.receive_all(1)
+    while not requests[-1].args.get("leaving"):
+        requests += broker.receive()
+    assert requests[-1].args["values"] == {}
+    assert not member.ended()
+
+
+def test_a_report_that_is_refused_is_told_once_until_one_is_taken(broker, member):
+    def refuse(code):
+        return lambda id_: Error(id_, code, "no")
+
+    for answer in (refuse("BUSY"), refuse("BUSY"), refuse("BAD_ARGUMENT"), lambda id_: Reply(id_, None), refuse("BUSY")):
+        report(broker, member, answer)
+    told = [("report refused", code) for code in ("BUSY", "BAD_ARGUMENT", "BUSY")]
+    eventually(lambda: member.log == told, within_s=WITHIN_S)

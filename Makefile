@@ -6,14 +6,16 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
-.PHONY: help setup run test trials check clean
+.PHONY: help setup run test trials check docs clean
 
 help:
 	@echo "make run     start everything with a simulated world around it; Ctrl-C stops it"
 	@echo "make test    run every test"
 	@echo "make trials  the trials in their full size: kills, freezes, days of ticks, ten minutes of memory; about 20 minutes"
-	@echo "make check   lint, format and types"
+	@echo "make check   lint, format, types and documents"
+	@echo "make docs    the documents as a site in ./site; open site/index.html"
 	@echo "make setup   only the virtual environment; the others do it too"
 	@echo "make clean   remove the virtual environment, ./var and what tools left behind"
 
@@ -38,7 +40,11 @@ check: $(READY)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	$(BUILD_DOCS) --quiet
+
+docs: $(READY)
+	$(BUILD_DOCS)
 
 clean:
-	@rm -rf $(VENV) var dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) var dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -66,4 +66,4 @@ def test_files_of_etc_are_found_beside_the_packages_and_within_one(tmp_path, mon
 def test_each_package_tells_that_it_has_types_and_the_source_has_what_make_needs():
     assert all((ROOT / name / "py.typed").is_file() for name in PACKAGES)
     taken = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
-    assert {".ci", "Makefile", "constraints.txt", "etc", *PACKAGES} <= set(taken)
+    assert {".ci", "Makefile", "constraints.txt", "mkdocs.yml", "docs", "etc", *PACKAGES} <= set(taken)

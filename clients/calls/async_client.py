@@ -139,7 +139,7 @@ class AsyncBusClient:
         """Have an action done for each of many arguments, `window` at a time; gives their results in the same order.
 
         Raises:
-            what `call` raises, when the turn of the one that failed has come; the others are given up.
+            BusError: as of `call`, when the turn of the one that failed has come; the others are given up.
         """
         under_way: deque[AsyncCall | BusError] = deque()  # an error, of one that could not be begun, comes in its turn
         left = iter(args)

@@ -172,7 +172,7 @@ class BusClient(PostedTasks):
             window: how many are under way at a time.
             options: as of `submit`, for each.
         Raises:
-            what `call` raises, when the turn of the one that failed has come; the others are given up.
+            BusError: as of `call`, when the turn of the one that failed has come; the others are given up.
         """
         on_part = options.pop("on_part", None)
         kind, left = kind_of(service, action, **options), iter(args)

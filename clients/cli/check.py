@@ -62,7 +62,7 @@ def check(
 ) -> None:
     """Say in one line, with performance data, whether all is well; the exit code is that of monitoring plugins.
 
-    0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. README.md, "Monitoring", lists the situations that it knows; `hulak top`, the page,
+    0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. docs/howto/monitoring.md lists the situations that it knows; `hulak top`, the page,
     /readyz and /metrics tell the same. What is normal while a broker starts is a WARNING in its first 30 s.
 
     \b

@@ -103,7 +103,7 @@ def _problems(verdict: Verdict) -> Iterator[Metric]:
         for what, situation in SITUATIONS.items()
         for level in situation.levels
     ]
-    yield _metric("hulak_problem", "1 while something is not well; README.md lists what.", found)
+    yield _metric("hulak_problem", "1 while something is not well; docs/howto/monitoring.md lists what.", found)
     yield _metric("hulak_health_level", "0 OK, 1 WARNING, 2 CRITICAL.", [({}, float(verdict.level))])
 
 

@@ -1,6 +1,6 @@
 """Every situation that is told, how severe it is, and the limits of quantities: the one table. Pure.
 
-README.md, "Monitoring", has it for people, and a test compares the two.
+docs/howto/monitoring.md has it for people, and a test compares the two.
 """
 
 import enum

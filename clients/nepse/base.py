@@ -23,7 +23,7 @@ class NepseMethods(ABC):
         """Make one call over the connection."""
 
     async def call(self, action: str, /, **args: Any) -> Any:
-        """Have one action done (README, "Tasks", lists them; so does `hulak nepse --help`).
+        """Have one action done (docs/howto/exchange.md lists them; so does `hulak nepse --help`).
 
         Args:
             action: e.g. "market-depth".

@@ -1,6 +1,6 @@
 """`NepseClient`: the exchange's data, fetched by the pool of NEPSE workers.
 
-Each method is one action of the service `nepse` (README, "Tasks"). `async_client` has the same methods to be
+Each method is one action of the service `nepse` (docs/howto/exchange.md). `async_client` has the same methods to be
 awaited.
 """
 

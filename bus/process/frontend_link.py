@@ -41,6 +41,7 @@ class FrontendLink:
         self._context = context
         self._connections = 0
         self.socket = sockets.connect_dealer(context, where, self._watch, sndhwm=sndhwm, rcvhwm=rcvhwm, immediate=immediate)
+        sockets.close_with(self, self.socket, self.monitor)
 
     def _watch(self, socket: "zmq.Socket[bytes]") -> None:
         self.monitor = sockets.monitor(self._context, socket, self.WATCHED)

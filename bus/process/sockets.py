@@ -13,6 +13,7 @@ import re
 import socket as plain
 import struct
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,21 @@ def monitor(context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", events: in
     reader = make(context, zmq.PAIR, rcvhwm=0)  # no limit: libzmq's own threads would wait for room in it
     reader.connect(address)
     return reader
+
+
+def close_with(owner: object, *owned: "zmq.Socket[bytes]") -> None:
+    """Close these sockets when their owner is collected without having been closed.
+
+    A context waits for its sockets when it is collected itself, and cannot find those that went together with it.
+    """
+    weakref.finalize(owner, _close, owned).atexit = False
+
+
+def _close(owned: tuple["zmq.Socket[bytes]", ...]) -> None:
+    for socket in owned:
+        if not socket.closed:
+            socket.disable_monitor()
+            socket.close(linger=0)
 
 
 def next_event(reader: "zmq.Socket[bytes]") -> tuple[int, int]:

@@ -75,6 +75,7 @@ class Subscriber:
         wanted = [*subscriptions, *([HEARTBEAT.encode() + codec.NUL] if mode == "lossless" else [])]
         # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
         self._socket = sockets.connect(self._context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
+        sockets.close_with(self, self._socket)
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
             self._socket.subscribe(topic)
 

@@ -29,13 +29,13 @@ Decorated = Callable[..., Any]
 
 
 def shaped(subscribers: int) -> Callable[[Decorated], Decorated]:
-    """Add the options that all measurements share; the command gets a `Shape` and where to write JSON."""
+    """Add the options common to all measurements; the command gets a `Shape` and the path of the JSON file."""
 
     def add(command: Decorated) -> Decorated:
         def run(
             subscribers: int, processes: int, folder: Path | None, quiet_within_s: float, out: Path | None, **given: Any
         ) -> None:
-            command(Shape(subscribers, processes, folder, quiet_within_s, _tell), out, **given)
+            command(Shape(subscribers, processes, folder, quiet_within_s, _log), out, **given)
 
         run.__doc__ = command.__doc__
         run.__name__ = command.__name__
@@ -43,17 +43,19 @@ def shaped(subscribers: int) -> Callable[[Decorated], Decorated]:
         path = click.Path(path_type=Path, exists=True, file_okay=False)
         options = [
             click.option("--subscribers", default=subscribers, type=click.IntRange(1, 400), show_default=True),
-            click.option("--processes", default=4, type=click.IntRange(1, 64), show_default=True, help="Of the subscribers."),
-            click.option("--folder", type=path, help="Where files are made: on a real disk. Default: the temporary folder."),
+            click.option(
+                "--processes", default=4, type=click.IntRange(1, 64), show_default=True, help="Number of subscriber processes."
+            ),
+            click.option("--folder", type=path, help="Folder for files, on a real disk. Default: the temporary folder."),
             click.option(
                 "--quiet-within",
                 "quiet_within_s",
                 default=8.0,
                 type=click.FloatRange(0, 600),
                 show_default=True,
-                help="Seconds that each cell waits at most until others leave the machine alone.",
+                help="Maximum of seconds that each cell waits for a quiet machine.",
             ),
-            click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file."),
+            click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file."),
         ]
         measured: Decorated = run
         for option in reversed(options):
@@ -67,7 +69,7 @@ def _names(text: str) -> list[str]:
     return [name for part in text.split(",") if (name := part.strip())]
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     click.echo(line, err=True)
 
 
@@ -100,24 +102,26 @@ def ticks(shape: Shape, out: Path | None, systems: str, seconds: float, repeats:
 
 @main.command()
 @click.option("--systems", default="hulak-ticks,hulak-symbols,hulak-ticks-ipc,raw", show_default=True)
-@click.option("--rate", default=1000, type=click.IntRange(1, 1_000_000), show_default=True, help="Ticks/s.")
+@click.option("--rate", default=1000, type=click.IntRange(1, 1_000_000), show_default=True, help="Ticks per second.")
 @click.option("--seconds", default=5.0, type=click.FloatRange(0.2, 600), show_default=True)
 @click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
 @shaped(24)
 def latency(shape: Shape, out: Path | None, systems: str, rate: int, seconds: float, repeats: int) -> None:
-    """Find how long ticks take from the call that posts them to the decoded tick, at a rate."""
+    """Measure the latency of ticks at a rate, from the posting call to the decoded tick."""
     result = workloads.latency(shape, _names(systems), repeats, seconds, rate)
     _show(result, reports.latency(result), out)
 
 
 @main.command()
 @click.option("--system", default="hulak-ticks", show_default=True)
-@click.option("--rate", default=1000, type=click.IntRange(1, 1_000_000), show_default=True, help="Ticks/s.")
+@click.option("--rate", default=1000, type=click.IntRange(1, 1_000_000), show_default=True, help="Ticks per second.")
 @click.option("--minutes", default=10.0, type=click.FloatRange(0.01, 1440), show_default=True)
-@click.option("--warm-up", "warm_up_s", default=120.0, type=click.FloatRange(0), show_default=True, help="Seconds not counted.")
+@click.option(
+    "--warm-up", "warm_up_s", default=120.0, type=click.FloatRange(0), show_default=True, help="Seconds that are not measured."
+)
 @shaped(24)
 def memory(shape: Shape, out: Path | None, system: str, rate: int, minutes: float, warm_up_s: float) -> None:
-    """Find how much each process grows at a rate."""
+    """Measure the memory growth of each process at a rate."""
     if warm_up_s >= minutes * 60:
         raise click.UsageError(f"--warm-up is {warm_up_s:g} s, must be below --minutes, {minutes * 60:g} s")
     result = workloads.memory(shape, system, minutes, rate, warm_up_s)
@@ -126,31 +130,35 @@ def memory(shape: Shape, out: Path | None, system: str, rate: int, minutes: floa
 
 @main.command()
 @click.option("--repeats", default=7, type=click.IntRange(1, 100), show_default=True)
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file.")
 def displays(repeats: int, out: Path | None) -> None:
-    """Find what a tick costs a display after 100, 8,000 and 100,000 ticks."""
+    """Measure the cost of a tick in a display after 100, 8,000 and 100,000 ticks."""
     result = display_costs.measure(display_costs.POINTS, repeats)
     _show(result, display_costs.table(result), out)
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
-    found = _names(value)
-    if not found or not all(one.isdigit() and 1 <= int(one) <= 10_000_000 for one in found):
+    items = _names(value)
+    if not items or not all(item.isdigit() and 1 <= int(item) <= 10_000_000 for item in items):
         raise click.BadParameter(f"{value!r} must be numbers from 1 to 10,000,000, e.g. 100,1000", ctx, param)
-    return tuple(map(int, found))
+    return tuple(map(int, items))
 
 
 @main.command()
 @click.option("--parts", default=",".join(scale_run.PARTS), show_default=True)
-@click.option("--subscriptions", default="100,1000,10000", callback=_sizes, show_default=True, help="And as many topics.")
-@click.option("--queued", default="1000,10000,100000", callback=_sizes, show_default=True, help="Posted tasks that wait.")
-@click.option("--rows", default="1000,100000,1000000", callback=_sizes, show_default=True, help="Ended tasks that are kept.")
-@click.option("--journal", default="128,512,2048", callback=_sizes, show_default=True, help="MiB.")
 @click.option(
-    "--limit", "limit_s", default=30.0, type=click.FloatRange(1, 3600), show_default=True, help="Seconds of one figure."
+    "--subscriptions", default="100,1000,10000", callback=_sizes, show_default=True, help="Numbers of subscriptions and topics."
 )
-@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where files are made.")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+@click.option("--queued", default="1000,10000,100000", callback=_sizes, show_default=True, help="Numbers of queued posted tasks.")
+@click.option(
+    "--rows", default="1000,100000,1000000", callback=_sizes, show_default=True, help="Numbers of retained ended tasks."
+)
+@click.option("--journal", default="128,512,2048", callback=_sizes, show_default=True, help="Journal sizes in MiB.")
+@click.option(
+    "--limit", "limit_s", default=30.0, type=click.FloatRange(1, 3600), show_default=True, help="Limit in seconds per figure."
+)
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder for files.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file.")
 def scale(
     parts: str,
     subscriptions: tuple[int, ...],
@@ -161,22 +169,22 @@ def scale(
     folder: Path | None,
     out: Path | None,
 ) -> None:
-    """Find how costs grow with subscriptions, queue, kept rows and journal; name what grows worse than linear."""
-    wanted = _names(parts)
-    if unknown := set(wanted) - set(scale_run.PARTS):
-        raise click.UsageError(f"--parts: there is no {', '.join(sorted(unknown))}, must be of {', '.join(scale_run.PARTS)}")
-    result = scale_run.measure(wanted, Sizes(subscriptions, queued, rows, journal), folder, limit_s, _tell)
+    """Measure how costs grow with subscriptions, queue, rows and journal; list what grows worse than linearly."""
+    selected = _names(parts)
+    if unknown := set(selected) - set(scale_run.PARTS):
+        raise click.UsageError(f"--parts: {', '.join(sorted(unknown))} unknown, must be of {', '.join(scale_run.PARTS)}")
+    result = scale_run.measure(selected, Sizes(subscriptions, queued, rows, journal), folder, limit_s, _log)
     _show(result, scale_run.report(result), out)
 
 
 @main.command()
-@click.option("--mib", default=2000, type=click.IntRange(1, 1 << 20), show_default=True, help="Of the full journal.")
+@click.option("--mib", default=2000, type=click.IntRange(1, 1 << 20), show_default=True, help="Size of the full journal.")
 @click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where files are made.")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder for files.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file.")
 def recovery(mib: int, repeats: int, folder: Path | None, out: Path | None) -> None:
-    """Find how soon displays are live again after kills and restarts, with an empty journal and with a full one."""
-    result = display_recovery.measure(mib << 20, repeats, folder, _tell)
+    """Measure how soon displays are live again after kills and restarts, with an empty and a full journal."""
+    result = display_recovery.measure(mib << 20, repeats, folder, _log)
     _show(result, display_recovery.table(result), out)
 
 
@@ -184,11 +192,11 @@ def recovery(mib: int, repeats: int, folder: Path | None, out: Path | None) -> N
 @click.option("--seconds", default=1.0, type=click.FloatRange(0.2, 600), show_default=True)
 @shaped(4)
 def selfcheck(shape: Shape, out: Path | None, seconds: float) -> None:
-    """Check that the losses of a broker that drops ticks are found exactly."""
-    found = workloads.selfcheck(shape, seconds)
-    _show(found, f"{found['dropped']:,} ticks dropped, {found['lost']:,} noticed", out)
-    if found["lost"] != found["dropped"] or not found["dropped"]:
-        raise click.ClickException("the losses were not found exactly")
+    """Check that the losses of a broker that drops ticks are detected exactly."""
+    result = workloads.selfcheck(shape, seconds)
+    _show(result, f"{result['dropped']:,} ticks dropped, {result['lost']:,} detected", out)
+    if result["lost"] != result["dropped"] or not result["dropped"]:
+        raise click.ClickException("the losses were not detected exactly")
 
 
 def _counts(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -200,16 +208,21 @@ def _counts(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
 
 @main.command()
 @click.option("--systems", default=",".join(MEASURED), show_default=True)
-@click.option("--workers", default="1,4", callback=_counts, show_default=True, help="Processes that carry tasks out.")
-@click.option("--window", default=100, type=click.IntRange(1, 100_000), show_default=True, help="Tasks in flight.")
-@click.option("--seconds", default=2.0, type=click.FloatRange(0.1, 600), show_default=True, help="With the window.")
+@click.option("--workers", default="1,4", callback=_counts, show_default=True, help="Numbers of worker processes.")
+@click.option("--window", default=100, type=click.IntRange(1, 100_000), show_default=True, help="Number of tasks in flight.")
+@click.option("--seconds", default=2.0, type=click.FloatRange(0.1, 600), show_default=True, help="Duration with the window.")
 @click.option(
-    "--single-seconds", "single_s", default=1.5, type=click.FloatRange(0.1, 600), show_default=True, help="One at a time."
+    "--single-seconds",
+    "single_s",
+    default=1.5,
+    type=click.FloatRange(0.1, 600),
+    show_default=True,
+    help="Duration with one task at a time.",
 )
 @click.option("--repeats", default=3, type=click.IntRange(1, 100), show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where files are made.")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder for files.")
 @click.option("--quiet-within", "quiet_within_s", default=8.0, type=click.FloatRange(0, 600), show_default=True)
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything measured to this file.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write all measurements to this file.")
 def tasks(
     systems: str,
     workers: tuple[int, ...],
@@ -221,8 +234,8 @@ def tasks(
     quiet_within_s: float,
     out: Path | None,
 ) -> None:
-    """Find how many tasks that do nothing a client has done in a second, and how long one takes; every answer is checked."""
-    rounds = Rounds(workers, repeats, Load(window, seconds, single_s), folder, quiet_within_s, _tell)
+    """Measure the rate and the latency of tasks that do nothing; every answer is checked."""
+    rounds = Rounds(workers, repeats, Load(window, seconds, single_s), folder, quiet_within_s, _log)
     result = task_run.run(rounds, _names(systems))
     _show(result, task_run.markdown(result), out)
     if result["faults"]:
@@ -231,25 +244,25 @@ def tasks(
 
 @main.command("selfcheck-tasks")
 def selfcheck_tasks() -> None:
-    """Check that tasks which are lost, repeated or falsified are found exactly."""
-    found = task_run.selfcheck(Rounds(load=Load(10, 0.5, 0.2, late_s=1.0), quiet_within_s=0, tell=_tell))
-    for name, told in found.items():
-        click.echo(f"{name}: {told['committed']:,} faults, {told['found']:,} found")
-    if any(told["found"] != told["committed"] or told["other"] for told in found.values()):
-        raise click.ClickException("the faults were not found exactly")
+    """Check that lost, repeated and falsified tasks are detected exactly."""
+    results = task_run.selfcheck(Rounds(load=Load(10, 0.5, 0.2, late_s=1.0), quiet_within_s=0, log=_log))
+    for name, counts in results.items():
+        click.echo(f"{name}: {counts['committed']:,} faults, {counts['found']:,} found")
+    if any(counts["found"] != counts["committed"] or counts["other"] for counts in results.values()):
+        raise click.ClickException("the faults were not detected exactly")
 
 
 @main.command("list")
 def list_systems() -> None:
-    """Name every system, and why one cannot run here."""
+    """List every system, and why one cannot run here."""
     for name, why in available(list(SYSTEMS)):
-        click.echo(name if why is None else f"{name}: not here: {why}")
+        click.echo(name if why is None else f"{name}: not available: {why}")
     for name, why in task_run.available(list(TASK_SYSTEMS)):
-        click.echo(f"tasks {name}" if why is None else f"tasks {name}: not here: {why}")
+        click.echo(f"tasks {name}" if why is None else f"tasks {name}: not available: {why}")
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every `finally`, so that no process is left behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs every `finally`, so that no process remains
     try:
         main(prog_name="python -m benchmarks")
     except BenchmarkError as error:

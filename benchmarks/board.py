@@ -1,6 +1,6 @@
-"""What publisher, consumers and the one who measures tell each other: numbers in shared memory.
+"""Numbers in shared memory that publisher, consumers and the measuring process exchange.
 
-Asking how far the slowest consumer is costs the system under test nothing, and is the same for all. Each slot has one writer.
+Reading the slowest consumer's progress costs the system under test nothing, and is the same for all. Each slot has one writer.
 """
 
 import mmap
@@ -8,19 +8,19 @@ from pathlib import Path
 
 IDLE, PACED, BLAST, QUIT = range(4)  # kinds of phase
 
-# Slots of the one who measures, but for SENT, BEHIND and SENDER_READY, which are the publisher's.
+# Slots of the measuring process, except SENT, BEHIND and SENDER_READY, which are the publisher's.
 PHASE, KIND, RATE, WINDOW, STOP, CONSUMERS, KEEP, SENT, BEHIND, SENDER_READY = range(10)
-MOST = 400  # consumers
-PROGRESS, READY, LOST = 64, 64 + MOST, 64 + 2 * MOST  # first slots of the consumers' own, one each
-SLOTS = 64 + 3 * MOST
+MAX_CONSUMERS = 400  # maximum of consumers
+PROGRESS, READY, LOST = 64, 64 + MAX_CONSUMERS, 64 + 2 * MAX_CONSUMERS  # first slots of the consumers, one for each
+SLOTS = 64 + 3 * MAX_CONSUMERS
 
 
 class Board:
     """Signed 64-bit numbers, by slot.
 
     Args:
-        path: of the file behind it; on tmpfs where there is one.
-        create: make it, with all slots 0.
+        path: of the mapped file; on tmpfs if there is one.
+        create: create the file, with all slots 0.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
@@ -31,7 +31,7 @@ class Board:
         self.slots = memoryview(self._map).cast("q")
 
     def progress(self) -> list[int]:
-        """List the number of the last tick that each consumer has, 0 before the first."""
+        """Return the number of the last tick of each consumer, 0 before the first."""
         return self.slots[PROGRESS : PROGRESS + self.slots[CONSUMERS]].tolist()
 
     def slowest(self) -> int:
@@ -39,10 +39,10 @@ class Board:
         return min(self.slots[PROGRESS : PROGRESS + self.slots[CONSUMERS]])
 
     def lost(self) -> int:
-        """Count the ticks missing, summed over consumers."""
+        """Return the number of missing ticks, summed over consumers."""
         return sum(self.slots[LOST : LOST + self.slots[CONSUMERS]])
 
     def all_ready(self) -> bool:
-        """Tell whether publisher and consumers are connected."""
+        """Return whether publisher and consumers are connected."""
         consumers = self.slots[READY : READY + self.slots[CONSUMERS]]
         return bool(self.slots[SENDER_READY]) and all(consumers)

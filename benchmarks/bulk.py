@@ -1,7 +1,7 @@
 """A journal of any size, made in this process by the broker's own intake and journal: no socket, no broker, no waiting.
 
-What benchmarks and trials want is a home folder that looks as if the market had gone on for hours. Ticks are those of `tick`
-(28 symbols, turn by turn), and one of a rare symbol now and then, so that both kinds of replay have something to find.
+Benchmarks and trials need a home folder as after hours of a market. Ticks are those of `tick`
+(28 symbols in turn), with one of a rare symbol at intervals, so that both kinds of replay have data.
 """
 
 import itertools
@@ -23,17 +23,17 @@ from bus.process.settings import Settings
 from bus.wire.codec import NUL, STAMP, pack
 from bus.wire.messages import FIRST_MS
 
-INSTANCE = 11  # of the feed that all ticks are said to come from
-TURN = 500  # ticks taken in at a time
+INSTANCE = 11  # of the feed of all ticks
+TURN = 500  # ticks per turn
 RARE = "RARE"
 RARE_EVERY = 200_000  # ticks between two of the rare symbol
-BEATS_S = 0.05  # of the journal's own time, between two turns: a new segment can begin at each
+BEATS_S = 0.05  # of the journal's clock, between two turns: a new segment can begin at each
 NS_PER_TICK = 1_000_000  # 1,000 ticks a second
 
 
 @dataclass(slots=True)
 class Made:
-    """What a journal holds after it was made."""
+    """The content of a journal that was made."""
 
     ticks: int = 0  # number of the newest one
     size: int = 0  # bytes of all segments
@@ -43,17 +43,17 @@ class Made:
 def fill(
     home: Path, settings: Settings, size: int, *, rare_every: int = RARE_EVERY, symbols: int = 28, ends_ns: int | None = None
 ) -> Made:
-    """Let the journal of a home folder grow to a size; a journal that is there is gone on with.
+    """Grow the journal of a home folder by a size; an existing journal is continued.
 
     Args:
-        home: of a broker that does not run.
-        settings: `[journal]` bounds the journal; where `size` is above `max_bytes`, the oldest segments are let go.
-        size: bytes of records that this call adds at least.
+        home: of a broker that is not running.
+        settings: `[journal]` bounds the journal; where `size` is above `max_bytes`, the oldest segments are deleted.
+        size: minimum of bytes of records that this call adds.
         rare_every: ticks between two of the rare symbol; the first one is the very first tick of an empty journal.
-        symbols: how many others there are, 1 or more; beyond 28 they are named `S<number>`.
+        symbols: number of the other symbols, 1 or more; beyond 28 they are named `S<number>`.
         ends_ns: stamp of the newest tick, ns since 1970 UTC; now if None. Earlier ones are a millisecond apart.
     Returns:
-        what this call added, and the journal's size.
+        the ticks that this call added, and the journal's size.
     Raises:
         ConfigError: the journal cannot be used.
     """
@@ -62,9 +62,9 @@ def fill(
     last = state.sources.get(INSTANCE, 0)
     limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes)
     bus = BrokerState(state.epoch, "bulk", limits, Policy(), _refused, 0.0, Backoff(0.5, 60.0, random.random), journal.ordinals)
-    bus.restore(replace(state, sources={INSTANCE: last}))  # a feed that has been heard already
+    bus.restore(replace(state, sources={INSTANCE: last}))  # a known feed
     made = Made(state.ticks)
-    expected = size // 130 * NS_PER_TICK  # a record has about so many bytes
+    expected = size // 130 * NS_PER_TICK  # a record has about 130 bytes
     time_ns, now, added = (time.time_ns() if ends_ns is None else ends_ns) - expected, 0.0, 0
     frames = _frames(symbols, rare_every, last + 1)
     while added < size:
@@ -82,7 +82,7 @@ def fill(
 
 
 def _frames(symbols: int, rare_every: int, first: int) -> Iterator[tuple[bytes, bool]]:
-    """Make frames as a feed sends them, from running number `first` on; with each, whether it is the rare symbol's."""
+    """Iterate over a feed's frames, from running number `first` on; each with whether it is of the rare symbol."""
     names = [tick.SYMBOLS[at] if at < tick.KINDS else f"S{at:05d}" for at in range(symbols)]
     heads = [_head(name) for name in names]
     rare = _head(RARE)
@@ -95,12 +95,12 @@ def _frames(symbols: int, rare_every: int, first: int) -> Iterator[tuple[bytes, 
         yield topic + stamp_of(INSTANCE, number, number) + symbol + quote + tail, is_rare
 
 
-_QUOTE = struct.Struct(">5sd5sd11sQ")  # what of a tick changes, as msgpack writes it: bid, ask, timestamp
+_QUOTE = struct.Struct(">5sd5sd11sQ")  # the varying part of a tick in msgpack: bid, ask, timestamp
 FIELDS = b"\x85"  # a map of five: symbol, bid, ask, timestamp, source
 
 
 def _head(symbol: str) -> tuple[bytes, bytes]:
-    """Make what stands before a tick's stamp, and what begins its body."""
+    """Return the bytes before a tick's stamp, and the begin of its body."""
     return b"tick." + symbol.encode() + NUL, FIELDS + pack("symbol") + pack(symbol)
 
 

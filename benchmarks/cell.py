@@ -17,34 +17,34 @@ from benchmarks.board import Board
 from benchmarks.system import SETTLES_S, BenchmarkError, Place, System
 from benchmarks.systems import SYSTEMS
 
-WINDOW = 4096  # ticks that a blast may be ahead of the slowest consumer
-SETTLE_S = 0.25  # of a phase, not measured
-STILL_S = 1.5  # without progress, what is missing does not come any more
+WINDOW = 4096  # maximum of ticks that a blast is ahead of the slowest consumer
+SETTLE_S = 0.25  # begin of a phase that is not measured
+STILL_S = 1.5  # without progress for this long, missing ticks count as lost
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A load, and for how long it is measured."""
+    """A load, and the duration of its measurement."""
 
     name: str
     seconds: float
-    rate: int = 0  # ticks/s; 0: as fast as nothing is lost
-    keep: bool = False  # the latency of each tick
+    rate: int = 0  # ticks/s; 0: the highest rate without loss
+    keep: bool = False  # record the latency of each tick
 
 
 @dataclass
 class Measured:
-    """What came of one cell: a row for each phase, and what the consumers said at the end."""
+    """The measurements of one cell: a row for each phase, and the consumers' reports."""
 
     system: str
     consumers: int
     phases: dict[str, dict[str, Any]] = field(default_factory=dict)
-    saw: list[dict[str, int]] = field(default_factory=list)  # by consumer: first, last, lost, twice, kept_from
-    latencies: list["array.array[int]"] = field(default_factory=list)  # by consumer, ns, -1 for a tick that did not come
-    sent: list[dict[str, Any]] = field(default_factory=list)  # by phase of the publisher's
+    received: list[dict[str, int]] = field(default_factory=list)  # by consumer: first, last, lost, twice, kept_from
+    latencies: list["array.array[int]"] = field(default_factory=list)  # by consumer, ns, -1 for a lost tick
+    sent: list[dict[str, Any]] = field(default_factory=list)  # by phase of the publisher
 
     def lost(self) -> int:
-        """Ticks that did not come, summed over phases and consumers."""
+        """Return the number of lost ticks, summed over phases and consumers."""
         return sum(int(row["lost"]) for row in self.phases.values())
 
 
@@ -53,9 +53,9 @@ class Cell:
 
     Args:
         system: by name.
-        consumers: how many, each with its own connection.
-        processes: into which they are divided.
-        folder: where its files are made; on a real disk.
+        consumers: their number, each with its own connection.
+        processes: number of processes with the consumers.
+        folder: for its files; on a real disk.
     """
 
     def __init__(self, system: str, consumers: int, processes: int, folder: Path | None = None) -> None:
@@ -83,7 +83,7 @@ class Cell:
         self.close()
 
     def close(self) -> None:
-        """End every process and remove every file."""
+        """Stop every process and remove every file."""
         self.slots[board.KIND], self.slots[board.STOP] = board.QUIT, 1
         for process in self.children:
             machine.end(process)
@@ -93,12 +93,12 @@ class Cell:
 
     def _start(self) -> None:
         self.under_test.start()
-        told = {"system": self.system, "place": self.place.told(), "board": str(self.board_path)}
-        self._spawn("publisher", "publisher", told)
+        parameters = {"system": self.system, "place": self.place.as_dict(), "board": str(self.board_path)}
+        self._spawn("publisher", "publisher", parameters)
         first = 0
         for at in range(self.count):
             count = self.consumers // self.count + (at < self.consumers % self.count)
-            self._spawn("consumers", f"consumers{at}", {**told, "first": first, "count": count})
+            self._spawn("consumers", f"consumers{at}", {**parameters, "first": first, "count": count})
             first += count
         self._wait(self.board.all_ready, "publisher and consumers to be ready")
         self._begin(Phase("warm-up", 0, rate=300))
@@ -106,8 +106,8 @@ class Cell:
         time.sleep(0.4)
         self._pause()
 
-    def _spawn(self, role: str, name: str, told: dict[str, Any]) -> None:
-        words = machine.python("benchmarks.roles", role, json.dumps(told))
+    def _spawn(self, role: str, name: str, parameters: dict[str, Any]) -> None:
+        words = machine.python("benchmarks.roles", role, json.dumps(parameters))
         self.children.append(machine.start(words, self.home / f"{name}.log"))
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
@@ -115,13 +115,13 @@ class Cell:
         while not condition():
             for process in [*self.children, *self.under_test.processes]:
                 if process.poll() is not None:
-                    raise BenchmarkError(f"{self.system}: a process ended while waiting for {what}: {self._said()}")
+                    raise BenchmarkError(f"{self.system}: a process ended while waiting for {what}: {self._logs()}")
             if time.monotonic() > deadline:
-                raise BenchmarkError(f"{self.system}: waited {SETTLES_S:g} s for {what}: {self._said()}")
+                raise BenchmarkError(f"{self.system}: waited {SETTLES_S:g} s for {what}: {self._logs()}")
             time.sleep(0.01)
 
-    def _said(self) -> str:
-        return " ".join(file.read_text(errors="replace")[-600:] for file in sorted(self.home.glob("*.log"))) or "nothing said"
+    def _logs(self) -> str:
+        return " ".join(file.read_text(errors="replace")[-600:] for file in sorted(self.home.glob("*.log"))) or "no log"
 
     # Phases
 
@@ -133,7 +133,7 @@ class Cell:
         slots[board.PHASE] += 1
 
     def _pause(self) -> bool:
-        """Stop posting and wait for what is under way; true if all arrived."""
+        """Stop posting and wait for ticks in flight; returns whether all arrived."""
         self.slots[board.KIND] = board.IDLE
         self.slots[board.PHASE] += 1
         time.sleep(0.05)
@@ -148,18 +148,18 @@ class Cell:
         return True
 
     def processes(self) -> dict[str, list[int]]:
-        """List the processes' ids by role: broker, publisher, consumers."""
+        """Return the processes' ids by role: broker, publisher, consumers."""
         broker = [pid for process in self.under_test.processes for pid in machine.family(process.pid)]
-        return {"broker": broker, "publisher": [self.children[0].pid], "consumers": [one.pid for one in self.children[1:]]}
+        return {"broker": broker, "publisher": [self.children[0].pid], "consumers": [child.pid for child in self.children[1:]]}
 
     def run(self, phase: Phase, each: Callable[[], None] | None = None) -> dict[str, Any]:
-        """Put a load on, and measure its middle.
+        """Apply a load, and measure its middle.
 
         Args:
-            each: called about every second meanwhile.
+            each: called about every second during the measurement.
         Returns:
             ticks_s (of the slowest consumer), deliveries_s, lost, behind, arrived, foreign, steal_pct, and for each role
-            cpu_<role> (cores), cpu_us (per delivery, all of it) and broker_us (of it the broker's).
+            cpu_<role> (cores), cpu_us (per delivery, of all processes) and broker_us (of the broker).
         """
         before_lost, roles = self.board.lost(), self.processes()
         self._begin(phase)
@@ -167,26 +167,30 @@ class Cell:
         time.sleep(SETTLE_S)
         noise = machine.Noise([pid for pids in roles.values() for pid in pids])
         before, cpu, at = self.board.progress(), {role: machine.cpu_s(pids) for role, pids in roles.items()}, time.monotonic()
-        while (left_s := phase.seconds - (time.monotonic() - at)) > 0:
-            time.sleep(min(1.0, left_s))
+        while (rest_s := phase.seconds - (time.monotonic() - at)) > 0:
+            time.sleep(min(1.0, rest_s))
             if each is not None:
                 each()
         over_s, after = time.monotonic() - at, self.board.progress()
         used = {role: machine.cpu_s(pids) - cpu[role] for role, pids in roles.items()}
-        row: dict[str, Any] = {"phase": number, **noise.look(), "behind": bool(self.slots[board.BEHIND])}
+        row: dict[str, Any] = {"phase": number, **noise.sample(), "behind": bool(self.slots[board.BEHIND])}
         row["arrived"] = self._pause()
-        moved = [last - first for first, last in zip(before, after, strict=True)]
-        row |= {"ticks_s": min(moved) / over_s, "deliveries_s": sum(moved) / over_s, "lost": self.board.lost() - before_lost}
-        row |= {f"cpu_{role}": round(one / over_s, 3) for role, one in used.items()}
-        if sum(moved):
-            row["cpu_us"] = sum(used.values()) / sum(moved) * 1e6
-            row["broker_us"] = used["broker"] / sum(moved) * 1e6
+        received = [last - first for first, last in zip(before, after, strict=True)]
+        row |= {
+            "ticks_s": min(received) / over_s,
+            "deliveries_s": sum(received) / over_s,
+            "lost": self.board.lost() - before_lost,
+        }
+        row |= {f"cpu_{role}": round(cpu_s / over_s, 3) for role, cpu_s in used.items()}
+        if sum(received):
+            row["cpu_us"] = sum(used.values()) / sum(received) * 1e6
+            row["broker_us"] = used["broker"] / sum(received) * 1e6
         row["broker_rss_mb"] = machine.rss_bytes(roles["broker"]) / 1e6
         self.measured.phases[phase.name] = row
         return row
 
     def finish(self) -> Measured:
-        """End publisher and consumers and gather what they saw."""
+        """Stop publisher and consumers and collect their reports."""
         self.slots[board.KIND] = board.QUIT
         self.slots[board.PHASE] += 1
         self.children[0].wait(SETTLES_S)
@@ -194,28 +198,28 @@ class Cell:
         for process in self.children[1:]:
             process.wait(SETTLES_S)
         measured = self.measured
-        with contextlib.suppress(FileNotFoundError):  # a role that failed has said why in its log
+        with contextlib.suppress(FileNotFoundError):  # a failed role has its error in its log
             measured.sent = json.loads((self.home / "publisher.json").read_text())
             for file in self.home.glob("consumers*.json"):
-                measured.saw += json.loads(file.read_text())
-            measured.saw.sort(key=lambda one: one["at"])
-            measured.latencies = [_read(self.home / f"latency{one['at']}") for one in measured.saw]
-        if len(measured.saw) != self.consumers:
-            raise BenchmarkError(f"{self.system}: a process failed: {self._said()}")
+                measured.received += json.loads(file.read_text())
+            measured.received.sort(key=lambda report: report["at"])
+            measured.latencies = [_read(self.home / f"latency{report['at']}") for report in measured.received]
+        if len(measured.received) != self.consumers:
+            raise BenchmarkError(f"{self.system}: a process failed: {self._logs()}")
         return measured
 
 
 def _read(path: Path) -> "array.array[int]":
-    found = array.array("q")
-    found.frombytes(path.read_bytes())
-    return found
+    values = array.array("q")
+    values.frombytes(path.read_bytes())
+    return values
 
 
 def available(names: list[str]) -> Iterator[tuple[str, str | None]]:
-    """Tell for each system why it cannot run here; None if it can.
+    """Yield each system, and why it cannot run here; None if it can.
 
     Raises:
-        BenchmarkError: there is no system of that name.
+        BenchmarkError: a system is unknown.
     """
     for name in names:
         if name not in SYSTEMS:

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.dropping FRONTEND BACKEND EVERY`: a broker that loses each tick whose number EVERY divides.
+"""`python -m benchmarks.dropping FRONTEND BACKEND EVERY`: a broker that drops each tick whose number is divisible by EVERY.
 
-The negative control: a measurement that does not see exactly these losses is worth nothing.
+The negative control: a measurement must detect exactly these losses.
 """
 
 import sys
@@ -12,7 +12,7 @@ from benchmarks.system import HWM
 
 
 def main(frontend: str, backend: str, every: str) -> None:
-    """Forward the other ticks for ever."""
+    """Forward the other ticks until terminated."""
     machine.end_with_parent()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     publishers, subscribers = context.socket(zmq.SUB), context.socket(zmq.PUB)

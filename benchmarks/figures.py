@@ -4,51 +4,51 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-MOST_FOREIGN, MOST_STEAL_PCT = 0.17, 12.0  # cores that others took, share of the machine: above, a phase is noisy
+MAX_FOREIGN, MAX_STEAL_PCT = 0.17, 12.0  # cores used by others, share of the machine: a phase above is noisy
 WINDOWS_S = 0.1
-SUMMED = ("lost", "twice", "wrong")  # over all repeats, the noisy ones too
+SUMMED = ("lost", "twice", "wrong")  # over all repeats, including noisy ones
 Row = Mapping[str, Any]
 
 
 def noisy(row: Row) -> bool:
-    """Tell whether others had so much of the machine that the figures say little."""
-    return bool(row["foreign"] > MOST_FOREIGN or row["steal_pct"] > MOST_STEAL_PCT)
+    """Return whether other processes used so much of the machine that the figures are unreliable."""
+    return bool(row["foreign"] > MAX_FOREIGN or row["steal_pct"] > MAX_STEAL_PCT)
 
 
 def quiet(rows: Iterable[Row]) -> list[Row]:
-    """Keep the rows that are not noisy; all of them where none is quiet."""
-    found = list(rows)
-    return [row for row in found if not noisy(row)] or found
+    """Return the rows that are not noisy; all rows if every one is noisy."""
+    all_rows = list(rows)
+    return [row for row in all_rows if not noisy(row)] or all_rows
 
 
 def medians(rows: Sequence[Row]) -> dict[str, float]:
-    """Take the median of each number over repeats; what went wrong is summed, `quiet` says how many repeats were quiet."""
+    """Return the median of each number over repeats; faults are summed, `quiet` is the number of quiet repeats."""
     used = quiet(rows)
     names = [name for name, value in used[0].items() if isinstance(value, int | float) and not isinstance(value, bool)]
-    found = {name: statistics.median([row[name] for row in used if name in row]) for name in names}
+    values = {name: statistics.median([row[name] for row in used if name in row]) for name in names}
     sums = {name: sum(row.get(name, 0) for row in rows) for name in SUMMED if name in rows[0]}
-    return {**found, **sums, "repeats": len(rows), "quiet": sum(not noisy(row) for row in rows)}
+    return {**values, **sums, "repeats": len(rows), "quiet": sum(not noisy(row) for row in rows)}
 
 
 def percentile(ordered: Sequence[int], share: float) -> float:
-    """Return the value below which `share` (0 to 1) of the sorted values lie; nan if there is none."""
+    """Return the value below which `share` (0 to 1) of the sorted values lie; nan without values."""
     return float(ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else float("nan")
 
 
 def latency_us(series: Sequence[Sequence[int]], rate: int) -> dict[str, float]:
-    """Sum up latencies.
+    """Summarize latencies.
 
     Args:
-        series: of each consumer, ns, in the order of the ticks, one value for each, -1 for one that did not come.
+        series: of each consumer, ns, in the order of the ticks, one value for each, -1 for a lost one.
         rate: ticks/s.
     Returns:
-        p50, p99, p999, max; window_p99 is the median over windows of 0.1 s of each window's p99: what remains when the moments
-        in which the host stopped the machine are left out. All in microseconds. missing counts ticks.
+        p50, p99, p999, max; window_p99 is the median over windows of 0.1 s of each window's p99, without the moments
+        in which the host paused the machine. All in microseconds. missing counts ticks.
     """
-    every = sorted(value for one in series for value in one if value >= 0)
+    every = sorted(value for latencies in series for value in latencies if value >= 0)
     width, shortest = max(20, int(rate * WINDOWS_S)), min(map(len, series), default=0)
-    cut = [[one[at : at + width] for one in series] for at in range(0, shortest - width + 1, width)]
-    windows = [sorted(value for one in window for value in one if value >= 0) for window in cut]
+    cut = [[latencies[at : at + width] for latencies in series] for at in range(0, shortest - width + 1, width)]
+    windows = [sorted(value for latencies in window for value in latencies if value >= 0) for window in cut]
     tails = [percentile(window, 0.99) for window in windows if window]
     return {
         "p50": percentile(every, 0.5) / 1e3,
@@ -56,25 +56,25 @@ def latency_us(series: Sequence[Sequence[int]], rate: int) -> dict[str, float]:
         "p999": percentile(every, 0.999) / 1e3,
         "max": every[-1] / 1e3 if every else float("nan"),
         "window_p99": statistics.median(tails) / 1e3 if tails else float("nan"),
-        "missing": sum(value < 0 for one in series for value in one),
+        "missing": sum(value < 0 for latencies in series for value in latencies),
     }
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Fit a line through (x, y) points by least squares and return how much y grows for 1 of x; 0 for fewer than 2 points."""
+    """Return the slope of the least-squares line through (x, y) points; 0 for fewer than 2 points."""
     return statistics.linear_regression(*zip(*points, strict=True)).slope if len({x for x, _ in points}) > 1 else 0.0
 
 
 def ratios(figures: Mapping[str, float], to: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Divide each system's figure by that of each of the systems `to` that was measured."""
+    """Return the ratio of each system's figure to that of each measured system in `to`."""
     return {name: {base: value / figures[base] for base in to if figures.get(base)} for name, value in figures.items()}
 
 
 def markdown(rows: Sequence[Row], columns: Mapping[str, str]) -> str:
-    """Write a table.
+    """Return a table.
 
     Args:
-        rows: what is missing in one is written as -.
+        rows: missing values are written as -.
         columns: name in the row -> heading.
     """
     lines = ["| " + " | ".join(columns.values()) + " |", "|" + "|".join(["---", *["---:"] * (len(columns) - 1)]) + "|"]

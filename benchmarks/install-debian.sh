@@ -1,5 +1,5 @@
 #!/bin/sh
-# The peers' servers on Debian and its relatives, for `python -m benchmarks`; needs root. Their Python clients come with
+# Installs the peers' servers on Debian and derivatives, for `python -m benchmarks`; needs root. Their Python clients come with
 # `pip install 'hulak[bench]'`, those of the task queues with `pip install -r benchmarks/requirements-tasks.txt`. The
 # packages' own services are neither started nor enabled: the benchmarks start servers of their own on free ports and end
 # them.

@@ -22,19 +22,19 @@ _libc = ctypes.CDLL(None)
 
 
 def family(pid: int) -> list[int]:
-    """List a process and all its descendants."""
-    found, left = [], [pid]
-    while left:
-        one = left.pop()
-        found.append(one)
+    """Return the ids of a process and all its descendants."""
+    pids, pending = [], [pid]
+    while pending:
+        child = pending.pop()
+        pids.append(child)
         with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{one}/task").iterdir():
-                left += map(int, (thread / "children").read_text().split())
-    return found
+            for thread in Path(f"/proc/{child}/task").iterdir():
+                pending += map(int, (thread / "children").read_text().split())
+    return pids
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Sum user and system time of processes and of their ended children, in seconds, in steps of 10 ms."""
+    """Return user and system time of processes and of their ended children, in seconds, in steps of 10 ms."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, IndexError):
@@ -44,20 +44,20 @@ def cpu_s(pids: Iterable[int]) -> float:
 
 
 def busy_s() -> float:
-    """Sum the CPU seconds of every process there is.
+    """Return the CPU seconds of all processes.
 
-    Not from /proc/stat: that is sampled at the timer's ticks, and a load that is paced by timers beats with it.
+    Not from /proc/stat, which is sampled at timer ticks: a load paced by timers would alias with it.
     """
     return cpu_s(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
 def steal_s() -> float:
-    """Return the seconds, summed over cores, in which the hypervisor ran somebody else."""
+    """Return the seconds, summed over cores, in which the hypervisor ran other machines."""
     return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / _clock_hz
 
 
 def rss_bytes(pids: Iterable[int]) -> int:
-    """Sum the resident memory of processes."""
+    """Return the resident memory of processes."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -66,10 +66,10 @@ def rss_bytes(pids: Iterable[int]) -> int:
 
 
 class Noise:
-    """What others take of the machine between two looks.
+    """The load of other processes between two samples.
 
     Args:
-        own: processes that are not others.
+        own: the processes of the measurement.
     """
 
     def __init__(self, own: Iterable[int]) -> None:
@@ -80,8 +80,8 @@ class Noise:
         """Start to measure."""
         self._at, self._busy, self._own, self._steal = time.monotonic(), busy_s(), cpu_s(self.own), steal_s()
 
-    def look(self) -> dict[str, float]:
-        """Return `foreign` (cores that other processes took) and `steal_pct` (of the whole machine) since `begin`."""
+    def sample(self) -> dict[str, float]:
+        """Return `foreign` (cores used by other processes) and `steal_pct` (of the whole machine) since `begin`."""
         over_s = time.monotonic() - self._at
         foreign = (busy_s() - self._busy - (cpu_s(self.own) - self._own)) / over_s
         steal = (steal_s() - self._steal) / over_s / (os.cpu_count() or 1)
@@ -89,7 +89,7 @@ class Noise:
 
 
 def spin_ms() -> float:
-    """Time a fixed piece of Python, best of three, in ms: a virtual machine that is held back shows it here, if nowhere else."""
+    """Return the duration of a fixed piece of Python, best of three, in ms: it reveals a throttled virtual machine."""
     best = float("inf")
     for _ in range(3):
         began = time.perf_counter()
@@ -99,17 +99,17 @@ def spin_ms() -> float:
 
 
 def wait_until_quiet(most_foreign: float, limit_s: float) -> None:
-    """Wait until other processes take less than so many cores, but no longer than `limit_s` seconds."""
+    """Wait until other processes use less than `most_foreign` cores, but no longer than `limit_s` seconds."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         noise = Noise([])
         time.sleep(0.4)
-        if noise.look()["foreign"] < most_foreign:
+        if noise.sample()["foreign"] < most_foreign:
             return
 
 
 def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:
-    """Wait until a condition is true. Raises `TimeoutError` when it is not within `limit_s` seconds."""
+    """Wait until a condition is true. Raises `TimeoutError` after `limit_s` seconds."""
     deadline = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > deadline:
@@ -118,44 +118,44 @@ def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:
 
 
 def fine_timers() -> None:
-    """Let the sleeps of this process end when asked, not 50 us later."""
+    """Set the timer slack of this process to 1 ns instead of 50 us."""
     _libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
 def end_with_parent() -> None:
-    """Be ended when the process that started this one is gone, so that an interrupted run leaves nothing behind."""
+    """Terminate this process when its parent ends, so that an interrupted run leaves no processes."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def adopt(wanted: bool) -> None:
-    """Have orphaned descendants of this process become its children, so that they can be measured and ended; or no more."""
+    """Make this process the parent of its orphaned descendants, so that they can be measured and stopped; or not."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0)
 
 
 def start(
     words: Sequence[str], log: Path, variables: Mapping[str, str] | None = None, fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start a process in the checkout; what it says goes to a file. Variables of the project are not handed on."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HULAK_")}
+    """Start a process in the checkout; its output goes to a file. Variables of the project are not passed on."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HULAK_")}
     with log.open("ab") as file:
-        return subprocess.Popen(  # noqa: S603 - the words are ours
+        return subprocess.Popen(  # noqa: S603 - the words are trusted
             words,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
             cwd=ROOT,
-            env={**kept, **(variables or {})},
+            env={**inherited, **(variables or {})},
             pass_fds=fds,
         )
 
 
 def python(module: str, *words: str) -> list[str]:
-    """Make the words that run a module in this Python."""
+    """Return the command that runs a module in this Python."""
     return [sys.executable, "-m", module, *words]
 
 
 def end(process: subprocess.Popen[bytes], grace_s: float = 3.0) -> None:
-    """End a process we started, by its id."""
+    """Stop a child process, by its id."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -166,30 +166,30 @@ def end(process: subprocess.Popen[bytes], grace_s: float = 3.0) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find loopback ports that are free now."""
+    """Return loopback ports that are free now."""
     with contextlib.ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in found:
-            one.bind((HOST, 0))
-        return [int(one.getsockname()[1]) for one in found]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for bound in sockets:
+            bound.bind((HOST, 0))
+        return [int(bound.getsockname()[1]) for bound in sockets]
 
 
 def connect_tcp(port: int, limit_s: float = 20.0) -> socket.socket:
-    """Connect to a loopback port, waiting until somebody listens there.
+    """Connect to a loopback port, retrying until it accepts.
 
     Raises:
-        OSError: nobody did in time.
+        OSError: it did not accept in time.
     """
     deadline = time.monotonic() + limit_s
     while True:
         try:
-            found = socket.create_connection((HOST, port), 1.0)
+            connection = socket.create_connection((HOST, port), 1.0)
         except OSError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
         else:
-            found.settimeout(None)
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-            return found
+            connection.settimeout(None)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            return connection

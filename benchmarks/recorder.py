@@ -1,4 +1,4 @@
-"""What one consumer saw: which numbers were missing, which came twice, and how long each tick took."""
+"""The record of one consumer: missing numbers, repeated ones, and the latency of each tick."""
 
 import array
 from collections.abc import Iterable, Mapping
@@ -8,112 +8,112 @@ from typing import Any
 from benchmarks import tick
 from benchmarks.board import KEEP, LOST, PROGRESS, READY, Board
 
-MISSING = -1  # stands for the latency of a tick that did not come
-MOST_KEPT = 20_000_000  # latencies; a consumer that keeps more would be measured for its memory
+MISSING = -1  # the latency of a lost tick
+MAX_KEPT = 20_000_000  # latencies; bounds the memory of a consumer
 
 
 class Recorder:
     """Counts one consumer's ticks.
 
     Args:
-        at: which consumer, from 0.
-        board: where its progress is shown.
+        at: index of the consumer, from 0.
+        board: for its progress.
     """
 
     def __init__(self, at: int, board: Board) -> None:
         self.at = at
         self.slots = board.slots
         self.first = 0  # number of the first tick seen
-        self.expected = 0  # number of the tick to come next; 0: any
+        self.expected = 0  # number of the next tick; 0: any
         self.lost = 0
         self.twice = 0
         self.kept_from = 0
         self.latencies = array.array("q")  # ns, one for each number from `kept_from`
 
     def ready(self) -> None:
-        """Tell that this consumer is connected and has subscribed."""
+        """Report that this consumer is connected and subscribed."""
         self.slots[READY + self.at] = 1
 
-    def one(self, found: Mapping[str, Any]) -> None:
-        """Take a decoded tick."""
-        number = found["bid"]
-        if number != self.expected and not self._odd(int(number)):
+    def record(self, decoded: Mapping[str, Any]) -> None:
+        """Record a decoded tick."""
+        number = decoded["bid"]
+        if number != self.expected and not self._out_of_order(int(number)):
             return
         self.expected += 1
         if self.slots[KEEP]:
-            self._keep(int(number), tick.age_ns(found["timestamp"]))
+            self._keep(int(number), tick.age_ns(decoded["timestamp"]))
 
-    def many(self, ticks: Iterable[Mapping[str, Any]]) -> None:
-        """Take decoded ticks that came together."""
+    def record_all(self, ticks: Iterable[Mapping[str, Any]]) -> None:
+        """Record decoded ticks of one message."""
         if self.slots[KEEP]:
-            for found in ticks:
-                self.one(found)
+            for decoded in ticks:
+                self.record(decoded)
             return
         expected = self.expected
-        for found in ticks:
-            if found["bid"] != expected:
+        for decoded in ticks:
+            if decoded["bid"] != expected:
                 self.expected = expected
-                if not self._odd(int(found["bid"])):
+                if not self._out_of_order(int(decoded["bid"])):
                     continue
                 expected = self.expected
             expected += 1
         self.expected = expected
 
-    def records(self, ticks: Iterable[Any]) -> None:
-        """Take decoded ticks that came together, as objects with attributes."""
+    def record_objects(self, ticks: Iterable[Any]) -> None:
+        """Record decoded ticks of one message, as objects with attributes."""
         if self.slots[KEEP]:
-            for found in ticks:
-                self.one({"bid": found.bid, "timestamp": found.timestamp})
+            for decoded in ticks:
+                self.record({"bid": decoded.bid, "timestamp": decoded.timestamp})
             return
         expected = self.expected
-        for found in ticks:
-            if found.bid != expected:
+        for decoded in ticks:
+            if decoded.bid != expected:
                 self.expected = expected
-                if not self._odd(int(found.bid)):
+                if not self._out_of_order(int(decoded.bid)):
                     continue
                 expected = self.expected
             expected += 1
         self.expected = expected
 
-    def packed(self, data: bytes | memoryview, at: int, count: int, length: int) -> None:
-        """Take ticks that nobody decoded: only the first and the last are looked at, unless latencies are kept.
+    def record_packed(self, data: bytes | memoryview, at: int, count: int, length: int) -> None:
+        """Record encoded ticks: only the first and the last are read, unless latencies are recorded.
 
         Args:
             data: messages of one length.
             at: offset of the first tick.
-            count: how many, at least 1.
-            length: from one tick to the next.
+            count: number of ticks, at least 1.
+            length: distance between ticks.
         """
         if self.slots[KEEP]:
             for offset in range(at, at + count * length, length):
                 number = int(tick.number_at(data, offset + tick.NUMBER_AT)[0])
-                self.one({"bid": number, "timestamp": tick.time_at(data, offset + tick.TIME_AT)[0]})
+                self.record({"bid": number, "timestamp": tick.time_at(data, offset + tick.TIME_AT)[0]})
             return
         first = int(tick.number_at(data, at + tick.NUMBER_AT)[0])
         last = int(tick.number_at(data, at + (count - 1) * length + tick.NUMBER_AT)[0])
-        if first != self.expected and not self._odd(first):
+        if first != self.expected and not self._out_of_order(first):
             return
-        self._miss(max(0, last - first + 1 - count))
+        self._count_lost(max(0, last - first + 1 - count))
         self.expected = last + 1
 
     def progress(self) -> None:
-        """Show how far this consumer is."""
+        """Report the progress of this consumer."""
         if self.expected:
             self.slots[PROGRESS + self.at] = self.expected - 1
 
-    def _odd(self, number: int) -> bool:
-        """Look at a tick that is not the next one; false if it came before."""
+    def _out_of_order(self, number: int) -> bool:
+        """Handle a tick that is not the next one; returns false if it was received before."""
         if not self.expected:
             self.first = self.expected = number
             return True
         if number < self.expected:
             self.twice += 1
             return False
-        self._miss(number - self.expected)
+        self._count_lost(number - self.expected)
         self.expected = number
         return True
 
-    def _miss(self, count: int) -> None:
+    def _count_lost(self, count: int) -> None:
         self.lost += count
         self.slots[LOST + self.at] = self.lost
 
@@ -121,7 +121,7 @@ class Recorder:
         if not self.latencies:
             self.kept_from = number
         missing = number - self.kept_from - len(self.latencies)
-        if len(self.latencies) + missing < MOST_KEPT:
+        if len(self.latencies) + missing < MAX_KEPT:
             self.latencies.extend([MISSING] * missing)
             self.latencies.append(latency_ns)
 

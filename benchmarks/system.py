@@ -1,4 +1,4 @@
-"""What a system under test must be able to do, and the publishers and consumers that several of them share."""
+"""The interface of a system under test, and the publishers and consumers that several of them share."""
 
 import abc
 import socket
@@ -13,47 +13,47 @@ from benchmarks import machine, tick
 from benchmarks.board import Board
 from benchmarks.recorder import Recorder
 
-HWM = 200_000  # messages queued for a ZeroMQ socket: far above the credit window, so that nothing is dropped by it
-SETTLES_S = 20.0  # limit of each wait for a connection
-WAKE_S = 0.05  # a consumer's longest wait; after each, it looks whether it is to stop
+HWM = 200_000  # messages queued per ZeroMQ socket: far above the window, so that the queue drops nothing
+SETTLES_S = 20.0  # limit for each connection
+WAKE_S = 0.05  # a consumer's longest wait; after each, it checks whether to stop
 
 
 class BenchmarkError(Exception):
-    """A cell could not be measured; the text tells why."""
+    """A cell could not be measured; the text has the reason."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one cell happens; made once, handed to every process of it."""
+    """The folder and ports of one cell; made once, passed to each of its processes."""
 
-    folder: str  # on a real disk; short, since ipc sockets lie in it
-    ports: tuple[int, ...]  # four that were free
+    folder: str  # on a real disk; short, since it holds ipc sockets
+    ports: tuple[int, ...]  # four free ones
 
     @classmethod
     def make(cls, folder: Path) -> Self:
-        """Choose ports for a folder."""
+        """Return a place with free ports for a folder."""
         return cls(str(folder), tuple(machine.free_ports(4)))
 
-    def told(self) -> dict[str, object]:
-        """Return what another process needs to have the same place."""
+    def as_dict(self) -> dict[str, object]:
+        """Return the place as a dictionary, for another process."""
         return asdict(self)
 
 
 class Publisher(Protocol):
-    """Posts ticks. Made in the publisher's process."""
+    """Posts ticks. Created in the publisher process."""
 
     def send(self, number: int) -> None:
-        """Make and post the tick of that number; it may wait for `flush`."""
+        """Make and post tick `number`; it may be buffered until `flush`."""
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send the buffered ticks."""
 
     def close(self) -> None:
-        """Send what waits and end."""
+        """Send the buffered ticks and close."""
 
 
 class Started:
-    """A system's processes: what is started for it, and ended with it.
+    """The processes of a system, which are stopped with it.
 
     Args:
         place: of the cell.
@@ -64,31 +64,31 @@ class Started:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def missing(self) -> str | None:
-        """Say why this system cannot run on this machine; None if it can."""
+        """Return why this system cannot run on this machine; None if it can."""
         return None
 
     def start(self) -> None:
-        """Start the broker's processes, and wait until they serve."""
+        """Start the broker's processes, and wait until they are ready."""
 
     def stop(self) -> None:
-        """End them, the last one first."""
+        """Stop the processes, the last one first."""
         for process in reversed(self.processes):
             machine.end(process)
 
     def spawn(self, words: Sequence[str], variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a process of the broker's; it is measured as part of it."""
+        """Start a process of the broker; it is measured as part of it."""
         log = Path(self.place.folder) / f"broker{len(self.processes)}.log"
         process = machine.start(words, log, variables)
         self.processes.append(process)
         return process
 
     def spawn_python(self, module: str, *words: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a module as a process of the broker's."""
+        """Start a Python module as a process of the broker."""
         return self.spawn([sys.executable, "-m", module, *words], variables)
 
 
 class System(Started, abc.ABC):
-    """One way from a publisher to consumers."""
+    """A system that carries ticks from a publisher to consumers."""
 
     @abc.abstractmethod
     def publisher(self) -> Publisher:
@@ -96,16 +96,16 @@ class System(Started, abc.ABC):
 
     @abc.abstractmethod
     def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
-        """Be these consumers, in one process, until the board says stop."""
+        """Run these consumers in one process until the board's stop flag is set."""
 
 
 class ThinPublisher:
-    """A publisher without a client library: what is posted until `flush`, or 32 ticks, leaves in one write.
+    """A publisher without a client library: ticks until `flush`, at most 32, are sent in one write.
 
     Args:
-        connection: past its handshake.
-        frame: makes the wire's bytes of tick `number`, whose topic and packed body are given.
-        answered: the peer answers, and the answers must be read.
+        connection: after its handshake.
+        frame: returns the wire's bytes of tick `number`, from its topic and packed body.
+        answered: the peer sends answers, which must be read.
     """
 
     BURST = 32
@@ -114,19 +114,19 @@ class ThinPublisher:
         self.connection = connection
         self.frame = frame
         self.answered = answered
-        self.waiting: list[bytes] = []
+        self.buffered: list[bytes] = []
 
     def send(self, number: int) -> None:
-        """Keep a tick for the next write."""
-        self.waiting.append(self.frame(number, tick.TOPICS[number % tick.KINDS], tick.encode(number)))
-        if len(self.waiting) >= self.BURST:
+        """Buffer a tick for the next write."""
+        self.buffered.append(self.frame(number, tick.TOPICS[number % tick.KINDS], tick.encode(number)))
+        if len(self.buffered) >= self.BURST:
             self.flush()
 
     def flush(self) -> None:
-        """Write."""
-        if self.waiting:
-            self.connection.sendall(b"".join(self.waiting))
-            self.waiting.clear()
+        """Send the buffered ticks."""
+        if self.buffered:
+            self.connection.sendall(b"".join(self.buffered))
+            self.buffered.clear()
         if self.answered:
             try:
                 self.connection.recv(65_536, socket.MSG_DONTWAIT)
@@ -134,6 +134,6 @@ class ThinPublisher:
                 return
 
     def close(self) -> None:
-        """Write the rest and end."""
+        """Send the buffered ticks and close."""
         self.flush()
         self.connection.close()

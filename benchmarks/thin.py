@@ -1,6 +1,6 @@
-"""Consumers on plain sockets, which know just enough of a wire protocol and look at fixed offsets.
+"""Consumers on plain sockets that implement a minimum of a wire protocol and read fixed offsets.
 
-They take the client library out of the measurement, so that the brokers can be compared.
+They exclude the client library from the measurement, so that the brokers can be compared.
 """
 
 import select
@@ -15,38 +15,38 @@ from benchmarks.recorder import Recorder
 from benchmarks.system import SETTLES_S, WAKE_S, BenchmarkError
 
 READ = 262_144  # bytes of one read
-Parse = Callable[[Recorder, bytes], bytes]  # takes whole messages off the front, returns what is left
+Parse = Callable[[Recorder, bytes], bytes]  # removes whole messages from the front, returns the rest
 
 
 def consume(connect: Callable[[], socket.socket], parse: Parse, recorders: Sequence[Recorder], board: Board) -> None:
-    """Be one connection for each recorder until the board says stop."""
-    poll, found = select.epoll(), {}
+    """Run one connection for each recorder until the board's stop flag is set."""
+    poll, connections = select.epoll(), {}
     for recorder in recorders:
         connection = connect()
         connection.setblocking(False)
-        found[connection.fileno()] = connection, recorder
+        connections[connection.fileno()] = connection, recorder
         poll.register(connection.fileno(), select.EPOLLIN)
         recorder.ready()
-    left = dict.fromkeys(found, b"")
+    rest = dict.fromkeys(connections, b"")
     while not board.slots[STOP]:
         for fd, _ in poll.poll(WAKE_S):
-            connection, recorder = found[fd]
+            connection, recorder = connections[fd]
             data = connection.recv(READ)
-            if not data:  # the publisher has ended; had it ended too early, ticks would be missing
+            if not data:  # the publisher has closed; if too early, ticks are missing
                 poll.unregister(fd)
                 continue
-            left[fd] = parse(recorder, left[fd] + data)
+            rest[fd] = parse(recorder, rest[fd] + data)
             recorder.progress()
 
 
 def fixed(head: bytes, at: int, length: int, odd: Callable[[bytes], bytes] | None = None) -> Parse:
-    """Make a parser for messages of one length.
+    """Return a parser for messages of one length.
 
     Args:
-        head: with what each begins.
+        head: the first bytes of each.
         at: offset of the tick in a message.
         length: of a message.
-        odd: takes something else (a server's own message) out of the data; None: there is nothing else.
+        odd: removes other messages (of the server itself) from the data; None: there are none.
     """
 
     def parse(recorder: Recorder, data: bytes) -> bytes:
@@ -60,14 +60,14 @@ def fixed(head: bytes, at: int, length: int, odd: Callable[[bytes], bytes] | Non
             data = odd(data)
             count = len(data) // length
         if count:
-            recorder.packed(data, at, count, length)
+            recorder.record_packed(data, at, count, length)
         return data[count * length :]
 
     return parse
 
 
 def frames(take: Callable[[Recorder, memoryview], None]) -> Parse:
-    """Make a parser for ZMTP messages of one frame and any length; `take` gets each."""
+    """Return a parser for ZMTP messages of one frame and any length; `take` is called with each."""
 
     def parse(recorder: Recorder, data: bytes) -> bytes:
         view, at, end = memoryview(data), 0, len(data)
@@ -86,7 +86,7 @@ def frames(take: Callable[[Recorder, memoryview], None]) -> Parse:
 
 
 def connect_zmtp(endpoint: str, kind: bytes, topics: Sequence[bytes] = ()) -> socket.socket:
-    """Do a ZMTP 3.0 handshake without security, as a peer of type `kind`, and subscribe."""
+    """Connect with a ZMTP 3.0 handshake without security, as a peer of type `kind`, and subscribe."""
     connection = _connect(endpoint)
     connection.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
     _exactly(connection, 64)
@@ -98,7 +98,7 @@ def connect_zmtp(endpoint: str, kind: bytes, topics: Sequence[bytes] = ()) -> so
 
 
 def frame(body: bytes) -> bytes:
-    """Put the ZMTP header of a message of one frame, below 256 bytes, in front of it."""
+    """Return a ZMTP message of one frame below 256 bytes, with its header."""
     return bytes((0, len(body))) + body
 
 

@@ -1,9 +1,9 @@
-"""The tick that every system carries: the same bytes, of one length, with its number and its time inside.
+"""The tick that every system carries: of constant length, with its number and its time.
 
-It has the form of PROTOCOL.md section 3.3, so that it is a tick to whoever reads it; `bid` is the tick's running number and
-`timestamp` says when it was posted, by the monotonic clock, both at fixed offsets, so that a consumer that decodes nothing can
-still count what is missing. A broker takes only times from 1990 to 2100 in ms: of those `timestamp` is one, that grows each
-microsecond and begins again after twelve days.
+It has the format of PROTOCOL.md section 3.3, so that it is a valid tick; `bid` is the tick's running number and `timestamp` its
+time of posting by the monotonic clock, both at fixed offsets, so that a consumer that decodes nothing can count missing ticks. A
+broker accepts only times from 1990 to 2100 in ms: `timestamp` is one of those, which grows each microsecond and wraps after
+twelve days.
 """
 
 import itertools
@@ -22,27 +22,27 @@ SOURCE = "bench"
 KINDS = len(SYMBOLS)
 TURNS = (1 << 40) - 1  # microseconds of `timestamp`
 
-_packer = msgpack.Packer()  # of one thread; `bus.wire.codec.pack` may be called from several and makes one each time
+_packer = msgpack.Packer()  # for one thread; `bus.wire.codec.pack` is for several and makes one each time
 
 
 def now() -> int:
-    """Read the clock of `timestamp`."""
+    """Return the current `timestamp`."""
     return FIRST_MS + (time.monotonic_ns() // 1000 & TURNS)
 
 
 def age_ns(timestamp: int) -> int:
-    """Say how long ago a `timestamp` was, in ns; whole microseconds."""
+    """Return the age of a `timestamp`, in ns, whole microseconds."""
     return (now() - timestamp & TURNS) * 1000
 
 
 def make(number: int) -> Tick:
-    """Make tick `number`, counted from 1, with the time now."""
+    """Make tick `number`, counted from 1, with the current time."""
     bid = float(number)
     return Tick(SYMBOLS[number % KINDS], bid, bid + 0.5, now(), SOURCE)
 
 
 def encode(number: int) -> bytes:
-    """Pack tick `number`, counted from 1, with the time now: `SIZE` bytes of msgpack."""
+    """Pack tick `number`, counted from 1, with the current time: `SIZE` bytes of msgpack."""
     bid = float(number)
     packed: bytes = _packer.pack(
         {

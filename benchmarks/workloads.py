@@ -1,4 +1,4 @@
-"""The three measurements: ticks (fan-out), latency, memory; and the check that a loss is seen."""
+"""The three measurements: ticks (fan-out), latency, memory; and the check that a loss is detected."""
 
 import statistics
 import time
@@ -12,20 +12,20 @@ from benchmarks.cell import Cell, Measured, Phase, available
 from benchmarks.system import BenchmarkError
 from benchmarks.systems.zeromq import DROPS_EVERY
 
-QUIET_CORES = 0.12  # that others may take before a cell begins
+QUIET_CORES = 0.12  # that other processes may use before a cell starts
 BASES = ("nats", "redis", "raw", "redis-thin", "nats-thin", "zproxy-1f-thin", "raw-thin")
 Table = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What all cells of a run have in common."""
+    """The common parameters of all cells of a run."""
 
-    subscribers: int = 20  # each with a connection of its own, but where systems say that they share
-    processes: int = 4  # into which they are divided
-    folder: Path | None = None  # where files are made, on a real disk; None: the temporary folder
-    quiet_within_s: float = 8.0  # how long a cell waits until others take little of the machine
-    tell: Callable[[str], None] = print  # told each line of progress
+    subscribers: int = 20  # each with its own connection, except in systems that share one
+    processes: int = 4  # number of subscriber processes
+    folder: Path | None = None  # for files, on a real disk; None: the temporary folder
+    quiet_within_s: float = 8.0  # limit for waiting for a quiet machine before a cell
+    log: Callable[[str], None] = print  # called with each line of progress
 
     def cell(self, system: str) -> Cell:
         """Make a cell of this shape."""
@@ -33,28 +33,28 @@ class Shape:
 
 
 class Repeats:
-    """Cells of one phase, interleaved: all systems, then all again, each time beginning with another one.
+    """Cells of one phase, interleaved: all systems in turn, each repeat starting with another one.
 
     Args:
         shape: of each cell.
         systems: by name.
-        repeats: how many times.
+        repeats: their number.
     Raises:
-        BenchmarkError: there is no system of such a name.
+        BenchmarkError: a system is unknown.
     """
 
     def __init__(self, shape: Shape, systems: Sequence[str], repeats: int) -> None:
         self.shape = shape
         self.skipped = {name: why for name, why in available(list(systems)) if why is not None}
         for name, why in self.skipped.items():
-            shape.tell(f"{name}: skipped: {why}")
+            shape.log(f"{name}: skipped: {why}")
         self.systems = [name for name in systems if name not in self.skipped]
         self.repeats = repeats
         self.failed: dict[str, str] = {}
         self.rows: dict[str, list[dict[str, Any]]] = {}
 
     def run(self, phase: Phase) -> Iterator[tuple[str, Measured, dict[str, Any]]]:
-        """Measure; yields system, what was measured, and its row, which is kept as it is changed."""
+        """Run the measurements; yields system, measurements, and its row, which the caller may extend."""
         for repeat in range(self.repeats):
             begin = repeat % max(1, len(self.systems))
             for name in self.systems[begin:] + self.systems[:begin]:
@@ -66,21 +66,21 @@ class Repeats:
                         measured = cell.finish()
                 except BenchmarkError as error:
                     self.failed[name] = str(error)
-                    self.shape.tell(f"{name}: failed: {error}")
+                    self.shape.log(f"{name}: failed: {error}")
                     continue
-                row |= {"repeat": repeat, "spin_ms": spin_ms, "twice": sum(one["twice"] for one in measured.saw)}
+                row |= {"repeat": repeat, "spin_ms": spin_ms, "twice": sum(report["twice"] for report in measured.received)}
                 self.rows.setdefault(name, []).append(row)
                 yield name, measured, row
 
-    def told(self, figure: str) -> Table:
-        """Sum up; the ratios are of `figure`."""
+    def summary(self, figure: str) -> Table:
+        """Return the summary; the ratios are of `figure`."""
         medians = {name: figures.medians(self.rows[name]) for name in self.systems if name in self.rows}
         ratios = figures.ratios({name: row[figure] for name, row in medians.items()}, BASES)
         return {"medians": medians, "ratios": ratios, "skipped": self.skipped, "failed": self.failed, "rows": self.rows}
 
 
 def ticks(shape: Shape, systems: Sequence[str], repeats: int, seconds: float) -> Table:
-    """Measure the highest rate that loses nothing.
+    """Measure the highest rate without loss.
 
     Returns:
         `{"medians": {system: row}, "ratios": {system: {base: ratio}}, "skipped", "failed", "rows"}`; the ratios are of
@@ -89,42 +89,42 @@ def ticks(shape: Shape, systems: Sequence[str], repeats: int, seconds: float) ->
     run = Repeats(shape, systems, repeats)
     for name, _, row in run.run(Phase("blast", seconds)):
         noise = f"foreign {row['foreign']:.2f} cores, steal {row['steal_pct']:.0f} %, spin {row['spin_ms']:.1f} ms"
-        shape.tell(f"repeat {row['repeat'] + 1} {name:27} {row['ticks_s']:10,.0f} ticks/s  lost {row['lost']}  {noise}")
-    return run.told("ticks_s")
+        shape.log(f"repeat {row['repeat'] + 1} {name:27} {row['ticks_s']:10,.0f} ticks/s  lost {row['lost']}  {noise}")
+    return run.summary("ticks_s")
 
 
 def latency(shape: Shape, systems: Sequence[str], repeats: int, seconds: float, rate: int) -> Table:
-    """Measure how long ticks take at a rate. Returns as `ticks`; the ratios are of `window_p99`."""
+    """Measure the latency of ticks at a rate. Returns as `ticks`; the ratios are of `window_p99`."""
     run = Repeats(shape, systems, repeats)
     for name, measured, row in run.run(Phase("paced", seconds, rate=rate, keep=True)):
-        sent = next(one for one in measured.sent if one["phase"] == row["phase"])
+        sent = next(sent for sent in measured.sent if sent["phase"] == row["phase"])
         row |= figures.latency_us(_cut(measured, sent["first"], sent["last"]), rate)
         row["publisher_late_ms"] = sent["late_ms"]
-        said = "  ".join(f"{part} {row[part]:,.0f}" for part in ("p50", "p99", "window_p99", "max"))
+        latencies = "  ".join(f"{part} {row[part]:,.0f}" for part in ("p50", "p99", "window_p99", "max"))
         noise = f"foreign {row['foreign']:.2f} cores, steal {row['steal_pct']:.0f} %"
-        shape.tell(f"repeat {row['repeat'] + 1} {name:27} us: {said}  lost {row['lost']}  {noise}")
-    return run.told("window_p99")
+        shape.log(f"repeat {row['repeat'] + 1} {name:27} us: {latencies}  lost {row['lost']}  {noise}")
+    return run.summary("window_p99")
 
 
 def _cut(measured: Measured, first: int, last: int) -> list[list[int]]:
-    """Take the ticks of one phase, without its first tenth, from every consumer."""
+    """Return the latencies of one phase, without its first tenth, for every consumer."""
     first += (last - first) // 10
-    found = []
-    for saw, kept in zip(measured.saw, measured.latencies, strict=True):
-        at = max(0, first - saw["kept_from"])
-        found.append(kept[at : max(at, last + 1 - saw["kept_from"])].tolist())
-    return found
+    series = []
+    for report, latencies in zip(measured.received, measured.latencies, strict=True):
+        at = max(0, first - report["kept_from"])
+        series.append(latencies[at : max(at, last + 1 - report["kept_from"])].tolist())
+    return series
 
 
 def memory(shape: Shape, system: str, minutes: float, rate: int, warm_up_s: float) -> Table:
-    """Watch each process's memory at a rate.
+    """Measure each process's memory at a rate.
 
     Args:
         shape: of the cell.
         system: by name.
-        minutes: of the whole.
+        minutes: in total.
         rate: ticks/s.
-        warm_up_s: seconds at the beginning that do not count.
+        warm_up_s: seconds at the beginning that are not measured.
     Returns:
         `{"processes": [{role, pid, start_mb, end_mb, grown_mb, mb_per_min}], "points", "ticks_s", "lost", ...}`; start is at
         the end of the warm-up, and start and end are medians of a tenth of the rest.
@@ -133,37 +133,37 @@ def memory(shape: Shape, system: str, minutes: float, rate: int, warm_up_s: floa
     with shape.cell(system) as cell:
         began, roles = time.monotonic(), cell.processes()
 
-        def look() -> None:
+        def sample() -> None:
             at_min = (time.monotonic() - began) / 60
             for role, pids in roles.items():
                 for pid in pids:
                     points.setdefault((role, pid), []).append((at_min, machine.rss_bytes([pid]) / 1e6))
 
-        row = cell.run(Phase("steady", minutes * 60, rate=rate), look)
+        row = cell.run(Phase("steady", minutes * 60, rate=rate), sample)
         cell.finish()
-    shape.tell(f"{system}: {row['ticks_s']:,.0f} ticks/s for {minutes:g} min, lost {row['lost']}")
-    counted = {who: [point for point in seen if point[0] * 60 >= warm_up_s] for who, seen in points.items()}
-    found = [_grown(role, pid, seen) for (role, pid), seen in counted.items()]
-    return {"processes": found, "points": {f"{role} {pid}": seen for (role, pid), seen in points.items()}, **row}
+    shape.log(f"{system}: {row['ticks_s']:,.0f} ticks/s for {minutes:g} min, lost {row['lost']}")
+    counted = {key: [point for point in samples if point[0] * 60 >= warm_up_s] for key, samples in points.items()}
+    processes = [_grown(role, pid, samples) for (role, pid), samples in counted.items()]
+    return {"processes": processes, "points": {f"{role} {pid}": samples for (role, pid), samples in points.items()}, **row}
 
 
-def _grown(role: str, pid: int, seen: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    if not seen:
+def _grown(role: str, pid: int, samples: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    if not samples:
         raise BenchmarkError("the warm-up is longer than the measurement")
-    tenth = max(1, len(seen) // 10)
-    start, end = (statistics.median([mb for _, mb in part]) for part in (seen[:tenth], seen[-tenth:]))
-    per_min = figures.slope(seen)
+    tenth = max(1, len(samples) // 10)
+    start, end = (statistics.median([mb for _, mb in part]) for part in (samples[:tenth], samples[-tenth:]))
+    per_min = figures.slope(samples)
     return {"role": role, "pid": pid, "start_mb": start, "end_mb": end, "grown_mb": end - start, "mb_per_min": per_min}
 
 
 def selfcheck(shape: Shape, seconds: float) -> dict[str, int]:
-    """Let a broker lose ticks, and compare with what the consumers noticed.
+    """Let a broker drop ticks, and compare them with the losses that the consumers detected.
 
     Returns:
-        `{"lost": as noticed, "dropped": as it must be}`, summed over consumers, from the first to the last tick of each.
+        `{"lost": as detected, "dropped": as expected}`, summed over consumers, from the first to the last tick of each.
     """
     with shape.cell("dropping") as cell:
         cell.run(Phase("blast", seconds))
-        saw = cell.finish().saw
-    dropped = sum(one["last"] // DROPS_EVERY - (one["first"] - 1) // DROPS_EVERY for one in saw)
-    return {"lost": sum(one["lost"] for one in saw), "dropped": dropped}
+        reports = cell.finish().received
+    dropped = sum(report["last"] // DROPS_EVERY - (report["first"] - 1) // DROPS_EVERY for report in reports)
+    return {"lost": sum(report["lost"] for report in reports), "dropped": dropped}

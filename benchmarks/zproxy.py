@@ -9,7 +9,7 @@ from benchmarks.system import HWM
 
 
 def main(frontend: str, backend: str) -> None:
-    """Forward for ever."""
+    """Forward messages until terminated."""
     machine.end_with_parent()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     publishers, subscribers = context.socket(zmq.XSUB), context.socket(zmq.XPUB)

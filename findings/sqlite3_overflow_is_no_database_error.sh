@@ -1,8 +1,8 @@
 #!/bin/bash
-# CPython's sqlite3: an integer beyond 64 bits raises OverflowError, which is none of the module's own errors.
+# CPython's sqlite3: an integer beyond 64 bits raises OverflowError, which is not one of the module's own errors.
 #
 # PEP 249 has DataError for a value out of range, and every other refusal of a parameter by this module is a sqlite3.Error. A
-# program that guards its writes by `except sqlite3.Error` and rolls back there lets this one through: the transaction stays
+# program that guards its writes by `except sqlite3.Error` and rolls back there misses this one: the transaction stays
 # open, and a thread that owns the connection ends. It is raised when the value is bound, before SQLite sees the statement, so
 # a CHECK constraint or a typed (STRICT) table does not help; the bound has to be checked before.
 #

@@ -1,10 +1,10 @@
 #!/bin/bash
 # supervisor 4.3.0: the value of [include] files is split at blanks after its variables have been replaced.
 #
-# files=%(ENV_PLACE)s/*.conf is one pattern to who writes it. If the variable's value holds a blank, as a home folder named
-# "my home" does, it becomes two patterns: the part before the blank, and the rest, which is looked for beside the main file. Neither
-# matches, supervisord starts nevertheless, with a warning, and none of the programs of that folder runs. Quotes round the value do
-# not help: they become part of the pattern. A glob's "?" in place of the blank does.
+# files=%(ENV_PLACE)s/*.conf looks like one pattern. If the variable's value contains a blank, such as a home folder named "my
+# home", it becomes two patterns: the part before the blank, and the rest, relative to the main file's folder. Neither matches;
+# supervisord starts with only a warning, and none of the programs of that folder runs. Quotes around the value do not help: they
+# become part of the pattern. A glob's "?" in place of the blank works.
 # Source of the rule: supervisor/options.py, read_include_config.
 #
 # Seen: "plain: 0 of 1 programs; quoted: 0 of 1; with ? for the blank: 1 of 1". Fails if that changes.
@@ -16,7 +16,7 @@ python3 -m venv "$folder/venv"
 mkdir "$folder/my home"
 printf '[program:greets]\ncommand=/bin/cat\n' >"$folder/my home/greets.conf"
 
-programs() { # a way to write the pattern; the value of PLACE
+programs() { # $1: the pattern; $2: the value of PLACE
     printf '[supervisord]\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=%s/pid\n\n[include]\nfiles=%s\n' "$folder" "$1" >"$folder/main.conf"
     PLACE=$2 "$folder/venv/bin/python" -W ignore - "$folder/main.conf" <<'P'
 import sys

@@ -1,11 +1,11 @@
 #!/bin/bash
-# libzmq 4.3.5 (pyzmq 27.1.0): SNDHWM that is lowered while a publisher runs can starve a subscriber that has read everything.
+# libzmq 4.3.5 (pyzmq 27.1.0): lowering SNDHWM while a publisher runs can starve a subscriber that has read everything.
 #
-# Since libzmq 4.2 a changed high-water mark holds for connections that stand, which looks like a way to bound memory by the size
-# of what is published. But the reading end of a pipe tells the writing end what it has taken only once in half the bound that
-# held when it connected. Whoever published less than that since the last time still counts it all as unread; with a lower bound
-# the pipe is full, so nothing more is sent, so nothing more is read, and the count is never brought up to date. The subscriber
-# gets nothing from then on, though its queue is empty; raising the bound again did not help.
+# Since libzmq 4.2 a changed high-water mark applies to existing connections, which looks like a way to bound memory by the size
+# of the published messages. But the reading end of a pipe reports to the writing end how much it has read only once per half of
+# the bound that was set when it connected. A publisher that sent less than that since the last report counts all of it as
+# unread; with a lower bound the pipe is full, so nothing more is sent, nothing more is read, and the count is never updated. The
+# subscriber gets nothing from then on, though its queue is empty; raising the bound again did not help.
 #
 # Seen: "all 30000 read; then with SNDHWM 1000: 0 of 250; with SNDHWM 100000 again: 0 of 250". Fails if that changes.
 set -euo pipefail

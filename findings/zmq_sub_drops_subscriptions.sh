@@ -2,8 +2,8 @@
 # libzmq 4.3.5 (pyzmq 27.1.0): a SUB socket drops its own subscriptions, silently, beyond its SEND high-water mark.
 #
 # A subscription is a message to the publisher, and counts against SNDHWM, whose default is 1,000, although a SUB socket sends
-# nothing else. A program that subscribes to 3,000 topics at once gets the messages of 1,000 of them: no call fails, and what is
-# missing never comes later, not even after a reconnection to the same publisher while the connection stands.
+# nothing else. A program that subscribes to 3,000 topics at once gets the messages of 1,000 of them: no call fails, and the
+# others never arrive, not even after connecting again to the same publisher while the connection is open.
 # RCVHWM, which the guides tell subscribers to raise, makes no difference. SNDHWM = 0 on the SUB socket does.
 #
 # Seen: "1000 of 3000 subscriptions arrived with the default, 3000 with sndhwm=0". Fails if that changes.

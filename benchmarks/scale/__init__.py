@@ -1,1 +1,1 @@
-"""What things cost at growing size, and whether any of it grows worse than linear: `python -m benchmarks scale`."""
+"""Costs at growing sizes, and whether any of them grows worse than linearly: `python -m benchmarks scale`."""

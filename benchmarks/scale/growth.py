@@ -1,4 +1,4 @@
-"""How a cost grows with a size: the exponent of a power law, fitted, and what is named as worse than linear. Pure."""
+"""The growth of a cost with a size: the fitted exponent of a power law, and the costs that grow worse than linearly. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -7,27 +7,27 @@ from typing import Any
 
 from benchmarks.figures import markdown, slope
 
-TOLERANCE = 0.15  # by which a fitted exponent may be above: over a size of 100 times that is a factor of 2
-FASTEST = 2e-3  # seconds: what takes less is taken for that long, since it is noise
+TOLERANCE = 0.15  # of a fitted exponent: for sizes of 1 to 100 this is a factor of 2
+FASTEST = 2e-3  # seconds: shorter times count as this, since they are noise
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Something that is measured at several sizes."""
+    """A figure that is measured at several sizes."""
 
     name: str  # in the rows
     heading: str
-    # The exponent that is linear: 1 for what one thing costs as a whole, 0 for what each of many costs. None: a rate, which is
-    # shown and not judged, since it is what others leave of the machine.
+    # The exponent of linear growth: 1 for the cost of a whole, 0 for the cost per item. None: a rate, which is shown but not
+    # judged, since it depends on the load of the machine.
     allowed: float | None = 1.0
-    in_s: float = 1.0  # seconds that one of its unit is
+    in_s: float = 1.0  # its unit in seconds
 
 
 @dataclass(slots=True)
 class Table:
-    """One kind of size, and what was measured at each.
+    """A kind of size, and the figures at each.
 
-    A row is {"size": ..., figure: value}; a value that is None was given up, since it took too long.
+    A row is {"size": ..., figure: value}; None if it took longer than the limit.
     """
 
     title: str
@@ -37,13 +37,13 @@ class Table:
 
 
 def exponent(points: Sequence[tuple[float, float]]) -> float | None:
-    """Fit cost = c * size^e and return e; None for fewer than two sizes."""
+    """Return e of the fitted cost = c * size^e; None for fewer than two sizes."""
     logs = [(math.log(size), math.log(cost)) for size, cost in points if cost > 0]
     return slope(logs) if len({x for x, _ in logs}) > 1 else None
 
 
 def exponents(table: Table) -> dict[str, float | None]:
-    """Fit each figure of a table that is judged."""
+    """Return the exponent of each judged figure of a table."""
     return {figure.name: _fitted(table, figure) for figure in table.figures if figure.allowed is not None}
 
 
@@ -53,23 +53,23 @@ def _fitted(table: Table, figure: Figure) -> float | None:
 
 
 def worse(table: Table) -> list[str]:
-    """Name, in words, what grows worse than linear, or was given up."""
-    found, fitted = [], exponents(table)
+    """Return sentences on the figures that grow worse than linearly, or took too long."""
+    sentences, fitted = [], exponents(table)
     for figure in table.figures:
         power = fitted.get(figure.name)
-        gave_up = [row["size"] for row in table.rows if figure.name in row and row[figure.name] is None]
+        too_long = [row["size"] for row in table.rows if figure.name in row and row[figure.name] is None]
         if power is not None and figure.allowed is not None and power > figure.allowed + TOLERANCE:
-            found.append(f"{table.title}: {figure.heading} grows with exponent {power:.2f}, linear is {figure.allowed:g}")
-        if gave_up:
-            found.append(f"{table.title}: {figure.heading} was given up at {table.size} {gave_up[0]:,}")
-    return found
+            sentences.append(f"{table.title}: {figure.heading} grows with exponent {power:.2f}, linear is {figure.allowed:g}")
+        if too_long:
+            sentences.append(f"{table.title}: {figure.heading} took longer than the limit at {table.size} {too_long[0]:,}")
+    return sentences
 
 
 def markdown_of(table: Table) -> str:
-    """Write a table, with its exponents, and behind each the one that is linear, as the last row."""
+    """Return a table; its last row has the exponents, and in parentheses those of linear growth."""
     columns: dict[str, str] = {"size": table.size, **{figure.name: figure.heading for figure in table.figures}}
-    said: dict[str, Any] = {"size": "exponent (linear)"}
+    last_row: dict[str, Any] = {"size": "exponent (linear)"}
     for figure in table.figures:
         power = exponents(table).get(figure.name)
-        said[figure.name] = None if power is None else f"{power:+.2f} ({figure.allowed:g})"
-    return f"### {table.title}\n\n{markdown([*table.rows, said], columns)}"
+        last_row[figure.name] = None if power is None else f"{power:+.2f} ({figure.allowed:g})"
+    return f"### {table.title}\n\n{markdown([*table.rows, last_row], columns)}"

@@ -1,4 +1,4 @@
-"""A growing journal: starting on it, and replaying everything, one symbol of 28, and one that hardly ever ticks."""
+"""A growing journal: starting with it, and replaying all ticks, one symbol of 28, and a rare symbol."""
 
 import contextlib
 import time
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import bulk, tick
+from benchmarks.scale.broker_process import BrokerProcess
 from benchmarks.scale.growth import Figure, Table
-from benchmarks.scale.house import House
 from bus.errors import BusTimeout
 from clients.calls.client import BusClient
 
@@ -26,46 +26,46 @@ TRIES_S = 4.0  # for a rate
 RARE_EVERY = 100_000
 
 
-def measure(sizes_mib: Sequence[int], folder: Path | None, limit_s: float, tell: Callable[[str], None]) -> Table:
-    """Let the journal grow, and measure at each size; a replay that takes longer than `limit_s` is given up."""
+def measure(sizes_mib: Sequence[int], folder: Path | None, limit_s: float, log: Callable[[str], None]) -> Table:
+    """Grow the journal, and measure at each size; a replay longer than `limit_s` is stopped."""
     table = Table("Journal", "MiB", FIGURES)
-    with House(folder) as house:
+    with BrokerProcess(folder) as broker:
         made = bulk.Made()
         for size in sorted(sizes_mib):
-            tell(f"journal of {size:,} MiB")
-            made = bulk.fill(house.home, house.settings, size * MIB - made.size, rare_every=RARE_EVERY)
-            restart_s = house.start()
-            with house.client() as client:
+            log(f"journal of {size:,} MiB")
+            made = bulk.fill(broker.home, broker.settings, size * MIB - made.size, rare_every=RARE_EVERY)
+            restart_s = broker.start()
+            with broker.client() as client:
                 middle, tries_s = made.ticks // 2, min(TRIES_S, limit_s)
                 row: dict[str, Any] = {
                     "size": size,
                     "restart_s": restart_s,
-                    **_rate(house, client, "all", "ticks", middle, tries_s),
-                    **_rate(house, client, "symbol", f"tick.{tick.SYMBOLS[3]}*", middle, tries_s),
+                    **_rate(broker, client, "all", "ticks", middle, tries_s),
+                    **_rate(broker, client, "symbol", f"tick.{tick.SYMBOLS[3]}*", middle, tries_s),
                     "rare_s": _whole_s(client, f"tick.{bulk.RARE}*", limit_s),
-                    "last_ms": house.ask_ms(client, "hulak.last", {"topic": "tick."}),
+                    "last_ms": broker.call_ms(client, "hulak.last", {"topic": "tick."}),
                 }
-            house.stop()
+            broker.stop()
             table.rows.append(row)
     return table
 
 
 def _replay(client: BusClient, topic: str, first: int, limit_s: float) -> tuple[int, float, bool]:
-    """Replay until the end, or until the time is over; returns the ticks, the seconds, and whether it came to the end."""
+    """Replay until the end or the limit; returns the ticks, the seconds, and whether it reached the end."""
     rows: list[list[Any]] = []
     began = time.perf_counter()
     following: int | None = first
     with contextlib.suppress(BusTimeout):
-        while following is not None and (left_s := began + limit_s - time.perf_counter()) > 0:
+        while following is not None and (rest_s := began + limit_s - time.perf_counter()) > 0:
             args = {"topic": topic, "from": following}
-            following = client.call("hulak.replay", "", args, timeout_s=left_s, on_part=rows.append)["next"]
+            following = client.call("hulak.replay", "", args, timeout_s=rest_s, on_part=rows.append)["next"]
     return sum(map(len, rows)), time.perf_counter() - began, following is None
 
 
-def _rate(house: House, client: BusClient, name: str, topic: str, first: int, limit_s: float) -> dict[str, float | None]:
-    before = house.cpu_s()
+def _rate(broker: BrokerProcess, client: BusClient, name: str, topic: str, first: int, limit_s: float) -> dict[str, float | None]:
+    before = broker.cpu_s()
     ticks, took_s, _ = _replay(client, topic, first, limit_s)
-    cpu_us = (house.cpu_s() - before) / ticks * 1e6 if ticks else None
+    cpu_us = (broker.cpu_s() - before) / ticks * 1e6 if ticks else None
     return {f"{name}_s": ticks / took_s, f"{name}_us": cpu_us}
 
 

@@ -1,12 +1,12 @@
-"""Listing out of a store that keeps very many ended tasks, and starting on it."""
+"""Listing from a store with very many ended tasks, and starting with it."""
 
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.scale.broker_process import ANSWERS_S, BrokerProcess
 from benchmarks.scale.growth import Figure, Table
-from benchmarks.scale.house import ANSWERS_S, House
 from benchmarks.system import BenchmarkError
 
 FIGURES = (
@@ -16,47 +16,47 @@ FIGURES = (
     Figure("start_s", "start s"),
     Figure("post_ms", "a post, ms", in_s=1e-3),
 )
-DEAD_SHARE = 10  # one of so many rows is a dead letter
-RARE_SHARE = 5000  # and one of so many is of another service
+DEAD_SHARE = 10  # every tenth row is a dead letter
+RARE_SHARE = 5000  # every 5000th row is of another service
 STEP_NS = 80_000_000  # between two rows: 12 a second
 TEMPLATE = "template"
 
 
-def measure(sizes: Sequence[int], folder: Path | None, tell: Callable[[str], None]) -> Table:
-    """Let the store grow, and measure at each number of rows."""
+def measure(sizes: Sequence[int], folder: Path | None, log: Callable[[str], None]) -> Table:
+    """Grow the store, and measure at each number of rows."""
     table = Table("Ended tasks that are kept", "rows", FIGURES)
-    with House(folder) as house:
-        house.start()
-        with house.client() as client:
+    with BrokerProcess(folder) as broker:
+        broker.start()
+        with broker.client() as client:
             task = client.post(TEMPLATE, "nothing", {"n": 1})
             client.cancel(task)
-        house.stop()
+        broker.stop()
         kept = 1
         for size in sorted(sizes):
-            tell(f"{size:,} rows")
-            kept += _grow(house.home / "tasks.db", bytes.fromhex(task), kept, size)
-            start_s = house.start()
-            with house.client() as client:
+            log(f"{size:,} rows")
+            kept += _grow(broker.home / "tasks.db", bytes.fromhex(task), kept, size)
+            start_s = broker.start()
+            with broker.client() as client:
                 row = {
                     "size": size,
-                    "newest_ms": house.ask_ms(client, "hulak.tasks", {"limit": 100}),
-                    "dead_ms": house.ask_ms(client, "hulak.tasks", {"state": "failed", "limit": 1000}),
-                    "service_ms": house.ask_ms(client, "hulak.tasks", {"service": "rare", "limit": 100}),
+                    "newest_ms": broker.call_ms(client, "hulak.tasks", {"limit": 100}),
+                    "dead_ms": broker.call_ms(client, "hulak.tasks", {"state": "failed", "limit": 1000}),
+                    "service_ms": broker.call_ms(client, "hulak.tasks", {"service": "rare", "limit": 100}),
                     "start_s": start_s,
-                    "post_ms": house.ask_ms(client, "hulak.post", {"service": "nobody", "action": "a", "expires_s": 600.0}),
+                    "post_ms": broker.call_ms(client, "hulak.post", {"service": "nobody", "action": "a", "expires_s": 600.0}),
                 }
                 listed = len(client.call("hulak.tasks", "", {"state": "failed", "limit": 1000}, timeout_s=ANSWERS_S))
             if listed != min(1000, size // DEAD_SHARE):
                 raise BenchmarkError(f"{listed} dead letters are listed of {size // DEAD_SHARE}")
-            house.stop()
+            broker.stop()
             table.rows.append(row)
     return table
 
 
 def _grow(path: Path, task: bytes, kept: int, size: int) -> int:
-    """Copy one ended task's row until there are so many; returns how many were added.
+    """Copy an ended task's row until there are `size` rows; returns the number of added rows.
 
-    Whatever the columns are: only those are named that make a row another one.
+    Independent of the columns: only those that must differ are set.
     """
     with contextlib.closing(sqlite3.connect(path)) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(tasks)")]

@@ -1,4 +1,4 @@
-"""All that `python -m benchmarks scale` measures, and its result as Markdown."""
+"""The measurements of `python -m benchmarks scale`, and their result as Markdown."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ PARTS = ("subscribing", "queue", "rows", "journal")
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What is measured at which sizes.
+    """The sizes of each part.
 
     Args:
         subscriptions: exact subscriptions, and topics.
-        queued: posted tasks that wait.
-        rows: ended tasks that are kept.
+        queued: queued posted tasks.
+        rows: retained ended tasks.
         journal_mib: MiB of journal.
     """
 
@@ -29,34 +29,36 @@ class Sizes:
 
 
 def measure(
-    parts: Collection[str], sizes: Sizes, folder: Path | None, limit_s: float, tell: Callable[[str], None]
+    parts: Collection[str], sizes: Sizes, folder: Path | None, limit_s: float, log: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Measure.
+    """Run the measurements.
 
     Args:
         parts: some of `PARTS`.
         sizes: of each part.
-        folder: where the brokers' homes are made; on a real disk.
-        limit_s: seconds after which a single measurement is given up.
-        tell: told what is measured now.
+        folder: for the brokers' home folders; on a real disk.
+        limit_s: limit of a single measurement, seconds.
+        log: called with each line of progress.
     Returns:
-        `tables`: for each its title, rows and exponents; `worse`: in words, what grows worse than linear; `text`: Markdown.
+        `tables`: for each its title, rows and exponents; `worse`: sentences on what grows worse than linearly; `text`: Markdown.
     """
     ways: dict[str, Callable[[], Table]] = {
-        "subscribing": lambda: subscribing.measure(sizes.subscriptions, folder, limit_s, tell),
-        "queue": lambda: queue.measure(sizes.queued, folder, tell),
-        "rows": lambda: rows.measure(sizes.rows, folder, tell),
-        "journal": lambda: history.measure(sizes.journal_mib, folder, limit_s, tell),
+        "subscribing": lambda: subscribing.measure(sizes.subscriptions, folder, limit_s, log),
+        "queue": lambda: queue.measure(sizes.queued, folder, log),
+        "rows": lambda: rows.measure(sizes.rows, folder, log),
+        "journal": lambda: history.measure(sizes.journal_mib, folder, limit_s, log),
     }
     tables = [ways[part]() for part in PARTS if part in parts]
     return {
-        "tables": [{"title": one.title, "size": one.size, "rows": one.rows, "exponents": exponents(one)} for one in tables],
-        "worse": [line for one in tables for line in worse(one)],
+        "tables": [
+            {"title": table.title, "size": table.size, "rows": table.rows, "exponents": exponents(table)} for table in tables
+        ],
+        "worse": [line for table in tables for line in worse(table)],
         "text": "\n\n".join(map(markdown_of, tables)),
     }
 
 
 def report(result: dict[str, Any]) -> str:
-    """Write what `measure` returned."""
-    said = "\n".join(f"* {line}" for line in result["worse"]) or "Nothing grows worse than linear."
-    return f"{result['text']}\n\n{said}"
+    """Return the result of `measure` as text."""
+    sentences = "\n".join(f"* {line}" for line in result["worse"]) or "Nothing grows worse than linearly."
+    return f"{result['text']}\n\n{sentences}"

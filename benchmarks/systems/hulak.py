@@ -33,42 +33,42 @@ NAMES = ("collector", "publisher", "frontend", "backend")
 TICKS, HELLO = b"ticks" + NUL, b"hulak.hello" + NUL
 BEHIND_TICKS = len(TICKS) + STAMP.size
 BEHIND_SYMBOL = tick.TOPIC_BYTES + 1 + STAMP.size
-WAIT_MS = 50  # between two looks at the board, where nothing comes
+WAIT_MS = 50  # between two checks of the board without messages
 INSTANCE = 7  # of the thin feed; every cell starts its own broker
 
 
 class FeedPublisher:
-    """The real feed's connection, numbered: kept until confirmed, asked for several times a second."""
+    """The real feed's connection: ticks are numbered and kept until confirmed."""
 
     def __init__(self, settings: Settings, home: Path) -> None:
         quiet = structlog.make_filtering_bound_logger(50)
-        self.post = TickPublisher(settings, home, "benchmark", structlog.wrap_logger(None, wrapper_class=quiet))
-        self.post_one = self.post.post
-        asyncio.run(asyncio.wait_for(self.post.connect(), SETTLES_S))
-        self.kept = time.monotonic()
+        self.publisher = TickPublisher(settings, home, "benchmark", structlog.wrap_logger(None, wrapper_class=quiet))
+        self.post = self.publisher.post
+        asyncio.run(asyncio.wait_for(self.publisher.connect(), SETTLES_S))
+        self.requested_at = time.monotonic()
 
     def send(self, number: int) -> None:
-        """Post a tick, as a feed does that received it just now."""
-        self.post_one(tick.make(number), time.time_ns())
+        """Post a tick, like a feed that has just received it."""
+        self.post(tick.make(number), time.time_ns())
 
     def flush(self) -> None:
-        """Hand over what waits; ask for confirmation when it is time."""
-        self.post.push()
-        if time.monotonic() - self.kept >= ASK_S:
-            self.kept = time.monotonic()
-            self.post.keep()
+        """Send the buffered ticks; request confirmations when due."""
+        self.publisher.push()
+        if time.monotonic() - self.requested_at >= ASK_S:
+            self.requested_at = time.monotonic()
+            self.publisher.keep()
 
     def close(self) -> None:
-        """Wait for the last confirmation, as long as it may take a moment, and end."""
+        """Wait briefly for the last confirmation, and close."""
         deadline = time.monotonic() + 2.0
-        while len(self.post.link.unconfirmed) and time.monotonic() < deadline:
-            self.post.keep()
+        while len(self.publisher.link.unconfirmed) and time.monotonic() < deadline:
+            self.publisher.keep()
             time.sleep(0.02)
-        self.post.close()
+        self.publisher.close()
 
 
 class UnnumberedPublisher:
-    """A PUB socket and nothing else: the smallest feed there is."""
+    """A PUB socket and nothing else: the smallest possible feed."""
 
     def __init__(self, endpoint: str) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -83,10 +83,10 @@ class UnnumberedPublisher:
         Backend.send(self.socket, frame)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: ticks are sent at once."""
 
     def close(self) -> None:
-        """End."""
+        """Close the connection."""
         self.socket.close()
 
 
@@ -95,8 +95,8 @@ class Hulak(System):
 
     Args:
         place: of the cell.
-        take: what consumers take: `ticks`, or `symbols`, one subscription for each.
-        by: with what: `client`, the package's `Subscriber`; `msgpack`, a bare SUB socket and msgpack as PROTOCOL.md has it;
+        take: the consumers' topics: `ticks`, or `symbols`, one subscription for each.
+        by: the consumer: `client`, the package's `Subscriber`; `msgpack`, a bare SUB socket and msgpack, following PROTOCOL.md;
             `msgspec`, the same with that decoder; `thin`.
         shared: consumers of one process share one subscription.
         ipc: over files instead of TCP.
@@ -121,7 +121,7 @@ class Hulak(System):
         self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, place.ports, strict=True)}
 
     def missing(self) -> str | None:
-        """Say what is not installed."""
+        """Return what is not installed; None if nothing is missing."""
         if self.by == "msgspec" and importlib.util.find_spec("msgspec") is None:
             return "msgspec is not installed (pip install 'hulak[bench]')"
         return None
@@ -139,11 +139,11 @@ class Hulak(System):
         raise BenchmarkError(f"the broker did not start: {log.read_text()[-500:]}")
 
     def settings(self) -> Settings:
-        """Read what the broker reads."""
+        """Load the settings of the broker."""
         return load_settings.load(self.home, self.home / "hulak.toml")
 
     def endpoint(self, name: str) -> str:
-        """Name the address of one of the broker's sockets."""
+        """Return the address of one of the broker's sockets."""
         return f"ipc://{self.home}/run/{name}.ipc" if self.ipc else self.addresses[name]
 
     def publisher(self) -> Publisher:
@@ -155,7 +155,7 @@ class Hulak(System):
         return UnnumberedPublisher(self.endpoint("collector"))
 
     def _thin_publisher(self) -> Publisher:
-        """Number the ticks, as a feed in C would; nothing is kept, since the window is smaller than every queue."""
+        """Number the ticks, like a feed in C; nothing is buffered, since the window is smaller than every queue."""
         with BusClient(self.settings(), self.seen_from) as client:
             client.call("hulak.feed", args={"instance": INSTANCE, "oldest": 1}, timeout_s=SETTLES_S)
         stamp = STAMP.pack
@@ -166,7 +166,7 @@ class Hulak(System):
         return ThinPublisher(thin.connect_zmtp(self.endpoint("collector"), b"PUB"), frame)
 
     def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
-        """Be subscribers of the kind asked for."""
+        """Run the consumers of the configured kind."""
         if self.by == "thin":
             self._consume_thin(recorders, board)
         elif self.by == "client":
@@ -192,15 +192,15 @@ class Hulak(System):
             subscriber.wait_until_subscribed(SETTLES_S)
             recorder.ready()
         poller = zmq.Poller()
-        whose = {one.sockets()[0]: (one, recorder) for one, recorder in zip(subscribers, seen, strict=True)}
+        whose = {subscriber.sockets()[0]: (subscriber, recorder) for subscriber, recorder in zip(subscribers, seen, strict=True)}
         for socket in whose:
             poller.register(socket, zmq.POLLIN)
         while not board.slots[STOP]:
             for socket, _ in poller.poll(WAIT_MS):
                 subscriber, recorder = whose[socket]
-                found = subscriber.poll_ticks(0)
-                if found:
-                    recorder.records(found)
+                ticks = subscriber.poll_ticks(0)
+                if ticks:
+                    recorder.record_objects(ticks)
                     recorder.progress()
 
     def _consume_thin(self, recorders: Sequence[Recorder], board: Board) -> None:
@@ -210,7 +210,7 @@ class Hulak(System):
 
 
 class _Several(Recorder):
-    """Consumers of one process behind one subscription and one decoding; each looks at each tick."""
+    """Consumers of one process that share a subscription and its decoding; each records each tick."""
 
     def __init__(self, recorders: Sequence[Recorder]) -> None:
         self.recorders = recorders
@@ -219,17 +219,17 @@ class _Several(Recorder):
         for recorder in self.recorders:
             recorder.ready()
 
-    def one(self, found: Any) -> None:
+    def record(self, decoded: Any) -> None:
         for recorder in self.recorders:
-            recorder.one(found)
+            recorder.record(decoded)
 
-    def many(self, ticks: Any) -> None:
+    def record_all(self, ticks: Any) -> None:
         for recorder in self.recorders:
-            recorder.many(ticks)
+            recorder.record_all(ticks)
 
-    def records(self, ticks: Any) -> None:
+    def record_objects(self, ticks: Any) -> None:
         for recorder in self.recorders:
-            recorder.records(ticks)
+            recorder.record_objects(ticks)
 
     def progress(self) -> None:
         for recorder in self.recorders:
@@ -241,17 +241,17 @@ def _read_ticks(socket: Any, recorder: Recorder, most: int) -> None:
     for _ in range(most):
         frame = receive(socket, NOBLOCK)
         if frame.startswith(TICKS):
-            recorder.many(unpack(memoryview(frame)[BEHIND_TICKS:]))
+            recorder.record_all(unpack(memoryview(frame)[BEHIND_TICKS:]))
         elif frame.startswith(HELLO):
             recorder.ready()
 
 
 def _read_symbols(socket: Any, recorder: Recorder, most: int) -> None:
-    receive, one, unpack = Backend.recv, recorder.one, msgpack.unpackb
+    receive, record, unpack = Backend.recv, recorder.record, msgpack.unpackb
     for _ in range(most):
         frame = receive(socket, NOBLOCK)
         if frame.startswith(b"tick."):
-            one(unpack(frame[BEHIND_SYMBOL:]))
+            record(unpack(frame[BEHIND_SYMBOL:]))
         elif frame.startswith(HELLO):
             recorder.ready()
 
@@ -268,9 +268,9 @@ def _msgspec_reader() -> Read:
         for _ in range(most):
             frame = receive(socket, NOBLOCK)
             if frame.startswith(TICKS):
-                recorder.records(several(memoryview(frame)[BEHIND_TICKS:]))
+                recorder.record_objects(several(memoryview(frame)[BEHIND_TICKS:]))
             elif frame.startswith(b"tick."):
-                recorder.records([each(frame[BEHIND_SYMBOL:])])
+                recorder.record_objects([each(frame[BEHIND_SYMBOL:])])
             elif frame.startswith(HELLO):
                 recorder.ready()
 
@@ -282,4 +282,4 @@ def _take_thin(recorder: Recorder, body: memoryview) -> None:
     at = BEHIND_TICKS + header
     count = (len(body) - at) // tick.SIZE
     if count:
-        recorder.packed(body, at, count, tick.SIZE)
+        recorder.record_packed(body, at, count, tick.SIZE)

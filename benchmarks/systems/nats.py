@@ -17,45 +17,45 @@ from benchmarks.system import Place, Publisher, System, ThinPublisher
 from bus.wire.codec import unpack
 
 HEAD = b"MSG tick."
-FIRST_ID = 10  # of a subscription; all have two digits, so that all messages have one length
+FIRST_ID = 10  # of a subscription; all have two digits, so that all messages have the same length
 AT = len(b"MSG %b %d %d\r\n" % (tick.TOPICS[0], FIRST_ID, tick.SIZE))
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"lang":"python","version":"1"}\r\n'
 
 
 class NatsPublisher:
-    """nats-py; what waits is published in one turn of its loop."""
+    """nats-py; buffered ticks are published in one turn of its loop."""
 
     def __init__(self, port: int) -> None:
         self.loop: Any = importlib.import_module("uvloop").new_event_loop()
         self.client: Any = self.loop.run_until_complete(_connect(port))
         self.topics = [topic.decode() for topic in tick.TOPICS]
-        self.waiting: list[tuple[str, bytes]] = []
+        self.buffered: list[tuple[str, bytes]] = []
 
     def send(self, number: int) -> None:
-        """Keep a tick for the next turn."""
-        self.waiting.append((self.topics[number % tick.KINDS], tick.encode(number)))
+        """Buffer a tick for the next turn."""
+        self.buffered.append((self.topics[number % tick.KINDS], tick.encode(number)))
 
     def flush(self) -> None:
-        """Publish, and let the client write."""
-        if self.waiting:
+        """Publish the buffered ticks, and let the client write."""
+        if self.buffered:
             self.loop.run_until_complete(self._publish())
-            self.waiting.clear()
+            self.buffered.clear()
 
     async def _publish(self) -> None:
-        for topic, body in self.waiting:
+        for topic, body in self.buffered:
             await self.client.publish(topic, body)
         await self.client._flush_pending()  # noqa: SLF001 - flush() would wait for a round trip
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     def close(self) -> None:
-        """End."""
+        """Close the connection."""
         self.flush()
         self.loop.run_until_complete(self.client.close())
 
 
 class Nats(System):
-    """Its own server, without limits on slow subscribers.
+    """A separate server, without limits on slow subscribers.
 
     Args:
         place: of the cell.
@@ -67,7 +67,7 @@ class Nats(System):
         self.is_thin = is_thin
 
     def missing(self) -> str | None:
-        """Say what is not installed."""
+        """Return what is not installed; None if nothing is missing."""
         if shutil.which("nats-server") is None:
             return "nats-server is not installed (benchmarks/install-debian.sh)"
         if not self.is_thin and not all(map(importlib.util.find_spec, ("nats", "uvloop"))):
@@ -82,7 +82,7 @@ class Nats(System):
         machine.connect_tcp(self.place.ports[0]).close()
 
     def publisher(self) -> Publisher:
-        """Connect."""
+        """Connect a client."""
         if not self.is_thin:
             return NatsPublisher(self.place.ports[0])
         connection = self._greeted(b"PING\r\n")
@@ -93,11 +93,11 @@ class Nats(System):
         return ThinPublisher(connection, frame, answered=True)
 
     def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
-        """Take all symbols: by one subscription with nats-py, which keeps no order between several; else by one each."""
+        """Subscribe to all symbols: with nats-py by one subscription, since several would not keep the order; else one each."""
         if not self.is_thin:
             importlib.import_module("uvloop").run(self._consume_client(recorders, board))
             return
-        parse = thin.fixed(HEAD, AT, AT + tick.SIZE + 2, _without_server_talk)
+        parse = thin.fixed(HEAD, AT, AT + tick.SIZE + 2, _without_server_messages)
         thin.consume(self._subscribed, parse, recorders, board)
 
     def _greeted(self, more: bytes) -> socket.socket:
@@ -118,12 +118,12 @@ class Nats(System):
     async def _consume_client(self, recorders: Sequence[Recorder], board: Board) -> None:
         for recorder in recorders:
             client = await _connect(self.place.ports[0])
-            # The client's own bounds are lifted, as the others' are.
+            # The client's own limits are lifted, as for the other systems.
             await client.subscribe("tick.*", cb=_record(recorder), pending_msgs_limit=10**7, pending_bytes_limit=1 << 30)
             await client.flush()
             recorder.ready()
         while not board.slots[STOP]:  # noqa: ASYNC110 - as the comment says
-            await asyncio.sleep(0.02)  # the board is shared memory: nothing tells when it changes
+            await asyncio.sleep(0.02)  # the board is shared memory without notifications
 
 
 async def _connect(port: int) -> Any:
@@ -132,14 +132,14 @@ async def _connect(port: int) -> Any:
 
 def _record(recorder: Recorder) -> Callable[[Any], Awaitable[None]]:
     async def record(message: Any) -> None:
-        recorder.one(unpack(message.data))
+        recorder.record(unpack(message.data))
         recorder.progress()
 
     return record
 
 
-def _without_server_talk(data: bytes) -> bytes:
-    """Take PING and INFO, which the server says once in a while, out; a pong is not owed within a cell's time."""
+def _without_server_messages(data: bytes) -> bytes:
+    """Remove the server's occasional PING and INFO; a PONG is not due within a cell's time."""
     data = data.replace(b"PING\r\n", b"").replace(b"PONG\r\n", b"")
     at = data.find(b"INFO {")
     return data if at < 0 else data[:at] + data[data.index(b"\r\n", at) + 2 :]

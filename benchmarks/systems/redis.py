@@ -17,39 +17,38 @@ from bus.wire.codec import unpack
 
 HEAD = b"*3\r\n$7\r\nmessage\r\n$%d\r\ntick." % tick.TOPIC_BYTES
 AT = len(HEAD) - 5 + tick.TOPIC_BYTES + 2 + len(b"$%d\r\n" % tick.SIZE)
-MOST = 256  # messages of one consumer before the next one has its turn
 
 
 class RedisPublisher:
-    """redis-py; what waits goes as one pipeline."""
+    """redis-py; buffered ticks are sent as one pipeline."""
 
     def __init__(self, port: int) -> None:
         self.client: Any = importlib.import_module("redis").Redis(HOST, port, protocol=2)
-        self.waiting: list[tuple[bytes, bytes]] = []
+        self.buffered: list[tuple[bytes, bytes]] = []
 
     def send(self, number: int) -> None:
-        """Keep a tick for the next pipeline."""
-        self.waiting.append((tick.TOPICS[number % tick.KINDS], tick.encode(number)))
+        """Buffer a tick for the next pipeline."""
+        self.buffered.append((tick.TOPICS[number % tick.KINDS], tick.encode(number)))
 
     def flush(self) -> None:
-        """Publish, and wait for the answers."""
-        if len(self.waiting) == 1:
-            self.client.publish(*self.waiting[0])
-        elif self.waiting:
+        """Publish the buffered ticks, and wait for the answers."""
+        if len(self.buffered) == 1:
+            self.client.publish(*self.buffered[0])
+        elif self.buffered:
             pipeline = self.client.pipeline(transaction=False)
-            for topic, body in self.waiting:
+            for topic, body in self.buffered:
                 pipeline.publish(topic, body)
             pipeline.execute()
-        self.waiting.clear()
+        self.buffered.clear()
 
     def close(self) -> None:
-        """End."""
+        """Close the connection."""
         self.flush()
         self.client.close()
 
 
 class Redis(System):
-    """Its own server, without persistence and without a limit on slow subscribers.
+    """A separate server, without persistence and without a limit on slow subscribers.
 
     Args:
         place: of the cell.
@@ -61,7 +60,7 @@ class Redis(System):
         self.is_thin = is_thin
 
     def missing(self) -> str | None:
-        """Say what is not installed."""
+        """Return what is not installed; None if nothing is missing."""
         if shutil.which("redis-server") is None:
             return "redis-server is not installed (benchmarks/install-debian.sh)"
         if not self.is_thin and not all(map(importlib.util.find_spec, ("redis", "hiredis"))):
@@ -76,7 +75,7 @@ class Redis(System):
         machine.connect_tcp(self.place.ports[0]).close()
 
     def publisher(self) -> Publisher:
-        """Connect."""
+        """Connect a client."""
         if not self.is_thin:
             return RedisPublisher(self.place.ports[0])
 
@@ -101,7 +100,7 @@ class Redis(System):
         return connection
 
     def _consume_client(self, recorders: Sequence[Recorder], board: Board) -> None:
-        selector, clients = selectors.DefaultSelector(), []  # a client that nobody keeps closes its connection
+        selector, clients = selectors.DefaultSelector(), []  # an unreferenced client closes its connection
         for recorder in recorders:
             client: Any = importlib.import_module("redis").Redis(HOST, self.place.ports[0], protocol=2)
             clients.append(client)
@@ -115,5 +114,5 @@ class Redis(System):
             for key, _ in selector.select(WAKE_S):
                 subscriber, recorder = key.data
                 while (message := subscriber.get_message(timeout=0)) is not None:
-                    recorder.one(unpack(message["data"]))
+                    recorder.record(unpack(message["data"]))
                 recorder.progress()

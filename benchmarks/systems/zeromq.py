@@ -1,4 +1,4 @@
-"""PUB and SUB by pyzmq: with no broker between them, with libzmq's own proxy, and with one that loses ticks."""
+"""PUB and SUB by pyzmq: without a broker, with libzmq's own proxy, and with a proxy that drops ticks."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from benchmarks.system import HWM, WAKE_S, Place, Publisher, System, ThinPublish
 
 NOBLOCK, SNDMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
 DROPS_EVERY = 1000
-Read = Callable[[Any, Recorder, int], None]  # receives messages until there is none, or so many, and records them
+Read = Callable[[Any, Recorder, int], None]  # receives messages until there are none, or a limit, and records them
 
 
 class ZmqPublisher:
@@ -41,15 +41,15 @@ class ZmqPublisher:
         Backend.send(self.socket, tick.TOPICS[number % tick.KINDS] + tick.encode(number))
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: ticks are sent at once."""
 
     def close(self) -> None:
-        """End."""
+        """Close the connection."""
         self.socket.close()
 
 
 class Plain(System):
-    """Topic and body, as two frames or one, from a PUB socket to SUB sockets that take each symbol's topic.
+    """Topic and body, as two frames or one, from a PUB socket to SUB sockets with a subscription for each symbol.
 
     Args:
         place: of the cell.
@@ -71,7 +71,7 @@ class Plain(System):
             self.spawn_python("benchmarks.zproxy", self.inward, self.outward)
 
     def publisher(self) -> Publisher:
-        """Bind, or connect to the proxy; on a plain socket where the consumers are and the proxy makes that possible."""
+        """Bind, or connect to the proxy; on a plain socket if the consumers use them and the proxy allows it."""
         if not self.proxy:
             return ZmqPublisher(self.outward, self.frames, bind=True)
         if self.is_thin and self.frames == 1:
@@ -80,7 +80,7 @@ class Plain(System):
         return ZmqPublisher(self.inward, self.frames, bind=False)
 
     def consume(self, recorders: Sequence[Recorder], board: Board) -> None:
-        """Take all symbols, one subscription each."""
+        """Subscribe to all symbols, one subscription each."""
         if not self.is_thin:
             read = _read_two if self.frames == 2 else _read_one
             consume_sockets([connect(self.outward, tick.TOPICS) for _ in recorders], recorders, board, read)
@@ -93,14 +93,14 @@ class Plain(System):
 
 
 class Dropping(Plain):
-    """A broker that loses each tick whose number `DROPS_EVERY` divides."""
+    """A broker that drops each tick whose number is divisible by `DROPS_EVERY`."""
 
     def start(self) -> None:
-        """Start it."""
+        """Start the broker."""
         self.spawn_python("benchmarks.dropping", self.inward, self.outward, str(DROPS_EVERY))
 
     def publisher(self) -> Publisher:
-        """Connect to it."""
+        """Connect a publisher to the broker."""
         return ZmqPublisher(self.inward, 2, bind=False)
 
 
@@ -124,10 +124,10 @@ def consume_sockets(
     *,
     subscribed: bool = True,
 ) -> None:
-    """Read each socket for its recorder until the board says stop, each in turn, up to 256 messages of one at a time.
+    """Read the sockets for their recorders in turn until the board's stop flag is set, up to 256 messages at a time.
 
     Args:
-        subscribed: False where `read` finds out when the recorder is ready.
+        subscribed: False if `read` reports when the recorder is ready.
     """
     poller, whose = zmq.Poller(), dict(zip(sockets, recorders, strict=True))
     for socket, recorder in whose.items():
@@ -136,9 +136,9 @@ def consume_sockets(
             recorder.ready()
     most = 1  # under load, polling less often saves more than waiting costs
     while not board.slots[STOP]:
-        found = poller.poll(0)
-        most = min(most * 2, 256) if found else 1
-        for socket, _ in found or poller.poll(int(WAKE_S * 1000)):
+        ready = poller.poll(0)
+        most = min(most * 2, 256) if ready else 1
+        for socket, _ in ready or poller.poll(int(WAKE_S * 1000)):
             recorder = whose[socket]
             with contextlib.suppress(zmq.Again):
                 read(socket, recorder, most)
@@ -146,13 +146,13 @@ def consume_sockets(
 
 
 def _read_two(socket: Any, recorder: Recorder, most: int) -> None:
-    receive, one, unpack = Backend.recv, recorder.one, msgpack.unpackb
+    receive, record, unpack = Backend.recv, recorder.record, msgpack.unpackb
     for _ in range(most):
         receive(socket, NOBLOCK)
-        one(unpack(receive(socket, NOBLOCK)))
+        record(unpack(receive(socket, NOBLOCK)))
 
 
 def _read_one(socket: Any, recorder: Recorder, most: int) -> None:
-    receive, one, unpack, at = Backend.recv, recorder.one, msgpack.unpackb, tick.TOPIC_BYTES
+    receive, record, unpack, at = Backend.recv, recorder.record, msgpack.unpackb, tick.TOPIC_BYTES
     for _ in range(most):
-        one(unpack(receive(socket, NOBLOCK)[at:]))
+        record(unpack(receive(socket, NOBLOCK)[at:]))

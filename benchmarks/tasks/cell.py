@@ -21,18 +21,18 @@ from benchmarks.tasks import work
 from benchmarks.tasks.system import TALLY, TaskSystem
 from benchmarks.tasks.systems import SYSTEMS
 
-STARTS_S = 60.0  # limit until the first tasks are done; some peers import much
-PATIENCE_S = 30.0  # beyond a phase's length, in which what is in flight must come
-LIVELY_S = 0.3  # between two looks whether a process has ended
+STARTS_S = 60.0  # limit for the first tasks; some peers have long imports
+GRACE_S = 30.0  # after a phase, for tasks in flight
+POLL_S = 0.3  # between two checks whether a process has ended
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is measured in a cell."""
+    """The load of a cell."""
 
     window: int = 100  # tasks in flight
-    seconds: float = 2.0  # of the window
-    single_s: float = 1.5  # of one at a time
+    seconds: float = 2.0  # with the window
+    single_s: float = 1.5  # with one task at a time
     late_s: float = 20.0  # after which a task counts as lost
 
 
@@ -42,8 +42,8 @@ class TaskCell:
     Args:
         system: by name.
         workers: processes.
-        load: to be put on.
-        folder: where its files are made; on a real disk.
+        load: the load.
+        folder: for its files; on a real disk.
     """
 
     def __init__(self, system: str, workers: int, load: Load, folder: Path | None = None) -> None:
@@ -71,9 +71,15 @@ class TaskCell:
     def _start(self) -> None:
         work.make_tally(self.home / TALLY)
         self.system.start()
-        place, warm_up = self.system.place.told(), 10 * self.workers
-        told = {"system": self.name, "place": place, "workers": self.workers, "late_s": self.load.late_s, "warm_up": warm_up}
-        words = machine.python("benchmarks.tasks.client", str(self._theirs.fileno()), json.dumps(told))
+        place, warm_up = self.system.place.as_dict(), 10 * self.workers
+        parameters = {
+            "system": self.name,
+            "place": place,
+            "workers": self.workers,
+            "late_s": self.load.late_s,
+            "warm_up": warm_up,
+        }
+        words = machine.python("benchmarks.tasks.client", str(self._theirs.fileno()), json.dumps(parameters))
         self.client = machine.start(words, self.home / "client.log", self.system.variables(), [self._theirs.fileno()])
         self._theirs.close()
         self._answer(STARTS_S)
@@ -82,71 +88,71 @@ class TaskCell:
         """Wait for the client's answer."""
         assert self.client is not None
         deadline = time.monotonic() + within_s
-        while not self.orders.poll(LIVELY_S):
+        while not self.orders.poll(POLL_S):
             for process in [self.client, *self.system.processes]:
                 if process.poll() is not None:
-                    raise BenchmarkError(f"{self.name}: a process ended: {self._said()}")
+                    raise BenchmarkError(f"{self.name}: a process ended: {self._logs()}")
             if time.monotonic() > deadline:
-                raise BenchmarkError(f"{self.name}: no answer from its client within {within_s:g} s: {self._said()}")
+                raise BenchmarkError(f"{self.name}: no answer from its client within {within_s:g} s: {self._logs()}")
         try:
-            told: dict[str, Any] = self.orders.recv()
+            answer: dict[str, Any] = self.orders.recv()
         except (EOFError, ConnectionError):
-            raise BenchmarkError(f"{self.name}: its client ended: {self._said()}") from None
-        self._asked = told["asked"]
-        return told
+            raise BenchmarkError(f"{self.name}: its client ended: {self._logs()}") from None
+        self._asked = answer["asked"]
+        return answer
 
-    def _said(self) -> str:
-        return " ".join(file.read_text(errors="replace")[-600:] for file in sorted(self.home.glob("*.log"))) or "nothing said"
+    def _logs(self) -> str:
+        return " ".join(file.read_text(errors="replace")[-600:] for file in sorted(self.home.glob("*.log"))) or "no log"
 
     def processes(self) -> list[int]:
-        """List the ids of every process of the system, the client's first; orphans that it left behind too."""
+        """Return the ids of every process of the system, the client's first, including orphans."""
         assert self.client is not None
         roots = [self.client.pid, *(process.pid for process in self.system.processes)]
         orphans = {child.pid for child in psutil.Process().children()} - self._before - set(roots)
         return list(dict.fromkeys(pid for root in [*roots, *orphans] for pid in machine.family(root)))
 
     def run(self) -> dict[str, Any]:
-        """Put both loads on.
+        """Apply both loads.
 
         Returns:
-            tasks_s, cpu_us (of a task, all processes), client_us (of it the client's own); p50, p99, p999, max (us, one at a
-            time), singles (how many); lost, twice, wrong, asked, trouble; rss_mb; foreign and steal_pct (of both loads, the
+            tasks_s, cpu_us (per task, all processes), client_us (per task, the client); p50, p99, p999, max (us, one at a
+            time), singles (their number); lost, twice, wrong, asked, trouble; rss_mb; foreign and steal_pct (of both loads, the
             higher).
         """
         load, asked = self.load, self._asked
-        many, first = self._measured({"window": load.window, "seconds": load.seconds})
+        many, first = self._measure({"window": load.window, "seconds": load.seconds})
         count = max(1, many["asked"] - asked)
-        single, second = self._measured({"seconds": load.single_s})
+        single, second = self._measure({"seconds": load.single_s})
         took = sorted(single["took_ns"])
         shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
         row = {name: figures.percentile(took, share) / 1e3 for name, share in shares.items()}
         row |= {"tasks_s": many["tasks_s"], "cpu_us": first["cpu_s"] / count * 1e6, "client_us": first["client_s"] / count * 1e6}
         row |= {"rss_mb": first["rss_mb"], "singles": len(took)}
         row |= {name: max(first[name], second[name]) for name in ("foreign", "steal_pct")}
-        found = work.read_tally(self.home / TALLY, single["asked"])
+        tally = work.read_tally(self.home / TALLY, single["asked"])
         return {
             **row,
             "asked": single["asked"],
-            "lost": max(single["lost"], found["never"]),
-            "twice": found["twice"],
+            "lost": max(single["lost"], tally["never"]),
+            "twice": tally["twice"],
             "wrong": single["wrong"],
             "trouble": single["trouble"],
         }
 
-    def _measured(self, order: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-        """Give an order; return its answer, and what it cost."""
+    def _measure(self, order: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+        """Send an order; returns its answer, and its cost."""
         assert self.client is not None
         own = self.processes()
         noise, cpu, client = machine.Noise(own), machine.cpu_s(own), machine.cpu_s([self.client.pid])
-        with contextlib.suppress(BrokenPipeError):  # its client has ended, as the next line tells
+        with contextlib.suppress(BrokenPipeError):  # the client has ended; the next call raises
             self.orders.send(order)
-        told = self._answer(order["seconds"] + PATIENCE_S + self.load.late_s)
+        answer = self._answer(order["seconds"] + GRACE_S + self.load.late_s)
         cost = {"cpu_s": machine.cpu_s(own) - cpu, "client_s": machine.cpu_s([self.client.pid]) - client}
-        return told, {**cost, **noise.look(), "rss_mb": machine.rss_bytes(own) / 1e6}
+        return answer, {**cost, **noise.sample(), "rss_mb": machine.rss_bytes(own) / 1e6}
 
     def close(self) -> None:
-        """End every process and remove every file."""
-        left = [] if self.client is None else _living(self.processes())
+        """Stop every process and remove every file."""
+        processes = [] if self.client is None else _living(self.processes())
         with contextlib.suppress(OSError):
             self.orders.send(None)
         if self.client is not None:
@@ -154,7 +160,7 @@ class TaskCell:
                 self.client.wait(10)
             machine.end(self.client)
         self.system.stop()
-        for process in [*left, *_living(self._orphans())]:
+        for process in [*processes, *_living(self._orphans())]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
                 process.wait(3)
@@ -168,9 +174,9 @@ class TaskCell:
 
 
 def _living(pids: Sequence[int]) -> list[psutil.Process]:
-    found = []
+    living = []
     for pid in pids:
         with contextlib.suppress(psutil.Error):
             if pid != os.getpid():
-                found.append(psutil.Process(pid))
-    return found
+                living.append(psutil.Process(pid))
+    return living

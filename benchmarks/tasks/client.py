@@ -1,7 +1,7 @@
-"""`python -m benchmarks.tasks.client FD JSON`: the client's process.
+"""`python -m benchmarks.tasks.client FD JSON`: the client process.
 
-It takes orders over a pipe and answers each: `{"window": tasks, "seconds": s}`, or `{"seconds": s}` for one task at a time;
-None is the last one.
+It receives orders over a pipe and answers each: `{"window": tasks, "seconds": s}`, or `{"seconds": s}` for one task at a time;
+None ends it.
 """
 
 import json
@@ -19,7 +19,7 @@ STARTS_S = 50.0  # for the first tasks
 
 
 def main(fd: str, words: str) -> None:
-    """Serve orders until the last.
+    """Run orders until the last.
 
     Args:
         fd: of the pipe.
@@ -27,25 +27,25 @@ def main(fd: str, words: str) -> None:
     """
     machine.end_with_parent()
     machine.fine_timers()
-    told = json.loads(words)
+    parameters = json.loads(words)
     orders: Any = Connection(int(fd))
-    place = Place(told["place"]["folder"], tuple(told["place"]["ports"]))
-    system = SYSTEMS[told["system"]](place, told["workers"])
+    place = Place(parameters["place"]["folder"], tuple(parameters["place"]["ports"]))
+    system = SYSTEMS[parameters["system"]](place, parameters["workers"])
     os.environ.update(system.variables())
     driver = drive.make(system.client(), STARTS_S)
-    for _ in range(2):  # the first tasks meet workers that have not yet imported anything
-        driver.window(told["warm_up"], 0.0)
-    driver.late_s = told["late_s"]
-    orders.send(driver.ledger.told())
+    for _ in range(2):  # the workers import their modules with the first tasks
+        driver.window(parameters["warm_up"], 0.0)
+    driver.late_s = parameters["late_s"]
+    orders.send(driver.counts.as_dict())
     while (order := orders.recv()) is not None:
         if "window" in order:
             answer: dict[str, Any] = {"tasks_s": driver.window(order["window"], order["seconds"])}
         else:
             answer = {"took_ns": driver.single(order["seconds"])}
-        orders.send({**answer, **driver.ledger.told()})
+        orders.send({**answer, **driver.counts.as_dict()})
     driver.close()
     sys.stdout.flush()
-    os._exit(0)  # threads and atexit hooks of a peer's library must not keep the cell
+    os._exit(0)  # threads and atexit hooks of a peer's library must not delay the cell
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Negative controls: task queues that lose, repeat or falsify each task whose number EVERY divides, in the client itself.
+"""Negative controls: task queues that lose, repeat or falsify each task whose number is divisible by EVERY, in the client itself.
 
-A measurement that does not see exactly these faults is worth nothing.
+A measurement must detect exactly these faults.
 """
 
 from typing import Any
@@ -12,21 +12,21 @@ EVERY = 100
 
 
 class FaultyClient(Client):
-    """Carries a task out when its result is wanted, mostly.
+    """Runs a task when its result is requested, with faults.
 
     Args:
-        fault: `loses`, `repeats`, `lies` or `pretends`: answers a task that it did not carry out.
+        fault: `loses`, `repeats`, `lies` or `pretends`: answers a task without running it.
     """
 
     def __init__(self, fault: str) -> None:
         self.fault = fault
 
     def submit(self, number: int) -> int:
-        """Keep nothing but the number."""
+        """Return the number as the handle."""
         return number
 
     def result(self, handle: int, within_s: float) -> Any:
-        """Carry the task out, or commit the fault."""
+        """Run the task, or commit the fault."""
         del within_s
         if handle % EVERY:
             return work.noop(work.argument(handle))
@@ -48,23 +48,23 @@ class Faulty(TaskSystem):
     fault = "loses"
 
     def client(self) -> FaultyClient:
-        """Make the client, which is all there is."""
+        """Return the client; there is no server."""
         return FaultyClient(self.fault)
 
 
 class Repeating(Faulty):
-    """Carries some out twice."""
+    """Runs some tasks twice."""
 
     fault = "repeats"
 
 
 class Lying(Faulty):
-    """Gives some a wrong answer."""
+    """Answers some tasks wrongly."""
 
     fault = "lies"
 
 
 class Pretending(Faulty):
-    """Answers some without carrying them out."""
+    """Answers some tasks without running them."""
 
     fault = "pretends"

@@ -1,4 +1,4 @@
-"""Rounds of task queues, interleaved: all systems with so many workers, then all again, each time beginning with another one."""
+"""Rounds of task queues, interleaved: all systems in turn, each round starting with another one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,28 +10,28 @@ from benchmarks.system import BenchmarkError, Place
 from benchmarks.tasks.cell import Load, TaskCell
 from benchmarks.tasks.systems import CONTROLS, SYSTEMS
 
-QUIET_CORES = 0.12  # that others may take before a cell begins
+QUIET_CORES = 0.12  # that other processes may use before a cell starts
 FAULTS = ("lost", "twice", "wrong")
 BASE = "hulak"
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """What all cells of a run have in common."""
+    """The common parameters of all cells of a run."""
 
     workers: Sequence[int] = (1, 4)
     repeats: int = 3
     load: Load = field(default_factory=Load)
-    folder: Path | None = None  # where files are made, on a real disk; None: the temporary folder
+    folder: Path | None = None  # for files, on a real disk; None: the temporary folder
     quiet_within_s: float = 8.0
-    tell: Callable[[str], None] = print
+    log: Callable[[str], None] = print
 
 
 def available(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Tell for each system why it cannot run here; None if it can.
+    """Yield each system, and why it cannot run here; None if it can.
 
     Raises:
-        BenchmarkError: there is no system of that name.
+        BenchmarkError: a system is unknown.
     """
     for name in names:
         if name not in SYSTEMS:
@@ -40,51 +40,51 @@ def available(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def run(rounds: Rounds, names: Sequence[str]) -> dict[str, Any]:
-    """Measure.
+    """Run the measurements.
 
     Returns:
         `{"workers": {"1": {"medians": {system: row}, "times": {system: {"tasks_s", "p50", "p99", "cpu_us"}}}, ...}, "skipped",
-        "failed", "faults", "rows"}`; a row is that of `TaskCell.run`; `times` says how many times Hulak's tasks/s are the
-        system's, and how many times the system's latencies and CPU are Hulak's, so that above 1 Hulak is better.
+        "failed", "faults", "rows"}`; a row is that of `TaskCell.run`; `times` has the ratio of Hulak's tasks/s to the
+        system's, and of the system's latencies and CPU to Hulak's, so that Hulak is better above 1.
     """
     skipped = {name: why for name, why in available(names) if why is not None}
     for name, why in skipped.items():
-        rounds.tell(f"{name}: skipped: {why}")
-    here = [name for name in names if name not in skipped]
+        rounds.log(f"{name}: skipped: {why}")
+    runnable = [name for name in names if name not in skipped]
     rows: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     for repeat in range(rounds.repeats):
-        begin = repeat % max(1, len(here))
+        begin = repeat % max(1, len(runnable))
         for workers in rounds.workers:
-            for name in here[begin:] + here[:begin]:
+            for name in runnable[begin:] + runnable[:begin]:
                 try:
-                    row = one(rounds, name, workers)
+                    row = measure_cell(rounds, name, workers)
                 except (BenchmarkError, OSError) as error:
                     failed[f"{name} W={workers}"] = str(error)
-                    rounds.tell(f"{name}: failed: {error}")
+                    rounds.log(f"{name}: failed: {error}")
                     continue
                 rows.append({"system": name, "workers": workers, "repeat": repeat, **row})
-                rounds.tell(said(rows[-1]))
+                rounds.log(progress_line(rows[-1]))
     faults = {
         name: f"{sum(row[fault] for row in rows if row['system'] == name)} {fault}"
-        for name in here
+        for name in runnable
         for fault in FAULTS
         if any(row[fault] for row in rows if row["system"] == name)
     }
-    told = {str(workers): summed_up([row for row in rows if row["workers"] == workers]) for workers in rounds.workers}
-    return {"workers": told, "skipped": skipped, "failed": failed, "faults": faults, "rows": rows}
+    summaries = {str(workers): summary([row for row in rows if row["workers"] == workers]) for workers in rounds.workers}
+    return {"workers": summaries, "skipped": skipped, "failed": failed, "faults": faults, "rows": rows}
 
 
-def one(rounds: Rounds, name: str, workers: int) -> dict[str, Any]:
-    """Measure one cell."""
+def measure_cell(rounds: Rounds, name: str, workers: int) -> dict[str, Any]:
+    """Measure a cell."""
     machine.wait_until_quiet(QUIET_CORES, rounds.quiet_within_s)
     spin_ms = machine.spin_ms()
     with TaskCell(name, workers, rounds.load, rounds.folder) as cell:
         return {**cell.run(), "spin_ms": spin_ms}
 
 
-def said(row: dict[str, Any]) -> str:
-    """Write one line of progress."""
+def progress_line(row: dict[str, Any]) -> str:
+    """Return a line of progress."""
     faults = "".join(f"  {row[fault]} {fault}" for fault in FAULTS if row[fault])
     figure = f"{row['tasks_s']:10,.0f} tasks/s  {row['cpu_us']:8,.0f} CPU us  p50 {row['p50']:7,.0f} p99 {row['p99']:7,.0f} us"
     noise = f"foreign {row['foreign']:.2f} cores, steal {row['steal_pct']:.0f} %, spin {row['spin_ms']:.1f} ms"
@@ -92,8 +92,8 @@ def said(row: dict[str, Any]) -> str:
     return f"repeat {row['repeat'] + 1} W={row['workers']} {row['system']:14}{figure}  {noise}{faults}{trouble}"
 
 
-def summed_up(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Take medians over repeats, and compare them with Hulak's."""
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return medians over repeats, and their ratios to Hulak's."""
     names = list(dict.fromkeys(row["system"] for row in rows))
     medians = {name: figures.medians([row for row in rows if row["system"] == name]) for name in names}
     base = medians.get(BASE)
@@ -102,29 +102,29 @@ def summed_up(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _times(base: dict[str, float], row: dict[str, float]) -> dict[str, float]:
-    found = {name: row[name] / base[name] for name in ("p50", "p99", "cpu_us") if base[name]}
-    return {"tasks_s": base["tasks_s"] / row["tasks_s"], **found} if row["tasks_s"] else found
+    ratios = {name: row[name] / base[name] for name in ("p50", "p99", "cpu_us") if base[name]}
+    return {"tasks_s": base["tasks_s"] / row["tasks_s"], **ratios} if row["tasks_s"] else ratios
 
 
 def selfcheck(rounds: Rounds) -> dict[str, dict[str, int]]:
-    """Let systems lose, repeat and falsify each hundredth task, and compare with what was found.
+    """Let systems lose, repeat and falsify each hundredth task, and compare with the detected faults.
 
     Returns:
-        for each system the fault's count as found, and as it must be.
+        for each system the number of faults as detected, and as committed.
     """
     from benchmarks.tasks.faulty import EVERY  # noqa: PLC0415 - only this needs it
 
     faults = dict(zip(CONTROLS, ("lost", "twice", "wrong", "lost"), strict=True))
-    told = {}
+    results = {}
     for name, fault in faults.items():
-        row = one(rounds, name, 1)
-        other = sum(row[one_] for one_ in FAULTS if one_ != fault)
-        told[name] = {"found": row[fault], "committed": -(-row["asked"] // EVERY), "other": other}
-    return told
+        row = measure_cell(rounds, name, 1)
+        other = sum(row[name_] for name_ in FAULTS if name_ != fault)
+        results[name] = {"found": row[fault], "committed": -(-row["asked"] // EVERY), "other": other}
+    return results
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Write the tables of `run`."""
+    """Return the tables of `run`."""
     columns = {"system": "system", "tasks_s": "tasks/s", "x tasks_s": "Hulak's are x", "cpu_us": "CPU us/task"}
     more = {
         "client_us": "of it client",
@@ -136,9 +136,9 @@ def markdown(result: dict[str, Any]) -> str:
     noise = {"foreign": "foreign cores", "steal_pct": "steal %", "spin_ms": "spin ms", "quiet": "quiet repeats"}
     heads = {**columns, **more, "rss_mb": "RSS MB", **{fault: fault for fault in FAULTS}, **noise}
     parts = []
-    for workers, told in result["workers"].items():
-        ordered = sorted(told["medians"].items(), key=lambda one: -one[1]["tasks_s"])
-        times = {name: {f"x {figure}": value for figure, value in one.items()} for name, one in told["times"].items()}
+    for workers, part in result["workers"].items():
+        ordered = sorted(part["medians"].items(), key=lambda item: -item[1]["tasks_s"])
+        times = {name: {f"x {figure}": value for figure, value in item.items()} for name, item in part["times"].items()}
         rows = [{"system": name, **row, **times.get(name, {})} for name, row in ordered]
         parts.append(f"W = {workers}\n\n{figures.markdown(rows, heads)}")
     return "\n\n".join(parts)

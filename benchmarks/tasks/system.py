@@ -1,4 +1,4 @@
-"""What a task queue under test must be able to do."""
+"""The interface of a task queue under test."""
 
 import abc
 from collections.abc import Sequence
@@ -13,48 +13,48 @@ TALLY = "tally"  # the file's name in the cell's folder
 
 
 class Client(abc.ABC):
-    """Hands tasks in and waits for them. Made and used in the client's process."""
+    """Submits tasks and waits for them. Created and used in the client process."""
 
-    batches = False  # `many` is the way to have a hundred tasks done
+    batches = False  # a window is run by `many`
 
     @abc.abstractmethod
     def submit(self, number: int) -> Any:
-        """Hand in a task; return what `result` takes."""
+        """Submit a task; return the handle for `result`."""
 
     @abc.abstractmethod
     def result(self, handle: Any, within_s: float) -> Any:
         """Wait for a task's value. Raises any exception if there is none in time."""
 
     def many(self, numbers: Sequence[int], within_s: float) -> Sequence[Any]:
-        """Have several tasks done; return their values in the same order."""
+        """Run several tasks; return their values in the same order."""
         handles = [self.submit(number) for number in numbers]
         return [self.result(handle, within_s) for handle in handles]
 
     def close(self) -> None:  # noqa: B027 - not all have something to end
-        """End."""
+        """Close the connection."""
 
 
 class AsyncClient(abc.ABC):
-    """The same for clients that live in an event loop."""
+    """The same for asyncio clients."""
 
     @abc.abstractmethod
     async def open(self) -> None:
-        """Connect."""
+        """Connect a client."""
 
     @abc.abstractmethod
     async def call(self, number: int, within_s: float) -> Any:
-        """Have a task done and return its value. Raises any exception if there is none in time."""
+        """Run a task and return its value. Raises any exception if there is none in time."""
 
     async def close(self) -> None:  # noqa: B027 - not all have something to end
-        """End."""
+        """Close the connection."""
 
 
 class TaskSystem(Started, abc.ABC):
-    """One way from a client to W worker processes.
+    """A task queue with a client and W worker processes.
 
     Args:
         place: of the cell.
-        workers: processes that carry tasks out.
+        workers: number of worker processes.
     """
 
     def __init__(self, place: Place, workers: int) -> None:
@@ -63,8 +63,8 @@ class TaskSystem(Started, abc.ABC):
 
     @abc.abstractmethod
     def client(self) -> Client | AsyncClient:
-        """Connect a client, and start the workers, where they are the client's own."""
+        """Connect a client, and start the workers if they belong to the client."""
 
     def variables(self) -> dict[str, str]:
-        """Return the environment's variables that client and workers have in common."""
+        """Return the environment variables for client and workers."""
         return {work.PLACE: str(Path(self.place.folder) / TALLY), "PYTHONPATH": str(ROOT)}

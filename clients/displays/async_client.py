@@ -1,6 +1,6 @@
-"""`AsyncDisplayClient`: the methods of `DisplayClient`, to be awaited.
+"""`AsyncDisplayClient`: the methods of `DisplayClient`, for asyncio.
 
-One thread carries them out, one after the other: so ticks keep their order.
+One thread runs them one after the other, so ticks keep their order.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from clients.subscriber import Mode, Subscriber
 
 
 class AsyncDisplayClient(ThreadPool[DisplayClient]):
-    """The displays of one broker, for asyncio; an async context manager. Arguments as of `DisplayClient`."""
+    """The displays of one broker, for asyncio; an async context manager. Arguments as for `DisplayClient`."""
 
     def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:
         settings, home = self._settings, self._home = located(settings, home)
@@ -24,7 +24,7 @@ class AsyncDisplayClient(ThreadPool[DisplayClient]):
         super().__init__(partial(DisplayClient, settings, home, timeout_s=timeout_s), 1, "display-client")
 
     async def watch(self, *displays: str, every: bool = False) -> AsyncIterator[State]:
-        """Give states as they come, as `DisplayClient.watch`."""
+        """Iterate over states as they arrive, as `DisplayClient.watch`."""
         topics = [f"display.{display}" for display in displays] or ["display."]
         mode: Mode = "plain" if every else "latest"
         make = partial(Subscriber, *topics, settings=self._settings, home=self._home, mode=mode, timeout_s=self._timeout_s)

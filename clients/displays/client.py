@@ -1,12 +1,12 @@
-"""`DisplayClient`: the worker manager's methods, and states as they come. PROTOCOL.md section 11.
+"""`DisplayClient`: the worker manager's methods, and states as they arrive. PROTOCOL.md section 11.
 
     with DisplayClient(settings, home) as displays:
-        shown = displays.create_new_symbol("EURUSD")
-        for state in displays.watch(shown):
+        display = displays.create_new_symbol("EURUSD")
+        for state in displays.watch(display):
             print(state["price"], state["direction"])
 
-A display is a symbol and an id; keys are exact. What cannot be done is an error with a code, never a silence. One client per
-thread; `clients.displays.async_client` has the same methods to be awaited.
+A display is a symbol and an id; keys are exact. Every failure raises an error with a code. One client per thread;
+`clients.displays.async_client` has the same methods for asyncio.
 """
 
 import time
@@ -30,7 +30,7 @@ from clients.feeds.symbol_keys import in_capitals
 from clients.history import last_events
 from clients.subscriber import Mode, Subscriber
 
-LOOK_AGAIN_S = 0.02
+POLL_S = 0.02
 SOURCE = "client"  # of ticks that a program dispatches
 APPLY_S = 2.0
 State = dict[str, Any]
@@ -39,11 +39,11 @@ State = dict[str, Any]
 class DisplayClient:
     """The displays of one broker; a context manager.
 
-    Every method raises `BusTimeout` where there is no broker or no answer in time, and `BusError` with a code where it refused.
+    Every method raises `BusTimeout` if the broker does not answer in time, and `BusError` with a code if it refuses.
 
     Args:
-        settings: say where the broker is; read as every command does if None.
-        home: its folder; the default one if None.
+        settings: have the broker's addresses; loaded as by the commands if None.
+        home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds.
     """
 
@@ -52,7 +52,7 @@ class DisplayClient:
         self._client = BusClient(settings, home)
         self._feed: Feed | None = None  # opened with the first tick that is dispatched
         self._timeout_s = timeout_s
-        self._mine: dict[str, None] = {}  # displays that this client created, in their order
+        self._created: dict[str, None] = {}  # displays that this client created, in this order
 
     def __enter__(self) -> Self:
         return self
@@ -61,13 +61,13 @@ class DisplayClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the displays go on."""
+        """Close the connections; the displays keep running."""
         if self._feed is not None:
             self._feed.close()
         self._client.close()
 
     def call(self, service: str, args: Mapping[str, Any] | None = None) -> Any:
-        """Make one request of a control service."""
+        """Call a control service."""
         return self._client.call(service, "", args, timeout_s=self._timeout_s)
 
     # Displays
@@ -82,31 +82,31 @@ class DisplayClient:
         history: bool = False,
         source: str | None = None,
     ) -> dict[str, Any]:
-        """Have a display computed; one that is there already stays as it is.
+        """Create a display; an existing one is not changed.
 
         Args:
             symbol: in any case.
-            display: its id; made up if None.
-            init: what is known of its day: PROTOCOL.md section 11.2, or the names of the FX front end.
-            config: its own values of live keys, or the names of the FX front end.
-            history: its first state takes in the ticks that the journal has, not only those to come.
-            source: only ticks of this source count, as they have it under `source`; with "any" those of all sources. None: the
-                display keeps to the source of its first tick that counts.
+            display: its id; generated if None.
+            init: initial values of its day: PROTOCOL.md section 11.2, or by the names of the FX front end.
+            config: its values of live keys, or by the names of the FX front end.
+            history: its first state includes the ticks in the journal, not only new ones.
+            source: count only ticks with this `source`; with "any" those of all sources. None: the display counts only the
+                source of its first tick that counts.
         Returns:
-            `display` and `new`, whether it was not there before.
+            `display`, its id; and `new`, whether it was created now.
         """
         args: dict[str, Any] = {"symbol": in_capitals(symbol), "init": dict(init or {})}
         args |= {} if display is None else {"display": display}
         args |= {"config": config_of(config)} if config else {}
         args |= {"from": 1} if history else {}
         args |= {} if source is None else {"source": source}
-        told = dict(self.call("hulak.display.create", args))
-        if told["new"]:
-            self._mine[told["display"]] = None
-        return told
+        reply = dict(self.call("hulak.display.create", args))
+        if reply["new"]:
+            self._created[reply["display"]] = None
+        return reply
 
     def initialize_worker(self, symbol: str, display: str, init: Mapping[str, Any]) -> bool:
-        """Have a display begin anew with other values; false if this symbol has no such display."""
+        """Restart a display with other values; returns false if this symbol has no such display."""
         row = self._row(symbol, display)
         if row is not None:
             self.call("hulak.display.update", {"display": display, "init": dict(init)})
@@ -121,33 +121,33 @@ class DisplayClient:
         history: bool = False,
         source: str | None = None,
     ) -> str:
-        """Create a display with an id of its own; returns the id."""
-        how: dict[str, Any] = {"init": init, "config": config, "history": history, "source": source}
-        return str(self.create_worker_for_symbol(symbol, **how)["display"])
+        """Create a display with a generated id; returns the id."""
+        options: dict[str, Any] = {"init": init, "config": config, "history": history, "source": source}
+        return str(self.create_worker_for_symbol(symbol, **options)["display"])
 
     def update_existing_symbol(self, symbol: str, init: Mapping[str, Any]) -> bool:
-        """Have every display of a symbol begin anew with other values; false if it has none."""
-        found = [row for row in self.rows() if row["symbol"] == in_capitals(symbol)]
-        for row in found:
+        """Restart every display of a symbol with other values; returns false if it has none."""
+        matches = [row for row in self.rows() if row["symbol"] == in_capitals(symbol)]
+        for row in matches:
             self.call("hulak.display.update", {"display": row["display"], "init": dict(init)})
-        return bool(found)
+        return bool(matches)
 
     def remove_symbol(self, symbol: str) -> list[str]:
         """Remove every display of exactly this symbol; returns their ids."""
         return self._remove({"symbol": in_capitals(symbol)})
 
     def remove_display(self, display: str) -> bool:
-        """Remove one display; false if it was not there."""
+        """Remove a display; returns false if it did not exist."""
         return bool(self._remove({"display": display}))
 
     def _remove(self, args: Mapping[str, Any]) -> list[str]:
         removed = list(self.call("hulak.display.remove", args)["removed"])
         for display in removed:
-            self._mine.pop(display, None)
+            self._created.pop(display, None)
         return removed
 
     def rows(self) -> list[dict[str, Any]]:
-        """List all displays: display, symbol, init, from, worker (None: no display worker lives), token."""
+        """List all displays: display, symbol, init, from, worker (None: no display worker is alive), token."""
         return list(self.call("hulak.display.list")["rows"])
 
     def _row(self, symbol: str, display: str) -> dict[str, Any] | None:
@@ -155,49 +155,49 @@ class DisplayClient:
 
     def cleanup(self) -> list[str]:
         """Remove every display that this client created, in the order of their creation; returns their ids."""
-        return [display for display in list(self._mine) if self.remove_display(display)]
+        return [display for display in list(self._created) if self.remove_display(display)]
 
     # Ticks
 
     def dispatch_tick(self, symbol: str, tick: Mapping[str, Any]) -> int:
-        """Put a tick on the bus, to every display of its symbol and to every other subscriber.
+        """Publish a tick to every display of its symbol and to every other subscriber.
 
-        It is a feed's tick like any other, numbered and journalled when this returns, whether or not there is a display.
+        It is numbered and journalled like any feed's tick when this returns, with or without a display.
 
         Args:
             symbol: in any case.
             tick: `bid`, `ask`, `timestamp` (ms since 1970 UTC).
         Returns:
-            how many displays of this symbol there are.
+            number of displays of this symbol.
         Raises:
             BusError: `BAD_TICK`.
         """
         return self.dispatch_ticks(symbol, [tick])
 
     def dispatch_ticks(self, symbol: str, ticks: Iterable[Mapping[str, Any]]) -> int:
-        """As `dispatch_tick` for many, in their order; if one is bad none is sent."""
-        wanted = in_capitals(symbol)
+        """Publish several ticks in order, as `dispatch_tick`; if one is bad, none is sent."""
+        key = in_capitals(symbol)
         if self._feed is None:
             self._feed = Feed("displays", settings=self._settings, home=self._home, timeout_s=self._timeout_s)
-        for tick in [tick_of(wanted, tick, SOURCE) for tick in ticks]:
+        for tick in [tick_of(key, tick, SOURCE) for tick in ticks]:
             self._feed.post_tick(tick)
         self._feed.flush()
-        return sum(row["symbol"] == wanted for row in self.rows())
+        return sum(row["symbol"] == key for row in self.rows())
 
     # States
 
     def state(self, display: str) -> State | None:
-        """Give a display's last state; None if it has none yet."""
-        found = last_events(self._client, f"display.{display}", self._timeout_s)
-        return found[0].body if found else None
+        """Return a display's last state; None if it has none yet."""
+        events = last_events(self._client, f"display.{display}", self._timeout_s)
+        return events[0].body if events else None
 
     def watch(self, *displays: str, every: bool = False, timeout_s: float | None = None) -> Iterator[State]:
-        """Give states as they come, the last one of each display at once.
+        """Iterate over states as they arrive, starting with the last one of each display.
 
         Args:
-            displays: their ids; none for all displays, those to come as well.
-            every: all states, in order; else, if this side is slow, the newest only.
-            timeout_s: end after so long without one; None: never.
+            displays: their ids; none for all present and future displays.
+            every: all states, in order; else only the newest, if the consumer is slow.
+            timeout_s: end after this time without a state; None: never.
         """
         topics = [f"display.{display}" for display in displays] or ["display."]
         mode: Mode = "plain" if every else "latest"
@@ -206,29 +206,29 @@ class DisplayClient:
                 yield event.body
 
     def wait_until_live(self, *displays: str, timeout_s: float = 10.0) -> None:
-        """Wait until each of these has a state that takes in everything so far.
+        """Wait until each of these displays has a state that includes all ticks so far.
 
         Raises:
-            BusTimeout: one has not, in time; names it.
+            BusTimeout: a display has no such state in time; the text names it.
         """
         deadline = time.monotonic() + timeout_s
-        left = list(displays)
-        while left:
-            state = self.state(left[0])
+        pending = list(displays)
+        while pending:
+            state = self.state(pending[0])
             if state is not None and not state["catching_up"]:
-                left.pop(0)
+                pending.pop(0)
             elif time.monotonic() > deadline:
-                raise BusTimeout(f"display {left[0]} is not live within {timeout_s:g} s; `hulak displays` shows who has it")
+                raise BusTimeout(f"display {pending[0]} is not live within {timeout_s:g} s; `hulak displays` shows its worker")
             else:
-                time.sleep(LOOK_AGAIN_S)
+                time.sleep(POLL_S)
 
     # Configuration
 
     def update_worker_config(self, symbol: str, display: str, config: Mapping[str, Any]) -> bool:
-        """Set a display's own values, and wait a little until its worker applies them; false if there is no such display.
+        """Set a display's own values, and wait briefly until its worker applies them; returns false if there is no such display.
 
         Raises:
-            BusError: `BAD_CONFIG` with key, value seen and what is allowed; nothing changed.
+            BusError: `BAD_CONFIG` with key, value and what is allowed; nothing is changed.
         """
         row = self._row(symbol, display)
         if row is None:
@@ -237,35 +237,35 @@ class DisplayClient:
         return True
 
     def broadcast_config_update(self, config: Mapping[str, Any]) -> int:
-        """Set values for all displays, those to come as well; a display's own values go before them.
+        """Set values for all present and future displays; a display's own values override them.
 
         Returns:
-            how many displays are computed by workers that have applied them.
+            number of displays whose workers have applied them.
         """
         applied = self._set(KIND + DISPLAY_SERVICE, config)
         return sum(row["worker"] in applied for row in self.rows())
 
     def _set(self, scope: str, config: Mapping[str, Any]) -> set[str]:
-        """Set values, and give the names of the display workers that have applied them, waiting for all at most `APPLY_S`."""
-        told = self.call("hulak.config.set", {"scope": scope, "values": config_of(config), "by": "DisplayClient"})
+        """Set values, and return the display workers that have applied them; waits at most `APPLY_S` for all of them."""
+        reply = self.call("hulak.config.set", {"scope": scope, "values": config_of(config), "by": "DisplayClient"})
         deadline = time.monotonic() + APPLY_S
         while True:
             rows = [row for row in self.call("hulak.config.applied") if row["kind"] == DISPLAY_SERVICE]
-            applied = {row["name"] for row in rows if row["version"] >= told["version"]}
+            applied = {row["name"] for row in rows if row["version"] >= reply["version"]}
             if len(applied) == len(rows) or time.monotonic() > deadline:
                 return applied
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(POLL_S)
 
     def configure_optimizations(self, /, options: Mapping[str, bool] | None = None, **more: bool) -> dict[str, bool]:
-        """Switch optimisations of all displays; returns those in force.
+        """Switch optimisations of all displays; returns the effective ones.
 
         Args:
             options: as `more`, or by the names of the FX front end.
-            more: `batch_dispatching`: ticks that come together make one state, without it each has its own;
-                `memory_optimization`: the profile keeps within narrow bounds; `performance_monitoring`: what a tick costs is
-                measured, and stands in the statistics.
+            more: `batch_dispatching`: ticks that arrive together make one state, else each has its own;
+                `memory_optimization`: the profile has narrow bounds; `performance_monitoring`: the time per tick is
+                measured and reported in the statistics.
         Raises:
-            BusError: `BAD_CONFIG`, another name or no bool.
+            BusError: `BAD_CONFIG`, an unknown name, or not a bool.
         """
         values = config_of({**(options or {}), **more})
         for name in values:
@@ -279,9 +279,9 @@ class DisplayClient:
     # Statistics
 
     def get_worker_stats(self) -> dict[str, Any]:
-        """Tell how displays are doing; see `clients.displays.stats.worker_stats`."""
+        """Return statistics of the displays; see `clients.displays.stats.worker_stats`."""
         return worker_stats(self.call("hulak.stats"))
 
     def get_memory_usage(self) -> dict[str, Any]:
-        """Tell what memory they use, and whether it grows; see `clients.displays.stats.memory_usage`."""
+        """Return the memory of the displays, and its trend; see `clients.displays.stats.memory_usage`."""
         return memory_usage(self.call("hulak.stats"), psutil.virtual_memory().total)

@@ -1,4 +1,4 @@
-"""The names under which the FX front end knows a display's configuration, and what a tick must be. Pure."""
+"""The FX front end's names of a display's configuration, and the check of its ticks. Pure."""
 
 import math
 import re
@@ -15,30 +15,30 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 def config_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the values of a config by the names of live keys: `priceBucketMultiplier` is `price_bucket_multiplier`.
+    """Return the values of a config by the names of live keys: `priceBucketMultiplier` is `price_bucket_multiplier`.
 
     Raises:
         BusError: `BAD_CONFIG`, two names mean the same key.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in given.items():
         key = SPECIAL.get(name) or _CAPITAL.sub(lambda match: f"_{match[1].lower()}", name)
-        if key in found:
+        if key in values:
             raise BusError("BAD_CONFIG", f"key {key} is given twice, once as {name}")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def tick_of(symbol: str, given: Mapping[str, Any], source: str) -> Tick:
-    """Make a tick; whatever else the map has is left out.
+    """Make a tick; other keys are ignored.
 
     Args:
-        symbol: upper case, but for a prefix.
-        given: `bid`, `ask` (finite numbers) and `timestamp` (ms since 1970 UTC, from 1990 to 2100); `symbol`, if it is there,
+        symbol: upper case, except its prefix.
+        given: `bid`, `ask` (finite numbers) and `timestamp` (ms since 1970 UTC, from 1990 to 2100); `symbol`, if present,
             must be the same.
         source: of the tick.
     Raises:
-        BusError: `BAD_TICK`, with the value seen and what it must be.
+        BusError: `BAD_TICK`, with the value and what it must be.
     """
     prices = []
     for name in ("bid", "ask"):

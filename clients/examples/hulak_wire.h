@@ -8,14 +8,14 @@
 
 #define NOT_OURS (~0ull)
 
-/* Receives a message; nothing if none came within the socket's time limit. */
+/* Receives a message; returns no bytes if none arrived within the socket's time limit. */
 static Bytes receive(void *socket, zmq_msg_t *message) {
     if (zmq_msg_recv(message, socket, 0) < 0) return (Bytes){0};
     const unsigned char *data = zmq_msg_data(message);
     return (Bytes){data, data + zmq_msg_size(message)};
 }
 
-/* Opens a publication, `topic NUL epoch sequence time_ns body`; its body is left. Returns its sequence, or NOT_OURS. */
+/* Opens a publication, `topic NUL epoch sequence time_ns body`; its body remains. Returns its sequence, or NOT_OURS. */
 static u64 open_publication(Bytes *frame, const char *topic, u64 *epoch) {
     size_t cut = strlen(topic) + 1; /* with the NUL */
     if ((size_t)(frame->end - frame->at) < cut + 25 || memcmp(frame->at, topic, cut)) return NOT_OURS;
@@ -26,7 +26,7 @@ static u64 open_publication(Bytes *frame, const char *topic, u64 *epoch) {
     return sequence;
 }
 
-/* Writing msgpack: bytes as they are, and a whole number; both return where the next goes. */
+/* Writing msgpack: raw bytes, and an integer; both return the position after it. */
 static unsigned char *put(unsigned char *to, const void *bytes, size_t size) {
     memcpy(to, bytes, size);
     return to + size;
@@ -49,8 +49,8 @@ static void ask_replay(void *socket, unsigned char id[16], const char *topic, u6
     zmq_send(socket, request, (size_t)(end - request), 0);
 }
 
-/* Receives what answers a request. Returns P, and its rows are left to read; R, and its map; E, and the map of its details;
- * or 0: nothing came in time. Answers to earlier requests are passed over, and so is BUSY: to be asked again is all it wants. */
+/* Receives the answer to a request. Returns P, with its rows unread; R, with its map; E, with the map of its details;
+ * or 0 after a timeout. Answers to earlier requests are ignored, and so is BUSY: the request is then repeated. */
 static char receive_answer(void *socket, zmq_msg_t *message, const unsigned char id[16], Bytes *in) {
     for (;;) {
         *in = receive(socket, message);

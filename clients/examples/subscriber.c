@@ -3,43 +3,43 @@
  *     cc -O2 -o subscriber subscriber.c -lzmq
  *     ./subscriber tcp://127.0.0.1:5551 tcp://127.0.0.1:5552 tick.EURUSD 100 [RECEIVE_HWM]
  *
- * Prints `sequence bid ask` of COUNT ticks: in order, none twice, none left out. Standard error tells of the gaps. */
+ * Prints `sequence bid ask` of COUNT ticks: in order, without duplicates or gaps. Repaired gaps are on standard error. */
 #include "hulak_wire.h"
 #include <stdio.h>
 
 static const char *topic;
-static void *live, *asks;
+static void *live, *dealer;
 static zmq_msg_t published, answer;
-static u64 epoch, expected, left, lost; /* expected: comes next, 0 before the first; left: still to print; lost: of this gap */
+static u64 epoch, expected, remaining, lost; /* expected: next sequence, 0 at first; remaining: to print; lost: in this gap */
 
-/* Prints a tick that was not seen yet; it is the next one, or what lies before it can never be had. */
+/* Prints a new tick; it is the next one, or the ticks before it are no longer available. */
 static void show(u64 sequence, Bytes body) {
-    if (!left || sequence < expected || sequence == NOT_OURS) return;
+    if (!remaining || sequence < expected || sequence == NOT_OURS) return;
     Bytes again = body;
     printf("%llu %.15g %.15g\n", sequence, find(&body, "bid").number, find(&again, "ask").number);
     lost += sequence - expected;
     expected = sequence + 1;
-    left--;
+    remaining--;
 }
 
-/* Has everything up to `last` replayed; what is published meanwhile waits, and what overflows is the next gap. */
+/* Requests all ticks up to `last` again; live ticks wait meanwhile, and an overflow is the next gap. */
 static void repair(u64 last) {
     unsigned char id[16];
     char kind;
     Bytes in;
-    u64 told, first = expected;
-    for (lost = 0; expected <= last && left;) {
-        u64 upto = last - expected < left ? last : expected + left - 1;
-        ask_replay(asks, id, topic, expected, upto);
-        while ((kind = receive_answer(asks, &answer, id, &in)) == 'P')
+    u64 seen, first = expected;
+    for (lost = 0; expected <= last && remaining;) {
+        u64 upto = last - expected < remaining ? last : expected + remaining - 1;
+        ask_replay(dealer, id, topic, expected, upto);
+        while ((kind = receive_answer(dealer, &answer, id, &in)) == 'P')
             for (u64 rows = next(&in).count; rows && in.at < in.end; rows--) {
                 next(&in), next(&in); /* a row's head, and its number among all ticks */
                 Bytes frame = next(&in).bytes;
-                u64 sequence = open_publication(&frame, topic, &told);
+                u64 sequence = open_publication(&frame, topic, &seen);
                 show(sequence, frame);
             }
-        if (!kind) continue; /* no answer in a second: the broker has died, or is busy, and is asked again */
-        Value from = find(&in, kind == 'R' ? "next" : "oldest"); /* before it there is nothing more */
+        if (!kind) continue; /* no answer in a second: the broker died or is busy; repeat the request */
+        Value from = find(&in, kind == 'R' ? "next" : "oldest"); /* nothing before it is available */
         u64 further = from.kind == 'u' && from.count <= upto ? from.count : upto + 1;
         if (further > expected) lost += further - expected, expected = further;
     }
@@ -51,28 +51,28 @@ int main(int count, char **words) {
     if (count < 5 || strlen(words[3]) > 128) return fputs("subscriber PUBLISHER FRONTEND TOPIC COUNT [RECEIVE_HWM]\n", stderr), 2;
     int hwm = count > 5 ? atoi(words[5]) : 100000, limit_ms = 1000, all = 0;
     void *context = zmq_ctx_new();
-    live = zmq_socket(context, ZMQ_SUB), asks = zmq_socket(context, ZMQ_DEALER);
-    topic = words[3], left = strtoull(words[4], NULL, 10);
-    zmq_setsockopt(live, ZMQ_RCVHWM, &hwm, sizeof hwm);            /* libzmq's own 1,000 messages are less than a burst */
-    zmq_setsockopt(live, ZMQ_SNDHWM, &all, sizeof all);            /* or it drops the subscriptions beyond 1,000 */
-    zmq_setsockopt(live, ZMQ_SUBSCRIBE, topic, strlen(topic) + 1); /* with the NUL, or tick.EURUSDX would come too */
+    live = zmq_socket(context, ZMQ_SUB), dealer = zmq_socket(context, ZMQ_DEALER);
+    topic = words[3], remaining = strtoull(words[4], NULL, 10);
+    zmq_setsockopt(live, ZMQ_RCVHWM, &hwm, sizeof hwm);            /* libzmq's default of 1,000 is less than a burst */
+    zmq_setsockopt(live, ZMQ_SNDHWM, &all, sizeof all);            /* or it drops subscriptions beyond 1,000 */
+    zmq_setsockopt(live, ZMQ_SUBSCRIBE, topic, strlen(topic) + 1); /* with the NUL, or tick.EURUSDX would match too */
     zmq_setsockopt(live, ZMQ_SUBSCRIBE, "heartbeat", 10);
-    zmq_setsockopt(asks, ZMQ_RCVTIMEO, &limit_ms, sizeof limit_ms);
-    if (zmq_connect(live, words[1]) || zmq_connect(asks, words[2])) return perror("connect"), 1;
+    zmq_setsockopt(dealer, ZMQ_RCVTIMEO, &limit_ms, sizeof limit_ms);
+    if (zmq_connect(live, words[1]) || zmq_connect(dealer, words[2])) return perror("connect"), 1;
     setvbuf(stdout, NULL, _IOLBF, 0), zmq_msg_init(&published), zmq_msg_init(&answer);
-    while (left) {
-        Bytes frame = receive(live, &published), beat = frame;
-        u64 told, sequence = open_publication(&frame, topic, &told);
-        if (sequence != NOT_OURS && told >= epoch) {
-            int again = told > epoch && sequence < expected; /* the broker lost ticks, and gives their numbers to others */
-            if (again) fprintf(stderr, "epoch %llu uses %llu..%llu again\n", told, sequence, expected - 1);
-            if (again || !expected) expected = sequence;
-            epoch = told;
+    while (remaining) {
+        Bytes frame = receive(live, &published), heartbeat = frame;
+        u64 seen, sequence = open_publication(&frame, topic, &seen);
+        if (sequence != NOT_OURS && seen >= epoch) {
+            int reused = seen > epoch && sequence < expected; /* the broker lost ticks, and reuses their numbers */
+            if (reused) fprintf(stderr, "epoch %llu uses %llu..%llu again\n", seen, sequence, expected - 1);
+            if (reused || !expected) expected = sequence;
+            epoch = seen;
             repair(sequence - 1);
             show(sequence, frame);
-        } else if (expected && open_publication(&beat, "heartbeat", &told) != NOT_OURS) {
-            seek(&beat, "topics"); /* the last numbers: so a lost last message is noticed too */
-            repair(find(&beat, topic).count);
+        } else if (expected && open_publication(&heartbeat, "heartbeat", &seen) != NOT_OURS) {
+            seek(&heartbeat, "topics"); /* last numbers: they reveal a lost last message too */
+            repair(find(&heartbeat, topic).count);
         }
     }
     return 0;

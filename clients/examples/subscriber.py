@@ -3,7 +3,7 @@
     pip install pyzmq msgpack
     python subscriber.py tcp://127.0.0.1:5551 tcp://127.0.0.1:5552 tick.EURUSD 100 [RECEIVE_HWM]
 
-Prints `sequence bid ask` of COUNT ticks: in order, none twice, none left out. Standard error tells which gaps were repaired.
+Prints `sequence bid ask` of COUNT ticks: in order, without duplicates or gaps. Repaired gaps are reported on standard error.
 """
 
 import os
@@ -15,25 +15,25 @@ import zmq
 
 
 class Subscriber:
-    """One topic: `expected` comes next, 0 before the first; `left` are still to print; `lost` are missing for ever in a gap."""
+    """One topic: `expected` is the next sequence, 0 before the first; `remaining` ticks to print; `lost` in the current gap."""
 
     def __init__(self, publisher: str, frontend: str, topic: str, count: str, receive_hwm: str = "100000") -> None:
-        self.topic, self.left, self.expected, self.epoch, self.lost = topic, int(count), 0, 0, 0
+        self.topic, self.remaining, self.expected, self.epoch, self.lost = topic, int(count), 0, 0, 0
         context = zmq.Context()
-        self.live, self.asks = context.socket(zmq.SUB), context.socket(zmq.DEALER)
-        self.live.rcvhwm = int(receive_hwm)  # messages; libzmq's own 1,000 is less than a burst
-        self.live.sndhwm = 0  # or libzmq drops the subscriptions beyond 1,000, and tells nobody
+        self.live, self.dealer = context.socket(zmq.SUB), context.socket(zmq.DEALER)
+        self.live.rcvhwm = int(receive_hwm)  # messages; libzmq's default of 1,000 is less than a burst
+        self.live.sndhwm = 0  # or libzmq silently drops subscriptions beyond 1,000
         for name in (topic, "heartbeat"):
-            self.live.subscribe(name.encode() + b"\0")  # without the NUL, tick.EURUSDX would come too
+            self.live.subscribe(name.encode() + b"\0")  # without the NUL, tick.EURUSDX would match too
         self.live.connect(publisher)
-        self.asks.connect(frontend)
+        self.dealer.connect(frontend)
 
     def run(self) -> None:
-        """Follow what is published."""
-        while self.left:
+        """Print ticks until all are printed."""
+        while self.remaining:
             name, _, stamped = self.live.recv().partition(b"\0")
             epoch, sequence, _ = struct.unpack_from(">QQQ", stamped)
-            if name == b"heartbeat":  # tells the last numbers, so that a lost last message is noticed too
+            if name == b"heartbeat":  # has the last numbers, which reveal a lost last message too
                 self.repair(msgpack.unpackb(stamped[24:])["topics"].get(self.topic, 0))
             elif name == self.topic.encode() and epoch >= self.epoch:
                 if epoch > self.epoch and sequence < self.expected:
@@ -44,22 +44,22 @@ class Subscriber:
                 self.show(sequence, stamped[24:])
 
     def show(self, sequence: int, body: bytes) -> None:
-        """Print a tick that was not seen yet; it is the next one, or what lies before it can never be had."""
-        if self.left and sequence >= self.expected:
+        """Print a new tick; it is the next one, or the ticks before it are no longer available."""
+        if self.remaining and sequence >= self.expected:
             tick = msgpack.unpackb(body)
             print(sequence, tick.get("bid"), tick.get("ask"), flush=True)
             self.lost += sequence - self.expected
-            self.expected, self.left = sequence + 1, self.left - 1
+            self.expected, self.remaining = sequence + 1, self.remaining - 1
 
     def repair(self, last: int) -> None:
-        """Have all from the expected one to `last` replayed; what comes meanwhile waits, and what overflows is the next gap."""
+        """Request all ticks from the expected one to `last` again; live ticks wait meanwhile, and an overflow is the next gap."""
         first, self.lost = self.expected, 0
-        while 0 < self.expected <= last and self.left:
-            upto, request, ended = min(last, self.expected + self.left - 1), os.urandom(16), False
+        while 0 < self.expected <= last and self.remaining:
+            upto, request, ended = min(last, self.expected + self.remaining - 1), os.urandom(16), False
             args = {"topic": self.topic, "from": self.expected, "to": upto}
-            self.asks.send(b"Q" + msgpack.packb([request, "hulak.replay", "", args, {}]))
-            while not ended and self.asks.poll(1000):  # a second without an answer, or BUSY: it is asked for again
-                answer = self.asks.recv()
+            self.dealer.send(b"Q" + msgpack.packb([request, "hulak.replay", "", args, {}]))
+            while not ended and self.dealer.poll(1000):  # a second without an answer, or BUSY: repeat the request
+                answer = self.dealer.recv()
                 kind, (answered, *values) = answer[:1], msgpack.unpackb(answer[1:])
                 if answered != request or (kind == b"E" and values[0] == "BUSY"):
                     continue
@@ -67,7 +67,7 @@ class Subscriber:
                     for _, frame in values[1]:
                         _, _, row = frame.partition(b"\0")
                         self.show(struct.unpack_from(">Q", row, 8)[0], row[24:])
-                else:  # REPLY or ERROR: before `further` there is nothing more
+                else:  # REPLY or ERROR: nothing before `further` is available
                     further = (values[0]["next"] if kind == b"R" else values[2].get("oldest")) or upto + 1
                     self.lost += max(0, min(further, upto + 1) - self.expected)
                     self.expected, ended = max(self.expected, min(further, upto + 1)), True

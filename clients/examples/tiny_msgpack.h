@@ -1,27 +1,27 @@
-/* As much of msgpack as subscriber.c needs; reads every type, within its bytes, without copying. The format: msgpack.org. */
+/* The part of msgpack that subscriber.c needs; reads every type, within bounds, without copying. The format: msgpack.org. */
 #ifndef TINY_MSGPACK_H
 #define TINY_MSGPACK_H
 #include <math.h>
 #include <string.h>
 
 typedef unsigned long long u64;
-typedef struct { const unsigned char *at, *end; } Bytes; /* what is left to read */
+typedef struct { const unsigned char *at, *end; } Bytes; /* the unread bytes */
 
 typedef struct {
-    char kind;     /* n nil, b bool, u and i whole numbers, f and d fractions, s text or bytes, x extension, [ array, { map */
-    u64 count;     /* a whole number itself; items of an array, pairs of a map, bytes of s and x */
-    double number; /* any number; NAN of all else */
+    char kind;     /* n nil, b bool, u and i integers, f and d fractions, s text or bytes, x extension, [ array, { map */
+    u64 count;     /* the integer itself; items of an array, pairs of a map, bytes of s and x */
+    double number; /* any number; NAN for other kinds */
     Bytes bytes;   /* of s and x */
 } Value;
 
-/* An unsigned number; of one that is cut off what there is, and then nothing is left to read. */
+/* Reads an unsigned number; a truncated one is cut, and no unread bytes remain. */
 static u64 big_endian(Bytes *in, int width) {
     u64 value = 0;
     while (width-- > 0 && in->at < in->end) value = value << 8 | *in->at++;
     return value;
 }
 
-/* Reads the next value; of an array or a map only its head: its items are the next values. */
+/* Reads the next value; of an array or a map only its header: its items are the next values. */
 static Value next(Bytes *in) {
     static const char kinds[] = "nnbbsssxxxfduuuuiiiixxxxxsss[[{{"; /* of the tags 0xc0 to 0xdf */
     static const char widths[] = "00001241244812481248000001242424"; /* bytes of the number behind the tag */
@@ -35,10 +35,10 @@ static Value next(Bytes *in) {
         u64 sign = 1ull << (width ? 8 * width - 1 : 7);
         value.count = (value.count ^ sign) - sign;
     }
-    if (value.kind == 'x') value.count = width ? value.count + 1 : (1ull << (tag - 0xd4)) + 1; /* one byte more: its own type */
+    if (value.kind == 'x') value.count = width ? value.count + 1 : (1ull << (tag - 0xd4)) + 1; /* and one byte for its type */
     if (value.kind == 's' || value.kind == 'x') {
-        u64 left = (u64)(in->end - in->at);
-        value.count = value.count < left ? value.count : left;
+        u64 available = (u64)(in->end - in->at);
+        value.count = value.count < available ? value.count : available;
         value.bytes = (Bytes){in->at, in->at + value.count};
         in->at = value.bytes.end;
     }
@@ -52,15 +52,15 @@ static Value next(Bytes *in) {
     return value;
 }
 
-/* Goes over one value and all that is in it; without recursion, since a stranger says how deep it is. */
+/* Skips a value and everything inside; without recursion, since the peer determines the depth. */
 static void skip(Bytes *in) {
-    for (u64 left = 1; left > 0 && in->at < in->end; left--) {
+    for (u64 pending = 1; pending > 0 && in->at < in->end; pending--) {
         Value value = next(in);
-        left += value.kind == '[' ? value.count : value.kind == '{' ? 2 * value.count : 0;
+        pending += value.kind == '[' ? value.count : value.kind == '{' ? 2 * value.count : 0;
     }
 }
 
-/* Goes to the value of a key of the map that comes next; to the end if the key is not there. */
+/* Moves to the value of a key in the next map; to the end if the key is missing. */
 static void seek(Bytes *in, const char *key) {
     Value map = next(in);
     for (u64 pairs = map.kind == '{' ? map.count : 0; pairs > 0 && in->at < in->end; pairs--) {
@@ -71,7 +71,7 @@ static void seek(Bytes *in, const char *key) {
     in->at = in->end;
 }
 
-/* Reads the value of a key of the map that comes next; nil if the key is not there. */
+/* Reads the value of a key in the next map; nil if the key is missing. */
 static Value find(Bytes *in, const char *key) {
     seek(in, key);
     return next(in);

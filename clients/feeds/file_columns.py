@@ -1,7 +1,7 @@
-"""Which column of a tick file is what: by the names in its first line, or by a format that was named. Pure.
+"""The columns of a tick file: found by the names in its first line, or given by a named format. Pure.
 
-Columns are found by their names and nothing else: makers write the ask first (Dukascopy, Tardis), sizes in between (Binance,
-LEAN), or times in several columns. Columns beyond the ones that a quote needs are not read, whatever they are called.
+Columns are found by name only: some makers write the ask first (Dukascopy, Tardis), sizes in between (Binance, LEAN), or times in
+several columns. Columns that a quote does not need are not read.
 """
 
 import re
@@ -14,7 +14,7 @@ from clients.feeds.venues.parsing import shown
 
 BID = ("bid", "bidprice", "bestbid", "bestbidprice", "bidpx", "bidpx00", "bestbidpx")
 ASK = ("ask", "askprice", "bestask", "bestaskprice", "askpx", "askpx00", "bestaskpx", "offer", "offerprice")
-# The venue's clock, the best one first; then the clocks of those who wrote it down, taken where the venue's is empty.
+# The venue's clock, the best column first; then the recorder's clocks, used where the venue's is empty.
 TIMES = (
     *("transactiontime", "eventtime", "timestamp", "timestampms", "timestampus", "timestampns", "tsevent", "tseventns"),
     *("siptimestamp", "participanttimestamp", "exchangetimestamp", "exchangetime", "datetime", "gmttime", "utctime", "localtime"),
@@ -28,7 +28,7 @@ BOOK = {"levels", "bids", "asks", "level", "depth", "updatetype", "ordertype", "
 # What `hulak journal export` writes; as JSON it has more.
 EXPORTED = ("time_ns", "topic", "sequence", "timestamp", "received_ns", "bid", "ask", "flags", "source")
 
-FORMATS: dict[str, tuple[str, ...]] = {  # of files without names in the first line: what their columns would be called
+FORMATS: dict[str, tuple[str, ...]] = {  # column names of files without a header line
     "plain": ("time", "bid", "ask"),
     "histdata": ("time", "bid", "ask", "volume"),
     "dukascopy": ("time", "ask", "bid", "askvolume", "bidvolume"),
@@ -38,7 +38,8 @@ FORMATS: dict[str, tuple[str, ...]] = {  # of files without names in the first l
     "binance": ("updateid", "bestbidprice", "bestbidqty", "bestaskprice", "bestaskqty", "transactiontime", "eventtime"),
 }
 WANTED = (
-    f"wanted are names in the first line (time, bid, ask), or the three columns time,bid,ask, or --format {'|'.join(FORMATS)}"
+    "expected column names in the first line (time, bid, ask), or the three columns time,bid,ask, or "
+    f"--format {'|'.join(FORMATS)}"
 )
 
 
@@ -48,39 +49,39 @@ class ColumnLayout:
 
     bid: int
     ask: int
-    times: tuple[int, ...]  # the first that is filled
-    width: int  # columns that a line must have
-    named: bool = True  # by a line of names, or by a format
+    times: tuple[int, ...]  # the first non-empty one counts
+    width: int  # minimum number of columns of a line
+    named: bool = True  # by a header line, or by a format
     day_time: int | None = None  # MetaTrader: the time of day, which belongs to the date in the first of `times`
     symbol: int | None = None
     received: int | None = None
     source: int | None = None
     flags: int | None = None
-    carried: bool = False  # MetaTrader: a side that is empty is as it was
-    fixed: bool = False  # Databento: prices without a point are multiples of 1e-9
-    recorded: bool = False  # `hulak journal export` wrote it: topics, flags, and no side that is 0
+    carried: bool = False  # MetaTrader: an empty side is unchanged
+    fixed: bool = False  # Databento: prices without a decimal point are multiples of 1e-9
+    recorded: bool = False  # `hulak journal export` wrote it: topics, flags, and sides of 0 are prices
 
 
 def is_header(fields: Sequence[str]) -> bool:
-    """Tell whether a line's fields are names: each has a letter, and none is a time."""
-    return all(any(one.isalpha() for one in field) and not is_time(field) for field in fields if field) and any(fields)
+    """Return whether a line's fields are column names: each has a letter, and none is a time."""
+    return all(any(char.isalpha() for char in field) and not is_time(field) for field in fields if field) and any(fields)
 
 
 def by_names(names: Sequence[str]) -> ColumnLayout:
     """Find the columns by their names, in any spelling: `askPrice`, `best_ask_price`, `<ASK>`.
 
     Raises:
-        FeedError: not all of time, bid and ask are there, or one of them twice; the text says what the file seems to be.
+        FeedError: time, bid or ask is missing, or present twice; the text says what the file seems to be.
     """
     words = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
     recorded = {"timens", "topic", "sequence"} <= set(words)
-    bid, ask, symbol = _one(words, BID, names), _one(words, ASK, names), _one(words, SYMBOL, names)
+    bid, ask, symbol = _index_of(words, BID, names), _index_of(words, ASK, names), _index_of(words, SYMBOL, names)
     day_time = words.index("time") if {"date", "time"} <= set(words) else None
-    times = [words.index("date")] if day_time is not None else [words.index(one) for one in TIMES if one in words]
+    times = [words.index("date")] if day_time is not None else [words.index(word) for word in TIMES if word in words]
     if bid is None or ask is None or not times:
-        missing = [what for what, at in (("time", times), ("bid", bid), ("ask", ask)) if at in (None, [])]
-        what = _kind_of(set(words)) or f"no {' and no '.join(missing)}; {WANTED}"
-        raise FeedError(f"its columns are {_listed(names)}: {what}")
+        missing = [name for name, at in (("time", times), ("bid", bid), ("ask", ask)) if at in (None, [])]
+        problem = _kind_of(set(words)) or f"no {' and no '.join(missing)}; {WANTED}"
+        raise FeedError(f"its columns are {_listed(names)}: {problem}")
     return ColumnLayout(
         bid,
         ask,
@@ -98,10 +99,10 @@ def by_names(names: Sequence[str]) -> ColumnLayout:
 
 
 def by_format(name: str) -> ColumnLayout:
-    """Give the columns of a named format.
+    """Return the columns of a named format.
 
     Raises:
-        FeedError: there is no such format.
+        FeedError: the format is unknown.
     """
     if name not in FORMATS:
         raise FeedError(f"format is {shown(name)}, must be one of {', '.join(FORMATS)}")
@@ -109,10 +110,10 @@ def by_format(name: str) -> ColumnLayout:
 
 
 def by_row(fields: Sequence[str]) -> ColumnLayout:
-    """Find the columns of a file without names, where they cannot be mistaken.
+    """Find the columns of a file without a header line, where they are unambiguous.
 
     Raises:
-        FeedError: they can; the text says what the file seems to be.
+        FeedError: they are ambiguous; the text says what the file seems to be.
     """
     if len(fields) == 4 and re.fullmatch(r"[0-9]{8} [0-9]{9}", fields[0]):
         return by_format("histdata")
@@ -120,17 +121,17 @@ def by_row(fields: Sequence[str]) -> ColumnLayout:
         return by_format("truefx")
     if len(fields) == 3 and not _looks_like(fields):
         return ColumnLayout(1, 2, (0,), 3, named=False)
-    what = _looks_like(fields) or f"{len(fields)} columns without names, of which nobody says what they are; {WANTED}"
-    raise FeedError(f"it begins with {shown(','.join(fields))}: {what}")
+    problem = _looks_like(fields) or f"{len(fields)} columns without names, whose meaning is unknown; {WANTED}"
+    raise FeedError(f"it begins with {shown(','.join(fields))}: {problem}")
 
 
-def _one(words: Sequence[str], known: Sequence[str], names: Sequence[str]) -> int | None:
-    """Find the one column that has one of these names; None if there is none."""
-    found = [at for at, word in enumerate(words) if word in known]
-    if len(found) > 1:
-        several = " and ".join(repr(names[at]) for at in found[:4])
-        raise FeedError(f"its columns are {_listed(names)}: {several} mean the same; leave one of them")
-    return found[0] if found else None
+def _index_of(words: Sequence[str], known: Sequence[str], names: Sequence[str]) -> int | None:
+    """Return the index of the one column that has one of these names; None if there is none."""
+    matches = [at for at, word in enumerate(words) if word in known]
+    if len(matches) > 1:
+        several = " and ".join(repr(names[at]) for at in matches[:4])
+        raise FeedError(f"its columns are {_listed(names)}: {several} mean the same; remove all but one")
+    return matches[0] if matches else None
 
 
 def _kind_of(words: set[str]) -> str:
@@ -141,7 +142,7 @@ def _kind_of(words: set[str]) -> str:
     return "trades, not quotes" if words & TRADES else ""
 
 
-_BY_SIGHT = (  # patterns of the first fields, joined by commas; and what such a line is
+_BY_SIGHT = (  # pattern of the first fields, joined by commas -> what such a line is
     (r"\d{4}\.\d\d\.\d\d,\d\d:\d\d(,[\d.]+){5,}", "bars of MetaTrader (date, time, open, high, low, close), not quotes"),
     (r"\d{4}\.\d\d\.\d\d,\d\d:\d\d:\d\d(\.\d+)?,.*", "MetaTrader's ticks without names: --format mt5"),
     (r"\d{8} \d{6},[\d.]+,\d+", "ticks of one price (NinjaTrader: time, price, volume), not quotes"),
@@ -161,9 +162,9 @@ _BY_SIGHT = (  # patterns of the first fields, joined by commas; and what such a
 
 def _looks_like(fields: Sequence[str]) -> str:
     line = ",".join(fields[:12])[:400]
-    return next((what for pattern, what in _BY_SIGHT if re.fullmatch(pattern, line)), "")
+    return next((kind for pattern, kind in _BY_SIGHT if re.fullmatch(pattern, line)), "")
 
 
 def _listed(names: Sequence[str]) -> str:
-    told = ", ".join(name[:24] for name in names[:12])
-    return shown(told) if not told.isprintable() else f"{told[:200]}{', ...' if len(names) > 12 else ''}"
+    text = ", ".join(name[:24] for name in names[:12])
+    return shown(text) if not text.isprintable() else f"{text[:200]}{', ...' if len(names) > 12 else ''}"

@@ -1,4 +1,4 @@
-"""The lines of a tick file: what kind it is by its first bytes, .gz and .zip read through, in constant memory."""
+"""The lines of a tick file: its kind is detected from its first bytes; .gz and .zip are decompressed in constant memory."""
 
 import gzip
 import io
@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from bus.errors import FeedError
 
-MOST_LINE = 1 << 16  # characters; a file without line ends does not fill the memory
-LOOK = 256  # bytes from which the kind is told
+MAX_LINE = 1 << 16  # characters; bounds the memory for a file without line ends
+LOOK = 256  # bytes from which the kind is detected
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
-_KINDS = (  # how files begin that hold no lines of text
-    (b"]\x00\x00", "an LZMA stream, as Dukascopy's .bi5 of an hour: binary; have dukascopy-node write it as CSV"),
+_KINDS = (  # first bytes of files that hold no lines of text
+    (b"]\x00\x00", "an LZMA stream, as Dukascopy's .bi5 of an hour: binary; use dukascopy-node to write it as CSV"),
     (b"DBN", "Databento's DBN: binary; write it as CSV"),
     (b"(\xb5/\xfd", "compressed by zstd: unpack it first"),
     (b"BZh", "compressed by bzip2: unpack it first"),
@@ -40,17 +40,17 @@ def open_lines(path: Path) -> tuple[str, Iterator[str]]:
     """Open a file of lines, plain, or compressed as .gz or alone in a .zip.
 
     Returns:
-        its name, with that of the file inside; and its lines, with their ends.
+        the file's name, with that of the file inside; and its lines, with their ends.
     Raises:
-        FeedError: it cannot be opened, or is known by its first bytes to hold no lines; also later, from the lines, if it is
-            damaged, or a line is longer than `MOST_LINE`.
+        FeedError: it cannot be opened, or its first bytes show that it holds no lines; raised later, from the lines, if the file
+            is damaged or a line is longer than `MAX_LINE`.
     """
     try:
         file = path.open("rb")
     except OSError as error:
         raise FeedError(f"tick file {path} cannot be opened: {error.strerror or error}") from error
     try:
-        name, inside = _through(file, path.name)
+        name, inside = _decompressed(file, path.name)
         return name, _lines(name, inside, _encoding(name, inside))
     except FeedError:
         file.close()
@@ -60,18 +60,20 @@ def open_lines(path: Path) -> tuple[str, Iterator[str]]:
         raise FeedError(f"{path.name} is damaged: {error}") from error
 
 
-def _through(file: BinaryIO, name: str) -> tuple[str, io.BufferedReader]:
-    """Return what is inside, if it is compressed, else the file itself."""
+def _decompressed(file: BinaryIO, name: str) -> tuple[str, io.BufferedReader]:
+    """Return the content of a compressed file, else the file itself."""
     begins = file.read(4)
     file.seek(0)
     if begins.startswith(b"\x1f\x8b"):
         return name, io.BufferedReader(gzip.GzipFile(fileobj=file))
     if begins.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         archive = zipfile.ZipFile(file)
-        members = [one for one in archive.infolist() if not one.is_dir()]
+        members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) != 1:
-            raise FeedError(f"{name} is a ZIP archive of {len(members)} files, must be of one: unpack it, and name one of them")
-        return f"{name}/{members[0].filename}", io.BufferedReader(archive.open(members[0]))  # type: ignore[arg-type]  # it has all that is called
+            raise FeedError(
+                f"{name} is a ZIP archive of {len(members)} files, must hold one: unpack it, and give one of its files"
+            )
+        return f"{name}/{members[0].filename}", io.BufferedReader(archive.open(members[0]))  # type: ignore[arg-type]  # it has every method that is called
     return name, io.BufferedReader(file)  # type: ignore[arg-type]
 
 
@@ -84,13 +86,13 @@ def _encoding(name: str, file: io.BufferedReader) -> str:
         if begins.startswith(magic):
             return codec
     text = begins.removeprefix(b"\xef\xbb\xbf").lstrip()
-    for magic, what in _KINDS:
+    for magic, kind in _KINDS:
         if text.startswith(magic):
-            raise FeedError(f"{name} is {what}")
+            raise FeedError(f"{name} is {kind}")
     if not any(begins[1::2]) or not any(begins[::2]):  # ASCII in UTF-16 has a zero in each second byte
         return "utf-16-be" if begins[0] == 0 else "utf-16-le"
     if b"\0" in begins:
-        raise FeedError(f"{name} is binary, of a kind that is not known, must be lines of text")
+        raise FeedError(f"{name} is binary, of an unknown kind, must be lines of text")
     return "utf-8-sig"
 
 
@@ -98,11 +100,11 @@ def _lines(name: str, file: io.BufferedReader, encoding: str) -> Iterator[str]:
     with io.TextIOWrapper(file, encoding=encoding, errors="replace") as text:
         while True:
             try:
-                line = text.readline(MOST_LINE)
+                line = text.readline(MAX_LINE)
             except (*_BROKEN, UnicodeError) as error:
                 raise FeedError(f"{name} is damaged: {error}") from error
             if not line:
                 return
-            if len(line) >= MOST_LINE:
-                raise FeedError(f"{name} has a line of more than {MOST_LINE} characters, must be lines of columns")
+            if len(line) >= MAX_LINE:
+                raise FeedError(f"{name} has a line of more than {MAX_LINE} characters, must be lines of columns")
             yield line

@@ -1,4 +1,4 @@
-"""A recorded file of ticks onto the bus, at its own pace or faster."""
+"""Publishes a recorded file of ticks, at its recorded speed or faster."""
 
 import asyncio
 import time
@@ -12,53 +12,54 @@ from clients.feeds.quote_flags import QuoteFlags
 from clients.feeds.tick_files import TickLines
 
 MAX_BACKLOG = 4 * BATCH  # frames that wait to be sent; a file can wait, a venue cannot
-FRESH_MS = 86_400_000  # what is further from now is no tick of today's market
+FRESH_MS = 86_400_000  # a tick further from now is not of today's market
 
 
 def check_fresh(tick: Tick, now_ms: int, name: str) -> None:
-    """Refuse an old tick, that would be taken for the market's last one.
+    """Refuse an old tick, which subscribers would take for the market's current one.
 
     Args:
-        tick: of the file.
+        tick: a tick of the file.
         now_ms: ms since 1970 UTC.
-        name: of the file.
+        name: the file's name.
     Raises:
         FeedError: its time is not within a day of now.
     """
     if abs(tick.timestamp - now_ms) > FRESH_MS:
         day = datetime.fromtimestamp(tick.timestamp / 1000, UTC).date()
         raise FeedError(
-            f"{name} has a tick of {day}, and its topic tick.{tick.symbol} is where live ticks are: name a prefix with "
-            f"--prefix NAME (the topics are then tick.NAME.{tick.symbol} and so on), or say --live"
+            f"{name} has a tick of {day}, but its topic tick.{tick.symbol} carries live ticks: set a prefix with "
+            f"--prefix NAME (the topics are then tick.NAME.{tick.symbol} and so on), or use --live"
         )
 
 
 class FileReplay:
-    """Posts a recorded file at its own pace, or faster.
+    """Publishes a recorded file at its recorded speed, or faster.
 
     Args:
-        post: connected.
-        lines: of the file, judged.
-        speed: 1 as recorded, 10 ten times as fast; None as fast as the broker takes them.
-        guard_ms: ms since 1970 UTC, from which no tick may be further than a day; None where all may go out.
+        publisher: connected.
+        lines: the file's lines, checked.
+        speed: 1 as recorded, 10 ten times as fast; None as fast as the broker accepts them.
+        guard_ms: ms since 1970 UTC; a tick more than a day away from it is refused. None to publish all ticks.
     """
 
-    def __init__(self, post: TickPublisher, lines: TickLines, speed: float | None, guard_ms: int | None) -> None:
-        self.post = post
+    def __init__(self, publisher: TickPublisher, lines: TickLines, speed: float | None, guard_ms: int | None) -> None:
+        self.publisher = publisher
         self.lines = lines
         self.guard_ms = guard_ms
         self.pacing = ReplayPacing(speed)
-        self.marks = QuoteFlags()
+        self.quote_flags = QuoteFlags()
         self.refused = 0
 
     async def run(self) -> None:
-        """Post every tick, and wait until the broker has confirmed the last one.
+        """Publish every tick, and wait until the broker has confirmed the last one.
 
         Raises:
-            FeedError: a tick is too old, or the file is damaged; what stands before it has been posted.
+            FeedError: a tick is too old, or the file is damaged; all ticks before it have been published.
         """
-        link, clock, since_pause = self.post.link, time.monotonic, 0
-        guard_ms, as_it_was = self.guard_ms, self.lines.recorded
+        publisher, clock, since_pause = self.publisher, time.monotonic, 0
+        link = publisher.link
+        guard_ms, recorded = self.guard_ms, self.lines.recorded
         for tick in self.lines.ticks(self._refuse):
             if guard_ms is not None:
                 check_fresh(tick, guard_ms, self.lines.name)
@@ -69,15 +70,15 @@ class FileReplay:
                 await asyncio.sleep(wait_s)
             while link.backlog > MAX_BACKLOG:
                 await asyncio.sleep(0.002)
-                self.post.push()
-            self.post.post(tick if as_it_was else self.marks.mark(tick), time.time_ns())
-        self.post.counters.update(flagged=dict(self.marks.counts))
+                publisher.push()
+            publisher.post(tick if recorded else self.quote_flags.mark(tick), time.time_ns())
+        publisher.counters.update(flagged=dict(self.quote_flags.counts))
         while len(link.unconfirmed):
             await asyncio.sleep(0.02)
-            self.post.keep()
+            publisher.keep()
 
     def _refuse(self, error: FeedError) -> None:
         self.refused += 1
-        self.post.counters.update(refused=self.refused)
+        self.publisher.counters.update(refused=self.refused)
         if self.refused & (self.refused - 1) == 0:
-            self.post.log.warning("line refused", why=str(error), refused=self.refused)
+            self.publisher.log.warning("line refused", why=str(error), refused=self.refused)

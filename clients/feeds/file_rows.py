@@ -1,4 +1,4 @@
-"""The rows of tick files: columns that a separator parts, or one JSON object a line, whose keys are the columns. Pure."""
+"""The rows of tick files: columns between separators, or one JSON object a line, whose keys are the columns. Pure."""
 
 import csv
 from collections.abc import Callable, Sequence
@@ -9,20 +9,20 @@ from clients.feeds.file_columns import EXPORTED
 from clients.feeds.venues.parsing import load_object, shown
 
 SEPARATORS = ",\t;"
-Split = Callable[[str], list[str]]  # a line to the texts of its columns; FeedError if it is none
+Split = Callable[[str], list[str]]  # line -> the texts of its columns; raises FeedError
 
 
 def split_of(line: str) -> tuple[Split, list[str], bool]:
-    """Tell from a file's first line how its lines are split.
+    """Detect from a file's first line how its lines are split.
 
     Returns:
-        what splits them; the first line's columns, or of objects their names; and whether they are objects.
+        the function that splits a line; the first line's columns, or an object's keys; and whether lines are objects.
     Raises:
-        FeedError: it begins as an object, and is none.
+        FeedError: it begins like an object, but is not valid JSON.
     """
     if line.lstrip().startswith("{"):
         first = load_object(line)
-        # An export's first tick may lack what a later one has.
+        # An export's first tick may lack keys that a later one has.
         names = list(EXPORTED) if {"time_ns", "topic", "sequence"} <= first.keys() else list(first)
         return partial(_values, names), names, True
     split = partial(_fields, max(SEPARATORS, key=line.count))
@@ -30,7 +30,7 @@ def split_of(line: str) -> tuple[Split, list[str], bool]:
 
 
 def _values(names: Sequence[str], line: str) -> list[str]:
-    """Return what an object has under these names, as text; a key that is not there, or null, is empty."""
+    """Return an object's values of these keys, as text; a missing key or null is empty."""
     values = load_object(line)
     return [_text(values.get(name)) for name in names]
 
@@ -44,7 +44,7 @@ def _text(value: object) -> str:
 
 
 def _fields(separator: str, line: str) -> list[str]:
-    """Split a line; blanks and quotes around the fields are not theirs."""
+    """Split a line; blanks and quotes around fields are dropped."""
     if '"' in line:
         try:
             fields = next(csv.reader([line.strip("\r\n")], delimiter=separator, skipinitialspace=True, strict=True), [""])

@@ -1,4 +1,4 @@
-"""The times of tick files: which form a file has is seen from its first lines. Pure.
+"""The times of tick files: the form is detected from the file's first lines. Pure.
 
 | form                                  | example                            | meaning                                       |
 |---------------------------------------|------------------------------------|-----------------------------------------------|
@@ -8,12 +8,12 @@
 |                                       | `20240102170000`                   | 14 or 17 digits: a date, UTC                  |
 | `YYYYMMDD HHMMSSmmm`                  | `20200101 170000123`               | HistData: EST without summer time, always     |
 |                                       |                                    | UTC-5                                         |
-| a date and a time of day, with        | `2013-01-01 22:00:00.295+00:00`,   | as it says, UTC where it names no offset.     |
-| fractions of up to 9 digits           | `2024.01.02D00:00:00.123456789`,   | Day first where the year comes last           |
+| a date and a time of day, with        | `2013-01-01 22:00:00.295+00:00`,   | as written; UTC without an offset. Day first  |
+| fractions of up to 9 digits           | `2024.01.02D00:00:00.123456789`,   | where the year comes last                     |
 |                                       | `20240102 00:00:00.123`,           |                                               |
 |                                       | `01.07.2019 13:30:03.304 GMT+0100` |                                               |
 
-Only times from 1990 to 2100 are taken. Fractions of ms are cut off.
+Only times from 1990 to 2100 are accepted. Fractions of ms are cut off.
 """
 
 import re
@@ -30,7 +30,7 @@ HOUR_MS = 3_600_000
 CLOCKS_H = {"fxcm": -5.0}
 _EST_MS = 5 * HOUR_MS
 
-Clock = Callable[[str], int]  # the text of a time to ms since 1970 UTC; ValueError or FeedError if it is none
+Clock = Callable[[str], int]  # text of a time -> ms since 1970 UTC; raises ValueError or FeedError
 
 _SINCE_MIDNIGHT = re.compile(r"[0-9]{1,8}(?:\.[0-9]*)?").fullmatch
 _NUMBER = re.compile(r"([0-9]{9,20})(?:\.([0-9]*))?").fullmatch
@@ -41,11 +41,11 @@ _DAY_FIRST = re.compile(rf"([0-9]{{2}})\.([0-9]{{2}})\.([0-9]{{4}}) {_TIME}").fu
 
 
 def clock_of(text: str, midnight: Callable[[], int]) -> Clock | None:
-    """Return what reads times of the form of this one; None if it is of none that is known.
+    """Return the parser for times of this form; None if the form is unknown.
 
     Args:
-        text: one time of the file.
-        midnight: gives when the file's day begins, ms since 1970 UTC; raises `FeedError` where nothing tells.
+        text: a time of the file.
+        midnight: returns when the file's day begins, ms since 1970 UTC; raises `FeedError` if the day is unknown.
     """
     if _SINCE_MIDNIGHT(text):
         return partial(_since_midnight_ms, midnight())
@@ -59,21 +59,21 @@ def clock_of(text: str, midnight: Callable[[], int]) -> Clock | None:
 
 
 def is_time(text: str) -> bool:
-    """Tell whether a text has the form of a time, be it of one that there is or not."""
+    """Return whether a text has the form of a time; its value may be out of range."""
     return bool(_SINCE_MIDNIGHT(text) or _NUMBER(text) or _HISTDATA(text) or _YEAR_FIRST(text) or _DAY_FIRST(text))
 
 
 def midnight_of(name: str, day: date | None, clock_h: float | None) -> int:
-    """Return when a file's day begins, ms since 1970 UTC, on the clock of the broker that its name holds.
+    """Return when a file's day begins, ms since 1970 UTC, on the clock of the broker named in its name.
 
     Raises:
-        FeedError: no day is given and the name holds none; or it holds an hour, and so the times may count from there.
+        FeedError: no day is given and the name holds none; or the name holds an hour, so the times may count from that hour.
     """
     day = day or day_in(name)
     if day is None:
-        raise FeedError("its times are ms of a day, and its name holds none: put the date into the name, as YYYYMMDD")
+        raise FeedError("its times are ms of a day, and its name holds no date: put the date into the name, as YYYYMMDD")
     if re.search(r"(?<![0-9a-z])[0-2]?[0-9]h(?![0-9a-z])", name.lower()):
-        raise FeedError("its times are ms of a day or of an hour, and its name holds an hour: write whole times")
+        raise FeedError("its times are ms of a day or of an hour, and its name holds an hour: write full timestamps")
     if clock_h is None:
         parts = re.split(r"[^a-z0-9]+", name.lower())
         clock_h = next((hours for broker, hours in CLOCKS_H.items() if broker in parts), 0.0)
@@ -81,7 +81,7 @@ def midnight_of(name: str, day: date | None, clock_h: float | None) -> int:
 
 
 def day_in(name: str) -> date | None:
-    """Return the first date written as 8 digits in a file's name, None if there is none."""
+    """Return the first date of 8 digits in a file's name; None if there is none."""
     for digits in re.findall(r"(?<![0-9])[0-9]{8}(?![0-9])", name):
         try:
             return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
@@ -91,11 +91,11 @@ def day_in(name: str) -> date | None:
 
 
 def number_ms(text: str) -> int:
-    """Read a number of s, ms, us or ns since 1970 UTC, or a date of 14 or 17 digits. Raises `ValueError` or `FeedError`."""
-    found = _NUMBER(text)
-    if found is None:
+    """Parse a number of s, ms, us or ns since 1970 UTC, or a date of 14 or 17 digits. Raises `ValueError` or `FeedError`."""
+    match = _NUMBER(text)
+    if match is None:
         raise ValueError(text)
-    digits, fraction = found[1], found[2] or ""
+    digits, fraction = match[1], match[2] or ""
     if len(digits) <= 10:
         return time_of(int(digits + f"{fraction}000"[:3]), "time")
     return time_of(int(digits), "time")
@@ -114,18 +114,18 @@ def _histdata_ms(text: str) -> int:
 
 
 def _year_first_ms(text: str) -> int:
-    found = _YEAR_FIRST(text)
-    if found is None:
+    match = _YEAR_FIRST(text)
+    if match is None:
         raise ValueError(text)
-    year, month, day, hours, minutes, seconds, fraction, *offset = found.groups()
+    year, month, day, hours, minutes, seconds, fraction, *offset = match.groups()
     return _civil_ms(year + month + day, hours, minutes, seconds, fraction or "") - _offset_ms(*offset)
 
 
 def _day_first_ms(text: str) -> int:
-    found = _DAY_FIRST(text)
-    if found is None:
+    match = _DAY_FIRST(text)
+    if match is None:
         raise ValueError(text)
-    day, month, year, hours, minutes, seconds, fraction, *offset = found.groups()
+    day, month, year, hours, minutes, seconds, fraction, *offset = match.groups()
     return _civil_ms(year + month + day, hours, minutes, seconds, fraction or "") - _offset_ms(*offset)
 
 

@@ -1,6 +1,6 @@
-"""The feed process: a venue or a recorded file into numbered frames. asyncio, as one of the bus's two edges.
+"""The feed process: publishes the ticks of a venue or a recorded file. It runs on asyncio, one of the bus's two edges.
 
-What is done with a venue is in `clients.feeds.live`, with a file in `clients.feeds.file_replay`.
+Venues are read in `clients.feeds.live`, files in `clients.feeds.file_replay`.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from clients.feeds.venues.dialect import Dialect
 from clients.feeds.venues.registry import VENUES
 
 Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
-FINISH_S = 1.0  # that a feed which is stopped waits for the broker's last confirmations
+FINISH_S = 1.0  # limit for the broker's last confirmations when the feed stops
 
 
 def run_feed(
@@ -41,44 +41,45 @@ def run_feed(
     name: str | None = None,
     prefix: str | None = None,
 ) -> None:
-    """Run the process that feeds from a venue, until a signal stops it.
+    """Run a feed of a venue until a signal stops it.
 
     Args:
         settings: checked.
         home: the broker's folder.
-        venue: one of `clients.feeds.VENUES`.
+        venue: one of `clients.feeds.venues.registry.VENUES`.
         url: ws://, wss://, http:// or https://.
-        symbols: to subscribe to, as the venue writes them; none for what the url sends; None for setting feed.symbols.
-        name: in the broker's books; the venue's if None.
+        symbols: to subscribe to, as the venue writes them; empty to take what the url sends; None for setting feed.symbols.
+        name: of the feed, in the broker's statistics; the venue's if None.
         prefix: of its topics; None for setting feed.prefix.
     Raises:
-        ConfigError: the venue is unknown; the url is none, or one at which the venue is silent; no symbol is left of those that
-            were wanted; two of them would have one topic; or the prefix is none.
+        ConfigError: the venue is unknown; the url is invalid, or the venue sends nothing there; all symbols are bad; two of them
+            have one topic; or the prefix is invalid.
     """
     if venue not in VENUES:
         raise ConfigError(f"venue {venue!r} is unknown, must be one of {', '.join(VENUES)}")
     check_url(url)
-    wanted = [one.strip() for one in (settings.feed.symbols.split(",") if symbols is None else symbols) if one.strip()]
-    before = _check(VENUES[venue](), url, wanted, settings.feed.prefix if prefix is None else prefix)
+    given = settings.feed.symbols.split(",") if symbols is None else symbols
+    names = [name.strip() for name in given if name.strip()]
+    topic_prefix = _check(VENUES[venue](), url, names, settings.feed.prefix if prefix is None else prefix)
     backoff = Backoff(settings.feed.backoff_base_s, settings.feed.backoff_cap_s, random.random)
 
-    def live(post: TickPublisher, member: Member) -> Coroutine[Any, Any, None]:
-        return LiveFeed(post, VENUES[venue], url, wanted, settings.feed, backoff, lambda: float(member.live["stale_s"])).run()
+    def live(publisher: TickPublisher, member: Member) -> Coroutine[Any, Any, None]:
+        return LiveFeed(publisher, VENUES[venue], url, names, settings.feed, backoff, lambda: float(member.live["stale_s"])).run()
 
-    _run(settings, home, name or venue, live, before)
+    _run(settings, home, name or venue, live, topic_prefix)
 
 
-def _check(spoken: Dialect, url: str, wanted: Sequence[str], prefix: str) -> str:
-    """Refuse what can only fail; returns the prefix as it stands before symbols. Raises `ConfigError`."""
+def _check(dialect: Dialect, url: str, names: Sequence[str], prefix: str) -> str:
+    """Check what would certainly fail; returns the prefix as it stands before symbols. Raises `ConfigError`."""
     try:
-        spoken.address(url, wanted)
-        subscriptions = Subscriptions(wanted, 1.0, spoken.names.key)
-        before = check_prefix(prefix)
+        dialect.address(url, names)
+        subscriptions = Subscriptions(names, 1.0, dialect.names.key)
+        topic_prefix = check_prefix(prefix)
     except FeedError as error:
         raise ConfigError(str(error)) from error
     if subscriptions.bad and not subscriptions.names:
-        raise ConfigError(f"no symbol is left: {next(iter(subscriptions.bad.values())).text}")
-    return before
+        raise ConfigError(f"every symbol is bad: {next(iter(subscriptions.bad.values())).text}")
+    return topic_prefix
 
 
 def run_replay(
@@ -93,43 +94,45 @@ def run_replay(
     live: bool = False,
     form: str | None = None,
 ) -> dict[str, Any]:
-    """Run the process that feeds from a recorded file, until its end or a signal.
+    """Run a feed of a recorded file until its end or a signal.
 
     Args:
         settings: checked.
         home: the broker's folder.
         file: the file.
-        symbol: of all its ticks, where the file does not name one.
-        speed: 1 as recorded, 10 ten times as fast; None as fast as the broker takes them.
-        name: in the broker's books; the file's if None.
+        symbol: of all its ticks, where the file names none.
+        speed: 1 as recorded, 10 ten times as fast; None as fast as the broker accepts them.
+        name: of the feed, in the broker's statistics; the file's if None.
         prefix: of its topics; empty for none.
-        live: ticks that are old go to the topics without prefix all the same, where the live ones are.
-        form: of a file without names in its first line, see `clients.feeds.file_columns.FORMATS`.
+        live: publish old ticks to the topics without prefix, which carry the live ones.
+        form: of a file without a header line, see `clients.feeds.file_columns.FORMATS`.
     Returns:
-        `{"posted", "confirmed", "refused", "refusals", "resent", "dropped", "seconds"}`; `refused` are lines of the file, and
-        ticks that the broker refused, whose symbols and codes are `refusals`.
+        `{"posted", "confirmed", "refused", "refusals", "resent", "dropped", "seconds"}`; `refused` counts lines of the file, and
+        ticks that the broker refused; `refusals` has their symbols and codes.
     Raises:
-        ConfigError: the speed or the prefix is none.
-        FeedError: the file is refused, before anything is posted; or a tick in it is old, and neither prefix nor live are given.
+        ConfigError: the speed or the prefix is invalid.
+        FeedError: the file is refused, before anything is posted; or a tick of it is old, and neither prefix nor live is given.
     """
     if speed is not None and not 0 < speed < math.inf:
         raise ConfigError(f"speed is {speed}, must be above 0, or max")
     try:
-        before = check_prefix(prefix)
+        topic_prefix = check_prefix(prefix)
     except FeedError as error:
         raise ConfigError(str(error)) from error
     started, now_ms = time.monotonic(), time.time_ns() // 1_000_000
     lines = open_ticks(file, symbol=symbol, form=form)
-    guard_ms = None if before or live else now_ms
+    guard_ms = None if topic_prefix or live else now_ms
     if guard_ms is not None:
         check_fresh(lines.first, guard_ms, lines.name)
-    post = _run(settings, home, name or file.name, lambda post, _: FileReplay(post, lines, speed, guard_ms).run(), before)
-    link = post.link
+    publisher = _run(
+        settings, home, name or file.name, lambda publisher, _: FileReplay(publisher, lines, speed, guard_ms).run(), topic_prefix
+    )
+    link = publisher.link
     return {
         "posted": link.unconfirmed.last,
-        "confirmed": max(0, link.unconfirmed.oldest - 1 - link.unconfirmed.dropped - post.refusals.count),
-        "refused": post.counters.get("refused", 0) + post.refusals.count,
-        "refusals": post.refusals.named,
+        "confirmed": max(0, link.unconfirmed.oldest - 1 - link.unconfirmed.dropped - publisher.refusals.count),
+        "refused": publisher.counters.get("refused", 0) + publisher.refusals.count,
+        "refusals": publisher.refusals.named,
         "resent": link.resent,
         "dropped": link.unconfirmed.dropped,
         "seconds": round(time.monotonic() - started, 3),
@@ -139,14 +142,14 @@ def run_replay(
 def _run(settings: Settings, home: Path, name: str, work: Work, prefix: str) -> TickPublisher:
     lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process="feed", feed=name)
-    post = TickPublisher(settings, home, name, logger, prefix)
-    with Member(settings, home, logger, kind="feed", name=name, collect=post.values) as member:
-        return asyncio.run(_serve(post, member, work))
+    publisher = TickPublisher(settings, home, name, logger, prefix)
+    with Member(settings, home, logger, kind="feed", name=name, collect=publisher.values) as member:
+        return asyncio.run(_serve(publisher, member, work))
 
 
-async def _serve(post: TickPublisher, member: Member, work: Work) -> TickPublisher:
-    """Do the work beside the keeper, until the work or a signal ends it."""
-    main = asyncio.ensure_future(_connect_and(post, member, work))
+async def _serve(publisher: TickPublisher, member: Member, work: Work) -> TickPublisher:
+    """Run the work beside the keep-alive task, until the work or a signal ends it."""
+    main = asyncio.ensure_future(_connect_and(publisher, member, work))
     loop = asyncio.get_running_loop()
     for number in lifecycle.stop_signals():
         loop.add_signal_handler(number, main.cancel)
@@ -154,23 +157,23 @@ async def _serve(post: TickPublisher, member: Member, work: Work) -> TickPublish
         with contextlib.suppress(asyncio.CancelledError):
             await main
     finally:
-        await post.finish(FINISH_S)
-        post.close()
-    post.log.info("feed stopped", posted=post.link.unconfirmed.last, unconfirmed=len(post.link.unconfirmed))
-    return post
+        await publisher.finish(FINISH_S)
+        publisher.close()
+    publisher.log.info("feed stopped", posted=publisher.link.unconfirmed.last, unconfirmed=len(publisher.link.unconfirmed))
+    return publisher
 
 
-async def _connect_and(post: TickPublisher, member: Member, work: Work) -> None:
-    await post.connect()
-    keeper = asyncio.ensure_future(_keep(post, member))
+async def _connect_and(publisher: TickPublisher, member: Member, work: Work) -> None:
+    await publisher.connect()
+    keeper = asyncio.ensure_future(_keep(publisher, member))
     try:
-        await work(post, member)
+        await work(publisher, member)
     finally:
         keeper.cancel()
 
 
-async def _keep(post: TickPublisher, member: Member) -> None:
+async def _keep(publisher: TickPublisher, member: Member) -> None:
     while True:
-        post.keep()
+        publisher.keep()
         member.beat()
         await asyncio.sleep(ASK_S)

@@ -1,7 +1,7 @@
-"""The one key of a symbol, by which its topic is called: PROTOCOL.md section 3.3. Pure.
+"""The one key of a symbol, which its topic is named by: PROTOCOL.md section 3.3. Pure.
 
-A topic has letters, digits, `.`, `-` and `_`. What else a venue's name has stands between two `_` in the key, as the hexadecimal
-UTF-8 of the characters: `M&M` is `M_26_M`, `^GSPC` is `_5E_GSPC`. `name_of` turns it back.
+A topic has letters, digits, `.`, `-` and `_`. Any other character of a venue's name is escaped in the key: its hexadecimal UTF-8
+between two `_`. `M&M` is `M_26_M`, `^GSPC` is `_5E_GSPC`. `name_of` reverses it.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import lru_cache
 from bus.errors import FeedError
 from clients.feeds.venues.parsing import shown
 
-MOST_CHARACTERS = 64  # of a key
+MAX_CHARACTERS = 64  # of a key
 _PLAIN = re.compile(r"[A-Z0-9](?:[A-Z0-9.-]{0,62}[A-Z0-9-])?").fullmatch
 _ESCAPED = re.compile(r"_((?:[0-9A-F]{2})+)_")
 _ODD = re.compile(r"[^A-Z0-9.-]+")
@@ -19,11 +19,11 @@ _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{0,15}").fullmatch
 
 
 class BadSymbol(FeedError):
-    """A venue's name that gets no topic.
+    """A venue's name that cannot be a topic.
 
     Args:
         name: the venue's name.
-        why: the sentence.
+        why: the error text.
     """
 
     def __init__(self, name: str, why: str) -> None:
@@ -33,7 +33,7 @@ class BadSymbol(FeedError):
 
 @lru_cache(maxsize=4096)  # a venue has a few hundred symbols, each in every message
 def canonical_symbol(raw: str) -> str:
-    """Return the key of a symbol, whatever the venue calls it. A key is its own key.
+    """Return the key of a symbol, however the venue writes it. A key is its own key.
 
     Upper case; "/" and "_" between the parts of a pair are dropped, "-" and "." stay (BTC-PERP is not BTCPERP, BRK.A not BRK.B,
     BTCUSDT.P not BTCUSDT); all other characters are escaped.
@@ -43,35 +43,35 @@ def canonical_symbol(raw: str) -> str:
     Returns:
         1 to 64 characters of A-Z, 0-9, ".", "-" and "_", the last one not ".".
     Raises:
-        BadSymbol: it is empty or too long, or holds what cannot be printed.
+        BadSymbol: it is empty or too long, or holds characters that cannot be printed.
     """
     if not raw.isprintable():
         raise BadSymbol(raw, f"symbol is {shown(raw)}, must be characters that can be printed")
-    symbol = raw.upper() if raw.isascii() else "".join(one.upper() if one.isascii() else one for one in raw)
+    symbol = raw.upper() if raw.isascii() else "".join(char.upper() if char.isascii() else char for char in raw)
     if not _PLAIN(symbol):
-        symbol = _written(symbol)
-    if not 0 < len(symbol) <= MOST_CHARACTERS:
-        raise BadSymbol(raw, f"symbol is {shown(raw)}, must be a name that is written in 1 to {MOST_CHARACTERS} characters")
+        symbol = _escaped(symbol)
+    if not 0 < len(symbol) <= MAX_CHARACTERS:
+        raise BadSymbol(raw, f"symbol is {shown(raw)}, must be a name that is written in 1 to {MAX_CHARACTERS} characters")
     return symbol
 
 
-def _written(symbol: str) -> str:
-    """Escape what has to be, but for what is escaped already."""
+def _escaped(symbol: str) -> str:
+    """Escape every character that needs it, and leave what is escaped already."""
     parts = []
     at = 0
-    for found in _ESCAPED.finditer(symbol):
-        if _unescaped(found[1]) is not None:
-            parts += [_escape(symbol[at : found.start()]), found[0]]
-            at = found.end()
+    for match in _ESCAPED.finditer(symbol):
+        if _unescaped(match[1]) is not None:
+            parts += [_escape(symbol[at : match.start()]), match[0]]
+            at = match.end()
     return _close("".join([*parts, _escape(symbol[at:])]))
 
 
 def _escape(text: str) -> str:
-    return _ODD.sub(lambda found: f"_{found[0].encode().hex().upper()}_", text.replace("/", "").replace("_", ""))
+    return _ODD.sub(lambda match: f"_{match[0].encode().hex().upper()}_", text.replace("/", "").replace("_", ""))
 
 
 def _close(symbol: str) -> str:
-    """Escape a "." at an end, and a "-" at the beginning, and join what then stands side by side."""
+    """Escape a "." at an end, and a "-" at the beginning, and join adjacent escapes."""
     if symbol.startswith((".", "-")):
         symbol = f"_{symbol[0].encode().hex().upper()}_{symbol[1:]}"
     if symbol.endswith("."):
@@ -84,28 +84,28 @@ def _unescaped(digits: str) -> str | None:
         text = bytes.fromhex(digits).decode()
     except ValueError:
         return None
-    return text if text.isprintable() and not any(one.isascii() and (one.isalnum() or one in "/_") for one in text) else None
+    return text if text.isprintable() and not any(char.isascii() and (char.isalnum() or char in "/_") for char in text) else None
 
 
 def name_of(symbol: str) -> str:
-    """Return the name that a key was made of, in upper case and without what is dropped."""
-    return _ESCAPED.sub(lambda found: _unescaped(found[1]) or found[0], symbol)
+    """Return the name that a key was made from, in upper case and without the dropped characters."""
+    return _ESCAPED.sub(lambda match: _unescaped(match[1]) or match[0], symbol)
 
 
 def without_suffix(symbol: str) -> str:
     """Drop the suffix of a contract or venue, where it follows a digit or at least six characters: `USD/JPY.P`, `US500.MAY25`.
 
-    Only for venues that are known to decorate their names so: `BTCUSDT.P` is another instrument elsewhere.
+    Only for venues that are known to add such suffixes: `BTCUSDT.P` is another instrument elsewhere.
     """
-    found = _SUFFIXED(symbol.upper().replace("/", "").replace("_", "")) if symbol.isascii() else None
-    return found[1] if found and (len(found[1]) >= 6 or found[1][-1].isdigit()) else symbol
+    match = _SUFFIXED(symbol.upper().replace("/", "").replace("_", "")) if symbol.isascii() else None
+    return match[1] if match and (len(match[1]) >= 6 or match[1][-1].isdigit()) else symbol
 
 
 def check_prefix(prefix: str) -> str:
-    """Return a prefix as it stands before its symbols, with its dot; empty for none.
+    """Return a prefix as it stands before its symbols, with its dot; empty if there is none.
 
     Raises:
-        FeedError: it is not of lower-case letters, digits and "-".
+        FeedError: it does not consist of lower-case letters, digits and "-".
     """
     if prefix and not _PREFIX(prefix):
         raise FeedError(f"prefix is {shown(prefix)}, must be 1 to 16 of a-z, 0-9 and '-', beginning with a letter or digit")
@@ -113,7 +113,7 @@ def check_prefix(prefix: str) -> str:
 
 
 def any_symbol(raw: str) -> str:
-    """Return the key of a symbol that people write, which may have a prefix: `kraken.BTC/USD` is `kraken.BTCUSD`.
+    """Return the key of a symbol as users write it, which may have a prefix: `kraken.BTC/USD` is `kraken.BTCUSD`.
 
     Raises:
         BadSymbol: as `canonical_symbol`.
@@ -123,23 +123,23 @@ def any_symbol(raw: str) -> str:
 
 
 def in_capitals(raw: str) -> str:
-    """Return a symbol that people write in upper case, but for a prefix."""
+    """Return a symbol as users write it in upper case, except its prefix."""
     prefix, symbol = _cut(raw)
     return prefix + symbol.upper()
 
 
 def _cut(raw: str) -> tuple[str, str]:
-    """Part a prefix with its dot from its symbol: what is in lower case before one in upper case. None of digits alone."""
+    """Split a prefix with its dot from its symbol: lower case before upper case. Digits alone are no prefix."""
     prefix, dot, rest = raw.partition(".")
     is_prefix = dot and rest == rest.upper() != "" and _PREFIX(prefix) and not prefix.isdigit()
     return (prefix + dot, rest) if is_prefix else ("", raw)
 
 
 class SymbolKeys:
-    """The keys of one connection's symbols: two names of one key are two instruments, of which the first keeps it.
+    """The keys of one connection's symbols: two names with one key are two instruments; the first one keeps the key.
 
     Args:
-        decorated: the venue adds suffixes to its names, which are dropped.
+        decorated: the venue adds suffixes to its names; they are dropped.
         limit: names remembered; beyond it the oldest is forgotten.
     """
 
@@ -156,21 +156,21 @@ class SymbolKeys:
         return canonical_symbol(without_suffix(name) if self._decorated else name)
 
     def of(self, name: object) -> str:
-        """Return the key of a quote's name.
+        """Return the key of the name in a quote.
 
         Raises:
-            FeedError: it is no text.
-            BadSymbol: it gets no topic; or its key belongs to another name.
+            FeedError: it is not text.
+            BadSymbol: it cannot be a topic; or its key belongs to another name.
         """
-        found = self._keys.get(name) if isinstance(name, str) else None
-        return found if found is not None else self._new(name)
+        key = self._keys.get(name) if isinstance(name, str) else None
+        return key if key is not None else self._new(name)
 
     def _new(self, name: object) -> str:
         key = self.key(name)
         assert isinstance(name, str)
         other = self._names.setdefault(key, name)
         if other.upper() != name.upper():
-            text = f"symbol {shown(name)} would have the topic tick.{key}, which {shown(other)} of this venue has"
+            text = f"symbol {shown(name)} would have the topic tick.{key}, which belongs to {shown(other)} of this venue"
             raise BadSymbol(name, text)
         if len(self._keys) >= self._limit:
             oldest = next(iter(self._keys))

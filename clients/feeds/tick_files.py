@@ -1,8 +1,8 @@
-"""Ticks out of files of lines: which column is what, judged from the first lines before anything is given; then line by line.
+"""Ticks out of text files: the columns are determined from the first lines before any tick is returned; then line by line.
 
-What is not understood for certain is refused as a whole, with a sentence that says what the file seems to be: columns by
-`clients.feeds.file_columns`, times by `file_times`, rows by `file_rows`, kinds of files by `file_lines`. A single bad line
-costs that line.
+A file that is not understood with certainty is refused as a whole, and the error says what it seems to be: columns by
+`clients.feeds.file_columns`, times by `file_times`, rows by `file_rows`, kinds of files by `file_lines`. A single bad line costs
+only that line.
 """
 
 import re
@@ -21,11 +21,11 @@ from clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
 from clients.feeds.venues.dialect import Sides
 from clients.feeds.venues.parsing import price_of, shown
 
-JUDGED = 100  # lines that are read before the first tick is given
-SWAPPED_OF, SWAPPED = 10, 0.9  # so many ticks at least, so many of them crossed: the sides are swapped
-UNDEFINED = {"9223372036854775807", "18446744073709551615"}  # Databento's price and time that there is none of
+CHECKED = 100  # lines that are read before the first tick is returned
+SWAPPED_OF, SWAPPED = 10, 0.9  # minimum of ticks, and share of them that is crossed: the sides are swapped
+UNDEFINED = {"9223372036854775807", "18446744073709551615"}  # Databento's missing price and missing time
 _FIXED = re.compile("-?[0-9]{1,19}").fullmatch
-_TOPIC = re.compile(r"tick\.([A-Za-z0-9._-]{0,105}[A-Za-z0-9_-])").fullmatch  # a prefix before it must find room
+_TOPIC = re.compile(r"tick\.([A-Za-z0-9._-]{0,105}[A-Za-z0-9_-])").fullmatch  # leaves room for a prefix before it
 
 _PAIR = re.compile(  # a base and one of the currencies that markets quote in
     "[A-Z0-9]{2,6}(?:USDT|USDC|BUSD|USD|EUR|JPY|GBP|CHF|AUD|CAD|NZD|SEK|NOK|SGD|HKD|CNH|MXN|ZAR|TRY|BTC|ETH)"
@@ -39,7 +39,7 @@ def read_ticks(
 
     Args:
         path: the file, plain, .gz, or a .zip of one file.
-        on_error: told of each bad line, which is then skipped; None raises at the first one.
+        on_error: called with each bad line's error; the line is skipped. None raises at the first one.
         options: of `TickLines`.
     Raises:
         FeedError: as `open_ticks` and `TickLines`; or a bad line and no `on_error`. The text names file and line.
@@ -48,7 +48,7 @@ def read_ticks(
 
 
 def open_ticks(path: Path, **options: "str | date | float | None") -> "TickLines":
-    """Open a tick file and judge it. Raises `FeedError`."""
+    """Open a tick file and check it. Raises `FeedError`."""
     name, lines = open_lines(path)
     return TickLines(lines, name, **options)  # type: ignore[arg-type]
 
@@ -65,19 +65,19 @@ def parse_lines(
 
 
 class TickLines:
-    """The lines of one tick file, judged when it is made.
+    """The lines of one tick file, checked on construction.
 
     Args:
         lines: with or without line ends; empty ones are skipped.
         name: the file's name, which may hold symbol, date and broker.
-        symbol: of every tick; where a column names symbols, only its ticks are given. None takes the column, else the pair in
+        symbol: of every tick; where a column names symbols, only its ticks are returned. None takes the column, else the pair in
             the file's name.
         day: of ms since midnight; None takes the 8-digit date in the file's name.
-        clock_h: hours ahead of UTC of ms since midnight; None is `CLOCKS_H` for a broker that the name holds, else 0.
+        clock_h: hours ahead of UTC of ms since midnight; None means `CLOCKS_H` for a broker named in the name, else 0.
         source: what the ticks name as their source, where the file does not.
-        form: one of `FORMATS`, for a file without names in the first line.
+        form: one of `FORMATS`, for a file without a header line.
     Raises:
-        FeedError: the file is refused: of an unknown form, or of one that holds no quotes, or nobody says of which symbol.
+        FeedError: the file is refused: its form is unknown or holds no quotes, or its symbol is unknown.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class TickLines:
     ) -> None:
         self.name = name
         self.source = source
-        self.others: dict[str, int] = {}  # symbols that were not wanted -> lines of theirs
+        self.others: dict[str, int] = {}  # symbols that were not wanted -> number of their lines
         self._midnight = lambda: midnight_of(name, day, clock_h)
         self._clock: Clock | None = None
         self._names, self._sides = SymbolKeys(), Sides()
@@ -105,68 +105,68 @@ class TickLines:
         except FeedError as error:
             raise self._refusal(str(error)) from error
         self._lines = chain(first, self._lines)
-        self._judged = self._judge()
+        self._checked = self._check()
 
     @property
     def first(self) -> Tick:
         """The first tick."""
-        return next(one for one in self._judged if isinstance(one, Tick))
+        return next(item for item in self._checked if isinstance(item, Tick))
 
     @property
     def recorded(self) -> bool:
-        """Whether the ticks are as they were on a bus, flags and all."""
+        """Whether the ticks were exported from a bus, with their flags."""
         return self.layout.recorded
 
     def ticks(self, on_error: Callable[[FeedError], None] | None = None) -> Iterator[Tick]:
-        """Give each tick; `on_error` is told of each bad line, None raises at the first one."""
-        for one in chain(self._judged, self._found()):
-            if isinstance(one, Tick):
-                yield one
+        """Iterate over the ticks; `on_error` is called with each bad line's error, None raises at the first one."""
+        for item in chain(self._checked, self._parsed()):
+            if isinstance(item, Tick):
+                yield item
             elif on_error is None:
-                raise one
+                raise item
             else:
-                on_error(one)
+                on_error(item)
 
     def _begin(self, form: str | None) -> "tuple[ColumnLayout, Split, list[tuple[int, str]]]":
-        """Look at the first line; returns the layout, what splits lines, and the line if it is a quote."""
+        """Read the first line; returns the layout, the function that splits lines, and the line if it is a quote."""
         number, line = next(((number, line) for number, line in self._lines if line.strip()), (0, ""))
         if not number:
-            raise FeedError("it holds no lines")
+            raise FeedError("the file holds no lines")
         split, fields, objects = split_of(line)
         if objects or is_header(fields):
             if form is not None:
-                raise FeedError(f"its first line names its columns, {shown(line.strip())}: leave --format {form} out")
+                raise FeedError(f"its first line names its columns, {shown(line.strip())}: omit --format {form}")
             return by_names(fields), split, [(number, line)] if objects else []
         return by_row(fields) if form is None else by_format(form), split, [(number, line)]
 
-    def _judge(self) -> list[Tick | FeedError]:
-        found: list[Tick | FeedError] = []
-        for one in self._found():
-            found.append(one)
-            if len(found) == JUDGED:
+    def _check(self) -> list[Tick | FeedError]:
+        items: list[Tick | FeedError] = []
+        for item in self._parsed():
+            items.append(item)
+            if len(items) == CHECKED:
                 break
-        ticks = [one for one in found if isinstance(one, Tick)]
+        ticks = [item for item in items if isinstance(item, Tick)]
         if not ticks:
-            raise self._refusal(self._why(found))
-        crossed = sum(one.bid is not None and one.ask is not None and one.bid > one.ask for one in ticks)
+            raise self._refusal(self._why(items))
+        crossed = sum(tick.bid is not None and tick.ask is not None and tick.bid > tick.ask for tick in ticks)
         if not self.layout.named and len(ticks) >= SWAPPED_OF and crossed > SWAPPED * len(ticks):
             swapped = (
-                f"of its first {len(ticks)} quotes {crossed} have a bid above their ask: the columns seem to be time, ask, bid"
+                f"of its first {len(ticks)} quotes {crossed} have a bid above the ask: the columns seem to be time, ask, bid"
             )
-            raise self._refusal(f"{swapped}; --format dukascopy reads them so")
-        return found
+            raise self._refusal(f"{swapped}; --format dukascopy reads them in this order")
+        return items
 
-    def _why(self, found: list[Tick | FeedError]) -> str:
-        if found:
-            return f"none of its first {len(found)} lines is a quote; {found[0]}"
+    def _why(self, items: list[Tick | FeedError]) -> str:
+        if items:
+            return f"none of its first {len(items)} lines is a quote; {items[0]}"
         if self.others:
-            return f"it has no quote of {self._wanted}; its symbols are {', '.join(list(self.others)[:10])}"
-        return "it holds no quotes"
+            return f"the file has no quote of {self._wanted}; its symbols are {', '.join(list(self.others)[:10])}"
+        return "the file holds no quotes"
 
     def _refusal(self, why: str) -> FeedError:
         return FeedError(f"tick file {self.name} is refused: {why}")
 
-    def _found(self) -> Iterator[Tick | FeedError]:
+    def _parsed(self) -> Iterator[Tick | FeedError]:
         for number, line in self._lines:
             if not (text := line.strip("\r\n")).strip():
                 continue
@@ -179,10 +179,10 @@ class TickLines:
                     yield tick
 
     def _tick(self, fields: list[str]) -> Tick | None:
-        """Make the tick of a line; none of a symbol that is not wanted, or while a side has never been told."""
+        """Make the tick of a line; None for a symbol that is not wanted, or while a side is still unknown."""
         layout = self.layout
         if len(fields) < layout.width:
-            raise FeedError(f"{len(fields)} columns in {shown(','.join(fields))}, must be {layout.width} at least")
+            raise FeedError(f"{len(fields)} columns in {shown(','.join(fields))}, must be at least {layout.width}")
         symbol = self._symbol if layout.symbol is None else self._symbol_of(fields[layout.symbol])
         if not symbol:
             return None
@@ -192,7 +192,7 @@ class TickLines:
             return self._recorded(symbol, bid, ask, time_ms, fields)
         if layout.carried:
             ticks = self._sides.quote(symbol, bid, ask, time_ms, self.source)
-            return next((one for one in ticks if isinstance(one, Tick)), None)
+            return next((tick for tick in ticks if isinstance(tick, Tick)), None)
         if not bid and not ask:
             raise FeedError(
                 f"bid is {shown(fields[layout.bid])} and ask {shown(fields[layout.ask])}, one of them must be a price"
@@ -200,7 +200,7 @@ class TickLines:
         return Tick(symbol, bid or None, ask or None, time_ms, self.source)
 
     def _symbol_of(self, text: str) -> str:
-        """Return the key of a line's symbol, empty if it is not wanted."""
+        """Return the key of a line's symbol, empty if that is not wanted."""
         if self.layout.recorded:
             topic = _TOPIC(text)
             if topic is None:
@@ -210,25 +210,26 @@ class TickLines:
             symbol = self._names.of(text)
         if self._wanted is None or symbol == self._wanted:
             return symbol
-        if symbol in self.others or len(self.others) < JUDGED:
+        if symbol in self.others or len(self.others) < CHECKED:
             self.others[symbol] = self.others.get(symbol, 0) + 1
         return ""
 
     def _time(self, fields: list[str]) -> int:
         layout = self.layout
-        text = next((found for at in layout.times if at < len(fields) and (found := fields[at]) and found not in UNDEFINED), "")
+        values = (fields[at] for at in layout.times if at < len(fields))
+        text = next((value for value in values if value and value not in UNDEFINED), "")
         if layout.day_time is not None:
             text = f"{text} {fields[layout.day_time]}"
         clock = self._clock
         if clock is None:
             clock = clock_of(text, self._midnight)
             if clock is None:
-                raise FeedError(f"time is {shown(text)}, a form that is not known")
+                raise FeedError(f"time is {shown(text)}, of an unknown form")
             self._clock = clock
         try:
             return clock(text)
         except ValueError:
-            raise FeedError(f"time is {shown(text)}, not of the form of the lines before") from None
+            raise FeedError(f"time is {shown(text)}, not of the form of the lines before it") from None
 
     def _price(self, text: str, name: str) -> float | None:
         if text == "" or text in UNDEFINED:
@@ -241,21 +242,21 @@ class TickLines:
 
     def _recorded(self, symbol: str, bid: float | None, ask: float | None, time_ms: int, fields: list[str]) -> Tick:
         layout = self.layout
-        flags, source, received = (
+        text, source, received = (
             fields[at] if at is not None and at < len(fields) else "" for at in (layout.flags, layout.source, layout.received)
         )
         if received and not (received.isascii() and received.isdigit() and len(received) < 20):
             raise FeedError(f"received_ns is {shown(received)}, must be ns since 1970 UTC")
-        told = tuple(flags.split())
-        if bid is None and ask is None and "empty" not in told:
-            raise FeedError("it has neither bid nor ask: no quote, but a tick of another form")
-        if not set(told) <= set(FLAGS):
-            raise FeedError(f"flags are {shown(flags)}, must be of {', '.join(FLAGS)}")
-        return Tick(symbol, bid, ask, time_ms, source or self.source, told, int(received or 0))
+        flags = tuple(text.split())
+        if bid is None and ask is None and "empty" not in flags:
+            raise FeedError("it has neither bid nor ask: not a quote, but a tick of another kind")
+        if not set(flags) <= set(FLAGS):
+            raise FeedError(f"flags are {shown(text)}, must be of {', '.join(FLAGS)}")
+        return Tick(symbol, bid, ask, time_ms, source or self.source, flags, int(received or 0))
 
 
 def symbol_in(name: str) -> str:
-    """Return the canonical symbol of the pair that a file's name holds, e.g. of `lean_oanda_eurusd_20140508_ticks.csv`.
+    """Return the canonical symbol of the pair in a file's name, e.g. of `lean_oanda_eurusd_20140508_ticks.csv`.
 
     Raises:
         FeedError: it holds none, or several.
@@ -267,4 +268,4 @@ def symbol_in(name: str) -> str:
     return canonical_symbol(pairs.pop())
 
 
-__all__ = ["FORMATS", "JUDGED", "TickLines", "open_ticks", "parse_lines", "read_ticks", "symbol_in"]
+__all__ = ["CHECKED", "FORMATS", "TickLines", "open_ticks", "parse_lines", "read_ticks", "symbol_in"]

@@ -1,7 +1,7 @@
-"""How a feed reaches its venue: a WebSocket, or the lines of an endless HTTP answer. Nothing of a venue's language is here.
+"""How a feed connects to its venue: by a WebSocket, or by the lines of an endless HTTP response. Independent of dialects.
 
-Both give the same `Connection`. HTTP lines come from a daemon thread, because `requests` blocks; it hands each line to the event
-loop and waits until it was taken, so that a busy feed slows the venue down instead of filling the memory.
+Both are a `Connection`. HTTP lines are read by a daemon thread, because `requests` blocks; it passes each line to the event loop
+and waits until it was taken, so that a busy feed slows the venue down instead of filling the memory.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from bus.errors import ConfigError
 from bus.wire.retry_after import retry_after_s
 
-MAX_VENUE_BYTES = 4 << 20  # of one message of a venue
+MAX_VENUE_BYTES = 4 << 20  # limit of one message of a venue
 CLOSE_S = 0.5  # for the closing handshake: a venue that hangs must not hold up the next attempt
 QUEUE = 64  # lines read ahead
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -27,12 +27,12 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 BROKEN = (OSError, WebSocketException, TimeoutError)  # what a connection may raise; a requests exception is an OSError
 
 
-class TurnedAway(ConnectionError):
-    """The venue answered, but not with a connection.
+class VenueRefused(ConnectionError):
+    """The venue answered, but refused the connection.
 
     Args:
-        text: the sentence.
-        headers: of its answer, which may say when to ask again; names in any case.
+        text: the error text.
+        headers: of the response, which may say when to retry; names in any case.
     """
 
     def __init__(self, text: str, headers: Mapping[str, str]) -> None:
@@ -41,10 +41,10 @@ class TurnedAway(ConnectionError):
 
 
 class Connection(Protocol):
-    """A connection that stands."""
+    """An open connection."""
 
     async def receive(self) -> str | bytes:
-        """Wait for the next message; raises one of `BROKEN` when there will be none."""
+        """Wait for the next message; raises one of `BROKEN` when the connection is lost."""
         ...
 
     async def send(self, text: str) -> None:
@@ -76,30 +76,30 @@ class WebSocket:
 
 
 class HttpLines:
-    """A `Connection` over a streamed HTTP answer: what is received are its lines.
+    """A `Connection` over a streamed HTTP response: its messages are the lines.
 
     Args:
-        get: makes the request; called in the thread.
+        get: sends the request; called in the thread.
     """
 
     def __init__(self, get: Callable[[], requests.Response]) -> None:
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
-        self._why: Exception = ConnectionError("the venue ended the answer")
+        self._error: Exception = ConnectionError("the venue ended the response")
         self._closed = False
-        # Not of asyncio's pool, whose threads hold up the end of the process for as long as they wait for a venue.
+        # Not a thread of asyncio's pool, which would delay the end of the process while it waits for a venue.
         threading.Thread(target=self._work, args=(get,), name="http-lines", daemon=True).start()
 
     def _work(self, get: Callable[[], requests.Response]) -> None:
         try:
             with get() as response:
-                self._hand_over(b"")  # the connection stands
+                self._put(b"")  # connected
                 self._read(response)
-        except TurnedAway as error:
-            self._why = error
-        except (OSError, AttributeError) as error:  # AttributeError: urllib3's, when the socket goes while it reads
-            self._why = ConnectionError(f"{type(error).__name__}: {error}")
-        self._hand_over(None)
+        except VenueRefused as error:
+            self._error = error
+        except (OSError, AttributeError) as error:  # AttributeError: of urllib3, when the socket is closed during a read
+            self._error = ConnectionError(f"{type(error).__name__}: {error}")
+        self._put(None)
 
     def _read(self, response: requests.Response) -> None:
         pending = b""
@@ -107,45 +107,45 @@ class HttpLines:
             *lines, pending = (pending + piece).split(b"\n")
             for line in lines:
                 if line.strip():
-                    self._hand_over(line.strip())
+                    self._put(line.strip())
             if len(pending) > MAX_VENUE_BYTES:
                 raise ConnectionError(f"a line of more than {MAX_VENUE_BYTES} bytes")
             if self._closed:
                 return
 
-    def _hand_over(self, line: bytes | None) -> None:
+    def _put(self, line: bytes | None) -> None:
         if self._closed:
             return
-        with contextlib.suppress(RuntimeError, CancelledError):  # the loop has ended: nobody waits any more
+        with contextlib.suppress(RuntimeError, CancelledError):  # the event loop has ended
             asyncio.run_coroutine_threadsafe(self._lines.put(line), self._loop).result()
 
     async def receive(self) -> str | bytes:
-        """Wait for the next line; see `Connection`. The first one is empty: the connection stands."""
+        """Wait for the next line; see `Connection`. The first one is empty and means connected."""
         line = await self._lines.get()
         if line is None:
-            raise self._why
+            raise self._error
         return line
 
     async def send(self, text: str) -> None:
-        """Refuse: what is wanted stands in the url."""
-        raise ConnectionError(f"an HTTP stream takes no message, and has got one of {len(text)} characters")
+        """Raise: an HTTP stream is selected by its url."""
+        raise ConnectionError(f"cannot send {len(text)} characters: an HTTP stream takes no messages")
 
     async def ping(self) -> None:
-        """Wait for ever: HTTP has no pings."""
+        """Wait until cancelled: HTTP has no pings."""
         await asyncio.Event().wait()
 
     def close(self) -> None:
-        """Let the thread go: at once if it waits for us, otherwise at the venue's next bytes or the end of its read timeout."""
+        """Stop the thread: at once if it waits for the loop, otherwise at the venue's next bytes or its read timeout."""
         self._closed = True
         while not self._lines.empty():
             self._lines.get_nowait()
 
 
 def check_url(url: str) -> None:
-    """Refuse what no transport takes.
+    """Check that a transport supports a url.
 
     Raises:
-        ConfigError: it is not ws, wss, http or https with a host.
+        ConfigError: the scheme is not ws, wss, http or https, or there is no host.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
@@ -153,32 +153,30 @@ def check_url(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def reach(url: str, *, token: str, connect_s: float, read_s: float) -> AsyncIterator[Connection]:
-    """Connect, and disconnect in the end.
+async def connection(url: str, *, token: str, connect_s: float, read_s: float) -> AsyncIterator[Connection]:
+    """Connect, and disconnect at the end.
 
     Args:
-        url: one that `check_url` takes.
-        token: sent as `Authorization: Bearer`, if there is one; only where nobody can listen: encrypted, or to this machine.
-        connect_s: until the connection stands, seconds.
-        read_s: of silence after which the lines of an HTTP answer end, seconds.
+        url: one that `check_url` accepts.
+        token: sent as `Authorization: Bearer`, if not empty; only over an encrypted connection, or to this machine.
+        connect_s: limit for connecting, seconds.
+        read_s: silence after which an HTTP response is ended, seconds.
     Raises:
-        one of `BROKEN`; `TurnedAway`, which is one of them, if the venue answered and refused.
+        one of `BROKEN`; `VenueRefused`, which is one of them, if the venue refused.
     """
     parts = urlsplit(url)
     local = parts.hostname in LOCAL
     if token and not local and parts.scheme in ("ws", "http"):
-        raise ConnectionError(
-            f"the token is not sent over {parts.scheme}://, which anybody on the way can read; use {parts.scheme}s://"
-        )
+        raise ConnectionError(f"the token is not sent over {parts.scheme}://, which is not encrypted; use {parts.scheme}s://")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if parts.scheme in ("ws", "wss"):
-        socket = await _connected(url, headers, connect_s, local=local)
+        socket = await _websocket(url, headers, connect_s, local=local)
         try:
             yield WebSocket(socket)
         finally:
-            await socket.close()  # with 1000, also when a signal ends us; `async with` would say 1011 then
+            await socket.close()  # with code 1000, also on a signal, where `async with` would send 1011
         return
-    lines = HttpLines(lambda: _request(url, headers, connect_s, read_s))
+    lines = HttpLines(lambda: _response(url, headers, connect_s, read_s))
     try:
         async with asyncio.timeout(connect_s):
             await lines.receive()
@@ -187,7 +185,7 @@ async def reach(url: str, *, token: str, connect_s: float, read_s: float) -> Asy
         lines.close()
 
 
-async def _connected(url: str, headers: dict[str, str], connect_s: float, *, local: bool) -> ClientConnection:
+async def _websocket(url: str, headers: dict[str, str], connect_s: float, *, local: bool) -> ClientConnection:
     try:
         return await connect(
             url,
@@ -198,13 +196,13 @@ async def _connected(url: str, headers: dict[str, str], connect_s: float, *, loc
             proxy=None if local else True,
         )
     except InvalidStatus as error:
-        answer = error.response
-        told = (answer.body or b"")[:300].decode("utf-8", "replace")
-        text = f"the venue answered {answer.status_code} {answer.reason_phrase}: {told}"
-        raise TurnedAway(text, dict(answer.headers.raw_items())) from error
+        response = error.response
+        body = (response.body or b"")[:300].decode("utf-8", "replace")
+        text = f"the venue answered {response.status_code} {response.reason_phrase}: {body}"
+        raise VenueRefused(text, dict(response.headers.raw_items())) from error
 
 
-def _request(url: str, headers: dict[str, str], connect_s: float, read_s: float) -> requests.Response:
+def _response(url: str, headers: dict[str, str], connect_s: float, read_s: float) -> requests.Response:
     session = requests.Session()
     session.trust_env = urlsplit(url).hostname not in LOCAL  # proxies
     # Our own `auth` keeps a .netrc from replacing the token.
@@ -213,6 +211,6 @@ def _request(url: str, headers: dict[str, str], connect_s: float, read_s: float)
     )
     if response.status_code != requests.codes.ok:
         with response:
-            told = response.raw.read(300, decode_content=True).decode("utf-8", "replace")
-        raise TurnedAway(f"the venue answered {response.status_code} {response.reason}: {told}", response.headers)
+            body = response.raw.read(300, decode_content=True).decode("utf-8", "replace")
+        raise VenueRefused(f"the venue answered {response.status_code} {response.reason}: {body}", response.headers)
     return response

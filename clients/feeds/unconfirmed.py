@@ -1,8 +1,7 @@
-"""What a feed has sent and the broker has not confirmed: kept in order, bounded, ready to be sent again.
+"""Frames that a feed has sent and the broker has not confirmed: kept in order, bounded, ready to be sent again.
 
-Running numbers start at 1 and grow by 1 with each frame (PROTOCOL.md section 3.4). The broker confirms by number how
-far it has journalled; what lies above is sent again after a reconnect. When the bound is reached the oldest frame is
-given up and counted.
+Running numbers start at 1 and grow by 1 with each frame (PROTOCOL.md section 3.4). The broker confirms by number how far it has
+journalled; later frames are sent again after a reconnect. When the bound is reached, the oldest frame is dropped and counted.
 """
 
 from collections import deque
@@ -15,7 +14,7 @@ class Unconfirmed:
     """The unconfirmed frames of one feed instance.
 
     Args:
-        limit: how many frames are kept at most, at least 1.
+        limit: maximum number of frames, at least 1.
     Raises:
         ConfigError: the limit is below 1.
     """
@@ -26,14 +25,14 @@ class Unconfirmed:
         self._limit = limit
         self._frames: deque[bytes] = deque()
         self.last = 0  # running number of the newest frame, 0 before the first; the next one gets `last + 1`
-        self.dropped = 0  # frames given up unconfirmed, since the bound was reached
+        self.dropped = 0  # unconfirmed frames dropped because the bound was reached
 
     def __len__(self) -> int:
         return len(self._frames)
 
     @property
     def oldest(self) -> int:
-        """The running number of the oldest frame still kept; `last + 1` when none is."""
+        """The running number of the oldest frame that is kept; `last + 1` if there is none."""
         return self.last - len(self._frames) + 1
 
     def add(self, frame: bytes) -> int:
@@ -46,7 +45,7 @@ class Unconfirmed:
         return self.last
 
     def confirm(self, number: int) -> None:
-        """Forget every frame up to and including this number; an old number changes nothing.
+        """Drop every frame up to and including this number; an old number changes nothing.
 
         Raises:
             ProtocolError: code `BAD_NUMBER`, the number was never sent.
@@ -59,11 +58,11 @@ class Unconfirmed:
     def since(self, number: int, limit: int | None = None) -> list[bytes]:
         """Return the kept frames after this number, oldest first.
 
-        When `number + 1` lies below `oldest`, what lies between was given up or is confirmed.
+        If `number + 1` is below `oldest`, the frames between were dropped or are confirmed.
 
         Args:
             number: the last running number the broker has.
-            limit: how many frames at most, all of them if None.
+            limit: maximum number of frames; None for all.
         """
         skip = max(0, number + 1 - self.oldest)
         return list(islice(self._frames, skip, None if limit is None else skip + limit))

@@ -1,7 +1,7 @@
-"""Where the gateway hears of everything: two connections to the broker's publisher, read when the loop has time for it.
+"""The gateway's input: two subscribers to the broker's publisher, read once per turn of the loop.
 
 States, statistics and configuration come through a subscriber that keeps the newest of each topic; all ticks, in order, through
-a second one that exists only while somebody wants ticks. A broker that is away is waited for, for ever, without blocking.
+a second one that exists only while a client wants ticks. A missing broker is retried without limit and without blocking.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from clients.gateway.state_cache import StateCache
 from clients.subscriber import Subscriber
 
 DISPLAY, DISPLAYS, STATS, CONFIG = "display.", "displays", "stats", "config"
-EVENTS = 2000  # taken in one turn, at most
-TURNS = 64  # batches of ticks likewise
-LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
+EVENTS = 2000  # maximum per turn
+TURNS = 64  # maximum of tick batches per turn
+RETRY_S = 0.1  # between two attempts to find the broker
 
 
 class BusSource:
-    """The broker, as the gateway hears it.
+    """The gateway's subscriptions at the broker.
 
     Args:
-        settings: say where the broker is.
-        home: its folder.
-        cache: what is heard is put there.
-        on_stats: told the broker's statistics, too.
+        settings: have the broker's addresses.
+        home: the broker's folder.
+        cache: receives the messages.
+        on_stats: called with the broker's statistics.
     """
 
     def __init__(self, settings: Settings, home: Path, cache: StateCache, on_stats: Callable[[Any], None]) -> None:
@@ -45,35 +45,35 @@ class BusSource:
         self._states: Subscriber | None = None
         self._ticks: Subscriber | None = None
         self._wants_ticks = False
-        self._removed: int | None = None  # topics of ticks, as the newest statistics count them
-        self._fewer = False  # some were removed since `want_ticks` was called
-        self._looked = 0.0
+        self._removed: int | None = None  # removed tick topics, from the newest statistics
+        self._fewer = False  # some were removed since the last call of `want_ticks`
+        self._tried = 0.0
 
     def want_ticks(self, wanted: bool) -> bool:
-        """Take ticks from now on, or not any more; true if that begins now, with none known, also since topics were removed."""
-        begins = wanted and (self._fewer or not self._wants_ticks)
+        """Start or stop receiving ticks; returns whether they start now with an empty cache, also after topics were removed."""
+        starts = wanted and (self._fewer or not self._wants_ticks)
         self._wants_ticks, self._fewer = wanted, False
-        if begins:
-            self.cache.ticks.clear()  # they have grown old
+        if starts:
+            self.cache.ticks.clear()  # they are outdated
         if not wanted and self._ticks is not None:
             self._ticks.close()
             self._ticks = None
-        return begins
+        return starts
 
     def close(self) -> None:
         """Close the connections."""
-        for one in (self._states, self._ticks):
-            if one is not None:
-                one.close()
+        for subscriber in (self._states, self._ticks):
+            if subscriber is not None:
+                subscriber.close()
         self._states = self._ticks = None
 
     @property
     def counters(self) -> dict[str, int]:
-        """What was missed and repaired among the ticks."""
+        """The subscriber's counters of missed and replayed ticks."""
         return self._ticks.counters() if self._ticks is not None else {}
 
     def drain(self) -> list[Tick]:
-        """Take in what is there, bounded, and put it into the cache; returns the ticks, in order."""
+        """Receive what is available, bounded, and put it into the cache; returns the ticks, in order."""
         self._connect()
         if self._states is not None:
             for _ in range(EVENTS):
@@ -81,56 +81,56 @@ class BusSource:
                 if event is None:
                     break
                 try:
-                    self._take(event.topic, event)
+                    self._receive(event.topic, event)
                 except (ProtocolError, KeyError, TypeError):
                     self.cache.malformed += 1
         if self._ticks is None:
             return []
-        taken: list[Tick] = []
+        received: list[Tick] = []
         for _ in range(TURNS):
-            found = self._ticks.poll_ticks(0)
-            if not found:
+            batch = self._ticks.poll_ticks(0)
+            if not batch:
                 break
-            taken += found
-        self.ticks_taken += len(taken)
-        self.cache.take_ticks(taken)
-        return taken
+            received += batch
+        self.ticks_taken += len(received)
+        self.cache.take_ticks(received)
+        return received
 
     def _connect(self) -> None:
         if (self._states is not None and (self._ticks is not None or not self._wants_ticks)) or (
-            time.monotonic() - self._looked < LOOK_AGAIN_S
+            time.monotonic() - self._tried < RETRY_S
         ):
             return
-        self._looked = time.monotonic()
-        how: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0}
+        self._tried = time.monotonic()
+        options: dict[str, Any] = {"settings": self._settings, "home": self._home, "timeout_s": 0.0}
         try:
             if self._states is None:
-                self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, mode="latest", **how)
+                self._states = Subscriber(DISPLAY, DISPLAYS, STATS, CONFIG, mode="latest", **options)
             if self._ticks is None and self._wants_ticks:
-                self._ticks = Subscriber("ticks", **how)
+                self._ticks = Subscriber("ticks", **options)
         except BusTimeout:
-            return  # looked for again in the next turn
+            return  # tried again in a later turn
 
-    def _take(self, topic: str, event: Any) -> None:
+    def _receive(self, topic: str, event: Any) -> None:
         if topic.startswith(DISPLAY):
             body = event.packed if event.packed is not None else codec.pack(event.unpacked)
             self.cache.take_state(topic.removeprefix(DISPLAY), body)
         elif topic == DISPLAYS:
             self.cache.take_displays([row["display"] for row in event.body["rows"]])
         elif topic == STATS:
-            self.cache.take_stats(told := event.body)
-            removed = told["ticks"].get("removed", 0)
+            self.cache.take_stats(stats := event.body)
+            removed = stats["ticks"].get("removed", 0)
             self._fewer = self._fewer or self._removed not in (None, removed)
             self._removed = removed
-            self._on_stats(told)
+            self._on_stats(stats)
         elif topic == CONFIG:
             self.cache.take_config(event.body)
 
     async def readable(self, woken: asyncio.Event, limit_s: float) -> None:
-        """Sleep until something may be there, `woken` is set, or the time is over."""
+        """Wait until a message may be available, `woken` is set, or the time is over."""
         await readable(self._sockets(), woken, limit_s)
 
     def _sockets(self) -> Iterable["zmq.Socket[bytes]"]:
-        for one in (self._states, self._ticks):
-            if one is not None:
-                yield from one.sockets()
+        for subscriber in (self._states, self._ticks):
+            if subscriber is not None:
+                yield from subscriber.sockets()

@@ -1,7 +1,7 @@
-"""Who is told what, and when: each client's place, and what becomes of one that does not read. Pure.
+"""Fan-out to the clients: what each one gets next, and what happens to one that does not read. Pure.
 
-A client whose unsent bytes are above the mark is told nothing new until they have gone; it is then told the newest of
-everything at once. One that stays above the mark, or has too many bytes waiting, is hopeless, and is disconnected.
+A client whose unsent bytes are above its mark gets nothing new until they are sent; then it gets all newest values at once.
+One that stays above the mark for too long, or has too many unsent bytes, is stalled, and is disconnected.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from enum import Enum
 from clients.gateway.interest import NOTHING, Interest
 from clients.gateway.state_cache import StateCache
 
-MARK = 1 / 16  # of client_bytes: unsent bytes above which a client is behind, who wants the newest
-BEHIND_S = 10.0  # seconds above the mark after which a client is hopeless
-OVER_S = 1.0  # seconds above client_bytes likewise: one large first frame is not yet a fault
+MARK = 1 / 16  # of client_bytes: a client with more unsent bytes is behind, and gets the newest values later
+BEHIND_S = 10.0  # seconds above the mark after which a client is stalled
+OVER_S = 1.0  # seconds above client_bytes after which it is; a large first frame is not yet a fault
 
 
 class ClientPace(Enum):
@@ -20,62 +20,62 @@ class ClientPace(Enum):
 
     READY = "ready"
     BEHIND = "behind"
-    HOPELESS = "hopeless"
+    STALLED = "stalled"
 
 
 @dataclass(slots=True)
-class Seat:
-    """One client's place. The memory that it costs does not depend on how slowly the client reads."""
+class ClientState:
+    """The state of one client. Its size does not depend on how slowly the client reads."""
 
     mark: float = MARK
     interest: Interest = NOTHING
-    before: Interest = NOTHING  # what it has been told of
-    at: int = 0  # up to this revision
-    conflated: int = 0  # frames that it was not given because it was behind
+    before: Interest = NOTHING  # the interest of its last frame
+    at: int = 0  # the revision of its last frame
+    conflated: int = 0  # frames that it did not get because it was behind
     _behind: float | None = None  # monotonic seconds since when
     _over: float | None = None
 
     def pace(self, unsent: int, client_bytes: int, now: float) -> ClientPace:
-        """Judge by the bytes that wait for it, at `now` in monotonic seconds."""
+        """Classify the client by its unsent bytes, at `now` in monotonic seconds."""
         if unsent <= client_bytes * self.mark:
             self._behind = self._over = None
             return ClientPace.READY
         self._behind = now if self._behind is None else self._behind
         self._over = None if unsent <= client_bytes else now if self._over is None else self._over
         if now - self._behind > BEHIND_S or (self._over is not None and now - self._over > OVER_S):
-            return ClientPace.HOPELESS
+            return ClientPace.STALLED
         return ClientPace.BEHIND
 
 
 class Fanout:
-    """Makes the frames of one turn, each once.
+    """Encodes the frames of a turn, each once.
 
     Args:
-        cache: what there is to tell.
+        cache: the newest values.
     """
 
     def __init__(self, cache: StateCache) -> None:
         self.cache = cache
-        self.made = 0  # frames encoded, since the start
+        self.encoded = 0  # frames encoded since the start
         self._sent_ms = 0.0
         self._frames: dict[tuple[Interest, Interest, int], bytes | None] = {}
 
     def begin(self, sent_ms: float) -> None:
-        """Begin a turn, at a time in ms since 1970 UTC."""
+        """Start a turn, at a time in ms since 1970 UTC."""
         self._sent_ms = sent_ms
         self._frames.clear()
 
-    def serve(self, seat: Seat) -> bytes | None:
-        """Return the frame for a client that keeps up, which is taken to have it from now on; None if it has all."""
-        key = (seat.interest, seat.before, seat.at)
+    def serve(self, client: ClientState) -> bytes | None:
+        """Return the frame for a client that keeps up, and record it as sent; None if there is nothing new."""
+        key = (client.interest, client.before, client.at)
         if key in self._frames:
             frame = self._frames[key]
         else:
             frame = self._frames[key] = self.cache.frame(*key, self._sent_ms)
-            self.made += frame is not None
-        seat.before, seat.at = seat.interest, self.cache.revision
+            self.encoded += frame is not None
+        client.before, client.at = client.interest, self.cache.revision
         return frame
 
-    def withhold(self, seat: Seat) -> None:
-        """Count a frame that a client behind is not given, if there would have been one."""
-        seat.conflated += self.cache.revision > seat.at
+    def withhold(self, client: ClientState) -> None:
+        """Count a frame that a client behind does not get, if there is one."""
+        client.conflated += self.cache.revision > client.at

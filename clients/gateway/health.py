@@ -1,7 +1,7 @@
-"""Whether the gateway is well (`/healthz`), and whether all behind it is (`/readyz`). Pure.
+"""The health of the gateway itself (`/healthz`), and of everything behind it (`/readyz`). Pure.
 
-Alive means: restarting this process would not help. So a broker that is silent is no reason against `/healthz`. Ready means: what
-the gateway serves is whole and fresh, by the judge that `hulak check` asks too.
+Alive means: restarting this process would not help. So a silent broker does not fail `/healthz`. Ready means: what the gateway
+serves is complete and fresh, by the same judge as `hulak check`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,47 +18,47 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class GatewayHealth:
-    """What the gateway knows of its own health and of the broker's.
+    """The facts about the health of the gateway and the broker.
 
     Args:
         started: monotonic seconds.
-        settings: say which feeds there are to be, and from when on data is stale.
+        settings: have the expected feeds, and the age limit of data.
     """
 
     started: float
     settings: "Settings"
     stats: Mapping[str, Any] | None = None
-    heard: float | None = None  # monotonic seconds, when the broker was heard last
-    turned: float | None = None  # likewise, when the loop turned last
+    stats_at: float | None = None  # monotonic seconds, of the newest statistics
+    turned: float | None = None  # monotonic seconds, of the loop's last turn
     lag_s: float = 0.0  # how late its last turn was
-    judged: float = 0.0  # likewise, when the page was told a verdict last
+    judged: float = 0.0  # monotonic seconds, of the last verdict for the page
 
     def take_stats(self, stats: Mapping[str, Any], now: float) -> None:
-        """Take the broker's statistics."""
-        self.stats, self.heard = stats, now
+        """Store the broker's statistics."""
+        self.stats, self.stats_at = stats, now
 
     def turn(self, now: float, lag_s: float) -> None:
-        """The loop turned, `lag_s` seconds late."""
+        """Record a turn of the loop, `lag_s` seconds late."""
         self.turned, self.lag_s = now, lag_s
 
-    def broker_heard(self, now: float) -> bool:
-        """Tell whether the broker spoke not long ago."""
-        return self.heard is not None and now - self.heard <= BROKER_SILENT_S
+    def is_broker_up(self, now: float) -> bool:
+        """Return whether the broker's statistics are recent."""
+        return self.stats_at is not None and now - self.stats_at <= BROKER_SILENT_S
 
     def verdict(self, now: float, supervised: Sequence[Mapping[str, Any]]) -> Verdict:
-        """Judge.
+        """Return the verdict on everything behind the gateway.
 
         Args:
             now: monotonic seconds.
             supervised: as `bus.process.supervisor_rpc.list_processes`.
         """
-        heard_s = now - self.heard if self.heard is not None else 0.0
-        facts = Facts.of(self.settings, self.stats, heard_s=heard_s, asked_s=now - self.started, supervised=supervised)
+        stats_age_s = now - self.stats_at if self.stats_at is not None else 0.0
+        facts = Facts.of(self.settings, self.stats, heard_s=stats_age_s, asked_s=now - self.started, supervised=supervised)
         return judge(facts, limits_of(self.settings))
 
     def alive(self, now: float) -> list[str]:
-        """List what speaks against `/healthz` being 200; none: it is well."""
-        since = self.started if self.turned is None else self.turned
-        if (late_s := max(self.lag_s, now - since)) > GATEWAY_LATE_S:
+        """List the reasons to fail `/healthz`; empty if there are none."""
+        turned = self.started if self.turned is None else self.turned
+        if (late_s := max(self.lag_s, now - turned)) > GATEWAY_LATE_S:
             return [f"the loop is {late_s:.1f} s late, at most {GATEWAY_LATE_S:g} s are allowed"]
         return []

@@ -1,20 +1,20 @@
-"""What one client of the gateway wants to be told. Pure. PROTOCOL.md section 12.2."""
+"""What a client of the gateway is subscribed to. Pure. PROTOCOL.md section 12.2."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
 ALL = "*"
-MOST_NAMES = 10_000  # displays and symbols that one client may name
+MAX_NAMES = 10_000  # displays and symbols of one client
 
 
 class TooManyNames(ValueError):
-    """A client names more displays and symbols than `MOST_NAMES`."""
+    """A client subscribes to more displays and symbols than `MAX_NAMES`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """A subscription: names, or `*` among them for all there are and will be. Equal ones share their frames."""
+    """A subscription: names, or `*` for all present and future ones. Equal subscriptions share their frames."""
 
     displays: frozenset[str] = frozenset()
     ticks: frozenset[str] = frozenset()
@@ -22,15 +22,15 @@ class Interest:
     config: bool = False
 
     def display(self, name: str) -> bool:
-        """Tell whether a display's states are wanted."""
+        """Return whether a display's states are subscribed to."""
         return ALL in self.displays or name in self.displays
 
     def tick(self, symbol: str) -> bool:
-        """Tell whether a symbol's ticks are wanted."""
+        """Return whether a symbol's ticks are subscribed to."""
         return ALL in self.ticks or symbol in self.ticks
 
     def plus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool) -> Self:
-        """Return what is wanted after a `subscribe`. Raises `TooManyNames`."""
+        """Return the interest after a `subscribe`. Raises `TooManyNames`."""
         more = replace(
             self,
             displays=self.displays.union(displays),
@@ -38,12 +38,12 @@ class Interest:
             stats=self.stats or stats,
             config=self.config or config,
         )
-        if (named := len(more.displays) + len(more.ticks)) > MOST_NAMES:
-            raise TooManyNames(f"{named:,} displays and symbols are named, at most {MOST_NAMES:,} may be; * stands for all")
+        if (named := len(more.displays) + len(more.ticks)) > MAX_NAMES:
+            raise TooManyNames(f"{named:,} displays and symbols are subscribed to, the maximum is {MAX_NAMES:,}; use * for all")
         return more
 
     def minus(self, displays: Iterable[str], ticks: Iterable[str], *, stats: bool, config: bool) -> Self:
-        """Return what is wanted after an `unsubscribe`; `*` takes every name away, a name only itself."""
+        """Return the interest after an `unsubscribe`; `*` removes every name, a name only itself."""
         return replace(
             self,
             displays=_less(self.displays, displays),
@@ -53,9 +53,9 @@ class Interest:
         )
 
 
-def _less(names: frozenset[str], gone: Iterable[str]) -> frozenset[str]:
-    leaving = frozenset(gone)
-    return frozenset() if ALL in leaving else names - leaving
+def _less(names: frozenset[str], others: Iterable[str]) -> frozenset[str]:
+    removed = frozenset(others)
+    return frozenset() if ALL in removed else names - removed
 
 
 NOTHING = Interest()

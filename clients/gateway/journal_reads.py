@@ -1,7 +1,7 @@
-"""What the gateway reads from the broker's journal: today's figures of a symbol, bars of the past, and which symbols there are.
+"""What the gateway reads from the broker's journal: today's figures of a symbol, past bars, and the known symbols.
 
-For the threads of `clients.gateway.bus_calls`. Ticks are chosen by when the broker took them, and put into
-bars by the venue's clock.
+Runs in the threads of `clients.gateway.bus_calls`. Ticks are selected by the broker's time of receipt, and put into bars by the
+venue's clock.
 """
 
 import time
@@ -16,10 +16,10 @@ from clients.gateway.fx.protocol import Facts, digits_of, facts_of_bar
 from clients.history import History, last_events
 
 NS_PER_MS = 1_000_000
-LAST_NS = (1 << 63) - 1  # the last moment that a stamp can name
-READ_S = 20.0  # that one reading may take
-MOST_BARS = 10_000
-SEEN_PRICES = 200  # of which the decimals are counted
+LAST_NS = (1 << 63) - 1  # the largest time of a stamp
+READ_S = 20.0  # limit of one read
+MAX_BARS = 10_000
+SEEN_PRICES = 200  # prices whose decimals are counted
 
 
 def last_ticks(client: BusClient) -> list[Tick]:
@@ -28,13 +28,13 @@ def last_ticks(client: BusClient) -> list[Tick]:
 
 
 def ticks_of(client: BusClient, symbol: str, since_ms: float, until_ms: float | None = None) -> Iterator[Tick]:
-    """Give a symbol's ticks that the broker took in that time, as far as the journal goes back.
+    """Iterate over the ticks of a symbol that the broker received in a time, as far back as the journal goes.
 
     Args:
         since_ms, until_ms: ms since 1970 UTC.
     Raises:
-        BusError: `UNKNOWN_TOPIC`, no such symbol; as `History`.
-        BusTimeout: it takes longer than `READ_S`.
+        BusError: `UNKNOWN_TOPIC`, no such symbol; others as `History`.
+        BusTimeout: reading takes longer than `READ_S`.
     """
     deadline = time.monotonic() + READ_S
     since_ns, until_ns = _ns(since_ms), None if until_ms is None else _ns(until_ms)
@@ -42,33 +42,33 @@ def ticks_of(client: BusClient, symbol: str, since_ms: float, until_ms: float | 
         if (tick := _tick(event.packed)) is not None:
             yield tick
         if time.monotonic() > deadline:
-            raise BusTimeout(f"the ticks of {symbol} are not read within {READ_S:g} s; ask for fewer")
+            raise BusTimeout(f"the ticks of {symbol} could not be read within {READ_S:g} s; request a shorter time")
 
 
 def facts(client: BusClient, symbol: str, now_ms: float) -> Facts:
-    """Return today's figures of a symbol, of its last tick where it had none today.
+    """Return today's figures of a symbol; from its last tick if it has none today.
 
     Raises:
-        BusError: `UNKNOWN_TOPIC`, no such symbol; as `ticks_of`.
+        BusError: `UNKNOWN_TOPIC`, no such symbol; others as `ticks_of`.
     """
     ticks = list(ticks_of(client, symbol, start_of("D", int(now_ms))))
     ticks = ticks or [tick for event in last_events(client, f"tick.{symbol}") if (tick := _tick(event.packed)) is not None]
     if not ticks:
         raise BusError("UNKNOWN_TOPIC", f"no tick of {symbol} is known")
     prices = [price for tick in ticks[-SEEN_PRICES:] for price in (tick.bid, tick.ask) if price is not None]
-    if not (found := bars_of("D", _bids(ticks), 1)):
+    if not (day_bars := bars_of("D", _bids(ticks), 1)):
         raise BusError("UNKNOWN_TOPIC", f"no bid of {symbol} is known")
-    return facts_of_bar(symbol, found[0], digits_of(symbol, prices))
+    return facts_of_bar(symbol, day_bars[0], digits_of(symbol, prices))
 
 
 def bars(client: BusClient, symbol: str, resolution: str, since_ms: float, until_ms: float | None = None) -> list[Bar]:
-    """Return a symbol's bars of a time; raises as `ticks_of`."""
+    """Return a symbol's bars in a time; raises as `ticks_of`."""
     ticks = ticks_of(client, symbol, since_ms, until_ms)
-    return bars_of(resolution, _bids(ticks), MOST_BARS)
+    return bars_of(resolution, _bids(ticks), MAX_BARS)
 
 
 def _bids(ticks: Iterable[Tick]) -> Iterator[tuple[float, int]]:
-    """Give the prices that bars are made of, with their times; a tick whose bid side is empty has none."""
+    """Iterate over the prices for bars, with their times; a tick with an empty bid has none."""
     return ((tick.bid, tick.timestamp) for tick in ticks if tick.bid is not None)
 
 

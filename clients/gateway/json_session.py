@@ -1,4 +1,4 @@
-"""One client of the gateway, as the shell holds it: its connection, its place, and what it may still do."""
+"""One client of `/ws`: its connection, its state, and its running commands."""
 
 import asyncio
 import contextlib
@@ -14,45 +14,45 @@ from websockets.exceptions import ConnectionClosed
 from bus.errors import BusError, ProtocolError
 from clients.gateway import protocol
 from clients.gateway.bus_calls import BusCalls
-from clients.gateway.fanout import Fanout, Seat
+from clients.gateway.fanout import ClientState, Fanout
 from clients.gateway.interest import TooManyNames
 
-KERNEL_BYTES = 1 << 17  # that the system keeps for a client: what is there has left us, and grows old
-CLOSE_S = 1.0  # for a client that does not read to take its goodbye
+KERNEL_BYTES = 1 << 17  # send buffer of the kernel for a client: its content can no longer be replaced by newer values
+CLOSE_S = 1.0  # limit for the closing handshake with a client that does not read
 
 
 class Session(Protocol):
-    """What the shell needs of a client, whichever dialect it speaks."""
+    """The interface of a client's session, in either protocol."""
 
     connection: ServerConnection
-    seat: Seat
-    bad: int  # messages that were not understood
+    state: ClientState
+    bad: int  # messages that could not be decoded
 
     async def run(self) -> None:
-        """Greet, and take messages until the connection ends."""
+        """Send the greeting, and handle messages until the connection ends."""
 
-    def news(self, now_ms: float) -> list[bytes]:
-        """Return the messages for a client that keeps up, at `now_ms` since 1970 UTC."""
+    def updates(self, now_ms: float) -> list[bytes]:
+        """Return the new messages for a client that keeps up, at `now_ms` since 1970 UTC."""
 
     def wants_ticks(self) -> bool:
-        """Tell whether any ticks are wanted."""
+        """Return whether any ticks are subscribed to."""
 
 
-def unsent(connection: ServerConnection) -> int:
-    """Count the bytes that wait in this process for a client to read."""
+def unsent_bytes(connection: ServerConnection) -> int:
+    """Return the number of bytes in this process that are not sent to a client yet."""
     return connection.transport.get_write_buffer_size()
 
 
-def keep_little(connection: ServerConnection) -> None:
-    """Have the system keep little for a client, so that one that does not read is noticed, and one that is slow gets news."""
+def limit_send_buffer(connection: ServerConnection) -> None:
+    """Limit the kernel's send buffer, so that a client that does not read is detected, and a slow one gets new values."""
     plain = connection.transport.get_extra_info("socket")
     if plain is not None:
         with contextlib.suppress(OSError):
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
 
 
-async def goodbye(connection: ServerConnection, code: int, reason: str) -> None:
-    """Close a connection; one that does not take its goodbye is cut."""
+async def close_connection(connection: ServerConnection, code: int, reason: str) -> None:
+    """Close a connection; abort it if the client does not complete the closing handshake."""
     try:
         async with asyncio.timeout(CLOSE_S):
             await connection.close(code, reason)
@@ -66,10 +66,10 @@ class JsonSession:
 
     Args:
         connection: open.
-        fanout: makes its frames.
-        calls: does its commands.
+        fanout: encodes its frames.
+        calls: runs its commands.
         greeting: the first message.
-        wake: has the gateway look at what is wanted now.
+        wake: makes the gateway check the subscriptions now.
     """
 
     connection: ServerConnection
@@ -77,19 +77,19 @@ class JsonSession:
     calls: BusCalls
     greeting: bytes
     wake: asyncio.Event
-    seat: Seat = field(default_factory=Seat)
-    bad: int = 0  # messages that were not understood
+    state: ClientState = field(default_factory=ClientState)
+    bad: int = 0  # messages that could not be decoded
     log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
     _commands: set[asyncio.Task[None]] = field(default_factory=set)
 
     def wants_ticks(self) -> bool:
         """See `Session`."""
-        return bool(self.seat.interest.ticks)
+        return bool(self.state.interest.ticks)
 
-    def news(self, now_ms: float) -> list[bytes]:
+    def updates(self, now_ms: float) -> list[bytes]:
         """See `Session`."""
         del now_ms
-        frame = self.fanout.serve(self.seat)
+        frame = self.fanout.serve(self.state)
         return [] if frame is None else [frame]
 
     async def run(self) -> None:
@@ -99,15 +99,15 @@ class JsonSession:
             await connection.send(self.greeting, text=True)
             async for message in connection:
                 try:
-                    answer = self._answer(protocol.decode(message))
-                    # Waits while the client does not read: it is not listened to either, then.
-                    if answer is not None:
-                        await connection.send(answer, text=True)
+                    reply = self._answer(protocol.decode(message))
+                    # Waits while the client does not read; its messages are not read then either.
+                    if reply is not None:
+                        await connection.send(reply, text=True)
                 except (ProtocolError, TooManyNames) as error:
                     self.bad += 1
                     await connection.send(protocol.error("BAD_MESSAGE", str(error)), text=True)
                     if self.bad > protocol.BAD_MESSAGES:
-                        await goodbye(connection, protocol.BAD_MESSAGE, "too many messages that are not understood")
+                        await close_connection(connection, protocol.BAD_MESSAGE, "too many messages that cannot be decoded")
                         return
         finally:
             for task in self._commands:
@@ -115,27 +115,29 @@ class JsonSession:
 
     def _answer(self, message: Any) -> bytes | None:
         try:
-            return self._take(message)
+            return self._handle(message)
         except TooManyNames:
             raise
         except Exception as error:
-            self.log.exception("message of a client failed", what=type(message).__name__)
+            self.log.exception("client message failed", type=type(message).__name__)
             return protocol.failed(message, error)
 
-    def _take(self, message: Any) -> bytes | None:
-        seat = self.seat
+    def _handle(self, message: Any) -> bytes | None:
+        state = self.state
         match message:
             case protocol.Subscribe(displays, ticks, stats, config):
-                seat.interest = seat.interest.plus(displays, ticks, stats=stats, config=config)
+                state.interest = state.interest.plus(displays, ticks, stats=stats, config=config)
                 self.wake.set()
             case protocol.Unsubscribe(displays, ticks, stats, config):
-                seat.interest = seat.interest.minus(displays, ticks, stats=stats, config=config)
-                seat.before = seat.before.minus(displays, ticks, stats=stats, config=config)
+                state.interest = state.interest.minus(displays, ticks, stats=stats, config=config)
+                state.before = state.before.minus(displays, ticks, stats=stats, config=config)
             case protocol.Ping():
                 return protocol.pong(message)
             case _:
                 if len(self._commands) >= protocol.COMMANDS_AT_ONCE:
-                    return protocol.error("BUSY", f"{len(self._commands)} commands are under way already", message.id)
+                    return protocol.error(
+                        "BUSY", f"{len(self._commands)} commands are running, the maximum; try again later", message.id
+                    )
                 self._spawn(self._command(message))
         return None
 
@@ -147,11 +149,11 @@ class JsonSession:
     async def _command(self, command: protocol.Command) -> None:
         service, args = protocol.request_of(command)
         try:
-            answer = protocol.answer(command, await self.calls.call(service, args))
+            reply = protocol.answer(command, await self.calls.call(service, args))
         except BusError as error:
-            answer = protocol.bus_error(command, error)
+            reply = protocol.bus_error(command, error)
         except Exception as error:
-            self.log.exception("command of a client failed", service=service)
-            answer = protocol.failed(command, error)
+            self.log.exception("client command failed", service=service)
+            reply = protocol.failed(command, error)
         with contextlib.suppress(ConnectionClosed):
-            await self.connection.send(answer, text=True)
+            await self.connection.send(reply, text=True)

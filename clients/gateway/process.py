@@ -1,7 +1,7 @@
-"""The gateway process: everything that browsers and monitoring see of the bus, on one port. One of the two edges with asyncio.
+"""The gateway process: serves the bus to browsers and monitoring on one port. It runs on asyncio, one of the bus's two edges.
 
-Its loop turns when the broker has something new, at most once per `frame_ms`: it takes in what is there, and gives each client
-that keeps up one message with all that is new for it. The modules beside decide what is said to whom. PROTOCOL.md section 12.
+Its loop turns when the broker has published something, at most once per `frame_ms`: it receives what is available, and sends each
+client that keeps up one message with everything new for it. The other modules decide who gets what. PROTOCOL.md section 12.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ from clients.gateway.bus_source import BusSource
 from clients.gateway.fx.session import FxSession
 from clients.gateway.health import GatewayHealth
 from clients.gateway.http_routes import FX, HttpRoutes
-from clients.gateway.json_session import JsonSession, Session, goodbye, keep_little
+from clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
 from clients.gateway.sessions import WINDOW_S, Sessions, now_ms
 from clients.gateway.state_cache import StateCache
 from clients.gateway.static_files import StaticFiles
 from clients.judge.lookout import Lookout
 from clients.judge.verdict import Verdict
 
-JUDGED_S = 1.0  # between two verdicts for the page: of a broker that is silent, no statistics come
-WAKE_S = 0.25  # the longest the loop sleeps: a client behind may have caught up
-STOP_S = 0.6  # for goodbyes at the end
+JUDGED_S = 1.0  # between two verdicts for the page, also without statistics of the broker
+WAKE_S = 0.25  # longest sleep of the loop: a slow client may have caught up
+STOP_S = 0.6  # limit for closing the connections at the end
 HANDSHAKE_S = 5.0
-PING_S = 20.0  # between two pings to a client, and until one that does not answer is given up
-READ_AHEAD = 16  # messages of one client taken in ahead
+PING_S = 20.0  # between two pings to a client, and limit for its pong
+READ_AHEAD = 16  # messages of a client that are read ahead
 
 
 class Gateway:
@@ -55,14 +55,14 @@ class Gateway:
     def __init__(self, settings: Settings, home: Path, logger: structlog.typing.FilteringBoundLogger) -> None:
         self.settings = settings
         self.log = logger
-        self.port = 0  # that it listens on
+        self.port = 0  # the port it listens on
         self.cache = StateCache()
         self.sessions = Sessions(self.cache, settings.gateway.client_bytes, self.spawn, logger)
         self.health = GatewayHealth(time.monotonic(), settings)
         self.lookout = Lookout(home)
-        self.source = BusSource(settings, home, self.cache, self._take_stats)
+        self.source = BusSource(settings, home, self.cache, self._receive_stats)
         self.calls = BusCalls(settings, home)  # commands
-        self.past = BusCalls(settings, home)  # readings of the journal, which take longer
+        self.journal_calls = BusCalls(settings, home)  # reads of the journal, which take longer
         self.access = access_of(settings.gateway)
         self.routes = HttpRoutes(
             self.access,
@@ -70,7 +70,7 @@ class Gateway:
             alive=lambda: self.health.alive(time.monotonic()),
             verdict=self._verdict,
             metrics=self._metrics,
-            is_full=lambda: len(self.sessions.peers) >= settings.gateway.max_clients,
+            is_full=lambda: len(self.sessions.clients) >= settings.gateway.max_clients,
         )
         self.member = Member(settings, home, logger, kind="gateway", name="gateway", collect=self.figures)
         self.turn_late_us = Histogram(WINDOW_S, time.monotonic())
@@ -86,7 +86,7 @@ class Gateway:
             gateway.port,
             process_request=self.routes.process_request,
             compression=None,  # on the loopback it costs more time than it saves
-            max_size=protocol.MOST_BYTES,
+            max_size=protocol.MAX_BYTES,
             max_queue=READ_AHEAD,
             open_timeout=HANDSHAKE_S,
             close_timeout=STOP_S,
@@ -97,7 +97,7 @@ class Gateway:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         self.member.start()
         self.lookout.start()
-        self._turns = self.spawn(self._turn_for_ever())
+        self._loop_task = self.spawn(self._run_loop())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,30 +105,30 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         assert self._server is not None
-        self._server.close(reason="the gateway ends")
+        self._server.close(reason="the gateway stops")
         try:
             async with asyncio.timeout(STOP_S):
                 await asyncio.shield(self._server.wait_closed())
         except TimeoutError:
-            for peer in self.sessions.peers:
-                peer.connection.transport.abort()
+            for session in self.sessions.clients:
+                session.connection.transport.abort()
             await self._server.wait_closed()
         self.calls.close()
-        self.past.close()
+        self.journal_calls.close()
         self.source.close()
         self.lookout.stop()
         self.member.stop()
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Return when the event is set; what goes wrong in the loop before that is raised."""
+        """Return when the event is set; an error of the loop before that is raised."""
         stopped = asyncio.ensure_future(stop.wait())
-        done, _ = await asyncio.wait({stopped, self._turns}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({stopped, self._loop_task}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         for task in done:
             task.result()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Do something beside the loop; it is cancelled when the gateway ends."""
+        """Run a task beside the loop; it is cancelled when the gateway stops."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -144,23 +144,23 @@ class Gateway:
         if not self.access.origin(request.headers):
             refusal = (protocol.BAD_ORIGIN, "pages of this origin may not connect; see [gateway] origins")
         elif not self.access.knows_token(request.path, request.headers):
-            refusal = (protocol.BAD_TOKEN, "[gateway] token is needed")
+            refusal = (protocol.BAD_TOKEN, "the token of [gateway] token is needed")
         if refusal is not None:
             self.sessions.counts["refused"] += 1
-            await goodbye(connection, *refusal)
+            await close_connection(connection, *refusal)
             return
-        keep_little(connection)
-        peer = self._peer(connection, path)
-        self.sessions.peers[peer] = path
+        limit_send_buffer(connection)
+        session = self._session(connection, path)
+        self.sessions.clients[session] = path
         try:
             with contextlib.suppress(ConnectionClosed):
-                await peer.run()
+                await session.run()
         finally:
-            self.sessions.leave(peer)
+            self.sessions.leave(session)
 
-    def _peer(self, connection: ServerConnection, path: str) -> Session:
+    def _session(self, connection: ServerConnection, path: str) -> Session:
         if path == FX:
-            return FxSession(connection, self.sessions.turn_cache, self.past, self.woken)
+            return FxSession(connection, self.sessions.turn_cache, self.journal_calls, self.woken)
         greeting = protocol.hello(self._frame_ms(), now_ms())
         return JsonSession(connection, self.sessions.fanout, self.calls, greeting, self.woken)
 
@@ -170,49 +170,49 @@ class Gateway:
         value: Value = self.member.live["frame_ms"]
         return float(value)
 
-    async def _turn_for_ever(self) -> None:
+    async def _run_loop(self) -> None:
         late_s = 0.0
         while True:
             now = time.monotonic()
             self.health.turn(now, late_s)
             self.member.beat()
             if self.source.want_ticks(self.sessions.wants_ticks()):
-                self.spawn(self._last_ticks())
+                self.spawn(self._load_last_ticks())
             ticks = self.source.drain()
             if now - self.health.judged >= JUDGED_S:
-                self._tell_health(now)
-            self.sessions.tell(ticks, now, heard=self.health.broker_heard(now))
-            left_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))
-            due = time.monotonic() + left_s
-            await asyncio.sleep(left_s)
+                self._update_health(now)
+            self.sessions.send_updates(ticks, now, broker_up=self.health.is_broker_up(now))
+            rest_s = max(0.0, self._frame_ms() / 1000 - (time.monotonic() - now))
+            due = time.monotonic() + rest_s
+            await asyncio.sleep(rest_s)
             late_s = max(0.0, time.monotonic() - due)
             self.turn_late_us.add(late_s * 1e6, due)
             await self.source.readable(self.woken, WAKE_S)
 
-    def _take_stats(self, told: Any) -> None:
-        self.health.take_stats(told, now := time.monotonic())
-        self._tell_health(now)
+    def _receive_stats(self, stats: Any) -> None:
+        self.health.take_stats(stats, now := time.monotonic())
+        self._update_health(now)
 
-    def _tell_health(self, now: float) -> None:
-        """Tell the page what is not well, if that has changed."""
+    def _update_health(self, now: float) -> None:
+        """Put the verdict into the cache if it has changed."""
         self.health.judged = now
-        if (told := self._verdict().told()) != self.cache.health_told():
-            self.cache.take_health(told)
+        if (report := self._verdict().told()) != self.cache.last_health():
+            self.cache.take_health(report)
 
     def _verdict(self) -> Verdict:
         return self.health.verdict(time.monotonic(), self.lookout.rows)
 
-    async def _last_ticks(self) -> None:
-        """Have the last tick of each symbol, for those that do not tick now."""
+    async def _load_last_ticks(self) -> None:
+        """Load the last tick of each symbol from the journal, for symbols without a new tick."""
         with contextlib.suppress(BusError):
-            last = await self.past.run(journal_reads.last_ticks)
+            last = await self.journal_calls.run(journal_reads.last_ticks)
             self.cache.take_ticks(tick for tick in last if tick.symbol not in self.cache.ticks)
             self.woken.set()
 
-    # What it tells of itself
+    # Reports
 
     def figures(self) -> dict[str, Any]:
-        """Say what the gateway did and does, in msgpack values."""
+        """Return the gateway's figures, in msgpack values."""
         now, sessions = time.monotonic(), self.sessions.figures(time.monotonic())
         return {
             **sessions,
@@ -225,8 +225,8 @@ class Gateway:
 
     def _metrics(self) -> bytes:
         health = self.health
-        heard_s = None if health.heard is None else time.monotonic() - health.heard
-        return metrics.text(health.stats or {}, heard_s, self.figures(), self._verdict())
+        stats_age_s = None if health.stats_at is None else time.monotonic() - health.stats_at
+        return metrics.text(health.stats or {}, stats_age_s, self.figures(), self._verdict())
 
 
 def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], None] | None = None) -> None:
@@ -235,9 +235,9 @@ def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], Non
     Args:
         settings: checked.
         home: the broker's folder.
-        on_ready: called with the port when it listens.
+        on_ready: called with the port when the gateway listens.
     Raises:
-        ConfigError: the address cannot be had.
+        ConfigError: the address cannot be bound.
     """
     lifecycle.end_with_supervisor()
     logger = log.set_up(settings.log, process="gateway")
@@ -257,5 +257,5 @@ def run_gateway(settings: Settings, home: Path, *, on_ready: Callable[[int], Non
     try:
         asyncio.run(run())
     except OSError as error:
-        where = f"{settings.gateway.host}:{settings.gateway.port}"
-        raise ConfigError(f"setting gateway.port: {where} cannot be bound: {error}; choose another with --port") from error
+        address = f"{settings.gateway.host}:{settings.gateway.port}"
+        raise ConfigError(f"setting gateway.port: {address} cannot be bound: {error}; choose another with --port") from error

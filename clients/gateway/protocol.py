@@ -1,4 +1,4 @@
-"""The JSON protocol of `/ws`: messages of clients into values, answers into text. Pure. PROTOCOL.md section 12."""
+"""The JSON protocol of `/ws`: decodes the messages of clients, encodes the answers. Pure. PROTOCOL.md section 12."""
 
 from typing import Annotated, Any
 
@@ -8,10 +8,10 @@ from bus.errors import BusError, ProtocolError
 from bus.version import VERSION
 
 PROTOCOL = 1
-MOST_BYTES = 1 << 16  # of one message from a client
-BAD_MESSAGES = 8  # answered each; one more, and the client is disconnected
-COMMANDS_AT_ONCE = 8  # of one client
-LETTERS = 20  # dead letters that are told
+MAX_BYTES = 1 << 16  # maximum of one message of a client
+BAD_MESSAGES = 8  # each is answered with an error; one more disconnects the client
+COMMANDS_AT_ONCE = 8  # per client
+LETTERS = 20  # dead letters in an answer
 
 # Close codes
 BAD_MESSAGE, BAD_TOKEN, TOO_SLOW, BAD_ORIGIN = 4000, 4001, 4002, 4003
@@ -22,11 +22,11 @@ Id = str | int | float | None
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
-    """What a client says."""
+    """A message of a client."""
 
 
 class Subscribe(Message, frozen=True, tag="subscribe"):
-    """It wants these too."""
+    """Add these to the subscription."""
 
     displays: list[Name] = []
     ticks: list[Name] = []
@@ -35,7 +35,7 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
 
 
 class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
-    """It does not want these any more."""
+    """Remove these from the subscription."""
 
     displays: list[Name] = []
     ticks: list[Name] = []
@@ -44,13 +44,13 @@ class Unsubscribe(Message, frozen=True, tag="unsubscribe"):
 
 
 class Ping(Message, frozen=True, tag="ping"):
-    """It wants a `pong` with the same id."""
+    """Request a `pong` with the same id."""
 
     id: Any = None
 
 
 class ConfigSet(Message, frozen=True, tag="config.set"):
-    """It wants live settings changed."""
+    """Change live settings."""
 
     scope: Scope
     values: dict[Name, Any] = {}
@@ -60,20 +60,20 @@ class ConfigSet(Message, frozen=True, tag="config.set"):
 
 
 class ConfigGet(Message, frozen=True, tag="config.get"):
-    """It wants to know which live settings there are in a scope, and what counts there."""
+    """Request the live settings of a scope, and their effective values."""
 
     scope: Scope
     id: Id = None
 
 
 class DeadList(Message, frozen=True, tag="dead.list"):
-    """It wants the newest dead letters."""
+    """Request the newest dead letters."""
 
     id: Id = None
 
 
 class DisplayCreate(Message, frozen=True, tag="display.create"):
-    """It wants a display."""
+    """Create a display."""
 
     symbol: Name
     display: Name | None = None
@@ -83,27 +83,27 @@ class DisplayCreate(Message, frozen=True, tag="display.create"):
 
 
 class DisplayRemove(Message, frozen=True, tag="display.remove"):
-    """It wants a display to go."""
+    """Remove a display."""
 
     display: Name
     id: Id = None
 
 
 Command = ConfigSet | ConfigGet | DeadList | DisplayCreate | DisplayRemove
-REQUESTS = ["config.set", "config.get", "dead.list", "display.create", "display.remove"]  # told in the hello
+REQUESTS = ["config.set", "config.get", "dead.list", "display.create", "display.remove"]  # listed in the hello
 Any_ = Subscribe | Unsubscribe | Ping | Command
 
 _decoder: msgspec.json.Decoder[Any_] = msgspec.json.Decoder(Any_)
 
 
 def decode(text: str | bytes) -> Any_:
-    """Read a client's message.
+    """Decode a client's message.
 
     Raises:
-        ProtocolError: `BAD_MESSAGE`, with what is wrong and where.
+        ProtocolError: `BAD_MESSAGE`; the text says what is wrong, and where.
     """
     if not isinstance(text, str):
-        raise ProtocolError("BAD_MESSAGE", f"a binary message of {len(text)} bytes, must be text")
+        raise ProtocolError("BAD_MESSAGE", f"binary message of {len(text)} bytes, must be text")
     try:
         return _decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -111,7 +111,7 @@ def decode(text: str | bytes) -> Any_:
 
 
 def request_of(command: Command) -> tuple[str, dict[str, Any]]:
-    """Say which of the broker's services does a command, and with which arguments."""
+    """Return the broker's service for a command, and its arguments."""
     match command:
         case ConfigSet(scope=scope, values=values, unset=unset, note=note):
             return "hulak.config.set", {"scope": scope, "values": values, "unset": unset, "by": "gateway", "note": note}
@@ -121,39 +121,42 @@ def request_of(command: Command) -> tuple[str, dict[str, Any]]:
             return "hulak.tasks", {"state": "failed", "limit": LETTERS}
         case DisplayCreate(symbol=symbol, display=display, init=init, config=config):
             optional = {"display": display, "init": init, "config": config}
-            return "hulak.display.create", {"symbol": symbol, **{key: one for key, one in optional.items() if one is not None}}
+            return "hulak.display.create", {
+                "symbol": symbol,
+                **{key: value for key, value in optional.items() if value is not None},
+            }
         case DisplayRemove(display=display):
             return "hulak.display.remove", {"display": display}
 
 
 def hello(frame_ms: float, now_ms: float) -> bytes:
-    """Write the first message; times in ms."""
-    told = {"type": "hello", "protocol": PROTOCOL, "version": VERSION, "frame_ms": frame_ms, "server_time_ms": now_ms}
-    return msgspec.json.encode({**told, "requests": REQUESTS})
+    """Return the first message; times in ms."""
+    fields = {"type": "hello", "protocol": PROTOCOL, "version": VERSION, "frame_ms": frame_ms, "server_time_ms": now_ms}
+    return msgspec.json.encode({**fields, "requests": REQUESTS})
 
 
 def pong(ping: Ping) -> bytes:
-    """Answer a ping."""
+    """Return the answer to a ping."""
     return msgspec.json.encode({"type": "pong", "id": ping.id})
 
 
 def answer(command: Command, value: Any) -> bytes:
-    """Say what the broker answered."""
+    """Return the answer with the broker's result."""
     return msgspec.json.encode({"type": "answer", "id": command.id, "value": value})
 
 
 def error(code: str, text: str, command_id: Id = None) -> bytes:
-    """Say what was not done, and why."""
+    """Return an error message."""
     return msgspec.json.encode({"type": "error", "id": command_id, "code": code, "text": text})
 
 
 def failed(message: Any, why: Exception) -> bytes:
-    """Say that a command was not done since something of it cannot be sent, or something is broken here."""
+    """Return the error of a command that cannot be sent, or that failed in the gateway."""
     if isinstance(why, OverflowError | ValueError):  # a number beyond 64 bits, nested too deep
         return error("BAD_ARGUMENT", f"the command cannot be sent: {why}", message.id)
-    return error("INTERNAL", f"a bug of the gateway: {type(why).__name__}; its log says where", message.id)
+    return error("INTERNAL", f"internal error of the gateway: {type(why).__name__}; see its log", message.id)
 
 
 def bus_error(command: Command, why: BusError) -> bytes:
-    """Pass on what the broker, or the way to it, says."""
+    """Return the error of the broker, or of the connection to it."""
     return error(why.code, str(why), command.id)

@@ -1,4 +1,4 @@
-"""All clients of the gateway: who is there, and what a turn of the loop gives to whom."""
+"""All clients of the gateway, and what each gets in a turn of the loop."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -14,21 +14,21 @@ from clients.gateway import protocol
 from clients.gateway.fanout import ClientPace, Fanout
 from clients.gateway.fx.turn_cache import TurnCache
 from clients.gateway.http_routes import FX, WS
-from clients.gateway.json_session import Session, goodbye, unsent
+from clients.gateway.json_session import Session, close_connection, unsent_bytes
 from clients.gateway.state_cache import StateCache
 
-WINDOW_S = 5.0  # of the ages that are reported
+WINDOW_S = 5.0  # window of the reported ages
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Sessions:
-    """Everybody who is connected.
+    """The connected clients.
 
     Args:
-        cache: what there is to tell.
-        client_bytes: that may wait for one client.
-        spawn: does something beside the loop.
+        cache: the newest values.
+        client_bytes: maximum of unsent bytes per client.
+        spawn: runs a task beside the loop.
         log: of this process.
     """
 
@@ -38,90 +38,90 @@ class Sessions:
         self.log = log
         self.fanout = Fanout(cache)
         self.turn_cache = TurnCache(cache, now_ms)
-        self.peers: dict[Session, str] = {}  # -> path
-        self.told = cache.revision  # that those who keep up had been told up to when the last turn ended
+        self.clients: dict[Session, str] = {}  # session -> path
+        self.sent_revision = cache.revision  # that clients which keep up had when the last turn ended
         self.counts = {"frames": 0, "bytes": 0, "too_slow": 0, "refused": 0, "bad_messages": 0, "conflated": 0}
         self.state_age_us = Histogram(WINDOW_S, time.monotonic())
         self._spawn = spawn
 
-    def leave(self, peer: Session) -> None:
-        """Forget a client; what it did stays counted."""
-        if self.peers.pop(peer, None) is not None:
-            self.counts["conflated"] += peer.seat.conflated
-            self.counts["bad_messages"] += peer.bad
+    def leave(self, session: Session) -> None:
+        """Remove a client; its counts are kept."""
+        if self.clients.pop(session, None) is not None:
+            self.counts["conflated"] += session.state.conflated
+            self.counts["bad_messages"] += session.bad
 
     def wants_ticks(self) -> bool:
-        """Tell whether anybody wants ticks."""
-        return any(peer.wants_ticks() for peer in self.peers)
+        """Return whether a client wants ticks."""
+        return any(session.wants_ticks() for session in self.clients)
 
-    def tell(self, ticks: list[Tick], now: float, *, heard: bool) -> None:
-        """Give everybody what is new for them.
+    def send_updates(self, ticks: list[Tick], now: float, *, broker_up: bool) -> None:
+        """Send each client what is new for it.
 
         Args:
-            ticks: that came since the last turn, in order; they are in the cache already.
+            ticks: received since the last turn, in order; they are in the cache already.
             now: monotonic seconds.
-            heard: whether the broker is.
+            broker_up: whether the broker is up.
         """
-        moment = now_ms()
-        self.fanout.begin(moment)
-        if any(path == FX for path in self.peers.values()):
-            self.turn_cache.begin(ticks, self.told, moment, heard=heard)
+        sent_ms = now_ms()
+        self.fanout.begin(sent_ms)
+        if any(path == FX for path in self.clients.values()):
+            self.turn_cache.begin(ticks, self.sent_revision, sent_ms, broker_up=broker_up)
         frames: dict[bytes, list[ServerConnection]] = {}
-        for peer in list(self.peers):
-            match peer.seat.pace(unsent(peer.connection), self.client_bytes, now):
+        for session in list(self.clients):
+            match session.state.pace(unsent_bytes(session.connection), self.client_bytes, now):
                 case ClientPace.READY:
-                    found = self._news(peer, moment)
-                    if len(found) == 1:  # very likely, others get the same
-                        frames.setdefault(found[0], []).append(peer.connection)
+                    messages = self._updates(session, sent_ms)
+                    if len(messages) == 1:  # most likely, others get the same
+                        frames.setdefault(messages[0], []).append(session.connection)
                         continue
-                    for frame in found:
-                        self._send([peer.connection], frame)
+                    for frame in messages:
+                        self._send([session.connection], frame)
                 case ClientPace.BEHIND:
-                    self.fanout.withhold(peer.seat)
-                case ClientPace.HOPELESS:
-                    self._give_up(peer)
+                    self.fanout.withhold(session.state)
+                case ClientPace.STALLED:
+                    self._disconnect(session)
         for frame, connections in frames.items():
             self._send(connections, frame)
-        self._note_age(now, moment)
-        self.told = self.cache.revision
+        self._record_age(now, sent_ms)
+        self.sent_revision = self.cache.revision
         if self.cache.removed:
-            self.cache.forget(min((peer.seat.at for peer in self.peers), default=self.told))
+            self.cache.forget_removed(min((session.state.at for session in self.clients), default=self.sent_revision))
 
-    def _news(self, peer: Session, moment: float) -> list[bytes]:
+    def _updates(self, session: Session, sent_ms: float) -> list[bytes]:
         try:
-            return peer.news(moment)
-        except Exception:  # a bug of ours, met by one client; the others must not miss anything
-            self.log.exception("client disconnected", why="what it is to be told cannot be made")
-            self.leave(peer)
-            self._spawn(goodbye(peer.connection, CloseCode.INTERNAL_ERROR, "internal error"))
+            return session.updates(sent_ms)
+        except Exception:  # a bug that affects one client; the others must not miss anything
+            self.log.exception("client disconnected", why="cannot encode update")
+            self.leave(session)
+            self._spawn(close_connection(session.connection, CloseCode.INTERNAL_ERROR, "internal error"))
             return []
 
-    def _give_up(self, peer: Session) -> None:
-        self.leave(peer)  # at once: it gets nothing more while the goodbye is under way
+    def _disconnect(self, session: Session) -> None:
+        self.leave(session)  # at once: it gets nothing more during the closing handshake
         self.counts["too_slow"] += 1
-        self.log.info("client disconnected", why="it does not read", unsent=unsent(peer.connection))
-        self._spawn(goodbye(peer.connection, protocol.TOO_SLOW, "too slow"))
+        self.log.info("client disconnected", why="client does not read", unsent=unsent_bytes(session.connection))
+        self._spawn(close_connection(session.connection, protocol.TOO_SLOW, "too slow"))
 
     def _send(self, connections: list[ServerConnection], frame: bytes) -> None:
         broadcast(connections, frame, text=True)
         self.counts["frames"] += len(connections)
         self.counts["bytes"] += len(frame) * len(connections)
 
-    def _note_age(self, now: float, moment: float) -> None:
-        """Note how old the newest state was when it was told."""
+    def _record_age(self, now: float, sent_ms: float) -> None:
+        """Record the age of the newest state when it was sent."""
         entry = next(reversed(self.cache.displays.values()), None)
-        published_ms = entry.state.get("published_ms") if entry is not None and entry.revision > self.told else None
+        published_ms = entry.state.get("published_ms") if entry is not None and entry.revision > self.sent_revision else None
         if published_ms is not None:
-            self.state_age_us.add((moment - published_ms) * 1000, now)
+            self.state_age_us.add((sent_ms - published_ms) * 1000, now)
 
     def figures(self, now: float) -> dict[str, Any]:
-        """Say what was done and is, in msgpack values."""
-        paths = list(self.peers.values())
+        """Return the figures of all clients, in msgpack values."""
+        paths = list(self.clients.values())
         return {
             **self.counts,
-            "conflated": self.counts["conflated"] + sum(peer.seat.conflated for peer in list(self.peers)),
+            "conflated": self.counts["conflated"] + sum(session.state.conflated for session in list(self.clients)),
             "clients": {path: paths.count(path) for path in (WS, FX)},
-            "encoded": self.fanout.made,
+            "encoded": self.fanout.encoded,
             "displays": len(self.cache.displays),
             "malformed": self.cache.malformed,
             "state_age_us": self.state_age_us.quantiles(now),
@@ -130,5 +130,5 @@ class Sessions:
 
 
 def now_ms() -> float:
-    """Tell the time in ms since 1970 UTC."""
+    """Return the time in ms since 1970 UTC."""
     return time.time() * 1000

@@ -1,8 +1,8 @@
-"""The newest of everything that clients of the gateway can want, and what one of them has to be told. Pure.
+"""The newest value of everything that clients can subscribe to, and what a client lacks. Pure.
 
-Whatever changes gets the next *revision*, one running number. All that is known of a client is the revision it has been told
-up to: what it is owed is what has a higher one, in its newest form. So a client that reads slowly misses states in between and
-costs no memory, and clients at the same revision that want the same share one frame, encoded once.
+Every change gets the next *revision*, a running number. The only thing known of a client is its revision: it lacks what has a
+higher one, in its newest form. So a client that reads slowly skips intermediate states and costs no memory, and clients at the
+same revision with the same subscription share one frame, encoded once.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from clients.gateway.interest import Interest
 from clients.gateway.profile_deltas import ProfileDeltas
 
 NS_PER_MS = 1e6
-MOST_STRAYS = 1000
+MAX_UNLISTED = 1000
 MALFORMED = (ProtocolError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, msgspec.MsgspecError)
 
 encode = msgspec.json.encode
@@ -29,7 +29,7 @@ class Entry:
     """One display."""
 
     revision: int
-    pending: bytes | None = None  # the newest state, not yet looked at
+    pending: bytes | None = None  # the newest state, not decoded yet
     state: dict[str, Any] = field(default_factory=dict)  # without its profile; empty before the first
     profile: ProfileDeltas = field(default_factory=ProfileDeltas)
     head: bytes = b""  # the state as JSON, without its closing brace
@@ -37,41 +37,41 @@ class Entry:
 
 @dataclass(slots=True)
 class Row:
-    """One value that is told whole."""
+    """A value that is always sent as a whole."""
 
     revision: int
     value: Any
-    json: bytes | None = None  # encoded when somebody wants it
+    json: bytes | None = None  # encoded when it is first needed
 
 
 class StateCache:
-    """Everything that there is to tell."""
+    """The newest values."""
 
     def __init__(self) -> None:
         self.revision = 0
-        # Both in the order of their revisions, so that what is new stands at the end.
+        # Both in the order of their revisions, so that the newest are at the end.
         self.displays: dict[str, Entry] = {}
         self.ticks: dict[str, Row] = {}
         self.removed: dict[str, int] = {}  # display -> revision
         self.stats: Row | None = None
-        self.health: Row | None = None  # what the judge says
+        self.health: Row | None = None  # the judge's verdict
         self.config: Row | None = None
         self.of_symbol: dict[str, str] = {}  # symbol -> one of its displays
         self.malformed = 0
-        self._known: frozenset[str] | None = None  # the displays that there are; None until they were told
-        self._strays: dict[str, bytes] = {}  # states of others: on joining they may come before the list
+        self._known: frozenset[str] | None = None  # all displays; None until their list was received
+        self._unlisted: dict[str, bytes] = {}  # states of other displays: they may come before the list
 
     def _next(self) -> int:
         self.revision += 1
         return self.revision
 
-    # What comes in
+    # Input
 
     def take_state(self, display: str, body: bytes) -> None:
-        """Take a newer state of a display; it is decoded when somebody wants it."""
+        """Store a newer state of a display; it is decoded when it is first needed."""
         if self._known is not None and display not in self._known:
-            if len(self._strays) < MOST_STRAYS:
-                self._strays[display] = body
+            if len(self._unlisted) < MAX_UNLISTED:
+                self._unlisted[display] = body
             return
         entry = self.displays.pop(display, None) or Entry(0)
         entry.revision, entry.pending = self._next(), body
@@ -79,13 +79,13 @@ class StateCache:
         self.removed.pop(display, None)
 
     def take_displays(self, names: Iterable[str]) -> None:
-        """Take the list of all displays that there are: others are gone."""
+        """Store the list of all displays; others are removed."""
         self._known = frozenset(names)
         for name in self.displays.keys() - self._known:
             self._remove(name)
-        strays, self._strays = self._strays, {}
-        for name in strays.keys() & self._known:
-            self.take_state(name, strays[name])
+        unlisted, self._unlisted = self._unlisted, {}
+        for name in unlisted.keys() & self._known:
+            self.take_state(name, unlisted[name])
 
     def _remove(self, name: str) -> None:
         entry = self.displays.pop(name)
@@ -93,40 +93,40 @@ class StateCache:
         symbol = entry.state.get("symbol", "")
         if self.of_symbol.get(symbol) == name:
             del self.of_symbol[symbol]
-            rest = (other for other, one in self.displays.items() if one.state.get("symbol") == symbol)
+            rest = (other for other, candidate in self.displays.items() if candidate.state.get("symbol") == symbol)
             if (other := next(rest, None)) is not None:
                 self.of_symbol[symbol] = other
 
     def take_ticks(self, ticks: Iterable[Tick]) -> None:
-        """Take ticks; the newest of each symbol stays."""
+        """Store the newest tick of each symbol."""
         for symbol, tick in {tick.symbol: tick for tick in ticks}.items():
             self.ticks.pop(symbol, None)
             self.ticks[symbol] = Row(self._next(), tick)
 
     def take_stats(self, value: Any) -> None:
-        """Take the broker's statistics. Raises TypeError if they are nothing that JSON has."""
+        """Store the broker's statistics. Raises `TypeError` if JSON cannot express them."""
         self.stats = Row(self._next(), value, _encode(value))
 
     def take_health(self, value: Any) -> None:
-        """Take what the judge says of it all."""
+        """Store the judge's verdict."""
         self.health = Row(self._next(), value, _encode(value))
 
-    def health_told(self) -> Any:
-        """Give what it said last; None before that."""
+    def last_health(self) -> Any:
+        """Return the last verdict; None before the first."""
         return None if self.health is None else self.health.value
 
     def take_config(self, value: Any) -> None:
-        """Take the live configuration. Raises as `take_stats`."""
+        """Store the live configuration. Raises as `take_stats`."""
         self.config = Row(self._next(), value, _encode(value))
 
-    def forget(self, told: int) -> None:
-        """Forget which displays are gone, as far as everybody has been told: up to the revision `told`."""
-        self.removed = {name: revision for name, revision in self.removed.items() if revision > told}
+    def forget_removed(self, revision: int) -> None:
+        """Drop the removed displays that every client knows of: up to a revision."""
+        self.removed = {name: removed_at for name, removed_at in self.removed.items() if removed_at > revision}
 
-    # What is told
+    # Output
 
     def entry(self, name: str) -> Entry | None:
-        """Return a display, decoded; None if there is none, or its newest state is malformed and there was none before."""
+        """Return a display, decoded; None if it does not exist, or has no valid state."""
         entry = self.displays.get(name)
         if entry is None:
             return None
@@ -139,37 +139,37 @@ class StateCache:
         return entry if entry.head else None
 
     def _decode(self, name: str, entry: Entry, body: bytes) -> None:
-        told: Any = codec.unpack(body)
-        profile = told.pop("profile", None)
+        state: Any = codec.unpack(body)
+        profile = state.pop("profile", None)
         for key in ("received", "published"):
-            if isinstance(ns := told.pop(f"{key}_ns", None), int):
-                told[f"{key}_ms"] = ns / NS_PER_MS
-        head = encode(told)[:-1]
-        symbol = told["symbol"]
+            if isinstance(ns := state.pop(f"{key}_ns", None), int):
+                state[f"{key}_ms"] = ns / NS_PER_MS
+        head = encode(state)[:-1]
+        symbol = state["symbol"]
         if profile is not None:
-            entry.profile.take(profile, entry.revision)
-        entry.state, entry.head = told, head
+            entry.profile.update(profile, entry.revision)
+        entry.state, entry.head = state, head
         self.of_symbol.setdefault(symbol, name)
 
     def frame(self, interest: Interest, before: Interest, at: int, sent_ms: float) -> bytes | None:
-        """Make the frame for clients that want `interest`, and have been told all of `before` up to the revision `at`.
+        """Return the frame for clients with `interest` that have all of `before` up to the revision `at`.
 
         Args:
             sent_ms: ms since 1970 UTC.
         Returns:
-            JSON, see PROTOCOL.md section 12.3; None if there is nothing to tell.
+            JSON, see PROTOCOL.md section 12.3; None if there is nothing new.
         """
         same = interest == before
         parts = []
-        if found := self._displays(interest, before, at, same):
-            parts.append(b'"displays":{%b}' % b",".join(found))
-        if found := self._ticks(interest, before, at, same):
-            parts.append(b'"ticks":{%b}' % b",".join(found))
-        gone = [
+        if fragments := self._displays(interest, before, at, same):
+            parts.append(b'"displays":{%b}' % b",".join(fragments))
+        if fragments := self._ticks(interest, before, at, same):
+            parts.append(b'"ticks":{%b}' % b",".join(fragments))
+        removed = [
             name for name, revision in self.removed.items() if revision > at and interest.display(name) and before.display(name)
         ]
-        if gone:
-            parts.append(b'"removed":%b' % encode(gone))
+        if removed:
+            parts.append(b'"removed":%b' % encode(removed))
         if self.stats is not None and interest.stats and self.stats.revision > (at if before.stats else 0):
             parts.append(b'"stats":%b' % _json(self.stats))
         if self.health is not None and interest.stats and self.health.revision > (at if before.stats else 0):
@@ -183,7 +183,7 @@ class StateCache:
     def _displays(self, interest: Interest, before: Interest, at: int, same: bool) -> list[bytes]:
         if not interest.displays:
             return []
-        found = []
+        fragments = []
         for name in reversed(self.displays):
             revision = self.displays[name].revision
             if same and revision <= at:
@@ -191,15 +191,15 @@ class StateCache:
             since = at if before.display(name) else 0
             if revision > since and interest.display(name) and (entry := self.entry(name)) is not None:
                 try:
-                    found.append(_fragment(name, entry, since))
-                except MALFORMED:  # its profile holds what JSON has not; nobody else has to miss anything
+                    fragments.append(_fragment(name, entry, since))
+                except MALFORMED:  # JSON cannot express its profile; the other displays are not affected
                     self.malformed += 1
-        return found
+        return fragments
 
     def _ticks(self, interest: Interest, before: Interest, at: int, same: bool) -> list[bytes]:
         if not interest.ticks:
             return []
-        found = []
+        fragments = []
         for symbol in reversed(self.ticks):
             row = self.ticks[symbol]
             if same and row.revision <= at:
@@ -207,12 +207,12 @@ class StateCache:
             if row.revision > (at if before.tick(symbol) else 0) and interest.tick(symbol):
                 if row.json is None:
                     row.json = _tick_json(row.value)
-                found.append(row.json)
-        return found
+                fragments.append(row.json)
+        return fragments
 
 
 def _fragment(name: str, entry: Entry, since: int) -> bytes:
-    """Write one display for readers that have seen it at the revision `since`; 0: never."""
+    """Encode one display for clients that have it at the revision `since`; 0: never."""
     profile, tail = entry.profile, b""
     if profile.changed > since:
         whole = since < profile.base
@@ -221,10 +221,10 @@ def _fragment(name: str, entry: Entry, since: int) -> bytes:
 
 
 def _tick_json(tick: Tick) -> bytes:
-    told = {"bid": tick.bid, "ask": tick.ask, "timestamp": tick.timestamp}
+    fields = {"bid": tick.bid, "ask": tick.ask, "timestamp": tick.timestamp}
     if tick.received_ns:
-        told["received_ms"] = tick.received_ns / NS_PER_MS
-    return b"%b:%b" % (encode(tick.symbol), encode(told))
+        fields["received_ms"] = tick.received_ns / NS_PER_MS
+    return b"%b:%b" % (encode(tick.symbol), encode(fields))
 
 
 def _json(row: Row) -> bytes:

@@ -1,4 +1,4 @@
-"""The page's files: which of them a path means, and the headers that they are sent with. Reads files, nothing else."""
+"""The page's files: the file of a path, and its headers. Reads files, no other I/O."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"(/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)+").fullmatch  # no pa
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file as it is sent."""
+    """One file as sent."""
 
     type: str
     etag: str
@@ -32,7 +32,7 @@ class StaticFile:
 
 
 class StaticFiles:
-    """The files under one folder; each is read again when it has changed on the disk.
+    """The files under one folder; each is read again after it has changed on the disk.
 
     Args:
         root: the folder.
@@ -43,7 +43,7 @@ class StaticFiles:
         self._read: dict[Path, tuple[int, int, StaticFile]] = {}
 
     def find(self, path: str) -> StaticFile | None:
-        """Return the file that a path, without its query, means; None if there is none, or it is not one of the page's."""
+        """Return the file of a path without its query; None if there is none, or it is not one of the page's."""
         if path == "/":
             path = "/index.html"
         if not _PLAIN(path):
@@ -62,10 +62,10 @@ class StaticFiles:
 
 
 def page_headers(host: str) -> dict[str, str]:
-    """Make the headers of the page's files: nothing but from here, nobody around it, asked for anew each time.
+    """Return the headers of the page's files: only own resources, no framing, revalidated each time.
 
     Args:
-        host: checked, as the browser wrote it; not every browser takes 'self' to mean its WebSockets too.
+        host: checked, as the browser sent it; not every browser includes WebSockets in 'self'.
     """
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; manifest-src 'self'; "

@@ -1,4 +1,4 @@
-"""`AsyncNepseClient`: the exchange's data, fetched by the pool of NEPSE workers, to be awaited."""
+"""`AsyncNepseClient`: the exchange's data, fetched by the pool of NEPSE workers, for asyncio."""
 
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +14,11 @@ from clients.nepse.session import SessionMethods
 class AsyncNepseClient(SessionMethods, MarketMethods, SecurityMethods):
     """Calls to the NEPSE workers, for asyncio, any number at a time over one connection; an async context manager.
 
-    Every method is that of `NepseClient` with the same name, arguments, result and errors.
+    Every method has the name, arguments, result and errors of `NepseClient`'s.
 
     Args:
-        settings: say where the broker is; read as every command does if None.
-        home: its folder; the default one if None.
+        settings: have the broker's addresses; loaded as by the commands if None.
+        home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds; a long list takes several calls.
     """
 
@@ -37,9 +37,9 @@ class AsyncNepseClient(SessionMethods, MarketMethods, SecurityMethods):
         return await self._client.call(service, action, args, timeout_s=self._timeout_s, share=share)
 
     async def close(self) -> None:
-        """Close the connection; calls that wait end with `CLOSED`. May be called more than once."""
+        """Close the connection; pending calls end with `CLOSED`. May be called more than once."""
         self._client.close()
 
     async def shutdown(self) -> None:
-        """Close, under the name that `NepseClient` has for it."""
+        """Close the connection, as `close`."""
         await self.close()

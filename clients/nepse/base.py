@@ -1,4 +1,4 @@
-"""What all methods of `NepseClient` and `AsyncNepseClient` are made of: one call, or a list that is read in several."""
+"""The base of all methods of `NepseClient` and `AsyncNepseClient`: one call, or a list read with several."""
 
 import json
 from abc import ABC, abstractmethod
@@ -13,9 +13,9 @@ Index = int | str  # an index's id such as 58, or its name: "nepse", "banking", 
 
 
 class NepseMethods(ABC):
-    """Calls to the NEPSE workers, whatever connection they go over.
+    """Calls to the NEPSE workers, over any connection.
 
-    They are coroutines. Over a blocking connection none is ever suspended: `client` runs it to its end.
+    They are coroutines. Over a blocking connection they never suspend: `client` runs them to their end.
     """
 
     @abstractmethod
@@ -23,13 +23,13 @@ class NepseMethods(ABC):
         """Make one call over the connection."""
 
     async def call(self, action: str, /, **args: Any) -> Any:
-        """Have one action done (docs/howto/exchange.md lists them; so does `hulak nepse --help`).
+        """Call an action (listed in docs/howto/exchange.md, and by `hulak nepse --help`).
 
         Args:
             action: e.g. "market-depth".
-            args: of the action, e.g. symbol="NABIL"; those that are None are left out.
+            args: of the action, e.g. symbol="NABIL"; None values are omitted.
         Raises:
-            TaskFailed: UNKNOWN_ACTION and BAD_ARGUMENT, whose texts name what is allowed, or why it could not be done.
+            TaskFailed: UNKNOWN_ACTION and BAD_ARGUMENT, whose texts name what is allowed; or the failure of the action.
             BusTimeout: no broker, or no answer, in time.
             BusError: the broker refused the request.
         """
@@ -37,17 +37,17 @@ class NepseMethods(ABC):
         return await self.ask(SERVICE, action, given, share=True)
 
     async def whole(self, action: str, /, **args: Any) -> Row:
-        """Read a list that comes in pages to its end, with as many calls as it takes.
+        """Read all pages of a list, with several calls if needed.
 
         Args:
             action: one that reads page by page, e.g. "floor-sheet".
             args: of the action, without `page` and `pages`.
         Returns:
-            `rows`, each once; `complete`, whether there are as many as the exchange says (a market that is open may add
-            some meanwhile); `total` rows of the whole list, None if not told; of a floor sheet also `totalAmount`,
+            `rows`, each once; `complete`, whether there are as many as the exchange says (an open market may add
+            some meanwhile); `total` rows of the whole list, None if unknown; of a floor sheet also `totalAmount`,
             `totalQty`, `totalTrades`.
         Raises:
-            TaskFailed: as `call`; INCOMPLETE, rows are missing though nobody trades.
+            TaskFailed: as `call`; INCOMPLETE, rows are missing while the market is closed.
         """
         rows: dict[Hashable, Row] = {}
         complete, page = True, 0

@@ -1,7 +1,7 @@
 """`NepseClient`: the exchange's data, fetched by the pool of NEPSE workers.
 
-Each method is one action of the service `nepse` (docs/howto/exchange.md). `async_client` has the same methods to be
-awaited.
+Each method is one action of the service `nepse` (docs/howto/exchange.md). `async_client` has the same methods for
+asyncio.
 """
 
 from collections.abc import Callable, Coroutine
@@ -17,7 +17,7 @@ from clients.nepse.securities import SecurityMethods
 from clients.nepse.session import SessionMethods
 
 Given = ParamSpec("Given")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class _Calls(SessionMethods, MarketMethods, SecurityMethods):
@@ -33,19 +33,19 @@ class _Calls(SessionMethods, MarketMethods, SecurityMethods):
 
 
 def _blocking(
-    method: Callable[Concatenate[_Calls, Given], Coroutine[Any, Any, Answer]],
-) -> Callable[Concatenate["NepseClient", Given], Answer]:
-    """Make the method of `NepseClient` that does all of a coroutine at once: nothing in it suspends."""
+    method: Callable[Concatenate[_Calls, Given], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate["NepseClient", Given], Result]:
+    """Return the blocking method of a coroutine that never suspends."""
 
     @wraps(method)
-    def call(self: "NepseClient", /, *args: Given.args, **options: Given.kwargs) -> Answer:
+    def call(self: "NepseClient", /, *args: Given.args, **options: Given.kwargs) -> Result:
         steps = method(self._calls, *args, **options)
         try:
             steps.send(None)
         except StopIteration as ended:
-            answer: Answer = ended.value
-            return answer
-        raise AssertionError("a method of a blocking client waited for something else than its connection")
+            result: Result = ended.value
+            return result
+        raise AssertionError("a method of a blocking client suspended")
 
     return call
 
@@ -56,8 +56,8 @@ class NepseClient:
     Every method raises `BusTimeout`, `TaskFailed` or `BusError`, as `BusClient.call` does.
 
     Args:
-        settings: say where the broker is; read as every command does if None.
-        home: its folder; the default one if None.
+        settings: have the broker's addresses; loaded as by the commands if None.
+        home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds; a long list takes several calls.
     """
 
@@ -76,7 +76,7 @@ class NepseClient:
         self._client.close()
 
     def shutdown(self) -> None:
-        """Close this client, as `close`. The workers are not this client's: they go on (`hulak down` ends them)."""
+        """Close the connection, as `close`. The workers keep running (`hulak down` stops them)."""
         self.close()
 
     call = _blocking(_Calls.call)

@@ -1,6 +1,6 @@
 """The methods of both clients about the market as a whole: indices, totals, top lists, news.
 
-Rows are as the exchange gives them. Every method raises as `NepseMethods.call` does.
+Rows are in the exchange's form. Every method raises as `NepseMethods.call` does.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ class MarketMethods(NepseMethods):
         return list(await self.call("top-gainers", all=all_rows))
 
     async def get_top_losers(self, *, all_rows: bool = False) -> Rows:
-        """Return the ten highest losses, or all; rows as of `get_top_gainers`."""
+        """Return the ten highest losses, or all; rows as in `get_top_gainers`."""
         return list(await self.call("top-losers", all=all_rows))
 
     async def get_top_turnover(self, *, all_rows: bool = False) -> Rows:
@@ -56,11 +56,11 @@ class MarketMethods(NepseMethods):
         return list(await self.call("top-quantity", all=all_rows))
 
     async def get_nepse_index(self) -> Rows:
-        """Return the four main indices: `id`, `index`, `currentValue`, `change`, `perChange`, `close` (the session before's)."""
+        """Return the four main indices: `id`, `index`, `currentValue`, `change`, `perChange`, `close` (previous session)."""
         return list(await self.call("nepse-index"))
 
     async def get_sub_indices(self) -> Rows:
-        """Return the thirteen sectors' indices: `id`, `index`, `currentValue`, `change`, `perChange`."""
+        """Return the indices of the thirteen sectors: `id`, `index`, `currentValue`, `change`, `perChange`."""
         return list(await self.call("sub-indices"))
 
     async def get_index_directory(self) -> Rows:
@@ -92,7 +92,7 @@ class MarketMethods(NepseMethods):
         return await self.call("trading-average", days=days, date=date, symbol=security)
 
     async def get_holidays(self, year: int | None = None) -> Rows:
-        """Return the holidays of a year, by default of this one in Nepal: `holidayDate`, `holidayDescription`."""
+        """Return the holidays of a year, by default the current one in Nepal: `holidayDate`, `holidayDescription`."""
         return list(await self.call("holidays", year=year))
 
     async def get_holiday_years(self) -> Any:

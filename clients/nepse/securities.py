@@ -1,7 +1,7 @@
 """The methods of both clients about securities, companies and trades.
 
-Rows are as the exchange gives them. Every method raises as `NepseMethods.call` does; of a security it takes the symbol or the
-exchange's id, of one that is no longer listed only the id.
+Rows are in the exchange's form. Every method raises as `NepseMethods.call` does; a security is given by its symbol or the
+exchange's id, one that is no longer listed by its id only.
 """
 
 from typing import Any
@@ -83,7 +83,7 @@ class SecurityMethods(NepseMethods):
         return list((await self.whole("price-history", symbol=security, start=start, end=end))["rows"])
 
     async def get_price_page(self, security: Security) -> Rows:
-        """Return a security day by day, the exchange's other list."""
+        """Return a security day by day, from the exchange's other list."""
         return list((await self.whole("price-page", symbol=security))["rows"])
 
     async def get_scrip_intraday(self, security: Security) -> Rows:

@@ -1,6 +1,6 @@
 """The methods of both clients about sessions with the exchange, and about the pool of workers.
 
-A body id and salts are good only with the access token of their own session, and each worker has a session of its own, so they
+A body id and salts are valid only with the access token of their own session, and each worker has its own session, so they
 come with that token. Every method raises as `NepseMethods.call` does.
 """
 
@@ -10,7 +10,7 @@ from clients.nepse.base import SERVICE, NepseMethods
 
 
 class SessionMethods(NepseMethods):
-    """Each but `get_stats` is one action of the service `nepse`, of the same name."""
+    """Each except `get_stats` is one action of the service `nepse`, of the same name."""
 
     async def get_access_token(self) -> dict[str, Any]:
         """Return `{"access_token": str, "age_s": float, "expires_in_s": float}`."""
@@ -33,7 +33,7 @@ class SessionMethods(NepseMethods):
         return dict(await self.call("symbol-id-map"))
 
     async def get_market_status(self) -> dict[str, Any]:
-        """Return `isOpen` ("OPEN", "CLOSE", ...), `asOf` and `id`, as the exchange gives them."""
+        """Return `isOpen` ("OPEN", "CLOSE", ...), `asOf` and `id`, in the exchange's form."""
         return dict(await self.call("market-status"))
 
     async def get_market_id(self) -> int:
@@ -45,20 +45,20 @@ class SessionMethods(NepseMethods):
         return dict(await self.call("salts"))
 
     async def get_stats(self) -> dict[str, int]:
-        """Tell how the pool of workers is doing, as the broker sees it; sends `hulak.stats`.
+        """Return the broker's statistics of the pool of workers; calls `hulak.stats`.
 
         Returns:
-            `totalWorkers`, of which each is one of `busyWorkers` or one of `idleWorkers` (those that are sent away count for as
+            `totalWorkers`, each of them in `busyWorkers` or `idleWorkers` (retiring workers count for as
             long as they finish their task); `queueLength`, tasks that wait for a worker;
-            `pendingTasks`, all that are not over: waiting, waiting for another attempt, or running;
+            `pendingTasks`, all unfinished tasks: queued, waiting for another attempt, or running;
             `totalTasksCompleted` and `totalErrors`, attempts done and failed since the broker's start,
-            by workers that have left too.
+            including those of workers that have left.
         """
         stats = await self.ask("hulak.stats", "", {}, share=False)
-        there = [worker for worker in stats["workers"] if worker["service"] == SERVICE]
-        workers = [worker for worker in there if worker["state"] != "retiring" or worker["held"]]
-        nothing = {"queued": 0, "waiting": 0, "running": 0}
-        tasks = stats["tasks"]["services"].get(SERVICE, nothing)
+        present = [worker for worker in stats["workers"] if worker["service"] == SERVICE]
+        workers = [worker for worker in present if worker["state"] != "retiring" or worker["held"]]
+        none = {"queued": 0, "waiting": 0, "running": 0}
+        tasks = stats["tasks"]["services"].get(SERVICE, none)
         attempts = stats["tasks"]["attempts"].get(SERVICE, {"done": 0, "failed": 0})
         busy = sum(worker["state"] == "busy" or worker["held"] > 0 for worker in workers)
         return {
@@ -66,7 +66,7 @@ class SessionMethods(NepseMethods):
             "busyWorkers": busy,
             "idleWorkers": len(workers) - busy,
             "queueLength": tasks["queued"],
-            "pendingTasks": sum(tasks[state] for state in nothing),
+            "pendingTasks": sum(tasks[state] for state in none),
             "totalTasksCompleted": attempts["done"],
             "totalErrors": attempts["failed"],
         }

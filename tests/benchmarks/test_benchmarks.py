@@ -28,24 +28,24 @@ class Record:
 
 def take_one_by_one(recorder, bodies):
     for body in bodies:
-        recorder.one(unpack(body))
+        recorder.record(unpack(body))
 
 
 def take_many(recorder, bodies):
-    recorder.many([unpack(body) for body in bodies])
+    recorder.record_all([unpack(body) for body in bodies])
 
 
 def take_records(recorder, bodies):
-    recorder.records([Record(unpack(body)) for body in bodies])
+    recorder.record_objects([Record(unpack(body)) for body in bodies])
 
 
 def take_packed(recorder, bodies):
-    recorder.packed(b"".join(bodies), 0, len(bodies), tick.SIZE)
+    recorder.record_packed(b"".join(bodies), 0, len(bodies), tick.SIZE)
 
 
 def take_packed_in_two(recorder, bodies):
-    recorder.packed(b"".join(bodies), 0, 4, tick.SIZE)
-    recorder.packed(b"head" + b"".join(bodies[4:]), 4, len(bodies) - 4, tick.SIZE)
+    recorder.record_packed(b"".join(bodies), 0, 4, tick.SIZE)
+    recorder.record_packed(b"head" + b"".join(bodies[4:]), 4, len(bodies) - 4, tick.SIZE)
 
 
 WAYS = [take_one_by_one, take_many, take_records, take_packed, take_packed_in_two]
@@ -120,7 +120,7 @@ def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
     assert "not installed" in skipped["nats"]
     assert skipped["hulak-ticks"] is None
     said = []
-    result = workloads.ticks(Shape(1, 1, tell=said.append), ["redis"], 1, 0.2)
+    result = workloads.ticks(Shape(1, 1, log=said.append), ["redis"], 1, 0.2)
     assert result["skipped"].keys() == {"redis"}
     assert not result["rows"]
     assert "skipped" in said[0]

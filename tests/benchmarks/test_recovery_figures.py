@@ -54,5 +54,5 @@ def test_the_command_writes_medians_and_their_ratio(monkeypatch, tmp_path):
     done = CliRunner().invoke(main, ["recovery", "--mib", "20", "--repeats", "3", "--json", str(tmp_path / "out.json")])
     assert done.exit_code == 0, done.output
     assert "| one worker killed | 2.00 | 3.00 | 1.50 | 3.00 |" in done.output
-    assert "Full: 20 MiB, 149,796 ticks, taken in for the first time in 12.0 s. Medians of 3." in done.output
+    assert "Full: 20 MiB, 149,796 ticks, first processed in 12.0 s. Medians of 3." in done.output
     assert (tmp_path / "out.json").stat().st_size > 100

@@ -43,7 +43,7 @@ def test_very_short_times_are_noise():
 def test_what_was_given_up_is_named_and_left_out_of_the_fit():
     found = table(lambda n: 0.01 * n if n < 10_000 else None)
     assert exponents(found) == {"cost": pytest.approx(1)}
-    assert worse(found) == ["Things: CPU s was given up at things 10,000"]
+    assert worse(found) == ["Things: CPU s took longer than the limit at things 10,000"]
     assert "| 10,000 | - |" in markdown_of(found)
 
 

@@ -12,7 +12,7 @@ from benchmarks.system import BenchmarkError
 from benchmarks.tasks import run, work
 from benchmarks.tasks.apps import hulak_app
 from benchmarks.tasks.cell import Load, TaskCell
-from benchmarks.tasks.drive import Driver, Ledger
+from benchmarks.tasks.drive import AnswerCounts, Driver
 from benchmarks.tasks.run import Rounds
 from benchmarks.tasks.system import Client
 from benchmarks.tasks.systems import CONTROLS, MEASURED, SYSTEMS, clusters, queues
@@ -50,21 +50,21 @@ def lost_at_seven(number):
 @pytest.mark.parametrize("batches", [False, True])
 def test_a_window_keeps_so_many_in_flight_and_checks_each_answer(batches):
     client = Echo(right, batches=batches)
-    driver = Driver(client, Ledger(), 1.0)
+    driver = Driver(client, AnswerCounts(), 1.0)
     assert driver.window(10, 0.01) > 0
-    ledger = driver.ledger
+    counts = driver.counts
     assert (client.most, client.flying) == (10, 0)
-    assert (ledger.right, ledger.wrong, ledger.lost) == (ledger.asked, 0, 0)
+    assert (counts.right, counts.wrong, counts.lost) == (counts.asked, 0, 0)
 
 
 def test_what_is_wrong_or_missing_is_counted_and_the_rest_goes_on():
-    driver = Driver(Echo(lost_at_seven), Ledger(), 1.0)
+    driver = Driver(Echo(lost_at_seven), AnswerCounts(), 1.0)
     driver.window(10, 0.0)
-    assert (driver.ledger.right, driver.ledger.lost, driver.ledger.trouble) == (9, 1, "TimeoutError: no answer")
-    driver = Driver(Echo(lambda number: "3" if number == 3 else number), Ledger(), 1.0)
+    assert (driver.counts.right, driver.counts.lost, driver.counts.trouble) == (9, 1, "TimeoutError: no answer")
+    driver = Driver(Echo(lambda number: "3" if number == 3 else number), AnswerCounts(), 1.0)
     took = driver.single(0.01)
-    assert driver.ledger.asked == len(took) > 3
-    assert (driver.ledger.right, driver.ledger.wrong) == (len(took) - 1, 1)
+    assert driver.counts.asked == len(took) > 3
+    assert (driver.counts.right, driver.counts.wrong) == (len(took) - 1, 1)
 
 
 def test_the_tally_tells_what_was_done_never_once_or_more_often(tmp_path, monkeypatch):
@@ -92,11 +92,11 @@ def row(system, tasks_s, p50, **more):
 
 def test_others_are_compared_with_hulak_and_faults_are_summed():
     rows = [row("hulak", 900.0, 20.0), row("hulak", 1100.0, 20.0), row("rq", 10.0, 80.0, lost=1), row("rq", 10.0, 80.0, lost=2)]
-    told = run.summed_up(rows)
+    told = run.summary(rows)
     assert told["times"]["rq"] == {"tasks_s": 100.0, "p50": 4.0, "p99": 4.0, "cpu_us": 1.0}
     assert (told["medians"]["rq"]["lost"], told["medians"]["rq"]["twice"]) == (3, 0)
     assert "| rq | 10.00 | 100 |" in run.markdown({"workers": {"1": told}})
-    assert run.summed_up(rows[2:])["times"] == {}
+    assert run.summary(rows[2:])["times"] == {}
 
 
 def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
@@ -105,7 +105,7 @@ def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
     skipped = dict(run.available(["celery", "nats", "dask", "ipyparallel", "pool", "hulak"]))
     assert all("not installed" in skipped[name] for name in ("celery", "nats", "dask", "ipyparallel"))
     assert skipped["pool"] is skipped["hulak"] is None
-    told = run.run(Rounds(repeats=1, tell=lambda line: None), ["dask"])
+    told = run.run(Rounds(repeats=1, log=lambda line: None), ["dask"])
     assert told["skipped"].keys() == {"dask"}
     assert not told["rows"]
     with pytest.raises(BenchmarkError, match="'hulk' is unknown"):
@@ -115,7 +115,7 @@ def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
 
 @pytest.mark.system
 def test_faults_are_found_exactly():
-    told = run.selfcheck(Rounds(load=TINY, quiet_within_s=0, tell=lambda line: None))
+    told = run.selfcheck(Rounds(load=TINY, quiet_within_s=0, log=lambda line: None))
     assert told.keys() == set(CONTROLS)
     for found in told.values():
         assert found["found"] == found["committed"] > 0

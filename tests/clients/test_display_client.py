@@ -60,7 +60,7 @@ def stats(*workers, assigned=2):
         "displays": {"displays": 2, "assigned": assigned, "most": 10, "created": 3, "removed": 1},
         "processes": [
             {"kind": "feed", "age_s": 0.1, "rss_bytes": 7},
-            *({"kind": "display", "age_s": 0.1, **one} for one in workers),
+            *({"kind": "display", "age_s": 0.1, **worker} for worker in workers),
         ],
     }
 
@@ -68,10 +68,15 @@ def stats(*workers, assigned=2):
 def test_worker_stats_are_weighed_over_all_workers():
     fast = {"ticks": 30, "catching_up": 0, "latency": {"mean_us": 1000.0, "count": 3}}
     slow = {"ticks": 10, "catching_up": 0, "latency": {"mean_us": 5000.0, "count": 1}}
-    told = worker_stats(stats(fast, slow))
-    assert (told["activeWorkers"], told["maxWorkers"], told["workersCreated"], told["workersTerminated"]) == (2, 10, 3, 1)
-    assert (told["averageLatency"], told["ticksFolded"], told["ticksDispatched"]) == (2.0, 40, 50)
-    assert told["connectionHealthy"]
+    figures = worker_stats(stats(fast, slow))
+    assert (figures["activeWorkers"], figures["maxWorkers"], figures["workersCreated"], figures["workersTerminated"]) == (
+        2,
+        10,
+        3,
+        1,
+    )
+    assert (figures["averageLatency"], figures["ticksFolded"], figures["ticksDispatched"]) == (2.0, 40, 50)
+    assert figures["connectionHealthy"]
     assert worker_stats(stats(fast))["averageLatency"] == 1.0
     assert worker_stats(stats())["averageLatency"] is None
 
@@ -84,9 +89,9 @@ def test_displays_without_a_worker_or_behind_are_not_healthy():
 def test_memory_and_its_trend_are_those_of_all_display_workers():
     trend = {"window_s": 60.0, "change": 10, "per_minute": 5.0, "direction": "increasing"}
     still = {"window_s": 30.0, "change": -1, "per_minute": -1.0, "direction": "stable"}
-    told = memory_usage(stats({"rss_bytes": 20, "memory": trend}, {"rss_bytes": 30, "memory": still}), 1000)
-    assert (told["available"], told["current"], told["total"], told["limit"]) == (True, 50, 157, 1000)
-    assert told["trend"] == {"window_s": 30.0, "change": 9, "per_minute": 4.0, "direction": "increasing"}
+    figures = memory_usage(stats({"rss_bytes": 20, "memory": trend}, {"rss_bytes": 30, "memory": still}), 1000)
+    assert (figures["available"], figures["current"], figures["total"], figures["limit"]) == (True, 50, 157, 1000)
+    assert figures["trend"] == {"window_s": 30.0, "change": 9, "per_minute": 4.0, "direction": "increasing"}
     assert memory_usage(stats({"rss_bytes": 20, "memory": None}), 1000)["trend"] is None
     dead = {"rss_bytes": 90, "memory": trend, "age_s": 60.0}
     assert memory_usage(stats({"rss_bytes": 20, "memory": None}, dead), 1000)["current"] == 20, "of those that report"

@@ -42,24 +42,24 @@ def test_the_overview_shows_what_there_is():
 
 @pytest.mark.parametrize("tick", TICKS)
 def test_browsers_get_null(tick):
-    name, _, told = state_cache._tick_json(tick).partition(b":")
-    assert (name, json.loads(told)) == (b'"X"', {"bid": tick.bid, "ask": tick.ask, "timestamp": NOW_MS})
+    name, _, text = state_cache._tick_json(tick).partition(b":")
+    assert (name, json.loads(text)) == (b'"X"', {"bid": tick.bid, "ask": tick.ask, "timestamp": NOW_MS})
 
 
 def test_front_ends_of_the_fx_backend_get_the_side_there_is_and_its_price():
-    told = json.loads(protocol.tick(BID, "ctrader", 5, NOW_MS))
-    assert (told["bid"], told["price"], "ask" in told) == (1.5, 1.5, False)
-    told = json.loads(protocol.tick(ASK, "tradingview", 5, NOW_MS))
-    assert told["price"] == 2.5
+    message = json.loads(protocol.tick(BID, "ctrader", 5, NOW_MS))
+    assert (message["bid"], message["price"], "ask" in message) == (1.5, 1.5, False)
+    message = json.loads(protocol.tick(ASK, "tradingview", 5, NOW_MS))
+    assert message["price"] == 2.5
 
 
 def test_the_turn_cache_of_the_fx_gateway_makes_no_bars_of_what_has_no_bid_and_tells_no_tick_without_a_side():
     figures = turn_cache.TurnCache(state_cache.StateCache(), lambda: NOW_MS)
     candles = figures.follow(("X", "1m"))
     figures.cache.take_ticks(TICKS)
-    figures.begin(TICKS, 0, NOW_MS, heard=True)
+    figures.begin(TICKS, 0, NOW_MS, broker_up=True)
     assert (candles.bar.close, candles.bar.volume) == (1.5, 1)
-    assert [json.loads(one).get("bid") for one in figures.ticks("X", "ctrader", 0)] == [1.5, None]
+    assert [json.loads(tick).get("bid") for tick in figures.ticks("X", "ctrader", 0)] == [1.5, None]
 
 
 def test_bars_of_the_past_are_made_of_bids():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim.nepse.request_gate import Reply, RequestGate
-from workers.nepse.faults import HttpAnswer
+from workers.nepse.faults import HttpResponse
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Settings:
 
 
 class ExchangeFetch:
-    """A `Fetch` that asks a simulated exchange, remembers requests, and can be told to answer otherwise."""
+    """A `Fetch` that asks a simulated exchange, remembers requests, and can be set to answer otherwise."""
 
     def __init__(self, *, market_id=80, server_s=1_776_968_000.0, token_lifetime_s=60.0):
         self.gate = RequestGate(seed=7, token_lifetime_s=token_lifetime_s, hours="open", market_id=market_id)
@@ -44,7 +44,7 @@ class ExchangeFetch:
         path = request.path.partition("?")[0]
         reply = self.planned[path].pop(0) if self.planned.get(path) else self._ask(request)
         headers = {"content-type": reply.content_type} | {name.lower(): text for name, text in reply.headers.items()}
-        return HttpAnswer(reply.status, headers, reply.body)
+        return HttpResponse(reply.status, headers, reply.body)
 
     def _ask(self, request):
         return self.gate.answer(

@@ -1,4 +1,4 @@
-"""The service `nepse`: actions, endpoints, tokens and politeness towards the exchange.
+"""The service `nepse`: actions, endpoints, tokens, and rate limits for the exchange.
 Imported by workers.
 Start with `actions.py`.
 """

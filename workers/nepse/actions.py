@@ -1,9 +1,9 @@
-"""What the NEPSE worker can do, by name; each action takes its arguments as one mapping and gives msgpack values.
+"""The actions of the NEPSE worker, by name; each takes its arguments as one mapping and returns msgpack values.
 
-Eight are about the session and stand here; the others are rows of `endpoints`.
+Eight are about the session and are defined here; the others are rows of `endpoints`.
 
-A body id and salts are good only with the access token of their own session, and each worker has a session of its own:
-so these actions give that token along with them.
+A body id and salts are valid only with the access token of their own session, and each worker has its own session,
+so these actions return that token as well.
 """
 
 import time
@@ -24,15 +24,16 @@ SECURITY_LIST_PATH = "/api/nots/security?nonDelisted=true"
 
 
 def build_actions(settings: NepseSettings) -> Mapping[str, Action]:
-    """Make the actions of one worker; nothing is sent before the first call.
+    """Return the actions of one worker; nothing is sent before the first call.
 
     Args:
         settings: see `NepseSettings`.
     Returns:
-        action by name; see `NepseActions` for what each gives. All must be called from one thread. Those that read page
-        by page give a generator, whose values are parts and which returns the result (see `workers.runtime.task_runner.Actions`).
+        action by name; see `NepseActions` for the result of each. All must be called from one thread. Actions that read page
+        by page return a generator, which yields partial results and returns the result; see
+        `workers.runtime.task_runner.Actions`.
     Raises:
-        ConfigError: there is no such ca_file.
+        ConfigError: the ca_file does not exist.
     """
     return NepseActions(HttpFetch(settings), time.monotonic, lambda: settings.cache_s).by_name()
 
@@ -40,13 +41,13 @@ def build_actions(settings: NepseSettings) -> Mapping[str, Action]:
 class NepseActions:
     """The actions of one worker, over one session.
 
-    Every action raises TaskFailed: BAD_ARGUMENT for an argument it does not know or take, else any code of `faults`,
+    Every action raises TaskFailed: BAD_ARGUMENT for an unknown or bad argument, else any code of `faults`,
     TOKEN_SCHEME, or INCOMPLETE.
 
     Args:
-        fetch: sends one request.
+        fetch: sends a request.
         clock: monotonic seconds.
-        cache_s: says for how long an answer is given again without asking; 0 for never.
+        cache_s: returns for how long an answer is cached, seconds; 0: not at all.
     """
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float], cache_s: Callable[[], float] = lambda: 0.0) -> None:
@@ -57,7 +58,7 @@ class NepseActions:
         self._symbols_of = ""  # the Nepal date on which they were read
 
     def by_name(self) -> dict[str, Action]:
-        """Give the actions under their names in the protocol."""
+        """Return the actions by their names in the protocol."""
         plain: dict[str, Callable[[], Any]] = {
             "access-token": self.access_token,
             "security-brief": self.security_brief,
@@ -72,21 +73,21 @@ class NepseActions:
         return session | {endpoint.action: self._reader.action(endpoint) for endpoint in ENDPOINTS}
 
     def access_token(self) -> dict[str, Any]:
-        """Give a usable token.
+        """Return a valid token.
 
         Returns:
-            `access_token` (goes behind "Authorization: Salter"), `age_s` since it was received, `expires_in_s` until
-            this worker replaces it; the exchange was seen to take tokens some seconds longer.
+            `access_token` (for the header "Authorization: Salter"), `age_s` since it was received, `expires_in_s` until
+            this worker replaces it; the exchange was seen to accept tokens for some seconds longer.
         """
         return self._with_token(self._manager.session())
 
     def security_brief(self) -> list[dict[str, Any]]:
-        """List the securities that are not delisted, promoter shares among them.
+        """List the securities that are not delisted, including promoter shares.
 
         Returns:
-            rows as the exchange gives them: `id`, `symbol`, `securityName`, `name`, `activeStatus`.
+            rows in the exchange's form: `id`, `symbol`, `securityName`, `name`, `activeStatus`.
         """
-        return list(self._reader.kept(SECURITY_LIST_PATH, self._securities))
+        return list(self._reader.cached(SECURITY_LIST_PATH, self._securities))
 
     def _securities(self) -> list[dict[str, Any]]:
         rows = self._manager.get(SECURITY_LIST_PATH)
@@ -95,19 +96,19 @@ class NepseActions:
         return rows
 
     def post_payload_id(self) -> dict[str, Any]:
-        """Make the body id of index graphs (formula A).
+        """Return the body id of index graphs (formula A).
 
         Returns:
-            `payload_id` and the token it belongs to, as `access_token`; void after midnight in Nepal.
+            `payload_id` and the token it belongs to, as `access_token`; invalid after midnight in Nepal.
         """
         return self._payload_id(tokens.index_graph_id)
 
     def post_payload_id_floor_sheet(self) -> dict[str, Any]:
-        """Make the body id of the floor sheet (formula C); else as `post_payload_id`."""
+        """Return the body id of the floor sheet (formula C); else as `post_payload_id`."""
         return self._payload_id(tokens.floor_sheet_id)
 
     def symbol_id_map(self) -> dict[str, int]:
-        """Give the id of every symbol, e.g. {"NABIL": 131, ...}; read once a day (Nepal's), for listings change."""
+        """Return the id of every symbol, e.g. {"NABIL": 131, ...}; read once per day in Nepal, since listings change."""
         today = tokens.nepal_date(self._manager.session().time_ms(self._clock()))
         if self._symbols_of != today:
             self._symbols = {row["symbol"]: row["id"] for row in self._securities()}
@@ -115,15 +116,15 @@ class NepseActions:
         return dict(self._symbols)
 
     def market_status(self) -> dict[str, Any]:
-        """Tell whether the market is open: see `TokenManager.market_status`."""
-        return dict(self._reader.kept("market-status", self._manager.market_status))
+        """Return whether the market is open: see `TokenManager.market_status`."""
+        return dict(self._reader.cached("market-status", self._manager.market_status))
 
     def market_id(self) -> dict[str, Any]:
-        """Give the market's id: `market_id`, 0..99."""
+        """Return the market's id: `market_id`, 0..99."""
         return {"market_id": self._manager.market_id()}
 
     def salts(self) -> dict[str, Any]:
-        """Give the session's five `salts`, salt1 first, and the token they belong to, as `access_token`."""
+        """Return the session's five `salts`, salt1 first, and the token they belong to, as `access_token`."""
         session = self._manager.session()
         return {"salts": list(session.salts), **self._with_token(session)}
 

@@ -1,17 +1,17 @@
-"""Answers kept for a while, so that a question asked again at once costs the exchange nothing. Pure."""
+"""A cache of answers, so that a repeated request costs the exchange nothing. Pure."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from workers.nepse.tokens import NEPAL
 
-MOST = 64  # answers kept; the oldest go first
+MAX_ANSWERS = 64  # the oldest are dropped first
 DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """One kept answer."""
+    """One cached answer."""
 
     value: Any
     until: float  # monotonic seconds
@@ -19,30 +19,30 @@ class CachedAnswer:
 
 @dataclass(slots=True)
 class AnswerCache:
-    """The answers of one worker, by what was asked."""
+    """The cached answers of one worker, by request."""
 
     answers: dict[str, CachedAnswer] = field(default_factory=dict)
 
-    def find(self, question: str, now: float) -> CachedAnswer | None:
-        """Give a kept answer; None if there is none, or it is too old.
+    def find(self, request: str, now: float) -> CachedAnswer | None:
+        """Return a cached answer; None if there is none, or it has expired.
 
         Args:
-            question: the same text as was kept.
+            request: as passed to `keep`.
             now: monotonic seconds.
         """
-        found = self.answers.get(question)
-        return found if found is not None and now < found.until else None
+        answer = self.answers.get(request)
+        return answer if answer is not None and now < answer.until else None
 
-    def keep(self, question: str, value: Any, now: float, until: float) -> None:
-        """Keep an answer until then, in monotonic seconds; it must not be changed any more. What is too old is dropped."""
-        self.answers.pop(question, None)
-        for old in [asked for asked, answer in self.answers.items() if answer.until <= now]:
+    def keep(self, request: str, value: Any, now: float, until: float) -> None:
+        """Cache an answer until a time in monotonic seconds; it must not be changed any more. Expired answers are dropped."""
+        self.answers.pop(request, None)
+        for old in [key for key, answer in self.answers.items() if answer.until <= now]:
             del self.answers[old]
-        while len(self.answers) >= MOST:
+        while len(self.answers) >= MAX_ANSWERS:
             del self.answers[next(iter(self.answers))]
-        self.answers[question] = CachedAnswer(value, until)
+        self.answers[request] = CachedAnswer(value, until)
 
 
-def day_left_s(time_ms: float) -> float:
-    """Give the seconds until midnight in Nepal; the argument is the server's clock, ms since 1970 UTC."""
+def seconds_to_midnight(time_ms: float) -> float:
+    """Return the seconds until midnight in Nepal; the argument is the server's clock, ms since 1970 UTC."""
     return DAY_S - (time_ms / 1000 + NEPAL.total_seconds()) % DAY_S

@@ -1,7 +1,7 @@
-"""What an action of the NEPSE worker may be given, and how it is checked. Pure.
+"""The arguments of the NEPSE worker's actions, and their checks. Pure.
 
-Values come from msgpack or from a command line, so a number may also be its digits. What an action does not know is
-refused, not passed over: a misspelt filter would otherwise answer with more than was asked for.
+Values come from msgpack or from a command line, so a number may also be text of digits. An unknown argument is
+refused, not ignored: a misspelt filter would otherwise return more than was requested.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,11 @@ from typing import Any
 
 from bus.errors import TaskFailed
 
-MOST_DIGITS = 18  # of a number: a contract's has 16
+MAX_DIGITS = 18  # of a number: a contract number has 16
 
 
 class Kind(Enum):
-    """How a value is read; each kind's value says in words what is allowed."""
+    """How a value is parsed; each kind's value describes what is allowed."""
 
     SECURITY = "a symbol such as NABIL, or its id"
     INDEX = "an index's id or name, such as 58 or nepse"
@@ -30,19 +30,19 @@ class Kind(Enum):
 class Argument:
     """One argument of an action."""
 
-    name: str  # towards clients
+    name: str  # for clients
     kind: Kind
-    what: str  # what it means, for people
-    query: str = ""  # its name in the exchange's query; empty: it stands in the path, or is the worker's own
-    default: Any = None  # None: left out of the query
+    what: str  # its meaning, for help texts
+    query: str = ""  # its name in the exchange's query; empty: it is part of the path, or for the worker only
+    default: Any = None  # None: omitted from the query
     required: bool = False
     low: int = 0  # of a NUMBER
-    high: int = 10**MOST_DIGITS - 1
-    words: tuple[str, str] = ("false", "true")  # of a FLAG, as the exchange has it; an empty one is left out
+    high: int = 10**MAX_DIGITS - 1
+    words: tuple[str, str] = ("false", "true")  # of a FLAG, in the exchange's form; an empty one is omitted
 
     @property
     def allowed(self) -> str:
-        """Say what may be given, e.g. "a whole number from 1 to 500"."""
+        """Return what is allowed, e.g. "a whole number from 1 to 500"."""
         bounds = f" from {self.low} to {self.high}" if self.kind is Kind.NUMBER and self.high < 10**9 else ""
         return self.kind.value + bounds
 
@@ -72,20 +72,20 @@ def check(action: str, known: Iterable[Argument], given: Mapping[str, Any]) -> d
     """Check the arguments of one call.
 
     Args:
-        action: for the text of a refusal.
-        known: what the action takes.
-        given: as it arrived.
+        action: for the error text.
+        known: the action's arguments.
+        given: as received.
     Returns:
-        a value for every known argument, defaults filled in: a SECURITY is an id (int) or a symbol in capitals, an
-        INDEX an id, a DATE its ISO text, a YEAR and a NUMBER an int, a FLAG a bool; None where nothing was given.
+        a value for every known argument, with defaults: a SECURITY is an id (int) or a symbol in capitals, an
+        INDEX an id, a DATE its ISO text, a YEAR and a NUMBER an int, a FLAG a bool; None where none was given.
     Raises:
-        TaskFailed: BAD_ARGUMENT, with the value seen and what is allowed.
+        TaskFailed: BAD_ARGUMENT, with the value and what is allowed.
     """
     names = {argument.name: argument for argument in known}
-    strange = sorted(str(name) for name in given if name not in names)
-    if strange:
-        takes = ", ".join(names) if names else "no arguments"
-        raise TaskFailed("BAD_ARGUMENT", f"{action} was given {', '.join(strange)[:100]}, takes {takes}")
+    unknown = sorted(str(name) for name in given if name not in names)
+    if unknown:
+        allowed = ", ".join(names) if names else "no arguments"
+        raise TaskFailed("BAD_ARGUMENT", f"{action} was given {', '.join(unknown)[:100]}, allowed: {allowed}")
     values = {name: _value(action, argument, given.get(name)) for name, argument in names.items()}
     start, end = values.get("start"), values.get("end")
     if start is not None and end is not None and start > end:
@@ -108,7 +108,7 @@ def _value(action: str, argument: Argument, given: Any) -> Any:
 
 
 def _number(argument: Argument, given: Any) -> int | None:
-    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= MOST_DIGITS:
+    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS:
         given = int(given)
     if not isinstance(given, int) or isinstance(given, bool):
         return None

@@ -1,6 +1,6 @@
-"""Every resource of the exchange as one row: which action reads it, with which arguments, and what a good answer is.
+"""Every resource of the exchange as a row: the action that reads it, its arguments, and the form of a valid answer.
 
-Paths are below /api/nots, as public clients have them; shapes are those that were recorded, Shape.ANY where none was.
+Paths are below /api/nots, as in public clients; shapes are as recorded, Shape.ANY where no answer was recorded.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from workers.nepse.arguments import Argument, Kind
 from workers.nepse.tokens import Formula, floor_sheet_id, index_graph_id, raw_id, today_price_id
 
 LARGEST_PAGE = 500  # the largest in wide use; the exchange was seen to answer larger ones as a bare list
-MOST_PAGES = 500  # of one task: the largest day known had 420
-# 10,000 contracts are 3.5 MB and take 10 s at 2 requests/s: well within the bounds of a message and of a task
+MAX_PAGES = 500  # per task: the largest known day had 420
+# 10,000 contracts are 3.5 MB and take 10 s at 2 requests/s: well within the limits of a message and a task
 PAGES_A_TASK = 20
 
 
 class Shape(Enum):
-    """What a good answer is."""
+    """The form of a valid answer."""
 
     ROWS = "rows"
     OBJECT = "an object"
-    ANY = "JSON"  # no answer was recorded: whatever it is
+    ANY = "JSON"  # no answer was recorded: any JSON
     PAGES = "rows, page by page"
     SHEET = "contracts, page by page, with their totals"
 
@@ -33,14 +33,14 @@ class Endpoint:
     """One resource."""
 
     action: str
-    what: str  # it gives, for people
+    what: str  # its content, for help texts
     path: str  # below /api/nots; {symbol}, {index} and {date} are filled in
     shape: Shape = Shape.ROWS
     arguments: tuple[Argument, ...] = ()
     formula: Formula | None = None  # of the body id of a POST; None: a GET
     fixed: str = ""  # always in the query
-    empty: bool = False  # an empty body means "there is none", not a failure
-    daily: bool = False  # changes from one day to the next only, so it is kept for the day
+    empty: bool = False  # an empty body means "none", and is not an error
+    daily: bool = False  # changes only from day to day, so it is cached for the day
 
 
 SYMBOL = Argument("symbol", Kind.SECURITY, "the security", required=True)
@@ -48,10 +48,10 @@ INDEX = Argument("index", Kind.INDEX, "the index", required=True)
 START = Argument("start", Kind.DATE, "first day", "startDate")
 END = Argument("end", Kind.DATE, "last day", "endDate")
 ALL = Argument("all", Kind.FLAG, "the whole list instead of the first ten", "all", default=False)
-NTH = Argument("page", Kind.NUMBER, "which page, from 0", "page", high=99_999)  # of lists whose pages nobody recorded
+NTH = Argument("page", Kind.NUMBER, "which page, from 0", "page", high=99_999)  # of lists whose pages were never recorded
 FIRST = Argument("page", Kind.NUMBER, "the first page to read, from 0", default=0, high=99_999)
 SIZE = Argument("size", Kind.NUMBER, "rows a page", default=LARGEST_PAGE, low=1, high=LARGEST_PAGE)
-UP_TO = Argument("pages", Kind.NUMBER, "how many pages to read at most", default=PAGES_A_TASK, low=1, high=MOST_PAGES)
+UP_TO = Argument("pages", Kind.NUMBER, "how many pages to read at most", default=PAGES_A_TASK, low=1, high=MAX_PAGES)
 PAGE = (FIRST, SIZE, UP_TO)
 DAY = Argument("date", Kind.DATE, "the business day", "businessDate")
 
@@ -221,7 +221,7 @@ TRADES = (
             *PAGE,
         ),
         floor_sheet_id,
-        fixed="sort=contractId,asc",  # new contracts then come at the end, and shift no page under the reader
+        fixed="sort=contractId,asc",  # new contracts then come at the end, and do not shift pages during the read
     ),
     Endpoint(
         "company-floor-sheet",

@@ -1,4 +1,4 @@
-"""The only place where the NEPSE worker touches the network: one `requests.Session`, paced, certificate checked."""
+"""The NEPSE worker's only access to the network: one `requests.Session`, rate limited, with checked certificates."""
 
 import time
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 
 from bus.errors import ConfigError, TaskFailed
-from workers.nepse.faults import HttpAnswer, HttpRequest
+from workers.nepse.faults import HttpRequest, HttpResponse
 from workers.nepse.rate_limit import RateLimit
 
-LOOK_AGAIN_S = 0.1  # between two looks at the rate while waiting for a token: it may have been raised
-AGENT = "Mozilla/5.0 (compatible; Hulak)"  # says who we are; a browser's name was reported not to be needed
+POLL_S = 0.1  # between two reads of the rate while waiting for a token: it may have been raised
+AGENT = "Mozilla/5.0 (compatible; Hulak)"  # identifies the client; a browser's name is reported to be unnecessary
 
 
 class NepseSettings(Protocol):
@@ -22,11 +22,11 @@ class NepseSettings(Protocol):
 
     @property
     def base_url(self) -> str:
-        """E.g. "https://nepalstock.com.np"; a slash at the end does not matter."""
+        """E.g. "https://nepalstock.com.np"; a trailing slash is ignored."""
 
     @property
     def rate_per_s(self) -> float:
-        """HTTP requests per second, above 0; read anew before each request, so it may change."""
+        """HTTP requests per second, above 0; read before each request, so it may change."""
 
     @property
     def ca_file(self) -> Path | None:
@@ -34,29 +34,29 @@ class NepseSettings(Protocol):
 
     @property
     def connect_timeout_s(self) -> float:
-        """Seconds until a connection must stand."""
+        """Limit for connecting, seconds."""
 
     @property
     def read_timeout_s(self) -> float:
-        """Seconds of silence after which an answer is given up."""
+        """Silence after which a request fails, seconds."""
 
     @property
     def cache_s(self) -> float:
-        """Seconds for which an answer is given again without asking the exchange; 0 for never; may change."""
+        """Time for which an answer is cached, seconds; 0: not at all; may change."""
 
 
 class HttpFetch:
-    """Send requests to the exchange, one at a time; a `Fetch`. Belongs to one thread.
+    """Sends requests to the exchange, one at a time; a `Fetch`. Belongs to one thread.
 
-    Every request, also the one that opens a session, waits for `RateLimit`: real limits are not known, so the exchange never sees
+    Every request, including those for sessions, waits for `RateLimit`: the real limits are unknown, so the exchange never gets
     more of them in a second than the setting says.
 
     Args:
         settings: see `NepseSettings`.
         clock: monotonic seconds.
-        sleep: waits for some seconds.
+        sleep: sleeps for a number of seconds.
     Raises:
-        ConfigError: there is no such ca_file.
+        ConfigError: the ca_file does not exist.
     """
 
     def __init__(
@@ -74,31 +74,31 @@ class HttpFetch:
         self._clock = clock
         self._sleep = sleep
         self._settings = settings
-        self._pace = RateLimit(settings.rate_per_s, clock())
+        self._rate_limit = RateLimit(settings.rate_per_s, clock())
         self._session = requests.Session()
         self._session.mount("https://", HTTPAdapter(max_retries=0))
         self._session.mount("http://", HTTPAdapter(max_retries=0))
         self._session.headers.update(
             {"User-Agent": AGENT, "Referer": self._base + "/", "Accept": "application/json, text/plain, */*"},
         )
-        # Without an auth of its own, requests would put a .netrc entry's password in place of our Authorization.
+        # Without `auth`, requests would replace our Authorization by a password of .netrc.
         self._session.auth = _unchanged
 
-    def __call__(self, request: HttpRequest, /) -> HttpAnswer:
-        """Send one request when its turn has come.
+    def __call__(self, request: HttpRequest, /) -> HttpResponse:
+        """Send a request when the rate limit allows it.
 
         Raises:
-            TaskFailed: NETWORK, TIMEOUT or TLS: there was no complete answer. Any status is an answer.
+            TaskFailed: NETWORK, TIMEOUT or TLS: there was no complete response. Any status is a response.
         """
-        while wait_s := self._pace.wait_s(self._settings.rate_per_s, self._clock()):
-            self._sleep(min(LOOK_AGAIN_S, wait_s))  # the rate may change meanwhile
-        self._pace.begin(self._clock())
+        while wait_s := self._rate_limit.wait_s(self._settings.rate_per_s, self._clock()):
+            self._sleep(min(POLL_S, wait_s))  # the rate may change meanwhile
+        self._rate_limit.begin(self._clock())
         try:
             return self._send(request)
         finally:
-            self._pace.ended(self._clock())
+            self._rate_limit.ended(self._clock())
 
-    def _send(self, request: HttpRequest) -> HttpAnswer:
+    def _send(self, request: HttpRequest) -> HttpResponse:
         headers = {} if request.token is None else {"Authorization": f"Salter {request.token}"}
         try:
             response = self._session.request(
@@ -108,18 +108,18 @@ class HttpFetch:
                 json=request.body,
                 timeout=self._timeouts_s,
                 verify=self._verify,
-                allow_redirects=False,  # a redirect is a changed interface, and no place to carry a token to
+                allow_redirects=False,  # a redirect is a changed interface, and must not get the token
             )
         except requests.RequestException as error:
             raise fault_of_error(request, error) from None  # the chain would show headers
-        return HttpAnswer(
+        return HttpResponse(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
             body=response.content,
         )
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the connections."""
         self._session.close()
 
 
@@ -128,19 +128,19 @@ def _unchanged(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def fault_of_error(request: HttpRequest, error: requests.RequestException) -> TaskFailed:
-    """Name the failure when no answer came: TLS (not retryable), TIMEOUT or NETWORK (both retryable)."""
+    """Return the error of a request without a response: TLS (not retryable), TIMEOUT or NETWORK (both retryable)."""
     if isinstance(error, requests.exceptions.SSLError):
         return TaskFailed(
             "TLS",
-            f"{request.name}: the exchange's certificate was not accepted; it is known to leave out the intermediate"
-            " one: put that and its root into a PEM file and set nepse.ca_file",
+            f"{request.name}: the exchange's certificate was not accepted; it is known to omit the intermediate"
+            " one: put that certificate and its root into a PEM file and set nepse.ca_file",
         )
     inner = error.args[0] if error.args else None
     # requests reports silence in the middle of a body as a ConnectionError around urllib3's ReadTimeoutError
     if isinstance(error, requests.Timeout) or isinstance(inner, ReadTimeoutError):
         return TaskFailed(
             "TIMEOUT",
-            f"{request.name}: no answer in time ({type(error).__name__}); try again later, or raise nepse.read_timeout_s",
+            f"{request.name}: no response in time ({type(error).__name__}); try again later, or raise nepse.read_timeout_s",
             retryable=True,
         )
     return TaskFailed(

@@ -1,4 +1,4 @@
-"""The settings of a NEPSE worker, of which some follow the live configuration."""
+"""The settings of a NEPSE worker; some follow the live configuration."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,11 +8,11 @@ from workers.nepse.http import NepseSettings
 
 
 class LiveSettings:
-    """A `NepseSettings` whose `rate_per_s` and `cache_s` are read anew each time; the others are those of the start.
+    """A `NepseSettings` whose `rate_per_s` and `cache_s` follow the live configuration; the others are fixed at the start.
 
     Args:
-        settings: of the start.
-        values: gives the present values of the live keys.
+        settings: at the start.
+        values: returns the current values of the live keys.
     """
 
     def __init__(self, settings: NepseSettings, values: Callable[[], Mapping[str, Any]]) -> None:
@@ -29,5 +29,5 @@ class LiveSettings:
 
     @property
     def cache_s(self) -> float:
-        """Seconds for which an answer is given again, now."""
+        """Time for which an answer is cached now, seconds."""
         return float(self._values()["cache_s"])

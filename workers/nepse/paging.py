@@ -1,7 +1,7 @@
-"""Long lists of the exchange: one page read, and all pages put together and counted. Pure.
+"""Long lists of the exchange: pages are parsed, joined and counted. Pure.
 
-A list may grow while it is read. Rows that come twice are taken once, and the count is held against the total that the
-exchange tells; what does not fit is the caller's to judge, for only an open market may explain it.
+A list may grow while it is read. Repeated rows are taken once, and the number of rows is compared with the exchange's
+total; the caller judges a difference, since only an open market may explain it.
 """
 
 import json
@@ -24,20 +24,20 @@ class Page:
     last: bool
     size: int  # rows of a full page
     pages: int  # of the whole list
-    total: int | None  # rows of the whole list, if it was told
+    total: int | None  # rows of the whole list, if known
     totals: dict[str, Any]  # of a SHEET: those of TOTALS
 
 
 def parse_page(name: str, shape: Shape, value: Any, number: int) -> Page:
-    """Read an answer as a page.
+    """Parse an answer as a page.
 
     Args:
         name: of the request, for texts.
         shape: PAGES or SHEET.
-        value: the answer's JSON. A bare list counts as a whole list, as the exchange answers large sizes.
-        number: the page that was asked for, from 0.
+        value: the answer's JSON. A bare list counts as the whole list, which the exchange returns for large sizes.
+        number: the requested page, from 0.
     Raises:
-        TaskFailed: BAD_ANSWER, it is something else, or another page.
+        TaskFailed: BAD_ANSWER, it is not a page, or another page.
     """
     totals: dict[str, Any] = {}
     if shape is Shape.SHEET:
@@ -51,7 +51,7 @@ def parse_page(name: str, shape: Shape, value: Any, number: int) -> Page:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise bad_answer(name, "no page", "an object with a list of rows as content")
     if _natural(value.get("number"), number) != number:
-        raise bad_answer(name, f"page {value['number']}", f"page {number}, which was asked for")
+        raise bad_answer(name, f"page {value['number']}", f"page {number}, which was requested")
     pages, last = _natural(value.get("totalPages"), 0), value.get("last")
     total = _natural(value.get("totalElements"), -1)
     return Page(
@@ -64,24 +64,24 @@ def parse_page(name: str, shape: Shape, value: Any, number: int) -> Page:
     )
 
 
-def _natural(value: Any, otherwise: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else otherwise
+def _natural(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else default
 
 
 @dataclass(slots=True)
 class PageCollection:
-    """What was read of one list so far."""
+    """The pages of a list that were read so far."""
 
     name: str  # of the request, for texts
     shape: Shape
     first: int  # page
-    filtered: bool  # totalTrades was only seen to speak of the whole sheet
+    filtered: bool  # totalTrades counts the whole sheet, not the filtered rows
     rows: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
     read: int = 0  # pages
     page: Page | None = None  # the newest
 
     def add(self, page: Page) -> None:
-        """Take in the next page. Raises TaskFailed: BAD_ANSWER, a contract without its id."""
+        """Add the next page. Raises TaskFailed: BAD_ANSWER, a contract without its id."""
         for row in page.rows:
             self.rows.setdefault(self._key(row), row)
         self.read += 1
@@ -95,8 +95,8 @@ class PageCollection:
             raise bad_answer(self.name, "a contract without contractId", "one in each row")
         return contract
 
-    def wanted(self) -> int | None:
-        """Give how many rows there must be; None if the exchange did not say."""
+    def expected(self) -> int | None:
+        """Return how many rows there must be; None if the exchange did not say."""
         page = self.page
         if page is None:
             return None
@@ -107,21 +107,21 @@ class PageCollection:
         return None if total is None else max(0, total - self.first * page.size)
 
     def fits(self) -> bool:
-        """Say whether there are as many rows as there must be."""
-        return self.wanted() in {None, len(self.rows)}
+        """Return whether there are as many rows as expected."""
+        return self.expected() in {None, len(self.rows)}
 
     def incomplete(self) -> TaskFailed:
-        """Make the error for a list that has too few rows or too many, though nobody trades."""
+        """Return the error of a list with missing or extra rows while the market is closed."""
         return TaskFailed(
             "INCOMPLETE",
-            f"{self.name} gave {len(self.rows)} rows in {self.read} pages, must be {self.wanted()}: seen when many ask at"
-            " once; try again later",
+            f"{self.name} gave {len(self.rows)} rows in {self.read} pages, must be {self.expected()}: seen under many"
+            " simultaneous requests; try again later",
             retryable=True,
-            details={"rows": len(self.rows), "wanted": self.wanted()},
+            details={"rows": len(self.rows), "wanted": self.expected()},
         )
 
     def result(self) -> dict[str, Any]:
-        """Give all rows and what is known of them; see `Reader.follow`."""
+        """Return all rows and their totals; see `Reader.follow`."""
         page = self.page
         return {
             "rows": list(self.rows.values()),

@@ -1,23 +1,23 @@
-"""How often something may be done: a token bucket that holds no clock, no lock and no running sum.
+"""A token bucket without clock, lock or running sum.
 
-It keeps one number, the time at which the bucket would be full again (the "virtual scheduling" form of the generic
-cell rate algorithm, ITU-T I.371). Nothing is added up over the days, so nothing drifts.
+It keeps one number, the time at which the bucket will be full again (the "virtual scheduling" form of the generic
+cell rate algorithm, ITU-T I.371). Nothing is summed up, so nothing drifts.
 """
 
 import math
 
-SLACK_S = 1e-6  # a sleeper that waits exactly `wait_s` must not be refused for the last bit of a float
+SLACK_S = 1e-6  # a caller that sleeps exactly `wait_s` must not be refused because of rounding
 
 
 class TokenBucket:
-    """Let `rate` things happen per second, `burst` of them at once after a rest.
+    """Allows `rate` operations per second, `burst` of them at once after a pause.
 
     Args:
-        rate: tokens that grow per second, above 0.
-        burst: tokens that a full bucket holds, at least 1.
+        rate: tokens added per second, above 0.
+        burst: tokens in a full bucket, at least 1.
         now: monotonic seconds; the bucket is full at this time.
     Raises:
-        ValueError: a rate or burst that would never let anything through.
+        ValueError: the rate or burst would never allow an operation.
     """
 
     __slots__ = ("_full_at", "_interval_s", "_room_s")
@@ -32,12 +32,12 @@ class TokenBucket:
         self._full_at = now
 
     def take(self, now: float) -> bool:
-        """Take one token if there is one.
+        """Take a token if there is one.
 
         Args:
             now: monotonic seconds.
         Returns:
-            True if the thing may be done now; False costs nothing.
+            True if the operation is allowed now; False takes no token.
         """
         if self.wait_s(now) > 0:
             return False
@@ -45,12 +45,12 @@ class TokenBucket:
         return True
 
     def wait_s(self, now: float) -> float:
-        """Say how long until `take` says True.
+        """Return the time until `take` returns True.
 
         Args:
             now: monotonic seconds.
         Returns:
-            seconds, 0.0 if a token is there now.
+            seconds, 0.0 if there is a token now.
         """
         missing_s = self._full_at - now - self._room_s
         return missing_s if missing_s > SLACK_S else 0.0

@@ -1,8 +1,8 @@
-"""How NEPSE's tokens are read and how the ids of its POST bodies are made: arithmetic only, no clock, no network.
+"""The decoding of NEPSE's tokens and the ids of its POST bodies: arithmetic only, no clock, no network.
 
 Observed in public clients and their recorded answers, and unchanged since spring 2023:
 
-* a session begins with two tokens and five salts; each token carries five junk characters whose places follow from one
+* a session begins with two tokens and five salts; each token contains five junk characters at positions that follow from one
   salt (the second for the access token, the first for the refresh token);
 * a POST carries `{"id": n}`; n comes from the market's id, the day of the month in Nepal and the session's salts, by
   one of four formulas: `raw_id` for company details and graphs, `index_graph_id` for index graphs, `today_price_id` for
@@ -33,8 +33,8 @@ IDS = (  # by market id, 0..99
 # {"enc":"A128CBC-HS256","alg":"dir"} in base64url, then an empty key part: how every token recorded since 2023 begins
 KNOWN_HEADER = "eyJlbmMiOiJBMTI4Q0JDLUhTMjU2IiwiYWxnIjoiZGlyIn0.."
 
-MAX_SALT = 2**31 - 1  # the site computes in signed 32-bit integers
-MAX_TIME_MS = 253_370_764_800_000  # year 9999: what a calendar can hold
+MAX_SALT = 2**31 - 1  # the exchange's site computes in signed 32-bit integers
+MAX_TIME_MS = 253_370_764_800_000  # year 9999: the largest of `datetime`
 NEPAL = timedelta(hours=5, minutes=45)  # no daylight saving time
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,51 +47,51 @@ def _cuts(salt: int) -> tuple[int, ...]:
 
 
 def access_cuts(salts: Salts) -> tuple[int, ...]:
-    """Give the five 0-based places of junk in a raw access token, ascending, at most 128."""
+    """Return the five 0-based positions of junk in a raw access token, ascending, at most 128."""
     return _cuts(salts[1])
 
 
 def refresh_cuts(salts: Salts) -> tuple[int, ...]:
-    """Give the five 0-based places of junk in a raw refresh token, ascending, at most 128."""
+    """Return the five 0-based positions of junk in a raw refresh token, ascending, at most 128."""
     return _cuts(salts[0])
 
 
 def _without(raw: str, cuts: tuple[int, ...]) -> str:
     if len(raw) <= cuts[-1]:
-        raise _scheme_changed(f"a token of {len(raw)} characters arrived, more than {cuts[-1]} are needed")
+        raise _scheme_changed(f"a token of {len(raw)} characters was received, must be longer than {cuts[-1]}")
     return "".join(character for place, character in enumerate(raw) if place not in cuts)
 
 
 def decode_access(raw: str, salts: Salts) -> str:
-    """Take the junk out of an access token.
+    """Remove the junk from an access token.
 
     Args:
-        raw: as answered by prove or refresh.
+        raw: from prove or refresh.
         salts: the five of the same answer.
     Returns:
-        what goes behind `Authorization: Salter`.
+        the token for the header `Authorization: Salter`.
     Raises:
-        TaskFailed: TOKEN_SCHEME, the token is shorter than the places to cut.
+        TaskFailed: TOKEN_SCHEME, the token is shorter than the positions to cut.
     """
     return _without(raw, access_cuts(salts))
 
 
 def decode_refresh(raw: str, salts: Salts) -> str:
-    """Take the junk out of a refresh token; as `decode_access`."""
+    """Remove the junk from a refresh token; as `decode_access`."""
     return _without(raw, refresh_cuts(salts))
 
 
 def has_known_header(token: str) -> bool:
-    """Say whether a decoded token begins as all recorded ones do.
+    """Return whether a decoded token begins like all recorded ones.
 
-    A hint, not a proof: the exchange may change the header and keep the cuts. Only who also sees the token refused
-    should speak of a changed scheme (`scheme_changed`).
+    A hint, not a proof: the exchange may change the header and keep the cuts. Report a changed scheme
+    (`scheme_changed`) only if the exchange also refuses the token.
     """
     return token.startswith(KNOWN_HEADER)
 
 
 def scheme_changed() -> TaskFailed:
-    """Make the error for tokens that neither look right nor are taken."""
+    """Return the error for tokens without the known header that the exchange refuses."""
     return _scheme_changed("the decoded access token does not begin with the known header, and the exchange refused it")
 
 
@@ -100,23 +100,23 @@ def _scheme_changed(seen: str) -> TaskFailed:
 
 
 def parse_salts(answer: Mapping[str, Any]) -> Salts:
-    """Read salt1..salt5 of a prove or refresh answer.
+    """Parse salt1..salt5 of a prove or refresh answer.
 
     Returns:
         five integers, 0..2147483647.
     Raises:
-        TaskFailed: BAD_ANSWER, one is missing, no integer or out of range.
+        TaskFailed: BAD_ANSWER, one is missing, not an integer, or out of range.
     """
     return tuple(parse_int(answer, f"salt{place}", MAX_SALT) for place in range(1, 6))
 
 
 def parse_int(answer: Mapping[str, Any], key: str, highest: int) -> int:
-    """Read an integer of an answer, also one written as a string, as some public clients expect.
+    """Parse an integer of an answer; it may be written as a string, as some public clients expect.
 
     Returns:
         0..highest.
     Raises:
-        TaskFailed: BAD_ANSWER, it is missing, no integer or out of range.
+        TaskFailed: BAD_ANSWER, it is missing, not an integer, or out of range.
     """
     value = answer.get(key)
     try:
@@ -124,14 +124,14 @@ def parse_int(answer: Mapping[str, Any], key: str, highest: int) -> int:
     except ValueError:
         number = None
     if number is None or not 0 <= number <= highest:
-        # the value itself stays out of the text: a peer that moves its fields could put a token there
+        # the text does not quote the value: if the exchange moves its fields, it could be a token
         seen = "a number out of range" if number is not None else f"of type {type(value).__name__}"
         raise TaskFailed("BAD_ANSWER", f"{key} in NEPSE's answer is {seen}, must be an integer from 0 to {highest}")
     return number
 
 
 def nepal_day(time_ms: float) -> int:
-    """Give the day of the month in Nepal.
+    """Return the day of the month in Nepal.
 
     Args:
         time_ms: the server's clock, ms since 1970 UTC.
@@ -142,12 +142,12 @@ def nepal_day(time_ms: float) -> int:
 
 
 def nepal_date(time_ms: float) -> str:
-    """Give the date in Nepal, e.g. "2026-04-24"; the argument is that of `nepal_day`."""
+    """Return the date in Nepal, e.g. "2026-04-24"; the argument is that of `nepal_day`."""
     return (EPOCH + timedelta(milliseconds=time_ms) + NEPAL).date().isoformat()
 
 
 def raw_id(market_id: int, salts: Salts, day: int) -> int:
-    """Make the body id of company details and scrip graphs; the salts take no part.
+    """Return the body id of company details and scrip graphs; it does not depend on the salts.
 
     Args:
         market_id: `id` of market-open, 0..99.
@@ -158,22 +158,22 @@ def raw_id(market_id: int, salts: Salts, day: int) -> int:
     return IDS[market_id] + market_id + 2 * day
 
 
-def _signed(market_id: int, salts: Salts, day: int, *, limit: int, below: int, otherwise: int) -> int:
+def _signed(market_id: int, salts: Salts, day: int, *, limit: int, below: int, above: int) -> int:
     raw = raw_id(market_id, salts, day)
-    place = below if raw % 10 < limit else otherwise
+    place = below if raw % 10 < limit else above
     return raw + salts[place] * day - salts[place - 1]
 
 
 def index_graph_id(market_id: int, salts: Salts, day: int) -> int:
-    """Make the body id of index graphs (formula A); arguments as `raw_id`."""
-    return _signed(market_id, salts, day, limit=5, below=3, otherwise=1)
+    """Return the body id of index graphs (formula A); arguments as `raw_id`."""
+    return _signed(market_id, salts, day, limit=5, below=3, above=1)
 
 
 def today_price_id(market_id: int, salts: Salts, day: int) -> int:
-    """Make the body id of the day's prices (formula B); arguments as `raw_id`."""
-    return _signed(market_id, salts, day, limit=5, below=1, otherwise=3)
+    """Return the body id of the day's prices (formula B); arguments as `raw_id`."""
+    return _signed(market_id, salts, day, limit=5, below=1, above=3)
 
 
 def floor_sheet_id(market_id: int, salts: Salts, day: int) -> int:
-    """Make the body id of the floor sheet (formula C, equal to B unless raw % 10 is 4); arguments as `raw_id`."""
-    return _signed(market_id, salts, day, limit=4, below=1, otherwise=3)
+    """Return the body id of the floor sheet (formula C, equal to B unless raw % 10 is 4); arguments as `raw_id`."""
+    return _signed(market_id, salts, day, limit=4, below=1, above=3)

@@ -6,5 +6,5 @@ from workers.tasks import task
 
 @task("benchmark", "noop")
 def noop(n: int, note: str) -> int:
-    """Carry a task out."""
+    """Run a task."""
     return work.noop({"n": n, "note": note})

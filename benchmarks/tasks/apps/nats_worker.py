@@ -15,7 +15,7 @@ ADDRESS, SUBJECT, GROUP = "BENCHMARK_NATS", "benchmark.noop", "workers"
 
 
 async def serve() -> None:
-    """Answer for ever."""
+    """Answer requests until terminated."""
     connection: Any = await nats.connect(os.environ[ADDRESS])
 
     async def answer(message: Any) -> None:

@@ -1,4 +1,4 @@
-"""Every task queue there is, by the name it has on the command line."""
+"""All task queues, by their names on the command line."""
 
 from collections.abc import Callable
 from functools import partial

@@ -27,15 +27,15 @@ class IpyparallelClient(Client):
         self.view = self.client.load_balanced_view()
 
     def submit(self, number: int) -> Any:
-        """Hand in."""
+        """Submit a task."""
         return self.view.apply_async(work.noop, work.argument(number))
 
     def result(self, handle: Any, within_s: float) -> Any:
-        """Wait."""
+        """Wait for the result of a task."""
         return handle.get(within_s)
 
     def close(self) -> None:
-        """End the cluster."""
+        """Stop the cluster."""
         self.client.close()
         self.cluster.stop_cluster_sync()
 
@@ -44,7 +44,7 @@ class Ipyparallel(TaskSystem):
     """A cluster of engines with its controller."""
 
     def missing(self) -> str | None:
-        """Say what is not installed."""
+        """Return what is not installed; None if nothing is missing."""
         return None if importlib.util.find_spec("ipyparallel") else f"ipyparallel is not installed ({REQUIREMENTS})"
 
     def client(self) -> Client:
@@ -58,26 +58,28 @@ class DaskClient(Client):
     def __init__(self, workers: int, folder: str, *, batches: bool) -> None:
         dask: Any = importlib.import_module("distributed")
         self.batches = batches
-        how = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "host": HOST}
-        self.cluster = dask.LocalCluster(n_workers=workers, local_directory=folder, memory_limit="2GiB", **how)
+        options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "host": HOST}
+        self.cluster = dask.LocalCluster(n_workers=workers, local_directory=folder, memory_limit="2GiB", **options)
         self.client = dask.Client(self.cluster)
 
     def submit(self, number: int) -> Any:
-        """Hand in."""
+        """Submit a task."""
         return self.client.submit(work.noop, work.argument(number), pure=False)
 
     def result(self, handle: Any, within_s: float) -> Any:
-        """Wait."""
+        """Wait for the result of a task."""
         return handle.result(within_s)
 
     def many(self, numbers: Sequence[int], within_s: float) -> Sequence[Any]:
-        """Have a batch done."""
+        """Run a batch of tasks."""
         del within_s
-        answers: list[Any] = self.client.gather(self.client.map(work.noop, [work.argument(one) for one in numbers], pure=False))
+        answers: list[Any] = self.client.gather(
+            self.client.map(work.noop, [work.argument(number) for number in numbers], pure=False)
+        )
         return answers
 
     def close(self) -> None:
-        """End the cluster."""
+        """Stop the cluster."""
         self.client.close()
         self.cluster.close()
 
@@ -96,7 +98,7 @@ class Dask(TaskSystem):
         self.batches = batches
 
     def missing(self) -> str | None:
-        """Say what is not installed."""
+        """Return what is not installed; None if nothing is missing."""
         return None if importlib.util.find_spec("distributed") else f"dask.distributed is not installed ({REQUIREMENTS})"
 
     def client(self) -> Client:

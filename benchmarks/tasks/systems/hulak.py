@@ -29,7 +29,7 @@ class Caller(Client):
         self.bus = client
 
     def submit(self, number: int) -> Any:
-        """Call."""
+        """Call the task."""
         return self.bus.submit(SERVICE, ACTION, work.argument(number))
 
     def result(self, handle: Any, within_s: float) -> Any:
@@ -37,15 +37,15 @@ class Caller(Client):
         return handle.result(within_s)
 
     def close(self) -> None:
-        """Disconnect."""
+        """Close the connection."""
         self.bus.close()
 
 
 class Poster(Caller):
-    """Posts: each task is safe on the broker's disk before it is accepted, and so is its result before it is told.
+    """Posts tasks: each is on the broker's disk before it is accepted, and so is its result before it is returned.
 
-    A handle is a list of one future: of the acceptance, then of the result. The results of all tasks that are accepted by now
-    are asked for together.
+    A handle is a list of one future: of the acceptance, then of the result. The results of all accepted tasks
+    are requested together.
     """
 
     def __init__(self, client: BusClient) -> None:
@@ -53,7 +53,7 @@ class Poster(Caller):
         self.accepting: deque[list[Any]] = deque()
 
     def submit(self, number: int) -> list[Any]:
-        """Post."""
+        """Post a task."""
         handle = [self.bus.submit("hulak.post", "", posting(SERVICE, ACTION, work.argument(number)))]
         self.accepting.append(handle)
         return handle
@@ -61,19 +61,19 @@ class Poster(Caller):
     def result(self, handle: list[Any], within_s: float) -> Any:
         """Wait until the task has ended."""
         while self.accepting and (self.accepting[0][0].done() or handle in self.accepting):
-            self._ask(self.accepting.popleft(), within_s)
-        told = handle[0].result(within_s)
-        if told["ended_ns"] is None:
-            raise BusTimeout(f"a task is {told['state']} after {within_s:g} s")
-        return value_of(told)
+            self._request_result(self.accepting.popleft(), within_s)
+        row = handle[0].result(within_s)
+        if row["ended_ns"] is None:
+            raise BusTimeout(f"a task is {row['state']} after {within_s:g} s")
+        return value_of(row)
 
-    def _ask(self, handle: list[Any], within_s: float) -> None:
-        asked = result_args(posted_id(handle[0].result(within_s)), within_s)
-        handle[0] = self.bus.submit("hulak.result", "", asked)
+    def _request_result(self, handle: list[Any], within_s: float) -> None:
+        args = result_args(posted_id(handle[0].result(within_s)), within_s)
+        handle[0] = self.bus.submit("hulak.result", "", args)
 
 
 class AsyncCaller(AsyncClient):
-    """Calls, through the package's client for asyncio."""
+    """Calls, through the package's asyncio client."""
 
     def __init__(self, settings: Settings, home: Path) -> None:
         self.settings, self.home = settings, home
@@ -83,21 +83,21 @@ class AsyncCaller(AsyncClient):
         self.bus = AsyncBusClient(self.settings, self.home)
 
     async def call(self, number: int, within_s: float) -> Any:
-        """Call."""
+        """Call the task."""
         return await self.bus.submit(SERVICE, ACTION, work.argument(number), timeout_s=within_s)
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Close the connection."""
         self.bus.close()
 
 
 class MapCaller(Caller):
-    """Calls by the hundred."""
+    """Calls in batches."""
 
     batches = True
 
     def many(self, numbers: Sequence[int], within_s: float) -> Sequence[Any]:
-        """Have a batch done, all of it under way at once."""
+        """Run a batch of tasks, all in flight at once."""
         args = (work.argument(number) for number in numbers)
         return list(self.bus.map(SERVICE, ACTION, args, window=len(numbers), timeout_s=within_s))
 
@@ -108,9 +108,9 @@ class Hulak(TaskSystem):
     Args:
         place: of the cell.
         workers: of a module of tasks.
-        by: with what: `submit`, `map` or `async` for calls, `post` for posted tasks.
-        ipc: over files instead of TCP, as local processes do.
-        credit: tasks that a worker holds at a time; None: adapted by itself, as shipped.
+        by: the client: `submit`, `map` or `async` for calls, `post` for posted tasks.
+        ipc: over files instead of TCP, like local processes.
+        credit: tasks that a worker holds at a time; None: adaptive, as shipped.
     """
 
     def __init__(self, place: Place, workers: int, *, by: str = "submit", ipc: bool = True, credit: int | None = None) -> None:
@@ -118,11 +118,11 @@ class Hulak(TaskSystem):
         self.by = by
         self.credit = [] if credit is None else ["--credit", str(credit)]
         self.home = Path(place.folder)
-        self.seen_from = self.home if ipc else self.home / "elsewhere"  # who finds no files there takes TCP
+        self.seen_from = self.home if ipc else self.home / "elsewhere"  # without socket files there, clients use TCP
         self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, place.ports, strict=True)}
 
     def start(self) -> None:
-        """Start broker and workers, and wait until all are there."""
+        """Start broker and workers, and wait until all are connected."""
         lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
         (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
         self.spawn(machine.python("bus"), {"HULAK_HOME": str(self.home)})
@@ -148,11 +148,11 @@ class Hulak(TaskSystem):
         )
 
     def settings(self) -> Settings:
-        """Read what the broker reads."""
+        """Load the settings of the broker."""
         return load_settings.load(self.home, self.home / "hulak.toml")
 
     def client(self) -> Client | AsyncClient:
-        """Connect."""
+        """Connect a client."""
         if self.by == "async":
             return AsyncCaller(self.settings(), self.seen_from)
         kinds = {"submit": Caller, "map": MapCaller, "post": Poster}

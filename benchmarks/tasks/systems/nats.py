@@ -1,4 +1,4 @@
-"""NATS request/reply: nats-server, workers in a queue group, nats-py on uvloop at both ends. It keeps nothing on disk."""
+"""NATS request/reply: nats-server, workers in a queue group, nats-py on uvloop at both ends. Nothing is stored on disk."""
 
 import importlib
 from pathlib import Path
@@ -23,24 +23,24 @@ class NatsClient(AsyncClient):
         self.address = address
 
     async def open(self) -> None:
-        """Connect."""
+        """Connect a client."""
         self.connection: Any = await importlib.import_module("nats").connect(self.address)
 
     async def call(self, number: int, within_s: float) -> Any:
-        """Ask."""
+        """Send a request."""
         answer = await self.connection.request(SUBJECT, pack(work.argument(number)), timeout=within_s)
         return unpack(answer.data)
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Close the connection."""
         await self.connection.close()
 
 
 class Nats(TaskSystem):
-    """Its own server and workers."""
+    """A separate server and workers."""
 
     def missing(self) -> str | None:
-        """Say what is not installed."""
+        """Return what is not installed; None if nothing is missing."""
         return Server(self.place).missing()
 
     @property
@@ -58,5 +58,5 @@ class Nats(TaskSystem):
         machine.wait_for(lambda: all("serves" in log.read_text() for log in logs), SETTLES_S, "the workers of NATS")
 
     def client(self) -> AsyncClient:
-        """Make the client."""
+        """Return the client."""
         return NatsClient(self.address)

@@ -1,4 +1,4 @@
-"""Python's own pools of processes: the workers are the client's children, and no broker keeps anything."""
+"""Python's own pools of processes: the workers are the client's children, and there is no broker."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -15,15 +15,15 @@ class PoolClient(Client):
         self.pool = multiprocessing.Pool(workers)
 
     def submit(self, number: int) -> Any:
-        """Hand in."""
+        """Submit a task."""
         return self.pool.apply_async(work.noop, (work.argument(number),))
 
     def result(self, handle: Any, within_s: float) -> Any:
-        """Wait."""
+        """Wait for the result of a task."""
         return handle.get(within_s)
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         self.pool.terminate()
         self.pool.join()
 
@@ -35,15 +35,15 @@ class ExecutorClient(Client):
         self.pool = ProcessPoolExecutor(workers)
 
     def submit(self, number: int) -> Any:
-        """Hand in."""
+        """Submit a task."""
         return self.pool.submit(work.noop, work.argument(number))
 
     def result(self, handle: Any, within_s: float) -> Any:
-        """Wait."""
+        """Wait for the result of a task."""
         return handle.result(within_s)
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         self.pool.shutdown(cancel_futures=True)
 
 

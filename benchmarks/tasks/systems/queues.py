@@ -1,6 +1,6 @@
 """Task queues on Redis: Celery, Dramatiq, RQ, arq, taskiq, each with its own worker program and its own client.
 
-Redis keeps nothing on disk here, which is the fastest way to run them, and less than Hulak's posted tasks promise.
+Redis stores nothing on disk here, which is the fastest way to run them, and a weaker guarantee than Hulak's posted tasks.
 """
 
 import abc
@@ -19,27 +19,27 @@ from benchmarks.tasks.system import AsyncClient, Client, TaskSystem
 from benchmarks.tasks.systems.clusters import REQUIREMENTS
 
 APPS = "benchmarks.tasks.apps"
-LOOK_S = 0.002  # between two looks for a result, of clients that look instead of being told
+POLL_S = 0.002  # between two polls for a result
 
 
 class OnRedis(TaskSystem):
-    """A server of its own, and workers."""
+    """A separate server, and workers."""
 
     module = ""  # the library's
 
     def missing(self) -> str | None:
-        """Say what is not installed."""
+        """Return what is not installed; None if nothing is missing."""
         if why := Server(self.place).missing():
             return why
         return None if importlib.util.find_spec(self.module) else f"{self.module} is not installed ({REQUIREMENTS})"
 
     @property
     def url(self) -> str:
-        """The server's."""
+        """The server's URL."""
         return f"redis://{HOST}:{self.place.ports[0]}/0"
 
     def variables(self) -> dict[str, str]:
-        """Tell workers and client where the server is, too."""
+        """Return the variables, with the server's URL."""
         return {**super().variables(), REDIS: self.url}
 
     def start(self) -> None:
@@ -51,11 +51,11 @@ class OnRedis(TaskSystem):
 
     @abc.abstractmethod
     def start_workers(self) -> None:
-        """Start as many processes as are wanted."""
+        """Start the worker processes."""
 
 
 class TaskClient(Client):
-    """A client whose tasks are objects of an app's."""
+    """A client whose tasks are objects of an app."""
 
     def __init__(self, app: str) -> None:
         self.task: Any = importlib.import_module(f"{APPS}.{app}").noop
@@ -65,11 +65,11 @@ class CeleryClient(TaskClient):
     """`delay` and `get`."""
 
     def submit(self, number: int) -> Any:
-        """Hand in."""
+        """Submit a task."""
         return self.task.delay(work.argument(number))
 
     def result(self, handle: Any, within_s: float) -> Any:
-        """Wait."""
+        """Wait for the result of a task."""
         return handle.get(timeout=within_s)
 
 
@@ -79,13 +79,13 @@ class Celery(OnRedis):
     module = "celery"
 
     def start_workers(self) -> None:
-        """Start one program with so many processes."""
+        """Start one program with a process for each worker."""
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "error"]
         words = ["-A", f"{APPS}.celery_app", "worker", "-c", str(self.workers), "-P", "prefork", *quiet]
         self.spawn_python("celery", *words, variables=self.variables())
 
     def client(self) -> Client:
-        """Connect."""
+        """Connect a client."""
         return CeleryClient("celery_app")
 
 
@@ -93,11 +93,11 @@ class DramatiqClient(TaskClient):
     """`send` and `get_result`."""
 
     def submit(self, number: int) -> Any:
-        """Hand in."""
+        """Submit a task."""
         return self.task.send(work.argument(number))
 
     def result(self, handle: Any, within_s: float) -> Any:
-        """Wait."""
+        """Wait for the result of a task."""
         return handle.get_result(block=True, timeout=int(within_s * 1000))
 
 
@@ -107,12 +107,12 @@ class Dramatiq(OnRedis):
     module = "dramatiq"
 
     def start_workers(self) -> None:
-        """Start one program with so many processes."""
+        """Start one program with a process for each worker."""
         words = [f"{APPS}.dramatiq_app", "-p", str(self.workers), "-t", "8"]
         self.spawn_python("dramatiq", *words, variables=self.variables())
 
     def client(self) -> Client:
-        """Connect."""
+        """Connect a client."""
         return DramatiqClient("dramatiq_app")
 
 
@@ -124,16 +124,16 @@ class RqClient(Client):
         self.queue: Any = importlib.import_module("rq").Queue(connection=connection)
 
     def submit(self, number: int) -> Any:
-        """Hand in."""
+        """Submit a task."""
         return self.queue.enqueue(work.noop, work.argument(number), result_ttl=60)
 
     def result(self, handle: Any, within_s: float) -> Any:
-        """Wait."""
+        """Wait for the result of a task."""
         return handle.latest_result(timeout=int(within_s)).return_value
 
 
 class Rq(OnRedis):
-    """Workers that fork for each task, as shipped; or ones that do not.
+    """Workers that fork for each task, as shipped; or workers that do not.
 
     Args:
         place: of the cell.
@@ -148,31 +148,31 @@ class Rq(OnRedis):
         self.simple = simple
 
     def start_workers(self) -> None:
-        """Start so many programs."""
+        """Start one program for each worker."""
         kind = ["-w", "rq.worker.SimpleWorker"] if self.simple else []
         for _ in range(self.workers):
             self.spawn_python("rq.cli", "worker", "-u", self.url, "-q", *kind, variables=self.variables())
 
     def client(self) -> Client:
-        """Connect."""
+        """Connect a client."""
         return RqClient(self.place.ports[0])
 
 
 class ArqClient(AsyncClient):
-    """`enqueue_job`, then looking for the result."""
+    """`enqueue_job`, then polling for the result."""
 
     async def open(self) -> None:
-        """Connect."""
+        """Connect a client."""
         settings = importlib.import_module(f"{APPS}.arq_app").Settings.redis_settings
         self.pool: Any = await importlib.import_module("arq").create_pool(settings)
 
     async def call(self, number: int, within_s: float) -> Any:
-        """Have a task done; `Job.result` would miss the result of a worker that is faster than its look at the queue."""
+        """Run a task; `Job.result` would miss the result of a fast worker."""
         job = await self.pool.enqueue_job("noop", work.argument(number))
         async with asyncio.timeout(within_s):
-            while (found := await job.result_info()) is None:  # noqa: ASYNC110 - a result lies in Redis, nobody tells of it
-                await asyncio.sleep(LOOK_S)
-        return found.result
+            while (info := await job.result_info()) is None:  # noqa: ASYNC110 - results in Redis have no notification
+                await asyncio.sleep(POLL_S)
+        return info.result
 
 
 class Arq(OnRedis):
@@ -181,12 +181,12 @@ class Arq(OnRedis):
     module = "arq"
 
     def start_workers(self) -> None:
-        """Start so many programs."""
+        """Start one program for each worker."""
         for _ in range(self.workers):
             self.spawn_python("arq", f"{APPS}.arq_app.Settings", variables=self.variables())
 
     def client(self) -> AsyncClient:
-        """Make the client."""
+        """Return the client."""
         return ArqClient()
 
 
@@ -194,18 +194,18 @@ class TaskiqClient(AsyncClient):
     """`kiq` and `wait_result`."""
 
     async def open(self) -> None:
-        """Connect."""
+        """Connect a client."""
         app: Any = importlib.import_module(f"{APPS}.taskiq_app")
         await app.broker.startup()
         self.broker, self.task = app.broker, app.noop
 
     async def call(self, number: int, within_s: float) -> Any:
-        """Have a task done."""
+        """Run a task."""
         handle = await self.task.kiq(work.argument(number))
-        return (await handle.wait_result(check_interval=LOOK_S, timeout=within_s)).return_value
+        return (await handle.wait_result(check_interval=POLL_S, timeout=within_s)).return_value
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Close the connection."""
         await self.broker.shutdown()
 
 
@@ -215,10 +215,10 @@ class Taskiq(OnRedis):
     module = "taskiq_redis"
 
     def start_workers(self) -> None:
-        """Start one program with so many processes."""
+        """Start one program with a process for each worker."""
         words = ["worker", f"{APPS}.taskiq_app:broker", "--workers", str(self.workers), "--log-level", "ERROR"]
         self.spawn_python("taskiq", *words, variables=self.variables())
 
     def client(self) -> AsyncClient:
-        """Make the client."""
+        """Return the client."""
         return TaskiqClient()

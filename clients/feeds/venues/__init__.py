@@ -1,4 +1,4 @@
-"""Venues' dialects: what is asked of each venue, and what its messages say. Pure.
+"""The venues' dialects: how to subscribe at each venue, and how to parse its messages. Pure.
 Imported by clients.feeds.
 Start with `dialect.py`.
 """

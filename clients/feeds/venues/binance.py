@@ -1,16 +1,16 @@
-"""Binance's best bid and ask, as its market streams send them, spot and futures.
+"""Binance's best bid and ask, from its market streams, spot and futures.
 
-Forms, from Binance's public documentation of its WebSocket market streams ("Individual Symbol Book Ticker Streams"):
+Formats, from Binance's public documentation of its WebSocket market streams ("Individual Symbol Book Ticker Streams"):
 
 * addresses: `wss://stream.binance.com:9443/ws` for spot; for USD-M futures `wss://fstream.binance.com/public/ws`, or
-  `/public/stream` for the combined form: the paths without `/public` were retired on 2026-04-23. There is no stream of all
-  symbols any more: `!bookTicker` left spot in December 2022.
+  `/public/stream` for the combined format: the paths without `/public` were retired on 2026-04-23. There is no stream of
+  all symbols any longer: `!bookTicker` was removed from spot in December 2022.
 * raw: `{"u": .., "s": "BNBUSDT", "b": "25.35190000", "B": .., "a": "25.36520000", "A": ..}`; futures add
   `"e": "bookTicker"`, `"E"` (event time) and `"T"` (transaction time), both ms since 1970 UTC.
 * combined: `{"stream": "bnbusdt@bookTicker", "data": <the raw form>}`.
 * `{"method": "SUBSCRIBE", "params": ["bnbusdt@bookTicker"], "id": 1}` is answered with `{"result": null, "id": 1}`, or with
-  `{"error": {"code": .., "msg": ..}, "id": 1}`. A symbol that there is not is taken as well, and stays silent.
-* An empty side is written as 0. Several of these objects may stand in a list.
+  `{"error": {"code": .., "msg": ..}, "id": 1}`. An unknown symbol is accepted as well, and brings no quotes.
+* An empty side is written as 0. Several of these objects may come in a list.
 """
 
 import json
@@ -20,70 +20,68 @@ from urllib.parse import urlsplit
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.symbol_keys import SymbolKeys
-from clients.feeds.venues.dialect import FAILED, Event, Subscribed, refused, same_url
+from clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Subscribed, classify_refusal
 from clients.feeds.venues.parsing import field_of, load_objects, of_each, price_of, shown, time_of
 
-RETIRED = ("/ws", "/stream")  # of the futures' host
+RETIRED = ("/ws", "/stream")  # paths of the futures' host
 
 
-class Binance:
-    """Speaks Binance's bookTicker streams; other kinds of streams give no events.
+class Binance(BaseDialect):
+    """Binance's bookTicker streams; other streams give no events.
 
     Args:
-        source: what the ticks name as their source.
+        source: the source in the ticks.
     """
 
     own_heartbeats = False
-    greets = False
 
     def __init__(self, source: str = "binance") -> None:
+        super().__init__()
         self.source = source
-        self.names = SymbolKeys()
-        self._asked: dict[int, list[str]] = {}  # id of a request that is not answered yet -> its symbols
+        self._asked: dict[int, list[str]] = {}  # id of an unanswered request -> its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Return the url as it is; see `Dialect.address`.
+        """Check and return the url; see `Dialect.address`.
 
         Raises:
-            FeedError: it is one at which the venue is silent.
+            FeedError: the venue sends nothing at this url.
         """
         parts = urlsplit(url)
         host = parts.hostname or ""
         if host == "fstream.binance.com" and parts.path.startswith(RETIRED):
-            raise FeedError(f"url {url!r}: {parts.path} of {host} was retired in April 2026, must be /public{parts.path}")
+            raise FeedError(f"url {url!r}: {parts.path} of {host} was retired in April 2026; use /public{parts.path}")
         if "!bookTicker" in url and host.endswith("binance.com"):
-            raise FeedError("!bookTicker is a stream that Binance has no more, must be the streams of single symbols")
-        return same_url(url, symbols)
+            raise FeedError("Binance has removed the stream !bookTicker; use the streams of single symbols")
+        return super().address(url, symbols)
 
     def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Write one request for all these symbols; see `Dialect.subscribe_messages`."""
+        """Make one request for all these symbols; see `Dialect.subscribe_messages`."""
         number = max(self._asked, default=0) + 1
         self._asked[number] = list(symbols)
         request = {"method": "SUBSCRIBE", "params": [_stream(symbol) for symbol in symbols], "id": number}
         return [json.dumps(request, ensure_ascii=False, separators=(",", ":"))]
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
-        """Read one message; see `Dialect.parse`. Spot quotes carry no time and get `received_ms`."""
+        """Parse one message; see `Dialect.parse`. Spot quotes carry no time and get `received_ms`."""
         return of_each(load_objects(message), lambda event: self._event(event, received_ms))
 
     def _event(self, event: dict[str, Any], received_ms: int) -> list[Event]:
         if "stream" in event:
-            kind = event["stream"]
-            if not isinstance(kind, str):
-                raise FeedError(f"stream is {shown(kind)}, must be text")
-            if not kind.endswith("bookTicker"):
+            stream = event["stream"]
+            if not isinstance(stream, str):
+                raise FeedError(f"stream is {shown(stream)}, must be text")
+            if not stream.endswith("bookTicker"):
                 return []
             data = event.get("data")
             if not isinstance(data, dict):
-                raise FeedError(f"data of stream {shown(kind)} is {shown(data)}, must be an object")
+                raise FeedError(f"data of stream {shown(stream)} is {shown(data)}, must be an object")
             event = data
         elif "error" in event or "code" in event:
             return self._refused(event)
         elif "result" in event:
             return [Subscribed(self.names.key(symbol)) for symbol in self._answered(event)]
         elif event.get("e", "bookTicker") != "bookTicker" or "lastUpdateId" in event:
-            return []  # another kind of stream; a partial book, which has no name
+            return []  # another stream; a partial book, which has no `e`
         return [self._tick(event, received_ms)]
 
     def _tick(self, event: dict[str, Any], received_ms: int) -> Tick:
@@ -96,7 +94,7 @@ class Binance:
         error = event.get("error", event)
         text = error.get("msg") if isinstance(error, dict) else error
         symbols: list[str | None] = [*self._answered(event)] or [None]
-        return [refused(symbol, text, otherwise=FAILED) for symbol in symbols]
+        return [classify_refusal(symbol, text, otherwise=FAILED) for symbol in symbols]
 
     def _answered(self, event: dict[str, Any]) -> list[str]:
         number = event.get("id")
@@ -108,7 +106,7 @@ def _stream(symbol: str) -> str:
 
 
 def stream_path(symbols: Iterable[str]) -> str:
-    """Return the path and query that subscribe to these symbols' quotes in the combined form, spot's.
+    """Return the path and query that subscribe to these symbols' spot quotes in the combined format.
 
     Args:
         symbols: as Binance writes them, in any case; at least one.

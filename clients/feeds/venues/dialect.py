@@ -1,17 +1,18 @@
-"""How a feed speaks with a venue: what a venue's messages tell, as values, and what every dialect promises.
+"""How a feed talks to a venue: the events in a venue's messages, as values, and the interface of every dialect.
 
-A dialect is one venue's language, pure: it writes the requests to subscribe, and turns each message into events. Whatever
-it is given, it raises `FeedError` and nothing else; of several quotes in a message one that is bad is an event, its error, and
-costs the others nothing. A message that is valid and tells nothing of interest (a status, another
-kind of stream) gives no events. Prices are not judged here: `clients.feeds.quote_flags` flags what is odd.
+A dialect is the language of one venue, pure: it makes the requests to subscribe, and parses each message into events. It raises
+`FeedError` on any bad input and nothing else; of several quotes in a message, a bad one becomes an event, its error, and does not
+affect the others. A valid message without anything of interest (a status, another stream) gives no events. Prices are not checked
+here: `clients.feeds.quote_flags` flags unusual quotes.
 
-The codes of a `SymbolError` are those of the FX backend, and a venue's own words are sorted into them by `refused`.
+The codes of a `SymbolError` are those of the FX backend; `classify_refusal` maps a venue's own words to them.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlencode
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
@@ -22,48 +23,48 @@ NOT_FOUND, RATE_LIMIT, TIMEOUT = "SYMBOL_NOT_FOUND", "RATE_LIMIT", "TIMEOUT"
 RESOLVE_FAILED, INVALID, FAILED = "RESOLVE_FAILED", "INVALID_SYMBOL", "SUBSCRIPTION_FAILED"
 GENERIC = "VENUE_ERROR"  # the venue gave no code
 CODES = (NOT_FOUND, RATE_LIMIT, TIMEOUT, RESOLVE_FAILED, INVALID, FAILED, GENERIC)
-LONGEST_TEXT = 200  # characters of a venue's sentence that are kept
-MOST_SYMBOLS = 10_000  # remembered by a dialect; a venue that sends ever new names cannot fill the memory
+LONGEST_TEXT = 200  # characters of a venue's error text that are kept
+MAX_SYMBOLS = 10_000  # kept by a dialect; bounds the memory for a venue that sends new names without end
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The venue says that it is there; of data it says nothing."""
+    """The venue is alive; it sends no data with this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The venue takes requests from now on."""
+    """The venue accepts requests from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The venue sends, from now on or already, a symbol's quotes."""
+    """The venue sends a symbol's quotes, or will from now on."""
 
     symbol: str  # the canonical key
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolError:
-    """The venue refused something: a symbol, or what it cannot be told to belong to."""
+    """The venue refused a symbol, or a request of unknown symbol."""
 
     symbol: str | None  # the canonical key; None where the venue names none
     code: str  # one of CODES
     text: str  # the venue's own words, at most LONGEST_TEXT characters
 
 
-Event = Tick | Heartbeat | Ready | Subscribed | SymbolError | FeedError  # FeedError: one bad quote among several of a message
+Event = Tick | Heartbeat | Ready | Subscribed | SymbolError | FeedError  # FeedError: a bad quote among several of a message
 
 
 class Dialect(Protocol):
     """The language of one venue; one object for each connection."""
 
-    own_heartbeats: bool  # the venue sends some; otherwise the feed pings, and pongs count
-    greets: bool  # the venue says `Ready`, and may lose what it is asked before
+    own_heartbeats: bool  # the venue sends heartbeats; otherwise the feed pings, and pongs count as heartbeats
+    greets: bool  # the venue sends `Ready`, and may lose requests before it
     names: SymbolKeys  # the keys of its symbols
 
     def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Return the url to connect to; another than `url` where a venue subscribes by it.
+        """Return the url to connect to; it differs from `url` where the url subscribes.
 
         Raises:
             FeedError: the venue is known to send nothing there.
@@ -71,7 +72,7 @@ class Dialect(Protocol):
         ...
 
     def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Write the requests that subscribe to these symbols; none where the url has done it.
+        """Make the requests that subscribe to these symbols; empty where the url subscribes.
 
         Args:
             symbols: as the venue writes them.
@@ -79,43 +80,43 @@ class Dialect(Protocol):
         ...
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
-        """Read one message of the venue.
+        """Parse one message of the venue.
 
         Args:
-            message: as it came, JSON text or its UTF-8 bytes.
-            received_ms: when it came, ms since 1970 UTC; the ticks' time where the venue gives none.
+            message: as received, JSON text or its UTF-8 bytes.
+            received_ms: when it was received, ms since 1970 UTC; the ticks' time where the venue gives none.
         Returns:
-            what it tells, in its order; nothing if it is of no interest.
+            its events, in its order; empty if it has none.
         Raises:
-            FeedError: it is not what this venue sends.
+            FeedError: it is not a message of this venue.
         """
         ...
 
 
 class Sides:
-    """The last known bid and ask of each symbol: what an update of one side is completed with.
+    """The last known bid and ask of each symbol, which complete an update of one side.
 
-    A side that an update does not have is as it was. One that is 0 is gone, as the venues of crypto-currencies write it, and an
-    option or a stock at its limit has it: its tick has None there, until the side comes again.
+    A side that an update does not have is unchanged. A side of 0 is empty, as crypto venues write it, and as an option or a stock
+    at its limit has it: the tick has None there until the side comes back.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float | None, float | None]] = {}  # None: never known; 0.0: there is none
+        self._known: dict[str, tuple[float | None, float | None]] = {}  # None: never known; 0.0: empty
 
     def quote(self, symbol: str, bid: object, ask: object, time_ms: int, source: str, flags: tuple[str, ...] = ()) -> list[Event]:
         """Make the tick of an update.
 
         Args:
             symbol: the canonical key.
-            bid: a price; None or "" where the update has none; 0 where the book has none.
+            bid: a price; None or "" where the update has none; 0 where the book is empty.
             ask: likewise.
             time_ms: ms since 1970 UTC.
             source: of the tick.
-            flags: what the venue says of it.
+            flags: the venue's own flags.
         Returns:
-            one tick; none while a side has never been known.
+            one tick; none while a side is still unknown.
         Raises:
-            FeedError: a side is no price; what was known of the symbol stays.
+            FeedError: a side is not a price; the known sides of the symbol are unchanged.
         """
         new_bid, new_ask = _side_of(bid, "bid"), _side_of(ask, "ask")
         if new_bid is None and new_ask is None:
@@ -123,7 +124,7 @@ class Sides:
         if new_bid is None or new_ask is None:
             old_bid, old_ask = self._known.get(symbol, (None, None))
             new_bid, new_ask = old_bid if new_bid is None else new_bid, old_ask if new_ask is None else new_ask
-        if symbol not in self._known and len(self._known) >= MOST_SYMBOLS:
+        if symbol not in self._known and len(self._known) >= MAX_SYMBOLS:
             del self._known[next(iter(self._known))]
         self._known[symbol] = (new_bid, new_ask)
         if new_bid is None or new_ask is None:
@@ -135,7 +136,7 @@ def _side_of(value: object, name: str) -> float | None:
     return None if value is None or value == "" else price_of(value, name)
 
 
-_KINDS = (  # the first that fits, against code and text in capitals
+_KINDS = (  # the first match counts; compared with code and text in upper case
     (RATE_LIMIT, re.compile(r"FREQUENCY_EXCEEDED|SPEED_OVERLIMIT|BLOCKED_PAYLOAD|TOO.MANY|RATE.?LIMIT|EXCEEDED.*RATE|429")),
     (TIMEOUT, re.compile(r"TIMED.OUT|TIMEOUT")),
     (NOT_FOUND, re.compile(r"NOT.FOUND|NOT.SUPPORTED|UNKNOWN.SYMBOL|NOT A VALID PRODUCT|UNKNOWN.*(PAIR|PRODUCT|INSTRUMENT)")),
@@ -144,31 +145,62 @@ _KINDS = (  # the first that fits, against code and text in capitals
 _ALREADY = re.compile(r"ALREADY.SUBSCRIBED").search
 
 
-def refused(raw: object, text: object, code: object = None, otherwise: str = GENERIC) -> Subscribed | SymbolError:
-    """Sort a venue's refusal: one of CODES, or success where the venue only says that it had subscribed already.
+def classify_refusal(raw: object, text: object, code: object = None, otherwise: str = GENERIC) -> Subscribed | SymbolError:
+    """Map a venue's refusal to one of CODES, or to success where the venue only says that it was subscribed already.
 
     Args:
-        raw: the symbol as the venue writes it; what is no text names none.
-        text: the venue's sentence, of any type.
+        raw: the symbol as the venue writes it; ignored if not text.
+        text: the venue's error text, of any type.
         code: the venue's code, of any type.
-        otherwise: the code where neither says what kind it is.
+        otherwise: the code where neither is known.
     """
-    said = text[:LONGEST_TEXT] if isinstance(text, str) else ""
+    sentence = text[:LONGEST_TEXT] if isinstance(text, str) else ""
     name = code.upper()[:64] if isinstance(code, str) else ""
     try:
         symbol = canonical_symbol(raw) if isinstance(raw, str) and raw else None
-    except FeedError:  # the venue repeats a name that can be none; the error still has to surface
-        symbol, said = None, f"{str(raw)[:40]!r}: {said}"[:LONGEST_TEXT]
-    words = f"{name} {said.upper()}"
+    except FeedError:  # the venue echoes a bad name; its error must be reported all the same
+        symbol, sentence = None, f"{str(raw)[:40]!r}: {sentence}"[:LONGEST_TEXT]
+    words = f"{name} {sentence.upper()}"
     if symbol is not None and _ALREADY(words):
         return Subscribed(symbol)
     if name in CODES:
-        return SymbolError(symbol, name, said)
+        return SymbolError(symbol, name, sentence)
     kind = next((kind for kind, pattern in _KINDS if pattern.search(words)), None)
-    return SymbolError(symbol, kind or otherwise, said or name)
+    return SymbolError(symbol, kind or otherwise, sentence or name)
 
 
-def same_url(url: str, symbols: Sequence[str]) -> str:
-    """Be the `address` of a venue that subscribes by messages."""
-    del symbols
-    return url
+class BaseDialect:
+    """The common parts of the dialects; by default the venue sends heartbeats, and requests subscribe.
+
+    Args:
+        names: the keys of the venue's symbols; a new `SymbolKeys` if None.
+    """
+
+    own_heartbeats = True
+    greets = False
+
+    def __init__(self, names: SymbolKeys | None = None) -> None:
+        self.names = names or SymbolKeys()
+        self._sides = Sides()
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Return the url unchanged; see `Dialect.address`."""
+        del symbols
+        return url
+
+
+class UrlDialect(BaseDialect):
+    """The common parts of the dialects of venues that subscribe by the url."""
+
+    parameter = "symbols"  # of the url's query; it lists the symbols
+
+    def address(self, url: str, symbols: Sequence[str]) -> str:
+        """Add the symbols to the url; see `Dialect.address`."""
+        if not symbols:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode({self.parameter: ','.join(symbols)}, safe=',')}"
+
+    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
+        """Return no requests: the url subscribes."""
+        del symbols
+        return []

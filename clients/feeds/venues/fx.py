@@ -1,12 +1,12 @@
-"""The FX backend's own protocol: JSON over a WebSocket, an object with a `type` each way.
+"""The FX backend's own protocol: JSON over a WebSocket, objects with a `type`, in both directions.
 
-Subscribing and asking for a symbol's figures are one request, `get_symbol_data_package`, answered with
+One request subscribes to a symbol and asks for its figures, `get_symbol_data_package`, answered with
 `symbolDataPackage` or with `{"type": "error", "code": "SYMBOL_NOT_FOUND", "message": .., "symbol": ..}`; then `tick`
-messages follow. `ready` (first generation: a `status` of "connected") says that requests are taken, `heartbeat` comes
-every 15 s. A tick may have one side only, which is completed with the last known other one. TradingView's ticks have only
-a `price`: it stands for both sides, and the tick is marked as locked.
+messages follow. `ready` (first generation: a `status` of "connected") means that requests are accepted; `heartbeat` comes
+every 15 s. A tick may have one side only, it is completed with the last known other side. TradingView's ticks have only
+a `price`: it is used for both sides, and the tick is flagged as locked.
 
-Its names are decorated with suffixes of contracts and venues, which are dropped: `USD/JPY.P` is USDJPY, `US500.MAY25` US500.
+Its names have suffixes of contracts and venues, which are dropped: `USD/JPY.P` is USDJPY, `US500.MAY25` US500.
 """
 
 import json
@@ -15,39 +15,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from clients.feeds.symbol_keys import SymbolKeys, without_suffix
-from clients.feeds.venues.dialect import Event, Heartbeat, Ready, Sides, Subscribed, SymbolError, refused, same_url
+from clients.feeds.venues.dialect import BaseDialect, Event, Heartbeat, Ready, Subscribed, SymbolError, classify_refusal
 from clients.feeds.venues.parsing import field_of, load_object, time_of
 
-ADR_DAYS = 14  # looked back for the average daily range in the package; the backend's own default
+ADR_DAYS = 14  # days of the average daily range in the package; the backend's own default
 _SOURCE = re.compile(r"[a-z0-9-]{1,32}").fullmatch
 
 
-class FxBackend:
-    """Speaks the FX backend's protocol; profiles, candles and averages give no events.
+class FxBackend(BaseDialect):
+    """The FX backend's protocol; profiles, candles and averages give no events.
 
     Args:
-        upstream: which of its sources is subscribed to, "ctrader" or "tradingview".
+        upstream: the backend's source to subscribe to, "ctrader" or "tradingview".
     """
 
-    own_heartbeats = True
     greets = True
 
     def __init__(self, upstream: str = "ctrader") -> None:
+        super().__init__(SymbolKeys(decorated=True))
         self.upstream = upstream
-        self._sides = Sides()
-        self.names = SymbolKeys(decorated=True)
-
-    def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Return the url as it is; see `Dialect.address`."""
-        return same_url(url, symbols)
 
     def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Write one request for each symbol; see `Dialect.subscribe_messages`."""
+        """Make one request for each symbol; see `Dialect.subscribe_messages`."""
         common = {"type": "get_symbol_data_package", "adrLookbackDays": ADR_DAYS, "source": self.upstream}
         return [json.dumps({**common, "symbol": symbol}) for symbol in symbols]
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
-        """Read one message; see `Dialect.parse`. Ticks name their upstream as source, e.g. "ctrader", else "fx"."""
+        """Parse one message; see `Dialect.parse`. Ticks name their upstream as source, e.g. "ctrader", else "fx"."""
         frame = load_object(message)
         events: list[Event] = []
         match field_of(frame, "type"):
@@ -60,7 +54,7 @@ class FxBackend:
             case "error":
                 symbol = frame.get("symbol")
                 raw = None if symbol == "system" or not isinstance(symbol, str) else without_suffix(symbol)
-                events = [refused(raw, frame.get("message"), frame.get("code"))]
+                events = [classify_refusal(raw, frame.get("message"), frame.get("code"))]
             case "ready":
                 events = [Ready()]
             case "status":
@@ -81,6 +75,6 @@ def _status(frame: dict[str, Any]) -> list[Event]:
     status = frame.get("status")
     if status == "connected":
         return [Ready()]
-    # The backend lives, but has lost its own source: to be seen by the operator, not to be taken for silence.
-    error = refused(None, frame.get("message") or f"the backend's upstream is {str(status)[:40]}")
+    # The backend is alive, but has lost its source: reported to the operator, not treated as silence.
+    error = classify_refusal(None, frame.get("message") or f"the backend's upstream is {str(status)[:40]}")
     return [error] if isinstance(error, SymbolError) else []

@@ -1,8 +1,8 @@
-"""Kraken's tickers, as its WebSocket sends them: version 2, and version 1 that some still speak.
+"""Kraken's tickers, from its WebSocket: version 2, and version 1, which is still in use.
 
 Version 2 (wss://ws.kraken.com/v2): `{"channel": "ticker", "type": "snapshot" | "update", "data": [{"symbol": "BTC/USD",
 "bid": .., "ask": .., "timestamp": "2026-09-24T03:54:18.054886Z"}]}` with numbers; older servers send no timestamp. A
-refused symbol comes as an ordinary answer with `"success": false`. `{"channel": "heartbeat"}` comes each second without
+refused symbol comes as an ordinary reply with `"success": false`. `{"channel": "heartbeat"}` comes each second without
 other traffic.
 
 Version 1 (wss://ws.kraken.com): `[channel, {"a": ["0.1", ..], "b": ["0.09", ..], ..}, "ticker", "XBT/USD"]`, decimal text
@@ -17,33 +17,24 @@ from itertools import count
 from typing import Any
 
 from bus.errors import FeedError
-from clients.feeds.symbol_keys import SymbolKeys
-from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, Sides, Subscribed, refused, same_url
+from clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Heartbeat, Subscribed, classify_refusal
 from clients.feeds.venues.parsing import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
 
 
-class Kraken:
-    """Speaks version 2."""
-
-    own_heartbeats = True
-    greets = False
+class Kraken(BaseDialect):
+    """Version 2 of the protocol."""
 
     def __init__(self) -> None:
-        self._sides = Sides()
-        self.names = SymbolKeys()
+        super().__init__()
         self._ids = count(1)
 
-    def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Return the url as it is; see `Dialect.address`."""
-        return same_url(url, symbols)
-
     def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Write one request; see `Dialect.subscribe_messages`. Every change of the best prices is asked for, not trades alone."""
+        """Make one request; see `Dialect.subscribe_messages`. It asks for each change of the best prices, not only for trades."""
         params = {"channel": "ticker", "symbol": list(symbols), "event_trigger": "bbo"}
         return [json.dumps({"method": "subscribe", "params": params, "req_id": next(self._ids)})]
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
-        """Read one message; see `Dialect.parse`."""
+        """Parse one message; see `Dialect.parse`."""
         frame = load_object(message)
         channel, method = frame.get("channel"), frame.get("method")
         if channel == "ticker":
@@ -63,33 +54,22 @@ class Kraken:
 
     def _answer(self, frame: dict[str, Any]) -> list[Event]:
         if frame.get("success") is not True:
-            return [refused(frame.get("symbol"), frame.get("error"), otherwise=FAILED)]
+            return [classify_refusal(frame.get("symbol"), frame.get("error"), otherwise=FAILED)]
         result = frame.get("result")
         if not isinstance(result, dict):
             raise FeedError(f"result is {shown(result)}, must be an object")
         return [Subscribed(self.names.key(field_of(result, "symbol")))] if result.get("channel") == "ticker" else []
 
 
-class KrakenV1:
-    """Speaks version 1."""
-
-    own_heartbeats = True
-    greets = False
-
-    def __init__(self) -> None:
-        self._sides = Sides()
-        self.names = SymbolKeys()
-
-    def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Return the url as it is; see `Dialect.address`."""
-        return same_url(url, symbols)
+class KrakenV1(BaseDialect):
+    """Version 1 of the protocol."""
 
     def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Write one request; see `Dialect.subscribe_messages`."""
+        """Make one request; see `Dialect.subscribe_messages`."""
         return [json.dumps({"event": "subscribe", "pair": list(symbols), "subscription": {"name": "ticker"}})]
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
-        """Read one message; see `Dialect.parse`. Quotes carry no time and get `received_ms`."""
+        """Parse one message; see `Dialect.parse`. Quotes carry no time and get `received_ms`."""
         frame = load_json(message)
         if isinstance(frame, list):
             return self._quote(frame, received_ms)
@@ -99,7 +79,7 @@ class KrakenV1:
         if event in ("heartbeat", "pong"):
             return [Heartbeat()]
         if event == "error" or (event == "subscriptionStatus" and frame.get("status") == "error"):
-            return [refused(frame.get("pair"), frame.get("errorMessage"), otherwise=FAILED)]
+            return [classify_refusal(frame.get("pair"), frame.get("errorMessage"), otherwise=FAILED)]
         if event == "subscriptionStatus" and frame.get("status") == "subscribed" and frame.get("channelName") == "ticker":
             return [Subscribed(self.names.key(field_of(frame, "pair")))]
         return []

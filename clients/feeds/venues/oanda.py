@@ -1,55 +1,37 @@
-"""OANDA's v20 prices: the lines of its pricing stream, and the snapshot of its REST interface.
+"""OANDA's v20 prices: the lines of its pricing stream, and the snapshot of its REST API.
 
 From OANDA's public documentation: `GET /v3/accounts/<account>/pricing/stream?instruments=EUR_USD,USD_JPY` answers with
 one JSON object a line: `{"type": "PRICE", "instrument": "EUR_USD", "time": "2016-10-27T08:38:45.664613867Z", "bids":
 [{"price": "1.09177", "liquidity": ..}], "asks": [..], "status": "tradeable"}`, and every 5 s `{"type": "HEARTBEAT",
-"time": ..}`. Levels are not always sorted, so the best one is looked for; a list without levels is an empty side. Over a
-weekend each instrument is told once, as not tradeable (`"tradeable": false`, `"status": "non-tradeable"`), which the flag
-`halted` tells; then heartbeats go on: the data grows old, the line lives.
+"time": ..}`. Levels are not always sorted, so the best one is searched; a list without levels is an empty side. Over a
+weekend each instrument comes once, as not tradeable (`"tradeable": false`, `"status": "non-tradeable"`), and gets the flag
+`halted`; then only heartbeats come: the data is stale, the connection is alive.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from bus.errors import FeedError
-from clients.feeds.symbol_keys import SymbolKeys
-from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, Sides, refused
+from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, UrlDialect, classify_refusal
 from clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
 
-CLOSED = ("non-tradeable", "invalid")  # what `status` may be besides "tradeable"
-_UNIX = re.compile(r"([0-9]{1,11})\.([0-9]{3})[0-9]*").fullmatch  # the other form of times: seconds with nine digits behind
+CLOSED = ("non-tradeable", "invalid")  # values of `status` other than "tradeable"
+_UNIX = re.compile(r"([0-9]{1,11})\.([0-9]{3})[0-9]*").fullmatch  # the other format of times: seconds with nine decimals
 
 
-class Oanda:
-    """Speaks the pricing stream; the url subscribes."""
+class Oanda(UrlDialect):
+    """The pricing stream; the url subscribes."""
 
-    own_heartbeats = True
-    greets = False
-
-    def __init__(self) -> None:
-        self._sides = Sides()
-        self.names = SymbolKeys()
-
-    def address(self, url: str, symbols: Sequence[str]) -> str:
-        """Add the instruments to the stream's url; see `Dialect.address`."""
-        if not symbols:
-            return url
-        return f"{url}{'&' if '?' in url else '?'}{urlencode({'instruments': ','.join(symbols)}, safe=',')}"
-
-    def subscribe_messages(self, symbols: Sequence[str]) -> list[str]:
-        """Return none: the url has subscribed."""
-        del symbols
-        return []
+    parameter = "instruments"
 
     def parse(self, message: str | bytes, received_ms: int) -> list[Event]:
-        """Read one line, or one snapshot; see `Dialect.parse`."""
+        """Parse one line, or one snapshot; see `Dialect.parse`."""
         frame = load_object(message)
         if "prices" in frame:
             return of_each(rows_of(frame, "prices"), lambda price: self._quote(price, received_ms))
         if "errorMessage" in frame:
-            return [refused(None, frame["errorMessage"], frame.get("errorCode"), otherwise=FAILED)]
+            return [classify_refusal(None, frame["errorMessage"], frame.get("errorCode"), otherwise=FAILED)]
         match field_of(frame, "type"):
             case "PRICE":
                 return self._quote(frame, received_ms)
@@ -66,7 +48,7 @@ class Oanda:
 
 
 def _best(price: dict[str, Any], name: str, best: Callable[[list[float]], float]) -> float | None:
-    """Return the best price of a side; 0 where it is empty, None where it is not told."""
+    """Return the best price of a side; 0 where it is empty, None where it is missing."""
     if name not in price:
         return None
     levels = rows_of(price, name)

@@ -1,4 +1,4 @@
-"""The checks that all venues' messages share: symbols, prices and times, strict and pure. Each raises `FeedError` only."""
+"""The checks common to all venues' messages: symbols, prices and times; strict and pure. Each raises only `FeedError`."""
 
 import json
 import math
@@ -22,13 +22,13 @@ WANTED = "must be a time from 1990 to 2100: s, ms, us or ns since 1970 UTC, or a
 
 
 def price_of(value: object, name: str) -> float:
-    """Return a message's price as the float nearest to its decimal text. It may be 0 or less: oil was, spreads are.
+    """Return a message's price as the float nearest to its decimal text. It may be 0 or less, like that of oil or a spread.
 
     Args:
         value: a JSON number or decimal text.
-        name: what to call it in the error.
+        name: its name in the error.
     Raises:
-        FeedError: it is neither, or not finite.
+        FeedError: it is neither, or it is not finite.
     """
     number = math.nan
     if isinstance(value, str):
@@ -46,20 +46,20 @@ def price_of(value: object, name: str) -> float:
 def time_of(value: object, name: str) -> int:
     """Return a message's time as whole ms since 1970 UTC, fractions cut off.
 
-    Times from 1990 to 2100 are taken and no others: so the size of a number tells its unit.
+    Only times from 1990 to 2100 are accepted, so the size of a number determines its unit.
 
     Args:
         value: a JSON number: s, ms, us or ns since 1970 UTC, or YYYYMMDDhhmmss or YYYYMMDDhhmmssmmm in UTC.
-        name: what to call it in the error.
+        name: its name in the error.
     Raises:
-        FeedError: it is no number, or no such time.
+        FeedError: it is not a number, or not such a time.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        if FIRST_MS <= value < END_MS:  # nearly all
+        if FIRST_MS <= value < END_MS:  # the usual case
             return value
         time_ms = _whole_ms(value)
     elif isinstance(value, float) and 0 <= value < 1e20:
-        # A float of seconds is right to less than a microsecond, its product with a million to the nearest one.
+        # A float of seconds is exact to less than a microsecond, its product with a million to the nearest one.
         time_ms = round(value * 1e6) // 1000 if value < 1e11 else _whole_ms(int(value))
     else:
         time_ms = None
@@ -69,7 +69,7 @@ def time_of(value: object, name: str) -> int:
 
 
 def _whole_ms(value: int) -> int | None:
-    """Tell a whole number's unit by its size; the ranges of the four units and of dates do not meet."""
+    """Determine a whole number's unit by its size; the ranges of the four units and of dates do not overlap."""
     if FIRST_MS <= value < END_MS:
         return value
     if FIRST_MS // 1000 <= value < END_MS // 1000:
@@ -95,9 +95,9 @@ def _date_ms(digits: str, ms: int) -> int | None:
     return day_ms + ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms
 
 
-@lru_cache(maxsize=64)  # a file holds many lines of the same few days
+@lru_cache(maxsize=64)  # the lines of a file are of a few days
 def midnight_ms(digits: str) -> int:
-    """Return when a day of 8 digits begins, ms since 1970 UTC. Raises `ValueError`: there is no such day."""
+    """Return when a day of 8 digits begins, ms since 1970 UTC. Raises `ValueError` for an invalid date."""
     return (date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) - _EPOCH.date()).days * 86_400_000
 
 
@@ -105,15 +105,15 @@ def iso_time_of(value: object, name: str) -> int:
     """Return a message's ISO 8601 time as whole ms since 1970 UTC, fractions cut off.
 
     Args:
-        value: e.g. `2016-10-27T08:38:43.094548890Z`; "Z" or an offset must be there.
-        name: what to call it in the error.
+        value: e.g. `2016-10-27T08:38:43.094548890Z`; "Z" or an offset is required.
+        name: its name in the error.
     Raises:
-        FeedError: it is no such text, or not from 1990 to 2100.
+        FeedError: it is not such a text, or not from 1990 to 2100.
     """
     if isinstance(value, str) and _ISO(value):
         try:
             time_ms = utc_ms(datetime.fromisoformat(value))
-        except (ValueError, OverflowError):  # no such day; beyond the years that there are
+        except (ValueError, OverflowError):  # an invalid date; a year out of range
             time_ms = 0
         if FIRST_MS <= time_ms < END_MS:
             return time_ms
@@ -127,7 +127,7 @@ def utc_ms(moment: datetime) -> int:
 
 
 def load_object(message: str | bytes) -> dict[str, Any]:
-    """Read one JSON object. Raises `FeedError`."""
+    """Parse one JSON object. Raises `FeedError`."""
     value = load_json(message)
     if not isinstance(value, dict):
         raise FeedError(f"{shown(message)} is not a JSON object")
@@ -135,7 +135,7 @@ def load_object(message: str | bytes) -> dict[str, Any]:
 
 
 def load_objects(message: str | bytes) -> list[Any]:
-    """Read one JSON object, or a list of them: what is in it is not looked at. Raises `FeedError`."""
+    """Parse one JSON object, or a list; the items are not checked. Raises `FeedError`."""
     value = load_json(message)
     if not isinstance(value, dict | list):
         raise FeedError(f"{shown(message)} is neither a JSON object nor a list of them")
@@ -143,7 +143,7 @@ def load_objects(message: str | bytes) -> list[Any]:
 
 
 def field_of(values: dict[str, Any], name: str) -> Any:
-    """Return a field that has to be there. Raises `FeedError`."""
+    """Return a required field. Raises `FeedError`."""
     try:
         return values[name]
     except KeyError:
@@ -151,41 +151,41 @@ def field_of(values: dict[str, Any], name: str) -> Any:
 
 
 def rows_of(values: dict[str, Any], name: str) -> list[Any]:
-    """Return a field that has to be a list. Raises `FeedError`."""
+    """Return a required list. Raises `FeedError`."""
     rows = field_of(values, name)
     if not isinstance(rows, list):
         raise FeedError(f"{name} is {shown(rows)}, must be a list of objects")
     return rows
 
 
-Made = TypeVar("Made")
+Item = TypeVar("Item")
 
 
-def of_each(rows: Iterable[Any], make: Callable[[dict[str, Any]], list[Made]]) -> "list[Made | FeedError]":
-    """Make something of each row; of one that is bad comes its error, and it costs the others nothing.
+def of_each(rows: Iterable[Any], make: Callable[[dict[str, Any]], list[Item]]) -> "list[Item | FeedError]":
+    """Convert each row to items; a bad row becomes its error, and does not affect the others.
 
     Raises:
-        FeedError: there is one row, and it is bad.
+        FeedError: the only row is bad.
     """
-    made: list[Made | FeedError] = []
+    items: list[Item | FeedError] = []
     bad: list[FeedError] = []
     for row in rows:
         try:
             if not isinstance(row, dict):
                 raise FeedError(f"{shown(row)} stands in a list of objects, must be an object")
-            made += make(row)
+            items += make(row)
         except FeedError as error:
             bad.append(error)
-    if bad and len(bad) == 1 and not made:
+    if bad and len(bad) == 1 and not items:
         raise bad[0]
-    return made + bad
+    return items + bad
 
 
 def load_json(message: str | bytes) -> Any:
-    """Read one JSON value, strictly: UTF-8, no NaN, no Infinity, no half of a surrogate pair, which nobody could pass on.
+    """Parse one JSON value, strictly: UTF-8, no NaN, no Infinity, no half of a surrogate pair, which could not be encoded again.
 
     Raises:
-        FeedError: it is none.
+        FeedError: it is not such a value.
     """
     try:
         text = message if isinstance(message, str) else message.decode()
@@ -198,7 +198,7 @@ def load_json(message: str | bytes) -> Any:
 
 
 def shown(value: object) -> str:
-    """Write a value for an error's text: its repr, cut to 60 characters."""
+    """Format a value for an error text: its repr, cut to 60 characters."""
     if isinstance(value, str | bytes):
         value = value[:64]
     elif isinstance(value, int) and value.bit_length() > 200:

@@ -1,4 +1,4 @@
-"""All venues, by the names that `hulak feed --venue` takes."""
+"""All venues, by their names in `hulak feed --venue`."""
 
 from collections.abc import Callable
 

@@ -1,6 +1,6 @@
-"""Ticks into bars, by the venue's clock in UTC. Pure.
+"""Bars of ticks, by the venue's clock in UTC. Pure.
 
-A bar is made of bids, as FX charts are; its volume is its number of ticks. Weeks begin on Monday.
+A bar is made of bids, as in FX charts; its volume is its number of ticks. Weeks begin on Monday.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 MONDAY_MS = 4 * DAY_MS  # 1970-01-05
-# Resolution -> name of the period, its length in ms; a month has none.
+# Resolution -> name of the period, its length in ms; a month has no fixed length.
 PERIODS = {
     "1m": ("M1", MINUTE_MS),
     "5m": ("M5", 5 * MINUTE_MS),
@@ -37,20 +37,20 @@ class Bar:
     low: float
     close: float
     volume: int  # ticks
-    timestamp: int  # when it begins, ms since 1970 UTC
+    timestamp: int  # begin of the bar, ms since 1970 UTC
 
     def add(self, price: float) -> None:
-        """Take a price in."""
+        """Add a price."""
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
         self.volume += 1
 
-    def told(self) -> dict[str, Any]:
-        """Return it as a map."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the bar as a dictionary."""
         return asdict(self)
 
 
 def start_of(resolution: str, time_ms: int) -> int:
-    """Say when the bar begins that a moment lies in; both in ms since 1970 UTC."""
+    """Return the begin of the bar of a time; both in ms since 1970 UTC."""
     if resolution == "M":
         moment = datetime.fromtimestamp(time_ms / 1000, UTC)
         return int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp()) * 1000
@@ -75,7 +75,7 @@ class Candles:
         self.closed_at = 0  # revision at which the last bar closed
 
     def add(self, price: float, time_ms: int, revision: int) -> None:
-        """Take a tick; one from before the running bar counts to the running bar."""
+        """Add a tick; a tick older than the running bar is added to the running bar."""
         begins = start_of(self.resolution, time_ms)
         if self.bar is None or begins > self.bar.timestamp:
             if self.bar is not None:
@@ -85,8 +85,8 @@ class Candles:
             self.bar.add(price)
         self.changed = revision
 
-    def begin(self, past: Bar | None) -> None:
-        """Put what the journal knows of the running bar before what came meanwhile."""
+    def prepend(self, past: Bar | None) -> None:
+        """Prepend the journal's part of the running bar to the ticks received since."""
         bar = self.bar
         if past is None or (bar is not None and past.timestamp != bar.timestamp):
             return
@@ -98,7 +98,7 @@ class Candles:
 
 
 def bars_of(resolution: str, ticks: Iterable[tuple[float, int]], most: int) -> list[Bar]:
-    """Make the bars of ticks, (price, ms since 1970 UTC) in order; the newest `most` of them."""
+    """Return the bars of ticks, (price, ms since 1970 UTC) in order; the newest `most` of them."""
     bars: list[Bar] = []
     for price, time_ms in ticks:
         begins = start_of(resolution, time_ms)

@@ -1,7 +1,7 @@
-"""The FX front end's own protocol, a backend's side: its requests read, its messages written. Pure.
+"""The FX front end's own protocol, the backend's side: decodes its requests, encodes its messages. Pure.
 
-JSON objects with a `type` each way. What a front end does that was written for the original backend is served; where that one was
-wrong (all symbols of a legacy `subscribe`, text that is `null`, errors without a code) this one is not.
+JSON objects with a `type`, in both directions. A front end that was written for the original backend is served; the original's
+faults (all symbols of a legacy `subscribe`, text that is `null`, errors without a code) are not reproduced.
 """
 
 import re
@@ -19,58 +19,58 @@ from clients.gateway.fx.candles import PERIODS, Bar
 
 VERSION = "1.0.0"
 HEARTBEAT_S = 15.0
-TOO_MANY = 1024  # symbols, and candles, of one client
+TOO_MANY = 1024  # limit of symbols, and of candles, per client
 SYSTEM = "system"
 NS_PER_MS = 1_000_000
 
 Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9./_-]+$", max_length=64)]
 Source = Literal["ctrader", "tradingview"]
 Resolution = Literal["1m", "5m", "10m", "15m", "30m", "1h", "4h", "12h", "D", "W", "M"]
-Time = Annotated[float, msgspec.Meta(gt=0)]  # JSON does not tell whole numbers from others
+Time = Annotated[float, msgspec.Meta(gt=0)]  # JSON does not distinguish integers from other numbers
 
 encode = msgspec.json.encode
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="type"):
-    """What a front end says; keys that are not known are passed over, as the original does."""
+    """A request of a front end; unknown keys are ignored, as by the original."""
 
 
 class GetPackage(Request, frozen=True, tag="get_symbol_data_package"):
-    """It wants a symbol's figures, and then its ticks."""
+    """Request a symbol's figures, and then its ticks."""
 
     symbol: Symbol
     source: Source = "ctrader"
 
 
 class Subscribe(Request, frozen=True, tag="subscribe"):
-    """The legacy form of it."""
+    """The legacy form of `GetPackage`."""
 
     symbols: list[Symbol]
     source: Source = "ctrader"
 
 
 class Unsubscribe(Request, frozen=True, tag="unsubscribe"):
-    """It wants nothing more of these; not answered."""
+    """End the ticks of these symbols; not answered."""
 
     symbols: list[Symbol]
-    source: Source | None = None  # of both
+    source: Source | None = None  # None: both
 
 
 class Reinit(Request, frozen=True, tag="reinit"):
-    """It wants everything anew."""
+    """Request everything again."""
 
     source: Literal["ctrader", "tradingview", "all"] = "all"
 
 
 class RefreshProfile(Request, frozen=True, tag="refresh_profile"):
-    """It wants a whole profile again."""
+    """Request the whole profile again."""
 
     symbol: Symbol
     source: Source = "ctrader"
 
 
 class GetCandles(Request, frozen=True, tag="getHistoricalCandles", rename={"since": "from", "until": "to"}):
-    """It wants bars of the past; times in ms since 1970 UTC."""
+    """Request past bars; times in ms since 1970 UTC."""
 
     symbol: Symbol
     resolution: Resolution
@@ -80,7 +80,7 @@ class GetCandles(Request, frozen=True, tag="getHistoricalCandles", rename={"sinc
 
 
 class SubscribeCandles(Request, frozen=True, tag="subscribeCandles"):
-    """It wants the running bar."""
+    """Subscribe to the running bar."""
 
     symbol: Symbol
     resolution: Resolution
@@ -88,7 +88,7 @@ class SubscribeCandles(Request, frozen=True, tag="subscribeCandles"):
 
 
 class UnsubscribeCandles(Request, frozen=True, tag="unsubscribeCandles"):
-    """It does not want it any more."""
+    """End the subscription to the running bar."""
 
     symbol: Symbol
     resolution: Resolution
@@ -101,7 +101,7 @@ _AT_SYMBOL = re.compile(r"\$\.symbols?(\[|`|$)")
 
 
 class BadRequest(Exception):
-    """What a front end said is none of the requests; the text is for it, the code may be empty."""
+    """A message is not a valid request; the text is sent to the front end, the code may be empty."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -109,9 +109,9 @@ class BadRequest(Exception):
 
 
 def decode(message: str | bytes) -> Any:
-    """Read a request. Raises `BadRequest`."""
+    """Decode a request. Raises `BadRequest`."""
     if not isinstance(message, str):
-        raise BadRequest("", "a binary message, must be text")
+        raise BadRequest("", "binary message, must be text")
     try:
         return _decoder.decode(message)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -119,19 +119,19 @@ def decode(message: str | bytes) -> Any:
 
 
 def canonical(symbol: str) -> str:
-    """Return the one name of a symbol on the bus. Raises `BadRequest`."""
+    """Return the key of a symbol on the bus. Raises `BadRequest`."""
     try:
         return any_symbol(symbol)
     except FeedError as error:
         raise BadRequest("INVALID_SYMBOL", str(error)) from error
 
 
-# What is known of a symbol
+# Figures of a symbol
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a symbol's package says; prices in quote currency."""
+    """The figures in a symbol's package; prices in quote currency."""
 
     symbol: str
     digits: int
@@ -144,14 +144,14 @@ class Facts:
 
 
 def facts_of_state(state: Mapping[str, Any]) -> Facts | None:
-    """Take them from a display's state; None where it has no price yet."""
+    """Return the figures from a display's state; None if it has no price yet."""
     price = state.get("price")
     if price is None or not state.get("ready"):
         return None
 
-    def known(key: str, otherwise: float) -> float:
+    def known(key: str, default: float) -> float:
         value = state.get(key)
-        return otherwise if value is None else value
+        return default if value is None else value
 
     high, low = known("high", price), known("low", price)
     adr_high, adr_low = known("adr_high", high), known("adr_low", low)
@@ -159,12 +159,12 @@ def facts_of_state(state: Mapping[str, Any]) -> Facts | None:
 
 
 def facts_of_bar(symbol: str, bar: Bar, digits: int) -> Facts:
-    """Take them from today's bar: of the daily ranges before nothing is known, so today's stands for them."""
+    """Return the figures from today's bar: past daily ranges are unknown, so today's range is used for them."""
     return Facts(symbol, digits, bar.close, bar.open, bar.high, bar.low, bar.high, bar.low)
 
 
 def digits_of(symbol: str, prices: Sequence[float]) -> int:
-    """Guess how many decimals a symbol is quoted with: as many as its prices have, at least 3 for yen and 5 for other pairs."""
+    """Guess the number of decimals of a symbol: as many as its prices have, at least 3 for yen and 5 for other pairs."""
     if decimals.usual_digits(symbol) is None:
         return decimals.digits_of(prices)
     seen = [decimals.decimals_in(decimals.decimal_of(price)) for price in prices]
@@ -172,28 +172,28 @@ def digits_of(symbol: str, prices: Sequence[float]) -> int:
 
 
 def pips(digits: int) -> dict[str, float]:
-    """Say how large a pip and a pipette are."""
+    """Return the sizes of a pip and a pipette."""
     position = max(0, digits - 1)
     return {"pipPosition": position, "pipSize": 10.0**-position, "pipetteSize": 10.0 ** -(position + 1)}
 
 
-# What is said
+# Messages
 
 
 def greeting(symbols: Sequence[str], status: str = "connected") -> list[bytes]:
-    """Say that requests are taken, and of which symbols something is known."""
+    """Return the messages that list the known symbols and, if connected, accept requests."""
     listed = {"availableSymbols": list(symbols), "symbol": SYSTEM}
-    said = [encode({"type": "status", "status": status, **listed})]
-    return [*said, encode({"type": "ready", **listed})] if status == "connected" else said
+    messages = [encode({"type": "status", "status": status, **listed})]
+    return [*messages, encode({"type": "ready", **listed})] if status == "connected" else messages
 
 
 def heartbeat(now_ms: float) -> bytes:
-    """Say that the backend lives."""
+    """Return a heartbeat."""
     return encode({"type": "heartbeat", "timestamp": int(now_ms), "symbol": SYSTEM})
 
 
 def package(facts: Facts, source: str) -> bytes:
-    """Say what is known of a symbol."""
+    """Return the package of a symbol's figures."""
     return encode(
         {
             "type": "symbolDataPackage",
@@ -213,32 +213,32 @@ def package(facts: Facts, source: str) -> bytes:
 
 
 def tick(value: Tick, source: str, digits: int, now_ms: float) -> bytes:
-    """Say a tick that has a side, at `now_ms`; a side that it has not is left out, and its price is then the other one's."""
+    """Return a tick that has at least one side, at `now_ms`; a missing side is omitted, the price is then the other side's."""
     received = value.received_ns // NS_PER_MS if value.received_ns else int(now_ms)
     sides = {name: side for name, side in (("bid", value.bid), ("ask", value.ask)) if side is not None}
     price = round(sum(sides.values()) / len(sides), digits + 1)
     times = {"timestamp": value.timestamp, "receivedAt": received}
-    told = {"type": "tick", "source": source, "v": VERSION, "symbol": value.symbol}
+    fields = {"type": "tick", "source": source, "v": VERSION, "symbol": value.symbol}
     if source == "tradingview":
-        return encode({**told, "price": price, "current": price, **times, "sentAt": int(now_ms)})
-    return encode({**told, **sides, "price": price, **times, **pips(digits), "_receivedAt": received, "sentAt": int(now_ms)})
+        return encode({**fields, "price": price, "current": price, **times, "sentAt": int(now_ms)})
+    return encode({**fields, **sides, "price": price, **times, **pips(digits), "_receivedAt": received, "sentAt": int(now_ms)})
 
 
 Level = Sequence[float]
 
 
 def profile(symbol: str, source: str, seq: int, bucket: float, levels: Sequence[Level], now_ms: float) -> bytes:
-    """Say a whole market profile; levels as in a display's state."""
-    told = {"levels": [_level(level, bucket) for level in levels], "bucketSize": bucket}
-    return encode(_profile(symbol, source, seq, now_ms) | {"profile": told})
+    """Return a whole market profile; levels as in a display's state."""
+    body = {"levels": [_level(level, bucket) for level in levels], "bucketSize": bucket}
+    return encode(_profile(symbol, source, seq, now_ms) | {"profile": body})
 
 
 def profile_delta(
     symbol: str, source: str, seq: int, bucket: float, added: Sequence[Level], updated: Sequence[Level], now_ms: float
 ) -> bytes:
-    """Say what changed in a market profile; a level that is gone has a tpo of 0."""
-    told = {"added": [_level(one, bucket) for one in added], "updated": [_level(one, bucket) for one in updated]}
-    return encode(_profile(symbol, source, seq, now_ms) | {"delta": told})
+    """Return the changes of a market profile; a removed level has a tpo of 0."""
+    body = {"added": [_level(level, bucket) for level in added], "updated": [_level(level, bucket) for level in updated]}
+    return encode(_profile(symbol, source, seq, now_ms) | {"delta": body})
 
 
 def _profile(symbol: str, source: str, seq: int, now_ms: float) -> dict[str, Any]:
@@ -250,48 +250,48 @@ def _level(level: Level, bucket: float) -> dict[str, float]:
 
 
 def twap(symbol: str, value: float, timestamp: int) -> bytes:
-    """Say the time-weighted average price of the day."""
-    told = {"symbol": symbol, "twapValue": value, "timestamp": timestamp, "isHistorical": False}
-    return encode({"type": "twapUpdate", "symbol": symbol, "data": told})
+    """Return the time-weighted average price of the day."""
+    body = {"symbol": symbol, "twapValue": value, "timestamp": timestamp, "isHistorical": False}
+    return encode({"type": "twapUpdate", "symbol": symbol, "data": body})
 
 
 def candle(symbol: str, source: str, resolution: str, bar: Bar, *, closed: bool) -> bytes:
-    """Say a running bar, or one that has just closed."""
-    told = {"type": "candleUpdate", "source": source, "symbol": symbol, "timeframe": PERIODS[resolution][0]}
-    return encode({**told, "bar": bar.told(), "isBarClose": closed})
+    """Return the running bar, or one that has just closed."""
+    fields = {"type": "candleUpdate", "source": source, "symbol": symbol, "timeframe": PERIODS[resolution][0]}
+    return encode({**fields, "bar": bar.as_dict(), "isBarClose": closed})
 
 
 def candle_history(request: GetCandles, symbol: str, bars: Sequence[Bar], error: str = "") -> bytes:
-    """Say bars of the past."""
-    told = {
+    """Return past bars."""
+    fields = {
         "type": "candleHistory",
         "symbol": symbol,
         "resolution": request.resolution,
         "period": PERIODS[request.resolution][0],
         "source": request.source,
-        "bars": [bar.told() for bar in bars],
+        "bars": [bar.as_dict() for bar in bars],
         "currentPrice": bars[-1].close if bars else None,
     }
-    return encode({**told, "error": error} if error else told)
+    return encode({**fields, "error": error} if error else fields)
 
 
 def candle_subscription(symbol: str, resolution: str, source: str, status: str) -> bytes:
-    """Confirm that the running bar comes, or does not any more."""
-    told = {"type": "candleSubscription", "symbol": symbol, "resolution": resolution, "source": source}
-    return encode({**told, "status": status})
+    """Return the confirmation that a subscription to the running bar has begun or ended."""
+    fields = {"type": "candleSubscription", "symbol": symbol, "resolution": resolution, "source": source}
+    return encode({**fields, "status": status})
 
 
 def daily_reset(symbols: Sequence[str], timestamp: int) -> bytes:
-    """Say that a new day has begun for these symbols, at 00:00 UTC."""
+    """Return the message that a new day has begun for these symbols, at 00:00 UTC."""
     return encode({"type": "dailyReset", "symbols": list(symbols), "timestamp": timestamp, "symbol": SYSTEM})
 
 
 def reinit_started(source: str, now_ms: float) -> bytes:
-    """Confirm a `reinit`."""
+    """Return the confirmation of a `reinit`."""
     return encode({"type": "reinit_started", "source": source, "timestamp": int(now_ms)})
 
 
 def error(code: str, text: str, symbol: str = SYSTEM, source: str = "ctrader") -> bytes:
-    """Say what could not be done; an empty code is left out."""
+    """Return an error message; an empty code is omitted."""
     coded = {"code": code} if code else {}
     return encode({"type": "error", **coded, "message": text, "symbol": symbol, "source": source})

@@ -25,13 +25,13 @@ TICK = Tick("EURUSD", 1.10428, 1.10432, 1_704_153_600_123, "file")
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["of"] for case in CASES])
-def test_a_form_is_read_right_or_refused_for_what_it_is(case):
+def test_each_format_is_parsed_or_refused_with_its_kind(case):
     read = parse_lines([f"{line}\n" for line in case["lines"]], case["name"], form=case.get("format"))
     if "refused" in case:
         with pytest.raises(FeedError, match=f"tick file {case['name']} is refused: .*{case['refused']}"):
             next(read)
     else:
-        assert [[one.symbol, one.bid, one.ask, one.timestamp] for one in read] == case["ticks"]
+        assert [[item.symbol, item.bid, item.ask, item.timestamp] for item in read] == case["ticks"]
 
 
 def test_the_command_line_names_every_format():
@@ -61,14 +61,14 @@ def zipped(*members):
     ],
     ids=("plain", "gzip", "zip", "utf-8", "utf-16", "utf-16-be", "utf-16 without a mark", "utf-16 in gzip", "crlf"),
 )
-def test_compressed_and_encoded_files_are_read_through(tmp_path, content):
+def test_compressed_and_encoded_files_are_decoded(tmp_path, content):
     path = tmp_path / "eurusd.dat"
     path.write_bytes(content)
     assert list(open_ticks(path).ticks()) == [TICK]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "text"),
     [
         (lzma.compress(LINE, lzma.FORMAT_ALONE), "LZMA"),
         (lzma.compress(LINE), "xz"),
@@ -92,29 +92,29 @@ def test_compressed_and_encoded_files_are_read_through(tmp_path, content):
     ],
     ids=range(19),
 )
-def test_what_holds_no_lines_of_quotes_is_named(tmp_path, content, said):
+def test_a_file_without_quotes_is_refused_with_its_kind(tmp_path, content, text):
     path = tmp_path / "eurusd.csv"
     path.write_bytes(content)
-    with pytest.raises(FeedError, match=f"eurusd.csv.* .*{said}"):
+    with pytest.raises(FeedError, match=f"eurusd.csv.* .*{text}"):
         list(open_ticks(path).ticks())
 
 
-def test_an_empty_hour_of_an_archive_is_told_as_one(tmp_path):
+def test_an_empty_hour_of_an_archive_is_reported_as_such(tmp_path):
     path = tmp_path / "00h_ticks.bi5"
     path.touch()
     with pytest.raises(FeedError, match="an hour without ticks"):
         open_ticks(path)
 
 
-def test_swapped_sides_without_names_are_noticed():
+def test_swapped_sides_without_a_header_line_are_detected():
     lines = [f"170415360{at:04d},1.10432,1.10428\n" for at in range(20)]
-    with pytest.raises(FeedError, match="of its first 20 quotes 20 have a bid above their ask"):
+    with pytest.raises(FeedError, match="of its first 20 quotes 20 have a bid above the ask"):
         list(parse_lines(lines, "eurusd.csv"))
     assert len(list(parse_lines(["time,bid,ask\n", *lines], "eurusd.csv"))) == 20, "its maker says that they are so"
 
 
-def test_a_format_is_for_files_without_names():
-    with pytest.raises(FeedError, match="leave --format dukascopy out"):
+def test_a_format_is_for_files_without_a_header_line():
+    with pytest.raises(FeedError, match="omit --format dukascopy"):
         list(parse_lines(["time,bid,ask\n", LINE.decode()], "eurusd.csv", form="dukascopy"))
     with pytest.raises(FeedError, match="format is 'excel', must be one of plain, "):
         list(parse_lines([LINE.decode()], "eurusd.csv", form="excel"))
@@ -123,19 +123,19 @@ def test_a_format_is_for_files_without_names():
 SEVERAL = ["time,symbol,bid,ask\n", *(f"1704153600123,{name},1,2\n" for name in ("EUR/USD", "USDJPY", "EUR/USD", "EUR_USD"))]
 
 
-def test_of_a_file_of_several_symbols_one_can_be_wanted():
+def test_one_symbol_of_a_file_of_several_can_be_selected():
     errors = []
-    assert [one.symbol for one in parse_lines(SEVERAL, "x.csv", on_error=errors.append)] == ["EURUSD", "USDJPY", "EURUSD"]
-    assert ["'EUR_USD' would have the topic tick.EURUSD, which 'EUR/USD'" in str(error) for error in errors] == [True]
-    assert [one.symbol for one in parse_lines(SEVERAL[:-1], "x.csv", symbol="eurusd")] == ["EURUSD"] * 2
-    with pytest.raises(FeedError, match="it has no quote of GBPUSD; its symbols are EURUSD, USDJPY"):
+    assert [line.symbol for line in parse_lines(SEVERAL, "x.csv", on_error=errors.append)] == ["EURUSD", "USDJPY", "EURUSD"]
+    assert ["'EUR_USD' would have the topic tick.EURUSD, which belongs to 'EUR/USD'" in str(error) for error in errors] == [True]
+    assert [line.symbol for line in parse_lines(SEVERAL[:-1], "x.csv", symbol="eurusd")] == ["EURUSD"] * 2
+    with pytest.raises(FeedError, match="the file has no quote of GBPUSD; its symbols are EURUSD, USDJPY"):
         list(parse_lines(SEVERAL[:-1], "x.csv", symbol="GBPUSD"))
 
 
 EXPORTED = "time_ns,topic,sequence,timestamp,received_ns,bid,ask,flags,source\n"
 
 
-def test_what_the_journal_exported_is_as_it_was():
+def test_an_export_of_the_journal_is_read_back_unchanged():
     rows = [
         "1704153600125000000,tick.kraken.M_26_M,7,1704153600123,1704153600124000001,1.5,,late one-sided,kraken\n",
         '1704153600126000000,tick.BRK.A,1,1704153600124,,0.0,-0.1,crossed,"a, ""b"""\n',
@@ -147,7 +147,7 @@ def test_what_the_journal_exported_is_as_it_was():
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "text"),
     [
         ("1,heartbeat,1,1704153600123,,1,2,,x", "topic is 'heartbeat', must be tick.SYMBOL"),
         (f"1,tick.{'A' * 107},1,1704153600123,,1,2,,x", "topic is 'tick.AAA"),
@@ -158,9 +158,9 @@ def test_what_the_journal_exported_is_as_it_was():
         ("1,tick.A,1,1704153600123,,,,,x", "it has neither bid nor ask"),
     ],
 )
-def test_a_row_of_an_export_that_is_none_is_refused(row, said):
+def test_a_bad_row_of_an_export_is_refused(row, text):
     good = "1704153600125000000,tick.A,1,1704153600123,,1,2,,x\n"
-    with pytest.raises(FeedError, match=f"e.csv line 3: .*{said}"):
+    with pytest.raises(FeedError, match=f"e.csv line 3: .*{text}"):
         list(parse_lines([EXPORTED, good, row], "e.csv"))
 
 
@@ -176,12 +176,12 @@ OBJECT = {
 }
 
 
-def test_objects_one_a_line_are_columns_by_their_keys():
+def test_keys_of_json_lines_are_columns():
     plain = ['{"symbol": "EUR/USD", "ask": "1.10432", "bid": 1.10428, "timestamp": 1704153600.123, "size": [1, 2]}\n']
     assert list(parse_lines(plain, "x.json")) == [TICK]
     lines = [
-        json.dumps(one)
-        for one in (OBJECT, {**OBJECT, "bid": 1e-9, "source": "x", "flags": ["late", "one-sided"], "received_ns": 9})
+        json.dumps(item)
+        for item in (OBJECT, {**OBJECT, "bid": 1e-9, "source": "x", "flags": ["late", "one-sided"], "received_ns": 9})
     ]
     assert list(parse_lines(lines, "e.json")) == [
         Tick("A", 1.5, None, 1_704_153_600_123, "file"),
@@ -190,7 +190,7 @@ def test_objects_one_a_line_are_columns_by_their_keys():
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "text"),
     [
         ("[1, 2]", "is not a JSON object"),
         ('{"topic": "tick.A"', "is not JSON"),
@@ -199,13 +199,13 @@ def test_objects_one_a_line_are_columns_by_their_keys():
         (json.dumps({"topic": "tick.A", "timestamp": 1704153600123, "ltp": 7}), "it has neither bid nor ask"),
     ],
 )
-def test_an_object_that_is_no_quote_costs_its_line(row, said):
+def test_an_object_without_a_quote_is_one_bad_line(row, text):
     errors = []
     lines = [json.dumps(OBJECT), row, json.dumps(OBJECT)]
     assert len(list(parse_lines(lines, "e.json", on_error=errors.append))) == 2
-    assert [said in str(error) for error in errors] == [True]
+    assert [text in str(error) for error in errors] == [True]
 
 
-def test_an_export_of_before_the_venues_times_were_in_it_has_the_brokers():
+def test_an_old_export_without_the_venues_times_has_the_brokers_times():
     rows = ["time_ns,topic,sequence,bid,ask\n", "1704153600123456789,tick.EURUSD,1,1.10428,1.10432\n"]
     assert list(parse_lines(rows, "e.csv")) == [TICK]

@@ -22,7 +22,7 @@ from clients.feeds.venues.registry import VENUES
         ("ws://127.0.0.1:5560/json", "ws://127.0.0.1:5560/json"),
     ],
 )
-def test_what_may_be_secret_in_an_address_is_not_told(url, shown):
+def test_secrets_in_an_address_are_not_reported(url, shown):
     feed = LiveFeed(None, VENUES["json"], url, [], FeedSettings(), Backoff(0.5, 15.0, random.random))
     assert feed.shown_url == shown
 
@@ -31,17 +31,17 @@ class Venue:
     """A connection that says nothing."""
 
     async def receive(self):
-        await asyncio.Event().wait()  # for ever
+        await asyncio.Event().wait()  # until cancelled
 
     async def ping(self):
-        await asyncio.Event().wait()  # for ever
+        await asyncio.Event().wait()  # until cancelled
 
     async def send(self, text):
         pass
 
 
-def test_what_is_stale_follows_the_live_configuration():
-    """A feed that would wait for an hour leaves its silent venue when it is told, while it reads, that less is too long."""
+def test_the_age_limit_follows_the_live_configuration():
+    """A feed with a limit of an hour leaves its silent venue when the limit is lowered while it reads."""
     looks = itertools.count()
 
     def stale_s():

@@ -8,7 +8,7 @@ from bus.errors import ConfigError
 from clients.feeds.pacing import ReplayPacing
 
 
-def test_the_first_tick_goes_out_at_once_and_the_others_as_they_happened():
+def test_the_first_tick_is_due_at_once_and_the_others_as_recorded():
     pacing = ReplayPacing(1.0)
     assert pacing.wait_s(5_000, now=100.0) == 0.0
     assert pacing.wait_s(5_250, now=100.0) == 0.25

@@ -7,7 +7,7 @@ from bus.wire.codec import pack_tick
 from bus.wire.messages import FLAGS, Tick
 from clients.feeds.quote_flags import QuoteFlags
 from clients.feeds.tick_files import read_ticks
-from clients.feeds.venues.dialect import MOST_SYMBOLS
+from clients.feeds.venues.dialect import MAX_SYMBOLS
 
 
 def marked(*quotes):
@@ -22,7 +22,7 @@ def test_crossed_locked_and_late_quotes_are_flagged_in_this_order():
     assert FLAGS == ("crossed", "locked", "late", "one-sided", "empty", "halted")
 
 
-def test_empty_sides_are_flagged_and_what_the_venue_says_is_kept():
+def test_empty_sides_are_flagged_and_the_venues_flags_are_kept():
     assert marked((None, 2, 10), (1, None, 9), (None, None, 10)) == [("one-sided",), ("late", "one-sided"), ("empty",)]
     marks = QuoteFlags()
     assert marks.mark(Tick("X", 1, 2, 10, "x", ("halted",))).flags == ("halted",)
@@ -42,7 +42,7 @@ def test_each_symbol_has_its_own_clock():
 def test_the_memory_of_symbols_is_bounded():
     marks = QuoteFlags()
     marks.mark(Tick("FIRST", 1, 2, 10, "x"))
-    for number in range(MOST_SYMBOLS):
+    for number in range(MAX_SYMBOLS):
         marks.mark(Tick(f"S{number}", 1, 2, 10, "x"))
     assert marks.mark(Tick("FIRST", 1, 2, 5, "x")).flags == ()
 
@@ -53,7 +53,7 @@ def test_flags_are_in_the_body_only_where_there_are_any():
     assert msgpack.unpackb(pack_tick(Tick("X", 1.0, 2.0, 5, "x", ("late",)))) == {**plain, "flags": ["late"]}
 
 
-def test_of_a_day_a_fifth_is_crossed_or_locked_and_all_of_it_is_kept(tmp_path):
+def test_a_fifth_of_a_days_quotes_is_crossed_or_locked_and_all_are_kept(tmp_path):
     """As many as there were on 2014-05-08 in the quotes of EURUSD at FXCM."""
     path = write_day(tmp_path, FXCM)
     marks = QuoteFlags()

@@ -56,20 +56,20 @@ from clients.feeds.symbol_keys import (
         ("^.^", "_5E_._5E_"),
     ],
 )
-def test_a_symbol_has_one_key_whatever_the_venue_calls_it(raw, symbol):
+def test_a_symbol_has_one_key_however_the_venue_writes_it(raw, symbol):
     assert canonical_symbol(raw) == symbol
     assert canonical_symbol(symbol) == symbol
 
 
 @pytest.mark.parametrize("raw", ["", "/", "_", "A" * 65, "EUR\0USD", "EUR\nUSD", "\ud800", "币" * 30])
-def test_what_cannot_be_written_is_refused(raw):
-    with pytest.raises(BadSymbol, match="symbol is ") as told:
+def test_a_symbol_that_cannot_be_written_is_refused(raw):
+    with pytest.raises(BadSymbol, match="symbol is ") as error:
         canonical_symbol(raw)
-    assert told.value.name == raw
+    assert error.value.name == raw
 
 
 @given(st.text(max_size=20))
-def test_every_key_names_a_topic_is_its_own_key_and_can_be_turned_back(raw):
+def test_every_key_names_a_topic_is_its_own_key_and_can_be_reversed(raw):
     try:
         symbol = canonical_symbol(raw)
     except BadSymbol:
@@ -79,7 +79,7 @@ def test_every_key_names_a_topic_is_its_own_key_and_can_be_turned_back(raw):
     assert canonical_symbol(name_of(symbol)) == symbol
 
 
-def test_a_name_is_turned_back():
+def test_a_key_is_reversed_to_its_name():
     assert name_of(canonical_symbol("btc/usdt:usdt")) == "BTCUSDT:USDT"
     assert name_of(canonical_symbol("币安人生USDT")) == "币安人生USDT"
     assert name_of("PERP_BEEF_X") == "PERP_BEEF_X", "no characters, so a name of somebody else's making"
@@ -89,12 +89,12 @@ def test_a_name_is_turned_back():
     ("name", "kept"),
     [("USD/JPY.P", "USDJPY"), ("US500.MAY25", "US500"), ("BTCUSDT.P", "BTCUSDT"), ("BRK.A", "BRK.A"), ("EUR.USD.F", "EUR.USD")],
 )
-def test_a_suffix_is_dropped_where_the_venue_decorates(name, kept):
+def test_a_suffix_is_dropped_where_the_venue_adds_suffixes(name, kept):
     assert without_suffix(name) == kept
     assert SymbolKeys(decorated=True).of(name) == kept
 
 
-def test_two_names_of_one_key_are_two_instruments_of_which_the_first_keeps_it():
+def test_of_two_names_with_one_key_the_first_keeps_it():
     names = SymbolKeys()
     assert [names.of(name) for name in ("BTC/USDT", "btc/usdt", "ETHUSDT", "BTC/USDT")] == [
         "BTCUSDT",
@@ -103,7 +103,7 @@ def test_two_names_of_one_key_are_two_instruments_of_which_the_first_keeps_it():
         "BTCUSDT",
     ]
     for name in ("BTCUSDT", "BTC_USDT", "BTC_USDT"):
-        with pytest.raises(BadSymbol, match=f"symbol '{name}' would have the topic tick.BTCUSDT, which 'BTC/USDT'"):
+        with pytest.raises(BadSymbol, match=f"symbol '{name}' would have the topic tick.BTCUSDT, which belongs to 'BTC/USDT'"):
             names.of(name)
     assert names.key("BTC_USDT") == "BTCUSDT", "an answer may spell it as it likes"
     with pytest.raises(FeedError, match="symbol is 7, must be text"):
@@ -125,13 +125,13 @@ def test_a_prefix_stands_before_the_symbol_with_a_dot(prefix):
 
 
 @pytest.mark.parametrize("prefix", ["Kraken", "a.b", "-a", "a" * 17, "a b", "a_b", "é"])
-def test_what_is_no_prefix_is_refused(prefix):
+def test_a_bad_prefix_is_refused(prefix):
     with pytest.raises(FeedError, match="prefix is "):
         check_prefix(prefix)
     assert check_prefix("") == ""
 
 
-def test_people_write_symbols_with_and_without_a_prefix():
+def test_users_write_symbols_with_and_without_a_prefix():
     names = ("eurusd", "kraken.BTC/USD", "kraken.M&M", "BRK.A", "brk.a", "000001.SZ", "KRAKEN.BTCUSD")
     assert [any_symbol(name) for name in names] == [
         *("EURUSD", "kraken.BTCUSD", "kraken.M_26_M", "BRK.A", "BRK.A", "000001.SZ", "KRAKEN.BTCUSD")

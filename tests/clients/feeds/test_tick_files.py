@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bus.errors import FeedError
 from bus.wire.messages import Tick
 from clients.feeds.file_times import day_in
-from clients.feeds.tick_files import JUDGED, parse_lines, read_ticks, symbol_in
+from clients.feeds.tick_files import CHECKED, parse_lines, read_ticks, symbol_in
 
 MAY_8_MS = 1_399_507_200_000  # 2014-05-08 00:00 UTC
 OANDA = tick_days.OANDA.name
@@ -33,13 +33,13 @@ def test_fractions_of_a_millisecond_are_cut_off():
     assert [tick.timestamp - MAY_8_MS for tick in ticks(lines)] == [42, 43, 44]
 
 
-def test_a_day_that_is_given_wins_over_the_names_and_without_any_the_file_is_refused():
+def test_a_given_day_overrides_the_names_and_without_any_the_file_is_refused():
     assert ticks("5,1,2", day=date(2014, 5, 9))[0].timestamp == MAY_8_MS + 86_400_000 + 5
-    with pytest.raises(FeedError, match="its times are ms of a day, and its name holds none"):
+    with pytest.raises(FeedError, match="its times are ms of a day, and its name holds no date"):
         ticks("5,1,2", "eurusd.csv")
 
 
-def test_fxcm_days_run_on_utc_minus_five_unless_told_otherwise():
+def test_fxcm_days_run_on_utc_minus_five_unless_set_otherwise():
     name = "lean_fxcm_eurusd_20140508_ticks.csv"
     assert ticks("17007,1,2", name)[0].timestamp == MAY_8_MS + 5 * 3_600_000 + 17007
     assert ticks("17007,1,2", name, clock_h=0.0)[0].timestamp == MAY_8_MS + 17007
@@ -94,18 +94,18 @@ def test_the_pair_in_a_file_name_is_the_symbol(name, symbol):
 
 
 @pytest.mark.parametrize(("name", "seen"), [("ticks_20140508.csv", "no pair"), ("eurusd_usdjpy.csv", "EURUSD, USDJPY")])
-def test_a_name_without_one_pair_asks_for_the_symbol(name, seen):
+def test_a_name_without_exactly_one_pair_needs_the_symbol(name, seen):
     with pytest.raises(FeedError, match=f"{seen}: give the symbol with --symbol"):
         ticks("5,1,2", name)
 
 
-def test_eight_digits_that_are_no_date_are_passed_over():
+def test_eight_digits_that_are_not_a_date_are_ignored():
     assert day_in("run_99999999_20140508.csv") == date(2014, 5, 8)
     assert day_in("run_123456789.csv") is None
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "expected"),
     [
         ("9,1.1", "2 columns in '9,1.1'"),
         ("9,1.1,", "ask is ''"),
@@ -119,9 +119,9 @@ def test_eight_digits_that_are_no_date_are_passed_over():
         ("timestamp,bid,ask", "bid is 'bid'|time is 'timestamp'"),
     ],
 )
-def test_a_bad_line_is_named_with_file_number_and_what_was_seen(line, said):
+def test_a_bad_lines_error_has_file_number_and_content(line, expected):
     text = f"5,1,2\n\n{line}\n6,3,4\n"
-    with pytest.raises(FeedError, match=f"{OANDA} line 3: .*({said})"):
+    with pytest.raises(FeedError, match=f"{OANDA} line 3: .*({expected})"):
         ticks(text)
 
 
@@ -131,30 +131,30 @@ def test_a_caller_may_count_bad_lines_and_go_on():
     assert [str(error).split(": ")[0] for error in errors] == [f"{OANDA} line 2", f"{OANDA} line 3"]
 
 
-def test_a_side_of_0_is_empty_and_prices_below_are_prices():
+def test_a_side_of_0_is_empty_and_negative_prices_are_prices():
     assert [(tick.bid, tick.ask) for tick in ticks("5,0,2\n6,12.5,0.000\n7,-37.63,-37.5")] == [
         *((None, 2.0), (12.5, None), (-37.63, -37.5))
     ]
 
 
-def test_the_form_is_found_behind_a_few_bad_lines_but_not_for_ever():
+def test_the_format_is_found_behind_a_limited_number_of_bad_lines():
     errors = []
     assert len(ticks("junk,1,2\n" * 5 + "5,1,2", on_error=errors.append)) == 1
     assert len(errors) == 5
     with pytest.raises(
-        FeedError, match=f"none of its first {JUDGED} lines is a quote; .* line 1: time is 'junk', a form that is not"
+        FeedError, match=f"none of its first {CHECKED} lines is a quote; .* line 1: time is 'junk', of an unknown form"
     ):
-        ticks("junk,1,2\n" * JUDGED + "5,1,2", on_error=errors.append)
+        ticks("junk,1,2\n" * CHECKED + "5,1,2", on_error=errors.append)
     assert len(errors) == 5
 
 
-def test_one_file_has_one_form():
+def test_a_file_has_one_time_format():
     with pytest.raises(FeedError, match="line 2: time is '20140508 000000001', not of the form of the lines before"):
         ticks("5,1,2\n20140508 000000001,1,2")
 
 
 @pytest.mark.parametrize("line", ["20140532 000000001,1,2", "20140508 240000000,1,2", "20140508 000060000,1,2"])
-def test_histdata_times_must_exist(line):
+def test_histdata_times_must_be_valid(line):
     with pytest.raises(FeedError, match="line 2: time is"):
         ticks(f"20140508 000000001,1,2\n{line}")
 
@@ -169,7 +169,7 @@ def test_a_file_is_read_lazily_and_closed(tmp_path):
         next(lazily)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_the_error_of_a_missing_file_names_it(tmp_path):
     with pytest.raises(FeedError, match=r"eurusd\.csv cannot be opened: No such file"):
         next(read_ticks(tmp_path / "eurusd.csv"))
 

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from bus.errors import ConfigError
-from clients.feeds.transports import BROKEN, TurnedAway, check_url, reach
+from clients.feeds.transports import BROKEN, VenueRefused, check_url, connection
 
 LIMIT_S = 10.0
 
@@ -59,7 +59,7 @@ def serving(*pieces, status=200, headers=None, hangs=False):
 def received(url, count=None, *, token="", read_s=5.0):
     async def story():
         lines = []
-        async with asyncio.timeout(LIMIT_S), reach(url, token=token, connect_s=5.0, read_s=read_s) as venue:
+        async with asyncio.timeout(LIMIT_S), connection(url, token=token, connect_s=5.0, read_s=read_s) as venue:
             try:
                 while count is None or len(lines) < count:
                     lines.append(await venue.receive())
@@ -70,9 +70,9 @@ def received(url, count=None, *, token="", read_s=5.0):
     return asyncio.run(story())
 
 
-def test_lines_are_put_together_whatever_the_chunks_are():
+def test_lines_are_joined_across_chunks():
     with serving(b'{"a":1}\n{"b"', b":2}", b"\r\n\n\n", b'{"c":3}\n') as server:
-        assert received(server.url) == [b'{"a":1}', b'{"b":2}', b'{"c":3}', "the venue ended the answer"]
+        assert received(server.url) == [b'{"a":1}', b'{"b":2}', b'{"c":3}', "the venue ended the response"]
 
 
 def test_a_burst_of_lines_is_handed_over_in_order():
@@ -95,28 +95,28 @@ def test_silence_beyond_the_read_timeout_ends_the_connection():
     assert "timed out" in lines[1]
 
 
-def test_leaving_does_not_wait_for_a_silent_venue():
+def test_closing_does_not_wait_for_a_silent_venue():
     with serving(b"x\n", hangs=True) as server:
         assert received(server.url, 1, read_s=LIMIT_S * 2) == [b"x"]
 
 
-def test_a_refusal_says_what_the_venue_said():
+def test_a_refusal_has_the_venues_text():
     with (
         serving(b'{"errorMessage":"Insufficient authorization"}', status=401) as server,
-        pytest.raises(OSError, match="401") as told,
+        pytest.raises(OSError, match="401") as error,
     ):
         received(server.url, token="s3cret")
-    assert "Insufficient authorization" in str(told.value)
-    assert "s3cret" not in str(told.value)
+    assert "Insufficient authorization" in str(error.value)
+    assert "s3cret" not in str(error.value)
 
 
-def test_a_venue_that_says_when_to_ask_again_is_heard():
-    with serving(b"slow down", status=429, headers={"Retry-After": "60"}) as server, pytest.raises(TurnedAway) as told:
+def test_retry_after_of_a_venue_is_read():
+    with serving(b"slow down", status=429, headers={"Retry-After": "60"}) as server, pytest.raises(VenueRefused) as error:
         received(server.url)
-    assert told.value.again_s == 60.0
-    with serving(b"", status=503) as server, pytest.raises(TurnedAway) as told:
+    assert error.value.again_s == 60.0
+    with serving(b"", status=503) as server, pytest.raises(VenueRefused) as error:
         received(server.url)
-    assert told.value.again_s == 0.0
+    assert error.value.again_s == 0.0
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_venue_that_says_when_to_ask_again_is_heard():
         ({}, 0.0),
     ],
 )
-def test_a_websockets_answer_that_is_none_says_when_to_ask_again(headers, again_s):
+def test_retry_after_of_a_refused_websocket_is_read(headers, again_s):
     def refuse(connection, request):
         response = connection.respond(http.HTTPStatus.TOO_MANY_REQUESTS, "slow down")
         for name in headers:
@@ -140,16 +140,16 @@ def test_a_websockets_answer_that_is_none_says_when_to_ask_again(headers, again_
     async def story():
         async with serve(lambda _: None, "127.0.0.1", 0, process_request=refuse) as server:
             port = server.sockets[0].getsockname()[1]
-            async with reach(f"ws://127.0.0.1:{port}/", token="", connect_s=LIMIT_S, read_s=LIMIT_S):
+            async with connection(f"ws://127.0.0.1:{port}/", token="", connect_s=LIMIT_S, read_s=LIMIT_S):
                 pytest.fail("it stands")
 
-    with pytest.raises(TurnedAway, match="the venue answered 429 Too Many Requests: slow down") as told:
+    with pytest.raises(VenueRefused, match="the venue answered 429 Too Many Requests: slow down") as error:
         asyncio.run(story())
-    assert told.value.again_s == again_s
+    assert error.value.again_s == again_s
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_a_websocket_is_closed_in_good_order_also_by_a_signal(cancelled):
+def test_a_websocket_is_closed_with_1000_also_on_a_signal(cancelled):
     async def story():
         codes = asyncio.Queue()
 
@@ -158,7 +158,7 @@ def test_a_websocket_is_closed_in_good_order_also_by_a_signal(cancelled):
             codes.put_nowait(connection.close_code)
 
         async def feed(port):
-            async with reach(f"ws://127.0.0.1:{port}/", token="", connect_s=LIMIT_S, read_s=LIMIT_S) as connection:
+            async with connection(f"ws://127.0.0.1:{port}/", token="", connect_s=LIMIT_S, read_s=LIMIT_S):
                 if cancelled:
                     standing.set()
                     await connection.receive()
@@ -176,12 +176,12 @@ def test_a_websocket_is_closed_in_good_order_also_by_a_signal(cancelled):
 
 
 @pytest.mark.parametrize("url", ["http://example.invalid/", "ws://example.invalid/"])
-def test_a_token_is_not_sent_where_others_can_read_it(url):
+def test_a_token_is_not_sent_unencrypted(url):
     with pytest.raises(OSError, match="the token is not sent over"):
         received(url, token="s3cret")
 
 
 @pytest.mark.parametrize("url", ["", "EURUSD", "ftp://host/", "ws:///path", "tcp://127.0.0.1:5550"])
-def test_what_is_no_address_is_refused(url):
+def test_a_bad_url_is_refused(url):
     with pytest.raises(ConfigError, match="must be ws://HOST"):
         check_url(url)

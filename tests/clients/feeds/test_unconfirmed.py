@@ -15,12 +15,12 @@ def filled(limit, count):
     return kept
 
 
-def test_what_keeps_nothing_expects_number_one():
+def test_without_frames_the_next_number_is_one():
     kept = Unconfirmed(10)
     assert (len(kept), kept.oldest, kept.last, kept.dropped, kept.since(0)) == (0, 1, 0, 0, [])
 
 
-def test_a_confirmation_forgets_everything_up_to_its_number():
+def test_a_confirmation_drops_everything_up_to_its_number():
     kept = filled(10, 5)
     kept.confirm(3)
     assert (len(kept), kept.oldest, kept.last) == (2, 4, 5)
@@ -35,7 +35,7 @@ def test_an_old_confirmation_changes_nothing():
     assert kept.since(0) == [b"4", b"5"]
 
 
-def test_a_confirmation_of_what_was_never_sent_is_the_peers_fault():
+def test_a_confirmation_of_an_unsent_number_is_a_protocol_error():
     kept = filled(10, 5)
     with pytest.raises(ProtocolError, match="confirmed number is 6, the last one sent is 5") as caught:
         kept.confirm(6)
@@ -43,19 +43,19 @@ def test_a_confirmation_of_what_was_never_sent_is_the_peers_fault():
     assert len(kept) == 5
 
 
-def test_numbers_go_on_when_everything_is_confirmed():
+def test_numbers_continue_when_everything_is_confirmed():
     kept = filled(10, 2)
     kept.confirm(2)
     assert (kept.oldest, kept.add(b"3"), kept.oldest) == (3, 3, 3)
 
 
-def test_past_the_bound_the_oldest_is_given_up_and_counted():
+def test_beyond_the_bound_the_oldest_is_dropped_and_counted():
     kept = filled(3, 5)
     assert (len(kept), kept.oldest, kept.last, kept.dropped) == (3, 3, 5, 2)
     assert kept.since(0) == [b"3", b"4", b"5"]
 
 
-def test_a_resend_starts_after_the_number_asked_and_can_be_taken_in_parts():
+def test_a_resend_starts_after_the_given_number_and_can_be_split():
     kept = filled(10, 6)
     assert kept.since(2, limit=2) == [b"3", b"4"]
     assert kept.since(4, limit=2) == [b"5", b"6"]
@@ -69,7 +69,7 @@ def test_at_least_one_frame_is_kept():
 
 
 @given(st.integers(1, 5), st.lists(st.one_of(st.none(), st.integers(0, 30))))
-def test_whatever_happens_kept_dropped_and_confirmed_make_up_what_was_sent(limit, steps):
+def test_kept_dropped_and_confirmed_frames_add_up_to_the_sent_ones(limit, steps):
     kept = Unconfirmed(limit)
     confirmed = 0
     for step in steps:

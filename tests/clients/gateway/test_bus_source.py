@@ -1,4 +1,4 @@
-"""What the gateway hears of the broker."""
+"""The input of the gateway from the broker."""
 
 from types import SimpleNamespace
 
@@ -8,18 +8,18 @@ from clients.gateway.bus_source import BusSource
 from clients.gateway.state_cache import StateCache
 
 
-def test_ticks_are_asked_for_anew_when_topics_were_removed(tmp_path):
-    source = BusSource(Settings(), tmp_path, StateCache(), lambda told: None)
+def test_ticks_are_loaded_again_when_topics_were_removed(tmp_path):
+    source = BusSource(Settings(), tmp_path, StateCache(), lambda stats: None)
 
-    def hear(removed):
-        source._take("stats", SimpleNamespace(body={"ticks": {"removed": removed}}))
+    def receive(removed):
+        source._receive("stats", SimpleNamespace(body={"ticks": {"removed": removed}}))
 
     assert source.want_ticks(True)
     source.cache.take_ticks([Tick("X", 1.0, 1.1, 5, "x")])
     for removed in (3, 3):
-        hear(removed)
+        receive(removed)
         assert not source.want_ticks(True)
     assert list(source.cache.ticks) == ["X"]
-    hear(4)
+    receive(4)
     assert source.want_ticks(True)
     assert (list(source.cache.ticks), source.want_ticks(True)) == ([], False)

@@ -6,10 +6,10 @@ import pytest
 
 from bus.errors import BusError, ProtocolError
 from clients.gateway import protocol
-from clients.gateway.interest import MOST_NAMES, NOTHING, TooManyNames
+from clients.gateway.interest import MAX_NAMES, NOTHING, TooManyNames
 
 
-def told(**message):
+def encoded(**message):
     return json.dumps(message)
 
 
@@ -21,21 +21,21 @@ def told(**message):
         "[]",
         "{}",
         b"{}",
-        told(type="nonsense"),
-        told(type="subscribe", displays="*"),
-        told(type="subscribe", displays=[1]),
-        told(type="subscribe", displays=[""]),
-        told(type="subscribe", ticks=["x" * 129]),
-        told(type="subscribe", stats=1),
-        told(type="subscribe", colour="red"),
-        told(type="config.set", values={}),
-        told(type="display.create", symbol=None),
+        encoded(type="nonsense"),
+        encoded(type="subscribe", displays="*"),
+        encoded(type="subscribe", displays=[1]),
+        encoded(type="subscribe", displays=[""]),
+        encoded(type="subscribe", ticks=["x" * 129]),
+        encoded(type="subscribe", stats=1),
+        encoded(type="subscribe", colour="red"),
+        encoded(type="config.set", values={}),
+        encoded(type="display.create", symbol=None),
         "[" * 60_000,
         '{"type":"ping","id":' + "[" * 5000 + "]" * 5000 + "}",
         '{"type":"ping","id":"\\ud800"}',
     ],
 )
-def test_what_is_no_message_is_refused_with_a_code(text):
+def test_a_bad_message_is_refused_with_a_code(text):
     with pytest.raises(ProtocolError) as error:
         protocol.decode(text)
     assert error.value.code == "BAD_MESSAGE"
@@ -43,8 +43,8 @@ def test_what_is_no_message_is_refused_with_a_code(text):
     json.loads(protocol.error("BAD_MESSAGE", str(error.value)))
 
 
-def test_wants_grow_and_shrink():
-    message = protocol.decode(told(type="subscribe", displays=["a", "b"], ticks=["*"], stats=True))
+def test_an_interest_grows_and_shrinks():
+    message = protocol.decode(encoded(type="subscribe", displays=["a", "b"], ticks=["*"], stats=True))
     interest = NOTHING.plus(message.displays, message.ticks, stats=message.stats, config=message.config)
     assert interest.display("a")
     assert not interest.display("c")
@@ -58,7 +58,7 @@ def test_wants_grow_and_shrink():
     assert not interest.stats
     assert not interest.minus([], ["*"], stats=False, config=False).tick("EURUSD")
     with pytest.raises(TooManyNames):
-        interest.plus(map(str, range(MOST_NAMES)), [], stats=False, config=False)
+        interest.plus(map(str, range(MAX_NAMES)), [], stats=False, config=False)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_commands_become_requests(message, service, args):
 
 
 def test_answers():
-    command = protocol.decode(told(type="display.remove", id="x", display="d"))
+    command = protocol.decode(encoded(type="display.remove", id="x", display="d"))
     assert json.loads(protocol.answer(command, {"removed": ["d"]})) == {"type": "answer", "id": "x", "value": {"removed": ["d"]}}
     refusal = json.loads(protocol.bus_error(command, BusError("UNKNOWN_DISPLAY", "there is none")))
     assert refusal == {"type": "error", "id": "x", "code": "UNKNOWN_DISPLAY", "text": "there is none"}
-    assert json.loads(protocol.pong(protocol.decode(told(type="ping", id=[1])))) == {"type": "pong", "id": [1]}
+    assert json.loads(protocol.pong(protocol.decode(encoded(type="ping", id=[1])))) == {"type": "pong", "id": [1]}
     hello = json.loads(protocol.hello(16.0, 5.5))
     assert hello["protocol"] == 1
     assert {"config.get", "dead.list"} <= set(hello["requests"])

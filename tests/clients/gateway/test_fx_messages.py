@@ -26,8 +26,8 @@ STATE = {
 
 
 def test_a_package_has_the_keys_of_the_original():
-    told = json.loads(protocol.package(protocol.facts_of_state(STATE), "ctrader"))
-    assert told == {
+    message = json.loads(protocol.package(protocol.facts_of_state(STATE), "ctrader"))
+    assert message == {
         "type": "symbolDataPackage",
         "source": "ctrader",
         "symbol": "EURUSD",
@@ -89,7 +89,7 @@ def test_ticks_of_both_sources():
         ('{"type":"getHistoricalCandles","symbol":"EURUSD","resolution":"1m","from":0,"to":2}', ""),
     ],
 )
-def test_what_is_no_request_is_answered_with_an_error(message, code):
+def test_a_bad_request_is_answered_with_an_error(message, code):
     with pytest.raises(protocol.BadRequest) as refused:
         protocol.decode(message)
     assert refused.value.code == code
@@ -115,7 +115,7 @@ def test_profiles_and_averages():
     assert json.loads(protocol.twap("EURUSD", 1.0855, 9))["data"]["twapValue"] == 1.0855
 
 
-def test_our_own_feed_understands_it():
+def test_our_own_feed_parses_the_messages():
     feed = FxBackend()
     tick = Tick("EURUSD", 1.1, 1.2, AT_MS, "x")
     assert feed.parse(protocol.greeting(["EURUSD"])[1], 0) == [Ready()]
@@ -164,13 +164,13 @@ def test_bars_begin_on_the_calendar():
     assert start_of("4h", thursday + DAY - 1) == thursday + DAY - 4 * 3_600_000
 
 
-def test_the_running_bar_takes_in_what_the_journal_knows():
+def test_the_running_bar_includes_the_journals_part():
     candles = Candles("1m")
     candles.add(1.0, 61_000, 5)
-    candles.begin(Bar(0.9, 1.4, 0.8, 1.0, 7, 60_000))
+    candles.prepend(Bar(0.9, 1.4, 0.8, 1.0, 7, 60_000))
     assert candles.bar == Bar(0.9, 1.4, 0.8, 1.0, 8, 60_000)
     candles.add(1.5, 120_000, 6)
     assert candles.closed == Bar(0.9, 1.4, 0.8, 1.0, 8, 60_000)
     assert (candles.closed_at, candles.changed) == (6, 6)
-    candles.begin(Bar(0.1, 9.0, 0.1, 1.0, 7, 60_000))
+    candles.prepend(Bar(0.1, 9.0, 0.1, 1.0, 7, 60_000))
     assert candles.bar.high == 1.5, "a bar that is over by now"

@@ -58,7 +58,7 @@ def test_files_come_with_their_type_and_a_strict_policy(page, target, kind):
     assert "unsafe" not in policy
 
 
-def test_a_file_that_is_known_is_not_sent_again_until_it_changes(page):
+def test_a_cached_file_is_not_sent_again_until_it_changes(page):
     served = routes(page)
     etag = served.answer("GET", "/", HERE).headers["ETag"]
     again = served.answer("GET", "/", {**HERE, "If-None-Match": f"W/{etag}"})
@@ -96,7 +96,7 @@ def test_other_methods_and_hosts(page):
     head = served.answer("HEAD", "/", HERE)
     assert (head.status_code, head.body, head.headers["Content-Length"]) == (200, b"", "15")
     for host in ("evil.example:5570", "", "[::1", "127.0.0.1.evil.example"):
-        assert served.answer("GET", "/", {"Host": host}).status_code == 421, "its name was made to point here"
+        assert served.answer("GET", "/", {"Host": host}).status_code == 421, "its name was made to resolve here"
     for host in ("localhost:5570", "[::1]:5570", "127.0.0.1"):
         assert served.answer("GET", "/", {"Host": host}).status_code == 200
     assert routes(page, origins="https://desk.example").answer("GET", "/", {"Host": "desk.example"}).status_code == 200
@@ -155,21 +155,25 @@ def test_probes(page):
     assert json.loads(ready.body) == {"status": "ok", "reasons": [], "level": "OK", "problems": []}
     failing = routes(page, facts=stats(journal={"state": "degraded", "why": "the disk is full"})).answer("GET", "/readyz", HERE)
     assert failing.status_code == 503
-    told = json.loads(failing.body)
-    assert (told["status"], told["reasons"], told["level"]) == ("failing", ["journal is degraded: the disk is full"], "CRITICAL")
-    assert [one["what"] for one in told["problems"]] == ["journal_degraded"]
+    report = json.loads(failing.body)
+    assert (report["status"], report["reasons"], report["level"]) == (
+        "failing",
+        ["journal is degraded: the disk is full"],
+        "CRITICAL",
+    )
+    assert [problem["what"] for problem in report["problems"]] == ["journal_degraded"]
     slow = routes(page, facts=stats(tasks__queued=60)).answer("GET", "/readyz", HERE)
-    assert (slow.status_code, len(json.loads(slow.body)["problems"])) == (200, 1), "told, and served all the same"
+    assert (slow.status_code, len(json.loads(slow.body)["problems"])) == (200, 1), "reported, and served all the same"
 
 
-def well(told, **feed):
+def well(stats, **feed):
     health = GatewayHealth(0.0, Settings(feed=FeedSettings(**feed)))
-    health.take_stats(told, 10.0)
+    health.take_stats(stats, 10.0)
     health.turn(10.0, 0.001)
     return health
 
 
-def test_ready_means_what_the_judge_says_of_the_newest_statistics():
+def test_ready_is_the_judges_verdict_on_the_newest_statistics():
     assert well(stats()).verdict(10.1, ()).unready() == []
     assert well(stats(processes=[])).verdict(10.1, ()).unready() == [], "no feed is named"
     assert well(stats(processes=[]), url="ws://x").verdict(10.1, ()).unready() == ["0 of 1 feeds report"]
@@ -178,10 +182,10 @@ def test_ready_means_what_the_judge_says_of_the_newest_statistics():
     assert well(aged, stale_s=90).verdict(10.1, ()).unready() == [], "as old as [feed] stale_s allows"
     assert well(stats()).verdict(16.0, ()).unready() == ["no word from the broker for 6 s"]
     failed = {"name": "gateway", "group": "gateway", "state": "fatal", "pid": 0, "uptime_s": 0, "started": True}
-    assert [one.what for one in well(stats()).verdict(10.1, [failed]).findings] == ["process_failed"]
+    assert [finding.what for finding in well(stats()).verdict(10.1, [failed]).findings] == ["process_failed"]
 
 
-def test_alive_means_turning_whether_the_broker_is_heard_or_not():
+def test_alive_means_a_turning_loop_with_or_without_a_broker():
     health = GatewayHealth(0.0, Settings())
     health.turn(4.0, 0.0)
     assert health.alive(4.5) == []
@@ -191,27 +195,27 @@ def test_alive_means_turning_whether_the_broker_is_heard_or_not():
     health = well(stats())
     health.turn(60.0, 0.0)
     assert health.alive(60.1) == [], "a restart of the gateway would not help"
-    assert not health.broker_heard(60.1)
+    assert not health.is_broker_up(60.1)
     late = well(stats())
     late.turn(10.0, 2.5)
     (why,) = late.alive(10.1)
     assert "2.5 s late" in why
     stuck = well(stats())
-    assert any("late" in one for one in stuck.alive(13.0))
+    assert any("late" in item for item in stuck.alive(13.0))
 
 
 @pytest.mark.parametrize("header", ["Host", "Origin", "Authorization", "Upgrade", "If-None-Match"])
-def test_a_header_that_is_there_twice_is_a_bad_request(page, header):
+def test_a_repeated_header_is_a_bad_request(page, header):
     headers = Headers([("Host", "127.0.0.1:5570"), (header, "127.0.0.1"), (header, "127.0.0.1")])
     answer = routes(page).process_request(None, Request("/", headers))
-    assert (answer.status_code, answer.body) == (400, f"the header {header} must be there once\n".encode())
+    assert (answer.status_code, answer.body) == (400, f"the header {header} must occur once\n".encode())
 
 
-def test_a_path_or_an_origin_that_cannot_be_read_is_refused(page):
+def test_an_invalid_path_or_origin_is_refused(page):
     assert routes(page).answer("GET", "//[", HERE).status_code == 400
     assert not access_of(GatewaySettings()).origin({**HERE, "Origin": "http://["})
 
 
 @pytest.mark.parametrize("age_s", ["abc", None, {}])
-def test_an_age_that_is_none_does_not_keep_the_probe_from_answering(age_s):
+def test_the_probe_answers_despite_a_malformed_age(age_s):
     assert well(feed(state="connected", data_age_s=age_s)).verdict(10.1, ()).unready() == []

@@ -59,97 +59,99 @@ NOBODY = failed(Level.OK, "")
 
 def samples(text):
     """Read the exposition, and hold it against what promtool checks: names, units, labels, types, no sample twice."""
-    found = {}
+    figures = {}
     for family in text_string_to_metric_families(text.decode()):
         assert family.documentation, family.name
         assert re.fullmatch("hulak(_[a-z0-9]+)+", family.name)
         assert not re.search("_(ms|us|minutes|kb|mb|kilobytes|megabytes|percent)(_|$)", family.name), "base units only"
-        for one in family.samples:
-            assert (one.name == f"{family.name}_total") is (family.type == "counter"), one.name
+        for sample in family.samples:
+            assert (sample.name == f"{family.name}_total") is (family.type == "counter"), sample.name
             if family.type != "histogram":
-                assert not set(one.labels) & {"quantile", "le"}, one
-                assert not one.name.endswith(("_count", "_sum", "_bucket")), one.name
-            assert not set(one.labels) & {"pid", "name", "__name__", "instance", "job"}, one
-            key = (one.name, *sorted(one.labels.values()))
-            assert key not in found, f"{key} twice"
-            found[key] = one.value
-    return found
+                assert not set(sample.labels) & {"quantile", "le"}, sample
+                assert not sample.name.endswith(("_count", "_sum", "_bucket")), sample.name
+            assert not set(sample.labels) & {"pid", "name", "__name__", "instance", "job"}, sample
+            key = (sample.name, *sorted(sample.labels.values()))
+            assert key not in figures, f"{key} twice"
+            figures[key] = sample.value
+    return figures
 
 
-def test_everything_is_told_with_unit_and_type():
+def test_every_figure_has_unit_and_type():
     text = metrics.text(STATS, 0.5, GATEWAY, NOBODY)
-    found = samples(text)
-    assert found["hulak_broker_up",] == 1
-    assert found["hulak_ticks_total",] == 10
-    assert found["hulak_journal_live",] == 0
-    assert (found["hulak_journal_held_ticks",], found["hulak_journal_let_go_total",]) == (5, 2)
-    assert found["hulak_store_live",] == 1
-    assert found["hulak_tasks", "running"] == 2
-    assert found["hulak_service_tasks", "nepse", "queued"] == 1
-    assert found["hulak_workers", "busy", "nepse"] == 2
-    assert (found["hulak_connections", "publisher"], found["hulak_connections", "backend"]) == (5, 2)
-    assert (found["hulak_connections_limit",], found["hulak_connections_refused_total",]) == (100, 4)
-    assert found["hulak_feed_to_broker_seconds_count",] == 3
-    assert found["hulak_feed_to_broker_seconds_sum",] == 3000.0003
-    assert found["hulak_feed_to_broker_seconds_bucket", "0.000128"] == 1
-    assert found["hulak_feed_to_broker_seconds_bucket", "0.000256"] == 2
-    assert found["hulak_feed_to_broker_seconds_bucket", "+Inf"] == 3
-    assert found["hulak_feed_data_age_seconds", "feed", 'odd"\n'] == 1.5
-    assert found["hulak_process_resident_memory_bytes", "display", "display_00"] == 6
-    assert found["hulak_process_latency_seconds_bucket", "3.2e-05", "display", "display_00", "latency"] == 1
-    assert found["hulak_process_latency_seconds_sum", "display", "display_00", "latency"] == 0.00011
-    assert found["hulak_process_pid", "display", "display_00"] == 4711
-    assert found["hulak_build_info", "0.1.0", "1"] == 1
-    assert (found["hulak_displays",], found["hulak_displays_assigned",], found["hulak_display_states_fenced_total",]) == (
+    figures = samples(text)
+    assert figures["hulak_broker_up",] == 1
+    assert figures["hulak_ticks_total",] == 10
+    assert figures["hulak_journal_live",] == 0
+    assert (figures["hulak_journal_held_ticks",], figures["hulak_journal_let_go_total",]) == (5, 2)
+    assert figures["hulak_store_live",] == 1
+    assert figures["hulak_tasks", "running"] == 2
+    assert figures["hulak_service_tasks", "nepse", "queued"] == 1
+    assert figures["hulak_workers", "busy", "nepse"] == 2
+    assert (figures["hulak_connections", "publisher"], figures["hulak_connections", "backend"]) == (5, 2)
+    assert (figures["hulak_connections_limit",], figures["hulak_connections_refused_total",]) == (100, 4)
+    assert figures["hulak_feed_to_broker_seconds_count",] == 3
+    assert figures["hulak_feed_to_broker_seconds_sum",] == 3000.0003
+    assert figures["hulak_feed_to_broker_seconds_bucket", "0.000128"] == 1
+    assert figures["hulak_feed_to_broker_seconds_bucket", "0.000256"] == 2
+    assert figures["hulak_feed_to_broker_seconds_bucket", "+Inf"] == 3
+    assert figures["hulak_feed_data_age_seconds", "feed", 'odd"\n'] == 1.5
+    assert figures["hulak_process_resident_memory_bytes", "display", "display_00"] == 6
+    assert figures["hulak_process_latency_seconds_bucket", "3.2e-05", "display", "display_00", "latency"] == 1
+    assert figures["hulak_process_latency_seconds_sum", "display", "display_00", "latency"] == 0.00011
+    assert figures["hulak_process_pid", "display", "display_00"] == 4711
+    assert figures["hulak_build_info", "0.1.0", "1"] == 1
+    assert (figures["hulak_displays",], figures["hulak_displays_assigned",], figures["hulak_display_states_fenced_total",]) == (
         12,
         11,
         3,
     )
-    assert found["hulak_display_worker_displays", "display", "display_00"] == 12
-    assert found["hulak_display_worker_gaps_total", "display", "display_00"] == 1
-    assert found["hulak_display_worker_stale_seconds", "display", "display_00"] == 0.5
-    assert found["hulak_process_restarts_total", "display", "display_00"] == 2
-    assert found["hulak_process_restarts_total", "feed", 'odd"\n'] == 0
-    assert found["hulak_gateway_clients", "/ws"] == 3
-    assert found["hulak_gateway_disconnected_total",] == 1
+    assert figures["hulak_display_worker_displays", "display", "display_00"] == 12
+    assert figures["hulak_display_worker_gaps_total", "display", "display_00"] == 1
+    assert figures["hulak_display_worker_stale_seconds", "display", "display_00"] == 0.5
+    assert figures["hulak_process_restarts_total", "display", "display_00"] == 2
+    assert figures["hulak_process_restarts_total", "feed", 'odd"\n'] == 0
+    assert figures["hulak_gateway_clients", "/ws"] == 3
+    assert figures["hulak_gateway_disconnected_total",] == 1
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text.decode(), re.MULTILINE))
     assert kinds["hulak_ticks_total"] == "counter"
     assert kinds["hulak_journal_bytes"] == "gauge"
 
 
-def test_before_the_broker_is_heard_there_is_no_figure_of_it():
-    found = samples(metrics.text({}, None, GATEWAY, NOBODY))
-    assert found["hulak_broker_up",] == 0
-    assert ("hulak_ticks_total",) not in found
-    assert found["hulak_gateway_frames_total",] == 4
+def test_before_the_first_statistics_there_is_no_figure_of_the_broker():
+    figures = samples(metrics.text({}, None, GATEWAY, NOBODY))
+    assert figures["hulak_broker_up",] == 0
+    assert ("hulak_ticks_total",) not in figures
+    assert figures["hulak_gateway_frames_total",] == 4
     assert samples(metrics.text(STATS, 60.0, GATEWAY, NOBODY))["hulak_broker_up",] == 0
 
 
-def test_each_situation_has_a_gauge_that_is_1_while_it_is_there():
+def test_each_situation_has_a_gauge_that_is_1_while_it_is_present():
     facts = Facts(None, why="no broker answers")
-    found = samples(metrics.text({}, None, GATEWAY, judge(facts)))
-    gauges = {tuple(labels): value for (name, *labels), value in found.items() if name == "hulak_problem"}
-    assert set(gauges) == {tuple(sorted((what, level.name.lower()))) for what, one in SITUATIONS.items() for level in one.levels}
+    figures = samples(metrics.text({}, None, GATEWAY, judge(facts)))
+    gauges = {tuple(labels): value for (name, *labels), value in figures.items() if name == "hulak_problem"}
+    assert set(gauges) == {
+        tuple(sorted((what, level.name.lower()))) for what, situation in SITUATIONS.items() for level in situation.levels
+    }
     assert [labels for labels, value in gauges.items() if value] == [("broker_silent", "critical")]
-    assert found["hulak_health_level",] == 2
+    assert figures["hulak_health_level",] == 2
 
 
 def row(kind, name, pid, age_s=0.1, **more):
     return {"kind": kind, "name": name, "pid": pid, "age_s": age_s, **more}
 
 
-def test_a_process_is_named_by_what_outlives_its_restart():
+def test_a_process_is_named_by_its_slot():
     """`increase()` over a restart sees the counter of restarts grow, and no second series."""
     rows = [row("display", "display_00/9", 9, 4.0), row("display", "display_00/12", 12, restarts=1)]
     assert metrics.by_slot(rows) == [({"kind": "display", "slot": "display_00"}, rows[1])]
     by_hand = [row("sums", "sums/12", 12), row("sums", "sums/9", 9, 60.0)]
-    assert [(labels["slot"], one["pid"]) for labels, one in metrics.by_slot(by_hand)] == [("sums", 9), ("sums#2", 12)]
+    assert [(labels["slot"], item["pid"]) for labels, item in metrics.by_slot(by_hand)] == [("sums", 9), ("sums#2", 12)]
 
 
 @pytest.mark.parametrize(
     "odd", [None, 5, [], {}, {"count": 2, "sum_us": 1.0, "le": [1] * 3}, {**totals(9.0), "le": [5] * len(BOUNDS)}]
 )
-def test_a_histogram_that_is_none_is_left_out(odd):
+def test_a_malformed_histogram_is_omitted(odd):
     stats = {"processes": [{**row("x", "y", 5), "latency_totals": odd}], "ticks": {"feed_to_broker_totals": odd}}
-    found = samples(metrics.text(stats, 0.1, GATEWAY, NOBODY))
-    assert not [key for key in found if "latency" in key[0] or "feed_to_broker" in key[0]]
+    figures = samples(metrics.text(stats, 0.1, GATEWAY, NOBODY))
+    assert not [key for key in figures if "latency" in key[0] or "feed_to_broker" in key[0]]

@@ -1,4 +1,4 @@
-"""The gateway's shell, with no broker: who is let in, what a connection may do, and what becomes of one that does not read."""
+"""The gateway process without a broker: access, messages, and clients that do not read."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ def serving(work, **settings):
     asyncio.run(run())
 
 
-async def said(socket_, **message):
+async def request(socket_, **message):
     await socket_.send(json.dumps(message))
     return json.loads(await socket_.recv())
 
@@ -43,31 +43,31 @@ async def closed(socket_):
     return socket_.close_code
 
 
-def test_a_client_is_greeted_told_and_answered(monkeypatch):
+def test_a_client_gets_greeting_frames_and_answers(monkeypatch):
     monkeypatch.setattr("clients.gateway.bus_calls.CALL_S", 0.2)
 
     async def work(gateway, url):
         gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1}))
         async with connect(url) as client:
             assert json.loads(await client.recv())["type"] == "hello"
-            assert (await said(client, type="ping", id="a")) == {"type": "pong", "id": "a"}
-            frame = await said(client, type="subscribe", displays=["*"], ticks=["EURUSD"])
+            assert (await request(client, type="ping", id="a")) == {"type": "pong", "id": "a"}
+            frame = await request(client, type="subscribe", displays=["*"], ticks=["EURUSD"])
             assert frame["displays"] == {"d1": {"symbol": "EURUSD", "price": 1.1}}
             gateway.cache.take_ticks([Tick("USDJPY", 1.0, 2.0, 5, "x"), Tick("EURUSD", 1.0, 2.0, 5, "x")])
             gateway.woken.set()
             assert list(json.loads(await client.recv())["ticks"]) == ["EURUSD"]
-            refusal = await said(client, type="display.create", symbol="EURUSD", id=4)
+            refusal = await request(client, type="display.create", symbol="EURUSD", id=4)
             assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 4, "TIMEOUT"), "there is no broker"
 
     serving(work)
 
 
-def test_nine_messages_that_are_none_end_the_connection():
+def test_nine_bad_messages_end_the_connection():
     async def work(_, url):
         async with connect(url) as client:
             await client.recv()
             for _ in range(8):
-                assert (await said(client, type="nonsense"))["code"] == "BAD_MESSAGE"
+                assert (await request(client, type="nonsense"))["code"] == "BAD_MESSAGE"
             await client.send("[")
             assert await closed(client) == 4000
 
@@ -83,7 +83,7 @@ def test_a_message_that_is_too_large_ends_the_connection():
     serving(work)
 
 
-def test_strangers_are_told_nothing():
+def test_clients_without_access_get_nothing():
     async def work(gateway, url):
         async with connect(url, origin="http://evil.example") as client:
             assert await closed(client) == 4003
@@ -109,7 +109,7 @@ def test_one_client_too_many_is_refused():
     serving(work, max_clients=1)
 
 
-def test_probes_and_page_answer_beside_the_sockets():
+def test_probes_and_page_are_served_beside_the_websockets():
     def get(url):
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
@@ -132,7 +132,7 @@ def test_probes_and_page_answer_beside_the_sockets():
     serving(work)
 
 
-def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monkeypatch):
+def test_a_client_that_does_not_read_is_disconnected_and_its_memory_bounded(monkeypatch):
     monkeypatch.setattr("clients.gateway.fanout.BEHIND_S", 0.5)
     client_bytes = 1 << 16
 
@@ -144,7 +144,7 @@ def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monke
             for client in (stuck, quick):
                 await client.recv()
                 await client.send('{"type":"subscribe","displays":["*"]}')
-            (peer, _) = gateway.sessions.peers
+            (session, _) = gateway.sessions.clients
             stuck.transport.pause_reading()
             seen, most, number = 0, 0, 0
             while gateway.figures()["too_slow"] == 0:
@@ -152,10 +152,10 @@ def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monke
                 gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": number, "padding": "x" * 5000}))
                 gateway.woken.set()
                 seen = json.loads(await quick.recv())["displays"]["d1"]["price"]
-                most = max(most, peer.connection.transport.get_write_buffer_size())
-            assert seen == number, "the other one misses nothing"
+                most = max(most, session.connection.transport.get_write_buffer_size())
+            assert seen == number, "the other client misses nothing"
             assert most < client_bytes / 16 + 2 * 6000, "the mark, and a frame"
-            assert peer.seat.conflated > 0
+            assert session.state.conflated > 0
             stuck.transport.resume_reading()
             assert await closed(stuck) == 4002
 
@@ -165,7 +165,7 @@ def test_one_that_does_not_read_is_disconnected_and_costs_a_bounded_amount(monke
 @pytest.mark.parametrize(
     ("failure", "code"), [(OverflowError("Integer value out of range"), "BAD_ARGUMENT"), (KeyError("a bug"), "INTERNAL")]
 )
-def test_a_command_that_fails_here_is_answered_too(failure, code):
+def test_a_command_that_fails_in_the_gateway_is_answered_too(failure, code):
     async def work(gateway, url):
         async def fails(service, args):
             raise failure
@@ -173,10 +173,10 @@ def test_a_command_that_fails_here_is_answered_too(failure, code):
         gateway.calls.call = fails
         async with connect(url) as client:
             await client.recv()
-            refusal = await said(client, type="config.set", scope="global", values={"log_level": 1 << 70}, id=4)
+            refusal = await request(client, type="config.set", scope="global", values={"log_level": 1 << 70}, id=4)
             assert (refusal["type"], refusal["id"], refusal["code"]) == ("error", 4, code)
-            assert (await said(client, type="dead.list", id=1 << 70)).items() >= {"type": "error", "id": 1 << 70}.items()
-            assert (await said(client, type="ping", id=1 << 70)) == {"type": "pong", "id": 1 << 70}
+            assert (await request(client, type="dead.list", id=1 << 70)).items() >= {"type": "error", "id": 1 << 70}.items()
+            assert (await request(client, type="ping", id=1 << 70)) == {"type": "pong", "id": 1 << 70}
 
     serving(work)
 

@@ -1,4 +1,4 @@
-"""What a client is told: the newest, only what changed, each frame once. PROTOCOL.md section 12.3."""
+"""The frames of a client: the newest values, only changes, each frame encoded once. PROTOCOL.md section 12.3."""
 
 import json
 
@@ -6,7 +6,7 @@ import msgpack
 import pytest
 
 from bus.wire.messages import Tick
-from clients.gateway.fanout import ClientPace, Fanout, Seat
+from clients.gateway.fanout import ClientPace, ClientState, Fanout
 from clients.gateway.interest import NOTHING, Interest
 from clients.gateway.state_cache import StateCache
 
@@ -23,28 +23,28 @@ def tick(symbol, bid=1.0, timestamp=5):
 
 
 class Reader:
-    """A client that keeps what it was told, as a page does."""
+    """A client that stores its frames, as a page does."""
 
     def __init__(self, fanout, interest=ALL):
-        self.fanout, self.seat = fanout, Seat(interest=interest)
+        self.fanout, self.client = fanout, ClientState(interest=interest)
         self.levels, self.state, self.last = {}, {}, None
 
     def read(self):
         self.fanout.begin(1.5)
-        frame = self.fanout.serve(self.seat)
+        frame = self.fanout.serve(self.client)
         self.last = None if frame is None else json.loads(frame)
-        for name, told in (self.last or {}).get("displays", {}).items():
-            self.state[name] = told
-            if "profile" in told:
-                self.levels[name] = {level[0]: level for level in told["profile"]["levels"]}
-            for level in told.get("profile_delta", {}).get("levels", []):
+        for name, display in (self.last or {}).get("displays", {}).items():
+            self.state[name] = display
+            if "profile" in display:
+                self.levels[name] = {level[0]: level for level in display["profile"]["levels"]}
+            for level in display.get("profile_delta", {}).get("levels", []):
                 self.levels[name][level[0]] = level
                 if not level[1]:
                     del self.levels[name][level[0]]
         return self.last
 
 
-def test_a_joining_client_gets_everything_and_then_only_news():
+def test_a_new_client_gets_everything_and_then_only_changes():
     cache = StateCache()
     reader = Reader(Fanout(cache))
     cache.take_state("d1", state(levels=[(1, 2, 1, 1)]))
@@ -68,24 +68,24 @@ def test_a_joining_client_gets_everything_and_then_only_news():
     assert reader.read() == {"type": "frame", "sent_ms": 1.5, "ticks": {"USDJPY": {"bid": 3.0, "ask": 3.1, "timestamp": 5}}}
 
 
-def test_a_profile_is_told_as_what_changed_in_it():
+def test_a_profile_is_sent_as_its_changes():
     cache = StateCache()
     reader = Reader(Fanout(cache))
     cache.take_state("d1", state(levels=[(1, 2, 1, 1), (2, 1, 0, 1), (5, 1, 1, 0)], ticks=4))
     reader.read()
     cache.take_state("d1", state(levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
-    told = reader.read()["displays"]["d1"]
-    assert told["profile_delta"] == {"ticks": 6, "trimmed": False, "levels": [[1, 3, 2, 1], [3, 1, 1, 0], [5, 0, 0, 0]]}
-    assert "profile" not in told
+    display = reader.read()["displays"]["d1"]
+    assert display["profile_delta"] == {"ticks": 6, "trimmed": False, "levels": [[1, 3, 2, 1], [3, 1, 1, 0], [5, 0, 0, 0]]}
+    assert "profile" not in display
     assert reader.levels["d1"] == {1: [1, 3, 2, 1], 2: [2, 1, 0, 1], 3: [3, 1, 1, 0]}
     cache.take_state("d1", state(price=1.2, levels=[(1, 3, 2, 1), (2, 1, 0, 1), (3, 1, 1, 0)], ticks=6))
-    told = reader.read()["displays"]["d1"]
-    assert told["price"] == 1.2
-    assert "profile" not in told
-    assert "profile_delta" not in told
+    display = reader.read()["displays"]["d1"]
+    assert display["price"] == 1.2
+    assert "profile" not in display
+    assert "profile_delta" not in display
 
 
-def test_another_bucket_or_a_new_day_is_told_whole():
+def test_a_profile_with_another_bucket_or_day_is_sent_whole():
     cache = StateCache()
     reader = Reader(Fanout(cache))
     cache.take_state("d1", state(levels=[(1, 2, 1, 1)], ticks=2))
@@ -96,7 +96,7 @@ def test_another_bucket_or_a_new_day_is_told_whole():
     assert reader.read()["displays"]["d1"]["profile"]["ticks"] == 1
 
 
-def test_a_client_that_missed_states_has_the_same_profile_as_one_that_did_not():
+def test_a_client_that_skipped_states_has_the_same_profile_as_the_others():
     cache = StateCache()
     fanout = Fanout(cache)
     quick, slow = Reader(fanout), Reader(fanout)
@@ -112,52 +112,52 @@ def test_a_client_that_missed_states_has_the_same_profile_as_one_that_did_not():
     assert slow.levels == quick.levels == {"d1": {level[0]: list(level) for level in levels}}
 
 
-def test_clients_that_want_the_same_share_one_frame():
+def test_clients_with_equal_subscriptions_share_one_frame():
     cache = StateCache()
     fanout = Fanout(cache)
     cache.take_state("d1", state(levels=[(1, 2, 1, 1)]))
-    seats = [Seat(interest=ALL) for _ in range(200)]
+    client_states = [ClientState(interest=ALL) for _ in range(200)]
     fanout.begin(0.0)
-    frames = {id(fanout.serve(seat)) for seat in seats}
+    frames = {id(fanout.serve(client)) for client in client_states}
     assert len(frames) == 1
-    assert fanout.made == 1
-    behind, seats = seats[0], seats[1:]
+    assert fanout.encoded == 1
+    behind, client_states = client_states[0], client_states[1:]
     for _ in range(3):
         cache.take_state("d1", state(levels=[(1, 3, 1, 1)]))
         fanout.begin(0.0)
-        for seat in seats:
-            fanout.serve(seat)
+        for client in client_states:
+            fanout.serve(client)
         fanout.withhold(behind)
-    assert fanout.made == 4
+    assert fanout.encoded == 4
     assert behind.conflated == 3
     assert json.loads(fanout.serve(behind))["displays"]["d1"]["profile_delta"]["levels"] == [[1, 3, 1, 1]]
 
 
-def test_what_is_newly_wanted_comes_whole_and_the_rest_does_not_come_again():
+def test_a_new_subscription_is_sent_whole_and_the_rest_not_again():
     cache = StateCache()
     reader = Reader(Fanout(cache), Interest(displays=frozenset({"d1"})))
     cache.take_state("d1", state())
     cache.take_state("d2", state("USDJPY", levels=[(1, 1, 1, 0)]))
     assert list(reader.read()["displays"]) == ["d1"]
-    reader.seat.interest = reader.seat.interest.plus(["d2"], [], stats=False, config=False)
-    told = reader.read()["displays"]
-    assert list(told) == ["d2"]
-    assert "profile" in told["d2"]
+    reader.client.interest = reader.client.interest.plus(["d2"], [], stats=False, config=False)
+    display = reader.read()["displays"]
+    assert list(display) == ["d2"]
+    assert "profile" in display["d2"]
 
 
-def test_who_subscribes_again_gets_it_whole_again():
+def test_a_repeated_subscription_is_sent_whole_again():
     cache = StateCache()
     reader = Reader(Fanout(cache), Interest(displays=frozenset({"d1"})))
     cache.take_state("d1", state(levels=[(1, 1, 1, 0)]))
     reader.read()
-    seat = reader.seat
-    seat.interest, seat.before = NOTHING, NOTHING
+    client = reader.client
+    client.interest, client.before = NOTHING, NOTHING
     assert reader.read() is None
-    seat.interest = Interest(displays=frozenset({"d1"}))
+    client.interest = Interest(displays=frozenset({"d1"}))
     assert "profile" in reader.read()["displays"]["d1"]
 
 
-def test_a_display_that_is_gone_is_told_once_and_forgotten():
+def test_a_removed_display_is_reported_once_and_forgotten():
     cache = StateCache()
     reader = Reader(Fanout(cache))
     cache.take_state("d1", state())
@@ -168,13 +168,13 @@ def test_a_display_that_is_gone_is_told_once_and_forgotten():
     assert reader.read() == {"type": "frame", "sent_ms": 1.5, "removed": ["d1"]}
     cache.take_state("d1", state())
     assert reader.read() is None, "a state that was under way"
-    cache.forget(reader.seat.at)
+    cache.forget_removed(reader.client.at)
     assert cache.removed == {}
     cache.take_displays(["d1", "d2"])
     assert list(reader.read()["displays"]) == ["d1"], "it is there again"
 
 
-def test_a_state_that_is_none_is_counted_and_costs_nobody_anything():
+def test_a_malformed_state_is_counted_and_does_not_affect_the_others():
     cache = StateCache()
     reader = Reader(Fanout(cache))
     cache.take_state("bad", b"\xc1")
@@ -185,34 +185,34 @@ def test_a_state_that_is_none_is_counted_and_costs_nobody_anything():
     assert cache.malformed == 3
 
 
-def test_a_symbol_finds_another_of_its_displays_when_one_is_gone():
+def test_a_symbol_gets_another_of_its_displays_when_one_is_removed():
     cache = StateCache()
     reader = Reader(Fanout(cache))
     cache.take_state("a", state())
     cache.take_state("b", state())
     cache.take_displays(["a", "b"])
     reader.read()
-    gone = cache.of_symbol["EURUSD"]
-    (left,) = {"a", "b"} - {gone}
-    cache.take_displays([left])
-    assert cache.of_symbol == {"EURUSD": left}
+    removed = cache.of_symbol["EURUSD"]
+    (rest,) = {"a", "b"} - {removed}
+    cache.take_displays([rest])
+    assert cache.of_symbol == {"EURUSD": rest}
 
 
-def test_pace():
-    seat, limit = Seat(), 1 << 20
-    assert seat.pace(1 << 16, limit, 0.0) is ClientPace.READY
-    assert seat.pace((1 << 16) + 1, limit, 1.0) is ClientPace.BEHIND
-    assert seat.pace(0, limit, 10.9) is ClientPace.READY, "it has caught up: its time begins anew"
-    assert seat.pace(1 << 17, limit, 11.0) is ClientPace.BEHIND
-    assert seat.pace(1 << 17, limit, 21.0) is ClientPace.BEHIND
-    assert seat.pace(1 << 17, limit, 21.1) is ClientPace.HOPELESS
-    assert Seat(0.5).pace(limit // 2, limit, 0.0) is ClientPace.READY
-    over = Seat()
+def test_a_clients_pace():
+    client, limit = ClientState(), 1 << 20
+    assert client.pace(1 << 16, limit, 0.0) is ClientPace.READY
+    assert client.pace((1 << 16) + 1, limit, 1.0) is ClientPace.BEHIND
+    assert client.pace(0, limit, 10.9) is ClientPace.READY, "it has caught up: its time restarts"
+    assert client.pace(1 << 17, limit, 11.0) is ClientPace.BEHIND
+    assert client.pace(1 << 17, limit, 21.0) is ClientPace.BEHIND
+    assert client.pace(1 << 17, limit, 21.1) is ClientPace.STALLED
+    assert ClientState(0.5).pace(limit // 2, limit, 0.0) is ClientPace.READY
+    over = ClientState()
     assert over.pace(limit + 1, limit, 0.0) is ClientPace.BEHIND, "a large first frame"
-    assert over.pace(limit + 1, limit, 1.1) is ClientPace.HOPELESS
+    assert over.pace(limit + 1, limit, 1.1) is ClientPace.STALLED
 
 
-def test_what_json_has_not_is_left_out():
+def test_values_that_json_cannot_express_are_omitted():
     cache = StateCache()
     reader = Reader(Fanout(cache))
     cache.take_state("odd", state(levels=[(1, msgpack.Timestamp(5), 1, 1)]))
@@ -223,13 +223,13 @@ def test_what_json_has_not_is_left_out():
     assert cache.malformed == 1
 
 
-def test_what_is_not_well_comes_with_the_statistics_and_again_when_it_changes():
+def test_the_verdict_comes_with_the_statistics_and_again_when_it_changes():
     cache = StateCache()
     interest = Interest(stats=True)
-    assert cache.health_told() is None
+    assert cache.last_health() is None
     cache.take_health({"level": "OK", "problems": []})
     first = json.loads(cache.frame(interest, NOTHING, 0, 1.0))
-    assert first["health"] == cache.health_told() == {"level": "OK", "problems": []}
+    assert first["health"] == cache.last_health() == {"level": "OK", "problems": []}
     at = cache.revision
     assert cache.frame(interest, interest, at, 2.0) is None
     cache.take_health({"level": "CRITICAL", "problems": [{"what": "broker_silent"}]})

@@ -1,7 +1,7 @@
-"""The pool that this one replaces had thirteen flaws, most of them seen by running it. One test, or a few, for each of them.
+"""The original pool had thirteen flaws, most of them observed by running it. Each has one test or more.
 
-Some are shown once more with real processes: the task storm (1, 2, 13), the pool that grows and shrinks (3, 4), the workers that
-finish before they leave (6).
+Some are also tested with real processes: the task storm (1, 2, 13), scaling up and down (3, 4), workers that finish before they
+leave (6).
 """
 
 import json
@@ -32,7 +32,7 @@ def dispatcher():
 
 
 def one_each(slots, busy=0):
-    """Make workers and slots as the scaler sees them: a worker in each slot that runs, the first ones busy."""
+    """Return workers and slots as the scaler gets them: a worker in each running slot, the first ones busy."""
     slots = [Slot(f"nepse_{at:02d}", state, 100 + at if state == "running" else 0) for at, state in enumerate(slots)]
     running = [slot for slot in slots if slot.state == "running"]
     workers = [PoolWorker(f"{slot.name}/1", slot.name, slot.pid, at < busy, 0, 100.0) for at, slot in enumerate(running)]
@@ -43,7 +43,7 @@ def one_each(slots, busy=0):
 
 
 def test_flaw_1_a_failed_task_kills_its_worker_and_hangs_its_caller(dispatcher):
-    """Its retry was never put back among the pending tasks: the answer was "unknown", the worker busy for ever."""
+    """Its retry was never queued again: the answer was "unknown", and the worker stayed busy."""
     dispatcher.ready()
     dispatcher.request(A)
     assert dispatcher.result(A, 1, RETRYABLE, done=False) == ([], [], ["task retried"])
@@ -54,21 +54,21 @@ def test_flaw_1_a_failed_task_kills_its_worker_and_hangs_its_caller(dispatcher):
     assert dispatcher.core.tasks == {}
 
 
-def test_flaw_2_a_crash_without_retries_left_tells_nobody(dispatcher):
-    """The task was neither rejected nor retried; a sweeper found it after two minutes."""
+def test_flaw_2_a_crash_without_retries_left_is_not_reported(dispatcher):
+    """The task was neither rejected nor retried; a sweeper removed it after two minutes."""
     dispatcher.ready()
     dispatcher.request(A, retries=0)
     ((client, error),), _, _ = dispatcher.lost()
     assert (client, error.id, error.code) == (b"c", A, "WORKER_LOST")
 
 
-def test_flaw_3_errors_end_the_last_worker_and_nobody_comes_in_its_place(dispatcher):
-    """More than five errors ended a worker; of a pool of nobody, busy/size was 0/0, and it never grew again."""
+def test_flaw_3_errors_end_the_last_worker_and_it_is_not_replaced(dispatcher):
+    """More than five errors ended a worker; an empty pool had busy/size of 0/0, and never grew again."""
     dispatcher.ready()
     for number in range(20):
-        one = bytes(15) + bytes([number])
-        assert dispatcher.request(one)[1], "a worker whose tasks fail is given the next one all the same"
-        dispatcher.result(one, 1, {"code": "NOT_FOUND", "text": "no", "retryable": False}, done=False)
+        task_id = bytes(15) + bytes([number])
+        assert dispatcher.request(task_id)[1], "a worker whose tasks fail gets the next one"
+        dispatcher.result(task_id, 1, {"code": "NOT_FOUND", "text": "no", "retryable": False}, done=False)
     scaling = Scaling(Options(min_workers=1))
     assert scaling.decide(0.0, *one_each(slots=["exited"] + ["stopped"] * 4), 0).start == ("nepse_00",)
     scaling = Scaling(Options())
@@ -79,25 +79,25 @@ def test_flaw_3_errors_end_the_last_worker_and_nobody_comes_in_its_place(dispatc
 
 @pytest.mark.parametrize(("threshold", "wanted"), [(0.5, 5), (0.75, 5), (0.8, 4), (1.0, 4)])
 def test_flaw_4_the_scaling_threshold_has_no_effect(threshold, wanted):
-    """It was looked at only when nobody was free, when it is reached whatever it is. Here: 3 of 4 are busy."""
+    """It was checked only when no worker was free, where any threshold is reached. Here: 3 of 4 are busy."""
     scaling = Scaling(Options(scaling_threshold=threshold))
     for now in (0.0, 1.0):
         decision = scaling.decide(now, *one_each(slots=["running"] * 4 + ["stopped"], busy=3), 2)
     assert decision.wanted == wanted
 
 
-def test_flaw_5_a_slow_tasks_worker_is_given_more_while_it_is_still_at_it_and_its_answer_is_thrown_away(dispatcher):
-    """At the time limit the worker counted as free, and the task was begun anew, four times over."""
+def test_flaw_5_a_worker_gets_another_task_while_it_runs_a_slow_one_whose_result_is_lost(dispatcher):
+    """At the time limit the worker counted as free, and the task was started again, four times."""
     dispatcher.ready()
     dispatcher.request(A, timeout_ms=2000)
     ((_, error),), _, _ = dispatcher.pass_time(2.0, (b"w1", (HeldTask(A, 1),)))
     assert error.code == "EXPIRED"
-    assert dispatcher.request(B)[1] == [], "it is at the first one still"
+    assert dispatcher.request(B)[1] == [], "it still runs the first one"
     assert dispatcher.result(A, 1, "late")[1] == [(b"w1", task(1, B))]
 
 
-def test_flaw_5_a_task_beyond_its_limit_is_interrupted_in_its_worker_and_the_worker_replaced_where_that_does_not_help(dispatcher):
-    """A soft limit in the worker, whose end is an answer; a hard one, at which the process ends."""
+def test_flaw_5_a_task_beyond_its_limit_is_interrupted_or_its_worker_replaced(dispatcher):
+    """A soft limit in the worker ends with an answer; a hard one ends the process."""
     worker = Session("nepse", "w/1", 1, 0.25)
     worker.advance(0.0)
     worker.received(0.0, Task(A, 1, "do", {}, 2000, 3000))
@@ -112,8 +112,8 @@ def test_flaw_5_a_task_beyond_its_limit_is_interrupted_in_its_worker_and_the_wor
 # 6 to 8
 
 
-def test_flaw_6_a_shutdown_throws_running_work_away():
-    """Running tasks were rejected. A worker that has to go ends what it holds, tells it, and says goodbye behind it."""
+def test_flaw_6_a_shutdown_discards_running_tasks():
+    """Running tasks were rejected. Here a retiring worker finishes its tasks, sends it, and then GOODBYE."""
     worker = Session("nepse", "w/1", 1, 0.25)
     worker.advance(0.0)
     given = Task(A, 1, "do", {}, 60_000, 75_000)
@@ -124,18 +124,18 @@ def test_flaw_6_a_shutdown_throws_running_work_away():
     assert ended == [Send(Result(A, 1, True, 5)), Send(Goodbye("retired")), Exit(0, "retired")]
 
 
-def test_flaw_7_a_task_that_only_waits_is_given_up_after_two_minutes_and_done_all_the_same(dispatcher):
-    """Here it waits for as long as its caller does; and one that is given up is given to nobody."""
+def test_flaw_7_a_queued_task_expires_after_two_minutes_and_runs_all_the_same(dispatcher):
+    """Here a task waits as long as its caller; an expired task is not dispatched."""
     dispatcher.request(A, timeout_ms=600_000)
     dispatcher.request(B, timeout_ms=100_000)
-    told, _, _ = dispatcher.pass_time(300.0)
-    assert [(error.id, error.code) for _, error in told] == [(B, "EXPIRED")]
+    errors, _, _ = dispatcher.pass_time(300.0)
+    assert [(error.id, error.code) for _, error in errors] == [(B, "EXPIRED")]
     assert dispatcher.ready()[1] == [(b"w1", task(1))]
     assert dispatcher.result(A, 1, 5) == ([(b"c", Reply(A, 5))], [], [])
 
 
-def test_flaw_8_the_end_of_an_old_worker_takes_a_new_one_of_the_same_name_with_it(dispatcher):
-    """The ids of ended workers were used again. A name has the process's number in it, and a loss is that of a connection."""
+def test_flaw_8_the_end_of_an_old_worker_removes_a_new_one_of_the_same_name(dispatcher):
+    """The ids of ended workers were reused. Here a name contains the process id, and a loss belongs to a connection."""
     dispatcher.ready(b"old", name="nepse_00/1")
     dispatcher.ready(b"new", name="nepse_00/2")
     dispatcher.request()
@@ -150,7 +150,7 @@ def test_flaw_8_the_end_of_an_old_worker_takes_a_new_one_of_the_same_name_with_i
     assert [worker.identity for worker in dispatcher.core.roster] == [b"newer"]
 
 
-def test_flaw_8_a_worker_that_ends_by_itself_takes_its_task_with_it(dispatcher):
+def test_flaw_8_a_worker_that_ends_by_itself_loses_its_task(dispatcher):
     dispatcher.ready(b"w1")
     dispatcher.request()
     dispatcher.ready(b"w2")
@@ -163,8 +163,8 @@ def test_flaw_8_a_worker_that_ends_by_itself_takes_its_task_with_it(dispatcher):
 @pytest.mark.parametrize(
     ("status", "code"), [(401, "UNAUTHORIZED"), (403, "BLOCKED"), (404, "NOT_FOUND"), (429, "RATE_LIMITED"), (500, "UPSTREAM")]
 )
-def test_flaw_9_an_error_of_the_exchange_is_given_out_as_data(status, code):
-    """All of it was caught, or its JSON handed on; so no retry, time limit or counter ever did anything. Every action, here."""
+def test_flaw_9_an_error_of_the_exchange_is_returned_as_data(status, code):
+    """All errors were caught, or returned as JSON; so no retry, time limit or counter had any effect. Tested for every action."""
     given = {"symbol": 131, "index": 58, "date": "2026-04-02"}
     for endpoint in ENDPOINTS:
         exchange = Exchange(server_s=MORNING)
@@ -172,7 +172,7 @@ def test_flaw_9_an_error_of_the_exchange_is_given_out_as_data(status, code):
         act["market-id"]({})
         path = "/api/nots" + endpoint.path.format(**given)
         exchange.plan(path, *[reply(status, json.dumps({"message": "no"}))] * 3)
-        wanted = {one.name: given[one.name] for one in endpoint.arguments if one.required}
+        wanted = {argument.name: given[argument.name] for argument in endpoint.arguments if argument.required}
         with pytest.raises(TaskFailed) as caught:
             list(act[endpoint.action](wanted))
         assert caught.value.code == code, endpoint.action
@@ -188,7 +188,7 @@ def test_flaw_10_there_is_no_exponential_back_off():
 
 
 def test_flaw_10_there_is_no_rate_limit():
-    """The bucket; `RateLimit` around it, and the exchange's own count of a second, are tried elsewhere."""
+    """Tests the bucket; `RateLimit` and the exchange's own count are tested elsewhere."""
     bucket = TokenBucket(rate=2.0, burst=1, now=0.0)
     assert [bucket.take(at / 10) for at in range(11)] == [True, *[False] * 4, True, *[False] * 4, True]
 
@@ -213,7 +213,7 @@ def test_flaw_10_nothing_can_be_cancelled(dispatcher):
     assert (error.code, dispatcher.ready()[1]) == ("CANCELLED", [])
 
 
-def test_flaw_10_equal_reads_are_all_done(dispatcher):
+def test_flaw_10_equal_reads_are_not_shared(dispatcher):
     dispatcher.ready()
     dispatcher.request(A, client=b"one", share=True)
     assert dispatcher.request(B, client=b"two", share=True)[1] == []
@@ -223,7 +223,7 @@ def test_flaw_10_equal_reads_are_all_done(dispatcher):
 # 11 to 13
 
 
-def test_flaw_11_a_session_is_never_refreshed_and_new_tokens_would_be_used_as_they_come():
+def test_flaw_11_a_session_is_never_refreshed_and_new_tokens_are_not_decoded():
     exchange = Exchange(server_s=MORNING)
     act = NepseActions(exchange, exchange.clock).by_name()
     first = act["salts"]({})
@@ -232,10 +232,10 @@ def test_flaw_11_a_session_is_never_refreshed_and_new_tokens_would_be_used_as_th
     assert exchange.paths() == [PROVE.path, REFRESH_PATH]
     assert second["salts"] != first["salts"]
     assert tokens.has_known_header(second["access_token"])
-    assert act["nepse-index"]({}), "the exchange takes the new token"
+    assert act["nepse-index"]({}), "the exchange accepts the new token"
 
 
-def test_flaw_12_a_401_is_nothing_to_it():
+def test_flaw_12_a_401_is_ignored():
     exchange = Exchange(server_s=MORNING)
     act = NepseActions(exchange, exchange.clock).by_name()
     act["nepse-index"]({})
@@ -245,8 +245,8 @@ def test_flaw_12_a_401_is_nothing_to_it():
 
 
 @pytest.mark.parametrize("server_s", [MORNING, MORNING + 200.0, MORNING + 86_400.0, MORNING - 20 * 3600.0])
-def test_flaw_12_the_day_is_that_of_this_machine_and_not_nepals(server_s):
-    """Around midnight in Nepal, and with clocks that are a day apart: the exchange takes each body id."""
+def test_flaw_12_the_day_is_that_of_the_machine_and_not_of_nepal(server_s):
+    """Around midnight in Nepal, and with clocks that are a day apart: the exchange accepts each body id."""
     exchange = Exchange(server_s=server_s)
     act = NepseActions(exchange, exchange.clock).by_name()
     assert act["company-details"]({"symbol": 131})
@@ -255,7 +255,7 @@ def test_flaw_12_the_day_is_that_of_this_machine_and_not_nepals(server_s):
     assert not any(request.token is None and request.path != PROVE.path for request in exchange.requests)
 
 
-def test_flaw_13_the_answer_of_an_attempt_that_was_given_up_reaches_the_caller(dispatcher):
+def test_flaw_13_the_answer_of_an_abandoned_attempt_reaches_the_caller(dispatcher):
     dispatcher.ready(b"w1")
     dispatcher.request()
     dispatcher.ready(b"w2")

@@ -26,14 +26,14 @@ def actions_of(exchange):
     return NepseActions(exchange, exchange.clock).by_name()
 
 
-def test_there_are_exactly_the_eight_actions_about_the_session_and_one_for_each_endpoint():
+def test_there_are_eight_session_actions_and_one_for_each_endpoint():
     assert set(SESSION_ACTIONS) == NAMES
     names = [*NAMES, *(endpoint.action for endpoint in ENDPOINTS)]
     assert sorted(actions_of(ExchangeFetch())) == sorted(names)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_every_action_refuses_arguments_and_sends_nothing_then(name):
+def test_every_session_action_refuses_arguments_before_it_sends_anything(name):
     exchange = ExchangeFetch()
     with pytest.raises(TaskFailed, match="symbol") as caught:
         actions_of(exchange)[name]({"symbol": "NABIL"})
@@ -42,7 +42,7 @@ def test_every_action_refuses_arguments_and_sends_nothing_then(name):
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_every_action_gives_values_that_msgpack_takes(name):
+def test_every_action_returns_values_that_msgpack_can_encode(name):
     result = actions_of(ExchangeFetch())[name]({})
     assert msgpack.unpackb(msgpack.packb(result)) == result
 
@@ -57,7 +57,7 @@ def test_an_access_token_comes_with_its_age_and_the_time_it_has_left():
     assert actions["access-token"]({}) == {**fresh, "age_s": 15.0, "expires_in_s": 30.0}
 
 
-def test_payload_ids_and_salts_come_with_the_token_that_they_belong_to():
+def test_payload_ids_and_salts_come_with_their_token():
     exchange = ExchangeFetch()
     actions = actions_of(exchange)
     salts = actions["salts"]({})
@@ -68,10 +68,10 @@ def test_payload_ids_and_salts_come_with_the_token_that_they_belong_to():
     assert sheet["payload_id"] == tokens.floor_sheet_id(80, tuple(salts["salts"]), day)
 
 
-def test_the_market_status_is_what_the_exchange_said_whatever_its_times_look_like():
+def test_the_market_status_is_returned_as_received_with_any_form_of_time():
     exchange = ExchangeFetch()
-    told = '{"isOpen": "Pre Open CLOSE", "asOf": "2026-04-02T12:22:25.746796", "id": 80, "new": [1]}'
-    exchange.plan(STATUS, reply(200, told))
+    status = '{"isOpen": "Pre Open CLOSE", "asOf": "2026-04-02T12:22:25.746796", "id": 80, "new": [1]}'
+    exchange.plan(STATUS, reply(200, status))
     actions = actions_of(exchange)
     assert actions["market-status"]({}) == {
         "isOpen": "Pre Open CLOSE",
@@ -82,10 +82,10 @@ def test_the_market_status_is_what_the_exchange_said_whatever_its_times_look_lik
     assert actions["market-id"]({}) == {"market_id": 80}
 
 
-@pytest.mark.parametrize("told", ["[]", "{}", '{"isOpen": 1, "asOf": "x", "id": 80}', "null"])
-def test_a_market_status_of_another_shape_is_a_bad_answer(told):
+@pytest.mark.parametrize("status", ["[]", "{}", '{"isOpen": 1, "asOf": "x", "id": 80}', "null"])
+def test_a_market_status_of_another_shape_is_a_bad_answer(status):
     exchange = ExchangeFetch()
-    exchange.plan(STATUS, reply(200, told))
+    exchange.plan(STATUS, reply(200, status))
     with pytest.raises(TaskFailed) as caught:
         actions_of(exchange)["market-status"]({})
     assert caught.value.code == "BAD_ANSWER"
@@ -97,16 +97,16 @@ def test_the_security_brief_has_the_rows_and_keys_of_the_exchange():
     assert all(set(row) == {"id", "symbol", "securityName", "name", "activeStatus"} for row in rows)
 
 
-@pytest.mark.parametrize("told", ["{}", "[1]", '[{"symbol": "NABIL"}]', '[{"symbol": null, "id": 1}]'])
-def test_a_security_list_of_another_shape_is_a_bad_answer(told):
+@pytest.mark.parametrize("rows", ["{}", "[1]", '[{"symbol": "NABIL"}]', '[{"symbol": null, "id": 1}]'])
+def test_a_security_list_of_another_shape_is_a_bad_answer(rows):
     exchange = ExchangeFetch()
-    exchange.plan("/api/nots/security", reply(200, told))
+    exchange.plan("/api/nots/security", reply(200, rows))
     with pytest.raises(TaskFailed) as caught:
         actions_of(exchange)["security-brief"]({})
     assert caught.value.code == "BAD_ANSWER"
 
 
-def test_the_symbol_map_is_read_once_a_nepal_day():
+def test_the_symbol_map_is_read_once_per_day_in_nepal():
     exchange = ExchangeFetch(server_s=1_776_968_100.0 - 30.0)  # half a minute before midnight in Nepal
     actions = actions_of(exchange)
     first = actions["symbol-id-map"]({})

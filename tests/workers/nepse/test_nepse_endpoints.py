@@ -62,11 +62,11 @@ def actions(exchange):
 
 
 def needed(endpoint):
-    return {one.name: GIVEN[one.kind] for one in endpoint.arguments if one.required}
+    return {argument.name: GIVEN[argument.kind] for argument in endpoint.arguments if argument.required}
 
 
 def finished(action, given):
-    """Do an action; give its parts and its result."""
+    """Run an action; return its partial results and its result."""
     value = action(given)
     parts = []
     while hasattr(value, "send"):
@@ -100,7 +100,7 @@ def test_each_resource_is_read_and_its_answer_fits_msgpack(actions, exchange, na
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
-def test_each_resource_takes_each_of_its_arguments(actions, name):
+def test_each_resource_accepts_each_of_its_arguments(actions, name):
     endpoint = BY_NAME[name]
     for argument in endpoint.arguments:
         given = needed(endpoint) | {argument.name: OPTIONS[argument.kind]}
@@ -113,24 +113,24 @@ def test_each_resource_takes_each_of_its_arguments(actions, name):
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
-def test_an_argument_that_is_unknown_is_refused_with_those_that_are_allowed_and_nothing_is_sent(name):
+def test_an_unknown_argument_is_refused_with_the_allowed_ones_and_nothing_is_sent(name):
     def fetch(_):
         pytest.fail("something was sent")
 
     endpoint = BY_NAME[name]
-    with pytest.raises(TaskFailed, match="was given colour, takes") as caught:
+    with pytest.raises(TaskFailed, match="was given colour, allowed: ") as caught:
         NepseActions(fetch, lambda: 0.0).by_name()[name](needed(endpoint) | {"colour": 1})
     assert caught.value.code == "BAD_ARGUMENT"
     assert all(argument.name in str(caught.value) for argument in endpoint.arguments)
 
 
 @pytest.mark.parametrize("original", sorted(ORIGINALS))
-def test_each_action_of_the_original_pool_has_one_here(original):
+def test_each_action_of_the_original_pool_has_a_counterpart(original):
     assert ORIGINALS[original] in BY_NAME.keys() | SESSION_ACTIONS.keys()
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "said"),
+    ("name", "given", "text"),
     [
         ("market-depth", {}, "needs symbol: a symbol such as NABIL, or its id"),
         ("market-depth", {"symbol": ""}, "symbol is ''"),
@@ -153,11 +153,11 @@ def test_each_action_of_the_original_pool_has_one_here(original):
         ("floor-sheet", {"buyer": "x" * 500}, "buyer is 'xxx"),
     ],
 )
-def test_a_wrong_argument_is_refused_with_its_value_and_what_is_allowed(actions, name, given, said):
+def test_a_wrong_argument_is_refused_with_its_value_and_what_is_allowed(actions, name, given, text):
     with pytest.raises(TaskFailed) as caught:
         finished(actions[name], given)
     assert caught.value.code == "BAD_ARGUMENT"
-    assert said in str(caught.value)
+    assert text in str(caught.value)
     assert len(str(caught.value)) < 300
 
 
@@ -178,8 +178,8 @@ def test_lists_are_as_long_as_the_arguments_say(actions):
     assert {row["activeStatus"] for row in actions["securities"]({"delisted": True})} == {"A", "D"}
     _, history = finished(actions["price-history"], {"symbol": "NABIL"})
     day = history["rows"][5]["businessDate"]
-    _, one = finished(actions["price-history"], {"symbol": "NABIL", "start": day, "end": day})
-    assert one["rows"] == [history["rows"][5]]
+    _, result = finished(actions["price-history"], {"symbol": "NABIL", "start": day, "end": day})
+    assert result["rows"] == [history["rows"][5]]
 
 
 def test_an_empty_order_book_is_no_data_and_any_other_empty_answer_a_failure():
@@ -211,7 +211,7 @@ FAULTS = {  # NEPSE.md's section on failures: what comes, what it is called, whe
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
 @pytest.mark.parametrize("name", ["nepse-index", "market-depth", "company-details", "price-history", "floor-sheet"])
-def test_every_failure_in_the_wild_ends_in_its_own_error_and_the_next_task_is_well(name, fault):
+def test_every_observed_failure_has_its_own_error_and_the_next_task_succeeds(name, fault):
     reply, code, retryable, after_s = FAULTS[fault]
     endpoint = BY_NAME[name]
     patience_s = 1.0 if code == "TIMEOUT" else 20.0
@@ -227,29 +227,34 @@ def test_every_failure_in_the_wild_ends_in_its_own_error_and_the_next_task_is_we
             assert finished(actions[name], needed(endpoint))[1]
 
 
-def test_a_clock_a_day_ahead_and_tokens_that_expire_at_once_are_no_failure():
+def test_a_clock_a_day_ahead_and_tokens_that_expire_at_once_are_handled():
     with serve(seed=5, clock_offset_s=86_400.0, token_lifetime_s=0.2, delay_s=0.05) as exchange:
         actions = build_actions(Settings(exchange.url))
         for name in ("company-details", "floor-sheet", "today-price", "index-graph", "market-depth"):
             assert finished(actions[name], needed(BY_NAME[name]) | ({"pages": 3} if name == "floor-sheet" else {}))[1]
 
 
-def test_an_answer_is_given_again_for_a_while_and_a_list_of_the_day_until_midnight_in_nepal():
+def test_an_answer_is_cached_for_its_time_and_a_daily_list_until_midnight_in_nepal():
     now = [1000.0]
     with serve(seed=5, wall=lambda: 1_776_968_100.0 - 100.0) as exchange:  # midnight in 100 s
         fetch = HttpFetch(Settings(exchange.url))
         actions = NepseActions(fetch, lambda: now[0], cache_s=lambda: 2.0).by_name()
 
-        def asked(name, **given):
+        def requests(name, **given):
             before = sum(exchange.counts.values())
             actions[name](given)
             return sum(exchange.counts.values()) - before
 
         actions["market-id"]({})
-        assert [asked("nepse-index"), asked("nepse-index"), asked("company-list"), asked("company-list")] == [1, 0, 1, 0]
-        assert [asked("top-gainers"), asked("top-gainers", all=True), asked("top-gainers")] == [1, 1, 0]
+        assert [requests("nepse-index"), requests("nepse-index"), requests("company-list"), requests("company-list")] == [
+            1,
+            0,
+            1,
+            0,
+        ]
+        assert [requests("top-gainers"), requests("top-gainers", all=True), requests("top-gainers")] == [1, 1, 0]
         now[0] += 2.0
-        assert [asked("nepse-index"), asked("company-list")] == [1, 0]
+        assert [requests("nepse-index"), requests("company-list")] == [1, 0]
         now[0] += 90.0
         actions["company-list"]({})
         assert exchange.by_path["/api/nots/company/list"] == 1
@@ -258,24 +263,24 @@ def test_an_answer_is_given_again_for_a_while_and_a_list_of_the_day_until_midnig
         assert exchange.by_path["/api/nots/company/list"] == 2
 
 
-def test_how_long_an_answer_is_given_again_may_change_meanwhile():
-    keeps_s = [1000.0]
+def test_the_time_for_which_an_answer_is_cached_may_change():
+    cache_s = [1000.0]
     with serve(seed=5) as exchange:
-        actions = NepseActions(HttpFetch(Settings(exchange.url)), lambda: 7.0, cache_s=lambda: keeps_s[0]).by_name()
+        actions = NepseActions(HttpFetch(Settings(exchange.url)), lambda: 7.0, cache_s=lambda: cache_s[0]).by_name()
 
-        def asked():
+        def requests():
             before = exchange.by_path["/api/nots/nepse-index"]
             actions["nepse-index"]({})
             return exchange.by_path["/api/nots/nepse-index"] - before
 
-        assert [asked(), asked()] == [1, 0]
-        keeps_s[0] = 1.0
-        assert [asked(), asked()] == [1, 0]  # what was kept for longer is gone
-        keeps_s[0] = 0.0
-        assert [asked(), asked()] == [1, 1]
+        assert [requests(), requests()] == [1, 0]
+        cache_s[0] = 1.0
+        assert [requests(), requests()] == [1, 0]  # the longer cached answer was dropped
+        cache_s[0] = 0.0
+        assert [requests(), requests()] == [1, 1]
 
 
-def test_a_workers_live_settings_follow_and_the_others_stay():
+def test_live_settings_follow_and_the_others_are_fixed():
     values = {"rate_per_s": 1.0, "cache_s": 2.0}
     live = LiveSettings(Settings("http://127.0.0.1:9"), lambda: values)
     values = {"rate_per_s": 3, "cache_s": 0.0}

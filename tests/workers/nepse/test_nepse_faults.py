@@ -1,11 +1,11 @@
-"""What each failure seen in the wild becomes: a table of answers and codes."""
+"""The error of each observed failure: a table of responses and codes."""
 
 import pytest
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
 from bus.errors import TaskFailed
-from workers.nepse.faults import HttpAnswer, HttpRequest, fault_of, read, read_object, retry_after_s
+from workers.nepse.faults import HttpRequest, HttpResponse, fault_of, parse, parse_object, retry_after_s
 from workers.nepse.http import fault_of_error
 
 ASKED = HttpRequest("GET", "/api/nots/nepse-index", "secret-token")
@@ -41,9 +41,9 @@ DATE = "Wed, 22 Apr 2026 10:00:00 GMT"
         (200, JSON, b"[" * 100_000, "NOT_JSON", True, None),
     ],
 )
-def test_every_failing_answer_has_a_code_and_says_if_another_attempt_may_help(status, headers, body, code, retryable, wait_s):
+def test_every_failed_response_has_a_code_and_is_retryable_or_not(status, headers, body, code, retryable, wait_s):
     with pytest.raises(TaskFailed) as caught:
-        read(ASKED, HttpAnswer(status, headers, body))
+        parse(ASKED, HttpResponse(status, headers, body))
     error = caught.value
     assert (error.code, error.retryable, error.retry_after_s) == (code, retryable, wait_s)
     assert error.details == {"status": status}
@@ -52,15 +52,15 @@ def test_every_failing_answer_has_a_code_and_says_if_another_attempt_may_help(st
     assert "secret-token" not in str(error)
 
 
-def test_a_good_answer_is_its_json_value_and_no_fault():
-    answer = HttpAnswer(200, JSON, b'[{"id": 131}]')
+def test_a_successful_response_is_its_json_value_without_a_fault():
+    answer = HttpResponse(200, JSON, b'[{"id": 131}]')
     assert fault_of(ASKED, answer) is None
-    assert read(ASKED, answer) == [{"id": 131}]
+    assert parse(ASKED, answer) == [{"id": 131}]
 
 
-def test_a_list_where_an_object_is_wanted_is_a_bad_answer():
+def test_a_list_instead_of_an_object_is_a_bad_answer():
     with pytest.raises(TaskFailed, match="JSON list") as caught:
-        read_object(ASKED, HttpAnswer(200, JSON, b"[]"))
+        parse_object(ASKED, HttpResponse(200, JSON, b"[]"))
     assert caught.value.code == "BAD_ANSWER"
     assert not caught.value.retryable
 
@@ -98,7 +98,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date_against_the_servers_own(hea
         (requests.exceptions.ContentDecodingError("bad gzip"), "NETWORK", True),
     ],
 )
-def test_no_answer_at_all_is_told_apart_as_tls_timeout_or_network(error, code, retryable):
+def test_a_missing_response_is_a_tls_timeout_or_network_error(error, code, retryable):
     fault = fault_of_error(ASKED, error)
     assert (fault.code, fault.retryable) == (code, retryable)
     assert "secret-token" not in str(fault)
@@ -116,6 +116,6 @@ def test_no_answer_at_all_is_told_apart_as_tls_timeout_or_network(error, code, r
         (401, {}, b"", None),
     ],
 )
-def test_what_is_meant_for_all_workers_cools_the_service_down(status, headers, body, wanted):
-    fault = fault_of(HttpRequest("GET", "/x"), HttpAnswer(status, headers, body))
+def test_a_refusal_that_concerns_all_workers_pauses_the_service(status, headers, body, wanted):
+    fault = fault_of(HttpRequest("GET", "/x"), HttpResponse(status, headers, body))
     assert fault.cool_down_s == wanted

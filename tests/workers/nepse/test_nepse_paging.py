@@ -1,4 +1,4 @@
-"""Lists in pages: followed to the end, counted, and never taken for whole when they are not."""
+"""Lists in pages: read to the end, counted, and never reported as complete when they are not."""
 
 import json
 
@@ -30,8 +30,8 @@ def sheet(rows, page, *, size=2, total=None, last=None, trades=None):
         "totalElements": total,
         "last": page >= pages - 1 if last is None else last,
     }
-    told = {"totalAmount": 1.0, "totalQty": 10, "totalTrades": total if trades is None else trades}
-    return reply(200, json.dumps({**told, "floorsheets": content}))
+    totals = {"totalAmount": 1.0, "totalQty": 10, "totalTrades": total if trades is None else trades}
+    return reply(200, json.dumps({**totals, "floorsheets": content}))
 
 
 def read(exchange, name="floor-sheet", **given):
@@ -52,7 +52,7 @@ def sheets(*pages, closed=True):
     return exchange
 
 
-def test_a_floor_sheet_is_followed_to_its_end_each_page_a_part_and_the_result_whole():
+def test_a_floor_sheet_is_read_to_its_end_with_each_page_as_a_partial_result():
     exchange = ExchangeFetch()
     parts, result = read(exchange, size=500)
     trades = len(result["rows"])
@@ -62,10 +62,10 @@ def test_a_floor_sheet_is_followed_to_its_end_each_page_a_part_and_the_result_wh
     assert [row for part in parts for row in part["rows"]] == result["rows"]
     assert (result["page"], result["next"], result["complete"]) == (0, None, True)
     numbers = [row["contractId"] for row in result["rows"]]
-    assert numbers == sorted(set(numbers)), "oldest first: new contracts then shift no page"
+    assert numbers == sorted(set(numbers)), "oldest first, so that new contracts do not shift pages"
 
 
-def test_some_pages_can_be_read_and_the_next_one_is_told():
+def test_some_pages_can_be_read_and_the_next_one_is_returned():
     _, whole = read(ExchangeFetch(), size=100, pages=500)
     _, first = read(ExchangeFetch(), size=100, pages=3)
     assert (first["pages"], first["next"], first["complete"]) == (3, 3, True)
@@ -77,7 +77,7 @@ def test_some_pages_can_be_read_and_the_next_one_is_told():
     assert first["rows"] + rest == whole["rows"]
 
 
-def test_a_filter_gives_only_what_it_lets_through():
+def test_a_filter_returns_only_matching_contracts():
     _, whole = read(ExchangeFetch())
     _, of_one = read(ExchangeFetch(), symbol="NABIL")
     assert of_one["rows"] == [row for row in whole["rows"] if row["stockSymbol"] == "NABIL"]
@@ -85,7 +85,7 @@ def test_a_filter_gives_only_what_it_lets_through():
     assert contract == whole["rows"][7]
 
 
-def test_contracts_that_come_twice_because_pages_shifted_are_taken_once():
+def test_contracts_repeated_because_pages_shifted_are_returned_once():
     exchange = sheets(
         sheet([contract(1), contract(2)], 0, total=4),
         sheet([contract(2), contract(3)], 1, total=4, last=False),
@@ -94,7 +94,7 @@ def test_contracts_that_come_twice_because_pages_shifted_are_taken_once():
     assert [row["contractId"] for row in read(exchange)[1]["rows"]] == [1, 2, 3, 4]
 
 
-def test_contracts_missing_from_a_closed_markets_sheet_make_it_incomplete_and_worth_another_attempt():
+def test_missing_contracts_of_a_closed_market_are_incomplete_and_retryable():
     exchange = sheets(sheet([contract(1), contract(2)], 0, total=4), sheet([contract(3)], 1, total=4))
     with pytest.raises(TaskFailed, match="gave 3 rows in 2 pages, must be 4") as caught:
         read(exchange)
@@ -102,18 +102,18 @@ def test_contracts_missing_from_a_closed_markets_sheet_make_it_incomplete_and_wo
     assert caught.value.details == {"rows": 3, "wanted": 4}
 
 
-def test_the_total_of_trades_is_what_counts_also_when_the_page_says_otherwise():
+def test_the_total_of_trades_overrides_the_total_of_the_page():
     with pytest.raises(TaskFailed, match="must be 5"):
         read(sheets(sheet([contract(1), contract(2)], 0, total=2, trades=5)))
 
 
-def test_while_the_market_is_open_a_difference_is_told_and_no_failure():
+def test_while_the_market_is_open_a_difference_is_reported_without_an_error():
     exchange = sheets(sheet([contract(1), contract(2)], 0, total=2, trades=3), closed=False)
     result = read(exchange)[1]
     assert (result["complete"], len(result["rows"]), result["totalTrades"]) == (False, 2, 3)
 
 
-def test_a_short_page_in_the_middle_is_missed_too():
+def test_a_short_page_in_the_middle_is_detected():
     exchange = sheets(sheet([contract(1)], 0, total=6), sheet([contract(3), contract(4)], 1, total=6))
     with pytest.raises(TaskFailed, match="gave 3 rows in 2 pages, must be 4"):
         read(exchange, pages=2)
@@ -133,7 +133,7 @@ def test_a_fault_at_the_third_page_ends_the_task_after_the_parts_before_it():
 
 
 @pytest.mark.parametrize(
-    ("shape", "told", "why"),
+    ("shape", "value", "why"),
     [
         (Shape.PAGES, None, "no page"),
         (Shape.PAGES, {}, "no page"),
@@ -144,9 +144,9 @@ def test_a_fault_at_the_third_page_ends_the_task_after_the_parts_before_it():
         (Shape.SHEET, {"floorsheets": None}, "no page"),
     ],
 )
-def test_what_is_no_page_is_a_bad_answer(shape, told, why):
+def test_a_malformed_page_is_a_bad_answer(shape, value, why):
     with pytest.raises(TaskFailed, match=why) as caught:
-        parse_page("x", shape, told, 0)
+        parse_page("x", shape, value, 0)
     assert caught.value.code == "BAD_ANSWER"
 
 
@@ -155,7 +155,7 @@ def test_a_contract_without_its_id_is_a_bad_answer():
         read(sheets(sheet([{"contractQuantity": 1}], 0)))
 
 
-def test_a_bare_list_is_a_whole_list_and_a_page_that_tells_nothing_is_the_last():
+def test_a_bare_list_is_a_whole_list_and_a_page_without_numbers_is_the_last():
     bare = parse_page("x", Shape.PAGES, [{"a": 1}, {"a": 2}], 0)
     assert (bare.rows, bare.last, bare.total) == ([{"a": 1}, {"a": 2}], True, 2)
     silent = parse_page("x", Shape.PAGES, {"content": [{"a": 1}]}, 0)

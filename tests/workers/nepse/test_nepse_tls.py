@@ -1,4 +1,4 @@
-"""The certificate is checked, and a file of our own choice can be trusted instead of the usual ones."""
+"""The certificate is checked, and a file of trusted certificates can replace the default ones."""
 
 import http.server
 import shutil
@@ -38,7 +38,7 @@ class Hello(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory):
-    """Serve HTTPS on loopback; gives the URL and the PEM file of its own certificate."""
+    """Serve HTTPS on loopback; yields the URL and the PEM file of its own certificate."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl to make a certificate with")
@@ -59,7 +59,7 @@ def secured(tmp_path_factory):
     server.server_close()
 
 
-def test_a_certificate_nobody_vouches_for_is_a_tls_failure_that_names_the_setting(secured):
+def test_an_untrusted_certificate_is_a_tls_error_that_names_the_setting(secured):
     url, _ = secured
     with pytest.raises(TaskFailed, match=r"nepse\.ca_file") as caught:
         HttpFetch(Settings(url, None))(HttpRequest("GET", "/"))
@@ -67,7 +67,7 @@ def test_a_certificate_nobody_vouches_for_is_a_tls_failure_that_names_the_settin
     assert not caught.value.retryable
 
 
-def test_a_file_of_trusted_certificates_counts_whatever_the_environment_says(secured, monkeypatch, tmp_path):
+def test_a_file_of_trusted_certificates_overrides_the_environment(secured, monkeypatch, tmp_path):
     url, certificate = secured
     empty = tmp_path / "empty.pem"
     empty.touch()

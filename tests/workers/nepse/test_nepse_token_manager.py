@@ -42,7 +42,7 @@ def test_a_session_of_45_seconds_is_refreshed_with_new_tokens_and_salts():
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
-def test_a_refresh_that_is_not_answered_with_200_leads_to_a_new_session(status):
+def test_a_refused_refresh_leads_to_a_new_session(status):
     exchange = ExchangeFetch()
     manager = manager_of(exchange)
     manager.session()
@@ -53,7 +53,7 @@ def test_a_refresh_that_is_not_answered_with_200_leads_to_a_new_session(status):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "<html>", '{"salt1": 1}'])
-def test_a_refresh_whose_answer_makes_no_sense_leads_to_a_new_session(text):
+def test_a_malformed_refresh_leads_to_a_new_session(text):
     exchange = ExchangeFetch()
     manager = manager_of(exchange)
     manager.session()
@@ -63,7 +63,7 @@ def test_a_refresh_whose_answer_makes_no_sense_leads_to_a_new_session(text):
     assert exchange.paths() == [PROVE.path, REFRESH_PATH, PROVE.path]
 
 
-def test_a_rate_limited_refresh_does_not_lead_to_yet_another_request():
+def test_a_rate_limited_refresh_does_not_lead_to_another_request():
     exchange = ExchangeFetch()
     manager = manager_of(exchange)
     manager.session()
@@ -75,7 +75,7 @@ def test_a_rate_limited_refresh_does_not_lead_to_yet_another_request():
     assert exchange.paths() == [PROVE.path, REFRESH_PATH]
 
 
-def test_a_401_leads_to_one_refresh_and_the_request_again():
+def test_a_401_leads_to_one_refresh_and_a_repeated_request():
     exchange = ExchangeFetch()
     manager = manager_of(exchange)
     exchange.plan(INDICES, reply(401))
@@ -115,7 +115,7 @@ def test_a_restart_of_the_exchange_costs_one_refused_refresh_and_one_new_session
     assert exchange.paths() == [INDICES, REFRESH_PATH, PROVE.path, INDICES]
 
 
-def test_an_error_page_that_speaks_of_a_jwe_counts_as_a_refused_token():
+def test_an_error_page_that_mentions_a_jwe_counts_as_a_refused_token():
     exchange = ExchangeFetch()
     manager = manager_of(exchange)
     exchange.plan(INDICES, reply(500, '{"message": "Invalid JWE header"}'))
@@ -133,26 +133,26 @@ def test_an_error_page_that_speaks_of_a_jwe_counts_as_a_refused_token():
     ],
 )
 @pytest.mark.parametrize("market_id", [80, 3, 0, 99])
-def test_each_formula_is_taken_by_an_exchange_that_checks_it(path, formula, market_id):
+def test_each_formula_is_accepted_by_an_exchange_that_checks_it(path, formula, market_id):
     exchange = ExchangeFetch(market_id=market_id)
     assert manager_of(exchange).post(path, formula)
     assert exchange.paths() == [PROVE.path, MARKET_OPEN_PATH, path]
 
 
-def test_the_body_id_is_made_anew_for_each_attempt():
+def test_the_body_id_is_computed_for_each_attempt():
     exchange = ExchangeFetch()
     manager = manager_of(exchange)
     manager.market_id()
     exchange.gate.forget_sessions()
     exchange.requests.clear()
     assert manager.post(FLOOR_SHEET, tokens.floor_sheet_id)
-    # a new session may have a new market: its id is asked again
+    # a new session may have a new market: its id is read again
     assert exchange.paths() == [FLOOR_SHEET, REFRESH_PATH, PROVE.path, MARKET_OPEN_PATH, FLOOR_SHEET]
     first, last = (request.body["id"] for request in (exchange.requests[0], exchange.requests[-1]))
     assert first != last
 
 
-def test_the_day_is_that_of_the_servers_clock_carried_on_by_monotonic_time():
+def test_the_day_is_that_of_the_servers_clock_advanced_by_monotonic_time():
     midnight_s = 1_776_968_100.0  # 2026-04-24 00:00 in Nepal
     exchange = ExchangeFetch(server_s=midnight_s - 20.0)
     manager = manager_of(exchange)
@@ -183,7 +183,7 @@ def prove_with_foreign_header():
     return {**answer, "serverTime": 1_776_968_000_000, "accessToken": "A" * 250, "refreshToken": "B" * 250}
 
 
-def test_an_unfamiliar_token_that_the_exchange_takes_is_used():
+def test_an_unfamiliar_token_that_the_exchange_accepts_is_used():
     exchange = ExchangeFetch()
     exchange.plan(PROVE.path, reply(200, json.dumps(prove_with_foreign_header())))
     exchange.plan(MARKET_OPEN_PATH, reply(200, '{"isOpen": "CLOSE", "asOf": "2026-04-02T15:00:00", "id": 80}'))
@@ -211,7 +211,7 @@ def test_an_unfamiliar_token_that_the_exchange_refuses_means_a_changed_scheme():
         ({"refreshToken": "short"}, "TOKEN_SCHEME"),
     ],
 )
-def test_a_prove_answer_that_makes_no_sense_is_refused_without_showing_it(change, code):
+def test_a_malformed_prove_answer_is_refused_without_quoting_it(change, code):
     exchange = ExchangeFetch()
     exchange.plan(PROVE.path, reply(200, json.dumps(prove_with_foreign_header() | change)))
     with pytest.raises(TaskFailed) as caught:
@@ -229,7 +229,7 @@ def test_a_market_id_outside_the_table_is_refused(status_id):
     assert caught.value.code == "BAD_ANSWER"
 
 
-def test_neither_a_session_nor_a_request_shows_its_token():
+def test_the_repr_of_a_session_or_request_hides_its_token():
     exchange = ExchangeFetch()
     session = manager_of(exchange).session()
     manager = manager_of(exchange)

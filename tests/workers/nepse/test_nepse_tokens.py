@@ -1,4 +1,4 @@
-"""Tokens and body ids: every case on which public clients agree, and the edges of what is taken."""
+"""Tokens and body ids: every case on which public clients agree, and the limits of valid input."""
 
 import pytest
 from vectors import rows, vectors
@@ -16,8 +16,8 @@ FORMULAS = {
 
 
 def test_cuts_and_decoded_tokens_are_those_on_which_four_public_clients_agree():
-    told = vectors("nepse_tokens")
-    cuts, texts = rows(told["cuts"]), rows(told["tokens"])
+    examples = vectors("nepse_tokens")
+    cuts, texts = rows(examples["cuts"]), rows(examples["tokens"])
     assert (len(cuts), len(texts)) == (155, 20)
     for case in cuts:
         salts = tuple(case["salts"])
@@ -58,7 +58,7 @@ def test_the_simulators_own_formulas_agree_with_ours_for_every_last_three_digits
                 assert formula(market_id, salts, day) == simulated.body_id(names[name], market_id, salts, day)
 
 
-def test_the_prices_and_the_floor_sheet_want_different_ids_only_when_the_raw_one_ends_in_4():
+def test_the_ids_of_prices_and_floor_sheet_differ_only_when_the_raw_one_ends_in_4():
     salts = (12345, 54321, 99999, 10000, 40404)
     differing = 0
     for market_id in range(100):
@@ -77,7 +77,7 @@ def test_cuts_ascend_and_stay_below_129_for_every_salt():
 
 
 @pytest.mark.parametrize("salt", [-1, 2**31, 1.5, None, "x", True, "9" * 5000, ""])
-def test_a_salt_that_is_no_small_positive_integer_is_refused_without_being_repeated(salt):
+def test_a_bad_salt_is_refused_without_quoting_it(salt):
     answer = {"salt1": 1, "salt2": 2, "salt3": salt, "salt4": 4, "salt5": 5}
     with pytest.raises(TaskFailed, match="salt3") as caught:
         tokens.parse_salts(answer)
@@ -85,17 +85,17 @@ def test_a_salt_that_is_no_small_positive_integer_is_refused_without_being_repea
     assert "9999" not in str(caught.value)
 
 
-def test_salts_written_as_texts_are_read():
+def test_salts_written_as_text_are_accepted():
     assert tokens.parse_salts({f"salt{n}": str(n * 11111) for n in range(1, 6)}) == (11111, 22222, 33333, 44444, 55555)
 
 
-def test_a_token_shorter_than_the_places_to_cut_means_a_changed_scheme():
+def test_a_token_shorter_than_the_positions_to_cut_means_a_changed_scheme():
     with pytest.raises(TaskFailed, match="token scheme changed") as caught:
         tokens.decode_access("x" * 100, (0, 999, 0, 0, 0))
     assert caught.value.code == "TOKEN_SCHEME"
     assert not caught.value.retryable
 
 
-def test_only_tokens_that_begin_as_the_recorded_ones_have_the_known_header():
+def test_only_tokens_that_begin_like_recorded_ones_have_the_known_header():
     assert tokens.has_known_header(tokens.KNOWN_HEADER + "iv.text.tag")
     assert not tokens.has_known_header("eyJhbGciOiJIUzI1NiJ9.payload.signature")

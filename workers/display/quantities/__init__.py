@@ -1,4 +1,4 @@
-"""What a display shows, computed from its symbol's ticks: one module for each quantity. Pure.
+"""The quantities of a display, computed from its symbol's ticks: one module for each. Pure.
 Imported by workers.display and benchmarks.
 Start with `state.py`.
 """

@@ -1,18 +1,18 @@
-"""A scale that widens in quarters of the average daily range as the day leaves the middle. Pure.
+"""A scale that widens in quarters of the average daily range as the price moves away from the middle. Pure.
 
-An alternative to `visual_range` for those who draw open-centred scales. Without an average range there is no scale, where the
-original laid 5,000 pips to each side; an average range of 0, which gave it NaN, gives none either.
+An alternative to `visual_range` for displays with an open-centred scale. Without an average range there is no scale, where the
+original drew 5,000 pips to each side; an average range of 0, which gave the original NaN, gives none either.
 """
 
 from math import ceil
 from typing import NamedTuple
 
-STEPS = ((0.4, 0.5), (0.6, 0.75))  # up to this share of the range moved: that much of it to each side
-AHEAD, PER_RANGE = 0.15, 4  # beyond: the next quarter above the move and a little more
+STEPS = ((0.4, 0.5), (0.6, 0.75))  # (share of the range that was moved, at most; share of it to each side)
+AHEAD, PER_RANGE = 0.15, 4  # above: the next quarter above the move plus this margin
 
 
 class Scale(NamedTuple):
-    """Lowest and highest price of the scale, and how much of the average range lies to each side of the middle."""
+    """Lowest and highest price of the scale, and the share of the average range to each side of the middle."""
 
     low: float
     high: float
@@ -22,11 +22,11 @@ class Scale(NamedTuple):
 def adaptive_scale(
     middle: float, price: float, day: tuple[float | None, float | None], adr: tuple[float, float] | None
 ) -> Scale | None:
-    """Lay out a scale.
+    """Compute a scale.
 
     Args:
-        middle: the day's open, or the price where none is known.
-        price: now.
+        middle: the day's open, or the price if that is unknown.
+        price: the current price.
         day: the day's high and low, each or None.
         adr: high and low of the average daily range, projected.
     """
@@ -40,7 +40,7 @@ def adaptive_scale(
 
 
 def expand(moved: float) -> float:
-    """Return how much of the average range to lay to each side, given the share of it that the day has moved."""
+    """Return the share of the average range to each side, given the share of it that the day has moved."""
     for most, expansion in STEPS:
         if moved <= most:
             return expansion

@@ -1,12 +1,12 @@
-"""The average daily range (ADR): the mean of high less low over the last days, and what is projected from it. Pure.
+"""The average daily range (ADR): the mean of high less low over the last days, and its projection. Pure.
 
 A day counts by its UTC date, taken at the bar's middle, so that bars that open at 21:00 UTC (New York's close) belong to the
-day they mostly lie in. Today's bar, still growing, is never counted. The original asked for `lookback + 5` calendar days and
-averaged what came, mostly 12 of 14; its caller is free to give more, and `days` says how many there were.
+day that contains most of them. Today's bar, still growing, is never counted. The original requested `lookback + 5` calendar days
+and averaged the days it got, mostly 12 of 14; here the caller may pass more, and `days` has their number.
 
-Where an ADR is given but no daily bars, it stands for the days it was made of: each day that ends here replaces one of them.
-Where nothing is known, the day's own range so far is all there is, and `source` says so: "given", "days", "day". No price is
-ever made up (the original laid 1 percent around the price).
+If an ADR is given without daily bars, it represents the days of its average: each day that ends here replaces one of them. If
+nothing is known, the day's own range so far is used, and `source` has the case: "given", "days", "day". No price is invented (the
+original used 1 percent around the price).
 """
 
 from collections import deque
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from workers.display.quantities.rounding import rounded
 
 DAY_MS = 86_400_000
-KEPT_DAYS = 400  # most daily bars that are kept, and so the longest lookback
-LEAST_MS = DAY_MS // 2  # a day of which less was seen (a Sunday evening, the day of the start) says nothing about daily ranges
+KEPT_DAYS = 400  # maximum of daily bars, and so of the lookback
+LEAST_MS = DAY_MS // 2  # a day with less data (a Sunday evening, the day of the start) is no measure of daily ranges
 
 
 class Bar(NamedTuple):
@@ -28,7 +28,7 @@ class Bar(NamedTuple):
 
 
 class Average(NamedTuple):
-    """A mean daily range in price units, from how many days, and where they come from."""
+    """A mean daily range in price units, the number of days, and their source."""
 
     width: float
     days: int
@@ -50,7 +50,7 @@ class DailyRanges:
     Args:
         digits: decimals to which each range is rounded before the mean is taken.
         bars: oldest first; the newest KEPT_DAYS are kept.
-        width: an average range that was given from outside, or None.
+        width: an average range that was given, or None.
     """
 
     __slots__ = ("_digits", "bars", "width")
@@ -61,23 +61,23 @@ class DailyRanges:
         self.width = width
 
     def end_day(self, day: int, high: float, low: float, lookback: int) -> None:
-        """Add a day that is over; where a bar of it is known, the wider of both is kept. Bars beyond what is looked back for go.
+        """Add a day that is over, merged with a known bar of it. Bars beyond `lookback` are dropped.
 
         Args:
             day: days since 1970 UTC.
         """
         known = [bar for bar in self.bars if day_of(bar) == day]
-        kept = [one for one in self.bars if day_of(one) != day]
-        bar = Bar(day * DAY_MS, max([high, *(one.high for one in known)]), min([low, *(one.low for one in known)]))
+        kept = [other for other in self.bars if day_of(other) != day]
+        bar = Bar(day * DAY_MS, max([high, *(other.high for other in known)]), min([low, *(other.low for other in known)]))
         self.bars = deque([*kept, bar][-max(1, lookback) :], maxlen=KEPT_DAYS)
 
     def dump(self) -> list[Any]:
-        """Write the state as plain values."""
+        """Return the state as plain values."""
         return [self.width, [list(bar) for bar in self.bars]]
 
-    def restore(self, told: list[Any]) -> None:
-        """Go on from what `dump` wrote for the same digits."""
-        self.width, bars = told
+    def restore(self, state: list[Any]) -> None:
+        """Restore the state of a `dump` with the same digits."""
+        self.width, bars = state
         self.bars = deque((Bar(*bar) for bar in bars), maxlen=KEPT_DAYS)
 
     def average(self, today: int | None, lookback: int) -> Average | None:
@@ -90,8 +90,8 @@ class DailyRanges:
         past = bars[:-1] if today is None else [bar for bar in bars if day_of(bar) < today]
         ranges = [rounded(bar.high - bar.low, self._digits) or 0.0 for bar in past[-lookback:]]
         total = 0.0
-        for one in ranges:  # one by one: Python's sum() has other last bits from 3.12 on
-            total += one
+        for value in ranges:  # not sum(), whose last bits differ from Python 3.12 on
+            total += value
         missing = lookback - len(ranges)
         if self.width is not None and missing > 0:
             return Average((total + self.width * missing) / lookback if ranges else self.width, len(ranges), "given")
@@ -99,17 +99,17 @@ class DailyRanges:
 
 
 def day_of(bar: Bar) -> int:
-    """Return the day that a bar mostly lies in, in days since 1970 UTC."""
+    """Return the day that contains most of a bar, in days since 1970 UTC."""
     return (bar.timestamp + DAY_MS // 2) // DAY_MS
 
 
 def project(open_: float, average: Average) -> Projection:
-    """Lay half of the average range to each side of the open, unrounded."""
+    """Project half of the average range to each side of the open, unrounded."""
     return Projection(open_ + average.width / 2, open_ - average.width / 2, average.source, average.days)
 
 
 def read_bar(value: Any, digits: int) -> Bar | None:
-    """Read a daily bar {timestamp, high, low}; None if one is missing or the low is above the high."""
+    """Parse a daily bar {timestamp, high, low}; None if a value is missing or the low is above the high."""
     if not isinstance(value, dict):
         return None
     high, low = rounded(value.get("high"), digits), rounded(value.get("low"), digits)

@@ -1,4 +1,4 @@
-"""How strong a currency is against seven others: the weighted mean of the logarithms of its prices, against a start. Pure."""
+"""The strength of a currency against a basket of others: the weighted mean of the logarithms of its prices. Pure."""
 
 from collections.abc import Mapping
 from math import exp, isfinite, log
@@ -13,17 +13,17 @@ def basket_value(currency: str, weights: Mapping[str, float], prices: Mapping[st
         prices: pair -> price.
     Returns:
         the weighted mean of ln(price) of pairs that start with the currency, and of -ln(price) of the others; None unless every
-        pair has a price above 0: a basket of other pairs is another basket.
+        pair has a price above 0, since a basket of other pairs is a different one.
     """
     if not weights or any(not (0 < prices.get(pair, 0) < float("inf")) for pair in weights):
         return None
-    whole = 0.0
+    total = 0.0
     for weight in weights.values():
-        whole += weight
+        total += weight
     value = 0.0
     for pair, weight in weights.items():
         price = prices[pair]
-        value += weight / whole * log(price if pair.startswith(currency) else 1 / price)
+        value += weight / total * log(price if pair.startswith(currency) else 1 / price)
     return value
 
 

@@ -1,10 +1,10 @@
-"""The largest move up and down of late, for markers that stay a while. Pure."""
+"""The largest recent moves up and down, for markers that are held for a while. Pure."""
 
 from typing import Any
 
 
 class Deflection:
-    """Largest moves in pipettes since the markers were last let go, and when one of them rose."""
+    """The largest moves in pipettes since the markers were reset, and the time of the last increase."""
 
     __slots__ = ("at_ms", "down", "up")
 
@@ -14,7 +14,7 @@ class Deflection:
         self.at_ms = 0
 
     def fold(self, direction: int, move: float, now_ms: int, decay_ms: float) -> None:
-        """Take one move in; both markers go back to 0 when none has risen for longer than `decay_ms`."""
+        """Add a move; both markers are reset to 0 when none has increased for longer than `decay_ms`."""
         if now_ms - self.at_ms > decay_ms:
             self.up = self.down = 0.0
         if direction > 0 and move > self.up:
@@ -27,9 +27,9 @@ class Deflection:
         return {"up": round(self.up, 3), "down": round(self.down, 3), "at": self.at_ms}
 
     def dump(self) -> list[Any]:
-        """Write the state as plain values."""
+        """Return the state as plain values."""
         return [self.up, self.down, self.at_ms]
 
-    def restore(self, told: list[Any]) -> None:
-        """Go on from what `dump` wrote."""
-        self.up, self.down, self.at_ms = told
+    def restore(self, state: list[Any]) -> None:
+        """Restore the state of a `dump`."""
+        self.up, self.down, self.at_ms = state

@@ -1,4 +1,4 @@
-"""How a display is to be computed: the live settings of a display, with their defaults. Pure."""
+"""The live settings of a display, with their defaults. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,25 +11,25 @@ ALL, PERCENTAGE = "all", "percentage"
 
 @dataclass(frozen=True, slots=True)
 class DisplayConfig:
-    """The values in force for one display; equal configs give equal states.
+    """The effective values of one display; equal configs give equal states.
 
     Raises:
-        ConfigError: a value is of another type or out of its range.
+        ConfigError: a value has the wrong type or is out of range.
     """
 
-    states_per_s: float = 30.0  # states published per second, at most; the worker's business
+    states_per_s: float = 30.0  # maximum of states published per second; used by the worker
     price_bucket_multiplier: float = 1.0  # pipettes per level of the profile, above 0 to 1000
     distribution_depth_mode: str = ALL  # or "percentage": the profile of the newest ticks only
     distribution_percentage: float = 50.0  # of the day's ticks, 1 to 100
-    volatility_smoothing: float = 0.8  # 0 to below 1: what is kept of the old score with each tick
+    volatility_smoothing: float = 0.8  # 0 to below 1: share of the old score that each tick keeps
     value_area: float = 0.7  # share of the volume, above 0 to 1
     flash_threshold: float = 1.5  # pips
     show_flash: bool = False
-    max_marker_decay_s: float = 10.0  # how long the markers of the largest moves stay
+    max_marker_decay_s: float = 10.0  # how long the markers of the largest moves are held
     adr_lookback_days: int = 14  # 1 to 400
-    batch_dispatching: bool = True  # the worker's business
-    memory_optimization: bool = True  # whether the profile keeps within the narrow bounds
-    performance_monitoring: bool = False  # the worker's business
+    batch_dispatching: bool = True  # used by the worker
+    memory_optimization: bool = True  # the profile has the narrow bounds
+    performance_monitoring: bool = False  # used by the worker
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -38,15 +38,15 @@ class DisplayConfig:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "DisplayConfig":
-        """Take a display's keys from a map of settings; other keys are left alone, missing ones have their default."""
+        """Return the config from a map of settings; other keys are ignored, missing ones have their default."""
         return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
     def dump(self) -> dict[str, Any]:
-        """Write the values as a map; `DisplayConfig(**values)` is the same config."""
+        """Return the values as a map; `DisplayConfig(**values)` is the same config."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-RANGES: dict[str, tuple[float, float, bool, bool]] = {  # least, most; whether each may itself be taken
+RANGES: dict[str, tuple[float, float, bool, bool]] = {  # minimum, maximum; whether each of them is allowed
     "states_per_s": (0, 1000, False, True),
     "price_bucket_multiplier": (0, 1000, False, True),
     "distribution_percentage": (1, 100, True, True),
@@ -68,7 +68,7 @@ def _check(name: str, value: Any, default: Any) -> None:
     elif isinstance(value, bool) or not isinstance(value, int if isinstance(default, int) else int | float):
         raise ConfigError(f"{name} is {value!r}, must be {'a whole number' if isinstance(default, int) else 'a number'}")
     else:
-        least, most, with_least, with_most = RANGES[name]
-        if not (least < value or (with_least and value == least)) or not (value < most or (with_most and value == most)):
-            text = f"{'from' if with_least else 'above'} {least:g} {'to' if with_most else 'to below'} {most:g}"
+        low, high, with_low, with_high = RANGES[name]
+        if not (low < value or (with_low and value == low)) or not (value < high or (with_high and value == high)):
+            text = f"{'from' if with_low else 'above'} {low:g} {'to' if with_high else 'to below'} {high:g}"
             raise ConfigError(f"{name} is {value!r}, must be {text}")

@@ -2,11 +2,11 @@
 
 
 class Extremes:
-    """Open, high and low of one day's bids, in price units; None as long as nothing is known.
+    """Open, high and low of one day's bids, in price units; None while unknown.
 
     Args:
-        open_, high, low: what is known of the day before the first tick here, each or None.
-        price: a price of this day that is known beforehand, or None: it counts like a tick where nothing else is given.
+        open_, high, low: the values known before the first tick, each or None.
+        price: a price of this day known before, or None: it counts like a tick if no other value is given.
     """
 
     __slots__ = ("high", "low", "open")
@@ -19,7 +19,7 @@ class Extremes:
         self.low = low if low is not None else price
 
     def fold(self, price: float) -> None:
-        """Take one price in."""
+        """Add a price."""
         if self.open is None:
             self.open = price
         if self.high is None or price > self.high:
@@ -28,9 +28,9 @@ class Extremes:
             self.low = price
 
     def dump(self) -> list[float | None]:
-        """Write the state as plain values: open, high, low."""
+        """Return the state as plain values: open, high, low."""
         return [self.open, self.high, self.low]
 
-    def restore(self, told: list[float | None]) -> None:
-        """Go on from what `dump` wrote."""
-        self.open, self.high, self.low = told
+    def restore(self, state: list[float | None]) -> None:
+        """Restore the state of a `dump`."""
+        self.open, self.high, self.low = state

@@ -1,8 +1,7 @@
-"""A move large enough to flash. Pure.
+"""Flashes: moves that reach the threshold. Pure.
 
-States are thinned out before they are drawn, so the newest flash is kept for a second of the ticks' clock, with an id: whoever
-draws flashes once per id. In the original, a flash lasted until the next tick, and a pip was 0.0001 for every symbol, also for
-USDJPY.
+States are conflated before they are drawn, so the newest flash is kept for a second of the ticks' clock, with an id: a page
+flashes once per id. In the original, a flash lasted until the next tick, and a pip was 0.0001 for every symbol, including USDJPY.
 """
 
 from typing import Any
@@ -22,7 +21,7 @@ class Flash:
         self.direction = "neutral"
 
     def fold(self, pips: float, direction: str, now_ms: int) -> None:
-        """Note that a move of so many pips was at least the threshold."""
+        """Record a move that reached the threshold, in pips."""
         self.at_ms, self.magnitude, self.direction = now_ms, pips, direction
 
     def shown(self, now_ms: int) -> dict[str, Any] | None:
@@ -32,9 +31,9 @@ class Flash:
         return {"magnitude": round(self.magnitude, 3), "direction": self.direction, "id": self.at_ms}
 
     def dump(self) -> list[Any]:
-        """Write the state as plain values."""
+        """Return the state as plain values."""
         return [self.at_ms, self.magnitude, self.direction]
 
-    def restore(self, told: list[Any]) -> None:
-        """Go on from what `dump` wrote."""
-        self.at_ms, self.magnitude, self.direction = told
+    def restore(self, state: list[Any]) -> None:
+        """Restore the state of a `dump`."""
+        self.at_ms, self.magnitude, self.direction = state

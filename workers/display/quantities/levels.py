@@ -1,23 +1,23 @@
 """Price levels in ascending order, on whole numbers of pipettes. Pure.
 
 The original computed bucket numbers in floating point, so that with 5 digits 89 percent of all prices fell one pipette too low;
-here a price is first made a whole number of pipettes, and all else is integers. Adding costs a search by halves, and where a
-level is new, one insertion into a list of bounded length.
+here a price is first converted to a whole number of pipettes, and all else is integers. Adding costs a binary search and, for a
+new level, an insertion into a list of bounded length.
 """
 
 from bisect import bisect_left
 from fractions import Fraction
 from typing import Any
 
-Row = tuple[int, int, int, int]  # index, volume, of it buy, of it sell; what is neither was neutral
+Row = tuple[int, int, int, int]  # index, volume, buy volume, sell volume; the rest is neutral
 
 
 class Levels:
-    """Volume by price; when there are more levels than the limit, neighbours are joined two by two: the bucket doubles.
+    """Volume by price; when there are more levels than the limit, pairs of neighbours are joined: the bucket doubles.
 
     Args:
         multiplier: pipettes per bucket, above 0, not necessarily whole.
-        limit: levels at most, at least 2.
+        limit: maximum of levels, at least 2.
     """
 
     __slots__ = ("_den", "_limit", "_num", "doublings", "indexes", "peak", "rows", "total", "volumes")
@@ -27,7 +27,7 @@ class Levels:
         self._limit = limit
         self.indexes: list[int] = []  # of the rows
         self.rows: list[Row] = []  # a row is replaced, never changed: a copy of the list is a snapshot
-        self.volumes: list[int] = []  # of the rows, for those who only compare volumes
+        self.volumes: list[int] = []  # of the rows, for code that only compares volumes
         self.total = 0  # volume of all levels
         self.peak = 0  # largest volume of a level
         self.doublings = 0
@@ -51,7 +51,7 @@ class Levels:
             self._double()
 
     def remove(self, pipettes: int, volume: int, buy: int, sell: int) -> None:
-        """Take away what was added before; a level without volume goes."""
+        """Remove volume that was added before; an empty level is dropped."""
         index = pipettes * self._den // self._num
         at = bisect_left(self.indexes, index)
         row = self.rows[at]
@@ -70,12 +70,12 @@ class Levels:
         return index * self._num / (self._den * scale)
 
     def dump(self) -> list[Any]:
-        """Write the state as plain values: how often the bucket doubled, and the rows one behind the other."""
+        """Return the state as plain values: the number of doublings, and the flattened rows."""
         return [self.doublings, [part for row in self.rows for part in row]]
 
-    def restore(self, told: list[Any]) -> None:
-        """Go on, before anything was added, from what `dump` wrote for the same multiplier and limit."""
-        self.doublings, flat = told
+    def restore(self, state: list[Any]) -> None:
+        """Restore the state of a `dump` with the same multiplier and limit, before anything was added."""
+        self.doublings, flat = state
         self._num <<= self.doublings
         self.rows = list(zip(flat[::4], flat[1::4], flat[2::4], flat[3::4], strict=True))
         self.indexes, self.volumes = flat[::4], flat[1::4]
@@ -86,7 +86,7 @@ class Levels:
         self.doublings += 1
         joined: dict[int, Row] = {}
         for index, volume, buy, sell in self.rows:
-            half = index >> 1  # halves of whole buckets are whole buckets twice as wide
+            half = index >> 1  # the index in buckets twice as wide
             _, v, b, s = joined.get(half, (half, 0, 0, 0))
             joined[half] = (half, v + volume, b + buy, s + sell)
         self.indexes, self.rows = list(joined), list(joined.values())

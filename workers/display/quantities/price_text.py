@@ -1,4 +1,4 @@
-"""How a price is written: the part that stands still, the pips in large figures, and the last, finest figures. Pure."""
+"""The parts of a drawn price: the steady figures, the pips in large type, and the finest figures. Pure."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from workers.display.quantities.rounding import to_fixed
 
 
 class PriceText(NamedTuple):
-    """The three parts of a price, to be written one after the other; the point belongs to the part it stands in."""
+    """The three parts of a price, to be drawn side by side; each includes its decimal point."""
 
     figure: str
     pips: str

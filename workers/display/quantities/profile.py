@@ -1,15 +1,15 @@
-"""The market profile: how much was traded up and down at each price of the day. Pure, constant cost per tick, bounded.
+"""The market profile: the volume of upticks and downticks at each price of the day. Pure, constant cost per tick, bounded.
 
-What is kept, and why it is enough:
+The stored data, and why it is sufficient:
 
-* `shown`: the levels at the bucket that is asked for. Each tick adds to one level; with depth "percentage", one tick leaves in
+* `shown`: the levels at the configured bucket. Each tick adds to one level; with depth "percentage", one tick is removed in
   exchange.
-* `base`: the whole day at one pipette, from which a new bucket is made when the config changes, without the ticks themselves.
+* `base`: the whole day at one pipette, from which the levels of a new bucket are made when the config changes, without the ticks.
 * `ring`: the newest ticks, 8 bytes each, for the depth "percentage" (the newest n of the day's ticks, n = floor(all *
-  percentage)). It has its full size from the start, so that memory is flat. When n is larger than the ring, the newest ticks
+  percentage)). It has its full size from the start, so that memory is constant. When n is larger than the ring, the newest ticks
   that fit are shown.
 
-The original kept every tick and built everything anew for each: 33 ms at the 8,000th. It also showed all ticks where n was 0;
+The original stored every tick and rebuilt everything for each: 33 ms at the 8,000th. It also showed all ticks where n was 0;
 here n is at least 1.
 """
 
@@ -24,15 +24,15 @@ from workers.display.quantities.value_area import ValueArea
 
 
 class Bounds(NamedTuple):
-    """How much a profile may keep."""
+    """The limits of a profile."""
 
     levels: int
     base: int  # pairs of price and direction
     ring: int  # ticks
 
 
-# 2,000 levels are more than a screen has rows, and more pipettes than EURUSD moves on an ordinary day; as a message they are 20
-# kB. All three full, it is 1 MB per display; the larger one is 7 MB.
+# 2,000 levels are more than a screen has rows, and more pipettes than EURUSD moves on an ordinary day; their message has 20 kB.
+# With all three full, a display takes 1 MB; with the generous bounds 7 MB.
 SAVING = Bounds(2000, 6000, 16_384)
 GENEROUS = Bounds(8000, 48_000, 131_072)
 
@@ -40,7 +40,7 @@ FINEST = Fraction(1, 1000)  # pipettes per level: keeps every index within the 6
 
 
 class Shape(NamedTuple):
-    """What of the config bears on the profile; equal shapes give equal profiles."""
+    """The part of the config that affects the profile; equal shapes give equal profiles."""
 
     multiplier: float = 1.0  # pipettes per level
     percentage: float | None = None  # of the ticks, newest first; None for all
@@ -73,20 +73,20 @@ class MarketProfile:
         self._digits = digits
         self._base: dict[int, int] = {}  # pipettes * 4 + direction + 1 -> volume
         self._base_shift = 0  # the base is exact to 2 ** shift pipettes
-        self._weights: dict[int, int] = {}  # volume of those in the ring that are not plain ticks
+        self._weights: dict[int, int] = {}  # number -> volume of the entries in the ring that are not plain ticks
         self._ring = array("q", bytes(8 * shape.bounds.ring))
         self.count = 0  # ticks and bars of the day
         self._area = ValueArea()
-        self._start = 0  # number of the first one that is shown, with a depth
+        self._start = 0  # number of the first tick that is shown, with a depth
         self._use(shape)
 
     def fold(self, pipettes: int, direction: int, volume: int = 1) -> None:
-        """Take one tick in, or one bar with its volume (0 or more); direction is 1 for buy, -1 for sell, 0 for neither."""
+        """Add a tick, or a bar with its volume (0 or more); direction is 1 for buy, -1 for sell, 0 for neither."""
         key = pipettes * 4 + direction + 1
         number = self.count
         self.count = number + 1
         if volume:
-            self._keep(key, volume)
+            self._add_to_base(key, volume)
             self.shown.add(pipettes, volume, volume if direction > 0 else 0, volume if direction < 0 else 0)
         if self._depth is not None:
             self._shrink()
@@ -97,7 +97,7 @@ class MarketProfile:
             self._weights[number] = volume
 
     def configure(self, shape: Shape) -> None:
-        """Show the day in another way from now on; the same shape changes nothing."""
+        """Apply another shape; the same shape changes nothing."""
         if shape == self._shape:
             return
         if shape.bounds != self._shape.bounds:
@@ -105,11 +105,11 @@ class MarketProfile:
         self._use(shape)
 
     def snapshot(self, share: float) -> dict[str, Any]:
-        """Tell the profile, the point of control and the value area that holds this share of the volume.
+        """Return the profile, the point of control and the value area with this share of the volume.
 
         Returns:
             {profile: {bucket (price units), levels: [[index, volume, buy, sell], ..] ascending, ticks, trimmed},
-            poc, value_area}. trimmed: something is coarser or shorter than asked for. Prices are those of the levels' lower
+            poc, value_area}. trimmed: it is coarser or shorter than configured. Prices are the levels' lower
             edges.
         """
         shown, digits = self.shown, self._digits
@@ -124,14 +124,14 @@ class MarketProfile:
                 "bucket": shown.price(1, digits),
                 "levels": rows.copy(),
                 "ticks": shown.total,
-                "trimmed": bool(shown.doublings or self._inexact or self._wanted() > len(self._ring)),
+                "trimmed": bool(shown.doublings or self._inexact or self._visible() > len(self._ring)),
             },
             "poc": poc,
             "value_area": area,
         }
 
     def dump(self) -> dict[str, Any]:
-        """Write the state as plain values; the ring as far as it was filled, in this machine's byte order."""
+        """Return the state as plain values; of the ring the filled part, in this machine's byte order."""
         return {
             "count": self.count,
             "base": list(chain.from_iterable(self._base.items())),
@@ -143,37 +143,37 @@ class MarketProfile:
             "shown": self.shown.dump(),
         }
 
-    def restore(self, told: Mapping[str, Any]) -> None:
-        """Go on, before the first tick, from what `dump` wrote for the same digits and shape."""
-        base, weights, ring = told["base"], told["weights"], array("q", told["ring"])
-        self.count, self._base_shift = told["count"], told["base_shift"]
-        self._start, self._inexact = told["start"], told["inexact"]
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore the state of a `dump` with the same digits and shape, before the first tick."""
+        base, weights, ring = state["base"], state["weights"], array("q", state["ring"])
+        self.count, self._base_shift = state["count"], state["base_shift"]
+        self._start, self._inexact = state["start"], state["inexact"]
         self._base = dict(zip(base[::2], base[1::2], strict=True))
         self._weights = dict(zip(weights[::2], weights[1::2], strict=True))
         if len(ring) != min(self.count, len(self._ring)):
-            raise ValueError(f"{len(ring)} ticks are kept of {self.count}, must be at most {len(self._ring)}")
+            raise ValueError(f"{len(ring)} ticks are stored of {self.count}, must be {min(self.count, len(self._ring))}")
         self._ring[: len(ring)] = ring
-        self.shown.restore(told["shown"])
+        self.shown.restore(state["shown"])
 
-    def _wanted(self) -> int:
-        """Return how many of the newest are to be shown; 0 where all are, for which the ring is not asked."""
+    def _visible(self) -> int:
+        """Return how many of the newest ticks are shown; 0 where all are, without the ring."""
         depth = self._depth
         return 0 if depth is None else max(1, self.count * depth.numerator // depth.denominator) if self.count else 0
 
-    def _keep(self, key: int, volume: int) -> None:
+    def _add_to_base(self, key: int, volume: int) -> None:
         if self._base_shift:
             key = _coarse(key, self._base_shift)
         self._base[key] = self._base.get(key, 0) + volume
         while len(self._base) > self._shape.bounds.base:
             self._base_shift += 1
             old, self._base = self._base, {}
-            for one, held in old.items():
-                coarse = _coarse(one, self._base_shift)
-                self._base[coarse] = self._base.get(coarse, 0) + held
+            for fine, part in old.items():
+                coarse = _coarse(fine, self._base_shift)
+                self._base[coarse] = self._base.get(coarse, 0) + part
 
     def _shrink(self) -> None:
-        """Take away what is no longer among the newest: at most one for each that came. The newest is not yet in the ring."""
-        first = self.count - min(self._wanted(), len(self._ring))
+        """Remove ticks that are no longer among the newest: at most one for each new one. The newest is not in the ring yet."""
+        first = self.count - min(self._visible(), len(self._ring))
         while self._start < first:
             key, volume = self._at(self._start)
             if volume:
@@ -185,17 +185,17 @@ class MarketProfile:
 
     def _use(self, shape: Shape) -> None:
         self._shape = shape
-        part = None if shape.percentage is None else Fraction(str(shape.percentage)) / 100
-        self._depth = None if part is None or part >= 1 else part
+        depth = None if shape.percentage is None else Fraction(str(shape.percentage)) / 100
+        self._depth = None if depth is None or depth >= 1 else depth
         self.shown = Levels(max(FINEST, Fraction(str(shape.multiplier))), shape.bounds.levels)
         self._inexact = False
         if self._depth is None:
             self._inexact = bool(self._base_shift)
-            kept = [(key, volume) for key, volume in self._base.items() if volume]
+            entries = [(key, volume) for key, volume in self._base.items() if volume]
         else:
-            self._start = self.count - min(self._wanted(), len(self._ring))
-            kept = [self._at(number) for number in range(self._start, self.count)]
-        for key, volume in kept:
+            self._start = self.count - min(self._visible(), len(self._ring))
+            entries = [self._at(number) for number in range(self._start, self.count)]
+        for key, volume in entries:
             if volume:
                 self.shown.add(key >> 2, volume, volume if key & 3 == 2 else 0, volume if key & 3 == 0 else 0)
 
@@ -207,5 +207,5 @@ class MarketProfile:
 
 
 def _coarse(key: int, shift: int) -> int:
-    """Move a price down to a multiple of 2 ** shift pipettes, keeping the direction."""
+    """Round a price down to a multiple of 2 ** shift pipettes, keeping the direction."""
     return (key >> 2 >> shift << shift << 2) | (key & 3)

@@ -1,4 +1,4 @@
-"""The two sides of the newest quote, and what lies between them. Pure."""
+"""The two sides of the newest quote: their middle and spread. Pure."""
 
 import math
 
@@ -6,7 +6,7 @@ BEYOND_PIPETTES = 2  # decimals more than the symbol's digits: enough for quotes
 
 
 def usable(price: float) -> bool:
-    """Tell whether a side of a quote is there: venues send 0 for one that is missing. Below 0 is a price (oil, 2020)."""
+    """Return whether a side of a quote is present: venues send 0 for a missing one. A negative price is valid (oil, 2020)."""
     return price != 0 and math.isfinite(price)
 
 

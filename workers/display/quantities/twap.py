@@ -1,9 +1,8 @@
 """The time-weighted average price of the day: the mean of its minutes' last prices. Pure.
 
-Minutes are made from ticks; one without a tick has no price and is not counted, as a venue sends no bar for it. The running
-minute counts with its newest price, so there is a value from the first tick on. The original took a minute's first price where
-its bars
-came live, and counted a minute again when an older one was repeated: neither is done here.
+Minutes are made from ticks; a minute without a tick has no price and is not counted, as a venue sends no bar for it. The running
+minute counts with its newest price, so there is a value from the first tick on. The original used a minute's first price where
+its bars came live, and counted a minute again when an older one was repeated: neither is done here.
 """
 
 from typing import Any
@@ -23,7 +22,7 @@ class Twap:
         self._last = 0.0
 
     def fold(self, price: float, timestamp: int) -> None:
-        """Take one price in; `timestamp` is in ms, never going backwards (what is older counts to the running minute)."""
+        """Add a price; `timestamp` is in ms, never going backwards (an older price counts for the running minute)."""
         minute = timestamp // MINUTE_MS
         if self._minute is None:
             self._minute = minute
@@ -35,18 +34,18 @@ class Twap:
 
     @property
     def minutes(self) -> int:
-        """Count the minutes in the mean."""
+        """The number of minutes in the mean."""
         return self._minutes + (self._minute is not None)
 
     @property
     def value(self) -> float | None:
-        """Return the mean; None before the first price."""
+        """The mean; None before the first price."""
         return None if self._minute is None else (self._sum + self._last) / (self._minutes + 1)
 
     def dump(self) -> list[Any]:
-        """Write the state as plain values."""
+        """Return the state as plain values."""
         return [self._sum, self._minutes, self._minute, self._last]
 
-    def restore(self, told: list[Any]) -> None:
-        """Go on from what `dump` wrote."""
-        self._sum, self._minutes, self._minute, self._last = told
+    def restore(self, state: list[Any]) -> None:
+        """Restore the state of a `dump`."""
+        self._sum, self._minutes, self._minute, self._last = state

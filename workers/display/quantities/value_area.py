@@ -1,20 +1,20 @@
-"""The price with the most volume (point of control), and the stretch around it that holds most of the volume. Pure.
+"""The price with the most volume (point of control), and the range around it that holds most of the volume. Pure.
 
-From the point of control (the lowest, where several have equal volume) the stretch grows by the neighbour with more volume, the
-upper one where both have the same, until it holds the wanted share of all volume.
+From the point of control (the lowest of several with equal volume) the range grows by the neighbour with more volume, the
+upper one of two with equal volume, until it holds the required share of all volume.
 
-Step by step, that is the dearest part of a snapshot of many levels, and from one snapshot to the next the answer hardly moves. So
-`ValueArea` begins at its last answer, if the growth above passes through it, and else at the point of control. It does pass
+Step by step, that is the most expensive part of a snapshot of many levels, and from one snapshot to the next the result hardly
+changes. So `ValueArea` starts at its last result if the growth above passes through it, else at the point of control. It passes
 through it if the smallest volume taken above is not less than the smallest of those taken below and the next one there, and the
-smallest taken below is more than the smallest of those taken above and the next one there. There is one answer only, whatever the
-beginning, so what was asked before does not show.
+smallest taken below is more than the smallest of those taken above and the next one there. The result is unique, wherever the
+search starts, so it does not depend on earlier calls.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
 
 NOTHING_TAKEN = 1 << 62
-RETREATS = 8  # steps back after which beginning anew is cheaper
+RETREATS = 8  # steps back after which a new start is cheaper
 
 
 def point_of_control(volumes: Sequence[int]) -> int | None:
@@ -23,7 +23,7 @@ def point_of_control(volumes: Sequence[int]) -> int | None:
 
 
 def value_area(volumes: Sequence[int], total: int, share: float) -> tuple[int, int] | None:
-    """Find the value area.
+    """Return the value area.
 
     Args:
         volumes: per level, by ascending price.
@@ -37,52 +37,52 @@ def value_area(volumes: Sequence[int], total: int, share: float) -> tuple[int, i
 
 
 class ValueArea:
-    """The value area of one profile, found again and again."""
+    """The value area of one profile, computed repeatedly."""
 
     __slots__ = ("_high", "_low")
 
     def __init__(self) -> None:
-        self._low = self._high = 0  # indexes of the last answer
+        self._low = self._high = 0  # indexes of the last result
 
-    def find(self, indexes: Sequence[int], volumes: Sequence[int], start: int, wanted: float) -> tuple[int, int]:
-        """Find the value area around the point of control.
+    def find(self, indexes: Sequence[int], volumes: Sequence[int], start: int, target: float) -> tuple[int, int]:
+        """Return the value area around the point of control.
 
         Args:
             indexes: of the levels, ascending.
             volumes: of the same levels.
             start: position of the point of control.
-            wanted: volume to hold.
+            target: volume to hold.
         Returns:
             positions of the lowest and the highest level in it.
         """
         last = len(volumes) - 1
         low, high = min(bisect_left(indexes, self._low), last), min(bisect_left(indexes, self._high), last)
-        found = _from_there(volumes, start, low, high, wanted) if low <= start <= high else None
-        if found is None:
-            found = _grow(volumes, start, start, volumes[start], wanted)
-        self._low, self._high = indexes[found[0]], indexes[found[1]]
-        return found
+        area = _resume(volumes, start, low, high, target) if low <= start <= high else None
+        if area is None:
+            area = _grow(volumes, start, start, volumes[start], target)
+        self._low, self._high = indexes[area[0]], indexes[area[1]]
+        return area
 
 
-def _grow(volumes: Sequence[int], low: int, high: int, held: int, wanted: float) -> tuple[int, int]:
+def _grow(volumes: Sequence[int], low: int, high: int, volume: int, target: float) -> tuple[int, int]:
     last = len(volumes) - 1
     above = volumes[high + 1] if high < last else -1  # -1: no neighbour there
     below = volumes[low - 1] if low else -1
-    while held < wanted and (above >= 0 or below >= 0):
+    while volume < target and (above >= 0 or below >= 0):
         if above >= below:
             high += 1
-            held += above
+            volume += above
             above = volumes[high + 1] if high < last else -1
         else:
             low -= 1
-            held += below
+            volume += below
             below = volumes[low - 1] if low else -1
     return low, high
 
 
-def _from_there(volumes: Sequence[int], start: int, low: int, high: int, wanted: float) -> tuple[int, int] | None:
-    """Go on from a stretch around the start, backwards first if need be; None if that would take long."""
-    last, held = len(volumes) - 1, sum(volumes[low : high + 1])
+def _resume(volumes: Sequence[int], start: int, low: int, high: int, target: float) -> tuple[int, int] | None:
+    """Continue from a range around the start, backwards first if needed; None if that would take long."""
+    last, volume = len(volumes) - 1, sum(volumes[low : high + 1])
     least_up, least_down = (
         min(volumes[start + 1 : high + 1], default=NOTHING_TAKEN),
         min(volumes[low:start], default=NOTHING_TAKEN),
@@ -90,19 +90,19 @@ def _from_there(volumes: Sequence[int], start: int, low: int, high: int, wanted:
     for _ in range(RETREATS):
         above = volumes[high + 1] if high < last else -1
         below = volumes[low - 1] if low else -1
-        up_is_too_far, down_is_too_far = least_up < min(least_down, below), least_down <= min(least_up, above)
-        if not up_is_too_far and not down_is_too_far:
-            if held < wanted:
-                return _grow(volumes, low, high, held, wanted)
-            up_is_too_far = least_up < least_down  # taken last: of both sides the one with less, the lower one of equals
-            if low == high or held - volumes[high if up_is_too_far else low] < wanted:
+        too_far_up, too_far_down = least_up < min(least_down, below), least_down <= min(least_up, above)
+        if not too_far_up and not too_far_down:
+            if volume < target:
+                return _grow(volumes, low, high, volume, target)
+            too_far_up = least_up < least_down  # added last: the side with less volume, the lower one of equals
+            if low == high or volume - volumes[high if too_far_up else low] < target:
                 return low, high
-        if up_is_too_far:
-            held -= volumes[high]
+        if too_far_up:
+            volume -= volumes[high]
             high -= 1
             least_up = min(volumes[start + 1 : high + 1], default=NOTHING_TAKEN)
         else:
-            held -= volumes[low]
+            volume -= volumes[low]
             low += 1
             least_down = min(volumes[low:start], default=NOTHING_TAKEN)
     return None

@@ -1,18 +1,18 @@
-"""Which stretch of prices a display shows: a part of the average daily range around the open, widened in tiers. Pure.
+"""The range of prices that a display shows: a part of the average daily range around the open, widened in tiers. Pure.
 
-As the original has it, to the bit: the tier is chosen by the distance from the open relative to the whole range, while half of
-the range is laid to each side, so beyond the first tier only the day's high and low keep the price in view.
+Identical to the original, to the bit: the tier is chosen by the distance from the open relative to the whole range, while half of
+the range goes to each side, so beyond the first tier only the day's high and low keep the price in view.
 """
 
 from typing import NamedTuple
 
-TIERS = ((0.75, 1.0), (0.5, 0.75), (0.3, 0.5))  # above this share of the range: that tier
+TIERS = ((0.75, 1.0), (0.5, 0.75), (0.3, 0.5))  # (share of the range, tier above it)
 LOWEST = 0.3
 PADDING = 0.05
 
 
 class VisualRange(NamedTuple):
-    """Prices, and the share of the average daily range that is laid out."""
+    """Prices, and the share of the average daily range that is shown."""
 
     high: float
     low: float
@@ -20,19 +20,19 @@ class VisualRange(NamedTuple):
 
 
 def tier(price: float, centre: float, width: float) -> float:
-    """Choose the share of the average daily range to show: 0.3, 0.5, 0.75 or 1. A range of 0 is left by any move at all."""
-    away = abs(price - centre)
+    """Choose the share of the average daily range to show: 0.3, 0.5, 0.75 or 1. With a range of 0, any move exceeds it."""
+    distance = abs(price - centre)
     if width == 0:
-        return TIERS[0][1] if away else LOWEST
-    share = away / width
+        return TIERS[0][1] if distance else LOWEST
+    share = distance / width
     return next((shown for above, shown in TIERS if share > above), LOWEST)
 
 
 def visual_range(price: float, centre: float, adr: tuple[float, float], day: tuple[float, float]) -> VisualRange:
-    """Lay out a display.
+    """Compute the visible range of a display.
 
     Args:
-        price: now.
+        price: the current price.
         centre: the day's open.
         adr: high and low of the average daily range, projected.
         day: the day's high and low so far.

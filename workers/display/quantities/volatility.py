@@ -1,13 +1,13 @@
-"""How lively the price is: the volatility score, its intensity, and ticks per second. Pure.
+"""The volatility score, its intensity, and ticks per second. Pure.
 
 The score follows the mean move of the last 50 ticks (in pipettes) and the number of ticks in the last 10 seconds:
 `raw = min(mean / 2, 3) * 0.6 + min(per second / 5, 3) * 0.4`, and `new = old * smoothing + raw * (1 - smoothing)`, at least 0.05.
-With fewer than two ticks in the window it decays by 5 percent per tick instead. At the default smoothing of 0.8 every bit is the
-original's. Where this differs:
+With fewer than two ticks in the window it decays by 5 percent per tick instead. At the default smoothing of 0.8 the result equals
+the original's to the bit. Differences:
 
-* The smoothing is settable; the original's README said so, its code did not.
-* Only a tick moves the score. The original ran the filter for every config message too, so that config alone changed it.
-* The first tick ever has no tick before it, hence no move: its distance from a made-up start price is not taken in.
+* The smoothing can be set; in the original only its README said so.
+* Only a tick changes the score. The original ran the filter for every config message too, so that config alone changed it.
+* The first tick has no move, since there is no tick before it; the original used an invented start price.
 * The ticks of the window are counted per millisecond, so that the memory is bounded at any rate.
 """
 
@@ -20,13 +20,13 @@ from typing import Any
 WINDOW_MS = 10_000  # a tick of exactly this age still counts
 MOVES = 50
 DECAY = 0.95
-START, START_INTENSITY = 0.5 * DECAY, 0.25  # before any tick, as the original's first state had it
+START, START_INTENSITY = 0.5 * DECAY, 0.25  # before any tick, as in the original's first state
 FLOOR, FULL = 0.05, 3.5
 SMOOTHING = 0.8
 
 
 def gain(smoothing: float) -> float:
-    """Return 1 - smoothing as decimals have it: 0.2 for 0.8, where binary subtraction gives 0.19999999999999996."""
+    """Return 1 - smoothing in decimal arithmetic: 0.2 for 0.8, where binary subtraction gives 0.19999999999999996."""
     return float(1 - Decimal(repr(smoothing)))
 
 
@@ -44,14 +44,14 @@ class Volatility:
 
     @property
     def ticks_per_s(self) -> float:
-        """Return the rate over the window that ends with the newest tick."""
+        """The rate over the window that ends with the newest tick."""
         return self._in_window / (WINDOW_MS / 1000)
 
     def fold(self, move: float | None, now_ms: int, keep: float, take: float) -> None:
-        """Take one tick in.
+        """Add a tick.
 
         Args:
-            move: how far the price went, in pipettes, not negative; None if there was no price before.
+            move: the absolute move of the price in pipettes; None without a previous price.
             now_ms: clock of the window, whole ms, never going backwards.
             keep, take: the smoothing, and its `gain`.
         """
@@ -74,18 +74,18 @@ class Volatility:
         if count < 2 or not moves:
             self.value *= DECAY
             return
-        mean = reduce(add, moves) / len(moves)  # in order, one by one: Python's sum() has other last bits from 3.12 on
+        mean = reduce(add, moves) / len(moves)  # in order, not sum(), whose last bits differ from Python 3.12 on
         raw = min(mean / 2, 3.0) * 0.6 + min(count / 10 / 5, 3.0) * 0.4
         self.value = max(FLOOR, self.value * keep + raw * take)
         self.intensity = min(1.0, self.value / FULL)
 
     def dump(self) -> list[Any]:
-        """Write the state as plain values; the times as ms, ticks, ms, ticks, ..."""
-        return [self.value, self.intensity, list(self._moves), [part for one in self._times for part in one]]
+        """Return the state as plain values; the times as ms, ticks, ms, ticks, ..."""
+        return [self.value, self.intensity, list(self._moves), [number for entry in self._times for number in entry]]
 
-    def restore(self, told: list[Any]) -> None:
-        """Go on from what `dump` wrote."""
-        self.value, self.intensity, moves, times = told
+    def restore(self, state: list[Any]) -> None:
+        """Restore the state of a `dump`."""
+        self.value, self.intensity, moves, times = state
         self._moves.extend(moves)
         self._times.extend([ms, ticks] for ms, ticks in zip(times[::2], times[1::2], strict=True))
         self._in_window = sum(times[1::2])

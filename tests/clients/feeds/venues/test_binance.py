@@ -21,21 +21,21 @@ def parse(message):
     return Binance().parse(message, received_ms=1_633_998_513_377)
 
 
-def test_a_raw_spot_quote_takes_the_time_it_was_received():
+def test_a_raw_spot_quote_has_its_time_of_receipt():
     assert parse(SPOT) == [Tick("BNBUSDT", 25.3519, 25.3652, 1_633_998_513_377, "binance")]
 
 
-def test_a_futures_quote_takes_its_event_time():
+def test_a_futures_quote_has_its_event_time():
     assert parse(FUTURES) == [Tick("BNBUSDT", 25.3519, 25.3652, 1_568_014_460_893, "binance")]
 
 
-def test_a_quote_with_only_a_transaction_time_takes_that():
+def test_a_quote_without_event_time_has_its_transaction_time():
     assert parse('{"s":"X","b":1,"a":2,"T":1568014460893}') == [Tick("X", 1.0, 2.0, 1_568_014_460_893, "binance")]
 
 
 @pytest.mark.parametrize("stream", ["bnbusdt@bookTicker", "!bookTicker"])
 @pytest.mark.parametrize("data", [SPOT, FUTURES])
-def test_the_combined_form_holds_the_raw_one(stream, data):
+def test_the_combined_format_contains_the_raw_one(stream, data):
     assert parse(f'{{"stream":"{stream}","data":{data}}}') == parse(data)
 
 
@@ -51,7 +51,7 @@ def test_crossed_and_locked_quotes_are_quotes():
     assert [parse(f'{{"s":"X","b":"2","a":"{ask}"}}')[0].ask for ask in (1, 2)] == [1.0, 2.0]
 
 
-def test_a_feed_may_name_its_ticks_source():
+def test_the_source_of_ticks_can_be_set():
     assert Binance(source="binance-futures").parse(SPOT, 5)[0].source == "binance-futures"
 
 
@@ -73,7 +73,7 @@ def test_a_valid_message_without_a_quote_gives_no_ticks(message):
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "text"),
     [
         ('{"u":1,"s":"X","b":"1"}', "field 'a' is missing"),
         ('{"e":"bookTicker","b":"1","a":"2"}', "field 's' is missing"),
@@ -88,12 +88,12 @@ def test_a_valid_message_without_a_quote_gives_no_ticks(message):
         ("pong", "is not JSON"),
     ],
 )
-def test_what_binance_does_not_send_is_refused_with_what_was_seen(message, said):
-    with pytest.raises(FeedError, match=said):
+def test_a_bad_message_is_refused_with_its_content(message, text):
+    with pytest.raises(FeedError, match=text):
         parse(message)
 
 
-def test_symbols_are_asked_for_in_one_request_and_its_answer_is_theirs():
+def test_symbols_are_subscribed_to_in_one_request_and_confirmed_by_its_reply():
     binance = Binance()
     assert binance.subscribe_messages(["EURUSD", "gbpusd"]) == [
         '{"method":"SUBSCRIBE","params":["eurusd@bookTicker","gbpusd@bookTicker"],"id":1}'
@@ -107,7 +107,7 @@ def test_symbols_are_asked_for_in_one_request_and_its_answer_is_theirs():
 
 
 @pytest.mark.parametrize("message", ['{"code":3,"msg":"Invalid JSON"}', '{"error":{"code":3,"msg":"Invalid JSON"},"id":9}'])
-def test_a_refusal_of_nothing_that_was_asked_surfaces_without_a_symbol(message):
+def test_a_refusal_of_an_unknown_request_has_no_symbol(message):
     assert parse(message) == [SymbolError(None, "SUBSCRIPTION_FAILED", "Invalid JSON")]
 
 
@@ -116,15 +116,15 @@ def test_the_path_subscribes_to_each_symbol():
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "text"),
     [
-        ("wss://fstream.binance.com/ws", "/ws of fstream.binance.com was retired in April 2026, must be /public/ws"),
-        ("wss://fstream.binance.com/stream?streams=btcusdt@bookTicker", "must be /public/stream"),
-        ("wss://stream.binance.com:9443/ws/!bookTicker", "!bookTicker is a stream that Binance has no more"),
+        ("wss://fstream.binance.com/ws", "/ws of fstream.binance.com was retired in April 2026; use /public/ws"),
+        ("wss://fstream.binance.com/stream?streams=btcusdt@bookTicker", "use /public/stream"),
+        ("wss://stream.binance.com:9443/ws/!bookTicker", "Binance has removed the stream !bookTicker"),
     ],
 )
-def test_an_address_at_which_the_venue_is_silent_is_refused(url, said):
-    with pytest.raises(FeedError, match=said):
+def test_a_url_where_the_venue_sends_nothing_is_refused(url, text):
+    with pytest.raises(FeedError, match=text):
         Binance().address(url, ["BTCUSDT"])
     for good in ("wss://fstream.binance.com/public/ws", "wss://stream.binance.com:9443/ws", "ws://127.0.0.1:5560/ws/!bookTicker"):
         assert Binance().address(good, []) == good

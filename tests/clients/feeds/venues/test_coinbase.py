@@ -13,7 +13,7 @@ from clients.feeds.venues.coinbase import Coinbase
 from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
 
 
-def test_quotes_and_heartbeats_are_asked_for_together():
+def test_quotes_and_heartbeats_are_subscribed_to_together():
     assert [json.loads(text) for text in Coinbase().subscribe_messages(["BTC-USD", "ETH-USD"])] == [
         {"type": "subscribe", "product_ids": ["BTC-USD", "ETH-USD"], "channels": ["ticker", "heartbeat"]}
     ]
@@ -36,7 +36,7 @@ def test_every_message_of_a_recording_is_parsed_exactly():
     assert set(lists[1]) == set(lists[2]) >= {Subscribed("SKL-USD"), Subscribed("BAND-GBP")}
 
 
-def test_advanced_trade_takes_the_time_of_the_frame():
+def test_advanced_trade_quotes_have_the_time_of_the_frame():
     expected = {
         "ticker": [Tick("BTC-USD", 68900.0, 68901.0, utc_ms("2026-04-07T14:30:03.000000Z"), "coinbase")],
         "heartbeats": [Heartbeat()],
@@ -48,14 +48,14 @@ def test_advanced_trade_takes_the_time_of_the_frame():
     assert Coinbase().parse(listed, 5) == [Subscribed("BTC-USD")]
 
 
-def test_a_quote_without_a_time_takes_the_time_it_was_received_and_an_empty_side_the_last_known_one():
+def test_missing_time_is_the_time_of_receipt_and_a_missing_side_the_last_known():
     coinbase = Coinbase()
     first = coinbase.parse('{"type":"ticker","product_id":"X-Y","best_bid":"1","best_ask":"2"}', 7)
     second = coinbase.parse('{"type":"ticker","product_id":"X-Y","best_bid":"","best_ask":"3"}', 8)
     assert first + second == [Tick("X-Y", 1.0, 2.0, 7, "coinbase"), Tick("X-Y", 1.0, 3.0, 8, "coinbase")]
 
 
-def test_a_bad_product_or_an_empty_side_costs_the_others_of_a_snapshot_nothing():
+def test_a_bad_product_or_an_empty_side_does_not_affect_the_others_of_a_snapshot():
     rows = [("A-USD", "0", "5"), ("B-USD", "x", "2"), ("C-USD", "1", "2"), ("D\\n", "1", "2")]
     tickers = ",".join(f'{{"product_id":"{name}","best_bid":"{bid}","best_ask":"{ask}"}}' for name, bid, ask in rows)
     events = Coinbase().parse(f'{{"channel":"ticker","events":[{{"tickers":[7,{tickers}]}}]}}', 5)
@@ -80,7 +80,7 @@ def test_errors_and_heartbeats(message, event):
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "text"),
     [
         ('{"type":"ticker","best_bid":"1","best_ask":"2"}', "field 'product_id' is missing"),
         ('{"type":"ticker","product_id":"X","best_bid":"+1","best_ask":"2"}', r"bid is '\+1'"),
@@ -90,6 +90,6 @@ def test_errors_and_heartbeats(message, event):
         ("{}", "field 'type' is missing"),
     ],
 )
-def test_what_coinbase_does_not_send_is_refused_with_what_was_seen(message, said):
-    with pytest.raises(FeedError, match=said):
+def test_a_bad_message_is_refused_with_its_content(message, text):
+    with pytest.raises(FeedError, match=text):
         Coinbase().parse(message, 5)

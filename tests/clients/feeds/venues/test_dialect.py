@@ -10,7 +10,7 @@ from bus.process.check_settings import types_of
 from bus.process.settings import FeedSettings
 from bus.wire.messages import Tick
 from clients.cli.feed import VENUES as NAMES
-from clients.feeds.venues.dialect import CODES, MOST_SYMBOLS, Sides, SymbolError, refused
+from clients.feeds.venues.dialect import CODES, MAX_SYMBOLS, Sides, SymbolError, classify_refusal
 from clients.feeds.venues.registry import VENUES
 
 
@@ -18,25 +18,25 @@ def test_the_command_line_and_the_settings_name_every_venue():
     assert list(VENUES) == NAMES == list(types_of(FeedSettings)["venue"].__args__)
 
 
-def test_what_is_known_of_symbols_is_bounded():
+def test_the_known_sides_are_bounded():
     sides = Sides()
     sides.quote("FIRST", 1, 2, 5, "x")
-    for number in range(MOST_SYMBOLS):
+    for number in range(MAX_SYMBOLS):
         sides.quote(f"S{number}", 1, 2, 5, "x")
     assert sides.quote("FIRST", 1, None, 5, "x") == []
     assert sides.quote("S9999", 1.5, None, 5, "x") == [Tick("S9999", 1.5, 2.0, 5, "x")]
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_code_that_is_known_is_kept(code):
-    assert refused("X", "why", code.lower()) == SymbolError("X", code, "why")
+def test_a_known_code_is_kept(code):
+    assert classify_refusal("X", "why", code.lower()) == SymbolError("X", code, "why")
 
 
 def test_a_refusals_text_is_bounded_and_its_symbol_a_key_or_none():
-    told = refused("y" * 100, "x" * 1000, 7)
-    assert told.symbol is None
-    assert told.text.startswith("'yyy")
-    assert len(told.text) == 200
+    refusal = classify_refusal("y" * 100, "x" * 1000, 7)
+    assert refusal.symbol is None
+    assert refusal.text.startswith("'yyy")
+    assert len(refusal.text) == 200
 
 
 BINANCE_EVENTS = {

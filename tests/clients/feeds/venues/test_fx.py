@@ -7,11 +7,11 @@ from vectors import rows, vectors
 
 from bus.errors import FeedError
 from bus.wire.messages import Tick
-from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError, refused
+from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError, classify_refusal
 from clients.feeds.venues.fx import FxBackend
 
 
-def test_one_request_for_each_symbol_subscribes_and_asks_for_its_figures():
+def test_one_request_per_symbol_subscribes_and_asks_for_its_figures():
     assert [json.loads(text) for text in FxBackend().subscribe_messages(["EURUSD", "USD/JPY"])] == [
         {"type": "get_symbol_data_package", "symbol": symbol, "adrLookbackDays": 14, "source": "ctrader"}
         for symbol in ("EURUSD", "USD/JPY")
@@ -60,12 +60,12 @@ def test_each_message_of_the_protocol(message, events):
 def test_one_sided_ticks_are_completed_with_the_last_known_other_side():
     fx = FxBackend()
     sides = ['"bid":1.1', '"ask":1.2', '"bid":1.15', '"ask":null,"bid":1.16']
-    told = [fx.parse(f'{{"type":"tick","symbol":"EURUSD",{side},"timestamp":1701234567890}}', 5) for side in sides]
-    assert told[0] == []
-    assert [(tick.bid, tick.ask) for events in told[1:] for tick in events] == [(1.1, 1.2), (1.15, 1.2), (1.16, 1.2)]
+    results = [fx.parse(f'{{"type":"tick","symbol":"EURUSD",{side},"timestamp":1701234567890}}', 5) for side in sides]
+    assert results[0] == []
+    assert [(tick.bid, tick.ask) for events in results[1:] for tick in events] == [(1.1, 1.2), (1.15, 1.2), (1.16, 1.2)]
 
 
-def test_a_wrong_side_does_not_clobber_the_known_one():
+def test_a_bad_side_does_not_overwrite_the_known_one():
     fx = FxBackend()
     fx.parse('{"type":"tick","symbol":"X","bid":1,"ask":2}', 5)
     with pytest.raises(FeedError, match="bid is 'x'"):
@@ -74,30 +74,30 @@ def test_a_wrong_side_does_not_clobber_the_known_one():
 
 
 def test_the_originals_tick_messages_are_read():
-    told = vectors("fx_backend")
-    assert FxBackend().parse(json.dumps(told["ticks"]["ctrader"]), 5) == [
+    messages = vectors("fx_backend")
+    assert FxBackend().parse(json.dumps(messages["ticks"]["ctrader"]), 5) == [
         Tick("EURUSD", 1.08, 1.0801, 1_700_000_000_000, "ctrader")
     ]
-    assert FxBackend().parse(json.dumps(told["ticks"]["tradingview"]), 5) == [
+    assert FxBackend().parse(json.dumps(messages["ticks"]["tradingview"]), 5) == [
         Tick("EURUSD", 1.08, 1.08, 1_700_000_000_000, "tradingview")
     ]
-    assert FxBackend().parse(json.dumps(told["package"]), 5) == [Subscribed("EURUSD")]
+    assert FxBackend().parse(json.dumps(messages["package"]), 5) == [Subscribed("EURUSD")]
 
 
-def test_the_originals_codes_are_sorted_as_the_original_sorts_them():
+def test_the_originals_codes_are_classified_as_by_the_original():
     expected = {"ALREADY_SUBSCRIBED": Subscribed("X"), "RATE_LIMIT": "RATE_LIMIT"}
     for case in rows(vectors("fx_backend")["refusals"]):
-        told = refused("X", "", case["code"])
+        event = classify_refusal("X", "", case["code"])
         wanted = expected.get(case["category"])
-        assert told == wanted if isinstance(wanted, Subscribed) else told.code == wanted or wanted is None, case
+        assert event == wanted if isinstance(wanted, Subscribed) else event.code == wanted or wanted is None, case
     for case in rows(vectors("fx_backend")["client_errors"]):
         error = case["error"] or {}
-        told = refused("X", error.get("message"), error.get("code") or error.get("errorCode"))
-        assert told.code == (case["code"] or "VENUE_ERROR"), case
+        event = classify_refusal("X", error.get("message"), error.get("code") or error.get("errorCode"))
+        assert event.code == (case["code"] or "VENUE_ERROR"), case
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "text"),
     [
         ('{"type":"tick","bid":1,"ask":2}', "field 'symbol' is missing"),
         ('{"type":"tick","symbol":"X"}', "neither bid nor ask"),
@@ -107,6 +107,6 @@ def test_the_originals_codes_are_sorted_as_the_original_sorts_them():
         ("{}", "field 'type' is missing"),
     ],
 )
-def test_what_the_backend_does_not_send_is_refused_with_what_was_seen(message, said):
-    with pytest.raises(FeedError, match=said):
+def test_a_bad_message_is_refused_with_its_content(message, text):
+    with pytest.raises(FeedError, match=text):
         FxBackend().parse(message, 5)

@@ -12,7 +12,7 @@ from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
 from clients.feeds.venues.kraken import Kraken, KrakenV1
 
 
-def test_version_2_asks_for_every_change_of_the_best_prices():
+def test_version_2_subscribes_to_every_change_of_the_best_prices():
     kraken = Kraken()
     assert [json.loads(kraken.subscribe_messages(names)[0]) for names in (["BTC/USD", "ETH/USD"], ["X/Y"])] == [
         {
@@ -36,7 +36,7 @@ def test_version_2_from_the_status_to_the_heartbeat():
     ]
 
 
-def test_version_2_without_a_time_takes_the_time_it_was_received():
+def test_version_2_without_a_time_has_the_time_of_receipt():
     row = '{"symbol":"BTC/USD","bid":2,"ask":3}'
     assert Kraken().parse(f'{{"channel":"ticker","type":"update","data":[{row}]}}', 77) == [
         Tick("BTCUSD", 2.0, 3.0, 77, "kraken")
@@ -46,8 +46,8 @@ def test_version_2_without_a_time_takes_the_time_it_was_received():
 def test_version_2_completes_one_sided_updates():
     kraken = Kraken()
     rows = ['"bid":2,"ask":3', '"bid":2.5', '"ask":2.75,"bid":null']
-    told = [kraken.parse(f'{{"channel":"ticker","data":[{{"symbol":"X/Y",{row}}}]}}', 5)[0] for row in rows]
-    assert [(tick.bid, tick.ask) for tick in told] == [(2, 3), (2.5, 3), (2.5, 2.75)]
+    ticks = [kraken.parse(f'{{"channel":"ticker","data":[{{"symbol":"X/Y",{row}}}]}}', 5)[0] for row in rows]
+    assert [(tick.bid, tick.ask) for tick in ticks] == [(2, 3), (2.5, 3), (2.5, 2.75)]
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_version_2_completes_one_sided_updates():
         ('"success":false,"symbol":"\\u0007"', SymbolError(None, "SUBSCRIPTION_FAILED", "'\\x07': ")),
     ],
 )
-def test_a_rejection_inside_a_normal_frame_surfaces(frame, event):
+def test_a_rejection_inside_a_normal_frame_is_reported(frame, event):
     assert Kraken().parse(f'{{"method":"subscribe",{frame}}}', 5) == [event]
 
 
-def test_version_2_as_it_is_documented():
+def test_version_2_as_documented():
     expected = {
         "ticker_snapshot": [Tick("BTCUSD", 105944.2, 105944.3, utc_ms("2022-12-25T09:30:59.123456Z"), "kraken")],
         "subscribe_response": [Subscribed("BTCUSD")],
@@ -121,7 +121,7 @@ def test_other_messages_of_version_1(message, events):
 
 
 @pytest.mark.parametrize(
-    ("dialect", "message", "said"),
+    ("dialect", "message", "text"),
     [
         (Kraken, '{"channel":"ticker","data":{}}', "data is {}, must be a list of objects"),
         (Kraken, '{"channel":"ticker","data":[{"bid":1,"ask":2}]}', "field 'symbol' is missing"),
@@ -137,6 +137,6 @@ def test_other_messages_of_version_1(message, events):
         (KrakenV1, "{}", "field 'event' is missing"),
     ],
 )
-def test_what_kraken_does_not_send_is_refused_with_what_was_seen(dialect, message, said):
-    with pytest.raises(FeedError, match=said):
+def test_a_bad_message_is_refused_with_its_content(dialect, message, text):
+    with pytest.raises(FeedError, match=text):
         dialect().parse(message, 5)

@@ -28,7 +28,7 @@ def test_the_snapshot_gives_each_price():
     ]
 
 
-def test_every_line_of_the_stream_is_parsed_exactly_the_best_level_wherever_it_stands():
+def test_every_line_of_the_stream_is_parsed_with_its_best_level():
     lines = [oanda_line(*line) for line in vectors("feed_oanda")["stream"]]
     oanda = Oanda()
     assert [oanda.parse(line, 5) for line in lines] == [
@@ -41,7 +41,7 @@ def test_every_line_of_the_stream_is_parsed_exactly_the_best_level_wherever_it_s
     ]
 
 
-def test_a_side_without_levels_is_empty_and_one_that_is_not_told_the_last_known_one():
+def test_a_side_without_levels_is_empty_and_a_missing_side_the_last_known():
     oanda = Oanda()
     price = '{{"type":"PRICE","instrument":"EUR_USD","time":"1475645296.729643492","bids":{},"asks":{}}}'
     both = oanda.parse(price.format('[{"price":"1.1"}]', '[{"price":"1.2"}]'), 5)
@@ -51,14 +51,14 @@ def test_a_side_without_levels_is_empty_and_one_that_is_not_told_the_last_known_
     assert both + bid + same == [Tick("EURUSD", bid, ask, 1_475_645_296_729, "oanda") for bid, ask in sides]
 
 
-@pytest.mark.parametrize("said", ['"tradeable":false', '"status":"non-tradeable"', '"status":"invalid"'])
-def test_what_is_not_tradeable_is_flagged(said):
-    line = f'{{"type":"PRICE","instrument":"EUR_USD","bids":[{{"price":"1"}}],"asks":[{{"price":"2"}}],{said}}}'
+@pytest.mark.parametrize("field", ['"tradeable":false', '"status":"non-tradeable"', '"status":"invalid"'])
+def test_a_quote_that_is_not_tradeable_is_flagged(field):
+    line = f'{{"type":"PRICE","instrument":"EUR_USD","bids":[{{"price":"1"}}],"asks":[{{"price":"2"}}],{field}}}'
     assert Oanda().parse(line, 5) == [Tick("EURUSD", 1.0, 2.0, 5, "oanda", ("halted",))]
-    assert Oanda().parse(line.replace(said, '"tradeable":true,"status":"tradeable"'), 5)[0].flags == ()
+    assert Oanda().parse(line.replace(field, '"tradeable":true,"status":"tradeable"'), 5)[0].flags == ()
 
 
-def test_a_bad_instrument_costs_the_others_of_a_snapshot_nothing():
+def test_a_bad_instrument_does_not_affect_the_others_of_a_snapshot():
     rows = [("A_B", "x"), ("C_D", "1")]
     prices = ",".join(f'{{"instrument":"{name}","bids":[{{"price":"{bid}"}}],"asks":[{{"price":"2"}}]}}' for name, bid in rows)
     tick, error = Oanda().parse(f'{{"prices":[{prices}]}}', 5)
@@ -66,14 +66,14 @@ def test_a_bad_instrument_costs_the_others_of_a_snapshot_nothing():
     assert isinstance(error, FeedError)
 
 
-def test_an_error_surfaces_and_other_lines_tell_nothing():
+def test_an_error_is_reported_and_other_lines_are_ignored():
     text = "Invalid value specified for 'instruments'"
     assert Oanda().parse(json.dumps({"errorMessage": text}), 5) == [SymbolError(None, "INVALID_SYMBOL", text)]
     assert Oanda().parse('{"type":"TRANSACTION"}', 5) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "text"),
     [
         ('{"type":"PRICE","bids":[],"asks":[]}', "field 'instrument' is missing"),
         ('{"type":"PRICE","instrument":"A_B","bids":"","time":"1"}', "bids is ''"),
@@ -83,6 +83,6 @@ def test_an_error_surfaces_and_other_lines_tell_nothing():
         ("{}", "field 'type' is missing"),
     ],
 )
-def test_what_oanda_does_not_send_is_refused_with_what_was_seen(line, said):
-    with pytest.raises(FeedError, match=said):
+def test_a_bad_message_is_refused_with_its_content(line, text):
+    with pytest.raises(FeedError, match=text):
         Oanda().parse(line, 5)

@@ -41,7 +41,7 @@ def test_a_price_is_a_number_or_decimal_text(value, price):
         *("1e999", "\u0663", ".", "e5", math.nan, math.inf, -math.inf, 10**400, True, None, [1.0], {}),
     ],
 )
-def test_what_is_no_price_is_refused(value):
+def test_a_bad_price_is_refused(value):
     with pytest.raises(FeedError, match=r"bid is .* must be a finite number"):
         price_of(value, "bid")
 
@@ -69,7 +69,7 @@ NOW_MS = 1_704_153_600_123
         (END_MS * 1_000_000 - 1, END_MS - 1),
     ],
 )
-def test_a_time_is_of_the_unit_that_its_size_tells_and_cut_to_whole_milliseconds(value, time_ms):
+def test_a_times_unit_is_determined_by_its_size_and_fractions_are_cut_off(value, time_ms):
     assert time_of(value, "E") == time_ms
 
 
@@ -95,18 +95,18 @@ WRONG = (
         *(math.nan, math.inf, -math.inf, 10**400, 1e300, "1701234567890", True, None),
     ],
 )
-def test_what_is_no_time_is_refused(value):
+def test_a_bad_time_is_refused(value):
     with pytest.raises(FeedError, match=r"E is .* must be a time from 1990 to 2100"):
         time_of(value, "E")
 
 
 @given(st.floats() | st.integers())
-def test_a_number_is_a_time_from_1990_to_2100_or_none(value):
+def test_a_number_is_a_time_from_1990_to_2100_or_refused(value):
     with contextlib.suppress(FeedError):
         assert FIRST_MS <= time_of(value, "E") < END_MS
 
 
-def test_of_several_rows_a_bad_one_costs_only_itself_and_alone_it_is_the_message():
+def test_a_bad_row_does_not_affect_the_others_and_a_single_one_raises():
     def double(row):
         if row["n"] < 0:
             raise FeedError(f"n is {row['n']}")
@@ -149,7 +149,7 @@ def test_an_iso_time_is_cut_to_whole_milliseconds(text, time_ms):
         *("2016-10-27T08:38:43Zx", "\u0662016-10-27T08:38:43Z", "", 7, None),
     ],
 )
-def test_what_is_no_iso_time_is_refused(value):
+def test_a_bad_iso_time_is_refused(value):
     with pytest.raises(FeedError, match=r"time is .* must be "):
         iso_time_of(value, "time")
 
@@ -157,7 +157,7 @@ def test_what_is_no_iso_time_is_refused(value):
 @pytest.mark.parametrize(
     "text", ["", "{", "NaN", '{"a":Infinity}', "[-Infinity]", b"\xff", "[" * 100_000, "9" * 5_000, '["\\uD800"]']
 )
-def test_what_is_not_json_is_refused(text):
+def test_text_that_is_not_json_is_refused(text):
     with pytest.raises(FeedError, match="is not JSON"):
         load_json(text)
 
@@ -196,7 +196,7 @@ json_values = st.recursive(
 @given(message=st.text() | st.binary() | objects(json_values).map(json.dumps) | json_values.map(json.dumps))
 @example(message='{"s":"EURUSD","b":1,"a":2,"E":1e400}')
 @example(message="\ud800")
-def test_a_parser_takes_a_message_or_raises_feed_error_whatever_it_is_given(name, message):
+def test_a_parser_returns_or_raises_feed_error_on_any_input(name, message):
     try:
         events = VENUES[name]().parse(message, 5)
     except FeedError:

@@ -30,7 +30,7 @@ def test_prices_may_be_decimal_text_and_times_may_have_fractions():
 
 
 @pytest.mark.parametrize("rest", ["", ',"timestamp":null'])
-def test_without_a_timestamp_the_time_received_counts(rest):
+def test_without_a_timestamp_a_tick_has_its_time_of_receipt(rest):
     assert parse(f'{{"symbol":"X","bid":1,"ask":2{rest}}}')[0].timestamp == 55
 
 
@@ -57,32 +57,33 @@ def test_messages_of_other_types_give_no_ticks(message, events):
 def test_a_side_that_is_null_is_the_last_known_one():
     venue = PlainJson()
     quotes = [("null", 2), (1, "null"), (1.5, "null"), ("null", 3)]
-    told = [venue.parse(f'{{"symbol":"X","bid":{bid},"ask":{ask}}}', 5) for bid, ask in quotes]
-    assert told == [[], *([Tick("X", bid, ask, 5, "json")] for bid, ask in ((1, 2), (1.5, 2), (1.5, 3)))]
+    results = [venue.parse(f'{{"symbol":"X","bid":{bid},"ask":{ask}}}', 5) for bid, ask in quotes]
+    assert results == [[], *([Tick("X", bid, ask, 5, "json")] for bid, ask in ((1, 2), (1.5, 2), (1.5, 3)))]
 
 
 @pytest.mark.parametrize("at", ["1701234567.891", "1701234567891", "1701234567891.9", "1701234567891234", "1701234567891234567"])
-def test_the_unit_of_a_time_is_told_by_its_size(at):
+def test_the_unit_of_a_time_is_determined_by_its_size(at):
     assert parse(f'{{"symbol":"X","bid":1,"ask":2,"timestamp":{at}}}')[0].timestamp == 1_701_234_567_891
 
 
-def test_a_side_that_is_0_is_empty_until_it_comes_again_and_prices_below_are_prices():
+def test_a_side_of_0_is_empty_until_it_comes_again_and_negative_prices_are_prices():
     venue = PlainJson()
     quotes = [(12.4, 12.41), (12.5, 0), (12.6, "null"), (0, 0), (-55.25, -55)]
-    told = [one for bid, ask in quotes for one in venue.parse(f'{{"symbol":"X","bid":{bid},"ask":{ask}}}', 5)]
-    assert [(one.bid, one.ask) for one in told] == [(12.4, 12.41), (12.5, None), (12.6, None), (None, None), (-55.25, -55.0)]
+    ticks = [tick for bid, ask in quotes for tick in venue.parse(f'{{"symbol":"X","bid":{bid},"ask":{ask}}}', 5)]
+    assert [(tick.bid, tick.ask) for tick in ticks] == [(12.4, 12.41), (12.5, None), (12.6, None), (None, None), (-55.25, -55.0)]
 
 
-def test_a_list_of_quotes_is_taken_one_by_one():
+def test_each_quote_of_a_list_is_parsed():
     ticks = parse('[{"symbol":"A","bid":1,"ask":2},{"symbol":"B","bid":1},{"symbol":"C","bid":1,"ask":2}]')
-    assert [getattr(one, "symbol", "bad") for one in ticks] == ["A", "C", "bad"]
+    assert [getattr(tick, "symbol", "bad") for tick in ticks] == ["A", "C", "bad"]
 
 
-def test_the_second_name_of_one_topic_is_refused_by_name():
+def test_the_second_name_of_a_topic_is_refused():
     venue = PlainJson()
     for name in ("BTC/USDT", "btc/usdt", "BTCUSDT.P", "000001.SZ", "000001.SH"):
         assert len(venue.parse(f'{{"symbol":"{name}","bid":1,"ask":2}}', 5)) == 1
-    with pytest.raises(BadSymbol, match=r"'BTC_USDT' would have the topic tick.BTCUSDT, which 'BTC/USDT' of this venue has"):
+    text = r"'BTC_USDT' would have the topic tick.BTCUSDT, which belongs to 'BTC/USDT' of this venue"
+    with pytest.raises(BadSymbol, match=text):
         venue.parse('{"symbol":"BTC_USDT","bid":1,"ask":2}', 5)
 
 
@@ -94,7 +95,7 @@ def test_the_url_names_the_symbols():
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "text"),
     [
         ('{"symbol":"X","bid":1}', "field 'ask' is missing"),
         ('{"symbol":"X","bid":true,"ask":1}', "bid is True"),
@@ -108,6 +109,6 @@ def test_the_url_names_the_symbols():
         ("{}", "field 'symbol' is missing"),
     ],
 )
-def test_what_is_no_quote_is_refused_with_what_was_seen(message, said):
-    with pytest.raises(FeedError, match=said):
+def test_a_bad_message_is_refused_with_its_content(message, text):
+    with pytest.raises(FeedError, match=text):
         parse(message)

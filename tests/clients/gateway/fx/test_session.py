@@ -1,4 +1,4 @@
-"""One client of /fx: what it is told in which order, after it was behind, and over midnight."""
+"""One client of /fx: the order of its messages, after it was behind, and over midnight."""
 
 import asyncio
 import json
@@ -42,29 +42,29 @@ class Stand:
     def __init__(self):
         self.cache = StateCache()
         self.turn_cache = TurnCache(self.cache, lambda: self.now_ms)
-        self.peer = FxSession(Wire(), self.turn_cache, Journal(), asyncio.Event())
+        self.session = FxSession(Wire(), self.turn_cache, Journal(), asyncio.Event())
         self.now_ms = float(NOON)
-        self.told = self.cache.revision
+        self.sent_revision = self.cache.revision
 
     def state(self, timestamp=NOON, price=1.1, levels=((1, 1, 1, 0),), ticks=1, twap=1.1):
         profile = {"bucket": 0.1, "ticks": ticks, "levels": [list(level) for level in levels]}
-        told = {"symbol": "EURUSD", "digits": 5, "ready": True, "price": price, "open": price, "high": price, "low": price}
-        self.cache.take_state("d", msgpack.packb({**told, "timestamp": timestamp, "twap": twap, "profile": profile}))
+        state = {"symbol": "EURUSD", "digits": 5, "ready": True, "price": price, "open": price, "high": price, "low": price}
+        self.cache.take_state("d", msgpack.packb({**state, "timestamp": timestamp, "twap": twap, "profile": profile}))
 
     def turn(self, *ticks, reads=True, after_ms=16.0):
         self.now_ms += after_ms
         self.cache.take_ticks(ticks)
-        self.turn_cache.begin(ticks, self.told, self.now_ms, heard=True)
-        said = [json.loads(one) for one in self.peer.news(self.now_ms)] if reads else []
-        self.told = self.cache.revision
-        return [one for one in said if one["type"] != "heartbeat"]
+        self.turn_cache.begin(ticks, self.sent_revision, self.now_ms, broker_up=True)
+        messages = [json.loads(message) for message in self.session.updates(self.now_ms)] if reads else []
+        self.sent_revision = self.cache.revision
+        return [message for message in messages if message["type"] != "heartbeat"]
 
     def ask(self, **message):
         async def work():
-            self.peer._take(protocol.decode(json.dumps(message)))
-            await asyncio.gather(*self.peer._requests)
-            found, self.peer.connection.sent = self.peer.connection.sent, []
-            return found
+            self.session._handle(protocol.decode(json.dumps(message)))
+            await asyncio.gather(*self.session._requests)
+            sent, self.session.connection.sent = self.session.connection.sent, []
+            return sent
 
         return asyncio.run(work())
 
@@ -73,8 +73,8 @@ def tick(bid, timestamp=NOON, symbol="EURUSD"):
     return Tick(symbol, bid, bid + 0.1, timestamp, "x")
 
 
-def types(said):
-    return [one["type"] for one in said]
+def types(messages):
+    return [message["type"] for message in messages]
 
 
 @pytest.fixture
@@ -87,16 +87,16 @@ def test_the_package_comes_first_then_every_tick_and_the_profile(stand):
     stand.state()
     stand.turn()
     assert types(stand.ask(type="get_symbol_data_package", symbol="eur/usd")) == ["symbolDataPackage"]
-    stand.peer._derived_ms = 0.0
-    said = stand.turn(tick(1.1), tick(9.9, symbol="USDJPY"), tick(1.2))
-    assert types(said) == ["tick", "tick", "profileUpdate", "twapUpdate"]
-    assert [one["bid"] for one in said[:2]] == [1.1, 1.2]
-    assert said[2]["profile"]["levels"] == [{"price": 0.1, "tpo": 1}]
+    stand.session._derived_ms = 0.0
+    messages = stand.turn(tick(1.1), tick(9.9, symbol="USDJPY"), tick(1.2))
+    assert types(messages) == ["tick", "tick", "profileUpdate", "twapUpdate"]
+    assert [message["bid"] for message in messages[:2]] == [1.1, 1.2]
+    assert messages[2]["profile"]["levels"] == [{"price": 0.1, "tpo": 1}]
     stand.state(levels=[(1, 3, 1, 0), (2, 1, 1, 0)], ticks=2, twap=1.2)
     assert types(stand.turn(tick(1.3))) == ["tick"], "once a second"
     (delta, average) = stand.turn(after_ms=1001)
     assert delta["delta"] == {"added": [{"price": 0.2, "tpo": 1}], "updated": [{"price": 0.1, "tpo": 3}]}
-    assert delta["seq"] == said[2]["seq"] + 1
+    assert delta["seq"] == messages[2]["seq"] + 1
     assert average["data"]["twapValue"] == 1.2
     stand.ask(type="refresh_profile", symbol="EURUSD")
     (whole,) = stand.turn()
@@ -105,33 +105,38 @@ def test_the_package_comes_first_then_every_tick_and_the_profile(stand):
     assert stand.turn(tick(1.4)) == []
     stand.ask(type="get_symbol_data_package", symbol="EURUSD")
     again = stand.turn(after_ms=1001)
-    assert again[0]["seq"] > whole["seq"], "numbers never begin anew"
+    assert again[0]["seq"] > whole["seq"], "numbers never restart"
 
 
-def test_who_was_behind_gets_the_newest_and_then_every_tick_again(stand):
+def test_a_client_that_was_behind_gets_the_newest_and_then_every_tick_again(stand):
     stand.turn()
-    stand.peer.streams["EURUSD", "ctrader"] = Stream(NOON // DAY)
-    assert [one["bid"] for one in stand.turn(tick(1.0), tick(1.1))] == [1.0, 1.1]
+    stand.session.streams["EURUSD", "ctrader"] = Stream(NOON // DAY)
+    assert [message["bid"] for message in stand.turn(tick(1.0), tick(1.1))] == [1.0, 1.1]
     for bid in (1.2, 1.3, 1.4):
         stand.turn(tick(bid), tick(bid + 0.01), reads=False)
-    assert [one["bid"] for one in stand.turn(tick(1.5), tick(1.6))] == [1.6]
-    assert [one["bid"] for one in stand.turn(tick(1.7), tick(1.8))] == [1.7, 1.8]
+    assert [message["bid"] for message in stand.turn(tick(1.5), tick(1.6))] == [1.6]
+    assert [message["bid"] for message in stand.turn(tick(1.7), tick(1.8))] == [1.7, 1.8]
 
 
-def test_a_new_day_resets_before_anything_of_it(stand):
+def test_the_reset_of_a_new_day_comes_before_its_other_messages(stand):
     stand.state()
     stand.turn(tick(1.0))
     stand.ask(type="get_symbol_data_package", symbol="EURUSD")
     stand.turn(after_ms=2000)
     stand.state(timestamp=NOON + DAY, price=1.5, levels=[(7, 1, 1, 0)], ticks=1)
-    said = stand.turn(tick(1.5, NOON + DAY), after_ms=2000)
-    assert types(said)[:4] == ["dailyReset", "symbolDataPackage", "tick", "profileUpdate"]
-    assert said[0] == {"type": "dailyReset", "symbols": ["EURUSD"], "timestamp": (NOON + DAY) // DAY * DAY, "symbol": "system"}
-    assert said[1]["todaysOpen"] == 1.5
+    messages = stand.turn(tick(1.5, NOON + DAY), after_ms=2000)
+    assert types(messages)[:4] == ["dailyReset", "symbolDataPackage", "tick", "profileUpdate"]
+    assert messages[0] == {
+        "type": "dailyReset",
+        "symbols": ["EURUSD"],
+        "timestamp": (NOON + DAY) // DAY * DAY,
+        "symbol": "system",
+    }
+    assert messages[1]["todaysOpen"] == 1.5
     assert "dailyReset" not in types(stand.turn(tick(1.6, NOON + DAY)))
 
 
-def test_an_unknown_symbol_is_told_with_its_name(stand):
+def test_the_error_of_an_unknown_symbol_names_it(stand):
     (refusal,) = stand.ask(type="get_symbol_data_package", symbol="XYZ", source="tradingview")
     assert (refusal["code"], refusal["symbol"], refusal["source"]) == ("SYMBOL_NOT_FOUND", "XYZ", "tradingview")
     (history,) = stand.ask(type="getHistoricalCandles", symbol="XYZ", resolution="1m", **{"from": 1, "to": 2})
@@ -139,8 +144,8 @@ def test_an_unknown_symbol_is_told_with_its_name(stand):
     assert history["error"].startswith("SYMBOL_NOT_FOUND")
 
 
-def test_all_symbols_of_a_legacy_subscribe_are_taken(stand):
-    assert [one["symbol"] for one in stand.ask(type="subscribe", symbols=["AAA", "BBB"])] == ["AAA", "BBB"]
+def test_all_symbols_of_a_legacy_subscribe_are_subscribed_to(stand):
+    assert [message["symbol"] for message in stand.ask(type="subscribe", symbols=["AAA", "BBB"])] == ["AAA", "BBB"]
 
 
 def test_running_bars(stand):
@@ -157,9 +162,9 @@ def test_running_bars(stand):
     assert stand.turn(tick(1.0), after_ms=1001) == []
 
 
-def test_it_is_told_when_the_broker_is_gone_and_back(stand):
+def test_a_client_gets_a_status_when_the_broker_goes_down_and_up(stand):
     stand.turn()
-    stand.turn_cache.heard = False
-    assert [json.loads(one)["type"] for one in stand.peer.news(stand.now_ms)] == ["status"]
-    stand.turn_cache.heard = True
-    assert [json.loads(one)["type"] for one in stand.peer.news(stand.now_ms)] == ["status", "ready"]
+    stand.turn_cache.broker_up = False
+    assert [json.loads(message)["type"] for message in stand.session.updates(stand.now_ms)] == ["status"]
+    stand.turn_cache.broker_up = True
+    assert [json.loads(message)["type"] for message in stand.session.updates(stand.now_ms)] == ["status", "ready"]

@@ -1,4 +1,4 @@
-"""A broker to be measured: its home, its process, its CPU time to the nanosecond, and somebody who asks it."""
+"""A broker under measurement: its home folder, its process, its CPU time to the nanosecond, and timed calls."""
 
 import contextlib
 import shutil
@@ -22,25 +22,25 @@ NAMES = ("collector", "publisher", "frontend", "backend")
 STARTS_S = 120.0
 ANSWERS_S = 120.0
 REPEATS = 9
-KEEPS_ALL = 1 << 42  # bytes: a journal has the size that was asked for, nothing of it is let go
+KEEPS_ALL = 1 << 42  # bytes: no segment of the journal is deleted
 
 
-class House:
+class BrokerProcess:
     """A home folder and, from `start` to `stop`, its broker.
 
     Args:
-        folder: where the home is made; on a real disk.
-        settings: lines of `[broker]` besides the addresses, `{"max_tasks": 1000}`.
+        folder: for the home folder; on a real disk.
+        settings: lines of `[broker]` in addition to the addresses, `{"max_tasks": 1000}`.
     """
 
     def __init__(self, folder: Path | None, **settings: int) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="hb-", dir=folder))
         ports = machine.free_ports(len(NAMES))
         self.addresses = {name: f"tcp://{HOST}:{port}" for name, port in zip(NAMES, ports, strict=True)}
-        told = [f'{name} = "{address}"' for name, address in self.addresses.items()]
-        told += [f"{name} = {value}" for name, value in settings.items()]
-        told += ["[journal]", f"max_bytes = {KEEPS_ALL}"]
-        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(told) + "\n")
+        lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
+        lines += [f"{name} = {value}" for name, value in settings.items()]
+        lines += ["[journal]", f"max_bytes = {KEEPS_ALL}"]
+        (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
         self.settings: Settings = load_settings.load(self.home, self.home / "hulak.toml")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -55,7 +55,7 @@ class House:
         """Start the broker; returns the seconds until it answers.
 
         Raises:
-            BenchmarkError: it does not.
+            BenchmarkError: it does not answer.
         """
         log = self.home / "broker.log"
         began = time.monotonic()
@@ -69,7 +69,7 @@ class House:
         raise BenchmarkError(f"the broker did not start: {log.read_text()[-500:]}")
 
     def stop(self) -> None:
-        """End the broker, if there is one."""
+        """Stop the broker if it runs."""
         if self.process is not None:
             machine.end(self.process, grace_s=30.0)
             self.process = None
@@ -79,13 +79,13 @@ class House:
         return BusClient(self.settings, self.home)
 
     def cpu_s(self) -> float:
-        """Tell the broker's CPU time so far, of all its threads, in seconds: its process's clock (clock_getcpuclockid(3))."""
+        """Return the broker's CPU time of all threads, in seconds: its process's clock (clock_getcpuclockid(3))."""
         if self.process is None:
             raise BenchmarkError("no broker runs")
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
-    def ask_ms(self, client: BusClient, service: str, args: Mapping[str, Any] | None = None) -> float:
-        """Ask several times; returns the median of how long an answer took, in ms."""
+    def call_ms(self, client: BusClient, service: str, args: Mapping[str, Any] | None = None) -> float:
+        """Call a service several times; returns the median duration, in ms."""
         took = []
         for _ in range(REPEATS):
             began = time.perf_counter()

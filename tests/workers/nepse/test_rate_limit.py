@@ -1,4 +1,4 @@
-"""The pace of one worker's requests, with plain numbers for time."""
+"""The rate limit of one worker, with plain numbers for time."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,15 +10,15 @@ SLACK_S = 1e-5
 
 
 def play(rate, delays):
-    """Send one request after the other as soon as it may be; each takes (way there, way back) seconds. Give their arrivals."""
-    pace, now, arrivals = RateLimit(rate, 0.0), 0.0, []
+    """Send requests one after the other as soon as allowed; each takes (there, back) seconds. Return their arrivals."""
+    limit, now, arrivals = RateLimit(rate, 0.0), 0.0, []
     for there, back in delays:
-        while wait_s := pace.wait_s(rate, now):
+        while wait_s := limit.wait_s(rate, now):
             now += wait_s
-        pace.begin(now)
+        limit.begin(now)
         arrivals.append(now + there)
         now += there + back
-        pace.ended(now)
+        limit.ended(now)
     return arrivals
 
 
@@ -41,22 +41,22 @@ def test_a_slow_request_and_quick_ones_behind_it_do_not_arrive_together():
     st.sampled_from([0.5, 1.0, 2.0, 2.5, 7.0]),
     st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), min_size=1, max_size=30),
 )
-def test_no_window_ever_sees_more_than_the_rate(rate, delays):
+def test_no_window_has_more_requests_than_the_rate(rate, delays):
     count = max(1, int(rate))
     assert most_in(play(rate, delays), count / rate - SLACK_S) <= count
 
 
-def test_another_rate_holds_at_once_and_lets_nobody_jump():
-    pace = RateLimit(2.0, 0.0)
-    pace.begin(0.0)
-    pace.ended(0.0)
-    assert pace.wait_s(2.0, 0.1) == pytest.approx(0.4)
-    assert pace.wait_s(10.0, 0.1) == pytest.approx(0.1)
-    assert pace.wait_s(10.0, 0.2) == 0.0
-    assert pace.wait_s(0.5, 0.2) == pytest.approx(2.0)
+def test_a_new_rate_applies_at_once_without_a_burst():
+    limit = RateLimit(2.0, 0.0)
+    limit.begin(0.0)
+    limit.ended(0.0)
+    assert limit.wait_s(2.0, 0.1) == pytest.approx(0.4)
+    assert limit.wait_s(10.0, 0.1) == pytest.approx(0.1)
+    assert limit.wait_s(10.0, 0.2) == 0.0
+    assert limit.wait_s(0.5, 0.2) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("inf")])
-def test_a_rate_that_lets_nothing_through_is_refused(rate):
+def test_a_rate_that_allows_nothing_is_refused(rate):
     with pytest.raises(ValueError, match="rate"):
         RateLimit(rate, 0.0)

@@ -1,11 +1,11 @@
 """The public face of Hulak: `from hulak import Subscriber, BusClient, NepseClient, DisplayClient, task`.
 
-What is named in `FACE` is imported when it is first used, so that a program loads only what it needs. Each client finds settings
-and home by itself, as every command does, unless they are given.
+A name of `FACE` is imported at its first use, so that a program loads only the modules that it needs. Each client finds settings
+and home itself, as every command does, unless they are given.
 
-Every entry point comes in here too, and makes sure that `bus`, `workers`, `clients` and `sim` are ours. The names are common
-words. Where another package of the same name comes first on the import path, or was installed over ours, the failure would
-otherwise appear deep inside, as a missing module; here it is one sentence with the paths.
+Every entry point is here too, and checks that `bus`, `workers`, `clients` and `sim` are Hulak's packages. The names are common
+words. If another package of the same name precedes one of them on the import path, or was installed over it, the failure would
+otherwise be a missing module in a deep import; here it is one sentence with the paths.
 """
 
 import importlib
@@ -50,7 +50,7 @@ __all__ = [
     "local",
     "task",
 ]
-FACE = {  # name -> module; what is not here is an error, of `bus.errors`
+FACE = {  # name -> module; all other names are errors of `bus.errors`
     "AsyncBusClient": "clients.calls.async_client",
     "AsyncDisplayClient": "clients.displays.async_client",
     "AsyncNepseClient": "clients.nepse.async_client",
@@ -81,29 +81,29 @@ def __dir__() -> list[str]:
 
 
 def hidden_packages() -> list[str]:
-    """Say which of our packages another one hides or has overwritten: one sentence each, empty if none."""
+    """Return a sentence for each of Hulak's packages that another one hides or has overwritten."""
     here = Path(__file__).resolve().parent
-    said = []
+    problems = []
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         wanted = here / name / "__init__.py"
-        found = spec.origin if spec is not None else None
+        origin = spec.origin if spec is not None else None
         if not wanted.is_file():
-            said.append(f"package '{name}': {wanted} is missing: it came with Hulak, and went with another distribution")
-        elif found is None or Path(found).resolve() != wanted:
-            said.append(f"package '{name}' is found at {found}, Hulak's own is {wanted}: the first one hides ours")
+            problems.append(f"package '{name}': {wanted} is missing: another distribution has removed it")
+        elif origin is None or Path(origin).resolve() != wanted:
+            problems.append(f"package '{name}' is imported from {origin}, which hides Hulak's package at {wanted}")
         elif MARK not in wanted.read_text(encoding="utf-8", errors="replace"):
-            said.append(f"package '{name}': {wanted} is not Hulak's: another distribution has overwritten it")
-    return said
+            problems.append(f"package '{name}': {wanted} is not Hulak's: another distribution has overwritten it")
+    return problems
 
 
 def check_packages() -> None:
-    """End the process with exit code 78 (EX_CONFIG) and a sentence if another package hides one of ours."""
-    said = hidden_packages()
-    if said:
-        for line in said:
-            print(f"hulak: {line}", file=sys.stderr)  # noqa: T201 - nothing of ours can be imported yet
-        print("hulak: install Hulak again, in a virtual environment of its own, or start it elsewhere", file=sys.stderr)  # noqa: T201
+    """Exit with 78 (EX_CONFIG) and a sentence if another package hides one of Hulak's."""
+    problems = hidden_packages()
+    if problems:
+        for problem in problems:
+            print(f"hulak: {problem}", file=sys.stderr)  # noqa: T201 - no package of Hulak is safe to import yet
+        print("hulak: install Hulak again, in a separate virtual environment, or start it in another folder", file=sys.stderr)  # noqa: T201
         sys.exit(78)
 
 

@@ -1,7 +1,7 @@
-"""supervisord of one home folder: start it with `etc/supervisord.conf`, ask it, stop it and all that it started.
+"""supervisord of a home folder: start it with `etc/supervisord.conf`, query it, stop it and all its processes.
 
-It runs in a session of its own, so that Ctrl-C reaches only whoever started it, and gets SIGTERM when that one dies, however
-it dies. Asking it is the business of `bus.process.supervisor_rpc`.
+It runs in a separate session, so that Ctrl-C reaches only its parent, and gets SIGTERM when its parent dies for any reason. Its
+RPC client is `bus.process.supervisor_rpc`.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ from bus.process.load_settings import shipped
 from bus.process.settings import Settings
 from bus.process.supervisor_rpc import Unreached, ask, list_processes, socket_path
 
-GRACE_S = 3.5  # seconds between the wish to stop and SIGKILL for what is left
-HURRY = 0.6  # share of it after which all are asked to end: a worker busy with a task holds up those behind it no longer
-KILLED_S = 1.0  # seconds that a killed process has to be gone
+GRACE_S = 3.5  # between the request to stop and SIGKILL for the remaining processes
+HURRY = 0.6  # share of it after which all get SIGTERM: a worker busy with a task no longer delays the stop of the others
+KILLED_S = 1.0  # to wait for a killed process
 MODULE = "supervisor.supervisord"
-POKE_S = 0.05  # seconds between two looks; each look wakes supervisord, which else sees an exit up to 1 s late
+POKE_S = 0.05  # between two connections; each wakes supervisord, which otherwise notices an exit up to 1 s late
 
 
 def pid_of(home: Path) -> int | None:
-    """Find the process id of the supervisord that serves this home, whether it answers or not; None if there is none."""
+    """Return the process id of the supervisord of this home, also if it does not answer; None if none runs."""
     try:
         return int(ask(home, "getPID"))
     except Unreached:
@@ -41,7 +41,7 @@ def pid_of(home: Path) -> int | None:
 
 
 def _pid_by_file(home: Path) -> int | None:
-    """Find it by its pid file: its socket may have been cleared away. A pid may be another process's by now."""
+    """Read it from the pid file, since the socket may have been removed; None if another process has the pid now."""
     with contextlib.suppress(OSError, ValueError, KeyError, psutil.Error):
         process = psutil.Process(int((home / "run" / "supervisord.pid").read_text(encoding="ascii")))
         if MODULE in process.cmdline() and Path(process.environ()["HULAK_HOME"]).samefile(home):
@@ -50,18 +50,18 @@ def _pid_by_file(home: Path) -> int | None:
 
 
 def unreached(home: Path) -> str:
-    """Say that the supervisord of this home runs and cannot be asked anything; empty if it can be, or there is none."""
+    """Return an error text if the supervisord of this home runs and its socket does not work; else empty."""
     try:
         ask(home, "getPID")
     except Unreached as error:
         if (pid := _pid_by_file(home)) is not None:
-            again = "`hulak down` and `hulak up` start everything anew"
-            return f"supervisord runs as process {pid} and cannot be reached at {socket_path(home)} ({error}); {again}"
+            advice = "restart with `hulak down` and `hulak up`"
+            return f"supervisord runs as process {pid} and cannot be reached at {socket_path(home)} ({error}); {advice}"
     return ""
 
 
 def processes(home: Path) -> list[dict[str, Any]]:
-    """List what supervisord keeps: `name`, `group`, `state`, `pid` (0 if none), `uptime_s`; empty if it does not answer."""
+    """List the processes of supervisord: `name`, `group`, `state`, `pid` (0 if none), `uptime_s`; empty if it does not answer."""
     try:
         return list_processes(home)
     except Unreached:
@@ -69,48 +69,48 @@ def processes(home: Path) -> list[dict[str, Any]]:
 
 
 class Supervisor:
-    """A running supervisord and everything that it started.
+    """A running supervisord and all processes that it started.
 
     Args:
         process: supervisord itself.
-        home: the folder it serves.
+        home: its folder.
     """
 
     def __init__(self, process: psutil.Process, home: Path) -> None:
         self.process = process
         self.home = home
-        self._seen: set[psutil.Process] = set()  # with their start times, so that a pid used again is not mistaken
+        self._seen: set[psutil.Process] = set()  # psutil compares start times: a reused pid is another process
 
     @property
     def runs(self) -> bool:
-        """Tell whether supervisord itself is alive."""
+        """Whether supervisord itself is alive."""
         return _alive(self.process)
 
     def exit_code(self) -> int | None:
-        """Say how supervisord ended: 0 in good order; None if it runs, or is not our child."""
+        """Return the exit code of supervisord, 0 after an orderly stop; None if it runs or is not a child of this process."""
         return self.process.poll() if isinstance(self.process, psutil.Popen) else None
 
-    def look(self) -> None:
-        """Note which processes it has, so that they can be stopped even if it dies first."""
+    def update(self) -> None:
+        """Record its processes, so that they can be stopped even if it dies first."""
         with contextlib.suppress(psutil.NoSuchProcess):
             self._seen.update(self.process.children(recursive=True))
 
-    def left(self) -> list[psutil.Process]:
-        """List what is still alive, supervisord included."""
-        self.look()
-        self._seen = {one for one in self._seen if _alive(one)}
+    def alive(self) -> list[psutil.Process]:
+        """List the processes that are alive, supervisord included."""
+        self.update()
+        self._seen = {process for process in self._seen if _alive(process)}
         return [*([self.process] if self.runs else []), *self._seen]
 
     def stop(self, grace_s: float = GRACE_S) -> bool:
-        """Stop everything, in the order of priorities reversed; kill what is left after `grace_s`.
+        """Stop all processes, in reverse order of priority; kill the remaining ones after `grace_s` seconds.
 
         Returns:
-            whether all ended by themselves.
+            True if no process had to be killed.
         """
         started, hurried = time.monotonic(), False
-        self.look()
-        self._ask_to_stop()
-        while (rest := self.left()) and time.monotonic() < started + grace_s:
+        self.update()
+        self._request_stop()
+        while (rest := self.alive()) and time.monotonic() < started + grace_s:
             if not hurried and time.monotonic() > started + grace_s * HURRY:
                 hurried = True
                 _signal(rest, signal.SIGTERM)
@@ -118,15 +118,15 @@ class Supervisor:
             time.sleep(POKE_S)
         _signal(rest, signal.SIGKILL)
         killed = time.monotonic()
-        while self.left() and time.monotonic() < killed + KILLED_S:
+        while self.alive() and time.monotonic() < killed + KILLED_S:
             time.sleep(POKE_S)
-        self.exit_code()  # takes our child's, so that it is no zombie
-        if rest and not self.left():  # who was killed could not clear away its socket
+        self.exit_code()  # reaps the child
+        if rest and not self.alive():  # a killed supervisord leaves its socket behind
             with contextlib.suppress(OSError):
                 socket_path(self.home).unlink(missing_ok=True)
         return not rest
 
-    def _ask_to_stop(self) -> None:
+    def _request_stop(self) -> None:
         try:
             ask(self.home, "shutdown")
         except Unreached:  # not listening yet, stopping already, or stuck
@@ -140,19 +140,19 @@ class Supervisor:
 
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:
-    for one in reversed(processes):  # supervisord, the first, last
+    for process in reversed(processes):  # supervisord is the first, and gets it last
         with contextlib.suppress(psutil.NoSuchProcess):
-            one.send_signal(number)
+            process.send_signal(number)
 
 
-def _alive(one: psutil.Process) -> bool:
+def _alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
-        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def find(home: Path) -> Supervisor | None:
-    """Find the supervisord that serves this home; None if there is none."""
+    """Return the supervisord of this home; None if none runs."""
     pid = pid_of(home)
     try:
         return None if pid is None else Supervisor(psutil.Process(pid), home)
@@ -161,14 +161,16 @@ def find(home: Path) -> Supervisor | None:
 
 
 def refuse_running(home: Path) -> None:
-    """Make sure that no supervisord serves this home.
+    """Check that no supervisord runs on this home.
 
     Raises:
-        HulakError: one does.
+        HulakError: one runs.
         ConfigError: the home's path is too long.
     """
     if (pid := pid_of(home)) is not None:
-        raise HulakError(f"Hulak runs already on home {home}, as process {pid}; `hulak down` stops it, --home names another")
+        raise HulakError(
+            f"Hulak already runs on home {home}, as process {pid}; stop it with `hulak down`, or choose another home with --home"
+        )
 
 
 def switches(*, demo: bool = False, feed: bool = False, displays: bool = True, gateway: bool = True) -> dict[str, str]:
@@ -192,12 +194,12 @@ def _places(home: Path) -> dict[str, str]:
 
 
 def programs_pattern(home: Path) -> str:
-    """Make the pattern of the operator's own programs for supervisord, which takes a blank for the end of a pattern.
+    """Return the pattern of the operator's program files for supervisord, where a space ends a pattern.
 
-    A plain blank is written as what nothing else matches that a folder is named with; any other as `?`.
+    A space is written as a character class that matches no other character of folder names, other white space as `?`.
     """
-    told = glob.escape(str(home / "programs")).replace(" ", "[!!-\U0010ffff]")
-    return "".join("?" if one.isspace() else one for one in told) + "/*.conf"
+    folder = glob.escape(str(home / "programs")).replace(" ", "[!!-\U0010ffff]")
+    return "".join("?" if character.isspace() else character for character in folder) + "/*.conf"
 
 
 def _die_with_us() -> None:
@@ -205,15 +207,15 @@ def _die_with_us() -> None:
 
 
 def start(home: Path, variables: Mapping[str, str], *, detached: bool) -> Supervisor:
-    """Start supervisord; returns at once. To be called from the main thread, whose death would be taken for ours.
+    """Start supervisord, without waiting for it. Call it in the main thread: the end of the calling thread stops supervisord.
 
     Args:
-        home: absolute; made if it is not there.
-        variables: for it and its children, beside our own.
-        detached: it outlives us.
+        home: absolute path; created if missing.
+        variables: environment variables for it and its children, added to those of this process.
+        detached: it outlives this process.
     Raises:
-        HulakError: one runs already on this home.
-        ConfigError: the home's path is too long or cannot be made.
+        HulakError: a supervisord runs on this home.
+        ConfigError: the path of the home is too long, or cannot be created.
     """
     refuse_running(home)
     make_home(home)
@@ -225,15 +227,15 @@ def start(home: Path, variables: Mapping[str, str], *, detached: bool) -> Superv
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **variables, **_places(home)},
-            umask=0o077,  # [supervisord] umask is for one that makes itself a daemon
+            umask=0o077,  # [supervisord] umask applies only to a supervisord that daemonises
             start_new_session=True,
             preexec_fn=None if detached else _die_with_us,
         )
     return Supervisor(process, home)
 
 
-def last_words(home: Path) -> str:
-    """Read the last line that supervisord wrote before it ended."""
+def last_line(home: Path) -> str:
+    """Return the last line that supervisord wrote before it ended."""
     with contextlib.suppress(OSError):
         lines = (home / "log" / "supervisord.out").read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "nothing")

@@ -1,4 +1,4 @@
-"""Simulators: venues and the exchange, for the demo and for tests.
+"""Simulators of venues and of the exchange, for the demo and for tests.
 Imported by the command line and tests.
 Start with `venue.py`.
 """

@@ -1,16 +1,15 @@
-"""A lively market of the 28 pairs of the 8 major currencies; seeded, pure, in simulated seconds.
+"""A simulated market of the 28 pairs of the 8 major currencies; seeded, pure, in simulated seconds.
 
-Each currency has one hidden value, and a pair's fair price is the ratio of two of them, so cross rates agree whenever
-they are quoted. What makes it look like a market:
+Each currency has one hidden value, and the fair price of a pair is the ratio of two of them, so that all cross rates agree. The
+model:
 
-* Ticks come in bursts: a Hawkes process. Each tick excites more ticks for about a tenth of a second, and now and then
-  news multiplies the flow for a second or two. All of it together averages the rate asked for.
-* Volatility clusters: each currency's variance follows a GARCH(1,1) recursion, and news throws it up.
+* Ticks arrive in bursts: a Hawkes process. Each tick excites more ticks for about a tenth of a second, and news multiplies the
+  flow for a second or two. The average of all is the given rate.
+* Volatility clusters: the variance of each currency follows a GARCH(1,1) recursion, and news raises it.
 * Spreads widen with volatility and differ by pair.
-* In the long run values are drawn back to where they began (half of the way in four hours), so that a market left
-  running for months stays plausible.
+* Values revert to their start (by half in four hours), so that a market that runs for months stays plausible.
 
-The same seed gives the same quotes, however the time is cut into steps.
+The same seed gives the same quotes, for any sequence of time steps.
 """
 
 import math
@@ -32,18 +31,18 @@ START_USD = {  # value of one unit in US dollars when the market opens, in the o
 }
 ACTIVITY = {"EUR": 5.0, "GBP": 3.0, "AUD": 2.0, "NZD": 1.2, "USD": 8.0, "CAD": 1.8, "CHF": 1.5, "JPY": 4.0}
 
-EXCITED = 0.6  # ticks that one tick brings about itself, on average; below 1, or the flow would never end
-EXCITED_DECAY = 10.0  # per second: its children come within about a tenth of a second
+EXCITED = 0.6  # average number of ticks that a tick excites; below 1, or the flow would diverge
+EXCITED_DECAY = 10.0  # per second: excited ticks follow within about a tenth of a second
 NEWS_EVERY_S = 20.0  # on average
 NEWS_DECAY = 1.0  # per second
-NEWS_KICK = (2.0, 9.0)  # what news adds to the flow of base ticks, in multiples of the asked rate: evenly between
-NEWS_HOT = 0.7  # share of ticks that concern the currency in the news, right after it
+NEWS_KICK = (2.0, 9.0)  # range of the flow that news adds to the base flow, in multiples of the rate; uniform
+NEWS_HOT = 0.7  # share of ticks of the currency in the news, immediately after it
 
-DAILY_VOLATILITY = 0.012  # of one currency's value; about twice a real day's, so that a demo of minutes shows moves
+DAILY_VOLATILITY = 0.012  # of a currency's value; about twice the real one, so that a short demo shows moves
 GARCH_REACTION = 0.04
-GARCH_MEMORY = 0.955  # with the reaction just below 1: clusters of some hundred ticks of one currency
-NEWS_VARIANCE = 9.0  # news throws the variance to this multiple of its usual level
-NEWS_JUMP = 0.0004  # of the currency's value, standard deviation: some four pips of EURUSD
+GARCH_MEMORY = 0.955  # the sum with the reaction is just below 1: clusters of some hundred ticks of a currency
+NEWS_VARIANCE = 9.0  # news raises the variance to this multiple of its usual level
+NEWS_JUMP = 0.0004  # standard deviation, of the currency's value: about four pips of EURUSD
 MOST_VARIANCE = 30.0
 MEAN_REVERSION = math.log(2) / (4 * 3600)  # per second
 
@@ -68,8 +67,8 @@ class Pair:
 
     base: str
     quote: str
-    weight: float  # share of the ticks in quiet times, relative
-    spread: int  # in quiet times, in steps of the last digit
+    weight: float  # relative share of the ticks without news
+    spread: int  # at usual volatility, in steps of the last digit
 
     @property
     def symbol(self) -> str:
@@ -122,11 +121,11 @@ class _Currency:
 
 
 class Market:
-    """The market; it stands still until `advance` is called.
+    """The market; its time advances only in `advance`.
 
     Args:
-        seed: of all chance in it.
-        rate_per_s: ticks of all pairs together that it averages, above 0, at most `MOST_RATE`.
+        seed: seed of the random numbers.
+        rate_per_s: average rate of the ticks of all pairs, above 0, at most `MOST_RATE`.
     Raises:
         ConfigError: the rate is out of its bounds.
     """
@@ -137,13 +136,13 @@ class Market:
         self._random = random.Random(seed)
         self._now_s = 0.0
         self._rate = rate_per_s
-        # Each base tick becomes 1 / (1 - EXCITED) ticks in the end; part of the base ticks is brought by news.
+        # Each base tick leads to 1 / (1 - EXCITED) ticks in total; news adds a part of the base ticks.
         news = sum(NEWS_KICK) / 2 * rate_per_s / NEWS_DECAY / NEWS_EVERY_S * (1 - EXCITED)
         self._base = rate_per_s * (1 - EXCITED) - news
-        self._excited = rate_per_s * EXCITED  # started at its average: no warming up
+        self._excited = rate_per_s * EXCITED  # starts at its average: no warm-up
         self._news = 0.0
         self._flow_at_s = 0.0
-        self._hot = PAIRS  # the pairs of the currency that was in the news last
+        self._hot = PAIRS  # pairs of the currency in the last news
         self._hot_weights = _running_sums(PAIRS)
         self._currencies = {name: _Currency(name) for name in START_USD}
         self._usual = DAILY_VOLATILITY / math.sqrt(rate_per_s * 2 / len(START_USD) * _DAY_S)
@@ -157,7 +156,7 @@ class Market:
         return self._now_s
 
     def advance(self, dt_s: float) -> list[Quote]:
-        """Let time pass and return what was quoted, oldest first.
+        """Advance the time and return the quotes of that time, oldest first.
 
         Args:
             dt_s: simulated seconds, not below 0.
@@ -170,7 +169,7 @@ class Market:
                 break
             flow = self._decay(now_s)
             if now_s == self._next_news_s:
-                self._happen(now_s)
+                self._publish_news(now_s)
             elif self._random.random() * self._bound < flow:  # thinning: the bound held since the last candidate
                 self._excited += EXCITED * EXCITED_DECAY
                 quotes.append(self._quote(now_s))
@@ -189,8 +188,8 @@ class Market:
         self._bound = self._base + self._excited + self._news  # the flow only falls until the next tick or news
         self._candidate_s = now_s + self._random.expovariate(self._bound)
 
-    def _happen(self, now_s: float) -> None:
-        """News about one currency: it jumps, everybody quotes it, and its spreads widen."""
+    def _publish_news(self, now_s: float) -> None:
+        """Simulate news about a currency: its value jumps, its flow of ticks rises, and its spreads widen."""
         name = self._random.choices(list(ACTIVITY), list(ACTIVITY.values()))[0]
         currency = self._currencies[name]
         currency.variance = max(currency.variance, NEWS_VARIANCE)

@@ -1,7 +1,7 @@
-"""What a venue replays: messages as they were recorded, or quotes of any origin. Pure but for opening files.
+"""Sources of a venue: recorded messages, or quotes of any origin. Pure but for opening files.
 
 Recordings are in the line format of cryptofeed's sample data: `<receive time, epoch s>: <raw message>`. Lines with `<->`
-(a connection was made) or `<-` (the client sent something) are no messages of the venue and are passed over.
+(a connection was made) or `<-` (the client sent something) are not messages of the venue and are ignored.
 """
 
 import math
@@ -26,15 +26,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Messages, and how to replay them to each client that connects."""
+    """Messages to replay to each client, and the speed."""
 
     messages: tuple[Recorded, ...]
-    speed: float | None = 1.0  # 10.0 is ten times as fast as it happened, None without waiting
+    speed: float | None = 1.0  # 1.0 is real time, 10.0 ten times as fast; None: without waiting
     close_at_end: bool = False  # close the connection after the last message
 
     def __post_init__(self) -> None:
         if self.speed is not None and not 0 < self.speed < math.inf:
-            raise ConfigError(f"speed is {self.speed}, must be above 0 and finite, or none for as fast as possible")
+            raise ConfigError(f"speed is {self.speed}, must be above 0 and finite, or None for no waiting")
 
     def due_s(self, message: Recorded) -> float:
         """Return when a message is due, in seconds after its client connected."""
@@ -42,10 +42,10 @@ class Recording:
 
 
 def load_recording(path: Path, *, speed: float | None = 1.0, close_at_end: bool = False) -> Recording:
-    """Read a recorded file into memory.
+    """Read a recording into memory.
 
     Raises:
-        ConfigError: it cannot be read, holds no message, or a line is not of the format; or the speed is not above 0.
+        ConfigError: the file is unreadable, has no message or a malformed line, or the speed is not above 0.
     """
     try:
         with path.open(encoding="utf-8") as lines:
@@ -53,18 +53,18 @@ def load_recording(path: Path, *, speed: float | None = 1.0, close_at_end: bool 
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"recording {path} cannot be read: {error}") from error
     if not messages:
-        raise ConfigError(f"recording {path} holds no message")
+        raise ConfigError(f"recording {path} has no message; its lines must be '<epoch s>: <raw message>'")
     return Recording(messages, speed, close_at_end)
 
 
 def parse_recording(lines: Iterable[str], name: str) -> Iterator[Recorded]:
-    """Turn the lines of a recording into its messages, in order.
+    """Parse the lines of a recording; yields its messages in order.
 
     Args:
         lines: with or without line ends.
-        name: of the file, for errors.
+        name: name of the file, for errors.
     Raises:
-        ConfigError: a line is not of the format.
+        ConfigError: a line is malformed.
     """
     first_s, after_s = None, 0.0
     for number, line in enumerate(lines, 1):
@@ -80,11 +80,11 @@ def parse_recording(lines: Iterable[str], name: str) -> Iterator[Recorded]:
 
 
 class Playback:
-    """Quotes of any origin as a source of a venue, at the pace of their times.
+    """Quotes of any origin as the source of a venue, timed by their timestamps.
 
     Args:
-        quotes: oldest first; taken lazily.
-        speed: 10.0 is ten times as fast as they happened.
+        quotes: oldest first; read lazily.
+        speed: 1.0 is real time, 10.0 ten times as fast.
     Raises:
         ConfigError: the speed is not above 0 or not finite.
     """
@@ -94,12 +94,12 @@ class Playback:
             raise ConfigError(f"speed is {speed}, must be above 0 and finite")
         self._quotes = iter(quotes)
         self._speed = speed
-        self._next = self._take()
+        self._next = self._read()
         self._start_s = self._next.time_s if self._next else 0.0
         self.now_s = 0.0
 
     def advance(self, dt_s: float) -> list[Quote]:
-        """Let `dt_s` seconds pass and return what came due, oldest first, timed in seconds since the first quote."""
+        """Advance the time and return the due quotes, oldest first, timed in seconds since the first quote."""
         self.now_s += dt_s
         due = []
         while self._next is not None:
@@ -107,8 +107,8 @@ class Playback:
             if time_s > self.now_s:
                 break
             due.append(replace(self._next, time_s=time_s))
-            self._next = self._take()
+            self._next = self._read()
         return due
 
-    def _take(self) -> Quote | None:
+    def _read(self) -> Quote | None:
         return next(self._quotes, None)

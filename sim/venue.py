@@ -1,8 +1,8 @@
 """A venue on a WebSocket: Binance's bookTicker streams, the FX backend's protocol and plain JSON, live or from a recording.
 
-Which paths there are and what is sent on them is `sim.venue_streams`. Every client is bounded: who leaves more than
-`buffer_bytes` unread is closed with 1013 (try again later), so one slow client costs nothing to the others. For tests of
-those who read it, a venue can be made `quiet`, made to `hang`, and made to `drop` everybody.
+The paths and formats are in `sim.venue_streams`. A client with more than `buffer_bytes` unread is closed with 1013 (try again
+later), so that a slow client does not affect the others. For tests of its clients, a venue can be `quiet`, `hang`, and `drop` all
+connections.
 """
 
 import asyncio
@@ -24,25 +24,25 @@ from sim.venue_forms import Form
 from sim.venue_fx import FxClient, encode_heartbeat
 from sim.venue_streams import ClientStreams, client_of, encode_quote
 
-TURN_S = 0.01  # how often a live market is asked for what happened
-LONGEST_STEP_S = 0.25  # after a stall (a suspended machine) the market goes on instead of catching up
-STALLED_S = 10.0  # a client of a recording that takes nothing for so long is given up
+TURN_S = 0.01  # between two steps of a live market
+LONGEST_STEP_S = 0.25  # after a stall (a suspended machine) the market continues without catching up
+STALLED_S = 10.0  # after which a client of a recording that reads nothing is closed
 BUFFER_BYTES = 1 << 20  # per client: some seconds of a burst
-CLOSE_S = 0.4  # for the closing handshake; the process has to end within a second
-HEARTBEAT_S = 15.0  # between heartbeats of the FX backend's protocol, as the original has it
-MESSAGES_PER_TURN = 64  # of a recording without waiting, before other clients have their turn
+CLOSE_S = 0.4  # for the closing handshake; the process must end within a second
+HEARTBEAT_S = 15.0  # between heartbeats of the FX backend's protocol, as in the original
+MESSAGES_PER_TURN = 64  # of a recording without waiting, before the event loop serves other clients
 
 
 class QuoteSource(Protocol):
-    """Where live quotes come from: `sim.fx_market.Market`, `sim.recording.Playback`."""
+    """A source of live quotes: `sim.fx_market.Market`, `sim.recording.Playback`."""
 
     @property
     def now_s(self) -> float:
-        """Seconds since it began."""
+        """Seconds since its start."""
         ...
 
     def advance(self, dt_s: float) -> list[Quote]:
-        """Let time pass and return what was quoted, oldest first."""
+        """Advance the time and return the quotes of that time, oldest first."""
         ...
 
 
@@ -56,17 +56,17 @@ class Venue:
         self._stalled_s = stalled_s
         self._buffer_bytes = buffer_bytes
         self._clients: dict[ServerConnection, ClientStreams | FxClient] = {}
-        self._connections: set[ServerConnection] = set()  # the clients, and those being closed
+        self._connections: set[ServerConnection] = set()  # of all clients, also while they are closed
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: Server | None = None
         self._live: asyncio.Task[None] | None = None
-        self.port = 0  # the one it listens on
-        self.quiet = False  # no quotes any more; heartbeats and answers go on
-        self.quotes = 0  # quoted so far, by a live source
-        self.slow_clients = 0  # closed because they did not keep up
+        self.port = 0  # the bound port
+        self.quiet = False  # send no quotes; heartbeats and replies continue
+        self.quotes = 0  # number of quotes of a live source
+        self.slow_clients = 0  # closed because they were too slow
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 takes a free one, which `port` then names."""
+        """Bind and listen; for port 0 a free one, see `port`."""
         self._server = await serve(
             self._serve_client,
             host,
@@ -79,10 +79,10 @@ class Venue:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
         if not isinstance(self._source, Recording):
             self._live = self._spawn(self._run_live(self._source))
-            self._spawn(self._beat())
+            self._spawn(self._send_heartbeats())
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Return when the event is set; whatever goes wrong with a live source before that is raised."""
+        """Wait until the event is set; raise any error of the live source."""
         stopped = asyncio.ensure_future(stop.wait())
         done, _ = await asyncio.wait({stopped, self._live or stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -90,7 +90,7 @@ class Venue:
             task.result()
 
     async def close(self) -> None:
-        """Stop quoting, say goodbye to every client (1001) and stop listening; takes less than a second."""
+        """Stop the source, close every client with 1001 and stop listening; takes less than a second."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -111,25 +111,25 @@ class Venue:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    # Failures to be tried out
+    # Injected failures
 
     def hang(self) -> None:
-        """From now on take connections and nothing else: no quotes, no answers, not even pongs."""
+        """Accept connections and send nothing any more: no quotes, no replies, no pongs."""
         self._hanging = True
         for connection in self._connections:
             connection.transport.pause_reading()
 
     def drop(self) -> None:
-        """Cut every connection, without a goodbye."""
+        """Abort every connection, without a close frame."""
         for connection in self._connections:
             connection.transport.abort()
 
-    # A client's life
+    # Life of a client
 
     async def _serve_client(self, connection: ServerConnection) -> None:
         request = connection.request
         client = client_of(request.path) if request else None
-        if client is None:  # refused before the handshake already
+        if client is None:  # refused before the handshake
             return
         self._clients[connection] = client
         self._connections.add(connection)
@@ -141,25 +141,25 @@ class Venue:
                 for text in [] if self._hanging else client.greeting():
                     await connection.send(text)
                 async for message in connection:
-                    answer = client.receive(message)
-                    if answer is not None:
-                        await connection.send(answer)
+                    reply = client.receive(message)
+                    if reply is not None:
+                        await connection.send(reply)
         finally:
             self._clients.pop(connection, None)
             self._connections.discard(connection)
             if replay:
                 replay.cancel()
 
-    async def _give_up(self, connection: ServerConnection) -> None:
+    async def _close_slow(self, connection: ServerConnection) -> None:
         self._clients.pop(connection, None)
         self.slow_clients += 1
         try:
-            async with asyncio.timeout(CLOSE_S):  # close() has no limit while what lies unsent blocks the goodbye
+            async with asyncio.timeout(CLOSE_S):  # close() has no limit while unsent data blocks the close frame
                 await connection.close(CloseCode.TRY_AGAIN_LATER, "too slow")
         except TimeoutError:
             connection.transport.abort()
 
-    # A recording: each client gets all of it, from its start
+    # A recording: each client gets all messages, from the first one
 
     async def _replay(self, connection: ServerConnection, recording: Recording) -> None:
         clock = asyncio.get_running_loop().time
@@ -173,12 +173,12 @@ class Venue:
                     async with asyncio.timeout(self._stalled_s):
                         await connection.send(message.text)  # waits while the client is behind
                 except TimeoutError:
-                    await self._give_up(connection)
+                    await self._close_slow(connection)
                     return
             if recording.close_at_end:
                 await connection.close()
 
-    # A live market: all clients get the same quotes as they happen
+    # A live market: all clients get the same quotes at the same time
 
     async def _run_live(self, source: QuoteSource) -> None:
         clock = asyncio.get_running_loop().time
@@ -195,28 +195,28 @@ class Venue:
                 self._publish(quote, int(wall_ms - (source.now_s - quote.time_s) * 1000))
             self._close_slow_clients()
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_s)
             if not self._hanging:
-                takers = [connection for connection, client in self._clients.items() if client.form is Form.FX]
-                broadcast(takers, encode_heartbeat(time.time_ns() // 1_000_000))
+                receivers = [connection for connection, client in self._clients.items() if client.form is Form.FX]
+                broadcast(receivers, encode_heartbeat(time.time_ns() // 1_000_000))
 
     def _publish(self, quote: Quote, time_ms: int) -> None:
         self.quotes += 1
-        takers: dict[tuple[Form, str], list[ServerConnection]] = {}
+        receivers: dict[tuple[Form, str], list[ServerConnection]] = {}
         for connection, client in self._clients.items():
             stream = client.stream_of(quote.symbol)
             if stream is not None:
-                takers.setdefault((client.form, stream), []).append(connection)
-        for (form, stream), connections in takers.items():
+                receivers.setdefault((client.form, stream), []).append(connection)
+        for (form, stream), connections in receivers.items():
             broadcast(connections, encode_quote(form, stream, quote, self.quotes, time_ms))
 
     def _close_slow_clients(self) -> None:
         slow = [connection for connection in self._clients if connection.transport.get_write_buffer_size() > self._buffer_bytes]
         for connection in slow:
-            self._clients.pop(connection)  # at once: it gets no more quotes while the goodbye is under way
-            self._spawn(self._give_up(connection))
+            self._clients.pop(connection)  # before the closing handshake, so that it gets no more quotes
+            self._spawn(self._close_slow(connection))
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -245,12 +245,12 @@ async def serve_venue(
     Args:
         host: address to listen on.
         port: 0 for a free one, see `Venue.port`.
-        source: a live source of quotes, or a recording that every client gets as it is, whatever it subscribes to.
+        source: a live source of quotes, or a recording that every client gets, independent of its subscriptions.
         buffer_bytes: most unsent bytes per client of a live source.
-        stalled_s: how long a client of a recording may take nothing before it is closed, seconds.
-        heartbeat_s: between heartbeats in the FX backend's protocol, seconds.
+        stalled_s: seconds after which a client of a recording that reads nothing is closed.
+        heartbeat_s: seconds between heartbeats in the FX backend's protocol.
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address cannot be bound.
     """
     venue = Venue(source, buffer_bytes, stalled_s, heartbeat_s)
     await venue.start(host, port)
@@ -265,12 +265,12 @@ def run_venue(
     buffer_bytes: int = BUFFER_BYTES,
     on_ready: Callable[[int], None] | None = None,
 ) -> None:
-    """Run a venue until SIGTERM or SIGINT; returns within a second of it. Main thread only.
+    """Run a venue until SIGTERM or SIGINT; returns within a second of the signal. Main thread only.
 
     Args:
-        on_ready: called once with the port when it listens; the rest as in `serve_venue`.
+        on_ready: called once with the bound port; the others as in `serve_venue`.
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address cannot be bound.
     """
 
     async def run() -> None:

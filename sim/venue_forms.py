@@ -1,12 +1,12 @@
-"""The forms in which a venue writes quotes."""
+"""The formats of a venue's quotes."""
 
 from enum import Enum
 
 
 class Form(Enum):
-    """How quotes are written for a client."""
+    """Format of the quotes for a client."""
 
     RAW = "raw"  # Binance's
-    COMBINED = "combined"  # Binance's, with the stream's name around it
+    COMBINED = "combined"  # Binance's, inside an object with the stream's name
     JSON = "json"
     FX = "fx"  # the FX backend's

@@ -1,9 +1,7 @@
-"""The FX backend's protocol, a server's side: what one connection asked for, what it is answered, how a quote is written.
-Pure.
+"""The server side of the FX backend's protocol: subscriptions of a connection, replies, and the format of quotes. Pure.
 
-On connecting a client gets `status` and `ready`; `get_symbol_data_package` subscribes and is answered with
-`symbolDataPackage`, or with an `error` of code SYMBOL_NOT_FOUND; `unsubscribe` is not answered. Ticks go to those who
-subscribed, heartbeats to all.
+A new client gets `status` and `ready`. The reply to `get_symbol_data_package`, which subscribes, is `symbolDataPackage`, or an
+`error` with the code SYMBOL_NOT_FOUND; `unsubscribe` has no reply. Subscribers get ticks; all clients get heartbeats.
 """
 
 import json
@@ -18,10 +16,10 @@ MOST_SYMBOLS = 1024  # per connection
 
 
 class FxClient:
-    """One connection that speaks the FX backend's protocol.
+    """A connection with the FX backend's protocol.
 
     Args:
-        known: the symbols that there are; others are answered with SYMBOL_NOT_FOUND.
+        known: the known symbols; the reply for others is SYMBOL_NOT_FOUND.
     """
 
     form = Form.FX
@@ -31,16 +29,16 @@ class FxClient:
         self.symbols: set[str] = set()  # subscribed
 
     def stream_of(self, symbol: str) -> str | None:
-        """Return the symbol if it is subscribed to, else None."""
+        """Return the symbol if the client subscribes to it, else None."""
         return symbol if symbol in self.symbols else None
 
     def greeting(self) -> list[str]:
-        """Say that requests are taken."""
+        """Return the first messages to a client: `status` and `ready`."""
         listed = {"availableSymbols": sorted(self.known), "symbol": "system"}
         return [_compact({"type": "status", "status": "connected", **listed}), _compact({"type": "ready", **listed})]
 
     def receive(self, message: str | bytes) -> str | None:
-        """Take a request and return the answer, None if there is none."""
+        """Handle a request; return the reply, or None."""
         try:
             request = json.loads(message)
         except (ValueError, RecursionError):
@@ -52,7 +50,7 @@ class FxClient:
                 return self._package(request.get("symbol"))
             case "unsubscribe":
                 symbols = request.get("symbols")
-                self.symbols -= {one for one in symbols if isinstance(one, str)} if isinstance(symbols, list) else set()
+                self.symbols -= {name for name in symbols if isinstance(name, str)} if isinstance(symbols, list) else set()
                 return None
         return _error(None, None, f"Unknown message type: {str(request.get('type'))[:40]}")
 
@@ -68,14 +66,14 @@ class FxClient:
 
 
 def encode_tick(quote: Quote, time_ms: int) -> str:
-    """Write a quote as a tick; `time_ms` is when it was quoted, ms since 1970 UTC."""
+    """Encode a quote as a tick; `time_ms` is the time of the quote, ms since 1970 UTC."""
     bid, ask = f"{quote.bid:.{quote.digits}f}", f"{quote.ask:.{quote.digits}f}"
     head = f'{{"type":"tick","source":"{SOURCE}","v":"1.0.0","symbol":"{quote.symbol}","bid":{bid},"ask":{ask}'
     return f'{head},"price":{(quote.bid + quote.ask) / 2:.{quote.digits + 1}f},"timestamp":{time_ms},"receivedAt":{time_ms}}}'
 
 
 def encode_heartbeat(time_ms: int) -> str:
-    """Write a heartbeat."""
+    """Encode a heartbeat."""
     return f'{{"type":"heartbeat","timestamp":{time_ms},"symbol":"system"}}'
 
 

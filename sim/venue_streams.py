@@ -1,12 +1,12 @@
-"""What each client of the venue wants, and how a quote is written for it. Pure.
+"""The subscriptions of each client of the venue, and the formats of quotes. Pure.
 
-Binance's forms, from its public documentation of WebSocket market streams: `/ws/<stream>/<stream>` sends raw events,
+Binance's formats, from its public documentation of WebSocket market streams: `/ws/<stream>/<stream>` sends raw events,
 `/stream?streams=<stream>/<stream>` sends `{"stream": .., "data": <raw event>}`; streams are `<symbol>@bookTicker`, or
-`!bookTicker` for every symbol (a stream that the real venue has no more). SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS are
-answered with `{"result": .., "id": ..}`. Streams of other kinds are taken and stay silent.
+`!bookTicker` for every symbol (which the real venue has removed). The reply to SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS is
+`{"result": .., "id": ..}`. Streams of other kinds are accepted and have no events.
 
-The plain form, `/json?symbols=EURUSD,USDJPY` (all without `symbols`), sends `{"symbol", "bid", "ask", "timestamp"}`
-with numbers and the venue's time in ms since 1970 UTC. On `/fx` the FX backend's protocol is spoken, see `sim.venue_fx`.
+The plain format, `/json?symbols=EURUSD,USDJPY` (all without `symbols`), sends `{"symbol", "bid", "ask", "timestamp"}`
+with numbers and the venue's time in ms since 1970 UTC. `/fx` has the protocol of the FX backend, see `sim.venue_fx`.
 """
 
 import json
@@ -18,7 +18,7 @@ from sim.fx_market import PAIRS, Quote
 from sim.venue_forms import Form
 from sim.venue_fx import FxClient, encode_tick
 
-MOST_STREAMS = 1024  # per connection, as Binance has it
+MOST_STREAMS = 1024  # per connection, as at Binance
 LONGEST = 64  # characters of a stream's name
 ALL = "!bookTicker"
 _LOT = 1_000_000
@@ -29,8 +29,8 @@ class ClientStreams:
     """The subscriptions of one connection.
 
     Args:
-        form: how it gets its quotes.
-        streams: what it has subscribed to by its path; the plain form's symbols count as streams.
+        form: format of its quotes.
+        streams: subscriptions in its path; symbols of the plain format are streams too.
     """
 
     def __init__(self, form: Form, streams: Iterable[str] = ()) -> None:
@@ -38,18 +38,18 @@ class ClientStreams:
         self._streams = dict.fromkeys(streams)
 
     def greeting(self) -> list[str]:
-        """Return what is sent on connecting: nothing."""
+        """Return the first messages to a client: none."""
         return []
 
     def stream_of(self, symbol: str) -> str | None:
-        """Return the stream by which this client gets a symbol's quotes, None if it does not want them."""
+        """Return the stream on which this client gets quotes of a symbol; None if it has not subscribed."""
         name = f"{symbol.lower()}@bookTicker"
         if name in self._streams:
             return name
         return ALL if ALL in self._streams else None
 
     def receive(self, message: str | bytes) -> str | None:
-        """Take a message of the client and return the answer; None in the plain form, which has no requests."""
+        """Handle a request; return the reply, or None in the plain format, which has no requests."""
         if self.form is Form.JSON:
             return None
         try:
@@ -80,7 +80,7 @@ class ClientStreams:
 
 
 def client_of(target: str) -> ClientStreams | FxClient | None:
-    """Read the path and query of a connection; None for a path that the venue does not have."""
+    """Parse the path and query of a connection; None for an unknown path."""
     parts = urlsplit(target)
     query = parse_qs(parts.query)
     root, _, rest = parts.path.lstrip("/").partition("/")
@@ -104,14 +104,14 @@ def _limited(form: Form, streams: list[str]) -> ClientStreams | None:
 
 
 def encode_quote(form: Form, stream: str, quote: Quote, number: int, time_ms: int) -> str:
-    """Write a quote as a client gets it.
+    """Encode a quote for a client.
 
     Args:
-        form: of the client.
-        stream: what `ClientStreams.stream_of` returned.
-        quote: of the market.
+        form: format of the client.
+        stream: result of `ClientStreams.stream_of`.
+        quote: quote of the market.
         number: the venue's running number of quotes, Binance's update id.
-        time_ms: when it was quoted, ms since 1970 UTC.
+        time_ms: time of the quote, ms since 1970 UTC.
     """
     if form is Form.FX:
         return encode_tick(quote, time_ms)

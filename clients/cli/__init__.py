@@ -1,4 +1,4 @@
-"""The command `hulak`: one module for each group of commands, imported when that command runs.
+"""The command line `hulak`: one module per group of commands, imported when one of its commands runs.
 Imported by hulak.py.
 Start with `command.py`.
 """
@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
-# Command -> where it is; in the order in which `hulak --help` lists them.
+from clients.cli.help_text import examples
+
+# Command -> "module:attribute", in the order of `hulak --help`.
 COMMANDS = {
     "up": "up:up",
     "down": "up:down",
@@ -45,7 +47,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for.
+    """A group that imports a command when it is used.
 
     Args:
         places: command name -> "module:attribute", the module within this package.
@@ -56,12 +58,12 @@ class LazyGroup(click.Group):
         self.places = places or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name them in their own order, not the alphabet's."""
+        """Return the names of the commands in the order of `places`."""
         del ctx
         return list(self.places)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; one that there is not is told with the one that may be meant."""
+        """Return the command; the error for an unknown name suggests the nearest known one."""
         if self.places and args[0] not in self.places and not args[0].startswith("-"):
             from bus.wire.plain_values import meant
 
@@ -69,7 +71,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one."""
+        """Import a command; None if the name is unknown."""
         del ctx
         place = self.places.get(cmd_name)
         if place is None:
@@ -92,23 +94,23 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    places=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("hulak up --demo", "hulak sub tick.EURUSD", "hulak nepse market-status"),
+)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show the version.")
 def cli() -> None:
-    """Hulak, the post office of market data: a message bus on ZeroMQ.
+    """Run and inspect Hulak, a message bus for market data on ZeroMQ.
 
-    \b
-    hulak up --demo             everything, with a simulated world around it
-    hulak sub tick.EURUSD       ticks as they come
-    hulak nepse market-status   a task for the exchange's worker
-
-    Every command takes --json, --timeout, --home and --config. Exit codes: 0 done, 1 refused or failed, 2 wrong usage,
-    3 no broker or no answer in time, 78 a setting that is not allowed.
+    Every command takes --json, --timeout, --home and --config. Exit codes: 0 success, 1 refused or failed, 2 usage error,
+    3 no broker or no reply in time, 78 invalid setting.
     """
 
 
 def main() -> None:
-    """Run the command line; ends the process with its exit code."""
+    """Run the command line; exits the process."""
     from clients.cli import std_streams
 
     run: Callable[..., Any] = cli

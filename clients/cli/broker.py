@@ -1,22 +1,24 @@
-"""`hulak broker`: the bus itself, in the foreground."""
+"""`hulak broker`: the broker in the foreground."""
 
 import click
 
 from clients.cli.command import Call, Command
+from clients.cli.help_text import examples
 
 
-@click.command(cls=Command, daemon=True, short_help="Run the broker.")
+@click.command(
+    cls=Command,
+    daemon=True,
+    short_help="Run the broker.",
+    epilog=examples("hulak broker", "hulak broker --home ./var --json"),
+)
 @click.pass_context
 def broker(ctx: click.Context, call: Call) -> None:
     """Run the broker until SIGTERM or Ctrl-C.
 
-    It binds collector, publisher, frontend and backend of [broker] on the loopback, and the same as ipc sockets under the
-    home folder. `python -m bus` is the same. Of its own it publishes the topics
-    `stats` each second and `heartbeat` four times a second.
-
-    \b
-    hulak broker
-    hulak broker --home ./var --json
+    It binds the collector, publisher, frontend and backend of [broker] on the loopback interface, and ipc sockets of the same
+    names under the home folder. It publishes the topic `stats` once and `heartbeat` four times per second. `python -m bus` does
+    the same.
     """
     from bus.__main__ import main
 

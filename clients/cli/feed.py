@@ -1,4 +1,4 @@
-"""`hulak feed`: ticks from a WebSocket or from a file, onto the bus."""
+"""`hulak feed`: publishes ticks from a venue or a file."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,14 @@ import click
 
 from bus.errors import ConfigError
 from clients.cli.command import FAILED, Call, Command, print_json
+from clients.cli.help_text import examples
 
 
 def parse_speed(text: str) -> float | None:
-    """Read --speed: a factor above 0, or None for `max`.
+    """Parse --speed: a factor above 0; None for `max`.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: neither a number above 0 nor max.
     """
     if text == "max":
         return None
@@ -26,7 +27,15 @@ def parse_speed(text: str) -> float | None:
     return speed
 
 
-VENUES = ["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json"]  # `clients.feeds.VENUES`, without its imports
+VENUES = [
+    "binance",
+    "kraken",
+    "kraken-v1",
+    "coinbase",
+    "oanda",
+    "fx",
+    "json",
+]  # `clients.feeds.VENUES`, copied to avoid its imports
 FORMATS = [
     "plain",
     "histdata",
@@ -35,22 +44,37 @@ FORMATS = [
     "mt5",
     "lean-crypto",
     "binance",
-]  # likewise, of `clients.feeds.file_columns`
+]  # copied from `clients.feeds.file_columns`
 
 
-@click.command(cls=Command, daemon=True, short_help="Post ticks from a venue or a file.")
-@click.option("--venue", type=click.Choice(VENUES), help="What the url speaks. Default: [feed] venue.")
-@click.option("--url", help="ws(s):// or, of oanda, http(s):// address to stay connected to. Default: [feed] url.")
-@click.option("--symbols", metavar="A,B", help="To subscribe to, as the venue writes them. Default: [feed] symbols.")
-@click.option("--file", "tick_file", type=click.Path(path_type=Path), help="Replay this file of ticks instead.")
-@click.option("--symbol", help="Of the ticks in --file, where the file names none; where it has several, only this one's.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Of a --file whose first line names no columns.")
-@click.option(
-    "--prefix", metavar="NAME", help="Post under tick.NAME.SYMBOL instead of tick.SYMBOL. Default, of venues: [feed] prefix."
+@click.command(
+    cls=Command,
+    daemon=True,
+    short_help="Publish ticks from a venue or a file.",
+    epilog=examples(
+        "hulak feed --venue json --url ws://127.0.0.1:5560/json",
+        "hulak feed --name kraken --venue kraken --url wss://ws.kraken.com/v2 --symbols BTC/USD,ETH/USD",
+        "hulak feed --file ticks.csv --symbol EURUSD --speed max --prefix back",
+    ),
 )
-@click.option("--live", is_flag=True, help="Let old ticks of --file go to the topics of the live ones.")
-@click.option("--speed", default="1", help="Of --file: 1 as it was, 10 ten times as fast, max without waiting. Default: 1.")
-@click.option("--name", help="Of this feed in `hulak status`. Default: the venue's or the file's.")
+@click.option("--venue", type=click.Choice(VENUES), help="Protocol of the URL; [feed] venue by default.")
+@click.option("--url", help="Address to connect to, ws(s):// or, for oanda, http(s)://; [feed] url by default.")
+@click.option("--symbols", metavar="A,B", help="Symbols to subscribe to, as the venue writes them; [feed] symbols by default.")
+@click.option("--file", "tick_file", type=click.Path(path_type=Path), help="File of ticks to replay instead of a venue.")
+@click.option("--symbol", help="Symbol of a --file without a symbol column; of other files, the only symbol to replay.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Format of a --file without a header line; plain by default.")
+@click.option(
+    "--prefix",
+    metavar="NAME",
+    help="Publish on tick.NAME.SYMBOL instead of tick.SYMBOL; [feed] prefix by default for venues, none for files.",
+)
+@click.option(
+    "--live", is_flag=True, help="Allow ticks of --file that are more than a day old or ahead on topics without a prefix."
+)
+@click.option(
+    "--speed", default="1", help="Speed of --file: 1 is real time, 10 is ten times as fast, max does not wait; 1 by default."
+)
+@click.option("--name", help="Name of this feed in `hulak status`; the venue or the file name by default.")
 @click.pass_context
 def feed(
     ctx: click.Context,
@@ -66,30 +90,24 @@ def feed(
     speed: str,
     name: str | None,
 ) -> None:
-    """Post ticks to the broker: from a venue, reconnecting for ever, or from a file.
+    """Publish ticks from a venue, with reconnection, or from a file.
 
-    Each feed is a process with a name of its own; `hulak feeds` shows how they are. A token for the venue is taken from the
-    variable HULAK_FEED__TOKEN. Two feeds of one symbol share a topic, and displays mix them, unless one has a --prefix.
+    Each feed is a process with a unique name; `hulak feeds` shows their status. The variable HULAK_FEED__TOKEN has the token for
+    the venue. Two feeds of one symbol share a topic, and displays mix their ticks, unless one of them has a --prefix.
 
-    A file's columns are found by the names in its first line, or by the keys of its JSON objects, one a line; without names it
-    has to be time,bid,ask, or of a --format. Times without a zone are UTC. One that is no file of quotes is refused before
-    anything is posted (exit code 1). So is one with ticks further than a day from now, unless --prefix keeps them from the live
-    topics, or --live says that they are wanted there.
+    The header line of a file names its columns; the keys of its JSON lines do the same. A file without names has the columns
+    time,bid,ask, or those of --format. Times without a zone are UTC. A file without quotes is rejected before any tick is
+    published (exit code 1). So is a file with ticks more than a day from now, unless --prefix gives it other topics or --live
+    allows it.
 
-    Sends numbered frames `tick.SYMBOL NUL stamp body` to the collector, and REQUEST hulak.feed to the frontend to learn
-    what has been taken.
-
-    \b
-    hulak feed --venue json --url ws://127.0.0.1:5560/json
-    hulak feed --name kraken --venue kraken --url wss://ws.kraken.com/v2 --symbols BTC/USD,ETH/USD
-    hulak feed --file ticks.csv --symbol EURUSD --speed max --prefix back
+    Sends numbered frames `tick.SYMBOL NUL stamp body` to the collector, and REQUEST hulak.feed to the frontend to confirm them.
     """
     from clients.feeds import process as feeds
 
     if tick_file is not None:
         if url is not None or venue is not None or symbols is not None:
-            raise click.UsageError("--file goes without --url, --venue and --symbols: ticks come from one or the other")
-        told = feeds.run_replay(
+            raise click.UsageError("--file excludes --url, --venue and --symbols; give a file or a venue")
+        result = feeds.run_replay(
             call.settings,
             call.home,
             file=tick_file,
@@ -100,26 +118,26 @@ def feed(
             live=live,
             form=form,
         )
-        show(call, told)
-        ctx.exit(0 if told["confirmed"] == told["posted"] > 0 else FAILED)
+        show(call, result)
+        ctx.exit(0 if result["confirmed"] == result["posted"] > 0 else FAILED)
     if symbol is not None or speed != "1" or form is not None or live:
-        raise click.UsageError("--symbol, --format, --live and --speed are for --file")
+        raise click.UsageError("--symbol, --format, --live and --speed need --file")
     section = call.settings.feed
     where = url or section.url
     if not where:
-        raise ConfigError("setting feed.url is '', must be an address of ws(s):// or http(s)://; give one with --url, or --file")
-    wanted = None if symbols is None else symbols.split(",")
-    feeds.run_feed(call.settings, call.home, venue=venue or section.venue, url=where, symbols=wanted, name=name, prefix=prefix)
+        raise ConfigError("setting feed.url is '', must be a ws(s):// or http(s):// address; give --url or --file")
+    listed = None if symbols is None else symbols.split(",")
+    feeds.run_feed(call.settings, call.home, venue=venue or section.venue, url=where, symbols=listed, name=name, prefix=prefix)
 
 
-def show(call: Call, told: dict[str, Any]) -> None:
-    """Print what a replay came to."""
+def show(call: Call, result: dict[str, Any]) -> None:
+    """Print the result of a replay."""
     if call.as_json:
-        print_json(told)
+        print_json(result)
         return
     click.echo(
-        f"{told['posted']:,} ticks posted in {told['seconds']:g} s, {told['confirmed']:,} confirmed, "
-        f"{told['resent']:,} sent again, {told['refused']:,} refused"
+        f"{result['posted']:,} ticks posted in {result['seconds']:g} s, {result['confirmed']:,} confirmed, "
+        f"{result['resent']:,} sent again, {result['refused']:,} refused"
     )
-    for symbol, code in told["refusals"].items():
+    for symbol, code in result["refusals"].items():
         click.echo(f"the broker refused ticks of {symbol}: {code}")

@@ -1,4 +1,4 @@
-"""`hulak feeds`: how each feed is with its venue and with the broker."""
+"""`hulak feeds`: the status of each feed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,29 +7,26 @@ import click
 
 from clients.cli import table
 from clients.cli.command import Call, Command, print_json
+from clients.cli.help_text import examples
 from clients.judge.perf import age
 
 HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]
 
 
-@click.command(cls=Command, short_help="Show how each feed is with its venue.")
+@click.command(cls=Command, short_help="Show feed status.", epilog=examples("hulak feeds", "hulak feeds --json"))
 def feeds(call: Call) -> None:
-    """Show each feed: its state, how old its data and heartbeats are, what it posted, and what its venue refuses.
+    """Show the status of each feed: state, age of data and heartbeats, published ticks, refused symbols.
 
     States: connecting, restoring (subscriptions), connected, degraded (heartbeats without data), stale (neither), backoff. A
-    feed that replays a file has none. Sends REQUEST hulak.stats to the frontend; one that died is shown for a while.
-
-    \b
-    hulak feeds
-    hulak feeds --json
+    feed that replays a file has no state. A feed that ended is listed for a while. Sends REQUEST hulak.stats to the frontend.
     """
-    stats = call.ask("hulak.stats")
+    stats = call.request("hulak.stats")
     rows = feeds_of(stats)
     if call.as_json:
         print_json(rows)
         return
     if not rows:
-        click.echo("no feed reports; start one with `hulak feed`")
+        click.echo("no feed has reported; start one with `hulak feed`")
         return
     table.show(HEADS, [cells(row) for row in rows])
     for line in (line for row in rows for line in remarks(row)):
@@ -39,24 +36,24 @@ def feeds(call: Call) -> None:
 
 
 def mixed(stats: Mapping[str, Any]) -> list[str]:
-    """Say which topics several feeds post to at one time; of older brokers nothing is known."""
+    """Return a line for each topic to which several feeds publish; empty for older brokers, which do not report it."""
     ticks = stats["ticks"]
     topics = ticks.get("shared_topics") or {}
-    said = [
-        f"{topic} is posted by {' and '.join(feeds)} at one time, and its readers see a mixture: start one of them with --prefix"
-        for topic, feeds in topics.items()
+    lines = [
+        f"{topic} gets ticks of {' and '.join(names)}, and its subscribers a mixture: restart one of them with --prefix"
+        for topic, names in topics.items()
     ]
     more = ticks.get("shared", 0) - len(topics)
-    return said + ([f"and {more} more topics are posted by several feeds"] if more > 0 else [])
+    return lines + ([f"and {more} more topics with several feeds"] if more > 0 else [])
 
 
 def feeds_of(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Pick the feeds out of the broker's statistics, by name."""
+    """Return the feeds of the broker's statistics, sorted by name."""
     return sorted((row for row in stats["processes"] if row["kind"] == "feed"), key=lambda row: str(row["name"]))
 
 
 def cells(row: Mapping[str, Any]) -> list[Any]:
-    """Write the cells of one feed's row, under `HEADS`; what a feed does not report is None."""
+    """Return the cells of a feed's row, in the order of `HEADS`; None for values that the feed does not report."""
     ages = [_age(row.get(name)) for name in ("since_s", "data_age_s", "heartbeat_age_s")]
     counts = [row.get(name) for name in ("posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors")]
     return [row["name"], row.get("state"), *ages, *counts]
@@ -69,14 +66,14 @@ def _age(seconds: Any) -> str | None:
 
 
 def remarks(row: Mapping[str, Any]) -> list[str]:
-    """Say which symbols of a feed are stale and what its venue refuses, a line for each refusal."""
-    said = []
+    """Return a line for the stale symbols of a feed and for each symbol that its venue refuses."""
+    lines = []
     if wait_s := row.get("asked_to_wait_s"):
-        said.append(f"{row['name']}: the venue asked to be left alone, for {wait_s:g} s more (Retry-After)")
+        lines.append(f"{row['name']}: next attempt in {wait_s:g} s, as requested by the venue (Retry-After)")
     stale, count = row.get("stale_symbols") or [], row.get("stale") or 0
     if stale:
         more = f" and {count - len(stale)} more" if count > len(stale) else ""
-        said.append(f"{row['name']}: no tick in time of {', '.join(map(str, stale))}{more}")
+        lines.append(f"{row['name']}: no recent tick of {', '.join(map(str, stale))}{more}")
     for symbol, text in (row.get("symbol_errors") or {}).items():
-        said.append(f"{row['name']}: {symbol or 'venue'} {text}")
-    return said
+        lines.append(f"{row['name']}: {symbol or 'venue'} {text}")
+    return lines

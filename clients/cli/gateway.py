@@ -1,22 +1,24 @@
-"""`hulak gateway`: the edge for browsers and monitoring."""
+"""`hulak gateway`: the HTTP and WebSocket gateway."""
 
 import click
 
 from clients.cli.command import Call, Command
+from clients.cli.help_text import examples
 
 
-@click.command(cls=Command, daemon=True, short_help="Run the gateway for browsers and monitoring.")
-@click.option("--port", type=click.IntRange(1, 65535), help="To listen on. Default: [gateway] port.")
+@click.command(
+    cls=Command,
+    daemon=True,
+    short_help="Run the gateway for browsers and monitoring.",
+    epilog=examples("hulak gateway", "hulak gateway --port 8080"),
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="TCP port to listen on; [gateway] port by default.")
 def gateway(call: Call, port: int | None) -> None:
-    """Run the gateway: the page, WebSockets of displays, ticks and statistics, /metrics, /healthz and /readyz on one port.
+    """Run the gateway: the page, the WebSocket for displays, ticks and statistics, /metrics, /healthz and /readyz on one port.
 
-    It subscribes to display. (states), displays, stats, config and, while somebody wants ticks, ticks; commands of clients go
-    out as REQUEST hulak.config.set, hulak.display.create and hulak.display.remove. A token is taken from the variable
-    HULAK_GATEWAY__TOKEN.
-
-    \b
-    hulak gateway
-    curl http://127.0.0.1:5570/readyz
+    It subscribes to display. (states), displays, stats, config and, while a client subscribes to ticks, ticks; it forwards the
+    commands of clients as REQUEST hulak.config.set, hulak.display.create and hulak.display.remove. The variable
+    HULAK_GATEWAY__TOKEN has the token that clients must send.
     """
     from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""`hulak replay` and `hulak last`: what was published before."""
+"""`hulak replay` and `hulak last`: published messages of the past."""
 
 import os
 import sys
@@ -9,69 +9,75 @@ import click
 
 from bus.errors import BusError
 from clients.cli.command import Call, Command
+from clients.cli.help_text import examples
 from clients.cli.sub import LineOutput, as_json, as_text, line_of
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Moment(click.ParamType[int]):
-    """A time as ISO 8601 (UTC where it names no zone), or as a span before now: 90s, 10m, 2h, 1d; gives ns since 1970 UTC."""
+    """A time in ISO 8601 (UTC without a zone) or an age: 90s, 10m, 2h, 1d; converted to ns since 1970 UTC."""
 
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read one value; a usage error says what is allowed."""
-        said = str(value)
-        if said[-1:] in UNITS and said[:-1].replace(".", "", 1).isdigit():
-            span = timedelta(seconds=float(said[:-1]) * UNITS[said[-1]])
+        """Parse a time; the usage error names what is allowed."""
+        text = str(value)
+        if text[-1:] in UNITS and text[:-1].replace(".", "", 1).isdigit():
+            span = timedelta(seconds=float(text[:-1]) * UNITS[text[-1]])
             return time.time_ns() - int(span.total_seconds() * 1e9)
         try:
-            moment = datetime.fromisoformat(said)
+            moment = datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{said!r} is no time, must be like 2026-11-22T10:00:00 or 10m (before now)", param, ctx)
+            self.fail(f"{text!r} is not a time, must be such as 2026-11-22T10:00:00 or 10m (ten minutes ago)", param, ctx)
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1e6) * 1000
 
 
-@click.command(cls=Command, short_help="Print ticks of the past.", timeout_help="How long to wait for each piece. Default: 10.")
+@click.command(
+    cls=Command,
+    short_help="Print ticks from the journal.",
+    timeout_help="Seconds to wait for each reply; 10 by default.",
+    epilog=examples("hulak replay tick.EURUSD --from 1000 --to 2000", "hulak replay 'tick.EUR*' --since 10m --json"),
+)
 @click.argument("topic", metavar="[TOPIC]", default="ticks")
-@click.option("--from", "first", type=click.IntRange(min=1), metavar="N", help="First number. Default: the oldest kept.")
-@click.option("--to", "last", type=click.IntRange(min=1), metavar="N", help="Last number. Default: the newest.")
-@click.option("--since", type=Moment(), help="Not before this time: 2026-11-22T10:00:00, or 10m before now.")
-@click.option("--until", type=Moment(), help="Not after this time.")
+@click.option(
+    "--from", "first", type=click.IntRange(min=1), metavar="N", help="First sequence; the oldest retained one by default."
+)
+@click.option("--to", "last", type=click.IntRange(min=1), metavar="N", help="Last sequence; the newest one by default.")
+@click.option(
+    "--since", type=Moment(), help="Earliest time, such as 2026-11-22T10:00:00, or 10m for ten minutes ago; none by default."
+)
+@click.option("--until", type=Moment(), help="Latest time, in the same forms; now by default.")
 def replay(call: Call, topic: str, first: int | None, last: int | None, since: int | None, until: int | None) -> None:
-    """Print ticks from the broker's journal, one a line, as `hulak sub` prints them.
+    """Print ticks from the broker's journal, one per line, in the format of `hulak sub`.
 
-    Numbers are the topic's own sequences; of `ticks`, and of a TOPIC that ends with `.` or `*`, those of the one order of
-    all ticks. What the journal does not have is named on standard error.
+    N is a sequence of the topic; for `ticks`, and for a TOPIC that ends with `.` or `*`, it is a sequence of the topic `ticks`.
+    Sequences that are missing in the journal are listed on standard error.
 
-    Sends REQUEST hulak.replay to the frontend, again and again until the range is through.
-
-    \b
-    hulak replay tick.EURUSD --from 1000 --to 2000
-    hulak replay 'tick.EUR*' --since 10m --json
+    Sends REQUEST hulak.replay to the frontend until the range is complete.
     """
     from clients.history import History
 
     lines, write = LineOutput(), as_json if call.as_json else as_text
     with call.client() as client:
-        begin = first if first is not None or since is not None else oldest(call, topic)
-        history = History(client, topic, begin, last, since, until, call.timeout_s or 10.0)
+        start = first if first is not None or since is not None else oldest(call, topic)
+        history = History(client, topic, start, last, since, until, call.timeout_s or 10.0)
         try:
             for event in history:
                 for line in line_of(event, write):
                     lines.add(line)
             lines.flush()
-        except BrokenPipeError:  # `| head` has had enough
+        except BrokenPipeError:  # the reader, such as `head`, has ended
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    for gone in history.missing:
-        click.echo(f"hulak: numbers {gone[0]} to {gone[1]} are not in the journal", err=True)
+    for begin, end in history.missing:
+        click.echo(f"hulak: sequences {begin} to {end} are not in the journal", err=True)
 
 
 def oldest(call: Call, topic: str) -> int:
-    """Ask which number of a topic is the oldest that is kept."""
+    """Request the oldest retained sequence of a topic."""
     try:
-        call.ask("hulak.replay", args={"topic": topic, "from": 1, "to": 1})
+        call.request("hulak.replay", args={"topic": topic, "from": 1, "to": 1})
     except BusError as error:
         if error.code != "TOO_OLD":
             raise
@@ -79,24 +85,24 @@ def oldest(call: Call, topic: str) -> int:
     return 1
 
 
-@click.command(cls=Command, short_help="Print last values.")
+@click.command(
+    cls=Command,
+    short_help="Print the last message of topics.",
+    epilog=examples("hulak last tick.EURUSD", "hulak last 'tick.EUR*' --json"),
+)
 @click.argument("topic", metavar="[TOPIC]", default="tick.")
 def last(call: Call, topic: str) -> None:
-    """Print the last message of TOPIC, or of every topic under a TOPIC that ends with `.` or `*`.
+    """Print the last message of TOPIC, or of all topics with that prefix if TOPIC ends with `.` or `*`.
 
     Sends REQUEST hulak.last to the frontend.
-
-    \b
-    hulak last tick.EURUSD
-    hulak last 'tick.EUR*' --json
     """
     from clients.history import last_events
 
     write = as_json if call.as_json else as_text
     with call.client() as client:
         events = last_events(client, topic, call.timeout_s or 5.0)
-    for event in sorted(events, key=lambda one: one.topic):
+    for event in sorted(events, key=lambda event: event.topic):
         for line in line_of(event, write):
             click.echo(line)
     if not events:
-        raise BusError("UNKNOWN_TOPIC", f"nothing was published under {topic!r} yet; `hulak last` lists all ticks")
+        raise BusError("UNKNOWN_TOPIC", f"no message was published on {topic!r} yet; `hulak last` lists all ticks")

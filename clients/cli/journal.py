@@ -1,4 +1,4 @@
-"""`hulak journal`: the segments on disk, without a broker's help."""
+"""`hulak journal`: reads the segments on disk; needs no broker."""
 
 import csv
 import io
@@ -17,6 +17,7 @@ from bus.core.journal.record_format import TICK, Corrupt, Record, scan
 from bus.errors import ConfigError
 from bus.wire.codec import NUL
 from clients.cli.command import FAILED, Call, Command, print_json
+from clients.cli.help_text import examples
 from clients.cli.history import Moment
 from clients.cli.table import show
 
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
     from bus.subscriber.events import Event
 
 
-@click.group(short_help="List, verify and export the tick journal.")
+@click.group(
+    short_help="List, verify and export the tick journal.",
+    epilog=examples("hulak journal ls", "hulak journal verify", "hulak journal export --topic tick.EURUSD"),
+)
 def journal() -> None:
-    """Look at the tick journal's files in the home folder; a broker need not run, and may."""
+    """Read the files of the tick journal in the home folder, with or without a running broker."""
 
 
 @dataclass(slots=True)
 class SegmentContents:
-    """What one segment holds."""
+    """Contents of one segment."""
 
     path: Path
     size: int
@@ -39,15 +43,15 @@ class SegmentContents:
     ticks: int = 0
     first: int = 0
     last: int = 0
-    corrupt: list[tuple[int, int]] = field(default_factory=list)  # (offset, end) of what is no record
-    torn: int = 0  # bytes at the end that are no whole record
-    missing: list[tuple[int, int]] = field(default_factory=list)  # numbers between two of its ticks
+    corrupt: list[tuple[int, int]] = field(default_factory=list)  # (offset, end) of bytes that are not a record
+    torn: int = 0  # bytes of an incomplete record at the end
+    missing: list[tuple[int, int]] = field(default_factory=list)  # (first, last) of gaps in its sequences
 
     def read(self) -> bytes:
-        """Read all its bytes; none if a running broker has let it go meanwhile.
+        """Return all its bytes; none if a running broker has removed it.
 
         Raises:
-            ConfigError: it cannot be read.
+            ConfigError: the file cannot be read.
         """
         try:
             return self.path.read_bytes()
@@ -56,19 +60,19 @@ class SegmentContents:
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be read: {error}") from error
 
-    def look(self) -> "SegmentContents":
-        """Read the whole segment."""
-        for one in scan(self.read()):
-            if isinstance(one, Corrupt):
-                if one.last:
-                    self.torn = one.end - one.offset
+    def scan(self) -> "SegmentContents":
+        """Read the whole segment and return it with its counts."""
+        for record in scan(self.read()):
+            if isinstance(record, Corrupt):
+                if record.last:
+                    self.torn = record.end - record.offset
                 else:
-                    self.corrupt.append((one.offset, one.end))
-            elif one.kind == TICK:
-                self._tick(one)
+                    self.corrupt.append((record.offset, record.end))
+            elif record.kind == TICK:
+                self._count(record)
         return self
 
-    def _tick(self, record: Record) -> None:
+    def _count(self, record: Record) -> None:
         number = record.tick()[0]
         if self.ticks and number != self.last + 1:
             self.missing.append((self.last + 1, number - 1))
@@ -78,105 +82,107 @@ class SegmentContents:
 
 
 def segments(call: Call) -> tuple[list[SegmentContents], list[tuple[str, str]]]:
-    """List the segments, the oldest first, and what is named as one and is none, and why; the latter is told.
+    """List the segments, oldest first, and the files with a segment's name that are no segments (name, reason); print the latter.
 
     Raises:
-        ConfigError: there is no journal.
+        ConfigError: no journal in the home folder.
     """
     folder = call.home / "journal"
     try:
-        seen = survey(folder, NoteFile(folder).read()[1].journal)
+        listing = survey(folder, NoteFile(folder).read()[1].journal)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise ConfigError(f"there is no journal in {folder}: {why}; name the broker's home with --home") from error
-    if not seen.segments and not seen.misfits:
-        raise ConfigError(f"there is no journal in {folder}; name the broker's home with --home")
-    for name, why in seen.misfits:
-        click.echo(f"{name}: is no segment of this journal: {why}", err=True)
+        reason = error.strerror or str(error)
+        raise ConfigError(f"no journal in {folder}: {reason}; name the broker's home with --home") from error
+    if not listing.segments and not listing.misfits:
+        raise ConfigError(f"no journal in {folder}; name the broker's home with --home")
+    for name, reason in listing.misfits:
+        click.echo(f"{name}: not a segment of this journal: {reason}", err=True)
     return [
-        SegmentContents(folder / one.name, one.size, one.head.epoch if one.head is not None else 0) for one in seen.segments
-    ], seen.misfits
+        SegmentContents(folder / segment.name, segment.size, segment.head.epoch if segment.head is not None else 0)
+        for segment in listing.segments
+    ], listing.misfits
 
 
-@journal.command(cls=Command, short_help="List the segments.")
+@journal.command(cls=Command, short_help="List the segments.", epilog=examples("hulak journal ls --home ./var"))
 def ls(call: Call) -> None:
-    """List the segments: file, bytes, epoch, and the numbers of their ticks.
-
-    \b
-    hulak journal ls --home ./var
-    """
-    rows = [one.look() for one in segments(call)[0]]
+    """List the segments: file, bytes, epoch, number of ticks, first and last sequence."""
+    rows = [segment.scan() for segment in segments(call)[0]]
     if call.as_json:
-        print_json([_plain(one) for one in rows])
+        print_json([_plain(row) for row in rows])
     else:
         show(
             ["segment", "bytes", "epoch", "ticks", "first", "last"],
-            [[one.path.name, one.size, one.epoch, one.ticks, one.first, one.last] for one in rows],
+            [[row.path.name, row.size, row.epoch, row.ticks, row.first, row.last] for row in rows],
         )
 
 
-def _plain(one: SegmentContents) -> dict[str, Any]:
+def _plain(segment: SegmentContents) -> dict[str, Any]:
     return {
-        "segment": one.path.name,
-        "bytes": one.size,
-        "epoch": one.epoch,
-        "ticks": one.ticks,
-        "first": one.first,
-        "last": one.last,
-        "corrupt": one.corrupt,
-        "torn": one.torn,
-        "missing": one.missing,
+        "segment": segment.path.name,
+        "bytes": segment.size,
+        "epoch": segment.epoch,
+        "ticks": segment.ticks,
+        "first": segment.first,
+        "last": segment.last,
+        "corrupt": segment.corrupt,
+        "torn": segment.torn,
+        "missing": segment.missing,
     }
 
 
-@journal.command(cls=Command, short_help="Check every record.")
+@journal.command(cls=Command, short_help="Check every record.", epilog=examples("hulak journal verify --home ./var"))
 @click.pass_context
 def verify(ctx: click.Context, call: Call) -> None:
-    """Check the CRC of every record and the order of the numbers; ends with 1 if anything is damaged, or named as a segment and
-    none of this journal.
+    """Check the CRC of every record and the order of the sequences.
 
-    Bytes at the end of the newest segment that are no whole record may be what a running broker is writing: they are told,
-    and are no damage.
-
-    \b
-    hulak journal verify --home ./var
+    The exit code is 1 if a segment is damaged, or a file has the name of a segment and is not one of this journal. An incomplete
+    record at the end of the newest segment may be in progress in a running broker: it is reported, and is no damage.
     """
     rows, aside = segments(call)
     with click.progressbar(rows, label="verifying", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        for one in bar:
-            one.look()
-    damaged = [one for one in rows if one.corrupt or (one.torn and one is not rows[-1])]
+        for row in bar:
+            row.scan()
+    damaged = [row for row in rows if row.corrupt or (row.torn and row is not rows[-1])]
     if call.as_json:
-        told = {"aside": dict(aside), "segments": [_plain(one) for one in rows]}
-        print_json({"ok": not damaged and not aside, **told})
+        result = {"aside": dict(aside), "segments": [_plain(row) for row in rows]}
+        print_json({"ok": not damaged and not aside, **result})
     else:
-        for one in rows:
-            for offset, end in one.corrupt:
-                click.echo(f"{one.path.name}: bytes {offset} to {end} are no record")
-            for first, last in one.missing:
-                click.echo(f"{one.path.name}: ticks {first} to {last} are missing")
-            if one.torn:
-                click.echo(f"{one.path.name}: the last {one.torn} bytes are no whole record")
-        total = sum(one.ticks for one in rows)
+        for row in rows:
+            for offset, end in row.corrupt:
+                click.echo(f"{row.path.name}: bytes {offset} to {end} are not a record")
+            for first, last in row.missing:
+                click.echo(f"{row.path.name}: ticks {first} to {last} are missing")
+            if row.torn:
+                click.echo(f"{row.path.name}: the last {row.torn} bytes are an incomplete record")
+        total = sum(row.ticks for row in rows)
         click.echo(f"{len(rows)} segments, {total:,} ticks, {len(damaged)} segments damaged")
     ctx.exit(FAILED if damaged or aside else 0)
 
 
-@journal.command(cls=Command, short_help="Write ticks as JSON lines or CSV.")
-@click.option("--topic", default="", help="Only this topic, or those under a prefix that ends with `.` or `*`.")
-@click.option("--since", type=Moment(), help="Not before this time of the broker: 2026-11-22T10:00:00, or 10m before now.")
-@click.option("--until", type=Moment(), help="Not after this time.")
-@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", help="Of the lines. Default: json.")
-@click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write. Default: standard output.")
+@journal.command(
+    cls=Command,
+    short_help="Export ticks as JSON lines or CSV.",
+    epilog=examples(
+        "hulak journal export --home ./var --topic tick.EURUSD --since 1d --format csv --output eurusd.csv",
+        "hulak feed --file eurusd.csv --prefix again --speed 10",
+    ),
+)
+@click.option("--topic", default="", help="Topic, or a prefix of topics that ends with `.` or `*`; all topics by default.")
+@click.option(
+    "--since",
+    type=Moment(),
+    help="Earliest time by the broker's clock, such as 2026-11-22T10:00:00, or 10m for ten minutes ago; none by default.",
+)
+@click.option("--until", type=Moment(), help="Latest time, in the same forms; now by default.")
+@click.option(
+    "--format", "form", type=click.Choice(["json", "csv"]), default="json", help="Format of the lines; json by default."
+)
+@click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write; standard output by default.")
 def export(call: Call, topic: str, since: int | None, until: int | None, form: str, output: IO[str]) -> None:
-    """Write every tick of the journal, one a line, the oldest first.
+    """Write the ticks of the journal, one per line, oldest first.
 
-    CSV has the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and of the body timestamp (ms, the
-    venue's clock), received_ns, bid, ask, flags, source. JSON has everything. `hulak feed --file` posts both as they were.
-
-    \b
-    hulak journal export --home ./var --topic tick.EURUSD --since 1d --format csv --output eurusd.csv
-    hulak feed --file eurusd.csv --prefix again --speed 10
+    CSV has the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and from the body timestamp (ms, the
+    venue's clock), received_ns, bid, ask, flags, source. JSON has all fields. `hulak feed --file` replays both formats.
     """
     from bus.subscriber.events import event_of
     from clients.cli.sub import as_json, line_of
@@ -196,22 +202,22 @@ def export(call: Call, topic: str, since: int | None, until: int | None, form: s
 
 
 def _csv_line(names: Sequence[str], event: "Event") -> str:
-    """Write one message as CSV: its stamp and topic, and of its body what has these names."""
+    """Return one message as a line of CSV: stamp, topic, and the fields of its body with these names."""
     body = event.body
     values = [body.get(name) for name in names]
-    told = [" ".join(map(str, one)) if isinstance(one, list) else one for one in values]
-    return _line_of([event.stamp.time_ns, event.topic, event.stamp.sequence, *told])
+    cells = [" ".join(map(str, value)) if isinstance(value, list) else value for value in values]
+    return _line_of([event.stamp.time_ns, event.topic, event.stamp.sequence, *cells])
 
 
 def _line_of(values: Sequence[Any]) -> str:
-    """Write one line of CSV, with its end; what is None is empty."""
+    """Return one line of CSV with its line end; None is an empty cell."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()
 
 
 def _frames(call: Call) -> Iterator[bytes]:
-    for one in segments(call)[0]:
-        for record in scan(one.read()):
+    for segment in segments(call)[0]:
+        for record in scan(segment.read()):
             if isinstance(record, Record) and record.kind == TICK:
                 yield record.tick()[3]

@@ -1,7 +1,7 @@
-"""Keys of a terminal: bytes in, names out, whole sequences only. Pure but for `terminal`.
+"""Decoder of a terminal's keys: bytes in, names of keys out. Pure but for `terminal`.
 
-An arrow key sends several bytes that begin with Escape (ECMA-48, xterm's ctlseqs), and they may come in pieces. What is no key
-that somebody asks for, a report of the terminal or an unknown key, is taken in whole and has a name that nobody asks for.
+An arrow key sends several bytes that begin with Escape (ECMA-48, xterm's ctlseqs), and they can arrive in parts. Unknown keys and
+reports of the terminal are decoded as a whole, to the name `other`.
 """
 
 import contextlib
@@ -11,96 +11,97 @@ import sys
 from collections.abc import Callable, Iterator
 
 ESC = 0x1B
-ALONE_S = 0.5  # after which Escape was the key, and begins nothing
-LONGEST = 64  # bytes of a sequence; what is longer is none
-STRINGS = b"P]^_X"  # behind Escape: a report that ends with BEL or Escape \
+ALONE_S = 0.5  # after this, Escape was a key and not the start of a sequence
+LONGEST = 64  # most bytes of a sequence
+STRINGS = b"P]^_X"  # after Escape: start of a report that ends with BEL or Escape \
 FINALS = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end"}
 NUMBERED = {"1": "home", "7": "home", "4": "end", "8": "end", "5": "pageup", "6": "pagedown"}
-OTHER = "other"  # a key that nobody asks for
+OTHER = "other"  # an unknown key or a report
 
 
 class Keys:
-    """Takes bytes as they come."""
+    """Incremental decoder."""
 
     def __init__(self) -> None:
-        self._held = bytearray()  # the beginning of a sequence
+        self._pending = bytearray()  # bytes of an incomplete sequence
         self._since = 0.0
-        self._string = False  # within a report that has no bound
+        self._string = False  # inside a report
 
     def feed(self, data: bytes, now: float) -> list[str]:
-        """Take bytes that came at `now`, in monotonic seconds; return the keys, each a character or a name."""
-        if self._held == b"\x1b" and now - self._since >= ALONE_S:
-            self._held.clear()
+        """Decode bytes that arrived at `now`, in monotonic seconds; return the keys, each a character or a name."""
+        if self._pending == b"\x1b" and now - self._since >= ALONE_S:
+            self._pending.clear()
         self._since = now
-        found = []
+        keys = []
         for byte in data:
-            key = self._take(byte)
+            key = self._decode(byte)
             if key:
-                found.append(key)
-        return found
+                keys.append(key)
+        return keys
 
-    def _take(self, byte: int) -> str:
-        held = self._held
+    def _decode(self, byte: int) -> str:
+        pending = self._pending
         if self._string:
-            return self._take_string(byte)
-        if not held:
+            return self._decode_string(byte)
+        if not pending:
             if byte == ESC:
-                held.append(byte)
+                pending.append(byte)
                 return ""
             return chr(byte) if byte < 0x80 else OTHER
-        if byte == ESC or len(held) >= LONGEST:  # it begins anew; what was held is given up
-            held[:] = b"\x1b" if byte == ESC else b""
+        if byte == ESC or len(pending) >= LONGEST:  # a new sequence begins; the pending bytes are discarded
+            pending[:] = b"\x1b" if byte == ESC else b""
             return OTHER
-        held.append(byte)
-        if len(held) == 2:
+        pending.append(byte)
+        if len(pending) == 2:
             return self._second(byte)
         return self._further(byte)
 
     def _second(self, byte: int) -> str:
         if byte in b"[O":
             return ""
-        self._held.clear()
+        self._pending.clear()
         if byte in STRINGS:
             self._string = True
             return ""
         return OTHER  # a key with Alt
 
     def _further(self, byte: int) -> str:
-        held = self._held
-        if held.startswith(b"\x1b[M"):  # a mouse: three more bytes, whatever they are
-            return self._end(OTHER) if len(held) == 6 else ""
-        if held == b"\x1b[[":  # the Linux console's function keys: one more
+        pending = self._pending
+        if pending.startswith(b"\x1b[M"):  # a mouse report: three more bytes
+            return self._end(OTHER) if len(pending) == 6 else ""
+        if pending == b"\x1b[[":  # function keys of the Linux console: one more byte
             return ""
-        if held.startswith(b"\x1b[[") or not 0x20 <= byte <= 0x7E:
+        if pending.startswith(b"\x1b[[") or not 0x20 <= byte <= 0x7E:
             return self._end(OTHER)
-        if byte < 0x40:  # a number, or what stands between numbers
+        if byte < 0x40:  # a number or a separator
             return ""
-        text = held.decode("ascii")
+        text = pending.decode("ascii")
         if text[-1] == "~":
             return self._end(NUMBERED.get(text[2:-1].partition(";")[0], OTHER))
         return self._end(FINALS.get(text[-1], OTHER))
 
     def _end(self, name: str) -> str:
-        self._held.clear()
+        self._pending.clear()
         return name
 
-    def _take_string(self, byte: int) -> str:
-        held = self._held
-        if byte == 0x07 or (held == b"\x1b" and byte == 0x5C):
+    def _decode_string(self, byte: int) -> str:
+        pending = self._pending
+        if byte == 0x07 or (pending == b"\x1b" and byte == 0x5C):
             self._string = False
             return self._end(OTHER)
-        held[:] = b"\x1b" if byte == ESC else b""
+        pending[:] = b"\x1b" if byte == ESC else b""
         return ""
 
 
 @contextlib.contextmanager
 def terminal(live: bool) -> Iterator[Callable[[float], list[str]] | None]:
-    """Take single keys from the terminal, where there is one and it is ours; its settings are restored at the end.
+    """Read single keys from the terminal; its settings are restored at the end.
 
     Args:
-        live: whether to.
+        live: whether to read keys at all.
     Returns:
-        what waits for keys for so many seconds at most, and gives them; None where there is no terminal.
+        a function that waits at most the given seconds and returns the keys; None without a terminal, or if another process
+        group has it.
     """
     if not live or not sys.stdin.isatty() or os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
         yield None

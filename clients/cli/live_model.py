@@ -1,4 +1,4 @@
-"""What the live view knows: ticks, stats and processes go in, one frozen `Snapshot` comes out. Pure."""
+"""State of the live view: ticks, statistics and processes in, frozen `Snapshot`s out. Pure."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from clients.judge.situations import LIMITS, Limit
 from clients.judge.verdict import Verdict, judge
 
 LATENCY_WINDOW_S = 5.0
-HISTORY = 60  # values of ticks per second kept, one a second
+HISTORY = 60  # most values of ticks per second, one per second
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +21,25 @@ class Price:
     """The newest quote of one symbol."""
 
     symbol: str
-    bid: float | None  # quote currency; None where that side of the book is empty
-    ask: float | None  # likewise
-    moved: int  # of the middle against the quote before: -1, 0 or 1
-    ticks: int  # so far
+    bid: float | None  # quote currency; None if that side of the book is empty
+    ask: float | None  # as bid
+    moved: int  # direction of the mid price since the quote before: -1, 0 or 1
+    ticks: int  # since the start of the view
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process that supervisord keeps, or supervisord itself."""
+    """A process under supervisord, or supervisord itself."""
 
     name: str
-    state: str  # as supervisord says it, in lower case: running, starting, stopped, backoff, fatal, ...
+    state: str  # of supervisord, in lower case: running, starting, stopped, backoff, fatal, ...
     pid: int  # 0: none
-    rss_bytes: int | None  # None: not known
+    rss_bytes: int | None  # None: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that the view shows at one moment."""
+    """The data of one frame of the view."""
 
     up_s: float  # seconds since the start
     stats: Mapping[str, Any] | None  # the broker's last message on `stats`; None before the first
@@ -48,48 +48,48 @@ class Snapshot:
     view_us: Mapping[str, float] | None  # broker to view: p50, p99, max, count; None before the first tick
     history: tuple[float, ...]  # ticks per second, one a second, oldest first
     processes: tuple[Process, ...]
-    first_task: bool  # a NEPSE task of ours was done
-    word: str  # how the last one went; empty before the first
-    wanted_symbols: int  # how many are to tick until everything stands; 0 without a feed
-    wants_task: bool  # whether a first NEPSE task belongs to that
-    wants_displays: bool  # whether displays, each with a worker, belong to that
-    page: str  # address of the page; empty if there is none
-    verdict: Verdict  # on all of it
-    silent: Mapping[int, str]  # pid -> "hangs 12 s", of those that are late, hang, or are not known to do well
+    first_task: bool  # a NEPSE task of this view has succeeded
+    last_task: str  # result of the last NEPSE task; empty before the first
+    wanted_symbols: int  # symbols with ticks that a complete start has; 0 without a feed
+    wants_task: bool  # a complete start has a first NEPSE task
+    wants_displays: bool  # a complete start has displays, each with a worker
+    page: str  # address of the page; empty: none
+    verdict: Verdict  # health of all processes
+    silent: Mapping[int, str]  # pid -> "hangs 12 s" of each process that is late, hangs or has an unknown state
 
     @property
     def workers(self) -> list[Mapping[str, Any]]:
-        """The workers that the broker knows."""
+        """Workers in the broker's statistics."""
         return list(self.stats["workers"]) if self.stats else []
 
     @property
     def for_tasks(self) -> int:
-        """How many of them carry tasks out; the others compute displays."""
+        """Number of workers for tasks; the others compute displays."""
         return sum(worker.get("service") != DISPLAY_SERVICE for worker in self.workers)
 
     @property
     def displays(self) -> tuple[int, int]:
-        """How many displays there are, and how many of them have a worker."""
-        told = (self.stats or {}).get("displays", {})
-        return told.get("displays", 0), told.get("assigned", 0)
+        """Number of displays, and of displays with a worker."""
+        counts = (self.stats or {}).get("displays", {})
+        return counts.get("displays", 0), counts.get("assigned", 0)
 
     @property
     def symbols(self) -> int:
-        """How many symbols the broker has ticks of."""
+        """Number of symbols with ticks."""
         return int(self.stats["ticks"]["symbols"]) if self.stats else 0
 
     @property
     def healthy(self) -> bool:
-        """The broker spoke not long ago, and what is served is whole and fresh."""
+        """The statistics are recent, and the gateway's data is complete and fresh."""
         return self.stats is not None and not self.verdict.unready()
 
     @property
     def trouble(self) -> str:
-        """Say what is wrong now; empty if nothing is."""
+        """Headline of the findings; empty without any."""
         return self.verdict.headline() if self.verdict.findings else ""
 
     def waits_for(self) -> str:
-        """Name what is still missing until everything stands; empty if nothing is."""
+        """Return the next thing that is missing for a complete start; empty if nothing is."""
         if self.stats is None:
             return "the broker"
         if not self.for_tasks:
@@ -98,24 +98,24 @@ class Snapshot:
             return f"symbols to tick, {self.symbols} of {self.wanted_symbols}"
         if self.wants_task and not self.first_task:
             return "the first NEPSE task"
-        there, assigned = self.displays
-        return f"displays, {assigned} of {there or 'some'}" if self.wants_displays and not 0 < there == assigned else ""
+        total, assigned = self.displays
+        return f"displays, {assigned} of {total or 'some'}" if self.wants_displays and not 0 < total == assigned else ""
 
     def standing(self) -> str:
-        """Say what stands: "1 worker, 28 symbols ticking, first NEPSE task done"."""
+        """Return a summary of the start: "1 worker, 28 symbols ticking, first NEPSE task done"."""
         count, (displays, _) = self.for_tasks, self.displays
-        said = [f"{count} worker{'' if count == 1 else 's'}"]
-        said.append(f"{self.symbols} symbols ticking" if self.symbols else "no symbol ticking")
+        parts = [f"{count} worker{'' if count == 1 else 's'}"]
+        parts.append(f"{self.symbols} symbols ticking" if self.symbols else "no symbol ticking")
         if displays:
-            said.append(f"{displays} displays")
+            parts.append(f"{displays} displays")
         if self.first_task:
-            said.append("first NEPSE task done")
-        return ", ".join(said)
+            parts.append("first NEPSE task done")
+        return ", ".join(parts)
 
 
 @dataclass
 class LiveModel:
-    """Collects what the watchers bring.
+    """Collects the data of the threads.
 
     Args:
         started: monotonic seconds.
@@ -123,9 +123,9 @@ class LiveModel:
         wants_task: as in `Snapshot`.
         wants_displays: as in `Snapshot`.
         page: as in `Snapshot`.
-        wants_feed: setting feed.url names a feed.
+        wants_feed: setting feed.url is not empty.
         min_workers: setting scaling.min_workers.
-        limits: of quantities.
+        limits: limits of the quantities.
     """
 
     started: float
@@ -142,18 +142,18 @@ class LiveModel:
     stats_at: float = 0.0
     processes: tuple[Process, ...] = ()
     first_task: bool = False
-    word: str = ""
+    last_task: str = ""
     history: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
     def __post_init__(self) -> None:
         self._view_us = Histogram(LATENCY_WINDOW_S, self.started)
 
-    def take_tick(self, body: Any, age_us: float, now: float) -> None:
-        """Take one tick.
+    def add_tick(self, body: Any, age_us: float, now: float) -> None:
+        """Add one tick.
 
         Args:
-            body: its map; what is no quote is passed over.
-            age_us: microseconds since the broker stamped it.
+            body: map of the tick; a body that is not a quote is ignored.
+            age_us: microseconds since the broker's stamp.
             now: monotonic seconds.
         """
         self._view_us.add(age_us, now)
@@ -161,25 +161,25 @@ class LiveModel:
             case {"symbol": str() as symbol, "bid": float() | int() | None as bid, "ask": float() | int() | None as ask}:
                 before = self.prices.get(symbol)
                 moved = 0
-                middle, was = _middle(bid, ask), None if before is None else _middle(before.bid, before.ask)
-                if middle is not None and was is not None:
-                    moved = (middle > was) - (middle < was)
+                mid, mid_before = _twice_mid(bid, ask), None if before is None else _twice_mid(before.bid, before.ask)
+                if mid is not None and mid_before is not None:
+                    moved = (mid > mid_before) - (mid < mid_before)
                 if before is not None and moved == 0:
                     moved = before.moved
                 self.prices[symbol] = Price(symbol, bid, ask, moved, 1 if before is None else before.ticks + 1)
 
-    def take_stats(self, stats: Mapping[str, Any], now: float) -> None:
-        """Take what the broker tells of itself."""
+    def add_stats(self, stats: Mapping[str, Any], now: float) -> None:
+        """Add the broker's statistics; `now` in monotonic seconds."""
         self.stats, self.stats_at = stats, now
         self.history.append(stats["ticks"]["per_s"])
 
-    def take_task(self, done: bool, word: str) -> None:
-        """Take how a NEPSE task of ours went."""
+    def add_task(self, done: bool, text: str) -> None:
+        """Add the result of a NEPSE task of this view."""
         self.first_task = self.first_task or done
-        self.word = word
+        self.last_task = text
 
     def snapshot(self, now: float) -> Snapshot:
-        """Say how everything is at `now`, in monotonic seconds."""
+        """Return the data at `now`, in monotonic seconds."""
         silent_s = now - self.stats_at
         facts = Facts(
             self.stats,
@@ -198,7 +198,7 @@ class LiveModel:
             history=tuple(self.history),
             processes=self.processes,
             first_task=self.first_task,
-            word=self.word,
+            last_task=self.last_task,
             wanted_symbols=self.wanted_symbols,
             wants_task=self.wants_task,
             wants_displays=self.wants_displays,
@@ -208,11 +208,11 @@ class LiveModel:
         )
 
 
-def _silent(stats: Mapping[str, Any], heard_s: float) -> dict[int, str]:
-    unwell = [one for one in processes(stats, heard_s) if one.state != "ok"]
-    return {one.pid: one.state if one.state == "unknown" else f"{one.state} {one.silence_s:.0f} s" for one in unwell}
+def _silent(stats: Mapping[str, Any], age_s: float) -> dict[int, str]:
+    rows = [row for row in processes(stats, age_s) if row.state != "ok"]
+    return {row.pid: row.state if row.state == "unknown" else f"{row.state} {row.silence_s:.0f} s" for row in rows}
 
 
-def _middle(bid: float | None, ask: float | None) -> float | None:
-    """Return twice the middle of both sides; None unless both are there."""
+def _twice_mid(bid: float | None, ask: float | None) -> float | None:
+    """Return twice the mid price; None if a side is empty."""
     return None if bid is None or ask is None else bid + ask

@@ -1,4 +1,4 @@
-"""What `hulak up` tells the operator: words until everything stands, then a live view or a line each second."""
+"""Output of `hulak up`: progress lines until the start is complete, then a live view or one line per second."""
 
 import time
 from dataclasses import dataclass, field
@@ -17,50 +17,50 @@ LINE_S = 1.0  # between two plain lines
 
 @dataclass
 class LiveOutput:
-    """Tells the operator how it goes: in words until everything stands, then as a live view or line by line."""
+    """Prints progress lines until the start is complete, then the live view or one line per second."""
 
     as_json: bool
     live: bool  # standard output is a terminal
-    page: str  # where the gateway serves it
-    quiet: bool = False  # tell only what changes, no line a second
-    stood: bool = False
-    _said: str = ""
-    _line_at: float = 0.0
+    page: str  # its address
+    quiet: bool = False  # print changes only, no line per second
+    complete: bool = False  # the start was complete once
+    _printed: str = ""
+    _line_at: float = 0.0  # monotonic seconds
     _started: float = field(default_factory=time.monotonic)
     _screen: Any = None
     _scroll: Scroll = field(default_factory=Scroll)
-    _helps: bool = False
+    _show_keys: bool = False
 
     def press(self, key: str) -> bool:
-        """Do what a key says; true if it asks to stop."""
-        self._helps ^= key == "?"
+        """Handle a key; return True for the key to quit."""
+        self._show_keys ^= key == "?"
         self._scroll.press(key)
         return key in ("q", "Q")
 
     def progress(self, snapshot: "Snapshot") -> None:
-        """Say what is waited for, once, and the one line when everything stands."""
+        """Print what is missing, once for each thing, and the summary when the start is complete."""
         missing = snapshot.waits_for()
-        self.stood = self.stood or not missing
-        said = f"waiting for {missing} ..." if missing else snapshot.standing()
-        kind = said.partition(",")[0]  # counts that grow are not told anew
-        if kind != self._said and not (self.stood and missing):
-            self._said = kind
-            self.say(said if missing else f"{said} ({time.monotonic() - self._started:.1f} s); page: {self.page}")
+        self.complete = self.complete or not missing
+        line = f"waiting for {missing} ..." if missing else snapshot.standing()
+        kind = line.partition(",")[0]  # a count that grows is not printed again
+        if kind != self._printed and not (self.complete and missing):
+            self._printed = kind
+            self.print(line if missing else f"{line} ({time.monotonic() - self._started:.1f} s); page: {self.page}")
 
-    def say(self, text: str) -> None:
-        """Print one sentence."""
+    def print(self, text: str) -> None:
+        """Print one line."""
         if self.as_json:
             print_json({"event": text})
         else:
             click.echo(text)
 
     def frame(self, snapshot: "Snapshot") -> None:
-        """Show the numbers: a new frame of the live view, or a line if a second has passed."""
+        """Draw a frame of the live view, or print a line if a second has passed."""
         from clients.cli import live_view
 
-        if self.live and self.stood and not self.as_json:
+        if self.live and self.complete and not self.as_json:
             self._draw(snapshot)
-        elif self.stood and not self.quiet and time.monotonic() - self._line_at >= LINE_S:
+        elif self.complete and not self.quiet and time.monotonic() - self._line_at >= LINE_S:
             self._line_at = time.monotonic()
             if self.as_json:
                 print_json(live_view.facts(snapshot))
@@ -76,11 +76,11 @@ class LiveOutput:
             self._screen = Live(screen=True, auto_refresh=False)
             self._screen.start()
         console = self._screen.console
-        drawn = live_view.render(snapshot, console.width, console.height, self._scroll, helps=self._helps)
+        drawn = live_view.render(snapshot, console.width, console.height, self._scroll, show_keys=self._show_keys)
         self._screen.update(drawn, refresh=True)
 
     def end(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         if self._screen is not None:
             self._screen.stop()
             self._screen = None

@@ -1,7 +1,7 @@
-"""Threads that bring the live view its numbers, so that it never waits for anybody.
+"""Threads that collect the data of the live view, so that drawing never blocks.
 
-One follows the topics `ticks` and `stats`, one looks at supervisord and at the memory of its processes, and in the demo one
-has a NEPSE task done every few seconds. Each has its own connection; the model is shared under a lock.
+One subscribes to `ticks` and `stats`, one polls supervisord and the memory of its processes, and in the demo one requests a
+NEPSE task every few seconds. Each has a separate connection; the model is shared under a lock.
 """
 
 import contextlib
@@ -23,22 +23,22 @@ from clients.displays.client import DisplayClient
 from clients.judge.situations import limits_of
 from clients.supervisord import Supervisor, processes
 
-LOOK_S = 1.0  # seconds between two looks at the processes
-EAGER_S = 0.05  # the same until everything stands; each look wakes supervisord, which else waits up to 1 s
+POLL_PROCESSES_S = 1.0  # between two queries of supervisord
+EAGER_S = 0.05  # the same until the start is complete; each query wakes supervisord, which otherwise blocks for up to 1 s
 TASK_EVERY_S = 3.0
 TASK_S = 10.0
 POLL_S = 0.2
 
 
 class LiveThreads:
-    """Collects numbers until it is closed; a context manager.
+    """Collects data until it is closed; a context manager.
 
     Args:
-        settings: say where the broker is.
+        settings: have the broker's addresses.
         home: its folder.
-        supervisor: whose processes are shown.
-        wanted_symbols: that are to tick until everything stands.
-        demo: have NEPSE tasks done, and displays created.
+        supervisor: of the processes to show.
+        wanted_symbols: symbols with ticks that a complete start has.
+        demo: request NEPSE tasks, and create displays.
         shown: symbols that get a display, once, if there are no displays.
     """
 
@@ -68,8 +68,13 @@ class LiveThreads:
         self._shown = shown
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        work = [self._follow, self._look, *([self._have_tasks_done] if demo else []), *([self._show] if shown else [])]
-        self._threads = [threading.Thread(target=one, name=one.__name__, daemon=True) for one in work]
+        targets = [
+            self._subscribe,
+            self._poll_processes,
+            *([self._request_tasks] if demo else []),
+            *([self._create_displays] if shown else []),
+        ]
+        self._threads = [threading.Thread(target=target, name=target.__name__, daemon=True) for target in targets]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -80,17 +85,17 @@ class LiveThreads:
         self.close()
 
     def close(self) -> None:
-        """Tell the threads to end; does not wait for one that waits for an answer."""
+        """Stop the threads; does not wait for a thread that waits for a reply."""
         self._closing.set()
         for thread in self._threads:
             thread.join(POLL_S)
 
     def snapshot(self) -> Snapshot:
-        """Say how everything is now."""
+        """Return the data of this moment."""
         with self._lock:
             return self._model.snapshot(time.monotonic())
 
-    def _follow(self) -> None:
+    def _subscribe(self) -> None:
         while not self._closing.is_set():
             with (
                 contextlib.suppress(BusTimeout),
@@ -99,39 +104,39 @@ class LiveThreads:
                 while not self._closing.is_set():
                     event = subscriber.poll(POLL_S)
                     if event is not None:
-                        self._take(event)
+                        self._add(event)
 
-    def _take(self, event: Event) -> None:
+    def _add(self, event: Event) -> None:
         now, time_ns = time.monotonic(), time.time_ns()
         with self._lock:
             if event.topic == "stats":
-                self._model.take_stats(event.body, now)
+                self._model.add_stats(event.body, now)
             else:
-                self._model.take_tick(event.body, max(0, time_ns - event.stamp.time_ns) / 1000, now)
+                self._model.add_tick(event.body, max(0, time_ns - event.stamp.time_ns) / 1000, now)
 
-    def _look(self) -> None:
+    def _poll_processes(self) -> None:
         wait_s = EAGER_S
         while not self._closing.wait(wait_s):
-            self.supervisor.look()
-            rows = [("supervisord", "running" if self.supervisor.runs else "gone", self.supervisor.process.pid)]
-            kept = processes(self.home)
-            rows += [(row["name"], row["state"], row["pid"]) for row in kept]
-            found = tuple(Process(name, state, pid, _rss(pid)) for name, state, pid in rows)
+            self.supervisor.update()
+            rows = [("supervisord", "running" if self.supervisor.runs else "ended", self.supervisor.process.pid)]
+            supervised = processes(self.home)
+            rows += [(row["name"], row["state"], row["pid"]) for row in supervised]
+            shown = tuple(Process(name, state, pid, _rss(pid)) for name, state, pid in rows)
             with self._lock:
-                self._model.processes, self._model.supervised = found, kept
-                stands = not self._model.snapshot(time.monotonic()).waits_for()
-            wait_s = LOOK_S if stands else EAGER_S
+                self._model.processes, self._model.supervised = shown, supervised
+                complete = not self._model.snapshot(time.monotonic()).waits_for()
+            wait_s = POLL_PROCESSES_S if complete else EAGER_S
 
-    def _have_tasks_done(self) -> None:
+    def _request_tasks(self) -> None:
         with BusClient(self.settings, self.home) as client:
             while not self._closing.is_set():
-                done, word = _market_status(client)
+                done, text = _market_status(client)
                 with self._lock:
-                    self._model.take_task(done, word)
+                    self._model.add_task(done, text)
                 self._closing.wait(TASK_EVERY_S if done else POLL_S)
 
-    def _show(self) -> None:
-        """Create the demo's displays, once."""
+    def _create_displays(self) -> None:
+        """Create the displays of the demo, once."""
         with DisplayClient(self.settings, self.home, timeout_s=TASK_S) as client:
             while not self._closing.wait(POLL_S):
                 with contextlib.suppress(BusError):
@@ -146,7 +151,7 @@ def _market_status(client: BusClient) -> tuple[bool, str]:
         status = client.call("nepse", "market-status", timeout_s=TASK_S)
     except BusError as error:
         return False, f"NEPSE: {error}"
-    return True, f"NEPSE {status.get('isOpen', '')}" if isinstance(status, dict) else "NEPSE answered"
+    return True, f"NEPSE {status.get('isOpen', '')}" if isinstance(status, dict) else "NEPSE status received"
 
 
 def _rss(pid: int) -> int | None:

@@ -1,7 +1,7 @@
 """The live view: a `Snapshot` in, one line or one screen out. Pure.
 
-One screen holds, from the top: what stands, numbers, newest prices under the page's address, processes; it fits 80 columns and
-24 lines, and wider terminals see more of each symbol.
+A screen has, from the top: headline, numbers, newest prices under the page's address, processes. It fits 80 columns and 24 lines;
+wider terminals show more of each symbol.
 """
 
 import re
@@ -19,53 +19,53 @@ from clients.cli.scroll import Scroll, cut
 from clients.cli.status import mb, short
 from clients.judge.situations import Level
 
-NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; with the number of its ticks too
-WIDE = 120  # columns of a terminal from which on cells are wide
-FIXED_LINES = 7  # headline, three of numbers, two of the prices' frame, the processes' head
+NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; also with its ticks
+WIDE = 120  # least columns of a terminal with wide cells
+FIXED_LINES = 7  # headline, three of numbers, two of the prices' border, heading of the processes
 HEAD = f"{'symbol':<7}{'bid':>7} {'ask':>7} {'ticks':>8}"  # of a wide cell
 MOVES = {-1: "red", 0: "white", 1: "green"}
-SLOT = re.compile(r"_\d+$")  # how the name of a supervisor's slot ends, which is started and stopped as needed
+SLOT = re.compile(r"_\d+$")  # end of the name of a slot of supervisord, which is started and stopped as needed
 SPARKS = "▁▂▃▄▅▆▇█"
 LEVELS = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "bold red", Level.UNKNOWN: "bold red"}
-MAJORS = ("EURUSD", "USDJPY", "GBPUSD", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD")  # they come first
-LEAST_PRICES = 2  # lines of prices that stay however small the terminal is
+MAJORS = ("EURUSD", "USDJPY", "GBPUSD", "USDCHF", "AUDUSD", "USDCAD", "NZDUSD")  # listed first
+LEAST_PRICES = 2  # least lines of prices, also on a small terminal
 KEYS = "q or Ctrl-C stops everything; ? shows the keys or the prices; arrows, PageUp, PageDown, Home and End scroll the prices"
-Cells = tuple[str, str, str, str, str]  # of a process: name, state, pid, memory, what it does
+Cells = tuple[str, str, str, str, str]  # of a process: name, state, pid, memory, work
 GOOD = {"running", "starting", "ready", "busy", "idle"}
 
 
 def duration(quantiles: Mapping[str, float] | None) -> str:
-    """Write p50 and p99, given in microseconds: "p50 120 µs p99 2.1 ms"."""
+    """Format p50 and p99, given in microseconds: "p50 120 µs p99 2.1 ms"."""
     if not quantiles:
         return "-"
     return f"p50 {short(quantiles['p50'])} p99 {short(quantiles['p99'])}"
 
 
 def price(value: float | None) -> str:
-    """Write a price with the digits usual for its size: 1.08501, 150.012, 65123.40; "-" for none."""
+    """Format a price with the digits usual for its size: 1.08501, 150.012, 65123.40; "-" for None."""
     if value is None:
         return "-"
     return f"{value:.5f}" if abs(value) < 20 else f"{value:.3f}" if abs(value) < 2000 else f"{value:.2f}"
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Draw values as blocks of eight heights, the largest as the highest."""
+    """Return values as blocks of eight heights, scaled to the largest value."""
     top = max(values, default=0.0)
     return "".join(SPARKS[min(7, int(value / top * 7.99))] if top > 0 else SPARKS[0] for value in values)
 
 
 def memory(snapshot: Snapshot) -> int:
-    """Add up the memory of all processes that are known, in bytes."""
-    return sum(one.rss_bytes or 0 for one in snapshot.processes)
+    """Return the total memory of all processes, in bytes."""
+    return sum(process.rss_bytes or 0 for process in snapshot.processes)
 
 
 def line(snapshot: Snapshot) -> str:
-    """Write everything as one plain line."""
+    """Format the data as one plain line."""
     if snapshot.stats is None:
         return f"{snapshot.up_s:.0f} s: waiting for the broker ..."
     ticks, tasks = snapshot.stats["ticks"], snapshot.stats["tasks"]
     workers = ", ".join(f"{slot(worker)} {worker['state']}" for worker in snapshot.workers) or "none"
-    said = [
+    parts = [
         f"ticks {ticks['per_s']:,.0f}/s of {ticks['symbols']} symbols, {ticks['taken']:,} taken",
         f"tasks {tasks['done']:,} done {tasks['failed']:,} failed",
         f"workers {workers}",
@@ -73,11 +73,11 @@ def line(snapshot: Snapshot) -> str:
         f"broker to view {duration(snapshot.view_us)}",
         f"memory {mb(memory(snapshot))}",
     ]
-    return f"{snapshot.up_s:.0f} s: " + " | ".join(said + ([snapshot.trouble] if snapshot.trouble else []))
+    return f"{snapshot.up_s:.0f} s: " + " | ".join(parts + ([snapshot.trouble] if snapshot.trouble else []))
 
 
 def facts(snapshot: Snapshot) -> dict[str, Any]:
-    """Give everything as one map for --json."""
+    """Return the data as one map, for --json."""
     return {
         "up_s": round(snapshot.up_s, 3),
         "waits_for": snapshot.waits_for(),
@@ -86,26 +86,28 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "health": snapshot.verdict.told(),
         "broker_to_view_us": dict(snapshot.view_us) if snapshot.view_us else None,
         "processes": [
-            {"name": one.name, "state": one.state, "pid": one.pid, "rss_bytes": one.rss_bytes} for one in snapshot.processes
+            {"name": row.name, "state": row.state, "pid": row.pid, "rss_bytes": row.rss_bytes} for row in snapshot.processes
         ],
         "stats": snapshot.stats,
     }
 
 
 def slot(worker: Mapping[str, Any]) -> str:
-    """Name a worker by its supervisor's slot, or its own name if it has none."""
+    """Return the slot of a worker under supervisord, or else the worker's name."""
     return str(worker.get("slot") or worker["name"])
 
 
-def render(snapshot: Snapshot, width: int, height: int, scroll: Scroll | None = None, *, helps: bool = False) -> RenderableType:
+def render(
+    snapshot: Snapshot, width: int, height: int, scroll: Scroll | None = None, *, show_keys: bool = False
+) -> RenderableType:
     """Draw one screen.
 
     Args:
-        snapshot: what to show.
+        snapshot: data to show.
         width: columns of the terminal.
         height: lines of the terminal.
-        scroll: how far the prices are scrolled.
-        helps: the keys are shown in the place of the prices.
+        scroll: scroll position of the prices.
+        show_keys: show the keys instead of the prices.
     """
     rows = _process_rows(snapshot)
     room = max(1, height - FIXED_LINES)
@@ -113,19 +115,19 @@ def render(snapshot: Snapshot, width: int, height: int, scroll: Scroll | None = 
     lines = max(1, room - len(shown))
     parts: list[RenderableType] = [_headline(snapshot, width), *_numbers(snapshot, width)]
     title = Text.assemble(("page ", "dim"), (snapshot.page, "bold")) if snapshot.page else None
-    inside = Text(KEYS) if helps else _prices(snapshot.prices, width - 4, lines, scroll or Scroll())
+    inside = Text(KEYS) if show_keys else _prices(snapshot.prices, width - 4, lines, scroll or Scroll())
     parts.append(Panel(inside, title=title, title_align="left", box=box.ROUNDED, border_style="dim", padding=(0, 1)))
-    alive = sum(one.pid > 0 for one in snapshot.processes)
+    alive = sum(process.pid > 0 for process in snapshot.processes)
     parts.append(_processes(shown, f"{mb(memory(snapshot))} in {alive} processes"))
     return Group(*parts)
 
 
 def _fit(rows: Sequence[Cells], room: int) -> list[Cells]:
-    """Choose as many processes as there is room for, those that are not well first, and count the rest."""
+    """Return the processes that fit, bad ones first, and a row that counts the others."""
     if len(rows) <= room:
         return list(rows)
     by_need = sorted(rows, key=lambda row: row[1] in GOOD or row[1] == "spare")[: max(0, room - 1)]
-    return [*by_need, (f"and {len(rows) - len(by_need)} more", "", "", "", "hulak top shows all")]
+    return [*by_need, (f"and {len(rows) - len(by_need)} more", "", "", "", "hulak top lists all")]
 
 
 def _headline(snapshot: Snapshot, width: int) -> Text:
@@ -153,10 +155,10 @@ def _numbers(snapshot: Snapshot, width: int) -> list[Text]:
     room = max(0, width - first.cell_len - 1)
     first.append(sparkline(snapshot.history[-room:] if room else ()), style="cyan")
     failed = (f"{tasks['failed']:,} failed", "bold red" if tasks["failed"] else "")
-    left = f"  {tasks['running']:,} running  {waiting:,} waiting  "
+    open_tasks = f"  {tasks['running']:,} running  {waiting:,} waiting  "
     return [
         first,
-        _row("tasks", (f"{tasks['done']:>9,}", "bold"), " done  ", failed, left, (snapshot.word, "dim")),
+        _row("tasks", (f"{tasks['done']:>9,}", "bold"), " done  ", failed, open_tasks, (snapshot.last_task, "dim")),
         _row("latency", f"  feed to broker {duration(ticks['feed_to_broker_us'])}, to view {duration(snapshot.view_us)}"),
     ]
 
@@ -169,11 +171,11 @@ def _prices(prices: Sequence[Price], width: int, lines: int, scroll: Scroll) -> 
     if not prices:
         return Text("no tick yet", style="dim")
     rank = {symbol: at for at, symbol in enumerate(MAJORS)}
-    ordered = sorted(prices, key=lambda one: (rank.get(one.symbol, len(MAJORS)), one.symbol))
+    ordered = sorted(prices, key=lambda quote: (rank.get(quote.symbol, len(MAJORS)), quote.symbol))
     wide = width >= WIDE - 4
     columns = max(1, width // (WIDE_CELL if wide else NARROW_CELL))
-    shown, left_out = cut(ordered, max(1, columns * (lines - wide)), scroll)
-    cells = [_cell(one, wide) for one in shown] + ([Text(left_out, style="dim")] if left_out else [])
+    shown, rest = cut(ordered, max(1, columns * (lines - wide)), scroll)
+    cells = [_cell(item, wide) for item in shown] + ([Text(rest, style="dim")] if rest else [])
     rows = -(-len(cells) // columns)
     grid = Table.grid(expand=True)
     for _ in range(columns):
@@ -185,39 +187,39 @@ def _prices(prices: Sequence[Price], width: int, lines: int, scroll: Scroll) -> 
     return grid
 
 
-def _cell(one: Price, wide: bool) -> Text:
-    style = MOVES[one.moved]
-    text = Text.assemble((f"{one.symbol:<7}", "bold"), (f"{price(one.bid):>7} {price(one.ask):>7}", style))
-    return text.append(f" {one.ticks:>8,}", style="dim") if wide else text
+def _cell(quote: Price, wide: bool) -> Text:
+    style = MOVES[quote.moved]
+    text = Text.assemble((f"{quote.symbol:<7}", "bold"), (f"{price(quote.bid):>7} {price(quote.ask):>7}", style))
+    return text.append(f" {quote.ticks:>8,}", style="dim") if wide else text
 
 
 def _process_rows(snapshot: Snapshot) -> list[Cells]:
-    """Make a row for each process; slots that are not needed share one, those whose worker was sent away too."""
+    """Return a row per process; unused slots share one row, and so do slots whose worker was retired."""
     workers = {slot(worker): worker for worker in snapshot.workers}
     rows, spare = [], []
-    for one in snapshot.processes:
-        if one.pid == 0 and (one.state == "stopped" or (one.state == "exited" and SLOT.search(one.name))):
-            spare.append(one.name)
+    for process in snapshot.processes:
+        if process.pid == 0 and (process.state == "stopped" or (process.state == "exited" and SLOT.search(process.name))):
+            spare.append(process.name)
             continue
-        rows.append(_process_row(one, workers.get(one.name), snapshot.silent.get(one.pid, "")))
+        rows.append(_process_row(process, workers.get(process.name), snapshot.silent.get(process.pid, "")))
     if spare:
         rows.append((f"{len(spare)} stopped", "spare", "", "", " ".join(spare)))
     return rows
 
 
-def _process_row(one: Process, worker: Mapping[str, Any] | None, silent: str) -> Cells:
-    state, does = one.state, ""
+def _process_row(process: Process, worker: Mapping[str, Any] | None, silent: str) -> Cells:
+    state, does = process.state, ""
     if worker is not None:
         state = str(worker["state"])
         done = f"{worker['done']:,} done, {worker['failed']:,} failed, holds {worker['held']}"
         does = f"{worker['displays']} displays" if "displays" in worker else done
-    return one.name, silent or state, str(one.pid or "-"), mb(one.rss_bytes), does
+    return process.name, silent or state, str(process.pid or "-"), mb(process.rss_bytes), does
 
 
 def _processes(rows: Sequence[Cells], total: str) -> RenderableType:
     table = Table(box=None, pad_edge=True, header_style="dim", padding=(0, 2, 0, 0))
     for head, justify in (("process", "left"), ("state", "left"), ("pid", "right"), ("memory", "right"), (total, "left")):
-        least = 0 if head == total else 7  # what the first columns hold is kept; the last one is cut
+        least = 0 if head == total else 7  # only the last column is cut
         table.add_column(head, justify="right" if justify == "right" else "left", no_wrap=True, min_width=least)
     for name, state, pid, rss, does in rows:
         style = "green" if state in GOOD else "dim" if state in ("spare", "unknown", "") else "bold red"

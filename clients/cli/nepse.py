@@ -1,4 +1,4 @@
-"""`hulak nepse NAME`: the tasks of the exchange's workers. Arguments and options come from the workers' own table."""
+"""`hulak nepse NAME`: the tasks of the NEPSE workers. Arguments and options are made from the workers' table of endpoints."""
 
 from itertools import zip_longest
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from clients.cli import table
 from clients.cli.command import Call, Command, print_json
+from clients.cli.help_text import examples
 from workers.nepse.arguments import Argument, Kind
 from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
 
@@ -16,11 +17,11 @@ EXAMPLES = {Kind.SECURITY: "NABIL", Kind.INDEX: "nepse", Kind.DATE: "2026-04-24"
 
 
 def show(value: Any) -> None:
-    """Print an answer for people."""
+    """Print a result for people."""
     if value is None:
         click.echo("none")
     elif isinstance(value, dict) and (book := order_book(value.get("marketDepth"))):
-        table.show(["name", "value"], [(name, one) for name, one in value.items() if name != "marketDepth"])
+        table.show(["name", "value"], [(name, item) for name, item in value.items() if name != "marketDepth"])
         click.echo()
         table.show(BOOK_HEADS, book)
     else:
@@ -28,7 +29,7 @@ def show(value: Any) -> None:
 
 
 def order_book(depth: Any) -> list[table.Row]:
-    """Put buyers and sellers side by side, the best of each first; nothing if it is no order book."""
+    """Return rows with buyers and sellers side by side, the best price first; empty if `depth` is not an order book."""
     if not isinstance(depth, dict):
         return []
     sides = [depth.get(name) for name in ("buyMarketDepthList", "sellMarketDepthList")]
@@ -38,30 +39,36 @@ def order_book(depth: Any) -> list[table.Row]:
     return [[*(buy.get(name) for name in BOOK), *(sell.get(name) for name in reversed(BOOK))] for buy, sell in rows]
 
 
-def _parameter(one: Argument) -> click.Parameter:
-    if one.required:
-        return click.Argument([one.name])
-    what = one.what[0].upper() + one.what[1:]
-    if one.kind is Kind.FLAG:
-        return click.Option([f"--{one.name}/--no-{one.name}"], default=None, help=f"{what}. Default: {str(one.default).lower()}.")
-    preset = "" if one.default is None else f" Default: {one.default}."
-    return click.Option([f"--{one.name}"], metavar=one.kind.name, help=f"{what}: {one.allowed}.{preset}")
+def _parameter(argument: Argument) -> click.Parameter:
+    if argument.required:
+        return click.Argument([argument.name])
+    subject = argument.what[0].upper() + argument.what[1:]
+    if argument.kind is Kind.FLAG:
+        text = f"{subject}; {'yes' if argument.default else 'no'} by default."
+        return click.Option([f"--{argument.name}/--no-{argument.name}"], default=None, help=text)
+    preset = "" if argument.default is None else f"; {argument.default} by default"
+    return click.Option([f"--{argument.name}"], metavar=argument.kind.name, help=f"{subject}: {argument.allowed}{preset}.")
 
 
 def _help(name: str, what: str, endpoint: Endpoint | None) -> str:
-    known = () if endpoint is None else endpoint.arguments
-    required = [one for one in known if one.required]
-    words = [f"hulak nepse {name}", *(EXAMPLES[one.kind] for one in required)]
-    optional = [f"--{one.name} {EXAMPLES[one.kind]}" for one in known if not one.required and one.kind in EXAMPLES]
-    said = "".join(f"\n\n{one.name.upper()} is {one.allowed}." for one in required)
-    pages = "\n\nReads to the end of the list, unless --page or --pages is given." if endpoint and endpoint.shape in PAGED else ""
-    return (
-        f"Print {what}.\n\nSends REQUEST nepse {name} to the frontend; a nepse worker answers.{said}{pages}\n\n"
-        f"\b\n{' '.join(words)}\n{' '.join([*words, *optional[:1]])} --json --timeout 10"
-    )
+    required = [argument for argument in _arguments(endpoint) if argument.required]
+    allowed = "".join(f"\n\n{argument.name.upper()} is {argument.allowed}." for argument in required)
+    pages = "\n\nReads the whole list, unless --page or --pages is given." if endpoint and endpoint.shape in PAGED else ""
+    return f"Print {what}.\n\nSends REQUEST nepse {name} to the frontend; a nepse worker replies.{allowed}{pages}"
 
 
-def _ask(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> Any:
+def _examples(name: str, endpoint: Endpoint | None) -> str:
+    arguments = [argument for argument in _arguments(endpoint) if argument.kind in EXAMPLES]
+    words = [f"hulak nepse {name}", *(EXAMPLES[argument.kind] for argument in arguments if argument.required)]
+    options = [f"--{argument.name} {EXAMPLES[argument.kind]}" for argument in arguments if not argument.required]
+    return examples(" ".join(words), f"{' '.join([*words, *options[:1]])} --json --timeout 10")
+
+
+def _arguments(endpoint: Endpoint | None) -> tuple[Argument, ...]:
+    return () if endpoint is None else endpoint.arguments
+
+
+def _request(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> Any:
     from clients.nepse.client import NepseClient
 
     call.wait_for_broker()
@@ -73,15 +80,16 @@ def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
     @click.command(
         name,
         cls=Command,
-        params=[] if endpoint is None else [_parameter(one) for one in endpoint.arguments],
+        params=[_parameter(argument) for argument in _arguments(endpoint)],
         help=_help(name, what, endpoint),
-        short_help=what[0].upper() + what[1:] + ".",
-        timeout_help="How long to wait for each answer, attempts included. Default: [task] timeout_s.",
+        short_help=f"Print {what}.",
+        timeout_help="Seconds to wait for each reply, all attempts included; [task] timeout_s by default.",
+        epilog=_examples(name, endpoint),
     )
     def run(call: Call, **given: Any) -> None:
         given = {key: value for key, value in given.items() if value is not None}
         paged = endpoint is not None and endpoint.shape in PAGED
-        value = _ask(call, name, given, whole=paged and not given.keys() & {"page", "pages"})
+        value = _request(call, name, given, whole=paged and not given.keys() & {"page", "pages"})
         if call.as_json:
             print_json(value)
         else:
@@ -90,18 +98,16 @@ def _command(name: str, what: str, endpoint: Endpoint | None) -> click.Command:
     return run
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "hulak nepse market-status", "hulak nepse market-depth NABIL", "hulak nepse floor-sheet --symbol NABIL --json"
+    )
+)
 def nepse() -> None:
-    """Have a nepse worker ask the exchange.
-
-    \b
-    hulak nepse market-status
-    hulak nepse market-depth NABIL
-    hulak nepse floor-sheet --symbol NABIL --json
-    """
+    """Request data of the exchange from a NEPSE worker."""
 
 
-for session_action, said in SESSION_ACTIONS.items():
-    nepse.add_command(_command(session_action, said, None))
+for session_action, session_what in SESSION_ACTIONS.items():
+    nepse.add_command(_command(session_action, session_what, None))
 for row in ENDPOINTS:
     nepse.add_command(_command(row.action, row.what, row))

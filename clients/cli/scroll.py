@@ -1,4 +1,4 @@
-"""Lists that are longer than the screen: which part is shown, and what is said of the rest. Pure."""
+"""Scrolling of lists that are longer than the screen. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ ENDS = {"home": 0, "end": 1 << 30}
 
 @dataclass
 class Scroll:
-    """How far a list is scrolled."""
+    """Scroll position of a list."""
 
-    at: int = 0  # items above what is shown
-    page: int = 1  # items that are shown at a time
+    at: int = 0  # items above the visible ones
+    page: int = 1  # visible items
 
     def press(self, key: str) -> bool:
-        """Do what a key says; false if it says nothing of scrolling."""
+        """Handle a key; return False if it does not scroll."""
         if key in STEPS:
             self.at += STEPS[key]
         elif key in PAGES:
@@ -33,14 +33,14 @@ class Scroll:
 
 
 def cut(items: Sequence[Item], room: int, scroll: Scroll) -> tuple[list[Item], str]:
-    """Choose what is shown of a list.
+    """Return the visible part of a list.
 
     Args:
         items: all of them.
-        room: for how many there is; a word on the rest takes the place of one.
-        scroll: how far it is scrolled; brought back if it is beyond the end.
+        room: number of items that fit; the text about the others takes the room of one.
+        scroll: scroll position; clamped to the end of the list.
     Returns:
-        what is shown; and what is said of the rest: "and 10 more", "and 3 more, 7 above", or nothing if all are shown.
+        the visible items, and a text about the others: "and 10 more", "and 3 more, 7 above"; empty if all are visible.
     """
     if len(items) <= room:
         scroll.at, scroll.page = 0, max(1, room)
@@ -49,5 +49,5 @@ def cut(items: Sequence[Item], room: int, scroll: Scroll) -> tuple[list[Item], s
     scroll.at = min(scroll.at, len(items) - scroll.page)
     shown = list(items[scroll.at : scroll.at + scroll.page])
     below, above = len(items) - scroll.at - len(shown), scroll.at
-    said = [f"and {below} more"] if below else []
-    return shown, ", ".join(said + ([f"{above} above"] if above else []))
+    parts = [f"and {below} more"] if below else []
+    return shown, ", ".join(parts + ([f"{above} above"] if above else []))

@@ -1,4 +1,4 @@
-"""`hulak sim`: the simulated outside world, for the demo and for trying things out."""
+"""`hulak sim`: the simulated venue and the simulated exchange, for the demo and for tests."""
 
 import signal
 from pathlib import Path
@@ -9,35 +9,34 @@ import click
 from bus.errors import ConfigError
 from clients.cli.command import Call, Command
 from clients.cli.feed import parse_speed
+from clients.cli.help_text import examples
 
 
 def _in_use(setting: str, port: int, error: OSError) -> ConfigError:
-    return ConfigError(f"setting {setting} = {port} cannot be bound: {error}; choose another with --port")
+    return ConfigError(f"setting {setting} = {port} cannot be bound: {error}; choose another port with --port")
 
 
-@click.group(short_help="Play the outside world.")
+@click.group(short_help="Run the simulators.", epilog=examples("hulak sim venue", "hulak sim nepse"))
 def sim() -> None:
-    """Play the outside world: a venue that ticks, and the exchange's web server.
-
-    \b
-    hulak sim venue
-    hulak sim nepse
-    """
+    """Run a simulator: a venue that sends ticks, or the web server of the exchange."""
 
 
-@sim.command(cls=Command, daemon=True, short_help="Run a venue on a WebSocket.")
-@click.option("--port", type=click.IntRange(1, 65535), help="To listen on. Default: [sim] venue_port.")
-@click.option("--file", "recorded", type=click.Path(path_type=Path), help="Play this recording to each client instead.")
-@click.option("--speed", default="1", help="Of --file: 1 as it was, 10 ten times as fast, max without waiting. Default: 1.")
+@sim.command(
+    cls=Command,
+    daemon=True,
+    short_help="Run a simulated venue on a WebSocket.",
+    epilog=examples("hulak sim venue", "hulak feed --url ws://127.0.0.1:5560/ws/!bookTicker"),
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="TCP port to listen on; [sim] venue_port by default.")
+@click.option("--file", "recorded", type=click.Path(path_type=Path), help="Recording to send to each client instead of a market.")
+@click.option(
+    "--speed", default="1", help="Speed of --file: 1 is real time, 10 is ten times as fast, max does not wait; 1 by default."
+)
 def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> None:
-    """Run a venue on a WebSocket, with a lively market of 28 currency pairs or a recording.
+    """Run a venue on a WebSocket, with a simulated market of 28 currency pairs or a recording.
 
-    Paths: /ws/!bookTicker and /stream?streams=!bookTicker speak Binance's form, /json the plain one, /fx the FX
-    backend's. Nothing of it is on the bus: `hulak feed` brings it there.
-
-    \b
-    hulak sim venue
-    hulak feed --url ws://127.0.0.1:5560/ws/!bookTicker
+    Paths: /ws/!bookTicker and /stream?streams=!bookTicker have Binance's format, /json the plain format, /fx the protocol of the
+    FX backend. The venue does not publish on the bus: `hulak feed` does.
     """
     from bus.process import lifecycle, log
     from sim.fx_market import Market
@@ -58,28 +57,44 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
     logger.info("venue stopped")
 
 
-@sim.command(cls=Command, daemon=True, short_help="Run the exchange's web server.")
-@click.option("--port", type=click.IntRange(1, 65535), help="To listen on. Default: [sim] nepse_port.")
-@click.option("--hours", type=click.Choice(["open", "closed", "clock"]), default="open", help="Of trading. Default: open.")
-@click.option("--token-life", type=click.FloatRange(min=0.1), default=60.0, help="Seconds a token is taken. Default: 60.")
-@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds each answer is held back. Default: 0.")
-@click.option("--clock-ahead", type=float, default=0.0, help="Seconds the exchange's clock is ahead. Default: 0.")
-@click.option("--limit", type=click.IntRange(min=0), default=0, help="Requests a second of each session. Default: 0, any.")
-@click.option("--mishaps", type=click.FloatRange(0, 1), default=0.0, help="Share of requests that go wrong. Default: 0.")
+@sim.command(
+    cls=Command,
+    daemon=True,
+    short_help="Run the simulated web server of the exchange.",
+    epilog=examples(
+        "hulak sim nepse",
+        "hulak sim nepse --hours clock --token-life 5 --clock-ahead 86400",
+        "hulak sim nepse --limit 2 --mishaps 0.2",
+        "HULAK_NEPSE__BASE_URL=http://127.0.0.1:5561 hulak worker nepse",
+    ),
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="TCP port to listen on; [sim] nepse_port by default.")
+@click.option(
+    "--hours",
+    type=click.Choice(["open", "closed", "clock"]),
+    default="open",
+    help="Trading hours: always open, always closed, or those of the clock in Nepal; open by default.",
+)
+@click.option("--token-life", type=click.FloatRange(min=0.1), default=60.0, help="Seconds that a token is valid; 60 by default.")
+@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds of delay before each response; 0 by default.")
+@click.option("--clock-ahead", type=float, default=0.0, help="Seconds that the exchange's clock is ahead; 0 by default.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Maximum requests per second of each session, or 0 for no limit; 0 by default.",
+)
+@click.option(
+    "--mishaps", type=click.FloatRange(0, 1), default=0.0, help="Share of requests with an injected fault; 0 by default."
+)
 def nepse(
     call: Call, port: int | None, hours: str, token_life: float, delay: float, clock_ahead: float, limit: int, mishaps: float
 ) -> None:
-    """Run a web server that behaves as the exchange's does: tokens, body ids, data of its own making.
+    """Run a web server that behaves like that of the exchange: tokens, body ids and simulated data.
 
-    What goes wrong with --mishaps: 429, 403 in HTML, 500, 503, no body, HTML instead of JSON, resets, silence, lost sessions.
+    Faults of --mishaps: 429, 403 in HTML, 500, 503, no body, HTML instead of JSON, resets, slow responses, lost sessions.
 
-    Nothing of it is on the bus: a nepse worker asks it when [nepse] base_url names it.
-
-    \b
-    hulak sim nepse
-    hulak sim nepse --hours clock --token-life 5 --clock-ahead 86400
-    hulak sim nepse --limit 2 --mishaps 0.2
-    HULAK_NEPSE__BASE_URL=http://127.0.0.1:5561 hulak worker nepse
+    The server does not use the bus: set [nepse] base_url to its address, and NEPSE workers send their requests to it.
     """
     from bus.process import lifecycle, log
     from sim.nepse.exchange import Hours
@@ -99,11 +114,11 @@ def nepse(
             delay_s=delay,
             clock_offset_s=clock_ahead,
             limit=limit,
-            mishap_share=mishaps,
+            fault_share=mishaps,
         )
     except OSError as error:
         raise _in_use("sim.nepse_port", number, error) from error
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda *_: server.stop())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
     run(server, ready=lambda: logger.info("exchange started", url=server.url))
     logger.info("exchange stopped", answers=sum(server.counts.values()))

@@ -1,29 +1,29 @@
-"""What `hulak stats` and `hulak top` show of the broker's statistics beside the processes: queues and losses. Pure."""
+"""Queues and losses in the broker's statistics, for `hulak stats` and `hulak top`. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from clients.judge.processes import number
 
-LOSSES = (  # where in the statistics, and what it means; each is 0 where all is well
-    ("journal.lost", "ticks published that will not be journalled"),
-    ("ticks.early", "ticks of feeds refused until those before them came"),
-    ("ticks.duplicates", "ticks of feeds that came twice"),
-    ("ticks.unopened", "ticks of feeds that had not said hello"),
-    ("tasks.failed", "tasks failed for good"),
+LOSSES = (  # path in the statistics, meaning; each is 0 in a healthy system
+    ("journal.lost", "ticks published and not journalled"),
+    ("ticks.early", "ticks refused because an earlier one was missing"),
+    ("ticks.duplicates", "duplicate ticks"),
+    ("ticks.unopened", "ticks of feeds that had not sent HELLO"),
+    ("tasks.failed", "tasks failed permanently"),
     ("tasks.expired", "tasks expired"),
-    ("tasks.lost_workers", "workers that died or froze, of any service"),
-    ("tasks.unanswered", "answers nobody was there for"),
+    ("tasks.lost_workers", "workers that died or froze, of all services"),
+    ("tasks.unanswered", "replies whose client was gone"),
     ("tasks.refused", "requests refused"),
     ("displays.lost_workers", "display workers that died or froze"),
     ("rejected.total", "frames refused"),
     ("connections.refused", "connections refused"),
-    ("internal.total", "bugs that the broker met, and went on"),
+    ("internal.total", "internal errors that the broker survived"),
 )
 
 
 def losses(stats: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """List the broker's counters of what was lost, refused or came twice: name, meaning, count."""
+    """List the counters of lost, refused and duplicate items: name, meaning, count."""
     return [(name, meaning, int(number(_at(stats, name)) or 0)) for name, meaning in LOSSES]
 
 
@@ -35,7 +35,7 @@ def _at(stats: Mapping[str, Any], path: str) -> Any:
 
 
 def queues(stats: Mapping[str, Any]) -> list[tuple[str, int, int, int]]:
-    """List queue depths: service, tasks queued, waiting (for another attempt) and running; the sum comes first."""
+    """List the queues: service, tasks queued, waiting (for another attempt) and running; the sum of all first."""
     tasks = stats["tasks"]
     rows = [("all", tasks), *sorted(tasks["services"].items())]
-    return [(service, int(told["queued"]), int(told["waiting"]), int(told["running"])) for service, told in rows]
+    return [(service, int(counts["queued"]), int(counts["waiting"]), int(counts["running"])) for service, counts in rows]

@@ -1,4 +1,4 @@
-"""`hulak status`, `hulak stats` and `hulak ping`: what the broker and supervisord tell."""
+"""`hulak status`, `hulak stats` and `hulak ping`: the statistics of the broker and the processes of supervisord."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import click
 from bus.errors import BusTimeout
 from clients.cli import stats_tables, table
 from clients.cli.command import Call, Command, NoBroker, print_json, report
+from clients.cli.help_text import examples
 from clients.judge.facts import Facts
 from clients.judge.perf import age
 from clients.judge.processes import Process, processes
@@ -15,17 +16,17 @@ from clients.judge.verdict import judge
 
 
 def mb(count: Any) -> str:
-    """Write bytes in MB; `-` for what is not known."""
+    """Format bytes in MB; `-` for an unknown value."""
     return f"{count / 1e6:.0f} MB" if isinstance(count, int | float) else "-"
 
 
 def us(quantiles: dict[str, float] | None) -> str:
-    """Write a latency's p50 and p99, given in microseconds."""
+    """Format p50 and p99 of a latency, given in microseconds."""
     return "-" if not quantiles else f"p50 {short(quantiles['p50'])}, p99 {short(quantiles['p99'])}"
 
 
-def sentences(stats: dict[str, Any]) -> list[str]:
-    """Say the broker's `stats` in a few lines."""
+def summary_lines(stats: dict[str, Any]) -> list[str]:
+    """Summarise the broker's statistics in a few lines."""
     broker, ticks, tasks = stats["broker"], stats["ticks"], stats["tasks"]
     waiting = tasks["queued"] + tasks["waiting"]
     taken = f"{ticks['taken']:,} taken, {ticks['per_s']:,.0f}/s, {ticks['symbols']} symbols"
@@ -37,25 +38,25 @@ def sentences(stats: dict[str, Any]) -> list[str]:
     ]
 
 
-@click.command(cls=Command, short_help="Say who is there and how it goes.")
+@click.command(
+    cls=Command,
+    short_help="Show the health of the broker and its processes.",
+    epilog=examples("hulak status", "hulak status --json"),
+)
 @click.pass_context
 def status(ctx: click.Context, call: Call) -> None:
-    """Say in a few lines who is there and how it goes; the exit code is 3 if no broker answers.
+    """Show the health of the broker, the workers and the supervised processes; the exit code is 3 if no broker answers.
 
-    The first line says what is not well, in the words of `hulak check`. Sends REQUEST hulak.stats to the frontend, and asks
-    supervisord, if `hulak up` runs on this home.
-
-    \b
-    hulak status
-    hulak status --json
+    The first lines are the findings of `hulak check`. Sends REQUEST hulak.stats to the frontend, and queries the supervisord of
+    this home, if one runs.
     """
     from clients import supervisord
 
     supervised = supervisord.processes(call.home)
-    if why := supervisord.unreached(call.home):
-        click.echo(f"hulak: {why}", err=True)
+    if problem := supervisord.unreached(call.home):
+        click.echo(f"hulak: {problem}", err=True)
     try:
-        stats = call.ask("hulak.stats")
+        stats = call.request("hulak.stats")
     except BusTimeout as error:
         if supervised and not call.as_json:
             table.show(*_supervised(supervised))
@@ -67,7 +68,7 @@ def status(ctx: click.Context, call: Call) -> None:
     click.echo(verdict.headline())
     for finding in verdict.findings[1:]:
         click.echo(f"{finding.level.name}: {finding.text}")
-    click.echo("\n".join(sentences(stats)))
+    click.echo("\n".join(summary_lines(stats)))
     if stats["workers"]:
         click.echo()
         table.show(*_workers(stats["workers"]))
@@ -77,11 +78,11 @@ def status(ctx: click.Context, call: Call) -> None:
 
 
 def _for_status(error: BusTimeout) -> BusTimeout:
-    """Say what to do about a broker that is there and does not answer, in the place of "ask `hulak status`"."""
+    """Return the error for a broker that listens and does not reply, with advice in place of the hint at `hulak status`."""
     if isinstance(error, NoBroker):
         return error
-    what = "it is frozen (`kill -CONT` wakes a process that was stopped) or very busy; its log tells more"
-    return BusTimeout(f"no broker answers, though one listens: {what}")
+    advice = "it is stopped (`kill -CONT` continues it) or overloaded; see its log"
+    return BusTimeout(f"no broker answers, although one listens: {advice}")
 
 
 def _workers(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
@@ -98,22 +99,21 @@ def _supervised(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]
 PROCESS_HEADS = ["kind", "name", "pid", "state", "memory", "per 10 min", "cores", "config", "restarts", "p50", "p99", "lost"]
 
 
-@click.command(cls=Command, short_help="Show processes, queues, losses and latencies.")
-@click.option("--all", "everything", is_flag=True, help="Every number, one a line.")
+@click.command(
+    cls=Command,
+    short_help="Show processes, queues, losses and latencies.",
+    epilog=examples("hulak stats", "hulak stats --all", "hulak stats --json"),
+)
+@click.option("--all", "everything", is_flag=True, help="Print every statistic, one per line.")
 def stats(call: Call, everything: bool) -> None:
     """Show every process with its memory, CPU, configuration and latency, and the broker's queues and losses.
 
-    Memory per 10 min is how it grew of late, cores the CPU it uses, config the version that it applies; p50 and p99 are the
-    latency from the feed to the broker, or to a display's state. With --json or --all it gives every number there is.
+    Columns: "per 10 min" is the growth of memory, cores the CPU time per second, config the applied version of the configuration;
+    p50 and p99 are the latency from the feed to the broker or to the state of a display. --json and --all have every statistic.
 
-    Sends REQUEST hulak.stats to the frontend. The same is published each second on the topic stats.
-
-    \b
-    hulak stats
-    hulak stats --all
-    hulak stats --json
+    Sends REQUEST hulak.stats to the frontend. The broker publishes the same statistics once per second on the topic stats.
     """
-    value = call.ask("hulak.stats")
+    value = call.request("hulak.stats")
     if call.as_json:
         print_json(value)
     elif everything:
@@ -123,57 +123,55 @@ def stats(call: Call, everything: bool) -> None:
 
 
 def _show_overview(value: dict[str, Any]) -> None:
-    click.echo("\n".join(sentences(value)) + "\n")
-    table.show(PROCESS_HEADS, [process_cells(one) for one in processes(value)])
+    click.echo("\n".join(summary_lines(value)) + "\n")
+    table.show(PROCESS_HEADS, [process_cells(process) for process in processes(value)])
     click.echo()
     table.show(["queue", "queued", "waiting", "running"], stats_tables.queues(value))
     click.echo()
     table.show(["lost or refused", "what", "count"], stats_tables.losses(value))
 
 
-def process_cells(one: Process) -> list[Any]:
-    """Write the cells of one process, under `PROCESS_HEADS`."""
-    trend = None if one.rss_per_min is None else f"{one.rss_per_min * 10 / 1e6:+.1f} MB"
-    cores = None if one.cores is None else f"{one.cores:.2f}"
-    lost = " ".join(f"{name} {count:,}" for name, count in one.losses) or None
-    times = [None if us is None else short(us) for us in (one.p50_us, one.p99_us)]
+def process_cells(process: Process) -> list[Any]:
+    """Return the cells of a process, in the order of `PROCESS_HEADS`."""
+    trend = None if process.rss_per_min is None else f"{process.rss_per_min * 10 / 1e6:+.1f} MB"
+    cores = None if process.cores is None else f"{process.cores:.2f}"
+    lost = " ".join(f"{name} {count:,}" for name, count in process.losses) or None
+    times = [None if us is None else short(us) for us in (process.p50_us, process.p99_us)]
     return [
-        one.kind,
-        one.name,
-        one.pid,
-        one.state,
-        mb(one.rss_bytes),
+        process.kind,
+        process.name,
+        process.pid,
+        process.state,
+        mb(process.rss_bytes),
         trend,
         cores,
-        one.config_version,
-        one.restarts,
+        process.config_version,
+        process.restarts,
         *times,
         lost,
     ]
 
 
 def short(us: float) -> str:
-    """Write microseconds in the unit that fits: "120 µs", "2.1 ms"."""
+    """Format microseconds with the fitting unit: "120 µs", "2.1 ms"."""
     return f"{us:.0f} µs" if us < 1000 else f"{us / 1000:.1f} ms"
 
 
 def _show_all(value: dict[str, Any]) -> None:
-    rows = table.flat({key: one for key, one in value.items() if not isinstance(one, list)})
+    rows = table.flat({key: item for key, item in value.items() if not isinstance(item, list)})
     for kind in ("workers", "processes"):
         for row in value[kind]:
-            rows += table.flat({key: one for key, one in row.items() if key != "name"}, f"{kind}.{row['name']}.")
+            rows += table.flat({key: item for key, item in row.items() if key != "name"}, f"{kind}.{row['name']}.")
     table.show(["name", "value"], rows)
 
 
-@click.command(cls=Command, short_help="Ask whether a broker is there.")
+@click.command(
+    cls=Command, short_help="Check that a broker answers.", epilog=examples("hulak ping", "hulak ping --timeout 1 --json")
+)
 def ping(call: Call) -> None:
-    """Ask whether a broker is there, and how long it takes to answer; the exit code is 3 if none does.
+    """Check that a broker answers, and print the round-trip time; the exit code is 3 if none does.
 
     Sends REQUEST hulak.ping to the frontend.
-
-    \b
-    hulak ping
-    hulak ping --timeout 1 --json
     """
     import time
 

@@ -1,4 +1,4 @@
-"""Standard input and output as they may be: closed, full, or of an encoding that has not all characters."""
+"""Standard streams that are closed, full, or have an encoding without some characters."""
 
 import codecs
 import contextlib
@@ -12,14 +12,14 @@ FAILED = 1
 
 
 class OutputFailed(OSError):
-    """Standard output does not take what is printed; not for a reader that has had enough, which is a `BrokenPipeError`."""
+    """Writing to standard output failed; a reader that has ended is a `BrokenPipeError` instead."""
 
 
 class _Output(io.FileIO):
-    """Standard output's descriptor."""
+    """File descriptor of standard output."""
 
     def write(self, data: Any, /) -> int:
-        """Write; raises `OutputFailed`."""
+        """Write bytes. Raises `OutputFailed`."""
         try:
             return super().write(data) or 0
         except BrokenPipeError:
@@ -29,16 +29,16 @@ class _Output(io.FileIO):
 
 
 def prepare() -> None:
-    """Make sure that there are three standard streams, and that whatever is printed can be, or is told as `OutputFailed`.
+    """Open missing standard streams, and make failed writes to standard output raise `OutputFailed`.
 
-    A descriptor that was closed would be given to the next file or socket that is opened. In its place comes one that cannot be
-    written, so that who prints is told. A character that the encoding has not is written as in JSON, `\\u0928`.
+    The next file or socket would get a closed descriptor, so a closed one is replaced by one that is not writable. A character
+    that the encoding lacks is written as in JSON, `\\u0928`.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)  # the lowest number that is free: this one
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)  # the lowest free number: this one
     codecs.register_error("as-in-json", _as_in_json)
     before = sys.stdout
     encoding, by_line, at_once = "utf-8", False, False
@@ -57,9 +57,9 @@ def _as_in_json(error: UnicodeError) -> tuple[str, int]:
 
 
 def give_up(error: OutputFailed) -> int:
-    """Say that standard output cannot be written, and have nothing more written to it; returns the exit code."""
+    """Print that standard output cannot be written, discard further output, and return the exit code."""
     with contextlib.suppress(OSError):
-        print(f"hulak: standard output cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 - click's own way is out
+        print(f"hulak: standard output cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 - click's echo writes to the failed stream
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.close(sink)

@@ -1,4 +1,4 @@
-"""Answers for people: any msgpack value as a table on a terminal, as tab-separated lines elsewhere."""
+"""Results for people: any msgpack value as a table on a terminal, as tab-separated lines elsewhere."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,43 +16,45 @@ Row = Sequence[Any]
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Name every number of nested maps by its path: `{"a": {"b": 1}}` gives `[("a.b", 1)]`."""
+    """Return the values of nested maps with their paths: `[("a.b", 1)]` for `{"a": {"b": 1}}`."""
     rows: list[tuple[str, Any]] = []
-    for key, one in value.items():
+    for key, item in value.items():
         name = f"{prefix}{key}"
-        if isinstance(one, Mapping):
-            rows += flat(one, f"{name}.")
+        if isinstance(item, Mapping):
+            rows += flat(item, f"{name}.")
         else:
-            rows.append((name, one))
+            rows.append((name, item))
     return rows
 
 
 def shape(value: Any) -> tuple[list[str], list[Row]]:
-    """Find headings and rows for a value: a list of maps has a row each, a map a row for each key, anything else one cell."""
+    """Return headings and rows of a value: a row per map of a list, a row per key of a map, one cell for any other value."""
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
         heads = list(dict.fromkeys(key for row in value for key in row))
         return heads, [[row.get(head, "") for head in heads] for row in value]
     if isinstance(value, list):
-        return ["value"], [[one] for one in value]
+        return ["value"], [[item] for item in value]
     if isinstance(value, Mapping):
         return ["name", "value"], list(flat(value))
     return ["value"], [[value]]
 
 
 def sections(value: Any) -> list[tuple[str, list[str], list[Row]]]:
-    """Find the tables for a value, each with a title: of a map its single values first, then each list of maps in it."""
+    """Return the tables of a value, each with a title: for a map, first its single values, then each list of maps in it."""
     if not isinstance(value, Mapping):
         return [("", *shape(value))]
     rows = flat(value)
-    lists = [(name, one) for name, one in rows if isinstance(one, list) and one and all(isinstance(row, Mapping) for row in one)]
+    lists = [
+        (name, item) for name, item in rows if isinstance(item, list) and item and all(isinstance(row, Mapping) for row in item)
+    ]
     apart = {name for name, _ in lists}
     single: list[Row] = [row for row in rows if row[0] not in apart]
-    found = [("", ["name", "value"], single)] if single or not lists else []
-    return found + [(name, *shape(one)) for name, one in lists]
+    tables = [("", ["name", "value"], single)] if single or not lists else []
+    return tables + [(name, *shape(item)) for name, item in lists]
 
 
 def show_value(value: Any) -> None:
-    """Print any answer, in as many tables as it takes."""
+    """Print a value as one table or several."""
     for number, (title, heads, rows) in enumerate(sections(value)):
         if title:
             click.echo(f"{title}:" if number == 0 else f"\n{title}:")
@@ -60,7 +62,7 @@ def show_value(value: Any) -> None:
 
 
 def text(value: Any) -> str:
-    """Write one cell; what is no single value as JSON."""
+    """Format a cell; a list, a map or bytes as JSON."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -71,12 +73,12 @@ def text(value: Any) -> str:
 
 
 def moment(at_ns: int, timespec: str = "seconds") -> str:
-    """Write a moment, given in ns since 1970 UTC, in the local time zone (TZ), with its distance to UTC."""
+    """Format a time, given in ns since 1970 UTC, in the local time zone (TZ) with its UTC offset."""
     return datetime.fromtimestamp(at_ns / 1e9, UTC).astimezone().isoformat(" ", timespec)
 
 
 def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
-    """Print a table: with headings and columns on a terminal, tab-separated lines with a head line elsewhere."""
+    """Print a table: columns with headings on a terminal, tab-separated lines after a header line elsewhere."""
     if not sys.stdout.isatty():
         lines = ["\t".join(heads), *("\t".join(text(cell) for cell in row) for row in rows)]
         click.echo("\n".join(lines))
@@ -87,16 +89,16 @@ def show(heads: Sequence[str], rows: Iterable[Row]) -> None:
 
 
 def columns(heads: Sequence[str], rows: Iterable[Row]) -> "Table":
-    """Make a table for a terminal."""
+    """Return a table for a terminal."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    found = [list(row) for row in rows]
+    lines = [list(row) for row in rows]
     for at, head in enumerate(heads):
-        numbers = all(isinstance(row[at], int | float) for row in found)
-        # The first column is what people copy into their next command: it stays in one piece.
+        numbers = all(isinstance(row[at], int | float) for row in lines)
+        # People copy the first column into their next command, so it is not wrapped.
         table.add_column(head, justify="right" if numbers else "left", overflow="fold", no_wrap=at == 0)
-    for row in found:
+    for row in lines:
         table.add_row(*(Text(text(cell)) for cell in row))
     return table

@@ -1,4 +1,4 @@
-"""`hulak task`: any service's tasks, called or posted."""
+"""`hulak task`: called and posted tasks of any service."""
 
 import json
 from dataclasses import dataclass
@@ -8,61 +8,66 @@ import click
 
 from clients.cli import table
 from clients.cli.command import Call, Command, print_json
+from clients.cli.help_text import EXAMPLE_TASK, examples
 
 STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "trouble"]
 
 
 class Argument(click.ParamType[tuple[str, Any]]):
-    """One argument of a task as NAME=VALUE; a VALUE that is JSON is read as such, any other is text."""
+    """An argument of a task as NAME=VALUE; VALUE is JSON, or else text."""
 
     name = "name=value"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """Read one value; a usage error says what is allowed."""
-        name, equals, said = str(value).partition("=")
+        """Parse an argument; the usage error names what is allowed."""
+        name, equals, text = str(value).partition("=")
         if not equals or not name:
             self.fail(f"{value!r} must be NAME=VALUE, e.g. symbol=NABIL", param, ctx)
         try:
-            return name, json.loads(said)
+            return name, json.loads(text)
         except ValueError:
-            return name, said
+            return name, text
 
 
-ARGUMENTS = click.option("--arg", "args", type=Argument(), multiple=True, help="Of the action; again for each.")
-RETRIES = click.option("--retries", type=click.IntRange(0, 20), help="Further attempts. Default: [task] retries.")
-
-
-PRIORITY = click.option("--priority", type=click.Choice(["high", "normal", "low"]), default="normal", help="Default: normal.")
+ARGUMENTS = click.option("--arg", "args", type=Argument(), multiple=True, help="Argument of the action; repeatable.")
+RETRIES = click.option("--retries", type=click.IntRange(0, 20), help="Number of further attempts; [task] retries by default.")
+PRIORITY = click.option(
+    "--priority", type=click.Choice(["high", "normal", "low"]), default="normal", help="Priority in the queue; normal by default."
+)
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
 
-@click.group(short_help="Call, post and follow tasks of any service.")
+@click.group(
+    short_help="Call, post and list tasks of any service.",
+    epilog=examples(
+        "hulak task call nepse market-depth --arg symbol=NABIL",
+        "hulak task post nepse security-brief --key brief-today",
+        "hulak task ls --state waiting",
+    ),
+)
 def task() -> None:
-    """Have tasks done: `call` waits for the answer, `post` leaves it to the broker, which keeps it on its disk.
-
-    \b
-    hulak task call nepse market-depth --arg symbol=NABIL
-    hulak task post nepse security-brief --key brief-today
-    hulak task ls --state waiting
-    """
+    """Run tasks of any service: `call` waits for the result; `post` stores the task on the broker's disk and returns its id."""
 
 
-@task.command(cls=Command, short_help="Have a task done and wait.", timeout_help="How long to wait. Default: 60.")
+@task.command(
+    cls=Command,
+    short_help="Run a task and wait for its result.",
+    timeout_help="Seconds to wait for the result; 60 by default.",
+    epilog=examples(
+        "hulak task call nepse market-status", "hulak task call nepse market-depth --arg symbol=NABIL --priority high"
+    ),
+)
 @click.argument("service")
 @click.argument("action", default="")
 @ARGUMENTS
 @RETRIES
 @PRIORITY
 def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...], retries: int | None, priority: str) -> None:
-    """Have ACTION of SERVICE done, and print what it gives.
+    """Run ACTION of SERVICE and print its result.
 
-    What the action sends before its end (a function that yields) is printed as it comes: with --json one object {"part": value}
-    a line, the answer last. Sends REQUEST SERVICE ACTION to the frontend.
-
-    \b
-    hulak task call nepse market-status
-    hulak task call nepse market-depth --arg symbol=NABIL --priority high
+    Partial results (of an action that yields) are printed as they arrive: with --json as one object {"part": value} per line,
+    and the result last. Sends REQUEST SERVICE ACTION to the frontend.
     """
     with call.client() as client:
         timeout_s, rank = call.timeout_s or 60.0, PRIORITIES[priority]
@@ -75,33 +80,45 @@ def call(call: Call, service: str, action: str, args: tuple[tuple[str, Any], ...
 
 @dataclass
 class PartPrinter:
-    """Prints what comes before the end of a task."""
+    """Prints the partial results of a task."""
 
     call: Call
     count: int = 0
 
     def show(self, value: Any) -> None:
-        """Print one part."""
+        """Print a partial result."""
         self.count += 1
         show(self.call, {"part": value} if self.call.as_json else value)
 
 
 def show(call: Call, value: Any) -> None:
-    """Print an answer."""
+    """Print a result."""
     if call.as_json:
         print_json(value)
     else:
         table.show_value(value)
 
 
-@task.command(cls=Command, short_help="Leave a task to the broker.")
+@task.command(
+    cls=Command,
+    short_help="Post a task and print its id.",
+    epilog=examples("hulak task post nepse security-brief --key brief-today"),
+)
 @click.argument("service")
 @click.argument("action", default="")
 @ARGUMENTS
 @RETRIES
 @PRIORITY
-@click.option("--key", help="Your own name for it: the same key means the same task, for a day.")
-@click.option("--expires", "expires_s", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Default: never.")
+@click.option(
+    "--key", help="Key that identifies the task: for [task] key_keep_s, the same key means the same task; none by default."
+)
+@click.option(
+    "--expires",
+    "expires_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Seconds after which the task expires; never by default.",
+)
 def post(
     call: Call,
     service: str,
@@ -112,15 +129,12 @@ def post(
     key: str | None,
     expires_s: float | None,
 ) -> None:
-    """Post ACTION of SERVICE, and print the task's id once it is safe on the broker's disk.
+    """Post ACTION of SERVICE, and print the id of the task when it is on the broker's disk.
 
     Sends REQUEST hulak.post to the frontend.
-
-    \b
-    hulak task post nepse security-brief --key brief-today
     """
     with call.client() as client:
-        told = client.post(
+        posted = client.post(
             service,
             action,
             dict(args),
@@ -131,35 +145,34 @@ def post(
             timeout_s=call.timeout_s or 10.0,
         )
     if call.as_json:
-        print_json({"task": told})
+        print_json({"task": posted})
     else:
-        click.echo(told)
+        click.echo(posted)
 
 
-@task.command(cls=Command, short_help="Wait for a posted task's result.", timeout_help="How long to wait. Default: 60.")
+@task.command(
+    cls=Command,
+    short_help="Wait for the result of a posted task.",
+    timeout_help="Seconds to wait for the result; 60 by default.",
+    epilog=examples(f"hulak task result {EXAMPLE_TASK}"),
+)
 @click.argument("task", metavar="TASK")
 def result(call: Call, task: str) -> None:
-    """Wait until TASK has ended, and print its value, or why it has none.
+    """Wait until TASK has ended, and print its result or its error.
 
     Sends REQUEST hulak.result to the frontend.
-
-    \b
-    hulak task result 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
     """
     with call.client() as client:
         value = client.result(task, timeout_s=call.timeout_s or 60.0)
     show(call, value)
 
 
-@task.command(cls=Command, short_help="End a posted task before its time.")
+@task.command(cls=Command, short_help="Cancel a posted task.", epilog=examples(f"hulak task cancel {EXAMPLE_TASK}"))
 @click.argument("task", metavar="TASK")
 def cancel(call: Call, task: str) -> None:
-    """End TASK before its time; one that has ended stays as it is.
+    """Cancel TASK and print its state; a task that has ended is not changed.
 
     Sends REQUEST hulak.cancel to the frontend.
-
-    \b
-    hulak task cancel 4f1e0c6b7a5d4c3b2a1908f7e6d5c4b3
     """
     with call.client() as client:
         state = client.cancel(task)
@@ -169,17 +182,14 @@ def cancel(call: Call, task: str) -> None:
         click.echo(f"task {task} is {state}")
 
 
-@task.command(cls=Command, short_help="List posted tasks.")
-@click.option("--state", type=click.Choice(STATES))
-@click.option("--service", help="Only of this one.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Default: 100.")
+@task.command(cls=Command, short_help="List posted tasks.", epilog=examples("hulak task ls --state waiting"))
+@click.option("--state", type=click.Choice(STATES), help="State of the tasks; all states by default.")
+@click.option("--service", help="Service of the tasks; all services by default.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, help="Maximum number of tasks; 100 by default.")
 def ls(call: Call, state: str | None, service: str | None, limit: int) -> None:
-    """List posted tasks, the newest first.
+    """List posted tasks, newest first.
 
     Sends REQUEST hulak.tasks to the frontend.
-
-    \b
-    hulak task ls --state waiting
     """
     with call.client() as client:
         rows = client.list_tasks(state=state, service=service, limit=limit)
@@ -187,15 +197,15 @@ def ls(call: Call, state: str | None, service: str | None, limit: int) -> None:
 
 
 def list_tasks(call: Call, heads: list[str], rows: list[dict[str, Any]]) -> None:
-    """Print rows of posted tasks."""
+    """Print posted tasks as a table or as JSON."""
     if call.as_json:
         print_json(rows)
         return
-    table.show(heads, [[of_list(row)[head] for head in heads] for row in rows])
+    table.show(heads, [[readable(row)[head] for head in heads] for row in rows])
 
 
-def of_list(row: dict[str, Any]) -> dict[str, Any]:
-    """Write a row for people, by the heads of its columns."""
-    again = bytes(row["retried_as"] or b"").hex()
-    told = {"task": bytes(row["task"]).hex(), "posted": table.moment(row["posted_ns"]), "retried as": again}
-    return {**row, **told, "trouble": row["trouble"][:120]}
+def readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the list for people, with the headings of its columns as keys."""
+    retried_as = bytes(row["retried_as"] or b"").hex()
+    texts = {"task": bytes(row["task"]).hex(), "posted": table.moment(row["posted_ns"]), "retried as": retried_as}
+    return {**row, **texts, "trouble": row["trouble"][:120]}

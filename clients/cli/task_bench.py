@@ -1,4 +1,4 @@
-"""What `hulak bench tasks` measures and shows."""
+"""Measurement and output of `hulak bench tasks`."""
 
 import contextlib
 import os
@@ -17,52 +17,52 @@ from clients.cli.command import Call, print_json
 from clients.cli.latency import quantiles_us
 from clients.cli.task_load import Caller, Poster, Tally, cpu_s, own_broker, singles, window, workers
 
-WARM_UP = 200  # tasks before those that count: connections, imports, the worker's credit
+WARM_UP = 200  # tasks before the measured ones: connections, imports, the worker's credit
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What is to be measured."""
+    """The load to measure."""
 
     tasks: int
-    window: int  # tasks under way at a time
+    window: int  # tasks in flight at a time
     singles: int  # tasks one at a time, after the others
     workers: int  # processes
     posted: bool
-    own: bool  # a broker of its own
+    own: bool  # measure a separate broker
     timeout_s: float  # of one task
 
 
-def measure(call: Call, wanted: BenchOptions) -> dict[str, Any]:
+def measure(call: Call, options: BenchOptions) -> dict[str, Any]:
     """Run the tasks.
 
     Returns:
-        what was wanted; tasks_per_s, cpu_us (of a task: broker, workers, client), us (one at a time: p50, p99, max); lost,
-        wrong, twice (carried out more often than asked) and trouble.
+        the options; tasks_per_s, cpu_us (per task: broker, workers, client), us (one at a time: p50, p99, max); lost, wrong,
+        twice (executions beyond the first) and trouble.
     """
-    where = own_broker(call.settings) if wanted.own else contextlib.nullcontext((call.settings, call.home))
+    where = own_broker(call.settings) if options.own else contextlib.nullcontext((call.settings, call.home))
     with where as (settings, home):
-        return {**asdict(wanted), **_measure(settings, home, wanted, call)}
+        return {**asdict(options), **_measure(settings, home, options, call)}
 
 
-def _measure(settings: Settings, home: Path, wanted: BenchOptions, call: Call) -> dict[str, Any]:
-    with BusClient(settings, home) as client, workers(settings, home, client, wanted.workers) as pids:
-        caller, tally = (Poster if wanted.posted else Caller)(client, wanted.timeout_s), Tally()
-        window(caller, tally, WARM_UP, wanted.window, nobody)
+def _measure(settings: Settings, home: Path, options: BenchOptions, call: Call) -> dict[str, Any]:
+    with BusClient(settings, home) as client, workers(settings, home, client, options.workers) as pids:
+        caller, tally = (Poster if options.posted else Caller)(client, options.timeout_s), Tally()
+        window(caller, tally, WARM_UP, options.window, ignore)
         before = _cpu(client, pids)
-        with progress(wanted.tasks, shown=not call.as_json) as tell:
-            took_s = window(caller, tally, wanted.tasks, wanted.window, tell)
+        with progress(options.tasks, shown=not call.as_json) as show_done:
+            took_s = window(caller, tally, options.tasks, options.window, show_done)
         used = {name: value - before[name] for name, value in _cpu(client, pids).items()}
-        took_us = singles(caller, tally, wanted.singles)
-        rows = client.call("hulak.stats", timeout_s=wanted.timeout_s)["workers"]
+        took_us = singles(caller, tally, options.singles)
+        rows = client.call("hulak.stats", timeout_s=options.timeout_s)["workers"]
         done = sum(row["done"] for row in rows if row["pid"] in pids)
     return {
-        "tasks_per_s": round(wanted.tasks / took_s),
-        "cpu_us": {name: round(value / wanted.tasks * 1e6, 1) for name, value in used.items()},
+        "tasks_per_s": round(options.tasks / took_s),
+        "cpu_us": {name: round(value / options.tasks * 1e6, 1) for name, value in used.items()},
         "us": quantiles_us(took_us),
         "lost": tally.lost,
         "wrong": tally.wrong,
-        "twice": max(0, done - tally.asked),
+        "twice": max(0, done - tally.sent),
         "trouble": tally.trouble,
     }
 
@@ -74,9 +74,9 @@ def _cpu(client: BusClient, pids: list[int]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, and nothing elsewhere; gives what is to be told how many are done."""
+    """Show a progress bar on a terminal; yields a function to call with the number of tasks that are done."""
     if not shown or not sys.stderr.isatty():
-        yield nobody
+        yield ignore
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -87,22 +87,31 @@ def progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(at, completed=done)
 
 
-def nobody(done: int) -> None:
-    """Stand in where nobody wants to be told."""
+def ignore(done: int) -> None:
+    """Show nothing."""
     del done
 
 
-def show_tasks(call: Call, told: dict[str, Any]) -> None:
-    """Print what `hulak bench tasks` found."""
+def show_tasks(call: Call, result: dict[str, Any]) -> None:
+    """Print the result of `hulak bench tasks`."""
     if call.as_json:
-        print_json(told)
+        print_json(result)
         return
-    cpu, us = told["cpu_us"], told["us"]
-    how = "posted" if told["posted"] else "called"
-    heads = ["tasks", "window", "workers", "tasks/s", "broker CPU us", "workers", "client", "one: p50 us", "p99", "max"]
-    cells = [told["tasks"], told["window"], told["workers"], told["tasks_per_s"], *cpu.values(), us["p50"], us["p99"], us["max"]]
+    cpu, us = result["cpu_us"], result["us"]
+    kind = "posted" if result["posted"] else "called"
+    heads = ["tasks", "window", "workers", "tasks/s", "broker CPU us", "workers", "client", "single: p50 us", "p99", "max"]
+    cells = [
+        result["tasks"],
+        result["window"],
+        result["workers"],
+        result["tasks_per_s"],
+        *cpu.values(),
+        us["p50"],
+        us["p99"],
+        us["max"],
+    ]
     table.show(heads, [cells])
-    faults = f"{told['lost']:,} lost, {told['wrong']:,} wrong, {told['twice']:,} carried out twice"
-    click.echo(f"{told['tasks'] + told['singles']:,} tasks {how}: {faults}")
-    if told["trouble"]:
-        click.echo(f"the first that was lost: {told['trouble']}")
+    faults = f"{result['lost']:,} lost, {result['wrong']:,} wrong, {result['twice']:,} run twice"
+    click.echo(f"{result['tasks'] + result['singles']:,} tasks {kind}: {faults}")
+    if result["trouble"]:
+        click.echo(f"first error: {result['trouble']}")

@@ -1,4 +1,4 @@
-"""`hulak top`: every process, live."""
+"""`hulak top`: a live table of all processes."""
 
 import contextlib
 import sys
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from clients.cli.command import Call, Command, print_json, subscribe
+from clients.cli.help_text import examples
 from clients.cli.keys import terminal
 from clients.cli.top_view import NAMES, TopView, render
 from clients.judge.facts import Facts
@@ -15,32 +16,36 @@ from clients.judge.lookout import Lookout
 from clients.judge.situations import limits_of
 from clients.judge.verdict import Verdict, judge
 
-POLL_S = 0.1  # so long a key waits at most
+POLL_S = 0.1  # most seconds until a key is handled
 
 
-@click.command(cls=Command, short_help="Show every process, live.", timeout_help="How long to wait for a broker. Default: 5.")
-@click.option("--sort", type=click.Choice(list(NAMES)), default="kind", show_default=True, help="The highest first.")
+@click.command(
+    cls=Command,
+    short_help="Show a live table of all processes.",
+    timeout_help="Seconds to wait for a broker; 5 by default.",
+    epilog=examples("hulak top", "hulak top --sort memory", "hulak top --count 1 | head -20"),
+)
 @click.option(
-    "--count", type=click.IntRange(1), help="End after so many screens, a second each. Default: 1 if not on a terminal."
+    "--sort", type=click.Choice(list(NAMES)), default="kind", help="Column to sort by, highest value first; kind by default."
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    help="Number of screens, one per second, after which to stop; no limit by default on a terminal, else 1.",
 )
 def top(call: Call, sort: str, count: int | None) -> None:
-    """Show every process with its memory, CPU, configuration and latency, sorted, and the broker's numbers, each second.
+    """Show every process with its memory, CPU, configuration and latency, and the broker's statistics, updated each second.
 
-    The first line says what is not well, as `hulak check` does. Keys: ? shows them; arrows, PageUp, PageDown, Home and End
-    scroll; k n m g c l r sort by kind, name, memory, growth, cores, latency, restarts, and the other way round if pressed again;
-    space stops the picture; q quits. Colours add nothing: NO_COLOR=1 takes them away. With --json it prints the statistics,
-    a line each second, with `health`: what is not well.
+    The first line has the worst finding of `hulak check`. Keys: ? shows the keys; arrows, PageUp, PageDown, Home and End
+    scroll; k n m g c l r sort by kind, name, memory, growth, cores, latency, restarts, and reverse the order if pressed again;
+    space pauses the updates; q quits. NO_COLOR=1 removes the colours; they carry no extra information. --json prints the
+    statistics, one line per second, with the findings under `health`.
 
-    Subscribes to the topic stats, NUL at its end, and asks supervisord, if `hulak up` runs on this home.
-
-    \b
-    hulak top
-    hulak top --sort memory
-    hulak top --count 1 | head -20
+    Subscribes to the topic stats, with NUL at its end, and queries the supervisord of this home, if one runs.
     """
     call.wait_for_broker("publisher")
     live = sys.stdout.isatty() and not call.as_json
-    state, left = TopView(NAMES[sort]), count if count is not None or live else 1
+    state, remaining = TopView(NAMES[sort]), count if count is not None or live else 1
     limits = limits_of(call.settings)
     with (
         contextlib.suppress(KeyboardInterrupt),
@@ -51,14 +56,14 @@ def top(call: Call, sort: str, count: int | None) -> None:
     ):
 
         def verdict() -> Verdict:
-            heard_s = time.monotonic() - state.heard
-            return judge(Facts.of(call.settings, state.stats, heard_s=heard_s, supervised=lookout.rows), limits)
+            age_s = time.monotonic() - state.received
+            return judge(Facts.of(call.settings, state.stats, heard_s=age_s, supervised=lookout.rows), limits)
 
-        while not state.quits and left != 0:
+        while not state.quits and remaining != 0:
             event = events.poll(POLL_S)
             if event is not None:
-                state.take(event.body, time.monotonic())
-                left = left if left is None else left - 1
+                state.add(event.body, time.monotonic())
+                remaining = remaining if remaining is None else remaining - 1
                 if call.as_json:
                     print_json({**event.body, "health": verdict().told()})
             for key in pressed(0.0) if pressed is not None else ():
@@ -70,7 +75,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
 
 @contextlib.contextmanager
 def screen(state: TopView, live: bool) -> Iterator[Callable[[], None]]:
-    """Draw on the whole terminal, and give it back at the end; or, where there is none, one screen after the other."""
+    """Draw on the whole terminal and restore it at the end; without a terminal, print each screen."""
     from rich.console import Console
     from rich.live import Live
 

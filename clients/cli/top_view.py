@@ -1,7 +1,7 @@
-"""`hulak top`: what it knows and what its keys do, and one screen of it. Pure.
+"""State, keys and screen of `hulak top`. Pure.
 
-One screen holds, from the top: the broker, its numbers, what was lost, and a table of all processes, sorted. Nothing is said by
-colour alone.
+A screen has, from the top: the broker, its numbers, losses, and a sorted table of all processes. Colours carry no information of
+their own.
 """
 
 from collections import deque
@@ -21,29 +21,29 @@ from clients.judge.perf import age
 from clients.judge.processes import Process, processes
 from clients.judge.verdict import Verdict
 
-HISTORY = 300  # seconds
-ABOVE, BELOW = 6, 2  # lines beside the table's rows: of the head with the table's own, and of the foot
+HISTORY = 300  # most values of ticks per second, one per second
+ABOVE, BELOW = 6, 2  # lines above the table's rows, with its header, and below
 STYLES = {"ok": "green", "late": "yellow", "hangs": "bold red", "unknown": "dim"}
 FOOT = "q quit, ? keys, arrows scroll, sort: k n m g c l r"
 KEYS = (
-    ("q, Ctrl-C", "end"),
+    ("q, Ctrl-C", "quit"),
     ("?", "show the keys, or the processes again"),
     ("arrows, PageUp, PageDown, Home, End", "scroll the processes"),
-    ("space", "stop the picture, and go on"),
-    ("k n m g c l r", "sort by kind, name, memory, growth, cores, latency, restarts; again: the other way round"),
+    ("space", "pause the updates, and continue"),
+    ("k n m g c l r", "sort by kind, name, memory, growth, cores, latency, restarts; again: reverse"),
 )
-SORTS: dict[str, tuple[str, Callable[[Process], Any]]] = {  # key -> name, what is sorted by; numbers the highest first
-    "k": ("kind", lambda one: (one.kind != "broker", one.kind, one.name)),
-    "n": ("name", lambda one: (one.name, one.kind)),
-    "m": ("memory", lambda one: -(one.rss_bytes or 0)),
-    "g": ("growth", lambda one: -(one.rss_per_min or 0)),
-    "c": ("cores", lambda one: -(one.cores or 0)),
-    "l": ("latency", lambda one: -(one.p99_us or 0)),
-    "r": ("restarts", lambda one: -one.restarts),
+SORTS: dict[str, tuple[str, Callable[[Process], Any]]] = {  # key -> name, sort key; numbers in descending order
+    "k": ("kind", lambda row: (row.kind != "broker", row.kind, row.name)),
+    "n": ("name", lambda row: (row.name, row.kind)),
+    "m": ("memory", lambda row: -(row.rss_bytes or 0)),
+    "g": ("growth", lambda row: -(row.rss_per_min or 0)),
+    "c": ("cores", lambda row: -(row.cores or 0)),
+    "l": ("latency", lambda row: -(row.p99_us or 0)),
+    "r": ("restarts", lambda row: -row.restarts),
 }
-WIDE = 105  # columns of a terminal from which on all of the table is shown
-MIDDLE = 76
-HEADS = {  # column of `PROCESS_HEADS` -> head, what it is sorted by, columns of a terminal from which on it is shown
+WIDE = 105  # least columns of a terminal for the whole table
+MIDDLE = 76  # least columns for most of it
+HEADS = {  # column of `PROCESS_HEADS` -> heading, name of its sort, least columns of the terminal
     "kind": ("kind", "kind", 0),
     "name": ("name", "name", 0),
     "pid": ("pid", "", WIDE),
@@ -63,55 +63,55 @@ NAMES = {name: key for key, (name, _) in SORTS.items()}
 
 @dataclass
 class TopView:
-    """What is shown; changed by statistics and by keys.
+    """The state of the view, changed by statistics and by keys.
 
     Args:
         sort: a key of `SORTS`.
     """
 
     sort: str = "k"
-    turned: bool = False  # the other way round
-    stopped: bool = False  # what is shown stays as it is
+    reverse: bool = False
+    paused: bool = False  # no updates
     quits: bool = False
-    helps: bool = False  # the keys are shown in the place of the processes
+    show_keys: bool = False  # instead of the processes
     scroll: Scroll = field(default_factory=Scroll)
-    verdict: Verdict | None = None  # of what was heard last
+    verdict: Verdict | None = None  # on the last statistics
     stats: Mapping[str, Any] | None = None
-    heard: float = 0.0  # monotonic seconds
+    received: float = 0.0  # time of the last statistics, monotonic seconds
     history: deque[float] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
-    def take(self, stats: Mapping[str, Any], now: float) -> None:
-        """Take what the broker tells of itself."""
-        self.heard = now
-        if not self.stopped:
+    def add(self, stats: Mapping[str, Any], now: float) -> None:
+        """Add the broker's statistics; `now` in monotonic seconds."""
+        self.received = now
+        if not self.paused:
             self.stats = stats
             self.history.append(float(stats["ticks"]["per_s"]))
 
     def press(self, key: str) -> None:
-        """Do what a key says; one that says nothing does nothing."""
+        """Handle a key; unknown keys are ignored."""
         if key in ("q", "Q", "\x03"):
             self.quits = True
         elif key == "?":
-            self.helps = not self.helps
+            self.show_keys = not self.show_keys
         elif key == " ":
-            self.stopped = not self.stopped
+            self.paused = not self.paused
         elif self.scroll.press(key):
             return
         elif (key := key.lower()) in SORTS:
-            self.turned = key == self.sort and not self.turned
+            self.reverse = key == self.sort and not self.reverse
             self.sort = key
 
-    def processes(self, heard_s: float = 0.0) -> list[Process]:
-        """List the processes in the order that is wanted; the broker was heard so many seconds ago."""
-        found = [] if self.stats is None else processes(self.stats, heard_s)
-        return sorted(found, key=SORTS[self.sort][1], reverse=self.turned)
+    def processes(self, age_s: float = 0.0) -> list[Process]:
+        """List the processes in the selected order; `age_s` is the age of the statistics."""
+        rows = [] if self.stats is None else processes(self.stats, age_s)
+        return sorted(rows, key=SORTS[self.sort][1], reverse=self.reverse)
 
 
 def render(top: TopView, now: float, width: int, height: int) -> RenderableType:
     """Draw one screen.
 
     Args:
-        top: what to show.
+        top: state to show.
         now: monotonic seconds.
         width: columns of the terminal.
         height: lines of the terminal.
@@ -119,16 +119,16 @@ def render(top: TopView, now: float, width: int, height: int) -> RenderableType:
     if top.stats is None:
         return Text("waiting for the broker ... (q quits)", style="yellow")
     foot = Text(FOOT, style="dim", no_wrap=True, overflow="ellipsis")
-    body = _keys() if top.helps else _table(top, now, width, max(1, height - ABOVE - BELOW))
+    body = _keys() if top.show_keys else _table(top, now, width, max(1, height - ABOVE - BELOW))
     return Group(*_head(top, top.stats, width), body, foot)
 
 
 def _keys() -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("key", no_wrap=True)
-    table.add_column("does")
-    for key, does in KEYS:
-        table.add_row(key, does)
+    table.add_column("action")
+    for key, action in KEYS:
+        table.add_row(key, action)
     return table
 
 
@@ -137,7 +137,7 @@ def _head(top: TopView, stats: Mapping[str, Any], width: int) -> list[Text]:
     first = _line(
         (" Hulak top ", "bold reverse"),
         f" broker {broker['version']} up {age(broker['uptime_s'])}  ",
-        *_standing(top),
+        *_health(top),
     )
     rate = _line(
         ("ticks    ", "dim"), f"{ticks['per_s']:,.0f}/s, {ticks['taken']:,} taken, {ticks['symbols']} symbols, {_latency(ticks)} "
@@ -153,14 +153,14 @@ def _head(top: TopView, stats: Mapping[str, Any], width: int) -> list[Text]:
 
 def _latency(ticks: Mapping[str, Any]) -> str:
     quantiles = ticks["feed_to_broker_us"]
-    return "no tick of late" if not quantiles else f"feed to broker p99 {short(quantiles['p99'])}"
+    return "no recent tick" if not quantiles else f"feed to broker p99 {short(quantiles['p99'])}"
 
 
-def _standing(top: TopView) -> list[tuple[str, str]]:
-    said = [("stopped, space goes on  ", "yellow")] if top.stopped else []
+def _health(top: TopView) -> list[tuple[str, str]]:
+    parts = [("paused, space continues  ", "yellow")] if top.paused else []
     if top.verdict is not None:
-        said.append((top.verdict.headline(), LEVELS[top.verdict.level]))
-    return said
+        parts.append((top.verdict.headline(), LEVELS[top.verdict.level]))
+    return parts
 
 
 def _line(*parts: str | tuple[str, str]) -> Text:
@@ -168,23 +168,23 @@ def _line(*parts: str | tuple[str, str]) -> Text:
 
 
 def _table(top: TopView, now: float, width: int, lines: int) -> Table:
-    found, columns = top.processes(now - top.heard), [name for name in PROCESS_HEADS if width >= HEADS[name][2]]
-    shown, left_out = cut(found, lines, top.scroll)
+    rows, columns = top.processes(now - top.received), [name for name in PROCESS_HEADS if width >= HEADS[name][2]]
+    shown, rest = cut(rows, lines, top.scroll)
     table = Table(box=None, pad_edge=False, padding=(0, 2 if width >= WIDE else 1, 0, 0), header_style="bold")
     for name in columns:
         head, sorted_by, _ = HEADS[name]
-        mark = ("▲" if top.turned else "▼") if sorted_by == SORTS[top.sort][0] else ""
+        mark = ("▲" if top.reverse else "▼") if sorted_by == SORTS[top.sort][0] else ""
         table.add_column(f"{head}{mark}", justify="left" if name in LEFT else "right", no_wrap=True, overflow="ellipsis")
-    for one in shown:
-        cells = dict(zip(PROCESS_HEADS, process_cells(one), strict=True))
-        table.add_row(*(_cell(one, name, cells[name]) for name in columns))
-    if left_out:
-        table.add_row("", Text(left_out, style="dim"))
+    for process in shown:
+        cells = dict(zip(PROCESS_HEADS, process_cells(process), strict=True))
+        table.add_row(*(_cell(process, name, cells[name]) for name in columns))
+    if rest:
+        table.add_row("", Text(rest, style="dim"))
     return table
 
 
-def _cell(one: Process, column: str, value: Any) -> Text:
+def _cell(process: Process, column: str, value: Any) -> Text:
     text = "-" if value is None else str(value)
-    if column == "state" and one.state in ("late", "hangs"):
-        text = f"{text} {one.silence_s:.0f} s"
-    return Text(text, style=STYLES[one.state] if column == "state" else "")
+    if column == "state" and process.state in ("late", "hangs"):
+        text = f"{text} {process.silence_s:.0f} s"
+    return Text(text, style=STYLES[process.state] if column == "state" else "")

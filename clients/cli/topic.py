@@ -1,4 +1,4 @@
-"""`hulak topic`: which topics of feeds there are, and how to let them go."""
+"""`hulak topic`: lists and removes topics of ticks."""
 
 import time
 from typing import Any
@@ -9,35 +9,36 @@ from bus.errors import BusError
 from bus.wire.replay_range import prefix_of
 from clients.cli import table
 from clients.cli.command import BROKER_S, Call, Command, print_json
+from clients.cli.help_text import examples
 from clients.cli.workers import ListingGroup
 
 HEADS = ["topic", "number", "source", "age"]
 TICKS = "tick."
 
 
-@click.group(cls=ListingGroup, short_help="List and remove topics of ticks.")
+@click.group(
+    cls=ListingGroup,
+    short_help="List and remove topics of ticks.",
+    epilog=examples("hulak topic", "hulak topic rm 'tick.BTC-1DEC26-*'"),
+)
 def topic() -> None:
-    """Show the topics of feeds; without a command as `hulak topic ls`.
+    """List and remove topics of ticks; without a command, list them as `hulak topic ls`.
 
-    A topic stays, with its last value, until it is removed: also when its feed is gone, and over restarts. There may be
-    `broker.max_topics` of them, topics of displays and of the broker included.
-
-    \b
-    hulak topic
-    hulak topic rm 'tick.BTC-1DEC26-*'
+    The broker keeps a topic and its last value until the topic is removed, also after the end of its feed and after a restart.
+    The maximum is `broker.max_topics`, including topics of displays and of the broker.
     """
 
 
-@topic.command(cls=Command, short_help="List topics, their numbers and how old their last ticks are.")
+@topic.command(
+    cls=Command,
+    short_help="List topics with their sequences and the age of their last ticks.",
+    epilog=examples("hulak topic ls", "hulak topic ls 'tick.EUR*' --json"),
+)
 @click.argument("pattern", metavar="[TOPIC]", default=TICKS)
 def ls(call: Call, pattern: str) -> None:
-    """List TOPIC, or every topic under a TOPIC that ends with `.` or `*`; by default all topics of ticks.
+    """List TOPIC, or all topics with that prefix if TOPIC ends with `.` or `*`; all topics of ticks by default.
 
     Sends REQUEST hulak.last to the frontend.
-
-    \b
-    hulak topic ls
-    hulak topic ls 'tick.EUR*' --json
     """
     rows = _rows(call, _checked(pattern))
     if call.as_json:
@@ -48,7 +49,9 @@ def ls(call: Call, pattern: str) -> None:
 
 def _checked(pattern: str) -> str:
     if not pattern.startswith(TICKS):
-        raise click.UsageError(f"{pattern!r} is no topic of ticks, must begin with '{TICKS}', e.g. 'tick.EURUSD' or 'tick.EUR*'")
+        raise click.UsageError(
+            f"{pattern!r} is not a topic of ticks, must begin with '{TICKS}', e.g. 'tick.EURUSD' or 'tick.EUR*'"
+        )
     return pattern
 
 
@@ -65,31 +68,31 @@ def _rows(call: Call, pattern: str) -> list[dict[str, Any]]:
             "source": event.body.get("source"),
             "age_s": round((now_ns - event.stamp.time_ns) / 1e9, 1),
         }
-        for event in sorted(events, key=lambda one: one.topic)
+        for event in sorted(events, key=lambda event: event.topic)
     ]
 
 
-@topic.command(cls=Command, short_help="Remove topics.")
+@topic.command(
+    cls=Command,
+    short_help="Remove topics.",
+    epilog=examples("hulak topic rm tick.TEST1", "hulak topic rm 'tick.BTC-1DEC26-*' --yes"),
+)
 @click.argument("patterns", metavar="TOPIC...", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask, also where a TOPIC is many topics.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation for a TOPIC that matches many topics.")
 def rm(call: Call, patterns: tuple[str, ...], yes: bool) -> None:
-    """Remove each TOPIC, or all topics under a TOPIC that ends with `.` or `*`.
+    """Remove each TOPIC, or all topics with that prefix if TOPIC ends with `.` or `*`.
 
-    Their last values are gone, and their places are free for others. Their ticks stay in the journal as long as all others.
-    A topic whose feed still posts comes again with its next tick; its numbers go on. Exit code 1 if nothing was removed.
+    This deletes their last values and makes room for other topics. Their ticks stay in the journal for the usual time. A topic
+    with an active feed is created again by its next tick, and its sequence continues. The exit code is 1 if nothing was removed.
 
     Sends REQUEST hulak.topic.remove to the frontend.
-
-    \b
-    hulak topic rm tick.TEST1
-    hulak topic rm 'tick.BTC-1DEC26-*' --yes
     """
     wanted = [_checked(pattern) for pattern in patterns]
     if not yes and any(not prefix_of(pattern).endswith(b"\0") for pattern in wanted):
         _confirm(call, wanted)
-    removed = call.ask("hulak.topic.remove", args={"topics": wanted})["removed"]
+    removed = call.request("hulak.topic.remove", args={"topics": wanted})["removed"]
     if not removed:
-        raise BusError("UNKNOWN_TOPIC", "there was no such topic; `hulak topic` lists those that there are")
+        raise BusError("UNKNOWN_TOPIC", "no such topic; `hulak topic` lists all topics")
     if call.as_json:
         print_json({"removed": removed})
     else:
@@ -98,8 +101,8 @@ def rm(call: Call, patterns: tuple[str, ...], yes: bool) -> None:
 
 def _confirm(call: Call, patterns: list[str]) -> None:
     if call.as_json:
-        raise click.UsageError("with --json nothing is asked: say --yes to remove all topics under a prefix")
-    found = sorted({row["topic"] for pattern in patterns for row in _rows(call, pattern)})
-    if found:
-        shown = ", ".join(found[:3]) + (f" ... {found[-1]}" if len(found) > 3 else "")
-        click.confirm(f"Remove {len(found)} topics, {shown}?", abort=True, err=True)
+        raise click.UsageError("--json has no confirmation; give --yes to remove all topics with a prefix")
+    matches = sorted({row["topic"] for pattern in patterns for row in _rows(call, pattern)})
+    if matches:
+        shown = ", ".join(matches[:3]) + (f" ... {matches[-1]}" if len(matches) > 3 else "")
+        click.confirm(f"Remove {len(matches)} topics, {shown}?", abort=True, err=True)

@@ -1,4 +1,4 @@
-"""`hulak up` and `hulak down`: everything at once, under a supervisord of its own."""
+"""`hulak up` and `hulak down`: all processes, under a supervisord per home."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ import click
 
 from bus.errors import BusTimeout, HulakError
 from clients.cli.command import FAILED, Call, Command, print_json
+from clients.cli.help_text import examples
 from clients.cli.keys import terminal
 from clients.cli.live_output import LiveOutput
 from clients.cli.port_check import refuse_taken
@@ -21,71 +22,76 @@ if TYPE_CHECKING:
     from clients.cli.live_threads import LiveThreads
     from clients.supervisord import Supervisor
 
-STAND_S = 60.0  # seconds that --detach waits for everything to stand
+START_S = 60.0  # that --detach waits for a complete start
 FRAME_S = 0.25  # between two frames of the live view
-WAITING_S = 0.05  # between two looks until everything stands
+STARTING_S = 0.05  # between two checks until the start is complete
 SHOWN = 24  # displays of the demo
 
 
 @click.command(
     cls=Command,
-    short_help="Start everything, and show how it does.",
-    timeout_help=f"How long it may take until everything stands. Default: {STAND_S:g} with --detach, else for ever.",
+    short_help="Start all processes and show live status.",
+    timeout_help=f"Seconds to wait for a complete start; {START_S:g} by default with --detach, else no limit.",
+    epilog=examples("hulak up --demo --home ./var", "hulak up --demo --for 30 --json", "hulak up --detach"),
 )
-@click.option("--demo", is_flag=True, help="With a simulated venue and a simulated exchange.")
-@click.option("--for", "for_s", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after so long.")
-@click.option("-q", "--quiet", is_flag=True, help="Tell only what changes: no live view, and no line a second.")
-@click.option("--detach", is_flag=True, help="Return when everything stands; `hulak down` stops it.")
+@click.option("--demo", is_flag=True, help="Also start the simulated venue and the simulated exchange.")
+@click.option(
+    "--for",
+    "for_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Seconds to run before an orderly stop; no limit by default.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print changes only: no live view and no line per second.")
+@click.option("--detach", is_flag=True, help="Return when the start is complete; stop the processes with `hulak down`.")
 @click.pass_context
 def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: bool, detach: bool) -> None:
-    """Start broker, feed, workers and gateway under supervisord, and show how they do until q or Ctrl-C.
+    """Start broker, feed, workers and gateway under supervisord, and show their status until q or Ctrl-C stops them.
 
-    The first line says what is not well, as `hulak check` does; ? shows the keys. Without a terminal it prints one line a
-    second, with --quiet none. --for ends with 0 if everything was healthy, else with 1. Subscribes to
-    the topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
-
-    \b
-    hulak up --demo --home ./var
-    hulak up --demo --for 30 --json
-    hulak up --detach
+    The first line has the worst finding of `hulak check`; ? shows the keys. Without a terminal the command prints one line per
+    second, with --quiet none. The exit code of --for is 0 if all processes were healthy at the end, else 1. Subscribes to the
+    topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
     """
     from clients import supervisord
 
     if detach and for_s is not None:
-        raise click.UsageError("--for is for a run in the foreground, --detach is not one")
+        raise click.UsageError("--for excludes --detach; give one of them")
     supervisord.refuse_running(call.home)
     refuse_taken(call.settings, demo=demo)
-    asked = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: asked.set())
-    show = LiveOutput(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
+        signal.signal(number, lambda *_: stop.set())
+    output = LiveOutput(call.as_json, os.isatty(1) and not quiet, call.settings.gateway.url, quiet)
     supervisor = supervisord.start(call.home, variables(call, demo=demo), detached=detach)
-    stand_s = STAND_S if detach and call.timeout_s is None else call.timeout_s
-    run, stays = Run(call, show, supervisor, asked, stand_s, for_s), False
+    start_s = START_S if detach and call.timeout_s is None else call.timeout_s
+    run, stays = Run(call, output, supervisor, stop, start_s, for_s), False
     try:
-        with _watch(call, supervisor, demo=demo) as watch, terminal(show.live and not call.as_json and not detach) as run.pressed:
-            code = run.until_standing(watch) if detach else run.until_asked(watch)
-            stays = detach and not asked.is_set()
+        with (
+            _threads(call, supervisor, demo=demo) as threads,
+            terminal(output.live and not call.as_json and not detach) as run.pressed,
+        ):
+            code = run.until_complete(threads) if detach else run.until_stopped(threads)
+            stays = detach and not stop.is_set()
     finally:
-        show.end()
+        output.end()
         if not stays:
-            _stop(supervisor, show)
+            _stop(supervisor, output)
     if stays:
-        show.say(f"it goes on in the background; stop it with `hulak down --home {call.home}`")
+        output.print(f"running in the background; stop with `hulak down --home {call.home}`")
     ctx.exit(code)
 
 
 def variables(call: Call, *, demo: bool) -> dict[str, str]:
-    """Make the environment variables of supervisord, beside the operator's own."""
+    """Return the environment variables of supervisord that are added to those of this process."""
     from clients import supervisord
 
-    found = supervisord.switches(demo=demo, feed=demo or bool(call.settings.feed.url))
+    result = supervisord.switches(demo=demo, feed=demo or bool(call.settings.feed.url))
     if call.file is not None:
-        found["HULAK_CONFIG"] = str(call.file.absolute())
-    return {**found, **(supervisord.demo_variables(call.settings) if demo else {})}
+        result["HULAK_CONFIG"] = str(call.file.absolute())
+    return {**result, **(supervisord.demo_variables(call.settings) if demo else {})}
 
 
-def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThreads":
+def _threads(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThreads":
     from clients.cli.live_threads import LiveThreads
     from sim.fx_market import PAIRS
 
@@ -94,87 +100,89 @@ def _watch(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThreads"
     return LiveThreads(call.settings, call.home, supervisor, wanted_symbols=wanted, demo=demo, shown=shown)
 
 
-def _stop(supervisor: "Supervisor", show: LiveOutput) -> None:
+def _stop(supervisor: "Supervisor", output: LiveOutput) -> None:
     before = time.monotonic()
     orderly = supervisor.stop()
-    how = "" if orderly else ", the last ones by force"
-    show.say(f"all processes ended in {time.monotonic() - before:.1f} s{how}")
+    output.print(_stopped_text(time.monotonic() - before, orderly=orderly))
+
+
+def _stopped_text(took_s: float, *, orderly: bool) -> str:
+    return f"all processes ended in {took_s:.1f} s" + ("" if orderly else ", the last ones were killed")
 
 
 @dataclass
 class Run:
-    """The foreground's loop."""
+    """The loop in the foreground."""
 
     call: Call
-    show: LiveOutput
+    output: LiveOutput
     supervisor: "Supervisor"
-    asked: threading.Event  # a signal asked to stop
-    stand_s: float | None  # seconds until everything must stand
-    for_s: float | None  # seconds until it ends by itself
-    pressed: Callable[[float], list[str]] | None = None  # waits for keys, and gives them
+    stop: threading.Event  # set by a signal or a key
+    start_s: float | None  # most seconds until the start is complete
+    for_s: float | None  # seconds until an orderly stop
+    pressed: Callable[[float], list[str]] | None = None  # waits for keys and returns them
     started: float = field(default_factory=time.monotonic)
 
-    def until_standing(self, watch: "LiveThreads") -> int:
-        """Tell the progress until everything stands; returns 0, or what `_ended` says."""
-        return self._loop(watch, lambda snapshot: not snapshot.waits_for())
+    def until_complete(self, threads: "LiveThreads") -> int:
+        """Show the progress until the start is complete; returns the exit code."""
+        return self._loop(threads, lambda snapshot: not snapshot.waits_for())
 
-    def until_asked(self, watch: "LiveThreads") -> int:
-        """Show everything until a signal, the end of --for, or supervisord's own; returns the exit code."""
-        return self._loop(watch, lambda _: False)
+    def until_stopped(self, threads: "LiveThreads") -> int:
+        """Show the status until a signal, a key, the end of --for or of supervisord; returns the exit code."""
+        return self._loop(threads, lambda _: False)
 
-    def _loop(self, watch: "LiveThreads", enough: Callable[["Snapshot"], bool]) -> int:
+    def _loop(self, threads: "LiveThreads", enough: Callable[["Snapshot"], bool]) -> int:
         while True:
-            snapshot = watch.snapshot()
-            self.show.progress(snapshot)
-            self.show.frame(snapshot)
-            if self.asked.is_set() or enough(snapshot):
+            snapshot = threads.snapshot()
+            self.output.progress(snapshot)
+            self.output.frame(snapshot)
+            if self.stop.is_set() or enough(snapshot):
                 return 0
             if not self.supervisor.runs:
                 return self._ended()
             up_s = time.monotonic() - self.started
             if self.for_s is not None and up_s >= self.for_s:
-                return 0 if self.show.stood and snapshot.healthy else FAILED
-            if self.stand_s is not None and up_s >= self.stand_s and not self.show.stood:
+                return 0 if self.output.complete and snapshot.healthy else FAILED
+            if self.start_s is not None and up_s >= self.start_s and not self.output.complete:
                 raise BusTimeout(
-                    f"waited {self.stand_s:g} s for {snapshot.waits_for()}, in vain; "
-                    f"the processes' logs are in {self.call.home / 'log'}"
+                    f"start incomplete after {self.start_s:g} s, still waiting for {snapshot.waits_for()}; "
+                    f"see the logs in {self.call.home / 'log'}"
                 )
-            self._wait(FRAME_S if self.show.stood else WAITING_S)
+            self._wait(FRAME_S if self.output.complete else STARTING_S)
 
     def _wait(self, wait_s: float) -> None:
-        """Wait for a signal, or for keys where there is a terminal."""
+        """Wait for a signal, and on a terminal for keys."""
         if self.pressed is None:
-            self.asked.wait(wait_s)
+            self.stop.wait(wait_s)
             return
         for key in self.pressed(wait_s):
-            if self.show.press(key):
-                self.asked.set()
+            if self.output.press(key):
+                self.stop.set()
 
     def _ended(self) -> int:
         from clients import supervisord
 
-        self.show.end()
+        self.output.end()
         code = self.supervisor.exit_code()
         if code == 0:
-            self.show.say("stopped by `hulak down`")
+            self.output.print("stopped by `hulak down`")
             return 0
         if code is not None and code < 0:
-            raise HulakError(f"supervisord was killed by signal {-code}; `hulak up` starts everything anew")
-        raise HulakError(f"supervisord ended by itself; its last words: {supervisord.last_words(self.call.home)}")
+            raise HulakError(f"supervisord was killed by signal {-code}; start it again with `hulak up`")
+        raise HulakError(f"supervisord ended unexpectedly; its last line: {supervisord.last_line(self.call.home)}")
 
 
 @click.command(
     cls=Command,
-    short_help="Stop what `hulak up` started.",
-    timeout_help="How long to wait before what is left is killed. Default: 3.5.",
+    short_help="Stop all processes of `hulak up`.",
+    timeout_help="Seconds to wait before the remaining processes are killed; 3.5 by default.",
+    epilog=examples("hulak down --home ./var"),
 )
 def down(call: Call) -> None:
-    """Stop what `hulak up` started on this home, in good order; what is left after a few seconds is killed.
+    """Stop all processes that `hulak up` started on this home, in order; kill those that remain after --timeout.
 
-    Asks supervisord over its own socket; no message is sent on the bus. Exit code 0, also when nothing ran.
-
-    \b
-    hulak down --home ./var
+    Sends its request to supervisord over the socket in the home folder, and nothing on the bus. The exit code is 0, also if
+    nothing ran.
     """
     from clients import supervisord
 
@@ -191,4 +199,4 @@ def down(call: Call) -> None:
     if call.as_json:
         print_json({"stopped": True, "orderly": orderly, "seconds": took_s})
     else:
-        click.echo(f"all processes ended in {took_s:.1f} s" + ("" if orderly else ", the last ones by force"))
+        click.echo(_stopped_text(took_s, orderly=orderly))

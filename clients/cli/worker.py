@@ -1,25 +1,30 @@
-"""`hulak worker`: one worker process."""
+"""`hulak worker`: a worker process."""
 
 import click
 
 from clients.cli.command import Call, Command
+from clients.cli.help_text import examples
 
 
-@click.command(cls=Command, daemon=True, short_help="Run one worker for a service.")
+@click.command(
+    cls=Command,
+    daemon=True,
+    short_help="Run a worker of a service.",
+    epilog=examples("hulak worker nepse", "hulak worker nepse --name second", "hulak worker sums --module my_tasks"),
+)
 @click.argument("service", metavar="SERVICE")
-@click.option("--name", help="Unique among living workers. Default: the supervisor's slot and the pid.")
-@click.option("--module", help="A Python module of yours, with functions under workers.tasks.task.")
-@click.option("--credit", type=click.IntRange(1, 1024), help="Tasks of a module held at a time. Default: by how long they take.")
+@click.option("--name", help="Unique name of the worker; the slot of supervisord and the pid by default.")
+@click.option("--module", help="Python module with functions under the decorator workers.tasks.task; none by default.")
+@click.option(
+    "--credit",
+    type=click.IntRange(1, 1024),
+    help="Number of tasks of a module to hold at a time; adapted to their duration by default.",
+)
 @click.pass_context
 def worker(ctx: click.Context, call: Call, service: str, name: str | None, module: str | None, credit: int | None) -> None:
-    """Run one worker for a service, such as nepse, until it is retired or stopped.
+    """Run a worker of a service, such as nepse, until it is retired or stopped.
 
-    It sends READY to the backend, then HEARTBEAT, and RESULT for each TASK. `python -m workers nepse` is the same.
-
-    \b
-    hulak worker nepse
-    hulak worker nepse --name second
-    hulak worker sums --module mine
+    It sends READY to the backend, then HEARTBEAT, and RESULT for each TASK. `python -m workers nepse` does the same.
     """
     from workers.services import run_worker
 

@@ -1,4 +1,4 @@
-"""Whether all is well: one judge for `hulak check`, `top`, `status`, `up`, the page, `/readyz` and `/metrics`.
+"""Health of all processes: one judge for `hulak check`, `top`, `status`, `up`, the page, `/readyz` and `/metrics`.
 Imported by clients.cli and clients.gateway.
 Start with `situations.py`.
 """

@@ -1,4 +1,4 @@
-"""What is judged, and what is found. Pure."""
+"""Input and output of the judge: facts and findings. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,69 +11,69 @@ from clients.judge.situations import SITUATIONS, Level
 if TYPE_CHECKING:
     from bus.process.settings import Settings
 
-SHOWN = 5  # names in one sentence
-LONGEST = 400  # characters of one
+SHOWN = 5  # most names in one text
+LONGEST = 400  # most characters of one text
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at one moment."""
+    """The data to judge at one moment."""
 
-    stats: Mapping[str, Any] | None  # PROTOCOL.md section 7.2; None: the broker has not been heard
-    heard_s: float = 0.0  # their age
-    why: str = ""  # where there are none: how that shows
-    asked_s: float = math.inf  # and for how long it has been asked
-    supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`; empty without a supervisord
-    feeds: int | None = None  # that there must be at least; None: one, if there is anything that keeps a feed
-    workers: int | None = None  # of each scaled service; None: `min_workers`, if there is anything that keeps them
-    wants_feed: bool = False  # setting feed.url names a feed
+    stats: Mapping[str, Any] | None  # PROTOCOL.md section 7.2; None: not received
+    heard_s: float = 0.0  # age of the statistics, seconds
+    why: str = ""  # without statistics: the error
+    asked_s: float = math.inf  # without statistics: for how long they have been requested, seconds
+    supervised: Sequence[Mapping[str, Any]] = ()  # as `bus.process.supervisor_rpc.list_processes`; empty: no supervisord
+    feeds: int | None = None  # minimum number of feeds; None: one, if the settings or supervisord have a feed
+    workers: int | None = None  # minimum per scaled service; None: `min_workers`, if a scaler or supervisord runs
+    wants_feed: bool = False  # setting feed.url is not empty
     min_workers: int = 1  # setting scaling.min_workers
 
     @classmethod
     def of(cls, settings: "Settings", stats: Mapping[str, Any] | None, **more: Any) -> Self:
-        """Make the facts of who has settings and statistics; more as above."""
+        """Return the facts of settings and statistics; `more` are further fields."""
         return cls(stats, wants_feed=bool(settings.feed.url), min_workers=settings.scaling.min_workers, **more)
 
     @property
-    def told(self) -> Mapping[str, Any]:
-        """The statistics, where there are some."""
+    def values(self) -> Mapping[str, Any]:
+        """Statistics; empty if none were received."""
         return self.stats or {}
 
     def rows(self, kind: str) -> list[Mapping[str, Any]]:
-        """List the reports of one kind of process."""
-        return [row for row in self.told["processes"] if row["kind"] == kind]
+        """Return the reports of one kind of process."""
+        return [row for row in self.values["processes"] if row["kind"] == kind]
 
     def figure(self, path: str) -> float:
-        """Give a number of the statistics, such as `tasks.recent.failed`; 0 if it is not told."""
-        found: Any = self.told
+        """Return a number of the statistics by its path, such as `tasks.recent.failed`; 0 if it is missing."""
+        value: Any = self.values
         for name in path.split("."):
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return number(found) or 0.0
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return number(value) or 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not well."""
+    """One problem."""
 
-    what: str  # of `SITUATIONS`
+    what: str  # key of `SITUATIONS`; empty if there was nothing to judge
     level: Level
     text: str
-    unready: bool  # it speaks against `/readyz`
+    unready: bool  # `/readyz` fails
 
 
 def finding(what: str, level: Level, text: str) -> Finding:
-    """Make a finding of one of `SITUATIONS`, of a level that this one may have."""
+    """Return a finding of a situation, with one of the situation's levels."""
     situation = SITUATIONS[what]
     assert level in situation.levels, f"{what} is never {level.name}"
     return Finding(what, level, one_line(text), situation.unready and level is Level.CRITICAL)
 
 
 def one_line(text: str) -> str:
-    """Make a sentence one line without a bar, which ends the sentence of a monitoring plugin."""
+    """Return a text as one line without a bar: a bar ends the text of a monitoring plugin."""
     return " ".join(text.replace("|", "/").split())[:LONGEST]
 
 
 def some(names: Sequence[str]) -> str:
-    """Name a few, and count the rest: "A, B and 3 more"."""
+    """Return the first names and the count of the others: "A, B and 3 more"."""
     shown, more = names[:SHOWN], len(names) - SHOWN
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Looks at supervisord again and again, in a thread of its own, for who must not wait for it."""
+"""Polls supervisord in a thread, for callers that must not block."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -7,24 +7,24 @@ from typing import Any, Self
 
 from bus.process.supervisor_rpc import Unreached, list_processes
 
-LOOK_S = 2.0  # each look wakes supervisord
+POLL_S = 2.0  # between two queries; each wakes supervisord
 
 
 class Lookout:
-    """What supervisord keeps; a context manager.
+    """The processes of supervisord; a context manager.
 
     Args:
-        home: the folder that it serves.
+        home: the folder of supervisord.
     """
 
     def __init__(self, home: Path) -> None:
         self.rows: Sequence[Mapping[str, Any]] = ()  # as `list_processes`; replaced as a whole
         self._home = home
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="lookout", daemon=True)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
 
     def __enter__(self) -> Self:
-        self.look()
+        self.poll()
         self.start()
         return self
 
@@ -32,21 +32,21 @@ class Lookout:
         self.stop()
 
     def start(self) -> None:
-        """Begin; returns at once, before the first look."""
+        """Start the thread; returns before its first query."""
         self._thread.start()
 
-    def look(self) -> None:
-        """Look now."""
+    def poll(self) -> None:
+        """Query supervisord now."""
         try:
             self.rows = list_processes(self._home)
         except Unreached:
             self.rows = ()
 
     def stop(self) -> None:
-        """End; does not wait for a look that is under way."""
-        self._ends.set()
+        """Stop the thread; does not wait for a query in progress."""
+        self._stopping.set()
 
-    def _look(self) -> None:
-        while not self._ends.is_set():
-            self.look()
-            self._ends.wait(LOOK_S)
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.poll()
+            self._stopping.wait(POLL_S)

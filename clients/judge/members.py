@@ -1,4 +1,4 @@
-"""What may be wrong with processes: those that report, those that supervisord keeps, and how many connect. Pure."""
+"""Judges processes: their reports, their state in supervisord, and the connections to the broker. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,27 +7,27 @@ from clients.judge.facts import Facts, Finding, finding, some
 from clients.judge.processes import Process, number
 from clients.judge.situations import APPLIES_S, GATEWAY_LATE_S, PROCESS_START_S, Level, Limit
 
-BAD_STATES = ("backoff", "fatal", "unknown")  # supervisord's
-ENDED = ("stopped", "exited")  # likewise
-SIMULATED = "sim-"  # processes of the simulated world do not report
-MADE_AND_ENDED = "nepse"  # the group whose slots are started and stopped as needed
+BAD_STATES = ("backoff", "fatal", "unknown")  # of supervisord
+ENDED = ("stopped", "exited")  # of supervisord
+SIMULATED = "sim-"  # prefix of the simulators, which do not report
+SCALED = "nepse"  # the group whose slots are started and stopped as needed
 
 
 def silent(known: Sequence[Process], limit: Limit) -> Iterator[Finding]:
-    """Judge whether each process reports, and goes round its loop."""
-    for one in known:
-        if (level := limit.level(one.silence_s)) is not Level.OK:
-            what = "reported" if one.age_s >= (one.loop_age_s or 0.0) else "went round its loop"
-            yield finding("process_silent", level, f"{one.kind} {one.name} last {what} {one.silence_s:.0f} s ago")
+    """Judge the age of each process's report and of the last iteration of its loop."""
+    for process in known:
+        if (level := limit.level(process.silence_s)) is not Level.OK:
+            event = "last reported" if process.age_s >= (process.loop_age_s or 0.0) else "last iterated its loop"
+            yield finding("process_silent", level, f"{process.kind} {process.name} {event} {process.silence_s:.0f} s ago")
 
 
 def reports(facts: Facts) -> Iterator[Finding]:
-    """Judge what processes tell of themselves."""
-    told = facts.told
-    if recent := told.get("internal", {}).get("recent", 0):
-        text = f"internal errors: {recent} in the last minute, the last {told['internal'].get('last')}"
+    """Judge the reports of the processes."""
+    stats = facts.values
+    if recent := stats.get("internal", {}).get("recent", 0):
+        text = f"internal errors: {recent} in the last minute, the last {stats['internal'].get('last')}"
         yield finding("internal_errors", Level.WARNING, text)
-    for row in told["processes"]:
+    for row in stats["processes"]:
         if dead := row.get("dead_threads"):
             text = f"threads of {row['kind']} {row['name']} have ended: {some(dead)}; restart it"
             yield finding("dead_threads", Level.CRITICAL, text)
@@ -38,46 +38,46 @@ def reports(facts: Facts) -> Iterator[Finding]:
 
 
 def connections(facts: Facts, share: float | None, limit: Limit) -> Iterator[Finding]:
-    """Judge whether there is room for further connections to the broker."""
+    """Judge the number of connections to the broker."""
     refused, level = facts.figure("connections.recent.refused"), Level.OK if share is None else limit.level(share)
     if refused:
         level = max(level, Level.WARNING)
     if level is not Level.OK:
-        told = facts.told["connections"]
-        name, most = max(told["sockets"].items(), key=lambda one: one[1], default=("", 0))
-        text = f"{told['now']:,} of {told['most']:,} connections are in use, {most:,} of them at the {name}"
+        counts = facts.values["connections"]
+        name, most = max(counts["sockets"].items(), key=lambda item: item[1], default=("", 0))
+        text = f"{counts['now']:,} of {counts['most']:,} connections are in use, {most:,} of them at the {name}"
         if refused:
             text += f", {refused:,.0f} were refused in ten minutes"
-        yield finding("connections_full", level, f"{text} (bound by {told['bound_by']})")
+        yield finding("connections_full", level, f"{text} (bound by {counts['bound_by']})")
 
 
 def config(facts: Facts, known: Sequence[Process], silence: Limit) -> Iterator[Finding]:
-    """Judge whether each process that reports applies the newest configuration."""
+    """Judge whether each process applies the newest configuration."""
     version, age_s = facts.figure("config.version"), facts.figure("config.age_s")
-    telling = [one for one in known if one.config_version is not None and one.age_s < silence.critical]
-    behind = [one.name for one in telling if (one.config_version or 0) < version]
+    reporting = [process for process in known if process.config_version is not None and process.age_s < silence.critical]
+    behind = [process.name for process in reporting if (process.config_version or 0) < version]
     if behind and age_s >= APPLIES_S:
         yield finding("config_behind", Level.WARNING, f"config {version:.0f} is not applied by {some(behind)}")
 
 
 def supervised(rows: Sequence[Mapping[str, Any]], known: Sequence[Process] | None) -> Iterator[Finding]:
-    """Judge what supervisord keeps.
+    """Judge the processes of supervisord.
 
     Args:
         rows: as `bus.process.supervisor_rpc.list_processes`.
-        known: who reports; None if the broker tells nobody.
+        known: processes that report; None if the broker is silent.
     """
-    pids = {one.pid for one in known or ()}
+    pids = {process.pid for process in known or ()}
     for row in rows:
         if row["state"] in BAD_STATES:
             yield finding("process_failed", Level.CRITICAL, f"process {row['name']} is {row['state']}")
-        elif row["state"] in ENDED and row.get("started") and row["group"] != MADE_AND_ENDED:
+        elif row["state"] in ENDED and row.get("started") and row["group"] != SCALED:
             yield finding("process_stopped", Level.WARNING, f"process {row['name']} is {row['state']}")
         elif known is not None and _is_due(row) and row["pid"] not in pids:
             yield finding("process_unreported", Level.WARNING, f"process {row['name']} runs and does not report")
 
 
 def _is_due(row: Mapping[str, Any]) -> bool:
-    """Tell whether a process that supervisord keeps must have reported by now."""
+    """Return whether a process of supervisord should have reported by now."""
     is_ours = not str(row["name"]).startswith(SIMULATED)
     return is_ours and row["state"] == "running" and bool(row["uptime_s"] >= PROCESS_START_S)

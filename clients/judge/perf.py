@@ -1,4 +1,4 @@
-"""The quantities that are judged, and what a monitoring system is told of them beside the verdict. Pure."""
+"""The judged quantities, and the performance data for a monitoring system. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,24 +9,25 @@ from clients.judge.ticks import FEED, data_age_s
 
 
 def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit]) -> dict[str, float | None]:
-    """Find the value of each of `LIMITS`; None where there is none."""
-    stats = facts.told
+    """Return the value of each of `LIMITS`; None without data."""
+    stats = facts.values
     lag, figure = stats["ticks"]["feed_to_broker_us"], facts.figure
     ages = [age_s for row in facts.rows(FEED) if (age_s := data_age_s(row)) is not None]
-    silent = limits["silence"].critical  # who is: what it reported last says nothing of now
+    silent = limits["silence"].critical  # the last report of a silent process is outdated
     display = [row for row in facts.rows("display") if row["age_s"] < silent]
-    behind = {row["name"] for row in display if number(row.get("catching_up"))}  # their latency is that of the past
+    behind = {row["name"] for row in display if number(row.get("catching_up"))}  # their latency is that of old ticks
     slow = [
-        one.p99_us / 1000
-        for one in known
-        if one.kind == "display"
-        and one.age_s < silent
-        and one.p99_us is not None
-        and one.name not in behind
-        and not (one.uptime_s or START_S) < START_S
+        process.p99_us / 1000
+        for process in known
+        if process.kind == "display"
+        and process.age_s < silent
+        and process.p99_us is not None
+        and process.name not in behind
+        and not (process.uptime_s or START_S) < START_S
     ]
     stale = [stale_s for row in display if (stale_s := number(row.get("stale_s"))) is not None]
-    growth = [one.rss_per_min * 10 / 1e6 for one in known if one.rss_per_min is not None and (one.uptime_s or 0.0) >= GROWS_S]
+    growing = [process for process in known if process.rss_per_min is not None and (process.uptime_s or 0.0) >= GROWS_S]
+    growth = [(process.rss_per_min or 0.0) * 10 / 1e6 for process in growing]
     tasks = stats["tasks"]
     held = tasks["queued"] + tasks["waiting"] + tasks["running"]
     shares = (_share(held, figure("tasks.most")), _share(figure("tasks.bytes"), figure("tasks.most_bytes")))
@@ -36,13 +37,13 @@ def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit])
         "feed_age": max(ages, default=None),
         "topics": _share(figure("ticks.topics"), figure("ticks.most_topics")),
         "connections": _share(figure("connections.now"), figure("connections.most")),
-        "queue": max((one for one in shares if one is not None), default=None),
+        "queue": max((share for share in shares if share is not None), default=None),
         "failures": _share(failed, figure("tasks.recent.done") + failed),
         "dead_letters": figure("tasks.recent.dead_letters"),
         "latency": lag["p99"] / 1000 if lag else None,
         "display_latency": max(slow, default=None),
         "display_stale": max(stale, default=None),
-        "silence": max((one.silence_s for one in known), default=None),
+        "silence": max((process.silence_s for process in known), default=None),
         "growth": max(growth, default=None),
         "disk": _share(disk - free, disk),
     }
@@ -53,17 +54,17 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def age(seconds: float) -> str:
-    """Write a duration in its largest fitting unit."""
+    """Format a duration with the fitting unit: s, min or h."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def summary(facts: Facts, known: Sequence[Process]) -> str:
-    """Say what stands."""
-    stats = facts.told
+    """Return a summary of the system in one line."""
+    stats = facts.values
     ticks, tasks = stats["ticks"], stats["tasks"]
-    said = [
+    parts = [
         f"broker {stats['broker']['version']} up {age(stats['broker']['uptime_s'])}",
         f"feeds {len(facts.rows(FEED))}",
         f"symbols {ticks['symbols']} at {ticks['per_s']:,.0f} ticks/s",
@@ -72,17 +73,17 @@ def summary(facts: Facts, known: Sequence[Process]) -> str:
         f"processes {len(known)}",
         f"config {facts.figure('config.version'):.0f}",
     ]
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def performance(facts: Facts, values: Mapping[str, float | None], limits: Mapping[str, Limit]) -> str:
-    """Write performance data: 'name'=value[unit];warn;critical;least."""
-    said = []
+    """Format performance data: 'name'=value[unit];warn;critical;min."""
+    parts = []
     for name, limit in limits.items():
         value = values[name]
         if value is not None:
-            said.append(f"{name}={value:.6g}{limit.unit};{limit.warn:g};{limit.critical:g};0")
-    stats = facts.told
+            parts.append(f"{name}={value:.6g}{limit.unit};{limit.warn:g};{limit.critical:g};0")
+    stats = facts.values
     counts = {
         "ticks_per_s": stats["ticks"]["per_s"],
         "ticks": f"{stats['ticks']['taken']}c",
@@ -94,4 +95,4 @@ def performance(facts: Facts, values: Mapping[str, float | None], limits: Mappin
         "journal_lost": f"{stats['journal'].get('lost', 0)}c",
         "broker_rss": f"{stats['broker'].get('rss_bytes', 0)}B",
     }
-    return " ".join([*said, *(f"{name}={value}" for name, value in counts.items())])
+    return " ".join([*parts, *(f"{name}={value}" for name, value in counts.items())])

@@ -1,4 +1,4 @@
-"""The processes that the broker's statistics tell of, read so that no report of anybody breaks anything. Pure."""
+"""The processes in the broker's statistics; malformed reports raise no errors. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,69 +7,69 @@ from typing import Any
 from clients.judge.situations import BROKER_LATE_S, LIMITS, Level
 
 STATES = {Level.OK: "ok", Level.WARNING: "late", Level.CRITICAL: "hangs"}
-MOST = 1e18  # no figure is as large: sums of those that are might be infinite
-# Of a process's report: what it lost or left out. A number each, or a map of numbers.
+MOST = 1e18  # larger figures are ignored: their sums could be infinite
+# Losses in the report of a process: a number each, or a map of numbers.
 REPORTED = ("dropped", "gaps", "malformed", "refused", "too_slow", "errors")
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process that is known; None for what it does not tell."""
+    """One process; None for values that it does not report."""
 
     kind: str
     name: str
     pid: int
-    age_s: float  # of its report
-    loop_age_s: float | None  # since its main loop last went round
+    age_s: float  # age of its report
+    loop_age_s: float | None  # since the last iteration of its main loop
     rss_bytes: float | None
     rss_per_min: float | None  # bytes, over ten minutes
     cores: float | None  # CPU seconds per second
-    cpu_s: float | None  # since its start
+    cpu_s: float | None  # CPU seconds since its start
     uptime_s: float | None
     config_version: int | None
     restarts: int
-    p50_us: float | None  # latency: of a display worker from the feed's receipt to the state, of the broker from feed to broker
+    p50_us: float | None  # latency: of a display worker from the feed's receipt to the state; of the broker from feed to broker
     p99_us: float | None
-    losses: tuple[tuple[str, int], ...]  # that are not 0
-    is_known: bool = True  # false: the broker is silent, so nobody knows how it is now
+    losses: tuple[tuple[str, int], ...]  # name, count above 0
+    is_known: bool = True  # False: the broker is silent, so the state is unknown
 
     @property
     def silence_s(self) -> float:
-        """How long it has not reported, or its main loop has not gone round, whichever is longer."""
+        """Seconds since its last report or the last iteration of its loop, the longer of both."""
         return max(self.age_s, self.loop_age_s or 0.0)
 
     @property
     def state(self) -> str:
-        """How it is: ok, late, hangs (frozen or dead), or unknown."""
+        """State: ok, late, hangs (frozen or dead), or unknown."""
         return STATES[LIMITS["silence"].level(self.silence_s)] if self.is_known else "unknown"
 
 
 def number(value: Any) -> float | None:
-    """Take a number out of what anybody may have reported; anything else is None."""
+    """Return a reported value if it is a number, else None."""
     fits = isinstance(value, int | float) and not isinstance(value, bool) and -MOST <= value <= MOST  # nan is not
     return value if fits else None
 
 
 def processes(stats: Mapping[str, Any], heard_s: float = 0.0) -> list[Process]:
-    """List the broker and every process that reports, by kind and name; workers that do not report are taken from the roster.
+    """List the broker and every process that reports, by kind and name; other workers come from the roster.
 
     Args:
         stats: PROTOCOL.md section 7.2.
-        heard_s: their age. Of a broker that has not been heard for long, it is only the broker that we know how it is.
+        heard_s: age of the statistics; if they are too old, the state of all processes but the broker is unknown.
     """
     broker = {"kind": "broker", "name": "broker", "age_s": heard_s, "latency_us": stats["ticks"]["feed_to_broker_us"]}
     rows = [{**broker, **stats["broker"]}, *stats["processes"]]
     known = {row.get("pid") for row in rows}
     silent = [worker for worker in stats["workers"] if worker.get("pid") not in known]
     rows += [{**worker, "kind": worker["service"], "uptime_s": worker["age_s"], "age_s": 0.0} for worker in silent]
-    found = [process(row) for row in rows]
+    result = [process(row) for row in rows]
     if heard_s >= BROKER_LATE_S:
-        found = [found[0], *(replace(one, is_known=False) for one in found[1:])]
-    return sorted(found, key=lambda one: (one.kind != "broker", one.kind, one.name))
+        result = [result[0], *(replace(item, is_known=False) for item in result[1:])]
+    return sorted(result, key=lambda item: (item.kind != "broker", item.kind, item.name))
 
 
 def process(row: Mapping[str, Any]) -> Process:
-    """Read one report."""
+    """Parse a report."""
     latency = row.get("latency_us")
     quantiles = latency if isinstance(latency, Mapping) else {}
     version = number(row.get("config_version"))
@@ -93,10 +93,10 @@ def process(row: Mapping[str, Any]) -> Process:
 
 
 def _losses_of(row: Mapping[str, Any]) -> list[tuple[str, int]]:
-    found = []
+    losses = []
     for name in REPORTED:
         value = row.get(name)
-        count = sum(number(one) or 0 for one in value.values()) if isinstance(value, Mapping) else number(value) or 0
+        count = sum(number(item) or 0 for item in value.values()) if isinstance(value, Mapping) else number(value) or 0
         if count:
-            found.append((name, int(count)))
-    return found
+            losses.append((name, int(count)))
+    return losses

@@ -1,6 +1,6 @@
-"""Every situation that is told, how severe it is, and the limits of quantities: the one table. Pure.
+"""Tables of all situations with their levels, and of the limits of quantities. Pure.
 
-docs/howto/monitoring.md has it for people, and a test compares the two.
+docs/howto/monitoring.md has the same table, and a test compares both.
 """
 
 import enum
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Level(enum.IntEnum):
-    """The exit codes of monitoring plugins."""
+    """Exit codes of monitoring plugins."""
 
     OK = 0
     WARNING = 1
@@ -25,53 +25,53 @@ class Level(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A quantity that may not become too large."""
+    """Upper limits of a quantity."""
 
-    unit: str  # as in performance data
+    unit: str  # of performance data
     warn: float
     critical: float
     what: str
 
     def level(self, value: float) -> Level:
-        """Judge a value."""
+        """Return the level of a value."""
         return Level.CRITICAL if value >= self.critical else Level.WARNING if value >= self.warn else Level.OK
 
 
 LIMITS = {
     "feed_age": Limit("s", 10, 60, "age of a feed's newest quote"),
     "topics": Limit("%", 80, 100, "topics in use, of broker.max_topics"),
-    "connections": Limit("%", 90, 100, "connections of the broker, of those that there may be"),
-    "queue": Limit("%", 50, 90, "tasks in the broker, of broker.max_tasks or their bytes of broker.max_task_bytes"),
-    "failures": Limit("%", 10, 50, "tasks failed for good, of those that ended in the last ten minutes"),
+    "connections": Limit("%", 90, 100, "connections to the broker, of its bound"),
+    "queue": Limit("%", 50, 90, "tasks in the broker, of broker.max_tasks or broker.max_task_bytes"),
+    "failures": Limit("%", 10, 50, "failed tasks, of those that ended in the last ten minutes"),
     "dead_letters": Limit("", 1, 100, "new dead letters in the last ten minutes"),
     "latency": Limit("ms", 50, 200, "feed to broker, p99"),
     "display_latency": Limit("ms", 100, 500, "feed to a display's state, p99, of the slowest worker"),
-    "display_stale": Limit("s", 10, 60, "how long displays have been catching up"),
-    "silence": Limit("s", 3, 8, "age of a process's report, or since its main loop last went round"),
-    "growth": Limit("MB", 20, 100, "memory of the process that grows most, in ten minutes"),
+    "display_stale": Limit("s", 10, 60, "time for which displays have been catching up"),
+    "silence": Limit("s", 3, 8, "age of a process's report or of the last iteration of its loop"),
+    "growth": Limit("MB", 20, 100, "memory growth of the fastest growing process, in ten minutes"),
     "disk": Limit("%", 90, 98, "space in use on the disk of the journal"),
 }
-LEAST_FAILURES = 5  # tasks that failed below which there is no rate to speak of
-GROWS_S = 900.0  # uptime from which on growth is judged: by then the line of ten minutes has left the start behind
+LEAST_FAILURES = 5  # failed tasks below which the rate is not judged
+GROWS_S = 900.0  # uptime above which growth is judged: the window of ten minutes then excludes the start
 START_S = 30.0  # uptime of the broker below which some situations are normal
-PROCESS_START_S = 10.0  # so long a process may take to report after its start
-APPLIES_S = 5.0  # so long a process may take to apply a new configuration
-BROKER_LATE_S, BROKER_SILENT_S = 3.0, 5.0  # it tells its statistics each second
-GATEWAY_LATE_S = 2.0  # that a turn of the gateway's loop may be late
+PROCESS_START_S = 10.0  # most seconds from the start of a process to its first report
+APPLIES_S = 5.0  # most seconds until a process applies a new configuration
+BROKER_LATE_S, BROKER_SILENT_S = 3.0, 5.0  # the broker publishes its statistics each second
+GATEWAY_LATE_S = 2.0  # most seconds that an iteration of the gateway's loop is late
 
 W, C = Level.WARNING, Level.CRITICAL
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One kind of thing that may not be well.
+    """One kind of problem.
 
     Args:
         what: a sentence for people.
-        levels: that it may have.
-        unready: as CRITICAL it speaks against `/readyz`: what the gateway serves is not whole or not fresh.
-        settles: normal while the broker starts: a WARNING at most then.
-        limit: the name in `LIMITS` of the quantity that decides; empty if there is none.
+        levels: possible levels.
+        unready: at CRITICAL, `/readyz` fails: the data of the gateway is incomplete or stale.
+        settles: normal while the broker starts, and then at most a WARNING.
+        limit: key in `LIMITS` of the deciding quantity; empty: none.
     """
 
     what: str
@@ -82,65 +82,71 @@ class Situation:
 
 
 SITUATIONS = {
-    "starting": Situation("the broker has run for less than 30 s, and something is still missing that is normal then", (W,)),
-    "broker_silent": Situation("the broker is not heard: for 3 s, for 5 s or not at all", (W, C), unready=True, settles=True),
+    "starting": Situation("the broker has run for less than 30 s, and a part of the system is still missing", (W,)),
+    "broker_silent": Situation("no statistics from the broker for 3 s, for 5 s or at all", (W, C), unready=True, settles=True),
     "journal_degraded": Situation("ticks are not written to the journal", (C,), unready=True),
-    "journal_lost": Situation("ticks of the last ten minutes were published and will not be journalled", (W,)),
+    "journal_lost": Situation("ticks of the last ten minutes were published and not journalled", (W,)),
     "journal_damaged": Situation("the journal had damaged bytes at the start", (W,)),
     "journal_aside": Situation("files of the journal were set aside at the start", (W,)),
-    "store_failed": Situation("the store takes no tasks", (C,), unready=True),
-    "store_aside": Situation("a store that could not be read was set aside", (W,)),
-    "store_unreadable": Situation("rows of the store cannot be read", (W,)),
+    "store_failed": Situation("the store does not accept tasks", (C,), unready=True),
+    "store_aside": Situation("an unreadable store was set aside", (W,)),
+    "store_unreadable": Situation("rows of the store are unreadable", (W,)),
     "disk_space": Situation("little space is left on the disk of the journal", (W, C), limit="disk"),
-    "internal_errors": Situation("the broker met bugs in the last minute, and went on", (W,)),
-    "dead_threads": Situation("a thread of a process has ended by an error", (C,)),
-    "feeds_missing": Situation("fewer feeds report than there must be", (C,), unready=True, settles=True),
-    "feed_disconnected": Situation("a feed is not connected and waits before it tries again", (C,), unready=True, settles=True),
-    "feed_stale": Situation("a feed has no fresh quotes, or not of all its symbols", (W, C), True, True, "feed_age"),
-    "symbols_refused": Situation("a venue refuses symbols that a feed asks for", (W,)),
-    "shared_topic": Situation("several feeds post ticks of one topic", (W,)),
-    "topics_full": Situation("topics are near their bound, or ticks of further ones are refused", (W, C), limit="topics"),
-    "connections_full": Situation(
-        "connections to the broker are near their bound, or further ones are refused", (W, C), limit="connections"
+    "internal_errors": Situation("the broker survived internal errors in the last minute", (W,)),
+    "dead_threads": Situation("an error has ended a thread of a process", (C,)),
+    "feeds_missing": Situation("fewer feeds report than the minimum", (C,), unready=True, settles=True),
+    "feed_disconnected": Situation("a feed is disconnected and waits for its next attempt", (C,), unready=True, settles=True),
+    "feed_stale": Situation("a feed has no fresh quotes, or none of some symbols", (W, C), True, True, "feed_age"),
+    "symbols_refused": Situation("a venue refuses symbols of a feed", (W,)),
+    "shared_topic": Situation("several feeds publish to one topic", (W,)),
+    "topics_full": Situation(
+        "the number of topics is near its bound, or ticks of new topics are refused", (W, C), limit="topics"
     ),
-    "tick_latency": Situation("ticks take long from feed to broker", (W, C), settles=True, limit="latency"),
-    "displays_unassigned": Situation("some displays have no worker, or none has", (W, C), unready=True, settles=True),
-    "display_stale": Situation("displays have been catching up for long", (W, C), True, True, "display_stale"),
-    "display_latency": Situation("ticks take long from feed to a display's state", (W, C), settles=True, limit="display_latency"),
-    "workers_missing": Situation("fewer workers of a scaled service than there must be", (C,), settles=True),
+    "connections_full": Situation(
+        "the number of connections to the broker is near its bound, or new ones are refused", (W, C), limit="connections"
+    ),
+    "tick_latency": Situation("the latency from feed to broker is high", (W, C), settles=True, limit="latency"),
+    "displays_unassigned": Situation("some or all displays have no worker", (W, C), unready=True, settles=True),
+    "display_stale": Situation("displays have been catching up for too long", (W, C), True, True, "display_stale"),
+    "display_latency": Situation(
+        "the latency from feed to the state of a display is high", (W, C), settles=True, limit="display_latency"
+    ),
+    "workers_missing": Situation("fewer workers of a scaled service than the minimum", (C,), settles=True),
     "tasks_without_worker": Situation("tasks wait for a service that has no worker", (W,), settles=True),
-    "tasks_queued": Situation("the broker has nearly as many tasks as there may be", (W, C), limit="queue"),
+    "tasks_queued": Situation("the number of tasks in the broker is near its bound", (W, C), limit="queue"),
     "tasks_failing": Situation("many tasks fail, at least 5 in ten minutes", (W, C), limit="failures"),
-    "dead_letters": Situation("posted tasks have failed for good", (W, C), limit="dead_letters"),
-    "process_silent": Situation("a process is frozen or dead: it, or its main loop, is silent", (W, C), limit="silence"),
-    "process_failed": Situation("supervisord has given a process up, or starts it again and again", (C,)),
+    "dead_letters": Situation("posted tasks have failed permanently", (W, C), limit="dead_letters"),
+    "process_silent": Situation("a process is frozen or dead: no report, or no iteration of its loop", (W, C), limit="silence"),
+    "process_failed": Situation("supervisord has given up a process, or restarts it repeatedly", (C,)),
     "process_stopped": Situation("a process that supervisord had started is stopped", (W,)),
     "process_unreported": Situation("a process runs under supervisord and has never reported", (W,), settles=True),
-    "gateway_late": Situation("a turn of the gateway's loop was more than 2 s late", (C,), unready=True),
-    "config_behind": Situation("a process does not apply the newest configuration after 5 s", (W,)),
-    "memory_growth": Situation("memory of a process that has run for 15 minutes grows", (W, C), limit="growth"),
+    "gateway_late": Situation("an iteration of the gateway's loop was more than 2 s late", (C,), unready=True),
+    "config_behind": Situation("a process has not applied the newest configuration after 5 s", (W,)),
+    "memory_growth": Situation("the memory of a process that has run for 15 minutes grows", (W, C), limit="growth"),
 }
 
 
 def limits_of(
     settings: "Settings | None" = None, warn: Mapping[str, float] | None = None, critical: Mapping[str, float] | None = None
 ) -> dict[str, Limit]:
-    """Give all limits; one of the operator's that is given alone moves the other where they would cross.
+    """Return all limits; if the operator sets only one of a pair, the other one moves so that they do not cross.
 
     Args:
-        settings: whose `feed.stale_s` says from when on a feed's data is too old; a sixth of it is a WARNING.
-        warn: the operator's own, by name.
-        critical: likewise.
+        settings: `feed.stale_s` is the CRITICAL age of a feed's data, a sixth of it the WARNING age.
+        warn: the operator's limits, by name.
+        critical: the same for CRITICAL.
     Raises:
-        ConfigError: both are given, and cross.
+        ConfigError: both of a pair are given, and cross.
     """
-    warn, critical, found = warn or {}, critical or {}, dict(LIMITS)
+    warn, critical, limits = warn or {}, critical or {}, dict(LIMITS)
     if settings is not None:
-        found["feed_age"] = replace(LIMITS["feed_age"], warn=settings.feed.stale_s / 6, critical=settings.feed.stale_s)
-    for name, limit in found.items():
+        limits["feed_age"] = replace(LIMITS["feed_age"], warn=settings.feed.stale_s / 6, critical=settings.feed.stale_s)
+    for name, limit in limits.items():
         low, high = warn.get(name, limit.warn), critical.get(name, limit.critical)
         if low > high and name in warn and name in critical:
-            raise ConfigError(f"--warn {name}={low:g} is above --critical {name}={high:g}")
+            raise ConfigError(
+                f"--warn {name}={low:g} is above --critical {name}={high:g}; give a lower --warn or a higher --critical"
+            )
         low, high = low if name in warn else min(low, high), high if name in critical else max(low, high)
-        found[name] = replace(limit, warn=low, critical=high)
-    return found
+        limits[name] = replace(limit, warn=low, critical=high)
+    return limits

@@ -1,4 +1,4 @@
-"""The judge: facts of one moment in, what is not well out. Pure. Which situations there are: `clients.judge.situations`."""
+"""The judge: facts in, a verdict with findings out. Pure. The situations are in `clients.judge.situations`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from clients.judge.processes import Process, processes
 from clients.judge.situations import BROKER_LATE_S, BROKER_SILENT_S, LIMITS, SITUATIONS, START_S, Level, Limit
 
 ALL_WELL = "all is well"
-BY_LIMIT = {  # name of a limit -> the situation that it alone decides
+BY_LIMIT = {  # name of a limit -> the situation that only this limit decides
     "queue": "tasks_queued",
     "latency": "tick_latency",
     "display_latency": "display_latency",
@@ -23,65 +23,65 @@ BY_LIMIT = {  # name of a limit -> the situation that it alone decides
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer."""
+    """The result of the judge."""
 
     level: Level
-    findings: tuple[Finding, ...]  # the worst first
-    summary: str  # of what stands
+    findings: tuple[Finding, ...]  # worst first
+    summary: str  # of the system, in one line
     perf: str  # performance data of monitoring plugins
 
     def line(self) -> str:
-        """Write the one line of a monitoring plugin: HULAK LEVEL - what is not well, or what stands | performance data."""
-        said = "; ".join(one.text for one in self.findings) or self.summary
-        return f"HULAK {self.level.name} - {said}" + (f" | {self.perf}" if self.perf else "")
+        """Format the line of a monitoring plugin: HULAK LEVEL - findings or summary | performance data."""
+        text = "; ".join(finding.text for finding in self.findings) or self.summary
+        return f"HULAK {self.level.name} - {text}" + (f" | {self.perf}" if self.perf else "")
 
     def headline(self) -> str:
-        """Say it in one short line: the level and the worst, or that all is well; how many more there are comes before it."""
+        """Return one short line: the level, the number of findings and the worst one, or that all is well."""
         if not self.findings:
             return ALL_WELL
-        more = f" ({len(self.findings)} things)" if len(self.findings) > 1 else ""
+        more = f" ({len(self.findings)} problems)" if len(self.findings) > 1 else ""
         return f"{self.level.name}{more}: {self.findings[0].text}"
 
     def unready(self) -> list[str]:
-        """List what speaks against readiness; none: what is served is whole and fresh."""
-        return [one.text for one in self.findings if one.unready]
+        """List the findings that make `/readyz` fail."""
+        return [finding.text for finding in self.findings if finding.unready]
 
     def told(self) -> dict[str, Any]:
-        """Say it in plain values: `level`, and `problems` of `what`, `severity`, `text`."""
-        rows = [{"what": one.what, "severity": one.level.name.lower(), "text": one.text} for one in self.findings]
+        """Return the verdict in plain values: `level`, and `problems` of `what`, `severity`, `text`."""
+        rows = [{"what": row.what, "severity": row.level.name.lower(), "text": row.text} for row in self.findings]
         return {"level": self.level.name, "problems": rows}
 
 
 def failed(level: Level, why: str) -> Verdict:
-    """Give the verdict where there is nothing to judge."""
+    """Return a verdict with one error, without facts to judge."""
     return Verdict(level, (Finding("", level, one_line(why), unready=True),), "", "")
 
 
 def judge(facts: Facts, limits: Mapping[str, Limit] = LIMITS) -> Verdict:
-    """Decide.
+    """Judge facts.
 
     Args:
-        facts: of one moment.
-        limits: all of `LIMITS`, with the operator's own values.
+        facts: data of one moment.
+        limits: all of `LIMITS`, with the values of the operator.
     """
     if facts.stats is None or facts.heard_s >= BROKER_LATE_S:
-        found, line, perf = [*_silent_broker(facts), *members.supervised(facts.supervised, None)], "", ""
+        findings, line, perf = [*_silent_broker(facts), *members.supervised(facts.supervised, None)], "", ""
     else:
         known = processes(facts.stats, facts.heard_s)
         values = measure(facts, known, limits)
-        found = list(_findings(facts, known, limits, values))
+        findings = list(_findings(facts, known, limits, values))
         line, perf = summary(facts, known), performance(facts, values, limits)
     up_s = _uptime_s(facts)
-    if up_s < START_S and (early := [one for one in found if SITUATIONS[one.what].settles]):
-        found = [replace(one, level=Level.WARNING) if one in early else one for one in found]
-        found = [finding("starting", Level.WARNING, f"starting, up {age(up_s)}"), *found]
-    found.sort(key=lambda one: -one.level)
-    level = max((one.level for one in found), default=Level.OK)
-    return Verdict(level, tuple(found), line, perf)
+    if up_s < START_S and (early := [row for row in findings if SITUATIONS[row.what].settles]):
+        findings = [replace(row, level=Level.WARNING) if row in early else row for row in findings]
+        findings = [finding("starting", Level.WARNING, f"starting, up {age(up_s)}"), *findings]
+    findings.sort(key=lambda row: -row.level)
+    level = max((row.level for row in findings), default=Level.OK)
+    return Verdict(level, tuple(findings), line, perf)
 
 
 def _uptime_s(facts: Facts) -> float:
-    """Say how long the broker has run: by its own word, else by supervisord's, or for how long it has been asked."""
+    """Return the uptime of the broker: from its statistics, else from supervisord, else the time for which it was requested."""
     if facts.stats is not None:
         return facts.figure("broker.uptime_s") + facts.heard_s
     known = [
@@ -92,10 +92,10 @@ def _uptime_s(facts: Facts) -> float:
 
 def _silent_broker(facts: Facts) -> Iterator[Finding]:
     if facts.stats is None:
-        yield finding("broker_silent", Level.CRITICAL, facts.why or "the broker has not been heard yet")
+        yield finding("broker_silent", Level.CRITICAL, facts.why or "no statistics from the broker yet")
         return
     level = Level.CRITICAL if facts.heard_s >= BROKER_SILENT_S else Level.WARNING
-    yield finding("broker_silent", level, f"no word from the broker for {facts.heard_s:.0f} s")
+    yield finding("broker_silent", level, f"no statistics from the broker for {facts.heard_s:.0f} s")
 
 
 def _findings(

@@ -1,36 +1,36 @@
 /**
- * The WebSocket to the gateway: reconnects with back-off and jitter, subscribes again, and says honestly how things are.
+ * The WebSocket to the gateway: reconnects with back-off and jitter, subscribes again, and reports its status.
  *
- * Time, randomness, timers and the socket itself come in through `world`, so that tests drive it without waiting.
+ * Time, randomness, timers and the socket come from `world`, so that tests need not wait.
  */
 
 const BASE_MS = 500;
 const CAP_MS = 15000;
-const SETTLED_MS = 5000; // a connection that lasted so long has the back-off start anew
-const QUIET_MS = 3000; // statistics come every second: silence for longer is told, and a ping sent
-const DEAD_MS = 8000; // and for so long is taken for a dead connection
-const ANSWER_MS = 10000; // a request that has no answer by then has failed
+const SETTLED_MS = 5000; // a connection that lasted this long resets the back-off
+const QUIET_MS = 3000; // statistics arrive every second: a longer silence is reported, and a ping sent
+const DEAD_MS = 8000; // after this silence the connection counts as dead
+const ANSWER_MS = 10000; // after this a request without an answer has failed
 
 const REASONS = {
   1006: "the gateway cannot be reached",
   1001: "the gateway is stopping",
   4000: "the gateway refused a message",
-  4001: "the gateway wants a token",
+  4001: "the gateway requires a token",
   4002: "this page was too slow",
   4003: "the gateway does not serve this origin",
 };
 
-/** How long to wait before attempt n (from 1): doubling, capped, between half of it and all of it by chance. */
+/** The delay in ms before attempt n (from 1): doubles up to a cap, with a random factor of 0.5 to 1. */
 export function backoff(attempt, random) {
   return Math.min(CAP_MS, BASE_MS * 2 ** (attempt - 1)) * (0.5 + 0.5 * random());
 }
 
-/** What a closing code means, for people. */
+/** The meaning of a closing code, for people. */
 export function reasonOf(code) {
   return REASONS[code] ?? `closed with code ${code}`;
 }
 
-/** The browser's own world. */
+/** The world of a browser. */
 export function browserWorld(address) {
   return {
     open: () => new WebSocket(address),
@@ -45,11 +45,11 @@ export function browserWorld(address) {
 export class Connection {
   /**
    * @param {object} world see `browserWorld`
-   * @param {{hello: Function, frame: Function, status: Function}} heard called with messages, and with the status when it changes
+   * @param {{hello: Function, frame: Function, status: Function}} handlers called with messages, and with the status when it changes
    */
-  constructor(world, heard) {
+  constructor(world, handlers) {
     this.world = world;
-    this.heard = heard;
+    this.handlers = handlers;
     this.subscription = null;
     this.attempt = 0;
     this.waiting = new Map(); // id of a request -> {resolve, reject, timer}
@@ -59,25 +59,25 @@ export class Connection {
     this.status = { state: "connecting", attempt: 0, retryAt: 0, why: "" };
   }
 
-  /** Connect, and stay connected. */
+  /** Connect, and reconnect after every loss. */
   start() {
     this._open();
   }
 
-  /** Try again now rather than at the end of the back-off. */
+  /** Reconnect now instead of at the end of the back-off. */
   retry() {
     if (this.status.state !== "reconnecting" || this.socket) return;
     this.world.cancel(this.timer);
     this._open();
   }
 
-  /** Say what is wanted, now and after every reconnection. */
+  /** Set the subscription, now and after every reconnection. */
   subscribe(subscription) {
     this.subscription = subscription;
     if (this.isOpen) this._send({ type: "subscribe", ...subscription });
   }
 
-  /** Connect anew, because what came does not fit together; a new connection is told everything in full. */
+  /** Reconnect because the data is inconsistent; a new connection gets all data in full. */
   restart(why) {
     const { socket } = this;
     if (!socket) return;
@@ -85,7 +85,7 @@ export class Connection {
     socket.close();
   }
 
-  /** Ask for something; the promise fails with the gateway's error, or when the connection is lost. */
+  /** Send a request; the promise rejects with the gateway's error, or when the connection is lost. */
   request(type, values) {
     if (!this.isOpen) return Promise.reject(failure("NOT_CONNECTED", "there is no connection to the gateway"));
     const id = this.nextId++;
@@ -101,46 +101,46 @@ export class Connection {
   }
 
   _open() {
-    this._tell({ state: this.attempt ? "reconnecting" : "connecting", attempt: this.attempt, retryAt: 0 });
+    this._update({ state: this.attempt ? "reconnecting" : "connecting", attempt: this.attempt, retryAt: 0 });
     const socket = this.world.open();
     this.socket = socket;
-    this.openedAt = this.heardAt = this.world.now();
-    socket.onmessage = (event) => socket === this.socket && this._take(event.data);
+    this.openedAt = this.receivedAt = this.world.now();
+    socket.onmessage = (event) => socket === this.socket && this._receive(event.data);
     socket.onclose = (event) => socket === this.socket && this._lost(event.code);
     this._watch();
   }
 
-  _take(text) {
-    this.heardAt = this.world.now();
+  _receive(text) {
+    this.receivedAt = this.world.now();
     const message = JSON.parse(text);
     if (message.type === "hello") this._welcome(message);
-    else if (message.type === "frame") this.heard.frame(message);
+    else if (message.type === "frame") this.handlers.frame(message);
     else if (message.type === "answer") this._settle(message.id, "resolve", message.value);
     else if (message.type === "error") this._settle(message.id, "reject", failure(message.code, message.text));
-    if (this.status.state === "stale") this._tell({ state: "connected", why: "" });
+    if (this.status.state === "stale") this._update({ state: "connected", why: "" });
   }
 
   _welcome(hello) {
     this.openedAt = this.world.now();
-    this._tell({ state: "connected", attempt: 0, retryAt: 0, why: "" });
-    this.heard.hello(hello);
+    this._update({ state: "connected", attempt: 0, retryAt: 0, why: "" });
+    this.handlers.hello(hello);
     if (this.subscription) this._send({ type: "subscribe", ...this.subscription });
   }
 
-  /** Look every second whether anything was heard; one timer, either this or the back-off's. */
+  /** Check every second for silence; there is one timer, either this or that of the back-off. */
   _watch() {
     this.world.cancel(this.timer);
-    this.timer = this.world.later(() => this._look(), 1000);
+    this.timer = this.world.later(() => this._check(), 1000);
   }
 
-  _look() {
-    const quiet = this.world.now() - this.heardAt;
+  _check() {
+    const quiet = this.world.now() - this.receivedAt;
     if (quiet >= DEAD_MS) {
-      this.restart(`nothing was heard for ${Math.round(quiet / 1000)} s`);
+      this.restart(`no message for ${Math.round(quiet / 1000)} s`);
       return;
     }
     if (quiet >= QUIET_MS && this.isOpen) {
-      this._tell({ state: "stale", why: `nothing heard for ${Math.round(quiet / 1000)} s` });
+      this._update({ state: "stale", why: `no message for ${Math.round(quiet / 1000)} s` });
       this._send({ type: "ping", id: 0 });
     }
     this._watch();
@@ -151,7 +151,7 @@ export class Connection {
     this.socket = null;
     this.attempt = lasted >= SETTLED_MS ? 1 : this.attempt + 1;
     const wait = backoff(this.attempt, this.world.random);
-    this._tell({ state: "reconnecting", attempt: this.attempt, retryAt: this.world.now() + wait, why });
+    this._update({ state: "reconnecting", attempt: this.attempt, retryAt: this.world.now() + wait, why });
     for (const id of [...this.waiting.keys()]) this._settle(id, "reject", failure("NOT_CONNECTED", why));
     this.world.cancel(this.timer);
     this.timer = this.world.later(() => this._open(), wait);
@@ -169,9 +169,9 @@ export class Connection {
     this.socket.send(JSON.stringify(message));
   }
 
-  _tell(change) {
+  _update(change) {
     this.status = { ...this.status, ...change };
-    this.heard.status(this.status);
+    this.handlers.status(this.status);
   }
 }
 

@@ -1,11 +1,11 @@
-/** One display, large, with all its figures; a dialog that Escape closes. */
+/** A large display with all its figures, in a dialog that Escape closes. */
 
 import { byId, h, say } from "./dom.js";
 import { adrUsed, age, count, pips, price, spoken, timeOfDay } from "./format.js";
 import { ageOf } from "./store.js";
 
 /**
- * The figures of a display: names and texts, in the order of reading.
+ * The figures of a display: names and texts, in reading order.
  *
  * @returns {string[][]}
  */
@@ -32,9 +32,9 @@ export function detailRows(display, now) {
   ];
 }
 
-/** Say how many of the day's ticks do not count, and why: "late 3, ahead 1". */
+/** The ignored ticks of the day by reason: "late 3, ahead 1". */
 function leftOut(counts) {
-  return Object.entries(counts ?? {}).filter(([, many]) => many > 0).map(([why, many]) => `${why} ${count(many)}`).join(", ") || "–";
+  return Object.entries(counts ?? {}).filter(([, number]) => number > 0).map(([reason, number]) => `${reason} ${count(number)}`).join(", ") || "–";
 }
 
 /** The dialog. */
@@ -67,7 +67,7 @@ export class Detail {
     this.dialog.showModal();
   }
 
-  /** Bring the figures up to date; close when the display is gone. */
+  /** Update the figures; close the dialog when the display is removed. */
   refresh(mark, now) {
     if (this.id === null) return;
     const display = this.store.displays.get(this.id);

@@ -11,7 +11,7 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Set an element's text, touching the page only when it changed. */
+/** Set the text of an element; an equal text does not touch the page. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -22,10 +22,10 @@ export const byId = (id) => document.getElementById(id);
 /**
  * Make a table.
  *
- * @param {string} caption for those who do not see its surroundings
+ * @param {string} caption for screen readers
  * @param {(string|{text: string, num?: boolean})[]} heads
  * @param {Array[]} rows cells: text or elements; a cell of a numeric column is aligned right
- * @param {string} empty what to say when there are no rows
+ * @param {string} empty text for a table without rows
  */
 export function table(caption, heads, rows, empty) {
   if (!rows.length) return h("p", { class: "empty" }, empty);
@@ -38,12 +38,12 @@ export function table(caption, heads, rows, empty) {
   ));
 }
 
-/** Make a list of figures with their names: `[["queued", "3", "warn"], ...]`; the third tells that one needs attention. */
+/** Make a list of figures with their names: `[["queued", "3", "warn"], ...]`; the third item marks a figure that needs attention. */
 export function figures(pairs) {
   return h("dl", { class: "figures" }, pairs.map(([name, value, tone]) => h("div", { class: tone ?? null }, h("dt", {}, name), h("dd", {}, value))));
 }
 
-/** A state as a word with a shape before it: `tone` is good, warn, bad or calm. */
+/** A state as a word after a shape; `tone` is good, warn, bad or calm. */
 export function chip(text, tone) {
   const shapes = { good: "●", warn: "▲", bad: "■", calm: "○" };
   return h("span", { class: `chip ${tone}` }, h("span", { "aria-hidden": "true" }, shapes[tone]), ` ${text}`);

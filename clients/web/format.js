@@ -1,9 +1,9 @@
 /** Numbers and times as text. Pure. */
 
 /**
- * Split a price the way a dealer reads it: big figure, pips, pipette; joined they read as the price.
+ * Split a price into big figure, pips and pipette; joined they are the price.
  *
- * The rules are the original front end's: from 100,000 the last three integer digits are split 2 + 1; from 1,000 the last two integer
+ * The rules are those of the original front end: from 100,000 the last three integer digits are split 2 + 1; from 1,000 the last two integer
  * digits are the pips and the first decimal the pipette; from 100 with at most three decimals the two decimals are the pips; with five or
  * three decimals the last but one and two are the pips; else the last two decimals are.
  *
@@ -29,23 +29,23 @@ export function splitPrice(price, digits) {
   return { big: text.slice(0, from), pips: text.slice(from, cut), pipette: text.slice(cut) };
 }
 
-/** Write a price with all its decimals; a dash for none. */
+/** Format a price with all its decimals; a dash for none. */
 export function price(value, digits) {
   return Number.isFinite(value) ? value.toFixed(digits) : "–";
 }
 
-/** Write a number with at most this many decimals, thousands apart. */
+/** Format a number with these decimals and thousands separators. */
 export function count(value, decimals = 0) {
   if (!Number.isFinite(value)) return "–";
   return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
-/** Write a spread in pips. */
+/** Format a spread in pips. */
 export function pips(spread, digits) {
   return Number.isFinite(spread) ? count(spread * 10 ** (digits - 1), 1) : "–";
 }
 
-/** Write an age given in seconds: `0.4 s`, `12 s`, `3 min`, `2 h`, `4 d`. */
+/** Format an age given in seconds: `0.4 s`, `12 s`, `3 min`, `2 h`, `4 d`. */
 export function age(seconds) {
   if (!Number.isFinite(seconds)) return "–";
   const passed = Math.max(0, seconds);
@@ -56,7 +56,7 @@ export function age(seconds) {
   return `${Math.round(passed / 86400)} d`;
 }
 
-/** Write a number of bytes. */
+/** Format a number of bytes. */
 export function bytes(value) {
   if (!Number.isFinite(value)) return "–";
   if (value < 1e6) return `${(value / 1e3).toFixed(0)} kB`;
@@ -64,24 +64,24 @@ export function bytes(value) {
   return `${(value / 1e9).toFixed(2)} GB`;
 }
 
-/** Write milliseconds: three figures at most. */
+/** Format milliseconds with at most three figures. */
 export function millis(value) {
   if (!Number.isFinite(value)) return "–";
   return `${Math.abs(value) < 9.95 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-/** Write the time of day of a moment, ms since 1970 UTC, as UTC. */
+/** Format the time of day in UTC of a time in ms since 1970 UTC. */
 export function timeOfDay(ms) {
   return Number.isFinite(ms) ? `${new Date(ms).toISOString().slice(11, 19)} UTC` : "–";
 }
 
-/** The shape that tells a direction besides its colour. */
+/** The shape of a direction, in addition to its colour. */
 export function arrow(direction) {
   if (direction === "up") return "▲";
   return direction === "down" ? "▼" : "◆";
 }
 
-/** Say a display's state in a sentence: the text alternative of its picture. */
+/** The text alternative of a display's picture. */
 export function spoken(name, state, mark) {
   if (!state?.ready) return `${name}, waiting for its first tick${mark ? `, ${mark}` : ""}`;
   const show = (value) => price(value, state.digits);
@@ -94,7 +94,7 @@ export function spoken(name, state, mark) {
   return parts.join(", ");
 }
 
-/** The share of the average daily range that today has used; NaN where there is none, or only the day itself to take it of. */
+/** The share of the average daily range that today has used; NaN without a range, or if it is only that of the day. */
 export function adrUsed(state) {
   const range = state.adr_high - state.adr_low;
   return range > 0 && state.adr_source !== "day" ? (state.high - state.low) / range : NaN;

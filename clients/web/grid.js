@@ -1,17 +1,17 @@
-/** The grid of displays: a card each, moved through with the arrow keys; Enter opens one. Sorted by symbol, then by id. */
+/** The grid of displays: a card each, sorted by symbol and id. Arrow keys move the focus; Enter opens a card. */
 
 import { h } from "./dom.js";
 import { spoken } from "./format.js";
 import { nameOf } from "./store.js";
 
-/** Where an arrow key leads from the card at `at`, in a grid of so many columns; the same place at an edge. */
+/** The index of the card that a key moves to from `at`, in a grid with these columns; the same index at an edge. */
 export function nextIndex(key, at, columns, total) {
   const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: total - 1 - at };
   const to = at + (moves[key] ?? 0);
   return to >= 0 && to < total ? to : at;
 }
 
-/** Keeps the cards in step with the store. */
+/** Keeps the cards consistent with the store. */
 export class Grid {
   /**
    * @param {HTMLElement} list
@@ -22,12 +22,12 @@ export class Grid {
   constructor(list, store, loop, open) {
     Object.assign(this, { list, store, loop, open });
     this.cards = new Map(); // id -> button
-    this.held = false; // whether a card has had the focus; before, the first one is in the tab order
+    this.held = false; // whether a card has had the focus; until then the first card is in the tab order
     list.addEventListener("keydown", (event) => this._key(event));
     list.addEventListener("focusin", (event) => this._hold(event.target));
   }
 
-  /** Make a card for a display that is new. */
+  /** Add a card for a new display. */
   add(id) {
     const canvas = h("canvas", { "aria-hidden": "true" });
     const card = h("button", { class: "card", type: "button", tabindex: "-1", onclick: () => this.open(id) }, canvas);
@@ -40,7 +40,7 @@ export class Grid {
     this.loop.add(canvas, id);
   }
 
-  /** Take a display's card away; the focus goes to its neighbour. */
+  /** Remove a display's card; the focus moves to its neighbour. */
   remove(id) {
     const card = this.cards.get(id);
     if (!card) return;
@@ -53,7 +53,7 @@ export class Grid {
     item.remove();
   }
 
-  /** Bring what is said of the cards up to date: their text alternative, and whether they are out of date. */
+  /** Update the text alternatives of the cards, and whether their data is stale. */
   describe(marks) {
     for (const [id, card] of this.cards) {
       const mark = marks.get(id) ?? "";
@@ -65,7 +65,7 @@ export class Grid {
     }
   }
 
-  /** Give the focus to a display's card. */
+  /** Move the focus to a display's card. */
   focus(id) {
     (this.cards.get(id) ?? this.list.querySelector("button"))?.focus();
   }
@@ -87,7 +87,7 @@ export class Grid {
     cards[to].focus();
   }
 
-  /** One card is in the tab order: the one that had the focus last. */
+  /** Keep one card in the tab order: the last one with the focus. */
   _hold(card) {
     if (!card.classList.contains("card")) return;
     this.held = true;

@@ -1,10 +1,10 @@
-/** The way from the feed's receipt to the painted frame, and frames per second, over a sliding window. Pure: times are passed in, in ms. */
+/** The latency from the feed's receipt to the painted frame, and frames per second, in a sliding window. Pure: times are arguments, in ms. */
 
 const WINDOW_MS = 10000;
 const SAMPLES = 16384; // 24 displays at 60 states/s for 10 s
 const FRAMES = 1024; // 100 frames/s for 10 s
 
-/** The last values that were put in, each with its time; older ones are overwritten. */
+/** The newest values with their times; older ones are overwritten. */
 class Ring {
   constructor(size) {
     this.times = new Float64Array(size);
@@ -18,7 +18,7 @@ class Ring {
     this.values[at] = value;
   }
 
-  /** The values since a time, and the time of the first of them. */
+  /** The values since a time, and the time of the first one. */
   since(time) {
     const size = this.times.length;
     const held = Math.min(this.put, size);
@@ -33,7 +33,7 @@ class Ring {
   }
 }
 
-/** Gathers latencies and frames. */
+/** Collects latencies and frames. */
 export class Latency {
   constructor(windowMs = WINDOW_MS) {
     this.windowMs = windowMs;
@@ -41,17 +41,17 @@ export class Latency {
     this.frames = new Ring(FRAMES);
   }
 
-  /** Note that a state was on the canvas so many ms after the feed received its tick. */
+  /** Add the latency of a painted state, in ms since the feed's receipt of its tick. */
   painted(now, latencyMs) {
     this.samples.add(now, latencyMs);
   }
 
-  /** Note a frame, and how many displays it drew. */
+  /** Add a frame, and the number of displays that it drew. */
   frame(now, drawn) {
     this.frames.add(now, drawn);
   }
 
-  /** Forget everything: after the page was hidden, frames and samples of before mean nothing. */
+  /** Delete all samples: those from before the page was hidden are meaningless. */
   reset() {
     this.samples.put = this.frames.put = 0;
   }
@@ -75,7 +75,7 @@ export class Latency {
   }
 }
 
-/** The value that so large a share of the sorted values does not exceed. */
+/** The value that this share of the sorted values does not exceed. */
 export function quantile(sorted, share) {
   return sorted.length ? sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] : NaN;
 }

@@ -1,4 +1,4 @@
-/** Where things are in a display's picture. Pure: everything follows from its size. CSS pixels. */
+/** The layout of a display's picture, in CSS pixels. Pure: computed from its size. */
 
 /**
  * @param {number} width
@@ -14,13 +14,13 @@ export function layout(width, height) {
   const head = { x: pad, y: pad - 2, w: inner, h: large ? 24 : 18 };
   const price = { x: pad, y: head.y + head.h, w: inner, h: Math.max(24, Math.min(large ? 56 : 34, height * 0.17)) };
   const foot = { x: pad, y: height - pad - unit, w: inner, h: unit + 4 };
-  const top = price.y + price.h + unit * 1.1; // so much is left for names above and below the body
+  const top = price.y + price.h + unit * 1.1; // space for names above and below the body
   const body = { x: pad, y: top, w: inner, h: Math.max(20, foot.y - top - unit * 1.1) };
   return { large, unit, pad, head, price, body, foot, axis: Math.round(body.x + body.w * 0.44) };
 }
 
 /**
- * Make the map from prices to y; prices beyond the range end at its edges, and a range of nothing lies in the middle.
+ * Return the function from prices to y; prices beyond the range are clamped, and an empty range is in the middle.
  *
  * @returns {function(number): number}
  */
@@ -31,9 +31,9 @@ export function priceScale(low, high, box) {
 }
 
 /**
- * Gather a profile's levels into the rows of a picture, the highest price first.
+ * Merge a profile's levels into the rows of a picture, highest price first.
  *
- * A row is never thinner than a level: where there are fewer levels than pixels, rows are as high as levels.
+ * A row is never thinner than a level: with fewer levels than pixels, rows are as high as levels.
  *
  * @param {{bucket: number, levels: Map<number, number[]>}} profile
  * @param {number} low lowest price of the picture

@@ -1,8 +1,8 @@
 /**
- * The one animation loop: each frame draws the pictures that changed and are on the screen, the longest waiting first.
+ * The animation loop: each frame draws the changed pictures on the screen, the longest waiting first.
  *
- * A frame spends no longer than its budget; what is left waits for the next one, always in its newest state. So a machine that is too slow
- * shows fewer pictures a second, but never falls behind.
+ * A frame stops at its time budget; the other pictures wait for the next frame, and are drawn in their newest state. A slow machine
+ * therefore draws fewer pictures per second and never falls behind.
  */
 
 import { layout } from "./layout.js";
@@ -12,7 +12,7 @@ import { nameOf } from "./store.js";
 
 const BUDGET_MS = 12;
 
-/** One canvas that shows one display. */
+/** A canvas that shows a display. */
 export class Picture {
   /** @param {HTMLCanvasElement} canvas; @param {boolean} measured whether its latency counts */
   constructor(canvas, id, measured) {
@@ -22,7 +22,7 @@ export class Picture {
     this.flashAt = -Infinity;
   }
 
-  /** Take a size in CSS pixels, on a screen of so many device pixels each. */
+  /** Set the size in CSS pixels, and the device pixels per CSS pixel. */
   resize(width, height, ratio) {
     [this.width, this.height, this.ratio, this.fonts] = [width, height, ratio, null];
     this.canvas.width = Math.max(1, Math.round(width * ratio));
@@ -48,7 +48,7 @@ export class Loop {
     this._frame = this._frame.bind(this);
   }
 
-  /** Begin; it goes on as long as the page lives. */
+  /** Start the loop; it runs for the life of the page. */
   start() {
     document.addEventListener("visibilitychange", () => this.latency.reset());
     requestAnimationFrame(this._frame);
@@ -65,7 +65,7 @@ export class Loop {
     return picture;
   }
 
-  /** Draw no more on a canvas. */
+  /** Stop drawing on a canvas. */
   remove(canvas) {
     const picture = this.pictures.get(canvas);
     this.sizes.unobserve(canvas);
@@ -76,17 +76,17 @@ export class Loop {
     if (!this.byDisplay.get(picture.id).size) this.byDisplay.delete(picture.id);
   }
 
-  /** Have a display drawn, because a new state of it came. */
+  /** Mark a display for drawing after a new state. */
   changed(id) {
     const display = this.store.displays.get(id);
     for (const picture of this.byDisplay.get(id) ?? []) {
-      this._noteFlash(picture, display);
+      this._startFlash(picture, display);
       picture.counts = picture.visible && picture.measured && display.moved;
       if (picture.visible) this.waiting.add(picture);
     }
   }
 
-  /** Tell pictures of a display why they may be out of date; an empty text when they are not. */
+  /** Set the reason why the pictures of a display are out of date; empty when they are not. */
   mark(id, text) {
     for (const picture of this.byDisplay.get(id) ?? []) {
       if (picture.mark === text) continue;
@@ -95,7 +95,7 @@ export class Loop {
     }
   }
 
-  /** Draw everything anew with these colours. */
+  /** Draw all pictures again, in these colours. */
   recolour(palette) {
     this.palette = palette;
     for (const picture of this.pictures.values()) {
@@ -104,7 +104,7 @@ export class Loop {
     }
   }
 
-  _noteFlash(picture, display) {
+  _startFlash(picture, display) {
     const id = display.state.flash?.id ?? null;
     if (id !== null && id !== picture.flashId && display.moved) picture.flashAt = performance.now();
     picture.flashId = id ?? picture.flashId;
@@ -114,7 +114,7 @@ export class Loop {
     const picture = this.pictures.get(entry.target);
     if (!picture) return;
     picture.resize(entry.contentRect.width, entry.contentRect.height, devicePixelRatio || 1);
-    this.waiting.add(picture); // a canvas of a new size is black: it is drawn once even where nobody sees it yet
+    this.waiting.add(picture); // a resized canvas is black: it is drawn once, also outside of the screen
   }
 
   _seen(entry) {
@@ -142,7 +142,7 @@ export class Loop {
     requestAnimationFrame(this._frame);
   }
 
-  /** Draw one picture; false when it has no size yet, or shows nothing any more. */
+  /** Draw a picture; false without a size, or when its display is removed. */
   _draw(picture, now) {
     const display = this.store.displays.get(picture.id);
     if (!display || !this.palette || !picture.width) return false;
@@ -169,7 +169,7 @@ export class Loop {
     this.latency.painted(ended, performance.timeOrigin + ended - received);
   }
 
-  /** A flash has to be drawn until it has faded, and once more without it. */
+  /** Draw a flash until it has faded, and once more without it. */
   _keepFlashing(drawn, now) {
     for (const picture of drawn) {
       if (now - picture.flashAt < FLASH_MS + 100) this.waiting.add(picture);

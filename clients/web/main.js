@@ -1,4 +1,4 @@
-/** Puts the page together: the connection fills the store, the loop draws displays, and a slow clock keeps the words up to date. */
+/** The main module of the page: the connection fills the store, the loop draws displays, and a timer updates the texts. */
 
 import { browserWorld, Connection } from "./connection.js";
 import { Detail } from "./detail.js";
@@ -14,19 +14,19 @@ import { applyFrame, applyHello, createStore, dropLapsed, lapse } from "./store.
 import { Theme } from "./theme.js";
 
 const WANTED = { displays: ["*"], stats: true, config: true };
-const REJOIN_MS = 5000; // after a reconnection, displays that are not told within this time are gone
-const TURN_MS = 500; // of the slow clock
+const REJOIN_MS = 5000; // after a reconnection, displays without a state within this time are removed
+const TURN_MS = 500; // period of the timer
 const STATS_S = 3; // statistics older than this are marked
-const LETTERS_MS = 10000; // between two looks at the dead letters
+const LETTERS_MS = 10000; // between two requests of the dead letters
 
 const store = createStore();
 const latency = new Latency();
 const loop = new Loop(store, latency, matchMedia("(prefers-reduced-motion: reduce)"));
-const page = { marks: new Map(), letters: null, lettersAt: -Infinity, rejoin: null, said: "" };
+const page = { marks: new Map(), letters: null, lettersAt: -Infinity, rejoin: null, announced: "" };
 
 const address = new URL(`/ws${location.search}`, location.href);
 address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-const connection = new Connection(browserWorld(address), { hello: heardHello, frame: heardFrame, status: heardStatus });
+const connection = new Connection(browserWorld(address), { hello: onHello, frame: onFrame, status: onStatus });
 const request = (type, values) => connection.request(type, values);
 
 const grid = new Grid(byId("displays"), store, loop, (id) => detail.open(id));
@@ -34,24 +34,24 @@ const detail = new Detail({ store, loop, remove: (display) => request("display.r
 const config = new ConfigPanel(store, request, offers);
 const theme = new Theme((palette) => loop.recolour(palette));
 
-function heardHello(hello) {
+function onHello(hello) {
   applyHello(store, hello);
   say(byId("version"), hello.version ?? "");
   clearTimeout(page.rejoin);
   page.rejoin = setTimeout(() => dropLapsed(store).forEach(forget), REJOIN_MS);
 }
 
-/** Whether the gateway takes requests of this kind. */
+/** Whether the gateway accepts requests of this kind. */
 function offers(type) {
   return store.hello?.requests?.includes(type) ?? false;
 }
 
-function heardFrame(frame) {
+function onFrame(frame) {
   const news = applyFrame(store, frame, performance.now());
   for (const id of news.added) grid.add(id);
   for (const id of news.changed) loop.changed(id);
   news.removed.forEach(forget);
-  if (news.broken.length) connection.restart(`the profile of ${news.broken[0]} does not fit`);
+  if (news.broken.length) connection.restart(`the profile of ${news.broken[0]} is inconsistent`);
   if (news.stats) paintStats();
   if (news.config) config.paint();
   if (news.added.length || news.removed.length) turn();
@@ -62,7 +62,7 @@ function forget(id) {
   loop.mark(id, "");
 }
 
-function heardStatus(status) {
+function onStatus(status) {
   if (status.state === "reconnecting") {
     lapse(store);
     clearTimeout(page.rejoin);
@@ -78,7 +78,7 @@ function paintStats() {
   say(byId("rate"), count(store.stats.ticks?.per_s));
 }
 
-/** The slow clock: ages, words for those who do not see the pictures, and the page's own figures. */
+/** Update ages, text alternatives and the figures of the page. */
 function turn() {
   const now = performance.now();
   page.marks = marksOf(store, connection.status.state, now);
@@ -86,22 +86,22 @@ function turn() {
   grid.describe(page.marks);
   detail.refresh(page.marks.get(detail.id) ?? "", now);
   byId("empty").hidden = store.displays.size > 0;
-  say(byId("empty"), connection.isOpen ? "There is no display yet. Add one by its symbol." : "Nothing to show: there is no connection to the gateway.");
+  say(byId("empty"), connection.isOpen ? "No displays yet. Add one by its symbol." : "No data: the gateway is not connected.");
   say(byId("total"), count(store.displays.size));
   paintStatus(now);
   paintHealth();
   paintLatency(now);
-  paintTold(now);
-  lookForLetters(now);
+  paintAge(now);
+  requestLetters(now);
 }
 
-/** Say how old the panels are when no statistics come, which they do each second. */
-function paintTold(now) {
+/** Show the age of the panels if the statistics, which arrive each second, are late. */
+function paintAge(now) {
   const old = (now - store.statsAt) / 1000;
   const late = store.stats !== null && old > STATS_S;
-  byId("told").hidden = !late;
+  byId("stats-age").hidden = !late;
   document.documentElement.toggleAttribute("data-late", late);
-  if (late) say(byId("told"), `▲ As told ${age(old)} ago`);
+  if (late) say(byId("stats-age"), `▲ Data is ${age(old)} old`);
 }
 
 function paintStatus(now) {
@@ -112,33 +112,33 @@ function paintStatus(now) {
   byId("retry").hidden = !retry;
   document.documentElement.dataset.connection = connection.status.state;
   const announced = connection.status.state + (connection.status.why && `: ${connection.status.why}`);
-  if (connection.status.state !== page.said) {
-    page.said = connection.status.state; // once for each change, not for each second of waiting
+  if (connection.status.state !== page.announced) {
+    page.announced = connection.status.state; // once per change, not per second of waiting
     say(byId("announced"), announced);
   }
 }
 
-/** What is not well, while there is a connection that tells; the pointer has all of it. */
+/** Show the worst problem while connected; the tooltip has all problems. */
 function paintHealth() {
-  const told = connection.isOpen ? healthText(store.health) : null;
-  const [shown, key] = [byId("health"), told ? told.tone + told.text + told.all : ""];
-  if (shown.dataset.told === key) return;
-  shown.dataset.told = key;
-  shown.replaceChildren(...(told ? [chip(told.text, told.tone)] : []));
-  shown.title = told?.all ?? "";
+  const health = connection.isOpen ? healthText(store.health) : null;
+  const [shown, key] = [byId("health"), health ? health.tone + health.text + health.all : ""];
+  if (shown.dataset.key === key) return;
+  shown.dataset.key = key;
+  shown.replaceChildren(...(health ? [chip(health.text, health.tone)] : []));
+  shown.title = health?.all ?? "";
 }
 
 function paintLatency(now) {
-  const told = latency.read(now);
-  say(byId("p50"), millis(told.p50));
-  say(byId("p99"), millis(told.p99));
-  say(byId("max"), millis(told.max));
-  say(byId("fps"), count(told.fps));
-  say(byId("painted"), count(told.painted));
-  byId("skew").hidden = !(told.p50 < 0);
+  const values = latency.read(now);
+  say(byId("p50"), millis(values.p50));
+  say(byId("p99"), millis(values.p99));
+  say(byId("max"), millis(values.max));
+  say(byId("fps"), count(values.fps));
+  say(byId("painted"), count(values.painted));
+  byId("skew").hidden = !(values.p50 < 0);
 }
 
-function lookForLetters(now) {
+function requestLetters(now) {
   if (!offers("dead.list") || !connection.isOpen || now - page.lettersAt < LETTERS_MS) return;
   page.lettersAt = now;
   request("dead.list", {}).then((letters) => {
@@ -148,16 +148,16 @@ function lookForLetters(now) {
 
 byId("add").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const [field, said] = [byId("add-symbol"), byId("add-said")];
+  const [field, output] = [byId("add-symbol"), byId("add-said")];
   const symbol = field.value.trim().toUpperCase();
   try {
     const answer = await request("display.create", { symbol });
-    say(said, `✓ ${symbol} is ${answer?.display ?? "there"}`);
-    said.className = "said good";
+    say(output, `✓ ${symbol} is ${answer?.display ?? "created"}`);
+    output.className = "said good";
     field.value = "";
   } catch (error) {
-    say(said, `${symbol}: ${error.message}`);
-    said.className = "said bad";
+    say(output, `${symbol}: ${error.message}`);
+    output.className = "said bad";
   }
 });
 byId("retry").addEventListener("click", () => connection.retry());

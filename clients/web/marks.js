@@ -1,11 +1,11 @@
-/** Why a display's picture may be out of date, in words. Pure. */
+/** The texts about stale displays, health and connection. Pure. */
 
 import { age } from "./format.js";
 import { ageOf } from "./store.js";
 
-const STALE_S = 10; // unless the configuration says when a feed's data is stale
+const STALE_S = 10; // unless the configuration has stale_s of feeds
 
-/** When data is stale, in seconds: as set for all feeds, but never later than 10 s for a person who looks at it. */
+/** The age in seconds at which data is stale: that of the feeds, and at most 10 s. */
 export function staleAfter(config) {
   const set = config?.scopes?.["kind:feed"]?.stale_s;
   return Number.isFinite(set) ? Math.min(set, STALE_S) : STALE_S;
@@ -21,10 +21,10 @@ export function staleAfter(config) {
  */
 export function markOf(display, connection, now, stale) {
   const old = ageOf(display, now);
-  const told = Number.isFinite(old) ? `, ${age(old)} old` : "";
-  if (connection !== "connected") return `${connection === "stale" ? "nothing heard" : "no connection"}${told}`;
+  const suffix = Number.isFinite(old) ? `, ${age(old)} old` : "";
+  if (connection !== "connected") return `${connection === "stale" ? "no message" : "no connection"}${suffix}`;
   if (display.state.catching_up) return "catching up";
-  if (display.state.ready && old >= stale) return `stale${told}`;
+  if (display.state.ready && old >= stale) return `stale${suffix}`;
   return "";
 }
 
@@ -41,23 +41,23 @@ export function marksOf(store, connection, now) {
 
 const TONES = { OK: "good", WARNING: "warn", CRITICAL: "bad" };
 
-/** What is not well behind the gateway, by the judge that `hulak check` asks too: text, tone, and all of it; null before it was told. */
+/** The problems of `hulak check`: the worst one as text and tone, and all of them; null before the first report. */
 export function healthText(health) {
   if (!health) return null;
   const problems = health.problems ?? [];
   if (!problems.length) return { text: "all is well", tone: "good", all: "" };
-  const more = problems.length > 1 ? ` (${problems.length} things)` : "";
-  const all = problems.map((one) => `${one.severity}: ${one.text}`).join("\n");
+  const more = problems.length > 1 ? ` (${problems.length} problems)` : "";
+  const all = problems.map((problem) => `${problem.severity}: ${problem.text}`).join("\n");
   return { text: `${health.level}${more}: ${problems[0].text}`, tone: TONES[health.level] ?? "bad", all };
 }
 
-/** How the connection is, for people: text, tone, and whether it can be tried at once. */
+/** The status of the connection: text, tone, and whether an immediate retry is possible. */
 export function statusText(status, late, total, now) {
   if (status.state === "connected" && total && late === total) return { text: "data stale", tone: "warn", retry: false };
   if (status.state === "connected") return { text: late ? `connected, ${late} stale` : "connected", tone: late ? "warn" : "good", retry: false };
   if (status.state === "stale") return { text: `data stale: ${status.why}`, tone: "warn", retry: false };
   if (status.state === "connecting") return { text: "connecting", tone: "calm", retry: false };
-  const left = Math.max(0, Math.ceil((status.retryAt - now) / 1000));
-  const when = status.retryAt ? `in ${left} s` : "now";
+  const wait = Math.max(0, Math.ceil((status.retryAt - now) / 1000));
+  const when = status.retryAt ? `in ${wait} s` : "now";
   return { text: `reconnecting ${when}: ${status.why}`, tone: "bad", retry: Boolean(status.retryAt) };
 }

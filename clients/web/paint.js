@@ -1,4 +1,4 @@
-/** A display's whole picture, from its state and its size: one painter per quantity, from back to front. */
+/** The picture of a display, from its state and size: one painter per quantity, from back to front. */
 
 import { count, pips } from "./format.js";
 import { layout, priceScale } from "./layout.js";
@@ -36,20 +36,20 @@ export function fontsFor(box, palette, measure) {
 /**
  * Draw a display.
  *
- * @param {CanvasRenderingContext2D} context scaled so that its unit is a CSS pixel
- * @param {{name: string, state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} told
- *   `mark` says why the picture may be out of date, or is empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
+ * @param {CanvasRenderingContext2D} context its unit is a CSS pixel
+ * @param {{name: string, state: object, profile: object|null, width: number, height: number, palette: object, fonts: object, mark: string, flash: number, ratio: number}} picture
+ *   `mark` is the reason why the picture is out of date, or empty; `flash` is 0 to 1; `ratio` device pixels to a CSS pixel
  */
-export function paintDisplay(context, told) {
-  const { state, width, height, palette } = told;
+export function paintDisplay(context, picture) {
+  const { state, width, height, palette } = picture;
   context.globalAlpha = 1;
   context.fillStyle = palette.surface;
   context.fillRect(0, 0, width, height);
   context.lineJoin = "round";
-  const box = told.box ?? layout(width, height);
-  const view = { ...told, box, y: priceScale(state?.visual_low, state?.visual_high, box.body) };
+  const box = picture.box ?? layout(width, height);
+  const view = { ...picture, box, y: priceScale(state?.visual_low, state?.visual_high, box.body) };
   if (state?.ready) {
-    context.globalAlpha = told.mark ? 0.45 : 1;
+    context.globalAlpha = picture.mark ? 0.45 : 1;
     for (const paint of PAINTERS) paint(context, view);
     context.globalAlpha = 1;
   }
@@ -65,18 +65,18 @@ function paintHead(context, { name, box, fonts, palette }) {
   context.fillText(name, box.head.x, box.head.y + box.head.h / 2);
 }
 
-/** Below: the range used, the spread in pips and ticks a second; or, instead, why this picture may be out of date. */
+/** The foot: used range, spread in pips and ticks per second; or the reason why the picture is out of date. */
 function paintFoot(context, { state, box, fonts, palette, mark }) {
   const y = box.foot.y + box.foot.h / 2;
   const right = box.foot.x + box.foot.w;
   context.font = fonts.small;
   context.textBaseline = "middle";
   context.textAlign = "left";
-  const said = mark || (state?.ready ? "" : "waiting for ticks");
-  if (said) {
+  const text = mark || (state?.ready ? "" : "waiting for ticks");
+  if (text) {
     context.fillStyle = palette.warn;
     context.fillRect(0, box.foot.y - 4, 3, box.foot.h + 8);
-    context.fillText(said, box.foot.x, y, box.foot.w);
+    context.fillText(text, box.foot.x, y, box.foot.w);
     return;
   }
   context.fillStyle = palette.dim;

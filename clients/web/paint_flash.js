@@ -1,16 +1,16 @@
-/** The flash: an edge around the picture after a leap of the price, fading; it stands still and does not fade where motion is not wanted. */
+/** The flash: a fading border after a jump of the price; it does not fade if the user prefers reduced motion. */
 
 import { directionColour } from "./paint_price.js";
 
 export const FLASH_MS = 600;
 
-/** How strong a flash is after so long: 1 to 0; 0 is none. */
+/** The strength of a flash after a time: 1 to 0; 0 is none. */
 export function flashStrength(elapsedMs, still) {
   if (!(elapsedMs >= 0 && elapsedMs < FLASH_MS)) return 0;
   return still ? 1 : 1 - elapsedMs / FLASH_MS;
 }
 
-/** Draw it. */
+/** Draw the flash. */
 export function paintFlash(context, view) {
   const { state, palette, flash, width, height } = view;
   if (!flash || !state.flash) return;

@@ -1,4 +1,4 @@
-/** What the profile and the day come to: value area, point of control, TWAP; and how far the price has lately leapt (deflection). */
+/** Marks of the profile and the day: value area, point of control, TWAP; and the last jumps of the price (deflection). */
 
 import { label } from "./paint_range.js";
 
@@ -11,7 +11,7 @@ export function paintValueArea(context, view) {
   context.fillRect(box.body.x, top, box.body.w, Math.max(1, bottom - top));
 }
 
-/** The marks that lie in the picture: name, price, dashes, colour. */
+/** The marks inside the picture: name, price, dashes, colour. */
 function marksIn({ state, palette }) {
   const marks = [["POC", state.poc, [1, 2], palette.ink], ["TW", state.twap, [5, 3], palette.accent]];
   return marks.filter(([, value]) => Number.isFinite(value) && value >= state.visual_low && value <= state.visual_high);
@@ -33,7 +33,7 @@ export function paintLevels(context, view) {
   context.setLineDash([]);
 }
 
-/** Write their names at the left edge, above the lines; where both are near, the lower one's below. */
+/** Write their names at the left edge, above the lines; if both are close, the name of the lower one is below. */
 export function paintNames(context, view) {
   const { state, box, y } = view;
   const inside = marksIn(view);
@@ -44,7 +44,7 @@ export function paintNames(context, view) {
   }
 }
 
-/** Draw how far up and down the last leaps went, as brackets beside the price at the right edge. */
+/** Draw the size of the last jumps up and down, as brackets beside the price at the right edge. */
 export function paintDeflection(context, view) {
   const { state, box, y, palette } = view;
   const { up = 0, down = 0 } = state.deflection ?? {};

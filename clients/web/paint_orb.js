@@ -1,17 +1,17 @@
-/** The volatility orb: a gauge whose arc is the intensity, whose core grows with the volatility, and its figure. */
+/** The volatility orb: a gauge with the intensity as its arc, a core that grows with the volatility, and its figure. */
 
 const START = Math.PI * 0.75;
 const SWEEP = Math.PI * 1.5;
 const MOST = 3; // no volatility is above 3
 
-/** The gauge's geometry, from the state alone. */
+/** The geometry of the gauge, from the state only. */
 export function orb(state, radius) {
   const intensity = Math.min(1, Math.max(0, state.volatility_intensity || 0));
   const share = Math.min(1, Math.max(0, (state.volatility || 0) / MOST));
   return { end: START + SWEEP * intensity, core: radius * (0.2 + 0.5 * share), hot: intensity >= 0.6 };
 }
 
-/** Draw it at the right of the head. */
+/** Draw the orb at the right of the head. */
 export function paintOrb(context, view) {
   const { state, box, fonts, palette } = view;
   const radius = box.head.h * 0.44;

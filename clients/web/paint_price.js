@@ -1,4 +1,4 @@
-/** The price: a line that floats at the current price, and its text as big figure, pips and pipette. */
+/** The price: a line at the current price, and its text as big figure, pips and pipette. */
 
 import { arrow, splitPrice } from "./format.js";
 
@@ -12,7 +12,7 @@ export function directionColour(direction, palette) {
 export function paintFloat(context, view) {
   const { state, box, y, palette } = view;
   const at = Math.round(y(state.price));
-  context.fillStyle = palette.surface; // parts the line from bars of its colour
+  context.fillStyle = palette.surface; // separates the line from bars of its colour
   context.fillRect(box.body.x, at - 2, box.body.w, 4);
   context.fillStyle = directionColour(state.direction, palette);
   context.fillRect(box.body.x, at - 1, box.body.w, 2);
@@ -23,7 +23,7 @@ export function paintFloat(context, view) {
   context.fill();
 }
 
-/** Write the price; the direction is told by a shape besides the colour. */
+/** Write the price; the direction has a shape in addition to the colour. */
 export function paintPrice(context, view) {
   const { state, box, fonts, palette } = view;
   const { big, pips, pipette } = splitPrice(state.price, state.digits);

@@ -1,22 +1,22 @@
-/** The market profile: for each row of prices, sells to the left of the axis and buys to its right; pale outside the value area. */
+/** The market profile: per row of prices, sells to the left of the axis and buys to its right; pale outside the value area. */
 
 import { profileRows } from "./layout.js";
 
 const ROW_PX = 3;
-const kept = new WeakMap(); // profile -> {key, rows}: rows are gathered again only when profile or range changed
+const cache = new WeakMap(); // profile -> {key, rows}: rows are computed again only after a change of profile or range
 
-/** Gather the rows, or take those of the last picture. */
+/** Return the rows, from the cache if possible. */
 export function rowsOf(profile, low, high, most) {
   const key = `${profile.version} ${low} ${high} ${most}`;
-  let found = kept.get(profile);
-  if (found?.key !== key) {
-    found = { key, rows: profileRows(profile, low, high, most) };
-    kept.set(profile, found);
+  let entry = cache.get(profile);
+  if (entry?.key !== key) {
+    entry = { key, rows: profileRows(profile, low, high, most) };
+    cache.set(profile, entry);
   }
-  return found.rows;
+  return entry.rows;
 }
 
-/** Draw it. */
+/** Draw the profile. */
 export function paintProfile(context, view) {
   const { state, profile, box, palette } = view;
   if (!profile?.levels.size) return;
@@ -44,14 +44,14 @@ export function paintProfile(context, view) {
   }
 }
 
-/** Where rows begin, on whole device pixels, so that no bar is blurred; the last edge ends the last row. The gap parts thick rows. */
+/** The edges of the rows, on whole device pixels for sharp bars; one more than rows. The gap separates thick rows. */
 export function rowEdges(body, rows, ratio) {
   const step = body.h / rows;
   const edges = Float64Array.from({ length: rows + 1 }, (_, row) => Math.round((body.y + row * step) * ratio) / ratio);
   return { edges, gap: step * ratio >= 3 ? 1 / ratio : 0 };
 }
 
-/** The rows of the value area; all of them where there is none. */
+/** The rows of the value area; all rows without one. */
 function areaRows(state, low, high, rows) {
   const area = state.value_area;
   if (!area || !(high > low)) return { first: 0, last: rows - 1 };

@@ -5,18 +5,18 @@ import { adrUsed, price } from "./format.js";
 const TIERS = [0.3, 0.5, 0.75, 1];
 
 /**
- * Where the tiers lie: at the middle of the projected range, plus and minus a share of its half.
+ * The prices of the tiers: the middle of the projected range, plus and minus a share of its half.
  *
  * @returns {{share: number, price: number}[]}
  */
 export function tierPrices(state) {
   const half = (state.adr_high - state.adr_low) / 2;
-  if (!(half > 0) || state.adr_source === "day") return []; // a day is no average of days
+  if (!(half > 0) || state.adr_source === "day") return []; // a range of one day is not an average
   const middle = (state.adr_high + state.adr_low) / 2;
   return TIERS.flatMap((share) => [1, -1].map((sign) => ({ share: sign * share, price: middle + sign * half * share })));
 }
 
-/** Draw the axis, the tiers that lie in the picture, and the day's part of the axis. */
+/** Draw the axis, the tiers inside the picture, and the day's part of the axis. */
 export function paintRange(context, view) {
   const { state, box, y, palette } = view;
   const { body, axis } = box;
@@ -49,13 +49,13 @@ export function paintExtremes(context, view) {
   }
 }
 
-/** How much of the average range today has used, in words for the foot of the picture. */
+/** The used share of the average range, as the text in the foot of the picture. */
 export function rangeText(state) {
   const used = adrUsed(state);
   return Number.isFinite(used) ? `ADR ${Math.round(used * 100)}%` : "ADR –";
 }
 
-/** Write small type beside a line of the body, with an edge of the background's colour that parts it from bars and lines. */
+/** Write a small label beside a line of the body, with an outline in the background's colour. */
 export function label(context, view, text, x, at, align, colour) {
   const { body } = view.box;
   const half = view.box.unit / 2;

@@ -1,29 +1,29 @@
-/** The live configuration: its version and who applies it, the values that are set, and a form that changes one key. */
+/** The live configuration: its version, the processes that apply it, the set values, and a form to change a key. */
 
 import { byId, chip, h, say, table } from "./dom.js";
 import { timeOfDay } from "./format.js";
 import { appliedBy } from "./store.js";
 
-/** Read what a person typed as a key's type says: a number, true or false; without a known type whatever JSON reads, else text. */
+/** Parse an input by the type of its key: text stays text, all else is JSON if it parses. */
 export function readValue(text, type) {
   const typed = text.trim();
   if (type === "text") return typed;
   try {
     return JSON.parse(typed);
   } catch {
-    return typed; // what cannot be read is sent as it is, and refused with the reason
+    return typed; // an unreadable value is sent unchanged, and the gateway refuses it with the reason
   }
 }
 
-/** The scopes that can be offered: one for each kind of process that reports, those that have values, and one for each display. */
+/** The scopes to offer: one per kind of reporting process, those with values, and one per display. */
 export function scopesOf(stats, config, displays) {
   const kinds = (stats?.processes ?? []).map((process) => `kind:${process.kind}`);
-  const found = new Set(["global", ...kinds, ...Object.keys(config?.scopes ?? {}), ...displays.map((id) => `display:${id}`)]);
+  const scopes = new Set(["global", ...kinds, ...Object.keys(config?.scopes ?? {}), ...displays.map((id) => `display:${id}`)]);
   const rank = (scope) => (scope === "global" ? 0 : scope.startsWith("kind:") ? 1 : 2);
-  return [...found].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
+  return [...scopes].sort((first, second) => rank(first) - rank(second) || (first < second ? -1 : 1));
 }
 
-/** What is known of a key, in a sentence: what it is, what it may be, what counts now and why. */
+/** The description of a key in a sentence: meaning, allowed values, present value and its origin. */
 export function keyText(row) {
   const parts = [row.help, `must be ${row.allowed}`, `now ${row.value}${row.from === "default" ? ", the default" : ` (${row.from}), default ${row.default}`}`];
   return parts.join("; ");
@@ -33,8 +33,8 @@ export function keyText(row) {
 export class ConfigPanel {
   /**
    * @param {object} store
-   * @param {function(string, object): Promise} request sends a message and gives its answer
-   * @param {function(string): boolean} offers whether the gateway takes requests of a type
+   * @param {function(string, object): Promise} request sends a message and returns its answer
+   * @param {function(string): boolean} offers whether the gateway accepts requests of a type
    */
   constructor(store, request, offers) {
     Object.assign(this, { store, request, offers, rows: [] });
@@ -42,37 +42,37 @@ export class ConfigPanel {
     this.scope = byId("config-scope");
     this.key = byId("config-key");
     this.value = byId("config-value");
-    this.said = byId("config-said");
+    this.output = byId("config-said");
     this.form.addEventListener("submit", (event) => this._submit(event));
     this.scope.addEventListener("change", () => this._lookUp());
     this.key.addEventListener("input", () => this._help());
   }
 
-  /** Show the configuration anew. */
+  /** Show the configuration. */
   paint() {
     const { config, stats, displays } = this.store;
     this._offerScopes(scopesOf(stats, config, [...displays.keys()]));
     if (this.lookedUp !== config?.version) this._lookUp();
     this.lookedUp = config?.version;
     const version = config?.version;
-    say(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "Not told yet.");
+    say(byId("config-version"), config ? `Version ${version}${config.by ? `, by ${config.by}` : ""}${config.at_ns ? `, ${timeOfDay(config.at_ns / 1e6)}` : ""}${config.note ? `: ${config.note}` : ""}` : "No data yet.");
     const rows = Object.entries(config?.scopes ?? {}).flatMap(([scope, values]) =>
       Object.entries(values).map(([key, value]) => [scope, key, String(value), this._unsetButton(scope, key)]));
-    const said = `${version} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
-    if (this.shown !== said) {
-      this.shown = said; // buttons stay where they are, and keep the focus, while nothing changed
+    const content = `${version} ${rows.map((row) => row.slice(0, 3).join(" ")).join("; ")}`;
+    if (this.shown !== content) {
+      this.shown = content; // unchanged buttons stay, and keep the focus
       byId("config-values").replaceChildren(table("Values that are set", ["scope", "key", "value", ""], rows, "Nothing is set: every key has its default."));
     }
     this.paintApplied(stats, version);
   }
 
-  /** Show who has applied the present version. */
+  /** Show the processes that have applied the present version. */
   paintApplied(stats, version) {
     if (!stats || version === undefined) return;
     const { applied, behind } = appliedBy(stats, version);
     const all = applied.length + behind.length;
     const names = behind.map((process) => `${process.kind} ${process.name} (${process.config_version})`);
-    const text = all ? `applied by ${applied.length} of ${all}` : "no process tells its version";
+    const text = all ? `applied by ${applied.length} of ${all}` : "no process reports its version";
     byId("config-applied").replaceChildren(chip(names.length ? `${text}; not yet: ${names.join(", ")}` : text, names.length ? "warn" : all ? "good" : "calm"));
   }
 
@@ -81,25 +81,25 @@ export class ConfigPanel {
     return h("button", { type: "button", class: "small", "aria-label": `unset ${key} of ${scope}`, onclick: unset }, "unset");
   }
 
-  /** What a scope is called: a display's with its symbol. */
-  _called(scope) {
+  /** The label of a scope; that of a display has its symbol. */
+  _label(scope) {
     const display = scope.startsWith("display:") && this.store.displays.get(scope.slice("display:".length));
     return display ? `${scope} (${display.state.symbol})` : scope;
   }
 
   _offerScopes(scopes) {
-    const told = scopes.join(" ");
-    if (this.offered === told) return;
-    this.offered = told;
+    const key = scopes.join(" ");
+    if (this.offered === key) return;
+    this.offered = key;
     const chosen = this.scope.value;
-    this.scope.replaceChildren(...scopes.map((scope) => h("option", { value: scope, selected: scope === chosen }, this._called(scope))));
+    this.scope.replaceChildren(...scopes.map((scope) => h("option", { value: scope, selected: scope === chosen }, this._label(scope))));
   }
 
-  /** Ask which keys there are in the chosen scope, and what counts there. */
+  /** Request the keys of the chosen scope and their values. */
   async _lookUp() {
     if (!this.offers("config.get")) return;
     const scope = this.scope.value;
-    const { rows } = await this.request("config.get", { scope }).catch(() => ({ rows: [] })); // then there is no help: the form works as it is
+    const { rows } = await this.request("config.get", { scope }).catch(() => ({ rows: [] })); // the form works without help texts
     if (scope !== this.scope.value) return;
     this.rows = rows;
     byId("config-keys").replaceChildren(...rows.map((row) => h("option", { value: row.key }, row.help)));
@@ -123,15 +123,15 @@ export class ConfigPanel {
   }
 
   async _send(values, done) {
-    this.said.className = "said";
-    say(this.said, "…");
+    this.output.className = "said";
+    say(this.output, "…");
     try {
       const answer = await this.request("config.set", values);
-      say(this.said, answer?.changed === false ? "nothing changed: it was so already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
-      this.said.className = "said good";
+      say(this.output, answer?.changed === false ? "nothing changed: the value is set already" : `✓ ${done}${answer?.version ? `: version ${answer.version}` : ""}`);
+      this.output.className = "said good";
     } catch (error) {
-      say(this.said, `${error.code ? `${error.code}: ` : ""}${error.message}`);
-      this.said.className = "said bad";
+      say(this.output, `${error.code ? `${error.code}: ` : ""}${error.message}`);
+      this.output.className = "said bad";
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The panels beside the displays: the pool, the feeds, the processes. Each reads the statistics and fills its section. */
+/** The panels beside the displays: pool, feeds, processes. Each shows a part of the statistics in its section. */
 
 import { chip, figures, table } from "./dom.js";
 import { age, bytes, count } from "./format.js";
@@ -7,11 +7,11 @@ import { keyOf, processesOf } from "./store.js";
 const WORKERS = { ready: "good", busy: "good", retiring: "warn", idle: "calm" };
 const FEEDS = { connected: "good", restoring: "good", connecting: "calm", degraded: "warn", backoff: "bad", stale: "bad" };
 const LATE_S = 5; // a process reports each second
-const OLD_S = 5; // data of a feed whose age is worth a mark, before the feed itself calls it stale
+const OLD_S = 5; // age of a feed's data that is marked, before the feed reports it as stale
 
 const num = (text) => ({ text, num: true });
 
-/** Which service each worker is of; those of the displays are shown apart from the pool of tasks. */
+/** The workers of the pool of tasks: all but the display workers. */
 export function poolOf(stats) {
   return (stats.workers ?? []).filter((worker) => worker.service !== "display");
 }
@@ -19,7 +19,7 @@ export function poolOf(stats) {
 /** The NEPSE pool: its queue, its tasks, its workers, and the dead letters. */
 export function paintPool(root, stats, letters) {
   const tasks = stats.tasks ?? {};
-  const wanted = Object.entries(stats.scaling ?? {}).map(([service, told]) => `${service} ${told.workers === "auto" ? "scales itself" : `held at ${told.workers}`}`);
+  const wanted = Object.entries(stats.scaling ?? {}).map(([service, scaling]) => `${service} ${scaling.workers === "auto" ? "scales automatically" : `held at ${scaling.workers}`}`);
   root.replaceChildren(
     figures([
       ["queued", count(tasks.queued)], ["waiting", count(tasks.waiting)], ["running", count(tasks.running)],
@@ -35,7 +35,7 @@ export function paintPool(root, stats, letters) {
   );
 }
 
-/** Dead letters: posted tasks that failed for good. Those of the store, where the gateway tells them. */
+/** Dead letters: posted tasks that failed permanently; from the store, if the gateway reports them. */
 function deadLetters(tasks, letters) {
   const title = Object.assign(document.createElement("h3"), { textContent: "Dead letters" });
   if (!letters) {
@@ -43,10 +43,10 @@ function deadLetters(tasks, letters) {
     return [title, paragraph(failed ? `${count(failed)} tasks failed since the broker's start; hulak dead ls shows them.` : "None since the broker's start.")];
   }
   const rows = letters.map((row) => [`${row.service} ${row.action}`, row.trouble || "–", count(row.attempt)]);
-  return [title, table("Dead letters, the newest first", ["task", "why", num("attempts")], rows, "None.")];
+  return [title, table("Dead letters, newest first", ["task", "why", num("attempts")], rows, "None.")];
 }
 
-/** The feeds: state, ages, what is stale, what the venue refuses. */
+/** The feeds: state, ages, stale and refused symbols. */
 export function paintFeeds(root, stats) {
   const feeds = processesOf(stats).filter((process) => process.kind === "feed");
   const journal = stats.journal ?? {};
@@ -69,14 +69,14 @@ function feedNotes(feed) {
   const notes = [];
   const stale = feed.stale_symbols ?? [];
   const more = feed.stale > stale.length ? ` and ${feed.stale - stale.length} more` : "";
-  if (stale.length) notes.push(paragraph(`${feed.name}: no tick in time of ${stale.join(", ")}${more}`, "warn"));
+  if (stale.length) notes.push(paragraph(`${feed.name}: no recent tick of ${stale.join(", ")}${more}`, "warn"));
   for (const [symbol, why] of Object.entries(feed.symbol_errors ?? {})) {
     notes.push(paragraph(`${feed.name} ${symbol}: ${typeof why === "string" ? why : (why?.text ?? JSON.stringify(why))}`, "warn"));
   }
   return notes;
 }
 
-/** The processes: memory, processor, the version of the configuration they apply, and whether they still report. */
+/** The processes: memory, CPU, applied version of the configuration, and age of the last report. */
 export function paintProcesses(root, stats, cpu) {
   const rows = processesOf(stats).map((process) => {
     const share = cpu.get(keyOf(process));
@@ -95,9 +95,9 @@ export function paintProcesses(root, stats, cpu) {
   root.replaceChildren(...(held ? [held] : []), table("Processes", heads, rows, "No process reports."));
 }
 
-/** A figure that needs attention, marked by a sign besides its colour. */
-function marked(text, so) {
-  if (!so) return text;
+/** A figure that needs attention, marked by a sign in addition to its colour. */
+function marked(text, needsAttention) {
+  if (!needsAttention) return text;
   return Object.assign(document.createElement("strong"), { className: "warn", textContent: `▲ ${text}` });
 }
 

@@ -1,38 +1,38 @@
 /**
- * What the page knows, and how the gateway's frames change it. Pure: time is passed in, nothing is drawn here.
+ * The state of the page, changed by the gateway's frames. Pure: time is an argument, nothing is drawn here.
  *
- * Times called `now` are the page's monotonic milliseconds. A display's age never compares two machines' clocks: it is the gateway's
- * `sent_ms` minus `received_ms`, both of the gateway's machine, plus what has passed here since.
+ * `now` is in monotonic milliseconds of the page. The age of a display never compares the clocks of two machines: it is the gateway's
+ * `sent_ms` minus `received_ms`, both of the gateway's machine, plus the time since on this machine.
  */
 
 /** @typedef {{bucket: number, ticks: number, levels: Map<number, number[]>, version: number}} Profile levels: index -> [volume, buy, sell] */
 /** @typedef {{id: string, state: object, profile: Profile|null, arrived: number, agedMs: number, moved: boolean, lapsed: boolean, twin: boolean}} Display */
 
-const SILENT_S = 10; // a process that is silent for longer is frozen or dead
+const SILENT_S = 10; // a process without a report for longer is frozen or dead
 
 /** Make an empty store. */
 export function createStore() {
   return { hello: null, displays: new Map(), ticks: new Map(), stats: null, statsAt: 0, health: null, cpu: new Map(), config: null };
 }
 
-/** Take the gateway's first message. What was known of displays is kept until the first frame tells better. */
+/** Apply the gateway's first message. Known displays stay until the first frame replaces them. */
 export function applyHello(store, hello) {
   store.hello = hello;
 }
 
 /**
- * Take a frame.
+ * Apply a frame.
  *
  * @returns {{changed: string[], added: string[], removed: string[], broken: string[], stats: boolean, config: boolean}} ids of displays;
- *   `broken` have a profile that does not fit its delta and must be subscribed to again
+ *   `broken` have a profile that does not match its delta and need a new subscription
  */
 export function applyFrame(store, frame, now) {
   const news = { changed: [], added: [], removed: [], broken: [], stats: false, config: false };
-  for (const [id, told] of Object.entries(frame.displays ?? {})) applyDisplay(store, id, told, frame.sent_ms, now, news);
+  for (const [id, update] of Object.entries(frame.displays ?? {})) applyDisplay(store, id, update, frame.sent_ms, now, news);
   for (const id of frame.removed ?? []) {
     if (store.displays.delete(id)) news.removed.push(id);
   }
-  if (news.added.length || news.removed.length) noteTwins(store);
+  if (news.added.length || news.removed.length) markTwins(store);
   for (const [symbol, tick] of Object.entries(frame.ticks ?? {})) store.ticks.set(symbol, tick);
   if (frame.stats) {
     store.cpu = cpuShares(store.stats, frame.stats, (now - store.statsAt) / 1000);
@@ -43,15 +43,15 @@ export function applyFrame(store, frame, now) {
   return news;
 }
 
-function applyDisplay(store, id, told, sentMs, now, news) {
-  const { profile, profile_delta: delta, ...state } = told;
+function applyDisplay(store, id, update, sentMs, now, news) {
+  const { profile, profile_delta: delta, ...state } = update;
   let display = store.displays.get(id);
   if (!display) {
     display = { id, state: null, profile: null, arrived: now, agedMs: 0, moved: false, lapsed: false, twin: false };
     store.displays.set(id, display);
     news.added.push(id);
   }
-  // Only a state that came while the display was followed measures the way from feed to pixel; the first one may be as old as it likes.
+  // Only a state that arrived while the display was subscribed measures the latency from feed to pixel; the first one can be old.
   display.moved = display.state !== null && !display.lapsed && state.received_ms > display.state.received_ms && !state.catching_up;
   display.state = state;
   display.lapsed = false;
@@ -62,13 +62,13 @@ function applyDisplay(store, id, told, sentMs, now, news) {
   news.changed.push(id);
 }
 
-/** Make a profile of the one told in full. */
-export function wholeProfile(told, before) {
-  const levels = new Map(told.levels.map(([index, ...amounts]) => [index, amounts]));
-  return { bucket: told.bucket, ticks: told.ticks, levels, version: (before?.version ?? 0) + 1 };
+/** Return a profile from a complete one of the gateway. */
+export function wholeProfile(message, before) {
+  const levels = new Map(message.levels.map(([index, ...amounts]) => [index, amounts]));
+  return { bucket: message.bucket, ticks: message.ticks, levels, version: (before?.version ?? 0) + 1 };
 }
 
-/** Put changed levels into a profile; false if there is none that they could belong to. A level without volume is gone. */
+/** Merge changed levels into a profile; false without a matching profile. A level without volume is removed. */
 export function mergeProfile(profile, delta) {
   if (!profile || (delta.bucket !== undefined && delta.bucket !== profile.bucket)) return false;
   for (const [index, ...amounts] of delta.levels) {
@@ -80,16 +80,16 @@ export function mergeProfile(profile, delta) {
   return true;
 }
 
-/** Forget the displays that were not told again after a reconnection, and return their ids: they were removed meanwhile. */
+/** Remove the displays without a state after a reconnection, and return their ids: they were removed in the meantime. */
 export function dropLapsed(store) {
   const gone = [...store.displays.values()].filter((display) => display.lapsed).map((display) => display.id);
   for (const id of gone) store.displays.delete(id);
-  noteTwins(store);
+  markTwins(store);
   return gone;
 }
 
-/** Note which displays share their symbol with another one: these are shown with a part of their id. */
-function noteTwins(store) {
+/** Mark the displays that share their symbol with another one: their names have a part of their id. */
+function markTwins(store) {
   const firsts = new Map();
   for (const display of store.displays.values()) {
     const first = firsts.get(display.state.symbol);
@@ -99,25 +99,25 @@ function noteTwins(store) {
   }
 }
 
-/** What a display is called: its symbol, and the end of its id where that is not enough. */
+/** The name of a display: its symbol, and the end of its id if another display has the symbol. */
 export function nameOf(display) {
   return display.twin ? `${display.state.symbol} ·${display.id.slice(-4)}` : display.state.symbol;
 }
 
-/** Note that the connection was lost: the next state of each display measures nothing, and a display without one is gone. */
+/** Handle a lost connection: the next state of each display measures no latency, and displays without one are removed later. */
 export function lapse(store) {
   for (const display of store.displays.values()) display.lapsed = true;
 }
 
-/** How old a display's newest tick is, in seconds; NaN when it has none. */
+/** The age of a display's newest tick, in seconds; NaN without a tick. */
 export function ageOf(display, now) {
   return (display.agedMs + Math.max(0, now - display.arrived)) / 1000;
 }
 
 /**
- * The share of one core each process took between two statistics, by `kind/name/pid`.
+ * The share of a core that each process used between two statistics, by `kind/name/pid`.
  *
- * @returns {Map<string, number>} 1 is one whole core; processes that were not there before have none
+ * @returns {Map<string, number>} 1 is a whole core; new processes have none
  */
 export function cpuShares(before, after, seconds) {
   const shares = new Map();
@@ -130,29 +130,29 @@ export function cpuShares(before, after, seconds) {
   return shares;
 }
 
-/** What names a process. */
+/** The key of a process. */
 export function keyOf(process) {
   return `${process.kind}/${process.name}/${process.pid}`;
 }
 
-/** All processes of the statistics in one list: the broker, those that report, and workers that report through their heartbeats only. */
+/** All processes of the statistics: the broker, those that report, and workers that send heartbeats only. */
 export function processesOf(stats) {
   const reported = stats.processes ?? [];
   const known = new Set(reported.map((process) => process.pid));
   const broker = stats.broker && !known.has(stats.broker.pid) ? [{ kind: "broker", name: "broker", age_s: 0, ...stats.broker }] : [];
   const workers = (stats.workers ?? []).filter((worker) => worker.pid && !known.has(worker.pid));
-  return [...broker, ...reported, ...workers.map((worker) => ({ ...worker, kind: worker.service, age_s: NaN }))]; // theirs is since they registered
+  return [...broker, ...reported, ...workers.map((worker) => ({ ...worker, kind: worker.service, age_s: NaN }))]; // their age_s is the time since registration
 }
 
 /**
- * Who has applied the configuration: of the processes that tell a version, those that have this one and those that have not.
+ * The processes that have applied a version of the configuration, and those that have not; processes without a version are ignored.
  *
  * @returns {{applied: object[], behind: object[]}}
  */
 export function appliedBy(stats, version) {
-  const telling = processesOf(stats ?? {}).filter((process) => Number.isFinite(process.config_version) && !(process.age_s > SILENT_S));
+  const reporting = processesOf(stats ?? {}).filter((process) => Number.isFinite(process.config_version) && !(process.age_s > SILENT_S));
   return {
-    applied: telling.filter((process) => process.config_version >= version),
-    behind: telling.filter((process) => process.config_version < version),
+    applied: reporting.filter((process) => process.config_version >= version),
+    behind: reporting.filter((process) => process.config_version < version),
   };
 }

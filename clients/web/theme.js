@@ -1,13 +1,13 @@
-/** Light and dark: the system's choice unless a person chose; and the colours that canvases draw with, read from the style sheet. */
+/** Light and dark theme: the user's choice, or else the system's; and the colours of canvases, read from the style sheet. */
 
-const KEPT = "hulak.theme";
+const KEY = "hulak.theme";
 const NAMES = ["surface", "ink", "dim", "faint", "line", "up", "down", "up-faint", "down-faint", "accent", "warn", "band"];
 
-/** Follows the system and the toggle; calls `changed(palette)` at first and on each change. */
+/** Follows the system and the toggle; calls `changed(palette)` at the start and on each change. */
 export class Theme {
   constructor(changed) {
     this.changed = changed;
-    this.chosen = remembered();
+    this.chosen = storedChoice();
     this.system = matchMedia("(prefers-color-scheme: dark)");
     this.system.addEventListener("change", () => this._apply());
     this._apply();
@@ -17,13 +17,13 @@ export class Theme {
     return this.chosen ? this.chosen === "dark" : this.system.matches;
   }
 
-  /** Change to the other one, and remember it. */
+  /** Change to the other theme, and store the choice. */
   toggle() {
     this.chosen = this.dark ? "light" : "dark";
     try {
-      localStorage.setItem(KEPT, this.chosen);
+      localStorage.setItem(KEY, this.chosen);
     } catch {
-      // a browser that keeps nothing forgets the choice: no harm
+      // without storage the choice lasts until the page is closed
     }
     this._apply();
   }
@@ -34,10 +34,10 @@ export class Theme {
   }
 }
 
-function remembered() {
+function storedChoice() {
   try {
-    const kept = localStorage.getItem(KEPT);
-    return kept === "light" || kept === "dark" ? kept : null;
+    const stored = localStorage.getItem(KEY);
+    return stored === "light" || stored === "dark" ? stored : null;
   } catch {
     return null;
   }

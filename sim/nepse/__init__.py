@@ -1,4 +1,4 @@
-"""The simulated exchange: its pages, its tokens and its faults.
+"""The simulated exchange: its resources, tokens and injected faults.
 Imported by sim and tests.
 Start with `server.py`.
 """

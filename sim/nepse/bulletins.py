@@ -1,7 +1,7 @@
-"""What the simulated exchange tells in words and lists: companies' papers, news, members, sectors, past sessions.
+"""Resources of the simulated exchange beside prices: documents, news, members, sectors, past sessions.
 
-Summary history, disclosures, notices, corporate actions and dividends have the shapes recorded in public; of the others no
-answer was ever recorded, so theirs are made up, and small.
+Summary history, disclosures, notices, corporate actions and dividends have publicly recorded shapes; for the others no public
+recording exists, so that their shapes are invented, and small.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,14 +21,14 @@ class Bulletins:
     """Resources beside prices and trades.
 
     Args:
-        exchange: whose companies to tell of.
+        exchange: the exchange with the companies.
     """
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def summary_history(self, now_s: float) -> Rows:
-        """market-summary-history: one row a session of the last year, newest first."""
+        """market-summary-history: one row per session of the last year, newest first."""
         count = len(self._exchange.companies)
         return [
             {
@@ -42,7 +42,7 @@ class Bulletins:
         ]
 
     def market_caps(self, now_s: float) -> Rows:
-        """marcapbydate: one row a session."""
+        """marcapbydate: one row per session."""
         worth = sum(company.first_price * company.shares for company in self._exchange.companies)
         return [
             {"businessDate": day.isoformat(), "marCap": round(worth / 1e6, 2), "sensitiveMarCap": round(worth / 2e6, 2)}
@@ -58,11 +58,11 @@ class Bulletins:
         ]
 
     def sectorwise(self) -> Rows:
-        """Give sectorwise as it is: zeros, and 1970."""
+        """sectorwise: zeros and 1970, as in the original."""
         return [{"businessDate": "1970-01-01", "sectorName": sector, "turnOverValues": 0.0} for sector in SECTORS]
 
     def sectors(self) -> dict[str, Rows]:
-        """List the sectors."""
+        """sector: all sectors."""
         rows = [
             {"id": index_id - 14, "sectorDescription": sector, "activeStatus": "A", "regulatoryBody": regulator}
             for sector, (regulator, index_id, _) in SECTORS.items()
@@ -70,21 +70,21 @@ class Bulletins:
         return {"sectors": rows}
 
     def members(self) -> Rows:
-        """List the brokers."""
+        """member: all brokers."""
         return [
             {"id": number, "memberCode": str(number), "memberName": f"Broker {number} Private Limited", "activeStatus": "A"}
             for number in range(1, MEMBERS + 1)
         ]
 
     def securities_plain(self) -> Rows:
-        """Give the list whose symbols are all null."""
+        """securities: a list with null symbols, as in the original."""
         return [
             {"securityId": company.id, "securitySymbol": None, "securityName": company.name}
             for company in self._exchange.companies
         ]
 
     def day_trades(self, text: str) -> Rows | None:
-        """securityDailyTradeDto/business-date: one row a company; None for what is no date."""
+        """securityDailyTradeDto/business-date: one row per company; None for a malformed date."""
         try:
             day = date.fromisoformat(text)
         except ValueError:
@@ -102,7 +102,7 @@ class Bulletins:
         ]
 
     def profile(self, security_id: int) -> dict[str, Any] | None:
-        """security/profile: None for an id that is not listed, as in all that follow."""
+        """security/profile: None for an unlisted id, as in the methods below."""
         company = self._exchange.by_id.get(security_id)
         if company is None:
             return None
@@ -115,11 +115,11 @@ class Bulletins:
     def board(self, security_id: int) -> Rows | None:
         """security/boardOfDirectors."""
         names = ("Chairperson", "Director", "Director")
-        return self._papers(security_id, lambda _, at: {"name": f"Person {at}", "designation": names[at - 1]})
+        return self._documents(security_id, lambda _, at: {"name": f"Person {at}", "designation": names[at - 1]})
 
     def actions(self, security_id: int) -> Rows | None:
         """security/corporate-actions."""
-        return self._papers(
+        return self._documents(
             security_id,
             lambda company, at: {
                 "activeStatus": "BONUS_APPROVED",
@@ -139,8 +139,8 @@ class Bulletins:
         )
 
     def applications(self, kind: str, security_id: int) -> Rows | None:
-        """application/reports, agm, dividend or company-news: of the same outer shape."""
-        return self._papers(
+        """application/reports, agm, dividend or company-news, which have the same outer shape."""
+        return self._documents(
             security_id,
             lambda company, at: {
                 "id": company.id * 10 + at,
@@ -162,7 +162,7 @@ class Bulletins:
     def disclosures(self, now_s: float) -> dict[str, Rows]:
         """news/companies/disclosure: the newest twenty of each kind."""
         messages, news = [], []
-        for number, company, topic, at in self._happenings(now_s, 20):
+        for number, company, topic, at in self._events(now_s, 20):
             messages.append(
                 {
                     "id": 200_000 + number,
@@ -192,7 +192,7 @@ class Bulletins:
         return {"exchangeMessages": messages, "companyNews": news}
 
     def notices(self, now_s: float) -> Rows:
-        """news/notice/all: forty-five of them, newest first."""
+        """news/notice/all: forty-five notices, newest first."""
         return [
             {
                 "id": 1000 + number,
@@ -207,14 +207,14 @@ class Bulletins:
                 "modifiedDate": None,
                 "modifiedBy": "simulation",
             }
-            for number, company, topic, at in self._happenings(now_s, 45)
+            for number, company, topic, at in self._events(now_s, 45)
         ]
 
     def headlines(self, now_s: float) -> Rows:
-        """Give what serves as alerts, media news and press releases: twenty-five of them."""
+        """Alerts, media news and press releases: twenty-five items."""
         return [
             {"id": number, "title": f"{topic} of {company.symbol}", "addedDate": at}
-            for number, company, topic, at in self._happenings(now_s, 25)
+            for number, company, topic, at in self._events(now_s, 25)
         ]
 
     def holiday_years(self, now_s: float) -> Rows:
@@ -222,7 +222,7 @@ class Bulletins:
         year = nepal_date(now_s).year
         return [{"year": str(year - 1)}, {"year": str(year)}]
 
-    def _papers(self, security_id: int, make: Callable[[Company, int], dict[str, Any]]) -> Rows | None:
+    def _documents(self, security_id: int, make: Callable[[Company, int], dict[str, Any]]) -> Rows | None:
         company = self._exchange.by_id.get(security_id)
         return None if company is None else [make(company, at) for at in range(1, 4)]
 
@@ -232,8 +232,8 @@ class Bulletins:
             yield day
             day = previous_session(day)
 
-    def _happenings(self, now_s: float, count: int) -> Iterator[tuple[int, Company, str, str]]:
-        """Yield number, company, topic and time of what happened on the last days, newest first."""
+    def _events(self, now_s: float, count: int) -> Iterator[tuple[int, Company, str, str]]:
+        """Yield number, company, topic and time of the events of the last days, newest first."""
         day, companies = nepal_date(now_s), self._exchange.companies
         for back in range(count):
             number = day.toordinal() - back

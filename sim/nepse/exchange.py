@@ -1,7 +1,7 @@
-"""The simulated market: one list of trades a day, from which every price, total and index follows.
+"""The simulated market: a list of trades per day, from which all prices, totals and indices are computed.
 
-Pure: the same seed, day and time give the same answer, whoever asks and how often. What a reader adds up (a floor
-sheet) therefore agrees with what the exchange tells as a total.
+Pure: the same seed, day and time give the same result for every request. The sum of a floor sheet therefore agrees with the
+reported total.
 """
 
 import math
@@ -38,10 +38,10 @@ class Trade:
 
 @dataclass(slots=True)
 class Quote:
-    """What the trades of a day made of one company."""
+    """The quote of a company after the trades of a day."""
 
     company: Company
-    previous: float  # close of the session before
+    previous: float  # close of the previous session
     open: float = 0.0
     high: float = 0.0
     low: float = math.inf
@@ -53,7 +53,7 @@ class Quote:
     time_s: float = 0.0
 
     def add(self, trade: Trade) -> None:
-        """Count one more trade."""
+        """Add a trade."""
         self.open = self.open or trade.rate
         self.high, self.low = max(self.high, trade.rate), min(self.low, trade.rate)
         self.last, self.last_quantity, self.time_s = trade.rate, trade.quantity, trade.time_s
@@ -73,14 +73,14 @@ class Quote:
 
 
 class Exchange:
-    """A market of made-up companies.
+    """A market of invented companies.
 
     Args:
-        seed: of companies and trades.
-        hours: "open" and "closed" hold at any time, so that a demo never waits for 11:00 in Nepal; "clock" follows the
+        seed: seed of companies and trades.
+        hours: "open" and "closed" apply at any time, so that a demo need not wait for 11:00 in Nepal; "clock" follows the
             real sessions, Monday to Friday.
-        companies: how many.
-        trades_per_day: how many contracts a whole day has, at least one for each company.
+        companies: number of companies.
+        trades_per_day: number of contracts of a whole day, at least one per company.
     """
 
     def __init__(self, seed: int, hours: Hours = "open", companies: int = 80, trades_per_day: int = 8640) -> None:
@@ -93,7 +93,7 @@ class Exchange:
         self._quotes_at = lru_cache(maxsize=4)(self._add_up)
 
     def state(self, now_s: float) -> str:
-        """Give market-open's word: "OPEN", "CLOSE", "Pre Open" or "Pre Open CLOSE"."""
+        """Return the state of market-open: "OPEN", "CLOSE", "Pre Open" or "Pre Open CLOSE"."""
         if self._hours != "clock":
             return "OPEN" if self._hours == "open" else "CLOSE"
         second = (now_s + NEPAL_S) % DAY_S
@@ -106,7 +106,7 @@ class Exchange:
         return "CLOSE"
 
     def session_day(self, now_s: float) -> date:
-        """Give the day whose trades are told: today, or the last day that has had a session."""
+        """Return the day of the reported trades: today, or the last day with a session."""
         day = nepal_date(now_s)
         if self._hours == "open":
             return day
@@ -118,35 +118,35 @@ class Exchange:
         return day
 
     def session_times(self, day: date) -> tuple[float, float]:
-        """Give begin and end of a day's session, seconds since 1970 UTC."""
+        """Return begin and end of a day's session, seconds since 1970 UTC."""
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() - NEPAL_S
         if self._hours == "open":
             return midnight, midnight + DAY_S
         return midnight + OPENS_S, midnight + CLOSES_S
 
     def as_of(self, now_s: float) -> float:
-        """Give the time of the newest facts, seconds since 1970 UTC: now, or the end of the last session."""
+        """Return the time of the newest data, seconds since 1970 UTC: now, or the end of the last session."""
         return min(now_s, self.session_times(self.session_day(now_s))[1])
 
     def trades(self, now_s: float) -> tuple[Trade, ...]:
-        """Give the session's trades until now, oldest first."""
+        """Return the trades of the session until now, oldest first."""
         trades, times = self._trades_of(self.session_day(now_s))
         return trades[: self._visible(times, now_s)]
 
     def quotes(self, now_s: float) -> dict[int, Quote]:
-        """Give each company's quote, by security id; do not change them."""
+        """Return the quote of each company, by security id; shared, not to be modified."""
         day = self.session_day(now_s)
         return self._quotes_at(day, self._visible(self._trades_of(day)[1], now_s))
 
     def close_of(self, company: Company, day: date) -> float:
-        """Give the price at which a company ended a day: a slow wave and a daily step around its first price."""
+        """Return the closing price of a company on a day: a slow wave and a daily step around its first price."""
         number = day.toordinal()
         step = random.Random(f"{self._seed} {company.id} {number}").gauss(0, 0.012)
         wave = 0.15 * math.sin((number + company.id) / 61)
         return round(company.first_price * math.exp(wave + step), 1)
 
     def value_of(self, index_id: int, prices: dict[int, float]) -> float:
-        """Give an index: its companies' worth, against their worth at first prices.
+        """Return an index: the worth of its companies, relative to their worth at first prices.
 
         Args:
             index_id: a key of SUB_INDICES or MAIN_INDICES.
@@ -156,13 +156,13 @@ class Exchange:
         return round(worth * self.scale_of(index_id), 2)
 
     def members_of(self, index_id: int) -> list[Company]:
-        """Give the companies of an index; a main index has all."""
+        """Return the companies of an index; a main index has all."""
         if index_id in MAIN_INDICES:
             return list(self.companies)
         return [company for company in self.companies if SECTORS[company.sector][1] == index_id]
 
     def scale_of(self, index_id: int) -> float:
-        """Give points per rupee of worth; 0 for an index without companies."""
+        """Return points per rupee of worth; 0 for an index without companies."""
         first = sum(company.first_price * company.shares for company in self.members_of(index_id))
         return FIRST_VALUES.get(index_id, 1000.0) / first if first else 0.0
 
@@ -185,7 +185,7 @@ class Exchange:
         begin, end = self.session_times(day)
         before = previous_session(day)
         ends = {company.id: (self.close_of(company, before), self.close_of(company, day)) for company in self.companies}
-        # every company trades once at the opening, so there is no moment without a price
+        # every company trades once at the opening, so that it always has a price
         moments = [0.0] * len(self.companies) + sorted(chance.random() for _ in range(self._count - len(self.companies)))
         first_number = int(day.strftime("%Y%m%d")) * 10**8
         for place, part in enumerate(moments):
@@ -205,17 +205,17 @@ class Exchange:
 
 
 def nepal_date(now_s: float) -> date:
-    """Give the date in Nepal."""
+    """Return the date in Nepal."""
     return datetime.fromtimestamp(now_s + NEPAL_S, tz=UTC).date()
 
 
 def nepal_text(time_s: float, separator: str = "T") -> str:
-    """Write a time as the exchange does: Nepal's, without zone, with a fraction only where there is one."""
+    """Format a time as the exchange does: Nepal time without zone, with a fraction only if it is not 0."""
     return datetime.fromtimestamp(time_s + NEPAL_S, tz=UTC).replace(tzinfo=None).isoformat(separator)
 
 
 def previous_session(day: date) -> date:
-    """Give the weekday before."""
+    """Return the previous weekday."""
     day -= timedelta(days=1)
     while day.weekday() > 4:
         day -= timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What goes wrong with the exchange in the wild, played at random: a share of all answers is one of these."""
+"""Faults of the real exchange, injected at random into a share of all responses."""
 
 import random
 import threading
@@ -8,7 +8,7 @@ from sim.nepse.request_gate import HTML_403, Reply
 
 HTML_200 = b"<html><body>Please try again later.</body></html>"
 
-MISHAPS: dict[str, Reply] = {
+FAULTS: dict[str, Reply] = {
     "429": Reply(429, b""),
     "429-retry-after": Reply(429, b"", headers={"Retry-After": "1"}),
     "403-html": Reply(403, HTML_403, "text/html"),
@@ -19,33 +19,33 @@ MISHAPS: dict[str, Reply] = {
     "reset": Reply(200, b"", cut=True),
     "slow": Reply(504, b"", "text/html", delay_s=2.0),
 }
-EXPIRED = "expired"  # every session ends; the answers that follow are 401 until there is a new one
+EXPIRED = "expired"  # every session ends; responses are 401 until the client opens a new one
 
 
 class FaultInjection:
-    """Draws what goes wrong; thread-safe.
+    """Draws faults at random; thread-safe.
 
     Args:
-        share: of all requests, 0 to 1.
-        kinds: of `MISHAPS`, or `EXPIRED`; all of them if empty.
-        seed: of the drawing.
+        share: share of requests with a fault, 0 to 1.
+        kinds: keys of `FAULTS`, or `EXPIRED`; all of them if empty.
+        seed: seed of the random numbers.
         forget_sessions: ends every session.
     Raises:
-        ValueError: there is no such kind.
+        ValueError: a kind is unknown.
     """
 
     def __init__(self, share: float, kinds: tuple[str, ...], seed: int, forget_sessions: Callable[[], None]) -> None:
-        unknown = [kind for kind in kinds if kind not in MISHAPS and kind != EXPIRED]
+        unknown = [kind for kind in kinds if kind not in FAULTS and kind != EXPIRED]
         if unknown:
-            raise ValueError(f"mishap is {unknown[0]!r}, must be one of {', '.join([*MISHAPS, EXPIRED])}")
+            raise ValueError(f"fault is {unknown[0]!r}, must be one of {', '.join([*FAULTS, EXPIRED])}")
         self._share = share
-        self._kinds = kinds or (*MISHAPS, EXPIRED)
+        self._kinds = kinds or (*FAULTS, EXPIRED)
         self._random = random.Random(seed)
         self._forget_sessions = forget_sessions
         self._lock = threading.Lock()
 
     def draw(self) -> Reply | None:
-        """Give what happens to a request; None: nothing, or that its session has just ended."""
+        """Draw the fault of a request; None: no fault, or its session has just ended."""
         if not self._share:
             return None
         with self._lock:
@@ -55,4 +55,4 @@ class FaultInjection:
         if kind == EXPIRED:
             self._forget_sessions()
             return None
-        return MISHAPS[kind]
+        return FAULTS[kind]

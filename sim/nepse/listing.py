@@ -1,9 +1,9 @@
-"""Who is listed on the simulated exchange: made-up companies in NEPSE's sectors, and its seventeen indices."""
+"""Listed companies of the simulated exchange, invented, in the sectors of NEPSE; and its seventeen indices."""
 
 import random
 from dataclasses import dataclass
 
-# sector -> (regulator, name of its index's id, what a company of it is called)
+# sector -> (regulator, id of its index, end of the names of its companies)
 SECTORS = {
     "Commercial Banks": ("Nepal Rastra Bank", 51, "Bank Limited"),
     "Hotels And Tourism": ("Ministry of Tourism", 52, "Hotels Limited"),
@@ -19,7 +19,7 @@ SECTORS = {
     "Mutual Fund": ("Securities Board of Nepal", 66, "Growth Fund"),
     "Investment": ("Office of the Company Registrar", 67, "Investment Limited"),
 }
-# id -> (code, name): the first group are sub-indices, the four of MAIN are what /nepse-index answers
+# id -> (code, name): sub-indices here; /nepse-index returns the four of MAIN_INDICES
 SUB_INDICES = {
     51: ("BANKSUBIND", "Banking SubIndex"),
     52: ("HOTELIND", "Hotels And Tourism Index"),
@@ -41,7 +41,7 @@ MAIN_INDICES = {
     62: ("FLOATIND", "Float Index"),
     63: ("SENFLOATIND", "Sensitive Float Index"),
 }
-FIRST_VALUES = {57: 460.0, 58: 2700.0, 62: 185.0, 63: 160.0}  # of an index on the first day; sub-indices begin at 1000
+FIRST_VALUES = {57: 460.0, 58: 2700.0, 62: 185.0, 63: 160.0}  # value of an index on the first day; 1000 for sub-indices
 
 FIRST_WORDS = """Laliguras Danphe Munal Chilaune Kafal Simal Bhakkimlo Ratopahar Nilgagan Setokhola Himkiran Suryapur
  Chandrakot Dhupisalla Kalobarsa Aankhijhyal Sunakhari Titepati Jhyaure Madalpur""".split()  # noqa: SIM905 - a page of quotes
@@ -56,18 +56,18 @@ class Company:
     symbol: str  # upper case
     name: str
     sector: str  # a key of SECTORS
-    first_price: float  # rupees, around which all its prices move
-    shares: int  # listed
+    first_price: float  # rupees; all its prices are around it
+    shares: int  # number of listed shares
 
 
 def make_companies(seed: int, count: int) -> tuple[Company, ...]:
-    """Invent companies; the same seed gives the same ones.
+    """Make companies; the same seed gives the same companies.
 
     Args:
         seed: any integer.
-        count: how many, at least 1 and at most 260; NABIL with its real id 131 is always the first.
+        count: number of companies, 1 to 260; NABIL with its real id 131 is always the first.
     Returns:
-        in the order of their ids.
+        the companies in the order of their ids.
     """
     chance = random.Random(f"listing {seed}")
     companies = [Company(NABIL_ID, "NABIL", "Nabil Bank Limited", "Commercial Banks", 520.0, 270_569_970)]

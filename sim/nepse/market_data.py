@@ -1,4 +1,4 @@
-"""What the simulated exchange tells about the market as a whole, in the shapes that were recorded in public."""
+"""Market-wide resources of the simulated exchange, in publicly recorded shapes."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -16,8 +16,8 @@ class Market:
     """Market-wide resources.
 
     Args:
-        exchange: whose trades to tell.
-        market_id: what market-open gives as `id`, 0..99; the real one was always 80.
+        exchange: the exchange with the trades.
+        market_id: `id` of market-open, 0..99; that of the real exchange was always 80.
     """
 
     def __init__(self, exchange: Exchange, market_id: int) -> None:
@@ -46,7 +46,7 @@ class Market:
         return [{"detail": detail, "value": value} for detail, value in rows]
 
     def live(self, now_s: float) -> Rows:
-        """lives-market: one row a company; here the id is a text and the time has a space."""
+        """lives-market: one row per company; the id is a text and the time has a space."""
         return [
             {
                 "securityId": str(quote.company.id),
@@ -87,7 +87,7 @@ class Market:
         ]
 
     def top(self, kind: str, now_s: float, *, everything: bool) -> Rows | None:
-        """top-ten: ten rows or all, best first; None for a list that does not exist."""
+        """top-ten: ten rows or all, best first; None for an unknown list."""
         order = TOP_LISTS.get(kind)
         if order is None:
             return None
@@ -96,7 +96,7 @@ class Market:
         return [row(quote) for quote in (quotes if everything else quotes[:10])]
 
     def supply_demand(self, now_s: float, *, everything: bool) -> dict[str, Rows]:
-        """supplydemand: what is offered and wanted; five companies each, or ten."""
+        """supplydemand: supply and demand of five companies each, or ten."""
         quotes = sorted(self._traded(now_s), key=lambda quote: -quote.quantity)[: 20 if everything else 10]
         rows = [
             {
@@ -111,7 +111,7 @@ class Market:
         return {"supplyList": rows[::2], "demandList": rows[1::2]}
 
     def indices(self, now_s: float) -> Rows:
-        """nepse-index: the four main ones; `close` is that of the session before."""
+        """nepse-index: the four main indices; `close` is that of the previous session."""
         rows = []
         for index_id, (_, name) in sorted(MAIN_INDICES.items()):
             values = [value for _, value in self.graph(index_id, now_s)]
@@ -155,7 +155,7 @@ class Market:
         return rows
 
     def graph(self, index_id: int, now_s: float) -> list[list[float]]:
-        """graph/index: [seconds since 1970, value] a minute; the first comes three times, as the real one does."""
+        """graph/index: [seconds since 1970, value] per minute; the first point three times, as in the original."""
         quotes = self._exchange.quotes(now_s)
         prices = {security_id: quote.previous for security_id, quote in quotes.items()}
         scale = self._exchange.scale_of(index_id)
@@ -171,7 +171,7 @@ class Market:
         return [list(points[0]), list(points[0]), *points]
 
     def history(self, index_id: int, now_s: float) -> Rows:
-        """index/history: one row a session of the last year, newest first."""
+        """index/history: one row per session of the last year, newest first."""
         rows = []
         day = previous_session(self._exchange.session_day(now_s))
         for _ in range(SESSIONS_PER_YEAR):
@@ -195,7 +195,7 @@ class Market:
         return rows
 
     def index_directory(self) -> Rows:
-        """List all seventeen indices."""
+        """index: all seventeen indices."""
         sectors = {index_id: (sector, regulator) for sector, (regulator, index_id, _) in SECTORS.items()}
         rows = []
         for index_id, (code, name) in sorted((SUB_INDICES | MAIN_INDICES).items()):
@@ -271,7 +271,7 @@ def _any(_: Quote) -> bool:
 
 
 TopList = tuple[Callable[[Quote], bool], Callable[[Quote], float], Callable[[Quote], dict[str, Any]]]
-TOP_LISTS: dict[str, TopList] = {  # who is on it, what it is sorted by, its rows
+TOP_LISTS: dict[str, TopList] = {  # name -> filter, sort key, row
     "top-gainer": (lambda quote: quote.change > 0, lambda quote: -quote.change_percent, _mover),
     "top-loser": (lambda quote: quote.change < 0, lambda quote: quote.change_percent, _mover),
     "turnover": (_any, lambda quote: -quote.value, _turnover),

@@ -1,4 +1,4 @@
-"""Spring pages: how the exchange cuts long lists."""
+"""Spring pages: the paging of long lists."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ LARGEST_PAGE = 500  # the largest in wide use
 
 
 def page_of(rows: Sequence[Any], query: Mapping[str, str]) -> dict[str, Any]:
-    """Cut a Spring page out of rows.
+    """Return one Spring page of rows.
 
     Args:
         rows: all of them.
-        query: `page` from 0 and `size`, 20 if not given, at most 500; what is no number counts as not given.
+        query: `page` from 0 and `size`, 20 by default, at most 500; a malformed number is ignored.
     """
     number = _natural(query.get("page"), 0)
     size = min(max(1, _natural(query.get("size"), 20)), LARGEST_PAGE)

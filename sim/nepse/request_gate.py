@@ -1,7 +1,7 @@
-"""Who is let in: the exchange's decisions about one request, without a socket.
+"""Access control of the simulated exchange: the response to one request, without a socket.
 
-A request below /api/nots needs `Authorization: Salter <decoded access token>`, a POST also the body id of the session
-of that token and of today in Nepal; else it is answered with 401. Everything unknown is 404.
+A request below /api/nots needs `Authorization: Salter <decoded access token>`, a POST also the body id of the session of that
+token and of the present day in Nepal; else the response is 401. Unknown paths are 404.
 """
 
 import json
@@ -17,24 +17,24 @@ from sim.nepse.tokens import SessionBook, body_id
 from sim.nepse.wasm import css_wasm
 
 PROVE, REFRESH, WASM = "/api/authenticate/prove", "/api/authenticate/refresh-token", "/assets/prod/css.wasm"
-BLOCKED = "/api/nots/security/floorsheet/"  # the real one answers everyone with 403 since spring 2026
+BLOCKED = "/api/nots/security/floorsheet/"  # the real exchange responds with 403 since spring 2026
 HTML_403 = b"<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1><hr>nginx</body></html>"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer."""
+    """An HTTP response."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)  # more of them, e.g. {"Retry-After": "2"}
-    delay_s: float = 0.0  # held back so long
-    cut: bool = False  # the connection is reset instead of any answer
+    headers: Mapping[str, str] = field(default_factory=dict)  # further headers, such as {"Retry-After": "2"}
+    delay_s: float = 0.0  # seconds before the response
+    cut: bool = False  # reset the connection instead of a response
 
 
 def json_reply(status: int, value: Any) -> Reply:
-    """Make an answer of a JSON value."""
+    """Return a response with a JSON value."""
     return Reply(status, json.dumps(value, separators=(",", ":")).encode())
 
 
@@ -43,11 +43,11 @@ def _refused(path: str, text: str) -> Reply:
 
 
 class RequestGate:
-    """Answer requests of one exchange; thread-safe.
+    """Responds to the requests of one exchange; thread-safe.
 
     Args:
-        seed: of companies, trades, tokens and salts.
-        token_lifetime_s: how long an access token is taken.
+        seed: seed of companies, trades, tokens and salts.
+        token_lifetime_s: seconds for which an access token is valid.
         hours: see `Exchange`.
         market_id: `id` of market-open, 0..99.
     """
@@ -69,13 +69,13 @@ class RequestGate:
         now: float,
         now_s: float,
     ) -> Reply:
-        """Answer one request.
+        """Return the response to a request.
 
         Args:
-            method: e.g. "GET".
-            target: path and query as sent.
-            authorization: the header of this name, "" if there is none.
-            body: as sent.
+            method: such as "GET".
+            target: path and query.
+            authorization: the header of this name; "" without one.
+            body: body of the request.
             now: monotonic seconds, for the age of tokens.
             now_s: the exchange's clock, seconds since 1970 UTC.
         """
@@ -92,7 +92,7 @@ class RequestGate:
         return self._resource(method, parts.path, dict(parse_qsl(parts.query)), authorization, body, now=now, now_s=now_s)
 
     def forget_sessions(self) -> None:
-        """Take no token any more, as after a restart of the exchange."""
+        """Invalidate all tokens, as a restart of the exchange does."""
         with self._lock:
             self._book.forget_all()
 
@@ -113,10 +113,10 @@ class RequestGate:
         now: float,
         now_s: float,
     ) -> Reply:
-        found = find(self._routes, method, path)
-        if found is None:
+        match = find(self._routes, method, path)
+        if match is None:
             return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
-        route, number, word = found
+        route, number, word = match
         scheme, _, token = authorization.partition(" ")
         with self._lock:
             grant = self._book.grant_of(token, now) if scheme == "Salter" else None
@@ -126,7 +126,7 @@ class RequestGate:
             sent, day = _field(body, "id"), nepal_date(now_s).day
             if sent != body_id(route.formula, self._market_id, grant.salts, day) or isinstance(sent, bool):
                 return _refused(path, "body id not accepted")
-        value = route.give(Call(number, word, query, now_s))
+        value = route.resource(Call(number, word, query, now_s))
         if value is None:
             return json_reply(404, {"status": 404, "error": "Not Found", "path": path})
         return Reply(200, b"") if value is EMPTY else json_reply(200, value)

@@ -1,4 +1,4 @@
-"""Which path of the exchange's interface gives what, and which body id it wants: a table."""
+"""The routes of the exchange's interface: path, body id and resource."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,43 +10,43 @@ from sim.nepse.exchange import Exchange
 from sim.nepse.listing import MAIN_INDICES, SUB_INDICES
 from sim.nepse.market_data import Market
 from sim.nepse.pages import page_of
-from sim.nepse.securities import Papers
+from sim.nepse.securities import Securities
 
-EMPTY = object()  # 200 without a body, as market depth answers when closed
+EMPTY = object()  # 200 without a body, the response of market depth when closed
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that has been let in."""
+    """One authorised request."""
 
-    number: int  # the id in the path, 0 if there is none
-    word: str  # the word in the path, "" if there is none
+    number: int  # the id in the path; 0 without one
+    word: str  # the word in the path; "" without one
     query: Mapping[str, str]
     now_s: float  # the exchange's clock
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the table."""
+    """A row of the table."""
 
     method: str
     pattern: re.Pattern[str]
     formula: str | None  # of the body id: "raw", "index-graph", "today-price", "floor-sheet"; None for GET
-    give: Callable[[Call], Any]  # a JSON value, EMPTY, or None for "no such thing"
+    resource: Callable[[Call], Any]  # returns a JSON value, EMPTY, or None for 404
 
 
 def make_routes(exchange: Exchange, market_id: int) -> tuple[Route, ...]:
-    """Make the table for one exchange; a path below /api/nots matches one row at most."""
-    market, papers, bulletins = Market(exchange, market_id), Papers(exchange), Bulletins(exchange)
-    return (*_reads(exchange, market, papers), *_bulletins(bulletins), *_posts(market, papers))
+    """Return the table of an exchange; a path below /api/nots matches at most one row."""
+    market, securities, bulletins = Market(exchange, market_id), Securities(exchange), Bulletins(exchange)
+    return (*_reads(exchange, market, securities), *_bulletins(bulletins), *_posts(market, securities))
 
 
-def _get(path: str, give: Callable[[Call], Any]) -> Route:
-    return Route("GET", re.compile(f"/api/nots{path}/?"), None, give)
+def _get(path: str, resource: Callable[[Call], Any]) -> Route:
+    return Route("GET", re.compile(f"/api/nots{path}/?"), None, resource)
 
 
-def _post(path: str, formula: str, give: Callable[[Call], Any]) -> Route:
-    return Route("POST", re.compile(f"/api/nots{path}/?"), formula, give)
+def _post(path: str, formula: str, resource: Callable[[Call], Any]) -> Route:
+    return Route("POST", re.compile(f"/api/nots{path}/?"), formula, resource)
 
 
 def _all(call: Call) -> bool:
@@ -63,9 +63,9 @@ def _known_index(call: Call, default: int = 58) -> int | None:
     return index_id if index_id in SUB_INDICES or index_id in MAIN_INDICES else None
 
 
-def _reads(exchange: Exchange, market: Market, papers: Papers) -> tuple[Route, ...]:
+def _reads(exchange: Exchange, market: Market, securities: Securities) -> tuple[Route, ...]:
     def depth(call: Call) -> Any:
-        return papers.depth(call.number, call.now_s) if exchange.state(call.now_s) == "OPEN" else EMPTY
+        return securities.depth(call.number, call.now_s) if exchange.state(call.now_s) == "OPEN" else EMPTY
 
     def index_history(call: Call) -> Any:
         index_id = _known_index(call)
@@ -83,15 +83,15 @@ def _reads(exchange: Exchange, market: Market, papers: Papers) -> tuple[Route, .
         _get("/nepse-index", lambda call: market.indices(call.now_s)),
         _get("/index", lambda _: market.index_directory()),
         _get(f"/index/history{number}", index_history),
-        _get("/security", lambda call: papers.security_list(call.query)),
-        _get("/company/list", lambda _: papers.company_list()),
-        _get(f"/security{number}", lambda call: papers.short_detail(call.number, call.now_s)),
+        _get("/security", lambda call: securities.security_list(call.query)),
+        _get("/company/list", lambda _: securities.company_list()),
+        _get(f"/security{number}", lambda call: securities.short_detail(call.number, call.now_s)),
         _get(f"/nepse-data/marketdepth(-ol)?{number}", depth),
         _get(
             f"/market/(history/security|security/price){number}",
-            lambda call: _page(_between(papers.history(call.number, call.now_s), call), call),
+            lambda call: _page(_between(securities.history(call.number, call.now_s), call), call),
         ),
-        _get("/holiday/list", lambda call: papers.holidays(call.now_s)),
+        _get("/holiday/list", lambda call: securities.holidays(call.now_s)),
     )
 
 
@@ -130,13 +130,13 @@ def _bulletins(bulletins: Bulletins) -> tuple[Route, ...]:
     )
 
 
-def _posts(market: Market, papers: Papers) -> tuple[Route, ...]:
+def _posts(market: Market, securities: Securities) -> tuple[Route, ...]:
     def index_graph(call: Call) -> Any:
         index_id = _known_index(call)
         return None if index_id is None else market.graph(index_id, call.now_s)
 
     def oldest_first(call: Call) -> Any:
-        rows = papers.history(call.number, call.now_s)
+        rows = securities.history(call.number, call.now_s)
         return None if rows is None else rows[::-1]
 
     number = r"/(?P<number>\d{1,9})"
@@ -145,25 +145,25 @@ def _posts(market: Market, papers: Papers) -> tuple[Route, ...]:
         _post(
             "/nepse-data/today-price",
             "today-price",
-            lambda call: page_of(papers.today_price(call.query, call.now_s), call.query),
+            lambda call: page_of(securities.today_price(call.query, call.now_s), call.query),
         ),
-        _post("/nepse-data/todays-price", "today-price", lambda call: papers.today_price(call.query, call.now_s)),
-        _post("/nepse-data/floorsheet", "floor-sheet", lambda call: papers.floor_sheet(call.query, call.now_s)),
-        _post(f"/security{number}", "raw", lambda call: papers.detail(call.number, call.now_s)),
-        _post(f"/market/graphdata/daily{number}", "raw", lambda call: papers.intraday(call.number, call.now_s)),
+        _post("/nepse-data/todays-price", "today-price", lambda call: securities.today_price(call.query, call.now_s)),
+        _post("/nepse-data/floorsheet", "floor-sheet", lambda call: securities.floor_sheet(call.query, call.now_s)),
+        _post(f"/security{number}", "raw", lambda call: securities.detail(call.number, call.now_s)),
+        _post(f"/market/graphdata/daily{number}", "raw", lambda call: securities.intraday(call.number, call.now_s)),
         _post(f"/market/graphdata{number}", "raw", oldest_first),
     )
 
 
 def find(routes: tuple[Route, ...], method: str, path: str) -> tuple[Route, int, str] | None:
-    """Find the row of a request.
+    """Return the row of a request.
 
     Args:
-        routes: of `make_routes`.
+        routes: result of `make_routes`.
         method: "GET" or "POST".
-        path: without its query.
+        path: without query.
     Returns:
-        the row, the id and the word in the path; None if there is no such path.
+        the row, the id and the word in the path; None for an unknown path.
     """
     for route in routes:
         match = route.pattern.fullmatch(path) if route.method == method else None

@@ -1,4 +1,4 @@
-"""What the simulated exchange tells about single securities and single trades, in the shapes recorded in public."""
+"""Resources of single securities and trades of the simulated exchange, in publicly recorded shapes."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,18 +11,18 @@ from sim.nepse.pages import Rows, page_of
 SESSIONS_PER_YEAR = 240
 
 
-class Papers:
+class Securities:
     """Resources of securities and trades.
 
     Args:
-        exchange: whose trades to tell.
+        exchange: the exchange with the trades.
     """
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def security_list(self, query: Mapping[str, str]) -> Rows:
-        """List the "security brief": promoter shares follow their company, one that is delisted comes last."""
+        """security: the "security brief"; promoter shares follow their company, a delisted security is the last row."""
         rows = []
         for company in self._exchange.companies:
             rows.append(_brief(company.id, company.symbol, company.name))
@@ -51,7 +51,7 @@ class Papers:
         ]
 
     def today_price(self, query: Mapping[str, str], now_s: float) -> Rows:
-        """today-price: one row a company that has traded; closePrice is null while open. Any day of the last year."""
+        """today-price: one row per company with trades; closePrice is null while open. Any day of the last year."""
         closed = self._exchange.state(now_s) == "CLOSE"
         wanted, day = query.get("securityId", ""), query.get("businessDate", "")
         if day not in {"", self._exchange.session_day(now_s).isoformat()}:
@@ -92,7 +92,7 @@ class Papers:
         }
 
     def floor_sheet(self, query: Mapping[str, str], now_s: float) -> dict[str, Any]:
-        """List the contracts of the session, page by page, with totals of what the filter lets through."""
+        """floorsheet: a page of the contracts that match the filter, with their totals."""
         trades = [trade for trade in self._exchange.trades(now_s) if _passes(trade, query)]
         if not query.get("sort", "contractId,desc").lower().endswith(",asc"):
             trades.reverse()
@@ -107,7 +107,7 @@ class Papers:
         }
 
     def detail(self, security_id: int, now_s: float) -> dict[str, Any] | None:
-        """POST security/{id}: None for an id that is not listed, as in all that follow."""
+        """POST security/{id}: None for an unlisted id, as in the methods below."""
         quote = self._exchange.quotes(now_s).get(security_id)
         if quote is None:
             return None
@@ -152,7 +152,7 @@ class Papers:
         }
 
     def depth(self, security_id: int, now_s: float) -> dict[str, Any] | None:
-        """marketdepth: five prices each side of the last one."""
+        """marketdepth: five prices on each side of the last price."""
         quote = self._exchange.quotes(now_s).get(security_id)
         if quote is None:
             return None
@@ -165,7 +165,7 @@ class Papers:
         }
 
     def intraday(self, security_id: int, now_s: float) -> Rows | None:
-        """market/graphdata/daily: one point a trade."""
+        """market/graphdata/daily: one point per trade."""
         if security_id not in self._exchange.by_id:
             return None
         return [
@@ -175,7 +175,7 @@ class Papers:
         ]
 
     def history(self, security_id: int, now_s: float) -> Rows | None:
-        """Give one row a session of the last year, newest first, with the keys of both history resources."""
+        """One row per session of the last year, newest first, with the keys of both history resources."""
         company = self._exchange.by_id.get(security_id)
         if company is None:
             return None
@@ -205,7 +205,7 @@ class Papers:
         return rows
 
     def holidays(self, now_s: float) -> Rows:
-        """holiday/list: one made-up holiday, in ten days."""
+        """holiday/list: one invented holiday, in ten days."""
         day = nepal_date(now_s) + timedelta(days=10)
         return [{"id": 1, "holidayDate": day.isoformat(), "holidayDescription": "A holiday of the simulation"}]
 
@@ -253,17 +253,17 @@ def _order(quote: Quote, level: int, *, buy: bool) -> dict[str, Any]:
 
 
 def _passes(trade: Trade, query: Mapping[str, str]) -> bool:
-    told = {
+    fields = {
         "stockId": trade.company.id,
         "contractNo": trade.number,
         "buyerBroker": trade.buyer,
         "sellerBroker": trade.seller,
     }
-    return all(not query.get(key) or query[key] == str(value) for key, value in told.items())
+    return all(not query.get(key) or query[key] == str(value) for key, value in fields.items())
 
 
 def _contract(trade: Trade, *, closed: bool) -> dict[str, Any]:
-    # brokers are told only after the close
+    # brokers are null until the close
     return {
         "contractId": trade.number,
         "stockSymbol": trade.company.symbol,

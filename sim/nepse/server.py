@@ -1,7 +1,7 @@
 """The simulated exchange's web server: HTTP/1.1 on loopback, for the demo and the tests.
 
-Ending it: `stop()` only sets a flag, so a signal handler or any thread may call it; the accepting thread sees it within
-a tenth of a second, closes the port and every connection, and `wait()` returns. For a command:
+`stop()` only sets a flag, so that a signal handler or any thread may call it; the accepting thread checks it every tenth of a
+second, closes the port and every connection, and `wait()` returns. In a command:
 
     server = serve("127.0.0.1", 8800)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
@@ -27,27 +27,27 @@ class NepseServer:
     """A running exchange; made by `serve`.
 
     Attributes:
-        port: the port that is bound, also when 0 was asked for.
-        url: "http://host:port", to use as a client's base URL.
-        visits: who asked when.
+        port: the bound port, also if port 0 was given.
+        url: "http://host:port", the base URL for clients.
+        visits: log of all requests.
     """
 
     def __init__(
         self,
         host: str,
         port: int,
-        door: RequestGate,
+        gate: RequestGate,
         *,
         visits: Visits,
-        mishaps: FaultInjection,
+        faults: FaultInjection,
         delay_s: float,
         wall: Callable[[], float],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        self._door = door
+        self._gate = gate
         self.visits = visits
-        self._mishaps = mishaps
+        self._faults = faults
         self._delay_s = delay_s
         self._wall = wall
         self._clock = clock
@@ -62,20 +62,20 @@ class NepseServer:
         self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def start(self) -> None:
-        """Begin to answer, in a thread of its own."""
+        """Start to serve requests, in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to end; returns at once, may be called from a signal handler, any thread, and more than once."""
+        """Request the stop; returns immediately. Safe in signal handlers and in any thread; repeatable."""
         self._stopping = True
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it has ended; False if it had not in `timeout_s` seconds."""
+        """Wait until the server has stopped; return False after `timeout_s` seconds."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start the server."""
         self.start()
         return self
 
@@ -85,19 +85,19 @@ class NepseServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop and wait."""
+        """Stop the server and wait."""
         self.stop()
         self.wait()
 
     @property
     def counts(self) -> Counter[tuple[str, int]]:
-        """How many requests were answered, by (path without query, status); a copy."""
+        """Number of responses by (path without query, status); a copy."""
         with self._lock:
             return Counter(self._counts)
 
     @property
     def by_status(self) -> Counter[int]:
-        """How many requests were answered, by status."""
+        """Number of responses by status."""
         counts: Counter[int] = Counter()
         for (_, status), count in self.counts.items():
             counts[status] += count
@@ -105,20 +105,20 @@ class NepseServer:
 
     @property
     def by_path(self) -> Counter[str]:
-        """How many requests were answered, by path without query."""
+        """Number of responses by path without query."""
         counts: Counter[str] = Counter()
         for (path, _), count in self.counts.items():
             counts[path] += count
         return counts
 
     def plan(self, path: str, reply: Reply, times: int = 1) -> None:
-        """Answer the next `times` requests of a path (without query) with `reply`, whoever asks: to play a failure."""
+        """Respond to the next `times` requests of a path (without query) with `reply`, to inject a failure."""
         with self._lock:
             self._planned.extend([(path, reply)] * times)
 
     def forget_sessions(self) -> None:
-        """Take no token any more, as after a restart of the exchange."""
-        self._door.forget_sessions()
+        """Invalidate all tokens, as a restart of the exchange does."""
+        self._gate.forget_sessions()
 
     def _accept(self) -> None:
         while not self._stopping:
@@ -135,8 +135,8 @@ class NepseServer:
         reply = (
             refusal
             or self._next_planned(path)
-            or self._mishaps.draw()
-            or self._door.answer(handler.command, handler.path, authorization, body, now=self._clock(), now_s=self._wall())
+            or self._faults.draw()
+            or self._gate.answer(handler.command, handler.path, authorization, body, now=self._clock(), now_s=self._wall())
         )
         if reply.delay_s > 0:
             self._sleep(reply.delay_s)
@@ -164,41 +164,41 @@ def serve(
     hours: Hours = "open",
     market_id: int = 80,
     limit: int = 0,
-    mishap_share: float = 0.0,
-    mishaps: tuple[str, ...] = (),
+    fault_share: float = 0.0,
+    faults: tuple[str, ...] = (),
     wall: Callable[[], float] = time.time,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> NepseServer:
-    """Bind an exchange; `start()`, a `with` statement or `run` makes it answer.
+    """Bind an exchange; `start()`, a `with` statement or `run` starts it.
 
     Args:
         host: address to bind.
         port: 0 for any free one.
-        seed: of companies, trades, tokens and salts.
-        token_lifetime_s: how long an access token is taken; a refresh token an hour.
-        delay_s: how long every answer is held back.
-        clock_offset_s: how far the exchange's clock is ahead of this machine's.
+        seed: seed of companies, trades, tokens and salts.
+        token_lifetime_s: seconds for which an access token is valid; a refresh token is valid for an hour.
+        delay_s: seconds before every response.
+        clock_offset_s: seconds that the exchange's clock is ahead of this machine's.
         hours: "open" and "closed" at any time, "clock" for the real sessions.
         market_id: `id` of market-open, 0..99.
-        limit: requests in any second that each session and each connection may make, the next is answered with 429; 0: any.
-        mishap_share: of requests that go wrong, 0 to 1.
-        mishaps: what goes wrong then, see `sim.nepse.fault_injection`; any of them if empty.
+        limit: most requests per session and per connection in any second, more are refused with 429; 0: no limit.
+        fault_share: share of requests with an injected fault, 0 to 1.
+        faults: kinds of faults, see `sim.nepse.fault_injection`; all kinds if empty.
         wall: seconds since 1970 UTC.
         clock: monotonic seconds.
-        sleep: waits for some seconds; called by several threads.
+        sleep: sleeps for the given seconds; called by several threads.
     Raises:
         OSError: the port cannot be bound.
-        ValueError: there is no such mishap.
+        ValueError: a kind of fault is unknown.
     """
-    door = RequestGate(seed=seed, token_lifetime_s=token_lifetime_s, hours=hours, market_id=market_id)
-    played = FaultInjection(mishap_share, mishaps, seed, door.forget_sessions)
+    gate = RequestGate(seed=seed, token_lifetime_s=token_lifetime_s, hours=hours, market_id=market_id)
+    injection = FaultInjection(fault_share, faults, seed, gate.forget_sessions)
     return NepseServer(
         host,
         port,
-        door,
+        gate,
         visits=Visits(limit),
-        mishaps=played,
+        faults=injection,
         delay_s=delay_s,
         wall=lambda: wall() + clock_offset_s,
         clock=clock,
@@ -207,11 +207,11 @@ def serve(
 
 
 def run(server: NepseServer, ready: Callable[[], None] | None = None) -> None:
-    """Answer until `server.stop()`; blocks.
+    """Serve requests until `server.stop()`; blocks.
 
     Args:
-        server: of `serve`.
-        ready: called once when connections are taken.
+        server: result of `serve`.
+        ready: called once when the server accepts connections.
     """
     server.start()
     if ready is not None:

@@ -1,8 +1,7 @@
-"""The sessions of the simulated exchange: issues salted tokens, forgets them, and knows which body ids they allow.
+"""The sessions of the simulated exchange: salted tokens and the body ids that they allow.
 
-Written apart from the worker's decoder, as its counterpart: it hides what the other one finds, so a mistake in either
-shows. Shapes as recorded in public: header, empty key part, 22 characters, 150 characters, 22 characters; five more of
-junk on the wire; five-digit salts.
+Written independently of the worker's decoder, so that a mistake in either of them fails a test. The shapes are publicly recorded:
+header, empty key part, 22 characters, 150 characters, 22 characters; on the wire five junk characters more; five-digit salts.
 """
 
 import random
@@ -23,12 +22,12 @@ BASES = (
 )
 # fmt: on
 REFRESH_LIFETIME_S = 3600.0  # as read from the clear-text tokens of 2022
-# limit for the base's last digit; number of the salt to use below it, and from it on
+# limit for the last digit of the base; number of the salt below the limit, and from it
 FORMULAS = {"index-graph": (5, 4, 2), "today-price": (5, 2, 4), "floor-sheet": (4, 2, 4)}
 
 
 def junk_places(salt: int) -> list[int]:
-    """Give where junk goes into a token: five places in the finished text, ascending."""
+    """Return the places of the junk in a token: five places in the final text, ascending."""
     hundreds, tens, ones = (int(digit) for digit in f"{salt:03d}"[-3:])
     shift = int(SHIFTS[hundreds + tens + ones])
     return [
@@ -41,7 +40,7 @@ def junk_places(salt: int) -> list[int]:
 
 
 def body_id(formula: str, market_id: int, salts: tuple[int, ...], day: int) -> int:
-    """Make the id that a POST body must carry.
+    """Return the id that a POST body must have.
 
     Args:
         formula: "raw", "index-graph", "today-price" or "floor-sheet".
@@ -59,18 +58,18 @@ def body_id(formula: str, market_id: int, salts: tuple[int, ...], day: int) -> i
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one access token stands for."""
+    """The rights of an access token."""
 
     salts: tuple[int, ...]
     until: float  # monotonic seconds
 
 
 class SessionBook:
-    """All sessions of a simulated exchange. Not thread-safe: its owner holds a lock.
+    """All sessions of a simulated exchange. Not thread-safe: its owner has a lock.
 
     Args:
-        seed: of tokens and salts.
-        lifetime_s: how long an access token is taken.
+        seed: seed of tokens and salts.
+        lifetime_s: seconds for which an access token is valid.
     """
 
     def __init__(self, seed: int, lifetime_s: float) -> None:
@@ -84,9 +83,9 @@ class SessionBook:
 
         Args:
             now: monotonic seconds.
-            server_ms: the exchange's clock, ms since 1970 UTC; told in whole seconds, as the original does.
+            server_ms: the exchange's clock, ms since 1970 UTC; returned in whole seconds, as in the original.
         Returns:
-            the answer's JSON object.
+            the JSON object of the response.
         """
         self._forget(now)
         salts = tuple(self._random.randint(10_000, 99_999) for _ in range(5))
@@ -105,24 +104,24 @@ class SessionBook:
         }
 
     def refresh(self, token: str, now: float, server_ms: int) -> dict[str, object] | None:
-        """Trade a decoded refresh token, once, for a new session with new salts; None if it is not taken."""
+        """Open a new session with new salts for a decoded refresh token, which is valid once; None if it is invalid."""
         self._forget(now)
         if self._refresh.pop(token, None) is None:
             return None
         return self.prove(now, server_ms)
 
     def grant_of(self, token: str, now: float) -> Grant | None:
-        """Say what a decoded access token stands for; None if it is unknown or too old."""
+        """Return the rights of a decoded access token; None if it is unknown or expired."""
         self._forget(now)
         return self._access.get(token)
 
     def forget_all(self) -> None:
-        """Take no token any more, as after a restart of the exchange."""
+        """Invalidate all tokens, as a restart of the exchange does."""
         self._access.clear()
         self._refresh.clear()
 
     def _forget(self, now: float) -> None:
-        # lifetimes are equal, so the oldest stand in front
+        # lifetimes are equal, so the oldest are first
         while self._access and next(iter(self._access.values())).until <= now:
             self._access.popitem(last=False)
         while self._refresh and next(iter(self._refresh.values())) <= now:

@@ -1,7 +1,7 @@
-"""Assembles the small WebAssembly module that the exchange's site serves: five functions that say where junk stands.
+"""Assembles the small WebAssembly module of the exchange's site: five functions that return the places of the junk.
 
-Public clients download `/assets/prod/css.wasm` and call cdx, rdx, bdx, ndx and mdx, each with five 32-bit integers of
-which only the second counts. The bytes follow the WebAssembly core specification 1.0, section 5 (binary format).
+Public clients download `/assets/prod/css.wasm` and call cdx, rdx, bdx, ndx and mdx, each with five 32-bit integers, of
+which only the second matters. The bytes follow the WebAssembly core specification 1.0, section 5 (binary format).
 """
 
 from sim.nepse.tokens import SHIFTS
@@ -13,7 +13,7 @@ I32 = 0x7F
 FUNCTION, MEMORY = 0x00, 0x02  # kinds of exports
 ONES, TENS, HUNDREDS = 1, 10, 100
 
-# name -> digits of the salt to add, and the constant
+# name -> digits of the salt to add, constant
 EXPORTS = {
     "cdx": ((), 22),
     "rdx": ((TENS, HUNDREDS), 32),
@@ -56,7 +56,7 @@ def _const(number: int) -> bytes:
 
 
 def _digit(unit: int) -> bytes:
-    """Put (argument 2 / unit) % 10 on the stack."""
+    """Push (argument 2 / unit) % 10."""
     return bytes([LOCAL_GET, 1]) + _const(unit) + bytes([I32_DIV_S]) + _const(10) + bytes([I32_REM_S])
 
 
@@ -66,7 +66,7 @@ def _function(digits: tuple[int, ...], constant: int) -> bytes:
     for unit in digits:
         code += _digit(unit) + bytes([I32_ADD])
     code += _const(constant) + bytes([I32_ADD, END])
-    body = b"\x00" + code  # no locals of its own
+    body = b"\x00" + code  # no local variables
     return _unsigned(len(body)) + body
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the simulated exchange speaks it: requests in, `Reply` out, and every connection closed at the end."""
+"""HTTP/1.1 of the simulated exchange: requests in, `Reply` out; every connection is closed at the end."""
 
 import contextlib
 import socket
@@ -12,21 +12,21 @@ from typing import Any
 
 from sim.nepse.request_gate import Reply
 
-LOOK_S = 0.1  # how often the accepting thread looks whether to stop
-LONGEST_BODY = 65_536  # a client's POST carries one small object
-IDLE_S = 60.0  # a kept connection without requests is closed
+POLL_S = 0.1  # between two checks of the stop flag in the accepting thread
+LONGEST_BODY = 65_536  # the POST of a client has one small object
+IDLE_S = 60.0  # after which a connection without requests is closed
 
 
 class HttpServer(ThreadingHTTPServer):
-    """A thread for each connection.
+    """A server with a thread per connection.
 
     Args:
-        address: to bind.
-        answer: gives the reply to one request and its body.
+        address: address to bind.
+        answer: returns the response to a request and its body.
     """
 
     daemon_threads = True
-    timeout = LOOK_S
+    timeout = POLL_S
     request_queue_size = 128
 
     def __init__(
@@ -42,7 +42,7 @@ class HttpServer(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer's own would look up the name of the address, which can take seconds without a name server
+        # that of HTTPServer looks up the name of the address, which can take seconds without a name server
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
@@ -60,17 +60,17 @@ class HttpServer(ThreadingHTTPServer):
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
-            with contextlib.suppress(OSError):  # the client may have been quicker
+            with contextlib.suppress(OSError):  # the client may have closed it
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay silent about connections that broke: clients come and go. Anything else is a bug of ours."""
+        """Ignore broken connections, which are normal; print any other error, which is a bug."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads one request after the other from a connection."""
+    """Reads the requests of a connection, one after the other."""
 
     protocol_version = "HTTP/1.1"
     server_version = "nginx"
@@ -83,14 +83,14 @@ class Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         length = self.headers.get("Content-Length", "0")
         if not length.isascii() or not length.isdigit() or int(length[:9]) > LONGEST_BODY:
-            self.close_connection = True  # where the body ends, and the next request begins, is not known
+            self.close_connection = True  # the end of the body, and the start of the next request, are unknown
             self._send(Reply(400, b"", "text/plain"))
             return
         self._send(self.server.answer(self, self.rfile.read(int(length))))
 
     def _send(self, reply: Reply) -> None:
         if reply.cut:
-            # lingering for no time at all makes the close a reset
+            # a linger time of 0 makes the close a reset
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             return
@@ -105,4 +105,4 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = _handle  # noqa: N815 - the names that http.server looks for
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Stay silent: requests are counted instead."""
+        """Print nothing: requests are counted instead."""

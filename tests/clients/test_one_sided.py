@@ -34,7 +34,7 @@ def test_the_command_line_writes_null():
 def test_the_overview_shows_what_there_is():
     shown = LiveModel(0.0)
     for tick in (Tick("X", 1.0, 2.0, NOW_MS, "x"), BID, ASK, EMPTY, Tick("X", -2.0, -1.0, NOW_MS, "x")):
-        shown.take_tick({"symbol": "X", "bid": tick.bid, "ask": tick.ask}, 1.0, 0.0)
+        shown.add_tick({"symbol": "X", "bid": tick.bid, "ask": tick.ask}, 1.0, 0.0)
     (row,) = shown.snapshot(0.0).prices
     assert (row.bid, row.ask, row.ticks, row.moved) == (-2.0, -1.0, 5, 0)
     assert [price(value) for value in (None, -37.63, -1000.5)] == ["-", "-37.630", "-1000.500"]

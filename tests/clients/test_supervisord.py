@@ -29,7 +29,7 @@ def test_supervisord_reads_its_settings_and_the_operators_programs_whatever_the_
     monkeypatch.setattr(os, "umask", lambda _: 0)
     options = ServerOptions()
     options.realize(["-n", "-c", str(shipped("supervisord.conf"))])
-    programs = {one.name: one for group in options.process_group_configs for one in group.process_configs}
+    programs = {program.name: program for group in options.process_group_configs for program in group.process_configs}
     assert programs["broker"].stderr_logfile == str(home / "log" / "broker.log")
     assert programs["nepse_03"].stdout_logfile == str(home / "log" / "nepse_03.out")
     assert programs["feed-extra"].stderr_logfile == str(home / "log" / "feed-extra.log")
@@ -53,7 +53,7 @@ def home(tmp_path_factory):
 
 @pytest.mark.system
 def test_a_supervisord_whose_socket_was_cleared_away_is_found_and_stopped(home, monkeypatch):
-    """It has nothing to start here: what it would start is told by variables, and its settings are a file of ours."""
+    """It starts no programs here: variables name them, and its settings are a file of this test."""
     settings = home / "supervisord.conf"
     settings.write_text(
         "[unix_http_server]\nfile=%(ENV_HULAK_HOME)s/run/supervisor.sock\n"
@@ -70,8 +70,8 @@ def test_a_supervisord_whose_socket_was_cleared_away_is_found_and_stopped(home, 
         with pytest.raises(supervisord.HulakError, match=f"as process {supervisor.process.pid}"):
             supervisord.refuse_running(home)
         assert stat.S_IMODE((home / "log" / "supervisord.log").stat().st_mode) == 0o600
-        found = supervisord.find(home)
-        assert found.stop(10)
+        by_pid_file = supervisord.find(home)
+        assert by_pid_file.stop(10)
         assert supervisord.find(home) is None
     finally:
         supervisor.stop()

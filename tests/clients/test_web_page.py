@@ -48,7 +48,7 @@ def test_every_display_is_painted_and_the_browser_has_nothing_to_complain_of(chr
         assert told["fps"] > 0
         assert told["p50"] <= told["p99"] <= told["max"]
         assert page.locator("#status").inner_text().startswith("● connected")
-        for panel, word in (("pool", "nepse_01/2001"), ("feeds", "no tick in time of AUDNZD"), ("processes", "display_0")):
+        for panel, word in (("pool", "nepse_01/2001"), ("feeds", "no recent tick of AUDNZD"), ("processes", "display_0")):
             page.locator(f"#{panel}").get_by_text(word).first.wait_for(timeout=WITHIN_MS)
         labels = page.locator("#displays .card").evaluate_all("cards => cards.map((card) => card.ariaLabel)")
         assert all("volatility" in label for label in labels)

@@ -1,4 +1,4 @@
-"""The simulated market: what every quote keeps to, and what makes it lively. Simulated seconds only."""
+"""The simulated market: the rules of every quote, bursts and volatility. Simulated seconds only."""
 
 import math
 from collections import Counter
@@ -66,11 +66,11 @@ def test_volatility_clusters_and_spreads_widen_with_it(quarter_of_an_hour):
     assert max(spreads) > 2 * min(spreads)
 
 
-def correlation(left, right):
-    pairs = list(zip(left, right, strict=False))
-    mean_left, mean_right = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
-    both = sum((one - mean_left) * (other - mean_right) for one, other in pairs)
-    alone = math.sqrt(sum((one - mean_left) ** 2 for one, _ in pairs) * sum((other - mean_right) ** 2 for _, other in pairs))
+def correlation(first, second):
+    pairs = list(zip(first, second, strict=False))
+    mean_first, mean_second = (sum(side) / len(pairs) for side in zip(*pairs, strict=True))
+    both = sum((x - mean_first) * (y - mean_second) for x, y in pairs)
+    alone = math.sqrt(sum((x - mean_first) ** 2 for x, _ in pairs) * sum((y - mean_second) ** 2 for _, y in pairs))
     return both / alone
 
 

@@ -9,7 +9,7 @@ from sim.nepse.bulletins import Bulletins
 from sim.nepse.exchange import Exchange, nepal_text
 from sim.nepse.market_data import TOP_LISTS, Market
 from sim.nepse.pages import page_of
-from sim.nepse.securities import Papers
+from sim.nepse.securities import Securities
 
 NOON = 1_775_110_500.0  # Thursday 2026-04-02 12:00 in Nepal
 EVENING = NOON + 6 * 3600
@@ -27,11 +27,11 @@ def market(exchange):
 
 @pytest.fixture(scope="module")
 def papers(exchange):
-    return Papers(exchange)
+    return Securities(exchange)
 
 
 def recorded(name):
-    """Give the shape of an answer: objects with the kinds of their values, a list with the shape of its rows."""
+    """Return the shape of a response: objects with the kinds of their values, a list with the shape of its rows."""
     return vectors("nepse_shapes")["shapes"][name]
 
 
@@ -49,8 +49,8 @@ def same_shape(ours, theirs):
                 same_shape(ours[key], value)
         case [row]:
             assert isinstance(ours, list)
-            for one in ours:
-                same_shape(one, row)
+            for item in ours:
+                same_shape(item, row)
         case str():
             assert type(ours) in KINDS[theirs], (ours, theirs)
 

@@ -208,7 +208,7 @@ def test_silence_is_a_timeout():
 
 def test_a_password_file_of_the_user_does_not_replace_the_token(exchange, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login someone password something\n", encoding="ascii")
+    netrc.write_text("machine 127.0.0.1 login user password secret\n", encoding="ascii")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     TokenManager(HttpFetch(Settings(exchange.url)), time.monotonic).market_status()
@@ -271,17 +271,17 @@ def test_one_answer_can_be_held_back_and_one_connection_reset():
 
 
 def test_many_clients_at_once_are_answered(exchange):
-    found = []
+    matches = []
 
     def ask():
-        found.append(build_actions(Settings(exchange.url))["symbol-id-map"]({})["NABIL"])
+        matches.append(build_actions(Settings(exchange.url))["symbol-id-map"]({})["NABIL"])
 
     threads = [threading.Thread(target=ask) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert found == [131] * 16
+    assert matches == [131] * 16
 
 
 def test_it_can_be_bound_to_the_loopback_of_ipv6():

@@ -77,8 +77,8 @@ def test_the_module_computes_the_places_in_a_real_webassembly_runtime():
     assert len(module.imports) == 0
     exports = wasmtime.Instance(store, module, []).exports(store)
     for salt in [*range(1000), 10_000, 54_321, 99_999, 2_147_483_647]:
-        found = [exports[name](store, 1, salt, 2, 3, 4) for name in ("cdx", "rdx", "bdx", "ndx", "mdx")]
-        assert found == junk_places(salt)
+        matches = [exports[name](store, 1, salt, 2, 3, 4) for name in ("cdx", "rdx", "bdx", "ndx", "mdx")]
+        assert matches == junk_places(salt)
 
 
 def test_the_module_begins_with_the_magic_number_and_version_1():

@@ -1,4 +1,4 @@
-"""A NEPSE client that is not ours (nepsepy) works against the simulated exchange, with its own decoder and formulas."""
+"""A third party's NEPSE client (nepsepy) works against the simulated exchange, with its own decoder and formulas."""
 
 import time
 

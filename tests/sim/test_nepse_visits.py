@@ -1,8 +1,8 @@
-"""The simulated exchange's log, its limit, and its mishaps, without a socket."""
+"""The simulated exchange's log, its limit, and its faults, without a socket."""
 
 import pytest
 
-from sim.nepse.fault_injection import EXPIRED, MISHAPS, FaultInjection
+from sim.nepse.fault_injection import EXPIRED, FAULTS, FaultInjection
 from sim.nepse.request_log import Visit, Visits, by_visitor, most_in_a_second
 
 ONE, OTHER, THIRD = ("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.1", 3)
@@ -45,10 +45,10 @@ def test_a_visitor_that_comes_too_often_is_refused_and_others_are_not():
 def test_mishaps_come_as_often_as_wanted_of_every_kind_and_the_same_with_the_same_seed():
     ended = []
     drawn = [FaultInjection(0.25, (), 3, lambda: ended.append(1)) for _ in range(2)]
-    first, second = ([one.draw() for _ in range(4000)] for one in drawn)
+    first, second = ([injection.draw() for _ in range(4000)] for injection in drawn)
     assert first == second
     happened = [reply for reply in first if reply is not None]
-    assert {id(reply) for reply in happened} == {id(reply) for reply in MISHAPS.values()}
+    assert {id(reply) for reply in happened} == {id(reply) for reply in FAULTS.values()}
     assert 0.2 < (len(happened) + len(ended) / 2) / 4000 < 0.3
 
 

@@ -51,7 +51,7 @@ def test_a_speed_that_makes_no_sense_is_refused(speed):
 
 def test_a_file_without_messages_or_without_a_file_is_refused(tmp_path):
     (tmp_path / "empty.txt").write_text(LINES[0])
-    with pytest.raises(ConfigError, match="holds no message"):
+    with pytest.raises(ConfigError, match="has no message"):
         load_recording(tmp_path / "empty.txt")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_recording(tmp_path / "absent.txt")

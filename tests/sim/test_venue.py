@@ -112,14 +112,14 @@ def test_all_clients_of_a_market_get_the_same_quotes_in_the_same_order():
             client(venue, "/ws/!bookTicker") as raw,
             client(venue, "/stream?streams=!bookTicker") as combined,
         ):
-            one = [json.loads(await raw.recv()) for _ in range(500)]
+            first = [json.loads(await raw.recv()) for _ in range(500)]
             other = [json.loads(await combined.recv())["data"] for _ in range(500)]
             assert venue.quotes >= 500
-        numbers = [quote["u"] for quote in one]
+        numbers = [quote["u"] for quote in first]
         assert numbers == list(range(numbers[0], numbers[0] + 500))
         both = set(numbers) & {quote["u"] for quote in other}
         assert both
-        assert [quote for quote in one if quote["u"] in both] == [quote for quote in other if quote["u"] in both]
+        assert [quote for quote in first if quote["u"] in both] == [quote for quote in other if quote["u"] in both]
 
     run(story())
 
@@ -142,10 +142,10 @@ def test_a_recording_is_replayed_as_it_is_to_every_client_and_then_closed(path):
         source = Recording(messages, speed=None, close_at_end=True)
         async with (
             await serve_venue("127.0.0.1", 0, source) as venue,
-            client(venue, path) as one,
+            client(venue, path) as first,
             client(venue, path) as other,
         ):
-            for connection in (one, other):
+            for connection in (first, other):
                 assert await until_closed(connection) == [message.text for message in messages]
                 assert connection.close_code == 1000
 

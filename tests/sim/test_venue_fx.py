@@ -21,7 +21,7 @@ def run(story, **options):
         async with (
             asyncio.timeout(LIMIT_S),
             await serve_venue("127.0.0.1", 0, Market(1, 2000.0), **options) as venue,
-            # a venue that hangs says no goodbye
+            # a venue that hangs sends no close frame
             connect(f"ws://127.0.0.1:{venue.port}/fx", max_queue=None, close_timeout=0.1) as connection,
         ):
             await story(venue, connection)
@@ -40,9 +40,9 @@ def test_a_client_is_greeted_asks_and_gets_what_it_asked_for():
     async def story(_, connection):
         for text in FxBackend().subscribe_messages(["EURUSD", "NOPE", "USDJPY"]):
             await connection.send(text)
-        told = events(connection)
+        replies = events(connection)
         begun, symbols = [], set()
-        async for event in told:
+        async for event in replies:
             if isinstance(event, Tick):
                 symbols.add(event.symbol)
             else:
@@ -129,8 +129,10 @@ def test_what_cannot_be_done_is_an_error(request_, code):
 
 def test_subscriptions_end_and_are_bounded():
     client = FxClient([f"S{number}" for number in range(MOST_SYMBOLS + 1)])
-    told = [json.loads(client.receive(json.dumps({"type": "get_symbol_data_package", "symbol": one}))) for one in client.known]
-    assert sum(answer["type"] == "symbolDataPackage" for answer in told) == MOST_SYMBOLS
+    replies = [
+        json.loads(client.receive(json.dumps({"type": "get_symbol_data_package", "symbol": symbol}))) for symbol in client.known
+    ]
+    assert sum(answer["type"] == "symbolDataPackage" for answer in replies) == MOST_SYMBOLS
     assert client.receive(json.dumps({"type": "unsubscribe", "symbols": [*client.symbols, 7]})) is None
     assert client.symbols == set()
     assert json.loads(client.receive("{"))["type"] == "error"

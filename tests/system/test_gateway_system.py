@@ -158,7 +158,7 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         assert 'hulak_feed_state{slot="json",state="connected"} 1.0' in metrics
         broker.kill()
         status, told = eventually(lambda: (found := get(port, "/readyz"))[0] == 503 and found, within_s=LIMIT_S)
-        assert "no word from the broker" in told, status
+        assert "no statistics from the broker" in told, status
         assert get(port, "/healthz")[0] == 200, "to restart the gateway would not help"
         assert gateway.poll() is None
         local_bus.start_broker()

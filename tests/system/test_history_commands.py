@@ -68,7 +68,7 @@ def test_a_replay_since_a_while_ago_has_all_of_it_and_one_until_then_nothing(pos
 
 def test_a_time_that_is_none_and_a_topic_that_had_nothing_are_refused_with_a_sentence(post):
     _, said = run(post, "replay", "ticks", "--since", "yesterday", code=2)
-    assert "'yesterday' is no time, must be like" in said
+    assert "'yesterday' is not a time, must be such as" in said
     _, said = run(post, "replay", "tick.XXX", code=1)
     assert "tick.XXX" in said
 
@@ -115,10 +115,10 @@ def test_a_journal_is_verified_and_damage_is_named(post, tmp_path):
     data[len(data) // 2] ^= 4
     (copy / path.name).write_bytes(data)
     out, _ = run(post, "journal", "verify", "--home", str(tmp_path), code=1)
-    assert "are no record" in out
+    assert "are not a record" in out
     assert "119 ticks, 1 segments damaged" in out
     _, said = run(post, "journal", "ls", "--home", str(tmp_path / "nowhere"), code=78)
-    assert "there is no journal in" in said
+    assert "no journal in" in said
 
 
 def test_what_lies_in_the_journals_folder_and_is_no_segment_is_not_counted(post, tmp_path):
@@ -134,8 +134,8 @@ def test_what_lies_in_the_journals_folder_and_is_no_segment_is_not_counted(post,
     (folder / name_of(10, 500)).write_bytes(b"HJ noise")
     out, said = run(post, "journal", "verify", "--home", str(tmp_path), code=1)
     assert "1 segments, 120 ticks, 0 segments damaged" in out
-    assert f"{name_of(9, 0)}: is no segment of this journal: it is a copy of segment 1" in said
-    assert f"{name_of(10, 500)}: is no segment of this journal: there is no whole record in its first 8 bytes" in said
+    assert f"{name_of(9, 0)}: not a segment of this journal: it is a copy of segment 1" in said
+    assert f"{name_of(10, 500)}: not a segment of this journal: there is no whole record in its first 8 bytes" in said
     out, _ = run(post, "journal", "export", "--home", str(tmp_path))
     assert len(out.splitlines()) == 120
     out, _ = run(post, "journal", "ls", "--json", "--home", str(tmp_path))

@@ -100,7 +100,7 @@ def test_with_a_fifth_of_all_requests_going_wrong_every_call_ends_in_an_answer_o
     """Everything at random at once: 429, 403, 5xx, nothing, HTML, resets, silence, lost sessions."""
     ended, wrong = [], []
     kinds = ("429-retry-after", "500", "503-retry-after", "empty", "html", "reset", "slow", "expired")
-    with serve(mishap_share=0.2, mishaps=kinds) as exchange, ExchangeBus(exchange, 2) as local_bus:
+    with serve(fault_share=0.2, faults=kinds) as exchange, ExchangeBus(exchange, 2) as local_bus:
 
         def ask(symbols):
             with local_bus.nepse() as nepse:

@@ -84,7 +84,7 @@ def test_a_second_one_on_the_same_home_is_refused_and_down_ends_the_first(local_
     started = stood(up, BARE)
     second = local_bus.hulak("up")
     assert second.wait(ENDS_S) == 1
-    assert f"runs already on home {local_bus.home}, as process {supervisord_of(local_bus)}" in second.log.read_text()
+    assert f"already runs on home {local_bus.home}, as process {supervisord_of(local_bus)}" in second.log.read_text()
     down = local_bus.hulak("down")
     assert down.wait(2 * ENDS_S) == 0
     assert alive(started) == []

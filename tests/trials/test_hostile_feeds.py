@@ -225,7 +225,7 @@ def rivals(local_bus, venue):
     second = start(local_bus, "second", venue.url("good"))
     told = eventually(lambda: local_bus.stats()["ticks"]["shared_topics"], within_s=WITHIN_S)
     assert told == {"tick.GOOD": ["good", "second"]}
-    assert "tick.GOOD is posted by good and second at one time" in run(local_bus, "feeds")[1]
+    assert "tick.GOOD gets ticks of good and second" in run(local_bus, "feeds")[1]
     for feed in (with_prefix, second):
         feed.terminate()
         assert feed.wait(WITHIN_S) == 0, feed.log.read_text()

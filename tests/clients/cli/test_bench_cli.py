@@ -1,4 +1,4 @@
-"""`hulak bench` and `hulak latency`: what they count, and against a real broker."""
+"""`hulak bench` and `hulak latency`: counts and statistics, also against a real broker."""
 
 import json
 import os
@@ -29,14 +29,14 @@ def slots():
 
 def test_a_subscriber_finds_missing_and_repeated_ticks_and_passes_over_those_of_others(slots):
     counter = TickCounter(OURS, slots, 0, keep=True)
-    counter.take("hulak.hello", {"protocol": 1})
+    counter.add("hulak.hello", {"protocol": 1})
     assert slots[0] < 0
-    counter.take("ticks", [])
-    counter.take("ticks", [body(1), body(9, "binance"), body(2)])
-    counter.take("tick.BENCH00", body(5))
-    counter.take("tick.BENCH00", body(5))
-    counter.show()
-    seen = counter.seen()
+    counter.add("ticks", [])
+    counter.add("ticks", [body(1), body(9, "binance"), body(2)])
+    counter.add("tick.BENCH00", body(5))
+    counter.add("tick.BENCH00", body(5))
+    counter.publish()
+    seen = counter.tally()
     assert (seen.received, seen.lost, seen.twice, slots[0], len(seen.latencies_us)) == (3, 2, 1, 5, 3)
 
 
@@ -83,18 +83,18 @@ def test_a_window_of_tasks_checks_each_answer():
             raise BusError("CRASHED", "it crashed")
         return -1 if number == 7 else number
 
-    client, tally, told = BenchClient(rule), task_load.Tally(), []
-    assert task_load.window(client, tally, 20, 4, told.append) > 0
-    assert (client.most, client.flying, told[-1]) == (4, 0, 20)
-    assert (tally.asked, tally.right, tally.wrong, tally.lost, tally.trouble) == (20, 18, 1, 1, "it crashed")
+    client, tally, result = BenchClient(rule), task_load.Tally(), []
+    assert task_load.window(client, tally, 20, 4, result.append) > 0
+    assert (client.most, client.flying, result[-1]) == (4, 0, 20)
+    assert (tally.sent, tally.right, tally.wrong, tally.lost, tally.trouble) == (20, 18, 1, 1, "it crashed")
     assert len(task_load.singles(client, tally, 3)) == 3
-    assert (tally.asked, tally.right) == (23, 21)
+    assert (tally.sent, tally.right) == (23, 21)
 
 
 def test_a_window_larger_than_the_tasks_is_no_harm():
     client, tally = BenchClient(lambda number: number), task_load.Tally()
     task_load.window(client, tally, 3, 10, lambda done: None)
-    assert (tally.asked, tally.right, client.most) == (3, 3, 3)
+    assert (tally.sent, tally.right, client.most) == (3, 3, 3)
 
 
 def run(local_bus, *words):
@@ -121,11 +121,11 @@ def local_bus():
 def test_bench_counts_every_delivery(local_bus, by):
     done = run(local_bus, "bench", "ticks", "--subscribers", "2", "--seconds", "1", "--by", by, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    assert told["lost"] == told["twice"] == 0
-    assert told["received"] == 2 * told["posted"] > 0
-    assert told["deliveries_per_s"] == pytest.approx(2 * told["ticks_per_s"], abs=2)
-    assert told["machine"]["cores"] >= 1
+    result = json.loads(done.stdout)
+    assert result["lost"] == result["twice"] == 0
+    assert result["received"] == 2 * result["posted"] > 0
+    assert result["deliveries_per_s"] == pytest.approx(2 * result["ticks_per_s"], abs=2)
+    assert result["machine"]["cores"] >= 1
     assert last_values(local_bus) == []
 
 
@@ -149,10 +149,10 @@ def test_bench_has_tasks_done_and_ends_its_workers(local_bus, how):
     words = ["bench", "tasks", "--tasks", "300", "--window", "20", "--singles", "10", "--workers", "2"]
     done = run(local_bus, *words, *how, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
-    assert (told["lost"], told["wrong"], told["twice"]) == (0, 0, 0)
-    assert told["tasks_per_s"] > 10
-    assert 0 < told["us"]["p50"] <= told["us"]["max"]
+    result = json.loads(done.stdout)
+    assert (result["lost"], result["wrong"], result["twice"]) == (0, 0, 0)
+    assert result["tasks_per_s"] > 10
+    assert 0 < result["us"]["p50"] <= result["us"]["max"]
     assert local_bus.stats()["workers"] == []
     if not how:  # the broker of the home did the work: to warm up, with a window, and one at a time
         assert local_bus.stats()["tasks"]["done"] >= 200 + 300 + 10

@@ -1,4 +1,4 @@
-"""What every command has in common: options, help, exit codes, one sentence on failure."""
+"""The common part of every command: options, exit codes, one sentence on failure."""
 
 import inspect
 import json
@@ -35,7 +35,7 @@ def leaves(group=cli, path=()):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Run the command line on a home of its own, with addresses where nobody listens."""
+    """Run the command line on a temporary home, with unused addresses."""
     for name, port in zip(("COLLECTOR", "PUBLISHER", "FRONTEND", "BACKEND"), free_ports(4), strict=True):
         monkeypatch.setenv(f"HULAK_BROKER__{name}", f"tcp://127.0.0.1:{port}")
     monkeypatch.setenv("HULAK_HOME", str(tmp_path))
@@ -49,7 +49,7 @@ def test_every_command_has_the_shared_options_and_an_example(run, words):
     assert result.exit_code == 0
     for option in ("--json", "--timeout SECONDS", "--home DIR", "--config FILE"):
         assert option in result.stdout
-    assert re.search(r"\n\n +hulak ", result.stdout), "an example"
+    assert re.search(r"\n +Examples:\n +(\w+=\S+ )?hulak ", result.stdout)
 
 
 def test_the_help_lists_every_command_in_its_order(run):
@@ -105,7 +105,7 @@ def test_an_unknown_setting_is_refused_with_its_name_and_value(run, tmp_path):
     result = run("stats")
     assert result.exit_code == 78
     assert "broker.publsher = 'tcp://127.0.0.1:5551' is unknown" in result.stderr
-    assert "broker.publisher" in result.stderr, "what is allowed"
+    assert "broker.publisher" in result.stderr, "the allowed name"
 
 
 @pytest.mark.parametrize("words", [["broker"], ["worker", "nepse"], ["feed"], ["up"], ["sim", "venue"], ["sub"]])
@@ -152,9 +152,9 @@ def test_wrong_usage_ends_with_2_and_with_json_as_an_object(run, words):
 )
 def test_exit_codes_tell_whose_fault_it_is(tmp_path, capsys, error, status, code):
     assert report(Call(tmp_path, None, True, None), error) == status
-    told = json.loads(capsys.readouterr().out)["error"]
-    assert told["code"] == code
-    assert str(error) in told["text"]
+    payload = json.loads(capsys.readouterr().out)["error"]
+    assert payload["code"] == code
+    assert str(error) in payload["text"]
 
 
 def test_json_makes_the_log_lines_of_a_daemon_json(run, monkeypatch):
@@ -184,9 +184,9 @@ def test_a_command_that_there_is_not_is_told_with_the_one_that_may_be_meant(run,
 
 def test_settings_and_variables_that_there_are_not_are_told_with_what_may_be_meant(run, monkeypatch, tmp_path):
     (tmp_path / "hulak.toml").write_text("[broker]\nfrontned = 'tcp://127.0.0.1:1'\n[borker]\n")
-    said = run("status").stderr
-    assert "did you mean 'broker.frontend'?" in said
-    assert "did you mean 'broker'?" in said
+    text = run("status").stderr
+    assert "did you mean 'broker.frontend'?" in text
+    assert "did you mean 'broker'?" in text
     monkeypatch.setenv("HULAK_BORKER__FRONTEND", "x")
     assert "did you mean 'HULAK_BROKER__FRONTEND'" in run("status").stderr
 
@@ -206,7 +206,9 @@ def test_a_home_that_was_named_and_has_no_broker_is_told_if_another_ones_answers
         local_bus.start_broker()
         elsewhere = local_bus.hulak("ping", "--home", tmp_path)
         assert elsewhere.wait(30) == 0
-        assert f"home {tmp_path} has no broker; this is the one of home {local_bus.home}" in elsewhere.log.read_text()
+        assert (
+            f"home {tmp_path} has no broker; the reply is from the broker of home {local_bus.home}" in elsewhere.log.read_text()
+        )
         here = local_bus.hulak("ping")
         assert here.wait(30) == 0
         assert "has no broker" not in here.log.read_text()
@@ -216,7 +218,7 @@ NAN, INFINITE = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "text"),
     [
         ({"bid": NAN, "ask": [INFINITE, -INFINITE, 1.5]}, '{"bid":null,"ask":[null,null,1.5]}'),
         ({(1, 2): NAN, b"\x01\xff": 1, None: 2, True: 3, 4: 5}, '{"(1, 2)":null,"01ff":1,"null":2,"true":3,"4":5}'),
@@ -226,10 +228,10 @@ NAN, INFINITE = float("nan"), float("inf")
         (NAN, "null"),
     ],
 )
-def test_whatever_a_value_holds_it_is_written_as_valid_json(value, said):
+def test_whatever_a_value_holds_it_is_written_as_valid_json(value, text):
     def refused(word):
         raise AssertionError(word)
 
-    told = json.loads(to_json(value), parse_constant=refused)
-    assert said is None or to_json(value) == said
-    assert said is not None or told == [2**53 + 1, -(2**63), 2**64 - 1, "00", [5, "07"], "\u0930"]
+    payload = json.loads(to_json(value), parse_constant=refused)
+    assert text is None or to_json(value) == text
+    assert text is not None or payload == [2**53 + 1, -(2**63), 2**64 - 1, "00", [5, "07"], "\u0930"]

@@ -5,29 +5,29 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from clients.cli.config import _split, config, outcome, sentence
+from clients.cli.config import _split, change_text, config, outcome
 
 TOLD = {"version": 7, "changed": True, "processes": 6, "applied": 6, "took_ms": 12.3, "late": []}
 LATE = {"kind": "display", "name": "two", "pid": 42, "version": 6, "age_s": 4.04}
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("changes", "text"),
     [
         ({}, "version 7: applied by 6 of 6 in 12 ms"),
         ({"changed": False}, "version 7 (nothing changed): applied by 6 of 6 in 12 ms"),
         (
             {"applied": 5, "late": [LATE]},
-            "version 7: applied by 5 of 6 in 12 ms; not yet by display two (pid 42, heard of 4.0 s ago)",
+            "version 7: applied by 5 of 6 in 12 ms; not yet by display two (pid 42, last report 4.0 s ago)",
         ),
     ],
 )
-def test_the_outcome_is_one_sentence(told, said):
-    assert outcome({**TOLD, **told}) == said
+def test_the_outcome_is_one_sentence(changes, text):
+    assert outcome({**TOLD, **changes}) == text
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "text"),
     [
         (None, 1.5, "unset -> 1.5"),
         (True, None, "true -> unset"),
@@ -35,8 +35,8 @@ def test_the_outcome_is_one_sentence(told, said):
         ("all", "none", "all -> none"),
     ],
 )
-def test_a_change_is_told_as_it_would_be_typed(before, after, said):
-    assert sentence({"scope": "kind:nepse", "key": "k", "before": before, "after": after}) == f"kind:nepse k: {said}"
+def test_a_change_is_told_as_it_would_be_typed(before, after, text):
+    assert change_text({"scope": "kind:nepse", "key": "k", "before": before, "after": after}) == f"kind:nepse k: {text}"
 
 
 @pytest.mark.parametrize(
@@ -59,30 +59,30 @@ def run(*words):
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "text"),
     [
         (("set", "kind:nepse", "rate_per_s=0"), 1, "rate_per_s is 0.0 (float), must be a number above 0, at most 100 (1/s)"),
         (("set", "rate_per_s=1"), 1, "key rate_per_s is set in scope global, must be in kind:nepse"),
         (("set", "kind:nepse", "rate=1"), 1, "key 'rate' is unknown; of kind:nepse there are log_level, rate_per_s, cache_s"),
         (("set", "kind:x", "a=1"), 1, "scope 'kind:x' is unknown"),
         (("get", "nepse"), 1, "scope 'nepse' is unknown; allowed are global, kind:nepse"),
-        (("set", "kind:nepse"), 2, "no KEY=VALUE is given"),
+        (("set", "kind:nepse"), 2, "KEY=VALUE is missing"),
         (("set", "kind:nepse", "rate_per_s"), 2, "'rate_per_s' is not KEY=VALUE"),
-        (("unset", "kind:nepse"), 2, "no KEY is given"),
+        (("unset", "kind:nepse"), 2, "KEY is missing"),
         (("set", "kind:nepse", "rate_per_s=1", "--wait", "-1"), 2, "Invalid value"),
         (("revert", "first"), 2, "Invalid value"),
     ],
 )
-def test_what_is_wrong_is_refused_without_a_broker(words, code, said):
-    told = run(*words)
-    assert told.exit_code == code
-    assert said in told.output
+def test_what_is_wrong_is_refused_without_a_broker(words, code, text):
+    changes = run(*words)
+    assert changes.exit_code == code
+    assert text in changes.output
 
 
 def test_a_refusal_is_json_where_it_is_asked_for():
-    told = run("set", "kind:nepse", "cache_s=-1", "--json")
-    assert told.exit_code == 1
-    assert json.loads(told.output)["error"]["code"] == "BAD_CONFIG"
+    changes = run("set", "kind:nepse", "cache_s=-1", "--json")
+    assert changes.exit_code == 1
+    assert json.loads(changes.output)["error"]["code"] == "BAD_CONFIG"
 
 
 @pytest.mark.parametrize("command", ["get", "set", "unset", "history", "diff", "revert"])

@@ -1,4 +1,4 @@
-"""What `hulak feeds` makes of the statistics."""
+"""`hulak feeds`: rows and remarks from statistics."""
 
 from clients.cli.feeds import HEADS, cells, feeds_of, mixed, remarks
 
@@ -46,22 +46,22 @@ def test_a_row_has_a_cell_under_each_head_also_where_a_feed_says_nothing():
 
 def test_topics_of_several_feeds_are_named_and_a_broker_that_knows_nothing_of_it_is_borne():
     shared = {"tick.BTCUSD": ["binance", "kraken"]}
-    said = mixed({"ticks": {"shared": 3, "shared_topics": shared}})
-    assert said == [
-        "tick.BTCUSD is posted by binance and kraken at one time, and its readers see a mixture: start one of them with --prefix",
-        "and 2 more topics are posted by several feeds",
+    lines = mixed({"ticks": {"shared": 3, "shared_topics": shared}})
+    assert lines == [
+        "tick.BTCUSD gets ticks of binance and kraken, and its subscribers a mixture: restart one of them with --prefix",
+        "and 2 more topics with several feeds",
     ]
     assert mixed({"ticks": {"taken": 5}}) == []
 
 
 def test_for_how_long_a_venue_is_left_alone_is_told():
     waiting = {**REPLAY, "name": "binance", "state": "backoff", "asked_to_wait_s": 58.5}
-    assert remarks(waiting) == ["binance: the venue asked to be left alone, for 58.5 s more (Retry-After)"]
+    assert remarks(waiting) == ["binance: next attempt in 58.5 s, as requested by the venue (Retry-After)"]
 
 
 def test_what_is_missing_is_named():
     assert remarks(LIVE) == [
-        "fx: no tick in time of EURUSD, USDJPY and 19 more",
+        "fx: no recent tick of EURUSD, USDJPY and 19 more",
         "fx: NOPE SYMBOL_NOT_FOUND: no such symbol",
         "fx: venue VENUE_ERROR: upstream lost",
     ]

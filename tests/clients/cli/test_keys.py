@@ -38,7 +38,7 @@ UNKNOWN = [
     b"\x1b[<64;10;5M",  # the wheel, new form
     b"\x1b[<0;3;3m",
     b"\x1b[200~",
-    b"\x1b[?1;2c",  # what it is, as a terminal says it
+    b"\x1b[?1;2c",  # device attributes, a report of the terminal
     b"\x1b]11;rgb:q/q/q\x07",  # its colour
     b"\x1bP1+r71=q\x1b\\",
     b"\x1b[I",  # it has the focus
@@ -57,8 +57,8 @@ def test_a_key_has_its_name_however_its_bytes_are_split(data, name):
 def test_what_nobody_asks_for_is_taken_in_whole(data):
     for at in range(len(data) + 1):
         keys = Keys()
-        found = keys.feed(data[:at], 1.0) + keys.feed(data[at:], 1.01)
-        assert set(found) == {"other"}
+        names = keys.feed(data[:at], 1.0) + keys.feed(data[at:], 1.01)
+        assert set(names) == {"other"}
         assert keys.feed(b"q", 1.02) == ["q"], "nothing is left of it"
 
 
@@ -75,15 +75,15 @@ def test_no_bytes_end_it_but_q_and_ctrl_c(seed):
     draw = random.Random(seed)
     picked = [draw.choice([*list(NAMED)[:-2], *UNKNOWN]) for _ in range(draw.randrange(1, 30))]
     data, top, keys = b"".join(picked), TopView(), Keys()
-    found = []
+    names = []
     while data:
         size = draw.randrange(1, 8)
-        found += keys.feed(data[:size], 1.0)
+        names += keys.feed(data[:size], 1.0)
         data = data[size:]
-    assert [name for name in found if name != "other"] == [NAMED[one] for one in picked if one in NAMED]
-    for name in found:
+    assert [name for name in names if name != "other"] == [NAMED[key] for key in picked if key in NAMED]
+    for name in names:
         top.press(name)
-    assert (top.quits, top.sort, top.stopped) == (False, "k", False)
+    assert (top.quits, top.sort, top.paused) == (False, "k", False)
     noise = bytes(draw.choice([byte for byte in range(256) if chr(byte) not in "qQ\x03"]) for _ in range(300))
     for name in keys.feed(noise, 1.0):
         top.press(name)

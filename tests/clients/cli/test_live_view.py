@@ -48,9 +48,9 @@ def stats(symbols=28, done=4, workers=1):
 def full_model():
     model = LiveModel(100.0, wanted_symbols=28, wants_task=True, page="http://127.0.0.1:5570/")
     for at, symbol in enumerate(PAIRS):
-        model.take_tick({"symbol": symbol, "bid": 1.0 + at, "ask": 1.0001 + at}, 250.0, 101.0)
-    model.take_stats(stats(), 104.0)
-    model.take_task(True, "NEPSE OPEN")
+        model.add_tick({"symbol": symbol, "bid": 1.0 + at, "ask": 1.0001 + at}, 250.0, 101.0)
+    model.add_stats(stats(), 104.0)
+    model.add_task(True, "NEPSE OPEN")
     spare = [Process(f"nepse_0{at}", "stopped", 0, None) for at in range(1, 5)]
     model.processes = (*(Process(name, "running", 10, 50_000_000) for name in NAMES), *spare)
     return model
@@ -65,22 +65,22 @@ def screen(snapshot, width, height, **how):
 def test_what_is_missing_is_named_in_the_order_in_which_it_comes():
     model = LiveModel(0.0, wanted_symbols=28, wants_task=True)
     assert model.snapshot(1.0).waits_for() == "the broker"
-    model.take_stats(stats(symbols=3, workers=0), 1.0)
+    model.add_stats(stats(symbols=3, workers=0), 1.0)
     assert model.snapshot(1.0).waits_for() == "a worker"
-    model.take_stats(stats(symbols=3), 1.0)
+    model.add_stats(stats(symbols=3), 1.0)
     assert model.snapshot(1.0).waits_for() == "symbols to tick, 3 of 28"
-    model.take_stats(stats(), 1.0)
+    model.add_stats(stats(), 1.0)
     assert model.snapshot(1.0).waits_for() == "the first NEPSE task"
-    model.take_task(False, "NEPSE: failed")
+    model.add_task(False, "NEPSE: failed")
     assert model.snapshot(1.0).waits_for() == "the first NEPSE task"
-    model.take_task(True, "NEPSE OPEN")
+    model.add_task(True, "NEPSE OPEN")
     assert model.snapshot(1.0).waits_for() == ""
 
 
 def test_the_standing_line_counts_workers_and_symbols():
     assert full_model().snapshot(105.0).standing() == "1 worker, 28 symbols ticking, first NEPSE task done"
     model = LiveModel(0.0)
-    model.take_stats(stats(symbols=0, workers=2), 1.0)
+    model.add_stats(stats(symbols=0, workers=2), 1.0)
     assert model.snapshot(1.0).standing() == "2 workers, no symbol ticking"
 
 
@@ -105,7 +105,7 @@ def test_the_screen_fits_the_terminal_and_shows_every_symbol_and_process(width, 
 def test_a_small_terminal_loses_symbols_not_the_processes():
     lines = screen(full_model().snapshot(105.0), 60, 18)
     assert len(lines) <= 18
-    assert any("broker" in one and "50 MB" in one for one in lines)
+    assert any("broker" in row and "50 MB" in row for row in lines)
 
 
 def test_a_worker_shows_the_broker_s_word_for_its_state():
@@ -117,26 +117,26 @@ def test_a_worker_shows_the_broker_s_word_for_its_state():
 def test_trouble_is_told_a_silent_broker_and_a_process_that_fails():
     model = full_model()
     model.supervised = [{"name": "feed", "group": "feed", "state": "backoff", "pid": 0, "uptime_s": 0, "started": True}]
-    assert model.snapshot(105.0).trouble == "CRITICAL (2 things): 0 of 1 feeds report"
-    assert model.snapshot(110.0).trouble == "CRITICAL (2 things): no word from the broker for 6 s"
+    assert model.snapshot(105.0).trouble == "CRITICAL (2 problems): 0 of 1 feeds report"
+    assert model.snapshot(110.0).trouble == "CRITICAL (2 problems): no statistics from the broker for 6 s"
     assert not model.snapshot(105.0).healthy
     assert full_model().snapshot(105.0).healthy
     assert not model.snapshot(110.0).healthy
-    assert "no word from the broker" in line(model.snapshot(110.0))
-    assert "no word from the broker" in screen(model.snapshot(110.0), 80, 24)[0]
+    assert "no statistics from the broker" in line(model.snapshot(110.0))
+    assert "no statistics from the broker" in screen(model.snapshot(110.0), 80, 24)[0]
     assert facts(model.snapshot(110.0))["health"]["problems"][0]["what"] == "broker_silent"
 
 
 def test_a_frozen_process_is_marked_in_its_row():
     model = full_model()
-    told = stats()
-    told["processes"] = [{"kind": "nepse", "name": "nepse_00/900", "pid": 900, "age_s": 12.0}]
-    model.take_stats(told, 104.0)
+    message = stats()
+    message["processes"] = [{"kind": "nepse", "name": "nepse_00/900", "pid": 900, "age_s": 12.0}]
+    model.add_stats(message, 104.0)
     model.processes = (Process("broker", "running", 7, 1), Process("nepse_00", "running", 900, 50_000_000))
-    rows = [one.split()[:3] for one in screen(model.snapshot(105.0), 80, 24)]
+    rows = [row.split()[:3] for row in screen(model.snapshot(105.0), 80, 24)]
     assert ["nepse_00", "hangs", "12"] in rows
     assert ["broker", "running", "7"] in rows
-    rows = [one.split()[:3] for one in screen(model.snapshot(114.0), 80, 24)]
+    rows = [row.split()[:3] for row in screen(model.snapshot(114.0), 80, 24)]
     assert ["broker", "hangs", "10"] in rows
     assert ["nepse_00", "unknown", "900"] in rows
 
@@ -144,7 +144,7 @@ def test_a_frozen_process_is_marked_in_its_row():
 def test_what_a_small_screen_leaves_out_is_said_and_the_majors_come_first():
     model = full_model()
     for symbol in (*MAJORS, "ZARJPY"):
-        model.take_tick({"symbol": symbol, "bid": 1.0, "ask": 1.1}, 250.0, 101.0)
+        model.add_tick({"symbol": symbol, "bid": 1.0, "ask": 1.1}, 250.0, 101.0)
     scroll = Scroll()
     text = "\n".join(screen(model.snapshot(105.0), 80, 18, scroll=scroll))
     assert [symbol for symbol in MAJORS if symbol not in text] == []
@@ -154,7 +154,7 @@ def test_what_a_small_screen_leaves_out_is_said_and_the_majors_come_first():
     text = "\n".join(screen(model.snapshot(105.0), 80, 18, scroll=scroll))
     assert "21 above" in text
     assert "ZARJPY" in text
-    assert "scroll the prices" in "\n".join(screen(model.snapshot(105.0), 80, 18, helps=True))
+    assert "scroll the prices" in "\n".join(screen(model.snapshot(105.0), 80, 18, show_keys=True))
 
 
 def test_a_very_small_screen_counts_the_processes_it_leaves_out_and_keeps_those_that_are_not_well():
@@ -162,19 +162,19 @@ def test_a_very_small_screen_counts_the_processes_it_leaves_out_and_keeps_those_
     model.processes = (*model.processes, Process("sim-odd", "fatal", 0, None))
     lines = screen(model.snapshot(105.0), 60, 13)
     assert len(lines) <= 13
-    assert any(one.split()[:2] == ["sim-odd", "fatal"] for one in lines)
-    assert any("and 5 more" in one for one in lines)
+    assert any(row.split()[:2] == ["sim-odd", "fatal"] for row in lines)
+    assert any("and 5 more" in row for row in lines)
 
 
 def test_the_number_of_ticks_has_a_heading():
-    assert "ticks" in next(one for one in screen(full_model().snapshot(105.0), 140, 40) if "symbol" in one and "bid" in one)
+    assert "ticks" in next(row for row in screen(full_model().snapshot(105.0), 140, 40) if "symbol" in row and "bid" in row)
 
 
 def test_a_price_moves_up_or_down_against_the_quote_before():
     model = LiveModel(0.0)
     moves = []
     for bid in (1.0, 1.1, 1.1, 1.05):
-        model.take_tick({"symbol": "EURUSD", "bid": bid, "ask": bid + 0.01}, 1.0, 0.0)
+        model.add_tick({"symbol": "EURUSD", "bid": bid, "ask": bid + 0.01}, 1.0, 0.0)
         moves.append(model.snapshot(0.0).prices[0].moved)
     assert moves == [0, 1, 1, -1]
     assert model.snapshot(0.0).prices[0].ticks == 4
@@ -182,8 +182,8 @@ def test_a_price_moves_up_or_down_against_the_quote_before():
 
 def test_what_is_no_quote_is_passed_over():
     model = LiveModel(0.0)
-    model.take_tick({"symbol": 3}, 1.0, 0.0)
-    model.take_tick([1], 1.0, 0.0)
+    model.add_tick({"symbol": 3}, 1.0, 0.0)
+    model.add_tick([1], 1.0, 0.0)
     assert model.snapshot(0.0).prices == ()
 
 
@@ -203,5 +203,5 @@ def test_a_slot_whose_worker_was_sent_away_is_spare_and_a_feed_that_ended_is_not
         Process("feed", "exited", 0, None),
     )
     lines = screen(model.snapshot(105.0), 80, 24)
-    assert any("2 stopped" in one and "nepse_01 nepse_02" in one for one in lines)
-    assert any(one.split()[:2] == ["feed", "exited"] for one in lines)
+    assert any("2 stopped" in row and "nepse_01 nepse_02" in row for row in lines)
+    assert any(row.split()[:2] == ["feed", "exited"] for row in lines)

@@ -1,4 +1,4 @@
-"""`hulak sub`: what is written for each message, and when it ends."""
+"""`hulak sub`: the line of each message, and the end."""
 
 import json
 import time
@@ -36,8 +36,8 @@ def test_a_message_is_one_object_with_stamp_and_the_body_s_fields():
 
 
 def test_a_body_cannot_hide_the_stamp():
-    told = json.loads(as_json(event({"sequence": 99, "topic": "x", "bid": 1.5})))
-    assert (told["sequence"], told["topic"], told["bid"]) == (3, "tick.EURUSD", 1.5)
+    message = json.loads(as_json(event({"sequence": 99, "topic": "x", "bid": 1.5})))
+    assert (message["sequence"], message["topic"], message["bid"]) == (3, "tick.EURUSD", 1.5)
 
 
 def test_for_people_a_message_is_time_topic_number_and_fields(monkeypatch):
@@ -53,10 +53,10 @@ def test_it_ends_after_the_count_and_writes_all_of_it(capsys):
     lines = LineOutput()
     follow(Few(*(event(sequence=at) for at in range(10))), lines, as_json, Interrupt(), 4, None)
     lines.flush()
-    assert [json.loads(one)["sequence"] for one in capsys.readouterr().out.splitlines()] == [0, 1, 2, 3]
+    assert [json.loads(line)["sequence"] for line in capsys.readouterr().out.splitlines()] == [0, 1, 2, 3]
 
 
 def test_it_writes_what_it_has_when_nothing_more_comes_and_gives_up_after_the_timeout(capsys):
-    with pytest.raises(BusTimeout, match=r"nothing was published on it for 0.01 s, 1 messages before"):
+    with pytest.raises(BusTimeout, match=r"no message for 0.01 s, after 1 messages"):
         follow(Few(event()), LineOutput(), as_json, Interrupt(), None, 0.01)
     assert len(capsys.readouterr().out.splitlines()) == 1

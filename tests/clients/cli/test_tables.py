@@ -52,7 +52,7 @@ def test_an_order_book_has_buyers_and_sellers_side_by_side(capsys):
     sells = [{"orderBookOrderPrice": 500.0, "quantity": 7, "orderCount": 2, "stockId": 131}]
     depth = {"buyMarketDepthList": buys, "sellMarketDepthList": sells}
     show_nepse({"totalBuyQty": 20, "marketDepth": depth})
-    told = capsys.readouterr().out.split("\n")
-    assert told[:4] == ["name\tvalue", "totalBuyQty\t20", "", "\t".join(BOOK_HEADS)]
-    assert told[4:] == ["1\t10\t499.1\t500\t7\t2", "1\t10\t499\t-\t-\t-", ""]
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[:4] == ["name\tvalue", "totalBuyQty\t20", "", "\t".join(BOOK_HEADS)]
+    assert lines[4:] == ["1\t10\t499.1\t500\t7\t2", "1\t10\t499\t-\t-\t-", ""]
     assert order_book({"buyMarketDepthList": 5}) == order_book(None) == []

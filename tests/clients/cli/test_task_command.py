@@ -1,4 +1,4 @@
-"""`hulak task` and `hulak dead`: what they show, from rows alone."""
+"""`hulak task` and `hulak dead`: their output, from rows alone."""
 
 import io
 import sys
@@ -7,7 +7,8 @@ from pathlib import Path
 from clients.cli import table
 from clients.cli.command import Call
 from clients.cli.dead import readable
-from clients.cli.task import HEADS, PartPrinter, of_list
+from clients.cli.task import HEADS, PartPrinter
+from clients.cli.task import readable as readable_row
 
 TASK = "0123456789abcdef0123456789abcdef"
 ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7, "posted_ns": 10**18}
@@ -19,26 +20,26 @@ def test_a_dead_letter_reads_well_and_numbers_its_attempts():
         "text": "403",
         "details": {"attempts": 7, "troubles": ["w1: BLOCKED: 403", "w2: BLOCKED: 403"], "status": 403},
     }
-    told = readable({**ROW, "expires_ns": None, "ended_ns": 10**18 + 10**9, "trouble": "", "kept": True, "error": error}, TASK)
-    assert told["task"] == TASK
-    assert told["posted"].startswith("2001-09-")
-    assert told["ended"] > told["posted"]
-    assert told["expires"] is None
-    assert (told["code"], told["text"], told["details"]) == ("BLOCKED", "403", {"status": 403})
-    assert (told["attempt 6"], told["attempt 7"]) == ("w1: BLOCKED: 403", "w2: BLOCKED: 403")
-    assert not [name for name in told if name.endswith("_ns")]
+    row = readable({**ROW, "expires_ns": None, "ended_ns": 10**18 + 10**9, "trouble": "", "kept": True, "error": error}, TASK)
+    assert row["task"] == TASK
+    assert row["posted"].startswith("2001-09-")
+    assert row["ended"] > row["posted"]
+    assert row["expires"] is None
+    assert (row["code"], row["text"], row["details"]) == ("BLOCKED", "403", {"status": 403})
+    assert (row["attempt 6"], row["attempt 7"]) == ("w1: BLOCKED: 403", "w2: BLOCKED: 403")
+    assert not [name for name in row if name.endswith("_ns")]
 
 
 def test_a_dead_letter_that_was_posted_anew_says_so():
     again = {"retried_as": b"\x07" * 16, "trouble": ""}
-    assert readable({**ROW, **again}, TASK)["retried as"] == of_list({**ROW, **again})["retried as"] == "07" * 16
+    assert readable({**ROW, **again}, TASK)["retried as"] == readable_row({**ROW, **again})["retried as"] == "07" * 16
     never = {"retried_as": None, "trouble": ""}
-    assert (readable({**ROW, **never}, TASK)["retried as"], of_list({**ROW, **never})["retried as"]) == (None, "")
+    assert (readable({**ROW, **never}, TASK)["retried as"], readable_row({**ROW, **never})["retried as"]) == (None, "")
 
 
 def test_a_dead_letter_whose_answer_is_not_kept_still_says_why():
-    told = readable({**ROW, "trouble": "w1: CRASHED: no", "kept": False}, TASK)
-    assert told["text"] == "w1: CRASHED: no"
+    row = readable({**ROW, "trouble": "w1: CRASHED: no", "kept": False}, TASK)
+    assert row["text"] == "w1: CRASHED: no"
 
 
 def test_an_id_is_in_one_piece_on_a_narrow_terminal(monkeypatch):

@@ -1,4 +1,4 @@
-"""`hulak stats` and `hulak top`: what they make of the broker's statistics, from numbers alone."""
+"""`hulak stats` and `hulak top`: their tables, from statistics alone."""
 
 import io
 
@@ -49,7 +49,7 @@ def stats(*more, per_s=250.0):
 
 def drawn(top, width=80, height=24, now=100.0):
     if top.stats is not None:
-        top.verdict = judge(Facts(top.stats, heard_s=now - top.heard))
+        top.verdict = judge(Facts(top.stats, heard_s=now - top.received))
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, color_system=None, legacy_windows=False, highlight=False)
     console.print(render(top, now, width, height))
@@ -57,14 +57,14 @@ def drawn(top, width=80, height=24, now=100.0):
 
 
 def test_every_process_is_listed_once_the_broker_first():
-    found = processes(stats())
-    assert [(one.kind, one.name) for one in found] == [
+    rows = processes(stats())
+    assert [(process.kind, process.name) for process in rows] == [
         ("broker", "broker"),
         ("feed", "binance"),
         ("nepse", "nepse_00/3"),
         ("sums", "sums/4"),  # it does not report, the roster knows it
     ]
-    broker, feed, nepse, _ = found
+    broker, feed, nepse, _ = rows
     assert (broker.p99_us, broker.cores) == (2100.0, 0.2)
     assert (feed.state, feed.rss_per_min, feed.losses) == ("late", 250_000, (("refused", 3),))
     assert (nepse.config_version, nepse.restarts, nepse.state) == (7, 2, "ok")
@@ -82,7 +82,7 @@ def test_a_report_of_anybody_breaks_nothing(odd):
     names = ("rss_bytes", "latency_us", "config_version", "restarts", "cores", "loop_age_s", "dropped", "rss_per_min")
     row = {**report("x", "y", 5), **dict.fromkeys(names, odd)}
     top = TopView()
-    top.take(stats(row), 100.0)
+    top.add(stats(row), 100.0)
     assert any("y" in line for line in drawn(top))
 
 
@@ -97,10 +97,10 @@ def test_queues_and_losses():
 def test_one_screen_says_everything_in_80_columns():
     top = TopView()
     assert "waiting for the broker" in drawn(top)[0]
-    top.take(stats(), 100.0)
+    top.add(stats(), 100.0)
     lines = drawn(top)
-    assert lines[0].startswith(" Hulak top  broker 0.1.0 up 90 s  WARNING: feed binance last went round its")
-    assert lines[0].endswith("…"), "what is cut has a sign"
+    assert lines[0].startswith(" Hulak top  broker 0.1.0 up 90 s  WARNING: feed binance last iterated its")
+    assert lines[0].endswith("…"), "a cut line ends with a sign"
     assert "250/s, 5,000 taken, 28 symbols" in lines[1]
     assert "5 queued, 1 waiting" in lines[2]
     assert "ticks.early 4" in lines[3]
@@ -112,20 +112,20 @@ def test_one_screen_says_everything_in_80_columns():
 
 def test_a_silent_broker_and_a_sick_journal_are_said():
     top = TopView()
-    top.take({**stats(), "journal": {"state": "degraded", "why": "no space"}}, 100.0)
-    assert "CRITICAL (2 things): journal is degraded: no space" in drawn(top, width=140)[0]
-    top.take(stats(), 101.0)
+    top.add({**stats(), "journal": {"state": "degraded", "why": "no space"}}, 100.0)
+    assert "CRITICAL (2 problems): journal is degraded: no space" in drawn(top, width=140)[0]
+    top.add(stats(), 101.0)
     lines = drawn(top, now=110.0, width=140)
-    assert "CRITICAL: no word from the broker for 9 s" in lines[0]
+    assert "CRITICAL: no statistics from the broker for 9 s" in lines[0]
     assert next(line for line in lines if line.startswith("broker")).split()[3:5] == ["hangs", "9"], "its row says so"
-    assert next(line for line in lines if line.startswith("nepse")).split()[3] == "unknown", "nobody can tell"
+    assert next(line for line in lines if line.startswith("nepse")).split()[3] == "unknown", "the state is unknown"
 
 
 def test_a_frozen_process_stays_in_the_table_marked():
     top = TopView()
-    top.take(stats(report("display", "display_00/9", 9) | {"age_s": 41.0}), 100.0)
+    top.add(stats(report("display", "display_00/9", 9) | {"age_s": 41.0}), 100.0)
     lines = drawn(top, width=140)
-    assert "CRITICAL (2 things): display display_00/9 last reported 41 s ago" in lines[0]
+    assert "CRITICAL (2 problems): display display_00/9 last reported 41 s ago" in lines[0]
     assert next(line for line in lines if "display_00/9" in line and line.startswith("display")).split()[3:6] == [
         "hangs",
         "41",
@@ -135,7 +135,7 @@ def test_a_frozen_process_stays_in_the_table_marked():
 
 def test_what_does_not_fit_is_counted():
     top = TopView()
-    top.take(stats(*(report("display", f"d{at}", 100 + at) for at in range(40))), 100.0)
+    top.add(stats(*(report("display", f"d{at}", 100 + at) for at in range(40))), 100.0)
     lines = drawn(top, height=20)
     assert len(lines) <= 20
     assert "and 33 more" in lines[-2]
@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_counted():
 
 def test_a_question_mark_shows_the_keys_and_the_processes_again():
     top = TopView()
-    top.take(stats(), 100.0)
+    top.add(stats(), 100.0)
     top.press("?")
     text = "\n".join(drawn(top))
     assert "PageUp" in text
@@ -160,19 +160,19 @@ def test_a_question_mark_shows_the_keys_and_the_processes_again():
 
 def test_keys_sort_turn_stop_and_quit():
     top = TopView()
-    top.take(stats(), 100.0)
+    top.add(stats(), 100.0)
     top.press("m")
-    assert [one.name for one in top.processes()][:1] == ["broker"]
+    assert [process.name for process in top.processes()][:1] == ["broker"]
     top.press("m")
-    assert (top.turned, top.processes()[-1].name) == (True, "broker")
+    assert (top.reverse, top.processes()[-1].name) == (True, "broker")
     top.press("C")
-    assert (top.sort, top.turned, top.processes()[0].name) == ("c", False, "nepse_00/3")
+    assert (top.sort, top.reverse, top.processes()[0].name) == ("c", False, "nepse_00/3")
     top.press(" ")
-    top.take(stats(per_s=999.0), 101.0)
+    top.add(stats(per_s=999.0), 101.0)
     assert "250/s" in drawn(top)[1]
-    assert "stopped" in drawn(top)[0]
+    assert "paused" in drawn(top)[0]
     top.press(" ")
-    top.take(stats(per_s=999.0), 102.0)
+    top.add(stats(per_s=999.0), 102.0)
     assert "999/s" in drawn(top)[1]
     for key in ("x", "other", "up", "\x1b", ""):
         top.press(key)
@@ -184,8 +184,8 @@ def test_keys_sort_turn_stop_and_quit():
 @pytest.mark.parametrize("key", SORTS)
 def test_every_order_can_be_drawn(key):
     top = TopView(sort=key)
-    top.take(stats(), 100.0)
+    top.add(stats(), 100.0)
     assert sum("▼" in line for line in drawn(top, width=140)) == 1
     top.press(key)
     assert sum("▲" in line for line in drawn(top, width=140)) == 1
-    assert {one.name for one in top.processes()} == {"broker", "binance", "nepse_00/3", "sums/4"}
+    assert {process.name for process in top.processes()} == {"broker", "binance", "nepse_00/3", "sums/4"}

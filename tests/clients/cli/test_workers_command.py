@@ -1,10 +1,10 @@
-"""`hulak workers`: what the broker and supervisord know, joined."""
+"""`hulak workers`: the rows of the broker and of supervisord, joined."""
 
 import pytest
 from click.testing import CliRunner
 
 from clients.cli import cli
-from clients.cli.workers import cells, rows_of, scaling_of, sentence, successor
+from clients.cli.workers import cells, rows_of, scaling_of, scaling_text, successor
 
 
 def worker(name, slot="", pid=0, **more):
@@ -47,11 +47,11 @@ def test_cells_stand_under_their_heads_and_what_is_not_known_is_none():
 
 
 def test_the_sentence_says_how_many_are_wanted_and_by_whom():
-    told = scaling_of(stats(wanted=3, live=2))["nepse"]
-    assert told == {"workers": "auto", "queued": 2, "wanted": 3, "live": 2}
-    assert sentence("nepse", told) == "nepse: automatic, 3 wanted, 2 tasks wait for a worker"
+    scaling = scaling_of(stats(wanted=3, live=2))["nepse"]
+    assert scaling == {"workers": "auto", "queued": 2, "wanted": 3, "live": 2}
+    assert scaling_text("nepse", scaling) == "nepse: automatic, 3 wanted, 2 tasks wait for a worker"
     alone = scaling_of(stats())["nepse"]
-    assert sentence("nepse", {**alone, "workers": 4}) == "nepse: 4 by hand, no scaler runs, 2 tasks wait for a worker"
+    assert scaling_text("nepse", {**alone, "workers": 4}) == "nepse: 4 by hand, no scaler runs, 2 tasks wait for a worker"
 
 
 @pytest.mark.parametrize(

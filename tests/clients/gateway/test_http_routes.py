@@ -180,7 +180,7 @@ def test_ready_is_the_judges_verdict_on_the_newest_statistics():
     aged = feed(state="connected", data_age_s=61.0)
     assert well(aged).verdict(10.1, ()).unready() == ["feed binance is connected, newest quote 61 s old"]
     assert well(aged, stale_s=90).verdict(10.1, ()).unready() == [], "as old as [feed] stale_s allows"
-    assert well(stats()).verdict(16.0, ()).unready() == ["no word from the broker for 6 s"]
+    assert well(stats()).verdict(16.0, ()).unready() == ["no statistics from the broker for 6 s"]
     failed = {"name": "gateway", "group": "gateway", "state": "fatal", "pid": 0, "uptime_s": 0, "started": True}
     assert [finding.what for finding in well(stats()).verdict(10.1, [failed]).findings] == ["process_failed"]
 
@@ -189,7 +189,7 @@ def test_alive_means_a_turning_loop_with_or_without_a_broker():
     health = GatewayHealth(0.0, Settings())
     health.turn(4.0, 0.0)
     assert health.alive(4.5) == []
-    assert health.verdict(4.5, ()).unready() == ["the broker has not been heard yet"]
+    assert health.verdict(4.5, ()).unready() == ["no statistics from the broker yet"]
     assert health.verdict(4.5, ()).level is Level.WARNING, "it has some seconds to be there"
     assert health.verdict(40.0, ()).level is Level.CRITICAL
     health = well(stats())

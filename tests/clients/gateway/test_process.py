@@ -122,7 +122,7 @@ def test_probes_and_page_are_served_beside_the_websockets():
         base = url.replace("ws:", "http:").removesuffix("/ws")
         status, body = await asyncio.to_thread(get, f"{base}/readyz")
         assert status == 503
-        assert json.loads(body)["reasons"] == ["the broker has not been heard yet"]
+        assert json.loads(body)["reasons"] == ["no statistics from the broker yet"]
         assert (await asyncio.to_thread(get, f"{base}/healthz"))[0] == 200
         status, body = await asyncio.to_thread(get, f"{base}/metrics")
         assert status == 200

@@ -1,4 +1,4 @@
-"""Every situation: that it is found, and what is said of it where."""
+"""Every situation: its finding, its text, and its places."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from clients.cli import cli
 from clients.judge.situations import LIMITS, SITUATIONS, Level
 
 LAG = {"p50": 1.0, "max": 1.0, "count": 1.0}
-UNWELL = [  # what, how severe, what is said, of which statistics
+UNWELL = [  # situation, level, text, statistics
     (
         "internal_errors",
         Level.WARNING,
@@ -33,13 +33,13 @@ UNWELL = [  # what, how severe, what is said, of which statistics
     (
         "journal_damaged",
         Level.WARNING,
-        "journal had 40 damaged bytes at the start, `hulak journal verify` tells where",
+        "journal had 40 damaged bytes at the start, see hulak journal verify",
         stats(journal__corrupt_bytes=40),
     ),
     (
         "journal_lost",
         Level.WARNING,
-        "1,200 ticks of the last ten minutes will not be journalled",
+        "1,200 ticks of the last ten minutes were not journalled",
         stats(ticks__recent={"window_s": 500.0, "topics_refused": 0, "lost": 1200}),
     ),
     (
@@ -48,17 +48,17 @@ UNWELL = [  # what, how severe, what is said, of which statistics
         "space in use on the disk of the journal: 99 %, should be below 98 %",
         stats(journal={"free_bytes": 1_000, "disk_bytes": 100_000}),
     ),
-    ("store_failed", Level.CRITICAL, "store is failed: no reason told", stats(store={"state": "failed", "why": ""})),
+    ("store_failed", Level.CRITICAL, "store is failed: no reason reported", stats(store={"state": "failed", "why": ""})),
     (
         "store_aside",
         Level.WARNING,
-        "a store that could not be read was set aside: tasks.db.aside-1, tasks.db.aside-2",
+        "an unreadable store was set aside: tasks.db.aside-1, tasks.db.aside-2",
         stats(store__aside=["tasks.db.aside-1", "tasks.db.aside-2"]),
     ),
     (
         "store_unreadable",
         Level.WARNING,
-        "3 rows of the store cannot be read: see hulak task ls --state unreadable",
+        "3 rows of the store are unreadable: see hulak task ls --state unreadable",
         stats(store__unreadable=3),
     ),
     ("feeds_missing", Level.CRITICAL, "0 of 1 feeds report", stats(processes=[])),
@@ -68,7 +68,7 @@ UNWELL = [  # what, how severe, what is said, of which statistics
     (
         "feed_stale",
         Level.CRITICAL,
-        "feed binance is stale, newest quote 9 s old; no tick in time of A, B",
+        "feed binance is stale, newest quote 9 s old; no recent tick of A, B",
         feed(state="stale", data_age_s=8.8, stale_symbols=["A", "B"]),
     ),
     (
@@ -92,7 +92,7 @@ UNWELL = [  # what, how severe, what is said, of which statistics
     (
         "shared_topic",
         Level.WARNING,
-        "several feeds post ticks of one topic: tick.EURUSD (binance, kraken)",
+        "several feeds publish to one topic: tick.EURUSD (binance, kraken)",
         stats(ticks__shared_topics={"tick.EURUSD": ["binance", "kraken"]}),
     ),
     (
@@ -104,7 +104,7 @@ UNWELL = [  # what, how severe, what is said, of which statistics
     (
         "topics_full",
         Level.CRITICAL,
-        "99 of 100 topics are in use, 44 ticks of further ones were refused in ten minutes: tick.A (setting broker.max_topics)",
+        "99 of 100 topics are in use, 44 ticks of new topics were refused in ten minutes: tick.A (setting broker.max_topics)",
         stats(
             ticks__topics=99,
             ticks__refused_topics=["tick.A"],
@@ -153,13 +153,13 @@ UNWELL = [  # what, how severe, what is said, of which statistics
     (
         "tasks_queued",
         Level.WARNING,
-        "tasks in the broker, of broker.max_tasks or their bytes of broker.max_task_bytes: 62 %, should be below 50 %",
+        "tasks in the broker, of broker.max_tasks or broker.max_task_bytes: 62 %, should be below 50 %",
         stats(tasks__queued=60),
     ),
     (
         "tasks_queued",
         Level.CRITICAL,
-        "tasks in the broker, of broker.max_tasks or their bytes of broker.max_task_bytes: 92 %, should be below 90 %",
+        "tasks in the broker, of broker.max_tasks or broker.max_task_bytes: 92 %, should be below 90 %",
         stats(tasks__bytes=92, tasks__most_bytes=100),
     ),
     (
@@ -207,23 +207,23 @@ UNWELL = [  # what, how severe, what is said, of which statistics
     (
         "display_stale",
         Level.WARNING,
-        "how long displays have been catching up: 12 s, should be below 10 s",
+        "time for which displays have been catching up: 12 s, should be below 10 s",
         with_process(catching_up=3, stale_s=12.0, latency_us={**LAG, "p99": 600_000.0}),  # of the past: not judged
     ),
     (
         "display_stale",
         Level.CRITICAL,
-        "how long displays have been catching up: 75 s, should be below 60 s",
+        "time for which displays have been catching up: 75 s, should be below 60 s",
         with_process(catching_up=3, stale_s=75.0),
     ),
     (
         "memory_growth",
         Level.WARNING,
-        "memory of the process that grows most, in ten minutes: 30 MB, should be below 20 MB",
+        "memory growth of the fastest growing process, in ten minutes: 30 MB, should be below 20 MB",
         with_process(rss_per_min=3_000_000, uptime_s=1000.0),
     ),
     ("process_silent", Level.WARNING, "display display/9 last reported 4 s ago", with_process(age_s=4.0)),
-    ("process_silent", Level.CRITICAL, "display display/9 last went round its loop 30 s ago", with_process(loop_age_s=30.0)),
+    ("process_silent", Level.CRITICAL, "display display/9 last iterated its loop 30 s ago", with_process(loop_age_s=30.0)),
     (
         "dead_threads",
         Level.CRITICAL,
@@ -240,14 +240,16 @@ UNWELL = [  # what, how severe, what is said, of which statistics
 ]
 
 
-@pytest.mark.parametrize(("what", "level", "text", "told"), UNWELL, ids=[f"{one[0]}-{one[1].name}" for one in UNWELL])
-def test_what_is_not_well_is_said_and_sets_the_level(what, level, text, told):
-    found = verdict(told)
-    assert (found.level, [(finding.what, finding.text) for finding in found.findings]) == (level, [(what, text)])
-    assert found.line().startswith(f"HULAK {level.name} - {text} | ")
-    assert found.headline() == f"{level.name}: {text}"
-    assert bool(found.unready()) is (SITUATIONS[what].unready and level is Level.CRITICAL)
-    assert found.told()["problems"] == [{"what": what, "severity": level.name.lower(), "text": text}]
+@pytest.mark.parametrize(
+    ("what", "level", "text", "statistics"), UNWELL, ids=[f"{situation[0]}-{situation[1].name}" for situation in UNWELL]
+)
+def test_what_is_not_well_is_said_and_sets_the_level(what, level, text, statistics):
+    result = verdict(statistics)
+    assert (result.level, [(finding.what, finding.text) for finding in result.findings]) == (level, [(what, text)])
+    assert result.line().startswith(f"HULAK {level.name} - {text} | ")
+    assert result.headline() == f"{level.name}: {text}"
+    assert bool(result.unready()) is (SITUATIONS[what].unready and level is Level.CRITICAL)
+    assert result.told()["problems"] == [{"what": what, "severity": level.name.lower(), "text": text}]
 
 
 def test_every_situation_is_tried():
@@ -258,12 +260,16 @@ def test_every_situation_is_tried():
 def test_the_page_on_monitoring_lists_all_of_them_as_they_are():
     page = (Path(__file__).parents[3] / "docs" / "howto" / "monitoring.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.*?) \|$", page, re.MULTILINE)
-    found = {what: tuple(cells) for what, *cells in rows if what in SITUATIONS}
+    result = {what: tuple(cells) for what, *cells in rows if what in SITUATIONS}
     wanted = {}
-    for what, one in SITUATIONS.items():
-        marks = [f"limit `{one.limit}`"] * bool(one.limit) + ["`/readyz`"] * one.unready + ["start"] * one.settles
-        wanted[what] = (one.what, " or ".join(level.name for level in one.levels), ", ".join(marks))
-    assert found == wanted
+    for what, situation in SITUATIONS.items():
+        marks = (
+            [f"limit `{situation.limit}`"] * bool(situation.limit)
+            + ["`/readyz`"] * situation.unready
+            + ["start"] * situation.settles
+        )
+        wanted[what] = (situation.what, " or ".join(level.name for level in situation.levels), ", ".join(marks))
+    assert result == wanted
     assert [what for what, *_ in rows if what in SITUATIONS] == list(SITUATIONS), "in this order, once each"
 
 

@@ -10,9 +10,9 @@ from clients.judge.verdict import failed
 
 
 def test_all_is_well():
-    found = verdict()
-    assert (found.level, found.findings) == (Level.OK, ())
-    line = found.line()
+    result = verdict()
+    assert (result.level, result.findings) == (Level.OK, ())
+    line = result.line()
     assert line.startswith("HULAK OK - broker 0.1.0 up 8 min, feeds 1, symbols 28 at 250 ticks/s, workers 1, tasks queued 1")
     assert line.count("|") == 1
     perf = dict(part.split("=") for part in line.partition("| ")[2].split())
@@ -21,9 +21,9 @@ def test_all_is_well():
 
 
 def test_a_new_configuration_has_time_to_be_applied():
-    told = with_process(config_version=6)
-    told["config"]["age_s"] = 2.0
-    assert verdict(told).level is Level.OK
+    statistics = with_process(config_version=6)
+    statistics["config"]["age_s"] = 2.0
+    assert verdict(statistics).level is Level.OK
 
 
 def test_the_growth_of_a_process_that_has_just_started_is_none_to_speak_of():
@@ -31,9 +31,9 @@ def test_the_growth_of_a_process_that_has_just_started_is_none_to_speak_of():
 
 
 def test_of_a_process_that_is_dead_or_frozen_only_that_is_told():
-    """What it reported last says nothing of now: its displays are with others, its configuration with nobody."""
-    told = with_process(age_s=30.0, catching_up=3, stale_s=75.0, config_version=6, latency_us={"p50": 1.0, "p99": 9e6})
-    assert [one.what for one in verdict(told).findings] == ["process_silent"]
+    """Its last report is outdated: other workers have its displays."""
+    statistics = with_process(age_s=30.0, catching_up=3, stale_s=75.0, config_version=6, latency_us={"p50": 1.0, "p99": 9e6})
+    assert [finding.what for finding in verdict(statistics).findings] == ["process_silent"]
 
 
 def test_a_few_failures_are_no_rate():
@@ -41,19 +41,19 @@ def test_a_few_failures_are_no_rate():
 
 
 def starting(**changes):
-    told = stats(processes=[], displays={"displays": 12, "assigned": 0}, **changes)
-    told["broker"]["uptime_s"] = 4.0
-    return told
+    statistics = stats(processes=[], displays={"displays": 12, "assigned": 0}, **changes)
+    statistics["broker"]["uptime_s"] = 4.0
+    return statistics
 
 
 def test_what_is_normal_in_a_start_is_a_warning_and_starting_is_told():
-    found = verdict(starting())
-    assert (found.level, [one.what for one in found.findings]) == (
+    result = verdict(starting())
+    assert (result.level, [finding.what for finding in result.findings]) == (
         Level.WARNING,
         ["starting", "feeds_missing", "displays_unassigned"],
     )
-    assert found.headline() == "WARNING (3 things): starting, up 4 s"
-    assert len(found.unready()) == 2, "it is not ready all the same"
+    assert result.headline() == "WARNING (3 problems): starting, up 4 s"
+    assert len(result.unready()) == 2, "it is not ready all the same"
     worse = verdict(starting(journal={"state": "degraded", "why": "no space"}))
     assert (worse.level, worse.findings[0].what) == (Level.CRITICAL, "journal_degraded")
     well = stats()
@@ -64,16 +64,16 @@ def test_what_is_normal_in_a_start_is_a_warning_and_starting_is_told():
 @pytest.mark.parametrize(
     ("facts", "level", "what", "text"),
     [
-        ({"heard_s": 4.0}, Level.WARNING, ["broker_silent"], "no word from the broker for 4 s"),
-        ({"heard_s": 9.0}, Level.CRITICAL, ["broker_silent"], "no word from the broker for 9 s"),
+        ({"heard_s": 4.0}, Level.WARNING, ["broker_silent"], "no statistics from the broker for 4 s"),
+        ({"heard_s": 9.0}, Level.CRITICAL, ["broker_silent"], "no statistics from the broker for 9 s"),
         ({"stats": None, "why": "no broker answers"}, Level.CRITICAL, ["broker_silent"], "no broker answers"),
         ({"stats": None, "asked_s": 2.0}, Level.WARNING, ["starting", "broker_silent"], "starting, up 2 s"),
     ],
 )
 def test_of_a_silent_broker_only_that_is_told(facts, level, what, text):
-    told = {"stats": stats(processes=[]), **facts}  # what it told last says nothing of now
-    found = verdict(told.pop("stats"), **told) if told["stats"] else verdict(**told)
-    assert (found.level, [one.what for one in found.findings], found.findings[0].text) == (level, what, text)
+    statistics = {"stats": stats(processes=[]), **facts}  # its last statistics are outdated
+    result = verdict(statistics.pop("stats"), **statistics) if statistics["stats"] else verdict(**statistics)
+    assert (result.level, [finding.what for finding in result.findings], result.findings[0].text) == (level, what, text)
 
 
 def slot(name, state, pid, uptime_s=100):
@@ -95,14 +95,14 @@ def slot(name, state, pid, uptime_s=100):
     ],
 )
 def test_what_supervisord_keeps_must_run_and_report(row, level, text):
-    found = verdict(supervised=[row])
-    assert (found.level, "; ".join(finding.text for finding in found.findings)) == (level, text)
+    result = verdict(supervised=[row])
+    assert (result.level, "; ".join(finding.text for finding in result.findings)) == (level, text)
 
 
 def test_the_worst_comes_first_and_decides():
-    found = verdict(with_process(age_s=4.0), workers=3)
-    assert [finding.level for finding in found.findings] == [Level.CRITICAL, Level.WARNING]
-    assert found.line().startswith(
+    result = verdict(with_process(age_s=4.0), workers=3)
+    assert [finding.level for finding in result.findings] == [Level.CRITICAL, Level.WARNING]
+    assert result.line().startswith(
         "HULAK CRITICAL - 1 of at least 3 workers of nepse; display display/9 last reported 4 s ago | "
     )
 
@@ -111,9 +111,9 @@ def test_limits_are_the_operators():
     assert verdict(limits=limits_of(None, {"queue": 2})).level is Level.WARNING
     assert verdict(limits=limits_of(None, {}, {"queue": 3})).level is Level.CRITICAL
     assert verdict(stats(processes=[]), feeds=0).level is Level.OK
-    found = limits_of(None, {"feed_age": 100}, {"queue": 20})
-    assert (found["feed_age"].warn, found["feed_age"].critical) == (100, 100)
-    assert (found["queue"].warn, found["queue"].critical) == (20, 20)
+    result = limits_of(None, {"feed_age": 100}, {"queue": 20})
+    assert (result["feed_age"].warn, result["feed_age"].critical) == (100, 100)
+    assert (result["queue"].warn, result["queue"].critical) == (20, 20)
     with pytest.raises(ConfigError, match="is above"):
         limits_of(None, {"queue": 5}, {"queue": 3})
 
@@ -128,23 +128,23 @@ KEPT = {"group": "nepse", "name": "nepse_00", "state": "running", "pid": 3, "upt
 
 
 @pytest.mark.parametrize(
-    ("facts", "found"),
+    ("facts", "result"),
     [
-        ({}, []),  # a bus for tasks of one's own wants neither
+        ({}, []),  # a bus for other tasks needs neither
         ({"wants_feed": True}, ["feeds_missing"]),
         ({"supervised": [slot("feed", "stopped", 0) | {"started": False}]}, []),
         ({"supervised": [slot("feed", "stopped", 0)]}, ["feeds_missing", "process_stopped"]),
         ({"supervised": [KEPT]}, ["workers_missing", "process_unreported"]),
     ],
 )
-def test_feeds_and_workers_are_wanted_where_something_keeps_them(facts, found):
-    told = verdict(stats(processes=[], workers=[]), feeds=None, workers=None, **facts)
-    assert sorted(one.what for one in told.findings) == sorted(found)
+def test_feeds_and_workers_are_wanted_where_something_keeps_them(facts, result):
+    statistics = verdict(stats(processes=[], workers=[]), feeds=None, workers=None, **facts)
+    assert sorted(finding.what for finding in statistics.findings) == sorted(result)
 
 
 def test_a_feed_that_is_frozen_is_no_feed_that_reports():
-    told = feed(state="connected", data_age_s=0.1, age_s=9.0)
-    assert [one.what for one in verdict(told).findings] == ["feeds_missing", "process_silent"]
+    statistics = feed(state="connected", data_age_s=0.1, age_s=9.0)
+    assert [finding.what for finding in verdict(statistics).findings] == ["feeds_missing", "process_silent"]
 
 
 def test_what_cannot_be_judged_is_one_line_without_data():

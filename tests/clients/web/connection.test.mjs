@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoff, Connection } from "../../../clients/web/connection.js";
 
-/** A world whose time moves only when it is told to. */
+/** A world whose time moves only in `pass`. */
 function world() {
   const made = { at: 0, sockets: [], timers: new Map(), next: 1 };
   made.open = () => {
@@ -33,15 +33,15 @@ function world() {
 
 function connected() {
   const here = world();
-  const heard = { states: [], frames: [] };
+  const calls = { states: [], frames: [] };
   const connection = new Connection(here, {
-    hello: () => {}, frame: (frame) => heard.frames.push(frame), status: (status) => heard.states.push(status.state),
+    hello: () => {}, frame: (frame) => calls.frames.push(frame), status: (status) => calls.states.push(status.state),
   });
   connection.subscribe({ displays: ["*"] });
   connection.start();
-  const told = (message) => here.sockets.at(-1).onmessage({ data: JSON.stringify(message) });
-  told({ type: "hello", protocol: 1 });
-  return { here, heard, connection, told };
+  const receive = (message) => here.sockets.at(-1).onmessage({ data: JSON.stringify(message) });
+  receive({ type: "hello", protocol: 1 });
+  return { here, calls, connection, receive };
 }
 
 test("waiting doubles up to 15 s, by chance between half of it and all", () => {
@@ -49,49 +49,49 @@ test("waiting doubles up to 15 s, by chance between half of it and all", () => {
   assert.equal(backoff(3, () => 0), 1000);
 });
 
-test("what was subscribed to is subscribed to again after each reconnection", () => {
-  const { here, connection, told } = connected();
+test("subscriptions are sent again after each reconnection", () => {
+  const { here, connection, receive } = connected();
   assert.deepEqual(here.sockets[0].sent, [{ type: "subscribe", displays: ["*"] }]);
   here.sockets[0].onclose({ code: 1006 });
   assert.equal(connection.status.state, "reconnecting");
   here.pass(500);
-  told({ type: "hello", protocol: 1 });
+  receive({ type: "hello", protocol: 1 });
   assert.equal(connection.status.state, "connected");
   assert.deepEqual(here.sockets[1].sent, [{ type: "subscribe", displays: ["*"] }]);
 });
 
-test("attempts go on for ever, and begin anew only after a connection that lasted", () => {
-  const { here, connection, told } = connected();
+test("attempts have no limit, and the back-off is reset only after a lasting connection", () => {
+  const { here, connection, receive } = connected();
   for (let attempt = 1; attempt <= 20; attempt++) {
     here.sockets.at(-1).onclose({ code: 1006 });
     assert.equal(connection.status.attempt, attempt);
     here.pass(backoff(attempt, () => 1));
   }
   assert.equal(here.sockets.length, 21);
-  told({ type: "hello" });
+  receive({ type: "hello" });
   here.pass(1000);
   here.sockets.at(-1).onclose({ code: 1006 });
   assert.equal(connection.attempt, 21, "a second is not lasting");
   here.pass(15000);
-  told({ type: "hello" });
+  receive({ type: "hello" });
   for (let second = 0; second < 6; second++) {
     here.pass(1000);
-    told({ type: "pong" });
+    receive({ type: "pong" });
   }
   here.sockets.at(-1).onclose({ code: 1006 });
   assert.equal(connection.attempt, 1);
 });
 
-test("silence is told and pinged into; when it lasts, the connection is taken for dead", () => {
-  const { here, connection, told } = connected();
+test("silence is reported and followed by a ping; a long silence counts as a dead connection", () => {
+  const { here, connection, receive } = connected();
   here.pass(3000);
   assert.equal(connection.status.state, "stale");
   assert.deepEqual(here.sockets[0].sent.at(-1), { type: "ping", id: 0 });
-  told({ type: "pong", id: 0 });
+  receive({ type: "pong", id: 0 });
   assert.equal(connection.status.state, "connected");
   here.pass(8000);
   assert.equal(connection.status.state, "reconnecting");
-  assert.match(connection.status.why, /nothing was heard for 8 s/);
+  assert.match(connection.status.why, /no message for 8 s/);
   assert.equal(here.sockets[0].closed, true);
 });
 
@@ -104,29 +104,29 @@ test("a handshake that hangs is given up", () => {
   assert.equal(here.sockets.length, 2);
 });
 
-test("what a former socket still says is not heard", () => {
-  const { here, heard } = connected();
+test("messages of a former socket are ignored", () => {
+  const { here, calls } = connected();
   const [former] = here.sockets;
   former.onclose({ code: 1006 });
   former.onmessage({ data: '{"type":"frame"}' });
-  assert.deepEqual(heard.frames, []);
+  assert.deepEqual(calls.frames, []);
 });
 
 test("a request gets its own answer, or its error with its code", async () => {
-  const { connection, told } = connected();
+  const { connection, receive } = connected();
   const [good, bad] = [connection.request("config.set", { scope: "global" }), connection.request("display.create", {})];
-  told({ type: "error", id: 2, code: "BAD_CONFIG", text: "must be above 0" });
-  told({ type: "answer", id: 1, value: { version: 4 } });
+  receive({ type: "error", id: 2, code: "BAD_CONFIG", text: "must be above 0" });
+  receive({ type: "answer", id: 1, value: { version: 4 } });
   assert.deepEqual(await good, { version: 4 });
   await assert.rejects(bad, { code: "BAD_CONFIG", message: "must be above 0" });
 });
 
 test("a request fails when its connection is lost, when none is there, and when no answer comes", async () => {
-  const { here, connection, told } = connected();
+  const { here, connection, receive } = connected();
   const late = connection.request("a", {});
   for (let second = 0; second < 10; second++) {
     here.pass(1000);
-    told({ type: "pong" });
+    receive({ type: "pong" });
   }
   await assert.rejects(late, { code: "TIMEOUT" });
   const lost = connection.request("b", {});

@@ -86,7 +86,7 @@ test("sells are drawn to the left of the axis and buys to its right", () => {
 test("a picture that may be out of date says so, is pale, and tells no figures of now in its foot", () => {
   const { texts, alpha } = painted({ mark: "stale, 12 s old" });
   assert.ok(texts.includes("stale, 12 s old") && !texts.includes("12/s"));
-  assert.equal(alpha, 1, "what follows is not pale");
+  assert.equal(alpha, 1, "the rest is not pale");
 });
 
 test("a display that has had no tick is drawn as waiting, one that knows little without figures made up", () => {
@@ -115,9 +115,9 @@ test("latency is read over the window only, and frames are counted a second", ()
     if (at % 20 === 0) latency.frame(at, 2);
     if (at % 100 === 0) latency.painted(at, at <= 10000 ? 9999 : 1 + ((at / 100) % 100));
   }
-  const told = latency.read(20000);
-  assert.deepEqual([told.p50, told.p99, told.max, told.count], [51, 100, 9999, 101]);
-  assert.ok(Math.abs(told.fps - 50) < 0.2 && Math.abs(told.painted - 100) < 0.5, JSON.stringify(told));
+  const values = latency.read(20000);
+  assert.deepEqual([values.p50, values.p99, values.max, values.count], [51, 100, 9999, 101]);
+  assert.ok(Math.abs(values.fps - 50) < 0.2 && Math.abs(values.painted - 100) < 0.5, JSON.stringify(values));
   latency.reset();
   assert.deepEqual([latency.read(20000).count, latency.read(20000).fps], [0, 0]);
   assert.ok(Number.isNaN(quantile([], 0.5)));

@@ -12,7 +12,7 @@ function storeWith(state = someState(), more = { profile }) {
   return store;
 }
 
-test("a display that is told for the first time is added, with its profile whole", () => {
+test("a display in its first frame is added, with its complete profile", () => {
   const store = createStore();
   const news = applyFrame(store, frame({ displays: { a: { ...someState(), profile } } }), 100);
   assert.deepEqual([news.added, news.changed, news.broken], [["a"], ["a"], []]);
@@ -38,7 +38,7 @@ test("a state without a profile leaves the profile as it was", () => {
   assert.equal(store.displays.get("a").state.price, 1.2);
 });
 
-test("a delta without a profile, or of another bucket, is told as broken", () => {
+test("a delta without a profile, or of another bucket, is reported as broken", () => {
   const none = storeWith(someState(), {});
   const delta = { ticks: 9, levels: [] };
   assert.deepEqual(applyFrame(none, frame({ displays: { a: { ...someState(), profile_delta: delta } } }), 101).broken, ["a"]);
@@ -77,7 +77,7 @@ test("displays that share a symbol are called by the end of their ids too", () =
   assert.deepEqual(names(), ["EURUSD", "USDJPY"]);
 });
 
-test("displays that are removed, or not told again after a reconnection, are forgotten", () => {
+test("displays that are removed, or have no state after a reconnection, are deleted", () => {
   const store = storeWith();
   applyFrame(store, frame({ displays: { b: someState(), c: someState() } }), 100);
   assert.deepEqual(applyFrame(store, frame({ removed: ["c", "unknown"] }), 101).removed, ["c"]);
@@ -103,7 +103,7 @@ test("every process is listed once: the broker, those that report, and workers t
   assert.deepEqual(processesOf(stats).map((one) => [one.kind, one.pid]), [["broker", 1], ["display", 2], ["nepse", 3]]);
 });
 
-test("who has not applied a version is named; who tells none is not counted", () => {
+test("processes that have not applied a version are named; those without a version are not counted", () => {
   const stats = { processes: [{ kind: "a", pid: 1, config_version: 4 }, { kind: "b", pid: 2, config_version: 3 }, { kind: "c", pid: 3 }] };
   const { applied, behind } = appliedBy(stats, 4);
   assert.deepEqual([applied.map((one) => one.kind), behind.map((one) => one.kind)], [["a"], ["b"]]);

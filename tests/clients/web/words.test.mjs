@@ -53,7 +53,7 @@ test("a display is marked when its data is old, when nothing connects it, and wh
   assert.equal(mark("connected", 9000), "");
   assert.equal(mark("connected", 12000), "stale, 12 s old");
   assert.equal(mark("reconnecting", 2000), "no connection, 2.0 s old");
-  assert.equal(mark("stale", 4000), "nothing heard, 4.0 s old");
+  assert.equal(mark("stale", 4000), "no message, 4.0 s old");
   assert.equal(mark("connected", 0, { catching_up: true }), "catching up");
   assert.deepEqual([staleAfter(null), staleAfter({ scopes: { "kind:feed": { stale_s: 3 } } })], [10, 3]);
 });
@@ -67,18 +67,18 @@ test("the status never says connected alone while data is stale", () => {
   assert.equal(text("reconnecting", 24, 24, { retryAt: 2400 }), "reconnecting in 3 s: why");
 });
 
-test("what is not well is said as the judge says it, the worst first", () => {
-  const one = { what: "dead_letters", severity: "warning", text: "2 new dead letters" };
+test("problems have the texts of the judge, worst first", () => {
+  const problem = { what: "dead_letters", severity: "warning", text: "2 new dead letters" };
   assert.equal(healthText(null), null);
   assert.deepEqual(healthText({ level: "OK", problems: [] }), { text: "all is well", tone: "good", all: "" });
-  assert.deepEqual(healthText({ level: "WARNING", problems: [one] }), { text: "WARNING: 2 new dead letters", tone: "warn", all: "warning: 2 new dead letters" });
+  assert.deepEqual(healthText({ level: "WARNING", problems: [problem] }), { text: "WARNING: 2 new dead letters", tone: "warn", all: "warning: 2 new dead letters" });
   const worse = { what: "store_failed", severity: "critical", text: "store is failed" };
-  const told = healthText({ level: "CRITICAL", problems: [worse, one] });
-  assert.deepEqual([told.text, told.tone], ["CRITICAL (2 things): store is failed", "bad"]);
-  assert.equal(told.all, "critical: store is failed\nwarning: 2 new dead letters");
+  const health = healthText({ level: "CRITICAL", problems: [worse, problem] });
+  assert.deepEqual([health.text, health.tone], ["CRITICAL (2 problems): store is failed", "bad"]);
+  assert.equal(health.all, "critical: store is failed\nwarning: 2 new dead letters");
 });
 
-test("what is typed is read as its key's type, and sent as it is where it cannot be", () => {
+test("an input is parsed by the type of its key, and sent unchanged if it does not parse", () => {
   assert.deepEqual([readValue(" 2.5 ", "number"), readValue("true", "bool"), readValue("x", "number"), readValue("12", "text")], [2.5, true, "x", "12"]);
 });
 
@@ -88,7 +88,7 @@ test("scopes are offered from the broadest to the narrowest: of kinds that repor
   assert.deepEqual(scopesOf(null, null, []), ["global"]);
 });
 
-test("a key is explained: what it is, what it may be, what counts and why", () => {
+test("a key is explained: meaning, allowed values, present value and origin", () => {
   const row = { key: "stale_s", value: 30, from: "kind:feed", default: 60, allowed: "a number above 0 (s)", help: "older data is stale" };
   assert.equal(keyText(row), "older data is stale; must be a number above 0 (s); now 30 (kind:feed), default 60");
   assert.match(keyText({ ...row, value: 60, from: "default" }), /now 60, the default$/);

@@ -125,7 +125,7 @@ class LocalBus:
             if ready >= wanted:
                 return
             if not supervisor.runs:
-                words = supervisord.last_words(self.home)
+                words = supervisord.last_line(self.home)
                 raise HulakError(f"supervisord ended by itself; its last words: {words}")
             if time.monotonic() > deadline:
                 raise BusTimeout(f"{ready} of {wanted} workers were ready within {self._timeout_s:g} s; {self._logs()}")

@@ -83,7 +83,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "waits_for": snapshot.waits_for(),
         "standing": snapshot.standing(),
         "trouble": snapshot.trouble,
-        "health": snapshot.verdict.told(),
+        "health": snapshot.verdict.as_dict(),
         "broker_to_view_us": dict(snapshot.view_us) if snapshot.view_us else None,
         "processes": [
             {"name": row.name, "state": row.state, "pid": row.pid, "rss_bytes": row.rss_bytes} for row in snapshot.processes

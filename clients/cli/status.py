@@ -63,7 +63,7 @@ def status(ctx: click.Context, call: Call) -> None:
         ctx.exit(report(call, _for_status(error)))
     verdict = judge(Facts.of(call.settings, stats, supervised=supervised), limits_of(call.settings))
     if call.as_json:
-        print_json({**stats, "supervised": supervised, "health": verdict.told()})
+        print_json({**stats, "supervised": supervised, "health": verdict.as_dict()})
         return
     click.echo(verdict.headline())
     for finding in verdict.findings[1:]:

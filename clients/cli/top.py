@@ -65,7 +65,7 @@ def top(call: Call, sort: str, count: int | None) -> None:
                 state.add(event.body, time.monotonic())
                 remaining = remaining if remaining is None else remaining - 1
                 if call.as_json:
-                    print_json({**event.body, "health": verdict().told()})
+                    print_json({**event.body, "health": verdict().as_dict()})
             for key in pressed(0.0) if pressed is not None else ():
                 state.press(key)
             if not call.as_json and (live or event is not None):

@@ -91,7 +91,7 @@ class HttpRoutes:
         if path == "/healthz":
             return _probe_response(self._alive())
         verdict = self._verdict()
-        return _probe_response([*self._alive(), *verdict.unready()], **verdict.told())
+        return _probe_response([*self._alive(), *verdict.unready()], **verdict.as_dict())
 
     def _get(self, path: str, target: str, headers: Mapping[str, str]) -> Response:
         if path in PROBES:

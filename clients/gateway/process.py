@@ -196,7 +196,7 @@ class Gateway:
     def _update_health(self, now: float) -> None:
         """Put the verdict into the cache if it has changed."""
         self.health.judged = now
-        if (report := self._verdict().told()) != self.cache.last_health():
+        if (report := self._verdict().as_dict()) != self.cache.last_health():
             self.cache.take_health(report)
 
     def _verdict(self) -> Verdict:

@@ -46,7 +46,7 @@ class Verdict:
         """List the findings that make `/readyz` fail."""
         return [finding.text for finding in self.findings if finding.unready]
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the verdict in plain values: `level`, and `problems` of `what`, `severity`, `text`."""
         rows = [{"what": row.what, "severity": row.level.name.lower(), "text": row.text} for row in self.findings]
         return {"level": self.level.name, "problems": rows}

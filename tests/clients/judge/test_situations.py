@@ -249,7 +249,7 @@ def test_what_is_not_well_is_said_and_sets_the_level(what, level, text, statisti
     assert result.line().startswith(f"HULAK {level.name} - {text} | ")
     assert result.headline() == f"{level.name}: {text}"
     assert bool(result.unready()) is (SITUATIONS[what].unready and level is Level.CRITICAL)
-    assert result.told()["problems"] == [{"what": what, "severity": level.name.lower(), "text": text}]
+    assert result.as_dict()["problems"] == [{"what": what, "severity": level.name.lower(), "text": text}]
 
 
 def test_every_situation_is_tried():

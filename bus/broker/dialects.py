@@ -9,7 +9,7 @@ from typing import Any
 
 from bus.broker.majordomo import Majordomo
 from bus.core.effects import Effect, ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.errors import ProtocolError
 from bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp
 from bus.wire.messages import ID_BYTES, Error, Goodbye, MessageFromWorker, Ready, Request, Result, TaskPart, WorkerHeartbeat
@@ -30,7 +30,7 @@ class Dialects:
 
     def __init__(
         self,
-        dispatcher: BulkDispatcher,
+        dispatcher: Dispatcher,
         majordomo: Majordomo,
         new_id: Callable[[], bytes],
         reject: Callable[[bytes, ProtocolError], None],

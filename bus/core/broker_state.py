@@ -14,7 +14,7 @@ from bus.core.process_reports import ProcessReports, Rate
 from bus.core.process_trends import ProcessTrend
 from bus.core.recent_counts import RecentCounts
 from bus.core.tasks import task_counts
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.policy import Policy
 from bus.core.ticks.intake import Intake, IntakeTurn, Source
 from bus.core.ticks.topic_logs import TopicLogs
@@ -103,12 +103,10 @@ class BrokerState:
         self.topics = TopicLogs(epoch, limits.max_topics, ordinals)
         for key in (STATS, HEARTBEAT, CONFIG, DISPLAYS):
             self.topics.log(key)  # their places are taken before feeds can take them all
-        self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes)
         self.displays = DisplayAssignment(limits.max_displays)
         self.states = DisplayStates(self.topics, self.displays)
-        self.intake.take_state = self.states.take
-        self.dispatcher = BulkDispatcher(epoch, policy, backoff, now)
-        self.dispatcher.most = dict.fromkeys(SCALED_SERVICES, limits.max_workers)
+        self.intake = Intake(self.topics, on_reject, max_bytes=limits.max_tick_bytes, take_state=self.states.take)
+        self.dispatcher = Dispatcher(epoch, policy, backoff, now, dict.fromkeys(SCALED_SERVICES, limits.max_workers))
         self.reports = ProcessReports()
         self.trend = ProcessTrend()  # the broker's own
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
@@ -248,7 +246,7 @@ class BrokerState:
     def _tasks(self, now: float) -> dict[str, Any]:
         policy = self.dispatcher.policy
         return {
-            **task_counts.totals(self.dispatcher),
+            **task_counts.totals(self.dispatcher.lifecycle, self.dispatcher.roster),
             "most": policy.max_tasks,
             "bytes": self.dispatcher.size,
             "most_bytes": policy.max_task_bytes,
@@ -257,7 +255,7 @@ class BrokerState:
             **self.dispatcher.counters,
             "refused": self.refused + self.dispatcher.refused,
             "unanswered": self.unanswered,
-            "services": task_counts.by_service(self.dispatcher),
+            "services": task_counts.by_service(self.dispatcher.lifecycle, self.dispatcher.roster),
             "attempts": self.dispatcher.roster.attempts(),
         }
 

@@ -4,47 +4,20 @@ What `Subscriber` gives one by one is given here as it came: chunks of consecuti
 """
 
 from pathlib import Path
-from typing import Any
+
+import zmq
 
 from bus.process.settings import Settings
-from bus.subscriber.events import TICKS, Event
-from bus.subscriber.frame_router import JOURNALLED, FrameRouter
+from bus.subscriber.events import TICKS, Event, subscription
+from bus.subscriber.frame_receiver import FrameReceiver
+from bus.subscriber.frame_router import FrameRouter
 from bus.subscriber.sequence_tracker import Chunk
-from bus.subscriber.subscriber import Subscriber
-from bus.wire import codec
-from bus.wire.messages import Publication
+from bus.subscriber.sinks import ChunkSink
+
+BROKER_WITHIN_S = 1.0
 
 
-class ChunkRouter(FrameRouter):
-    """A router whose ticks come out in chunks of `Tick`s; what is no tick is None, and holds its number's place."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.typed = True
-        self.chunks: list[Chunk] = []
-        self.heard: dict[str, int] = {}  # topic -> its last number, of those that are no ticks, as the newest heartbeats tell
-
-    def _hear(self, message: Publication) -> None:
-        super()._hear(message)
-        told = codec.unpack(message.body)["topics"]
-        self.heard.update({topic: last for topic, last in told.items() if not topic.startswith(JOURNALLED)})
-
-    def _took_ticks(self, frame: bytes) -> bool:
-        del frame
-        return False  # all go the one way that keeps their numbers
-
-    def _take(self, message: Publication) -> None:
-        if message.topic != TICKS and message.topic.encode() + b"\0" in self.subscriptions:
-            self.out.append(Event(message.topic, message.stamp, message.body))
-        else:
-            super()._take(message)
-
-    def _give(self, topic: str, chunk: Chunk) -> None:
-        if topic == TICKS:
-            self.chunks.append(chunk)
-
-
-class ChunkSubscriber(Subscriber):
+class ChunkSubscriber:
     """A lossless subscription to `ticks`, and to further whole topics that are not ticks.
 
     Args:
@@ -56,11 +29,11 @@ class ChunkSubscriber(Subscriber):
         BusTimeout: no broker publishes.
     """
 
-    ROUTER: type[FrameRouter] = ChunkRouter
-    _router: ChunkRouter
-
     def __init__(self, *topics: str, settings: Settings, home: Path, hold: int = 10_000) -> None:
-        super().__init__(TICKS, *topics, settings=settings, home=home, hold=hold, timeout_s=1.0)
+        self._sink = ChunkSink()
+        subscriptions = [subscription(topic) for topic in (TICKS, *topics)]
+        self._router = FrameRouter(subscriptions, self._sink, lossless=True, hold=hold)
+        self._receiver = FrameReceiver(self._router, settings, home, BROKER_WITHIN_S)
 
     @property
     def position(self) -> int | None:
@@ -76,15 +49,23 @@ class ChunkSubscriber(Subscriber):
         """Take in what is there, bounded; never waits.
 
         Returns:
-            chunks of ticks in order, and messages of the other topics.
+            chunks of ticks in order, whose items are `Tick`s, or None for what is none; and messages of the other topics.
         """
-        self._receive()
-        router = self._router
-        chunks, router.chunks = router.chunks, []
-        events = list(router.out)
-        router.out.clear()
-        return chunks, events
+        self._receiver.receive()
+        return self._sink.take()
+
+    def sockets(self) -> "list[zmq.Socket[bytes]]":
+        """List the sockets to poll for input."""
+        return self._receiver.sockets()
 
     def next_due(self) -> float | None:
         """When `look` has something to do though nothing came, in monotonic seconds."""
-        return self._replay_requests.next_due()
+        return self._receiver.next_due()
+
+    def counters(self) -> dict[str, int]:
+        """Add up what was seen, see `FrameRouter.counters`."""
+        return self._router.counters()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._receiver.close()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bus.errors import ProtocolError
+from bus.subscriber.sequence_tracker import Chunk
 from bus.wire import codec, lenient
 from bus.wire.messages import Publication, Stamp
 
@@ -80,6 +81,13 @@ def snapshot_events(message: Publication) -> Iterator[Event]:
             yield Event(_read_text(topic), Stamp(*codec.STAMP.unpack(_read_bytes(stamp))), body)
         except (ProtocolError, ValueError, struct.error) as error:
             raise ProtocolError("BAD_BODY", f"a snapshot's row must be [topic, stamp, body]: {error}") from error
+
+
+def row_events(chunk: Chunk) -> Iterator[Event]:
+    """Make the events of a chunk of `ticks`; an item that could not be read is left out."""
+    for number, body in enumerate(chunk.items, chunk.first):
+        if body is not None:
+            yield Event(TICKS, Stamp(chunk.epoch, number, chunk.time_ns), None, body)
 
 
 _read_text = msgspec.msgpack.Decoder(str).decode

@@ -1,18 +1,19 @@
 """What a subscriber makes of the frames it gets: PROTOCOL.md sections 3.5 to 3.8 and 7.3. Pure; the sockets are elsewhere.
 
-Frames and answers go in; what is to be given out lies in `out`, what is to be asked of the broker in `asks`. Ticks go through one
-`SequenceTracker` per topic. Nearly every frame is the next one of a topic that is well: that way is short, the others
+Frames and answers go in; what is to be given out goes to the sink, what is to be asked of the broker lies in `asks`. Ticks go
+through one `SequenceTracker` per topic. Nearly every frame is the next one of a topic that is well: that way is short, the others
 need not be.
 """
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from bus.errors import ProtocolError
 from bus.subscriber.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
 from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
+from bus.subscriber.sinks import JOURNALLED, Sink, TickSink
 from bus.wire import codec, lenient
 from bus.wire.codec import NUL, STAMP, UNREADABLE
 from bus.wire.messages import Publication, Stamp, Tick
@@ -20,42 +21,52 @@ from bus.wire.messages import Publication, Stamp, Tick
 STAMP_BYTES = STAMP.size
 TICKS_KEY = TICKS.encode() + NUL
 HELLO, HEARTBEAT = "hulak.hello", "heartbeat"
-JOURNALLED = "tick."
 MOST_GAPS = 100  # kept, of those that could not be repaired
-
-Mode = Literal["lossless", "latest", "plain"]
 
 
 class FrameRouter:
     """Everything one subscriber follows.
 
     Args:
-        mode: see `bus.subscriber.subscriber.Subscriber`.
-        hold: messages held back per topic while a gap is repaired, at most.
         subscriptions: what was subscribed to, as sent to the broker.
+        sink: takes what is to be given out.
+        lossless: ticks are given in order and without holes, else as they come.
+        hold: messages held back per topic while a gap is repaired, at most.
     """
 
-    def __init__(self, mode: Mode, hold: int, subscriptions: Iterable[bytes]) -> None:
-        self.mode = mode
-        self.hold = hold
+    def __init__(self, subscriptions: Iterable[bytes], sink: Sink, *, lossless: bool, hold: int) -> None:
         self.subscriptions = tuple(subscriptions)
+        self.sink = sink
+        self.lossless = lossless
+        self.hold = hold
         self._exact = frozenset(one for one in self.subscriptions if one.endswith(NUL))
         self._prefixes = tuple({one for one in self.subscriptions if one == b"" or one.endswith(b".")})  # with a snapshot
-        self.typed = False  # give out `Tick`s instead of `Event`s
-        self.out: deque[Event] = deque()
-        self.ticks: list[Tick] = []  # if typed
+        self._others = [one for one in (key[:-1].decode() for key in self._exact) if not one.startswith(JOURNALLED)]
         self.asks: list[tuple[str, Ask]] = []
         self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
         self.greeted = False
         self.malformed = 0
+        self.heard: dict[str, int] = {}  # whole topic that is no tick -> its last number, as the newest heartbeat has it
         self.trackers: dict[str, SequenceTracker] = {}
-        self.newest: dict[str, Event] = {}  # in the mode `latest`
         self._keys: dict[bytes, SequenceTracker] = {}  # topic and NUL -> the same trackers
+
+    def counters(self) -> dict[str, int]:
+        """Add up what was seen: gaps, messages repaired, lost for ever, and seen twice; and what was malformed."""
+        trackers = self.trackers.values()
+        return {
+            "gaps": sum(one.gaps for one in trackers),
+            "repaired": sum(one.repaired for one in trackers),
+            "lost": sum(one.lost for one in trackers),
+            "duplicates": sum(one.duplicates for one in trackers),
+            "malformed": self.malformed,
+        }
+
+    # What is published
 
     def take(self, found: Iterable[bytes]) -> None:
         """Take in published frames, in order; those that are malformed are counted."""
         trackers, unpack, decode, live = self._keys, STAMP.unpack_from, codec.read_tick, TrackerState.LIVE
-        typed, add = self.typed, self.ticks.append
+        typed, rows, add = self.sink.typed, self.sink.rows, self.sink.append
         for frame in found:
             cut = frame.find(NUL) + 1
             tracker = trackers.get(frame[:cut])
@@ -68,53 +79,60 @@ class FrameRouter:
                             add(decode(frame[cut + STAMP_BYTES :]))
                         else:
                             stamp, body = Stamp(epoch, number, time_ns), frame[cut + STAMP_BYTES :]
-                            self.out.append(Event(frame[: cut - 1].decode(), stamp, body))
+                            add(Event(frame[: cut - 1].decode(), stamp, body))
                         continue
-                elif typed and frame.startswith(TICKS_KEY) and self._took_ticks(frame):
+                elif rows is not None and frame.startswith(TICKS_KEY) and self._took_ticks(frame, rows):
                     continue
                 self._take(codec.decode_publication(frame))
             except (ProtocolError, struct.error, *UNREADABLE):
                 self.malformed += 1
 
-    def _took_ticks(self, frame: bytes) -> bool:
+    def _took_ticks(self, frame: bytes, rows: Callable[[int, int, list[Tick], int], None]) -> bool:
         """Give out a message of `ticks` if it is the next one, and all is well; else it goes the long way."""
         tracker = self.trackers.get(TICKS)
         if tracker is None or tracker.state is not TrackerState.LIVE:
             return False
-        epoch, number, _ = STAMP.unpack_from(frame, len(TICKS_KEY))
+        epoch, number, time_ns = STAMP.unpack_from(frame, len(TICKS_KEY))
         if number != tracker.expected or epoch != tracker.epoch:
             return False
         try:
             found = codec.read_ticks(memoryview(frame)[len(TICKS_KEY) + STAMP_BYTES :])
         except UNREADABLE:
             return False
-        tracker.expected = number + len(found)
-        self.ticks += found
+        if found:
+            tracker.expected = number + len(found)
+            rows(epoch, number, found, time_ns)
         return True
 
     def _take(self, message: Publication) -> None:
         topic, stamp = message.topic, message.stamp
         if topic == TICKS:
-            rows = self._ticks(message.body) if self.typed else self._bodies(message)
-            self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns))
+            rows = self._ticks(message.body) if self.sink.rows is not None else self._bodies(message)
+            self._follow(
+                TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns, self.sink.rows is not None and None in rows)
+            )
         elif topic == HELLO:
             self.greeted = True
-        elif topic == HEARTBEAT and self.mode == "lossless":
+        elif topic == HEARTBEAT and self.lossless:
             self._hear(message)
         elif is_snapshot(message):
             for event in snapshot_events(message):
-                self._follow(event.topic, Chunk(event.stamp.epoch, event.stamp.sequence, [event]))
+                self._follow(event.topic, self._alone(event))
         else:
-            self._follow(topic, Chunk(stamp.epoch, stamp.sequence, [Event(topic, stamp, message.body)]))
+            self._follow(topic, self._alone(Event(topic, stamp, message.body)))
+
+    def _alone(self, event: Event) -> Chunk:
+        """Make the chunk of one message."""
+        item: Any = event
+        if self.sink.typed and event.topic.startswith(JOURNALLED):
+            item = self._tick(_packed(event))
+        return Chunk(event.stamp.epoch, event.stamp.sequence, [item], holes=item is None)
 
     def _follow(self, topic: str, chunk: Chunk) -> None:
-        if self.mode == "latest":
-            for event in self._events(topic, chunk):
-                self.newest[event.unpacked.get("symbol") if topic == TICKS else topic] = event
-        elif self.mode == "plain" or not (topic == TICKS or topic.startswith(JOURNALLED)):
-            self._give(topic, chunk)
-        else:
+        if self.lossless and (topic == TICKS or topic.startswith(JOURNALLED)):
             self._done(topic, self._replica(topic, chunk.first).live(chunk))
+        else:
+            self.sink.give(topic, chunk)
 
     def _replica(self, topic: str, first: int) -> SequenceTracker:
         tracker = self.trackers.get(topic)
@@ -149,8 +167,9 @@ class FrameRouter:
                 self._done(topic, tracker.heard(epoch, last))
         if TICKS in self.trackers:
             self._done(TICKS, self.trackers[TICKS].heard(epoch, told["ticks"]))
-        if HEARTBEAT.encode() + NUL in self.subscriptions:
-            self.out.append(Event(HEARTBEAT, message.stamp, message.body))
+        self.heard.update((topic, told["topics"][topic]) for topic in self._others if topic in told["topics"])
+        if HEARTBEAT in self._others:
+            self.sink.give(HEARTBEAT, self._alone(Event(HEARTBEAT, message.stamp, message.body)))
 
     # What was asked for
 
@@ -161,10 +180,10 @@ class FrameRouter:
             message = codec.decode_publication(frame)
             stamp = message.stamp
             if topic == TICKS:
-                item = self._tick(message.body) if self.typed else self._body(message.body)
-                chunks.append(Chunk(stamp.epoch, number, [item], stamp.time_ns))
+                item = self._tick(message.body) if self.sink.rows is not None else self._body(message.body)
+                chunks.append(Chunk(stamp.epoch, number, [item], stamp.time_ns, item is None))
             else:
-                chunks.append(Chunk(stamp.epoch, stamp.sequence, [Event(message.topic, stamp, message.body)]))
+                chunks.append(self._alone(Event(message.topic, stamp, message.body)))
         self._done(topic, self.trackers[topic].replayed(chunks))
 
     def replay_ended(self, topic: str, further: int | None) -> None:
@@ -178,30 +197,26 @@ class FrameRouter:
     def _done(self, topic: str, out: list[TrackerOutput]) -> None:
         for one in out:
             if isinstance(one, Chunk):
-                self._give(topic, one)
+                self.sink.give(topic, one)
             elif isinstance(one, Ask):
                 self.asks.append((topic, one))
             else:
                 self.gaps.append((topic, one))
 
-    # What goes out
+    def give_ticks_to(self, sink: TickSink, waiting: Iterable[Event]) -> None:
+        """Give ticks as values from now on; what waits to be given out, or is held back, is read as such, too."""
+        self.sink = sink
+        for event in waiting:
+            if event.topic == TICKS or event.topic.startswith(JOURNALLED):
+                sink.give(event.topic, self._typed(Chunk(event.stamp.epoch, event.stamp.sequence, [event])))
+        for tracker in self.trackers.values():
+            tracker.held = deque(self._typed(chunk) for chunk in tracker.held)
 
-    def _give(self, topic: str, chunk: Chunk) -> None:
-        if not self.typed:
-            self.out.extend(self._events(topic, chunk))
-        elif topic == TICKS:
-            whole = self.malformed == 0  # else places may be empty
-            self.ticks.extend(chunk.items if whole else [tick for tick in chunk.items if tick is not None])
-        elif topic.startswith(JOURNALLED):
-            found = [self._tick(one.packed) for one in chunk.items]
-            self.ticks.extend(tick for tick in found if tick is not None)
+    def _typed(self, chunk: Chunk) -> Chunk:
+        items = [None if item is None else self._tick(_packed(item)) for item in chunk.items]
+        return Chunk(chunk.epoch, chunk.first, items, chunk.time_ns, None in items)
 
-    def _events(self, topic: str, chunk: Chunk) -> Iterator[Event]:
-        if topic != TICKS:
-            return iter(chunk.items)
-        stamps = (Stamp(chunk.epoch, number, chunk.time_ns) for number in range(chunk.first, chunk.behind))
-        rows = zip(stamps, chunk.items, strict=True)
-        return (Event(TICKS, stamp, None, body) for stamp, body in rows if body is not None)
+    # What is in a body
 
     def _bodies(self, message: Publication) -> list[Any]:
         try:
@@ -230,3 +245,10 @@ class FrameRouter:
             return codec.decode_ticks(body)
         except ProtocolError:  # one that is none must not cost the others anything
             return [self._tick(item) for item in lenient.split(body)]
+
+
+def _packed(item: Any) -> bytes:
+    """Give the body of an event, or of a row of `ticks`, as it is packed."""
+    if not isinstance(item, Event):
+        return codec.pack(item)
+    return codec.pack(item.unpacked) if item.packed is None else item.packed

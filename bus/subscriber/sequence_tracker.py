@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import msgspec
+
 LOOK_BACK = 64  # numbers before the expected one that are looked at first when an epoch is new, then 16 times as many, ...
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True, gc=False):
     """Consecutive messages of one topic."""
 
     epoch: int
     first: int  # number of the first item
     items: Sequence[Any]
     time_ns: int = 0  # when the broker numbered them, ns since 1970 UTC
+    holes: bool = False  # an item is None: it could not be read, and holds its number's place
 
     @property
     def behind(self) -> int:
@@ -34,7 +36,9 @@ class Chunk:
 
     def since(self, number: int) -> "Chunk":
         """Cut off what comes before `number`."""
-        return self if number <= self.first else Chunk(self.epoch, number, self.items[number - self.first :], self.time_ns)
+        if number <= self.first:
+            return self
+        return Chunk(self.epoch, number, self.items[number - self.first :], self.time_ns, self.holes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Ticks with their numbers, many at a time, and what else a display worker hears."""
 
-from bus.subscriber.chunk_subscriber import ChunkRouter
+from bus.subscriber.frame_router import FrameRouter
 from bus.subscriber.sequence_tracker import Ask
+from bus.subscriber.sinks import ChunkSink
 from bus.wire import codec
 from bus.wire.messages import Stamp, Tick
 
@@ -9,7 +10,7 @@ TICKS, DISPLAYS = b"ticks\0", b"displays\0"
 
 
 def router():
-    return ChunkRouter("lossless", 100, [TICKS, DISPLAYS])
+    return FrameRouter([TICKS, DISPLAYS], ChunkSink(), lossless=True, hold=100)
 
 
 def tick(number):
@@ -22,7 +23,7 @@ def batch(first, count):
 
 
 def given(one):
-    return [(chunk.first, [found and found.bid for found in chunk.items]) for chunk in one.chunks]
+    return [(chunk.first, [found and found.bid for found in chunk.items]) for chunk in one.sink.chunks]
 
 
 def test_chunks_have_the_numbers_of_the_global_order():
@@ -57,5 +58,5 @@ def test_other_topics_come_as_events_and_heartbeats_tell_their_last_numbers():
             codec.encode_publication(b"heartbeat", Stamp(7, 8, 1), codec.pack(heartbeat)),
         ]
     )
-    assert [(event.topic, event.stamp.sequence, event.body) for event in one.out] == [("displays", 2, {"rows": []})]
+    assert [(event.topic, event.stamp.sequence, event.body) for event in one.sink.events] == [("displays", 2, {"rows": []})]
     assert one.heard == {"displays": 3}

@@ -7,6 +7,7 @@ import pytest
 from bus.subscriber.events import subscription
 from bus.subscriber.frame_router import FrameRouter
 from bus.subscriber.sequence_tracker import Ask
+from bus.subscriber.sinks import EventSink, NewestSink, TickSink
 from bus.wire import codec
 from bus.wire.codec import NUL, STAMP, array_header, encode_publication, pack
 from bus.wire.messages import Stamp, Tick
@@ -40,13 +41,13 @@ def heartbeat(all_of_them=0, **last):
 HELLO = encode_publication(b"hulak.hello", Stamp(EPOCH, 1, 5), pack({"protocol": 1}))
 
 
-def follow(*topics, mode="lossless"):
-    return FrameRouter(mode, 100, [subscription(topic) for topic in topics])
+def follow(*topics, sink=None, lossless=True):
+    return FrameRouter([subscription(topic) for topic in topics], sink or EventSink(), lossless=lossless, hold=100)
 
 
 def numbers(router):
-    found = [event.stamp.sequence for event in router.out]
-    router.out.clear()
+    found = [event.stamp.sequence for event in router.sink.items]
+    router.sink.items.clear()
     return found
 
 
@@ -66,7 +67,7 @@ def test_the_next_message_goes_out_and_a_missing_one_is_asked_for():
 def test_a_topic_that_was_new_after_joining_is_asked_for_from_its_first_message(topics, before):
     router = follow(*topics)
     router.take([*before, HELLO, tick(3)])
-    router.out.clear()
+    router.sink.items.clear()
     assert router.asks == [("tick.X", Ask(1, 2))]
 
 
@@ -101,21 +102,19 @@ def test_all_ticks_begin_with_the_number_that_the_empty_answer_names():
 
 
 def test_ticks_as_values_are_those_of_the_bodies_and_a_malformed_one_is_left_out_and_counted():
-    router = follow("ticks")
-    router.typed = True
+    router = follow("ticks", sink=TickSink())
     odd = encode_publication(b"ticks", Stamp(EPOCH, 3, 5), array_header(2) + pack({"symbol": "X"}) + body(4))
     router.take([ticks(1, 0), ticks(1, 2), odd, ticks(5, 1)])
-    assert [one.bid for one in router.ticks] == [1.0, 2.0, 4.0, 5.0]
+    assert [one.bid for one in router.sink.items] == [1.0, 2.0, 4.0, 5.0]
     assert router.malformed == 1
     assert router.asks == []
 
 
 def test_by_symbol_a_malformed_body_keeps_its_number():
-    router = follow("tick.X")
-    router.typed = True
+    router = follow("tick.X", sink=TickSink())
     broken = encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), pack({"symbol": 5}))
     router.take([tick(1), broken, tick(3)])
-    assert [one.bid for one in router.ticks] == [1.0, 3.0]
+    assert [one.bid for one in router.sink.items] == [1.0, 3.0]
     assert router.malformed == 1
     assert router.asks == []
 
@@ -136,7 +135,7 @@ def test_a_body_that_cannot_be_read_costs_the_others_in_ticks_nothing(replayed):
     else:
         bodies = codec.join_bodies([body(2), LATIN, NO_TIME, body(5)], 4)
         router.take([encode_publication(b"ticks", Stamp(EPOCH, 2, 5), bodies), ticks(6, 1)])
-    assert [(event.stamp.sequence, event.body["source"]) for event in router.out] == [
+    assert [(event.stamp.sequence, event.body["source"]) for event in router.sink.items] == [
         (1, "test"), (2, "test"), (3, "t\ufffdst"), (5, "test"), (6, "test")
     ]  # fmt: skip
     assert (router.malformed, len(router.asks)) == (1, int(replayed))
@@ -144,16 +143,14 @@ def test_a_body_that_cannot_be_read_costs_the_others_in_ticks_nothing(replayed):
 
 @pytest.mark.parametrize("bad", [LATIN, NO_TIME, body(3)[:-5] + b"\x91" * 900 + b"\xc0"])
 def test_as_values_a_body_that_is_no_tick_is_left_out_wherever_it_comes(bad):
-    live, by_topic, again = follow("ticks"), follow("tick.X"), follow("ticks")
-    for one in (live, by_topic, again):
-        one.typed = True
+    live, by_topic, again = (follow(topic, sink=TickSink()) for topic in ("ticks", "tick.X", "ticks"))
     joined = codec.join_bodies([body(1), bad, body(2)], 3)
     live.take([ticks(1, 0), encode_publication(b"ticks", Stamp(EPOCH, 1, 5), joined)])
     by_topic.take([tick(1), encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), bad), tick(3)])
     again.take([ticks(1, 0), ticks(1, 1), ticks(4, 1)])
     again.replayed("ticks", [[2, tick(2)[:31] + bad], [3, tick(3)]])
     again.replay_ended("ticks", None)
-    assert [[tick.bid for tick in one.ticks] for one in (live, by_topic, again)] == [[1.0, 2.0], [1.0, 3.0], [1.0, 3.0, 4.0]]
+    assert [[tick.bid for tick in one.sink.items] for one in (live, by_topic, again)] == [[1.0, 2.0], [1.0, 3.0], [1.0, 3.0, 4.0]]
     assert [one.malformed for one in (live, by_topic, again)] == [1, 1, 1]
 
 
@@ -161,7 +158,7 @@ def test_a_snapshot_with_a_body_that_is_not_utf8_gives_all_of_its_rows():
     router = follow("tick.")
     rows = [b"\x93" + pack(f"tick.{name}") + pack(STAMP.pack(EPOCH, 4, 5)) + one for name, one in (("X", body(4)), ("Y", LATIN))]
     router.take([b"tick.\0" + STAMP.pack(EPOCH, 0, 5) + array_header(2) + b"".join(rows)])
-    assert [(event.topic, event.body["source"]) for event in router.out] == [("tick.X", "test"), ("tick.Y", "t\ufffdst")]
+    assert [(event.topic, event.body["source"]) for event in router.sink.items] == [("tick.X", "test"), ("tick.Y", "t\ufffdst")]
 
 
 def test_a_heartbeat_of_many_topics_costs_a_subscriber_of_many_no_more_than_their_number():
@@ -175,9 +172,30 @@ def test_a_heartbeat_of_many_topics_costs_a_subscriber_of_many_no_more_than_thei
 
 
 def test_the_latest_mode_keeps_one_message_of_each_topic():
-    router = follow("tick.", mode="latest")
+    router = follow("tick.", sink=NewestSink(), lossless=False)
     router.take([tick(1), tick(2), tick(9, "tick.Y"), tick(7)])
-    assert {topic: event.stamp.sequence for topic, event in router.newest.items()} == {"tick.X": 7, "tick.Y": 9}
+    assert {topic: event.stamp.sequence for topic, event in router.sink.items.items()} == {"tick.X": 7, "tick.Y": 9}
+
+
+def test_the_topic_that_has_waited_longest_is_read_first_as_its_newest():
+    router = follow("tick.", sink=NewestSink(), lossless=False)
+    router.take([tick(1), tick(9, "tick.Y"), tick(2)])
+    assert [router.sink.pop().stamp.sequence for _ in range(2)] == [2, 9]
+
+
+@pytest.mark.parametrize("topic", ["ticks", "tick.X"])
+def test_what_came_before_ticks_were_wanted_as_values_comes_as_values_too(topic):
+    router, before = follow(topic), EventSink()
+    router.sink = before
+    message = (lambda number: ticks(number, 1)) if topic == "ticks" else tick
+    router.take([*([ticks(1, 0)] if topic == "ticks" else []), message(1), HELLO, message(4)])
+    sink = TickSink()
+    router.give_ticks_to(sink, before.items)
+    router.replayed(topic, [[2, tick(2)], [3, tick(3)]])
+    router.replay_ended(topic, None)
+    router.take([message(5)])
+    assert [one.bid for one in sink.take()] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert (sink.take(), router.malformed) == ([], 0)
 
 
 def test_any_bytes_are_counted_and_do_no_harm():

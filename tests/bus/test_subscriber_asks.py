@@ -1,10 +1,11 @@
 """What a subscriber asks for while answers to the question before are still on their way."""
 
 from bus.subscriber.events import subscription
+from bus.subscriber.frame_receiver import FrameReceiver
 from bus.subscriber.frame_router import FrameRouter
 from bus.subscriber.replay_requests import ReplayEnded, ReplayRows
 from bus.subscriber.sequence_tracker import Chunk, Gap
-from bus.subscriber.subscriber import Subscriber
+from bus.subscriber.sinks import EventSink
 from bus.wire.codec import encode_publication, pack, pack_tick
 from bus.wire.messages import Stamp, Tick
 
@@ -48,17 +49,18 @@ def row(number):
 
 
 def test_parts_of_a_question_that_was_replaced_are_not_taken_for_the_answer_to_the_next():
-    subscriber = Subscriber.__new__(Subscriber)
-    router = subscriber._router = FrameRouter("lossless", 10_000, [subscription("ticks")])
-    broker = subscriber._replay_requests = Broker()
+    receiver = FrameReceiver.__new__(FrameReceiver)
+    sink = EventSink()
+    router = receiver.router = FrameRouter([subscription("ticks")], sink, lossless=True, hold=10_000)
+    broker = receiver._replay_requests = Broker()
     bodies = [{"bid": number} for number in range(2000, KNOWN + 1)]
     router._follow("ticks", Chunk(BEFORE, 2000, bodies, 5))
-    router.out.clear()
+    sink.items.clear()
     router.take([encode_publication(b"ticks", Stamp(AFTER, NEWEST + 1, 5), pack([]))])
-    subscriber._ask()
+    receiver._ask()
     while broker.busy:
-        subscriber._repair()
-    given = [event.stamp.sequence for event in router.out]
+        receiver._repair()
+    given = [event.stamp.sequence for event in sink.items]
     assert given == list(range(JOURNAL + 1, NEWEST + 1)), "all that the new epoch used again, and what it went on with"
     assert [gap for _, gap in router.gaps] == [
         Gap(JOURNAL + 1, KNOWN, f"the broker began epoch {AFTER} without them, and uses them again")

@@ -2,7 +2,7 @@
 
 from bus.backoff import Backoff
 from bus.core.effects import LogLine, ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.policy import Policy
 from bus.wire.messages import BrokerHeartbeat, Ready, Request, Result, Task, WorkerHeartbeat
 
@@ -18,7 +18,7 @@ class DispatcherFixture:
 
     def __init__(self, policy=POLICY):
         self.now = 100.0
-        self.core = BulkDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
+        self.core = Dispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
 
     def sort(self, effects):
         """Return messages to clients, messages to workers but heartbeats, and the names of notes."""

@@ -87,7 +87,7 @@ class DisplayWorkerFixture:
         self.given = len(self.journal) + 1  # number of the tick that comes live next
         self.replays = []  # [round, numbers left, ask]
         backoff = Backoff(1.0, 8.0, lambda: self.delay)
-        how = (self._config_of, backoff, self._emit, self.clock, self._note, self.disk, self.now, self.make, self.hold)
+        how = (self._config_of, backoff, self.clock, self._note, self.disk, self.now, self.make, self.hold)
         self.display_set = DisplaySet("me", *how)
         self.display_set.position = self.given
 
@@ -100,10 +100,24 @@ class DisplayWorkerFixture:
     def _note(self, event, facts):
         self.notes.append(facts)
 
-    def _emit(self, held):
-        if self.takes:
-            self.sent.append((held.id, held.token, held.running, held.told(0, 0)))
-        return self.takes
+    def publish(self, now=None):
+        """Send what is due at `now`, as the worker does."""
+        now = self.now if now is None else now
+        self._send(self.display_set.schedule.due(now), now)
+
+    def take(self, *ticks_and_time):
+        """Give live ticks, the arguments of `DisplaySet.take`, and send what is due at each."""
+        self._send(self.display_set.take(*ticks_and_time), self.now)
+
+    def _send(self, due, now):
+        for held in due:
+            frame = self.display_set.publication(held, 0, now, 0)
+            if frame is not None and self.takes:
+                message = codec.decode_publication(frame)
+                self.sent.append((held.id, message.stamp.epoch, message.stamp.sequence, codec.unpack(message.body)))
+                self.display_set.schedule.sent(held, now, 0)
+            elif frame is not None:
+                self.display_set.schedule.unsent(held, now)
 
     # The broker
 
@@ -116,7 +130,7 @@ class DisplayWorkerFixture:
         ticks = [made(self.journal[number - 1], number) for number in range(self.given, upto + 1)]
         first, self.given = self.given, upto + 1
         if ticks:
-            self.display_set.take(self.epoch_of(upto), first, ticks, 1, self.now)
+            self.take(self.epoch_of(upto), first, ticks, 1, self.now)
 
     def epoch_of(self, number):
         return ([0] + [epoch for first, epoch in self.epochs if first <= number])[-1]

@@ -12,8 +12,10 @@ def check_census(dispatcher):
     by_both = Counter((task.service, task.state) for task in dispatcher.tasks.values())
     names = ("queued", "waiting", "running")
     by_service = {one: {name: by_both[one, TaskState(name)] for name in names} for one, _ in by_both}
-    assert task_counts.totals(dispatcher) == {name: sum(row[name] for row in by_service.values()) for name in names}
-    assert {one: row for one, row in task_counts.by_service(dispatcher).items() if any(row.values())} == {
+    totals = task_counts.totals(dispatcher.lifecycle, dispatcher.roster)
+    assert totals == {name: sum(row[name] for row in by_service.values()) for name in names}
+    counted = task_counts.by_service(dispatcher.lifecycle, dispatcher.roster)
+    assert {one: row for one, row in counted.items() if any(row.values())} == {
         one: row for one, row in by_service.items() if any(row.values())
     }
 

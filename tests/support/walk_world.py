@@ -16,7 +16,7 @@ from walk_workers import POLICY, SimWorker, Wire, answer_of
 
 from bus.backoff import Backoff
 from bus.core.effects import LogLine, ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.task_queue import TaskState
 from bus.wire.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
 
@@ -39,7 +39,7 @@ class World(Callers):
         books: look at the dispatcher's own books after each step, too.
     """
 
-    def __init__(self, seed, kind=BulkDispatcher, *, books=True):
+    def __init__(self, seed, kind=Dispatcher, *, books=True):
         self.random = random.Random(seed)
         self.kind, self.books = kind, books
         self.now, self.count, self.events = START_S, 0, []

@@ -65,9 +65,8 @@ def main(plans):
     while time.monotonic() < ends:
         poller = zmq.Poller()
         for listener in listeners:
-            poller.register(listener.subscriber._socket, zmq.POLLIN)
-            if listener.subscriber._replay_requests.socket is not None:
-                poller.register(listener.subscriber._replay_requests.socket, zmq.POLLIN)
+            for socket in listener.subscriber.sockets():
+                poller.register(socket, zmq.POLLIN)
         poller.poll(50)
         moved = [listener.take() for listener in listeners]
         now = time.monotonic()

@@ -1,6 +1,5 @@
 """A display worker's way out: states to the broker's collector, and days' beginnings to its frontend. PROTOCOL.md section 11."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,7 @@ from bus.process import sockets
 from bus.process.pending_requests import PendingRequest
 from bus.process.requests import RequestChannel
 from bus.process.settings import Settings
-from bus.wire import codec
-from bus.wire.messages import Reply, Stamp
-from bus.wire.names import OWNED_BY_DISPLAYS
+from bus.wire.messages import Reply
 from workers.display.managed_display import ManagedDisplay
 
 SEND_HWM = 10_000  # states that wait for a broker that is away; each display has its newest sent again when it is back
@@ -46,23 +43,13 @@ class BrokerLink:
             self.ready = self.out.recv(zmq.NOBLOCK)[:1] == b"\1" or self.ready
         return self.ready and not before
 
-    def send(self, held: ManagedDisplay, config_version: int) -> int:
-        """Send a display's state.
-
-        Returns:
-            when, ns since 1970 UTC; 0 if it could not be sent now.
-        """
-        if not self.ready:
-            return 0
-        now_ns = time.time_ns()
-        topic = OWNED_BY_DISPLAYS + held.id.encode()
-        stamp = Stamp(held.token, held.running, held.received_ns)
-        body = codec.pack(held.told(config_version, now_ns))
+    def send(self, frame: bytes) -> bool:
+        """Publish a display's state; false if it cannot be sent now."""
         try:
-            sockets.send_frame(self.out, codec.encode_publication(topic, stamp, body), sockets.NOBLOCK)
+            sockets.send_frame(self.out, frame, sockets.NOBLOCK)
         except zmq.Again:
-            return 0
-        return now_ns
+            return False
+        return True
 
     def tell_day(self, held: ManagedDisplay, now: float) -> None:
         """Tell the broker what a display's day began with, once in a while until it has written it."""

@@ -14,7 +14,7 @@ What fails costs one display, never the others; each kind of failure has its way
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,7 +39,6 @@ class DisplaySet:
         name: of the worker, as rows have it.
         config_of: gives a display's config, by id.
         backoff: delays between attempts; carries the randomness.
-        emit: publishes a display's state; false if it could not be sent now.
         clock: seconds, for what a fold costs.
         note: told what failed: an event, and facts.
         files: where checkpoints lie.
@@ -53,7 +52,6 @@ class DisplaySet:
         name: str,
         config_of: Callable[[str], DisplayConfig],
         backoff: Backoff,
-        emit: Callable[[ManagedDisplay], bool],
         clock: Callable[[], float],
         note: LogNote,
         files: Files,
@@ -73,7 +71,7 @@ class DisplaySet:
         self.position: int | None = None  # number of the tick that comes next; None before the broker has told
         self.epoch = 0  # under which the tick before it was numbered; 0 before the first
         self.version = 0  # of the rows
-        self.schedule = PublishSchedule(emit, partial(self._failed, RUN_TIME), now)
+        self.schedule = PublishSchedule(now)
         self.checkpoints = CheckpointSchedule(files, clock, note)
         self.counters: Counter[str] = Counter()  # ticks, gaps, malformed, rebuilt, skipped
         self.troubles: Counter[str] = Counter()  # by category
@@ -210,13 +208,17 @@ class DisplaySet:
 
     # Ticks
 
-    def take(self, epoch: int, first: int, ticks: Sequence[Tick | None], numbered_ns: int, now: float) -> None:
-        """Fold live ticks.
+    def take(
+        self, epoch: int, first: int, ticks: Sequence[Tick | None], numbered_ns: int, now: float
+    ) -> Iterator[ManagedDisplay]:
+        """Fold live ticks, as far as the iterator is gone through.
 
         Args:
             epoch, first: under which they were numbered, and the number of the first one.
             ticks: consecutive; None for what is none.
             numbered_ns: when the broker numbered them, ns since 1970 UTC. `now` is in monotonic seconds.
+        Yields:
+            each display whose state is due as it is now, before the next tick: one that publishes at every tick.
         """
         expected = self.position
         self.position = first + len(ticks)
@@ -233,6 +235,8 @@ class DisplaySet:
                 continue
             for held in live.get(tick.symbol, ()):
                 fold(now, held, number, tick, numbered_ns)
+                if not held.config.batch_dispatching and held.number == number:
+                    yield held
             if building.rounds:
                 building.live(number, tick, numbered_ns)
 
@@ -249,10 +253,15 @@ class DisplaySet:
             return
         if began is not None:
             self.fold_us.add((self.clock() - began) * 1e6, now)
-        if held.config.batch_dispatching or held.phase is not Phase.LIVE:
-            self.schedule.changed[held.id] = held
-        else:
-            self.schedule.publish_one(held, now)
+        self.schedule.changed[held.id] = held
+
+    def publication(self, held: ManagedDisplay, config_version: int, now: float, now_ns: int) -> bytes | None:
+        """Make the message of a display whose state is due; None if its state fails at that: it is built up anew."""
+        try:
+            return held.publication(config_version, now_ns)
+        except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
+            self._failed(RUN_TIME, held, error, now)
+            return None
 
     def _failed(self, category: str, held: ManagedDisplay, error: Exception, now: float) -> None:
         again_s = self.backoff.delay_s(held.failed(now))

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from bus.wire.messages import Tick
+from bus.wire import codec
+from bus.wire.messages import Stamp, Tick
+from bus.wire.names import OWNED_BY_DISPLAYS
 from workers.display.checkpoint import Checkpoint, fingerprint
 from workers.display.quantities.state import DisplayConfig, DisplayState, Init
 from workers.display.quantities.tick_filter import AHEAD_MS, believed_until
@@ -177,6 +179,13 @@ class ManagedDisplay:
             "published_ns": now_ns,
             "config_version": config_version,
         }
+
+    def publication(self, config_version: int, now_ns: int) -> bytes:
+        """Make the next message of the topic `display.<id>`, PROTOCOL.md section 11; raises whatever the state does."""
+        stamp = Stamp(self.token, self.running + 1, self.received_ns)
+        return codec.encode_publication(
+            OWNED_BY_DISPLAYS + self.id.encode(), stamp, codec.pack(self.told(config_version, now_ns))
+        )
 
     def day(self) -> dict[str, Any]:
         """Say what the present day began with, as an init map: it and the ticks from `day_from` on make the same state."""

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from bus.histogram import Histogram
@@ -13,19 +12,13 @@ LATENCY_WINDOW_S = 5.0
 
 
 class PublishSchedule:
-    """The displays whose state was not published since it changed.
+    """The displays whose state was not published since it changed; says which are due, and is told what became of them.
 
     Args:
-        emit: publishes a display's state; false if it could not be sent now.
-        broken: told of a display whose state could not be made.
         now: monotonic seconds.
     """
 
-    def __init__(
-        self, emit: Callable[[ManagedDisplay], bool], broken: Callable[[ManagedDisplay, Exception, float], None], now: float
-    ) -> None:
-        self.emit = emit
-        self.broken = broken
+    def __init__(self, now: float) -> None:
         self.changed: dict[str, ManagedDisplay] = {}
         self.counters: Counter[str] = Counter()  # states; dropped: those that could not be sent, and came later as newer ones
         self.age_sum_us = 0.0  # of `latencies` states
@@ -41,37 +34,28 @@ class PublishSchedule:
         """Publish nothing of a display that has no state any more."""
         self.changed.pop(held.id, None)
 
-    def publish(self, now: float) -> None:
-        """Publish every state that is due."""
-        for held in [one for one in self.changed.values() if one.due <= now]:
-            self.publish_one(held, now)
-
-    def publish_one(self, held: ManagedDisplay, now: float) -> None:
-        """Publish a state now; one that cannot be sent stays due, and goes out as what it has become by then."""
-        held.running += 1
-        pause_s = 1 / held.config.states_per_s
-        try:
-            sent = self.emit(held)
-        except Exception as error:  # noqa: BLE001 - whatever a state raises costs this display only
-            self.broken(held, error, now)
-            return
-        if not sent:
-            held.running -= 1
-            self.counters["dropped"] += 1
-            self.changed[held.id] = held
-            held.due = now + pause_s
-            return
-        self.changed.pop(held.id, None)
-        self.counters["states"] += 1
-        held.due = now + (pause_s if held.phase is Phase.LIVE else max(pause_s, CATCHING_UP_S))
+    def due(self, now: float) -> list[ManagedDisplay]:
+        """List the displays whose state is due."""
+        return [one for one in self.changed.values() if one.due <= now]
 
     def sent(self, held: ManagedDisplay, now: float, now_ns: int) -> None:
-        """Note how old the newest tick was of a state that went out."""
+        """Note that a state went out, at that time (ns since 1970 UTC), and how old its newest tick was."""
+        held.running += 1
+        self.changed.pop(held.id, None)
+        self.counters["states"] += 1
+        pause_s = 1 / held.config.states_per_s
+        held.due = now + (pause_s if held.phase is Phase.LIVE else max(pause_s, CATCHING_UP_S))
         if held.phase is Phase.LIVE and held.received_ns:
             age_us = max(0, now_ns - held.received_ns) / 1000
             self.latency_us.add(age_us, now)
             self.age_sum_us += age_us
             self.latencies += 1
+
+    def unsent(self, held: ManagedDisplay, now: float) -> None:
+        """Note that a state could not be sent: it stays due, and goes out as what it has become by then."""
+        self.counters["dropped"] += 1
+        self.changed[held.id] = held
+        held.due = now + 1 / held.config.states_per_s
 
     def next_due(self) -> float:
         """When a state is due, in monotonic seconds; infinity if none is."""

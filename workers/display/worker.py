@@ -7,7 +7,7 @@ this worker's heartbeat knows that its displays go on too. Every turn is bounded
 import gc
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class DisplayWorker:
         now = time.monotonic()
         self.files = CheckpointFiles(home / "displays")
         self.failed = 0  # checkpoints that could not be written, of those that were told
-        how = (self._config_of, backoff, self._emit, time.perf_counter, self._note, self.files)
+        how = (self._config_of, backoff, time.perf_counter, self._note, self.files)
         self.display_set = DisplaySet(session.name, *how, now)
 
     def _config_of(self, display: str) -> DisplayConfig:
@@ -168,8 +168,9 @@ class DisplayWorker:
             self.link.ask_rows(now)
         for chunk in chunks:
             for at in range(0, len(chunk.items), SLICE):
-                self.display_set.take(chunk.epoch, chunk.first + at, chunk.items[at : at + SLICE], chunk.time_ns, now)
-                self.display_set.schedule.publish(now)
+                items = chunk.items[at : at + SLICE]
+                self._publish(self.display_set.take(chunk.epoch, chunk.first + at, items, chunk.time_ns, now), now)
+                self._publish(self.display_set.schedule.due(now), now)
                 now = self._keep(now)
         now = self._keep(now)
         self.rounds.begin(now, now + FOLDING_S / 2)
@@ -180,7 +181,8 @@ class DisplayWorker:
         self.link.answers(self.display_set.told_day, self._all_rows)
         for held in self.display_set.days():
             self.link.tell_day(held, now)
-        self.display_set.schedule.publish(time.monotonic())
+        now = time.monotonic()
+        self._publish(self.display_set.schedule.due(now), now)
         if now - self.reported >= REPORT_S:
             self._report(now)
 
@@ -215,11 +217,21 @@ class DisplayWorker:
             self.config_version = document["version"]
             self.member.applied(document["version"])
 
-    def _emit(self, held: ManagedDisplay) -> bool:
-        now_ns = self.link.send(held, self.config_version)
-        if now_ns:
-            self.display_set.schedule.sent(held, time.monotonic(), now_ns)
-        return now_ns > 0
+    def _publish(self, due: Iterable[ManagedDisplay], now: float) -> None:
+        """Publish states that are due."""
+        link, schedule = self.link, self.display_set.schedule
+        for held in due:
+            if not link.ready:
+                schedule.unsent(held, now)
+                continue
+            now_ns = time.time_ns()
+            frame = self.display_set.publication(held, self.config_version, now, now_ns)
+            if frame is None:
+                continue
+            if link.send(frame):
+                schedule.sent(held, now, now_ns)
+            else:
+                schedule.unsent(held, now)
 
     def _report(self, now: float) -> None:
         self.reported = now

@@ -4,29 +4,35 @@ Rule 1: a task that was accepted ends exactly once: done, failed or expired.
 Rule 2: no worker ever holds more than it offered.
 Rule 3: a lost worker counts as an attempt of what it had begun, whatever it was lost to: see `bus.core.tasks.lost_workers`.
 
+The dispatcher takes what peers say and what time brings, and tells its parts: `TaskRequests` makes tasks of what clients ask for,
+`TaskLifecycle` knows what becomes of each, `TaskAssignment` gives them to the workers of a `WorkerRoster`.
+
 Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from bus.backoff import Backoff
-from bus.core.effects import Effect, LogLine, ToClient, ToWorker
-from bus.core.tasks.lost_workers import LostWorkers
-from bus.core.tasks.policy import Policy, read_options, too_many
+from bus.core.effects import Effect, Ended, LogLine, ToClient, ToWorker
+from bus.core.tasks.lost_workers import surely_begun
+from bus.core.tasks.policy import Policy
 from bus.core.tasks.surplus_workers import to_leave
-from bus.core.tasks.task_lifecycle import DEADLINE, HARD, PAUSE, RETRY
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskState
-from bus.core.tasks.worker_roster import Worker
-from bus.errors import ProtocolError
+from bus.core.tasks.task_assignment import PAUSE, TaskAssignment
+from bus.core.tasks.task_lifecycle import DEADLINE, RETRY, TaskLifecycle
+from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskQueue, TaskState
+from bus.core.tasks.task_requests import TaskRequests
+from bus.core.tasks.timers import Timers
+from bus.core.tasks.worker_roster import Worker, WorkerRoster
 from bus.wire.failures import Failure
 from bus.wire.messages import (
     BrokerHeartbeat,
+    Error,
     Goodbye,
     HeldTask,
     Part,
     Ready,
-    Reply,
     Request,
     Result,
     Retire,
@@ -35,9 +41,11 @@ from bus.wire.messages import (
 )
 
 BEAT = b"beat"  # the timer of the heartbeat
+HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
+RUNNING = TaskState.RUNNING
 
 
-class Dispatcher(LostWorkers):
+class Dispatcher:
     """All called tasks and all workers of one broker.
 
     Args:
@@ -45,53 +53,87 @@ class Dispatcher(LostWorkers):
         policy: times and bounds.
         backoff: delays of retries; carries the randomness.
         now: monotonic seconds at the start.
+        max_workers: of each service that is scaled.
     """
 
-    def __init__(self, epoch: int, policy: Policy, backoff: Backoff, now: float) -> None:
-        super().__init__(policy, backoff)
+    def __init__(
+        self, epoch: int, policy: Policy, backoff: Backoff, now: float, max_workers: Mapping[str, int] | None = None
+    ) -> None:
         self.epoch = epoch
-        self.refused = 0  # requests of a burst that were answered with an ERROR
+        self.policy = policy
+        self.max_workers = max_workers or {}
+        self.queue = TaskQueue()
+        self.timers: Timers[bytes] = Timers()
+        self.roster = WorkerRoster()
+        self.lifecycle = TaskLifecycle(self.queue, self.timers, backoff)
+        self.assignment = TaskAssignment(self.lifecycle, self.roster, policy)
+        self.intake = TaskRequests(self.lifecycle, self.assignment, policy)
+        self.tasks, self.counters = self.lifecycle.tasks, self.lifecycle.counters
         self.timers.set(BEAT, now + policy.heartbeat_s)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the tasks' arguments, as far as they are counted."""
+        return self.lifecycle.size
+
+    @property
+    def refused(self) -> int:
+        """Requests of tasks that were answered with an ERROR."""
+        return self.intake.refused
 
     # What clients send
 
     def request(self, now: float, client: bytes, request: Request) -> list[Effect]:
-        """Accept a request, or join it to the one that runs already under its id.
+        """Accept one request, see `TaskRequests.request`."""
+        return self.intake.request(now, client, request)
 
-        Raises:
-            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full; `BAD_ID`, it is that of a posted task.
+    def requests(self, now: float, client: bytes, requests: Sequence[Request], size: int = 0) -> list[Effect]:
+        """Accept requests, or answer why not, see `TaskRequests.requests`."""
+        return self.intake.requests(now, client, requests, size)
+
+    # What the store has
+
+    def accept(self, now: float, task: CalledTask) -> list[Effect]:
+        """Take in a posted task that is safe in the store."""
+        if task.id in self.tasks:  # ids are to be unique for ever, so this is its client's fault
+            why = Error(task.id, "BAD_ID", "its id is that of a call that is under way")
+            return [Ended(task.id, TaskState.FAILED.value, 0, why)]
+        self._add(now, task)
+        return self.assignment.accept(now, [task])
+
+    def restore(self, now: float, task: CalledTask, in_s: float) -> list[Effect]:
+        """Take in a posted task of an earlier life of the broker; if its time is over, it ends.
+
+        Args:
+            now: monotonic seconds.
+            task: queued; its attempt is that of its last one.
+            in_s: seconds after which it is queued: who was at it may say so before.
         """
-        tasks = self.tasks
-        if request.id in tasks:
-            known = tasks[request.id]
-            if known.posted:
-                raise ProtocolError("BAD_ID", "its id is that of a posted task")
-            known.client = client
-            over = known.state in GIVEN_UP
-            return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
-        timeout_s, retries = read_options(request, self.policy)
-        share = request.options.get("share")
-        if share and self._follows(now, client, request, timeout_s):
+        if task.id in self.tasks:
             return []
-        if len(tasks) >= self.policy.max_tasks:
-            raise too_many(len(tasks))
-        tasks[request.id] = task = CalledTask.of(client, request, now, timeout_s, retries)
-        if share:
-            self.coalescing.lead(request)
-        self.timers.set_after(DEADLINE + request.id, now, timeout_s)
-        return self._accept(now, task)
+        self._add(now, task)
+        if self.assignment.straying:
+            adopted = self.assignment.adopt_stray(now, task)
+            if task.state is RUNNING:
+                return adopted
+        if in_s > 0 or task.attempt:
+            task.state = TaskState.WAITING
+            self.lifecycle.wait(now, task, in_s)
+        if task.deadline <= now:
+            return self._expire(task)
+        if task.state is TaskState.WAITING:
+            return []
+        self.queue.add(task)
+        return self.assignment.assign(now, task.service) if self.roster.room(task.service) else []
 
-    def _follows(self, now: float, client: bytes, request: Request, timeout_s: float) -> bool:
-        """Let an equal read that is under way answer this one too; it goes on for as long as anybody waits for it."""
-        leader = self.tasks.get(self.coalescing.follow(request, client) or b"")
-        if leader is None or leader.state in GIVEN_UP:
-            return False
-        if now + timeout_s > leader.deadline:
-            self.timers.cancel_after(DEADLINE + leader.id, leader.patience_s)
-            leader.deadline, leader.patience_s = now + timeout_s, timeout_s
-            self.timers.set_after(DEADLINE + leader.id, now, timeout_s)
-        self.counters["shared"] += 1
-        return True
+    def _add(self, now: float, task: CalledTask) -> None:
+        if task.deadline < math.inf:
+            task.patience_s = task.deadline - now
+        self.lifecycle.add(now, task)
+
+    def cancel(self, task_id: bytes) -> list[Effect]:
+        """End a task before its time; no effect if there is none of that id, or it has ended."""
+        return self.lifecycle.cancel(task_id)
 
     # What workers send
 
@@ -119,16 +161,16 @@ class Dispatcher(LostWorkers):
         worker.lease_until = now + worker.lease_s
         effects += self._settle_held(now, worker, ready.held, sure=sure)
         effects.append(ToWorker(identity, BrokerHeartbeat(self.epoch, known=True)))
-        for name, why in to_leave(self.roster, worker, self.most.get(worker.service)):
+        for name, why in to_leave(self.roster, worker, self.max_workers.get(worker.service)):
             effects += self.retire(name, why)
-        return effects + self._assign(now, worker.service)
+        return effects + self.assignment.assign(now, worker.service)
 
     def _missing(self, worker: Worker, ready: Ready) -> list[Effect]:
         """Find what a worker that comes over another connection holds no more: it may be another process of that name."""
         really = {one.task: one.attempt for one in ready.held}
         missing = [task_id for task_id, attempt in worker.held.items() if really.get(task_id) != attempt]
         alone, why = len(worker.held) == 1, "it registered again without it"
-        return [do for task_id in missing for do in self._attempt_lost(worker, task_id, why, counts=alone, suspect=True)]
+        return [do for task_id in missing for do in self._attempt_lost(worker, task_id, why, begun=alone, suspect=True)]
 
     def _settle_held(self, now: float, worker: Worker, held: tuple[HeldTask, ...], *, sure: bool) -> list[Effect]:
         """Bring our books and what a registering worker really holds together.
@@ -143,17 +185,13 @@ class Dispatcher(LostWorkers):
         really = {one.task: one.attempt for one in held}
         back = [task_id for task_id, attempt in worker.held.items() if sure and really.get(task_id) != attempt]
         for task_id in reversed(back):  # each is put before all others
-            effects += self._attempt_lost(worker, task_id, "it handed it back", counts=False, suspect=False)
+            effects += self._attempt_lost(worker, task_id, "it handed it back", begun=False, suspect=False)
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
             waits = task is not None and task.state in (TaskState.QUEUED, TaskState.WAITING)
             if task is not None and waits and attempt >= task.attempt and task.service == worker.service:
-                self.queue.remove(task)
-                self.timers.cancel(RETRY + task_id)
-                task.attempt = attempt - 1  # it is at work on this already: as good as given
-                effects += self._run(now, task, worker)
-        worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
-        self.straying = self.straying or bool(worker.strays)
+                effects += self.assignment.adopt(now, task, worker, attempt)
+        self.assignment.note_strays(worker, held)
         return effects
 
     def heartbeat(self, now: float, identity: bytes, heartbeat: WorkerHeartbeat) -> list[Effect]:
@@ -165,14 +203,13 @@ class Dispatcher(LostWorkers):
         if heartbeat.report is not None:
             worker.hear(heartbeat.report)
         really = {one.task for one in heartbeat.held}
-        worker.strays = {(one.task, one.attempt) for one in heartbeat.held if worker.held.get(one.task) != one.attempt}
-        self.straying = self.straying or bool(worker.strays)
+        self.assignment.note_strays(worker, heartbeat.held)
         missed = {one: worker.missed.get(one, now) for one in worker.held.items() if one[0] not in really}
         worker.missed = missed
         effects: list[Effect] = []
         for task_id in [task_id for (task_id, _), since in missed.items() if now - since > self.policy.lease_s]:
-            effects += self._attempt_lost(worker, task_id, "it never got it", counts=True, suspect=False)
-        return effects + self._assign(now, worker.service)
+            effects += self._attempt_lost(worker, task_id, "it never got it", begun=True, suspect=False)
+        return effects + self.assignment.assign(now, worker.service)
 
     def part(self, now: float, identity: bytes, part: TaskPart) -> list[Effect]:
         """Pass on something of a result; parts of attempts that were given up are dropped."""
@@ -183,33 +220,54 @@ class Dispatcher(LostWorkers):
             return []
         if self.tasks[part.task].posted:  # nobody waits for its parts
             return []
-        told = [(self.tasks[part.task].client, part.task), *self.coalescing.followers(part.task)]
+        told = [(self.tasks[part.task].client, part.task), *self.lifecycle.coalescing.followers(part.task)]
         return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
-        worker = self._alive(now, identity)
+        return self.results(now, identity, (result,))
+
+    def results(self, now: float, identity: bytes, results: Sequence[Result]) -> list[Effect]:
+        """End attempts of one worker, in their order."""
+        worker = self.roster.by_identity.get(identity)
         if worker is None:
-            self.counters["late"] += 1
+            self.counters["late"] += len(results)
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
-        worker.answered = now
-        return self._settle(now, worker, result) + self._assign(now, worker.service)
+        worker.lease_until, worker.answered = now + worker.lease_s, now
+        effects: list[Effect] = []
+        done: list[Result] = []
+        tasks, held, given_up = self.tasks, worker.held, self.lifecycle.given_up
+        for result in results:
+            task_id = result.task
+            mine = held.get(task_id) == result.attempt
+            if mine and result.done and not (given_up and tasks[task_id].state in GIVEN_UP):
+                del held[task_id]
+                done.append(result)
+            else:
+                effects += self._settle(now, worker, result)
+        if done:
+            worker.done += len(done)
+            effects += self.lifecycle.done(done)
+            if not held:
+                self.assignment.emptied(worker)
+        if worker.service in self.queue.by_service or worker.service in self.queue.suspects:
+            effects += self.assignment.assign(now, worker.service)
+        return effects
 
     def _settle(self, now: float, worker: Worker, result: Result) -> list[Effect]:
+        """End an attempt that failed, or whose task was given up; count and drop a result of none that the worker holds."""
         if worker.held.get(result.task) != result.attempt:
             self.counters["late"] += 1
             worker.strays.discard((result.task, result.attempt))
             return []
-        self._release(worker, result.task)
+        self.assignment.release(worker, result.task)
         task = self.tasks[result.task]
         if task.state in GIVEN_UP:
-            self._put_down(task)
+            self.lifecycle.put_down(task)
             return []
-        if result.done:
-            worker.done += 1
-            return self._end(task, TaskState.DONE, Reply(task.id, result.value))
         worker.failed += 1
-        return self._failed(now, task, Failure.of(result.value))
+        failure = Failure.of(result.value)
+        return [*self.assignment.cool_down(now, task.service, failure), *self.lifecycle.failed(now, task, failure)]
 
     def goodbye(self, now: float, identity: bytes, goodbye: Goodbye) -> list[Effect]:
         """Let a worker go."""
@@ -233,9 +291,17 @@ class Dispatcher(LostWorkers):
         effects: list[Effect] = [
             LogLine("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
         ]
-        effects += self._all_lost(worker, why, blamed)
+        begun = surely_begun(worker.held, blamed)
+        for task_id in list(worker.held):
+            effects += self._attempt_lost(worker, task_id, why, begun=task_id in begun, suspect=True)
         self.roster.remove(worker)
-        return effects + self._assign(now, worker.service)
+        return effects + self.assignment.assign(now, worker.service)
+
+    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str, *, begun: bool, suspect: bool) -> list[Effect]:
+        """Give a task that a worker holds no more to another one, or end it, see `TaskLifecycle.lost`."""
+        worker.missed.pop((task_id, worker.held[task_id]), None)  # the number may be given again
+        self.assignment.release(worker, task_id)
+        return self.lifecycle.lost(self.tasks[task_id], why, begun=begun, suspect=suspect)
 
     def retire(self, name: str, reason: str) -> list[Effect]:
         """Ask a worker to finish what it holds and to leave; no effect if there is none of that name."""
@@ -261,19 +327,18 @@ class Dispatcher(LostWorkers):
     def _due(self, now: float, key: bytes) -> list[Effect]:
         task = self.tasks.get(key[1:])
         if key[:1] == PAUSE:
-            return self._warm_up(now, key[1:].decode())
+            return self.assignment.warm_up(now, key[1:].decode())
         if key[:1] == HARD:
             return self._hard_limit(now, key)
         if task is not None and key[:1] == DEADLINE:
             return self._expire(task)
         if task is not None and key[:1] == RETRY and task.state is TaskState.WAITING:
-            self._stop_waiting(task)
-            task.become(TaskState.QUEUED)
-            self.queue.add(task, first=True)
-            # What was in doubt when the broker was restarted is nobody's: so it stands in the store, too.
-            doubt = self._noted(task, 0.0) if task.suspect and task.spared else []
-            return [*doubt, *self._assign(now, task.service)]
+            return [*self.lifecycle.retry(task), *self.assignment.assign(now, task.service)]
         return []
+
+    def _expire(self, task: CalledTask) -> list[Effect]:
+        alive = sum(worker.service == task.service for worker in self.roster)
+        return self.lifecycle.expire(task, alive)
 
     def _beat(self, now: float, worker: Worker) -> list[Effect]:
         if worker.lease_until < now:

@@ -7,59 +7,35 @@ stood beside it never. What a leaving worker hands back, since it has not begun 
 `MOST_SPARED` times for each task.
 """
 
-from bus.core.effects import Effect, LogLine
-from bus.core.tasks.task_lifecycle import TaskLifecycle
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskState
-from bus.core.tasks.worker_roster import Worker
+from collections.abc import Iterable
+from enum import Enum
+
+from bus.core.tasks.task_queue import CalledTask
 
 MOST_SPARED = 5  # lost attempts of a task that do not count; beyond, something is wrong with it or with who takes it
 
 
-class LostWorkers(TaskLifecycle):
-    """All called tasks and the workers that hold them, and what becomes of the tasks that workers lose."""
+class Loss(Enum):
+    """What a lost attempt is for its task."""
 
-    def _all_lost(self, worker: Worker, why: str, blamed: bytes = b"") -> list[Effect]:
-        """Give all that a lost worker held to others; `blamed` is the task that passed its hard limit, if one did."""
-        alone = len(worker.held) == 1
-        effects: list[Effect] = []
-        for task_id in list(worker.held):
-            effects += self._attempt_lost(worker, task_id, why, counts=alone or task_id == blamed, suspect=True)
-        return effects
+    SPARED = "spared"  # it does not count, and the task is tried again
+    CHARGED = "charged"  # it counts, and the task is tried again
+    LAST = "last"  # it counts, and its caller allows no further one
 
-    def _attempt_lost(self, worker: Worker, task_id: bytes, why: str, *, counts: bool, suspect: bool) -> list[Effect]:
-        """Give a task to another worker, or end it.
 
-        Args:
-            worker: that held it.
-            task_id: of the task.
-            why: it lost it.
-            counts: it counts as an attempt.
-            suspect: it may be why the worker is lost.
-        """
-        worker.missed.pop((task_id, worker.held[task_id]), None)  # the number may be given again
-        self._release(worker, task_id)
-        task = self.tasks[task_id]
-        if task.state in GIVEN_UP:
-            self._put_down(task)
-            return []
-        task.suspect = task.suspect or suspect
-        if not counts and task.spared < MOST_SPARED:
-            return self._spare(worker, task, why)
-        task.troubles.append(f"{worker.name}: {why}")
-        if task.attempt > task.retries:
-            text = f"{task.attempt} workers were lost with it, the last one ({worker.name}) since {why}"
-            return self._end(task, TaskState.FAILED, task.error("WORKER_LOST", text))
-        self.counters["retried"] += 1
-        return self._requeue(task, "task requeued", why)
+def surely_begun(held: Iterable[bytes], blamed: bytes = b"") -> set[bytes]:
+    """Find the tasks that a lost worker had begun for sure.
 
-    def _spare(self, worker: Worker, task: CalledTask, why: str) -> list[Effect]:
-        task.attempt -= 1
-        task.spared += 1
-        task.troubles.append(f"{worker.name}: {why}; not counted, since it may not have been begun")
-        return self._requeue(task, "task given back", why)
+    Args:
+        held: ids of what it held.
+        blamed: id of the task that passed its hard limit, if one did.
+    """
+    ids = set(held)
+    return ids if len(ids) == 1 else ids & {blamed}
 
-    def _requeue(self, task: CalledTask, event: str, why: str) -> list[Effect]:
-        task.become(TaskState.QUEUED)
-        self.queue.add(task, first=True)
-        told = LogLine(event, {"task": task.id.hex(), "attempt": task.attempt, "why": why})
-        return [told, *self._noted(task, 0.0)]
+
+def judge(task: CalledTask, *, begun: bool) -> Loss:
+    """Judge the loss of a task's present attempt; `begun`: it had surely begun."""
+    if not begun and task.spared < MOST_SPARED:
+        return Loss.SPARED
+    return Loss.LAST if task.attempt > task.retries else Loss.CHARGED

@@ -8,27 +8,28 @@ import itertools
 from collections import Counter
 
 from bus.core.tasks.task_lifecycle import TaskLifecycle
+from bus.core.tasks.worker_roster import WorkerRoster
 
 MOST_SERVICES = 1000  # that are told by name: they come from clients
 
 
-def totals(books: TaskLifecycle) -> dict[str, int]:
+def totals(lifecycle: TaskLifecycle, roster: WorkerRoster) -> dict[str, int]:
     """Count the tasks that are queued, waiting and running."""
-    held = sum(len(worker.held) for worker in books.roster)
-    waiting = books.waiting.total()
+    held = sum(len(worker.held) for worker in roster)
+    waiting = lifecycle.waiting.total()
     return {
-        "queued": len(books.tasks) - held - waiting,
+        "queued": len(lifecycle.tasks) - held - waiting,
         "waiting": waiting,
-        "running": held - books.given_up.total(),
+        "running": held - lifecycle.given_up.total(),
     }
 
 
-def by_service(books: TaskLifecycle) -> dict[str, dict[str, int]]:
+def by_service(lifecycle: TaskLifecycle, roster: WorkerRoster) -> dict[str, dict[str, int]]:
     """Count the tasks of each service that has any."""
     running: Counter[str] = Counter()
-    for worker in books.roster:
+    for worker in roster:
         running[worker.service] += len(worker.held)
-    running -= books.given_up
-    queue = books.queue
-    names = itertools.islice(dict.fromkeys((*running, *books.waiting, *queue.by_service, *queue.suspects)), MOST_SERVICES)
-    return {name: {"queued": queue.count(name), "waiting": books.waiting[name], "running": running[name]} for name in names}
+    running -= lifecycle.given_up
+    queue = lifecycle.queue
+    names = itertools.islice(dict.fromkeys((*running, *lifecycle.waiting, *queue.by_service, *queue.suspects)), MOST_SERVICES)
+    return {name: {"queued": queue.count(name), "waiting": lifecycle.waiting[name], "running": running[name]} for name in names}

@@ -1,235 +1,172 @@
-"""A task's way from one attempt to the next, and to its end. PROTOCOL.md section 6. Pure.
+"""A task's way from its acceptance to its end, whoever carries it out. PROTOCOL.md section 6. Pure.
 
-The half of the dispatcher that knows what becomes of a task; the other half, `bus.core.tasks.dispatcher`, knows what peers say.
+The lifecycle knows every task that has not ended, and the time limits of each. It knows no workers: `TaskAssignment` gives them
+tasks, and `Dispatcher` says how attempts ended.
 """
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from bus.backoff import Backoff
-from bus.core.effects import Begun, Delayed, Effect, Ended, LogLine, ToClient, ToWorker
+from bus.core.effects import Delayed, Effect, Ended, LogLine, ToClient
 from bus.core.tasks.coalescing import Coalescing
-from bus.core.tasks.policy import Policy, retry_delay_s
+from bus.core.tasks.lost_workers import Loss, judge
+from bus.core.tasks.policy import retry_delay_s
 from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskQueue, TaskState
 from bus.core.tasks.timers import Timers
-from bus.core.tasks.worker_roster import Worker, WorkerRoster
 from bus.wire.failures import Failure
-from bus.wire.messages import Error, Reply, Task
+from bus.wire.messages import Error, Reply, Result
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
-HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
 COUNTED = ("accepted", "done", "failed", "expired", "cancelled", "retried", "shared", "lost_workers", "late", "dead_letters")
-RUNNING = TaskState.RUNNING
-PAUSE = b"p"  # timer of a service that cools down: this, and its name
+DONE = TaskState.DONE
 
 
 class TaskLifecycle:
-    """All called tasks and the workers that hold them.
+    """All tasks that were accepted and have not ended, or have ended while a worker holds them still.
 
     Args:
-        policy: times and bounds.
+        queue: of those that could run now.
+        timers: of deadlines and next attempts.
         backoff: delays of retries; carries the randomness.
     """
 
-    def __init__(self, policy: Policy, backoff: Backoff) -> None:
-        self.policy = policy
-        self.soft_ms, self.hard_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
+    def __init__(self, queue: TaskQueue, timers: Timers[bytes], backoff: Backoff) -> None:
+        self.queue = queue
+        self.timers = timers
         self.backoff = backoff
-        self.roster = WorkerRoster()
-        self.most: dict[str, int] = {}  # service that is scaled -> workers at most
         self.tasks: dict[bytes, CalledTask] = {}
-        self.straying = False  # true: a worker may be at something that is not in our books
-        self.queue = TaskQueue()
-        self.timers: Timers[bytes] = Timers()
         self.coalescing = Coalescing()
         self.size = 0  # bytes of the tasks' arguments, as far as they are counted
         self.waiting: Counter[str] = Counter()  # service -> tasks that wait for their next attempt
         self.given_up: Counter[str] = Counter()  # service -> tasks that have ended, though a worker holds them still
-        self.paused: dict[str, float] = {}  # service -> until when it cools down, monotonic seconds
         self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
-    def accept(self, now: float, task: CalledTask) -> list[Effect]:
-        """Take in a posted task that is safe in the store."""
-        if task.id in self.tasks:  # ids are to be unique for ever, so this is its client's fault
-            why = Error(task.id, "BAD_ID", "its id is that of a call that is under way")
-            return [Ended(task.id, TaskState.FAILED.value, 0, why)]
-        self._take_in(now, task)
-        return self._accept(now, task)
+    # Coming, and waiting
 
-    def restore(self, now: float, task: CalledTask, in_s: float) -> list[Effect]:
-        """Take in a posted task of an earlier life of the broker; if its time is over, it ends.
-
-        Args:
-            now: monotonic seconds.
-            task: queued; its attempt is that of its last one.
-            in_s: seconds after which it is queued: who was at it may say so before.
-        """
-        if task.id in self.tasks:
-            return []
-        self._take_in(now, task)
-        if self.straying and (adopted := self._adopted(now, task)) is not None:
-            return adopted
-        if in_s > 0 or task.attempt:
-            task.state = TaskState.WAITING
-            self._wait(now, task, in_s)
-        if task.deadline <= now:
-            return self._expire(task)
-        if task.state is TaskState.WAITING:
-            return []
-        self.queue.add(task)
-        return self._assign(now, task.service) if self.roster.room(task.service) else []
-
-    def _take_in(self, now: float, task: CalledTask) -> None:
+    def add(self, now: float, task: CalledTask) -> None:
+        """Take a task in, and set its time limit if it has one; its `patience_s` counts from now."""
         self.tasks[task.id] = task
         self.size += task.size
-        self._watch(now, task)
-
-    def _accept(self, now: float, task: CalledTask) -> list[Effect]:
-        if self.straying and (adopted := self._adopted(now, task)) is not None:
-            self.counters["accepted"] += 1
-            return adopted
-        return self._accept_all(now, [task])
-
-    def _watch(self, now: float, task: CalledTask) -> None:
-        """Set the time limit of a posted task, if it has one."""
-        if task.deadline < math.inf:
-            task.patience_s = task.deadline - now
+        if task.patience_s < math.inf:
             self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
 
-    def _adopted(self, now: float, task: CalledTask) -> list[Effect] | None:
-        """Find a worker that is at this task already, since an earlier broker gave it; its attempt counts."""
-        self.straying = any(worker.strays for worker in self.roster)
-        for worker in self.roster:
-            attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
-            if attempt and worker.service == task.service:
-                worker.strays.discard((task.id, attempt))
-                task.attempt = attempt - 1
-                return self._run(now, task, worker)
-        return None
+    def extend(self, now: float, task: CalledTask, patience_s: float) -> None:
+        """Give a task that long from now, if that is more than it has."""
+        if now + patience_s > task.deadline:
+            self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
+            task.deadline, task.patience_s = now + patience_s, patience_s
+            self.timers.set_after(DEADLINE + task.id, now, patience_s)
 
-    def _accept_all(self, now: float, fresh: list[CalledTask]) -> list[Effect]:
-        """Give new tasks of one service to workers, as far as there are free ones."""
-        self.counters["accepted"] += len(fresh)
-        service = fresh[0].service
-        # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
-        if service in self.queue.by_service or service in self.paused:
-            self.queue.extend(fresh)
-            return []
-        return self._deal(now, service, fresh)
-
-    def _assign(self, now: float, service: str) -> list[Effect]:
-        """Give a service's workers what waits, as far as there are free ones: first suspects, each to one that holds nothing."""
-        queue = self.queue
-        if not queue.has(service) or now < self.paused.get(service, now):
-            return []
-        effects: list[Effect] = []
-        if service in queue.suspects:
-            effects += self._give_suspects(now, service)
-        if service in queue.by_service:
-            effects += self._deal(now, service, queue.take_many(service, self.roster.room(service)))
-        return effects
-
-    def _give_suspects(self, now: float, service: str) -> list[Effect]:
-        """Give suspects to workers that hold nothing; if there are too few of them, let one more become free."""
-        effects: list[Effect] = []
-        for worker in self.roster.empty(service):
-            task = self.queue.take_suspect(service)
-            if task is None:
-                return effects
-            worker.alone = True
-            effects += self._give(now, [task], worker)
-        if service in self.queue.suspects:
-            self.roster.keep_one(service)
-        return effects
-
-    def _deal(self, now: float, service: str, tasks: list[CalledTask]) -> list[Effect]:
-        """Give tasks to the workers with fewest, in order; what there is no room for has to wait."""
-        effects: list[Effect] = []
-        given = 0
-        for worker, hand in self.roster.deal(now, service, tasks):
-            effects += self._give(now, hand, worker)
-            given += len(hand)
-        if given < len(tasks):
-            self.queue.extend(tasks[given:])
-        return effects
-
-    def _give(self, now: float, tasks: list[CalledTask], worker: Worker) -> list[Effect]:
-        """Give tasks that are queued, or new, to a worker that has room for them."""
-        held, name, soft_ms, hard_ms = worker.held, worker.name, self.soft_ms, self.hard_ms
-        if not held:
-            self.timers.set_after(worker.timer, now, self.policy.hard_s)
-        given: list[Task] = []
-        begun: list[Effect] = []
-        for task in tasks:  # as `_run` does
-            task.state = RUNNING
-            task_id, attempt = task.id, task.attempt + 1
-            task.attempt = held[task_id] = attempt
-            task.worker, task.started = name, now
-            given.append(Task(task_id, attempt, task.action, task.args, soft_ms, hard_ms))
-            if task.posted:
-                begun.append(Begun(task_id, attempt, name))
-        return [ToWorker(worker.identity, given if len(given) > 1 else given[0]), *begun]
-
-    def _run(self, now: float, task: CalledTask, worker: Worker) -> list[Effect]:
-        self._stop_waiting(task)
-        task.become(TaskState.RUNNING)
-        task.suspect = False  # its worker lives
-        task.attempt = attempt = task.attempt + 1
-        task.worker = worker.name
-        task.started = now
-        held = worker.held
-        if not held:
-            self.timers.set_after(worker.timer, now, self.policy.hard_s)
-        held[task.id] = attempt
-        return [Begun(task.id, task.attempt, worker.name)] if task.posted else []
-
-    def _release(self, worker: Worker, task_id: bytes) -> None:
-        """Note that a worker is rid of a task."""
-        del worker.held[task_id]
-        if not worker.held:
-            worker.alone = False
-            self.timers.cancel_after(worker.timer, self.policy.hard_s)
-
-    def _failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
-        task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")
-        cooling = self._cool_down(now, task.service, failure)
-        delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
-        if delay_s is None:
-            return [*cooling, *self._end(task, TaskState.FAILED, task.error(failure.code, failure.text, failure.details))]
-        task.become(TaskState.WAITING)
-        self._wait(now, task, delay_s)
-        self.counters["retried"] += 1
-        fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
-        return [*cooling, LogLine("task retried", fields), *self._noted(task, delay_s)]
-
-    def _cool_down(self, now: float, service: str, failure: Failure) -> list[Effect]:
-        """Give a service nothing more for a while: what one worker was told by its upstream is meant for all."""
-        until = now + failure.cool_down_s
-        if not failure.cool_down_s or until <= self.paused.get(service, 0.0):
-            return []
-        self.paused[service] = until
-        self.timers.set(PAUSE + service.encode(), until)
-        return [LogLine("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
-
-    def _warm_up(self, now: float, service: str) -> list[Effect]:
-        self.paused.pop(service, None)
-        return self._assign(now, service)
-
-    def _wait(self, now: float, task: CalledTask, delay_s: float) -> None:
-        """Count a task among those that wait, and queue it after a while."""
+    def wait(self, now: float, task: CalledTask, delay_s: float) -> None:
+        """Count a task among those that wait for their next attempt; `retry` is due after a while."""
         self.waiting[task.service] += 1
         self.timers.set(RETRY + task.id, now + delay_s)
 
+    def retry(self, task: CalledTask) -> list[Effect]:
+        """Queue a task that has waited for its next attempt."""
+        self._stop_waiting(task)
+        task.become(TaskState.QUEUED)
+        self.queue.add(task, first=True)
+        # What was in doubt when the broker was restarted is nobody's: so it stands in the store, too.
+        return self._noted(task, 0.0) if task.suspect and task.spared else []
+
+    def withdraw(self, task: CalledTask) -> None:
+        """Take a task from wherever it waits, if it does; it is about to become something else."""
+        self._stop_waiting(task)
+        self.timers.cancel(RETRY + task.id)
+        self.queue.remove(task)
+
     def _stop_waiting(self, task: CalledTask) -> None:
-        """Count a task no more among those that wait, if it did; it is about to become something else."""
         if task.state is TaskState.WAITING:
             _count_down(self.waiting, task.service)
+
+    # The end of an attempt; its worker holds the task no more
+
+    def done(self, results: Sequence[Result]) -> list[Effect]:
+        """End running tasks with the values of their results."""
+        tasks, led, lane_of = self.tasks, self.coalescing.led, self.timers.lane_of
+        effects: list[Effect] = []
+        answers: dict[bytes, list[Reply]] = {}
+        alone, patience_s, lane = 0, -1.0, {}
+        for result in results:
+            task_id = result.task
+            task = tasks[task_id]
+            if task.size or (led and task_id in led):  # with a size: posted, or large
+                effects += self.end(task, DONE, Reply(task_id, result.value))
+                alone += 1
+                continue
+            # As `end` does, with no call for each: nearly all are calls that nobody shares.
+            task.state = DONE
+            del tasks[task_id]
+            if task.patience_s != patience_s:
+                patience_s = task.patience_s
+                lane = lane_of(patience_s)
+            if lane.pop(DEADLINE + task_id, None) is None:
+                self.timers.cancel(DEADLINE + task_id)
+            client = task.client
+            if client not in answers:
+                answers[client] = []
+            answers[client].append(Reply(task_id, result.value))
+        self.counters["done"] += len(results) - alone
+        for client, replies in answers.items():
+            effects.append(ToClient(client, replies if len(replies) > 1 else replies[0]))
+        return effects
+
+    def failed(self, now: float, task: CalledTask, failure: Failure) -> list[Effect]:
+        """Let a running task that failed wait for its next attempt, or end it."""
+        task.troubles.append(f"{task.worker}: {failure.code}: {failure.text}")
+        delay_s = retry_delay_s(failure, task.attempt, task.retries, self.backoff)
+        if delay_s is None:
+            return self.end(task, TaskState.FAILED, task.error(failure.code, failure.text, failure.details))
+        task.become(TaskState.WAITING)
+        self.wait(now, task, delay_s)
+        self.counters["retried"] += 1
+        fields = {"task": task.id.hex(), "attempt": task.attempt, "code": failure.code, "in_s": round(delay_s, 3)}
+        return [LogLine("task retried", fields), *self._noted(task, delay_s)]
+
+    def lost(self, task: CalledTask, why: str, *, begun: bool, suspect: bool) -> list[Effect]:
+        """Queue a task again that its worker has lost, or end it.
+
+        Args:
+            task: running, or given up.
+            why: it was lost.
+            begun: the attempt had surely begun, see `bus.core.tasks.lost_workers`.
+            suspect: the task may be why its worker is lost.
+        """
+        if task.state in GIVEN_UP:
+            self.put_down(task)
+            return []
+        task.suspect = task.suspect or suspect
+        trouble = f"{task.worker}: {why}"
+        match judge(task, begun=begun):
+            case Loss.SPARED:
+                task.attempt -= 1
+                task.spared += 1
+                task.troubles.append(f"{trouble}; not counted, since it may not have been begun")
+                return self._requeue(task, "task given back", why)
+            case Loss.CHARGED:
+                task.troubles.append(trouble)
+                self.counters["retried"] += 1
+                return self._requeue(task, "task requeued", why)
+        task.troubles.append(trouble)
+        text = f"{task.attempt} workers were lost with it, the last one ({task.worker}) since {why}"
+        return self.end(task, TaskState.FAILED, task.error("WORKER_LOST", text))
+
+    def _requeue(self, task: CalledTask, event: str, why: str) -> list[Effect]:
+        task.become(TaskState.QUEUED)
+        self.queue.add(task, first=True)
+        line = LogLine(event, {"task": task.id.hex(), "attempt": task.attempt, "why": why})
+        return [line, *self._noted(task, 0.0)]
 
     def _noted(self, task: CalledTask, in_s: float) -> list[Effect]:
         return [Delayed(task.id, task.attempt, in_s, task.troubles[-1])] if task.posted else []
 
-    def _expire(self, task: CalledTask) -> list[Effect]:
-        alive = sum(worker.service == task.service for worker in self.roster)
+    # The end of a task
+
+    def expire(self, task: CalledTask, alive: int) -> list[Effect]:
+        """End a task whose time is over, while `alive` workers serve its service."""
         return self._give_up(task, TaskState.EXPIRED, task.error("EXPIRED", task.why_expired(alive)))
 
     def cancel(self, task_id: bytes) -> list[Effect]:
@@ -241,32 +178,32 @@ class TaskLifecycle:
 
     def _give_up(self, task: CalledTask, state: TaskState, message: Error) -> list[Effect]:
         still_held = task.state is TaskState.RUNNING
-        self._stop_waiting(task)
-        self.queue.remove(task)
-        end = self._end(task, state, message)
+        self.withdraw(task)
+        effects = self.end(task, state, message)
         if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
             self.tasks[task.id] = task
             task.args = {}
             self.given_up[task.service] += 1
-        return end
+        return effects
 
-    def _put_down(self, task: CalledTask) -> None:
+    def put_down(self, task: CalledTask) -> None:
         """Forget a task that was given up, as its worker is rid of it."""
         self._forget(task)
         _count_down(self.given_up, task.service)
 
-    def _end(self, task: CalledTask, state: TaskState, message: Reply | Error) -> list[Effect]:
+    def end(self, task: CalledTask, state: TaskState, message: Reply | Error) -> list[Effect]:
+        """End a task, and answer all who wait for it."""
         task.become(state)
         self.counters[state] += 1
         if task.posted:
             self.counters["dead_letters"] += state is TaskState.FAILED
             self._forget(task)
             return [Ended(task.id, state.value, task.attempt, message)]
-        told: list[Effect] = [ToClient(task.client, message)]
+        effects: list[Effect] = [ToClient(task.client, message)]
         if task.id in self.coalescing:
-            told += [ToClient(client, _for(message, request)) for client, request in self.coalescing.followers(task.id)]
+            effects += [ToClient(client, _for(message, request)) for client, request in self.coalescing.followers(task.id)]
         self._forget(task)
-        return told
+        return effects
 
     def _forget(self, task: CalledTask) -> None:
         del self.tasks[task.id]
@@ -277,8 +214,6 @@ class TaskLifecycle:
             self.coalescing.end(task.id)
         if task.patience_s < math.inf:
             self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
-        if task.state in GIVEN_UP:
-            self.timers.cancel(RETRY + task.id)
 
 
 def _count_down(counter: Counter[str], service: str) -> None:

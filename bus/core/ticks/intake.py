@@ -55,11 +55,18 @@ class Intake:
         topics: where they are numbered and kept.
         reject: told each frame that is refused, as a `ProtocolError`.
         max_bytes: of one frame.
+        take_state: numbers what a display worker published, see `DisplayStates.take`; without it, no display is known.
         max_sources: instances remembered; the one silent for longest is forgotten for one more.
     """
 
     def __init__(
-        self, topics: TopicLogs, reject: Callable[[ProtocolError], None], *, max_bytes: int, max_sources: int = 1024
+        self,
+        topics: TopicLogs,
+        reject: Callable[[ProtocolError], None],
+        *,
+        max_bytes: int,
+        max_sources: int = 1024,
+        take_state: Callable[[bytes, int], bytes | None] | None = None,
     ) -> None:
         self.topics = topics
         self.reject = reject
@@ -67,7 +74,7 @@ class Intake:
         self.max_sources = max_sources
         self.sources: dict[int, Source] = {}  # the one that last asked is the last
         self._moved: set[int] = set()  # instances that this turn took or refused something of
-        self.take_state: Callable[[bytes, int], bytes | None] | None = None  # of a display worker; see `DisplayStates.take`
+        self.take_state = take_state
         self.rivals = SharedTopics()
         self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
 

@@ -7,7 +7,7 @@ from bus.backoff import Backoff
 from bus.broker.dialects import Dialects
 from bus.broker.majordomo import Majordomo
 from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire import batch_frames, codec, mdp
@@ -29,7 +29,7 @@ WRONG = b"\x91\x01"  # an array of one number, where a message should be
 
 class DialectsFixture:
     def __init__(self):
-        self.core = BulkDispatcher(7, Policy(), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
+        self.core = Dispatcher(7, Policy(), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
         self.rejected = []
         self.dialects = Dialects(
             self.core, Majordomo(self.core, 7.5, 1 << 20), lambda: bytes(16), lambda *told: self.rejected.append(told)

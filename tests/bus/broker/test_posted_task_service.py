@@ -16,7 +16,7 @@ from bus.broker.posted_task_service import PostedTaskService, policy_of
 from bus.broker.storage.database_file import DatabaseFile
 from bus.core.effects import Begun, Delayed, Ended
 from bus.core.journal.broker_clock import Ages
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.errors import ProtocolError
 from bus.process.settings import BrokerSettings, Settings
 from bus.wire.messages import Error, Ready, Reply, Request, Result
@@ -31,7 +31,7 @@ class PostedTaskFixture:
     def __init__(self, folder, **bounds):
         settings = Settings(broker=BrokerSettings(**bounds))
         now = time.monotonic()
-        self.dispatcher = BulkDispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
+        self.dispatcher = Dispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
         self.answers = {}
         self.breaks = False
         self.guard = BugGuard(NO_LOG)

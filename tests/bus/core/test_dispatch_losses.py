@@ -223,4 +223,4 @@ def test_a_cool_down_is_not_shortened_by_a_later_one_and_is_bounded(dispatcher):
     dispatcher.request(B, retries=0)
     dispatcher.result(A, value={"code": "BLOCKED", "text": "403", "cool_down_ms": 60_000}, done=False)
     dispatcher.result(B, value={"code": "RATE_LIMITED", "text": "429", "cool_down_ms": 1_000}, done=False)
-    assert dispatcher.core.paused["nepse"] == dispatcher.now + 60.0
+    assert dispatcher.core.assignment.paused["nepse"] == dispatcher.now + 60.0

@@ -166,8 +166,7 @@ class Collector:
         self.assignment = assignment("a", displays=1)
         self.states = DisplayStates(self.topics, self.assignment)
         self.refused = []
-        self.intake = Intake(self.topics, self.refused.append, max_bytes=1000)
-        self.intake.take_state = self.states.take
+        self.intake = Intake(self.topics, self.refused.append, max_bytes=1000, take_state=self.states.take)
 
     @property
     def token(self):

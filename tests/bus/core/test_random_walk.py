@@ -8,7 +8,7 @@ import pytest
 from walk_feeds import FeedWorld
 from walk_world import World
 
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.ticks.intake import Intake
 from clients.feeds.delivery import Delivery
 
@@ -67,7 +67,7 @@ def test_the_walk_sees_every_kind_of_end():
 # Deliberate bugs: a check that cannot fail shows nothing.
 
 
-class Forgets(BulkDispatcher):
+class Forgets(Dispatcher):
     """Forgets one task of a worker that is lost."""
 
     def lost(self, now, identity, why):
@@ -77,7 +77,7 @@ class Forgets(BulkDispatcher):
         return super().lost(now, identity, why)
 
 
-class Doubles(BulkDispatcher):
+class Doubles(Dispatcher):
     """Answers a task of an attempt that was given up."""
 
     def results(self, now, identity, results):
@@ -88,7 +88,7 @@ class Doubles(BulkDispatcher):
         return super().results(now, identity, results)
 
 
-class Overloads(BulkDispatcher):
+class Overloads(Dispatcher):
     """Does not mind what a worker is still at."""
 
     def _settle_held(self, now, worker, held, *, sure):
@@ -97,7 +97,7 @@ class Overloads(BulkDispatcher):
         return effects
 
 
-class Insists(BulkDispatcher):
+class Insists(Dispatcher):
     """Gives a lost worker's task one attempt more than its caller allowed."""
 
     def requests(self, now, client, requests):
@@ -108,7 +108,7 @@ class Insists(BulkDispatcher):
         return effects
 
 
-class Sticks(BulkDispatcher):
+class Sticks(Dispatcher):
     """Never does what is due for a task."""
 
     def _due(self, now, key):

@@ -65,7 +65,7 @@ def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(
         dispatcher.now += passed_s
         effects += dispatcher.core.advance(dispatcher.now)
         states = Counter(task.state for task in dispatcher.core.tasks.values())
-        assert task_counts.totals(dispatcher.core) == {
+        assert task_counts.totals(dispatcher.core.lifecycle, dispatcher.core.roster) == {
             state.value: states[state] for state in (TaskState.QUEUED, TaskState.WAITING, TaskState.RUNNING)
         }
         effects += ready(dispatcher, b"%d" % passed_s)
@@ -73,7 +73,12 @@ def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(
             for task, number in list(worker.held.items()):
                 effects += dispatcher.core.result(dispatcher.now, worker.identity, Result(task, number, True, 5))
     assert ends(effects) in ([(1, "expired")], [(1, "done")])
-    assert (dispatcher.core.tasks, dispatcher.core.size, dispatcher.core.waiting, len(dispatcher.core.queue)) == ({}, 0, {}, 0)
+    assert (dispatcher.core.tasks, dispatcher.core.size, dispatcher.core.lifecycle.waiting, len(dispatcher.core.queue)) == (
+        {},
+        0,
+        {},
+        0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,7 +189,7 @@ def test_a_large_call_gives_its_room_back_however_it_ends(dispatcher):
     dispatcher.pass_time(1.25, (b"w", (HeldTask((2).to_bytes(16), 1),)))
     task = dispatcher.core.tasks[(2).to_bytes(16)]
     assert (task.state, task.args, dispatcher.core.size) == (TaskState.EXPIRED, {}, 0)  # its worker is still at it
-    assert task_counts.totals(dispatcher.core) == {"queued": 0, "waiting": 0, "running": 0}
+    assert task_counts.totals(dispatcher.core.lifecycle, dispatcher.core.roster) == {"queued": 0, "waiting": 0, "running": 0}
     dispatcher.core.result(dispatcher.now, b"w", Result((2).to_bytes(16), 1, True, 5))
     check_books(dispatcher.core)
     check_census(dispatcher.core)

@@ -12,7 +12,7 @@ from bus.backoff import Backoff
 from bus.broker.dialects import Dialects
 from bus.broker.majordomo import REMEMBERED, Majordomo
 from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire import codec, fast_encode, mdp
@@ -244,7 +244,7 @@ class MajordomoFixture:
     def __init__(self):
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=20.0, hard_s=40.0, timeout_s=60.0, retries=3)
         self.now = 100.0
-        self.core = BulkDispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
+        self.core = Dispatcher(7, policy, Backoff(0.5, 60.0, lambda: 0.5), self.now)
         self.dialect = Majordomo(self.core, 7.5, LIMIT)
         self.peers = Dialects(self.core, self.dialect, lambda: ID, lambda *_: None)
 

@@ -256,7 +256,7 @@ def test_all_rounds_together_hold_back_no_more_than_there_is_room_for(world):
     numbers = iter(range(7, 100))
     for symbol, number in islice(zip("XXXXXXXXYYYY", numbers, strict=False), 12):
         world.journal.append(symbol)
-        world.display_set.take(1, number, [made(symbol, number)], 1, world.now)
+        world.take(1, number, [made(symbol, number)], 1, world.now)
     one, other = world.display_set.building.rounds["X"], world.display_set.building.rounds["Y"]
     assert (one.held, one.overflowed, len(other.held), other.overflowed) == ([], True, 4, False)
     world.given = world.display_set.position

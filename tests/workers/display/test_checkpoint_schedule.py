@@ -268,9 +268,7 @@ def day_world(row_is_written):
 
 
 def give(world, number, at_ms, bid):
-    world.display_set.take(
-        1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)], 1, world.now
-    )
+    world.take(1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)], 1, world.now)
 
 
 def test_a_day_that_the_broker_has_not_written_is_told_by_who_takes_the_display_over():

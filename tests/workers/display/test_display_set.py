@@ -90,9 +90,9 @@ def test_a_new_token_alone_keeps_the_state_and_publishes_it_under_the_new_one():
     world.tick("X")
     world.give()
     state = world.display_set.held["d"].state
-    world.display_set.schedule.publish(world.now + 1)
+    world.publish(world.now + 1)
     world.assign("d", token=9)
-    world.display_set.schedule.publish(world.now + 1)
+    world.publish(world.now + 1)
     assert world.display_set.held["d"].state is state
     assert [(token, running) for _, token, running, _ in world.sent][-1] == (9, 1)
 
@@ -174,8 +174,8 @@ def test_what_was_lost_for_ever_and_what_is_no_tick_is_counted():
     world = DisplayWorkerFixture()
     world.assign("d")
     world.settle()
-    world.display_set.take(1, 1, [made("X", 1), None], 1, world.now)
-    world.display_set.take(1, 6, [made("X", 6)], 1, world.now)
+    world.take(1, 1, [made("X", 1), None], 1, world.now)
+    world.take(1, 6, [made("X", 6)], 1, world.now)
     counters = world.display_set.counters
     assert (counters["malformed"], counters["gaps"], world.display_set.held["d"].state.bids) == (1, 3, [1.0, 6.0])
 
@@ -188,7 +188,7 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     display_set, held = world.display_set, world.display_set.held["d"]
 
     def give(number, at_ms, bid):
-        display_set.take(
+        world.take(
             1, number, [replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)], 1, world.now
         )
 
@@ -210,7 +210,7 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     fresh.settle()
     for number, bid, at_ms in ((3, 1.2, 2 * day + 5), (4, 1.25, 2 * day + 6)):
         tick = replace(made("EURUSD", number), bid=bid, timestamp=at_ms, received_ns=at_ms * 10**6)
-        fresh.display_set.take(1, number, [tick], 1, fresh.now)
+        fresh.take(1, number, [tick], 1, fresh.now)
     assert fresh.display_set.held["d"].state.snapshot() == before
 
 
@@ -251,11 +251,11 @@ def test_without_batch_dispatching_each_live_tick_has_a_state_of_its_own():
     for display in ("single", "batched"):
         world.assign(display)
     world.settle()
-    world.display_set.schedule.publish(world.now)
+    world.publish()
     world.sent.clear()
     world.tick(*"XXXXX")
     world.give()
-    world.display_set.schedule.publish(world.now + 1)
+    world.publish(world.now + 1)
     told = [(display, told["number"]) for display, _, _, told in world.sent]
     assert told == [*(("single", number) for number in range(1, 6)), ("batched", 5)]
 

@@ -10,7 +10,7 @@ def live(**how):
     world = DisplayWorkerFixture(config=DisplayConfig(states_per_s=10.0), **how)
     world.assign("d")
     world.settle()
-    world.display_set.schedule.publish(world.now)
+    world.publish()
     world.sent.clear()
     return world
 
@@ -19,7 +19,7 @@ def test_the_first_state_goes_out_at_once():
     world = DisplayWorkerFixture()
     world.assign("d")
     world.begin()
-    world.display_set.schedule.publish(world.now)
+    world.publish()
     assert [(display, told["catching_up"]) for display, _, _, told in world.sent] == [("d", False)]
 
 
@@ -29,8 +29,8 @@ def test_states_are_conflated_to_so_many_a_second_and_the_newest_is_never_left_o
         world.now += 0.01
         world.tick("X")
         world.give()
-        world.display_set.schedule.publish(world.now)
-    world.display_set.schedule.publish(world.now + 0.1)
+        world.publish()
+    world.publish(world.now + 0.1)
     assert 9 <= len(world.sent) <= 12
     assert world.sent[-1][3]["number"] == 100
     assert [running for _, _, running, _ in world.sent] == list(range(2, len(world.sent) + 2))
@@ -40,7 +40,7 @@ def test_what_did_not_change_is_not_published_again():
     world = live()
     world.tick("Y")
     world.give()
-    world.display_set.schedule.publish(world.now + 5)
+    world.publish(world.now + 5)
     assert (world.sent, world.display_set.next_due()) == ([], float("inf"))
 
 
@@ -51,21 +51,21 @@ def test_a_display_that_is_built_up_for_long_says_so_and_a_short_one_shows_nothi
     world.assign("d")
     world.begin()
     world.answer(1)
-    world.display_set.schedule.publish(world.now + CATCHING_UP_S - 0.01)
+    world.publish(world.now + CATCHING_UP_S - 0.01)
     assert world.sent == []
     world.now += CATCHING_UP_S
     world.answer(1)
-    world.display_set.schedule.publish(world.now)
-    world.display_set.schedule.publish(world.now + 0.2)
+    world.publish()
+    world.publish(world.now + 0.2)
     world.answer()
-    world.display_set.schedule.publish(world.now + 0.3)
+    world.publish(world.now + 0.3)
     assert [(told["number"], told["catching_up"]) for _, _, _, told in world.sent] == [(2, True), (4, False)]
 
 
 def test_another_broker_is_told_every_state_again():
     world = live()
     world.display_set.resend(world.now)
-    world.display_set.schedule.publish(world.now + 1)
+    world.publish(world.now + 1)
     assert [display for display, *_ in world.sent] == ["d"]
 
 
@@ -73,7 +73,7 @@ def test_a_change_of_the_config_goes_out_and_a_faster_rate_counts_at_once():
     world = live()
     world.config = DisplayConfig(states_per_s=1000.0)
     world.display_set.configure(world.now)
-    world.display_set.schedule.publish(world.now + 0.002)
+    world.publish(world.now + 0.002)
     assert len(world.sent) == 1
     assert world.display_set.held["d"].state.config.states_per_s == 1000.0
 

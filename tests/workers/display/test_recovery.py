@@ -88,13 +88,13 @@ def test_dispatch_error_leaves_the_state_due_and_it_goes_out_as_its_newest():
     world.takes = False
     world.tick("X")
     world.give()
-    world.display_set.schedule.publish(world.now)
+    world.publish()
     assert world.sent == []
     assert world.display_set.report(world.now)["troubles"]["dispatch"] == 2
     world.takes = True
     world.tick("X")
     world.give()
-    world.display_set.schedule.publish(world.now + 1)
+    world.publish(world.now + 1)
     assert [(display, running, told["number"]) for display, _, running, told in world.sent if display == "d"] == [("d", 1, 2)]
 
 
@@ -139,7 +139,7 @@ def test_run_time_error_of_a_snapshot_or_of_a_config_costs_that_display_only():
     world.assign("d")
     world.assign("well", "Y")
     world.settle()
-    world.display_set.schedule.publish(world.now)
+    world.publish()
     assert [display for display, *_ in world.sent] == ["well"]
     assert world.display_set.held["d"].phase is Phase.WAITING
     world.settle()
@@ -147,7 +147,7 @@ def test_run_time_error_of_a_snapshot_or_of_a_config_costs_that_display_only():
     world.display_set.configure(world.now)
     assert (world.display_set.held["d"].phase, world.display_set.held["well"].phase) == (Phase.WAITING, Phase.LIVE)
     world.settle()
-    world.display_set.schedule.publish(world.now + 1)
+    world.publish(world.now + 1)
     assert {display for display, *_ in world.sent} == {"d", "well"}
     assert world.display_set.troubles[RUN_TIME] == 2
     assert world.display_set.held["d"].state.config.states_per_s == 7.0

@@ -208,7 +208,7 @@ class Hostile(DisplayWorkerFixture):
     def give(self, count=None):
         for number in range(self.given, len(self.journal) + 1):
             tick, numbered_ns = self.ticks[number - 1]
-            self.display_set.take(1, number, [tick], numbered_ns, self.now)
+            list(self.display_set.take(1, number, [tick], numbered_ns, self.now))
             for held in self.display_set.days():
                 first, init = held.day_from, held.day()
                 held.day_written(first, init)

@@ -63,9 +63,7 @@ def test_no_more_are_taken_than_the_most_and_those_by_hand_leave_first():
 
 @pytest.fixture
 def dispatcher():
-    dispatcher = Dispatcher(7, Policy(), Backoff(0.5, 60.0, lambda: 0.5), 0.0)
-    dispatcher.most["nepse"] = 2
-    return dispatcher
+    return Dispatcher(7, Policy(), Backoff(0.5, 60.0, lambda: 0.5), 0.0, {"nepse": 2})
 
 
 def ready(dispatcher, name, slot="", held=()):

@@ -8,7 +8,7 @@ from dispatcher_fixture import POLICY
 
 from bus.backoff import Backoff
 from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.bulk_dispatch import BulkDispatcher
+from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.policy import Policy
 from bus.core.tasks.task_queue import CalledTask
 from bus.core.tasks.worker_roster import MOST_GRAIN
@@ -30,7 +30,7 @@ FAILS = {"code": "BLOCKED", "text": "429", "retryable": True}
 
 
 def dispatcher(**policy):
-    return BulkDispatcher(7, Policy(**{"max_tasks": 60, **policy}), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
+    return Dispatcher(7, Policy(**{"max_tasks": 60, **policy}), Backoff(0.5, 60.0, lambda: 0.5), 100.0)
 
 
 def told(effects):
@@ -139,7 +139,7 @@ def test_a_burst_goes_out_as_one_message_to_each_peer():
 
 
 def test_one_that_is_refused_costs_the_others_nothing_and_is_counted():
-    core = BulkDispatcher(7, POLICY, Backoff(0.5, 60.0, lambda: 0.5), 100.0)  # takes 3 tasks
+    core = Dispatcher(7, POLICY, Backoff(0.5, 60.0, lambda: 0.5), 100.0)  # takes 3 tasks
     asked = [request(1), request(2, options={"timeout_ms": "soon"}), request(3), request(4), request(5)]
     refused = core.requests(100.0, b"c", asked)
     assert [(one.message.id[-1], one.message.code) for one in refused] == [(2, "BAD_OPTION"), (5, "BUSY")]

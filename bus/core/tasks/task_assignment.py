@@ -1,0 +1,167 @@
+"""Which worker gets which task, and when it holds one no more. PROTOCOL.md sections 5 and 6. Pure.
+
+What could run now stands in the queue, who could take it in the roster. Tasks are given many at a time: a single one is the case
+of a list of one.
+"""
+
+from collections.abc import Iterable
+
+from bus.core.effects import Begun, Effect, LogLine, ToWorker
+from bus.core.tasks.policy import Policy
+from bus.core.tasks.task_lifecycle import TaskLifecycle
+from bus.core.tasks.task_queue import CalledTask, TaskState
+from bus.core.tasks.worker_roster import Worker, WorkerRoster
+from bus.wire.failures import Failure
+from bus.wire.messages import HeldTask, Task
+
+PAUSE = b"p"  # timer of a service that cools down: this, and its name
+RUNNING = TaskState.RUNNING
+
+
+class TaskAssignment:
+    """Gives tasks to workers.
+
+    Args:
+        lifecycle: of the tasks.
+        roster: of the workers.
+        policy: times and bounds.
+    """
+
+    def __init__(self, lifecycle: TaskLifecycle, roster: WorkerRoster, policy: Policy) -> None:
+        self.lifecycle = lifecycle
+        self.roster = roster
+        self.queue, self.timers = lifecycle.queue, lifecycle.timers
+        self.soft_ms, self.hard_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
+        self.hard_s = policy.hard_s
+        self.straying = False  # true: a worker may be at something that is not in our books
+        self.paused: dict[str, float] = {}  # service -> until when it cools down, monotonic seconds
+
+    # Giving
+
+    def accept(self, now: float, fresh: list[CalledTask]) -> list[Effect]:
+        """Give new tasks of one service to workers, as far as there are free ones; the others are queued."""
+        self.lifecycle.counters["accepted"] += len(fresh)
+        adopted: list[Effect] = []
+        if self.straying:
+            adopted = [effect for task in fresh for effect in self.adopt_stray(now, task)]
+            fresh = [task for task in fresh if task.state is not RUNNING]
+            if not fresh:
+                return adopted
+        service = fresh[0].service
+        # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
+        if service in self.queue.by_service or service in self.paused:
+            self.queue.extend(fresh)
+            return adopted
+        given = self._deal(now, service, fresh)
+        return adopted + given if adopted else given
+
+    def assign(self, now: float, service: str) -> list[Effect]:
+        """Give a service's workers what waits, as far as there are free ones: first suspects, each to one that holds nothing."""
+        queue = self.queue
+        if not queue.has(service) or now < self.paused.get(service, now):
+            return []
+        effects: list[Effect] = []
+        if service in queue.suspects:
+            effects += self._give_suspects(now, service)
+        if service in queue.by_service:
+            effects += self._deal(now, service, queue.take_many(service, self.roster.room(service)))
+        return effects
+
+    def _give_suspects(self, now: float, service: str) -> list[Effect]:
+        """Give suspects to workers that hold nothing; if there are too few of them, let one more become free."""
+        effects: list[Effect] = []
+        for worker in self.roster.empty(service):
+            task = self.queue.take_suspect(service)
+            if task is None:
+                return effects
+            worker.alone = True
+            effects += self._give(now, [task], worker)
+        if service in self.queue.suspects:
+            self.roster.keep_one(service)
+        return effects
+
+    def _deal(self, now: float, service: str, tasks: list[CalledTask]) -> list[Effect]:
+        """Give tasks to the workers with fewest, in order; what there is no room for has to wait."""
+        effects: list[Effect] = []
+        given = 0
+        for worker, hand in self.roster.deal(now, service, tasks):
+            effects += self._give(now, hand, worker)
+            given += len(hand)
+        if given < len(tasks):
+            self.queue.extend(tasks[given:])
+        return effects
+
+    def _give(self, now: float, tasks: list[CalledTask], worker: Worker) -> list[Effect]:
+        """Begin an attempt of each task, none of which waits anywhere, at a worker that has room for them.
+
+        Returns:
+            what the worker is sent, and behind it what is noted in the store.
+        """
+        held, name, soft_ms, hard_ms = worker.held, worker.name, self.soft_ms, self.hard_ms
+        if not held:
+            self.timers.set_after(worker.timer, now, self.hard_s)
+        given: list[Task] = []
+        begun: list[Effect] = []
+        for task in tasks:
+            task.state = RUNNING
+            task_id, attempt = task.id, task.attempt + 1
+            task.attempt = held[task_id] = attempt
+            task.worker, task.started = name, now
+            given.append(Task(task_id, attempt, task.action, task.args, soft_ms, hard_ms))
+            if task.posted:
+                begun.append(Begun(task_id, attempt, name))
+        return [ToWorker(worker.identity, given if len(given) > 1 else given[0]), *begun]
+
+    # What a worker is at already
+
+    def note_strays(self, worker: Worker, held: Iterable[HeldTask]) -> None:
+        """Note which of the attempts that a worker holds are not, or no more, in our books."""
+        worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
+        self.straying = self.straying or bool(worker.strays)
+
+    def adopt_stray(self, now: float, task: CalledTask) -> list[Effect]:
+        """Look for a worker that is at a new task already, since an earlier broker gave it; if there is one, the task runs."""
+        self.straying = any(worker.strays for worker in self.roster)
+        for worker in self.roster:
+            attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
+            if attempt and worker.service == task.service:
+                worker.strays.discard((task.id, attempt))
+                return self.adopt(now, task, worker, attempt)
+        return []
+
+    def adopt(self, now: float, task: CalledTask, worker: Worker, attempt: int) -> list[Effect]:
+        """Note that a worker is at a task that waits here: as good as given."""
+        self.lifecycle.withdraw(task)
+        task.suspect = False  # its worker lives
+        task.attempt = attempt - 1
+        _, *begun = self._give(now, [task], worker)
+        return begun  # it is not sent what it has
+
+    # What a worker holds no more
+
+    def release(self, worker: Worker, task_id: bytes) -> None:
+        """Note that a worker is rid of a task."""
+        del worker.held[task_id]
+        if not worker.held:
+            self.emptied(worker)
+
+    def emptied(self, worker: Worker) -> None:
+        """Note that a worker holds nothing any more."""
+        worker.alone = False
+        self.timers.cancel_after(worker.timer, self.hard_s)
+
+    # Services that are given nothing for a while
+
+    def cool_down(self, now: float, service: str, failure: Failure) -> list[Effect]:
+        """Give a service nothing more for a while: what one worker was told by its upstream is meant for all."""
+        until = now + failure.cool_down_s
+        if not failure.cool_down_s or until <= self.paused.get(service, 0.0):
+            return []
+        self.paused[service] = until
+        self.timers.set(PAUSE + service.encode(), until)
+        return [LogLine("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
+
+    def warm_up(self, now: float, service: str) -> list[Effect]:
+        """Give a service tasks again."""
+        self.paused.pop(service, None)
+        return self.assign(now, service)

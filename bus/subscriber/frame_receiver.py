@@ -1,0 +1,129 @@
+"""The sockets of a subscriber: frames come in and go to its router, what is missing is asked for. PROTOCOL.md section 3."""
+
+import time
+from pathlib import Path
+
+import zmq
+
+from bus.errors import BusTimeout
+from bus.process import sockets
+from bus.process.settings import Settings
+from bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter
+from bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
+from bus.wire import codec
+
+LOOK_AGAIN_S = 0.1
+TURN = 256  # messages taken in at a time, at most
+GROWS_AFTER = 3  # times that there were as many as were looked for
+TURN_BYTES = 1 << 17  # taken in at a time: what is decoded from it stays in the processor's cache until it is given out
+
+
+class FrameReceiver:
+    """A connection to the broker's publisher, and one to its journal once something is missing.
+
+    Args:
+        router: takes the frames; it has what is subscribed to.
+        settings: say where the broker is.
+        home: its folder.
+        timeout_s: how long to wait for a broker, in seconds; None for ever.
+    Raises:
+        BusTimeout: no broker in time.
+    """
+
+    def __init__(self, router: FrameRouter, settings: Settings, home: Path, timeout_s: float | None) -> None:
+        where = _find(settings, home, timeout_s)
+        self.router = router
+        self._most, self._full = 1, 0
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._replay_requests = ReplayRequests(self._context, settings, home)
+        wanted = [*router.subscriptions, *([HEARTBEAT.encode() + codec.NUL] if router.lossless else [])]
+        # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
+        self._socket = sockets.connect(self._context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
+        sockets.close_with(self, self._socket)
+        for topic in [*wanted, HELLO.encode() + codec.NUL]:
+            self._socket.subscribe(topic)
+
+    def close(self) -> None:
+        """Close both connections."""
+        self._replay_requests.close()
+        self._context.destroy(linger=0)
+
+    # Waiting
+
+    def sockets(self) -> "list[zmq.Socket[bytes]]":
+        """List the sockets to poll for input."""
+        return [self._socket, *([self._replay_requests.socket] if self._replay_requests.socket is not None else [])]
+
+    def next_due(self) -> float | None:
+        """When `receive` has something to do though nothing came, in monotonic seconds."""
+        return self._replay_requests.next_due()
+
+    def wait(self, deadline: float | None) -> None:
+        """Wait until something comes, or `receive` has something to do; at most until `deadline`, monotonic seconds."""
+        due = self.next_due()
+        until = deadline if due is None else due if deadline is None else min(deadline, due)
+        left_ms = None if until is None else max(0, int((until - time.monotonic()) * 1000) + 1)
+        poller = zmq.Poller()
+        for socket in self.sockets():
+            poller.register(socket, zmq.POLLIN)
+        poller.poll(left_ms)
+
+    # What comes in
+
+    def receive(self) -> bool:
+        """Take in what is there, bounded; ask for what is missing; true if more may be there."""
+        found = self._frames()
+        self.router.take(found)
+        if self._replay_requests.busy:
+            self._repair()
+        self._ask()
+        return len(found) > 0
+
+    def _frames(self) -> list[bytes]:
+        """Receive up to `_most` messages; that number grows while there are always more, since to find none costs most."""
+        found: list[bytes] = []
+        receive, socket, room = sockets.receive_frame, self._socket, TURN_BYTES
+        try:
+            for _ in range(self._most):
+                found.append(frame := receive(socket, sockets.NOBLOCK))
+                room -= len(frame)
+                if room <= 0:
+                    return found
+        except zmq.Again:
+            self._most, self._full = max(1, len(found)), 0
+            return found
+        self._full += 1
+        if self._full >= GROWS_AFTER:
+            self._most, self._full = min(2 * self._most, TURN), 0
+        return found
+
+    def _repair(self) -> None:
+        router = self.router
+        for answer in self._replay_requests.answers():
+            match answer:
+                case ReplayRows(topic, rows):
+                    router.replayed(topic, rows)
+                case ReplayEnded(topic, further):
+                    router.replay_ended(topic, further)
+                case TooOld(topic, oldest, begins):
+                    router.too_old(topic, oldest, begins=begins)
+            self._ask()  # at once: what is on its way for the question before is no answer to this one
+        self._replay_requests.ask_again()
+
+    def _ask(self) -> None:
+        asks = self.router.asks
+        for topic, ask in asks:
+            self._replay_requests.ask(topic, ask)
+        asks.clear()
+
+
+def _find(settings: Settings, home: Path, timeout_s: float | None) -> str:
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    while (where := sockets.endpoint(settings.broker, home, "publisher")) is None:
+        if deadline is not None and time.monotonic() + LOOK_AGAIN_S > deadline:
+            raise BusTimeout(
+                f"no broker publishes at {settings.broker.publisher} within {timeout_s:g} s; "
+                "start one with `hulak up` or `hulak broker`"
+            )
+        time.sleep(LOOK_AGAIN_S)
+    return where

@@ -6,15 +6,13 @@ with BusClient(settings, home) as client:
     rows, late = live.wait(version)
 """
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clients.calls.client import BusClient
+from clients.calls.client import MOST_WAIT_MS, BusClient
 
 ANSWER_S = 5.0
 WAIT_S = 2.0
-LOOK_AGAIN_S = 0.005
 Row = dict[str, Any]  # kind, name, pid, version, age_s
 
 
@@ -70,11 +68,16 @@ class LiveConfig:
         return found
 
     def wait(self, version: int, timeout_s: float = WAIT_S) -> tuple[list[Row], list[Row]]:
-        """Wait until every living process applies a version; gives all of them, and those that have not in time."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            rows = self.applied()
-            late = [row for row in rows if row["version"] < version]
-            if not late or time.monotonic() >= deadline:
-                return rows, late
-            time.sleep(LOOK_AGAIN_S)
+        """Wait until every living process applies a version: one request, which the broker answers then.
+
+        Args:
+            version: of the configuration.
+            timeout_s: in seconds; an hour at most.
+        Returns:
+            every living process; those of them that have not applied it in time.
+        """
+        wait_ms = min(MOST_WAIT_MS, max(0, round(timeout_s * 1000)))
+        args = {"version": version, "wait_ms": wait_ms}
+        timeout_s = self._timeout_s + wait_ms / 1000
+        rows: list[Row] = self._client.call("hulak.config.applied", args=args, timeout_s=timeout_s)
+        return rows, [row for row in rows if row["version"] < version]

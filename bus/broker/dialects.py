@@ -117,8 +117,8 @@ class Dialects:
         """Do what a worker's message that was refused leads to: in our own dialect a READY is answered, and nothing else."""
         if mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.refused(now, parts, error)
-        if len(parts) > 3 or parts[-1][:1] != Ready.KIND:
-            return []
+        if len(parts) not in (2, 3) or (len(parts) == 3 and parts[1]) or parts[-1][:1] != Ready.KIND:
+            return []  # without its envelope there is nobody to answer
         return [ToWorker(_open(parts)[0], Error(None, error.code, str(error)))]
 
     def encode(self, address: bytes, message: Any) -> list[list[bytes]]:

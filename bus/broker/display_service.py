@@ -5,29 +5,33 @@ are made so that they grow even if the last ones were not written.
 """
 
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import structlog
 
-from bus.broker.callbacks import Answer, Publish
 from bus.broker.config_service import ConfigService
 from bus.broker.storage import display_rows
-from bus.broker.storage.database import Database, Job
-from bus.core import control_requests, display_assignment
+from bus.broker.storage.database import Database
+from bus.broker.store_effects import BrokerEffect, Load, Store, check_stored
+from bus.core import display_assignment
 from bus.core.broker_state import BrokerState
-from bus.core.display_assignment import Display
+from bus.core.control_requests import (
+    ConfigSetArguments,
+    DisplayCreateArguments,
+    DisplayDayArguments,
+    DisplayRemoveArguments,
+    DisplayUpdateArguments,
+    NoArguments,
+)
+from bus.core.display_assignment import Display, check_symbol
+from bus.core.effects import Asker, Publish
 from bus.errors import ProtocolError
 from bus.live_config.keys import DISPLAY
 from bus.process.settings import Settings
 from bus.wire import names
 from bus.wire.codec import pack
-from bus.wire.messages import Error, Reply, Request
 from bus.wire.names import DISPLAYS
-
-Serve = Callable[[bytes, Request, Any], None]
-Waiting = list[tuple[bytes, bytes]]  # client and request
 
 
 class DisplayService:
@@ -38,8 +42,6 @@ class DisplayService:
         bus: with the assignment.
         database: open.
         config: keeps each display's own values.
-        answer: sends a message to a client.
-        publish: sends a message to the subscribers, None for nothing.
         log: of this process.
     """
 
@@ -49,55 +51,45 @@ class DisplayService:
         bus: BrokerState,
         database: Database,
         config: ConfigService,
-        answer: Answer,
-        publish: Publish,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.bus = bus
         self.assignment = bus.displays
         self.database = database
         self.config = config
-        self.answer = answer
-        self.publish = publish
         self.log = log
         self.known = False  # what the store has was read
-        database.load(display_rows.rows, self._loaded)
         self.version = self.assignment.last_token  # grows over restarts, as tokens do
         self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
         self.settled = False
         self.seen = -1  # changes of the roster
         self.news = True  # rows that were not told yet
-        self.coming: dict[str, tuple[str, Waiting]] = {}  # on their way to the store: id -> symbol, who waits
+        self.coming: dict[str, tuple[str, list[Asker]]] = {}  # on their way to the store: id -> symbol, who waits
         self.unwritten: dict[str, tuple[str | None, int]] = {}  # id -> worker and token that are not in the store
         self.writing = False
-        serve: dict[str, Callable[[bytes, Request, Any], None]] = {
-            "hulak.display.create": self._create,
-            "hulak.display.update": self._update,
-            "hulak.display.remove": self._remove,
-            "hulak.display.list": self._list,
-            "hulak.display.day": self._day,
-        }
-        # Each answers when the store has it; each may raise BAD_ARGUMENT, UNKNOWN_DISPLAY, NOT_YOURS or BUSY.
-        self.services = {name: partial(self._serve, one) for name, one in serve.items()}
 
-    def _loaded(self, rows: list[Display] | None, why: str) -> None:
+    def begin(self) -> list[BrokerEffect]:
+        """Read what the store has."""
+        return [Load(display_rows.rows, self._loaded)]
+
+    def _loaded(self, rows: list[Display] | None, why: str) -> list[BrokerEffect]:
         if rows is None:
             self.log.error("displays not read", why=why)
-            return
+            return []
         self.known = True
         self.assignment.restore(rows, time.time_ns() // 1000)
         self.version, self.seen, self.news = self.assignment.last_token, -1, True
+        return []
 
-    def _serve(self, serve: Serve, client: bytes, request: Request, args: Any, now: float) -> None:
-        del now
+    def _check_known(self) -> None:
         if not self.known:
             raise ProtocolError("STORE_FAILED", f"the displays cannot be read yet: {self.database.failed}")
-        serve(client, request, args)
 
-    def turn(self, now: float) -> None:
+    def turn(self, now: float) -> list[BrokerEffect]:
         """Assign what a change of the roster, or the end of the grace, left without a worker; then tell what is new."""
         if not self.known:
-            return
+            return []
+        effects: list[BrokerEffect] = []
         roster = self.bus.dispatcher.roster
         if roster.changes != self.seen or (not self.settled and now >= self.settles):
             self.seen, self.settled = roster.changes, now >= self.settles
@@ -107,149 +99,173 @@ class DisplayService:
             if changed:
                 workers = sorted({row.worker or "nobody" for row in changed})
                 self.log.info("displays assigned", displays=len(changed), to=workers)
-                self._changed(changed)
-        if self.news:
-            self._tell()
+                effects = self._changed(changed)
+        return [*effects, *self._publish()] if self.news else effects
 
-    def _changed(self, rows: list[Display]) -> None:
+    def _changed(self, rows: list[Display]) -> list[BrokerEffect]:
         self.news = True
         self.unwritten.update({row.id: (row.worker, row.token) for row in rows})
-        self._write()
+        return self._write()
 
-    def _tell(self) -> None:
+    def _publish(self) -> list[BrokerEffect]:
         self.news = False
         self.version += 1
         body = pack(self.assignment.told(self.version))
-        self.publish(self.bus.topics.publish(DISPLAYS, body, time.time_ns()))
+        message = self.bus.topics.publish(DISPLAYS, body, time.time_ns())
+        return [] if message is None else [Publish(message)]
 
-    def _write(self) -> None:
+    def _write(self) -> list[BrokerEffect]:
         """Write assignments, the newest of each display; what comes while it is being done is written after it."""
         if self.writing or not self.unwritten:
-            return
+            return []
         self.writing, given = True, self.unwritten
         self.unwritten = {}
 
-        def then(value: Any, why: str) -> None:
+        def then(value: Any, why: str) -> list[BrokerEffect]:
             del value
             self.writing = False
-            if why:  # the next change tries again; nothing depends on it
-                self.log.error("store failed", why=why)
-                self.unwritten = {**given, **self.unwritten}
-            else:
-                self._write()
+            if not why:
+                return self._write()
+            self.log.error("store failed", why=why)  # the next change tries again; nothing depends on it
+            self.unwritten = {**given, **self.unwritten}
+            return []
 
-        self.database.put(partial(display_rows.assign, given=given), then)
+        return [Store(partial(display_rows.assign, given=given), then)]
 
-    # What clients ask for
+    # What clients ask for: each may raise STORE_FAILED, the store could not be read yet
 
-    def _create(self, client: bytes, request: Request, args: control_requests.DisplayCreateArguments) -> None:
+    def create(self, asker: Asker, args: DisplayCreateArguments, now: float) -> list[BrokerEffect]:
+        """Have a display computed; answers when the store has it.
+
+        Raises:
+            ProtocolError: `BAD_ARGUMENT`, the id is that of another symbol; `BUSY`.
+        """
+        del now
+        self._check_known()
         symbol = args.symbol
-        display = args.display or f"display-{request.id.hex()[:16]}"  # repeated, the request means the same display
+        display = args.display or f"display-{asker.request.hex()[:16]}"  # repeated, the request means the same display
         first = self.bus.topics.ticks + 1 if args.first is None else args.first
         if self.assignment.find(display, symbol) is not None:
-            self.answer(client, Reply(request.id, {"display": display, "new": False}))
-            return
+            return [asker.reply({"display": display, "new": False})]
         waits_for, waiting = self.coming.get(display, (symbol, []))
-        if waits_for != symbol:
-            raise ProtocolError("BAD_ARGUMENT", f"display {display!r} shows {waits_for}, so it cannot show {symbol}")
-        if not waiting:
-            self.assignment.check_room(len(self.coming))
-            self.coming[display] = symbol, waiting
-        waiting.append((client, request.id))
-        if len(waiting) == 1:
-            init = args.init if args.source is None else {**args.init, "only_source": args.source}
-            self._configure(Display(display, symbol, init, first), args.config)
+        check_symbol(display, waits_for, symbol)
+        if waiting:
+            waiting.append(asker)
+            return []
+        self.assignment.check_room(len(self.coming))
+        init = args.init if args.source is None else {**args.init, "only_source": args.source}
+        self.coming[display] = symbol, [asker]
+        return self._configure(Display(display, symbol, init, first), args.config)
 
-    def _configure(self, row: Display, config: dict[str, Any] | None) -> None:
+    def _configure(self, row: Display, config: dict[str, Any] | None) -> list[BrokerEffect]:
         """Write a new display's own config, if it has one; only then the display."""
 
-        def then(value: Any, error: ProtocolError | None) -> None:
+        def then(value: Any, error: ProtocolError | None) -> list[BrokerEffect]:
             del value
-            if error is None:
-                self.database.put(partial(display_rows.insert, row=row), partial(self._created, row), self.coming[row.id][1][0])
-            else:
-                self._refused(row, error)
+            if error is not None:
+                return self._refused(row, error)
+            return [Store(partial(display_rows.insert, row=row), partial(self._created, row), self.coming[row.id][1][0])]
 
         if config is None:
-            then(None, None)
-            return
+            return then(None, None)
         try:
-            self.config.set(
-                control_requests.ConfigSetArguments(scope=DISPLAY + row.id, values=config, by="hulak.display.create"), then
-            )
+            return self.config.change(ConfigSetArguments(scope=DISPLAY + row.id, values=config, by="hulak.display.create"), then)
         except ProtocolError:
             del self.coming[row.id]
             raise
 
-    def _refused(self, row: Display, error: ProtocolError) -> None:
-        for client, request_id in self.coming.pop(row.id)[1]:
-            self.answer(client, Error(request_id, error.code, str(error), error.details))
+    def _refused(self, row: Display, error: ProtocolError) -> list[BrokerEffect]:
+        return [asker.refuse(error) for asker in self.coming.pop(row.id)[1]]
 
-    def _created(self, row: Display, value: Any, why: str) -> None:
+    def _created(self, row: Display, value: Any, why: str) -> list[BrokerEffect]:
         del value
         if why:
-            self.config.drop_scope(DISPLAY + row.id, "its display was not created")
-            self._refused(row, ProtocolError("STORE_FAILED", why))
-            return
+            gone = self.config.drop_scope(DISPLAY + row.id, "its display was not created")
+            return [*gone, *self._refused(row, ProtocolError("STORE_FAILED", why))]
         self.assignment.create(row)
-        self._changed([row])
-        for at, (client, request_id) in enumerate(self.coming.pop(row.id)[1]):
-            self.answer(client, Reply(request_id, {"display": row.id, "new": at == 0}))
+        askers = self.coming.pop(row.id)[1]
+        answers = [asker.reply({"display": row.id, "new": at == 0}) for at, asker in enumerate(askers)]
+        return [*self._changed([row]), *answers]
 
-    def _update(self, client: bytes, request: Request, args: control_requests.DisplayUpdateArguments) -> None:
+    def update(self, asker: Asker, args: DisplayUpdateArguments, now: float) -> list[BrokerEffect]:
+        """Have a display begin anew with other values; answers when the store has them.
+
+        Raises:
+            ProtocolError: `UNKNOWN_DISPLAY`.
+        """
+        del now
+        self._check_known()
         display = args.display
         former = self.assignment.find(display)
         if former is None:
             raise ProtocolError("UNKNOWN_DISPLAY", f"there is no display {display!r}; `hulak displays` lists them")
         init = {**{name: former.init[name] for name in display_assignment.ASKED if name in former.init}, **args.init}
 
-        def then() -> Any:
+        def then(value: Any, why: str) -> list[BrokerEffect]:
+            del value
+            check_stored(why)
             row = self.assignment.update(display, init)
-            self._changed([] if row is None else [row])
-            return {"display": display, "updated": row is not None}
+            told = {"display": display, "updated": row is not None}
+            return [*self._changed([] if row is None else [row]), asker.reply(told)]
 
-        self._do(client, request, partial(display_rows.set_init, display=display, init=init), then)
+        return [Store(partial(display_rows.set_init, display=display, init=init), then, asker)]
 
-    def _remove(self, client: bytes, request: Request, args: control_requests.DisplayRemoveArguments) -> None:
+    def remove(self, asker: Asker, args: DisplayRemoveArguments, now: float) -> list[BrokerEffect]:
+        """Let displays go; answers when the store has let them go."""
+        del now
+        self._check_known()
         gone = self.assignment.of_symbol(args.symbol or "") if args.display is None else [args.display]
 
-        def then() -> Any:
+        def then(value: Any, why: str) -> list[BrokerEffect]:
+            del value
+            check_stored(why)
+            effects: list[BrokerEffect] = []
             removed = self.assignment.remove(gone)
             self.bus.states.forget(removed)
             for display in removed:
                 self.unwritten.pop(display, None)
-                self.config.drop_scope(DISPLAY + display, "its display was removed")
+                effects += self.config.drop_scope(DISPLAY + display, "its display was removed")
             if removed:
-                self._changed(self.assignment.look(self.assignment.workers, settled=self.settled))
-            return {"removed": removed}
+                effects += self._changed(self.assignment.look(self.assignment.workers, settled=self.settled))
+            return [*effects, asker.reply({"removed": removed})]
 
-        self._do(client, request, partial(display_rows.delete, gone=gone), then)
+        return [Store(partial(display_rows.delete, gone=gone), then, asker)]
 
-    def _day(self, client: bytes, request: Request, args: control_requests.DisplayDayArguments) -> None:
-        """A display worker tells what the day of a display began with: who takes it over needs nothing before."""
+    def day(self, asker: Asker, args: DisplayDayArguments, now: float) -> list[BrokerEffect]:
+        """Take from a display worker what the day of a display began with: who takes it over needs nothing before.
+
+        Raises:
+            ProtocolError: `NOT_YOURS`.
+        """
+        del now
+        self._check_known()
         display, token, init, first = args.display, args.token, args.init, args.first
         row = self.assignment.find(display)
         if row is None or row.token != token:
             raise ProtocolError("NOT_YOURS", f"display {display!r} is not assigned under token {token!r}")
 
-        def then() -> Any:
+        def then(value: Any, why: str) -> list[BrokerEffect]:
+            del value
+            check_stored(why)
+            effects: list[BrokerEffect] = []
             present = self.assignment.find(display)
             if present is not None and present.token == token:
                 present.init, present.first, self.news = init, first, True
             elif present is not None:  # an update came in between: what it said holds, in the store too
                 job = partial(display_rows.set_day, display=display, init=present.init, first=present.first)
-                self.database.put(job, lambda _, why: self.log.error("store failed", why=why) if why else None)
-            return {"display": display, "from": first}
+                effects.append(Store(job, self._not_written))
+            return [*effects, asker.reply({"display": display, "from": first})]
 
-        self._do(client, request, partial(display_rows.set_day, display=display, init=init, first=first), then)
+        return [Store(partial(display_rows.set_day, display=display, init=init, first=first), then, asker)]
 
-    def _do(self, client: bytes, request: Request, job: Job, after: Callable[[], Any]) -> None:
-        def then(value: Any, why: str) -> None:
-            del value
-            self.answer(client, Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, after()))
+    def _not_written(self, value: Any, why: str) -> list[BrokerEffect]:
+        del value
+        if why:
+            self.log.error("store failed", why=why)
+        return []
 
-        self.database.put(job, then, (client, request.id))
-
-    def _list(self, client: bytes, request: Request, args: control_requests.NoArguments) -> None:
-        del args
-        self.answer(client, Reply(request.id, self.assignment.told(self.version)))
+    def rows(self, asker: Asker, args: NoArguments, now: float) -> list[BrokerEffect]:
+        """List all displays, and who has them."""
+        del args, now
+        self._check_known()
+        return [asker.reply(self.assignment.told(self.version))]

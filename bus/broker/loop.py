@@ -20,32 +20,33 @@ from zmq.backend import zmq_poll
 
 from bus.backoff import Backoff
 from bus.broker.bug_guard import BugGuard
-from bus.broker.callbacks import ControlHandler
 from bus.broker.config_service import ConfigService
 from bus.broker.connections import Connections
+from bus.broker.control_services import SERVICES, ControlHandler, Services
 from bus.broker.dialects import Dialects
 from bus.broker.display_service import DisplayService
+from bus.broker.effect_runner import EffectRunner
 from bus.broker.majordomo import Majordomo
 from bus.broker.outbox import Outbox
 from bus.broker.posted_task_service import PostedTaskService, policy_of
 from bus.broker.request_intake import MAX_MESSAGES, RequestIntake
-from bus.broker.scale_service import SCALE, ScaleService
+from bus.broker.scale_service import ScaleService
+from bus.broker.storage.database import Database
 from bus.broker.storage.journal import Journal
 from bus.broker.tick_service import TickService
 from bus.broker.topic_service import TopicService
-from bus.core import control_requests
 from bus.core.broker_state import BrokerState, Limits
 from bus.core.connection_admission import Bound
-from bus.core.effects import Begun, Delayed, Effect, Ended, LogLine, ToClient
+from bus.core.control import StateService
+from bus.core.effects import Effect
 from bus.errors import ConfigError, ProtocolError
 from bus.process import sockets
 from bus.process.lifecycle import Stop, boot_id, file_limit, open_files
 from bus.process.resource_usage import Usage
 from bus.process.settings import Settings
 from bus.version import VERSION
-from bus.wire.messages import ID_BYTES, Error, Request
+from bus.wire.messages import ID_BYTES
 
-REPLAY = "hulak.replay"
 OWN_FILES = 32  # descriptors that the four sockets take, without a connection
 BEAT_S = 0.25  # between two heartbeats of the topics
 MAX_READS = 64  # of the workers' socket, before a worker that cannot be reached counts as lost
@@ -85,36 +86,45 @@ class Broker:
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
         reject = partial(self._reject, "backend")
         self.dialects = Dialects(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES), reject)
-        self.tasks = PostedTaskService(
-            settings, home, journal.ages, self.bus.dispatcher, self._reach, self._carry_out, self.guard, log
-        )
+        self.database = Database(home)
+        self.database.open()
+        self.tasks = PostedTaskService(settings, self.database, journal.ages, self.bus.dispatcher, log)
         bound = Bound.of(settings.broker.max_connections, file_limit(), len(open_files()) + OWN_FILES)
         self.connections = Connections(self.context, bound, log)
         try:
-            self.ticks = TickService(self.context, settings, home, journal, self.bus, self.connections, self._reject_at, log)
+            connections, reject_at = self.connections, self._reject_at
+            self.ticks = TickService(self.context, settings, home, journal, self.bus, connections, reject_at, self.guard, log)
             self.frontend, self.backend = self._bind("frontend"), self._bind("backend")
         except ConfigError:
             self.context.destroy(linger=0)
             self.connections.close()
             journal.close()
             raise
-        self.config = ConfigService(settings, self.tasks.database, self.bus, self.ticks.publish, self._reach, log)
-        self.displays = DisplayService(settings, self.bus, self.tasks.database, self.config, self._reach, self.ticks.publish, log)
-        self.topics = TopicService(self.bus, journal, self.ticks.state, self._reach, log)
-        self.scale = ScaleService(self.bus, self.tasks.database, self._reach, self._carry_out)
-        self.tasks.database.start()
-        self.handlers: dict[str, ControlHandler] = {REPLAY: self._replay, SCALE: self.scale.serve}
-        self.handlers |= self.tasks.services | self.config.services | self.displays.services | self.topics.services
-        self.beat_due = now
+        self.config = ConfigService(settings, self.database, self.bus, self.guard, log)
+        self.displays = DisplayService(settings, self.bus, self.database, self.config, log)
         self.outbox = Outbox(self.frontend, self.backend, self.dialects, self.bus, self.guard)
+        effects = EffectRunner(self.outbox, self.ticks.publish, self.database, self.tasks.note, self.guard, log)
+        self.carry_out = effects.carry_out
+        self.handlers = self._begin_services()
+        self.beat_due = now
         self.unreachable: dict[bytes, str] = {}  # workers that could not be sent to, and why; lost with the next `_flush`
-        knows = (self.dialects, self.bus, self.majordomo, self.handlers)
-        self.requests = RequestIntake(self.frontend, *knows, self._carry_out, self._reject, self._shell, self.guard)
+        peers = (self.dialects, self.bus, self.majordomo)
+        self.requests = RequestIntake(self.frontend, *peers, self.handlers, self.carry_out, self._reject, self.guard)
         self.poller = zmq.Poller()
         self.ticks.register(self.poller)
         self.connections.register(self.poller)
-        for socket in (self.frontend, self.backend, stop.reader, self.tasks.database.reader):
+        for socket in (self.frontend, self.backend, stop.reader, self.database.reader):
             self.poller.register(socket, zmq.POLLIN)
+
+    def _begin_services(self) -> dict[str, ControlHandler]:
+        """Have each service read what it begins with; returns who serves which control service."""
+        scale, topics = ScaleService(self.bus), TopicService(self.bus, self.ticks.journal, self.ticks.state, self.log)
+        state = StateService(self.bus, self._shell)
+        for service in (self.tasks, self.config, self.displays, scale):
+            self.carry_out(service.begin())
+        self.database.start()
+        services = Services(state, self.ticks, self.tasks, self.config, self.displays, topics, scale)
+        return {name: service.handler(services) for name, service in SERVICES.items()}
 
     def _bind(self, name: str) -> "zmq.Socket[bytes]":
         return sockets.bind(self.context, self.settings.broker, self.home, name, *self.connections.terms(name))
@@ -132,10 +142,10 @@ class Broker:
         self.ticks.tell()
         gc.freeze()  # what is here stays: the collector need not look at it again and again
         gc.set_threshold(GARBAGE)
-        while not self.stop.asked and not self.tasks.database.dead:
+        while not self.stop.asked and not self.database.dead:
             self._turn(self._next_due())
         self._shut_down()
-        self.tasks.database.check()
+        self.database.check()
 
     def _shut_down(self) -> None:
         """1. take no new tasks, 2. let running ones end for `drain_s`, 3. close; the clients of others repeat them."""
@@ -144,10 +154,11 @@ class Broker:
         while self.bus.stats(time.monotonic(), {})["tasks"]["running"] and time.monotonic() < deadline:
             self._turn(min(deadline, self._next_due()))
         left = len(self.bus.dispatcher.tasks)
-        self._carry_out(self.majordomo.farewell(), time.monotonic())
+        self.carry_out(self.majordomo.farewell())
         self._flush(time.monotonic())
-        self.tasks.close()
-        self.tasks.database.finished()
+        self.database.close()
+        self.database.finished()
+        self._flush(time.monotonic())  # the answers to what the store has done last
         self.ticks.close()
         self.connections.close()
         self.context.destroy(linger=200)  # ms for what has been sent to leave
@@ -175,50 +186,42 @@ class Broker:
         run("sending", self._flush, now, otherwise=None)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
-        if self.tasks.database.reader.fileno() in ready:
-            self._stored()
-        if self.ticks.replays and now >= self.ticks.replays.next_due():
-            run("replays", self.ticks.step_replays, now, self._reach, otherwise=None)
+        if self.database.reader.fileno() in ready:
+            run("what the store has done", self.database.finished, otherwise=None)
         if now >= until:
             self._timers(now)
-        run("displays", self.displays.turn, now, otherwise=None)
+        self._go_on(now)
         run("sending", self._flush, now, otherwise=None)
 
-    def _stored(self) -> None:
-        """Do what is to be done for what the store has finished; what fails there costs the others nothing."""
-
-        def done() -> bool:
-            self.tasks.database.finished()
-            return True
-
-        while not self.guard.run("what the store has done", done, otherwise=False):
-            pass  # each call has done one of them at least
+    def _go_on(self, now: float) -> None:
+        """Do what services do beside what they are asked for."""
+        run = self.guard.run
+        if self.ticks.replays and now >= self.ticks.replays.next_due():
+            self.carry_out(run("replays", self.ticks.step_replays, now, otherwise=[]))
+        self.carry_out(run("displays", self.displays.turn, now, otherwise=[]))
+        if self.config.waits:
+            self.carry_out(run("configuration", self.config.turn, now, otherwise=[]))
 
     def _next_due(self) -> float:
         due = min(self.beat_due, self.bus.next_due())
+        if self.config.waits:
+            due = min(due, self.config.look_at)
         return min(due, self.ticks.replays.next_due()) if self.ticks.replays else due
 
     def _timers(self, now: float) -> None:
         run = self.guard.run
         for step in self.bus.dispatcher.steps(now):
-            self._carry_out(run("a timer of tasks and workers", step, otherwise=[]), now)
+            self.carry_out(run("a timer of tasks and workers", step, otherwise=[]))
         if now >= self.beat_due:
             self.beat_due = now + BEAT_S
-            for beat in (self.connections.look, self.ticks.beat, self.ticks.tell_topics, self.tasks.beat):
+            for beat in (self.connections.look, self.ticks.beat, self.ticks.tell_topics):
                 run("beat", beat, now, otherwise=None)
+            self.carry_out(run("beat", self.tasks.beat, now, otherwise=[]))
         if now >= self.bus.stats_due:
             run("statistics", self._publish_stats, now, otherwise=None)
 
     def _publish_stats(self, now: float) -> None:
         self.ticks.publish(self.bus.publish_stats(now, time.time_ns(), self._shell()))
-
-    # Clients
-
-    def _replay(self, address: bytes, request: Request, args: control_requests.ReplayArguments, now: float) -> None:
-        replaced = self.ticks.begin_replay(address, request, args, self.requests.came_by, now)
-        if replaced is not None:
-            text = "the same client asked for a replay of the same topic again"
-            self._carry_out([ToClient(address, Error(replaced, "REPLACED", text))], now)
 
     # Workers
 
@@ -229,7 +232,7 @@ class Broker:
             for _ in range(MAX_MESSAGES):
                 parts, _ = receive(backend)
                 if len(parts) != 2:  # of Majordomo, where what was told before makes a difference
-                    self._carry_out(effects, now)
+                    self.carry_out(effects)
                     effects = []
                 try:
                     effects += command(now, parts)
@@ -238,29 +241,22 @@ class Broker:
                     effects += self.dialects.refused(now, parts, error)
                 except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
                     self.guard.tell("a worker's message", error)
-        self._carry_out(effects, now)
-
-    # Effects
-
-    def _carry_out(self, effects: list[Effect], now: float) -> None:
-        """Do what the core wants done at `now`; messages go out with the next `_flush`."""
-        del now
-        for effect in self.outbox.put(effects):
-            match effect:
-                case Begun() | Delayed() | Ended():
-                    self.guard.run("writing down a task's way", self.tasks.note, effect, otherwise=None)
-                case LogLine(event, fields):
-                    self.log.info(event, **fields)
+        self.carry_out(effects)
 
     def _flush(self, now: float) -> None:
-        """Send what has gathered; a worker that cannot be reached is lost, but for the results that it sent before it left."""
+        """Send what has gathered; a worker that cannot be reached is lost, but for the results that it sent before it left.
+
+        A client that cannot be reached loses its replays.
+        """
         self.unreachable.update(self.outbox.flush())
         while self.unreachable:
             self._read_all_answers(now)
             lost, self.unreachable = self.unreachable, {}
             for address, why in lost.items():
-                self._carry_out(self.bus.dispatcher.lost(now, address, why), now)
+                self.carry_out(self.bus.dispatcher.lost(now, address, why))
             self.unreachable.update(self.outbox.flush())
+        while self.outbox.unreached:
+            self.ticks.replays.drop(self.outbox.unreached.pop())
 
     def _read_all_answers(self, now: float) -> None:
         """Read what workers have sent: a connection that is gone refuses what we send before all it brought is read."""
@@ -268,11 +264,6 @@ class Broker:
             if not self.backend.poll(0):
                 return
             self._answers(now)
-
-    def _reach(self, address: bytes, message: Any) -> bool:
-        """Send to a client now, behind what has gathered; false if it is gone or takes nothing more."""
-        self.unreachable.update(self.outbox.flush())
-        return self.outbox.reach(address, message)
 
     # What is refused, and what is told
 

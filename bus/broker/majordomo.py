@@ -5,14 +5,15 @@ Rule 2: a worker that says what it should not is disconnected, and what it held 
 """
 
 from collections import OrderedDict
+from collections.abc import Container
 from typing import Any
 
-from bus.core import control_requests
 from bus.core.effects import Effect, ToWorker
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.worker_roster import Worker
 from bus.errors import ProtocolError
 from bus.wire import mdp
+from bus.wire.frame_limits import CONTROL
 from bus.wire.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
 from bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
@@ -43,13 +44,13 @@ class Majordomo:
         """Read a client's request; as `mdp.decode_request`."""
         return mdp.decode_request(parts, request_id, self.max_bytes)
 
-    def inform(self, request: Request) -> bytes:
-        """Answer a service of RFC 8: 200 or 404 to `mmi.service`, 501 to all others."""
+    def inform(self, request: Request, own: Container[str]) -> bytes:
+        """Answer a service of RFC 8: 200 or 404 to `mmi.service`, 501 to all others; `own` are the broker's own services."""
         if request.service != "mmi.service":
             return b"501"
         asked = mdp.write_task(request.action, request.args)[0]
         known = {worker.service.encode(errors="replace") for worker in self.dispatcher.roster}
-        return b"200" if asked in known or asked.decode(errors="replace") in control_requests.SERVICES else b"404"
+        return b"200" if asked in known or asked.decode(errors="replace") in own else b"404"
 
     # Workers
 
@@ -79,7 +80,7 @@ class Majordomo:
     def _ready(self, now: float, address: bytes, service: str, *, known: bool) -> list[Effect]:
         if known:
             raise ProtocolError("UNEXPECTED", "READY from a worker that is registered")
-        if service.startswith((MMI, control_requests.PREFIX)):
+        if service.startswith((MMI, CONTROL)):
             raise ProtocolError("NOT_YOURS", f"service {service[:32]!r} is the broker's own")
         self._gone.pop(address, None)
         self._parts = {one: counted for one, counted in self._parts.items() if self.dispatcher.roster.at(one) is not None}

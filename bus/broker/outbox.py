@@ -1,13 +1,15 @@
 """What one turn of the broker's loop has to say to clients and workers, sent in one go: libzmq's I/O thread then wakes once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import zmq
 
 from bus.broker.bug_guard import BugGuard, internal
 from bus.broker.dialects import Dialects
+from bus.broker.store_effects import BrokerEffect
 from bus.core.broker_state import BrokerState
-from bus.core.effects import Effect, ToClient, ToWorker
+from bus.core.effects import ToClient, ToWorker
 from bus.process import sockets
 from bus.wire.messages import Error, Part, Reply
 
@@ -31,11 +33,12 @@ class Outbox:
         self.dialects = dialects
         self.bus = bus
         self.guard = guard
+        self.unreached: set[bytes] = set()  # clients that were gone, or took nothing more, until whoever looks at it empties it
         self._waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []
 
-    def put(self, effects: list[Effect]) -> list[Effect]:
+    def put(self, effects: Sequence[BrokerEffect]) -> list[BrokerEffect]:
         """Put the messages among these in: they are encoded now, and sent with the next `flush`. Gives back the other effects."""
-        others: list[Effect] = []
+        others: list[BrokerEffect] = []
         for effect in effects:
             kind = type(effect)
             if kind is ToClient:
@@ -86,20 +89,7 @@ class Outbox:
             except zmq.ZMQError as error:
                 if isinstance(effect, ToClient):
                     self.bus.unanswered += 1
+                    self.unreached.add(effect.identity)
                 else:
                     lost.append((effect.identity, "its connection is gone" if error.errno == zmq.EHOSTUNREACH else str(error)))
         return lost
-
-    def reach(self, address: bytes, message: Any) -> bool:
-        """Send to a client at once, whatever has gathered; false, and counted, if it is gone or takes nothing more."""
-        try:
-            encoded = self.dialects.encode(address, message)
-        except Exception as error:  # noqa: BLE001 - as in `put`
-            encoded = self._instead(address, message, error)
-        try:
-            for parts in encoded:
-                sockets.send(self.frontend, parts)
-        except zmq.ZMQError:
-            self.bus.unanswered += 1
-            return False
-        return True

@@ -6,22 +6,20 @@ accepted; how a task ended is written again every second until it is safe.
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from bus.broker.bug_guard import BugGuard, internal
-from bus.broker.callbacks import Answer, CarryOut, ControlHandler
 from bus.broker.post_service import PostService
 from bus.broker.storage import row_retention, task_rows
-from bus.broker.storage.database import Asker, Database, Job, JobCallback
+from bus.broker.storage.database import Database, Job
 from bus.broker.storage.dead_letters import DeadLetters
+from bus.broker.store_effects import BrokerEffect, Store, check_stored
 from bus.broker.task_backlog import TaskBacklog
-from bus.core import control_requests
-from bus.core.effects import Begun, Delayed, Effect, Ended
+from bus.broker.waiters import Waiters
+from bus.core.control_requests import ResultArguments, TaskIdArguments, TasksArguments
+from bus.core.effects import Asker, Begun, Delayed, Ended
 from bus.core.journal.broker_clock import Ages
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.moments import Moment
@@ -29,7 +27,7 @@ from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.process.lifecycle import boot_id, since_boot
 from bus.process.settings import Settings
-from bus.wire.messages import Error, Reply, Request
+from bus.wire.messages import Error
 
 MAX_WAITERS = 10_000
 ROWS = 100  # listed, if no number is given
@@ -59,58 +57,41 @@ class PostedTaskService:
 
     Args:
         settings: checked.
-        home: of the store.
+        database: open.
         ages: the broker's own clock.
         dispatcher: carries the tasks.
-        answer: sends a message to a client.
-        carry_out: carries out effects.
-        guard: told of bugs.
         log: of this process.
     """
 
     def __init__(
         self,
         settings: Settings,
-        home: Path,
+        database: Database,
         ages: Ages,
         dispatcher: Dispatcher,
-        answer: Answer,
-        carry_out: CarryOut,
-        guard: BugGuard,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.settings = settings.task
         self.ages = ages
         self.dispatcher = dispatcher
-        self.answer = answer
-        self.guard = guard
         self.log = log
-        self.carry_out = carry_out
         self.boot = boot_id()
-        self.database = Database(home, self._trouble)
-        self.waiters: dict[bytes, list[tuple[bytes, bytes, float]]] = {}  # task -> client, request, until when
-        self.waiting = 0  # in all of these
-        self.again: list[tuple[float, Job, JobCallback]] = []  # what the store could not take, and when it is tried again
+        self.database = database
+        self.waiters: Waiters[bytes] = Waiters(MAX_WAITERS, "results")  # by task
+        self.again: list[tuple[float, Store]] = []  # what the store could not take, and when it is tried again
         self._moment: Moment | None = None
         self.clean_at = 0.0
         self.cleaned: Counter[str] = Counter()  # since the start
         self.told_cleaned: Counter[str] = Counter()
         self.told_failed = ""
-        self.database.open()
+        self.dead_letters = DeadLetters()
+        self.backlog = TaskBacklog(dispatcher, self.settings.lease_s, self.moment, log)
+        self.posts = PostService(dispatcher, self.backlog, self.settings.key_keep_s, self.moment)
+
+    def begin(self) -> list[BrokerEffect]:
+        """Read what the store has, and say if its file is a new one."""
         self._tell_store()
-        self.dead_letters = DeadLetters(self.database)
-        self.backlog = TaskBacklog(self.database, dispatcher, self.settings.lease_s, self.moment, self._restored, log)
-        self.backlog.begin()
-        how = (self.settings.key_keep_s, self.moment, answer, carry_out)
-        self.posts = PostService(self.database, dispatcher, self.backlog, *how)
-        self.services: dict[str, ControlHandler] = {
-            "hulak.post": self.posts.post,
-            "hulak.result": self._result,
-            "hulak.cancel": self._cancel,
-            "hulak.tasks": self._tasks,
-            "hulak.retry": self.posts.retry,
-            "hulak.drop": self._drop,
-        }
+        return self.backlog.begin()
 
     def moment(self) -> Moment:
         """Read all clocks; what is written within a millisecond has one moment."""
@@ -125,129 +106,100 @@ class PostedTaskService:
             self.log.error("store set aside", why=file.why_aside, aside=file.aside, salvaged=file.salvaged)
             file.why_aside = ""
 
-    def _restored(self, effects: list[Effect], now: float) -> None:
-        """Carry out what comes of a task that was restored: at a start, when there are no peers, only what is to be written."""
-        for effect in effects:
-            if isinstance(effect, Begun | Delayed | Ended):
-                self.note(effect)
-            else:
-                self.carry_out([effect], now)
-
-    def _trouble(self, error: Exception, asker: Asker | None) -> None:
-        """Answer for what was to be done for a finished job, and was not; an error that is not a peer's is told."""
-        if isinstance(error, ProtocolError):
-            told = partial(Error, code=error.code, text=str(error), details=error.details)
-        else:
-            self.guard.tell("what follows a job of the store", error)
-            told = partial(internal, error=error)
-        if asker is not None:
-            client, request_id = asker
-            self.answer(client, told(request_id))
-
     # What becomes of them
 
-    def note(self, effect: Begun | Delayed | Ended) -> None:
+    def note(self, effect: Begun | Delayed | Ended) -> list[BrokerEffect]:
         """Write what became of a posted task."""
         match effect:
             case Begun(task, attempt, worker):
-                self._write(partial(task_rows.begun, task=task, attempt=attempt, worker=worker))
+                return [self._until_stored(partial(task_rows.begun, task=task, attempt=attempt, worker=worker))]
             case Delayed(task, attempt, in_s, why):
                 moment = self.moment()
-                self._write(partial(task_rows.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment))
+                job: Job = partial(task_rows.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment)
+                return [self._until_stored(job)]
             case Ended(task, state, attempt, message):
                 job = partial(task_rows.ended, task=task, state=state, attempt=attempt, message=message, moment=self.moment())
-                self._write(job, lambda: self._wake(task))
+                return [self._until_stored(job, task)]
 
-    def _write(self, job: Job, after: Callable[[], None] = lambda: None) -> None:
-        def then(value: Any, why: str) -> None:
+    def _until_stored(self, job: Job, ended: bytes | None = None) -> Store:
+        """Write something, again until it is written; then answer who waits for the task that has `ended` by it."""
+
+        def then(value: Any, why: str) -> list[BrokerEffect]:
             del value
             if why:
-                self.again.append((time.monotonic() + AGAIN_S, job, then))
-            else:
-                after()
+                self.again.append((time.monotonic() + AGAIN_S, store))
+                return []
+            return [] if ended is None else [self._read(asker, ended) for asker in self.waiters.pop(ended)]
 
-        self.database.put(job, then)
-
-    def _wake(self, task: bytes) -> None:
-        waiters = self.waiters.pop(task, [])
-        self.waiting -= len(waiters)
-        for client, request_id, _ in waiters:
-            self._read(client, request_id, task)
+        store = Store(job, then)
+        return store
 
     # Results and the rest
 
-    def _result(self, client: bytes, request: Request, args: control_requests.ResultArguments, now: float) -> None:
+    def result(self, asker: Asker, args: ResultArguments, now: float) -> list[BrokerEffect]:
+        """Tell what became of a task, once it has ended or the time is over.
+
+        Raises:
+            ProtocolError: `BUSY`.
+        """
         until = now + args.wait_ms / 1000 if args.wait_ms else None
-        if args.task in self.dispatcher.tasks and until is not None:
-            self._wait(client, request.id, args.task, until)
-        else:
-            self._read(client, request.id, args.task, until)
+        if until is None or args.task not in self.dispatcher.tasks:
+            return [self._read(asker, args.task, until)]
+        self.waiters.add(args.task, asker, until)
+        return []
 
-    def _wait(self, client: bytes, request_id: bytes, task: bytes, until: float) -> None:
-        if self.waiting >= MAX_WAITERS:
-            raise ProtocolError("BUSY", f"{MAX_WAITERS} requests wait for results, no more are taken")
-        self.waiting += 1
-        self.waiters.setdefault(task, []).append((client, request_id, until))
-
-    def _read(self, client: bytes, request_id: bytes, task: bytes, until: float | None = None) -> None:
+    def _read(self, asker: Asker, task: bytes, until: float | None = None) -> Store:
         """Answer with a task's row; if it has not ended, and there is a time until when that is waited for, then."""
 
-        def then(value: Any, why: str) -> None:
-            if why:
-                raise ProtocolError("STORE_FAILED", why)
+        def then(value: Any, why: str) -> list[BrokerEffect]:
+            check_stored(why)
             if value is None:
                 raise ProtocolError("UNKNOWN_TASK", f"there is no posted task {task.hex()}")
-            if value["ended_ns"] is None and until is not None:
-                self._wait(client, request_id, task, until)
-            else:
-                self.answer(client, Reply(request_id, value))
+            if value["ended_ns"] is not None or until is None:
+                return [asker.reply(value)]
+            self.waiters.add(task, asker, until)
+            return []
 
-        self.database.put(partial(task_rows.read, task=task), then, (client, request_id))
+        return Store(partial(task_rows.read, task=task), then, asker)
 
-    def _cancel(self, client: bytes, request: Request, args: control_requests.TaskIdArguments, now: float) -> None:
-        task = args.task
+    def cancel(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
+        """End a task before its time."""
+        del now
+        task, effects = args.task, list[BrokerEffect]()
         found = self.dispatcher.tasks.get(task)
         if found is not None and found.posted:
-            self.carry_out(self.dispatcher.cancel(task), now)
+            effects += self.dispatcher.cancel(task)
         elif self.backlog.more:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
-            self._write(partial(task_rows.cancel, task=task, message=error, moment=self.moment()), lambda: self._wake(task))
-        self._read(client, request.id, task)  # behind the end that was just put in: they are done in order
+            effects.append(self._until_stored(partial(task_rows.cancel, task=task, message=error, moment=self.moment()), task))
+        return [*effects, self._read(asker, task)]  # behind the end that is put in before it: they are done in order
 
-    def _tasks(self, client: bytes, request: Request, args: control_requests.TasksArguments, now: float) -> None:
+    def tasks(self, asker: Asker, args: TasksArguments, now: float) -> list[BrokerEffect]:
+        """List posted tasks."""
         del now
-        self._do(client, request, partial(task_rows.rows, state=args.state, service=args.service, most=args.limit or ROWS))
+        return self._do(asker, partial(task_rows.rows, state=args.state, service=args.service, most=args.limit or ROWS))
 
-    def _drop(self, client: bytes, request: Request, args: control_requests.TaskIdArguments, now: float) -> None:
+    def drop(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
+        """Delete a dead letter."""
         del now
-        self._do(client, request, partial(task_rows.drop, task=args.task))
+        return self._do(asker, partial(task_rows.drop, task=args.task))
 
-    def _do(self, client: bytes, request: Request, job: Job) -> None:
-        def then(value: Any, why: str) -> None:
-            self.answer(client, Error(request.id, "STORE_FAILED", why) if why else Reply(request.id, value))
+    def _do(self, asker: Asker, job: Job) -> list[BrokerEffect]:
+        def then(value: Any, why: str) -> list[BrokerEffect]:
+            check_stored(why)
+            return [asker.reply(value)]
 
-        self.database.put(job, then, (client, request.id))
+        return [Store(job, then, asker)]
 
     # Life
 
-    def beat(self, now: float) -> None:
+    def beat(self, now: float) -> list[BrokerEffect]:
         """Answer who has waited long enough; write again what could not be; read what waits for room; let old rows go."""
-        for task in list(self.waiters):
-            over = [one for one in self.waiters[task] if one[2] <= now]
-            for client, request_id, _ in over:
-                self._read(client, request_id, task)
-            self.waiting -= len(over)
-            left = [one for one in self.waiters[task] if one[2] > now]
-            if left:
-                self.waiters[task] = left
-            else:
-                del self.waiters[task]
-        due, self.again = [one for one in self.again if one[0] <= now], [one for one in self.again if one[0] > now]
-        for _, job, then in due:
-            self.database.put(job, then)
-        self.backlog.look()
-        self.dead_letters.look(now)
+        effects: list[BrokerEffect] = [self._read(asker, task) for task, asker in self.waiters.pop_over(now)]
+        effects += [store for due, store in self.again if due <= now]
+        self.again = [one for one in self.again if one[0] > now]
+        effects += [*self.backlog.look(), *self.dead_letters.look(now)]
         if self.database.failed != self.told_failed:
             self.told_failed = self.database.failed
             if self.told_failed:
@@ -257,12 +209,13 @@ class PostedTaskService:
         self._tell_store()
         if now >= self.clean_at:
             self.clean_at = now + CLEAN_S
-            self._clean()
+            effects += self._clean()
+        return effects
 
-    def _clean(self) -> None:
+    def _clean(self) -> list[BrokerEffect]:
         keep = row_retention.RowRetention(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
 
-        def then(found: tuple[Counter[str], bool] | None, why: str) -> None:
+        def then(found: tuple[Counter[str], bool] | None, why: str) -> list[BrokerEffect]:
             del why  # it is tried again in a minute
             gone, more = found or (Counter(), False)
             self.cleaned += gone
@@ -271,9 +224,10 @@ class PostedTaskService:
             elif self.cleaned != self.told_cleaned:
                 self.log.info("old tasks let go", **(self.cleaned - self.told_cleaned))
                 self.told_cleaned = self.cleaned.copy()
+            return []
 
         age_s = self.ages.now(time.monotonic())
-        self.database.put(partial(row_retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)
+        return [Store(partial(row_retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)]
 
     def stats(self) -> dict[str, Any]:
         """What the store tells of itself."""
@@ -287,10 +241,6 @@ class PostedTaskService:
             "dead_letters": self.dead_letters.count,
             "unreadable": self.backlog.unreadable,
             "aside": self.database.file.aside,
-            "waiters": self.waiting,
+            "waiters": len(self.waiters),
             "let_go": dict(self.cleaned),
         }
-
-    def close(self) -> None:
-        """Write what is left."""
-        self.database.close()

@@ -6,28 +6,29 @@ core answers it, or the service that keeps what it is about. Each request is gua
 
 import contextlib
 import itertools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import zmq
 
+from bus.broker import control_services
 from bus.broker.bug_guard import BugGuard, internal
-from bus.broker.callbacks import CarryOut, ControlHandler, Reject
+from bus.broker.control_services import Answers, ControlHandler
 from bus.broker.dialects import Dialects
 from bus.broker.majordomo import MMI, Majordomo
 from bus.broker.slow_clients import UnreadAnswers
-from bus.core import control, control_requests
+from bus.broker.socket_monitor import connection_of
+from bus.broker.store_effects import BrokerEffect
 from bus.core.broker_state import BrokerState
-from bus.core.effects import Effect, ToClient
+from bus.core.control_arguments import read
+from bus.core.effects import Asker, ToClient
 from bus.core.tasks.policy import LARGE
 from bus.errors import ProtocolError
 from bus.process import sockets
-from bus.wire.messages import Error, Reply, Request
+from bus.wire.frame_limits import CONTROL
+from bus.wire.messages import Request
 
-OUR_OWN = (control_requests.PREFIX, MMI)  # services that the broker answers itself
+OUR_OWN = (CONTROL, MMI)  # services that the broker answers itself
 MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
-# The answers of these may be large: they are bounded for a client that does not read.
-GIVE_MUCH = {f"hulak.{name}" for name in ("config.get", "config.history", "display.list", "last", "result", "stats", "tasks")}
 
 
 class RequestIntake:
@@ -36,12 +37,11 @@ class RequestIntake:
     Args:
         frontend: reaches clients.
         dialects: knows how each peer is spoken with.
-        bus: answers what needs no disk.
+        bus: takes tasks, and counts what is refused.
         majordomo: answers `mmi.*`.
-        handlers: answer the other control services.
+        handlers: answer the control services, by their whole names.
         carry_out: carries out effects.
         reject: told what cannot be read: socket, identity, error.
-        shell: gives what only the shell knows.
         guard: told of bugs.
     """
 
@@ -52,9 +52,8 @@ class RequestIntake:
         bus: BrokerState,
         majordomo: Majordomo,
         handlers: Mapping[str, ControlHandler],
-        carry_out: CarryOut,
-        reject: Reject,
-        shell: Callable[[], dict[str, Any]],
+        carry_out: Callable[[Sequence[BrokerEffect]], None],
+        reject: Callable[[str, bytes, ProtocolError], None],
         guard: BugGuard,
     ) -> None:
         self.frontend = frontend
@@ -64,7 +63,6 @@ class RequestIntake:
         self.handlers = handlers
         self.carry_out = carry_out
         self.reject = reject
-        self.shell = shell
         self.guard = guard
         self.unread = UnreadAnswers()
         self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
@@ -86,7 +84,7 @@ class RequestIntake:
                     address, found, unread = b"", [], [(parts, ProtocolError("INTERNAL", internal(None, error).text))]
                 for alone, why in unread:
                     self.reject("frontend", alone[0], why)
-                    self.carry_out(self.dialects.unread(alone, why), now)
+                    self.carry_out(self.dialects.unread(alone, why))
                 large = len(parts[-1]) > LARGE
                 if address != whose or large:
                     self.accept(whose, taken, now)
@@ -110,7 +108,7 @@ class RequestIntake:
                 self._tasks(address, list(some), now, size)
                 continue
             for request in some:
-                self.carry_out(self.serve(address, request, now), now)
+                self.carry_out(self.serve(Asker(address, request.id), request, now))
 
     def _tasks(self, address: bytes, asked: list[Request], now: float, size: int) -> None:
         try:
@@ -119,28 +117,26 @@ class RequestIntake:
             self.guard.tell("taking tasks in", error)
             tasks = self.bus.dispatcher.tasks
             effects = [ToClient(address, internal(request.id, error)) for request in asked if request.id not in tasks]
-        self.carry_out(effects, now)
+        self.carry_out(effects)
 
-    def serve(self, address: bytes, request: Request, now: float) -> list[Effect]:
+    def serve(self, asker: Asker, request: Request, now: float) -> Sequence[BrokerEffect]:
         """Answer a request to the broker itself, or have its service do it."""
         try:
-            return self._control(address, request, now)
+            return self._control(asker, request, now)
         except ProtocolError as error:
             self.bus.refused += 1
-            return [ToClient(address, Error(request.id, error.code, str(error), error.details))]
+            return [asker.refuse(error)]
         except Exception as error:  # noqa: BLE001 - a bug of ours, met by one request
             self.guard.tell(request.service[:60], error)
-            return [ToClient(address, internal(request.id, error))]
+            return [ToClient(asker.client, internal(request.id, error))]
 
-    def _control(self, address: bytes, request: Request, now: float) -> list[Effect]:
-        if not request.service.startswith(control_requests.PREFIX):
-            return [ToClient(address, Reply(request.id, self.majordomo.inform(request)))]
-        if request.service in GIVE_MUCH and self.came_by is not None and not self.unread.takes_one_more(address, self.came_by):
+    def _control(self, asker: Asker, request: Request, now: float) -> Sequence[BrokerEffect]:
+        if not request.service.startswith(CONTROL):
+            return [asker.reply(self.majordomo.inform(request, control_services.SERVICES))]
+        service = control_services.find(request.service)
+        if service.large and self.came_by is not None and not self.unread.takes_one_more(asker.client, self.came_by):
             raise ProtocolError("BUSY", "this client does not read what it is answered; try again when it has")
-        args = control_requests.arguments_of(request.service, request.args)
-        handler = self.handlers.get(request.service)
-        if handler is not None:
-            handler(address, request, args, now)
-            return []
-        value, effects = control.answer(self.bus, now, request.service, args, self.shell())
-        return [ToClient(address, Reply(request.id, value)), *effects]
+        args = read(service.args, request.args)
+        if service.answers is Answers.WAITS:
+            asker = Asker(asker.client, asker.request, connection_of(self.came_by))
+        return self.handlers[request.service](asker, args, now)

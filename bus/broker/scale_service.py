@@ -4,14 +4,12 @@ import sqlite3
 from functools import partial
 from typing import Any
 
-from bus.broker.callbacks import Answer, CarryOut
-from bus.broker.storage.database import Database
-from bus.core import control, control_requests
+from bus.broker.store_effects import BrokerEffect, Load, Store, check_stored
 from bus.core.broker_state import BrokerState
-from bus.wire.messages import Error, Reply, Request
+from bus.core.control_requests import ScaleArguments
+from bus.core.effects import Asker, LogLine
+from bus.errors import ProtocolError
 from bus.wire.names import AUTO, SCALED_SERVICES
-
-SCALE = "hulak.scale"
 
 
 def read(connection: sqlite3.Connection) -> dict[str, int]:
@@ -32,45 +30,46 @@ class ScaleService:
 
     Args:
         bus: whose targets these are.
-        database: keeps them.
-        answer: sends a message to a client.
-        carry_out: carries out effects.
     """
 
-    def __init__(self, bus: BrokerState, database: Database, answer: Answer, carry_out: CarryOut) -> None:
+    def __init__(self, bus: BrokerState) -> None:
         self.bus = bus
-        self.database = database
-        self.answer = answer
-        self.carry_out = carry_out
 
-        database.load(read, self._restore)
+    def begin(self) -> list[BrokerEffect]:
+        """Read what an earlier broker was told."""
+        return [Load(read, self._restore)]
 
-    def _restore(self, kept: dict[str, int] | None, why: str) -> None:
+    def _restore(self, kept: dict[str, int] | None, why: str) -> list[BrokerEffect]:
         """Take over what an earlier broker was told, as far as the settings still allow it."""
         del why  # the store tells it
         kept = kept or {}
         least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
         self.bus.targets |= {service: max(least, min(most, kept[service])) for service in SCALED_SERVICES if service in kept}
+        return []
 
-    def serve(self, client: bytes, request: Request, args: control_requests.ScaleArguments, now: float) -> None:
-        """Set a target.
+    def scale(self, asker: Asker, args: ScaleArguments, now: float) -> list[BrokerEffect]:
+        """Set by hand how many workers a service has, or leave it to the scaler again.
 
         Raises:
             ProtocolError: `BAD_ARGUMENT`.
         """
-        before = dict(self.bus.targets)
-        value, effects = control.scale(self.bus, now, args, {})
-        self.bus.targets = before  # it holds when it is safe
-        service, workers = value["service"], None if value["workers"] == AUTO else value["workers"]
+        del now
+        service, workers = args.service, args.workers
+        if service not in SCALED_SERVICES:
+            known = ", ".join(SCALED_SERVICES)
+            raise ProtocolError("BAD_ARGUMENT", f"argument service is {service!r}, must be one that is scaled: {known}")
+        least, most = self.bus.limits.min_workers, self.bus.limits.max_workers
+        if workers != AUTO and not least <= workers <= most:
+            allowed = f"{AUTO!r} or a number from {least} to {most} ([scaling] min_workers, max_workers)"
+            raise ProtocolError("BAD_ARGUMENT", f"argument workers is {workers!r}, must be {allowed}")
 
-        def then(_: Any, why: str) -> None:
-            if why:
-                self.answer(client, Error(request.id, "STORE_FAILED", f"the number of workers was not changed: {why}"))
-                return
-            self.bus.targets.pop(service, None)
-            if workers is not None:
+        def then(_: Any, why: str) -> list[BrokerEffect]:
+            check_stored(why, "the number of workers was not changed")
+            if workers == AUTO:
+                self.bus.targets.pop(service, None)
+            else:
                 self.bus.targets[service] = workers
-            self.carry_out(effects, now)
-            self.answer(client, Reply(request.id, value))
+            told = {"service": service, "workers": workers}
+            return [LogLine("scale target set", told), asker.reply(told)]
 
-        self.database.put(partial(write, service=service, workers=workers), then, (client, request.id))
+        return [Store(partial(write, service=service, workers=None if workers == AUTO else workers), then, asker)]

@@ -8,6 +8,8 @@ import select
 
 import zmq
 
+from bus.broker.socket_monitor import PeerConnection, connection_of
+
 LOOK_EVERY = 16  # answers to one client between two looks at its connection
 MOST_UNREAD = 64  # answers to one client after its connection had no more room
 MOST = 4096  # clients remembered; beyond it the one noted first is forgotten, and counts as one that reads
@@ -19,17 +21,15 @@ class ClientConnections:
     def __init__(self) -> None:
         self._polls: dict[bytes, select.poll] = {}
 
-    def note(self, address: bytes, frame: zmq.Frame) -> None:
-        """Remember by which connection a client's frame came; one without a descriptor (inproc) always counts as read."""
-        try:
-            descriptor = int(frame.get(zmq.SRCFD))
-        except (zmq.ZMQError, ValueError):
+    def note(self, address: bytes, connection: PeerConnection | None) -> None:
+        """Remember a client's connection; one that has none (inproc) always counts as read."""
+        if connection is None:
             return
         self._polls.pop(address, None)
         if len(self._polls) >= MOST:
             del self._polls[next(iter(self._polls))]
         self._polls[address] = poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
+        poll.register(connection.descriptor, select.POLLOUT)
 
     def reads(self, address: bytes) -> bool:
         """Tell whether the client's connection has room. A descriptor that is closed has: sending tells that it is gone."""
@@ -59,7 +59,7 @@ class UnreadAnswers:
         """
         count = self._counts.get(address, 0) + 1
         if count % LOOK_EVERY == 0 or count > MOST_UNREAD:
-            self._connections.note(address, frame)
+            self._connections.note(address, connection_of(frame))
             if self._connections.reads(address):
                 count = 0
         if count == 1 and len(self._counts) >= MOST:

@@ -24,6 +24,26 @@ class PeerConnection(NamedTuple):
     descriptor: int
     inode: int
 
+    @classmethod
+    def of(cls, descriptor: int) -> "PeerConnection":
+        """Take in a connection that is there; raises OSError if it is not."""
+        return cls(descriptor, os.fstat(descriptor).st_ino)
+
+    def is_there(self) -> bool:
+        """Say whether it has not ended."""
+        try:
+            return os.fstat(self.descriptor).st_ino == self.inode
+        except OSError:
+            return False
+
+
+def connection_of(frame: zmq.Frame | None) -> PeerConnection | None:
+    """Find the connection by which a frame came; None where there is none (inproc), or none any more."""
+    try:
+        return None if frame is None else PeerConnection.of(int(frame.get(zmq.SRCFD)))
+    except (zmq.ZMQError, ValueError, OSError):
+        return None
+
 
 class SocketMonitor:
     """All connections of one socket.
@@ -53,7 +73,7 @@ class SocketMonitor:
                 event, descriptor = sockets.next_event(self.reader)
                 if event == ACCEPTED:
                     with contextlib.suppress(OSError):  # it is gone already
-                        new[descriptor] = self.known[descriptor] = PeerConnection(descriptor, os.fstat(descriptor).st_ino)
+                        new[descriptor] = self.known[descriptor] = PeerConnection.of(descriptor)
                 else:
                     new.pop(descriptor, None)
                     self._gone(descriptor)
@@ -66,11 +86,7 @@ class SocketMonitor:
     def recount(self) -> None:
         """Forget connections of whose end libzmq has told nothing."""
         for one in list(self.known.values()):
-            try:
-                is_there = os.fstat(one.descriptor).st_ino == one.inode
-            except OSError:
-                is_there = False
-            if not is_there:
+            if not one.is_there():
                 self._gone(one.descriptor)
 
     def _gone(self, descriptor: int) -> None:

@@ -10,10 +10,9 @@ from functools import partial
 
 import structlog
 
-from bus.broker.callbacks import CarryOut
 from bus.broker.storage import unfinished_tasks
-from bus.broker.storage.database import Database
 from bus.broker.storage.unfinished_tasks import MemoryRoom, UnfinishedTasks
+from bus.broker.store_effects import BrokerEffect, Load, Store
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.core.tasks.moments import Moment
 
@@ -25,28 +24,22 @@ class TaskBacklog:
     """What of the store is still to be taken into memory.
 
     Args:
-        database: open.
         dispatcher: takes the tasks.
         grace_s: seconds that a task which ran is left to its worker.
         moment: tells the present one.
-        carry_out: carries out effects.
         log: of this process.
     """
 
     def __init__(
         self,
-        database: Database,
         dispatcher: Dispatcher,
         grace_s: float,
         moment: Callable[[], Moment],
-        carry_out: CarryOut,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
-        self.database = database
         self.dispatcher = dispatcher
         self.grace_s = grace_s
         self.moment = moment
-        self.carry_out = carry_out
         self.log = log
         self.known = False  # the store was read: what is in it is not new
         self.more = False  # there are tasks that wait for room
@@ -57,18 +50,19 @@ class TaskBacklog:
         self._reading = False
         self._cancelled: set[bytes] = set()  # while they were being read
 
-    def begin(self) -> None:
+    def begin(self) -> list[BrokerEffect]:
         """Read what there is at a start, as soon as the store can be read."""
         self._reading = True
-        self.database.load(self._first, self._take)
+        return [Load(self._first, self._take)]
 
-    def look(self) -> None:
+    def look(self) -> list[BrokerEffect]:
         """Read some more, if there is room for it."""
         room = self._room()
-        if self.more and not self._reading and room.tasks > 0 and (room.size > 0 or room.alone):
-            self._reading = True
-            room = MemoryRoom(min(room.tasks, MOST), room.size, room.alone, MOST_BYTES)
-            self.database.put(partial(self._read, room=room), self._take)
+        if not self.more or self._reading or room.tasks <= 0 or (room.size <= 0 and not room.alone):
+            return []
+        self._reading = True
+        room = MemoryRoom(min(room.tasks, MOST), room.size, room.alone, MOST_BYTES)
+        return [Store(partial(self._read, room=room), self._take)]
 
     def cancel(self, task: bytes) -> None:
         """Note that a task which is not in memory was cancelled in the store: it may be on its way here."""
@@ -88,7 +82,7 @@ class TaskBacklog:
     def _read(self, connection: sqlite3.Connection, room: MemoryRoom) -> UnfinishedTasks:
         return unfinished_tasks.read(connection, self._after, room, self.moment(), self.grace_s)
 
-    def _take(self, found: UnfinishedTasks | None, why: str) -> None:
+    def _take(self, found: UnfinishedTasks | None, why: str) -> list[BrokerEffect]:
         self._reading = False
         cancelled, self._cancelled = self._cancelled, set()
         if found is None:  # it is tried again; tasks are safe where they are
@@ -96,13 +90,12 @@ class TaskBacklog:
             if why != self._why:
                 self.log.error("posted tasks not read", why=why)
             self._why = why
-            return
+            return []
         self.known, self.more, self._after, self._why = True, found.more, found.after, ""
         self.unreadable = found.unreadable
         for text in found.bad:
             self.log.error("row set aside", table="tasks", why=text)
         now = time.monotonic()
-        for one in found.tasks:
-            if one.task.id not in cancelled:
-                self.restored += 1
-                self.carry_out(self.dispatcher.restore(now, one.task, one.in_s), now)
+        tasks = [one for one in found.tasks if one.task.id not in cancelled]
+        self.restored += len(tasks)
+        return [effect for one in tasks for effect in self.dispatcher.restore(now, one.task, one.in_s)]

@@ -14,22 +14,22 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.broker.bug_guard import internal
-from bus.broker.callbacks import Answer
+from bus.broker.bug_guard import BugGuard, internal
 from bus.broker.connections import Connections
 from bus.broker.slow_clients import ClientConnections
 from bus.broker.storage.journal import Journal
 from bus.broker.storage.journal_reader import JournalReader
 from bus.broker.subscriber_cutoff import SlowSubscribers
-from bus.core import control_requests
 from bus.core.broker_state import BrokerState
+from bus.core.control_requests import ReplayArguments, wanted_of
+from bus.core.effects import Asker, Effect, ToClient
 from bus.core.journal.record_format import Snapshot
 from bus.core.ticks.intake import IntakeTurn
 from bus.core.ticks.replay_queue import ReplayQueue
 from bus.errors import ConfigError, ProtocolError
 from bus.process import sockets
 from bus.process.settings import Settings
-from bus.wire.messages import Part, Reply, Request
+from bus.wire.messages import Error, Part, Reply
 from bus.wire.names import HELLO
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
@@ -49,6 +49,7 @@ class TickService:
         bus: the state.
         connections: of all sockets of the broker.
         reject: told bytes that are refused: socket, error.
+        guard: told of bugs.
         log: of this process.
     Raises:
         ConfigError: an address cannot be bound.
@@ -63,6 +64,7 @@ class TickService:
         bus: BrokerState,
         connections: Connections,
         reject: Callable[[str, ProtocolError], None],
+        guard: BugGuard,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.context = context
@@ -71,6 +73,7 @@ class TickService:
         self.journal = journal
         self.bus = bus
         self.reject = reject
+        self.guard = guard
         self.log = log
         self.reader = JournalReader(journal)
         self.replays = ReplayQueue(self.reader)
@@ -223,46 +226,36 @@ class TickService:
 
     # Replays
 
-    def begin_replay(
-        self, address: bytes, request: Request, args: control_requests.ReplayArguments, frame: zmq.Frame | None, now: float
-    ) -> bytes | None:
-        """Take in a request for ticks of the past.
+    def replay(self, asker: Asker, args: ReplayArguments, now: float) -> list[Effect]:
+        """Give ticks of the past again, slice by slice; one of the same client and topic that is under way is replaced.
 
-        Args:
-            address: of the client.
-            request: what it asked for.
-            args: of it.
-            frame: by which the request came.
-            now: monotonic seconds.
-        Returns:
-            the id of a request of the same client and topic whose place it takes, if there is one.
         Raises:
             ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD`, `OTHER_EPOCH` or `BUSY`.
         """
-        replay = self.reader.begin(control_requests.wanted_of(args), self.bus.topics)
-        replaced = self.replays.begin(address, request.id, replay, now)
-        if frame is not None:
-            self.client_connections.note(address, frame)
-        return replaced
+        replay = self.reader.begin(wanted_of(args), self.bus.topics)
+        replaced = self.replays.begin(asker.client, asker.request, replay, now)
+        self.client_connections.note(asker.client, asker.connection)
+        if replaced is None:
+            return []
+        text = "the same client asked for a replay of the same topic again"
+        return [ToClient(asker.client, Error(replaced, "REPLACED", text))]
 
-    def step_replays(self, now: float, answer: Answer) -> None:
-        """Let one replay read one slice, and send what it found; a client that is gone loses its replays."""
+    def step_replays(self, now: float) -> list[Effect]:
+        """Let one replay read one slice, and send what it found."""
+        effects: list[Effect] = []
         for turn in self.replays.turn(now, self.client_connections.reads):
             address, request_id, replay = turn.address, turn.request, turn.replay
-            reached = True
             if turn.rows is not None:
                 replay.parts += 1
-                reached = answer(address, Part(request_id, replay.parts, turn.rows))
+                effects.append(ToClient(address, Part(request_id, replay.parts, turn.rows)))
             if turn.error is not None:
-                answer(address, internal(request_id, turn.error))
-                raise turn.error
-            if reached and replay.ended:
-                reached = answer(address, Reply(request_id, replay.summary()))
-            if not reached:
-                self.replays.drop(address)
-                break
+                self.guard.tell("replays", turn.error)
+                effects.append(ToClient(address, internal(request_id, turn.error)))
+            elif replay.ended:
+                effects.append(ToClient(address, Reply(request_id, replay.summary())))
         if not self.replays:
             self.client_connections.clear()
+        return effects
 
     # What is told, and the end
 

@@ -4,15 +4,14 @@ from collections.abc import Callable
 
 import structlog
 
-from bus.broker.callbacks import Answer
 from bus.broker.storage.journal import Journal
-from bus.core import control_requests
 from bus.core.broker_state import BrokerState
+from bus.core.control_requests import TopicRemoveArguments
+from bus.core.effects import Asker, Effect
 from bus.core.journal.record_format import Snapshot
 from bus.core.journal.segment_index import TopicOrdinals
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL
-from bus.wire.messages import Reply, Request
 from bus.wire.replay_range import prefix_of
 
 
@@ -23,26 +22,18 @@ class TopicService:
         bus: whose topics these are.
         journal: open.
         state: makes what a segment begins with.
-        answer: sends a message to a client.
         log: of this process.
     """
 
     def __init__(
-        self,
-        bus: BrokerState,
-        journal: Journal,
-        state: Callable[[], Snapshot],
-        answer: Answer,
-        log: structlog.typing.FilteringBoundLogger,
+        self, bus: BrokerState, journal: Journal, state: Callable[[], Snapshot], log: structlog.typing.FilteringBoundLogger
     ) -> None:
         self.bus = bus
         self.journal = journal
         self.state = state
-        self.answer = answer
         self.log = log
-        self.services = {"hulak.topic.remove": self.remove}
 
-    def remove(self, client: bytes, request: Request, args: control_requests.TopicRemoveArguments, now: float) -> None:
+    def remove(self, asker: Asker, args: TopicRemoveArguments, now: float) -> list[Effect]:
         """Remove topics; names that there are not are no error.
 
         Raises:
@@ -60,4 +51,4 @@ class TopicService:
                 text = f"{len(removed)} topics were removed until the next start only, the journal cannot be written"
                 raise ProtocolError("STORE_FAILED", f"{text}: {self.journal.degraded}")
             topics.renumber(ordinals)
-        self.answer(client, Reply(request.id, {"removed": removed}))
+        return [asker.reply({"removed": removed})]

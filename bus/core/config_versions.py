@@ -109,8 +109,7 @@ class ConfigVersions:
         """
         oldest = self.versions[0].version - 1 if self.versions else 0
         if not oldest <= number <= self.version:
-            allowed = f"{oldest} to {self.version}"
-            raise refuse("", "version", number, allowed, f"version is {number}, must be {allowed}")
+            raise unknown_version(number, oldest, self.version)
         scopes = {scope: dict(values) for scope, values in self.scopes.items()}
         for version in reversed(self.versions):
             if version.version > number:
@@ -120,6 +119,12 @@ class ConfigVersions:
     def history(self, limit: int) -> list[dict[str, Any]]:
         """List the newest versions, the newest first; `limit` is above 0."""
         return [one.told() for one in self.versions[: -limit - 1 : -1]]
+
+
+def unknown_version(number: int, oldest: int, newest: int) -> ProtocolError:
+    """Make the `BAD_CONFIG` for a version that there is not, or not any more."""
+    allowed = f"{oldest} to {newest}"
+    return refuse("", "version", number, allowed, f"version is {number}, must be {allowed}")
 
 
 def _apply(scopes: Scopes, values: Iterable[tuple[str, str, Value | None]]) -> None:

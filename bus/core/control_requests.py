@@ -1,12 +1,8 @@
-"""Every control service: its name, its arguments, and when it answers. PROTOCOL.md sections 6.2, 7 and 11.1. Pure.
+"""The arguments of every control service, each of its type and within its bounds. PROTOCOL.md sections 6.2, 7 and 11.1. Pure.
 
-This is the one place where arguments are read: who serves a request gets them as a struct of this file, each of its type and
-within its bounds. What depends on the broker's state (is there such a topic, a display, a version?) is for who serves it.
+Which service takes which is in `bus.broker.control_services`. What depends on the broker's state (is there such a topic, a
+display, a version?) is for who serves the request.
 """
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from msgspec import field
 
@@ -35,15 +31,12 @@ from bus.core.control_arguments import (
     UnsignedInteger,
     WaitMs,
     Workers,
-    read,
 )
 from bus.core.display_assignment import check_init
 from bus.errors import ProtocolError
 from bus.wire.codec import NUL, check_topic
 from bus.wire.replay_range import ALL, FOR_EVER, ReplayRange
 from bus.wire.report_values import check_told
-
-PREFIX = "hulak."
 
 
 class NoArguments(Arguments, frozen=True):
@@ -180,6 +173,7 @@ class ConfigAppliedArguments(Arguments, frozen=True):
     """`hulak.config.applied`."""
 
     version: NaturalNumber | None = None
+    wait_ms: WaitMs = 0  # for all to apply it
 
 
 class InitArguments(Arguments, frozen=True):
@@ -229,58 +223,6 @@ class DisplayDayArguments(InitArguments, frozen=True, kw_only=True):
     display: DisplayId
     token: NaturalNumber
     first: PositiveInteger = field(name="from")
-
-
-@dataclass(frozen=True, slots=True)
-class ControlService:
-    """One control service."""
-
-    args: type[Arguments]
-    summary: str
-    at_once: bool = True  # answered in the turn of the loop that takes the request in; else when the disk, or time, has it
-
-
-SERVICES: Mapping[str, ControlService] = {
-    "hulak.ping": ControlService(NoArguments, "tell that the broker is there, and which one"),
-    "hulak.stats": ControlService(NoArguments, "tell everything the broker knows of itself"),
-    "hulak.feed": ControlService(FeedArguments, "open a feed's instance, and tell how far it was taken and journalled"),
-    "hulak.replay": ControlService(ReplayArguments, "give ticks of the past again", at_once=False),
-    "hulak.last": ControlService(LastArguments, "give the last message of a topic, or of all topics under a prefix"),
-    "hulak.topic.remove": ControlService(TopicRemoveArguments, "free topics of feeds: their last values, and their places"),
-    "hulak.report": ControlService(ReportArguments, "take what a process tells about itself, or that it leaves"),
-    "hulak.retire": ControlService(RetireArguments, "ask a worker to finish what it holds and to leave"),
-    "hulak.scale": ControlService(ScaleArguments, "set by hand how many workers a service has", at_once=False),
-    "hulak.post": ControlService(PostArguments, "take a task that outlives the broker", at_once=False),
-    "hulak.result": ControlService(ResultArguments, "tell what became of a posted task", at_once=False),
-    "hulak.cancel": ControlService(TaskIdArguments, "end a posted task before its time", at_once=False),
-    "hulak.tasks": ControlService(TasksArguments, "list posted tasks", at_once=False),
-    "hulak.retry": ControlService(TaskIdArguments, "post a dead letter anew", at_once=False),
-    "hulak.drop": ControlService(TaskIdArguments, "delete a dead letter", at_once=False),
-    "hulak.config.get": ControlService(ConfigGetArguments, "tell the live configuration"),
-    "hulak.config.set": ControlService(ConfigSetArguments, "change the live configuration", at_once=False),
-    "hulak.config.revert": ControlService(ConfigRevertArguments, "make a former configuration the present one", at_once=False),
-    "hulak.config.history": ControlService(ConfigHistoryArguments, "list the newest versions of the configuration"),
-    "hulak.config.applied": ControlService(ConfigAppliedArguments, "list which process applies which version"),
-    "hulak.display.create": ControlService(DisplayCreateArguments, "have a display computed", at_once=False),
-    "hulak.display.update": ControlService(DisplayUpdateArguments, "have a display begin anew with other values", at_once=False),
-    "hulak.display.remove": ControlService(DisplayRemoveArguments, "let displays go", at_once=False),
-    "hulak.display.list": ControlService(NoArguments, "list all displays, and who has them"),
-    "hulak.display.day": ControlService(DisplayDayArguments, "take what the day of a display began with", at_once=False),
-}
-
-
-def arguments_of(service: str, args: Mapping[str, Any]) -> Arguments:
-    """Read the arguments of a control request, as they were sent.
-
-    Args:
-        service: the whole name, `hulak.` included.
-    Raises:
-        ProtocolError: `UNKNOWN_SERVICE` or `BAD_ARGUMENT`.
-    """
-    if service not in SERVICES:
-        there = ", ".join(SERVICES)
-        raise ProtocolError("UNKNOWN_SERVICE", f"service {service[:100]!r} is unknown; control services are {there}")
-    return read(SERVICES[service].args, args)
 
 
 def wanted_of(args: ReplayArguments) -> ReplayRange:

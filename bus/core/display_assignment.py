@@ -42,6 +42,16 @@ def check_init(init: Mapping[str, Any]) -> None:
         raise ValueError(f"argument init.late_ticks is {short(late)}, must be true, false or nil")
 
 
+def check_symbol(display: str, shown: str, symbol: str) -> None:
+    """Check that a display, which shows a symbol, is wanted for the same one.
+
+    Raises:
+        ProtocolError: `BAD_ARGUMENT`.
+    """
+    if shown != symbol:
+        raise ProtocolError("BAD_ARGUMENT", f"display {display!r} shows {shown}, so it cannot show {symbol}")
+
+
 @dataclass(slots=True)
 class Display:
     """One row."""
@@ -97,8 +107,8 @@ class DisplayAssignment:
             ProtocolError: `BAD_ARGUMENT`, it is there and shows another symbol.
         """
         row = self.rows.get(display)
-        if row is not None and symbol is not None and row.symbol != symbol:
-            raise ProtocolError("BAD_ARGUMENT", f"display {display!r} shows {row.symbol}, so it cannot show {symbol}")
+        if row is not None and symbol is not None:
+            check_symbol(display, row.symbol, symbol)
         return row
 
     def check_room(self, coming: int) -> None:

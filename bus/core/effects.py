@@ -1,9 +1,10 @@
-"""What the core wants done, as values; the broker carries them out with one `match`."""
+"""What is to be done, as values: `bus.broker.effect_runner` carries it out. Pure."""
 
 from typing import Any
 
 import msgspec
 
+from bus.errors import ProtocolError
 from bus.wire import messages
 from bus.wire.messages import Error, Reply
 
@@ -20,6 +21,12 @@ class ToWorker(msgspec.Struct, frozen=True, gc=False):
 
     identity: bytes
     message: messages.MessageToWorker | list[messages.Task]
+
+
+class Publish(msgspec.Struct, frozen=True, gc=False):
+    """Send a message to those who have subscribed to its topic."""
+
+    message: bytes
 
 
 class LogLine(msgspec.Struct, frozen=True, gc=False):
@@ -55,4 +62,20 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     message: Reply | Error
 
 
-Effect = ToClient | ToWorker | LogLine | Begun | Delayed | Ended
+Effect = ToClient | ToWorker | Publish | LogLine | Begun | Delayed | Ended
+
+
+class Asker(msgspec.Struct, frozen=True, gc=False):
+    """Who asked something of the broker, and under which id."""
+
+    client: bytes  # its address
+    request: bytes  # 16 bytes
+    connection: Any = None  # by which it came, as the shell knows it; only of a request that may wait for long
+
+    def reply(self, value: Any) -> ToClient:
+        """Answer with a value."""
+        return ToClient(self.client, Reply(self.request, value))
+
+    def refuse(self, error: ProtocolError) -> ToClient:
+        """Answer with an error."""
+        return ToClient(self.client, Error(self.request, error.code, str(error), error.details))

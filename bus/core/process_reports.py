@@ -35,12 +35,14 @@ class ProcessReports:
     limit: int = 256
     last: dict[tuple[str, str], ProcessReport] = field(default_factory=dict)
     trends: ProcessTrends = field(default_factory=ProcessTrends)
+    changes: int = 0  # grows with each report, and each process that leaves
 
     def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any]) -> bool:
         """Keep a report; False if there are too many processes to keep one more."""
         self._forget(now)
         if (kind, name) not in self.last and len(self.last) >= self.limit and not self._make_room(now):
             return False
+        self.changes += 1
         self.last[kind, name] = ProcessReport(kind, name, pid, values, now)
         for gone in self.trends.take(now, kind, name, pid, values):
             if gone != name:
@@ -58,12 +60,17 @@ class ProcessReports:
         """Forget a process that has said goodbye; one of the same name that came after it stays."""
         report = self.last.get((kind, name))
         if report is not None and report.pid == pid:
+            self.changes += 1
             del self.last[kind, name]
             self.trends.leave(kind, name, pid)
 
-    def rows(self, now: float) -> list[dict[str, Any]]:
-        """List all that are not forgotten, with their age in seconds and their trends."""
+    def known(self, now: float) -> list[ProcessReport]:
+        """List all that are not forgotten."""
         self._forget(now)
+        return list(self.last.values())
+
+    def rows(self, now: float) -> list[dict[str, Any]]:
+        """Make rows of all that are not forgotten, with their age in seconds and their trends."""
         return [
             {
                 **one.values,
@@ -73,7 +80,7 @@ class ProcessReports:
                 "pid": one.pid,
                 "age_s": round(now - one.at, 3),
             }
-            for one in self.last.values()
+            for one in self.known(now)
         ]
 
     def _forget(self, now: float) -> None:

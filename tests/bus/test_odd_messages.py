@@ -8,15 +8,16 @@ import structlog
 from local_bus import LocalBus
 from odd_messages import ENOUGH, odd_requests, of_worker
 
+from bus.broker.control_services import SERVICES, Answers
 from bus.broker.loop import Broker
-from bus.core import control_requests
+from bus.core.effects import Asker, ToClient
 from bus.core.tasks.dispatcher import BEAT
 from bus.core.tasks.posted import Posting
 from bus.errors import ProtocolError
 from bus.process import lifecycle
 from bus.process.settings import Settings
 from bus.wire import codec
-from bus.wire.messages import Ready, Reply, Request
+from bus.wire.messages import Ready, Request
 from clients.cli import feeds
 from clients.displays.stats import memory_usage, worker_stats
 from clients.gateway import metrics
@@ -55,7 +56,7 @@ class BrokerFixture:
             effects = self.broker.dialects.command(now, [b"worker", frame])
         except ProtocolError:
             return
-        self.broker._carry_out(effects, now)
+        self.broker.carry_out(effects)
 
     def turn(self):
         """Turn the loop once, with all that may be due."""
@@ -69,8 +70,8 @@ class BrokerFixture:
         now, number = time.monotonic(), next(self.ids)
         task_id, service = number.to_bytes(16, "big"), f"odd-{number}"
         posting = Posting(task_id, None, service, "a", b"\x80", 2, float("inf"))
-        self.broker._carry_out(self.broker.bus.dispatcher.ready(now, b"\0worker", Ready(service, "odd/1", 1024)), now)
-        self.broker._carry_out(self.broker.bus.dispatcher.accept(now, posting.task(now)), now)
+        self.broker.carry_out(self.broker.bus.dispatcher.ready(now, b"\0worker", Ready(service, "odd/1", 1024)))
+        self.broker.carry_out(self.broker.bus.dispatcher.accept(now, posting.task(now)))
         return task_id
 
     def close(self):
@@ -101,18 +102,25 @@ def read_by_all(stats):
     return [(feeds.cells(row), feeds.remarks(row)) for row in feeds.feeds_of(stats)]
 
 
-@pytest.mark.parametrize("service", control_requests.SERVICES)
+@pytest.mark.parametrize("service", SERVICES)
 def test_no_odd_argument_of_a_control_request_meets_a_bug(fixture, service):
     for number, (_, _, frame) in enumerate(one for one in odd_requests() if one[0] == service):
         fixture.client(frame)
         if number % 20 == 0 or service == "hulak.report":
             fixture.turn()
             read_by_all(fixture.broker.bus.stats(time.monotonic(), fixture.broker._shell()))
-            fixture.broker.config.applied(time.monotonic())
+            fixture.broker.config.processes(time.monotonic())
     fixture.turn()
-    fixture.broker.tasks.database.close()
-    assert fixture.broker.tasks.database.failed == ""
+    fixture.broker.database.close()
+    assert fixture.broker.database.failed == ""
     fixture.turn()
+
+
+@pytest.mark.parametrize("service", [name for name, service in SERVICES.items() if service.answers is Answers.AT_ONCE])
+def test_what_the_registry_says_is_answered_at_once_is(fixture, service):
+    asker = Asker(b"\0client", bytes(16))
+    effects = fixture.broker.requests.serve(asker, Request(bytes(16), service, "", ENOUGH.get(service, {})), time.monotonic())
+    assert [effect.message.id for effect in effects if isinstance(effect, ToClient)] == [bytes(16)]
 
 
 def test_no_odd_field_of_a_workers_message_meets_a_bug(fixture):
@@ -160,7 +168,7 @@ def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch)
 
         for service, name in ((broker.ticks, "beat"), (broker.displays, "turn"), (broker.bus, "publish_stats")):
             monkeypatch.setattr(service, name, broken)
-        monkeypatch.setattr(broker.tasks, "beat", done.append)
+        monkeypatch.setattr(broker.tasks, "beat", lambda now: done.append(now) or [])
         monkeypatch.setattr(broker.ticks, "tell_topics", done.append)
         workers = [b"\0a", b"\0b", b"\0c"]
         for name in workers:
@@ -183,11 +191,9 @@ def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch)
 def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
     with LocalBus(**{"broker.drain_s": 0.1}) as found:
         fixture = BrokerFixture(found)
-        outbox, broker = fixture.broker.outbox, fixture.broker
+        broker = fixture.broker
         ping = codec.encode(Request(bytes(16), "hulak.ping", "", {}, {}))
-        monkeypatch.setitem(
-            broker.handlers, "hulak.ping", lambda client, request, args, now: outbox.reach(client, Reply(request.id, 1 << 70))
-        )
+        monkeypatch.setitem(broker.handlers, "hulak.ping", lambda asker, args, now: [asker.reply(1 << 70)])
         fixture.client(ping)
         assert broker.guard.total == 1
         assert "int cannot be packed" in broker.guard.last
@@ -195,4 +201,4 @@ def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
 
 
 def test_every_service_is_tried():
-    assert set(ENOUGH) <= set(control_requests.SERVICES)
+    assert set(ENOUGH) <= set(SERVICES)

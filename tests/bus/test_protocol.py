@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.core.control_requests import SERVICES
+from bus.broker.control_services import SERVICES
 from bus.wire import batch_frames, codec, messages
 from bus.wire.messages import HeldTask, Stamp
 
@@ -106,6 +106,12 @@ def test_the_document_lists_every_control_service_with_its_arguments():
         needed = {one.encode_name for one in msgspec.structs.fields(SERVICES[service].args) if one.required}
         if service != "hulak.display.remove":  # one of two
             assert set(re.findall(r"`(\w+)`", args.partition("if wanted")[0])) == needed, service
+
+
+def test_the_document_names_the_services_whose_answers_to_a_client_that_does_not_read_are_bounded():
+    [listed] = re.findall(r"may answer much\s+\((.*?)\), then\s+`BUSY`", DOCUMENT, re.DOTALL)
+    names = {f"hulak.{name}" for name in re.findall(r"`(?:hulak)?\.([a-z.]+)`", listed)}
+    assert names == {name for name, service in SERVICES.items() if service.large}
 
 
 def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default():

@@ -1,13 +1,30 @@
 """What a client asks of the broker, as whoever serves it gets it."""
 
-from bus.core import control_requests
+from types import SimpleNamespace
+
+from bus.broker.control_services import find
+from bus.core.control_arguments import read
+from bus.core.control_requests import wanted_of
 
 
-def arguments(service, /, **args):
-    """Read arguments as the broker does; `from_` stands for `from`."""
-    return control_requests.arguments_of(service, {name.removesuffix("_"): value for name, value in args.items()})
+def arguments(name, /, **args):
+    """Read arguments of a control service as the broker does; `from_` stands for `from`."""
+    return read(find(name).args, {name.removesuffix("_"): value for name, value in args.items()})
 
 
 def read_wanted(args):
     """Say what `hulak.replay` with these arguments is to read."""
-    return control_requests.wanted_of(control_requests.arguments_of("hulak.replay", args))
+    return wanted_of(read(find("hulak.replay").args, args))
+
+
+def serve(name, asker, now, args, **services):
+    """Have a control service serve a request; returns the effects.
+
+    Args:
+        name: of it.
+        asker: whose request it is.
+        now: monotonic seconds.
+        args: as they were sent.
+        services: that are there, as `control_services.Services` has them.
+    """
+    return find(name).handler(SimpleNamespace(**services))(asker, read(find(name).args, args), now)

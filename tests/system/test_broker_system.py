@@ -204,8 +204,8 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_i
 def test_a_broker_whose_stores_thread_has_ended_ends_itself(local_bus, monkeypatch):
     make_home(local_bus.home)
     broker = Broker(local_bus.settings, local_bus.home, NeverStops(), structlog.get_logger())
-    monkeypatch.setattr(broker.tasks.database, "_commit", None)  # a bug
-    broker.tasks.database.put(lambda _: None, lambda *_: None)
+    monkeypatch.setattr(broker.database, "_commit", None)  # a bug
+    broker.database.put(lambda _: None, lambda *_: None)
     with pytest.raises(PartEnded, match="the store's thread ended: TypeError"):
         broker.run()
     assert broker.tasks.stats()["state"] == "failed"

@@ -38,7 +38,6 @@ DISK = {
 }
 Job = Callable[[sqlite3.Connection], Any]
 JobCallback = Callable[[Any, str], None]
-Asker = tuple[bytes, bytes]  # client and request
 JobResult = tuple[Any, str, bool]  # of a job: its value; why it failed; whether that is the disk's fault
 
 
@@ -47,14 +46,7 @@ class Work(msgspec.Struct, frozen=True):
 
     job: Job
     then: JobCallback
-    asker: Asker | None = None  # who is told if `then` fails
     patient: bool = False  # waits until the file can be used
-
-
-def reraise(error: Exception, asker: Asker | None) -> None:
-    """Let an error of a `then` go on to whoever called `finished`."""
-    del asker
-    raise error
 
 
 class Database:
@@ -62,12 +54,10 @@ class Database:
 
     Args:
         folder: of the broker's home.
-        trouble: told what a `then` raised, and who is to be answered.
     """
 
-    def __init__(self, folder: Path, trouble: Callable[[Exception, Asker | None], None] = reraise) -> None:
+    def __init__(self, folder: Path) -> None:
         self.file = DatabaseFile(folder)
-        self.trouble = trouble
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Work, Any, str]] = queue.SimpleQueue()
         self.reader, self._writer = socket.socketpair()  # readable when something has finished
@@ -114,22 +104,19 @@ class Database:
         with contextlib.closing(self.file.connect()) as connection:
             return job(connection)
 
-    def put(self, job: Job, then: JobCallback, asker: Asker | None = None) -> None:
+    def put(self, job: Job, then: JobCallback) -> None:
         """Have a job done in the next transaction; then `then(value, "")`, or `then(None, why)` if it is not in the store."""
-        self._work.put(Work(job, then, asker))
+        self._work.put(Work(job, then))
 
     def finished(self) -> None:
-        """Do what is to be done for jobs that have finished; called in the loop when `reader` is readable."""
+        """Do what is to be done for jobs that have finished, which must not fail; called when `reader` is readable."""
         with contextlib.suppress(BlockingIOError):
             while self.reader.recv(4096):
                 pass
         with contextlib.suppress(queue.Empty):
             while True:
                 work, value, why = self._done.get_nowait()
-                try:
-                    work.then(value, why)
-                except Exception as error:  # noqa: BLE001 - of one job: it costs the others nothing
-                    self.trouble(error, work.asker)
+                work.then(value, why)
 
     def check(self) -> None:
         """Look whether the thread lives.

@@ -3,8 +3,8 @@
 import sqlite3
 
 from bus.broker.storage import task_rows
-from bus.broker.storage.database import Database
 from bus.broker.storage.row_retention import DEAD
+from bus.broker.store_effects import BrokerEffect, Store
 from bus.core.tasks.moments import Moment
 from bus.core.tasks.posted import Posting
 
@@ -39,24 +39,21 @@ def count(connection: sqlite3.Connection) -> int:
 
 
 class DeadLetters:
-    """Their number, as of the last count.
+    """Their number, as of the last count."""
 
-    Args:
-        database: that has them.
-    """
-
-    def __init__(self, database: Database) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self._database = database
         self._due = 0.0
 
-    def look(self, now: float) -> None:
+    def look(self, now: float) -> list[BrokerEffect]:
         """Have them counted, if the last count was long ago; `now` in monotonic seconds."""
-        if now >= self._due:
-            self._due = now + COUNT_S
-            self._database.put(count, self._counted)
+        if now < self._due:
+            return []
+        self._due = now + COUNT_S
+        return [Store(count, self._counted)]
 
-    def _counted(self, found: int | None, why: str) -> None:
+    def _counted(self, found: int | None, why: str) -> list[BrokerEffect]:
         del why  # it is tried again soon
         if found is not None:
             self.count = found
+        return []

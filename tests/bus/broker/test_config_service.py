@@ -1,6 +1,7 @@
 """The config service with a real database, and with one that the disk refuses."""
 
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -8,20 +9,21 @@ import time
 
 import pytest
 import structlog
-from request_arguments import arguments
-from waiting import eventually
+from effect_fixture import EffectFixture
+from request_arguments import serve
 
 from bus.backoff import Backoff
-from bus.broker.config_service import MOST_WAITING, ConfigService
+from bus.broker.config_service import MOST_WAITERS, MOST_WAITING, ConfigService
+from bus.broker.socket_monitor import PeerConnection
 from bus.broker.storage import config_rows
-from bus.broker.storage.database import Database
 from bus.core.broker_state import BrokerState, Limits
+from bus.core.effects import Asker
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.process import log
 from bus.process.settings import NepseSettings, Settings
 from bus.wire.codec import decode_publication, unpack
-from bus.wire.messages import Error, Reply, Request
+from bus.wire.messages import Error, Reply
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
 
@@ -33,34 +35,28 @@ def put_back():
     structlog.reset_defaults()  # what was set up writes to this test's standard error
 
 
-class ConfigFixture:
+class ConfigFixture(EffectFixture):
     """The service, its database, and what it publishes and answers."""
 
     def __init__(self, folder, settings=None):
+        super().__init__(folder)
         self.bus = BrokerState(7, "1", Limits(), Policy(), lambda _: None, 100.0, Backoff(0.5, 60.0, lambda: 0.5))
         self.bus.topics.subscribe(b"config\0")
-        self.database = Database(folder)
-        self.database.open()
         self.database.start()
-        self.published, self.answers = [], []
-        self.config_service = ConfigService(
-            settings or Settings(), self.database, self.bus, self.published.append, self.answer, QUIET
-        )
+        self.config_service = ConfigService(settings or Settings(), self.database, self.bus, self.guard, QUIET)
+        self.carry_out(self.config_service.begin())
 
-    def answer(self, client, message):
-        self.answers.append((client, message))
-        return True
+    def send(self, service, now=101.0, request=b"i" * 16, connection=None, **args):
+        """Ask."""
+        asker = Asker(b"c", request, connection)
+        self.carry_out(serve(f"hulak.config.{service}", asker, now, args, config=self.config_service))
 
     def ask(self, service, **args):
         """Ask, and wait for the answer."""
         before = len(self.answers)
-        name = f"hulak.config.{service}"
-        self.config_service.services[name](b"c", Request(b"i" * 16, name, "", args), arguments(name, **args), 101.0)
-        self.settle(before + 1)
+        self.send(service, **args)
+        self.until(lambda: len(self.answers) > before)
         return self.answers[-1][1]
-
-    def settle(self, count):
-        eventually(lambda: self.database.finished() or len(self.answers) >= count, within_s=10, every_s=0.001)
 
     def documents(self):
         return [unpack(decode_publication(frame).body) for frame in self.published]
@@ -105,20 +101,17 @@ def test_a_repeated_set_is_no_new_version(fixture):
 
 def test_changes_that_come_together_are_made_one_after_the_other(fixture):
     for number in range(1, 21):
-        args = arguments("hulak.config.set", scope="kind:nepse", values={"rate_per_s": number})
-        fixture.config_service.services["hulak.config.set"](
-            b"c", Request(bytes([number]) * 16, "hulak.config.set", ""), args, 101.0
-        )
-    fixture.settle(20)
+        fixture.send("set", request=bytes([number]) * 16, scope="kind:nepse", values={"rate_per_s": number})
+    fixture.until(lambda: len(fixture.answers) == 20)
     assert [message.value["version"] for _, message in fixture.answers] == list(range(1, 21))
     assert [document["scopes"]["kind:nepse"]["rate_per_s"] for document in fixture.documents()[1:]] == list(range(1, 21))
 
 
 def test_more_than_a_thousand_waiting_changes_are_refused(fixture):
     for number in range(1, MOST_WAITING + 2):  # one of them is being written
-        fixture.config_service.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": number}), lambda *_: None)
+        fixture.send("set", scope="kind:nepse", values={"cache_s": number})
     with pytest.raises(ProtocolError, match="no more are taken") as caught:
-        fixture.config_service.set(arguments("hulak.config.set", scope="kind:nepse", values={"cache_s": 0}), lambda *_: None)
+        fixture.send("set", scope="kind:nepse", values={"cache_s": 0})
     assert caught.value.code == "BUSY"
 
 
@@ -221,7 +214,86 @@ def test_who_was_killed_is_not_waited_for_and_who_is_silent_is(fixture):
 
 def test_a_display_that_is_removed_takes_its_values_along(fixture):
     fixture.ask("set", scope="display:x", values={"show_flash": True, "value_area": 0.5})
-    fixture.config_service.drop_scope("display:y", "the broker")
-    fixture.config_service.drop_scope("display:x", "the broker")
-    eventually(lambda: fixture.database.finished() or fixture.config_service.versions.version == 2, within_s=10)
+    fixture.carry_out(fixture.config_service.drop_scope("display:y", "the broker"))
+    fixture.carry_out(fixture.config_service.drop_scope("display:x", "the broker"))
+    fixture.until(lambda: fixture.config_service.versions.version == 2)
     assert fixture.config_service.versions.scopes == {}
+
+
+def report(fixture, name, version, now=101.0, pid=None):
+    fixture.bus.reports.take(now, "nepse", name, pid or os.getpid(), {"config_version": version})
+
+
+@pytest.fixture
+def waited(fixture):
+    """A version that one of two processes applies."""
+    fixture.ask("set", scope="global", values={"log_level": "error"})
+    report(fixture, "a", 1)
+    report(fixture, "b", 0)
+    fixture.answers.clear()
+    return fixture
+
+
+def turn(fixture, now):
+    """Turn the loop once; returns the versions that were answered, of each answer."""
+    fixture.carry_out(fixture.config_service.turn(now))
+    return [[row["version"] for row in value] for value in fixture.take()]
+
+
+def test_who_waits_is_answered_once_all_apply_the_version_and_others_at_once(waited):
+    waited.send("applied", version=1, wait_ms=1000)
+    waited.send("applied", request=b"j" * 16, wait_ms=1000)  # the newest
+    assert waited.answers == []
+    waited.send("applied", request=b"k" * 16, version=0, wait_ms=1000)
+    waited.send("applied", request=b"l" * 16, version=1)
+    assert [message.id for _, message in waited.answers] == [b"k" * 16, b"l" * 16]
+    waited.take()
+    assert turn(waited, 101.1) == []
+    report(waited, "b", 1, 101.2)
+    assert turn(waited, 101.2) == [[1, 1], [1, 1]]
+    assert (turn(waited, 110.0), len(waited.config_service.waits)) == ([], 0)
+    waited.send("applied", version=1, wait_ms=1000)
+    assert len(waited.answers) == 1, "all have applied it"
+
+
+def test_who_waits_in_vain_is_answered_when_the_time_is_over_to_the_millisecond(waited):
+    waited.send("applied", version=1, wait_ms=100)
+    assert turn(waited, 101.05) == []
+    assert waited.config_service.look_at == 101.1
+    assert turn(waited, 101.1) == [[1, 0]]
+
+
+def test_the_reports_are_looked_at_when_one_has_come_and_now_and_then(waited, monkeypatch):
+    looks = []
+    monkeypatch.setattr(waited.config_service, "processes", lambda now: looks.append(now) or [{"version": 0}])
+    waited.send("applied", version=1, wait_ms=60_000)
+    for now in (101.0, 101.01, 101.02, 101.2, 101.26, 101.27):
+        turn(waited, now)
+    report(waited, "b", 0)
+    turn(waited, 101.28)
+    assert looks == [101.0, 101.0, 101.26, 101.28]
+
+
+def test_a_process_that_leaves_or_is_killed_is_waited_for_no_more(waited):
+    waited.send("applied", version=1, wait_ms=60_000)
+    waited.bus.reports.leave("nepse", "b", os.getpid())
+    assert turn(waited, 101.1) == [[1]]
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait(20)
+    report(waited, "c", 0, 101.1, gone.pid)
+    waited.send("applied", version=1, wait_ms=60_000)
+    assert turn(waited, 103.0) == []
+    assert turn(waited, 103.3) == [[1]]
+
+
+def test_a_client_that_is_gone_waits_no_more_and_too_many_are_refused(waited):
+    here, there = socket.socketpair()
+    waited.send("applied", connection=PeerConnection.of(here.fileno()), wait_ms=60_000)
+    for one in (here, there):
+        one.close()
+    for number in range(1, MOST_WAITERS):
+        waited.send("applied", request=number.to_bytes(16, "big"), wait_ms=60_000)
+    with pytest.raises(ProtocolError, match="1000 requests wait for processes to apply a version") as caught:
+        waited.send("applied", request=b"z" * 16, wait_ms=1)
+    assert caught.value.code == "BUSY"
+    assert (turn(waited, 101.3), len(waited.config_service.waits)) == ([], MOST_WAITERS - 1)

@@ -5,16 +5,17 @@ from types import SimpleNamespace
 
 import pytest
 import structlog
-from request_arguments import arguments
+from effect_fixture import EffectFixture
+from request_arguments import serve
 
 from bus.backoff import Backoff
 from bus.broker.display_service import DisplayService
-from bus.broker.storage.database import Database
 from bus.core.broker_state import BrokerState, Limits
+from bus.core.effects import Asker
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire.codec import decode_publication, unpack
-from bus.wire.messages import Ready, Reply, Request
+from bus.wire.messages import Ready
 
 
 class Config:
@@ -23,62 +24,51 @@ class Config:
     def __init__(self):
         self.scopes = {}
 
-    def set(self, args, then):
+    def change(self, args, then):
         if "bad" in args.values:
-            then(None, ProtocolError("BAD_CONFIG", "bad"))
-        else:
-            self.scopes[args.scope] = args.values
-            then({}, None)
+            return then(None, ProtocolError("BAD_CONFIG", "bad"))
+        self.scopes[args.scope] = args.values
+        return then({}, None)
 
     def drop_scope(self, scope, by):
         self.scopes.pop(scope, None)
+        return []
 
 
-class Broker:
+class Broker(EffectFixture):
     """What of a broker the service sees; `settle` lets the store finish."""
 
     def __init__(self, folder, *workers, limit=10):
+        super().__init__(folder)
         policy = Policy(heartbeat_s=0.25, lease_s=1.5, soft_s=1, hard_s=2, timeout_s=1, retries=0, max_tasks=9)
         self.bus = BrokerState(7, "0", Limits(max_displays=limit), policy, lambda _: None, 0.0, Backoff(1, 2, random.random))
-        self.database = Database(folder)
-        self.database.open()
         self.database.start()
-        self.answers, self.told = [], []
         self.config = Config()
         settings = SimpleNamespace(task=SimpleNamespace(lease_s=0.0))
         self.bus.topics.subscribe(b"displays\0")
-        self.display_service = DisplayService(
-            settings, self.bus, self.database, self.config, self.answer, self.publish, structlog.get_logger()
-        )
+        self.display_service = DisplayService(settings, self.bus, self.database, self.config, structlog.get_logger())
+        self.carry_out(self.display_service.begin())
         for at, name in enumerate(workers):
             self.bus.dispatcher.ready(0.0, b"\0" + bytes([at]), Ready("display", name, 1))
-        self.display_service.turn(1e12)
+        self.carry_out(self.display_service.turn(1e12))
 
-    def answer(self, client, message):
-        self.answers.append((client, message))
-        return True
-
-    def publish(self, message):
-        self.told += [] if message is None else [unpack(decode_publication(message).body)]
+    @property
+    def told(self):
+        return [unpack(decode_publication(message).body) for message in self.published]
 
     def ask(self, service, client=b"c", number=1, **args):
-        name = f"hulak.display.{service}"
+        asker = Asker(client, bytes([number]) * 16)
         try:
-            self.display_service.services[name](client, Request(bytes([number]) * 16, name, ""), arguments(name, **args), 0.0)
+            self.carry_out(serve(f"hulak.display.{service}", asker, 0.0, args, displays=self.display_service))
         except ProtocolError as error:
             return error.code
         return None
 
     def settle(self):
         """Let the store end what it has; returns what was answered."""
-        for _ in range(3):  # a job may put another one
-            done = []
-            self.database.put(lambda _: None, lambda *_, done=done: done.append(1))
-            while not done:
-                self.database.finished()
-        self.display_service.turn(1e12)
-        found, self.answers = self.answers, []
-        return [message.value if isinstance(message, Reply) else message.code for _, message in found]
+        super().settle()
+        self.carry_out(self.display_service.turn(1e12))
+        return self.take()
 
 
 @pytest.fixture
@@ -230,5 +220,5 @@ def test_who_stands_in_a_former_workers_slot_has_its_displays_before_the_grace_i
     row.worker = "display_00/4711"  # as it was when the broker was restarted
     broker.display_service.settled, broker.display_service.settles = False, 1e15
     broker.bus.dispatcher.ready(0.0, b"\0new", Ready("display", "display_00/4712", 1, info={"slot": slot}))
-    broker.display_service.turn(1e12)
+    broker.carry_out(broker.display_service.turn(1e12))
     assert (row.worker != "display_00/4711") == taken

@@ -1,4 +1,4 @@
-"""The loop's order: what a worker sent before it left is read before it counts as lost. Real sockets, turns by hand."""
+"""The loop's order: what a worker sent is read before it counts as lost, and the last answers are sent. Turns by hand."""
 
 import time
 
@@ -24,7 +24,7 @@ def broker():
         made = Broker(local_bus.settings, local_bus.home, NeverStops(), structlog.get_logger())
         yield made
         made.ticks.close()
-        made.tasks.close()
+        made.database.close()
         made.context.destroy(linger=0)
 
 
@@ -61,7 +61,7 @@ def test_the_result_of_a_worker_that_has_left_is_read_before_the_worker_counts_a
     assert monitor.poll(WITHIN_S * 1000), "it has left, and the broker has read nothing of it yet"
 
     def is_lost():  # with the first message that cannot be sent; libzmq takes some until it has noticed
-        broker._carry_out([ToWorker(identity, BrokerHeartbeat(broker.bus.epoch, known=True))], time.monotonic())
+        broker.carry_out([ToWorker(identity, BrokerHeartbeat(broker.bus.epoch, known=True))])
         broker._flush(time.monotonic())
         return broker.bus.dispatcher.roster.at(identity) is None
 
@@ -69,3 +69,15 @@ def test_the_result_of_a_worker_that_has_left_is_read_before_the_worker_counts_a
     assert client.poll(WITHIN_S * 1000)
     assert codec.decode_to_client(client.recv()) == Reply(bytes(16), "done")
     assert broker.bus.dispatcher.counters["lost_workers"] == int(not goodbye)
+
+
+def test_a_post_that_is_under_way_when_the_broker_stops_is_answered(context):
+    with LocalBus() as local_bus:
+        make_home(local_bus.home)
+        broker = Broker(local_bus.settings, local_bus.home, NeverStops(), structlog.get_logger())
+        client = connected(context, broker.settings.broker.frontend)
+        client.send(codec.encode(Request(bytes(16), "hulak.post", "", {"service": "echo"})))
+        eventually(lambda: broker._turn(time.monotonic() + 0.02) or broker.tasks.posts.coming, within_s=WITHIN_S, every_s=0)
+        broker._shut_down()
+        assert client.poll(WITHIN_S * 1000)
+        assert codec.decode_to_client(client.recv()).value["state"] == "queued"

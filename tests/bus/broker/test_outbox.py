@@ -61,13 +61,5 @@ def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_thei
     gone = [ToWorker(b"\0gone", BrokerHeartbeat(1, known=True)), ToClient(b"\0gone", Reply(bytes(16), 1))]
     assert outbox.put([*gone, told, reply(2)]) == [told]
     assert outbox.flush() == [(b"\0gone", "its connection is gone")]
-    assert counts.unanswered == 1
+    assert (counts.unanswered, outbox.unreached) == (1, {b"\0gone"})
     assert codec.decode_to_client(client.recv()).value == 2
-
-
-def test_a_client_is_reached_at_once_or_counted(made):
-    outbox, (client, _), counts = made
-    assert outbox.reach(b"\0peer", Reply(bytes(16), 7))
-    assert codec.decode_to_client(client.recv()).value == 7
-    assert not outbox.reach(b"\0gone", Reply(bytes(16), 7))
-    assert counts.unanswered == 1

@@ -1,20 +1,24 @@
 """The service of posted tasks around a real database: what is accepted is there, once; what there is no room for waits."""
 
+import contextlib
 import itertools
+import socket
 import sqlite3
 import time
 from dataclasses import replace
 
 import pytest
 import structlog
-from request_arguments import arguments
+from effect_fixture import EffectFixture
+from request_arguments import serve
 from waiting import eventually
 
 from bus.backoff import Backoff
-from bus.broker.bug_guard import BugGuard
-from bus.broker.posted_task_service import PostedTaskService, policy_of
+from bus.broker.posted_task_service import AGAIN_S, PostedTaskService, policy_of
+from bus.broker.socket_monitor import PeerConnection
+from bus.broker.storage import task_rows
 from bus.broker.storage.database_file import DatabaseFile
-from bus.core.effects import Begun, Delayed, Ended
+from bus.core.effects import Asker
 from bus.core.journal.broker_clock import Ages
 from bus.core.tasks.dispatcher import Dispatcher
 from bus.errors import ProtocolError
@@ -25,52 +29,43 @@ NO_LOG = structlog.get_logger()
 COUNT = itertools.count()  # of requests
 
 
-class PostedTaskFixture:
+class PostedTaskFixture(EffectFixture):
     """The service of posted tasks, its dispatcher, and what clients were answered."""
 
     def __init__(self, folder, **bounds):
+        super().__init__(folder)
         settings = Settings(broker=BrokerSettings(**bounds))
         now = time.monotonic()
         self.dispatcher = Dispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
-        self.answers = {}
-        self.breaks = False
-        self.guard = BugGuard(NO_LOG)
-        self.posted_tasks = PostedTaskService(
-            settings, folder, Ages(0.0, now), self.dispatcher, self.answer, self.carry_out, self.guard, NO_LOG
-        )
-        self.posted_tasks.database.start()
+        self.posted_tasks = PostedTaskService(settings, self.database, Ages(0.0, now), self.dispatcher, NO_LOG)
+        self.carry_out(self.posted_tasks.begin())
+        self.database.start()
 
-    def answer(self, client, message):
-        self.answers.setdefault(message.id, []).append(message)
-        return True
+    def note(self, effect):
+        return self.posted_tasks.note(effect)
 
-    def carry_out(self, effects, now):
-        if self.breaks:
-            raise ZeroDivisionError("a bug")
-        for effect in effects:
-            if isinstance(effect, Begun | Delayed | Ended):
-                self.posted_tasks.note(effect)
+    def answers_to(self, request_id):
+        return [message for _, message in self.answers if message.id == request_id]
 
-    def send(self, control, request_id=None, **args):
+    def send(self, control, request_id=None, connection=None, **args):
         """Ask; returns the request's id."""
-        request_id = request_id or b"%016d" % next(COUNT)
-        request = Request(request_id, f"hulak.{control}", "", args)
+        asker = Asker(b"c", request_id or b"%016d" % next(COUNT), connection)
         try:
-            self.posted_tasks.services[request.service](b"c", request, arguments(request.service, **args), time.monotonic())
+            self.carry_out(serve(f"hulak.{control}", asker, time.monotonic(), args, tasks=self.posted_tasks))
         except ProtocolError as error:
-            self.answer(b"c", Error(request.id, error.code, str(error)))
-        return request_id
+            self.carry_out([asker.refuse(error)])
+        return asker.request
+
+    def beat(self, now=None):
+        self.carry_out(self.posted_tasks.beat(time.monotonic() if now is None else now))
 
     def ask(self, control, request_id=None, **args):
         """Ask, and give the value or the code of the answer."""
+        before = len(self.answers_to(request_id))
         asked = self.send(control, request_id, **args)
-        before = len(self.answers.get(asked, ())) if request_id else 0
-        self.until(lambda: len(self.answers.get(asked, ())) > before)
-        [*_, message] = self.answers[asked]
+        self.until(lambda: len(self.answers_to(asked)) > before)
+        message = self.answers_to(asked)[-1]
         return message.value if isinstance(message, Reply) else message.code
-
-    def until(self, condition):
-        eventually(lambda: self.posted_tasks.database.finished() or condition(), within_s=10, every_s=0.001)
 
     def post(self, **args):
         return self.ask("post", **{"service": "s", "action": "a", **args})
@@ -79,15 +74,15 @@ class PostedTaskFixture:
         """Have a worker do a task that is queued."""
         name = task.hex()[-8:]
         now = time.monotonic()
-        self.carry_out(self.dispatcher.ready(now, name.encode(), Ready("s", name, 100)), now)
+        self.carry_out(self.dispatcher.ready(now, name.encode(), Ready("s", name, 100)))
         for worker in list(self.dispatcher.roster):
             if task in worker.held:
-                self.carry_out(self.dispatcher.result(now, worker.identity, Result(task, worker.held[task], done, value)), now)
+                self.carry_out(self.dispatcher.result(now, worker.identity, Result(task, worker.held[task], done, value)))
         self.until(lambda: self.ask("result", task=task)["ended_ns"])
 
     def close(self):
-        self.posted_tasks.close()
-        self.posted_tasks.database.finished()
+        self.database.close()
+        self.database.finished()
 
 
 @pytest.fixture
@@ -100,16 +95,130 @@ def start(tmp_path):
 
     yield one
     for fixture in made:
-        fixture.posted_tasks.close()
+        fixture.database.close()
+
+
+def row_of(folder, task):
+    """Read a task's row as another process would: what is not committed is not seen."""
+    with contextlib.closing(sqlite3.connect(folder / "tasks.db")) as other:
+        return other.execute("SELECT service, state FROM tasks WHERE id = ?", (task,)).fetchone()
+
+
+class FailingConnection:
+    """A connection whose transactions cannot be committed while the disk is full."""
+
+    is_full = True
+
+    def __init__(self, real):
+        self._real = real
+
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+    def execute(self, statement, *args):
+        if self.is_full and statement == "COMMIT":
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._real.execute(statement, *args)
+
+
+def test_a_task_is_accepted_when_it_is_committed_and_not_before(start, tmp_path, monkeypatch):
+    fixture = start()
+    task, seen, put, accept = b"p" * 16, [], fixture.put, fixture.dispatcher.accept
+    monkeypatch.setattr(
+        fixture.dispatcher, "accept", lambda now, task: seen.append(("accept", row_of(tmp_path, task.id))) or accept(now, task)
+    )
+    monkeypatch.setattr(fixture, "put", lambda effects: seen.append(("answer", row_of(tmp_path, task))) or put(effects))
+    fixture.send("post", task, service="s", action="a")
+    seen.clear()  # of the effect that puts the job in
+    eventually(lambda: row_of(tmp_path, task), within_s=10)
+    assert (seen, fixture.answers, fixture.dispatcher.tasks) == ([], [], {}), "it is committed, and nobody knows yet"
+    fixture.until(lambda: fixture.answers)
+    assert seen == [("accept", ("s", "queued")), ("answer", ("s", "queued"))]
+    assert list(fixture.dispatcher.tasks) == [task]
+
+
+def test_a_task_that_cannot_be_committed_is_refused_and_given_to_nobody_and_a_repeated_post_may_do(start, tmp_path, monkeypatch):
+    fixture = start()
+    real = DatabaseFile.connect
+    monkeypatch.setattr(DatabaseFile, "connect", lambda file: FailingConnection(real(file)))
+    asked = [fixture.send("post", service="s", key="k"), fixture.send("post", service="s")]
+    fixture.until(lambda: len(fixture.answers) == 2)
+    for task in asked:
+        [error] = fixture.answers_to(task)
+        assert (error.code, error.text) == ("STORE_FAILED", "the task was not accepted: database or disk is full")
+        assert row_of(tmp_path, task) is None
+    assert (fixture.dispatcher.tasks, fixture.posted_tasks.stats()["state"]) == ({}, "failed")
+    assert (fixture.posted_tasks.posts.coming, fixture.posted_tasks.posts.coming_bytes) == (0, 0)
+    monkeypatch.setattr(FailingConnection, "is_full", False)
+    eventually(lambda: fixture.post(request_id=asked[0], key="k") != "STORE_FAILED", within_s=10)
+    assert fixture.answers_to(asked[0])[-1].value == {"task": asked[0], "state": "queued", "new": True}
+    assert list(fixture.dispatcher.tasks) == asked[:1]
+
+
+def test_a_broker_that_is_started_again_finds_what_was_accepted_and_nothing_that_was_refused(start, monkeypatch):
+    before = start(max_tasks=2)
+    accepted = [before.post(priority=2)["task"], before.post(args={"n": 1}, retries=7)["task"]]
+    assert before.post() == "BUSY"
+    before.close()
+    fixture = start()
+    assert [(task.id, task.priority, task.posted) for task in fixture.dispatcher.tasks.values()] == [
+        (accepted[0], 2, True),
+        (accepted[1], 1, True),
+    ]
+    assert fixture.dispatcher.tasks[accepted[1]].retries == 7
+    assert fixture.post(request_id=accepted[0])["new"] is False
+    assert fixture.posted_tasks.stats()["restored"] == 2
+
+
+def test_how_a_task_ended_is_written_before_who_waits_for_it_is_told_and_again_until_it_is(start, tmp_path, monkeypatch):
+    fixture = start()
+    task = fixture.post()["task"]
+    waits = fixture.send("result", task=task, wait_ms=60_000)
+    fixture.settle()
+    assert fixture.answers_to(waits) == []
+    real, is_full = task_rows.ended, [True]
+
+    def ended(*args, **kwargs):
+        if is_full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(task_rows, "ended", ended)
+    fixture.carry_out(fixture.dispatcher.cancel(task))
+    fixture.settle()
+    is_full[0] = False
+    assert (fixture.answers_to(waits), row_of(tmp_path, task)) == ([], ("s", "queued"))
+    fixture.beat(time.monotonic() + AGAIN_S)
+    fixture.until(lambda: fixture.answers_to(waits))
+    assert fixture.answers_to(waits)[0].value["state"] == "cancelled"
+    assert row_of(tmp_path, task) == ("s", "cancelled")
+
+
+def test_who_waits_for_a_result_is_told_when_the_time_is_over_but_not_a_client_that_is_gone(start):
+    fixture = start()
+    task = fixture.post()["task"]
+    here, there = socket.socketpair()
+    connection = PeerConnection.of(here.fileno())
+    gone = fixture.send("result", task=task, wait_ms=1000, connection=connection)
+    waits = fixture.send("result", task=task, wait_ms=1000)
+    for one in (here, there):
+        one.close()
+    assert fixture.posted_tasks.stats()["waiters"] == 2
+    fixture.beat()
+    assert fixture.posted_tasks.stats()["waiters"] == 1
+    fixture.beat(time.monotonic() + 2)
+    fixture.until(lambda: fixture.answers_to(waits))
+    assert fixture.answers_to(waits)[0].value["state"] == "queued"
+    assert (fixture.answers_to(gone), fixture.posted_tasks.stats()["waiters"]) == ([], 0)
 
 
 def test_two_posts_of_one_key_that_come_together_are_one_task_whichever_fate_the_first_has(start):
     fixture = start()
-    fixture.posted_tasks.database.put(lambda _: None, lambda *_: None)
+    fixture.database.put(lambda _: None, lambda *_: None)
     first, second = (fixture.send("post", service="s", key="k") for _ in range(2))
     fixture.until(lambda: len(fixture.answers) == 2)
-    assert fixture.answers[first][0].value == {"task": first, "state": "queued", "new": True}
-    assert fixture.answers[second][0].value == {"task": first, "state": "queued", "new": False}
+    assert fixture.answers_to(first)[0].value == {"task": first, "state": "queued", "new": True}
+    assert fixture.answers_to(second)[0].value == {"task": first, "state": "queued", "new": False}
     assert list(fixture.dispatcher.tasks) == [first]
 
 
@@ -153,7 +262,7 @@ def test_a_dead_letter_is_posted_anew_once_for_one_request_and_not_where_there_i
     assert fixture.ask("retry", task=first) == "BUSY"
     fixture.ask("cancel", task=blocking)
     again = fixture.send("retry", task=first)
-    fixture.until(lambda: fixture.answers.get(again))
+    fixture.until(lambda: fixture.answers_to(again))
     assert fixture.ask("retry", request_id=again, task=first) == {"task": again, "state": "queued", "new": False}
     assert [(one.id, one.priority) for one in fixture.dispatcher.tasks.values()] == [(again, 2)]
     assert fixture.ask("retry", task=b"x" * 16) == "UNKNOWN_TASK"
@@ -184,8 +293,8 @@ def test_arguments_are_bounded_by_bytes_those_on_their_way_included(start):
     fixture = start(max_task_bytes=1 << 16, max_message_bytes=1 << 16)
     asked = [fixture.send("post", service="s", args={"data": bytes(30_000)}) for _ in range(3)]
     fixture.until(lambda: len(fixture.answers) == 3)
-    assert [type(fixture.answers[one][0]) for one in asked] == [Reply, Reply, Error]
-    refused = fixture.answers[asked[2]][0]
+    assert [type(fixture.answers_to(one)[0]) for one in asked] == [Reply, Reply, Error]
+    refused = fixture.answers_to(asked[2])[0]
     assert (refused.code, refused.details) == ("BUSY", {"retry_after_ms": 1000})
     assert "max_task_bytes" in refused.text
     fixture.ask("cancel", task=asked[0])
@@ -205,15 +314,15 @@ def test_tasks_beyond_the_bound_wait_in_the_store_and_come_when_there_is_room(st
     assert fixture.ask("result", task=tasks[4])["state"] == "queued"
     waits = fixture.send("result", task=tasks[2], wait_ms=60_000)
     assert fixture.ask("cancel", task=tasks[2])["state"] == "cancelled"
-    fixture.until(lambda: fixture.answers.get(waits))
-    assert fixture.answers[waits][0].value["state"] == "cancelled"
+    fixture.until(lambda: fixture.answers_to(waits))
+    assert fixture.answers_to(waits)[0].value["state"] == "cancelled"
     done = []
     for task in (tasks[0], tasks[1], tasks[3], tasks[4]):
-        fixture.posted_tasks.beat(time.monotonic())
+        fixture.beat()
         fixture.until(lambda task=task: task in fixture.dispatcher.tasks)
         fixture.work(task)
         done.append(task)
-    fixture.posted_tasks.beat(time.monotonic())
+    fixture.beat()
     fixture.until(lambda: not fixture.posted_tasks.stats()["behind"])
     assert fixture.post()["new"]
     assert (fixture.dispatcher.counters["done"], fixture.posted_tasks.stats()["restored"]) == (4, 4)
@@ -225,7 +334,7 @@ def test_a_task_that_is_cancelled_while_it_is_read_is_not_done(start):
     before.close()
     fixture = start(max_tasks=1)
     fixture.posted_tasks.backlog.dispatcher.policy = replace(fixture.dispatcher.policy, max_tasks=10)
-    fixture.posted_tasks.backlog.look()  # the reading is under way
+    fixture.carry_out(fixture.posted_tasks.backlog.look())  # the reading is under way
     assert fixture.ask("cancel", task=tasks[1])["state"] == "cancelled"
     assert set(fixture.dispatcher.tasks) == {tasks[0], tasks[2]}
 
@@ -264,18 +373,18 @@ def test_a_disk_that_takes_nothing_at_the_start_is_tried_again_and_tasks_come_th
     assert fixture.posted_tasks.stats()["restored"] == 1
 
 
-def test_what_goes_wrong_after_a_job_is_answered_counted_and_ends_nothing(start):
+def test_what_goes_wrong_after_a_job_is_answered_counted_and_ends_nothing(start, monkeypatch):
     fixture = start()
-    fixture.breaks = True
-    assert fixture.post() == "INTERNAL"
-    fixture.breaks = False
+    with monkeypatch.context() as patch:
+        patch.setattr(fixture.dispatcher, "accept", None)  # a bug
+        assert fixture.post() == "INTERNAL"
     assert fixture.post()["new"]
     assert fixture.guard.total == 1
 
 
 def test_a_store_whose_thread_ended_is_never_live(start, monkeypatch):
     fixture = start()
-    monkeypatch.setattr(fixture.posted_tasks.database, "_commit", None)  # a bug
+    monkeypatch.setattr(fixture.database, "_commit", None)  # a bug
     fixture.send("post", service="s")
     eventually(lambda: fixture.posted_tasks.stats()["state"] == "failed", within_s=10)
     assert "TypeError" in fixture.posted_tasks.stats()["why"]
@@ -287,6 +396,6 @@ def test_old_rows_are_let_go_as_many_at_a_time_as_cost_posts_nothing_and_it_is_t
         fixture.work(fixture.post()["task"])
     fixture.posted_tasks.ages = Ages(10**9, time.monotonic())
     for beat in range(2):
-        fixture.posted_tasks.beat(time.monotonic() + 1000 * beat)
+        fixture.beat(time.monotonic() + 1000 * beat)
         fixture.until(lambda beat=beat: fixture.posted_tasks.stats()["let_go"].get("rows" if beat else "answers") == 3)
     assert fixture.ask("tasks") == []

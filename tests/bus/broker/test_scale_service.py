@@ -3,35 +3,32 @@
 import sqlite3
 
 import pytest
-from request_arguments import arguments
+from effect_fixture import EffectFixture
+from request_arguments import serve
+from structlog.testing import capture_logs
 
 from bus.backoff import Backoff
 from bus.broker.scale_service import ScaleService
-from bus.broker.storage.database import Database
 from bus.core.broker_state import BrokerState, Limits
+from bus.core.effects import Asker
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
-from bus.wire.messages import Error, Reply, Request
+from bus.wire.messages import Error, Reply
 
 
-class ScaleFixture:
+class ScaleFixture(EffectFixture):
     """A bus and its store, as a broker has them."""
 
     def __init__(self, folder, **limits):
+        super().__init__(folder)
         self.bus = BrokerState(1, "test", Limits(**limits), Policy(), lambda _: None, 0.0, Backoff(0.5, 60.0, lambda: 0.5))
-        self.database = Database(folder)
-        self.told, self.effects = [], []
-        self.database.open()
-        self.scale_service = ScaleService(self.bus, self.database, self.answer, lambda effects, now: self.effects.extend(effects))
+        self.scale_service = ScaleService(self.bus)
+        self.carry_out(self.scale_service.begin())
         self.database.start()
 
-    def answer(self, client, message):
-        self.told.append(message)
-        return True
-
-    def scale(self, workers):
-        args = arguments("hulak.scale", service="nepse", workers=workers)
-        self.scale_service.serve(b"client", Request(b"i" * 16, "hulak.scale", ""), args, 1.0)
+    def scale(self, workers, service="nepse"):
+        args = {"service": service, "workers": workers}
+        self.carry_out(serve("hulak.scale", Asker(b"client", b"i" * 16), 1.0, args, scale=self.scale_service))
 
     def end(self):
         self.database.close()
@@ -41,10 +38,12 @@ class ScaleFixture:
 def test_what_was_set_by_hand_outlives_the_broker_until_it_is_automatic_again(tmp_path):
     first = ScaleFixture(tmp_path)
     first.scale(3)
-    assert (first.told, first.bus.targets) == ([], {}), "nothing is told, and nothing holds, before it is safe"
-    first.end()
-    assert first.told == [Reply(b"i" * 16, {"service": "nepse", "workers": 3})]
-    assert [note.event for note in first.effects] == ["scale target set"]
+    assert (first.answers, first.bus.targets) == ([], {}), "nothing is told, and nothing holds, before it is safe"
+    with capture_logs() as logged:
+        first.end()
+    assert first.answers == [(b"client", Reply(b"i" * 16, {"service": "nepse", "workers": 3}))]
+    assert logged == [{"event": "scale target set", "log_level": "info", "service": "nepse", "workers": 3}]
+    assert first.bus.stats(1.0, {})["scaling"] == {"nepse": {"workers": 3, "queued": 0}}
     second = ScaleFixture(tmp_path)
     assert second.bus.targets == {"nepse": 3}
     second.scale("auto")
@@ -66,15 +65,32 @@ def test_a_number_that_the_settings_no_longer_allow_becomes_the_nearest_one(tmp_
 def test_what_cannot_be_kept_is_refused_and_nothing_changes(tmp_path):
     fixture = ScaleFixture(tmp_path)
     fixture.scale(2)
-    with pytest.raises(ProtocolError, match="1 to 5"):
+    with pytest.raises(ProtocolError, match="argument workers is 6, must be 'auto' or a number from 1 to 5") as caught:
         fixture.scale(6)
+    assert caught.value.code == "BAD_ARGUMENT"
     fixture.end()
     fixture = ScaleFixture(tmp_path)
     with sqlite3.connect(tmp_path / "tasks.db") as other:
         other.execute("DROP TABLE targets")
     fixture.scale(4)
     fixture.end()
-    [message] = fixture.told
+    [(_, message)] = fixture.answers
     assert isinstance(message, Error)
     assert message.code == "STORE_FAILED"
     assert fixture.bus.targets == {"nepse": 2}
+
+
+@pytest.mark.parametrize("workers", [0, 6, -1, 2.0, True, "3", "Auto", None])
+def test_a_number_of_workers_that_cannot_be_is_refused(tmp_path, workers):
+    fixture = ScaleFixture(tmp_path)
+    with pytest.raises(ProtocolError, match=r"must be 'auto' or a (number from 1 to 5|whole number)") as caught:
+        fixture.scale(workers)
+    fixture.end()
+    assert (caught.value.code, fixture.bus.targets, fixture.answers) == ("BAD_ARGUMENT", {}, [])
+
+
+def test_a_service_that_is_not_scaled_is_refused(tmp_path):
+    fixture = ScaleFixture(tmp_path)
+    with pytest.raises(ProtocolError, match="service is 'chess', must be one that is scaled: nepse"):
+        fixture.scale(2, service="chess")
+    fixture.end()

@@ -5,6 +5,7 @@ import zmq
 from waiting import eventually
 
 from bus.broker.slow_clients import MOST_UNREAD, ClientConnections, UnreadAnswers
+from bus.broker.socket_monitor import connection_of
 from bus.process import sockets
 
 LARGE = bytes(1 << 16)
@@ -50,7 +51,7 @@ def test_a_client_that_does_not_read_is_seen_and_seen_again_when_it_does(met):
     router, client, identity, frame = met
     readers = ClientConnections()
     assert readers.reads(identity), "nothing is known of it"
-    readers.note(identity, frame)
+    readers.note(identity, connection_of(frame))
     assert readers.reads(identity)
     assert send_until(router, identity, lambda: not readers.reads(identity)) < 64 << 20
     eventually(lambda: client.poll(10) and client.recv() and readers.reads(identity), within_s=WITHIN_S)
@@ -59,7 +60,7 @@ def test_a_client_that_does_not_read_is_seen_and_seen_again_when_it_does(met):
 def test_answers_to_a_client_that_does_not_read_are_counted_from_then_on(met):
     router, client, identity, frame = met
     unread, readers = UnreadAnswers(), ClientConnections()
-    readers.note(identity, frame)
+    readers.note(identity, connection_of(frame))
     assert all(unread.takes_one_more(identity, frame) for _ in range(3 * MOST_UNREAD)), "it reads"
     send_until(router, identity, lambda: not readers.reads(identity))
     taken = [unread.takes_one_more(identity, frame) for _ in range(MOST_UNREAD + 5)]

@@ -1,12 +1,12 @@
 """What the broker itself answers."""
 
 import pytest
-from request_arguments import arguments
+from request_arguments import serve
 
 from bus.backoff import Backoff
 from bus.core.broker_state import BrokerState, Limits
-from bus.core.control import answer
-from bus.core.effects import LogLine, ToWorker
+from bus.core.control import StateService
+from bus.core.effects import Asker, LogLine, ToWorker
 from bus.core.tasks.policy import Policy
 from bus.errors import ProtocolError
 from bus.wire.codec import feed_frame
@@ -21,7 +21,11 @@ def bus():
 
 
 def ask(bus, service, /, **args):
-    return answer(bus, 102.0, service, arguments(service, **args), SHELL)
+    """Ask; returns the value that is replied, and the other effects."""
+    state = StateService(bus, lambda: SHELL)
+    first, *others = serve(service, Asker(b"c", bytes(16)), 102.0, args, state=state)
+    assert (first.identity, first.message.id) == (b"c", bytes(16))
+    return first.message.value, others
 
 
 def test_ping_tells_which_broker_is_there(bus):
@@ -110,29 +114,7 @@ def test_an_unknown_worker_is_refused_and_the_known_ones_are_named(bus):
         ask(bus, "hulak.retire", worker="x")
 
 
-def test_a_number_of_workers_is_set_by_hand_until_it_is_automatic_again(bus):
-    assert bus.stats(102.0, SHELL)["scaling"] == {"nepse": {"workers": "auto", "queued": 0}}
-    told, effects = ask(bus, "hulak.scale", service="nepse", workers=3)
-    assert told == {"service": "nepse", "workers": 3}
-    assert [type(effect) for effect in effects] == [LogLine]
-    assert bus.stats(102.0, SHELL)["scaling"]["nepse"]["workers"] == 3
-    assert ask(bus, "hulak.scale", service="nepse", workers="auto")[0]["workers"] == "auto"
-    assert bus.stats(102.0, SHELL)["scaling"]["nepse"]["workers"] == "auto"
-
-
 def test_tasks_that_wait_for_a_worker_are_counted_by_service(bus):
     for number, service in enumerate(["nepse", "nepse", "chess"]):
         bus.dispatcher.request(100.0, b"c", Request(bytes([number]) * 16, service, ""))
     assert bus.stats(102.0, SHELL)["scaling"] == {"nepse": {"workers": "auto", "queued": 2}}
-
-
-@pytest.mark.parametrize("workers", [0, 6, -1, 2.0, True, "3", "Auto", None])
-def test_a_number_of_workers_that_cannot_be_is_refused(bus, workers):
-    with pytest.raises(ProtocolError, match=r"must be 'auto' or a (number from 1 to 5|whole number)") as caught:
-        ask(bus, "hulak.scale", service="nepse", workers=workers)
-    assert (caught.value.code, bus.targets) == ("BAD_ARGUMENT", {})
-
-
-def test_a_service_that_is_not_scaled_is_refused(bus):
-    with pytest.raises(ProtocolError, match="service is 'chess', must be one that is scaled: nepse"):
-        ask(bus, "hulak.scale", service="chess", workers=2)

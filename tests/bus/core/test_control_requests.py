@@ -7,9 +7,8 @@ import msgspec
 import pytest
 from request_arguments import arguments, read_wanted
 
-from bus.core import control
-from bus.core.control_arguments import YEAR_S, wanted
-from bus.core.control_requests import SERVICES, arguments_of
+from bus.broker.control_services import SERVICES, find
+from bus.core.control_arguments import YEAR_S, read, wanted
 from bus.core.display_assignment import MAX_INIT_BYTES
 from bus.core.tasks.task_queue import TaskState
 from bus.errors import ProtocolError
@@ -40,6 +39,10 @@ ENOUGH = {  # of each service, the least that it takes
 }
 WRONG = (object(), 1.5, math.nan, math.inf, 1 << 63, 1 << 64, -1, True, "x" * 70_000, b"\xff" * 17, [[]], {1: 2}, {b"a": 1})
 ARGUMENTS = [(name, one) for name, service in SERVICES.items() for one in msgspec.structs.fields(service.args)]
+
+
+def arguments_of(service, args):
+    return read(find(service).args, args)
 
 
 def refused(service, args):
@@ -115,6 +118,7 @@ def test_an_argument_of_another_type_is_refused_by_name_with_the_value_and_what_
         ("hulak.tasks", "state", [None, *map(str, TaskState)], ["", "Done", 1, {"a": 1}]),
         ("hulak.tasks", "limit", [1, 1000, None], [0, 1001]),
         ("hulak.config.get", "version", [0, FOR_EVER, None], [-1, 1 << 63]),
+        ("hulak.config.applied", "wait_ms", [0, 3_600_000], [-1, 3_600_001, 1.0, None]),
         ("hulak.config.set", "note", ["", "n" * 200], ["n" * 201, None]),
         ("hulak.config.set", "unset", [[], ["k"] * 1000], [["k"] * 1001, [1], "k", [""]]),
         ("hulak.config.history", "limit", [1, 1000], [0, 1001, None]),
@@ -183,14 +187,9 @@ def test_only_a_report_must_have_finite_numbers():
         assert arguments("hulak.display.create", symbol="X", init={"price": value}).init
 
 
-def test_what_the_core_answers_is_in_the_registry():
-    assert set(control.HANDLERS) <= set(SERVICES)
-    assert all(service.summary for service in SERVICES.values())
-
-
 def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
     with pytest.raises(ProtocolError, match=r"'hulak.nope' is unknown; control services are .*hulak\.ping") as caught:
-        arguments_of("hulak.nope", {})
+        find("hulak.nope")
     assert caught.value.code == "UNKNOWN_SERVICE"
 
 

@@ -235,6 +235,15 @@ def test_whatever_frames_come_they_are_read_or_refused(rest):
                 fixture.peers.refused(100.0, parts, error)
 
 
+def test_a_refused_ready_without_an_envelope_is_answered_to_nobody():
+    fixture = MajordomoFixture()
+    error = ProtocolError("BAD_FRAME", "2 frames")
+    for parts in ([WHO, C, b"Y"], [WHO, b"", b"", b"Y"], [WHO]):
+        assert fixture.peers.refused(100.0, parts, error) == []
+    assert len(fixture.peers.refused(100.0, [WHO, b"Y"], error)) == 1
+    assert len(fixture.peers.refused(100.0, [WHO, b"", b"Y"], error)) == 1
+
+
 # What the broker does
 
 
@@ -402,7 +411,7 @@ def test_all_workers_of_the_dialect_are_disconnected_when_the_broker_stops(fixtu
 def test_the_broker_answers_which_services_there_are(fixture):
     def ask(service, *body):
         _, [request], _ = fixture.peers.requests([b"c", C, b"\1", service, *body])
-        return fixture.dialect.inform(request)
+        return fixture.dialect.inform(request, {"hulak.ping"})
 
     fixture.worker(b"\1", b"echo")
     assert ask(b"mmi.service", b"echo") == b"200"

@@ -383,22 +383,6 @@ def test_a_disk_error_of_one_job_makes_the_store_failed(open_store):
     eventually(lambda: not fixture.database.failed, within_s=10)
 
 
-def test_what_is_to_be_done_for_a_job_may_fail_and_costs_the_others_nothing(tmp_path):
-    troubles, done = [], []
-    database = Database(tmp_path, lambda error, asker: troubles.append((str(error), asker)))
-    database.open()
-    database.start()
-
-    def fails(value, why):
-        raise RuntimeError("no")
-
-    database.put(lambda _: 1, fails, (b"client", b"request"))
-    database.put(lambda _: 2, lambda value, why: done.append(value))
-    eventually(lambda: database.finished() or done, within_s=10)
-    assert (troubles, done) == ([("no", (b"client", b"request"))], [2])
-    database.close()
-
-
 def test_a_thread_that_ends_is_noticed(tmp_path, monkeypatch):
     database = Database(tmp_path)
     database.open()

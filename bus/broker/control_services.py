@@ -1,0 +1,120 @@
+"""The one registry of control services: arguments, who serves it, and when it answers. PROTOCOL.md sections 6.2, 7 and 11.1.
+
+Arguments are read here, and nowhere else: who serves a request gets them as a struct, each of its type and within its bounds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from bus.broker.config_service import ConfigService
+from bus.broker.display_service import DisplayService
+from bus.broker.posted_task_service import PostedTaskService
+from bus.broker.scale_service import ScaleService
+from bus.broker.store_effects import BrokerEffect
+from bus.broker.tick_service import TickService
+from bus.broker.topic_service import TopicService
+from bus.core.control import StateService
+from bus.core.control_arguments import Arguments
+from bus.core.control_requests import (
+    ConfigAppliedArguments,
+    ConfigGetArguments,
+    ConfigHistoryArguments,
+    ConfigRevertArguments,
+    ConfigSetArguments,
+    DisplayCreateArguments,
+    DisplayDayArguments,
+    DisplayRemoveArguments,
+    DisplayUpdateArguments,
+    FeedArguments,
+    LastArguments,
+    NoArguments,
+    PostArguments,
+    ReplayArguments,
+    ReportArguments,
+    ResultArguments,
+    RetireArguments,
+    ScaleArguments,
+    TaskIdArguments,
+    TasksArguments,
+    TopicRemoveArguments,
+)
+from bus.core.effects import Asker
+from bus.errors import ProtocolError
+
+# Serves a request at a time in monotonic seconds; may raise ProtocolError, which is the answer then.
+ControlHandler = Callable[[Asker, Any, float], Sequence[BrokerEffect]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that serve control requests."""
+
+    state: StateService
+    ticks: TickService
+    tasks: PostedTaskService
+    config: ConfigService
+    displays: DisplayService
+    topics: TopicService
+    scale: ScaleService
+
+
+class Answers(Enum):
+    """When a service answers."""
+
+    AT_ONCE = "in the turn of the loop that takes the request in"
+    STORED = "when the store or the journal has it"
+    WAITS = "when something has happened, or its time is over: nobody waits for a client whose connection has ended"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlService:
+    """One control service."""
+
+    args: type[Arguments]
+    answers: Answers
+    handler: Callable[[Services], ControlHandler]
+    large: bool = False  # its answer may be: such answers are bounded for a client that does not read
+
+
+SERVICES: Mapping[str, ControlService] = {
+    "hulak.ping": ControlService(NoArguments, Answers.AT_ONCE, lambda of: of.state.ping),
+    "hulak.stats": ControlService(NoArguments, Answers.AT_ONCE, lambda of: of.state.stats, large=True),
+    "hulak.feed": ControlService(FeedArguments, Answers.AT_ONCE, lambda of: of.state.feed),
+    "hulak.replay": ControlService(ReplayArguments, Answers.WAITS, lambda of: of.ticks.replay),
+    "hulak.last": ControlService(LastArguments, Answers.AT_ONCE, lambda of: of.state.last, large=True),
+    "hulak.topic.remove": ControlService(TopicRemoveArguments, Answers.AT_ONCE, lambda of: of.topics.remove),
+    "hulak.report": ControlService(ReportArguments, Answers.AT_ONCE, lambda of: of.state.report),
+    "hulak.retire": ControlService(RetireArguments, Answers.AT_ONCE, lambda of: of.state.retire),
+    "hulak.scale": ControlService(ScaleArguments, Answers.STORED, lambda of: of.scale.scale),
+    "hulak.post": ControlService(PostArguments, Answers.STORED, lambda of: of.tasks.posts.post),
+    "hulak.result": ControlService(ResultArguments, Answers.WAITS, lambda of: of.tasks.result, large=True),
+    "hulak.cancel": ControlService(TaskIdArguments, Answers.STORED, lambda of: of.tasks.cancel),
+    "hulak.tasks": ControlService(TasksArguments, Answers.STORED, lambda of: of.tasks.tasks, large=True),
+    "hulak.retry": ControlService(TaskIdArguments, Answers.STORED, lambda of: of.tasks.posts.retry),
+    "hulak.drop": ControlService(TaskIdArguments, Answers.STORED, lambda of: of.tasks.drop),
+    "hulak.config.get": ControlService(ConfigGetArguments, Answers.AT_ONCE, lambda of: of.config.get, large=True),
+    "hulak.config.set": ControlService(ConfigSetArguments, Answers.STORED, lambda of: of.config.set),
+    "hulak.config.revert": ControlService(ConfigRevertArguments, Answers.STORED, lambda of: of.config.revert),
+    "hulak.config.history": ControlService(ConfigHistoryArguments, Answers.AT_ONCE, lambda of: of.config.history, large=True),
+    "hulak.config.applied": ControlService(ConfigAppliedArguments, Answers.WAITS, lambda of: of.config.applied),
+    "hulak.display.create": ControlService(DisplayCreateArguments, Answers.STORED, lambda of: of.displays.create),
+    "hulak.display.update": ControlService(DisplayUpdateArguments, Answers.STORED, lambda of: of.displays.update),
+    "hulak.display.remove": ControlService(DisplayRemoveArguments, Answers.STORED, lambda of: of.displays.remove),
+    "hulak.display.list": ControlService(NoArguments, Answers.AT_ONCE, lambda of: of.displays.rows, large=True),
+    "hulak.display.day": ControlService(DisplayDayArguments, Answers.STORED, lambda of: of.displays.day),
+}
+
+
+def find(service: str) -> ControlService:
+    """Find a service by its whole name.
+
+    Raises:
+        ProtocolError: `UNKNOWN_SERVICE`.
+    """
+    found = SERVICES.get(service)
+    if found is None:
+        there = ", ".join(SERVICES)
+        raise ProtocolError("UNKNOWN_SERVICE", f"service {service[:100]!r} is unknown; control services are {there}")
+    return found

@@ -1,0 +1,76 @@
+"""Carries out what the core and the services want done: they return effects, and hold nothing of the loop.
+
+Messages to peers go out with the next flush of the outbox, publications at once, jobs to the store's thread. What follows a job
+is done in the loop's thread when the job has finished, and its effects are carried out likewise.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+
+from bus.broker.bug_guard import BugGuard, internal
+from bus.broker.outbox import Outbox
+from bus.broker.storage.database import Database
+from bus.broker.store_effects import AfterJob, BrokerEffect, Load, Store
+from bus.core.effects import Asker, Begun, Delayed, Ended, LogLine, Publish, ToClient
+from bus.errors import ProtocolError
+
+
+class EffectRunner:
+    """The one place where effects become acts.
+
+    Args:
+        outbox: takes messages to peers.
+        publish: sends a message to the subscribers.
+        database: does jobs.
+        note: says what is to be written about a posted task.
+        guard: told of bugs.
+        log: of this process.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        publish: Callable[[bytes], None],
+        database: Database,
+        note: Callable[[Begun | Delayed | Ended], list[BrokerEffect]],
+        guard: BugGuard,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self._outbox = outbox
+        self._publish = publish
+        self._database = database
+        self._note = note
+        self._guard = guard
+        self._log = log
+
+    def carry_out(self, effects: Sequence[BrokerEffect]) -> None:
+        """Do these, in their order; one that meets a bug keeps no other from being done."""
+        for effect in self._outbox.put(effects):
+            self._guard.run("an effect", self._do, effect, otherwise=None)
+
+    def _do(self, effect: BrokerEffect) -> None:
+        match effect:
+            case Begun() | Delayed() | Ended():
+                self.carry_out(self._note(effect))
+            case LogLine(event, fields):
+                self._log.info(event, **fields)
+            case Publish(message):
+                self._publish(message)
+            case Store(job, then, asker):
+                self._database.put(job, partial(self._follow, then, asker))
+            case Load(job, then):
+                self._database.load(job, partial(self._follow, then, None))
+
+    def _follow(self, then: AfterJob, asker: Asker | None, value: Any, why: str) -> None:
+        """Do what follows a job; what fails there costs the others nothing, and is answered."""
+        try:
+            effects = then(value, why)
+        except ProtocolError as error:
+            effects = [] if asker is None else [asker.refuse(error)]
+        except Exception as error:  # noqa: BLE001 - a bug of ours, met by one job
+            self._guard.tell("what follows a job of the store", error)
+            effects = [] if asker is None else [ToClient(asker.client, internal(asker.request, error))]
+        self.carry_out(effects)

@@ -1,0 +1,86 @@
+"""Requests that are answered when something has happened, or their time is over: bounded, and none of a client that is gone."""
+
+import math
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from bus.broker.socket_monitor import PeerConnection
+from bus.core.effects import Asker
+from bus.errors import ProtocolError
+
+AwaitedKey = TypeVar("AwaitedKey", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One request that waits."""
+
+    asker: Asker
+    until: float  # monotonic seconds
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client's connection has ended; one that is not known has not."""
+        connection: PeerConnection | None = self.asker.connection
+        return connection is not None and not connection.is_there()
+
+
+class Waiters(Generic[AwaitedKey]):
+    """All requests that wait for something of one sort.
+
+    Args:
+        most: that may wait.
+        what: they wait for, for the sentence.
+    """
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most = most
+        self._what = what
+        self._waits: dict[AwaitedKey, dict[tuple[bytes, bytes], Wait]] = {}  # by client and request
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[AwaitedKey]:
+        return iter(list(self._waits))
+
+    def next_over(self) -> float:
+        """When the first of them has waited long enough, in monotonic seconds; infinite if none waits."""
+        return min((wait.until for waits in self._waits.values() for wait in waits.values()), default=math.inf)
+
+    def add(self, key: AwaitedKey, asker: Asker, until: float) -> None:
+        """Have a request wait for `key`; one that is repeated waits once.
+
+        Raises:
+            ProtocolError: `BUSY`.
+        """
+        waits = self._waits.get(key, {})
+        at = asker.client, asker.request
+        if at not in waits:
+            if self._count >= self._most:
+                raise ProtocolError("BUSY", f"{self._most} requests wait for {self._what}, no more are taken")
+            self._count += 1
+        waits[at] = Wait(asker, until)
+        self._waits[key] = waits
+
+    def pop(self, key: AwaitedKey) -> list[Asker]:
+        """Return whose requests wait for `key`, and have them wait no more."""
+        waits = self._waits.pop(key, {})
+        self._count -= len(waits)
+        return [wait.asker for wait in waits.values()]
+
+    def pop_over(self, now: float) -> list[tuple[AwaitedKey, Asker]]:
+        """Return what has waited long enough, in monotonic seconds, and forget the requests of clients that are gone."""
+        over: list[tuple[AwaitedKey, Asker]] = []
+        for key, waits in list(self._waits.items()):
+            for at, wait in list(waits.items()):
+                is_gone = wait.is_gone
+                if is_gone or wait.until <= now:
+                    del waits[at]
+                    self._count -= 1
+                    over += [] if is_gone else [(key, wait.asker)]
+            if not waits:
+                del self._waits[key]
+        return over

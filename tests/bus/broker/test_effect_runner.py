@@ -1,0 +1,88 @@
+"""Effects become acts: in order, each on its own; what follows a job is done when it has finished, and answered if it fails."""
+
+import pytest
+from effect_fixture import EffectFixture
+from structlog.testing import capture_logs
+
+from bus.broker.store_effects import Load, Store, check_stored
+from bus.core.effects import Asker, LogLine, Publish
+from bus.errors import ProtocolError
+from bus.wire.messages import Error, Reply
+
+AFTER = "what follows a job of the store"
+ASKER = Asker(b"c", b"i" * 16)
+
+
+@pytest.fixture
+def fixture(tmp_path):
+    made = EffectFixture(tmp_path)
+    made.database.start()
+    yield made
+    made.database.close()
+
+
+def test_messages_publications_and_log_lines_go_their_ways(fixture):
+    with capture_logs() as logged:
+        fixture.carry_out([Publish(b"a"), ASKER.reply(5), LogLine("it happened", {"at": 1}), Publish(b"b")])
+    assert (fixture.answers, fixture.published) == ([(b"c", Reply(b"i" * 16, 5))], [b"a", b"b"])
+    assert logged == [{"event": "it happened", "at": 1, "log_level": "info"}]
+
+
+def test_what_follows_a_job_gets_its_value_and_its_effects_are_carried_out_then(fixture):
+    fixture.carry_out([Store(lambda _: 7, lambda value, why: [Publish(b"done"), ASKER.reply((value, why))])])
+    assert fixture.answers == []
+    fixture.until(lambda: fixture.answers)
+    assert (fixture.published, fixture.answers) == ([b"done"], [(b"c", Reply(b"i" * 16, (7, "")))])
+
+
+def test_jobs_are_done_in_the_order_of_their_effects(fixture):
+    done = []
+    fixture.carry_out([Store(lambda _, at=at: done.append(at), lambda *_: []) for at in range(20)])
+    fixture.settle()
+    assert done == list(range(20))
+
+
+def test_a_refusal_of_what_follows_is_answered_and_costs_the_others_nothing(fixture):
+    def refuses(value, why):
+        error = ProtocolError("BUSY", "there is no room")
+        error.details = {"retry_after_ms": 5}
+        raise error
+
+    last = Store(lambda _: 3, lambda *_: [Publish(b"3")])
+    fixture.carry_out([Store(lambda _: 1, refuses, ASKER), Store(lambda _: 2, refuses), last])
+    fixture.until(lambda: fixture.published)
+    assert fixture.answers == [(b"c", Error(b"i" * 16, "BUSY", "there is no room", {"retry_after_ms": 5}))]
+    assert fixture.guard.total == 0
+
+
+def test_a_bug_in_what_follows_is_told_and_answered_and_costs_the_others_nothing(fixture):
+    fixture.carry_out([Store(lambda _: 1, lambda *_: 1 / 0, ASKER), Store(lambda _: 3, lambda *_: [Publish(b"3")])])
+    fixture.until(lambda: fixture.published)
+    [(client, message)] = fixture.answers
+    assert (client, message.id, message.code) == (b"c", b"i" * 16, "INTERNAL")
+    assert (fixture.guard.total, fixture.guard.last) == (
+        1,
+        "what follows a job of the store: ZeroDivisionError: division by zero",
+    )
+
+
+def test_an_effect_that_meets_a_bug_keeps_no_other_from_being_done(fixture, monkeypatch):
+    monkeypatch.setattr(fixture.database, "put", None)  # a bug
+    fixture.carry_out([Store(lambda _: 1, lambda *_: []), ASKER.reply(1), Publish(b"2")])
+    assert (len(fixture.answers), fixture.published, fixture.guard.total) == (1, [b"2"], 1)
+
+
+def test_a_job_that_fails_is_told_why_in_the_words_of_who_asked(fixture):
+    def then(value, why):
+        check_stored(why, "nothing was changed")
+        return [ASKER.reply(value)]
+
+    fixture.carry_out([Store(lambda connection: connection.execute("SELECT no"), then, ASKER)])
+    fixture.until(lambda: fixture.answers)
+    assert fixture.answers[0][1] == Error(b"i" * 16, "STORE_FAILED", "nothing was changed: no such column: no")
+
+
+def test_what_a_service_begins_with_is_read_at_once_where_the_store_can_be_used(tmp_path):
+    fixture = EffectFixture(tmp_path)
+    fixture.carry_out([Load(lambda connection: connection.execute("SELECT 5").fetchone(), lambda value, _: [Publish(value)])])
+    assert fixture.published == [(5,)]

@@ -1,0 +1,57 @@
+"""Effects carried out without sockets: answers and publications are kept in lists, jobs are done by a real database."""
+
+import structlog
+from waiting import eventually
+
+from bus.broker.bug_guard import BugGuard
+from bus.broker.effect_runner import EffectRunner
+from bus.broker.storage.database import Database
+from bus.core.effects import ToClient, ToWorker
+
+
+class EffectFixture:
+    """What services see of a broker.
+
+    Args:
+        folder: of the store.
+    """
+
+    def __init__(self, folder):
+        self.answers = []  # (client, message), in order
+        self.published = []
+        self.acts = []  # what was done, as (what, message), in order
+        self.guard = BugGuard(structlog.get_logger())
+        self.database = Database(folder)
+        self.database.open()
+        runner = EffectRunner(self, self.publish, self.database, self.note, self.guard, structlog.get_logger())
+        self.carry_out = runner.carry_out
+
+    def note(self, effect):
+        """Say what is to be written about a posted task: nothing, where no service looks after them."""
+        return []
+
+    def put(self, effects):
+        """Take messages to peers, as the outbox does."""
+        self.answers += [(one.identity, one.message) for one in effects if isinstance(one, ToClient)]
+        self.acts += [("answer", one.message) for one in effects if isinstance(one, ToClient)]
+        return [one for one in effects if not isinstance(one, ToClient | ToWorker)]
+
+    def publish(self, message):
+        self.published.append(message)
+        self.acts.append(("publish", message))
+
+    def until(self, condition):
+        """Let the store finish jobs until it is so."""
+        eventually(lambda: self.database.finished() or condition(), within_s=10, every_s=0.001)
+
+    def settle(self):
+        """Let the store finish all that is under way, and what follows of it."""
+        for _ in range(3):  # a job may put another one
+            done = []
+            self.database.put(lambda _: None, lambda *_, done=done: done.append(1))
+            self.until(lambda done=done: done)
+
+    def take(self):
+        """Return what was answered since the last call: values, or codes of errors."""
+        found, self.answers = self.answers, []
+        return [getattr(message, "value", None) if hasattr(message, "value") else message.code for _, message in found]

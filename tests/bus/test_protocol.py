@@ -109,7 +109,7 @@ def test_the_document_lists_every_control_service_with_its_arguments():
 
 
 def test_the_document_names_the_services_whose_answers_to_a_client_that_does_not_read_are_bounded():
-    [listed] = re.findall(r"may answer much\s+\((.*?)\), then\s+`BUSY`", DOCUMENT, re.DOTALL)
+    [listed] = re.findall(r"may answer much\s+\((.*?)\),\s+then\s+`BUSY`", DOCUMENT, re.DOTALL)
     names = {f"hulak.{name}" for name in re.findall(r"`(?:hulak)?\.([a-z.]+)`", listed)}
     assert names == {name for name, service in SERVICES.items() if service.large}
 

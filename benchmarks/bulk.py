@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import tick
-from bus.backoff import Backoff
-from bus.broker.storage.journal import Journal
-from bus.core.broker_state import BrokerState, Limits
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.process.lifecycle import boot_id
-from bus.process.settings import Settings
-from bus.wire.codec import NUL, STAMP, pack
-from bus.wire.messages import FIRST_MS
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process.lifecycle import boot_id
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.codec import NUL, STAMP, pack
+from hulak.bus.wire.messages import FIRST_MS
 
 INSTANCE = 11  # of the feed of all ticks
 TURN = 500  # ticks per turn

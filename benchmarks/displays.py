@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from benchmarks.figures import markdown
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 POINTS = (100, 8000, 100_000)
 WINDOW, SNAPSHOTS = 1000, 100  # folds and snapshots per measurement

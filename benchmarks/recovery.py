@@ -22,10 +22,10 @@ from benchmarks import bulk, machine, tick
 from benchmarks.figures import markdown
 from benchmarks.system import SETTLES_S, BenchmarkError, Place
 from benchmarks.systems.hulak import Hulak
-from bus.wire.codec import feed_frame, pack_tick
-from bus.wire.messages import FIRST_MS, Tick
-from clients.displays.client import DisplayClient
-from clients.subscriber import Subscriber
+from hulak.bus.wire.codec import feed_frame, pack_tick
+from hulak.bus.wire.messages import FIRST_MS, Tick
+from hulak.clients.displays.client import DisplayClient
+from hulak.clients.subscriber import Subscriber
 
 DISPLAYS = 24  # of the first 24 of the journal's 28 symbols
 SLOTS = ("display_00", "display_01")

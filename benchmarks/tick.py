@@ -12,7 +12,7 @@ import time
 
 import msgpack
 
-from bus.wire.messages import FIRST_MS, Tick
+from hulak.bus.wire.messages import FIRST_MS, Tick
 
 CURRENCIES = ("EUR", "GBP", "AUD", "NZD", "USD", "CAD", "CHF", "JPY")
 SYMBOLS = ["".join(pair) for pair in itertools.combinations(CURRENCIES, 2)]  # 28

@@ -1,4 +1,4 @@
-"""`python -m bus`: the broker, the same as `hulak broker`."""
+"""`python -m hulak.bus`: the broker, the same as `hulak broker`."""
 
 import sys
 from pathlib import Path
@@ -15,9 +15,9 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     Returns:
         the exit code: 0 after an orderly stop, 78 for a setting that is refused, 70 if a part of it ended that must not.
     """
-    from bus.broker import loop  # noqa: PLC0415 - only after the check
-    from bus.errors import ConfigError, PartEnded  # noqa: PLC0415
-    from bus.process import cpu_scheduling, lifecycle, load_settings, log  # noqa: PLC0415 - only after the check
+    from hulak.bus.broker import loop  # noqa: PLC0415 - only after the check
+    from hulak.bus.errors import ConfigError, PartEnded  # noqa: PLC0415
+    from hulak.bus.process import cpu_scheduling, lifecycle, load_settings, log  # noqa: PLC0415 - only after the check
 
     try:
         where = home or load_settings.default_home()

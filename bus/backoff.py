@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bus.errors import ConfigError
+from hulak.bus.errors import ConfigError
 
 _MOST_DOUBLINGS = 1023  # 2.0 ** 1024 does not fit a float; a base times 2 ** 1023 is a float or infinity, never an error
 

@@ -17,16 +17,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.errors import BusError, BusTimeout, FeedError
-from bus.process.load_settings import located
-from bus.process.log import Logger, logger_of
-from bus.process.member import Member
-from bus.process.settings import Settings
-from bus.wire.messages import END_MS, FIRST_MS, Tick
-from clients.feeds.publisher import ASK_S, TickPublisher
-from clients.feeds.quote_flags import QuoteFlags
-from clients.feeds.symbol_keys import canonical_symbol, check_prefix
-from clients.feeds.venues.parsing import price_of, utc_ms
+from hulak.bus.errors import BusError, BusTimeout, FeedError
+from hulak.bus.process.load_settings import located
+from hulak.bus.process.log import Logger, logger_of
+from hulak.bus.process.member import Member
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
+from hulak.clients.feeds.publisher import ASK_S, TickPublisher
+from hulak.clients.feeds.quote_flags import QuoteFlags
+from hulak.clients.feeds.symbol_keys import canonical_symbol, check_prefix
+from hulak.clients.feeds.venues.parsing import price_of, utc_ms
 
 LOOK_S = 0.002  # between two looks at what is confirmed, while a caller waits for it
 LONGEST_NAME = 200  # characters

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.subscriber.events import Event, event_of
-from clients.calls.client import BusClient
+from hulak.bus.subscriber.events import Event, event_of
+from hulak.clients.calls.client import BusClient
 
 
 @dataclass(slots=True)

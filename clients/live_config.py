@@ -9,7 +9,7 @@ with BusClient(settings, home) as client:
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clients.calls.client import MOST_WAIT_MS, BusClient
+from hulak.clients.calls.client import MOST_WAIT_MS, BusClient
 
 ANSWER_S = 5.0
 WAIT_S = 2.0

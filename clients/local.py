@@ -14,16 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.errors import BusError, BusTimeout, ConfigError, HulakError
-from bus.process import load_settings
-from bus.process.log import Logger, logger_of
-from bus.wire.names import SCALED_SERVICES, SLOTS
-from clients import supervisord
-from clients.calls.client import BusClient
-from clients.displays.client import DisplayClient
-from clients.feed import Feed
-from clients.nepse.client import NepseClient
-from clients.subscriber import Subscriber
+from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
+from hulak.bus.process import load_settings
+from hulak.bus.process.log import Logger, logger_of
+from hulak.bus.wire.names import SCALED_SERVICES, SLOTS
+from hulak.clients import supervisord
+from hulak.clients.calls.client import BusClient
+from hulak.clients.displays.client import DisplayClient
+from hulak.clients.feed import Feed
+from hulak.clients.nepse.client import NepseClient
+from hulak.clients.subscriber import Subscriber
 
 LOOK_S = 0.05  # between two looks whether all is ready
 ASK_S = 1.0  # for one answer of the broker meanwhile

@@ -19,11 +19,11 @@ from typing import Any
 
 import psutil
 
-from bus.errors import HulakError
-from bus.process.lifecycle import PR_SET_PDEATHSIG, make_home
-from bus.process.load_settings import shipped
-from bus.process.settings import Settings
-from bus.process.supervisor_rpc import Unreached, ask, list_processes, socket_path
+from hulak.bus.errors import HulakError
+from hulak.bus.process.lifecycle import PR_SET_PDEATHSIG, make_home
+from hulak.bus.process.load_settings import shipped
+from hulak.bus.process.settings import Settings
+from hulak.bus.process.supervisor_rpc import Unreached, ask, list_processes, socket_path
 
 GRACE_S = 3.5  # between the request to stop and SIGKILL for the remaining processes
 HURRY = 0.6  # share of it after which all get SIGTERM: a worker busy with a task no longer delays the stop of the others

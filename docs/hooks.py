@@ -15,8 +15,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from clients.cli import cli
-from clients.cli.command import Command
+from hulak.clients.cli import cli
+from hulak.clients.cli.command import Command
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {  # document of the repository -> page of the site

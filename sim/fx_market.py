@@ -17,7 +17,7 @@ import random
 from dataclasses import dataclass
 from itertools import accumulate
 
-from bus.errors import ConfigError
+from hulak.bus.errors import ConfigError
 
 START_USD = {  # value of one unit in US dollars when the market opens, in the order in which pairs are quoted
     "EUR": 1.0850,

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bus.errors import ConfigError
-from sim.fx_market import Quote
+from hulak.bus.errors import ConfigError
+from hulak.sim.fx_market import Quote
 
 _MESSAGE = re.compile(r"([0-9]{1,12}(?:\.[0-9]+)?): (.+)").fullmatch
 

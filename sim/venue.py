@@ -18,11 +18,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from sim.fx_market import Quote
-from sim.recording import Recording
-from sim.venue_forms import Form
-from sim.venue_fx import FxClient, encode_heartbeat
-from sim.venue_streams import ClientStreams, client_of, encode_quote
+from hulak.sim.fx_market import Quote
+from hulak.sim.recording import Recording
+from hulak.sim.venue_forms import Form
+from hulak.sim.venue_fx import FxClient, encode_heartbeat
+from hulak.sim.venue_streams import ClientStreams, client_of, encode_quote
 
 TURN_S = 0.01  # between two steps of a live market
 LONGEST_STEP_S = 0.25  # after a stall (a suspended machine) the market continues without catching up

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sim.fx_market import Quote
-from sim.venue_forms import Form
+from hulak.sim.fx_market import Quote
+from hulak.sim.venue_forms import Form
 
 SOURCE = "ctrader"
 MOST_SYMBOLS = 1024  # per connection

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sim.fx_market import PAIRS, Quote
-from sim.venue_forms import Form
-from sim.venue_fx import FxClient, encode_tick
+from hulak.sim.fx_market import PAIRS, Quote
+from hulak.sim.venue_forms import Form
+from hulak.sim.venue_fx import FxClient, encode_tick
 
 MOST_STREAMS = 1024  # per connection, as at Binance
 LONGEST = 64  # characters of a stream's name

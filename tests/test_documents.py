@@ -12,7 +12,7 @@ import click
 import pytest
 
 import hulak
-from clients.cli import cli
+from hulak.clients.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, LANDING_LINES = 100, 120

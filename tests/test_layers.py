@@ -113,27 +113,27 @@ def test_a_module_imports_only_what_its_room_may(name):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("bus/process/sockets.py", "from workers.runtime.session import Session"),
-        ("workers/runtime/worker.py", "def later():\n    import sim.fx_market"),
-        ("clients/calls/client.py", "import workers"),
-        ("sim/venue.py", "from clients.feeds import live"),
-        ("benchmarks/tick.py", "import workers.display.quantities.state"),
-        ("benchmarks/displays.py", "import workers.runtime.worker"),
-        ("workers/runtime/worker.py", "from bus.core.tasks import timers"),
-        ("workers/runtime/worker.py", "import bus.broker.loop"),
-        ("clients/history.py", "from bus.broker.storage import journal"),
-        ("clients/cli/journal.py", "from bus.core.tasks.timers import Timers"),
-        ("sim/venue.py", "from bus.core import effects"),
-        ("bus/wire/codec.py", "from bus.core import effects"),
-        ("bus/wire/codec.py", "from bus.live_config import keys"),
-        ("bus/live_config/keys.py", "from bus.process.settings import Settings"),
-        ("bus/core/effects.py", "from bus.process import sockets"),
-        ("bus/process/member.py", "from bus.core import control"),
-        ("bus/subscriber/subscriber.py", "from bus.broker import loop"),
-        ("bus/broker/loop.py", "from bus.subscriber.subscriber import Subscriber"),
-        ("bus/backoff.py", "from bus.wire import codec"),
+        ("bus/process/sockets.py", "from hulak.workers.runtime.session import Session"),
+        ("workers/runtime/worker.py", "def later():\n    import hulak.sim.fx_market"),
+        ("clients/calls/client.py", "import hulak.workers"),
+        ("sim/venue.py", "from hulak.clients.feeds import live"),
+        ("benchmarks/tick.py", "import hulak.workers.display.quantities.state"),
+        ("benchmarks/displays.py", "import hulak.workers.runtime.worker"),
+        ("workers/runtime/worker.py", "from hulak.bus.core.tasks import timers"),
+        ("workers/runtime/worker.py", "import hulak.bus.broker.loop"),
+        ("clients/history.py", "from hulak.bus.broker.storage import journal"),
+        ("clients/cli/journal.py", "from hulak.bus.core.tasks.timers import Timers"),
+        ("sim/venue.py", "from hulak.bus.core import effects"),
+        ("bus/wire/codec.py", "from hulak.bus.core import effects"),
+        ("bus/wire/codec.py", "from hulak.bus.live_config import keys"),
+        ("bus/live_config/keys.py", "from hulak.bus.process.settings import Settings"),
+        ("bus/core/effects.py", "from hulak.bus.process import sockets"),
+        ("bus/process/member.py", "from hulak.bus.core import control"),
+        ("bus/subscriber/subscriber.py", "from hulak.bus.broker import loop"),
+        ("bus/broker/loop.py", "from hulak.bus.subscriber.subscriber import Subscriber"),
+        ("bus/backoff.py", "from hulak.bus.wire import codec"),
         ("workers/display/quantities/twap.py", "import time"),
-        ("workers/display/quantities/twap.py", "from workers.display import worker"),
+        ("workers/display/quantities/twap.py", "from hulak.workers.display import worker"),
         ("bus/core/tasks/task_queue.py", "import random"),
         ("bus/core/broker_state.py", "import zmq"),
         ("bus/wire/codec.py", "import os.path"),
@@ -146,10 +146,10 @@ def test_an_import_across_the_rooms_would_be_seen(name, source):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("bus/core/tasks/task_queue.py", "from bus.wire import messages"),
+        ("bus/core/tasks/task_queue.py", "from hulak.bus.wire import messages"),
         ("bus/core/tasks/task_queue.py", "from collections.abc import Callable"),
-        ("clients/cli/up.py", "import sim.venue, workers.runtime.worker"),
-        ("clients/cli/journal.py", "from bus.core.journal.record_format import scan"),
+        ("clients/cli/up.py", "import hulak.sim.venue, workers.runtime.worker"),
+        ("clients/cli/journal.py", "from hulak.bus.core.journal.record_format import scan"),
         ("workers/runtime/worker.py", "import time, zmq, bus.process.sockets"),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_class_of_the_same_name_would_be_seen(source):
 
 
 def test_constants_and_what_is_imported_may_have_the_same_name():
-    assert named_twice({"bus/a.py": "MOST = 1\nclass Tick: ...", "bus/b.py": "MOST = 2\nfrom bus.a import Tick"}) == {}
+    assert named_twice({"bus/a.py": "MOST = 1\nclass Tick: ...", "bus/b.py": "MOST = 2\nfrom hulak.bus.a import Tick"}) == {}
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.process import load_settings
+from hulak.bus.process import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bus", "workers", "clients", "sim")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import hulak
-from bus import errors
+from hulak.bus import errors
 
 LIGHT = "import sys, hulak; print([name for name in ('zmq', 'msgpack', 'click', 'requests') if name in sys.modules])"
 

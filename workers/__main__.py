@@ -1,4 +1,4 @@
-"""`python -m workers SERVICE`: one worker process, the same as `hulak worker SERVICE`."""
+"""`python -m hulak.workers SERVICE`: one worker process, the same as `hulak worker SERVICE`."""
 
 import argparse
 import sys
@@ -16,11 +16,11 @@ def main(arguments: list[str] | None = None) -> int:
         the exit code: as of `run_worker`, or 78 for a setting that is refused.
     """
     check_packages()
-    from bus.errors import ConfigError  # noqa: PLC0415
-    from bus.process import load_settings  # noqa: PLC0415 - only after the check
-    from workers.services import run_worker  # noqa: PLC0415
+    from hulak.bus.errors import ConfigError  # noqa: PLC0415
+    from hulak.bus.process import load_settings  # noqa: PLC0415 - only after the check
+    from hulak.workers.services import run_worker  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(prog="python -m workers", description="Run one worker for a service, such as nepse.")
+    parser = argparse.ArgumentParser(prog="python -m hulak.workers", description="Run one worker for a service, such as nepse.")
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument("--name", help="unique among living workers; default: the supervisor's slot and the pid")
     parser.add_argument("--module", help="a Python module of yours with functions under workers.tasks.task")

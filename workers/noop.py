@@ -1,6 +1,6 @@
 """A service whose task does nothing: what `hulak bench tasks` has its workers offer."""
 
-from workers.tasks import task
+from hulak.workers.tasks import task
 
 SERVICE, ACTION = "bench", "noop"
 

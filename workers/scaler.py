@@ -26,13 +26,13 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.errors import BusError
-from bus.process import lifecycle, log, supervisor_rpc
-from bus.process.member import Member
-from bus.process.settings import Settings
-from bus.wire.names import SCALED_SERVICES
-from workers.runtime.broker_request import BrokerRequester
-from workers.scaling import Decision, Options, PoolWorker, Scaling, Slot
+from hulak.bus.errors import BusError
+from hulak.bus.process import lifecycle, log, supervisor_rpc
+from hulak.bus.process.member import Member
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.names import SCALED_SERVICES
+from hulak.workers.runtime.broker_request import BrokerRequester
+from hulak.workers.scaling import Decision, Options, PoolWorker, Scaling, Slot
 
 ASK_S = 1.0  # seconds for an answer of the broker
 PATIENT_S = 10.0  # from the start, while broker and supervisord may be on their way: no warning yet

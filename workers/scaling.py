@@ -10,7 +10,7 @@ Rule 4: nothing is waited for: each look compares what is with what is wanted, s
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bus.wire.names import SLOTS
+from hulak.bus.wire.names import SLOTS
 
 YOUNG_S = 5.0  # a worker that exits within startsecs (3 s), even with 0, counts as failed; some more for its start
 PRESSED_S = 0.5  # tasks must wait as long: a broker that was just restarted has tasks before it has workers

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import psutil
 
-from bus.errors import ConfigError
-from bus.live_config.scopes import kind_of
-from bus.process import cpu_scheduling, lifecycle, log
-from bus.process.member import Member
-from bus.process.settings import Settings
-from bus.wire import names
-from workers.nepse.actions import build_actions
-from workers.nepse.live_settings import LiveSettings
-from workers.runtime.session import Session
-from workers.runtime.task_runner import Actions
-from workers.runtime.worker import Worker
-from workers.tasks import load
+from hulak.bus.errors import ConfigError
+from hulak.bus.live_config.scopes import kind_of
+from hulak.bus.process import cpu_scheduling, lifecycle, log
+from hulak.bus.process.member import Member
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire import names
+from hulak.workers.nepse.actions import build_actions
+from hulak.workers.nepse.live_settings import LiveSettings
+from hulak.workers.runtime.session import Session
+from hulak.workers.runtime.task_runner import Actions
+from hulak.workers.runtime.worker import Worker
+from hulak.workers.tasks import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def run_worker(
 
 def run_display_worker(settings: Settings, home: Path, stop: lifecycle.Stop, name: str | None) -> int:
     """Run a display worker until it is retired or stopped; returns the exit code."""
-    from workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
+    from hulak.workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
 
     session = make_session(settings, names.DISPLAY_SERVICE, 1, name)
     logger = log.set_up(settings.log, process="display", worker=session.name)

@@ -1,6 +1,6 @@
 """`@task`: any function of yours as an action of a service, carried out by `hulak worker SERVICE --module YOURS`.
 
-    from workers.tasks import task
+    from hulak.workers.tasks import task
 
     @task("sums", "add")
     def add(a, b):
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bus.errors import ConfigError, TaskFailed
+from hulak.bus.errors import ConfigError, TaskFailed
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Action = Callable[[Mapping[str, Any]], Any]

@@ -13,10 +13,10 @@ from typing import Any, Self
 from benchmarks import machine
 from benchmarks.machine import HOST
 from benchmarks.system import BenchmarkError
-from bus.errors import BusError, ConfigError
-from bus.process import load_settings
-from bus.process.settings import Settings
-from clients.calls.client import BusClient
+from hulak.bus.errors import BusError, ConfigError
+from hulak.bus.process import load_settings
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.client import BusClient
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 STARTS_S = 120.0
@@ -59,7 +59,7 @@ class BrokerProcess:
         """
         log = self.home / "broker.log"
         began = time.monotonic()
-        self.process = machine.start(machine.python("bus"), log, {"HULAK_HOME": str(self.home)})
+        self.process = machine.start(machine.python("hulak.bus"), log, {"HULAK_HOME": str(self.home)})
         deadline = began + STARTS_S
         with self.client() as client:
             while self.process.poll() is None and time.monotonic() < deadline:

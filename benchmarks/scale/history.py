@@ -9,8 +9,8 @@ from typing import Any
 from benchmarks import bulk, tick
 from benchmarks.scale.broker_process import BrokerProcess
 from benchmarks.scale.growth import Figure, Table
-from bus.errors import BusTimeout
-from clients.calls.client import BusClient
+from hulak.bus.errors import BusTimeout
+from hulak.clients.calls.client import BusClient
 
 FIGURES = (
     Figure("restart_s", "restart s"),

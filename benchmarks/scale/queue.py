@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.scale.broker_process import ANSWERS_S, BrokerProcess
 from benchmarks.scale.growth import Figure, Table
-from clients.calls.client import BusClient
-from clients.calls.posted_tasks import posting
+from hulak.clients.calls.client import BusClient
+from hulak.clients.calls.posted_tasks import posting
 
 FIGURES = (
     Figure("posts_s", "posts/s", allowed=None),

@@ -9,8 +9,8 @@ import zmq
 from benchmarks import bulk, tick
 from benchmarks.scale.broker_process import ANSWERS_S, BrokerProcess
 from benchmarks.scale.growth import Figure, Table
-from bus.errors import BusTimeout
-from bus.wire.codec import NUL
+from hulak.bus.errors import BusTimeout
+from hulak.bus.wire.codec import NUL
 
 FIGURES = (
     Figure("subscribe_s", "broker CPU s to subscribe"),

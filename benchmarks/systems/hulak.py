@@ -21,13 +21,13 @@ from benchmarks.machine import HOST
 from benchmarks.recorder import Recorder
 from benchmarks.system import SETTLES_S, BenchmarkError, Place, Publisher, System, ThinPublisher
 from benchmarks.systems.zeromq import NOBLOCK, Read, connect, consume_sockets
-from bus.errors import BusError
-from bus.process import load_settings
-from bus.process.settings import Settings
-from bus.wire.codec import NUL, STAMP, feed_frame
-from clients.calls.client import BusClient
-from clients.feeds.publisher import ASK_S, TickPublisher
-from clients.subscriber import Subscriber
+from hulak.bus.errors import BusError
+from hulak.bus.process import load_settings
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.codec import NUL, STAMP, feed_frame
+from hulak.clients.calls.client import BusClient
+from hulak.clients.feeds.publisher import ASK_S, TickPublisher
+from hulak.clients.subscriber import Subscriber
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 TICKS, HELLO = b"ticks" + NUL, b"hulak.hello" + NUL
@@ -131,7 +131,7 @@ class Hulak(System):
         lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
         (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
         log = self.home / "broker0.log"
-        process = machine.start(machine.python("bus"), log, {"HULAK_HOME": str(self.home)})
+        process = machine.start(machine.python("hulak.bus"), log, {"HULAK_HOME": str(self.home)})
         self.processes.append(process)
         with contextlib.suppress(BusError), BusClient(self.settings(), self.seen_from) as client:
             client.call("hulak.ping", timeout_s=SETTLES_S)

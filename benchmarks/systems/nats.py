@@ -14,7 +14,7 @@ from benchmarks.board import STOP, Board
 from benchmarks.machine import HOST
 from benchmarks.recorder import Recorder
 from benchmarks.system import Place, Publisher, System, ThinPublisher
-from bus.wire.codec import unpack
+from hulak.bus.wire.codec import unpack
 
 HEAD = b"MSG tick."
 FIRST_ID = 10  # of a subscription; all have two digits, so that all messages have the same length

@@ -13,7 +13,7 @@ from benchmarks.board import STOP, Board
 from benchmarks.machine import HOST
 from benchmarks.recorder import Recorder
 from benchmarks.system import WAKE_S, Place, Publisher, System, ThinPublisher
-from bus.wire.codec import unpack
+from hulak.bus.wire.codec import unpack
 
 HEAD = b"*3\r\n$7\r\nmessage\r\n$%d\r\ntick." % tick.TOPIC_BYTES
 AT = len(HEAD) - 5 + tick.TOPIC_BYTES + 2 + len(b"$%d\r\n" % tick.SIZE)

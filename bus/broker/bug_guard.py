@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bus.errors import ConfigError
-from bus.wire.messages import Error
+from hulak.bus.errors import ConfigError
+from hulak.bus.wire.messages import Error
 
 RECENT_S = 60.0
 MOST_RECENT = 1000  # moments remembered

@@ -14,29 +14,29 @@ from typing import Any
 import psutil
 import structlog
 
-from bus.broker.bug_guard import BugGuard, internal
-from bus.broker.storage import config_rows
-from bus.broker.storage.database import Database
-from bus.broker.store_effects import BrokerEffect, Load, Store
-from bus.broker.waiters import Waiters
-from bus.core.broker_state import BrokerState
-from bus.core.config_versions import ConfigVersion, ConfigVersions, unknown_version
-from bus.core.control_arguments import Arguments
-from bus.core.control_requests import (
+from hulak.bus.broker.bug_guard import BugGuard, internal
+from hulak.bus.broker.storage import config_rows
+from hulak.bus.broker.storage.database import Database
+from hulak.bus.broker.store_effects import BrokerEffect, Load, Store
+from hulak.bus.broker.waiters import Waiters
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.config_versions import ConfigVersion, ConfigVersions, unknown_version
+from hulak.bus.core.control_arguments import Arguments
+from hulak.bus.core.control_requests import (
     ConfigAppliedArguments,
     ConfigGetArguments,
     ConfigHistoryArguments,
     ConfigRevertArguments,
     ConfigSetArguments,
 )
-from bus.core.effects import Asker, Publish
-from bus.errors import ProtocolError
-from bus.live_config.keys import defaults_of
-from bus.live_config.scopes import effective, rows
-from bus.process import log as logs
-from bus.process.settings import Settings
-from bus.wire.codec import pack
-from bus.wire.names import CONFIG
+from hulak.bus.core.effects import Asker, Publish
+from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.keys import defaults_of
+from hulak.bus.live_config.scopes import effective, rows
+from hulak.bus.process import log as logs
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.names import CONFIG
 
 MOST_WAITING = 1000  # changes that wait for the one before them
 MOST_WAITERS = 1000  # requests that wait for a version to be applied

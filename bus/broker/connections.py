@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.broker.socket_monitor import ConnectionCloser, PeerConnection, SocketMonitor
-from bus.core.connection_admission import SETTING, Admission, Bound
+from hulak.bus.broker.socket_monitor import ConnectionCloser, PeerConnection, SocketMonitor
+from hulak.bus.core.connection_admission import SETTING, Admission, Bound
 
 RECOUNT_S = 1.0  # between two looks at every connection, while the bound is reached
 FILES = "the limit of open files (ulimit -n, LimitNOFILE of systemd)"

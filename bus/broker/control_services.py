@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from bus.broker.config_service import ConfigService
-from bus.broker.display_service import DisplayService
-from bus.broker.posted_task_service import PostedTaskService
-from bus.broker.scale_service import ScaleService
-from bus.broker.store_effects import BrokerEffect
-from bus.broker.tick_service import TickService
-from bus.broker.topic_service import TopicService
-from bus.core.control import StateService
-from bus.core.control_arguments import Arguments
-from bus.core.control_requests import (
+from hulak.bus.broker.config_service import ConfigService
+from hulak.bus.broker.display_service import DisplayService
+from hulak.bus.broker.posted_task_service import PostedTaskService
+from hulak.bus.broker.scale_service import ScaleService
+from hulak.bus.broker.store_effects import BrokerEffect
+from hulak.bus.broker.tick_service import TickService
+from hulak.bus.broker.topic_service import TopicService
+from hulak.bus.core.control import StateService
+from hulak.bus.core.control_arguments import Arguments
+from hulak.bus.core.control_requests import (
     ConfigAppliedArguments,
     ConfigGetArguments,
     ConfigHistoryArguments,
@@ -40,8 +40,8 @@ from bus.core.control_requests import (
     TasksArguments,
     TopicRemoveArguments,
 )
-from bus.core.effects import Asker
-from bus.errors import ProtocolError
+from hulak.bus.core.effects import Asker
+from hulak.bus.errors import ProtocolError
 
 # Serves a request at a time in monotonic seconds; may raise ProtocolError, which is the answer then.
 ControlHandler = Callable[[Asker, Any, float], Sequence[BrokerEffect]]

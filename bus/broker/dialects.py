@@ -7,12 +7,12 @@ ROUTER's identity (of a Majordomo client, also its service). This is the one pla
 from collections.abc import Callable
 from typing import Any
 
-from bus.broker.majordomo import Majordomo
-from bus.core.effects import Effect, ToClient, ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.errors import ProtocolError
-from bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp
-from bus.wire.messages import ID_BYTES, Error, Goodbye, MessageFromWorker, Ready, Request, Result, TaskPart, WorkerHeartbeat
+from hulak.bus.broker.majordomo import Majordomo
+from hulak.bus.core.effects import Effect, ToClient, ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp
+from hulak.bus.wire.messages import ID_BYTES, Error, Goodbye, MessageFromWorker, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
 decode_from_client, decode_from_worker = codec.decode_from_client, codec.decode_from_worker
 UnreadableFrames = list[tuple[list[bytes], ProtocolError]]  # messages as they would have come alone, and what is wrong with each

@@ -10,13 +10,13 @@ from typing import Any
 
 import structlog
 
-from bus.broker.config_service import ConfigService
-from bus.broker.storage import display_rows
-from bus.broker.storage.database import Database
-from bus.broker.store_effects import BrokerEffect, Load, Store, check_stored
-from bus.core import display_assignment
-from bus.core.broker_state import BrokerState
-from bus.core.control_requests import (
+from hulak.bus.broker.config_service import ConfigService
+from hulak.bus.broker.storage import display_rows
+from hulak.bus.broker.storage.database import Database
+from hulak.bus.broker.store_effects import BrokerEffect, Load, Store, check_stored
+from hulak.bus.core import display_assignment
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.control_requests import (
     ConfigSetArguments,
     DisplayCreateArguments,
     DisplayDayArguments,
@@ -24,14 +24,14 @@ from bus.core.control_requests import (
     DisplayUpdateArguments,
     NoArguments,
 )
-from bus.core.display_assignment import Display, check_symbol
-from bus.core.effects import Asker, Publish
-from bus.errors import ProtocolError
-from bus.live_config.keys import DISPLAY
-from bus.process.settings import Settings
-from bus.wire import names
-from bus.wire.codec import pack
-from bus.wire.names import DISPLAYS
+from hulak.bus.core.display_assignment import Display, check_symbol
+from hulak.bus.core.effects import Asker, Publish
+from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.keys import DISPLAY
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire import names
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.names import DISPLAYS
 
 
 class DisplayService:

@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 
-from bus.broker.bug_guard import BugGuard, internal
-from bus.broker.outbox import Outbox
-from bus.broker.storage.database import Database
-from bus.broker.store_effects import AfterJob, BrokerEffect, Load, Store
-from bus.core.effects import Asker, Begun, Delayed, Ended, LogLine, Publish, ToClient
-from bus.errors import ProtocolError
+from hulak.bus.broker.bug_guard import BugGuard, internal
+from hulak.bus.broker.outbox import Outbox
+from hulak.bus.broker.storage.database import Database
+from hulak.bus.broker.store_effects import AfterJob, BrokerEffect, Load, Store
+from hulak.bus.core.effects import Asker, Begun, Delayed, Ended, LogLine, Publish, ToClient
+from hulak.bus.errors import ProtocolError
 
 
 class EffectRunner:

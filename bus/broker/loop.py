@@ -18,34 +18,34 @@ import structlog
 import zmq
 from zmq.backend import zmq_poll
 
-from bus.backoff import Backoff
-from bus.broker.bug_guard import BugGuard
-from bus.broker.config_service import ConfigService
-from bus.broker.connections import Connections
-from bus.broker.control_services import SERVICES, ControlHandler, Services
-from bus.broker.dialects import Dialects
-from bus.broker.display_service import DisplayService
-from bus.broker.effect_runner import EffectRunner
-from bus.broker.majordomo import Majordomo
-from bus.broker.outbox import Outbox
-from bus.broker.posted_task_service import PostedTaskService, policy_of
-from bus.broker.request_intake import MAX_MESSAGES, RequestIntake
-from bus.broker.scale_service import ScaleService
-from bus.broker.storage.database import Database
-from bus.broker.storage.journal import Journal
-from bus.broker.tick_service import TickService
-from bus.broker.topic_service import TopicService
-from bus.core.broker_state import BrokerState, Limits
-from bus.core.connection_admission import Bound
-from bus.core.control import StateService
-from bus.core.effects import Effect
-from bus.errors import ConfigError, ProtocolError
-from bus.process import sockets
-from bus.process.lifecycle import Stop, boot_id, file_limit, open_files
-from bus.process.resource_usage import Usage
-from bus.process.settings import Settings
-from bus.version import VERSION
-from bus.wire.messages import ID_BYTES
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.bug_guard import BugGuard
+from hulak.bus.broker.config_service import ConfigService
+from hulak.bus.broker.connections import Connections
+from hulak.bus.broker.control_services import SERVICES, ControlHandler, Services
+from hulak.bus.broker.dialects import Dialects
+from hulak.bus.broker.display_service import DisplayService
+from hulak.bus.broker.effect_runner import EffectRunner
+from hulak.bus.broker.majordomo import Majordomo
+from hulak.bus.broker.outbox import Outbox
+from hulak.bus.broker.posted_task_service import PostedTaskService, policy_of
+from hulak.bus.broker.request_intake import MAX_MESSAGES, RequestIntake
+from hulak.bus.broker.scale_service import ScaleService
+from hulak.bus.broker.storage.database import Database
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.broker.tick_service import TickService
+from hulak.bus.broker.topic_service import TopicService
+from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.connection_admission import Bound
+from hulak.bus.core.control import StateService
+from hulak.bus.core.effects import Effect
+from hulak.bus.errors import ConfigError, ProtocolError
+from hulak.bus.process import sockets
+from hulak.bus.process.lifecycle import Stop, boot_id, file_limit, open_files
+from hulak.bus.process.resource_usage import Usage
+from hulak.bus.process.settings import Settings
+from hulak.bus.version import VERSION
+from hulak.bus.wire.messages import ID_BYTES
 
 OWN_FILES = 32  # descriptors that the four sockets take, without a connection
 BEAT_S = 0.25  # between two heartbeats of the topics

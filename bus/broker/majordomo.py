@@ -8,14 +8,14 @@ from collections import OrderedDict
 from collections.abc import Container
 from typing import Any
 
-from bus.core.effects import Effect, ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.worker_roster import Worker
-from bus.errors import ProtocolError
-from bus.wire import mdp
-from bus.wire.frame_limits import CONTROL
-from bus.wire.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
-from bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
+from hulak.bus.core.effects import Effect, ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.worker_roster import Worker
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import mdp
+from hulak.bus.wire.frame_limits import CONTROL
+from hulak.bus.wire.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
+from hulak.bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 MMI = "mmi."  # services of RFC 8, which the broker answers itself
 REMEMBERED = 1024  # workers that were disconnected; one that is forgotten may be told a second time

@@ -5,13 +5,13 @@ from typing import Any
 
 import zmq
 
-from bus.broker.bug_guard import BugGuard, internal
-from bus.broker.dialects import Dialects
-from bus.broker.store_effects import BrokerEffect
-from bus.core.broker_state import BrokerState
-from bus.core.effects import ToClient, ToWorker
-from bus.process import sockets
-from bus.wire.messages import Error, Part, Reply
+from hulak.bus.broker.bug_guard import BugGuard, internal
+from hulak.bus.broker.dialects import Dialects
+from hulak.bus.broker.store_effects import BrokerEffect
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.effects import ToClient, ToWorker
+from hulak.bus.process import sockets
+from hulak.bus.wire.messages import Error, Part, Reply
 
 Socket = zmq.Socket[bytes]
 

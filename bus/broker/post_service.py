@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from bus.broker.storage import dead_letters, task_rows
-from bus.broker.storage.task_rows import PostingOutcome
-from bus.broker.store_effects import BrokerEffect, Store, check_stored
-from bus.broker.task_backlog import TaskBacklog
-from bus.core.control_requests import PostArguments, TaskIdArguments
-from bus.core.effects import Asker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.moments import Moment
-from bus.core.tasks.policy import too_many, too_much
-from bus.core.tasks.posted import Posting, posting_of
-from bus.errors import ProtocolError
+from hulak.bus.broker.storage import dead_letters, task_rows
+from hulak.bus.broker.storage.task_rows import PostingOutcome
+from hulak.bus.broker.store_effects import BrokerEffect, Store, check_stored
+from hulak.bus.broker.task_backlog import TaskBacklog
+from hulak.bus.core.control_requests import PostArguments, TaskIdArguments
+from hulak.bus.core.effects import Asker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.core.tasks.policy import too_many, too_much
+from hulak.bus.core.tasks.posted import Posting, posting_of
+from hulak.bus.errors import ProtocolError
 
 
 class PostService:

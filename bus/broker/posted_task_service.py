@@ -11,23 +11,23 @@ from typing import Any
 
 import structlog
 
-from bus.broker.post_service import PostService
-from bus.broker.storage import row_retention, task_rows
-from bus.broker.storage.database import Database, Job
-from bus.broker.storage.dead_letters import DeadLetters
-from bus.broker.store_effects import BrokerEffect, Store, check_stored
-from bus.broker.task_backlog import TaskBacklog
-from bus.broker.waiters import Waiters
-from bus.core.control_requests import ResultArguments, TaskIdArguments, TasksArguments
-from bus.core.effects import Asker, Begun, Delayed, Ended
-from bus.core.journal.broker_clock import Ages
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.moments import Moment
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.process.lifecycle import boot_id, since_boot
-from bus.process.settings import Settings
-from bus.wire.messages import Error
+from hulak.bus.broker.post_service import PostService
+from hulak.bus.broker.storage import row_retention, task_rows
+from hulak.bus.broker.storage.database import Database, Job
+from hulak.bus.broker.storage.dead_letters import DeadLetters
+from hulak.bus.broker.store_effects import BrokerEffect, Store, check_stored
+from hulak.bus.broker.task_backlog import TaskBacklog
+from hulak.bus.broker.waiters import Waiters
+from hulak.bus.core.control_requests import ResultArguments, TaskIdArguments, TasksArguments
+from hulak.bus.core.effects import Asker, Begun, Delayed, Ended
+from hulak.bus.core.journal.broker_clock import Ages
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process.lifecycle import boot_id, since_boot
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Error
 
 MAX_WAITERS = 10_000
 ROWS = 100  # listed, if no number is given

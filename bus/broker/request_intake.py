@@ -10,22 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 import zmq
 
-from bus.broker import control_services
-from bus.broker.bug_guard import BugGuard, internal
-from bus.broker.control_services import Answers, ControlHandler
-from bus.broker.dialects import Dialects
-from bus.broker.majordomo import MMI, Majordomo
-from bus.broker.slow_clients import UnreadAnswers
-from bus.broker.socket_monitor import connection_of
-from bus.broker.store_effects import BrokerEffect
-from bus.core.broker_state import BrokerState
-from bus.core.control_arguments import read
-from bus.core.effects import Asker, ToClient
-from bus.core.tasks.policy import LARGE
-from bus.errors import ProtocolError
-from bus.process import sockets
-from bus.wire.frame_limits import CONTROL
-from bus.wire.messages import Request
+from hulak.bus.broker import control_services
+from hulak.bus.broker.bug_guard import BugGuard, internal
+from hulak.bus.broker.control_services import Answers, ControlHandler
+from hulak.bus.broker.dialects import Dialects
+from hulak.bus.broker.majordomo import MMI, Majordomo
+from hulak.bus.broker.slow_clients import UnreadAnswers
+from hulak.bus.broker.socket_monitor import connection_of
+from hulak.bus.broker.store_effects import BrokerEffect
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.control_arguments import read
+from hulak.bus.core.effects import Asker, ToClient
+from hulak.bus.core.tasks.policy import LARGE
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process import sockets
+from hulak.bus.wire.frame_limits import CONTROL
+from hulak.bus.wire.messages import Request
 
 OUR_OWN = (CONTROL, MMI)  # services that the broker answers itself
 MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms

@@ -4,12 +4,12 @@ import sqlite3
 from functools import partial
 from typing import Any
 
-from bus.broker.store_effects import BrokerEffect, Load, Store, check_stored
-from bus.core.broker_state import BrokerState
-from bus.core.control_requests import ScaleArguments
-from bus.core.effects import Asker, LogLine
-from bus.errors import ProtocolError
-from bus.wire.names import AUTO, SCALED_SERVICES
+from hulak.bus.broker.store_effects import BrokerEffect, Load, Store, check_stored
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.control_requests import ScaleArguments
+from hulak.bus.core.effects import Asker, LogLine
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.names import AUTO, SCALED_SERVICES
 
 
 def read(connection: sqlite3.Connection) -> dict[str, int]:

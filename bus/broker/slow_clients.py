@@ -8,7 +8,7 @@ import select
 
 import zmq
 
-from bus.broker.socket_monitor import PeerConnection, connection_of
+from hulak.bus.broker.socket_monitor import PeerConnection, connection_of
 
 LOOK_EVERY = 16  # answers to one client between two looks at its connection
 MOST_UNREAD = 64  # answers to one client after its connection had no more room

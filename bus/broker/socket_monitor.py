@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import zmq
 
-from bus.process import sockets
+from hulak.bus.process import sockets
 
 ACCEPTED = int(zmq.EVENT_ACCEPTED)
 EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from bus.broker.storage.database import Job
-from bus.core.effects import Asker, Effect
-from bus.errors import ProtocolError
+from hulak.bus.broker.storage.database import Job
+from hulak.bus.core.effects import Asker, Effect
+from hulak.bus.errors import ProtocolError
 
 # What follows a job: it gets the job's value and an empty text, or None and why the job failed. A ProtocolError that it raises is
 # the answer to whoever asked.

@@ -5,8 +5,8 @@ import ctypes
 import select
 from collections.abc import Callable, Collection
 
-from bus.broker.socket_monitor import PeerConnection
-from bus.core.ticks.blocked_subscribers import BlockedSubscribers
+from hulak.bus.broker.socket_monitor import PeerConnection
+from hulak.bus.core.ticks.blocked_subscribers import BlockedSubscribers
 
 AFTER_S = 1.0  # libzmq has freed the messages of a connection that is gone
 _libc = ctypes.CDLL(None)

@@ -10,11 +10,11 @@ from functools import partial
 
 import structlog
 
-from bus.broker.storage import unfinished_tasks
-from bus.broker.storage.unfinished_tasks import MemoryRoom, UnfinishedTasks
-from bus.broker.store_effects import BrokerEffect, Load, Store
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.moments import Moment
+from hulak.bus.broker.storage import unfinished_tasks
+from hulak.bus.broker.storage.unfinished_tasks import MemoryRoom, UnfinishedTasks
+from hulak.bus.broker.store_effects import BrokerEffect, Load, Store
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.moments import Moment
 
 MOST = 1000  # tasks in one reading, while the loop runs
 MOST_BYTES = 8 << 20  # of them; one may be larger

@@ -14,23 +14,23 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.broker.bug_guard import BugGuard, internal
-from bus.broker.connections import Connections
-from bus.broker.slow_clients import ClientConnections
-from bus.broker.storage.journal import Journal
-from bus.broker.storage.journal_reader import JournalReader
-from bus.broker.subscriber_cutoff import SlowSubscribers
-from bus.core.broker_state import BrokerState
-from bus.core.control_requests import ReplayArguments, wanted_of
-from bus.core.effects import Asker, Effect, ToClient
-from bus.core.journal.record_format import Snapshot
-from bus.core.ticks.intake import IntakeTurn
-from bus.core.ticks.replay_queue import ReplayQueue
-from bus.errors import ConfigError, ProtocolError
-from bus.process import sockets
-from bus.process.settings import Settings
-from bus.wire.messages import Error, Part, Reply
-from bus.wire.names import HELLO
+from hulak.bus.broker.bug_guard import BugGuard, internal
+from hulak.bus.broker.connections import Connections
+from hulak.bus.broker.slow_clients import ClientConnections
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.broker.storage.journal_reader import JournalReader
+from hulak.bus.broker.subscriber_cutoff import SlowSubscribers
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.control_requests import ReplayArguments, wanted_of
+from hulak.bus.core.effects import Asker, Effect, ToClient
+from hulak.bus.core.journal.record_format import Snapshot
+from hulak.bus.core.ticks.intake import IntakeTurn
+from hulak.bus.core.ticks.replay_queue import ReplayQueue
+from hulak.bus.errors import ConfigError, ProtocolError
+from hulak.bus.process import sockets
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Error, Part, Reply
+from hulak.bus.wire.names import HELLO
 
 MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
 MAX_TICK_BYTES = 1 << 18  # a turn, likewise: large ones, of which 512 would be one message of 32 MiB on `ticks`

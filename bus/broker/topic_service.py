@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import structlog
 
-from bus.broker.storage.journal import Journal
-from bus.core.broker_state import BrokerState
-from bus.core.control_requests import TopicRemoveArguments
-from bus.core.effects import Asker, Effect
-from bus.core.journal.record_format import Snapshot
-from bus.core.journal.segment_index import TopicOrdinals
-from bus.errors import ProtocolError
-from bus.wire.codec import NUL
-from bus.wire.replay_range import prefix_of
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.control_requests import TopicRemoveArguments
+from hulak.bus.core.effects import Asker, Effect
+from hulak.bus.core.journal.record_format import Snapshot
+from hulak.bus.core.journal.segment_index import TopicOrdinals
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import NUL
+from hulak.bus.wire.replay_range import prefix_of
 
 
 class TopicService:

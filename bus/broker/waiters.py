@@ -5,9 +5,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bus.broker.socket_monitor import PeerConnection
-from bus.core.effects import Asker
-from bus.errors import ProtocolError
+from hulak.bus.broker.socket_monitor import PeerConnection
+from hulak.bus.core.effects import Asker
+from hulak.bus.errors import ProtocolError
 
 AwaitedKey = TypeVar("AwaitedKey", bound=Hashable)
 

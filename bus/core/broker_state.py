@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from bus.backoff import Backoff
-from bus.core.display_assignment import DisplayAssignment, DisplayStates
-from bus.core.journal.record_format import Snapshot
-from bus.core.journal.segment_index import TopicOrdinals
-from bus.core.process_reports import ProcessReports, Rate
-from bus.core.process_trends import ProcessTrend
-from bus.core.recent_counts import RecentCounts
-from bus.core.tasks import task_counts
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.policy import Policy
-from bus.core.ticks.intake import Intake, IntakeTurn, Source
-from bus.core.ticks.topic_logs import TopicLogs
-from bus.errors import ProtocolError
-from bus.histogram import Histogram
-from bus.wire.codec import pack
-from bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SCALED_SERVICES, SLOTS, STATS
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.display_assignment import DisplayAssignment, DisplayStates
+from hulak.bus.core.journal.record_format import Snapshot
+from hulak.bus.core.journal.segment_index import TopicOrdinals
+from hulak.bus.core.process_reports import ProcessReports, Rate
+from hulak.bus.core.process_trends import ProcessTrend
+from hulak.bus.core.recent_counts import RecentCounts
+from hulak.bus.core.tasks import task_counts
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.ticks.intake import Intake, IntakeTurn, Source
+from hulak.bus.core.ticks.topic_logs import TopicLogs
+from hulak.bus.errors import ProtocolError
+from hulak.bus.histogram import Histogram
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SCALED_SERVICES, SLOTS, STATS
 
 TELL_AGAIN_S = 300.0  # between two lines in the log about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core import control_requests
-from bus.errors import ProtocolError
-from bus.live_config.keys import Value, check_scope, check_values, find_key, refuse
-from bus.live_config.scopes import Change, Scopes, difference
+from hulak.bus.core import control_requests
+from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.keys import Value, check_scope, check_values, find_key, refuse
+from hulak.bus.live_config.scopes import Change, Scopes, difference
 
 KEPT_VERSIONS = 1000
 MOST_VALUES = 20_000  # in all scopes

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from bus.core.recent_counts import RecentCounts
+from hulak.bus.core.recent_counts import RecentCounts
 
 RESERVE, RESERVE_PART = 96, 8  # descriptors kept back: so many, or an eighth of all
 SURE = 1024  # so many kept back are more than are accepted while the loop is held up

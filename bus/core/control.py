@@ -4,12 +4,12 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from bus.core.broker_state import BrokerState
-from bus.core.control_requests import FeedArguments, LastArguments, NoArguments, ReportArguments, RetireArguments
-from bus.core.effects import Asker, Effect
-from bus.errors import ProtocolError
-from bus.wire.names import PROTOCOL
-from bus.wire.replay_range import prefix_of
+from hulak.bus.core.broker_state import BrokerState
+from hulak.bus.core.control_requests import FeedArguments, LastArguments, NoArguments, ReportArguments, RetireArguments
+from hulak.bus.core.effects import Asker, Effect
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.names import PROTOCOL
+from hulak.bus.wire.replay_range import prefix_of
 
 MOST_LAST = 10_000  # messages in one answer of `hulak.last`
 

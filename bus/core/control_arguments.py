@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from bus.core.tasks.policy import MAX_RETRIES
-from bus.core.tasks.task_queue import STATES
-from bus.errors import ProtocolError
-from bus.wire.codec import MAX_TOPIC
-from bus.wire.messages import ID_BYTES
-from bus.wire.plain_values import LARGEST, short
+from hulak.bus.core.tasks.policy import MAX_RETRIES
+from hulak.bus.core.tasks.task_queue import STATES
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import MAX_TOPIC
+from hulak.bus.wire.messages import ID_BYTES
+from hulak.bus.wire.plain_values import LARGEST, short
 
 YEAR_S = 366 * 86400  # a leap year: nothing is promised for longer
 LONGEST_NAME = 200  # characters of a name, a reason, a note, a key

@@ -6,7 +6,7 @@ display, a version?) is for who serves the request.
 
 from msgspec import field
 
-from bus.core.control_arguments import (
+from hulak.bus.core.control_arguments import (
     Action,
     Arguments,
     Boolean,
@@ -32,11 +32,11 @@ from bus.core.control_arguments import (
     WaitMs,
     Workers,
 )
-from bus.core.display_assignment import check_init
-from bus.errors import ProtocolError
-from bus.wire.codec import NUL, check_topic
-from bus.wire.replay_range import ALL, FOR_EVER, ReplayRange
-from bus.wire.report_values import check_told
+from hulak.bus.core.display_assignment import check_init
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import NUL, check_topic
+from hulak.bus.wire.replay_range import ALL, FOR_EVER, ReplayRange
+from hulak.bus.wire.report_values import check_told
 
 
 class NoArguments(Arguments, frozen=True):

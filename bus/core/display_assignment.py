@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core.ticks.tick_bodies import read_map
-from bus.core.ticks.topic_logs import TopicLog, TopicLogs
-from bus.errors import ProtocolError
-from bus.wire.codec import NUL, STAMP
-from bus.wire.names import ANY_SOURCE, LONGEST_SOURCE, OWNED_BY_DISPLAYS
-from bus.wire.plain_values import check_plain, short
+from hulak.bus.core.ticks.tick_bodies import read_map
+from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import NUL, STAMP
+from hulak.bus.wire.names import ANY_SOURCE, LONGEST_SOURCE, OWNED_BY_DISPLAYS
+from hulak.bus.wire.plain_values import check_plain, short
 
 MAX_STATE_BYTES = 1 << 20  # of a state's frame
 MAX_INIT_BYTES = 1 << 16  # of a display's init, packed

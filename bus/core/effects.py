@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire import messages
-from bus.wire.messages import Error, Reply
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import messages
+from hulak.bus.wire.messages import Error, Reply
 
 
 class ToClient(msgspec.Struct, frozen=True, gc=False):

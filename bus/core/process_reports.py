@@ -7,8 +7,8 @@ quantiles speak of both, so of the last one to two window lengths.
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.core.process_trends import ProcessTrends
-from bus.wire.names import SILENT_S
+from hulak.bus.core.process_trends import ProcessTrends
+from hulak.bus.wire.names import SILENT_S
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bus.errors import ProtocolError
-from bus.wire.plain_values import meant
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.plain_values import meant
 
 GLOBAL = "global"
 KIND = "kind:"

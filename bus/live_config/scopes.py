@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bus.live_config.keys import (
+from hulak.bus.live_config.keys import (
     DISPLAY,
     GLOBAL,
     KEYS,

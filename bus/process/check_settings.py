@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from bus.process.settings import CHECK, SECRET, Settings
-from bus.wire.plain_values import meant
+from hulak.bus.process.settings import CHECK, SECRET, Settings
+from hulak.bus.wire.plain_values import meant
 
 
 def types_of(section: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import zmq
 from zmq.backend import Socket as Backend
 
-from bus.process import sockets
+from hulak.bus.process import sockets
 
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 CONNECTED = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)

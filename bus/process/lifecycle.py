@@ -19,9 +19,9 @@ from typing import IO
 import structlog
 import zmq
 
-from bus.errors import ConfigError
-from bus.process import sockets
-from bus.process.settings import Settings
+from hulak.bus.errors import ConfigError
+from hulak.bus.process import sockets
+from hulak.bus.process.settings import Settings
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 FOLDERS = ("/proc/self/fd", "/dev/fd")  # of this process's descriptors

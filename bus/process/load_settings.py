@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bus.errors import ConfigError
-from bus.process.check_settings import SECTIONS, take, types_of
-from bus.process.settings import Settings
-from bus.wire.plain_values import meant
+from hulak.bus.errors import ConfigError
+from hulak.bus.process.check_settings import SECTIONS, take, types_of
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.plain_values import meant
 
 PREFIX = "HULAK_"
 PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}

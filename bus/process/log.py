@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-from bus.process.settings import LogSettings
+from hulak.bus.process.settings import LogSettings
 
 Logger = structlog.typing.FilteringBoundLogger | logging.Logger  # that a program may give to a client
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50, "fatal": 50}

@@ -22,18 +22,18 @@ from typing import Any, Self
 import structlog
 import zmq
 
-from bus.errors import ProtocolError
-from bus.live_config.keys import Value, defaults_of
-from bus.live_config.scopes import Document, effective
-from bus.process import log as logs
-from bus.process import sockets
-from bus.process.dead_threads import DeadThreads
-from bus.process.requests import LOOK_AGAIN_S, RequestChannel
-from bus.process.resource_usage import Usage
-from bus.process.settings import Settings
-from bus.wire import codec
-from bus.wire.messages import Error
-from bus.wire.names import CONFIG
+from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.keys import Value, defaults_of
+from hulak.bus.live_config.scopes import Document, effective
+from hulak.bus.process import log as logs
+from hulak.bus.process import sockets
+from hulak.bus.process.dead_threads import DeadThreads
+from hulak.bus.process.requests import LOOK_AGAIN_S, RequestChannel
+from hulak.bus.process.resource_usage import Usage
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Error
+from hulak.bus.wire.names import CONFIG
 
 REPORT_S = 1.0
 ANSWER_S = 10.0  # that the answer to a report is waited for

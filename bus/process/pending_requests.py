@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from bus.wire.messages import MessageToClient, Part, Request
+from hulak.bus.wire.messages import MessageToClient, Part, Request
 
 LOOK_AHEAD_S = 1.0  # what is over within it is sorted when one deadline of it has come
 

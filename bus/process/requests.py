@@ -20,13 +20,13 @@ from typing import Any
 
 import zmq
 
-from bus.errors import ProtocolError
-from bus.process import sockets
-from bus.process.frontend_link import FrontendLink
-from bus.process.pending_requests import PendingRequest, PendingRequests
-from bus.process.settings import Settings
-from bus.wire import codec
-from bus.wire.messages import ID_BYTES, Error, MessageToClient, Request
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process import sockets
+from hulak.bus.process.frontend_link import FrontendLink
+from hulak.bus.process.pending_requests import PendingRequest, PendingRequests
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import ID_BYTES, Error, MessageToClient, Request
 
 LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
 LOOK_ELSEWHERE_S = 1.0  # between two looks whether a broker that was here is at its other address now

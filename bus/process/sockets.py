@@ -21,8 +21,8 @@ from typing import Any
 import zmq
 from zmq.backend import Socket as Backend
 
-from bus.errors import ConfigError
-from bus.process.settings import BrokerSettings
+from hulak.bus.errors import ConfigError
+from hulak.bus.process.settings import BrokerSettings
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un

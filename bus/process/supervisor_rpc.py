@@ -12,8 +12,8 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
-from bus.errors import ConfigError
-from bus.process.sockets import LONGEST_IPC
+from hulak.bus.errors import ConfigError
+from hulak.bus.process.sockets import LONGEST_IPC
 
 ASK_S = 1.0  # seconds for one answer of supervisord
 BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 10, 60, 70  # numbers of its faults

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import zmq
 
-from bus.process.settings import Settings
-from bus.subscriber.events import TICKS, Event, subscription
-from bus.subscriber.frame_receiver import FrameReceiver
-from bus.subscriber.frame_router import FrameRouter
-from bus.subscriber.sequence_tracker import Chunk
-from bus.subscriber.sinks import ChunkSink
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.events import TICKS, Event, subscription
+from hulak.bus.subscriber.frame_receiver import FrameReceiver
+from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.sequence_tracker import Chunk
+from hulak.bus.subscriber.sinks import ChunkSink
 
 BROKER_WITHIN_S = 1.0
 

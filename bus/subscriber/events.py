@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.subscriber.sequence_tracker import Chunk
-from bus.wire import codec, lenient
-from bus.wire.messages import Publication, Stamp
+from hulak.bus.errors import ProtocolError
+from hulak.bus.subscriber.sequence_tracker import Chunk
+from hulak.bus.wire import codec, lenient
+from hulak.bus.wire.messages import Publication, Stamp
 
 TICKS = "ticks"
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import zmq
 
-from bus.errors import BusTimeout
-from bus.process import sockets
-from bus.process.settings import Settings
-from bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter
-from bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
-from bus.wire import codec
+from hulak.bus.errors import BusTimeout
+from hulak.bus.process import sockets
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.frame_router import HEARTBEAT, HELLO, FrameRouter
+from hulak.bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, ReplayRows, TooOld
+from hulak.bus.wire import codec
 
 LOOK_AGAIN_S = 0.1
 TURN = 256  # messages taken in at a time, at most

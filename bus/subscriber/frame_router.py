@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from bus.errors import ProtocolError
-from bus.subscriber.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
-from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
-from bus.subscriber.sinks import JOURNALLED, Sink, TickSink
-from bus.wire import codec, lenient
-from bus.wire.codec import NUL, STAMP, UNREADABLE
-from bus.wire.messages import Publication, Stamp, Tick
+from hulak.bus.errors import ProtocolError
+from hulak.bus.subscriber.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
+from hulak.bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
+from hulak.bus.subscriber.sinks import JOURNALLED, Sink, TickSink
+from hulak.bus.wire import codec, lenient
+from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
+from hulak.bus.wire.messages import Publication, Stamp, Tick
 
 STAMP_BYTES = STAMP.size
 TICKS_KEY = TICKS.encode() + NUL

@@ -12,11 +12,11 @@ from typing import Any
 
 import zmq
 
-from bus.process.pending_requests import PendingRequest
-from bus.process.requests import RequestChannel
-from bus.process.settings import Settings
-from bus.subscriber.sequence_tracker import Ask
-from bus.wire.messages import Error, MessageToClient, Part, Reply
+from hulak.bus.process.pending_requests import PendingRequest
+from hulak.bus.process.requests import RequestChannel
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.sequence_tracker import Ask
+from hulak.bus.wire.messages import Error, MessageToClient, Part, Reply
 
 AGAIN_S = 5.0  # without a word on the connection; then everything is asked for again
 BUSY_S = (0.05, 0.5)  # between these, after the broker could not take a request

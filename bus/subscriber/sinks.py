@@ -8,10 +8,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from bus.subscriber.events import TICKS, Event, row_events
-from bus.subscriber.sequence_tracker import Chunk
-from bus.wire.messages import Tick
-from bus.wire.names import OWNED_BY_FEEDS
+from hulak.bus.subscriber.events import TICKS, Event, row_events
+from hulak.bus.subscriber.sequence_tracker import Chunk
+from hulak.bus.wire.messages import Tick
+from hulak.bus.wire.names import OWNED_BY_FEEDS
 
 JOURNALLED = OWNED_BY_FEEDS.decode()
 

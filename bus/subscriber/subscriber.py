@@ -16,16 +16,16 @@ from typing import Literal, Self
 
 import zmq
 
-from bus.errors import ConfigError
-from bus.process import load_settings
-from bus.process.settings import Settings
-from bus.subscriber.asyncio_wait import readable
-from bus.subscriber.events import Event, subscription
-from bus.subscriber.frame_receiver import FrameReceiver
-from bus.subscriber.frame_router import FrameRouter
-from bus.subscriber.sequence_tracker import Gap, TrackerState
-from bus.subscriber.sinks import EventSink, NewestSink, TickSink
-from bus.wire.messages import Tick
+from hulak.bus.errors import ConfigError
+from hulak.bus.process import load_settings
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.asyncio_wait import readable
+from hulak.bus.subscriber.events import Event, subscription
+from hulak.bus.subscriber.frame_receiver import FrameReceiver
+from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.sequence_tracker import Gap, TrackerState
+from hulak.bus.subscriber.sinks import EventSink, NewestSink, TickSink
+from hulak.bus.wire.messages import Tick
 
 WAKE_S = 0.25  # the longest an `async for` sleeps between two looks
 

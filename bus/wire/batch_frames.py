@@ -9,10 +9,10 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire import codec, frame_limits
-from bus.wire.messages import Reply, Request, Result, Task
-from bus.wire.plain_values import short
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import codec, frame_limits
+from hulak.bus.wire.messages import Reply, Request, Result, Task
+from hulak.bus.wire.plain_values import short
 
 MOST = 1024  # messages that a frame may hold
 BUNDLE = 64  # messages that we put into one

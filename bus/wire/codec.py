@@ -11,9 +11,9 @@ from typing import Any
 import msgpack
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire import frame_limits
-from bus.wire.messages import (
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import frame_limits
+from hulak.bus.wire.messages import (
     BrokerHeartbeat,
     Error,
     Goodbye,
@@ -32,8 +32,8 @@ from bus.wire.messages import (
     Tick,
     WorkerHeartbeat,
 )
-from bus.wire.plain_values import short
-from bus.wire.schema import FIELDS, open_raw
+from hulak.bus.wire.plain_values import short
+from hulak.bus.wire.schema import FIELDS, open_raw
 
 STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (section 3.2)
 NUL = b"\0"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bus.wire.codec import pack
-from bus.wire.plain_values import short
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.plain_values import short
 
 MAX_COOL_DOWN_S = 3600.0
 MAX_RETRY_AFTER_S = 86_400.0  # a worker that asks for more gets a day

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from bus.wire.codec import encode, extensions, own
-from bus.wire.messages import Result
+from hulak.bus.wire.codec import encode, extensions, own
+from hulak.bus.wire.messages import Result
 
 SCALARS = frozenset((type(None), bool, int, float, str, bytes))  # msgspec writes or refuses them just as msgpack does
 _write = msgspec.msgpack.Encoder().encode

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgpack
 
-from bus.errors import ProtocolError
+from hulak.bus.errors import ProtocolError
 
 LARGE = 1 << 17  # bytes: what is shorter cannot hold much, and is not looked at
 MOST_CONTAINERS = 200_000  # arrays, maps and extensions of one frame: 50 MB at most

@@ -6,8 +6,8 @@ from typing import Any
 import msgpack
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire.codec import UNREADABLE, seen, unpack
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import UNREADABLE, seen, unpack
 
 _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire import frame_limits
-from bus.wire.codec import pack, unpack
-from bus.wire.messages import ID_BYTES, BrokerHeartbeat, Error, HeldTask, Part, Reply, Request, Task
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import frame_limits
+from hulak.bus.wire.codec import pack, unpack
+from hulak.bus.wire.messages import ID_BYTES, BrokerHeartbeat, Error, HeldTask, Part, Reply, Request, Task
 
 CLIENT, WORKER = b"MDPC02", b"MDPW02"  # what a peer's first frame says it speaks
 CLIENT_REQUEST, CLIENT_PARTIAL, CLIENT_FINAL = b"\1", b"\2", b"\3"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bus.wire.codec import NUL
+from hulak.bus.wire.codec import NUL
 
 PROTOCOL = 1  # its version
 

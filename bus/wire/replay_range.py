@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bus.wire.codec import NUL
+from hulak.bus.wire.codec import NUL
 
 ALL = b"ticks"
 FOR_EVER = (1 << 63) - 1

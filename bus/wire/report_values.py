@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from bus.wire.plain_values import LARGEST, check_plain
+from hulak.bus.wire.plain_values import LARGEST, check_plain
 
 MOST_BYTES = 1 << 14  # of all values together, packed
 _Amount = Annotated[float, Meta(ge=-1e18, le=1e18)]

@@ -9,8 +9,8 @@ from typing import Any
 import msgpack
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire.messages import (
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import (
     ID_BYTES,
     BrokerHeartbeat,
     Error,
@@ -26,8 +26,8 @@ from bus.wire.messages import (
     TaskPart,
     WorkerHeartbeat,
 )
-from bus.wire.plain_values import short
-from bus.wire.report_values import check_told
+from hulak.bus.wire.plain_values import short
+from hulak.bus.wire.report_values import check_told
 
 MAX_CREDIT = 1024
 MAX_HELD = 4096

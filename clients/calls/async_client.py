@@ -10,16 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.errors import BusError
-from bus.process import sockets
-from bus.process.load_settings import located
-from bus.process.requests import LOOK_AGAIN_S, draw_ids
-from bus.process.settings import Settings
-from clients.calls.client import WINDOW
-from clients.calls.connection import Connection
-from clients.calls.pending import GRACE_S, OnPart, PendingCalls, kind_of
-from clients.calls.posted_tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
-from clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
+from hulak.bus.errors import BusError
+from hulak.bus.process import sockets
+from hulak.bus.process.load_settings import located
+from hulak.bus.process.requests import LOOK_AGAIN_S, draw_ids
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.client import WINDOW
+from hulak.clients.calls.connection import Connection
+from hulak.clients.calls.pending import GRACE_S, OnPart, PendingCalls, kind_of
+from hulak.clients.calls.posted_tasks import WAIT_S, not_ended, posted_id, posting, result_args, task_id, value_of
+from hulak.clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 
 
 class AsyncCall(asyncio.Future[Any]):

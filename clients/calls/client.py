@@ -16,16 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.errors import BusError, BusTimeout
-from bus.process import sockets
-from bus.process.load_settings import located
-from bus.process.requests import LOOK_AGAIN_S, draw_ids
-from bus.process.settings import Settings
-from clients.calls.connection import Connection
-from clients.calls.future import Future
-from clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
-from clients.calls.posted_tasks import PostedTasks
-from clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process import sockets
+from hulak.bus.process.load_settings import located
+from hulak.bus.process.requests import LOOK_AGAIN_S, draw_ids
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.connection import Connection
+from hulak.clients.calls.future import Future
+from hulak.clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
+from hulak.clients.calls.posted_tasks import PostedTasks
+from hulak.clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
 
 LOOK_AFTER = 64  # calls of `submit` between two looks at what has arrived, so that answers do not pile up unread
 WINDOW = 100  # calls of `map` under way at a time

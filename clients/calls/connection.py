@@ -6,9 +6,9 @@ import time
 import zmq
 from zmq.backend import zmq_poll
 
-from bus.process import cpu_scheduling
-from bus.process.frontend_link import CONNECTED, FrontendLink
-from clients.calls.adaptive_wait import AdaptiveWait
+from hulak.bus.process import cpu_scheduling
+from hulak.bus.process.frontend_link import CONNECTED, FrontendLink
+from hulak.clients.calls.adaptive_wait import AdaptiveWait
 
 HWM = 10_000  # messages each way
 Watched = list[tuple["zmq.Socket[bytes]", int]]

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from bus.errors import BusError, BusTimeout
-from clients.calls.pending import OnPart
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.clients.calls.pending import OnPart
 
 log = logging.getLogger("hulak")
 

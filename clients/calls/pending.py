@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
-from bus.process.pending_requests import PendingTable
-from bus.wire import batch_frames, codec
-from bus.wire.codec import ENVELOPE_BYTES, own
-from bus.wire.messages import Error, Part, Reply
+from hulak.bus.errors import BusError, BusTimeout, ProtocolError, TaskFailed
+from hulak.bus.process.pending_requests import PendingTable
+from hulak.bus.wire import batch_frames, codec
+from hulak.bus.wire.codec import ENVELOPE_BYTES, own
+from hulak.bus.wire.messages import Error, Part, Reply
 
 GRACE_S = 1.0  # waited beyond the caller's time: if a broker is there, its own sentence says more than ours could
 OnPart = Callable[[Any], None]

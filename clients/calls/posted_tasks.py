@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bus.errors import BusError, BusTimeout, TaskFailed
-from bus.wire.messages import ID_BYTES
+from hulak.bus.errors import BusError, BusTimeout, TaskFailed
+from hulak.bus.wire.messages import ID_BYTES
 
 WAIT_S = 60.0  # the longest one request waits for a result; a longer wait asks again
 

@@ -4,8 +4,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from bus.wire import batch_frames
-from clients.calls.pending import Call
+from hulak.bus.wire import batch_frames
+from hulak.clients.calls.pending import Call
 
 BUNDLE_CALLS = 32  # in one frame: the broker begins with them while the next are made
 SOON_S = 0.002  # what has gathered is left to the client for so long

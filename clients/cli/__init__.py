@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from clients.cli.help_text import examples
+from hulak.clients.cli.help_text import examples
 
 # Command -> "module:attribute", in the order of `hulak --help`.
 COMMANDS = {
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command; the error for an unknown name suggests the nearest known one."""
         if self.places and args[0] not in self.places and not args[0].startswith("-"):
-            from bus.wire.plain_values import meant
+            from hulak.bus.wire.plain_values import meant
 
             raise click.UsageError(f"No such command {args[0]!r}{meant(args[0], self.places)}", ctx)
         return super().resolve_command(ctx, args)
@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
 
 
 def _version() -> str:
-    from bus.version import VERSION
+    from hulak.bus.version import VERSION
 
     return VERSION
 
@@ -111,7 +111,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; exits the process."""
-    from clients.cli import std_streams
+    from hulak.clients.cli import std_streams
 
     run: Callable[..., Any] = cli
     std_streams.prepare()

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from clients.cli.command import FAILED, Call, Command, print_json
-from clients.cli.help_text import examples
+from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
 
 SYMBOLS = [f"BENCH{at:02d}" for at in range(28)]
 WINDOW = 4096  # most ticks that the feed is ahead of the slowest subscriber
@@ -40,7 +40,7 @@ def ticks(ctx: click.Context, call: Call, subscribers: int, seconds: float, by: 
 
     Sends numbered frames `tick.BENCHnn NUL stamp body` to the collector; subscribes to `ticks NUL` or `tick.BENCHnn NUL`.
     """
-    from clients.cli.tick_load import TickLoad, machine, machine_line
+    from hulak.clients.cli.tick_load import TickLoad, machine, machine_line
 
     call.wait_for_broker()
     idle = machine()
@@ -118,8 +118,8 @@ def tasks(
 
     Sends REQUEST bench noop to the frontend, or REQUEST hulak.post and then hulak.result.
     """
-    from clients.cli.task_bench import BenchOptions, measure, show_tasks
-    from clients.cli.tick_load import machine, machine_line
+    from hulak.clients.cli.task_bench import BenchOptions, measure, show_tasks
+    from hulak.clients.cli.tick_load import machine, machine_line
 
     if not own:
         call.wait_for_broker()

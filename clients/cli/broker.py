@@ -2,8 +2,8 @@
 
 import click
 
-from clients.cli.command import Call, Command
-from clients.cli.help_text import examples
+from hulak.clients.cli.command import Call, Command
+from hulak.clients.cli.help_text import examples
 
 
 @click.command(
@@ -17,9 +17,9 @@ def broker(ctx: click.Context, call: Call) -> None:
     """Run the broker until SIGTERM or Ctrl-C.
 
     It binds the collector, publisher, frontend and backend of [broker] on the loopback interface, and ipc sockets of the same
-    names under the home folder. It publishes the topic `stats` once and `heartbeat` four times per second. `python -m bus` does
+    names under the home folder. It publishes the topic `stats` once and `heartbeat` four times per second. `python -m hulak.bus` does
     the same.
     """
-    from bus.__main__ import main
+    from hulak.bus.__main__ import main
 
     ctx.exit(main(call.home, call.file))

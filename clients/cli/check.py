@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from bus.errors import BusTimeout, HulakError
-from clients.cli.command import Call, Command, print_json
-from clients.cli.help_text import examples
-from clients.judge.facts import Facts
-from clients.judge.situations import LIMITS, Level, limits_of
-from clients.judge.verdict import Verdict, failed, judge
+from hulak.bus.errors import BusTimeout, HulakError
+from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.situations import LIMITS, Level, limits_of
+from hulak.clients.judge.verdict import Verdict, failed, judge
 
 REPLY_S = 5.0  # to wait for the statistics
 
@@ -112,7 +112,7 @@ def check(
 
 
 def _facts(call: Call, feeds: int | None, workers: int | None) -> Facts:
-    from clients import supervisord
+    from hulak.clients import supervisord
 
     stats, reason = None, ""
     try:

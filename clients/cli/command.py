@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
+from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError, ProtocolError
 
 if TYPE_CHECKING:
-    from bus.process.settings import Settings
-    from clients.calls.client import BusClient
-    from clients.subscriber import Subscriber
+    from hulak.bus.process.settings import Settings
+    from hulak.clients.calls.client import BusClient
+    from hulak.clients.subscriber import Subscriber
 
 FAILED, NO_ANSWER, BAD_SETTING = 1, 3, 78
 HOME_HELP = "Folder for all files that Hulak writes; HULAK_HOME or ~/.local/state/hulak by default."
@@ -55,7 +55,7 @@ class Call:
     @cached_property
     def settings(self) -> "Settings":
         """Settings, read and checked at first use. Raises `ConfigError`."""
-        from bus.process import load_settings
+        from hulak.bus.process import load_settings
 
         return load_settings.load(self.home, self.file)
 
@@ -65,7 +65,7 @@ class Call:
         Raises:
             NoBroker: none did within `BROKER_S` or the given timeout.
         """
-        from bus.process import sockets
+        from hulak.bus.process import sockets
 
         limit_s = min(self.timeout_s or BROKER_S, BROKER_S)
         deadline = time.monotonic() + limit_s
@@ -79,7 +79,7 @@ class Call:
 
     def _warn_of_other_home(self, limit_s: float) -> None:
         """Print a warning if the broker at the address belongs to another home."""
-        from clients.calls.client import BusClient
+        from hulak.clients.calls.client import BusClient
 
         with contextlib.suppress(BusError), BusClient(self.settings, self.home) as client:
             home = client.call("hulak.ping", timeout_s=limit_s).get("home")
@@ -88,7 +88,7 @@ class Call:
 
     def client(self) -> "BusClient":
         """Connect to the broker; a context manager. Raises `NoBroker`."""
-        from clients.calls.client import BusClient
+        from hulak.clients.calls.client import BusClient
 
         self.wait_for_broker()
         return BusClient(self.settings, self.home)
@@ -101,7 +101,7 @@ class Call:
 
 def subscribe(settings: "Settings", home: Path, *topics: str, timeout_s: float | None = None) -> "Subscriber":
     """Connect a subscriber; a context manager. Raises `BusTimeout` if no broker answers within `timeout_s` seconds."""
-    from clients.subscriber import Subscriber
+    from hulak.clients.subscriber import Subscriber
 
     return Subscriber(*topics, settings=settings, home=home, timeout_s=timeout_s)
 

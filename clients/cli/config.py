@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bus.live_config.keys import DISPLAY, GLOBAL, check_scope, check_value, find_key, read_value
-from bus.live_config.scopes import difference
-from clients.cli import table
-from clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
-from clients.cli.help_text import examples
+from hulak.bus.live_config.keys import DISPLAY, GLOBAL, check_scope, check_value, find_key, read_value
+from hulak.bus.live_config.scopes import difference
+from hulak.clients.cli import table
+from hulak.clients.cli.command import BROKER_S, FAILED, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
 
 if TYPE_CHECKING:
-    from clients.calls.client import BusClient
-    from clients.live_config import LiveConfig
+    from hulak.clients.calls.client import BusClient
+    from hulak.clients.live_config import LiveConfig
 
 HEADS = ["scope", "key", "value", "from", "default", "unit", "help"]
 WAIT_S = 2.0
@@ -213,7 +213,7 @@ def _make(call: Call, make: Callable[["LiveConfig"], dict[str, Any]], wait_s: fl
 
 
 def _live(call: Call, client: "BusClient") -> "LiveConfig":
-    from clients.live_config import LiveConfig
+    from hulak.clients.live_config import LiveConfig
 
     return LiveConfig(client, by=_user(), timeout_s=call.timeout_s or BROKER_S)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from bus.errors import BusError
-from clients.cli import table
-from clients.cli import task as tasks
-from clients.cli.command import Call, Command, print_json
-from clients.cli.help_text import EXAMPLE_TASK, examples
+from hulak.bus.errors import BusError
+from hulak.clients.cli import table
+from hulak.clients.cli import task as tasks
+from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "retried as", "trouble"]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from bus.errors import BusError
-from bus.wire.plain_values import meant
-from clients.cli import table
-from clients.cli.command import BROKER_S, Call, Command, print_json
-from clients.cli.help_text import examples
-from clients.cli.status import short
-from clients.cli.task import Argument
-from clients.cli.workers import ListingGroup
-from workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
+from hulak.bus.errors import BusError
+from hulak.bus.wire.plain_values import meant
+from hulak.clients.cli import table
+from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.status import short
+from hulak.clients.cli.task import Argument
+from hulak.clients.cli.workers import ListingGroup
+from hulak.workers.display.quantities.day_start import FX_NAMES, OWN_NAMES
 
 HEADS = ["display", "symbol", "source", "worker", "state", "ticks", "left out", "price", "direction", "high", "low", "age"]
 PRICES = frozenset({"price", "high", "low"})
@@ -66,8 +66,8 @@ def ls(call: Call, symbol: str | None) -> None:
 
     Sends REQUEST hulak.display.list and hulak.last to the frontend.
     """
-    from clients.feeds.symbol_keys import in_capitals
-    from clients.history import last_events
+    from hulak.clients.feeds.symbol_keys import in_capitals
+    from hulak.clients.history import last_events
 
     with call.client() as client:
         rows = client.call("hulak.display.list", timeout_s=call.timeout_s or BROKER_S)["rows"]
@@ -136,7 +136,7 @@ def create(
 
     Sends REQUEST hulak.display.create to the frontend; the broker replies when the display is on its disk.
     """
-    from clients.feeds.symbol_keys import in_capitals
+    from hulak.clients.feeds.symbol_keys import in_capitals
 
     with _client(call) as client:
         options = {"init": dict(init), "config": dict(values), "history": history, "source": source}
@@ -152,7 +152,7 @@ def create(
 
 
 def _client(call: Call) -> Any:
-    from clients.displays.client import DisplayClient
+    from hulak.clients.displays.client import DisplayClient
 
     call.wait_for_broker()
     return DisplayClient(call.settings, call.home, timeout_s=call.timeout_s or BROKER_S)
@@ -199,7 +199,7 @@ def watch(call: Call, display: tuple[str, ...], count: int | None, every: bool) 
 
     Subscribes to display.DISPLAY, or to all topics with the prefix `display.`.
     """
-    from clients.displays.client import DisplayClient
+    from hulak.clients.displays.client import DisplayClient
 
     call.wait_for_broker("publisher")
     client = DisplayClient(call.settings, call.home, timeout_s=BROKER_S)

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from bus.errors import ConfigError
-from clients.cli.command import FAILED, Call, Command, print_json
-from clients.cli.help_text import examples
+from hulak.bus.errors import ConfigError
+from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
 
 
 def parse_speed(text: str) -> float | None:
@@ -102,7 +102,7 @@ def feed(
 
     Sends numbered frames `tick.SYMBOL NUL stamp body` to the collector, and REQUEST hulak.feed to the frontend to confirm them.
     """
-    from clients.feeds import process as feeds
+    from hulak.clients.feeds import process as feeds
 
     if tick_file is not None:
         if url is not None or venue is not None or symbols is not None:

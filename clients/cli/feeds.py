@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from clients.cli import table
-from clients.cli.command import Call, Command, print_json
-from clients.cli.help_text import examples
-from clients.judge.perf import age
+from hulak.clients.cli import table
+from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.judge.perf import age
 
 HEADS = ["feed", "state", "for", "data", "heartbeat", "posted", "unconfirmed", "resent", "refused", "symbols", "stale", "errors"]
 

@@ -2,8 +2,8 @@
 
 import click
 
-from clients.cli.command import Call, Command
-from clients.cli.help_text import examples
+from hulak.clients.cli.command import Call, Command
+from hulak.clients.cli.help_text import examples
 
 
 @click.command(
@@ -22,7 +22,7 @@ def gateway(call: Call, port: int | None) -> None:
     """
     from msgspec.structs import replace
 
-    from clients.gateway.process import run_gateway
+    from hulak.clients.gateway.process import run_gateway
 
     settings = call.settings
     if port is not None:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from bus.errors import BusError
-from clients.cli.command import Call, Command
-from clients.cli.help_text import examples
-from clients.cli.sub import LineOutput, as_json, as_text, line_of
+from hulak.bus.errors import BusError
+from hulak.clients.cli.command import Call, Command
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.sub import LineOutput, as_json, as_text, line_of
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -57,7 +57,7 @@ def replay(call: Call, topic: str, first: int | None, last: int | None, since: i
 
     Sends REQUEST hulak.replay to the frontend until the range is complete.
     """
-    from clients.history import History
+    from hulak.clients.history import History
 
     lines, write = LineOutput(), as_json if call.as_json else as_text
     with call.client() as client:
@@ -96,7 +96,7 @@ def last(call: Call, topic: str) -> None:
 
     Sends REQUEST hulak.last to the frontend.
     """
-    from clients.history import last_events
+    from hulak.clients.history import last_events
 
     write = as_json if call.as_json else as_text
     with call.client() as client:

@@ -11,18 +11,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from bus.broker.storage.journal_note import NoteFile
-from bus.broker.storage.journal_recovery import survey
-from bus.core.journal.record_format import TICK, Corrupt, Record, scan
-from bus.errors import ConfigError
-from bus.wire.codec import NUL
-from clients.cli.command import FAILED, Call, Command, print_json
-from clients.cli.help_text import examples
-from clients.cli.history import Moment
-from clients.cli.table import show
+from hulak.bus.broker.storage.journal_note import NoteFile
+from hulak.bus.broker.storage.journal_recovery import survey
+from hulak.bus.core.journal.record_format import TICK, Corrupt, Record, scan
+from hulak.bus.errors import ConfigError
+from hulak.bus.wire.codec import NUL
+from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.history import Moment
+from hulak.clients.cli.table import show
 
 if TYPE_CHECKING:
-    from bus.subscriber.events import Event
+    from hulak.bus.subscriber.events import Event
 
 
 @click.group(
@@ -184,9 +184,9 @@ def export(call: Call, topic: str, since: int | None, until: int | None, form: s
     CSV has the columns time_ns (ns since 1970 UTC, the broker's clock), topic, sequence, and from the body timestamp (ms, the
     venue's clock), received_ns, bid, ask, flags, source. JSON has all fields. `hulak feed --file` replays both formats.
     """
-    from bus.subscriber.events import event_of
-    from clients.cli.sub import as_json, line_of
-    from clients.feeds.file_columns import EXPORTED
+    from hulak.bus.subscriber.events import event_of
+    from hulak.clients.cli.sub import as_json, line_of
+    from hulak.clients.feeds.file_columns import EXPORTED
 
     write = partial(_csv_line, EXPORTED[3:]) if form == "csv" else as_json
     prefix = topic.removesuffix("*").encode() if topic == "" or topic.endswith((".", "*")) else topic.encode() + NUL

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from bus.errors import BusTimeout
-from clients.cli.command import FAILED, Call, Command, print_json
-from clients.cli.help_text import examples
+from hulak.bus.errors import BusTimeout
+from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
 
 SYMBOL = "BENCHLAT"
 BAR = 40  # characters of the histogram's longest bar
@@ -57,7 +57,7 @@ def latency(ctx: click.Context, call: Call, rate: float, seconds: float, subscri
 
     Sends numbered frames `tick.BENCHLAT NUL stamp body` to the collector and subscribes to `tick.BENCHLAT NUL`.
     """
-    from clients.cli.tick_load import TickLoad, machine, machine_line
+    from hulak.clients.cli.tick_load import TickLoad, machine, machine_line
 
     call.wait_for_broker()
     idle = machine()

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.histogram import Histogram
-from bus.wire.names import DISPLAY_SERVICE
-from clients.judge.facts import Facts
-from clients.judge.processes import processes
-from clients.judge.situations import LIMITS, Limit
-from clients.judge.verdict import Verdict, judge
+from hulak.bus.histogram import Histogram
+from hulak.bus.wire.names import DISPLAY_SERVICE
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.processes import processes
+from hulak.clients.judge.situations import LIMITS, Limit
+from hulak.clients.judge.verdict import Verdict, judge
 
 LATENCY_WINDOW_S = 5.0
 HISTORY = 60  # most values of ticks per second, one per second

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clients.cli.command import print_json
-from clients.cli.scroll import Scroll
+from hulak.clients.cli.command import print_json
+from hulak.clients.cli.scroll import Scroll
 
 if TYPE_CHECKING:
-    from clients.cli.live_model import Snapshot
+    from hulak.clients.cli.live_model import Snapshot
 
 LINE_S = 1.0  # between two plain lines
 
@@ -56,7 +56,7 @@ class LiveOutput:
 
     def frame(self, snapshot: "Snapshot") -> None:
         """Draw a frame of the live view, or print a line if a second has passed."""
-        from clients.cli import live_view
+        from hulak.clients.cli import live_view
 
         if self.live and self.complete and not self.as_json:
             self._draw(snapshot)
@@ -70,7 +70,7 @@ class LiveOutput:
     def _draw(self, snapshot: "Snapshot") -> None:
         from rich.live import Live
 
-        from clients.cli import live_view
+        from hulak.clients.cli import live_view
 
         if self._screen is None:
             self._screen = Live(screen=True, auto_refresh=False)

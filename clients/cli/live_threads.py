@@ -13,15 +13,15 @@ from typing import Self
 
 import psutil
 
-from bus.errors import BusError, BusTimeout
-from bus.process.settings import Settings
-from bus.subscriber.events import Event
-from clients.calls.client import BusClient
-from clients.cli.command import subscribe
-from clients.cli.live_model import LiveModel, Process, Snapshot
-from clients.displays.client import DisplayClient
-from clients.judge.situations import limits_of
-from clients.supervisord import Supervisor, processes
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.events import Event
+from hulak.clients.calls.client import BusClient
+from hulak.clients.cli.command import subscribe
+from hulak.clients.cli.live_model import LiveModel, Process, Snapshot
+from hulak.clients.displays.client import DisplayClient
+from hulak.clients.judge.situations import limits_of
+from hulak.clients.supervisord import Supervisor, processes
 
 POLL_PROCESSES_S = 1.0  # between two queries of supervisord
 EAGER_S = 0.05  # the same until the start is complete; each query wakes supervisord, which otherwise blocks for up to 1 s

@@ -14,10 +14,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from clients.cli.live_model import Price, Process, Snapshot
-from clients.cli.scroll import Scroll, cut
-from clients.cli.status import mb, short
-from clients.judge.situations import Level
+from hulak.clients.cli.live_model import Price, Process, Snapshot
+from hulak.clients.cli.scroll import Scroll, cut
+from hulak.clients.cli.status import mb, short
+from hulak.clients.judge.situations import Level
 
 NARROW_CELL, WIDE_CELL = 25, 34  # columns of one symbol: with bid and ask; also with its ticks
 WIDE = 120  # least columns of a terminal with wide cells

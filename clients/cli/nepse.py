@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from clients.cli import table
-from clients.cli.command import Call, Command, print_json
-from clients.cli.help_text import examples
-from workers.nepse.arguments import Argument, Kind
-from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
+from hulak.clients.cli import table
+from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.workers.nepse.arguments import Argument, Kind
+from hulak.workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Endpoint
 
 BOOK = ("orderCount", "quantity", "orderBookOrderPrice")
 BOOK_HEADS = ["buy orders", "buy quantity", "buy price", "sell price", "sell quantity", "sell orders"]
@@ -69,7 +69,7 @@ def _arguments(endpoint: Endpoint | None) -> tuple[Argument, ...]:
 
 
 def _request(call: Call, name: str, given: dict[str, Any], *, whole: bool) -> Any:
-    from clients.nepse.client import NepseClient
+    from hulak.clients.nepse.client import NepseClient
 
     call.wait_for_broker()
     with NepseClient(call.settings, call.home, timeout_s=call.timeout_s or call.settings.task.timeout_s) as client:

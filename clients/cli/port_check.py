@@ -6,10 +6,10 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from bus.errors import ConfigError
+from hulak.bus.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bus.process.settings import Settings
+    from hulak.bus.process.settings import Settings
 
 PORTS_S = 2.0  # for the ports of a Hulak that has just ended to become free
 SOCKETS = ("collector", "publisher", "frontend", "backend")

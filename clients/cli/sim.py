@@ -6,10 +6,10 @@ from typing import cast
 
 import click
 
-from bus.errors import ConfigError
-from clients.cli.command import Call, Command
-from clients.cli.feed import parse_speed
-from clients.cli.help_text import examples
+from hulak.bus.errors import ConfigError
+from hulak.clients.cli.command import Call, Command
+from hulak.clients.cli.feed import parse_speed
+from hulak.clients.cli.help_text import examples
 
 
 def _in_use(setting: str, port: int, error: OSError) -> ConfigError:
@@ -38,10 +38,10 @@ def venue(call: Call, port: int | None, recorded: Path | None, speed: str) -> No
     Paths: /ws/!bookTicker and /stream?streams=!bookTicker have Binance's format, /json the plain format, /fx the protocol of the
     FX backend. The venue does not publish on the bus: `hulak feed` does.
     """
-    from bus.process import lifecycle, log
-    from sim.fx_market import Market
-    from sim.recording import load_recording
-    from sim.venue import run_venue
+    from hulak.bus.process import lifecycle, log
+    from hulak.sim.fx_market import Market
+    from hulak.sim.recording import load_recording
+    from hulak.sim.venue import run_venue
 
     settings = call.settings.sim
     number = port or settings.venue_port
@@ -96,9 +96,9 @@ def nepse(
 
     The server does not use the bus: set [nepse] base_url to its address, and NEPSE workers send their requests to it.
     """
-    from bus.process import lifecycle, log
-    from sim.nepse.exchange import Hours
-    from sim.nepse.server import run, serve
+    from hulak.bus.process import lifecycle, log
+    from hulak.sim.nepse.exchange import Hours
+    from hulak.sim.nepse.server import run, serve
 
     settings = call.settings.sim
     number = port or settings.nepse_port

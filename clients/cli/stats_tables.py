@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clients.judge.processes import number
+from hulak.clients.judge.processes import number
 
 LOSSES = (  # path in the statistics, meaning; each is 0 in a healthy system
     ("journal.lost", "ticks published and not journalled"),

@@ -4,15 +4,15 @@ from typing import Any
 
 import click
 
-from bus.errors import BusTimeout
-from clients.cli import stats_tables, table
-from clients.cli.command import Call, Command, NoBroker, print_json, report
-from clients.cli.help_text import examples
-from clients.judge.facts import Facts
-from clients.judge.perf import age
-from clients.judge.processes import Process, processes
-from clients.judge.situations import limits_of
-from clients.judge.verdict import judge
+from hulak.bus.errors import BusTimeout
+from hulak.clients.cli import stats_tables, table
+from hulak.clients.cli.command import Call, Command, NoBroker, print_json, report
+from hulak.clients.cli.help_text import examples
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.perf import age
+from hulak.clients.judge.processes import Process, processes
+from hulak.clients.judge.situations import limits_of
+from hulak.clients.judge.verdict import judge
 
 
 def mb(count: Any) -> str:
@@ -50,7 +50,7 @@ def status(ctx: click.Context, call: Call) -> None:
     The first lines are the findings of `hulak check`. Sends REQUEST hulak.stats to the frontend, and queries the supervisord of
     this home, if one runs.
     """
-    from clients import supervisord
+    from hulak.clients import supervisord
 
     supervised = supervisord.processes(call.home)
     if problem := supervisord.unreached(call.home):

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from bus.errors import BusTimeout, ProtocolError
-from clients.cli.command import Call, Command, subscribe, to_json
-from clients.cli.help_text import examples
-from clients.cli.table import moment
+from hulak.bus.errors import BusTimeout, ProtocolError
+from hulak.clients.cli.command import Call, Command, subscribe, to_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.table import moment
 
 if TYPE_CHECKING:
-    from bus.subscriber.events import Event
-    from clients.subscriber import Subscriber
+    from hulak.bus.subscriber.events import Event
+    from hulak.clients.subscriber import Subscriber
 
 FLUSH_BYTES = 1 << 16
 WAIT_S = 0.5  # most seconds of one wait for a message, and so between two checks of the limits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clients.cli.command import to_json
+from hulak.clients.cli.command import to_json
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from clients.cli import table
-from clients.cli.command import Call, Command, print_json
-from clients.cli.help_text import EXAMPLE_TASK, examples
+from hulak.clients.cli import table
+from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.help_text import EXAMPLE_TASK, examples
 
 STATES = ["queued", "running", "waiting", "done", "failed", "expired", "cancelled", "unreadable"]
 HEADS = ["task", "service", "action", "state", "attempt", "posted", "worker", "trouble"]

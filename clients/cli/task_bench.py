@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from bus.process.settings import Settings
-from clients.calls.client import BusClient
-from clients.cli import table
-from clients.cli.command import Call, print_json
-from clients.cli.latency import quantiles_us
-from clients.cli.task_load import Caller, Poster, Tally, cpu_s, own_broker, singles, window, workers
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.client import BusClient
+from hulak.clients.cli import table
+from hulak.clients.cli.command import Call, print_json
+from hulak.clients.cli.latency import quantiles_us
+from hulak.clients.cli.task_load import Caller, Poster, Tally, cpu_s, own_broker, singles, window, workers
 
 WARM_UP = 200  # tasks before the measured ones: connections, imports, the worker's credit
 

@@ -21,14 +21,14 @@ from typing import Any
 import psutil
 from msgspec.structs import replace
 
-from bus.broker.loop import Broker
-from bus.errors import BusError, BusTimeout
-from bus.process import lifecycle, log
-from bus.process.settings import Settings
-from clients.calls.client import BusClient
-from clients.calls.posted_tasks import posted_id, posting, result_args, value_of
-from workers import noop
-from workers.services import run_worker
+from hulak.bus.broker.loop import Broker
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process import lifecycle, log
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.client import BusClient
+from hulak.clients.calls.posted_tasks import posted_id, posting, result_args, value_of
+from hulak.workers import noop
+from hulak.workers.services import run_worker
 
 STARTS_S = 20.0  # to wait for the broker and the workers
 RETRY_S = 0.02

@@ -18,11 +18,11 @@ from typing import Any, Self
 
 import structlog
 
-from bus.errors import BusError, BusTimeout
-from bus.process.settings import Settings
-from bus.wire.messages import Tick
-from clients.calls.client import BusClient
-from clients.feeds.publisher import ASK_S, TickPublisher
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Tick
+from hulak.clients.calls.client import BusClient
+from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 
 READY, STOP = -1, -2  # in a subscriber's slot: subscribed; in the last slot: all must stop
 SETTLES_S = 20.0  # to wait for the feed and the subscribers
@@ -82,8 +82,8 @@ def subscribe(
     """
     import zmq
 
-    from bus.process import sockets
-    from bus.wire import codec
+    from hulak.bus.process import sockets
+    from hulak.bus.wire import codec
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C and stops this one
     where = sockets.endpoint(settings.broker, home, "publisher") or settings.broker.publisher

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from clients.cli.command import Call, Command, print_json, subscribe
-from clients.cli.help_text import examples
-from clients.cli.keys import terminal
-from clients.cli.top_view import NAMES, TopView, render
-from clients.judge.facts import Facts
-from clients.judge.lookout import Lookout
-from clients.judge.situations import limits_of
-from clients.judge.verdict import Verdict, judge
+from hulak.clients.cli.command import Call, Command, print_json, subscribe
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.keys import terminal
+from hulak.clients.cli.top_view import NAMES, TopView, render
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.lookout import Lookout
+from hulak.clients.judge.situations import limits_of
+from hulak.clients.judge.verdict import Verdict, judge
 
 POLL_S = 0.1  # most seconds until a key is handled
 

@@ -13,13 +13,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clients.cli import stats_tables
-from clients.cli.live_view import LEVELS, sparkline
-from clients.cli.scroll import Scroll, cut
-from clients.cli.status import PROCESS_HEADS, process_cells, short
-from clients.judge.perf import age
-from clients.judge.processes import Process, processes
-from clients.judge.verdict import Verdict
+from hulak.clients.cli import stats_tables
+from hulak.clients.cli.live_view import LEVELS, sparkline
+from hulak.clients.cli.scroll import Scroll, cut
+from hulak.clients.cli.status import PROCESS_HEADS, process_cells, short
+from hulak.clients.judge.perf import age
+from hulak.clients.judge.processes import Process, processes
+from hulak.clients.judge.verdict import Verdict
 
 HISTORY = 300  # most values of ticks per second, one per second
 ABOVE, BELOW = 6, 2  # lines above the table's rows, with its header, and below

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from bus.errors import BusError
-from bus.wire.replay_range import prefix_of
-from clients.cli import table
-from clients.cli.command import BROKER_S, Call, Command, print_json
-from clients.cli.help_text import examples
-from clients.cli.workers import ListingGroup
+from hulak.bus.errors import BusError
+from hulak.bus.wire.replay_range import prefix_of
+from hulak.clients.cli import table
+from hulak.clients.cli.command import BROKER_S, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.workers import ListingGroup
 
 HEADS = ["topic", "number", "source", "age"]
 TICKS = "tick."
@@ -56,7 +56,7 @@ def _checked(pattern: str) -> str:
 
 
 def _rows(call: Call, pattern: str) -> list[dict[str, Any]]:
-    from clients.history import last_events
+    from hulak.clients.history import last_events
 
     with call.client() as client:
         events = last_events(client, pattern, call.timeout_s or BROKER_S)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.errors import BusTimeout, HulakError
-from clients.cli.command import FAILED, Call, Command, print_json
-from clients.cli.help_text import examples
-from clients.cli.keys import terminal
-from clients.cli.live_output import LiveOutput
-from clients.cli.port_check import refuse_taken
+from hulak.bus.errors import BusTimeout, HulakError
+from hulak.clients.cli.command import FAILED, Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.keys import terminal
+from hulak.clients.cli.live_output import LiveOutput
+from hulak.clients.cli.port_check import refuse_taken
 
 if TYPE_CHECKING:
-    from clients.cli.live_model import Snapshot
-    from clients.cli.live_threads import LiveThreads
-    from clients.supervisord import Supervisor
+    from hulak.clients.cli.live_model import Snapshot
+    from hulak.clients.cli.live_threads import LiveThreads
+    from hulak.clients.supervisord import Supervisor
 
 START_S = 60.0  # that --detach waits for a complete start
 FRAME_S = 0.25  # between two frames of the live view
@@ -52,7 +52,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
     second, with --quiet none. The exit code of --for is 0 if all processes were healthy at the end, else 1. Subscribes to the
     topics ticks and stats; with --demo it sends REQUEST nepse market-status every few seconds.
     """
-    from clients import supervisord
+    from hulak.clients import supervisord
 
     if detach and for_s is not None:
         raise click.UsageError("--for excludes --detach; give one of them")
@@ -83,7 +83,7 @@ def up(ctx: click.Context, call: Call, demo: bool, for_s: float | None, quiet: b
 
 def variables(call: Call, *, demo: bool) -> dict[str, str]:
     """Return the environment variables of supervisord that are added to those of this process."""
-    from clients import supervisord
+    from hulak.clients import supervisord
 
     result = supervisord.switches(demo=demo, feed=demo or bool(call.settings.feed.url))
     if call.file is not None:
@@ -92,8 +92,8 @@ def variables(call: Call, *, demo: bool) -> dict[str, str]:
 
 
 def _threads(call: Call, supervisor: "Supervisor", *, demo: bool) -> "LiveThreads":
-    from clients.cli.live_threads import LiveThreads
-    from sim.fx_market import PAIRS
+    from hulak.clients.cli.live_threads import LiveThreads
+    from hulak.sim.fx_market import PAIRS
 
     wanted = len(PAIRS) if demo else int(bool(call.settings.feed.url))
     shown = [pair.symbol for pair in PAIRS[:SHOWN]] if demo else []
@@ -160,7 +160,7 @@ class Run:
                 self.stop.set()
 
     def _ended(self) -> int:
-        from clients import supervisord
+        from hulak.clients import supervisord
 
         self.output.end()
         code = self.supervisor.exit_code()
@@ -184,7 +184,7 @@ def down(call: Call) -> None:
     Sends its request to supervisord over the socket in the home folder, and nothing on the bus. The exit code is 0, also if
     nothing ran.
     """
-    from clients import supervisord
+    from hulak.clients import supervisord
 
     supervisor = supervisord.find(call.home)
     if supervisor is None:

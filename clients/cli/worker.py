@@ -2,8 +2,8 @@
 
 import click
 
-from clients.cli.command import Call, Command
-from clients.cli.help_text import examples
+from hulak.clients.cli.command import Call, Command
+from hulak.clients.cli.help_text import examples
 
 
 @click.command(
@@ -24,8 +24,8 @@ from clients.cli.help_text import examples
 def worker(ctx: click.Context, call: Call, service: str, name: str | None, module: str | None, credit: int | None) -> None:
     """Run a worker of a service, such as nepse, until it is retired or stopped.
 
-    It sends READY to the backend, then HEARTBEAT, and RESULT for each TASK. `python -m workers nepse` does the same.
+    It sends READY to the backend, then HEARTBEAT, and RESULT for each TASK. `python -m hulak.workers nepse` does the same.
     """
-    from workers.services import run_worker
+    from hulak.workers.services import run_worker
 
     ctx.exit(run_worker(call.settings, call.home, service, name, module=module, credit=credit))

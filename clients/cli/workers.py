@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from bus.errors import BusError, BusTimeout
-from clients.cli import table
-from clients.cli.command import Call, Command, print_json
-from clients.cli.help_text import examples
-from clients.cli.status import mb
-from clients.judge.perf import age
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.clients.cli import table
+from hulak.clients.cli.command import Call, Command, print_json
+from hulak.clients.cli.help_text import examples
+from hulak.clients.cli.status import mb
+from hulak.clients.judge.perf import age
 
 HEADS = ["worker", "slot", "state", "held", "done", "failed", "memory", "age", "supervisor"]
 SHOWN = ("running", "starting", "backoff", "stopping", "fatal", "unknown")  # slots in another state are unused
@@ -48,7 +48,7 @@ def ls(call: Call) -> None:
 
     Sends REQUEST hulak.stats to the frontend, and queries the supervisord of this home, if one runs.
     """
-    from clients import supervisord
+    from hulak.clients import supervisord
 
     stats = call.request("hulak.stats")
     rows = rows_of(stats, supervisord.processes(call.home))
@@ -186,7 +186,7 @@ def scale(call: Call, service: str, count: int | str) -> None:
     The number holds until it is set again, also after a restart of the broker. Sends REQUEST hulak.scale to the frontend;
     `hulak scaler` applies it within two seconds.
     """
-    from clients import supervisord
+    from hulak.clients import supervisord
 
     reply = call.request("hulak.scale", args={"service": service, "workers": count})
     if call.as_json:
@@ -207,6 +207,6 @@ def scaler(ctx: click.Context, call: Call) -> None:
     The bounds are those of [scaling]. It starts slots over the socket of supervisord in the home folder. Sends REQUEST
     hulak.stats, hulak.retire and hulak.report to the frontend. `hulak up` starts it.
     """
-    from workers.scaler import run_scaler
+    from hulak.workers.scaler import run_scaler
 
     ctx.exit(run_scaler(call.settings, call.home))

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-from bus.process.load_settings import located
-from bus.process.settings import Settings
-from clients.calls.thread_pool import ThreadPool, awaited
-from clients.displays.client import DisplayClient, State
-from clients.subscriber import Mode, Subscriber
+from hulak.bus.process.load_settings import located
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.thread_pool import ThreadPool, awaited
+from hulak.clients.displays.client import DisplayClient, State
+from hulak.clients.subscriber import Mode, Subscriber
 
 
 class AsyncDisplayClient(ThreadPool[DisplayClient]):

@@ -17,18 +17,18 @@ from typing import Any, Self
 
 import psutil
 
-from bus.errors import BusError, BusTimeout
-from bus.live_config.keys import DISPLAY, KIND
-from bus.process.load_settings import located
-from bus.process.settings import Settings
-from bus.wire.names import DISPLAY_SERVICE
-from clients.calls.client import BusClient
-from clients.displays.fx_names import OPTIMIZATIONS, config_of, tick_of
-from clients.displays.stats import memory_usage, worker_stats
-from clients.feed import Feed
-from clients.feeds.symbol_keys import in_capitals
-from clients.history import last_events
-from clients.subscriber import Mode, Subscriber
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.live_config.keys import DISPLAY, KIND
+from hulak.bus.process.load_settings import located
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.names import DISPLAY_SERVICE
+from hulak.clients.calls.client import BusClient
+from hulak.clients.displays.fx_names import OPTIMIZATIONS, config_of, tick_of
+from hulak.clients.displays.stats import memory_usage, worker_stats
+from hulak.clients.feed import Feed
+from hulak.clients.feeds.symbol_keys import in_capitals
+from hulak.clients.history import last_events
+from hulak.clients.subscriber import Mode, Subscriber
 
 POLL_S = 0.02
 SOURCE = "client"  # of ticks that a program dispatches

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bus.errors import BusError
-from bus.wire.messages import END_MS, FIRST_MS, Tick
-from clients.feeds.symbol_keys import in_capitals
+from hulak.bus.errors import BusError
+from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
+from hulak.clients.feeds.symbol_keys import in_capitals
 
 SPECIAL = {"maxMarkerDecay": "max_marker_decay_s", "statesPerSecond": "states_per_s"}
 OPTIMIZATIONS = ("batch_dispatching", "memory_optimization", "performance_monitoring")

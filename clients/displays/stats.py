@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bus.wire.names import DISPLAY_SERVICE, SILENT_S
+from hulak.bus.wire.names import DISPLAY_SERVICE, SILENT_S
 
 
 def worker_stats(stats: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bus.wire import codec
-from bus.wire.messages import Tick
-from clients.feeds.unconfirmed import Unconfirmed
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.unconfirmed import Unconfirmed
 
 
 class Delivery:

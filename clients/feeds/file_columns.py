@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bus.errors import FeedError
-from clients.feeds.file_times import is_time
-from clients.feeds.venues.parsing import shown
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.file_times import is_time
+from hulak.clients.feeds.venues.parsing import shown
 
 BID = ("bid", "bidprice", "bestbid", "bestbidprice", "bidpx", "bidpx00", "bestbidpx")
 ASK = ("ask", "askprice", "bestask", "bestaskprice", "askpx", "askpx00", "bestaskpx", "offer", "offerprice")

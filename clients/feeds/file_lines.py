@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from bus.errors import FeedError
+from hulak.bus.errors import FeedError
 
 MAX_LINE = 1 << 16  # characters; bounds the memory for a file without line ends
 LOOK = 256  # bytes from which the kind is detected

@@ -4,12 +4,12 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.pacing import ReplayPacing
-from clients.feeds.publisher import BATCH, TickPublisher
-from clients.feeds.quote_flags import QuoteFlags
-from clients.feeds.tick_files import TickLines
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.pacing import ReplayPacing
+from hulak.clients.feeds.publisher import BATCH, TickPublisher
+from hulak.clients.feeds.quote_flags import QuoteFlags
+from hulak.clients.feeds.tick_files import TickLines
 
 MAX_BACKLOG = 4 * BATCH  # frames that wait to be sent; a file can wait, a venue cannot
 FRESH_MS = 86_400_000  # a tick further from now is not of today's market

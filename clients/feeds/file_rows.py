@@ -4,9 +4,9 @@ import csv
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from bus.errors import FeedError
-from clients.feeds.file_columns import EXPORTED
-from clients.feeds.venues.parsing import load_object, shown
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.file_columns import EXPORTED
+from hulak.clients.feeds.venues.parsing import load_object, shown
 
 SEPARATORS = ",\t;"
 Split = Callable[[str], list[str]]  # line -> the texts of its columns; raises FeedError

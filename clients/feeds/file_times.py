@@ -21,8 +21,8 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 
-from bus.errors import FeedError
-from clients.feeds.venues.parsing import WANTED, midnight_ms, shown, time_of
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.venues.parsing import WANTED, midnight_ms, shown, time_of
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000

@@ -11,10 +11,10 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from bus.backoff import Backoff
-from bus.wire.messages import Tick
-from clients.feeds.subscriptions import Subscriptions
-from clients.feeds.venues.dialect import MAX_SYMBOLS, Event, Heartbeat, Ready, Subscribed, SymbolError
+from hulak.bus.backoff import Backoff
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.subscriptions import Subscriptions
+from hulak.clients.feeds.venues.dialect import MAX_SYMBOLS, Event, Heartbeat, Ready, Subscribed, SymbolError
 
 SHOWN = 20  # symbols of a kind that a report names; it has their number too
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from bus.backoff import Backoff
-from bus.errors import FeedError
-from bus.process.settings import FeedSettings
-from bus.wire.messages import Tick
-from clients.feeds.health import FeedHealth, FeedState, HealthLimits
-from clients.feeds.publisher import ASK_S, TickPublisher
-from clients.feeds.quote_flags import QuoteFlags
-from clients.feeds.subscriptions import Subscriptions, name_error
-from clients.feeds.symbol_keys import BadSymbol
-from clients.feeds.transports import BROKEN, Connection, VenueRefused, connection
-from clients.feeds.venues.dialect import Dialect, Heartbeat, Subscribed, SymbolError
+from hulak.bus.backoff import Backoff
+from hulak.bus.errors import FeedError
+from hulak.bus.process.settings import FeedSettings
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.health import FeedHealth, FeedState, HealthLimits
+from hulak.clients.feeds.publisher import ASK_S, TickPublisher
+from hulak.clients.feeds.quote_flags import QuoteFlags
+from hulak.clients.feeds.subscriptions import Subscriptions, name_error
+from hulak.clients.feeds.symbol_keys import BadSymbol
+from hulak.clients.feeds.transports import BROKEN, Connection, VenueRefused, connection
+from hulak.clients.feeds.venues.dialect import Dialect, Heartbeat, Subscribed, SymbolError
 
 TURN_S = 0.1  # between two checks of the ages
 SEND_S = 5.0  # limit for sending a request; a venue that reads nothing counts as lost

@@ -2,7 +2,7 @@
 
 import math
 
-from bus.errors import ConfigError
+from hulak.bus.errors import ConfigError
 
 
 class ReplayPacing:

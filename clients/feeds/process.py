@@ -12,20 +12,20 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from bus.backoff import Backoff
-from bus.errors import ConfigError, FeedError
-from bus.process import lifecycle, log
-from bus.process.member import Member
-from bus.process.settings import Settings
-from clients.feeds.file_replay import FileReplay, check_fresh
-from clients.feeds.live import LiveFeed
-from clients.feeds.publisher import ASK_S, TickPublisher
-from clients.feeds.subscriptions import Subscriptions
-from clients.feeds.symbol_keys import check_prefix
-from clients.feeds.tick_files import open_ticks
-from clients.feeds.transports import check_url
-from clients.feeds.venues.dialect import Dialect
-from clients.feeds.venues.registry import VENUES
+from hulak.bus.backoff import Backoff
+from hulak.bus.errors import ConfigError, FeedError
+from hulak.bus.process import lifecycle, log
+from hulak.bus.process.member import Member
+from hulak.bus.process.settings import Settings
+from hulak.clients.feeds.file_replay import FileReplay, check_fresh
+from hulak.clients.feeds.live import LiveFeed
+from hulak.clients.feeds.publisher import ASK_S, TickPublisher
+from hulak.clients.feeds.subscriptions import Subscriptions
+from hulak.clients.feeds.symbol_keys import check_prefix
+from hulak.clients.feeds.tick_files import open_ticks
+from hulak.clients.feeds.transports import check_url
+from hulak.clients.feeds.venues.dialect import Dialect
+from hulak.clients.feeds.venues.registry import VENUES
 
 Work = Callable[[TickPublisher, Member], Coroutine[Any, Any, None]]
 FINISH_S = 1.0  # limit for the broker's last confirmations when the feed stops

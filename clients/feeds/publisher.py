@@ -13,13 +13,13 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.errors import ProtocolError
-from bus.process import sockets
-from bus.process.requests import LOOK_AGAIN_S, RequestChannel
-from bus.process.settings import Settings
-from bus.wire.messages import Error, Reply, Tick
-from clients.feeds.delivery import Delivery
-from clients.feeds.refusals import Refusals
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process import sockets
+from hulak.bus.process.requests import LOOK_AGAIN_S, RequestChannel
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Error, Reply, Tick
+from hulak.clients.feeds.delivery import Delivery
+from hulak.clients.feeds.refusals import Refusals
 
 ASK_S = 0.25
 ANSWER_S = 10.0  # that an answer is waited for; newer ones say more

@@ -7,8 +7,8 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from bus.wire.messages import FLAGS, Tick
-from clients.feeds.venues.dialect import MAX_SYMBOLS
+from hulak.bus.wire.messages import FLAGS, Tick
+from hulak.clients.feeds.venues.dialect import MAX_SYMBOLS
 
 
 class QuoteFlags:

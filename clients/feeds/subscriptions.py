@@ -11,9 +11,9 @@ everything: only the operator knows which of them is meant.
 
 from collections.abc import Callable, Iterable
 
-from bus.errors import FeedError
-from clients.feeds.symbol_keys import BadSymbol, canonical_symbol
-from clients.feeds.venues.dialect import INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.symbol_keys import BadSymbol, canonical_symbol
+from hulak.clients.feeds.venues.dialect import INVALID, LONGEST_TEXT, RATE_LIMIT, TIMEOUT, Subscribed, SymbolError
 
 GROUP = 10  # symbols per group
 PAUSE_S = 0.25  # between groups: Binance accepts five messages a second and disconnects clients that send more

@@ -7,8 +7,8 @@ between two `_`. `M&M` is `M_26_M`, `^GSPC` is `_5E_GSPC`. `name_of` reverses it
 import re
 from functools import lru_cache
 
-from bus.errors import FeedError
-from clients.feeds.venues.parsing import shown
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.venues.parsing import shown
 
 MAX_CHARACTERS = 64  # of a key
 _PLAIN = re.compile(r"[A-Z0-9](?:[A-Z0-9.-]{0,62}[A-Z0-9-])?").fullmatch

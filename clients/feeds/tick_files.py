@@ -11,15 +11,15 @@ from datetime import date
 from itertools import chain
 from pathlib import Path
 
-from bus.errors import FeedError
-from bus.wire.messages import FLAGS, Tick
-from clients.feeds.file_columns import FORMATS, ColumnLayout, by_format, by_names, by_row, is_header
-from clients.feeds.file_lines import open_lines
-from clients.feeds.file_rows import Split, split_of
-from clients.feeds.file_times import Clock, clock_of, midnight_of
-from clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
-from clients.feeds.venues.dialect import Sides
-from clients.feeds.venues.parsing import price_of, shown
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import FLAGS, Tick
+from hulak.clients.feeds.file_columns import FORMATS, ColumnLayout, by_format, by_names, by_row, is_header
+from hulak.clients.feeds.file_lines import open_lines
+from hulak.clients.feeds.file_rows import Split, split_of
+from hulak.clients.feeds.file_times import Clock, clock_of, midnight_of
+from hulak.clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
+from hulak.clients.feeds.venues.dialect import Sides
+from hulak.clients.feeds.venues.parsing import price_of, shown
 
 CHECKED = 100  # lines that are read before the first tick is returned
 SWAPPED_OF, SWAPPED = 10, 0.9  # minimum of ticks, and share of them that is crossed: the sides are swapped

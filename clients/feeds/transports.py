@@ -16,8 +16,8 @@ import requests
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from bus.errors import ConfigError
-from bus.wire.retry_after import retry_after_s
+from hulak.bus.errors import ConfigError
+from hulak.bus.wire.retry_after import retry_after_s
 
 MAX_VENUE_BYTES = 4 << 20  # limit of one message of a venue
 CLOSE_S = 0.5  # for the closing handshake: a venue that hangs must not hold up the next attempt

@@ -7,7 +7,7 @@ journalled; later frames are sent again after a reconnect. When the bound is rea
 from collections import deque
 from itertools import islice
 
-from bus.errors import ConfigError, ProtocolError
+from hulak.bus.errors import ConfigError, ProtocolError
 
 
 class Unconfirmed:

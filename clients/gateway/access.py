@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from bus.process.settings import GatewaySettings
+from hulak.bus.process.settings import GatewaySettings
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 

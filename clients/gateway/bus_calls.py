@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bus.errors import BusError
-from bus.process.settings import Settings
-from clients.calls.client import BusClient
+from hulak.bus.errors import BusError
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.client import BusClient
 
 THREADS = 2
 MAX_PENDING = 256  # calls that are queued or running

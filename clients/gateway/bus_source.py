@@ -12,13 +12,13 @@ from typing import Any
 
 import zmq
 
-from bus.errors import BusTimeout, ProtocolError
-from bus.process.settings import Settings
-from bus.subscriber.asyncio_wait import readable
-from bus.wire import codec
-from bus.wire.messages import Tick
-from clients.gateway.state_cache import StateCache
-from clients.subscriber import Subscriber
+from hulak.bus.errors import BusTimeout, ProtocolError
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.asyncio_wait import readable
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway.state_cache import StateCache
+from hulak.clients.subscriber import Subscriber
 
 DISPLAY, DISPLAYS, STATS, CONFIG = "display.", "displays", "stats", "config"
 EVENTS = 2000  # maximum per turn

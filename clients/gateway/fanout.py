@@ -7,8 +7,8 @@ One that stays above the mark for too long, or has too many unsent bytes, is sta
 from dataclasses import dataclass
 from enum import Enum
 
-from clients.gateway.interest import NOTHING, Interest
-from clients.gateway.state_cache import StateCache
+from hulak.clients.gateway.interest import NOTHING, Interest
+from hulak.clients.gateway.state_cache import StateCache
 
 MARK = 1 / 16  # of client_bytes: a client with more unsent bytes is behind, and gets the newest values later
 BEHIND_S = 10.0  # seconds above the mark after which a client is stalled

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clients.judge.facts import Facts
-from clients.judge.situations import BROKER_SILENT_S, GATEWAY_LATE_S, limits_of
-from clients.judge.verdict import Verdict, judge
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.situations import BROKER_SILENT_S, GATEWAY_LATE_S, limits_of
+from hulak.clients.judge.verdict import Verdict, judge
 
 if TYPE_CHECKING:
-    from bus.process.settings import Settings
+    from hulak.bus.process.settings import Settings
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from clients.gateway.access import Access
-from clients.gateway.metrics import TYPE
-from clients.gateway.static_files import StaticFiles, page_headers
-from clients.judge.verdict import Verdict
+from hulak.clients.gateway.access import Access
+from hulak.clients.gateway.metrics import TYPE
+from hulak.clients.gateway.static_files import StaticFiles, page_headers
+from hulak.clients.judge.verdict import Verdict
 
 WS, FX = "/ws", "/fx"
 PROBES = ("/healthz", "/readyz")

@@ -7,13 +7,13 @@ venue's clock.
 import time
 from collections.abc import Iterable, Iterator
 
-from bus.errors import BusError, BusTimeout, ProtocolError
-from bus.wire import codec
-from bus.wire.messages import Tick
-from clients.calls.client import BusClient
-from clients.gateway.fx.candles import Bar, bars_of, start_of
-from clients.gateway.fx.protocol import Facts, digits_of, facts_of_bar
-from clients.history import History, last_events
+from hulak.bus.errors import BusError, BusTimeout, ProtocolError
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Tick
+from hulak.clients.calls.client import BusClient
+from hulak.clients.gateway.fx.candles import Bar, bars_of, start_of
+from hulak.clients.gateway.fx.protocol import Facts, digits_of, facts_of_bar
+from hulak.clients.history import History, last_events
 
 NS_PER_MS = 1_000_000
 LAST_NS = (1 << 63) - 1  # the largest time of a stamp

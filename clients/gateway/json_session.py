@@ -11,11 +11,11 @@ import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from bus.errors import BusError, ProtocolError
-from clients.gateway import protocol
-from clients.gateway.bus_calls import BusCalls
-from clients.gateway.fanout import ClientState, Fanout
-from clients.gateway.interest import TooManyNames
+from hulak.bus.errors import BusError, ProtocolError
+from hulak.clients.gateway import protocol
+from hulak.clients.gateway.bus_calls import BusCalls
+from hulak.clients.gateway.fanout import ClientState, Fanout
+from hulak.clients.gateway.interest import TooManyNames
 
 KERNEL_BYTES = 1 << 17  # send buffer of the kernel for a client: its content can no longer be replaced by newer values
 CLOSE_S = 1.0  # limit for the closing handshake with a client that does not read

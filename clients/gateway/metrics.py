@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bus.histogram import BOUNDS
-from clients.gateway.metric_names import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES
-from clients.judge.processes import number
-from clients.judge.situations import BROKER_SILENT_S, SITUATIONS
-from clients.judge.verdict import Verdict
+from hulak.bus.histogram import BOUNDS
+from hulak.clients.gateway.metric_names import FIGURES, OF_DISPLAY_WORKERS, OF_FEEDS, OF_PROCESSES
+from hulak.clients.judge.processes import number
+from hulak.clients.judge.situations import BROKER_SILENT_S, SITUATIONS
+from hulak.clients.judge.verdict import Verdict
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TOTALS = "_totals"  # suffix of a latency's histogram, in reports and statistics

@@ -15,25 +15,25 @@ import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from bus.errors import BusError, ConfigError
-from bus.histogram import Histogram
-from bus.live_config.keys import Value
-from bus.process import lifecycle, log
-from bus.process.member import Member
-from bus.process.settings import Settings
-from clients.gateway import journal_reads, metrics, protocol
-from clients.gateway.access import access_of
-from clients.gateway.bus_calls import BusCalls
-from clients.gateway.bus_source import BusSource
-from clients.gateway.fx.session import FxSession
-from clients.gateway.health import GatewayHealth
-from clients.gateway.http_routes import FX, HttpRoutes
-from clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
-from clients.gateway.sessions import WINDOW_S, Sessions, now_ms
-from clients.gateway.state_cache import StateCache
-from clients.gateway.static_files import StaticFiles
-from clients.judge.lookout import Lookout
-from clients.judge.verdict import Verdict
+from hulak.bus.errors import BusError, ConfigError
+from hulak.bus.histogram import Histogram
+from hulak.bus.live_config.keys import Value
+from hulak.bus.process import lifecycle, log
+from hulak.bus.process.member import Member
+from hulak.bus.process.settings import Settings
+from hulak.clients.gateway import journal_reads, metrics, protocol
+from hulak.clients.gateway.access import access_of
+from hulak.clients.gateway.bus_calls import BusCalls
+from hulak.clients.gateway.bus_source import BusSource
+from hulak.clients.gateway.fx.session import FxSession
+from hulak.clients.gateway.health import GatewayHealth
+from hulak.clients.gateway.http_routes import FX, HttpRoutes
+from hulak.clients.gateway.json_session import JsonSession, Session, close_connection, limit_send_buffer
+from hulak.clients.gateway.sessions import WINDOW_S, Sessions, now_ms
+from hulak.clients.gateway.state_cache import StateCache
+from hulak.clients.gateway.static_files import StaticFiles
+from hulak.clients.judge.lookout import Lookout
+from hulak.clients.judge.verdict import Verdict
 
 JUDGED_S = 1.0  # between two verdicts for the page, also without statistics of the broker
 WAKE_S = 0.25  # longest sleep of the loop: a slow client may have caught up

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from bus.errors import BusError, ProtocolError
-from bus.version import VERSION
+from hulak.bus.errors import BusError, ProtocolError
+from hulak.bus.version import VERSION
 
 PROTOCOL = 1
 MAX_BYTES = 1 << 16  # maximum of one message of a client

@@ -8,14 +8,14 @@ import structlog
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.frames import CloseCode
 
-from bus.histogram import Histogram
-from bus.wire.messages import Tick
-from clients.gateway import protocol
-from clients.gateway.fanout import ClientPace, Fanout
-from clients.gateway.fx.turn_cache import TurnCache
-from clients.gateway.http_routes import FX, WS
-from clients.gateway.json_session import Session, close_connection, unsent_bytes
-from clients.gateway.state_cache import StateCache
+from hulak.bus.histogram import Histogram
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway import protocol
+from hulak.clients.gateway.fanout import ClientPace, Fanout
+from hulak.clients.gateway.fx.turn_cache import TurnCache
+from hulak.clients.gateway.http_routes import FX, WS
+from hulak.clients.gateway.json_session import Session, close_connection, unsent_bytes
+from hulak.clients.gateway.state_cache import StateCache
 
 WINDOW_S = 5.0  # window of the reported ages
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire import codec
-from bus.wire.messages import Tick
-from clients.gateway.interest import Interest
-from clients.gateway.profile_deltas import ProfileDeltas
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway.interest import Interest
+from hulak.clients.gateway.profile_deltas import ProfileDeltas
 
 NS_PER_MS = 1e6
 MAX_UNLISTED = 1000

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from clients.judge.processes import number
-from clients.judge.situations import SITUATIONS, Level
+from hulak.clients.judge.processes import number
+from hulak.clients.judge.situations import SITUATIONS, Level
 
 if TYPE_CHECKING:
-    from bus.process.settings import Settings
+    from hulak.bus.process.settings import Settings
 
 SHOWN = 5  # most names in one text
 LONGEST = 400  # most characters of one text

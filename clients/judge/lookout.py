@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bus.process.supervisor_rpc import Unreached, list_processes
+from hulak.bus.process.supervisor_rpc import Unreached, list_processes
 
 POLL_S = 2.0  # between two queries; each wakes supervisord
 

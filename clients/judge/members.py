@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from clients.judge.facts import Facts, Finding, finding, some
-from clients.judge.processes import Process, number
-from clients.judge.situations import APPLIES_S, GATEWAY_LATE_S, PROCESS_START_S, Level, Limit
+from hulak.clients.judge.facts import Facts, Finding, finding, some
+from hulak.clients.judge.processes import Process, number
+from hulak.clients.judge.situations import APPLIES_S, GATEWAY_LATE_S, PROCESS_START_S, Level, Limit
 
 BAD_STATES = ("backoff", "fatal", "unknown")  # of supervisord
 ENDED = ("stopped", "exited")  # of supervisord

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from clients.judge.facts import Facts
-from clients.judge.processes import Process, number
-from clients.judge.situations import GROWS_S, START_S, Limit
-from clients.judge.ticks import FEED, data_age_s
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.processes import Process, number
+from hulak.clients.judge.situations import GROWS_S, START_S, Limit
+from hulak.clients.judge.ticks import FEED, data_age_s
 
 
 def measure(facts: Facts, known: Sequence[Process], limits: Mapping[str, Limit]) -> dict[str, float | None]:

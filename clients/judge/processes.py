@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clients.judge.situations import BROKER_LATE_S, LIMITS, Level
+from hulak.clients.judge.situations import BROKER_LATE_S, LIMITS, Level
 
 STATES = {Level.OK: "ok", Level.WARNING: "late", Level.CRITICAL: "hangs"}
 MOST = 1e18  # larger figures are ignored: their sums could be infinite

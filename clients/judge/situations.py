@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bus.errors import ConfigError
+from hulak.bus.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bus.process.settings import Settings
+    from hulak.bus.process.settings import Settings
 
 
 class Level(enum.IntEnum):

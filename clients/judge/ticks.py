@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from clients.judge.facts import Facts, Finding, finding, some
-from clients.judge.processes import number
-from clients.judge.situations import Level, Limit
+from hulak.clients.judge.facts import Facts, Finding, finding, some
+from hulak.clients.judge.processes import number
+from hulak.clients.judge.situations import Level, Limit
 
 FEED_STATES = {"degraded": ("feed_stale", 1), "stale": ("feed_stale", 2), "backoff": ("feed_disconnected", 2)}
 FEED = "feed"

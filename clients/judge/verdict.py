@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clients.judge import members, ticks, work
-from clients.judge.facts import Facts, Finding, finding, one_line
-from clients.judge.perf import age, measure, performance, summary
-from clients.judge.processes import Process, processes
-from clients.judge.situations import BROKER_LATE_S, BROKER_SILENT_S, LIMITS, SITUATIONS, START_S, Level, Limit
+from hulak.clients.judge import members, ticks, work
+from hulak.clients.judge.facts import Facts, Finding, finding, one_line
+from hulak.clients.judge.perf import age, measure, performance, summary
+from hulak.clients.judge.processes import Process, processes
+from hulak.clients.judge.situations import BROKER_LATE_S, BROKER_SILENT_S, LIMITS, SITUATIONS, START_S, Level, Limit
 
 ALL_WELL = "all is well"
 BY_LIMIT = {  # name of a limit -> the situation that only this limit decides

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from clients.judge.facts import Facts, Finding, finding, some
-from clients.judge.situations import LEAST_FAILURES, Level, Limit
+from hulak.clients.judge.facts import Facts, Finding, finding, some
+from hulak.clients.judge.situations import LEAST_FAILURES, Level, Limit
 
 
 def store(facts: Facts) -> Iterator[Finding]:

@@ -4,11 +4,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.process.settings import Settings
-from clients.calls.async_client import AsyncBusClient
-from clients.nepse.market import MarketMethods
-from clients.nepse.securities import SecurityMethods
-from clients.nepse.session import SessionMethods
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.async_client import AsyncBusClient
+from hulak.clients.nepse.market import MarketMethods
+from hulak.clients.nepse.securities import SecurityMethods
+from hulak.clients.nepse.session import SessionMethods
 
 
 class AsyncNepseClient(SessionMethods, MarketMethods, SecurityMethods):

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from bus.process.settings import Settings
-from clients.calls.client import BusClient
-from clients.nepse.market import MarketMethods
-from clients.nepse.securities import SecurityMethods
-from clients.nepse.session import SessionMethods
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.client import BusClient
+from hulak.clients.nepse.market import MarketMethods
+from hulak.clients.nepse.securities import SecurityMethods
+from hulak.clients.nepse.session import SessionMethods
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

@@ -5,7 +5,7 @@ Rows are in the exchange's form. Every method raises as `NepseMethods.call` does
 
 from typing import Any
 
-from clients.nepse.base import Index, NepseMethods, Row, Rows, Security
+from hulak.clients.nepse.base import Index, NepseMethods, Row, Rows, Security
 
 
 class MarketMethods(NepseMethods):

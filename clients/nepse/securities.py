@@ -6,7 +6,7 @@ exchange's id, one that is no longer listed by its id only.
 
 from typing import Any
 
-from clients.nepse.base import NepseMethods, Row, Rows, Security
+from hulak.clients.nepse.base import NepseMethods, Row, Rows, Security
 
 
 class SecurityMethods(NepseMethods):

@@ -6,7 +6,7 @@ come with that token. Every method raises as `NepseMethods.call` does.
 
 from typing import Any
 
-from clients.nepse.base import SERVICE, NepseMethods
+from hulak.clients.nepse.base import SERVICE, NepseMethods
 
 
 class SessionMethods(NepseMethods):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from sim.nepse.exchange import Exchange, nepal_date, nepal_text, previous_session
-from sim.nepse.listing import SECTORS, Company
-from sim.nepse.pages import Rows
+from hulak.sim.nepse.exchange import Exchange, nepal_date, nepal_text, previous_session
+from hulak.sim.nepse.listing import SECTORS, Company
+from hulak.sim.nepse.pages import Rows
 
 SESSIONS_PER_YEAR = 240
 MEMBERS = 90

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
-from sim.nepse.listing import FIRST_VALUES, MAIN_INDICES, SECTORS, Company, make_companies
+from hulak.sim.nepse.listing import FIRST_VALUES, MAIN_INDICES, SECTORS, Company, make_companies
 
 Hours = Literal["open", "closed", "clock"]
 

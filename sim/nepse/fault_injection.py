@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 
-from sim.nepse.request_gate import HTML_403, Reply
+from hulak.sim.nepse.request_gate import HTML_403, Reply
 
 HTML_200 = b"<html><body>Please try again later.</body></html>"
 

@@ -5,9 +5,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sim.nepse.exchange import Exchange, Quote, nepal_text, previous_session
-from sim.nepse.listing import MAIN_INDICES, SECTORS, SUB_INDICES
-from sim.nepse.pages import Rows
+from hulak.sim.nepse.exchange import Exchange, Quote, nepal_text, previous_session
+from hulak.sim.nepse.listing import MAIN_INDICES, SECTORS, SUB_INDICES
+from hulak.sim.nepse.pages import Rows
 
 SESSIONS_PER_YEAR = 240
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sim.nepse.exchange import Exchange, Hours, nepal_date
-from sim.nepse.routes import EMPTY, Call, find, make_routes
-from sim.nepse.tokens import SessionBook, body_id
-from sim.nepse.wasm import css_wasm
+from hulak.sim.nepse.exchange import Exchange, Hours, nepal_date
+from hulak.sim.nepse.routes import EMPTY, Call, find, make_routes
+from hulak.sim.nepse.tokens import SessionBook, body_id
+from hulak.sim.nepse.wasm import css_wasm
 
 PROVE, REFRESH, WASM = "/api/authenticate/prove", "/api/authenticate/refresh-token", "/assets/prod/css.wasm"
 BLOCKED = "/api/nots/security/floorsheet/"  # the real exchange responds with 403 since spring 2026

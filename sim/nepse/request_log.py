@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from sim.nepse.request_gate import Reply
+from hulak.sim.nepse.request_gate import Reply
 
 WINDOW_S = 1.0
 MOST = 100_000  # most visits in the log

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.nepse.bulletins import Bulletins
-from sim.nepse.exchange import Exchange
-from sim.nepse.listing import MAIN_INDICES, SUB_INDICES
-from sim.nepse.market_data import Market
-from sim.nepse.pages import page_of
-from sim.nepse.securities import Securities
+from hulak.sim.nepse.bulletins import Bulletins
+from hulak.sim.nepse.exchange import Exchange
+from hulak.sim.nepse.listing import MAIN_INDICES, SUB_INDICES
+from hulak.sim.nepse.market_data import Market
+from hulak.sim.nepse.pages import page_of
+from hulak.sim.nepse.securities import Securities
 
 EMPTY = object()  # 200 without a body, the response of market depth when closed
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sim.nepse.exchange import Exchange, Quote, Trade, nepal_date, nepal_text, previous_session
-from sim.nepse.listing import SECTORS, Company
-from sim.nepse.pages import Rows, page_of
+from hulak.sim.nepse.exchange import Exchange, Quote, Trade, nepal_date, nepal_text, previous_session
+from hulak.sim.nepse.listing import SECTORS, Company
+from hulak.sim.nepse.pages import Rows, page_of
 
 SESSIONS_PER_YEAR = 240
 

@@ -16,11 +16,11 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
 
-from sim.nepse.exchange import Hours
-from sim.nepse.fault_injection import FaultInjection
-from sim.nepse.request_gate import Reply, RequestGate
-from sim.nepse.request_log import Visit, Visits
-from sim.nepse.web import HttpServer
+from hulak.sim.nepse.exchange import Hours
+from hulak.sim.nepse.fault_injection import FaultInjection
+from hulak.sim.nepse.request_gate import Reply, RequestGate
+from hulak.sim.nepse.request_log import Visit, Visits
+from hulak.sim.nepse.web import HttpServer
 
 
 class NepseServer:

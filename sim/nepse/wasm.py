@@ -4,7 +4,7 @@ Public clients download `/assets/prod/css.wasm` and call cdx, rdx, bdx, ndx and 
 which only the second matters. The bytes follow the WebAssembly core specification 1.0, section 5 (binary format).
 """
 
-from sim.nepse.tokens import SHIFTS
+from hulak.sim.nepse.tokens import SHIFTS
 
 # section 5.4, instructions
 LOCAL_GET, I32_CONST, I32_LOAD8_U, END = 0x20, 0x41, 0x2D, 0x0B

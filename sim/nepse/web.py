@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sim.nepse.request_gate import Reply
+from hulak.sim.nepse.request_gate import Reply
 
 POLL_S = 0.1  # between two checks of the stop flag in the accepting thread
 LONGEST_BODY = 65_536  # the POST of a client has one small object

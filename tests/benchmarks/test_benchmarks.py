@@ -14,7 +14,7 @@ from benchmarks.recorder import MISSING, Recorder
 from benchmarks.system import BenchmarkError
 from benchmarks.systems import SYSTEMS, nats, redis
 from benchmarks.workloads import Shape
-from bus.wire.codec import unpack
+from hulak.bus.wire.codec import unpack
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = Shape(2, 2, quiet_within_s=0)

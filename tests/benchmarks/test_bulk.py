@@ -3,10 +3,10 @@
 import time
 
 from benchmarks import bulk
-from bus.broker.storage.journal import Journal
-from bus.core.journal.record_format import Record, scan
-from bus.process.settings import JournalSettings, Settings
-from bus.wire.codec import decode_publication, unpack
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.core.journal.record_format import Record, scan
+from hulak.bus.process.settings import JournalSettings, Settings
+from hulak.bus.wire.codec import decode_publication, unpack
 
 SIZE = 600_000
 SMALL = Settings(journal=JournalSettings(segment_bytes=65_536))

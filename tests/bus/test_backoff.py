@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bus.backoff import Backoff
-from bus.errors import ConfigError
+from hulak.bus.backoff import Backoff
+from hulak.bus.errors import ConfigError
 
 
 def always(value):

@@ -1,10 +1,10 @@
 """Ticks with their numbers, many at a time, and what else a display worker hears."""
 
-from bus.subscriber.frame_router import FrameRouter
-from bus.subscriber.sequence_tracker import Ask
-from bus.subscriber.sinks import ChunkSink
-from bus.wire import codec
-from bus.wire.messages import Stamp, Tick
+from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.sequence_tracker import Ask
+from hulak.bus.subscriber.sinks import ChunkSink
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Stamp, Tick
 
 TICKS, DISPLAYS = b"ticks\0", b"displays\0"
 

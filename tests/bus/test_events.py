@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import ProtocolError
-from bus.subscriber.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
-from bus.wire import codec
-from bus.wire.messages import Publication, Stamp
+from hulak.bus.errors import ProtocolError
+from hulak.bus.subscriber.events import Event, event_of, is_snapshot, rows_of, snapshot_events, subscription
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Publication, Stamp
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "frames.json").read_text(encoding="ascii"))
 

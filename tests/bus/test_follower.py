@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from bus.subscriber.events import subscription
-from bus.subscriber.frame_router import FrameRouter
-from bus.subscriber.sequence_tracker import Ask
-from bus.subscriber.sinks import EventSink, NewestSink, TickSink
-from bus.wire import codec
-from bus.wire.codec import NUL, STAMP, array_header, encode_publication, pack
-from bus.wire.messages import Stamp, Tick
+from hulak.bus.subscriber.events import subscription
+from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.sequence_tracker import Ask
+from hulak.bus.subscriber.sinks import EventSink, NewestSink, TickSink
+from hulak.bus.wire import codec
+from hulak.bus.wire.codec import NUL, STAMP, array_header, encode_publication, pack
+from hulak.bus.wire.messages import Stamp, Tick
 
 EPOCH = 7
 

@@ -8,8 +8,8 @@ from journal_fixture import Disk, killed, newest
 from request_arguments import read_wanted
 from waiting import eventually
 
-from bus.broker.storage.journal_reader import JournalReader
-from bus.errors import ProtocolError
+from hulak.bus.broker.storage.journal_reader import JournalReader
+from hulak.bus.errors import ProtocolError
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])

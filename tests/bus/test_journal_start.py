@@ -14,10 +14,10 @@ import zlib
 import pytest
 from journal_fixture import Disk, JournalFixture, killed
 
-from bus.broker.storage.journal_recovery import read_head
-from bus.core.journal.record_format import SNAPSHOT, TICK, Record, scan
-from bus.core.journal.segment_names import name_of, numbers_in
-from bus.wire.codec import NUL, STAMP, pack
+from hulak.bus.broker.storage.journal_recovery import read_head
+from hulak.bus.core.journal.record_format import SNAPSHOT, TICK, Record, scan
+from hulak.bus.core.journal.segment_names import name_of, numbers_in
+from hulak.bus.wire.codec import NUL, STAMP, pack
 
 SEEDS = range(20)
 LIVES = 6

@@ -8,21 +8,21 @@ import structlog
 from local_bus import LocalBus
 from odd_messages import ENOUGH, odd_requests, of_worker
 
-from bus.broker.control_services import SERVICES, Answers
-from bus.broker.loop import Broker
-from bus.core.effects import Asker, ToClient
-from bus.core.tasks.dispatcher import BEAT
-from bus.core.tasks.posted import Posting
-from bus.errors import ProtocolError
-from bus.process import lifecycle
-from bus.process.settings import Settings
-from bus.wire import codec
-from bus.wire.messages import Ready, Request
-from clients.cli import feeds
-from clients.displays.stats import memory_usage, worker_stats
-from clients.gateway import metrics
-from clients.gateway.health import GatewayHealth
-from clients.judge.processes import processes
+from hulak.bus.broker.control_services import SERVICES, Answers
+from hulak.bus.broker.loop import Broker
+from hulak.bus.core.effects import Asker, ToClient
+from hulak.bus.core.tasks.dispatcher import BEAT
+from hulak.bus.core.tasks.posted import Posting
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process import lifecycle
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Ready, Request
+from hulak.clients.cli import feeds
+from hulak.clients.displays.stats import memory_usage, worker_stats
+from hulak.clients.gateway import metrics
+from hulak.clients.gateway.health import GatewayHealth
+from hulak.clients.judge.processes import processes
 
 
 class BrokerFixture:

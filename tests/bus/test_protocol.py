@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.broker.control_services import SERVICES
-from bus.wire import batch_frames, codec, messages
-from bus.wire.messages import HeldTask, Stamp
+from hulak.bus.broker.control_services import SERVICES
+from hulak.bus.wire import batch_frames, codec, messages
+from hulak.bus.wire.messages import HeldTask, Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = json.loads((ROOT / "tests" / "vectors" / "frames.json").read_text())
@@ -115,7 +115,7 @@ def test_the_document_names_the_services_whose_answers_to_a_client_that_does_not
 
 
 def test_the_document_lists_every_live_key_with_what_it_may_be_and_its_default():
-    from bus.live_config.keys import KEYS  # noqa: PLC0415 - the table under test
+    from hulak.bus.live_config.keys import KEYS  # noqa: PLC0415 - the table under test
 
     rows = re.findall(r"^\| `(\w+)` \| .* \| (.+) \| (.+) \|$", DOCUMENT.split("### 7.5")[1].split("### 7.6")[0], re.MULTILINE)
     listed = {name: (allowed, default.strip("`")) for name, allowed, default in rows}

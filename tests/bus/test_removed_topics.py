@@ -5,9 +5,9 @@ import random
 import pytest
 from journal_fixture import killed, newest
 
-from bus.broker.storage.journal_recovery import read_head
-from bus.core.journal.record_format import Snapshot
-from bus.errors import ProtocolError
+from hulak.bus.broker.storage.journal_recovery import read_head
+from hulak.bus.core.journal.record_format import Snapshot
+from hulak.bus.errors import ProtocolError
 
 KEY = b"tick.EURUSD\0"
 
@@ -67,7 +67,7 @@ def test_a_head_of_before_there_were_removed_topics_is_read(offices, folder):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_no_epoch_topic_and_number_ever_names_two_ticks(offices, monkeypatch, seed):
-    monkeypatch.setattr("bus.core.ticks.topic_logs.MOST_ENDED", 4)
+    monkeypatch.setattr("hulak.bus.core.ticks.topic_logs.MOST_ENDED", 4)
     draw, fixture, seen = random.Random(seed), offices(segment_bytes=4096), {}
     names = [f"S{number}" for number in range(12)]
     for _ in range(120):

@@ -10,9 +10,9 @@ import zmq
 from local_bus import free_ports
 from waiting import eventually
 
-from bus.process.settings import BrokerSettings, Settings
-from bus.subscriber.replay_requests import AGAIN_S, OtherEpoch, ReplayEnded, ReplayRequests, ReplayRows, TooOld
-from bus.subscriber.sequence_tracker import Ask
+from hulak.bus.process.settings import BrokerSettings, Settings
+from hulak.bus.subscriber.replay_requests import AGAIN_S, OtherEpoch, ReplayEnded, ReplayRequests, ReplayRows, TooOld
+from hulak.bus.subscriber.sequence_tracker import Ask
 
 WITHIN_S = 10
 HEAD = b"Q\x95\xc4\x10"

@@ -3,7 +3,7 @@
 import pytest
 from walk_replica import EVENTS, ReplicaWorld
 
-from bus.subscriber.sequence_tracker import LOOK_BACK, Ask, Chunk, Gap, SequenceTracker, TrackerState
+from hulak.bus.subscriber.sequence_tracker import LOOK_BACK, Ask, Chunk, Gap, SequenceTracker, TrackerState
 
 SCHEDULES = 3000
 CHUNK = 250

@@ -1,13 +1,13 @@
 """What a subscriber asks for while answers to the question before are still on their way."""
 
-from bus.subscriber.events import subscription
-from bus.subscriber.frame_receiver import FrameReceiver
-from bus.subscriber.frame_router import FrameRouter
-from bus.subscriber.replay_requests import ReplayEnded, ReplayRows
-from bus.subscriber.sequence_tracker import Chunk, Gap
-from bus.subscriber.sinks import EventSink
-from bus.wire.codec import encode_publication, pack, pack_tick
-from bus.wire.messages import Stamp, Tick
+from hulak.bus.subscriber.events import subscription
+from hulak.bus.subscriber.frame_receiver import FrameReceiver
+from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.replay_requests import ReplayEnded, ReplayRows
+from hulak.bus.subscriber.sequence_tracker import Chunk, Gap
+from hulak.bus.subscriber.sinks import EventSink
+from hulak.bus.wire.codec import encode_publication, pack, pack_tick
+from hulak.bus.wire.messages import Stamp, Tick
 
 BEFORE, AFTER = 5, 9  # epochs
 KNOWN, JOURNAL, NEWEST, PART = 3686, 1208, 3764, 926

@@ -2,13 +2,13 @@
 
 import pytest
 
-from bus.errors import ConfigError
-from bus.subscriber.events import subscription
-from bus.subscriber.frame_router import FrameRouter
-from bus.subscriber.sinks import EventSink, NewestSink
-from bus.subscriber.subscriber import Subscriber
-from bus.wire.codec import encode_publication, pack_tick
-from bus.wire.messages import Stamp, Tick
+from hulak.bus.errors import ConfigError
+from hulak.bus.subscriber.events import subscription
+from hulak.bus.subscriber.frame_router import FrameRouter
+from hulak.bus.subscriber.sinks import EventSink, NewestSink
+from hulak.bus.subscriber.subscriber import Subscriber
+from hulak.bus.wire.codec import encode_publication, pack_tick
+from hulak.bus.wire.messages import Stamp, Tick
 
 TURN = 100  # messages that come at a time
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bus.errors import BusError
-from bus.wire.messages import Tick
-from clients.displays.fx_names import config_of, tick_of
-from clients.displays.stats import memory_usage, worker_stats
+from hulak.bus.errors import BusError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.displays.fx_names import config_of, tick_of
+from hulak.clients.displays.stats import memory_usage, worker_stats
 
 
 @pytest.mark.parametrize(

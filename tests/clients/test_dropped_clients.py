@@ -8,9 +8,9 @@ import psutil
 import pytest
 from local_bus import LocalBus
 
-from clients.calls.async_client import AsyncBusClient
-from clients.calls.client import BusClient
-from clients.subscriber import Subscriber
+from hulak.clients.calls.async_client import AsyncBusClient
+from hulak.clients.calls.client import BusClient
+from hulak.clients.subscriber import Subscriber
 
 
 @pytest.fixture(scope="module")

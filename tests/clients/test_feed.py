@@ -8,9 +8,9 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError, BusTimeout, FeedError
-from clients.feed import Feed
-from clients.history import History, last_events
+from hulak.bus.errors import BusError, BusTimeout, FeedError
+from hulak.clients.feed import Feed
+from hulak.clients.history import History, last_events
 
 WITHIN_S = 20
 

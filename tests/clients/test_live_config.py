@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.live_config import LiveConfig
+from hulak.clients.live_config import LiveConfig
 
 ROWS = [{"name": "a", "version": 7}, {"name": "b", "version": 6}]
 

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 import structlog
 
-from bus.backoff import Backoff
-from bus.process.settings import FeedSettings
-from clients.feeds import live
-from clients.feeds.live import LiveFeed
-from clients.feeds.transports import VenueRefused
-from clients.feeds.venues.registry import VENUES
+from hulak.bus.backoff import Backoff
+from hulak.bus.process.settings import FeedSettings
+from hulak.clients.feeds import live
+from hulak.clients.feeds.live import LiveFeed
+from hulak.clients.feeds.transports import VenueRefused
+from hulak.clients.feeds.venues.registry import VENUES
 
 
 class LiveFeedFixture:

@@ -6,8 +6,8 @@ import psutil
 import pytest
 from waiting import eventually
 
-from bus.errors import BusError, BusTimeout, ConfigError
-from clients.local import LocalBus
+from hulak.bus.errors import BusError, BusTimeout, ConfigError
+from hulak.clients.local import LocalBus
 
 
 @pytest.mark.timeout(180)

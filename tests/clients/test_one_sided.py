@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from bus.subscriber.events import Event
-from bus.wire.codec import array_header, decode_tick, decode_ticks, pack_tick
-from bus.wire.messages import Stamp, Tick
-from clients.cli.live_model import LiveModel
-from clients.cli.live_view import price
-from clients.cli.sub import as_json, as_text
-from clients.gateway import journal_reads, state_cache
-from clients.gateway.fx import protocol, turn_cache
-from clients.gateway.fx.candles import bars_of
+from hulak.bus.subscriber.events import Event
+from hulak.bus.wire.codec import array_header, decode_tick, decode_ticks, pack_tick
+from hulak.bus.wire.messages import Stamp, Tick
+from hulak.clients.cli.live_model import LiveModel
+from hulak.clients.cli.live_view import price
+from hulak.clients.cli.sub import as_json, as_text
+from hulak.clients.gateway import journal_reads, state_cache
+from hulak.clients.gateway.fx import protocol, turn_cache
+from hulak.clients.gateway.fx.candles import bars_of
 
 NOW_MS = 1_701_234_567_890
 BID, ASK = Tick("X", 1.5, None, NOW_MS, "x", ("one-sided",)), Tick("X", None, 2.5, NOW_MS, "x", ("one-sided",))

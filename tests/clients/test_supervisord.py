@@ -9,9 +9,9 @@ import pytest
 from supervisor.options import ServerOptions
 from waiting import eventually
 
-from bus.process.load_settings import shipped
-from clients import supervisord
-from clients.supervisord import programs_pattern
+from hulak.bus.process.load_settings import shipped
+from hulak.clients import supervisord
+from hulak.clients.supervisord import programs_pattern
 
 EXTRA = "[program:feed-extra]\ncommand=true\nstderr_logfile=%%(ENV_HULAK_HOME)s/log/feed-extra.log\n"
 NAMES = ["plain", "my home", "50%off", "100% real", "it's", 'qu"ote', "a;b", "a,b", "[a] *?", "\u0928\u0947", "a\u00a0b", "%(x)s"]
@@ -33,7 +33,7 @@ def test_supervisord_reads_its_settings_and_the_operators_programs_whatever_the_
     assert programs["broker"].stderr_logfile == str(home / "log" / "broker.log")
     assert programs["nepse_03"].stdout_logfile == str(home / "log" / "nepse_03.out")
     assert programs["feed-extra"].stderr_logfile == str(home / "log" / "feed-extra.log")
-    assert programs["broker"].command == f'"{sys.executable}" -P -m bus'
+    assert programs["broker"].command == f'"{sys.executable}" -P -m hulak.bus'
     assert options.pidfile == str(home / "run" / "supervisord.pid")
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from bus.errors import ConfigError
-from sim.fx_market import PAIRS, Market
+from hulak.bus.errors import ConfigError
+from hulak.sim.fx_market import PAIRS, Market
 
 
 @pytest.fixture(scope="module")

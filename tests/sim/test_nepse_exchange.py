@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 from vectors import vectors
 
-from sim.nepse.bulletins import Bulletins
-from sim.nepse.exchange import Exchange, nepal_text
-from sim.nepse.market_data import TOP_LISTS, Market
-from sim.nepse.pages import page_of
-from sim.nepse.securities import Securities
+from hulak.sim.nepse.bulletins import Bulletins
+from hulak.sim.nepse.exchange import Exchange, nepal_text
+from hulak.sim.nepse.market_data import TOP_LISTS, Market
+from hulak.sim.nepse.pages import page_of
+from hulak.sim.nepse.securities import Securities
 
 NOON = 1_775_110_500.0  # Thursday 2026-04-02 12:00 in Nepal
 EVENING = NOON + 6 * 3600

@@ -10,14 +10,14 @@ import time
 import pytest
 from nepse_worker_fixture import Settings
 
-from bus.errors import TaskFailed
-from sim.nepse.request_gate import Reply
-from sim.nepse.server import run, serve
-from workers.nepse import tokens
-from workers.nepse.actions import build_actions
-from workers.nepse.faults import HttpRequest
-from workers.nepse.http import HttpFetch
-from workers.nepse.token_manager import TokenManager
+from hulak.bus.errors import TaskFailed
+from hulak.sim.nepse.request_gate import Reply
+from hulak.sim.nepse.server import run, serve
+from hulak.workers.nepse import tokens
+from hulak.workers.nepse.actions import build_actions
+from hulak.workers.nepse.faults import HttpRequest
+from hulak.workers.nepse.http import HttpFetch
+from hulak.workers.nepse.token_manager import TokenManager
 
 STATUS = "/api/nots/nepse-data/market-open"
 FLOOR_SHEET = "/api/nots/nepse-data/floorsheet"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sim.nepse.tokens import SessionBook, body_id, junk_places
-from sim.nepse.wasm import css_wasm
-from workers.nepse import tokens
+from hulak.sim.nepse.tokens import SessionBook, body_id, junk_places
+from hulak.sim.nepse.wasm import css_wasm
+from hulak.workers.nepse import tokens
 
 SALTS = [f"salt{n}" for n in range(1, 6)]
 

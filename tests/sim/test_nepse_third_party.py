@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from sim.nepse.exchange import nepal_date
-from sim.nepse.server import serve
-from sim.nepse.tokens import body_id
+from hulak.sim.nepse.exchange import nepal_date
+from hulak.sim.nepse.server import serve
+from hulak.sim.nepse.tokens import body_id
 
 nepsepy = pytest.importorskip("nepsepy", reason="the third party's client is in the extra 'test'")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sim.nepse.fault_injection import EXPIRED, FAULTS, FaultInjection
-from sim.nepse.request_log import Visit, Visits, by_visitor, most_in_a_second
+from hulak.sim.nepse.fault_injection import EXPIRED, FAULTS, FaultInjection
+from hulak.sim.nepse.request_log import Visit, Visits, by_visitor, most_in_a_second
 
 ONE, OTHER, THIRD = ("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.1", 3)
 

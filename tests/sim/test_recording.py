@@ -3,9 +3,9 @@
 import pytest
 import venue_messages
 
-from bus.errors import ConfigError
-from sim.fx_market import Quote
-from sim.recording import Playback, Recorded, Recording, load_recording, parse_recording
+from hulak.bus.errors import ConfigError
+from hulak.sim.fx_market import Quote
+from hulak.sim.recording import Playback, Recorded, Recording, load_recording, parse_recording
 
 LINES = [
     "wss://venue/stream?streams=eurusd@bookTicker <-> 1633998511.159679\n",

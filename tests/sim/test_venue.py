@@ -15,11 +15,11 @@ import venue_messages
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from clients.feeds.venues.binance import stream_path
-from clients.feeds.venues.registry import VENUES
-from sim.fx_market import PAIRS, Market, Quote
-from sim.recording import Playback, Recorded, Recording, load_recording
-from sim.venue import serve_venue
+from hulak.clients.feeds.venues.binance import stream_path
+from hulak.clients.feeds.venues.registry import VENUES
+from hulak.sim.fx_market import PAIRS, Market, Quote
+from hulak.sim.recording import Playback, Recorded, Recording, load_recording
+from hulak.sim.venue import serve_venue
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 10.0  # for anything that should take milliseconds
@@ -252,7 +252,7 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_get_everything():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_venue_process_ends_within_a_second_of_a_signal(number):
     program = (
-        "from sim.fx_market import Market; from sim.venue import run_venue;"
+        "from hulak.sim.fx_market import Market; from hulak.sim.venue import run_venue;"
         "run_venue('127.0.0.1', 0, Market(1), on_ready=lambda port: print(port, flush=True))"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT)

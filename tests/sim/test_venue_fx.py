@@ -6,12 +6,12 @@ import json
 import pytest
 from websockets.asyncio.client import connect
 
-from bus.wire.messages import Tick
-from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
-from clients.feeds.venues.fx import FxBackend
-from sim.fx_market import Market, Quote
-from sim.venue import serve_venue
-from sim.venue_fx import MOST_SYMBOLS, FxClient, encode_tick
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
+from hulak.clients.feeds.venues.fx import FxBackend
+from hulak.sim.fx_market import Market, Quote
+from hulak.sim.venue import serve_venue
+from hulak.sim.venue_fx import MOST_SYMBOLS, FxClient, encode_tick
 
 LIMIT_S = 10.0
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.fx_market import Quote
-from sim.venue_streams import MOST_STREAMS, ClientStreams, Form, client_of, encode_quote
+from hulak.sim.fx_market import Quote
+from hulak.sim.venue_streams import MOST_STREAMS, ClientStreams, Form, client_of, encode_quote
 
 EURUSD = Quote("EURUSD", 1.08, 1.0801, 0.0, 5)
 

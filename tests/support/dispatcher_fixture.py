@@ -1,10 +1,10 @@
 """A dispatcher at which tests play clients, workers and time; nothing of it is simulated but them."""
 
-from bus.backoff import Backoff
-from bus.core.effects import LogLine, ToClient, ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.policy import Policy
-from bus.wire.messages import BrokerHeartbeat, Ready, Request, Result, Task, WorkerHeartbeat
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.effects import LogLine, ToClient, ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.wire.messages import BrokerHeartbeat, Ready, Request, Result, Task, WorkerHeartbeat
 
 POLICY = Policy(
     heartbeat_s=0.25, lease_s=1.5, soft_s=10.0, hard_s=20.0, timeout_s=60.0, max_timeout_s=600.0, retries=3, max_tasks=3

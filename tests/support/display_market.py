@@ -4,9 +4,9 @@ import random
 
 from waiting import eventually
 
-from bus.wire import codec
-from clients.displays.client import SOURCE
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.bus.wire import codec
+from hulak.clients.displays.client import SOURCE
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 SYMBOLS = ("EURUSD", "USDJPY", "BTC", "BTC-PERP")
 MIDNIGHT_MS = 1_700_006_400_000

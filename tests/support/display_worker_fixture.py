@@ -2,13 +2,13 @@
 
 from typing import ClassVar
 
-from bus.backoff import Backoff
-from bus.subscriber.sequence_tracker import Ask
-from bus.wire import codec
-from bus.wire.messages import Stamp, Tick
-from workers.display.display_set import DisplaySet
-from workers.display.managed_display import Phase
-from workers.display.quantities.state import DisplayConfig
+from hulak.bus.backoff import Backoff
+from hulak.bus.subscriber.sequence_tracker import Ask
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Stamp, Tick
+from hulak.workers.display.display_set import DisplaySet
+from hulak.workers.display.managed_display import Phase
+from hulak.workers.display.quantities.state import DisplayConfig
 
 
 class Kept:

@@ -3,10 +3,10 @@
 import structlog
 from waiting import eventually
 
-from bus.broker.bug_guard import BugGuard
-from bus.broker.effect_runner import EffectRunner
-from bus.broker.storage.database import Database
-from bus.core.effects import ToClient, ToWorker
+from hulak.bus.broker.bug_guard import BugGuard
+from hulak.bus.broker.effect_runner import EffectRunner
+from hulak.bus.broker.storage.database import Database
+from hulak.bus.core.effects import ToClient, ToWorker
 
 
 class EffectFixture:

@@ -5,9 +5,9 @@ import threading
 
 import zmq
 
-from bus.process.settings import BrokerSettings, Settings
-from bus.wire import batch_frames, codec
-from bus.wire.messages import Reply
+from hulak.bus.process.settings import BrokerSettings, Settings
+from hulak.bus.wire import batch_frames, codec
+from hulak.bus.wire.messages import Reply
 
 WITHIN_MS = 10_000
 

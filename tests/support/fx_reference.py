@@ -3,8 +3,8 @@
 from decimal import ROUND_FLOOR, Decimal
 from math import floor
 
-from workers.display.quantities.display_config import DisplayConfig
-from workers.display.quantities.state import DisplayState, Init
+from hulak.workers.display.quantities.display_config import DisplayConfig
+from hulak.workers.display.quantities.state import DisplayState, Init
 
 KEYS = {
     "priceBucketMultiplier": "price_bucket_multiplier",

@@ -1,8 +1,8 @@
 """Statistics of a broker with which all is well, and changes of them."""
 
-from clients.judge.facts import Facts
-from clients.judge.situations import LIMITS
-from clients.judge.verdict import judge
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.situations import LIMITS
+from hulak.clients.judge.verdict import judge
 
 
 def report(kind, name, pid, **values):

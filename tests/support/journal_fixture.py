@@ -6,14 +6,14 @@ from dataclasses import replace
 from request_arguments import read_wanted
 from waiting import eventually
 
-from bus.broker.storage.journal import Journal
-from bus.broker.storage.journal_reader import JournalReader
-from bus.core.journal.record_format import Batch, Snapshot, decode_tick, encode_tick
-from bus.core.journal.segment_index import TopicOrdinals
-from bus.core.ticks.topic_logs import TopicLogs
-from bus.process.settings import JournalSettings
-from bus.wire.codec import decode_publication, encode_publication, pack
-from bus.wire.messages import Stamp
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.broker.storage.journal_reader import JournalReader
+from hulak.bus.core.journal.record_format import Batch, Snapshot, decode_tick, encode_tick
+from hulak.bus.core.journal.segment_index import TopicOrdinals
+from hulak.bus.core.ticks.topic_logs import TopicLogs
+from hulak.bus.process.settings import JournalSettings
+from hulak.bus.wire.codec import decode_publication, encode_publication, pack
+from hulak.bus.wire.messages import Stamp
 
 HOUR_NS = 3600 * 10**9
 

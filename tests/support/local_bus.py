@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bus.process import load_settings
-from clients.calls.client import BusClient
-from clients.subscriber import Subscriber
+from hulak.bus.process import load_settings
+from hulak.clients.calls.client import BusClient
+from hulak.clients.subscriber import Subscriber
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN_S = 20
@@ -151,7 +151,7 @@ class LocalBus:
 
     def start_broker(self, files=None):
         """Start a broker, which may have so many files open, and wait until it answers."""
-        broker = self.start("-m", "bus", files=files)
+        broker = self.start("-m", "hulak.bus", files=files)
         deadline = time.monotonic() + STARTS_WITHIN_S
         with self.client() as client:
             while True:

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.nepse.request_gate import Reply, RequestGate
-from workers.nepse.faults import HttpResponse
+from hulak.sim.nepse.request_gate import Reply, RequestGate
+from hulak.workers.nepse.faults import HttpResponse
 
 
 @dataclass

@@ -5,7 +5,7 @@ import math
 import msgpack
 import msgspec
 
-from bus.broker.control_services import SERVICES
+from hulak.bus.broker.control_services import SERVICES
 
 ID = bytes(range(16))
 MARKS = {  # texts that stand for what a packer would not write

@@ -9,10 +9,10 @@ import threading
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError
-from bus.process import supervisor_rpc
-from bus.process.supervisor_rpc import list_processes
-from clients.nepse.async_client import AsyncNepseClient
+from hulak.bus.errors import BusError
+from hulak.bus.process import supervisor_rpc
+from hulak.bus.process.supervisor_rpc import list_processes
+from hulak.clients.nepse.async_client import AsyncNepseClient
 
 STANDS_S = 90  # on a machine with much else to do; a few seconds on an idle one
 FIRST_PROMOTER_ID = 100_000

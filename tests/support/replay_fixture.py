@@ -2,11 +2,11 @@
 
 from request_arguments import read_wanted
 
-from bus.core.journal.record_format import HEAD_BYTES, Snapshot, encode_tick, record_at
-from bus.core.journal.segment_index import IndexBuilder
-from bus.core.ticks.replay import Replay
-from bus.wire.codec import decode_publication, encode_publication, pack
-from bus.wire.messages import Stamp
+from hulak.bus.core.journal.record_format import HEAD_BYTES, Snapshot, encode_tick, record_at
+from hulak.bus.core.journal.segment_index import IndexBuilder
+from hulak.bus.core.ticks.replay import Replay
+from hulak.bus.wire.codec import decode_publication, encode_publication, pack
+from hulak.bus.wire.messages import Stamp
 
 SYMBOLS = ("EURUSD", "USDJPY")
 

@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from bus.broker.control_services import find
-from bus.core.control_arguments import read
-from bus.core.control_requests import wanted_of
+from hulak.bus.broker.control_services import find
+from hulak.bus.core.control_arguments import read
+from hulak.bus.core.control_requests import wanted_of
 
 
 def arguments(name, /, **args):

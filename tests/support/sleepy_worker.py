@@ -10,10 +10,10 @@ import os
 import sys
 import time
 
-from bus.process import lifecycle, load_settings, log
-from clients.calls.client import BusClient
-from workers.runtime.worker import Worker
-from workers.services import make_session
+from hulak.bus.process import lifecycle, load_settings, log
+from hulak.clients.calls.client import BusClient
+from hulak.workers.runtime.worker import Worker
+from hulak.workers.services import make_session
 
 
 def note(what, args):

@@ -3,8 +3,8 @@
 import asyncio
 import threading
 
-from sim.fx_market import Market
-from sim.venue import serve_venue
+from hulak.sim.fx_market import Market
+from hulak.sim.venue import serve_venue
 
 LIMIT_S = 10.0
 

@@ -2,7 +2,7 @@
 
 from walk_workers import FATES
 
-from bus.wire.messages import Error, Part, Reply, Request
+from hulak.bus.wire.messages import Error, Part, Reply, Request
 
 START_S = 100.0
 FAULTS_S = 8.0  # how long things go wrong

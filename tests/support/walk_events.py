@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks import task_counts
-from bus.core.tasks.task_queue import TaskState
+from hulak.bus.core.effects import ToClient, ToWorker
+from hulak.bus.core.tasks import task_counts
+from hulak.bus.core.tasks.task_queue import TaskState
 
 
 def check_census(dispatcher):

@@ -11,11 +11,11 @@ from collections import defaultdict
 
 import msgpack
 
-from bus.core.ticks.intake import Intake, Source
-from bus.core.ticks.topic_logs import TopicLogs
-from bus.wire.codec import decode_publication
-from bus.wire.messages import FIRST_MS, Tick
-from clients.feeds.delivery import Delivery
+from hulak.bus.core.ticks.intake import Intake, Source
+from hulak.bus.core.ticks.topic_logs import TopicLogs
+from hulak.bus.wire.codec import decode_publication
+from hulak.bus.wire.messages import FIRST_MS, Tick
+from hulak.clients.feeds.delivery import Delivery
 
 FAULTS_S, ASK_S = 6.0, 0.25
 SYMBOLS = ("EURUSD", "EURUSDX", "NABIL", "X")

@@ -2,7 +2,7 @@
 
 import random
 
-from bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerState
+from hulak.bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerState
 
 STEPS = 150
 MUCH = 10_000  # turns until it must have caught up

@@ -1,8 +1,8 @@
 """A worker's process around the real session, on the simulated network of `walk_world`."""
 
-from bus.core.tasks.policy import Policy
-from bus.wire.messages import Result, TaskPart
-from workers.runtime.session import Exit, Interrupt, Run, Send, Session
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.wire.messages import Result, TaskPart
+from hulak.workers.runtime.session import Exit, Interrupt, Run, Send, Session
 
 POLICY = Policy(heartbeat_s=0.5, lease_s=1.5, soft_s=2.0, hard_s=3.0, timeout_s=6.0, retries=3, max_tasks=30)
 FATES = (("works", "slow", "retryable", "final", "hangs", "kills"), (60, 10, 12, 8, 4, 6))

@@ -14,11 +14,11 @@ from walk_callers import FAULTS_S, SERVICES, SLACK_S, START_S, Callers
 from walk_events import FAULTS, alone, check_books, check_census
 from walk_workers import POLICY, SimWorker, Wire, answer_of
 
-from bus.backoff import Backoff
-from bus.core.effects import LogLine, ToClient, ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.task_queue import TaskState
-from bus.wire.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.effects import LogLine, ToClient, ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.task_queue import TaskState
+from hulak.bus.wire.messages import Goodbye, Part, Ready, Result, Task, TaskPart, WorkerHeartbeat
 
 
 class Life:

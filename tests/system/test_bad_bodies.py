@@ -9,16 +9,16 @@ import zmq
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError
-from bus.wire import codec
-from bus.wire.messages import FIRST_MS, Tick
-from clients.gateway import journal_reads
-from clients.history import History
+from hulak.bus.errors import BusError
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import FIRST_MS, Tick
+from hulak.clients.gateway import journal_reads
+from hulak.clients.history import History
 
 pytestmark = pytest.mark.system
 CARELESS = (  # a broker that takes any tick, as they did once
-    "import bus.core.ticks.intake as i; i.check_tick = lambda *_: None; i.Intake._well_formed = lambda self, all: all;"
-    "from bus.__main__ import main; main()"
+    "import hulak.bus.core.ticks.intake as i; i.check_tick = lambda *_: None; i.Intake._well_formed = lambda self, all: all;"
+    "from hulak.bus.__main__ import main; main()"
 )
 
 

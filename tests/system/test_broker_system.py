@@ -14,12 +14,12 @@ import zmq
 from local_bus import LocalBus, NeverStops
 from waiting import eventually
 
-from bus.broker import tick_service
-from bus.broker.loop import Broker
-from bus.errors import PartEnded
-from bus.process.lifecycle import make_home
-from bus.wire import batch_frames, codec
-from bus.wire.messages import FIRST_MS, Request, Tick
+from hulak.bus.broker import tick_service
+from hulak.bus.broker.loop import Broker
+from hulak.bus.errors import PartEnded
+from hulak.bus.process.lifecycle import make_home
+from hulak.bus.wire import batch_frames, codec
+from hulak.bus.wire.messages import FIRST_MS, Request, Tick
 
 pytestmark = pytest.mark.system
 MEGABYTE = b"\x93" * (1 << 20)
@@ -247,18 +247,18 @@ def test_what_stands_in_one_frame_is_done_in_its_order(local_bus, context):
 
 def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(local_bus):
     first = local_bus.start_broker()
-    second = local_bus.start("-m", "bus")
+    second = local_bus.start("-m", "hulak.bus")
     assert second.wait(20) == 78
     assert f"as process {first.pid}" in second.log.read_text()
     with LocalBus(**{f"broker.{name}": value for name, value in local_bus.addresses.items()}) as other:
-        third = other.start("-m", "bus")
+        third = other.start("-m", "hulak.bus")
         assert third.wait(20) == 78
         assert "is another broker running?" in third.log.read_text()
 
 
 @pytest.mark.parametrize("address", ["tcp://0.0.0.0:5551", "tcp://192.0.2.7:5551", "tcp://*:5551"])
 def test_an_address_beyond_the_loopback_is_refused_at_the_start_with_the_reason(local_bus, address):
-    refused = local_bus.start("-m", "bus", HULAK_BROKER__PUBLISHER=address)
+    refused = local_bus.start("-m", "hulak.bus", HULAK_BROKER__PUBLISHER=address)
     assert refused.wait(20) == 78
     said = refused.log.read_text()
     assert "broker.publisher" in said

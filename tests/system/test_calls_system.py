@@ -9,14 +9,14 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError, BusTimeout, TaskFailed
-from clients.calls.async_client import AsyncBusClient
-from workers.runtime.session import MOST_CREDIT
+from hulak.bus.errors import BusError, BusTimeout, TaskFailed
+from hulak.clients.calls.async_client import AsyncBusClient
+from hulak.workers.runtime.session import MOST_CREDIT
 
 pytestmark = pytest.mark.system
 MODULE = """
 import time
-from workers.tasks import task
+from hulak.workers.tasks import task
 
 @task("sums", "double")
 def double(n):
@@ -44,7 +44,7 @@ def local_bus():
     with LocalBus() as local_bus:
         local_bus.start_broker()
         (local_bus.home / "sums.py").write_text(MODULE)
-        local_bus.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
+        local_bus.start("-m", "hulak.workers", "sums", "--module", "sums", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
         yield local_bus
 
 
@@ -179,7 +179,7 @@ def test_what_is_under_way_when_the_broker_is_killed_is_done_by_the_next_one():
     with LocalBus() as local_bus:
         broker = local_bus.start_broker()
         (local_bus.home / "sums.py").write_text(MODULE)
-        local_bus.start("-m", "workers", "sums", "--module", "sums", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
+        local_bus.start("-m", "hulak.workers", "sums", "--module", "sums", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
 
         async def go(wait_ready):
             async with AsyncBusClient(local_bus.settings, local_bus.home) as client:

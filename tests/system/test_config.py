@@ -13,11 +13,11 @@ import structlog
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError
-from bus.process import log
-from bus.process.member import Member
-from clients.displays.client import DisplayClient
-from clients.live_config import LiveConfig
+from hulak.bus.errors import BusError
+from hulak.bus.process import log
+from hulak.bus.process.member import Member
+from hulak.clients.displays.client import DisplayClient
+from hulak.clients.live_config import LiveConfig
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 WITHIN_S = 20
@@ -242,6 +242,6 @@ def test_a_member_holds_up_no_end():
             member.stop()
         assert time.monotonic() - before < 1.0  # it would be for ever, or the limit of STOP_S each
         assert not [one for one in threading.enumerate() if one.name == "member"]
-        words = "import structlog; from pathlib import Path; from bus.process import load_settings, member; home = Path(); "
+        words = "import structlog; from pathlib import Path; from hulak.bus.process import load_settings, member; home = Path(); "
         words += "member.Member(load_settings.load(home), home, structlog.get_logger(), kind='worker', name='x').start()"
         assert local_bus.start("-c", words).wait(WITHIN_S) == 0  # a process that forgets to stop it ends all the same

@@ -5,8 +5,8 @@ from display_market import SYMBOLS, Market, differs, start_workers
 from local_bus import LocalBus
 from waiting import eventually
 
-from clients.displays.client import DisplayClient
-from workers.display import checkpoint
+from hulak.clients.displays.client import DisplayClient
+from hulak.workers.display import checkpoint
 
 pytestmark = pytest.mark.system
 WITHIN_S = 30

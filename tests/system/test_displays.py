@@ -11,9 +11,9 @@ from display_market import MIDNIGHT_MS, SYMBOLS, Market, differs, start_workers
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError
-from clients.displays.async_client import AsyncDisplayClient
-from clients.displays.client import DisplayClient
+from hulak.bus.errors import BusError
+from hulak.clients.displays.async_client import AsyncDisplayClient
+from hulak.clients.displays.client import DisplayClient
 
 pytestmark = pytest.mark.system
 MOVED_S = 2.0

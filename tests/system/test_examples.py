@@ -20,8 +20,8 @@ import zmq
 from local_bus import ROOT, LocalBus
 from waiting import eventually
 
-from bus.wire import codec
-from bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]  # seconds; the first run installs
 EXAMPLES = ROOT / "clients" / "examples"

@@ -7,9 +7,9 @@ import zmq
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.wire import codec
-from bus.wire.messages import FIRST_MS, Tick
-from clients.history import History
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import FIRST_MS, Tick
+from hulak.clients.history import History
 
 pytestmark = pytest.mark.system
 WITHIN_S = 20

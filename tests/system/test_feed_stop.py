@@ -7,8 +7,8 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.wire.messages import FIRST_MS
-from clients.history import History
+from hulak.bus.wire.messages import FIRST_MS
+from hulak.clients.history import History
 
 pytestmark = pytest.mark.system
 TICKS = 3000

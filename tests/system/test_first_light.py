@@ -13,9 +13,9 @@ from tick_days import OANDA, write_day
 from venue_thread import VenueThread
 from waiting import eventually
 
-from clients.feeds.tick_files import read_ticks
-from sim.nepse.server import serve
-from sim.recording import load_recording
+from hulak.clients.feeds.tick_files import read_ticks
+from hulak.sim.nepse.server import serve
+from hulak.sim.recording import load_recording
 
 pytestmark = pytest.mark.system
 A_DAY = 87_833  # ticks; as many as of EURUSD at OANDA on 2014-05-08
@@ -130,7 +130,7 @@ def test_the_security_brief_is_what_the_exchange_lists(busy_post):
 def busy_post():
     with LocalBus() as local_bus, serve() as exchange:
         local_bus.start_broker()
-        local_bus.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="50")
+        local_bus.start("-m", "hulak.workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="50")
         eventually(lambda: local_bus.stats()["workers"], within_s=20)
         yield local_bus, exchange
 

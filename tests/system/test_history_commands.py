@@ -9,9 +9,9 @@ import zmq
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.core.journal.segment_names import name_of
-from bus.wire import codec
-from bus.wire.messages import FIRST_MS, Tick
+from hulak.bus.core.journal.segment_names import name_of
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import FIRST_MS, Tick
 
 pytestmark = pytest.mark.system
 SYMBOLS = ("EURUSD", "EURJPY", "USDJPY")

@@ -9,11 +9,11 @@ import zmq
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.core.journal.segment_names import name_of
-from bus.errors import ConfigError
-from bus.process import sockets
-from bus.wire import codec
-from bus.wire.messages import FIRST_MS, Request, Tick
+from hulak.bus.core.journal.segment_names import name_of
+from hulak.bus.errors import ConfigError
+from hulak.bus.process import sockets
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import FIRST_MS, Request, Tick
 
 pytestmark = pytest.mark.system
 

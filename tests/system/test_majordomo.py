@@ -8,7 +8,7 @@ import zmq
 from local_bus import LocalBus
 from waiting import eventually
 
-from clients.calls.client import BusClient
+from hulak.clients.calls.client import BusClient
 
 pytestmark = pytest.mark.system
 C, W = b"MDPC02", b"MDPW02"

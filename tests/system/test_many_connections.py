@@ -9,7 +9,7 @@ from local_bus import LocalBus
 from verdicts import verdict
 from waiting import eventually
 
-from bus.wire import codec
+from hulak.bus.wire import codec
 
 pytestmark = pytest.mark.system
 FILES = 256
@@ -40,7 +40,7 @@ def test_a_broker_with_few_descriptors_outlives_a_leak_of_connections_and_serves
                 eventually(lambda: told(local_bus)["sockets"]["publisher"] >= most - 20, within_s=20)
                 post(local_bus, context)
                 assert before.poll(10).topic == "tick.EURUSD"
-                local_bus.hulak("worker", "bench", "--module", "workers.noop", "--name", "late/1")
+                local_bus.hulak("worker", "bench", "--module", "hulak.workers.noop", "--name", "late/1")
                 with local_bus.client() as client:
                     assert client.call("bench", "noop", {"n": 7, "note": ""}, timeout_s=30) == 7
                 level, findings = verdict(local_bus, unserved=True)

@@ -37,7 +37,7 @@ def worker_of(local_bus):
 
 
 def start_worker(local_bus):
-    return local_bus.hulak("worker", "bench", "--module", "workers.noop", "--name", f"slot/{len(local_bus.processes)}")
+    return local_bus.hulak("worker", "bench", "--module", "hulak.workers.noop", "--name", f"slot/{len(local_bus.processes)}")
 
 
 def test_a_killed_worker_is_late_then_a_restart_and_all_is_well_again(local_bus):

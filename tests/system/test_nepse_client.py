@@ -10,15 +10,15 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import TaskFailed
-from clients.calls.async_client import AsyncBusClient
-from clients.calls.client import BusClient
-from clients.displays.async_client import AsyncDisplayClient
-from clients.displays.client import DisplayClient
-from clients.nepse.async_client import AsyncNepseClient
-from clients.nepse.client import NepseClient
-from sim.nepse.request_gate import HTML_403, Reply
-from sim.nepse.server import serve
+from hulak.bus.errors import TaskFailed
+from hulak.clients.calls.async_client import AsyncBusClient
+from hulak.clients.calls.client import BusClient
+from hulak.clients.displays.async_client import AsyncDisplayClient
+from hulak.clients.displays.client import DisplayClient
+from hulak.clients.nepse.async_client import AsyncNepseClient
+from hulak.clients.nepse.client import NepseClient
+from hulak.sim.nepse.request_gate import HTML_403, Reply
+from hulak.sim.nepse.server import serve
 
 pytestmark = pytest.mark.system
 GIVEN = {"security": "NABIL", "index": "nepse", "date": "2026-04-02"}
@@ -38,7 +38,7 @@ def post():
     with LocalBus() as local_bus, serve(hours="closed") as exchange:
         local_bus.start_broker()
         for _ in range(2):
-            local_bus.start("-m", "workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
+            local_bus.start("-m", "hulak.workers", "nepse", HULAK_NEPSE__BASE_URL=exchange.url, HULAK_NEPSE__RATE_PER_S="100")
         eventually(lambda: len(local_bus.stats()["workers"]) == 2, within_s=20)
         yield local_bus, exchange
 

@@ -8,10 +8,10 @@ from local_bus import LocalBus
 from pool_watch import FIRST_PROMOTER_ID
 from waiting import eventually
 
-from bus.errors import BusError, TaskFailed
-from clients.nepse.client import NepseClient
-from sim.nepse.request_gate import HTML_403, Reply
-from sim.nepse.server import serve
+from hulak.bus.errors import BusError, TaskFailed
+from hulak.clients.nepse.client import NepseClient
+from hulak.sim.nepse.request_gate import HTML_403, Reply
+from hulak.sim.nepse.server import serve
 
 pytestmark = pytest.mark.system
 INDICES, STATUS = "/api/nots/nepse-index", "/api/nots/nepse-data/market-open"
@@ -31,7 +31,7 @@ class ExchangeBus(LocalBus):
     def __enter__(self):
         self.start_broker()
         for _ in range(self.count):
-            self.start("-m", "workers", "nepse")
+            self.start("-m", "hulak.workers", "nepse")
         eventually(lambda: len(self.stats()["workers"]) == self.count, within_s=20)
         return self
 

@@ -12,7 +12,7 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError, TaskFailed
+from hulak.bus.errors import BusError, TaskFailed
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -98,7 +98,7 @@ def test_tasks_beyond_the_bound_of_bytes_are_refused_and_those_from_before_come_
         local_bus.broker.kill()
         local_bus.broker.wait()
         bounds = {"HULAK_BROKER__MAX_TASK_BYTES": 1 << 17, "HULAK_BROKER__MAX_MESSAGE_BYTES": 1 << 17}
-        local_bus.start("-m", "bus", **bounds)
+        local_bus.start("-m", "hulak.bus", **bounds)
         eventually(lambda: local_bus.stats()["store"]["behind"], within_s=20)
         assert local_bus.stats()["tasks"]["queued"] == 2
         with pytest.raises(BusError) as refused:
@@ -122,7 +122,7 @@ def test_every_posted_task_ends_once_in_a_storm_of_kills(local_bus):
             if kill % 5 in (1, 3):
                 local_bus.broker.kill()
                 local_bus.broker.wait()
-                local_bus.broker = local_bus.start("-m", "bus")
+                local_bus.broker = local_bus.start("-m", "hulak.bus")
             else:
                 victim = draw.randrange(3)
                 workers[victim].kill()
@@ -213,8 +213,8 @@ def test_the_commands_post_follow_and_look_after_tasks(local_bus):
 
 def test_functions_of_the_users_own_are_served_with_parts_and_typed_errors(local_bus):
     (local_bus.home / "my_sums.py").write_text(
-        "from bus.errors import TaskFailed\n"
-        "from workers.tasks import task\n\n\n"
+        "from hulak.bus.errors import TaskFailed\n"
+        "from hulak.workers.tasks import task\n\n\n"
         "@task('sums', 'add')\ndef add(a, b):\n    return a + b\n\n\n"
         "@task('sums', 'count')\ndef count(to):\n    for number in range(1, to + 1):\n        yield number\n    return to\n\n\n"
         "@task('sums', 'never')\ndef never():\n    raise TaskFailed('NEVER', 'it cannot be done')\n"

@@ -9,8 +9,8 @@ import pytest
 from pool_watch import Callers, PoolExample, WorkerPool
 from waiting import eventually
 
-from sim.nepse.request_log import most_in_a_second
-from sim.nepse.server import serve
+from hulak.sim.nepse.request_log import most_in_a_second
+from hulak.sim.nepse.server import serve
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 AGREES_S = 20.0  # on a machine with much else to do; the trial judges how quickly

@@ -8,10 +8,10 @@ import zmq
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusTimeout, ConfigError, ProtocolError
-from bus.wire import codec
-from bus.wire.messages import FIRST_MS, Tick
-from clients.subscriber import Subscriber
+from hulak.bus.errors import BusTimeout, ConfigError, ProtocolError
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import FIRST_MS, Tick
+from hulak.clients.subscriber import Subscriber
 
 pytestmark = pytest.mark.system
 

@@ -172,14 +172,14 @@ def test_ctrl_c_ends_sub_with_0(local_bus):
 
 
 def test_python_m_workers_refuses_a_service_that_it_has_not(local_bus):
-    worker = local_bus.start("-m", "workers", "chess")
+    worker = local_bus.start("-m", "hulak.workers", "chess")
     assert worker.wait(10) == 78
     assert "service 'chess' is unknown, must be one of nepse" in worker.log.read_text()
 
 
 def test_python_m_workers_is_a_worker_and_drain_sends_it_away(local_bus):
     local_bus.start_broker()
-    worker = local_bus.start("-m", "workers", "nepse", "--name", "first")
+    worker = local_bus.start("-m", "hulak.workers", "nepse", "--name", "first")
     eventually(lambda: [one["name"] for one in local_bus.stats()["workers"]] == ["first"], within_s=20)
     assert local_bus.hulak("workers", "drain", "first").wait(10) == 0
     assert worker.wait(10) == 0

@@ -6,14 +6,14 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import TaskFailed
+from hulak.bus.errors import TaskFailed
 
 pytestmark = pytest.mark.system
 MODULE = """
 import ctypes
 import threading
 import time
-from workers.tasks import task
+from hulak.workers.tasks import task
 
 @task("slow", "yielding")
 def yielding():
@@ -41,7 +41,7 @@ def test_a_task_that_blocks_is_interrupted_and_one_that_cannot_be_ends_its_worke
     with LocalBus(**limits) as local_bus, local_bus.client() as client:
         local_bus.start_broker()
         (local_bus.home / "slow.py").write_text(MODULE)
-        worker = local_bus.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
+        worker = local_bus.start("-m", "hulak.workers", "slow", "--module", "slow", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
         eventually(lambda: local_bus.stats()["workers"], within_s=20)
         [before] = local_bus.stats()["workers"]
         with pytest.raises(TaskFailed) as failed:
@@ -60,7 +60,7 @@ def test_a_worker_whose_task_thread_has_ended_ends_at_once_and_is_lost():
     with LocalBus(**{"task.soft_s": 20.0, "task.hard_s": 30.0}) as local_bus, local_bus.client() as client:
         local_bus.start_broker()
         (local_bus.home / "slow.py").write_text(MODULE)
-        worker = local_bus.start("-m", "workers", "slow", "--module", "slow", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
+        worker = local_bus.start("-m", "hulak.workers", "slow", "--module", "slow", PYTHONPATH=f"{local_bus.home}:{Path.cwd()}")
         client.call("slow", "haunts", timeout_s=20)
         assert worker.wait(10) == 70
         assert "worker broken" in worker.log.read_text()

@@ -4,7 +4,7 @@ import zlib
 
 import bare
 
-from bus.wire.messages import FIRST_MS
+from hulak.bus.wire.messages import FIRST_MS
 
 KINDS = ("done", "done", "done", "done", "done", "again", "failed", "expired", "cancelled", "done")
 ENDS = {"again": "done"}  # kind of a task -> the state it ends in, where that is not the kind itself

@@ -15,8 +15,8 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-from bus.errors import TaskFailed
-from workers.tasks import task
+from hulak.bus.errors import TaskFailed
+from hulak.workers.tasks import task
 
 SERVICE = "poison"
 KILLERS = ("dies", "faults", "hangs_on")

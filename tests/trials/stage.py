@@ -10,7 +10,7 @@ from checker import read_feed, read_subscriber, recoveries, report
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusTimeout
+from hulak.bus.errors import BusTimeout
 
 SYMBOLS = 28
 STARTS_S = 20
@@ -100,7 +100,7 @@ def storm(stage, count, seed):
         kills.append(time.monotonic())
         stage.broker.kill()
         stage.broker.wait()
-        stage.broker = stage.start("-m", "bus")
+        stage.broker = stage.start("-m", "hulak.bus")
         due = kills[-1] + draw.uniform(0.5, 3.0)
     return kills
 

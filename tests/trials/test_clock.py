@@ -8,7 +8,7 @@ import pytest
 from stage import Stage
 from waiting import eventually
 
-from bus.wire import codec
+from hulak.bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 JUMPS = ("+1h", "-1d", "+1d", "-1h", "+0")

@@ -10,7 +10,7 @@ import pytest
 from stage import Stage
 from waiting import eventually
 
-from bus.errors import BusTimeout
+from hulak.bus.errors import BusTimeout
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 SMALL, LARGE = "256k", "16m"

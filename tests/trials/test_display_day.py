@@ -9,11 +9,11 @@ from local_bus import LocalBus
 from tick_days import GOLD, write_day
 from waiting import eventually
 
-from bus.errors import BusTimeout
-from bus.wire import codec
-from clients.displays.client import DisplayClient
-from clients.feeds.tick_files import read_ticks
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.bus.errors import BusTimeout
+from hulak.bus.wire import codec
+from hulak.clients.displays.client import DisplayClient
+from hulak.clients.feeds.tick_files import read_ticks
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SYMBOL = "XAUUSD"

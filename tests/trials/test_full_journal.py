@@ -10,7 +10,7 @@ from verdicts import assert_well
 from waiting import eventually
 
 from benchmarks import bulk
-from clients.displays.client import DisplayClient
+from hulak.clients.displays.client import DisplayClient
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 RARE = "RARE"

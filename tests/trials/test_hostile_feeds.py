@@ -16,8 +16,8 @@ from verdicts import assert_told
 from waiting import eventually
 from websockets.asyncio.server import serve
 
-from bus.wire import codec
-from clients.history import History, last_events
+from hulak.bus.wire import codec
+from hulak.clients.history import History, last_events
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SEED = 20261129

@@ -30,7 +30,7 @@ class Keeper:
         self._thread.start()
 
     def _start(self, log):
-        return self.local_bus.start("-m", "workers", SERVICE, "--module", "poisons", POISON_LOG=log, **FOUND)
+        return self.local_bus.start("-m", "hulak.workers", SERVICE, "--module", "poisons", POISON_LOG=log, **FOUND)
 
     def _keep(self):
         while not self._over.wait(0.02):

@@ -12,9 +12,9 @@ import pytest
 from pool_watch import WorkerPool
 from waiting import eventually
 
-from bus.errors import BusError
-from bus.process.supervisor_rpc import Unreached, list_processes
-from sim.nepse.server import serve
+from hulak.bus.errors import BusError
+from hulak.bus.process.supervisor_rpc import Unreached, list_processes
+from hulak.sim.nepse.server import serve
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SEED = 20261122

@@ -12,7 +12,7 @@ from stage import FOUND
 from verdicts import assert_well
 from waiting import eventually
 
-from bus.wire.messages import FIRST_MS
+from hulak.bus.wire.messages import FIRST_MS
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other tests

@@ -9,8 +9,8 @@ import pytest
 from pool_watch import PoolExample, WorkerPool
 from waiting import eventually
 
-from sim.nepse.request_log import most_in_a_second
-from sim.nepse.server import serve
+from hulak.sim.nepse.request_log import most_in_a_second
+from hulak.sim.nepse.server import serve
 
 pytestmark = [pytest.mark.system, pytest.mark.full_size, pytest.mark.timeout(900)]
 ROUNDS, CALLS = 3, 100

@@ -10,7 +10,7 @@ from browser import browser, opened, until
 from local_bus import LocalBus, free_ports
 from waiting import eventually
 
-from sim.fx_market import PAIRS
+from hulak.sim.fx_market import PAIRS
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 DISPLAYS = 24

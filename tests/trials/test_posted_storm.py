@@ -49,7 +49,7 @@ class Storm(LocalBus):
             if kind == "broker":
                 assert self.broker.poll() is None, f"the broker ended by itself: {self.broker.log.read_text()[-2000:]}"
                 kill(self.broker)
-                self.broker = self.start("-m", "bus")
+                self.broker = self.start("-m", "hulak.bus")
             else:
                 at = self.draw.randrange(len(peers[kind]))
                 kill(peers[kind][at])

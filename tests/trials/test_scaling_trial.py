@@ -10,7 +10,7 @@ import pytest
 from pool_watch import Callers, WorkerPool
 from waiting import eventually
 
-from sim.nepse.server import serve
+from hulak.sim.nepse.server import serve
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 SEED = 20261122

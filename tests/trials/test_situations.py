@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from venue_thread import VenueThread
 from waiting import eventually
 
-from bus.errors import BusError
-from clients.cli import cli
-from clients.displays.client import DisplayClient
+from hulak.bus.errors import BusError
+from hulak.clients.cli import cli
+from hulak.clients.displays.client import DisplayClient
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 WITHIN_S = 40
@@ -128,7 +128,7 @@ def worst_of_problems(told):
 
 def dead_letter(street):
     """Post a task that fails for good."""
-    street.local_bus.hulak("worker", "bench", "--module", "workers.noop")
+    street.local_bus.hulak("worker", "bench", "--module", "hulak.workers.noop")
     with street.local_bus.client() as client:
         task = client.post("bench", "nonsense")
         with pytest.raises(BusError):

@@ -8,8 +8,8 @@ import zmq
 from stage import SYMBOLS, Stage
 from waiting import eventually
 
-from bus.subscriber.events import rows_of
-from bus.wire import codec
+from hulak.bus.subscriber.events import rows_of
+from hulak.bus.wire import codec
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 FOLLOWED = 30  # messages after each join

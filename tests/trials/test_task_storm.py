@@ -67,7 +67,7 @@ class Storm:
         self.broker_kills.append(time.monotonic())
         self.local_bus.broker.kill()
         self.local_bus.broker.wait()
-        self.local_bus.broker = self.local_bus.start("-m", "bus")
+        self.local_bus.broker = self.local_bus.start("-m", "hulak.bus")
 
     def reassigned_s(self):
         """Say after how long each task whose worker was killed was begun by another, those of a broker that was away left out."""

@@ -14,12 +14,12 @@ from local_bus import LocalBus
 from verdicts import assert_well
 from waiting import eventually
 
-from bus.wire import codec
-from bus.wire.messages import Tick
-from clients.displays.client import DisplayClient
-from clients.history import History, last_events
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
-from workers.display.quantities.tick_filter import believed_until
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Tick
+from hulak.clients.displays.client import DisplayClient
+from hulak.clients.history import History, last_events
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.workers.display.quantities.tick_filter import believed_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 SEED = 20261129

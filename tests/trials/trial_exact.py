@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from clients.subscriber import Subscriber
+from hulak.clients.subscriber import Subscriber
 
 GREETED_S = 120.0
 

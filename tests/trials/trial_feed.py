@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from bus.process import load_settings, log
-from bus.wire.messages import Tick
-from clients.feeds.publisher import ASK_S, TickPublisher
+from hulak.bus.process import load_settings, log
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 
 TURN_S = 0.005
 LONGEST_S = 1200  # whatever happens, it ends then

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from bus.errors import BusTimeout
-from bus.process import load_settings
-from clients.calls.client import BusClient
+from hulak.bus.errors import BusTimeout
+from hulak.bus.process import load_settings
+from hulak.clients.calls.client import BusClient
 
 LONGEST_S = 400
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgpack
 import zmq
 
-from bus.wire.codec import NUL, STAMP, array_header
+from hulak.bus.wire.codec import NUL, STAMP, array_header
 
 DISPLAYS = 24
 STATES_PER_S = 30  # of each display

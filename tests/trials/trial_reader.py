@@ -6,7 +6,7 @@ LOG gets a line for each tick: symbol, bid, ask, timestamp, sequence, separated 
 import sys
 from pathlib import Path
 
-from clients.subscriber import Subscriber
+from hulak.clients.subscriber import Subscriber
 
 SILENCE_S = 30.0
 GREETED_S = 20.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import zmq
 
-from clients.subscriber import Subscriber
+from hulak.clients.subscriber import Subscriber
 
 QUIET_S = 1.0  # without a message or a repair: then it has all
 DRAIN_S = 60.0

@@ -6,9 +6,9 @@ The prices are written as they stand in the file.
 import sys
 from pathlib import Path
 
-from clients.feeds.tick_files import read_ticks
-from sim.recording import Recorded, Recording
-from sim.venue import run_venue
+from hulak.clients.feeds.tick_files import read_ticks
+from hulak.sim.recording import Recorded, Recording
+from hulak.sim.venue import run_venue
 
 
 def quotes(path, symbol):

@@ -1,7 +1,7 @@
 """Short tasks that a worker begins and ends in one go."""
 
-from bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Result, Task, WorkerHeartbeat
-from workers.runtime.session import Exit, Interrupt, Run, Send, Session
+from hulak.bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Result, Task, WorkerHeartbeat
+from hulak.workers.runtime.session import Exit, Interrupt, Run, Send, Session
 
 A, B, C, D = (bytes(15) + letter for letter in (b"a", b"b", b"c", b"d"))
 

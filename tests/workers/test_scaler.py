@@ -29,9 +29,9 @@ from local_bus import ROOT, LocalBus
 from pool_watch import WorkerPool
 from waiting import eventually
 
-from bus.process import lifecycle, load_settings, supervisor_rpc
-from bus.wire.names import SLOTS
-from workers.scaler import PATIENT_S, Scaler, slots_of, workers_of
+from hulak.bus.process import lifecycle, load_settings, supervisor_rpc
+from hulak.bus.wire.names import SLOTS
+from hulak.workers.scaler import PATIENT_S, Scaler, slots_of, workers_of
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 CONF = """
@@ -44,7 +44,7 @@ childlogdir={home}/log
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [program:nepse]
-command="{python}" -m workers nepse
+command="{python}" -m hulak.workers nepse
 process_name=nepse_%(process_num)02d
 numprocs=5
 autostart=false
@@ -122,14 +122,14 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_b
     local_bus.scale(2)
     eventually(lambda: local_bus.agrees_on(2), within_s=20)
     slots = local_bus.slots()
-    broker = next(one for one in local_bus.processes if one.args[1:] == ["-m", "bus"])
+    broker = next(one for one in local_bus.processes if one.args[1:] == ["-m", "hulak.bus"])
     broker.kill()
     eventually(lambda: "look failed" in scaler.log.read_text(), within_s=5)
     local_bus.start_broker()
     eventually(lambda: local_bus.agrees_on(2), within_s=10)
     assert local_bus.slots() == slots
     assert local_bus.stats()["scaling"]["nepse"]["workers"] == 2
-    third = local_bus.start("-m", "workers", "nepse", "--name", "third")
+    third = local_bus.start("-m", "hulak.workers", "nepse", "--name", "third")
     assert third.wait(20) == 0
     assert "2 workers serve nepse already" in third.log.read_text()
     assert (local_bus.agrees_on(2), local_bus.slots()) == (True, slots)

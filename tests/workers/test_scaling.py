@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from workers.scaling import FATAL_S, HEALED_S, YOUNG_S, Options, PoolWorker, Scaling, Slot
+from hulak.workers.scaling import FATAL_S, HEALED_S, YOUNG_S, Options, PoolWorker, Scaling, Slot
 
 NAMES = [f"nepse_{number:02d}" for number in range(5)]
 OPTIONS = Options(min_workers=1, max_workers=5, idle_timeout_s=30.0, scaling_threshold=0.8)

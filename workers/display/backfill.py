@@ -13,12 +13,12 @@ with, and even where nothing is missing something is asked.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from bus.errors import ProtocolError
-from bus.subscriber.sequence_tracker import Ask
-from bus.wire import codec
-from bus.wire.codec import STAMP, tick_topic
-from bus.wire.messages import Tick
-from workers.display.managed_display import ManagedDisplay
+from hulak.bus.errors import ProtocolError
+from hulak.bus.subscriber.sequence_tracker import Ask
+from hulak.bus.wire import codec
+from hulak.bus.wire.codec import STAMP, tick_topic
+from hulak.bus.wire.messages import Tick
+from hulak.workers.display.managed_display import ManagedDisplay
 
 Fold = Callable[[ManagedDisplay, int, Tick, int], None]  # display, number, tick, when the broker numbered it in ns since 1970 UTC
 

@@ -6,9 +6,9 @@ turns: those that were taken up from checkpoints first, since they have least to
 
 from collections.abc import Callable
 
-from bus.wire.messages import Tick
-from workers.display.backfill import Backfill
-from workers.display.managed_display import ManagedDisplay, Phase
+from hulak.bus.wire.messages import Tick
+from hulak.workers.display.backfill import Backfill
+from hulak.workers.display.managed_display import ManagedDisplay, Phase
 
 MOST_ROUNDS = 32
 HOLD = 100_000  # live ticks held back by all rounds together, at most

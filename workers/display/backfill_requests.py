@@ -6,12 +6,12 @@ from pathlib import Path
 
 import zmq
 
-from bus.errors import BusTimeout
-from bus.process.settings import Settings
-from bus.subscriber.replay_requests import OtherEpoch, ReplayAnswer, ReplayEnded, ReplayRequests, ReplayRows, TooOld
-from bus.subscriber.sequence_tracker import Ask
-from workers.display.backfill import Backfill
-from workers.display.display_set import INITIALISATION, DisplaySet
+from hulak.bus.errors import BusTimeout
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.replay_requests import OtherEpoch, ReplayAnswer, ReplayEnded, ReplayRequests, ReplayRows, TooOld
+from hulak.bus.subscriber.sequence_tracker import Ask
+from hulak.workers.display.backfill import Backfill
+from hulak.workers.display.display_set import INITIALISATION, DisplaySet
 
 FOLDS = 256  # between two looks at everything else
 MOST_ROWS = 4096  # that wait to be folded; the others wait in the connection

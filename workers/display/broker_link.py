@@ -6,12 +6,12 @@ from typing import Any
 
 import zmq
 
-from bus.process import sockets
-from bus.process.pending_requests import PendingRequest
-from bus.process.requests import RequestChannel
-from bus.process.settings import Settings
-from bus.wire.messages import Reply
-from workers.display.managed_display import ManagedDisplay
+from hulak.bus.process import sockets
+from hulak.bus.process.pending_requests import PendingRequest
+from hulak.bus.process.requests import RequestChannel
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Reply
+from hulak.workers.display.managed_display import ManagedDisplay
 
 SEND_HWM = 10_000  # states that wait for a broker that is away; each display has its newest sent again when it is back
 AGAIN_S = 2.0  # without an answer; then it is told, or asked, again

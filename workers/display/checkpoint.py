@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire.codec import pack
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import pack
 
 MAGIC = b"HDCP"
 VERSION = 3  # raise it whenever a state's dump has another form, or what it holds another meaning

@@ -9,10 +9,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
-from bus.errors import ProtocolError
-from workers.display import checkpoint
-from workers.display.checkpoint import Checkpoint
-from workers.display.managed_display import JournalPlace, MakeState, ManagedDisplay
+from hulak.bus.errors import ProtocolError
+from hulak.workers.display import checkpoint
+from hulak.workers.display.checkpoint import Checkpoint
+from hulak.workers.display.managed_display import JournalPlace, MakeState, ManagedDisplay
 
 EVERY_S = 5.0  # between two checkpoints of a display, at least: some ticks to fold again, and 40 kB/s to write at the most
 REFRESH_S = 60.0  # between two of one that nothing happened to

@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bus.backoff import Backoff
-from bus.histogram import Histogram
-from bus.wire.messages import Tick
-from workers.display.backfill import Backfill
-from workers.display.backfill_queue import HOLD, BackfillQueue
-from workers.display.checkpoint_schedule import CheckpointSchedule, Files
-from workers.display.managed_display import JournalPlace, MakeState, ManagedDisplay, Phase
-from workers.display.publish_schedule import CATCHING_UP_S, LATENCY_WINDOW_S, PublishSchedule
-from workers.display.quantities.state import DisplayConfig, DisplayState
+from hulak.bus.backoff import Backoff
+from hulak.bus.histogram import Histogram
+from hulak.bus.wire.messages import Tick
+from hulak.workers.display.backfill import Backfill
+from hulak.workers.display.backfill_queue import HOLD, BackfillQueue
+from hulak.workers.display.checkpoint_schedule import CheckpointSchedule, Files
+from hulak.workers.display.managed_display import JournalPlace, MakeState, ManagedDisplay, Phase
+from hulak.workers.display.publish_schedule import CATCHING_UP_S, LATENCY_WINDOW_S, PublishSchedule
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState
 
 CREATION, INITIALISATION, RUN_TIME, DISPATCH = "creation", "initialisation", "run_time", "dispatch"
 LogNote = Callable[[str, Mapping[str, Any]], None]

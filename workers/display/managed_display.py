@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from bus.wire import codec
-from bus.wire.messages import Stamp, Tick
-from bus.wire.names import OWNED_BY_DISPLAYS
-from workers.display.checkpoint import Checkpoint, fingerprint
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
-from workers.display.quantities.tick_filter import AHEAD_MS, believed_until
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Stamp, Tick
+from hulak.bus.wire.names import OWNED_BY_DISPLAYS
+from hulak.workers.display.checkpoint import Checkpoint, fingerprint
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.workers.display.quantities.tick_filter import AHEAD_MS, believed_until
 
 MOST_SKIPPED = 1000  # ticks that a display cannot take and leaves out; beyond, it is not the ticks
 HEALTHY_S = 60.0  # so long live, and what failed before is forgotten

@@ -4,8 +4,8 @@ import math
 from collections import Counter
 from typing import Any
 
-from bus.histogram import Histogram
-from workers.display.managed_display import ManagedDisplay, Phase
+from hulak.bus.histogram import Histogram
+from hulak.workers.display.managed_display import ManagedDisplay, Phase
 
 CATCHING_UP_S = 0.5  # between two states of a display that is being built up, and before the first one
 LATENCY_WINDOW_S = 5.0

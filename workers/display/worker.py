@@ -14,27 +14,27 @@ from typing import Any
 import structlog
 import zmq
 
-from bus.backoff import Backoff
-from bus.errors import BusTimeout, ProtocolError
-from bus.live_config.scopes import Document
-from bus.process import sockets
-from bus.process.lifecycle import Stop, find_broker
-from bus.process.member import Member
-from bus.process.resource_usage import Usage
-from bus.process.settings import Settings
-from bus.subscriber.chunk_subscriber import ChunkSubscriber
-from bus.wire import codec
-from bus.wire.messages import TaskPart
-from bus.wire.names import DISPLAY_SERVICE, DISPLAYS
-from workers.display.backfill_requests import BackfillRequests
-from workers.display.broker_link import BrokerLink
-from workers.display.checkpoint_files import CheckpointFiles
-from workers.display.display_set import DisplaySet
-from workers.display.managed_display import ManagedDisplay
-from workers.display.memory_trend import MemoryTrend
-from workers.display.quantities.state import DisplayConfig
-from workers.runtime.session import Do, Exit, Run, Send, Session
-from workers.runtime.task_runner import TaskRunner
+from hulak.bus.backoff import Backoff
+from hulak.bus.errors import BusTimeout, ProtocolError
+from hulak.bus.live_config.scopes import Document
+from hulak.bus.process import sockets
+from hulak.bus.process.lifecycle import Stop, find_broker
+from hulak.bus.process.member import Member
+from hulak.bus.process.resource_usage import Usage
+from hulak.bus.process.settings import Settings
+from hulak.bus.subscriber.chunk_subscriber import ChunkSubscriber
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import TaskPart
+from hulak.bus.wire.names import DISPLAY_SERVICE, DISPLAYS
+from hulak.workers.display.backfill_requests import BackfillRequests
+from hulak.workers.display.broker_link import BrokerLink
+from hulak.workers.display.checkpoint_files import CheckpointFiles
+from hulak.workers.display.display_set import DisplaySet
+from hulak.workers.display.managed_display import ManagedDisplay
+from hulak.workers.display.memory_trend import MemoryTrend
+from hulak.workers.display.quantities.state import DisplayConfig
+from hulak.workers.runtime.session import Do, Exit, Run, Send, Session
+from hulak.workers.runtime.task_runner import TaskRunner
 
 LONGEST_WAIT_S = 0.05
 SLICE = 256  # live ticks folded between two looks at the heartbeat

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workers.nepse import tokens
-from workers.nepse.arguments import check
-from workers.nepse.endpoints import ENDPOINTS
-from workers.nepse.faults import Fetch, bad_answer
-from workers.nepse.http import HttpFetch, NepseSettings
-from workers.nepse.reader import Reader
-from workers.nepse.token_manager import RENEW_AFTER_S, Session, TokenManager
+from hulak.workers.nepse import tokens
+from hulak.workers.nepse.arguments import check
+from hulak.workers.nepse.endpoints import ENDPOINTS
+from hulak.workers.nepse.faults import Fetch, bad_answer
+from hulak.workers.nepse.http import HttpFetch, NepseSettings
+from hulak.workers.nepse.reader import Reader
+from hulak.workers.nepse.token_manager import RENEW_AFTER_S, Session, TokenManager
 
 Action = Callable[[Mapping[str, Any]], Any]
 

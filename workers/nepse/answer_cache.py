@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.nepse.tokens import NEPAL
+from hulak.workers.nepse.tokens import NEPAL
 
 MAX_ANSWERS = 64  # the oldest are dropped first
 DAY_S = 86_400.0

@@ -10,7 +10,7 @@ from datetime import date
 from enum import Enum
 from typing import Any
 
-from bus.errors import TaskFailed
+from hulak.bus.errors import TaskFailed
 
 MAX_DIGITS = 18  # of a number: a contract number has 16
 

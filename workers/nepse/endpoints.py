@@ -6,8 +6,8 @@ Paths are below /api/nots, as in public clients; shapes are as recorded, Shape.A
 from dataclasses import dataclass
 from enum import Enum
 
-from workers.nepse.arguments import Argument, Kind
-from workers.nepse.tokens import Formula, floor_sheet_id, index_graph_id, raw_id, today_price_id
+from hulak.workers.nepse.arguments import Argument, Kind
+from hulak.workers.nepse.tokens import Formula, floor_sheet_id, index_graph_id, raw_id, today_price_id
 
 LARGEST_PAGE = 500  # the largest in wide use; the exchange was seen to answer larger ones as a bare list
 MAX_PAGES = 500  # per task: the largest known day had 420

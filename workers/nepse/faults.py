@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bus.errors import TaskFailed
-from bus.wire.retry_after import retry_after_s
+from hulak.bus.errors import TaskFailed
+from hulak.bus.wire.retry_after import retry_after_s
 
 COOL_DOWN_S = 5.0  # if the exchange does not say for how long; its real limits are unknown
 

@@ -9,9 +9,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ReadTimeoutError
 
-from bus.errors import ConfigError, TaskFailed
-from workers.nepse.faults import HttpRequest, HttpResponse
-from workers.nepse.rate_limit import RateLimit
+from hulak.bus.errors import ConfigError, TaskFailed
+from hulak.workers.nepse.faults import HttpRequest, HttpResponse
+from hulak.workers.nepse.rate_limit import RateLimit
 
 POLL_S = 0.1  # between two reads of the rate while waiting for a token: it may have been raised
 AGENT = "Mozilla/5.0 (compatible; Hulak)"  # identifies the client; a browser's name is reported to be unnecessary

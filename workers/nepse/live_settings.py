@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from workers.nepse.http import NepseSettings
+from hulak.workers.nepse.http import NepseSettings
 
 
 class LiveSettings:

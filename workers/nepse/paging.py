@@ -9,9 +9,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.errors import TaskFailed
-from workers.nepse.endpoints import Shape
-from workers.nepse.faults import bad_answer
+from hulak.bus.errors import TaskFailed
+from hulak.workers.nepse.endpoints import Shape
+from hulak.workers.nepse.faults import bad_answer
 
 TOTALS = ("totalAmount", "totalQty", "totalTrades")
 

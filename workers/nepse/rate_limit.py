@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from workers.nepse.token_bucket import TokenBucket
+from hulak.workers.nepse.token_bucket import TokenBucket
 
 
 class RateLimit:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from bus.errors import TaskFailed
-from workers.nepse import tokens
-from workers.nepse.answer_cache import AnswerCache, seconds_to_midnight
-from workers.nepse.arguments import Argument, Kind, check
-from workers.nepse.endpoints import PAGED, Endpoint, Shape
-from workers.nepse.faults import bad_answer
-from workers.nepse.paging import PageCollection, parse_page
-from workers.nepse.token_manager import TokenManager
+from hulak.bus.errors import TaskFailed
+from hulak.workers.nepse import tokens
+from hulak.workers.nepse.answer_cache import AnswerCache, seconds_to_midnight
+from hulak.workers.nepse.arguments import Argument, Kind, check
+from hulak.workers.nepse.endpoints import PAGED, Endpoint, Shape
+from hulak.workers.nepse.faults import bad_answer
+from hulak.workers.nepse.paging import PageCollection, parse_page
+from hulak.workers.nepse.token_manager import TokenManager
 
 BASE = "/api/nots"
 WANTED = {Shape.ROWS: list, Shape.OBJECT: dict}

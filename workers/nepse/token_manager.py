@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.errors import TaskFailed
-from workers.nepse import tokens
-from workers.nepse.faults import Fetch, HttpRequest, HttpResponse, bad_answer, fault_of, parse, parse_object
-from workers.nepse.tokens import Formula, Salts
+from hulak.bus.errors import TaskFailed
+from hulak.workers.nepse import tokens
+from hulak.workers.nepse.faults import Fetch, HttpRequest, HttpResponse, bad_answer, fault_of, parse, parse_object
+from hulak.workers.nepse.tokens import Formula, Salts
 
 RENEW_AFTER_S = 45.0  # tokens live for 60 s, as seen once; working public clients renew at 40 or 45
 MAX_MARKET_ID = len(tokens.IDS) - 1

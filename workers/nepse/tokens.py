@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bus.errors import TaskFailed
+from hulak.bus.errors import TaskFailed
 
 Salts = tuple[int, ...]  # always five, salt1 first
 Formula = Callable[[int, Salts, int], int]  # market id, salts, day of month in Nepal -> id of the POST body

@@ -7,12 +7,12 @@ from typing import Any
 
 import zmq
 
-from bus.errors import BusError, BusTimeout
-from bus.process.lifecycle import Stop
-from bus.process.pending_requests import PendingRequest
-from bus.process.requests import RequestChannel
-from bus.process.settings import Settings
-from bus.wire.messages import Error, Reply
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process.lifecycle import Stop
+from hulak.bus.process.pending_requests import PendingRequest
+from hulak.bus.process.requests import RequestChannel
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Error, Reply
 
 
 class BrokerRequester:

@@ -22,9 +22,9 @@ from typing import Any, NoReturn
 import psutil
 import structlog
 
-from bus.process import sockets
-from bus.process.lifecycle import PR_SET_PDEATHSIG, open_files
-from bus.process.settings import Settings
+from hulak.bus.process import sockets
+from hulak.bus.process.lifecycle import PR_SET_PDEATHSIG, open_files
+from hulak.bus.process.settings import Settings
 
 ASKED = (signal.SIGTERM, signal.SIGINT)
 BROKEN = 70  # exit code where a thread has ended that must not

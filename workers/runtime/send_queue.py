@@ -4,9 +4,9 @@ from typing import Any
 
 import zmq
 
-from bus.process import sockets
-from bus.wire import batch_frames, codec
-from workers.runtime.session import Send, Session
+from hulak.bus.process import sockets
+from hulak.bus.wire import batch_frames, codec
+from hulak.workers.runtime.session import Send, Session
 
 
 class SendQueue:

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire.messages import (
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import (
     BrokerHeartbeat,
     Error,
     Goodbye,

@@ -8,10 +8,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from bus.wire import codec
-from bus.wire.failures import LONGEST_CODE, LONGEST_TEXT, MAX_COOL_DOWN_S, MAX_DETAILS_BYTES, MAX_RETRY_AFTER_S
-from bus.wire.messages import Result, Task
-from bus.wire.plain_values import DEEPEST, short
+from hulak.bus.wire import codec
+from hulak.bus.wire.failures import LONGEST_CODE, LONGEST_TEXT, MAX_COOL_DOWN_S, MAX_DETAILS_BYTES, MAX_RETRY_AFTER_S
+from hulak.bus.wire.messages import Result, Task
+from hulak.bus.wire.plain_values import DEEPEST, short
 
 MOST_VALUES = 1000  # of details that have to be made plain
 Made = TypeVar("Made")

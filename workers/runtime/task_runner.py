@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 
-from bus.errors import TaskFailed
-from bus.wire import codec, fast_encode
-from bus.wire.messages import Result, Task, TaskPart
-from workers.runtime.forks import Forks
-from workers.runtime.session import Send
-from workers.runtime.task_failures import SoftLimit, crash_of, failed_result
+from hulak.bus.errors import TaskFailed
+from hulak.bus.wire import codec, fast_encode
+from hulak.bus.wire.messages import Result, Task, TaskPart
+from hulak.workers.runtime.forks import Forks
+from hulak.workers.runtime.session import Send
+from hulak.workers.runtime.task_failures import SoftLimit, crash_of, failed_result
 
 # An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
 # what it returns is the result.

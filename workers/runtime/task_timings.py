@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bus.wire.messages import Task
+from hulak.bus.wire.messages import Task
 
 SHORT_S = 0.0002
 MOST_ACTIONS = 1000  # names of actions come from clients

@@ -23,20 +23,20 @@ import structlog
 import zmq
 from zmq.backend import zmq_poll
 
-from bus.errors import ProtocolError
-from bus.process import sockets
-from bus.process.lifecycle import Stop, find_broker
-from bus.process.member import Member
-from bus.process.resource_usage import Usage
-from bus.process.settings import Settings
-from bus.wire import batch_frames, codec
-from bus.wire.messages import Result, Task, TaskPart
-from workers.runtime.forks import Forks, break_off, broker_addresses, end_children
-from workers.runtime.send_queue import SendQueue
-from workers.runtime.session import Do, Exit, Interrupt, Run, Send, Session
-from workers.runtime.task_failures import SoftLimit
-from workers.runtime.task_runner import Actions, TaskRunner, soft_limit
-from workers.runtime.task_timings import TaskTimings
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process import sockets
+from hulak.bus.process.lifecycle import Stop, find_broker
+from hulak.bus.process.member import Member
+from hulak.bus.process.resource_usage import Usage
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire import batch_frames, codec
+from hulak.bus.wire.messages import Result, Task, TaskPart
+from hulak.workers.runtime.forks import Forks, break_off, broker_addresses, end_children
+from hulak.workers.runtime.send_queue import SendQueue
+from hulak.workers.runtime.session import Do, Exit, Interrupt, Run, Send, Session
+from hulak.workers.runtime.task_failures import SoftLimit
+from hulak.workers.runtime.task_runner import Actions, TaskRunner, soft_limit
+from hulak.workers.runtime.task_timings import TaskTimings
 
 decode = codec.decode_to_worker
 LOOKS = 4  # of the main thread in the time of a heartbeat

@@ -1,7 +1,7 @@
 """What `hulak worker benchmark --module benchmarks.tasks.apps.hulak_app` loads."""
 
 from benchmarks.tasks import work
-from workers.tasks import task
+from hulak.workers.tasks import task
 
 
 @task("benchmark", "noop")

@@ -9,7 +9,7 @@ import uvloop
 
 from benchmarks import machine
 from benchmarks.tasks import work
-from bus.wire.codec import pack, unpack
+from hulak.bus.wire.codec import pack, unpack
 
 ADDRESS, SUBJECT, GROUP = "BENCHMARK_NATS", "benchmark.noop", "workers"
 

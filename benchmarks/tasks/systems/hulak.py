@@ -10,12 +10,12 @@ from benchmarks.machine import HOST
 from benchmarks.system import SETTLES_S, BenchmarkError, Place
 from benchmarks.tasks import work
 from benchmarks.tasks.system import AsyncClient, Client, TaskSystem
-from bus.errors import BusError, BusTimeout
-from bus.process import load_settings
-from bus.process.settings import Settings
-from clients.calls.async_client import AsyncBusClient
-from clients.calls.client import BusClient
-from clients.calls.posted_tasks import posted_id, posting, result_args, value_of
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process import load_settings
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.async_client import AsyncBusClient
+from hulak.clients.calls.client import BusClient
+from hulak.clients.calls.posted_tasks import posted_id, posting, result_args, value_of
 
 NAMES = ("collector", "publisher", "frontend", "backend")
 SERVICE, ACTION = "benchmark", "noop"
@@ -125,7 +125,7 @@ class Hulak(TaskSystem):
         """Start broker and workers, and wait until all are connected."""
         lines = [f'{name} = "{address}"' for name, address in self.addresses.items()]
         (self.home / "hulak.toml").write_text("[broker]\n" + "\n".join(lines) + "\n")
-        self.spawn(machine.python("bus"), {"HULAK_HOME": str(self.home)})
+        self.spawn(machine.python("hulak.bus"), {"HULAK_HOME": str(self.home)})
         file, home = ["--config", str(self.home / "hulak.toml")], ["--home", str(self.seen_from)]
         with BusClient(self.settings(), self.seen_from) as client:
             self._wait_for_broker(client)

@@ -10,7 +10,7 @@ from benchmarks.system import SETTLES_S
 from benchmarks.systems.nats import Nats as Server
 from benchmarks.tasks import work
 from benchmarks.tasks.system import AsyncClient, TaskSystem
-from bus.wire.codec import pack, unpack
+from hulak.bus.wire.codec import pack, unpack
 
 APP = "benchmarks.tasks.apps.nats_worker"
 ADDRESS, SUBJECT = "BENCHMARK_NATS", "benchmark.noop"

@@ -3,12 +3,12 @@
 import sqlite3
 from typing import Any
 
-from bus.broker.storage import database_schema
-from bus.core.config_versions import ConfigVersion, ConfigVersions
-from bus.errors import ProtocolError
-from bus.live_config.keys import check_scope, check_values
-from bus.live_config.scopes import Change, Scopes
-from bus.wire.codec import pack, unpack
+from hulak.bus.broker.storage import database_schema
+from hulak.bus.core.config_versions import ConfigVersion, ConfigVersions
+from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.keys import check_scope, check_values
+from hulak.bus.live_config.scopes import Change, Scopes
+from hulak.bus.wire.codec import pack, unpack
 
 
 def load(connection: sqlite3.Connection) -> ConfigVersions:

@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 
-from bus.broker.storage import database_schema
-from bus.broker.storage.database_file import DatabaseFile, code_of, is_unreadable
-from bus.errors import PartEnded
+from hulak.bus.broker.storage import database_schema
+from hulak.bus.broker.storage.database_file import DatabaseFile, code_of, is_unreadable
+from hulak.bus.errors import PartEnded
 
 MOST = 500  # jobs in one transaction
 AGAIN_S = 1.0

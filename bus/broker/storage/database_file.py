@@ -7,8 +7,8 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from bus.broker.storage import database_salvage, database_schema
-from bus.errors import DatabaseUnreadable
+from hulak.bus.broker.storage import database_salvage, database_schema
+from hulak.bus.errors import DatabaseUnreadable
 
 BESIDE = ("", "-wal", "-shm")  # what SQLite keeps beside a file has these ends of its name
 # SQLite's codes for a file whose content it does not take. All others are the disk's, or of the moment: tried again.

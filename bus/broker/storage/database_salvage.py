@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bus.broker.storage import database_schema
+from hulak.bus.broker.storage import database_schema
 
 KEYS = {"config_values": "scope {0}, key {0}", "config_versions": "version {0}"}  # all other tables go by their rowids
 

@@ -6,7 +6,7 @@ has it as its last column.
 
 import sqlite3
 
-from bus.errors import DatabaseUnreadable
+from hulak.bus.errors import DatabaseUnreadable
 
 FIRST = (
     """

@@ -2,11 +2,11 @@
 
 import sqlite3
 
-from bus.broker.storage import task_rows
-from bus.broker.storage.row_retention import DEAD
-from bus.broker.store_effects import BrokerEffect, Store
-from bus.core.tasks.moments import Moment
-from bus.core.tasks.posted import Posting
+from hulak.bus.broker.storage import task_rows
+from hulak.bus.broker.storage.row_retention import DEAD
+from hulak.bus.broker.store_effects import BrokerEffect, Store
+from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.core.tasks.posted import Posting
 
 COUNT_S = 10.0  # between two counts
 

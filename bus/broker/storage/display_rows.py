@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from bus.broker.storage import database_schema
-from bus.core.control_arguments import DisplayId, PositiveInteger, Symbol
-from bus.core.display_assignment import Display
-from bus.errors import ProtocolError
-from bus.wire.codec import pack, unpack
+from hulak.bus.broker.storage import database_schema
+from hulak.bus.core.control_arguments import DisplayId, PositiveInteger, Symbol
+from hulak.bus.core.display_assignment import Display
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import pack, unpack
 
 ROW = tuple[DisplayId, Symbol, dict[str, Any], PositiveInteger, str | None, int]
 

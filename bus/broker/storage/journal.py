@@ -17,21 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bus.broker.storage.journal_comeback import JournalComeback
-from bus.broker.storage.journal_note import CLOSED, JournalNotes, Noted
-from bus.broker.storage.journal_opening import Recovered, look
-from bus.broker.storage.journal_recovery import highest_serial
-from bus.broker.storage.journal_segments import JournalSegments, Segment, index_path
-from bus.broker.storage.sync_thread import SyncThread, new_file
-from bus.core.journal.broker_clock import Aged, Ages, Clocks
-from bus.core.journal.held_batches import HeldBatches
-from bus.core.journal.record_format import Batch, Snapshot
-from bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
-from bus.core.journal.segment_names import name_of
-from bus.core.journal.segment_retention import Retention
-from bus.process.lifecycle import since_boot
-from bus.process.log import Notice
-from bus.process.settings import JournalSettings
+from hulak.bus.broker.storage.journal_comeback import JournalComeback
+from hulak.bus.broker.storage.journal_note import CLOSED, JournalNotes, Noted
+from hulak.bus.broker.storage.journal_opening import Recovered, look
+from hulak.bus.broker.storage.journal_recovery import highest_serial
+from hulak.bus.broker.storage.journal_segments import JournalSegments, Segment, index_path
+from hulak.bus.broker.storage.sync_thread import SyncThread, new_file
+from hulak.bus.core.journal.broker_clock import Aged, Ages, Clocks
+from hulak.bus.core.journal.held_batches import HeldBatches
+from hulak.bus.core.journal.record_format import Batch, Snapshot
+from hulak.bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
+from hulak.bus.core.journal.segment_names import name_of
+from hulak.bus.core.journal.segment_retention import Retention
+from hulak.bus.process.lifecycle import since_boot
+from hulak.bus.process.log import Notice
+from hulak.bus.process.settings import JournalSettings
 
 HEAD_SHARE = 4  # a segment is not full before its records take this many times the bytes of its head
 

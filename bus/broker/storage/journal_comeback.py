@@ -11,9 +11,9 @@ import errno
 from collections.abc import Callable
 from typing import Protocol
 
-from bus.broker.storage.sync_thread import SyncThread
-from bus.core.journal.held_batches import HeldBatches
-from bus.core.journal.record_format import Batch, Snapshot
+from hulak.bus.broker.storage.sync_thread import SyncThread
+from hulak.bus.core.journal.held_batches import HeldBatches
+from hulak.bus.core.journal.record_format import Batch, Snapshot
 
 RETRY_S = 1.0
 DRAIN_BYTES = 16 << 20  # of what waits, written in one step: no tick is held up for more than a few ms

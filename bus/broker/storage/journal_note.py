@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.core.journal.broker_clock import Aged, Clocks
+from hulak.bus.core.journal.broker_clock import Aged, Clocks
 
 LIVE, CLOSED, DEGRADED = "live", "closed", "degraded"
 WORD_BYTES = 17  # the word, blanks, a line feed

@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, JournalNotes, Noted
-from bus.broker.storage.journal_recovery import Reading, set_aside, survey
-from bus.core.journal.broker_clock import Clocks
-from bus.core.journal.record_format import Snapshot
-from bus.core.journal.segment_index import IndexBuilder, SegmentIndex
-from bus.core.journal.segment_names import Candidate
+from hulak.bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, JournalNotes, Noted
+from hulak.bus.broker.storage.journal_recovery import Reading, set_aside, survey
+from hulak.bus.core.journal.broker_clock import Clocks
+from hulak.bus.core.journal.record_format import Snapshot
+from hulak.bus.core.journal.segment_index import IndexBuilder, SegmentIndex
+from hulak.bus.core.journal.segment_names import Candidate
 
 ROOM_FOR_EPOCHS = 1 << 20  # what may have been published under epochs that were never written down: one for each time it degraded
 

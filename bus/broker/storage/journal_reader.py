@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from bus.broker.storage.journal import Journal
-from bus.broker.storage.journal_recovery import read_head
-from bus.broker.storage.journal_segments import Segment, index_path
-from bus.core.journal.segment_index import IndexBuilder, SegmentIndex
-from bus.core.ticks.replay import SLICE_BYTES, Replay
-from bus.core.ticks.topic_logs import TopicLogs
-from bus.errors import ProtocolError
-from bus.wire.codec import STAMP
-from bus.wire.replay_range import ReplayRange
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.broker.storage.journal_recovery import read_head
+from hulak.bus.broker.storage.journal_segments import Segment, index_path
+from hulak.bus.core.journal.segment_index import IndexBuilder, SegmentIndex
+from hulak.bus.core.ticks.replay import SLICE_BYTES, Replay
+from hulak.bus.core.ticks.topic_logs import TopicLogs
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import STAMP
+from hulak.bus.wire.replay_range import ReplayRange
 
 OPEN_FILES = 16
 INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; one is kept whatever its size

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bus.core.journal.record_format import (
+from hulak.bus.core.journal.record_format import (
     MAX_EPOCH,
     MAX_NUMBER,
     SNAPSHOT,
@@ -25,11 +25,11 @@ from bus.core.journal.record_format import (
     scan,
     ticks_in,
 )
-from bus.core.journal.segment_index import SegmentIndex
-from bus.core.journal.segment_names import Candidate, misfits, numbers_in, own_journal, serial_in
-from bus.errors import ProtocolError
-from bus.wire.codec import NUL, STAMP, check_topic
-from bus.wire.names import OWNED_BY_FEEDS
+from hulak.bus.core.journal.segment_index import SegmentIndex
+from hulak.bus.core.journal.segment_names import Candidate, misfits, numbers_in, own_journal, serial_in
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import NUL, STAMP, check_topic
+from hulak.bus.wire.names import OWNED_BY_FEEDS
 
 ASIDE = "aside"
 LOOK_BYTES = 64 << 20  # for a whole record, where a segment's head is damaged

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.broker.storage.sync_thread import SyncThread, write_whole
-from bus.core.journal.segment_index import SegmentIndex
-from bus.core.journal.segment_names import Candidate
-from bus.core.journal.segment_retention import Retention
+from hulak.bus.broker.storage.sync_thread import SyncThread, write_whole
+from hulak.bus.core.journal.segment_index import SegmentIndex
+from hulak.bus.core.journal.segment_names import Candidate
+from hulak.bus.core.journal.segment_retention import Retention
 
 INDEX = ".hx"  # how the name of a segment's index ends
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from bus.core.tasks.moments import Moment
-from bus.core.tasks.posted import Posting
-from bus.core.tasks.task_queue import STATES, TaskState
-from bus.wire.codec import pack, unpack
-from bus.wire.messages import Error, Reply
+from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.core.tasks.posted import Posting
+from hulak.bus.core.tasks.task_queue import STATES, TaskState
+from hulak.bus.wire.codec import pack, unpack
+from hulak.bus.wire.messages import Error, Reply
 
 TROUBLE_CHARACTERS = 500
 ENDED = {state.value for state in (TaskState.DONE, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED)}

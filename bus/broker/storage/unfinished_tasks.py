@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from bus.core.tasks.moments import Moment
-from bus.core.tasks.task_queue import PRIORITIES, STATES, UNREADABLE, CalledTask, TaskState
-from bus.wire.failures import MAX_RETRY_AFTER_S
-from bus.wire.messages import ID_BYTES
+from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.core.tasks.task_queue import PRIORITIES, STATES, UNREADABLE, CalledTask, TaskState
+from hulak.bus.wire.failures import MAX_RETRY_AFTER_S
+from hulak.bus.wire.messages import ID_BYTES
 
 OPEN = (TaskState.QUEUED.value, TaskState.RUNNING.value, TaskState.WAITING.value)
 TOGETHER = f"SELECT worker FROM tasks WHERE state = '{TaskState.RUNNING.value}' GROUP BY worker HAVING count(*) > 1"  # noqa: S608

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from bus.core.journal.record_format import Batch
+from hulak.bus.core.journal.record_format import Batch
 
 HELD_BYTES = 64 << 20
 

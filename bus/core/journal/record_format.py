@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bus.core.journal.broker_clock import Aged, Clocks
-from bus.errors import ProtocolError
-from bus.wire.codec import NUL, STAMP, pack, unpack
+from hulak.bus.core.journal.broker_clock import Aged, Clocks
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import NUL, STAMP, pack, unpack
 
 MAGIC = 0x484A
 MAGIC_BYTES = b"HJ"

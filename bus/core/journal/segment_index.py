@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from bus.core.journal.record_format import Corrupt, Snapshot, scan, ticks_in
-from bus.errors import ProtocolError
-from bus.wire.codec import NUL, STAMP, pack, unpack
+from hulak.bus.core.journal.record_format import Corrupt, Snapshot, scan, ticks_in
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import NUL, STAMP, pack, unpack
 
 MAGIC = b"HX01"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero

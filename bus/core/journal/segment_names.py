@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bus.core.journal.record_format import Snapshot
+from hulak.bus.core.journal.record_format import Snapshot
 
 ENDING = ".hj"
 SERIAL_DIGITS, TICKS_DIGITS = 10, 20

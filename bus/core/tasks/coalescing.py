@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from bus.wire.codec import pack
-from bus.wire.messages import Request
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.messages import Request
 
 
 @dataclass(slots=True)

@@ -14,19 +14,19 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from bus.backoff import Backoff
-from bus.core.effects import Effect, Ended, LogLine, ToClient, ToWorker
-from bus.core.tasks.lost_workers import surely_begun
-from bus.core.tasks.policy import Policy
-from bus.core.tasks.surplus_workers import to_leave
-from bus.core.tasks.task_assignment import PAUSE, TaskAssignment
-from bus.core.tasks.task_lifecycle import DEADLINE, RETRY, TaskLifecycle
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskQueue, TaskState
-from bus.core.tasks.task_requests import TaskRequests
-from bus.core.tasks.timers import Timers
-from bus.core.tasks.worker_roster import Worker, WorkerRoster
-from bus.wire.failures import Failure
-from bus.wire.messages import (
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.effects import Effect, Ended, LogLine, ToClient, ToWorker
+from hulak.bus.core.tasks.lost_workers import surely_begun
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.tasks.surplus_workers import to_leave
+from hulak.bus.core.tasks.task_assignment import PAUSE, TaskAssignment
+from hulak.bus.core.tasks.task_lifecycle import DEADLINE, RETRY, TaskLifecycle
+from hulak.bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskQueue, TaskState
+from hulak.bus.core.tasks.task_requests import TaskRequests
+from hulak.bus.core.tasks.timers import Timers
+from hulak.bus.core.tasks.worker_roster import Worker, WorkerRoster
+from hulak.bus.wire.failures import Failure
+from hulak.bus.wire.messages import (
     BrokerHeartbeat,
     Error,
     Goodbye,

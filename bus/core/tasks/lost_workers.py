@@ -10,7 +10,7 @@ stood beside it never. What a leaving worker hands back, since it has not begun 
 from collections.abc import Iterable
 from enum import Enum
 
-from bus.core.tasks.task_queue import CalledTask
+from hulak.bus.core.tasks.task_queue import CalledTask
 
 MOST_SPARED = 5  # lost attempts of a task that do not count; beyond, something is wrong with it or with who takes it
 

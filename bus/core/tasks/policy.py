@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from bus.backoff import Backoff
-from bus.core.tasks.task_queue import PRIORITIES
-from bus.errors import ProtocolError
-from bus.wire.failures import Failure
-from bus.wire.messages import Request
-from bus.wire.plain_values import short
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.tasks.task_queue import PRIORITIES
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.failures import Failure
+from hulak.bus.wire.messages import Request
+from hulak.bus.wire.plain_values import short
 
 MAX_RETRIES = 20  # further attempts that a request may ask for
 

@@ -9,10 +9,10 @@ import math
 
 import msgspec
 
-from bus.core import control_requests
-from bus.core.tasks.policy import Policy
-from bus.core.tasks.task_queue import CalledTask
-from bus.wire.codec import pack
+from hulak.bus.core import control_requests
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.tasks.task_queue import CalledTask
+from hulak.bus.wire.codec import pack
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False):

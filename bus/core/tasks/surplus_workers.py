@@ -10,7 +10,7 @@ Who has to leave finishes what it holds, and is given nothing more.
 
 from collections.abc import Iterable
 
-from bus.core.tasks.worker_roster import Worker
+from hulak.bus.core.tasks.worker_roster import Worker
 
 
 def to_leave(workers: Iterable[Worker], newcomer: Worker, most: int | None) -> list[tuple[str, str]]:

@@ -6,13 +6,13 @@ of a list of one.
 
 from collections.abc import Iterable
 
-from bus.core.effects import Begun, Effect, LogLine, ToWorker
-from bus.core.tasks.policy import Policy
-from bus.core.tasks.task_lifecycle import TaskLifecycle
-from bus.core.tasks.task_queue import CalledTask, TaskState
-from bus.core.tasks.worker_roster import Worker, WorkerRoster
-from bus.wire.failures import Failure
-from bus.wire.messages import HeldTask, Task
+from hulak.bus.core.effects import Begun, Effect, LogLine, ToWorker
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.tasks.task_lifecycle import TaskLifecycle
+from hulak.bus.core.tasks.task_queue import CalledTask, TaskState
+from hulak.bus.core.tasks.worker_roster import Worker, WorkerRoster
+from hulak.bus.wire.failures import Failure
+from hulak.bus.wire.messages import HeldTask, Task
 
 PAUSE = b"p"  # timer of a service that cools down: this, and its name
 RUNNING = TaskState.RUNNING

@@ -7,8 +7,8 @@ up. So nothing need be counted where tasks are dealt with: the queue and the wor
 import itertools
 from collections import Counter
 
-from bus.core.tasks.task_lifecycle import TaskLifecycle
-from bus.core.tasks.worker_roster import WorkerRoster
+from hulak.bus.core.tasks.task_lifecycle import TaskLifecycle
+from hulak.bus.core.tasks.worker_roster import WorkerRoster
 
 MOST_SERVICES = 1000  # that are told by name: they come from clients
 

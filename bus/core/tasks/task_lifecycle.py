@@ -8,15 +8,15 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from bus.backoff import Backoff
-from bus.core.effects import Delayed, Effect, Ended, LogLine, ToClient
-from bus.core.tasks.coalescing import Coalescing
-from bus.core.tasks.lost_workers import Loss, judge
-from bus.core.tasks.policy import retry_delay_s
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskQueue, TaskState
-from bus.core.tasks.timers import Timers
-from bus.wire.failures import Failure
-from bus.wire.messages import Error, Reply, Result
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.effects import Delayed, Effect, Ended, LogLine, ToClient
+from hulak.bus.core.tasks.coalescing import Coalescing
+from hulak.bus.core.tasks.lost_workers import Loss, judge
+from hulak.bus.core.tasks.policy import retry_delay_s
+from hulak.bus.core.tasks.task_queue import GIVEN_UP, CalledTask, TaskQueue, TaskState
+from hulak.bus.core.tasks.timers import Timers
+from hulak.bus.wire.failures import Failure
+from hulak.bus.wire.messages import Error, Reply, Result
 
 DEADLINE, RETRY = b"d", b"r"  # timers of a task: each of these, and the task's id
 COUNTED = ("accepted", "done", "failed", "expired", "cancelled", "retried", "shared", "lost_workers", "late", "dead_letters")

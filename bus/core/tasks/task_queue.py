@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bus.wire.messages import Error, Request
+from hulak.bus.wire.messages import Error, Request
 
 
 class TaskState(StrEnum):

@@ -7,13 +7,13 @@ of its messages alone: a test tries that.
 
 from collections.abc import Sequence
 
-from bus.core.effects import Effect, ToClient
-from bus.core.tasks.policy import Policy, read_options, too_many, too_much
-from bus.core.tasks.task_assignment import TaskAssignment
-from bus.core.tasks.task_lifecycle import DEADLINE, TaskLifecycle
-from bus.core.tasks.task_queue import GIVEN_UP, CalledTask
-from bus.errors import ProtocolError
-from bus.wire.messages import Error, Request
+from hulak.bus.core.effects import Effect, ToClient
+from hulak.bus.core.tasks.policy import Policy, read_options, too_many, too_much
+from hulak.bus.core.tasks.task_assignment import TaskAssignment
+from hulak.bus.core.tasks.task_lifecycle import DEADLINE, TaskLifecycle
+from hulak.bus.core.tasks.task_queue import GIVEN_UP, CalledTask
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import Error, Request
 
 
 class TaskRequests:

@@ -8,13 +8,13 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from bus.core.journal.record_format import Batch, decode_tick, encode_tick
-from bus.core.ticks.shared_topics import SharedTopics
-from bus.core.ticks.tick_bodies import check_tick, read_quote
-from bus.core.ticks.topic_logs import TopicLog, TopicLogs
-from bus.errors import ProtocolError
-from bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
-from bus.wire.names import OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
+from hulak.bus.core.journal.record_format import Batch, decode_tick, encode_tick
+from hulak.bus.core.ticks.shared_topics import SharedTopics
+from hulak.bus.core.ticks.tick_bodies import check_tick, read_quote
+from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import MAX_TOPIC, NUL, STAMP, UNREADABLE, array_header, check_topic
+from hulak.bus.wire.names import OWNED_BY_DISPLAYS, OWNED_BY_FEEDS, TICKS
 
 STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bus.core.journal.record_format import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
-from bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
-from bus.wire.codec import NUL, STAMP
-from bus.wire.replay_range import FOR_EVER, ReplayRange
+from hulak.bus.core.journal.record_format import CHECKED_FROM, HEAD_BYTES, MAGIC, TICK, TICK_BYTES, TICK_NUMBER
+from hulak.bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
+from hulak.bus.wire.codec import NUL, STAMP
+from hulak.bus.wire.replay_range import FOR_EVER, ReplayRange
 
 SLICE_BYTES = 1 << 16  # of the journal, a step
 NEAR_BYTES = 8192  # between two records of a topic: less is read along, more is a read of its own

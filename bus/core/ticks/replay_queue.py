@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bus.core.ticks.replay import NumberedFrames, Replay, ReplaySource
-from bus.errors import ProtocolError
+from hulak.bus.core.ticks.replay import NumberedFrames, Replay, ReplaySource
+from hulak.bus.errors import ProtocolError
 
 RUNNING = 8  # replays of one client that take turns; the others wait
 PROGRESS_S = 0.5  # without a row for so long, a replay says that it goes on

@@ -6,7 +6,7 @@ posts to it, another one does, and the first one does again.
 
 from collections.abc import Iterator
 
-from bus.core.ticks.topic_logs import TopicLog
+from hulak.bus.core.ticks.topic_logs import TopicLog
 
 REMEMBERED_S = 3600.0  # how long ago an instance may have posted, to count as coming again
 TOLD_S = 60.0  # how long after that a topic is told to be shared

@@ -6,7 +6,7 @@ a whole topic and its NUL, and those need one look.
 
 from collections import Counter
 
-from bus.wire.codec import MAX_TOPIC, NUL
+from hulak.bus.wire.codec import MAX_TOPIC, NUL
 
 
 class Subscriptions:

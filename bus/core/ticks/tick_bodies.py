@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from bus.errors import ProtocolError
-from bus.wire.codec import UNREADABLE, unpack
-from bus.wire.messages import END_MS, FIRST_MS, Tick
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import UNREADABLE, unpack
+from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
 
 NO_TIME = FIRST_MS // 1000  # a number from 0 to below this is no time of today in any unit: a feed without a clock counts so
 LEVELS = 64  # of arrays and maps inside each other: some readers' libraries know no more than a hundred or so

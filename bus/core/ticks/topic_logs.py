@@ -7,11 +7,11 @@ subscription covers is numbered and kept, but not made into a message.
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 
-from bus.core.journal.segment_index import TopicOrdinals
-from bus.core.ticks.subscriptions import Subscriptions, is_exact
-from bus.errors import ProtocolError
-from bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
-from bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS
+from hulak.bus.core.journal.segment_index import TopicOrdinals
+from hulak.bus.core.ticks.subscriptions import Subscriptions, is_exact
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
+from hulak.bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS
 
 NAMED_FOR = 8  # heartbeats: 2 s
 MOST_ENDED = 10_000  # topics that were removed and did not come again, whose last numbers are remembered one by one

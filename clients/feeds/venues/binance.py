@@ -18,10 +18,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Subscribed, classify_refusal
-from clients.feeds.venues.parsing import field_of, load_objects, of_each, price_of, shown, time_of
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Subscribed, classify_refusal
+from hulak.clients.feeds.venues.parsing import field_of, load_objects, of_each, price_of, shown, time_of
 
 RETIRED = ("/ws", "/stream")  # paths of the futures' host
 

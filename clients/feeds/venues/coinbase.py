@@ -15,9 +15,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from bus.errors import FeedError
-from clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Heartbeat, Subscribed, classify_refusal
-from clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, rows_of, shown
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Heartbeat, Subscribed, classify_refusal
+from hulak.clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, rows_of, shown
 
 _BAD_PRODUCT = re.compile(r"([A-Za-z0-9-]{1,32}) is not a valid product").match
 

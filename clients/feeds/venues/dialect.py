@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlencode
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
-from clients.feeds.venues.parsing import price_of
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.symbol_keys import SymbolKeys, canonical_symbol
+from hulak.clients.feeds.venues.parsing import price_of
 
 NOT_FOUND, RATE_LIMIT, TIMEOUT = "SYMBOL_NOT_FOUND", "RATE_LIMIT", "TIMEOUT"
 RESOLVE_FAILED, INVALID, FAILED = "RESOLVE_FAILED", "INVALID_SYMBOL", "SUBSCRIPTION_FAILED"

@@ -14,9 +14,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from clients.feeds.symbol_keys import SymbolKeys, without_suffix
-from clients.feeds.venues.dialect import BaseDialect, Event, Heartbeat, Ready, Subscribed, SymbolError, classify_refusal
-from clients.feeds.venues.parsing import field_of, load_object, time_of
+from hulak.clients.feeds.symbol_keys import SymbolKeys, without_suffix
+from hulak.clients.feeds.venues.dialect import BaseDialect, Event, Heartbeat, Ready, Subscribed, SymbolError, classify_refusal
+from hulak.clients.feeds.venues.parsing import field_of, load_object, time_of
 
 ADR_DAYS = 14  # days of the average daily range in the package; the backend's own default
 _SOURCE = re.compile(r"[a-z0-9-]{1,32}").fullmatch

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from bus.errors import FeedError
-from clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Heartbeat, Subscribed, classify_refusal
-from clients.feeds.venues.parsing import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.venues.dialect import FAILED, BaseDialect, Event, Heartbeat, Subscribed, classify_refusal
+from hulak.clients.feeds.venues.parsing import field_of, iso_time_of, load_json, load_object, of_each, rows_of, shown
 
 
 class Kraken(BaseDialect):

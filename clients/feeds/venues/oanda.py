@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bus.errors import FeedError
-from clients.feeds.venues.dialect import FAILED, Event, Heartbeat, UrlDialect, classify_refusal
-from clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.venues.dialect import FAILED, Event, Heartbeat, UrlDialect, classify_refusal
+from hulak.clients.feeds.venues.parsing import field_of, iso_time_of, load_object, of_each, price_of, rows_of, shown, time_of
 
 CLOSED = ("non-tradeable", "invalid")  # values of `status` other than "tradeable"
 _UNIX = re.compile(r"([0-9]{1,11})\.([0-9]{3})[0-9]*").fullmatch  # the other format of times: seconds with nine decimals

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
-from bus.errors import FeedError
-from bus.wire.messages import END_MS, FIRST_MS
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import END_MS, FIRST_MS
 
 _REPR = reprlib.Repr()  # plain repr() of a deeply nested message overflows the stack
 _REPR.maxlevel = 2

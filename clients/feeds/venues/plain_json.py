@@ -9,8 +9,8 @@ added to it as `?symbols=EURUSD,USDJPY`.
 
 from typing import Any
 
-from clients.feeds.venues.dialect import Event, Heartbeat, Subscribed, UrlDialect, classify_refusal
-from clients.feeds.venues.parsing import field_of, load_objects, of_each, time_of
+from hulak.clients.feeds.venues.dialect import Event, Heartbeat, Subscribed, UrlDialect, classify_refusal
+from hulak.clients.feeds.venues.parsing import field_of, load_objects, of_each, time_of
 
 
 class PlainJson(UrlDialect):

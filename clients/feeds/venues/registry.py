@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from clients.feeds.venues.binance import Binance
-from clients.feeds.venues.coinbase import Coinbase
-from clients.feeds.venues.dialect import Dialect
-from clients.feeds.venues.fx import FxBackend
-from clients.feeds.venues.kraken import Kraken, KrakenV1
-from clients.feeds.venues.oanda import Oanda
-from clients.feeds.venues.plain_json import PlainJson
+from hulak.clients.feeds.venues.binance import Binance
+from hulak.clients.feeds.venues.coinbase import Coinbase
+from hulak.clients.feeds.venues.dialect import Dialect
+from hulak.clients.feeds.venues.fx import FxBackend
+from hulak.clients.feeds.venues.kraken import Kraken, KrakenV1
+from hulak.clients.feeds.venues.oanda import Oanda
+from hulak.clients.feeds.venues.plain_json import PlainJson
 
 VENUES: dict[str, Callable[[], Dialect]] = {
     "binance": Binance,

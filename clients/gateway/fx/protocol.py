@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bus.errors import FeedError
-from bus.wire import price_digits as decimals
-from bus.wire.messages import Tick
-from clients.feeds.symbol_keys import any_symbol
-from clients.gateway.fx.candles import PERIODS, Bar
+from hulak.bus.errors import FeedError
+from hulak.bus.wire import price_digits as decimals
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.symbol_keys import any_symbol
+from hulak.clients.gateway.fx.candles import PERIODS, Bar
 
 VERSION = "1.0.0"
 HEARTBEAT_S = 15.0

@@ -11,13 +11,13 @@ import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from bus.errors import BusError, BusTimeout
-from clients.gateway import journal_reads
-from clients.gateway.bus_calls import BusCalls
-from clients.gateway.fanout import ClientState
-from clients.gateway.fx import protocol
-from clients.gateway.fx.candles import DAY_MS, Candles, start_of
-from clients.gateway.fx.turn_cache import MAX_CANDLES, TurnCache
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.clients.gateway import journal_reads
+from hulak.clients.gateway.bus_calls import BusCalls
+from hulak.clients.gateway.fanout import ClientState
+from hulak.clients.gateway.fx import protocol
+from hulak.clients.gateway.fx.candles import DAY_MS, Candles, start_of
+from hulak.clients.gateway.fx.turn_cache import MAX_CANDLES, TurnCache
 
 MARK = 1 / 2  # of client_bytes: a client that gets every tick may lag further before it gets only the newest
 NEVER = 1 << 62  # a running bar is not sent before its subscription is confirmed

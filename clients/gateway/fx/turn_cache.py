@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bus.wire.messages import Tick
-from clients.gateway.fx import protocol
-from clients.gateway.fx.candles import DAY_MS, Candles
-from clients.gateway.state_cache import Entry, StateCache
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway.fx import protocol
+from hulak.clients.gateway.fx.candles import DAY_MS, Candles
+from hulak.clients.gateway.state_cache import Entry, StateCache
 
 MAX_CANDLES = 4096  # limit for all clients together
 

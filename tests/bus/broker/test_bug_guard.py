@@ -2,9 +2,9 @@
 
 import pytest
 
-from bus.broker import bug_guard
-from bus.broker.bug_guard import BugGuard, internal
-from bus.errors import ConfigError
+from hulak.bus.broker import bug_guard
+from hulak.bus.broker.bug_guard import BugGuard, internal
+from hulak.bus.errors import ConfigError
 
 
 class Log:

@@ -12,18 +12,18 @@ import structlog
 from effect_fixture import EffectFixture
 from request_arguments import serve
 
-from bus.backoff import Backoff
-from bus.broker.config_service import MOST_WAITERS, MOST_WAITING, ConfigService
-from bus.broker.socket_monitor import PeerConnection
-from bus.broker.storage import config_rows
-from bus.core.broker_state import BrokerState, Limits
-from bus.core.effects import Asker
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.process import log
-from bus.process.settings import NepseSettings, Settings
-from bus.wire.codec import decode_publication, unpack
-from bus.wire.messages import Error, Reply
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.config_service import MOST_WAITERS, MOST_WAITING, ConfigService
+from hulak.bus.broker.socket_monitor import PeerConnection
+from hulak.bus.broker.storage import config_rows
+from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.effects import Asker
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process import log
+from hulak.bus.process.settings import NepseSettings, Settings
+from hulak.bus.wire.codec import decode_publication, unpack
+from hulak.bus.wire.messages import Error, Reply
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
 

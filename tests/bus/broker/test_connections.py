@@ -9,10 +9,10 @@ import structlog
 import zmq
 from waiting import eventually
 
-from bus.broker.connections import Connections
-from bus.broker.socket_monitor import ConnectionCloser, PeerConnection
-from bus.core.connection_admission import Bound
-from bus.process.lifecycle import open_files
+from hulak.bus.broker.connections import Connections
+from hulak.bus.broker.socket_monitor import ConnectionCloser, PeerConnection
+from hulak.bus.core.connection_admission import Bound
+from hulak.bus.process.lifecycle import open_files
 
 NAMES = ("publisher", "backend")
 PLENTY = Bound(1000, 1)

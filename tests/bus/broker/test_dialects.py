@@ -3,15 +3,15 @@
 import msgpack
 import pytest
 
-from bus.backoff import Backoff
-from bus.broker.dialects import Dialects
-from bus.broker.majordomo import Majordomo
-from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.wire import batch_frames, codec, mdp
-from bus.wire.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task, WorkerHeartbeat
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.dialects import Dialects
+from hulak.bus.broker.majordomo import Majordomo
+from hulak.bus.core.effects import ToClient, ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import batch_frames, codec, mdp
+from hulak.bus.wire.messages import BrokerHeartbeat, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 
 def request(number):

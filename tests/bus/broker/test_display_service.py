@@ -8,14 +8,14 @@ import structlog
 from effect_fixture import EffectFixture
 from request_arguments import serve
 
-from bus.backoff import Backoff
-from bus.broker.display_service import DisplayService
-from bus.core.broker_state import BrokerState, Limits
-from bus.core.effects import Asker
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.wire.codec import decode_publication, unpack
-from bus.wire.messages import Ready
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.display_service import DisplayService
+from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.effects import Asker
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import decode_publication, unpack
+from hulak.bus.wire.messages import Ready
 
 
 class Config:

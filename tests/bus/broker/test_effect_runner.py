@@ -4,10 +4,10 @@ import pytest
 from effect_fixture import EffectFixture
 from structlog.testing import capture_logs
 
-from bus.broker.store_effects import Load, Store, check_stored
-from bus.core.effects import Asker, LogLine, Publish
-from bus.errors import ProtocolError
-from bus.wire.messages import Error, Reply
+from hulak.bus.broker.store_effects import Load, Store, check_stored
+from hulak.bus.core.effects import Asker, LogLine, Publish
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import Error, Reply
 
 AFTER = "what follows a job of the store"
 ASKER = Asker(b"c", b"i" * 16)

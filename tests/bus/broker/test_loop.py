@@ -8,11 +8,11 @@ import zmq
 from local_bus import LocalBus, NeverStops
 from waiting import eventually
 
-from bus.broker.loop import Broker
-from bus.core.effects import ToWorker
-from bus.process.lifecycle import make_home
-from bus.wire import codec
-from bus.wire.messages import BrokerHeartbeat, Goodbye, Ready, Reply, Request, Result, Task
+from hulak.bus.broker.loop import Broker
+from hulak.bus.core.effects import ToWorker
+from hulak.bus.process.lifecycle import make_home
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import BrokerHeartbeat, Goodbye, Ready, Reply, Request, Result, Task
 
 WITHIN_S = 10
 

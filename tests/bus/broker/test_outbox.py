@@ -4,12 +4,12 @@ import pytest
 import structlog
 import zmq
 
-from bus.broker.bug_guard import BugGuard
-from bus.broker.outbox import Outbox
-from bus.core.effects import LogLine, ToClient, ToWorker
-from bus.process import sockets
-from bus.wire import codec
-from bus.wire.messages import BrokerHeartbeat, Reply
+from hulak.bus.broker.bug_guard import BugGuard
+from hulak.bus.broker.outbox import Outbox
+from hulak.bus.core.effects import LogLine, ToClient, ToWorker
+from hulak.bus.process import sockets
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import BrokerHeartbeat, Reply
 
 
 class Counts:

@@ -13,17 +13,17 @@ from effect_fixture import EffectFixture
 from request_arguments import serve
 from waiting import eventually
 
-from bus.backoff import Backoff
-from bus.broker.posted_task_service import AGAIN_S, PostedTaskService, policy_of
-from bus.broker.socket_monitor import PeerConnection
-from bus.broker.storage import task_rows
-from bus.broker.storage.database_file import DatabaseFile
-from bus.core.effects import Asker
-from bus.core.journal.broker_clock import Ages
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.errors import ProtocolError
-from bus.process.settings import BrokerSettings, Settings
-from bus.wire.messages import Error, Ready, Reply, Request, Result
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.posted_task_service import AGAIN_S, PostedTaskService, policy_of
+from hulak.bus.broker.socket_monitor import PeerConnection
+from hulak.bus.broker.storage import task_rows
+from hulak.bus.broker.storage.database_file import DatabaseFile
+from hulak.bus.core.effects import Asker
+from hulak.bus.core.journal.broker_clock import Ages
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process.settings import BrokerSettings, Settings
+from hulak.bus.wire.messages import Error, Ready, Reply, Request, Result
 
 NO_LOG = structlog.get_logger()
 COUNT = itertools.count()  # of requests

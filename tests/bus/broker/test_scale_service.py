@@ -7,13 +7,13 @@ from effect_fixture import EffectFixture
 from request_arguments import serve
 from structlog.testing import capture_logs
 
-from bus.backoff import Backoff
-from bus.broker.scale_service import ScaleService
-from bus.core.broker_state import BrokerState, Limits
-from bus.core.effects import Asker
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.wire.messages import Error, Reply
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.scale_service import ScaleService
+from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.effects import Asker
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import Error, Reply
 
 
 class ScaleFixture(EffectFixture):

@@ -4,9 +4,9 @@ import pytest
 import zmq
 from waiting import eventually
 
-from bus.broker.slow_clients import MOST_UNREAD, ClientConnections, UnreadAnswers
-from bus.broker.socket_monitor import connection_of
-from bus.process import sockets
+from hulak.bus.broker.slow_clients import MOST_UNREAD, ClientConnections, UnreadAnswers
+from hulak.bus.broker.socket_monitor import connection_of
+from hulak.bus.process import sockets
 
 LARGE = bytes(1 << 16)
 WITHIN_S = 10

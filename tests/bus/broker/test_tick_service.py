@@ -11,21 +11,21 @@ from local_bus import LocalBus
 from request_arguments import serve
 from waiting import eventually
 
-from bus.backoff import Backoff
-from bus.broker.bug_guard import BugGuard
-from bus.broker.connections import Connections
-from bus.broker.storage.journal import Journal
-from bus.broker.tick_service import TickService
-from bus.core.broker_state import BrokerState, Limits
-from bus.core.connection_admission import Bound
-from bus.core.effects import Asker, ToClient
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.process import sockets
-from bus.process.lifecycle import make_home
-from bus.wire import codec
-from bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
-from bus.wire.names import TICKS
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.bug_guard import BugGuard
+from hulak.bus.broker.connections import Connections
+from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.broker.tick_service import TickService
+from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.connection_admission import Bound
+from hulak.bus.core.effects import Asker, ToClient
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.process import sockets
+from hulak.bus.process.lifecycle import make_home
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import FIRST_MS, Error, Part, Reply, Tick
+from hulak.bus.wire.names import TICKS
 
 LOG = structlog.get_logger()
 WITHIN_S = 10

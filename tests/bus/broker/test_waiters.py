@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from bus.broker.socket_monitor import PeerConnection
-from bus.broker.waiters import Waiters
-from bus.core.effects import Asker
-from bus.errors import ProtocolError
+from hulak.bus.broker.socket_monitor import PeerConnection
+from hulak.bus.broker.waiters import Waiters
+from hulak.bus.core.effects import Asker
+from hulak.bus.errors import ProtocolError
 
 
 def asker(number, connection=None):

@@ -3,13 +3,13 @@
 import msgpack
 import pytest
 
-from bus.backoff import Backoff
-from bus.core.broker_state import BrokerState, Limits, Rejects
-from bus.core.tasks.policy import Policy
-from bus.core.tasks.posted import Posting
-from bus.errors import ProtocolError
-from bus.wire.codec import decode_publication, feed_frame, pack
-from bus.wire.messages import HeldTask, Ready, Request, Result, WorkerHeartbeat
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.broker_state import BrokerState, Limits, Rejects
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.tasks.posted import Posting
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import decode_publication, feed_frame, pack
+from hulak.bus.wire.messages import HeldTask, Ready, Request, Result, WorkerHeartbeat
 
 SHELL = {"process": {"pid": 7}}
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_arguments import arguments
 
-from bus.core.config_versions import MOST_VALUES, ConfigVersion, ConfigVersions
-from bus.errors import ProtocolError
-from bus.live_config.keys import KEYS, defaults_of
-from bus.live_config.scopes import Change, difference, effective, kind_of, rows, sources
+from hulak.bus.core.config_versions import MOST_VALUES, ConfigVersion, ConfigVersions
+from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.keys import KEYS, defaults_of
+from hulak.bus.live_config.scopes import Change, difference, effective, kind_of, rows, sources
 
 DEFAULTS = defaults_of(None)
 

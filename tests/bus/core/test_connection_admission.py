@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.core.connection_admission import Admission, Bound
+from hulak.bus.core.connection_admission import Admission, Bound
 
 NONE = dict.fromkeys(("collector", "publisher", "frontend", "backend"), 0)
 

@@ -3,14 +3,14 @@
 import pytest
 from request_arguments import serve
 
-from bus.backoff import Backoff
-from bus.core.broker_state import BrokerState, Limits
-from bus.core.control import StateService
-from bus.core.effects import Asker, LogLine, ToWorker
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.wire.codec import feed_frame
-from bus.wire.messages import Ready, Request, Retire
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.broker_state import BrokerState, Limits
+from hulak.bus.core.control import StateService
+from hulak.bus.core.effects import Asker, LogLine, ToWorker
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import feed_frame
+from hulak.bus.wire.messages import Ready, Request, Retire
 
 SHELL = {"process": {"pid": 7}}
 

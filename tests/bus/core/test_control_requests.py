@@ -7,14 +7,14 @@ import msgspec
 import pytest
 from request_arguments import arguments, read_wanted
 
-from bus.broker.control_services import SERVICES, find
-from bus.core.control_arguments import YEAR_S, read, wanted
-from bus.core.display_assignment import MAX_INIT_BYTES
-from bus.core.tasks.task_queue import TaskState
-from bus.errors import ProtocolError
-from bus.wire.plain_values import DEEPEST
-from bus.wire.replay_range import FOR_EVER, ReplayRange
-from bus.wire.report_values import MOST_BYTES
+from hulak.bus.broker.control_services import SERVICES, find
+from hulak.bus.core.control_arguments import YEAR_S, read, wanted
+from hulak.bus.core.display_assignment import MAX_INIT_BYTES
+from hulak.bus.core.tasks.task_queue import TaskState
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.plain_values import DEEPEST
+from hulak.bus.wire.replay_range import FOR_EVER, ReplayRange
+from hulak.bus.wire.report_values import MOST_BYTES
 
 ID = bytes(16)
 ENOUGH = {  # of each service, the least that it takes

@@ -3,9 +3,9 @@
 import pytest
 from dispatcher_fixture import A, B, DispatcherFixture, task
 
-from bus.core.effects import ToWorker
-from bus.core.tasks.task_queue import TaskState
-from bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Reply, Result, Retire, TaskPart, WorkerHeartbeat
+from hulak.bus.core.effects import ToWorker
+from hulak.bus.core.tasks.task_queue import TaskState
+from hulak.bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Reply, Result, Retire, TaskPart, WorkerHeartbeat
 
 
 @pytest.fixture

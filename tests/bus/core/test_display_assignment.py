@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from bus.core.display_assignment import Display, DisplayAssignment, DisplayStates
-from bus.core.ticks.intake import Intake
-from bus.core.ticks.topic_logs import TopicLogs
-from bus.errors import ProtocolError
-from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack, unpack
-from bus.wire.messages import Stamp
+from hulak.bus.core.display_assignment import Display, DisplayAssignment, DisplayStates
+from hulak.bus.core.ticks.intake import Intake
+from hulak.bus.core.ticks.topic_logs import TopicLogs
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import decode_publication, encode_publication, feed_frame, pack, unpack
+from hulak.bus.wire.messages import Stamp
 
 
 def assignment(*workers, displays=0, limit=1000):

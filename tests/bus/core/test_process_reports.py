@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.process_reports import ProcessReports, Rate
-from bus.histogram import BOUNDS, Histogram
-from bus.wire.names import SILENT_S
+from hulak.bus.core.process_reports import ProcessReports, Rate
+from hulak.bus.histogram import BOUNDS, Histogram
+from hulak.bus.wire.names import SILENT_S
 
 
 def test_a_histogram_without_values_has_no_quantiles():

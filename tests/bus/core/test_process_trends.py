@@ -2,8 +2,8 @@
 
 import pytest
 
-from bus.core.process_reports import ProcessReports
-from bus.core.process_trends import LEAST_POINTS, MOST_HEARD, POINT_S, POINTS, ProcessTrend, ProcessTrends, RestartCount
+from hulak.bus.core.process_reports import ProcessReports
+from hulak.bus.core.process_trends import LEAST_POINTS, MOST_HEARD, POINT_S, POINTS, ProcessTrend, ProcessTrends, RestartCount
 
 
 def test_cpu_is_the_share_between_two_reports_that_are_not_too_close():

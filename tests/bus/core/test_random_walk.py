@@ -8,9 +8,9 @@ import pytest
 from walk_feeds import FeedWorld
 from walk_world import World
 
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.ticks.intake import Intake
-from clients.feeds.delivery import Delivery
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.ticks.intake import Intake
+from hulak.clients.feeds.delivery import Delivery
 
 TASK_SCHEDULES = 1400
 FEED_SCHEDULES = 600

@@ -1,6 +1,6 @@
 """How counters grew in the last ten minutes, with plain numbers for time."""
 
-from bus.core.recent_counts import POINT_S, WINDOW_S, RecentCounts
+from hulak.bus.core.recent_counts import POINT_S, WINDOW_S, RecentCounts
 
 
 def test_growth_is_that_of_the_window_and_the_window_is_short_at_first():

@@ -9,15 +9,15 @@ import pytest
 from dispatcher_fixture import POLICY, DispatcherFixture
 from walk_events import check_books, check_census
 
-from bus.core.effects import Begun, Ended, ToClient, ToWorker
-from bus.core.tasks import task_counts
-from bus.core.tasks.posted import Posting
-from bus.core.tasks.task_queue import TaskState
-from bus.errors import ProtocolError
-from bus.wire import batch_frames, mdp
-from bus.wire.codec import decode_to_worker, encode, pack
-from bus.wire.fast_encode import encode_own
-from bus.wire.messages import Error, HeldTask, Ready, Request, Result, Task, TaskPart
+from hulak.bus.core.effects import Begun, Ended, ToClient, ToWorker
+from hulak.bus.core.tasks import task_counts
+from hulak.bus.core.tasks.posted import Posting
+from hulak.bus.core.tasks.task_queue import TaskState
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import batch_frames, mdp
+from hulak.bus.wire.codec import decode_to_worker, encode, pack
+from hulak.bus.wire.fast_encode import encode_own
+from hulak.bus.wire.messages import Error, HeldTask, Ready, Request, Result, Task, TaskPart
 
 RETRYABLE = {"code": "X", "text": "x", "retryable": True}
 

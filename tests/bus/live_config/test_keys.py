@@ -7,10 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.errors import ProtocolError
-from bus.live_config.keys import KEYS, KINDS, TABLE, Range, check_scope, check_values, defaults_of, find_key, fits, read_value
-from bus.process.check_settings import types_of
-from bus.process.settings import LogSettings, NepseSettings, Settings
+from hulak.bus.errors import ProtocolError
+from hulak.bus.live_config.keys import (
+    KEYS,
+    KINDS,
+    TABLE,
+    Range,
+    check_scope,
+    check_values,
+    defaults_of,
+    find_key,
+    fits,
+    read_value,
+)
+from hulak.bus.process.check_settings import types_of
+from hulak.bus.process.settings import LogSettings, NepseSettings, Settings
 
 
 def refused(scope, values):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from bus.process import cpu_scheduling
+from hulak.bus.process import cpu_scheduling
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the system has no such policy")
 

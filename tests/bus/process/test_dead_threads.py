@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from bus.process.dead_threads import MOST, DeadThreads
+from hulak.bus.process.dead_threads import MOST, DeadThreads
 
 
 def end_by(error, name="tasks"):

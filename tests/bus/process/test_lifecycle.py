@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bus.__main__ import main
-from bus.errors import ConfigError, PartEnded
-from bus.process import lifecycle
+from hulak.bus.__main__ import main
+from hulak.bus.errors import ConfigError, PartEnded
+from hulak.bus.process import lifecycle
 
-CHILD = "from bus.process import lifecycle; lifecycle.end_with_supervisor(); print('goes on')"
+CHILD = "from hulak.bus.process import lifecycle; lifecycle.end_with_supervisor(); print('goes on')"
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def test_a_process_of_which_a_part_ended_ends_with_70_and_says_why(tmp_path, mon
     def ends(self):
         raise PartEnded("the store's thread ended: TypeError")
 
-    monkeypatch.setattr("bus.broker.loop.Broker.__init__", lambda self, *_: None)
-    monkeypatch.setattr("bus.broker.loop.Broker.run", ends)
-    monkeypatch.setattr("bus.process.lifecycle.Stop", lambda: None)
+    monkeypatch.setattr("hulak.bus.broker.loop.Broker.__init__", lambda self, *_: None)
+    monkeypatch.setattr("hulak.bus.broker.loop.Broker.run", ends)
+    monkeypatch.setattr("hulak.bus.process.lifecycle.Stop", lambda: None)
     with ThreadPoolExecutor(1) as own:  # a broker changes the scheduling policy of its thread
         assert own.submit(main, tmp_path).result() == 70
     assert "the store's thread ended: TypeError" in capsys.readouterr().err

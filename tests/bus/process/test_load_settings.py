@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.errors import ConfigError
-from bus.process.check_settings import SECTIONS
-from bus.process.load_settings import PLAIN_VARIABLES, default_home, load, shipped
-from bus.process.settings import Settings, loopback_endpoint
+from hulak.bus.errors import ConfigError
+from hulak.bus.process.check_settings import SECTIONS
+from hulak.bus.process.load_settings import PLAIN_VARIABLES, default_home, load, shipped
+from hulak.bus.process.settings import Settings, loopback_endpoint
 
 DOCUMENTED_ONLY = {("nepse", "ca_file")}  # its default is none, which TOML cannot say
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 import structlog
 
-from bus.process import log
-from bus.process.settings import LogSettings
+from hulak.bus.process import log
+from hulak.bus.process.settings import LogSettings
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from fake_frontend import FakeBroker
 from local_bus import free_ports
 from waiting import eventually
 
-from bus.process.member import Member
-from bus.process.settings import BrokerSettings, Settings
-from bus.wire import codec
-from bus.wire.messages import Error, Reply
+from hulak.bus.process.member import Member
+from hulak.bus.process.settings import BrokerSettings, Settings
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Error, Reply
 
 WITHIN_S = 10
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bus.process.pending_requests import PendingRequest, PendingRequests
-from bus.wire.messages import Error, Part, Reply, Request
+from hulak.bus.process.pending_requests import PendingRequest, PendingRequests
+from hulak.bus.wire.messages import Error, Part, Reply, Request
 
 SILENCE_S = 5.0
 

@@ -9,11 +9,11 @@ import zmq
 from local_bus import free_ports
 from waiting import eventually
 
-from bus.process import requests
-from bus.process.requests import RequestChannel, draw_ids
-from bus.process.settings import BrokerSettings, Settings
-from bus.wire import codec
-from bus.wire.messages import ID_BYTES, Error, Part, Reply
+from hulak.bus.process import requests
+from hulak.bus.process.requests import RequestChannel, draw_ids
+from hulak.bus.process.settings import BrokerSettings, Settings
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import ID_BYTES, Error, Part, Reply
 
 WITHIN_S = 10
 

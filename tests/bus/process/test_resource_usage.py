@@ -2,7 +2,7 @@
 
 import resource
 
-from bus.process.resource_usage import Usage
+from hulak.bus.process.resource_usage import Usage
 
 
 def test_without_a_descriptor_left_memory_is_told_as_it_was():

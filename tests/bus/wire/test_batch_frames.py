@@ -7,9 +7,9 @@ import msgpack
 import msgspec
 import pytest
 
-from bus.errors import ProtocolError
-from bus.wire import batch_frames, codec
-from bus.wire.messages import Reply, Request, Result, Task
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import batch_frames, codec
+from hulak.bus.wire.messages import Reply, Request, Result, Task
 
 ALONE = {
     batch_frames.read_requests: lambda n: Request(n.to_bytes(16), "sums", "add", {"n": n}, {"timeout_ms": 5000}),

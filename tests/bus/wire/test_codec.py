@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.broker import dialects
-from bus.errors import ProtocolError
-from bus.wire import codec, fast_encode, messages
-from bus.wire.messages import HeldTask, Publication, Stamp, Tick
+from hulak.bus.broker import dialects
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import codec, fast_encode, messages
+from hulak.bus.wire.messages import HeldTask, Publication, Stamp, Tick
 
 U64 = st.integers(0, (1 << 64) - 1)
 IDS = st.binary(min_size=16, max_size=16)

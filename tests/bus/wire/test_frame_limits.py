@@ -7,10 +7,10 @@ import tracemalloc
 import msgpack
 import pytest
 
-from bus.broker.dialects import request_id
-from bus.errors import ProtocolError
-from bus.wire import batch_frames, codec, frame_limits
-from bus.wire.messages import Request
+from hulak.bus.broker.dialects import request_id
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import batch_frames, codec, frame_limits
+from hulak.bus.wire.messages import Request
 
 ID = bytes(range(16))
 MIB = 1 << 20

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.errors import ProtocolError
-from bus.wire.codec import pack
-from bus.wire.lenient import split, unpack_anyway
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.lenient import split, unpack_anyway
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request_arguments import arguments
 
-from bus.backoff import Backoff
-from bus.broker.dialects import Dialects
-from bus.broker.majordomo import REMEMBERED, Majordomo
-from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.policy import Policy
-from bus.errors import ProtocolError
-from bus.wire import codec, fast_encode, mdp
-from bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Part, Reply, Request, Retire, Task
+from hulak.bus.backoff import Backoff
+from hulak.bus.broker.dialects import Dialects
+from hulak.bus.broker.majordomo import REMEMBERED, Majordomo
+from hulak.bus.core.effects import ToClient, ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import codec, fast_encode, mdp
+from hulak.bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Part, Reply, Request, Retire, Task
 
 ID = bytes.fromhex("101112131415161718191a1b1c1d1e1f")
 GIVEN = ID + b"\0\0\0\1"  # the client's address as a worker gets it: the task and the attempt

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.wire.price_digits import digits_of, usual_digits
+from hulak.bus.wire.price_digits import digits_of, usual_digits
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """When a client waits awake."""
 
-from clients.calls.adaptive_wait import AWAKE_S, AdaptiveWait
+from hulak.clients.calls.adaptive_wait import AWAKE_S, AdaptiveWait
 
 
 def after(*waits):

@@ -6,10 +6,10 @@ import pytest
 from fake_frontend import FakeBroker
 from waiting import eventually
 
-from bus.errors import BusError
-from clients.calls.async_client import AsyncBusClient
-from clients.calls.client import BusClient
-from clients.calls.send_buffer import BUNDLE_CALLS
+from hulak.bus.errors import BusError
+from hulak.clients.calls.async_client import AsyncBusClient
+from hulak.clients.calls.client import BusClient
+from hulak.clients.calls.send_buffer import BUNDLE_CALLS
 
 
 @pytest.fixture

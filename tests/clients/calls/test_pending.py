@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from bus.errors import BusError, BusTimeout, TaskFailed
-from bus.process.requests import draw_ids
-from bus.wire import batch_frames, codec
-from bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
-from clients.calls.future import Future
-from clients.calls.pending import GRACE_S, PendingCalls, kind_of
+from hulak.bus.errors import BusError, BusTimeout, TaskFailed
+from hulak.bus.process.requests import draw_ids
+from hulak.bus.wire import batch_frames, codec
+from hulak.bus.wire.messages import ID_BYTES, Error, Part, Reply, Request
+from hulak.clients.calls.future import Future
+from hulak.clients.calls.pending import GRACE_S, PendingCalls, kind_of
 
 NEW_ID = draw_ids()
 

@@ -9,12 +9,12 @@ import pytest
 from fake_frontend import FakeBroker
 from waiting import eventually
 
-from bus.process.requests import draw_ids
-from bus.process.settings import Settings
-from clients.calls.client import BusClient
-from clients.calls.future import Future
-from clients.calls.pending import PendingCalls, kind_of
-from clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
+from hulak.bus.process.requests import draw_ids
+from hulak.bus.process.settings import Settings
+from hulak.clients.calls.client import BusClient
+from hulak.clients.calls.future import Future
+from hulak.clients.calls.pending import PendingCalls, kind_of
+from hulak.clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 
 NEW_ID = draw_ids()
 NOOP = kind_of("noop", "noop")
@@ -123,7 +123,7 @@ def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(pending):
 @pytest.fixture
 def lazy(monkeypatch):
     """Have the flusher leave everything to the client."""
-    monkeypatch.setattr("clients.calls.send_buffer.SOON_S", 1000.0)
+    monkeypatch.setattr("hulak.clients.calls.send_buffer.SOON_S", 1000.0)
 
 
 class Narrow(Link):

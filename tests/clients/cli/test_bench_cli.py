@@ -10,10 +10,10 @@ import pytest
 from local_bus import LocalBus
 from waiting import eventually
 
-from bus.errors import BusError
-from clients.cli import task_load
-from clients.cli.latency import histogram, quantiles_us
-from clients.cli.tick_load import TickCounter, machine, machine_line
+from hulak.bus.errors import BusError
+from hulak.clients.cli import task_load
+from hulak.clients.cli.latency import histogram, quantiles_us
+from hulak.clients.cli.tick_load import TickCounter, machine, machine_line
 
 OURS = "bench-1"
 

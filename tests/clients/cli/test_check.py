@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from clients.cli import cli
+from hulak.clients.cli import cli
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,16 @@ from click.testing import CliRunner
 from local_bus import LocalBus, free_ports
 from msgpack import ExtType
 
-from bus.errors import BusError, BusTimeout, ConfigError, HulakError
-from bus.process.settings import Settings
-from clients.cli import COMMANDS, cli
-from clients.cli.command import Call, Command, NoBroker, report, to_json
-from clients.cli.nepse import nepse as nepse_commands
-from clients.nepse.async_client import AsyncNepseClient
-from clients.nepse.client import NepseClient
-from workers.display.quantities.day_start import FX_NAMES, OWN_NAMES, Init
-from workers.nepse.actions import build_actions
-from workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
+from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
+from hulak.bus.process.settings import Settings
+from hulak.clients.cli import COMMANDS, cli
+from hulak.clients.cli.command import Call, Command, NoBroker, report, to_json
+from hulak.clients.cli.nepse import nepse as nepse_commands
+from hulak.clients.nepse.async_client import AsyncNepseClient
+from hulak.clients.nepse.client import NepseClient
+from hulak.workers.display.quantities.day_start import FX_NAMES, OWN_NAMES, Init
+from hulak.workers.nepse.actions import build_actions
+from hulak.workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 
 
 def leaves(group=cli, path=()):

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from clients.cli.config import _split, change_text, config, outcome
+from hulak.clients.cli.config import _split, change_text, config, outcome
 
 TOLD = {"version": 7, "changed": True, "processes": 6, "applied": 6, "took_ms": 12.3, "late": []}
 LATE = {"kind": "display", "name": "two", "pid": 42, "version": 6, "age_s": 4.04}

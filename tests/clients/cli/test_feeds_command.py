@@ -1,6 +1,6 @@
 """`hulak feeds`: rows and remarks from statistics."""
 
-from clients.cli.feeds import HEADS, cells, feeds_of, mixed, remarks
+from hulak.clients.cli.feeds import HEADS, cells, feeds_of, mixed, remarks
 
 LIVE = {
     "kind": "feed",

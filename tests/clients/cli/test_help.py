@@ -6,7 +6,7 @@ import shlex
 import click
 import pytest
 
-from clients.cli import cli
+from hulak.clients.cli import cli
 
 VERB = re.compile(r"[A-Z][a-z]+,? .*\.")
 NO_VERBS = ("The ", "A ", "An ", "How ", "What ", "Who ", "Tell ", "Say ", "Have ", "Give ", "Look ", "Be ")

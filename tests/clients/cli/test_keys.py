@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from clients.cli.keys import ALONE_S, Keys
-from clients.cli.scroll import Scroll, cut
-from clients.cli.top_view import TopView
+from hulak.clients.cli.keys import ALONE_S, Keys
+from hulak.clients.cli.scroll import Scroll, cut
+from hulak.clients.cli.top_view import TopView
 
 NAMED = {
     b"\x1b[A": "up",

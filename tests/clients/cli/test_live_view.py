@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from clients.cli.live_model import LiveModel, Process
-from clients.cli.live_view import MAJORS, duration, facts, line, price, render, sparkline
-from clients.cli.scroll import Scroll
+from hulak.clients.cli.live_model import LiveModel, Process
+from hulak.clients.cli.live_view import MAJORS, duration, facts, line, price, render, sparkline
+from hulak.clients.cli.scroll import Scroll
 
 PAIRS = [a + b for a in ("EUR", "GBP", "AUD", "NZD") for b in ("USD", "CAD", "CHF", "JPY", "SEK", "NOK", "DKK")]
 PAGE = "page http://127.0.0.1:5570/"

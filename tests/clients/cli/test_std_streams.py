@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from bus.process import lifecycle
-from clients.cli import std_streams
+from hulak.bus.process import lifecycle
+from hulak.clients.cli import std_streams
 
 HULAK = [sys.executable, "-m", "hulak"]
 
@@ -37,7 +37,9 @@ def test_without_input_and_error_output_it_works_and_a_reader_may_have_had_enoug
 
 
 def test_a_character_that_the_encoding_has_not_is_written_as_in_json():
-    program = "from clients.cli import std_streams; std_streams.prepare(); print('\\\"\\u0928\\u00e9\\U0001f600\\udcff\\\"')"
+    program = (
+        "from hulak.clients.cli import std_streams; std_streams.prepare(); print('\\\"\\u0928\\u00e9\\U0001f600\\udcff\\\"')"
+    )
     for encoding in ("latin-1", "ascii", "utf-8"):
         done = shell(f'{sys.executable} -c "{program}"', PYTHONIOENCODING=encoding)
         assert json.loads(done.stdout.decode(encoding)) == "\u0928\u00e9\U0001f600\udcff"

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from bus.errors import BusTimeout
-from bus.subscriber.events import Event
-from bus.wire.codec import pack
-from bus.wire.messages import Stamp
-from clients.cli.sub import Interrupt, LineOutput, as_json, as_text, follow
+from hulak.bus.errors import BusTimeout
+from hulak.bus.subscriber.events import Event
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.messages import Stamp
+from hulak.clients.cli.sub import Interrupt, LineOutput, as_json, as_text, follow
 
 STAMP = Stamp(7, 3, 1_700_000_000_123_000_000)
 TICK = {"symbol": "EURUSD", "bid": 1.1, "ask": 1.2, "timestamp": 5, "source": "x"}

@@ -1,10 +1,10 @@
 """Answers for people, where standard output is no terminal."""
 
-from clients.cli.nepse import BOOK_HEADS, order_book
-from clients.cli.nepse import show as show_nepse
-from clients.cli.status import mb, us
-from clients.cli.table import flat, sections, shape, show, show_value
-from clients.judge.perf import age
+from hulak.clients.cli.nepse import BOOK_HEADS, order_book
+from hulak.clients.cli.nepse import show as show_nepse
+from hulak.clients.cli.status import mb, us
+from hulak.clients.cli.table import flat, sections, shape, show, show_value
+from hulak.clients.judge.perf import age
 
 
 def test_a_list_of_maps_has_a_row_each_and_a_column_for_every_key():

@@ -4,11 +4,11 @@ import io
 import sys
 from pathlib import Path
 
-from clients.cli import table
-from clients.cli.command import Call
-from clients.cli.dead import readable
-from clients.cli.task import HEADS, PartPrinter
-from clients.cli.task import readable as readable_row
+from hulak.clients.cli import table
+from hulak.clients.cli.command import Call
+from hulak.clients.cli.dead import readable
+from hulak.clients.cli.task import HEADS, PartPrinter
+from hulak.clients.cli.task import readable as readable_row
 
 TASK = "0123456789abcdef0123456789abcdef"
 ROW = {"task": bytes.fromhex(TASK), "service": "nepse", "action": "x", "state": "failed", "attempt": 7, "posted_ns": 10**18}

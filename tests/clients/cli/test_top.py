@@ -5,12 +5,12 @@ import io
 import pytest
 from rich.console import Console
 
-from clients.cli import stats_tables
-from clients.cli.status import PROCESS_HEADS, process_cells
-from clients.cli.top_view import SORTS, TopView, render
-from clients.judge.facts import Facts
-from clients.judge.processes import process, processes
-from clients.judge.verdict import judge
+from hulak.clients.cli import stats_tables
+from hulak.clients.cli.status import PROCESS_HEADS, process_cells
+from hulak.clients.cli.top_view import SORTS, TopView, render
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.processes import process, processes
+from hulak.clients.judge.verdict import judge
 
 
 def report(kind, name, pid, **values):

@@ -3,8 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
-from clients.cli import cli
-from clients.cli.workers import cells, rows_of, scaling_of, scaling_text, successor
+from hulak.clients.cli import cli
+from hulak.clients.cli.workers import cells, rows_of, scaling_of, scaling_text, successor
 
 
 def worker(name, slot="", pid=0, **more):

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from bus.errors import ProtocolError
-from bus.wire.codec import decode_publication, decode_tick
-from bus.wire.messages import Tick
-from clients.feeds.delivery import Delivery
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import decode_publication, decode_tick
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.delivery import Delivery
 
 TICK = Tick("EURUSD", 1.0, 1.5, 7, "test")
 

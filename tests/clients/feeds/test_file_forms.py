@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.cli.feed import FORMATS as NAMES
-from clients.feeds.file_columns import FORMATS
-from clients.feeds.tick_files import open_ticks, parse_lines
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.cli.feed import FORMATS as NAMES
+from hulak.clients.feeds.file_columns import FORMATS
+from hulak.clients.feeds.tick_files import open_ticks, parse_lines
 
 CASES = json.loads((Path(__file__).resolve().parents[2] / "vectors" / "tickfiles.json").read_text())
 LINE = b"1704153600123,1.10428,1.10432\n"

@@ -5,11 +5,11 @@ import random
 import pytest
 from vectors import rows, vectors
 
-from bus.backoff import Backoff
-from bus.wire.messages import Tick
-from clients.feeds.health import NEXT, SHOWN, FeedHealth, FeedState, HealthLimits, verdict
-from clients.feeds.subscriptions import Subscriptions
-from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
+from hulak.bus.backoff import Backoff
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.health import NEXT, SHOWN, FeedHealth, FeedState, HealthLimits, verdict
+from hulak.clients.feeds.subscriptions import Subscriptions
+from hulak.clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
 
 LIMITS = HealthLimits(data_s=60.0, heartbeat_s=30.0, degraded_s=300.0)
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 import structlog
 
-from bus.backoff import Backoff
-from bus.process.settings import FeedSettings
-from clients.feeds.live import LiveFeed
-from clients.feeds.venues.registry import VENUES
+from hulak.bus.backoff import Backoff
+from hulak.bus.process.settings import FeedSettings
+from hulak.clients.feeds.live import LiveFeed
+from hulak.clients.feeds.venues.registry import VENUES
 
 
 @pytest.mark.parametrize(

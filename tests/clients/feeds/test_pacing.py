@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bus.errors import ConfigError
-from clients.feeds.pacing import ReplayPacing
+from hulak.bus.errors import ConfigError
+from hulak.clients.feeds.pacing import ReplayPacing
 
 
 def test_the_first_tick_is_due_at_once_and_the_others_as_recorded():

@@ -6,11 +6,11 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from bus.process import sockets
-from bus.process.settings import Settings
-from bus.wire.messages import Error, Reply
-from clients.feeds import publisher
-from clients.feeds.publisher import TickPublisher
+from hulak.bus.process import sockets
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Error, Reply
+from hulak.clients.feeds import publisher
+from hulak.clients.feeds.publisher import TickPublisher
 
 QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(50))
 

@@ -3,11 +3,11 @@
 import msgpack
 from tick_days import FXCM, write_day
 
-from bus.wire.codec import pack_tick
-from bus.wire.messages import FLAGS, Tick
-from clients.feeds.quote_flags import QuoteFlags
-from clients.feeds.tick_files import read_ticks
-from clients.feeds.venues.dialect import MAX_SYMBOLS
+from hulak.bus.wire.codec import pack_tick
+from hulak.bus.wire.messages import FLAGS, Tick
+from hulak.clients.feeds.quote_flags import QuoteFlags
+from hulak.clients.feeds.tick_files import read_ticks
+from hulak.clients.feeds.venues.dialect import MAX_SYMBOLS
 
 
 def marked(*quotes):

@@ -1,6 +1,6 @@
 """What the broker refuses of a feed is counted over its restarts, named once, and reported."""
 
-from clients.feeds.refusals import MAX_NAMED, Refusals
+from hulak.clients.feeds.refusals import MAX_NAMED, Refusals
 
 
 def test_refusals_are_counted_over_restarts_of_the_broker_and_each_symbol_is_named_once():

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bus.errors import FeedError
-from clients.feeds.subscriptions import GROUP, MAX_OTHERS, PAUSE_S, Subscriptions
-from clients.feeds.venues.dialect import MAX_SYMBOLS, Subscribed, SymbolError
-from clients.feeds.venues.fx import FxBackend
+from hulak.bus.errors import FeedError
+from hulak.clients.feeds.subscriptions import GROUP, MAX_OTHERS, PAUSE_S, Subscriptions
+from hulak.clients.feeds.venues.dialect import MAX_SYMBOLS, Subscribed, SymbolError
+from hulak.clients.feeds.venues.fx import FxBackend
 
 NAMES = [f"S{number:02d}/USD" for number in range(25)]
 

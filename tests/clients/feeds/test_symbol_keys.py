@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.errors import FeedError
-from bus.wire.codec import check_topic, tick_topic
-from clients.feeds.symbol_keys import (
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.codec import check_topic, tick_topic
+from hulak.clients.feeds.symbol_keys import (
     BadSymbol,
     SymbolKeys,
     any_symbol,

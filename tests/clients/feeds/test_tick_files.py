@@ -8,10 +8,10 @@ import tick_days
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.file_times import day_in
-from clients.feeds.tick_files import CHECKED, parse_lines, read_ticks, symbol_in
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.file_times import day_in
+from hulak.clients.feeds.tick_files import CHECKED, parse_lines, read_ticks, symbol_in
 
 MAY_8_MS = 1_399_507_200_000  # 2014-05-08 00:00 UTC
 OANDA = tick_days.OANDA.name

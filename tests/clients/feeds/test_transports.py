@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from websockets.asyncio.server import serve
 
-from bus.errors import ConfigError
-from clients.feeds.transports import BROKEN, VenueRefused, check_url, connection
+from hulak.bus.errors import ConfigError
+from hulak.clients.feeds.transports import BROKEN, VenueRefused, check_url, connection
 
 LIMIT_S = 10.0
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.errors import ConfigError, ProtocolError
-from clients.feeds.unconfirmed import Unconfirmed
+from hulak.bus.errors import ConfigError, ProtocolError
+from hulak.clients.feeds.unconfirmed import Unconfirmed
 
 
 def filled(limit, count):

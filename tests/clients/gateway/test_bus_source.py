@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
-from bus.process.settings import Settings
-from bus.wire.messages import Tick
-from clients.gateway.bus_source import BusSource
-from clients.gateway.state_cache import StateCache
+from hulak.bus.process.settings import Settings
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway.bus_source import BusSource
+from hulak.clients.gateway.state_cache import StateCache
 
 
 def test_ticks_are_loaded_again_when_topics_were_removed(tmp_path):

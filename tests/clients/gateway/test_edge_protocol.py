@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bus.errors import BusError, ProtocolError
-from clients.gateway import protocol
-from clients.gateway.interest import MAX_NAMES, NOTHING, TooManyNames
+from hulak.bus.errors import BusError, ProtocolError
+from hulak.clients.gateway import protocol
+from hulak.clients.gateway.interest import MAX_NAMES, NOTHING, TooManyNames
 
 
 def encoded(**message):

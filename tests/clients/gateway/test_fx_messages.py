@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from bus.wire.messages import Tick
-from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
-from clients.feeds.venues.fx import FxBackend
-from clients.gateway.fx import protocol
-from clients.gateway.fx.candles import Bar, Candles, bars_of, start_of
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
+from hulak.clients.feeds.venues.fx import FxBackend
+from hulak.clients.gateway.fx import protocol
+from hulak.clients.gateway.fx.candles import Bar, Candles, bars_of, start_of
 
 DAY = 86_400_000
 AT_MS = 1_701_234_567_890

@@ -7,12 +7,12 @@ from healthy_stats import feed, stats, verdict
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
-from bus.process.settings import FeedSettings, GatewaySettings, Settings
-from clients.gateway.access import access_of
-from clients.gateway.health import GatewayHealth
-from clients.gateway.http_routes import HttpRoutes
-from clients.gateway.static_files import StaticFiles
-from clients.judge.situations import Level
+from hulak.bus.process.settings import FeedSettings, GatewaySettings, Settings
+from hulak.clients.gateway.access import access_of
+from hulak.clients.gateway.health import GatewayHealth
+from hulak.clients.gateway.http_routes import HttpRoutes
+from hulak.clients.gateway.static_files import StaticFiles
+from hulak.clients.judge.situations import Level
 
 HERE = {"Host": "127.0.0.1:5570"}
 UPGRADE = {**HERE, "Upgrade": "websocket"}

@@ -5,11 +5,11 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bus.histogram import BOUNDS, Histogram
-from clients.gateway import metrics
-from clients.judge.facts import Facts
-from clients.judge.situations import SITUATIONS, Level
-from clients.judge.verdict import failed, judge
+from hulak.bus.histogram import BOUNDS, Histogram
+from hulak.clients.gateway import metrics
+from hulak.clients.judge.facts import Facts
+from hulak.clients.judge.situations import SITUATIONS, Level
+from hulak.clients.judge.verdict import failed, judge
 
 
 def totals(*values_us):

@@ -14,8 +14,8 @@ from local_bus import LocalBus
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from bus.wire.messages import Tick
-from clients.gateway.process import Gateway
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway.process import Gateway
 
 LIMIT_S = 20
 
@@ -44,7 +44,7 @@ async def closed(socket_):
 
 
 def test_a_client_gets_greeting_frames_and_answers(monkeypatch):
-    monkeypatch.setattr("clients.gateway.bus_calls.CALL_S", 0.2)
+    monkeypatch.setattr("hulak.clients.gateway.bus_calls.CALL_S", 0.2)
 
     async def work(gateway, url):
         gateway.cache.take_state("d1", msgpack.packb({"symbol": "EURUSD", "price": 1.1}))
@@ -133,7 +133,7 @@ def test_probes_and_page_are_served_beside_the_websockets():
 
 
 def test_a_client_that_does_not_read_is_disconnected_and_its_memory_bounded(monkeypatch):
-    monkeypatch.setattr("clients.gateway.fanout.BEHIND_S", 0.5)
+    monkeypatch.setattr("hulak.clients.gateway.fanout.BEHIND_S", 0.5)
     client_bytes = 1 << 16
 
     async def work(gateway, url):

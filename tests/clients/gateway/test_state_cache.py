@@ -5,10 +5,10 @@ import json
 import msgpack
 import pytest
 
-from bus.wire.messages import Tick
-from clients.gateway.fanout import ClientPace, ClientState, Fanout
-from clients.gateway.interest import NOTHING, Interest
-from clients.gateway.state_cache import StateCache
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway.fanout import ClientPace, ClientState, Fanout
+from hulak.clients.gateway.interest import NOTHING, Interest
+from hulak.clients.gateway.state_cache import StateCache
 
 ALL = Interest(displays=frozenset("*"), ticks=frozenset("*"), stats=True, config=True)
 

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from healthy_stats import feed, recent, report, stats, verdict, with_process
 
-from clients.cli import cli
-from clients.judge.situations import LIMITS, SITUATIONS, Level
+from hulak.clients.cli import cli
+from hulak.clients.judge.situations import LIMITS, SITUATIONS, Level
 
 LAG = {"p50": 1.0, "max": 1.0, "count": 1.0}
 UNWELL = [  # situation, level, text, statistics

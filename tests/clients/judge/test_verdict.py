@@ -3,10 +3,10 @@
 import pytest
 from healthy_stats import feed, recent, stats, verdict, with_process
 
-from bus.errors import ConfigError
-from bus.process.settings import FeedSettings, Settings
-from clients.judge.situations import LIMITS, Level, limits_of
-from clients.judge.verdict import failed
+from hulak.bus.errors import ConfigError
+from hulak.bus.process.settings import FeedSettings, Settings
+from hulak.clients.judge.situations import LIMITS, Level, limits_of
+from hulak.clients.judge.verdict import failed
 
 
 def test_all_is_well():

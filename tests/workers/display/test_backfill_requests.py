@@ -6,11 +6,11 @@ from itertools import islice
 import pytest
 from display_worker_fixture import DisplayWorkerFixture, made
 
-from bus.subscriber.replay_requests import OtherEpoch, ReplayEnded, ReplayRows, TooOld
-from workers.display import backfill_requests
-from workers.display.backfill_requests import FOLDS, MOST_ROWS, SILENT_S, BackfillRequests
-from workers.display.display_set import INITIALISATION
-from workers.display.managed_display import Phase
+from hulak.bus.subscriber.replay_requests import OtherEpoch, ReplayEnded, ReplayRows, TooOld
+from hulak.workers.display import backfill_requests
+from hulak.workers.display.backfill_requests import FOLDS, MOST_ROWS, SILENT_S, BackfillRequests
+from hulak.workers.display.display_set import INITIALISATION
+from hulak.workers.display.managed_display import Phase
 
 AT_ONCE, LATER = 0.0, float("inf")
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bus.wire.messages import Error, Part, Reply
-from workers.display import broker_link
-from workers.display.broker_link import AGAIN_S, BrokerLink
+from hulak.bus.wire.messages import Error, Part, Reply
+from hulak.workers.display import broker_link
+from hulak.workers.display.broker_link import AGAIN_S, BrokerLink
 
 
 class Requests:

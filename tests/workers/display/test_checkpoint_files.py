@@ -7,7 +7,7 @@ import time
 import pytest
 from waiting import eventually
 
-from workers.display.checkpoint_files import FORGOTTEN_S, CheckpointFiles
+from hulak.workers.display.checkpoint_files import FORGOTTEN_S, CheckpointFiles
 
 WITHIN_S = 10
 

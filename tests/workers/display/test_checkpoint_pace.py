@@ -4,9 +4,9 @@ import itertools
 
 from display_worker_fixture import CheckpointDisk, DisplayWorkerFixture
 
-from workers.display import checkpoint
-from workers.display.checkpoint_schedule import EVERY_S, PACE_S, REFRESH_S, SHARE
-from workers.display.managed_display import Phase
+from hulak.workers.display import checkpoint
+from hulak.workers.display.checkpoint_schedule import EVERY_S, PACE_S, REFRESH_S, SHARE
+from hulak.workers.display.managed_display import Phase
 
 
 class Pace:

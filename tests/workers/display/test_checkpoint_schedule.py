@@ -7,12 +7,12 @@ import pytest
 from display_worker_fixture import DisplayWorkerFixture, Kept, made
 from msgspec.structs import replace
 
-from bus.errors import ProtocolError
-from workers.display import checkpoint
-from workers.display.checkpoint import HEAD, MAGIC, VERSION, Checkpoint, fingerprint
-from workers.display.checkpoint_schedule import REFRESH_S
-from workers.display.managed_display import Phase
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.bus.errors import ProtocolError
+from hulak.workers.display import checkpoint
+from hulak.workers.display.checkpoint import HEAD, MAGIC, VERSION, Checkpoint, fingerprint
+from hulak.workers.display.checkpoint_schedule import REFRESH_S
+from hulak.workers.display.managed_display import Phase
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
 
 DAY = 86_400_000
 

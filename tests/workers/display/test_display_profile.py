@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
-from workers.display.quantities.levels import Levels
-from workers.display.quantities.profile import FINEST, GENEROUS, SAVING, Bounds, MarketProfile, Shape
-from workers.display.quantities.state import DisplayState, Init
-from workers.display.quantities.volatility import WINDOW_MS
+from hulak.workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
+from hulak.workers.display.quantities.levels import Levels
+from hulak.workers.display.quantities.profile import FINEST, GENEROUS, SAVING, Bounds, MarketProfile, Shape
+from hulak.workers.display.quantities.state import DisplayState, Init
+from hulak.workers.display.quantities.volatility import WINDOW_MS
 
 PERCENT = DisplayConfig(distribution_depth_mode=PERCENTAGE, distribution_percentage=40)
 

@@ -6,11 +6,11 @@ import pytest
 from display_worker_fixture import DisplayWorkerFixture, made
 from msgspec.structs import replace
 
-from bus.wire.messages import Tick
-from workers.display.backfill_queue import MOST_ROUNDS
-from workers.display.managed_display import ManagedDisplay, Phase
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
-from workers.display.quantities.tick_filter import PRICE
+from hulak.bus.wire.messages import Tick
+from hulak.workers.display.backfill_queue import MOST_ROUNDS
+from hulak.workers.display.managed_display import ManagedDisplay, Phase
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.workers.display.quantities.tick_filter import PRICE
 
 
 def test_a_display_is_given_what_the_journal_has_and_then_what_comes_live():

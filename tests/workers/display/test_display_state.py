@@ -6,10 +6,10 @@ import fx_reference as fx
 import msgpack
 import pytest
 
-from bus.errors import ConfigError
-from workers.display.quantities.adr import Bar
-from workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
-from workers.display.quantities.state import DisplayState, Init
+from hulak.bus.errors import ConfigError
+from hulak.workers.display.quantities.adr import Bar
+from hulak.workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
+from hulak.workers.display.quantities.state import DisplayState, Init
 
 DAY, HOUR = 86_400_000, 3_600_000
 NAMES = {1: "up", -1: "down", 0: "neutral"}

@@ -13,9 +13,9 @@ import fx_reference as fx
 import pytest
 from vectors import rows, vectors
 
-from bus.errors import ConfigError
-from workers.display.quantities.display_config import PERCENTAGE
-from workers.display.quantities.state import DisplayState, Init
+from hulak.bus.errors import ConfigError
+from hulak.workers.display.quantities.display_config import PERCENTAGE
+from hulak.workers.display.quantities.state import DisplayState, Init
 
 NAMES = {1: "up", -1: "down", 0: "neutral"}
 DESIGN = ("all_nulls_as_sent_by_display_store", "open_given_price_missing", "string_numbers_rejected")

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from bus.wire.codec import pack, unpack
-from workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
-from workers.display.quantities.state import DisplayState, Init
+from hulak.bus.wire.codec import pack, unpack
+from hulak.workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
+from hulak.workers.display.quantities.state import DisplayState, Init
 
 DAY = 86_400_000
 INITS = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.display.memory_trend import MemoryTrend
+from hulak.workers.display.memory_trend import MemoryTrend
 
 
 def trend(values, every_s=5.0, window_s=300.0):

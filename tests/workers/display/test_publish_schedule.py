@@ -2,8 +2,8 @@
 
 from display_worker_fixture import DisplayWorkerFixture
 
-from workers.display.publish_schedule import CATCHING_UP_S
-from workers.display.quantities.state import DisplayConfig
+from hulak.workers.display.publish_schedule import CATCHING_UP_S
+from hulak.workers.display.quantities.state import DisplayConfig
 
 
 def live(**how):

@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vectors import rows, vectors
 
-from workers.display.quantities.adaptive_scale import adaptive_scale
-from workers.display.quantities.adr import Bar, DailyRanges, project
-from workers.display.quantities.basket import basket_index, basket_value
-from workers.display.quantities.deflection import Deflection
-from workers.display.quantities.direction import direction
-from workers.display.quantities.extremes import Extremes
-from workers.display.quantities.flash import Flash
-from workers.display.quantities.levels import Levels
-from workers.display.quantities.price_text import price_text
-from workers.display.quantities.rounding import rounded, to_fixed, whole_pipettes
-from workers.display.quantities.spread import mid, spread
-from workers.display.quantities.twap import Twap
-from workers.display.quantities.value_area import ValueArea, point_of_control, value_area
-from workers.display.quantities.visual_range import tier
-from workers.display.quantities.volatility import START, Volatility, gain
+from hulak.workers.display.quantities.adaptive_scale import adaptive_scale
+from hulak.workers.display.quantities.adr import Bar, DailyRanges, project
+from hulak.workers.display.quantities.basket import basket_index, basket_value
+from hulak.workers.display.quantities.deflection import Deflection
+from hulak.workers.display.quantities.direction import direction
+from hulak.workers.display.quantities.extremes import Extremes
+from hulak.workers.display.quantities.flash import Flash
+from hulak.workers.display.quantities.levels import Levels
+from hulak.workers.display.quantities.price_text import price_text
+from hulak.workers.display.quantities.rounding import rounded, to_fixed, whole_pipettes
+from hulak.workers.display.quantities.spread import mid, spread
+from hulak.workers.display.quantities.twap import Twap
+from hulak.workers.display.quantities.value_area import ValueArea, point_of_control, value_area
+from hulak.workers.display.quantities.visual_range import tier
+from hulak.workers.display.quantities.volatility import START, Volatility, gain
 
 DAY = 86_400_000
 TOLD = vectors("display_quantities")

@@ -2,10 +2,10 @@
 
 from display_worker_fixture import DisplayWorkerFixture, Kept
 
-from bus.core.display_assignment import Display, DisplayAssignment
-from workers.display.display_set import CREATION, RUN_TIME
-from workers.display.managed_display import HEALTHY_S, Phase
-from workers.display.quantities.state import DisplayConfig
+from hulak.bus.core.display_assignment import Display, DisplayAssignment
+from hulak.workers.display.display_set import CREATION, RUN_TIME
+from hulak.workers.display.managed_display import HEALTHY_S, Phase
+from hulak.workers.display.quantities.state import DisplayConfig
 
 
 def world_with(fails_at=None, **how):

@@ -5,7 +5,7 @@ import random
 import pytest
 from display_worker_fixture import DisplayWorkerFixture
 
-from workers.display.managed_display import Phase
+from hulak.workers.display.managed_display import Phase
 
 SYMBOLS = ["X", "Y", "XY"]
 

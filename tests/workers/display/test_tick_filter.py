@@ -6,10 +6,10 @@ import pytest
 from display_worker_fixture import DisplayWorkerFixture, made
 from msgspec.structs import replace
 
-from bus.wire.codec import encode_publication, pack, pack_tick, tick_topic
-from bus.wire.messages import Stamp
-from workers.display.quantities.state import DisplayConfig, DisplayState, Init
-from workers.display.quantities.tick_filter import AHEAD_MS, FOR_EVER, UNTOLD_AHEAD_MS, believed_until
+from hulak.bus.wire.codec import encode_publication, pack, pack_tick, tick_topic
+from hulak.bus.wire.messages import Stamp
+from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
+from hulak.workers.display.quantities.tick_filter import AHEAD_MS, FOR_EVER, UNTOLD_AHEAD_MS, believed_until
 
 HOUR, DAY = 3_600_000, 86_400_000
 TODAY = 20_000 * DAY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.nepse.answer_cache import MAX_ANSWERS, AnswerCache, seconds_to_midnight
+from hulak.workers.nepse.answer_cache import MAX_ANSWERS, AnswerCache, seconds_to_midnight
 
 
 def test_an_answer_is_found_until_it_expires_also_when_it_is_none():

@@ -11,16 +11,16 @@ from dispatcher_fixture import RETRYABLE, A, B, DispatcherFixture, task
 from nepse_worker_fixture import ExchangeFetch as Exchange
 from nepse_worker_fixture import reply
 
-from bus.backoff import Backoff
-from bus.errors import ProtocolError, TaskFailed
-from bus.wire.messages import Goodbye, HeldTask, Reply, Result, Retire, Task
-from workers.nepse import tokens
-from workers.nepse.actions import NepseActions
-from workers.nepse.endpoints import ENDPOINTS
-from workers.nepse.token_bucket import TokenBucket
-from workers.nepse.token_manager import PROVE, REFRESH_PATH
-from workers.runtime.session import Exit, Run, Send, Session
-from workers.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
+from hulak.bus.backoff import Backoff
+from hulak.bus.errors import ProtocolError, TaskFailed
+from hulak.bus.wire.messages import Goodbye, HeldTask, Reply, Result, Retire, Task
+from hulak.workers.nepse import tokens
+from hulak.workers.nepse.actions import NepseActions
+from hulak.workers.nepse.endpoints import ENDPOINTS
+from hulak.workers.nepse.token_bucket import TokenBucket
+from hulak.workers.nepse.token_manager import PROVE, REFRESH_PATH
+from hulak.workers.runtime.session import Exit, Run, Send, Session
+from hulak.workers.scaling import FATAL_S, Options, PoolWorker, Scaling, Slot
 
 MORNING = 1_776_968_000.0  # 2026-04-23T18:13:20Z; 18:15 is midnight in Nepal
 INDICES = "/api/nots/nepse-index"

@@ -4,10 +4,10 @@ import msgpack
 import pytest
 from nepse_worker_fixture import ExchangeFetch, reply
 
-from bus.errors import TaskFailed
-from workers.nepse import tokens
-from workers.nepse.actions import NepseActions
-from workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
+from hulak.bus.errors import TaskFailed
+from hulak.workers.nepse import tokens
+from hulak.workers.nepse.actions import NepseActions
+from hulak.workers.nepse.endpoints import ENDPOINTS, SESSION_ACTIONS
 
 NAMES = {
     "access-token",

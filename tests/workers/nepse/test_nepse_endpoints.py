@@ -4,14 +4,14 @@ import msgpack
 import pytest
 from nepse_worker_fixture import Settings
 
-from bus.errors import TaskFailed
-from sim.nepse.request_gate import HTML_403, Reply
-from sim.nepse.server import serve
-from workers.nepse.actions import NepseActions, build_actions
-from workers.nepse.arguments import Kind
-from workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Shape
-from workers.nepse.http import HttpFetch
-from workers.nepse.live_settings import LiveSettings
+from hulak.bus.errors import TaskFailed
+from hulak.sim.nepse.request_gate import HTML_403, Reply
+from hulak.sim.nepse.server import serve
+from hulak.workers.nepse.actions import NepseActions, build_actions
+from hulak.workers.nepse.arguments import Kind
+from hulak.workers.nepse.endpoints import ENDPOINTS, PAGED, SESSION_ACTIONS, Shape
+from hulak.workers.nepse.http import HttpFetch
+from hulak.workers.nepse.live_settings import LiveSettings
 
 BY_NAME = {endpoint.action: endpoint for endpoint in ENDPOINTS}
 REFUSED_BY_THE_EXCHANGE = {"company-floor-sheet"}

@@ -4,9 +4,9 @@ import pytest
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
-from bus.errors import TaskFailed
-from workers.nepse.faults import HttpRequest, HttpResponse, fault_of, parse, parse_object, retry_after_s
-from workers.nepse.http import fault_of_error
+from hulak.bus.errors import TaskFailed
+from hulak.workers.nepse.faults import HttpRequest, HttpResponse, fault_of, parse, parse_object, retry_after_s
+from hulak.workers.nepse.http import fault_of_error
 
 ASKED = HttpRequest("GET", "/api/nots/nepse-index", "secret-token")
 HTML = {"content-type": "text/html; charset=utf-8"}

@@ -5,10 +5,10 @@ import json
 import pytest
 from nepse_worker_fixture import ExchangeFetch, reply
 
-from bus.errors import TaskFailed
-from workers.nepse.actions import NepseActions
-from workers.nepse.endpoints import Shape
-from workers.nepse.paging import PageCollection, parse_page
+from hulak.bus.errors import TaskFailed
+from hulak.workers.nepse.actions import NepseActions
+from hulak.workers.nepse.endpoints import Shape
+from hulak.workers.nepse.paging import PageCollection, parse_page
 
 SHEET = "/api/nots/nepse-data/floorsheet"
 STATUS = "/api/nots/nepse-data/market-open"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import ConfigError, TaskFailed
-from workers.nepse.faults import HttpRequest
-from workers.nepse.http import HttpFetch
+from hulak.bus.errors import ConfigError, TaskFailed
+from hulak.workers.nepse.faults import HttpRequest
+from hulak.workers.nepse.http import HttpFetch
 
 
 @dataclass

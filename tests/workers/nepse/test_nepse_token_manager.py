@@ -5,9 +5,9 @@ import json
 import pytest
 from nepse_worker_fixture import ExchangeFetch, reply
 
-from bus.errors import TaskFailed
-from workers.nepse import tokens
-from workers.nepse.token_manager import MARKET_OPEN_PATH, PROVE, REFRESH_PATH, TokenManager
+from hulak.bus.errors import TaskFailed
+from hulak.workers.nepse import tokens
+from hulak.workers.nepse.token_manager import MARKET_OPEN_PATH, PROVE, REFRESH_PATH, TokenManager
 
 FLOOR_SHEET = "/api/nots/nepse-data/floorsheet"
 INDICES = "/api/nots/nepse-index"

@@ -3,9 +3,9 @@
 import pytest
 from vectors import rows, vectors
 
-from bus.errors import TaskFailed
-from sim.nepse import tokens as simulated
-from workers.nepse import tokens
+from hulak.bus.errors import TaskFailed
+from hulak.sim.nepse import tokens as simulated
+from hulak.workers.nepse import tokens
 
 FORMULAS = {
     "raw": tokens.raw_id,

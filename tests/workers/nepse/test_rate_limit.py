@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.nepse.rate_limit import RateLimit
+from hulak.workers.nepse.rate_limit import RateLimit
 
 SLACK_S = 1e-5
 

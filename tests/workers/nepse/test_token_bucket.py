@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.nepse.token_bucket import TokenBucket
+from hulak.workers.nepse.token_bucket import TokenBucket
 
 
 def test_an_empty_bucket_refuses_until_there_is_a_token():

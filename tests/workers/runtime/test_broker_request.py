@@ -7,11 +7,11 @@ import pytest
 from fake_frontend import FakeBroker
 from local_bus import free_ports
 
-from bus.errors import BusError, BusTimeout
-from bus.process.settings import BrokerSettings, Settings
-from bus.wire import codec
-from bus.wire.messages import Error, Part, Reply
-from workers.runtime.broker_request import BrokerRequester
+from hulak.bus.errors import BusError, BusTimeout
+from hulak.bus.process.settings import BrokerSettings, Settings
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Error, Part, Reply
+from hulak.workers.runtime.broker_request import BrokerRequester
 
 WITHIN_S = 10
 

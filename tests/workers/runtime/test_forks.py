@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, os, threading
-from workers.runtime.forks import Forks
+from hulak.workers.runtime.forks import Forks
 
 forks = Forks(frozenset())
 forks.guard()

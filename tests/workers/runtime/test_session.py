@@ -2,9 +2,20 @@
 
 import pytest
 
-from bus.errors import ProtocolError
-from bus.wire.messages import BrokerHeartbeat, Error, Goodbye, HeldTask, Ready, Result, Retire, Task, TaskPart, WorkerHeartbeat
-from workers.runtime.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import (
+    BrokerHeartbeat,
+    Error,
+    Goodbye,
+    HeldTask,
+    Ready,
+    Result,
+    Retire,
+    Task,
+    TaskPart,
+    WorkerHeartbeat,
+)
+from hulak.workers.runtime.session import MOST_CREDIT, Exit, Interrupt, Run, Send, Session
 
 A, B, C = (bytes(15) + letter for letter in (b"a", b"b", b"c"))
 KNOWN, UNKNOWN = BrokerHeartbeat(7, known=True), BrokerHeartbeat(7, known=False)

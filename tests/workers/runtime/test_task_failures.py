@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from bus.errors import TaskFailed
-from bus.wire import codec
-from bus.wire.failures import LONGEST_TEXT, Failure
-from bus.wire.messages import Task
-from workers.runtime.task_failures import crash_of
-from workers.runtime.task_runner import TaskRunner
+from hulak.bus.errors import TaskFailed
+from hulak.bus.wire import codec
+from hulak.bus.wire.failures import LONGEST_TEXT, Failure
+from hulak.bus.wire.messages import Task
+from hulak.workers.runtime.task_failures import crash_of
+from hulak.workers.runtime.task_runner import TaskRunner
 
 MAX_BYTES = 1 << 20
 TASK = Task(bytes(16), 1, "do", {}, 60_000, 75_000)

@@ -5,10 +5,10 @@ import itertools
 import pytest
 import structlog
 
-from bus.errors import TaskFailed
-from bus.wire import codec
-from bus.wire.messages import Task
-from workers.runtime.task_runner import SoftLimit, TaskRunner
+from hulak.bus.errors import TaskFailed
+from hulak.bus.wire import codec
+from hulak.bus.wire.messages import Task
+from hulak.workers.runtime.task_runner import SoftLimit, TaskRunner
 
 MAX_BYTES = 65_536
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bus.wire.messages import Task
-from workers.runtime.task_timings import MOST_ACTIONS, TaskTimings
+from hulak.bus.wire.messages import Task
+from hulak.workers.runtime.task_timings import MOST_ACTIONS, TaskTimings
 
 
 def tasks(*actions):

@@ -12,7 +12,7 @@ original used 1 percent around the price).
 from collections import deque
 from typing import Any, NamedTuple
 
-from workers.display.quantities.rounding import rounded
+from hulak.workers.display.quantities.rounding import rounded
 
 DAY_MS = 86_400_000
 KEPT_DAYS = 400  # maximum of daily bars, and so of the lookback

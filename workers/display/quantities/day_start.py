@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from bus.wire.price_digits import MOST, PAIR, usual_digits
-from workers.display.quantities.adr import Bar, read_bar
-from workers.display.quantities.rounding import rounded
+from hulak.bus.wire.price_digits import MOST, PAIR, usual_digits
+from hulak.workers.display.quantities.adr import Bar, read_bar
+from hulak.workers.display.quantities.rounding import rounded
 
 OWN_NAMES = (
     *("digits", "price", "open", "high", "low", "adr_high", "adr_low", "adr", "minute_bars", "daily_bars", "timestamp"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bus.errors import ConfigError
+from hulak.bus.errors import ConfigError
 
 ALL, PERCENTAGE = "all", "percentage"
 

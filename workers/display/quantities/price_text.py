@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from workers.display.quantities.rounding import to_fixed
+from hulak.workers.display.quantities.rounding import to_fixed
 
 
 class PriceText(NamedTuple):

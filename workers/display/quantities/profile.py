@@ -19,8 +19,8 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any, NamedTuple
 
-from workers.display.quantities.levels import Levels
-from workers.display.quantities.value_area import ValueArea
+from hulak.workers.display.quantities.levels import Levels
+from hulak.workers.display.quantities.value_area import ValueArea
 
 
 class Bounds(NamedTuple):

@@ -18,23 +18,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bus.wire.names import ANY_SOURCE, LONGEST_SOURCE
-from bus.wire.price_digits import digits_of
-from workers.display.quantities.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
-from workers.display.quantities.day_start import Init
-from workers.display.quantities.deflection import Deflection
-from workers.display.quantities.direction import NAMES, direction
-from workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
-from workers.display.quantities.extremes import Extremes
-from workers.display.quantities.flash import PIPETTES, Flash
-from workers.display.quantities.profile import GENEROUS, SAVING, MarketProfile, Shape
-from workers.display.quantities.rounding import NOISE, whole_pipettes
-from workers.display.quantities.spread import mid, spread, usable
-from workers.display.quantities.tick_filter import AHEAD, FOR_EVER, LATE, PRICE, SILENT_MS, SOURCE
-from workers.display.quantities.tick_filter import NAMES as LEFT_OUT
-from workers.display.quantities.twap import Twap
-from workers.display.quantities.visual_range import visual_range
-from workers.display.quantities.volatility import Volatility, gain
+from hulak.bus.wire.names import ANY_SOURCE, LONGEST_SOURCE
+from hulak.bus.wire.price_digits import digits_of
+from hulak.workers.display.quantities.adr import DAY_MS, LEAST_MS, DailyRanges, Projection, project
+from hulak.workers.display.quantities.day_start import Init
+from hulak.workers.display.quantities.deflection import Deflection
+from hulak.workers.display.quantities.direction import NAMES, direction
+from hulak.workers.display.quantities.display_config import PERCENTAGE, DisplayConfig
+from hulak.workers.display.quantities.extremes import Extremes
+from hulak.workers.display.quantities.flash import PIPETTES, Flash
+from hulak.workers.display.quantities.profile import GENEROUS, SAVING, MarketProfile, Shape
+from hulak.workers.display.quantities.rounding import NOISE, whole_pipettes
+from hulak.workers.display.quantities.spread import mid, spread, usable
+from hulak.workers.display.quantities.tick_filter import AHEAD, FOR_EVER, LATE, PRICE, SILENT_MS, SOURCE
+from hulak.workers.display.quantities.tick_filter import NAMES as LEFT_OUT
+from hulak.workers.display.quantities.twap import Twap
+from hulak.workers.display.quantities.visual_range import visual_range
+from hulak.workers.display.quantities.volatility import Volatility, gain
 
 __all__ = ["DisplayConfig", "DisplayState", "Init"]
 

@@ -7,15 +7,15 @@ from functools import partial
 import pytest
 from waiting import eventually
 
-from bus.broker.storage import dead_letters, row_retention, task_rows, unfinished_tasks
-from bus.broker.storage.database import Database
-from bus.broker.storage.row_retention import RowRetention
-from bus.broker.storage.unfinished_tasks import MemoryRoom
-from bus.core.tasks.moments import Moment
-from bus.core.tasks.posted import Posting
-from bus.errors import PartEnded
-from bus.wire.codec import pack, unpack
-from bus.wire.messages import Error, Reply
+from hulak.bus.broker.storage import dead_letters, row_retention, task_rows, unfinished_tasks
+from hulak.bus.broker.storage.database import Database
+from hulak.bus.broker.storage.row_retention import RowRetention
+from hulak.bus.broker.storage.unfinished_tasks import MemoryRoom
+from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.core.tasks.posted import Posting
+from hulak.bus.errors import PartEnded
+from hulak.bus.wire.codec import pack, unpack
+from hulak.bus.wire.messages import Error, Reply
 
 NOW_NS = 10**18
 DAY_S = 86400.0

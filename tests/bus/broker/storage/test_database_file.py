@@ -6,14 +6,14 @@ import stat
 
 import pytest
 
-from bus.broker import scale_service
-from bus.broker.storage import config_rows, database_schema, display_rows, row_retention, task_rows, unfinished_tasks
-from bus.broker.storage.database_file import DatabaseFile
-from bus.broker.storage.unfinished_tasks import MemoryRoom
-from bus.core.display_assignment import Display
-from bus.core.tasks.moments import Moment
-from bus.core.tasks.posted import Posting
-from bus.wire.codec import pack
+from hulak.bus.broker import scale_service
+from hulak.bus.broker.storage import config_rows, database_schema, display_rows, row_retention, task_rows, unfinished_tasks
+from hulak.bus.broker.storage.database_file import DatabaseFile
+from hulak.bus.broker.storage.unfinished_tasks import MemoryRoom
+from hulak.bus.core.display_assignment import Display
+from hulak.bus.core.tasks.moments import Moment
+from hulak.bus.core.tasks.posted import Posting
+from hulak.bus.wire.codec import pack
 
 NOW = Moment(100.0, 10**18, 50.0)
 ALL = MemoryRoom(1_000_000, 1 << 40)

@@ -7,11 +7,11 @@ import pytest
 from journal_fixture import HOUR_NS, killed, newest
 from request_arguments import read_wanted
 
-from bus.broker.storage.journal_reader import JournalReader
-from bus.core.journal.record_format import needs
-from bus.core.ticks.replay import Replay
-from bus.errors import ProtocolError
-from bus.wire.codec import unpack
+from hulak.bus.broker.storage.journal_reader import JournalReader
+from hulak.bus.core.journal.record_format import needs
+from hulak.bus.core.ticks.replay import Replay
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import unpack
 
 
 def test_numbers_epoch_and_sources_go_on_after_a_kill(offices):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, NOTE_BYTES, DegradedFlag, JournalNotes, Noted, NoteFile
+from hulak.bus.broker.storage.journal_note import CLOSED, DEGRADED, LIVE, NOTE_BYTES, DegradedFlag, JournalNotes, Noted, NoteFile
 
 NOTED = Noted("a1b2", 1_800_000_000_123, 44, 3600.5, "boot-1", 1000.25, 10**18)
 

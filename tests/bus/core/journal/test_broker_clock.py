@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.journal.broker_clock import REBOOT_S, Aged, Ages, Clocks, passed_s
+from hulak.bus.core.journal.broker_clock import REBOOT_S, Aged, Ages, Clocks, passed_s
 
 DAY_NS = 86_400 * 10**9
 THEN = Clocks("boot-1", 500.0, 10**18)

@@ -1,7 +1,7 @@
 """What waits for the disk in memory: in order, bounded, with one hole at most."""
 
-from bus.core.journal.held_batches import HeldBatches
-from bus.core.journal.record_format import Batch
+from hulak.bus.core.journal.held_batches import HeldBatches
+from hulak.bus.core.journal.record_format import Batch
 
 
 def batch(first, last, size=10):

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from bus.core.journal import record_format
-from bus.core.journal.record_format import TICK, Corrupt, Record, Snapshot, encode_tick, scan
-from bus.errors import ProtocolError
-from bus.wire.codec import encode_publication, pack
-from bus.wire.messages import Stamp
+from hulak.bus.core.journal import record_format
+from hulak.bus.core.journal.record_format import TICK, Corrupt, Record, Snapshot, encode_tick, scan
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import encode_publication, pack
+from hulak.bus.wire.messages import Stamp
 
 
 def frame_of(number, symbol=b"EURUSD"):

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from bus.core.journal.record_format import Snapshot, encode_tick
-from bus.core.journal.segment_index import IndexBuilder, SegmentIndex, TopicOrdinals
-from bus.errors import ProtocolError
-from bus.wire.codec import encode_publication, pack
-from bus.wire.messages import Stamp
+from hulak.bus.core.journal.record_format import Snapshot, encode_tick
+from hulak.bus.core.journal.segment_index import IndexBuilder, SegmentIndex, TopicOrdinals
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import encode_publication, pack
+from hulak.bus.wire.messages import Stamp
 
 EURUSD, USDJPY = b"tick.EURUSD\0", b"tick.USDJPY\0"
 

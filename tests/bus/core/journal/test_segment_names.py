@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.journal.record_format import Snapshot
-from bus.core.journal.segment_names import Candidate, longest_rising, misfits, name_of, numbers_in, own_journal, serial_in
+from hulak.bus.core.journal.record_format import Snapshot
+from hulak.bus.core.journal.segment_names import Candidate, longest_rising, misfits, name_of, numbers_in, own_journal, serial_in
 
 OURS = "a1"
 

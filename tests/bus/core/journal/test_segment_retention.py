@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bus.core.journal.segment_retention import AGED_S, Retention
+from hulak.bus.core.journal.segment_retention import AGED_S, Retention
 
 
 @dataclass

@@ -6,14 +6,14 @@ from collections import defaultdict
 import pytest
 from dispatcher_fixture import POLICY
 
-from bus.backoff import Backoff
-from bus.core.effects import ToClient, ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.policy import Policy
-from bus.core.tasks.task_queue import CalledTask
-from bus.core.tasks.worker_roster import MOST_GRAIN
-from bus.errors import ProtocolError
-from bus.wire.messages import Error, HeldTask, Ready, Reply, Request, Result, Task, WorkerHeartbeat
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.effects import ToClient, ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.tasks.task_queue import CalledTask
+from hulak.bus.core.tasks.worker_roster import MOST_GRAIN
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import Error, HeldTask, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 SERVICES = ("sums", "news")
 OPTIONS = (

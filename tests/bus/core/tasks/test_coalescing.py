@@ -3,7 +3,7 @@
 import pytest
 from dispatcher_fixture import A, B, DispatcherFixture
 
-from bus.wire.messages import Error, Part, Reply, Request, TaskPart
+from hulak.bus.wire.messages import Error, Part, Reply, Request, TaskPart
 
 C = bytes(15) + b"c"
 

@@ -3,10 +3,10 @@
 import pytest
 from dispatcher_fixture import RETRYABLE, A, B, DispatcherFixture, task
 
-from bus.core.effects import ToWorker
-from bus.core.tasks.task_queue import TaskState
-from bus.errors import ProtocolError
-from bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Part, Ready, Reply, Retire, TaskPart
+from hulak.bus.core.effects import ToWorker
+from hulak.bus.core.tasks.task_queue import TaskState
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Part, Ready, Reply, Retire, TaskPart
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 from dispatcher_fixture import POLICY, DispatcherFixture
 from walk_events import check_books, check_census
 
-from bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker
-from bus.core.tasks.lost_workers import MOST_SPARED
-from bus.core.tasks.posted import Posting
-from bus.core.tasks.task_queue import TaskState
-from bus.wire.codec import pack
-from bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Ready, Reply, Request, Result, Task, WorkerHeartbeat
+from hulak.bus.core.effects import Begun, Delayed, Ended, ToClient, ToWorker
+from hulak.bus.core.tasks.lost_workers import MOST_SPARED
+from hulak.bus.core.tasks.posted import Posting
+from hulak.bus.core.tasks.task_queue import TaskState
+from hulak.bus.wire.codec import pack
+from hulak.bus.wire.messages import BrokerHeartbeat, Error, HeldTask, Ready, Reply, Request, Result, Task, WorkerHeartbeat
 
 
 def name(number):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bus.core.tasks.moments import MOST_NS, Moment
+from hulak.bus.core.tasks.moments import MOST_NS, Moment
 
 WALL_NS = 10**18
 

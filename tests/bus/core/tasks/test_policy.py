@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from bus.backoff import Backoff
-from bus.core.tasks.policy import Policy, read_options, retry_delay_s
-from bus.errors import ProtocolError
-from bus.wire.failures import Failure
-from bus.wire.messages import Request
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.tasks.policy import Policy, read_options, retry_delay_s
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.failures import Failure
+from hulak.bus.wire.messages import Request
 
 POLICY = Policy(timeout_s=60.0, retries=3, max_timeout_s=3600.0, max_retries=20)
 BACKOFF = Backoff(0.5, 60.0, lambda: 0.5)

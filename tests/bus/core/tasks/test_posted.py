@@ -6,10 +6,10 @@ import pytest
 from dispatcher_fixture import POLICY, DispatcherFixture
 from request_arguments import arguments
 
-from bus.core.effects import Begun, Delayed, Ended, ToWorker
-from bus.core.tasks.posted import Posting, posting_of
-from bus.core.tasks.task_queue import TaskState
-from bus.wire.messages import Error, HeldTask, Ready, Reply, Result, WorkerHeartbeat
+from hulak.bus.core.effects import Begun, Delayed, Ended, ToWorker
+from hulak.bus.core.tasks.posted import Posting, posting_of
+from hulak.bus.core.tasks.task_queue import TaskState
+from hulak.bus.wire.messages import Error, HeldTask, Ready, Reply, Result, WorkerHeartbeat
 
 ID = bytes(range(16))
 RETRYABLE = {"code": "RATE_LIMITED", "text": "429", "retryable": True}

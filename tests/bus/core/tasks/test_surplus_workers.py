@@ -2,13 +2,13 @@
 
 import pytest
 
-from bus.backoff import Backoff
-from bus.core.effects import ToWorker
-from bus.core.tasks.dispatcher import Dispatcher
-from bus.core.tasks.policy import Policy
-from bus.core.tasks.surplus_workers import to_leave
-from bus.core.tasks.worker_roster import Worker
-from bus.wire.messages import Goodbye, HeldTask, Ready, Request, Retire
+from hulak.bus.backoff import Backoff
+from hulak.bus.core.effects import ToWorker
+from hulak.bus.core.tasks.dispatcher import Dispatcher
+from hulak.bus.core.tasks.policy import Policy
+from hulak.bus.core.tasks.surplus_workers import to_leave
+from hulak.bus.core.tasks.worker_roster import Worker
+from hulak.bus.wire.messages import Goodbye, HeldTask, Ready, Request, Retire
 
 
 def worker(name, *, slot="", since=0.0, started=None, retiring=False, service="nepse", host="here"):

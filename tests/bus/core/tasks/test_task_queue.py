@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from bus.core.tasks.task_queue import NEXT, CalledTask, TaskQueue, TaskState
-from bus.wire.messages import Request
+from hulak.bus.core.tasks.task_queue import NEXT, CalledTask, TaskQueue, TaskState
+from hulak.bus.wire.messages import Request
 
 
 def task(number, service="nepse"):

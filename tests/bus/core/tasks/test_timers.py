@@ -6,7 +6,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.tasks.timers import Timers
+from hulak.bus.core.tasks.timers import Timers
 
 
 def made(**due):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.core.tasks.worker_roster import MOST_SERVICES, Worker, WorkerRoster
+from hulak.bus.core.tasks.worker_roster import MOST_SERVICES, Worker, WorkerRoster
 
 
 def worker(name, *, credit=1, service="nepse", held=0, strays=0, retiring=False):

@@ -1,6 +1,6 @@
 """Which subscribers take nothing any more."""
 
-from bus.core.ticks.blocked_subscribers import LOOKS, BlockedSubscribers
+from hulak.bus.core.ticks.blocked_subscribers import LOOKS, BlockedSubscribers
 
 
 def test_a_connection_that_takes_nothing_while_the_bound_is_published_is_given_up_once():

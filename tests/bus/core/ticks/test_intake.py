@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.journal.record_format import decode_tick, scan
-from bus.core.ticks.intake import Intake
-from bus.core.ticks.topic_logs import TopicLogs
-from bus.errors import ProtocolError
-from bus.wire import codec
-from bus.wire.codec import decode_publication, encode_publication, feed_frame, pack
-from bus.wire.messages import END_MS, FIRST_MS, Stamp, Tick
+from hulak.bus.core.journal.record_format import decode_tick, scan
+from hulak.bus.core.ticks.intake import Intake
+from hulak.bus.core.ticks.topic_logs import TopicLogs
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire import codec
+from hulak.bus.wire.codec import decode_publication, encode_publication, feed_frame, pack
+from hulak.bus.wire.messages import END_MS, FIRST_MS, Stamp, Tick
 
 
 class IntakeFixture:

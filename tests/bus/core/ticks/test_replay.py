@@ -4,7 +4,7 @@ import pytest
 from replay_fixture import MemorySegments, run
 from request_arguments import read_wanted
 
-from bus.core.ticks.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay
+from hulak.bus.core.ticks.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay
 
 # What is read
 

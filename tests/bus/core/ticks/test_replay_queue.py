@@ -4,9 +4,9 @@ import pytest
 from replay_fixture import MemorySegments, decode
 from request_arguments import read_wanted
 
-from bus.core.ticks.replay import Replay
-from bus.core.ticks.replay_queue import PATIENCE_S, PROGRESS_S, RUNNING, WAITS_S, ReplayQueue
-from bus.errors import ProtocolError
+from hulak.bus.core.ticks.replay import Replay
+from hulak.bus.core.ticks.replay_queue import PATIENCE_S, PROGRESS_S, RUNNING, WAITS_S, ReplayQueue
+from hulak.bus.errors import ProtocolError
 
 
 def reads(address):

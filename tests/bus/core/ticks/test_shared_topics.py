@@ -2,10 +2,10 @@
 
 import random
 
-from bus.core.ticks.intake import Intake
-from bus.core.ticks.shared_topics import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, SharedTopics
-from bus.core.ticks.topic_logs import TopicLog, TopicLogs
-from bus.wire.codec import feed_frame
+from hulak.bus.core.ticks.intake import Intake
+from hulak.bus.core.ticks.shared_topics import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, SharedTopics
+from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
+from hulak.bus.wire.codec import feed_frame
 
 
 def log(name="A"):

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.core.journal.segment_index import TopicOrdinals
-from bus.core.ticks.topic_logs import TopicLogs
-from bus.errors import ProtocolError
-from bus.wire.codec import STAMP, decode_publication, encode_publication, pack
-from bus.wire.messages import Publication, Stamp
-from bus.wire.names import HELLO, TICKS
+from hulak.bus.core.journal.segment_index import TopicOrdinals
+from hulak.bus.core.ticks.topic_logs import TopicLogs
+from hulak.bus.errors import ProtocolError
+from hulak.bus.wire.codec import STAMP, decode_publication, encode_publication, pack
+from hulak.bus.wire.messages import Publication, Stamp
+from hulak.bus.wire.names import HELLO, TICKS
 
 EUR, EURX = b"tick.EURUSD\0", b"tick.EURUSDX\0"
 
@@ -54,7 +54,7 @@ def test_topics_that_are_not_feeds_cannot_be_removed():
 
 
 def test_what_is_remembered_of_removed_topics_is_bounded_and_no_number_comes_twice(monkeypatch):
-    monkeypatch.setattr("bus.core.ticks.topic_logs.MOST_ENDED", 3)
+    monkeypatch.setattr("hulak.bus.core.ticks.topic_logs.MOST_ENDED", 3)
     some, seen = topics(b""), set()
     for turn in range(6):
         for name in range(20):

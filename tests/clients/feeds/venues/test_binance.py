@@ -5,10 +5,10 @@ import json
 import pytest
 import venue_messages
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.venues.binance import Binance, stream_path
-from clients.feeds.venues.dialect import Subscribed, SymbolError
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.venues.binance import Binance, stream_path
+from hulak.clients.feeds.venues.dialect import Subscribed, SymbolError
 
 SPOT = '{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}'
 FUTURES = (

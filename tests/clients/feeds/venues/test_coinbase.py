@@ -6,11 +6,11 @@ import pytest
 import venue_messages
 from venue_messages import utc_ms
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.symbol_keys import BadSymbol
-from clients.feeds.venues.coinbase import Coinbase
-from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.symbol_keys import BadSymbol
+from hulak.clients.feeds.venues.coinbase import Coinbase
+from hulak.clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
 
 
 def test_quotes_and_heartbeats_are_subscribed_to_together():

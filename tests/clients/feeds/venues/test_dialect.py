@@ -5,13 +5,13 @@ import json
 import pytest
 from venue_messages import message, messages
 
-from bus.errors import FeedError
-from bus.process.check_settings import types_of
-from bus.process.settings import FeedSettings
-from bus.wire.messages import Tick
-from clients.cli.feed import VENUES as NAMES
-from clients.feeds.venues.dialect import CODES, MAX_SYMBOLS, Sides, SymbolError, classify_refusal
-from clients.feeds.venues.registry import VENUES
+from hulak.bus.errors import FeedError
+from hulak.bus.process.check_settings import types_of
+from hulak.bus.process.settings import FeedSettings
+from hulak.bus.wire.messages import Tick
+from hulak.clients.cli.feed import VENUES as NAMES
+from hulak.clients.feeds.venues.dialect import CODES, MAX_SYMBOLS, Sides, SymbolError, classify_refusal
+from hulak.clients.feeds.venues.registry import VENUES
 
 
 def test_the_command_line_and_the_settings_name_every_venue():

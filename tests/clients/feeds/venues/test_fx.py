@@ -5,10 +5,10 @@ import json
 import pytest
 from vectors import rows, vectors
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError, classify_refusal
-from clients.feeds.venues.fx import FxBackend
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError, classify_refusal
+from hulak.clients.feeds.venues.fx import FxBackend
 
 
 def test_one_request_per_symbol_subscribes_and_asks_for_its_figures():

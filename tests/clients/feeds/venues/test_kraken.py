@@ -6,10 +6,10 @@ import pytest
 import venue_messages
 from venue_messages import message, utc_ms
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
-from clients.feeds.venues.kraken import Kraken, KrakenV1
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
+from hulak.clients.feeds.venues.kraken import Kraken, KrakenV1
 
 
 def test_version_2_subscribes_to_every_change_of_the_best_prices():

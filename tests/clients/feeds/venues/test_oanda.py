@@ -6,10 +6,10 @@ import pytest
 from vectors import vectors
 from venue_messages import oanda_line, oanda_price
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.venues.dialect import Heartbeat, SymbolError
-from clients.feeds.venues.oanda import Oanda
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.venues.dialect import Heartbeat, SymbolError
+from hulak.clients.feeds.venues.oanda import Oanda
 
 URL = "https://stream-fxpractice.oanda.com/v3/accounts/101-004-1-001/pricing/stream"
 

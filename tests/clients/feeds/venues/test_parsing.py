@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bus.errors import FeedError
-from bus.wire.messages import END_MS, FIRST_MS, Tick
-from clients.feeds.symbol_keys import canonical_symbol
-from clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
-from clients.feeds.venues.parsing import iso_time_of, load_json, of_each, price_of, shown, time_of
-from clients.feeds.venues.registry import VENUES
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
+from hulak.clients.feeds.symbol_keys import canonical_symbol
+from hulak.clients.feeds.venues.dialect import Heartbeat, Ready, Subscribed, SymbolError
+from hulak.clients.feeds.venues.parsing import iso_time_of, load_json, of_each, price_of, shown, time_of
+from hulak.clients.feeds.venues.registry import VENUES
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 import pytest
 
-from bus.errors import FeedError
-from bus.wire.messages import Tick
-from clients.feeds.symbol_keys import BadSymbol
-from clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
-from clients.feeds.venues.plain_json import PlainJson
+from hulak.bus.errors import FeedError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.feeds.symbol_keys import BadSymbol
+from hulak.clients.feeds.venues.dialect import Heartbeat, Subscribed, SymbolError
+from hulak.clients.feeds.venues.plain_json import PlainJson
 
 
 def parse(message):

@@ -6,12 +6,12 @@ import json
 import msgpack
 import pytest
 
-from bus.errors import BusError
-from bus.wire.messages import Tick
-from clients.gateway.fx import protocol
-from clients.gateway.fx.session import FxSession, Stream
-from clients.gateway.fx.turn_cache import TurnCache
-from clients.gateway.state_cache import StateCache
+from hulak.bus.errors import BusError
+from hulak.bus.wire.messages import Tick
+from hulak.clients.gateway.fx import protocol
+from hulak.clients.gateway.fx.session import FxSession, Stream
+from hulak.clients.gateway.fx.turn_cache import TurnCache
+from hulak.clients.gateway.state_cache import StateCache
 
 DAY = 86_400_000
 NOON = 1_701_302_400_000 + DAY // 2

@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bus.errors import BusError, BusTimeout, ConfigError, FeedError, HulakError, ProtocolError, TaskFailed
-    from bus.wire.messages import Tick
-    from clients.calls.async_client import AsyncBusClient
-    from clients.calls.client import BusClient
-    from clients.displays.async_client import AsyncDisplayClient
-    from clients.displays.client import DisplayClient
-    from clients.feed import Feed
-    from clients.history import History
-    from clients.local import local
-    from clients.nepse.async_client import AsyncNepseClient
-    from clients.nepse.client import NepseClient
-    from clients.subscriber import Subscriber
-    from workers.tasks import task
+    from hulak.bus.errors import BusError, BusTimeout, ConfigError, FeedError, HulakError, ProtocolError, TaskFailed
+    from hulak.bus.wire.messages import Tick
+    from hulak.clients.calls.async_client import AsyncBusClient
+    from hulak.clients.calls.client import BusClient
+    from hulak.clients.displays.async_client import AsyncDisplayClient
+    from hulak.clients.displays.client import DisplayClient
+    from hulak.clients.feed import Feed
+    from hulak.clients.history import History
+    from hulak.clients.local import local
+    from hulak.clients.nepse.async_client import AsyncNepseClient
+    from hulak.clients.nepse.client import NepseClient
+    from hulak.clients.subscriber import Subscriber
+    from hulak.workers.tasks import task
 
 __all__ = [
     "AsyncBusClient",
@@ -50,19 +50,19 @@ __all__ = [
     "local",
     "task",
 ]
-FACE = {  # name -> module; all other names are errors of `bus.errors`
-    "AsyncBusClient": "clients.calls.async_client",
-    "AsyncDisplayClient": "clients.displays.async_client",
-    "AsyncNepseClient": "clients.nepse.async_client",
-    "BusClient": "clients.calls.client",
-    "DisplayClient": "clients.displays.client",
-    "Feed": "clients.feed",
-    "History": "clients.history",
-    "NepseClient": "clients.nepse.client",
-    "Subscriber": "clients.subscriber",
-    "Tick": "bus.wire.messages",
-    "local": "clients.local",
-    "task": "workers.tasks",
+FACE = {  # name -> module; all other names are errors of `hulak.bus.errors`
+    "AsyncBusClient": "hulak.clients.calls.async_client",
+    "AsyncDisplayClient": "hulak.clients.displays.async_client",
+    "AsyncNepseClient": "hulak.clients.nepse.async_client",
+    "BusClient": "hulak.clients.calls.client",
+    "DisplayClient": "hulak.clients.displays.client",
+    "Feed": "hulak.clients.feed",
+    "History": "hulak.clients.history",
+    "NepseClient": "hulak.clients.nepse.client",
+    "Subscriber": "hulak.clients.subscriber",
+    "Tick": "hulak.bus.wire.messages",
+    "local": "hulak.clients.local",
+    "task": "hulak.workers.tasks",
 }
 
 PACKAGES = ("bus", "workers", "clients", "sim")
@@ -72,7 +72,7 @@ MARK = "\nStart with `"  # in the docstring of each of them
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'hulak' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(FACE.get(name, "bus.errors")), name)
+    value = globals()[name] = getattr(importlib.import_module(FACE.get(name, "hulak.bus.errors")), name)
     return value
 
 
@@ -110,7 +110,7 @@ def check_packages() -> None:
 def main() -> None:
     """Run the command line (console script `hulak`)."""
     check_packages()
-    from clients.cli import main as command_line  # noqa: PLC0415 - only after the check
+    from hulak.clients.cli import main as command_line  # noqa: PLC0415 - only after the check
 
     command_line()
 

@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
-from hulak import check_packages
+from hulak.bus.broker import loop
+from hulak.bus.errors import ConfigError, PartEnded
+from hulak.bus.process import cpu_scheduling, lifecycle, load_settings, log
 
 
 def main(home: Path | None = None, file: Path | None = None) -> int:
@@ -15,9 +17,6 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
     Returns:
         the exit code: 0 after an orderly stop, 78 for a setting that is refused, 70 if a part of it ended that must not.
     """
-    from hulak.bus.broker import loop  # noqa: PLC0415 - only after the check
-    from hulak.bus.errors import ConfigError, PartEnded  # noqa: PLC0415
-    from hulak.bus.process import cpu_scheduling, lifecycle, load_settings, log  # noqa: PLC0415 - only after the check
 
     try:
         where = home or load_settings.default_home()
@@ -39,5 +38,4 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
 
 
 if __name__ == "__main__":
-    check_packages()
     sys.exit(main())

@@ -60,13 +60,13 @@ MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") 
 
 
 def imported(name, source=None):
-    """Yield the full name of everything a module imports, wherever in it."""
+    """Yield the name, within `hulak`, of everything that a module imports, wherever in it."""
     for node in ast.walk(ast.parse(source if source is not None else (ROOT / name).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
+            yield from (one.name.removeprefix("hulak.") for one in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name} imports relatively"
-            yield from (f"{node.module}.{one.name}" for one in node.names)
+            yield from (f"{node.module}.{one.name}".removeprefix("hulak.") for one in node.names)
 
 
 def across_packages(name, found):

@@ -1,69 +1,152 @@
-"""What is installed: our packages are ours, files of etc/ come along, types are told."""
+"""What is installed: one package, with the files of etc/ in it and its types told; beside whatever else there is."""
 
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 
+import hulak
 from hulak.bus.process import load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("bus", "workers", "clients", "sim")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+ROOMS = ("bus", "workers", "clients", "sim", "etc")
+PROGRAM = ROOT / "tests" / "support" / "user_program.py"
 
 
-@pytest.fixture
-def site(tmp_path):
-    """Make a folder with packages of our names and the check of them; run the check there."""
-    shutil.copy(ROOT / "hulak.py", tmp_path)
-    for name in PACKAGES:
-        (tmp_path / name).mkdir()
-        shutil.copy(ROOT / name / "__init__.py", tmp_path / name)
-
-    def run():
-        command = [sys.executable, "-P", "-c", "import hulak; hulak.check_packages()"]
-        variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=30, check=False)
-
-    return tmp_path, run
+def run(*words, **variables):
+    command = [*map(str, words)]
+    return subprocess.run(
+        command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=110, check=False, cwd="/"
+    )
 
 
-def test_packages_that_are_ours_are_well(site):
-    assert site[1]().returncode == 0
+def build(source, folder):
+    """Build the wheel of a source folder; returns its path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
-@pytest.mark.parametrize("fate", ["overwritten", "uninstalled"])
-def test_a_package_that_another_distribution_has_overwritten_or_taken_away_is_told(site, fate):
-    folder, run = site
-    file = folder / "clients" / "__init__.py"
-    if fate == "overwritten":
-        file.write_text("from .theirs import Client\n")
-    else:
-        file.unlink()
-    done = run()
-    assert done.returncode == 78
-    assert f"package 'clients': {file} is " + ("not Hulak's" if fate == "overwritten" else "missing") in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
-def test_every_file_of_etc_comes_with_the_wheel_where_it_is_looked_for():
-    forced = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert forced == {f"etc/{path.name}": f"bus/etc/{path.name}" for path in (ROOT / "etc").iterdir()}
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """An environment with the wheel, and what it needs; returns its Python."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    (site,) = folder.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    (site / "needed.pth").write_text(sysconfig.get_path("purelib"))  # behind it: the checkout's own link is not read there
+    return python, site
 
 
-def test_files_of_etc_are_found_beside_the_packages_and_within_one(tmp_path, monkeypatch):
+def test_the_wheel_holds_one_package_and_its_own_data(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names} == {"hulak", f"hulak-{PROJECT['project']['version']}.dist-info"}
+    for room in ROOMS:
+        files = {
+            path.relative_to(ROOT) for path in (ROOT / room).rglob("*") if path.is_file() and "__pycache__" not in path.parts
+        }
+        assert {f"hulak/{path}" for path in files} <= set(names)
+    assert "hulak/py.typed" in names
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+
+
+def test_a_source_distribution_makes_the_same_wheel(wheel, tmp_path):
+    taken = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["only-include"]
+    assert {".ci", "Makefile", "constraints.txt", "mkdocs.yml", "docs", *ROOMS} <= set(taken)
+    for name in (*taken, "pyproject.toml", "README.md", "LICENSE"):
+        path = ROOT / name
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / name)
+    again = build(tmp_path, tmp_path / "dist")
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert sorted(one.namelist()) == sorted(other.namelist())
+
+
+def test_the_installed_package_runs_beside_packages_of_the_names_of_its_rooms(installed):
+    python, site = installed
+    for name in ("bus", "workers", "clients", "sim"):
+        (site / name).mkdir(exist_ok=True)
+        (site / name / "__init__.py").write_text("raise RuntimeError('this is not ours')\n")
+    for words in (("-m", "hulak", "--version"), ("-m", "hulak", "up", "--help"), ("-m", "hulak.workers", "--help")):
+        done = run(python, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+    where = "import hulak.bus.broker.loop as loop, hulak.bus.process.load_settings as found"
+    done = run(python, "-c", f"{where}; print(loop.__file__, found.shipped('supervisord.conf'), found.shipped('hulak.toml'))")
+    assert done.stdout.split() == [
+        str(site / "hulak" / name) for name in ("bus/broker/loop.py", "etc/supervisord.conf", "etc/hulak.toml")
+    ], done.stderr
+
+
+def test_in_a_checkout_the_package_is_made_of_links():
+    package = Path(hulak.__file__).parent
+    assert {path.name: str(path.readlink()) for path in package.iterdir() if path.is_symlink()} == {
+        room: f"../{room}" for room in ROOMS
+    }
     assert load_settings.shipped("hulak.toml") == ROOT / "etc" / "hulak.toml"
-    monkeypatch.setattr(load_settings, "__file__", str(tmp_path / "bus" / "process" / "load_settings.py"))
-    (tmp_path / "bus" / "etc").mkdir(parents=True)
-    (tmp_path / "bus" / "etc" / "hulak.toml").touch()
-    assert load_settings.shipped("hulak.toml") == tmp_path / "bus" / "etc" / "hulak.toml"
 
 
-def test_each_package_tells_that_it_has_types_and_the_source_has_what_make_needs():
-    assert all((ROOT / name / "py.typed").is_file() for name in PACKAGES)
-    taken = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
-    assert {".ci", "Makefile", "constraints.txt", "mkdocs.yml", "docs", "etc", *PACKAGES} <= set(taken)
+def test_no_file_imports_a_room_but_by_the_package():
+    bare = (
+        "from bus",
+        "from workers",
+        "from clients",
+        "from sim",
+        "import bus",
+        "import workers",
+        "import clients",
+        "import sim",
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for folder in (*ROOMS[:4], "benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip().startswith(bare) and line.split()[1].split(".")[0] in ROOMS
+    ]
+    assert found == []
+
+
+def test_a_users_program_passes_mypy_strict_against_the_installed_package(installed, tmp_path):
+    python, _ = installed
+    done = run(sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, "--python-executable", python, PROGRAM)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("import hulak\n\nhulak.Feed(5)\nhulak.BusClient().call(service=1)\n")
+    done = run(sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, "--python-executable", python, wrong)
+    assert done.stdout.count("[arg-type]") == 2, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="pyright needs node, which this machine lacks")
+def test_a_users_program_passes_pyright_against_the_installed_package(installed, tmp_path):
+    python, _ = installed
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "reportUnknownMemberType": false}')
+    shutil.copy(PROGRAM, tmp_path / "program.py")
+    (tmp_path / "wrong.py").write_text("import hulak\n\nhulak.Feed(5)\n")
+    done = run(sys.executable, "-m", "pyright", "--project", tmp_path, "--pythonpath", python)
+    problems = [line for line in done.stdout.splitlines() if " - error" in line]
+    assert len(problems) == 1, done.stdout + done.stderr
+    assert "wrong.py:3" in problems[0]

@@ -14,7 +14,7 @@ LIGHT = "import sys, hulak; print([name for name in ('zmq', 'msgpack', 'click', 
 
 @pytest.mark.parametrize("name", hulak.__all__)
 def test_everything_on_the_face_is_there_and_is_the_same_as_in_its_module(name):
-    module = importlib.import_module(hulak.FACE.get(name, "bus.errors"))
+    module = importlib.import_module(hulak.FACE.get(name, "hulak.bus.errors"))
     assert getattr(hulak, name) is getattr(module, name)
     assert name in dir(hulak)
 

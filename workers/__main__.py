@@ -4,7 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from hulak import check_packages
+from hulak.bus.errors import ConfigError
+from hulak.bus.process import load_settings
+from hulak.workers.services import run_worker
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,10 +17,6 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         the exit code: as of `run_worker`, or 78 for a setting that is refused.
     """
-    check_packages()
-    from hulak.bus.errors import ConfigError  # noqa: PLC0415
-    from hulak.bus.process import load_settings  # noqa: PLC0415 - only after the check
-    from hulak.workers.services import run_worker  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="python -m hulak.workers", description="Run one worker for a service, such as nepse.")
     parser.add_argument("service", metavar="SERVICE")

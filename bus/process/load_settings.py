@@ -6,6 +6,7 @@ and the one that comes with the package, `etc/hulak.toml`, where every setting s
 the two equal.
 """
 
+import importlib.resources
 import os
 import tomllib
 from collections.abc import Mapping
@@ -36,10 +37,8 @@ def located(settings: Settings | None = None, home: Path | None = None) -> tuple
 
 
 def shipped(name: str) -> Path:
-    """Find a file of `etc/`: within this package where it was installed, in whatever folder; beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    within = package / "etc" / name
-    return within if within.is_file() else package.parent / "etc" / name
+    """Find a file of `etc/`, which is part of the package."""
+    return Path(str(importlib.resources.files("hulak") / "etc" / name)).resolve()
 
 
 def find_file(home: Path, given: Path | None) -> Path:

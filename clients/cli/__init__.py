@@ -1,5 +1,5 @@
 """The command line `hulak`: one module per group of commands, imported when one of its commands runs.
-Imported by hulak.py.
+Imported by `hulak`, for its console script.
 Start with `command.py`.
 """
 

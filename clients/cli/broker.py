@@ -17,8 +17,8 @@ def broker(ctx: click.Context, call: Call) -> None:
     """Run the broker until SIGTERM or Ctrl-C.
 
     It binds the collector, publisher, frontend and backend of [broker] on the loopback interface, and ipc sockets of the same
-    names under the home folder. It publishes the topic `stats` once and `heartbeat` four times per second. `python -m hulak.bus` does
-    the same.
+    names under the home folder. It publishes the topic `stats` once and `heartbeat` four times per second.
+    `python -m hulak.bus` does the same.
     """
     from hulak.bus.__main__ import main
 

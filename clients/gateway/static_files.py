@@ -1,11 +1,12 @@
 """The page's files: the file of a path, and its headers. Reads files, no other I/O."""
 
 import hashlib
+import importlib.resources
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent / "web"
+ROOT = Path(str(importlib.resources.files("hulak.clients") / "web"))
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",

@@ -55,9 +55,7 @@ def test_an_action_that_is_there_twice_is_refused():
 
 
 def test_a_module_in_the_current_folder_is_found_behind_everything_else(tmp_path, monkeypatch):
-    (tmp_path / "my_sums.py").write_text(
-        "from hulak.workers.tasks import task\n\n\n@task('sums', 'one')\ndef one():\n    return 1\n"
-    )
+    (tmp_path / "my_sums.py").write_text("from hulak import task\n\n\n@task('sums', 'one')\ndef one():\n    return 1\n")
     (tmp_path / "bus.py").write_text("raise RuntimeError('this hides nothing')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])

@@ -1,0 +1,6 @@
+"""`python -m hulak`: the command line."""
+
+from hulak import main
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ PLACES = (
     "clients/judge",
     "clients/web",
     "sim",
-    "hulak.py",
+    "hulak",
     "etc",
     "tests/clients/cli",
     "tests/clients/judge",

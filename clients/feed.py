@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from hulak.bus.errors import BusError, BusTimeout, FeedError
+from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
-from hulak.bus.process.log import Logger, logger_of
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick

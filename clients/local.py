@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process import load_settings
-from hulak.bus.process.log import Logger, logger_of
+from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.wire.names import SCALED_SERVICES, SLOTS
 from hulak.clients import supervisord
 from hulak.clients.calls.client import BusClient

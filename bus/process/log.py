@@ -14,7 +14,6 @@ import structlog
 
 from hulak.bus.process.settings import LogSettings
 
-Logger = structlog.typing.FilteringBoundLogger | logging.Logger  # that a program may give to a client
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "exception": 40, "critical": 50, "fatal": 50}
 _now = {"level": LEVELS["info"]}
 
@@ -68,28 +67,6 @@ def set_up(settings: LogSettings, **context: str | int) -> structlog.typing.Filt
         cache_logger_on_first_use=True,
     )
     return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger().bind(**context))
-
-
-def logger_of(logger: Logger | None) -> structlog.typing.FilteringBoundLogger:
-    """Return the logger of a client: the one that the program gave, as this package calls it; one that drops everything if None.
-
-    Args:
-        logger: of structlog, or of the standard library: it gets lines such as "feed connected broker=tcp://127.0.0.1:5550".
-    """
-    if logger is None:
-        quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
-        return cast("structlog.typing.FilteringBoundLogger", structlog.wrap_logger(None, wrapper_class=quiet))
-    if isinstance(logger, logging.Logger):
-        plain = structlog.wrap_logger(logger, processors=[_one_line], wrapper_class=structlog.stdlib.BoundLogger)
-        return cast("structlog.typing.FilteringBoundLogger", plain)
-    return logger
-
-
-def _one_line(logger: object, method: str, event: structlog.typing.EventDict) -> tuple[tuple[str], dict[str, Any]]:
-    del logger, method
-    options = {name: event.pop(name) for name in ("exc_info", "stack_info") if name in event}
-    text = str(event.pop("event", ""))
-    return (" ".join([text, *(f"{name}={value}" for name, value in event.items())]),), options
 
 
 def set_level(level: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from hulak.bus.errors import BusError
 from hulak.bus.process import sockets
+from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.requests import LOOK_AGAIN_S, draw_ids
 from hulak.bus.process.settings import Settings
@@ -56,9 +57,11 @@ class AsyncBusClient:
     Args:
         settings: say where the broker is; read as every command does if None.
         home: its folder, the default one if None; local processes reach it through the sockets there.
+        logger: receives the events of the connection; None for no log.
     """
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, logger: Logger | None = None) -> None:
+        self._log = logger_of(logger)
         self._settings, self._home = located(settings, home)
         self._new_id = draw_ids()
         self._pending = PendingCalls(self._settings.broker.frontend)
@@ -216,6 +219,7 @@ class AsyncBusClient:
         while (where := sockets.endpoint(self._settings.broker, self._home, "frontend")) is None:  # noqa: ASYNC110 - no event
             await asyncio.sleep(LOOK_AGAIN_S)
         self._link = Connection(where)
+        self._log.info("broker found", frontend=where)
         loop = asyncio.get_running_loop()
         for descriptor in self._link.descriptors():
             loop.add_reader(descriptor, self._look)
@@ -242,6 +246,7 @@ class AsyncBusClient:
         if link is None:
             return
         if link.reconnected():
+            self._log.info("requests sent again after reconnection", requests=len(self._pending))
             self._send_buffer.begin_again(self._pending.under_way.values())
         self._send_buffer.flush(link.send)
         try:

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from hulak.bus.errors import BusError, BusTimeout
 from hulak.bus.process import sockets
+from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.requests import LOOK_AGAIN_S, draw_ids
 from hulak.bus.process.settings import Settings
@@ -38,9 +39,11 @@ class BusClient(PostedTasks):
     Args:
         settings: say where the broker is; read as every command does if None.
         home: its folder, the default one if None; local processes reach it through the sockets there.
+        logger: receives the events of the connection; None for no log.
     """
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, logger: Logger | None = None) -> None:
+        self._log = logger_of(logger)
         self._settings, self._home = located(settings, home)
         self._most = self._settings.broker.max_message_bytes
         self._new_id = draw_ids()
@@ -215,6 +218,7 @@ class BusClient(PostedTasks):
                 )
             time.sleep(LOOK_AGAIN_S)
         self._link = Connection(where)
+        self._log.info("broker found", frontend=where)
         return self._link
 
     # What futures ask of their client
@@ -271,6 +275,7 @@ class BusClient(PostedTasks):
         wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
         readable, again = self._link.poll(wait_ms, for_room=for_room)
         if again:
+            self._log.info("requests sent again after reconnection", requests=len(self._pending))
             self._send_buffer.begin_again(self._pending.under_way.values())
             self._flush()
         if readable:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+from hulak.bus.process.client_logger import Logger
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.settings import Settings
 from hulak.clients.calls.thread_pool import ThreadPool, awaited
@@ -18,10 +19,17 @@ from hulak.clients.subscriber import Mode, Subscriber
 class AsyncDisplayClient(ThreadPool[DisplayClient]):
     """The displays of one broker, for asyncio; an async context manager. Arguments as for `DisplayClient`."""
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        home: Path | None = None,
+        *,
+        timeout_s: float = 10.0,
+        logger: Logger | None = None,
+    ) -> None:
         settings, home = self._settings, self._home = located(settings, home)
         self._timeout_s = timeout_s
-        super().__init__(partial(DisplayClient, settings, home, timeout_s=timeout_s), 1, "display-client")
+        super().__init__(partial(DisplayClient, settings, home, timeout_s=timeout_s, logger=logger), 1, "display-client")
 
     async def watch(self, *displays: str, every: bool = False) -> AsyncIterator[State]:
         """Iterate over states as they arrive, as `DisplayClient.watch`."""

@@ -19,6 +19,7 @@ import psutil
 
 from hulak.bus.errors import BusError, BusTimeout
 from hulak.bus.live_config.keys import DISPLAY, KIND
+from hulak.bus.process.client_logger import Logger
 from hulak.bus.process.load_settings import located
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.names import DISPLAY_SERVICE
@@ -45,11 +46,20 @@ class DisplayClient:
         settings: have the broker's addresses; loaded as by the commands if None.
         home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds.
+        logger: receives the events of the connection; None for no log.
     """
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        home: Path | None = None,
+        *,
+        timeout_s: float = 10.0,
+        logger: Logger | None = None,
+    ) -> None:
+        self._logger = logger
         settings, home = self._settings, self._home = located(settings, home)
-        self._client = BusClient(settings, home)
+        self._client = BusClient(settings, home, logger=logger)
         self._feed: Feed | None = None  # opened with the first tick that is dispatched
         self._timeout_s = timeout_s
         self._created: dict[str, None] = {}  # displays that this client created, in this order
@@ -178,7 +188,9 @@ class DisplayClient:
         """Publish several ticks in order, as `dispatch_tick`; if one is bad, none is sent."""
         key = in_capitals(symbol)
         if self._feed is None:
-            self._feed = Feed("displays", settings=self._settings, home=self._home, timeout_s=self._timeout_s)
+            self._feed = Feed(
+                "displays", settings=self._settings, home=self._home, timeout_s=self._timeout_s, logger=self._logger
+            )
         for tick in [tick_of(key, tick, SOURCE) for tick in ticks]:
             self._feed.post_tick(tick)
         self._feed.flush()

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hulak.bus.process.client_logger import Logger
 from hulak.bus.process.settings import Settings
 from hulak.clients.calls.async_client import AsyncBusClient
 from hulak.clients.nepse.market import MarketMethods
@@ -20,10 +21,18 @@ class AsyncNepseClient(SessionMethods, MarketMethods, SecurityMethods):
         settings: have the broker's addresses; loaded as by the commands if None.
         home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds; a long list takes several calls.
+        logger: receives the events of the connection; None for no log.
     """
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 60.0) -> None:
-        self._client = AsyncBusClient(settings, home)
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        home: Path | None = None,
+        *,
+        timeout_s: float = 60.0,
+        logger: Logger | None = None,
+    ) -> None:
+        self._client = AsyncBusClient(settings, home, logger=logger)
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:

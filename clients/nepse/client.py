@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from hulak.bus.process.client_logger import Logger
 from hulak.bus.process.settings import Settings
 from hulak.clients.calls.client import BusClient
 from hulak.clients.nepse.market import MarketMethods
@@ -59,10 +60,18 @@ class NepseClient:
         settings: have the broker's addresses; loaded as by the commands if None.
         home: the broker's folder; the default one if None.
         timeout_s: for each call, in seconds; a long list takes several calls.
+        logger: receives the events of the connection; None for no log.
     """
 
-    def __init__(self, settings: Settings | None = None, home: Path | None = None, *, timeout_s: float = 60.0) -> None:
-        self._client = BusClient(settings, home)
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        home: Path | None = None,
+        *,
+        timeout_s: float = 60.0,
+        logger: Logger | None = None,
+    ) -> None:
+        self._client = BusClient(settings, home, logger=logger)
         self._calls = _Calls(self._client, timeout_s)
 
     def __enter__(self) -> Self:

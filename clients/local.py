@@ -199,4 +199,4 @@ def _sections(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-local = LocalBus  # `hulak.local(...)` reads as what it is: a bus for here and now
+local = LocalBus  # `hulak.local(...)`: a bus for one script

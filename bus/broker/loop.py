@@ -33,6 +33,7 @@ from hulak.bus.broker.request_intake import MAX_MESSAGES, RequestIntake
 from hulak.bus.broker.scale_service import ScaleService
 from hulak.bus.broker.storage.database import Database
 from hulak.bus.broker.storage.journal import Journal
+from hulak.bus.broker.store_effects import BrokerEffect
 from hulak.bus.broker.tick_service import TickService
 from hulak.bus.broker.topic_service import TopicService
 from hulak.bus.core.broker_state import BrokerState, Limits
@@ -183,7 +184,8 @@ class Broker:
             run("requests", self.requests.take, now, otherwise=None)
         if self.backend in ready:
             run("answers of workers", self._answers, now, otherwise=None)
-        run("sending", self._flush, now, otherwise=None)
+        if self.outbox.waiting or self.unreachable:
+            run("sending", self._flush, now, otherwise=None)
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
         if self.database.reader.fileno() in ready:
@@ -191,16 +193,19 @@ class Broker:
         if now >= until:
             self._timers(now)
         self._go_on(now)
-        run("sending", self._flush, now, otherwise=None)
 
     def _go_on(self, now: float) -> None:
-        """Do what services do beside what they are asked for."""
+        """Do what services do beside what they are asked for; send what has gathered."""
         run = self.guard.run
         if self.ticks.replays and now >= self.ticks.replays.next_due():
             self.carry_out(run("replays", self.ticks.step_replays, now, otherwise=[]))
-        self.carry_out(run("displays", self.displays.turn, now, otherwise=[]))
+        effects: list[BrokerEffect] = run("displays", self.displays.turn, now, otherwise=[])
+        if effects:  # rarely
+            self.carry_out(effects)
         if self.config.waits:
             self.carry_out(run("configuration", self.config.turn, now, otherwise=[]))
+        if self.outbox.waiting or self.unreachable:
+            run("sending", self._flush, now, otherwise=None)
 
     def _next_due(self) -> float:
         due = min(self.beat_due, self.bus.next_due())

@@ -34,7 +34,7 @@ class Outbox:
         self.bus = bus
         self.guard = guard
         self.unreached: set[bytes] = set()  # clients that were gone, or took nothing more, until whoever looks at it empties it
-        self._waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []
+        self.waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []  # to be sent with the next `flush`
 
     def put(self, effects: Sequence[BrokerEffect]) -> list[BrokerEffect]:
         """Put the messages among these in: they are encoded now, and sent with the next `flush`. Gives back the other effects."""
@@ -54,7 +54,7 @@ class Outbox:
             except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
                 encoded = self._instead(address, message, error)
             for parts in encoded:
-                self._waiting.append((socket, effect, parts))  # type: ignore[arg-type]
+                self.waiting.append((socket, effect, parts))  # type: ignore[arg-type]
         return others
 
     def _instead(self, address: bytes, message: Any, error: Exception) -> list[list[bytes]]:
@@ -74,9 +74,9 @@ class Outbox:
         Returns:
             the workers that could not be reached, and why: they are lost.
         """
-        if not self._waiting:
+        if not self.waiting:
             return []
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         send, send_frame, more, noblock = sockets.send, sockets.send_frame, sockets.MORE, sockets.NOBLOCK
         lost = []
         for socket, effect, parts in waiting:

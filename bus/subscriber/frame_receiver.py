@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import zmq
+from zmq.backend import zmq_poll
 
 from hulak.bus.errors import BusTimeout
 from hulak.bus.process import sockets
@@ -34,6 +35,7 @@ class FrameReceiver:
         where = _find(settings, home, timeout_s)
         self.router = router
         self._most, self._full = 1, 0
+        self._repairing = False
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._replay_requests = ReplayRequests(self._context, settings, home)
         wanted = [*router.subscriptions, *([HEARTBEAT.encode() + codec.NUL] if router.lossless else [])]
@@ -63,20 +65,19 @@ class FrameReceiver:
         due = self.next_due()
         until = deadline if due is None else due if deadline is None else min(deadline, due)
         left_ms = None if until is None else max(0, int((until - time.monotonic()) * 1000) + 1)
-        poller = zmq.Poller()
-        for socket in self.sockets():
-            poller.register(socket, zmq.POLLIN)
-        poller.poll(left_ms)
+        zmq_poll([(socket, zmq.POLLIN) for socket in self.sockets()], -1 if left_ms is None else left_ms)
 
     # What comes in
 
     def receive(self) -> bool:
         """Take in what is there, bounded; ask for what is missing; true if more may be there."""
-        found = self._frames()
-        self.router.take(found)
-        if self._replay_requests.busy:
+        router, found = self.router, self._frames()
+        if found:
+            router.take(found)
+        if self._repairing:
             self._repair()
-        self._ask()
+        if router.asks:
+            self._ask()
         return len(found) > 0
 
     def _frames(self) -> list[bytes]:
@@ -109,11 +110,13 @@ class FrameReceiver:
                     router.too_old(topic, oldest, begins=begins)
             self._ask()  # at once: what is on its way for the question before is no answer to this one
         self._replay_requests.ask_again()
+        self._repairing = self._replay_requests.busy
 
     def _ask(self) -> None:
         asks = self.router.asks
         for topic, ask in asks:
             self._replay_requests.ask(topic, ask)
+            self._repairing = True
         asks.clear()
 
 

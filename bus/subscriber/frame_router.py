@@ -7,7 +7,7 @@ need not be.
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hulak.bus.errors import ProtocolError
@@ -19,7 +19,7 @@ from hulak.bus.wire.codec import NUL, STAMP, UNREADABLE
 from hulak.bus.wire.messages import Publication, Stamp, Tick
 
 STAMP_BYTES = STAMP.size
-TICKS_KEY = TICKS.encode() + NUL
+COPIED = 2048  # bytes of a message of `ticks`; up to these a copy of the body costs less than a view of it
 HELLO, HEARTBEAT = "hulak.hello", "heartbeat"
 MOST_GAPS = 100  # kept, of those that could not be repaired
 
@@ -49,6 +49,7 @@ class FrameRouter:
         self.heard: dict[str, int] = {}  # whole topic that is no tick -> its last number, as the newest heartbeat has it
         self.trackers: dict[str, SequenceTracker] = {}
         self._keys: dict[bytes, SequenceTracker] = {}  # topic and NUL -> the same trackers
+        self._in_order: SequenceTracker | None = None  # of `ticks`, whose messages have many numbers each
 
     def counters(self) -> dict[str, int]:
         """Add up what was seen: gaps, messages repaired, lost for ever, and seen twice; and what was malformed."""
@@ -65,8 +66,10 @@ class FrameRouter:
 
     def take(self, found: Iterable[bytes]) -> None:
         """Take in published frames, in order; those that are malformed are counted."""
-        trackers, unpack, decode, live = self._keys, STAMP.unpack_from, codec.read_tick, TrackerState.LIVE
-        typed, rows, add = self.sink.typed, self.sink.rows, self.sink.append
+        trackers, unpack, live = self._keys, STAMP.unpack_from, TrackerState.LIVE
+        decode, decode_all, decoded = codec.read_tick, codec.read_ticks, self.sink.decoded
+        append, extend = self.sink.append, self.sink.extend
+        typed = extend is not None
         for frame in found:
             cut = frame.find(NUL) + 1
             tracker = trackers.get(frame[:cut])
@@ -74,43 +77,35 @@ class FrameRouter:
                 if tracker is not None:
                     epoch, number, time_ns = unpack(frame, cut)
                     if number == tracker.expected and epoch == tracker.epoch and tracker.state is live:
-                        tracker.expected = number + 1
-                        if typed:
-                            add(decode(frame[cut + STAMP_BYTES :]))
-                        else:
-                            stamp, body = Stamp(epoch, number, time_ns), frame[cut + STAMP_BYTES :]
-                            add(Event(frame[: cut - 1].decode(), stamp, body))
-                        continue
-                elif rows is not None and frame.startswith(TICKS_KEY) and self._took_ticks(frame, rows):
-                    continue
+                        if tracker is not self._in_order:
+                            tracker.expected = number + 1
+                            body = frame[cut + STAMP_BYTES :]
+                            append(
+                                decode(body) if typed else Event(frame[: cut - 1].decode(), Stamp(epoch, number, time_ns), body)
+                            )
+                            continue
+                        whole = frame if len(frame) <= COPIED else memoryview(frame)
+                        try:
+                            ticks = decode_all(whole[cut + STAMP_BYTES :]) if decoded else None
+                        except UNREADABLE:
+                            ticks = None  # one of them is none: they are read one by one
+                        if ticks is not None:
+                            tracker.expected = number + len(ticks)
+                            if extend is not None:
+                                extend(ticks)
+                            elif ticks:
+                                self.sink.give(TICKS, Chunk(epoch, number, ticks, time_ns))
+                            continue
                 self._take(codec.decode_publication(frame))
             except (ProtocolError, struct.error, *UNREADABLE):
                 self.malformed += 1
 
-    def _took_ticks(self, frame: bytes, rows: Callable[[int, int, list[Tick], int], None]) -> bool:
-        """Give out a message of `ticks` if it is the next one, and all is well; else it goes the long way."""
-        tracker = self.trackers.get(TICKS)
-        if tracker is None or tracker.state is not TrackerState.LIVE:
-            return False
-        epoch, number, time_ns = STAMP.unpack_from(frame, len(TICKS_KEY))
-        if number != tracker.expected or epoch != tracker.epoch:
-            return False
-        try:
-            found = codec.read_ticks(memoryview(frame)[len(TICKS_KEY) + STAMP_BYTES :])
-        except UNREADABLE:
-            return False
-        if found:
-            tracker.expected = number + len(found)
-            rows(epoch, number, found, time_ns)
-        return True
-
     def _take(self, message: Publication) -> None:
         topic, stamp = message.topic, message.stamp
         if topic == TICKS:
-            rows = self._ticks(message.body) if self.sink.rows is not None else self._bodies(message)
-            self._follow(
-                TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns, self.sink.rows is not None and None in rows)
-            )
+            decoded = self.sink.decoded
+            rows = self._ticks(message.body) if decoded else self._bodies(message)
+            self._follow(TICKS, Chunk(stamp.epoch, stamp.sequence, rows, stamp.time_ns, decoded and None in rows))
         elif topic == HELLO:
             self.greeted = True
         elif topic == HEARTBEAT and self.lossless:
@@ -124,7 +119,7 @@ class FrameRouter:
     def _alone(self, event: Event) -> Chunk:
         """Make the chunk of one message."""
         item: Any = event
-        if self.sink.typed and event.topic.startswith(JOURNALLED):
+        if self.sink.extend is not None and event.topic.startswith(JOURNALLED):
             item = self._tick(_packed(event))
         return Chunk(event.stamp.epoch, event.stamp.sequence, [item], holes=item is None)
 
@@ -143,8 +138,9 @@ class FrameRouter:
 
     def _add(self, topic: str, tracker: SequenceTracker) -> SequenceTracker:
         self.trackers[topic] = tracker
-        if topic != TICKS:  # whose messages have many numbers each
-            self._keys[topic.encode() + NUL] = tracker
+        self._keys[topic.encode() + NUL] = tracker
+        if topic == TICKS:
+            self._in_order = tracker
         return tracker
 
     def _was_new(self, topic: str) -> bool:
@@ -180,7 +176,7 @@ class FrameRouter:
             message = codec.decode_publication(frame)
             stamp = message.stamp
             if topic == TICKS:
-                item = self._tick(message.body) if self.sink.rows is not None else self._body(message.body)
+                item = self._tick(message.body) if self.sink.decoded else self._body(message.body)
                 chunks.append(Chunk(stamp.epoch, number, [item], stamp.time_ns, item is None))
             else:
                 chunks.append(self._alone(Event(message.topic, stamp, message.body)))

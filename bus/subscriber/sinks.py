@@ -1,7 +1,7 @@
 """Where a router gives what it has put in order: events, the newest event of each topic, ticks as values, or chunks. Pure.
 
-A sink is given chunks. Only what is the next message of its own topic comes alone, with `append`: that way is short, since nearly
-every message goes it.
+A sink is given chunks. Only the next message of a topic comes without one, by `append` or `extend`: that way is short, since
+nearly every message goes it. Both are the methods of a list or deque, bound once: no function in Python is called for a message.
 """
 
 from collections import OrderedDict, deque
@@ -20,16 +20,16 @@ class Sink(Protocol):
     """What a router gives to."""
 
     @property
-    def typed(self) -> bool:
-        """Messages of `tick.<symbol>` are wanted as `Tick`s, not as `Event`s."""
-
-    @property
-    def rows(self) -> Callable[[int, int, list[Tick], int], None] | None:
-        """Take the next message of `ticks`: epoch, first number, ticks, time in ns; None: its bodies are wanted, as a chunk."""
+    def decoded(self) -> bool:
+        """Items of `ticks` are wanted as `Tick`s, not as bodies."""
 
     @property
     def append(self) -> Callable[[Any], object]:
         """Take the next message of a topic of its own."""
+
+    @property
+    def extend(self) -> Callable[[list[Tick]], object] | None:
+        """Take the next message of `ticks`; those of `tick.<symbol>` are then wanted as `Tick`s, too. None: as a chunk."""
 
     def give(self, topic: str, chunk: Chunk) -> None:
         """Take messages of a topic, or items of `ticks`."""
@@ -38,7 +38,7 @@ class Sink(Protocol):
 class EventSink:
     """Every message, in order."""
 
-    typed, rows = False, None
+    decoded, extend = False, None
 
     def __init__(self) -> None:
         self.items: deque[Event] = deque()
@@ -52,7 +52,7 @@ class EventSink:
 class NewestSink:
     """Of each topic, and of each symbol of `ticks`, the newest message that was not read yet."""
 
-    typed, rows = False, None
+    decoded, extend = False, None
 
     def __init__(self) -> None:
         self.items: OrderedDict[str, Event] = OrderedDict()
@@ -74,19 +74,11 @@ class NewestSink:
 class TickSink:
     """Every tick as a value, in order; what is no tick is left out."""
 
-    typed = True
+    decoded = True
 
     def __init__(self) -> None:
         self.items: list[Tick] = []
-
-    @property
-    def append(self) -> Callable[[Tick], None]:
-        """Take one tick."""
-        return self.items.append
-
-    def rows(self, _epoch: int, _first: int, ticks: list[Tick], _time_ns: int) -> None:
-        """Take ticks."""
-        self.items += ticks
+        self.append, self.extend = self.items.append, self.items.extend
 
     def give(self, topic: str, chunk: Chunk) -> None:
         """Take ticks; messages of other topics are passed over."""
@@ -95,27 +87,20 @@ class TickSink:
 
     def take(self) -> list[Tick]:
         """Remove and return all that is there."""
-        found, self.items = self.items, []
+        found = self.items.copy()
+        self.items.clear()
         return found
 
 
 class ChunkSink:
     """Chunks of `ticks`, whose items are `Tick`s, and every message of other topics."""
 
-    typed = False
+    decoded, extend = True, None
 
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self.events: list[Event] = []
-
-    @property
-    def append(self) -> Callable[[Event], None]:
-        """Take one message of another topic."""
-        return self.events.append
-
-    def rows(self, epoch: int, first: int, ticks: list[Tick], time_ns: int) -> None:
-        """Take a chunk of ticks."""
-        self.chunks.append(Chunk(epoch, first, ticks, time_ns))
+        self.append = self.events.append
 
     def give(self, topic: str, chunk: Chunk) -> None:
         """Take a chunk of ticks, or messages of another topic."""
@@ -126,9 +111,10 @@ class ChunkSink:
 
     def take(self) -> tuple[list[Chunk], list[Event]]:
         """Remove and return all that is there."""
-        chunks, self.chunks = self.chunks, []
-        events, self.events = self.events, []
-        return chunks, events
+        found = self.chunks.copy(), self.events.copy()
+        self.chunks.clear()
+        self.events.clear()
+        return found
 
 
 def _events(topic: str, chunk: Chunk) -> Iterable[Event]:

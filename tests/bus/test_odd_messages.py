@@ -36,7 +36,7 @@ class BrokerFixture:
 
     def nobody_is_there(self):
         """Forget what is to be sent: peers are made up."""
-        self.broker.outbox._waiting.clear()
+        self.broker.outbox.waiting.clear()
         return []
 
     def client(self, frame):

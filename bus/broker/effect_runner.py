@@ -35,7 +35,7 @@ class EffectRunner:
         outbox: Outbox,
         publish: Callable[[bytes], None],
         database: Database,
-        note: Callable[[Begun | Delayed | Ended], list[BrokerEffect]],
+        note: Callable[[Begun | Delayed | Ended], Store],
         guard: BugGuard,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
@@ -48,21 +48,25 @@ class EffectRunner:
 
     def carry_out(self, effects: Sequence[BrokerEffect]) -> None:
         """Do these, in their order; one that meets a bug keeps no other from being done."""
+        run, do = self._guard.run, self._do
         for effect in self._outbox.put(effects):
-            self._guard.run("an effect", self._do, effect, otherwise=None)
+            run("an effect", do, effect, otherwise=None)
 
     def _do(self, effect: BrokerEffect) -> None:
         match effect:
+            case Store():
+                self._store(effect)
             case Begun() | Delayed() | Ended():
-                self.carry_out(self._note(effect))
+                self._store(self._note(effect))
             case LogLine(event, fields):
                 self._log.info(event, **fields)
             case Publish(message):
                 self._publish(message)
-            case Store(job, then, asker):
-                self._database.put(job, partial(self._follow, then, asker))
             case Load(job, then):
                 self._database.load(job, partial(self._follow, then, None))
+
+    def _store(self, effect: Store) -> None:
+        self._database.put(effect.job, partial(self._follow, effect.then, effect.asker))
 
     def _follow(self, then: AfterJob, asker: Asker | None, value: Any, why: str) -> None:
         """Do what follows a job; what fails there costs the others nothing, and is answered."""
@@ -73,4 +77,5 @@ class EffectRunner:
         except Exception as error:  # noqa: BLE001 - a bug of ours, met by one job
             self._guard.tell("what follows a job of the store", error)
             effects = [] if asker is None else [ToClient(asker.client, internal(asker.request, error))]
-        self.carry_out(effects)
+        if effects:
+            self.carry_out(effects)

@@ -108,31 +108,39 @@ class PostedTaskService:
 
     # What becomes of them
 
-    def note(self, effect: Begun | Delayed | Ended) -> list[BrokerEffect]:
+    def note(self, effect: Begun | Delayed | Ended) -> Store:
         """Write what became of a posted task."""
         match effect:
             case Begun(task, attempt, worker):
-                return [self._until_stored(partial(task_rows.begun, task=task, attempt=attempt, worker=worker))]
+                return self._until_stored(partial(task_rows.begun, task=task, attempt=attempt, worker=worker))
             case Delayed(task, attempt, in_s, why):
                 moment = self.moment()
                 job: Job = partial(task_rows.delayed, task=task, attempt=attempt, in_s=in_s, why=why, moment=moment)
-                return [self._until_stored(job)]
+                return self._until_stored(job)
             case Ended(task, state, attempt, message):
                 job = partial(task_rows.ended, task=task, state=state, attempt=attempt, message=message, moment=self.moment())
-                return [self._until_stored(job, task)]
+                return self._end(task, job)
+
+    def _end(self, task: bytes, job: Job) -> Store:
+        """Write the end of a task, again until it is written; then answer who waits for it.
+
+        The transaction that ends it reads its row too, if somebody waits already: the answer need not wait for one more.
+        """
+        wanted = task in self.waiters
+        return self._until_stored(partial(task_rows.end_and_read, end=job, task=task, wanted=wanted), task)
 
     def _until_stored(self, job: Job, ended: bytes | None = None) -> Store:
         """Write something, again until it is written; then answer who waits for the task that has `ended` by it."""
+        # No closure that refers to itself: there are two of these a task, and they would be garbage for the collector.
+        return Store(job, partial(self._stored, job, ended))
 
-        def then(value: Any, why: str) -> list[BrokerEffect]:
-            del value
-            if why:
-                self.again.append((time.monotonic() + AGAIN_S, store))
-                return []
-            return [] if ended is None else [self._read(asker, ended) for asker in self.waiters.pop(ended)]
-
-        store = Store(job, then)
-        return store
+    def _stored(self, job: Job, ended: bytes | None, row: dict[str, Any] | None, why: str) -> list[BrokerEffect]:
+        if why:
+            self.again.append((time.monotonic() + AGAIN_S, self._until_stored(job, ended)))
+            return []
+        if ended is None:
+            return []
+        return [self._read(asker, ended) if row is None else asker.reply(row) for asker in self.waiters.pop(ended)]
 
     # Results and the rest
 
@@ -172,7 +180,7 @@ class PostedTaskService:
         elif self.backlog.more:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
-            effects.append(self._until_stored(partial(task_rows.cancel, task=task, message=error, moment=self.moment()), task))
+            effects.append(self._end(task, partial(task_rows.cancel, task=task, message=error, moment=self.moment())))
         return [*effects, self._read(asker, task)]  # behind the end that is put in before it: they are done in order
 
     def tasks(self, asker: Asker, args: TasksArguments, now: float) -> list[BrokerEffect]:

@@ -16,7 +16,7 @@ from hulak.bus.broker.control_services import Answers, ControlHandler
 from hulak.bus.broker.dialects import Dialects
 from hulak.bus.broker.majordomo import MMI, Majordomo
 from hulak.bus.broker.slow_clients import UnreadAnswers
-from hulak.bus.broker.socket_monitor import connection_of
+from hulak.bus.broker.socket_monitor import PeerConnection, connection_of
 from hulak.bus.broker.store_effects import BrokerEffect
 from hulak.bus.core.broker_state import BrokerState
 from hulak.bus.core.control_arguments import read
@@ -66,6 +66,8 @@ class RequestIntake:
         self.guard = guard
         self.unread = UnreadAnswers()
         self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
+        self._found: PeerConnection | None = None  # what `_connection` found last, and for which frame
+        self._found_for: zmq.Frame | None = None
 
     def take(self, now: float) -> None:
         """Take in what has arrived, bounded."""
@@ -107,8 +109,10 @@ class RequestIntake:
             if not is_ours:
                 self._tasks(address, list(some), now, size)
                 continue
+            effects: list[BrokerEffect] = []
             for request in some:
-                self.carry_out(self.serve(Asker(address, request.id), request, now))
+                effects += self.serve(Asker(address, request.id), request, now)
+            self.carry_out(effects)
 
     def _tasks(self, address: bytes, asked: list[Request], now: float, size: int) -> None:
         try:
@@ -138,5 +142,11 @@ class RequestIntake:
             raise ProtocolError("BUSY", "this client does not read what it is answered; try again when it has")
         args = read(service.args, request.args)
         if service.answers is Answers.WAITS:
-            asker = Asker(asker.client, asker.request, connection_of(self.came_by))
+            asker = Asker(asker.client, asker.request, self._connection())
         return self.handlers[request.service](asker, args, now)
+
+    def _connection(self) -> PeerConnection | None:
+        """Find the connection of the client whose requests are being accepted; looked for once a frame, however many it holds."""
+        if self._found_for is not self.came_by:
+            self._found, self._found_for = connection_of(self.came_by), self.came_by
+        return self._found

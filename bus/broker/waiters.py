@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from hulak.bus.broker.socket_monitor import PeerConnection
 from hulak.bus.core.effects import Asker
@@ -12,8 +13,7 @@ from hulak.bus.errors import ProtocolError
 AwaitedKey = TypeVar("AwaitedKey", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True, gc=False):
     """One request that waits."""
 
     asker: Asker
@@ -42,6 +42,10 @@ class Waiters(Generic[AwaitedKey]):
 
     def __len__(self) -> int:
         return self._count
+
+    def __contains__(self, key: AwaitedKey) -> bool:
+        """Whether somebody waits for `key`."""
+        return key in self._waits
 
     def __iter__(self) -> Iterator[AwaitedKey]:
         return iter(list(self._waits))

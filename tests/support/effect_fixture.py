@@ -6,6 +6,7 @@ from waiting import eventually
 from hulak.bus.broker.bug_guard import BugGuard
 from hulak.bus.broker.effect_runner import EffectRunner
 from hulak.bus.broker.storage.database import Database
+from hulak.bus.broker.store_effects import Store
 from hulak.bus.core.effects import ToClient, ToWorker
 
 
@@ -28,7 +29,7 @@ class EffectFixture:
 
     def note(self, effect):
         """Say what is to be written about a posted task: nothing, where no service looks after them."""
-        return []
+        return Store(lambda _: None, lambda *_: [])
 
     def put(self, effects):
         """Take messages to peers, as the outbox does."""

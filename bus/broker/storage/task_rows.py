@@ -3,7 +3,9 @@
 What a start goes on with is read by `bus.broker.storage.unfinished_tasks`, what is let go by `bus.broker.storage.row_retention`.
 """
 
+import contextlib
 import sqlite3
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -12,6 +14,7 @@ import msgspec
 from hulak.bus.core.tasks.moments import Moment
 from hulak.bus.core.tasks.posted import Posting
 from hulak.bus.core.tasks.task_queue import STATES, TaskState
+from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import pack, unpack
 from hulak.bus.wire.messages import Error, Reply
 
@@ -101,6 +104,17 @@ def ended(
         (state, attempt, moment.now_ns, moment.age_s, pack(answer), last, task),
     )
     return changed.rowcount == 1
+
+
+def end_and_read(
+    connection: sqlite3.Connection, end: Callable[[sqlite3.Connection], object], task: bytes, *, wanted: bool
+) -> dict[str, Any] | None:
+    """Do what ends a task and, if its row is wanted, read it as that leaves it; None if it is not, or cannot be read."""
+    end(connection)
+    if wanted:
+        with contextlib.suppress(ProtocolError):  # of an answer that cannot be unpacked: the end stands
+            return read(connection, task)
+    return None
 
 
 def _last_trouble(error: Error) -> str:

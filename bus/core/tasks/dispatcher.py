@@ -33,7 +33,6 @@ from hulak.bus.wire.messages import (
     HeldTask,
     Part,
     Ready,
-    Request,
     Result,
     Retire,
     TaskPart,
@@ -68,6 +67,7 @@ class Dispatcher:
         self.lifecycle = TaskLifecycle(self.queue, self.timers, backoff)
         self.assignment = TaskAssignment(self.lifecycle, self.roster, policy)
         self.intake = TaskRequests(self.lifecycle, self.assignment, policy)
+        self.request, self.requests = self.intake.request, self.intake.requests  # as they are: each is called for every burst
         self.tasks, self.counters = self.lifecycle.tasks, self.lifecycle.counters
         self.timers.set(BEAT, now + policy.heartbeat_s)
 
@@ -80,16 +80,6 @@ class Dispatcher:
     def refused(self) -> int:
         """Requests of tasks that were answered with an ERROR."""
         return self.intake.refused
-
-    # What clients send
-
-    def request(self, now: float, client: bytes, request: Request) -> list[Effect]:
-        """Accept one request, see `TaskRequests.request`."""
-        return self.intake.request(now, client, request)
-
-    def requests(self, now: float, client: bytes, requests: Sequence[Request], size: int = 0) -> list[Effect]:
-        """Accept requests, or answer why not, see `TaskRequests.requests`."""
-        return self.intake.requests(now, client, requests, size)
 
     # What the store has
 
@@ -239,8 +229,7 @@ class Dispatcher:
         tasks, held, given_up = self.tasks, worker.held, self.lifecycle.given_up
         for result in results:
             task_id = result.task
-            mine = held.get(task_id) == result.attempt
-            if mine and result.done and not (given_up and tasks[task_id].state in GIVEN_UP):
+            if held.get(task_id) == result.attempt and result.done and not (given_up and tasks[task_id].state in GIVEN_UP):
                 del held[task_id]
                 done.append(result)
             else:

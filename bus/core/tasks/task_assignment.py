@@ -30,7 +30,7 @@ class TaskAssignment:
     def __init__(self, lifecycle: TaskLifecycle, roster: WorkerRoster, policy: Policy) -> None:
         self.lifecycle = lifecycle
         self.roster = roster
-        self.queue, self.timers = lifecycle.queue, lifecycle.timers
+        self.queue, self.timers, self.counters = lifecycle.queue, lifecycle.timers, lifecycle.counters
         self.soft_ms, self.hard_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
         self.hard_s = policy.hard_s
         self.straying = False  # true: a worker may be at something that is not in our books
@@ -40,7 +40,7 @@ class TaskAssignment:
 
     def accept(self, now: float, fresh: list[CalledTask]) -> list[Effect]:
         """Give new tasks of one service to workers, as far as there are free ones; the others are queued."""
-        self.lifecycle.counters["accepted"] += len(fresh)
+        self.counters["accepted"] += len(fresh)
         adopted: list[Effect] = []
         if self.straying:
             adopted = [effect for task in fresh for effect in self.adopt_stray(now, task)]

@@ -89,6 +89,8 @@ class TaskLifecycle:
         tasks, led, lane_of = self.tasks, self.coalescing.led, self.timers.lane_of
         effects: list[Effect] = []
         answers: dict[bytes, list[Reply]] = {}
+        replies: list[Reply] = []  # to `whose`
+        whose: bytes | None = None
         alone, patience_s, lane = 0, -1.0, {}
         for result in results:
             task_id = result.task
@@ -105,10 +107,10 @@ class TaskLifecycle:
                 lane = lane_of(patience_s)
             if lane.pop(DEADLINE + task_id, None) is None:
                 self.timers.cancel(DEADLINE + task_id)
-            client = task.client
-            if client not in answers:
-                answers[client] = []
-            answers[client].append(Reply(task_id, result.value))
+            if task.client != whose:
+                whose = task.client
+                replies = answers.setdefault(whose, [])
+            replies.append(Reply(task_id, result.value))
         self.counters["done"] += len(results) - alone
         for client, replies in answers.items():
             effects.append(ToClient(client, replies if len(replies) > 1 else replies[0]))

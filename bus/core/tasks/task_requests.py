@@ -27,6 +27,7 @@ class TaskRequests:
 
     def __init__(self, lifecycle: TaskLifecycle, assignment: TaskAssignment, policy: Policy) -> None:
         self.lifecycle = lifecycle
+        self.tasks, self.timers = lifecycle.tasks, lifecycle.timers
         self.assignment = assignment
         self.policy = policy
         self.refused = 0  # requests that were answered with an ERROR
@@ -42,7 +43,7 @@ class TaskRequests:
         Raises:
             ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full; `BAD_ID`, it is that of a posted task.
         """
-        tasks = self.lifecycle.tasks
+        tasks = self.tasks
         if request.id in tasks:
             known = tasks[request.id]
             if known.posted:
@@ -66,7 +67,7 @@ class TaskRequests:
     def _follows(self, now: float, client: bytes, request: Request, timeout_s: float) -> bool:
         """Let an equal read that is under way answer this one too; it goes on for as long as anybody waits for it."""
         lifecycle = self.lifecycle
-        leader = lifecycle.tasks.get(lifecycle.coalescing.follow(request, client) or b"")
+        leader = self.tasks.get(lifecycle.coalescing.follow(request, client) or b"")
         if leader is None or leader.state in GIVEN_UP:
             return False
         lifecycle.extend(now, leader, timeout_s)
@@ -86,7 +87,7 @@ class TaskRequests:
             return [effect for request in requests for effect in self._large(now, client, request, size // len(requests))]
         effects: list[Effect] = []
         fresh: list[CalledTask] = []
-        tasks, most, accept = self.lifecycle.tasks, self.policy.max_tasks, self.assignment.accept
+        tasks, most, accept = self.tasks, self.policy.max_tasks, self.assignment.accept
         last_ms, timeout_s, retries, lane = 0, 0.0, 0, None
         for request in requests:
             task_id, options, service = request.id, request.options, request.service
@@ -113,13 +114,13 @@ class TaskRequests:
             timeout_s, retries = read_options(request, self.policy)
         except ProtocolError:
             return 0, 0.0, 0, None
-        return request.options["timeout_ms"], timeout_s, retries, self.lifecycle.timers.lane(now, timeout_s)
+        return request.options["timeout_ms"], timeout_s, retries, self.timers.lane(now, timeout_s)
 
     def _large(self, now: float, client: bytes, request: Request, size: int) -> list[Effect]:
         """Accept a request whose arguments may take up to `size` bytes, if there is room for them."""
-        lifecycle = self.lifecycle
-        if request.id not in lifecycle.tasks and lifecycle.size + size > self.policy.max_task_bytes:
-            return self._refuse(client, request, too_much(lifecycle.size, self.policy))
+        taken = self.lifecycle.size
+        if request.id not in self.tasks and taken + size > self.policy.max_task_bytes:
+            return self._refuse(client, request, too_much(taken, self.policy))
         return self._alone(now, client, request, size)
 
     def _alone(self, now: float, client: bytes, request: Request, size: int = 0) -> list[Effect]:

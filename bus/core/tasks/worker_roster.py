@@ -157,9 +157,11 @@ class WorkerRoster:
         Returns:
             workers and what each gets, in order; together the first of the tasks, as many as there is room for.
         """
-        able = [worker for worker in self._by_service.get(service, ()) if worker.free > 0]
+        workers = self._by_service.get(service, ())
+        able = workers if len(workers) == 1 else [worker for worker in workers if worker.free > 0]
         if len(able) == 1:
-            return [(able[0], tasks[: able[0].free])]
+            free = able[0].free
+            return [(able[0], tasks[:free])] if free > 0 else []
         hands: list[list[Card]] = [[] for _ in able]
         at = 0
         for worker, hand in zip(able, hands, strict=True):

@@ -188,10 +188,10 @@ def test_how_a_task_ended_is_written_before_who_waits_for_it_is_told_and_again_u
     fixture.settle()
     is_full[0] = False
     assert (fixture.answers_to(waits), row_of(tmp_path, task)) == ([], ("s", "queued"))
+    monkeypatch.setattr(fixture.posted_tasks, "_read", None)  # not needed: the transaction that ends a task reads its row
     fixture.beat(time.monotonic() + AGAIN_S)
     fixture.until(lambda: fixture.answers_to(waits))
-    assert fixture.answers_to(waits)[0].value["state"] == "cancelled"
-    assert row_of(tmp_path, task) == ("s", "cancelled")
+    assert (fixture.answers_to(waits)[0].value["state"], row_of(tmp_path, task)) == ("cancelled", ("s", "cancelled"))
 
 
 def test_who_waits_for_a_result_is_told_when_the_time_is_over_but_not_a_client_that_is_gone(start):

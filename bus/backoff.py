@@ -1,8 +1,8 @@
-"""How long to wait before trying again: exponential with full jitter.
+"""Delays between attempts: exponential with full jitter.
 
-The rule is "full jitter" of the AWS architecture blog, "Exponential Backoff And Jitter": a delay drawn evenly from zero
-up to a ceiling that doubles, so that many who failed together do not come back together. Feeds reconnect with base
-0.5 s and cap 15 s, for ever; tasks are tried again with base 0.5 s and cap 60 s.
+The rule is "full jitter" of the AWS architecture blog, "Exponential Backoff And Jitter": a delay drawn uniformly from zero
+up to a ceiling that doubles, so that clients that failed together do not retry together. Feeds reconnect with base
+0.5 s and cap 15 s, without limit; tasks are retried with base 0.5 s and cap 60 s.
 """
 
 import math
@@ -16,12 +16,12 @@ _MOST_DOUBLINGS = 1023  # 2.0 ** 1024 does not fit a float; a base times 2 ** 10
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """One rule for delays.
+    """A backoff rule.
 
     Args:
         base_s: ceiling of the first delay, seconds, above 0.
         cap_s: highest ceiling, seconds, not below `base_s`.
-        random: gives a float in [0, 1) each time, e.g. `random.random`.
+        random: returns a float in [0, 1) on each call, e.g. `random.random`.
     Raises:
         ConfigError: a bound is not finite, not above 0, or the cap lies below the base.
     """
@@ -37,7 +37,7 @@ class Backoff:
             raise ConfigError(f"cap_s is {self.cap_s}, must be finite and not below base_s, which is {self.base_s}")
 
     def ceiling_s(self, attempt: int) -> float:
-        """Return the longest delay there can be before an attempt, in seconds.
+        """Return the longest possible delay before an attempt, in seconds.
 
         Args:
             attempt: from 1, how many attempts have failed so far.

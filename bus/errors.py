@@ -1,21 +1,21 @@
-"""The error family: each class says whose fault it is, each text the value seen and the value wanted.
+"""The error family: each class names the party at fault, each text the value seen and the value wanted.
 
 HulakError
-├── ConfigError          the operator's: a setting, an address or a file, refused before anything starts
-├── ProtocolError        a peer's: bytes or messages that PROTOCOL.md does not allow; `code` says which rule (section 8)
-├── FeedError            a venue's: a message that its parser does not take
-├── DatabaseUnreadable   a file's: it is no database of ours, or one of another version; it is set aside
-├── PartEnded            ours: a part of this process ended that must not; the process ends too
-├── BusError             the bus said no, or could not be reached
-│   ├── BusTimeout       no answer in the time the caller gave
-│   └── TaskFailed       a task ended as failed; `code`, `retryable` and `retry_after_s` as the worker gave them
+├── ConfigError          the operator's: a setting, an address or a file, refused before the process starts
+├── ProtocolError        a peer's: bytes or messages that PROTOCOL.md does not allow; `code` names the rule (section 8)
+├── FeedError            a venue's: a message that its parser rejects
+├── DatabaseUnreadable   a file's: not a Hulak database, or one of another version; it is moved aside
+├── PartEnded            Hulak's: a thread that this process needs has ended; the process exits too
+├── BusError             the bus refused the request, or could not be reached
+│   ├── BusTimeout       no answer within the caller's timeout
+│   └── TaskFailed       a task failed; `code`, `retryable` and `retry_after_s` as the worker reported them
 """
 
 from typing import Any
 
 
 class HulakError(Exception):
-    """Something Hulak can name went wrong."""
+    """Base class of all errors that Hulak raises on purpose."""
 
 
 class ConfigError(HulakError):
@@ -23,29 +23,29 @@ class ConfigError(HulakError):
 
 
 class ProtocolError(HulakError):
-    """A peer sent what PROTOCOL.md does not allow.
+    """A peer sent bytes or a message that PROTOCOL.md does not allow.
 
     Args:
-        code: the machine's name of the fault, in capitals (PROTOCOL.md section 8).
+        code: machine-readable name of the fault, in capitals (PROTOCOL.md section 8).
         text: one sentence with the value seen and the value wanted.
     """
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
-        self.details: dict[str, Any] = {}  # what else the peer is told
+        self.details: dict[str, Any] = {}  # further fields of the ERROR that the peer gets
 
 
 class FeedError(HulakError):
-    """A venue's message is not what its parser takes."""
+    """A venue's message cannot be parsed."""
 
 
 class DatabaseUnreadable(HulakError):
-    """The file of the store has another content than this version reads."""
+    """The database file cannot be read by this version."""
 
 
 class PartEnded(HulakError):
-    """A thread ended that the process cannot do without."""
+    """A thread that the process needs has ended."""
 
 
 class BusError(HulakError):
@@ -54,7 +54,7 @@ class BusError(HulakError):
     Args:
         code: as in `ProtocolError`.
         text: one sentence.
-        details: what else the other side told.
+        details: further fields that the peer sent.
     """
 
     def __init__(self, code: str, text: str, details: dict[str, Any] | None = None) -> None:
@@ -64,21 +64,22 @@ class BusError(HulakError):
 
 
 class BusTimeout(BusError):
-    """No answer came in the time that the caller gave."""
+    """No answer came within the caller's timeout."""
 
     def __init__(self, text: str) -> None:
         super().__init__("TIMEOUT", text)
 
 
 class TaskFailed(BusError):
-    """A task cannot be done, now or ever.
+    """A task failed.
 
     Args:
         code: capitals, e.g. `UNAUTHORIZED`, `UNKNOWN_ACTION`, `BAD_ARGUMENT`.
         text: one sentence a caller can act on.
         retryable: another attempt may succeed.
-        retry_after_s: seconds the upstream asked us to wait, if it did.
-        cool_down_s: seconds for which nobody of this service should ask the upstream, if it said so or blocks us.
+        retry_after_s: seconds that the upstream asked to wait, if it did.
+        cool_down_s: seconds for which no worker of this service should send requests to the upstream, if it
+            asked for that or blocks this host.
         details: small extra facts (status codes, names), msgpack values only.
     """
 

@@ -1,7 +1,7 @@
-"""Latencies and sizes, counted in buckets small enough to be kept for ever. Pure.
+"""Histograms of latencies and sizes, of a bounded size. Pure.
 
-A histogram has four buckets per doubling (at most 19 % wide), so a quantile is read off within that; it keeps two windows, and
-quantiles speak of both, so of the last one to two window lengths.
+A histogram has four buckets per doubling, each at most 19 % wide: that is the error of a quantile. It keeps two windows;
+quantiles cover both, that is the last one to two window lengths.
 """
 
 import math
@@ -15,7 +15,7 @@ BOUNDS = tuple(2.0**exponent for exponent in EXPONENTS)  # of `totals`: 32 µs t
 
 
 class Histogram:
-    """How values above 0 spread, over the last one to two windows.
+    """The distribution of values above 0, over the last one to two windows.
 
     Args:
         window_s: length of a window in seconds.
@@ -29,10 +29,10 @@ class Histogram:
         self._before: Counter[int] = Counter()
         self._largest = [0.0, 0.0]
         self._sum = 0.0
-        self._over: Counter[int] = Counter()  # of all windows that are over
+        self._over: Counter[int] = Counter()  # of all past windows
 
     def add(self, value: float, now: float) -> None:
-        """Count one value, in any unit; what is not above 0 counts as the smallest."""
+        """Count one value, in any unit; a value of 0 or below counts in the smallest bucket."""
         if now - self._since >= self.window_s:
             self._turn(now)
         self._now[math.ceil(math.log2(value) * PER_DOUBLING) if value > 1 else 0] += 1
@@ -48,7 +48,7 @@ class Histogram:
         self._since = now
 
     def quantiles(self, now: float, wanted: Iterable[float] = (0.5, 0.99)) -> dict[str, float] | None:
-        """Return `{"p50": .., "p99": .., "max": .., "count": ..}` in the values' unit; None if there are none."""
+        """Return `{"p50": .., "p99": .., "max": .., "count": ..}` in the values' unit; None if no value was added."""
         if now - self._since >= self.window_s:
             self._turn(now)
         both = self._now + self._before
@@ -60,10 +60,10 @@ class Histogram:
         return {**answer, "max": largest, "count": float(count)}
 
     def totals(self) -> dict[str, Any]:
-        """Count all values since the start, as a histogram that can be added up over processes and times.
+        """Count all values since the start, as a histogram that can be summed over processes and time.
 
         Returns:
-            `count`; `sum_us`, in the values' unit; `le`, how many were at most each of `BOUNDS`.
+            `count`; `sum_us`, in the values' unit; `le`, the number of values at most each of `BOUNDS`.
         """
         both = self._over + self._now
         at_most = [sum(count for bucket, count in both.items() if bucket <= bound * PER_DOUBLING) for bound in EXPONENTS]

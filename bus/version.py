@@ -4,5 +4,5 @@ from importlib.metadata import PackageNotFoundError, version
 
 try:
     VERSION = version("hulak")
-except PackageNotFoundError:  # the packages are used without being installed
+except PackageNotFoundError:  # run from a checkout that is not installed
     VERSION = "0+unknown"

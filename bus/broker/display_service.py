@@ -110,7 +110,7 @@ class DisplayService:
     def _publish(self) -> list[BrokerEffect]:
         self.news = False
         self.version += 1
-        body = pack(self.assignment.told(self.version))
+        body = pack(self.assignment.as_dict(self.version))
         message = self.bus.topics.publish(DISPLAYS, body, time.time_ns())
         return [] if message is None else [Publish(message)]
 
@@ -268,4 +268,4 @@ class DisplayService:
         """List all displays, and who has them."""
         del args, now
         self._check_known()
-        return [asker.reply(self.assignment.told(self.version))]
+        return [asker.reply(self.assignment.as_dict(self.version))]

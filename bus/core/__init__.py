@@ -1,4 +1,4 @@
-"""What the broker decides: ticks, tasks, displays, configuration, reports; time comes as a number. Pure.
+"""The broker's rules: ticks, tasks, displays, configuration, reports; time is passed in as a number. Pure.
 Imported by bus.broker and benchmarks.
 Start with `broker_state.py`.
 """

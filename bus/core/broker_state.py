@@ -1,4 +1,4 @@
-"""The broker's whole state, without a socket: topics, intake, tasks, reports, and what it tells of itself. Pure."""
+"""The broker's whole state, without a socket: topics, intake, tasks, reports, statistics. Pure."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from hulak.bus.histogram import Histogram
 from hulak.bus.wire.codec import pack
 from hulak.bus.wire.names import AUTO, CONFIG, DISPLAYS, HEARTBEAT, PROTOCOL, SCALED_SERVICES, SLOTS, STATS
 
-TELL_AGAIN_S = 300.0  # between two lines in the log about the same refusals
+LOG_AGAIN_S = 300.0  # between two log lines about the same refusals
 STATS_S = 1.0  # seconds between two messages on the topic `stats`
 LATENCY_WINDOW_S = 5.0
-MOST_SHARED = 20  # topics of several feeds that are told by name
+MOST_SHARED = 20  # topics of several feeds that the statistics name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,46 +41,46 @@ class Limits:
 
 
 class Rejects:
-    """Bytes that PROTOCOL.md does not allow: counted by socket and code, told of each peer now and then.
+    """Bytes that PROTOCOL.md does not allow: counted by socket and code, and logged per peer at a bounded rate.
 
     Args:
-        remember: peers whose log line was written; beyond it all are forgotten, and told once more.
+        remember: peers whose log line was written; beyond it all are forgotten, and logged again.
     """
 
     def __init__(self, remember: int = 1000) -> None:
         self.counts: dict[str, Counter[str]] = {}
-        self._told: dict[tuple[str, bytes, str], list[float]] = {}  # when it was told, in monotonic seconds; refused since
+        self._logged: dict[tuple[str, bytes, str], list[float]] = {}  # when it was logged, in monotonic seconds; refused since
         self._remember = remember
 
     def count(self, socket: str, peer: bytes, code: str, now: float) -> int:
-        """Count one; returns how many of this peer with this code on this socket are to be told now, 0 for none."""
+        """Count one; return how many of this peer with this code on this socket are to be logged now, 0 for none."""
         self.counts.setdefault(socket, Counter())[code] += 1
-        told = self._told.get((socket, peer, code))
-        if told is None:
-            if len(self._told) >= self._remember:
-                self._told.clear()
-            self._told[socket, peer, code] = [now, 0]
+        logged = self._logged.get((socket, peer, code))
+        if logged is None:
+            if len(self._logged) >= self._remember:
+                self._logged.clear()
+            self._logged[socket, peer, code] = [now, 0]
             return 1
-        told[1] += 1
-        if now - told[0] < TELL_AGAIN_S:
+        logged[1] += 1
+        if now - logged[0] < LOG_AGAIN_S:
             return 0
-        many, told[:] = int(told[1]), [now, 0]
+        many, logged[:] = int(logged[1]), [now, 0]
         return many
 
     def total(self) -> int:
-        """How many on all sockets."""
+        """The number on all sockets."""
         return sum(codes.total() for codes in self.counts.values())
 
 
 class BrokerState:
-    """Everything that one broker knows.
+    """The state of one broker.
 
     Args:
         epoch: of the ticks at the start; the workers' epoch stays this one.
-        version: of the package, told to those who ask.
+        version: of the package, named in answers and statistics.
         limits: of the tick side.
         policy: of the task side.
-        on_reject: told each refused frame of a feed.
+        on_reject: called with the error of each refused frame of a feed.
         now: monotonic seconds.
         backoff: delays between attempts; carries the randomness.
         ordinals: of the topics of feeds, shared with the journal's indexes.
@@ -111,9 +111,9 @@ class BrokerState:
         self.trend = ProcessTrend()  # the broker's own
         self.targets: dict[str, int] = {}  # service -> workers wanted by hand
         self.rejects = Rejects()
-        self.refused = 0  # requests that were understood, and answered with an ERROR by the broker itself
-        self.cut_off = 0  # subscribers that were disconnected since they took nothing
-        self.unanswered = 0  # messages to clients that were gone, or took nothing more
+        self.refused = 0  # well-formed requests that the broker itself answered with an ERROR
+        self.cut_off = 0  # subscribers that were disconnected since they did not read
+        self.unanswered = 0  # messages to clients that were gone or did not read
         self.lag_us = Histogram(LATENCY_WINDOW_S, now)
         self.stats_due = now + STATS_S
         self._tick_rate = Rate(now)
@@ -122,24 +122,24 @@ class BrokerState:
         self._recent_ticks = RecentCounts(now, {})
 
     def restore(self, state: Snapshot) -> None:
-        """Go on from what the journal held."""
+        """Continue from the state that the journal holds."""
         self.topics.restore(state.topics.values(), state.ticks, state.ended, state.floor)
         for instance, running in state.sources.items():
             self.intake.sources[instance] = Source(instance, running, running)
 
     @property
     def epoch(self) -> int:
-        """The epoch of what is published."""
+        """The epoch of published messages."""
         return self.topics.epoch
 
     def begin_epoch(self, epoch: int, turn: IntakeTurn | None = None) -> None:
-        """Go on under a larger epoch; `turn`, if given, was made under the present one, and nobody has seen it yet."""
+        """Continue under a larger epoch; `turn`, if given, was made under the present one and is not published yet."""
         self.topics.epoch = epoch
         if turn is not None:
             self.intake.stamp_again(turn)
 
     def snapshot(self, boot: str, time_ns: int) -> Snapshot:
-        """Tell what a segment of the journal begins with."""
+        """Return the snapshot that begins a segment of the journal."""
         topics = self.topics
         frames = {key: log.frame for key, log in topics.fed.items() if log.frame}
         sources = {source.instance: source.last for source in self.intake.sources.values()}
@@ -147,36 +147,36 @@ class BrokerState:
         return replace(state, ended=dict(topics.ended), floor=topics.floor)
 
     def turn(self, frames: list[bytes], now: float, time_ns: int) -> IntakeTurn:
-        """Take what feeds sent in one turn of the loop."""
+        """Process the frames that feeds sent in one turn of the loop."""
         turn = self.intake.turn(frames, now, time_ns)
         if turn.lag_ns is not None:
             self.lag_us.add(turn.lag_ns / 1000, now)
         return turn
 
     def next_due(self) -> float:
-        """When `advance` or `publish_stats` has something to do, in monotonic seconds."""
+        """When `advance` or `publish_stats` is due next, in monotonic seconds."""
         task_side = self.dispatcher.timers.next()
         return self.stats_due if task_side is None else min(self.stats_due, task_side)
 
     def publish_stats(self, now: float, time_ns: int, shell: dict[str, Any]) -> bytes | None:
-        """Number the next message of the topic `stats`; None if nobody wants it.
+        """Number the next message of the topic `stats`; None if there is no subscriber.
 
         Args:
             now: monotonic seconds.
             time_ns: ns since 1970 UTC.
-            shell: what only the shell knows, see `stats`.
+            shell: values of the shell, see `stats`.
         """
         self.stats_due = now + STATS_S
-        self._tick_rate.look(self.topics.ticks, now)
-        self._task_rate.look(self.dispatcher.counters["done"], now)
-        self._recent_tasks.look(now, self._task_counts())
-        self._recent_ticks.look(now, self._tick_counts(shell))
+        self._tick_rate.update(self.topics.ticks, now)
+        self._task_rate.update(self.dispatcher.counters["done"], now)
+        self._recent_tasks.update(now, self._task_counts())
+        self._recent_ticks.update(now, self._tick_counts(shell))
         process = shell.get("process", {})
         self.trend.take(now, process.get("pid", 0), process)
         return self.topics.publish(STATS, pack(self.stats(now, shell)), time_ns)
 
     def stats(self, now: float, shell: dict[str, Any]) -> dict[str, Any]:
-        """All that the broker tells of itself (PROTOCOL.md section 7.2).
+        """Return the broker's statistics (PROTOCOL.md section 7.2).
 
         Args:
             now: monotonic seconds.
@@ -188,7 +188,7 @@ class BrokerState:
                 "protocol": PROTOCOL,
                 "epoch": self.epoch,
                 "uptime_s": round(now - self.started, 3),
-                **self.trend.told(),
+                **self.trend.as_dict(),
                 **shell.get("process", {}),
             },
             "journal": shell.get("journal", {}),
@@ -239,9 +239,11 @@ class BrokerState:
         }
 
     def _feeds(self, instances: list[int]) -> list[str]:
-        """Name the feeds of these instances; what does not report is named by its number."""
-        names = {one.values.get("instance"): one.name for one in self.reports.last.values() if one.kind == "feed"}
-        return sorted(names.get(f"{one:x}") or (f"instance {one:x}" if one else "unnumbered feeds") for one in instances)
+        """Return the names of the feeds of these instances; a feed that does not report is named by its number."""
+        names = {report.values.get("instance"): report.name for report in self.reports.last.values() if report.kind == "feed"}
+        return sorted(
+            names.get(f"{instance:x}") or (f"instance {instance:x}" if instance else "unnumbered feeds") for instance in instances
+        )
 
     def _tasks(self, now: float) -> dict[str, Any]:
         policy = self.dispatcher.policy
@@ -261,7 +263,9 @@ class BrokerState:
 
     def _scaling(self) -> dict[str, Any]:
         queue = self.dispatcher.queue
-        return {one: {"workers": self.targets.get(one, AUTO), "queued": queue.count(one)} for one in SCALED_SERVICES}
+        return {
+            service: {"workers": self.targets.get(service, AUTO), "queued": queue.count(service)} for service in SCALED_SERVICES
+        }
 
     def _worker(self, now: float, worker: Any) -> dict[str, Any]:
         return {

@@ -1,7 +1,7 @@
-"""The live configuration: its versions, what changed from one to the next, and what counts for whom. Pure.
+"""The live configuration: its versions, and the changes from one to the next. Pure.
 
-Kept are the present values and, for each of the last versions, what it changed: a former version is found by undoing. A new
-version is first prepared, then written to the store by the shell, and only then accepted: what the disk refused was never there.
+The present values are kept and, for each of the last versions, its changes: a former version is restored by undoing them. A new
+version is first prepared, then written to the store by the shell, and only then accepted: a failed write leaves no version.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ MOST_VALUES = 20_000  # in all scopes
 
 @dataclass(frozen=True, slots=True)
 class ConfigVersion:
-    """One version, as what it changed."""
+    """One version, as its changes."""
 
     version: int  # 1, 2, 3, ...
     at_ns: int  # ns since 1970 UTC
@@ -27,15 +27,17 @@ class ConfigVersion:
     note: str
     changes: tuple[Change, ...]
 
-    def told(self) -> dict[str, Any]:
-        """Say it in msgpack values: version, at_ns, by, note, changes as maps of scope, key, before, after."""
-        changes = [{"scope": one.scope, "key": one.key, "before": one.before, "after": one.after} for one in self.changes]
+    def as_dict(self) -> dict[str, Any]:
+        """Return it in msgpack values: version, at_ns, by, note, changes as maps of scope, key, before, after."""
+        changes = [
+            {"scope": change.scope, "key": change.key, "before": change.before, "after": change.after} for change in self.changes
+        ]
         return {"version": self.version, "at_ns": self.at_ns, "by": self.by, "note": self.note, "changes": changes}
 
 
 @dataclass(slots=True)
 class ConfigVersions:
-    """All versions that are kept, and the present values."""
+    """The kept versions, and the present values."""
 
     scopes: Scopes = field(default_factory=dict)
     versions: list[ConfigVersion] = field(default_factory=list)  # the oldest first
@@ -47,7 +49,7 @@ class ConfigVersions:
         return self.versions[-1].version if self.versions else 0
 
     def document(self) -> dict[str, Any]:
-        """Make the body of the topic."""
+        """Return the body of the topic `config`."""
         newest = self.versions[-1] if self.versions else ConfigVersion(0, 0, "", "", ())
         scopes = {scope: dict(values) for scope, values in self.scopes.items()}
         return {"version": newest.version, "at_ns": newest.at_ns, "by": newest.by, "note": newest.note, "scopes": scopes}
@@ -55,7 +57,7 @@ class ConfigVersions:
     # New versions
 
     def set(self, args: control_requests.ConfigSetArguments, at_ns: int) -> ConfigVersion | None:
-        """Prepare a new version out of a request's arguments. All of it or nothing.
+        """Prepare a new version from a request's arguments: all changes or none.
 
         Args:
             args: of `hulak.config.set`.
@@ -77,7 +79,7 @@ class ConfigVersions:
         return self._prepare({**self.scopes, scope: wanted}, args.by, args.note, at_ns)
 
     def revert(self, args: control_requests.ConfigRevertArguments, at_ns: int) -> ConfigVersion | None:
-        """Prepare a new version whose values are those of a former one; else as `set`."""
+        """Prepare a new version with the values of a former one; otherwise as `set`."""
         former = {
             scope: check_values(scope, values) for scope, values in self.at(args.version).items()
         }  # limits may have changed since
@@ -94,18 +96,18 @@ class ConfigVersions:
         return ConfigVersion(self.version + 1, at_ns, by, note, changes)
 
     def accept(self, version: ConfigVersion) -> None:
-        """Make a version that was prepared, and is written, the present one."""
-        _apply(self.scopes, ((one.scope, one.key, one.after) for one in version.changes))
+        """Make a version that was prepared and written the present one."""
+        _apply(self.scopes, ((change.scope, change.key, change.after) for change in version.changes))
         self.versions.append(version)
         del self.versions[: -self.keep]
 
-    # Former ones
+    # Former versions
 
     def at(self, number: int) -> Scopes:
-        """Give all values as they were in a version.
+        """Return all values of a version.
 
         Raises:
-            ProtocolError: `BAD_CONFIG`: there is no such version, or it is not kept any more.
+            ProtocolError: `BAD_CONFIG`: there is no such version, or it is no longer kept.
         """
         oldest = self.versions[0].version - 1 if self.versions else 0
         if not oldest <= number <= self.version:
@@ -113,16 +115,16 @@ class ConfigVersions:
         scopes = {scope: dict(values) for scope, values in self.scopes.items()}
         for version in reversed(self.versions):
             if version.version > number:
-                _apply(scopes, ((one.scope, one.key, one.before) for one in version.changes))
+                _apply(scopes, ((change.scope, change.key, change.before) for change in version.changes))
         return scopes
 
     def history(self, limit: int) -> list[dict[str, Any]]:
-        """List the newest versions, the newest first; `limit` is above 0."""
-        return [one.told() for one in self.versions[: -limit - 1 : -1]]
+        """Return the newest versions, the newest first; `limit` is above 0."""
+        return [version.as_dict() for version in self.versions[: -limit - 1 : -1]]
 
 
 def unknown_version(number: int, oldest: int, newest: int) -> ProtocolError:
-    """Make the `BAD_CONFIG` for a version that there is not, or not any more."""
+    """Return the `BAD_CONFIG` for a version that does not exist or is no longer kept."""
     allowed = f"{oldest} to {newest}"
     return refuse("", "version", number, allowed, f"version is {number}, must be {allowed}")
 
@@ -135,6 +137,3 @@ def _apply(scopes: Scopes, values: Iterable[tuple[str, str, Value | None]]) -> N
             scopes[scope].pop(key, None)
             if not scopes[scope]:
                 del scopes[scope]
-
-
-# What counts for whom

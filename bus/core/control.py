@@ -1,4 +1,4 @@
-"""The control services that tell of the broker's state, and need neither the disk nor time: PROTOCOL.md section 7. Pure."""
+"""The control services on the broker's state, which need neither the disk nor time: PROTOCOL.md section 7. Pure."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -15,11 +15,11 @@ MOST_LAST = 10_000  # messages in one answer of `hulak.last`
 
 
 class StateService:
-    """Answers in the turn in which it is asked.
+    """Answers each request in the turn in which it arrives.
 
     Args:
-        bus: the state it is about.
-        shell: gives what only the shell knows, as for `BrokerState.stats`.
+        bus: the broker's state.
+        shell: returns values of the shell, as for `BrokerState.stats`.
     """
 
     def __init__(self, bus: BrokerState, shell: Callable[[], dict[str, Any]]) -> None:
@@ -27,32 +27,32 @@ class StateService:
         self.shell = shell
 
     def ping(self, asker: Asker, args: NoArguments, now: float) -> list[Effect]:
-        """Tell that the broker is there, and which one."""
+        """Answer with the broker's identity: epoch, version, uptime, process and home."""
         del args
         shell = self.shell()
-        told = {"epoch": self.bus.epoch, "version": self.bus.version, "protocol": PROTOCOL}
-        told["uptime_s"] = round(now - self.bus.started, 3)
-        return [asker.reply({**told, **shell.get("process", {}), "home": shell.get("home", "")})]
+        value = {"epoch": self.bus.epoch, "version": self.bus.version, "protocol": PROTOCOL}
+        value["uptime_s"] = round(now - self.bus.started, 3)
+        return [asker.reply({**value, **shell.get("process", {}), "home": shell.get("home", "")})]
 
     def stats(self, asker: Asker, args: NoArguments, now: float) -> list[Effect]:
-        """Tell everything the broker knows of itself."""
+        """Answer with the broker's statistics."""
         del args
         return [asker.reply(self.bus.stats(now, self.shell()))]
 
     def feed(self, asker: Asker, args: FeedArguments, now: float) -> list[Effect]:
-        """Open a feed's instance, and tell how far it was taken and journalled."""
+        """Open a feed's instance; answer with the last numbers that were accepted and journalled."""
         source = self.bus.intake.open(args.instance, args.oldest, now)
         refused = {"refused": source.refused, "refusals": dict(source.refusals)}
         return [asker.reply({"taken": source.last, "safe": source.safe, "epoch": self.bus.epoch, **refused})]
 
     def last(self, asker: Asker, args: LastArguments, now: float) -> list[Effect]:
-        """Give the last message of a topic, or of all topics under a prefix, as they were published."""
+        """Answer with the last message of a topic, or of all topics under a prefix, as published."""
         del now
-        found = (log.frame for log in self.bus.topics.under(prefix_of(args.topic)) if log.frame)
-        return [asker.reply(list(islice(found, MOST_LAST)))]
+        frames = (log.frame for log in self.bus.topics.under(prefix_of(args.topic)) if log.frame)
+        return [asker.reply(list(islice(frames, MOST_LAST)))]
 
     def report(self, asker: Asker, args: ReportArguments, now: float) -> list[Effect]:
-        """Take what a process tells about itself, or that it leaves.
+        """Record a process's report, or that it leaves.
 
         Raises:
             ProtocolError: `BUSY`.
@@ -64,7 +64,7 @@ class StateService:
         return [asker.reply({})]
 
     def retire(self, asker: Asker, args: RetireArguments, now: float) -> list[Effect]:
-        """Ask a worker to finish what it holds and to leave.
+        """Ask a worker to finish the tasks that it holds and to leave.
 
         Raises:
             ProtocolError: `UNKNOWN_WORKER`.

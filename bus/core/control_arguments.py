@@ -1,7 +1,7 @@
-"""What arguments of control requests may be, and the sentence that tells of one that may not be. Pure.
+"""Types of the arguments of control requests, and the error text for a wrong argument. Pure.
 
-Bounds are those of what keeps them: whole numbers fit in the 64 signed bits of the store, texts and maps in what is published
-every second. Each type says in words what it wants; the sentences are made of these.
+The bounds follow from where values are kept: whole numbers fit in the 64 signed bits of the store, texts and maps in the
+statistics of every second. Each type describes its values in words; error texts are made of these descriptions.
 """
 
 import typing
@@ -18,15 +18,15 @@ from hulak.bus.wire.codec import MAX_TOPIC
 from hulak.bus.wire.messages import ID_BYTES
 from hulak.bus.wire.plain_values import LARGEST, short
 
-YEAR_S = 366 * 86400  # a leap year: nothing is promised for longer
+YEAR_S = 366 * 86400  # a leap year: the longest time that is accepted
 LONGEST_NAME = 200  # characters of a name, a reason, a note, a key
 LONGEST_ACTION = 1000  # characters
 LONGEST_DISPLAY = 100  # characters of a display's id, as in a config's scope
 _TOPIC_TAIL = r"[A-Za-z0-9_-]\Z"
 
 
-def _whole(least: int, most: int, said: str = "") -> Meta:
-    return Meta(ge=least, le=most, description=said or f"a whole number from {least} to {most}")
+def _whole(least: int, most: int, text: str = "") -> Meta:
+    return Meta(ge=least, le=most, description=text or f"a whole number from {least} to {most}")
 
 
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME, description=f"text of 1 to {LONGEST_NAME} characters")]
@@ -89,7 +89,7 @@ Keys = Annotated[list[Name], Meta(max_length=1000, description="an array of at m
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of one service: the fields are the arguments, those with a default may be left out."""
+    """Arguments of one service: the fields are the arguments; a field with a default is optional."""
 
 
 Read = TypeVar("Read", bound=Arguments)
@@ -100,9 +100,9 @@ def read(cls: type[Read], args: Mapping[str, Any]) -> Read:
 
     Args:
         cls: of the service.
-        args: as they were sent.
+        args: as sent.
     Raises:
-        ProtocolError: `BAD_ARGUMENT`, with the argument's name, the value seen and what is wanted.
+        ProtocolError: `BAD_ARGUMENT`, with the argument's name, the value seen and the value wanted.
     """
     try:
         return msgspec.convert(args, cls, builtin_types=(bytes,))
@@ -114,30 +114,30 @@ def read(cls: type[Read], args: Mapping[str, Any]) -> Read:
 
 
 def _turned(cls: type[Arguments], args: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Make empty arrays maps where a map is wanted, and empty maps arrays: PHP and Lua pack both alike. None: there are none."""
+    """Replace empty arrays by maps where a map is wanted, and vice versa: PHP and Lua pack both alike. None: no change."""
     turned: dict[str, Any] = {}
-    for one in msgspec.structs.fields(cls):
-        value = args.get(one.encode_name)
-        if value in ([], {}) and not _fits(value, one.type):
+    for field in msgspec.structs.fields(cls):
+        value = args.get(field.encode_name)
+        if value in ([], {}) and not _fits(value, field.type):
             other: Any = {} if value == [] else []
-            if _fits(other, one.type):
-                turned[one.encode_name] = other
+            if _fits(other, field.type):
+                turned[field.encode_name] = other
     return {**args, **turned} if turned else None
 
 
 def _why(cls: type[Arguments], args: Mapping[str, Any]) -> str:
-    """Find the argument that is wrong; empty if each is right, and they do not go together."""
-    fields = {one.encode_name: one for one in msgspec.structs.fields(cls)}
+    """Return the error text of the wrong argument; empty if each is right, but they do not go together."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
     for name in args:
         if name not in fields:
             allowed = f"must be {', '.join(fields)}" if fields else "there are none"
             return f"argument {short(name)} is unknown, {allowed}"
-    for name, one in fields.items():
+    for name, known in fields.items():
         if name not in args:
-            if one.required:
-                return f"argument {name} is missing, must be {wanted(one.type)}"
-        elif not _fits(args[name], one.type):
-            return f"argument {name} is {short(args[name])}, must be {wanted(one.type)}"
+            if known.required:
+                return f"argument {name} is missing, must be {wanted(known.type)}"
+        elif not _fits(args[name], known.type):
+            return f"argument {name} is {short(args[name])}, must be {wanted(known.type)}"
     return ""
 
 
@@ -150,7 +150,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def wanted(kind: Any) -> str:
-    """Say in words what a type of argument wants."""
-    said = [meta.description for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, Meta) and meta.description]
-    of_union = [wanted(one) for one in typing.get_args(kind) if one is not type(None)]
-    return said[0] if said else " or ".join(of_union)
+    """Return the values of an argument's type in words."""
+    descriptions = [meta.description for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, Meta) and meta.description]
+    of_union = [wanted(member) for member in typing.get_args(kind) if member is not type(None)]
+    return descriptions[0] if descriptions else " or ".join(of_union)

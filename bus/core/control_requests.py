@@ -1,7 +1,7 @@
 """The arguments of every control service, each of its type and within its bounds. PROTOCOL.md sections 6.2, 7 and 11.1. Pure.
 
-Which service takes which is in `bus.broker.control_services`. What depends on the broker's state (is there such a topic, a
-display, a version?) is for who serves the request.
+`bus.broker.control_services` names the arguments of each service. Checks against the broker's state (whether a topic, a display
+or a version exists) are made by the service.
 """
 
 from msgspec import field
@@ -36,11 +36,11 @@ from hulak.bus.core.display_assignment import check_init
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, check_topic
 from hulak.bus.wire.replay_range import ALL, FOR_EVER, ReplayRange
-from hulak.bus.wire.report_values import check_told
+from hulak.bus.wire.report_values import check_reported
 
 
 class NoArguments(Arguments, frozen=True):
-    """Of services that take none."""
+    """The arguments of services without any."""
 
 
 class FeedArguments(Arguments, frozen=True):
@@ -59,7 +59,7 @@ class ReplayArguments(Arguments, frozen=True):
     since_ns: NaturalNumber = 0
     until_ns: NaturalNumber = FOR_EVER
     epoch: UnsignedInteger | None = None
-    parts: Boolean = True  # false: no PARTs, all ticks come in the REPLY
+    parts: Boolean = True  # false: no PARTs, all ticks are in the REPLY
 
     def __post_init__(self) -> None:
         if self.last < max(1, self.first):
@@ -88,7 +88,7 @@ class ReportArguments(Arguments, frozen=True):
     leaving: Boolean = False
 
     def __post_init__(self) -> None:
-        check_told("argument values", self.values)
+        check_reported("argument values", self.values)
 
 
 class RetireArguments(Arguments, frozen=True):
@@ -173,11 +173,11 @@ class ConfigAppliedArguments(Arguments, frozen=True):
     """`hulak.config.applied`."""
 
     version: NaturalNumber | None = None
-    wait_ms: WaitMs = 0  # for all to apply it
+    wait_ms: WaitMs = 0  # longest wait for all processes to apply it
 
 
 class InitArguments(Arguments, frozen=True):
-    """What a display begins with."""
+    """The initial values of a display."""
 
     init: Map = field(default_factory=dict)
 
@@ -197,7 +197,7 @@ class DisplayCreateArguments(InitArguments, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.source is not None and "only_source" in self.init:
-            raise ValueError("argument source says the same as init.only_source, only one of both may be there")
+            raise ValueError("argument source is the same as init.only_source, only one of the two may be given")
 
 
 class DisplayUpdateArguments(InitArguments, frozen=True, kw_only=True):
@@ -214,7 +214,7 @@ class DisplayRemoveArguments(Arguments, frozen=True):
 
     def __post_init__(self) -> None:
         if (self.display is None) == (self.symbol is None):
-            raise ValueError("exactly one of the arguments display and symbol must be there")
+            raise ValueError("exactly one of the arguments display and symbol must be given")
 
 
 class DisplayDayArguments(InitArguments, frozen=True, kw_only=True):
@@ -226,7 +226,7 @@ class DisplayDayArguments(InitArguments, frozen=True, kw_only=True):
 
 
 def wanted_of(args: ReplayArguments) -> ReplayRange:
-    """Say what a replay is to read.
+    """Return the range of a replay.
 
     Raises:
         ProtocolError: `BAD_TOPIC`.

@@ -1,8 +1,8 @@
-"""Which displays there are, and which worker computes each: PROTOCOL.md section 11. Pure.
+"""The displays, and the worker that computes each: PROTOCOL.md section 11. Pure.
 
-A display is a symbol, an id and what it begins with. Its row is in the database; it is assigned to the display worker that has
-fewest, and as few as can be are moved when a worker comes or goes. Each assignment has a token larger than all before it: states
-that come under another one are refused, so that a worker that was given up, and wakes, overwrites nothing (fencing).
+A display is a symbol, an id and initial values. Its row is in the database; it is assigned to the display worker with the fewest
+displays, and as few as possible are moved when a worker joins or leaves. Each assignment has a fencing token, larger than all
+before it: states under another token are refused, so that a worker that was given up and resumes overwrites nothing.
 """
 
 from collections import Counter, deque
@@ -19,17 +19,17 @@ from hulak.bus.wire.plain_values import check_plain, short
 
 MAX_STATE_BYTES = 1 << 20  # of a state's frame
 MAX_INIT_BYTES = 1 << 16  # of a display's init, packed
-REMEMBERED = 1000  # removed displays, whose last states may still be under way
+REMEMBERED = 1000  # removed displays, whose last states may still be in flight
 SOURCES = ("only_source", "kept_source")  # keys of an init
-ASKED = (*SOURCES, "late_ticks")  # that say which ticks count: they stay when the others change
-TOKENS_BEHIND = 1_000_000  # more than one life of a broker gives without writing one down
+ASKED = (*SOURCES, "late_ticks")  # keys that select the ticks: they stay when the others change
+TOKENS_BEHIND = 1_000_000  # more than one run of a broker assigns without writing one
 
 
 def check_init(init: Mapping[str, Any]) -> None:
-    """Check a display's init; what is known of a day is read by whoever computes it, and what is no number there is not known.
+    """Check a display's init; values of a day are parsed by the display worker, which treats one that is no number as unknown.
 
     Raises:
-        ValueError: a sentence: as `check_plain`; or a key that says which ticks count has a value that it may not have.
+        ValueError: as `check_plain`; or a key that selects the ticks has a wrong value.
     """
     check_plain("argument init", init, MAX_INIT_BYTES, finite=False)
     for name in SOURCES:
@@ -43,7 +43,7 @@ def check_init(init: Mapping[str, Any]) -> None:
 
 
 def check_symbol(display: str, shown: str, symbol: str) -> None:
-    """Check that a display, which shows a symbol, is wanted for the same one.
+    """Check that a display shows the symbol that is requested for it.
 
     Raises:
         ProtocolError: `BAD_ARGUMENT`.
@@ -54,17 +54,17 @@ def check_symbol(display: str, shown: str, symbol: str) -> None:
 
 @dataclass(slots=True)
 class Display:
-    """One row."""
+    """The row of a display."""
 
     id: str
     symbol: str  # upper case
     init: dict[str, Any]
-    first: int  # number, in the one global order, of the first tick that is looked at
-    worker: str | None = None  # its name; None: no display worker lives
+    first: int  # number, in the global order, of the first tick that it uses
+    worker: str | None = None  # name of the worker; None: there is no display worker
     token: int = 0  # of the present assignment; 0: it never had one
 
-    def told(self) -> dict[str, Any]:
-        """Make the row of the topic `displays`."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row of the topic `displays`."""
         return {
             "display": self.id,
             "symbol": self.symbol,
@@ -80,22 +80,22 @@ class DisplayAssignment:
     """All displays of one broker.
 
     Args:
-        limit: how many there may be.
-        last_token: what the first token is larger than.
+        limit: the largest number of displays.
+        last_token: the first token is larger.
     """
 
     limit: int
     last_token: int = 0
     rows: dict[str, Display] = field(default_factory=dict)  # by id
-    workers: list[str] = field(default_factory=list)  # those that live, by name
+    workers: list[str] = field(default_factory=list)  # names of the live workers
     counters: Counter[str] = field(default_factory=Counter)  # created, updated, removed, moved, lost_workers
 
     def restore(self, rows: Iterable[Display], now_us: int) -> None:
-        """Go on from what the store held.
+        """Continue from the rows in the store.
 
         Args:
-            rows: as they were written last; a worker named there may still be at it.
-            now_us: microseconds since 1970 UTC: with them tokens go on even if the last ones were not written.
+            rows: as last written; a worker named there may still compute the display.
+            now_us: microseconds since 1970 UTC: tokens continue from there even if the last ones were not written.
         """
         self.rows = {row.id: row for row in rows}
         self.last_token = max([now_us, *(row.token + TOKENS_BEHIND for row in self.rows.values())])
@@ -104,7 +104,7 @@ class DisplayAssignment:
         """Find a display by its exact id.
 
         Raises:
-            ProtocolError: `BAD_ARGUMENT`, it is there and shows another symbol.
+            ProtocolError: `BAD_ARGUMENT`, the display shows another symbol.
         """
         row = self.rows.get(display)
         if row is not None and symbol is not None:
@@ -112,7 +112,7 @@ class DisplayAssignment:
         return row
 
     def check_room(self, coming: int) -> None:
-        """Refuse one more than there may be; `coming` are on their way to the store.
+        """Raise an error if there is no room for one more; `coming` displays are being written to the store.
 
         Raises:
             ProtocolError: `BUSY`.
@@ -121,13 +121,13 @@ class DisplayAssignment:
             raise ProtocolError("BUSY", f"there are {self.limit} displays, no more are taken ([display] max_displays)")
 
     def create(self, row: Display) -> None:
-        """Take in a display that is in the store, and assign it."""
+        """Add a display that is in the store, and assign it."""
         self.rows[row.id] = row
         self.counters["created"] += 1
         self._give(row, self._least_loaded())
 
     def update(self, display: str, init: dict[str, Any]) -> Display | None:
-        """Have a display begin anew with other values, under a new token; None if it is gone."""
+        """Restart a display with other initial values, under a new token; None if it was removed."""
         row = self.rows.get(display)
         if row is not None:
             row.init = init
@@ -136,24 +136,24 @@ class DisplayAssignment:
         return row
 
     def remove(self, displays: Iterable[str]) -> list[str]:
-        """Take displays out; returns those that were there."""
-        found = [display for display in displays if self.rows.pop(display, None) is not None]
-        self.counters["removed"] += len(found)
-        return found
+        """Remove displays; return the ids that existed."""
+        removed = [display for display in displays if self.rows.pop(display, None) is not None]
+        self.counters["removed"] += len(removed)
+        return removed
 
     def of_symbol(self, symbol: str) -> list[str]:
-        """List the ids of a symbol's displays; of exactly this symbol."""
+        """Return the ids of the displays of exactly this symbol."""
         return [row.id for row in self.rows.values() if row.symbol == symbol]
 
     # Assignment
 
     def look(self, living: Collection[str], *, settled: bool = True, slots: Collection[str] = ()) -> list[Display]:
-        """Note which workers live, and assign anew what that changes.
+        """Record the live workers, and reassign displays accordingly.
 
         Args:
-            living: names of all display workers that may be given displays.
-            settled: false while workers of the broker's former life may still come back: what is theirs is left to them.
-            slots: of the supervisor, that living workers have: a former worker of one of these, `SLOT/PID`, does not come back.
+            living: names of all display workers that may get displays.
+            settled: false while workers of the broker's previous run may still come back: they keep their displays.
+            slots: slots of the supervisor that live workers have: a former worker of such a slot, `SLOT/PID`, does not come back.
         Returns:
             the rows that changed.
         """
@@ -170,19 +170,19 @@ class DisplayAssignment:
         return changed + self._even_out() if settled else changed
 
     def loads(self) -> Counter[str]:
-        """Count the displays of each living worker."""
-        found: Counter[str] = Counter(dict.fromkeys(self.workers, 0))
+        """Return the number of displays of each live worker."""
+        counts: Counter[str] = Counter(dict.fromkeys(self.workers, 0))
         for row in self.rows.values():
-            if row.worker is not None and row.worker in found:
-                found[row.worker] += 1
-        return found
+            if row.worker is not None and row.worker in counts:
+                counts[row.worker] += 1
+        return counts
 
     def _least_loaded(self) -> str | None:
         loads = self.loads()
         return min(self.workers, key=lambda name: (loads[name], name), default=None)
 
     def _even_out(self) -> list[Display]:
-        """Move as few as it takes for no worker to have two more than another; those that were given last go first."""
+        """Move as few displays as needed for loads to differ by at most one; the last assigned ones move first."""
         loads, moved = self.loads(), []
         held: dict[str, list[Display]] = {name: [] for name in self.workers}
         for row in sorted(self.rows.values(), key=lambda row: row.token):
@@ -204,21 +204,21 @@ class DisplayAssignment:
         self.last_token += 1
         row.worker, row.token = worker, self.last_token
 
-    # What is told
+    # Publication
 
-    def told(self, version: int) -> dict[str, Any]:
-        """Make the body of the topic `displays`."""
-        return {"version": version, "rows": [row.told() for row in self.rows.values()]}
+    def as_dict(self, version: int) -> dict[str, Any]:
+        """Return the body of the topic `displays`."""
+        return {"version": version, "rows": [row.as_dict() for row in self.rows.values()]}
 
     def stats(self) -> dict[str, int]:
-        """Count: displays, those with a worker, the workers; and what was done since the start."""
+        """Return counts: displays, assigned displays, workers; and changes since the start."""
         assigned = sum(row.worker is not None for row in self.rows.values())
         done = {name: self.counters[name] for name in ("created", "updated", "removed", "moved", "lost_workers")}
         return {"displays": len(self.rows), "assigned": assigned, "workers": len(self.workers), "most": self.limit, **done}
 
 
 class DisplayStates:
-    """What display workers publish: taken from whoever has the display's present token, and from nobody else.
+    """The states that display workers publish: accepted only under the display's present token.
 
     Args:
         topics: where states are numbered and kept.
@@ -229,18 +229,18 @@ class DisplayStates:
         self.topics = topics
         self.assignment = assignment
         self.taken = 0
-        self.fenced = 0  # passed over, since the display went to another worker, or away, while they were under way
-        self._removed: deque[str] = deque(maxlen=REMEMBERED)  # displays that there were
+        self.fenced = 0  # ignored, since the display was reassigned or removed while they were in flight
+        self._removed: deque[str] = deque(maxlen=REMEMBERED)  # ids of removed displays
         self._last: dict[str, tuple[int, int]] = {}  # display -> token and running number of its last state
 
     def take(self, frame: bytes, time_ns: int) -> bytes | None:
-        """Number a state; returns the message to publish if somebody wants it, None also for one under a former token.
+        """Number a state; return the message to publish, or None if there is no subscriber or the token is a former one.
 
         Args:
-            frame: as the collector received it: topic `display.<id>`, stamp of token, running number and time, state.
+            frame: as the collector received it, a topic `display.<id>`, stamp of token, running number and time, state.
             time_ns: ns since 1970 UTC.
         Raises:
-            ProtocolError: `NOT_YOURS`, no such display, or a token that was never given; `BAD_FRAME`, `TOO_LARGE`, `BAD_BODY`.
+            ProtocolError: `NOT_YOURS`, no such display, or a token that was never assigned; `BAD_FRAME`, `TOO_LARGE`, `BAD_BODY`.
         """
         cut = frame.find(NUL) + 1
         if not cut or len(frame) <= cut + STAMP.size:
@@ -251,7 +251,7 @@ class DisplayStates:
         token, number, _ = STAMP.unpack_from(frame, cut)
         row = self.assignment.rows.get(display)
         if token < row.token if row is not None else display in self._removed:
-            self.fenced += 1  # nobody's fault: its worker had not heard of it yet
+            self.fenced += 1  # no fault: its worker did not know yet
             return None
         if row is None or token != row.token:
             raise ProtocolError("NOT_YOURS", f"display {display!r} is not assigned under token {token}")
@@ -274,5 +274,5 @@ class DisplayStates:
             self.topics.drop(OWNED_BY_DISPLAYS + display.encode() + NUL)
 
     def log_of(self, display: str) -> TopicLog | None:
-        """Find a display's topic."""
+        """Return the log of a display's topic."""
         return self.topics.logs.get(OWNED_BY_DISPLAYS + display.encode() + NUL)

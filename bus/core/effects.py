@@ -1,4 +1,4 @@
-"""What is to be done, as values: `bus.broker.effect_runner` carries it out. Pure."""
+"""Effects as values: `bus.broker.effect_runner` carries them out. Pure."""
 
 from typing import Any
 
@@ -24,20 +24,20 @@ class ToWorker(msgspec.Struct, frozen=True, gc=False):
 
 
 class Publish(msgspec.Struct, frozen=True, gc=False):
-    """Send a message to those who have subscribed to its topic."""
+    """Publish a message to the subscribers of its topic."""
 
     message: bytes
 
 
 class LogLine(msgspec.Struct, frozen=True, gc=False):
-    """Write a log line: an event in the past tense, with the ids needed to follow it."""
+    """Log an event in the past tense, with the ids needed to follow it."""
 
     event: str
     fields: dict[str, Any] = {}
 
 
 class Begun(msgspec.Struct, frozen=True, gc=False):
-    """Note in the store that a posted task's attempt was given to a worker."""
+    """Record in the store that a posted task's attempt was given to a worker."""
 
     task: bytes
     attempt: int
@@ -45,7 +45,7 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
 
 
 class Delayed(msgspec.Struct, frozen=True, gc=False):
-    """Note in the store that a posted task is to be tried again."""
+    """Record in the store that a posted task is to be retried."""
 
     task: bytes
     attempt: int  # the one that just ended
@@ -54,7 +54,7 @@ class Delayed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ended(msgspec.Struct, frozen=True, gc=False):
-    """Note in the store how a posted task ended; whoever waits for it is told when that is safe."""
+    """Record in the store how a posted task ended; clients that wait for it are answered when that is committed."""
 
     task: bytes
     state: str  # done, failed, expired or cancelled
@@ -66,11 +66,11 @@ Effect = ToClient | ToWorker | Publish | LogLine | Begun | Delayed | Ended
 
 
 class Asker(msgspec.Struct, frozen=True, gc=False):
-    """Who asked something of the broker, and under which id."""
+    """The client of a control request, and the request's id."""
 
     client: bytes  # its address
     request: bytes  # 16 bytes
-    connection: Any = None  # by which it came, as the shell knows it; only of a request that may wait for long
+    connection: Any = None  # on which it came, as the shell knows it; only for a request that may wait for long
 
     def reply(self, value: Any) -> ToClient:
         """Answer with a value."""

@@ -1,8 +1,4 @@
-"""Counts and latencies, small enough to be kept for ever. Pure.
-
-A histogram has four buckets per doubling (at most 19 % wide), so a quantile is read off within that; it keeps two windows, and
-quantiles speak of both, so of the last one to two window lengths.
-"""
+"""The last report of each process, and rates of counters. Pure, and of a bounded size."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +9,7 @@ from hulak.bus.wire.names import SILENT_S
 
 @dataclass(slots=True)
 class ProcessReport:
-    """What one process told last about itself."""
+    """The last report of one process."""
 
     kind: str  # feed, worker, ...
     name: str
@@ -24,21 +20,21 @@ class ProcessReport:
 
 @dataclass(slots=True)
 class ProcessReports:
-    """The last report of each process. One that falls silent, frozen or dead, is told of until another one comes for it.
+    """The last report of each process. A silent process, frozen or dead, stays listed until another one replaces it.
 
     Args:
-        keep_s: silence after which it is forgotten all the same.
-        limit: of processes; where there is no room, one that has been silent for `SILENT_S` makes room.
+        keep_s: silence after which it is forgotten in any case.
+        limit: of processes; at the limit, a process that has been silent for `SILENT_S` is forgotten.
     """
 
     keep_s: float = 600.0
     limit: int = 256
     last: dict[tuple[str, str], ProcessReport] = field(default_factory=dict)
     trends: ProcessTrends = field(default_factory=ProcessTrends)
-    changes: int = 0  # grows with each report, and each process that leaves
+    changes: int = 0  # grows with each report and each process that leaves
 
     def take(self, now: float, kind: str, name: str, pid: int, values: dict[str, Any]) -> bool:
-        """Keep a report; False if there are too many processes to keep one more."""
+        """Record a report; return false if there are too many processes."""
         self._forget(now)
         if (kind, name) not in self.last and len(self.last) >= self.limit and not self._make_room(now):
             return False
@@ -50,14 +46,14 @@ class ProcessReports:
         return True
 
     def _make_room(self, now: float) -> bool:
-        key = min(self.last, key=lambda one: self.last[one].at)
+        key = min(self.last, key=lambda name: self.last[name].at)
         is_silent = now - self.last[key].at > SILENT_S
         if is_silent:
             del self.last[key]
         return is_silent
 
     def leave(self, kind: str, name: str, pid: int) -> None:
-        """Forget a process that has said goodbye; one of the same name that came after it stays."""
+        """Forget a process that left; a later one of the same name stays."""
         report = self.last.get((kind, name))
         if report is not None and report.pid == pid:
             self.changes += 1
@@ -65,22 +61,22 @@ class ProcessReports:
             self.trends.leave(kind, name, pid)
 
     def known(self, now: float) -> list[ProcessReport]:
-        """List all that are not forgotten."""
+        """Return the reports of all processes that are not forgotten."""
         self._forget(now)
         return list(self.last.values())
 
     def rows(self, now: float) -> list[dict[str, Any]]:
-        """Make rows of all that are not forgotten, with their age in seconds and their trends."""
+        """Return rows of all processes that are not forgotten, with their age in seconds and their trends."""
         return [
             {
-                **one.values,
-                **self.trends.told(one.kind, one.name),
-                "kind": one.kind,
-                "name": one.name,
-                "pid": one.pid,
-                "age_s": round(now - one.at, 3),
+                **report.values,
+                **self.trends.as_dict(report.kind, report.name),
+                "kind": report.kind,
+                "name": report.name,
+                "pid": report.pid,
+                "age_s": round(now - report.at, 3),
             }
-            for one in self.known(now)
+            for report in self.known(now)
         ]
 
     def _forget(self, now: float) -> None:
@@ -89,15 +85,15 @@ class ProcessReports:
 
 
 class Rate:
-    """How fast a counter grows, per second, between two looks."""
+    """The growth of a counter per second, between two updates."""
 
     def __init__(self, now: float) -> None:
         self._at = now
         self._count = 0
         self.per_s = 0.0
 
-    def look(self, count: int, now: float) -> float:
-        """Return the growth per second since the last look; looks at the same moment change nothing."""
+    def update(self, count: int, now: float) -> float:
+        """Return the growth per second since the last update; an update at the same moment changes nothing."""
         if now > self._at:
             self.per_s = (count - self._count) / (now - self._at)
             self._at, self._count = now, count

@@ -1,4 +1,4 @@
-"""The live configuration: its keys, and which value counts for whom. Pure.
-Imported by everybody but bus.wire.
+"""The live configuration: its keys, and the value that applies to each process. Pure.
+Imported by every room but bus.wire.
 Start with `keys.py`.
 """

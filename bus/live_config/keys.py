@@ -1,8 +1,8 @@
-"""The keys that can be changed while everything runs, and what each may be: PROTOCOL.md section 7.5. Pure.
+"""The keys of the live configuration, changed while processes run, and their allowed values: PROTOCOL.md section 7.5. Pure.
 
-A scope says for whom a value is: `global`, `kind:nepse` (every process of a kind), `display:eurusd-1` (one display). A key that
-several kinds have may be set in `global`; a display's keys in its own scope too. Where a setting of the file means the same, it
-is the default.
+A scope names the processes that a value applies to: `global`, `kind:nepse` (every process of a kind), `display:eurusd-1` (one
+display). A key that several kinds have may be set in `global`; a display's key may also be set in the display's scope. If the
+settings file has the same setting, its value is the default.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from hulak.bus.wire.plain_values import meant
 GLOBAL = "global"
 KIND = "kind:"
 DISPLAY = "display:"
-KINDS = ("nepse", "display", "feed", "gateway", "worker", "scaler", "broker")  # `worker`: of any other service
+KINDS = ("nepse", "display", "feed", "gateway", "worker", "scaler", "broker")  # `worker`: a worker of any other service
 LONGEST_ID = 100  # characters of a display's id
 ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 WORDS = {"true": True, "false": False}
@@ -42,25 +42,25 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class LiveKey:
-    """One key."""
+    """A key of the live configuration."""
 
     name: str
-    kinds: tuple[str, ...]  # of processes that apply it
-    default: Value  # its type is the key's
+    kinds: tuple[str, ...]  # kinds of processes that apply it
+    default: Value  # its type is the type of the key
     help: str  # one line
     range: Range | None = None  # of a number
     choices: tuple[str, ...] = ()  # of a text
     unit: str = ""
-    setting: str = ""  # of the settings file, "section.name": its value is the default then
+    setting: str = ""  # of the settings file, "section.name": its value is then the default
 
     @property
     def type(self) -> str:
-        """Name its type: bool, integer, number or text."""
+        """Return the name of its type: bool, integer, number or text."""
         return {bool: "bool", int: "integer", float: "number", str: "text"}[type(self.default)]
 
     @property
     def allowed(self) -> str:
-        """Say what it may be."""
+        """Return its allowed values in words."""
         match self.type:
             case "bool":
                 return "true or false"
@@ -72,10 +72,10 @@ class LiveKey:
 
     @property
     def scopes(self) -> list[str]:
-        """Name the scopes it may be set in; `display:ID` stands for all of those."""
-        found = [GLOBAL] if len(self.kinds) > 1 else []
-        found += [KIND + kind for kind in self.kinds]
-        return [*found, DISPLAY + "ID"] if self.kinds == ("display",) else found
+        """Return the scopes in which it may be set; `display:ID` stands for every display's scope."""
+        places = [GLOBAL] if len(self.kinds) > 1 else []
+        places += [KIND + kind for kind in self.kinds]
+        return [*places, DISPLAY + "ID"] if self.kinds == ("display",) else places
 
 
 def _number(name: str, kind: str, default: float, allowed: Range, unit: str, text: str, setting: str = "") -> LiveKey:
@@ -91,7 +91,7 @@ TABLE = (
         "log_level",
         KINDS,
         "info",
-        "what the processes write to their logs",
+        "the lowest level of log lines that processes write",
         choices=("debug", "info", "warning", "error"),
         setting="log.level",
     ),
@@ -99,19 +99,25 @@ TABLE = (
         "rate_per_s", "nepse", 2.0, Range(0, 100, low_open=True), "1/s", "HTTP requests of one worker", setting="nepse.rate_per_s"
     ),
     _number(
-        "cache_s", "nepse", 2.0, Range(0, 3600), "s", "an answer is given again for so long; 0 for never", setting="nepse.cache_s"
+        "cache_s",
+        "nepse",
+        2.0,
+        Range(0, 3600),
+        "s",
+        "time for which answers are cached; 0: no cache",
+        setting="nepse.cache_s",
     ),
     _number(
         "stale_s", "feed", 60.0, Range(0, 86400, low_open=True), "s", "data older than this is stale", setting="feed.stale_s"
     ),
-    _number("frame_ms", "gateway", 16.0, Range(1, 1000), "ms", "between two messages to a browser", setting="gateway.frame_ms"),
+    _number("frame_ms", "gateway", 16.0, Range(1, 1000), "ms", "interval of messages to a browser", setting="gateway.frame_ms"),
     _number(
         "states_per_s",
         "display",
         30.0,
         Range(0, 1000, low_open=True),
         "1/s",
-        "states that a display publishes at most",
+        "highest rate of states that a display publishes",
         setting="display.states_per_s",
     ),
     _number(
@@ -126,37 +132,37 @@ TABLE = (
         "distribution_depth_mode",
         ("display",),
         "all",
-        "how much of the market profile is shown",
+        "the part of the market profile that is shown",
         choices=("all", "percentage"),
     ),
-    _number("distribution_percentage", "display", 50.0, Range(1, 100), "%", "how much of it, with the mode `percentage`"),
-    _number("volatility_smoothing", "display", 0.8, Range(0, 1, high_open=True), "", "weight of the volatility before this tick"),
-    _number("value_area", "display", 0.7, Range(0, 1, low_open=True), "", "share of the profile's volume that is its value area"),
-    _number("flash_threshold", "display", 1.5, Range(0, 1000), "pips", "a move of so much makes a flash"),
+    _number("distribution_percentage", "display", 50.0, Range(1, 100), "%", "share that the mode `percentage` shows"),
+    _number("volatility_smoothing", "display", 0.8, Range(0, 1, high_open=True), "", "weight of the previous volatility"),
+    _number("value_area", "display", 0.7, Range(0, 1, low_open=True), "", "share of the profile's volume in its value area"),
+    _number("flash_threshold", "display", 1.5, Range(0, 1000), "pips", "smallest move that flashes"),
     _switch("show_flash", False, "whether moves flash"),
-    _number("max_marker_decay_s", "display", 10.0, Range(0, 3600, low_open=True), "s", "a marker is gone after so long"),
-    _number("adr_lookback_days", "display", 14, Range(1, 365), "days", "days that the average day range is taken of"),
-    _switch("batch_dispatching", True, "ticks are folded many at a time"),
-    _switch("memory_optimization", True, "profiles are trimmed to a bounded size"),
-    _switch("performance_monitoring", False, "the time that each tick takes is measured"),
+    _number("max_marker_decay_s", "display", 10.0, Range(0, 3600, low_open=True), "s", "time after which a marker disappears"),
+    _number("adr_lookback_days", "display", 14, Range(1, 365), "days", "days in the average day range"),
+    _switch("batch_dispatching", True, "whether ticks are processed in batches"),
+    _switch("memory_optimization", True, "whether profiles are trimmed to a bounded size"),
+    _switch("performance_monitoring", False, "whether the time of each tick is measured"),
 )
 KEYS: Mapping[str, LiveKey] = {key.name: key for key in TABLE}
 
 
 def refuse(scope: str, key: str, seen: Any, allowed: str, text: str) -> ProtocolError:
-    """Make a `BAD_CONFIG` with its details: scope, key, seen, allowed."""
+    """Return a `BAD_CONFIG` with its details: scope, key, seen, allowed."""
     error = ProtocolError("BAD_CONFIG", text)
     error.details = {"scope": scope, "key": key, "seen": _short(seen), "allowed": allowed}
     return error
 
 
 def _short(seen: Any) -> str:
-    said = repr(seen) if isinstance(seen, bool | int | float | str | None) else type(seen).__name__
-    return said if len(said) <= 60 else said[:57] + "..."
+    text = repr(seen) if isinstance(seen, bool | int | float | str | None) else type(seen).__name__
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def check_scope(scope: Any) -> str:
-    """Check the name of a scope, and return it.
+    """Return the name of a scope, checked.
 
     Raises:
         ProtocolError: `BAD_CONFIG`.
@@ -175,17 +181,17 @@ def check_scope(scope: Any) -> str:
 
 
 def find_key(scope: str, name: Any) -> LiveKey:
-    """Find a key that may be set in a scope, which has been checked.
+    """Return a key that may be set in a scope; the scope has been checked.
 
     Raises:
-        ProtocolError: `BAD_CONFIG`: it is unknown, or belongs elsewhere.
+        ProtocolError: `BAD_CONFIG`: it is unknown, or belongs to another scope.
     """
     key = KEYS.get(name) if isinstance(name, str) else None
     if key is None:
-        there = [one.name for one in TABLE if fits(one, scope)]
+        there = [entry.name for entry in TABLE if fits(entry, scope)]
         here = ", ".join(there) or "none"
         shown = name if isinstance(name, str) else ""
-        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; of {scope} there are {here}{meant(name, there)}")
+        raise refuse(scope, shown, name, here, f"key {_short(name)} is unknown; {scope} has {here}{meant(name, there)}")
     if not fits(key, scope):
         places = ", ".join(key.scopes)
         raise refuse(scope, key.name, scope, places, f"key {key.name} is set in scope {scope}, must be in {places}")
@@ -193,20 +199,20 @@ def find_key(scope: str, name: Any) -> LiveKey:
 
 
 def fits(key: LiveKey, scope: str) -> bool:
-    """Tell whether a key may be set in a scope."""
+    """Return whether a key may be set in a scope."""
     return (DISPLAY + "ID" if scope.startswith(DISPLAY) else scope) in key.scopes
 
 
 def check_value(scope: str, key: LiveKey, value: Any) -> Value:
-    """Check one value, and return it as the key's type.
+    """Return a value as the key's type, checked.
 
     Raises:
-        ProtocolError: `BAD_CONFIG` with key, value seen, and what is allowed.
+        ProtocolError: `BAD_CONFIG` with key, value seen, and allowed values.
     """
     kind = type(key.default)
     fitting = type(value) is kind or (kind is float and type(value) is int)
     if fitting and key.range is not None:
-        fitting = value in key.range  # neither NaN nor infinite is
+        fitting = value in key.range  # NaN and infinity are not
     if fitting and key.choices:
         fitting = value in key.choices
     if not fitting:
@@ -216,7 +222,7 @@ def check_value(scope: str, key: LiveKey, value: Any) -> Value:
 
 
 def check_values(scope: Any, values: Any) -> dict[str, Value]:
-    """Check a scope, and values that are to be set in it; returns them as their keys' types, or refuses them all.
+    """Return values to be set in a scope as their keys' types; scope and values are checked, and all are refused if one is wrong.
 
     Raises:
         ProtocolError: `BAD_CONFIG`.
@@ -228,7 +234,7 @@ def check_values(scope: Any, values: Any) -> dict[str, Value]:
 
 
 def read_value(name: str, text: str) -> Value:
-    """Read a value from text, as a command line has it; what cannot be read as its key's type stays text, to be refused."""
+    """Parse a value from the text of a command line; a text that does not fit its key's type stays text, and is refused later."""
     key = KEYS.get(name)
     kind = "text" if key is None else key.type
     try:
@@ -242,16 +248,16 @@ def read_value(name: str, text: str) -> Value:
 
 
 def defaults_of(settings: Any) -> dict[str, Value]:
-    """Give each key's default, taken from the settings where one of the file means the same.
+    """Return each key's default: the value of the same setting of the settings file, if there is one.
 
     Args:
-        settings: of `bus.process.settings.Settings`, or None for what is shipped.
+        settings: a `bus.process.settings.Settings`; None for the shipped defaults.
     """
-    found = {}
+    defaults = {}
     for key in TABLE:
         value: Any = key.default
         if key.setting and settings is not None:
             section, _, name = key.setting.partition(".")
             value = getattr(getattr(settings, section), name)
-        found[key.name] = value
-    return found
+        defaults[key.name] = value
+    return defaults

@@ -1,4 +1,4 @@
-"""Which value of the live configuration counts for whom: scopes, their order, and what changed between two of them. Pure."""
+"""Scopes of the live configuration: the value that applies to a process, and the difference of two states. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Document = Mapping[str, Any]  # version, at_ns, by, note, scopes: the body of th
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One key of one scope, before and after; None where it was or is not set."""
+    """A change of one key in one scope; None where it was or is not set."""
 
     scope: str
     key: str
@@ -31,25 +31,25 @@ class Change:
 
 
 def difference(before: Mapping[str, Mapping[str, Value]], after: Mapping[str, Mapping[str, Value]]) -> list[Change]:
-    """List what has to change for one state to become the other, by scope and key."""
-    found = []
+    """Return the changes from one state to the other, by scope and key."""
+    changes = []
     for scope in sorted({*before, *after}):
         old, new = before.get(scope, {}), after.get(scope, {})
         for key in sorted({*old, *new}):
             was, comes = old.get(key), new.get(key)
             if was != comes:
-                found.append(Change(scope, key, was, comes))
-    return found
+                changes.append(Change(scope, key, was, comes))
+    return changes
 
 
 def effective(document: Document, kind: str, display: str = "", defaults: Mapping[str, Value] | None = None) -> dict[str, Value]:
-    """Give the values that count for a process of a kind, or for one display: its own over its kind's over the global ones.
+    """Return the values that apply to a process of a kind, or to one display: the display's before the kind's before global ones.
 
     Args:
-        document: of the topic; values of keys that this version of Hulak does not have are passed over.
-        kind: of `live_keys.KINDS`.
-        display: its id.
-        defaults: of `live_keys.defaults_of`; the shipped ones if None.
+        document: of the topic; keys that this version of Hulak does not have are ignored.
+        kind: of `bus.live_config.keys.KINDS`.
+        display: id of the display.
+        defaults: of `bus.live_config.keys.defaults_of`; the shipped ones if None.
     Returns:
         every key that the kind has, with its value.
     """
@@ -59,38 +59,38 @@ def effective(document: Document, kind: str, display: str = "", defaults: Mappin
 def sources(
     document: Document, kind: str, display: str = "", defaults: Mapping[str, Value] | None = None
 ) -> dict[str, tuple[Value, str]]:
-    """Give each key's value as `effective`, with the scope that it comes from; `default` if it is set in none."""
+    """Return each key's value as `effective` does, with the scope that it comes from; `default` if no scope sets it."""
     scopes = document["scopes"]
     places = [DISPLAY + display] if display else []
     places = [place for place in (*places, KIND + kind, GLOBAL) if place in scopes]
-    found: dict[str, tuple[Value, str]] = {}
+    values: dict[str, tuple[Value, str]] = {}
     for key in TABLE:
         if kind in key.kinds:
-            place = next((one for one in places if key.name in scopes[one]), "")
+            place = next((scope for scope in places if key.name in scopes[scope]), "")
             default = key.default if defaults is None else defaults[key.name]
-            found[key.name] = (scopes[place][key.name], place) if place else (default, "default")
-    return found
+            values[key.name] = (scopes[place][key.name], place) if place else (default, "default")
+    return values
 
 
 def rows(document: Document, scope: str | None, defaults: Mapping[str, Value]) -> list[dict[str, Any]]:
-    """List keys for people: scope, key, value, from, default, type, unit, allowed, help.
+    """Return rows of keys for people: scope, key, value, from, default, type, unit, allowed, help.
 
     Args:
         document: of the topic.
-        scope: what counts there; None for every key in its widest scope, and besides whatever is set anywhere else.
-        defaults: of `live_keys.defaults_of`.
+        scope: the keys that apply in it; None for every key in its widest scope, and in every other scope that sets it.
+        defaults: of `bus.live_config.keys.defaults_of`.
     Raises:
-        ProtocolError: `BAD_CONFIG`: there is no such scope.
+        ProtocolError: `BAD_CONFIG`: the scope is unknown.
     """
     if scope is not None:
         where = check_scope(scope)
         return [_row(key, where, *_source(document, where, key, defaults), defaults) for key in _keys_of(where)]
-    found = []
+    listed = []
     for name, key in KEYS.items():
         wide = key.scopes[0]
-        places = [wide, *(one for one in sorted(document["scopes"]) if one != wide and name in document["scopes"][one])]
-        found += [_row(name, place, *_source(document, place, name, defaults), defaults) for place in places]
-    return found
+        places = [wide, *(other for other in sorted(document["scopes"]) if other != wide and name in document["scopes"][other])]
+        listed += [_row(name, place, *_source(document, place, name, defaults), defaults) for place in places]
+    return listed
 
 
 def _keys_of(scope: str) -> list[str]:
@@ -110,10 +110,10 @@ def _source(document: Document, scope: str, key: str, defaults: Mapping[str, Val
 
 def _row(name: str, scope: str, value: Value, place: str, defaults: Mapping[str, Value]) -> dict[str, Any]:
     key = KEYS[name]
-    told = {"scope": scope, "key": name, "value": value, "from": place, "default": defaults[name]}
-    return {**told, "type": key.type, "unit": key.unit, "allowed": key.allowed, "help": key.help}
+    row = {"scope": scope, "key": name, "value": value, "from": place, "default": defaults[name]}
+    return {**row, "type": key.type, "unit": key.unit, "allowed": key.allowed, "help": key.help}
 
 
 def kind_of(service: str) -> str:
-    """Name the kind that a worker of a service is."""
+    """Return the kind of a service's worker."""
     return service if service in KINDS else "worker"

@@ -1,4 +1,4 @@
 """The bytes of PROTOCOL.md: messages, their encoding, limits and names. Pure.
-Imported by everybody.
+Imported by every room.
 Start with `messages.py`.
 """

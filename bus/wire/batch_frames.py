@@ -1,7 +1,7 @@
-"""Frames of several messages: many small ones for little more than the cost of one. PROTOCOL.md section 5.5. Pure.
+"""Batch frames: many small messages in one frame, at little more than the cost of one message. PROTOCOL.md section 5.5. Pure.
 
-Their kind is the small letter of that of the messages, and what follows is one msgpack array of what follows each one's kind.
-Most of what a message costs is its way from process to process, not its bytes.
+The kind of a batch is the lower-case letter of its messages' kind; behind it is one msgpack array of the messages' bodies.
+Most of a message's cost is its transfer between processes, not its bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,24 +14,24 @@ from hulak.bus.wire import codec, frame_limits
 from hulak.bus.wire.messages import Reply, Request, Result, Task
 from hulak.bus.wire.plain_values import short
 
-MOST = 1024  # messages that a frame may hold
-BUNDLE = 64  # messages that we put into one
-BUNDLE_BYTES = 1 << 16  # no frame is made longer than this by putting several into it: the least that a peer has to take
+MOST = 1024  # messages in a batch
+BUNDLE = 64  # messages that we put into a batch
+BUNDLE_BYTES = 1 << 16  # no batch is made longer than this: the frame size that every peer has to accept
 NO_CONTAINER = bytes(byte for byte in range(256) if not (0x80 <= byte <= 0x9F or 0xDC <= byte <= 0xDF))
-TAKES = "several"  # key of a worker's info: true if it takes frames of several
-REQUESTS, TASKS, ANSWERS = b"q", b"t", b"r"  # ANSWERS: of results from a worker, of replies to a client
+TAKES = "several"  # key of a worker's info: true if it accepts batches
+REQUESTS, TASKS, ANSWERS = b"q", b"t", b"r"  # ANSWERS: results from a worker, replies to a client
 
 Message = TypeVar("Message")
-Refused = list[tuple[bytes, ProtocolError]]  # the frame that each would have been by itself, and what is wrong with it
+Refused = list[tuple[bytes, ProtocolError]]  # the frame that the message alone would be, and its error
 split = msgspec.msgpack.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST)]).decode
 _write = msgspec.msgpack.Encoder().encode
 
 
 def bundle(alone: Sequence[bytes]) -> list[bytes]:
-    """Put frames of one message each, all of one kind, together to as few as may be.
+    """Join frames of one message each, all of one kind, into as few frames as possible.
 
     Args:
-        alone: at most `MOST` of them, for one peer that takes frames of several.
+        alone: at most `MOST` frames, for one peer that accepts batches.
     """
     if len(alone) < 2 or sum(map(len, alone)) > BUNDLE_BYTES:
         return list(alone)
@@ -39,12 +39,12 @@ def bundle(alone: Sequence[bytes]) -> list[bytes]:
 
 
 def encode(messages: Sequence[Any]) -> list[bytes]:
-    """Make the frames of messages of one class, for a peer that takes frames of several.
+    """Encode messages of one class for a peer that accepts batches.
 
-    As `bus.wire.fast_encode.encode_own`, but for all.
+    The same as `bus.wire.fast_encode.encode_own`, but for many messages.
 
     Returns:
-        a frame for each `BUNDLE` messages; one for each message where they are long.
+        a frame for each `BUNDLE` messages; a frame for each message if they are long.
     """
     if len(messages) > BUNDLE:
         return [frame for at in range(0, len(messages), BUNDLE) for frame in encode(messages[at : at + BUNDLE])]
@@ -53,17 +53,17 @@ def encode(messages: Sequence[Any]) -> list[bytes]:
             frame: bytes = messages[0].KIND.lower() + _write(messages)
             if len(frame) <= BUNDLE_BYTES:
                 return [frame]
-        except (TypeError, OverflowError, RecursionError):  # times, which msgpack alone keeps as they are
+        except (TypeError, OverflowError, RecursionError):  # timestamps: only msgpack keeps them unchanged
             pass
     return bundle([codec.encode(message) for message in messages])
 
 
 class Reader(Generic[Message]):
-    """Reads frames of several messages of one class.
+    """Reads batches of one class of messages.
 
     Args:
-        cls: theirs.
-        read_one: reads a frame of one of them.
+        cls: of the messages.
+        read_one: reads a frame of one message.
     """
 
     def __init__(self, cls: Any, read_one: Callable[[bytes], Any]) -> None:
@@ -73,12 +73,12 @@ class Reader(Generic[Message]):
         self._read_all = msgspec.msgpack.Decoder(bounded, ext_hook=codec.extension).decode
 
     def read(self, frame: bytes) -> tuple[list[Message], Refused]:
-        """Read a frame of several: one that is wrong costs no other anything.
+        """Read a batch; a malformed message does not affect the others.
 
         Returns:
-            the messages, in order; those that are refused.
+            the messages, in order; the refused messages.
         Raises:
-            ProtocolError: `BAD_BODY`, it is no array of at most `MOST`; `TOO_LARGE`, see `bus.wire.frame_limits`.
+            ProtocolError: `BAD_BODY`, the body is no array of at most `MOST` messages; `TOO_LARGE`, see `bus.wire.frame_limits`.
         """
         if len(frame) > frame_limits.LARGE:
             frame_limits.check(frame)
@@ -94,7 +94,7 @@ class Reader(Generic[Message]):
         try:
             parts = split(frame[1:])
         except (ValueError, RecursionError) as error:
-            text = f"{short(frame[1:])} is no array of at most {MOST} messages of kind {self._kind!r}: {error}"
+            text = f"{short(frame[1:])} is not an array of at most {MOST} messages of kind {self._kind!r}: {error}"
             raise ProtocolError("BAD_BODY", text) from error
         messages: list[Message] = []
         refused: Refused = []

@@ -1,6 +1,6 @@
 """Bytes to messages and back: PROTOCOL.md sections 3 (ticks), 4 (clients) and 5 (workers). Pure.
 
-Every `decode_*` raises `ProtocolError`, and nothing else, whatever bytes it is given; `encode` is its inverse.
+Every `decode_*` raises `ProtocolError` and nothing else, for any bytes; `encode` is its inverse.
 """
 
 import struct
@@ -39,15 +39,15 @@ STAMP = struct.Struct(">QQQ")  # epoch or instance, sequence, time in ns (sectio
 NUL = b"\0"
 MAX_TOPIC = 128  # bytes, without the NUL
 TOPIC_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # what msgspec's decoders raise
-ENVELOPE_BYTES = 1024  # of a frame as long as `broker.max_message_bytes`, beside what clients and workers may put into it
-SAFE_BYTES = 480  # fewer cannot be nested deeper than msgpack packs, which is 511 levels
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # raised by msgspec's decoders
+ENVELOPE_BYTES = 1024  # of a frame of `broker.max_message_bytes`, in addition to the values of clients and workers
+SAFE_BYTES = 480  # a shorter value cannot exceed msgpack's nesting limit of 511 levels
 
 pack: Callable[[Any], bytes] = msgpack.packb
 
 
 class _Own(threading.local):
-    """A packer for each thread: one that is kept is 0.3 us faster, but two threads may not share it."""
+    """A packer per thread: a reused packer saves 0.3 us, but threads may not share it."""
 
     def __init__(self) -> None:
         self.pack = msgpack.Packer(default=open_raw).pack
@@ -56,11 +56,11 @@ class _Own(threading.local):
 own = _Own()
 
 
-extensions: set[int] = set()  # codes of the extension types that were ever read here
+extensions: set[int] = set()  # codes of all extension types read so far
 
 
 def seen(code: int, data: bytes) -> msgpack.ExtType:
-    """Make the value of an extension, and note that there was one."""
+    """Return the value of an extension, and record its code."""
     extensions.add(code)
     return msgpack.ExtType(code, data)
 
@@ -85,10 +85,10 @@ def unpack(data: bytes) -> Any:
 
 
 def check_topic(topic: bytes) -> None:
-    """Refuse what is not a topic.
+    """Raise an error for bytes that are not a topic.
 
     Raises:
-        ProtocolError: `BAD_TOPIC`, it is empty, too long, or has bytes beyond letters, digits, `.`, `_` and `-`.
+        ProtocolError: `BAD_TOPIC`, it is empty, too long, or has bytes other than letters, digits, `.`, `_` and `-`.
     """
     if not 0 < len(topic) <= MAX_TOPIC:
         raise ProtocolError("BAD_TOPIC", f"a topic of {len(topic)} bytes, must be 1 to {MAX_TOPIC}")
@@ -97,15 +97,15 @@ def check_topic(topic: bytes) -> None:
 
 
 def encode_publication(topic: bytes, stamp: Stamp, body: bytes) -> bytes:
-    """Make the one frame `topic NUL stamp body` of a published message (section 3.1)."""
+    """Encode a published message as one frame, `topic NUL stamp body` (section 3.1)."""
     return b"".join((topic, NUL, STAMP.pack(stamp.epoch, stamp.sequence, stamp.time_ns), body))
 
 
 def decode_publication(frame: bytes) -> Publication:
-    """Take a published message apart; its body stays packed.
+    """Split a published message; its body stays packed.
 
     Raises:
-        ProtocolError: `BAD_FRAME`, there is no NUL, or less than a stamp and one byte behind it; `BAD_TOPIC`.
+        ProtocolError: `BAD_FRAME`, there is no NUL, or fewer bytes behind it than a stamp and one byte; `BAD_TOPIC`.
     """
     cut = frame.find(NUL)
     if cut < 0 or len(frame) < cut + 2 + STAMP.size:
@@ -118,12 +118,12 @@ def decode_publication(frame: bytes) -> Publication:
 
 
 pack_tick: Callable[[Tick], bytes] = msgspec.msgpack.Encoder().encode  # the body of a tick: one msgpack map (section 3.3)
-read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises one of `UNREADABLE`: for loops that count
+read_tick = msgspec.msgpack.Decoder(Tick).decode  # as `decode_tick`, but raises one of `UNREADABLE`: for hot loops
 read_ticks = msgspec.msgpack.Decoder(list[Tick]).decode  # likewise, as `decode_ticks`
 
 
 def decode_tick(body: bytes) -> Tick:
-    """Read the body of a tick (section 3.3); keys it does not know are passed over.
+    """Read the body of a tick (section 3.3); unknown keys are ignored.
 
     Raises:
         ProtocolError: `BAD_BODY`, it is not a map with the keys of a tick.
@@ -152,14 +152,14 @@ def tick_topic(symbol: str) -> bytes:
 
 
 def feed_frame(symbol: str, instance: int, number: int, time_ns: int, body: bytes) -> bytes:
-    """Make the frame by which a feed posts a tick (section 3.4).
+    """Encode the frame with which a feed posts a tick (section 3.4).
 
     Args:
         symbol: ASCII, upper case.
-        instance: of the feed, from 1; 0 where the feed keeps no numbers.
-        number: running number of this instance, from 1, +1 for each message whatever its topic.
+        instance: of the feed, from 1; 0 for an unnumbered feed.
+        number: running number of this instance, from 1, +1 for each message of any topic.
         time_ns: when the feed received the quote, ns since 1970 UTC.
-        body: what `pack_tick` returns.
+        body: as returned by `pack_tick`.
     """
     return b"tick.%b\0%b%b" % (symbol.encode("ascii"), STAMP.pack(instance, number, time_ns), body)
 
@@ -177,9 +177,9 @@ def array_header(count: int) -> bytes:
 
 _Checks = tuple[Callable[[Any], Any], ...]
 _Kinds = dict[bytes, tuple[type, _Checks]]
-_TIMES = (b"\xd6\xff", b"\xd7\xff", b"\x0c\xff")  # how values of extension -1 begin
+_TIMES = (b"\xd6\xff", b"\xd7\xff", b"\x0c\xff")  # the first bytes of values of extension -1
 _BEFORE_FF = frozenset(begins[0] for begins in _TIMES)
-FEW = 32  # bytes of 255: as many as there are in the ids of a large frame of several
+FEW = 32  # bytes of value 255: about as many as the ids of a large batch contain
 
 
 def _by_kind(*classes: Any) -> _Kinds:
@@ -187,12 +187,12 @@ def _by_kind(*classes: Any) -> _Kinds:
 
 
 def extension(code: int, data: memoryview) -> Any:
-    """Refuse an extension type where msgspec reads: `unpack` has them."""
+    """Raise `ValueError` for an extension type where msgspec decodes: `unpack` reads them."""
     raise ValueError(f"extension {code} of {len(data)} bytes")
 
 
 def has_times(frame: bytes) -> bool:
-    """Tell whether a frame may hold a time, of which msgspec makes one that is coarser."""
+    """Return whether a frame may hold a timestamp: msgspec would decode it with a coarser resolution."""
     at = frame.find(0xFF)
     for _ in range(FEW):
         if at < 0:
@@ -203,12 +203,12 @@ def has_times(frame: bytes) -> bool:
     return any(begins in frame for begins in _TIMES)
 
 
-_HELD: dict[type, int] = {Ready: 3, WorkerHeartbeat: 0}  # where the array has what is held
+_HELD: dict[type, int] = {Ready: 3, WorkerHeartbeat: 0}  # position of the held tasks in the array
 _values = msgspec.structs.astuple
 
 
 def encode(message: Any) -> bytes:
-    """Make the one frame of any message of sections 4 and 5."""
+    """Encode a message of sections 4 and 5 as one frame."""
     values: Any = _values(message)
     at = _HELD.get(type(message))
     if at is not None:
@@ -217,12 +217,12 @@ def encode(message: Any) -> bytes:
 
 
 def _reader(kinds: _Kinds, *many: Any, to_broker: bool) -> Callable[[bytes], Any]:
-    """Make the reader of one dialog and direction; of `many` there are many messages. What comes to the broker is weighed first.
+    """Return the decoder of one dialog and direction; `many` are the frequent messages. Frames to the broker are checked first.
 
-    msgspec reads those in a fifth of the time where they are as they should be. What it refuses is read by the table of fields,
-    which says what is wrong, and takes what msgspec has no equal for: extension types, of which it makes times coarser.
+    msgspec decodes frequent messages in a fifth of the time if they are well formed. A frame that it refuses is decoded by the
+    table of fields, which names the fault, and which accepts extension types: msgspec would make timestamps coarser.
     """
-    quick = {one.KIND + array_header(len(FIELDS[one])): msgspec.msgpack.Decoder(one, ext_hook=extension).decode for one in many}
+    quick = {cls.KIND + array_header(len(FIELDS[cls])): msgspec.msgpack.Decoder(cls, ext_hook=extension).decode for cls in many}
     find, large = quick.get, frame_limits.LARGE if to_broker else 1 << 62
 
     def read(frame: bytes) -> Any:
@@ -243,7 +243,7 @@ def _reader(kinds: _Kinds, *many: Any, to_broker: bool) -> Callable[[bytes], Any
 
 
 def _packs(message: Any) -> bool:
-    """Tell whether the values of a message are not nested so deep that it could not be packed again."""
+    """Return whether the values of a message can be packed again: they may be nested too deep."""
     try:
         msgpack.packb([[[[[[[[msgspec.structs.astuple(message)]]]]]]]])
     except (ValueError, TypeError):
@@ -262,7 +262,7 @@ def _decode_slowly(frame: bytes, kinds: _Kinds) -> Any:
     return cls(*[check(value) for check, value in zip(checks, values, strict=True)])
 
 
-# Each reads one frame, and raises `ProtocolError`.
+# Each decodes one frame, or raises `ProtocolError`.
 decode_from_client: Callable[[bytes], Request] = _reader(_by_kind(Request), Request, to_broker=True)
 decode_to_client: Callable[[bytes], Part | Reply | Error] = _reader(_by_kind(Part, Reply, Error), Part, Reply, to_broker=False)
 decode_from_worker: Callable[[bytes], MessageFromWorker] = _reader(
@@ -274,5 +274,5 @@ decode_to_worker: Callable[[bytes], MessageToWorker] = _reader(
 
 
 def join_bodies(bodies: Iterable[bytes], count: int) -> bytes:
-    """Join packed bodies to one packed array without decoding any (section 3.5)."""
+    """Join packed bodies into one packed array without decoding them (section 3.5)."""
     return array_header(count) + b"".join(bodies)

@@ -1,4 +1,4 @@
-"""The commonest messages to bytes, in less time: `bus.wire.codec.encode` makes the same of them. Pure."""
+"""A faster encoder for the most frequent messages, with the same bytes as `bus.wire.codec.encode`. Pure."""
 
 from typing import Any
 
@@ -7,26 +7,26 @@ import msgspec
 from hulak.bus.wire.codec import encode, extensions, own
 from hulak.bus.wire.messages import Result
 
-SCALARS = frozenset((type(None), bool, int, float, str, bytes))  # msgspec writes or refuses them just as msgpack does
+SCALARS = frozenset((type(None), bool, int, float, str, bytes))  # msgspec encodes or refuses them exactly as msgpack does
 _write = msgspec.msgpack.Encoder().encode
 
 
 def encode_own(message: Any) -> bytes:
-    """As `encode`, in a quarter of its time, for values that were read from frames or are the broker's own.
+    """Encode as `encode` does, in a quarter of its time: only for values that were decoded from frames or made by the broker.
 
-    Values of others are for `encode`, which refuses what is not msgpack's, where msgspec would write something like it. Where
-    there are extension types, which it would take for arrays, `encode` does it all.
+    Other values are for `encode`, which refuses types that msgpack does not have; msgspec would encode an approximation. If
+    extension types were read, which msgspec would encode as arrays, `encode` encodes every message.
     """
     if not extensions:
         try:
             return message.KIND + _write(message)  # type: ignore[no-any-return]
-        except (TypeError, OverflowError, RecursionError):  # times, which msgpack alone keeps as they are
+        except (TypeError, OverflowError, RecursionError):  # timestamps: only msgpack keeps them unchanged
             pass
     return encode(message)
 
 
 def encode_done(result: Result) -> bytes:
-    """As `encode` of a `Result` that is done, whoever made its value."""
+    """Encode a `Result` that is done as `encode` does; its value may have any origin."""
     value = result.value
     if type(value) in SCALARS:
         return b"R" + _write(result)

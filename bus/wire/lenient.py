@@ -1,4 +1,4 @@
-"""Reading what a careless sender packed, and an old journal may hold: no reader ends at it. Pure."""
+"""A lenient reader for malformed msgpack, which an old journal may hold. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,12 +13,12 @@ _split = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 
 
 def unpack_anyway(data: bytes) -> Any:
-    """Read one msgpack value, as `bus.wire.codec.unpack` does, or what can be read of it.
+    """Decode one msgpack value as `bus.wire.codec.unpack` does, with replacements if it is malformed.
 
-    Text that is not UTF-8 has U+FFFD where it is none; an array or a map as key is given as its text.
+    Bytes of a text that are not UTF-8 become U+FFFD; a key that is an array or a map becomes its text.
 
     Raises:
-        ProtocolError: `BAD_BODY`, the bytes are not one msgpack value even so.
+        ProtocolError: `BAD_BODY`, even so the bytes are not one msgpack value.
     """
     try:
         return unpack(data)
@@ -36,7 +36,7 @@ def _map_of(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def split(data: bytes) -> list[bytes]:
-    """Take a packed array apart into its items, packed as they came: one that cannot be read costs the others nothing.
+    """Split a packed array into its packed items: a malformed item does not affect the others.
 
     Raises:
         ProtocolError: `BAD_BODY`, it is not one array.

@@ -1,9 +1,9 @@
-"""Majordomo 0.2 (ZeroMQ RFC 18) at the edge: its frames to the bus's messages and back. PROTOCOL.md section 10. Pure.
+"""Majordomo 0.2 (ZeroMQ RFC 18): its frames to the bus's messages and back. PROTOCOL.md section 10. Pure.
 
-There is one dispatcher and a second codec: what Majordomo's peers send becomes the messages of sections 4 and 5, and what the
-dispatcher answers becomes their frames. Who is who stands in the address by which the dispatcher knows a peer: its first byte
-tells the dialect, and whether an empty frame comes first. An address also holds what Majordomo wants said again in each
-answer, the service, so that nothing has to be remembered of a client.
+There is one dispatcher and a second codec: frames of Majordomo's peers become the messages of sections 4 and 5, and the
+dispatcher's answers become Majordomo's frames. The address by which the dispatcher knows a peer names its dialect: the first
+byte holds the dialect, and whether an empty frame comes first. A client's address also holds the service, which Majordomo
+repeats in each answer, so that the broker keeps no state per client.
 """
 
 from collections.abc import Sequence
@@ -16,25 +16,25 @@ from hulak.bus.wire import frame_limits
 from hulak.bus.wire.codec import pack, unpack
 from hulak.bus.wire.messages import ID_BYTES, BrokerHeartbeat, Error, HeldTask, Part, Reply, Request, Task
 
-CLIENT, WORKER = b"MDPC02", b"MDPW02"  # what a peer's first frame says it speaks
+CLIENT, WORKER = b"MDPC02", b"MDPW02"  # a peer's first frame: its dialect
 CLIENT_REQUEST, CLIENT_PARTIAL, CLIENT_FINAL = b"\1", b"\2", b"\3"
 READY, REQUEST, PARTIAL, FINAL, HEARTBEAT, DISCONNECT = b"\1", b"\2", b"\3", b"\4", b"\5", b"\6"
 
-ENVELOPE, OF_CLIENT, OF_WORKER = 1, 2, 4  # bits of an address's first byte; none of the last two: our own dialect
-SEVERAL = 8  # a bit too: of a client that takes frames of several messages
-MAX_BODY = 56  # frames of one body: with all that comes before them, fewer than the shell keeps of a message
-ATTEMPT_BYTES = 4  # behind the task's id, in the frame that stands for the client's address
-ERROR = b"ERROR"  # the first frame of a body that says why a request was not done
+ENVELOPE, OF_CLIENT, OF_WORKER = 1, 2, 4  # bits of an address's first byte; neither of the last two: the bus's own dialect
+SEVERAL = 8  # another bit: of a client that accepts batches
+MAX_BODY = 56  # frames of one body: with all frames before them, fewer than the shell keeps of a message
+ATTEMPT_BYTES = 4  # behind the task's id, in the frame that holds the client's address
+ERROR = b"ERROR"  # the first frame of an error's body
 Frames = list[bytes]
 
 
 def speaks(parts: Sequence[bytes], dialect: bytes) -> bool:
-    """Tell whether a ROUTER's message (identity first) names this dialect where Majordomo has it."""
+    """Return whether a ROUTER's message (identity first) names this dialect at Majordomo's place."""
     return len(parts) > 1 and (parts[1] == dialect or (parts[1] == b"" and len(parts) > 2 and parts[2] == dialect))
 
 
 def of_majordomo(address: bytes) -> bool:
-    """Tell whether a peer speaks Majordomo, by its address."""
+    """Return whether a peer speaks Majordomo, by its address."""
     return bool(address[0] & (OF_CLIENT | OF_WORKER))
 
 
@@ -65,15 +65,15 @@ def _body(body: Frames, max_bytes: int) -> Frames:
     return body
 
 
-# Bodies (section 10.2): Majordomo's frames, and our actions, arguments and values
+# Bodies (section 10.2): Majordomo's frames, and the bus's actions, arguments and values
 
 
 def read_task(body: Frames) -> tuple[str, dict[str, Any] | msgspec.Raw]:
-    """Read a request's body as action and arguments.
+    """Parse a request's body as action and arguments.
 
-    Two frames, a text and exactly one msgpack map with text keys, are these; any other body is the argument `body` of the
-    action without a name. So every body comes out of `write_task` as it went in: a map that is packed otherwise than we would
-    (some libraries use longer forms than there need be) stays packed.
+    Two frames, a text and exactly one msgpack map with text keys, are action and arguments; any other body becomes the argument
+    `body` of the action without a name. `write_task` restores every body byte for byte: a map that is not in the shortest
+    encoding (some libraries use longer forms) stays packed.
     """
     if len(body) == 2:
         try:
@@ -87,21 +87,21 @@ def read_task(body: Frames) -> tuple[str, dict[str, Any] | msgspec.Raw]:
 
 
 def write_task(action: str, args: dict[str, Any] | msgspec.Raw) -> Frames:
-    """Make the body of a request: the argument `body` where it is all there is, else the action and a msgpack map."""
+    """Encode the body of a request: the argument `body` if it is the only one, else the action and a msgpack map."""
     packed = bytes(args) if isinstance(args, msgspec.Raw) else None
-    found: dict[str, Any] = args if packed is None else unpack(packed)  # type: ignore[assignment]
-    if _are_frames_alone(action, found):
-        return list(found["body"])
-    return [action.encode(), pack(found) if packed is None else packed]
+    arguments: dict[str, Any] = args if packed is None else unpack(packed)  # type: ignore[assignment]
+    if _are_frames_alone(action, arguments):
+        return list(arguments["body"])
+    return [action.encode(), pack(arguments) if packed is None else packed]
 
 
 def _are_frames_alone(action: str, args: dict[str, Any]) -> bool:
-    """Tell whether a request is of frames alone: what a body that is no action and arguments becomes."""
+    """Return whether a request consists of frames alone, as a body that is not action and arguments becomes."""
     return not action and len(args) == 1 and _are_frames(args.get("body"))
 
 
 def write_value(value: Any) -> Frames:
-    """Make the body of an answer: bytes and text are one frame, an array of bytes its frames, all else one msgpack value."""
+    """Encode the body of an answer: bytes and text as one frame, an array of bytes as its frames, all else as msgpack."""
     if isinstance(value, str):
         return [value.encode()]
     if isinstance(value, bytes):
@@ -117,11 +117,11 @@ def _are_frames(value: Any) -> bool:
 
 
 def decode_request(parts: Frames, request_id: bytes, max_bytes: int) -> tuple[bytes, Request]:
-    """Read what a client sent.
+    """Parse a client's message.
 
     Args:
-        parts: identity, perhaps an empty frame, `MDPC02`, and what follows.
-        request_id: 16 bytes, for the request to be known by: Majordomo has none.
+        parts: identity, perhaps an empty frame, `MDPC02`, and the frames behind it.
+        request_id: 16 bytes, the id of the request: Majordomo has none.
         max_bytes: of all frames of the body together.
     Returns:
         the address to answer to, and the request.
@@ -140,7 +140,7 @@ def decode_request(parts: Frames, request_id: bytes, max_bytes: int) -> tuple[by
 
 
 def encode_to_client(address: bytes, message: Part | Reply | Error) -> Frames:
-    """Make all frames of an answer, the ROUTER's identity first; none at all for a request that expired."""
+    """Encode all frames of an answer, the ROUTER's identity first; no frames for a request that expired."""
     cut = 2 + address[1]
     identity, service = address[2:cut], address[cut:]
     match message:
@@ -148,7 +148,7 @@ def encode_to_client(address: bytes, message: Part | Reply | Error) -> Frames:
             command, body = CLIENT_PARTIAL, write_value(message.value)
         case Reply():
             command, body = CLIENT_FINAL, write_value(message.value)
-        case Error(code="EXPIRED"):  # a late answer, without an id, would be taken for that to the client's next request
+        case Error(code="EXPIRED"):  # without an id, a late answer would match the client's next request
             return []
         case Error():
             command, body = CLIENT_FINAL, [ERROR, message.code.encode(errors="replace"), message.text.encode(errors="replace")]
@@ -163,12 +163,12 @@ def _head(identity: bytes, address: bytes) -> Frames:
 
 
 def decode_command(parts: Frames) -> tuple[bytes, bytes, Frames]:
-    """Read which command a worker sent.
+    """Parse the command that a worker sent.
 
     Returns:
         the worker's address, the command, and the frames behind it.
     Raises:
-        ProtocolError: `BAD_FRAME`, there is none, or it has another number of frames; `BAD_KIND`, no worker may send it.
+        ProtocolError: `BAD_FRAME`, there is no command, or the number of frames is wrong; `BAD_KIND`, no worker may send it.
     """
     _, rest = _open(parts, 1)
     command = rest[0]
@@ -184,20 +184,20 @@ def decode_command(parts: Frames) -> tuple[bytes, bytes, Frames]:
 
 
 def worker_address(parts: Frames) -> bytes:
-    """Name a worker as the dispatcher knows it, by whatever message of its."""
+    """Return the address by which the dispatcher knows a worker, from any message of the worker."""
     return bytes((OF_WORKER | int(parts[1] == b""),)) + parts[0]
 
 
 def decode_service(frames: Frames) -> str:
-    """Read the service of a READY. Raises `ProtocolError`."""
+    """Return the service of a READY. Raises `ProtocolError`."""
     return _service(frames[0])
 
 
 def decode_answer(frames: Frames, max_bytes: int) -> tuple[HeldTask, Frames]:
-    """Read what is behind PARTIAL or FINAL: the attempt that it names, and its body.
+    """Parse the frames behind PARTIAL or FINAL: the attempt that they name, and the body.
 
     Raises:
-        ProtocolError: `UNEXPECTED`, the client's address is none that a broker of ours gave; `BAD_FRAME` or `TOO_LARGE`.
+        ProtocolError: `UNEXPECTED`, the client's address was not given by this kind of broker; `BAD_FRAME` or `TOO_LARGE`.
     """
     client = frames[0]
     if len(client) != ID_BYTES + ATTEMPT_BYTES:
@@ -207,7 +207,7 @@ def decode_answer(frames: Frames, max_bytes: int) -> tuple[HeldTask, Frames]:
 
 
 def encode_to_worker(address: bytes, message: Task | BrokerHeartbeat | None) -> Frames:
-    """Make all frames for a worker, the ROUTER's identity first; a None is DISCONNECT, as is being unknown."""
+    """Encode all frames for a worker, the ROUTER's identity first; None and an unknown worker become DISCONNECT."""
     head = [*_head(address[1:], address), WORKER]
     match message:
         case Task():

@@ -1,7 +1,7 @@
-"""What travels over the bus, decoded: frozen values, one class per message of PROTOCOL.md sections 3 to 6.
+"""The messages of the bus, decoded: frozen values, one class per message of PROTOCOL.md sections 3 to 6.
 
-The bytes are the business of `bus.wire.codec`; what is decided about a message, that of `bus.core`. What there is a hundred
-thousand times a second is a `msgspec.Struct`: made in a tenth of the time that a frozen dataclass takes.
+`bus.wire.codec` encodes and decodes them, `bus.core` decides about them. Each is a `msgspec.Struct`, which is created in a
+tenth of a frozen dataclass's time: there may be a hundred thousand a second.
 """
 
 from typing import Annotated, Any, ClassVar
@@ -11,10 +11,10 @@ import msgspec
 # Bid above ask; bid equal to ask; older than the feed's tick of its symbol before it; one side of the book is empty; both are;
 # not tradeable now, as the venue says.
 FLAGS = ("crossed", "locked", "late", "one-sided", "empty", "halted")
-FIRST_MS, END_MS = 631_152_000_000, 4_102_444_800_000  # what a venue's time may be: from 1990 to before 2100, ms since 1970 UTC
+FIRST_MS, END_MS = 631_152_000_000, 4_102_444_800_000  # bounds of a venue's time: from 1990 to before 2100, ms since 1970 UTC
 ID_BYTES = 16  # of a request and of the task made from it; chosen by the client, at random
 
-# What the fields of dialogs must be; `bus.wire.schema` says the same in sentences.
+# Types of the fields of dialogs; `bus.wire.schema` has the same bounds with error texts.
 Id = Annotated[bytes, msgspec.Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
 Attempt = Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]
 PartNumber = Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
@@ -29,8 +29,8 @@ class Tick(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ask: float | None  # likewise
     timestamp: int  # the venue's clock, ms since 1970 UTC; the receipt time where the venue gives none
     source: str  # the venue, e.g. "binance"
-    flags: tuple[str, ...] = ()  # what is odd about it, of FLAGS in their order; an odd quote is marked, never dropped
-    received_ns: int = 0  # when the feed received it, ns since 1970 UTC; 0 where nobody told
+    flags: tuple[str, ...] = ()  # oddities of the quote, of FLAGS in their order; an odd quote is flagged, never dropped
+    received_ns: int = 0  # when the feed received it, ns since 1970 UTC; 0 if unknown
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +42,7 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
 
 
 class Publication(msgspec.Struct, frozen=True, gc=False):
-    """A published message, taken apart but for its body."""
+    """A published message, split; its body stays packed."""
 
     topic: str
     stamp: Stamp
@@ -53,18 +53,18 @@ class Publication(msgspec.Struct, frozen=True, gc=False):
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A client wants an action done by a service."""
+    """A client requests an action of a service."""
 
     KIND: ClassVar[bytes] = b"Q"
-    id: Id  # unique for ever: a repeated id joins the request that runs already
+    id: Id  # unique for all time: a repeated id joins the request that is already running
     service: str  # e.g. "nepse"; `hulak.*` is the broker itself
     action: str  # e.g. "market-status"; "" for control services
-    args: dict[str, Any] = {}  # of a Majordomo client perhaps still packed, as `Task.args` of `bus.core.tasks.task_queue`
+    args: dict[str, Any] = {}  # of a Majordomo client perhaps still packed, as `CalledTask.args` of `bus.core.tasks.task_queue`
     options: dict[str, Any] = {}  # timeout_ms, retries (section 4.2)
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """Something of the answer, before its end."""
+    """A part of the answer, before its end."""
 
     KIND: ClassVar[bytes] = b"P"
     id: Id
@@ -73,7 +73,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknow
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The answer to a request: it was done."""
+    """The answer to a request that was done."""
 
     KIND: ClassVar[bytes] = b"R"
     id: Id
@@ -81,7 +81,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
 
 
 class Error(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The answer to a request, to bytes that are none, or to a READY: it was not done."""
+    """The answer to a request that was not done, to bytes that are not a request, or to a refused READY."""
 
     KIND: ClassVar[bytes] = b"E"
     id: Id | None  # None where the request's id could not be read
@@ -94,37 +94,37 @@ class Error(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
 
 
 class HeldTask(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """One attempt at a task, as its worker names it."""
+    """An attempt at a task that a worker holds."""
 
     task: Id
     attempt: Attempt  # from 1
 
 
 class Ready(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A worker offers to hold up to `credit` tasks of one service at a time; 0 takes the offer back."""
+    """A worker offers to hold up to `credit` tasks of one service at a time; 0 withdraws the offer."""
 
     KIND: ClassVar[bytes] = b"Y"
     service: str
     worker: str  # its name, unique among living workers and kept over reconnections
     credit: int
-    held: tuple[HeldTask, ...] = ()  # what it holds still, when it registers again
+    held: tuple[HeldTask, ...] = ()  # the tasks that it still holds when it registers again
     info: dict[str, Any] = {}  # pid, slot, host
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The broker gives a worker one attempt at a task."""
+    """The broker assigns one attempt at a task to a worker."""
 
     KIND: ClassVar[bytes] = b"T"
     id: Id
     attempt: Attempt  # from 1
     action: str
     args: dict[str, Any]
-    soft_ms: Milliseconds  # the worker interrupts the task then
-    hard_ms: Milliseconds  # the worker ends itself then, and the broker has given the task up
+    soft_ms: Milliseconds  # the worker interrupts the task after this time
+    hard_ms: Milliseconds  # the worker exits after this time, and the broker gives the task up
 
 
 class TaskPart(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A worker sends something of its result, before its end."""
+    """A worker sends a part of its result, before its end."""
 
     KIND: ClassVar[bytes] = b"P"
     task: Id
@@ -140,11 +140,11 @@ class Result(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkn
     task: Id
     attempt: Attempt
     done: bool
-    value: Any  # of a done attempt anything; of a failed one a map: code, text, retryable, retry_after_ms, details
+    value: Any  # of a done attempt any value; of a failed one a map: code, text, retryable, retry_after_ms, details
 
 
 class WorkerHeartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A worker is alive, and holds these tasks. It says nothing of being ready."""
+    """A worker is alive, and holds these tasks. It does not mean that the worker is ready."""
 
     KIND: ClassVar[bytes] = b"H"
     held: tuple[HeldTask, ...] = ()
@@ -152,7 +152,7 @@ class WorkerHeartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, fo
 
 
 class BrokerHeartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The broker is alive; a worker that it does not know, or that knew another epoch, registers again."""
+    """The broker is alive; a worker that the broker does not know, or that has another epoch, registers again."""
 
     KIND: ClassVar[bytes] = b"H"
     epoch: int
@@ -160,14 +160,14 @@ class BrokerHeartbeat(msgspec.Struct, frozen=True, array_like=True, gc=False, fo
 
 
 class Retire(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """The broker asks a worker to finish what it holds and to exit with 0."""
+    """The broker asks a worker to finish the tasks that it holds and to exit with 0."""
 
     KIND: ClassVar[bytes] = b"X"
     reason: str
 
 
 class Goodbye(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A worker leaves; what it still holds is given to others at once."""
+    """A worker leaves; the tasks that it still holds go to other workers at once."""
 
     KIND: ClassVar[bytes] = b"G"
     reason: str

@@ -1,4 +1,4 @@
-"""Names that stand on the wire: topics, prefixes of topics, services. PROTOCOL.md. Constants only."""
+"""Names used on the wire: topics, prefixes of topics, services. PROTOCOL.md. Constants only."""
 
 from typing import Final
 
@@ -9,20 +9,20 @@ PROTOCOL = 1  # its version
 # Topics
 OWNED_BY_FEEDS = b"tick."
 OWNED_BY_DISPLAYS = b"display."
-TICKS = b"ticks" + NUL  # everything one turn took in, as one message (section 3.5)
+TICKS = b"ticks" + NUL  # all ticks of one turn, as one message (section 3.5)
 DISPLAYS = b"displays" + NUL  # all rows of displays
 CONFIG = b"config" + NUL
 STATS = b"stats" + NUL
 HEARTBEAT = b"heartbeat" + NUL
-HELLO = b"hulak.hello" + NUL  # always has a last value: tells a subscriber that its subscriptions are in place
+HELLO = b"hulak.hello" + NUL  # always has a last value: shows a subscriber that its subscriptions are in place
 
 ANY_SOURCE: Final = "any"  # of a display: ticks of all sources count
-LONGEST_SOURCE = 200  # characters; what is longer counts as if it ended there
+LONGEST_SOURCE = 200  # characters; a longer name is cut
 
 # Services of workers
 DISPLAY_SERVICE = "display"
-SCALED_SERVICES = ("nepse",)  # that have slots in etc/supervisord.conf
-SLOTS = 5  # of each of them there
-AUTO: Final = "auto"  # no number of workers was set by hand
+SCALED_SERVICES = ("nepse",)  # services that have slots in etc/supervisord.conf
+SLOTS = 5  # of each scaled service there
+AUTO: Final = "auto"  # the number of workers was not set by hand
 
-SILENT_S = 10.0  # a report that is older tells nothing of now
+SILENT_S = 10.0  # an older report is not current

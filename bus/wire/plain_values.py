@@ -1,4 +1,4 @@
-"""Values that are kept as they came, published, and shown as JSON by many: plain ones, of a bounded depth and size. Pure."""
+"""Plain values of a bounded depth and size: kept unchanged, published, and shown as JSON. Pure."""
 
 import math
 import reprlib
@@ -8,19 +8,19 @@ from typing import Any
 
 import msgpack
 
-LARGEST = (1 << 63) - 1  # whole number that the store, and others, can keep
+LARGEST = (1 << 63) - 1  # the largest whole number that the database can keep
 DEEPEST = 32  # levels of maps and arrays
 
 
 def short(value: Any) -> str:
-    """Show a value in few characters, however large or deep it is."""
-    said = reprlib.repr(value)  # does not follow deep nesting
-    return said if len(said) <= 60 else said[:57] + "..."
+    """Return a short text of a value of any size or depth."""
+    text = reprlib.repr(value)  # does not follow deep nesting
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
-def meant(said: Any, allowed: Iterable[str]) -> str:
-    """Ask whether one of the names nearest to it was meant: `; did you mean 'rate_per_s'?`; empty if none is near."""
-    near = get_close_matches(said, list(allowed), 2, 0.7) if isinstance(said, str) else []
+def meant(name: Any, allowed: Iterable[str]) -> str:
+    """Return a suggestion of the closest names: `; did you mean 'rate_per_s'?`; empty if none is close."""
+    near = get_close_matches(name, list(allowed), 2, 0.7) if isinstance(name, str) else []
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
@@ -28,28 +28,28 @@ def check_plain(what: str, value: Mapping[str, Any], most_bytes: int, *, finite:
     """Check a map.
 
     Args:
-        what: it is, for the sentence.
+        what: name of the map, for the error text.
         value: the map.
-        most_bytes: that it may have, packed.
+        most_bytes: its largest packed size, in bytes.
         finite: no number may be infinite or not a number.
     Raises:
-        ValueError: a sentence: another type, a number beyond 64 bits, too deep, too large.
+        ValueError: a value of another type, a number beyond 64 bits, nested too deep, or too large.
     """
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         below: list[Any] = []
-        for one in level:
-            if isinstance(one, dict):
-                for key in one:
+        for item in level:
+            if isinstance(item, dict):
+                for key in item:
                     if not isinstance(key, str):
                         raise ValueError(f"{what} has the key {short(key)}, every key must be text")  # noqa: TRY004
-                below += one.values()
-            elif isinstance(one, list | tuple):
-                below += one
-            elif not _is_plain(one, finite=finite):
+                below += item.values()
+            elif isinstance(item, list | tuple):
+                below += item
+            elif not _is_plain(item, finite=finite):
                 numbers = "finite numbers" if finite else "numbers"
                 must = f"must hold {numbers} of 64 bits, texts, true, false, nil, arrays, maps"
-                raise ValueError(f"{what} has {short(one)}, {must}")
+                raise ValueError(f"{what} has {short(item)}, {must}")
         level = below
         if not level:
             break

@@ -1,7 +1,7 @@
-"""How many decimals a symbol's prices are written with, where nobody has said so. Pure.
+"""The default number of decimals of a symbol's prices. Pure.
 
-Pairs of currencies and metals have the decimals that all venues quote them with. Of anything else the first quote tells: as many
-decimals as its two prices have, at least four figures of the smaller one, and cents below 100,000. So 0.00001234 has 8, the
+Currency pairs and metals have the decimals that all venues quote them with. For any other symbol the first quote decides: as many
+decimals as its two prices have, at least four figures of the smaller price, and cents below 100,000. So 0.00001234 has 8, the
 same at 1.2e-9 has 12, 42269.81 has 2, and 757000 has none.
 """
 
@@ -13,13 +13,13 @@ PAIR, YEN_OR_GOLD = 5, 3
 CURRENCIES = frozenset("AUD CAD CHF CNH CZK DKK EUR GBP HKD HUF JPY MXN NOK NZD PLN SEK SGD TRY USD ZAR".split())  # noqa: SIM905
 METALS = frozenset(("XAG", "XAU", "XPD", "XPT"))
 FIGURES = 4  # of the smaller price, at least
-BELIEVED = 9  # figures of a price; what lies behind them is the noise of a computed one
+BELIEVED = 9  # figures of a price; digits behind them are rounding noise
 CENTS, CENTS_BELOW = 2, 100_000
 MOST = 12
 
 
 def usual_digits(symbol: str) -> int | None:
-    """Return the decimals of a pair of currencies or of a metal; None for a symbol that is none."""
+    """Return the decimals of a currency pair or of a metal; None for any other symbol."""
     base, quote = symbol[:3], symbol[3:]
     if quote not in CURRENCIES or base not in CURRENCIES | METALS:
         return None
@@ -27,7 +27,7 @@ def usual_digits(symbol: str) -> int | None:
 
 
 def digits_of(prices: Iterable[float]) -> int:
-    """Find the decimals that prices need, from 0 to `MOST`; 2 if none of them is a finite number other than 0."""
+    """Return the decimals that prices need, from 0 to `MOST`; 2 if no price is a finite number other than 0."""
     known = [decimal_of(price) for price in prices if price and math.isfinite(price)]
     if not known:
         return CENTS
@@ -38,11 +38,11 @@ def digits_of(prices: Iterable[float]) -> int:
 
 
 def decimal_of(price: float) -> Decimal:
-    """Return the figures of a price that are believed."""
+    """Return a price rounded to its significant figures."""
     return Decimal(f"{price:.{BELIEVED}g}")
 
 
 def decimals_in(price: Decimal) -> int:
-    """Count the decimals of a price, without zeros at the end."""
+    """Return the number of decimals of a price, without trailing zeros."""
     exponent = price.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0

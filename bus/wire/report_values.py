@@ -1,7 +1,7 @@
-"""What processes tell about themselves: the values that others read must be what those expect. Pure.
+"""The reported values of processes: types of the values that other processes read. Pure.
 
-A report, and what a worker tells in READY and HEARTBEAT, goes through the statistics to monitoring, page and command line.
-These may rely on these types; values of other names are for people, and may be anything that is plain.
+The values of a report, of READY and of HEARTBEAT go through the statistics to monitoring, page and command line, which rely on
+these types. Values of other names are for people, and may be any plain value.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ MOST_BYTES = 1 << 14  # of all values together, packed
 _Amount = Annotated[float, Meta(ge=-1e18, le=1e18)]
 Amount = _Amount | UnsetType
 Perhaps = _Amount | UnsetType | None
-LossCounts = _Amount | dict[str, _Amount] | UnsetType  # of each kind, or in all
+LossCounts = _Amount | dict[str, _Amount] | UnsetType  # by kind, or in total
 ReportedText = str | UnsetType | None
 
 
 class Quantiles(msgspec.Struct):
-    """How a latency spreads, in microseconds."""
+    """Quantiles of a latency, in microseconds."""
 
     p50: Perhaps = UNSET
     p99: Perhaps = UNSET
@@ -30,7 +30,7 @@ class Quantiles(msgspec.Struct):
 
 
 class Totals(msgspec.Struct):
-    """How a latency has spread since the start."""
+    """The histogram of a latency since the start."""
 
     count: _Amount
     sum_us: _Amount
@@ -38,14 +38,14 @@ class Totals(msgspec.Struct):
 
 
 class Mean(msgspec.Struct):
-    """A latency since the start."""
+    """The mean of a latency since the start."""
 
     mean_us: _Amount
     count: _Amount
 
 
 class Memory(msgspec.Struct):
-    """How memory goes."""
+    """The trend of memory."""
 
     window_s: _Amount
     change: _Amount
@@ -54,7 +54,7 @@ class Memory(msgspec.Struct):
 
 
 class ReportedValues(msgspec.Struct):
-    """Every value that somebody reads."""
+    """Every value that another process reads."""
 
     # Of each process
     config_version: Annotated[int, Meta(ge=0, le=LARGEST)] | UnsetType = UNSET
@@ -65,7 +65,7 @@ class ReportedValues(msgspec.Struct):
     latency_us: Quantiles | UnsetType | None = UNSET
     latency_totals: Totals | UnsetType | None = UNSET
     dead_threads: list[str] | UnsetType = UNSET
-    # What it lost or left out
+    # Losses
     dropped: LossCounts = UNSET
     gaps: LossCounts = UNSET
     malformed: LossCounts = UNSET
@@ -103,17 +103,17 @@ class ReportedValues(msgspec.Struct):
     task_s: Perhaps = UNSET
 
 
-def check_told(what: str, values: Mapping[str, Any]) -> None:
-    """Check what a process tells about itself.
+def check_reported(what: str, values: Mapping[str, Any]) -> None:
+    """Check the values that a process reports about itself.
 
     Args:
-        what: it is, for the sentence.
-        values: as they came.
+        what: name of the values, for the error text.
+        values: as received.
     Raises:
-        ValueError: a sentence: a value is not plain or of another type than its readers expect, or there is too much.
+        ValueError: a value is not plain, has a type that its readers do not expect, or the values are too large.
     """
     check_plain(what, values, MOST_BYTES, finite=True)
     try:
         msgspec.convert(values, ReportedValues)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{what} has a value that is not as its name says: {error}") from error
+        raise ValueError(f"{what} has a value of the wrong type: {error}") from error

@@ -1,19 +1,19 @@
-"""When a server says that it wants to be asked again: `Retry-After` of HTTP. Pure."""
+"""The delay that an HTTP server asks for: `Retry-After`. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_WAIT_S = 86_400  # a Retry-After beyond a day is somebody's mistake
+LONGEST_WAIT_S = 86_400  # a Retry-After beyond a day is a mistake of the server
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After, as seconds or as an HTTP date (RFC 9110 section 10.2.3).
+    """Parse Retry-After, as seconds or as an HTTP date (RFC 9110 section 10.2.3).
 
     Args:
-        headers: names in lower case. A date is measured against the same answer's Date, never against our own clock.
+        headers: names in lower case. A date is compared with the Date of the same answer, never with the local clock.
     Returns:
-        seconds from now, 0..86400; None if there is none or it cannot be read.
+        seconds from now, 0..86400; None if there is none or it cannot be parsed.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():

@@ -1,6 +1,6 @@
-"""What each field of a message must be: PROTOCOL.md sections 4.1 and 5.1. Pure.
+"""The type and bounds of each field of a message: PROTOCOL.md sections 4.1 and 5.1. Pure.
 
-A check takes a decoded value and returns it, or raises `ProtocolError` with what was seen and what was wanted.
+A check takes a decoded value and returns it, or raises `ProtocolError` with the value seen and the value wanted.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from hulak.bus.wire.messages import (
     WorkerHeartbeat,
 )
 from hulak.bus.wire.plain_values import short
-from hulak.bus.wire.report_values import check_told
+from hulak.bus.wire.report_values import check_reported
 
 MAX_CREDIT = 1024
 MAX_HELD = 4096
@@ -57,13 +57,13 @@ def _map(value: Any) -> dict[str, Any]:
     return value
 
 
-def _told(value: Any) -> dict[str, Any]:
-    found = _map(value)
+def _report(value: Any) -> dict[str, Any]:
+    values = _map(value)
     try:
-        check_told("what a worker tells", found)
+        check_reported("a worker's report", values)
     except ValueError as error:
         raise ProtocolError("BAD_BODY", str(error)) from error
-    return found
+    return values
 
 
 def _name(value: Any) -> str:
@@ -82,7 +82,7 @@ def _natural(lowest: int, highest: int, name: str) -> Callable[[Any], int]:
 
 
 def _held(value: Any) -> tuple[HeldTask, ...]:
-    if value == {}:  # how some libraries for those languages pack an empty array
+    if value == {}:  # how some libraries of those languages pack an empty array
         return ()
     if not isinstance(value, list) or len(value) > MAX_HELD:
         raise ProtocolError("BAD_BODY", f"held tasks are {short(value)}, must be an array of at most {MAX_HELD}")
@@ -108,7 +108,7 @@ _attempt = _natural(1, 1 << 31, "an attempt")
 _number = _natural(1, 1 << 53, "a number")
 _ms = _natural(1, 1 << 42, "a time in ms")
 
-# The fields of each message in the order of its array, with what each must be. This table is sections 4.1 and 5.1.
+# The fields of each message in the order of its array, each with its check. This table is sections 4.1 and 5.1.
 FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
     Request: (("id", _id), ("service", _text), ("action", _text), ("args", _map), ("options", _map)),
     Part: (("id", _id), ("number", _number), ("value", _anything)),
@@ -119,7 +119,7 @@ FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
         ("worker", _name),
         ("credit", _natural(0, MAX_CREDIT, "a credit")),
         ("held", _held),
-        ("info", _told),
+        ("info", _report),
     ),
     Task: (
         ("id", _id),
@@ -131,7 +131,7 @@ FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
     ),
     TaskPart: (("task", _id), ("attempt", _attempt), ("number", _number), ("value", _anything)),
     Result: (("task", _id), ("attempt", _attempt), ("done", _bool), ("value", _anything)),
-    WorkerHeartbeat: (("held", _held), ("report", _or_none(_told))),
+    WorkerHeartbeat: (("held", _held), ("report", _or_none(_report))),
     BrokerHeartbeat: (("epoch", _natural(0, 1 << 64, "an epoch")), ("known", _bool)),
     Retire: (("reason", _text),),
     Goodbye: (("reason", _text),),
@@ -139,7 +139,7 @@ FIELDS: dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
 
 
 def open_raw(value: Any) -> Any:
-    """Give msgpack what is packed already, of which it knows nothing. Raises `TypeError`: it is nothing that can be packed."""
+    """Return the value of packed bytes, which msgpack cannot pack itself. Raises `TypeError`: the value cannot be packed."""
     if isinstance(value, msgspec.Raw):
         return msgpack.unpackb(bytes(value), strict_map_key=False)
     raise TypeError(f"{type(value).__name__} cannot be packed")

@@ -33,12 +33,12 @@ def by_name(entry):
 
 
 def message_of(entry, fields=None):
-    def value(name, told):
+    def value(name, field):
         if name == "held":
-            return tuple(HeldTask(bytes.fromhex(one["task"]), one["attempt"]) for one in told)
-        return bytes.fromhex(told["hex"]) if isinstance(told, dict) and told.keys() == {"hex"} else told
+            return tuple(HeldTask(bytes.fromhex(held["task"]), held["attempt"]) for held in field)
+        return bytes.fromhex(field["hex"]) if isinstance(field, dict) and field.keys() == {"hex"} else field
 
-    return getattr(messages, entry["type"])(**{name: value(name, told) for name, told in (fields or entry["fields"]).items()})
+    return getattr(messages, entry["type"])(**{name: value(name, field) for name, field in (fields or entry["fields"]).items()})
 
 
 @pytest.mark.parametrize("entry", GOLDEN["dialogs"], ids=by_name)
@@ -50,10 +50,10 @@ def test_a_golden_message_encodes_to_its_frame_and_decodes_from_it(entry):
 
 @pytest.mark.parametrize("entry", GOLDEN["several"], ids=by_name)
 def test_a_golden_frame_of_several_is_put_together_and_taken_apart(entry):
-    frame, told = bytes.fromhex(entry["frame"]), [message_of(entry, fields) for fields in entry["several"]]
-    assert batch_frames.encode(told) == [frame]
-    assert batch_frames.bundle([codec.encode(one) for one in told]) == [frame]
-    assert READERS[entry["direction"]](frame) == (told, [])
+    frame, messages_of_frame = bytes.fromhex(entry["frame"]), [message_of(entry, fields) for fields in entry["several"]]
+    assert batch_frames.encode(messages_of_frame) == [frame]
+    assert batch_frames.bundle([codec.encode(message) for message in messages_of_frame]) == [frame]
+    assert READERS[entry["direction"]](frame) == (messages_of_frame, [])
 
 
 @pytest.mark.parametrize("entry", GOLDEN["publications"], ids=by_name)
@@ -83,7 +83,7 @@ def test_the_document_lists_the_fields_of_every_message_in_the_order_of_the_code
     assert {direction for _, direction in listed} == directions
     assert len(listed) == len(codec.FIELDS) + 1  # ERROR goes both to clients and to workers
     for cls, fields in codec.FIELDS.items():
-        counts = [len(re.sub(r"\(.*?\)", "", told).split(",")) for (kind, _), told in listed.items() if kind == cls.KIND]
+        counts = [len(re.sub(r"\(.*?\)", "", names).split(",")) for (kind, _), names in listed.items() if kind == cls.KIND]
         assert len(fields) in counts, cls.__name__
 
 
@@ -100,16 +100,16 @@ def test_the_document_lists_every_control_service_with_its_arguments():
     listed = {service: set(re.findall(r"`(\w+)`", args)) for service, args in rows}
     assert len(rows) == len(listed)
     assert listed == {
-        name: {one.encode_name for one in msgspec.structs.fields(service.args)} for name, service in SERVICES.items()
+        name: {field.encode_name for field in msgspec.structs.fields(service.args)} for name, service in SERVICES.items()
     }
     for service, args in rows:
-        needed = {one.encode_name for one in msgspec.structs.fields(SERVICES[service].args) if one.required}
+        needed = {field.encode_name for field in msgspec.structs.fields(SERVICES[service].args) if field.required}
         if service != "hulak.display.remove":  # one of two
             assert set(re.findall(r"`(\w+)`", args.partition("if wanted")[0])) == needed, service
 
 
 def test_the_document_names_the_services_whose_answers_to_a_client_that_does_not_read_are_bounded():
-    [listed] = re.findall(r"may answer much\s+\((.*?)\),\s+then\s+`BUSY`", DOCUMENT, re.DOTALL)
+    [listed] = re.findall(r"services\s+with\s+large\s+answers\s+\((.*?)\),\s+then\s+`BUSY`", DOCUMENT, re.DOTALL)
     names = {f"hulak.{name}" for name in re.findall(r"`(?:hulak)?\.([a-z.]+)`", listed)}
     assert names == {name for name, service in SERVICES.items() if service.large}
 

@@ -1,27 +1,27 @@
-"""The broker's own clock, by which things grow old: what a wall clock is set to makes nothing older. Pure.
+"""The broker's own clock, which measures ages: setting the wall clock does not change them. Pure.
 
 An age is in seconds since the home folder's first start. It goes on with monotonic time while the broker runs. Over a restart
-it goes on by the time since the machine's boot, and where that boot is another one, by what the wall clock says has passed, but
-by no more than `REBOOT_S`: what is wrong makes things be kept for longer, never for shorter.
+it goes on by the time since the machine's boot; after a reboot by the time that passed on the wall clock, but by at most
+`REBOOT_S`: a wrong clock makes the broker keep data longer, never shorter.
 """
 
 from dataclasses import dataclass
 
-REBOOT_S = 3600.0  # at most that much is believed to have passed where only the wall clock tells
+REBOOT_S = 3600.0  # the longest time that may pass by the wall clock alone
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """What the machine's clocks said at one moment."""
+    """The readings of the machine's clocks at one moment."""
 
-    boot: str  # id of the machine's boot; empty where the system does not tell
+    boot: str  # id of the machine's boot; empty if the system does not name it
     boottime_s: float  # seconds since that boot, suspended ones counted
     time_ns: int  # the wall clock, ns since 1970 UTC
 
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """An age that was written down, and what the clocks said then."""
+    """An age that was written, and the readings of the clocks at that time."""
 
     age_s: float
     clocks: Clocks
@@ -32,7 +32,7 @@ class Aged:
 
 
 def passed_s(then: Clocks, present: Clocks) -> float:
-    """Tell how many seconds have passed between two readings, the second of which may be of another boot."""
+    """Return the seconds between two readings; the second one may be of another boot."""
     if then.boot and then.boot == present.boot and then.boottime_s <= present.boottime_s:
         return present.boottime_s - then.boottime_s
     return min(max(0.0, (present.time_ns - then.time_ns) / 1e9), REBOOT_S)

@@ -1,4 +1,4 @@
-"""What waits in memory while the journal cannot be written: in order, without holes, bounded. Pure."""
+"""The batches held in memory while the journal cannot be written: in order, without gaps, bounded. Pure."""
 
 from collections import deque
 
@@ -8,11 +8,11 @@ HELD_BYTES = 64 << 20
 
 
 class HeldBatches:
-    """What was published and is not in the journal yet.
+    """The batches that were published and are not in the journal yet.
 
     Args:
-        limit: bytes of records. What comes when they are reached is lost, and so is everything behind it, until all that is
-            held has been taken: what is written later has one end, and the holes in the numbers are few.
+        limit: bytes of records. A batch beyond it is lost, and so is every later one, until all held batches are written: so
+            there are few gaps in the numbers.
     """
 
     def __init__(self, limit: int = HELD_BYTES) -> None:
@@ -23,7 +23,7 @@ class HeldBatches:
         self._batches: deque[Batch] = deque()
 
     def add(self, batch: Batch) -> int:
-        """Keep a batch; returns how many of its ticks are lost: none, or all."""
+        """Add a batch; return how many of its ticks are lost: none, or all."""
         size = sum(map(len, batch.records))
         self.full = self.full or self.bytes + size > self.limit
         if self.full:
@@ -34,22 +34,22 @@ class HeldBatches:
         return 0
 
     def count(self, ordinal: int) -> int:
-        """Count the ticks of one topic that are kept."""
+        """Return the number of held ticks of one topic."""
         return sum(batch.ordinals.count(ordinal) for batch in self._batches)
 
     def first(self) -> Batch | None:
-        """Return the oldest batch, if there is one; `done` takes it out."""
+        """Return the oldest batch, if there is one; `done` removes it."""
         return self._batches[0] if self._batches else None
 
     def done(self) -> None:
-        """Take the oldest batch out."""
+        """Remove the oldest batch."""
         batch = self._batches.popleft()
         self.ticks -= len(batch.records)
         self.bytes -= sum(map(len, batch.records))
         self.full = self.full and bool(self._batches)
 
     def give_up(self) -> int:
-        """Drop everything; returns how many ticks that were."""
+        """Drop all batches; return the number of their ticks."""
         count = self.ticks
         self._batches.clear()
         self.ticks, self.bytes, self.full = 0, 0, False

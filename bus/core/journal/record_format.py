@@ -4,8 +4,8 @@
     tick     = number:u64 instance:u64 running:u64 frame                   (kind "T"; frame as it was published)
     snapshot = msgpack map                                                 (kind "S"; the first record of each segment)
 
-The CRC (CRC-32 of zlib) covers everything behind it. What does not match is passed over up to the next record that does, by its
-magic, and never served. A segment's snapshot holds all that is needed to go on from there, so that a start reads one segment.
+The CRC (CRC-32 of zlib) covers everything behind it. Bytes that do not match are skipped up to the next whole record, found by
+its magic, and never served. A segment's snapshot holds the whole state at its beginning, so that a start reads one segment.
 """
 
 import struct
@@ -26,43 +26,43 @@ _REST = struct.Struct(">BBI")
 _TICK_REST = struct.Struct(">BBIQQQ")
 HEAD_BYTES = _PREFIX.size + _REST.size  # 12
 TICK_HEAD = struct.Struct(">QQQ")
-TICK_NUMBER = struct.Struct(">HIBBIQ")  # how a tick's record begins, up to its number
+TICK_NUMBER = struct.Struct(">HIBBIQ")  # the beginning of a tick's record, up to its number
 _WHOLE_TICK = struct.Struct(">HIBBIQQQ")
-CHECKED_FROM = _PREFIX.size  # where what the CRC covers begins
+CHECKED_FROM = _PREFIX.size  # the first byte that the CRC covers
 TICK_BYTES = HEAD_BYTES + TICK_HEAD.size  # of a tick's record before its frame
-MAX_PAYLOAD = 1 << 28  # a larger length is taken for corruption
-MAX_EPOCH = 1 << 52  # what is larger leaves no room for those that come
+MAX_PAYLOAD = 1 << 28  # a larger length counts as corruption
+MAX_EPOCH = 1 << 52  # a larger one leaves no room for later ones
 MAX_NUMBER = 1 << 62  # likewise, of ticks and sequences
 VERSION = 1
 _crc32 = zlib.crc32
 
 
 def encode_tick(number: int, instance: int, running: int, frame: bytes) -> bytes:
-    """Make the record of a tick.
+    """Encode the record of a tick.
 
     Args:
         number: in the one global order of all ticks, from 1.
         instance: of the feed, 0 for unnumbered ones.
-        running: the feed's own number of it.
-        frame: as it is published.
+        running: its number in the feed.
+        frame: as published.
     """
     rest = _TICK_REST.pack(TICK, 0, 24 + len(frame), number, instance, running) + frame
     return _PREFIX.pack(MAGIC, _crc32(rest)) + rest
 
 
 def decode_tick(record: bytes) -> tuple[int, int, int, bytes]:
-    """Take a record of `encode_tick` apart again: number, instance, running number, frame."""
+    """Decode a record of `encode_tick`: number, instance, running number, frame."""
     *_, number, instance, running = _TICK_REST.unpack_from(record, _PREFIX.size)
     return number, instance, running, record[HEAD_BYTES + TICK_HEAD.size :]
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one turn of the loop adds to the journal."""
+    """The records that one turn of the loop adds to the journal."""
 
-    records: list[bytes]  # in order, their numbers without a hole
-    ordinals: list[int]  # of their topics, as of `bus.core.journal.segment_index.TopicOrdinals`
-    last: int  # number of the last one
+    records: list[bytes]  # in order, their numbers without a gap
+    ordinals: list[int]  # of their topics, see `bus.core.journal.segment_index.TopicOrdinals`
+    last: int  # number of the last tick
     epoch: int  # of all of them
     time_ns: int  # their stamp, ns since 1970 UTC
 
@@ -72,20 +72,20 @@ class Snapshot:
     """The state at a segment's beginning."""
 
     epoch: int
-    boot: str  # id of the machine's boot; another one means that what was not synced may be gone
+    boot: str  # id of the machine's boot; a different one means that records that were not synced may be lost
     time_ns: int
     ticks: int  # number of the last tick before this segment
     topics: dict[bytes, bytes] = field(default_factory=dict)  # key (with NUL) -> last frame
     sources: dict[int, int] = field(default_factory=dict)  # feed instance -> its last running number
-    serial: int = 0  # of the segment; 0: a head that was written before there were these four
+    serial: int = 0  # of the segment; 0: the head is of a version before these four fields
     journal: str = ""  # id of the journal that the segment belongs to
     age_s: float | None = None  # of the broker's own clock, see `bus.core.journal.broker_clock`
     boottime_s: float = 0.0  # seconds since the machine's boot
-    ended: dict[bytes, int] = field(default_factory=dict)  # as `bus.core.ticks.topic_logs.TopicLogs` has them, as does `floor`
+    ended: dict[bytes, int] = field(default_factory=dict)  # `ended` and `floor` as in `bus.core.ticks.topic_logs.TopicLogs`
     floor: int = 0
 
     def written(self, serial: int, journal: str, at: Aged) -> "Snapshot":
-        """Make it the head of this segment of this journal, as it is written at this time."""
+        """Return it as the head of a segment of a journal, written at a time."""
         clocks = at.clocks
         return replace(
             self,
@@ -98,15 +98,15 @@ class Snapshot:
         )
 
     def aged(self) -> Aged | None:
-        """Return the age that was written down; None if there is none."""
+        """Return the age that was written; None if there is none."""
         return None if self.age_s is None else Aged(self.age_s, Clocks(self.boot, self.boottime_s, self.time_ns))
 
     def sequences(self) -> dict[bytes, int]:
-        """Tell the number of each topic's last message; of removed ones too."""
+        """Return the number of each topic's last message, of removed topics too."""
         return {**self.ended, **{key: STAMP.unpack_from(frame, len(key))[1] for key, frame in self.topics.items()}}
 
     def encode(self) -> bytes:
-        """Make the record."""
+        """Encode the record."""
         payload = pack(
             {
                 "version": VERSION,
@@ -129,44 +129,44 @@ class Snapshot:
 
     @classmethod
     def decode(cls, payload: bytes) -> "Snapshot":
-        """Read a snapshot's payload.
+        """Decode a snapshot's payload.
 
         Raises:
-            ProtocolError: `BAD_BODY`, it is not one, or of a later version, which `details` has then.
+            ProtocolError: `BAD_BODY`, it is not a snapshot, or of another version, which is then in `details`.
         """
-        told: Any = unpack(payload)
+        fields: Any = unpack(payload)
         try:
-            if told["version"] != VERSION:
-                error = ProtocolError("BAD_BODY", f"its head is of version {told['version']!r}, this broker reads {VERSION}")
-                error.details["version"] = told["version"]
+            if fields["version"] != VERSION:
+                error = ProtocolError("BAD_BODY", f"its head is of version {fields['version']!r}, this broker reads {VERSION}")
+                error.details["version"] = fields["version"]
                 raise error
-            topics = {key_of(frame): bytes(frame) for frame in told["topics"]}
-            sources = {_whole(instance): _whole(running) for instance, running in told["sources"]}
-            ended = {bytes(key): _whole(number, MAX_NUMBER) for key, number in told.get("ended", ())}
-            age_s = told.get("age_s")
+            topics = {key_of(frame): bytes(frame) for frame in fields["topics"]}
+            sources = {_whole(instance): _whole(running) for instance, running in fields["sources"]}
+            ended = {bytes(key): _whole(number, MAX_NUMBER) for key, number in fields.get("ended", ())}
+            age_s = fields.get("age_s")
             return cls(
-                _whole(told["epoch"], MAX_EPOCH),
-                str(told["boot"]),
-                _whole(told["time_ns"]),
-                _whole(told["ticks"], MAX_NUMBER),
+                _whole(fields["epoch"], MAX_EPOCH),
+                str(fields["boot"]),
+                _whole(fields["time_ns"]),
+                _whole(fields["ticks"], MAX_NUMBER),
                 topics,
                 sources,
-                _whole(told.get("serial", 0)),
-                str(told.get("journal", "")),
+                _whole(fields.get("serial", 0)),
+                str(fields.get("journal", "")),
                 None if age_s is None else _seconds(age_s),
-                _seconds(told.get("boottime_s", 0.0)),
+                _seconds(fields.get("boottime_s", 0.0)),
                 ended,
-                _whole(told.get("floor", 0), MAX_NUMBER),
+                _whole(fields.get("floor", 0), MAX_NUMBER),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ProtocolError("BAD_BODY", f"a journal's snapshot is malformed: {error!r}") from error
 
 
 def key_of(frame: bytes) -> bytes:
-    """Cut a published frame's key off: its topic and the NUL.
+    """Return a published frame's key: its topic and the NUL.
 
     Raises:
-        ValueError: there is none, or no whole stamp behind it.
+        ValueError: there is no NUL, or no whole stamp behind it.
     """
     cut = frame.index(NUL) + 1
     if len(frame) < cut + STAMP.size:
@@ -176,19 +176,19 @@ def key_of(frame: bytes) -> bytes:
 
 def _whole(value: Any, most: int = (1 << 64) - 1) -> int:
     if type(value) is not int or not 0 <= value <= most:
-        raise ValueError(f"{value!r} is no whole number up to {most}")
+        raise ValueError(f"{value!r} is not a whole number up to {most}")
     return value
 
 
 def _seconds(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value < 1 << 40:
-        raise ValueError(f"{value!r} are no seconds")
+        raise ValueError(f"{value!r} is not a number of seconds")
     return float(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record that is whole."""
+    """A whole record."""
 
     offset: int  # of its first byte
     end: int  # of the byte behind it
@@ -196,22 +196,22 @@ class Record:
     payload: bytes
 
     def tick(self) -> tuple[int, int, int, bytes]:
-        """Read a tick: number, instance, running number, frame."""
+        """Decode a tick: number, instance, running number, frame."""
         number, instance, running = TICK_HEAD.unpack_from(self.payload)
         return number, instance, running, self.payload[TICK_HEAD.size :]
 
 
 @dataclass(frozen=True, slots=True)
 class Corrupt:
-    """Bytes that are no record, up to the next one that is, or to the end of the data."""
+    """Bytes that are no record, up to the next whole record or to the end of the data."""
 
     offset: int
     end: int
-    last: bool  # nothing whole follows: a torn tail, or a damaged last record
+    last: bool  # no whole record follows: a torn tail, or a damaged last record
 
 
 def record_at(data: bytes, offset: int) -> Record | None:
-    """Read the record that begins at `offset`; None if there is no whole one."""
+    """Return the record that begins at `offset`; None if there is no whole one."""
     if len(data) - offset < HEAD_BYTES:
         return None
     magic, crc = _PREFIX.unpack_from(data, offset)
@@ -225,7 +225,7 @@ def record_at(data: bytes, offset: int) -> Record | None:
 
 
 def needs(data: bytes, offset: int) -> int | None:
-    """Tell how many bytes the record at `offset` has according to its head; None if that is no head, or not whole."""
+    """Return the bytes of the record at `offset` according to its head; None if that is no head, or not whole."""
     if len(data) - offset < HEAD_BYTES or data[offset : offset + 2] != MAGIC_BYTES:
         return None
     length: int = _REST.unpack_from(data, offset + _PREFIX.size)[2]
@@ -233,7 +233,7 @@ def needs(data: bytes, offset: int) -> int | None:
 
 
 def scan(data: bytes, offset: int = 0) -> Iterator[Record | Corrupt]:
-    """Read all records from `offset` on, and say where there are none.
+    """Yield all records from `offset` on, and the damaged parts between them.
 
     Args:
         data: a segment, or a piece of it that begins with a record.
@@ -252,9 +252,9 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Record | Corrupt]:
 
 
 def ticks_in(data: bytes, offset: int = 0) -> Iterator[tuple[int, int, int, int, int, bytes]]:
-    """Read whole ticks that follow each other, as fast as can be: (offset, end, number, instance, running, frame) of each.
+    """Yield consecutive whole ticks, as (offset, end, number, instance, running, frame); the fast path of `scan`.
 
-    It ends before the first byte that begins no whole tick: a snapshot, damage, or the end of the data.
+    It stops at the first byte that begins no whole tick: a snapshot, damage, or the end of the data.
     """
     view, size, unpack_from, crc32 = memoryview(data), len(data), _WHOLE_TICK.unpack_from, zlib.crc32
     while offset + TICK_BYTES <= size:
@@ -267,7 +267,7 @@ def ticks_in(data: bytes, offset: int = 0) -> Iterator[tuple[int, int, int, int,
 
 
 def next_record(data: bytes, offset: int) -> Record | None:
-    """Find the first whole record at or behind `offset`."""
+    """Return the first whole record at or behind `offset`."""
     at = data.find(MAGIC_BYTES, offset)
     while at >= 0:
         record = record_at(data, at)

@@ -1,12 +1,12 @@
-"""Where each tick of a segment lies, by its number and by its topic: what lets a replay read only what it needs. Pure.
+"""The index of a segment: the place of each tick by its number and topic, so that a replay reads only the ticks it needs. Pure.
 
     index    = "HX01" crc:u32 head_bytes:u32 count:u32 zero:u32 head ordinals offsets         (little-endian)
     head     = msgpack map: size, first, epochs, times, topics, before, holes, floor
     ordinals = count x u32: the topic of each tick, as its place in `topics` from 1; 0 where there is no whole record
     offsets  = (count + 1) x u32: where each record begins; the last one is where the last record ends
 
-Numbers have no holes inside a segment: the place of a tick is its number minus `first`. The ticks of one topic are found by a
-search for four bytes, which passes over a million ticks of others in a millisecond. The CRC (CRC-32 of zlib) covers everything
+Numbers have no gaps inside a segment: the place of a tick is its number minus `first`. The ticks of one topic are found by a
+search for four bytes, which skips a million ticks of other topics in a millisecond. The CRC (CRC-32 of zlib) covers everything
 behind it.
 """
 
@@ -25,7 +25,7 @@ from hulak.bus.wire.codec import NUL, STAMP, pack, unpack
 MAGIC = b"HX01"
 PREFIX = struct.Struct("<4sIIII")  # magic, crc, bytes of the head, ticks, zero
 BIG_ENDIAN = struct.pack("=H", 1) == struct.pack(">H", 1)  # this machine
-MOST_HOLES = 1_000_000  # numbers without a record in one segment: more is no damage, it is another file
+MOST_HOLES = 1_000_000  # numbers without a record in one segment: more means another file, not damage
 FOR_EVER = (1 << 63) - 1
 
 
@@ -45,7 +45,7 @@ def _array(kind: str, data: bytes | memoryview) -> "array[int]":
 
 
 class TopicOrdinals:
-    """Small numbers for topics, from 1 in the order of their coming; shared by the indexes that one broker writes."""
+    """Small numbers of topics, from 1 in the order of their first use; shared by the indexes that one broker writes."""
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
@@ -63,9 +63,9 @@ class TopicOrdinals:
         return self._of.get(key)
 
     def under(self, prefix: bytes) -> Collection[int] | None:
-        """Return the ordinals of the topics under a prefix; None if those are all there are."""
-        found = frozenset(ordinal for ordinal, key in enumerate(self.keys, 1) if key.startswith(prefix))
-        return None if len(found) == len(self.keys) else found
+        """Return the ordinals of the topics under a prefix; None if that is every topic."""
+        ordinals = frozenset(ordinal for ordinal, key in enumerate(self.keys, 1) if key.startswith(prefix))
+        return None if len(ordinals) == len(self.keys) else ordinals
 
 
 @dataclass(slots=True)
@@ -74,8 +74,8 @@ class SegmentIndex:
 
     Args:
         first: number of its first tick.
-        topics: those with an ordinal; may be shared with other indexes and go on growing.
-        before: topic (with NUL) -> its sequence before this segment, 0 if it is not in; None if nobody knows.
+        topics: ordinals of the topics; may be shared with other indexes, and grow.
+        before: topic (with NUL) -> its sequence before this segment, 0 if it is absent; None if unknown.
         offset: where the first record begins.
         floor: no topic that is not in `before` had a larger number before this segment.
     """
@@ -87,7 +87,7 @@ class SegmentIndex:
     floor: int = 0
     ordinals: bytearray = field(default_factory=bytearray)
     offsets: "array[int]" = field(default_factory=lambda: array("I"))
-    epochs: list[list[int]] = field(default_factory=list)  # [number, epoch]: from this number on it is this epoch
+    epochs: list[list[int]] = field(default_factory=list)  # [number, epoch]: the epoch from this number on
     least_ns: int = FOR_EVER  # of the stamps, ns since 1970 UTC
     most_ns: int = 0
     holes: bool = False  # some numbers have no whole record, so that a topic's ticks cannot be counted
@@ -98,7 +98,7 @@ class SegmentIndex:
 
     @property
     def count(self) -> int:
-        """How many numbers it covers."""
+        """The number of ticks that it covers."""
         return len(self.ordinals) >> 2
 
     @property
@@ -109,11 +109,11 @@ class SegmentIndex:
     # Writing
 
     def add(self, ordinals: Iterable[int], records: Iterable[bytes], epoch: int, time_ns: int) -> None:
-        """Note one turn's records, which follow the last ones without a hole.
+        """Add one turn's records, which follow the last ones without a gap.
 
         Args:
             ordinals: of the topics.
-            records: their bytes, as they were written.
+            records: their bytes, as written.
             epoch: of all of them.
             time_ns: the stamp of all of them, ns since 1970 UTC.
         """
@@ -126,7 +126,7 @@ class SegmentIndex:
         self.least_ns = min(self.least_ns, time_ns)
 
     def found(self, number: int, key: bytes, place: tuple[int, int], epoch: int, time_ns: int) -> bool:
-        """Note one record that was read from the segment; numbers before it that did not come have no whole record.
+        """Add a record that was read from the segment; skipped numbers before it have no whole record.
 
         Args:
             number: of the tick.
@@ -134,7 +134,7 @@ class SegmentIndex:
             place: where the record begins and ends.
             epoch, time_ns: of its stamp.
         Returns:
-            false if the numbers of the segment are not in order, so that it can have no index.
+            false if the numbers of the segment are not in order: it cannot have an index.
         """
         holes = number - self.behind
         if not 0 <= holes <= MOST_HOLES:
@@ -156,7 +156,7 @@ class SegmentIndex:
     # Reading
 
     def number_before(self, key: bytes) -> int | None:
-        """Return a topic's sequence before this segment; None if nobody knows."""
+        """Return a topic's sequence before this segment; None if unknown."""
         return None if self.before is None else self.before.get(key, self.floor)
 
     def epoch_at(self, number: int) -> int:
@@ -168,23 +168,23 @@ class SegmentIndex:
 
         Args:
             ordinal: of the topic.
-            at: place to begin at.
+            at: place to start at.
             most: places returned at most.
         Returns:
-            their places, and the place to go on at.
+            their places, and the place to continue at.
         """
         pattern, search, place = ordinal.to_bytes(4, "little"), self.ordinals.find, 4 * at
-        found: list[int] = []
-        while len(found) < most:
+        places: list[int] = []
+        while len(places) < most:
             place = search(pattern, place)
             if place < 0:
-                return found, self.count
+                return places, self.count
             if place & 3:  # across two ordinals
                 place += 1
                 continue
-            found.append(place >> 2)
+            places.append(place >> 2)
             place += 4
-        return found, place >> 2
+        return places, place >> 2
 
     def find_last(self, ordinal: int, nth: int) -> int | None:
         """Find the `nth` tick of a topic from the end, from 1; None if there are fewer."""
@@ -208,10 +208,10 @@ class SegmentIndex:
     # Bytes
 
     def encode(self, size: int) -> bytes:
-        """Make the file's bytes.
+        """Encode the file.
 
         Args:
-            size: bytes of the segment, to which the index belongs as long as it has them.
+            size: bytes of the segment; the index is valid for this size only.
         """
         keys = [*self.topics.keys, *(key for key in self.before or () if self.topics.find(key) is None)]
         head = {
@@ -233,38 +233,38 @@ class SegmentIndex:
 
     @classmethod
     def decode(cls, data: bytes, size: int, first: int) -> "SegmentIndex":
-        """Read a file's bytes.
+        """Decode a file.
 
         Args:
             data: of the file.
-            size: bytes of the segment that it should belong to.
+            size: bytes of the segment that it must belong to.
             first: number of that segment's first tick.
         Raises:
-            ProtocolError: `BAD_BODY`, it is not whole, or not of this segment as it is now.
+            ProtocolError: `BAD_BODY`, it is not whole, or not of this segment in its present state.
         """
         if len(data) < PREFIX.size:
             raise ProtocolError("BAD_BODY", f"an index of {len(data)} bytes")
         magic, crc, head_bytes, count, _ = PREFIX.unpack_from(data)
         ordinals, offsets = PREFIX.size + head_bytes, PREFIX.size + head_bytes + 4 * count
         if magic != MAGIC or len(data) != offsets + 4 * count + 4 or zlib.crc32(memoryview(data)[8:]) != crc:
-            raise ProtocolError("BAD_BODY", f"{len(data)} bytes are no whole index")
-        told: Any = unpack(data[PREFIX.size : ordinals])
-        if (told["size"], told["first"]) != (size, first):
-            seen = f"of {told['size']} bytes from tick {told['first']} on"
-            raise ProtocolError("BAD_BODY", f"the index is of a segment {seen}, this one has {size} bytes, and {first}")
+            raise ProtocolError("BAD_BODY", f"{len(data)} bytes are not a whole index")
+        head: Any = unpack(data[PREFIX.size : ordinals])
+        if (head["size"], head["first"]) != (size, first):
+            seen = f"of {head['size']} bytes from tick {head['first']} on"
+            raise ProtocolError("BAD_BODY", f"the index is of a segment {seen}, this one has {size} bytes from tick {first} on")
         topics = TopicOrdinals()
-        for key in told["topics"]:
+        for key in head["topics"]:
             topics.of(key)
-        before = None if told["before"] is None else dict(zip(told["topics"], _array("Q", told["before"]), strict=True))
-        found = _array("I", memoryview(data)[offsets:])
-        floor, placed = told.get("floor", 0), bytearray(memoryview(data)[ordinals:offsets])
-        index = cls(told["first"], topics, before, found[0], floor, placed, found, told["epochs"])
-        (index.least_ns, index.most_ns), index.holes = told["times"], told["holes"]
+        before = None if head["before"] is None else dict(zip(head["topics"], _array("Q", head["before"]), strict=True))
+        bounds = _array("I", memoryview(data)[offsets:])
+        floor, placed = head.get("floor", 0), bytearray(memoryview(data)[ordinals:offsets])
+        index = cls(head["first"], topics, before, bounds[0], floor, placed, bounds, head["epochs"])
+        (index.least_ns, index.most_ns), index.holes = head["times"], head["holes"]
         return index
 
 
 class IndexBuilder:
-    """Makes the index of a segment from its records, slice by slice.
+    """Builds the index of a segment from its records, slice by slice.
 
     Args:
         head: of the segment; None if it is not whole.
@@ -276,14 +276,14 @@ class IndexBuilder:
         self.index = SegmentIndex(first, TopicOrdinals(), before, 0, floor)
 
     def take(self, data: bytes, offset: int, *, last: bool) -> int:
-        """Note the records of a slice; returns how many bytes of it are done with.
+        """Add the records of a slice; return how many bytes of it are processed.
 
         Args:
             data: begins with a record.
             offset: of the slice in the segment.
-            last: nothing follows; else a record that the slice cuts is left for the next one.
+            last: this is the last slice; else a record cut by its end is left for the next slice.
         Raises:
-            ProtocolError: `BAD_NUMBER`, the segment can have no index.
+            ProtocolError: `BAD_NUMBER`, the segment cannot have an index.
         """
         at = 0
         while at < len(data):
@@ -293,8 +293,8 @@ class IndexBuilder:
                 if not self.index.found(number, frame[:cut], (offset + begin, offset + end), epoch, time_ns):
                     raise ProtocolError("BAD_NUMBER", f"tick {number} comes where {self.index.behind} is wanted")
                 at = end
-            one = next(scan(data, at), None)  # no tick, or no whole one
-            if one is None or (isinstance(one, Corrupt) and one.last and not last):
+            record = next(scan(data, at), None)  # no tick, or no whole one
+            if record is None or (isinstance(record, Corrupt) and record.last and not last):
                 break
-            at = one.end
+            at = record.end
         return at

@@ -1,7 +1,7 @@
-"""The names of the journal's files, and which of the files belong together. Pure.
+"""The names of the journal's files, and the files that belong to one journal. Pure.
 
-A segment is named `SERIAL-TICKS.hj`: its place in the row, and the number of the last tick before it, in ten and twenty digits.
-Whatever is named otherwise is none of ours. What is named so may still be a copy, or come from another journal.
+A segment is named `SERIAL-TICKS.hj`: its serial number, and the number of the last tick before it, in ten and twenty digits.
+Files with other names do not belong to the journal. A file with such a name may still be a copy, or be of another journal.
 """
 
 from bisect import bisect_right
@@ -17,12 +17,12 @@ DIGITS = frozenset("0123456789")
 
 
 def name_of(serial: int, ticks: int) -> str:
-    """Name a segment."""
+    """Return the name of a segment."""
     return f"{serial:0{SERIAL_DIGITS}d}-{ticks:0{TICKS_DIGITS}d}{ENDING}"
 
 
 def numbers_in(name: str) -> tuple[int, int] | None:
-    """Read a segment's name: serial, and number of the last tick before it; None if it is no segment's."""
+    """Parse a segment's name: serial, and number of the last tick before it; None for any other name."""
     serial, _, ticks = name.removesuffix(ENDING).partition("-")
     if not DIGITS.issuperset(serial + ticks) or not serial or not ticks:
         return None
@@ -31,14 +31,14 @@ def numbers_in(name: str) -> tuple[int, int] | None:
 
 
 def serial_in(name: str) -> int:
-    """Read the serial of whatever begins as a segment's name does; 0 if it does not."""
+    """Return the serial of a name that begins like a segment's; 0 for any other name."""
     digits = name[:SERIAL_DIGITS]
     return int(digits) if len(digits) == SERIAL_DIGITS and DIGITS.issuperset(digits) else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that is named as a segment is, and can be read."""
+    """A readable file with a segment's name."""
 
     name: str
     serial: int  # by its name
@@ -49,42 +49,49 @@ class Candidate:
     first: int = 0  # number of the first whole tick; known only where the head is damaged
 
 
-def own_journal(found: Sequence[Candidate], noted: str) -> str:
-    """Tell which journal's segments these are: the noted one, unless all heads are whole and none is of it; then that of most."""
-    named = Counter(one.head.journal for one in found if one.head is not None and one.head.journal)
-    if not named or noted in named or (noted and any(one.head is None for one in found)):
+def own_journal(candidates: Sequence[Candidate], noted: str) -> str:
+    """Return the journal of these segments: the noted one, unless all heads are whole and of others; then the most frequent."""
+    named = Counter(candidate.head.journal for candidate in candidates if candidate.head is not None and candidate.head.journal)
+    if not named or noted in named or (noted and any(candidate.head is None for candidate in candidates)):
         return noted
     return named.most_common(1)[0][0]
 
 
-def misfits(found: Sequence[Candidate], journal: str) -> dict[str, str]:
-    """Tell which files are no part of a journal, and why.
+def misfits(candidates: Sequence[Candidate], journal: str) -> dict[str, str]:
+    """Return the files that are not part of a journal, with the reasons.
 
     Args:
-        found: in any order.
-        journal: id of it.
+        candidates: in any order.
+        journal: id of the journal.
     Returns:
         reasons by name.
     """
-    reasons = {one.name: why for one in found if (why := _against_itself(one, journal))}
-    left = sorted((one for one in found if one.name not in reasons), key=lambda one: (one.serial, -one.ticks))
-    reasons |= _repeated(left)
-    left = [one for one in left if one.name not in reasons]
-    kept = set(longest_rising([one.ticks for one in left]))
-    for at, one in enumerate(left):
+    reasons = {candidate.name: why for candidate in candidates if (why := _against_itself(candidate, journal))}
+    remaining = sorted(
+        (candidate for candidate in candidates if candidate.name not in reasons),
+        key=lambda candidate: (candidate.serial, -candidate.ticks),
+    )
+    reasons |= _repeated(remaining)
+    remaining = [candidate for candidate in remaining if candidate.name not in reasons]
+    kept = set(longest_rising([candidate.ticks for candidate in remaining]))
+    for at, candidate in enumerate(remaining):
         if at not in kept:
-            reasons[one.name] = f"it begins behind tick {one.ticks}, which does not fit to the segments around it"
+            reasons[candidate.name] = f"it begins behind tick {candidate.ticks}, which does not fit the segments around it"
     return reasons
 
 
-def _against_itself(one: Candidate, journal: str) -> str:
-    """Compare a file's name with what is in it."""
-    head = one.head
+def _against_itself(candidate: Candidate, journal: str) -> str:
+    """Compare a file's name with its head."""
+    head = candidate.head
     if head is None:
-        return f"its first tick is {one.first}, its name says more than {one.ticks}" if one.first <= one.ticks else ""
-    if head.ticks != one.ticks:
+        return (
+            f"its first tick is {candidate.first}, its name says more than {candidate.ticks}"
+            if candidate.first <= candidate.ticks
+            else ""
+        )
+    if head.ticks != candidate.ticks:
         return f"it is a copy of another segment: its head says tick {head.ticks}"
-    if head.serial and head.serial != one.serial:
+    if head.serial and head.serial != candidate.serial:
         return f"it is a copy of segment {head.serial}"
     if head.journal and head.journal != journal:
         return f"it is of another journal, {head.journal}"
@@ -92,25 +99,25 @@ def _against_itself(one: Candidate, journal: str) -> str:
 
 
 def _repeated(ordered: Sequence[Candidate]) -> dict[str, str]:
-    """Find files with the same head, as copies have; of these the longest counts, and the first of those."""
+    """Find copies: files with the same head. The longest of them counts, among equal ones the first."""
     best: dict[tuple[int, str, int, int], Candidate] = {}
     reasons = {}
-    for one in ordered:
-        if one.head is None:
+    for candidate in ordered:
+        if candidate.head is None:
             continue
-        key = (one.head.epoch, one.head.boot, one.head.time_ns, one.head.ticks)
+        key = (candidate.head.epoch, candidate.head.boot, candidate.head.time_ns, candidate.head.ticks)
         before = best.get(key)
-        if before is None or one.size > before.size:
-            best[key] = one
+        if before is None or candidate.size > before.size:
+            best[key] = candidate
         if before is not None:
-            copy, other = (before, one) if best[key] is one else (one, before)
+            copy, other = (before, candidate) if best[key] is candidate else (candidate, before)
             reasons[copy.name] = f"it is a copy of {other.name}"
     return reasons
 
 
 def longest_rising(values: Sequence[int]) -> list[int]:
-    """Find the longest row of values that never falls, and return their places in order."""
-    ends: list[int] = []  # for each length, the place of the lowest value that such a row can end with
+    """Return the places of the longest non-decreasing subsequence, in order."""
+    ends: list[int] = []  # for each length, the place of the lowest last value of such a subsequence
     lowest: list[int] = []
     before: list[int] = []
     for at, value in enumerate(values):

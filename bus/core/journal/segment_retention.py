@@ -1,17 +1,17 @@
-"""Which segments the journal lets go: the oldest, beyond its bounds. Pure."""
+"""Retention: the oldest segments beyond the journal's bounds are removed. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-AGED_S = 15.0  # between two segments that go for their age: a clock that is wrong all the same takes the journal not at once
+AGED_S = 15.0  # between two segments removed for their age: a wrong clock does not remove the whole journal at once
 
 
 class Dated(Protocol):
-    """A segment, as far as this must know it."""
+    """The attributes of a segment that retention needs."""
 
     size: int
-    age_s: float  # when it was begun, by the broker's own clock
+    age_s: float  # its start, by the broker's own clock
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class Retention:
 
     Args:
         max_bytes: of all segments but the newest, which always stays.
-        max_s: for which a tick is kept at least, in seconds.
+        max_s: minimum time that a tick is kept, in seconds.
     """
 
     max_bytes: int
@@ -28,11 +28,11 @@ class Retention:
     _next_at: float = 0.0
 
     def due(self, segments: Sequence[Dated], age_s: float, now: float) -> tuple[int, str]:
-        """Tell how many of the oldest are to go, and why: as many as there are bytes too many, or one for its age.
+        """Return how many of the oldest segments to remove, and why: as many as exceed the bytes, or one for its age.
 
         Args:
             segments: in order.
-            age_s: the present one, by the broker's own clock.
+            age_s: the present age, by the broker's own clock.
             now: monotonic seconds.
         """
         total, count = sum(segment.size for segment in segments), 0

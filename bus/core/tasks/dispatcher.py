@@ -1,13 +1,13 @@
-"""Which worker gets which task, and what happens when it does not end well. PROTOCOL.md sections 5 and 6. Pure.
+"""The dispatcher: assignment of tasks to workers, and handling of failed attempts. PROTOCOL.md sections 5 and 6. Pure.
 
 Rule 1: a task that was accepted ends exactly once: done, failed or expired.
 Rule 2: no worker ever holds more than it offered.
-Rule 3: a lost worker counts as an attempt of what it had begun, whatever it was lost to: see `bus.core.tasks.lost_workers`.
+Rule 3: a lost worker counts as an attempt of the tasks it had begun, for any cause: see `bus.core.tasks.lost_workers`.
 
-The dispatcher takes what peers say and what time brings, and tells its parts: `TaskRequests` makes tasks of what clients ask for,
-`TaskLifecycle` knows what becomes of each, `TaskAssignment` gives them to the workers of a `WorkerRoster`.
+The dispatcher handles messages of peers and timers with its parts: `TaskRequests` makes tasks of clients' requests,
+`TaskLifecycle` keeps their states, `TaskAssignment` gives them to the workers of a `WorkerRoster`.
 
-Every method takes `now` (monotonic seconds) and returns effects; nothing here knows a socket or a clock.
+Every method takes `now` (monotonic seconds) and returns effects; no method uses a socket or a clock.
 """
 
 import math
@@ -40,7 +40,7 @@ from hulak.bus.wire.messages import (
 )
 
 BEAT = b"beat"  # the timer of the heartbeat
-HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and its name
+HARD = b"h"  # timer of a worker, for the task that it has held longest: this, and the worker's name
 RUNNING = TaskState.RUNNING
 
 
@@ -81,23 +81,23 @@ class Dispatcher:
         """Requests of tasks that were answered with an ERROR."""
         return self.intake.refused
 
-    # What the store has
+    # Posted tasks
 
     def accept(self, now: float, task: CalledTask) -> list[Effect]:
-        """Take in a posted task that is safe in the store."""
-        if task.id in self.tasks:  # ids are to be unique for ever, so this is its client's fault
-            why = Error(task.id, "BAD_ID", "its id is that of a call that is under way")
+        """Add a posted task that is committed to the store."""
+        if task.id in self.tasks:  # ids must be unique for all time, so this is the client's fault
+            why = Error(task.id, "BAD_ID", "its id is that of a call in progress")
             return [Ended(task.id, TaskState.FAILED.value, 0, why)]
         self._add(now, task)
         return self.assignment.accept(now, [task])
 
     def restore(self, now: float, task: CalledTask, in_s: float) -> list[Effect]:
-        """Take in a posted task of an earlier life of the broker; if its time is over, it ends.
+        """Add a posted task of a previous run of the broker; it ends if it has expired.
 
         Args:
             now: monotonic seconds.
-            task: queued; its attempt is that of its last one.
-            in_s: seconds after which it is queued: who was at it may say so before.
+            task: queued; its attempt is its last one.
+            in_s: seconds after which it is queued: until then its former worker may report it.
         """
         if task.id in self.tasks:
             return []
@@ -125,16 +125,16 @@ class Dispatcher:
         """End a task before its time; no effect if there is none of that id, or it has ended."""
         return self.lifecycle.cancel(task_id)
 
-    # What workers send
+    # Messages of workers
 
     def ready(self, now: float, identity: bytes, ready: Ready, lease_s: float | None = None) -> list[Effect]:
-        """Take a worker in, or note its new credit, or its new identity after a reconnection; its lease may be its own."""
+        """Add a worker, or record its new credit, or its new identity after a reconnection; a worker may have another lease."""
         effects: list[Effect] = []
         at_identity, worker = self.roster.at(identity), self.roster.named(ready.worker)
         if at_identity is not None and at_identity is not worker:
-            effects += self.lost(now, identity, "another worker came under its identity")
+            effects += self.lost(now, identity, "its identity was taken over")
         if worker is not None and worker.service != ready.service:
-            effects += self.lost(now, worker.identity, "it came back for another service")
+            effects += self.lost(now, worker.identity, "it registered for another service")
             worker = None
         if worker is None:
             worker = Worker(identity, ready.worker, ready.service, 0, now, now, lease_s or self.policy.lease_s)
@@ -145,8 +145,8 @@ class Dispatcher:
         if worker.identity != identity:
             effects += self._missing(worker, ready)
             self.roster.move(worker, identity)
-        if worker.retiring and ready.credit:  # what asked it to did not reach it
-            effects.append(ToWorker(identity, Retire("it was asked to before")))
+        if worker.retiring and ready.credit:  # the first RETIRE did not reach it
+            effects.append(ToWorker(identity, Retire("it was asked to retire before")))
         worker.credit, worker.info = ready.credit, ready.info
         worker.lease_until = now + worker.lease_s
         effects += self._settle_held(now, worker, ready.held, sure=sure)
@@ -156,26 +156,26 @@ class Dispatcher:
         return effects + self.assignment.assign(now, worker.service)
 
     def _missing(self, worker: Worker, ready: Ready) -> list[Effect]:
-        """Find what a worker that comes over another connection holds no more: it may be another process of that name."""
+        """Handle the tasks that a reconnected worker no longer holds: it may be another process of that name."""
         really = {one.task: one.attempt for one in ready.held}
         missing = [task_id for task_id, attempt in worker.held.items() if really.get(task_id) != attempt]
-        alone, why = len(worker.held) == 1, "it registered again without it"
+        alone, why = len(worker.held) == 1, "it registered again without the task"
         return [do for task_id in missing for do in self._attempt_lost(worker, task_id, why, begun=alone, suspect=True)]
 
     def _settle_held(self, now: float, worker: Worker, held: tuple[HeldTask, ...], *, sure: bool) -> list[Effect]:
-        """Bring our books and what a registering worker really holds together.
+        """Reconcile the recorded tasks of a registering worker with those that it reports.
 
         Args:
             now: monotonic seconds.
-            worker: that registered.
-            held: what it says it holds.
-            sure: nothing that we sent it can still arrive; else its heartbeats will tell.
+            worker: the registering worker.
+            held: tasks that it reports as held.
+            sure: no task can still be in flight to it; else its heartbeats decide.
         """
         effects: list[Effect] = []
         really = {one.task: one.attempt for one in held}
         back = [task_id for task_id, attempt in worker.held.items() if sure and really.get(task_id) != attempt]
-        for task_id in reversed(back):  # each is put before all others
-            effects += self._attempt_lost(worker, task_id, "it handed it back", begun=False, suspect=False)
+        for task_id in reversed(back):  # each is queued before all others
+            effects += self._attempt_lost(worker, task_id, "it handed the task back", begun=False, suspect=False)
         for task_id, attempt in really.items():
             task = self.tasks.get(task_id)
             waits = task is not None and task.state in (TaskState.QUEUED, TaskState.WAITING)
@@ -185,7 +185,7 @@ class Dispatcher:
         return effects
 
     def heartbeat(self, now: float, identity: bytes, heartbeat: WorkerHeartbeat) -> list[Effect]:
-        """Renew a worker's lease; find out tasks that never reached it."""
+        """Renew a worker's lease; requeue tasks that never reached it."""
         worker = self.roster.at(identity)
         if worker is None:
             return [ToWorker(identity, BrokerHeartbeat(self.epoch, known=False))]
@@ -198,17 +198,17 @@ class Dispatcher:
         worker.missed = missed
         effects: list[Effect] = []
         for task_id in [task_id for (task_id, _), since in missed.items() if now - since > self.policy.lease_s]:
-            effects += self._attempt_lost(worker, task_id, "it never got it", begun=True, suspect=False)
+            effects += self._attempt_lost(worker, task_id, "it did not receive the task", begun=True, suspect=False)
         return effects + self.assignment.assign(now, worker.service)
 
     def part(self, now: float, identity: bytes, part: TaskPart) -> list[Effect]:
-        """Pass on something of a result; parts of attempts that were given up are dropped."""
+        """Forward a part of a result; parts of attempts that were given up are dropped."""
         worker = self._alive(now, identity)
         running = worker is not None and worker.held.get(part.task) == part.attempt
         if not running or self.tasks[part.task].state in GIVEN_UP:
             self.counters["late"] += 1
             return []
-        if self.tasks[part.task].posted:  # nobody waits for its parts
+        if self.tasks[part.task].posted:  # no client waits for its parts
             return []
         told = [(self.tasks[part.task].client, part.task), *self.lifecycle.coalescing.followers(part.task)]
         return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
@@ -244,7 +244,7 @@ class Dispatcher:
         return effects
 
     def _settle(self, now: float, worker: Worker, result: Result) -> list[Effect]:
-        """End an attempt that failed, or whose task was given up; count and drop a result of none that the worker holds."""
+        """End an attempt that failed or was given up; count and drop the result of an attempt that the worker does not hold."""
         if worker.held.get(result.task) != result.attempt:
             self.counters["late"] += 1
             worker.strays.discard((result.task, result.attempt))
@@ -259,8 +259,8 @@ class Dispatcher:
         return [*self.assignment.cool_down(now, task.service, failure), *self.lifecycle.failed(now, task, failure)]
 
     def goodbye(self, now: float, identity: bytes, goodbye: Goodbye) -> list[Effect]:
-        """Let a worker go."""
-        return self.lost(now, identity, f"it said goodbye: {goodbye.reason}"[:120])
+        """Remove a worker that leaves."""
+        return self.lost(now, identity, f"it left: {goodbye.reason}"[:120])
 
     def _alive(self, now: float, identity: bytes) -> Worker | None:
         worker = self.roster.at(identity)
@@ -268,15 +268,15 @@ class Dispatcher:
             worker.lease_until = now + worker.lease_s
         return worker
 
-    # What the broker finds out
+    # Lost workers, and timers
 
     def lost(self, now: float, identity: bytes, why: str) -> list[Effect]:
-        """Strike a worker off and give what it held to others; one that is unknown is ignored."""
+        """Remove a worker and give its tasks to others; an unknown one is ignored."""
         worker = self.roster.at(identity)
         return [] if worker is None else self._strike_off(now, worker, why)
 
     def _strike_off(self, now: float, worker: Worker, why: str, blamed: bytes = b"") -> list[Effect]:
-        self.counters["lost_workers"] += not (why.startswith("it said goodbye") or worker.has_left)
+        self.counters["lost_workers"] += not (why.startswith("it left") or worker.has_left)
         effects: list[Effect] = [
             LogLine("worker lost", {"worker": worker.name, "why": why, "tasks": [task.hex() for task in worker.held]})
         ]
@@ -287,13 +287,13 @@ class Dispatcher:
         return effects + self.assignment.assign(now, worker.service)
 
     def _attempt_lost(self, worker: Worker, task_id: bytes, why: str, *, begun: bool, suspect: bool) -> list[Effect]:
-        """Give a task that a worker holds no more to another one, or end it, see `TaskLifecycle.lost`."""
-        worker.missed.pop((task_id, worker.held[task_id]), None)  # the number may be given again
+        """Requeue a task that a worker no longer holds, or end it, see `TaskLifecycle.lost`."""
+        worker.missed.pop((task_id, worker.held[task_id]), None)  # the attempt's number may be used again
         self.assignment.release(worker, task_id)
         return self.lifecycle.lost(self.tasks[task_id], why, begun=begun, suspect=suspect)
 
     def retire(self, name: str, reason: str) -> list[Effect]:
-        """Ask a worker to finish what it holds and to leave; no effect if there is none of that name."""
+        """Ask a worker to finish the tasks that it holds and to leave; no effect if the name is unknown."""
         worker = self.roster.named(name)
         if worker is None:
             return []
@@ -301,11 +301,11 @@ class Dispatcher:
         return [ToWorker(worker.identity, Retire(reason)), LogLine("worker retired", {"worker": name, "why": reason})]
 
     def advance(self, now: float) -> list[Effect]:
-        """Do all that is due: heartbeats, leases, hard limits, retries, deadlines."""
+        """Run all due timers: heartbeats, leases, hard limits, retries, deadlines."""
         return [effect for step in self.steps(now) for effect in step()]
 
     def steps(self, now: float) -> Iterator[Callable[[], list[Effect]]]:
-        """Give all that is due one by one, to be called in this order: so one that fails keeps no other from being done."""
+        """Yield a function for each due timer, to be called in this order: so one that fails does not stop the others."""
         for key in self.timers.due(now):
             if key == BEAT:
                 self.timers.set(BEAT, now + self.policy.heartbeat_s)
@@ -335,7 +335,7 @@ class Dispatcher:
         return [ToWorker(worker.identity, BrokerHeartbeat(self.epoch, known=True))]
 
     def _hard_limit(self, now: float, key: bytes) -> list[Effect]:
-        """Look whether what a worker has held longest has passed the limit; if not, look again when it will have."""
+        """Check whether the task that a worker has held longest has passed the limit; if not, check again when it will have."""
         worker = self.roster.named(key[1:].decode(errors="surrogatepass"))
         if worker is None or not worker.held:
             return []

@@ -1,10 +1,10 @@
-"""What is charged to whom when a worker is lost, or does not hold what it should. PROTOCOL.md section 6.3. Pure.
+"""The attempts that count when a worker is lost, or does not hold its tasks any more. PROTOCOL.md section 6.3. Pure.
 
-Only what was surely begun counts as an attempt: what a lost worker held alone, and what passed its hard limit. Of several that it
-held any may have been begun, and any may have killed it. They are suspects: none is charged, and from then on each is given to a
-worker that holds nothing else, until it has ended. So one that kills its workers is charged from the second time on, and what
-stood beside it never. What a leaving worker hands back, since it has not begun it, is not charged either. All of this at most
-`MOST_SPARED` times for each task.
+Only a surely begun attempt counts: that of a task which a lost worker held alone, or which passed its hard limit. Of several held
+tasks any may have been begun, and any may have killed the worker. They are suspects: none is charged, and from then on each is
+given to a worker that holds nothing else, until it has ended. So a task that kills its workers is charged from the second time
+on, and the tasks beside it never. A task that a leaving worker hands back, since it has not begun it, is not charged either. Each
+task is spared at most `MOST_SPARED` times.
 """
 
 from collections.abc import Iterable
@@ -12,22 +12,22 @@ from enum import Enum
 
 from hulak.bus.core.tasks.task_queue import CalledTask
 
-MOST_SPARED = 5  # lost attempts of a task that do not count; beyond, something is wrong with it or with who takes it
+MOST_SPARED = 5  # lost attempts of a task that do not count; beyond it, the task or its workers are faulty
 
 
 class Loss(Enum):
-    """What a lost attempt is for its task."""
+    """The effect of a lost attempt on its task."""
 
-    SPARED = "spared"  # it does not count, and the task is tried again
-    CHARGED = "charged"  # it counts, and the task is tried again
-    LAST = "last"  # it counts, and its caller allows no further one
+    SPARED = "spared"  # it does not count, and the task is retried
+    CHARGED = "charged"  # it counts, and the task is retried
+    LAST = "last"  # it counts, and no further attempt is allowed
 
 
 def surely_begun(held: Iterable[bytes], blamed: bytes = b"") -> set[bytes]:
-    """Find the tasks that a lost worker had begun for sure.
+    """Return the tasks that a lost worker had surely begun.
 
     Args:
-        held: ids of what it held.
+        held: ids of the tasks that it held.
         blamed: id of the task that passed its hard limit, if one did.
     """
     ids = set(held)

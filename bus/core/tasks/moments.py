@@ -1,14 +1,14 @@
-"""When a posted task is due, or over, said so that the next broker can tell too. Pure.
+"""Due times and deadlines of posted tasks, in a form that survives a restart of the broker. Pure.
 
-The wall clock may be set; the time since the boot may not, but begins anew with each. So a moment of the future is kept by both:
-in ns since 1970 UTC, and as a mark of the boot and its clock. On the same boot the mark counts, on another one the wall clock.
+The wall clock may be set; the time since the boot cannot, but restarts at each boot. So a future moment is stored by both: in ns
+since 1970 UTC, and as a mark of the boot and its clock. On the same boot the mark counts, after a reboot the wall clock.
 """
 
 import math
 
 import msgspec
 
-MOST_NS = (1 << 63) - 1  # what SQLite keeps, of an integer
+MOST_NS = (1 << 63) - 1  # the largest integer of SQLite
 MOST_S = 1e10  # more than until that
 
 
@@ -19,7 +19,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
         now: monotonic seconds.
         now_ns: ns since 1970 UTC.
         age_s: seconds of the broker's own clock, see `bus.core.journal.broker_clock`.
-        boot: names the machine's present boot; empty where that is not known.
+        boot: names the machine's present boot; empty if unknown.
         boot_s: seconds since that boot.
     """
 
@@ -30,18 +30,18 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     boot_s: float = 0.0
 
     def wall(self, in_s: float) -> int | None:
-        """Say when it will be in so many seconds, in ns since 1970 UTC; None for never."""
+        """Return the time `in_s` seconds later, in ns since 1970 UTC; None for never."""
         return None if in_s == math.inf else min(MOST_NS, self.now_ns + int(min(in_s, MOST_S) * 1e9))
 
     def mark(self, in_s: float) -> str | None:
-        """Say when it will be in so many seconds by the clock of this boot; None for never, and where it is not known."""
+        """Return the time `in_s` seconds later by the clock of this boot; None for never, and if the boot is unknown."""
         return None if in_s == math.inf or not self.boot else f"{self.boot}/{self.boot_s + in_s:.3f}"
 
     def left_s(self, wall_ns: int, mark: str | None) -> float:
-        """Count the seconds until a moment that was kept as `wall` and `mark`; below 0 if it is over.
+        """Return the seconds until a moment that was stored as `wall` and `mark`; below 0 if it has passed.
 
         Raises:
-            ValueError: the mark is none.
+            ValueError: the mark is malformed.
         """
         boot, _, boot_s = (mark or "").partition("/")
         if boot and boot == self.boot:

@@ -1,4 +1,4 @@
-"""Times and bounds of the task side, and what to do about a failed attempt. Pure."""
+"""Times and bounds of tasks, and the decision to retry a failed attempt. Pure."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,15 @@ MAX_RETRIES = 20  # further attempts that a request may ask for
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Every number the dispatcher goes by; seconds unless it says otherwise."""
+    """The settings of the dispatcher; in seconds unless stated otherwise."""
 
     heartbeat_s: float = 0.25  # from the broker to each worker, and back
-    lease_s: float = 1.5  # a worker that is silent for longer is dead, unless it registered with a lease of its own
+    lease_s: float = 1.5  # a worker that is silent for longer is dead, unless it registered with another lease
     soft_s: float = 60.0  # the worker interrupts an attempt
     hard_s: float = 75.0  # the attempt is given up, the worker replaced
-    timeout_s: float = 60.0  # a caller that does not say waits this long
+    timeout_s: float = 60.0  # the default timeout of a caller
     max_timeout_s: float = 3600.0
-    retries: int = 3  # further attempts, where a request does not say
+    retries: int = 3  # further attempts, the default of a request
     max_retries: int = MAX_RETRIES
     max_tasks: int = 10_000  # queued, waiting and running together
     max_task_bytes: int = 256 << 20  # of their arguments, packed; of calls only those that came in a large frame
@@ -32,13 +32,13 @@ LARGE = 4096  # bytes: the calls of a frame that is larger count for `max_task_b
 
 
 def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff) -> float | None:
-    """Decide about another attempt.
+    """Return the delay before another attempt, or None.
 
     Args:
         failure: of the attempt that just ended.
         attempt: its number, from 1.
         retries: further attempts allowed after the first.
-        backoff: gives the delay, exponential with full jitter.
+        backoff: draws the delay, exponential with full jitter.
     Returns:
         seconds to wait before the next attempt, at least what the upstream asked for; None to give up.
     """
@@ -48,7 +48,7 @@ def retry_delay_s(failure: Failure, attempt: int, retries: int, backoff: Backoff
 
 
 def read_options(request: Request, policy: Policy) -> tuple[float, int]:
-    """Read a request's options (PROTOCOL.md section 4.2).
+    """Parse a request's options (PROTOCOL.md section 4.2).
 
     Returns:
         how long the caller waits in seconds, and how many retries it allows.
@@ -61,8 +61,8 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
         return timeout_ms / 1000, policy.retries
     unknown = request.options.keys() - {"timeout_ms", "retries", "share", "priority"}
     if unknown:
-        said = short(min(unknown))
-        raise ProtocolError("BAD_OPTION", f"option {said} is unknown, must be timeout_ms, retries, share or priority")
+        name = short(min(unknown))
+        raise ProtocolError("BAD_OPTION", f"option {name} is unknown, must be timeout_ms, retries, share or priority")
     if type(request.options.get("share", False)) is not bool:
         raise ProtocolError("BAD_OPTION", f"share is {short(request.options['share'])}, must be true or false")
     priority = request.options.get("priority", 1)
@@ -78,14 +78,14 @@ def read_options(request: Request, policy: Policy) -> tuple[float, int]:
 
 
 def too_many(count: int) -> ProtocolError:
-    """Make the error of a full queue, with the time after which a client may try again."""
+    """Return the error of a full queue, with the time after which a client may retry."""
     error = ProtocolError("BUSY", f"{count} tasks wait or run, no more are taken; try again in a second")
     error.details["retry_after_ms"] = 1000
     return error
 
 
 def too_much(size: int, policy: Policy) -> ProtocolError:
-    """Make the error of a queue whose arguments take all the room there is."""
+    """Return the error of a queue whose arguments reach the limit in bytes."""
     most = policy.max_task_bytes
     text = f"the arguments of tasks that wait or run have {size} bytes, at most {most} are taken ([broker] max_task_bytes)"
     error = ProtocolError("BUSY", f"{text}; try again in a second")

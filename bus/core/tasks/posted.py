@@ -1,8 +1,8 @@
-"""Posted tasks: what may be posted, and what is known of them. PROTOCOL.md section 6.2. Pure.
+"""Posted tasks. PROTOCOL.md section 6.2. Pure.
 
 A posted task is accepted when it is safe in the store, and ends exactly once there: done, failed (a dead letter), expired or
-cancelled. Its id is the id of the request that posted it, so a request that is repeated posts nothing twice; a key of the
-caller's own does the same over different requests.
+cancelled. Its id is the id of the request that posted it, so a repeated request posts one task; a key chosen by the caller
+does the same for different requests.
 """
 
 import math
@@ -19,16 +19,16 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     """A task as it was posted."""
 
     id: bytes
-    key: str | None  # the caller's own; the same key means the same task
+    key: str | None  # chosen by the caller; the same key means the same task
     service: str
     action: str
-    args: bytes  # a map, packed: as it is kept, and sent
+    args: bytes  # a map, packed, as stored and sent
     retries: int  # further attempts after the first
     expires_s: float  # from now; infinite if it never expires
     priority: int = 1  # 0 high, 1 normal, 2 low
 
     def task(self, now: float) -> CalledTask:
-        """Make the task that the dispatcher carries."""
+        """Return the dispatcher's task."""
         return CalledTask(
             id=self.id,
             client=b"",
@@ -45,7 +45,7 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
 
 
 def posting_of(request_id: bytes, args: control_requests.PostArguments, policy: Policy) -> Posting:
-    """Make the task that the arguments of `hulak.post` are for."""
+    """Return the posting for the arguments of `hulak.post`."""
     retries = policy.retries if args.retries is None else args.retries
     expires_s = math.inf if args.expires_s is None else args.expires_s
     return Posting(request_id, args.key, args.service, args.action, pack(args.args), retries, expires_s, args.priority)

@@ -1,11 +1,11 @@
-"""Who of a service's workers has to leave when another one comes. Pure.
+"""Surplus workers: the workers of a service that have to leave when another one registers. Pure.
 
-Rule 1: a supervisor's slot has one worker: the one whose process was started last. The other is one that a killed supervisord
-        left behind.
-Rule 2: a service that is scaled has as many workers as `[scaling] max_workers` at most. Those of slots go before those that were
-        started by hand, for a slot's is started again whatever we say; else who was there first goes first.
+Rule 1: a supervisor's slot has one worker: the one whose process was started last. The other one was left behind by a killed
+        supervisord.
+Rule 2: a scaled service has at most `[scaling] max_workers` workers. Workers of slots take precedence over workers that were
+        started by hand, since a slot's worker would be restarted; among equals the earlier one takes precedence.
 
-Who has to leave finishes what it holds, and is given nothing more.
+A worker that has to leave finishes the tasks that it holds, and gets no more.
 """
 
 from collections.abc import Iterable
@@ -14,22 +14,26 @@ from hulak.bus.core.tasks.worker_roster import Worker
 
 
 def to_leave(workers: Iterable[Worker], newcomer: Worker, most: int | None) -> list[tuple[str, str]]:
-    """Say who has to leave now.
+    """Return the workers that have to leave now.
 
     Args:
-        workers: all that are alive, the newcomer included.
-        newcomer: that has just registered.
-        most: workers of its service; None: any number.
+        workers: all live workers, the newcomer included.
+        newcomer: the worker that has just registered.
+        most: largest number of workers of its service; None: any number.
     Returns:
         name and reason of each.
     """
-    staying = [one for one in workers if one.service == newcomer.service and not one.retiring]
+    staying = [worker for worker in workers if worker.service == newcomer.service and not worker.retiring]
     slot = _slot(newcomer)
-    same = sorted((one for one in staying if slot is not None and _slot(one) == slot), key=_age)
-    leaving = {one.name: f"slot {newcomer.info['slot']} has a newer worker, {same[-1].name}" for one in same[:-1]}
+    same = sorted((worker for worker in staying if slot is not None and _slot(worker) == slot), key=_age)
+    leaving = {worker.name: f"slot {newcomer.info['slot']} has a newer worker, {same[-1].name}" for worker in same[:-1]}
     if most is not None:
-        left = sorted((one for one in staying if one.name not in leaving), key=lambda one: (_slot(one) is None, one.since))
-        leaving |= {one.name: f"{most} workers serve {one.service} already ([scaling] max_workers)" for one in left[most:]}
+        remaining = sorted(
+            (worker for worker in staying if worker.name not in leaving), key=lambda worker: (_slot(worker) is None, worker.since)
+        )
+        leaving |= {
+            worker.name: f"{most} workers serve {worker.service} already ([scaling] max_workers)" for worker in remaining[most:]
+        }
     return list(leaving.items())
 
 

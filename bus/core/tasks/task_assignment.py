@@ -1,7 +1,7 @@
-"""Which worker gets which task, and when it holds one no more. PROTOCOL.md sections 5 and 6. Pure.
+"""Assignment of tasks to workers, and release of them. PROTOCOL.md sections 5 and 6. Pure.
 
-What could run now stands in the queue, who could take it in the roster. Tasks are given many at a time: a single one is the case
-of a list of one.
+The queue has the tasks that could run now, the roster the workers. Tasks are assigned in lists; a single task is a list of
+length 1.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from hulak.bus.core.tasks.worker_roster import Worker, WorkerRoster
 from hulak.bus.wire.failures import Failure
 from hulak.bus.wire.messages import HeldTask, Task
 
-PAUSE = b"p"  # timer of a service that cools down: this, and its name
+PAUSE = b"p"  # timer of a service that cools down: this, and the service's name
 RUNNING = TaskState.RUNNING
 
 
@@ -33,13 +33,13 @@ class TaskAssignment:
         self.queue, self.timers, self.counters = lifecycle.queue, lifecycle.timers, lifecycle.counters
         self.soft_ms, self.hard_ms = int(policy.soft_s * 1000), int(policy.hard_s * 1000)
         self.hard_s = policy.hard_s
-        self.straying = False  # true: a worker may be at something that is not in our books
+        self.straying = False  # true: a worker may be running an attempt that the broker does not know
         self.paused: dict[str, float] = {}  # service -> until when it cools down, monotonic seconds
 
-    # Giving
+    # Assignment
 
     def accept(self, now: float, fresh: list[CalledTask]) -> list[Effect]:
-        """Give new tasks of one service to workers, as far as there are free ones; the others are queued."""
+        """Assign new tasks of one service to workers while there are free ones; queue the others."""
         self.counters["accepted"] += len(fresh)
         adopted: list[Effect] = []
         if self.straying:
@@ -48,7 +48,7 @@ class TaskAssignment:
             if not fresh:
                 return adopted
         service = fresh[0].service
-        # Where others wait already there is no worker free: whatever makes one free gives it the first that waits.
+        # If other tasks wait, no worker is free: a worker that becomes free gets the first waiting task.
         if service in self.queue.by_service or service in self.paused:
             self.queue.extend(fresh)
             return adopted
@@ -56,7 +56,7 @@ class TaskAssignment:
         return adopted + given if adopted else given
 
     def assign(self, now: float, service: str) -> list[Effect]:
-        """Give a service's workers what waits, as far as there are free ones: first suspects, each to one that holds nothing."""
+        """Assign a service's waiting tasks while there are free workers: first suspects, each to a worker that holds nothing."""
         queue = self.queue
         if not queue.has(service) or now < self.paused.get(service, now):
             return []
@@ -68,7 +68,7 @@ class TaskAssignment:
         return effects
 
     def _give_suspects(self, now: float, service: str) -> list[Effect]:
-        """Give suspects to workers that hold nothing; if there are too few of them, let one more become free."""
+        """Assign suspects to workers that hold nothing; if there are too few of them, reserve one more."""
         effects: list[Effect] = []
         for worker in self.roster.empty(service):
             task = self.queue.take_suspect(service)
@@ -81,7 +81,7 @@ class TaskAssignment:
         return effects
 
     def _deal(self, now: float, service: str, tasks: list[CalledTask]) -> list[Effect]:
-        """Give tasks to the workers with fewest, in order; what there is no room for has to wait."""
+        """Assign tasks, in order, to the workers with the fewest; queue those without room."""
         effects: list[Effect] = []
         given = 0
         for worker, hand in self.roster.deal(now, service, tasks):
@@ -92,10 +92,10 @@ class TaskAssignment:
         return effects
 
     def _give(self, now: float, tasks: list[CalledTask], worker: Worker) -> list[Effect]:
-        """Begin an attempt of each task, none of which waits anywhere, at a worker that has room for them.
+        """Begin an attempt of each task, none of which is queued, at a worker with room for them.
 
         Returns:
-            what the worker is sent, and behind it what is noted in the store.
+            the message to the worker, and behind it the records for the store.
         """
         held, name, soft_ms, hard_ms = worker.held, worker.name, self.soft_ms, self.hard_ms
         if not held:
@@ -112,15 +112,15 @@ class TaskAssignment:
                 begun.append(Begun(task_id, attempt, name))
         return [ToWorker(worker.identity, given if len(given) > 1 else given[0]), *begun]
 
-    # What a worker is at already
+    # Attempts that a worker already runs
 
     def note_strays(self, worker: Worker, held: Iterable[HeldTask]) -> None:
-        """Note which of the attempts that a worker holds are not, or no more, in our books."""
+        """Record the attempts of a worker that the broker does not know, or no longer knows."""
         worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
         self.straying = self.straying or bool(worker.strays)
 
     def adopt_stray(self, now: float, task: CalledTask) -> list[Effect]:
-        """Look for a worker that is at a new task already, since an earlier broker gave it; if there is one, the task runs."""
+        """Find a worker that already runs a new task, assigned by a previous run of the broker; if one does, the task runs."""
         self.straying = any(worker.strays for worker in self.roster)
         for worker in self.roster:
             attempt = max((attempt for stray, attempt in worker.strays if stray == task.id), default=0)
@@ -130,30 +130,30 @@ class TaskAssignment:
         return []
 
     def adopt(self, now: float, task: CalledTask, worker: Worker, attempt: int) -> list[Effect]:
-        """Note that a worker is at a task that waits here: as good as given."""
+        """Record that a worker already runs a waiting task, as if it had been assigned."""
         self.lifecycle.withdraw(task)
-        task.suspect = False  # its worker lives
+        task.suspect = False  # its worker is alive
         task.attempt = attempt - 1
         _, *begun = self._give(now, [task], worker)
-        return begun  # it is not sent what it has
+        return begun  # the worker already has the task
 
-    # What a worker holds no more
+    # Release
 
     def release(self, worker: Worker, task_id: bytes) -> None:
-        """Note that a worker is rid of a task."""
+        """Record that a worker no longer holds a task."""
         del worker.held[task_id]
         if not worker.held:
             self.emptied(worker)
 
     def emptied(self, worker: Worker) -> None:
-        """Note that a worker holds nothing any more."""
+        """Record that a worker holds no tasks any more."""
         worker.alone = False
         self.timers.cancel_after(worker.timer, self.hard_s)
 
-    # Services that are given nothing for a while
+    # Services that cool down
 
     def cool_down(self, now: float, service: str, failure: Failure) -> list[Effect]:
-        """Give a service nothing more for a while: what one worker was told by its upstream is meant for all."""
+        """Pause a service: an upstream's limit that one worker reports applies to all of its workers."""
         until = now + failure.cool_down_s
         if not failure.cool_down_s or until <= self.paused.get(service, 0.0):
             return []
@@ -162,6 +162,6 @@ class TaskAssignment:
         return [LogLine("service cools down", {"service": service, "for_s": round(failure.cool_down_s, 3), "why": failure.code})]
 
     def warm_up(self, now: float, service: str) -> list[Effect]:
-        """Give a service tasks again."""
+        """Resume a service, and assign its waiting tasks."""
         self.paused.pop(service, None)
         return self.assign(now, service)

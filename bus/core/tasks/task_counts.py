@@ -1,7 +1,7 @@
-"""How many tasks are in which state, now: what it costs does not grow with their number. Pure.
+"""The number of tasks in each state, at a cost that does not grow with their number. Pure.
 
-Each task of the books waits in the queue, waits for its next attempt, or is held by a worker; what is held may have been given
-up. So nothing need be counted where tasks are dealt with: the queue and the workers know how much they hold.
+Each known task waits in the queue, waits for its next attempt, or is held by a worker; a held task may have been given up. So
+the hot path counts nothing: the queue and the workers know their sizes.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from collections import Counter
 from hulak.bus.core.tasks.task_lifecycle import TaskLifecycle
 from hulak.bus.core.tasks.worker_roster import WorkerRoster
 
-MOST_SERVICES = 1000  # that are told by name: they come from clients
+MOST_SERVICES = 1000  # services that the statistics name: the names come from clients
 
 
 def totals(lifecycle: TaskLifecycle, roster: WorkerRoster) -> dict[str, int]:

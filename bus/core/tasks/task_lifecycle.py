@@ -1,7 +1,7 @@
-"""A task's way from its acceptance to its end, whoever carries it out. PROTOCOL.md section 6. Pure.
+"""The lifecycle of a task, from its acceptance to its end. PROTOCOL.md section 6. Pure.
 
 The lifecycle knows every task that has not ended, and the time limits of each. It knows no workers: `TaskAssignment` gives them
-tasks, and `Dispatcher` says how attempts ended.
+tasks, and `Dispatcher` reports how attempts ended.
 """
 
 import math
@@ -24,10 +24,10 @@ DONE = TaskState.DONE
 
 
 class TaskLifecycle:
-    """All tasks that were accepted and have not ended, or have ended while a worker holds them still.
+    """All tasks that were accepted and have not ended, or have ended while a worker still holds them.
 
     Args:
-        queue: of those that could run now.
+        queue: of the tasks that could run now.
         timers: of deadlines and next attempts.
         backoff: delays of retries; carries the randomness.
     """
@@ -40,20 +40,20 @@ class TaskLifecycle:
         self.coalescing = Coalescing()
         self.size = 0  # bytes of the tasks' arguments, as far as they are counted
         self.waiting: Counter[str] = Counter()  # service -> tasks that wait for their next attempt
-        self.given_up: Counter[str] = Counter()  # service -> tasks that have ended, though a worker holds them still
+        self.given_up: Counter[str] = Counter()  # service -> tasks that have ended, though a worker still holds them
         self.counters: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
-    # Coming, and waiting
+    # Acceptance and waiting
 
     def add(self, now: float, task: CalledTask) -> None:
-        """Take a task in, and set its time limit if it has one; its `patience_s` counts from now."""
+        """Add a task, and set its time limit if it has one; its `patience_s` counts from now."""
         self.tasks[task.id] = task
         self.size += task.size
         if task.patience_s < math.inf:
             self.timers.set_after(DEADLINE + task.id, now, task.patience_s)
 
     def extend(self, now: float, task: CalledTask, patience_s: float) -> None:
-        """Give a task that long from now, if that is more than it has."""
+        """Extend a task's deadline to `patience_s` from now, if that is later."""
         if now + patience_s > task.deadline:
             self.timers.cancel_after(DEADLINE + task.id, task.patience_s)
             task.deadline, task.patience_s = now + patience_s, patience_s
@@ -69,11 +69,11 @@ class TaskLifecycle:
         self._stop_waiting(task)
         task.become(TaskState.QUEUED)
         self.queue.add(task, first=True)
-        # What was in doubt when the broker was restarted is nobody's: so it stands in the store, too.
+        # After a restart no worker holds a task that was in doubt: the store records this too.
         return self._noted(task, 0.0) if task.suspect and task.spared else []
 
     def withdraw(self, task: CalledTask) -> None:
-        """Take a task from wherever it waits, if it does; it is about to become something else."""
+        """Remove a task from its queue or timer, before a change of its state."""
         self._stop_waiting(task)
         self.timers.cancel(RETRY + task.id)
         self.queue.remove(task)
@@ -82,7 +82,7 @@ class TaskLifecycle:
         if task.state is TaskState.WAITING:
             _count_down(self.waiting, task.service)
 
-    # The end of an attempt; its worker holds the task no more
+    # The end of an attempt; its worker no longer holds the task
 
     def done(self, results: Sequence[Result]) -> list[Effect]:
         """End running tasks with the values of their results."""
@@ -99,7 +99,7 @@ class TaskLifecycle:
                 effects += self.end(task, DONE, Reply(task_id, result.value))
                 alone += 1
                 continue
-            # As `end` does, with no call for each: nearly all are calls that nobody shares.
+            # As `end` does, without a call for each: nearly all are calls without followers.
             task.state = DONE
             del tasks[task_id]
             if task.patience_s != patience_s:
@@ -129,13 +129,13 @@ class TaskLifecycle:
         return [LogLine("task retried", fields), *self._noted(task, delay_s)]
 
     def lost(self, task: CalledTask, why: str, *, begun: bool, suspect: bool) -> list[Effect]:
-        """Queue a task again that its worker has lost, or end it.
+        """Requeue a task whose worker lost it, or end it.
 
         Args:
             task: running, or given up.
-            why: it was lost.
+            why: reason of the loss.
             begun: the attempt had surely begun, see `bus.core.tasks.lost_workers`.
-            suspect: the task may be why its worker is lost.
+            suspect: the task may have caused the loss of its worker.
         """
         if task.state in GIVEN_UP:
             self.put_down(task)
@@ -168,11 +168,11 @@ class TaskLifecycle:
     # The end of a task
 
     def expire(self, task: CalledTask, alive: int) -> list[Effect]:
-        """End a task whose time is over, while `alive` workers serve its service."""
+        """End a task whose deadline has passed; `alive` is the number of its service's workers."""
         return self._give_up(task, TaskState.EXPIRED, task.error("EXPIRED", task.why_expired(alive)))
 
     def cancel(self, task_id: bytes) -> list[Effect]:
-        """End a task before its time; no effect if there is none of that id, or it has ended."""
+        """Cancel a task; no effect if its id is unknown or it has ended."""
         task = self.tasks.get(task_id)
         if task is None or task.state in GIVEN_UP:
             return []
@@ -182,19 +182,19 @@ class TaskLifecycle:
         still_held = task.state is TaskState.RUNNING
         self.withdraw(task)
         effects = self.end(task, state, message)
-        if still_held:  # its worker is still at it: kept, so that the hard limit finds it, until the worker is rid of it
+        if still_held:  # its worker still runs it: kept for the hard limit until the worker ends it
             self.tasks[task.id] = task
             task.args = {}
             self.given_up[task.service] += 1
         return effects
 
     def put_down(self, task: CalledTask) -> None:
-        """Forget a task that was given up, as its worker is rid of it."""
+        """Remove a task that was given up, when its worker ends it."""
         self._forget(task)
         _count_down(self.given_up, task.service)
 
     def end(self, task: CalledTask, state: TaskState, message: Reply | Error) -> list[Effect]:
-        """End a task, and answer all who wait for it."""
+        """End a task, and answer all requests that wait for it."""
         task.become(state)
         self.counters[state] += 1
         if task.posted:
@@ -225,7 +225,7 @@ def _count_down(counter: Counter[str], service: str) -> None:
 
 
 def _for(message: Reply | Error, request: bytes) -> Reply | Error:
-    """Address the same answer to another request."""
+    """Return the same answer for another request."""
     if isinstance(message, Reply):
         return Reply(request, message.value)
     return Error(request, message.code, message.text, message.details)

@@ -1,10 +1,10 @@
-"""A task's life, and the queue it waits in. PROTOCOL.md section 6. Pure.
+"""The states of a task, and the queue. PROTOCOL.md section 6. Pure.
 
     QUEUED -> RUNNING -> DONE | FAILED | EXPIRED
        ^         |
        +- WAITING (for its next attempt)
 
-Whatever ends a task ends it once: a transition that the table does not have is a bug, and raises.
+A task ends exactly once: a transition that is not in the table is a bug, and raises an error.
 """
 
 import math
@@ -19,7 +19,7 @@ from hulak.bus.wire.messages import Error, Request
 
 
 class TaskState(StrEnum):
-    """Where a task is in its life."""
+    """The state of a task."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -30,7 +30,7 @@ class TaskState(StrEnum):
     CANCELLED = "cancelled"
 
 
-UNREADABLE = "unreadable"  # what the store says of a row that it cannot read: it is left as it is, for people to look at
+UNREADABLE = "unreadable"  # the state of a row that the store cannot read: it is left unchanged for an operator
 STATES = (*(state.value for state in TaskState), UNREADABLE)
 NEXT = {
     TaskState.QUEUED: {TaskState.RUNNING, TaskState.FAILED, TaskState.EXPIRED, TaskState.CANCELLED},
@@ -48,75 +48,75 @@ NEXT = {
     TaskState.EXPIRED: set(),
     TaskState.CANCELLED: set(),
 }
-GIVEN_UP = (TaskState.EXPIRED, TaskState.CANCELLED)  # ended while a worker may still be at it
+GIVEN_UP = (TaskState.EXPIRED, TaskState.CANCELLED)  # ended while a worker may still be running it
 
 
 class CalledTask(msgspec.Struct, gc=False):
-    """A request on its way through the broker: in memory, as long as its caller waits."""
+    """The task of a request: in memory, until it ends."""
 
     id: bytes
     client: bytes  # identity on the frontend to answer; the newest, if the request was repeated
     service: str
     action: str
-    args: Any  # a map; of a posted task packed (`msgspec.Raw`): it may wait for long, and takes no more than it is counted for
+    args: Any  # a map; of a posted task packed (`msgspec.Raw`): it may wait for long, and takes no more memory than counted
     retries: int  # further attempts after the first
     since: float  # monotonic seconds
     deadline: float  # monotonic seconds; the caller waits no longer
     priority: int = 1  # of PRIORITIES
-    patience_s: float = math.inf  # from when its deadline was set to it
+    patience_s: float = math.inf  # from the time when its deadline was set
     state: TaskState = TaskState.QUEUED
     attempt: int = 0  # of the running or last attempt that counts, from 1
-    spared: int = 0  # attempts that were lost and do not count, since it is not known that it was begun
-    suspect: bool = False  # a worker was lost with it: it is given to one that holds nothing else
-    worker: str = ""  # name of who runs it or ran it last
+    spared: int = 0  # lost attempts that do not count, since they may not have begun
+    suspect: bool = False  # a worker was lost with it: it is given to a worker that holds nothing else
+    worker: str = ""  # name of the worker that runs it or ran it last
     started: float = 0.0
-    troubles: list[str] = []  # why attempts failed, in order
+    troubles: list[str] = []  # reasons of failed attempts, in order
     size: int = 0  # bytes of its arguments; 0 of a call whose frame was not large
-    posted: bool = False  # in the store, and nobody's call: its end is noted there instead of being sent
+    posted: bool = False  # in the store, without a waiting caller: its end is recorded there instead of being sent
 
     @classmethod
     def of(cls, client: bytes, request: Request, now: float, timeout_s: float, retries: int) -> "CalledTask":
-        """Make the task of a request."""
+        """Return the task of a request."""
         what = (request.id, client, request.service, request.action, request.args)
         return cls(*what, retries, now, now + timeout_s, request.options.get("priority", 1), timeout_s)
 
     def become(self, state: TaskState) -> None:
-        """Go to another state, if the table has it."""
+        """Change to another state, if the table allows it."""
         if state not in NEXT[self.state]:
             raise AssertionError(f"task {self.id.hex()} cannot go from {self.state.value} to {state.value}")
         self.state = state
 
     def error(self, code: str, text: str, details: dict[str, Any] | None = None) -> Error:
-        """Make the answer of a task that was not done."""
+        """Return the answer of a task that was not done."""
         return Error(self.id, code, text, {**(details or {}), "attempts": self.attempt, "troubles": self.troubles[-5:]})
 
     def why_expired(self, alive: int) -> str:
-        """Say in one sentence what the caller waited for in vain, while `alive` workers served."""
+        """Return the reason of an expiry in one sentence; `alive` is the number of the service's workers."""
         waited_s = self.deadline - self.since
         match self.state:
             case TaskState.RUNNING:
                 return f"not done within {waited_s:.3g} s: worker {self.worker} is at attempt {self.attempt}"
             case TaskState.WAITING:
-                last = self.troubles[-1] if self.troubles else "the last one was not heard of again"
+                last = self.troubles[-1] if self.troubles else "the last one has no result"
                 return f"not done within {waited_s:.3g} s, after {self.attempt} attempts: {last}"
         return f"no worker of '{self.service}' took it within {waited_s:.3g} s; alive: {alive}"
 
 
-AGEING_S = 10.0  # a task of the next lower priority is served as if it had come so much later
+AGEING_S = 10.0  # a task of the next lower priority is served as if it had come this time later
 PRIORITIES = (0, 1, 2)  # high, normal, low
-FIRST = -1  # where tasks that are to be tried again stand: before all others
+FIRST = -1  # the priority of tasks to be retried: before all others
 
 
 class TaskQueue:
-    """Tasks that could run now, and no others, by service.
+    """The tasks that could run now, by service.
 
-    One that is to be tried again goes first. Of the others the one that came first, where those of a lower priority count as
-    having come `AGEING_S` later for each step: so urgent ones go before, and nobody waits for ever. Suspects stand apart, in
-    their order: only `take_suspect` gives them.
+    A task to be retried goes first. Of the others the earliest goes first; a task of a lower priority counts as having come
+    `AGEING_S` later for each step: so urgent tasks go before others, and no task waits without end. Suspects are in a separate
+    queue, in their order: only `take_suspect` returns them.
     """
 
     def __init__(self) -> None:
-        # only services that have tasks waiting are in
+        # services with waiting tasks only
         self.by_service: dict[str, dict[int, OrderedDict[bytes, CalledTask]]] = {}
         self.suspects: dict[str, dict[bytes, CalledTask]] = {}  # likewise
 
@@ -132,7 +132,7 @@ class TaskQueue:
         return (task for lane in self._lanes() for task in lane.values())
 
     def add(self, task: CalledTask, *, first: bool = False) -> None:
-        """Put a task at the end of its lane, or before all others; a suspect behind the other suspects."""
+        """Add a task at the end of its priority, or before all others; a suspect behind the other suspects."""
         if task.suspect:
             self.suspects.setdefault(task.service, {})[task.id] = task
             return
@@ -147,16 +147,16 @@ class TaskQueue:
         lane.move_to_end(task.id, last=not first)
 
     def extend(self, tasks: Sequence[CalledTask]) -> None:
-        """Put new tasks at the ends of their lanes, in their order."""
+        """Add new tasks at the ends of their priorities, in their order."""
         for task in tasks:
             self.add(task)
 
     def has(self, service: str) -> bool:
-        """Tell whether any of the service's tasks waits."""
+        """Return whether any task of the service waits."""
         return service in self.by_service or service in self.suspects
 
     def remove(self, task: CalledTask) -> None:
-        """Take a task out, wherever it stands; one that is not in is ignored."""
+        """Remove a task; an unknown one is ignored."""
         if task.suspect:
             self._take_suspect(task.service, task.id)
             return
@@ -169,13 +169,13 @@ class TaskQueue:
             self.by_service.pop(task.service, None)
 
     def take(self, service: str) -> CalledTask | None:
-        """Take the service's next task; None if none waits."""
+        """Remove and return the service's next task; None if none waits."""
         lanes = self.by_service.get(service)
         if lanes is None:
             return None
         number = next(iter(lanes))
         if len(lanes) > 1:
-            number = min(lanes, key=lambda one: self._rank(one, lanes[one]))
+            number = min(lanes, key=lambda lane: self._rank(lane, lanes[lane]))
         _, task = lanes[number].popitem(last=False)
         if not lanes[number]:
             del lanes[number]
@@ -184,7 +184,7 @@ class TaskQueue:
         return task
 
     def take_suspect(self, service: str) -> CalledTask | None:
-        """Take the service's first suspect; None if none waits."""
+        """Remove and return the service's first suspect; None if none waits."""
         return self._take_suspect(service, next(iter(self.suspects.get(service, ())), b""))
 
     def _take_suspect(self, service: str, task_id: bytes) -> CalledTask | None:
@@ -195,7 +195,7 @@ class TaskQueue:
         return task
 
     def take_many(self, service: str, most: int) -> list[CalledTask]:
-        """Take the service's next tasks, in order: as many as `take` would give, but no more than `most`."""
+        """Remove and return the service's next tasks, in the order of `take`, at most `most`."""
         lanes = self.by_service.get(service, {})
         if len(lanes) == 1 and most > 0:  # nearly always
             (lane,) = lanes.values()
@@ -214,9 +214,9 @@ class TaskQueue:
         return number != FIRST, head.since + number * AGEING_S
 
     def count(self, service: str) -> int:
-        """Count the service's tasks that wait."""
+        """Return the number of the service's waiting tasks."""
         return sum(map(len, self.by_service.get(service, {}).values())) + len(self.suspects.get(service, ()))
 
     def services(self) -> list[str]:
-        """Name the services that have tasks waiting, suspects left out."""
+        """Return the services with waiting tasks, suspects not included."""
         return list(self.by_service)

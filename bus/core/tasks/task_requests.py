@@ -1,8 +1,8 @@
-"""What clients ask for becomes tasks. PROTOCOL.md sections 4.2 and 6. Pure.
+"""Requests of clients become tasks. PROTOCOL.md sections 4.2 and 6. Pure.
 
-The common requests are dealt with in place, one loop for all of them: calls that nobody repeats or shares. All others go the way
-of `request`, one by one and in their order. What comes of a burst is, but for how messages are put together, what would have come
-of its messages alone: a test tries that.
+The common requests, calls that are neither repeated nor shared, are handled in one loop. All others are handled by `request`, one
+by one and in their order. The results of a burst are those of its messages sent one by one, except for how messages are batched;
+a test checks this.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class TaskRequests:
     """Accepts requests, or refuses them.
 
     Args:
-        lifecycle: takes their tasks.
+        lifecycle: gets their tasks.
         assignment: gives them to workers.
         policy: times and bounds.
     """
@@ -33,15 +33,15 @@ class TaskRequests:
         self.refused = 0  # requests that were answered with an ERROR
 
     def request(self, now: float, client: bytes, request: Request, size: int = 0) -> list[Effect]:
-        """Accept a request, or join it to the one that runs already under its id.
+        """Accept a request, or join it to the running request with the same id.
 
         Args:
             now: monotonic seconds.
             client: that sent it.
-            request: of a task.
+            request: for a worker.
             size: bytes that its arguments count for.
         Raises:
-            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full; `BAD_ID`, it is that of a posted task.
+            ProtocolError: `BAD_OPTION`; `BUSY`, the queue is full; `BAD_ID`, the id is that of a posted task.
         """
         tasks = self.tasks
         if request.id in tasks:
@@ -50,7 +50,7 @@ class TaskRequests:
                 raise ProtocolError("BAD_ID", "its id is that of a posted task")
             known.client = client
             over = known.state in GIVEN_UP
-            return [ToClient(client, known.error(known.state.name, "its time is over"))] if over else []
+            return [ToClient(client, known.error(known.state.name, "the request has ended"))] if over else []
         timeout_s, retries = read_options(request, self.policy)
         share = request.options.get("share")
         if share and self._follows(now, client, request, timeout_s):
@@ -65,7 +65,7 @@ class TaskRequests:
         return self.assignment.accept(now, [task])
 
     def _follows(self, now: float, client: bytes, request: Request, timeout_s: float) -> bool:
-        """Let an equal read that is under way answer this one too; it goes on for as long as anybody waits for it."""
+        """Let an equal read in progress answer this request too; its deadline is extended to this request's."""
         lifecycle = self.lifecycle
         leader = self.tasks.get(lifecycle.coalescing.follow(request, client) or b"")
         if leader is None or leader.state in GIVEN_UP:
@@ -75,7 +75,7 @@ class TaskRequests:
         return True
 
     def requests(self, now: float, client: bytes, requests: Sequence[Request], size: int = 0) -> list[Effect]:
-        """Accept requests as `request` does; those that are refused are answered, and counted in `refused`.
+        """Accept requests as `request` does; refused ones are answered with an ERROR, and counted in `refused`.
 
         Args:
             now: monotonic seconds.
@@ -109,7 +109,7 @@ class TaskRequests:
         return effects + accept(now, fresh) if fresh else effects
 
     def _lane(self, now: float, request: Request) -> tuple[int, float, int, dict[bytes, float] | None]:
-        """Read the options of a request: its time in ms and in s, its retries, and where its deadline stands; None: refused."""
+        """Parse the options of a request: its timeout in ms and in s, its retries, and its deadline's lane; None: refused."""
         try:
             timeout_s, retries = read_options(request, self.policy)
         except ProtocolError:

@@ -1,4 +1,4 @@
-"""What is due when. Pure; time is a number that is passed in."""
+"""Timers. Pure; time is a number that is passed in."""
 
 import heapq
 import math
@@ -9,23 +9,23 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class TimerBuckets(Generic[Key]):
-    """Due times of keys nearly all of which are cancelled before: setting and cancelling sort nothing.
+    """Due times of keys of which nearly all are cancelled before: setting and cancelling need no sorting.
 
-    A key is due a certain time after it was set. All keys of one such time stand in one lane, in the order of their setting, and
-    so of their being due.
+    A key is due a certain time after it was set. All keys with the same time are in one lane, in the order in which they were
+    set, which is the order in which they are due.
     """
 
     MOST = 64  # lanes
 
     def __init__(self) -> None:
         self.by_length: dict[float, dict[Key, float]] = {}
-        self.soonest = math.inf  # nothing is due before this; what was may have been cancelled
+        self.soonest = math.inf  # no key is due before this; the earliest key may have been cancelled
 
     def __len__(self) -> int:
         return sum(map(len, self.by_length.values()))
 
     def open(self, after_s: float) -> dict[Key, float] | None:
-        """Make a lane for a time that has none; None if there are too many of them already."""
+        """Add a lane for a time that has none; None if there are too many lanes."""
         if len(self.by_length) >= self.MOST:
             self.by_length = {length: keys for length, keys in self.by_length.items() if keys}
             if len(self.by_length) >= self.MOST:
@@ -33,21 +33,21 @@ class TimerBuckets(Generic[Key]):
         return self.by_length.setdefault(after_s, {})
 
     def over(self, now: float) -> list[tuple[float, Key, float]]:
-        """List what is due, the earliest first: when it was, its key, and after what time; `take` forgets it."""
+        """Return the due keys, the earliest first: due time, key, and the key's time; `take` removes one."""
         if now < self.soonest:
             return []
-        found: list[tuple[float, Key, float]] = []
+        entries: list[tuple[float, Key, float]] = []
         self.soonest = math.inf
         for after_s, lane in self.by_length.items():
             for key, due in lane.items():
                 if due > now:
                     self.soonest = min(self.soonest, due)
                     break
-                found.append((due, key, after_s))
-        return sorted(found, key=lambda one: one[0])
+                entries.append((due, key, after_s))
+        return sorted(entries, key=lambda entry: entry[0])
 
     def take(self, due: float, key: Key, after_s: float) -> bool:
-        """Forget what `over` listed; false if it was cancelled, or set anew, since."""
+        """Remove a key that `over` returned; return false if it was cancelled or set again since."""
         lane = self.by_length.get(after_s, {})
         if lane.get(key) != due:
             return False
@@ -56,7 +56,7 @@ class TimerBuckets(Generic[Key]):
 
 
 class Timers(Generic[Key]):
-    """One due time per key; setting a key again moves it. Memory stays within twice the living keys, plus 64."""
+    """One due time per key; setting a key again moves it. Memory stays within twice the active keys, plus 64."""
 
     def __init__(self) -> None:
         self._due: dict[Key, tuple[float, int]] = {}
@@ -68,14 +68,14 @@ class Timers(Generic[Key]):
         return len(self._due) + len(self._lanes)
 
     def set(self, key: Key, due: float) -> None:
-        """Make `key` due at `due` (monotonic seconds), instead of any time before."""
+        """Make `key` due at `due` (monotonic seconds), instead of any previous time."""
         self._count += 1
         self._due[key] = (due, self._count)
         heapq.heappush(self._heap, (due, self._count, key))
         self._trim()
 
     def cancel(self, key: Key) -> None:
-        """Forget `key`; one that is not set is ignored."""
+        """Cancel `key`; a key that is not set is ignored."""
         self._due.pop(key, None)
         self._trim()
 
@@ -85,7 +85,7 @@ class Timers(Generic[Key]):
             heapq.heapify(self._heap)
 
     def set_after(self, key: Key, now: float, after_s: float) -> None:
-        """Make `key`, which is not set, due `after_s` seconds after `now`; cheap, for what will nearly always be cancelled."""
+        """Make `key`, which is not set, due `after_s` seconds after `now`; cheap, for keys that are nearly always cancelled."""
         lane = self.lane(now, after_s)
         if lane is None:
             self.set(key, now + after_s)
@@ -93,10 +93,10 @@ class Timers(Generic[Key]):
             lane[key] = now + after_s
 
     def lane(self, now: float, after_s: float) -> dict[Key, float] | None:
-        """Find where keys stand that are due `after_s` seconds after `now`, for who sets many: each with when it is due.
+        """Return the lane of keys due `after_s` seconds after `now`, to set many keys; its values are due times.
 
         Returns:
-            None if there are too many such times already; then `set_after` each.
+            None if there are too many lanes; then call `set_after` for each.
         """
         lanes = self._lanes
         lane = lanes.by_length.get(after_s)
@@ -107,17 +107,17 @@ class Timers(Generic[Key]):
         return lane
 
     def lane_of(self, after_s: float) -> dict[Key, float]:
-        """Find where keys stand that were set with this time, for who cancels many; empty if there are none there."""
+        """Return the lane of keys that were set with this time, to cancel many keys; empty if there is none."""
         return self._lanes.by_length.get(after_s, {})
 
     def cancel_after(self, key: Key, after_s: float) -> None:
-        """Forget a `key` of `set_after`, which was set with this time."""
+        """Cancel a key that `set_after` set with this time."""
         lane = self._lanes.by_length.get(after_s)
         if lane is None or lane.pop(key, None) is None:
             self.cancel(key)
 
     def next(self) -> float | None:
-        """Return when something may be due: the earliest time, None if nothing is set."""
+        """Return the earliest time at which a key may be due; None if no key is set."""
         first, soonest = self._first(), self._lanes.soonest
         if first is None:
             return None if soonest == math.inf else soonest
@@ -129,7 +129,7 @@ class Timers(Generic[Key]):
         return self._heap[0][0] if self._heap else None
 
     def due(self, now: float) -> Iterator[Key]:
-        """Yield and forget each key that is due, the earliest first; keys may be set and cancelled meanwhile."""
+        """Yield and remove each key that is due, the earliest first; keys may be set and cancelled meanwhile."""
         for due, key, after_s in self._lanes.over(now):
             yield from self._until(due)
             if self._lanes.take(due, key, after_s):

@@ -1,6 +1,6 @@
-"""Who is alive and who is ready; two facts, never one. PROTOCOL.md section 5. Pure.
+"""The live workers, and the free ones: two separate facts. PROTOCOL.md section 5. Pure.
 
-A heartbeat keeps a worker alive and says nothing of its being ready: ready is who offered credit and has not used it up.
+A heartbeat shows that a worker is alive, not that it is ready: a worker is ready if it offered credit and has some left.
 """
 
 import heapq
@@ -10,55 +10,57 @@ from typing import Any, TypeVar
 
 Card = TypeVar("Card")
 
-GRAIN_S = 0.0005  # of work that goes to who is at work already: waking another for it costs about as much, and half a core
+GRAIN_S = 0.0005  # of short tasks that go to a worker that is already running: waking another one costs as much, and half a core
 MOST_GRAIN = 128
-AWAKE_S = 0.002  # after it answered last a worker is taken to be at work on tasks of that sort, and not on a long one among them
-MOST_SERVICES = 1000  # whose past is remembered: their names come from workers
+AWAKE_S = 0.002  # time after its last result in which a worker counts as running short tasks, not a long one
+MOST_SERVICES = 1000  # services whose counts are kept: their names come from workers
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
     """A worker as the broker sees it."""
 
-    identity: bytes  # where the backend reaches it; another one after each reconnection
-    name: str  # its own, kept over reconnections
+    identity: bytes  # its address at the backend; a new one after each reconnection
+    name: str  # kept over reconnections
     service: str
-    credit: int  # how many tasks it offered to hold at a time
-    lease_until: float  # monotonic seconds; silence beyond it is death
+    credit: int  # number of tasks that it offered to hold at a time
+    lease_until: float  # monotonic seconds; a worker that is silent beyond it is dead
     since: float
-    lease_s: float = 1.5  # how long its silence is borne
+    lease_s: float = 1.5  # longest tolerated silence
     held: dict[bytes, int] = field(default_factory=dict)  # task id -> attempt
-    missed: dict[tuple[bytes, int], float] = field(default_factory=dict)  # held, but not named by its heartbeats since then
-    strays: set[tuple[bytes, int]] = field(default_factory=set)  # attempts it is still at, though they were given up
+    missed: dict[tuple[bytes, int], float] = field(
+        default_factory=dict
+    )  # held tasks, and since when its heartbeats do not name them
+    strays: set[tuple[bytes, int]] = field(default_factory=set)  # attempts that it still runs, though they were given up
     info: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     done: int = 0
     failed: int = 0
     timer: bytes = b""  # the key of its hard limit
-    grain: int = 1  # tasks that take `GRAIN_S`, by what it reports
+    grain: int = 1  # tasks that take `GRAIN_S`, by its report
     answered: float = 0.0  # when it ended a task last, monotonic seconds
     retiring: bool = False
-    alone: bool = False  # what it holds, a suspect, is to stay alone; or it is to become free for one
+    alone: bool = False  # it holds a suspect, which must stay alone; or it is to become free for one
 
     @property
     def free(self) -> int:
-        """How many more tasks it may be given now, suspects left out."""
+        """The number of further tasks that it may get now, suspects not included."""
         return 0 if self.retiring or self.alone else self.credit - len(self.held) - len(self.strays)
 
     def hear(self, report: dict[str, Any]) -> None:
-        """Take note of what it reports: tasks that are very short go to it several in a row."""
+        """Record its report: very short tasks are assigned to it several at a time."""
         self.report = report
         task_s = report.get("task_s")
         self.grain = int(min(MOST_GRAIN, GRAIN_S / task_s)) if isinstance(task_s, float) and 0 < task_s < GRAIN_S else 1
 
     @property
     def has_left(self) -> bool:
-        """Tell of one that is gone whether it had gone by itself: its goodbye may lie unread behind what found it gone."""
+        """Whether a disconnected worker was leaving anyway (its GOODBYE may still be queued)."""
         return (self.retiring or not self.credit) and not self.held
 
     @property
     def state(self) -> str:
-        """One word for people: busy, ready, retiring or idle (no credit)."""
+        """Its state for people: busy, ready, retiring or idle (no credit)."""
         if self.retiring:
             return "retiring"
         if self.held or self.strays:
@@ -67,12 +69,12 @@ class Worker:
 
 
 class WorkerRoster:
-    """All living workers, by where and by who they are."""
+    """All live workers, by identity and by name."""
 
     def __init__(self) -> None:
         self.by_identity: dict[bytes, Worker] = {}
         self._by_name: dict[str, Worker] = {}
-        self.changes = 0  # grows with everything that changes who may be given work: coming, leaving, retiring
+        self.changes = 0  # grows when a worker registers, leaves or retires
         self._by_service: dict[str, list[Worker]] = {}
         self._past: dict[str, tuple[int, int]] = {}  # service -> attempts done and failed by workers that left
 
@@ -83,28 +85,28 @@ class WorkerRoster:
         return len(self.by_identity)
 
     def at(self, identity: bytes) -> Worker | None:
-        """Find a worker by its present identity."""
+        """Return a worker by its present identity."""
         return self.by_identity.get(identity)
 
     def named(self, name: str) -> Worker | None:
-        """Find a worker by its own name."""
+        """Return a worker by its name."""
         return self._by_name.get(name)
 
     def add(self, worker: Worker) -> None:
-        """Take a worker in; nobody of this name or identity may be in."""
+        """Add a worker; its name and identity must be new."""
         self.by_identity[worker.identity] = worker
         self._by_name[worker.name] = worker
         self.changes += 1
         self._by_service.setdefault(worker.service, []).append(worker)
 
     def move(self, worker: Worker, identity: bytes) -> None:
-        """Note that a worker came back under another identity."""
+        """Record that a worker reconnected under another identity."""
         del self.by_identity[worker.identity]
         worker.identity = identity
         self.by_identity[identity] = worker
 
     def remove(self, worker: Worker) -> None:
-        """Strike a worker off."""
+        """Remove a worker."""
         del self.by_identity[worker.identity]
         del self._by_name[worker.name]
         self._by_service[worker.service].remove(worker)
@@ -119,43 +121,43 @@ class WorkerRoster:
             self._past[worker.service] = (done + worker.done, failed + worker.failed)
 
     def attempts(self) -> dict[str, dict[str, int]]:
-        """Count the attempts done and failed by each service's workers, those that left included."""
-        found = dict(self._past)
+        """Return the attempts done and failed by each service's workers, including workers that left."""
+        counts = dict(self._past)
         for worker in self:
-            done, failed = found.get(worker.service, (0, 0))
-            found[worker.service] = (done + worker.done, failed + worker.failed)
-        return {service: {"done": done, "failed": failed} for service, (done, failed) in found.items()}
+            done, failed = counts.get(worker.service, (0, 0))
+            counts[worker.service] = (done + worker.done, failed + worker.failed)
+        return {service: {"done": done, "failed": failed} for service, (done, failed) in counts.items()}
 
     def retire(self, worker: Worker) -> None:
-        """Note that a worker was asked to leave."""
+        """Record that a worker was asked to leave."""
         worker.retiring = True
         self.changes += 1
 
     def empty(self, service: str) -> list[Worker]:
-        """List the workers of a service that may be given something, and hold nothing."""
+        """Return the workers of a service that may get a task and hold none."""
         return [worker for worker in self._able(service) if not worker.held and not worker.strays]
 
     def keep_one(self, service: str) -> None:
-        """Give one of a service's workers nothing more until it holds nothing, unless there is such a one."""
+        """Reserve one of a service's workers: it gets no task until it holds none. One at a time."""
         able = [worker for worker in self._able(service) if worker.held]
         if able and not any(worker.alone for worker in able):
-            min(able, key=lambda one: (bool(one.strays), len(one.held))).alone = True
+            min(able, key=lambda worker: (bool(worker.strays), len(worker.held))).alone = True
 
     def _able(self, service: str) -> list[Worker]:
         return [worker for worker in self._by_service.get(service, ()) if worker.credit > 0 and not worker.retiring]
 
     def room(self, service: str) -> int:
-        """Count how many more tasks of a service its workers may be given now."""
+        """Return the number of further tasks that a service's workers may get now."""
         return sum(max(0, worker.free) for worker in self._by_service.get(service, ()))
 
     def deal(self, now: float, service: str, tasks: list[Card]) -> list[tuple[Worker, list[Card]]]:
-        """Choose who gets which of the service's next tasks.
+        """Assign the service's next tasks to its workers.
 
-        In their order, each goes to who holds fewest then. But tasks that take next to no time go to who is at work already, as
-        many as take `GRAIN_S` in all, before they wake another worker; and to that one several in a row.
+        In order, each task goes to the worker with the fewest tasks at that moment. But very short tasks go to workers that are
+        already running, as many as take `GRAIN_S` in total, before another worker is woken; that one gets several at a time.
 
         Returns:
-            workers and what each gets, in order; together the first of the tasks, as many as there is room for.
+            workers and the tasks of each, in order; together the first of the tasks, as many as there is room for.
         """
         workers = self._by_service.get(service, ())
         able = workers if len(workers) == 1 else [worker for worker in workers if worker.free > 0]

@@ -1,46 +1,47 @@
-"""Which subscribers take nothing any more, while bytes gather for them. Pure.
+"""Detection of subscribers that stopped reading while their queues grow. Pure.
 
-libzmq bounds a subscriber's queue by messages, and cannot tell how long it is. That bound cannot be lowered either: a subscriber
-with an empty queue could then get nothing any more, since its side tells what it took at multiples of half the bound only. What
-can be seen is whether a connection takes bytes now: the queue of one that does not, at look after look, grows by all published.
+libzmq bounds a subscriber's queue by messages, and does not report its length. That bound cannot be lowered either: a subscriber
+with an empty queue could then be blocked for good, since its side acknowledges messages at multiples of half the bound only. The
+broker can see whether a connection accepts bytes now: if it does not at several checks in a row, its queue grows by all that is
+published.
 """
 
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
-LOOKS = 4  # in a row, at least: a burst may be larger than the bound, and a subscriber busy for a moment
+LOOKS = 4  # checks in a row, at least: a burst may exceed the bound, and a subscriber may be busy for a moment
 Connection = TypeVar("Connection", bound=Hashable)
 
 
 class BlockedSubscribers(Generic[Connection]):
-    """The connections that took nothing at the last looks.
+    """The connections that were blocked at the last checks.
 
     Args:
-        most_bytes: published while a connection was blocked all the time; then it is given up.
+        most_bytes: published while a connection was blocked without a pause; beyond it the connection is given up.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self._since: dict[Connection, tuple[int, int]] = {}  # bytes published before, looks since
+        self._since: dict[Connection, tuple[int, int]] = {}  # bytes published before, checks since
 
-    def __contains__(self, one: Connection) -> bool:
-        return one in self._since
+    def __contains__(self, connection: Connection) -> bool:
+        return connection in self._since
 
     def look(self, blocked: Iterable[Connection], published: int) -> list[Connection]:
-        """Note which connections take nothing now.
+        """Record the connections that are blocked now.
 
         Args:
-            blocked: all of them.
-            published: bytes, since the start.
+            blocked: all blocked connections.
+            published: bytes since the start.
         Returns:
-            those that are to be given up.
+            the connections to close.
         """
         before, self._since = self._since, {}
         given_up = []
-        for one in blocked:
-            began, looks = before.get(one, (published, 0))
+        for connection in blocked:
+            began, looks = before.get(connection, (published, 0))
             if looks + 1 >= LOOKS and published - began >= self.most_bytes:
-                given_up.append(one)
+                given_up.append(connection)
             else:
-                self._since[one] = began, looks + 1
+                self._since[connection] = began, looks + 1
         return given_up

@@ -1,7 +1,7 @@
-"""What the broker takes from feeds, and in which order: PROTOCOL.md section 3.4. Pure.
+"""The intake of feeds' ticks, and their order: PROTOCOL.md section 3.4. Pure.
 
-A numbered feed (instance above 0) is taken strictly in order: what came already is passed over, what comes too early is
-refused, and the feed sends it again. An unnumbered one is taken as it comes.
+Ticks of a numbered feed (instance above 0) are accepted strictly in order: a duplicate is ignored, a message ahead of a gap is
+refused, and the feed sends it again. Ticks of an unnumbered feed are accepted as they come.
 """
 
 import math
@@ -20,43 +20,43 @@ STAMP_BYTES = STAMP.size
 Accepted = tuple[TopicLog, bytes, int, int, int]  # log, body, instance, running number, the feed's time in ns
 SHORTEST = 1 + STAMP_BYTES + 1  # NUL, stamp, one byte of body
 MOST_NAMED = 20  # topics of one instance whose messages were refused
-KEPT_S = 3600.0  # an instance that sent something is not forgotten for so long
+KEPT_S = 3600.0  # an instance that sent something is not forgotten within this time
 
 
 @dataclass(slots=True)
 class Source:
-    """One instance of a feed, as far as the broker has taken it."""
+    """One instance of a feed, and the last of its messages that the broker accepted."""
 
     instance: int
-    last: int  # running number of the last message taken
-    safe: int = 0  # running number of the last message in the journal: what the feed need not keep
+    last: int  # running number of the last accepted message
+    safe: int = 0  # running number of the last message in the journal: the feed need not keep those up to it
     duplicates: int = 0
-    early: int = 0  # refused since one before them is missing
-    refused: int = 0  # messages, since it asked first
+    early: int = 0  # refused since a message before them is missing
+    refused: int = 0  # messages since its first request
     refusals: dict[str, str] = field(default_factory=dict)  # topic -> the code of its first refusal; of `MOST_NAMED` topics
-    sent: float = -math.inf  # when something of it was last taken or, in order, refused; monotonic seconds
+    sent: float = -math.inf  # when a message of it was last accepted, or refused in order; monotonic seconds
 
 
 @dataclass(slots=True)
 class IntakeTurn:
-    """What one turn of the loop made of the frames it found."""
+    """The results of one turn of the loop."""
 
     messages: list[bytes]  # to publish, in order
-    batch: Batch  # for the journal, to be written before
-    instances: set[int]  # numbered feeds of which something was taken or, in order, refused
+    batch: Batch  # for the journal, to be written first
+    instances: set[int]  # numbered feeds of which a message was accepted, or refused in order
     taken: int
-    lag_ns: int | None  # from the feed's stamp to ours, of the turn's last tick; None if there was none
+    lag_ns: int | None  # from the feed's stamp to the broker's, of the turn's last tick; None if there was none
 
 
 class Intake:
     """Turns feeds' frames into numbered messages.
 
     Args:
-        topics: where they are numbered and kept.
-        reject: told each frame that is refused, as a `ProtocolError`.
+        topics: number and keep the messages.
+        reject: called with the `ProtocolError` of each refused frame.
         max_bytes: of one frame.
-        take_state: numbers what a display worker published, see `DisplayStates.take`; without it, no display is known.
-        max_sources: instances remembered; the one silent for longest is forgotten for one more.
+        take_state: numbers a display worker's state, see `DisplayStates.take`; without it, no display is known.
+        max_sources: instances remembered; beyond it the one silent for longest is forgotten.
     """
 
     def __init__(
@@ -72,21 +72,21 @@ class Intake:
         self.reject = reject
         self.max_bytes = max_bytes
         self.max_sources = max_sources
-        self.sources: dict[int, Source] = {}  # the one that last asked is the last
-        self._moved: set[int] = set()  # instances that this turn took or refused something of
+        self.sources: dict[int, Source] = {}  # in the order of their last requests
+        self._moved: set[int] = set()  # instances of which this turn accepted or refused a message
         self.take_state = take_state
         self.rivals = SharedTopics()
-        self.unopened = 0  # messages of instances that had not asked `hulak.feed` yet
+        self.unopened = 0  # messages of instances before their first `hulak.feed`
 
     def open(self, instance: int, oldest: int, now: float) -> Source:
-        """A feed says what is the oldest message it can still send; the answer is how far we have taken it.
+        """Open a feed's instance, which names the oldest message that it can still send; return how far it was accepted.
 
         Args:
             instance: from 1.
-            oldest: running number from which on the feed can send (again).
+            oldest: the lowest running number that the feed can send (again).
             now: monotonic seconds.
         Raises:
-            ProtocolError: `BUSY`, it is one more than are remembered, and all of them sent something within the hour.
+            ProtocolError: `BUSY`, the limit is reached, and all known instances sent something within the hour.
         """
         source = self.sources.pop(instance, None)
         if source is None:
@@ -98,7 +98,7 @@ class Intake:
         return source
 
     def _make_room(self, now: float) -> None:
-        """Forget the instance that asked least recently; never one that has sent within the hour: it would be taken twice."""
+        """Forget the least recently opened instance; never one that sent within the hour: its ticks would be accepted twice."""
         if len(self.sources) < self.max_sources:
             return
         for instance, source in self.sources.items():
@@ -108,7 +108,7 @@ class Intake:
         raise ProtocolError("BUSY", f"{self.max_sources} feeds have sent something within the hour, no more are remembered")
 
     def turn(self, frames: list[bytes], now: float, time_ns: int) -> IntakeTurn:
-        """Number what is in order and well formed; everything else is counted or refused.
+        """Number the frames that are in order and well formed; all others are counted or refused.
 
         Args:
             frames: as the collector received them.
@@ -120,7 +120,7 @@ class Intake:
         logs, sources, unpack, longest = self.topics.fed, self.sources, STAMP.unpack_from, self.max_bytes
         add, moved = accepted.append, 0
         for frame in frames:
-            # The way of nearly every tick: a known topic, a numbered feed, the next number. The others: `_take_other`.
+            # Fast path of nearly every tick: a known topic, a numbered feed, the next number. The others: `_take_other`.
             cut = frame.find(NUL) + 1
             log = logs.get(frame[:cut])
             if log is not None and cut + STAMP_BYTES < len(frame) <= longest:
@@ -139,24 +139,24 @@ class Intake:
         fed_ns = 0
         if accepted:
             fed_ns = accepted[-1][4]
-            # Who posted is looked at for one tick, taken as if at random: feeds that share a topic do so again and again.
-            one = accepted[time_ns // 1000 % len(accepted)]
-            if one[2] != one[0].instance:
-                self.rivals.turn(one[0], one[2], now)
+            # The sender is checked for one tick, chosen pseudo-randomly: feeds that share a topic do so repeatedly.
+            sample = accepted[time_ns // 1000 % len(accepted)]
+            if sample[2] != sample[0].instance:
+                self.rivals.turn(sample[0], sample[2], now)
         instances, self._moved = self._moved, set()
         for instance in instances:
             sources[instance].sent = now
         return IntakeTurn(messages + states, batch, instances, len(accepted), time_ns - fed_ns if fed_ns else None)
 
     def journalled(self, instances: Iterable[int]) -> None:
-        """Note that everything these feeds have had taken so far is in the journal."""
+        """Record that all accepted messages of these feeds are in the journal."""
         for instance in instances:
             source = self.sources.get(instance)
             if source is not None:
                 source.safe = source.last
 
     def stamp_again(self, turn: IntakeTurn) -> None:
-        """Put the topics' present epoch into what a turn has made: messages, records, and its topics' last frames."""
+        """Put the topics' present epoch into the results of a turn: messages, records, and its topics' last frames."""
         frames, logs, turn.batch.epoch = turn.messages, self.topics.logs, self.topics.epoch
         records = [decode_tick(record) for record in turn.batch.records]
         turn.messages = [self._under_present(frame) for frame in frames]
@@ -179,13 +179,13 @@ class Intake:
                 state = self.take_state(frame, time_ns)
                 states += [state] if state is not None else []
             else:
-                found = self._accept(frame)
-                accepted += [found] if found is not None else []
+                tick = self._accept(frame)
+                accepted += [tick] if tick is not None else []
         except ProtocolError as error:
             self._refuse(frame, error)
 
     def _refuse(self, frame: bytes, error: ProtocolError) -> None:
-        """Tell of a frame that is refused, its feed too: it would wait for an answer for ever."""
+        """Report a refused frame, to its feed too: it would wait for an answer without end."""
         self.reject(error)
         topic, _, stamp = frame.partition(NUL)
         source = self.sources.get(STAMP.unpack_from(stamp)[0]) if len(stamp) >= STAMP_BYTES else None
@@ -201,7 +201,7 @@ class Intake:
         instance, number, fed_ns = STAMP.unpack_from(frame, cut)
         if instance and not self._in_order(instance, number):
             return None
-        # Its number is taken from here on, even if it is refused: else the feed would send it again for ever.
+        # Its number counts as accepted from here on, even if it is refused: else the feed would resend it without end.
         if len(frame) > self.max_bytes:
             raise ProtocolError("TOO_LARGE", f"a tick of {len(frame)} bytes, must be at most {self.max_bytes}")
         body = frame[cut + STAMP_BYTES :]
@@ -211,7 +211,7 @@ class Intake:
         return log, body, instance, number, fed_ns
 
     def _new_topic(self, key: bytes, body: bytes) -> TopicLog:
-        """Start a topic, but not for a body that is refused."""
+        """Start a topic, unless the body is refused."""
         if not key.startswith(OWNED_BY_FEEDS):
             raise ProtocolError("NOT_YOURS", f"topic {key[:-1][:40]!r} is not a feed's, must begin with 'tick.'")
         check_topic(key[:-1])
@@ -221,7 +221,7 @@ class Intake:
     def _in_order(self, instance: int, number: int) -> bool:
         source = self.sources.get(instance)
         if source is None:
-            self.unopened += 1  # it asks hulak.feed first, or we were restarted: either way it sends this again
+            self.unopened += 1  # its `hulak.feed` is missing, or the broker restarted: in both cases the feed sends this again
             return False
         if number == source.last + 1:
             source.last = number
@@ -234,20 +234,20 @@ class Intake:
         return False
 
     def _well_formed(self, accepted: list[Accepted]) -> list[Accepted]:
-        """The quickest look at all bodies that there is; one by one only if it does not find all of them well."""
+        """Check all bodies with the fastest decoder; check them one by one only if it refuses any."""
         read = read_quote
         try:
-            for one in accepted:
-                if read(one[1]).symbol != one[0].symbol:
+            for tick in accepted:
+                if read(tick[1]).symbol != tick[0].symbol:
                     break
             else:
                 return accepted
         except UNREADABLE:
             pass
-        return [one for one in accepted if self._is_well(one)]
+        return [tick for tick in accepted if self._is_well(tick)]
 
-    def _is_well(self, one: Accepted) -> bool:
-        log, body, instance, number, _ = one
+    def _is_well(self, tick: Accepted) -> bool:
+        log, body, instance, number, _ = tick
         try:
             check_tick(log.symbol, body)
         except ProtocolError as error:
@@ -260,7 +260,7 @@ class Intake:
         epoch, number = topics.epoch, topics.ticks
         messages: list[bytes] = []
         records: list[bytes] = []
-        ordinals = [one[0].ordinal for one in accepted]
+        ordinals = [tick[0].ordinal for tick in accepted]
         for log, body, instance, running, _ in accepted:
             number += 1
             log.sequence = sequence = log.sequence + 1
@@ -270,7 +270,7 @@ class Intake:
                 messages.append(frame)
         if topics.ticks_wanted and accepted:
             stamp = stamp_of(epoch, topics.ticks + 1, time_ns)
-            bodies = b"".join([one[1] for one in accepted])
+            bodies = b"".join([tick[1] for tick in accepted])
             messages.append(TICKS + stamp + array_header(len(accepted)) + bodies)
         topics.ticks = number
         return messages, Batch(records, ordinals, number, epoch, time_ns)

@@ -1,8 +1,8 @@
-"""Ticks read again: PROTOCOL.md section 7.3. Pure; the journal's bytes are read through a source that is passed in.
+"""Replays of ticks: PROTOCOL.md section 7.3. Pure; the journal's bytes are read through a source that is passed in.
 
-A replay goes through the journal in slices of a bounded size, one slice a turn of the loop, and ends after a bounded number of
-bytes with the place where the next one goes on. So neither live ticks wait for it nor memory grows with it. The index of each
-segment says where its ticks lie: of a segment no more is read than what is wanted.
+A replay reads the journal in slices of a bounded size, one slice per turn of the loop, and ends after a bounded number of bytes
+with the place where the next request continues. So it neither delays live ticks nor grows memory. The index of each segment
+has the places of its ticks: only the requested ticks of a segment are read.
 """
 
 import zlib
@@ -16,40 +16,40 @@ from hulak.bus.core.journal.segment_index import SegmentIndex, TopicOrdinals
 from hulak.bus.wire.codec import NUL, STAMP
 from hulak.bus.wire.replay_range import FOR_EVER, ReplayRange
 
-SLICE_BYTES = 1 << 16  # of the journal, a step
-NEAR_BYTES = 8192  # between two records of a topic: less is read along, more is a read of its own
-SLICE_TICKS = 512  # ticks of one topic that are looked for, a step
-LOOKED_AT = 8192  # ticks of a segment that are looked at for several topics, a step
-PASSED_OVER = 4096  # ticks of a topic that are passed over to reach the first one wanted, a step
+SLICE_BYTES = 1 << 16  # of the journal, per step
+NEAR_BYTES = 8192  # gap between two records of a topic: a smaller one is read along, a larger one starts another read
+SLICE_TICKS = 512  # ticks of one topic that are searched, per step
+SEARCHED = 8192  # ticks of a segment that are searched for several topics, per step
+SKIPPED = 4096  # ticks of a topic that are skipped to reach the first requested one, per step
 PART_BYTES = 1 << 16  # of frames, in one PART
-REPLY_BYTES = 1 << 20  # of frames, in all PARTs of one request: more is asked for again
+REPLY_BYTES = 1 << 20  # of frames, in all PARTs of one request: the rest needs another request
 MAX_MISSING = 100  # ranges named in one reply
 
 
 class ReplaySegment(Protocol):
-    """A segment, as far as a replay must know it."""
+    """The attributes of a segment that a replay needs."""
 
     ticks: int  # number of the last tick before it
     size: int
 
 
 class ReplaySource(Protocol):
-    """What a replay reads from."""
+    """The journal, as a replay reads it."""
 
     def reader(self, place: Any) -> Callable[[int, int], bytes]:
-        """Return what reads some bytes of a segment, by size and offset; fewer at its end, none if it is gone."""
+        """Return a function that reads bytes of a segment, by size and offset; fewer at its end, none if it was removed."""
 
     def after(self, place: Any) -> Any:
         """Return the segment behind this one, or None."""
 
     def index(self, place: Any) -> SegmentIndex | None:
-        """Return a segment's index; None if it has none yet: then `work` makes it."""
+        """Return a segment's index; None if it has none yet: then `work` builds it."""
 
     def work(self, place: Any) -> bool:
-        """Make some more of a segment's index; false if it can have none."""
+        """Build the next piece of a segment's index; return false if it cannot have one."""
 
     def remember(self, wanted: ReplayRange, following: int, place: Any, at: int) -> None:
-        """Note where a replay that was cut short goes on."""
+        """Remember where a replay that reached its size limit continues."""
 
 
 NumberedFrames = list[tuple[int, bytes]]
@@ -57,15 +57,15 @@ NumberedFrames = list[tuple[int, bytes]]
 
 @dataclass(slots=True)
 class Replay:
-    """One request's way through the journal.
+    """The replay of one request.
 
     Args:
-        wanted: what.
-        place: the segment to begin in.
-        end: number of the last tick to look at, in the global order: what comes later is live.
-        last_known: the highest number there is, in the numbers of this request.
-        at: the tick of the segment to begin with, from 0; None: the first one wanted is looked for.
-        waits: what comes behind `last_known` waits for the journal's disk: it is not missing, it is to be asked for again.
+        wanted: range to replay.
+        place: the segment to start in.
+        end: number of the last tick to read, in the global order: later ticks are live.
+        last_known: the highest existing number, in the numbers of this request.
+        at: the tick of the segment to start with, from 0; None: the first requested one is searched.
+        waits: ticks behind `last_known` wait for the journal's disk: they are not missing, and need another request.
     """
 
     wanted: ReplayRange
@@ -79,15 +79,15 @@ class Replay:
     rows_bytes: int = 0
     sent_bytes: int = 0
     count: int = 0
-    expected: int = 0  # the number that comes next, if nothing is missing; 0 before the first
-    missing: list[list[int]] = field(default_factory=list)  # [from, to] of what the journal does not have
-    next: int | None = None  # where the following request goes on; None if this one saw the end
+    expected: int = 0  # the next number, if nothing is missing; 0 before the first
+    missing: list[list[int]] = field(default_factory=list)  # [from, to] of ticks that the journal does not have
+    next: int | None = None  # where the next request continues; None if this one reached the end
     ended: bool = False
-    _over: int = 0  # ticks of the topic that are to be passed over before the first one wanted
-    # Whose topics were looked through for the prefix, and how many there were.
+    _over: int = 0  # ticks of the topic to skip before the first requested one
+    # The ordinals that were searched for the prefix, and their number.
     _known: tuple[TopicOrdinals | None, int] = (None, 0)
-    _under: Collection[int] | None = None  # those of them that are under it
-    _numbered: bool = False  # what is missing can be told: all numbers of this request are looked at
+    _under: Collection[int] | None = None  # ordinals under the prefix
+    _numbered: bool = False  # missing ticks are known: the request covers all numbers
 
     def __post_init__(self) -> None:
         self._numbered = self.wanted.exact or not self.wanted.topic
@@ -95,7 +95,7 @@ class Replay:
             self.expected = self.wanted.first
 
     def step(self, source: ReplaySource) -> NumberedFrames | None:
-        """Read one slice; return a part's rows if one is full, or the last one; None if there is nothing to send yet."""
+        """Read one slice; return the rows of a part that is full or the last one; None if there is nothing to send yet."""
         index = source.index(self.place)
         if index is None:
             if not source.work(self.place):
@@ -110,7 +110,7 @@ class Replay:
         return None
 
     def _outside(self, index: SegmentIndex) -> bool:
-        """Tell whether none of a segment's stamps is in the times wanted; then what is missing of it is not told."""
+        """Return whether no stamp of a segment is within the requested times; then its missing ticks are not reported."""
         outside = index.most_ns < self.wanted.since_ns or index.least_ns > self.wanted.until_ns
         if outside and self.expected:
             self.expected = 0 if self.wanted.exact else max(self.expected, index.behind)
@@ -126,11 +126,11 @@ class Replay:
     def _slice(self, index: SegmentIndex, source: ReplaySource) -> None:
         if self.at is None:
             self._enter(index)
-        assert self.at is not None, "a segment that was entered has a place to begin at"
+        assert self.at is not None, "a segment that was entered has a place to start at"
         until = min(index.count, self.end - index.first + 1)
         places, at = self._places(index, self.at, until)
         if places and not self._read(index, source, places):
-            at = until  # the segment was let go
+            at = until  # the segment was removed
         if self.ended:
             if self.next is not None:
                 source.remember(self.wanted, self.next, self.place, self.at)
@@ -140,7 +140,7 @@ class Replay:
             self.at = at
 
     def _enter(self, index: SegmentIndex) -> None:
-        """Find the first tick wanted of a segment: by its number at once, by its sequence by counting."""
+        """Find the first requested tick of a segment: a number directly, a sequence by counting."""
         wanted = self.wanted
         if not wanted.exact:
             self.at = max(0, wanted.first - index.first)
@@ -150,7 +150,7 @@ class Replay:
         self._over = 0 if before is None or index.holes else max(0, wanted.first - 1 - before)
 
     def _places(self, index: SegmentIndex, at: int, until: int) -> tuple[Sequence[int], int]:
-        """Find the next ticks to read; returns their places, and where to go on."""
+        """Find the next ticks to read; return their places, and the place to continue at."""
         if at >= until:
             return (), until
         chosen = self._chosen(index)
@@ -160,13 +160,13 @@ class Replay:
             return range(at, behind), behind
         if len(chosen) == 1:
             return self._of_one(index, next(iter(chosen)), at, until)
-        behind = min(until, at + LOOKED_AT)
+        behind = min(until, at + SEARCHED)
         places = index.find_any(chosen, at, behind) if chosen else []
         return (places, behind) if len(places) <= SLICE_TICKS else (places[:SLICE_TICKS], places[SLICE_TICKS])
 
     def _of_one(self, index: SegmentIndex, ordinal: int, at: int, until: int) -> tuple[Sequence[int], int]:
         if self._over:
-            passed, behind = index.find(ordinal, at, min(self._over, PASSED_OVER))
+            passed, behind = index.find(ordinal, at, min(self._over, SKIPPED))
             self._over = self._over - len(passed) if behind < until else 0
             return (), behind
         places, behind = index.find(ordinal, at, SLICE_TICKS)
@@ -175,7 +175,7 @@ class Replay:
         return places, behind
 
     def _chosen(self, index: SegmentIndex) -> Collection[int] | None:
-        """Tell the ordinals of the topics wanted; None: all of them."""
+        """Return the ordinals of the requested topics; None: all topics."""
         wanted = self.wanted
         if wanted.exact:
             ordinal = index.topics.find(wanted.topic)
@@ -188,7 +188,7 @@ class Replay:
         return self._under
 
     def _read(self, index: SegmentIndex, source: ReplaySource, places: Sequence[int]) -> bool:
-        """Read the records at some places: those that lie near each other at once; false if the segment is gone."""
+        """Read the records at some places, adjacent ones in one read; return false if the segment was removed."""
         offsets, read = index.offsets, source.reader(self.place)
         count = len(places)
         if isinstance(places, range) or offsets[places[-1]] - offsets[places[0]] <= NEAR_BYTES * count:
@@ -213,10 +213,10 @@ class Replay:
         return True
 
     def _records(self, index: SegmentIndex, places: Sequence[int], data: bytes, base: int) -> bool:
-        """Take in the records at some places, but for those that are not whole; false if the replay ends before one of them."""
+        """Add the whole records at some places; return false if the replay ends before one of them."""
         offsets, first, crc32, record = index.offsets, index.first, zlib.crc32, TICK_NUMBER.unpack_from
         view, size = memoryview(data), len(data)
-        found: NumberedFrames = []
+        rows: NumberedFrames = []
         for place in places:
             at = offsets[place] - base
             if at + TICK_BYTES > size:
@@ -225,32 +225,32 @@ class Replay:
             end = at + HEAD_BYTES + length
             whole = magic == MAGIC and kind == TICK and number == first + place and end <= size
             if whole and crc32(view[at + CHECKED_FROM : end]) == crc:
-                found.append((number, data[at + TICK_BYTES : end]))
-        if found and not self._take_all(found):
-            for number, frame in found:
+                rows.append((number, data[at + TICK_BYTES : end]))
+        if rows and not self._take_all(rows):
+            for number, frame in rows:
                 if not self._take(number, frame):
                     self.at = number - first
                     return False
         return True
 
-    def _take_all(self, found: NumberedFrames) -> bool:
-        """Take many ticks in at once, which costs less; false, and none is taken, if one of them needs a look of its own."""
-        wanted, size = self.wanted, sum([len(frame) for _, frame in found])
-        begin, end = found[0][0], found[-1][0]
+    def _take_all(self, rows: NumberedFrames) -> bool:
+        """Add many ticks at once, which costs less; return false, and add none, if any of them has to be checked by itself."""
+        wanted, size = self.wanted, sum([len(frame) for _, frame in rows])
+        begin, end = rows[0][0], rows[-1][0]
         plain = not (wanted.exact or wanted.since_ns) and wanted.until_ns == FOR_EVER
-        holes = self._numbered and end - begin >= len(found)
+        holes = self._numbered and end - begin >= len(rows)
         if not plain or holes or end > wanted.last or self.sent_bytes + size > REPLY_BYTES:
             return False
         self._miss(begin)
         self.expected = end + 1
-        self.rows += found
+        self.rows += rows
         self.rows_bytes += size
         self.sent_bytes += size
-        self.count += len(found)
+        self.count += len(rows)
         return True
 
     def _take(self, number: int, frame: bytes) -> bool:
-        """Take one tick in, or pass over it; false if the replay ends before it."""
+        """Add one tick, or skip it; return false if the replay ends before it."""
         wanted, place = self.wanted, number
         if wanted.exact or wanted.until_ns != FOR_EVER or wanted.since_ns:
             _, sequence, time_ns = STAMP.unpack_from(frame, len(wanted.topic) if wanted.exact else frame.index(NUL) + 1)
@@ -265,7 +265,7 @@ class Replay:
         if place > wanted.last:
             if self.expected:
                 self._miss(wanted.last + 1)
-            self.expected = 0  # what comes later is not missing
+            self.expected = 0  # later ticks are not missing
             return self._end()
         if self.sent_bytes >= REPLY_BYTES:
             self.next = place
@@ -287,10 +287,10 @@ class Replay:
             self.missing.append([self.expected, place - 1])
 
     def summary(self) -> dict[str, Any]:
-        """Make the value of the REPLY that ends it."""
+        """Return the value of the REPLY that ends it."""
         if self.next is None and self.waits and self.last_known < self.wanted.last:
             self.next = self.last_known + 1
         if self.next is None and self.expected:
             self._miss(min(self.wanted.last, self.last_known) + 1)
-        told = {"count": self.count, "next": self.next, "missing": self.missing}
-        return told if self.wanted.parts else {**told, "ticks": self.rows}
+        value = {"count": self.count, "next": self.next, "missing": self.missing}
+        return value if self.wanted.parts else {**value, "ticks": self.rows}

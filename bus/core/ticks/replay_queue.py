@@ -1,8 +1,8 @@
-"""The replays under way, taking turns: PROTOCOL.md section 7.3. Pure.
+"""The replays in progress, scheduled round-robin: PROTOCOL.md section 7.3. Pure.
 
-Each client's replays stand in a line of their own, and the clients take turns, so that one who asks for much holds up nobody
-else. A few of a client's replays run at the same time, the others wait behind them. One that is asked for again, of the same
-topic, takes the place of the one before: who asks anew has no use for the old one.
+Each client has a separate queue of replays, and the clients take turns, so that a client with many replays does not delay the
+others. A few of a client's replays run at the same time, the others wait behind them. A new request for the same topic replaces
+the one before: the client does not need the old one any more.
 """
 
 from collections import OrderedDict
@@ -13,52 +13,52 @@ from hulak.bus.core.ticks.replay import NumberedFrames, Replay, ReplaySource
 from hulak.bus.errors import ProtocolError
 
 RUNNING = 8  # replays of one client that take turns; the others wait
-PROGRESS_S = 0.5  # without a row for so long, a replay says that it goes on
-WAITS_S = 0.01  # between two looks whether a client reads again
-PATIENCE_S = 60.0  # a client that reads nothing for so long loses its replays
-Reads = Callable[[bytes], bool]  # whether a client takes what it is sent
+PROGRESS_S = 0.5  # after this time without a row, an empty PART shows progress
+WAITS_S = 0.01  # between two checks whether a client reads again
+CLIENT_TIMEOUT_S = 60.0  # a client that reads nothing for this time loses its replays
+Reads = Callable[[bytes], bool]  # whether a client reads its messages
 
 
 @dataclass(slots=True)
 class ReplayTurn:
-    """What came of one turn of one replay: a PART with rows, an empty one that shows progress, the end; or nothing yet."""
+    """The result of one turn of one replay: a PART with rows, an empty one that shows progress, the end; or nothing yet."""
 
     address: bytes
     request: bytes
     replay: Replay
-    rows: NumberedFrames | None  # None: nothing to send but, if it has ended, its summary
-    error: Exception | None = None  # it met a bug of ours, and has ended
+    rows: NumberedFrames | None  # None: nothing to send, except the summary if it has ended
+    error: Exception | None = None  # an internal error, which ended it
 
 
 @dataclass(slots=True)
 class RunningReplay:
-    """One replay under way."""
+    """A replay in progress."""
 
     request: bytes
     replay: Replay
-    told_at: float  # monotonic seconds
+    sent_at: float  # when a message of it was last sent, monotonic seconds
 
 
 @dataclass(slots=True)
 class ClientReplays:
-    """One client's replays, by topic, in the order of their asking."""
+    """One client's replays, by topic, in the order of their requests."""
 
     replays: OrderedDict[tuple[bytes, bool], RunningReplay] = field(default_factory=OrderedDict)
     turn: int = 0
-    stuck_since: float | None = None  # since when the client takes nothing, monotonic seconds
+    stuck_since: float | None = None  # since when the client reads nothing, monotonic seconds
 
     def running(self) -> list[RunningReplay]:
-        """List those that take turns."""
+        """Return the replays that take turns."""
         return [under for under, _ in zip(self.replays.values(), range(RUNNING), strict=False)]
 
 
 class ReplayQueue:
-    """All replays under way.
+    """All replays in progress.
 
     Args:
         source: the journal.
-        per_client: replays of one client at most, running and waiting.
-        most: of all clients together.
+        per_client: most replays of one client, running and waiting.
+        most: most replays of all clients.
     """
 
     def __init__(self, source: ReplaySource, per_client: int = 4096, most: int = 65_536) -> None:
@@ -68,27 +68,27 @@ class ReplayQueue:
         self.lines: OrderedDict[bytes, ClientReplays] = OrderedDict()
         self.served = 0
         self.replaced = 0
-        self.abandoned = 0  # since their client was gone, or read nothing
+        self.abandoned = 0  # since their client was gone or read nothing
         self._count = 0
-        self._look_at = 0.0  # when something can be done, monotonic seconds
+        self._look_at = 0.0  # when the next turn is due, monotonic seconds
 
     def __len__(self) -> int:
         return self._count
 
     def next_due(self) -> float:
-        """When `turn` has something to do, in monotonic seconds; only if there are replays."""
+        """When `turn` is due next, in monotonic seconds; only if there are replays."""
         return self._look_at
 
     def begin(self, address: bytes, request: bytes, replay: Replay, now: float) -> bytes | None:
-        """Take one in.
+        """Add a replay.
 
         Args:
             address: of the client.
-            request: its id.
-            replay: not begun.
+            request: id of the request.
+            replay: not started.
             now: monotonic seconds.
         Returns:
-            the id of the request whose place it takes; None if there is none.
+            the id of the request that it replaces; None if there is none.
         Raises:
             ProtocolError: `BUSY`.
         """
@@ -97,7 +97,7 @@ class ReplayQueue:
         before = line.replays.get(key) if line is not None else None
         self._look_at = 0.0
         if before is not None:
-            replaced, before.request, before.replay, before.told_at = before.request, request, replay, now
+            replaced, before.request, before.replay, before.sent_at = before.request, request, replay, now
             self.replaced += 1
             return replaced
         if line is not None and len(line.replays) >= self.per_client:
@@ -111,13 +111,13 @@ class ReplayQueue:
         return None
 
     def turn(self, now: float, reads: Reads) -> Iterator[ReplayTurn]:
-        """Let one replay of the client whose turn it is read one slice.
+        """Read one slice of one replay of the client whose turn it is.
 
         Args:
             now: monotonic seconds.
-            reads: tells whether a client takes what it is sent.
+            reads: returns whether a client reads its messages.
         Yields:
-            what is to be sent, if anything.
+            the messages to send, if any.
         """
         for _ in range(len(self.lines)):
             address, line = self.lines.popitem(last=False)
@@ -127,7 +127,7 @@ class ReplayQueue:
                 yield from self._step(address, line, now)
                 return
             line.stuck_since = now if line.stuck_since is None else line.stuck_since
-            if now - line.stuck_since > PATIENCE_S:
+            if now - line.stuck_since > CLIENT_TIMEOUT_S:
                 self.drop(address)
         self._look_at = now + WAITS_S
 
@@ -138,7 +138,7 @@ class ReplayQueue:
         replay, rows, error = under.replay, None, None
         try:
             rows = replay.step(self.source)
-        except Exception as caught:  # noqa: BLE001 - a bug of ours, met by one replay: it must not meet it in every turn
+        except Exception as caught:  # noqa: BLE001 - an internal error in one replay: it must not recur in every turn
             error, replay.ended = caught, True
         if replay.ended:
             del line.replays[replay.wanted.topic, replay.wanted.exact]
@@ -147,15 +147,15 @@ class ReplayQueue:
             if not line.replays:
                 del self.lines[address]
         if rows or replay.ended:
-            under.told_at = now
+            under.sent_at = now
             yield ReplayTurn(address, under.request, replay, rows, error)
-        for one in running:
-            if now - one.told_at >= PROGRESS_S and not one.replay.ended and one.replay.wanted.parts:
-                one.told_at = now
-                yield ReplayTurn(address, one.request, one.replay, [])
+        for under in running:
+            if now - under.sent_at >= PROGRESS_S and not under.replay.ended and under.replay.wanted.parts:
+                under.sent_at = now
+                yield ReplayTurn(address, under.request, under.replay, [])
 
     def drop(self, address: bytes) -> None:
-        """Forget those of a client that is gone."""
+        """Remove the replays of a client that is gone."""
         line = self.lines.pop(address, None)
         if line is not None:
             self._count -= len(line.replays)
@@ -163,4 +163,4 @@ class ReplayQueue:
 
 
 def _busy(what: str) -> ProtocolError:
-    return ProtocolError("BUSY", f"{what} are under way, no more are taken; try again in a second")
+    return ProtocolError("BUSY", f"{what} are in progress, no more are taken; try again in a second")

@@ -1,31 +1,31 @@
-"""Topics that several feeds post to at one time: whoever reads them has a mixture of two markets. Pure.
+"""Topics that several feeds post to at the same time: their subscribers receive a mixture of two markets. Pure.
 
-A feed that was restarted is another instance than before, and that one does not come again. So a topic is shared when an instance
-posts to it, another one does, and the first one does again.
+A restarted feed has a new instance, and the old one does not post again. So a topic is shared when an instance posts to it, then
+another one, then the first one again.
 """
 
 from collections.abc import Iterator
 
 from hulak.bus.core.ticks.topic_logs import TopicLog
 
-REMEMBERED_S = 3600.0  # how long ago an instance may have posted, to count as coming again
-TOLD_S = 60.0  # how long after that a topic is told to be shared
-MOST_INSTANCES = 8  # remembered of a topic
+REMEMBERED_S = 3600.0  # the longest pause of an instance that counts as posting again
+REPORTED_S = 60.0  # how long after that a topic is reported as shared
+MOST_INSTANCES = 8  # remembered per topic
 MOST_TOPICS = 10_000
 
 
 class SharedTopics:
-    """The instances that take turns at topics."""
+    """The instances that post alternately to topics."""
 
     def __init__(self) -> None:
-        self._seen: dict[bytes, dict[int, float]] = {}  # topic and NUL -> instance -> when it took or lost its turn
-        self._shared: dict[bytes, float] = {}  # topic and NUL -> when one last came again, monotonic seconds
+        self._seen: dict[bytes, dict[int, float]] = {}  # topic and NUL -> instance -> when it last began or stopped posting
+        self._shared: dict[bytes, float] = {}  # topic and NUL -> when an instance last posted again, monotonic seconds
 
     def turn(self, log: TopicLog, instance: int, now: float) -> None:
-        """Another instance than before posts to a topic.
+        """Record that another instance than before posts to a topic.
 
         Args:
-            log: of the topic; its `instance` is the one before, and is set.
+            log: of the topic; its `instance` is the previous one, and is updated.
             instance: 0 for all unnumbered feeds together.
             now: monotonic seconds.
         """
@@ -51,8 +51,8 @@ class SharedTopics:
         return seen
 
     def topics(self, now: float) -> Iterator[tuple[str, list[int]]]:
-        """Give each topic that is shared now, and the instances that took turns within `TOLD_S`."""
-        for key in [key for key, at in self._shared.items() if now - at > TOLD_S]:
+        """Yield each topic that is shared now, and the instances that posted alternately within `REPORTED_S`."""
+        for key in [key for key, at in self._shared.items() if now - at > REPORTED_S]:
             del self._shared[key]
         for key in self._shared:
-            yield key[:-1].decode(), [instance for instance, at in self._seen[key].items() if now - at <= TOLD_S]
+            yield key[:-1].decode(), [instance for instance, at in self._seen[key].items() if now - at <= REPORTED_S]

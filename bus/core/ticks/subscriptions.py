@@ -1,7 +1,7 @@
-"""Who wants which topics: all subscriptions of all subscribers, as a multiset of prefixes. PROTOCOL.md section 3.6. Pure.
+"""The subscriptions of all subscribers, as a multiset of prefixes. PROTOCOL.md section 3.6. Pure.
 
-However many there are, a topic is looked up once for each length that a prefix has, which are few: nearly all subscriptions name
-a whole topic and its NUL, and those need one look.
+For any number of subscriptions, a topic needs one lookup per length of a prefix, and there are few lengths: nearly all
+subscriptions name a whole topic and its NUL, which needs one lookup.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from hulak.bus.wire.codec import MAX_TOPIC, NUL
 
 
 class Subscriptions:
-    """The prefixes, each with how often it is subscribed to."""
+    """The prefixes, each with its number of subscriptions."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -18,12 +18,12 @@ class Subscriptions:
         self._lengths: Counter[int] = Counter()  # of the prefixes that can cover more than one topic
 
     def covers(self, key: bytes) -> bool:
-        """Tell whether any of them covers this topic; `key` ends with NUL."""
+        """Return whether a subscription covers this topic; `key` ends with NUL."""
         counts = self._counts
         return key in counts or any(key[:length] in counts for length in self._lengths)
 
     def add(self, prefix: bytes) -> bool:
-        """Count one more; true if it is the first of this prefix."""
+        """Add a subscription; return whether it is the first of this prefix."""
         self.count += 1
         before = self._counts.get(prefix, 0)
         self._counts[prefix] = before + 1
@@ -32,13 +32,13 @@ class Subscriptions:
         return not before
 
     def remove(self, prefix: bytes) -> bool:
-        """Count one less; true if it was the last of this prefix. One that was never counted is ignored."""
-        left = self._counts.get(prefix, 0) - 1
-        if left < 0:
+        """Remove a subscription; return whether it was the last of this prefix. An unknown one is ignored."""
+        remaining = self._counts.get(prefix, 0) - 1
+        if remaining < 0:
             return False
         self.count -= 1
-        if left:
-            self._counts[prefix] = left
+        if remaining:
+            self._counts[prefix] = remaining
             return False
         del self._counts[prefix]
         if not is_exact(prefix):
@@ -48,12 +48,12 @@ class Subscriptions:
         return True
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all subscriptions."""
         self.count = 0
         self._counts.clear()
         self._lengths.clear()
 
 
 def is_exact(prefix: bytes) -> bool:
-    """Tell whether it can cover one topic at most: it has the NUL that ends a topic, or is longer than a topic may be."""
+    """Return whether it can cover one topic at most: it ends with a topic's NUL, or is longer than a topic may be."""
     return prefix.endswith(NUL) or len(prefix) > MAX_TOPIC

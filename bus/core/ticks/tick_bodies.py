@@ -1,7 +1,7 @@
-"""What the body of a tick or of a display's state must be: one map that every reader can read. PROTOCOL.md section 3.3. Pure.
+"""Checks of the body of a tick or of a display's state: one map that every reader can decode. PROTOCOL.md section 3.3. Pure.
 
-A body goes to all readers, and into the journal, as it came. What one of them could not read is refused at the door: text that
-is not UTF-8, a key that no map can have, values nested too deep.
+A body goes unchanged to all readers and into the journal. A body that a reader could not decode is refused: text that is not
+UTF-8, a key that no map can have, values nested too deep.
 """
 
 from typing import Annotated, Any
@@ -12,17 +12,17 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import UNREADABLE, unpack
 from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
 
-NO_TIME = FIRST_MS // 1000  # a number from 0 to below this is no time of today in any unit: a feed without a clock counts so
-LEVELS = 64  # of arrays and maps inside each other: some readers' libraries know no more than a hundred or so
+NO_TIME = FIRST_MS // 1000  # a smaller number from 0 on is no present time in any unit: a feed without a clock may count from 0
+LEVELS = 64  # of nested arrays and maps: some readers' libraries are limited to about a hundred
 
 
 class Quote(Tick, forbid_unknown_fields=True, frozen=True, gc=False):
-    """A body that has the keys of a tick and no others, as nearly all have: to read it is the cheapest proof that it is right."""
+    """A body with the keys of a tick and no others, as nearly all have: decoding it is the cheapest check."""
 
     timestamp: Annotated[int, msgspec.Meta(ge=FIRST_MS, lt=END_MS)]
 
 
-# Raises one of `UNREADABLE` also for bodies that are right, but not the commonest; `read_map` has them all.
+# Raises one of `UNREADABLE` also for valid bodies with other keys; `read_map` accepts all valid bodies.
 read_quote = msgspec.msgpack.Decoder(Quote).decode
 
 _Scalar = None | bool | int | float | str
@@ -33,10 +33,10 @@ _read_shallow = msgspec.msgpack.Decoder(dict[str, _High]).decode  # a third of t
 
 
 def read_map(body: bytes) -> dict[str, Any]:
-    """Read exactly one map with text keys.
+    """Decode exactly one map with text keys.
 
     Raises:
-        ProtocolError: `BAD_BODY`, it is no such map, or not all that is in it can be read, or it is nested too deep.
+        ProtocolError: `BAD_BODY`, it is not such a map, a value in it cannot be decoded, or it is nested too deep.
     """
     try:
         return _read_shallow(body)
@@ -53,28 +53,28 @@ def read_map(body: bytes) -> dict[str, Any]:
 def _is_nested_at_most(levels: int, value: Any) -> bool:
     layer = [value]
     for _ in range(levels + 1):
-        containers = [one.values() if isinstance(one, dict) else one for one in layer if isinstance(one, (dict, list))]
+        containers = [item.values() if isinstance(item, dict) else item for item in layer if isinstance(item, (dict, list))]
         if not containers:
             return True
-        layer = [inner for one in containers for inner in one]
+        layer = [inner for container in containers for inner in container]
     return False
 
 
 def check_tick(symbol: str, body: bytes) -> None:
-    """Refuse the body of a tick that comes under a symbol's topic.
+    """Raise an error for a tick's body that is not valid for a symbol's topic.
 
     Raises:
-        ProtocolError: `BAD_BODY`, as `read_map`; or the body says that it is of another symbol; `BAD_TIME`, its time is a number
-            of another unit than ms, or wrong.
+        ProtocolError: `BAD_BODY`, as `read_map`; or the body names another symbol; `BAD_TIME`, its time is in another unit than
+            ms, or wrong.
     """
     try:
-        found = read_map(body)
+        fields = read_map(body)
     except ProtocolError as error:
         raise ProtocolError("BAD_BODY", f"the body for topic 'tick.{symbol}' is refused: {error}") from error
-    said, at = found.get("symbol", symbol), found.get("timestamp", FIRST_MS)
+    stated, at = fields.get("symbol", symbol), fields.get("timestamp", FIRST_MS)
     if isinstance(at, int | float) and not (FIRST_MS <= at < END_MS or 0 <= at < NO_TIME):
         text = f"topic 'tick.{symbol}' has a body of timestamp {at!r:.40}, must be ms since 1970 UTC, from 1990 to 2100"
         raise ProtocolError("BAD_TIME", text)
-    if said != symbol:
-        text = f"topic 'tick.{symbol}' has a body of symbol {said!r:.60}, must be 'tick.' and that symbol"
+    if stated != symbol:
+        text = f"topic 'tick.{symbol}' has a body of symbol {stated!r:.60}, must be 'tick.' and that symbol"
         raise ProtocolError("BAD_BODY", text)

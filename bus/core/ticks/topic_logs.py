@@ -1,7 +1,7 @@
-"""What is numbered, what is kept, who wants what: PROTOCOL.md section 3. Pure.
+"""Topics: their numbers, last messages and subscriptions. PROTOCOL.md section 3. Pure.
 
-A topic log numbers one topic's messages from 1 and keeps the last one. A subscription is a prefix of `topic NUL`; what no
-subscription covers is numbered and kept, but not made into a message.
+A topic log numbers one topic's messages from 1 and keeps the last one. A subscription is a prefix of `topic NUL`; a message that
+no subscription covers is numbered and kept, but not published.
 """
 
 from bisect import bisect_left, insort
@@ -14,9 +14,9 @@ from hulak.bus.wire.codec import NUL, STAMP, array_header, check_topic, pack
 from hulak.bus.wire.names import HEARTBEAT, HELLO, OWNED_BY_FEEDS, TICKS
 
 NAMED_FOR = 8  # heartbeats: 2 s
-MOST_ENDED = 10_000  # topics that were removed and did not come again, whose last numbers are remembered one by one
-NAMED_REFUSED = 10  # topics that there was no room for, the newest
-IN_TURN = 256  # topics: up to so many are all named in each heartbeat
+MOST_ENDED = 10_000  # removed topics that were not used again, whose last numbers are remembered individually
+NAMED_REFUSED = 10  # topics that were refused at the limit, the newest
+IN_TURN = 256  # topics: up to this number, each heartbeat names all of them
 STAMP_HEADER = bytes((0xC4, STAMP.size))  # msgpack's, of the stamp as binary
 
 
@@ -29,10 +29,10 @@ class TopicLog:
         self.key = key
         self.symbol = key[len(OWNED_BY_FEEDS) : -1].decode() if key.startswith(OWNED_BY_FEEDS) else ""
         self.sequence = 0
-        self.frame = b""  # as it was published; empty if there was none
+        self.frame = b""  # as published; empty if there was none
         self.wanted = wanted
         self.seen = 0  # its sequence at the last heartbeat
-        self.beat = 0  # the heartbeat at which that had last changed
+        self.beat = 0  # the heartbeat at which it had last changed
         self.instance: int | None = None  # of the feed that posted last; None before the first
         self.ordinal = 0  # of a topic of feeds, in the journal's indexes
 
@@ -42,7 +42,7 @@ class TopicLogs:
 
     Args:
         epoch: stamped on each message.
-        limit: how many topics there may be; one more is refused.
+        limit: most topics; one more is refused.
         ordinals: of the topics of feeds, shared with the journal's indexes.
     """
 
@@ -50,21 +50,21 @@ class TopicLogs:
         self.epoch = epoch
         self.limit = limit
         self.logs: dict[bytes, TopicLog] = {}
-        self.fed: dict[bytes, TopicLog] = {}  # those of them that feeds own
+        self.fed: dict[bytes, TopicLog] = {}  # the topics of feeds
         self.ordinals = ordinals if ordinals is not None else TopicOrdinals()
-        self.refused = 0  # messages of topics that there was no room for
-        self.refused_topics: dict[str, None] = {}  # the newest of these
+        self.refused = 0  # messages of topics that were refused at the limit
+        self.refused_topics: dict[str, None] = {}  # the newest refused topics
         self.subscriptions = Subscriptions()
-        self._keys: list[bytes] = []  # of all topics, in order: those under a prefix stand side by side
+        self._keys: list[bytes] = []  # of all topics, in order: topics under a prefix are adjacent
         self.ticks_wanted = False
-        self.beats = NAMED_FOR  # so that what never changed is not named
-        self.ticks = 0  # how many were taken, of all topics: the one global order
-        self.ended: dict[bytes, int] = {}  # topic of feeds that was removed, even if it came again -> its last number by then
-        self.floor = 0  # no topic that was removed, and is not in `ended` any more, had a larger number
+        self.beats = NAMED_FOR  # so that topics that never changed are not named
+        self.ticks = 0  # number of accepted ticks of all topics: the global order
+        self.ended: dict[bytes, int] = {}  # removed topic of feeds, even if it was used again -> its last number at removal
+        self.floor = 0  # no removed topic that is no longer in `ended` had a larger number
         self.removed = 0  # topics, since the start
 
     def log(self, key: bytes) -> TopicLog:
-        """Find or start the log of a topic; `key` ends with NUL.
+        """Return the log of a topic, new if it does not exist; `key` ends with NUL.
 
         Raises:
             ProtocolError: `BAD_TOPIC`; `TOO_MANY_TOPICS`.
@@ -73,12 +73,12 @@ class TopicLogs:
         if log is None:
             check_topic(key[:-1])
             if len(self.logs) >= self.limit:
-                self._note_refused(key[:-1].decode())
+                self._record_refused(key[:-1].decode())
                 raise ProtocolError("TOO_MANY_TOPICS", f"{self.limit} topics are in use, {key[:-1]!r} would be one more")
             log = self._begin(key)
         return log
 
-    def _note_refused(self, topic: str) -> None:
+    def _record_refused(self, topic: str) -> None:
         self.refused += 1
         self.refused_topics.pop(topic, None)
         self.refused_topics[topic] = None
@@ -97,17 +97,17 @@ class TopicLogs:
         return log
 
     def drop(self, key: bytes) -> None:
-        """Free a topic: its last message is forgotten, and its numbers begin anew if it comes again; see `remove` for feeds'."""
+        """Remove a topic: its last message is forgotten, and its numbers start again at 1; see `remove` for topics of feeds."""
         if self.logs.pop(key, None) is not None:
             del self._keys[bisect_left(self._keys, key)]
         self.fed.pop(key, None)
 
     def remove(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Free topics of feeds; returns those that there were.
+        """Remove topics of feeds; return the ones that existed.
 
-        What was published stays published, and in the journal: so the numbers go on behind the old ones if a topic comes again.
-        Of `MOST_ENDED` removed topics that number is remembered, of those before only the largest one of all, behind which every
-        topic begins that is new then.
+        Published messages stay in the journal: so a topic that is used again continues behind its old numbers. The last numbers
+        of `MOST_ENDED` removed topics are remembered, of earlier ones only the largest of all, behind which every new topic then
+        starts.
         """
         removed = [key for key in dict.fromkeys(keys) if key in self.fed]
         for key in removed:
@@ -120,63 +120,64 @@ class TopicLogs:
         return removed
 
     def renumber(self, ordinals: TopicOrdinals) -> None:
-        """Give the topics of feeds other ordinals; those of removed topics are free again."""
+        """Assign other ordinals to the topics of feeds; those of removed topics become free."""
         self.ordinals = ordinals
         for key, log in self.fed.items():
             log.ordinal = ordinals.of(key)
 
     def publish(self, key: bytes, body: bytes, time_ns: int) -> bytes | None:
-        """Number one message; return its frame if somebody wants it."""
+        """Number one message; return its frame if there is a subscriber."""
         log = self.log(key)
         log.sequence += 1
         log.frame = log.key + STAMP.pack(self.epoch, log.sequence, time_ns) + body
         return log.frame if log.wanted else None
 
     def restore(self, frames: Iterable[bytes], ticks: int, ended: Mapping[bytes, int] | None = None, floor: int = 0) -> None:
-        """Go on from what was published before: each topic's last frame, and the number of the last tick of all.
+        """Continue from a previous run: each topic's last frame, and the number of the last tick of all.
 
         Args:
-            frames, ticks: those.
-            ended, floor: of topics that were removed, as `self.ended` and `self.floor`.
+            frames: last frame of each topic.
+            ticks: number of the last tick of all.
+            ended, floor: of removed topics, as `self.ended` and `self.floor`.
         """
         self.ended, self.floor = dict(ended or {}), floor
         for frame in frames:
             cut = frame.index(NUL) + 1
             key = frame[:cut]
-            log = self.logs.get(key) or self._begin(key)  # of the limit, which may be lower by now, none is let go
+            log = self.logs.get(key) or self._begin(key)  # the limit may be lower now: existing topics stay
             log.frame, log.sequence = frame, STAMP.unpack_from(frame, cut)[1]
         self.ticks = ticks
 
     def wants(self, key: bytes) -> bool:
-        """Tell whether a subscription covers this topic."""
+        """Return whether a subscription covers this topic."""
         return self.subscriptions.covers(key)
 
     def subscribe(self, prefix: bytes) -> None:
-        """Count one more subscription; only the topics that it covers are touched."""
+        """Add a subscription; only the topics that it covers are updated."""
         if self.subscriptions.add(prefix):
             self.ticks_wanted = self.ticks_wanted or TICKS.startswith(prefix)
             for log in self.under(prefix):
                 log.wanted = True
 
     def unsubscribe(self, prefix: bytes) -> None:
-        """Count one subscription less; one that was never counted is ignored."""
+        """Remove a subscription; an unknown one is ignored."""
         if self.subscriptions.remove(prefix):
             self.ticks_wanted = self.ticks_wanted and self.wants(TICKS)
             for log in self.under(prefix):
                 log.wanted = self.wants(log.key)
 
     def forget_subscriptions(self) -> None:
-        """Start over, as when the publisher socket is made anew and everybody subscribes again."""
+        """Remove all subscriptions, as when the publisher socket is rebound and all subscribers subscribe again."""
         self.subscriptions.clear()
         self.ticks_wanted = False
         for log in self.logs.values():
             log.wanted = False
 
     def heartbeat(self, time_ns: int) -> bytes | None:
-        """Tell the last numbers, so that a lost last message is noticed too; None if nobody wants it (section 3.8).
+        """Return a heartbeat with the last numbers, which show that a last message was lost; None if not wanted (section 3.8).
 
-        A topic is named in the `NAMED_FOR` heartbeats after a change, so that it takes as many lost ones to miss it; and every
-        topic now and then, `IN_TURN` of them in each heartbeat, for who was away for longer.
+        A topic is named in the `NAMED_FOR` heartbeats after a change, so that only a loss of all of them hides it; and every
+        in turn, `IN_TURN` of them in each heartbeat, for subscribers that were disconnected for longer.
         """
         if not self.wants(HEARTBEAT):
             return None
@@ -192,11 +193,11 @@ class TopicLogs:
         return self.publish(HEARTBEAT, pack({"ticks": self.ticks, "topics": named}), time_ns)
 
     def welcome(self, prefix: bytes, time_ns: int) -> bytes:
-        """Make what a new subscriber gets at once (section 3.6).
+        """Return the message that a new subscriber gets at once (section 3.6).
 
         An exact topic, with or without its NUL, gets its last message; a prefix that is empty or ends with `.` gets one
-        snapshot under the prefix itself; `ticks` gets an empty array with the number that comes next. Where there is none
-        of these, it is the hello, which only those get who subscribed to it.
+        snapshot under the prefix itself; `ticks` gets an empty array with the next number. In all other cases it is the
+        hello, which only its subscribers get.
         """
         if prefix in (TICKS, TICKS[:-1]):
             return TICKS + STAMP.pack(self.epoch, self.ticks + 1, time_ns) + array_header(0)
@@ -213,7 +214,7 @@ class TopicLogs:
         return prefix + NUL + stamp + array_header(len(rows)) + b"".join(rows)
 
     def under(self, prefix: bytes) -> Iterator[TopicLog]:
-        """Give the topics that a prefix covers."""
+        """Yield the topics that a prefix covers."""
         if is_exact(prefix):
             if prefix in self.logs:
                 yield self.logs[prefix]
@@ -226,6 +227,6 @@ class TopicLogs:
 
 
 def _row(log: TopicLog) -> bytes:
-    """Make the array [topic, stamp, body] of a snapshot: behind its NUL, a frame is its stamp and body."""
+    """Return the array [topic, stamp, body] of a snapshot: behind its NUL, a frame is its stamp and body."""
     cut = len(log.key)
     return b"\x93" + pack(log.key[:-1].decode()) + STAMP_HEADER + log.frame[cut:]

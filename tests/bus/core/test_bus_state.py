@@ -28,10 +28,10 @@ def make(max_topics=100):
 
 
 def test_a_new_bus_tells_that_there_is_nothing_yet(bus):
-    told = bus.stats(102.5, SHELL)
-    assert told["broker"] == {"version": "1.2.3", "protocol": 1, "epoch": 3, "uptime_s": 2.5, "pid": 7}
-    assert told["ticks"]["taken"] == told["ticks"]["symbols"] == told["tasks"]["queued"] == told["rejected"]["total"] == 0
-    assert (told["workers"], told["processes"], told["ticks"]["feed_to_broker_us"]) == ([], [], None)
+    stats = bus.stats(102.5, SHELL)
+    assert stats["broker"] == {"version": "1.2.3", "protocol": 1, "epoch": 3, "uptime_s": 2.5, "pid": 7}
+    assert stats["ticks"]["taken"] == stats["ticks"]["symbols"] == stats["tasks"]["queued"] == stats["rejected"]["total"] == 0
+    assert (stats["workers"], stats["processes"], stats["ticks"]["feed_to_broker_us"]) == ([], [], None)
 
 
 def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
@@ -47,13 +47,13 @@ def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
     bus.dispatcher.result(100.5, b"w", Result(bytes(16), 1, True, None))
     bus.reports.take(100.0, "feed", "binance", 9, {"posted": 2})
     bus.rejects.count("frontend", b"peer", "BAD_BODY", 0.0)
-    told = bus.stats(101.0, SHELL)
-    ticks, tasks = told["ticks"], told["tasks"]
+    stats = bus.stats(101.0, SHELL)
+    ticks, tasks = stats["ticks"], stats["tasks"]
     assert (ticks["taken"], ticks["symbols"], ticks["subscriptions"]) == (2, 2, 1)
     assert (ticks["duplicates"], ticks["early"], ticks["unopened"]) == (1, 1, 1)
     assert ticks["feed_to_broker_us"]["max"] == 1.0
     assert (tasks["queued"], tasks["running"], tasks["waiting"], tasks["accepted"], tasks["done"]) == (1, 1, 0, 3, 1)
-    (worker,) = told["workers"]
+    (worker,) = stats["workers"]
     assert worker == {
         "name": "w/1",
         "service": "nepse",
@@ -66,11 +66,11 @@ def test_ticks_workers_tasks_reports_and_refusals_all_show_in_the_stats(bus):
         "slot": "nepse_1",
         "rss_bytes": 5,
     }
-    assert told["processes"] == [{"kind": "feed", "name": "binance", "pid": 9, "age_s": 1.0, "posted": 2}]
-    assert told["rejected"] == {"total": 1, "frontend": {"BAD_BODY": 1}}
+    assert stats["processes"] == [{"kind": "feed", "name": "binance", "pid": 9, "age_s": 1.0, "posted": 2}]
+    assert stats["rejected"] == {"total": 1, "frontend": {"BAD_BODY": 1}}
 
 
-def test_topics_of_several_feeds_are_told_by_the_names_of_the_feeds(bus):
+def test_topics_of_several_feeds_are_reported_with_the_names_of_the_feeds(bus):
     bus.reports.take(0.0, "feed", "kraken", 5, {"instance": "7"})
     for instance in (7, 1 << 62):
         bus.intake.open(instance, 1, 0.0)
@@ -91,14 +91,14 @@ def test_stats_are_published_every_second_as_a_numbered_topic(bus):
     bus.intake.open(5, 1, 0.0)
     bus.turn([feed_frame("EURUSD", 5, number, 1, b"\x80") for number in range(1, 11)], 100.0, 1)
     assert bus.stats_due == 101.0
-    found = decode_publication(bus.publish_stats(102.0, 55, SHELL))
-    assert (found.topic, found.stamp.sequence, found.stamp.time_ns) == ("stats", 1, 55)
-    assert msgpack.unpackb(found.body)["ticks"]["per_s"] == 5.0
+    publication = decode_publication(bus.publish_stats(102.0, 55, SHELL))
+    assert (publication.topic, publication.stamp.sequence, publication.stamp.time_ns) == ("stats", 1, 55)
+    assert msgpack.unpackb(publication.body)["ticks"]["per_s"] == 5.0
     assert decode_publication(bus.publish_stats(103.0, 56, SHELL)).stamp.sequence == 2
     assert bus.stats_due == 104.0
 
 
-def test_stats_that_nobody_wants_are_not_sent(bus):
+def test_stats_without_subscribers_are_not_sent(bus):
     assert bus.publish_stats(101.0, 1, SHELL) is None
 
 
@@ -118,7 +118,7 @@ def test_the_bus_is_due_when_its_stats_or_its_tasks_are(bus):
     assert bus.next_due() == 101.0
 
 
-def test_stats_can_be_packed_whatever_workers_told_of_themselves(bus):
+def test_stats_can_be_packed_with_any_values_of_workers(bus):
     info = {"pid": "seven", "name": 5, "nested": {"a": [1, None, {2: b"\xff"}]}}
     bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1, (), info))
     assert msgpack.unpackb(pack(bus.stats(101.0, SHELL)), strict_map_key=False)["workers"][0]["nested"] == info["nested"]
@@ -127,7 +127,7 @@ def test_stats_can_be_packed_whatever_workers_told_of_themselves(bus):
 # Refusals
 
 
-def test_a_refusal_is_counted_each_time_and_told_once_per_peer_and_code():
+def test_a_refusal_is_counted_each_time_and_logged_once_per_peer_and_code():
     rejects = Rejects()
     assert [rejects.count("frontend", b"a", "BAD_BODY", now) for now in (0.0, 1.0, 299.0)] == [1, 0, 0]
     assert rejects.count("frontend", b"b", "BAD_BODY", 0.0) == 1
@@ -141,7 +141,7 @@ def test_peers_remembered_are_bounded():
     rejects = Rejects(remember=10)
     for number in range(100):
         rejects.count("frontend", b"%d" % number, "BAD_BODY", 0.0)
-    assert (len(rejects._told) <= 10, rejects.total()) == (True, 100)
+    assert (len(rejects._logged) <= 10, rejects.total()) == (True, 100)
 
 
 def test_a_request_beyond_the_bound_is_refused_not_dropped():
@@ -158,10 +158,10 @@ def test_what_failed_of_late_and_what_there_may_be_shows_in_the_stats(bus):
     for number in range(2):
         failure = {"code": "BAD", "text": "no", "retryable": False}
         bus.dispatcher.result(101.0, b"w", Result(bytes([number]) * 16, 1, False, failure))
-    told = bus.stats(101.0, SHELL)
-    assert told["tasks"]["recent"] == {"window_s": 1.0, "done": 0, "failed": 2, "expired": 0, "dead_letters": 1}
-    assert (told["tasks"]["dead_letters"], told["tasks"]["most"]) == (1, 10_000)
-    assert (told["ticks"]["topics"], told["ticks"]["most_topics"], told["ticks"]["refused_topics"]) == (4, 100, [])
+    stats = bus.stats(101.0, SHELL)
+    assert stats["tasks"]["recent"] == {"window_s": 1.0, "done": 0, "failed": 2, "expired": 0, "dead_letters": 1}
+    assert (stats["tasks"]["dead_letters"], stats["tasks"]["most"]) == (1, 10_000)
+    assert (stats["ticks"]["topics"], stats["ticks"]["most_topics"], stats["ticks"]["refused_topics"]) == (4, 100, [])
     lost = bus.stats(101.0, {**SHELL, "journal": {"lost": 5}})
     assert lost["ticks"]["recent"] == {"window_s": 1.0, "topics_refused": 0, "lost": 5}
     for second in range(102, 1000):

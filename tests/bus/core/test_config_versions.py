@@ -1,4 +1,4 @@
-"""Versions of the live configuration, and what counts for whom."""
+"""Versions of the live configuration, and the values that apply to a process."""
 
 import pytest
 from hypothesis import given
@@ -116,7 +116,7 @@ def test_versions_kept_are_bounded():
     book = ConfigVersions(keep=3)
     for number in range(1, 11):
         make(book, "kind:nepse", {"rate_per_s": number})
-    assert [one["version"] for one in book.history(3)] == [10, 9, 8]
+    assert [row["version"] for row in book.history(3)] == [10, 9, 8]
     assert book.at(7) == {"kind:nepse": {"rate_per_s": 7.0}}
     assert "must be 7 to 10" in refused("BAD_CONFIG", book.at, 6)
 
@@ -124,7 +124,7 @@ def test_versions_kept_are_bounded():
 def test_history_is_the_newest_first_and_bounded(book):
     for level in ("debug", "error", "info"):
         make(book, "global", {"log_level": level}, by="ram")
-    assert [one["version"] for one in book.history(2)] == [3, 2]
+    assert [row["version"] for row in book.history(2)] == [3, 2]
     assert book.history(1) == [
         {
             "version": 3,
@@ -151,7 +151,7 @@ def test_a_document_is_not_changed_by_what_comes_after(book):
     assert document["scopes"] == {"global": {"log_level": "debug"}}
 
 
-# What counts for whom
+# Values that apply to a process
 
 
 def document(**scopes):
@@ -165,46 +165,46 @@ def test_without_anything_the_defaults_count():
 
 
 def test_the_narrower_scope_goes_before_the_wider():
-    told = document(**{"global": {"log_level": "error"}, "kind_nepse": {"log_level": "debug"}})
-    assert sources(told, "nepse")["log_level"] == ("debug", "kind:nepse")
-    assert sources(told, "feed")["log_level"] == ("error", "global")
-    told = document(kind_display={"show_flash": True, "value_area": 0.5}, display_x={"value_area": 0.6})
-    assert sources(told, "display", "x")["value_area"] == (0.6, "display:x")
-    assert sources(told, "display", "x")["show_flash"] == (True, "kind:display")
-    assert sources(told, "display", "xy")["value_area"] == (0.5, "kind:display")  # exact keys, never prefixes
-    assert sources(told, "display")["volatility_smoothing"] == (0.8, "default")
+    body = document(**{"global": {"log_level": "error"}, "kind_nepse": {"log_level": "debug"}})
+    assert sources(body, "nepse")["log_level"] == ("debug", "kind:nepse")
+    assert sources(body, "feed")["log_level"] == ("error", "global")
+    body = document(kind_display={"show_flash": True, "value_area": 0.5}, display_x={"value_area": 0.6})
+    assert sources(body, "display", "x")["value_area"] == (0.6, "display:x")
+    assert sources(body, "display", "x")["show_flash"] == (True, "kind:display")
+    assert sources(body, "display", "xy")["value_area"] == (0.5, "kind:display")  # exact keys, never prefixes
+    assert sources(body, "display")["volatility_smoothing"] == (0.8, "default")
 
 
-def test_a_key_that_this_version_does_not_know_is_passed_over():
+def test_a_key_that_this_version_does_not_know_is_ignored():
     assert "colour" not in effective(document(kind_nepse={"colour": 1}), "nepse")
 
 
 def test_rows_show_every_key_once_and_what_is_set_elsewhere():
-    told = document(kind_nepse={"log_level": "debug"}, display_x={"show_flash": True})
-    found = rows(told, None, DEFAULTS)
-    assert [row["key"] for row in found if row["scope"] != "display:x" and row["from"] != "kind:nepse"] == list(KEYS)
-    assert {(row["scope"], row["key"], row["value"], row["from"]) for row in found if row["from"] != "default"} == {
+    body = document(kind_nepse={"log_level": "debug"}, display_x={"show_flash": True})
+    listed = rows(body, None, DEFAULTS)
+    assert [row["key"] for row in listed if row["scope"] != "display:x" and row["from"] != "kind:nepse"] == list(KEYS)
+    assert {(row["scope"], row["key"], row["value"], row["from"]) for row in listed if row["from"] != "default"} == {
         ("kind:nepse", "log_level", "debug", "kind:nepse"),
         ("display:x", "show_flash", True, "display:x"),
     }
-    assert len(found) == len(KEYS) + 2
+    assert len(listed) == len(KEYS) + 2
 
 
 def test_rows_of_a_scope_are_what_counts_there():
-    told = document(**{"global": {"log_level": "error"}, "kind_display": {"show_flash": True}})
-    assert [(row["key"], row["value"], row["from"]) for row in rows(told, "kind:nepse", DEFAULTS)] == [
+    body = document(**{"global": {"log_level": "error"}, "kind_display": {"show_flash": True}})
+    assert [(row["key"], row["value"], row["from"]) for row in rows(body, "kind:nepse", DEFAULTS)] == [
         ("log_level", "error", "global"),
         ("rate_per_s", 2.0, "default"),
         ("cache_s", 2.0, "default"),
     ]
-    assert [row["key"] for row in rows(told, "global", DEFAULTS)] == ["log_level"]
-    (flash,) = [row for row in rows(told, "display:x", DEFAULTS) if row["key"] == "show_flash"]
+    assert [row["key"] for row in rows(body, "global", DEFAULTS)] == ["log_level"]
+    (flash,) = [row for row in rows(body, "display:x", DEFAULTS) if row["key"] == "show_flash"]
     assert (flash["value"], flash["from"], flash["default"], flash["type"]) == (True, "kind:display", False, "bool")
-    refused("BAD_CONFIG", rows, told, "kind:x", DEFAULTS)
+    refused("BAD_CONFIG", rows, body, "kind:x", DEFAULTS)
 
 
 def test_a_worker_is_of_its_services_kind():
-    assert [kind_of(one) for one in ("nepse", "display", "sums")] == ["nepse", "display", "worker"]
+    assert [kind_of(service) for service in ("nepse", "display", "sums")] == ["nepse", "display", "worker"]
 
 
 VALUES = st.dictionaries(st.sampled_from(["rate_per_s", "cache_s", "log_level"]), st.integers(1, 3), max_size=3)

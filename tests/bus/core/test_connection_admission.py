@@ -1,4 +1,4 @@
-"""How many connections there may be, who is refused, and when it is told."""
+"""The bound on connections, refusals, and their log lines."""
 
 import pytest
 
@@ -8,7 +8,7 @@ NONE = dict.fromkeys(("collector", "publisher", "frontend", "backend"), 0)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "limit", "opened", "found"),
+    ("wanted", "limit", "opened", "expected"),
     [
         (10_000, 1 << 20, 70, Bound(10_000, 625)),  # plenty of descriptors
         (10_000, 20_000, 70, Bound(10_000, 625)),
@@ -19,8 +19,8 @@ NONE = dict.fromkeys(("collector", "publisher", "frontend", "backend"), 0)
         (10_000, 100, 70, Bound(13, 1, "descriptors", False)),  # less than is to be kept back
     ],
 )
-def test_the_bound_is_what_is_wanted_or_what_descriptors_allow(wanted, limit, opened, found):
-    assert Bound.of(wanted, limit, opened) == found
+def test_the_bound_is_what_is_wanted_or_what_descriptors_allow(wanted, limit, opened, expected):
+    assert Bound.of(wanted, limit, opened) == expected
 
 
 def test_all_places_together_leave_the_descriptors_that_are_kept_back():
@@ -52,7 +52,7 @@ def test_sockets_that_have_few_are_served_first():
     assert admission.excess({**NONE, "publisher": 12}, {}) == {}
 
 
-def test_refusals_are_told_once_a_minute_with_how_many_since():
+def test_refusals_are_logged_once_a_minute_with_their_number():
     admission = Admission(Bound(10, 1), 0.0)
     assert admission.due(0.0) == {}
     admission.count("publisher", 3)
@@ -65,7 +65,7 @@ def test_refusals_are_told_once_a_minute_with_how_many_since():
     assert admission.due(200.0) == {}
 
 
-def test_what_is_told_of_connections():
+def test_statistics_of_connections():
     admission = Admission(Bound(10, 1, "descriptors"), 0.0)
     there = {**NONE, "publisher": 9, "backend": 1}
     admission.count("publisher", 3)
@@ -80,8 +80,8 @@ def test_what_is_told_of_connections():
     }
     for second in range(30, 1000):
         admission.due(float(second))
-    told = admission.stats(there, 1000.0)
-    assert (told["refused"], told["recent"]["refused"]) == (3, 0)
+    stats = admission.stats(there, 1000.0)
+    assert (stats["refused"], stats["recent"]["refused"]) == (3, 0)
 
 
 def test_near_is_before_full():

@@ -1,4 +1,4 @@
-"""What the broker itself answers."""
+"""The control services on the broker's state."""
 
 import pytest
 from request_arguments import serve
@@ -29,8 +29,8 @@ def ask(bus, service, /, **args):
 
 
 def test_ping_tells_which_broker_is_there(bus):
-    told, effects = ask(bus, "hulak.ping")
-    assert told == {"epoch": 3, "version": "1.2.3", "protocol": 1, "uptime_s": 2.0, "pid": 7, "home": ""}
+    value, effects = ask(bus, "hulak.ping")
+    assert value == {"epoch": 3, "version": "1.2.3", "protocol": 1, "uptime_s": 2.0, "pid": 7, "home": ""}
     assert effects == []
 
 
@@ -38,14 +38,14 @@ def test_stats_are_what_the_bus_tells(bus):
     assert ask(bus, "hulak.stats") == (bus.stats(102.0, SHELL), [])
 
 
-def test_a_feed_is_opened_and_told_how_far_it_was_taken(bus):
+def test_a_feed_is_opened_and_gets_the_last_accepted_number(bus):
     assert ask(bus, "hulak.feed", instance=5, oldest=10)[0].items() >= {"taken": 9, "epoch": 3}.items()
     bus.turn([feed_frame("EURUSD", 5, 10, 1, b"\x80")], 100.0, 1)
     assert ask(bus, "hulak.feed", instance=5, oldest=10)[0]["taken"] == 10
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "text"),
     [
         ({}, "argument instance is missing, must be a whole number from 1"),
         ({"instance": 0, "oldest": 1}, "argument instance is 0"),
@@ -55,8 +55,8 @@ def test_a_feed_is_opened_and_told_how_far_it_was_taken(bus):
         ({"instance": 5, "oldest": 1.0}, "argument oldest is 1.0"),
     ],
 )
-def test_a_feed_that_cannot_be_is_refused_by_name_and_value(bus, args, said):
-    with pytest.raises(ProtocolError, match=said) as caught:
+def test_a_feed_that_cannot_be_is_refused_by_name_and_value(bus, args, text):
+    with pytest.raises(ProtocolError, match=text) as caught:
         ask(bus, "hulak.feed", **args)
     assert (caught.value.code, bus.intake.sources) == ("BAD_ARGUMENT", {})
 
@@ -72,12 +72,12 @@ def test_a_report_that_makes_no_sense_is_refused(bus, wrong):
         ask(bus, "hulak.report", **{"kind": "feed", "name": "n", "pid": 1, "values": {}, **wrong})
 
 
-def test_who_leaves_is_forgotten_at_once_unless_another_has_its_name(bus):
-    told = {"kind": "feed", "name": "a" * 100, "values": {}}
-    ask(bus, "hulak.report", pid=9, **told)
-    assert ask(bus, "hulak.report", pid=8, leaving=True, **told) == ({}, [])  # the one before it, late
+def test_a_process_that_leaves_is_forgotten_at_once_unless_another_has_its_name(bus):
+    report = {"kind": "feed", "name": "a" * 100, "values": {}}
+    ask(bus, "hulak.report", pid=9, **report)
+    assert ask(bus, "hulak.report", pid=8, leaving=True, **report) == ({}, [])  # the one before it, late
     assert [row["pid"] for row in bus.reports.rows(100.0)] == [9]
-    ask(bus, "hulak.report", pid=9, leaving=True, **told)
+    ask(bus, "hulak.report", pid=9, leaving=True, **report)
     assert bus.reports.rows(100.0) == []
 
 
@@ -91,13 +91,13 @@ def test_too_many_reporting_processes_are_refused(bus):
 
 def test_a_worker_is_retired_by_its_name(bus):
     bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1))
-    told, effects = ask(bus, "hulak.retire", worker="w/1")
-    assert told == {"worker": "w/1"}
+    value, effects = ask(bus, "hulak.retire", worker="w/1")
+    assert value == {"worker": "w/1"}
     assert [type(effect) for effect in effects] == [ToWorker, LogLine]
     assert effects[0] == ToWorker(b"w", Retire("an operator asked for it"))
 
 
-def test_who_has_a_worker_retired_may_say_why(bus):
+def test_a_request_to_retire_a_worker_may_have_a_reason(bus):
     bus.dispatcher.ready(100.0, b"w", Ready("nepse", "w/1", 1))
     assert ask(bus, "hulak.retire", worker="w/1", reason="fewer are wanted")[1][0] == ToWorker(b"w", Retire("fewer are wanted"))
     with pytest.raises(ProtocolError, match="argument reason is 1, must be text"):

@@ -1,4 +1,4 @@
-"""The one place where arguments of control requests are read: what is taken, what is refused, and the sentence that says why."""
+"""Arguments of control requests: accepted values, refused values, and the error texts."""
 
 import math
 import re
@@ -38,7 +38,7 @@ ENOUGH = {  # of each service, the least that it takes
     "hulak.display.day": {"display": "d", "token": 1, "from": 1},
 }
 WRONG = (object(), 1.5, math.nan, math.inf, 1 << 63, 1 << 64, -1, True, "x" * 70_000, b"\xff" * 17, [[]], {1: 2}, {b"a": 1})
-ARGUMENTS = [(name, one) for name, service in SERVICES.items() for one in msgspec.structs.fields(service.args)]
+ARGUMENTS = [(name, argument) for name, service in SERVICES.items() for argument in msgspec.structs.fields(service.args)]
 
 
 def arguments_of(service, args):
@@ -70,17 +70,17 @@ def test_each_service_takes_the_least_that_it_needs_and_nothing_unknown(service)
 @pytest.mark.parametrize("service", ENOUGH)
 def test_what_is_missing_is_named_with_what_it_must_be(service):
     if service == "hulak.display.remove":
-        assert refused(service, {}) == "exactly one of the arguments display and symbol must be there"
+        assert refused(service, {}) == "exactly one of the arguments display and symbol must be given"
         return
     for name in ENOUGH[service]:
         rest = {other: value for other, value in ENOUGH[service].items() if other != name}
         assert refused(service, rest).startswith(f"argument {name} is missing, must be ")
 
 
-@pytest.mark.parametrize(("service", "argument"), ARGUMENTS, ids=lambda one: getattr(one, "encode_name", one))
+@pytest.mark.parametrize(("service", "argument"), ARGUMENTS, ids=lambda item: getattr(item, "encode_name", item))
 def test_an_argument_of_another_type_is_refused_by_name_with_the_value_and_what_is_wanted(service, argument):
-    name, said = argument.encode_name, wanted(argument.type)
-    assert said
+    name, description = argument.encode_name, wanted(argument.type)
+    assert description
     for wrong in WRONG:
         try:
             arguments_of(service, {**ENOUGH.get(service, {}), name: wrong})
@@ -158,27 +158,27 @@ def test_a_map_that_is_kept_is_plain_and_bounded_in_depth_and_bytes(service, nam
 
 
 @pytest.mark.parametrize("service", ["hulak.display.create", "hulak.display.update", "hulak.display.day"])
-def test_what_of_an_init_says_which_ticks_count_is_of_its_type(service):
+def test_keys_of_an_init_that_select_ticks_have_their_types(service):
     asked, kept = {"only_source": "kraken", "late_ticks": True}, {"only_source": "any", "kept_source": ""}
     for init in (asked, kept, {"only_source": None, "late_ticks": None}, {"source": 5}):
         assert arguments_of(service, {**ENOUGH[service], "init": init}).init == init
     for name, wrong in (("only_source", 5), ("only_source", "x" * 201), ("kept_source", 5), ("late_ticks", 1)):
-        said = refused(service, {**ENOUGH[service], "init": {name: wrong}})
-        assert said.startswith(f"argument init.{name} is ")
-        assert "must be" in said
+        text = refused(service, {**ENOUGH[service], "init": {name: wrong}})
+        assert text.startswith(f"argument init.{name} is ")
+        assert "must be" in text
 
 
 @pytest.mark.parametrize("wrong", [[], ["stats"], [""], ["*"], ["tick"], ["tick." + "X" * 200], ["tick.X"] * 1001, "tick.X", [5]])
 def test_only_topics_of_feeds_can_be_removed(wrong):
-    said = refused("hulak.topic.remove", {"topics": wrong})
-    assert said.startswith("argument topics is ")
-    assert "must be an array of 1 to 1000 topics of feeds" in said
+    text = refused("hulak.topic.remove", {"topics": wrong})
+    assert text.startswith("argument topics is ")
+    assert "must be an array of 1 to 1000 topics of feeds" in text
     assert arguments("hulak.topic.remove", topics=["tick.", "tick.EUR*"]).topics == ["tick.", "tick.EUR*"]
 
 
-def test_the_source_of_a_display_is_said_once():
+def test_the_source_of_a_display_is_given_once():
     both = {"symbol": "X", "source": "a", "init": {"only_source": "a"}}
-    assert "only one of both" in refused("hulak.display.create", both)
+    assert "only one of the two" in refused("hulak.display.create", both)
 
 
 def test_only_a_report_must_have_finite_numbers():
@@ -193,7 +193,7 @@ def test_an_unknown_service_is_refused_and_the_known_ones_are_named():
     assert caught.value.code == "UNKNOWN_SERVICE"
 
 
-# What a replay is to read
+# Ranges of replays
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_the_arguments_are_read(args, wanted):
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "told"),
+    ("args", "code", "text"),
     [
         ({}, "BAD_ARGUMENT", "argument topic is missing"),
         ({"topic": 7}, "BAD_ARGUMENT", "argument topic is 7"),
@@ -230,8 +230,8 @@ def test_the_arguments_are_read(args, wanted):
         ({"topic": "tick.€URUSD"}, "BAD_TOPIC", "tick."),
     ],
 )
-def test_arguments_that_are_not_allowed_are_refused_with_a_sentence(args, code, told):
-    with pytest.raises(ProtocolError, match=re.escape(told)) as caught:
+def test_arguments_that_are_not_allowed_are_refused_with_a_sentence(args, code, text):
+    with pytest.raises(ProtocolError, match=re.escape(text)) as caught:
         read_wanted(args)
     assert caught.value.code == code
 

@@ -1,4 +1,4 @@
-"""What happens to tasks whose worker dies, falls silent, takes too long or comes back; with plain numbers for time."""
+"""Tasks whose worker dies, falls silent, exceeds its limit or comes back; with plain numbers for time."""
 
 import pytest
 from dispatcher_fixture import A, B, DispatcherFixture, task
@@ -35,7 +35,7 @@ def test_a_task_that_kills_its_workers_ends_after_its_last_attempt(dispatcher):
     assert error.text.startswith("2 workers were lost with it, the last one (w2)")
 
 
-def test_a_goodbye_gives_back_what_is_held_and_is_no_loss(dispatcher):
+def test_a_goodbye_returns_the_held_tasks_and_is_no_loss(dispatcher):
     dispatcher.ready(b"w1")
     dispatcher.request()
     dispatcher.ready(b"w2")
@@ -74,7 +74,7 @@ def test_any_message_renews_a_lease(dispatcher, sign):
     assert dispatcher.pass_time(1.5)[2] == []
 
 
-def test_at_the_hard_limit_the_attempt_is_given_up_and_its_worker_told_to_go(dispatcher):
+def test_at_the_hard_limit_the_attempt_is_given_up_and_its_worker_is_retired(dispatcher):
     dispatcher.ready()
     dispatcher.request()
     _, workers, notes = dispatcher.pass_time(20.0, (b"w1", (HeldTask(A, 1),)))
@@ -126,7 +126,7 @@ def test_heartbeats_from_before_a_broker_froze_prove_nothing(dispatcher):
 # Coming back
 
 
-def test_an_unknown_worker_is_told_to_register(dispatcher):
+def test_an_unknown_worker_is_asked_to_register(dispatcher):
     wanted = [ToWorker(b"w1", BrokerHeartbeat(7, known=False))]
     assert dispatcher.core.heartbeat(dispatcher.now, b"w1", WorkerHeartbeat()) == wanted
     assert dispatcher.core.result(dispatcher.now, b"w1", Result(A, 1, True, None)) == wanted
@@ -173,7 +173,7 @@ def test_what_was_given_up_uses_a_workers_credit_until_it_is_rid_of_it(dispatche
     dispatcher.ready(held=(HeldTask(B, 1),))
     assert dispatcher.state() is TaskState.QUEUED
     assert dispatcher.beat(b"w1", HeldTask(B, 1)) == ([], [], [])
-    assert dispatcher.result(B, 1, "nobody asked") == ([], [(b"w1", task(1))], [])
+    assert dispatcher.result(B, 1, "unasked") == ([], [(b"w1", task(1))], [])
     assert dispatcher.core.counters["late"] == 1
 
 
@@ -205,16 +205,16 @@ def test_a_task_that_a_worker_was_at_before_the_broker_was_restarted_is_joined_w
 # Cooling down
 
 
-def test_a_service_that_is_told_to_cool_down_is_given_nothing_until_then_whoever_is_free(dispatcher):
+def test_a_service_that_cools_down_gets_no_task_even_if_workers_are_free(dispatcher):
     dispatcher.ready(b"w1")
     dispatcher.ready(b"w2")
     dispatcher.request(A, retries=0)
-    told = {"code": "RATE_LIMITED", "text": "429", "retryable": False, "cool_down_ms": 3000}
-    assert "service cools down" in dispatcher.result(A, value=told, done=False)[2]
+    failure = {"code": "RATE_LIMITED", "text": "429", "retryable": False, "cool_down_ms": 3000}
+    assert "service cools down" in dispatcher.result(A, value=failure, done=False)[2]
     assert dispatcher.request(B)[1] == []
     beating = ((b"w1", ()), (b"w2", ()))
     assert dispatcher.pass_time(2.75, *beating)[1] == []
-    assert [one for _, one in dispatcher.pass_time(0.5, *beating)[1]] == [task(1, B)]
+    assert [message for _, message in dispatcher.pass_time(0.5, *beating)[1]] == [task(1, B)]
 
 
 def test_a_cool_down_is_not_shortened_by_a_later_one_and_is_bounded(dispatcher):

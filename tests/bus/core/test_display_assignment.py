@@ -20,8 +20,8 @@ def assignment(*workers, displays=0, limit=1000):
     return made
 
 
-def loads(one):
-    return sorted(one.loads().items())
+def loads(displays):
+    return sorted(displays.loads().items())
 
 
 def code(call, *args, **how):
@@ -35,119 +35,119 @@ def test_each_display_goes_to_the_worker_that_has_fewest():
 
 
 def test_displays_that_have_no_worker_get_one_when_one_comes():
-    one = assignment(displays=3)
-    assert {row.worker for row in one.rows.values()} == {None}
-    assert len(one.look({"a"})) == 3
-    assert loads(one) == [("a", 3)]
-    assert one.counters["moved"] == 3
+    displays = assignment(displays=3)
+    assert {row.worker for row in displays.rows.values()} == {None}
+    assert len(displays.look({"a"})) == 3
+    assert loads(displays) == [("a", 3)]
+    assert displays.counters["moved"] == 3
 
 
 def test_a_lost_workers_displays_go_to_the_others_and_nothing_else_moves():
-    one = assignment("a", "b", "c", displays=9)
-    before = {row.id: (row.worker, row.token) for row in one.rows.values()}
-    moved = one.look({"a", "b"})
+    displays = assignment("a", "b", "c", displays=9)
+    before = {row.id: (row.worker, row.token) for row in displays.rows.values()}
+    moved = displays.look({"a", "b"})
     assert {row.id for row in moved} == {display for display, (worker, _) in before.items() if worker == "c"}
-    assert all(before[row.id] == (row.worker, row.token) for row in one.rows.values() if row not in moved)
-    assert [count for _, count in loads(one)] in ([4, 5], [5, 4])
+    assert all(before[row.id] == (row.worker, row.token) for row in displays.rows.values() if row not in moved)
+    assert [count for _, count in loads(displays)] in ([4, 5], [5, 4])
 
 
 def test_a_worker_that_comes_gets_its_share_with_as_few_moves_as_possible():
-    one = assignment("a", "b", displays=10)
-    moved = one.look({"a", "b", "c"})
-    assert (len(moved), loads(one)) == (3, [("a", 4), ("b", 3), ("c", 3)])
+    displays = assignment("a", "b", displays=10)
+    moved = displays.look({"a", "b", "c"})
+    assert (len(moved), loads(displays)) == (3, [("a", 4), ("b", 3), ("c", 3)])
 
 
 def test_every_assignment_has_a_token_larger_than_all_before():
-    one = assignment("a", displays=3)
-    tokens = [row.token for row in one.rows.values()]
+    displays = assignment("a", displays=3)
+    tokens = [row.token for row in displays.rows.values()]
     assert tokens == sorted(set(tokens))
     for living in ({"b"}, {"b", "c"}, set(), {"a"}):
-        highest = one.last_token
-        assert all(row.token > highest for row in one.look(living))
+        highest = displays.last_token
+        assert all(row.token > highest for row in displays.look(living))
 
 
 def test_an_update_has_a_new_token_and_stays_where_it_is():
-    one = assignment("a", "b", displays=1)
-    before = one.rows["d0"].token
-    row = one.update("d0", {"price": 1.5})
+    displays = assignment("a", "b", displays=1)
+    before = displays.rows["d0"].token
+    row = displays.update("d0", {"price": 1.5})
     assert (row.worker, row.token > before, row.init) == ("a", True, {"price": 1.5})
-    assert one.update("gone", {}) is None
+    assert displays.update("gone", {}) is None
 
 
 def test_after_a_restart_tokens_go_on_even_if_the_last_ones_were_not_written():
-    one = DisplayAssignment(10)
-    one.restore([Display("d", "X", {}, 1, "a", 5_000_000)], now_us=7)
-    one.look({"b"})
-    assert one.rows["d"].token > 6_000_000
-    one.restore([Display("d", "X", {}, 1, "a", 5)], now_us=1_800_000_000_000_000)
-    one.look({"b"})
-    assert one.rows["d"].token > 1_800_000_000_000_000
+    displays = DisplayAssignment(10)
+    displays.restore([Display("d", "X", {}, 1, "a", 5_000_000)], now_us=7)
+    displays.look({"b"})
+    assert displays.rows["d"].token > 6_000_000
+    displays.restore([Display("d", "X", {}, 1, "a", 5)], now_us=1_800_000_000_000_000)
+    displays.look({"b"})
+    assert displays.rows["d"].token > 1_800_000_000_000_000
 
 
 def test_after_a_restart_workers_that_come_back_keep_what_they_have():
-    one = DisplayAssignment(10)
-    one.restore([Display("d", "X", {}, 1, "a", 5), Display("e", "X", {}, 1, "b", 6), Display("f", "X", {}, 1)], now_us=7)
-    assert one.look(set(), settled=False) == []
-    assert [row.id for row in one.look({"b"}, settled=False)] == ["f"]
-    assert one.rows["d"].worker == "a"
-    assert [row.id for row in one.look({"a", "b"}, settled=False)] == []
-    assert [row.id for row in one.look({"b"}, settled=True)] == ["d"]
-    assert (one.rows["e"].token, one.rows["d"].worker) == (6, "b")
+    displays = DisplayAssignment(10)
+    displays.restore([Display("d", "X", {}, 1, "a", 5), Display("e", "X", {}, 1, "b", 6), Display("f", "X", {}, 1)], now_us=7)
+    assert displays.look(set(), settled=False) == []
+    assert [row.id for row in displays.look({"b"}, settled=False)] == ["f"]
+    assert displays.rows["d"].worker == "a"
+    assert [row.id for row in displays.look({"a", "b"}, settled=False)] == []
+    assert [row.id for row in displays.look({"b"}, settled=True)] == ["d"]
+    assert (displays.rows["e"].token, displays.rows["d"].worker) == (6, "b")
 
 
 def test_one_display_more_than_there_may_be_is_refused():
-    one = assignment(displays=2, limit=3)
-    one.check_room(0)
-    assert code(one.check_room, 1) == "BUSY"
+    displays = assignment(displays=2, limit=3)
+    displays.check_room(0)
+    assert code(displays.check_room, 1) == "BUSY"
 
 
 def test_a_worker_in_the_slot_of_a_former_one_shows_that_it_does_not_come_back():
-    one = DisplayAssignment(10)
+    displays = DisplayAssignment(10)
     workers = ("display_00/7", "display_00/7", "display_01/8", "display/9", None)
-    one.restore([Display(f"d{at}", "X", {}, 1, worker, 1) for at, worker in enumerate(workers)], 0)
-    changed = one.look({"display_00/70"}, settled=False, slots={"display_00"})
+    displays.restore([Display(f"d{at}", "X", {}, 1, worker, 1) for at, worker in enumerate(workers)], 0)
+    changed = displays.look({"display_00/70"}, settled=False, slots={"display_00"})
     assert [row.id for row in changed] == ["d0", "d1", "d4"]
-    assert [one.rows[display].worker for display in ("d0", "d2", "d3")] == ["display_00/70", "display_01/8", "display/9"]
-    changed = one.look({"display_00/70", "display_01/80"}, settled=False, slots={"display_00", "display_01"})
+    assert [displays.rows[display].worker for display in ("d0", "d2", "d3")] == ["display_00/70", "display_01/8", "display/9"]
+    changed = displays.look({"display_00/70", "display_01/80"}, settled=False, slots={"display_00", "display_01"})
     assert [(row.id, row.worker) for row in changed] == [("d2", "display_01/80")]
 
 
 def test_keys_are_exact_so_that_removing_a_symbol_leaves_those_that_begin_like_it():
-    one = assignment("a")
+    displays = assignment("a")
     for display, symbol in (("btc", "BTC"), ("btc-perp", "BTC-PERP"), ("b", "B")):
-        one.create(Display(display, symbol, {}, 1))
-    assert one.of_symbol("BTC") == ["btc"]
-    assert one.remove(["btc", "never"]) == ["btc"]
-    assert set(one.rows) == {"btc-perp", "b"}
+        displays.create(Display(display, symbol, {}, 1))
+    assert displays.of_symbol("BTC") == ["btc"]
+    assert displays.remove(["btc", "never"]) == ["btc"]
+    assert set(displays.rows) == {"btc-perp", "b"}
 
 
 def test_a_display_shows_one_symbol_only():
-    one = assignment("a", displays=1)
-    assert one.find("d0", "EURUSD") is one.rows["d0"]
-    assert code(one.find, "d0", "USDJPY") == "BAD_ARGUMENT"
+    displays = assignment("a", displays=1)
+    assert displays.find("d0", "EURUSD") is displays.rows["d0"]
+    assert code(displays.find, "d0", "USDJPY") == "BAD_ARGUMENT"
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_comes_and_goes_loads_are_even_and_only_what_must_moves(seed):
-    draw, one = random.Random(seed), assignment()
+    draw, displays = random.Random(seed), assignment()
     for step in range(200):
-        before = {row.id: (row.worker, row.token) for row in one.rows.values()}
-        workers = set(one.workers)
+        before = {row.id: (row.worker, row.token) for row in displays.rows.values()}
+        workers = set(displays.workers)
         match draw.randrange(4):
             case 0:
-                one.create(Display(f"d{step}", "EURUSD", {}, 1))
-            case 1 if one.rows:
-                one.remove([draw.choice(list(one.rows))])
-                one.look(workers)
+                displays.create(Display(f"d{step}", "EURUSD", {}, 1))
+            case 1 if displays.rows:
+                displays.remove([draw.choice(list(displays.rows))])
+                displays.look(workers)
             case 2:
                 workers.add(f"w{step}")
-                one.look(workers)
+                displays.look(workers)
             case 3 if workers:
                 workers.remove(draw.choice(sorted(workers)))
-                one.look(workers)
-        counts = list(one.loads().values())
+                displays.look(workers)
+        counts = list(displays.loads().values())
         assert max(counts, default=0) - min(counts, default=0) <= 1
-        for row in one.rows.values():
+        for row in displays.rows.values():
             assert (row.worker in workers) if workers else row.worker is None
             was = before.get(row.id)
             if was is not None and was[0] != row.worker:
@@ -183,68 +183,68 @@ class Collector:
 
 
 def test_a_state_is_numbered_published_and_kept_but_is_no_tick():
-    one = Collector()
-    found = one.take(1, body=pack({"price": 1.5})) + one.take(2)
-    assert [(each.topic, each.stamp) for each in found] == [("display.d0", Stamp(7, 1, 99)), ("display.d0", Stamp(7, 2, 99))]
-    assert one.topics.ticks == 0
-    assert decode_publication(one.topics.welcome(b"display.d0\0", 1)).stamp.sequence == 2
-    assert one.states.taken == 2
+    collector = Collector()
+    messages = collector.take(1, body=pack({"price": 1.5})) + collector.take(2)
+    assert [(each.topic, each.stamp) for each in messages] == [("display.d0", Stamp(7, 1, 99)), ("display.d0", Stamp(7, 2, 99))]
+    assert collector.topics.ticks == 0
+    assert decode_publication(collector.topics.welcome(b"display.d0\0", 1)).stamp.sequence == 2
+    assert collector.states.taken == 2
 
 
-def test_a_worker_that_was_given_up_and_wakes_overwrites_nothing():
-    one = Collector()
-    former = one.token
-    one.take(5)
-    one.assignment.look({"b"})
-    assert one.take(6, token=former) == []
-    assert (one.codes(), one.states.fenced) == ([], 1)  # passed over and counted, but no fault of anybody's
-    assert len(one.take(1)) == 1
-    assert one.take(2, token=one.token + 1) == []
-    assert (one.codes(), one.states.fenced) == (["NOT_YOURS"], 1)  # nobody was given that one
+def test_a_worker_that_was_given_up_and_resumes_overwrites_nothing():
+    collector = Collector()
+    former = collector.token
+    collector.take(5)
+    collector.assignment.look({"b"})
+    assert collector.take(6, token=former) == []
+    assert (collector.codes(), collector.states.fenced) == ([], 1)  # ignored and counted, but no fault
+    assert len(collector.take(1)) == 1
+    assert collector.take(2, token=collector.token + 1) == []
+    assert (collector.codes(), collector.states.fenced) == (["NOT_YOURS"], 1)  # this token was never assigned
 
 
 def test_states_of_displays_that_there_are_not_and_of_the_past_are_refused():
-    one = Collector()
-    one.take(3)
+    collector = Collector()
+    collector.take(3)
     for how in ({"display": "d"}, {"display": "d01"}, {"number": 3}, {"number": 2}, {"number": 4, "body": b"\x01"}):
-        assert one.take(**{"number": 9, **how}) == []
-    assert one.codes() == ["NOT_YOURS"] * 4 + ["BAD_BODY"]
+        assert collector.take(**{"number": 9, **how}) == []
+    assert collector.codes() == ["NOT_YOURS"] * 4 + ["BAD_BODY"]
 
 
 @pytest.mark.parametrize(
     "body", [b"\x81\xa1a\xa1\xf6", b"\x81\xa1\xf6\x01", b"\x81\x01\x01", b"\x81\xa1a\x81\x90\x01", b"\x80\x80", b"\x81\xa1a"]
 )
-def test_a_state_that_a_reader_could_not_read_is_refused_and_the_next_one_is_not(body):
-    one = Collector()
-    assert one.take(1, body=body) == []
-    assert one.codes() == ["BAD_BODY"]
-    assert len(one.take(2, body=pack({"profile": {"levels": [[1, 2.5, None, "é"]]}}))) == 1
+def test_a_state_that_a_reader_could_not_decode_is_refused_and_the_next_one_is_not(body):
+    collector = Collector()
+    assert collector.take(1, body=body) == []
+    assert collector.codes() == ["BAD_BODY"]
+    assert len(collector.take(2, body=pack({"profile": {"levels": [[1, 2.5, None, "é"]]}}))) == 1
 
 
 @pytest.mark.parametrize("frame", [b"display.d0", b"display.d0\0", b"display.d0\0" + bytes(24)])
-def test_what_is_no_frame_of_a_state_is_refused(frame):
-    one = Collector()
-    assert one.intake.turn([frame], 0.0, 9).messages == []
-    assert one.codes() == ["BAD_FRAME"]
+def test_a_malformed_frame_of_a_state_is_refused(frame):
+    collector = Collector()
+    assert collector.intake.turn([frame], 0.0, 9).messages == []
+    assert collector.codes() == ["BAD_FRAME"]
 
 
 def test_a_removed_displays_topic_is_free_again():
-    one = Collector()
-    one.take(1)
-    token = one.token
-    one.assignment.remove(["d0"])
-    one.states.forget(["d0"])
-    assert one.states.log_of("d0") is None
-    assert one.take(2, token=token) == []  # its worker had not heard of it yet
-    assert (one.codes(), one.states.fenced, one.states.log_of("d0")) == ([], 1, None)
-    assert decode_publication(one.topics.welcome(b"display.", 1)).body == b"\x90"
+    collector = Collector()
+    collector.take(1)
+    token = collector.token
+    collector.assignment.remove(["d0"])
+    collector.states.forget(["d0"])
+    assert collector.states.log_of("d0") is None
+    assert collector.take(2, token=token) == []  # its worker did not know yet
+    assert (collector.codes(), collector.states.fenced, collector.states.log_of("d0")) == ([], 1, None)
+    assert decode_publication(collector.topics.welcome(b"display.", 1)).body == b"\x90"
 
 
 def test_a_feed_cannot_publish_under_the_topics_of_others_even_if_they_are_known():
-    one = Collector()
-    one.topics.publish(b"stats\0", b"\x80", 1)
-    one.intake.open(5, 1, 0.0)
+    collector = Collector()
+    collector.topics.publish(b"stats\0", b"\x80", 1)
+    collector.intake.open(5, 1, 0.0)
     stamp = Stamp(5, 1, 1)
-    assert one.intake.turn([encode_publication(b"stats", stamp, b"\x80")], 0.0, 9).messages == []
-    assert one.codes() == ["NOT_YOURS"]
-    assert unpack(decode_publication(one.intake.turn([feed_frame("X", 5, 2, 1, b"\x80")], 0.0, 9).messages[0]).body) == {}
+    assert collector.intake.turn([encode_publication(b"stats", stamp, b"\x80")], 0.0, 9).messages == []
+    assert collector.codes() == ["NOT_YOURS"]
+    assert unpack(decode_publication(collector.intake.turn([feed_frame("X", 5, 2, 1, b"\x80")], 0.0, 9).messages[0]).body) == {}

@@ -18,12 +18,12 @@ def test_a_quantile_is_at_most_19_percent_above_the_true_one_and_never_below(val
     histogram = Histogram(5.0, 0.0)
     for value in values:
         histogram.add(value, 0.0)
-    told = histogram.quantiles(0.0, (0.5, 0.99, 1.0))
+    quantiles = histogram.quantiles(0.0, (0.5, 0.99, 1.0))
     ordered = sorted(values)
     for share in (0.5, 0.99, 1.0):
         true = ordered[max(0, -int(-share * len(values) // 1) - 1)]
-        assert true * 0.999999 <= told[f"p{share * 100:g}"] <= max(true * 2**0.25, true) * 1.000001
-    assert (told["max"], told["count"]) == (max(values), len(values))
+        assert true * 0.999999 <= quantiles[f"p{share * 100:g}"] <= max(true * 2**0.25, true) * 1.000001
+    assert (quantiles["max"], quantiles["count"]) == (max(values), len(values))
 
 
 def test_values_are_forgotten_after_one_to_two_windows():
@@ -35,7 +35,7 @@ def test_values_are_forgotten_after_one_to_two_windows():
     assert histogram.quantiles(110.0) is None
 
 
-def test_after_a_long_silence_nothing_old_is_told():
+def test_after_a_long_silence_old_values_do_not_count():
     histogram = Histogram(5.0, 100.0)
     histogram.add(64.0, 100.0)
     histogram.add(2.0, 200.0)
@@ -56,11 +56,11 @@ def test_memory_does_not_grow_with_values():
     assert len(histogram._now) + len(histogram._before) <= 2 * 4 * 15
 
 
-def test_a_rate_is_the_growth_between_two_looks():
+def test_a_rate_is_the_growth_between_two_updates():
     rate = Rate(100.0)
-    assert rate.look(50, 102.0) == 25.0
-    assert rate.look(60, 102.0) == 25.0
-    assert rate.look(60, 104.0) == 5.0
+    assert rate.update(50, 102.0) == 25.0
+    assert rate.update(60, 102.0) == 25.0
+    assert rate.update(60, 104.0) == 5.0
 
 
 def test_the_last_report_of_each_process_is_kept_with_its_age():
@@ -82,7 +82,7 @@ def test_a_silent_process_is_forgotten_and_makes_room_for_another():
     assert [row["name"] for row in reports.rows(110.5)] == ["b"]
 
 
-def test_what_a_process_is_and_when_it_was_heard_is_not_its_own_to_say():
+def test_a_report_cannot_override_kind_name_pid_and_age():
     reports = ProcessReports()
     odd = {"kind": "x", "name": "y", "pid": "z", "age_s": "abc"}
     assert reports.take(101.0, "feed", "a", 7, odd)
@@ -91,7 +91,7 @@ def test_what_a_process_is_and_when_it_was_heard_is_not_its_own_to_say():
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1.7e308, -1.7e308, "x", None, {}, (1 << 63) - 1])
-def test_no_value_keeps_trends_from_being_told(odd):
+def test_no_reported_value_prevents_trends(odd):
     reports = ProcessReports()
     for second in range(100):
         assert reports.take(float(second), "feed", "a", 7, {"rss_bytes": odd, "cpu_s": odd})
@@ -107,19 +107,19 @@ def test_totals_count_every_value_since_the_start_whatever_windows_there_were(st
         now += later_s
         histogram.add(value, now)
         values.append(value)
-    told = histogram.totals()
-    assert told["count"] == len(values)
-    assert told["sum_us"] == pytest.approx(sum(values), abs=0.01)
-    assert told["le"] == [sum(value <= bound for value in values) for bound in BOUNDS]
+    totals = histogram.totals()
+    assert totals["count"] == len(values)
+    assert totals["sum_us"] == pytest.approx(sum(values), abs=0.01)
+    assert totals["le"] == [sum(value <= bound for value in values) for bound in BOUNDS]
     histogram.quantiles(now + 100.0)
-    assert histogram.totals() == told, "to look at it changes nothing"
+    assert histogram.totals() == totals, "to look at it changes nothing"
 
 
 def named(reports, now):
     return [row["name"] for row in reports.rows(now)]
 
 
-def test_a_process_that_falls_silent_is_told_of_until_another_comes_in_its_place():
+def test_a_silent_process_is_listed_until_another_one_replaces_it():
     reports = ProcessReports()
     reports.take(100.0, "display", "display_00/11", 11, {})
     reports.take(100.0, "display", "display_01/12", 12, {})

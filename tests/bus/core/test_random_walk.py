@@ -1,4 +1,4 @@
-"""Thousands of schedules of everything that can go wrong, each drawn from one seed: what must hold, holds at every step.
+"""Thousands of random schedules of faults, each drawn from one seed: the invariants hold at every step.
 
 A failure names its seed; `pytest -k tasks_from_300` plays again the hundred that begin with seed 300. Seeds that once found
 something are worth a line in `FOUND`. `walk_world` and `walk_feeds` say what happens and what is looked at.
@@ -19,7 +19,7 @@ FOUND = (2, 8, 895, 1208, 2561, 5417)  # a task on its way given twice, a runnin
 
 
 def walk(make, seeds):
-    """Play each seed; whatever goes wrong is told with the seed that did it."""
+    """Run each seed; an error names its seed."""
     for seed in seeds:
         try:
             make(seed).run()
@@ -34,7 +34,7 @@ def chunks(kind, count):
 
 
 @pytest.mark.parametrize("seeds", chunks("tasks", TASK_SCHEDULES))
-def test_whoever_dies_or_freezes_every_task_ends_once_and_no_worker_gets_more_than_it_offered(seeds):
+def test_every_task_ends_once_and_no_worker_gets_more_than_it_offered_if_any_process_dies_or_freezes(seeds):
     walk(World, seeds)
 
 
@@ -49,10 +49,10 @@ def test_whatever_is_lost_or_doubled_every_tick_is_taken_once_in_order_and_numbe
 
 
 def test_a_seed_always_plays_the_same():
-    one, two = World(7), World(7)
-    one.run()
+    first, two = World(7), World(7)
+    first.run()
     two.run()
-    assert (one.count, one.now, one.seen) == (two.count, two.now, two.seen)
+    assert (first.count, first.now, first.seen) == (two.count, two.now, two.seen)
 
 
 def test_the_walk_sees_every_kind_of_end():
@@ -152,7 +152,7 @@ class TakesEarly(Intake):
 
 
 class Renumbers(Intake):
-    """Numbers a topic anew in the middle."""
+    """Restarts the numbers of a topic in the middle."""
 
     def _number(self, accepted, time_ns):
         if len(accepted) > 20:

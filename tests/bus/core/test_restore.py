@@ -1,4 +1,4 @@
-"""What an earlier broker left: each task goes on, or ends, whatever it was in; and what all tasks together may take."""
+"""Tasks of a previous run of the broker: each continues or ends, from any state; and the bound on all tasks' arguments."""
 
 import math
 from collections import Counter
@@ -23,9 +23,9 @@ RETRYABLE = {"code": "X", "text": "x", "retryable": True}
 
 
 def posting(number=1, **changed):
-    told = {"key": None, "service": "nepse", "action": "x", "args": {"n": number}, "retries": 1, "expires_s": math.inf}
-    told |= changed
-    return Posting(number.to_bytes(16), **{**told, "args": pack(told["args"])})
+    fields = {"key": None, "service": "nepse", "action": "x", "args": {"n": number}, "retries": 1, "expires_s": math.inf}
+    fields |= changed
+    return Posting(number.to_bytes(16), **{**fields, "args": pack(fields["args"])})
 
 
 def left(dispatcher, number=1, attempt=0, troubles=(), **how):
@@ -44,7 +44,7 @@ def ready(dispatcher, name=b"w", held=(), credit=1):
 
 
 def ends(effects):
-    return [(int.from_bytes(one.task), one.state) for one in effects if isinstance(one, Ended)]
+    return [(int.from_bytes(effect.task), effect.state) for effect in effects if isinstance(effect, Ended)]
 
 
 @pytest.mark.parametrize("straying", [False, True])
@@ -82,16 +82,16 @@ def test_whatever_a_task_was_in_it_is_restored_and_comes_to_its_end_once(
 
 
 @pytest.mark.parametrize(
-    ("attempt", "troubles", "said"),
+    ("attempt", "troubles", "text"),
     [
         (0, (), "no worker of 'nepse' took it"),
-        (2, (), "after 2 attempts: the last one was not heard of again"),
+        (2, (), "after 2 attempts: the last one has no result"),
         (2, ("w: X: x",), "after 2 attempts: w: X: x"),
     ],
 )
-def test_an_expired_task_says_what_was_waited_for_in_vain(dispatcher, attempt, troubles, said):
+def test_the_error_of_an_expired_task_names_the_reason(dispatcher, attempt, troubles, text):
     [end] = dispatcher.core.restore(dispatcher.now, left(dispatcher, attempt=attempt, troubles=troubles, expires_s=-1.0), 0.0)
-    assert said in end.message.text
+    assert text in end.message.text
 
 
 def test_tasks_that_were_never_begun_keep_their_order_and_priority_over_a_restart(dispatcher):
@@ -99,11 +99,11 @@ def test_tasks_that_were_never_begun_keep_their_order_and_priority_over_a_restar
         dispatcher.core.restore(dispatcher.now, left(dispatcher, number, priority=priority), 0.0)
     given = [
         message
-        for one in ready(dispatcher, credit=4)
-        if isinstance(one, ToWorker) and isinstance(one.message, list)
-        for message in one.message
+        for effect in ready(dispatcher, credit=4)
+        if isinstance(effect, ToWorker) and isinstance(effect.message, list)
+        for message in effect.message
     ]
-    assert [int.from_bytes(one.id) for one in given] == [4, 2, 3, 1]
+    assert [int.from_bytes(task.id) for task in given] == [4, 2, 3, 1]
 
 
 def test_a_task_that_comes_late_is_left_to_the_worker_that_is_at_it(dispatcher):
@@ -121,7 +121,7 @@ def test_a_worker_of_another_service_does_not_get_a_task_by_naming_it(dispatcher
     check_census(dispatcher.core)
 
 
-def test_parts_of_a_posted_task_go_to_nobody(dispatcher):
+def test_parts_of_a_posted_task_are_dropped(dispatcher):
     ready(dispatcher)
     dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
     assert dispatcher.core.part(dispatcher.now, b"w", TaskPart((1).to_bytes(16), 1, 1, "some")) == []
@@ -143,16 +143,20 @@ def test_a_worker_may_put_a_retry_off_by_a_day_and_no_longer(dispatcher):
     dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
     failure = {**RETRYABLE, "retry_after_ms": 10**16}
     effects = dispatcher.core.result(dispatcher.now, b"w", Result((1).to_bytes(16), 1, False, failure))
-    assert [one.in_s for one in effects if hasattr(one, "in_s")] == [86_400.0]
+    assert [effect.in_s for effect in effects if hasattr(effect, "in_s")] == [86_400.0]
 
 
 # Bytes
 
 
 def large(dispatcher, number, size, client=b"c", **options):
-    """A call that came in a frame of so many bytes."""
+    """A call that came in a frame of `size` bytes."""
     request = Request(number.to_bytes(16), "nepse", "x", {"n": number}, options)
-    return [one.message for one in dispatcher.core.requests(dispatcher.now, client, [request], size) if isinstance(one, ToClient)]
+    return [
+        effect.message
+        for effect in dispatcher.core.requests(dispatcher.now, client, [request], size)
+        if isinstance(effect, ToClient)
+    ]
 
 
 def test_calls_in_large_frames_and_posted_tasks_share_the_room_there_is(dispatcher):
@@ -176,7 +180,7 @@ def test_calls_in_large_frames_and_posted_tasks_share_the_room_there_is(dispatch
 def test_of_several_in_one_large_frame_each_counts_for_its_share(dispatcher):
     requests = [Request(number.to_bytes(16), "nepse", "x") for number in range(1, 4)]
     effects = dispatcher.core.requests(dispatcher.now, b"c", requests, 18_000)
-    assert [one.message.code for one in effects if isinstance(one, ToClient)] == ["BUSY", "BUSY"]
+    assert [effect.message.code for effect in effects if isinstance(effect, ToClient)] == ["BUSY", "BUSY"]
     assert (dispatcher.core.size, dispatcher.core.refused) == (6000, 2)
 
 
@@ -201,7 +205,7 @@ def test_a_large_call_gives_its_room_back_however_it_ends(dispatcher):
 
 def test_packed_arguments_are_written_as_they_are():
     args = {"a": [1, 2.5, "x", b"y", None]}
-    plain, packed = (Task(bytes(16), 1, "do", one, 1, 2) for one in (args, msgspec.Raw(pack(args))))
+    plain, packed = (Task(bytes(16), 1, "do", arguments, 1, 2) for arguments in (args, msgspec.Raw(pack(args))))
     assert encode_own(packed) == encode(packed) == encode_own(plain)
     assert batch_frames.encode([packed, packed]) == batch_frames.encode([plain, plain])
     assert decode_to_worker(encode(packed)) == plain

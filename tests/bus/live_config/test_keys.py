@@ -1,4 +1,4 @@
-"""What may be set where, and what it may be."""
+"""Keys of the live configuration: scopes and allowed values."""
 
 import contextlib
 import math
@@ -34,7 +34,7 @@ def refused(scope, values):
 @pytest.mark.parametrize(
     "scope", ["global", *(f"kind:{kind}" for kind in KINDS), "display:a", "display:EUR.USD_1-b", "display:" + "x" * 100]
 )
-def test_a_scope_is_everybody_a_kind_or_one_display(scope):
+def test_a_scope_is_global_a_kind_or_one_display(scope):
     assert check_scope(scope) == scope
 
 
@@ -60,10 +60,10 @@ def test_a_scope_is_everybody_a_kind_or_one_display(scope):
         ["global"],
     ],
 )
-def test_any_other_scope_is_refused_and_told_what_is_allowed(scope):
-    told = refused(scope, {})
-    assert "allowed are global, kind:nepse" in str(told)
-    assert set(told.details) == {"scope", "key", "seen", "allowed"}
+def test_any_other_scope_is_refused_with_the_allowed_ones(scope):
+    error = refused(scope, {})
+    assert "allowed are global, kind:nepse" in str(error)
+    assert set(error.details) == {"scope", "key", "seen", "allowed"}
 
 
 def test_a_key_is_set_where_it_belongs():
@@ -75,23 +75,23 @@ def test_a_key_is_set_where_it_belongs():
 
 
 @pytest.mark.parametrize(
-    ("scope", "key", "said"),
+    ("scope", "key", "text"),
     [
         ("global", "rate_per_s", "key rate_per_s is set in scope global, must be in kind:nepse"),
         ("kind:feed", "rate_per_s", "must be in kind:nepse"),
         ("display:x", "log_level", "must be in global, kind:nepse"),
         ("kind:nepse", "stale_s", "must be in kind:feed"),
         ("global", "show_flash", "must be in kind:display, display:ID"),
-        ("kind:nepse", "rate", "key 'rate' is unknown; of kind:nepse there are log_level, rate_per_s, cache_s"),
+        ("kind:nepse", "rate", "key 'rate' is unknown; kind:nepse has log_level, rate_per_s, cache_s"),
         ("global", "", "key '' is unknown"),
         ("global", "x" * 5000, "is unknown"),
         ("global", 7, "key 7 is unknown"),
     ],
 )
-def test_a_key_that_is_unknown_or_belongs_elsewhere_is_refused(scope, key, said):
-    told = refused(scope, {key: 1})
-    assert said in str(told)
-    assert len(str(told)) < 400
+def test_a_key_that_is_unknown_or_belongs_elsewhere_is_refused(scope, key, text):
+    error = refused(scope, {key: 1})
+    assert text in str(error)
+    assert len(str(error)) < 400
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_a_key_that_is_unknown_or_belongs_elsewhere_is_refused(scope, key, said)
     ],
 )
 def test_a_fitting_value_is_kept_as_its_keys_type(scope, key, value, kept):
-    found = check_values(scope, {key: value})
-    assert found == {key: kept}
-    assert type(found[key]) is type(kept)
+    values = check_values(scope, {key: value})
+    assert values == {key: kept}
+    assert type(values[key]) is type(kept)
 
 
 @pytest.mark.parametrize(
@@ -140,13 +140,13 @@ def test_a_fitting_value_is_kept_as_its_keys_type(scope, key, value, kept):
         ("global", "log_level", 10),
     ],
 )
-def test_a_value_of_another_type_or_out_of_range_is_refused_and_says_all_three(scope, key, value):
-    told = refused(scope, {key: value})
-    assert told.details["key"] == key
-    assert told.details["allowed"] == KEYS[key].allowed
-    assert key in str(told)
-    assert KEYS[key].allowed in str(told)
-    assert len(told.details["seen"]) <= 60
+def test_a_value_of_another_type_or_out_of_range_is_refused_with_key_value_and_range(scope, key, value):
+    error = refused(scope, {key: value})
+    assert error.details["key"] == key
+    assert error.details["allowed"] == KEYS[key].allowed
+    assert key in str(error)
+    assert KEYS[key].allowed in str(error)
+    assert len(error.details["seen"]) <= 60
 
 
 def test_one_wrong_value_refuses_them_all():
@@ -186,19 +186,19 @@ def test_a_key_that_is_a_setting_too_has_its_default_and_its_bounds():
             section, _, name = key.setting.partition(".")
             limits = getattr(types_of(type(getattr(settings, section)))[name], "__metadata__", ())
             words = ("gt", "ge", "lt", "le")
-            bounds[key.name] = {word: getattr(one, word) for one in limits for word in words if getattr(one, word) is not None}
+            bounds[key.name] = {word: getattr(item, word) for item in limits for word in words if getattr(item, word) is not None}
     assert set(bounds) == {"log_level", "rate_per_s", "cache_s", "stale_s", "frame_ms", "states_per_s"}
-    for name, told in bounds.items():
+    for name, row in bounds.items():
         allowed = KEYS[name].range
         if allowed is not None:
-            assert told == {"gt" if allowed.low_open else "ge": allowed.low, "le": allowed.high}, name
+            assert row == {"gt" if allowed.low_open else "ge": allowed.low, "le": allowed.high}, name
 
 
 def test_defaults_are_those_of_the_settings_file():
     settings = Settings(nepse=NepseSettings(rate_per_s=0.5), log=LogSettings(level="error"))
-    found = defaults_of(settings)
-    assert (found["rate_per_s"], found["log_level"], found["cache_s"]) == (0.5, "error", 2.0)
-    assert set(found) == set(KEYS)
+    defaults = defaults_of(settings)
+    assert (defaults["rate_per_s"], defaults["log_level"], defaults["cache_s"]) == (0.5, "error", 2.0)
+    assert set(defaults) == set(KEYS)
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,9 @@ def test_defaults_are_those_of_the_settings_file():
     ],
 )
 def test_text_is_read_as_its_keys_type(name, text, value):
-    found = read_value(name, text)
-    assert found == value
-    assert type(found) is type(value)
+    parsed = read_value(name, text)
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
 @given(value=st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.integers()))
@@ -228,9 +228,9 @@ def test_text_is_read_as_its_keys_type(name, text, value):
 def test_whatever_comes_is_taken_as_its_type_or_refused(name, value):
     key = KEYS[name]
     with contextlib.suppress(ProtocolError):
-        found = check_values(key.scopes[0], {name: value})[name]
-        assert type(found) is type(key.default)
-        assert found == value
+        parsed = check_values(key.scopes[0], {name: value})[name]
+        assert type(parsed) is type(key.default)
+        assert parsed == value
 
 
 def test_ranges_know_their_ends():
@@ -240,7 +240,7 @@ def test_ranges_know_their_ends():
     assert 1 not in Range(0, 1, high_open=True)
 
 
-def test_a_key_or_scope_that_there_is_not_is_told_with_the_one_that_may_be_meant():
+def test_an_unknown_key_or_scope_is_refused_with_a_suggestion():
     with pytest.raises(ProtocolError, match="did you mean 'rate_per_s'"):
         find_key("kind:nepse", "ratepers")
     with pytest.raises(ProtocolError, match="did you mean 'kind:nepse'"):

@@ -1,4 +1,4 @@
-"""Frames of several messages: what is put together comes apart the same, and one that is wrong costs the others nothing."""
+"""Batch frames: messages survive batching unchanged, and a malformed one does not affect the others."""
 
 import datetime as dt
 import os
@@ -32,7 +32,7 @@ def nested(levels):
 def test_what_is_put_together_comes_apart_the_same(read, make, count):
     messages = [make(number) for number in range(count)]
     [frame] = batch_frames.encode(messages)
-    assert batch_frames.bundle([codec.encode(one) for one in messages]) == [frame]
+    assert batch_frames.bundle([codec.encode(message) for message in messages]) == [frame]
     assert read(frame) == (messages, [])
 
 
@@ -93,10 +93,10 @@ def test_times_and_extension_types_stay_what_they_are():
     time, extension = msgpack.Timestamp(5, 1), msgpack.ExtType(7, b"x")
     for value in (time, [1, {"at": time}], extension):
         messages = [Reply(bytes(16), 1), Reply(bytes(16), value)]
-        frame = batch_frames.bundle([codec.encode(one) for one in messages])[0]
+        frame = batch_frames.bundle([codec.encode(message) for message in messages])[0]
         assert batch_frames.read_replies(frame) == (messages, [])
         encoded = batch_frames.encode(messages)
-        assert [one for part in encoded for one in apart(part)] == messages
+        assert [message for part in encoded for message in apart(part)] == messages
 
 
 def apart(frame):
@@ -109,8 +109,8 @@ def test_values_that_msgpack_refuses_are_refused():
 
 
 def test_a_value_too_deep_to_be_read_is_refused():
-    told = codec.encode(Reply(bytes(16), 1))[1:] + b"\x92\xc4\x10" + bytes(16) + b"\x91" * 5000 + b"\xc0"
-    frame = b"r" + codec.array_header(2) + told
+    body = codec.encode(Reply(bytes(16), 1))[1:] + b"\x92\xc4\x10" + bytes(16) + b"\x91" * 5000 + b"\xc0"
+    frame = b"r" + codec.array_header(2) + body
     try:
         messages, refused = batch_frames.read_replies(frame)
         errors = [error for _, error in refused]
@@ -133,11 +133,11 @@ def test_more_than_a_bundle_become_several_frames_in_order():
     messages = [Reply(number.to_bytes(16), number) for number in range(batch_frames.BUNDLE * 2 + 5)]
     encoded = batch_frames.encode(messages)
     assert len(encoded) == 3
-    assert [one for frame in encoded for one in apart(frame)] == messages
+    assert [message for frame in encoded for message in apart(frame)] == messages
 
 
 def test_a_broker_that_passes_on_a_date_of_its_own_has_a_bug_that_shows():
-    """What the broker encodes was read from frames; msgspec would write what msgpack has no type for."""
+    """The broker encodes values that were decoded from frames; msgspec would encode types that msgpack does not have."""
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     with pytest.raises(TypeError):
         codec.encode(Reply(bytes(16), moment))

@@ -1,4 +1,4 @@
-"""Bytes to messages and back: round trips, and nothing but ProtocolError whatever bytes come."""
+"""Codec: round trips, and no error but ProtocolError for any bytes."""
 
 import contextlib
 import math
@@ -73,7 +73,7 @@ def test_what_is_encoded_is_decoded_to_the_same(cls, data):
     assert decode(codec.encode(message)) == message
 
 
-# Whatever bytes come
+# Any bytes
 
 NEAR_VALID = st.builds(
     lambda kind, value: kind + msgpack.packb(value),
@@ -203,7 +203,7 @@ def test_joining_equals_packing_whatever_the_values_are(values):
     assert codec.join_bodies([codec.pack(value) for value in values], len(values)) == codec.pack(values)
 
 
-def test_a_float_that_is_no_number_survives_so_that_whoever_reads_it_can_refuse_it():
+def test_a_float_that_is_no_number_survives_so_that_its_reader_can_refuse_it():
     assert math.isnan(codec.unpack(codec.pack(math.nan)))
 
 

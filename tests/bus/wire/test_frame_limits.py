@@ -1,4 +1,4 @@
-"""What a large frame would become: counted without decoding it, and refused where it is too much."""
+"""Bounds of large frames: counted without decoding, and refused beyond the limits."""
 
 import random
 import time
@@ -30,16 +30,16 @@ def result(value):
 def counted(value):
     """Count as `weight` does, slowly."""
     containers = values = 0
-    left = [value]
-    while left:
-        one = left.pop()
-        containers += isinstance(one, dict | list | msgpack.ExtType)
-        if isinstance(one, dict):
-            values += 2 * len(one)
-            left += one.values()
-        elif isinstance(one, list):
-            values += len(one)
-            left += one
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        containers += isinstance(item, dict | list | msgpack.ExtType)
+        if isinstance(item, dict):
+            values += 2 * len(item)
+            pending += item.values()
+        elif isinstance(item, list):
+            values += len(item)
+            pending += item
     return containers, values
 
 
@@ -51,7 +51,7 @@ def made(draw, levels):
     if kind < 9:
         return scalars[kind]
     inner = [made(draw, levels - 1) for _ in range(draw.randrange(20))]
-    return inner if kind < 11 else {f"{'k' * draw.randrange(40)}{number}": one for number, one in enumerate(inner)}
+    return inner if kind < 11 else {f"{'k' * draw.randrange(40)}{number}": item for number, item in enumerate(inner)}
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -122,8 +122,8 @@ def test_a_control_request_is_refused_above_128_kib_however_its_head_is_written_
 
 def test_in_a_frame_of_several_the_large_control_request_alone_is_refused():
     large = [Request(bytes([at]) * 16, name, "", {"x": "y" * (1 << 17)}, {}) for at, name in enumerate(("s", "hulak.last"))]
-    taken, wrong = batch_frames.read_requests(b"q\x92" + b"".join(codec.encode(one)[1:] for one in large))
-    assert [one.service for one in taken] == ["s"]
+    taken, wrong = batch_frames.read_requests(b"q\x92" + b"".join(codec.encode(request)[1:] for request in large))
+    assert [request.service for request in taken] == ["s"]
     assert [error.code for _, error in wrong] == ["TOO_LARGE"]
 
 

@@ -1,4 +1,4 @@
-"""Bodies that a careless sender packed: what can be read of them is read."""
+"""The lenient reader of malformed bodies."""
 
 import msgpack
 import pytest

@@ -1,4 +1,4 @@
-"""Majordomo's frames as bytes, both ways, and what the broker makes of them."""
+"""Majordomo's frames as bytes, in both directions, and the broker's reactions."""
 
 import re
 from pathlib import Path
@@ -45,10 +45,10 @@ def test_a_clients_request_is_read_and_answered_behind_its_own_envelope(envelope
     assert mdp.encode_to_client(address, Reply(ID, [b"a"])) == [WHO, *envelope, b"MDPC02", b"\x03", b"echo", b"a"]
 
 
-def test_a_client_is_told_of_a_failure_in_a_final_and_nothing_of_an_expiry():
+def test_a_client_gets_a_failure_in_a_final_and_no_answer_to_an_expired_request():
     address, _ = mdp.decode_request([WHO, C, b"\x01", b"echo", b"x"], ID, LIMIT)
-    said = mdp.encode_to_client(address, Error(ID, "WORKER_LOST", "4 workers were lost"))
-    assert said == [WHO, b"MDPC02", b"\x03", b"echo", b"ERROR", b"WORKER_LOST", b"4 workers were lost"]
+    frames = mdp.encode_to_client(address, Error(ID, "WORKER_LOST", "4 workers were lost"))
+    assert frames == [WHO, b"MDPC02", b"\x03", b"echo", b"ERROR", b"WORKER_LOST", b"4 workers were lost"]
     assert mdp.encode_to_client(address, Error(ID, "EXPIRED", "its time is over")) == []
 
 
@@ -216,7 +216,8 @@ def test_a_workers_frames_that_are_not_as_the_rfc_has_them_are_refused(rest, cod
 
 @given(
     st.lists(
-        st.sampled_from([b"", C, W, *map(bytes, ([one] for one in range(8))), GIVEN, b"echo", b"\xff"]) | st.binary(), max_size=9
+        st.sampled_from([b"", C, W, *map(bytes, ([byte] for byte in range(8))), GIVEN, b"echo", b"\xff"]) | st.binary(),
+        max_size=9,
     )
 )
 def test_whatever_frames_come_they_are_read_or_refused(rest):
@@ -235,7 +236,7 @@ def test_whatever_frames_come_they_are_read_or_refused(rest):
                 fixture.peers.refused(100.0, parts, error)
 
 
-def test_a_refused_ready_without_an_envelope_is_answered_to_nobody():
+def test_a_refused_ready_without_an_envelope_is_not_answered():
     fixture = MajordomoFixture()
     error = ProtocolError("BAD_FRAME", "2 frames")
     for parts in ([WHO, C, b"Y"], [WHO, b"", b"", b"Y"], [WHO]):
@@ -244,7 +245,7 @@ def test_a_refused_ready_without_an_envelope_is_answered_to_nobody():
     assert len(fixture.peers.refused(100.0, [WHO, b"", b"Y"], error)) == 1
 
 
-# What the broker does
+# The broker's reactions
 
 
 class MajordomoFixture:
@@ -259,8 +260,8 @@ class MajordomoFixture:
 
     def sent(self, effects):
         """Return what goes out, without empty messages."""
-        told = [one for one in effects if isinstance(one, ToClient | ToWorker)]
-        return [parts for one in told for parts in self.peers.encode(one.identity, one.message)]
+        messages = [effect for effect in effects if isinstance(effect, ToClient | ToWorker)]
+        return [parts for message in messages for parts in self.peers.encode(message.identity, message.message)]
 
     def worker(self, *rest, who=WHO):
         parts = [who, W, *rest]
@@ -308,7 +309,7 @@ def test_parts_for_our_own_clients_are_numbered_within_an_attempt(fixture):
     assert end.message == Reply(ID, [b"a"])
 
 
-def test_its_silence_is_borne_as_long_as_its_own_lease_and_any_command_renews_it(fixture):
+def test_its_silence_is_tolerated_for_its_own_lease_and_any_command_renews_it(fixture):
     fixture.worker(b"\1", b"echo")
     fixture.client(b"hello")
     fixture.pass_time(7.0)
@@ -338,7 +339,7 @@ def test_an_unexpected_command_disconnects_and_nothing_more_goes_to_that_worker(
     assert fixture.worker(b"\4", GIVEN, b"", b"x") == []
     assert fixture.core.counters["late"] == 1
     assert fixture.pass_time(1.0) == []
-    assert fixture.worker(b"\1", b"echo")[-1][:4] == [WHO, W, b"\2", ID + b"\0\0\0\2"]  # it begins anew, and gets the task again
+    assert fixture.worker(b"\1", b"echo")[-1][:4] == [WHO, W, b"\2", ID + b"\0\0\0\2"]  # it starts again, and gets the task again
 
 
 def test_a_worker_whose_answer_cannot_be_read_is_disconnected_since_the_task_would_hang_on_it(fixture):

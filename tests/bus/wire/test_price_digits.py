@@ -1,4 +1,4 @@
-"""How many decimals prices have that nobody has said so of."""
+"""The default number of decimals of prices."""
 
 import pytest
 

@@ -63,7 +63,7 @@ def run(*words):
     [
         (("set", "kind:nepse", "rate_per_s=0"), 1, "rate_per_s is 0.0 (float), must be a number above 0, at most 100 (1/s)"),
         (("set", "rate_per_s=1"), 1, "key rate_per_s is set in scope global, must be in kind:nepse"),
-        (("set", "kind:nepse", "rate=1"), 1, "key 'rate' is unknown; of kind:nepse there are log_level, rate_per_s, cache_s"),
+        (("set", "kind:nepse", "rate=1"), 1, "key 'rate' is unknown; kind:nepse has log_level, rate_per_s, cache_s"),
         (("set", "kind:x", "a=1"), 1, "scope 'kind:x' is unknown"),
         (("get", "nepse"), 1, "scope 'nepse' is unknown; allowed are global, kind:nepse"),
         (("set", "kind:nepse"), 2, "KEY=VALUE is missing"),

@@ -18,7 +18,7 @@ def test_it_goes_on_with_monotonic_time():
 
 
 @pytest.mark.parametrize("wall_ns", [0, 10**18 - 40 * DAY_NS, 10**18 + 40 * DAY_NS])
-def test_on_the_same_boot_the_wall_clock_is_not_looked_at(wall_ns):
+def test_on_the_same_boot_the_wall_clock_does_not_count(wall_ns):
     assert Aged(100.0, THEN).later(Clocks("boot-1", 560.0, wall_ns)) == 160.0
 
 

@@ -1,4 +1,4 @@
-"""What waits for the disk in memory: in order, bounded, with one hole at most."""
+"""Batches held in memory while the journal cannot be written: in order, bounded, with one gap at most."""
 
 from hulak.bus.core.journal.held_batches import HeldBatches
 from hulak.bus.core.journal.record_format import Batch
@@ -11,12 +11,12 @@ def batch(first, last, size=10):
 
 def test_what_was_put_in_comes_out_in_order():
     held = HeldBatches()
-    one, two = batch(11, 13), batch(14, 17)
+    first, two = batch(11, 13), batch(14, 17)
     assert held.first() is None
-    assert held.add(one) == held.add(two) == 0
+    assert held.add(first) == held.add(two) == 0
     assert (held.ticks, held.bytes) == (7, 70)
-    assert held.first() is one
-    assert held.first() is one, "it stays until it is written"
+    assert held.first() is first
+    assert held.first() is first, "it stays until it is written"
     held.done()
     assert held.first() is two
     assert (held.ticks, held.bytes) == (4, 40)

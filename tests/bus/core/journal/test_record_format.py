@@ -1,4 +1,4 @@
-"""The journal's bytes: what is whole is read, what is damaged is found and passed over."""
+"""The journal's bytes: whole records are decoded, damaged bytes are found and skipped."""
 
 import random
 
@@ -21,7 +21,7 @@ def journal(count):
 
 
 def ticks_in(data):
-    return [one.tick() for one in scan(data) if isinstance(one, Record) and one.kind == TICK]
+    return [record.tick() for record in scan(data) if isinstance(record, Record) and record.kind == TICK]
 
 
 def test_a_tick_record_is_these_bytes():
@@ -58,8 +58,8 @@ def test_a_flipped_bit_at_any_of_200_places_is_found_and_never_served():
     for _ in range(200):
         place, bit = draw.randrange(len(data)), 1 << draw.randrange(8)
         damaged = data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :]
-        found = list(scan(damaged))
-        assert any(isinstance(one, Corrupt) and one.offset <= place < one.end for one in found)
+        records = list(scan(damaged))
+        assert any(isinstance(record, Corrupt) and record.offset <= place < record.end for record in records)
         served = [frame for _, _, _, frame in ticks_in(damaged)]
         assert set(served) <= whole
         assert len(served) >= 39, "one flipped bit costs one record"
@@ -77,7 +77,7 @@ def test_a_cut_at_any_of_200_places_is_found_as_a_torn_tail():
         assert isinstance(last, Corrupt)
         assert last.last
         assert last.offset == max(end for end in ends if end <= place)
-        assert all(isinstance(one, Record) for one in before)
+        assert all(isinstance(record, Record) for record in before)
 
 
 def test_a_length_that_is_damaged_does_not_hide_what_follows():

@@ -59,7 +59,7 @@ def test_the_ticks_of_one_topic_are_found_forwards_and_backwards_at_any_ordinal(
         drawn = [draw.choice(ordinals) for _ in range(3000)]
         index.add(drawn, [b"x"] * len(drawn), 1, 1)
         for ordinal in ordinals[:8]:
-            wanted = [place for place, one in enumerate(drawn) if one == ordinal]
+            wanted = [place for place, drawn_ordinal in enumerate(drawn) if drawn_ordinal == ordinal]
             assert index.find(ordinal, 0, 10_000) == (wanted, 3000)
             assert index.find(ordinal, 1500, 10_000)[0] == [place for place in wanted if place >= 1500]
             some, behind = index.find(ordinal, 0, 3)
@@ -81,7 +81,9 @@ def test_an_index_that_is_damaged_or_of_other_bytes_is_refused():
     data, _ = segment([EURUSD] * 30)
     good = built(data).encode(len(data))
     for size, first in ((7, 1), (len(data), 2)):
-        with pytest.raises(ProtocolError, match=f"of {len(data)} bytes from tick 1 on, this one has {size} bytes, and {first}"):
+        with pytest.raises(
+            ProtocolError, match=f"of {len(data)} bytes from tick 1 on, this one has {size} bytes from tick {first} on"
+        ):
             SegmentIndex.decode(good, size, first)
     for place in range(0, len(good), 7):
         with pytest.raises(ProtocolError) as refused:
@@ -91,7 +93,7 @@ def test_an_index_that_is_damaged_or_of_other_bytes_is_refused():
             SegmentIndex.decode(good[:place], len(data), 1)
 
 
-def test_numbers_without_a_whole_record_keep_their_places_and_belong_to_nobody():
+def test_numbers_without_a_whole_record_keep_their_places_and_have_no_topic():
     data, places = segment([EURUSD, None, None, EURUSD, USDJPY])
     damaged = bytearray(data)
     damaged[places[5] + 40] ^= 1

@@ -1,4 +1,4 @@
-"""Names of segments, and files that are named so and belong to no journal, or to another one."""
+"""Names of segments, and files with such names that belong to no journal, or to another one."""
 
 import pytest
 from hypothesis import given
@@ -32,7 +32,7 @@ def test_a_name_is_read_as_it_is_made():
         name_of(7, 81).replace(".hj", ".HJ"),
         "7-81.hj",
         name_of(0, 81),
-        "000000000\u0667-00000000000000000081.hj",  # a digit, and none of ours
+        "000000000\u0667-00000000000000000081.hj",  # a digit, but not an ASCII one
         "-0000000007-00000000000000000081.hj",
     ],
 )
@@ -49,8 +49,8 @@ def head(serial, ticks, journal=OURS, time_ns=0, numbered=True):
     return Snapshot(5, "boot", time_ns or serial, ticks, {}, {}, serial if numbered else 0, journal if numbered else "")
 
 
-def candidate(serial, ticks, found=None, size=100, first=0):
-    return Candidate(name_of(serial, ticks), serial, ticks, size, found, 10 if found else 0, first)
+def candidate(serial, ticks, first_head=None, size=100, first=0):
+    return Candidate(name_of(serial, ticks), serial, ticks, size, first_head, 10 if first_head else 0, first)
 
 
 def row(*ticks, numbered=True):
@@ -63,13 +63,13 @@ def test_a_row_of_segments_fits():
 
 
 @pytest.mark.parametrize("at", [1, 2, 5, 9])
-def test_a_copy_under_another_serial_is_told_by_its_head(at):
+def test_a_copy_under_another_serial_is_detected_by_its_head(at):
     copy = candidate(at, 10, head(3, 10))
-    row_of = [one for one in row(0, 5, 10, 40) if one.name != copy.name]
+    row_of = [other for other in row(0, 5, 10, 40) if other.name != copy.name]
     assert misfits([*row_of, copy], OURS) == {copy.name: "it is a copy of segment 3"}
 
 
-def test_a_copy_under_other_ticks_is_told_by_its_head():
+def test_a_copy_under_other_ticks_is_detected_by_its_head():
     copy = candidate(9, 11, head(9, 10))
     assert list(misfits([*row(0, 5), copy], OURS)) == [copy.name]
 
@@ -82,22 +82,22 @@ def test_of_old_segments_with_one_head_the_longest_counts_and_then_the_first():
     assert list(misfits([old[0], shorter, old[2]], OURS)) == [shorter.name]
 
 
-def test_a_segment_of_another_journal_is_told():
+def test_a_segment_of_another_journal_is_detected():
     foreign = candidate(9, 4000, head(9, 4000, "b2"))
-    found = [*row(0, 5), foreign]
-    assert own_journal(found, "") == OURS
-    assert own_journal(found, "b2") == "b2"
+    candidates = [*row(0, 5), foreign]
+    assert own_journal(candidates, "") == OURS
+    assert own_journal(candidates, "b2") == "b2"
     assert own_journal(row(0, 5, numbered=False), "c3") == "c3"
     assert own_journal(row(0, 5), "c3") == OURS
-    assert own_journal([foreign, candidate(1, 0, first=1)], OURS) == OURS, "whose heads are damaged may be ours"
+    assert own_journal([foreign, candidate(1, 0, first=1)], OURS) == OURS, "a segment with a damaged head may be of this journal"
     assert own_journal([foreign, candidate(1, 0, first=1)], "") == "b2"
-    assert misfits(found, OURS) == {foreign.name: "it is of another journal, b2"}
+    assert misfits(candidates, OURS) == {foreign.name: "it is of another journal, b2"}
 
 
 def test_ticks_that_run_backwards_cost_the_fewest_segments():
-    one, two = candidate(3, 9000, head(3, 9000)), candidate(9, 1, head(9, 1))
+    first, two = candidate(3, 9000, head(3, 9000)), candidate(9, 1, head(9, 1))
     others = [candidate(at, 10 * at, head(at, 10 * at)) for at in (1, 2, 4, 5, 6)]
-    assert set(misfits([*others, one, two], OURS)) == {one.name, two.name}
+    assert set(misfits([*others, first, two], OURS)) == {first.name, two.name}
 
 
 def test_a_damaged_head_is_judged_by_the_first_tick():
@@ -107,11 +107,11 @@ def test_a_damaged_head_is_judged_by_the_first_tick():
 
 @given(st.lists(st.integers(0, 8), max_size=9))
 def test_the_longest_rising_row_is_as_long_as_any(values):
-    found = longest_rising(values)
-    assert found == sorted(set(found))
-    picked = [values[at] for at in found]
+    places = longest_rising(values)
+    assert places == sorted(set(places))
+    picked = [values[at] for at in places]
     assert picked == sorted(picked)
     best = [1] * len(values)
     for at, value in enumerate(values):
         best[at] = 1 + max((best[before] for before in range(at) if values[before] <= value), default=0)
-    assert len(found) == max(best, default=0)
+    assert len(places) == max(best, default=0)

@@ -25,7 +25,7 @@ def test_equal_reads_are_one_task_whose_answer_and_parts_go_to_all_under_their_o
     assert dispatcher.core.tasks == {}
 
 
-def test_a_read_that_comes_after_the_answer_is_done_anew(dispatcher):
+def test_a_read_that_comes_after_the_answer_is_a_new_task(dispatcher):
     dispatcher.ready()
     dispatcher.request(A, share=True)
     dispatcher.result(A, value=5)
@@ -40,12 +40,12 @@ def test_what_is_not_equal_or_does_not_allow_it_is_not_joined(dispatcher, option
     assert len(dispatcher.core.tasks) == 2
 
 
-def test_a_failure_is_told_to_all(dispatcher):
+def test_a_failure_is_sent_to_all(dispatcher):
     dispatcher.ready()
     dispatcher.request(A, client=b"c1", share=True)
     dispatcher.request(B, client=b"c2", share=True)
-    told = dispatcher.result(A, value={"code": "BLOCKED", "text": "403"}, done=False)[0]
-    assert [(client, type(message), message.id, message.code) for client, message in told] == [
+    effect = dispatcher.result(A, value={"code": "BLOCKED", "text": "403"}, done=False)[0]
+    assert [(client, type(message), message.id, message.code) for client, message in effect] == [
         (b"c1", Error, A, "BLOCKED"),
         (b"c2", Error, B, "BLOCKED"),
     ]

@@ -1,4 +1,4 @@
-"""Who gets which task, and what its caller is told; with plain numbers for time."""
+"""Assignment of tasks, and answers to their callers; with plain numbers for time."""
 
 import pytest
 from dispatcher_fixture import RETRYABLE, A, B, DispatcherFixture, task
@@ -33,7 +33,7 @@ def test_a_request_waits_for_a_worker_of_its_service(dispatcher):
 def test_a_registration_is_answered_before_anything_is_given(dispatcher):
     dispatcher.request()
     effects = dispatcher.core.ready(dispatcher.now, b"w1", Ready("nepse", "w1", 1))
-    assert [one.message for one in effects if isinstance(one, ToWorker)] == [BrokerHeartbeat(7, known=True), task(1)]
+    assert [effect.message for effect in effects if isinstance(effect, ToWorker)] == [BrokerHeartbeat(7, known=True), task(1)]
 
 
 def test_a_worker_gets_no_more_than_it_offered_and_the_next_when_one_ends(dispatcher):
@@ -81,7 +81,7 @@ def test_a_full_queue_refuses_but_a_repeated_id_is_none_more(dispatcher):
     assert dispatcher.request(bytes(16)) == ([], [], [])
 
 
-def test_a_task_that_nobody_takes_expires_with_the_reason_and_leaves_the_queue(dispatcher):
+def test_a_task_without_a_worker_expires_with_the_reason_and_leaves_the_queue(dispatcher):
     dispatcher.request(timeout_ms=2000)
     ((client, error),), _, _ = dispatcher.pass_time(2.0)
     assert (client, error.id, error.code) == (b"c", A, "EXPIRED")
@@ -121,11 +121,11 @@ def test_a_failure_that_asks_for_a_wait_gets_it(dispatcher):
     assert dispatcher.pass_time(0.25, (b"w1", ()))[1] == [(b"w1", task(2))]
 
 
-def test_a_final_failure_ends_the_task_with_what_its_worker_told(dispatcher):
+def test_a_final_failure_ends_the_task_with_the_workers_error(dispatcher):
     dispatcher.ready()
     dispatcher.request()
-    told = {"code": "UNAUTHORIZED", "text": "no token", "details": {"code": 401, "text": "x", "task": 1, 5: 6}}
-    ((_, error),), _, _ = dispatcher.result(done=False, value=told)
+    failure = {"code": "UNAUTHORIZED", "text": "no token", "details": {"code": 401, "text": "x", "task": 1, 5: 6}}
+    ((_, error),), _, _ = dispatcher.result(done=False, value=failure)
     assert (error.code, error.text) == ("UNAUTHORIZED", "no token")
     troubles = ["w1: UNAUTHORIZED: no token"]
     assert error.details == {"code": 401, "text": "x", "task": 1, "attempts": 1, "troubles": troubles}
@@ -152,10 +152,10 @@ def test_a_retiring_worker_gets_nothing_more_and_ends_what_it_holds(dispatcher):
     dispatcher.request(B)
     assert dispatcher.result(A) == ([(b"c", Reply(A, None))], [], [])
     assert dispatcher.state(B) is TaskState.QUEUED
-    assert dispatcher.core.retire("unheard of", "") == []
+    assert dispatcher.core.retire("unknown", "") == []
 
 
-def test_a_worker_that_was_not_reached_by_its_retirement_is_told_again_when_it_comes_back(dispatcher):
+def test_a_worker_that_missed_its_retirement_is_asked_again_when_it_comes_back(dispatcher):
     dispatcher.ready()
     dispatcher.core.retire("w1", "an operator asked for it")
     assert [type(message) for _, message in dispatcher.ready(b"new", name="w1")[1]] == [Retire]
@@ -165,7 +165,7 @@ def test_a_worker_that_was_not_reached_by_its_retirement_is_told_again_when_it_c
 # Books
 
 
-def test_requests_for_what_nobody_offers_leave_no_trace(dispatcher):
+def test_expired_requests_for_a_service_without_workers_leave_no_state(dispatcher):
     for number in range(1000):
         dispatcher.request(number.to_bytes(16, "big"), service=f"s{number}", timeout_ms=100)
         dispatcher.pass_time(0.25)
@@ -173,7 +173,7 @@ def test_requests_for_what_nobody_offers_leave_no_trace(dispatcher):
     assert len(dispatcher.core.timers._heap) <= 66
 
 
-def test_every_worker_is_told_the_brokers_epoch_at_each_heartbeat(dispatcher):
+def test_every_worker_gets_the_brokers_epoch_in_each_heartbeat(dispatcher):
     dispatcher.ready(b"w1")
     dispatcher.ready(b"w2")
     dispatcher.now += 0.25

@@ -1,4 +1,4 @@
-"""Who is charged an attempt when a worker is lost: only what it had surely begun; suspects go out one by one."""
+"""Attempts of lost workers: only surely begun ones are charged; suspects are assigned one by one."""
 
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +20,7 @@ def name(number):
 
 
 class Pool(DispatcherFixture):
-    """A dispatcher with room, whose tasks are numbers, and that knows what it has given to whom."""
+    """A dispatcher with room, whose tasks are numbers, and that records each worker's attempts."""
 
     def __init__(self):
         super().__init__(replace(POLICY, max_tasks=20_000))
@@ -28,15 +28,15 @@ class Pool(DispatcherFixture):
 
     def see(self, effects):
         """Take note of effects; returns the numbers and attempts that were given, in order."""
-        found = []
-        for one in effects:
-            match one:
+        attempts = []
+        for effect in effects:
+            match effect:
                 case ToWorker(identity, BrokerHeartbeat()):
                     del identity
                 case ToWorker(identity, Task() as task):
-                    found.append((identity, int.from_bytes(task.id), task.attempt))
+                    attempts.append((identity, int.from_bytes(task.id), task.attempt))
                 case ToWorker(identity, list() as tasks):
-                    found += [(identity, int.from_bytes(task.id), task.attempt) for task in tasks]
+                    attempts += [(identity, int.from_bytes(task.id), task.attempt) for task in tasks]
                 case ToClient(_, list() as replies):
                     self.ended |= {int.from_bytes(reply.id): reply for reply in replies}
                 case ToClient(_, Reply() | Error() as message):
@@ -44,9 +44,9 @@ class Pool(DispatcherFixture):
                 case Ended(task, _, attempt, message):
                     self.ended[int.from_bytes(task)] = message
                     self.noted.append((int.from_bytes(task), attempt))
-        for identity, number, attempt in found:
+        for identity, number, attempt in attempts:
             self.given.setdefault(identity, []).append((number, attempt))
-        return found
+        return attempts
 
     def comes(self, identity, credit=8, held=()):
         return self.see(self.core.ready(self.now, identity, Ready("nepse", identity.decode(), credit, held)))
@@ -60,11 +60,11 @@ class Pool(DispatcherFixture):
         return self.see(effects)
 
     def posts(self, *numbers, retries=3):
-        found = []
+        attempts = []
         for number in numbers:
             posting = Posting(name(number), None, "nepse", "do", pack({}), retries, float("inf"))
-            found += self.see(self.core.accept(self.now, posting.task(self.now)))
-        return found
+            attempts += self.see(self.core.accept(self.now, posting.task(self.now)))
+        return attempts
 
     def dies(self, identity):
         self.given.pop(identity, None)
@@ -141,10 +141,10 @@ def test_the_task_that_passed_its_hard_limit_is_charged_and_what_waited_behind_i
     pool.comes(b"w2")
     pool.comes(b"w3")
     pool.comes(b"w4")
-    assert {one for given in pool.given.values() for one in given[-1:]} == {(1, 2), (2, 1), (3, 1)}
+    assert {attempt for given in pool.given.values() for attempt in given[-1:]} == {(1, 2), (2, 1), (3, 1)}
 
 
-def test_what_a_leaving_worker_hands_back_is_not_charged_and_no_suspect_but_not_for_ever(pool):
+def test_a_task_that_a_leaving_worker_hands_back_is_not_charged_and_no_suspect_up_to_a_limit(pool):
     pool.calls(1, 2)
     for turn in range(MOST_SPARED + 1):
         assert pool.comes(b"w%d" % turn) == [(b"w%d" % turn, 1, 1), (b"w%d" % turn, 2, 1)]
@@ -160,7 +160,7 @@ def test_a_worker_that_comes_under_a_known_name_without_what_it_held_may_have_di
     assert pool.does(b"new", 1) == [(b"new", 2, 1)]
 
 
-def test_a_frozen_worker_that_comes_back_keeps_what_nobody_else_has_begun(pool):
+def test_a_paused_worker_that_resumes_keeps_tasks_that_no_other_worker_has_begun(pool):
     pool.comes(b"w1")
     pool.calls(1, 2, 3)
     pool.dies(b"w1")
@@ -197,8 +197,8 @@ def test_a_task_that_was_in_doubt_at_a_restart_goes_out_alone(pool):
     pool.now += 1.5
     pool.core.heartbeat(pool.now, b"w1", WorkerHeartbeat())
     effects = pool.core.advance(pool.now)
-    assert [one.attempt for one in effects if isinstance(one, Delayed)] == [0, 0]
-    assert [(one.task, one.attempt) for one in effects if isinstance(one, Begun)] == [(name(1), 1)]
+    assert [effect.attempt for effect in effects if isinstance(effect, Delayed)] == [0, 0]
+    assert [(effect.task, effect.attempt) for effect in effects if isinstance(effect, Begun)] == [(name(1), 1)]
     assert pool.core.tasks[name(2)].state is TaskState.QUEUED
 
 

@@ -1,4 +1,4 @@
-"""When a task is due, told over restarts and boots, whatever the wall clock was set to."""
+"""Due times over restarts and boots, for any setting of the wall clock."""
 
 import math
 
@@ -9,7 +9,7 @@ from hulak.bus.core.tasks.moments import MOST_NS, Moment
 WALL_NS = 10**18
 
 
-def test_a_moment_is_said_by_both_clocks_and_found_again_by_that_of_the_boot():
+def test_a_moment_is_stored_by_both_clocks_and_restored_by_that_of_the_boot():
     then = Moment(100.0, WALL_NS, 5.0, "boot-a", 1000.0)
     wall_ns, mark = then.wall(60.0), then.mark(60.0)
     assert (wall_ns, mark) == (WALL_NS + 60 * 10**9, "boot-a/1060.000")

@@ -1,4 +1,4 @@
-"""What a caller may ask for, and what is done about a failed attempt."""
+"""Options of requests, and decisions about failed attempts."""
 
 import math
 
@@ -54,36 +54,36 @@ def test_an_unknown_option_is_refused_by_its_name():
         read(retry=1)
 
 
-def test_a_failure_is_read_as_its_worker_told_it():
-    told = {"code": "BLOCKED", "text": "429", "retryable": True, "retry_after_ms": 1500, "details": {"status": 429}}
-    assert Failure.of(told) == Failure("BLOCKED", "429", True, 1.5, {"status": 429})
+def test_a_failure_is_parsed_as_its_worker_sent_it():
+    value = {"code": "BLOCKED", "text": "429", "retryable": True, "retry_after_ms": 1500, "details": {"status": 429}}
+    assert Failure.of(value) == Failure("BLOCKED", "429", True, 1.5, {"status": 429})
 
 
-@pytest.mark.parametrize("told", [None, 7, "no", [], {}, {"details": [1]}, {"retryable": 1}, {"retry_after_ms": "5"}])
-def test_what_a_failure_does_not_say_makes_it_final(told):
-    found = Failure.of(told)
-    assert (found.code, found.retryable, found.retry_after_s, found.details) == ("FAILED", False, None, {})
-    assert found.text == "the worker gave no reason"
+@pytest.mark.parametrize("value", [None, 7, "no", [], {}, {"details": [1]}, {"retryable": 1}, {"retry_after_ms": "5"}])
+def test_missing_fields_make_a_failure_final(value):
+    failure = Failure.of(value)
+    assert (failure.code, failure.retryable, failure.retry_after_s, failure.details) == ("FAILED", False, None, {})
+    assert failure.text == "the worker gave no reason"
 
 
 @pytest.mark.parametrize("after_ms", [-1, True, 1.5, None])
-def test_a_wait_that_makes_no_sense_is_passed_over(after_ms):
+def test_an_invalid_wait_is_ignored(after_ms):
     assert Failure.of({"retry_after_ms": after_ms}).retry_after_s is None
 
 
-def test_what_a_failure_says_is_bounded():
+def test_the_text_of_a_failure_is_bounded():
     wide = {"code": "C" * 101, "text": "t" * 10_001, "retryable": True, "retry_after_ms": 10**16, "cool_down_ms": 10**16}
-    found = Failure.of({**wide, "details": {"page": "x" * 70_000}})
-    assert (len(found.code), len(found.text)) == (100, 10_000)
-    assert (found.retry_after_s, found.cool_down_s) == (86400, 3600)
-    assert found.details == {"left_out": "70011 bytes of details, 65536 are kept at most"}
+    failure = Failure.of({**wide, "details": {"page": "x" * 70_000}})
+    assert (len(failure.code), len(failure.text)) == (100, 10_000)
+    assert (failure.retry_after_s, failure.cool_down_s) == (86400, 3600)
+    assert failure.details == {"left_out": "70011 bytes of details, 65536 are kept at most"}
 
 
 @pytest.mark.parametrize("odd", [7, b"x", [1], {"a": 1}, float("nan"), 1 << 63])
 def test_a_code_or_text_of_another_type_is_shown_in_few_characters(odd):
-    found = Failure.of({"code": odd, "text": odd})
-    assert found.code == found.text != ""
-    assert len(found.code) <= 60
+    failure = Failure.of({"code": odd, "text": odd})
+    assert failure.code == failure.text != ""
+    assert len(failure.code) <= 60
 
 
 def test_only_details_with_text_keys_are_kept_since_no_other_can_be_sent():

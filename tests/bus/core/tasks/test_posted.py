@@ -1,4 +1,4 @@
-"""What may be posted, and a posted task's way through the dispatcher; with plain numbers for time."""
+"""Arguments of posts, and posted tasks in the dispatcher; with plain numbers for time."""
 
 import math
 
@@ -16,12 +16,12 @@ RETRYABLE = {"code": "RATE_LIMITED", "text": "429", "retryable": True}
 
 
 def posting(**changed):
-    told = {"id": ID, "key": None, "service": "nepse", "action": "x", "args": b"\x80", "retries": 1, "expires_s": math.inf}
-    return Posting(**{**told, **changed})
+    fields = {"id": ID, "key": None, "service": "nepse", "action": "x", "args": b"\x80", "retries": 1, "expires_s": math.inf}
+    return Posting(**{**fields, **changed})
 
 
 def stored(effects):
-    return [one for one in effects if isinstance(one, Begun | Delayed | Ended)]
+    return [effect for effect in effects if isinstance(effect, Begun | Delayed | Ended)]
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def test_a_posting_is_made_with_its_defaults():
 
 
 def test_a_posting_is_made_as_it_was_asked_for():
-    told = {"key": "k", "retries": 0, "expires_s": 5, "priority": 2}
-    made = posting_of(ID, arguments("hulak.post", service="s", action="a", args={"n": 1}, **told), POLICY)
+    sent = {"key": "k", "retries": 0, "expires_s": 5, "priority": 2}
+    made = posting_of(ID, arguments("hulak.post", service="s", action="a", args={"n": 1}, **sent), POLICY)
     assert made == Posting(ID, "k", "s", "a", b"\x81\xa1n\x01", 0, 5.0, 2)
 
 
@@ -54,11 +54,11 @@ def test_a_posted_task_notes_its_beginning_and_its_end_instead_of_telling_a_clie
     assert dispatcher.core.tasks == {}
 
 
-def test_a_posted_task_never_expires_unless_it_was_told_when(dispatcher):
+def test_a_posted_task_never_expires_without_a_limit(dispatcher):
     dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
     dispatcher.core.accept(dispatcher.now, posting(id=bytes(16), expires_s=5.0).task(dispatcher.now))
     effects = dispatcher.core.advance(dispatcher.now + 1e6)
-    assert [(one.task, one.state) for one in stored(effects)] == [(bytes(16), "expired")]
+    assert [(effect.task, effect.state) for effect in stored(effects)] == [(bytes(16), "expired")]
     assert list(dispatcher.core.tasks) == [ID]
 
 
@@ -78,7 +78,7 @@ def test_its_retries_are_noted_with_their_delay_and_its_last_failure_as_the_end(
 def test_a_lost_worker_is_noted_as_a_retry_and_the_last_one_as_the_end(dispatcher):
     ready(dispatcher, b"a")
     dispatcher.core.accept(dispatcher.now, posting().task(dispatcher.now))
-    assert [type(one) for one in stored(dispatcher.core.lost(dispatcher.now, b"a", "gone"))] == [Delayed]
+    assert [type(effect) for effect in stored(dispatcher.core.lost(dispatcher.now, b"a", "gone"))] == [Delayed]
     ready(dispatcher, b"b")
     [end] = stored(dispatcher.core.lost(dispatcher.now, b"b", "gone"))
     assert (end.state, end.message.code) == ("failed", "WORKER_LOST")
@@ -97,7 +97,7 @@ def test_a_cancelled_task_ends_once_and_a_worker_that_is_at_it_brings_a_late_res
     assert dispatcher.core.tasks == {}
 
 
-def test_a_restored_task_is_left_to_the_worker_that_says_it_is_still_at_it(dispatcher):
+def test_a_restored_task_stays_with_the_worker_that_still_runs_it(dispatcher):
     task = posting().task(dispatcher.now)
     task.attempt = 1
     dispatcher.core.restore(dispatcher.now, task, in_s=1.5)
@@ -105,12 +105,12 @@ def test_a_restored_task_is_left_to_the_worker_that_says_it_is_still_at_it(dispa
     assert dispatcher.core.tasks[ID].state is TaskState.WAITING
     effects = ready(dispatcher, b"w", held=(HeldTask(ID, 1),))
     assert stored(effects) == [Begun(ID, 1, "w")]
-    assert [type(one.message).__name__ for one in effects if isinstance(one, ToWorker)] == ["BrokerHeartbeat"]
+    assert [type(effect.message).__name__ for effect in effects if isinstance(effect, ToWorker)] == ["BrokerHeartbeat"]
     [end] = stored(dispatcher.core.result(dispatcher.now, b"w", Result(ID, 1, True, 5)))
     assert end.state == "done"
 
 
-def test_a_restored_task_that_nobody_claims_is_given_to_another_with_its_next_attempt(dispatcher):
+def test_a_restored_task_that_no_worker_names_goes_to_another_with_its_next_attempt(dispatcher):
     task = posting().task(dispatcher.now)
     task.attempt = 1
     dispatcher.core.restore(dispatcher.now, task, in_s=1.5)
@@ -125,4 +125,4 @@ def test_an_error_is_not_made_for_a_client_that_is_none(dispatcher):
     effects = dispatcher.core.advance(dispatcher.now + 2.0)
     [end] = stored(effects)
     assert isinstance(end.message, Error)
-    assert not any(type(one).__name__ == "ToClient" for one in effects)
+    assert not any(type(effect).__name__ == "ToClient" for effect in effects)

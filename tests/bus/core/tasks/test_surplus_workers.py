@@ -1,4 +1,4 @@
-"""Who has to leave when another worker comes, with plain numbers for time."""
+"""Workers that have to leave when another one registers, with plain numbers for time."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_of_two_workers_of_one_slot_the_one_whose_process_is_older_has_to_leave_
     assert names([old, new], new) == ["old"]
 
 
-def test_where_nobody_says_when_it_was_started_the_first_to_register_has_to_leave():
+def test_without_start_times_the_first_to_register_has_to_leave():
     first, second = worker("first", slot="a", since=1.0), worker("second", slot="a", since=2.0)
     assert names([first, second], second) == ["first"]
 
@@ -40,9 +40,9 @@ def test_where_nobody_says_when_it_was_started_the_first_to_register_has_to_leav
         worker("x", slot="nepse_00", retiring=True),
     ],
 )
-def test_another_slot_host_or_service_is_no_double_and_who_leaves_already_is_not_told_again(other):
-    mine = worker("mine", slot="nepse_00", since=5.0)
-    assert names([other, mine], mine) == []
+def test_another_slot_host_or_service_is_no_double_and_a_leaving_worker_is_not_asked_again(other):
+    by_hand = worker("mine", slot="nepse_00", since=5.0)
+    assert names([other, by_hand], by_hand) == []
 
 
 def test_workers_by_hand_share_no_slot():
@@ -74,12 +74,12 @@ def retired(effects):
     return [effect.identity for effect in effects if isinstance(effect, ToWorker) and isinstance(effect.message, Retire)]
 
 
-def test_who_is_one_too_many_is_sent_away_and_given_nothing(dispatcher):
+def test_a_surplus_worker_is_retired_and_gets_no_task(dispatcher):
     assert retired(ready(dispatcher, "a", "nepse_00")) == retired(ready(dispatcher, "b", "nepse_01")) == []
     assert retired(ready(dispatcher, "c")) == [b"c"]
     for number in range(3):
         dispatcher.request(1.0, b"client", Request(bytes([number]) * 16, "nepse", "x"))
-    assert [len(one.held) for one in dispatcher.roster] == [1, 1, 0]
+    assert [len(worker.held) for worker in dispatcher.roster] == [1, 1, 0]
 
 
 def test_a_worker_that_a_killed_supervisord_left_behind_ends_its_task_and_gets_no_other(dispatcher):
@@ -87,7 +87,7 @@ def test_a_worker_that_a_killed_supervisord_left_behind_ends_its_task_and_gets_n
     dispatcher.request(1.0, b"client", Request(b"1" * 16, "nepse", "x"))
     assert retired(ready(dispatcher, "new", "nepse_00")) == [b"old"]
     dispatcher.request(1.0, b"client", Request(b"2" * 16, "nepse", "x"))
-    assert {one.name: list(one.held) for one in dispatcher.roster} == {"old": [b"1" * 16], "new": [b"2" * 16]}
+    assert {worker.name: list(worker.held) for worker in dispatcher.roster} == {"old": [b"1" * 16], "new": [b"2" * 16]}
 
 
 def test_a_worker_that_was_sent_away_and_is_gone_is_no_loss_but_one_with_a_task_is(dispatcher):

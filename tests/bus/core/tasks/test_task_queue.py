@@ -46,17 +46,17 @@ def test_an_error_tells_attempts_and_the_last_five_troubles_whatever_the_worker_
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "text"),
     [
         (TaskState.QUEUED, "no worker of 'nepse' took it within 5 s; alive: 2"),
         (TaskState.RUNNING, "not done within 5 s: worker w/1 is at attempt 2"),
         (TaskState.WAITING, "not done within 5 s, after 2 attempts: w/1: NO: it failed"),
     ],
 )
-def test_an_expired_task_says_what_its_caller_waited_for(state, said):
+def test_the_error_of_an_expired_task_describes_its_state(state, text):
     made = task(1)
     made.state, made.attempt, made.worker, made.troubles = state, 2, "w/1", ["w/1: NO: it failed"]
-    assert made.why_expired(2) == said
+    assert made.why_expired(2) == text
 
 
 # The queue
@@ -64,8 +64,8 @@ def test_an_expired_task_says_what_its_caller_waited_for(state, said):
 
 def filled(*tasks):
     queue = TaskQueue()
-    for one in tasks:
-        queue.add(one)
+    for task in tasks:
+        queue.add(task)
     return queue
 
 
@@ -83,34 +83,34 @@ def test_a_task_to_be_tried_again_goes_first():
 
 
 def test_what_ends_while_it_waits_is_taken_out_and_leaves_nothing_behind():
-    one, two = task(1), task(2)
-    queue = filled(one, two)
-    queue.remove(one)
-    queue.remove(one)
+    first, two = task(1), task(2)
+    queue = filled(first, two)
+    queue.remove(first)
+    queue.remove(first)
     assert (len(queue), queue.take("nepse")) == (1, two)
     assert (len(queue), queue.services(), queue.by_service) == (0, [], {})
 
 
 def test_a_task_waits_in_one_place_only():
-    one, two = task(1), task(2)
-    queue = filled(one, two)
-    queue.add(one)
-    assert [queue.take("nepse") for _ in range(3)] == [two, one, None]
+    first, two = task(1), task(2)
+    queue = filled(first, two)
+    queue.add(first)
+    assert [queue.take("nepse") for _ in range(3)] == [two, first, None]
 
 
-def test_a_service_that_nobody_waits_for_takes_nothing():
+def test_a_service_without_waiting_tasks_takes_no_memory():
     queue = filled()
     assert queue.take("nepse") is None
     queue.remove(task(1))
     assert len(queue) == 0
 
 
-def test_urgent_tasks_go_before_others_that_came_up_to_ten_seconds_earlier_and_nobody_waits_for_ever():
+def test_urgent_tasks_go_before_others_that_came_up_to_ten_seconds_earlier_and_no_task_waits_without_end():
     came = []
     for number, (since, priority) in enumerate([(100.0, 2), (104.0, 1), (109.0, 0), (111.0, 0), (121.0, 0)]):
-        one = task(number)
-        one.since, one.priority = since, priority
-        came.append(one)
+        item = task(number)
+        item.since, item.priority = since, priority
+        came.append(item)
     queue = filled(*came)
     retried = task(9)
     queue.add(retried, first=True)

@@ -1,4 +1,4 @@
-"""What is due when, with plain numbers for time."""
+"""Timers, with plain numbers for time."""
 
 import math
 import random
@@ -68,7 +68,7 @@ def test_a_key_moved_while_due_ones_are_read_is_due_at_its_new_time_only():
     assert timers.next() == 9.0
 
 
-def test_memory_stays_within_twice_the_living_keys_even_if_one_is_set_to_the_same_time_for_ever():
+def test_memory_stays_within_twice_the_active_keys_even_if_one_is_set_to_the_same_time_repeatedly():
     timers = Timers()
     for _ in range(10_000):
         timers.set("same", 5.0)
@@ -81,7 +81,7 @@ def test_memory_stays_within_twice_the_living_keys_even_if_one_is_set_to_the_sam
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.one_of(st.none(), st.integers(0, 20)))), st.integers(0, 20))
-def test_whatever_was_set_and_cancelled_what_is_due_is_what_a_plain_table_says(steps, now):
+def test_due_keys_are_those_of_a_plain_table_after_any_settings_and_cancellations(steps, now):
     timers, table = Timers(), {}
     for key, due in steps:
         if due is None:
@@ -128,14 +128,14 @@ def test_keys_may_be_cancelled_and_set_while_others_are_found_due():
     for key in ("a", "b", "c"):
         timers.set_after(key, 100.0, 1.0)
     timers.set("first", 100.5)
-    found = []
+    fired = []
     for key in timers.due(102.0):
-        found.append(key)
+        fired.append(key)
         if key == "first":
             timers.cancel_after("b", 1.0)
             timers.cancel_after("c", 1.0)
             timers.set_after("c", 102.0, 1.0)
-    assert found == ["first", "a"]
+    assert fired == ["first", "a"]
     assert (timers.next(), list(timers.due(103.0))) == (103.0, ["c"])
 
 

@@ -1,4 +1,4 @@
-"""Who is alive and who is ready."""
+"""Live workers and free ones."""
 
 import pytest
 
@@ -14,13 +14,13 @@ def worker(name, *, credit=1, service="nepse", held=0, strays=0, retiring=False)
 
 def roster(*workers):
     made = WorkerRoster()
-    for one in workers:
-        made.add(one)
+    for worker in workers:
+        made.add(worker)
     return made
 
 
 @pytest.mark.parametrize(
-    ("one", "state", "free"),
+    ("worker", "state", "free"),
     [
         (worker("w"), "ready", 1),
         (worker("w", credit=0), "idle", 0),
@@ -31,13 +31,13 @@ def roster(*workers):
         (worker("w", held=1, retiring=True), "retiring", 0),
     ],
 )
-def test_a_worker_is_as_free_as_what_it_offered_less_all_that_it_is_still_at(one, state, free):
-    assert (one.state, one.free) == (state, free)
+def test_a_worker_is_as_free_as_what_it_offered_less_all_that_it_is_still_at(worker, state, free):
+    assert (worker.state, worker.free) == (state, free)
 
 
 def first(some, service):
-    """Say who gets a service's next task."""
-    return [one.name for one, _ in some.deal(100.0, service, ["task"])]
+    """Return the names of the workers that get a service's next task."""
+    return [worker.name for worker, _ in some.deal(100.0, service, ["task"])]
 
 
 def test_the_next_task_goes_to_the_worker_that_holds_fewest():
@@ -45,20 +45,20 @@ def test_the_next_task_goes_to_the_worker_that_holds_fewest():
     assert first(some, "nepse") == ["b"]
 
 
-def test_whoever_has_no_credit_left_or_another_service_is_not_picked():
+def test_a_worker_without_credit_or_of_another_service_is_not_chosen():
     some = roster(worker("a", held=1), worker("b", credit=0), worker("c", service="other"), worker("d", retiring=True))
     assert first(some, "nepse") == []
     assert first(some, "other") == ["c"]
-    assert first(some, "unheard of") == []
+    assert first(some, "unknown") == []
 
 
-def test_a_worker_is_found_by_where_and_by_who_it_is_until_it_is_struck_off():
-    one = worker("w")
-    some = roster(one)
-    assert some.at(b"w") is some.named("w") is one
-    some.move(one, b"elsewhere")
-    assert (some.at(b"w"), some.at(b"elsewhere"), some.named("w"), one.identity) == (None, one, one, b"elsewhere")
-    some.remove(one)
+def test_a_worker_is_found_by_identity_and_by_name_until_it_is_removed():
+    member = worker("w")
+    some = roster(member)
+    assert some.at(b"w") is some.named("w") is member
+    some.move(member, b"elsewhere")
+    assert (some.at(b"w"), some.at(b"elsewhere"), some.named("w"), member.identity) == (None, member, member, b"elsewhere")
+    some.remove(member)
     assert (len(some), list(some), some.at(b"elsewhere"), some.named("w")) == (0, [], None, None)
 
 
@@ -75,7 +75,7 @@ def test_what_a_service_has_done_does_not_fall_when_a_worker_leaves():
 def test_the_past_of_a_bounded_number_of_services_is_remembered():
     some = WorkerRoster()
     for number in range(MOST_SERVICES + 1):
-        one = worker(f"w{number}", service=f"s{number}")
-        some.add(one)
-        some.remove(one)
+        member = worker(f"w{number}", service=f"s{number}")
+        some.add(member)
+        some.remove(member)
     assert len(some.attempts()) == MOST_SERVICES

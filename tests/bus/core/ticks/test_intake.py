@@ -76,7 +76,7 @@ def test_an_empty_turn_makes_nothing():
     assert (turn.messages, turn.taken, turn.lag_ns) == ([], 0, None)
 
 
-def test_what_came_already_is_passed_over_and_what_comes_too_early_waits_to_be_sent_again():
+def test_duplicates_are_ignored_and_messages_ahead_of_a_gap_are_refused():
     fixture = IntakeFixture()
     source = fixture.intake.open(5, 1, 0.0)
     assert fixture.turn(frame(1), frame(1), frame(3), frame(4), frame(2)).taken == 2
@@ -185,7 +185,7 @@ NUMBERED = {
 
 
 @pytest.mark.parametrize(("bad", "code"), NUMBERED.values(), ids=NUMBERED)
-def test_a_numbered_tick_that_is_refused_does_not_hold_up_its_feed_for_ever(bad, code):
+def test_a_refused_numbered_tick_does_not_block_its_feed(bad, code):
     fixture = IntakeFixture(limit=1)
     fixture.topics.log(b"tick.EURUSD\0")
     source = fixture.intake.open(5, 1, 0.0)
@@ -224,7 +224,7 @@ def test_every_body_that_readers_can_read_is_taken_as_it_is(body, instance):
 
 DEEP = st.one_of(st.integers(0, 70), st.integers(70, 9000)).map(lambda levels: b"\x81\xa1a" + b"\x91" * levels + b"\xc0")
 MUTATED = st.tuples(st.sampled_from(sorted(GOOD.values())), st.integers(0, 80), st.binary(max_size=3)).map(
-    lambda one: one[0][: one[1]] + one[2] + one[0][one[1] + len(one[2]) :] or b"\xc0"
+    lambda parts: parts[0][: parts[1]] + parts[2] + parts[0][parts[1] + len(parts[2]) :] or b"\xc0"
 )
 
 
@@ -252,7 +252,7 @@ def test_a_time_of_another_unit_is_refused_at_the_door(at, instance):
     assert f"has a body of timestamp {at}"[:60] in str(fixture.refused[0])
 
 
-def test_times_from_1990_to_2100_are_taken_and_a_text_is_not_looked_at():
+def test_times_from_1990_to_2100_are_accepted_and_a_text_is_not_checked():
     fixture = IntakeFixture()
     bodies = [
         {"symbol": "A", "bid": 1, "ask": None, "timestamp": at}
@@ -283,7 +283,7 @@ def test_bodies_that_are_whole_only_when_joined_are_refused():
     assert (fixture.codes(), fixture.topics.ticks) == (["BAD_BODY", "BAD_BODY"], 0)
 
 
-def test_a_feed_whose_last_tick_was_refused_is_told_that_it_need_not_be_kept():
+def test_a_feed_whose_last_tick_was_refused_need_not_keep_it():
     fixture = IntakeFixture()
     source = fixture.intake.open(5, 1, 0.0)
     for number, body in ((1, b"\x80"), (2, b"\x90")):
@@ -300,7 +300,7 @@ def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
     fixture.topics.epoch = 8
     fixture.intake.stamp_again(turn)
     messages = [decode_publication(message) for message in turn.messages]
-    assert [(one.topic, one.stamp) for one in messages] == [
+    assert [(message.topic, message.stamp) for message in messages] == [
         ("tick.EURUSD", Stamp(8, 2, 1000)),
         ("tick.AUDUSD", Stamp(8, 1, 1000)),
         ("tick.EURUSD", Stamp(8, 3, 1000)),
@@ -316,10 +316,10 @@ def test_what_could_not_be_journalled_is_stamped_again_before_anybody_sees_it():
 
 
 def scanned(records):
-    return [one.tick() for one in scan(b"".join(records))]
+    return [record.tick() for record in scan(b"".join(records))]
 
 
-def test_a_feed_is_told_what_is_refused_of_it_and_its_numbers_move_past():
+def test_a_feed_gets_its_refusals_and_its_numbers_advance():
     fixture = IntakeFixture(limit=1)
     source = fixture.intake.open(5, 1, 0.0)
     bad = b"\xc1"
@@ -332,7 +332,7 @@ def test_a_feed_is_told_what_is_refused_of_it_and_its_numbers_move_past():
     assert (source.refused, len(source.refusals)) == (104, 20)
 
 
-def test_what_is_refused_of_nobody_that_is_known_is_counted_for_nobody():
+def test_a_refused_frame_of_an_unknown_instance_counts_for_no_feed():
     fixture = IntakeFixture(limit=1)
     source = fixture.intake.open(5, 1, 0.0)
     fixture.turn(frame(1, instance=0, body=b"\xc1"), b"tick.X\0short", b"", frame(1, instance=9))

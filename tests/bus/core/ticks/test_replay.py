@@ -1,4 +1,4 @@
-"""Ticks read again, with a library in memory: what is wanted, in slices, over damage, to its end."""
+"""Replays with a journal in memory: the requested ticks, in slices, past damage, to the end."""
 
 import pytest
 from replay_fixture import MemorySegments, run
@@ -6,7 +6,7 @@ from request_arguments import read_wanted
 
 from hulak.bus.core.ticks.replay import MAX_MISSING, PART_BYTES, REPLY_BYTES, SLICE_BYTES, Replay
 
-# What is read
+# Ranges
 
 
 def test_everything_comes_in_order_over_segments():
@@ -34,10 +34,10 @@ def test_a_topic_with_its_nul_is_that_one_alone_in_the_one_order():
 
 
 def test_times_bound_it_too_and_nothing_outside_them_is_called_missing():
-    told = {"count": 4, "next": None, "missing": []}
-    assert MemorySegments(6, 6).replay(since_ns=5, until_ns=8) == ([5, 6, 7, 8], told)
-    assert MemorySegments(6, 6).replay(until_ns=4) == ([1, 2, 3, 4], told)
-    assert MemorySegments(6, 6).replay(topic="tick.EURUSD", until_ns=7) == ([1, 3, 5, 7], told)
+    summary = {"count": 4, "next": None, "missing": []}
+    assert MemorySegments(6, 6).replay(since_ns=5, until_ns=8) == ([5, 6, 7, 8], summary)
+    assert MemorySegments(6, 6).replay(until_ns=4) == ([1, 2, 3, 4], summary)
+    assert MemorySegments(6, 6).replay(topic="tick.EURUSD", until_ns=7) == ([1, 3, 5, 7], summary)
 
 
 def test_what_is_written_after_the_request_is_live_and_not_replayed():
@@ -87,15 +87,15 @@ def test_parts_are_of_a_bounded_size():
 
 
 @pytest.mark.parametrize("topic", ["ticks", "tick.EURUSD"])
-def test_a_reply_of_full_size_says_where_to_go_on_and_so_everything_is_had(topic):
+def test_a_full_reply_names_the_next_number_and_repeated_requests_get_all(topic):
     shelves = MemorySegments(200, 300, padding=10_000)
-    found, first, replies = [], 1, 0
+    replayed, first, replies = [], 1, 0
     while first is not None:
-        numbers, told = shelves.replay(topic=topic, from_=first)
+        numbers, summary = shelves.replay(topic=topic, from_=first)
         assert 10_000 * (len(numbers) - 1) <= REPLY_BYTES
-        assert told["missing"] == []
-        found, first, replies = found + numbers, told["next"], replies + 1
-    assert found == [number for number in range(1, 501) if topic == "ticks" or number % 2]
+        assert summary["missing"] == []
+        replayed, first, replies = replayed + numbers, summary["next"], replies + 1
+    assert replayed == [number for number in range(1, 501) if topic == "ticks" or number % 2]
     assert replies > 2
 
 
@@ -106,9 +106,9 @@ def test_damaged_ticks_are_never_served_and_are_named_as_missing():
     shelves = MemorySegments(20, 20)
     for number in (4, 5, 6, 25, 40):
         shelves.damage(number)
-    numbers, told = shelves.replay()
+    numbers, summary = shelves.replay()
     assert numbers == [number for number in range(1, 41) if number not in (4, 5, 6, 25, 40)]
-    assert told["missing"] == [[4, 6], [25, 25], [40, 40]]
+    assert summary["missing"] == [[4, 6], [25, 25], [40, 40]]
 
 
 def test_what_is_missing_of_a_topic_is_named_in_its_own_numbers():
@@ -121,8 +121,8 @@ def test_what_is_missing_of_a_topic_is_named_in_its_own_numbers():
 def test_a_segment_that_is_gone_is_named_as_missing():
     shelves = MemorySegments(5, 5, 5)
     del shelves.shelves[1].data[:]
-    numbers, told = shelves.replay()
-    assert (numbers, told["missing"]) == ([1, 2, 3, 4, 5, 11, 12, 13, 14, 15], [[6, 10]])
+    numbers, summary = shelves.replay()
+    assert (numbers, summary["missing"]) == ([1, 2, 3, 4, 5, 11, 12, 13, 14, 15], [[6, 10]])
 
 
 def test_the_list_of_what_is_missing_is_bounded():
@@ -136,9 +136,9 @@ def test_without_parts_all_ticks_come_in_the_reply_which_is_bounded():
     shelves = MemorySegments(3000, padding=1000)
     first = Replay(read_wanted({"topic": "ticks", "parts": False}), shelves.shelves[0], shelves.number, shelves.number)
     assert run(first, shelves) == []
-    told = first.summary()
-    assert [number for number, _ in told["ticks"]] == list(range(1, told["next"]))
-    assert REPLY_BYTES <= sum(len(frame) for _, frame in told["ticks"]) < REPLY_BYTES + 2000
+    summary = first.summary()
+    assert [number for number, _ in summary["ticks"]] == list(range(1, summary["next"]))
+    assert REPLY_BYTES <= sum(len(frame) for _, frame in summary["ticks"]) < REPLY_BYTES + 2000
     rest = Replay(read_wanted({"topic": "ticks", "from": 2999, "parts": False}), shelves.shelves[0], 3000, 3000)
     run(rest, shelves)
     assert [number for number, _ in rest.summary()["ticks"]] == [2999, 3000]

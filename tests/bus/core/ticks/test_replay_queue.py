@@ -1,11 +1,11 @@
-"""Who reads when: replays of several clients at once, with a journal in memory and a clock that is a number."""
+"""Turns of replays of several clients, with a journal in memory and a clock that is a number."""
 
 import pytest
 from replay_fixture import MemorySegments, decode
 from request_arguments import read_wanted
 
 from hulak.bus.core.ticks.replay import Replay
-from hulak.bus.core.ticks.replay_queue import PATIENCE_S, PROGRESS_S, RUNNING, WAITS_S, ReplayQueue
+from hulak.bus.core.ticks.replay_queue import CLIENT_TIMEOUT_S, PROGRESS_S, RUNNING, WAITS_S, ReplayQueue
 from hulak.bus.errors import ProtocolError
 
 
@@ -36,8 +36,8 @@ def turns(replays, count, now=0.0, who=reads):
     return [turn for _ in range(count) for turn in replays.turn(now, who)]
 
 
-def rows(found):
-    return [(turn.request, decode(row)) for turn in found for row in turn.rows or ()]
+def rows(results):
+    return [(turn.request, decode(row)) for turn in results for row in turn.rows or ()]
 
 
 def test_clients_take_turns_so_that_a_long_replay_does_not_hold_up_a_short_one():
@@ -68,8 +68,8 @@ def test_some_of_a_clients_replays_take_turns_and_the_others_wait_behind_them():
         replays.begin(b"a", b"%d" % number, replay(shelves, topic=f"tick.{'EURUSD'[: number % 6]}*", since_ns=number + 1), 0.0)
     assert len(replays) == 6  # of one topic the newest only
     shelves.reads = 0
-    found = turns(replays, 12)
-    assert len({turn.request for turn in found}) == 6
+    results = turns(replays, 12)
+    assert len({turn.request for turn in results}) == 6
 
 
 def test_what_is_asked_again_takes_the_place_of_the_one_before():
@@ -80,18 +80,18 @@ def test_what_is_asked_again_takes_the_place_of_the_one_before():
     assert replays.begin(b"b", b"3", replay(shelves), 0.0) is None
     assert replays.begin(b"a", b"4", replay(shelves, **{"from": 29}), 0.0) == b"1"
     assert (len(replays), replays.replaced) == (3, 1)
-    found = turns(replays, 10)
-    assert {request for request, _ in rows(found)} == {b"2", b"3", b"4"}
-    assert [number for request, number in rows(found) if request == b"4"] == [29, 30]
+    results = turns(replays, 10)
+    assert {request for request, _ in rows(results)} == {b"2", b"3", b"4"}
+    assert [number for request, number in rows(results) if request == b"4"] == [29, 30]
 
 
-def test_a_replay_that_finds_nothing_for_long_says_that_it_goes_on():
+def test_a_replay_that_finds_nothing_for_long_shows_progress():
     slow = Slow(MemorySegments(5))
     replays = ReplayQueue(slow)
     replays.begin(b"a", b"1", replay(slow.shelves), 10.0)
     assert turns(replays, 5, now=10.0 + PROGRESS_S / 2) == []
-    (told,) = turns(replays, 3, now=10.0 + PROGRESS_S)
-    assert (told.request, told.rows, told.replay.ended) == (b"1", [], False)
+    (turn,) = turns(replays, 3, now=10.0 + PROGRESS_S)
+    assert (turn.request, turn.rows, turn.replay.ended) == (b"1", [], False)
     assert turns(replays, 3, now=10.1 + PROGRESS_S) == []
     assert len(turns(replays, 3, now=10.0 + 2 * PROGRESS_S)) == 1
     assert slow.slices == 14
@@ -119,9 +119,9 @@ def test_a_client_that_reads_nothing_for_long_loses_its_replays():
     replays = ReplayQueue(shelves)
     replays.begin(b"stuck", b"1", replay(shelves), 0.0)
     assert turns(replays, 1, 0.0, lambda address: False) == []
-    assert turns(replays, 1, PATIENCE_S, lambda address: False) == []
+    assert turns(replays, 1, CLIENT_TIMEOUT_S, lambda address: False) == []
     assert len(replays) == 1
-    assert turns(replays, 1, PATIENCE_S + 1, lambda address: False) == []
+    assert turns(replays, 1, CLIENT_TIMEOUT_S + 1, lambda address: False) == []
     assert (len(replays), replays.abandoned) == (0, 1)
 
 
@@ -130,8 +130,8 @@ def test_more_replays_than_allowed_are_refused_and_a_clients_are_dropped_with_it
     replays = ReplayQueue(shelves, per_client=2, most=3)
     for address, topic in ((b"a", "ticks"), (b"a", "tick.EURUSD"), (b"b", "ticks")):
         replays.begin(address, b"1", replay(shelves, topic=topic), 0.0)
-    for address, told in ((b"a", "2 replays of this client"), (b"c", "3 replays are")):
-        with pytest.raises(ProtocolError, match=told) as caught:
+    for address, text in ((b"a", "2 replays of this client"), (b"c", "3 replays are")):
+        with pytest.raises(ProtocolError, match=text) as caught:
             replays.begin(address, b"2", replay(shelves, topic="tick.USDJPY"), 0.0)
         assert caught.value.code == "BUSY"
     replays.drop(b"a")

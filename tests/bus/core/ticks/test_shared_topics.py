@@ -3,7 +3,7 @@
 import random
 
 from hulak.bus.core.ticks.intake import Intake
-from hulak.bus.core.ticks.shared_topics import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, TOLD_S, SharedTopics
+from hulak.bus.core.ticks.shared_topics import MOST_INSTANCES, MOST_TOPICS, REMEMBERED_S, REPORTED_S, SharedTopics
 from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
 from hulak.bus.wire.codec import feed_frame
 
@@ -35,11 +35,11 @@ def test_a_feed_that_is_started_again_and_again_is_one():
     assert len(rivals._seen[topic.key]) == MOST_INSTANCES
 
 
-def test_slow_feeds_are_noticed_within_an_hour_and_told_for_a_minute():
+def test_slow_feeds_are_detected_within_an_hour_and_reported_for_a_minute():
     rivals, topic = SharedTopics(), log()
     posted(rivals, topic, (1, 0.0), (2, 10.0), (1, 10.0 + REMEMBERED_S))
-    assert [name for name, _ in rivals.topics(10.0 + REMEMBERED_S + TOLD_S)] == ["tick.A"]
-    assert list(rivals.topics(11.0 + REMEMBERED_S + TOLD_S)) == []
+    assert [name for name, _ in rivals.topics(10.0 + REMEMBERED_S + REPORTED_S)] == ["tick.A"]
+    assert list(rivals.topics(11.0 + REMEMBERED_S + REPORTED_S)) == []
     rivals, topic = SharedTopics(), log()
     posted(rivals, topic, (1, 0.0), (2, 10.0), (1, 11.0 + REMEMBERED_S))
     assert list(rivals.topics(11.0 + REMEMBERED_S)) == []
@@ -52,7 +52,7 @@ def test_the_memory_of_topics_is_bounded():
     assert len(rivals._seen) == len(rivals._shared) == MOST_TOPICS
 
 
-def test_feeds_that_share_many_topics_are_noticed_though_one_tick_of_a_turn_is_looked_at():
+def test_feeds_that_share_many_topics_are_detected_though_one_tick_of_a_turn_is_checked():
     topics = TopicLogs(epoch=7, limit=100)
     intake = Intake(topics, reject=print, max_bytes=1000)
     turns = random.Random(7)

@@ -25,7 +25,7 @@ def topics(*prefixes, limit=100):
 def test_a_topics_messages_are_numbered_from_one_without_a_gap_each_topic_for_itself():
     some = topics(b"")
     frames = [some.publish(key, b"\x80", 5) for key in (EUR, EURX, EUR, EUR)]
-    assert [(found.topic, found.stamp) for found in map(decode_publication, frames)] == [
+    assert [(message.topic, message.stamp) for message in map(decode_publication, frames)] == [
         ("tick.EURUSD", Stamp(7, 1, 5)),
         ("tick.EURUSDX", Stamp(7, 1, 5)),
         ("tick.EURUSD", Stamp(7, 2, 5)),
@@ -60,9 +60,9 @@ def test_what_is_remembered_of_removed_topics_is_bounded_and_no_number_comes_twi
         for name in range(20):
             key = b"tick.S%d\0" % name
             for _ in range(name + turn):
-                found = decode_publication(some.publish(key, b"\x80", 5))
-                assert (found.topic, found.stamp.sequence) not in seen
-                seen.add((found.topic, found.stamp.sequence))
+                message = decode_publication(some.publish(key, b"\x80", 5))
+                assert (message.topic, message.stamp.sequence) not in seen
+                seen.add((message.topic, message.stamp.sequence))
         some.remove([b"tick.S%d\0" % name for name in range(0, 20, 2)])
         assert len(some.ended) <= 3 + len(some.fed)
     assert some.floor > 0
@@ -78,7 +78,7 @@ def test_topics_get_other_ordinals_and_those_of_removed_ones_are_free_again():
     assert (some.logs[EURX].ordinal, some.log(EUR).ordinal, fresh.keys) == (1, 2, [EURX, EUR])
 
 
-def test_what_nobody_wants_is_numbered_and_kept_but_not_made():
+def test_a_message_without_subscribers_is_numbered_and_kept_but_not_returned():
     some = topics()
     assert some.publish(EUR, b"\x80", 5) is None
     some.subscribe(EUR)
@@ -141,7 +141,7 @@ def test_topics_that_there_was_no_room_for_are_counted_and_the_newest_named():
 
 
 PARTS = ("tick.", "tick.EUR", "tick.EURUSD", "tick.EURUSDX", "tick.GBP", "stats", "t", "ticks", "ticksome", "", "x" * 128)
-PREFIXES = st.tuples(st.sampled_from(PARTS), st.sampled_from(("", "\0", "\0\0", "A"))).map(lambda one: "".join(one).encode())
+PREFIXES = st.tuples(st.sampled_from(PARTS), st.sampled_from(("", "\0", "\0\0", "A"))).map(lambda parts: "".join(parts).encode())
 KEYS = st.sampled_from([part.encode() + b"\0" for part in PARTS if part and not part.endswith(".")])
 STEPS = st.one_of(
     st.tuples(st.just("subscribe"), PREFIXES),
@@ -170,7 +170,7 @@ def test_whatever_the_order_a_topic_is_wanted_exactly_if_a_subscription_covers_i
 
 
 class Untouchable(dict):
-    """Topics that count how often one of them is looked up, and that nobody may go through from end to end."""
+    """Topics that count lookups, and that must not be iterated."""
 
     looked = 0
 
@@ -184,7 +184,7 @@ class Untouchable(dict):
     __iter__ = items = keys = values
 
 
-def test_a_subscription_looks_only_at_what_it_covers_however_many_there_are():
+def test_a_subscription_looks_up_only_the_topics_that_it_covers():
     some = topics(limit=5000)
     for number in range(4000):
         some.log(b"tick.S%04d\0" % number)
@@ -197,7 +197,7 @@ def test_a_subscription_looks_only_at_what_it_covers_however_many_there_are():
         assert some.logs.looked <= 3 * covered, prefix
 
 
-# What a new subscriber gets
+# Welcome of a new subscriber
 
 
 @pytest.mark.parametrize("prefix", [EUR, EUR[:-1]])
@@ -220,9 +220,9 @@ def test_a_prefix_gets_the_last_messages_of_all_its_topics_as_one(prefix, topic,
     for number, key in enumerate((EUR, EURX, b"stats\0", EUR), 1):
         some.publish(key, pack({"n": number}), number)
     some.log(b"tick.SILENT\0")
-    found = decode_publication(some.welcome(prefix, 9))
-    rows = msgpack.unpackb(found.body)
-    assert (found.topic, found.stamp, len(rows)) == (topic, Stamp(7, 0, 9), wanted)
+    message = decode_publication(some.welcome(prefix, 9))
+    rows = msgpack.unpackb(message.body)
+    assert (message.topic, message.stamp, len(rows)) == (topic, Stamp(7, 0, 9), wanted)
     last = {"tick.EURUSD": (2, 4), "tick.EURUSDX": (1, 2), "stats": (1, 3)}
     for name, stamp, body in rows:
         sequence, number = last[name]
@@ -231,8 +231,8 @@ def test_a_prefix_gets_the_last_messages_of_all_its_topics_as_one(prefix, topic,
 
 @pytest.mark.parametrize("prefix", [HELLO, b"tick.NEVER\0", b"tick", b"\xff\0\0", b"\0"])
 def test_where_there_is_nothing_yet_it_is_the_hello(prefix):
-    found = decode_publication(topics().welcome(prefix, 9))
-    assert (found.topic, found.stamp, msgpack.unpackb(found.body)) == ("hulak.hello", Stamp(7, 1, 9), {"protocol": 1})
+    message = decode_publication(topics().welcome(prefix, 9))
+    assert (message.topic, message.stamp, msgpack.unpackb(message.body)) == ("hulak.hello", Stamp(7, 1, 9), {"protocol": 1})
 
 
 def test_what_was_there_before_is_restored_though_the_limit_is_lower_by_now():

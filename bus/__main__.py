@@ -15,7 +15,7 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         home: the folder of everything written; `HULAK_HOME` or the user's state folder if None.
         file: the settings file, if one was named.
     Returns:
-        the exit code: 0 after an orderly stop, 78 for a setting that is refused, 70 if a part of it ended that must not.
+        the exit code: 0 after an orderly stop, 78 for a refused setting, 70 if a part of the broker ended by an error.
     """
 
     try:
@@ -23,13 +23,13 @@ def main(home: Path | None = None, file: Path | None = None) -> int:
         settings = load_settings.load(where, file)
         lifecycle.make_home(where)
         lifecycle.raise_file_limit()
-        cpu_scheduling.give_way()
+        cpu_scheduling.set_batch_policy()
         stop = lifecycle.Stop()
         lifecycle.end_with_supervisor()
         with lifecycle.only_one(where / "run" / "broker.lock", "a broker"):
             loop.Broker(settings, where, stop, log.set_up(settings.log, process="broker")).run()
     except ConfigError as error:
-        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it
+        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the message for the user
         return 78
     except PartEnded as error:
         print(f"hulak: {error}", file=sys.stderr)  # noqa: T201

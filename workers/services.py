@@ -81,7 +81,7 @@ def run_worker(
     lifecycle.end_with_supervisor()
     if module is None and service == names.DISPLAY_SERVICE:
         return run_display_worker(settings, home, stop, name)
-    cpu_scheduling.give_way()
+    cpu_scheduling.set_batch_policy()
     session = make_session(settings, service, offered.credit, name, adapts=offered.adapts)
     logger = log.set_up(settings.log, process="worker", worker=session.name)
     with Member(settings, home, logger, kind=kind_of(service), name=session.name) as member:

@@ -1,7 +1,7 @@
 """The live configuration of the broker, around its database. PROTOCOL.md section 7.5.
 
-A version is written to the disk, then it is the present one, then it is published, and then who asked for it is answered. One at
-a time: each is checked against what the one before it left, which may be that the disk refused it.
+A version is written to disk, then put in force, then published, and then the request is answered. Changes run one at a time:
+each is checked against the outcome of the one before, which the disk may have refused.
 """
 
 import math
@@ -38,23 +38,23 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.wire.codec import pack
 from hulak.bus.wire.names import CONFIG
 
-MOST_WAITING = 1000  # changes that wait for the one before them
+MOST_WAITING = 1000  # changes that wait for an earlier one
 MOST_WAITERS = 1000  # requests that wait for a version to be applied
-LOOK_S = 0.25  # between two looks whether a process that is waited for has ended
-SILENT_S = 2.0  # without a report for so long: it is looked whether the process is there at all
-Prepare = Callable[[Any, int], ConfigVersion | None]  # makes a version of arguments, at a time; may refuse them
-# What follows a change, which is told as {version, changed}, or why there is none.
+LOOK_S = 0.25  # between two checks whether a process that is waited for has ended
+SILENT_S = 2.0  # after this time without a report, the process table is checked for the process
+Prepare = Callable[[Any, int], ConfigVersion | None]  # makes a version from arguments and a time; may refuse them
+# Called after a change with {version, changed}, or with the error.
 AfterChange = Callable[[dict[str, Any] | None, ProtocolError | None], list[BrokerEffect]]
 
 
 class ConfigService:
-    """The keeper of the live configuration.
+    """The live configuration of the broker.
 
     Args:
-        settings: checked; the defaults of live keys.
+        settings: checked; they hold the defaults of live keys.
         database: open.
-        bus: whose topics and reports it uses.
-        guard: told of bugs.
+        bus: its topics and reports are used.
+        guard: counts and logs bugs.
         log: of this process.
     """
 
@@ -72,15 +72,15 @@ class ConfigService:
         self.guard = guard
         self.log = log
         self.versions = ConfigVersions()
-        self.known = False  # what the store has was read
+        self.known = False  # true after the store was read
         self.waiting: deque[tuple[Prepare, Arguments, AfterChange]] = deque()
         self.writing = False
         self.waits: Waiters[int] = Waiters(MOST_WAITERS, "processes to apply a version")  # by version
-        self.look_at = 0.0  # when it is looked again who has applied what, monotonic seconds; only if somebody waits
-        self.seen = -1  # changes of the reports
+        self.look_at = 0.0  # when the applied versions are checked again, monotonic seconds; only while requests wait
+        self.seen = -1  # the last counter of changes in the reports
 
     def begin(self) -> list[BrokerEffect]:
-        """Read what the store has."""
+        """Read the versions in the store."""
         return [Load(config_rows.load, self._loaded)]
 
     def _loaded(self, versions: ConfigVersions | None, why: str) -> list[BrokerEffect]:
@@ -93,7 +93,7 @@ class ConfigService:
     # Changes
 
     def set(self, asker: Asker, args: ConfigSetArguments, now: float) -> list[BrokerEffect]:
-        """Make a new version, and answer when it is published.
+        """Make a new version; answers when it is published.
 
         Raises:
             ProtocolError: `BUSY`; `STORE_FAILED`, the configuration could not be read yet.
@@ -102,20 +102,20 @@ class ConfigService:
         return self.change(args, partial(_answer, asker))
 
     def revert(self, asker: Asker, args: ConfigRevertArguments, now: float) -> list[BrokerEffect]:
-        """Make a version as one before; else as `set`."""
+        """Make a new version with the values of an earlier one; otherwise as `set`."""
         del now
         return self._queue(self.versions.revert, args, partial(_answer, asker))
 
     def change(self, args: ConfigSetArguments, then: AfterChange) -> list[BrokerEffect]:
-        """Make a new version; what follows it is asked of `then`, now or later. Raises as `set`."""
+        """Make a new version; its effects come from `then`, now or later. Raises as `set`."""
         return self._queue(self.versions.set, args, then)
 
     def drop_scope(self, scope: str, by: str) -> list[BrokerEffect]:
-        """Let all values of a scope go, as when its display is removed."""
+        """Remove all values of a scope, for example when its display is removed."""
         keys = list(self.versions.scopes.get(scope, {}))
         if not keys:
             return []
-        # However many changes wait: nobody is there who could ask again.
+        # MOST_WAITING does not apply: no client is there to retry.
         self.waiting.append((self.versions.set, ConfigSetArguments(scope=scope, unset=keys, by=by), lambda *_: []))
         return self._next()
 
@@ -123,7 +123,9 @@ class ConfigService:
         if not self.known:
             raise ProtocolError("STORE_FAILED", f"the configuration cannot be read yet: {self.database.failed}")
         if len(self.waiting) >= MOST_WAITING:
-            raise ProtocolError("BUSY", f"{MOST_WAITING} changes of the configuration wait, no more are taken")
+            raise ProtocolError(
+                "BUSY", f"{MOST_WAITING} changes of the configuration wait, no more are taken; try again in a second"
+            )
         self.waiting.append((prepare, args, then))
         return self._next()
 
@@ -137,7 +139,7 @@ class ConfigService:
                 self.bus.refused += 1
                 effects += then(None, error)
                 continue
-            except Exception as error:  # noqa: BLE001 - who waits for it, and who waits behind it, must not wait for ever
+            except Exception as error:  # noqa: BLE001 - neither its request nor those after it may wait without limit
                 self.guard.tell("a change of the configuration", error)
                 effects += then(None, ProtocolError("INTERNAL", internal(None, error).text))
                 continue
@@ -157,8 +159,8 @@ class ConfigService:
             error = ProtocolError("STORE_FAILED", f"the configuration was not changed: {why}")
             return [*then(None, error), *self._next()]
         self.versions.accept(version)
-        told = {f"{one.scope} {one.key}": one.after for one in version.changes[:10]}
-        self.log.info("configuration changed", version=version.version, by=version.by, note=version.note, changes=told)
+        changes = {f"{change.scope} {change.key}": change.after for change in version.changes[:10]}
+        self.log.info("configuration changed", version=version.version, by=version.by, note=version.note, changes=changes)
         effects = [*self._broadcast(), *then({"version": version.version, "changed": True}, None)]
         return [*effects, *self._next()]
 
@@ -169,17 +171,17 @@ class ConfigService:
         return [] if message is None else [Publish(message)]
 
     def stats(self) -> dict[str, Any]:
-        """Say which version is in force, and for how long."""
+        """Return the version in force, and its age."""
         newest = self.versions.document()
         return {"version": newest["version"], "age_s": round(time.time() - newest["at_ns"] / 1e9, 3)}
 
     # Questions
 
     def get(self, asker: Asker, args: ConfigGetArguments, now: float) -> list[BrokerEffect]:
-        """Tell the document, or a former one, and what counts where.
+        """Return the present document or an earlier one, with the effective values.
 
         Raises:
-            ProtocolError: `BAD_CONFIG`: there is no such scope or version.
+            ProtocolError: `BAD_CONFIG`: no such scope or version.
         """
         del now
         document = self.versions.document()
@@ -193,10 +195,10 @@ class ConfigService:
         return [asker.reply(self.versions.history(args.limit))]
 
     def applied(self, asker: Asker, args: ConfigAppliedArguments, now: float) -> list[BrokerEffect]:
-        """List which process applies which version; with `wait_ms` once all apply it, or the time is over.
+        """List the version that each process applies; with `wait_ms`, when all apply it or the time has expired.
 
         Raises:
-            ProtocolError: `BAD_CONFIG`: there is no such version; `BUSY`.
+            ProtocolError: `BAD_CONFIG`: no such version; `BUSY`.
         """
         newest = self.versions.version
         version = newest if args.version is None else args.version
@@ -211,7 +213,7 @@ class ConfigService:
         return []
 
     def turn(self, now: float) -> list[BrokerEffect]:
-        """Answer who waits for a version that all apply now, and whose time is over."""
+        """Answer the requests whose version is applied by all processes, and those that have expired."""
         if not self.waits or (self.bus.reports.changes == self.seen and now < self.look_at):
             return []
         self.seen = self.bus.reports.changes
@@ -225,18 +227,18 @@ class ConfigService:
     def processes(self, now: float) -> list[dict[str, Any]]:
         """List every living process that applies the configuration: kind, name, pid, version (that it applies), age_s.
 
-        Who was killed is not waited for; who is frozen, is.
+        A process that was killed is not waited for; a frozen one is.
         """
         return [
-            {"kind": one.kind, "name": one.name, "pid": one.pid, "version": version, "age_s": round(now - one.at, 3)}
-            for one in self.bus.reports.known(now)
-            if type(version := one.values.get("config_version")) is int
-            and (now - one.at < SILENT_S or psutil.pid_exists(one.pid))
+            {"kind": report.kind, "name": report.name, "pid": report.pid, "version": version, "age_s": round(now - report.at, 3)}
+            for report in self.bus.reports.known(now)
+            if type(version := report.values.get("config_version")) is int
+            and (now - report.at < SILENT_S or psutil.pid_exists(report.pid))
         ]
 
 
 def _lowest(rows: list[dict[str, Any]]) -> float:
-    """The version that every process applies at least; infinite if there is none."""
+    """Return the lowest version that a process applies; infinite if no process does."""
     return min((row["version"] for row in rows), default=math.inf)
 
 

@@ -1,6 +1,6 @@
-"""The connections of all sockets of the broker: counted, bounded, and those beyond the bound ended as soon as they are there.
+"""The connections of all sockets of the broker: counted and bounded; those above the bound are closed once they are accepted.
 
-libzmq cannot be told to accept no more: `unbind` ends the connections that a socket has. So each is accepted, and shut down.
+libzmq cannot stop accepting: `unbind` would end the existing connections too. So each is accepted, and then shut down.
 """
 
 import time
@@ -14,23 +14,23 @@ import zmq
 from hulak.bus.broker.socket_monitor import ConnectionCloser, PeerConnection, SocketMonitor
 from hulak.bus.core.connection_admission import SETTING, Admission, Bound
 
-RECOUNT_S = 1.0  # between two looks at every connection, while the bound is reached
+RECOUNT_S = 1.0  # between two checks of every connection, while the bound is reached
 FILES = "the limit of open files (ulimit -n, LimitNOFILE of systemd)"
 
 
 class Connections:
-    """All that there are.
+    """The connections of all sockets.
 
     Args:
         context: of the sockets.
-        bound: how many there may be.
+        bound: the greatest number of connections.
         log: of this process.
     """
 
     def __init__(self, context: "zmq.Context[Any]", bound: Bound, log: structlog.typing.FilteringBoundLogger) -> None:
         self.monitors: dict[str, SocketMonitor] = {}  # by name of the socket
         self.bound = bound
-        self.near = True  # the bound may be: each new connection wakes the loop, until the first look
+        self.near = True  # the bound may be near: each new connection wakes the loop, until the first `look`
         self._context = context
         self._admission = Admission(bound, time.monotonic())
         self._ender = ConnectionCloser()
@@ -41,22 +41,22 @@ class Connections:
     def terms(
         self, name: str, on_gone: Callable[[PeerConnection], object] | None = None
     ) -> tuple[Callable[["zmq.Socket[bytes]"], None], bool]:
-        """Give `sockets.bind` what it wants: how the socket is watched, and whether it may be bound to ipc."""
+        """Return the last arguments of `sockets.bind`: the function that monitors the socket, and whether to bind it to ipc."""
         return partial(self.watch, name, on_gone=on_gone), self.bound.local
 
     def tell_bound(self) -> None:
-        """Write to the log where there are too few descriptors for all that is wanted."""
+        """Log a warning if there are too few descriptors for ipc sockets."""
         if not self.bound.local:
             what = {"most_connections": self.bound.most, "remedy": f"raise {FILES}"}
             self._log.warning("few descriptors, no ipc sockets", **what)
 
     def watch(self, name: str, socket: "zmq.Socket[bytes]", on_gone: Callable[[PeerConnection], object] | None = None) -> None:
-        """Look after a socket from now on.
+        """Monitor a socket from now on.
 
         Args:
-            name: of it; it takes the place of one of the same name, whose monitor is disabled.
+            name: of the socket; the monitor of a former socket of this name is closed.
             socket: not bound yet.
-            on_gone: told each of its connections that has ended.
+            on_gone: called with each of its connections that has ended.
         """
         self._wake_by(False)
         if (before := self.monitors.get(name)) is not None:
@@ -65,31 +65,31 @@ class Connections:
         self._wake_by(self.near)
 
     def register(self, poller: zmq.Poller) -> None:
-        """Have the loop woken by new connections where the bound is near."""
+        """Let new connections wake the loop while the bound is near."""
         self._poller = poller
         self._wake_by(self.near)
 
     def close(self) -> None:
-        """Give back what is kept for ending connections; the monitors end with the context."""
+        """Close the descriptors that are reserved for ending connections; the monitors end with the context."""
         self._ender.close()
 
     def woken(self, ready: dict[Any, int]) -> bool:
-        """Say whether something has happened to a connection, of what a poll found."""
-        return any(one.reader in ready for one in self.monitors.values())
+        """Return whether a poll has found an event of a connection."""
+        return any(monitor.reader in ready for monitor in self.monitors.values())
 
     def look(self, now: float) -> None:
-        """Take in which connections have come and gone, and end those that there is no room for."""
+        """Read the events of connections, and end those above the bound."""
         new = {name: monitor.follow() for name, monitor in self.monitors.items()}
-        arrived = {name: len(found) for name, found in new.items()}
+        arrived = {name: len(peers) for name, peers in new.items()}
         if now >= self._recount_at and self._admission.excess(self._counts(), arrived):
             self._recount_at = now + RECOUNT_S
             for monitor in self.monitors.values():
                 monitor.recount()
-            new = {name: [one for one in found if self.monitors[name].has(one)] for name, found in new.items()}
-            arrived = {name: len(found) for name, found in new.items()}
+            new = {name: [peer for peer in peers if self.monitors[name].has(peer)] for name, peers in new.items()}
+            arrived = {name: len(peers) for name, peers in new.items()}
         for name, many in self._admission.excess(self._counts(), arrived).items():
-            ended = [self.end(name, one) for one in new[name][-many:]]
-            if count := sum(peer is not None for peer in ended):
+            ended = [self.end(name, peer) for peer in new[name][-many:]]
+            if count := sum(address is not None for address in ended):
                 self._admission.count(name, count)
         near = self._admission.is_near(sum(self._counts().values()))
         if near != self.near:
@@ -97,20 +97,20 @@ class Connections:
             self.near = near
         self._tell(now)
 
-    def end(self, name: str, one: PeerConnection) -> str | None:
-        """End a connection of a socket; returns its peer's address, None if it has ended by itself."""
-        self.monitors[name].known.pop(one.descriptor, None)
-        return self._ender.end(one)
+    def end(self, name: str, peer: PeerConnection) -> str | None:
+        """End a connection of a socket; returns its peer's address, None if it has already ended."""
+        self.monitors[name].known.pop(peer.descriptor, None)
+        return self._ender.end(peer)
 
     def stats(self, now: float) -> dict[str, Any]:
-        """What is told of them (PROTOCOL.md section 7.2)."""
+        """Return the counts of connections (PROTOCOL.md section 7.2)."""
         return self._admission.stats(self._counts(), now)
 
     def _counts(self) -> dict[str, int]:
         return {name: len(monitor.known) for name, monitor in self.monitors.items()}
 
     def _wake_by(self, on: bool) -> None:
-        """Have the monitors in the poll of the loop, or not: each that is polled costs every turn something."""
+        """Add the monitors to the loop's poll, or remove them: each socket in the poll costs time in every iteration."""
         if self._poller is None:
             return
         for monitor in self.monitors.values():
@@ -123,5 +123,5 @@ class Connections:
         counts, bound = self._counts(), self.bound
         for name, many in self._admission.due(now).items():
             where = {"socket": name, "connections": counts.get(name, 0), "of_all": sum(counts.values()), "most": bound.most}
-            remedy = f"end those that leak, or raise {f'setting {bound.by}' if bound.by == SETTING else FILES}"
+            remedy = f"end the leaking connections, or raise {f'setting {bound.by}' if bound.by == SETTING else FILES}"
             self._log.warning("connections refused", refused=many, **where, remedy=remedy)

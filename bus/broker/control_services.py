@@ -1,6 +1,6 @@
-"""The one registry of control services: arguments, who serves it, and when it answers. PROTOCOL.md sections 6.2, 7 and 11.1.
+"""The one registry of control services: arguments, handler, and time of the answer. PROTOCOL.md sections 6.2, 7 and 11.1.
 
-Arguments are read here, and nowhere else: who serves a request gets them as a struct, each of its type and within its bounds.
+Arguments are read only here: a handler receives them as a struct, each of its type and within its bounds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,13 +43,13 @@ from hulak.bus.core.control_requests import (
 from hulak.bus.core.effects import Asker
 from hulak.bus.errors import ProtocolError
 
-# Serves a request at a time in monotonic seconds; may raise ProtocolError, which is the answer then.
+# Serves a request, at a time in monotonic seconds; a ProtocolError that it raises is the answer.
 ControlHandler = Callable[[Asker, Any, float], Sequence[BrokerEffect]]
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All that serve control requests."""
+    """All objects that serve control requests."""
 
     state: StateService
     ticks: TickService
@@ -63,9 +63,9 @@ class Services:
 class Answers(Enum):
     """When a service answers."""
 
-    AT_ONCE = "in the turn of the loop that takes the request in"
+    AT_ONCE = "in the iteration of the loop that receives the request"
     STORED = "when the store or the journal has it"
-    WAITS = "when something has happened, or its time is over: nobody waits for a client whose connection has ended"
+    WAITS = "after an event, or when the time has expired; not for a client whose connection has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ControlService:
     args: type[Arguments]
     answers: Answers
     handler: Callable[[Services], ControlHandler]
-    large: bool = False  # its answer may be: such answers are bounded for a client that does not read
+    large: bool = False  # its answer may be large: such answers are bounded for a client that does not read
 
 
 SERVICES: Mapping[str, ControlService] = {
@@ -108,13 +108,13 @@ SERVICES: Mapping[str, ControlService] = {
 
 
 def find(service: str) -> ControlService:
-    """Find a service by its whole name.
+    """Return the service of this name.
 
     Raises:
         ProtocolError: `UNKNOWN_SERVICE`.
     """
-    found = SERVICES.get(service)
-    if found is None:
-        there = ", ".join(SERVICES)
-        raise ProtocolError("UNKNOWN_SERVICE", f"service {service[:100]!r} is unknown; control services are {there}")
-    return found
+    found_service = SERVICES.get(service)
+    if found_service is None:
+        known = ", ".join(SERVICES)
+        raise ProtocolError("UNKNOWN_SERVICE", f"service {service[:100]!r} is unknown; control services are {known}")
+    return found_service

@@ -1,7 +1,7 @@
-"""Who is spoken with how: messages in and out by the dialect of each peer. PROTOCOL.md sections 4, 5 and 10. Pure.
+"""The dialects of peers: decodes and encodes messages by the dialect of each peer. PROTOCOL.md sections 4, 5 and 10. Pure.
 
-The dispatcher knows a peer by its address: one byte that tells its dialect and whether an empty frame comes first, then the
-ROUTER's identity (of a Majordomo client, also its service). This is the one place that looks into that byte.
+The dispatcher knows a peer by its address: one byte with its dialect and whether an empty frame comes first, then the
+ROUTER's identity (of a Majordomo client, also its service). Only this module and its helpers read that byte.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,17 @@ from hulak.bus.wire import batch_frames, codec, fast_encode, frame_limits, mdp
 from hulak.bus.wire.messages import ID_BYTES, Error, Goodbye, MessageFromWorker, Ready, Request, Result, TaskPart, WorkerHeartbeat
 
 decode_from_client, decode_from_worker = codec.decode_from_client, codec.decode_from_worker
-UnreadableFrames = list[tuple[list[bytes], ProtocolError]]  # messages as they would have come alone, and what is wrong with each
+UnreadableFrames = list[tuple[list[bytes], ProtocolError]]  # messages as if they were sent alone, and the error of each
 
 
 class Dialects:
     """Clients and workers of both dialects.
 
     Args:
-        dispatcher: that workers' messages are handed to.
+        dispatcher: receives the messages of workers.
         majordomo: the second dialect.
-        new_id: makes 16 bytes that were never there before, for requests that come without an id.
-        reject: told what is wrong with a message among several of a worker: the worker's identity, the error.
+        new_id: returns 16 unique bytes, for requests without an id.
+        reject: called for a malformed message in a worker's batch with the worker's identity and the error.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Dialects:
         self.reject = reject
 
     def requests(self, parts: list[bytes]) -> tuple[bytes, list[Request], UnreadableFrames]:
-        """Read what a client sent.
+        """Decode the requests in a client's message.
 
         Args:
             parts: the ROUTER's message, identity first.
         Returns:
-            the address to answer to; the requests; others among them that cannot be read.
+            the address to answer to; the requests; the malformed ones among them.
         Raises:
-            ProtocolError: it cannot be read; `unread` tells what to answer.
+            ProtocolError: the message is malformed; `unread` returns the answer.
         """
         if mdp.speaks(parts, mdp.CLIENT):
             address, request = self.majordomo.request(parts, self.new_id())
@@ -61,7 +61,7 @@ class Dialects:
         return bytes((address[0] | mdp.SEVERAL,)) + address[1:], requests, unread
 
     def unread(self, parts: list[bytes], error: ProtocolError) -> list[Effect]:
-        """Answer a client whose message could not be read; Majordomo has no answer to that."""
+        """Return the answer to a malformed message of a client; Majordomo has none."""
         if mdp.speaks(parts, mdp.CLIENT):
             return []
         try:
@@ -71,10 +71,10 @@ class Dialects:
         return [ToClient(address, Error(request_id(frame), error.code, str(error)))]
 
     def command(self, now: float, parts: list[bytes]) -> list[Effect]:
-        """Do what a worker's message asks for.
+        """Process a worker's message.
 
         Raises:
-            ProtocolError: it cannot be read, or is out of place; `refused` tells what to do about it.
+            ProtocolError: it is malformed or out of place; `refused` returns the effects.
         """
         if mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.command(now, parts)
@@ -92,14 +92,14 @@ class Dialects:
         return self.dispatcher.result(now, address, message) if type(message) is Result else self._command(now, address, message)
 
     def _unread_result(self, now: float, peer: bytes, address: bytes, frame: bytes, error: ProtocolError) -> list[Effect]:
-        """End the attempt whose RESULT cannot be read: it would come as it is at every attempt."""
+        """End the attempt of a malformed RESULT: every further attempt would send the same."""
         self.reject(peer, error)
-        named = frame_limits.head(frame, 2)
+        fields = frame_limits.head(frame, 2)
         worker = self.dispatcher.roster.at(address)
-        if worker is None or [type(one) for one in named] != [bytes, int] or worker.held.get(named[0]) != named[1]:
+        if worker is None or [type(field) for field in fields] != [bytes, int] or worker.held.get(fields[0]) != fields[1]:
             return []
-        failure = {"code": error.code, "text": f"what the worker answered was refused: {error}"}
-        return self.dispatcher.result(now, address, Result(named[0], named[1], False, failure))
+        failure = {"code": error.code, "text": f"the worker's answer was refused: {error}"}
+        return self.dispatcher.result(now, address, Result(fields[0], fields[1], False, failure))
 
     def _command(self, now: float, address: bytes, message: MessageFromWorker) -> list[Effect]:
         match message:
@@ -114,29 +114,29 @@ class Dialects:
         return []
 
     def refused(self, now: float, parts: list[bytes], error: ProtocolError) -> list[Effect]:
-        """Do what a worker's message that was refused leads to: in our own dialect a READY is answered, and nothing else."""
+        """Return the effects of a refused message of a worker: in Hulak's dialect only a READY is answered."""
         if mdp.speaks(parts, mdp.WORKER):
             return self.majordomo.refused(now, parts, error)
         if len(parts) not in (2, 3) or (len(parts) == 3 and parts[1]) or parts[-1][:1] != Ready.KIND:
-            return []  # without its envelope there is nobody to answer
+            return []  # without its envelope there is no address to answer to
         return [ToWorker(_open(parts)[0], Error(None, error.code, str(error)))]
 
     def encode(self, address: bytes, message: Any) -> list[list[bytes]]:
-        """Make the ROUTER's messages to a peer, identity first; none where its dialect has nothing for the message.
+        """Return the ROUTER's messages to a peer, identity first; empty where its dialect has no such message.
 
         Args:
-            address: of the peer.
-            message: one, or several of one class: those go together where the peer takes that.
+            address: the peer's.
+            message: one message, or a list of messages of one class, sent as a batch where the peer accepts batches.
         """
         if mdp.of_majordomo(address):
-            told = message if type(message) is list else [message]
-            return [parts for one in told if (parts := self.majordomo.encode(address, one))]
+            messages = message if type(message) is list else [message]
+            return [parts for single in messages if (parts := self.majordomo.encode(address, single))]
         head = [address[1:], b""] if address[0] & mdp.ENVELOPE else [address[1:]]
         if type(message) is not list:
             return [[*head, fast_encode.encode_own(message)]]
         if address[0] & mdp.SEVERAL or self._takes_several(address):
             return [[*head, frame] for frame in batch_frames.encode(message)]
-        return [[*head, fast_encode.encode_own(one)] for one in message]
+        return [[*head, fast_encode.encode_own(single)] for single in message]
 
     def _takes_several(self, address: bytes) -> bool:
         worker = self.dispatcher.roster.at(address)
@@ -144,16 +144,16 @@ class Dialects:
 
 
 def request_id(frame: bytes) -> bytes | None:
-    """Find the id in a client's frame that does not decode, so that the error can name it."""
-    found = frame_limits.head(frame, 1)
-    return found[0] if found and isinstance(found[0], bytes) and len(found[0]) == ID_BYTES else None
+    """Return the id in a client's malformed frame, so that the error can name it."""
+    fields = frame_limits.head(frame, 1)
+    return fields[0] if fields and isinstance(fields[0], bytes) and len(fields[0]) == ID_BYTES else None
 
 
 def _open(parts: list[bytes]) -> tuple[bytes, bytes]:
-    """Take the envelope off: the peer's address, the frame."""
+    """Split off the envelope: the peer's address, the frame."""
     match parts:
         case [identity, frame]:
             return b"\0" + identity, frame
         case [identity, b"", frame]:
             return b"\1" + identity, frame
-    raise ProtocolError("BAD_FRAME", f"{len(parts) - 1} frames, wanted one, or an empty one and one")
+    raise ProtocolError("BAD_FRAME", f"{len(parts) - 1} frames, must be one, or an empty one and one")

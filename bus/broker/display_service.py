@@ -1,7 +1,7 @@
-"""The display service of the broker: rows in the store, the topic `displays`, and who computes what. PROTOCOL.md section 11.
+"""The display service of the broker: rows in the store, the topic `displays`, and the assignment. PROTOCOL.md section 11.
 
-What a client asked for is answered when it is in the store. Which worker has a display is written too, but not waited for: tokens
-are made so that they grow even if the last ones were not written.
+A client's request is answered when it is in the store. The worker of a display is written too, but without waiting for it:
+tokens grow even if the last ones were not written.
 """
 
 import time
@@ -41,7 +41,7 @@ class DisplayService:
         settings: checked.
         bus: with the assignment.
         database: open.
-        config: keeps each display's own values.
+        config: holds each display's values.
         log: of this process.
     """
 
@@ -58,18 +58,18 @@ class DisplayService:
         self.database = database
         self.config = config
         self.log = log
-        self.known = False  # what the store has was read
-        self.version = self.assignment.last_token  # grows over restarts, as tokens do
-        self.settles = time.monotonic() + settings.task.lease_s  # until then a former broker's workers may come back
+        self.known = False  # true after the store was read
+        self.version = self.assignment.last_token  # grows over restarts, like tokens
+        self.settles = time.monotonic() + settings.task.lease_s  # until then the workers of an earlier broker may return
         self.settled = False
-        self.seen = -1  # changes of the roster
-        self.news = True  # rows that were not told yet
-        self.coming: dict[str, tuple[str, list[Asker]]] = {}  # on their way to the store: id -> symbol, who waits
+        self.seen = -1  # the last counter of changes in the roster
+        self.news = True  # rows that are not published yet
+        self.coming: dict[str, tuple[str, list[Asker]]] = {}  # being written to the store: id -> symbol, waiting requests
         self.unwritten: dict[str, tuple[str | None, int]] = {}  # id -> worker and token that are not in the store
         self.writing = False
 
     def begin(self) -> list[BrokerEffect]:
-        """Read what the store has."""
+        """Read the displays in the store."""
         return [Load(display_rows.rows, self._loaded)]
 
     def _loaded(self, rows: list[Display] | None, why: str) -> list[BrokerEffect]:
@@ -86,7 +86,7 @@ class DisplayService:
             raise ProtocolError("STORE_FAILED", f"the displays cannot be read yet: {self.database.failed}")
 
     def turn(self, now: float) -> list[BrokerEffect]:
-        """Assign what a change of the roster, or the end of the grace, left without a worker; then tell what is new."""
+        """Assign displays without a worker after a change of the roster or the end of the grace; then publish changes."""
         if not self.known:
             return []
         effects: list[BrokerEffect] = []
@@ -94,10 +94,10 @@ class DisplayService:
         if roster.changes != self.seen or (not self.settled and now >= self.settles):
             self.seen, self.settled = roster.changes, now >= self.settles
             living = [worker for worker in roster if worker.service == names.DISPLAY_SERVICE and not worker.retiring]
-            slots = {slot for one in living if isinstance(slot := one.info.get("slot"), str) and slot}
-            changed = self.assignment.look({one.name for one in living}, settled=self.settled, slots=slots)
+            slots = {slot for worker in living if isinstance(slot := worker.info.get("slot"), str) and slot}
+            changed = self.assignment.look({worker.name for worker in living}, settled=self.settled, slots=slots)
             if changed:
-                workers = sorted({row.worker or "nobody" for row in changed})
+                workers = sorted({row.worker or "none" for row in changed})
                 self.log.info("displays assigned", displays=len(changed), to=workers)
                 effects = self._changed(changed)
         return [*effects, *self._publish()] if self.news else effects
@@ -115,7 +115,7 @@ class DisplayService:
         return [] if message is None else [Publish(message)]
 
     def _write(self) -> list[BrokerEffect]:
-        """Write assignments, the newest of each display; what comes while it is being done is written after it."""
+        """Write assignments, the newest of each display; later changes are written after these."""
         if self.writing or not self.unwritten:
             return []
         self.writing, given = True, self.unwritten
@@ -126,24 +126,24 @@ class DisplayService:
             self.writing = False
             if not why:
                 return self._write()
-            self.log.error("store failed", why=why)  # the next change tries again; nothing depends on it
+            self.log.error("store failed", why=why)  # retried with the next change; nothing depends on it
             self.unwritten = {**given, **self.unwritten}
             return []
 
         return [Store(partial(display_rows.assign, given=given), then)]
 
-    # What clients ask for: each may raise STORE_FAILED, the store could not be read yet
+    # Requests of clients: each may raise STORE_FAILED, the store could not be read yet
 
     def create(self, asker: Asker, args: DisplayCreateArguments, now: float) -> list[BrokerEffect]:
-        """Have a display computed; answers when the store has it.
+        """Create a display; answers when it is in the store.
 
         Raises:
-            ProtocolError: `BAD_ARGUMENT`, the id is that of another symbol; `BUSY`.
+            ProtocolError: `BAD_ARGUMENT`, a display of this id has another symbol; `BUSY`.
         """
         del now
         self._check_known()
         symbol = args.symbol
-        display = args.display or f"display-{asker.request.hex()[:16]}"  # repeated, the request means the same display
+        display = args.display or f"display-{asker.request.hex()[:16]}"  # the same request, repeated, means the same display
         first = self.bus.topics.ticks + 1 if args.first is None else args.first
         if self.assignment.find(display, symbol) is not None:
             return [asker.reply({"display": display, "new": False})]
@@ -158,7 +158,7 @@ class DisplayService:
         return self._configure(Display(display, symbol, init, first), args.config)
 
     def _configure(self, row: Display, config: dict[str, Any] | None) -> list[BrokerEffect]:
-        """Write a new display's own config, if it has one; only then the display."""
+        """Write a new display's config, if it has one; only then the display."""
 
         def then(value: Any, error: ProtocolError | None) -> list[BrokerEffect]:
             del value
@@ -188,7 +188,7 @@ class DisplayService:
         return [*self._changed([row]), *answers]
 
     def update(self, asker: Asker, args: DisplayUpdateArguments, now: float) -> list[BrokerEffect]:
-        """Have a display begin anew with other values; answers when the store has them.
+        """Restart a display with other values; answers when they are in the store.
 
         Raises:
             ProtocolError: `UNKNOWN_DISPLAY`.
@@ -205,13 +205,13 @@ class DisplayService:
             del value
             check_stored(why)
             row = self.assignment.update(display, init)
-            told = {"display": display, "updated": row is not None}
-            return [*self._changed([] if row is None else [row]), asker.reply(told)]
+            answer = {"display": display, "updated": row is not None}
+            return [*self._changed([] if row is None else [row]), asker.reply(answer)]
 
         return [Store(partial(display_rows.set_init, display=display, init=init), then, asker)]
 
     def remove(self, asker: Asker, args: DisplayRemoveArguments, now: float) -> list[BrokerEffect]:
-        """Let displays go; answers when the store has let them go."""
+        """Remove displays; answers when they are removed from the store."""
         del now
         self._check_known()
         gone = self.assignment.of_symbol(args.symbol or "") if args.display is None else [args.display]
@@ -232,7 +232,7 @@ class DisplayService:
         return [Store(partial(display_rows.delete, gone=gone), then, asker)]
 
     def day(self, asker: Asker, args: DisplayDayArguments, now: float) -> list[BrokerEffect]:
-        """Take from a display worker what the day of a display began with: who takes it over needs nothing before.
+        """Store the values with which the day of a display began: a worker that takes it over needs no earlier ticks.
 
         Raises:
             ProtocolError: `NOT_YOURS`.
@@ -251,7 +251,7 @@ class DisplayService:
             present = self.assignment.find(display)
             if present is not None and present.token == token:
                 present.init, present.first, self.news = init, first, True
-            elif present is not None:  # an update came in between: what it said holds, in the store too
+            elif present is not None:  # updated in the meantime: the values of the update stay, in the store too
                 job = partial(display_rows.set_day, display=display, init=present.init, first=present.first)
                 effects.append(Store(job, self._not_written))
             return [*effects, asker.reply({"display": display, "from": first})]
@@ -265,7 +265,7 @@ class DisplayService:
         return []
 
     def rows(self, asker: Asker, args: NoArguments, now: float) -> list[BrokerEffect]:
-        """List all displays, and who has them."""
+        """List all displays with their workers."""
         del args, now
         self._check_known()
         return [asker.reply(self.assignment.as_dict(self.version))]

@@ -1,7 +1,7 @@
-"""Carries out what the core and the services want done: they return effects, and hold nothing of the loop.
+"""Carries out the effects that the core and the services return; they hold no part of the loop.
 
-Messages to peers go out with the next flush of the outbox, publications at once, jobs to the store's thread. What follows a job
-is done in the loop's thread when the job has finished, and its effects are carried out likewise.
+Messages to peers are sent with the next flush of the outbox, publications at once, jobs go to the store's thread. The callback
+of a job runs in the loop's thread when the job has finished, and its effects are carried out likewise.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,14 +19,14 @@ from hulak.bus.errors import ProtocolError
 
 
 class EffectRunner:
-    """The one place where effects become acts.
+    """The one place where effects are carried out.
 
     Args:
-        outbox: takes messages to peers.
+        outbox: sends messages to peers.
         publish: sends a message to the subscribers.
-        database: does jobs.
-        note: says what is to be written about a posted task.
-        guard: told of bugs.
+        database: runs jobs.
+        note: returns what to write about a posted task.
+        guard: counts and logs bugs.
         log: of this process.
     """
 
@@ -47,7 +47,7 @@ class EffectRunner:
         self._log = log
 
     def carry_out(self, effects: Sequence[BrokerEffect]) -> None:
-        """Do these, in their order; one that meets a bug keeps no other from being done."""
+        """Carry out effects, in order; a bug met by one does not prevent the others."""
         run, do = self._guard.run, self._do
         for effect in self._outbox.put(effects):
             run("an effect", do, effect, otherwise=None)
@@ -69,13 +69,13 @@ class EffectRunner:
         self._database.put(effect.job, partial(self._follow, effect.then, effect.asker))
 
     def _follow(self, then: AfterJob, asker: Asker | None, value: Any, why: str) -> None:
-        """Do what follows a job; what fails there costs the others nothing, and is answered."""
+        """Run the callback of a job; its failure is answered, and does not affect others."""
         try:
             effects = then(value, why)
         except ProtocolError as error:
             effects = [] if asker is None else [asker.refuse(error)]
-        except Exception as error:  # noqa: BLE001 - a bug of ours, met by one job
-            self._guard.tell("what follows a job of the store", error)
+        except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one job
+            self._guard.tell("a callback of the store", error)
             effects = [] if asker is None else [ToClient(asker.client, internal(asker.request, error))]
         if effects:
             self.carry_out(effects)

@@ -1,8 +1,8 @@
 """The broker: one thread, one poll loop, four sockets around the pure `BrokerState`. PROTOCOL.md.
 
-A turn of the loop takes what has arrived, bounded per socket, so that neither ticks nor tasks hold up the other; messages of
-one turn go out before the next. Whatever a peer sends is decoded at the edge: what does not decode is counted, logged once per
-peer, answered where that is possible, and costs nobody else anything.
+An iteration of the loop receives the messages that have arrived, bounded per socket, so that neither ticks nor tasks delay each
+other; the messages of one iteration are sent before the next. Messages of peers are decoded at the edge: a malformed one is
+counted, logged once per peer, answered where possible, and affects no other peer.
 """
 
 import contextlib
@@ -49,9 +49,9 @@ from hulak.bus.version import VERSION
 from hulak.bus.wire.messages import ID_BYTES
 
 OWN_FILES = 32  # descriptors that the four sockets take, without a connection
-BEAT_S = 0.25  # between two heartbeats of the topics
-MAX_READS = 64  # of the workers' socket, before a worker that cannot be reached counts as lost
-GARBAGE = 20_000  # objects that may be garbage before the collector looks: messages are none, they hold no cycles
+BEAT_S = 0.25  # seconds between two heartbeats of the topics
+MAX_READS = 64  # of the workers' socket, before an unreachable worker counts as lost
+GARBAGE = 20_000  # objects allocated before the collector runs: messages are no garbage, they hold no cycles
 Log = structlog.typing.FilteringBoundLogger
 
 
@@ -108,7 +108,7 @@ class Broker:
         self.carry_out = effects.carry_out
         self.handlers = self._begin_services()
         self.beat_due = now
-        self.unreachable: dict[bytes, str] = {}  # workers that could not be sent to, and why; lost with the next `_flush`
+        self.unreachable: dict[bytes, str] = {}  # workers that could not be reached, and why; lost with the next `_flush`
         peers = (self.dialects, self.bus, self.majordomo)
         self.requests = RequestIntake(self.frontend, *peers, self.handlers, self.carry_out, self._reject, self.guard)
         self.poller = zmq.Poller()
@@ -118,7 +118,7 @@ class Broker:
             self.poller.register(socket, zmq.POLLIN)
 
     def _begin_services(self) -> dict[str, ControlHandler]:
-        """Have each service read what it begins with; returns who serves which control service."""
+        """Let each service read its rows; returns the handlers of the control services, by name."""
         scale, topics = ScaleService(self.bus), TopicService(self.bus, self.ticks.journal, self.ticks.state, self.log)
         state = StateService(self.bus, self._shell)
         for service in (self.tasks, self.config, self.displays, scale):
@@ -141,7 +141,7 @@ class Broker:
         self.log.info("broker started", epoch=self.bus.epoch, version=VERSION, **self._addresses())
         self.connections.tell_bound()
         self.ticks.tell()
-        gc.freeze()  # what is here stays: the collector need not look at it again and again
+        gc.freeze()  # the objects made so far stay: the collector need not check them again
         gc.set_threshold(GARBAGE)
         while not self.stop.asked and not self.database.dead:
             self._turn(self._next_due())
@@ -149,7 +149,7 @@ class Broker:
         self.database.check()
 
     def _shut_down(self) -> None:
-        """1. take no new tasks, 2. let running ones end for `drain_s`, 3. close; the clients of others repeat them."""
+        """1. accept no new tasks, 2. let running ones end for `drain_s`, 3. close; the clients repeat the others."""
         deadline = time.monotonic() + self.settings.broker.drain_s
         self.poller.unregister(self.frontend)
         while self.bus.stats(time.monotonic(), {})["tasks"]["running"] and time.monotonic() < deadline:
@@ -159,14 +159,14 @@ class Broker:
         self._flush(time.monotonic())
         self.database.close()
         self.database.finished()
-        self._flush(time.monotonic())  # the answers to what the store has done last
+        self._flush(time.monotonic())  # the answers of the store's last jobs
         self.ticks.close()
         self.connections.close()
-        self.context.destroy(linger=200)  # ms for what has been sent to leave
+        self.context.destroy(linger=200)  # ms for the last messages to leave
         for name in sockets.NAMES:
             path = sockets.ipc_path(self.home, name)
             if path is not None:
-                with contextlib.suppress(OSError):  # of a disk that has become read-only
+                with contextlib.suppress(OSError):  # on a disk that has become read-only
                     path.unlink(missing_ok=True)
         self.log.info("broker stopped", unfinished_tasks=left, ticks=self.bus.topics.ticks)
 
@@ -189,13 +189,13 @@ class Broker:
         if self.stop.reader.fileno() in ready:
             self.stop.drain()
         if self.database.reader.fileno() in ready:
-            run("what the store has done", self.database.finished, otherwise=None)
+            run("results of the store", self.database.finished, otherwise=None)
         if now >= until:
             self._timers(now)
         self._go_on(now)
 
     def _go_on(self, now: float) -> None:
-        """Do what services do beside what they are asked for; send what has gathered."""
+        """Run the services' work that no request asked for; send the messages that wait."""
         run = self.guard.run
         if self.ticks.replays and now >= self.ticks.replays.next_due():
             self.carry_out(run("replays", self.ticks.step_replays, now, otherwise=[]))
@@ -236,7 +236,7 @@ class Broker:
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_MESSAGES):
                 parts, _ = receive(backend)
-                if len(parts) != 2:  # of Majordomo, where what was told before makes a difference
+                if len(parts) != 2:  # of Majordomo, where the messages sent before make a difference
                     self.carry_out(effects)
                     effects = []
                 try:
@@ -244,12 +244,12 @@ class Broker:
                 except ProtocolError as error:
                     self._reject("backend", parts[0], error)
                     effects += self.dialects.refused(now, parts, error)
-                except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
+                except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one message
                     self.guard.tell("a worker's message", error)
         self.carry_out(effects)
 
     def _flush(self, now: float) -> None:
-        """Send what has gathered; a worker that cannot be reached is lost, but for the results that it sent before it left.
+        """Send the queued messages; a worker that cannot be reached is lost, after the results that it sent before are read.
 
         A client that cannot be reached loses its replays.
         """
@@ -264,13 +264,13 @@ class Broker:
             self.ticks.replays.drop(self.outbox.unreached.pop())
 
     def _read_all_answers(self, now: float) -> None:
-        """Read what workers have sent: a connection that is gone refuses what we send before all it brought is read."""
+        """Read all messages of workers: a closed connection refuses our messages before all of its own are read."""
         for _ in range(MAX_READS):
             if not self.backend.poll(0):
                 return
             self._answers(now)
 
-    # What is refused, and what is told
+    # Refused frames, and statistics
 
     def _reject_tick(self, error: ProtocolError) -> None:
         self._reject("collector", b"", error)

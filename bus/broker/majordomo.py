@@ -1,7 +1,7 @@
-"""What the broker does with peers that speak Majordomo, beyond what it does with ours. PROTOCOL.md section 10. Pure.
+"""The broker's additional rules for peers that speak Majordomo. PROTOCOL.md section 10. Pure.
 
-Rule 1: after a DISCONNECT nothing goes to that worker, until it registers again.
-Rule 2: a worker that says what it should not is disconnected, and what it held goes to others at once.
+Rule 1: after a DISCONNECT nothing is sent to that worker, until it registers again.
+Rule 2: a worker that sends an unexpected message is disconnected, and its requests go to other workers at once.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from hulak.bus.wire.mdp import DISCONNECT, FINAL, HEARTBEAT, READY, Frames
 from hulak.bus.wire.messages import BrokerHeartbeat, Goodbye, HeldTask, Ready, Request, Result, Retire, TaskPart, WorkerHeartbeat
 
 MMI = "mmi."  # services of RFC 8, which the broker answers itself
-REMEMBERED = 1024  # workers that were disconnected; one that is forgotten may be told a second time
+REMEMBERED = 1024  # disconnected workers kept; a worker dropped from these may get a second DISCONNECT
 INFO = {"dialect": "MDP/0.2"}
 
 
@@ -26,26 +26,26 @@ class Majordomo:
     """The second dialect of one broker.
 
     Args:
-        dispatcher: that everything is handed to.
+        dispatcher: receives the messages.
         lease_s: a worker that is silent for longer is lost.
-        max_bytes: of one body, all its frames together.
+        max_bytes: the greatest size of one body, all its frames together.
     """
 
     def __init__(self, dispatcher: Dispatcher, lease_s: float, max_bytes: int) -> None:
         self.dispatcher = dispatcher
         self.lease_s = lease_s
         self.max_bytes = max_bytes
-        self._gone: OrderedDict[bytes, None] = OrderedDict()  # addresses of workers that were told DISCONNECT
-        self._parts: dict[bytes, tuple[HeldTask, int]] = {}  # address -> the attempt it sends parts of, how many so far
+        self._gone: OrderedDict[bytes, None] = OrderedDict()  # addresses of workers that were sent DISCONNECT
+        self._parts: dict[bytes, tuple[HeldTask, int]] = {}  # address -> the attempt of its last part, the count of parts
 
     # Clients
 
     def request(self, parts: Frames, request_id: bytes) -> tuple[bytes, Request]:
-        """Read a client's request; as `mdp.decode_request`."""
+        """Decode a client's request; see `mdp.decode_request`."""
         return mdp.decode_request(parts, request_id, self.max_bytes)
 
     def inform(self, request: Request, own: Container[str]) -> bytes:
-        """Answer a service of RFC 8: 200 or 404 to `mmi.service`, 501 to all others; `own` are the broker's own services."""
+        """Answer a service of RFC 8: 200 or 404 to `mmi.service`, 501 to all others; `own` are the control services."""
         if request.service != "mmi.service":
             return b"501"
         asked = mdp.write_task(request.action, request.args)[0]
@@ -55,17 +55,17 @@ class Majordomo:
     # Workers
 
     def command(self, now: float, parts: Frames) -> list[Effect]:
-        """Do what a worker's message asks for.
+        """Process a worker's message.
 
         Raises:
-            ProtocolError: it cannot be read, or was not to be expected; give it to `refused`.
+            ProtocolError: it is malformed or unexpected; `refused` returns the effects.
         """
         address, command, rest = mdp.decode_command(parts)
         worker = self.dispatcher.roster.at(address)
         if command == READY:
             return self._ready(now, address, mdp.decode_service(rest), known=worker is not None)
         if worker is None:
-            return self._stranger(now, address, command)
+            return self._unregistered(now, address, command)
         if command == DISCONNECT:
             return self.dispatcher.goodbye(now, address, Goodbye("DISCONNECT"))
         if command == HEARTBEAT:
@@ -73,7 +73,7 @@ class Majordomo:
             effects = self.dispatcher.heartbeat(now, address, WorkerHeartbeat(held))
         else:
             effects = self._answer(now, worker, rest, final=command == FINAL)
-        if worker.retiring and not worker.held:  # the dialect has no word for leaving when done
+        if worker.retiring and not worker.held:  # the dialect has no message that retires a worker
             effects += [*self.dispatcher.goodbye(now, address, Goodbye("it was retired")), _disconnect(address)]
         return effects
 
@@ -83,15 +83,15 @@ class Majordomo:
         if service.startswith((MMI, CONTROL)):
             raise ProtocolError("NOT_YOURS", f"service {service[:32]!r} is the broker's own")
         self._gone.pop(address, None)
-        self._parts = {one: counted for one, counted in self._parts.items() if self.dispatcher.roster.at(one) is not None}
+        self._parts = {peer: part for peer, part in self._parts.items() if self.dispatcher.roster.at(peer) is not None}
         ready = Ready(service, f"mdp-{address.hex()}", 1, (), INFO)
         return self.dispatcher.ready(now, address, ready, self.lease_s)
 
-    def _stranger(self, now: float, address: bytes, command: bytes) -> list[Effect]:
+    def _unregistered(self, now: float, address: bytes, command: bytes) -> list[Effect]:
         self.dispatcher.counters["late"] += command == FINAL
         if address in self._gone or command == DISCONNECT:
             return []
-        return self.dispatcher.heartbeat(now, address, WorkerHeartbeat())  # which tells it that it is unknown
+        return self.dispatcher.heartbeat(now, address, WorkerHeartbeat())  # the answer says that it is unknown
 
     def _answer(self, now: float, worker: Worker, rest: Frames, *, final: bool) -> list[Effect]:
         held, body = mdp.decode_answer(rest, self.max_bytes)
@@ -106,7 +106,7 @@ class Majordomo:
         return self.dispatcher.part(now, worker.identity, TaskPart(held.task, held.attempt, count, body))
 
     def refused(self, now: float, parts: Frames, error: ProtocolError) -> list[Effect]:
-        """Disconnect a worker for what it sent, if it is one, and give what it held to others."""
+        """Disconnect a registered worker after an unexpected message, and give its requests to other workers."""
         address = mdp.worker_address(parts)
         registered = self.dispatcher.roster.at(address) is not None
         if not registered and error.code != "NOT_YOURS":
@@ -114,17 +114,19 @@ class Majordomo:
         return [*self.dispatcher.lost(now, address, str(error)), _disconnect(address)]
 
     def farewell(self) -> list[Effect]:
-        """Disconnect every worker: the broker stops, and they are to look for the next one."""
-        return [_disconnect(one.identity) for one in self.dispatcher.roster if mdp.of_majordomo(one.identity)]
+        """Disconnect every worker, since the broker stops: workers are to look for the next one."""
+        return [_disconnect(worker.identity) for worker in self.dispatcher.roster if mdp.of_majordomo(worker.identity)]
 
     # Both
 
     def encode(self, address: bytes, message: Any) -> Frames:
-        """Make what is to be sent for a message, identity first; nothing, where the dialect has nothing for it."""
+        """Return the frames of a message, identity first; empty where the dialect has no such message."""
         if address[0] & mdp.OF_CLIENT:
             return mdp.encode_to_client(address, message)
         if isinstance(message, Retire):
-            if self.dispatcher.roster.at(address) is not None:  # it may be at work: told when it speaks and holds nothing
+            if (
+                self.dispatcher.roster.at(address) is not None
+            ):  # it may be busy: disconnected at its next message without a request
                 return []
             message = None
         if message is None or (isinstance(message, BrokerHeartbeat) and not message.known):

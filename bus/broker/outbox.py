@@ -1,4 +1,4 @@
-"""What one turn of the broker's loop has to say to clients and workers, sent in one go: libzmq's I/O thread then wakes once."""
+"""The messages of one iteration of the loop to clients and workers, sent together: libzmq's I/O thread then wakes once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,9 +22,9 @@ class Outbox:
     Args:
         frontend: reaches clients.
         backend: reaches workers.
-        dialects: knows how each peer is spoken with.
-        bus: counts what clients did not take.
-        guard: told of what cannot be encoded, which is a bug.
+        dialects: encodes messages for each peer.
+        bus: counts messages that clients did not accept.
+        guard: counts and logs messages that cannot be encoded, which are bugs.
     """
 
     def __init__(self, frontend: Socket, backend: Socket, dialects: Dialects, bus: BrokerState, guard: BugGuard) -> None:
@@ -33,11 +33,11 @@ class Outbox:
         self.dialects = dialects
         self.bus = bus
         self.guard = guard
-        self.unreached: set[bytes] = set()  # clients that were gone, or took nothing more, until whoever looks at it empties it
+        self.unreached: set[bytes] = set()  # clients that were gone or had a full queue; the reader of this set empties it
         self.waiting: list[tuple[Socket, ToClient | ToWorker, list[bytes]]] = []  # to be sent with the next `flush`
 
     def put(self, effects: Sequence[BrokerEffect]) -> list[BrokerEffect]:
-        """Put the messages among these in: they are encoded now, and sent with the next `flush`. Gives back the other effects."""
+        """Encode the messages among these effects, to be sent with the next `flush`. Returns the other effects."""
         others: list[BrokerEffect] = []
         for effect in effects:
             kind = type(effect)
@@ -51,28 +51,28 @@ class Outbox:
             address, message = effect.identity, effect.message  # type: ignore[union-attr]
             try:
                 encoded = self.dialects.encode(address, message)
-            except Exception as error:  # noqa: BLE001 - a bug of ours, met by one message
+            except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one message
                 encoded = self._instead(address, message, error)
             for parts in encoded:
                 self.waiting.append((socket, effect, parts))  # type: ignore[arg-type]
         return others
 
     def _instead(self, address: bytes, message: Any, error: Exception) -> list[list[bytes]]:
-        """Tell of a message that cannot be encoded; make what a client gets in its place. A worker gets nothing."""
+        """Report a message that cannot be encoded; return an error for a client in its place, and nothing for a worker."""
         self.guard.tell("a message to a peer", error)
-        told = message if isinstance(message, list) else [message]
-        ids = [one.id for one in told if isinstance(one, Reply | Error | Part)]
+        messages = message if isinstance(message, list) else [message]
+        ids = [single.id for single in messages if isinstance(single, Reply | Error | Part)]
         try:
-            return [parts for one in ids for parts in self.dialects.encode(address, internal(one, error))]
-        except Exception as worse:  # noqa: BLE001 - not even that can be said to this peer
-            self.guard.tell("a message to a peer", worse)
+            return [parts for id_ in ids for parts in self.dialects.encode(address, internal(id_, error))]
+        except Exception as second_error:  # noqa: BLE001 - even the error cannot be encoded for this peer
+            self.guard.tell("a message to a peer", second_error)
             return []
 
     def flush(self) -> list[tuple[bytes, str]]:
-        """Send what has gathered.
+        """Send the messages that wait.
 
         Returns:
-            the workers that could not be reached, and why: they are lost.
+            the workers that could not be reached, with the reason: they are lost.
         """
         if not self.waiting:
             return []

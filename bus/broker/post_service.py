@@ -1,7 +1,7 @@
-"""The way of a posted task into the broker: room, the store, the dispatcher, the answer. PROTOCOL.md section 6.2.
+"""The steps of a post: room, the store, the dispatcher, the answer. PROTOCOL.md section 6.2.
 
-What the store says is so: it alone knows which ids and keys there are, and does one post after the other. So a key whose task was
-not written, or was dropped, is free; and of two posts with one key the second means what became of the first.
+The store decides: it alone knows all ids and keys, and runs one post after the other. So a key whose task was not written, or was
+dropped, is free; and of two posts with one key the second returns the task of the first.
 """
 
 import time
@@ -22,13 +22,13 @@ from hulak.bus.errors import ProtocolError
 
 
 class PostService:
-    """Takes posts.
+    """Accepts posts.
 
     Args:
-        dispatcher: carries the tasks.
-        backlog: of tasks that are older than any post.
+        dispatcher: runs the tasks.
+        backlog: the tasks that are older than any post.
         key_keep_s: seconds for which a key means the same task.
-        moment: tells the present one.
+        moment: returns the present moment.
     """
 
     def __init__(self, dispatcher: Dispatcher, backlog: TaskBacklog, key_keep_s: float, moment: Callable[[], Moment]) -> None:
@@ -36,16 +36,16 @@ class PostService:
         self.backlog = backlog
         self.key_keep_s = key_keep_s
         self.moment = moment
-        self.coming = 0  # posts on their way to the store
-        self.coming_bytes = 0  # of their arguments
+        self.coming = 0  # posts being written to the store
+        self.coming_bytes = 0  # bytes of their arguments
 
     def post(self, asker: Asker, args: PostArguments, now: float) -> list[BrokerEffect]:
-        """Take a task; answers when it is in the store."""
+        """Accept a task; answers when it is in the store."""
         del now
         return self._put(asker, posting_of(asker.request, args, self.dispatcher.policy))
 
     def retry(self, asker: Asker, args: TaskIdArguments, now: float) -> list[BrokerEffect]:
-        """Post a dead letter anew: a task of its own, so that the old one has ended once."""
+        """Post a dead letter again as a new task, so that each task ends once."""
         del now
         task = args.task
 
@@ -68,10 +68,10 @@ class PostService:
         return [Store(job, partial(self._posted, asker, posting, full), asker)]
 
     def _full(self, size: int) -> ProtocolError | None:
-        """Say why there is no room for one more task with so many bytes of arguments; None: there is."""
+        """Return why there is no room for one more task with `size` bytes of arguments; None if there is room."""
         dispatcher, policy = self.dispatcher, self.dispatcher.policy
         count = len(dispatcher.tasks) + self.coming
-        if count >= policy.max_tasks or self.backlog.more:  # those that wait in the store come first
+        if count >= policy.max_tasks or self.backlog.more:  # tasks that wait in the store come first
             return too_many(count)
         taken = dispatcher.size + self.coming_bytes
         return too_much(taken, policy) if taken + size > policy.max_task_bytes else None

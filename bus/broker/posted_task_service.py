@@ -1,7 +1,7 @@
 """The posted tasks of the broker, around its database. PROTOCOL.md section 6.2.
 
-A post is answered when it is safe, a result when its end is safe. What the store cannot take (a full disk) is refused, and never
-accepted; how a task ended is written again every second until it is safe.
+A post is answered when it is safe, a result when its end is safe. A post that the store cannot write (full disk) is refused, and
+never accepted; the end of a task is written again every second until it is safe.
 """
 
 import time
@@ -30,15 +30,15 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import Error
 
 MAX_WAITERS = 10_000
-ROWS = 100  # listed, if no number is given
+ROWS = 100  # listed, if the request names no number
 SAME_MOMENT_S = 0.001
 CLEAN_S = 60.0
-MOST_CLEANED = 1000  # rows of each kind, in one beat: posts wait for no more than that
+MOST_CLEANED = 1000  # rows of each kind deleted in one beat: posts wait for no more than that
 AGAIN_S = 1.0
 
 
 def policy_of(settings: Settings) -> Policy:
-    """Take the task side's times and bounds from the settings."""
+    """Return the times and bounds of tasks in the settings."""
     task = settings.task
     return Policy(
         heartbeat_s=task.heartbeat_s,
@@ -53,13 +53,13 @@ def policy_of(settings: Settings) -> Policy:
 
 
 class PostedTaskService:
-    """The durable half of the task side.
+    """The durable part of tasks.
 
     Args:
         settings: checked.
         database: open.
-        ages: the broker's own clock.
-        dispatcher: carries the tasks.
+        ages: the broker's clock.
+        dispatcher: runs the tasks.
         log: of this process.
     """
 
@@ -78,7 +78,7 @@ class PostedTaskService:
         self.boot = boot_id()
         self.database = database
         self.waiters: Waiters[bytes] = Waiters(MAX_WAITERS, "results")  # by task
-        self.again: list[tuple[float, Store]] = []  # what the store could not take, and when it is tried again
+        self.again: list[tuple[float, Store]] = []  # writes that failed, and when each is tried again
         self._moment: Moment | None = None
         self.clean_at = 0.0
         self.cleaned: Counter[str] = Counter()  # since the start
@@ -89,12 +89,12 @@ class PostedTaskService:
         self.posts = PostService(dispatcher, self.backlog, self.settings.key_keep_s, self.moment)
 
     def begin(self) -> list[BrokerEffect]:
-        """Read what the store has, and say if its file is a new one."""
+        """Read the tasks in the store, and log whether its file is a new one."""
         self._tell_store()
         return self.backlog.begin()
 
     def moment(self) -> Moment:
-        """Read all clocks; what is written within a millisecond has one moment."""
+        """Read all clocks; writes within a millisecond share one moment."""
         now, last = time.monotonic(), self._moment
         if last is None or now - last.now >= SAME_MOMENT_S:
             last = self._moment = Moment(now, time.time_ns(), self.ages.now(now), self.boot, since_boot())
@@ -106,7 +106,7 @@ class PostedTaskService:
             self.log.error("store set aside", why=file.why_aside, aside=file.aside, salvaged=file.salvaged)
             file.why_aside = ""
 
-    # What becomes of them
+    # The life of a posted task
 
     def note(self, effect: Begun | Delayed | Ended) -> Store:
         """Write what became of a posted task."""
@@ -145,7 +145,7 @@ class PostedTaskService:
     # Results and the rest
 
     def result(self, asker: Asker, args: ResultArguments, now: float) -> list[BrokerEffect]:
-        """Tell what became of a task, once it has ended or the time is over.
+        """Answer with a task's row, once it has ended or the time has expired.
 
         Raises:
             ProtocolError: `BUSY`.
@@ -157,7 +157,7 @@ class PostedTaskService:
         return []
 
     def _read(self, asker: Asker, task: bytes, until: float | None = None) -> Store:
-        """Answer with a task's row; if it has not ended, and there is a time until when that is waited for, then."""
+        """Answer with a task's row; if it has not ended and `until` is given, wait for its end until then."""
 
         def then(value: Any, why: str) -> list[BrokerEffect]:
             check_stored(why)
@@ -181,7 +181,7 @@ class PostedTaskService:
             self.backlog.cancel(task)
             error = Error(task, "CANCELLED", "it was cancelled")
             effects.append(self._end(task, partial(task_rows.cancel, task=task, message=error, moment=self.moment())))
-        return [*effects, self._read(asker, task)]  # behind the end that is put in before it: they are done in order
+        return [*effects, self._read(asker, task)]  # after the job that ends it: jobs run in order
 
     def tasks(self, asker: Asker, args: TasksArguments, now: float) -> list[BrokerEffect]:
         """List posted tasks."""
@@ -200,10 +200,10 @@ class PostedTaskService:
 
         return [Store(job, then, asker)]
 
-    # Life
+    # Periodic work
 
     def beat(self, now: float) -> list[BrokerEffect]:
-        """Answer who has waited long enough; write again what could not be; read what waits for room; let old rows go."""
+        """Answer requests that have expired; retry failed writes; read tasks there is room for; delete old rows."""
         effects: list[BrokerEffect] = [self._read(asker, task) for task, asker in self.waiters.pop_over(now)]
         effects += [store for due, store in self.again if due <= now]
         self.again = [one for one in self.again if one[0] > now]
@@ -224,13 +224,13 @@ class PostedTaskService:
         keep = row_retention.RowRetention(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
 
         def then(found: tuple[Counter[str], bool] | None, why: str) -> list[BrokerEffect]:
-            del why  # it is tried again in a minute
+            del why  # tried again in a minute
             gone, more = found or (Counter(), False)
             self.cleaned += gone
             if more:
                 self.clean_at = 0.0  # with the next beat
             elif self.cleaned != self.told_cleaned:
-                self.log.info("old tasks let go", **(self.cleaned - self.told_cleaned))
+                self.log.info("old tasks deleted", **(self.cleaned - self.told_cleaned))
                 self.told_cleaned = self.cleaned.copy()
             return []
 
@@ -238,7 +238,7 @@ class PostedTaskService:
         return [Store(partial(row_retention.clean, keep=keep, age_s=age_s, most=MOST_CLEANED), then)]
 
     def stats(self) -> dict[str, Any]:
-        """What the store tells of itself."""
+        """Return the state of the store."""
         why = self.database.dead or self.database.failed
         return {
             "state": "failed" if why else "live",

@@ -1,7 +1,7 @@
-"""What clients ask of the broker, taken in, handed to whom it concerns, and answered. PROTOCOL.md section 4.
+"""The intake of clients' requests: received, handed to their service, and answered. PROTOCOL.md section 4.
 
-Tasks go to the dispatcher, many at a time. What is asked of the broker itself has its arguments read here, in one place; then the
-core answers it, or the service that keeps what it is about. Each request is guarded: one that meets a bug of ours costs no other.
+Tasks go to the dispatcher in batches. The arguments of control requests are read here, in one place; then the core or the
+service of that name answers. Each request is guarded: a bug met by one does not affect the others.
 """
 
 import contextlib
@@ -28,21 +28,21 @@ from hulak.bus.wire.frame_limits import CONTROL
 from hulak.bus.wire.messages import Request
 
 OUR_OWN = (CONTROL, MMI)  # services that the broker answers itself
-MAX_MESSAGES = 64  # a turn and ROUTER, but for the rest of a frame of several: no tick is held up for more than a few ms
+MAX_MESSAGES = 64  # of one ROUTER in an iteration, but a batch is read whole: no tick waits for more than a few ms
 
 
 class RequestIntake:
-    """The side of the broker that clients see.
+    """The part of the broker that serves clients.
 
     Args:
         frontend: reaches clients.
-        dialects: knows how each peer is spoken with.
-        bus: takes tasks, and counts what is refused.
+        dialects: decodes the messages of each peer.
+        bus: receives tasks, and counts refused requests.
         majordomo: answers `mmi.*`.
-        handlers: answer the control services, by their whole names.
+        handlers: answer the control services, by their full names.
         carry_out: carries out effects.
-        reject: told what cannot be read: socket, identity, error.
-        guard: told of bugs.
+        reject: called for a malformed message with socket, identity and error.
+        guard: counts and logs bugs.
     """
 
     def __init__(
@@ -65,25 +65,25 @@ class RequestIntake:
         self.reject = reject
         self.guard = guard
         self.unread = UnreadAnswers()
-        self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are being accepted
-        self._found: PeerConnection | None = None  # what `_connection` found last, and for which frame
+        self.came_by: zmq.Frame | None = None  # the last frame of the client whose requests are accepted now
+        self._found: PeerConnection | None = None  # the last result of `_connection`, and its frame
         self._found_for: zmq.Frame | None = None
 
     def take(self, now: float) -> None:
-        """Take in what has arrived, bounded."""
+        """Receive the messages that have arrived, `MAX_MESSAGES` at most."""
         receive, frontend, read = sockets.receive, self.frontend, self.dialects.requests
-        taken: list[Request] = []  # of one client, in a row: accepted together, which costs less than one by one
+        taken: list[Request] = []  # consecutive ones of one client: accepted together, which costs less than one by one
         whose, count = b"", 0
         with contextlib.suppress(zmq.Again):
             while count < MAX_MESSAGES:
                 parts, frame = receive(frontend)
                 try:
-                    address, found, unread = read(parts)
+                    address, requests, unread = read(parts)
                 except ProtocolError as error:
-                    address, found, unread = b"", [], [(parts, error)]
-                except Exception as error:  # noqa: BLE001 - a bug of ours, met by one client
+                    address, requests, unread = b"", [], [(parts, error)]
+                except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one client
                     self.guard.tell("reading a request", error)
-                    address, found, unread = b"", [], [(parts, ProtocolError("INTERNAL", internal(None, error).text))]
+                    address, requests, unread = b"", [], [(parts, ProtocolError("INTERNAL", internal(None, error).text))]
                 for alone, why in unread:
                     self.reject("frontend", alone[0], why)
                     self.carry_out(self.dialects.unread(alone, why))
@@ -92,21 +92,21 @@ class RequestIntake:
                     self.accept(whose, taken, now)
                     whose, taken = address, []
                 self.came_by = frame
-                taken += found
-                count += len(found) + len(unread)
+                taken += requests
+                count += len(requests) + len(unread)
                 if large:
                     self.accept(address, taken, now, sum(map(len, parts)))
                     taken = []
         self.accept(whose, taken, now)
 
     def accept(self, address: bytes, asked: list[Request], now: float, size: int = 0) -> None:
-        """Take tasks in, and answer what is asked of the broker itself, in their order; `size` as of `Dispatcher.requests`."""
-        ours = {service for service in {request.service for request in asked} if service.startswith(OUR_OWN)}
-        if not ours:  # nearly always
+        """Accept tasks, and answer control requests, in their order; `size`: see `Dispatcher.requests`."""
+        own = {service for service in {request.service for request in asked} if service.startswith(OUR_OWN)}
+        if not own:  # nearly always
             self._tasks(address, asked, now, size)
             return
-        for is_ours, some in itertools.groupby(asked, key=lambda request: request.service in ours):
-            if not is_ours:
+        for is_own, some in itertools.groupby(asked, key=lambda request: request.service in own):
+            if not is_own:
                 self._tasks(address, list(some), now, size)
                 continue
             effects: list[BrokerEffect] = []
@@ -117,20 +117,20 @@ class RequestIntake:
     def _tasks(self, address: bytes, asked: list[Request], now: float, size: int) -> None:
         try:
             effects = self.bus.dispatcher.requests(now, address, asked, size)
-        except Exception as error:  # noqa: BLE001 - a bug of ours; which of them met it is not known
+        except Exception as error:  # noqa: BLE001 - a bug of the broker; it is not known which request met it
             self.guard.tell("taking tasks in", error)
             tasks = self.bus.dispatcher.tasks
             effects = [ToClient(address, internal(request.id, error)) for request in asked if request.id not in tasks]
         self.carry_out(effects)
 
     def serve(self, asker: Asker, request: Request, now: float) -> Sequence[BrokerEffect]:
-        """Answer a request to the broker itself, or have its service do it."""
+        """Answer a control request, or hand it to its service."""
         try:
             return self._control(asker, request, now)
         except ProtocolError as error:
             self.bus.refused += 1
             return [asker.refuse(error)]
-        except Exception as error:  # noqa: BLE001 - a bug of ours, met by one request
+        except Exception as error:  # noqa: BLE001 - a bug of the broker, met by one request
             self.guard.tell(request.service[:60], error)
             return [ToClient(asker.client, internal(request.id, error))]
 
@@ -139,7 +139,7 @@ class RequestIntake:
             return [asker.reply(self.majordomo.inform(request, control_services.SERVICES))]
         service = control_services.find(request.service)
         if service.large and self.came_by is not None and not self.unread.takes_one_more(asker.client, self.came_by):
-            raise ProtocolError("BUSY", "this client does not read what it is answered; try again when it has")
+            raise ProtocolError("BUSY", "this client does not read its answers; try again when it has read them")
         args = read(service.args, request.args)
         if service.answers is Answers.WAITS:
             asker = Asker(asker.client, asker.request, self._connection())

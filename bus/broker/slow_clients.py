@@ -1,7 +1,7 @@
-"""Whether a client takes what it is sent: what libzmq does not tell of a ROUTER's peers, the kernel tells of its connections.
+"""Detects clients that do not read: libzmq does not report it for a ROUTER's peers, but the kernel does for their connections.
 
-As long as a connection's own buffer has room, libzmq's queue for that client runs empty. Who sends much to one client looks
-first, and waits while there is no room: so a client that reads nothing costs a bounded amount of memory, and loses nothing.
+While a connection's own buffer has room, libzmq's queue for that client runs empty. Before much is sent to one client, its
+connection is checked, and the sender waits while there is no room: a client that does not read costs bounded memory only.
 """
 
 import select
@@ -10,19 +10,19 @@ import zmq
 
 from hulak.bus.broker.socket_monitor import PeerConnection, connection_of
 
-LOOK_EVERY = 16  # answers to one client between two looks at its connection
-MOST_UNREAD = 64  # answers to one client after its connection had no more room
-MOST = 4096  # clients remembered; beyond it the one noted first is forgotten, and counts as one that reads
+LOOK_EVERY = 16  # answers to one client between two checks of its connection
+MOST_UNREAD = 64  # answers to one client while its connection has no room
+MOST = 4096  # clients remembered; when full, the oldest is dropped, and counts as one with room
 
 
 class ClientConnections:
-    """The connections of clients that get much."""
+    """The connections of clients that receive large answers."""
 
     def __init__(self) -> None:
         self._polls: dict[bytes, select.poll] = {}
 
     def note(self, address: bytes, connection: PeerConnection | None) -> None:
-        """Remember a client's connection; one that has none (inproc) always counts as read."""
+        """Remember a client's connection; a client without a connection (inproc) always counts as reading."""
         if connection is None:
             return
         self._polls.pop(address, None)
@@ -32,7 +32,7 @@ class ClientConnections:
         poll.register(connection.descriptor, select.POLLOUT)
 
     def reads(self, address: bytes) -> bool:
-        """Tell whether the client's connection has room. A descriptor that is closed has: sending tells that it is gone."""
+        """Return whether the client's connection has room. True for a closed descriptor: the send then fails."""
         poll = self._polls.get(address)
         return poll is None or bool(poll.poll(0))
 
@@ -42,20 +42,20 @@ class ClientConnections:
 
 
 class UnreadAnswers:
-    """Counts the answers to clients that do not read them."""
+    """Counts the unread answers of each client."""
 
     def __init__(self) -> None:
         self._connections = ClientConnections()
         self._counts: dict[
             bytes, int
-        ] = {}  # address -> answers since its connection was seen to have room, looked at now and then
+        ] = {}  # address -> answers since its connection was last seen with room, checked every LOOK_EVERY answers
 
     def takes_one_more(self, address: bytes, frame: zmq.Frame) -> bool:
-        """Count one more answer to a client; false if it has left too many unread.
+        """Count one more answer to a client; false if it has too many unread ones.
 
         Args:
-            address: of the client.
-            frame: of its request.
+            address: the client's.
+            frame: of the client's request.
         """
         count = self._counts.get(address, 0) + 1
         if count % LOOK_EVERY == 0 or count > MOST_UNREAD:

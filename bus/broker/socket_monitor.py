@@ -1,7 +1,7 @@
-"""The connections of one of the broker's sockets, as libzmq tells of them by its monitor, and how one is ended.
+"""The connections of one of the broker's sockets, as reported by libzmq's monitor, and the way to end one.
 
-libzmq alone reads and writes them: here they are looked at, and one is shut down, which libzmq takes for the end of its peer. A
-descriptor is known by its inode too, since its number is used again.
+Only libzmq reads and writes them: this module checks them and shuts one down, which libzmq sees as the end of its peer. A
+descriptor is identified by its inode too, since its number is used again.
 """
 
 import contextlib
@@ -19,18 +19,18 @@ EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
 
 
 class PeerConnection(NamedTuple):
-    """One peer's."""
+    """The connection of one peer."""
 
     descriptor: int
     inode: int
 
     @classmethod
     def of(cls, descriptor: int) -> "PeerConnection":
-        """Take in a connection that is there; raises OSError if it is not."""
+        """Return the connection with this descriptor; raises OSError if it is closed."""
         return cls(descriptor, os.fstat(descriptor).st_ino)
 
     def is_there(self) -> bool:
-        """Say whether it has not ended."""
+        """Return whether it is still open."""
         try:
             return os.fstat(self.descriptor).st_ino == self.inode
         except OSError:
@@ -38,7 +38,7 @@ class PeerConnection(NamedTuple):
 
 
 def connection_of(frame: zmq.Frame | None) -> PeerConnection | None:
-    """Find the connection by which a frame came; None where there is none (inproc), or none any more."""
+    """Return the connection by which a frame came; None without a connection (inproc), or if it has ended."""
     try:
         return None if frame is None else PeerConnection.of(int(frame.get(zmq.SRCFD)))
     except (zmq.ZMQError, ValueError, OSError):
@@ -46,12 +46,12 @@ def connection_of(frame: zmq.Frame | None) -> PeerConnection | None:
 
 
 class SocketMonitor:
-    """All connections of one socket.
+    """The connections of one socket.
 
     Args:
         context: of the socket.
-        socket: not bound yet, so that none is missed.
-        on_gone: told each that has ended.
+        socket: not bound yet, so that no connection is missed.
+        on_gone: called with each connection that has ended.
     """
 
     def __init__(
@@ -62,58 +62,58 @@ class SocketMonitor:
         self.reader = sockets.monitor(context, socket, EVENTS)
 
     def close(self) -> None:
-        """Follow no more. The socket's monitor must be disabled before, since libzmq's threads wait for ever to tell nobody."""
+        """Close the reader. Disable the socket's monitor before, since libzmq's threads block without a reader."""
         self.reader.close(linger=0)
 
     def follow(self) -> list[PeerConnection]:
-        """Take in what has happened; returns the connections that are new, the oldest first, and still there."""
+        """Read the events; returns the new connections, the oldest first, that are still open."""
         new: dict[int, PeerConnection] = {}
         with contextlib.suppress(zmq.Again):
             while True:
                 event, descriptor = sockets.next_event(self.reader)
                 if event == ACCEPTED:
-                    with contextlib.suppress(OSError):  # it is gone already
+                    with contextlib.suppress(OSError):  # closed already
                         new[descriptor] = self.known[descriptor] = PeerConnection.of(descriptor)
                 else:
                     new.pop(descriptor, None)
                     self._gone(descriptor)
         return list(new.values())
 
-    def has(self, one: PeerConnection) -> bool:
-        """Say whether a connection is not known to have ended."""
-        return self.known.get(one.descriptor) == one
+    def has(self, peer: PeerConnection) -> bool:
+        """Return whether a connection is not known to have ended."""
+        return self.known.get(peer.descriptor) == peer
 
     def recount(self) -> None:
-        """Forget connections of whose end libzmq has told nothing."""
-        for one in list(self.known.values()):
-            if not one.is_there():
-                self._gone(one.descriptor)
+        """Remove connections that have ended without an event from libzmq."""
+        for peer in list(self.known.values()):
+            if not peer.is_there():
+                self._gone(peer.descriptor)
 
     def _gone(self, descriptor: int) -> None:
-        one = self.known.pop(descriptor, None)
-        if one is not None and self._on_gone is not None:
-            self._on_gone(one)
+        peer = self.known.pop(descriptor, None)
+        if peer is not None and self._on_gone is not None:
+            self._on_gone(peer)
 
 
 class ConnectionCloser:
-    """Ends connections, also while this process has no descriptor left: one is kept for it."""
+    """Ends connections, even while this process has no descriptor left: one is reserved for it."""
 
     def __init__(self) -> None:
         self._nothing = os.open(os.devnull, os.O_RDONLY)
         self._held = os.dup(self._nothing)
 
-    def end(self, one: PeerConnection) -> str | None:
-        """End a connection; returns its peer's address, None if it has ended by itself.
+    def end(self, peer: PeerConnection) -> str | None:
+        """End a connection; returns its peer's address, None if it has already ended.
 
-        It is held meanwhile: else libzmq could close it, and its number could become another one's, between the look and the end.
+        It is duplicated first: else libzmq could close it, and its number could be used again, between the check and the end.
         """
         try:
-            os.dup2(one.descriptor, self._held, inheritable=False)
-            if os.fstat(self._held).st_ino != one.inode:
+            os.dup2(peer.descriptor, self._held, inheritable=False)
+            if os.fstat(self._held).st_ino != peer.inode:
                 return None
             connection = plain.socket(fileno=self._held)
             try:
-                peer = connection.getpeername()
+                address = connection.getpeername()
                 connection.shutdown(plain.SHUT_RDWR)
             finally:
                 connection.detach()
@@ -121,10 +121,10 @@ class ConnectionCloser:
             return None
         finally:
             os.dup2(self._nothing, self._held, inheritable=False)
-        return ":".join(map(str, peer)) if isinstance(peer, tuple) else "a local socket"
+        return ":".join(map(str, address)) if isinstance(address, tuple) else "a local socket"
 
     def close(self) -> None:
-        """Give back what was kept."""
+        """Close the reserved descriptors."""
         for descriptor in (self._nothing, self._held):
             with contextlib.suppress(OSError):
                 os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What the services want done in the store, as values beside those of `bus.core.effects`."""
+"""Effects on the store, in addition to those of `bus.core.effects`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +9,13 @@ from hulak.bus.broker.storage.database import Job
 from hulak.bus.core.effects import Asker, Effect
 from hulak.bus.errors import ProtocolError
 
-# What follows a job: it gets the job's value and an empty text, or None and why the job failed. A ProtocolError that it raises is
-# the answer to whoever asked.
+# Called after a job with the job's value and an empty text, or with None and the reason why the job failed. A ProtocolError that
+# it raises is the answer to the client.
 AfterJob = Callable[[Any, str], "list[BrokerEffect]"]
 
 
 class Store(msgspec.Struct, frozen=True):
-    """Have a job done in the next transaction, and then what follows it."""
+    """Run a job in the next transaction, and then `then`."""
 
     job: Job
     then: AfterJob
@@ -23,7 +23,7 @@ class Store(msgspec.Struct, frozen=True):
 
 
 class Load(msgspec.Struct, frozen=True):
-    """Have something read that a service begins with: at once if the store can be used, else as soon as it can."""
+    """Run a job that reads a service's rows at the start: at once if the store can be used, else as soon as it can."""
 
     job: Job
     then: AfterJob
@@ -33,11 +33,11 @@ BrokerEffect = Effect | Store | Load
 
 
 def check_stored(why: str, what: str = "") -> None:
-    """Go on if a job was done.
+    """Raise an error if a job failed.
 
     Args:
-        why: it failed; empty if it did not.
-        what: follows of that, for the sentence.
+        why: the reason; empty if the job succeeded.
+        what: the consequence, for the error's text.
     Raises:
         ProtocolError: `STORE_FAILED`.
     """

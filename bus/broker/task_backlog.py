@@ -1,6 +1,6 @@
-"""The posted tasks that are in the store and not yet in memory: at a start all of them, as far as there is room for them at once.
+"""The posted tasks that are in the store and not yet in memory: at the start all of them, if there is room for them.
 
-Those beyond stay in the store, and come when there is room, the oldest first; new ones are not taken meanwhile.
+The others stay in the store and are read when there is room, the oldest first; until then new tasks are refused.
 """
 
 import sqlite3
@@ -16,17 +16,17 @@ from hulak.bus.broker.store_effects import BrokerEffect, Load, Store
 from hulak.bus.core.tasks.dispatcher import Dispatcher
 from hulak.bus.core.tasks.moments import Moment
 
-MOST = 1000  # tasks in one reading, while the loop runs
-MOST_BYTES = 8 << 20  # of them; one may be larger
+MOST = 1000  # tasks read at a time, while the loop runs
+MOST_BYTES = 8 << 20  # of their bodies; a single task may be larger
 
 
 class TaskBacklog:
-    """What of the store is still to be taken into memory.
+    """Tasks of the store that are still to be read into memory.
 
     Args:
-        dispatcher: takes the tasks.
-        grace_s: seconds that a task which ran is left to its worker.
-        moment: tells the present one.
+        dispatcher: receives the tasks.
+        grace_s: seconds that a task which was running is left to its worker.
+        moment: returns the present moment.
         log: of this process.
     """
 
@@ -41,22 +41,22 @@ class TaskBacklog:
         self.grace_s = grace_s
         self.moment = moment
         self.log = log
-        self.known = False  # the store was read: what is in it is not new
-        self.more = False  # there are tasks that wait for room
-        self.restored = 0  # taken into memory
-        self.unreadable = 0  # rows that are set aside
-        self._after = 0  # rowid of the last one that was read
-        self._why = ""  # it could not be read
+        self.known = False  # true after the store was read
+        self.more = False  # tasks in the store wait for room
+        self.restored = 0  # tasks read into memory
+        self.unreadable = 0  # rows that were set aside
+        self._after = 0  # rowid of the last row read
+        self._why = ""  # why the store could not be read
         self._reading = False
-        self._cancelled: set[bytes] = set()  # while they were being read
+        self._cancelled: set[bytes] = set()  # tasks cancelled during a read
 
     def begin(self) -> list[BrokerEffect]:
-        """Read what there is at a start, as soon as the store can be read."""
+        """Read the tasks at the start, as soon as the store can be read."""
         self._reading = True
         return [Load(self._first, self._take)]
 
     def look(self) -> list[BrokerEffect]:
-        """Read some more, if there is room for it."""
+        """Read more tasks, if there is room for them."""
         room = self._room()
         if not self.more or self._reading or room.tasks <= 0 or (room.size <= 0 and not room.alone):
             return []
@@ -65,7 +65,7 @@ class TaskBacklog:
         return [Store(partial(self._read, room=room), self._take)]
 
     def cancel(self, task: bytes) -> None:
-        """Note that a task which is not in memory was cancelled in the store: it may be on its way here."""
+        """Record that a task which is not in memory was cancelled in the store: a read may be returning it."""
         if self._reading:
             self._cancelled.add(task)
 
@@ -82,20 +82,20 @@ class TaskBacklog:
     def _read(self, connection: sqlite3.Connection, room: MemoryRoom) -> UnfinishedTasks:
         return unfinished_tasks.read(connection, self._after, room, self.moment(), self.grace_s)
 
-    def _take(self, found: UnfinishedTasks | None, why: str) -> list[BrokerEffect]:
+    def _take(self, batch: UnfinishedTasks | None, why: str) -> list[BrokerEffect]:
         self._reading = False
         cancelled, self._cancelled = self._cancelled, set()
-        if found is None:  # it is tried again; tasks are safe where they are
+        if batch is None:  # tried again later; the tasks are safe in the store
             self.more = True
             if why != self._why:
                 self.log.error("posted tasks not read", why=why)
             self._why = why
             return []
-        self.known, self.more, self._after, self._why = True, found.more, found.after, ""
-        self.unreadable = found.unreadable
-        for text in found.bad:
+        self.known, self.more, self._after, self._why = True, batch.more, batch.after, ""
+        self.unreadable = batch.unreadable
+        for text in batch.bad:
             self.log.error("row set aside", table="tasks", why=text)
         now = time.monotonic()
-        tasks = [one for one in found.tasks if one.task.id not in cancelled]
+        tasks = [entry for entry in batch.tasks if entry.task.id not in cancelled]
         self.restored += len(tasks)
-        return [effect for one in tasks for effect in self.dispatcher.restore(now, one.task, one.in_s)]
+        return [effect for entry in tasks for effect in self.dispatcher.restore(now, entry.task, entry.in_s)]

@@ -1,7 +1,7 @@
 """The tick service of the broker: collector, publisher, journal and replays around the pure `BrokerState`. PROTOCOL.md section 3.
 
-What one turn takes in is numbered, written to the journal with one `write`, and then published: nobody sees a tick that a
-restarted broker would not know.
+The ticks of one iteration are numbered, written to the journal with one `write`, and then published: no subscriber receives a
+tick that a restarted broker would not know.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import Error, Part, Reply
 from hulak.bus.wire.names import HELLO
 
-MAX_TICKS = 512  # a turn: after these, a waiting task message has its turn; 512 ticks take about 1.3 ms
-MAX_TICK_BYTES = 1 << 18  # a turn, likewise: large ones, of which 512 would be one message of 32 MiB on `ticks`
-SUBSCRIBING_S = 0.002  # a turn: some hundred subscriptions, or one snapshot of many topics
-REBIND_TRIES = 200  # times 5 ms: libzmq gives an address back in its own thread
+MAX_TICKS = 512  # in an iteration: then waiting task messages are read; 512 ticks take about 1.3 ms
+MAX_TICK_BYTES = 1 << 18  # in an iteration, likewise: 512 large ones would be one message of 32 MiB on `ticks`
+SUBSCRIBING_S = 0.002  # in an iteration: some hundred subscriptions, or one snapshot of many topics
+REBIND_TRIES = 200  # every 5 ms: libzmq releases an address in its own thread
 
 
 class TickService:
-    """The tick side of the shell.
+    """The broker's sockets and journal of ticks.
 
     Args:
         context: of the broker.
@@ -48,8 +48,8 @@ class TickService:
         journal: open.
         bus: the state.
         connections: of all sockets of the broker.
-        reject: told bytes that are refused: socket, error.
-        guard: told of bugs.
+        reject: called for refused bytes with socket and error.
+        guard: counts and logs bugs.
         log: of this process.
     Raises:
         ConfigError: an address cannot be bound.
@@ -79,7 +79,7 @@ class TickService:
         self.replays = ReplayQueue(self.reader)
         self.client_connections = ClientConnections()
         self.poller = zmq.Poller()
-        self.strange = False  # bytes that are no subscription came since the publisher's queue was last seen empty
+        self.strange = False  # bytes that are no subscription came since the publisher's queue was last empty
         self.connections = connections
         self.slow = SlowSubscribers(settings.broker.subscriber_bytes)
         self.collector = sockets.bind(context, settings.broker, home, "collector", *connections.terms("collector"))
@@ -91,7 +91,7 @@ class TickService:
         return sockets.bind(self.context, self.settings.broker, self.home, "publisher", *terms)
 
     def register(self, poller: zmq.Poller) -> None:
-        """Have both sockets polled."""
+        """Add both sockets to the loop's poll."""
         self.poller = poller
         poller.register(self.collector, zmq.POLLIN)
         poller.register(self.publisher, zmq.POLLIN)
@@ -99,7 +99,7 @@ class TickService:
     # Ticks
 
     def ticks(self, now: float) -> None:
-        """Take in what has arrived, bounded: number it, write it down, publish it."""
+        """Receive the ticks that have arrived, bounded: number them, write them to the journal, publish them."""
         found: list[bytes] = []
         receive, socket = sockets.receive_frame, self.collector
         add, room = found.append, MAX_TICK_BYTES
@@ -113,7 +113,7 @@ class TickService:
         if turn.taken:
             self._write_down(turn, now)
         elif turn.instances and not self.journal.degraded:
-            self.bus.intake.journalled(turn.instances)  # all that came was refused: there is nothing to keep
+            self.bus.intake.journalled(turn.instances)  # all of them were refused: there is nothing to write
         send, publisher = sockets.send_frame, self.publisher
         for message in turn.messages:
             send(publisher, message)
@@ -128,24 +128,24 @@ class TickService:
         self.tell()
 
     def _follow_epoch(self, turn: IntakeTurn | None = None) -> None:
-        """Take over the journal's epoch, which is another one when it has just degraded; `turn` was not published yet."""
+        """Adopt the journal's epoch, which changes when it degrades; `turn` was not published yet."""
         if self.bus.epoch != self.journal.epoch:
             self.bus.begin_epoch(self.journal.epoch, turn)
 
     def tell(self) -> None:
-        """Write what the journal has to say to the log."""
+        """Write the journal's notices to the log."""
         for notice in self.journal.notices:
             notice.write(self.log)
         self.journal.notices.clear()
 
     def publish(self, message: bytes | None) -> None:
-        """Publish what the bus made, if somebody wants it."""
+        """Publish a message of the bus, if it has subscribers."""
         if message is not None:
             sockets.send_frame(self.publisher, message)
             self.published += len(message)
 
     def beat(self, now: float) -> None:
-        """Look after the journal and the subscribers."""
+        """Run the periodic work of the journal, and cut off subscribers that do not read."""
         if self.journal.beat(now, self.state):
             self.bus.intake.journalled(list(self.bus.intake.sources))
         self._follow_epoch()
@@ -156,23 +156,23 @@ class TickService:
             self.log.warning("subscriber cut off", peer=peer, took_nothing_of_bytes=self.settings.broker.subscriber_bytes)
 
     def tell_topics(self, now: float) -> None:
-        """Tell the topics' last numbers."""
+        """Publish the topics' last numbers."""
         del now
         self.publish(self.bus.topics.heartbeat(time.time_ns()))
 
     def state(self) -> Snapshot:
-        """Make what a segment of the journal begins with."""
+        """Return the state that a segment of the journal begins with."""
         return self.bus.snapshot(self.journal.boot, time.time_ns())
 
     # Subscriptions
 
     def subscriptions(self) -> None:
-        """Answer subscriptions with their last values, for `SUBSCRIBING_S` at most; what is left then has the next turn.
+        """Answer subscriptions with their last values, for `SUBSCRIBING_S` at most; the rest waits for the next iteration.
 
-        In this mode of XPUB the send that follows an event goes to that event's subscriber alone, so that one must follow each
-        subscription, and one the last event of all. Bytes that are no subscription are not paired with a subscriber inside
+        In this mode of XPUB the send that follows an event goes to that event's subscriber alone, so a send must follow each
+        subscription, and the last event of all. Bytes that are no subscription are not paired with a subscriber inside
         libzmq, which shifts the pairs behind them in its queue: if events follow such bytes before the queue was empty, in this
-        turn or a later one, everybody is made to subscribe anew.
+        iteration or a later one, the socket is rebound, so that all subscribers subscribe again.
         """
         receive, until, answered = sockets.receive_frame, time.monotonic() + SUBSCRIBING_S, True
         try:
@@ -194,7 +194,7 @@ class TickService:
             self.publish(self.bus.topics.welcome(HELLO, time.time_ns()))
 
     def _subscription(self, on: bool, prefix: bytes) -> bool:
-        """Take in one event; true if something was sent to whoever it came from."""
+        """Process one event; true if a message was sent to its subscriber."""
         topics = self.bus.topics
         if len(prefix) > sockets.MAX_SUBSCRIPTION:
             self.reject("publisher", ProtocolError("TOO_LARGE", f"a subscription of {len(prefix)} bytes"))
@@ -209,7 +209,7 @@ class TickService:
         return False
 
     def _rebind_publisher(self) -> None:
-        self.log.warning("publisher made anew", why="bytes that are no subscription came before subscriptions")
+        self.log.warning("publisher rebound", why="bytes that are no subscription came before subscriptions")
         self.poller.unregister(self.publisher)
         self.publisher.disable_monitor()
         self.publisher.close(linger=0)
@@ -227,7 +227,7 @@ class TickService:
     # Replays
 
     def replay(self, asker: Asker, args: ReplayArguments, now: float) -> list[Effect]:
-        """Give ticks of the past again, slice by slice; one of the same client and topic that is under way is replaced.
+        """Replay ticks from the journal, slice by slice; replaces a replay under way of the same client and topic.
 
         Raises:
             ProtocolError: `BAD_ARGUMENT`, `BAD_TOPIC`, `UNKNOWN_TOPIC`, `TOO_OLD`, `OTHER_EPOCH` or `BUSY`.
@@ -241,7 +241,7 @@ class TickService:
         return [ToClient(asker.client, Error(replaced, "REPLACED", text))]
 
     def step_replays(self, now: float) -> list[Effect]:
-        """Let one replay read one slice, and send what it found."""
+        """Read one slice of one replay; returns the messages with its ticks."""
         effects: list[Effect] = []
         for turn in self.replays.turn(now, self.client_connections.reads):
             address, request_id, replay = turn.address, turn.request, turn.replay
@@ -257,10 +257,10 @@ class TickService:
             self.client_connections.clear()
         return effects
 
-    # What is told, and the end
+    # Statistics, and the end
 
     def stats(self) -> dict[str, Any]:
-        """What the journal tells of itself."""
+        """Return the state of the journal."""
         journal = self.journal
         return {
             "state": "degraded" if journal.degraded else "live",

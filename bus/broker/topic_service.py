@@ -1,4 +1,4 @@
-"""The service of the broker that lets topics of feeds go: `hulak.topic.remove`, PROTOCOL.md section 7.7."""
+"""The service of the broker that removes topics of feeds: `hulak.topic.remove`, PROTOCOL.md section 7.7."""
 
 from collections.abc import Callable
 
@@ -16,12 +16,12 @@ from hulak.bus.wire.replay_range import prefix_of
 
 
 class TopicService:
-    """Answers when the journal has it: the newest segment begins with what is left.
+    """Removes topics, and answers when the journal has it: a new segment begins with the remaining topics.
 
     Args:
-        bus: whose topics these are.
+        bus: holds the topics.
         journal: open.
-        state: makes what a segment begins with.
+        state: returns the snapshot that a segment begins with.
         log: of this process.
     """
 
@@ -34,16 +34,16 @@ class TopicService:
         self.log = log
 
     def remove(self, asker: Asker, args: TopicRemoveArguments, now: float) -> list[Effect]:
-        """Remove topics; names that there are not are no error.
+        """Remove topics; unknown names are ignored.
 
         Raises:
             ProtocolError: `STORE_FAILED`, the journal cannot be written.
         """
         topics = self.bus.topics
-        found = {log.key: None for name in args.topics for log in topics.under(prefix_of(name)) if log.key in topics.fed}
-        if found and self.journal.degraded:
+        fed = {log.key: None for name in args.topics for log in topics.under(prefix_of(name)) if log.key in topics.fed}
+        if fed and self.journal.degraded:
             raise ProtocolError("STORE_FAILED", f"no topic was removed, the journal cannot be written: {self.journal.degraded}")
-        removed = sorted(key.removesuffix(NUL).decode() for key in topics.remove(found))
+        removed = sorted(key.removesuffix(NUL).decode() for key in topics.remove(fed))
         if removed:
             self.log.info("topics removed", count=len(removed), first=removed[0], last=removed[-1])
             ordinals = TopicOrdinals()

@@ -1,4 +1,4 @@
-"""Requests that are answered when something has happened, or their time is over: bounded, and none of a client that is gone."""
+"""Requests that wait for an event or their time limit: bounded, and without those of clients that are gone."""
 
 import math
 from collections.abc import Hashable, Iterator
@@ -21,17 +21,17 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_gone(self) -> bool:
-        """Whether the client's connection has ended; one that is not known has not."""
+        """Return whether the client's connection has ended; false if it is unknown."""
         connection: PeerConnection | None = self.asker.connection
         return connection is not None and not connection.is_there()
 
 
 class Waiters(Generic[AwaitedKey]):
-    """All requests that wait for something of one sort.
+    """All requests that wait for events of one kind.
 
     Args:
-        most: that may wait.
-        what: they wait for, for the sentence.
+        most: requests that may wait.
+        what: the events, for the error's text.
     """
 
     def __init__(self, most: int, what: str) -> None:
@@ -51,11 +51,11 @@ class Waiters(Generic[AwaitedKey]):
         return iter(list(self._waits))
 
     def next_over(self) -> float:
-        """When the first of them has waited long enough, in monotonic seconds; infinite if none waits."""
+        """Return when the first request expires, in monotonic seconds; infinite if none waits."""
         return min((wait.until for waits in self._waits.values() for wait in waits.values()), default=math.inf)
 
     def add(self, key: AwaitedKey, asker: Asker, until: float) -> None:
-        """Have a request wait for `key`; one that is repeated waits once.
+        """Add a request that waits for `key`; a repeated one waits once.
 
         Raises:
             ProtocolError: `BUSY`.
@@ -70,13 +70,13 @@ class Waiters(Generic[AwaitedKey]):
         self._waits[key] = waits
 
     def pop(self, key: AwaitedKey) -> list[Asker]:
-        """Return whose requests wait for `key`, and have them wait no more."""
+        """Remove and return the requests that wait for `key`."""
         waits = self._waits.pop(key, {})
         self._count -= len(waits)
         return [wait.asker for wait in waits.values()]
 
     def pop_over(self, now: float) -> list[tuple[AwaitedKey, Asker]]:
-        """Return what has waited long enough, in monotonic seconds, and forget the requests of clients that are gone."""
+        """Remove and return the requests that expired by `now`, monotonic seconds; of clients that are gone, remove them only."""
         over: list[tuple[AwaitedKey, Asker]] = []
         for key, waits in list(self._waits.items()):
             for at, wait in list(waits.items()):

@@ -1,4 +1,4 @@
-"""One setting against its type in `bus.process.settings`, and what that type allows, in words. Pure."""
+"""Check one setting against its type in `bus.process.settings`, and describe in words the values that the type allows. Pure."""
 
 from pathlib import Path
 from typing import Any, get_args
@@ -10,29 +10,29 @@ from hulak.bus.wire.plain_values import meant
 
 
 def types_of(section: Any) -> dict[str, Any]:
-    """Name the settings of a section, or the sections of all settings, with their types."""
-    return {one.name: one.type for one in msgspec.structs.fields(section)}
+    """Map the settings of a section, or the sections of all settings, to their types."""
+    return {field.name: field.type for field in msgspec.structs.fields(section)}
 
 
 SECTIONS = types_of(Settings)
 
 
 def take(values: dict[str, Any], section: str, setting: str, value: Any, wrong: list[str], *, is_text: bool = False) -> None:
-    """Check one value and keep it, or say what is wrong with it; a text may stand for a number."""
+    """Check one value and store it in `values`, or add the error to `wrong`. With `is_text`, a text may stand for a number."""
     types, shown = types_of(SECTIONS[section]), "***" if setting in SECRET else repr(value)
-    said = f"setting {section}.{setting} = {shown}"
+    shown_setting = f"setting {section}.{setting} = {shown}"
     if setting not in types:
-        there = [f"{section}.{name}" for name in types]
-        wrong.append(f"{said} is unknown; allowed are {', '.join(there)}{meant(f'{section}.{setting}', there)}")
+        known = [f"{section}.{name}" for name in types]
+        wrong.append(f"{shown_setting} is unknown; allowed are {', '.join(known)}{meant(f'{section}.{setting}', known)}")
         return
     try:
         checked = msgspec.convert(value, types[setting], strict=not is_text, dec_hook=_path)
         if (check := _check_of(types[setting])) is not None:
             check(checked)
     except msgspec.ValidationError:
-        wrong.append(f"{said}: {allowed_of(types[setting])}")
+        wrong.append(f"{shown_setting}: {allowed_of(types[setting])}")
     except ValueError as error:
-        wrong.append(f"{said}: {error}")
+        wrong.append(f"{shown_setting}: {error}")
     else:
         values[setting] = checked
 
@@ -48,7 +48,7 @@ def _check_of(kind: Any) -> Any:
 
 
 def allowed_of(kind: Any) -> str:
-    """Say which values a setting's type allows."""
+    """Describe the values that a setting's type allows."""
     match msgspec.inspect.type_info(kind):
         case msgspec.inspect.IntType(ge=least, le=most):
             return f"must be a whole number{_between('from', least, most)}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Union, cast
 if TYPE_CHECKING:
     import structlog
 
-# That a program may pass to a client. A union of the older form, since a text has no `|` with None.
+# A program may pass either to a client. `Union`, since a text and a class cannot be joined by `|`.
 Logger = Union["structlog.typing.FilteringBoundLogger", logging.Logger]
 
 

@@ -1,9 +1,9 @@
-"""How threads of ours are woken: without stopping others for it, where the system has a policy for that.
+"""CPU scheduling policy: threads run as SCHED_BATCH, so that a wake-up does not preempt a running thread. Linux only.
 
-A bus is woken thousands of times a second. Each time the kernel may stop whoever runs for it, whose messages then come one by one
-instead of several at a time: that costs all of them more than it brings. `SCHED_BATCH` (sched(7), Linux; anybody may ask for
-it) has the woken wait until a processor is free, or the others have had their share. Who was started with a policy of its own,
-as by `chrt`, keeps that.
+The threads of a bus are woken thousands of times a second. Under the default policy each wake-up may preempt a running sender,
+so that messages arrive one by one instead of in groups, which costs all processes more than it gains. Under `SCHED_BATCH`
+(sched(7), Linux; needs no privilege) the woken thread waits for a free processor or for the end of the other's time slice.
+A process that was started with another policy, for example by `chrt`, keeps it.
 """
 
 import contextlib
@@ -11,21 +11,21 @@ import os
 from collections.abc import Iterator
 
 
-def give_way() -> bool:
-    """Have this thread, and those it starts from now on, be woken so; false where that cannot be, or is not wanted."""
+def set_batch_policy() -> bool:
+    """Set SCHED_BATCH for this thread and the threads that it starts later; false if it could not be set."""
     try:
         if os.sched_getscheduler(0) != os.SCHED_OTHER:
             return False
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    except (AttributeError, OSError):  # another system; a sandbox
+    except (AttributeError, OSError):  # not Linux; a sandbox
         return False
     return True
 
 
 @contextlib.contextmanager
-def giving_way() -> Iterator[None]:
-    """Have threads that are started in here be woken so, and leave the caller's own as it was."""
-    changed = give_way()
+def batch_policy() -> Iterator[None]:
+    """Start threads in this block under SCHED_BATCH; afterwards the calling thread has its former policy again."""
+    changed = set_batch_policy()
     try:
         yield
     finally:

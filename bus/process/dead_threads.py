@@ -1,20 +1,20 @@
-"""Threads of this process that ended by an error: the process goes on without them, so somebody has to be told."""
+"""Threads of this process that were ended by an error: the process continues without them, so the error must be reported."""
 
 import threading
 from types import TracebackType
 from typing import Self
 
-MOST = 10  # that are remembered
-LONGEST = 200  # characters of one
+MOST = 10  # errors kept
+LONGEST = 200  # characters of one error
 
 
 class DeadThreads:
-    """Remembers them while it is installed; a context manager. What was done before about such a thread is still done."""
+    """Records such threads while it is installed; a context manager. The former `threading.excepthook` is still called."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []  # "tasks: SystemExit: 1"
+        self.errors: list[str] = []  # "tasks: SystemExit: 1"
         self._before = threading.excepthook
-        self._ours = self._hook  # one object, to be known again
+        self._installed = self._hook  # one object, for the comparison in `uninstall`
 
     def __enter__(self) -> Self:
         self.install()
@@ -24,17 +24,17 @@ class DeadThreads:
         self.uninstall()
 
     def install(self) -> None:
-        """Begin."""
+        """Install the hook."""
         self._before = threading.excepthook
-        threading.excepthook = self._ours
+        threading.excepthook = self._installed
 
     def uninstall(self) -> None:
-        """End; whoever was installed after us stays."""
-        if threading.excepthook is self._ours:
+        """Remove the hook, unless another one was installed after it."""
+        if threading.excepthook is self._installed:
             threading.excepthook = self._before
 
     def _hook(self, args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread is not None else "?"
-        if len(self.told) < MOST:
-            self.told.append(f"{name}: {args.exc_type.__name__}: {args.exc_value}"[:LONGEST])
+        if len(self.errors) < MOST:
+            self.errors.append(f"{name}: {args.exc_type.__name__}: {args.exc_value}"[:LONGEST])
         self._before(args)

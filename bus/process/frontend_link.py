@@ -1,4 +1,4 @@
-"""A DEALER to the broker's frontend that notices when its connection ends and comes back."""
+"""A DEALER socket to the broker's frontend that detects lost and restored connections."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _option: Any = Backend.get
 
 
 def arrived(socket: "zmq.Socket[bytes]") -> bool:
-    """Tell whether there is something to receive: to receive in vain costs three times as much."""
+    """Return whether there is something to receive: a receive that finds nothing costs three times as much."""
     events: int = _option(socket, EVENTS)
     return bool(events & POLLIN)
 
@@ -21,12 +21,12 @@ def arrived(socket: "zmq.Socket[bytes]") -> bool:
 class FrontendLink:
     """The socket of one client, used by one thread at a time.
 
-    `WATCHED` are the events that its monitor tells of, and that wake whoever polls that.
+    `WATCHED` are the events that its monitor reports; they wake a poll of the monitor.
 
     Args:
-        context: of the client.
+        context: the client's.
         where: the endpoint of the frontend.
-        sndhwm: as of `sockets.connect_dealer`, and so are the others.
+        sndhwm: see `sockets.connect_dealer`; also for the next two.
         rcvhwm: likewise.
         immediate: likewise.
     """
@@ -37,7 +37,7 @@ class FrontendLink:
         self, context: "zmq.Context[zmq.Socket[bytes]]", where: str, *, sndhwm: int, rcvhwm: int, immediate: bool = True
     ) -> None:
         self.where = where
-        self.connected = False  # as far as `WATCHED` tells, and `reconnected` has looked
+        self.connected = False  # after the events that `reconnected` has read
         self._context = context
         self._connections = 0
         self.socket = sockets.connect_dealer(context, where, self._watch, sndhwm=sndhwm, rcvhwm=rcvhwm, immediate=immediate)
@@ -47,13 +47,13 @@ class FrontendLink:
         self.monitor = sockets.monitor(self._context, socket, self.WATCHED)
 
     def close(self, linger_ms: int = 0) -> None:
-        """Close it; what has not been sent is dropped after `linger_ms` milliseconds."""
+        """Close it; messages not yet sent are dropped after `linger_ms` milliseconds."""
         self.socket.disable_monitor()
         self.socket.close(linger=linger_ms)
         self.monitor.close(linger=0)
 
     def send(self, frame: bytes) -> bool:
-        """Send without waiting; false if there is no room, or no connection."""
+        """Send without waiting; false if the queue is full or there is no connection."""
         try:
             sockets.send_frame(self.socket, frame, sockets.NOBLOCK)
         except zmq.Again:
@@ -61,18 +61,18 @@ class FrontendLink:
         return True
 
     def readable(self) -> bool:
-        """Tell whether a message has arrived."""
+        """Return whether a message has arrived."""
         return arrived(self.socket)
 
     def receive(self) -> bytes:
         """Receive one message that has arrived."""
         frame: bytes = sockets.receive_frame(self.socket, sockets.NOBLOCK)
-        if frame or not self.socket.getsockopt(zmq.RCVMORE):  # an empty one may be in front
+        if frame or not self.socket.getsockopt(zmq.RCVMORE):  # an empty delimiter may come first
             return frame
         return self.socket.recv_multipart(zmq.NOBLOCK)[-1]
 
     def reconnected(self) -> bool:
-        """Take in what happened to the connection; true if it came up since the last look, and that was not its first time."""
+        """Read the events of the connection; true if it was established again since the last call."""
         before = self._connections
         while arrived(self.monitor):
             event, _ = sockets.next_event(self.monitor)

@@ -1,4 +1,4 @@
-"""Settings: from hulak.toml, overridden by variables, then by options; a wrong one is refused at the start.
+"""Load settings from hulak.toml, overridden by variables, then by options; a wrong one is refused at the start.
 
 Precedence, highest first: options of a command, `HULAK_<SECTION>__<NAME>` variables, the file, the defaults of
 `bus.process.settings`. The file is the first of `--config` or `HULAK_CONFIG`, `<home>/hulak.toml`, `/etc/hulak/hulak.toml`,
@@ -23,41 +23,41 @@ PLAIN_VARIABLES = {"HULAK_HOME", "HULAK_CONFIG", "HULAK_PYTHON"}
 
 
 def default_home() -> Path:
-    """Return where everything written goes if nobody says otherwise: `HULAK_HOME`, else the user's state folder."""
-    if said := os.environ.get("HULAK_HOME"):
-        return Path(said)
+    """Return the default folder of everything written: `HULAK_HOME`, else the user's state folder."""
+    if home := os.environ.get("HULAK_HOME"):
+        return Path(home)
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(state).expanduser() / "hulak"
 
 
 def located(settings: Settings | None = None, home: Path | None = None) -> tuple[Settings, Path]:
-    """Give settings and home, found as every command finds them where they are None. Raises as `load`."""
+    """Return settings and home; where they are None, the same as every command uses. Raises as `load`."""
     home = home or default_home()
     return settings or load(home), home
 
 
 def shipped(name: str) -> Path:
-    """Find a file of `etc/`, which is part of the package."""
+    """Return the path of a file of `etc/`, which is part of the package."""
     return Path(str(importlib.resources.files("hulak") / "etc" / name)).resolve()
 
 
 def find_file(home: Path, given: Path | None) -> Path:
-    """Find the settings file to read.
+    """Return the settings file to read.
 
     Raises:
-        ConfigError: the file that was asked for is not there.
+        ConfigError: the file that was asked for does not exist.
     """
     asked = given or (Path(os.environ["HULAK_CONFIG"]) if os.environ.get("HULAK_CONFIG") else None)
     if asked is not None:
         if not asked.is_file():
-            raise ConfigError(f"settings file {asked} is not there; name another with --config or HULAK_CONFIG")
+            raise ConfigError(f"settings file {asked} not found; name another with --config or HULAK_CONFIG")
         return asked
     for path in (home / "hulak.toml", Path("/etc/hulak/hulak.toml")):
         try:
             if path.is_file():
                 return path
-        except OSError as error:  # a folder above it may not be entered
-            raise ConfigError(f"settings file {path} cannot be looked for: {error}; choose another home with --home") from error
+        except OSError as error:  # a folder above it cannot be entered
+            raise ConfigError(f"settings file {path} cannot be checked: {error}; choose another home with --home") from error
     return shipped("hulak.toml")
 
 
@@ -92,7 +92,7 @@ def load(home: Path, file: Path | None = None, options: Mapping[str, Mapping[str
 
 
 def _known(table: Mapping[str, Any], wrong: list[str]) -> dict[str, dict[str, Any]]:
-    """Check what the file has: values by section and name."""
+    """Check the settings of the file; return their values by section and name."""
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for section, given in table.items():
         if section not in SECTIONS:
@@ -107,15 +107,15 @@ def _known(table: Mapping[str, Any], wrong: list[str]) -> dict[str, dict[str, An
 
 
 def _variables() -> dict[str, str]:
-    """Find the variables that are settings; refuse what looks like one and is none."""
-    found = {name: text for name, text in os.environ.items() if name.startswith(PREFIX) and name not in PLAIN_VARIABLES}
-    for name, text in found.items():
+    """Return the variables that are settings. Raises ConfigError for one with the prefix that is no setting."""
+    variables = {name: text for name, text in os.environ.items() if name.startswith(PREFIX) and name not in PLAIN_VARIABLES}
+    for name, text in variables.items():
         section, _, setting = name.removeprefix(PREFIX).lower().partition("__")
         if section not in SECTIONS or not setting:
-            allowed = ", ".join(f"{PREFIX}{one.upper()}__NAME" for one in sorted(SECTIONS))
-            near = meant(name, [f"{PREFIX}{one}__{two}".upper() for one in SECTIONS for two in types_of(SECTIONS[one])])
+            allowed = ", ".join(f"{PREFIX}{known.upper()}__NAME" for known in sorted(SECTIONS))
+            near = meant(name, [f"{PREFIX}{known}__{key}".upper() for known in SECTIONS for key in types_of(SECTIONS[known])])
             raise ConfigError(f"variable {name}={text!r} is unknown; allowed are {allowed}{near}")
-    return found
+    return variables
 
 
 def _refuse_contradictions(settings: Settings) -> None:

@@ -1,7 +1,7 @@
-"""Log lines are events in the past tense with the ids needed to follow them: JSON for files, columns for terminals.
+"""Log lines are events with the ids needed to follow them: JSON for files, columns for terminals.
 
-The level can be changed while the process runs (`set_level`), from any thread: loggers pass everything on, and the first
-processor drops what is below it.
+The level can be changed while the process runs (`set_level`), from any thread: loggers pass on every event, and the first
+processor drops events below the level.
 """
 
 import contextlib
@@ -20,22 +20,22 @@ _now = {"level": LEVELS["info"]}
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A log line of a part that has no logger; whoever has one writes it."""
+    """A log line of a part that has no logger; the owner of a logger writes it."""
 
     level: str  # info, warning or error
     event: str
     fields: dict[str, Any]
 
     def write(self, log: structlog.typing.FilteringBoundLogger) -> None:
-        """Write it."""
+        """Write it to a logger."""
         getattr(log, self.level)(self.event, **self.fields)
 
 
 class _Bearing:
-    """Standard error, which may be closed, or a pipe that nobody reads any more: that costs the line, never the process."""
+    """Standard error. If it is closed, or a pipe without a reader, the line is lost and the process continues."""
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # None, if a task of somebody's made it so
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # None, if the code of a task set it so
             return sys.stderr.write(text)
         return len(text)
 
@@ -70,7 +70,7 @@ def set_up(settings: LogSettings, **context: str | int) -> structlog.typing.Filt
 
 
 def set_level(level: str) -> None:
-    """Have only events of this level and above written from now on: debug, info, warning or error."""
+    """Write only events of this level and above from now on: debug, info, warning or error."""
     _now["level"] = LEVELS[level]
 
 

@@ -1,4 +1,4 @@
-"""What every process of Hulak is besides its work: a member, that applies the live configuration and reports every second.
+"""The membership of a process: it applies the live configuration and reports to the broker every second.
 
     member = Member(settings, home, log, kind="nepse", name="nepse_00/4711")
     with member:
@@ -6,8 +6,8 @@
             member.beat()
             rate = member.live["rate_per_s"]
 
-One small thread: SUB on the topic `config`, and a `RequestChannel`. It never holds up the process: it is no reason to go on
-living, a broker that is away is borne for ever, and one that comes back is reported to at once. PROTOCOL.md sections 7.5 and 7.6.
+One daemon thread: SUB on the topic `config`, and a `RequestChannel`. It never blocks the process or keeps it alive, retries
+without limit while the broker is unreachable, and reports at once when it is back. PROTOCOL.md sections 7.5 and 7.6.
 """
 
 import os
@@ -36,24 +36,24 @@ from hulak.bus.wire.messages import Error
 from hulak.bus.wire.names import CONFIG
 
 REPORT_S = 1.0
-ANSWER_S = 10.0  # that the answer to a report is waited for
-LINGER_MS = 100  # for the goodbye to leave
-STOP_S = 1.0  # that `stop` waits at most
-NOTHING: Document = {"version": 0, "at_ns": 0, "by": "", "note": "", "scopes": {}}  # before the broker has told
+ANSWER_S = 10.0  # time limit of the answer to a report
+LINGER_MS = 100  # for the last report to leave
+STOP_S = 1.0  # time limit of `stop`
+NOTHING: Document = {"version": 0, "at_ns": 0, "by": "", "note": "", "scopes": {}}  # before the broker has sent one
 
 
 class Member:
-    """A process among the others. Every method may be called from any thread.
+    """The membership of this process. Every method may be called from any thread.
 
     Args:
-        settings: say where the broker is, and what the defaults of live keys are.
+        settings: the broker's addresses, and the defaults of live keys.
         home: the broker's folder.
         log: of this process.
         kind: one of `live_keys.KINDS`.
         name: unique within the kind.
-        apply: told each new document (the body of the topic `config`), in the member's thread and within milliseconds; when it
-            raises, the version is not reported as applied. What only reads `live` when it needs a value has no use for it.
-        collect: gives further values for the report, each second in the member's thread; must be quick.
+        apply: called with each new document (the body of the topic `config`), in the member's thread and within milliseconds; if
+            it raises, the version is not reported as applied. Not needed by a process that only reads `live`.
+        collect: returns further values for the report, each second in the member's thread; must be quick.
         deferred: the version counts as applied when `applied` is called, instead of when `apply` has returned.
     """
 
@@ -77,7 +77,7 @@ class Member:
         self.document: Document = NOTHING  # the newest one; replaced as a whole
         self.defaults = defaults_of(settings)
         self.live: Mapping[str, Value] = effective(NOTHING, kind, "", self.defaults)  # the kind's values; replaced as a whole
-        self.version = 0  # that is applied
+        self.version = 0  # the applied one
         self._apply = apply
         self._collect = collect
         self._deferred = deferred
@@ -86,7 +86,7 @@ class Member:
         self._usage = Usage()
         self._dead_threads = DeadThreads()
         self._ends = False
-        self._report_due = 0.0  # of the thread alone
+        self._report_due = 0.0  # used by the thread only
         self._refused = ""  # the code of the last answer that was an error
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._wakes, self._wakened = plain.socketpair()
@@ -94,7 +94,7 @@ class Member:
             end.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="member", daemon=True)
 
-    # For the process
+    # Called by the process
 
     def __enter__(self) -> Self:
         self.start()
@@ -104,12 +104,12 @@ class Member:
         self.stop()
 
     def start(self) -> None:
-        """Begin; returns at once, whether there is a broker or not."""
+        """Start; returns at once, even if there is no broker."""
         self._dead_threads.install()
         self._thread.start()
 
     def stop(self) -> None:
-        """Say goodbye, if a broker is there, and end; takes milliseconds. Further calls do nothing."""
+        """Send a last report with `leaving`, if a broker is there, and end; takes milliseconds. Further calls do nothing."""
         self._ends = True
         self._wake()
         if self._thread.is_alive():
@@ -118,19 +118,19 @@ class Member:
             self._close()  # it was never started
 
     def ended(self) -> bool:
-        """Tell whether its thread has ended though nobody asked it to."""
+        """Return whether the thread has ended without a call of `stop`."""
         return self._thread.ident is not None and not self._thread.is_alive() and not self._ends
 
     def beat(self) -> None:
-        """Note that the main loop goes round; its age is reported. Costs nothing: call it in every turn."""
+        """Record that the main loop is running; the time since the last call is reported. Cheap: call it in every iteration."""
         self._beat = time.monotonic()
 
     def display(self, display: str) -> Mapping[str, Value]:
-        """Give the values that count for one display now."""
+        """Return the values that apply to one display now."""
         return effective(self.document, "display", display, self.defaults)
 
     def applied(self, version: int) -> None:
-        """Say that a version is in force now (see `deferred`), and have it reported at once."""
+        """Set the version that is applied (see `deferred`), and report at once."""
         self.version = version
         self.report_now()
 
@@ -141,10 +141,10 @@ class Member:
     def _wake(self) -> None:
         try:
             self._wakened.send(b"!")
-        except OSError:  # it is full, so it wakes; or closed, so nobody sleeps
+        except OSError:  # full: a wake-up is pending already; closed: the thread has ended
             return
 
-    # In the thread
+    # Run by the thread
 
     def _run(self) -> None:
         try:
@@ -173,28 +173,28 @@ class Member:
         return None
 
     def _serve(self, publisher: str) -> None:
-        heard = sockets.connect(self._context, zmq.SUB, publisher, rcvhwm=1000)
-        heard.subscribe(CONFIG)
+        updates = sockets.connect(self._context, zmq.SUB, publisher, rcvhwm=1000)
+        updates.subscribe(CONFIG)
         requests = RequestChannel(self._context, self.settings, self.home)
         try:
             while not self._ends:
-                self._poll(heard, requests)
+                self._poll(updates, requests)
                 if self._woken():
                     self._report_due = 0.0
-                self._take(heard)
+                self._take(updates)
                 self._read_answers(requests)
                 requests.step()
                 if time.monotonic() >= self._report_due and not self._ends:
-                    # A report that finds no connection is tried again soon: a broker that comes back wants to know who is there.
-                    done = self._tell(requests, leaving=False)
+                    # A report without a connection is retried soon: a restarted broker needs to know its processes.
+                    done = self._send_report(requests, leaving=False)
                     self._report_due = time.monotonic() + (REPORT_S if done else LOOK_AGAIN_S)
-            self._tell(requests, leaving=True)
+            self._send_report(requests, leaving=True)
         finally:
             requests.close(LINGER_MS)
 
-    def _poll(self, heard: "zmq.Socket[bytes]", requests: RequestChannel) -> None:
+    def _poll(self, updates: "zmq.Socket[bytes]", requests: RequestChannel) -> None:
         poller = zmq.Poller()
-        for socket in (heard, self._wakes, requests.socket):
+        for socket in (updates, self._wakes, requests.socket):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
         poller.poll(max(0, int((self._report_due - time.monotonic()) * 1000) + 1))
@@ -207,12 +207,12 @@ class Member:
 
     # The configuration
 
-    def _take(self, heard: "zmq.Socket[bytes]") -> None:
-        """Apply the newest of the documents that have come; a former one is never applied after it."""
+    def _take(self, updates: "zmq.Socket[bytes]") -> None:
+        """Apply the newest document received; older ones are skipped."""
         frame = None
         try:
             while True:
-                frame = sockets.receive_frame(heard, sockets.NOBLOCK)
+                frame = sockets.receive_frame(updates, sockets.NOBLOCK)
         except zmq.Again:
             pass
         if frame is None:
@@ -222,13 +222,13 @@ class Member:
             document = codec.unpack(codec.decode_publication(frame).body)
             live, version = effective(document, self.kind, "", self.defaults), document["version"]
         except (ProtocolError, LookupError, TypeError) as error:
-            self.log.warning("configuration not understood", why=repr(error))
+            self.log.warning("configuration malformed", why=repr(error))
             return
         if document != self.document or self.version != version:
             self._change(document, live, version)
 
     def _change(self, document: Document, live: Mapping[str, Value], version: int) -> None:
-        """Put a document in force: first for those who read, then for whom is told."""
+        """Put a document in force: first set `live` for its readers, then call `apply`."""
         self.document, self.live = document, live
         try:
             logs.set_level(str(live["log_level"]))
@@ -243,7 +243,7 @@ class Member:
 
     # Reports
 
-    def _tell(self, requests: RequestChannel, *, leaving: bool) -> bool:
+    def _send_report(self, requests: RequestChannel, *, leaving: bool) -> bool:
         args: dict[str, Any] = {"kind": self.kind, "name": self.name, "pid": os.getpid()}
         args |= {"values": {}, "leaving": True} if leaving else {"values": self._values()}
         return requests.ask_now("hulak.report", args, timeout_s=ANSWER_S) is not None
@@ -256,8 +256,8 @@ class Member:
             "cpu_s": self._usage.cpu_s(),
             "uptime_s": round(now - self._started, 3),
         }
-        if self._dead_threads.told:
-            values["dead_threads"] = list(self._dead_threads.told)
+        if self._dead_threads.errors:
+            values["dead_threads"] = list(self._dead_threads.errors)
         beat = self._beat
         if beat is not None:
             values["loop_age_s"] = round(now - beat, 3)
@@ -265,11 +265,11 @@ class Member:
             try:
                 values |= self._collect()
             except Exception:  # as in `_change`
-                self.log.exception("report not complete")
+                self.log.exception("report incomplete")
         return values
 
     def _read_answers(self, requests: RequestChannel) -> None:
-        """Read what came to the reports; a refusal is told once."""
+        """Read the answers to reports; a refusal is logged once per code."""
         for _, message in requests.answers():
             if not isinstance(message, Error):
                 self._refused = ""

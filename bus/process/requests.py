@@ -1,13 +1,13 @@
-"""The one way to ask the broker: requests to its control services and what comes back. PROTOCOL.md sections 4 and 7.
+"""The one way to send requests to the broker's control services and receive the answers. PROTOCOL.md sections 4 and 7.
 
     channel = RequestChannel(context, settings, home)
     channel.ask("hulak.stats", {}, timeout_s=1.0)
     while ...:
         for request, message in channel.answers(): ...
-        for request in channel.step(): ...  # whose time is over
+        for request in channel.step(): ...  # that have expired
 
-It never waits: the process polls `socket`, and calls `step` when `next_due` has come. `BusClient` and `AsyncBusClient` use the
-same table and the same link, with a loop of their own: they have thousands of calls under way, and send many in one frame.
+It never blocks: the process polls `socket`, and calls `step` when `next_due` has come. `BusClient` and `AsyncBusClient` use the
+same table and the same link with another loop: they have thousands of calls under way, and send batches.
 """
 
 import math
@@ -28,10 +28,10 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.wire import codec
 from hulak.bus.wire.messages import ID_BYTES, Error, MessageToClient, Request
 
-LOOK_AGAIN_S = 0.1  # between two looks for a broker that is not there
-LOOK_ELSEWHERE_S = 1.0  # between two looks whether a broker that was here is at its other address now
-CONNECT_S = 0.02  # between two tries to send before the connection stands: on this machine it takes less than that
-IDS = 256  # drawn at a time: the system's call costs more than what it gives
+LOOK_AGAIN_S = 0.1  # between two checks for a broker that does not run
+LOOK_ELSEWHERE_S = 1.0  # between two checks whether a lost broker is at its other address now
+CONNECT_S = 0.02  # between two tries to send before the connection is established: on this machine it takes less than that
+IDS = 256  # drawn at a time: the cost is that of the system call, not of its bytes
 _cut = struct.Struct(f"{ID_BYTES}s" * IDS).unpack
 
 
@@ -41,20 +41,20 @@ def _draw() -> Iterator[bytes]:
 
 
 def draw_ids() -> Callable[[], bytes]:
-    """Make what gives ids of requests, random ones, for one thread at a time."""
+    """Return a function that returns random request ids, for one thread at a time."""
     return _draw().__next__
 
 
 class RequestChannel:
-    """A connection to the broker's frontend for control services; looks for the broker as long as there is none.
+    """A connection to the broker's frontend for control services; searches for the broker while there is none.
 
     Args:
-        context: of its socket.
-        settings: say where the broker is.
-        home: its folder.
-        silence_s: without anything on the connection, after which all that is under way is sent again; infinite: never.
-        new_ids: what is sent again gets another id: PARTs of both would be taken for one answer.
-        sndhwm: messages that wait to be sent, at most; 0 for any number.
+        context: for its socket.
+        settings: the broker's addresses.
+        home: the broker's folder.
+        silence_s: seconds without a message on the connection after which all requests under way are sent again; infinite: never.
+        new_ids: a request sent again gets another id, so that PARTs of both are not joined to one answer.
+        sndhwm: messages that wait to be sent, at most; 0: no limit.
         rcvhwm: messages that wait to be received, likewise.
     """
 
@@ -78,23 +78,23 @@ class RequestChannel:
 
     @property
     def socket(self) -> "zmq.Socket[bytes] | None":
-        """The socket to poll for input; None as long as no broker was found. Another one when the broker has moved."""
+        """Return the socket to poll for input; None while no broker was found. It is another one after the broker has moved."""
         return None if self._link is None else self._link.socket
 
     def close(self, linger_ms: int = 0) -> None:
-        """Close the connection; what has not been sent is dropped after `linger_ms` milliseconds."""
+        """Close the connection; messages not yet sent are dropped after `linger_ms` milliseconds."""
         if self._link is not None:
             self._link.close(linger_ms)
             self._link = None
 
     def ask(self, service: str, args: Mapping[str, Any], *, about: Any = None, timeout_s: float = math.inf) -> PendingRequest:
-        """Ask; what finds no connection is sent by `step` as soon as there is one.
+        """Send a request; without a connection, `step` sends it as soon as there is one.
 
         Args:
             service: a control service.
-            args: of it.
-            about: comes back with the answer.
-            timeout_s: seconds from now after which nobody waits for the answer.
+            args: its arguments.
+            about: returned with the answer.
+            timeout_s: seconds from now after which the request expires.
         """
         now = time.monotonic()
         request = self._make(service, args, about, now + timeout_s)
@@ -105,7 +105,7 @@ class RequestChannel:
     def ask_now(
         self, service: str, args: Mapping[str, Any], *, about: Any = None, timeout_s: float = math.inf
     ) -> PendingRequest | None:
-        """Ask once, if there is a connection; None if there is none, and nothing is under way then. Args are those of `ask`."""
+        """Send a request once; without a connection, return None and keep nothing. Args are those of `ask`."""
         now = time.monotonic()
         request = self._make(service, args, about, now + timeout_s)
         request.once = True
@@ -116,22 +116,22 @@ class RequestChannel:
         return request
 
     def repeat(self, request: PendingRequest, wait_s: float) -> None:
-        """Ask once more, in `wait_s` seconds, what was answered: by BUSY, say."""
+        """Send a request again in `wait_s` seconds, after an answer such as BUSY."""
         now = time.monotonic()
         self.pending.begin(request, now, now + wait_s)
 
     def forget(self, request: PendingRequest) -> None:
-        """Wait for its answer no longer."""
+        """Remove a request; its answer is a stray when it comes."""
         self.pending.forget(request)
 
     def answers(self) -> Iterator[tuple[PendingRequest | None, MessageToClient]]:
-        """Receive what has come: what it answers, and the message. Late and foreign answers are counted, and left out.
+        """Receive the messages that have arrived, each with the request that it answers. Strays are counted and skipped.
 
-        An ERROR without an id answers None: the broker could not read something of ours, or we could not read it.
+        An ERROR without an id has None: the broker could not decode a request, or this process could not decode an answer.
         """
         while self._link is not None and self._link.readable():
             frame = self._link.receive()
-            self.pending.heard(time.monotonic())
+            self.pending.received(time.monotonic())
             try:
                 message = codec.decode_to_client(frame)
             except ProtocolError as error:
@@ -142,7 +142,7 @@ class RequestChannel:
                 yield request, message
 
     def step(self) -> list[PendingRequest]:
-        """Find the broker, and send what is to be sent; returns the requests whose time is over."""
+        """Find the broker, and send the requests that are due; returns the requests that have expired."""
         now = time.monotonic()
         self._connect(now)
         for request in self.pending.to_send(now):
@@ -152,23 +152,23 @@ class RequestChannel:
         return list(self.pending.expire(now))
 
     def next_due(self) -> float:
-        """When `step` has something to do: monotonic seconds, infinite if nothing is under way."""
+        """Return when `step` has something to do: monotonic seconds, infinite if nothing is under way."""
         return self.pending.next_due()
 
     def _make(self, service: str, args: Mapping[str, Any], about: Any, due: float) -> PendingRequest:
         return PendingRequest(Request(self._new_id(), service, "", dict(args)), about, due)
 
     def _send(self, request: PendingRequest, now: float) -> float:
-        """Send it if there is a connection; returns when to try again, monotonic seconds, infinite if it was sent."""
+        """Send it if there is a connection; returns when to retry, monotonic seconds, infinite if it was sent."""
         if self._link is None:
             return now + LOOK_AGAIN_S
         return math.inf if self._link.send(codec.encode(request.request)) else now + CONNECT_S
 
     def _connect(self, now: float) -> None:
-        """Find the broker, and notice when it is another one than before, which is to be asked all again.
+        """Find the broker, and detect a new connection or address: all requests are then sent again.
 
-        libzmq connects again by itself, but to the same address. A broker on a disk that is full has no socket's file, and is
-        found by TCP then; whoever has lost it there finds it there, for that address is a setting.
+        libzmq reconnects by itself, but to the same address. A broker on a full disk has no socket file, so it is found by TCP
+        then. One lost on TCP is not searched for: that address is a setting.
         """
         link = self._link
         if link is not None and link.reconnected():

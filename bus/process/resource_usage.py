@@ -1,4 +1,4 @@
-"""What this process uses of the machine."""
+"""The memory and CPU that this process uses."""
 
 import contextlib
 import time
@@ -7,18 +7,18 @@ import psutil
 
 
 class Usage:
-    """Memory and CPU of this process, also while it has no descriptor left to ask the kernel by: then as they were."""
+    """Memory and CPU of this process; the last known memory while no descriptor is left to read it."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._rss_bytes = self._process.memory_info().rss
 
     def rss_bytes(self) -> int:
-        """Give the memory that it has resident."""
+        """Return the resident memory in bytes."""
         with contextlib.suppress(OSError, psutil.Error):
             self._rss_bytes = self._process.memory_info().rss
         return self._rss_bytes
 
     def cpu_s(self) -> float:
-        """Give the seconds of CPU that it has used since its start."""
+        """Return the seconds of CPU used since the start."""
         return round(time.process_time(), 3)

@@ -1,4 +1,4 @@
-"""Every setting with its type, bounds and default, by section; nothing is read here, see `bus.process.load_settings`."""
+"""Every setting with its type, bounds and default, by section; this module reads none, see `bus.process.load_settings`."""
 
 import ipaddress
 import re
@@ -11,24 +11,24 @@ ENDPOINT = re.compile(r"tcp://(\[[0-9a-fA-F:]+\]|[^:/\s]+):(\d{1,5})")
 
 
 def loopback_endpoint(value: str) -> str:
-    """Check an address of `[broker]`; returns it as it is, raises ValueError with the reason."""
-    found = ENDPOINT.fullmatch(value)
-    if found is None or not 0 < int(found[2]) < 65536:
+    """Check an address of `[broker]`; returns it unchanged. Raises ValueError with the reason."""
+    match = ENDPOINT.fullmatch(value)
+    if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError("must be tcp://HOST:PORT with a port from 1 to 65535")
     try:
-        local = ipaddress.ip_address(found[1].strip("[]")).is_loopback
+        local = ipaddress.ip_address(match[1].strip("[]")).is_loopback
     except ValueError:
         raise ValueError("must name an address by its number, such as 127.0.0.1 or [::1]") from None
     if not local:
         raise ValueError(
-            "is an address beyond this machine: whoever reaches it could read, post and command everything, since nothing "
+            "is an address beyond this machine: a program that reaches it could read, post and command everything, since nothing "
             "there is encrypted or authenticated; allowed are 127.0.0.0/8 and [::1]"
         )
     return value
 
 
 SECRET = {"token"}  # never shown
-CHECK = "check"  # of a type's extra: what else is looked at
+CHECK = "check"  # of a type's extra: a function that checks further
 Endpoint = Annotated[str, Meta(extra={CHECK: loopback_endpoint})]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
@@ -40,9 +40,9 @@ class Section(Struct, frozen=True, kw_only=True):
     """A table of the settings file: complete, frozen."""
 
     def __repr__(self) -> str:
-        """Show all that is not secret."""
-        told = ((name, getattr(self, name)) for name in self.__struct_fields__)
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told if name not in SECRET)})"
+        """Show every setting that is not secret."""
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values if name not in SECRET)})"
 
 
 class BrokerSettings(Section, frozen=True):
@@ -66,7 +66,7 @@ class BrokerSettings(Section, frozen=True):
 
 
 class JournalSettings(Section, frozen=True):
-    """`[journal]`: how ticks are kept; `segment_bytes` counts those behind a segment's head, see `bus.broker.storage.journal`."""
+    """`[journal]`: how ticks are kept; `segment_bytes` does not count a segment's head, see `bus.broker.storage.journal`."""
 
     fsync_s: Seconds = 1.0
     max_hours: Annotated[float, Meta(gt=0, le=24 * 366)] = 36.0
@@ -93,7 +93,7 @@ class TaskSettings(Section, frozen=True):
 
 
 class NepseSettings(Section, frozen=True):
-    """`[nepse]`: the exchange, and how politely it is asked."""
+    """`[nepse]`: the exchange, and the rate of requests to it."""
 
     base_url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+\Z")] = "https://www.nepalstock.com"
     rate_per_s: Annotated[float, Meta(gt=0, le=100)] = 2.0
@@ -104,7 +104,7 @@ class NepseSettings(Section, frozen=True):
 
 
 class FeedSettings(Section, frozen=True):
-    """`[feed]`: the feed that supervisord keeps running, and what all feeds have in common."""
+    """`[feed]`: the feed that supervisord keeps running, and the settings common to all feeds."""
 
     venue: Literal["binance", "kraken", "kraken-v1", "coinbase", "oanda", "fx", "json"] = "binance"
     url: Annotated[str, Meta(pattern=r"^((wss?|https?)://\S+)?\Z")] = ""
@@ -139,7 +139,7 @@ class DisplaySettings(Section, frozen=True):
 
 
 class GatewaySettings(Section, frozen=True):
-    """`[gateway]`: the edge for browsers: WebSocket, the page, and what monitoring reads."""
+    """`[gateway]`: the gateway for browsers: WebSocket, the page, and the endpoints for monitoring."""
 
     host: LoopbackHost = "127.0.0.1"
     port: Port = 5570
@@ -151,7 +151,7 @@ class GatewaySettings(Section, frozen=True):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """Return the address of the page."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
 
 
@@ -166,7 +166,7 @@ class SimSettings(Section, frozen=True):
 
 
 class LogSettings(Section, frozen=True):
-    """`[log]`: what the processes write to their standard error."""
+    """`[log]`: the log lines of the processes, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"

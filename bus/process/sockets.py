@@ -1,7 +1,7 @@
-"""The only place that makes sockets and sets their options; all of them before bind or connect.
+"""The only place that makes sockets and sets their options, all before bind or connect.
 
-Every socket of the broker is bound twice: to `ipc://<home>/run/<name>.ipc` for local processes, which have half the tail
-latency that way, and to TCP on the loopback for everybody. `endpoint` finds out which of the two to take.
+Every socket of the broker is bound twice: to `ipc://<home>/run/<name>.ipc` for local processes, which halves the tail latency,
+and to TCP on the loopback for every other process. `endpoint` finds out which of the two to use.
 
 `ZMQ_HEARTBEAT_IVL` is never set: libzmq 4.3.5 aborts the process when it meets a full queue (libzmq #4767).
 """
@@ -27,12 +27,12 @@ from hulak.bus.process.settings import BrokerSettings
 NAMES = ("collector", "publisher", "frontend", "backend")
 LONGEST_IPC = 107  # bytes of a path in sockaddr_un
 MAX_SUBSCRIPTION = 1024  # bytes of one message from a subscriber
-MAX_PARTS = 64  # parts of a message kept; what comes behind is dropped: one as long is refused in any dialect
-EVENT = struct.Struct("=Hi")  # a monitor's first frame: what it was, and of which descriptor
+MAX_PARTS = 64  # parts of a message kept; further parts are dropped: every dialect refuses a message of 64 parts
+EVENT = struct.Struct("=Hi")  # a monitor's first frame: the event, and the descriptor
 NOBLOCK = int(zmq.NOBLOCK)
 MORE = NOBLOCK | int(zmq.SNDMORE)
 
-# The wrapper of pyzmq costs more than libzmq for messages of this size: 4 us against 0.4 us for a call (measured).
+# pyzmq's wrapper costs more than libzmq for messages of this size: 4 us against 0.4 us for a call (measured).
 receive_frame = Backend.recv
 send_frame = Backend.send
 
@@ -42,7 +42,7 @@ def make(context: "zmq.Context[Any]", kind: int, **options: int | bytes) -> "zmq
     socket: zmq.Socket[bytes] = context.socket(kind)
     socket.linger = 0
     if kind == zmq.SUB:
-        socket.sndhwm = 0  # what it sends is its subscriptions: beyond the mark libzmq drops them, and tells nobody
+        socket.sndhwm = 0  # it sends subscriptions only: above the mark libzmq drops them without a sign
     for name, value in options.items():
         socket.setsockopt(getattr(zmq, name.upper()), value)
     return socket
@@ -55,14 +55,14 @@ def connect(
     watch: Callable[["zmq.Socket[bytes]"], object] | None = None,
     **options: int | bytes,
 ) -> "zmq.Socket[bytes]":
-    """Make a socket that is connected to one of the broker's.
+    """Make a socket that is connected to one of the broker's sockets.
 
     Args:
-        context: of it.
+        context: for the socket.
         kind: of the socket, e.g. `zmq.SUB`.
         where: the endpoint, as `endpoint` found it.
-        watch: given the socket before it is connected, to monitor it.
-        options: as of `make`.
+        watch: called with the socket before it is connected, to monitor it.
+        options: see `make`.
     """
     socket = make(context, kind, ipv6=_ipv6(where), **options)
     if watch is not None:
@@ -83,25 +83,25 @@ def connect_dealer(
     """Make a DEALER that is connected to the broker's frontend or backend.
 
     Args:
-        context: of it.
+        context: for the socket.
         where: the endpoint, as `endpoint` found it.
-        watch: as of `connect`.
-        sndhwm: messages that wait to be sent, at most; 0 for any number.
+        watch: see `connect`.
+        sndhwm: messages that wait to be sent, at most; 0: no limit.
         rcvhwm: messages that wait to be received, likewise.
-        immediate: without a connection a send fails at once; else messages pile up for a broker to come.
+        immediate: without a connection a send fails at once; else messages are queued until there is a broker.
     """
     return connect(context, zmq.DEALER, where, watch, immediate=int(immediate), sndhwm=sndhwm, rcvhwm=rcvhwm)
 
 
 def _ipv6(address: str) -> int:
-    """Give the value of IPV6 for an address: libzmq takes one in brackets only with it, and without it names mean IPv4."""
+    """Return the value of IPV6 for an address: libzmq needs it for one in brackets, and without it names mean IPv4."""
     return int("[" in address)
 
 
 def monitor(context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", events: int) -> "zmq.Socket[bytes]":
-    """Make the reader of what happens to a socket's connections (zmq_socket_monitor(3)); before the socket is bound or connected.
+    """Make the reader of a socket's connection events (zmq_socket_monitor(3)); before the socket is bound or connected.
 
-    The socket's monitor must be disabled before the reader is closed, since libzmq's threads wait for ever to tell nobody.
+    Disable the socket's monitor before closing the reader, since libzmq's threads block without limit if there is no reader.
     """
     address = f"inproc://monitor-{id(socket)}-{time.monotonic_ns()}"
     socket.monitor(address, events)
@@ -111,9 +111,9 @@ def monitor(context: "zmq.Context[Any]", socket: "zmq.Socket[bytes]", events: in
 
 
 def close_with(owner: object, *owned: "zmq.Socket[bytes]") -> None:
-    """Close these sockets when their owner is collected without having been closed.
+    """Close these sockets when their owner is garbage-collected without having been closed.
 
-    A context waits for its sockets when it is collected itself, and cannot find those that went together with it.
+    A context waits for its sockets when it is collected itself, and cannot find those that were collected with it.
     """
     weakref.finalize(owner, _close, owned).atexit = False
 
@@ -126,18 +126,18 @@ def _close(owned: tuple["zmq.Socket[bytes]", ...]) -> None:
 
 
 def next_event(reader: "zmq.Socket[bytes]") -> tuple[int, int]:
-    """Receive from a monitor what happened, and the descriptor that it happened to.
+    """Receive an event from a monitor, and the descriptor of its connection.
 
     Raises:
-        zmq.Again: nothing more did.
+        zmq.Again: there are no more.
     """
     event, descriptor = EVENT.unpack(receive_frame(reader, NOBLOCK))
-    receive_frame(reader, NOBLOCK)  # the address: not the peer's but ours
+    receive_frame(reader, NOBLOCK)  # the address: of the local socket, not of the peer
     return event, descriptor
 
 
 def ipc_path(home: Path, name: str) -> Path | None:
-    """Name the file of one of the broker's sockets; None where the path is longer than a socket's may be."""
+    """Return the path of one of the broker's ipc sockets; None where it is longer than a socket's path may be."""
     path = home.absolute() / "run" / f"{name}.ipc"
     return path if len(bytes(path)) <= LONGEST_IPC else None
 
@@ -172,12 +172,12 @@ def bind(
     """Make and bind one of the broker's four sockets.
 
     Args:
-        context: of it.
-        settings: with its address.
-        home: with its file.
-        name: of `NAMES`.
-        watch: given the socket before it is bound, to monitor it.
-        local: bind it to its file too; without one, local processes find the TCP address instead.
+        context: for the socket.
+        settings: with its TCP address.
+        home: with its ipc file.
+        name: one of `NAMES`.
+        watch: called with the socket before it is bound, to monitor it.
+        local: bind the ipc file too; without it, local processes use the TCP address.
     Raises:
         ConfigError: the address is in use or cannot be bound.
     """
@@ -191,13 +191,13 @@ def bind(
     except (zmq.ZMQError, OSError) as error:
         socket.disable_monitor()
         socket.close()
-        hint = "is another broker running? `hulak status` tells" if error.errno == zmq.EADDRINUSE else "choose another"
+        hint = "is another broker running? see `hulak status`" if error.errno == zmq.EADDRINUSE else "choose another"
         raise ConfigError(f"setting broker.{name} = {address!r} cannot be bound: {error}; {hint}") from error
     return socket
 
 
 def _bind_file(socket: "zmq.Socket[bytes]", path: Path) -> None:
-    """Bind to a file; on a disk that is full or read-only there is none, and local processes find the TCP address instead."""
+    """Bind to a file; on a full or read-only disk there is none, and local processes use the TCP address."""
     try:
         socket.bind(f"ipc://{path}")
         path.chmod(0o600)
@@ -207,14 +207,14 @@ def _bind_file(socket: "zmq.Socket[bytes]", path: Path) -> None:
 
 
 def endpoint(settings: BrokerSettings, home: Path, name: str) -> str | None:
-    """Find where one of the broker's sockets can be reached now: by ipc if it listens there, else by TCP, else None."""
+    """Return where one of the broker's sockets can be reached now: by ipc if it listens there, else by TCP, else None."""
     path = ipc_path(home, name)
     if path is not None and _listens(plain.AF_UNIX, str(path)):
         return f"ipc://{path}"
     address: str = getattr(settings, name)
-    found = re.fullmatch(r"tcp://\[?([^\]]+)\]?:(\d+)", address)
+    match = re.fullmatch(r"tcp://\[?([^\]]+)\]?:(\d+)", address)
     family = plain.AF_INET6 if "[" in address else plain.AF_INET
-    if found is not None and _listens(family, (found[1], int(found[2]))):
+    if match is not None and _listens(family, (match[1], int(match[2]))):
         return address
     return None
 
@@ -233,12 +233,12 @@ def receive(socket: "zmq.Socket[bytes]") -> tuple[list[bytes], zmq.Frame]:
     """Receive one whole message of a ROUTER without waiting.
 
     Returns:
-        the identity and what follows it; and the last frame, which knows the connection that it came by.
+        the identity and the frames after it; and the last frame, which knows its connection.
     Raises:
-        zmq.Again: there is none.
+        zmq.Again: there is no message.
     """
     identity = receive_frame(socket, NOBLOCK)
-    frame = receive_frame(socket, NOBLOCK, False)  # False: as a Frame, which knows whether more follows
+    frame = receive_frame(socket, NOBLOCK, False)  # False: as a Frame, which knows whether more frames follow
     if not frame.more:  # nearly always
         return [identity, frame.bytes], frame
     parts = [identity, frame.bytes]
@@ -250,10 +250,10 @@ def receive(socket: "zmq.Socket[bytes]") -> tuple[list[bytes], zmq.Frame]:
 
 
 def send(socket: "zmq.Socket[bytes]", parts: list[bytes]) -> None:
-    """Send a whole message, the identity first, to one peer of a ROUTER without waiting; no parts are no message.
+    """Send a whole message, the identity first, to one peer of a ROUTER without waiting; an empty list sends nothing.
 
     Raises:
-        zmq.ZMQError: the peer is gone (`EHOSTUNREACH`) or takes nothing more (`EAGAIN`).
+        zmq.ZMQError: the peer is gone (`EHOSTUNREACH`) or its queue is full (`EAGAIN`).
     """
     if len(parts) == 2:  # nearly always
         send_frame(socket, parts[0], MORE)

@@ -1,8 +1,8 @@
-"""Asking the supervisord of a home folder: XML-RPC over its unix socket, with a time limit, a new connection for each call.
+"""Calls to the supervisord of a home folder: XML-RPC over its unix socket, with a time limit, a new connection for each call.
 
-Not with supervisor's own transport, for three reasons found by experiment with supervisor 4.3.0: it has no time limit, so a
-frozen supervisord would block whoever asks; once the connection was lost to a restart it fails for ever; and it cannot be
-shared by threads. One connection per call costs 3 ms and has none of them.
+Supervisor's own transport is not used, for three reasons found by experiment with supervisor 4.3.0: it has no time limit, so a
+frozen supervisord would block its caller; once a restart has closed the connection, every later call fails; and threads cannot
+share it. One connection per call costs 3 ms and has none of these problems.
 """
 
 import http.client
@@ -17,7 +17,7 @@ from hulak.bus.process.sockets import LONGEST_IPC
 
 ASK_S = 1.0  # seconds for one answer of supervisord
 BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 10, 60, 70  # numbers of its faults
-Unreached = (OSError, xmlrpc.client.Error)  # what `ask` raises
+Unreached = (OSError, xmlrpc.client.Error)  # raised by `ask`
 
 
 class _Connection(http.client.HTTPConnection):
@@ -42,17 +42,16 @@ class _Transport(xmlrpc.client.Transport):
 
 
 def socket_path(home: Path) -> Path:
-    """Name supervisord's socket.
+    """Return the path of supervisord's socket.
 
     Raises:
         ConfigError: the path is longer than a unix socket's may be.
     """
     path = home / "run" / "supervisor.sock"
-    # While it binds, supervisord uses the path with its pid behind it.
+    # While it binds, supervisord uses the path with its pid appended.
     if (length := len(os.fsencode(path)) + len(".4194304")) > LONGEST_IPC:
         raise ConfigError(
-            f"home folder {home} makes a socket's path {length} bytes long, at most {LONGEST_IPC} may be: "
-            "choose a shorter one with --home"
+            f"home folder {home} makes a socket path of {length} bytes, more than {LONGEST_IPC}: choose a shorter one with --home"
         )
     return path
 
@@ -61,7 +60,7 @@ def ask(home: Path, method: str, *arguments: Any) -> Any:
     """Call a method of supervisord's XML-RPC interface, e.g. `getAllProcessInfo`.
 
     Raises:
-        OSError: it does not run, or did not answer in `ASK_S`.
+        OSError: it is not running, or did not answer in `ASK_S`.
         xmlrpc.client.Error: it refused.
     """
     transport = _Transport(socket_path(home))
@@ -69,16 +68,16 @@ def ask(home: Path, method: str, *arguments: Any) -> Any:
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
         return getattr(proxy.supervisor, method)(*arguments)
     except http.client.HTTPException as error:
-        raise ConnectionError(f"supervisord broke the connection off: {error!r}") from error
+        raise ConnectionError(f"supervisord closed the connection: {error!r}") from error
     finally:
         transport.close()
 
 
 def list_processes(home: Path) -> list[dict[str, Any]]:
-    """List what supervisord keeps: `name`, `group`, `state` (lower case), `pid` (0 if none), `uptime_s`, `started` (ever).
+    """List the processes of supervisord: `name`, `group`, `state` (lower case), `pid` (0 if none), `uptime_s`, `started` (ever).
 
     Raises:
-        OSError, xmlrpc.client.Error: as of `ask`.
+        OSError, xmlrpc.client.Error: see `ask`.
     """
     return [
         {

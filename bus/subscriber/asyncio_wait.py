@@ -1,4 +1,4 @@
-"""Sleeping in an asyncio loop until a ZeroMQ socket may have something."""
+"""Waiting in an asyncio loop until a ZeroMQ socket may be readable."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ import zmq
 
 
 async def readable(sockets: "Iterable[zmq.Socket[bytes]]", woken: asyncio.Event, limit_s: float) -> None:
-    """Sleep until one of the sockets may have something, `woken` is set, or the time is over; `woken` is cleared.
+    """Wait until one of the sockets may be readable, `woken` is set, or the time is over; `woken` is cleared.
 
-    A socket's descriptor tells of changes only: what is there already is looked for first, which also arms it.
+    A socket's descriptor reports changes only: waiting messages are checked for first, which also arms it.
     """
     loop, looked = asyncio.get_running_loop(), list(sockets)
     descriptors = [int(socket.getsockopt(zmq.FD)) for socket in looked]

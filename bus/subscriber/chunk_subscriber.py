@@ -1,6 +1,6 @@
-"""`ChunkSubscriber`: all ticks with their numbers, many at a time; for who holds many consumers and joins them with the journal.
+"""`ChunkSubscriber`: all ticks with their numbers, in batches; for a process with many consumers that also reads the journal.
 
-What `Subscriber` gives one by one is given here as it came: chunks of consecutive numbers of the one global order, decoded once.
+It returns the same as `Subscriber`, in the form it arrived: chunks of consecutive numbers of the global order, decoded once.
 """
 
 from pathlib import Path
@@ -21,9 +21,9 @@ class ChunkSubscriber:
     """A lossless subscription to `ticks`, and to further whole topics that are not ticks.
 
     Args:
-        topics: those beside `ticks`.
-        settings: say where the broker is.
-        home: its folder.
+        topics: further topics.
+        settings: the broker's addresses.
+        home: the broker's folder.
         hold: ticks held back while a gap is repaired, at most.
     Raises:
         BusTimeout: no broker publishes.
@@ -37,19 +37,19 @@ class ChunkSubscriber:
 
     @property
     def position(self) -> int | None:
-        """The number of the tick that is given next; None before the broker has told."""
+        """Return the number of the next tick; None before the broker has sent one."""
         tracker = self._router.trackers.get(TICKS)
         return tracker.expected if tracker is not None and tracker.expected else None
 
     def heard(self, topic: str) -> int:
-        """Give the number of a topic's last message as the newest heartbeat has it: if it has not come by now, it was missed."""
+        """Return a topic's last number in the newest heartbeat: a message up to it that has not arrived by now was missed."""
         return self._router.heard.get(topic, 0)
 
     def look(self) -> tuple[list[Chunk], list[Event]]:
-        """Take in what is there, bounded; never waits.
+        """Receive the messages that have arrived, bounded; never waits.
 
         Returns:
-            chunks of ticks in order, whose items are `Tick`s, or None for what is none; and messages of the other topics.
+            chunks of ticks in order, whose items are `Tick`s, or None for a malformed one; and messages of the other topics.
         """
         self._receiver.receive()
         return self._sink.take()
@@ -59,11 +59,11 @@ class ChunkSubscriber:
         return self._receiver.sockets()
 
     def next_due(self) -> float | None:
-        """When `look` has something to do though nothing came, in monotonic seconds."""
+        """Return when `look` has something to do without a message, in monotonic seconds."""
         return self._receiver.next_due()
 
     def counters(self) -> dict[str, int]:
-        """Add up what was seen, see `FrameRouter.counters`."""
+        """Return the counters, see `FrameRouter.counters`."""
         return self._router.counters()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a subscriber gets, and how it subscribes: PROTOCOL.md sections 3.1 to 3.6. Pure."""
+"""The events of a subscriber, and the bytes of its subscriptions: PROTOCOL.md sections 3.1 to 3.6. Pure."""
 
 import struct
 from collections.abc import Iterator
@@ -19,27 +19,27 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     topic: str
     stamp: Stamp
-    packed: bytes | None  # the body as it came; None where it came inside another message
+    packed: bytes | None  # the body as received; None where it came inside another message
     unpacked: Any = None
 
     @property
     def body(self) -> Any:
-        """The body, decoded now; text that is not UTF-8, as an old journal may have it, has U+FFFD where it is none.
+        """Decode the body; bytes that are not UTF-8, as in old journals, become U+FFFD.
 
         Raises:
-            ProtocolError: it is not one msgpack value. No broker takes such a tick.
+            ProtocolError: it is not one msgpack value. No broker accepts such a tick.
         """
         return self.unpacked if self.packed is None else lenient.unpack_anyway(self.packed)
 
 
 def event_of(frame: bytes) -> Event:
-    """Make the event of one published message. Raises `ProtocolError`."""
+    """Return the event of one published message. Raises `ProtocolError`."""
     message = codec.decode_publication(frame)
     return Event(message.topic, message.stamp, message.body)
 
 
 def subscription(prefix: str) -> bytes:
-    """Make the bytes to subscribe with.
+    """Return the bytes of a subscription.
 
     Args:
         prefix: a whole topic, `tick.EURUSD`; or a prefix: empty, or ending with `.` (`tick.`) or `*` (`tick.EUR*`).
@@ -53,7 +53,7 @@ def subscription(prefix: str) -> bytes:
 
 
 def is_snapshot(message: Publication) -> bool:
-    """Tell whether it is the answer to a subscription to a prefix."""
+    """Return whether it is the answer to a subscription to a prefix."""
     return message.topic == "" or message.topic.endswith(".")
 
 
@@ -70,7 +70,7 @@ def rows_of(message: Publication) -> list[Any]:
 
 
 def snapshot_events(message: Publication) -> Iterator[Event]:
-    """Take a snapshot apart into the last messages of its topics.
+    """Split a snapshot into the last messages of its topics.
 
     Raises:
         ProtocolError: `BAD_BODY`, it is malformed.
@@ -84,7 +84,7 @@ def snapshot_events(message: Publication) -> Iterator[Event]:
 
 
 def row_events(chunk: Chunk) -> Iterator[Event]:
-    """Make the events of a chunk of `ticks`; an item that could not be read is left out."""
+    """Yield the events of a chunk of `ticks`; malformed items are skipped."""
     for number, body in enumerate(chunk.items, chunk.first):
         if body is not None:
             yield Event(TICKS, Stamp(chunk.epoch, number, chunk.time_ns), None, body)

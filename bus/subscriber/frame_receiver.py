@@ -1,4 +1,4 @@
-"""The sockets of a subscriber: frames come in and go to its router, what is missing is asked for. PROTOCOL.md section 3."""
+"""The sockets of a subscriber: receives frames for its router, and requests missing messages. PROTOCOL.md section 3."""
 
 import time
 from pathlib import Path
@@ -14,19 +14,19 @@ from hulak.bus.subscriber.replay_requests import ReplayEnded, ReplayRequests, Re
 from hulak.bus.wire import codec
 
 LOOK_AGAIN_S = 0.1
-TURN = 256  # messages taken in at a time, at most
-GROWS_AFTER = 3  # times that there were as many as were looked for
-TURN_BYTES = 1 << 17  # taken in at a time: what is decoded from it stays in the processor's cache until it is given out
+TURN = 256  # messages received at a time, at most
+GROWS_AFTER = 3  # receives in a row that were full
+TURN_BYTES = 1 << 17  # received at a time: decoded ticks then stay in the processor's cache until they are read
 
 
 class FrameReceiver:
-    """A connection to the broker's publisher, and one to its journal once something is missing.
+    """A connection to the broker's publisher, and one to its journal once a message is missing.
 
     Args:
-        router: takes the frames; it has what is subscribed to.
-        settings: say where the broker is.
-        home: its folder.
-        timeout_s: how long to wait for a broker, in seconds; None for ever.
+        router: receives the frames; it has the subscriptions.
+        settings: the broker's addresses.
+        home: the broker's folder.
+        timeout_s: seconds to wait for a broker; None: no limit.
     Raises:
         BusTimeout: no broker in time.
     """
@@ -39,7 +39,7 @@ class FrameReceiver:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._replay_requests = ReplayRequests(self._context, settings, home)
         wanted = [*router.subscriptions, *([HEARTBEAT.encode() + codec.NUL] if router.lossless else [])]
-        # Connected first: libzmq sends what was subscribed to before in the order of the alphabet, and hello must be the last.
+        # Connected first: libzmq sends earlier subscriptions in alphabetical order, and hello must be the last.
         self._socket = sockets.connect(self._context, zmq.SUB, where, rcvhwm=settings.broker.subscriber_hwm)
         sockets.close_with(self, self._socket)
         for topic in [*wanted, HELLO.encode() + codec.NUL]:
@@ -57,17 +57,17 @@ class FrameReceiver:
         return [self._socket, *([self._replay_requests.socket] if self._replay_requests.socket is not None else [])]
 
     def next_due(self) -> float | None:
-        """When `receive` has something to do though nothing came, in monotonic seconds."""
+        """Return when `receive` has something to do without a message, in monotonic seconds."""
         return self._replay_requests.next_due()
 
     def wait(self, deadline: float | None) -> None:
-        """Wait until something comes, or `receive` has something to do; at most until `deadline`, monotonic seconds."""
+        """Wait until a message arrives, or `receive` has something to do; at most until `deadline`, monotonic seconds."""
         due = self.next_due()
         until = deadline if due is None else due if deadline is None else min(deadline, due)
         left_ms = None if until is None else max(0, int((until - time.monotonic()) * 1000) + 1)
         zmq_poll([(socket, zmq.POLLIN) for socket in self.sockets()], -1 if left_ms is None else left_ms)
 
-    # What comes in
+    # Receiving
 
     def receive(self) -> bool:
         """Take in what is there, bounded; ask for what is missing; true if more may be there."""
@@ -81,7 +81,7 @@ class FrameReceiver:
         return len(found) > 0
 
     def _frames(self) -> list[bytes]:
-        """Receive up to `_most` messages; that number grows while there are always more, since to find none costs most."""
+        """Receive up to `_most` messages; that number grows while receives are full, since an empty receive costs the most."""
         found: list[bytes] = []
         receive, socket, room = sockets.receive_frame, self._socket, TURN_BYTES
         try:
@@ -108,7 +108,7 @@ class FrameReceiver:
                     router.replay_ended(topic, further)
                 case TooOld(topic, oldest, begins):
                     router.too_old(topic, oldest, begins=begins)
-            self._ask()  # at once: what is on its way for the question before is no answer to this one
+            self._ask()  # at once: the answers on their way belong to the former request
         self._replay_requests.ask_again()
         self._repairing = self._replay_requests.busy
 

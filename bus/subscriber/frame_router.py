@@ -1,8 +1,8 @@
-"""What a subscriber makes of the frames it gets: PROTOCOL.md sections 3.5 to 3.8 and 7.3. Pure; the sockets are elsewhere.
+"""The rules of a subscriber's frames: PROTOCOL.md sections 3.5 to 3.8 and 7.3. Pure; the sockets are elsewhere.
 
-Frames and answers go in; what is to be given out goes to the sink, what is to be asked of the broker lies in `asks`. Ticks go
-through one `SequenceTracker` per topic. Nearly every frame is the next one of a topic that is well: that way is short, the others
-need not be.
+Receives frames and answers; messages in order go to the sink, requests for missing ones to `asks`. Ticks go through one
+`SequenceTracker` per topic. Nearly every frame is the next one of a topic without a gap: that path is short, the others need not
+be.
 """
 
 import struct
@@ -21,16 +21,16 @@ from hulak.bus.wire.messages import Publication, Stamp, Tick
 STAMP_BYTES = STAMP.size
 COPIED = 2048  # bytes of a message of `ticks`; up to these a copy of the body costs less than a view of it
 HELLO, HEARTBEAT = "hulak.hello", "heartbeat"
-MOST_GAPS = 100  # kept, of those that could not be repaired
+MOST_GAPS = 100  # unrepaired gaps kept
 
 
 class FrameRouter:
-    """Everything one subscriber follows.
+    """The topics of one subscriber.
 
     Args:
-        subscriptions: what was subscribed to, as sent to the broker.
-        sink: takes what is to be given out.
-        lossless: ticks are given in order and without holes, else as they come.
+        subscriptions: as sent to the broker.
+        sink: receives the messages.
+        lossless: ticks are delivered in order and without holes, else as they come.
         hold: messages held back per topic while a gap is repaired, at most.
     """
 
@@ -52,7 +52,7 @@ class FrameRouter:
         self._in_order: SequenceTracker | None = None  # of `ticks`, whose messages have many numbers each
 
     def counters(self) -> dict[str, int]:
-        """Add up what was seen: gaps, messages repaired, lost for ever, and seen twice; and what was malformed."""
+        """Return the counts: gaps, repaired messages, lost messages, duplicates, and malformed messages."""
         trackers = self.trackers.values()
         return {
             "gaps": sum(one.gaps for one in trackers),
@@ -62,7 +62,7 @@ class FrameRouter:
             "malformed": self.malformed,
         }
 
-    # What is published
+    # Publications
 
     def take(self, found: Iterable[bytes]) -> None:
         """Take in published frames, in order; those that are malformed are counted."""
@@ -117,7 +117,7 @@ class FrameRouter:
             self._follow(topic, self._alone(Event(topic, stamp, message.body)))
 
     def _alone(self, event: Event) -> Chunk:
-        """Make the chunk of one message."""
+        """Return the chunk of one message."""
         item: Any = event
         if self.sink.extend is not None and event.topic.startswith(JOURNALLED):
             item = self._tick(_packed(event))
@@ -144,7 +144,7 @@ class FrameRouter:
         return tracker
 
     def _was_new(self, topic: str) -> bool:
-        """Tell whether a topic had no message when we joined: else its last one, or a snapshot with it, had come before hello."""
+        """Return whether a topic had no message at joining: else its last one, alone or in a snapshot, had come before hello."""
         if not self.greeted or topic == TICKS:
             return False
         key = topic.encode() + NUL
@@ -167,10 +167,10 @@ class FrameRouter:
         if HEARTBEAT in self._others:
             self.sink.give(HEARTBEAT, self._alone(Event(HEARTBEAT, message.stamp, message.body)))
 
-    # What was asked for
+    # Answers to requests
 
     def replayed(self, topic: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Take in part of a replay: rows of [number in the one order, frame]."""
+        """Add rows of a replay: [number in the global order, frame]."""
         chunks = []
         for number, frame in rows:
             message = codec.decode_publication(frame)
@@ -183,11 +183,11 @@ class FrameRouter:
         self._done(topic, self.trackers[topic].replayed(chunks))
 
     def replay_ended(self, topic: str, further: int | None) -> None:
-        """The replay of a topic ended; the broker wants to be asked again from `further`, or had no more."""
+        """End the replay of a topic; the broker continues at `further` if it is asked again, or has no more if None."""
         self._done(topic, self.trackers[topic].replay_ended(further))
 
     def too_old(self, topic: str, oldest: int, *, begins: bool = False) -> None:
-        """The broker has nothing of the topic before `oldest`; `begins` as of `SequenceTracker.too_old`."""
+        """Skip the messages before `oldest`, which the broker does not have; `begins`: see `SequenceTracker.too_old`."""
         self._done(topic, self.trackers[topic].too_old(oldest, begins=begins))
 
     def _done(self, topic: str, out: list[TrackerOutput]) -> None:
@@ -200,7 +200,7 @@ class FrameRouter:
                 self.gaps.append((topic, one))
 
     def give_ticks_to(self, sink: TickSink, waiting: Iterable[Event]) -> None:
-        """Give ticks as values from now on; what waits to be given out, or is held back, is read as such, too."""
+        """Deliver ticks as values from now on; also the waiting and held messages, which are decoded."""
         self.sink = sink
         for event in waiting:
             if event.topic == TICKS or event.topic.startswith(JOURNALLED):
@@ -212,16 +212,16 @@ class FrameRouter:
         items = [None if item is None else self._tick(_packed(item)) for item in chunk.items]
         return Chunk(chunk.epoch, chunk.first, items, chunk.time_ns, None in items)
 
-    # What is in a body
+    # Bodies
 
     def _bodies(self, message: Publication) -> list[Any]:
         try:
             return rows_of(message)
-        except ProtocolError:  # one that cannot be read must not cost the others anything
+        except ProtocolError:  # a malformed one must not affect the others
             return [self._body(item) for item in lenient.split(message.body)]
 
     def _body(self, body: bytes) -> Any:
-        """Read the body of one tick; what cannot be read is counted, and leaves its number's place."""
+        """Decode the body of one tick; a malformed one is counted, and None holds its number's place."""
         try:
             return lenient.unpack_anyway(body)
         except ProtocolError:
@@ -229,7 +229,7 @@ class FrameRouter:
             return None
 
     def _tick(self, body: bytes) -> Tick | None:
-        """Read one tick; what is none is counted, and leaves its number's place."""
+        """Decode one tick; a malformed one is counted, and None holds its number's place."""
         try:
             return codec.decode_tick(body)
         except ProtocolError:
@@ -239,12 +239,12 @@ class FrameRouter:
     def _ticks(self, body: bytes) -> Sequence[Tick | None]:
         try:
             return codec.decode_ticks(body)
-        except ProtocolError:  # one that is none must not cost the others anything
+        except ProtocolError:  # a malformed one must not affect the others
             return [self._tick(item) for item in lenient.split(body)]
 
 
 def _packed(item: Any) -> bytes:
-    """Give the body of an event, or of a row of `ticks`, as it is packed."""
+    """Return the packed body of an event, or of a row of `ticks`."""
     if not isinstance(item, Event):
         return codec.pack(item)
     return codec.pack(item.unpacked) if item.packed is None else item.packed

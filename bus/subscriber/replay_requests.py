@@ -1,7 +1,7 @@
-"""The subscriber's way to the journal: asks the frontend for what was missed. PROTOCOL.md section 7.3.
+"""The subscriber's requests to the journal, by the frontend, for missed messages. PROTOCOL.md section 7.3.
 
-The broker carries out the replays of one connection a few at a time, and tells every half second that it is at it. So it is the
-connection's silence that counts, not that of one request: nothing is asked for again while anything arrives.
+The broker runs the replays of one connection a few at a time, and reports every half second that they are under way. So the
+timeout is that of the connection, not of each request: nothing is requested again while anything arrives.
 """
 
 import random
@@ -18,14 +18,14 @@ from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.sequence_tracker import Ask
 from hulak.bus.wire.messages import Error, MessageToClient, Part, Reply
 
-AGAIN_S = 5.0  # without a word on the connection; then everything is asked for again
-BUSY_S = (0.05, 0.5)  # between these, after the broker could not take a request
-LATER = ("BUSY", "INTERNAL", "REPLACED")  # errors after which the same may be asked for again
+AGAIN_S = 5.0  # seconds without a message on the connection, after which all requests are sent again
+BUSY_S = (0.05, 0.5)  # range of the delay after the broker could not accept a request
+LATER = ("BUSY", "INTERNAL", "REPLACED")  # errors after which the same request may be sent again
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRows:
-    """Some of what was asked for: [number in the global order, frame]."""
+    """Some of the requested rows: [number in the global order, frame]."""
 
     topic: str
     rows: list[Any]
@@ -33,7 +33,7 @@ class ReplayRows:
 
 @dataclass(frozen=True, slots=True)
 class ReplayEnded:
-    """The replay ended; the broker wants to be asked again from `further`, or had no more."""
+    """The replay ended; the broker continues at `further` if it is asked again, or has no more if None."""
 
     topic: str
     further: int | None
@@ -45,12 +45,12 @@ class TooOld:
 
     topic: str
     oldest: int
-    begins: bool = False  # what was before is of a topic of this name that was removed
+    begins: bool = False  # earlier messages belong to a removed topic of this name
 
 
 @dataclass(frozen=True, slots=True)
 class OtherEpoch:
-    """The number before the first one wanted was given under another epoch: what is known up to it does not hold."""
+    """The number before the first one requested was given under another epoch: the messages known up to it are not valid."""
 
     topic: str
 
@@ -62,24 +62,24 @@ class ReplayRequests:
     """Replays under way, one per topic.
 
     Args:
-        context: of the subscriber.
-        settings: say where the broker is.
-        home: its folder.
+        context: the subscriber's.
+        settings: the broker's addresses.
+        home: the broker's folder.
     """
 
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", settings: Settings, home: Path) -> None:
-        # As many may wait to be sent as there are topics.
+        # The queue must hold a request for each topic.
         self._channel = RequestChannel(context, settings, home, silence_s=AGAIN_S, new_ids=True, sndhwm=0, rcvhwm=10_000)
         self._requests: dict[str, PendingRequest] = {}  # topic -> its request under way
 
     @property
     def socket(self) -> "zmq.Socket[bytes] | None":
-        """The socket to poll for input; None before something is asked for."""
+        """Return the socket to poll for input; None before the first request."""
         return self._channel.socket
 
     @property
     def busy(self) -> bool:
-        """True while an answer is awaited."""
+        """Return whether a request is under way."""
         return bool(self._requests)
 
     def close(self) -> None:
@@ -87,12 +87,12 @@ class ReplayRequests:
         self._channel.close()
 
     def ask(self, topic: str, ask: Ask, epoch: int = 0) -> None:
-        """Ask for numbers of a topic; instead of what was asked for it before.
+        """Request numbers of a topic; replaces the former request for it.
 
         Args:
-            topic: or a prefix that ends with `.` or `*`.
+            topic: a topic, or a prefix that ends with `.` or `*`.
             ask: both ends inclusive.
-            epoch: that the number before the first one wanted must have; 0: whichever.
+            epoch: of the number before the first one requested; 0: any.
         """
         self.forget(topic)
         args: dict[str, Any] = {"topic": topic, "from": ask.first, "to": ask.last}
@@ -101,21 +101,21 @@ class ReplayRequests:
         self._requests[topic] = self._channel.ask("hulak.replay", args, about=topic)
 
     def forget(self, topic: str) -> None:
-        """Expect nothing more of a topic."""
+        """Drop the request for a topic."""
         request = self._requests.pop(topic, None)
         if request is not None:
             self._channel.forget(request)
 
     def ask_again(self) -> None:
-        """Repeat what the broker could not take, and everything to one that was restarted or says nothing any more."""
+        """Send again the requests that the broker could not accept, and all after a restart or a silence."""
         self._channel.step()
 
     def next_due(self) -> float | None:
-        """When `ask_again` has something to do, in monotonic seconds."""
+        """Return when `ask_again` has something to do, in monotonic seconds."""
         return self._channel.next_due() if self._requests else None
 
     def answers(self) -> Iterator[ReplayAnswer]:
-        """Read the answers that have come."""
+        """Read the answers that have arrived."""
         for request, message in self._channel.answers():
             if request is not None:
                 answer = self._read(request, message)

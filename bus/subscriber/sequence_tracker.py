@@ -1,10 +1,10 @@
 """A subscriber's copy of one numbered topic, without holes: PROTOCOL.md sections 3.2 and 7.3. Pure.
 
-What is published and what is replayed both come in as chunks of consecutive numbers; what goes out is in order, each number
-once. Where a number is missing, the tracker asks for it and holds back what came behind it, bounded; what can never be had is
-told as a gap, with the reason. Numbers go on over epochs, so a restarted broker is repaired like any other gap. But a new epoch
-may use numbers again, and the first of them may have been missed: so the journal is looked at backwards, in growing steps, to
-where the known epoch ends.
+Published and replayed messages both come in as chunks of consecutive numbers; they go out in order, each number once. Where a
+number is missing, the tracker requests it and holds later messages back, bounded; a number that cannot be replayed is reported
+as a gap, with the reason. Numbers continue over epochs, so a broker's restart is repaired like any other gap. But a new epoch
+may use numbers again, and the first of them may have been missed: so the journal is searched backwards, in growing steps, for
+the end of the known epoch.
 
     JOINING --first message--> LIVE --gap, new epoch--> REPAIRING --repaired--> LIVE
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-LOOK_BACK = 64  # numbers before the expected one that are looked at first when an epoch is new, then 16 times as many, ...
+LOOK_BACK = 64  # numbers before the expected one that are replayed first when an epoch is new, then 16 times as many, ...
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
@@ -27,15 +27,15 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     first: int  # number of the first item
     items: Sequence[Any]
     time_ns: int = 0  # when the broker numbered them, ns since 1970 UTC
-    holes: bool = False  # an item is None: it could not be read, and holds its number's place
+    holes: bool = False  # an item is None: it was malformed, and holds its number's place
 
     @property
     def behind(self) -> int:
-        """The number behind the last item."""
+        """Return the number after the last item."""
         return self.first + len(self.items)
 
     def since(self, number: int) -> "Chunk":
-        """Cut off what comes before `number`."""
+        """Return the chunk without the items before `number`."""
         if number <= self.first:
             return self
         return Chunk(self.epoch, number, self.items[number - self.first :], self.time_ns, self.holes)
@@ -43,7 +43,7 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask the broker for these numbers again, both inclusive."""
+    """Request these numbers from the broker, both inclusive."""
 
     first: int
     last: int
@@ -51,7 +51,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """These numbers, both inclusive, can never be had."""
+    """These numbers, both inclusive, are lost."""
 
     first: int
     last: int
@@ -62,7 +62,7 @@ TrackerOutput = Chunk | Ask | Gap
 
 
 class TrackerState(Enum):
-    """Where a tracker is in its life."""
+    """The states of a tracker."""
 
     JOINING = "joining"
     LIVE = "live"
@@ -71,11 +71,11 @@ class TrackerState(Enum):
 
 @dataclass(slots=True)
 class SequenceTracker:
-    """One topic.
+    """The state of one topic.
 
     Args:
-        hold: how many messages are held back at most while a gap is repaired; beyond it they are dropped, and asked for later.
-        expected: the number to begin with; 0 begins with whatever comes first.
+        hold: messages held back at most while a gap is repaired; further ones are dropped, and requested later.
+        expected: the number to begin with; 0 begins with the first message that comes.
     """
 
     hold: int = 10_000
@@ -86,18 +86,18 @@ class SequenceTracker:
     held_items: int = 0
     upto: int = 0  # while repairing: the last number asked for
     low: int = 1  # while looking back: the first number asked for
-    floor: int = 1  # the journal has nothing before it, as far as we know
-    given: int = 0  # epoch of what was given out last
-    known: int = 1  # while repairing: the number up to which the journal has what was given out
-    look_back: int = 0  # how far we look back for where `epoch` begins; 0 once that is known
-    highest: int = 0  # seen or heard of
+    floor: int = 1  # the journal has nothing before it, as far as is known
+    given: int = 0  # epoch of the last message delivered
+    known: int = 1  # while repairing: the number up to which the journal has the delivered messages
+    look_back: int = 0  # how far back the beginning of `epoch` is searched; 0 once it is known
+    highest: int = 0  # number in any message or heartbeat
     gaps: int = 0  # seen
     repaired: int = 0  # messages
-    lost: int = 0  # messages that could never be had
+    lost: int = 0  # messages that could not be replayed
     duplicates: int = 0  # messages
 
     def live(self, chunk: Chunk) -> list[TrackerOutput]:
-        """Take in what was published."""
+        """Add a published chunk."""
         if chunk.epoch < self.epoch:
             self.duplicates += len(chunk.items)
             return []
@@ -112,11 +112,11 @@ class SequenceTracker:
         return out + self._follow(chunk)
 
     def _new_epoch(self, epoch: int, last: int) -> list[TrackerOutput]:
-        """Numbers that come again under another epoch are other messages; `last` is one that was used before now, or 0."""
+        """Begin an epoch: equal numbers under it are other messages; `last` is one that was used before now, or 0."""
         known, self.epoch = self.epoch, epoch
         if not known:
             return []
-        if self.state is TrackerState.LIVE:  # nothing was missing: what was given out is what that epoch had
+        if self.state is TrackerState.LIVE:  # nothing was missing: all messages of that epoch were delivered
             self.given = known
         self.held.clear()
         self.held_items = 0
@@ -140,7 +140,7 @@ class SequenceTracker:
         return [Ask(self.low, upto)]
 
     def _must_look_further(self, chunk: Chunk) -> bool:
-        """Judge the first of what was looked back for: unless it is as it was known, the epoch may begin before it."""
+        """Check the first message of a search backwards: unless it is a known one, the epoch may begin before it."""
         if chunk.epoch > self.given and chunk.first < self.expected and self.low == chunk.first > self.floor:
             return True
         self.look_back = 0
@@ -167,14 +167,14 @@ class SequenceTracker:
 
     def _hold(self, chunk: Chunk) -> None:
         if self.held_items + len(chunk.items) > self.hold or (self.held and self.held[-1].behind != chunk.first):
-            self.held.clear()  # all of it is in the journal, and asked for when this repair has ended
+            self.held.clear()  # all of it is in the journal, and requested when this repair has ended
             self.held_items = 0
         if len(chunk.items) <= self.hold:
             self.held.append(chunk)
             self.held_items += len(chunk.items)
 
     def heard(self, epoch: int, last: int) -> list[TrackerOutput]:
-        """Take in what a heartbeat told: the number of the topic's last message, which came before the heartbeat."""
+        """Add the number in a heartbeat: that of the topic's last message, which was sent before the heartbeat."""
         if epoch < self.epoch or self.state is TrackerState.JOINING:
             return []
         if epoch > self.epoch:
@@ -185,7 +185,7 @@ class SequenceTracker:
         return []
 
     def replayed(self, chunks: list[Chunk]) -> list[TrackerOutput]:
-        """Take in part of what was asked for, in order."""
+        """Add a part of a replay, in order."""
         out: list[TrackerOutput] = []
         for chunk in chunks:
             if self.state is not TrackerState.REPAIRING:
@@ -210,27 +210,27 @@ class SequenceTracker:
         return out
 
     def replay_ended(self, further: int | None) -> list[TrackerOutput]:
-        """The replay ended; `further` is where the broker wants to be asked again, None if it had no more."""
+        """End a replay; `further` is where the broker continues if it is asked again, None if it has no more."""
         if self.state is not TrackerState.REPAIRING:
             return []
         self.look_back = 0
         if further is not None and further <= self.upto:
-            return [Ask(further, self.upto)]  # maybe below what is expected: where a new epoch begins is looked for
+            return [Ask(further, self.upto)]  # maybe below the expected number, while the beginning of an epoch is searched
         out: list[TrackerOutput] = []
-        if self.known < self.expected:  # looked back at, and not there
+        if self.known < self.expected:  # replayed in the search, and not there
             out.append(Gap(self.known, self.expected - 1, f"the journal cannot tell whether epoch {self.epoch} uses them again"))
         if self.expected <= self.upto:
             out.append(self._lose(self.upto, "the journal does not have them"))
         return out + self._catch_up()
 
     def too_old(self, oldest: int, *, begins: bool = False) -> list[TrackerOutput]:
-        """The broker has nothing before `oldest` any more; `begins`: what there was is of a topic that was removed."""
+        """Skip the numbers before `oldest`, which the broker no longer has; `begins`: they belong to a removed topic."""
         if self.state is not TrackerState.REPAIRING:
             return []
-        if begins and self.expected == 1:  # we were there before its first message: nothing was missed
+        if begins and self.expected == 1:  # joined before its first message: nothing was missed
             self.expected = oldest
         self.floor = max(self.floor, oldest)
-        if self.known < self.expected and oldest <= self.upto:  # it looks back, and the journal has moved on
+        if self.known < self.expected and oldest <= self.upto:  # during the search, old segments were deleted
             self.low = oldest
             return [Ask(oldest, self.upto)]
         self.look_back = 0
@@ -249,7 +249,7 @@ class SequenceTracker:
         return gap
 
     def _catch_up(self) -> list[TrackerOutput]:
-        """Give out what was held back; ask again if that leaves a hole."""
+        """Deliver held messages; request missing ones if there is a hole."""
         out: list[TrackerOutput] = []
         while self.held:
             chunk = self.held.popleft()

@@ -17,7 +17,7 @@ JOURNALLED = OWNED_BY_FEEDS.decode()
 
 
 class Sink(Protocol):
-    """What a router gives to."""
+    """The receiver of a router's messages."""
 
     @property
     def decoded(self) -> bool:
@@ -36,7 +36,7 @@ class Sink(Protocol):
 
 
 class EventSink:
-    """Every message, in order."""
+    """Receives every message, in order."""
 
     decoded, extend = False, None
 
@@ -45,12 +45,12 @@ class EventSink:
         self.append, self.pop = self.items.append, self.items.popleft
 
     def give(self, topic: str, chunk: Chunk) -> None:
-        """Take messages of a topic."""
+        """Add messages of a topic."""
         self.items.extend(_events(topic, chunk))
 
 
 class NewestSink:
-    """Of each topic, and of each symbol of `ticks`, the newest message that was not read yet."""
+    """Keeps of each topic, and of each symbol of `ticks`, the newest message that was not read yet."""
 
     decoded, extend = False, None
 
@@ -58,21 +58,21 @@ class NewestSink:
         self.items: OrderedDict[str, Event] = OrderedDict()
 
     def append(self, event: Event) -> None:
-        """Take a message instead of the one before."""
+        """Replace the topic's message by this one."""
         self.items[event.topic] = event
 
     def give(self, topic: str, chunk: Chunk) -> None:
-        """Take messages of a topic."""
+        """Add messages of a topic."""
         for event in _events(topic, chunk):
             self.items[event.unpacked.get("symbol") if topic == TICKS else topic] = event
 
     def pop(self) -> Event:
-        """Remove and return the message of the topic that has waited for longest."""
+        """Remove and return the message of the topic that has waited longest."""
         return self.items.popitem(last=False)[1]
 
 
 class TickSink:
-    """Every tick as a value, in order; what is no tick is left out."""
+    """Receives every tick as a value, in order; malformed ones are skipped."""
 
     decoded = True
 
@@ -81,7 +81,7 @@ class TickSink:
         self.append, self.extend = self.items.append, self.items.extend
 
     def give(self, topic: str, chunk: Chunk) -> None:
-        """Take ticks; messages of other topics are passed over."""
+        """Add ticks; messages of other topics are ignored."""
         if topic == TICKS or topic.startswith(JOURNALLED):
             self.items += [tick for tick in chunk.items if tick is not None] if chunk.holes else chunk.items
 
@@ -93,7 +93,7 @@ class TickSink:
 
 
 class ChunkSink:
-    """Chunks of `ticks`, whose items are `Tick`s, and every message of other topics."""
+    """Receives chunks of `ticks`, whose items are `Tick`s, and every message of other topics."""
 
     decoded, extend = True, None
 

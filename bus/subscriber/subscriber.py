@@ -1,10 +1,10 @@
-"""`Subscriber`: what the broker publishes, in order and without holes, as it comes. PROTOCOL.md section 3.
+"""`Subscriber`: the broker's messages, in order and without holes, as they arrive. PROTOCOL.md section 3.
 
     for tick in Subscriber("tick.EURUSD"):
         print(tick.stamp.sequence, tick.body["bid"])
 
-A subscription to a whole topic gets its last value at once and then every message; one to a prefix gets a snapshot first. What is
-missed is asked for again from the broker's journal. A body is decoded when it is looked at. One subscriber per thread.
+A subscription to a whole topic gets its last value at once and then every message; one to a prefix gets a snapshot first. Missed
+messages are replayed from the broker's journal. A body is decoded when it is read. One subscriber per thread.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from hulak.bus.subscriber.sequence_tracker import Gap, TrackerState
 from hulak.bus.subscriber.sinks import EventSink, NewestSink, TickSink
 from hulak.bus.wire.messages import Tick
 
-WAKE_S = 0.25  # the longest an `async for` sleeps between two looks
+WAKE_S = 0.25  # seconds that an `async for` waits at most between two polls
 
 Mode = Literal["lossless", "latest", "plain"]
 
@@ -37,12 +37,12 @@ class Subscriber:
 
     Args:
         topics: see `bus.subscriber.events.subscription`.
-        settings: say where the broker is; read from the home folder's file if None.
+        settings: the broker's addresses; read from the home folder's file if None.
         home: the broker's folder; `HULAK_HOME` or the user's state folder if None.
-        mode: `lossless`: every tick, in order, gaps repaired; `latest`: of each topic the newest only, never the old behind
+        mode: `lossless`: every tick, in order, gaps repaired; `latest`: of each topic the newest only, never an older one after
             it; `plain`: as it comes.
         hold: messages held back per topic while a gap is repaired, at most.
-        timeout_s: how long to wait for a broker, in seconds; None for ever.
+        timeout_s: seconds to wait for a broker; None: no limit.
     Raises:
         BusTimeout: no broker in time.
         ConfigError: a setting or the mode is wrong.
@@ -64,7 +64,7 @@ class Subscriber:
         settings, home = load_settings.located(settings, home)
         self._events: EventSink | NewestSink = NewestSink() if mode == "latest" else EventSink()
         self._conflates = mode == "latest"
-        self._ticks: TickSink | None = None  # what is read instead of `_events`, once ticks are wanted as values
+        self._ticks: TickSink | None = None  # read instead of `_events`, once ticks are wanted as values
         self._router = FrameRouter(subscriptions, self._events, lossless=mode == "lossless", hold=hold)
         self._receiver = FrameReceiver(self._router, settings, home, timeout_s)
 
@@ -95,7 +95,7 @@ class Subscriber:
         self._receiver.close()
 
     def wait_until_subscribed(self, timeout_s: float) -> bool:
-        """Wait until the broker has all subscriptions; whatever it publishes from then on arrives here."""
+        """Wait until the broker has all subscriptions; every message published from then on arrives here."""
         deadline = time.monotonic() + timeout_s
         router = self._router
         while not router.greeted and time.monotonic() < deadline:
@@ -105,36 +105,36 @@ class Subscriber:
 
     @property
     def repairing(self) -> bool:
-        """True while something that was missed is asked for again."""
+        """Return whether missed messages are being replayed."""
         return any(one.state is TrackerState.REPAIRING for one in self._router.trackers.values())
 
     @property
     def gaps(self) -> list[tuple[str, Gap]]:
-        """The last hundred gaps that could not be repaired: topic, and numbers with the reason."""
+        """Return the last hundred gaps that could not be repaired: topic, and numbers with the reason."""
         return list(self._router.gaps)
 
     def counters(self) -> dict[str, int]:
-        """Add up what was seen: gaps, messages repaired, lost for ever, and seen twice; and what was malformed."""
+        """Return the counts: gaps, repaired messages, lost messages, duplicates, and malformed messages."""
         return self._router.counters()
 
     def poll(self, timeout_s: float | None) -> Event | None:
         """Return the next event; None if there is none in time.
 
         Args:
-            timeout_s: seconds; 0 looks only, None waits for ever.
+            timeout_s: seconds; 0: only check; None: no limit.
         """
         return self._events.pop() if self._fill(timeout_s) else None
 
     def poll_ticks(self, timeout_s: float | None) -> list[Tick]:
-        """Return the ticks that are there, or the first of them, as values instead of events: the fastest way to take many.
+        """Return the ticks that have arrived, or wait for the first, as values instead of events: the fastest way to read many.
 
-        Ticks of `ticks` and `tick.*` only; one whose body is malformed is counted and left out. From the first call on,
+        Ticks of `ticks` and `tick.*` only; a malformed one is counted and skipped. From the first call on,
         this or `ticks` is the only way to read this subscriber.
 
         Args:
-            timeout_s: seconds to wait for the first one; 0 looks only, None waits for ever.
+            timeout_s: seconds to wait for the first tick; 0: only check; None: no limit.
         Raises:
-            ConfigError: the mode is `latest`, which does not have every tick.
+            ConfigError: the mode is `latest`, which drops ticks.
         """
         ticks = self._ticks or self._begin_ticks()
         self._fill(timeout_s)
@@ -142,21 +142,21 @@ class Subscriber:
 
     def _begin_ticks(self) -> TickSink:
         if not isinstance(self._events, EventSink):
-            raise ConfigError("poll_ticks gives every tick, and mode is 'latest': must be lossless or plain, or use poll")
+            raise ConfigError("poll_ticks returns every tick, and mode is 'latest': must be lossless or plain, or use poll")
         self._ticks = TickSink()
         self._router.give_ticks_to(self._ticks, self._events.items)
         self._events.items.clear()
         return self._ticks
 
     def ticks(self) -> Iterator[Tick]:
-        """Give every tick as a value, for ever; see `poll_ticks`."""
+        """Yield every tick as a value, without end; see `poll_ticks`."""
         while True:
             yield from self.poll_ticks(None)
 
     def _fill(self, timeout_s: float | None) -> bool:
-        """Take in what is there, or wait for something; false if there is nothing to give out in time."""
+        """Receive messages, or wait for one; false if there is none in time."""
         sink, receiver = self._ticks or self._events, self._receiver
-        if sink.items and not self._conflates:  # else what waits may be replaced by something newer
+        if sink.items and not self._conflates:  # else waiting messages may be replaced by newer ones
             return True
         more = receiver.receive()
         if sink.items:
@@ -171,5 +171,5 @@ class Subscriber:
         return True
 
     def sockets(self) -> "list[zmq.Socket[bytes]]":
-        """List the sockets to poll for input, for whoever waits on several subscribers at once and then looks with 0 s."""
+        """List the sockets to poll for input, to wait on several subscribers at once and then call `poll` with 0 s."""
         return self._receiver.sockets()

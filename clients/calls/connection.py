@@ -26,7 +26,7 @@ class Connection(FrontendLink):
     WATCHED = CONNECTED  # whoever waits for an answer is not woken because the broker has left
 
     def __init__(self, where: str) -> None:
-        with cpu_scheduling.giving_way():  # the first socket starts ZeroMQ's threads
+        with cpu_scheduling.batch_policy():  # the first socket starts ZeroMQ's threads
             super().__init__(zmq.Context(), where, sndhwm=HWM, rcvhwm=HWM, immediate=False)
         self._alertness = AdaptiveWait()
         self._watched: Watched = [(self.socket, zmq.POLLIN), (self.monitor, zmq.POLLIN)]

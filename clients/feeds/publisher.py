@@ -65,7 +65,7 @@ class TickPublisher:
         told = False
         while (where := sockets.endpoint(self.settings.broker, self.home, "collector")) is None:
             if not told:
-                self.log.info("broker awaited", socket="collector", address=self.settings.broker.collector)
+                self.log.info("waiting for broker", socket="collector", address=self.settings.broker.collector)
                 told = True
             await asyncio.sleep(LOOK_AGAIN_S)
         return where

@@ -1,4 +1,4 @@
-"""What the tests of the journal share: its folder, and journals in it that end with the test."""
+"""Shared by the tests of the journal: its folder, and journals in it that end with the test."""
 
 import contextlib
 
@@ -20,6 +20,6 @@ def offices(folder):
         return made[-1]
 
     yield make
-    for one in made:
+    for office in made:
         with contextlib.suppress(OSError):
-            one.journal.close()
+            office.journal.close()

@@ -23,7 +23,7 @@ def test_a_delay_is_a_share_of_the_ceiling_from_nothing_to_nearly_all():
     assert Backoff(0.5, 60.0, always(0.999)).delay_s(7) == pytest.approx(31.968)
 
 
-def test_chance_is_asked_once_for_each_delay():
+def test_each_delay_draws_one_random_number():
     draws = iter([0.25, 0.75])
     backoff = Backoff(1.0, 8.0, lambda: next(draws))
     assert [backoff.delay_s(3), backoff.delay_s(3)] == [1.0, 3.0]

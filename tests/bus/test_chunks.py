@@ -1,4 +1,4 @@
-"""Ticks with their numbers, many at a time, and what else a display worker hears."""
+"""Ticks with their numbers in batches, and the other messages of a display worker."""
 
 from hulak.bus.subscriber.frame_router import FrameRouter
 from hulak.bus.subscriber.sequence_tracker import Ask
@@ -22,41 +22,41 @@ def batch(first, count):
     return codec.encode_publication(b"ticks", Stamp(7, first, 1), codec.join_bodies(bodies, count))
 
 
-def given(one):
-    return [(chunk.first, [found and found.bid for found in chunk.items]) for chunk in one.sink.chunks]
+def given(subject):
+    return [(chunk.first, [item and item.bid for item in chunk.items]) for chunk in subject.sink.chunks]
 
 
 def test_chunks_have_the_numbers_of_the_global_order():
-    one = router()
-    one.take([batch(41, 0), batch(41, 3), batch(44, 1)])
-    assert given(one) == [(41, [41.0, 42.0, 43.0]), (44, [44.0])]
+    subject = router()
+    subject.take([batch(41, 0), batch(41, 3), batch(44, 1)])
+    assert given(subject) == [(41, [41.0, 42.0, 43.0]), (44, [44.0])]
 
 
-def test_what_was_missed_is_asked_for_and_given_in_its_place():
-    one = router()
-    one.take([batch(1, 2), batch(5, 1)])
-    assert one.asks == [("ticks", Ask(3, 4))]
+def test_missed_ticks_are_requested_and_returned_in_their_place():
+    subject = router()
+    subject.take([batch(1, 2), batch(5, 1)])
+    assert subject.asks == [("ticks", Ask(3, 4))]
     rows = [[number, codec.encode_publication(b"tick.X", Stamp(7, 1, 1), codec.pack_tick(tick(number)))] for number in (3, 4)]
-    one.replayed("ticks", rows)
-    one.replay_ended("ticks", None)
-    assert [number for first, bids in given(one) for number in range(first, first + len(bids))] == [1, 2, 3, 4, 5]
+    subject.replayed("ticks", rows)
+    subject.replay_ended("ticks", None)
+    assert [number for first, bids in given(subject) for number in range(first, first + len(bids))] == [1, 2, 3, 4, 5]
 
 
-def test_what_is_no_tick_holds_its_numbers_place():
-    one = router()
+def test_a_malformed_tick_holds_its_numbers_place():
+    subject = router()
     body = codec.array_header(2) + codec.pack({"symbol": 5}) + codec.pack_tick(tick(2))
-    one.take([codec.encode_publication(b"ticks", Stamp(7, 1, 1), body)])
-    assert (given(one), one.malformed) == ([(1, [None, 2.0])], 1)
+    subject.take([codec.encode_publication(b"ticks", Stamp(7, 1, 1), body)])
+    assert (given(subject), subject.malformed) == ([(1, [None, 2.0])], 1)
 
 
 def test_other_topics_come_as_events_and_heartbeats_tell_their_last_numbers():
-    one = router()
+    subject = router()
     heartbeat = {"ticks": 0, "topics": {"displays": 3, "tick.X": 9}}
-    one.take(
+    subject.take(
         [
             codec.encode_publication(b"displays", Stamp(7, 2, 1), codec.pack({"rows": []})),
             codec.encode_publication(b"heartbeat", Stamp(7, 8, 1), codec.pack(heartbeat)),
         ]
     )
-    assert [(event.topic, event.stamp.sequence, event.body) for event in one.sink.events] == [("displays", 2, {"rows": []})]
-    assert one.heard == {"displays": 3}
+    assert [(event.topic, event.stamp.sequence, event.body) for event in subject.sink.events] == [("displays", 2, {"rows": []})]
+    assert subject.heard == {"displays": 3}

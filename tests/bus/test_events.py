@@ -1,4 +1,4 @@
-"""What a subscriber gets, from the bytes of PROTOCOL.md; and the bytes it subscribes with."""
+"""The events of a subscriber, from the bytes of PROTOCOL.md; and the bytes of its subscriptions."""
 
 import json
 from pathlib import Path
@@ -14,9 +14,9 @@ VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "frames.json").rea
 
 
 def vector(name):
-    """Find a golden frame by its name."""
-    (found,) = [one["frame"] for one in VECTORS["publications"] if one["name"] == name]
-    return bytes.fromhex(found)
+    """Return a golden frame by its name."""
+    (frame,) = [row["frame"] for row in VECTORS["publications"] if row["name"] == name]
+    return bytes.fromhex(frame)
 
 
 def publication(topic, body):
@@ -44,7 +44,7 @@ def test_a_topic_is_subscribed_to_with_its_nul_and_a_prefix_without(asked, sent)
 
 
 @pytest.mark.parametrize("asked", ["tick EURUSD", "tick.€", "tick\0", "x" * 129, "."])
-def test_what_can_be_no_topic_is_refused(asked):
+def test_a_malformed_topic_is_refused(asked):
     with pytest.raises(ProtocolError) as caught:
         subscription(asked)
     assert caught.value.code == "BAD_TOPIC"
@@ -53,25 +53,25 @@ def test_what_can_be_no_topic_is_refused(asked):
 # Events
 
 
-def test_an_event_keeps_its_body_packed_until_it_is_looked_at():
+def test_an_event_keeps_its_body_packed_until_it_is_read():
     event = event_of(b"tick.A\0" + codec.STAMP.pack(7, 8, 9) + b"\x81\xa3bid\x01")
     assert (event.topic, event.stamp, event.packed, event.unpacked) == ("tick.A", Stamp(7, 8, 9), b"\x81\xa3bid\x01", None)
     assert event.body == {"bid": 1}
 
 
-def test_a_body_that_is_no_value_is_refused_when_it_is_looked_at():
+def test_a_malformed_body_is_refused_when_it_is_read():
     event = event_of(b"tick.A\0" + codec.STAMP.pack(7, 8, 9) + b"\xc1")
     with pytest.raises(ProtocolError, match="not one msgpack value"):
         _ = event.body
 
 
 @pytest.mark.parametrize("frame", [b"", b"tick.A", b"tick.A\0" + bytes(24), b"tick.\xff\0" + bytes(25)])
-def test_what_is_no_publication_is_refused(frame):
+def test_a_malformed_publication_is_refused(frame):
     with pytest.raises(ProtocolError):
         event_of(frame)
 
 
-def test_a_body_that_came_inside_another_message_is_there_already():
+def test_a_body_that_came_inside_another_message_is_already_decoded():
     assert Event("tick.A", Stamp(1, 2, 3), None, {"bid": 1}).body == {"bid": 1}
 
 
@@ -83,7 +83,7 @@ def test_a_snapshot_is_known_by_its_topic(topic, yes):
     assert is_snapshot(publication(topic, [])) is yes
 
 
-def test_the_golden_snapshot_is_taken_apart_into_last_messages():
+def test_the_golden_snapshot_is_split_into_last_messages():
     message = codec.decode_publication(vector("snapshot"))
     assert is_snapshot(message)
     (event,) = snapshot_events(message)

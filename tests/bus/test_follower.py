@@ -1,4 +1,4 @@
-"""What a subscriber makes of frames: literal messages in, events or ticks and questions out; no sockets."""
+"""The rules of a subscriber's frames: literal messages in, events or ticks and requests out; no sockets."""
 
 import time
 
@@ -34,8 +34,8 @@ def snapshot(prefix, **last):
 
 
 def heartbeat(all_of_them=0, **last):
-    told = pack({"ticks": all_of_them, "topics": {f"tick.{name}": number for name, number in last.items()}})
-    return encode_publication(b"heartbeat", Stamp(EPOCH, 1, 5), told)
+    body_ = pack({"ticks": all_of_them, "topics": {f"tick.{name}": number for name, number in last.items()}})
+    return encode_publication(b"heartbeat", Stamp(EPOCH, 1, 5), body_)
 
 
 HELLO = encode_publication(b"hulak.hello", Stamp(EPOCH, 1, 5), pack({"protocol": 1}))
@@ -46,12 +46,12 @@ def follow(*topics, sink=None, lossless=True):
 
 
 def numbers(router):
-    found = [event.stamp.sequence for event in router.sink.items]
+    sequences = [event.stamp.sequence for event in router.sink.items]
     router.sink.items.clear()
-    return found
+    return sequences
 
 
-def test_the_next_message_goes_out_and_a_missing_one_is_asked_for():
+def test_the_next_message_is_delivered_and_a_missing_one_requested():
     router = follow("tick.X")
     router.take([tick(5), tick(6), HELLO, tick(9)])
     assert numbers(router) == [5, 6]
@@ -64,7 +64,7 @@ def test_the_next_message_goes_out_and_a_missing_one_is_asked_for():
 
 
 @pytest.mark.parametrize(("topics", "before"), [(["tick.X"], []), (["tick."], [snapshot("tick.", Y=4)]), ([""], [snapshot("")])])
-def test_a_topic_that_was_new_after_joining_is_asked_for_from_its_first_message(topics, before):
+def test_a_topic_that_was_new_after_joining_is_requested_from_its_first_message(topics, before):
     router = follow(*topics)
     router.take([*before, HELLO, tick(3)])
     router.sink.items.clear()
@@ -72,21 +72,21 @@ def test_a_topic_that_was_new_after_joining_is_asked_for_from_its_first_message(
 
 
 @pytest.mark.parametrize("topics", [["tick.X"], ["tick."]])
-def test_a_new_topic_whose_only_messages_were_lost_is_noticed_by_the_heartbeat(topics):
+def test_a_new_topic_whose_only_messages_were_lost_is_detected_by_the_heartbeat(topics):
     router = follow(*topics)
     router.take([snapshot("tick.", Y=4), HELLO, heartbeat(X=2, Z=1)] if topics == ["tick."] else [HELLO, heartbeat(X=2, Z=1)])
     assert ("tick.X", Ask(1, 2)) in router.asks
     assert (("tick.Z", Ask(1, 1)) in router.asks) == (topics == ["tick."])
 
 
-def test_where_no_last_value_was_told_a_topic_begins_with_whatever_comes_first():
+def test_without_a_last_value_a_topic_begins_with_the_first_message_that_comes():
     router = follow("tick.X*")
     router.take([HELLO, tick(3)])
     assert numbers(router) == [3]
     assert router.asks == []
 
 
-def test_the_last_value_at_joining_is_where_a_topic_begins():
+def test_a_topic_begins_with_the_last_value_at_joining():
     router = follow("tick.X")
     router.take([tick(3), HELLO, tick(4)])
     assert numbers(router) == [3, 4]
@@ -101,11 +101,11 @@ def test_all_ticks_begin_with_the_number_that_the_empty_answer_names():
     assert router.asks == [("ticks", Ask(15, 16))]
 
 
-def test_ticks_as_values_are_those_of_the_bodies_and_a_malformed_one_is_left_out_and_counted():
+def test_ticks_as_values_are_those_of_the_bodies_and_a_malformed_one_is_skipped_and_counted():
     router = follow("ticks", sink=TickSink())
     odd = encode_publication(b"ticks", Stamp(EPOCH, 3, 5), array_header(2) + pack({"symbol": "X"}) + body(4))
     router.take([ticks(1, 0), ticks(1, 2), odd, ticks(5, 1)])
-    assert [one.bid for one in router.sink.items] == [1.0, 2.0, 4.0, 5.0]
+    assert [item.bid for item in router.sink.items] == [1.0, 2.0, 4.0, 5.0]
     assert router.malformed == 1
     assert router.asks == []
 
@@ -114,7 +114,7 @@ def test_by_symbol_a_malformed_body_keeps_its_number():
     router = follow("tick.X", sink=TickSink())
     broken = encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), pack({"symbol": 5}))
     router.take([tick(1), broken, tick(3)])
-    assert [one.bid for one in router.sink.items] == [1.0, 3.0]
+    assert [item.bid for item in router.sink.items] == [1.0, 3.0]
     assert router.malformed == 1
     assert router.asks == []
 
@@ -124,12 +124,12 @@ NO_TIME = b"\x81\xa1t\xc7\x03\xff\x00\x00\x00"  # a time of 3 bytes: nothing rea
 
 
 @pytest.mark.parametrize("replayed", [False, True])
-def test_a_body_that_cannot_be_read_costs_the_others_in_ticks_nothing(replayed):
+def test_a_malformed_body_in_ticks_does_not_affect_the_others(replayed):
     router = follow("ticks")
     router.take([ticks(1, 0), ticks(1, 1)])
     if replayed:
         router.take([ticks(6, 1)])
-        rows = [[number, tick(number)[:31] + one] for number, one in enumerate((body(2), LATIN, NO_TIME, body(5)), 2)]
+        rows = [[number, tick(number)[:31] + bad_body] for number, bad_body in enumerate((body(2), LATIN, NO_TIME, body(5)), 2)]
         router.replayed("ticks", rows)
         router.replay_ended("ticks", None)
     else:
@@ -142,7 +142,7 @@ def test_a_body_that_cannot_be_read_costs_the_others_in_ticks_nothing(replayed):
 
 
 @pytest.mark.parametrize("bad", [LATIN, NO_TIME, body(3)[:-5] + b"\x91" * 900 + b"\xc0"])
-def test_as_values_a_body_that_is_no_tick_is_left_out_wherever_it_comes(bad):
+def test_as_values_a_malformed_body_is_skipped_in_every_position(bad):
     live, by_topic, again = (follow(topic, sink=TickSink()) for topic in ("ticks", "tick.X", "ticks"))
     joined = codec.join_bodies([body(1), bad, body(2)], 3)
     live.take([ticks(1, 0), encode_publication(b"ticks", Stamp(EPOCH, 1, 5), joined)])
@@ -150,13 +150,19 @@ def test_as_values_a_body_that_is_no_tick_is_left_out_wherever_it_comes(bad):
     again.take([ticks(1, 0), ticks(1, 1), ticks(4, 1)])
     again.replayed("ticks", [[2, tick(2)[:31] + bad], [3, tick(3)]])
     again.replay_ended("ticks", None)
-    assert [[tick.bid for tick in one.sink.items] for one in (live, by_topic, again)] == [[1.0, 2.0], [1.0, 3.0], [1.0, 3.0, 4.0]]
-    assert [one.malformed for one in (live, by_topic, again)] == [1, 1, 1]
+    assert [[tick.bid for tick in each.sink.items] for each in (live, by_topic, again)] == [
+        [1.0, 2.0],
+        [1.0, 3.0],
+        [1.0, 3.0, 4.0],
+    ]
+    assert [each.malformed for each in (live, by_topic, again)] == [1, 1, 1]
 
 
-def test_a_snapshot_with_a_body_that_is_not_utf8_gives_all_of_its_rows():
+def test_a_snapshot_with_a_body_that_is_not_utf8_returns_all_of_its_rows():
     router = follow("tick.")
-    rows = [b"\x93" + pack(f"tick.{name}") + pack(STAMP.pack(EPOCH, 4, 5)) + one for name, one in (("X", body(4)), ("Y", LATIN))]
+    rows = [
+        b"\x93" + pack(f"tick.{name}") + pack(STAMP.pack(EPOCH, 4, 5)) + packed for name, packed in (("X", body(4)), ("Y", LATIN))
+    ]
     router.take([b"tick.\0" + STAMP.pack(EPOCH, 0, 5) + array_header(2) + b"".join(rows)])
     assert [(event.topic, event.body["source"]) for event in router.sink.items] == [("tick.X", "test"), ("tick.Y", "t\ufffdst")]
 
@@ -184,7 +190,7 @@ def test_the_topic_that_has_waited_longest_is_read_first_as_its_newest():
 
 
 @pytest.mark.parametrize("topic", ["ticks", "tick.X"])
-def test_what_came_before_ticks_were_wanted_as_values_comes_as_values_too(topic):
+def test_events_before_ticks_were_wanted_as_values_come_as_values_too(topic):
     router, before = follow(topic), EventSink()
     router.sink = before
     message = (lambda number: ticks(number, 1)) if topic == "ticks" else tick
@@ -194,11 +200,11 @@ def test_what_came_before_ticks_were_wanted_as_values_comes_as_values_too(topic)
     router.replayed(topic, [[2, tick(2)], [3, tick(3)]])
     router.replay_ended(topic, None)
     router.take([message(5)])
-    assert [one.bid for one in sink.take()] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [item.bid for item in sink.take()] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert (sink.take(), router.malformed) == ([], 0)
 
 
-def test_any_bytes_are_counted_and_do_no_harm():
+def test_any_bytes_are_counted_and_have_no_other_effect():
     router = follow("tick.X")
     for frame in (b"", b"tick.X", b"tick.X\0", tick(1)[:20], b"\xff\0" + bytes(30), heartbeat()[:-1]):
         router.take([frame])

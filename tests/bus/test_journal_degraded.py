@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or broken: ticks flow on, and all is in the journal when the disk is well again."""
+"""A full, read-only or broken disk: ticks are still published, and all are in the journal when the disk works again."""
 
 import errno
 import os
@@ -13,9 +13,7 @@ from hulak.bus.errors import ProtocolError
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO])
-def test_what_is_published_while_the_disk_is_not_well_is_written_when_it_is_under_an_epoch_of_its_own(
-    offices, monkeypatch, error
-):
+def test_ticks_published_while_the_disk_fails_are_written_later_under_another_epoch(offices, monkeypatch, error):
     fixture = offices()
     fixture.write(8)
     before = fixture.topics.epoch
@@ -41,7 +39,7 @@ def test_what_is_published_while_the_disk_is_not_well_is_written_when_it_is_unde
     assert again.recovered.state.ticks == 36
 
 
-def test_a_write_that_took_a_part_is_cut_off_and_written_whole(offices, monkeypatch):
+def test_a_partial_write_is_truncated_and_written_whole(offices, monkeypatch):
     fixture = offices()
     fixture.write(8)
     real = os.write
@@ -57,7 +55,7 @@ def test_a_write_that_took_a_part_is_cut_off_and_written_whole(offices, monkeypa
     assert summary["missing"] == []
 
 
-def test_what_does_not_fit_in_memory_is_lost_counted_and_named(offices, monkeypatch):
+def test_ticks_that_do_not_fit_in_memory_are_lost_counted_and_named(offices, monkeypatch):
     fixture = offices()
     fixture.write(8)
     fixture.journal.held.limit = 1000
@@ -73,10 +71,10 @@ def test_what_does_not_fit_in_memory_is_lost_counted_and_named(offices, monkeypa
     rows, summary = fixture.replay(from_=1)
     assert [number for number, _ in rows] == [*range(1, 9 + held), *range(49, 53)]
     assert summary["missing"] == [[9 + held, 48]]
-    assert [notice.event for notice in fixture.journal.notices].count("ticks are lost to the journal") == 1
+    assert [notice.event for notice in fixture.journal.notices].count("ticks lost to the journal") == 1
 
 
-def test_a_segment_that_can_never_be_written_again_is_given_up_where_a_new_one_can(offices, monkeypatch):
+def test_a_segment_that_can_never_be_written_again_is_abandoned_where_a_new_one_can(offices, monkeypatch):
     fixture = offices()
     fixture.write(8)
     disk = Disk(monkeypatch, fixture.journal)
@@ -93,7 +91,7 @@ def test_a_segment_that_can_never_be_written_again_is_given_up_where_a_new_one_c
     assert summary["missing"] == [[9, 12]]
 
 
-def test_a_disk_that_stays_unwell_gets_no_new_segments(offices, folder, monkeypatch):
+def test_a_disk_that_keeps_failing_gets_no_new_segments(offices, folder, monkeypatch):
     fixture = offices()
     fixture.write(8)
 
@@ -116,7 +114,7 @@ def test_a_disk_that_stays_unwell_gets_no_new_segments(offices, folder, monkeypa
 
 @pytest.mark.parametrize("flag", [True, False])
 def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, monkeypatch, flag):
-    """On a disk that cannot be written at all, the flag outside it says so; on a full one the note does too."""
+    """On a disk that cannot be written at all, the flag on another disk records it; on a full one the note does too."""
     fixture = offices()
     fixture.write(8)
     disk = Disk(monkeypatch, fixture.journal)
@@ -132,18 +130,18 @@ def test_a_broker_that_is_killed_while_degraded_begins_another_epoch(offices, mo
     again = offices()
     assert "degraded" in again.recovered.why_new_epoch
     assert again.topics.epoch > published
-    assert not again.journal._notes.flag.hoisted()
+    assert not again.journal._notes.flag.is_set()
     killed(again)
     assert offices().topics.epoch == again.topics.epoch
 
 
-def test_a_degraded_journal_that_nothing_can_note_says_so(offices, monkeypatch):
+def test_a_degraded_journal_that_cannot_be_recorded_logs_it(offices, monkeypatch):
     fixture = offices()
     fixture.journal._notes.flag.paths = [fixture.journal.folder / "no" / "such" / "place"]
     disk = Disk(monkeypatch, fixture.journal)
     disk.error = errno.EROFS
     fixture.write(4)
-    assert any("cannot note that it is degraded" in notice.event for notice in fixture.journal.notices)
+    assert any("degraded journal not recorded" in notice.event for notice in fixture.journal.notices)
 
 
 def test_a_start_on_a_disk_that_cannot_be_written_keeps_ticks_until_it_can(offices, monkeypatch):
@@ -168,7 +166,7 @@ def test_a_start_on_a_disk_that_cannot_be_written_keeps_ticks_until_it_can(offic
     assert offices().topics.epoch == fixture.topics.epoch
 
 
-def test_a_folder_that_cannot_be_made_or_looked_at_keeps_nobody_from_starting(offices, folder):
+def test_a_folder_that_cannot_be_made_or_read_does_not_prevent_a_start(offices, folder):
     folder.write_bytes(b"not a folder")
     fixture = offices()
     assert fixture.journal.degraded
@@ -181,20 +179,20 @@ def test_a_folder_that_cannot_be_made_or_looked_at_keeps_nobody_from_starting(of
     assert [number for number, _ in fixture.replay(from_=1)[0]] == list(range(1, 9))
 
 
-def test_a_note_that_cannot_be_written_costs_an_epoch_and_nothing_else(offices, folder):
+def test_a_note_that_cannot_be_written_costs_an_epoch_only(offices, folder):
     folder.mkdir()
     (folder / "note").mkdir()
     fixture = offices()
     assert fixture.write(4)
-    assert any("note cannot be written" in notice.event for notice in fixture.journal.notices)
+    assert any("journal note not written" in notice.event for notice in fixture.journal.notices)
     killed(fixture)
     again = offices()
     assert again.topics.epoch > fixture.topics.epoch
     assert again.recovered.state.ticks == 4
 
 
-def test_the_note_says_how_much_must_be_there(offices, folder):
-    """A file that was cut between two records looks whole: the note tells that it was longer."""
+def test_the_note_records_how_many_ticks_there_must_be(offices, folder):
+    """A file that was cut between two records looks whole: the note shows that it was longer."""
     fixture = offices()
     fixture.write(10)
     size = fixture.journal.segments[-1].size
@@ -206,7 +204,7 @@ def test_the_note_says_how_much_must_be_there(offices, folder):
     assert again.topics.epoch > fixture.topics.epoch
 
 
-def test_a_job_that_fails_in_any_way_degrades_and_ends_no_thread(offices, monkeypatch):
+def test_a_job_that_fails_for_any_reason_degrades_and_ends_no_thread(offices, monkeypatch):
     fixture = offices()
 
     def broken(fd):
@@ -223,7 +221,7 @@ def test_a_job_that_fails_in_any_way_degrades_and_ends_no_thread(offices, monkey
     assert "has ended" in fixture.journal.degraded
 
 
-def test_ticks_that_wait_for_the_disk_are_not_missing_but_to_be_asked_for_again(offices, monkeypatch):
+def test_ticks_that_wait_for_the_disk_are_not_missing_but_to_be_requested_again(offices, monkeypatch):
     fixture = offices()
     fixture.write(8)
     disk = Disk(monkeypatch, fixture.journal)
@@ -236,7 +234,7 @@ def test_ticks_that_wait_for_the_disk_are_not_missing_but_to_be_asked_for_again(
             replay.step(library)
         assert replay.summary() == {"count": last, "next": last + 1, "missing": []}
         epoch = {} if topic == "tick.EURUSD" else {"epoch": fixture.topics.epoch}
-        with pytest.raises(ProtocolError, match=f"the ticks behind {last} wait for the journal's disk") as refused:
+        with pytest.raises(ProtocolError, match=f"the ticks after {last} wait for the journal's disk") as refused:
             library.begin(read_wanted({"topic": topic, "from": last + 1, **epoch}), fixture.topics)
         assert refused.value.code == "BUSY"
         library.close()

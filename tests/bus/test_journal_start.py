@@ -1,4 +1,4 @@
-"""Whatever lies in the journal's folder, a broker starts: no number is used twice under one epoch, what is undamaged is there.
+"""With any files in the journal's folder, a broker starts: no number is used twice under one epoch, undamaged ticks are kept.
 
 Lives of one home folder, one after another: ticks, disks that fail, kills; between them files are cut, flipped, zeroed, doubled,
 deleted or come from elsewhere, and clocks and boots change as they like. Random, from seeds.
@@ -26,7 +26,7 @@ SYMBOLS = ("EURUSD", "USDJPY", "RARE")
 
 
 class Home:
-    """One home folder, and all that was ever published from it."""
+    """One home folder, and all ticks that were ever published from it."""
 
     def __init__(self, root, seed):
         self.folder = root / "journal"
@@ -39,7 +39,7 @@ class Home:
         self.foreign = foreign_segments(root / "elsewhere" / "journal")
 
     def live(self, monkeypatch):
-        """Start, look at what is there, publish, and end in one of the ways there are."""
+        """Start, check the journal, publish, and end in one of the possible ways."""
         expected = self.undamaged()
         fixture = JournalFixture(self.folder, self.boot, self.now_ns, self.boottime_s, **SETTINGS)
         assert fixture.journal.degraded == ""
@@ -74,26 +74,26 @@ class Home:
             assert self.sequences.setdefault((epoch, key, sequence), frame) == frame, "a sequence was used twice"
 
     def look(self, fixture, expected):
-        """Compare what can be read with what is undamaged, and with what was ever published."""
+        """Compare the ticks that can be read with the undamaged ones, and with all that were ever published."""
         readable = set()
         for segment in fixture.journal.segments:
             readable |= ticks_in(segment.path.read_bytes()[: segment.size])
         assert expected <= readable
         known = {(number, frame) for (_, number), frame in self.numbers.items()}
-        assert readable <= known, "what is served was published here"
+        assert readable <= known, "every tick served was published here"
         ticks = [segment.ticks for segment in fixture.journal.segments]
         assert ticks == sorted(ticks)
 
     def undamaged(self):
         """Collect all whole ticks of the segments that were written here."""
-        found = set()
+        ticks = set()
         for name in self.ours:
             path = self.folder / name
             if path.is_file():
-                found |= ticks_in(path.read_bytes())
-        return found
+                ticks |= ticks_in(path.read_bytes())
+        return ticks
 
-    # What happens to the folder between two lives
+    # Damage to the folder between two lives
 
     def mishaps(self):
         kinds = [self.stray, self.cut, self.flip, self.zero, self.double, self.noise, self.from_elsewhere, self.gone]
@@ -108,12 +108,12 @@ class Home:
         self.now_ns = max(10**17, self.now_ns + int(self.draw.choice([0, 0, 30, -86_400, 172_800, 10**7]) * 1e9))
 
     def one(self):
-        """Pick one of our segments; None if there is none."""
+        """Return one of this home's segments; None if there is none."""
         paths = sorted(path for path in self.folder.iterdir() if path.name in self.ours)
         return self.draw.choice(paths) if paths else None
 
     def fresh(self, name):
-        """Name a file that is not there; None if it is."""
+        """Return the name of a file that does not exist; None if it does."""
         path = self.folder / name
         if path.exists() or path.is_symlink():
             return None
@@ -149,7 +149,7 @@ class Home:
         if path is None:
             return
         data = path.read_bytes()
-        borders = {one.end for one in scan(data)}
+        borders = {entry.end for entry in scan(data)}
         places = [place for place in range(len(data)) if place not in borders]  # a cut between two is for the note to know
         if places:
             os.truncate(path, self.draw.choice(places))
@@ -194,7 +194,7 @@ class Home:
 
 
 def snapshot_record(payload):
-    """Make a head that is whole, with another payload."""
+    """Return a whole head with another payload."""
     rest = struct.pack(">BBI", SNAPSHOT, 0, len(payload)) + payload
     return struct.pack(">HI", 0x484A, zlib.crc32(rest)) + rest
 
@@ -210,11 +210,11 @@ def foreign_segments(folder):
 
 
 def ticks_in(data):
-    return {(one.tick()[0], one.tick()[3]) for one in scan(data) if isinstance(one, Record) and one.kind == TICK}
+    return {(entry.tick()[0], entry.tick()[3]) for entry in scan(data) if isinstance(entry, Record) and entry.kind == TICK}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_home_survives_what_happens_to_it(tmp_path, monkeypatch, seed):
+def test_a_home_survives_any_damage(tmp_path, monkeypatch, seed):
     home = Home(tmp_path, seed)
     for _ in range(LIVES):
         home.live(monkeypatch)

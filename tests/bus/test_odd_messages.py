@@ -35,12 +35,12 @@ class BrokerFixture:
         self.ids = itertools.count(1 << 64)
 
     def nobody_is_there(self):
-        """Forget what is to be sent: peers are made up."""
+        """Drop the queued messages: the peers do not exist."""
         self.broker.outbox.waiting.clear()
         return []
 
     def client(self, frame):
-        """Take a frame of a client, as the loop does; the effects of what cannot be read come back."""
+        """Process a frame of a client, as the loop does; returns the effects of a malformed one."""
         try:
             address, asked, unread = self.broker.dialects.requests([b"client", frame])
         except ProtocolError as error:
@@ -50,7 +50,7 @@ class BrokerFixture:
         return []
 
     def worker(self, frame):
-        """Take a frame of a worker."""
+        """Process a frame of a worker."""
         now = time.monotonic()
         try:
             effects = self.broker.dialects.command(now, [b"worker", frame])
@@ -59,14 +59,14 @@ class BrokerFixture:
         self.broker.carry_out(effects)
 
     def turn(self):
-        """Turn the loop once, with all that may be due."""
+        """Run one iteration of the loop, with all timers that may be due."""
         broker = self.broker
         broker.beat_due = broker.bus.stats_due = 0.0
         broker._turn(0.0)
         assert (broker.guard.total, broker.guard.last) == (0, "")
 
     def task(self):
-        """Have the worker given a posted task, in a service that has no other; returns its id."""
+        """Post a task of a new service, and let the worker have it; returns its id."""
         now, number = time.monotonic(), next(self.ids)
         task_id, service = number.to_bytes(16, "big"), f"odd-{number}"
         posting = Posting(task_id, None, service, "a", b"\x80", 2, float("inf"))
@@ -80,10 +80,10 @@ class BrokerFixture:
 
 @pytest.fixture(scope="module")
 def fixture():
-    with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        one = BrokerFixture(found)
-        yield one
-        one.close()
+    with LocalBus(**{"broker.drain_s": 0.1}) as local_bus:
+        broker_fixture = BrokerFixture(local_bus)
+        yield broker_fixture
+        broker_fixture.close()
 
 
 def _silent(*_):
@@ -91,9 +91,9 @@ def _silent(*_):
 
 
 def read_by_all(stats):
-    """Read the statistics as everybody does who reads them."""
+    """Read the statistics as all their readers do."""
     known = processes(stats)
-    assert all(one.state for one in known)
+    assert all(process.state for process in known)
     verdict = GatewayHealth(0.0, Settings(), stats, 1.0, 1.0).verdict(1.0, ())
     assert verdict.line()
     assert metrics.text(stats, 0.1, {}, verdict)
@@ -104,7 +104,7 @@ def read_by_all(stats):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_odd_argument_of_a_control_request_meets_a_bug(fixture, service):
-    for number, (_, _, frame) in enumerate(one for one in odd_requests() if one[0] == service):
+    for number, (_, _, frame) in enumerate(request for request in odd_requests() if request[0] == service):
         fixture.client(frame)
         if number % 20 == 0 or service == "hulak.report":
             fixture.turn()
@@ -117,7 +117,7 @@ def test_no_odd_argument_of_a_control_request_meets_a_bug(fixture, service):
 
 
 @pytest.mark.parametrize("service", [name for name, service in SERVICES.items() if service.answers is Answers.AT_ONCE])
-def test_what_the_registry_says_is_answered_at_once_is(fixture, service):
+def test_services_that_answer_at_once_in_the_registry_do(fixture, service):
     asker = Asker(b"\0client", bytes(16))
     effects = fixture.broker.requests.serve(asker, Request(bytes(16), service, "", ENOUGH.get(service, {})), time.monotonic())
     assert [effect.message.id for effect in effects if isinstance(effect, ToClient)] == [bytes(16)]
@@ -136,12 +136,12 @@ def test_no_odd_field_of_a_workers_message_meets_a_bug(fixture):
     assert time.monotonic() - now < 100
 
 
-def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_served(monkeypatch):
-    with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        fixture = BrokerFixture(found)
+def test_a_request_that_meets_a_bug_is_answered_and_logged_and_the_others_are_served(monkeypatch):
+    with LocalBus(**{"broker.drain_s": 0.1}) as local_bus:
+        fixture = BrokerFixture(local_bus)
         broker = fixture.broker
-        told = []
-        monkeypatch.setattr(broker.outbox, "put", lambda effects: told.extend(effects) or [])
+        effects_sent = []
+        monkeypatch.setattr(broker.outbox, "put", lambda effects: effects_sent.extend(effects) or [])
 
         def broken(*_):
             raise RuntimeError("a bug")
@@ -149,8 +149,8 @@ def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_serv
         monkeypatch.setitem(broker.handlers, "hulak.tasks", broken)
         asked = [Request(bytes([number]) * 16, name, "", {}, {}) for number, name in enumerate(("hulak.tasks", "hulak.ping"))]
         broker.requests.accept(b"\0c", asked, time.monotonic())
-        assert [type(one.message).__name__ for one in told] == ["Error", "Reply"]
-        assert (told[0].message.id, told[0].message.code) == (bytes(16), "INTERNAL")
+        assert [type(effect.message).__name__ for effect in effects_sent] == ["Error", "Reply"]
+        assert (effects_sent[0].message.id, effects_sent[0].message.code) == (bytes(16), "INTERNAL")
         broker.requests.accept(b"\0c", asked, time.monotonic())
         seen = broker.bus.stats(time.monotonic(), broker._shell())["internal"]
         assert seen == {"total": 2, "recent": 2, "last": "hulak.tasks: RuntimeError: a bug"}
@@ -158,9 +158,9 @@ def test_a_request_that_meets_a_bug_is_answered_and_told_and_the_others_are_serv
         fixture.close()
 
 
-def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch):
-    with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        fixture = BrokerFixture(found)
+def test_a_part_of_a_beat_that_fails_does_not_prevent_the_others(monkeypatch):
+    with LocalBus(**{"broker.drain_s": 0.1}) as local_bus:
+        fixture = BrokerFixture(local_bus)
         broker, done = fixture.broker, []
 
         def broken(*_):
@@ -189,8 +189,8 @@ def test_a_part_of_a_beat_that_fails_keeps_no_other_from_being_done(monkeypatch)
 
 
 def test_a_message_that_cannot_be_encoded_is_answered_internal(monkeypatch):
-    with LocalBus(**{"broker.drain_s": 0.1}) as found:
-        fixture = BrokerFixture(found)
+    with LocalBus(**{"broker.drain_s": 0.1}) as local_bus:
+        fixture = BrokerFixture(local_bus)
         broker = fixture.broker
         ping = codec.encode(Request(bytes(16), "hulak.ping", "", {}, {}))
         monkeypatch.setitem(broker.handlers, "hulak.ping", lambda asker, args, now: [asker.reply(1 << 70)])

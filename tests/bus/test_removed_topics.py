@@ -1,4 +1,4 @@
-"""Topics that are removed: gone over restarts, their ticks still in the journal, and no number of theirs used twice."""
+"""Removed topics: gone after restarts, their ticks still in the journal, and none of their numbers used twice."""
 
 import random
 
@@ -19,7 +19,7 @@ def refusal(fixture, **args):
 
 
 @pytest.mark.parametrize("how", [killed, lambda fixture: fixture.journal.close()])
-def test_a_removed_topic_stays_away_over_a_restart_and_then_goes_on_behind_its_old_numbers(offices, how):
+def test_a_removed_topic_stays_away_over_a_restart_and_then_continues_after_its_old_numbers(offices, how):
     fixture = offices()
     fixture.write(8)
     assert fixture.remove("EURUSD") == [KEY]
@@ -35,7 +35,7 @@ def test_a_removed_topic_stays_away_over_a_restart_and_then_goes_on_behind_its_o
     assert (third.topics.logs[KEY].sequence, third.topics.ended) == (6, {KEY: 4})
 
 
-def test_its_old_ticks_are_read_in_the_one_order_and_not_under_its_name(offices):
+def test_its_old_ticks_are_read_in_the_global_order_and_not_under_its_name(offices):
     fixture = offices(segment_bytes=4096)
     for _ in range(5):
         fixture.write(20)
@@ -49,14 +49,16 @@ def test_its_old_ticks_are_read_in_the_one_order_and_not_under_its_name(offices)
     rows, summary = fixture.replay(topic="tick.EURUSD", from_=51)
     assert [message.stamp.sequence for _, message in rows] == list(range(51, 101))
     assert summary["missing"] == []
-    assert [one.stamp.sequence for _, one in fixture.replay(topic="tick.EURUSD", from_=77, to=81)[0]] == list(range(77, 82))
+    assert [message.stamp.sequence for _, message in fixture.replay(topic="tick.EURUSD", from_=77, to=81)[0]] == list(
+        range(77, 82)
+    )
     by_time = fixture.replay(topic="tick.EURUSD", since_ns=1)[0]
     assert [message.stamp.sequence for _, message in by_time] == list(range(51, 101))
     for topic, count in (("ticks", 200), ("tick.EURUSD\0", 100)):
         assert len(fixture.replay(topic=topic)[0]) == count
 
 
-def test_a_head_of_before_there_were_removed_topics_is_read(offices, folder):
+def test_a_head_from_before_there_were_removed_topics_is_read(offices, folder):
     fixture = offices()
     fixture.write(4)
     fixture.remove("EURUSD")
@@ -80,7 +82,7 @@ def test_no_epoch_topic_and_number_ever_names_two_ticks(offices, monkeypatch, se
             fixture.remove(*draw.sample(names, draw.randrange(1, 6)))
         else:
             seen.update(check(fixture, seen))
-            (killed if draw.random() < 0.5 else lambda one: one.journal.close())(fixture)
+            (killed if draw.random() < 0.5 else lambda ending: ending.journal.close())(fixture)
             fixture = offices(segment_bytes=4096)
     check(fixture, seen)
     for key, log in fixture.topics.fed.items():
@@ -91,7 +93,7 @@ def test_no_epoch_topic_and_number_ever_names_two_ticks(offices, monkeypatch, se
 
 
 def check(fixture, seen):
-    """Find each published tick under a name of its own, and all of them in the journal."""
+    """Check that each published tick has a unique name, and that all of them are in the journal."""
     for number, frame in fixture.published:
         name = frame[: frame.index(b"\0") + 17]
         assert seen.setdefault(name, (number, frame)) == (number, frame)

@@ -1,4 +1,4 @@
-"""How what was missed is asked for: a real ROUTER on ipc, and the bytes of PROTOCOL.md section 7.3."""
+"""The requests for missed messages: a real ROUTER on ipc, and the bytes of PROTOCOL.md section 7.3."""
 
 import shutil
 import tempfile
@@ -20,7 +20,7 @@ BEHIND_ID = b"\xachulak.replay\xa0\x83\xa5topic\xabtick.EURUSD\xa4from\x08\xa2to
 
 
 class ReplayBroker:
-    """The broker's end of the line: a ROUTER at the place where a subscriber looks for one."""
+    """The broker's end of the connection: a ROUTER at the address where a subscriber searches for it."""
 
     def __init__(self):
         self.home = Path(tempfile.mkdtemp(prefix="hulak-", dir="/tmp"))
@@ -43,20 +43,20 @@ class ReplayBroker:
         shutil.rmtree(self.home)
 
     def asked(self):
-        """Receive one request; returns who asked, its id, and what is behind that."""
+        """Receive one request; returns the client's identity, the request's id, and the other fields."""
         eventually(lambda: self.replay_requests.ask_again() or self.router.poll(0), within_s=WITHIN_S)
         identity, frame = self.router.recv_multipart()
         assert frame[:4] == HEAD
         return identity, frame[4:20], frame[20:]
 
     def answers(self, count=1):
-        found = []
-        eventually(lambda: found.extend(self.replay_requests.answers()) or len(found) >= count, within_s=WITHIN_S)
-        return found
+        received = []
+        eventually(lambda: received.extend(self.replay_requests.answers()) or len(received) >= count, within_s=WITHIN_S)
+        return received
 
     def hurry(self):
-        """Let the time come at which it is asked again."""
-        self.replay_requests._channel.pending.heard(0.0)
+        """Advance to the time at which requests are sent again."""
+        self.replay_requests._channel.pending.received(0.0)
         self.replay_requests.ask_again()
 
 
@@ -85,12 +85,12 @@ def error(request_id, code, details=b"\x80"):
     return b"E\x94\xc4\x10" + request_id + bytes([0xA0 | len(code)]) + code + b"\xa1x" + details
 
 
-def test_nothing_is_connected_before_something_is_asked_for(replay_broker):
+def test_without_a_request_there_is_no_connection(replay_broker):
     assert replay_broker.replay_requests.socket is None
     assert (list(replay_broker.replay_requests.answers()), replay_broker.replay_requests.next_due()) == ([], None)
 
 
-def test_what_is_missed_is_asked_for_with_the_bytes_of_the_protocol(replay_broker):
+def test_missed_messages_are_requested_with_the_bytes_of_the_protocol(replay_broker):
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, rest = replay_broker.asked()
     assert rest == BEHIND_ID
@@ -102,14 +102,14 @@ def test_what_is_missed_is_asked_for_with_the_bytes_of_the_protocol(replay_broke
     assert replay_broker.replay_requests.next_due() is None
 
 
-def test_where_the_broker_wants_to_be_asked_again_is_told(replay_broker):
+def test_the_number_at_which_the_broker_continues_is_returned(replay_broker):
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = replay_broker.asked()
     replay_broker.router.send_multipart([identity, reply(request_id, b"\x09")])
     assert replay_broker.answers() == [ReplayEnded("tick.EURUSD", 9)]
 
 
-def test_what_is_too_old_is_told(replay_broker):
+def test_a_request_that_is_too_old_is_reported(replay_broker):
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = replay_broker.asked()
     replay_broker.router.send_multipart([identity, error(request_id, b"TOO_OLD", b"\x81\xa6oldest\x07")])
@@ -138,12 +138,12 @@ def test_a_busy_broker_is_asked_again_later(replay_broker):
     assert replay_broker.asked()[2] == BEHIND_ID
 
 
-def test_whatever_arrives_puts_off_the_time_at_which_all_is_asked_again(replay_broker):
-    """The broker carries out a connection's replays in their order: the silence of one of them means nothing."""
+def test_any_message_delays_that_all_requests_are_sent_again(replay_broker):
+    """The broker runs a connection's replays in their order: the silence of one of them means nothing."""
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     replay_broker.replay_requests.ask("tick.USDJPY", Ask(8, 9))
     (identity, request_id, _), _ = replay_broker.asked(), replay_broker.asked()
-    replay_broker.replay_requests._channel.pending.heard(0.0)
+    replay_broker.replay_requests._channel.pending.received(0.0)
     replay_broker.router.send_multipart([identity, part(request_id, rows=b"\x90")])
     eventually(
         lambda: list(replay_broker.replay_requests.answers()) or replay_broker.replay_requests.next_due() > time.monotonic(),
@@ -154,7 +154,7 @@ def test_whatever_arrives_puts_off_the_time_at_which_all_is_asked_again(replay_b
     assert replay_broker.replay_requests.next_due() > AGAIN_S
 
 
-def test_the_epoch_that_the_number_before_must_have_goes_along(replay_broker):
+def test_the_epoch_of_the_number_before_is_part_of_the_request(replay_broker):
     replay_broker.replay_requests.ask("tick.EURUSD*", Ask(8, 9), epoch=7)
     identity, request_id, rest = replay_broker.asked()
     assert rest == b"\xachulak.replay\xa0\x84\xa5topic\xactick.EURUSD*\xa4from\x08\xa2to\x09\xa5epoch\x07\x80"
@@ -163,7 +163,7 @@ def test_the_epoch_that_the_number_before_must_have_goes_along(replay_broker):
     assert not replay_broker.replay_requests.busy
 
 
-def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answers_are_passed_over(replay_broker):
+def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answers_are_ignored(replay_broker):
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, first, _ = replay_broker.asked()
     replay_broker.hurry()
@@ -175,7 +175,7 @@ def test_a_request_without_an_answer_is_repeated_under_another_id_and_late_answe
     assert replay_broker.answers() == [ReplayEnded("tick.EURUSD", None)]
 
 
-def test_a_new_question_about_a_topic_replaces_the_one_before(replay_broker):
+def test_a_new_request_for_a_topic_replaces_the_one_before(replay_broker):
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(1, 2))
     asked = [replay_broker.asked()]
     replay_broker.replay_requests.ask("tick.USDJPY", Ask(5, 6))
@@ -186,14 +186,14 @@ def test_a_new_question_about_a_topic_replaces_the_one_before(replay_broker):
     assert replay_broker.answers(2) == [ReplayEnded("tick.USDJPY", None), ReplayEnded("tick.EURUSD", None)]
 
 
-def test_a_broker_that_is_not_there_yet_is_asked_when_it_is(closed):
+def test_a_request_waits_for_a_broker_that_does_not_run_yet(closed):
     closed.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     assert (closed.replay_requests.socket, closed.replay_requests.next_due() is not None) == (None, True)
     closed.open()
     assert closed.asked()[2] == BEHIND_ID
 
 
-def test_a_restarted_broker_is_asked_at_once_what_the_one_before_was_asked(replay_broker):
+def test_a_restarted_broker_gets_all_requests_again_at_once(replay_broker):
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     _, first, _ = replay_broker.asked()
     replay_broker.close()
@@ -205,7 +205,7 @@ def test_a_restarted_broker_is_asked_at_once_what_the_one_before_was_asked(repla
 
 
 @pytest.mark.parametrize("bytes_", [b"", b"?", b"R", b"R\x92\xc4\x10", b"R\x92\xc4\x0412345\xc0", b"P\x91\x01"])
-def test_an_answer_that_is_none_is_passed_over(replay_broker, bytes_):
+def test_a_malformed_answer_is_ignored(replay_broker, bytes_):
     replay_broker.replay_requests.ask("tick.EURUSD", Ask(8, 9))
     identity, request_id, _ = replay_broker.asked()
     replay_broker.router.send_multipart([identity, bytes_])

@@ -1,4 +1,4 @@
-"""What a subscriber asks for while answers to the question before are still on their way."""
+"""The requests of a subscriber while answers to the former request are still on their way."""
 
 from hulak.bus.subscriber.events import subscription
 from hulak.bus.subscriber.frame_receiver import FrameReceiver
@@ -14,11 +14,11 @@ KNOWN, JOURNAL, NEWEST, PART = 3686, 1208, 3764, 926
 
 
 class Broker:
-    """Answers questions as one whose journal ends at JOURNAL under the epoch before, and goes on under the one after."""
+    """Answers requests like a broker whose journal ends at JOURNAL under the former epoch, and continues under the next one."""
 
     def __init__(self):
         self.asked = []
-        self.answer = None  # what is on its way
+        self.answer = None  # the answer on its way
 
     @property
     def busy(self):
@@ -31,12 +31,12 @@ class Broker:
         self.answer = iter([*parts, ReplayEnded(topic, None)])
 
     def answers(self):
-        while self.answer is not None:  # of the newest question only, as by its id
-            found = next(self.answer, None)
-            if found is None:
+        while self.answer is not None:  # of the newest request only, which the ids ensure
+            row = next(self.answer, None)
+            if row is None:
                 self.answer = None
                 return
-            yield found
+            yield row
 
     def ask_again(self):
         pass
@@ -48,7 +48,7 @@ def row(number):
     return [number, encode_publication(b"tick.X", Stamp(epoch, number, 5), body)]
 
 
-def test_parts_of_a_question_that_was_replaced_are_not_taken_for_the_answer_to_the_next():
+def test_parts_for_a_replaced_request_are_not_taken_for_the_answer_to_the_next():
     receiver = FrameReceiver.__new__(FrameReceiver)
     sink = EventSink()
     router = receiver.router = FrameRouter([subscription("ticks")], sink, lossless=True, hold=10_000)

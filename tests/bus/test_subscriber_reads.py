@@ -1,4 +1,4 @@
-"""What a reader of a subscriber gets, and how much of it waits; the sockets are played."""
+"""The messages that a subscriber's reader gets, and the number that waits; without real sockets."""
 
 import pytest
 
@@ -14,7 +14,7 @@ TURN = 100  # messages that come at a time
 
 
 class Flood:
-    """Receives as long as it is asked."""
+    """Receives one message in each call."""
 
     def __init__(self, router):
         self.router, self.number = router, 0
@@ -37,7 +37,7 @@ def reader(sink):
     return subscriber
 
 
-def test_no_more_is_taken_in_while_something_waits_to_be_read():
+def test_no_more_is_received_while_messages_wait_to_be_read():
     subscriber, most = reader(EventSink()), 0
     for number in range(1, 501):
         assert subscriber.poll(0).stamp.sequence == number
@@ -45,19 +45,19 @@ def test_no_more_is_taken_in_while_something_waits_to_be_read():
     assert most < TURN
 
 
-def test_the_latest_mode_takes_in_what_there_is_at_each_read_and_keeps_one_of_each_topic():
+def test_the_latest_mode_receives_all_messages_at_each_read_and_keeps_one_of_each_topic():
     subscriber = reader(NewestSink())
     assert [subscriber.poll(0).stamp.sequence for _ in range(3)] == [TURN, 2 * TURN, 3 * TURN]
     assert len(subscriber._events.items) == 0
 
 
-def test_ticks_as_values_begin_with_what_waits_as_events():
+def test_ticks_as_values_begin_with_the_waiting_events():
     subscriber = reader(EventSink())
     assert subscriber.poll(0).stamp.sequence == 1
     assert [tick.bid for tick in subscriber.poll_ticks(0)] == [float(number) for number in range(2, TURN + 1)]
     assert [tick.bid for tick in subscriber.poll_ticks(0)] == [float(TURN + number) for number in range(1, TURN + 1)]
 
 
-def test_every_tick_cannot_be_had_in_the_latest_mode():
+def test_the_latest_mode_refuses_to_return_every_tick():
     with pytest.raises(ConfigError, match="latest"):
         reader(NewestSink()).poll_ticks(0)

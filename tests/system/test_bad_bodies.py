@@ -1,4 +1,4 @@
-"""Bodies that no broker takes any more lie in old journals: every reader goes on behind them. And none comes in any more."""
+"""Old journals have bodies that no broker accepts today: every reader continues after them. And none is accepted now."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ def post(local_bus, *bodies):
 
 @pytest.fixture(scope="module")
 def old():
-    """A broker of today, whose journal has bad bodies; and what subscribers saw when they came."""
+    """A present broker whose journal has bad bodies; and the messages of subscribers when they came."""
     with LocalBus() as local_bus:
         careless = local_bus.start("-c", CARELESS)
         eventually(lambda: local_bus.stats()["broker"]["pid"] == careless.pid, within_s=20)
@@ -70,28 +70,28 @@ def old():
             ]
             while len(local_bus.seen[2]) < 2:
                 local_bus.seen[2] += typed.poll_ticks(10)
-            local_bus.counted = [one.counters()["malformed"] for one in (by_topic, in_order, typed)]
+            local_bus.counted = [subscriber.counters()["malformed"] for subscriber in (by_topic, in_order, typed)]
         careless.kill()
         careless.wait()
         local_bus.start_broker()
         yield local_bus
 
 
-def test_subscribers_go_on_and_text_that_is_none_is_marked(old):
+def test_subscribers_continue_and_malformed_text_is_marked(old):
     for events in old.seen[:2]:
         assert [event.body.get("bid") for event in events] == [1.0, 2.0, None, 4.0]
         assert [event.body["symbol"] for event in events] == ["AAA", "DAX", "ODD", "AAA"]
         assert events[1].body["source"] == "B\ufffdrse!"
         assert events[2].body["[5]"] == 7
-    assert [one.bid for one in old.seen[2]] == [1.0, 4.0]
+    assert [tick.bid for tick in old.seen[2]] == [1.0, 4.0]
     assert old.counted == [0, 0, 2]
 
 
 def test_a_subscriber_that_joins_later_gets_them_in_the_snapshot(old):
     with old.subscriber("tick.") as subscriber:
-        found = {event.topic: event.body for event in (subscriber.poll(10) for _ in range(3))}
-    assert found["tick.AAA"]["bid"] == 4.0
-    assert found["tick.DAX"]["source"] == "B\ufffdrse!"
+        bodies = {event.topic: event.body for event in (subscriber.poll(10) for _ in range(3))}
+    assert bodies["tick.AAA"]["bid"] == 4.0
+    assert bodies["tick.DAX"]["source"] == "B\ufffdrse!"
 
 
 @pytest.mark.parametrize(
@@ -109,26 +109,26 @@ def test_a_subscriber_that_joins_later_gets_them_in_the_snapshot(old):
     ],
     ids=str,
 )
-def test_every_command_goes_on_behind_a_bad_body(old, words, lines):
+def test_every_command_continues_after_a_bad_body(old, words, lines):
     process = old.hulak(*words, out=subprocess.PIPE)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0, process.log.read_text()
-    found = out.decode().splitlines()
-    assert len(found) == lines
+    printed = out.decode().splitlines()
+    assert len(printed) == lines
     if "--json" in words:
-        assert all(json.loads(line)["topic"].startswith("tick.") for line in found)
+        assert all(json.loads(line)["topic"].startswith("tick.") for line in printed)
 
 
-def test_history_and_the_gateways_past_go_on_too(old):
+def test_history_and_the_gateways_journal_reads_continue_too(old):
     with old.client() as client:
         assert [event.body.get("bid") for event in History(client, "ticks")] == [1.0, 2.0, None, 4.0]
-        assert [one.symbol for one in journal_reads.last_ticks(client)] == ["AAA"]
-        assert [one.bid for one in journal_reads.ticks_of(client, "AAA", 0)] == [1.0, 4.0]
+        assert [row.symbol for row in journal_reads.last_ticks(client)] == ["AAA"]
+        assert [row.bid for row in journal_reads.ticks_of(client, "AAA", 0)] == [1.0, 4.0]
         with pytest.raises(BusError, match="no tick of DAX is known"):
             journal_reads.facts(client, "DAX", 0)
 
 
-def test_the_broker_of_today_refuses_them_and_takes_their_neighbours(old):
+def test_the_present_broker_refuses_them_and_accepts_their_neighbours(old):
     with old.subscriber("ticks") as subscriber:
         assert post(old, *BODIES, ("EURUSD", tick("GBPUSD", 5.0))) == 2
         assert [subscriber.poll(10).body["bid"] for _ in range(2)] == [1.0, 4.0]

@@ -1,4 +1,4 @@
-"""The broker as a real process: strangers' bytes, its death and return, its orderly end."""
+"""The broker as a real process: bytes of unknown peers, its kill and restart, its orderly end."""
 
 import os
 import random
@@ -32,7 +32,7 @@ def local_bus():
 
 
 def strangers_messages(seed):
-    """Draw random frames, wrong counts of frames, near misses and a frame of one megabyte."""
+    """Return random frames, wrong counts of frames, near misses and a frame of one megabyte."""
     draw = random.Random(seed)
     good = codec.encode(Request(bytes(16), "nepse", "market-status"))
     tick = codec.feed_frame("EURUSD", 0, 1, 1, codec.pack_tick(Tick("EURUSD", 1.0, 1.1, FIRST_MS, "x")))
@@ -56,7 +56,7 @@ def strangers_messages(seed):
     ("name", "kind"),
     [("collector", zmq.PUB), ("publisher", zmq.XSUB), ("frontend", zmq.DEALER), ("backend", zmq.DEALER)],
 )
-def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(local_bus, context, name, kind):
+def test_bytes_of_an_unknown_peer_are_counted_and_affect_no_other(local_bus, context, name, kind):
     broker = local_bus.start_broker()
     subscriber = local_bus.subscriber("tick.GBPUSD")
     stranger = context.socket(kind)
@@ -69,7 +69,7 @@ def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(local_bus, conte
         return local_bus.stats()["rejected"].get(name, {})
 
     def knocks():
-        stranger.send(b"?" + b"x" * 40)  # until the connection stands: what a PUB sends before that is dropped
+        stranger.send(b"?" + b"x" * 40)  # until the connection is established: a PUB drops everything sent before
         return refused()
 
     eventually(knocks, within_s=10)
@@ -78,7 +78,7 @@ def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(local_bus, conte
         stranger.send_multipart(message)
 
     def two_hundred():
-        if name == "publisher":  # made anew when it meets such bytes, which may lose those behind them: some more
+        if name == "publisher":  # rebound when it meets such bytes, which may lose later ones: some more
             for _ in range(20):
                 knocks()
         return sum(refused().values()) >= before + 200
@@ -97,7 +97,7 @@ def test_a_strangers_bytes_are_counted_and_cost_nobody_anything(local_bus, conte
     subscriber.close()
 
 
-def test_bytes_that_are_no_zmtp_are_shut_out_and_the_broker_goes_on(local_bus):
+def test_bytes_that_are_no_zmtp_are_rejected_and_the_broker_continues(local_bus):
     broker = local_bus.start_broker()
     for address in local_bus.addresses.values():
         host, port = address.removeprefix("tcp://").split(":")
@@ -108,7 +108,7 @@ def test_bytes_that_are_no_zmtp_are_shut_out_and_the_broker_goes_on(local_bus):
 
 @pytest.mark.parametrize("strangers_first", [True, False])
 @pytest.mark.parametrize("a_turn_s", [tick_service.SUBSCRIBING_S, 0.0], ids=["in one turn", "one a turn"])
-def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every_message(
+def test_subscriptions_that_share_a_batch_with_an_unknown_peers_bytes_still_get_every_message(
     local_bus, context, monkeypatch, strangers_first, a_turn_s
 ):
     """libzmq pairs events with subscribers by their place in a queue, which bytes that are no event shift."""
@@ -133,7 +133,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
         assert monitor.poll(5000)
         stranger.send(b"no subscription")
 
-    # The broker's loop does not run meanwhile, so that all of it lies in one batch.
+    # The broker's loop does not run meanwhile, so that all of it is in one batch.
     for turn in [knock, lambda: connect("EURUSD")] if strangers_first else [lambda: connect("EURUSD"), knock]:
         turn()
     connect("USDJPY")
@@ -162,7 +162,7 @@ def test_subscriptions_that_share_a_batch_with_a_strangers_bytes_still_get_every
 
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
 @pytest.mark.parametrize("topic", ["tick.NEVER", "ticks"])
-def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_it_reads_again(context, transport, topic):
+def test_a_subscriber_that_never_reads_costs_bounded_memory_and_continues_when_it_reads_again(context, transport, topic):
     with LocalBus(**{"broker.subscriber_bytes": 16 << 20}) as local_bus:
         broker = psutil.Process(local_bus.start_broker().pid)
         where = local_bus.addresses["publisher"] if transport == "tcp" else f"ipc://{local_bus.home}/run/publisher.ipc"
@@ -194,7 +194,7 @@ def test_a_subscriber_that_never_reads_costs_a_bounded_amount_and_gets_on_when_i
         with local_bus.subscriber("tick.NEVER") as other:
             eventually(cut_off, within_s=60, every_s=0.1)
             assert most - before < 100 << 20, f"{posted} ticks of 60 kB"
-            eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=20)  # what it took is given back
+            eventually(lambda: broker.memory_info().rss - before < 60 << 20, within_s=20)  # the memory is returned
             eventually(lambda: local_bus.stats()["ticks"]["taken"] == posted, within_s=20)
             assert [other.poll(20).stamp.sequence for _ in range(posted)] == list(range(1, posted + 1))
             assert other.counters()["gaps"] == 0
@@ -227,25 +227,25 @@ def test_sigterm_ends_the_broker_within_two_seconds_even_while_a_task_runs(local
     assert "Traceback" not in broker.log.read_text()
 
 
-def test_what_stands_in_one_frame_is_done_in_its_order(local_bus, context):
+def test_requests_in_one_frame_are_served_in_their_order(local_bus, context):
     local_bus.start_broker()
     client = context.socket(zmq.DEALER)
     client.connect(local_bus.addresses["frontend"])
     services = ("slowe", "hulak.stats", "slowe", "hulak.stats", "slowe")
     requests = [Request(bytes([number]) * 16, service, "") for number, service in enumerate(services)]
-    [frame] = batch_frames.bundle([codec.encode(one) for one in requests])
+    [frame] = batch_frames.bundle([codec.encode(request) for request in requests])
     assert frame[:2] == b"q\x95"
     client.send(frame)
-    told = []
+    replies = []
     for _ in range(2):
         assert client.poll(5000)
-        told.append(codec.decode_to_client(client.recv()))
-    assert [one.id for one in told] == [requests[1].id, requests[3].id]
-    assert [one.value["tasks"]["queued"] for one in told] == [1, 2]
+        replies.append(codec.decode_to_client(client.recv()))
+    assert [reply.id for reply in replies] == [requests[1].id, requests[3].id]
+    assert [reply.value["tasks"]["queued"] for reply in replies] == [1, 2]
     assert local_bus.stats()["tasks"]["queued"] == 3
 
 
-def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(local_bus):
+def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_reason(local_bus):
     first = local_bus.start_broker()
     second = local_bus.start("-m", "hulak.bus")
     assert second.wait(20) == 78
@@ -260,14 +260,14 @@ def test_a_second_broker_on_the_same_home_or_address_is_refused_with_a_sentence(
 def test_an_address_beyond_the_loopback_is_refused_at_the_start_with_the_reason(local_bus, address):
     refused = local_bus.start("-m", "hulak.bus", HULAK_BROKER__PUBLISHER=address)
     assert refused.wait(20) == 78
-    said = refused.log.read_text()
-    assert "broker.publisher" in said
-    assert address in said
-    assert "beyond this machine" in said or "by its number" in said
+    output = refused.log.read_text()
+    assert "broker.publisher" in output
+    assert address in output
+    assert "beyond this machine" in output or "by its number" in output
 
 
-def test_a_call_outlives_the_broker_that_took_it(local_bus):
-    """The client repeats it by its id, the worker names what it holds, the new broker brings them together."""
+def test_a_call_survives_the_broker_that_accepted_it(local_bus):
+    """The client repeats it by its id, the worker names the tasks it holds, the new broker matches them."""
     broker = local_bus.start_broker()
     worker = local_bus.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
     caller = local_bus.start("-m", "sleepy_worker", "call", "1.5", PYTHONPATH="tests/support", out=subprocess.PIPE)

@@ -82,7 +82,7 @@ def test_map_takes_its_arguments_no_further_ahead_than_its_window(client):
     results.close()
 
 
-def test_parts_go_to_their_own_call_and_failures_too(client):
+def test_parts_and_failures_go_to_their_call(client):
     first, second = [], []
     futures = [
         client.submit("sums", "parts", {"n": 3}, on_part=first.append),
@@ -95,10 +95,10 @@ def test_parts_go_to_their_own_call_and_failures_too(client):
     assert futures[0].result() == 3
 
 
-def test_a_call_that_nobody_does_expires_and_the_others_do_not_wait_for_it(client):
-    late = client.submit("nobody", "at-all", timeout_s=0.2)
+def test_a_call_without_a_worker_expires_and_the_others_do_not_wait_for_it(client):
+    late = client.submit("unserved", "at-all", timeout_s=0.2)
     assert client.call("sums", "double", {"n": 1}) == 2
-    with pytest.raises(BusTimeout, match="no worker of 'nobody' took it"):
+    with pytest.raises(BusTimeout, match="no worker of 'unserved' took it"):
         late.result()
 
 
@@ -120,14 +120,14 @@ def test_a_worker_of_short_tasks_is_soon_offered_many(local_bus, client):
     assert eventually(lambda: local_bus.stats()["workers"][0]["credit"] == MOST_CREDIT, within_s=5)
 
 
-def test_answers_are_taken_in_by_poll(client):
-    told = []
+def test_answers_are_received_by_poll(client):
+    results = []
     for number in range(10):
-        client.submit("sums", "double", {"n": number}).add_done_callback(lambda future: told.append(future.result()))
+        client.submit("sums", "double", {"n": number}).add_done_callback(lambda future: results.append(future.result()))
     ended = 0
     while ended < 10:
         ended += client.poll(5.0)
-    assert sorted(told) == list(range(0, 20, 2))
+    assert sorted(results) == list(range(0, 20, 2))
 
 
 def test_many_tasks_are_posted_and_each_is_done_once(client):
@@ -138,15 +138,15 @@ def test_many_tasks_are_posted_and_each_is_done_once(client):
 
 def test_asyncio_has_the_same_calls(local_bus):
     async def go():
-        told = []
+        results = []
         async with AsyncBusClient(local_bus.settings, local_bus.home) as client:
             assert await client.call("sums", "double", {"n": 21}) == 42
             calls = [client.submit("sums", "double", {"n": number}) for number in range(300)]
             assert await asyncio.gather(*calls) == list(range(0, 600, 2))
-            assert [one async for one in client.map("sums", "double", ({"n": n} for n in range(50)), window=7)] == list(
+            assert [result async for result in client.map("sums", "double", ({"n": n} for n in range(50)), window=7)] == list(
                 range(0, 100, 2)
             )
-            assert await client.call("sums", "parts", {"n": 2}, on_part=told.append) == 2
+            assert await client.call("sums", "parts", {"n": 2}, on_part=results.append) == 2
             with pytest.raises(TaskFailed):
                 await client.call("sums", "broken")
             with pytest.raises(BusTimeout):
@@ -154,7 +154,7 @@ def test_asyncio_has_the_same_calls(local_bus):
             task = await client.post("sums", "double", {"n": 5})
             assert await client.result(task) == 10
             assert await client.cancel(task) == "done"
-            assert [one async for one in client.post_many("sums", "double", [{"n": 1}] * 3)]
+            assert [result async for result in client.post_many("sums", "double", [{"n": 1}] * 3)]
             dead = await client.post("sums", "broken", retries=0)
             with pytest.raises(TaskFailed):
                 await client.result(dead)
@@ -167,15 +167,15 @@ def test_asyncio_has_the_same_calls(local_bus):
             assert not await client.drop_task(dead)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(client.call("sums", "sleep", {"seconds": 0.5}), 0.05)
-            left = client.submit("nobody")
+            unfinished = client.submit("unserved")
         with pytest.raises(BusError) as closed:
-            await left
-        assert (told, closed.value.code) == ([0, 1], "CLOSED")
+            await unfinished
+        assert (results, closed.value.code) == ([0, 1], "CLOSED")
 
     asyncio.run(go())
 
 
-def test_what_is_under_way_when_the_broker_is_killed_is_done_by_the_next_one():
+def test_calls_under_way_when_the_broker_is_killed_are_served_by_the_next_one():
     with LocalBus() as local_bus:
         broker = local_bus.start_broker()
         (local_bus.home / "sums.py").write_text(MODULE)

@@ -1,4 +1,4 @@
-"""The live configuration with real processes: applied, named who has not, borne over freezes, kills and late starts."""
+"""The live configuration with real processes: applied, late processes named, and kept over freezes, kills and late starts."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def command(local_bus, *words):
 
 
 def applied(local_bus):
-    """Give the version that each process applies, by its name."""
+    """Return the version that each process applies, by its name."""
     with local_bus.client() as client:
         return {row["name"]: row["version"] for row in client.call("hulak.config.applied", timeout_s=5)}
 
@@ -60,7 +60,7 @@ def change(local_bus, scope="kind:nepse", **values):
         return LiveConfig(client, by="a test").set(scope, values)["version"]
 
 
-def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(local_bus):
+def test_a_frozen_worker_is_named_and_applies_the_new_version_when_it_thaws(local_bus):
     workers = {name: local_bus.hulak("worker", "nepse", "--name", name) for name in ("ram", "sita")}
     feed = local_bus.hulak("feed", "--venue", "json", "--name", "gita", "--url", "ws://127.0.0.1:9/json")
     eventually(lambda: set(applied(local_bus)) == {"ram", "sita", "gita"}, within_s=WITHIN_S)
@@ -71,9 +71,9 @@ def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(local_bu
 
     workers["sita"].send_signal(signal.SIGSTOP)
     done = command(local_bus, "set", "log_level=debug", "--wait", "0.5", "--json")
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["version"], told["processes"], told["applied"]) == (1, 2, 3, 2)
-    assert [(row["kind"], row["name"], row["pid"], row["version"]) for row in told["late"]] == [
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["version"], report["processes"], report["applied"]) == (1, 2, 3, 2)
+    assert [(row["kind"], row["name"], row["pid"], row["version"]) for row in report["late"]] == [
         ("nepse", "sita", workers["sita"].pid, 1)
     ]
     done = command(local_bus, "set", "kind:nepse", "cache_s=0", "--wait", "0")
@@ -81,7 +81,7 @@ def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(local_bu
 
     workers["sita"].send_signal(signal.SIGCONT)
     eventually(lambda: applied(local_bus)["sita"] == 3, within_s=WITHIN_S)
-    # The level was debug in all of them, and told of each version; the one that slept took the newest only.
+    # The level was debug in all of them, and each version was sent to them; the frozen one applied the newest only.
     eventually(lambda: '"version": 3' in workers["sita"].log.read_text(), within_s=WITHIN_S)
     assert '"version": 2' not in workers["sita"].log.read_text()
     assert '"version": 2' in workers["ram"].log.read_text()
@@ -89,10 +89,10 @@ def test_a_frozen_worker_is_named_and_has_the_new_version_when_it_wakes(local_bu
     for process in (*workers.values(), feed):
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0, process.log.read_text()
-    eventually(lambda: applied(local_bus) == {}, within_s=5)  # each has said goodbye: it would be kept for 10 s
+    eventually(lambda: applied(local_bus) == {}, within_s=5)  # each has reported that it leaves: else it is kept for 10 s
 
 
-def test_a_frozen_display_worker_is_named_and_what_it_shows_follows_when_it_wakes_and_outlives_everybody():
+def test_a_frozen_display_worker_is_named_and_its_display_follows_when_it_thaws_and_survives_restarts():
     with LocalBus(**{"task.lease_s": 0.6}) as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
         broker = local_bus.start_broker()
         worker = local_bus.hulak("worker", "display", "--name", "d0")
@@ -108,7 +108,9 @@ def test_a_frozen_display_worker_is_named_and_what_it_shows_follows_when_it_wake
         assert displays.state("gita")["config_version"] == 0
         worker.send_signal(signal.SIGCONT)
         eventually(lambda: applied(local_bus) == {"d0": 1}, within_s=WITHIN_S)
-        shown = eventually(lambda: [one for one in [displays.state("gita")] if one["config_version"] == 1], within_s=WITHIN_S)
+        shown = eventually(
+            lambda: [state for state in [displays.state("gita")] if state["config_version"] == 1], within_s=WITHIN_S
+        )
         assert shown[0]["profile"]["bucket"] == 2e-05
 
         assert command(local_bus, "set", "display:gita", "price_bucket_multiplier=5").returncode == 0  # goes before the kind's
@@ -124,8 +126,8 @@ def test_a_frozen_display_worker_is_named_and_what_it_shows_follows_when_it_wake
 
         assert displays.remove_display("gita")
         with local_bus.client() as client:
-            left = {"kind:display": {"price_bucket_multiplier": 2.0}}  # a display's own values go just behind it
-            eventually(lambda: LiveConfig(client).get()["scopes"] == left, within_s=WITHIN_S)
+            remaining = {"kind:display": {"price_bucket_multiplier": 2.0}}  # a display's own values go just behind it
+            eventually(lambda: LiveConfig(client).get()["scopes"] == remaining, within_s=WITHIN_S)
 
 
 def test_commands_show_and_undo(local_bus):
@@ -149,9 +151,9 @@ def test_commands_show_and_undo(local_bus):
     assert command(local_bus, "unset", "display:eurusd-1", "flash_threshold").returncode == 0
     assert command(local_bus, "revert", "2").returncode == 0
     assert json.loads(command(local_bus, "diff", "2", "4", "--json").stdout) == {"from": 2, "to": 4, "changes": []}
-    told = command(local_bus, "history", "--limit", "2").stdout.splitlines()
-    assert [line.split("\t")[0] for line in told] == ["version", "4", "3"]
-    assert told[1].endswith("display:eurusd-1 flash_threshold: unset -> 0.5\tas in version 2")
+    lines = command(local_bus, "history", "--limit", "2").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["version", "4", "3"]
+    assert lines[1].endswith("display:eurusd-1 flash_threshold: unset -> 0.5\tas in version 2")
 
     refused = command(local_bus, "set", "kind:nepse", "rate_per_s=fast", "--json")
     assert refused.returncode == 1
@@ -163,7 +165,7 @@ def test_commands_show_and_undo(local_bus):
     assert command(local_bus, "set", "rate_per_s").returncode == 2
 
 
-def test_a_member_bears_a_late_broker_and_a_killed_one():
+def test_a_member_tolerates_a_late_broker_and_a_killed_one():
     with LocalBus() as local_bus:
         seen = []
         settings = local_bus.settings
@@ -180,10 +182,10 @@ def test_a_member_bears_a_late_broker_and_a_killed_one():
             first.kill()
             first.wait(10)
             local_bus.start_broker()
-            eventually(lambda: applied(local_bus) == {"early": 1}, within_s=WITHIN_S)  # what was acknowledged is there
+            eventually(lambda: applied(local_bus) == {"early": 1}, within_s=WITHIN_S)  # an acknowledged version is kept
             assert change(local_bus, rate_per_s=5) == 2
             eventually(lambda: applied(local_bus) == {"early": 2}, within_s=WITHIN_S)
-            assert [one["version"] for one in seen] == [1, 2]
+            assert [document["version"] for document in seen] == [1, 2]
 
             with Member(settings, local_bus.home, QUIET, kind="display", name="late") as late:
                 eventually(lambda: late.version == 2, within_s=WITHIN_S)  # a late joiner gets the document
@@ -194,7 +196,7 @@ def test_a_member_bears_a_late_broker_and_a_killed_one():
 
             member.beat()
             member.report_now()
-            (row,) = eventually(lambda: [one for one in local_bus.stats()["processes"] if "loop_age_s" in one], within_s=WITHIN_S)
+            (row,) = eventually(lambda: [row for row in local_bus.stats()["processes"] if "loop_age_s" in row], within_s=WITHIN_S)
             assert (row["kind"], row["name"], row["pid"], row["config_version"], row["x"]) == (
                 "nepse",
                 "early",
@@ -207,7 +209,7 @@ def test_a_member_bears_a_late_broker_and_a_killed_one():
         eventually(lambda: applied(local_bus) == {}, within_s=5)
 
 
-def test_a_process_that_cannot_apply_a_version_does_not_say_that_it_has(local_bus):
+def test_a_process_that_cannot_apply_a_version_does_not_report_it(local_bus):
     def fail(document):
         if document["version"] == 1:
             raise ValueError("no")
@@ -230,7 +232,7 @@ def test_a_process_that_cannot_apply_a_version_does_not_say_that_it_has(local_bu
         eventually(lambda: applied(local_bus) == {"broken": 2, "slow": 1}, within_s=WITHIN_S)
 
 
-def test_a_member_holds_up_no_end():
+def test_a_member_does_not_delay_an_end():
     with LocalBus() as local_bus:  # and no broker
         started = [Member(local_bus.settings, local_bus.home, QUIET, kind="worker", name=str(number)) for number in range(3)]
         started[0].stop()  # never started
@@ -240,8 +242,8 @@ def test_a_member_holds_up_no_end():
         for member in started[1:]:
             member.stop()
             member.stop()
-        assert time.monotonic() - before < 1.0  # it would be for ever, or the limit of STOP_S each
-        assert not [one for one in threading.enumerate() if one.name == "member"]
+        assert time.monotonic() - before < 1.0  # else without limit, or the limit of STOP_S each
+        assert not [thread for thread in threading.enumerate() if thread.name == "member"]
         words = "import structlog; from pathlib import Path; from hulak.bus.process import load_settings, member; home = Path(); "
         words += "member.Member(load_settings.load(home), home, structlog.get_logger(), kind='worker', name='x').start()"
         assert local_bus.start("-c", words).wait(WITHIN_S) == 0  # a process that forgets to stop it ends all the same

@@ -1,4 +1,4 @@
-"""Displays that go on from what was written down of them: after kills, after a stop, and with files that are no good."""
+"""Displays that continue from their checkpoints: after kills, after a stop, and with damaged files."""
 
 import pytest
 from display_market import SYMBOLS, Market, differs, start_workers
@@ -33,7 +33,7 @@ def go_on(market, ticks):
 
 
 def counted(market, name):
-    """Add up a figure of all display workers that report."""
+    """Return the sum of a figure of all display workers that report."""
     return sum(row.get(f"checkpoints_{name}", 0) for row in market.local_bus.stats()["processes"] if row["kind"] == "display")
 
 
@@ -50,7 +50,7 @@ def start(market, *names):
     market.workers = start_workers(market.local_bus, *names)
 
 
-def test_after_kills_displays_go_on_from_what_was_written_down_and_equal_an_undisturbed_fold(market):
+def test_after_kills_displays_continue_from_their_checkpoints_and_equal_an_undisturbed_fold(market):
     eventually(lambda: counted(market, "written") >= len(market.shown), within_s=WITHIN_S)
     market.dispatch(market.displays, 300)
     market.workers.pop("d0").kill()
@@ -65,16 +65,18 @@ def test_after_kills_displays_go_on_from_what_was_written_down_and_equal_an_undi
     assert counted(market, "refused") == 0
 
 
-def test_after_a_stop_files_that_are_no_good_are_passed_over_and_those_of_nobody_are_removed(market):
+def test_after_a_stop_damaged_files_are_ignored_and_those_without_a_display_are_removed(market):
     end(market, "terminate")
     folder = market.local_bus.home / "displays"
     files = sorted(folder.iterdir())
     assert [path.name for path in files] == sorted(f"{display}.ckpt" for display in market.shown)
-    found = [checkpoint.decode(path.read_bytes()) for path in files]
-    assert {one.upto for one in found} == {len(market.ticks)}  # written at the end
+    checkpoints = [checkpoint.decode(path.read_bytes()) for path in files]
+    assert {stored.upto for stored in checkpoints} == {len(market.ticks)}  # written at the end
     files[0].write_bytes(files[0].read_bytes()[:-1])
     files[1].write_bytes(b"")
-    other_epoch = checkpoint.Checkpoint(**{**{name: getattr(found[2], name) for name in found[2].__struct_fields__}, "epoch": 7})
+    other_epoch = checkpoint.Checkpoint(
+        **{**{name: getattr(checkpoints[2], name) for name in checkpoints[2].__struct_fields__}, "epoch": 7}
+    )
     files[2].write_bytes(checkpoint.encode(other_epoch))
     (folder / "never-there.ckpt").write_bytes(files[3].read_bytes())
     start(market, "d2", "d3")

@@ -44,21 +44,21 @@ def test_displays_are_spread_taken_over_within_two_seconds_and_equal_to_an_undis
         broker.kill()
         broker.wait()
         local_bus.start_broker()
-        eventually(lambda: not differs(displays, market, shown), within_s=20)  # told again, from what the workers hold
+        eventually(lambda: not differs(displays, market, shown), within_s=20)  # published again, from the workers' states
         market.dispatch(displays, 500)
         eventually(lambda: not differs(displays, market, shown), within_s=20)
         assert {row["display"]: (row["worker"], row["token"]) for row in displays.rows()} == before
 
         assert displays.remove_symbol("btc") == ["btc-0", "btc-1"]
         assert displays.state("btc-0") is None
-        left = {display: symbol for display, symbol in shown.items() if symbol != "BTC"}
+        remaining = {display: symbol for display, symbol in shown.items() if symbol != "BTC"}
         market.dispatch(displays, 200)
-        eventually(lambda: not differs(displays, market, left), within_s=20)
-        assert {row["display"] for row in displays.rows()} == set(left)
+        eventually(lambda: not differs(displays, market, remaining), within_s=20)
+        assert {row["display"] for row in displays.rows()} == set(remaining)
         assert local_bus.stats()["rejected"].get("collector", {}) == {}
 
 
-def test_a_frozen_workers_displays_go_on_elsewhere_and_it_overwrites_nothing_when_it_wakes():
+def test_a_frozen_workers_displays_continue_elsewhere_and_it_overwrites_none_when_it_thaws():
     market = Market(3)
     with LocalBus(**{"task.lease_s": 0.6}) as local_bus, DisplayClient(local_bus.settings, local_bus.home) as displays:
         local_bus.start_broker()
@@ -121,7 +121,7 @@ def test_displays_are_created_initialised_updated_and_cleaned_up(served):
         {"bid": "1", "ask": 2, "timestamp": MIDNIGHT_MS},
     ],
 )
-def test_what_is_no_tick_is_refused_before_it_is_sent(served, bad):
+def test_a_malformed_tick_is_refused_before_it_is_sent(served, bad):
     with pytest.raises(BusError, match="must be") as caught:
         served[1].dispatch_tick("EURUSD", bad)
     assert caught.value.code == "BAD_TICK"
@@ -130,26 +130,28 @@ def test_what_is_no_tick_is_refused_before_it_is_sent(served, bad):
 def test_configuration_of_one_and_of_all_reaches_displays_and_optimisations_have_their_effect(served):
     _, displays = served
     five = {"digits": 5}
-    one, other = (displays.create_worker_for_symbol("X", display, init=five)["display"] for display in ("one", "other"))
-    displays.wait_until_live(one, other)
-    assert displays.update_worker_config("X", one, {"priceBucketMultiplier": 20})
+    first, other = (displays.create_worker_for_symbol("X", display, init=five)["display"] for display in ("one", "other"))
+    displays.wait_until_live(first, other)
+    assert displays.update_worker_config("X", first, {"priceBucketMultiplier": 20})
     assert not displays.update_worker_config("X", "never", {"price_bucket_multiplier": 20})
     assert displays.broadcast_config_update({"price_bucket_multiplier": 5.0}) == 2
     late = displays.create_new_symbol("X", five)  # it has the broadcast one too
     displays.wait_until_live(late)
-    wanted = {display: pytest.approx(bucket) for display, bucket in ((one, 0.0002), (other, 0.00005), (late, 0.00005))}
+    wanted = {display: pytest.approx(bucket) for display, bucket in ((first, 0.0002), (other, 0.00005), (late, 0.00005))}
     eventually(lambda: {display: displays.state(display)["profile"]["bucket"] for display in wanted} == wanted, within_s=10)
 
     on = displays.configure_optimizations({"performanceMonitoring": True}, batch_dispatching=False)
     assert on == {"batch_dispatching": False, "memory_optimization": True, "performance_monitoring": True}
     with pytest.raises(BusError, match="must be"):
         displays.configure_optimizations(turbo=True)
-    states = displays.watch(one, every=True, timeout_s=10)
+    states = displays.watch(first, every=True, timeout_s=10)
     before = next(states)["ticks"]
     displays.dispatch_ticks("X", [{"bid": 1.2, "ask": 1.3, "timestamp": MIDNIGHT_MS}] * 20)
     assert [next(states)["ticks"] for _ in range(20)] == list(range(before + 1, before + 21))  # each tick its state
     states.close()
-    stats = eventually(lambda: (told := displays.get_worker_stats())["workers"][0].get("fold_us") and told, within_s=10)
+    stats = eventually(
+        lambda: (worker_stats := displays.get_worker_stats())["workers"][0].get("fold_us") and worker_stats, within_s=10
+    )
     assert (stats["activeWorkers"], stats["maxWorkers"], stats["displays"]) == (3, 1000, 3)
     assert stats["connectionHealthy"]
     assert stats["averageLatency"] > 0
@@ -157,7 +159,7 @@ def test_configuration_of_one_and_of_all_reaches_displays_and_optimisations_have
     memory = displays.get_memory_usage()
     assert 0 < memory["current"] < memory["total"] < memory["limit"]
     assert displays.configure_optimizations(batch_dispatching=True)["batch_dispatching"]
-    assert set(displays.remove_symbol("X")) == {one, other, late}
+    assert set(displays.remove_symbol("X")) == {first, other, late}
 
 
 def test_the_methods_can_be_awaited(served):

@@ -26,7 +26,7 @@ def market_status():
 
 
 class Enough(Exception):
-    """A program has printed what was wanted of it."""
+    """A program has printed the lines that were wanted."""
 
 
 def programs_of(name):
@@ -35,11 +35,11 @@ def programs_of(name):
 
 
 def run(program, lines=None):
-    """Run a program; returns what it printed, line by line.
+    """Run a program; returns the lines that it printed.
 
     Args:
         program: its text.
-        lines: end it when it has printed so many; None: it ends by itself.
+        lines: end it after this number of printed lines; None: it ends by itself.
     """
     printed = []
 
@@ -80,7 +80,7 @@ def ticking(*symbols):
 
 @pytest.fixture
 def bus(monkeypatch):
-    """Start a broker and a display worker, where the programs look for them."""
+    """Start a broker and a display worker at the addresses where the programs search for them."""
     with LocalBus() as bus:
         for name, value in bus.variables.items():
             monkeypatch.setenv(name, value)
@@ -97,13 +97,13 @@ def serve(bus, service, name, text):
 
         def registered():
             assert worker.poll() is None, worker.log.read_text()
-            return any(one["name"] == name for one in client.call("hulak.stats")["workers"])
+            return any(worker_row["name"] == name for worker_row in client.call("hulak.stats")["workers"])
 
         eventually(registered, within_s=WITHIN_S)
     return worker
 
 
-def test_the_programs_of_readme_and_tutorial_do_what_they_say(bus):
+def test_the_programs_of_readme_and_tutorial_print_the_documented_output(bus):
     subscribe, call, module = programs_of("README.md")
     serve(bus, "nepse", "stand_in", STAND_IN)
     first = serve(bus, "sums", "from_readme", module)

@@ -1,6 +1,6 @@
-"""The subscribers of clients/examples/, in C, JavaScript and plain Python: against the golden frames and against a real broker.
+"""The subscribers of clients/examples/, in C, JavaScript and plain Python: against the golden frames and a real broker.
 
-What a language needs is installed here, where its compiler or interpreter is there; else its tests are skipped, with the reason.
+The needs of a language are installed here, if its compiler or interpreter is present; else its tests are skipped, with a reason.
 """
 
 import ast
@@ -34,11 +34,11 @@ NPM = ("install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retrie
 NODE_PACKAGES = ("zeromq@6.8.0", "@msgpack/msgpack@3.1.3")
 
 
-# What each language needs
+# The needs of each language
 
 
 def attempt(*words, cwd=None, given=None):
-    """Run a tool; return nothing if it did well, else the reason it told."""
+    """Run a tool; return an empty text if it succeeded, else the reason that it printed."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
@@ -46,8 +46,8 @@ def attempt(*words, cwd=None, given=None):
         )
     except subprocess.TimeoutExpired:
         return f"{words[0]} took longer than {INSTALLS_WITHIN_S} s"
-    said = done.stderr.strip().splitlines() or ["it told no reason"]
-    return "" if done.returncode == 0 else next((line for line in said if "error" in line.lower()), said[-1])
+    lines = done.stderr.strip().splitlines() or ["it printed no reason"]
+    return "" if done.returncode == 0 else next((line for line in lines if "error" in line.lower()), lines[-1])
 
 
 def compiled_c(folder):
@@ -92,13 +92,13 @@ def installed_js(folder, kept):
 
 @pytest.fixture(scope="module", params=["c", "mjs", "py"])
 def program(request, tmp_path_factory):
-    """The command that starts an example."""
+    """Return the command that starts an example."""
     folder = tmp_path_factory.mktemp("example")
     match request.param:
         case "c":
             return compiled_c(folder)
         case "mjs":
-            cache = getattr(request.config, "cache", None)  # pytest can be told to have none
+            cache = getattr(request.config, "cache", None)  # pytest can be run without one
             return installed_js(folder, cache.mkdir("examples") if cache else tmp_path_factory.getbasetemp())
         case _:
             return [sys.executable, "-I", str(shutil.copy(EXAMPLES / "subscriber.py", folder))]
@@ -108,7 +108,7 @@ def program(request, tmp_path_factory):
 
 
 class Example:
-    """A started example, and what it has said."""
+    """A started example, and its output."""
 
     def __init__(self, local_bus, program, *words):
         self.out, self.err = local_bus.home / "example.out", local_bus.home / "example.err"
@@ -124,10 +124,10 @@ class Example:
         return [(int(sequence), float(bid), float(ask)) for sequence, bid, ask in fields]
 
     def gaps(self):
-        """Return the gaps it told of: [(first, last)]; anything else it said fails."""
-        told = [line.split() for line in self.err.read_text().splitlines()]
-        assert all(words[0] == "gap" and words[2:] == ["repaired"] for words in told), told
-        return [tuple(map(int, words[1].split(".."))) for words in told]
+        """Return the gaps that it printed: [(first, last)]; any other line fails."""
+        reports = [line.split() for line in self.err.read_text().splitlines()]
+        assert all(words[0] == "gap" and words[2:] == ["repaired"] for words in reports), reports
+        return [tuple(map(int, words[1].split(".."))) for words in reports]
 
     def stop(self):
         """Freeze it."""
@@ -139,7 +139,7 @@ class Example:
         self.process.send_signal(signal.SIGCONT)
 
     def has_ended_well(self):
-        """Tell whether it has ended, and make sure that it ended well."""
+        """Return whether it has ended, and make sure that it ended well."""
         code = self.process.poll()
         assert code in (None, 0), self.err.read_text()
         return code == 0
@@ -160,7 +160,7 @@ def numbered(sequence, body=FRAMES["tick"][36:]):
 
 
 class Box:
-    """A publisher and a frontend in this process, which say exactly the bytes that a test wants."""
+    """A publisher and a frontend in this process, which send exactly the bytes that a test wants."""
 
     def __init__(self, context, home):
         self.publisher, self.frontend = context.socket(zmq.XPUB), context.socket(zmq.ROUTER)
@@ -180,11 +180,11 @@ class Box:
 
     def answer(self, *answers):
         """Answer with messages, or frames as they are."""
-        for one in answers:
-            self.frontend.send_multipart([self.peer, one if isinstance(one, bytes) else codec.encode(one)])
+        for reply in answers:
+            self.frontend.send_multipart([self.peer, reply if isinstance(reply, bytes) else codec.encode(reply)])
 
 
-def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between_them(local_bus, context, program):
+def test_an_example_reads_the_golden_frames_and_requests_the_missing_ones_between_them(local_bus, context, program):
     box = Box(context, local_bus.home)
     example = Example(local_bus, program, *box.addresses, TOPIC, 9)
     assert {box.publisher.recv(), box.publisher.recv()} == {b"\x01tick.EURUSD\0", b"\x01heartbeat\0"}
@@ -197,11 +197,11 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
     box.publisher.send(numbered(4))
     request, first, last = box.request()
     assert (first, last) == (2, 3)
-    strangers = [FRAMES[name] for name in ("part", "reply", "error", "error-without-id")]  # of other requests: passed over
+    others = [FRAMES[name] for name in ("part", "reply", "error", "error-without-id")]  # of other requests: ignored
     busy = FRAMES["error"].replace(bytes(range(16, 32)), request.id)
-    box.answer(*strangers, busy)
+    box.answer(*others, busy)
 
-    again, first, last = box.request()  # in a second, under an id of its own
+    again, first, last = box.request()  # in a second, under another id
     assert again.id != request.id
     assert (first, last) == (2, 3)
     box.answer(Part(request.id, 1, [[7, numbered(2)]]))  # too late, to the first request
@@ -216,7 +216,7 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
     box.publisher.send(b"heartbeat\0" + FRAMES["tick"][12:20] + bytes(16) + heartbeat)  # 5 to 7 were lost, and nothing followed
     request, first, last = box.request()
     assert (first, last) == (5, 7)
-    box.answer(Error(request.id, "TOO_OLD", "number 5 is not kept any more, the oldest is 6", {"oldest": 6}))
+    box.answer(Error(request.id, "TOO_OLD", "number 5 is no longer kept, the oldest is 6", {"oldest": 6}))
     request, first, last = box.request()
     assert (first, last) == (6, 7)
     odd = [1, -1, 200, -200, 1 << 40, -(1 << 40), 1 << 63, 1.5, None, True, "é" * 40, "x" * 300, b"", bytes(300), list(range(20))]
@@ -237,8 +237,8 @@ def test_an_example_reads_the_golden_frames_and_asks_for_what_is_missing_between
     bid, ask = (GOLDEN["publications"][1]["value"][side] for side in ("bid", "ask"))
     odd_ones = [(6, 2.0, -3.0), (7, 1.25, -256.0)]
     assert example.ticks() == [*[(n, bid, ask) for n in (1, 2, 3, 4)], *odd_ones, *[(n, bid, ask) for n in (8, 7, 8)]]
-    told = ["gap 2..3 repaired", "gap 5..7 repaired but for 1", f"epoch {epoch + 1} uses 7..8 again"]
-    assert example.err.read_text().splitlines() == told
+    reports = ["gap 2..3 repaired", "gap 5..7 repaired but for 1", f"epoch {epoch + 1} uses 7..8 again"]
+    assert example.err.read_text().splitlines() == reports
 
 
 # A real broker
@@ -314,7 +314,7 @@ def test_an_example_that_was_frozen_for_longer_than_the_queues_hold_prints_every
     assert local_bus.stats()["journal"]["replays_served"] >= len(gaps)  # the broker's own count: requests that it has served
 
 
-def test_an_example_that_was_away_while_the_broker_was_killed_prints_every_tick(local_bus, context, program):
+def test_an_example_that_was_disconnected_while_the_broker_was_killed_prints_every_tick(local_bus, context, program):
     broker = local_bus.start_broker()
     feed = Feed(context, local_bus)
     feed.post_golden()
@@ -330,10 +330,10 @@ def test_an_example_that_was_away_while_the_broker_was_killed_prints_every_tick(
     example.go_on()
     eventually(example.has_ended_well, within_s=60)
     assert example.ticks() == all_up_to(60)
-    assert example.gaps() in ([(11, 59)], [(11, 60)])  # told by the last value, or by a heartbeat that came before it
+    assert example.gaps() in ([(11, 59)], [(11, 60)])  # shown by the last value, or by an earlier heartbeat
 
 
-# What they promise to their reader
+# The promises to their reader
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir() if path.is_file()))
@@ -341,7 +341,7 @@ def test_an_example_is_read_in_a_few_minutes(name):
     assert len((EXAMPLES / name).read_text().splitlines()) < 80
 
 
-def test_the_plain_python_example_takes_nothing_from_this_package():
+def test_the_plain_python_example_imports_nothing_from_this_package():
     tree = ast.parse((EXAMPLES / "subscriber.py").read_text())
     taken = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert not any(isinstance(node, ast.ImportFrom) for node in ast.walk(tree))

@@ -1,4 +1,4 @@
-"""What `hulak journal export` has written, `hulak feed --file` posts as it was."""
+"""A file written by `hulak journal export` is posted unchanged by `hulak feed --file`."""
 
 import subprocess
 
@@ -24,9 +24,9 @@ TICKS = [
 
 def run(local_bus, *words):
     process = local_bus.hulak(*words, out=subprocess.PIPE)
-    told, _ = process.communicate(timeout=WITHIN_S)
+    output, _ = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 0, process.log.read_text()
-    return told.decode()
+    return output.decode()
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,10 @@ def post():
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
-def test_an_export_comes_back_as_it_was(post, form):
-    said = run(post, "feed", "--file", post.home / f"export.{form}", "--prefix", form, "--speed", "max")
-    assert f"{len(TICKS)} ticks posted" in said
-    assert ", 1 refused" in said, "the one that is no quote"
+def test_an_export_is_posted_unchanged(post, form):
+    output = run(post, "feed", "--file", post.home / f"export.{form}", "--prefix", form, "--speed", "max")
+    assert f"{len(TICKS)} ticks posted" in output
+    assert ", 1 refused" in output, "the one that is no quote"
     with post.client() as client:
         again = [event.body for event in History(client, f"tick.{form}.*")]
     for tick, body in zip(TICKS, again, strict=True):

@@ -42,7 +42,7 @@ def row(local_bus, name):
 
 
 def reached(local_bus, name, condition):
-    return eventually(lambda: condition(found := row(local_bus, name)) and found, within_s=WITHIN_S)
+    return eventually(lambda: condition(feed := row(local_bus, name)) and feed, within_s=WITHIN_S)
 
 
 def posts(local_bus, name, more=10):
@@ -53,13 +53,13 @@ def posts(local_bus, name, more=10):
 
 def command(local_bus, *words):
     environment = {**os.environ, **local_bus.variables}
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "hulak", *words], env=environment, capture_output=True, text=True, check=True, timeout=20
     )
-    return told.stdout
+    return done.stdout
 
 
-def test_heartbeats_without_data_show_as_degraded_and_data_mends_it(local_bus):
+def test_heartbeats_without_data_show_as_degraded_and_data_repairs_it(local_bus):
     with VenueThread() as venue:
         process = start(local_bus, "quiet", venue.url(), "EURUSD,USDJPY,NOPE", **PATIENT)
         well = posts(local_bus, "quiet")
@@ -83,7 +83,7 @@ def end(process):
     assert process.wait(10) == 0, process.log.read_text()
 
 
-def test_a_venue_that_hangs_after_open_is_left_and_found_again_when_it_is_well(local_bus):
+def test_a_venue_that_hangs_after_open_is_left_and_used_again_when_it_works(local_bus):
     (port,) = free_ports(1)
     with VenueThread(port) as venue:
         process = start(local_bus, "hang", venue.url())
@@ -110,12 +110,12 @@ def test_one_feeds_failure_does_not_touch_another(local_bus):
         assert posts(local_bus, "broken")["pid"] == processes[1].pid  # its subscriptions were restored
         processes[1].kill()
         processes[1].wait(10)
-        told = posts(local_bus, "well")
-        assert (told["connections"], told["attempts"], told["errors"], told["pid"]) == (1, 0, 0, processes[0].pid)
+        feed = posts(local_bus, "well")
+        assert (feed["connections"], feed["attempts"], feed["errors"], feed["pid"]) == (1, 0, 0, processes[0].pid)
         end(processes[0])
 
 
-def test_a_venue_that_refuses_every_connection_is_tried_for_ever(local_bus):
+def test_a_venue_that_refuses_every_connection_is_tried_without_limit(local_bus):
     (port,) = free_ports(1)
     process = start(local_bus, "refused", f"ws://127.0.0.1:{port}/fx")
     reached(local_bus, "refused", lambda row: row.get("attempts", 0) >= 21)
@@ -158,7 +158,7 @@ class PriceStream(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_):
-        """Be quiet."""
+        """Log nothing."""
 
 
 def test_a_stream_of_http_lines_becomes_ticks_and_its_token_stays_out_of_the_log(local_bus):
@@ -170,12 +170,12 @@ def test_a_stream_of_http_lines_becomes_ticks_and_its_token_stays_out_of_the_log
     try:
         url = f"http://127.0.0.1:{server.server_address[1]}/v3/accounts/1/pricing/stream"
         process = start(local_bus, "oanda", url, "EUR_USD", "oanda", HULAK_FEED__TOKEN="s3cret", **PATIENT)
-        told = posts(local_bus, "oanda")
-        assert (told["symbols"], told["errors"]) == (1, 0)
+        feed = posts(local_bus, "oanda")
+        assert (feed["symbols"], feed["errors"]) == (1, 0)
         assert server.seen == [("/v3/accounts/1/pricing/stream?instruments=EUR_USD", "Bearer s3cret")]
         end(process)
         assert "s3cret" not in process.log.read_text()
-        assert "s3cret" not in json.dumps(told)
+        assert "s3cret" not in json.dumps(feed)
     finally:
         server.released.set()
         server.shutdown()

@@ -1,4 +1,4 @@
-"""A feed that is stopped takes nothing with it, and one that comes after it neither repeats nor loses anything."""
+"""A stopped feed loses no tick, and the feed after it neither repeats nor loses one."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def prices(local_bus):
         return [event.body["bid"] for event in History(client, "tick.EURUSD")]
 
 
-def test_a_feed_that_is_stopped_while_the_broker_hangs_still_delivers_what_it_has_read(local_bus):
+def test_a_feed_that_is_stopped_while_the_broker_hangs_still_delivers_the_ticks_that_it_has_read(local_bus):
     broker = local_bus.start_broker()
     feed = local_bus.hulak("feed", "--file", write(local_bus, "a.csv", 1), "--symbol", "EURUSD", "--speed", "1", "--live")
     eventually(lambda: local_bus.stats()["ticks"]["taken"] > 300, within_s=20)
@@ -41,12 +41,12 @@ def test_a_feed_that_is_stopped_while_the_broker_hangs_still_delivers_what_it_ha
     assert feed.wait(10) in (0, 1)
     posted = [line for line in feed.log.read_text().splitlines() if '"feed stopped"' in line]
     assert '"unconfirmed": 0' in posted[0]
-    found = prices(local_bus)
-    assert found == [number + 0.5 for number in range(1, len(found) + 1)]
-    assert f'"posted": {len(found)}' in posted[0]
+    posted_prices = prices(local_bus)
+    assert posted_prices == [number + 0.5 for number in range(1, len(posted_prices) + 1)]
+    assert f'"posted": {len(posted_prices)}' in posted[0]
 
 
-def test_a_feed_that_follows_another_has_an_instance_of_its_own_and_nothing_is_lost_or_doubled(local_bus):
+def test_a_feed_that_follows_another_has_another_instance_and_no_tick_is_lost_or_duplicated(local_bus):
     local_bus.start_broker()
     for name, first in (("a.csv", 1), ("b.csv", TICKS + 1)):
         feed = local_bus.hulak("feed", "--file", write(local_bus, name, first), "--symbol", "EURUSD", "--speed", "max", "--live")

@@ -1,4 +1,4 @@
-"""The whole way, by the command line alone: a day of ticks and NEPSE tasks, through real processes."""
+"""The whole path, by the command line alone: a day of ticks and NEPSE tasks, through real processes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from hulak.sim.nepse.server import serve
 from hulak.sim.recording import load_recording
 
 pytestmark = pytest.mark.system
-A_DAY = 87_833  # ticks; as many as of EURUSD at OANDA on 2014-05-08
+A_DAY = 87_833  # ticks; the number of EURUSD at OANDA on 2014-05-08
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def test_a_day_reaches_two_subscribers_whole_in_order_and_exact(local_bus, tmp_p
 def test_binances_messages_of_a_recording_come_out_as_ticks(local_bus, tmp_path):
     recording = load_recording(venue_messages.write_recording(tmp_path / "binance.txt", venue_messages.binance()), speed=None)
     wanted = []
-    for one in recording.messages:
-        message = json.loads(one.text)
+    for recorded in recording.messages:
+        message = json.loads(recorded.text)
         if message["stream"].endswith("@bookTicker"):
             data = message["data"]
             wanted.append((data["s"], float(data["b"]), float(data["a"])))
@@ -135,11 +135,11 @@ def busy_post():
         yield local_bus, exchange
 
 
-def test_without_a_broker_a_command_says_where_it_looked_and_what_to_do():
+def test_without_a_broker_a_command_names_the_address_and_the_remedy():
     with LocalBus() as local_bus:
         asked = local_bus.hulak("nepse", "market-status", "--timeout", "0.3")
         assert asked.wait(20) == 3
-        said = asked.log.read_text()
-    assert local_bus.addresses["frontend"] in said
-    assert "hulak up" in said
-    assert "Traceback" not in said
+        output = asked.log.read_text()
+    assert local_bus.addresses["frontend"] in output
+    assert "hulak up" in output
+    assert "Traceback" not in output

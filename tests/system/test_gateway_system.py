@@ -44,32 +44,32 @@ async def say(client, **message):
 async def as_a_page(port):
     async with connect(f"ws://127.0.0.1:{port}/ws", origin=f"http://127.0.0.1:{port}") as page:
         await say(page, type="subscribe", ticks=["*"], stats=True, config=True)
-        frame, before = await until(page, lambda one: one.get("ticks"))
+        frame, before = await until(page, lambda message: message.get("ticks"))
         assert before[0] == "hello"
         assert set(next(iter(frame["ticks"].values()))) >= {"bid", "ask", "timestamp"}
         stats, _ = await until(
-            page, lambda one: any(row["kind"] == "gateway" for row in one.get("stats", {}).get("processes", []))
+            page, lambda message: any(row["kind"] == "gateway" for row in message.get("stats", {}).get("processes", []))
         )
         assert stats["stats"]["ticks"]["taken"] > 0
         await say(page, type="config.set", id="no", scope="kind:gateway", values={"frame_ms": 0})
-        refusal, _ = await until(page, lambda one: one.get("id") == "no")
+        refusal, _ = await until(page, lambda message: message.get("id") == "no")
         assert (refusal["type"], refusal["code"]) == ("error", "BAD_CONFIG")
         await say(page, type="config.set", id="yes", scope="kind:gateway", values={"frame_ms": 40})
         version = 0  # of the frame with the new config, which comes before or behind the answer
 
-        def answered(one):
+        def answered(message):
             nonlocal version
-            version = one.get("config", {}).get("version", version)
-            return one.get("id") == "yes" and one["type"] == "answer"
+            version = message.get("config", {}).get("version", version)
+            return message.get("id") == "yes" and message["type"] == "answer"
 
         await until(page, answered)
         if not version:
-            version = (await until(page, lambda one: one.get("config", {}).get("scopes")))[0]["config"]["version"]
+            version = (await until(page, lambda message: message.get("config", {}).get("scopes")))[0]["config"]["version"]
         await until(
             page,
-            lambda one: any(
+            lambda message: any(
                 (row["kind"], row["config_version"]) == ("gateway", version)
-                for row in one.get("stats", {}).get("processes", [])
+                for row in message.get("stats", {}).get("processes", [])
                 if "config_version" in row
             ),
         )
@@ -79,51 +79,51 @@ async def with_displays(port):
     async with connect(f"ws://127.0.0.1:{port}/ws") as page, connect(f"ws://127.0.0.1:{port}/fx") as front:
         await say(page, type="subscribe", displays=["*"])
         await say(page, type="display.create", id=1, symbol="GBPUSD")
-        answer, _ = await until(page, lambda one: one.get("id") == 1)
+        answer, _ = await until(page, lambda message: message.get("id") == 1)
         name = answer["value"]["display"]
-        whole, _ = await until(page, lambda one: "profile" in one.get("displays", {}).get(name, {}))
+        whole, _ = await until(page, lambda message: "profile" in message.get("displays", {}).get(name, {}))
         assert whole["displays"][name]["symbol"] == "GBPUSD"
-        told, _ = await until(page, lambda one: "profile_delta" in one.get("displays", {}).get(name, {}))
-        state = told["displays"][name]
+        delta, _ = await until(page, lambda message: "profile_delta" in message.get("displays", {}).get(name, {}))
+        state = delta["displays"][name]
         assert state["low"] <= state["price"] <= state["high"]
-        assert state["received_ms"] <= state["published_ms"] <= told["sent_ms"]
+        assert state["received_ms"] <= state["published_ms"] <= delta["sent_ms"]
         await say(front, type="get_symbol_data_package", symbol="GBPUSD")
-        profiles = [(await until(front, lambda one: one["type"] == "profileUpdate"))[0] for _ in range(2)]
+        profiles = [(await until(front, lambda message: message["type"] == "profileUpdate"))[0] for _ in range(2)]
         assert profiles[0]["profile"]["levels"]
         assert profiles[1]["delta"]["added"] or profiles[1]["delta"]["updated"]
         assert profiles[1]["seq"] == profiles[0]["seq"] + 1
         await say(page, type="display.remove", id=2, display=name)
-        removed, _ = await until(page, lambda one: "removed" in one)
+        removed, _ = await until(page, lambda message: "removed" in message)
         assert removed["removed"] == [name]
 
 
 async def as_a_front_end(port):
-    """What FX.md has a front end do, and nothing of this package."""
+    """Act as a front end according to FX.md, without this package."""
     async with connect(f"ws://127.0.0.1:{port}/fx") as front:
-        ready, before = await until(front, lambda one: one["type"] == "ready")
+        ready, before = await until(front, lambda message: message["type"] == "ready")
         assert [kind for kind in before if kind != "heartbeat"] == ["status"]
         assert "EURUSD" in ready["availableSymbols"]
         for symbol in ("EURUSD", "NOPE"):
             await say(front, type="get_symbol_data_package", symbol=symbol, adrLookbackDays=14)
-        package, before = await until(front, lambda one: one["type"] == "symbolDataPackage")
+        package, before = await until(front, lambda message: message["type"] == "symbolDataPackage")
         assert "tick" not in before
         assert package["todaysLow"] <= package["initialPrice"] <= package["todaysHigh"]
-        tick, _ = await until(front, lambda one: one["type"] == "tick")
+        tick, _ = await until(front, lambda message: message["type"] == "tick")
         assert (tick["symbol"], tick["pipPosition"]) == ("EURUSD", 4)
         assert tick["timestamp"] <= tick["receivedAt"] <= tick["sentAt"]
         await say(front, type="get_symbol_data_package", symbol="NOPE")
-        refusal, _ = await until(front, lambda one: one["type"] == "error")
+        refusal, _ = await until(front, lambda message: message["type"] == "error")
         assert (refusal["code"], refusal["symbol"]) == ("SYMBOL_NOT_FOUND", "NOPE")
         await say(front, type="getHistoricalCandles", symbol="EURUSD", resolution="1m", **{"from": 1e12, "to": 1e13})
-        history, _ = await until(front, lambda one: one["type"] == "candleHistory")
+        history, _ = await until(front, lambda message: message["type"] == "candleHistory")
         assert sum(bar["volume"] for bar in history["bars"]) > 0
         await say(front, type="subscribeCandles", symbol="EURUSD", resolution="1h")
-        candle, before = await until(front, lambda one: one["type"] == "candleUpdate")
+        candle, before = await until(front, lambda message: message["type"] == "candleUpdate")
         assert "candleSubscription" in before
         assert candle["timeframe"] == "H1"
         await say(front, type="unsubscribe", symbols=["EURUSD"])
         await say(front, type="reinit", source="all")
-        await until(front, lambda one: one["type"] == "reinit_started")
+        await until(front, lambda message: message["type"] == "reinit_started")
 
 
 def test_pages_front_ends_feeds_and_monitoring_are_served():
@@ -157,9 +157,9 @@ def test_pages_front_ends_feeds_and_monitoring_are_served():
         assert 'hulak_gateway_clients{path="/fx"} 1.0' in metrics
         assert 'hulak_feed_state{slot="json",state="connected"} 1.0' in metrics
         broker.kill()
-        status, told = eventually(lambda: (found := get(port, "/readyz"))[0] == 503 and found, within_s=LIMIT_S)
-        assert "no statistics from the broker" in told, status
-        assert get(port, "/healthz")[0] == 200, "to restart the gateway would not help"
+        status, body = eventually(lambda: (answer := get(port, "/readyz"))[0] == 503 and answer, within_s=LIMIT_S)
+        assert "no statistics from the broker" in body, status
+        assert get(port, "/healthz")[0] == 200, "a restart of the gateway would not help"
         assert gateway.poll() is None
         local_bus.start_broker()
         eventually(lambda: get(port, "/readyz")[0] == 200, within_s=LIMIT_S)

@@ -1,4 +1,4 @@
-"""`hulak replay`, `hulak last` and `hulak journal`, on what a real broker has written."""
+"""`hulak replay`, `hulak last` and `hulak journal`, on the journal of a real broker."""
 
 import json
 import subprocess
@@ -52,25 +52,25 @@ def test_a_topic_is_replayed_by_its_sequences(post):
     ]
 
 
-def test_everything_and_a_prefix_are_replayed_in_the_one_order_of_all_ticks(post):
+def test_everything_and_a_prefix_are_replayed_in_the_global_order_of_all_ticks(post):
     out, _ = run(post, "replay", "--json")
     assert [line["bid"] for line in json_lines(out)] == [float(price) for price in range(1, 121)]
     out, _ = run(post, "replay", "tick.EUR*", "--from", "61", "--json")
     assert [line["bid"] for line in json_lines(out)] == [float(price) for price in range(61, 121) if price % 3 != 2]
 
 
-def test_a_replay_since_a_while_ago_has_all_of_it_and_one_until_then_nothing(post):
+def test_a_replay_since_a_time_has_all_ticks_after_it_and_one_until_then_none(post):
     out, _ = run(post, "replay", "ticks", "--since", "10m", "--json")
     assert len(out.splitlines()) == 120
     out, _ = run(post, "replay", "ticks", "--until", "10m", "--json")
     assert out == ""
 
 
-def test_a_time_that_is_none_and_a_topic_that_had_nothing_are_refused_with_a_sentence(post):
-    _, said = run(post, "replay", "ticks", "--since", "yesterday", code=2)
-    assert "'yesterday' is not a time, must be such as" in said
-    _, said = run(post, "replay", "tick.XXX", code=1)
-    assert "tick.XXX" in said
+def test_a_malformed_time_and_a_topic_without_messages_are_refused_with_a_reason(post):
+    _, error = run(post, "replay", "ticks", "--since", "yesterday", code=2)
+    assert "'yesterday' is not a time, must be such as" in error
+    _, error = run(post, "replay", "tick.XXX", code=1)
+    assert "tick.XXX" in error
 
 
 def test_last_values_are_those_of_one_topic_or_of_all_under_a_prefix(post):
@@ -81,7 +81,7 @@ def test_last_values_are_those_of_one_topic_or_of_all_under_a_prefix(post):
     run(post, "last", "tick.XXX", code=1)
 
 
-def test_the_journal_is_listed_and_exported_without_asking_the_broker(post):
+def test_the_journal_is_listed_and_exported_without_the_broker(post):
     out, _ = run(post, "journal", "ls", "--json")
     [segment] = json.loads(out)
     assert (segment["ticks"], segment["first"], segment["last"]) == (120, 1, 120)
@@ -96,7 +96,7 @@ def test_the_journal_is_listed_and_exported_without_asking_the_broker(post):
     assert len(lines) == 40
 
 
-def test_an_export_is_of_the_times_that_are_wanted(post):
+def test_an_export_has_the_times_that_are_wanted(post):
     out, _ = run(post, "journal", "export", "--topic", "tick.EURUSD")
     stamps = [line["time_ns"] for line in json_lines(out)]
     moments = [datetime.fromtimestamp(ns / 1e9, UTC).isoformat() for ns in (stamps[0] - 10**9, stamps[-1] + 10**9)]
@@ -117,11 +117,11 @@ def test_a_journal_is_verified_and_damage_is_named(post, tmp_path):
     out, _ = run(post, "journal", "verify", "--home", str(tmp_path), code=1)
     assert "are not a record" in out
     assert "119 ticks, 1 segments damaged" in out
-    _, said = run(post, "journal", "ls", "--home", str(tmp_path / "nowhere"), code=78)
-    assert "no journal in" in said
+    _, error = run(post, "journal", "ls", "--home", str(tmp_path / "nowhere"), code=78)
+    assert "no journal in" in error
 
 
-def test_what_lies_in_the_journals_folder_and_is_no_segment_is_not_counted(post, tmp_path):
+def test_files_in_the_journals_folder_that_are_no_segments_are_not_counted(post, tmp_path):
     folder = tmp_path / "journal"
     folder.mkdir()
     [path] = (post.home / "journal").glob("*.hj")
@@ -132,24 +132,24 @@ def test_what_lies_in_the_journals_folder_and_is_no_segment_is_not_counted(post,
     assert "1 segments, 120 ticks, 0 segments damaged" in out
     (folder / name_of(9, 0)).write_bytes(path.read_bytes())
     (folder / name_of(10, 500)).write_bytes(b"HJ noise")
-    out, said = run(post, "journal", "verify", "--home", str(tmp_path), code=1)
+    out, error = run(post, "journal", "verify", "--home", str(tmp_path), code=1)
     assert "1 segments, 120 ticks, 0 segments damaged" in out
-    assert f"{name_of(9, 0)}: not a segment of this journal: it is a copy of segment 1" in said
-    assert f"{name_of(10, 500)}: not a segment of this journal: there is no whole record in its first 8 bytes" in said
+    assert f"{name_of(9, 0)}: not a segment of this journal: it is a copy of segment 1" in error
+    assert f"{name_of(10, 500)}: not a segment of this journal: there is no whole record in its first 8 bytes" in error
     out, _ = run(post, "journal", "export", "--home", str(tmp_path))
     assert len(out.splitlines()) == 120
     out, _ = run(post, "journal", "ls", "--json", "--home", str(tmp_path))
     assert [segment["segment"] for segment in json.loads(out)] == [path.name]
 
 
-def test_topics_are_listed_and_removed_and_many_only_if_that_was_said(post):
+def test_topics_are_listed_and_removed_and_many_only_after_confirmation(post):
     rows = json.loads(run(post, "topic", "--json")[0])
     assert [(row["topic"], row["number"]) for row in rows] == [(f"tick.{name}", 40) for name in ("EURJPY", "EURUSD", "USDJPY")]
     assert run(post, "topic", "ls", "tick.USDJPY")[0].splitlines()[1].startswith("tick.USDJPY\t40\t")
     run(post, "topic", "ls", "stats", code=2)
     run(post, "topic", "rm", code=2)
-    _, said = run(post, "topic", "rm", "tick.E*", code=1)
-    assert "Remove 2 topics, tick.EURJPY, tick.EURUSD?" in said
+    _, error = run(post, "topic", "rm", "tick.E*", code=1)
+    assert "Remove 2 topics, tick.EURJPY, tick.EURUSD?" in error
     run(post, "topic", "rm", "tick.E*", "--json", code=2)
     assert len(json.loads(run(post, "topic", "--json")[0])) == 3
     assert run(post, "topic", "rm", "tick.EURJPY", "tick.NEVER")[0] == "removed: tick.EURJPY\n"

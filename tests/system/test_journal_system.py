@@ -1,4 +1,4 @@
-"""A broker's journal with real processes: what lies in its folder, or that nothing can be written there, stops nobody."""
+"""A broker's journal with real processes: neither foreign files in its folder nor a full disk prevents a start."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ def local_bus():
 
 
 def post(local_bus, count):
-    """Send ticks as an unnumbered feed, and wait until they are taken."""
+    """Send ticks as an unnumbered feed, and wait until they are accepted."""
     taken = local_bus.stats()["ticks"]["taken"]
     with zmq.Context() as context, context.socket(zmq.XPUB) as feed:
         feed.linger = 0
@@ -37,7 +37,7 @@ def post(local_bus, count):
         eventually(lambda: local_bus.stats()["ticks"]["taken"] == taken + count, within_s=10)
 
 
-def test_a_broker_starts_whatever_lies_in_its_journals_folder(local_bus):
+def test_a_broker_starts_with_any_files_in_its_journals_folder(local_bus):
     broker = local_bus.start_broker()
     post(local_bus, 50)
     broker.kill()
@@ -49,10 +49,10 @@ def test_a_broker_starts_whatever_lies_in_its_journals_folder(local_bus):
     (folder / name_of(9, 77)).write_bytes(os.urandom(500))
     (folder / name_of(11, 0)).mkdir()
     local_bus.start_broker()
-    told = local_bus.stats()["journal"]
-    assert told["aside"] == [name_of(8, 0), name_of(9, 77), name_of(11, 0)]
-    assert (told["state"], local_bus.stats()["ticks"]["taken"]) == ("live", 50)
-    assert sorted(one.name for one in (folder / "aside").iterdir()) == [name_of(8, 0), name_of(9, 77)]
+    journal = local_bus.stats()["journal"]
+    assert journal["aside"] == [name_of(8, 0), name_of(9, 77), name_of(11, 0)]
+    assert (journal["state"], local_bus.stats()["ticks"]["taken"]) == ("live", 50)
+    assert sorted(file.name for file in (folder / "aside").iterdir()) == [name_of(8, 0), name_of(9, 77)]
     assert (folder / "backup.hj").exists()
     post(local_bus, 10)
     out, _ = local_bus.hulak("replay", "ticks", "--json", out=subprocess.PIPE).communicate(timeout=30)
@@ -64,23 +64,23 @@ def test_a_broker_starts_whatever_lies_in_its_journals_folder(local_bus):
 def test_a_folder_that_cannot_be_written_leaves_ticks_in_memory_until_it_can(local_bus):
     (local_bus.home / "journal").write_text("a file in the folder's place")
     local_bus.start_broker()
-    told = local_bus.stats()["journal"]
-    assert (told["state"], told["segments"], told["oldest"]) == ("degraded", 0, 1)
-    assert os.strerror(errno.EEXIST) in told["why"]
+    stats = local_bus.stats()["journal"]
+    assert (stats["state"], stats["segments"], stats["oldest"]) == ("degraded", 0, 1)
+    assert os.strerror(errno.EEXIST) in stats["why"]
     post(local_bus, 30)
     assert local_bus.stats()["journal"]["held"] == 30
     epoch = local_bus.stats()["broker"]["epoch"]
     (local_bus.home / "journal").unlink()
     eventually(lambda: local_bus.stats()["journal"]["state"] == "live", within_s=10)
     post(local_bus, 5)
-    told = local_bus.stats()
-    assert (told["journal"]["held"], told["journal"]["lost"], told["broker"]["epoch"]) == (0, 0, epoch)
+    stats = local_bus.stats()
+    assert (stats["journal"]["held"], stats["journal"]["lost"], stats["broker"]["epoch"]) == (0, 0, epoch)
     out, _ = local_bus.hulak("replay", "ticks", "--json", out=subprocess.PIPE).communicate(timeout=30)
     assert len(out.splitlines()) == 35
 
 
-def test_where_no_sockets_file_can_be_made_there_is_the_address(local_bus):
-    """As on a disk that is full or read-only; here the folder is missing."""
+def test_without_a_socket_file_there_is_the_tcp_address(local_bus):
+    """As on a full or read-only disk; here the folder is missing."""
     with (
         zmq.Context() as context,
         sockets.bind(context, local_bus.settings.broker, local_bus.home / "none", "frontend", lambda _: None),
@@ -88,7 +88,7 @@ def test_where_no_sockets_file_can_be_made_there_is_the_address(local_bus):
         assert sockets.endpoint(local_bus.settings.broker, local_bus.home / "none", "frontend") == local_bus.addresses["frontend"]
 
 
-def test_a_sockets_file_that_cannot_be_made_on_a_disk_that_is_well_is_refused(local_bus):
+def test_a_socket_file_that_cannot_be_made_on_a_working_disk_is_refused(local_bus):
     (local_bus.home / "run" / "frontend.ipc").mkdir(parents=True)
     with zmq.Context() as context, pytest.raises(ConfigError, match="cannot be bound"):
         sockets.bind(context, local_bus.settings.broker, local_bus.home, "frontend", lambda _: None)
@@ -104,9 +104,9 @@ def test_a_req_socket_replays_all_ticks_with_one_answer_for_each_request(local_b
         for number in range(1, 3):
             asked = {"topic": "ticks", "from": following, "to": 30 * number, "parts": False}
             asks.send(codec.encode(Request(os.urandom(16), "hulak.replay", "", asked)))
-            told = codec.decode_to_client(asks.recv()).value
-            got += [row for row, _ in told["ticks"]]
+            value = codec.decode_to_client(asks.recv()).value
+            got += [row for row, _ in value["ticks"]]
             following = got[-1] + 1
     assert got == list(range(1, 51))
-    assert (told["count"], told["next"], told["missing"]) == (20, None, [])
-    assert codec.decode_publication(told["ticks"][-1][1]).stamp.sequence == 50
+    assert (value["count"], value["next"], value["missing"]) == (20, None, [])
+    assert codec.decode_publication(value["ticks"][-1][1]).stamp.sequence == 50

@@ -65,14 +65,14 @@ def start_worker(local_bus, service="echo"):
 
 
 def serving(local_bus, service):
-    return [one for one in local_bus.stats()["workers"] if one["service"] == service]
+    return [row for row in local_bus.stats()["workers"] if row["service"] == service]
 
 
 def refused(local_bus, socket):
     return local_bus.stats()["rejected"].get(socket, {})
 
 
-# Who calls whom
+# Calls between the dialects
 
 
 def test_a_client_and_a_worker_of_the_dialect_work_together(local_bus, connect):
@@ -101,18 +101,18 @@ def test_a_client_with_an_empty_frame_in_front_gets_one_back(local_bus, connect)
     assert answer(client)[:4] == [C, FINAL, b"echo", b"hello"]
 
 
-def test_a_client_of_the_dialect_calls_a_worker_of_ours(local_bus, connect):
+def test_a_client_of_the_dialect_calls_a_native_worker(local_bus, connect):
     local_bus.start("-m", "sleepy_worker", PYTHONPATH="tests/support")
     client = connect("frontend")
     ask(client, b"sleepy", b"sleep", b"\x81\xa7seconds\x00")
     assert answer(client, 20) == [C, FINAL, b"sleepy", b"slept 0"]
     ask(client, b"sleepy", b"no such action", b"\x80")
-    said = answer(client)
-    assert said[:5] == [C, FINAL, b"sleepy", b"ERROR", b"UNKNOWN_ACTION"]
-    assert len(said) == 6
+    reply = answer(client)
+    assert reply[:5] == [C, FINAL, b"sleepy", b"ERROR", b"UNKNOWN_ACTION"]
+    assert len(reply) == 6
 
 
-def test_a_client_of_ours_calls_a_worker_of_the_dialect(local_bus):
+def test_a_native_client_calls_a_worker_of_the_dialect(local_bus):
     worker = start_worker(local_bus)
     pid = str(worker.pid).encode()
     with BusClient(local_bus.settings, local_bus.home) as client:
@@ -120,7 +120,7 @@ def test_a_client_of_ours_calls_a_worker_of_the_dialect(local_bus):
         assert client.call("echo", "greet", {"whom": 1}, timeout_s=10) == [b"greet", b"\x81\xa4whom\x01", pid]
 
 
-def test_the_broker_tells_which_services_there_are(local_bus, connect):
+def test_the_broker_answers_which_services_exist(local_bus, connect):
     start_worker(local_bus)
     client = connect("frontend")
     for name, body, code in [
@@ -134,7 +134,7 @@ def test_the_broker_tells_which_services_there_are(local_bus, connect):
     assert answer(client)[:3] == [C, FINAL, b"hulak.ping"]
 
 
-def test_requests_wait_for_a_worker_to_come_and_an_empty_body_is_refused_and_counted(local_bus, connect):
+def test_requests_wait_for_a_worker_and_an_empty_body_is_refused_and_counted(local_bus, connect):
     client = connect("frontend")
     ask(client, b"echo")
     ask(client, b"echo", b"early")
@@ -157,7 +157,7 @@ def test_nothing_is_sent_for_a_request_that_expires(context):
 # Workers that misbehave, stop or die
 
 
-def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_it_to_another_within_a_second(local_bus, connect):
+def test_a_worker_that_is_killed_during_a_task_loses_it_to_another_within_a_second(local_bus, connect):
     first = start_worker(local_bus)
     client = connect("frontend")
     ask(client, b"echo", b"sleep", b"0.5")
@@ -172,7 +172,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_task_loses_it_to_another_wit
     assert silence(client, 0.5)
 
 
-def test_a_worker_that_freezes_is_lost_after_its_lease_and_comes_back_when_it_thaws(context):
+def test_a_worker_that_freezes_is_lost_after_its_lease_and_registers_again_when_it_thaws(context):
     with LocalBus(**{"task.mdp_lease_s": 3}) as local_bus:
         local_bus.start_broker()
         first = start_worker(local_bus)
@@ -210,7 +210,7 @@ def test_a_broker_that_stops_disconnects_its_workers(local_bus, connect):
     assert local_bus.processes[0].wait(10) == 0
 
 
-def test_a_worker_that_speaks_out_of_turn_is_disconnected_and_hears_nothing_more(local_bus, connect):
+def test_a_worker_that_sends_an_unexpected_message_is_disconnected_and_receives_no_more(local_bus, connect):
     worker, client = connect("backend"), connect("frontend")
     worker.send_multipart([W, b"\x01", b"echo"])
     ask(client, b"echo", b"x")
@@ -235,7 +235,7 @@ def test_a_worker_cannot_register_a_service_of_the_brokers(local_bus, connect, s
     assert local_bus.stats()["workers"] == []
 
 
-def test_an_unknown_workers_heartbeat_is_answered_with_disconnect_and_a_goodbye_is_taken(local_bus, connect):
+def test_an_unknown_workers_heartbeat_is_answered_with_disconnect_and_its_disconnect_is_accepted(local_bus, connect):
     worker = connect("backend")
     worker.send_multipart([W, HEARTBEAT])
     assert answer(worker) == [W, DISCONNECT]
@@ -246,7 +246,7 @@ def test_an_unknown_workers_heartbeat_is_answered_with_disconnect_and_a_goodbye_
     assert local_bus.stats()["tasks"]["lost_workers"] == 0
 
 
-def test_a_worker_that_hears_heartbeats_and_beats_slowly_stays(local_bus, connect):
+def test_a_worker_that_receives_heartbeats_and_sends_its_own_slowly_stays(local_bus, connect):
     worker = connect("backend")
     worker.send_multipart([W, b"\x01", b"echo"])
     for beats in (1, 2):
@@ -257,7 +257,7 @@ def test_a_worker_that_hears_heartbeats_and_beats_slowly_stays(local_bus, connec
     assert len(serving(local_bus, "echo")) == 1
 
 
-def test_a_burst_of_a_stranger_is_told_once_that_it_is_unknown(connect):
+def test_a_burst_of_an_unregistered_worker_is_answered_once_with_disconnect(connect):
     worker = connect("backend")
     for _ in range(50):  # many of them are read in one turn of the broker's loop
         worker.send_multipart([W, HEARTBEAT])

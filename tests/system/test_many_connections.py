@@ -1,4 +1,4 @@
-"""Somebody who leaks connections: the broker has few descriptors, lives, and serves the others."""
+"""A client that leaks connections: the broker has few descriptors, survives, and serves the others."""
 
 import time
 
@@ -30,7 +30,7 @@ def post(local_bus, context):
     eventually(lambda: local_bus.stats()["ticks"]["taken"] > before, within_s=10)
 
 
-def test_a_broker_with_few_descriptors_outlives_a_leak_of_connections_and_serves_the_others(context):
+def test_a_broker_with_few_descriptors_survives_a_leak_of_connections_and_serves_the_others(context):
     with LocalBus() as local_bus:
         broker = local_bus.start_broker(files=FILES)
         with local_bus.subscriber("tick.EURUSD") as before:
@@ -52,13 +52,13 @@ def test_a_broker_with_few_descriptors_outlives_a_leak_of_connections_and_serves
                 post(local_bus, context)
                 assert again.poll(10).topic == before.poll(10).topic == "tick.EURUSD"
         assert broker.poll() is None
-        said = broker.log.read_text()
-        assert said.count('"connections refused"') == 1
-        assert said.count("no ipc sockets") == 1
+        output = broker.log.read_text()
+        assert output.count('"connections refused"') == 1
+        assert output.count("no ipc sockets") == 1
         assert not (local_bus.home / "run" / "frontend.ipc").exists()
 
 
-def test_a_broker_that_starts_into_a_leak_comes_up(context):
+def test_a_broker_starts_during_a_leak(context):
     with LocalBus() as local_bus:
         local_bus.start_broker(files=FILES).kill()
         with leak(local_bus, LEAKED):

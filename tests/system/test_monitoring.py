@@ -52,10 +52,10 @@ def test_a_killed_worker_is_late_then_a_restart_and_all_is_well_again(local_bus)
     first.wait(10)
     eventually(lambda: worker_of(local_bus) is None or worker_of(local_bus)["age_s"] > 1.3, within_s=10)
     second = start_worker(local_bus)
-    found = eventually(
+    restarted = eventually(
         lambda: next((row for row in local_bus.stats()["processes"] if row["pid"] == second.pid), None), within_s=20
     )
-    assert found["restarts"] == 1
+    assert restarted["restarts"] == 1
     eventually(lambda: "cores" in worker_of(local_bus), within_s=10)
     as_json = json.loads(run(local_bus, "check", *NO_FEED, "--critical", "silence=0", "--warn", "silence=0", "--json").stdout)
     assert as_json["level"] == "CRITICAL"
@@ -72,5 +72,5 @@ def test_stats_and_top_show_the_same_processes(local_bus):
     assert screen.returncode == 0, screen.stderr
     assert screen.stdout.count("Hulak top") == 2
     assert "memory▼" in screen.stdout
-    told = [json.loads(line) for line in run(local_bus, "top", "--json").stdout.splitlines()]
-    assert told[0]["broker"]["pid"] > 0
+    frames = [json.loads(line) for line in run(local_bus, "top", "--json").stdout.splitlines()]
+    assert frames[0]["broker"]["pid"] > 0

@@ -55,12 +55,14 @@ def methods():
 
 
 def arguments_of(method):
-    needed = [one for one in inspect.signature(method).parameters.values() if one.default is inspect.Parameter.empty]
-    return [GIVEN[one.name] for one in needed]
+    needed = [
+        parameter for parameter in inspect.signature(method).parameters.values() if parameter.default is inspect.Parameter.empty
+    ]
+    return [GIVEN[parameter.name] for parameter in needed]
 
 
 @pytest.mark.parametrize("name", methods())
-def test_each_method_of_the_client_gives_what_it_says(client, name):
+def test_each_method_of_the_client_returns_the_documented_value(client, name):
     method = getattr(client, name)
     if name == "get_company_floor_sheet":
         with pytest.raises(TaskFailed, match="403"):
@@ -98,8 +100,8 @@ def test_parts_reach_the_caller_page_by_page_before_the_answer(post):
 
 def test_errors_reach_the_caller_with_their_code(post, client):
     _, exchange = post
-    for bad, said in [({"symbol": "NOBODY"}, "not listed"), ({"colour": 1}, "allowed: symbol"), ({}, "needs symbol")]:
-        with pytest.raises(TaskFailed, match=said) as caught:
+    for bad, reason in [({"symbol": "UNLISTED"}, "not listed"), ({"colour": 1}, "allowed: symbol"), ({}, "needs symbol")]:
+        with pytest.raises(TaskFailed, match=reason) as caught:
             client.call("market-depth", **bad)
         assert caught.value.code == "BAD_ARGUMENT"
     with pytest.raises(TaskFailed) as caught:
@@ -113,7 +115,7 @@ def test_errors_reach_the_caller_with_their_code(post, client):
     assert client.get_security_profile(131)["companyName"] == "Nabil Bank Limited", "another attempt was made"
 
 
-def test_the_statistics_have_the_originals_seven_fields_and_they_are_true(post):
+def test_the_statistics_have_the_originals_seven_fields_and_are_correct(post):
     local_bus, exchange = post
     with NepseClient(local_bus.settings, local_bus.home) as client:
         before = client.get_stats()
@@ -149,7 +151,7 @@ def test_a_client_that_was_shut_down_is_closed_and_the_workers_are_not(post):
     assert len(local_bus.stats()["workers"]) == 2
 
 
-def test_many_awaited_calls_at_once_each_get_their_own_answer(post):
+def test_many_awaited_calls_at_once_each_get_their_answer(post):
     local_bus, _ = post
 
     async def ask():
@@ -157,15 +159,15 @@ def test_many_awaited_calls_at_once_each_get_their_own_answer(post):
             ids = await nepse.get_symbol_id_map()
             symbols = [symbol for symbol, number in ids.items() if number < 100_000][:24]
             details = await asyncio.gather(*(nepse.get_company_details(symbol) for symbol in symbols))
-            assert [one["security"]["symbol"] for one in details] == symbols
+            assert [detail["security"]["symbol"] for detail in details] == symbols
             with pytest.raises(TaskFailed, match="not listed"):
-                await nepse.get_company_details("NOBODY")
+                await nepse.get_company_details("UNLISTED")
             assert (await nepse.get_stats()).keys() == STATS
 
     asyncio.run(ask())
 
 
-def test_a_cancelled_call_is_given_up_and_its_answer_never_taken_for_anothers(post):
+def test_a_cancelled_call_ends_and_its_answer_is_never_taken_for_anothers(post):
     local_bus, exchange = post
 
     def a_worker_is_at_it():
@@ -204,22 +206,22 @@ def test_a_command_takes_the_arguments_of_its_action(post, words, look):
     assert look(json.loads(answer))
 
 
-def test_a_command_with_a_wrong_argument_says_so(post):
+def test_a_command_with_a_wrong_argument_reports_it(post):
     local_bus, _ = post
-    asked = local_bus.hulak("nepse", "market-depth", "NOBODY")
+    asked = local_bus.hulak("nepse", "market-depth", "UNLISTED")
     assert asked.wait(30) == 1
-    assert "symbol is 'NOBODY', which is not listed" in asked.log.read_text()
+    assert "symbol is 'UNLISTED', which is not listed" in asked.log.read_text()
 
 
 @pytest.fixture
 def alone():
-    """Give a broker without workers, so that calls wait."""
+    """Start a broker without workers, so that calls wait."""
     with LocalBus() as local_bus:
         local_bus.start_broker()
         yield local_bus
 
 
-def test_a_hundred_callers_are_a_hundred_and_the_statistics_come_meanwhile(alone):
+def test_a_hundred_callers_wait_together_and_the_statistics_come_meanwhile(alone):
     async def ask():
         threads = threading.active_count()
         async with AsyncNepseClient(alone.settings, alone.home, timeout_s=30) as nepse:
@@ -230,12 +232,12 @@ def test_a_hundred_callers_are_a_hundred_and_the_statistics_come_meanwhile(alone
             assert threading.active_count() == threads
             await nepse.shutdown()
             ended = await asyncio.gather(*calls, return_exceptions=True)
-            assert {one.code for one in ended} == {"CLOSED"}
+            assert {error.code for error in ended} == {"CLOSED"}
 
     asyncio.run(asyncio.wait_for(ask(), 30))
 
 
-def test_clients_without_arguments_find_their_broker_as_the_commands_do(alone, monkeypatch):
+def test_clients_without_arguments_find_their_broker_like_the_commands(alone, monkeypatch):
     for name, value in alone.variables.items():
         monkeypatch.setenv(name, value)
 

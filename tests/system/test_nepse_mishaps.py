@@ -1,4 +1,4 @@
-"""The whole way, from a client over the bus to an exchange at which things go wrong: a typed error or an answer, and in time."""
+"""The whole path, from a client over the bus to an exchange with faults: a typed error or an answer, and in time."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ class ExchangeBus(LocalBus):
 
 @pytest.fixture(scope="module")
 def local_bus():
-    """A clock that is a day ahead, and tokens that expire at once, all the time."""
+    """A clock that is a day ahead, and tokens that always expire at once."""
     with serve(clock_offset_s=86_400.0, token_lifetime_s=1.0) as exchange, ExchangeBus(exchange, 1) as local_bus:
         yield local_bus
 
@@ -60,7 +60,7 @@ def local_bus():
     ],
     ids=["500", "503-retry-after", "429-retry-after", "empty", "html", "reset", "slow", "401"],
 )
-def test_what_passes_is_borne_and_the_caller_gets_its_answer(local_bus, reply):
+def test_a_temporary_fault_is_tolerated_and_the_caller_gets_its_answer(local_bus, reply):
     local_bus.exchange.plan(INDICES, reply)
     began = time.monotonic()
     with local_bus.nepse() as nepse:
@@ -69,7 +69,7 @@ def test_what_passes_is_borne_and_the_caller_gets_its_answer(local_bus, reply):
     assert asked_s <= time.monotonic() - began < CALL_S / 2
 
 
-def test_what_stays_ends_in_its_own_error_after_all_attempts_and_the_next_call_is_well(local_bus):
+def test_a_lasting_fault_ends_in_its_error_after_all_attempts_and_the_next_call_succeeds(local_bus):
     local_bus.exchange.plan(INDICES, Reply(500, b"{}"), times=4)
     with local_bus.nepse() as nepse:
         with pytest.raises(TaskFailed) as failed:
@@ -78,8 +78,8 @@ def test_what_stays_ends_in_its_own_error_after_all_attempts_and_the_next_call_i
         assert len(nepse.get_nepse_index()) == 4
 
 
-def test_after_a_429_that_says_nothing_or_a_403_in_html_the_whole_service_leaves_the_exchange_alone_for_five_seconds(local_bus):
-    """Both are meant for the address: nothing is sent until they are over, whoever asks for whatever."""
+def test_after_a_429_without_a_time_or_a_403_in_html_the_whole_service_pauses_for_five_seconds(local_bus):
+    """Both concern the address: no request is sent until the pause is over, from any worker."""
     for reply, ended in ((Reply(429, b""), None), (Reply(403, HTML_403, "text/html"), "BLOCKED")):
         local_bus.exchange.plan(INDICES, reply)
         came = len(local_bus.exchange.visits.log)
@@ -92,12 +92,12 @@ def test_after_a_429_that_says_nothing_or_a_403_in_html_the_whole_service_leaves
                 assert len(nepse.get_nepse_index()) == 4
             assert nepse.get_market_status()["isOpen"] == "OPEN"
         visits = local_bus.exchange.visits.log[came:]
-        told = next(place for place, visit in enumerate(visits) if visit.path == INDICES)
-        assert visits[told + 1].at - visits[told].at >= 5.0
+        place_ = next(place for place, visit in enumerate(visits) if visit.path == INDICES)
+        assert visits[place_ + 1].at - visits[place_].at >= 5.0
 
 
-def test_with_a_fifth_of_all_requests_going_wrong_every_call_ends_in_an_answer_or_a_typed_error():
-    """Everything at random at once: 429, 403, 5xx, nothing, HTML, resets, silence, lost sessions."""
+def test_with_faults_in_a_fifth_of_all_requests_every_call_ends_in_an_answer_or_a_typed_error():
+    """Random faults: 429, 403, 5xx, nothing, HTML, resets, silence, lost sessions."""
     ended, wrong = [], []
     kinds = ("429-retry-after", "500", "503-retry-after", "empty", "html", "reset", "slow", "expired")
     with serve(fault_share=0.2, faults=kinds) as exchange, ExchangeBus(exchange, 2) as local_bus:
@@ -123,5 +123,5 @@ def test_with_a_fifth_of_all_requests_going_wrong_every_call_ends_in_an_answer_o
     statuses = exchange.by_status
     assert (wrong, len(ended)) == ([], 20)
     assert {code for code in ended if isinstance(code, str)} <= TYPED
-    assert sum(isinstance(one, int) for one in ended) >= 15, ended
-    assert sum(statuses.values()) - statuses[200] >= 2, "nothing went wrong"
+    assert sum(isinstance(outcome, int) for outcome in ended) >= 15, ended
+    assert sum(statuses.values()) - statuses[200] >= 2, "there was no fault"

@@ -1,4 +1,4 @@
-"""Odd requests, reports and answers against a real broker: each is answered, and everybody else is served as before."""
+"""Odd requests, reports and answers against a real broker: each is answered, and all others are served as before."""
 
 import os
 import time
@@ -15,9 +15,9 @@ BATCH = 50  # requests under way at a time
 
 @pytest.fixture
 def local_bus():
-    with LocalBus() as found:
-        found.start_broker()
-        yield found
+    with LocalBus() as bus:
+        bus.start_broker()
+        yield bus
 
 
 def connect(context, address):
@@ -28,21 +28,21 @@ def connect(context, address):
 
 
 def answered(socket, wanted):
-    """Take answers in until each of the requests has had its one; returns the codes, "" for a reply."""
+    """Receive answers until each of the requests has had one; returns the codes, "" for a reply."""
     codes, deadline = {}, time.monotonic() + LIMIT_S
     while len(codes) < len(wanted):
         assert socket.poll(max(0, int((deadline - time.monotonic()) * 1000))), f"{wanted - codes.keys()} have no answer"
         frame = socket.recv()
-        told = msgpack.unpackb(frame[1:], strict_map_key=False)
+        fields = msgpack.unpackb(frame[1:], strict_map_key=False)
         if frame[:1] != b"P":
-            assert told[0] in wanted, told
-            assert told[0] not in codes
-            codes[told[0]] = told[1] if frame[:1] == b"E" else ""
+            assert fields[0] in wanted, fields
+            assert fields[0] not in codes
+            codes[fields[0]] = fields[1] if frame[:1] == b"E" else ""
     return codes
 
 
 def all_is_well(local_bus):
-    """Look whether the broker takes posts, and whether those who watch it find nothing wrong with it."""
+    """Check that the broker accepts posts, and that its monitors report no fault."""
     with local_bus.client() as client:
         posted = client.call("hulak.post", args={"service": "well"}, timeout_s=10)
         assert client.call("hulak.result", args={"task": posted["task"]}, timeout_s=10)["state"] == "queued"
@@ -55,7 +55,7 @@ def all_is_well(local_bus):
     assert check.wait(30) in (0, 1), check.log.read_text()
 
 
-def test_every_odd_control_request_is_answered_once_and_no_other_suffers(local_bus):
+def test_every_odd_control_request_is_answered_once_and_affects_no_other(local_bus):
     context = zmq.Context()
     socket = connect(context, local_bus.addresses["frontend"])
     waits, codes = set(), {}
@@ -72,7 +72,7 @@ def test_every_odd_control_request_is_answered_once_and_no_other_suffers(local_b
     context.destroy(linger=0)
 
 
-def test_no_odd_message_of_a_worker_costs_anybody_anything(local_bus):
+def test_no_odd_message_of_a_worker_affects_others(local_bus):
     context = zmq.Context()
     client, worker = (connect(context, local_bus.addresses[name]) for name in ("frontend", "backend"))
     ready = b"Y" + msgpack.packb(["odd", "odd/1", 1000, [], {"pid": os.getpid()}])
@@ -82,9 +82,9 @@ def test_no_odd_message_of_a_worker_costs_anybody_anything(local_bus):
             worker.send(ready)
             client.send(b"Q" + msgpack.packb([os.urandom(16), "odd", "a", {}, {"timeout_ms": 500, "retries": 1}]))
             while worker.poll(200):
-                told = worker.recv()
-                if told[:1] == b"T":
-                    held = msgpack.unpackb(told[1:])[0]
+                message = worker.recv()
+                if message[:1] == b"T":
+                    held = msgpack.unpackb(message[1:])[0]
                     break
         worker.send(frame.replace(bytes(16), held))
     all_is_well(local_bus)

@@ -1,4 +1,4 @@
-"""Posted tasks with real processes: accepted means safe, and each ends once, whoever dies."""
+"""Posted tasks with real processes: accepted means safe, and each ends once, after a kill of any process."""
 
 import json
 import os
@@ -40,8 +40,8 @@ def test_a_posted_task_is_done_though_its_broker_is_killed_at_once_and_its_worke
         local_bus.start_broker()
         start_worker(local_bus)
         assert client.result(task, timeout_s=30) == "slept 0.01"
-        told = client.show_task(task)
-        assert (told["state"], told["attempt"]) == ("done", 1)
+        row = client.show_task(task)
+        assert (row["state"], row["attempt"]) == ("done", 1)
 
 
 def test_a_task_that_runs_when_the_broker_is_killed_is_left_to_its_worker(local_bus):
@@ -55,12 +55,12 @@ def test_a_task_that_runs_when_the_broker_is_killed_is_left_to_its_worker(local_
         local_bus.start_broker()
         other = start_worker(local_bus)
         assert client.result(task, timeout_s=30) == "slept 2.5"
-        told = client.show_task(task)
-        assert told["attempt"] == 1
-        assert not told["worker"].endswith(f"/{other.pid}")
+        row = client.show_task(task)
+        assert row["attempt"] == 1
+        assert not row["worker"].endswith(f"/{other.pid}")
 
 
-def test_a_task_whose_time_is_over_while_no_broker_runs_has_expired_and_keeps_nobody_from_starting(local_bus):
+def test_a_task_whose_time_ended_while_no_broker_ran_has_expired_and_does_not_prevent_a_start(local_bus):
     with local_bus.client() as client:
         late = client.post(**sleeps(0.01), expires_s=0.5)
         other = client.post(**sleeps(0.01))
@@ -76,7 +76,7 @@ def test_a_task_whose_time_is_over_while_no_broker_runs_has_expired_and_keeps_no
         assert client.result(other, timeout_s=30) == "slept 0.01"
 
 
-def test_a_store_that_cannot_be_read_is_set_aside_told_and_the_broker_starts(local_bus):
+def test_an_unreadable_store_is_set_aside_and_reported_and_the_broker_starts(local_bus):
     local_bus.broker.kill()
     local_bus.broker.wait()
     (local_bus.home / "tasks.db").write_bytes(bytes(40_960))
@@ -87,11 +87,11 @@ def test_a_store_that_cannot_be_read_is_set_aside_told_and_the_broker_starts(loc
         client.post(**sleeps(0.01))
     assert local_bus.stats()["store"]["aside"] == ["tasks.db.aside-1"]
     assert (local_bus.home / "tasks.db.aside-1").stat().st_size == 40_960
-    _, said = run_any(local_bus, "check")
-    assert "tasks.db.aside-1" in said
+    _, output = run_any(local_bus, "check")
+    assert "tasks.db.aside-1" in output
 
 
-def test_tasks_beyond_the_bound_of_bytes_are_refused_and_those_from_before_come_when_there_is_room(local_bus):
+def test_tasks_above_the_bound_of_bytes_are_refused_and_earlier_ones_are_read_when_there_is_room(local_bus):
     with local_bus.client() as client:
         large = {"seconds": 0.01, "data": bytes(60_000)}
         tasks = [client.post("sleepy", "sleep", large) for _ in range(5)]
@@ -110,7 +110,7 @@ def test_tasks_beyond_the_bound_of_bytes_are_refused_and_those_from_before_come_
         client.post("sleepy", "sleep", large)
 
 
-def test_every_posted_task_ends_once_in_a_storm_of_kills(local_bus):
+def test_every_posted_task_ends_once_during_repeated_kills(local_bus):
     """100 tasks, 3 workers of which one is killed 6 times, the broker killed 4 times."""
     draw, stop = random.Random(5), threading.Event()
     workers = [start_worker(local_bus) for _ in range(3)]
@@ -160,7 +160,7 @@ def test_a_task_that_kills_its_workers_ends_among_the_dead_letters(local_bus):
         assert bytes(letter["task"]).hex() == task
 
 
-def test_a_cancelled_task_is_not_done_and_says_so(local_bus):
+def test_a_cancelled_task_is_not_done_and_is_reported_so(local_bus):
     with local_bus.client() as client:
         task = client.post(**sleeps(0.01))
         assert client.cancel(task) == "cancelled"
@@ -188,15 +188,15 @@ def run(local_bus, *words, code=0):
     return out, process.log.read_text()
 
 
-def test_the_commands_post_follow_and_look_after_tasks(local_bus):
+def test_the_commands_post_follow_and_manage_tasks(local_bus):
     start_worker(local_bus)
     assert run(local_bus, "task", "call", "sleepy", "sleep", "--arg", "seconds=0.01", "--json")[0] == '"slept 0.01"'
     task, _ = run(local_bus, "task", "post", "sleepy", "sleep", "--arg", "seconds=0.01", "--key", "k")
     assert run(local_bus, "task", "post", "sleepy", "sleep", "--arg", "seconds=0.01", "--key", "k")[0] == task
     assert run(local_bus, "task", "result", task, "--json")[0] == '"slept 0.01"'
     failing, _ = run(local_bus, "task", "post", "sleepy", "snore")
-    _, said = run(local_bus, "task", "result", failing, code=1)
-    assert "snore" in said
+    _, error = run(local_bus, "task", "result", failing, code=1)
+    assert "snore" in error
     assert json.loads(run(local_bus, "dead", "ls", "--json")[0])[0]["action"] == "snore"
     assert json.loads(run(local_bus, "dead", "show", failing, "--json")[0])["error"]["code"] == "UNKNOWN_ACTION"
     again, _ = run(local_bus, "dead", "retry", failing)
@@ -207,11 +207,11 @@ def test_the_commands_post_follow_and_look_after_tasks(local_bus):
     states = {row["state"] for row in json.loads(run(local_bus, "task", "ls", "--json")[0])}
     assert states == {"done", "failed"}
     assert "is done" in run(local_bus, "task", "cancel", task)[0]
-    _, said = run(local_bus, "task", "result", "nonsense", code=1)
-    assert "32 hexadecimal digits" in said
+    _, error = run(local_bus, "task", "result", "nonsense", code=1)
+    assert "32 hexadecimal digits" in error
 
 
-def test_functions_of_the_users_own_are_served_with_parts_and_typed_errors(local_bus):
+def test_functions_of_a_user_are_served_with_parts_and_typed_errors(local_bus):
     (local_bus.home / "my_sums.py").write_text(
         "from hulak.bus.errors import TaskFailed\n"
         "from hulak.workers.tasks import task\n\n\n"

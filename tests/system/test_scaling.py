@@ -1,4 +1,4 @@
-"""The pool of NEPSE workers under a real supervisord: it grows, shrinks, obeys, and cuts nobody's task."""
+"""The pool of NEPSE workers under a real supervisord: it grows, shrinks, follows its target, and interrupts no task."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def said(local_bus, *words):
 
 
 def test_a_hundred_calls_at_once_grow_the_pool_from_1_to_5_and_are_all_answered_within_the_limit(local_bus):
-    """The original's own example. The threshold works, nobody is left waiting, and the least is kept: its flaws 1, 3 and 4."""
+    """The original's example. The threshold works, no call is left waiting, and the least is kept: its flaws 1, 3 and 4."""
     eventually(lambda: local_bus.agrees_on(1), within_s=20)
     example = PoolExample(local_bus, 100)
     eventually(lambda: len(local_bus.workers()) == 5 or not example.asking, within_s=30)
@@ -56,10 +56,10 @@ def test_a_hundred_calls_at_once_grow_the_pool_from_1_to_5_and_are_all_answered_
     assert local_bus.exchange.by_status[429] == 0
 
 
-def test_a_target_is_reached_whoever_is_killed_and_held_until_it_is_automatic_again(local_bus):
+def test_a_target_is_reached_after_any_kill_and_held_until_the_scaler_decides_again(local_bus):
     said(local_bus, "scale", "nepse", "3")
     eventually(lambda: local_bus.agrees_on(3), within_s=AGREES_S)
-    killed = [one["pid"] for one in local_bus.workers()[:2]]
+    killed = [row["pid"] for row in local_bus.workers()[:2]]
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: local_bus.agrees_on(3, but_not=killed), within_s=AGREES_S)
@@ -67,23 +67,23 @@ def test_a_target_is_reached_whoever_is_killed_and_held_until_it_is_automatic_ag
     assert "nepse: 3 by hand, 3 wanted, 0 tasks wait for a worker" in table
     rows = [line for line in table.splitlines() if line.startswith("nepse_")]
     assert sum(row.endswith(("\trunning", "\tstarting")) for row in rows) == 3
-    told = json.loads(said(local_bus, "workers", "--json"))
-    assert {row["slot"] for row in told["workers"] if row["service"] == "nepse"} == set(local_bus.slots())
+    listing = json.loads(said(local_bus, "workers", "--json"))
+    assert {row["slot"] for row in listing["workers"] if row["service"] == "nepse"} == set(local_bus.slots())
     old = local_bus.workers()[0]["name"]
     new = json.loads(said(local_bus, "workers", "restart", old, "--json"))["successor"]
-    names = {one["name"] for one in local_bus.workers()}
+    names = {row["name"] for row in local_bus.workers()}
     assert new in names
     assert old not in names
     said(local_bus, "scale", "nepse", "auto")
     eventually(lambda: local_bus.agrees_on(1), within_s=20)
 
 
-def test_a_busy_worker_that_is_not_wanted_any_more_ends_its_task_first(local_bus):
+def test_a_busy_worker_that_is_no_longer_wanted_ends_its_task_first(local_bus):
     local_bus.scale(5)
     eventually(lambda: local_bus.agrees_on(5), within_s=AGREES_S)
     calls = local_bus.slow_calls(10)
     callers = Callers(local_bus, calls)
-    eventually(lambda: all(one["held"] for one in local_bus.workers()) or callers.failures, within_s=5)
+    eventually(lambda: all(row["held"] for row in local_bus.workers()) or callers.failures, within_s=5)
     local_bus.scale(1)
     eventually(lambda: len(local_bus.workers()) == 1, within_s=AGREES_S)
     callers.join(within_s=60)

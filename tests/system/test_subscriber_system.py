@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 
 
 class Feed:
-    """An unnumbered feed of its own, connected."""
+    """An unnumbered feed with its connection."""
 
     def __init__(self, local_bus):
         self.context = zmq.Context()
@@ -82,7 +82,7 @@ def test_joining_an_exact_topic_begins_with_its_last_value(local_bus, feed):
         assert [(event.stamp.sequence, event.body["bid"]) for event in take(subscriber, 3)] == [(5, 5.0), (6, 6.0), (7, 7.0)]
 
 
-def test_joining_a_prefix_begins_with_every_last_value_and_takes_in_new_topics_from_their_first_message(local_bus, feed):
+def test_joining_a_prefix_begins_with_every_last_value_and_includes_new_topics_from_their_first_message(local_bus, feed):
     feed.post(2, "EURUSD", "USDJPY")
     eventually(lambda: local_bus.stats()["ticks"]["taken"] == 4, within_s=5)
     with local_bus.subscriber("tick.") as subscriber:
@@ -91,7 +91,7 @@ def test_joining_a_prefix_begins_with_every_last_value_and_takes_in_new_topics_f
         assert [(event.topic, event.stamp.sequence) for event in take(subscriber, 2)] == [("tick.GBPUSD", 1), ("tick.EURUSD", 3)]
 
 
-def test_all_ticks_come_numbered_in_the_one_order(local_bus, feed):
+def test_all_ticks_come_numbered_in_the_global_order(local_bus, feed):
     feed.post(3)
     eventually(lambda: local_bus.stats()["ticks"]["taken"] == 3, within_s=5)
     with local_bus.subscriber("ticks") as subscriber:
@@ -101,7 +101,7 @@ def test_all_ticks_come_numbered_in_the_one_order(local_bus, feed):
         assert [event.body["bid"] for event in events] == [float(price) for price in range(4, 104)]
 
 
-def test_the_latest_mode_gives_the_newest_of_each_topic_and_never_what_is_behind_it(local_bus, feed):
+def test_the_latest_mode_returns_the_newest_of_each_topic_and_never_an_older_one(local_bus, feed):
     with local_bus.subscriber("tick.", mode="latest") as subscriber:
         feed.post(200, "EURUSD", "USDJPY")
         eventually(lambda: local_bus.stats()["ticks"]["taken"] == 400, within_s=5)
@@ -113,7 +113,7 @@ def test_the_latest_mode_gives_the_newest_of_each_topic_and_never_what_is_behind
             last[event.topic] = event.stamp.sequence
 
 
-def test_what_a_killed_broker_did_not_deliver_is_repaired_from_the_journal_of_the_next(local_bus, feed):
+def test_messages_that_a_killed_broker_did_not_deliver_are_repaired_from_the_journal_of_the_next(local_bus, feed):
     with local_bus.subscriber("tick.EURUSD") as subscriber, local_bus.subscriber("ticks") as everything:
         feed.post(10)
         assert len(take(subscriber, 10)) == len(take(everything, 10)) == 10
@@ -129,7 +129,7 @@ def test_what_a_killed_broker_did_not_deliver_is_repaired_from_the_journal_of_th
 
 
 @pytest.mark.parametrize("topic", ["ticks", "tick.EURUSD", "tick."])
-def test_ticks_can_be_taken_as_values_many_at_a_time_also_over_a_killed_broker(local_bus, feed, topic):
+def test_ticks_can_be_read_as_values_in_batches_also_over_a_killed_broker(local_bus, feed, topic):
     with local_bus.subscriber(topic) as subscriber:
         feed.post(100)
         [broker] = [process for process in local_bus.processes if process.poll() is None]
@@ -141,16 +141,16 @@ def test_ticks_can_be_taken_as_values_many_at_a_time_also_over_a_killed_broker(l
         taken = local_bus.stats()["ticks"]["taken"]
         prices = []
         while len(prices) < taken:
-            found = subscriber.poll_ticks(10)
-            assert found, f"only {len(prices)} of {taken} came"
-            assert {type(tick) for tick in found} == {Tick}
-            prices += [tick.bid for tick in found]
+            ticks = subscriber.poll_ticks(10)
+            assert ticks, f"only {len(prices)} of {taken} came"
+            assert {type(tick) for tick in ticks} == {Tick}
+            prices += [tick.bid for tick in ticks]
         assert prices == sorted(set(prices))
         assert prices[:100] == [float(price) for price in range(1, 101)]
         assert subscriber.gaps == []
 
 
-def test_a_tick_whose_body_lacks_a_key_costs_the_others_nothing(local_bus, feed):
+def test_a_tick_whose_body_lacks_a_key_does_not_affect_the_others(local_bus, feed):
     with local_bus.subscriber("ticks") as subscriber:
         feed.post(1)
         odd = codec.pack({"symbol": "EURUSD", "bid": "high"})
@@ -163,7 +163,7 @@ def test_a_tick_whose_body_lacks_a_key_costs_the_others_nothing(local_bus, feed)
         assert subscriber.counters()["malformed"] == 1
 
 
-def test_a_wrong_topic_mode_or_place_is_refused_at_once(local_bus):
+def test_a_wrong_topic_mode_or_home_is_refused_at_once(local_bus):
     where = {"settings": local_bus.settings, "home": local_bus.home}
     with pytest.raises(ProtocolError, match="a b"):
         Subscriber("tick.a b", **where)
@@ -173,7 +173,7 @@ def test_a_wrong_topic_mode_or_place_is_refused_at_once(local_bus):
         Subscriber("ticks", settings=empty.settings, home=empty.home, timeout_s=0.2)
 
 
-def test_thousands_of_topics_in_one_subscriber_all_come(local_bus, feed):
+def test_one_subscriber_receives_thousands_of_topics(local_bus, feed):
     symbols = [f"S{number:04d}" for number in range(3000)]  # more than libzmq's default queue of subscriptions holds
     feed.post(1, *symbols)
     eventually(lambda: local_bus.stats()["ticks"]["symbols"] == len(symbols), within_s=20)

@@ -1,4 +1,4 @@
-"""`hulak up` and `hulak down`: the whole post office under a real supervisord, and nothing left of it afterwards."""
+"""`hulak up` and `hulak down`: all processes under a real supervisord, and none left afterwards."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ def local_bus():
 
 
 def stood(up, text=STANDS):
-    """Wait until it says that everything stands; return all processes of it, itself excepted."""
+    """Wait until it reports that all processes run; return all of its processes, itself excepted."""
 
     def said():
         log = up.log.read_text()
@@ -37,16 +37,16 @@ def stood(up, text=STANDS):
 
 
 def alive(processes):
-    found = []
-    for one in processes:
+    running = []
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
-    return found
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                running.append(process)
+    return running
 
 
 def pool(local_bus):
-    return [one for one in local_bus.stats()["workers"] if one["service"] == "nepse"]
+    return [row for row in local_bus.stats()["workers"] if row["service"] == "nepse"]
 
 
 def supervisord_of(local_bus):
@@ -54,14 +54,14 @@ def supervisord_of(local_bus):
 
 
 def ended(local_bus, up, started):
-    """Make sure that it ends after a signal, and that nothing is left."""
+    """Make sure that it ends after a signal, and that no process is left."""
     assert up.wait(ENDS_S) == 0
     assert alive(started) == []
     assert "all processes ended" in up.log.read_text()
     assert not (local_bus.home / "run" / "supervisor.sock").exists()
 
 
-def test_the_demo_stands_and_sigterm_ends_it_with_nothing_left(local_bus):
+def test_the_demo_runs_and_sigterm_ends_it_with_no_process_left(local_bus):
     up = local_bus.hulak("up", "--demo")
     started = stood(up)
     assert len(started) == 10, "supervisord, broker, venue, exchange, feed, worker, scaler, two display workers, gateway"
@@ -92,14 +92,14 @@ def test_a_second_one_on_the_same_home_is_refused_and_down_ends_the_first(local_
     assert "stopped by `hulak down`" in up.log.read_text()
 
 
-def test_a_process_that_is_killed_is_started_again_and_up_killed_leaves_no_children(local_bus):
+def test_a_process_that_is_killed_is_restarted_and_up_killed_leaves_no_children(local_bus):
     up = local_bus.hulak("up")
     stood(up, BARE)
     (worker,) = pool(local_bus)
     os.kill(worker["pid"], signal.SIGKILL)
 
     def replaced():
-        pids = [one["pid"] for one in pool(local_bus)]
+        pids = [row["pid"] for row in pool(local_bus)]
         return len(pids) == 1 and pids != [worker["pid"]]
 
     eventually(replaced, within_s=20)
@@ -109,7 +109,7 @@ def test_a_process_that_is_killed_is_started_again_and_up_killed_leaves_no_child
     eventually(lambda: not alive(started), within_s=10)
 
 
-def test_detached_it_goes_on_until_down(local_bus):
+def test_detached_it_continues_until_down(local_bus):
     up = local_bus.hulak("up", "--demo", "--detach")
     assert up.wait(STANDS_S) == 0, up.log.read_text()
     supervisor = psutil.Process(supervisord_of(local_bus))
@@ -141,9 +141,9 @@ def test_ports_in_use_are_named_before_anything_starts(local_bus):
     elsewhere = local_bus.home / "b"
     up = local_bus.hulak("up", "--demo", "--home", elsewhere)
     assert up.wait(STANDS_S) == 78
-    said = up.log.read_text()
+    output = up.log.read_text()
     for name, address in local_bus.addresses.items():
-        assert f"{address.removeprefix('tcp://')} (broker.{name})" in said
+        assert f"{address.removeprefix('tcp://')} (broker.{name})" in output
     assert not elsewhere.exists()
 
 
@@ -153,7 +153,7 @@ def test_a_home_too_long_for_a_socket_is_refused(local_bus):
     assert "choose a shorter one with --home" in up.log.read_text()
 
 
-def test_sub_ends_silently_when_its_reader_has_had_enough(local_bus):
+def test_sub_ends_silently_when_its_reader_ends(local_bus):
     local_bus.start_broker()
     sub = local_bus.hulak("sub", "stats", "--json", out=subprocess.PIPE)
     sub.stdout.readline()
@@ -171,16 +171,16 @@ def test_ctrl_c_ends_sub_with_0(local_bus):
     assert sub.log.read_bytes() == b""
 
 
-def test_python_m_workers_refuses_a_service_that_it_has_not(local_bus):
+def test_python_m_workers_refuses_an_unknown_service(local_bus):
     worker = local_bus.start("-m", "hulak.workers", "chess")
     assert worker.wait(10) == 78
     assert "service 'chess' is unknown, must be one of nepse" in worker.log.read_text()
 
 
-def test_python_m_workers_is_a_worker_and_drain_sends_it_away(local_bus):
+def test_python_m_workers_is_a_worker_and_drain_ends_it(local_bus):
     local_bus.start_broker()
     worker = local_bus.start("-m", "hulak.workers", "nepse", "--name", "first")
-    eventually(lambda: [one["name"] for one in local_bus.stats()["workers"]] == ["first"], within_s=20)
+    eventually(lambda: [row["name"] for row in local_bus.stats()["workers"]] == ["first"], within_s=20)
     assert local_bus.hulak("workers", "drain", "first").wait(10) == 0
     assert worker.wait(10) == 0
     nobody = local_bus.hulak("workers", "drain", "first", "--json", out=subprocess.PIPE)
@@ -188,7 +188,7 @@ def test_python_m_workers_is_a_worker_and_drain_sends_it_away(local_bus):
     assert nobody.returncode == 1
 
 
-def test_further_feeds_are_programs_of_the_operators_own_one_that_dies_leaves_the_other_alone_and_ctrl_c_ends_all(local_bus):
+def test_further_feeds_are_the_operators_programs_one_that_dies_leaves_the_other_alone_and_ctrl_c_ends_all(local_bus):
     programs = local_bus.home / "programs"
     programs.mkdir()
     url = f"ws://127.0.0.1:{local_bus.settings.sim.venue_port}/json"
@@ -201,7 +201,7 @@ def test_further_feeds_are_programs_of_the_operators_own_one_that_dies_leaves_th
     stood(up)
 
     def feeds():
-        return {one["name"]: one for one in local_bus.stats()["processes"] if one["kind"] == "feed" and one["posted"] > 0}
+        return {row["name"]: row for row in local_bus.stats()["processes"] if row["kind"] == "feed" and row["posted"] > 0}
 
     eventually(lambda: feeds().keys() == {"binance", "second"}, within_s=20)
     before = feeds()

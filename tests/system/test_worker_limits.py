@@ -1,4 +1,4 @@
-"""A worker's process while a task blocks it: it goes on beating, is interrupted at the soft limit, and ends at the hard one."""
+"""A worker while a task blocks its process: it sends heartbeats, is interrupted at the soft limit, and ends at the hard one."""
 
 from pathlib import Path
 

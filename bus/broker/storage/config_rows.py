@@ -1,4 +1,4 @@
-"""The statements of the store about the live configuration: present values, and what each version changed."""
+"""The SQL statements of the live configuration: present values, and the changes of each version."""
 
 import sqlite3
 from typing import Any
@@ -12,7 +12,7 @@ from hulak.bus.wire.codec import pack, unpack
 
 
 def load(connection: sqlite3.Connection) -> ConfigVersions:
-    """Read all of it; values that cannot be read, or are not allowed any more, are set aside."""
+    """Read values and versions; values that are malformed, or no longer allowed, are set aside."""
     scopes: Scopes = {}
     for scope, key, value in connection.execute("SELECT scope, key, value FROM config_values ORDER BY scope, key").fetchall():
         try:
@@ -25,27 +25,28 @@ def load(connection: sqlite3.Connection) -> ConfigVersions:
     for row in rows:
         try:
             versions.append(_version(*row))
-        except (ProtocolError, TypeError, ValueError):  # its number is taken all the same; what was before cannot be told
-            versions = [ConfigVersion(row[0], 0, "", "what it changed cannot be read", ())]
+        except (ProtocolError, TypeError, ValueError):  # its number stays in use; the versions before it cannot be rebuilt
+            versions = [ConfigVersion(row[0], 0, "", "its changes cannot be read", ())]
     return ConfigVersions({scope: values for scope, values in scopes.items() if values}, versions)
 
 
 def _version(version: int, at_ns: Any, by: Any, note: Any, changes: Any) -> ConfigVersion:
     if type(at_ns) is not int or type(by) is not str or type(note) is not str:
-        raise TypeError("at_ns, by or note is of another type")
-    return ConfigVersion(version, at_ns, by, note, tuple(Change(*one) for one in unpack(changes)))
+        raise TypeError("at_ns, by or note has a wrong type")
+    return ConfigVersion(version, at_ns, by, note, tuple(Change(*fields) for fields in unpack(changes)))
 
 
 def write(connection: sqlite3.Connection, version: ConfigVersion, keep: int) -> None:
-    """Write a version and the values it makes; of the versions the newest `keep` stay."""
-    for one in version.changes:
-        if one.after is None:
-            connection.execute("DELETE FROM config_values WHERE scope = ? AND key = ?", (one.scope, one.key))
+    """Write a version and its values; keep the newest `keep` versions."""
+    for change in version.changes:
+        if change.after is None:
+            connection.execute("DELETE FROM config_values WHERE scope = ? AND key = ?", (change.scope, change.key))
         else:
             connection.execute(
-                "INSERT OR REPLACE INTO config_values (scope, key, value) VALUES (?, ?, ?)", (one.scope, one.key, pack(one.after))
+                "INSERT OR REPLACE INTO config_values (scope, key, value) VALUES (?, ?, ?)",
+                (change.scope, change.key, pack(change.after)),
             )
-    changes = pack([[one.scope, one.key, one.before, one.after] for one in version.changes])
+    changes = pack([[change.scope, change.key, change.before, change.after] for change in version.changes])
     connection.execute(
         "INSERT INTO config_versions (version, at_ns, by, note, changes) VALUES (?, ?, ?, ?, ?)",
         (version.version, version.at_ns, version.by, version.note, changes),

@@ -1,10 +1,10 @@
-"""The store of posted tasks: SQLite in WAL mode, synced before anything is called accepted (`synchronous=FULL`).
+"""The store of posted tasks: SQLite in WAL mode, synced before a task is accepted (`synchronous=FULL`).
 
-One thread owns the connection. What waits when it is free goes into one transaction (group commit): a hundred posts cost one
-sync. Nothing in the loop waits for it: a job is put in with what to do then, and `finished` does it in the loop's thread.
+One thread owns the connection. All jobs that wait when it is free go into one transaction (group commit): a hundred posts cost
+one sync. The loop never waits for it: a job is queued with a callback, and `finished` runs the callback in the loop's thread.
 
-A job that fails, whyever, fails alone. A transaction that fails is none of its jobs' fault: all of them are told, and the file is
-opened anew. A file that cannot be used now (a full disk) is tried again each second, and jobs fail meanwhile.
+A job that fails does not affect the others. When a transaction fails, all its jobs fail with the reason, and the file is
+reopened. A file that cannot be used now (a full disk) is tried again each second, and jobs fail until then.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from hulak.bus.errors import PartEnded
 
 MOST = 500  # jobs in one transaction
 AGAIN_S = 1.0
-# SQLite's codes that say of a job's error that it is the disk's: the store has failed, not only the job.
+# SQLite's error codes of the disk: the store has failed, not only the job.
 DISK = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -38,15 +38,15 @@ DISK = {
 }
 Job = Callable[[sqlite3.Connection], Any]
 JobCallback = Callable[[Any, str], None]
-JobResult = tuple[Any, str, bool]  # of a job: its value; why it failed; whether that is the disk's fault
+JobResult = tuple[Any, str, bool]  # of a job: its value; why it failed; whether the disk is the reason
 
 
 class Work(msgspec.Struct, frozen=True):
-    """A job, and what to do with its value, or with the reason why it failed."""
+    """A job, and the callback that gets its value, or the reason why it failed."""
 
     job: Job
     then: JobCallback
-    patient: bool = False  # waits until the file can be used
+    deferred: bool = False  # waits until the file can be used
 
 
 class Database:
@@ -60,20 +60,20 @@ class Database:
         self.file = DatabaseFile(folder)
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Work, Any, str]] = queue.SimpleQueue()
-        self.reader, self._writer = socket.socketpair()  # readable when something has finished
+        self.reader, self._writer = socket.socketpair()  # readable when a job has finished
         self.reader.setblocking(False)
         self._writer.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._ready = False  # the file was opened once
-        self._patient: list[Work] = []
+        self._deferred: list[Work] = []
         self.commits = 0
         self.failed = ""  # why nothing can be written; empty if it can
-        self.dead = ""  # why the thread ended, which it must not
+        self.dead = ""  # why the thread ended, which is an error
 
-    # In the loop's thread
+    # Called in the loop's thread
 
     def open(self) -> None:
-        """Open the file, or note in `failed` why it cannot be used yet."""
+        """Open the file, or set `failed` to the reason why it cannot be used yet."""
         try:
             self.file.prepare()
             self._ready = True
@@ -81,35 +81,35 @@ class Database:
             self.failed = reason(error)
 
     def start(self) -> None:
-        """Start the thread: the services have loaded what they begin with, or wait for it."""
+        """Start the thread, after the services have called `load`."""
         self._thread.start()
 
     def load(self, job: Job, then: JobCallback) -> None:
-        """Have something read that a service begins with: at once if the file can be used, else as soon as it can."""
+        """Run a job that reads a service's rows at the start: at once if the file can be used, else as soon as it can."""
         if not self._ready:
-            self._work.put(Work(job, then, patient=True))
+            self._work.put(Work(job, then, deferred=True))
             return
         try:
             value = self.now(job)
         except sqlite3.Error as error:
             if not is_unreadable(error):
-                self._work.put(Work(job, then, patient=True))
+                self._work.put(Work(job, then, deferred=True))
                 return
             self.file.replace(reason(error))
             value = self.now(job)
         then(value, "")
 
     def now(self, job: Job) -> Any:
-        """Do a job at once, over a connection of its own, and give its value."""
+        """Run a job at once, on a separate connection, and return its value."""
         with contextlib.closing(self.file.connect()) as connection:
             return job(connection)
 
     def put(self, job: Job, then: JobCallback) -> None:
-        """Have a job done in the next transaction; then `then(value, "")`, or `then(None, why)` if it is not in the store."""
+        """Run a job in the next transaction; then call `then(value, "")`, or `then(None, why)` if it failed."""
         self._work.put(Work(job, then))
 
     def finished(self) -> None:
-        """Do what is to be done for jobs that have finished, which must not fail; called when `reader` is readable."""
+        """Run the callbacks of finished jobs, which must not fail; called when `reader` is readable."""
         with contextlib.suppress(BlockingIOError):
             while self.reader.recv(4096):
                 pass
@@ -119,26 +119,26 @@ class Database:
                 work.then(value, why)
 
     def check(self) -> None:
-        """Look whether the thread lives.
+        """Check that the thread is running.
 
         Raises:
-            PartEnded: it does not.
+            PartEnded: it is not.
         """
         if self.dead:
             raise PartEnded(f"the store's thread ended: {self.dead}")
 
     def close(self) -> None:
-        """Finish what was put in, and end the thread."""
+        """Finish the queued jobs, and end the thread."""
         if self._thread.is_alive():
             self._work.put(None)
             self._thread.join(10)
 
-    # In the store's own
+    # Run by the store's thread
 
     def _run(self) -> None:
         try:
             self._serve()
-        except BaseException as error:  # noqa: BLE001 - whatever it was, the loop must know
+        except BaseException as error:  # noqa: BLE001 - the loop must know of every kind of error
             self.dead = reason(error)
         self._wake()
 
@@ -150,9 +150,9 @@ class Database:
             if connection is None:
                 connection = self._connect()
             if connection is None:
-                self._put_off(batch)
+                self._defer(batch)
             else:
-                batch, self._patient = self._patient + batch, []
+                batch, self._deferred = self._deferred + batch, []
                 if not self._commit(connection, batch):
                     connection.close()
                     connection = None
@@ -160,7 +160,7 @@ class Database:
             connection.close()
 
     def _next(self) -> tuple[list[Work], bool]:
-        """Wait for what is to be done, but no longer than a second while the disk is to be tried again."""
+        """Wait for jobs, but no longer than a second while a failed disk is to be tried again."""
         batch: list[Work] = []
         with contextlib.suppress(queue.Empty):
             work = self._work.get(timeout=AGAIN_S if self.failed else None)
@@ -183,37 +183,37 @@ class Database:
             return None
 
     def _commit(self, connection: sqlite3.Connection, batch: list[Work]) -> bool:
-        """Do jobs in one transaction; false if the connection is of no more use."""
+        """Run jobs in one transaction; false if the connection can no longer be used."""
         try:
             connection.execute("BEGIN IMMEDIATE")
             results, wrote = self._all(connection, batch)
-            if self.failed:  # is the disk well again? A transaction that writes nothing does not tell.
+            if self.failed:  # test the disk: a transaction that writes nothing does not
                 connection.execute(f"PRAGMA user_version = {database_schema.VERSION}")
                 wrote = True
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - of the transaction, so of all its jobs
+        except Exception as error:  # noqa: BLE001 - it fails the transaction, and so all its jobs
             self.failed = reason(error)
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-            self._put_off(batch)
+            self._defer(batch)
             return not connection.in_transaction
         self.commits += bool(batch)
         trouble = next((why for _, why, is_disk in results if is_disk), "")
         if trouble or wrote:
             self.failed = trouble
-        self._tell([(work, value, why) for work, (value, why, _) in zip(batch, results, strict=True)])
+        self._return([(work, value, why) for work, (value, why, _) in zip(batch, results, strict=True)])
         return True
 
     def _all(self, connection: sqlite3.Connection, batch: list[Work]) -> tuple[list[JobResult], bool]:
-        """Do jobs in the transaction that has begun: what came of each, and whether something was written.
+        """Run jobs in the open transaction; return the result of each, and whether any row was written.
 
-        None fails but rarely. So they are done without a savepoint each, which would cost as much as a job; if one fails, all of
-        them are taken back and done anew, each in its own. A job changes nothing but the file.
+        Failures are rare, so jobs run without a savepoint each, which would cost as much as a job; if one fails, all are rolled
+        back and run again, each with a savepoint. A job has no effect outside the file.
         """
         before = connection.total_changes
         try:
             done: list[JobResult] = [(work.job(connection), "", False) for work in batch]
-        except Exception:  # noqa: BLE001 - whose it is shows when each is done alone
+        except Exception:  # noqa: BLE001 - the second run shows which job it was
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
@@ -222,7 +222,7 @@ class Database:
         return done, connection.total_changes > before
 
     def _one(self, connection: sqlite3.Connection, job: Job) -> JobResult:
-        """Do one job so that its failure is its own."""
+        """Run one job with a savepoint, so that its failure does not affect the others."""
         connection.execute("SAVEPOINT one")
         try:
             value = job(connection)
@@ -235,14 +235,14 @@ class Database:
         connection.execute("RELEASE one")
         return value, "", False
 
-    def _put_off(self, batch: list[Work]) -> None:
-        """Tell what was not done that it was not; what can wait does."""
-        self._patient += [work for work in batch if work.patient]
-        self._tell([(work, None, self.failed) for work in batch if not work.patient])
+    def _defer(self, batch: list[Work]) -> None:
+        """Keep the jobs that wait for the file; fail the others."""
+        self._deferred += [work for work in batch if work.deferred]
+        self._return([(work, None, self.failed) for work in batch if not work.deferred])
 
-    def _tell(self, results: list[tuple[Work, Any, str]]) -> None:
-        for one in results:
-            self._done.put(one)
+    def _return(self, results: list[tuple[Work, Any, str]]) -> None:
+        for result in results:
+            self._done.put(result)
         self._wake()
 
     def _wake(self) -> None:
@@ -251,6 +251,6 @@ class Database:
 
 
 def reason(error: BaseException) -> str:
-    """Say why in one sentence; an error of SQLite or the system is one."""
+    """Return the reason in one sentence; an error of SQLite or the system already is one."""
     known = isinstance(error, sqlite3.Error | OSError)
     return str(error) if known and str(error) else f"{type(error).__name__}: {error}"

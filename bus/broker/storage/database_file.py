@@ -1,4 +1,4 @@
-"""The file of the store: opened if it can be, set aside if it cannot be read, so that a broker always has one to begin with."""
+"""The file of the store: opened if possible, set aside if it is unreadable, so that a broker always has a store."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 from hulak.bus.broker.storage import database_salvage, database_schema
 from hulak.bus.errors import DatabaseUnreadable
 
-BESIDE = ("", "-wal", "-shm")  # what SQLite keeps beside a file has these ends of its name
-# SQLite's codes for a file whose content it does not take. All others are the disk's, or of the moment: tried again.
+BESIDE = ("", "-wal", "-shm")  # suffixes of the names of SQLite's files
+# SQLite's error codes for unreadable content. All others are of the disk or temporary: tried again.
 UNREADABLE = {
     sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_CORRUPT,
@@ -25,24 +25,24 @@ class DatabaseFile:
     """The file `tasks.db` of a home.
 
     Args:
-        folder: of the broker's home.
+        folder: the broker's home.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "tasks.db"
-        self.why_aside = ""  # why a file was set aside in this life; empty: none was
-        self.salvaged = 0  # rows taken over from it
-        self.aside = self._named_aside()  # files that were set aside, now and before, and are still there
+        self.why_aside = ""  # why a file was set aside by this broker; empty: none was
+        self.salvaged = 0  # rows copied from it
+        self.aside = self._named_aside()  # names of the files that were ever set aside and still exist
 
     def _named_aside(self) -> list[str]:
-        found = (path.name for path in self.path.parent.glob(f"{self.path.name}.aside-*"))
-        return sorted({re.sub("-(wal|shm)$", "", name) for name in found})
+        names = (path.name for path in self.path.parent.glob(f"{self.path.name}.aside-*"))
+        return sorted({re.sub("-(wal|shm)$", "", name) for name in names})
 
     def prepare(self) -> None:
-        """Make the file if there is none; bring one of a former version to the present one; set one aside that cannot be read.
+        """Make the file if there is none; upgrade one of an earlier version; set an unreadable one aside.
 
         Raises:
-            sqlite3.Error, OSError: it cannot be used now; perhaps later.
+            sqlite3.Error, OSError: it cannot be used now, but perhaps later.
         """
         try:
             self._look()
@@ -54,7 +54,7 @@ class DatabaseFile:
             self.replace(str(error))
 
     def replace(self, why: str) -> None:
-        """Set the file aside, and begin another one with what can be read of it. Raises as `prepare`."""
+        """Set the file aside, and make another one with the rows that are readable. Raises as `prepare`."""
         self.why_aside = why
         old = self._set_aside()
         self.aside = self._named_aside()
@@ -65,7 +65,7 @@ class DatabaseFile:
 
     def connect(self) -> sqlite3.Connection:
         """Open the file, for its owner only."""
-        if not self.path.exists():  # never opened by hand while SQLite has it open: closing it would drop SQLite's locks
+        if not self.path.exists():  # never opened here while SQLite has it open: closing it would drop SQLite's locks
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         for end in BESIDE:
             with contextlib.suppress(FileNotFoundError, PermissionError):
@@ -82,33 +82,33 @@ class DatabaseFile:
         return connection
 
     def _look(self) -> None:
-        """Refuse what SQLite would wait for, or take for empty though there was something."""
+        """Refuse files for which SQLite would block, or which it would treat as empty though they were not."""
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(self.path.stat().st_mode):
-                raise DatabaseUnreadable("it is no file")
+                raise DatabaseUnreadable("it is not a file")
         wal = Path(f"{self.path}-wal")
         if wal.exists() and wal.stat().st_size and not (self.path.exists() and self.path.stat().st_size):
-            raise DatabaseUnreadable("it is gone or empty, and what was written last is still there")
+            raise DatabaseUnreadable("it is gone or empty, and its write-ahead log is still there")
 
     def _set_aside(self) -> Path | None:
-        """Rename the file, and what stands beside it; gives its new name, None if only what stood beside it was there."""
+        """Rename the file and its `-wal` and `-shm`; return its new name, None if only those existed."""
         number = 1
         while any(os.path.lexists(f"{self.path}.aside-{number}{end}") for end in BESIDE):
             number += 1
-        there = os.path.lexists(self.path)
+        existed = os.path.lexists(self.path)
         for end in reversed(BESIDE):
             with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{self.path}{end}", f"{self.path}.aside-{number}{end}")  # noqa: PTH104 - paths with an end
-        return Path(f"{self.path}.aside-{number}") if there else None
+                os.rename(f"{self.path}{end}", f"{self.path}.aside-{number}{end}")  # noqa: PTH104 - paths with a suffix
+        return Path(f"{self.path}.aside-{number}") if existed else None
 
 
 def is_unreadable(error: Exception) -> bool:
-    """Tell whether an error is of a file whose content cannot be read, not of the disk or of the moment."""
+    """Return whether an error means unreadable content, not a fault of the disk or a temporary one."""
     return isinstance(error, DatabaseUnreadable) or code_of(error) in UNREADABLE
 
 
 def code_of(error: Exception) -> int:
-    """Find SQLite's primary code of an error; 0 if it has none."""
+    """Return SQLite's primary code of an error; 0 if it has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

@@ -1,4 +1,4 @@
-"""What can still be read of a damaged store is taken over into the new one, so that accepted tasks are not lost with a page."""
+"""Copies the readable rows of a damaged store into the new one, so that a damaged page does not lose all accepted tasks."""
 
 import contextlib
 import sqlite3
@@ -8,17 +8,17 @@ from typing import Any
 
 from hulak.bus.broker.storage import database_schema
 
-KEYS = {"config_values": "scope {0}, key {0}", "config_versions": "version {0}"}  # all other tables go by their rowids
+KEYS = {"config_values": "scope {0}, key {0}", "config_versions": "version {0}"}  # all other tables are ordered by rowid
 
 
 def take_over(old: Path, connection: sqlite3.Connection) -> int:
-    """Copy the rows that can be read.
+    """Copy the readable rows.
 
     Args:
         old: the file that was set aside.
         connection: to the new one.
     Returns:
-        how many rows were taken over.
+        the number of rows copied.
     """
     taken = 0
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(old, isolation_level=None)) as source:
@@ -37,7 +37,7 @@ def take_over(old: Path, connection: sqlite3.Connection) -> int:
 
 
 def _rows(source: sqlite3.Connection, table: str, names: str) -> Iterator[tuple[Any, ...]]:
-    """Yield what can be read from the beginning to the damage, and from the end back to it."""
+    """Yield the rows from the beginning to the damage, and from the end back to it."""
     for way in ("ASC", "DESC"):
         order = KEYS.get(table, "rowid {0}").format(way)
         with contextlib.suppress(sqlite3.Error):

@@ -1,7 +1,7 @@
-"""The tables of the store, and how those of former versions become the present ones.
+"""The tables of the store, and the upgrades from earlier versions.
 
-`PRAGMA user_version` is the version. Tasks are listed by their rowid: it grows with each, whatever the clocks do, and each index
-has it as its last column.
+`PRAGMA user_version` is the version. Tasks are listed by their rowid: it grows with each task, independent of the clocks, and
+is the last column of each index.
 """
 
 import sqlite3
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS config_versions (
     changes BLOB NOT NULL       -- msgpack: array of [scope, key, before, after]
 )""",
 )
-NEVER = "9e99"  # an age later than any other: what has it counts from when it is found, see `bus.broker.storage.row_retention`
+NEVER = "9e99"  # an age later than any other: such a row counts from when it is found, see `bus.broker.storage.row_retention`
 STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
     (
         "ALTER TABLE tasks ADD COLUMN due_boot TEXT",  # these two: as due_ns and expires_ns, see bus.core.tasks.moments
@@ -67,30 +67,30 @@ STEPS: tuple[tuple[str, ...], ...] = (  # from version 0 to 1, ...
         f"ALTER TABLE tasks ADD COLUMN ended_age_s REAL NOT NULL DEFAULT {NEVER}",
         "DROP INDEX IF EXISTS tasks_by_state",
         "CREATE INDEX tasks_in_state ON tasks (state)",
-        # Of those that have ended: what goes from state to state in between need not be moved in it.
+        # Of ended tasks only, so that changes of state before the end do not touch this index.
         "CREATE INDEX tasks_of_service ON tasks (service, state) WHERE ended_ns NOTNULL",
         "CREATE INDEX tasks_keyed ON tasks (posted_age_s) WHERE key NOTNULL",
         "CREATE INDEX tasks_answered ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND answer NOTNULL AND state != 'failed'",
         "CREATE INDEX tasks_bare ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND answer IS NULL AND state != 'failed'",
         "CREATE INDEX tasks_dead ON tasks (ended_age_s) WHERE ended_ns NOTNULL AND state = 'failed'",
-        # What could not be read of the other tables, so that nothing is lost and the rest goes on.
+        # Unreadable rows of the other tables, so that they are not lost and the others can be used.
         "CREATE TABLE set_aside (source TEXT NOT NULL, name TEXT NOT NULL, content BLOB, why TEXT NOT NULL)",
     ),
-    ("ALTER TABLE tasks ADD COLUMN retried_as BLOB",),  # of a dead letter: the id of the task that it was last posted anew as
+    ("ALTER TABLE tasks ADD COLUMN retried_as BLOB",),  # of a dead letter: the id of the task that it was last posted again as
 )
 VERSION = len(STEPS)
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Bring a file to the present version: an empty one, or one of a former version; one of the present version stays.
+    """Upgrade a file to the present version, if it is empty or of an earlier version.
 
     Raises:
-        DatabaseUnreadable: it is of a later version, or another program's.
+        DatabaseUnreadable: it is of a later version, or of another program.
         sqlite3.Error: it cannot be used.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
-        raise DatabaseUnreadable(f"its schema has version {version}, known are up to {VERSION}")
+        raise DatabaseUnreadable(f"its schema has version {version}, must be at most {VERSION}")
     if version < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         for statement in FIRST:
@@ -105,13 +105,13 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 
 def set_aside(connection: sqlite3.Connection, source: str, name: str, content: object, why: Exception) -> None:
-    """Keep what cannot be read of a table, for people to look at; its row goes, so that its place is free."""
-    told = content if isinstance(content, bytes | str | int | float | None) else repr(content)
-    connection.execute("INSERT INTO set_aside VALUES (?, ?, ?, ?)", (source, str(name), told, f"{type(why).__name__}: {why}"))
+    """Move an unreadable row to the table `set_aside`, for people to inspect; the caller deletes the row."""
+    stored = content if isinstance(content, bytes | str | int | float | None) else repr(content)
+    connection.execute("INSERT INTO set_aside VALUES (?, ?, ?, ?)", (source, str(name), stored, f"{type(why).__name__}: {why}"))
 
 
 def columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
-    """Name the columns of each table."""
+    """Return the names of the columns of each table."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid").fetchall()
     return {name: [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))] for (name,) in tables}
 
@@ -121,19 +121,19 @@ def _check(connection: sqlite3.Connection, version: int) -> None:
     for table, wanted in LAYOUTS[version].items():
         missing = [name for name in wanted if name not in there.get(table, ())]
         if missing:
-            raise DatabaseUnreadable(f"its table {table} has no column {missing[0]}, so it is another program's")
+            raise DatabaseUnreadable(f"its table {table} has no column {missing[0]}, so it is of another program")
 
 
 def _layouts() -> list[dict[str, list[str]]]:
-    """Name the tables and columns of each version."""
+    """Return the tables and columns of each version."""
     model = sqlite3.connect(":memory:")
-    found = []
+    layouts = []
     for step in (FIRST, *STEPS):
         for statement in step:
             model.execute(statement)
-        found.append(columns(model))
+        layouts.append(columns(model))
     model.close()
-    return found
+    return layouts
 
 
 LAYOUTS = _layouts()

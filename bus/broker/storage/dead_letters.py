@@ -1,4 +1,4 @@
-"""Dead letters in the store: how one is posted anew, and how many there are. PROTOCOL.md section 6.2."""
+"""Dead letters in the store: how one is posted again, and their number. PROTOCOL.md section 6.2."""
 
 import sqlite3
 
@@ -12,7 +12,7 @@ COUNT_S = 10.0  # between two counts
 
 
 def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting | None:
-    """Read what a dead letter was posted with, to be posted anew under another id; it never expires."""
+    """Read the posting of a dead letter, to post it again under another id; it never expires."""
     row = connection.execute(
         "SELECT service, action, args, retries, priority FROM tasks WHERE id = ? AND state = 'failed'", (task,)
     ).fetchone()
@@ -25,7 +25,7 @@ def read(connection: sqlite3.Connection, task: bytes, new_id: bytes) -> Posting 
 def post(
     connection: sqlite3.Connection, letter: bytes, posting: Posting, moment: Moment, keep_s: float, *, room: bool
 ) -> task_rows.PostingOutcome | None:
-    """Write what a dead letter is posted anew as, and in its row which task that is; else as `task_rows.post`."""
+    """Post a dead letter again, and record the new task's id in its row; otherwise as `task_rows.post`."""
     posted = task_rows.post(connection, posting, moment, keep_s, room=room)
     if posted is not None and posted.new:
         connection.execute("UPDATE tasks SET retried_as = ? WHERE id = ?", (posted.task, letter))
@@ -33,27 +33,27 @@ def post(
 
 
 def count(connection: sqlite3.Connection) -> int:
-    """Count the posted tasks that failed for good and are still there, by their index."""
-    found = connection.execute(f"SELECT count(*) FROM {DEAD} NOTNULL").fetchone()  # noqa: S608 - it is a constant
-    return int(found[0])
+    """Count the dead letters, by their index."""
+    row = connection.execute(f"SELECT count(*) FROM {DEAD} NOTNULL").fetchone()  # noqa: S608 - it is a constant
+    return int(row[0])
 
 
 class DeadLetters:
-    """Their number, as of the last count."""
+    """The number of dead letters at the last count."""
 
     def __init__(self) -> None:
         self.count = 0
         self._due = 0.0
 
     def look(self, now: float) -> list[BrokerEffect]:
-        """Have them counted, if the last count was long ago; `now` in monotonic seconds."""
+        """Return a job that counts them, if a count is due; `now` in monotonic seconds."""
         if now < self._due:
             return []
         self._due = now + COUNT_S
         return [Store(count, self._counted)]
 
-    def _counted(self, found: int | None, why: str) -> list[BrokerEffect]:
-        del why  # it is tried again soon
-        if found is not None:
-            self.count = found
+    def _counted(self, number: int | None, why: str) -> list[BrokerEffect]:
+        del why  # counted again soon
+        if number is not None:
+            self.count = number
         return []

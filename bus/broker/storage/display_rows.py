@@ -1,4 +1,4 @@
-"""The statements of the store about displays: what is written of them, and read again."""
+"""The SQL statements of displays."""
 
 import sqlite3
 from typing import Any
@@ -15,15 +15,15 @@ ROW = tuple[DisplayId, Symbol, dict[str, Any], PositiveInteger, str | None, int]
 
 
 def rows(connection: sqlite3.Connection) -> list[Display]:
-    """Read all displays, the oldest first; those that cannot be read are set aside."""
-    found = []
+    """Read all displays, the oldest first; unreadable rows are set aside."""
+    displays = []
     for row in connection.execute("SELECT id, symbol, init, first, worker, token FROM displays ORDER BY rowid").fetchall():
         try:
-            found.append(_display(*row))
+            displays.append(_display(*row))
         except (ProtocolError, msgspec.ValidationError) as error:
             database_schema.set_aside(connection, "displays", row[0], row[2], error)
             connection.execute("DELETE FROM displays WHERE id = ?", row[:1])
-    return found
+    return displays
 
 
 def _display(display: Any, symbol: Any, init: Any, first: Any, worker: Any, token: Any) -> Display:
@@ -40,17 +40,17 @@ def insert(connection: sqlite3.Connection, row: Display) -> None:
 
 
 def set_init(connection: sqlite3.Connection, display: str, init: dict[str, Any]) -> None:
-    """Write what a display begins with."""
+    """Write the initial values of a display."""
     connection.execute("UPDATE displays SET init = ? WHERE id = ?", (pack(init), display))
 
 
 def set_day(connection: sqlite3.Connection, display: str, init: dict[str, Any], first: int) -> None:
-    """Write what a display's day began with, and its first tick."""
+    """Write the values with which a display's day began, and its first tick."""
     connection.execute("UPDATE displays SET init = ?, first = ? WHERE id = ?", (pack(init), first, display))
 
 
 def assign(connection: sqlite3.Connection, given: dict[str, tuple[str | None, int]]) -> None:
-    """Write who has which displays: id -> worker and token."""
+    """Write the assignment of displays: id -> worker and token."""
     rows = [(worker, token, display) for display, (worker, token) in given.items()]
     connection.executemany("UPDATE displays SET worker = ?, token = ? WHERE id = ?", rows)
 

@@ -1,11 +1,11 @@
-"""The tick journal: segments of records in a folder, written before anybody sees a tick, read again for replays and at a start.
+"""The tick journal: segments of records in a folder, written before a tick is published, read for replays and at a start.
 
-A turn's records are one `write`; `fsync` runs in a thread, once a second. What a kill of the broker can tear is the last write,
-which was not published yet. When the disk cannot be written the journal is `degraded`: ticks flow on under a larger epoch, their
-records wait in memory, and nothing is told to be safe. It tries again every second, writes what waits, and goes on.
+The records of one iteration are one `write`; `fsync` runs in a thread, once a second. A kill of the broker can tear only the last
+write, which was not published yet. When the disk cannot be written the journal is `degraded`: ticks are published under a larger
+epoch, their records wait in memory, and none is reported as safe. It retries every second, writes the records, and continues.
 
-    LIVE --a write, a sync or a new segment fails--> DEGRADED: the old segment takes what waits
-         --all taken--> a new segment is begun, and synced --the disk is well--> LIVE
+    LIVE --a write, a sync or a new segment fails--> DEGRADED: the old segment takes the waiting records
+         --all written--> a new segment is begun, and synced --the disk is writable--> LIVE
 """
 
 import contextlib
@@ -33,11 +33,11 @@ from hulak.bus.process.lifecycle import since_boot
 from hulak.bus.process.log import Notice
 from hulak.bus.process.settings import JournalSettings
 
-HEAD_SHARE = 4  # a segment is not full before its records take this many times the bytes of its head
+HEAD_SHARE = 4  # a segment is full only when its records have at least this many times the bytes of its head
 
 
 class Journal:
-    """The journal of one broker; used by one thread.
+    """The journal of one broker; used by a single thread.
 
     Args:
         folder: `<home>/journal`.
@@ -45,7 +45,7 @@ class Journal:
         boot: id of the machine's boot.
         clock: ns since 1970 UTC.
         boottime: seconds since the machine's boot.
-        flags: folders outside the journal's disk that can hold the flag of a degraded one, see `journal_note.DegradedFlag`.
+        flags: folders on other disks that can hold the flag of a degraded journal, see `journal_note.DegradedFlag`.
     """
 
     def __init__(
@@ -64,39 +64,39 @@ class Journal:
         self.boottime = boottime
         self.ages = Ages(0.0, 0.0)  # the broker's own clock; set by `open`, as are the next four
         self.recovered = Recovered(Snapshot(0, boot, 0, 0), 0, 0, 0, "")
-        self.epoch = 0  # of the ticks; one larger each time it degrades
-        self.last = 0  # number of the last tick in it
+        self.epoch = 0  # of the ticks; grows each time the journal degrades
+        self.last = 0  # number of the last tick written
         self.id = ""
-        self.ordinals = TopicOrdinals()  # of the topics, shared with the bus: see `TopicLogs.ordinals`
-        self.degraded = ""  # why; empty while all is well
+        self.ordinals = TopicOrdinals()  # of the topics, shared with the bus, see `TopicLogs.ordinals`
+        self.degraded = ""  # the reason; empty while the disk can be written
         self.held = HeldBatches()
         self.lost = 0  # ticks that were published and will not be journalled
         self.syncs = 0
-        self.notices: list[Notice] = []  # taken by whoever writes the log
+        self.notices: list[Notice] = []  # emptied by the caller, which writes them to the log
         self._fd = -1
-        self._serial = 0  # the highest there was
+        self._serial = 0  # the highest used
         self._now = 0.0
         self._sync_at = 0.0
         self._notes = JournalNotes(folder, flags)
         self._sync_thread = SyncThread()
         self.segment_files = JournalSegments(self._sync_thread, Retention(settings.max_bytes, settings.max_hours * 3600))
-        # None after a start on a disk that cannot be written, if there were none before.
+        # Empty after a start on a disk that cannot be written, if there were none before.
         self.segments = self.segment_files.segments
         self._comeback = JournalComeback(self, self._sync_thread, self.held)
 
     # At the start
 
     def open(self, now: float) -> Recovered:
-        """Read what is there, set aside what does not belong there, begin a new segment; degraded, if that is not possible.
+        """Read the journal, set foreign files aside, begin a new segment; degraded, if that is not possible.
 
         Args:
             now: monotonic seconds.
         """
         start = look(self.folder, self._notes, self._clocks())
-        found = start.found
+        contents = start.contents
         self._now, self.ages = now, Ages(start.age_s(), now)
-        self.id, self._serial = found.journal or secrets.token_hex(8), found.highest
-        self.segment_files.fill(self.folder, found.segments, start.age_s(), found.indexes)
+        self.id, self._serial = contents.journal or secrets.token_hex(8), contents.highest
+        self.segment_files.fill(self.folder, contents.segments, start.age_s(), contents.indexes)
         state = self._go_on(start.state())
         if not start.trouble:
             try:
@@ -109,12 +109,19 @@ class Journal:
         else:
             self._note_live(sync=True)
         state = replace(state, epoch=self.epoch)
-        told = self.recovered = Recovered(state, found.read, found.corrupt, found.torn, start.why, found.aside + found.strange)
-        damage = {"corrupt_bytes": told.corrupt_bytes, "torn_bytes": told.torn_bytes, "new_epoch": told.why_new_epoch}
-        self._tell("info", "journal opened", ticks=state.ticks, read=told.read, **damage)
-        for one in told.aside:
-            self._tell("warning", "journal file not used", file=one.name, why=one.why, moved=one.moved)
-        return told
+        recovered = Recovered(
+            state, contents.read, contents.corrupt, contents.torn, start.why, contents.aside + contents.not_files
+        )
+        self.recovered = recovered
+        damage = {
+            "corrupt_bytes": recovered.corrupt_bytes,
+            "torn_bytes": recovered.torn_bytes,
+            "new_epoch": recovered.why_new_epoch,
+        }
+        self._log("info", "journal opened", ticks=state.ticks, read=recovered.read, **damage)
+        for file in recovered.aside:
+            self._log("warning", "journal file not used", file=file.name, why=file.why, moved=file.moved)
+        return recovered
 
     def _go_on(self, state: Snapshot) -> Snapshot:
         self.epoch, self.last = state.epoch, state.ticks
@@ -123,10 +130,10 @@ class Journal:
     # Writing
 
     def append(self, batch: Batch, now: float) -> bool:
-        """Write one turn's records; false if they are not in the journal: then `hold` is for them, under the journal's epoch.
+        """Write one iteration's records; false if they are not in the journal: then call `hold` with the journal's epoch.
 
         Args:
-            batch: of one turn.
+            batch: of one iteration.
             now: monotonic seconds.
         """
         if self.degraded:
@@ -139,43 +146,45 @@ class Journal:
         return True
 
     def write(self, batch: Batch) -> None:
-        """Write a batch to the newest segment; raises OSError, and has none of it counted then."""
+        """Write a batch to the newest segment; raises OSError, and then counts none of it as written."""
         segment, data = self.segments[-1], b"".join(batch.records)
         written = os.write(self._fd, data)
         if written < len(data):
-            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were taken, the disk is full")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written, the disk is full")
         assert segment.index is not None, "the newest segment has its index"
         segment.index.add(batch.ordinals, batch.records, batch.epoch, batch.time_ns)
         segment.size += len(data)
         self.last = batch.last
 
     def hold(self, batch: Batch) -> None:
-        """Keep in memory what `append` did not take, until it can be written; beyond a bound it is lost."""
+        """Keep a batch in memory that `append` could not write, until it can be written; above a bound it is lost."""
         was_full = self.held.full
         self.lost += self.held.add(batch)
         if self.held.full and not was_full:
             why = f"{self.held.bytes} bytes wait for the disk, no more are kept"
-            self._tell("error", "ticks are lost to the journal", why=why, first=batch.last - len(batch.records) + 1)
+            self._log("error", "ticks lost to the journal", why=why, first=batch.last - len(batch.records) + 1)
 
     def _degrade(self, why: str, now: float, base: Snapshot | None = None) -> None:
         self.degraded = why
-        self.epoch += 1  # what is published from now on is not in the journal: its numbers may not be those of what will be
+        self.epoch += (
+            1  # ticks published from now on are not in the journal: their numbers must not count as those of later ticks
+        )
         self._comeback.start(why, now, base)
         with contextlib.suppress(OSError):
             self.cut()
-        self._tell("error", "journal degraded", why=why, epoch=self.epoch)
+        self._log("error", "journal degraded", why=why, epoch=self.epoch)
         if not self._notes.degraded(self._noted()):
             flags = [str(path) for path in self._notes.flag.paths]
-            self._tell("error", "journal cannot note that it is degraded: a kill now makes numbers come twice", flags=flags)
+            self._log("error", "degraded journal not recorded: after a kill now, numbers would be used twice", flags=flags)
 
     def beat(self, now: float, state: Callable[[], Snapshot]) -> bool:
-        """Do what is due: sync, begin a new segment, let old ones go, come back from being degraded.
+        """Do the work that is due: sync, begin a new segment, delete old ones, recover from being degraded.
 
         Args:
             now: monotonic seconds.
             state: the bus's present state, for the head of a new segment.
         Returns:
-            true if the journal has just come back.
+            true if the journal has just recovered.
         """
         self._now = now
         failure = self._sync_thread.failure()
@@ -194,7 +203,7 @@ class Journal:
                 self.begin(state(), now)
             except OSError as error:
                 self._degrade(str(error), now)
-        self._let_go(now)
+        self._delete_old(now)
         return False
 
     def _come_back(self, now: float, state: Callable[[], Snapshot]) -> bool:
@@ -204,16 +213,16 @@ class Journal:
         self._comeback.given_up = 0
         if back:
             self._note_live(sync=False)
-            self._sync_thread.failure()  # of the old file: told already
+            self._sync_thread.failure()  # of the old file: reported already
             self.segment_files.supersede(self._fd)
-            self._tell("info", "journal resumed", lost=self.lost, ticks=self.last)
+            self._log("info", "journal resumed", lost=self.lost, ticks=self.last)
         return back
 
     # Segments
 
     def begin(self, state: Snapshot, now: float) -> int:
         """Begin a new segment with this state at its head; returns its fd, raises OSError."""
-        if self.degraded:  # by a start that could not look, perhaps
+        if self.degraded:  # perhaps since a start that could not read the folder
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._serial = max(self._serial, highest_serial(self.folder))
         serial, clocks, age_s = self._serial + 1, self._clocks(), self.ages.now(now)
@@ -231,7 +240,7 @@ class Journal:
         return fd
 
     def begin_renumbered(self, state: Snapshot, ordinals: TopicOrdinals, now: float) -> bool:
-        """Begin a new segment with this state, in which topics have other ordinals; false if the disk does not take it."""
+        """Begin a new segment with this state, in which topics have other ordinals; false if the disk cannot be written."""
         if self.degraded:
             return False
         before, self.ordinals = self.ordinals, ordinals
@@ -244,13 +253,13 @@ class Journal:
         return True
 
     def leave(self) -> None:
-        """Have the newest segment synced and closed."""
+        """Sync and close the newest segment, in the sync thread."""
         if self._fd >= 0:
             self._sync_thread.close(self._fd)
             self._fd = -1
 
     def cut(self) -> None:
-        """Cut off what a write that failed has left; raises OSError."""
+        """Truncate the remains of a failed write; raises OSError."""
         if self._fd >= 0:
             os.ftruncate(self._fd, self.segments[-1].size)
 
@@ -260,17 +269,17 @@ class Journal:
         path = self.segments.pop().path
         self._sync_thread.delete(path, index_path(path))
 
-    def _let_go(self, now: float) -> None:
-        gone = self.segment_files.let_go(self.ages.now(now), now)
-        if gone:
-            self._tell("info", "journal let go", **gone)
+    def _delete_old(self, now: float) -> None:
+        deleted = self.segment_files.delete_old(self.ages.now(now), now)
+        if deleted:
+            self._log("info", "journal segments deleted", **deleted)
 
-    # What is noted and told
+    # The note and the log
 
     def _note_live(self, *, sync: bool) -> None:
         trouble = self._notes.live(self._noted(), sync=sync)
         if trouble:
-            self._tell("warning", "journal's note cannot be written: the next start begins another epoch", why=trouble)
+            self._log("warning", "journal note not written: the next start begins another epoch", why=trouble)
 
     def _noted(self) -> Noted:
         clocks = self._clocks()
@@ -279,16 +288,16 @@ class Journal:
     def _clocks(self) -> Clocks:
         return Clocks(self.boot, self.boottime(), self.clock())
 
-    def _tell(self, level: str, event: str, **fields: Any) -> None:
+    def _log(self, level: str, event: str, **fields: Any) -> None:
         self.notices.append(Notice(level, event, fields))
 
     @property
     def space(self) -> tuple[int, int] | None:
-        """Bytes free on its disk, and in all, as of the last sync; None before the first."""
+        """Return the free and the total bytes of its disk at the last sync; None before the first."""
         return self._sync_thread.space
 
     def close(self) -> None:
-        """Sync and close; the next start goes on under this epoch."""
+        """Sync and close; the next start continues under this epoch."""
         self._sync_thread.end()
         if self._fd < 0:
             return

@@ -1,10 +1,10 @@
-"""How a journal comes back that could not be written: nothing that waits in memory is written out of order, and no new segment
-stays on a disk that is not well.
+"""The recovery of a degraded journal: records are written in order, and no new segment stays on a disk that cannot be written.
+-
 
-    the old segment takes what waits --all taken--> a new one is begun, and synced --the disk is well--> live again
+    the old segment takes the waiting records --all written--> a new one is begun, and synced --the disk is writable--> live again
 
-At a start there is no old segment, and after one that can never be written again there is none either: what waits from then on
-goes into the new one, behind its head.
+At a start there is no old segment, nor after one that can never be written again: then the waiting records go into the new
+segment, after its head.
 """
 
 import errno
@@ -16,38 +16,38 @@ from hulak.bus.core.journal.held_batches import HeldBatches
 from hulak.bus.core.journal.record_format import Batch, Snapshot
 
 RETRY_S = 1.0
-DRAIN_BYTES = 16 << 20  # of what waits, written in one step: no tick is held up for more than a few ms
+DRAIN_BYTES = 16 << 20  # of waiting records, written in one step: no tick waits for more than a few ms
 DRAIN_WRITES = 4096  # likewise
-GIVE_UP_S = 30.0  # after which a segment that cannot be written, though there is space, is given up
-NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))  # what passes when somebody sees to the disk
+GIVE_UP_S = 30.0  # after which a segment that cannot be written, though there is space, is abandoned
+NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))  # errors that end when an operator repairs the disk
 
 
 class SegmentWriter(Protocol):
-    """What a journal can do with its newest segment; each raises OSError."""
+    """The journal's operations on its newest segment; each raises OSError."""
 
     def write(self, batch: Batch) -> None:
         """Write a batch to it."""
 
     def cut(self) -> None:
-        """Cut off what a write that failed has left."""
+        """Truncate the remains of a failed write."""
 
     def begin(self, state: Snapshot, now: float) -> int:
-        """Begin another one; returns its fd."""
+        """Begin another segment; returns its fd."""
 
     def leave(self) -> None:
-        """Have it closed, so that there is none to be written."""
+        """Close it, so that no segment is open."""
 
     def take_back(self) -> None:
-        """Delete it: it was begun in vain."""
+        """Delete it: it is not needed after a failed begin."""
 
 
 class JournalComeback:
-    """The way back.
+    """The state of the recovery.
 
     Args:
         writer: the journal.
         sync_thread: syncs.
-        held: what waits.
+        held: the waiting records.
     """
 
     def __init__(self, writer: SegmentWriter, sync_thread: SyncThread, held: HeldBatches) -> None:
@@ -55,25 +55,25 @@ class JournalComeback:
         self.sync_thread = sync_thread
         self.held = held
         self.trouble = ""  # why it is not back yet
-        self.given_up = 0  # ticks that were held and will never be written
-        self._base: Snapshot | None = None  # what the next segment begins with; None: the old one takes what waits
-        self._begun = False  # the next segment has begun, and holds nothing but its head
+        self.given_up = 0  # held ticks that will never be written
+        self._base: Snapshot | None = None  # the next segment's state; None: the old segment takes the waiting records
+        self._begun = False  # the next segment has begun, and holds only its head
         self._retry_at = 0.0
         self._failing_since = 0.0
 
     def start(self, why: str, now: float, base: Snapshot | None = None) -> None:
-        """Set out.
+        """Start the recovery.
 
         Args:
-            why: what the disk said.
+            why: the disk's error.
             now: monotonic seconds.
-            base: the state to begin a segment with, if there is none that could take what waits.
+            base: the state to begin a segment with, if there is no segment that could take the waiting records.
         """
         self.trouble, self._base, self._begun = why, base, False
         self._retry_at, self._failing_since = now + RETRY_S, now
 
     def step(self, now: float, state: Callable[[], Snapshot]) -> bool:
-        """Go on as far as the disk lets us; true once all is written and the disk is well."""
+        """Continue as far as the disk allows; true once all is written and the disk can be written again."""
         if now < self._retry_at:
             return False
         try:
@@ -92,7 +92,7 @@ class JournalComeback:
             self.writer.leave()
             self._base = state()
         if not self._begun:
-            # An old file tells an old error: a new one shows whether the disk is well.
+            # An old file may repeat an old error: a new one shows whether the disk can be written.
             self.sync_thread.probe(self.writer.begin(self._base, now))
             self._begun = True
             return False
@@ -102,14 +102,14 @@ class JournalComeback:
         return probed is not None and self._drain()
 
     def _drain(self) -> bool:
-        """Write what waits, bounded; true if nothing waits any more."""
+        """Write waiting records, bounded; true if none is left."""
         enough = self.held.bytes - DRAIN_BYTES
         for _ in range(DRAIN_WRITES):
             batch = self.held.first()
             if batch is None or self.held.bytes <= enough:
                 break
             self.writer.write(batch)
-            self._base, self._begun = None, False  # the newest segment holds some of what waited: it takes the rest too
+            self._base, self._begun = None, False  # the newest segment holds some of the waiting records: it takes the rest too
             self.held.done()
         return self.held.first() is None
 

@@ -1,7 +1,7 @@
-"""What a journal notes of itself beside its segments: whether it is written, closed or degraded, and how far it is.
+"""The journal's record of its state, beside its segments: live, closed or degraded, and the last tick written.
 
-The note lies in the journal's folder and is written in place, which needs no space. Where that disk cannot be written at all, a
-flag outside it says that ticks were published which are not in the journal.
+The note is in the journal's folder and is overwritten in place, which needs no space. If that disk cannot be written at all, a
+flag on another disk records that ticks were published which are not in the journal.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ NOTE_BYTES = 448  # less than a sector: it is written whole or not at all
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """How far a journal is."""
+    """The position of a journal."""
 
     journal: str = ""  # its id
     epoch: int = 0
@@ -35,7 +35,7 @@ class Noted:
     time_ns: int = 0
 
     def aged(self) -> Aged | None:
-        """Return the age at that moment; None if nothing was noted."""
+        """Return the age at that moment; None if none was recorded."""
         return Aged(self.age_s, Clocks(self.boot, self.boottime_s, self.time_ns)) if self.time_ns else None
 
 
@@ -46,7 +46,7 @@ class NoteFile:
         self.path = folder / "note"
 
     def read(self) -> tuple[str, Noted]:
-        """Read the word, and how far the journal was; an empty word if there is no note, zeros for what cannot be read."""
+        """Read the word and the position; an empty word if there is no note, zeros for a malformed position."""
         try:
             with self.path.open("rb") as file:
                 data = file.read(NOTE_BYTES)
@@ -56,11 +56,11 @@ class NoteFile:
         return word.decode("ascii", "replace").strip(), _noted(rest)
 
     def write(self, word: str, noted: Noted, *, sync: bool = False) -> None:
-        """Write all of it; raises OSError if that fails."""
+        """Write the word and the position; raises OSError if that fails."""
         self._put(f"{word.ljust(WORD_BYTES - 1)}\n{_line(noted)}".encode(), 0, sync=sync)
 
     def refresh(self, noted: Noted) -> None:
-        """Write how far the journal is, and leave the word as it is; raises OSError if that fails."""
+        """Write the position, and keep the word; raises OSError if that fails."""
         self._put(_line(noted).encode(), WORD_BYTES, sync=False)
 
     def _put(self, data: bytes, offset: int, *, sync: bool) -> None:
@@ -83,35 +83,35 @@ def _noted(line: bytes) -> Noted:
     try:
         if int(crc, 16) != zlib.crc32(text.rstrip()):
             return Noted()
-        told: Any = json.loads(text)
-        return Noted(**told)
+        fields: Any = json.loads(text)
+        return Noted(**fields)
     except (ValueError, TypeError):
         return Noted()
 
 
 class DegradedFlag:
-    """A file outside the journal's disk; as long as it is there, the journal was degraded.
+    """A file outside the journal's disk; while it exists, the journal counts as degraded.
 
     Args:
-        folder: of the journal: each has its own flag.
-        places: folders that may hold it, the first that can be written is taken; memory and the temporary folder if None.
+        folder: of the journal: each journal has a separate flag.
+        places: folders that may hold it, the first writable one is used; if None, memory and the temporary folder.
     """
 
     def __init__(self, folder: Path, places: list[Path] | None = None) -> None:
         name = f"hulak-{os.getuid()}-{hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:16]}"
         self.paths = [place / name for place in places or [Path("/dev/shm"), Path(tempfile.gettempdir())]]  # noqa: S108
 
-    def hoist(self) -> bool:
-        """Set it; false if it could be set nowhere."""
+    def set(self) -> bool:
+        """Set it; false if no place is writable."""
         return any(_set(path) for path in self.paths)
 
-    def hoisted(self) -> bool:
-        """Tell whether it is set; what others have put there is not believed."""
-        return any(map(_ours, self.paths))
+    def is_set(self) -> bool:
+        """Return whether it is set; a file of another user does not count."""
+        return any(map(_is_own, self.paths))
 
-    def lower(self) -> None:
-        """Take it away."""
-        for path in filter(_ours, self.paths):
+    def clear(self) -> None:
+        """Delete it."""
+        for path in filter(_is_own, self.paths):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -122,15 +122,15 @@ def _set(path: Path) -> bool:
     except OSError:
         return False
     os.close(fd)
-    return _ours(path)
+    return _is_own(path)
 
 
-def _ours(path: Path) -> bool:
+def _is_own(path: Path) -> bool:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
 
 
 class JournalNotes:
@@ -141,25 +141,25 @@ class JournalNotes:
         self.flag = DegradedFlag(folder, places)
 
     def live(self, noted: Noted, *, sync: bool = False) -> str:
-        """Note that the journal is written; returns why that cannot be, which the flag stands for then, else empty."""
+        """Record that the journal is live; if that fails, set the flag and return the reason, else return an empty text."""
         try:
             self.note.write(LIVE, noted, sync=sync)
         except OSError as error:
-            self.flag.hoist()
+            self.flag.set()
             return str(error)
-        self.flag.lower()
+        self.flag.clear()
         return ""
 
     def degraded(self, noted: Noted) -> bool:
-        """Note that ticks are published which are not in the journal; false if nothing can say so to the next start."""
-        hoisted = self.flag.hoist()
+        """Record that ticks are published which are not in the journal; false if neither note nor flag could be written."""
+        flagged = self.flag.set()
         try:
             self.note.write(DEGRADED, noted)
         except OSError:
-            return hoisted
+            return flagged
         return True
 
     def refresh(self, noted: Noted) -> None:
-        """Note how far the journal is; if that cannot be written, the next start knows less."""
+        """Record the position of the journal; if that fails, the next start has an older one."""
         with contextlib.suppress(OSError):
             self.note.refresh(noted)

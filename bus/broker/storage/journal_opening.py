@@ -1,4 +1,4 @@
-"""How a journal is found at a start: what is taken from the disk, and whether numbers may go on under their epoch."""
+"""The state of a journal at a start: as read from the disk, and whether numbers may continue under their epoch."""
 
 import contextlib
 import os
@@ -12,158 +12,158 @@ from hulak.bus.core.journal.record_format import Snapshot
 from hulak.bus.core.journal.segment_index import IndexBuilder, SegmentIndex
 from hulak.bus.core.journal.segment_names import Candidate
 
-ROOM_FOR_EPOCHS = 1 << 20  # what may have been published under epochs that were never written down: one for each time it degraded
+ROOM_FOR_EPOCHS = 1 << 20  # epochs that may have been published but never written: one each time the journal degraded
 
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A file that is named as a segment and is none of this journal's."""
+    """A file with a segment's name that is not a segment of this journal."""
 
     name: str
     why: str
-    moved: bool  # to the folder `aside`; else it is left in its place, and not looked at
+    moved: bool  # to the folder `aside`; else it stays in its place and is not read
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What a journal held when it was opened."""
+    """The content of a journal when it was opened."""
 
-    state: Snapshot  # to go on from
+    state: Snapshot  # to continue from
     read: int  # ticks read
-    corrupt_bytes: int  # passed over in the last segment
-    torn_bytes: int  # cut off its end
-    why_new_epoch: str  # empty if the epoch goes on
+    corrupt_bytes: int  # skipped in the last segment
+    torn_bytes: int  # truncated at its end
+    why_new_epoch: str  # empty if the epoch continues
     aside: list[Aside] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class FolderContents:
-    """What lies in the folder."""
+    """The content of the journal's folder."""
 
     state: Snapshot | None = None  # None: no tick and no head
     segments: list[Candidate] = field(default_factory=list)  # in order; sizes without torn ends
     aside: list[Aside] = field(default_factory=list)  # files
-    strange: list[Aside] = field(default_factory=list)  # what is no file, and left alone
+    not_files: list[Aside] = field(default_factory=list)  # folders and the like with a segment's name, left in place
     journal: str = ""
-    highest: int = 0  # serial that any name begins with
-    indexes: dict[str, SegmentIndex] = field(default_factory=dict)  # of the segments that were read, by their names
+    highest: int = 0  # serial in any name
+    indexes: dict[str, SegmentIndex] = field(default_factory=dict)  # of the segments that were read, by name
     read: int = 0
     corrupt: int = 0
     torn: int = 0
 
 
 def find(folder: Path, noted: str) -> FolderContents:
-    """Look at the folder, set aside what does not belong there, read from the newest whole head on, cut a torn end off.
+    """Read the folder from the newest whole head on; foreign files are set aside, and a torn end is truncated.
 
     Args:
         folder: of the journal.
-        noted: its id, if the note tells it.
+        noted: its id, if there is a note.
     Raises:
         OSError: the folder cannot be read.
     """
-    seen = survey(folder, noted)
-    found = FolderContents(None, seen.segments, journal=seen.journal, highest=seen.highest)
-    reasons = dict(seen.misfits)
-    while (trouble := _read(folder, found)) is not None:
+    surveyed = survey(folder, noted)
+    contents = FolderContents(None, surveyed.segments, journal=surveyed.journal, highest=surveyed.highest)
+    reasons = dict(surveyed.misfits)
+    while (trouble := _read(folder, contents)) is not None:
         reasons[trouble[0]] = trouble[1]
-        found.segments = [one for one in found.segments if one.name != trouble[0]]
-    found.aside = [Aside(name, why, set_aside(folder, name)) for name, why in reasons.items()]
-    found.strange = [Aside(name, "it is no file", moved=False) for name in seen.strange]
-    return found
+        contents.segments = [segment for segment in contents.segments if segment.name != trouble[0]]
+    contents.aside = [Aside(name, why, set_aside(folder, name)) for name, why in reasons.items()]
+    contents.not_files = [Aside(name, "it is not a file", moved=False) for name in surveyed.not_files]
+    return contents
 
 
-def _read(folder: Path, found: FolderContents) -> tuple[str, str] | None:
-    """Read the newest segments; returns the name of the one that cannot be read, and why."""
-    at = max((at for at, one in enumerate(found.segments) if one.head is not None), default=0)
-    reading = Reading(found.segments[at].head if found.segments else None)
-    for place in range(at, len(found.segments)):
-        one = found.segments[place]
+def _read(folder: Path, contents: FolderContents) -> tuple[str, str] | None:
+    """Read the newest segments; returns the name of the first unreadable one, and the reason."""
+    at = max((at for at, segment in enumerate(contents.segments) if segment.head is not None), default=0)
+    reading = Reading(contents.segments[at].head if contents.segments else None)
+    for place in range(at, len(contents.segments)):
+        segment = contents.segments[place]
         try:
-            data = (folder / one.name).read_bytes()
+            data = (folder / segment.name).read_bytes()
         except OSError as error:
-            return one.name, str(error)
-        builder = IndexBuilder(one.head, one.ticks + 1)
+            return segment.name, str(error)
+        builder = IndexBuilder(segment.head, segment.ticks + 1)
         if reading.segment(data, builder.index):
-            found.indexes[one.name] = builder.index
+            contents.indexes[segment.name] = builder.index
         if reading.torn:
-            one = found.segments[place] = replace(one, size=one.size - reading.torn)
-            with contextlib.suppress(OSError):  # of a disk that cannot be written: nobody reads beyond the size either
-                os.truncate(folder / one.name, one.size)
-    found.state, found.read = reading.state(), reading.ticks_read
-    found.corrupt, found.torn = reading.corrupt, reading.torn_in_all
+            segment = contents.segments[place] = replace(segment, size=segment.size - reading.torn)
+            with contextlib.suppress(OSError):  # on a disk that cannot be written: no reader goes beyond the size
+                os.truncate(folder / segment.name, segment.size)
+    contents.state, contents.read = reading.state(), reading.ticks_read
+    contents.corrupt, contents.torn = reading.corrupt, reading.torn_in_all
     return None
 
 
-def why_new_epoch(found: FolderContents, word: str, noted: Noted, boot: str, *, flagged: bool) -> str:
-    """Numbers may go on under their epoch only if none that was seen outside can be missing here.
+def why_new_epoch(contents: FolderContents, word: str, noted: Noted, boot: str, *, flagged: bool) -> str:
+    """Return why a new epoch must begin: numbers continue under their epoch only if no published tick can be missing here.
 
     Args:
-        found: what was read.
+        contents: of the folder.
         word: of the note.
-        noted: behind it.
+        noted: the note's position.
         boot: id of the machine's present boot.
         flagged: a flag outside the journal's disk says that it was degraded.
     Returns:
-        the reason for another one; empty if there is none.
+        the reason; empty if the epoch continues.
     """
-    state = found.state
+    state = contents.state
     if state is None:
         return "there was no journal"
     reasons = (
-        (all(one.head is None for one in found.segments), "no segment's head was whole"),
+        (all(segment.head is None for segment in contents.segments), "no segment's head was whole"),
         (word == DEGRADED or flagged, "ticks were published while the journal was degraded"),
-        (word not in (LIVE, CLOSED, DEGRADED), f"the journal's own note says {word!r}"),
-        (found.torn > 0, f"{found.torn} bytes at the end were no whole record"),
-        (found.corrupt > 0, f"{found.corrupt} bytes were no whole record"),
-        (bool(found.aside), f"{len(found.aside)} files were set aside"),
+        (word not in (LIVE, CLOSED, DEGRADED), f"the journal's note says {word!r}"),
+        (contents.torn > 0, f"{contents.torn} bytes at the end were no whole record"),
+        (contents.corrupt > 0, f"{contents.corrupt} bytes were no whole record"),
+        (bool(contents.aside), f"{len(contents.aside)} files were set aside"),
         (noted.ticks > state.ticks, f"the journal's note says that it had {noted.ticks} ticks, {state.ticks} are there"),
         (noted.epoch > state.epoch, f"the journal's note says epoch {noted.epoch}, its ticks say {state.epoch}"),
-        (word != CLOSED and state.boot != boot, "the machine was started anew meanwhile"),
+        (word != CLOSED and state.boot != boot, "the machine was restarted meanwhile"),
     )
     return next((why for holds, why in reasons if holds), "")
 
 
 def new_epoch(now_ns: int, *known: int) -> int:
-    """Choose an epoch that is larger than every known one, and than those that were begun in memory only behind it."""
-    return max(now_ns // 1_000_000, *(one + ROOM_FOR_EPOCHS for one in known))
+    """Return an epoch that is larger than every known one, and than those that a degraded journal never wrote."""
+    return max(now_ns // 1_000_000, *(epoch + ROOM_FOR_EPOCHS for epoch in known))
 
 
 @dataclass(slots=True)
 class JournalStart:
-    """What a journal begins with.
+    """The state that a journal begins with.
 
     Args:
-        found: in its folder; nothing, if that cannot be looked at.
-        noted: beside the segments.
-        trouble: why the folder cannot be looked at; empty if it can.
-        why: another epoch must be begun; empty if not.
+        contents: of its folder; empty, if that cannot be read.
+        noted: the position in the note.
+        trouble: why the folder cannot be read; empty if it can.
+        why: the reason for another epoch; empty if the epoch continues.
         clocks: at the start.
     """
 
-    found: FolderContents
+    contents: FolderContents
     noted: Noted
     trouble: str
     why: str
     clocks: Clocks
 
     def age_s(self) -> float:
-        """Tell the broker's own age, from the newest of what was written down; 0 if nothing was."""
-        heads = [one.head.aged() for one in self.found.segments if one.head is not None]
+        """Return the broker's age, from the newest one on disk; 0 if there is none."""
+        heads = [segment.head.aged() for segment in self.contents.segments if segment.head is not None]
         return max((aged.later(self.clocks) for aged in (*heads, self.noted.aged()) if aged is not None), default=0.0)
 
     def state(self) -> Snapshot:
-        """Make the state to go on from, under another epoch if there is a reason."""
-        state = self.found.state or Snapshot(0, self.clocks.boot, 0, 0)
+        """Return the state to continue from, under another epoch if there is a reason."""
+        state = self.contents.state or Snapshot(0, self.clocks.boot, 0, 0)
         return replace(state, epoch=new_epoch(self.clocks.time_ns, state.epoch, self.noted.epoch)) if self.why else state
 
 
 def look(folder: Path, notes: JournalNotes, clocks: Clocks) -> JournalStart:
-    """Find out what a journal begins with; its folder is made if there is none."""
+    """Read the state that a journal begins with; its folder is made if there is none."""
     word, noted = notes.note.read()
-    flagged = notes.flag.hoisted()
+    flagged = notes.flag.is_set()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = find(folder, noted.journal)
+        contents = find(folder, noted.journal)
     except OSError as error:
         return JournalStart(FolderContents(), noted, str(error), str(error), clocks)
-    return JournalStart(found, noted, "", why_new_epoch(found, word, noted, clocks.boot, flagged=flagged), clocks)
+    return JournalStart(contents, noted, "", why_new_epoch(contents, word, noted, clocks.boot, flagged=flagged), clocks)

@@ -1,4 +1,4 @@
-"""The journal, read again: where a replay begins, the bytes it goes through, and the indexes that say where they lie."""
+"""Reads of the journal: where a replay begins, the bytes of its segments, and their indexes."""
 
 import os
 from collections import OrderedDict
@@ -17,9 +17,9 @@ from hulak.bus.wire.codec import STAMP
 from hulak.bus.wire.replay_range import ReplayRange
 
 OPEN_FILES = 16
-INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; one is kept whatever its size
-REMEMBERED = 1024  # places where replays of a topic that were cut short go on
-LATEST = 4096  # ticks of a topic, from its last one back, that are found by counting backwards
+INDEX_BYTES = 32 << 20  # of indexes kept in memory, at most; a single one may be larger
+REMEMBERED = 1024  # places kept where replays of a topic that were cut short continue
+LATEST = 4096  # ticks of a topic, from its last one back, that are found by counting back
 
 
 class JournalReader:
@@ -33,12 +33,12 @@ class JournalReader:
         self.journal = journal
         self._files: OrderedDict[int, int] = OrderedDict()  # serial -> descriptor
         self._indexes: OrderedDict[int, SegmentIndex] = OrderedDict()  # serial -> index
-        self._builders: dict[int, tuple[IndexBuilder, int]] = {}  # serial -> builder, how far it is
+        self._builders: dict[int, tuple[IndexBuilder, int]] = {}  # serial -> builder, bytes read
         self._without: set[int] = set()  # serials of segments that can have no index
-        self._places: OrderedDict[tuple[bytes, int], tuple[Segment, int]] = OrderedDict()  # topic, sequence -> where it is
+        self._places: OrderedDict[tuple[bytes, int], tuple[Segment, int]] = OrderedDict()  # topic, sequence -> place
 
     def read(self, place: Segment, offset: int, size: int) -> bytes:
-        """Read some bytes of a segment, none beyond what was written whole; empty if it was let go meanwhile."""
+        """Read bytes of a segment, none after its last whole write; empty if it was deleted meanwhile."""
         size = min(size, place.size - offset)
         if size <= 0:
             return b""
@@ -48,7 +48,7 @@ class JournalReader:
             return b""
 
     def reader(self, place: Segment) -> Callable[[int, int], bytes]:
-        """Return what reads some bytes of a segment, by size and offset; good until another segment's is asked for."""
+        """Return a function that reads bytes of a segment, by size and offset; valid until `reader` or `read` is called again."""
         try:
             return partial(os.pread, self._file(place))
         except OSError:
@@ -70,7 +70,7 @@ class JournalReader:
         self._files.clear()
 
     def after(self, place: Segment) -> Segment | None:
-        """Return the segment behind this one; None if it is the newest."""
+        """Return the segment after this one; None if it is the newest."""
         segments = self.journal.segments
         low, high = 0, len(segments)
         while low < high:
@@ -81,17 +81,17 @@ class JournalReader:
     # Indexes
 
     def index(self, place: Segment) -> SegmentIndex | None:
-        """Return a segment's index; None if it has none: then `work` makes it."""
+        """Return a segment's index; None if it has none yet: then `work` makes it."""
         if place.index is not None:
             return place.index
-        found = self._indexes.get(place.serial)
-        if found is None:
-            found = self._load(place)
-            if found is not None:
-                self._keep(place, found)
+        index = self._indexes.get(place.serial)
+        if index is None:
+            index = self._load(place)
+            if index is not None:
+                self._keep(place, index)
         else:
             self._indexes.move_to_end(place.serial)
-        return found
+        return index
 
     def _load(self, place: Segment) -> SegmentIndex | None:
         try:
@@ -102,12 +102,12 @@ class JournalReader:
     def _keep(self, place: Segment, index: SegmentIndex) -> None:
         place.times = index.least_ns, index.most_ns
         self._indexes[place.serial] = index
-        size = sum(8 * one.count for one in self._indexes.values())
+        size = sum(8 * kept.count for kept in self._indexes.values())
         while size > INDEX_BYTES and len(self._indexes) > 1:
             size -= 8 * self._indexes.popitem(last=False)[1].count
 
     def work(self, place: Segment) -> bool:
-        """Read one slice of a segment for its index; false if it can have none, or was let go."""
+        """Read one slice of a segment for its index; false if it can have none, or was deleted."""
         if place.serial in self._without or not place.path.exists():
             self._builders.pop(place.serial, None)
             return False
@@ -131,7 +131,7 @@ class JournalReader:
     def _slice(self, place: Segment, builder: IndexBuilder, offset: int) -> int:
         data = self.read(place, offset, SLICE_BYTES)
         used = builder.take(data, offset, last=offset + len(data) >= place.size)
-        if not used:  # one record is longer than a slice, or what is here is none
+        if not used:  # a record is longer than a slice, or is damaged
             data = self.read(place, offset, place.size)
             used = builder.take(data, offset, last=True)
         return used or place.size
@@ -139,10 +139,10 @@ class JournalReader:
     # Where a replay begins
 
     def begin(self, wanted: ReplayRange, topics: TopicLogs) -> Replay:
-        """Find where a replay begins.
+        """Return a replay at the place where it begins.
 
         Raises:
-            ProtocolError: `TOO_OLD`, with the oldest number that there is; `UNKNOWN_TOPIC`; `OTHER_EPOCH`.
+            ProtocolError: `TOO_OLD`, with the oldest number kept; `UNKNOWN_TOPIC`; `OTHER_EPOCH`; `BUSY`.
         """
         log = topics.logs.get(wanted.topic)
         if wanted.exact and log is None:
@@ -156,7 +156,7 @@ class JournalReader:
         last, end = self._written(wanted, topics)
         waits = end < topics.ticks
         if waits and wanted.first > last:
-            raise ProtocolError("BUSY", f"the ticks behind {last} wait for the journal's disk; try again in a second")
+            raise ProtocolError("BUSY", f"the ticks after {last} wait for the journal's disk; try again in a second")
         if wanted.epoch:
             self._check_epoch(wanted, topics)
         if not self.journal.segments:
@@ -170,9 +170,9 @@ class JournalReader:
         return Replay(wanted, place, end, last, at, waits)
 
     def _written(self, wanted: ReplayRange, topics: TopicLogs) -> tuple[int, int]:
-        """Tell the last number that can be read: in the numbers of the request, and in the global order.
+        """Return the last number that can be read: in the numbers of the request, and in the global order.
 
-        While the journal cannot be written, ticks wait in memory; they are not missing, unless there are too many of them.
+        While the journal cannot be written, ticks wait in memory; they are not missing, unless the memory for them is full.
         """
         held = self.journal.held
         log = topics.logs[wanted.topic] if wanted.exact else None
@@ -183,25 +183,25 @@ class JournalReader:
 
     def _check_epoch(self, wanted: ReplayRange, topics: TopicLogs) -> None:
         number, segments = wanted.first - 1, self.journal.segments
-        found = 0 if number > topics.ticks or not segments else self._epoch_of(number, topics)
-        if number and found != wanted.epoch:
-            error = ProtocolError("OTHER_EPOCH", f"number {number} was given under epoch {found}, not under {wanted.epoch}")
-            error.details["epoch"] = found
+        epoch = 0 if number > topics.ticks or not segments else self._epoch_of(number, topics)
+        if number and epoch != wanted.epoch:
+            error = ProtocolError("OTHER_EPOCH", f"number {number} was given under epoch {epoch}, not under {wanted.epoch}")
+            error.details["epoch"] = epoch
             raise error
 
     def _epoch_of(self, number: int, topics: TopicLogs) -> int:
-        """Tell under which epoch a number was given; of one that is not kept any more, that of the oldest that is."""
+        """Return the epoch of a number; of one that is no longer kept, the epoch of the oldest that is."""
         place = self._holding(max(number, self.journal.segments[0].ticks + 1))
         index = self.index(place)
         if index is not None and index.count:
             return index.epoch_at(max(number, index.first))
-        if index is not None:  # no tick is kept at all: the last one of all has the epoch of one of the last values
+        if index is not None:  # no tick is kept at all: the last tick has the epoch of one of the last values
             return max((STAMP.unpack_from(log.frame, len(key))[0] for key, log in topics.fed.items() if log.frame), default=0)
         head = read_head(place.path)
         return head.epoch if head is not None else 0
 
     def _holding(self, number: int) -> Segment:
-        """Find the segment that has a number, or would have it."""
+        """Return the segment that has a number, or would have it."""
         segments = self.journal.segments
         low, high = 0, len(segments)
         while high - low > 1:
@@ -216,9 +216,11 @@ class JournalReader:
         return self._holding(number)
 
     def _by_time(self, wanted: ReplayRange) -> Segment:
-        """Find the first segment that may have a stamp of the times wanted; the clock may have been set back in between."""
+        """Return the first segment that may have a stamp in the times wanted; the clock may have been set back in between."""
         segments = self.journal.segments
-        return next((one for one in segments if one.times is None or one.times[1] >= wanted.since_ns), segments[-1])
+        return next(
+            (segment for segment in segments if segment.times is None or segment.times[1] >= wanted.since_ns), segments[-1]
+        )
 
     def _by_sequence(self, wanted: ReplayRange, last: int) -> tuple[Segment, int | None]:
         segments = self.journal.segments
@@ -228,9 +230,9 @@ class JournalReader:
         newest = segments[-1]
         if newest.index is not None and 0 <= last - wanted.first < LATEST:
             ordinal = newest.index.topics.find(wanted.topic)
-            found = None if ordinal is None else newest.index.find_last(ordinal, last - wanted.first + 1)
-            if found is not None:
-                return newest, found
+            at = None if ordinal is None else newest.index.find_last(ordinal, last - wanted.first + 1)
+            if at is not None:
+                return newest, at
         low, high = 0, len(segments)  # the last segment that begins before the message, by bisection
         while high - low > 1:
             middle = (low + high) // 2
@@ -242,7 +244,7 @@ class JournalReader:
         return segments[low], None
 
     def _before(self, place: Segment, topic: bytes) -> int | None:
-        """Tell a topic's sequence at a segment's beginning; None if nobody knows."""
+        """Return a topic's sequence at a segment's beginning; None if it is unknown."""
         index = self.index(place)
         if index is not None:
             return index.number_before(topic)
@@ -252,7 +254,7 @@ class JournalReader:
         return head.sequences().get(topic, head.floor)
 
     def remember(self, wanted: ReplayRange, following: int, place: Segment, at: int) -> None:
-        """Note where the message behind the last one of a replay is, for who asks on from there."""
+        """Record the place after the last message of a replay, for a request that continues there."""
         if wanted.exact:
             self._places[wanted.topic, following] = place, at
             if len(self._places) > REMEMBERED:
@@ -260,20 +262,20 @@ class JournalReader:
 
 
 def _nothing(size: int, offset: int) -> bytes:
-    """Read from a segment that is gone."""
+    """Read from a segment that was deleted."""
     del size, offset
     return b""
 
 
 def removed(wanted: int, began: int) -> ProtocolError:
-    """Make the error of a replay of numbers that a topic had before it was removed and came again."""
-    error = ProtocolError("TOO_OLD", f"number {wanted} is of a topic of this name that was removed, this one begins with {began}")
+    """Return the error of a replay of numbers that a topic had before it was removed and created again."""
+    error = ProtocolError("TOO_OLD", f"number {wanted} is of a removed topic of this name, the present one begins with {began}")
     error.details |= {"oldest": began, "begins": True}
     return error
 
 
 def too_old(wanted: int, oldest: int) -> ProtocolError:
-    """Make the error of a replay that begins before the journal does."""
-    error = ProtocolError("TOO_OLD", f"number {wanted} is not kept any more, the oldest is {oldest}")
+    """Return the error of a replay that begins before the journal does."""
+    error = ProtocolError("TOO_OLD", f"number {wanted} is no longer kept, the oldest is {oldest}")
     error.details["oldest"] = oldest
     return error

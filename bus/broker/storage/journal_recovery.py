@@ -1,7 +1,7 @@
-"""A journal is read at a start: which files in its folder are its segments, what their heads say, what their records add to it.
+"""Reads a journal at a start: which files in its folder are segments, the state in their heads, and the records after it.
 
-Whatever else lies there keeps nobody from starting: names that are no segment's are left alone, and what is named as a segment
-and is none of this journal's is told, and moved to the folder `aside` by who writes the journal.
+Other files do not prevent a start: files without a segment's name are left alone, and a file with a segment's name that is
+not of this journal is reported, and moved to the folder `aside` by the process that writes the journal.
 """
 
 import os
@@ -32,7 +32,7 @@ from hulak.bus.wire.codec import NUL, STAMP, check_topic
 from hulak.bus.wire.names import OWNED_BY_FEEDS
 
 ASIDE = "aside"
-LOOK_BYTES = 64 << 20  # for a whole record, where a segment's head is damaged
+LOOK_BYTES = 64 << 20  # searched for a whole record, where a segment's head is damaged
 
 
 def read_head(path: Path) -> Snapshot | None:
@@ -44,7 +44,7 @@ def read_head(path: Path) -> Snapshot | None:
 
 
 def _head_of(path: Path) -> tuple[Snapshot | None, int]:
-    """Read a segment's snapshot, and how many bytes its record has; None and 0 if it is not whole.
+    """Read a segment's snapshot, and the size of its record in bytes; None and 0 if it is not whole.
 
     Raises:
         OSError: the file cannot be read.
@@ -63,50 +63,50 @@ def _head_of(path: Path) -> tuple[Snapshot | None, int]:
 
 @dataclass(slots=True)
 class Survey:
-    """What lies in a journal's folder."""
+    """The files in a journal's folder."""
 
     segments: list[Candidate] = field(default_factory=list)  # of the journal, in order
     misfits: list[tuple[str, str]] = field(
         default_factory=list
-    )  # names of files that are named as segments and are none, and why
-    strange: list[str] = field(default_factory=list)  # names of what is named so and is no file
-    journal: str = ""  # id; empty if no head tells it
-    highest: int = 0  # serial that any name begins with
+    )  # names of files that have a segment's name and are not segments, and why
+    not_files: list[str] = field(default_factory=list)  # segments' names of folders and the like
+    journal: str = ""  # id; empty if no head has it
+    highest: int = 0  # serial in any name
 
 
 def survey(folder: Path, noted: str = "") -> Survey:
-    """Look at all that is in a journal's folder; nothing is changed.
+    """Read the files in a journal's folder; changes none.
 
     Args:
         folder: of the journal.
-        noted: id of the journal, if a note tells it.
+        noted: id of the journal, if there is a note.
     Raises:
         OSError: the folder cannot be read.
     """
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     reasons: dict[str, str] = {}
-    strange: list[str] = []
+    not_files: list[str] = []
     for path in sorted(folder.iterdir()):
         numbers = numbers_in(path.name)
         if numbers is None:
             continue
-        if not os.path.isfile(path):  # noqa: PTH113 - which is false too for what cannot be looked at
-            strange.append(path.name)
+        if not os.path.isfile(path):  # noqa: PTH113 - also false if the path cannot be read
+            not_files.append(path.name)
             continue
         try:
-            found.append(_look(path, *numbers))
+            candidates.append(_look(path, *numbers))
         except FileNotFoundError:
-            continue  # a running broker has let it go meanwhile
+            continue  # a running broker has deleted it meanwhile
         except (OSError, ProtocolError) as error:
             reasons[path.name] = str(error)
-    journal = own_journal(found, noted)
-    reasons |= misfits(found, journal)
-    segments = sorted((one for one in found if one.name not in reasons), key=lambda one: one.serial)
-    return Survey(segments, sorted(reasons.items()), strange, journal, highest_serial(folder))
+    journal = own_journal(candidates, noted)
+    reasons |= misfits(candidates, journal)
+    segments = sorted((file for file in candidates if file.name not in reasons), key=lambda file: file.serial)
+    return Survey(segments, sorted(reasons.items()), not_files, journal, highest_serial(folder))
 
 
 def highest_serial(folder: Path) -> int:
-    """Tell the highest serial that anything in the folder, or set aside from it, has in its name; raises OSError."""
+    """Return the highest serial in the names in the folder and in `aside`; raises OSError."""
     aside = folder / ASIDE
     names = [path.name for where in (folder, aside) if where.is_dir() for path in where.iterdir()]
     return max(map(serial_in, names), default=0)
@@ -118,7 +118,7 @@ def _look(path: Path, serial: int, ticks: int) -> Candidate:
         head, head_bytes = _head_of(path)
     except ProtocolError as error:
         if "version" in error.details:
-            raise  # who can read it will: its ticks are not ours to judge
+            raise  # a later version of Hulak can read it: its ticks are left as they are
         head, head_bytes = None, 0
     first = 0 if head is not None else _first_tick(path)
     return Candidate(path.name, serial, ticks, size, head, head_bytes, first)
@@ -127,14 +127,14 @@ def _look(path: Path, serial: int, ticks: int) -> Candidate:
 def _first_tick(path: Path) -> int:
     with path.open("rb") as file:
         data = file.read(LOOK_BYTES)
-    for one in scan(data):
-        if isinstance(one, Record) and one.kind == TICK and len(one.payload) >= TICK_HEAD.size:
-            return one.tick()[0]
+    for entry in scan(data):
+        if isinstance(entry, Record) and entry.kind == TICK and len(entry.payload) >= TICK_HEAD.size:
+            return entry.tick()[0]
     raise ProtocolError("BAD_BODY", f"there is no whole record in its first {len(data)} bytes")
 
 
 def set_aside(folder: Path, name: str) -> bool:
-    """Move a file away from the segments; false if it must stay where it is."""
+    """Move a file to the folder `aside`; false if it could not be moved."""
     try:
         (folder / ASIDE).mkdir(mode=0o700, exist_ok=True)
         (folder / name).rename(next(path for path in _places(folder / ASIDE, name) if not path.exists()))
@@ -155,7 +155,7 @@ class Reading:
     """Adds the records of segments, in order, to a state.
 
     Args:
-        head: the state at the beginning; None if there is none.
+        head: the state at the beginning, or None.
     """
 
     def __init__(self, head: Snapshot | None) -> None:
@@ -165,8 +165,8 @@ class Reading:
         self._ticks = head.ticks if head else 0
         self._epoch = head.epoch if head else 0
         self.ticks_read = 0
-        self.corrupt = 0  # bytes that were passed over
-        self.torn = 0  # bytes at the end of the segment read last that are no whole record
+        self.corrupt = 0  # bytes skipped
+        self.torn = 0  # bytes of an incomplete record at the end of the last segment read
         self.torn_in_all = 0
 
     def segment(self, data: bytes, index: SegmentIndex) -> bool:
@@ -174,9 +174,9 @@ class Reading:
 
         Args:
             data: of the whole segment.
-            index: of it, to be filled on the way.
+            index: of the segment, filled by this call.
         Returns:
-            whether the index is good: false if the numbers are not in order.
+            whether the index is valid: false if the numbers are not in order.
         """
         self.torn, at, good = 0, 0, True
         while at < len(data):
@@ -184,19 +184,19 @@ class Reading:
                 at = end
                 stamp = self._tick(number, instance, running, frame)
                 if stamp is None:
-                    self.corrupt += end - begin  # numbers could not go on from it
+                    self.corrupt += end - begin  # numbers could not continue from it
                 elif good:
                     good = index.found(number, key_of(frame), (begin, end), *stamp)
-            one = next(scan(data, at), None)  # no tick, or no whole one
-            if one is None:
+            entry = next(scan(data, at), None)  # not a tick, or not whole
+            if entry is None:
                 break
-            if isinstance(one, Corrupt):
-                self._damage(one)
-            at = one.end
+            if isinstance(entry, Corrupt):
+                self._damage(entry)
+            at = entry.end
         return good
 
     def _tick(self, number: int, instance: int, running: int, frame: bytes) -> tuple[int, int] | None:
-        """Take one tick in; returns its epoch and time, None if it is none that could have been written."""
+        """Add one tick; returns its epoch and time, None if no broker can have written it."""
         key = frame[: frame.find(NUL) + 1]
         try:
             epoch, sequence, time_ns = STAMP.unpack_from(frame, len(key))
@@ -213,15 +213,15 @@ class Reading:
         self.ticks_read += 1
         return epoch, time_ns
 
-    def _damage(self, found: Corrupt) -> None:
-        if found.last:
-            self.torn = found.end - found.offset
+    def _damage(self, corrupt: Corrupt) -> None:
+        if corrupt.last:
+            self.torn = corrupt.end - corrupt.offset
             self.torn_in_all += self.torn
         else:
-            self.corrupt += found.end - found.offset
+            self.corrupt += corrupt.end - corrupt.offset
 
     def state(self) -> Snapshot | None:
-        """Tell the state after all that was added; None if there was nothing. Without a head, its boot and time are empty."""
+        """Return the state after all records; None if there were none. Without a head, its boot and time are empty."""
         if self._head is None and not self.ticks_read:
             return None
         head = self._head or Snapshot(self._epoch, "", 0, 0)
@@ -229,7 +229,7 @@ class Reading:
 
 
 def _goes_on(frame: bytes) -> bool:
-    """Tell whether a topic can go on from this frame, which has a stamp."""
+    """Return whether a topic can continue from this frame, which has a stamp."""
     key = key_of(frame)
     epoch, sequence, _ = STAMP.unpack_from(frame, len(key))
     return _is_fed(key) and epoch <= MAX_EPOCH and 0 < sequence <= MAX_NUMBER

@@ -1,4 +1,4 @@
-"""The segments of a journal, in order: what is put there, and what is let go."""
+"""The segments of a journal, in order, added and deleted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hulak.bus.core.journal.segment_index import SegmentIndex
 from hulak.bus.core.journal.segment_names import Candidate
 from hulak.bus.core.journal.segment_retention import Retention
 
-INDEX = ".hx"  # how the name of a segment's index ends
+INDEX = ".hx"  # suffix of the name of a segment's index
 
 
 @dataclass(slots=True)
@@ -22,47 +22,47 @@ class Segment:
     ticks: int  # number of the last tick before it
     since_ns: int = 0  # when it was begun, ns since 1970 UTC
     size: int = 0
-    head: int = 0  # bytes of its head, of those written by us
-    age_s: float = 0.0  # when it was begun, by the broker's own clock
+    head: int = 0  # bytes of its head, if this broker wrote it
+    age_s: float = 0.0  # when it was begun, by the broker's clock
     index: SegmentIndex | None = None  # of the newest segment, and of one whose index is not yet in a file
-    times: tuple[int, int] | None = None  # the least and the largest stamp in it, if that is known
+    times: tuple[int, int] | None = None  # its least and largest stamp, if known
 
 
 class JournalSegments:
-    """Where the segments stand.
+    """The list of segments.
 
     Args:
-        sync_thread: deletes.
-        retention: the bounds.
+        sync_thread: writes and deletes files.
+        retention: the bounds of the journal.
     """
 
     def __init__(self, sync_thread: SyncThread, retention: Retention) -> None:
         self.segments: list[Segment] = []
-        self.gone = 0  # segments that were let go
+        self.gone = 0  # segments deleted
         self._sync_thread = sync_thread
         self._retention = retention
 
-    def fill(self, folder: Path, found: Sequence[Candidate], age_s: float, indexes: Mapping[str, SegmentIndex]) -> None:
-        """Put there what was found at a start, at this age by the broker's own clock; with the indexes of what was read."""
+    def fill(self, folder: Path, files: Sequence[Candidate], age_s: float, indexes: Mapping[str, SegmentIndex]) -> None:
+        """Add the segments found at a start, at this age by the broker's clock, with the indexes of those that were read."""
         since_ns = 0
-        for one in found:
-            begun_s = age_s  # what does not say when it was begun counts as begun now, and is kept for longer
-            if one.head is not None:
-                since_ns = one.head.time_ns
-                begun_s = age_s if one.head.age_s is None else min(age_s, one.head.age_s)
-            path = folder / one.name
-            segment = Segment(path, one.serial, one.ticks, since_ns, one.size, head=one.head_bytes, age_s=begun_s)
-            segment.index = indexes.get(one.name)
+        for file in files:
+            begun_s = age_s  # a segment without this time counts as begun now, and is kept for longer
+            if file.head is not None:
+                since_ns = file.head.time_ns
+                begun_s = age_s if file.head.age_s is None else min(age_s, file.head.age_s)
+            path = folder / file.name
+            segment = Segment(path, file.serial, file.ticks, since_ns, file.size, head=file.head_bytes, age_s=begun_s)
+            segment.index = indexes.get(file.name)
             self.segments.append(segment)
 
     def add(self, segment: Segment) -> None:
-        """Put a new one behind the others, whose indexes are complete now."""
-        for one in self.segments:
-            self.save_index(one)
+        """Add a new segment after the others, whose indexes are complete now."""
+        for former in self.segments:
+            self.save_index(former)
         self.segments.append(segment)
 
     def save_index(self, segment: Segment) -> None:
-        """Have a segment's index written beside it; in memory it is kept until that is done."""
+        """Write a segment's index beside it, in the sync thread; it is kept in memory until then."""
         index, size = segment.index, segment.size
 
         def job() -> None:
@@ -77,32 +77,32 @@ class JournalSegments:
             self._sync_thread.do(job)
 
     def supersede(self, fd: int) -> None:
-        """Let the segment before the newest go if it is only a head: else those of a broker that starts again and again stay.
+        """Delete the segment before the newest if it has only a head: else a broker that restarts repeatedly leaves many of them.
 
         Args:
-            fd: of the newest, which must be safe before.
+            fd: of the newest, which is synced first.
         """
         if len(self.segments) > 1 and 0 < self.segments[-2].head == self.segments[-2].size:
             path = self.segments.pop(-2).path
             self._sync_thread.delete(path, index_path(path), synced_first=fd)
 
-    def let_go(self, age_s: float, now: float) -> dict[str, Any]:
-        """Delete what is beyond the bounds; tells how many segments, which ticks and why, nothing if there were none.
+    def delete_old(self, age_s: float, now: float) -> dict[str, Any]:
+        """Delete the segments beyond the bounds; returns their number, their ticks and the reason, empty if there were none.
 
         Args:
-            age_s: by the broker's own clock.
+            age_s: by the broker's clock.
             now: monotonic seconds.
         """
         count, why = self._retention.due(self.segments, age_s, now)
         if not count:
             return {}
-        gone, self.segments[:count] = self.segments[:count], []
-        for segment in gone:
+        deleted, self.segments[:count] = self.segments[:count], []
+        for segment in deleted:
             self._sync_thread.delete(segment.path, index_path(segment.path))
         self.gone += count
-        return {"why": why, "segments": count, "first": gone[0].ticks + 1, "last": self.segments[0].ticks}
+        return {"why": why, "segments": count, "first": deleted[0].ticks + 1, "last": self.segments[0].ticks}
 
 
 def index_path(segment: Path) -> Path:
-    """Name the file of a segment's index."""
+    """Return the path of a segment's index."""
     return segment.with_suffix(INDEX)

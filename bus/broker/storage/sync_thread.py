@@ -1,4 +1,4 @@
-"""The one thread that waits for the disk: the loop of the broker never does."""
+"""The one thread that waits for the journal's disk, so that the loop of the broker does not."""
 
 import contextlib
 import errno
@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 def new_file(path: Path, data: bytes) -> int:
-    """Make a file that is appended to, and begins with these bytes; returns its fd. Raises OSError, and leaves none then."""
+    """Make a file for appending that begins with these bytes; returns its fd. Raises OSError, and then leaves no file."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         written = os.write(fd, data)
         if written < len(data):
-            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes of {path.name} were taken, the disk is full")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes of {path.name} were written, the disk is full")
     except OSError:
         os.close(fd)
         path.unlink(missing_ok=True)
@@ -24,7 +24,7 @@ def new_file(path: Path, data: bytes) -> int:
 
 
 class SyncThread:
-    """The thread that waits for the disk, so that the loop never does. Whatever goes wrong in a job is told by `failure`."""
+    """Runs jobs that wait for the disk, in a thread. `failure` returns the error of a job."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -32,12 +32,12 @@ class SyncThread:
         self._probes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._busy = threading.Event()
         self._ended = False
-        self.space: tuple[int, int] | None = None  # bytes free for us, and free or in use, on the disk of the last sync
+        self.space: tuple[int, int] | None = None  # free and total bytes on the disk of the last sync, without the reserved ones
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
         self._thread.start()
 
     def sync(self, fd: int, then: Callable[[], None] = lambda: None) -> None:
-        """Have a file synced, and `then` done, unless the last sync is still under way."""
+        """Sync a file, and then call `then`, unless the last sync is still under way."""
         if not self._busy.is_set():
             self._busy.set()
             self._jobs.put(lambda: self._sync(fd, then))
@@ -51,12 +51,12 @@ class SyncThread:
             self._busy.clear()
 
     def _look(self, fd: int) -> None:
-        found = os.fstatvfs(fd)
-        used = found.f_blocks - found.f_bfree  # the share in use is that of `df`: what is kept for others is no room of ours
-        self.space = found.f_bavail * found.f_frsize, (used + found.f_bavail) * found.f_frsize
+        disk = os.fstatvfs(fd)
+        used = disk.f_blocks - disk.f_bfree  # the share in use is that of `df`: reserved blocks count neither as free nor as used
+        self.space = disk.f_bavail * disk.f_frsize, (used + disk.f_bavail) * disk.f_frsize
 
     def probe(self, fd: int) -> None:
-        """Have a file synced, to see whether its disk is well: `probed` tells."""
+        """Sync a file, to test whether its disk can be written; `probed` returns the result."""
 
         def job() -> None:
             try:
@@ -70,14 +70,14 @@ class SyncThread:
         self._jobs.put(job)
 
     def probed(self) -> str | None:
-        """Say what a probe found: empty if the disk is well; None if there is no answer yet."""
+        """Return the error of a probe: empty if the disk can be written; None if the probe is under way."""
         try:
             return self._probes.get_nowait()
         except queue.Empty:
             return None
 
     def close(self, fd: int) -> None:
-        """Have a file synced and closed."""
+        """Sync and close a file."""
 
         def job() -> None:
             try:
@@ -88,7 +88,7 @@ class SyncThread:
         self._jobs.put(job)
 
     def delete(self, *paths: Path, synced_first: int = -1) -> None:
-        """Have files deleted; if an fd is given, not before that one's file is safe."""
+        """Delete files; if an fd is given, only after its file is synced."""
 
         def job() -> None:
             if synced_first >= 0:
@@ -99,7 +99,7 @@ class SyncThread:
         self._jobs.put(job)
 
     def do(self, job: Callable[[], None]) -> None:
-        """Have something else done that waits for the disk; an `OSError` of it is no failure of the journal."""
+        """Run another job that waits for the disk; an `OSError` of it does not count as a failure of the journal."""
 
         def quietly() -> None:
             with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ class SyncThread:
         self._jobs.put(quietly)
 
     def failure(self) -> str:
-        """Say what failed first since the last look; empty if nothing did."""
+        """Return the first error since the last call; empty if there was none."""
         failures = []
         while not self._failures.empty():
             failures.append(self._failures.get_nowait())
@@ -126,7 +126,7 @@ class SyncThread:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
-            except Exception as error:  # noqa: BLE001 - a thread that ends in silence would leave ticks unsynced
+            except Exception as error:  # noqa: BLE001 - if the thread ended without a report, ticks would stay unsynced
                 self._failures.put(_text(error))
 
 
@@ -135,7 +135,7 @@ def _text(error: Exception) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that under its name there is the whole of it or what was there before."""
+    """Write a file atomically: the name always has the whole new content or the former one."""
     fresh = path.with_name(path.name + ".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

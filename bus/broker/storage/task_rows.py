@@ -1,6 +1,6 @@
-"""The statements of the store: what is written of a posted task, and read again.
+"""The SQL statements of posted tasks.
 
-What a start goes on with is read by `bus.broker.storage.unfinished_tasks`, what is let go by `bus.broker.storage.row_retention`.
+`bus.broker.storage.unfinished_tasks` reads the tasks at a start, `bus.broker.storage.row_retention` deletes old ones.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 class PostingOutcome(msgspec.Struct, frozen=True, gc=False):
-    """What a posting came to."""
+    """The outcome of a posting: a new task, or a known one."""
 
     task: bytes
     state: str
@@ -37,24 +37,24 @@ class PostingOutcome(msgspec.Struct, frozen=True, gc=False):
 def post(
     connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float, *, room: bool = True
 ) -> PostingOutcome | None:
-    """Write a new task; if there is one of its id, or of its key for no longer than `keep_s`, that one is meant.
+    """Write a new task; if there is a task of its id, or one of its key not older than `keep_s`, return that one.
 
     Returns:
-        None if it would be new, and there is no room for it.
+        None if the task would be new, and there is no room for it.
     """
     if room and _insert(connection, posting, moment, keep_s):
         return PostingOutcome(posting.id, TaskState.QUEUED.value, new=True)
-    found = connection.execute("SELECT id, state FROM tasks WHERE id = ?", (posting.id,)).fetchone()
-    if found is None and posting.key is not None:
+    row = connection.execute("SELECT id, state FROM tasks WHERE id = ?", (posting.id,)).fetchone()
+    if row is None and posting.key is not None:
         oldest = moment.age_s - keep_s
         how = "SELECT id, state FROM tasks WHERE key = ? AND posted_age_s > ?"
-        found = connection.execute(how, (posting.key, oldest)).fetchone()
-    return None if found is None else PostingOutcome(found[0], found[1], new=False)
+        row = connection.execute(how, (posting.key, oldest)).fetchone()
+    return None if row is None else PostingOutcome(row[0], row[1], new=False)
 
 
 def _insert(connection: sqlite3.Connection, posting: Posting, moment: Moment, keep_s: float) -> bool:
-    """Write a new task; false if its id or key is there."""
-    if posting.key is not None:  # one that is too old is free
+    """Write a new task; false if its id or key is in use."""
+    if posting.key is not None:  # a key that is too old is free
         how = "UPDATE tasks SET key = NULL WHERE key = ? AND posted_age_s <= ?"
         connection.execute(how, (posting.key, moment.age_s - keep_s))
     done = connection.execute(
@@ -118,25 +118,25 @@ def end_and_read(
 
 
 def _last_trouble(error: Error) -> str:
-    """Say why the last attempt failed, as of the attempts before; or why the task ended, if none had failed."""
+    """Return why the last attempt failed, in the form of its `troubles`; or why the task ended, if no attempt had failed."""
     troubles = error.details.get("troubles") or [f"{error.code}: {error.text}"]
     return str(troubles[-1])[:TROUBLE_CHARACTERS]
 
 
 def read(connection: sqlite3.Connection, task: bytes) -> dict[str, Any] | None:
-    """Read one task: its row as a map, with `value` or `error` if it has ended; None if there is none of that id."""
+    """Read one task: its row as a map, with `value` or `error` if it has ended; None if no task has this id."""
     row = connection.execute(f"SELECT {COLUMNS}, answer FROM tasks WHERE id = ?", (task,)).fetchone()  # noqa: S608
     if row is None:
         return None
-    told = _plain(row[:-1])
-    if told["ended_ns"] is not None:
+    task_row = _plain(row[:-1])
+    if task_row["ended_ns"] is not None:
         answer = unpack(row[-1]) if row[-1] is not None else None
-        told["kept"] = row[-1] is not None
-        if told["state"] == TaskState.DONE.value:
-            told["value"] = answer
+        task_row["kept"] = row[-1] is not None
+        if task_row["state"] == TaskState.DONE.value:
+            task_row["value"] = answer
         elif answer is not None:
-            told["error"] = {"code": answer[0], "text": answer[1], "details": answer[2]}
-    return told
+            task_row["error"] = {"code": answer[0], "text": answer[1], "details": answer[2]}
+    return task_row
 
 
 def rows(connection: sqlite3.Connection, state: str | None, service: str | None, most: int) -> list[dict[str, Any]]:
@@ -144,32 +144,32 @@ def rows(connection: sqlite3.Connection, state: str | None, service: str | None,
     select = f"SELECT rowid, {COLUMNS} FROM tasks"  # noqa: S608 - constant
     last = "ORDER BY rowid DESC LIMIT ?"
     if service is not None:
-        found = []
-        for one in STATES if state is None else (state,):
-            index = "tasks_of_service WHERE ended_ns NOTNULL AND" if one in ENDED else "tasks_in_state WHERE"
+        tasks = []
+        for single in STATES if state is None else (state,):
+            index = "tasks_of_service WHERE ended_ns NOTNULL AND" if single in ENDED else "tasks_in_state WHERE"
             how = f"{select} INDEXED BY {index} service = ? AND state = ? {last}"
-            found += connection.execute(how, (service, one, most)).fetchall()
-        found = sorted(found, key=itemgetter(0), reverse=True)[:most]
+            tasks += connection.execute(how, (service, single, most)).fetchall()
+        tasks = sorted(tasks, key=itemgetter(0), reverse=True)[:most]
     elif state is not None:
-        found = connection.execute(f"{select} INDEXED BY tasks_in_state WHERE state = ? {last}", (state, most)).fetchall()
+        tasks = connection.execute(f"{select} INDEXED BY tasks_in_state WHERE state = ? {last}", (state, most)).fetchall()
     else:
-        found = connection.execute(f"{select} {last}", (most,)).fetchall()
-    return [_plain(row[1:]) for row in found]
+        tasks = connection.execute(f"{select} {last}", (most,)).fetchall()
+    return [_plain(row[1:]) for row in tasks]
 
 
 def drop(connection: sqlite3.Connection, task: bytes) -> bool:
-    """Delete a dead letter, or a row that cannot be read; false if there is none of that id."""
+    """Delete a dead letter, or an unreadable row; false if no such row has this id."""
     how = "DELETE FROM tasks WHERE id = ? AND state IN ('failed', 'unreadable')"
     return connection.execute(how, (task,)).rowcount == 1
 
 
 def cancel(connection: sqlite3.Connection, task: bytes, message: Error, moment: Moment) -> bool:
-    """End a task that waits in the store; false if it had ended, or there is none of that id."""
+    """End a task that waits in the store; false if it has ended, or no task has this id."""
     return ended(connection, task, TaskState.CANCELLED.value, None, message, moment)
 
 
 def _plain(row: tuple[Any, ...]) -> dict[str, Any]:
     names = COLUMNS.split(", ")
-    told = dict(zip(names, row, strict=True))
-    told["task"] = told.pop("id")
-    return told
+    task_row = dict(zip(names, row, strict=True))
+    task_row["task"] = task_row.pop("id")
+    return task_row

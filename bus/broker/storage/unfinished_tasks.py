@@ -1,4 +1,4 @@
-"""What of the store a start goes on with: the tasks that have not ended, a bounded number at a time; bad rows are set aside."""
+"""Reads the tasks that had not ended at the last stop, a bounded number at a time; unreadable rows are set aside."""
 
 import heapq
 import itertools
@@ -19,7 +19,7 @@ from hulak.bus.wire.messages import ID_BYTES
 OPEN = (TaskState.QUEUED.value, TaskState.RUNNING.value, TaskState.WAITING.value)
 TOGETHER = f"SELECT worker FROM tasks WHERE state = '{TaskState.RUNNING.value}' GROUP BY worker HAVING count(*) > 1"  # noqa: S608
 IN_DOUBT = "the broker was restarted while {worker} held it and others; not counted, since it may not have been begun"
-read_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode  # raises a ValueError where that is not what it is given
+read_map = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode  # raises a ValueError for other values
 SELECT = (
     "SELECT rowid, worker, id, service, action, args, retries, priority, state, attempt, posted_ns, due_ns, due_boot, expires_ns,"
     " expires_boot, trouble FROM tasks INDEXED BY tasks_in_state WHERE state = ? AND rowid > ? ORDER BY rowid"
@@ -28,7 +28,7 @@ SELECT = (
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedTask:
-    """A task that had not ended when the broker did."""
+    """A task that had not ended when the broker stopped."""
 
     task: CalledTask
     in_s: float  # until it is due
@@ -36,39 +36,39 @@ class UnfinishedTask:
 
 @dataclass(slots=True)
 class UnfinishedTasks:
-    """Some of the tasks that have not ended, the oldest first."""
+    """A batch of the tasks that have not ended, the oldest first."""
 
     after: int  # rowid of the last one
     tasks: list[UnfinishedTask] = field(default_factory=list)
-    more: bool = False  # there are others behind it
+    more: bool = False  # there are more tasks after these
     bad: list[str] = field(default_factory=list)  # why rows were set aside
-    unreadable: int = 0  # rows that are set aside, of all tables, those of before included
+    unreadable: int = 0  # rows set aside, of all tables, earlier ones included
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryRoom:
-    """What there is room for in memory."""
+    """The room for tasks in memory."""
 
     tasks: int
     size: int  # bytes of arguments, packed
-    alone: bool = False  # nothing else is in memory, so there will never be more: the first task is read, however large
+    alone: bool = False  # no task is in memory, so there will never be more room: the first task is read, whatever its size
     batch: float = math.inf  # bytes after which to pause
 
 
 def read(connection: sqlite3.Connection, after: int, room: MemoryRoom, moment: Moment, grace_s: float) -> UnfinishedTasks:
-    """Read tasks that have not ended, as far as there is room; set aside the rows that cannot be read.
+    """Read tasks that have not ended, as far as there is room; set unreadable rows aside.
 
     Args:
         connection: to the store.
-        after: rowid behind which to begin.
-        room: for what.
+        after: rowid after which to begin.
+        room: for the tasks.
         moment: the present one.
-        grace_s: seconds that a running one is left alone, for its worker to say that it is still at it.
+        grace_s: seconds that a running task waits for its worker to report it.
     """
-    found = UnfinishedTasks(after)
+    batch = UnfinishedTasks(after)
     bad: list[tuple[str, int]] = []
     size = 0
-    before, connection.text_factory = connection.text_factory, bytes  # a text that is none spoils its own row only
+    before, connection.text_factory = connection.text_factory, bytes  # a malformed text affects its row only
     try:
         together = {worker for (worker,) in connection.execute(TOGETHER)}
         cursors = [connection.execute(SELECT, (state, after)) for state in OPEN]
@@ -77,24 +77,24 @@ def read(connection: sqlite3.Connection, after: int, room: MemoryRoom, moment: M
                 restored = _restored(row, moment, grace_s, together)
             except (ValueError, TypeError, OverflowError) as error:  # UnicodeDecodeError is a ValueError
                 bad.append((UNREADABLE, row[0]))
-                found.bad.append(f"row {row[0]}: {error}")
-                found.after = row[0]
+                batch.bad.append(f"row {row[0]}: {error}")
+                batch.after = row[0]
                 continue
             size += restored.task.size
-            fits = size <= room.size or (room.alone and not found.tasks)
-            if not fits or len(found.tasks) >= room.tasks:
-                found.more = True
+            fits = size <= room.size or (room.alone and not batch.tasks)
+            if not fits or len(batch.tasks) >= room.tasks:
+                batch.more = True
                 break
-            found.tasks.append(restored)
-            found.after = row[0]
+            batch.tasks.append(restored)
+            batch.after = row[0]
             if size >= room.batch:
-                found.more = True
+                batch.more = True
                 break
     finally:
         connection.text_factory = before
     connection.executemany("UPDATE tasks SET state = ? WHERE rowid = ?", bad)
-    found.unreadable = count_unreadable(connection)
-    return found
+    batch.unreadable = count_unreadable(connection)
+    return batch
 
 
 def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float, together: Container[bytes]) -> UnfinishedTask:
@@ -105,14 +105,14 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float, together: Co
     read_map(args)
     for number in (retries, attempt, posted_ns, due_ns, 0 if expires_ns is None else expires_ns):
         if type(number) is not int or number < 0:
-            raise ValueError(f"{number!r:.60} is no number of its kind")
+            raise ValueError(f"{number!r:.60} is not a number of at least 0")
     if priority not in PRIORITIES:
-        raise ValueError(f"priority {priority!r:.60} is none of {PRIORITIES}")
+        raise ValueError(f"priority {priority!r:.60} is not one of {PRIORITIES}")
     left_s = math.inf if expires_ns is None else moment.left_s(expires_ns, _text(expires_boot))
     due_s = moment.left_s(due_ns, _text(due_boot)) if state == b"waiting" else 0.0
     if math.isnan(left_s) or math.isnan(due_s):
-        raise ValueError("the time when it is due or over is none")
-    told = _text(trouble)
+        raise ValueError("the time of its next attempt or of its end is not a number")
+    last_trouble = _text(trouble)
     task = CalledTask(
         id=task_id,
         client=b"",
@@ -123,17 +123,17 @@ def _restored(row: tuple[Any, ...], moment: Moment, grace_s: float, together: Co
         since=moment.now - (moment.now_ns - posted_ns) / 1e9,
         deadline=moment.now + left_s,
         attempt=attempt,
-        troubles=[told] if told else [],
+        troubles=[last_trouble] if last_trouble else [],
         priority=priority,
         posted=True,
         size=len(args),
     )
     if state == b"running":
         task.suspect = True
-        if attempt and worker in together:  # as of a worker that is lost: what it held alone counts
+        if attempt and worker in together:  # the rule for a lost worker: an attempt counts only if it held no other task
             task.attempt, task.spared = attempt - 1, 1
             task.troubles.append(IN_DOUBT.format(worker=worker.decode(errors="replace")))
-    due_s = min(max(0.0, due_s), MAX_RETRY_AFTER_S)  # a wall clock that was set back does not put it off for ever
+    due_s = min(max(0.0, due_s), MAX_RETRY_AFTER_S)  # so that a wall clock that was set back cannot delay it without limit
     return UnfinishedTask(task, max(due_s, grace_s) if state == b"running" else due_s)
 
 
@@ -142,11 +142,11 @@ def _text(value: bytes | None) -> str | None:
 
 
 def set_aside_unknown(connection: sqlite3.Connection) -> int:
-    """Set aside the rows whose state is none of those that there are; returns how many."""
+    """Set aside the rows with an unknown state; returns their number."""
     count = 0
     for low, high in itertools.pairwise(
         (None, *sorted(STATES), None)
-    ):  # by ranges: an index finds them, however many rows there are
+    ):  # by ranges: an index finds them, independent of the number of rows
         bounds = [f"state {sign} ?" for sign, bound in ((">", low), ("<", high)) if bound is not None]
         how = f"UPDATE tasks SET state = '{UNREADABLE}' WHERE {' AND '.join(bounds)}"  # noqa: S608 - constants
         count += connection.execute(how, [bound for bound in (low, high) if bound is not None]).rowcount

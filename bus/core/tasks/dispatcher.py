@@ -33,6 +33,7 @@ from hulak.bus.wire.messages import (
     HeldTask,
     Part,
     Ready,
+    Request,
     Result,
     Retire,
     TaskPart,
@@ -67,7 +68,6 @@ class Dispatcher:
         self.lifecycle = TaskLifecycle(self.queue, self.timers, backoff)
         self.assignment = TaskAssignment(self.lifecycle, self.roster, policy)
         self.intake = TaskRequests(self.lifecycle, self.assignment, policy)
-        self.request, self.requests = self.intake.request, self.intake.requests  # as they are: each is called for every burst
         self.tasks, self.counters = self.lifecycle.tasks, self.lifecycle.counters
         self.timers.set(BEAT, now + policy.heartbeat_s)
 
@@ -80,6 +80,16 @@ class Dispatcher:
     def refused(self) -> int:
         """Requests of tasks that were answered with an ERROR."""
         return self.intake.refused
+
+    # From clients
+
+    def request(self, now: float, client: bytes, request: Request) -> list[Effect]:
+        """Accept one request, see `TaskRequests.request`."""
+        return self.intake.request(now, client, request)
+
+    def requests(self, now: float, client: bytes, requests: Sequence[Request], size: int = 0) -> list[Effect]:
+        """Accept requests or answer why not, see `TaskRequests.requests`."""
+        return self.intake.requests(now, client, requests, size)
 
     # Posted tasks
 

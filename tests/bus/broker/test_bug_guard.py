@@ -1,4 +1,4 @@
-"""Bugs that the broker meets: counted, told once per kind, and never in the way of a stop."""
+"""Bugs that the broker meets: counted, logged once per kind, and never in the way of a stop."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def broken(text):
     raise RuntimeError(text)
 
 
-def test_what_fails_gives_its_other_value_and_is_counted(clock):
+def test_a_failed_call_returns_its_other_value_and_is_counted(clock):
     kept = BugGuard(Log())
     assert kept.run("here", lambda: 5, otherwise=6) == 5
     assert kept.stats() == {"total": 0, "recent": 0, "last": ""}
@@ -36,7 +36,7 @@ def test_what_fails_gives_its_other_value_and_is_counted(clock):
     assert kept.stats() == {"total": 1, "recent": 0, "last": "here: RuntimeError: no"}
 
 
-def test_each_kind_is_told_once_with_its_traceback_and_then_once_a_minute(clock):
+def test_each_kind_is_logged_once_with_its_traceback_and_then_once_a_minute(clock):
     log = Log()
     kept = BugGuard(log)
     for number in range(5000):
@@ -46,11 +46,11 @@ def test_each_kind_is_told_once_with_its_traceback_and_then_once_a_minute(clock)
     assert all(fields["exc_info"].__traceback__ for _, fields in log.lines)
     clock[0] += 60
     kept.run("here", broken, "no", otherwise=None)
-    assert log.lines[2] == ("internal errors go on", {"total": 5002, "last": "here: RuntimeError: no"})
+    assert log.lines[2] == ("internal errors continue", {"total": 5002, "last": "here: RuntimeError: no"})
     assert kept.stats()["recent"] == 1000
 
 
-def test_what_ends_the_process_on_purpose_is_let_through():
+def test_an_error_that_ends_the_process_on_purpose_is_passed_on():
     def end():
         raise ConfigError("no address")
 
@@ -58,6 +58,6 @@ def test_what_ends_the_process_on_purpose_is_let_through():
         BugGuard(Log()).run("here", end, otherwise=None)
 
 
-def test_the_answer_to_a_request_names_the_bug_and_not_what_it_was_about():
-    told = internal(bytes(16), ValueError("secret"))
-    assert (told.id, told.code, told.text) == (bytes(16), "INTERNAL", "a bug of the broker: ValueError; its log says where")
+def test_the_answer_to_a_request_names_the_bug_and_not_its_text():
+    answer = internal(bytes(16), ValueError("secret"))
+    assert (answer.id, answer.code, answer.text) == (bytes(16), "INTERNAL", "a bug of the broker: ValueError; its log says where")

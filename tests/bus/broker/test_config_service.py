@@ -32,11 +32,11 @@ QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound
 def put_back():
     yield
     log.set_level("info")
-    structlog.reset_defaults()  # what was set up writes to this test's standard error
+    structlog.reset_defaults()  # a logger set up here writes to this test's standard error
 
 
 class ConfigFixture(EffectFixture):
-    """The service, its database, and what it publishes and answers."""
+    """The service, its database, and the messages that it publishes and answers."""
 
     def __init__(self, folder, settings=None):
         super().__init__(folder)
@@ -47,12 +47,12 @@ class ConfigFixture(EffectFixture):
         self.carry_out(self.config_service.begin())
 
     def send(self, service, now=101.0, request=b"i" * 16, connection=None, **args):
-        """Ask."""
+        """Send a request."""
         asker = Asker(b"c", request, connection)
         self.carry_out(serve(f"hulak.config.{service}", asker, now, args, config=self.config_service))
 
     def ask(self, service, **args):
-        """Ask, and wait for the answer."""
+        """Send a request, and wait for the answer."""
         before = len(self.answers)
         self.send(service, **args)
         self.until(lambda: len(self.answers) > before)
@@ -80,7 +80,7 @@ def test_the_document_is_published_at_the_start_and_after_each_change(fixture):
     assert fixture.bus.topics.logs[b"config\0"].frame == fixture.published[-1]  # its last value, for late joiners
 
 
-def test_what_is_refused_changes_nothing(fixture):
+def test_a_refused_request_changes_nothing(fixture):
     answer = fixture.ask("set", scope="kind:nepse", values={"cache_s": 1, "rate_per_s": 0})
     assert isinstance(answer, Error)
     assert answer.code == "BAD_CONFIG"
@@ -115,14 +115,14 @@ def test_more_than_a_thousand_waiting_changes_are_refused(fixture):
     assert caught.value.code == "BUSY"
 
 
-def test_everything_is_there_after_a_restart(fixture, tmp_path):
+def test_all_versions_survive_a_restart(fixture, tmp_path):
     fixture.ask("set", scope="kind:nepse", values={"rate_per_s": 1, "cache_s": 9})
     fixture.ask("set", scope="display:x", values={"show_flash": True, "adr_lookback_days": 7})
     fixture.ask("set", scope="kind:nepse", unset=["cache_s"])
-    told = fixture.config_service.versions
+    versions = fixture.config_service.versions
     fixture.database.close()
     again = ConfigFixture(tmp_path)
-    assert again.config_service.versions == told
+    assert again.config_service.versions == versions
     assert again.documents() == [fixture.documents()[-1]]
     assert again.ask("revert", version=1).value == {"version": 4, "changed": True}
     assert again.documents()[-1]["scopes"] == {"kind:nepse": {"rate_per_s": 1.0, "cache_s": 9.0}}
@@ -133,10 +133,10 @@ def test_only_the_newest_versions_stay_in_the_store(fixture):
     fixture.config_service.versions.keep = 3
     for number in range(1, 8):
         fixture.ask("set", scope="kind:nepse", values={"cache_s": number})
-    assert [one.version for one in fixture.database.now(config_rows.load).versions] == [5, 6, 7]
+    assert [version.version for version in fixture.database.now(config_rows.load).versions] == [5, 6, 7]
 
 
-def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(fixture, monkeypatch):
+def test_a_change_that_the_disk_refuses_is_refused_and_not_published(fixture, monkeypatch):
     fixture.ask("set", scope="global", values={"log_level": "error"})
 
     def full(*_, **__):
@@ -151,11 +151,11 @@ def test_what_the_disk_does_not_take_is_refused_and_nobody_sees_it(fixture, monk
     assert fixture.ask("set", scope="global", values={"log_level": "debug"}).value["version"] == 2  # the disk has room again
 
 
-def test_get_shows_keys_now_and_in_a_former_version(fixture):
+def test_get_returns_keys_of_the_present_and_of_a_former_version(fixture):
     fixture.ask("set", scope="kind:nepse", values={"rate_per_s": 1})
     fixture.ask("set", scope="kind:nepse", values={"rate_per_s": 3})
-    told = fixture.ask("get", scope="kind:nepse").value
-    assert (told["version"], [row["value"] for row in told["rows"] if row["key"] == "rate_per_s"]) == (2, [3.0])
+    document = fixture.ask("get", scope="kind:nepse").value
+    assert (document["version"], [row["value"] for row in document["rows"] if row["key"] == "rate_per_s"]) == (2, [3.0])
     former = fixture.ask("get", scope="kind:nepse", version=1).value
     assert (former["version"], former["scopes"]) == (1, {"kind:nepse": {"rate_per_s": 1.0}})
     with pytest.raises(ProtocolError, match="must be 0 to 2"):
@@ -176,13 +176,13 @@ def test_the_brokers_own_log_level_follows(fixture, capsys):
     logger.debug("with it")
     fixture.ask("set", scope="kind:broker", unset=["log_level"])
     logger.debug("after")
-    said = capsys.readouterr().err
-    assert "with it" in said
-    assert "before" not in said
-    assert "after" not in said
+    output = capsys.readouterr().err
+    assert "with it" in output
+    assert "before" not in output
+    assert "after" not in output
 
 
-def test_applied_lists_who_reports_a_version(fixture):
+def test_applied_lists_the_processes_that_report_a_version(fixture):
     fixture.ask("set", scope="global", values={"log_level": "error"})
     reports = fixture.bus.reports
     reports.take(100.5, "nepse", "a", 11, {"config_version": 1})
@@ -196,12 +196,12 @@ def test_applied_lists_who_reports_a_version(fixture):
     assert len(fixture.ask("applied").value) == 2
     reports.leave("feed", "b", 12)
     assert len(fixture.ask("applied").value) == 1
-    for wrong, said in ((2, "must be 0 to 1"), (-1, "argument version is -1"), ("1", "argument version"), (True, "is True")):
-        with pytest.raises(ProtocolError, match=said):
+    for wrong, reason in ((2, "must be 0 to 1"), (-1, "argument version is -1"), ("1", "argument version"), (True, "is True")):
+        with pytest.raises(ProtocolError, match=reason):
             fixture.ask("applied", version=wrong)
 
 
-def test_who_was_killed_is_not_waited_for_and_who_is_silent_is(fixture):
+def test_a_killed_process_is_not_waited_for_and_a_silent_one_is(fixture):
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait(20)
     reports = fixture.bus.reports
@@ -212,7 +212,7 @@ def test_who_was_killed_is_not_waited_for_and_who_is_silent_is(fixture):
     assert [row["name"] for row in fixture.ask("applied").value] == ["ended just now", "silent"]
 
 
-def test_a_display_that_is_removed_takes_its_values_along(fixture):
+def test_the_values_of_a_removed_display_are_removed(fixture):
     fixture.ask("set", scope="display:x", values={"show_flash": True, "value_area": 0.5})
     fixture.carry_out(fixture.config_service.drop_scope("display:y", "the broker"))
     fixture.carry_out(fixture.config_service.drop_scope("display:x", "the broker"))
@@ -235,12 +235,12 @@ def waited(fixture):
 
 
 def turn(fixture, now):
-    """Turn the loop once; returns the versions that were answered, of each answer."""
+    """Run one iteration; returns the versions in each answer."""
     fixture.carry_out(fixture.config_service.turn(now))
     return [[row["version"] for row in value] for value in fixture.take()]
 
 
-def test_who_waits_is_answered_once_all_apply_the_version_and_others_at_once(waited):
+def test_a_request_is_answered_once_all_apply_its_version(waited):
     waited.send("applied", version=1, wait_ms=1000)
     waited.send("applied", request=b"j" * 16, wait_ms=1000)  # the newest
     assert waited.answers == []
@@ -256,14 +256,14 @@ def test_who_waits_is_answered_once_all_apply_the_version_and_others_at_once(wai
     assert len(waited.answers) == 1, "all have applied it"
 
 
-def test_who_waits_in_vain_is_answered_when_the_time_is_over_to_the_millisecond(waited):
+def test_a_request_expires_to_the_millisecond(waited):
     waited.send("applied", version=1, wait_ms=100)
     assert turn(waited, 101.05) == []
     assert waited.config_service.look_at == 101.1
     assert turn(waited, 101.1) == [[1, 0]]
 
 
-def test_the_reports_are_looked_at_when_one_has_come_and_now_and_then(waited, monkeypatch):
+def test_the_reports_are_checked_after_each_new_one_and_periodically(waited, monkeypatch):
     looks = []
     monkeypatch.setattr(waited.config_service, "processes", lambda now: looks.append(now) or [{"version": 0}])
     waited.send("applied", version=1, wait_ms=60_000)
@@ -289,8 +289,8 @@ def test_a_process_that_leaves_or_is_killed_is_waited_for_no_more(waited):
 def test_a_client_that_is_gone_waits_no_more_and_too_many_are_refused(waited):
     here, there = socket.socketpair()
     waited.send("applied", connection=PeerConnection.of(here.fileno()), wait_ms=60_000)
-    for one in (here, there):
-        one.close()
+    for end in (here, there):
+        end.close()
     for number in range(1, MOST_WAITERS):
         waited.send("applied", request=number.to_bytes(16, "big"), wait_ms=60_000)
     with pytest.raises(ProtocolError, match="1000 requests wait for processes to apply a version") as caught:

@@ -1,4 +1,4 @@
-"""The connections of real sockets: counted as the kernel has them, bounded, and ended without a descriptor to spare."""
+"""The connections of real sockets: counted as the kernel has them, bounded, and ended without a free descriptor."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ PLENTY = Bound(1000, 1)
 
 
 class World:
-    """Two sockets of a broker, their connections, and what is logged of them."""
+    """Two sockets of a broker, their connections, and their log lines."""
 
     def __init__(self, context, bound):
         self.log = []
@@ -42,14 +42,14 @@ class World:
         self.addresses[name] = f"tcp://127.0.0.1:{socket.bind_to_random_port('tcp://127.0.0.1')}"
 
     def connect(self, name, many=1):
-        found = []
+        peers = []
         for _ in range(many):
             peer = self.context.socket(zmq.DEALER)
-            peer.linger, peer.reconnect_ivl = 0, -1  # who is ended stays away
+            peer.linger, peer.reconnect_ivl = 0, -1  # an ended peer does not reconnect
             peer.connect(self.addresses[name])
-            found.append(peer)
-        self.peers += found
-        return found
+            peers.append(peer)
+        self.peers += peers
+        return peers
 
     def counts(self):
         self.connections.look(self.clock)
@@ -68,8 +68,8 @@ def make(context):
         return made[-1]
 
     yield world
-    for one in made:
-        one.connections.close()
+    for made_world in made:
+        made_world.connections.close()
 
 
 def test_connections_are_counted_as_they_come_and_go(make):
@@ -82,15 +82,15 @@ def test_connections_are_counted_as_they_come_and_go(make):
     assert world.log == []
 
 
-def test_what_is_beyond_the_bound_is_ended_and_told_once_and_others_get_in(make):
+def test_connections_above_the_bound_are_ended_and_logged_once_and_later_ones_accepted(make):
     world = make(Bound(4, 1))
     kept = world.connect("publisher", 4)
     eventually(lambda: world.counts()["publisher"] == 4, within_s=10)
     world.connect("publisher", 3)
     eventually(lambda: world.counts() and world.told()["refused"] == 3, within_s=10)
-    (told,) = world.log
-    assert (told["event"], told["socket"], told["most"]) == ("connections refused", "publisher", 4)
-    assert "broker.max_connections" in told["remedy"]
+    (line,) = world.log
+    assert (line["event"], line["socket"], line["most"]) == ("connections refused", "publisher", 4)
+    assert "broker.max_connections" in line["remedy"]
     (worker,) = world.connect("backend")
     worker.send(b"work")
     assert world.sockets["backend"].poll(5000)  # its message comes, whatever becomes of the others
@@ -123,7 +123,7 @@ def test_new_connections_wake_the_loop_only_where_the_bound_is_near(make):
     assert world.poller.sockets == []
 
 
-def test_a_connection_of_whose_end_nothing_is_told_does_not_count_for_ever(make):
+def test_a_connection_without_an_event_for_its_end_is_not_counted_forever(make):
     world = make(Bound(2, 0))
     for descriptor in (1_000_001, world.sockets["backend"].fileno()):  # there is none such; it is another one's now
         world.connections.monitors["publisher"].known[descriptor] = PeerConnection(descriptor, 1)
@@ -134,7 +134,7 @@ def test_a_connection_of_whose_end_nothing_is_told_does_not_count_for_ever(make)
     assert world.told()["refused"] == 0
 
 
-def test_a_socket_that_is_made_anew_begins_with_no_connections(make):
+def test_a_rebuilt_socket_begins_without_connections(make):
     world = make()
     world.connect("publisher", 2)
     eventually(lambda: world.counts()["publisher"] == 2, within_s=10)
@@ -151,7 +151,7 @@ def test_a_connection_can_be_ended_with_no_descriptor_left(make):
     (peer,) = world.connect("publisher")
     peer.send(b"hello")
     eventually(lambda: world.counts()["publisher"] == 1, within_s=10)
-    (one,) = world.connections.monitors["publisher"].known.values()
+    (connection,) = world.connections.monitors["publisher"].known.values()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(open_files()) + 1, limits[1]))
     taken = []
@@ -160,7 +160,7 @@ def test_a_connection_can_be_ended_with_no_descriptor_left(make):
             while True:
                 taken.append(os.open(os.devnull, os.O_RDONLY))
         assert open_files() == []  # it takes one to look
-        assert world.connections.end("publisher", one).startswith("127.0.0.1:")
+        assert world.connections.end("publisher", connection).startswith("127.0.0.1:")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         for descriptor in taken:
@@ -168,7 +168,7 @@ def test_a_connection_can_be_ended_with_no_descriptor_left(make):
     assert world.counts()["publisher"] == 0
 
 
-def test_a_descriptor_that_is_another_ones_now_is_left_alone():
+def test_a_descriptor_that_was_used_again_is_left_alone():
     ender = ConnectionCloser()
     reader, writer = os.pipe()
     try:

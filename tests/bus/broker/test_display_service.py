@@ -1,4 +1,4 @@
-"""The display service around a real database: answered when safe, kept over restarts, one display for one id."""
+"""The display service around a real database: answered when stored, kept over restarts, one display for one id."""
 
 import random
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from hulak.bus.wire.messages import Ready
 
 
 class Config:
-    """A config service that takes everything but the key `bad`."""
+    """A config service that accepts every key but `bad`."""
 
     def __init__(self):
         self.scopes = {}
@@ -36,7 +36,7 @@ class Config:
 
 
 class Broker(EffectFixture):
-    """What of a broker the service sees; `settle` lets the store finish."""
+    """The parts of a broker that the service uses; `settle` lets the store finish."""
 
     def __init__(self, folder, *workers, limit=10):
         super().__init__(folder)
@@ -65,7 +65,7 @@ class Broker(EffectFixture):
         return None
 
     def settle(self):
-        """Let the store end what it has; returns what was answered."""
+        """Let the store finish its jobs; returns the answers."""
         super().settle()
         self.carry_out(self.display_service.turn(1e12))
         return self.take()
@@ -99,15 +99,15 @@ def test_a_display_is_answered_when_it_is_in_the_store_and_then_published(start)
     }
 
 
-def test_a_request_that_is_repeated_means_the_same_display(start):
+def test_a_repeated_request_means_the_same_display(start):
     broker = start("w")
     for _ in range(2):
         broker.ask("create", symbol="X", number=9)
-    found = broker.settle()
+    answers = broker.settle()
     broker.ask("create", symbol="X", number=9)
-    found += broker.settle()
-    assert [told["new"] for told in found] == [True, False, False]
-    assert len({told["display"] for told in found}) == len(broker.bus.displays.rows) == 1
+    answers += broker.settle()
+    assert [answer["new"] for answer in answers] == [True, False, False]
+    assert len({answer["display"] for answer in answers}) == len(broker.bus.displays.rows) == 1
 
 
 def test_an_id_that_shows_another_symbol_is_refused_while_it_is_written_and_after(start):
@@ -118,12 +118,12 @@ def test_an_id_that_shows_another_symbol_is_refused_while_it_is_written_and_afte
     assert broker.ask("create", symbol="Y", display="d") == "BAD_ARGUMENT"
 
 
-def test_one_more_than_there_may_be_is_refused_counting_those_being_written(start):
+def test_a_display_above_the_bound_is_refused_counting_those_being_written(start):
     broker = start("w", limit=2)
     assert [broker.ask("create", symbol="X", display=name) for name in "abc"] == [None, None, "BUSY"]
 
 
-def test_with_a_config_that_is_refused_nothing_is_created(start):
+def test_with_a_refused_config_nothing_is_created(start):
     broker = start("w")
     broker.ask("create", symbol="X", display="d", config={"bad": 1})
     broker.ask("create", symbol="X", display="e", config={"good": 1})
@@ -144,7 +144,7 @@ def test_displays_survive_a_restart_with_their_workers_and_larger_tokens(start):
     assert (after.symbol, after.worker, after.token > before.token) == ("X", None, True)  # it was settled without the worker
 
 
-def test_what_is_not_there_cannot_be_updated_but_may_be_removed(start):
+def test_an_unknown_display_cannot_be_updated_but_may_be_removed(start):
     broker = start("w")
     assert broker.ask("update", display="d", init={}) == "UNKNOWN_DISPLAY"
     assert broker.ask("remove") == broker.ask("remove", display="d", symbol="X") == "BAD_ARGUMENT"
@@ -152,7 +152,7 @@ def test_what_is_not_there_cannot_be_updated_but_may_be_removed(start):
     assert broker.settle() == [{"removed": []}]
 
 
-def test_a_days_beginning_is_taken_from_who_has_the_token_only(start):
+def test_a_days_beginning_is_accepted_only_with_the_present_token(start):
     broker = start("w")
     broker.ask("create", symbol="X", display="d")
     broker.settle()
@@ -165,7 +165,7 @@ def test_a_days_beginning_is_taken_from_who_has_the_token_only(start):
     assert start("w").bus.displays.rows["d"].first == 40
 
 
-def test_the_source_of_a_display_stays_over_updates_until_another_is_said(start):
+def test_the_source_of_a_display_stays_over_updates_until_another_is_given(start):
     broker = start("d0")
     broker.ask("create", symbol="X", display="d", source="kraken", init={"price": 1.0})
     broker.settle()
@@ -203,7 +203,7 @@ def test_arguments_that_are_wrong_are_refused(start, args):
     assert start("w").ask("create", **args) == "BAD_ARGUMENT"
 
 
-def test_a_disk_that_takes_nothing_creates_nothing(start):
+def test_on_a_full_disk_nothing_is_created(start):
     broker = start("w")
     broker.database.put(lambda connection: connection.execute("DROP TABLE displays"), lambda *_: None)
     broker.ask("create", symbol="X", display="d", config={"good": 1})
@@ -212,7 +212,7 @@ def test_a_disk_that_takes_nothing_creates_nothing(start):
 
 
 @pytest.mark.parametrize(("slot", "taken"), [("display_00", True), ("", False), (7, False), ([], False)])
-def test_who_stands_in_a_former_workers_slot_has_its_displays_before_the_grace_is_over(start, slot, taken):
+def test_a_worker_in_a_former_workers_slot_gets_its_displays_before_the_grace_is_over(start, slot, taken):
     broker = start("w")
     broker.ask("create", symbol="X", display="d")
     broker.settle()

@@ -1,4 +1,4 @@
-"""Effects become acts: in order, each on its own; what follows a job is done when it has finished, and answered if it fails."""
+"""Effects are carried out in order, each independently; a job's callback runs when it has finished, and answers if it fails."""
 
 import pytest
 from effect_fixture import EffectFixture
@@ -9,7 +9,7 @@ from hulak.bus.core.effects import Asker, LogLine, Publish
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.messages import Error, Reply
 
-AFTER = "what follows a job of the store"
+AFTER = "a callback of the store"
 ASKER = Asker(b"c", b"i" * 16)
 
 
@@ -21,28 +21,28 @@ def fixture(tmp_path):
     made.database.close()
 
 
-def test_messages_publications_and_log_lines_go_their_ways(fixture):
+def test_messages_publications_and_log_lines_are_sent_to_their_targets(fixture):
     with capture_logs() as logged:
         fixture.carry_out([Publish(b"a"), ASKER.reply(5), LogLine("it happened", {"at": 1}), Publish(b"b")])
     assert (fixture.answers, fixture.published) == ([(b"c", Reply(b"i" * 16, 5))], [b"a", b"b"])
     assert logged == [{"event": "it happened", "at": 1, "log_level": "info"}]
 
 
-def test_what_follows_a_job_gets_its_value_and_its_effects_are_carried_out_then(fixture):
+def test_a_callback_gets_the_jobs_value_and_its_effects_are_carried_out_then(fixture):
     fixture.carry_out([Store(lambda _: 7, lambda value, why: [Publish(b"done"), ASKER.reply((value, why))])])
     assert fixture.answers == []
     fixture.until(lambda: fixture.answers)
     assert (fixture.published, fixture.answers) == ([b"done"], [(b"c", Reply(b"i" * 16, (7, "")))])
 
 
-def test_jobs_are_done_in_the_order_of_their_effects(fixture):
+def test_jobs_run_in_the_order_of_their_effects(fixture):
     done = []
     fixture.carry_out([Store(lambda _, at=at: done.append(at), lambda *_: []) for at in range(20)])
     fixture.settle()
     assert done == list(range(20))
 
 
-def test_a_refusal_of_what_follows_is_answered_and_costs_the_others_nothing(fixture):
+def test_a_refusal_by_a_callback_is_answered_and_does_not_affect_the_others(fixture):
     def refuses(value, why):
         error = ProtocolError("BUSY", "there is no room")
         error.details = {"retry_after_ms": 5}
@@ -55,24 +55,24 @@ def test_a_refusal_of_what_follows_is_answered_and_costs_the_others_nothing(fixt
     assert fixture.guard.total == 0
 
 
-def test_a_bug_in_what_follows_is_told_and_answered_and_costs_the_others_nothing(fixture):
+def test_a_bug_in_a_callback_is_logged_and_answered_and_does_not_affect_the_others(fixture):
     fixture.carry_out([Store(lambda _: 1, lambda *_: 1 / 0, ASKER), Store(lambda _: 3, lambda *_: [Publish(b"3")])])
     fixture.until(lambda: fixture.published)
     [(client, message)] = fixture.answers
     assert (client, message.id, message.code) == (b"c", b"i" * 16, "INTERNAL")
     assert (fixture.guard.total, fixture.guard.last) == (
         1,
-        "what follows a job of the store: ZeroDivisionError: division by zero",
+        "a callback of the store: ZeroDivisionError: division by zero",
     )
 
 
-def test_an_effect_that_meets_a_bug_keeps_no_other_from_being_done(fixture, monkeypatch):
+def test_an_effect_that_meets_a_bug_does_not_prevent_the_others(fixture, monkeypatch):
     monkeypatch.setattr(fixture.database, "put", None)  # a bug
     fixture.carry_out([Store(lambda _: 1, lambda *_: []), ASKER.reply(1), Publish(b"2")])
     assert (len(fixture.answers), fixture.published, fixture.guard.total) == (1, [b"2"], 1)
 
 
-def test_a_job_that_fails_is_told_why_in_the_words_of_who_asked(fixture):
+def test_a_failed_job_is_answered_with_the_reason_and_the_services_sentence(fixture):
     def then(value, why):
         check_stored(why, "nothing was changed")
         return [ASKER.reply(value)]
@@ -82,7 +82,7 @@ def test_a_job_that_fails_is_told_why_in_the_words_of_who_asked(fixture):
     assert fixture.answers[0][1] == Error(b"i" * 16, "STORE_FAILED", "nothing was changed: no such column: no")
 
 
-def test_what_a_service_begins_with_is_read_at_once_where_the_store_can_be_used(tmp_path):
+def test_a_service_reads_its_rows_at_once_if_the_store_can_be_used(tmp_path):
     fixture = EffectFixture(tmp_path)
     fixture.carry_out([Load(lambda connection: connection.execute("SELECT 5").fetchone(), lambda value, _: [Publish(value)])])
     assert fixture.published == [(5,)]

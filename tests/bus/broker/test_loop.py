@@ -1,4 +1,4 @@
-"""The loop's order: what a worker sent is read before it counts as lost, and the last answers are sent. Turns by hand."""
+"""The loop's order: a worker's messages are read before it counts as lost, and the last answers are sent. Turns by hand."""
 
 import time
 
@@ -34,10 +34,10 @@ def connected(context, address):
     return dealer
 
 
-@pytest.mark.parametrize("goodbye", [True, False], ids=["goodbye", "no goodbye"])
+@pytest.mark.parametrize("goodbye", [True, False], ids=["GOODBYE", "no GOODBYE"])
 def test_the_result_of_a_worker_that_has_left_is_read_before_the_worker_counts_as_lost(broker, context, goodbye):
-    def turn_until(told):
-        eventually(lambda: broker._turn(time.monotonic() + 0.02) or told(), within_s=WITHIN_S, every_s=0)
+    def turn_until(condition):
+        eventually(lambda: broker._turn(time.monotonic() + 0.02) or condition(), within_s=WITHIN_S, every_s=0)
 
     client = connected(context, broker.settings.broker.frontend)
     worker = connected(context, broker.settings.broker.backend)
@@ -48,11 +48,11 @@ def test_the_result_of_a_worker_that_has_left_is_read_before_the_worker_counts_a
     def has_its_task():
         while worker.poll(0):
             given.append(codec.decode_to_worker(worker.recv()))
-        return any(isinstance(one, Task) for one in given)
+        return any(isinstance(message, Task) for message in given)
 
     turn_until(has_its_task)
-    (task,) = [one for one in given if isinstance(one, Task)]
-    (identity,) = [one.identity for one in broker.bus.dispatcher.roster]
+    (task,) = [message for message in given if isinstance(message, Task)]
+    (identity,) = [worker_entry.identity for worker_entry in broker.bus.dispatcher.roster]
     monitor = broker.backend.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     worker.send(codec.encode(Result(task.id, task.attempt, done=True, value="done")))
     if goodbye:

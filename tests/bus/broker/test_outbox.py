@@ -1,4 +1,4 @@
-"""What is sent in one go: in order, and who is not there is named or counted; over real sockets."""
+"""Messages sent together: in order, unreachable workers returned and unreachable clients counted; over real sockets."""
 
 import pytest
 import structlog
@@ -16,11 +16,11 @@ class Counts:
     unanswered = 0
 
 
-class OurPeers:
-    """Everybody speaks our own dialect."""
+class NativePeers:
+    """All peers speak Hulak's dialect."""
 
     def encode(self, address, message):
-        return [[address[1:], codec.encode(one)] for one in (message if isinstance(message, list) else [message])]
+        return [[address[1:], codec.encode(single)] for single in (message if isinstance(message, list) else [message])]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def made():
         assert router.poll(5000)
         assert sockets.receive(router)[0] == [b"peer", b"here"]
     counts = Counts()
-    yield Outbox(*routers, OurPeers(), counts, BugGuard(structlog.get_logger())), dealers, counts
+    yield Outbox(*routers, NativePeers(), counts, BugGuard(structlog.get_logger())), dealers, counts
     context.destroy(linger=0)
 
 
@@ -43,7 +43,7 @@ def reply(number):
     return ToClient(b"\0peer", Reply(bytes(16), number))
 
 
-def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(made):
+def test_nothing_is_sent_before_the_flush_and_then_all_in_order(made):
     outbox, (client, worker), _ = made
     for number in range(3):
         assert outbox.put([reply(number), ToWorker(b"\0peer", BrokerHeartbeat(number, known=True))]) == []
@@ -55,11 +55,11 @@ def test_nothing_is_sent_before_it_is_flushed_and_then_all_in_order(made):
     assert not client.poll(0)
 
 
-def test_a_worker_that_is_gone_is_named_a_client_counted_and_the_others_get_theirs(made):
+def test_an_unreachable_worker_is_returned_a_client_counted_and_the_others_get_their_messages(made):
     outbox, (client, _), counts = made
-    told = LogLine("something happened")
+    line = LogLine("something happened")
     gone = [ToWorker(b"\0gone", BrokerHeartbeat(1, known=True)), ToClient(b"\0gone", Reply(bytes(16), 1))]
-    assert outbox.put([*gone, told, reply(2)]) == [told]
+    assert outbox.put([*gone, line, reply(2)]) == [line]
     assert outbox.flush() == [(b"\0gone", "its connection is gone")]
     assert (counts.unanswered, outbox.unreached) == (1, {b"\0gone"})
     assert codec.decode_to_client(client.recv()).value == 2

@@ -1,4 +1,4 @@
-"""The service of posted tasks around a real database: what is accepted is there, once; what there is no room for waits."""
+"""The service of posted tasks around a real database: accepted tasks are stored, once; tasks without room wait."""
 
 import contextlib
 import itertools
@@ -30,7 +30,7 @@ COUNT = itertools.count()  # of requests
 
 
 class PostedTaskFixture(EffectFixture):
-    """The service of posted tasks, its dispatcher, and what clients were answered."""
+    """The service of posted tasks, its dispatcher, and the answers to clients."""
 
     def __init__(self, folder, **bounds):
         super().__init__(folder)
@@ -48,7 +48,7 @@ class PostedTaskFixture(EffectFixture):
         return [message for _, message in self.answers if message.id == request_id]
 
     def send(self, control, request_id=None, connection=None, **args):
-        """Ask; returns the request's id."""
+        """Send a request; returns its id."""
         asker = Asker(b"c", request_id or b"%016d" % next(COUNT), connection)
         try:
             self.carry_out(serve(f"hulak.{control}", asker, time.monotonic(), args, tasks=self.posted_tasks))
@@ -60,7 +60,7 @@ class PostedTaskFixture(EffectFixture):
         self.carry_out(self.posted_tasks.beat(time.monotonic() if now is None else now))
 
     def ask(self, control, request_id=None, **args):
-        """Ask, and give the value or the code of the answer."""
+        """Send a request, and return the value or the code of the answer."""
         before = len(self.answers_to(request_id))
         asked = self.send(control, request_id, **args)
         self.until(lambda: len(self.answers_to(asked)) > before)
@@ -71,7 +71,7 @@ class PostedTaskFixture(EffectFixture):
         return self.ask("post", **{"service": "s", "action": "a", **args})
 
     def work(self, task, value=5, *, done=True):
-        """Have a worker do a task that is queued."""
+        """Let a worker do a queued task."""
         name = task.hex()[-8:]
         now = time.monotonic()
         self.carry_out(self.dispatcher.ready(now, name.encode(), Ready("s", name, 100)))
@@ -99,7 +99,7 @@ def start(tmp_path):
 
 
 def row_of(folder, task):
-    """Read a task's row as another process would: what is not committed is not seen."""
+    """Read a task's row as another process would: uncommitted rows are not visible."""
     with contextlib.closing(sqlite3.connect(folder / "tasks.db")) as other:
         return other.execute("SELECT service, state FROM tasks WHERE id = ?", (task,)).fetchone()
 
@@ -131,13 +131,13 @@ def test_a_task_is_accepted_when_it_is_committed_and_not_before(start, tmp_path,
     fixture.send("post", task, service="s", action="a")
     seen.clear()  # of the effect that puts the job in
     eventually(lambda: row_of(tmp_path, task), within_s=10)
-    assert (seen, fixture.answers, fixture.dispatcher.tasks) == ([], [], {}), "it is committed, and nobody knows yet"
+    assert (seen, fixture.answers, fixture.dispatcher.tasks) == ([], [], {}), "it is committed, and not yet reported"
     fixture.until(lambda: fixture.answers)
     assert seen == [("accept", ("s", "queued")), ("answer", ("s", "queued"))]
     assert list(fixture.dispatcher.tasks) == [task]
 
 
-def test_a_task_that_cannot_be_committed_is_refused_and_given_to_nobody_and_a_repeated_post_may_do(start, tmp_path, monkeypatch):
+def test_a_task_that_cannot_be_committed_is_refused_and_not_dispatched_and_can_be_posted_again(start, tmp_path, monkeypatch):
     fixture = start()
     real = DatabaseFile.connect
     monkeypatch.setattr(DatabaseFile, "connect", lambda file: FailingConnection(real(file)))
@@ -155,7 +155,7 @@ def test_a_task_that_cannot_be_committed_is_refused_and_given_to_nobody_and_a_re
     assert list(fixture.dispatcher.tasks) == asked[:1]
 
 
-def test_a_broker_that_is_started_again_finds_what_was_accepted_and_nothing_that_was_refused(start, monkeypatch):
+def test_a_restarted_broker_finds_the_accepted_tasks_and_none_that_was_refused(start, monkeypatch):
     before = start(max_tasks=2)
     accepted = [before.post(priority=2)["task"], before.post(args={"n": 1}, retries=7)["task"]]
     assert before.post() == "BUSY"
@@ -170,7 +170,7 @@ def test_a_broker_that_is_started_again_finds_what_was_accepted_and_nothing_that
     assert fixture.posted_tasks.stats()["restored"] == 2
 
 
-def test_how_a_task_ended_is_written_before_who_waits_for_it_is_told_and_again_until_it_is(start, tmp_path, monkeypatch):
+def test_the_end_of_a_task_is_written_before_waiting_clients_are_answered_and_retried_until_it_is(start, tmp_path, monkeypatch):
     fixture = start()
     task = fixture.post()["task"]
     waits = fixture.send("result", task=task, wait_ms=60_000)
@@ -194,15 +194,15 @@ def test_how_a_task_ended_is_written_before_who_waits_for_it_is_told_and_again_u
     assert (fixture.answers_to(waits)[0].value["state"], row_of(tmp_path, task)) == ("cancelled", ("s", "cancelled"))
 
 
-def test_who_waits_for_a_result_is_told_when_the_time_is_over_but_not_a_client_that_is_gone(start):
+def test_a_request_for_a_result_expires_in_time_but_not_for_a_client_that_is_gone(start):
     fixture = start()
     task = fixture.post()["task"]
     here, there = socket.socketpair()
     connection = PeerConnection.of(here.fileno())
     gone = fixture.send("result", task=task, wait_ms=1000, connection=connection)
     waits = fixture.send("result", task=task, wait_ms=1000)
-    for one in (here, there):
-        one.close()
+    for end in (here, there):
+        end.close()
     assert fixture.posted_tasks.stats()["waiters"] == 2
     fixture.beat()
     assert fixture.posted_tasks.stats()["waiters"] == 1
@@ -212,7 +212,7 @@ def test_who_waits_for_a_result_is_told_when_the_time_is_over_but_not_a_client_t
     assert (fixture.answers_to(gone), fixture.posted_tasks.stats()["waiters"]) == ([], 0)
 
 
-def test_two_posts_of_one_key_that_come_together_are_one_task_whichever_fate_the_first_has(start):
+def test_two_posts_of_one_key_that_come_together_are_one_task_whether_the_first_is_stored_or_not(start):
     fixture = start()
     fixture.database.put(lambda _: None, lambda *_: None)
     first, second = (fixture.send("post", service="s", key="k") for _ in range(2))
@@ -233,7 +233,7 @@ def test_a_key_whose_task_was_dropped_is_free(start):
     assert fixture.ask("result", task=again["task"])["state"] == "running"
 
 
-def test_an_accepted_task_is_there_again_after_its_row_was_dropped_and_the_request_is_repeated(start):
+def test_an_accepted_task_is_posted_again_after_its_row_was_dropped_and_the_request_is_repeated(start):
     fixture = start()
     first = fixture.post()["task"]
     fixture.work(first, {"code": "X", "text": "x"}, done=False)
@@ -252,7 +252,7 @@ def test_a_post_whose_id_is_that_of_a_call_ends_as_a_dead_letter(start):
     assert not fixture.dispatcher.tasks[request.id].posted
 
 
-def test_a_dead_letter_is_posted_anew_once_for_one_request_and_not_where_there_is_no_room(start):
+def test_a_dead_letter_is_posted_again_once_for_one_request_and_not_without_room(start):
     fixture = start(max_tasks=1)
     first = fixture.post(priority=2)["task"]
     fixture.work(first, {"code": "X", "text": "x"}, done=False)
@@ -264,24 +264,24 @@ def test_a_dead_letter_is_posted_anew_once_for_one_request_and_not_where_there_i
     again = fixture.send("retry", task=first)
     fixture.until(lambda: fixture.answers_to(again))
     assert fixture.ask("retry", request_id=again, task=first) == {"task": again, "state": "queued", "new": False}
-    assert [(one.id, one.priority) for one in fixture.dispatcher.tasks.values()] == [(again, 2)]
+    assert [(queued.id, queued.priority) for queued in fixture.dispatcher.tasks.values()] == [(again, 2)]
     assert fixture.ask("retry", task=b"x" * 16) == "UNKNOWN_TASK"
 
 
-def test_a_dead_letter_says_as_which_task_it_was_posted_anew_last(start):
+def test_a_dead_letter_names_the_task_that_it_was_last_posted_again_as(start):
     fixture = start(max_tasks=2)
     first = fixture.post()["task"]
     fixture.work(first, {"code": "X", "text": "x"}, done=False)
     for name in list(fixture.dispatcher.roster):
         fixture.dispatcher.lost(time.monotonic(), name.identity, "gone")
     assert fixture.ask("result", task=first)["retried_as"] is None
-    told = [fixture.ask("retry", task=first)["task"] for _ in range(2)]
+    retried = [fixture.ask("retry", task=first)["task"] for _ in range(2)]
     assert fixture.ask("retry", task=first) == "BUSY"
-    assert fixture.ask("result", task=first)["retried_as"] == told[1]
-    assert [one["retried_as"] for one in fixture.ask("tasks", service="s")] == [None, None, told[1]]
+    assert fixture.ask("result", task=first)["retried_as"] == retried[1]
+    assert [listed["retried_as"] for listed in fixture.ask("tasks", service="s")] == [None, None, retried[1]]
 
 
-def test_a_full_queue_still_tells_of_tasks_that_are_known(start):
+def test_a_full_queue_still_answers_for_known_tasks(start):
     fixture = start(max_tasks=1)
     first = fixture.post(key="k")["task"]
     assert fixture.post() == "BUSY"
@@ -289,11 +289,11 @@ def test_a_full_queue_still_tells_of_tasks_that_are_known(start):
     assert fixture.post(request_id=first)["new"] is False
 
 
-def test_arguments_are_bounded_by_bytes_those_on_their_way_included(start):
+def test_arguments_are_bounded_by_bytes_those_being_written_included(start):
     fixture = start(max_task_bytes=1 << 16, max_message_bytes=1 << 16)
     asked = [fixture.send("post", service="s", args={"data": bytes(30_000)}) for _ in range(3)]
     fixture.until(lambda: len(fixture.answers) == 3)
-    assert [type(fixture.answers_to(one)[0]) for one in asked] == [Reply, Reply, Error]
+    assert [type(fixture.answers_to(id_)[0]) for id_ in asked] == [Reply, Reply, Error]
     refused = fixture.answers_to(asked[2])[0]
     assert (refused.code, refused.details) == ("BUSY", {"retry_after_ms": 1000})
     assert "max_task_bytes" in refused.text
@@ -303,7 +303,7 @@ def test_arguments_are_bounded_by_bytes_those_on_their_way_included(start):
 
 
 @pytest.mark.parametrize("bounds", [{"max_tasks": 2}, {"max_task_bytes": 1 << 16, "max_message_bytes": 1 << 16}])
-def test_tasks_beyond_the_bound_wait_in_the_store_and_come_when_there_is_room(start, bounds):
+def test_tasks_above_the_bound_wait_in_the_store_and_are_read_when_there_is_room(start, bounds):
     before = start()
     tasks = [before.post(args={"data": bytes(30_000)})["task"] for _ in range(5)]
     before.close()
@@ -328,7 +328,7 @@ def test_tasks_beyond_the_bound_wait_in_the_store_and_come_when_there_is_room(st
     assert (fixture.dispatcher.counters["done"], fixture.posted_tasks.stats()["restored"]) == (4, 4)
 
 
-def test_a_task_that_is_cancelled_while_it_is_read_is_not_done(start):
+def test_a_task_that_is_cancelled_during_its_read_is_not_done(start):
     before = start()
     tasks = [before.post()["task"] for _ in range(3)]
     before.close()
@@ -339,7 +339,7 @@ def test_a_task_that_is_cancelled_while_it_is_read_is_not_done(start):
     assert set(fixture.dispatcher.tasks) == {tasks[0], tasks[2]}
 
 
-def test_a_task_whose_time_was_over_while_no_broker_ran_has_expired(start):
+def test_a_task_whose_time_ended_while_no_broker_ran_has_expired(start):
     before = start()
     task = before.post(expires_s=0.01)["task"]
     other = before.post()["task"]
@@ -351,7 +351,7 @@ def test_a_task_whose_time_was_over_while_no_broker_ran_has_expired(start):
     assert (row["state"], row["error"]["code"], row["attempt"]) == ("expired", "EXPIRED", 0)
 
 
-def test_a_disk_that_takes_nothing_at_the_start_is_tried_again_and_tasks_come_then(start, monkeypatch):
+def test_a_disk_that_cannot_be_written_at_the_start_is_tried_again_and_then_tasks_are_read(start, monkeypatch):
     before = start()
     task = before.post()["task"]
     before.close()
@@ -373,7 +373,7 @@ def test_a_disk_that_takes_nothing_at_the_start_is_tried_again_and_tasks_come_th
     assert fixture.posted_tasks.stats()["restored"] == 1
 
 
-def test_what_goes_wrong_after_a_job_is_answered_counted_and_ends_nothing(start, monkeypatch):
+def test_a_bug_in_a_callback_is_answered_counted_and_ends_nothing(start, monkeypatch):
     fixture = start()
     with monkeypatch.context() as patch:
         patch.setattr(fixture.dispatcher, "accept", None)  # a bug
@@ -390,7 +390,7 @@ def test_a_store_whose_thread_ended_is_never_live(start, monkeypatch):
     assert "TypeError" in fixture.posted_tasks.stats()["why"]
 
 
-def test_old_rows_are_let_go_as_many_at_a_time_as_cost_posts_nothing_and_it_is_told(start):
+def test_old_rows_are_deleted_a_bounded_number_at_a_time_and_counted(start):
     fixture = start()
     for _ in range(3):
         fixture.work(fixture.post()["task"])

@@ -1,4 +1,4 @@
-"""The number of workers that was set by hand, in a real store."""
+"""The target number of workers, in a real store."""
 
 import sqlite3
 
@@ -17,7 +17,7 @@ from hulak.bus.wire.messages import Error, Reply
 
 
 class ScaleFixture(EffectFixture):
-    """A bus and its store, as a broker has them."""
+    """A bus and its store, as in a broker."""
 
     def __init__(self, folder, **limits):
         super().__init__(folder)
@@ -35,10 +35,10 @@ class ScaleFixture(EffectFixture):
         self.database.finished()
 
 
-def test_what_was_set_by_hand_outlives_the_broker_until_it_is_automatic_again(tmp_path):
+def test_a_target_survives_the_broker_until_the_scaler_decides_again(tmp_path):
     first = ScaleFixture(tmp_path)
     first.scale(3)
-    assert (first.answers, first.bus.targets) == ([], {}), "nothing is told, and nothing holds, before it is safe"
+    assert (first.answers, first.bus.targets) == ([], {}), "nothing is answered or in force before it is stored"
     with capture_logs() as logged:
         first.end()
     assert first.answers == [(b"client", Reply(b"i" * 16, {"service": "nepse", "workers": 3}))]
@@ -53,7 +53,7 @@ def test_what_was_set_by_hand_outlives_the_broker_until_it_is_automatic_again(tm
     third.end()
 
 
-def test_a_number_that_the_settings_no_longer_allow_becomes_the_nearest_one(tmp_path):
+def test_a_target_that_the_settings_no_longer_allow_becomes_the_nearest_allowed_one(tmp_path):
     fixture = ScaleFixture(tmp_path)
     fixture.scale(5)
     fixture.end()
@@ -62,7 +62,7 @@ def test_a_number_that_the_settings_no_longer_allow_becomes_the_nearest_one(tmp_
     fixture.end()
 
 
-def test_what_cannot_be_kept_is_refused_and_nothing_changes(tmp_path):
+def test_a_target_that_cannot_be_stored_is_refused_and_nothing_changes(tmp_path):
     fixture = ScaleFixture(tmp_path)
     fixture.scale(2)
     with pytest.raises(ProtocolError, match="argument workers is 6, must be 'auto' or a number from 1 to 5") as caught:
@@ -81,7 +81,7 @@ def test_what_cannot_be_kept_is_refused_and_nothing_changes(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 6, -1, 2.0, True, "3", "Auto", None])
-def test_a_number_of_workers_that_cannot_be_is_refused(tmp_path, workers):
+def test_a_number_of_workers_out_of_bounds_is_refused(tmp_path, workers):
     fixture = ScaleFixture(tmp_path)
     with pytest.raises(ProtocolError, match=r"must be 'auto' or a (number from 1 to 5|whole number)") as caught:
         fixture.scale(workers)
@@ -91,6 +91,6 @@ def test_a_number_of_workers_that_cannot_be_is_refused(tmp_path, workers):
 
 def test_a_service_that_is_not_scaled_is_refused(tmp_path):
     fixture = ScaleFixture(tmp_path)
-    with pytest.raises(ProtocolError, match="service is 'chess', must be one that is scaled: nepse"):
+    with pytest.raises(ProtocolError, match="service is 'chess', must be one of the scaled services: nepse"):
         fixture.scale(2, service="chess")
     fixture.end()

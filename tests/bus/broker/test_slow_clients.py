@@ -1,4 +1,4 @@
-"""Whether a client reads: a real ROUTER, one client that does and one that does not."""
+"""Detection of clients that do not read: a real ROUTER, one client that reads and one that does not."""
 
 import pytest
 import zmq
@@ -14,7 +14,7 @@ WITHIN_S = 10
 
 @pytest.fixture(params=["tcp://127.0.0.1:*", "ipc"])
 def met(request, context, tmp_path):
-    """A router, a client, and what the client sent: its address and the frame."""
+    """A router, a client, and the client's message: its address and the frame."""
     router = sockets.make(context, zmq.ROUTER, router_mandatory=1, sndhwm=10_000)
     router.bind(f"ipc://{tmp_path}/s" if request.param == "ipc" else request.param)
     client = sockets.make(context, zmq.DEALER, rcvhwm=1)
@@ -26,7 +26,7 @@ def met(request, context, tmp_path):
 
 
 def send_until(router, identity, stuck):
-    """Send until it is so; returns how many bytes that took."""
+    """Send until the condition holds; returns the number of bytes sent."""
     count = 0
 
     def full():
@@ -41,13 +41,13 @@ def send_until(router, identity, stuck):
     def stays():
         nonlocal quiet
         quiet = quiet + 1 if full() else 0
-        return quiet >= 100  # what libzmq still takes out of the kernel's buffer makes room once more
+        return quiet >= 100  # libzmq still moves bytes out of the kernel's buffer, which makes room again
 
     eventually(stays, within_s=WITHIN_S, every_s=0.0005)
     return count
 
 
-def test_a_client_that_does_not_read_is_seen_and_seen_again_when_it_does(met):
+def test_a_client_that_does_not_read_is_detected_and_also_when_it_reads_again(met):
     router, client, identity, frame = met
     readers = ClientConnections()
     assert readers.reads(identity), "nothing is known of it"
@@ -57,7 +57,7 @@ def test_a_client_that_does_not_read_is_seen_and_seen_again_when_it_does(met):
     eventually(lambda: client.poll(10) and client.recv() and readers.reads(identity), within_s=WITHIN_S)
 
 
-def test_answers_to_a_client_that_does_not_read_are_counted_from_then_on(met):
+def test_answers_to_a_client_are_counted_from_when_it_stops_reading(met):
     router, client, identity, frame = met
     unread, readers = UnreadAnswers(), ClientConnections()
     readers.note(identity, connection_of(frame))

@@ -1,4 +1,4 @@
-"""The tick service with real sockets and a real journal, its turns by hand: written before it is published, and each its own."""
+"""The tick service with real sockets and a real journal, its turns by hand: a tick is written before it is published."""
 
 import errno
 import os
@@ -41,17 +41,17 @@ def key(symbol):
 
 
 class TickFixture:
-    """The service as a broker has it, one feed, and subscribers."""
+    """The service as in a broker, one feed, and subscribers."""
 
     def __init__(self, local_bus, context):
         make_home(local_bus.home)
         self.context, self.settings = context, local_bus.settings
         self.journal = Journal(local_bus.home / "journal", self.settings.journal, "boot", time.time_ns)
-        found = self.journal.open(0.0).state
+        state = self.journal.open(0.0).state
         self.rejected, self.connected = [], []
         policy, backoff = Policy(), Backoff(0.5, 60.0, lambda: 0.5)
-        self.bus = BrokerState(found.epoch, "1", Limits(), policy, self.rejected.append, 0.0, backoff, self.journal.ordinals)
-        self.bus.restore(found)
+        self.bus = BrokerState(state.epoch, "1", Limits(), policy, self.rejected.append, 0.0, backoff, self.journal.ordinals)
+        self.bus.restore(state)
         self.connections = Connections(context, Bound(100, 10), LOG)
         self.guard = BugGuard(LOG)
         self.service = TickService(
@@ -75,18 +75,18 @@ class TickFixture:
         return socket
 
     def take(self, *frames):
-        """Have the service take in what the feed sends."""
+        """Let the service receive these frames from the feed."""
         taken = self.bus.topics.ticks + len(frames)
         for frame in frames:
             self.feed.send(frame)
         eventually(lambda: self.service.ticks(1.0) or self.bus.topics.ticks == taken, within_s=WITHIN_S, every_s=0.001)
 
     def until_subscribed(self, *prefixes):
-        """Have the service take in subscriptions, until there are all of these."""
+        """Let the service read subscriptions, until it has all of these."""
 
         def is_there():
-            for one in self.connected:
-                one.poll(0)  # which has libzmq send its subscriptions, the first time and after a reconnection
+            for subscriber in self.connected:
+                subscriber.poll(0)  # libzmq then sends its subscriptions, at first and after a reconnection
             if self.service.publisher.poll(10):
                 self.service.subscriptions()
             return all(map(self.bus.topics.subscriptions.covers, prefixes))
@@ -94,7 +94,7 @@ class TickFixture:
         eventually(is_there, within_s=WITHIN_S)
 
     def subscriber(self, *prefixes):
-        """Connect a subscriber, and have its subscriptions taken in."""
+        """Connect a subscriber, and let the service read its subscriptions."""
         socket = self.connect(zmq.SUB, "publisher", *prefixes)
         self.until_subscribed(*prefixes)
         return socket
@@ -113,11 +113,11 @@ def fixture(context):
 
 
 def received(socket, count=1):
-    found = []
+    publications = []
     for _ in range(count):
         assert socket.poll(WITHIN_S * 1000)
-        found.append(codec.decode_publication(socket.recv()))
-    return found
+        publications.append(codec.decode_publication(socket.recv()))
+    return publications
 
 
 # The journal goes first
@@ -159,9 +159,9 @@ def test_ticks_of_a_journal_that_fails_are_published_under_a_larger_epoch_and_ar
     [after] = received(listener)
     assert after.stamp.epoch == fixture.bus.epoch == fixture.journal.epoch == before.stamp.epoch + 1
     assert (after.stamp.sequence, fixture.source.last, fixture.source.safe) == (2, 2, 1)
-    told = fixture.service.stats()
-    assert (told["state"], told["held"], told["lost"]) == ("degraded", 1, 0)
-    assert "No space left" in told["why"]
+    stats = fixture.service.stats()
+    assert (stats["state"], stats["held"], stats["lost"]) == ("degraded", 1, 0)
+    assert "No space left" in stats["why"]
     fixture.take(tick_frame("EURUSD", 3))
     assert (received(listener)[0].stamp.epoch, fixture.source.safe) == (after.stamp.epoch, 1)
 
@@ -170,7 +170,7 @@ def test_ticks_of_a_journal_that_fails_are_published_under_a_larger_epoch_and_ar
     assert (fixture.source.safe, fixture.service.stats()["held"], fixture.journal.last) == (3, 0, 3)
 
 
-def test_a_feed_need_not_keep_what_was_refused_but_nothing_is_safe_while_the_journal_fails(fixture, monkeypatch):
+def test_a_feed_need_not_keep_a_refused_tick_but_none_is_safe_while_the_journal_fails(fixture, monkeypatch):
     bad = codec.feed_frame("EURUSD", FEED, 1, 1, b"\xc1")
 
     def refused(count):
@@ -186,23 +186,26 @@ def test_a_feed_need_not_keep_what_was_refused_but_nothing_is_safe_while_the_jou
     fixture.journal.degraded = ""
 
 
-# Subscriptions are paired with what their subscribers get
+# Subscriptions are paired with the last values sent to their subscribers
 
 
-def test_each_subscriber_gets_the_last_value_of_its_own_topic_and_nobody_elses(fixture):
+def test_each_subscriber_gets_the_last_value_of_its_topic_only(fixture):
     fixture.take(tick_frame("EURUSD", 1, 1.5), tick_frame("USDJPY", 2, 2.5), tick_frame("GBPUSD", 3, 3.5))
     symbols = ("EURUSD", "USDJPY", "GBPUSD")
     listeners = [fixture.connect(zmq.SUB, "publisher", key(symbol)) for symbol in symbols]
     fixture.until_subscribed(*map(key, symbols))
     fixture.take(*(tick_frame(symbol, 4 + at, 9.5 + at) for at, symbol in enumerate(symbols)))
     for at, (symbol, listener) in enumerate(zip(symbols, listeners, strict=True)):
-        found = received(listener, 2)
-        assert [(one.topic, one.stamp.sequence) for one in found] == [(f"tick.{symbol}", 1), (f"tick.{symbol}", 2)]
-        assert [codec.unpack(one.body)["bid"] for one in found] == [1.5 + at, 9.5 + at]
+        publications = received(listener, 2)
+        assert [(publication.topic, publication.stamp.sequence) for publication in publications] == [
+            (f"tick.{symbol}", 1),
+            (f"tick.{symbol}", 2),
+        ]
+        assert [codec.unpack(publication.body)["bid"] for publication in publications] == [1.5 + at, 9.5 + at]
         assert not listener.poll(0)
 
 
-def test_what_is_published_after_a_subscription_that_ended_goes_to_all(fixture):
+def test_messages_after_an_ended_subscription_go_to_all(fixture):
     stays, leaves = fixture.subscriber(key("EURUSD")), fixture.subscriber(key("EURUSD"), key("USDJPY"))
     leaves.unsubscribe(key("EURUSD"))
     leaves.unsubscribe(key("USDJPY"))
@@ -225,7 +228,7 @@ def test_a_subscription_that_is_too_long_is_refused_and_the_next_one_gets_its_ow
     assert received(listener)[0].topic == "tick.EURUSD"
 
 
-def test_bytes_that_are_no_subscription_are_refused_and_everybody_subscribes_anew_if_others_came_behind_them(fixture):
+def test_bytes_that_are_no_subscription_are_refused_and_all_resubscribe_if_others_followed_them(fixture):
     fixture.take(tick_frame("EURUSD", 1))
     listener = fixture.subscriber(key("EURUSD"))
     received(listener)
@@ -252,11 +255,11 @@ def test_bytes_that_are_no_subscription_are_refused_and_everybody_subscribes_ane
 
 
 def replayed(fixture, request, now=1.0, **args):
-    """Ask for a replay; returns the effects."""
+    """Request a replay; returns the effects."""
     return serve("hulak.replay", Asker(b"c", request), now, args, ticks=fixture.service)
 
 
-def test_a_replay_gives_parts_and_then_its_summary_as_effects(fixture):
+def test_a_replay_returns_parts_and_then_its_summary_as_effects(fixture):
     fixture.take(*(tick_frame("EURUSD", number) for number in range(1, 6)))
     assert replayed(fixture, b"i" * 16, topic="ticks", **{"from": 2}) == []
     effects = []
@@ -269,7 +272,7 @@ def test_a_replay_gives_parts_and_then_its_summary_as_effects(fixture):
     assert end == Reply(b"i" * 16, {"count": 4, "next": None, "missing": []})
 
 
-def test_a_replay_that_is_asked_for_again_takes_the_place_of_the_one_before(fixture):
+def test_a_replay_that_is_requested_again_replaces_the_one_before(fixture):
     fixture.take(tick_frame("EURUSD", 1))
     replayed(fixture, b"i" * 16, topic="ticks")
     [effect] = replayed(fixture, b"j" * 16, topic="ticks")
@@ -280,7 +283,7 @@ def test_a_replay_that_is_asked_for_again_takes_the_place_of_the_one_before(fixt
     assert caught.value.code == "UNKNOWN_TOPIC"
 
 
-def test_a_replay_that_meets_a_bug_is_answered_and_told_and_the_others_go_on(fixture, monkeypatch):
+def test_a_replay_that_meets_a_bug_is_answered_and_logged_and_the_others_continue(fixture, monkeypatch):
     fixture.take(tick_frame("EURUSD", 1))
     replayed(fixture, b"i" * 16, topic="ticks")
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Requests that wait: bounded, once each, until something has happened, their time is over, or their client is gone."""
+"""Requests that wait: bounded, once each, until an event, their time limit, or the end of their client."""
 
 import math
 import socket
@@ -15,7 +15,7 @@ def asker(number, connection=None):
     return Asker(b"c", bytes([number]) * 16, connection)
 
 
-def test_all_that_wait_for_the_same_are_answered_and_wait_no_more():
+def test_all_requests_that_wait_for_the_same_event_are_answered_and_wait_no_more():
     waiters = Waiters(10, "rain")
     for number, key in enumerate("aab"):
         waiters.add(key, asker(number), 5.0)
@@ -24,14 +24,14 @@ def test_all_that_wait_for_the_same_are_answered_and_wait_no_more():
     assert (waiters.pop("a"), waiters.pop("c"), len(waiters)) == ([], [], 1)
 
 
-def test_one_that_is_repeated_waits_once_and_until_the_later_time():
+def test_a_repeated_request_waits_once_and_until_the_later_time():
     waiters = Waiters(1, "rain")
     waiters.add("a", asker(0), 5.0)
     waiters.add("a", asker(0), 6.0)
     assert (len(waiters), waiters.next_over()) == (1, 6.0)
 
 
-def test_more_than_there_may_be_are_refused_and_those_that_wait_stay():
+def test_requests_above_the_bound_are_refused_and_those_that_wait_stay():
     waiters = Waiters(2, "rain")
     for number in range(2):
         waiters.add("a", asker(number), 5.0)
@@ -40,7 +40,7 @@ def test_more_than_there_may_be_are_refused_and_those_that_wait_stay():
     assert (caught.value.code, list(waiters), len(waiters)) == ("BUSY", ["a"], 2)
 
 
-def test_what_has_waited_long_enough_is_told_in_time_and_once():
+def test_a_request_that_has_waited_long_enough_expires_in_time_and_once():
     waiters = Waiters(10, "rain")
     assert waiters.next_over() == math.inf
     for number, until in enumerate((5.0, 4.0, 6.0)):
@@ -50,7 +50,7 @@ def test_what_has_waited_long_enough_is_told_in_time_and_once():
     assert (waiters.next_over(), len(waiters), list(waiters)) == (6.0, 1, [0])
 
 
-def test_a_client_whose_connection_has_ended_is_forgotten_though_its_number_is_used_again():
+def test_a_client_whose_connection_has_ended_is_removed_though_its_number_is_used_again():
     waiters = Waiters(10, "rain")
     here, there = socket.socketpair()
     inode = PeerConnection.of(here.fileno()).inode

@@ -1,4 +1,4 @@
-"""How our threads are woken."""
+"""The scheduling policy of threads."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="the syst
 
 
 def in_thread(function):
-    """Run it in a thread of its own that has the usual policy at first, whatever the tests were started with."""
+    """Run it in a separate thread with the default policy, independent of how the tests were started."""
 
     def go():
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
@@ -24,12 +24,12 @@ def in_thread(function):
 
 
 def policies():
-    return [os.sched_getscheduler(int(one.name)) for one in Path(f"/proc/{os.getpid()}/task").iterdir()]
+    return [os.sched_getscheduler(int(thread.name)) for thread in Path(f"/proc/{os.getpid()}/task").iterdir()]
 
 
-def test_a_thread_and_those_it_starts_are_woken_without_stopping_others():
+def test_a_thread_and_those_that_it_starts_later_get_the_batch_policy():
     def go():
-        changed = cpu_scheduling.give_way()
+        changed = cpu_scheduling.set_batch_policy()
         with ThreadPoolExecutor(1) as started:
             return changed, os.sched_getscheduler(0), started.submit(os.sched_getscheduler, 0).result()
 
@@ -41,7 +41,7 @@ def test_a_thread_and_those_it_starts_are_woken_without_stopping_others():
 def test_only_threads_that_are_started_inside_are_changed():
     def go():
         before = policies().count(os.SCHED_BATCH)
-        with cpu_scheduling.giving_way():
+        with cpu_scheduling.batch_policy():
             context = zmq.Context()
             socket = context.socket(zmq.DEALER)  # the first socket starts the threads
         inside = policies().count(os.SCHED_BATCH) - before
@@ -54,12 +54,12 @@ def test_only_threads_that_are_started_inside_are_changed():
     assert own == os.SCHED_OTHER
 
 
-def test_who_was_started_with_a_policy_of_its_own_keeps_it():
+def test_a_process_that_was_started_with_another_policy_keeps_it():
     def go():
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        with cpu_scheduling.giving_way():
+        with cpu_scheduling.batch_policy():
             inside = os.sched_getscheduler(0)
-        return cpu_scheduling.give_way(), inside, os.sched_getscheduler(0)
+        return cpu_scheduling.set_batch_policy(), inside, os.sched_getscheduler(0)
 
     assert in_thread(go) == (False, os.SCHED_IDLE, os.SCHED_IDLE)
 
@@ -70,8 +70,8 @@ def test_where_it_is_forbidden_nothing_happens(monkeypatch):
 
     def go():
         monkeypatch.setattr(os, "sched_setscheduler", forbid)
-        with cpu_scheduling.giving_way():
+        with cpu_scheduling.batch_policy():
             inside = os.sched_getscheduler(0)
-        return cpu_scheduling.give_way(), inside
+        return cpu_scheduling.set_batch_policy(), inside
 
     assert in_thread(go) == (False, os.SCHED_OTHER)

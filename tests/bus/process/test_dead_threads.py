@@ -1,4 +1,4 @@
-"""A thread that ends by an error is remembered, whatever the error is."""
+"""A thread that ends by an error is recorded, for every kind of error."""
 
 import threading
 
@@ -17,7 +17,7 @@ def end_by(error, name="tasks"):
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(1), KeyboardInterrupt()])
-def test_a_thread_that_ends_by_an_error_is_told_with_its_name(error, monkeypatch):
+def test_a_thread_that_ends_by_an_error_is_recorded_with_its_name(error, monkeypatch):
     seen = []
     monkeypatch.setattr(threading, "excepthook", seen.append)
     with DeadThreads() as dead:
@@ -26,8 +26,8 @@ def test_a_thread_that_ends_by_an_error_is_told_with_its_name(error, monkeypatch
         thread.start()
         thread.join(10)
     end_by(error)
-    assert dead.told == [f"tasks: {type(error).__name__}: {error}"]
-    assert len(seen) == 2, "who was told before is told still"
+    assert dead.errors == [f"tasks: {type(error).__name__}: {error}"]
+    assert len(seen) == 2, "the former hook is still called"
 
 
 def test_memory_is_bounded(monkeypatch):
@@ -35,5 +35,5 @@ def test_memory_is_bounded(monkeypatch):
     with DeadThreads() as dead:
         for number in range(MOST + 5):
             end_by(ValueError("x" * 1000), name=f"t{number}")
-    assert len(dead.told) == MOST
-    assert max(map(len, dead.told)) <= 200
+    assert len(dead.errors) == MOST
+    assert max(map(len, dead.errors)) <= 200

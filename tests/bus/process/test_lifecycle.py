@@ -1,4 +1,4 @@
-"""A process ends with its supervisor, also if that one died before the process had come so far as to ask for it."""
+"""A process ends with its supervisor, even if the supervisor died before the process called prctl."""
 
 import errno
 import os
@@ -31,21 +31,21 @@ def run(address, **more):
     return subprocess.run([sys.executable, "-c", CHILD], env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_whose_supervisor_lives_goes_on(address):
+def test_a_process_with_a_living_supervisor_continues(address):
     with socket.socket(socket.AF_UNIX) as supervisor:
         supervisor.bind(address)
         supervisor.listen()
         assert run(address).stdout == "goes on\n"
 
 
-def test_whose_supervisor_died_during_the_start_ends(address):
+def test_a_process_whose_supervisor_died_during_its_start_ends(address):
     assert run(address).returncode == -signal.SIGTERM  # its socket is gone
     with socket.socket(socket.AF_UNIX) as supervisor:
         supervisor.bind(address)
-    assert run(address).returncode == -signal.SIGTERM  # the file is left, nobody listens: it was killed
+    assert run(address).returncode == -signal.SIGTERM  # the file exists without a listener: the supervisor was killed
 
 
-def test_without_a_supervisor_nobody_is_looked_for(address):
+def test_without_a_supervisor_none_is_searched_for(address):
     assert run(address, SUPERVISOR_SERVER_URL="http://127.0.0.1:9").stdout == "goes on\n"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR")}
     done = subprocess.run([sys.executable, "-c", CHILD], env=environment, capture_output=True, text=True, timeout=30, check=False)
@@ -58,10 +58,10 @@ def lock(tmp_path):
     return tmp_path / "run" / "broker.lock"
 
 
-def test_a_lock_is_held_by_one_and_names_it(lock):
+def test_a_lock_is_held_by_one_process_and_names_it(lock):
     with lifecycle.only_one(lock, "a broker"):
         assert lock.read_text() == str(os.getpid())
-        with pytest.raises(ConfigError, match=f"a broker runs already on home {lock.parent.parent}, as process {os.getpid()}"):
+        with pytest.raises(ConfigError, match=f"a broker already runs on home {lock.parent.parent}, as process {os.getpid()}"):
             lifecycle.only_one(lock, "a broker").__enter__()
     assert lock.read_text() == ""
     with lifecycle.only_one(lock, "a broker"):
@@ -75,7 +75,7 @@ def test_a_lock_that_cannot_be_made_is_refused_with_a_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
-def test_a_lock_that_is_there_needs_no_space_and_no_disk_that_can_be_written(lock, monkeypatch, error):
+def test_an_existing_lock_needs_no_space_and_no_writable_disk(lock, monkeypatch, error):
     lock.write_text("")
     real = Path.open
 
@@ -94,17 +94,17 @@ def test_a_lock_that_is_there_needs_no_space_and_no_disk_that_can_be_written(loc
         lifecycle.only_one(lock, "a broker").__enter__()
 
 
-@pytest.mark.parametrize(("mode", "left"), [(0o755, 0o700), (0o777, 0o700), (0o700, 0o700), (0o1777, 0o1777)])
-def test_a_home_that_was_there_is_made_its_owners_only_unless_it_is_everybodys(tmp_path, mode, left):
+@pytest.mark.parametrize(("mode", "after"), [(0o755, 0o700), (0o777, 0o700), (0o700, 0o700), (0o1777, 0o1777)])
+def test_an_existing_home_is_closed_to_other_users_unless_it_is_sticky(tmp_path, mode, after):
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(mode)
     lifecycle.make_home(home)
-    assert stat.S_IMODE(home.stat().st_mode) == left
+    assert stat.S_IMODE(home.stat().st_mode) == after
     assert {stat.S_IMODE((home / name).stat().st_mode) for name in ("run", "log")} == {0o700}
 
 
-def test_a_process_of_which_a_part_ended_ends_with_70_and_says_why(tmp_path, monkeypatch, capsys):
+def test_a_process_with_a_failed_part_exits_with_70_and_the_reason(tmp_path, monkeypatch, capsys):
     def ends(self):
         raise PartEnded("the store's thread ended: TypeError")
 

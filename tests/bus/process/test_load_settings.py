@@ -1,4 +1,4 @@
-"""Settings: complete, documented, refused at the start with their name, their value and what is allowed."""
+"""Settings: complete, documented, and refused at the start with their name, value and allowed values."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def refusal(tmp_path, text="", **options):
     return str(caught.value)
 
 
-# The file that is shipped
+# The shipped file
 
 
 def test_the_shipped_file_and_the_models_defaults_are_equal_in_every_setting():
@@ -51,15 +51,15 @@ def test_the_shipped_file_loads_to_the_defaults(tmp_path):
     assert load(tmp_path, shipped("hulak.toml")) == Settings()
 
 
-def test_every_setting_of_the_shipped_file_says_what_it_is():
+def test_every_setting_of_the_shipped_file_has_a_comment():
     silent, section = [], ""
     for line in shipped("hulak.toml").read_text(encoding="utf-8").splitlines():
-        if found := re.fullmatch(r"\[(\w+)\]", line):
-            section = found[1]
-        elif found := re.match(r"#? ?(\w+) = ", line):
-            said = line.split("#")[-1] if line.count("#") > line.startswith("#") else ""
-            if not said.strip():
-                silent.append(f"{section}.{found[1]}")
+        if match := re.fullmatch(r"\[(\w+)\]", line):
+            section = match[1]
+        elif match := re.match(r"#? ?(\w+) = ", line):
+            comment = line.split("#")[-1] if line.count("#") > line.startswith("#") else ""
+            if not comment.strip():
+                silent.append(f"{section}.{match[1]}")
     assert silent == []
 
 
@@ -67,19 +67,19 @@ def test_every_setting_of_the_shipped_file_says_what_it_is():
 
 
 def test_an_unknown_setting_is_refused_and_the_known_ones_are_named(tmp_path):
-    said = refusal(tmp_path, "[broker]\nmax_topic = 5\n")
-    assert "setting broker.max_topic = 5 is unknown; allowed are broker.collector, " in said
-    assert "broker.max_topics" in said
-    assert "test.toml" in said
+    error = refusal(tmp_path, "[broker]\nmax_topic = 5\n")
+    assert "setting broker.max_topic = 5 is unknown; allowed are broker.collector, " in error
+    assert "broker.max_topics" in error
+    assert "test.toml" in error
 
 
 def test_an_unknown_section_is_refused_and_the_known_ones_are_named(tmp_path):
-    said = refusal(tmp_path, "[brokr]\nx = 1\n")
-    assert "setting brokr = {'x': 1} is unknown; allowed are [broker], " in said
+    error = refusal(tmp_path, "[brokr]\nx = 1\n")
+    assert "setting brokr = {'x': 1} is unknown; allowed are [broker], " in error
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
         ("[broker]\nmax_tasks = 0", "setting broker.max_tasks = 0: must be a whole number from 1 to 1,000,000"),
         ('[broker]\nmax_tasks = "many"', "setting broker.max_tasks = 'many': must be a whole number from 1"),
@@ -113,21 +113,21 @@ def test_an_unknown_section_is_refused_and_the_known_ones_are_named(tmp_path):
         ('[gateway]\nhost = "127.0.0.1\\n"', "setting gateway.host = '127.0.0.1\\n': must be a text like"),
     ],
 )
-def test_a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed(tmp_path, text, said):
-    assert said in refusal(tmp_path, text)
+def test_a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed(tmp_path, text, error):
+    assert error in refusal(tmp_path, text)
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path):
-    said = refusal(tmp_path, "[broker]\nmax_tasks = 0\n[task]\nretries = 99\n")
-    assert "broker.max_tasks = 0" in said
-    assert "task.retries = 99" in said
+def test_all_wrong_settings_are_reported_together(tmp_path):
+    error = refusal(tmp_path, "[broker]\nmax_tasks = 0\n[task]\nretries = 99\n")
+    assert "broker.max_tasks = 0" in error
+    assert "task.retries = 99" in error
 
 
 def test_a_token_is_never_shown(tmp_path):
     assert "s3cret" not in refusal(tmp_path, '[feed]\ntoken = "s3cret and more"\n')
-    found = settings(tmp_path, '[feed]\ntoken = "s3cret"\n')
-    assert found.feed.token == "s3cret"
-    assert "s3cret" not in repr(found)
+    loaded = settings(tmp_path, '[feed]\ntoken = "s3cret"\n')
+    assert loaded.feed.token == "s3cret"
+    assert "s3cret" not in repr(loaded)
 
 
 def test_a_path_may_be_given_as_one(tmp_path):
@@ -144,19 +144,20 @@ def test_settings_cannot_be_changed_afterwards(tmp_path):
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tcp://127.9.9.9:65535", "tcp://[::1]:5550"])
-def test_an_address_on_the_loopback_is_taken_as_it_is(address):
+def test_an_address_on_the_loopback_is_kept_unchanged(address):
     assert loopback_endpoint(address) == address
 
 
 @pytest.mark.parametrize("address", ["tcp://0.0.0.0:5550", "tcp://192.168.1.5:5550", "tcp://[::]:5550", "tcp://8.8.8.8:1"])
 def test_an_address_beyond_the_loopback_is_refused_with_the_reason(tmp_path, address):
-    said = refusal(tmp_path, f'[broker]\nfrontend = "{address}"\n')
-    assert f"setting broker.frontend = '{address}': is an address beyond this machine: whoever reaches it could read" in said
-    assert "nothing there is encrypted or authenticated; allowed are 127.0.0.0/8 and [::1]" in said
+    error = refusal(tmp_path, f'[broker]\nfrontend = "{address}"\n')
+    reason = "is an address beyond this machine: a program that reaches it could read"
+    assert f"setting broker.frontend = '{address}': {reason}" in error
+    assert "nothing there is encrypted or authenticated; allowed are 127.0.0.0/8 and [::1]" in error
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "error"),
     [
         ("tcp://localhost:5550", "must name an address by its number"),
         ("tcp://*:5550", "must name an address by its number"),
@@ -167,22 +168,22 @@ def test_an_address_beyond_the_loopback_is_refused_with_the_reason(tmp_path, add
         ("", "must be tcp://HOST:PORT"),
     ],
 )
-def test_what_is_no_address_is_refused(tmp_path, address, said):
-    assert said in refusal(tmp_path, f'[broker]\nbackend = "{address}"\n')
+def test_a_malformed_address_is_refused(tmp_path, address, error):
+    assert error in refusal(tmp_path, f'[broker]\nbackend = "{address}"\n')
 
 
 # Where a setting comes from
 
 
-def test_an_option_beats_a_variable_which_beats_the_file_which_beats_the_default(tmp_path, monkeypatch):
+def test_an_option_overrides_a_variable_which_overrides_the_file_which_overrides_the_default(tmp_path, monkeypatch):
     assert settings(tmp_path).broker.max_tasks == 10_000
     text = "[broker]\nmax_tasks = 2\nmax_topics = 22\n"
     assert settings(tmp_path, text).broker.max_tasks == 2
     monkeypatch.setenv("HULAK_BROKER__MAX_TASKS", "3")
-    found = settings(tmp_path, text)
-    assert (found.broker.max_tasks, found.broker.max_topics) == (3, 22)
-    found = settings(tmp_path, text, broker={"max_tasks": 4})
-    assert (found.broker.max_tasks, found.broker.max_topics, found.task) == (4, 22, Settings().task)
+    loaded = settings(tmp_path, text)
+    assert (loaded.broker.max_tasks, loaded.broker.max_topics) == (3, 22)
+    loaded = settings(tmp_path, text, broker={"max_tasks": 4})
+    assert (loaded.broker.max_tasks, loaded.broker.max_topics, loaded.task) == (4, 22, Settings().task)
 
 
 def test_an_option_is_checked_like_any_other_setting(tmp_path):
@@ -193,7 +194,7 @@ def test_an_option_is_checked_like_any_other_setting(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "error"),
     [
         ("HULAK_BROKR__MAX_TASKS", "variable HULAK_BROKR__MAX_TASKS='5' is unknown; allowed are HULAK_BROKER__NAME"),
         ("HULAK_BROKER", "variable HULAK_BROKER='5' is unknown"),
@@ -202,12 +203,12 @@ def test_an_option_is_checked_like_any_other_setting(tmp_path):
         ("HULAK_BROKER__PUBLISHER", "setting broker.publisher = '5': must be tcp://HOST:PORT"),
     ],
 )
-def test_an_unknown_or_wrong_variable_is_refused(tmp_path, monkeypatch, name, said):
+def test_an_unknown_or_wrong_variable_is_refused(tmp_path, monkeypatch, name, error):
     monkeypatch.setenv(name, "5")
-    assert said in refusal(tmp_path)
+    assert error in refusal(tmp_path)
 
 
-def test_variables_that_are_no_settings_are_let_through(tmp_path, monkeypatch):
+def test_variables_that_are_no_settings_are_ignored(tmp_path, monkeypatch):
     for name in PLAIN_VARIABLES - {"HULAK_CONFIG"}:
         monkeypatch.setenv(name, str(tmp_path))
     assert settings(tmp_path) == Settings()
@@ -225,8 +226,8 @@ def test_the_file_is_the_one_named_then_the_variables_then_the_homes_then_the_sh
     assert load(tmp_path, named).broker.max_tasks == 3
 
 
-def test_a_named_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"nowhere\.toml is not there; name another with --config"):
+def test_a_named_file_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml not found; name another with --config"):
         load(tmp_path, tmp_path / "nowhere.toml")
 
 

@@ -16,7 +16,7 @@ from hulak.bus.process.settings import LogSettings
 def as_before():  # no parameter of a test may have its name: it would not run then
     yield
     log.set_level("info")
-    structlog.reset_defaults()  # what was set up writes to this test's standard error
+    structlog.reset_defaults()  # a logger set up here writes to this test's standard error
 
 
 def said(capsys):
@@ -26,12 +26,12 @@ def said(capsys):
 def test_a_logger_that_was_used_already_follows_the_level(capsys):
     logger = log.set_up(LogSettings(level="warning", format="json"), process="x")
     bound = logger.bind(more=1)
-    for one in (logger, bound):
-        one.info("no")
-        one.warning("yes")
+    for child in (logger, bound):
+        child.info("no")
+        child.warning("yes")
     log.set_level("debug")
-    for one in (logger, bound):
-        one.debug("yes")
+    for child in (logger, bound):
+        child.debug("yes")
     log.set_level("error")
     logger.warning("no")
     logger.error("yes")
@@ -51,8 +51,8 @@ def test_each_level_lets_itself_and_what_is_above_through(capsys, level):
     assert said(capsys) == order[order.index(level) :]
 
 
-@pytest.mark.parametrize("gone", ["closed", "a pipe nobody reads"])
-def test_a_log_that_cannot_be_written_costs_the_line_and_not_the_process(monkeypatch, gone):
+@pytest.mark.parametrize("gone", ["closed", "a pipe without a reader"])
+def test_a_log_that_cannot_be_written_loses_the_line_and_the_process_continues(monkeypatch, gone):
     reader, writer = os.pipe()
     os.close(reader)
     stream = os.fdopen(writer, "w", buffering=1)

@@ -1,4 +1,4 @@
-"""What a member reports, and what it says when the broker refuses: a ROUTER in the place of its frontend."""
+"""A member's reports, and its log lines when the broker refuses them: a ROUTER in the place of the broker's frontend."""
 
 import pytest
 import zmq
@@ -21,7 +21,7 @@ class Log(list):
         self.append((event, facts["code"]))
 
     def debug(self, event, **facts):
-        """Keep nothing of these."""
+        """Drop other log lines."""
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def member(broker, context, tmp_path):
 
 
 def report(broker, member, answer):
-    """Have it report; answer that."""
+    """Let it report; send this answer."""
     member.report_now()
     (request,) = broker.receive()
     broker.router.send_multipart([broker.client, codec.encode(answer(request.id))])
     return request
 
 
-def test_a_member_reports_to_the_broker_and_takes_its_leave(broker, member):
+def test_a_member_reports_to_the_broker_and_says_that_it_leaves(broker, member):
     request = report(broker, member, lambda id_: Reply(id_, None))
     assert (request.service, request.args["kind"], request.args["name"]) == ("hulak.report", "nepse", "a")
     assert request.args["values"]["config_version"] == 0
@@ -60,11 +60,11 @@ def test_a_member_reports_to_the_broker_and_takes_its_leave(broker, member):
     assert not member.ended()
 
 
-def test_a_report_that_is_refused_is_told_once_until_one_is_taken(broker, member):
+def test_a_refused_report_is_logged_once_until_one_is_accepted(broker, member):
     def refuse(code):
         return lambda id_: Error(id_, code, "no")
 
     for answer in (refuse("BUSY"), refuse("BUSY"), refuse("BAD_ARGUMENT"), lambda id_: Reply(id_, None), refuse("BUSY")):
         report(broker, member, answer)
-    told = [("report refused", code) for code in ("BUSY", "BAD_ARGUMENT", "BUSY")]
-    eventually(lambda: member.log == told, within_s=WITHIN_S)
+    lines = [("report refused", code) for code in ("BUSY", "BAD_ARGUMENT", "BUSY")]
+    eventually(lambda: member.log == lines, within_s=WITHIN_S)

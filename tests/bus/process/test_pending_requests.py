@@ -1,4 +1,4 @@
-"""Which answer belongs to what, what is over, and what is sent again; time is a number."""
+"""Matching of answers, expiry and repetition of requests; time is a number."""
 
 import math
 
@@ -25,7 +25,7 @@ def table():
     return PendingRequests(SILENCE_S)
 
 
-def test_answers_find_their_requests_and_all_but_parts_end_them(table):
+def test_answers_match_their_requests_and_all_but_parts_end_them(table):
     first, second = begin(table, 1), begin(table, 2)
     assert table.match(Part(number(2), 1, "some")) is second
     assert table.match(Reply(number(2), "all")) is second
@@ -34,7 +34,7 @@ def test_answers_find_their_requests_and_all_but_parts_end_them(table):
 
 
 @pytest.mark.parametrize("answer", [Part(number(1), 1, 0), Reply(number(1), 0), Error(number(1), "BUSY", "x")])
-def test_answers_that_are_late_or_foreign_or_come_twice_are_counted_and_end_nothing(table, answer):
+def test_late_foreign_and_duplicate_answers_are_counted_and_end_nothing(table, answer):
     request, other = begin(table, 1), begin(table, 2)
     table.forget(request)
     assert table.match(answer) is None
@@ -48,9 +48,9 @@ def test_an_error_without_an_id_answers_no_request_and_is_no_stray(table):
     assert (len(table), table.strays) == (1, 0)
 
 
-def test_a_request_is_over_after_its_time_and_others_go_on(table):
+def test_a_request_expires_after_its_time_and_others_continue(table):
     late, soon, never = begin(table, 1, timeout_s=2.0), begin(table, 2, timeout_s=0.1), begin(table, 3)
-    table.heard(200.0)
+    table.received(200.0)
     assert table.next_due() == 100.1
     assert list(table.expire(100.0)) == []
     assert list(table.expire(102.5)) == [soon, late]
@@ -58,17 +58,17 @@ def test_a_request_is_over_after_its_time_and_others_go_on(table):
     assert table.match(Reply(soon.id, 0)) is None
 
 
-def test_one_that_is_over_sooner_than_those_before_it_is_over_in_its_time(table):
+def test_a_request_with_an_earlier_deadline_than_those_before_it_expires_in_time(table):
     begin(table, 1, timeout_s=0.5)
     assert list(table.expire(100.4)) == []
     begin(table, 2, timeout_s=10.0)
-    assert [one.about for one in table.expire(100.5)] == [1]
+    assert [expired.about for expired in table.expire(100.5)] == [1]
     third = begin(table, 3, now=100.6, timeout_s=0.01)
     assert table.next_due() == third.due
-    assert [one.about for one in table.expire(third.due)] == [3]
+    assert [expired.about for expired in table.expire(third.due)] == [3]
 
 
-def test_what_found_no_connection_is_sent_at_its_time_and_once(table):
+def test_a_request_without_a_connection_is_sent_at_its_time_and_once(table):
     request = begin(table, 1, send_due=100.02)
     assert (table.to_send(100.01), table.next_due()) == ([], 100.02)
     assert table.to_send(100.02) == [request]
@@ -86,12 +86,12 @@ def test_what_found_no_connection_is_sent_at_its_time_and_once(table):
         lambda table, request: list(table.expire(200.0)),
     ],
 )
-def test_what_has_ended_is_not_sent(table, end):
+def test_an_ended_request_is_not_sent(table, end):
     end(table, begin(table, 1, timeout_s=1.0, send_due=100.02))
     assert (table.to_send(300.0), table.next_due()) == ([], math.inf)
 
 
-def test_a_silent_connection_is_asked_everything_again_and_after_each_such_silence(table):
+def test_after_each_silence_of_the_connection_all_requests_are_sent_again(table):
     requests = [begin(table, 1), begin(table, 2, now=103.0)]
     assert table.to_send(104.9) == []
     for now in (105.0, 110.0):
@@ -102,9 +102,9 @@ def test_a_silent_connection_is_asked_everything_again_and_after_each_such_silen
         assert table.to_send(now + 4.9) == []
 
 
-def test_whatever_comes_puts_off_that_everything_is_sent_again(table):
+def test_any_message_delays_that_all_requests_are_sent_again(table):
     begin(table, 1)
-    table.heard(104.0)
+    table.received(104.0)
     assert (table.to_send(108.9), table.next_due()) == ([], 109.0)
     assert len(table.to_send(109.0)) == 1
 
@@ -115,26 +115,26 @@ def test_the_silence_before_the_first_request_does_not_count(table):
     assert (table.to_send(1004.9), table.next_due()) == ([], 1005.0)
 
 
-def test_without_a_limit_no_silence_sends_anything_again():
+def test_without_a_limit_no_silence_sends_requests_again():
     table = PendingRequests()
     begin(table, 1)
     assert (table.to_send(1e9), table.next_due()) == ([], math.inf)
 
 
-def test_a_broker_that_came_back_is_asked_everything_in_the_order_of_its_beginning(table):
+def test_after_a_reconnection_all_requests_are_sent_in_the_order_of_their_beginning(table):
     requests = [begin(table, 3), begin(table, 1, send_due=110.0), begin(table, 2)]
     table.send_all(101.0)
     assert table.to_send(101.0) == requests
 
 
-def test_what_is_sent_once_is_neither_sent_again_to_a_silent_broker_nor_to_one_that_came_back(table):
+def test_a_request_that_is_sent_once_is_not_sent_again_after_a_silence_or_a_reconnection(table):
     begin(table, 1, once=True)
     assert table.to_send(100.0 + SILENCE_S) == []
     table.send_all(200.0)
     assert (table.to_send(200.0), len(table)) == ([], 1)
 
 
-def test_a_request_under_another_id_is_not_answered_by_what_comes_to_the_one_before(table):
+def test_after_renewal_an_answer_to_the_former_id_is_a_stray(table):
     first, second = begin(table, 1, send_due=100.0), begin(table, 2, send_due=100.0)
     for request, id_ in zip(table.to_send(100.0), (11, 12), strict=True):
         table.renew(request, number(id_))

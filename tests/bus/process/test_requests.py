@@ -19,7 +19,7 @@ WITHIN_S = 10
 
 
 class Frontend:
-    """A ROUTER where a channel looks for one, and the channel."""
+    """A ROUTER at the address where a channel searches for the broker, and the channel."""
 
     def __init__(self):
         self.home = Path(tempfile.mkdtemp(prefix="hulak-", dir="/tmp"))
@@ -43,7 +43,7 @@ class Frontend:
         shutil.rmtree(self.home)
 
     def receive(self):
-        """Receive one request; returns who asked, and the request."""
+        """Receive one request; returns the client's identity, and the request."""
         eventually(lambda: self.channel.step() or self.router.poll(0), within_s=WITHIN_S)
         identity, frame = self.router.recv_multipart()
         return identity, codec.decode_from_client(frame)
@@ -53,9 +53,9 @@ class Frontend:
             self.router.send_multipart([identity, codec.encode(message)])
 
     def answers(self, count=1):
-        found = []
-        eventually(lambda: found.extend(self.channel.answers()) or len(found) >= count, within_s=WITHIN_S)
-        return found
+        received = []
+        eventually(lambda: received.extend(self.channel.answers()) or len(received) >= count, within_s=WITHIN_S)
+        return received
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def frontend():
     frontend.end()
 
 
-def test_a_broker_that_is_not_there_yet_is_asked_when_it_is_and_only_once(frontend):
+def test_a_request_waits_for_a_broker_that_does_not_run_yet_and_is_sent_once(frontend):
     request = frontend.channel.ask("hulak.stats", {"a": 1}, about="mine")
     assert frontend.channel.socket is None
     frontend.open(frontend.ipc)
@@ -77,7 +77,7 @@ def test_a_broker_that_is_not_there_yet_is_asked_when_it_is_and_only_once(fronte
     assert (request.about, len(frontend.channel.pending), frontend.router.poll(50)) == ("mine", 0, 0)
 
 
-def test_what_cannot_be_sent_now_is_not_kept(frontend):
+def test_a_request_that_cannot_be_sent_now_is_not_kept(frontend):
     assert frontend.channel.ask_now("hulak.report", {}) is None
     assert len(frontend.channel.pending) == 0
     frontend.open(frontend.ipc)
@@ -85,7 +85,7 @@ def test_what_cannot_be_sent_now_is_not_kept(frontend):
     assert frontend.receive()[1].id == request.id
 
 
-def test_what_was_to_be_sent_now_is_not_sent_to_a_broker_that_came_later(frontend):
+def test_a_request_that_was_to_be_sent_now_is_not_sent_to_a_later_broker(frontend):
     frontend.open(frontend.ipc)
     eventually(lambda: frontend.channel.ask_now("hulak.report", {"n": 1}), within_s=WITHIN_S)
     frontend.receive()
@@ -95,7 +95,7 @@ def test_what_was_to_be_sent_now_is_not_sent_to_a_broker_that_came_later(fronten
     assert frontend.receive()[1].args == {"n": 2}  # the first that comes
 
 
-def test_late_and_foreign_answers_are_left_out_and_what_cannot_be_read_is_an_error(frontend):
+def test_late_and_foreign_answers_are_skipped_and_a_malformed_one_is_an_error(frontend):
     frontend.open(frontend.ipc)
     forgotten, request = (frontend.channel.ask("hulak.stats", {}) for _ in range(2))
     frontend.channel.forget(forgotten)
@@ -112,7 +112,7 @@ def test_late_and_foreign_answers_are_left_out_and_what_cannot_be_read_is_an_err
 
 
 @pytest.mark.parametrize("new_ids", [False, True])
-def test_a_restarted_broker_is_asked_again(frontend, new_ids):
+def test_requests_are_sent_again_to_a_restarted_broker(frontend, new_ids):
     frontend.channel = frontend.make(new_ids=new_ids)
     frontend.open(frontend.ipc)
     request = frontend.channel.ask("hulak.stats", {})
@@ -125,7 +125,7 @@ def test_a_restarted_broker_is_asked_again(frontend, new_ids):
     assert frontend.answers() == [(request, Reply(second.id, 7))]
 
 
-def test_a_broker_that_has_no_socket_file_any_more_is_found_by_tcp(frontend, monkeypatch):
+def test_a_broker_without_its_socket_file_is_found_by_tcp(frontend, monkeypatch):
     monkeypatch.setattr(requests, "LOOK_ELSEWHERE_S", 0.05)
     frontend.open(frontend.ipc)
     request = frontend.channel.ask("hulak.stats", {})
@@ -139,7 +139,7 @@ def test_a_broker_that_has_no_socket_file_any_more_is_found_by_tcp(frontend, mon
     assert frontend.answers() == [(request, Reply(second.id, 7))]
 
 
-def test_what_the_broker_could_not_take_is_asked_once_more(frontend):
+def test_a_request_can_be_repeated_after_its_answer(frontend):
     frontend.open(frontend.ipc)
     request = frontend.channel.ask("hulak.stats", {})
     identity, received = frontend.receive()
@@ -149,7 +149,7 @@ def test_what_the_broker_could_not_take_is_asked_once_more(frontend):
     assert frontend.receive()[1].id == request.id
 
 
-def test_a_request_without_an_answer_is_over_in_its_time(frontend):
+def test_a_request_without_an_answer_expires_in_time(frontend):
     frontend.open(frontend.ipc)
     request = frontend.channel.ask("hulak.stats", {}, timeout_s=0.01)
     assert frontend.channel.next_due() <= request.due
@@ -161,4 +161,4 @@ def test_ids_never_repeat():
     new_id = draw_ids()
     drawn = {new_id() for _ in range(3 * requests.IDS)}
     assert len(drawn) == 3 * requests.IDS
-    assert {len(one) for one in drawn} == {ID_BYTES}
+    assert {len(id_) for id_ in drawn} == {ID_BYTES}

@@ -16,7 +16,7 @@ from hulak.clients.cli import cli
         (["--warn", "queue=much"], 3, "HULAK UNKNOWN - "),
         (["--warn", "queue=9", "--critical", "queue=3"], 3, "HULAK UNKNOWN - --warn queue=9 is above"),
         (["--nonsense"], 3, "HULAK UNKNOWN - "),
-        (["--config", "/is/not/there"], 3, "HULAK UNKNOWN - settings file /is/not/there is not there"),
+        (["--config", "/is/not/there"], 3, "HULAK UNKNOWN - settings file /is/not/there not found"),
     ],
 )
 def test_every_failure_has_an_exit_code_of_monitoring_plugins(tmp_path, words, code, start):

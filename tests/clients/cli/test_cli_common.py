@@ -127,7 +127,7 @@ def test_an_unknown_variable_is_refused(run, monkeypatch):
 def test_a_settings_file_that_is_not_there_is_refused(run):
     result = run("ping", "--config", "/nowhere.toml")
     assert result.exit_code == 78
-    assert "/nowhere.toml is not there" in result.stderr
+    assert "/nowhere.toml not found" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The store in a folder: what is accepted is there again, an end is written once, and a full disk accepts nothing."""
+"""The store in a folder: accepted tasks survive, an end is written once, and a full disk accepts nothing."""
 
 import math
 import sqlite3
@@ -23,13 +23,13 @@ ALL = MemoryRoom(1_000_000, 1 << 40)
 
 
 def moment(later_s=0.0, *, age_s=None, boot="", boot_s=1000.0):
-    """Some seconds after the test's beginning."""
+    """The moment some seconds after the test's beginning."""
     aged = 50.0 + later_s if age_s is None else age_s
     return Moment(100.0 + later_s, NOW_NS + int(later_s * 1e9), aged, boot, boot_s + later_s)
 
 
 class DatabaseFixture:
-    """A store, with what its jobs gave."""
+    """A store, with the results of its jobs."""
 
     def __init__(self, folder, now=None):
         self.database = Database(folder)
@@ -39,12 +39,12 @@ class DatabaseFixture:
         self.database.start()
         self.given = []
 
-    def take(self, found, why):
+    def take(self, batch, why):
         assert not why
-        self.found = found
+        self.found = batch
 
     def do(self, *jobs):
-        """Put jobs in together, and wait until all have finished; returns (value, why) of each."""
+        """Queue jobs together, and wait until all have finished; returns (value, why) of each."""
         self.given.clear()
         for job in jobs:
             self.database.put(job, lambda value, why: self.given.append((value, why)))
@@ -61,8 +61,8 @@ def open_store(tmp_path):
         return made[-1]
 
     yield make
-    for one in made:
-        one.database.close()
+    for fixture in made:
+        fixture.database.close()
 
 
 def posting(number, key=None, expires_s=float("inf"), retries=3):
@@ -94,7 +94,7 @@ def task(number):
     return number.to_bytes(16, "big")
 
 
-def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open_store):
+def test_accepted_tasks_are_restored_in_order_with_all_that_is_known_of_them(open_store):
     fixture = open_store()
     fixture.do(insert(1), insert(2, key="k", expires_s=60.0), insert(3), insert(4))
     fixture.do(
@@ -104,10 +104,11 @@ def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open
     )
     fixture.database.close()
     again = open_store()
-    found = [
-        (one.task.id, one.task.attempt, one.in_s, unpack(bytes(one.task.args)), one.task.posted) for one in again.found.tasks
+    restored = [
+        (entry.task.id, entry.task.attempt, entry.in_s, unpack(bytes(entry.task.args)), entry.task.posted)
+        for entry in again.found.tasks
     ]
-    assert found == [
+    assert restored == [
         (task(1), 0, 0.0, {"n": 1}, True),
         (task(2), 1, 1.5, {"n": 2}, True),
         (task(3), 2, 5.0, {"n": 3}, True),
@@ -117,32 +118,34 @@ def test_what_was_accepted_is_there_again_in_order_with_what_is_known_of_it(open
     assert (again.found.more, again.found.bad) == (False, [])
 
 
-def test_what_ran_with_others_at_one_worker_is_in_doubt_and_not_charged_what_ran_alone_is(open_store):
+def test_of_tasks_that_ran_with_others_on_one_worker_the_attempt_does_not_count(open_store):
     fixture = open_store()
     fixture.do(*[insert(number) for number in range(1, 5)])
     held = ((1, 1, "w1"), (2, 3, "w1"), (3, 2, "w2"))
     fixture.do(*[partial(task_rows.begun, task=task(number), attempt=attempt, worker=worker) for number, attempt, worker in held])
     fixture.database.close()
-    found = {int.from_bytes(one.task.id): one.task for one in open_store().found.tasks}
-    assert {number: (one.attempt, one.spared, one.suspect) for number, one in found.items()} == {
+    restored = {int.from_bytes(entry.task.id): entry.task for entry in open_store().found.tasks}
+    assert {
+        number: (restored_task.attempt, restored_task.spared, restored_task.suspect) for number, restored_task in restored.items()
+    } == {
         1: (0, 1, True),
         2: (2, 1, True),
         3: (2, 0, True),
         4: (0, 0, False),
     }
-    assert "while w1 held it and others" in found[1].troubles[-1]
-    assert found[3].troubles == []
+    assert "while w1 held it and others" in restored[1].troubles[-1]
+    assert restored[3].troubles == []
 
 
-def test_of_what_is_there_as_much_is_read_as_there_is_room_for_and_the_rest_later(open_store):
+def test_as_many_tasks_are_read_as_there_is_room_for_and_the_rest_later(open_store):
     fixture = open_store()
     fixture.do(*[insert(number) for number in range(1, 10)])
     size = len(posting(1).args)
 
     def read(after, room):
-        [(found, why)] = fixture.do(partial(unfinished_tasks.read, after=after, room=room, moment=moment(), grace_s=1.5))
+        [(batch, why)] = fixture.do(partial(unfinished_tasks.read, after=after, room=room, moment=moment(), grace_s=1.5))
         assert not why
-        return [int.from_bytes(one.task.id, "big") for one in found.tasks], found.more, found.after
+        return [int.from_bytes(entry.task.id, "big") for entry in batch.tasks], batch.more, batch.after
 
     assert read(0, MemoryRoom(4, 1 << 20)) == ([1, 2, 3, 4], True, 4)
     assert read(4, MemoryRoom(100, 3 * size)) == ([5, 6, 7], True, 7)
@@ -152,22 +155,22 @@ def test_of_what_is_there_as_much_is_read_as_there_is_room_for_and_the_rest_late
 
 
 @pytest.mark.parametrize(("boot", "left_s"), [("a", 50.0), ("b", 59.0), ("", 59.0)])
-def test_on_the_same_boot_a_time_limit_goes_by_its_clock_else_by_the_wall_clock(open_store, boot, left_s):
+def test_on_the_same_boot_a_time_limit_is_measured_by_its_clock_else_by_the_wall_clock(open_store, boot, left_s):
     open_store().do(insert(1, at=moment(boot="a"), expires_s=60.0))
     later = Moment(500.0, NOW_NS + 10**9, 60.0, boot, 1010.0)  # ten seconds later; the wall clock says one
-    [found] = open_store(later).found.tasks
-    assert found.task.deadline - 500.0 == pytest.approx(left_s)
+    [restored] = open_store(later).found.tasks
+    assert restored.task.deadline - 500.0 == pytest.approx(left_s)
 
 
 def test_a_delay_is_never_longer_than_a_day_though_the_wall_clock_was_set_back(open_store):
     fixture = open_store()
     fixture.do(insert(1), partial(task_rows.delayed, task=task(1), attempt=1, in_s=5.0, why="w", moment=moment()))
-    [found] = open_store(Moment(500.0, 0, 60.0)).found.tasks
-    assert found.in_s == DAY_S
+    [restored] = open_store(Moment(500.0, 0, 60.0)).found.tasks
+    assert restored.in_s == DAY_S
 
 
 @pytest.mark.parametrize("expires_s", [1e10, 1e300, 7.4e9])
-def test_a_time_limit_beyond_all_bounds_is_kept_as_the_last_there_is(open_store, expires_s):
+def test_a_time_limit_beyond_all_bounds_is_stored_as_the_greatest_possible(open_store, expires_s):
     fixture = open_store()
     assert fixture.do(insert(1, expires_s=expires_s)) == [new(1)]
     assert fixture.do(row(1))[0][0]["expires_ns"] > NOW_NS
@@ -177,11 +180,11 @@ def test_an_end_is_written_once(open_store):
     fixture = open_store()
     value = Reply(task(1), {"a": b"1"})
     assert fixture.do(insert(1), end(1, message=value), failed(1)) == [new(1), (True, ""), (False, "")]
-    [(told, _)] = fixture.do(row(1))
-    assert (told["state"], told["value"], told["kept"]) == ("done", {"a": b"1"}, True)
+    [(row_, _)] = fixture.do(row(1))
+    assert (row_["state"], row_["value"], row_["kept"]) == ("done", {"a": b"1"}, True)
 
 
-def test_a_task_that_is_posted_twice_is_there_once(open_store):
+def test_a_task_that_is_posted_twice_is_stored_once(open_store):
     again = (task_rows.PostingOutcome(task(1), "queued", new=False), "")
     assert open_store().do(insert(1), insert(1)) == [new(1), again]
 
@@ -208,13 +211,18 @@ def test_a_key_is_free_when_its_task_was_not_written_was_dropped_or_is_too_old(o
     assert fixture.do(row(3))[0][0]["key"] is None
 
 
-def test_where_there_is_no_room_only_what_is_known_is_told(open_store):
+def test_without_room_only_known_tasks_are_returned(open_store):
     fixture = open_store()
     full = partial(task_rows.post, moment=moment(), keep_s=DAY_S, room=False)
     fixture.do(insert(1, key="k"))
-    told = fixture.do(*[partial(full, posting=one) for one in (posting(1), posting(2, key="k"), posting(3), posting(4, key="j"))])
+    outcomes = fixture.do(
+        *[
+            partial(full, posting=known_posting)
+            for known_posting in (posting(1), posting(2, key="k"), posting(3), posting(4, key="j"))
+        ]
+    )
     known = (task_rows.PostingOutcome(task(1), "queued", new=False), "")
-    assert told == [known, known, (None, ""), (None, "")]
+    assert outcomes == [known, known, (None, ""), (None, "")]
     assert fixture.do(row(3)) == [(None, "")]
 
 
@@ -231,7 +239,7 @@ def test_dead_letters_are_counted(open_store):
     assert fixture.do(dead_letters.count) == [(1, "")]
 
 
-def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(open_store):
+def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_again(open_store):
     fixture = open_store()
     fixture.do(insert(1), failed(1), insert(2))
     letter = partial(dead_letters.read, new_id=task(9))
@@ -240,7 +248,7 @@ def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(
         partial(letter, task=task(1)),
         partial(letter, task=task(2)),
     )
-    assert [one["task"] for one in rows] == [task(1)]
+    assert [listed["task"] for listed in rows] == [task(1)]
     assert (again.id, again.key, again.service, again.action, unpack(again.args)) == (
         task(9),
         None,
@@ -252,7 +260,7 @@ def test_failed_tasks_are_dead_letters_that_can_be_read_dropped_and_posted_anew(
     assert fixture.do(partial(task_rows.drop, task=task(1)), partial(task_rows.drop, task=task(2))) == [(True, ""), (False, "")]
 
 
-def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
+def test_a_row_says_why_its_task_ended_for_every_attempt(open_store):
     fixture = open_store()
     failure = Error(task(1), "CRASHED", "it broke", {"attempts": 1, "troubles": ["w: CRASHED: it broke"]})
     late = Error(task(2), "EXPIRED", "not done within 1 s", {"attempts": 0, "troubles": []})
@@ -260,7 +268,7 @@ def test_a_row_tells_why_its_task_ended_whichever_attempt_that_was(open_store):
     fixture.do(partial(task_rows.delayed, task=task(3), attempt=1, in_s=0.0, why="w: 429", moment=moment()))
     fixture.do(end(1, "failed", failure), end(2, "expired", late), end(3))
     [(rows, _)] = fixture.do(partial(task_rows.rows, state=None, service=None, most=10))
-    assert {one["state"]: one["trouble"] for one in rows} == {
+    assert {listed["state"]: listed["trouble"] for listed in rows} == {
         "failed": "w: CRASHED: it broke",
         "expired": "EXPIRED: not done within 1 s",
         "done": "w: 429",  # of an attempt before
@@ -276,7 +284,7 @@ def test_tasks_are_listed_the_newest_first_of_a_state_a_service_or_both(open_sto
     def listed(state, service, most=10):
         [(rows, why)] = fixture.do(partial(task_rows.rows, state=state, service=service, most=most))
         assert not why
-        return [int.from_bytes(one["task"], "big") for one in rows]
+        return [int.from_bytes(listed_row["task"], "big") for listed_row in rows]
 
     assert listed(None, None) == [8, 7, 6, 5, 4, 3, 2, 1]
     assert listed(None, None, 2) == [8, 7]
@@ -287,7 +295,7 @@ def test_tasks_are_listed_the_newest_first_of_a_state_a_service_or_both(open_sto
     assert listed("done", "nepse") == []
 
 
-def test_what_is_kept_goes_by_the_brokers_own_clock_some_at_a_time_and_is_counted(open_store):
+def test_retention_uses_the_brokers_clock_deletes_some_rows_at_a_time_and_is_counted(open_store):
     fixture = open_store()
     fixture.do(insert(1, key="k"), insert(2), insert(3), insert(4))
     fixture.do(end(1, later_s=10), failed(2, later_s=10), end(3, later_s=20))
@@ -301,8 +309,8 @@ def test_what_is_kept_goes_by_the_brokers_own_clock_some_at_a_time_and_is_counte
 
     assert clean(110) == ({}, False)
     assert clean(111) == ({"answers": 1}, False)
-    (one, _), (two, _) = fixture.do(row(1), row(2))
-    assert (one["kept"], one["value"], one["key"], two["kept"]) == (False, None, "k", True)
+    (first, _), (two, _) = fixture.do(row(1), row(2))
+    assert (first["kept"], first["value"], first["key"], two["kept"]) == (False, None, "k", True)
     assert clean(201) == ({"answers": 1, "keys": 1}, False)
     assert clean(500, most=1) == ({"rows": 1, "dead_letters": 1}, True)
     assert clean(500, most=1) == ({"rows": 1}, True)
@@ -334,7 +342,7 @@ def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_stor
         UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
     ],
 )
-def test_a_job_that_fails_whyever_costs_those_of_the_same_commit_nothing(open_store, error):
+def test_a_job_that_fails_for_any_reason_does_not_affect_the_others_of_its_commit(open_store, error):
     fixture = open_store()
 
     def fails(connection):
@@ -357,7 +365,7 @@ def test_numbers_that_sqlite_cannot_hold_are_one_jobs_failure(open_store):
     assert [why == "" for _, why in results] == [True, False, True, False, True]
 
 
-def test_a_transaction_that_fails_is_told_to_each_of_its_jobs_and_the_store_says_so_until_it_is_well(open_store):
+def test_a_failed_transaction_fails_each_of_its_jobs_and_the_store_reports_it_until_the_disk_works(open_store):
     fixture = open_store()
 
     def lost(connection):  # as SQLite does on a full disk: all of it is rolled back

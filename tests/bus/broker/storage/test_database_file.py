@@ -1,4 +1,4 @@
-"""Whatever lies where the store should: a broker has one to begin with, and what cannot be read is set aside."""
+"""Any file in the place of the store: a broker always has a store, and an unreadable one is set aside."""
 
 import os
 import sqlite3
@@ -24,8 +24,16 @@ def task(number):
 
 
 def insert(connection, number, **how):
-    told = {"key": None, "service": "nepse", "action": "x", "args": {"n": number}, "retries": 3, "expires_s": float("inf"), **how}
-    task_rows.post(connection, Posting(task(number), **{**told, "args": pack(told["args"])}), NOW, 1000.0)
+    fields = {
+        "key": None,
+        "service": "nepse",
+        "action": "x",
+        "args": {"n": number},
+        "retries": 3,
+        "expires_s": float("inf"),
+        **how,
+    }
+    task_rows.post(connection, Posting(task(number), **{**fields, "args": pack(fields["args"])}), NOW, 1000.0)
 
 
 def prepared(folder):
@@ -35,12 +43,12 @@ def prepared(folder):
 
 
 def numbers(connection):
-    found = unfinished_tasks.read(connection, 0, ALL, NOW, 1.5)
-    return [int.from_bytes(one.task.id) for one in found.tasks]
+    batch = unfinished_tasks.read(connection, 0, ALL, NOW, 1.5)
+    return [int.from_bytes(entry.task.id) for entry in batch.tasks]
 
 
 def filled(folder, count):
-    """Make a store with so many tasks, of some pages, all of it in its one file."""
+    """Make a store with `count` tasks on several pages, all in its one file."""
     _, connection = prepared(folder)
     connection.execute("BEGIN")
     for number in range(1, count + 1):
@@ -80,7 +88,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("kind", STRANGE)
-def test_what_is_no_store_is_set_aside_and_another_one_made(tmp_path, kind):
+def test_a_file_that_is_no_store_is_set_aside_and_another_one_made(tmp_path, kind):
     STRANGE[kind](tmp_path / "tasks.db")
     content = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     for name in ("tasks.db.aside-1", "tasks.db.aside-2-wal"):  # these names are taken
@@ -95,7 +103,7 @@ def test_what_is_no_store_is_set_aside_and_another_one_made(tmp_path, kind):
     connection.close()
     again = DatabaseFile(tmp_path)
     again.prepare()
-    assert (again.why_aside, again.aside) == ("", file.aside)  # told as long as it is there
+    assert (again.why_aside, again.aside) == ("", file.aside)  # reported while it exists
 
 
 def test_an_empty_file_is_a_new_store_and_a_link_is_followed(tmp_path):
@@ -108,7 +116,7 @@ def test_an_empty_file_is_a_new_store_and_a_link_is_followed(tmp_path):
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022])
-def test_the_files_are_their_owners_only_who_made_them_before_too(tmp_path, mask):
+def test_the_files_are_closed_to_other_users_also_if_they_existed_before(tmp_path, mask):
     before = os.umask(mask)
     try:
         (tmp_path / "tasks.db").touch(0o644)
@@ -121,7 +129,7 @@ def test_the_files_are_their_owners_only_who_made_them_before_too(tmp_path, mask
     assert modes == {"tasks.db": 0o600, "tasks.db-wal": 0o600, "tasks.db-shm": 0o600}
 
 
-def test_a_store_that_is_damaged_in_its_middle_keeps_what_lies_around(tmp_path):
+def test_a_store_that_is_damaged_in_its_middle_keeps_the_rows_around(tmp_path):
     filled(tmp_path, 400)
     path = tmp_path / "tasks.db"
     with sqlite3.connect(path) as connection:
@@ -164,7 +172,7 @@ VERSION_0 = [
 
 
 def version_0(path):
-    """A store as the first version left it: a task that waits, one that was done, a dead letter."""
+    """Make a store of the first version: a task that waits, one that was done, a dead letter."""
     with sqlite3.connect(path) as connection:
         for statement in VERSION_0:
             connection.execute(statement)
@@ -175,7 +183,7 @@ def version_0(path):
     connection.close()
 
 
-def test_a_store_of_the_first_version_becomes_one_of_the_present_and_its_rows_count_from_now_on(tmp_path):
+def test_a_store_of_the_first_version_is_upgraded_and_its_rows_count_from_now_on(tmp_path):
     version_0(tmp_path / "tasks.db")
     file, connection = prepared(tmp_path)
     assert file.aside == []
@@ -195,7 +203,7 @@ def test_a_store_of_the_first_version_becomes_one_of_the_present_and_its_rows_co
     connection.close()
 
 
-def test_the_schema_is_the_same_whichever_version_a_file_began_with(tmp_path):
+def test_the_schema_is_the_same_for_every_version_that_a_file_began_with(tmp_path):
     for name in ("new", "old"):
         (tmp_path / name).mkdir()
     version_0(tmp_path / "old" / "tasks.db")
@@ -235,7 +243,7 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize("kind", BAD_ROWS)
-def test_a_row_that_cannot_be_read_is_set_aside_alone(tmp_path, kind):
+def test_an_unreadable_row_is_set_aside_alone(tmp_path, kind):
     _, connection = prepared(tmp_path)
     for number in (1, 2, 3):
         insert(connection, number, expires_s=60.0)
@@ -247,9 +255,9 @@ def test_a_row_that_cannot_be_read_is_set_aside_alone(tmp_path, kind):
     connection.execute("UPDATE tasks SET expires_ns = 10 WHERE rowid = 2 AND expires_boot IS NOT NULL")
     unfinished_tasks.set_aside_unknown(connection)
     now = Moment(100.0, 10**18, 50.0, "a" if kind == "a limit that is none" else "boot", 1.0)
-    found = unfinished_tasks.read(connection, 0, ALL, now, 1.5)
-    assert [int.from_bytes(one.task.id) for one in found.tasks] == [1, 3]
-    assert found.unreadable == 1
+    batch = unfinished_tasks.read(connection, 0, ALL, now, 1.5)
+    assert [int.from_bytes(entry.task.id) for entry in batch.tasks] == [1, 3]
+    assert batch.unreadable == 1
     (row,) = task_rows.rows(connection, "unreadable", None, 10)
     assert row["state"] == "unreadable"
     assert unfinished_tasks.read(connection, 0, ALL, now, 1.5).bad == []
@@ -257,7 +265,7 @@ def test_a_row_that_cannot_be_read_is_set_aside_alone(tmp_path, kind):
     connection.close()
 
 
-def test_displays_targets_and_configuration_that_cannot_be_read_are_set_aside_one_by_one(tmp_path):
+def test_unreadable_displays_targets_and_configuration_are_set_aside_one_by_one(tmp_path):
     _, connection = prepared(tmp_path)
     for number, init in enumerate((b"\x80", b"\xc1", b"\x05")):
         connection.execute("INSERT INTO displays VALUES (?, 'X', ?, 1, NULL, 0)", (f"d{number}", init))
@@ -273,7 +281,7 @@ def test_displays_targets_and_configuration_that_cannot_be_read_are_set_aside_on
     assert scale_service.read(connection) == {"other": 2}
     book = config_rows.load(connection)
     assert book.scopes == {"global": {"log_level": "info"}}
-    assert [one.version for one in book.versions] == [4]  # its number is taken
+    assert [version.version for version in book.versions] == [4]  # its number stays in use
     assert unfinished_tasks.count_unreadable(connection) == 8
     assert (display_rows.rows(connection), config_rows.load(connection)) == ([Display("d0", "X", {}, 1)], book)
     assert unfinished_tasks.count_unreadable(connection) == 8

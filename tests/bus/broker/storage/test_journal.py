@@ -1,4 +1,4 @@
-"""The journal in a folder: what was written is there again, what was damaged is not, and a full disk stops nobody."""
+"""The journal in a folder: written ticks are read again, damaged ones are not, and a full disk does not stop the broker."""
 
 import os
 import random
@@ -14,7 +14,7 @@ from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import unpack
 
 
-def test_numbers_epoch_and_sources_go_on_after_a_kill(offices):
+def test_numbers_epoch_and_sources_continue_after_a_kill(offices):
     first = offices()
     assert first.recovered.why_new_epoch == "there was no journal"
     first.write(10)
@@ -28,7 +28,7 @@ def test_numbers_epoch_and_sources_go_on_after_a_kill(offices):
     assert second.topics.logs[b"tick.EURUSD\0"].frame == first.topics.logs[b"tick.EURUSD\0"].frame
 
 
-def test_a_torn_tail_is_cut_and_begins_another_epoch(offices, folder):
+def test_a_torn_tail_is_truncated_and_begins_another_epoch(offices, folder):
     first = offices()
     first.write(10)
     killed(first)
@@ -45,7 +45,7 @@ def test_a_torn_tail_is_cut_and_begins_another_epoch(offices, folder):
     assert summary["missing"] == []
 
 
-def test_the_epoch_goes_on_over_another_boot_only_if_the_journal_was_closed(offices):
+def test_the_epoch_continues_over_another_boot_only_if_the_journal_was_closed(offices):
     first = offices(boot="boot-1")
     first.write(4)
     first.journal.close()
@@ -54,7 +54,7 @@ def test_the_epoch_goes_on_over_another_boot_only_if_the_journal_was_closed(offi
     second.write(4)
     killed(second)
     third = offices(boot="boot-3")
-    assert third.recovered.why_new_epoch == "the machine was started anew meanwhile"
+    assert third.recovered.why_new_epoch == "the machine was restarted meanwhile"
     assert third.topics.epoch > second.topics.epoch
     assert third.recovered.state.ticks == 8
 
@@ -74,17 +74,17 @@ def test_a_flipped_bit_or_a_cut_at_any_of_200_places_is_found_and_never_served(o
         else:
             path.write_bytes(good[:place] + bytes([good[place] ^ (1 << draw.randrange(8))]) + good[place + 1 :])
         again = offices()
-        found = again.recovered
-        on_a_border = case % 2 and found.torn_bytes == 0
-        assert found.corrupt_bytes or found.torn_bytes or on_a_border
+        recovered = again.recovered
+        on_a_border = case % 2 and recovered.torn_bytes == 0
+        assert recovered.corrupt_bytes or recovered.torn_bytes or on_a_border
         if on_a_border:
-            assert found.state.ticks < 300, "a cut between two records only makes the journal shorter"
+            assert recovered.state.ticks < 300, "a cut between two records only makes the journal shorter"
         rows, summary = again.replay(from_=1)
         assert {message.topic for _, message in rows} <= {"tick.EURUSD", "tick.USDJPY"}
         assert all(frames_bid(message) == number for number, message in rows)
         assert {number for number, _ in rows} <= bids
-        lost = set(range(1, found.state.ticks + 1)) - {number for number, _ in rows}
-        assert lost == {one for first, last in summary["missing"] for one in range(first, last + 1)}
+        lost = set(range(1, recovered.state.ticks + 1)) - {number for number, _ in rows}
+        assert lost == {missing for first, last in summary["missing"] for missing in range(first, last + 1)}
         again.journal.close()
         for path_made in folder.glob("*.hj"):
             if path_made != path:
@@ -96,7 +96,7 @@ def frames_bid(message):
     return unpack(message.body)["bid"]
 
 
-def test_a_head_that_is_damaged_loses_nothing_since_the_segment_before_it_has_one_too(offices, folder):
+def test_a_damaged_head_loses_no_tick_since_the_segment_before_it_has_one_too(offices, folder):
     fixture = offices(segment_bytes=4096)
     fixture.write(60)
     fixture.beat()
@@ -114,7 +114,7 @@ def test_a_head_that_is_damaged_loses_nothing_since_the_segment_before_it_has_on
     assert [number for number, _ in again.replay(from_=1)[0]] == list(range(1, 65))
 
 
-def test_a_journal_without_any_whole_head_goes_on_from_its_records_under_another_epoch(offices, folder):
+def test_a_journal_without_a_whole_head_continues_from_its_records_under_another_epoch(offices, folder):
     fixture = offices()
     fixture.write(9)
     killed(fixture)
@@ -127,7 +127,7 @@ def test_a_journal_without_any_whole_head_goes_on_from_its_records_under_another
     assert again.topics.epoch > fixture.topics.epoch
 
 
-def test_segments_are_begun_by_size_and_let_go_by_bytes_and_by_hours(offices, folder):
+def test_segments_are_begun_by_size_and_deleted_by_bytes_and_by_hours(offices, folder):
     fixture = offices(segment_bytes=4096, max_bytes=1 << 16)
     for _ in range(60):
         fixture.write(40)
@@ -136,7 +136,7 @@ def test_segments_are_begun_by_size_and_let_go_by_bytes_and_by_hours(offices, fo
     assert sum(path.stat().st_size for path in folder.glob("*.hj")) < (1 << 16) + 8192
     oldest = fixture.journal.segments[0].ticks + 1
     assert oldest > 1
-    with pytest.raises(ProtocolError, match="not kept any more") as refused:
+    with pytest.raises(ProtocolError, match="no longer kept") as refused:
         fixture.replay(from_=oldest - 1)
     assert refused.value.code == "TOO_OLD"
     assert refused.value.details == {"oldest": oldest}
@@ -144,7 +144,7 @@ def test_segments_are_begun_by_size_and_let_go_by_bytes_and_by_hours(offices, fo
     assert [number for number, _ in rows] == list(range(oldest, fixture.topics.ticks + 1))
 
 
-def test_what_is_older_than_the_hours_set_is_let_go_and_told(offices):
+def test_a_segment_older_than_the_hours_set_is_deleted_and_logged(offices):
     fixture = offices(segment_bytes=4096, max_hours=1.0)
     fixture.write(60)
     fixture.beat()
@@ -156,8 +156,8 @@ def test_what_is_older_than_the_hours_set_is_let_go_and_told(offices):
     assert len(fixture.journal.segments) == 3
     fixture.beat(2)
     assert fixture.journal.segments[0].ticks == first
-    [told] = fixture.journal.notices
-    assert (told.event, told.fields) == ("journal let go", {"why": "age", "segments": 1, "first": 1, "last": first})
+    [notice] = fixture.journal.notices
+    assert (notice.event, notice.fields) == ("journal segments deleted", {"why": "age", "segments": 1, "first": 1, "last": first})
 
 
 @pytest.mark.parametrize("jump_ns", [40 * HOUR_NS, -40 * HOUR_NS, 10**6 * HOUR_NS])
@@ -178,7 +178,7 @@ def test_no_jump_of_the_wall_clock_makes_anything_older(offices, jump_ns):
     assert again.journal.ages.now(again.seconds) < 3600
 
 
-def test_ages_go_on_over_restarts_and_reboots_but_over_these_for_an_hour_at_most(offices):
+def test_ages_continue_over_restarts_and_reboots_but_over_reboots_for_an_hour_at_most(offices):
     fixture = offices(segment_bytes=4096, max_hours=1.5)
     fixture.write(60)
     fixture.beat()
@@ -193,7 +193,7 @@ def test_ages_go_on_over_restarts_and_reboots_but_over_these_for_an_hour_at_most
     assert later.journal.ages.now(0.0) == pytest.approx(1800 + 2 + 3600, abs=2)
 
 
-def test_what_is_old_goes_one_segment_at_a_time(offices):
+def test_old_segments_are_deleted_one_at_a_time(offices):
     fixture = offices(segment_bytes=4096, max_hours=1.0)
     for _ in range(10):
         fixture.write(60)
@@ -206,7 +206,7 @@ def test_what_is_old_goes_one_segment_at_a_time(offices):
 
 
 def test_a_segment_is_not_full_before_its_records_are_four_times_its_head(offices):
-    """Else a head as large as a segment would have the journal begin one each second, until nothing else is left."""
+    """Else a head as large as a segment would make the journal begin one each second, until no other segment is kept."""
     fixture = offices(segment_bytes=4096, max_bytes=1 << 18)
     symbols = [f"SYM{at:03d}" for at in range(400)]
     fixture.write(400, symbols)
@@ -228,7 +228,7 @@ def test_a_segment_is_not_full_before_its_records_are_four_times_its_head(office
     assert heads < sum(segment.size for segment in fixture.journal.segments) / 4
 
 
-def test_heads_of_a_broker_that_starts_again_and_again_do_not_gather(offices, folder):
+def test_heads_of_a_broker_that_restarts_repeatedly_do_not_accumulate(offices, folder):
     fixture = offices()
     fixture.write(100)
     killed(fixture)
@@ -238,7 +238,7 @@ def test_heads_of_a_broker_that_starts_again_and_again_do_not_gather(offices, fo
     assert [number for number, _ in offices().replay(from_=1)[0]] == list(range(1, 101))
 
 
-def test_a_topic_is_replayed_by_its_own_sequence_also_from_segments_of_an_earlier_life(offices):
+def test_a_topic_is_replayed_by_its_sequence_also_from_segments_of_an_earlier_broker(offices):
     fixture = offices(segment_bytes=4096)
     for _ in range(10):
         fixture.write(50)
@@ -265,7 +265,7 @@ def test_a_replay_can_begin_and_end_at_a_time(offices):
     assert 50 < len(part) < 100
 
 
-def test_times_are_found_though_the_clock_was_set_back_and_forth_in_between(offices):
+def test_times_are_found_though_the_clock_was_set_back_and_forward_in_between(offices):
     fixture = offices(segment_bytes=4096)
     stamps = []
     for jump_s in (0, 3600, -3600, 0, 7200, -7200, 0):
@@ -282,7 +282,7 @@ def test_times_are_found_though_the_clock_was_set_back_and_forth_in_between(offi
             assert summary["missing"] == []
 
 
-def test_an_index_that_is_gone_or_damaged_is_made_again_from_its_segment(offices, folder):
+def test_a_missing_or_damaged_index_is_rebuilt_from_its_segment(offices, folder):
     fixture = offices(segment_bytes=4096)
     for _ in range(8):
         fixture.write(50)
@@ -301,7 +301,7 @@ def test_an_index_that_is_gone_or_damaged_is_made_again_from_its_segment(offices
     assert all(path.stat().st_size > 400 for path in indexes[:3])
 
 
-def test_segments_and_their_indexes_are_let_go_together(offices, folder):
+def test_segments_and_their_indexes_are_deleted_together(offices, folder):
     fixture = offices(segment_bytes=4096, max_bytes=1 << 16)
     for _ in range(60):
         fixture.write(40)
@@ -311,7 +311,7 @@ def test_segments_and_their_indexes_are_let_go_together(offices, folder):
     assert {path.stem for path in folder.glob("*.hx")} < names
 
 
-def test_numbers_are_judged_by_the_epoch_that_gave_them(offices):
+def test_a_number_is_checked_against_the_epoch_that_gave_it(offices):
     fixture = offices(segment_bytes=4096)
     for epoch in range(2):
         fixture.topics.epoch = fixture.journal.epoch = fixture.journal.epoch + epoch
@@ -322,7 +322,7 @@ def test_numbers_are_judged_by_the_epoch_that_gave_them(offices):
     for number, epoch in ((1, before), (150, before), (151, after), (300, after)):
         first = number + 1
         rows, _ = fixture.replay(topic="tick.", from_=first, epoch=epoch)
-        assert [one for one, _ in rows] == list(range(first, 301))
+        assert [sequence for sequence, _ in rows] == list(range(first, 301))
         with pytest.raises(ProtocolError, match=f"number {number} was given under epoch {epoch}") as refused:
             fixture.replay(topic="tick.", from_=first, epoch=epoch + 7)
         assert (refused.value.code, refused.value.details) == ("OTHER_EPOCH", {"epoch": epoch})
@@ -330,7 +330,7 @@ def test_numbers_are_judged_by_the_epoch_that_gave_them(offices):
         fixture.replay(from_=302, epoch=after)
 
 
-def test_the_last_number_is_judged_though_no_tick_is_kept_any_more(offices):
+def test_the_last_number_is_checked_though_no_tick_is_kept_any_more(offices):
     fixture = offices()
     fixture.write(50)
     fixture.beat(0.1)
@@ -347,7 +347,7 @@ def test_a_topic_that_had_no_message_is_named(offices):
     assert refused.value.code == "UNKNOWN_TOPIC"
 
 
-def test_a_long_replay_comes_in_several_requests_none_of_which_is_large(offices):
+def test_a_long_replay_is_split_into_several_requests_none_of_which_is_large(offices):
     fixture = offices()
     fixture.write(40_000, turn=256)
     library = JournalReader(fixture.journal)
@@ -361,7 +361,7 @@ def test_a_long_replay_comes_in_several_requests_none_of_which_is_large(offices)
     assert summary["missing"] == []
 
 
-def test_a_replay_ends_where_it_was_asked_for_though_ticks_go_on(offices):
+def test_a_replay_ends_at_its_last_number_though_ticks_continue(offices):
     fixture = offices()
     fixture.write(50)
     library = JournalReader(fixture.journal)

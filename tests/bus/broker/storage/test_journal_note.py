@@ -32,13 +32,13 @@ def vars_of(noted):
     return {name: getattr(noted, name) for name in noted.__slots__}
 
 
-def test_a_note_of_the_version_before_has_a_word_alone(note):
+def test_a_note_of_the_former_version_has_a_word_alone(note):
     note.path.write_bytes(b"closed          \n")
     assert note.read() == (CLOSED, Noted())
 
 
 @pytest.mark.parametrize("at", range(20, 200, 7))
-def test_what_is_damaged_behind_the_word_is_not_believed(note, at):
+def test_a_damaged_position_after_the_word_is_ignored(note, at):
     note.write(LIVE, NOTED)
     data = bytearray(note.path.read_bytes())
     data[at] ^= 4
@@ -54,43 +54,43 @@ def test_noise_is_no_note(note, data):
     assert noted == Noted()
 
 
-def test_a_flag_is_set_in_the_first_place_that_takes_it(tmp_path):
+def test_a_flag_is_set_in_the_first_writable_place(tmp_path):
     flag = DegradedFlag(tmp_path / "journal", [tmp_path / "gone", tmp_path])
-    assert not flag.hoisted()
-    assert flag.hoist()
-    assert flag.hoisted()
-    assert DegradedFlag(tmp_path / "journal", [tmp_path]).hoisted()
-    assert not DegradedFlag(tmp_path / "another", [tmp_path]).hoisted()
-    flag.lower()
-    assert not flag.hoisted()
-    flag.lower()
+    assert not flag.is_set()
+    assert flag.set()
+    assert flag.is_set()
+    assert DegradedFlag(tmp_path / "journal", [tmp_path]).is_set()
+    assert not DegradedFlag(tmp_path / "another", [tmp_path]).is_set()
+    flag.clear()
+    assert not flag.is_set()
+    flag.clear()
 
 
-def test_a_flag_that_can_be_set_nowhere_says_so(tmp_path):
-    assert not DegradedFlag(tmp_path / "journal", [tmp_path / "gone"]).hoist()
+def test_a_flag_without_a_writable_place_returns_false(tmp_path):
+    assert not DegradedFlag(tmp_path / "journal", [tmp_path / "gone"]).set()
 
 
-def test_what_another_has_put_in_a_flags_place_is_neither_believed_nor_followed(tmp_path, monkeypatch):
+def test_a_file_of_another_user_in_a_flags_place_is_neither_believed_nor_followed(tmp_path, monkeypatch):
     flag = DegradedFlag(tmp_path / "journal", [tmp_path])
     [path] = flag.paths
     target = tmp_path / "target"
     path.symlink_to(target)
-    assert not flag.hoist()
+    assert not flag.set()
     assert not target.exists()
-    assert not flag.hoisted()
+    assert not flag.is_set()
     path.unlink()
-    assert flag.hoist()
+    assert flag.set()
     monkeypatch.setattr(os, "getuid", lambda: 12_345)
-    assert not flag.hoisted()
-    flag.lower()
+    assert not flag.is_set()
+    flag.clear()
     assert path.exists()
 
 
-def test_a_degraded_journal_says_so_in_both_places_and_a_live_one_in_none(tmp_path):
+def test_a_degraded_journal_is_recorded_in_both_places_and_a_live_one_in_none(tmp_path):
     notes = JournalNotes(tmp_path, [tmp_path])
     assert notes.degraded(NOTED)
-    assert notes.flag.hoisted()
+    assert notes.flag.is_set()
     assert notes.note.read()[0] == DEGRADED
     assert notes.live(NOTED) == ""
-    assert not notes.flag.hoisted()
+    assert not notes.flag.is_set()
     assert notes.note.read()[0] == LIVE

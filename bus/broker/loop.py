@@ -80,10 +80,10 @@ class Broker:
         limits = Limits(settings.broker.max_topics, settings.broker.max_tick_bytes, *bounds, settings.display.max_displays)
         backoff = Backoff(settings.task.backoff_base_s, settings.task.backoff_cap_s, random.random)
         journal = Journal(home / "journal", settings.journal, boot_id(), time.time_ns)
-        found = journal.open(now).state
+        state = journal.open(now).state
         policy = policy_of(settings)
-        self.bus = BrokerState(found.epoch, VERSION, limits, policy, self._reject_tick, now, backoff, journal.ordinals)
-        self.bus.restore(found)
+        self.bus = BrokerState(state.epoch, VERSION, limits, policy, self._reject_tick, now, backoff, journal.ordinals)
+        self.bus.restore(state)
         self.majordomo = Majordomo(self.bus.dispatcher, settings.task.mdp_lease_s, settings.broker.max_message_bytes)
         reject = partial(self._reject, "backend")
         self.dialects = Dialects(self.bus.dispatcher, self.majordomo, lambda: os.urandom(ID_BYTES), reject)
@@ -154,7 +154,7 @@ class Broker:
         self.poller.unregister(self.frontend)
         while self.bus.stats(time.monotonic(), {})["tasks"]["running"] and time.monotonic() < deadline:
             self._turn(min(deadline, self._next_due()))
-        left = len(self.bus.dispatcher.tasks)
+        unfinished = len(self.bus.dispatcher.tasks)
         self.carry_out(self.majordomo.farewell())
         self._flush(time.monotonic())
         self.database.close()
@@ -168,7 +168,7 @@ class Broker:
             if path is not None:
                 with contextlib.suppress(OSError):  # on a disk that has become read-only
                     path.unlink(missing_ok=True)
-        self.log.info("broker stopped", unfinished_tasks=left, ticks=self.bus.topics.ticks)
+        self.log.info("broker stopped", unfinished_tasks=unfinished, ticks=self.bus.topics.ticks)
 
     def _turn(self, until: float) -> None:
         wait_ms = max(0, int((until - time.monotonic()) * 1000) + 1)
@@ -284,14 +284,14 @@ class Broker:
 
     def _shell(self) -> dict[str, Any]:
         process = {"pid": os.getpid(), "rss_bytes": self.usage.rss_bytes(), "cpu_s": self.usage.cpu_s()}
-        told = {
+        parts = {
             "journal": self.ticks.stats(),
             "store": self.tasks.stats(),
             "internal": self.guard.stats(),
             "config": self.config.stats(),
             "connections": self.connections.stats(time.monotonic()),
         }
-        return {"process": process, "home": os.fsencode(self.home.absolute()).decode(errors="replace"), **told}
+        return {"process": process, "home": os.fsencode(self.home.absolute()).decode(errors="replace"), **parts}
 
     def _addresses(self) -> dict[str, str]:
         return {name: getattr(self.settings.broker, name) for name in sockets.NAMES}

@@ -122,15 +122,15 @@ class PostedTaskService:
                 return self._end(task, job)
 
     def _end(self, task: bytes, job: Job) -> Store:
-        """Write the end of a task, again until it is written; then answer who waits for it.
+        """Write the end of a task, again until it is written; then answer the clients that wait for it.
 
-        The transaction that ends it reads its row too, if somebody waits already: the answer need not wait for one more.
+        The transaction that ends it reads its row too, if a client waits already: the answer needs no second transaction.
         """
         wanted = task in self.waiters
         return self._until_stored(partial(task_rows.end_and_read, end=job, task=task, wanted=wanted), task)
 
     def _until_stored(self, job: Job, ended: bytes | None = None) -> Store:
-        """Write something, again until it is written; then answer who waits for the task that has `ended` by it."""
+        """Run a job until it succeeds; then answer the clients that wait for the task `ended`, if the job ends one."""
         # No closure that refers to itself: there are two of these a task, and they would be garbage for the collector.
         return Store(job, partial(self._stored, job, ended))
 
@@ -174,8 +174,8 @@ class PostedTaskService:
         """End a task before its time."""
         del now
         task, effects = args.task, list[BrokerEffect]()
-        found = self.dispatcher.tasks.get(task)
-        if found is not None and found.posted:
+        pending = self.dispatcher.tasks.get(task)
+        if pending is not None and pending.posted:
             effects += self.dispatcher.cancel(task)
         elif self.backlog.more:
             self.backlog.cancel(task)
@@ -206,7 +206,7 @@ class PostedTaskService:
         """Answer requests that have expired; retry failed writes; read tasks there is room for; delete old rows."""
         effects: list[BrokerEffect] = [self._read(asker, task) for task, asker in self.waiters.pop_over(now)]
         effects += [store for due, store in self.again if due <= now]
-        self.again = [one for one in self.again if one[0] > now]
+        self.again = [(due, store) for due, store in self.again if due > now]
         effects += [*self.backlog.look(), *self.dead_letters.look(now)]
         if self.database.failed != self.told_failed:
             self.told_failed = self.database.failed
@@ -223,9 +223,9 @@ class PostedTaskService:
     def _clean(self) -> list[BrokerEffect]:
         keep = row_retention.RowRetention(self.settings.result_keep_s, self.settings.key_keep_s, self.settings.dead_keep_s)
 
-        def then(found: tuple[Counter[str], bool] | None, why: str) -> list[BrokerEffect]:
+        def then(result: tuple[Counter[str], bool] | None, why: str) -> list[BrokerEffect]:
             del why  # tried again in a minute
-            gone, more = found or (Counter(), False)
+            gone, more = result or (Counter(), False)
             self.cleaned += gone
             if more:
                 self.clean_at = 0.0  # with the next beat

@@ -100,16 +100,16 @@ class TickService:
 
     def ticks(self, now: float) -> None:
         """Receive the ticks that have arrived, bounded: number them, write them to the journal, publish them."""
-        found: list[bytes] = []
+        frames: list[bytes] = []
         receive, socket = sockets.receive_frame, self.collector
-        add, room = found.append, MAX_TICK_BYTES
+        add, room = frames.append, MAX_TICK_BYTES
         with contextlib.suppress(zmq.Again):
             for _ in range(MAX_TICKS):
                 add(frame := receive(socket, sockets.NOBLOCK))
                 room -= len(frame)
                 if room <= 0:
                     break
-        turn = self.bus.turn(found, now, time.time_ns())
+        turn = self.bus.turn(frames, now, time.time_ns())
         if turn.taken:
             self._write_down(turn, now)
         elif turn.instances and not self.journal.degraded:
@@ -273,7 +273,7 @@ class TickService:
             "let_go": journal.segment_files.gone,
             "corrupt_bytes": journal.recovered.corrupt_bytes,
             "torn_bytes": journal.recovered.torn_bytes,
-            "aside": [one.name for one in journal.recovered.aside],
+            "aside": [path.name for path in journal.recovered.aside],
             **_space(journal.space),
             "syncs": journal.syncs,
             "replays": len(self.replays),
@@ -286,5 +286,5 @@ class TickService:
         self.journal.close()
 
 
-def _space(found: tuple[int, int] | None) -> dict[str, int]:
-    return {} if found is None else {"free_bytes": found[0], "disk_bytes": found[1]}
+def _space(sizes: tuple[int, int] | None) -> dict[str, int]:
+    return {} if sizes is None else {"free_bytes": sizes[0], "disk_bytes": sizes[1]}

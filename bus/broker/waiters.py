@@ -44,7 +44,7 @@ class Waiters(Generic[AwaitedKey]):
         return self._count
 
     def __contains__(self, key: AwaitedKey) -> bool:
-        """Whether somebody waits for `key`."""
+        """Return whether a request waits for `key`."""
         return key in self._waits
 
     def __iter__(self) -> Iterator[AwaitedKey]:

@@ -71,32 +71,32 @@ class FrameReceiver:
 
     def receive(self) -> bool:
         """Take in what is there, bounded; ask for what is missing; true if more may be there."""
-        router, found = self.router, self._frames()
-        if found:
-            router.take(found)
+        router, frames = self.router, self._frames()
+        if frames:
+            router.take(frames)
         if self._repairing:
             self._repair()
         if router.asks:
             self._ask()
-        return len(found) > 0
+        return len(frames) > 0
 
     def _frames(self) -> list[bytes]:
         """Receive up to `_most` messages; that number grows while receives are full, since an empty receive costs the most."""
-        found: list[bytes] = []
+        frames: list[bytes] = []
         receive, socket, room = sockets.receive_frame, self._socket, TURN_BYTES
         try:
             for _ in range(self._most):
-                found.append(frame := receive(socket, sockets.NOBLOCK))
+                frames.append(frame := receive(socket, sockets.NOBLOCK))
                 room -= len(frame)
                 if room <= 0:
-                    return found
+                    return frames
         except zmq.Again:
-            self._most, self._full = max(1, len(found)), 0
-            return found
+            self._most, self._full = max(1, len(frames)), 0
+            return frames
         self._full += 1
         if self._full >= GROWS_AFTER:
             self._most, self._full = min(2 * self._most, TURN), 0
-        return found
+        return frames
 
     def _repair(self) -> None:
         router = self.router

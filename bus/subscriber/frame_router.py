@@ -39,9 +39,9 @@ class FrameRouter:
         self.sink = sink
         self.lossless = lossless
         self.hold = hold
-        self._exact = frozenset(one for one in self.subscriptions if one.endswith(NUL))
-        self._prefixes = tuple({one for one in self.subscriptions if one == b"" or one.endswith(b".")})  # with a snapshot
-        self._others = [one for one in (key[:-1].decode() for key in self._exact) if not one.startswith(JOURNALLED)]
+        self._exact = frozenset(key for key in self.subscriptions if key.endswith(NUL))
+        self._prefixes = tuple({key for key in self.subscriptions if key == b"" or key.endswith(b".")})  # with a snapshot
+        self._others = [topic for topic in (key[:-1].decode() for key in self._exact) if not topic.startswith(JOURNALLED)]
         self.asks: list[tuple[str, Ask]] = []
         self.gaps: deque[tuple[str, Gap]] = deque(maxlen=MOST_GAPS)
         self.greeted = False
@@ -55,22 +55,22 @@ class FrameRouter:
         """Return the counts: gaps, repaired messages, lost messages, duplicates, and malformed messages."""
         trackers = self.trackers.values()
         return {
-            "gaps": sum(one.gaps for one in trackers),
-            "repaired": sum(one.repaired for one in trackers),
-            "lost": sum(one.lost for one in trackers),
-            "duplicates": sum(one.duplicates for one in trackers),
+            "gaps": sum(tracker.gaps for tracker in trackers),
+            "repaired": sum(tracker.repaired for tracker in trackers),
+            "lost": sum(tracker.lost for tracker in trackers),
+            "duplicates": sum(tracker.duplicates for tracker in trackers),
             "malformed": self.malformed,
         }
 
     # Publications
 
-    def take(self, found: Iterable[bytes]) -> None:
-        """Take in published frames, in order; those that are malformed are counted."""
+    def take(self, frames: Iterable[bytes]) -> None:
+        """Process published frames, in order; malformed ones are counted."""
         trackers, unpack, live = self._keys, STAMP.unpack_from, TrackerState.LIVE
         decode, decode_all, decoded = codec.read_tick, codec.read_ticks, self.sink.decoded
         append, extend = self.sink.append, self.sink.extend
         typed = extend is not None
-        for frame in found:
+        for frame in frames:
             cut = frame.find(NUL) + 1
             tracker = trackers.get(frame[:cut])
             try:
@@ -151,19 +151,19 @@ class FrameRouter:
         return key in self._exact or key.startswith(self._prefixes)
 
     def _hear(self, message: Publication) -> None:
-        told: Any = codec.unpack(message.body)
-        if not isinstance(told, dict) or not isinstance(told.get("topics"), dict):
+        body: Any = codec.unpack(message.body)
+        if not isinstance(body, dict) or not isinstance(body.get("topics"), dict):
             raise ProtocolError("BAD_BODY", "a heartbeat must be a map with topics")
         epoch = message.stamp.epoch
-        for topic, last in told["topics"].items():
+        for topic, last in body["topics"].items():
             tracker = self.trackers.get(topic)
             if tracker is None and topic.startswith(JOURNALLED) and self._was_new(topic):
                 tracker = self._add(topic, SequenceTracker(self.hold, 1, epoch, TrackerState.LIVE, given=epoch))
             if tracker is not None:
                 self._done(topic, tracker.heard(epoch, last))
         if TICKS in self.trackers:
-            self._done(TICKS, self.trackers[TICKS].heard(epoch, told["ticks"]))
-        self.heard.update((topic, told["topics"][topic]) for topic in self._others if topic in told["topics"])
+            self._done(TICKS, self.trackers[TICKS].heard(epoch, body["ticks"]))
+        self.heard.update((topic, body["topics"][topic]) for topic in self._others if topic in body["topics"])
         if HEARTBEAT in self._others:
             self.sink.give(HEARTBEAT, self._alone(Event(HEARTBEAT, message.stamp, message.body)))
 
@@ -191,13 +191,13 @@ class FrameRouter:
         self._done(topic, self.trackers[topic].too_old(oldest, begins=begins))
 
     def _done(self, topic: str, out: list[TrackerOutput]) -> None:
-        for one in out:
-            if isinstance(one, Chunk):
-                self.sink.give(topic, one)
-            elif isinstance(one, Ask):
-                self.asks.append((topic, one))
+        for output in out:
+            if isinstance(output, Chunk):
+                self.sink.give(topic, output)
+            elif isinstance(output, Ask):
+                self.asks.append((topic, output))
             else:
-                self.gaps.append((topic, one))
+                self.gaps.append((topic, output))
 
     def give_ticks_to(self, sink: TickSink, waiting: Iterable[Event]) -> None:
         """Deliver ticks as values from now on; also the waiting and held messages, which are decoded."""

@@ -25,7 +25,7 @@ class Sink(Protocol):
 
     @property
     def append(self) -> Callable[[Any], object]:
-        """Take the next message of a topic of its own."""
+        """Take the next message of a single topic."""
 
     @property
     def extend(self) -> Callable[[list[Tick]], object] | None:
@@ -87,9 +87,9 @@ class TickSink:
 
     def take(self) -> list[Tick]:
         """Remove and return all that is there."""
-        found = self.items.copy()
+        items = self.items.copy()
         self.items.clear()
-        return found
+        return items
 
 
 class ChunkSink:
@@ -111,10 +111,10 @@ class ChunkSink:
 
     def take(self) -> tuple[list[Chunk], list[Event]]:
         """Remove and return all that is there."""
-        found = self.chunks.copy(), self.events.copy()
+        chunks, events = self.chunks.copy(), self.events.copy()
         self.chunks.clear()
         self.events.clear()
-        return found
+        return chunks, events
 
 
 def _events(topic: str, chunk: Chunk) -> Iterable[Event]:

@@ -106,7 +106,7 @@ class Subscriber:
     @property
     def repairing(self) -> bool:
         """Return whether missed messages are being replayed."""
-        return any(one.state is TrackerState.REPAIRING for one in self._router.trackers.values())
+        return any(tracker.state is TrackerState.REPAIRING for tracker in self._router.trackers.values())
 
     @property
     def gaps(self) -> list[tuple[str, Gap]]:

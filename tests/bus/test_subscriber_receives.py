@@ -6,7 +6,7 @@ import zmq
 from hulak.bus.process import sockets
 from hulak.bus.subscriber.frame_receiver import GROWS_AFTER, TURN, TURN_BYTES, FrameReceiver
 
-TRICKLE = 320  # wakes of a consumer to whom one message comes at a time
+TRICKLE = 320  # wakes of a consumer that gets one message at a time
 
 
 class Socket:
@@ -29,8 +29,8 @@ class Router:
     def __init__(self):
         self.asks, self.given = [], []
 
-    def take(self, found):
-        self.given.append(len(found))
+    def take(self, frames):
+        self.given.append(len(frames))
 
 
 @pytest.fixture

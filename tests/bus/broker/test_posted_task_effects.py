@@ -1,4 +1,4 @@
-"""What is written of posted tasks: the end with its row in one transaction, and no cycles for the garbage collector."""
+"""Writes of posted tasks: the end and its row in one transaction, and no cycles for the garbage collector."""
 
 import contextlib
 import gc

@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 
 
 def noisy(row: Row) -> bool:
-    """Return whether other processes used so much of the machine that the figures are unreliable."""
+    """Return whether the load of other processes makes the figures unreliable."""
     return bool(row["foreign"] > MAX_FOREIGN or row["steal_pct"] > MAX_STEAL_PCT)
 
 
@@ -36,7 +36,7 @@ def percentile(ordered: Sequence[int], share: float) -> float:
 
 
 def latency_us(series: Sequence[Sequence[int]], rate: int) -> dict[str, float]:
-    """Summarize latencies.
+    """Summarise latencies.
 
     Args:
         series: of each consumer, ns, in the order of the ticks, one value for each, -1 for a lost one.

@@ -1,10 +1,10 @@
-"""`Feed`: ticks of a program's own, numbered, kept and confirmed as those of `hulak feed` are. PROTOCOL.md section 3.4.
+"""`Feed`: the feed of a program; its ticks are numbered, kept and confirmed like those of `hulak feed`. PROTOCOL.md section 3.4.
 
-    with Feed("mine") as feed:
+    with Feed("model") as feed:
         feed.post("EURUSD", 1.0821, 1.0823)
 
-A tick is kept until the broker has it in its journal. A thread of the feed's own asks the broker how far it is, and sends again
-what was lost on the way, also after the broker was restarted.
+A tick is kept until the broker has it in its journal. A thread of the feed requests the broker's position, and sends lost ticks
+again, also after a restart of the broker.
 """
 
 import asyncio
@@ -28,24 +28,24 @@ from hulak.clients.feeds.quote_flags import QuoteFlags
 from hulak.clients.feeds.symbol_keys import canonical_symbol, check_prefix
 from hulak.clients.feeds.venues.parsing import price_of, utc_ms
 
-LOOK_S = 0.002  # between two looks at what is confirmed, while a caller waits for it
+LOOK_S = 0.002  # between two polls for confirmations, while a caller waits for them
 LONGEST_NAME = 200  # characters
 
 
 class Feed:
-    """A program's own feed; a context manager. Every method may be called from any thread.
+    """The feed of a program; a context manager. Every method may be called from any thread.
 
     Args:
         name: in `hulak feeds`.
         source: of its ticks; the name if None.
         prefix: of its topics: "kraken" makes `tick.kraken.BTCUSD`; empty for none.
-        settings: say where the broker is; read as every command does if None.
-        home: its folder; the default one if None.
-        timeout_s: seconds to wait for the broker: when the feed is opened, when nothing more can be kept, when it is closed.
-        logger: gets what happens to the connection; None for nobody.
+        settings: name the broker's endpoints; loaded as for every command if None.
+        home: the broker's folder; the default one if None.
+        timeout_s: seconds to wait for the broker: when the feed is opened, when its buffer is full, when it is closed.
+        logger: receives the events of the connection; None for no log.
     Raises:
-        FeedError: the prefix is none, or the name is empty or too long.
-        ConfigError: the settings are refused.
+        FeedError: the prefix is invalid, or the name is empty or too long.
+        ConfigError: the settings are invalid.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Feed:
         self._publisher = TickPublisher(self._settings, home, name, log, check_prefix(prefix))
         self._member = Member(self._settings, home, log, kind="feed", name=f"{name}/{os.getpid()}", collect=self._report)
         self._flags = QuoteFlags()
-        self._lock = threading.Lock()  # of the publisher
+        self._lock = threading.Lock()  # guards the publisher
         self._connected, self._ends = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"feed {name}", daemon=True)
-        self._told = 0  # refusals that a caller knows of
+        self._reported = 0  # refusals that were reported to a caller
 
     def __enter__(self) -> Self:
         self.open()
@@ -85,10 +85,10 @@ class Feed:
             self.close()
 
     def open(self) -> None:
-        """Connect, and wait until the broker takes ticks; further calls do nothing.
+        """Connect, and wait until the broker accepts ticks; further calls do nothing.
 
         Raises:
-            BusTimeout: it does not, in time; the feed is closed.
+            BusTimeout: it does not within `timeout_s`; the feed is closed.
         """
         if self._thread.ident is None:
             self._thread.start()
@@ -97,7 +97,7 @@ class Feed:
             self.close()
             where = self._settings.broker.collector
             raise BusTimeout(
-                f"no broker took ticks at {where} within {self._timeout_s:g} s; `hulak up` or `hulak broker` starts one"
+                f"no broker accepted ticks at {where} within {self._timeout_s:g} s; start one with `hulak up` or `hulak broker`"
             )
 
     def post(
@@ -109,23 +109,23 @@ class Feed:
         timestamp: int | datetime | None = None,
         halted: bool = False,
     ) -> None:
-        """Post a tick; returns when it is numbered and kept, mostly at once.
+        """Post a tick; return when it is numbered and kept, usually at once.
 
         Args:
-            symbol: in any case; `EUR/USD` is `EURUSD`, as in every feed.
-            bid, ask: quote currency; None where that side of the book is empty.
+            symbol: upper or lower case; `EUR/USD` is `EURUSD`, as in every feed.
+            bid, ask: quote currency; None if that side of the book is empty.
             timestamp: the venue's time: ms since 1970 UTC, from 1990 to 2100, or a datetime with a zone; now if None.
-            halted: the venue says that the symbol cannot be traded now.
+            halted: the venue reports that the symbol cannot be traded now.
         Raises:
-            FeedError: the symbol, a price or the time is none; nothing is posted.
-            BusTimeout: as many ticks are kept as there may be (setting feed.buffer), and the broker took none of them in time.
+            FeedError: the symbol, a price or the time is invalid; nothing is posted.
+            BusTimeout: the buffer is full (setting feed.buffer), and the broker confirmed none of its ticks within `timeout_s`.
         """
         bid, ask = (None if price is None else price_of(price, name) for price, name in ((bid, "bid"), (ask, "ask")))
         at_ms = time.time_ns() // 1_000_000 if timestamp is None else _milliseconds(timestamp)
         self.post_tick(Tick(canonical_symbol(symbol), bid, ask, at_ms, self._source, ("halted",) if halted else ()))
 
     def post_tick(self, tick: Tick) -> None:
-        """Post a tick as it is, but for its flags; otherwise as `post`.
+        """Post a tick unchanged except for its flags; otherwise like `post`.
 
         Args:
             tick: its symbol is that of its topic, without the prefix.
@@ -140,28 +140,28 @@ class Feed:
         """Wait until every tick is in the broker's journal.
 
         Args:
-            timeout_s: how long, in seconds; as the feed was told if None.
+            timeout_s: limit in seconds; that of the feed if None.
         Raises:
-            BusTimeout: some are not, in time; they go on being kept and sent.
-            BusError: `REFUSED`: the broker refused ticks since the last call; the text names symbols and why.
+            BusTimeout: some are not within `timeout_s`; the feed still keeps and sends them.
+            BusError: `REFUSED`: the broker refused ticks since the last call; the text names their symbols and codes.
         """
         if self._thread.ident is None:
             return
         kept, refusals = self._publisher.link.unconfirmed, self._publisher.refusals
         with self._lock:
             self._wait(lambda: not len(kept), self._timeout_s if timeout_s is None else timeout_s)
-            new, self._told = refusals.count - self._told, refusals.count
+            new, self._reported = refusals.count - self._reported, refusals.count
         if new > 0:
             named = ", ".join(f"{symbol} ({code})" for symbol, code in refusals.named.items())
             raise BusError("REFUSED", f"the broker refused {new} ticks: {named}")
 
     def counters(self) -> dict[str, Any]:
-        """Count what happened: `posted`, `unconfirmed`, `dropped`, `resent`, `refused`, and `symbol_errors` by symbol."""
+        """Return the counts `posted`, `unconfirmed`, `dropped`, `resent`, `refused`, and `symbol_errors` by symbol."""
         with self._lock:
             return {"refused": 0, "symbol_errors": {}, **self._publisher.values()}
 
     def close(self) -> None:
-        """Close the connection; what is not confirmed may be lost: see `flush`. Further calls do nothing."""
+        """Close the connection; unconfirmed ticks may be lost, see `flush`. Further calls do nothing."""
         if self._ends.is_set():
             return
         self._ends.set()
@@ -171,7 +171,7 @@ class Feed:
         self._publisher.close()
 
     def _wait(self, done: Callable[[], bool], timeout_s: float) -> None:
-        """Wait, with the lock, asking the broker all the time."""
+        """Wait, with the lock, while polling the broker."""
         deadline = time.monotonic() + timeout_s
         while not done():
             self._publisher.keep()

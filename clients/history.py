@@ -1,4 +1,4 @@
-"""Ticks of the past, from the broker's journal. PROTOCOL.md section 7.3."""
+"""Past ticks, from the broker's journal. PROTOCOL.md section 7.3."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from hulak.clients.calls.client import BusClient
 
 @dataclass(slots=True)
 class History:
-    """A range of ticks, asked for piece by piece; iterating gives events in order.
+    """A range of ticks, requested piece by piece; iteration yields events in order.
 
     Args:
         client: connected.
         topic: `tick.EURUSD`; `ticks` or empty for all; or a prefix that ends with `.` or `*`.
-        first: number of the first, inclusive: of a topic its sequence, else in the one global order.
-        last: number of the last, inclusive.
+        first: number of the first tick, inclusive: the sequence for one topic, else the number in the global order.
+        last: number of the last tick, inclusive.
         since_ns: not before this time of the broker's stamp, ns since 1970 UTC.
-        until_ns: not after it.
+        until_ns: not after this time.
         timeout_s: for each piece, in seconds.
     """
 
@@ -32,14 +32,14 @@ class History:
     missing: list[tuple[int, int]] = field(default_factory=list)  # ranges the journal does not have, known at the end
 
     def __iter__(self) -> Iterator[Event]:
-        """Give every tick that the journal has.
+        """Yield every tick that the journal has.
 
         Raises:
             BusError: `TOO_OLD`, with `details["oldest"]`; `UNKNOWN_TOPIC`; `BAD_ARGUMENT`.
-            BusTimeout: no answer in time.
+            BusTimeout: no reply within `timeout_s`.
         """
-        told = {"from": self.first, "to": self.last, "since_ns": self.since_ns, "until_ns": self.until_ns}
-        args: dict[str, Any] = {"topic": self.topic, **{name: value for name, value in told.items() if value is not None}}
+        limits = {"from": self.first, "to": self.last, "since_ns": self.since_ns, "until_ns": self.until_ns}
+        args: dict[str, Any] = {"topic": self.topic, **{name: value for name, value in limits.items() if value is not None}}
         while True:
             rows: list[Any] = []
             answer = self.client.call("hulak.replay", "", args, timeout_s=self.timeout_s, on_part=rows.extend)

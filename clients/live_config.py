@@ -17,15 +17,15 @@ Row = dict[str, Any]  # kind, name, pid, version, age_s
 
 
 class LiveConfig:
-    """Asks for and changes the live configuration.
+    """Reads and changes the live configuration.
 
-    Every method raises BusError: `BAD_CONFIG` for what is not allowed (nothing is changed then), `STORE_FAILED` when the broker's
-    disk did not take it; and BusTimeout.
+    Every method raises BusError: `BAD_CONFIG` for an invalid change (nothing is changed), `STORE_FAILED` if the broker could not
+    write it to its disk; and BusTimeout.
 
     Args:
         client: connected; used in its thread only.
-        by: who changes things; shown in the history.
-        timeout_s: for an answer, in seconds.
+        by: name of the user or program; shown in the history.
+        timeout_s: for a reply, in seconds.
     """
 
     def __init__(self, client: BusClient, *, by: str = "", timeout_s: float = ANSWER_S) -> None:
@@ -33,48 +33,48 @@ class LiveConfig:
         self._by = by
         self._timeout_s = timeout_s
 
-    def _ask(self, what: str, args: Mapping[str, Any]) -> Any:
-        return self._client.call(f"hulak.config.{what}", args=args, timeout_s=self._timeout_s)
+    def _ask(self, name: str, args: Mapping[str, Any]) -> Any:
+        return self._client.call(f"hulak.config.{name}", args=args, timeout_s=self._timeout_s)
 
     def get(self, scope: str | None = None, *, version: int | None = None) -> dict[str, Any]:
-        """Give the document and its `rows`; of a scope if one is named, as it was in a former version if one is."""
+        """Return the document and its `rows`; of one scope if given, in an earlier version if given."""
         args: dict[str, Any] = {"scope": scope} | ({} if version is None else {"version": version})
-        found: dict[str, Any] = self._ask("get", args)
-        return found
+        document: dict[str, Any] = self._ask("get", args)
+        return document
 
     def set(
         self, scope: str, values: Mapping[str, Any] | None = None, *, unset: Iterable[str] = (), note: str = ""
     ) -> dict[str, Any]:
-        """Set keys in a scope and take others back, all or none; gives `version` and `changed`."""
+        """Set and unset keys of a scope, all or none; return `version` and `changed`."""
         args = {"scope": scope, "values": dict(values or {}), "unset": list(unset), "by": self._by, "note": note}
-        made: dict[str, Any] = self._ask("set", args)
-        return made
+        change: dict[str, Any] = self._ask("set", args)
+        return change
 
     def revert(self, version: int, *, note: str | None = None) -> dict[str, Any]:
-        """Make a new version whose values are those of a former one; gives as `set`."""
-        made: dict[str, Any] = self._ask(
+        """Make a new version with the values of an earlier one; return the same as `set`."""
+        change: dict[str, Any] = self._ask(
             "revert", {"version": version, "by": self._by} | ({} if note is None else {"note": note})
         )
-        return made
+        return change
 
     def history(self, limit: int = 100) -> list[dict[str, Any]]:
         """List the newest versions, the newest first: version, at_ns, by, note, changes."""
-        found: list[dict[str, Any]] = self._ask("history", {"limit": limit})
-        return found
+        versions: list[dict[str, Any]] = self._ask("history", {"limit": limit})
+        return versions
 
     def applied(self) -> list[Row]:
-        """List every living process and the version that it applies."""
-        found: list[Row] = self._ask("applied", {})
-        return found
+        """List every live process and the version that it applies."""
+        rows: list[Row] = self._ask("applied", {})
+        return rows
 
     def wait(self, version: int, timeout_s: float = WAIT_S) -> tuple[list[Row], list[Row]]:
-        """Wait until every living process applies a version: one request, which the broker answers then.
+        """Wait until every live process applies a version; a single request, to which the broker replies at that time.
 
         Args:
             version: of the configuration.
-            timeout_s: in seconds; an hour at most.
+            timeout_s: in seconds; at most an hour.
         Returns:
-            every living process; those of them that have not applied it in time.
+            rows of every live process; rows of the processes that have not applied it within `timeout_s`.
         """
         wait_ms = min(MOST_WAIT_MS, max(0, round(timeout_s * 1000)))
         args = {"version": version, "wait_ms": wait_ms}

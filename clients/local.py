@@ -1,7 +1,7 @@
-"""A bus of one script's own: `with hulak.local(min_workers=2, max_workers=4) as bus: ...`.
+"""A bus for one script: `with hulak.local(min_workers=2, max_workers=4) as bus: ...`.
 
-Broker, pool of NEPSE workers and scaler run under a supervisord of their own, in a temporary folder and on free ports, and end
-with the block, or with the program, however it ends.
+Broker, pool of NEPSE workers and scaler run under a separate supervisord, in a temporary folder and on free ports, and end with
+the block, or with the program, even if that is killed.
 """
 
 import contextlib
@@ -25,26 +25,26 @@ from hulak.clients.feed import Feed
 from hulak.clients.nepse.client import NepseClient
 from hulak.clients.subscriber import Subscriber
 
-LOOK_S = 0.05  # between two looks whether all is ready
-ASK_S = 1.0  # for one answer of the broker meanwhile
+LOOK_S = 0.05  # between two checks whether the workers are ready
+ASK_S = 1.0  # for one reply of the broker meanwhile
 HOST = "127.0.0.1"
 SOCKETS = ("collector", "publisher", "frontend", "backend")
 
 
 class LocalBus:
-    """A broker with its processes, for as long as a block runs; a context manager.
+    """A broker with its processes, for the duration of a block; a context manager.
 
     Args:
-        min_workers: NEPSE workers that there are at least, 1 to 5.
-        max_workers: that there are at most, as many as the load wants.
-        demo: with the simulated exchange instead of the real one, and a simulated venue that posts ticks.
-        displays: with display workers.
-        settings: further settings by their names, `{"nepse.rate_per_s": 1.0}`.
-        home: the folder of everything written, which stays; a temporary one, removed at the end, if None.
-        timeout_s: seconds to wait until the least number of workers is there.
-        logger: gets what happens; None for nobody.
+        min_workers: minimum of NEPSE workers, 1 to 5.
+        max_workers: maximum of NEPSE workers; the number follows the load.
+        demo: use the simulated exchange instead of the real one, and a simulated venue that posts ticks.
+        displays: start display workers.
+        settings: other settings by name, `{"nepse.rate_per_s": 1.0}`.
+        home: the folder of all files, which is kept; if None, a temporary one, removed at the end.
+        timeout_s: seconds to wait for the minimum number of workers.
+        logger: receives the events of the bus; None for no log.
     Raises:
-        ConfigError: a setting has a value that it may not have.
+        ConfigError: a setting has an invalid value.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class LocalBus:
         self.stop()
 
     def start(self) -> None:
-        """Start everything, and wait until the least number of workers is ready. Its processes end with the calling thread.
+        """Start all processes, and wait for the minimum number of workers. The processes end with the calling thread.
 
         Raises:
-            BusTimeout: they are not, in time; everything is stopped.
-            HulakError: supervisord ended, or one runs on this home already.
+            BusTimeout: the workers are not ready within `timeout_s`; all processes are stopped.
+            HulakError: supervisord ended, or another one runs on this home.
         """
         variables = {f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in self._given.items()}
         variables |= supervisord.switches(demo=self._demo, feed=self._demo, displays=self._displays, gateway=False)
@@ -106,7 +106,7 @@ class LocalBus:
         self._log.info("local bus ready", workers=self.settings.scaling.min_workers)
 
     def stop(self) -> None:
-        """Stop everything, in good order; what is left after a few seconds is killed. Further calls do nothing."""
+        """Stop all processes in order; kill the remaining ones after a few seconds. Further calls do nothing."""
         self._client = None
         self._stack.close()
 
@@ -125,14 +125,14 @@ class LocalBus:
             if ready >= wanted:
                 return
             if not supervisor.runs:
-                words = supervisord.last_line(self.home)
-                raise HulakError(f"supervisord ended by itself; its last words: {words}")
+                line = supervisord.last_line(self.home)
+                raise HulakError(f"supervisord ended unexpectedly; its last line: {line}")
             if time.monotonic() > deadline:
                 raise BusTimeout(f"{ready} of {wanted} workers were ready within {self._timeout_s:g} s; {self._logs()}")
             time.sleep(LOOK_S)
 
     def _logs(self) -> str:
-        """Return the last line of each log that has one: a temporary home is gone when the error is read."""
+        """Return the last line of each log: a temporary home is removed before the error is read."""
         lines = []
         for path in sorted((self.home / "log").glob("*.log")):
             with contextlib.suppress(OSError):
@@ -140,32 +140,32 @@ class LocalBus:
                 lines += [f"{path.name}: {last[:300]}"] if last else []
         return "; ".join(lines) or "no process has logged anything"
 
-    # What a script does with it
+    # Clients of the bus
 
     def call(self, service: str, action: str = "", args: Mapping[str, Any] | None = None, **options: Any) -> Any:
-        """Make one call, as `BusClient.call`; from the thread that started the bus."""
+        """Call a service, see `BusClient.call`; only in the thread that started the bus."""
         if self._client is None:
             raise BusError("CLOSED", "the local bus does not run; use it as a context manager, or call start()")
         return self._client.call(service, action, args, **options)
 
     def client(self) -> BusClient:
-        """Make a client of this bus, for one thread; close it, or use it as a context manager."""
+        """Return a client of this bus, for one thread; close it, or use it as a context manager."""
         return BusClient(self.settings, self.home)
 
     def nepse(self, **options: Any) -> NepseClient:
-        """Make a NEPSE client of this bus; options as of `NepseClient`."""
+        """Return a NEPSE client of this bus; for the options see `NepseClient`."""
         return NepseClient(self.settings, self.home, **options)
 
     def displays(self, **options: Any) -> DisplayClient:
-        """Make a client of displays; options as of `DisplayClient`. Displays are computed if `displays=True` was given."""
+        """Return a client of displays; for the options see `DisplayClient`. Displays are computed only with `displays=True`."""
         return DisplayClient(self.settings, self.home, **options)
 
     def subscriber(self, *topics: str, **options: Any) -> Subscriber:
-        """Make a subscriber of this bus; options as of `Subscriber`."""
+        """Return a subscriber of this bus; for the options see `Subscriber`."""
         return Subscriber(*topics, settings=self.settings, home=self.home, **options)
 
     def feed(self, name: str, **options: Any) -> Feed:
-        """Make a feed of this bus; options as of `Feed`."""
+        """Return a feed of this bus; for the options see `Feed`."""
         return Feed(name, settings=self.settings, home=self.home, **options)
 
 
@@ -178,25 +178,25 @@ def _workers(client: BusClient) -> int:
 
 
 def _addresses(*, demo: bool) -> dict[str, Any]:
-    """Choose ports that are free now."""
+    """Return endpoints with ports that are free now."""
     with contextlib.ExitStack() as stack:
         trials = [stack.enter_context(socket.socket()) for _ in range(len(SOCKETS) + 2 * demo)]
         for trial in trials:
             trial.bind((HOST, 0))
         ports = [trial.getsockname()[1] for trial in trials]
-    found: dict[str, Any] = {f"broker.{name}": f"tcp://{HOST}:{port}" for name, port in zip(SOCKETS, ports, strict=False)}
-    return found | (dict(zip(("sim.venue_port", "sim.nepse_port"), ports[len(SOCKETS) :], strict=True)) if demo else {})
+    addresses: dict[str, Any] = {f"broker.{name}": f"tcp://{HOST}:{port}" for name, port in zip(SOCKETS, ports, strict=False)}
+    return addresses | (dict(zip(("sim.venue_port", "sim.nepse_port"), ports[len(SOCKETS) :], strict=True)) if demo else {})
 
 
 def _sections(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Sort settings by their sections, as `load` takes them."""
-    found: dict[str, dict[str, Any]] = {}
+    """Group settings by section, for `load`."""
+    sections: dict[str, dict[str, Any]] = {}
     for name, value in given.items():
         section, _, setting = name.partition(".")
         if not setting:
             raise ConfigError(f"setting {name!r} must be named with its section: 'nepse.rate_per_s'")
-        found.setdefault(section, {})[setting] = value
-    return found
+        sections.setdefault(section, {})[setting] = value
+    return sections
 
 
 local = LocalBus  # `hulak.local(...)`: a bus for one script

@@ -95,10 +95,10 @@ def _commands(
     ctx = click.Context(command, parent, info_name=name)
     yield command, ctx, depth
     if isinstance(command, click.Group):
-        for one in command.list_commands(ctx):
-            child = command.get_command(ctx, one)
+        for key in command.list_commands(ctx):
+            child = command.get_command(ctx, key)
             assert child is not None
-            yield from _commands(child, ctx, one, depth + 1)
+            yield from _commands(child, ctx, key, depth + 1)
 
 
 def _section(command: click.Command, ctx: click.Context, depth: int, shared: list[tuple[str, str]]) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _section(command: click.Command, ctx: click.Context, depth: int, shared: lis
 
 
 def _rows(command: click.Command, ctx: click.Context) -> list[tuple[str, str]]:
-    return [record for one in command.get_params(ctx) if (record := one.get_help_record(ctx)) and "--help" not in record[0]]
+    return [record for item in command.get_params(ctx) if (record := item.get_help_record(ctx)) and "--help" not in record[0]]
 
 
 def _table(rows: list[tuple[str, str]]) -> str:

@@ -74,6 +74,6 @@ def __dir__() -> list[str]:
 
 def main() -> None:
     """Run the command line (console script `hulak`)."""
-    from hulak.clients.cli import main as command_line  # noqa: PLC0415 - loaded by the command line only
+    from hulak.clients.cli import main as command_line  # noqa: PLC0415 - loaded on demand
 
     command_line()

@@ -1,4 +1,4 @@
-"""What all tests have in common: the option for the full size of the trials, and how they are shared among processes."""
+"""Shared by all tests: the option for the full size of the trials, and the distribution among processes."""
 
 import functools
 import sys
@@ -21,7 +21,7 @@ def pytest_addoption(parser):
 
 @pytest.fixture
 def long(request):
-    """Tell whether the trials are wanted in their full size."""
+    """Return whether the trials run in their full size."""
     return request.config.getoption("--long")
 
 
@@ -35,7 +35,7 @@ def context():
 
 @functools.cache
 def has_processes(path):
-    """Tell whether a file's tests start real processes."""
+    """Return whether a file's tests start real processes."""
     return "mark.system" in (ROOT / path).read_text(encoding="utf-8")
 
 
@@ -68,13 +68,15 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture
 def tell(record_property):
-    """Have a trial's figures shown at the end of the run, whatever became of it."""
+    """Print a trial's figures at the end of the run, also if it failed."""
     return lambda line: record_property("figure", line)
 
 
 def pytest_terminal_summary(terminalreporter):
     """Show the trials' figures."""
-    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, []) if one.when == "call"]
+    reports = [
+        report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, []) if report.when == "call"
+    ]
     figures = [value for report in reports for name, value in report.user_properties if name == "figure"]
     if figures:
         terminalreporter.section("figures of the trials")

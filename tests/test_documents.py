@@ -34,27 +34,27 @@ def without_boxes(text):
 
 
 def spans_of(name):
-    """Give what stands between backticks in prose and tables, if it is a command of hulak's."""
-    found = re.findall(r"`(hulak [^`]+)`", without_boxes(text_of(name)))
-    return [" ".join(one.split()) for one in found]
+    """Return the code spans in prose and tables that are commands of hulak."""
+    spans = re.findall(r"`(hulak [^`]+)`", without_boxes(text_of(name)))
+    return [" ".join(span.split()) for span in spans]
 
 
 def lines_of(name):
-    """Give the commands of hulak's in code blocks."""
+    """Return the commands of hulak in code blocks."""
     text = text_of(name)
     boxes = [body for language, body in FENCE.findall(text) if language in {"", "sh", "ini", "text"}]
     boxes += re.findall(r"^    (\S.*)$", FENCE.sub("", text), re.MULTILINE)
-    return [found.removeprefix("$(").removeprefix("-m ").strip() for box in boxes for found in SHELL.findall(box)]
+    return [line.removeprefix("$(").removeprefix("-m ").strip() for box in boxes for line in SHELL.findall(box)]
 
 
 def programs_of(name):
-    """Give the Python programs of a document."""
+    """Return the Python programs of a document."""
     return [body for language, body in FENCE.findall(text_of(name)) if language == "python"]
 
 
 def places(finder):
     """Name what a finder finds in all documents, each once."""
-    return sorted({(name, one) for name in NAMES for one in finder(name)})
+    return sorted({(name, place) for name in NAMES for place in finder(name)})
 
 
 # Form
@@ -88,7 +88,9 @@ def command_at(words):
 
 
 def options_of(command):
-    options = (option for one in command.params if isinstance(one, click.Option) for option in (*one.opts, *one.secondary_opts))
+    options = (
+        option for param in command.params if isinstance(param, click.Option) for option in (*param.opts, *param.secondary_opts)
+    )
     return {*options, "-h", "--help"}
 
 
@@ -98,24 +100,24 @@ def test_a_command_that_is_mentioned_exists_with_its_options(name, span):
     assert first == "hulak"
     named = [word.split("|") for word in words]  # `hulak topic ls|rm`
     plain = [alternatives[0] for alternatives in named]
-    command, left = command_at(plain)
-    for at, alternatives in enumerate(named[: len(named) - len(left)]):
+    command, rest = command_at(plain)
+    for at, alternatives in enumerate(named[: len(named) - len(rest)]):
         for other in alternatives[1:]:
             command_at([*plain[:at], other])
-    for alternatives in named[len(named) - len(left) :]:
-        for one in alternatives:
-            if one.startswith("-"):
-                assert one.partition("=")[0] in options_of(command)
+    for alternatives in named[len(named) - len(rest) :]:
+        for alternative in alternatives:
+            if alternative.startswith("-"):
+                assert alternative.partition("=")[0] in options_of(command)
 
 
 @pytest.mark.parametrize(("name", "line"), places(lines_of))
 def test_a_command_in_a_box_is_one_that_the_command_line_takes(name, line):
     _, *words = shlex.split(line.rstrip("\"'") if line.count('"') % 2 else line)
-    command, left = command_at(words)
+    command, rest = command_at(words)
     try:
-        command.make_context("hulak", left)
+        command.make_context("hulak", rest)
     except click.exceptions.Exit:  # --help
-        assert left == ["--help"]
+        assert rest == ["--help"]
 
 
 def test_there_are_commands_to_be_found():
@@ -134,11 +136,11 @@ def test_a_program_imports_from_hulak_alone_and_names_what_is_there(name, progra
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
             assert module == "hulak" or module in sys.stdlib_module_names
-            assert module != "hulak" or {one.name for one in node.names} <= set(hulak.__all__)
-            known |= {one.asname or one.name for one in node.names}
+            assert module != "hulak" or {alias.name for alias in node.names} <= set(hulak.__all__)
+            known |= {alias.asname or alias.name for alias in node.names}
             imports = True
         elif isinstance(node, ast.FunctionDef):
-            known |= {node.name, *(one.arg for one in node.args.args)}
+            known |= {node.name, *(argument.arg for argument in node.args.args)}
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             known.add(node.id)
         elif isinstance(node, ast.ExceptHandler) and node.name:
@@ -147,7 +149,7 @@ def test_a_program_imports_from_hulak_alone_and_names_what_is_there(name, progra
         known |= set(hulak.__all__)
     assert {node.id for node in nodes if isinstance(node, ast.Name)} <= known
     contexts = [item for node in nodes if isinstance(node, ast.With) for item in node.items]
-    clients = {one.optional_vars.id: getattr(hulak, one.context_expr.func.id) for one in contexts}
+    clients = {item.optional_vars.id: getattr(hulak, item.context_expr.func.id) for item in contexts}
     used = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
     missing = [node.attr for node in used if node.value.id in clients and not hasattr(clients[node.value.id], node.attr)]
     assert missing == []

@@ -1,7 +1,7 @@
 """Which room may import which, what is pure, and how large a file may grow.
 
-A room is a folder of a package; what stands beside the rooms of `bus` is pure and for everybody. Each room's `__init__.py` says
-what lives there, who may import it and where to start reading; the rules below say the same to the machine.
+A room is a folder of a package; modules beside the rooms of `bus` are pure and may be imported by all. Each room's `__init__.py`
+says what it contains, which rooms may import it and where to start reading; the rules below say the same in code.
 """
 
 import ast
@@ -24,7 +24,7 @@ STARTS_THINGS = ("clients/cli/", "benchmarks/tasks/apps/")  # the command line, 
 
 FOR_EVERYBODY = {"errors", "version", "backoff", "histogram"}
 MAY = {  # room of `bus` -> what of `bus` it may import, beside itself
-    **{one: {"errors"} for one in FOR_EVERYBODY},
+    **{module: {"errors"} for module in FOR_EVERYBODY},
     "wire": {"errors"},
     "live_config": {"errors", "wire"},
     "core": {*FOR_EVERYBODY, "wire", "live_config"},
@@ -33,10 +33,10 @@ MAY = {  # room of `bus` -> what of `bus` it may import, beside itself
     "broker": {*FOR_EVERYBODY, "wire", "live_config", "core", "process"},
     "__main__": {*FOR_EVERYBODY, "process", "broker"},
 }
-OF_THE_BROKER = ("bus.core.", "bus.broker.")  # and of nobody else, but:
+OF_THE_BROKER = ("bus.core.", "bus.broker.")  # and of no other room, except:
 LOOKS_INTO_THE_BROKER = {
     "clients/cli/journal.py": ("bus.core.journal.", "bus.broker.storage."),  # reads its files where no broker runs
-    "clients/cli/task_load.py": ("bus.broker.loop.",),  # starts one of its own, to measure it
+    "clients/cli/task_load.py": ("bus.broker.loop.",),  # starts a separate broker, to measure it
     "benchmarks/": OF_THE_BROKER,  # measures it from inside
 }
 
@@ -46,7 +46,7 @@ PURE = (
     "bus/live_config/",
     "bus/core/",
     "workers/display/quantities/",
-    *(f"bus/{one}.py" for one in FOR_EVERYBODY),
+    *(f"bus/{module}.py" for module in FOR_EVERYBODY),
 )
 CALM = {"bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "operator", "typing"}
 CALM |= {"array", "decimal", "fractions", "datetime", "difflib", "email", "re", "reprlib"}  # numbers and texts
@@ -63,46 +63,48 @@ def imported(name, source=None):
     """Yield the name, within `hulak`, of everything that a module imports, wherever in it."""
     for node in ast.walk(ast.parse(source if source is not None else (ROOT / name).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (one.name.removeprefix("hulak.") for one in node.names)
+            yield from (alias.name.removeprefix("hulak.") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name} imports relatively"
-            yield from (f"{node.module}.{one.name}".removeprefix("hulak.") for one in node.names)
+            yield from (f"{node.module}.{alias.name}".removeprefix("hulak.") for alias in node.names)
 
 
-def across_packages(name, found):
+def across_packages(name, imports):
     """List what belongs to a package that this file's package may not import."""
     if name.startswith(STARTS_THINGS):
         return []
-    wrong = [one for one in found if one.split(".")[0] in FORBIDDEN[name.split("/")[0]]]
-    return [one for one in wrong if not (name in MEASURES and f"{one}.".startswith(f"{MEASURES[name]}."))]
+    wrong = [module for module in imports if module.split(".")[0] in FORBIDDEN[name.split("/")[0]]]
+    return [module for module in wrong if not (name in MEASURES and f"{module}.".startswith(f"{MEASURES[name]}."))]
 
 
-def across_rooms(name, found):
+def across_rooms(name, imports):
     """List what belongs to a room of `bus` that this file may not enter."""
-    ours = [one for one in found if one.startswith("bus.")]
+    ours = [module for module in imports if module.startswith("bus.")]
     if name.startswith("bus/"):
         room = name.split("/")[1].removesuffix(".py")
-        return [one for one in ours if one.split(".")[1] not in {room, *MAY[room]}]
+        return [module for module in ours if module.split(".")[1] not in {room, *MAY[room]}]
     allowed = next((rooms for place, rooms in LOOKS_INTO_THE_BROKER.items() if name.startswith(place)), ())
-    return [one for one in ours if f"{one}.".startswith(OF_THE_BROKER) and not f"{one}.".startswith(allowed or ("-",))]
+    return [
+        module for module in ours if f"{module}.".startswith(OF_THE_BROKER) and not f"{module}.".startswith(allowed or ("-",))
+    ]
 
 
-def impure(name, found):
+def impure(name, imports):
     """List what is neither pure itself nor calm, if this file must be pure."""
     if not name.startswith(PURE):
         return []
     pure = tuple(place.removesuffix(".py").rstrip("/").replace("/", ".") + "." for place in PURE)
     return [
-        one
-        for one in found
-        if not f"{one}.".startswith(pure) and one.split(".")[0] not in CALM and one.split(".")[0] != NEEDS.get(name)
+        module
+        for module in imports
+        if not f"{module}.".startswith(pure) and module.split(".")[0] not in CALM and module.split(".")[0] != NEEDS.get(name)
     ]
 
 
 def strangers(name, source=None):
     """List what this file imports though it may not."""
-    found = list(imported(name, source))
-    return [*across_packages(name, found), *across_rooms(name, found), *impure(name, found)]
+    names = list(imported(name, source))
+    return [*across_packages(name, names), *across_rooms(name, names), *impure(name, names)]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -166,10 +168,10 @@ def test_every_room_of_the_bus_has_its_rule_and_whoever_opens_it_sees_eleven_ent
 
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith("__init__.py") and not name.startswith("benchmarks/")])
 def test_a_room_says_what_lives_there_who_may_enter_and_where_to_start(name):
-    said = (ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or "").splitlines()
-    assert len(said) == 3
-    assert said[1].startswith("Imported by ")
-    start = said[2].removeprefix("Start with ").partition("`")[2].partition("`")[0]
+    text = (ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or "").splitlines()
+    assert len(text) == 3
+    assert text[1].startswith("Imported by ")
+    start = text[2].removeprefix("Start with ").partition("`")[2].partition("`")[0]
     assert (ROOT / name).with_name(start).exists(), f"{name} says: start with {start!r}"
 
 
@@ -178,7 +180,7 @@ def test_no_file_of_the_bus_has_the_name_of_another():
     for name in FILES:
         if name.startswith("bus/") and not name.endswith("__init__.py"):
             places[name.rpartition("/")[2]].append(name)
-    assert [found for found in places.values() if len(found) > 1] == []
+    assert [paths for paths in places.values() if len(paths) > 1] == []
 
 
 def class_names(source):
@@ -196,9 +198,9 @@ def named_twice(sources):
     """Map each name that classes of several files have to these files; `sources` maps files to their texts."""
     places = defaultdict(set)
     for name, source in sources.items():
-        for one in class_names(source):
-            places[one].add(name)
-    return {one: found for one, found in places.items() if len(found) > 1}
+        for class_name in class_names(source):
+            places[class_name].add(name)
+    return {class_name: paths for class_name, paths in places.items() if len(paths) > 1}
 
 
 def test_no_class_of_the_bus_has_the_name_of_another():

@@ -1,4 +1,4 @@
-"""What is installed: one package, with the files of etc/ in it and its types told; beside whatever else there is."""
+"""The installed files: one package, with the files of etc/ and its types, beside other packages."""
 
 import os
 import shutil
@@ -82,15 +82,15 @@ def test_a_source_distribution_makes_the_same_wheel(wheel, tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / name)
     again = build(tmp_path, tmp_path / "dist")
-    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
-        assert sorted(one.namelist()) == sorted(other.namelist())
+    with zipfile.ZipFile(wheel) as archive, zipfile.ZipFile(again) as other:
+        assert sorted(archive.namelist()) == sorted(other.namelist())
 
 
 def test_the_installed_package_runs_beside_packages_of_the_names_of_its_rooms(installed):
     python, site = installed
     for name in ("bus", "workers", "clients", "sim"):
         (site / name).mkdir(exist_ok=True)
-        (site / name / "__init__.py").write_text("raise RuntimeError('this is not ours')\n")
+        (site / name / "__init__.py").write_text("raise RuntimeError('this is another package')\n")
     for words in (("-m", "hulak", "--version"), ("-m", "hulak", "up", "--help"), ("-m", "hulak.workers", "--help")):
         done = run(python, *words)
         assert (done.returncode, done.stderr) == (0, "")
@@ -120,14 +120,14 @@ def test_no_file_imports_a_room_but_by_the_package():
         "import clients",
         "import sim",
     )
-    found = [
+    imports = [
         f"{path.relative_to(ROOT)}: {line}"
         for folder in (*ROOMS[:4], "benchmarks", "tests")
         for path in (ROOT / folder).rglob("*.py")
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.strip().startswith(bare) and line.split()[1].split(".")[0] in ROOMS
     ]
-    assert found == []
+    assert imports == []
 
 
 def test_a_users_program_passes_mypy_strict_against_the_installed_package(installed, tmp_path):

@@ -1,4 +1,4 @@
-"""`import hulak`: what users import, lazily, from one place."""
+"""`import hulak`: the names for users, loaded lazily, from one place."""
 
 import importlib
 import subprocess
@@ -25,11 +25,11 @@ def test_the_face_imports_nothing_before_it_is_used():
 
 
 def test_what_is_not_on_the_face_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'hulak' has no attribute 'Nobody'"):
-        hulak.Nobody  # noqa: B018
+    with pytest.raises(AttributeError, match="module 'hulak' has no attribute 'Nothing'"):
+        hulak.Nothing  # noqa: B018
 
 
 def test_every_error_that_users_may_meet_is_on_the_face():
     inside = {"DatabaseUnreadable", "PartEnded"}  # of the broker alone
-    ours = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, errors.HulakError)}
+    ours = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.HulakError)}
     assert ours - inside == set(hulak.__all__) - set(hulak.FACE)

@@ -15,14 +15,16 @@ def main(arguments: list[str] | None = None) -> int:
     Args:
         arguments: of the command line; the process's own if None.
     Returns:
-        the exit code: as of `run_worker`, or 78 for a setting that is refused.
+        the exit code: see `run_worker`; 78 for an invalid setting.
     """
 
-    parser = argparse.ArgumentParser(prog="python -m hulak.workers", description="Run one worker for a service, such as nepse.")
+    parser = argparse.ArgumentParser(prog="python -m hulak.workers", description="Run one worker of a service, such as nepse.")
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument("--name", help="unique among living workers; default: the supervisor's slot and the pid")
-    parser.add_argument("--module", help="a Python module of yours with functions under workers.tasks.task")
-    parser.add_argument("--credit", type=int, help="tasks held at a time, of a module's service; default: by how long they take")
+    parser.add_argument("--module", help="your Python module with functions decorated by workers.tasks.task")
+    parser.add_argument(
+        "--credit", type=int, help="tasks held at a time, for a module's service; default: depends on their duration"
+    )
     parser.add_argument(
         "--home", type=Path, default=load_settings.default_home(), help="the broker's folder; default: HULAK_HOME"
     )
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             load_settings.load(home, given.config), home, given.service, given.name, module=given.module, credit=given.credit
         )
     except ConfigError as error:
-        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - the sentence for whoever started it
+        print(f"hulak: {error}", file=sys.stderr)  # noqa: T201 - for the user
         return 78
 
 

@@ -1,4 +1,4 @@
-"""A service whose task does nothing: what `hulak bench tasks` has its workers offer."""
+"""A service whose task does nothing, for `hulak bench tasks`."""
 
 from hulak.workers.tasks import task
 
@@ -7,6 +7,6 @@ SERVICE, ACTION = "bench", "noop"
 
 @task(SERVICE, ACTION)
 def noop(n: int, note: str) -> int:
-    """Give a task's number back; the note makes its argument as long as a small task's is."""
+    """Return a task's number; the note makes its arguments as long as those of a small task."""
     del note
     return n

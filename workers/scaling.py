@@ -1,10 +1,10 @@
-"""How many workers a service should have, which slots to start and whom to send away. PROTOCOL.md section 7.4. Pure.
+"""How many workers a service should have, which slots to start and which workers to retire. PROTOCOL.md section 7.4. Pure.
 
-Rule 1: up when tasks wait and `busy / total` reaches the threshold; a pool of nobody is reached by any threshold.
-Rule 2: down by retiring workers that have done nothing for the idle time; never below the least, never one that is busy.
-Rule 3: a target set by hand goes before both, until it is "auto" again. It sends idle ones away first; a busy one, when there
-        is no idle one, finishes what it holds and takes nothing new.
-Rule 4: nothing is waited for: each look compares what is with what is wanted, so that whatever was lost is done again.
+Rule 1: scale up when tasks wait and `busy / total` reaches the threshold; an empty pool reaches any threshold.
+Rule 2: scale down by retiring workers that were idle for the idle time; never below the minimum, never a busy one.
+Rule 3: a target set by hand overrides both, until it is "auto" again. Idle workers are retired first; a busy worker, if no idle
+        one is left, finishes its tasks and takes no new ones.
+Rule 4: never wait for an effect: each poll compares the present with the wanted state, so that a lost request is repeated.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 
 from hulak.bus.wire.names import SLOTS
 
-YOUNG_S = 5.0  # a worker that exits within startsecs (3 s), even with 0, counts as failed; some more for its start
-PRESSED_S = 0.5  # tasks must wait as long: a broker that was just restarted has tasks before it has workers
-FATAL_S = 60.0  # before a slot that supervisord gave up is tried again
+YOUNG_S = 5.0  # a worker that exits within startsecs (3 s), even with 0, counts as failed; plus time for its start
+PRESSED_S = 0.5  # tasks must wait this long: a broker that was just restarted has tasks before it has workers
+FATAL_S = 60.0  # before a FATAL slot is tried again
 FATAL_TRIES = 3
-HEALED_S = 60.0  # running as long, a slot's failures are forgotten; RUNNING alone may be told of one that ends at once
+HEALED_S = (
+    60.0  # after running this long, a slot's failures are forgotten; a process that ends at once is RUNNING for a moment too
+)
 
 UP = frozenset({"running", "starting", "backoff"})
 FREE = frozenset({"stopped", "exited"})
@@ -57,21 +59,21 @@ class PoolWorker:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do now."""
+    """The changes to make now."""
 
     wanted: int  # slots
     start: tuple[str, ...] = ()  # slots
     retire: tuple[str, ...] = ()  # workers, by name, through the broker
     stop: tuple[str, ...] = ()  # slots whose process is too young to be retired, through supervisord
-    given_up: tuple[str, ...] = ()  # slots that will not be tried again; told once each
-    why: str = ""  # the number of wanted slots changed; empty: it did not
+    given_up: tuple[str, ...] = ()  # slots that will not be tried again; each is reported once
+    why: str = ""  # reason why the number of wanted slots changed; empty: it did not
 
 
 @dataclass(slots=True)
 class _Fatal:
     since: float
     tries: int = 0
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(slots=True)
@@ -82,25 +84,25 @@ class _Seen:
 
 @dataclass(slots=True)
 class Scaling:
-    """Decides for one service, look after look; remembers how long workers have been idle and slots have failed."""
+    """Decides for one service, poll after poll; remembers how long workers have been idle and slots have failed."""
 
     options: Options
-    wanted: int | None = None  # None: before the first look, which takes over what runs
+    wanted: int | None = None  # None: before the first poll, which adopts the running ones
     _pressed_since: float | None = None
-    _seen: dict[str, _Seen] = field(default_factory=dict)  # worker -> what it was like
+    _seen: dict[str, _Seen] = field(default_factory=dict)  # worker -> its last activity
     _fatal: dict[str, _Fatal] = field(default_factory=dict)  # slot -> how often it failed
 
     def decide(
         self, now: float, workers: Sequence[PoolWorker], slots: Sequence[Slot], waiting: int, target: int | None = None
     ) -> Decision:
-        """Compare what is with what should be.
+        """Compare the present state with the wanted one.
 
         Args:
             now: monotonic seconds.
-            workers: all of the service that the broker knows.
-            slots: all of the service that supervisord knows.
-            waiting: tasks that could run now and have no worker.
-            target: how many are wanted by hand; None for automatic.
+            workers: all workers of the service that the broker knows.
+            slots: all slots of the service that supervisord knows.
+            waiting: tasks that are ready and have no worker.
+            target: the number of workers set by hand; None: automatic.
         """
         self._note(now, workers)
         by_slot = {worker.slot: worker for slot in slots for worker in workers if _is_in(worker, slot)}
@@ -135,7 +137,7 @@ class Scaling:
         return f"{waiting} tasks wait" if waiting else f"idle for {self.options.idle_timeout_s:g} s"
 
     def _note(self, now: float, workers: Sequence[PoolWorker]) -> None:
-        """Remember since when each worker has done nothing, tasks begun and ended between two looks included."""
+        """Record since when each worker has been idle; a task that began and ended between two polls counts as activity."""
         names = {worker.name for worker in workers}
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}
         for worker in workers:
@@ -148,7 +150,7 @@ class Scaling:
         self._pressed_since = now if self._pressed_since is None else self._pressed_since
         if now - self._pressed_since < PRESSED_S or busy < self.options.scaling_threshold * total:
             return
-        # Those on their way are counted with what they are for: the same tasks do not start more at each look.
+        # Workers that are starting are not added again: the same waiting tasks do not start more workers at each poll.
         self.wanted = max(self.wanted, self._bounded(registered + waiting))
 
     def _idle(self, now: float, staying: Sequence[Slot], by_slot: dict[str, PoolWorker]) -> list[PoolWorker]:
@@ -174,7 +176,7 @@ class Scaling:
         return sorted(last_first, key=dear)[: max(0, len(staying) - self.wanted)]
 
     def _doubles(self, workers: Sequence[PoolWorker], by_slot: dict[str, PoolWorker]) -> list[str]:
-        """Find workers whose slot has another one now: a supervisord that was killed left them behind."""
+        """List workers whose slot has another process now: they were left behind by a supervisord that was killed."""
         return [
             worker.name
             for worker in workers
@@ -189,14 +191,14 @@ class Scaling:
                 fatal = self._fatal.setdefault(slot.name, _Fatal(now))
                 if now - fatal.since >= FATAL_S and fatal.tries < FATAL_TRIES:
                     free.append(slot.name)
-                elif now - fatal.since >= FATAL_S and not fatal.told:
-                    fatal.told = True
+                elif now - fatal.since >= FATAL_S and not fatal.reported:
+                    fatal.reported = True
                     given_up.append(slot.name)
             elif slot.state in FREE:
                 free.append(slot.name)
             elif fatal is not None and slot.state == "running" and slot.up_s >= HEALED_S:
                 del self._fatal[slot.name]
-        # STOPPING is none of them: supervisord says yes to starting such a slot, and does nothing.
+        # A STOPPING slot is not free: supervisord reports success for starting it, and does nothing.
         chosen = sorted(free, key=lambda name: name in self._fatal)[: max(0, count)]
         for fatal in (self._fatal[name] for name in chosen if name in self._fatal):
             fatal.since, fatal.tries = now, fatal.tries + 1

@@ -28,18 +28,18 @@ class Service:
 
     credit: int  # tasks a worker holds at a time
     make_actions: Callable[[Settings, Member], Actions]
-    adapts: bool = False  # the credit, to how long tasks take
+    adapts: bool = False  # the credit adapts to the duration of tasks
 
 
-# NEPSE takes one at a time, so that nothing waits behind a slow call while another worker is free.
+# NEPSE holds one task at a time, so that no task waits behind a slow call while another worker is free.
 SERVICES = {
     "nepse": Service(1, lambda settings, member: build_actions(LiveSettings(settings.nepse, lambda: member.live))),
-    names.DISPLAY_SERVICE: Service(1, lambda *_: {}),  # a loop of its own: `workers.display.worker`
+    names.DISPLAY_SERVICE: Service(1, lambda *_: {}),  # has another loop: `workers.display.worker`
 }
 
 
 def make_session(settings: Settings, service: str, credit: int, name: str | None, *, adapts: bool = False) -> Session:
-    """Make the session of this process; its name is its supervisor slot's or the service's, and its pid."""
+    """Return the session of this process; it is named after its supervisor slot, else its service, and its pid."""
     slot = os.environ.get("SUPERVISOR_PROCESS_NAME", "")
     started_ns = int(psutil.Process().create_time() * 1e9)
     info = {"pid": os.getpid(), "slot": slot, "host": plain.gethostname(), "started_ns": started_ns}
@@ -61,21 +61,21 @@ def run_worker(
     Args:
         settings: checked.
         home: the broker's folder.
-        service: one of `SERVICES`, or any that the module has tasks of.
+        service: one of `SERVICES`, or one for which the module has tasks.
         name: unique among living workers; by default the supervisor's slot and the pid.
-        module: of the user's, with functions under `workers.tasks.task`.
-        credit: tasks held at a time, of a module's service; None adapts it to how long they take.
+        module: the user's module, with functions decorated by `workers.tasks.task`.
+        credit: tasks held at a time, for a module's service; None: it adapts to the duration of tasks.
     Returns:
-        the exit code: 0 after a retirement or a stop, 70 when a task passed its hard limit.
+        the exit code: 0 after a retirement or a stop, 70 when a task exceeded its hard limit.
     Raises:
-        ConfigError: there is no such service, or the module cannot be used.
+        ConfigError: the service does not exist, or the module cannot be used.
     """
     offered = SERVICES.get(service)
     if module is not None:
         actions = load(module, service)
         offered = Service(credit or 1, lambda *_: actions, adapts=credit is None)
     if offered is None:
-        raise ConfigError(f"service {service!r} is unknown, must be one of {', '.join(SERVICES)}, or come with --module")
+        raise ConfigError(f"service {service!r} is unknown, must be one of {', '.join(SERVICES)}, or be given with --module")
     lifecycle.make_home(home)
     stop = lifecycle.Stop()
     lifecycle.end_with_supervisor()
@@ -90,7 +90,7 @@ def run_worker(
 
 def run_display_worker(settings: Settings, home: Path, stop: lifecycle.Stop, name: str | None) -> int:
     """Run a display worker until it is retired or stopped; returns the exit code."""
-    from hulak.workers.display.worker import DisplayWorker  # noqa: PLC0415 - only who needs it loads it
+    from hulak.workers.display.worker import DisplayWorker  # noqa: PLC0415 - other workers do not load it
 
     session = make_session(settings, names.DISPLAY_SERVICE, 1, name)
     logger = log.set_up(settings.log, process="display", worker=session.name)

@@ -1,4 +1,4 @@
-"""`@task`: any function of yours as an action of a service, carried out by `hulak worker SERVICE --module YOURS`.
+"""`@task`: any function of your module as an action of a service, run by `hulak worker SERVICE --module MODULE`.
 
     from hulak.workers.tasks import task
 
@@ -6,8 +6,9 @@
     def add(a, b):
         return a + b
 
-A caller's arguments are the function's keyword arguments; what it returns must be msgpack values. A function that yields sends
-each value as a part of the answer. `bus.errors.TaskFailed` says that it cannot be done, and whether another attempt may help.
+A caller's arguments are the function's keyword arguments; its return value must consist of msgpack values. A generator function
+sends each yielded value as a part of the answer. Raise `bus.errors.TaskFailed` for a failure; its `retryable` allows another
+attempt.
 """
 
 import functools
@@ -23,25 +24,27 @@ from hulak.bus.errors import ConfigError, TaskFailed
 Function = TypeVar("Function", bound=Callable[..., Any])
 Action = Callable[[Mapping[str, Any]], Any]
 
-REGISTERED: dict[str, dict[str, Action]] = {}  # service -> action -> what carries it out
+REGISTERED: dict[str, dict[str, Action]] = {}  # service -> action -> its function
 
 
 def task(service: str, action: str) -> Callable[[Function], Function]:
-    """Make a function an action of a service; the function itself stays as it is.
+    """Register a function as an action of a service; the function itself is unchanged.
 
     Args:
         service: name of the service.
         action: name of the action within it.
     Raises:
-        ConfigError: the names are empty or the broker's own, or the service has such an action already.
+        ConfigError: a name is empty, the service is the broker's, or the service already has this action.
     """
     if not service or not action or service.startswith(("hulak.", "mmi.")):
-        raise ConfigError(f"@task({service!r}, {action!r}): service and action must be names, and not the broker's own")
+        raise ConfigError(
+            f"@task({service!r}, {action!r}): service and action must not be empty, and the service not one of the broker's"
+        )
 
     def register(function: Function) -> Function:
         actions = REGISTERED.setdefault(service, {})
         if action in actions:
-            raise ConfigError(f"@task({service!r}, {action!r}) is there twice")
+            raise ConfigError(f"@task({service!r}, {action!r}) is registered twice")
         actions[action] = _bound(action, function)
         return function
 
@@ -55,7 +58,7 @@ def _bound(action: str, function: Callable[..., Any]) -> Action:
     def carry_out(args: Mapping[str, Any]) -> Any:
         try:
             return function(**args)
-        except TypeError:  # looked at only now: it costs more than a short task
+        except TypeError:  # checked only now: `bind` costs more than a short task
             try:
                 signature.bind(**args)
             except TypeError as error:
@@ -66,19 +69,19 @@ def _bound(action: str, function: Callable[..., Any]) -> Action:
 
 
 def load(module: str, service: str) -> Mapping[str, Action]:
-    """Import a module of the user's, and return the actions it has for a service.
+    """Import the user's module, and return its actions of a service.
 
-    It is looked up where Python looks and then in the current folder, so behind our own packages.
+    It is searched on Python's path and then in the current folder, so after this package.
 
     Raises:
-        ConfigError: it cannot be imported, or has none for this service.
+        ConfigError: it cannot be imported, or has no action of this service.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         importlib.import_module(module)
     except ImportError as error:
-        raise ConfigError(f"module {module!r} cannot be imported: {error}; looked in {Path.cwd()} too") from error
+        raise ConfigError(f"module {module!r} cannot be imported: {error}; {Path.cwd()} was searched too") from error
     actions = REGISTERED.get(service)
     if not actions:
         known = ", ".join(sorted(REGISTERED)) or "none"

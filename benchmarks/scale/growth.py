@@ -31,7 +31,7 @@ class Table:
     """
 
     title: str
-    size: str  # what the size counts
+    size: str  # unit of the size
     figures: Sequence[Figure]
     rows: list[dict[str, Any]] = field(default_factory=list)
 

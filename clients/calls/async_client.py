@@ -24,7 +24,7 @@ from hulak.clients.calls.send_buffer import BUNDLE_CALLS, SendBuffer
 
 
 class AsyncCall(asyncio.Future[Any]):
-    """The answer to come of a call; when whoever awaits it is cancelled, it is given up."""
+    """The answer to come of a call; it is cancelled together with the task that awaits it."""
 
     id: bytes
     frame: bytes
@@ -35,12 +35,12 @@ class AsyncCall(asyncio.Future[Any]):
     pending: PendingCalls
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Give the call up: its answer is thrown away when it comes."""
+        """Cancel the call: its reply is ignored."""
         self.pending.forget(self)
         return super().cancel(msg)
 
     def settle(self, value: Any, error: BusError | None) -> None:
-        """Take the end of the call."""
+        """Set the result of the call."""
         if self.done():
             return
         if error is None:
@@ -52,11 +52,11 @@ class AsyncCall(asyncio.Future[Any]):
 class AsyncBusClient:
     """A connection to the broker's frontend; an async context manager, of one event loop.
 
-    A broker that is not there yet is waited for, as long as each call's own time.
+    If the broker is not running yet, each call waits for it until its timeout.
 
     Args:
-        settings: say where the broker is; read as every command does if None.
-        home: its folder, the default one if None; local processes reach it through the sockets there.
+        settings: name the broker's endpoints; loaded as for every command if None.
+        home: the broker's folder, the default one if None; local processes use the sockets there.
         logger: receives the events of the connection; None for no log.
     """
 
@@ -68,7 +68,7 @@ class AsyncBusClient:
         self._link: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._send_buffer = SendBuffer()
-        self._looking = False  # a look at the sockets is to come
+        self._looking = False  # `_look` is scheduled
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf  # monotonic seconds
 
@@ -79,7 +79,7 @@ class AsyncBusClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; calls that wait end with `CLOSED`."""
+        """Close the connection; pending calls end with `CLOSED`."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._timer is not None:
@@ -94,7 +94,7 @@ class AsyncBusClient:
         self._pending.close()
 
     async def call(self, service: str, action: str = "", args: Mapping[str, Any] | None = None, **options: Any) -> Any:
-        """Have an action done and await its answer; options and errors as of `BusClient.call`."""
+        """Call an action and await its reply; for options and errors see `BusClient.call`."""
         return await self.submit(service, action, args, **options)
 
     def submit(
@@ -109,14 +109,14 @@ class AsyncBusClient:
         priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
     ) -> AsyncCall:
-        """Have an action done, without waiting for it; args as of `BusClient.call`.
+        """Call an action without waiting; for the arguments see `BusClient.call`.
 
-        It is sent at once if no other is under way, else together with others of this turn of the event loop.
+        It is sent at once if no other call is pending, else in a batch with the calls of the same iteration of the event loop.
 
         Returns:
-            a future: to be awaited, gathered or cancelled as any other. It raises what `BusClient.call` does.
+            a future, to be awaited, gathered or cancelled like any other; it raises the errors of `BusClient.call`.
         Raises:
-            BusError: `TOO_LARGE`, as of `BusClient.call`; nothing is sent.
+            BusError: `TOO_LARGE`, see `BusClient.call`; nothing is sent.
         """
         kind = kind_of(service, action, timeout_s, retries, share, priority)
         call_id = self._new_id()
@@ -139,19 +139,19 @@ class AsyncBusClient:
     async def map(
         self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
     ) -> AsyncIterator[Any]:
-        """Have an action done for each of many arguments, `window` at a time; gives their results in the same order.
+        """Call an action for each of many arguments, `window` at a time; yield the results in the same order.
 
         Raises:
-            BusError: as of `call`, when the turn of the one that failed has come; the others are given up.
+            BusError: see `call`; raised in place of the failed call's result; the remaining calls are cancelled.
         """
-        under_way: deque[AsyncCall | BusError] = deque()  # an error, of one that could not be begun, comes in its turn
-        left = iter(args)
+        under_way: deque[AsyncCall | BusError] = deque()  # a call that could not be sent has its error here
+        remaining = iter(args)
         try:
             while True:
-                if len(under_way) <= window - window // 4:  # several together, as `BusClient.map`
-                    for one in itertools.islice(left, window - len(under_way)):
+                if len(under_way) <= window - window // 4:  # in batches, see `BusClient.map`
+                    for values in itertools.islice(remaining, window - len(under_way)):
                         try:
-                            under_way.append(self.submit(service, action, one, **options))
+                            under_way.append(self.submit(service, action, values, **options))
                         except BusError as error:
                             under_way.append(error)
                 if not under_way:
@@ -165,52 +165,52 @@ class AsyncBusClient:
                 if not isinstance(call, BusError):
                     call.cancel()
 
-    # Posted tasks: as the methods of `PostedTasks`
+    # Posted tasks, see `PostedTasks`
 
     async def post(
         self, service: str, action: str = "", args: Mapping[str, Any] | None = None, *, timeout_s: float = 10.0, **options: Any
     ) -> str:
-        """Post a task and return its id; it is safe on the broker's disk then. Options: `posted_tasks.posting`."""
+        """Post a task and return its id; it is then safe on the broker's disk. For the options see `posted_tasks.posting`."""
         return posted_id(await self.submit("hulak.post", "", posting(service, action, args, **options), timeout_s=timeout_s))
 
     async def result(self, task: str, *, timeout_s: float = 60.0) -> Any:
-        """Await a posted task's end and return its value; raises as `BusClient.result`."""
+        """Await the end of a posted task and return its value; for the errors see `BusClient.result`."""
         deadline = time.monotonic() + timeout_s
         while True:
             left_s = max(0.0, deadline - time.monotonic())
-            told = await self.show_task(task, wait_s=min(left_s, WAIT_S))
-            if told["ended_ns"] is not None:
-                return value_of(told)
+            row = await self.show_task(task, wait_s=min(left_s, WAIT_S))
+            if row["ended_ns"] is not None:
+                return value_of(row)
             if left_s <= 0:
-                raise not_ended(task, told["state"], timeout_s)
+                raise not_ended(task, row["state"], timeout_s)
 
     async def cancel(self, task: str) -> str:
-        """End a posted task before its time; return the state it is in."""
+        """Cancel a posted task; return its state."""
         return str((await self.submit("hulak.cancel", "", {"task": task_id(task)}, timeout_s=10.0))["state"])
 
     async def post_many(
         self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
     ) -> AsyncIterator[str]:
-        """Post a task for each of many arguments, `window` at a time; gives their ids in order, as `BusClient.post_many`."""
-        postings = (posting(service, action, one, **options) for one in args)
+        """Post a task for each of many arguments, `window` at a time; yield their ids in order, see `BusClient.post_many`."""
+        postings = (posting(service, action, values, **options) for values in args)
         async for accepted in self.map("hulak.post", "", postings, window=window):
             yield posted_id(accepted)
 
     async def show_task(self, task: str, *, wait_s: float = 0.0, timeout_s: float = 10.0) -> dict[str, Any]:
-        """Return everything the store has of a task, once it has ended or `wait_s` seconds are over."""
+        """Return all stored values of a task, once it has ended or `wait_s` seconds are over."""
         return dict(await self.submit("hulak.result", "", result_args(task, wait_s), timeout_s=wait_s + timeout_s))
 
     async def list_tasks(self, *, state: str | None = None, service: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """List tasks, the newest first."""
-        told = {"state": state, "service": service, "limit": limit}
-        return list(await self.submit("hulak.tasks", "", told, timeout_s=10.0))
+        filters = {"state": state, "service": service, "limit": limit}
+        return list(await self.submit("hulak.tasks", "", filters, timeout_s=10.0))
 
     async def retry_task(self, task: str) -> str:
-        """Post a dead letter anew; return the new task's id."""
+        """Post a dead letter again; return the new task's id."""
         return posted_id(await self.submit("hulak.retry", "", {"task": task_id(task)}, timeout_s=10.0))
 
     async def drop_task(self, task: str) -> bool:
-        """Delete a dead letter; false if there is none of that id."""
+        """Delete a dead letter; false if there is none with this id."""
         return bool(await self.submit("hulak.drop", "", {"task": task_id(task)}, timeout_s=10.0))
 
     # The connection
@@ -232,7 +232,7 @@ class AsyncBusClient:
         gathered.calls.append(call)
         if alone or len(gathered.calls) >= BUNDLE_CALLS:
             gathered.flush(link.send)
-        self._look_soon()  # sending may have taken the descriptor's edge: what it told of has to be looked at
+        self._look_soon()  # sending may have consumed the descriptor's edge, so received messages must be read now
 
     def _look_soon(self) -> None:
         if not self._looking:
@@ -240,7 +240,7 @@ class AsyncBusClient:
             asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
-        """Send what has gathered, and take in everything: the descriptors tell of changes only, not that there is more."""
+        """Send the pending calls, and read all received messages: the descriptors are edge-triggered."""
         self._looking = False
         link = self._link
         if link is None:
@@ -253,7 +253,7 @@ class AsyncBusClient:
             while self._link is link and link.readable():
                 self._pending.take(link.receive())
         except Exception:
-            self._look_soon()  # the others have to be taken in too
+            self._look_soon()  # the remaining messages must be read too
             raise
 
     def _set_timer(self) -> None:

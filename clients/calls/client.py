@@ -1,8 +1,8 @@
-"""`BusClient`: calls to services, each answered once, any number of them at a time. PROTOCOL.md section 4.
+"""`BusClient`: calls to services, each with one reply, any number at a time. PROTOCOL.md section 4.
 
-A call is repeated, under its own id, when the connection to the broker comes back: a restarted broker knows nothing of calls,
-one that is still at work on it joins the two. Not thread-safe: one client per thread; a thread of the client's own sends what
-has gathered while its owner is elsewhere.
+A call is sent again, with the same id, when the connection to the broker is restored: a restarted broker has no calls, a running
+one recognises the id. Not thread-safe: one client per thread; an internal thread sends pending calls while the owner does other
+work.
 """
 
 import itertools
@@ -28,8 +28,8 @@ from hulak.clients.calls.pending import GRACE_S, CallKind, PendingCalls, kind_of
 from hulak.clients.calls.posted_tasks import PostedTasks
 from hulak.clients.calls.send_buffer import BUNDLE_CALLS, Flusher, SendBuffer
 
-LOOK_AFTER = 64  # calls of `submit` between two looks at what has arrived, so that answers do not pile up unread
-WINDOW = 100  # calls of `map` under way at a time
+LOOK_AFTER = 64  # calls of `submit` between two reads of replies, so that these do not accumulate
+WINDOW = 100  # pending calls of `map` at a time
 MOST_WAIT_MS = 3_600_000
 
 
@@ -37,8 +37,8 @@ class BusClient(PostedTasks):
     """A connection to the broker's frontend.
 
     Args:
-        settings: say where the broker is; read as every command does if None.
-        home: its folder, the default one if None; local processes reach it through the sockets there.
+        settings: name the broker's endpoints; loaded as for every command if None.
+        home: the broker's folder, the default one if None; local processes use the sockets there.
         logger: receives the events of the connection; None for no log.
     """
 
@@ -49,7 +49,7 @@ class BusClient(PostedTasks):
         self._new_id = draw_ids()
         self._pending = PendingCalls(self._settings.broker.frontend)
         self._link: Connection | None = None
-        self._lock = threading.RLock()  # of the link; callbacks, which are called with it, may ask for it again
+        self._lock = threading.RLock()  # guards the link; callbacks are called with it and may acquire it again
         self._send_buffer = SendBuffer()
         self._flusher: Flusher | None = None
         self._taking = False
@@ -62,7 +62,7 @@ class BusClient(PostedTasks):
         self.close()
 
     def close(self) -> None:
-        """Close the connection; calls that wait are given up, their futures end with `CLOSED`."""
+        """Close the connection; pending calls end with `CLOSED`."""
         if self._flusher is not None:
             self._flusher.end()
             self._flusher.join()
@@ -84,21 +84,21 @@ class BusClient(PostedTasks):
         priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
     ) -> Any:
-        """Have an action done and wait for its answer.
+        """Call an action and wait for its reply.
 
         Args:
             service: e.g. "nepse", or a control service such as "hulak.stats".
             action: of the service.
             args: msgpack values under text keys.
-            timeout_s: how long to wait, in seconds; the broker gives the task up then.
+            timeout_s: seconds to wait; then the broker drops the task.
             retries: further attempts after the first; the broker's setting if None.
             priority: 0 high, 1 normal, 2 low.
-            share: a read: one that is equal, and under way already, may answer this call too.
-            on_part: told each part of the answer that comes before its end.
+            share: the action only reads: an equal pending call may answer this one too.
+            on_part: called with each part of the answer before its end.
         Raises:
-            BusTimeout: no broker, or no answer, in time.
-            TaskFailed: the service's worker could not do it.
-            BusError: the broker refused the request; `TOO_LARGE`, its arguments are larger than a frame may be: nothing is sent.
+            BusTimeout: no broker, or no reply, within `timeout_s`.
+            TaskFailed: the task failed in the worker.
+            BusError: the broker refused the request; `TOO_LARGE`: its arguments exceed the size of a frame, and nothing is sent.
         """
         future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, on_part)
         if not self._sent_alone(future):
@@ -106,7 +106,7 @@ class BusClient(PostedTasks):
         try:
             return future.result()
         finally:
-            future.cancel()  # interrupted, as by Ctrl-C: nobody waits for it any more
+            future.cancel()  # if interrupted, e.g. by Ctrl-C
 
     def submit(
         self,
@@ -120,17 +120,17 @@ class BusClient(PostedTasks):
         priority: int = 1,
         on_part: Callable[[Any], None] | None = None,
     ) -> Future:
-        """Have an action done, without waiting for it: any number may be under way on this one connection.
+        """Call an action without waiting: any number of calls may be pending on this connection.
 
-        It is sent at once if no other is under way, else together with those submitted next: when there are `BUNDLE_CALLS`, when
-        the client waits or polls, or some milliseconds later, whatever the caller does then.
+        It is sent at once if no other call is pending, else in a batch with the next calls: when there are `BUNDLE_CALLS`, when
+        the client waits or polls, or some milliseconds later by a thread.
 
-        Args and what `Future.result` raises are those of `call`. It waits only for a broker that was never there, and for room:
-        the broker takes `broker.max_tasks` tasks at a time, and answers `BUSY` to more.
+        For the arguments, and the errors of `Future.result`, see `call`. It waits only for a broker that was not running yet, and
+        for room: the broker accepts `broker.max_tasks` tasks at a time, and replies `BUSY` to more.
 
         Raises:
             BusTimeout: there is no broker.
-            BusError: `TOO_LARGE`, as of `call`.
+            BusError: `TOO_LARGE`, see `call`.
         """
         alone, gathered = not self._pending.under_way, self._send_buffer.calls
         future = self._begin(kind_of(service, action, timeout_s, retries, share, priority), args, on_part)
@@ -140,8 +140,8 @@ class BusClient(PostedTasks):
         self._until_look -= 1
         if len(gathered) >= BUNDLE_CALLS:
             self._send()
-        elif self._flusher is None or self._flusher.asleep:
-            self._wake()
+        elif self._flusher is None or self._flusher.is_idle:
+            self._notify_flusher()
         if self._until_look <= 0:
             self._look()
         return future
@@ -158,7 +158,7 @@ class BusClient(PostedTasks):
         return future
 
     def _ended(self, kind: CallKind, error: BusError) -> Future:
-        """Make the future of a call that could not be begun, for who is told in its turn."""
+        """Return the future of a call that could not be sent; it raises the error in its turn."""
         future = Future(b"", b"", kind.named, kind.timeout_s, None, self, math.inf)
         future.settle(None, error)
         return future
@@ -166,26 +166,26 @@ class BusClient(PostedTasks):
     def map(
         self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = WINDOW, **options: Any
     ) -> Iterator[Any]:
-        """Have an action done for each of many arguments; gives their results in the same order.
+        """Call an action for each of many arguments; yield the results in the same order.
 
         Args:
-            service: as of `call`.
-            action: as of `call`.
-            args: taken one by one, as there is room.
-            window: how many are under way at a time.
-            options: as of `submit`, for each.
+            service: see `call`.
+            action: see `call`.
+            args: read one by one, when there is room.
+            window: maximum of pending calls.
+            options: see `submit`.
         Raises:
-            BusError: as of `call`, when the turn of the one that failed has come; the others are given up.
+            BusError: see `call`; raised in place of the failed call's result; the remaining calls are cancelled.
         """
         on_part = options.pop("on_part", None)
-        kind, left = kind_of(service, action, **options), iter(args)
+        kind, remaining = kind_of(service, action, **options), iter(args)
         under_way: deque[Future] = deque()
         try:
             while True:
-                if len(under_way) <= window - window // 4:  # several together, which costs less than one by one
-                    for one in itertools.islice(left, window - len(under_way)):
+                if len(under_way) <= window - window // 4:  # in batches, which cost less than single calls
+                    for values in itertools.islice(remaining, window - len(under_way)):
                         try:
-                            future = self._begin(kind, one, on_part)
+                            future = self._begin(kind, values, on_part)
                         except BusError as error:
                             under_way.append(self._ended(kind, error))
                             continue
@@ -202,7 +202,7 @@ class BusClient(PostedTasks):
                 future.cancel()
 
     def poll(self, timeout_s: float = 0.0) -> int:
-        """Take in answers that have arrived, waiting up to `timeout_s` seconds for the first; returns how many calls ended."""
+        """Handle received replies, waiting up to `timeout_s` seconds for the first; return how many calls ended."""
         before = len(self._pending)
         if self._link is not None and before:
             with self._lock:
@@ -221,17 +221,17 @@ class BusClient(PostedTasks):
         self._log.info("broker found", frontend=where)
         return self._link
 
-    # What futures ask of their client
+    # Methods for futures
 
     def give_up(self, future: Future) -> None:
-        """Wait for it no longer; its answer is thrown away when it comes."""
+        """Drop the call; its reply is ignored."""
         self._pending.forget(future)
 
     def wait_for(self, future: Future, deadline: float) -> None:
-        """Take in what arrives until the future is done, or until `deadline` (monotonic seconds)."""
+        """Handle received messages until the future is done, or until `deadline` (monotonic seconds)."""
         with self._lock:
             if not self._taking and self._send_buffer.calls and self._link is not None and self._link.readable():
-                self._take(flush=False)  # what is here already may be it: then what has gathered may gather on
+                self._take(flush=False)  # its reply may have arrived: then pending calls need not be sent yet
             while not future.done() and self._link is not None:
                 self._turn(deadline, for_room=not self._flush())
                 if time.monotonic() >= deadline:
@@ -245,31 +245,31 @@ class BusClient(PostedTasks):
             return self._send_buffer.first() is None and self._link is not None and self._link.send(future.frame)
 
     def _send(self) -> None:
-        """Send what has gathered; where there is no room, wait for it, unless this is in a callback."""
+        """Send the pending calls; wait for room, except in a callback."""
         with self._lock:
             while not self._flush() and not self._taking:
                 self._turn(math.inf, for_room=True)
 
     def _flush(self) -> bool:
-        """Send what has gathered, with the lock; false if there is no room for some of it."""
+        """Send the pending calls, with the lock; false if there is no room for some of them."""
         if self._link is None or self._send_buffer.flush(self._link.send):
             return True
-        self._wake()  # whoever asked may not wait for room
+        self._notify_flusher()  # the caller may not wait for room
         return False
 
-    def _wake(self) -> None:
-        """Have the flusher see to what has gathered, whatever our owner does now."""
+    def _notify_flusher(self) -> None:
+        """Make the flusher send the pending calls while the owner does other work."""
         if self._flusher is None:
             assert self._link is not None
             self._flusher = Flusher(self._send_buffer, self._lock, self._link.send)
             weakref.finalize(self, self._flusher.end)
-        elif self._flusher.asleep:
-            self._flusher.wake()
+        elif self._flusher.is_idle:
+            self._flusher.notify()
 
     # Receiving
 
     def _turn(self, deadline: float, *, for_room: bool = False) -> None:
-        """Wait, with the lock, for something to happen, at most until `deadline` (monotonic seconds), and take it in."""
+        """Wait, with the lock, for an event, at most until `deadline` (monotonic seconds), and handle it."""
         assert self._link is not None
         left_s = min(deadline, self._pending.next_due()) - time.monotonic()
         wait_ms = 0 if left_s <= 0 else int(min(left_s * 1000, MOST_WAIT_MS)) + 1
@@ -285,20 +285,20 @@ class BusClient(PostedTasks):
             self._pending.end_expired(now)
 
     def _look(self) -> None:
-        """Take in what has arrived."""
+        """Handle received messages."""
         self._until_look = LOOK_AFTER
         with self._lock:
             if not self._taking and self._link is not None and self._link.readable():
                 self._take()
 
     def _take(self, *, flush: bool = True) -> None:
-        """Take in all that has arrived, with the lock; then send what callbacks asked for, as far as there is room."""
+        """Handle all received messages, with the lock; then send the calls of callbacks, as far as there is room."""
         outermost, self._taking = not self._taking, True
         try:
             while self._link is not None:  # a callback may close
                 self._pending.take(self._link.receive())
                 if not self._pending.under_way or self._link is None or not self._link.readable():
-                    break  # what nobody waits for may stay
+                    break  # no call waits for the rest
         finally:
             if outermost:
                 self._taking = False

@@ -1,4 +1,4 @@
-"""The socket of `BusClient` and `AsyncBusClient`: waits awake where answers come at once."""
+"""The socket of `BusClient` and `AsyncBusClient`: it busy-polls when replies arrive fast."""
 
 import os
 import time
@@ -17,41 +17,41 @@ Watched = list[tuple["zmq.Socket[bytes]", int]]
 class Connection(FrontendLink):
     """The socket of one client, used by one thread at a time.
 
-    What is sent while there is no connection piles up in it: each call is waited for as long as its own time.
+    Messages sent without a connection are queued in it: each call waits until its timeout.
 
     Args:
         where: the endpoint of the frontend.
     """
 
-    WATCHED = CONNECTED  # whoever waits for an answer is not woken because the broker has left
+    WATCHED = CONNECTED  # a disconnection does not wake a client that waits for a reply
 
     def __init__(self, where: str) -> None:
         with cpu_scheduling.batch_policy():  # the first socket starts ZeroMQ's threads
             super().__init__(zmq.Context(), where, sndhwm=HWM, rcvhwm=HWM, immediate=False)
-        self._alertness = AdaptiveWait()
+        self._adaptive_wait = AdaptiveWait()
         self._watched: Watched = [(self.socket, zmq.POLLIN), (self.monitor, zmq.POLLIN)]
         self._for_room: Watched = [(self.socket, zmq.POLLIN | zmq.POLLOUT), (self.monitor, zmq.POLLIN)]
 
     def close(self, linger_ms: int = 0) -> None:
-        """Close it and its context."""
+        """Close the socket and its context."""
         super().close(linger_ms)
         self._context.term()
 
     def descriptors(self) -> list[int]:
-        """Return file descriptors that become readable when there may be something to do; they tell of changes only."""
+        """Return file descriptors that become readable when there may be something to do; they are edge-triggered."""
         return [int(socket.getsockopt(zmq.FD)) for socket in (self.socket, self.monitor)]
 
     def poll(self, wait_ms: int, *, for_room: bool = False) -> tuple[bool, bool]:
-        """Wait for an answer, or for room to send.
+        """Wait for a reply, or for room to send.
 
         Returns:
-            whether something can be received; whether the connection came back, so that all has to be sent again.
+            whether a message can be received; whether the connection was restored, so that all requests must be sent again.
         """
         watched = self._for_room if for_room else self._watched
         if not wait_ms:
             return self._look(watched, 0)
         began = time.monotonic()
-        until = began + self._alertness.awake_s()
+        until = began + self._adaptive_wait.spin_s()
         readable, again = self._look(watched, 0)
         while not (readable or again):
             if time.monotonic() >= until:
@@ -59,7 +59,7 @@ class Connection(FrontendLink):
                 break
             os.sched_yield()
             readable, again = self._look(watched, 0)
-        self._alertness.waited(time.monotonic() - began)
+        self._adaptive_wait.waited(time.monotonic() - began)
         return readable, again
 
     def _look(self, watched: Watched, wait_ms: int) -> tuple[bool, bool]:

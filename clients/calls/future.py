@@ -1,4 +1,4 @@
-"""`Future`: the answer to come of a call of `BusClient`."""
+"""`Future`: the pending reply to a call of `BusClient`."""
 
 import logging
 import math
@@ -15,21 +15,21 @@ log = logging.getLogger("hulak")
 
 
 class Waiter(Protocol):
-    """Whose futures they are."""
+    """The client to which futures belong."""
 
     def wait_for(self, future: "Future", deadline: float) -> None:
-        """Take in what arrives until the future is done, or until `deadline` (monotonic seconds)."""
+        """Handle received messages until the future is done, or until `deadline` (monotonic seconds)."""
 
     def give_up(self, future: "Future") -> None:
-        """Wait for it no longer."""
+        """Drop the future; its reply is ignored."""
 
 
 class Future(msgspec.Struct, eq=False):
-    """The answer to come of a call of `BusClient.submit`; as `concurrent.futures.Future`, but for what one thread cannot do.
+    """The pending reply to a call of `BusClient.submit`; like `concurrent.futures.Future`, within the limits of one thread.
 
-    Its request is sent in any case, as `BusClient.submit` says; its answer is taken in only while a method of its client or of
-    one of its futures waits: `result`, `exception`, `call`, `map`, `poll`, and now and then `submit`. Callbacks are called
-    there, in that thread.
+    Its request is always sent, see `BusClient.submit`; its reply is received only inside a method of its client or of one of
+    the client's futures: `result`, `exception`, `call`, `map`, `poll`, and sometimes `submit`. Callbacks are called there, in
+    that thread.
     """
 
     id: bytes
@@ -50,15 +50,15 @@ class Future(msgspec.Struct, eq=False):
         return f"<Future of {self.named}, {state}>"
 
     def done(self) -> bool:
-        """Tell whether the answer is here, or the call was cancelled; takes nothing in."""
+        """Return whether the reply has been received, or the call was cancelled; receives nothing."""
         return self._done
 
     def cancelled(self) -> bool:
-        """Tell whether it was cancelled."""
+        """Return whether it was cancelled."""
         return self._cancelled
 
     def cancel(self) -> bool:
-        """Give the call up here: its answer is thrown away; false if it has come already. The broker goes on with it."""
+        """Cancel the call for this client: its reply is ignored; false if it was already received. The task itself continues."""
         if not self._done:
             self._cancelled = True
             self._client.give_up(self)
@@ -66,13 +66,13 @@ class Future(msgspec.Struct, eq=False):
         return self._cancelled
 
     def result(self, timeout_s: float | None = None) -> Any:
-        """Wait for the answer.
+        """Wait for the reply and return its value.
 
         Args:
-            timeout_s: seconds from now; None for as long as the call's own time.
+            timeout_s: seconds from now; None: until the call's timeout.
         Raises:
-            BusTimeout: it has not come yet (the call goes on), or did not come in the call's own time.
-            TaskFailed: the service's worker could not do it.
+            BusTimeout: no reply within `timeout_s` (the call continues), or within the call's timeout.
+            TaskFailed: the task failed in the worker.
             BusError: the broker refused the request; `CANCELLED`, `CLOSED`.
         """
         error = self._error if self._done else self.exception(timeout_s)
@@ -81,28 +81,28 @@ class Future(msgspec.Struct, eq=False):
         return self._value
 
     def exception(self, timeout_s: float | None = None) -> BusError | None:
-        """Wait as `result` does, and return what it would raise for the answer's sake; None for a value."""
+        """Wait like `result`, and return the error of the reply; None if it has a value."""
         if not self._done:
             self._client.wait_for(self, math.inf if timeout_s is None else time.monotonic() + timeout_s)
             if not self._done:
-                raise BusTimeout(f"no answer to {self.named} within {timeout_s:g} s; the call goes on")
+                raise BusTimeout(f"no answer to {self.named} within {timeout_s:g} s; the call continues")
         return self._error
 
     def add_done_callback(self, callback: "Callable[[Future], Any]") -> None:
-        """Have `callback(future)` called when the answer has come: at once if it is here. What it raises is logged."""
+        """Call `callback(future)` when the reply arrives, or now if it has arrived. An exception of the callback is logged."""
         if self._done:
-            self._tell(callback)
+            self._run_callback(callback)
         else:
             self._callbacks = [*(self._callbacks or ()), callback]
 
     def settle(self, value: Any, error: BusError | None) -> None:
-        """Take the end of the call."""
+        """Set the result of the call and run the callbacks."""
         self._done, self._value, self._error = True, value, error
         if self._callbacks is not None:
             for callback in self._callbacks:
-                self._tell(callback)
+                self._run_callback(callback)
 
-    def _tell(self, callback: "Callable[[Future], Any]") -> None:
+    def _run_callback(self, callback: "Callable[[Future], Any]") -> None:
         try:
             callback(self)
         except Exception:

@@ -1,7 +1,7 @@
-"""The calls of one connection that wait for their answers, any number at a time. PROTOCOL.md section 4. Pure.
+"""The pending calls of one connection, any number at a time. PROTOCOL.md section 4. Pure.
 
-A shell sends the frames, as `clients.calls.send_buffer` puts them together, gives what it received to `take`, and calls
-`end_expired` when `next_due` has come.
+A shell sends the frames, batched by `clients.calls.send_buffer`, passes received frames to `take`, and calls `end_expired` when
+`next_due` has come.
 """
 
 import functools
@@ -17,33 +17,33 @@ from hulak.bus.wire import batch_frames, codec
 from hulak.bus.wire.codec import ENVELOPE_BYTES, own
 from hulak.bus.wire.messages import Error, Part, Reply
 
-GRACE_S = 1.0  # waited beyond the caller's time: if a broker is there, its own sentence says more than ours could
+GRACE_S = 1.0  # waited after the caller's timeout: a broker's error says more than the client's
 OnPart = Callable[[Any], None]
 decode = codec.decode_to_client
 
 
 class Call(Protocol):
-    """A call under way, as `PendingCalls` sees it."""
+    """A pending call, as `PendingCalls` needs it."""
 
     id: bytes
     frame: bytes
     named: str  # service and action, for people
     timeout_s: float
     on_part: OnPart | None
-    due: float  # when it is over, monotonic seconds: `GRACE_S` after `timeout_s`
+    due: float  # when it expires, monotonic seconds: `GRACE_S` after `timeout_s`
 
     def done(self) -> bool:
-        """Tell whether it has ended, or was given up."""
+        """Return whether it has ended, or was cancelled."""
 
     def settle(self, value: Any, error: BusError | None) -> None:
-        """Take the end of the call: its value, or its error."""
+        """Set the result of the call: its value, or its error."""
 
 
 class PendingCalls(PendingTable[Call]):
-    """All calls under way: a table of `bus.process.pending_requests`, and how each is told its end.
+    """All pending calls: a table of `bus.process.pending_requests` that settles calls with their replies.
 
     Args:
-        where: the broker's address, for sentences.
+        where: the broker's address, for error texts.
     """
 
     def __init__(self, where: str) -> None:
@@ -51,25 +51,25 @@ class PendingCalls(PendingTable[Call]):
         self._where = where
 
     def take(self, frame: bytes) -> int:
-        """Take what the broker sent; return how many calls it ended.
+        """Handle a frame of the broker; return how many calls it ended.
 
         Raises:
-            BusError: it is not understood, or it answers bytes of ours that the broker could not read. Of several replies, all
-                that are understood have been taken then.
+            BusError: the frame is malformed, or it reports a frame that the broker could not read. All well-formed replies of a
+                batch are handled before.
         """
         try:
             if frame[:1] == batch_frames.ANSWERS:
                 return self._take_replies(*batch_frames.read_replies(frame))
             message = decode(frame)
         except ProtocolError as error:
-            raise BusError(error.code, f"the broker's answer is not understood: {error}") from error
+            raise BusError(error.code, f"the broker's reply is malformed: {error}") from error
         if isinstance(message, Reply):
             return self._take_replies([message], [])
         if message.id is None:
             assert isinstance(message, Error)
             raise as_error(message)
         call = self.match(message)
-        if call is None:  # given up, or answered twice
+        if call is None:  # cancelled, or a second reply
             return 0
         if isinstance(message, Part):
             if call.on_part is not None:
@@ -82,7 +82,7 @@ class PendingCalls(PendingTable[Call]):
         end, ended = self.under_way.pop, 0
         for reply in replies:
             call = end(reply.id, None)
-            if call is None:  # given up, or answered twice
+            if call is None:  # cancelled, or a second reply
                 self.strays += 1
                 continue
             call.settle(reply.value, None)
@@ -92,7 +92,7 @@ class PendingCalls(PendingTable[Call]):
         return ended
 
     def end_expired(self, now: float) -> None:
-        """End the calls whose time is over."""
+        """End the expired calls."""
         for call in self.expire(now):
             text = f"no answer to {call.named} from the broker at {self._where} within {call.timeout_s:g} s"
             call.settle(None, BusTimeout(text))
@@ -100,12 +100,12 @@ class PendingCalls(PendingTable[Call]):
     def close(self) -> None:
         """End all calls."""
         for call in list(self.under_way.values()):
-            if self.under_way.pop(call.id, None) is not None:  # else whoever was told of one before gave this one up
-                call.settle(None, BusError("CLOSED", f"the connection was closed before the answer to {call.named} came"))
+            if self.under_way.pop(call.id, None) is not None:  # else a callback of an earlier one cancelled it
+                call.settle(None, BusError("CLOSED", f"the connection was closed before the reply to {call.named}"))
 
 
 class CallKind(msgspec.Struct, frozen=True, gc=False):
-    """What calls that differ only in their arguments have in common."""
+    """The parts of a call without its arguments."""
 
     named: str  # service and action, for people
     timeout_s: float
@@ -113,14 +113,14 @@ class CallKind(msgspec.Struct, frozen=True, gc=False):
     options: bytes  # packed
 
     def encode(self, call_id: bytes, args: Mapping[str, Any] | None, most: float = math.inf) -> bytes:
-        """Make the frame of a request (PROTOCOL.md section 4.2): as `frames.encode`, which would take three times as long.
+        """Return the frame of a request (PROTOCOL.md section 4.2); the same as `codec.encode`, in a third of the time.
 
         Args:
             call_id: of the request.
             args: of the action.
-            most: bytes of a frame that the broker takes; some are left for what it becomes on its way to a worker.
+            most: maximum bytes of a frame for the broker; some are reserved, since the frame to the worker is longer.
         Raises:
-            BusError: `TOO_LARGE`; the broker would cut the connection, and every call on it would have to be sent again.
+            BusError: `TOO_LARGE`; the broker would close the connection, and every call on it would have to be sent again.
         """
         packed = own.pack(args if type(args) is dict else dict(args or ()))
         frame = b"Q\x95\xc4\x10%b%b%b%b" % (call_id, self.target, packed, self.options)
@@ -139,7 +139,7 @@ def kind_of(
     share: bool = False,
     priority: int = 1,
 ) -> CallKind:
-    """Find the kind of a call: nearly always the same few. Args as of `BusClient.call`."""
+    """Return the kind of a call, cached; for the arguments see `BusClient.call`."""
     options: dict[str, Any] = {} if service.startswith("hulak.") else {"timeout_ms": max(1, int(timeout_s * 1000))}
     if retries is not None:
         options["retries"] = retries
@@ -152,9 +152,9 @@ def kind_of(
 
 
 def as_error(message: Error) -> BusError:
-    """Make the exception of an ERROR."""
+    """Return the exception of an ERROR."""
     if message.code == "EXPIRED":
         return BusTimeout(message.text)
-    if "attempts" in message.details:  # PROTOCOL.md section 6: only a task that was given to workers has them
+    if "attempts" in message.details:  # PROTOCOL.md section 6: only a task that was sent to workers has them
         return TaskFailed(message.code, message.text, details=message.details)
     return BusError(message.code, message.text, message.details)

@@ -8,22 +8,22 @@ from typing import Any
 from hulak.bus.errors import BusError, BusTimeout, TaskFailed
 from hulak.bus.wire.messages import ID_BYTES
 
-WAIT_S = 60.0  # the longest one request waits for a result; a longer wait asks again
+WAIT_S = 60.0  # the longest wait of one request for a result; longer waits repeat the request
 
 
 def task_id(text: str) -> bytes:
-    """Read a task's id as it is written for people: 32 hexadecimal digits.
+    """Parse a task's id in its text form, 32 hexadecimal digits.
 
     Raises:
         BusError: `BAD_ARGUMENT`.
     """
     try:
-        found = bytes.fromhex(text)
+        number = bytes.fromhex(text)
     except ValueError:
-        found = b""
-    if len(found) != ID_BYTES:
+        number = b""
+    if len(number) != ID_BYTES:
         raise BusError("BAD_ARGUMENT", f"task {text!r} must be {2 * ID_BYTES} hexadecimal digits, as `hulak task ls` shows them")
-    return found
+    return number
 
 
 def posting(
@@ -36,66 +36,66 @@ def posting(
     expires_s: float | None = None,
     priority: int | None = None,
 ) -> dict[str, Any]:
-    """Make the arguments of `hulak.post`.
+    """Return the arguments of `hulak.post`.
 
     Args:
-        service: of workers, e.g. "nepse".
+        service: a service of workers, e.g. "nepse".
         action: of the service.
         args: msgpack values under text keys.
-        key: your own name for it: the same key means the same task, for a day.
+        key: a name for the task: for a day, the same key means the same task.
         retries: further attempts after the first; the broker's setting if None.
-        expires_s: seconds from now after which it is not done any more; never if None.
+        expires_s: seconds from now after which it is not started any more; never if None.
         priority: 0 high, 1 normal, 2 low; normal if None.
     """
-    told: dict[str, Any] = {"service": service, "action": action, "args": dict(args or {})}
+    task: dict[str, Any] = {"service": service, "action": action, "args": dict(args or {})}
     options = {"key": key, "retries": retries, "expires_s": expires_s, "priority": priority}
-    return told | {name: value for name, value in options.items() if value is not None}
+    return task | {name: value for name, value in options.items() if value is not None}
 
 
 def result_args(task: str, wait_s: float) -> dict[str, Any]:
-    """Make the arguments of `hulak.result`: what the store has, once the task has ended or `wait_s` seconds are over."""
+    """Return the arguments of `hulak.result`: the broker replies when the task has ended or `wait_s` seconds are over."""
     return {"task": task_id(task), "wait_ms": int(wait_s * 1000)}
 
 
 def posted_id(answer: Mapping[str, Any]) -> str:
-    """Read the id from the answer to `hulak.post`."""
+    """Return the id in the reply to `hulak.post`."""
     return bytes(answer["task"]).hex()
 
 
-def value_of(told: Mapping[str, Any]) -> Any:
-    """Give the value of a task that has ended, from the answer to `hulak.result`.
+def value_of(row: Mapping[str, Any]) -> Any:
+    """Return the value of a task that has ended, from the reply to `hulak.result`.
 
     Raises:
         TaskFailed: it failed; its code, and `details["troubles"]`.
-        BusError: `CANCELLED`, `EXPIRED`, or `GONE`: its result is not kept any more.
+        BusError: `CANCELLED`, `EXPIRED`, or `GONE`: its result is no longer kept.
     """
-    if not told["kept"]:
-        raise BusError("GONE", "its result is not kept any more (setting task.result_keep_s)")
-    if told["state"] == "done":
-        return told["value"]
-    error = told["error"]
-    if told["state"] == "failed":
+    if not row["kept"]:
+        raise BusError("GONE", "the result is no longer kept (setting task.result_keep_s)")
+    if row["state"] == "done":
+        return row["value"]
+    error = row["error"]
+    if row["state"] == "failed":
         raise TaskFailed(error["code"], error["text"], details=error["details"])
     raise BusError(error["code"], error["text"], error["details"])
 
 
 def not_ended(task: str, state: str, timeout_s: float) -> BusTimeout:
-    """Say that a task has not ended in the time that somebody waited for it."""
-    return BusTimeout(f"task {task} is {state} after {timeout_s:g} s; it goes on, `hulak task result` shows it")
+    """Return the error for a task that has not ended within the timeout."""
+    return BusTimeout(f"task {task} is {state} after {timeout_s:g} s; it continues, `hulak task result` shows it")
 
 
 class PostedTasks(ABC):
-    """What a client does with posted tasks; every method raises `BusError` or `BusTimeout`, as `call` does."""
+    """The methods of a client for posted tasks; each raises `BusError` or `BusTimeout`, like `call`."""
 
     @abstractmethod
     def call(self, service: str, action: str = "", args: Mapping[str, Any] | None = None, *, timeout_s: float = 60.0) -> Any:
-        """Have an action done and wait for its answer."""
+        """Call an action and wait for its reply."""
 
     @abstractmethod
     def map(
         self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = 100, **options: Any
     ) -> Iterator[Any]:
-        """Have an action done for each of many arguments; gives their results in the same order."""
+        """Call an action for each of many arguments; yield the results in the same order."""
 
     def post(
         self,
@@ -106,13 +106,13 @@ class PostedTasks(ABC):
         timeout_s: float = 10.0,
         **options: Any,
     ) -> str:
-        """Post a task and return its id; it is safe on the broker's disk then, whoever dies.
+        """Post a task and return its id; the task is then safe on the broker's disk.
 
         Args:
-            service: as of `posting`, which has the options too: key, retries, expires_s, priority.
+            service: see `posting`, which also has the options: key, retries, expires_s, priority.
             action: of the service.
             args: msgpack values under text keys.
-            timeout_s: for the acceptance.
+            timeout_s: for the reply.
             options: of `posting`.
         """
         return posted_id(self.call("hulak.post", "", posting(service, action, args, **options), timeout_s=timeout_s))
@@ -120,44 +120,44 @@ class PostedTasks(ABC):
     def post_many(
         self, service: str, action: str, args: Iterable[Mapping[str, Any]], *, window: int = 100, **options: Any
     ) -> Iterator[str]:
-        """Post a task for each of many arguments, `window` at a time, which share syncs of the disk; gives their ids in order."""
-        postings = (posting(service, action, one, **options) for one in args)
+        """Post a task for each of many arguments, `window` at a time, which share syncs of the disk; yield their ids in order."""
+        postings = (posting(service, action, values, **options) for values in args)
         return map(posted_id, self.map("hulak.post", "", postings, window=window))
 
     def result(self, task: str, *, timeout_s: float = 60.0) -> Any:
-        """Wait for a task's end and return its value.
+        """Wait for the end of a task and return its value.
 
         Raises:
             TaskFailed: it failed; its code, and `details["troubles"]`.
-            BusError: `CANCELLED`, `EXPIRED`, `UNKNOWN_TASK`, or `GONE`: its result is not kept any more.
-            BusTimeout: it has not ended in time; it goes on.
+            BusError: `CANCELLED`, `EXPIRED`, `UNKNOWN_TASK`, or `GONE`: its result is no longer kept.
+            BusTimeout: it has not ended within `timeout_s`; it continues.
         """
         deadline = time.monotonic() + timeout_s
         while True:
             left_s = max(0.0, deadline - time.monotonic())
-            told = self.show_task(task, wait_s=min(left_s, WAIT_S))
-            if told["ended_ns"] is not None:
-                return value_of(told)
+            row = self.show_task(task, wait_s=min(left_s, WAIT_S))
+            if row["ended_ns"] is not None:
+                return value_of(row)
             if left_s <= 0:
-                raise not_ended(task, told["state"], timeout_s)
+                raise not_ended(task, row["state"], timeout_s)
 
     def cancel(self, task: str) -> str:
-        """End a task before its time; return the state it is in: `cancelled`, or how it had ended before."""
+        """Cancel a task; return its state: `cancelled`, or its earlier end."""
         return str(self.call("hulak.cancel", "", {"task": task_id(task)}, timeout_s=10.0)["state"])
 
     def show_task(self, task: str, *, wait_s: float = 0.0, timeout_s: float = 10.0) -> dict[str, Any]:
-        """Return everything the store has of a task, once it has ended or `wait_s` seconds are over."""
+        """Return all stored values of a task, once it has ended or `wait_s` seconds are over."""
         return dict(self.call("hulak.result", "", result_args(task, wait_s), timeout_s=wait_s + timeout_s))
 
     def list_tasks(self, *, state: str | None = None, service: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """List tasks, the newest first."""
-        told = {"state": state, "service": service, "limit": limit}
-        return list(self.call("hulak.tasks", "", told, timeout_s=10.0))
+        filters = {"state": state, "service": service, "limit": limit}
+        return list(self.call("hulak.tasks", "", filters, timeout_s=10.0))
 
     def retry_task(self, task: str) -> str:
-        """Post a dead letter anew; return the new task's id."""
+        """Post a dead letter again; return the new task's id."""
         return posted_id(self.call("hulak.retry", "", {"task": task_id(task)}, timeout_s=10.0))
 
     def drop_task(self, task: str) -> bool:
-        """Delete a dead letter; false if there is none of that id."""
+        """Delete a dead letter; false if there is none with this id."""
         return bool(self.call("hulak.drop", "", {"task": task_id(task)}, timeout_s=10.0))

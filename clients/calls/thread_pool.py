@@ -1,7 +1,7 @@
-"""Blocking clients to be awaited: their methods are carried out in a few threads, with a client of its own in each.
+"""Blocking clients for asyncio: their methods run in a few threads, each with a separate client.
 
-A connection belongs to one thread. What is asked beyond the threads waits its turn. A call whose waiting task is cancelled is
-given up: its answer is thrown away when it comes, and never taken for another's; until then it keeps its thread.
+A connection belongs to one thread. Calls beyond the number of threads wait. A call whose task is cancelled occupies its thread
+until its reply arrives; the reply is ignored, and never taken for that of another call.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class ThreadPool(Generic[Client]):
 
     Args:
         make: makes a client, in the thread that it belongs to.
-        at_once: threads, and so the most clients.
+        at_once: number of threads, and so the maximum of clients.
         name: of the threads.
     """
 
@@ -38,7 +38,7 @@ class ThreadPool(Generic[Client]):
         self._make = make
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=name)
         self._own = threading.local()
-        self._clients: list[Client] = []  # appended to by the threads, read when they have ended
+        self._clients: list[Client] = []  # appended to by the threads, read after they have ended
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,10 +53,10 @@ class ThreadPool(Generic[Client]):
         *args: Given.args,
         **options: Given.kwargs,
     ) -> Answer:
-        """Carry out a method of the blocking client in a thread, e.g. `run(NepseClient.get_market_depth, "NABIL")`.
+        """Run a method of the blocking client in a thread, e.g. `run(NepseClient.get_market_depth, "NABIL")`.
 
         Raises:
-            RuntimeError: after `close`; else as the method does.
+            RuntimeError: after `close`; otherwise the errors of the method.
         """
         job = partial(self._in_thread, method, args, options)
         return await asyncio.get_running_loop().run_in_executor(self._threads, job)
@@ -69,7 +69,7 @@ class ThreadPool(Generic[Client]):
         return method(client, *args, **options)
 
     async def close(self) -> None:
-        """Close: calls that wait for their turn are cancelled, those under way are awaited."""
+        """Close: waiting calls are cancelled, running ones are awaited."""
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
         while self._clients:
             self._clients.pop().close()
@@ -78,7 +78,7 @@ class ThreadPool(Generic[Client]):
 def awaited(
     method: Callable[Concatenate[Client, Given], Answer],
 ) -> Callable[Concatenate[ThreadPool[Client], Given], Coroutine[Any, Any, Answer]]:
-    """Make the method of an `ThreadPool` that carries out this one of its client."""
+    """Return the method of a `ThreadPool` that runs this method of its client."""
 
     @wraps(method)
     async def call(self: ThreadPool[Client], /, *args: Given.args, **options: Given.kwargs) -> Answer:

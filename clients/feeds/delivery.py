@@ -1,7 +1,7 @@
 """A feed's side of its link to the broker: PROTOCOL.md section 3.4. Pure.
 
-What is posted is kept until the broker has confirmed it. The feed asks several times a second how far it was taken; if that
-stands still below what had been sent when it asked before, something was lost on the way, and it is sent again from there.
+A tick is kept until the broker has confirmed it. The feed requests the broker's position several times a second; if that has not
+moved and is below the number sent before the previous request, frames were lost, and are sent again from there.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from hulak.clients.feeds.unconfirmed import Unconfirmed
 
 
 class Delivery:
-    """One instance of a feed and what the broker has of it.
+    """One instance of a feed, and the broker's position in it.
 
     Args:
-        instance: 1 to 2**64 - 1, another one for each start of a feed.
-        limit: how many unconfirmed frames are kept; the oldest is given up for one more.
+        instance: 1 to 2**64 - 1, different at each start of a feed.
+        limit: maximum of unconfirmed frames; beyond it the oldest is dropped.
         prefix: stands before each symbol, with its dot; empty for none.
     """
 
@@ -26,8 +26,8 @@ class Delivery:
         self.instance = instance
         self.prefix = prefix
         self.unconfirmed = Unconfirmed(limit)
-        self.opened = False  # the broker has answered; before that, it takes nothing of ours
-        self.sent = 0  # running number of the last frame that was handed to the socket
+        self.opened = False  # the broker has replied; before that, it ignores our frames
+        self.sent = 0  # running number of the last frame that was passed to the socket
         self.resent = 0
         self._epoch: int | None = None
         self._taken = -1
@@ -35,14 +35,14 @@ class Delivery:
 
     @property
     def backlog(self) -> int:
-        """How many frames wait to be handed to the socket."""
+        """The number of frames that wait to be passed to the socket."""
         return self.unconfirmed.last - self.sent
 
     def post(self, tick: Tick, time_ns: int) -> bytes:
-        """Number a tick and keep it; returns its frame, which waits to be sent.
+        """Number a tick and keep it; return its frame, which waits to be sent.
 
         Args:
-            tick: what the venue told; its `received_ns` is set here, unless it has one.
+            tick: the venue's quote; its `received_ns` is set here, unless it has one.
             time_ns: when it was received, ns since 1970 UTC.
         """
         kept = self.unconfirmed
@@ -53,29 +53,29 @@ class Delivery:
         frame = codec.feed_frame(tick.symbol, self.instance, kept.last + 1, time_ns, codec.pack_tick(tick))
         kept.add(frame)
         if kept.dropped:
-            self.sent = max(self.sent, kept.oldest - 1)  # what was given up need not be sent
+            self.sent = max(self.sent, kept.oldest - 1)  # dropped frames are not sent
         return frame
 
     def waiting(self, most: int) -> list[bytes]:
-        """List the next frames to hand to the socket, at most `most`; `sent` grows by as many as it took."""
+        """Return the next frames for the socket, at most `most`; the caller adds the number of sent ones to `sent`."""
         return self.unconfirmed.since(self.sent, most) if self.backlog else []
 
     def ask(self) -> dict[str, Any]:
-        """Make the arguments of the next `hulak.feed` request."""
+        """Return the arguments of the next `hulak.feed` request."""
         return {"instance": self.instance, "oldest": self.unconfirmed.oldest}
 
     def answered(self, epoch: int, taken: int, safe: int) -> None:
-        """Note how far the broker has taken this instance.
+        """Record the broker's position in this instance.
 
         Args:
-            epoch: of the broker; another one than before is a restarted broker, that has lost what it had not confirmed.
-            taken: running number of the last frame it took.
-            safe: running number of the last frame that is in its journal; nothing up to it need be kept.
+            epoch: of the broker; a new epoch means a restarted broker, which has lost all unconfirmed frames.
+            taken: running number of the last frame that it received.
+            safe: running number of the last frame in its journal; frames up to it are dropped here.
         Raises:
-            ProtocolError: it took what was never sent.
+            ProtocolError: it confirms a frame that was never sent.
         """
         self.unconfirmed.confirm(safe)
-        self.sent = max(self.sent, taken)  # it took what was handed over before we went back to send it again
+        self.sent = max(self.sent, taken)  # it received frames that were about to be sent again
         restarted = self._epoch is not None and (epoch != self._epoch or taken < self._taken)
         stalled = taken == self._taken and taken < self._sent_when_asked
         if self.opened and (restarted or stalled):

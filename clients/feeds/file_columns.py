@@ -25,7 +25,7 @@ BARS = {"open", "high", "low", "close", "adjclose", "bidopen", "bidhigh", "askop
 TRADES = {"price", "last", "lastprice", "tradeprice", "side", "tradeid", "aggressorside"}
 BOOK = {"levels", "bids", "asks", "level", "depth", "updatetype", "ordertype", "orderid", "action"}
 
-# What `hulak journal export` writes; as JSON it has more.
+# The columns of `hulak journal export`; its JSON has more fields.
 EXPORTED = ("time_ns", "topic", "sequence", "timestamp", "received_ns", "bid", "ask", "flags", "source")
 
 FORMATS: dict[str, tuple[str, ...]] = {  # column names of files without a header line

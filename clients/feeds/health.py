@@ -1,7 +1,7 @@
 """The health of a feed: its state, the ages of data and heartbeats, what each symbol lacks. Pure; time is passed in.
 
-No state is final: each is left in a bounded time, or at the venue's next message. Data and heartbeats are distinguished: a venue
-that sends heartbeats only is DEGRADED; one that sends nothing is STALE and is reconnected. Data that never came is as old as the
+No state is final: each ends after a bounded time, or at the venue's next message. Data and heartbeats are distinguished: a venue
+that sends heartbeats only is DEGRADED; a silent venue is STALE and is reconnected. Data that never came is as old as the
 connection. The ages that decide are compared with "above", as the original's health sensor does.
 """
 
@@ -119,8 +119,8 @@ class FeedHealth:
         The delay is no less than `again_s`, which the venue asked for (0: for nothing): a client that asks sooner is banned for
         longer.
 
-        A connection that brought data for longer than the longest delay counts as proven: it resets the delays. One that is lost
-        sooner counts as failed, so that a venue which accepts and drops connections is not flooded.
+        A connection that brought data for longer than the longest delay counts as proven: it resets the delays. A connection
+        that is lost sooner counts as failed, so that a venue which accepts and drops connections is not flooded.
         """
         was_open = self.state not in (FeedState.CONNECTING, FeedState.BACKOFF, FeedState.DISCONNECTED)
         proven_s = min(self.limits.data_s, self._backoff.cap_s)

@@ -20,7 +20,7 @@ class Refusals:
         """How many messages were refused."""
         return self._before + self._now
 
-    def told(self, reply: Mapping[str, Any]) -> dict[str, str]:
+    def add(self, reply: Mapping[str, Any]) -> dict[str, str]:
         """Add a reply's `refused` and `refusals`, which older brokers do not send; returns the new symbols."""
         count, named = reply.get("refused", 0), reply.get("refusals", {})
         self._before += self._now if count < self._now else 0

@@ -46,7 +46,7 @@ class Subscriptions:
 
     def __init__(self, symbols: Iterable[str], resolve_s: float, key: Callable[[str], str] = canonical_symbol) -> None:
         self.names: dict[str, str] = {}  # key -> the venue's name
-        self.bad: dict[str, SymbolError] = {}  # by name: what cannot be a topic, whatever the venue says; never dropped
+        self.bad: dict[str, SymbolError] = {}  # by name: symbols that cannot be topics; never dropped
         for symbol in symbols:
             try:
                 self._add(key(symbol), symbol)

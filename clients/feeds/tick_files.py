@@ -74,7 +74,7 @@ class TickLines:
             the file's name.
         day: of ms since midnight; None takes the 8-digit date in the file's name.
         clock_h: hours ahead of UTC of ms since midnight; None means `CLOCKS_H` for a broker named in the name, else 0.
-        source: what the ticks name as their source, where the file does not.
+        source: source of the ticks, if the file does not name it.
         form: one of `FORMATS`, for a file without a header line.
     Raises:
         FeedError: the file is refused: its form is unknown or holds no quotes, or its symbol is unknown.

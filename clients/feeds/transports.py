@@ -24,7 +24,7 @@ CLOSE_S = 0.5  # for the closing handshake: a venue that hangs must not hold up 
 QUEUE = 64  # lines read ahead
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
-BROKEN = (OSError, WebSocketException, TimeoutError)  # what a connection may raise; a requests exception is an OSError
+BROKEN = (OSError, WebSocketException, TimeoutError)  # exceptions of connections; a requests exception is an OSError
 
 
 class VenueRefused(ConnectionError):
@@ -157,7 +157,7 @@ async def connection(url: str, *, token: str, connect_s: float, read_s: float) -
     """Connect, and disconnect at the end.
 
     Args:
-        url: one that `check_url` accepts.
+        url: must be accepted by `check_url`.
         token: sent as `Authorization: Bearer`, if not empty; only over an encrypted connection, or to this machine.
         connect_s: limit for connecting, seconds.
         read_s: silence after which an HTTP response is ended, seconds.

@@ -1,7 +1,7 @@
-"""Fan-out to the clients: what each one gets next, and what happens to one that does not read. Pure.
+"""Fan-out to the clients: the next messages of each, and the handling of clients that do not read. Pure.
 
 A client whose unsent bytes are above its mark gets nothing new until they are sent; then it gets all newest values at once.
-One that stays above the mark for too long, or has too many unsent bytes, is stalled, and is disconnected.
+A client that stays above the mark for too long, or has too many unsent bytes, is stalled, and is disconnected.
 """
 
 from dataclasses import dataclass

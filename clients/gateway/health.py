@@ -1,7 +1,7 @@
 """The health of the gateway itself (`/healthz`), and of everything behind it (`/readyz`). Pure.
 
-Alive means: restarting this process would not help. So a silent broker does not fail `/healthz`. Ready means: what the gateway
-serves is complete and fresh, by the same judge as `hulak check`.
+Alive means: restarting this process would not help. So a silent broker does not fail `/healthz`. Ready means: all served data is
+complete and fresh, by the same judge as `hulak check`.
 """
 
 from collections.abc import Mapping, Sequence

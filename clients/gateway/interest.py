@@ -1,4 +1,4 @@
-"""What a client of the gateway is subscribed to. Pure. PROTOCOL.md section 12.2."""
+"""The subscriptions of a client of the gateway. Pure. PROTOCOL.md section 12.2."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

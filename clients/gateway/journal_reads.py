@@ -1,4 +1,4 @@
-"""What the gateway reads from the broker's journal: today's figures of a symbol, past bars, and the known symbols.
+"""The gateway's reads of the broker's journal: today's figures of a symbol, past bars, and the known symbols.
 
 Runs in the threads of `clients.gateway.bus_calls`. Ticks are selected by the broker's time of receipt, and put into bars by the
 venue's clock.

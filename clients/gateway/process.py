@@ -1,7 +1,7 @@
 """The gateway process: serves the bus to browsers and monitoring on one port. It runs on asyncio, one of the bus's two edges.
 
-Its loop turns when the broker has published something, at most once per `frame_ms`: it receives what is available, and sends each
-client that keeps up one message with everything new for it. The other modules decide who gets what. PROTOCOL.md section 12.
+Its loop runs when the broker has published a message, at most once per `frame_ms`: it receives all available messages, and sends
+each client that keeps up one message with its new values. The other modules decide what each client gets. PROTOCOL.md section 12.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ class NepseMethods(ABC):
         """Read all pages of a list, with several calls if needed.
 
         Args:
-            action: one that reads page by page, e.g. "floor-sheet".
+            action: an action that reads page by page, e.g. "floor-sheet".
             args: of the action, without `page` and `pages`.
         Returns:
             `rows`, each once; `complete`, whether there are as many as the exchange says (an open market may add

@@ -22,8 +22,8 @@ WHOLE, TWO_LOST = [*range(100, 110)], [*range(100, 104), *range(106, 110)]
 
 
 class Record:
-    def __init__(self, found):
-        self.bid, self.timestamp = found["bid"], found["timestamp"]
+    def __init__(self, result):
+        self.bid, self.timestamp = result["bid"], result["timestamp"]
 
 
 def take_one_by_one(recorder, bodies):
@@ -85,8 +85,8 @@ def test_every_tick_has_one_length_and_its_number_at_one_place():
     bodies = [tick.encode(number) for number in (1, 28, 1 << 40)]
     assert {len(body) for body in bodies} == {tick.SIZE}
     assert [tick.number_at(body, tick.NUMBER_AT)[0] for body in bodies] == [1, 28, 1 << 40]
-    found = unpack(bodies[1])
-    assert (found["symbol"], tick.time_at(bodies[1], tick.TIME_AT)[0]) == (tick.SYMBOLS[0], found["timestamp"])
+    message = unpack(bodies[1])
+    assert (message["symbol"], tick.time_at(bodies[1], tick.TIME_AT)[0]) == (tick.SYMBOLS[0], message["timestamp"])
     assert len(set(tick.SYMBOLS)) == 28
 
 
@@ -100,9 +100,9 @@ def test_medians_leave_noisy_repeats_out_unless_all_are():
 
 def test_latencies_are_summed_up_over_all_and_over_windows():
     series = [[*range(1000, 101_000, 1000), *([MISSING] * 100)]] * 2
-    found = figures.latency_us(series, rate=1000)
-    assert (found["p50"], found["p99"], found["max"], found["missing"]) == (51, 100, 100, 200)
-    assert found["window_p99"] == 100
+    result = figures.latency_us(series, rate=1000)
+    assert (result["p50"], result["p99"], result["max"], result["missing"]) == (51, 100, 100, 200)
+    assert result["window_p99"] == 100
 
 
 def test_ratios_and_tables_and_slopes():
@@ -119,11 +119,11 @@ def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
     assert "redis-server is not installed" in skipped["redis"] == skipped["redis-thin"]
     assert "not installed" in skipped["nats"]
     assert skipped["hulak-ticks"] is None
-    said = []
-    result = workloads.ticks(Shape(1, 1, log=said.append), ["redis"], 1, 0.2)
+    lines = []
+    result = workloads.ticks(Shape(1, 1, log=lines.append), ["redis"], 1, 0.2)
     assert result["skipped"].keys() == {"redis"}
     assert not result["rows"]
-    assert "skipped" in said[0]
+    assert "skipped" in lines[0]
 
 
 def test_an_unknown_system_is_refused_by_name():
@@ -134,8 +134,8 @@ def test_an_unknown_system_is_refused_by_name():
 
 @pytest.mark.system
 def test_a_broker_that_drops_ticks_is_caught_exactly():
-    found = workloads.selfcheck(SMALL, 0.5)
-    assert found["lost"] == found["dropped"] > 0
+    result = workloads.selfcheck(SMALL, 0.5)
+    assert result["lost"] == result["dropped"] > 0
 
 
 @pytest.mark.system
@@ -177,10 +177,10 @@ def test_hulak_and_raw_side_by_side(tmp_path):
 
 @pytest.mark.system
 def test_latency_and_memory_of_hulak():
-    found = workloads.latency(SMALL, ["hulak-symbols", "raw"], 1, 1.0, 500)
-    for row in found["medians"].values():
+    result = workloads.latency(SMALL, ["hulak-symbols", "raw"], 1, 1.0, 500)
+    for row in result["medians"].values():
         assert 0 < row["p50"] <= row["p99"] <= row["max"]
         assert row["missing"] == row["lost"] == 0
     grown = workloads.memory(SMALL, "hulak-ticks", 0.03, 500, 0.0)
-    assert {one["role"] for one in grown["processes"]} == {"broker", "publisher", "consumers"}
-    assert all(one["start_mb"] > 5 for one in grown["processes"])
+    assert {process["role"] for process in grown["processes"]} == {"broker", "publisher", "consumers"}
+    assert all(process["start_mb"] > 5 for process in grown["processes"])

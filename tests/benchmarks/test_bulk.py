@@ -14,24 +14,24 @@ SMALL = Settings(journal=JournalSettings(segment_bytes=65_536))
 
 def ticks_of(home):
     """Read all segments: number, topic, and what the body says."""
-    found = []
+    ticks = []
     for path in sorted((home / "journal").glob("*.hj")):
         records = list(scan(path.read_bytes()))
         assert all(isinstance(record, Record) for record in records)
         for record in records[1:]:
             number, _, _, frame = record.tick()
             publication = decode_publication(frame)
-            found.append((number, publication.topic, unpack(publication.body)))
-    return found
+            ticks.append((number, publication.topic, unpack(publication.body)))
+    return ticks
 
 
 def test_ticks_are_numbered_without_a_hole_and_the_rare_symbol_is_where_it_was_said_to_be(tmp_path):
     made = bulk.fill(tmp_path, SMALL, SIZE, rare_every=1000)
-    found = ticks_of(tmp_path)
-    assert [number for number, _, _ in found] == list(range(1, made.ticks + 1))
-    assert [number for number, topic, _ in found if topic == "tick.RARE"] == made.rare == list(range(1, made.ticks + 1, 1000))
-    assert all(topic == f"tick.{body['symbol']}" and body["bid"] == number for number, topic, body in found)
-    assert len({topic for _, topic, _ in found}) == 29
+    ticks = ticks_of(tmp_path)
+    assert [number for number, _, _ in ticks] == list(range(1, made.ticks + 1))
+    assert [number for number, topic, _ in ticks if topic == "tick.RARE"] == made.rare == list(range(1, made.ticks + 1, 1000))
+    assert all(topic == f"tick.{body['symbol']}" and body["bid"] == number for number, topic, body in ticks)
+    assert len({topic for _, topic, _ in ticks}) == 29
     assert SIZE <= made.size < 1.2 * SIZE
 
 

@@ -41,10 +41,10 @@ def test_very_short_times_are_noise():
 
 
 def test_what_was_given_up_is_named_and_left_out_of_the_fit():
-    found = table(lambda n: 0.01 * n if n < 10_000 else None)
-    assert exponents(found) == {"cost": pytest.approx(1)}
-    assert worse(found) == ["Things: CPU s took longer than the limit at things 10,000"]
-    assert "| 10,000 | - |" in markdown_of(found)
+    result = table(lambda n: 0.01 * n if n < 10_000 else None)
+    assert exponents(result) == {"cost": pytest.approx(1)}
+    assert worse(result) == ["Things: CPU s took longer than the limit at things 10,000"]
+    assert "| 10,000 | - |" in markdown_of(result)
 
 
 def test_the_last_row_says_the_exponent_and_the_linear_one():
@@ -57,10 +57,10 @@ def test_the_command_measures_each_part_of_a_real_broker(tmp_path):
     small = ["--subscriptions", "20,40", "--queued", "100", "--rows", "20000", "--journal", "1", "--limit", "1"]
     done = CliRunner().invoke(main, ["scale", *small, "--folder", str(tmp_path), "--json", str(out)])
     assert done.exit_code == 0, done.output
-    told = json.loads(out.read_text())
-    assert [[row["size"] for row in one["rows"]] for one in told["tables"]] == [[20, 40], [100], [20_000], [1]]
-    for one in told["tables"]:
-        assert all(value is not None and value >= 0 for row in one["rows"] for value in row.values()), one
+    document = json.loads(out.read_text())
+    assert [[row["size"] for row in table["rows"]] for table in document["tables"]] == [[20, 40], [100], [20_000], [1]]
+    for table in document["tables"]:
+        assert all(value is not None and value >= 0 for row in table["rows"] for value in row.values()), table
 
 
 def test_sizes_and_parts_that_are_none_are_refused():

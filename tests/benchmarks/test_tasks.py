@@ -1,4 +1,4 @@
-"""The tasks' benchmark measures what it says: what is lost, repeated or falsified is found exactly, and figures are right."""
+"""The tasks' benchmark: lost, repeated and falsified tasks are found exactly, and the figures are right."""
 
 import json
 import os
@@ -92,10 +92,10 @@ def row(system, tasks_s, p50, **more):
 
 def test_others_are_compared_with_hulak_and_faults_are_summed():
     rows = [row("hulak", 900.0, 20.0), row("hulak", 1100.0, 20.0), row("rq", 10.0, 80.0, lost=1), row("rq", 10.0, 80.0, lost=2)]
-    told = run.summary(rows)
-    assert told["times"]["rq"] == {"tasks_s": 100.0, "p50": 4.0, "p99": 4.0, "cpu_us": 1.0}
-    assert (told["medians"]["rq"]["lost"], told["medians"]["rq"]["twice"]) == (3, 0)
-    assert "| rq | 10.00 | 100 |" in run.markdown({"workers": {"1": told}})
+    summary = run.summary(rows)
+    assert summary["times"]["rq"] == {"tasks_s": 100.0, "p50": 4.0, "p99": 4.0, "cpu_us": 1.0}
+    assert (summary["medians"]["rq"]["lost"], summary["medians"]["rq"]["twice"]) == (3, 0)
+    assert "| rq | 10.00 | 100 |" in run.markdown({"workers": {"1": summary}})
     assert run.summary(rows[2:])["times"] == {}
 
 
@@ -105,9 +105,9 @@ def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
     skipped = dict(run.available(["celery", "nats", "dask", "ipyparallel", "pool", "hulak"]))
     assert all("not installed" in skipped[name] for name in ("celery", "nats", "dask", "ipyparallel"))
     assert skipped["pool"] is skipped["hulak"] is None
-    told = run.run(Rounds(repeats=1, log=lambda line: None), ["dask"])
-    assert told["skipped"].keys() == {"dask"}
-    assert not told["rows"]
+    result = run.run(Rounds(repeats=1, log=lambda line: None), ["dask"])
+    assert result["skipped"].keys() == {"dask"}
+    assert not result["rows"]
     with pytest.raises(BenchmarkError, match="'hulk' is unknown"):
         list(run.available(["hulk"]))
     assert set(MEASURED) | set(CONTROLS) == SYSTEMS.keys()
@@ -115,11 +115,11 @@ def test_what_is_not_installed_is_skipped_with_its_reason(monkeypatch):
 
 @pytest.mark.system
 def test_faults_are_found_exactly():
-    told = run.selfcheck(Rounds(load=TINY, quiet_within_s=0, log=lambda line: None))
-    assert told.keys() == set(CONTROLS)
-    for found in told.values():
-        assert found["found"] == found["committed"] > 0
-        assert found["other"] == 0
+    faults = run.selfcheck(Rounds(load=TINY, quiet_within_s=0, log=lambda line: None))
+    assert faults.keys() == set(CONTROLS)
+    for item in faults.values():
+        assert item["found"] == item["committed"] > 0
+        assert item["other"] == 0
 
 
 @pytest.mark.system
@@ -148,12 +148,12 @@ def test_hulak_called_and_posted_beside_a_pool(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(out.read_text())["workers"]["2"]
-    assert list(told["medians"]) == systems.split(",")
-    for found in told["medians"].values():
-        assert found["lost"] == found["twice"] == found["wrong"] == 0
-        assert found["tasks_s"] > 20
-        assert 0 < found["p50"] <= found["p99"] <= found["max"]
-        assert 0 < found["client_us"] <= found["cpu_us"]
-    assert told["times"]["hulak"]["tasks_s"] == 1
+    result = json.loads(out.read_text())["workers"]["2"]
+    assert list(result["medians"]) == systems.split(",")
+    for median in result["medians"].values():
+        assert median["lost"] == median["twice"] == median["wrong"] == 0
+        assert median["tasks_s"] > 20
+        assert 0 < median["p50"] <= median["p99"] <= median["max"]
+        assert 0 < median["client_us"] <= median["cpu_us"]
+    assert result["times"]["hulak"]["tasks_s"] == 1
     assert "| hulak-posted |" in done.stdout

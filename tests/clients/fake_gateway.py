@@ -2,7 +2,7 @@
 
     python tests/clients/fake_gateway.py --displays 24 --rate 1000
 
-Prints its port in a line of its own. SIGUSR1 lets the market stand still, and move again.
+Prints its port on a separate line. SIGUSR1 stops the market, and starts it again.
 """
 
 import argparse
@@ -38,14 +38,14 @@ KEYS = [
         "key": "log_level",
         "type": "text",
         "default": "info",
-        "help": "what the processes write to their logs",
+        "help": "level of the processes' logs",
         "allowed": "debug or info or warning or error",
     },
 ]
 
 
 class FakeGateway:
-    """Everything there is to tell, and one client after another that is told it."""
+    """All states to send, and the clients that receive them."""
 
     def __init__(self, displays, rate, stale_s, seed=5):
         self.draw, self.rate, self.still = random.Random(seed), rate, False
@@ -64,7 +64,7 @@ class FakeGateway:
         return display
 
     async def run(self):
-        """Let the market move, and tell all clients, once a frame."""
+        """Move the market and update all clients, once a frame."""
         last, owed = time.monotonic(), 0.0
         while True:
             await asyncio.sleep(FRAME_S)
@@ -77,20 +77,20 @@ class FakeGateway:
                     self.markets[display].tick(time.time() * 1000)
                     moved.add(display)
             owed -= int(owed)
-            tell_stats = now - self.second >= 1
-            self.second = now if tell_stats else self.second
-            self._tell(moved, tell_stats)
+            with_stats = now - self.second >= 1
+            self.second = now if with_stats else self.second
+            self._update(moved, with_stats)
 
-    def _tell(self, moved, tell_stats):
-        news = {display: self.markets[display].told(whole=False) for display in moved if display in self.markets}
+    def _update(self, moved, with_stats):
+        news = {display: self.markets[display].state_of(whole=False) for display in moved if display in self.markets}
         for client, seen in self.clients.items():
             frame = {"type": "frame", "sent_ms": time.time() * 1000}
             fresh = self.markets.keys() - seen
-            told = {**news, **{display: self.markets[display].told(whole=True) for display in fresh}}
-            frame |= {"displays": told} if told else {}
+            states = {**news, **{display: self.markets[display].state_of(whole=True) for display in fresh}}
+            frame |= {"displays": states} if states else {}
             frame |= {"removed": self.removed} if self.removed else {}
-            frame |= {"stats": self.stats()} if tell_stats or not seen else {}
-            frame |= {"config": self.config} if tell_stats or not seen else {}
+            frame |= {"stats": self.stats()} if with_stats or not seen else {}
+            frame |= {"config": self.config} if with_stats or not seen else {}
             seen |= fresh
             if len(frame) > 2:
                 self.sending.add(task := asyncio.ensure_future(say(client, frame)))
@@ -201,7 +201,7 @@ class FakeGateway:
 
 
 async def say(client, message):
-    """Send one message; a client that has gone is not told."""
+    """Send one message; a closed connection is ignored."""
     try:
         await client.send(msgspec.json.encode(message).decode())
     except ConnectionClosed:
@@ -239,5 +239,5 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=float, default=1000.0)
     parser.add_argument("--stale", type=float, default=30.0, help="seconds after which data is stale")
     parser.add_argument("--port", type=int, default=0)
-    told = parser.parse_args()
-    asyncio.run(main(FakeGateway(told.displays, told.rate, told.stale), told.port))
+    options = parser.parse_args()
+    asyncio.run(main(FakeGateway(options.displays, options.rate, options.stale), options.port))

@@ -12,7 +12,7 @@ PAIRS = {
 
 
 class Market:
-    """One display's symbol: a random walk, and the state that the page is told of it."""
+    """One display's symbol: a random walk, and the state that the page receives."""
 
     def __init__(self, display, symbol, price, draw):
         digits = 2 if price > 10_000 else 3 if price > 90 else 5
@@ -75,8 +75,8 @@ class Market:
         level[2] += move < 0
         self.changed.add(index)
 
-    def told(self, *, whole):
-        """Return the state as one client is told it."""
+    def state_of(self, *, whole):
+        """Return the state for one client."""
         state = self.state
         reach = (state["adr_high"] - state["adr_low"]) / 2
         away = abs(state["price"] - state["open"]) / (reach * 2)
@@ -85,7 +85,7 @@ class Market:
         pad = (high - low) * 0.05
         top = max(self.levels, key=lambda index: self.levels[index][0])
         ranked = sorted(self.levels, key=lambda index: -self.levels[index][0])[: max(1, len(self.levels) // 2)]
-        found = {
+        shown = {
             **state,
             "visual_high": high + pad,
             "visual_low": low - pad,
@@ -97,8 +97,8 @@ class Market:
         }
         if whole:
             levels = [[index, *level] for index, level in sorted(self.levels.items())]
-            found["profile"] = {"bucket": self.bucket, "ticks": state["ticks"], "levels": levels}
+            shown["profile"] = {"bucket": self.bucket, "ticks": state["ticks"], "levels": levels}
         elif self.changed:
             levels = [[index, *self.levels[index]] for index in sorted(self.changed)]
-            found["profile_delta"] = {"ticks": state["ticks"], "levels": levels}
-        return found
+            shown["profile_delta"] = {"ticks": state["ticks"], "levels": levels}
+        return shown

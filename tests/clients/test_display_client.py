@@ -1,4 +1,4 @@
-"""What the display client makes of names, ticks and statistics, without a broker."""
+"""The display client's names, ticks and statistics, without a broker."""
 
 import pytest
 

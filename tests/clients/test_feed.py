@@ -31,10 +31,10 @@ def test_ticks_are_in_the_journal_in_their_order_when_the_feed_is_closed():
             for number in range(100):
                 feed.post("eur/usd", 1.0 + number, 1.5 + number, timestamp=1_700_000_000_000 + number)
             assert [subscriber.poll(WITHIN_S).body["bid"] for _ in range(100)] == [1.0 + number for number in range(100)]
-        found = journalled(local_bus, "EURUSD")
-        assert [tick["timestamp"] for tick in found] == [1_700_000_000_000 + number for number in range(100)]
-        assert {tick["source"] for tick in found} == {"mine"}
-        assert all(tick["received_ns"] > 0 for tick in found)
+        ticks = journalled(local_bus, "EURUSD")
+        assert [tick["timestamp"] for tick in ticks] == [1_700_000_000_000 + number for number in range(100)]
+        assert {tick["source"] for tick in ticks} == {"mine"}
+        assert all(tick["received_ns"] > 0 for tick in ticks)
 
 
 def test_nothing_is_lost_when_the_broker_is_killed_on_the_way():
@@ -96,7 +96,7 @@ def test_a_feed_has_a_name(name):
 
 
 def test_without_a_broker_the_feed_says_so_and_is_closed():
-    with LocalBus() as local_bus, pytest.raises(BusTimeout, match=r"no broker took ticks at tcp://.* within 0\.1 s"):
+    with LocalBus() as local_bus, pytest.raises(BusTimeout, match=r"no broker accepted ticks at tcp://.* within 0\.1 s"):
         feed_of(local_bus, timeout_s=0.1).open()
 
 
@@ -117,12 +117,14 @@ def test_a_feed_is_shown_and_a_bus_that_waits_for_a_feed_does_not_take_it_for_on
         local_bus.start_broker()
         with feed_of(local_bus, "mine") as feed:
             feed.post("X", 1, 2)
-            (row,) = eventually(lambda: [one for one in local_bus.stats()["processes"] if one["kind"] == "feed"], within_s=10)
+            (row,) = eventually(
+                lambda: [process for process in local_bus.stats()["processes"] if process["kind"] == "feed"], within_s=10
+            )
             assert row["name"].startswith("mine/")
             assert row["program"] is True
             eventually(lambda: feed.counters()["unconfirmed"] == 0, within_s=10)
             assert feed.counters()["posted"] == 1
-        eventually(lambda: not [one for one in local_bus.stats()["processes"] if one["kind"] == "feed"], within_s=10)
+        eventually(lambda: not [process for process in local_bus.stats()["processes"] if process["kind"] == "feed"], within_s=10)
 
 
 @pytest.mark.parametrize("kind", ["library", "structlog"])

@@ -1,4 +1,4 @@
-"""`LiveConfig`: what it asks the broker."""
+"""The requests of `LiveConfig`."""
 
 import pytest
 

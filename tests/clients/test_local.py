@@ -23,8 +23,8 @@ def test_a_script_has_a_bus_with_a_pool_and_leaves_nothing_behind(caplog):
                 assert subscriber.poll(20).body["source"] == "script"
             assert bus.call("hulak.stats")["scaling"]["nepse"]["workers"] == "auto"
             processes = psutil.Process().children(recursive=True)
-            assert len([one for one in processes if "nepse" in one.cmdline()]) >= 3, "two workers and the exchange"
-        eventually(lambda: not any(one.is_running() for one in processes), within_s=20)
+            assert len([process for process in processes if "nepse" in process.cmdline()]) >= 3, "two workers and the exchange"
+        eventually(lambda: not any(process.is_running() for process in processes), within_s=20)
     assert not home.exists()
     assert [line.partition(" home=")[0].partition(" orderly=")[0] for line in caplog.messages] == [
         "local bus started",

@@ -15,13 +15,13 @@ OLDEST_NODE = 20
 
 def node():
     """Find node, or skip with the reason."""
-    found = shutil.which("node")
-    if found is None:
+    path = shutil.which("node")
+    if path is None:
         pytest.skip("there is no node: the page's modules are tried with its test runner")
-    version = subprocess.run([found, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    version = subprocess.run([path, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     if int(version[1:].split(".")[0]) < OLDEST_NODE:
         pytest.skip(f"node is {version}, its test runner is needed: v{OLDEST_NODE} or newer")
-    return found
+    return path
 
 
 def test_the_pure_modules_hold_what_their_tests_say():

@@ -1,4 +1,4 @@
-"""The page in a real browser, before a gateway of its own: what a person sees, with and without a mouse."""
+"""The page in a real browser, with a separate gateway, used with and without a mouse."""
 
 import signal
 
@@ -44,9 +44,9 @@ def test_every_display_is_painted_and_the_browser_has_nothing_to_complain_of(chr
         live(page)
         assert page.locator("#displays canvas").count() == DISPLAYS
         until(page, f"({PIXELS})().every((colours) => colours >= {COLOURS_OF_A_PICTURE})")
-        told = page.evaluate("window.hulak.latency()")
-        assert told["fps"] > 0
-        assert told["p50"] <= told["p99"] <= told["max"]
+        latency = page.evaluate("window.hulak.latency()")
+        assert latency["fps"] > 0
+        assert latency["p50"] <= latency["p99"] <= latency["max"]
         assert page.locator("#status").inner_text().startswith("● connected")
         for panel, word in (("pool", "nepse_01/2001"), ("feeds", "no recent tick of AUDNZD"), ("processes", "display_0")):
             page.locator(f"#{panel}").get_by_text(word).first.wait_for(timeout=WITHIN_MS)
@@ -131,7 +131,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(chrome, gateway, width):
         sizes = page.evaluate("(() => { const c = document.querySelector('canvas'); return [c.width, c.clientWidth]; })()")
         assert sizes[0] == 2 * sizes[1], "a canvas has the screen's pixels"
         drawn = page.evaluate("window.hulak.latency().painted")
-        assert drawn < 30 * DISPLAYS, "what is not on the screen is not drawn"
+        assert drawn < 30 * DISPLAYS, "displays outside the screen are not drawn"
 
 
 def test_pictures_that_get_no_ticks_say_how_old_they_are(chrome):

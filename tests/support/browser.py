@@ -21,10 +21,10 @@ TELL_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) => {
 
 def chromium():
     """Find Chromium, or skip."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
         pytest.skip(f"there is no browser ({', '.join(NAMES)}); `make test` installs Debian's chromium where it may")
-    return found
+    return path
 
 
 @contextlib.contextmanager

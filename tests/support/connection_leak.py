@@ -1,4 +1,4 @@
-"""Somebody who opens connections and does not close them."""
+"""A program that opens connections and does not close them."""
 
 import contextlib
 

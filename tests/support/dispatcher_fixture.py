@@ -14,7 +14,7 @@ RETRYABLE = {"code": "BLOCKED", "text": "429", "retryable": True}
 
 
 class DispatcherFixture:
-    """A dispatcher whose effects are sorted by whom they concern; time moves as the test says."""
+    """A dispatcher whose effects are sorted by their receiver; the test sets the time."""
 
     def __init__(self, policy=POLICY):
         self.now = 100.0
@@ -22,10 +22,10 @@ class DispatcherFixture:
 
     def sort(self, effects):
         """Return messages to clients, messages to workers but heartbeats, and the names of notes."""
-        clients = [(one.identity, one.message) for one in effects if isinstance(one, ToClient)]
-        workers = [(one.identity, one.message) for one in effects if isinstance(one, ToWorker)]
+        clients = [(effect.identity, effect.message) for effect in effects if isinstance(effect, ToClient)]
+        workers = [(effect.identity, effect.message) for effect in effects if isinstance(effect, ToWorker)]
         workers = [pair for pair in workers if not isinstance(pair[1], BrokerHeartbeat)]
-        return clients, workers, [one.event for one in effects if isinstance(one, LogLine)]
+        return clients, workers, [effect.event for effect in effects if isinstance(effect, LogLine)]
 
     def request(self, task=A, client=b"c", service="nepse", **options):
         return self.sort(self.core.request(self.now, client, Request(task, service, "do", {"x": 1}, options)))

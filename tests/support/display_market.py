@@ -32,8 +32,8 @@ class Market:
     def dispatch(self, displays, count):
         new = self.more(count)
         for symbol in SYMBOLS:  # in blocks: the order between symbols is another, that within each is kept
-            mine = [{"bid": bid, "ask": ask, "timestamp": at} for name, bid, ask, at in new if name == symbol]
-            displays.dispatch_ticks(symbol, mine)
+            own = [{"bid": bid, "ask": ask, "timestamp": at} for name, bid, ask, at in new if name == symbol]
+            displays.dispatch_ticks(symbol, own)
 
     def wanted(self, symbol, init=None, config=None):
         state = DisplayState(symbol, Init.from_values(symbol, init or {}), config or DisplayConfig())
@@ -51,9 +51,9 @@ def start_workers(local_bus, *names):
 
 def differs(displays, market, shown):
     """Name the displays whose state is not, or not yet, what it must be."""
-    found = []
+    result = []
     for display, symbol in shown.items():
         state, wanted = displays.state(display), market.wanted(symbol)
         if state is None or state["catching_up"] or {name: state[name] for name in wanted} != wanted:
-            found.append(display)
-    return found
+            result.append(display)
+    return result

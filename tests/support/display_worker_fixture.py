@@ -35,8 +35,8 @@ class Kept:
     def dump(self):
         return {"bids": list(self.bids), "config": self.config.dump()}
 
-    def restore(self, told):
-        self.bids, self.config = told["bids"], DisplayConfig(**told["config"])
+    def restore(self, dump):
+        self.bids, self.config = dump["bids"], DisplayConfig(**dump["config"])
 
 
 class CheckpointDisk:
@@ -73,7 +73,7 @@ class DisplayWorkerFixture:
         self.now = 100.0
         self.configs = {}  # of single displays
         self.config = config or DisplayConfig()
-        self.sent = []  # (display, token, running number, what was told)
+        self.sent = []  # (display, token, running number, state)
         self.takes = True  # the broker takes states
         self.notes = []
         self.rows = {}
@@ -92,10 +92,10 @@ class DisplayWorkerFixture:
         self.display_set.position = self.given
 
     def _config_of(self, display):
-        found = self.configs.get(display, self.config)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        config = self.configs.get(display, self.config)
+        if isinstance(config, Exception):
+            raise config
+        return config
 
     def _note(self, event, facts):
         self.notes.append(facts)
@@ -106,7 +106,7 @@ class DisplayWorkerFixture:
         self._send(self.display_set.schedule.due(now), now)
 
     def take(self, *ticks_and_time):
-        """Give live ticks, the arguments of `DisplaySet.take`, and send what is due at each."""
+        """Pass live ticks, the arguments of `DisplaySet.take`, and publish the states that are due at each."""
         self._send(self.display_set.take(*ticks_and_time), self.now)
 
     def _send(self, due, now):
@@ -125,7 +125,7 @@ class DisplayWorkerFixture:
         self.journal += symbols
 
     def give(self, count=None):
-        """Give live ticks, in one chunk."""
+        """Pass live ticks, in one chunk."""
         upto = len(self.journal) if count is None else min(len(self.journal), self.given - 1 + count)
         ticks = [made(self.journal[number - 1], number) for number in range(self.given, upto + 1)]
         first, self.given = self.given, upto + 1
@@ -138,7 +138,7 @@ class DisplayWorkerFixture:
     def lose(self, symbols, epoch):
         """Become a broker that lost its last ticks, and gives their numbers again under another epoch."""
         self.journal, self.replays = list(symbols), []
-        self.epochs = [one for one in self.epochs if one[0] <= len(symbols)] + [(len(symbols) + 1, epoch)]
+        self.epochs = [entry for entry in self.epochs if entry[0] <= len(symbols)] + [(len(symbols) + 1, epoch)]
 
     def assign(self, display, symbol="X", worker="me", token=None, first=1, init=None):
         former = self.rows.get(display, {"token": 0})
@@ -157,7 +157,7 @@ class DisplayWorkerFixture:
         self.display_set.reconcile({"version": self.version, "rows": list(self.rows.values())}, self.now)
 
     def begin(self):
-        """Let waiting displays begin; what they need of the journal waits to be answered."""
+        """Begin waiting displays; their requests to the journal wait for `answer`."""
         while self.display_set.building.prepare(self.now):
             pass
         while (made := self.display_set.start(self.now)) is not None:
@@ -165,42 +165,42 @@ class DisplayWorkerFixture:
 
     def answer(self, rows=10**9, *, cut=10**9):
         """Let each replay go on by some rows; one request gives `cut` rows at most."""
-        for one in list(self.replays):
-            made, left, ask = one
-            if made is not self.display_set.building.rounds.get(made.symbol):
+        for replay in list(self.replays):
+            made, rest, ask = replay
+            if made is not self.display_set.building.backfills.get(made.symbol):
                 continue
             if isinstance(ask, Ask):
-                if not self._accepts(one):
+                if not self._accepts(replay):
                     continue
-                found = range(ask.first, min(ask.last, len(self.journal)) + 1)
-                one[1] = left = [number for number in found if self.journal[number - 1] == made.symbol][:cut]
-                one[2] = ask.last
-            slice_, one[1] = left[:rows], left[rows:]
+                numbers = range(ask.first, min(ask.last, len(self.journal)) + 1)
+                replay[1] = rest = [number for number in numbers if self.journal[number - 1] == made.symbol][:cut]
+                replay[2] = ask.last
+            slice_, replay[1] = rest[:rows], rest[rows:]
             self.display_set.rows(made, [[number, self.frame(number)] for number in slice_], self.now)
-            if not one[1]:
+            if not replay[1]:
                 last = slice_[-1] if slice_ else made.upto
-                self._ended(one, last + 1 if last < one[2] else None)
-        rounds = self.display_set.building.rounds
-        self.replays = [one for one in self.replays if one[0] is rounds.get(one[0].symbol)]
+                self._ended(replay, last + 1 if last < replay[2] else None)
+        backfills = self.display_set.building.backfills
+        self.replays = [replay for replay in self.replays if replay[0] is backfills.get(replay[0].symbol)]
 
-    def _accepts(self, one):
-        made, _, ask = one
+    def _accepts(self, replay):
+        made, _, ask = replay
         if ask.first < self.oldest:
-            one[2] = made.too_old(self.oldest)
-            if one[2] is None:
-                self._ended(one, None)
+            replay[2] = made.too_old(self.oldest)
+            if replay[2] is None:
+                self._ended(replay, None)
             return False
         if made.epoch and (ask.first - 1 > len(self.journal) or made.epoch != self.epoch_of(ask.first - 1)):
             self.display_set.other_epoch(made, self.now)
             return False
         return True
 
-    def _ended(self, one, further):
-        made = one[0]
-        if made is not self.display_set.building.rounds.get(made.symbol):
+    def _ended(self, replay, further):
+        made = replay[0]
+        if made is not self.display_set.building.backfills.get(made.symbol):
             return
-        one[2] = made.ended(further, self.display_set.position)
-        if one[2] is None:
+        replay[2] = made.ended(further, self.display_set.position)
+        if replay[2] is None:
             self.display_set.finish(made, self.now)
 
     def frame(self, number):
@@ -209,7 +209,7 @@ class DisplayWorkerFixture:
         return codec.encode_publication(codec.tick_topic(symbol), Stamp(self.epoch_of(number), number, 1), body)
 
     def write_down(self):
-        """Have every display that changed written down."""
+        """Write the checkpoints of all changed displays."""
         display_set = self.display_set
         for held in display_set.checkpoints.rest(display_set.held.values(), display_set.place):
             display_set.checkpoints.write(held, self.now)
@@ -226,7 +226,7 @@ class DisplayWorkerFixture:
             self.now += 10.0
             self.begin()
             self.answer()
-            if not self.replays and all(one.phase is Phase.LIVE for one in self.display_set.held.values()):
+            if not self.replays and all(held.phase is Phase.LIVE for held in self.display_set.held.values()):
                 return
         raise AssertionError(f"never live: {self.display_set.held}")
 
@@ -238,9 +238,9 @@ class DisplayWorkerFixture:
 
     def check(self):
         """Every display has each of its ticks once, in order."""
-        mine = {display for display, row in self.rows.items() if row["worker"] == "me"}
-        assert set(self.display_set.held) == mine
-        for display in mine:
+        assigned = {display for display, row in self.rows.items() if row["worker"] == "me"}
+        assert set(self.display_set.held) == assigned
+        for display in assigned:
             held, wanted = self.display_set.held[display], self.wanted(display)
             assert held.state.bids == wanted, display
             assert held.number == (wanted[-1] if wanted else 0)

@@ -11,7 +11,7 @@ from hulak.bus.core.effects import ToClient, ToWorker
 
 
 class EffectFixture:
-    """What services see of a broker.
+    """The broker as its services see it.
 
     Args:
         folder: of the store.
@@ -20,7 +20,7 @@ class EffectFixture:
     def __init__(self, folder):
         self.answers = []  # (client, message), in order
         self.published = []
-        self.acts = []  # what was done, as (what, message), in order
+        self.acts = []  # actions as (name, message), in order
         self.guard = BugGuard(structlog.get_logger())
         self.database = Database(folder)
         self.database.open()
@@ -28,14 +28,14 @@ class EffectFixture:
         self.carry_out = runner.carry_out
 
     def note(self, effect):
-        """Say what is to be written about a posted task: nothing, where no service looks after them."""
+        """Return the effect for a posted task: it stores nothing, without a service that does."""
         return Store(lambda _: None, lambda *_: [])
 
     def put(self, effects):
         """Take messages to peers, as the outbox does."""
-        self.answers += [(one.identity, one.message) for one in effects if isinstance(one, ToClient)]
-        self.acts += [("answer", one.message) for one in effects if isinstance(one, ToClient)]
-        return [one for one in effects if not isinstance(one, ToClient | ToWorker)]
+        self.answers += [(effect.identity, effect.message) for effect in effects if isinstance(effect, ToClient)]
+        self.acts += [("answer", effect.message) for effect in effects if isinstance(effect, ToClient)]
+        return [effect for effect in effects if not isinstance(effect, ToClient | ToWorker)]
 
     def publish(self, message):
         self.published.append(message)
@@ -54,5 +54,5 @@ class EffectFixture:
 
     def take(self):
         """Return what was answered since the last call: values, or codes of errors."""
-        found, self.answers = self.answers, []
-        return [getattr(message, "value", None) if hasattr(message, "value") else message.code for _, message in found]
+        answers, self.answers = self.answers, []
+        return [getattr(message, "value", None) if hasattr(message, "value") else message.code for _, message in answers]

@@ -1,4 +1,4 @@
-"""Displays made as the original's were, and their quantities written down naively from all ticks, which ours must equal."""
+"""Displays made like the original's, and their quantities computed naively from all ticks, as a reference."""
 
 from decimal import ROUND_FLOOR, Decimal
 from math import floor
@@ -12,14 +12,14 @@ KEYS = {
     "distributionPercentage": "distribution_percentage",
     "volatilitySmoothing": "volatility_smoothing",
 }
-SAME = (  # what is equal to the last bit
+SAME = (  # equal to the last bit
     *("price", "open", "high", "low", "adr_high", "adr_low", "adr_tier"),
     *("visual_high", "visual_low", "volatility", "volatility_intensity"),
 )
 
 
 def config_of(values):
-    """Translate the original's config; what it takes for absent keys is not always our default."""
+    """Translate the original's config; its defaults for absent keys are not always the same."""
     given = {"distributionDepthMode": "percentage", "distributionPercentage": 100, **values}
     return DisplayConfig.from_values({KEYS[key]: value for key, value in given.items()})
 
@@ -42,12 +42,12 @@ def entries_of(payload):
 
 
 def directions(prices, before=None):
-    """Tell the way of each price against the one before it: 1, -1 or 0."""
-    found = []
+    """Return the direction of each price against the previous one: 1, -1 or 0."""
+    result = []
     for price in prices:
-        found.append(0 if before is None else (price > before) - (price < before))
+        result.append(0 if before is None else (price > before) - (price < before))
         before = price
-    return found
+    return result
 
 
 def newest(entries, percentage, least=1):
@@ -71,14 +71,14 @@ def float_index(price, digits, multiplier):
 
 def levels(entries, digits, multiplier, index=exact_index):
     """Build the profile from (price, direction, volume): rows [index, volume, buy, sell]."""
-    found = {}
+    result = {}
     for price, way, volume in entries:
         if volume:
-            row = found.setdefault(index(price, digits, multiplier), [0, 0, 0])
+            row = result.setdefault(index(price, digits, multiplier), [0, 0, 0])
             row[0] += volume
             row[1] += volume if way > 0 else 0
             row[2] += volume if way < 0 else 0
-    return [(at, *found[at]) for at in sorted(found)]
+    return [(at, *result[at]) for at in sorted(result)]
 
 
 def volatility(ticks, digits, smoothing, first=None):
@@ -90,7 +90,7 @@ def volatility(ticks, digits, smoothing, first=None):
             moves.append(abs(bid - last) * 10**digits)
         last = bid
         times.append(at)
-        window = [one for one in times if at - one <= 10_000]
+        window = [other for other in times if at - other <= 10_000]
         if len(window) < 2:
             score *= 0.95
             continue

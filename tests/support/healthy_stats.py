@@ -6,8 +6,8 @@ from hulak.clients.judge.verdict import judge
 
 
 def report(kind, name, pid, **values):
-    told = {"age_s": 0.2, "rss_bytes": 50_000_000, "cpu_s": 1.0, "loop_age_s": 0.1, "config_version": 7, "uptime_s": 500.0}
-    return {"kind": kind, "name": name, "pid": pid, **told, **values}
+    fields = {"age_s": 0.2, "rss_bytes": 50_000_000, "cpu_s": 1.0, "loop_age_s": 0.1, "config_version": 7, "uptime_s": 500.0}
+    return {"kind": kind, "name": name, "pid": pid, **fields, **values}
 
 
 def recent(**changes):
@@ -16,7 +16,7 @@ def recent(**changes):
 
 def stats(**changes):
     """Make statistics of a broker with which all is well; changes are by path, `ticks__per_s=0`."""
-    found = {
+    values = {
         "broker": {"version": "0.1.0", "pid": 1, "uptime_s": 500.0, "rss_bytes": 60_000_000, "cpu_s": 3.0},
         "journal": {"state": "live", "lost": 0},
         "store": {"state": "live"},
@@ -59,22 +59,22 @@ def stats(**changes):
     }
     for path, value in changes.items():
         *way, last = path.split("__")
-        place = found
+        place = values
         for name in way:
             place = place[name]
         place[last] = value
-    return found
+    return values
 
 
-def verdict(told=None, limits=LIMITS, **changes):
+def verdict(statistics=None, limits=LIMITS, **changes):
     """Judge statistics; changes are of the facts beside them."""
-    return judge(Facts(**{"stats": told or stats(), "feeds": 1, "workers": 1, **changes}), limits)
+    return judge(Facts(**{"stats": statistics or stats(), "feeds": 1, "workers": 1, **changes}), limits)
 
 
 def with_process(**values):
-    told = stats()
-    told["processes"].append(report("display", "display/9", 9, **values))
-    return told
+    statistics = stats()
+    statistics["processes"].append(report("display", "display/9", 9, **values))
+    return statistics
 
 
 def feed(**values):

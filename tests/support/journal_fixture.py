@@ -119,7 +119,7 @@ def killed(fixture):
 
 
 class Disk:
-    """What the disk says to writes, in place of the real one."""
+    """The result of writes, in place of the real disk."""
 
     def __init__(self, monkeypatch, journal):
         self.error = 0

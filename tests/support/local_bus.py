@@ -27,11 +27,11 @@ PORTS, BLOCK = (20_000, 32_000), 200
 
 @functools.cache
 def own_ports():
-    """Reserve a block of ports for this process; gives them round and round.
+    """Reserve a block of ports for this process; yield them cyclically.
 
-    Below the kernel's range for outgoing connections (32768 on), so that a port is taken only by who asks for it. A block is
-    ours for as long as this process lives, by an abstract unix socket of its number: two suites on one machine never choose the
-    same port, and one suite gives the same one again only after all others.
+    Below the kernel's range for outgoing connections (32768 on), so that the kernel never takes one. A block belongs to
+    this process as long as it lives, by an abstract unix socket with its number: two suites on one machine never choose the
+    same port, and one suite reuses a port only after all others.
     """
     for block in random.SystemRandom().sample(range(*PORTS, BLOCK), len(range(*PORTS, BLOCK))):
         mark = socket.socket(socket.AF_UNIX)
@@ -45,21 +45,21 @@ def own_ports():
 
 
 def free_ports(count):
-    """Find ports that are free, and that nobody else chooses."""
-    found = []
+    """Return ports that are free, and that no other suite chooses."""
+    free = []
     _, ports = own_ports()
     for port in itertools.islice(ports, BLOCK):
         with contextlib.suppress(OSError), socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            return found
+            free.append(port)
+        if len(free) == count:
+            return free
     raise AssertionError(f"of {BLOCK} ports there are not {count} free")
 
 
 class NeverStops:
-    """What the broker asks of a `Stop`, without signals."""
+    """A `Stop` for the broker, without signals."""
 
     def __init__(self):
         self.asked = False
@@ -83,13 +83,13 @@ class LocalBus:
             name: f"tcp://127.0.0.1:{port}"
             for name, port in zip(("collector", "publisher", "frontend", "backend"), ports, strict=True)
         }
-        told = {**{f"broker.{name}": value for name, value in self.addresses.items()}, "gateway.port": page, **settings}
+        given = {**{f"broker.{name}": value for name, value in self.addresses.items()}, "gateway.port": page, **settings}
         self.variables = {
             "HULAK_HOME": str(self.home),
-            **{f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in told.items()},
+            **{f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in given.items()},
         }
         sections = {}
-        for name, value in told.items():
+        for name, value in given.items():
             section, _, setting = name.partition(".")
             sections.setdefault(section, {})[setting] = value
         self.settings = load_settings.load(self.home, ROOT / "etc" / "hulak.toml", sections)
@@ -137,7 +137,7 @@ class LocalBus:
 
     @contextlib.contextmanager
     def having(self, variables):
-        """Give what is started within this context further variables."""
+        """Set environment variables for processes started within this context."""
         before = self.variables
         self.variables = before | variables
         try:
@@ -150,7 +150,7 @@ class LocalBus:
         return self.start("-m", "hulak", *words, **how)
 
     def start_broker(self, files=None):
-        """Start a broker, which may have so many files open, and wait until it answers."""
+        """Start a broker with this limit of open files, and wait until it replies."""
         broker = self.start("-m", "hulak.bus", files=files)
         deadline = time.monotonic() + STARTS_WITHIN_S
         with self.client() as client:

@@ -1,4 +1,4 @@
-"""A Majordomo 0.2 worker as somebody else would write it, from the text of ZeroMQ RFC 18; it shares no code with Hulak.
+"""A Majordomo 0.2 worker written from the text of ZeroMQ RFC 18; it shares no code with Hulak.
 
 `python -m majordomo_worker ENDPOINT SERVICE` serves until it is killed. A body that begins with `sleep` takes as many seconds
 as its second frame says; `parts` gets two PARTIALs; any other comes back as it is, with the worker's pid behind it.
@@ -25,7 +25,7 @@ class MajordomoWorker:
         self.connect()
 
     def connect(self):
-        """Begin anew on another socket; what was being worked on is forgotten."""
+        """Connect again with another socket; the current task is dropped."""
         if self.socket is not None:
             self.socket.close(linger=0)
         self.socket = self.context.socket(zmq.DEALER)

@@ -98,10 +98,10 @@ def packed(value):
 def odd_requests():
     """Make every control service's frames: each argument missing, each of every odd value; yields service, id, frame."""
     number = 0
-    for service, told in SERVICES.items():
+    for service, spec in SERVICES.items():
         enough = ENOUGH.get(service, {})
         asked = [enough, {**enough, "colour": 1}, *({key: enough[key] for key in enough if key != gone} for gone in enough)]
-        asked += [{**enough, one.encode_name: odd} for one in msgspec.structs.fields(told.args) for odd in ODD]
+        asked += [{**enough, field.encode_name: odd} for field in msgspec.structs.fields(spec.args) for odd in ODD]
         for args in asked:
             number += 1
             request_id = number.to_bytes(16, "big")
@@ -110,8 +110,8 @@ def odd_requests():
 
 def failures():
     """Make maps of failures, each key of every odd value."""
-    told = {"code": "LATER", "text": "not now", "retryable": True, "retry_after_ms": 1, "cool_down_ms": 1, "details": {"a": 1}}
-    return [{**told, key: odd} for key in told for odd in ODD]
+    values = {"code": "LATER", "text": "not now", "retryable": True, "retry_after_ms": 1, "cool_down_ms": 1, "details": {"a": 1}}
+    return [{**values, key: odd} for key in values for odd in ODD]
 
 
 def of_worker(task, attempt):
@@ -127,5 +127,5 @@ def of_worker(task, attempt):
         for at in range(len(fields)):
             for odd in ODD:
                 yield kind + packed([*fields[:at], odd, *fields[at + 1 :]])
-    for told in failures():
-        yield b"R" + packed([task, attempt, False, told])
+    for failure in failures():
+        yield b"R" + packed([task, attempt, False, failure])

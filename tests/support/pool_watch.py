@@ -22,7 +22,7 @@ class WorkerPool(LocalBus):
     """A bus with a pool.
 
     Args:
-        settings: as of `LocalBus`.
+        settings: see `LocalBus`.
     """
 
     def __init__(self, **settings):
@@ -46,24 +46,24 @@ class WorkerPool(LocalBus):
                 sys.stdout.write(f"--- {path.name}\n{path.read_text()[-2500:]}\n")
 
     def start_up(self, *, demo=True):
-        """Start `hulak up` and wait until it stands; one that ends instead says why at once."""
+        """Start `hulak up` and wait until it is ready; if it ends instead, fail with its log."""
         self.up = self.hulak("up", *(["--demo"] if demo else []))
         wanted = "first NEPSE task done" if demo else "no symbol ticking"
 
         def stands():
-            said = self.up.log.read_text()
-            assert self.up.poll() is None, said
-            return wanted in said
+            text = self.up.log.read_text()
+            assert self.up.poll() is None, text
+            return wanted in text
 
         eventually(stands, within_s=STANDS_S)
 
     def workers(self):
         """List the workers of nepse that serve, retiring ones excepted; empty if the broker does not answer."""
         try:
-            rows = [one for one in self.stats()["workers"] if one["service"] == "nepse"]
+            rows = [row for row in self.stats()["workers"] if row["service"] == "nepse"]
         except BusError:
             return []
-        return [one for one in rows if one["state"] != "retiring"]
+        return [row for row in rows if row["state"] != "retiring"]
 
     def slots(self):
         """Map slot to pid, of those that supervisord has up; empty if it does not answer."""
@@ -74,12 +74,12 @@ class WorkerPool(LocalBus):
         return {row["name"]: row["pid"] for row in rows if row["group"] == "nepse" and row["state"] in ("running", "starting")}
 
     def agrees_on(self, count, but_not=()):
-        """Tell whether broker and supervisord both see so many workers, and the same ones, and none of these killed pids."""
+        """Return whether broker and supervisord see the same workers, this number of them, and none of these killed pids."""
         slots = self.slots()
         return (
             len(slots) == count
             and not set(slots.values()) & set(but_not)
-            and {one["slot"]: one["pid"] for one in self.workers()} == slots
+            and {worker["slot"]: worker["pid"] for worker in self.workers()} == slots
         )
 
     def slow_calls(self, count):
@@ -96,7 +96,7 @@ class WorkerPool(LocalBus):
 
 
 class Callers:
-    """Calls at the same time, each in a thread of its own.
+    """Calls at the same time, each in a separate thread.
 
     Args:
         local_bus: where they call.
@@ -157,12 +157,12 @@ class PoolExample:
             calls += local_bus.slow_calls(self.count - len(calls))
             asked = [getattr(nepse, call[0])() if len(call) == 1 else nepse.call(call[0], **call[1]) for call in calls]
             assert len(asked) == self.count
-            for told in await asyncio.gather(*asked, return_exceptions=True):
-                (self.failures if isinstance(told, Exception) else self.answers).append(told)
+            for reply in await asyncio.gather(*asked, return_exceptions=True):
+                (self.failures if isinstance(reply, Exception) else self.answers).append(reply)
 
     @property
     def asking(self):
-        """Whether somebody still waits."""
+        """Whether a caller still waits."""
         return self._thread.is_alive()
 
     def join(self, within_s):

@@ -52,7 +52,7 @@ class MemorySegments:
         shelf.data += encode_tick(self.number, 5, self.number, frame)
 
     def index(self, place):
-        """Give the index that was made before, or made of what is there now."""
+        """Return the existing index, or a new one of the present file."""
         self.asked += 1
         if id(place) not in self.indexes:
             head = record_at(bytes(place.data), 0)

@@ -1,4 +1,4 @@
-"""What a client asks of the broker, as whoever serves it gets it."""
+"""Requests of a client as the broker's services receive them."""
 
 from types import SimpleNamespace
 
@@ -13,12 +13,12 @@ def arguments(name, /, **args):
 
 
 def read_wanted(args):
-    """Say what `hulak.replay` with these arguments is to read."""
+    """Return the range that `hulak.replay` reads for these arguments."""
     return wanted_of(read(find("hulak.replay").args, args))
 
 
 def serve(name, asker, now, args, **services):
-    """Have a control service serve a request; returns the effects.
+    """Call a control service with a request; return the effects.
 
     Args:
         name: of it.

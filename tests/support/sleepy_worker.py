@@ -1,4 +1,4 @@
-"""A worker of a service `sleepy`, and a caller of it, each as a process of its own.
+"""A worker of a service `sleepy`, and a caller of it, each in a separate process.
 
 `python -m sleepy_worker` serves; `python -m sleepy_worker call SECONDS` calls `sleep` and prints the answer. If SLEEPY_LOG names
 a file, the worker writes when it begins and ends each task that has a number: one JSON line each, times on the monotonic clock,

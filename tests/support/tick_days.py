@@ -59,11 +59,11 @@ def write_day(folder, day, most=None):
 
 def write_true_fx(folder):
     """Write a thousand ticks of USDJPY in TrueFX's form, `timestamp,bid,ask` with times in ISO form; return the file."""
-    told = vectors("display_usdjpy")
+    recorded = vectors("display_usdjpy")
     lines = ["timestamp,bid,ask"]
-    for after_ms, bid, ask in told["ticks"]:
-        at = datetime.fromtimestamp((told["start_ms"] + after_ms) // 1000, UTC)
-        ms = (told["start_ms"] + after_ms) % 1000
+    for after_ms, bid, ask in recorded["ticks"]:
+        at = datetime.fromtimestamp((recorded["start_ms"] + after_ms) // 1000, UTC)
+        ms = (recorded["start_ms"] + after_ms) % 1000
         lines.append(f"{at:%Y-%m-%d %H:%M:%S}.{ms:03d}000+00:00,{bid:.3f},{ask:.3f}")
     path = folder / "truefx_usdjpy_ticks.csv"
     path.write_text("\n".join(lines) + "\n")

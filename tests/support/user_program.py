@@ -30,8 +30,8 @@ from hulak import (
 
 
 @task("sums", "add")
-def add(left: float, right: float) -> float:
-    return left + right
+def add(a: float, b: float) -> float:
+    return a + b
 
 
 def prices(symbol: str) -> Iterator[tuple[float | None, float | None]]:
@@ -46,17 +46,17 @@ def prices(symbol: str) -> Iterator[tuple[float | None, float | None]]:
 
 def calls() -> Any:
     with BusClient() as client:
-        for answer in client.map("sums", "add", [{"left": 1, "right": 2}]):
+        for answer in client.map("sums", "add", [{"a": 1, "b": 2}]):
             print(answer)
         ticks: list[Tick] = [hulak.Tick("X", 1.0, 2.0, 0, "me")]
         print([event.body for event in History(client, "tick.X")], ticks)
         try:
-            return client.call("sums", "add", {"left": 1, "right": 2}, timeout_s=5)
+            return client.call("sums", "add", {"a": 1, "b": 2}, timeout_s=5)
         except TaskFailed as failure:
             print(failure.code)
         except BusTimeout:
             return None
-        return client.post("sums", "add", {"left": 1, "right": 2}, key="once")
+        return client.post("sums", "add", {"a": 1, "b": 2}, key="once")
 
 
 def post(symbol: str, bid: float, ask: float) -> None:
@@ -79,7 +79,7 @@ def script() -> None:
 
 async def asynchronous() -> None:
     async with AsyncBusClient() as client, AsyncNepseClient() as nepse, AsyncDisplayClient() as displays:
-        answer = await client.call("sums", "add", {"left": 1, "right": 2})
+        answer = await client.call("sums", "add", {"a": 1, "b": 2})
         status = await nepse.get_market_status()
         print(answer, status, await displays.rows())
         async for state in displays.watch():

@@ -15,11 +15,11 @@ BINANCE_OTHERS = {  # by the last part of the stream's name
 
 def binance():
     """List (received_ms, message) of half a minute of Binance's combined stream."""
-    told = vectors("feed_binance")
+    recorded = vectors("feed_binance")
     number = count(1)
     messages = []
-    for after_ms, stream, *sides in told["messages"]:
-        at_ms = told["start_ms"] + after_ms
+    for after_ms, stream, *sides in recorded["messages"]:
+        at_ms = recorded["start_ms"] + after_ms
         symbol, _, kind = stream.partition("@")
         if sides:
             data = {
@@ -38,10 +38,10 @@ def binance():
 
 def coinbase():
     """List (received_ms, message) of Coinbase Exchange's ticker and matches."""
-    told = vectors("feed_coinbase")
+    recorded = vectors("feed_coinbase")
     number = count(1)
     messages = []
-    for after_ms, kind, what, *quote in told["messages"]:
+    for after_ms, kind, what, *quote in recorded["messages"]:
         message = {"type": kind, "sequence": next(number)}
         if kind == "subscriptions":
             message = {"type": kind, "channels": [{"name": name, "product_ids": products} for name, products in what.items()]}
@@ -50,14 +50,14 @@ def coinbase():
             message |= {"product_id": what, "price": bid, "best_bid": bid, "best_ask": ask, "side": "buy", "time": time}
         else:
             message |= {"product_id": what, "price": "1", "size": "985", "side": "sell", "time": "2021-04-17T16:43:30.244075Z"}
-        messages.append((told["start_ms"] + after_ms, json.dumps(message)))
+        messages.append((recorded["start_ms"] + after_ms, json.dumps(message)))
     return messages
 
 
 def kraken_v1():
     """List (received_ms, message) of version 1 of Kraken's ticker."""
-    told = vectors("feed_kraken_v1")
-    return [(told["start_ms"] + after_ms, json.dumps(_kraken_v1(*what))) for after_ms, *what in told["messages"]]
+    recorded = vectors("feed_kraken_v1")
+    return [(recorded["start_ms"] + after_ms, json.dumps(_kraken_v1(*what))) for after_ms, *what in recorded["messages"]]
 
 
 def _kraken_v1(event, pair=None, bid=None, ask=None):
@@ -91,23 +91,23 @@ def oanda_line(time, *price):
 
 
 def message(name):
-    """Give one message of one venue as text, e.g. "kraken/pong"."""
+    """Return one message of one venue as text, e.g. "kraken/pong"."""
     return json.dumps(messages()[name])
 
 
 def messages():
-    """Give a message of each kind of many venues: "venue/kind" -> message, as values."""
+    """Return a message of each kind of many venues: "venue/kind" -> message, as values."""
     return vectors("feed_messages")["messages"]
 
 
-def write_recording(path, told):
+def write_recording(path, recorded):
     """Write messages to a file in cryptofeed's line format, with what a client sent before them."""
-    first_ms = told[0][0]
+    first_ms = recorded[0][0]
     sent = [
         f"wss://venue.test/stream <-> {first_ms / 1000 - 1}",
         f'wss://venue.test/stream <- {first_ms / 1000 - 0.5}: {{"id":1}}',
     ]
-    path.write_text("\n".join([*sent, *(f"{at_ms / 1000:.3f}: {text}" for at_ms, text in told)]) + "\n")
+    path.write_text("\n".join([*sent, *(f"{at_ms / 1000:.3f}: {text}" for at_ms, text in recorded)]) + "\n")
     return path
 
 

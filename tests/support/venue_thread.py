@@ -10,7 +10,7 @@ LIMIT_S = 10.0
 
 
 class VenueThread:
-    """A venue with an event loop of its own; a context manager.
+    """A venue with a separate event loop; a context manager.
 
     Args:
         port: 0 for a free one.
@@ -29,7 +29,7 @@ class VenueThread:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
 
     def url(self, path="/fx"):
-        """Give the address of one of its paths."""
+        """Return the address of one of its paths."""
         return f"ws://127.0.0.1:{self.port}{path}"
 
     def call(self, function, *args):

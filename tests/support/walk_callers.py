@@ -27,7 +27,7 @@ class Callers:
         self.ask(request)
 
     def ask(self, request):
-        """Send it, for the first time or again; whoever asks again has another identity."""
+        """Send it, for the first time or again; a repeat has another identity."""
         request["asked"] = self.now
         epoch, client = self.epoch, self.random.randbytes(5)
 

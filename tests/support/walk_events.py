@@ -1,4 +1,4 @@
-"""What happens in the random walk of `walk_world`, by chance, and how often; and what a dispatcher's books must be like."""
+"""The random events of `walk_world` and their weights; and the invariants of a dispatcher's tables."""
 
 from collections import Counter
 
@@ -11,17 +11,17 @@ def check_census(dispatcher):
     """Compare what the dispatcher counts with what there is."""
     by_both = Counter((task.service, task.state) for task in dispatcher.tasks.values())
     names = ("queued", "waiting", "running")
-    by_service = {one: {name: by_both[one, TaskState(name)] for name in names} for one, _ in by_both}
+    by_service = {key: {name: by_both[key, TaskState(name)] for name in names} for key, _ in by_both}
     totals = task_counts.totals(dispatcher.lifecycle, dispatcher.roster)
     assert totals == {name: sum(row[name] for row in by_service.values()) for name in names}
     counted = task_counts.by_service(dispatcher.lifecycle, dispatcher.roster)
-    assert {one: row for one, row in counted.items() if any(row.values())} == {
-        one: row for one, row in by_service.items() if any(row.values())
+    assert {key: row for key, row in counted.items() if any(row.values())} == {
+        key: row for key, row in by_service.items() if any(row.values())
     }
 
 
 def check_books(dispatcher):
-    """Look at everything that one dispatcher remembers: does it all fit together?"""
+    """Check the invariants of a dispatcher's tables."""
     held = {}
     for worker in dispatcher.roster:
         assert dispatcher.roster.at(worker.identity) is worker
@@ -127,6 +127,6 @@ def alone(effects):
     """Take messages apart that go out together."""
     for effect in effects:
         if isinstance(effect, ToClient | ToWorker) and isinstance(effect.message, list):
-            yield from (type(effect)(effect.identity, one) for one in effect.message)
+            yield from (type(effect)(effect.identity, item) for item in effect.message)
         else:
             yield effect

@@ -104,7 +104,7 @@ class FeedWorld:
         self.intake = self.kind(self.topics, self.refused, max_bytes=1000)
         if before is not None:
             self.topics.restore([log.frame for log in before[0].logs.values() if log.sequence], before[0].ticks)
-            self.intake.sources = {key: Source(key, one.last, one.last) for key, one in before[1].sources.items()}
+            self.intake.sources = {key: Source(key, source.last, source.last) for key, source in before[1].sources.items()}
         self.topics.subscribe(b"")
 
     def refused(self, error):
@@ -145,19 +145,19 @@ class FeedWorld:
     # The subscriber
 
     def subscriber_got(self, message):
-        found = decode_publication(message)
-        epoch, sequence = found.stamp.epoch, found.stamp.sequence
+        publication = decode_publication(message)
+        epoch, sequence = publication.stamp.epoch, publication.stamp.sequence
         assert epoch == self.epoch
-        if found.topic == "ticks":
+        if publication.topic == "ticks":
             assert sequence == self.all_seen[epoch] + 1, "a gap in the one global order"
-            bodies = msgpack.unpackb(found.body)
+            bodies = msgpack.unpackb(publication.body)
             self.all_seen[epoch] += len(bodies)
             for body in bodies:
                 self.take(body)
             return
-        seen = self.topics_seen[epoch, found.topic]
-        assert sequence == len(seen) + 1, f"{found.topic} has number {sequence}, wanted {len(seen) + 1}"
-        seen.append(msgpack.unpackb(found.body))
+        seen = self.topics_seen[epoch, publication.topic]
+        assert sequence == len(seen) + 1, f"{publication.topic} has number {sequence}, wanted {len(seen) + 1}"
+        seen.append(msgpack.unpackb(publication.body))
 
     def take(self, body):
         feed = int(body["source"].removeprefix("feed-"))
@@ -171,10 +171,10 @@ class FeedWorld:
         for feed in self.feeds:
             link, instance = feed.link, feed.link.instance
             ever = set()
-            for (_, one), numbers in self.taken.items():
-                ever |= set(numbers) if one == instance else set()
+            for (_, key), numbers in self.taken.items():
+                ever |= set(numbers) if key == instance else set()
             assert ever == set(range(1, link.unconfirmed.last + 1)), f"feed {instance} lost ticks"
-            assert (len(link.unconfirmed), link.backlog) == (0, 0), f"feed {instance} was not told that all were taken"
+            assert (len(link.unconfirmed), link.backlog) == (0, 0), f"feed {instance} has unconfirmed ticks"
         for epoch, count in self.all_seen.items():
-            singles = sum(len(seen) for (one, _), seen in self.topics_seen.items() if one == epoch)
-            assert singles == count, "what came under `ticks` is not what came under the symbols"
+            singles = sum(len(seen) for (key, _), seen in self.topics_seen.items() if key == epoch)
+            assert singles == count, "`ticks` and the symbols have different messages"

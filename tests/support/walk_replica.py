@@ -1,4 +1,4 @@
-"""A broker, its journal and a bad line in front of one replica: what a seed draws, and what must hold of what goes out."""
+"""A broker, its journal and a bad line in front of one replica: random events, and the invariants of the output."""
 
 import random
 
@@ -44,15 +44,15 @@ class ReplicaWorld:
         self.oldest = 1
         self.holes = set()
         self.waiting = None  # numbers that were published and are not in the journal yet; None: it is live
-        self.line = []  # what was published and has not arrived
+        self.line = []  # published messages that have not arrived
         self.sent = []  # chunks, to be doubled
-        self.ask = None  # what the subscriber waits for
+        self.ask = None  # the pending request of the subscriber
         self.answers = []
         self.given = []
         self.gaps = []
         self.joined = 0  # the number it began with
 
-    # What happens
+    # Events
 
     def happen(self, what):
         getattr(self, what.replace(" ", "_"))()
@@ -93,7 +93,7 @@ class ReplicaWorld:
                 self.take(self.tracker.heard(*message))
 
     def short_way(self, chunk):
-        """What `bus.subscriber.frame_router` does with the next message of a topic that is well."""
+        """Handle the next message of a topic without a gap, like `bus.subscriber.frame_router`."""
         tracker = self.tracker
         if tracker.state is not TrackerState.LIVE or (chunk.epoch, chunk.first) != (tracker.epoch, tracker.expected):
             return None
@@ -140,7 +140,7 @@ class ReplicaWorld:
             self.holes.update(range(first, first + self.draw.randrange(1, 5)))
 
     def restart(self):
-        """The broker is killed; what is on the line stays, what it was about to answer does not."""
+        """Kill the broker; messages on the line stay, pending replies are lost."""
         self.answers.clear()
 
     def new_epoch(self):
@@ -162,20 +162,20 @@ class ReplicaWorld:
     def recover(self):
         self.waiting = None
 
-    # What goes out
+    # Output
 
     def take(self, out):
-        for one in out:
-            if isinstance(one, Ask):
-                assert 1 <= one.first <= one.last, one
-                self.ask, self.answers = one, []
-            elif isinstance(one, Gap):
-                assert one.first <= one.last, one
-                self.gaps.append(one)
+        for output in out:
+            if isinstance(output, Ask):
+                assert 1 <= output.first <= output.last, output
+                self.ask, self.answers = output, []
+            elif isinstance(output, Gap):
+                assert output.first <= output.last, output
+                self.gaps.append(output)
             else:
-                assert one.items, "an empty chunk goes out"
-                assert [number for _, number in one.items] == list(range(one.first, one.behind))
-                for item in one.items:
+                assert output.items, "an empty chunk goes out"
+                assert [number for _, number in output.items] == list(range(output.first, output.behind))
+                for item in output.items:
                     assert not self.given or item > self.given[-1], f"{item} behind {self.given[-1]}"
                     self.given.append(item)
         assert self.tracker.held_items <= self.hold
@@ -205,11 +205,11 @@ class ReplicaWorld:
         tracker = self.tracker
         assert tracker.state is TrackerState.LIVE, tracker
         assert tracker.expected == self.last + 1, (tracker.expected, self.last)
-        told = {number for gap in self.gaps for number in range(gap.first, gap.last + 1)}
+        reported = {number for gap in self.gaps for number in range(gap.first, gap.last + 1)}
         given = set(self.given)
         assert len(given) == len(self.given)
         whole = not any(map(self.events.get, ("hole", "too old", "degrade")))
         for number in range(max(self.joined, self.oldest), self.last + 1):
             if (self.truth[number], number) not in given:
                 assert not whole, f"{number} of epoch {self.truth[number]} is in the journal and was not given out"
-                assert number in told, f"{number} of epoch {self.truth[number]} was neither given out nor told"
+                assert number in reported, f"{number} of epoch {self.truth[number]} was neither delivered nor reported"

@@ -26,7 +26,7 @@ class SimWorker:
         self.session = Session(service, name, credit, POLICY.heartbeat_s)
         self.alive, self.frozen = True, False
         self.reconnected = False  # while the broker lived
-        self.inbox = []  # what waits while it is frozen
+        self.inbox = []  # messages that wait while it is frozen
         self.wire = world.connect()
         self.due = 0.0
         self.begun = 0  # counts task starts, so that the end of an earlier one is not taken for a later one's

@@ -78,7 +78,7 @@ class World(Callers):
             what(*arguments)
             if self.broker_up and self.books:
                 check_books(self.dispatcher)
-                if step % 8 == 0:  # what goes wrong once in the counts stays wrong
+                if step % 8 == 0:  # a wrong count stays wrong
                     check_census(self.dispatcher)
 
     def be_calm(self):
@@ -158,9 +158,9 @@ class World(Callers):
         refused = self.dispatcher.refused
         effects = self.dispatcher.requests(self.now, client, [request])
         if self.dispatcher.refused > refused:
-            [told] = effects
-            self.seen[told.message.code] += 1
-            self.deliver(client, told.message)
+            [effect] = effects
+            self.seen[effect.message.code] += 1
+            self.deliver(client, effect.message)
         else:
             self.life.accepted[request.id] += known is None
             self.carry_out(effects)
@@ -241,8 +241,8 @@ class World(Callers):
         worker.advance()
 
     def some(self, *, frozen=False):
-        found = [worker for worker in self.workers if worker.alive and worker.frozen is frozen]
-        return self.random.choice(found) if found else None
+        alive = [worker for worker in self.workers if worker.alive and worker.frozen is frozen]
+        return self.random.choice(alive) if alive else None
 
     def carry_out_task(self, worker, task, begun):
         fate = task.args["fate"]
@@ -261,7 +261,7 @@ class World(Callers):
         worker.die(noticed=self.random.random() < 0.7)
         self.later(0.2, self.join, worker.session.service)
 
-    # What must hold
+    # Invariants
 
     def check_given(self, identity, task):
         worker = self.dispatcher.roster.at(identity)
@@ -278,10 +278,10 @@ class World(Callers):
         session = worker.session
         holds = (session.running is not None) + len(session.waiting)
         if worker.reconnected and self.broker_up:
-            # A registration from its dead connection may be read after the new one's: what is on its way then is given up
-            # without anybody knowing. Only what the broker still counts on must fit.
+            # A registration from its dead connection may be read after the new one's: tasks in flight are then dropped
+            # unnoticed. Only the tasks that the broker still counts must fit.
             books = self.dispatcher.roster.named(session.name)
-            holds = sum(books is not None and books.held.get(one.task) == one.attempt for one in session.held())
+            holds = sum(books is not None and books.held.get(task.task) == task.attempt for task in session.held())
         assert holds <= session.credit, f"{session.name} holds {holds}, offered {session.credit}"
 
     def check_end(self):
@@ -294,7 +294,7 @@ class World(Callers):
         assert len(self.dispatcher.queue) == 0
         assert len(self.dispatcher.timers) == 1, "timers are left over"
         living = {worker.session.name for worker in self.workers if worker.alive}
-        assert not any(worker.retiring for worker in self.dispatcher.roster), "a worker was told to retire, and stays"
+        assert not any(worker.retiring for worker in self.dispatcher.roster), "a worker received RETIRE, and stays"
         assert {worker.name for worker in self.dispatcher.roster} == living
         for worker in self.dispatcher.roster:
             assert worker.free == worker.credit, f"{worker.name} does not get back what it offered"

@@ -1,4 +1,4 @@
-"""Peers written from PROTOCOL.md alone, with pyzmq and msgpack: what they find is no agreement of our code with itself.
+"""Peers written from PROTOCOL.md alone, with pyzmq and msgpack: an independent check, since they share no code with Hulak.
 
 Sections in brackets are those of PROTOCOL.md. Nothing of the package is imported here, and nothing may be. Each peer is one
 socket or two, used by one thread.
@@ -93,17 +93,17 @@ class Asker:
             self.parts = []
             self.send(service, args, request_id=request_id, **how)
             deadline = time.monotonic() + within_s
-            while (left_s := deadline - time.monotonic()) > 0 and (found := self.receive(left_s)) is not None:
-                kind, told = found
-                if told[0] != request_id:
+            while (left_s := deadline - time.monotonic()) > 0 and (frame := self.receive(left_s)) is not None:
+                kind, values = frame
+                if values[0] != request_id:
                     continue
                 if kind == b"P":
-                    self.parts.append(told[2])
+                    self.parts.append(values[2])
                     deadline = time.monotonic() + within_s
                 elif kind == b"R":
-                    return told[1]
+                    return values[1]
                 elif kind == b"E":
-                    raise Refused(*told[1:])
+                    raise Refused(*values[1:])
         raise NoAnswer(f"{service} was not answered {tries} times within {within_s} s")
 
     def ask_through(self, service, args=None, *, within_s=60.0):
@@ -118,10 +118,10 @@ class Asker:
         """
         rows, missing = [], []
         while first is not None:
-            told = self.ask("hulak.replay", {"topic": topic, "from": first, **more}, within_s=20)
+            reply = self.ask("hulak.replay", {"topic": topic, "from": first, **more}, within_s=20)
             rows += [(number, *cut(frame)) for part in self.parts for number, frame in part]
-            missing += told["missing"]
-            first = told["next"]
+            missing += reply["missing"]
+            first = reply["next"]
         return rows, missing
 
     def close(self):
@@ -159,10 +159,10 @@ class Feed:
 
     def step(self):
         """Read what was answered, ask, and send what is due."""
-        while (found := self.asker.receive(0)) is not None:
-            if found[0] == b"R" and found[1][0] == self._question:
+        while (received := self.asker.receive(0)) is not None:
+            if received[0] == b"R" and received[1][0] == self._question:
                 self._question = None
-                self._answered(found[1][1])
+                self._answered(received[1][1])
         now = time.monotonic()
         if now - self._asked_at >= (ASK_S if self._question is None else LOST_S):
             oldest = self.kept[0][0] if self.kept else self.last + 1
@@ -177,9 +177,9 @@ class Feed:
                     return
                 self.sent = number
 
-    def _answered(self, told):
-        epoch, taken, safe = told["epoch"], told["taken"], told["safe"]
-        assert safe <= taken <= max(self.last, taken if not self.kept else 0), f"{told} of {self.last} that there are"
+    def _answered(self, reply):
+        epoch, taken, safe = reply["epoch"], reply["taken"], reply["safe"]
+        assert safe <= taken <= max(self.last, taken if not self.kept else 0), f"{reply} of {self.last} that there are"
         while self.kept and self.kept[0][0] <= safe:
             self.kept.popleft()
         self.safe = max(self.safe, safe)
@@ -227,11 +227,11 @@ class Worker:
             self._tell()
         if self.socket.poll(int(wait_s * 1000)):
             frame = self.socket.recv()
-            kind, told = frame[:1], unpack(frame[1:])
+            kind, values = frame[:1], unpack(frame[1:])
             if kind == b"H":
-                self._heard(*told)
+                self._heard(*values)
             elif kind == b"T":
-                self._carry_out(*told[:4])
+                self._carry_out(*values[:4])
 
     def _tell(self):
         holds = [[task, attempt] for task, attempt in self.held.items()]
@@ -243,13 +243,13 @@ class Worker:
     def _heard(self, epoch, known):
         is_same, self.epoch = epoch == self.epoch or self.epoch is None, epoch
         self.known = known and is_same
-        if not self.known:  # a broker that was started anew, or that gave us up: READY [5.2]
+        if not self.known:  # a restarted broker, or one that dropped us: READY [5.2]
             self._tell()
 
     def _carry_out(self, task, attempt, action, args):
         self.held[task] = attempt
-        told = self.do(action, args, attempt)
-        self.socket.send(b"R" + pack([task, attempt, *told]))
+        values = self.do(action, args, attempt)
+        self.socket.send(b"R" + pack([task, attempt, *values]))
         del self.held[task]
 
     def close(self):
@@ -263,7 +263,7 @@ class Listener:
     Args:
         publisher: where it subscribes.
         frontend: where it replays.
-        take: told (epoch, number, body) of each tick, in order.
+        take: called with (epoch, number, body) of each tick, in order.
     """
 
     def __init__(self, publisher, frontend, take):
@@ -283,11 +283,11 @@ class Listener:
         if self.socket.poll(int(wait_s * 1000)):
             while self.socket.poll(0):
                 topic, (epoch, sequence, _), body = cut(self.socket.recv())
-                found = unpack(body)
+                values = unpack(body)
                 if topic == "ticks":
-                    self._came(epoch, sequence, found)
+                    self._came(epoch, sequence, values)
                 elif topic == "heartbeat" and self.expected is not None and epoch == self.epoch:
-                    self._repair(found["ticks"])
+                    self._repair(values["ticks"])
         return self.expected != before
 
     def _came(self, epoch, first, bodies):
@@ -303,7 +303,8 @@ class Listener:
     def _repair(self, upto):
         while self.expected <= upto:
             try:
-                told = self.asker.ask("hulak.replay", {"topic": "ticks", "from": self.expected, "to": upto}, within_s=2, tries=20)
+                args = {"topic": "ticks", "from": self.expected, "to": upto}
+                reply = self.asker.ask("hulak.replay", args, within_s=2, tries=20)
             except Refused as error:
                 if error.code != "BUSY":
                     raise
@@ -312,8 +313,8 @@ class Listener:
                 _, (epoch, _, _), body = cut(frame)
                 self.take(epoch, number, unpack(body))
                 self.repaired += 1
-            self.missing += sum(last - first + 1 for first, last in told["missing"])
-            self.expected = upto + 1 if told["next"] is None else told["next"]
+            self.missing += sum(last - first + 1 for first, last in reply["missing"])
+            self.expected = upto + 1 if reply["next"] is None else reply["next"]
 
     def close(self):
         """End."""

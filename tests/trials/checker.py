@@ -1,8 +1,8 @@
-"""The offline checker: what the logs of all programs say about what was promised (PROTOCOL.md sections 3.2 to 3.9). Pure.
+"""The offline checker: the logs of all programs against the guarantees (PROTOCOL.md sections 3.2 to 3.9). Pure.
 
 A feed logs `attempt` (its ticks in the order of their running numbers) and `confirmed` (up to which number the broker has them
-for good). A subscriber logs `joined`, `received`, `gap` (what it was told is lost) and `counters`. The bid of a tick counts the
-ticks of its symbol, so that each can be told from all others. Times are seconds of the machine's monotonic clock.
+for good). A subscriber logs `joined`, `received`, `gap` (messages reported as lost) and `counters`. The bid of a tick counts the
+ticks of its symbol, so that each tick is unique. Times are seconds of the machine's monotonic clock.
 """
 
 from bisect import bisect_right
@@ -13,7 +13,7 @@ from itertools import pairwise
 
 @dataclass
 class Feed:
-    """What a feed did: each tick's running number and time, and how many were confirmed."""
+    """The ticks of a feed: running number and time of each, and the last confirmed number."""
 
     attempts: dict = field(default_factory=dict)  # (symbol, bid) -> (running number, time)
     confirmed: int = 0
@@ -21,15 +21,15 @@ class Feed:
 
 @dataclass
 class Reader:
-    """What the checker found in one subscriber's log."""
+    """The findings in one subscriber's log."""
 
     name: str
     received: int = 0
     lost: list = field(default_factory=list)  # (symbol, bid) that were confirmed, and never came
-    gaps: list = field(default_factory=list)  # (topic, from, to) that nobody explained
+    gaps: list = field(default_factory=list)  # (topic, from, to) without an explanation
     disorder: list = field(default_factory=list)  # (topic, sequence or bid before, sequence or bid)
     duplicates: list = field(default_factory=list)  # (symbol, bid)
-    told: int = 0  # messages that the subscriber itself said were lost
+    reported: int = 0  # messages that the subscriber itself said were lost
     counters: dict = field(default_factory=dict)
     fresh: list = field(default_factory=list)  # (attempted, received) of ticks, as they came
 
@@ -48,18 +48,18 @@ def read_feed(events):
 def read_subscriber(name, events, feed):
     """Read a lossless subscriber's log, and hold it against the feed's."""
     reader, joined, topics = Reader(name), None, ()
-    last, seen, newest, told = {}, Counter(), Counter(), {}
+    last, seen, newest, reported = {}, Counter(), Counter(), {}
     for event in events:
         match event["event"]:
             case "joined":
                 joined, topics = event["time"], event["topics"]
             case "gap":
-                told.setdefault(event["topic"], []).append((event["first"], event["last"]))
-                reader.told += event["last"] - event["first"] + 1
+                reported.setdefault(event["topic"], []).append((event["first"], event["last"]))
+                reader.reported += event["last"] - event["first"] + 1
             case "counters":
                 reader.counters = event["counters"]
             case "received":
-                _follow_number(reader, event, last, told)
+                _follow_number(reader, event, last, reported)
                 _follow_tick(reader, event, seen, newest)
                 attempt = feed.attempts.get((event["symbol"], event["bid"]))
                 if attempt:
@@ -82,7 +82,7 @@ def _follow_tick(reader, event, seen, newest):
     newest[symbol] = max(newest[symbol], bid)
 
 
-def _follow_number(reader, event, last, told):
+def _follow_number(reader, event, last, reported):
     """Follow the sequence of one topic."""
     reader.received += 1
     topic, epoch, sequence = event["topic"], event["epoch"], event["sequence"]
@@ -94,20 +94,20 @@ def _follow_number(reader, event, last, told):
         reader.disorder.append((topic, before[1], sequence))
     elif epoch == before[0]:
         missed = set(range(before[1] + 1, sequence))
-        for first, until in told.get(topic, ()):
+        for first, until in reported.get(topic, ()):
             missed.difference_update(range(first, until + 1))
         if missed:
             reader.gaps.append((topic, min(missed), max(missed)))
 
 
 def covers(topics, symbol):
-    """Tell whether one of these subscriptions takes a symbol's ticks."""
+    """Return whether one of these subscriptions has a symbol's ticks."""
     return any(topic in ("ticks", "tick.", f"tick.{symbol}") for topic in topics)
 
 
 @dataclass
 class Report:
-    """What all logs together come to."""
+    """The sums over all logs."""
 
     attempted: int
     confirmed: int
@@ -116,35 +116,35 @@ class Report:
     gaps: int
     disorder: int
     duplicates: int
-    told: int
+    reported: int
     examples: list
 
     def clean(self):
-        """Tell whether every promise was kept."""
+        """Return whether every guarantee was kept."""
         return not (self.lost or self.gaps or self.disorder or self.duplicates)
 
     def __str__(self):
         return (
             f"attempted {self.attempted:,}, confirmed {self.confirmed:,}, received {self.received:,}; confirmed ticks lost "
             f"{self.lost}, gaps unexplained {self.gaps}, out of order {self.disorder}, duplicates {self.duplicates}, "
-            f"told as lost {self.told}" + "".join(f"\n  {one}" for one in self.examples)
+            f"reported as lost {self.reported}" + "".join(f"\n  {example}" for example in self.examples)
         )
 
 
 def report(feed, readers):
     """Add up."""
-    found = {"lost": [], "gaps": [], "disorder": [], "duplicates": []}
+    rows_by_kind = {"lost": [], "gaps": [], "disorder": [], "duplicates": []}
     for reader in readers:
-        for kind, rows in found.items():
-            rows += [(reader.name, kind, one) for one in getattr(reader, kind)]
-    examples = [one for rows in found.values() for one in rows[:5]]
-    counts = {kind: len(rows) for kind, rows in found.items()}
-    received, told = sum(one.received for one in readers), sum(one.told for one in readers)
-    return Report(len(feed.attempts), feed.confirmed, received, **counts, told=told, examples=examples)
+        for kind, rows in rows_by_kind.items():
+            rows += [(reader.name, kind, entry) for entry in getattr(reader, kind)]
+    examples = [entry for rows in rows_by_kind.values() for entry in rows[:5]]
+    counts = {kind: len(rows) for kind, rows in rows_by_kind.items()}
+    received, reported = sum(entry.received for entry in readers), sum(entry.reported for entry in readers)
+    return Report(len(feed.attempts), feed.confirmed, received, **counts, reported=reported, examples=examples)
 
 
 def recoveries(kills, readers):
-    """Tell, for each time the broker was killed, after how long every reader had a tick that was attempted after it.
+    """Return, for each kill of the broker, after how long every reader had a tick that was attempted after it.
 
     A kill that came before the readers had got over the one before is counted together with it.
     Returns:

@@ -1,4 +1,4 @@
-"""Ticks and tasks whose contents can be told from all others and proved, so that not only numbers are judged."""
+"""Ticks and tasks with unique, verifiable contents, so that not only numbers are judged."""
 
 import zlib
 
@@ -30,7 +30,7 @@ def tick(source, number, symbols, pad=b""):
 
 
 def what(body):
-    """Tell which tick this is, as (source, number); fail where it is not as it was posted."""
+    """Return which tick this is, as (source, number); fail if it differs from the posted one."""
     source, number = body["source"], body["n"]
     assert body["proof"] == proof(source, number), f"not as it was posted: {body}"
     assert body["bid"] == number
@@ -38,12 +38,12 @@ def what(body):
 
 
 def kind_of(number):
-    """Say what becomes of a task."""
+    """Return how a task ends."""
     return KINDS[number % len(KINDS)]
 
 
 def answer(number):
-    """Say what a task's value must be."""
+    """Return the expected value of a task."""
     return {"n": number, "power": pow(7, number, MODULUS), "text": "x" * (number % 300)}
 
 
@@ -66,12 +66,12 @@ def judge_replay(rows, safe):
     Returns:
         a list of faults in words; empty if all is well.
     """
-    found = [what(bare.unpack(body)) for _, _, _, body in rows]
-    there = set(found)
+    contents = [what(bare.unpack(body)) for _, _, _, body in rows]
+    there = set(contents)
     lost = {source: [n for n in range(1, upto + 1) if (source, n) not in there] for source, upto in safe.items()}
     faults = [f"{len(gone)} confirmed ticks of {source} are gone, {gone[:3]} ..." for source, gone in lost.items() if gone]
-    if len(there) < len(found):
-        faults.append(f"{len(found) - len(there)} ticks are there twice")
+    if len(there) < len(contents):
+        faults.append(f"{len(contents) - len(there)} ticks are there twice")
     numbers = [row[0] for row in rows]
     if numbers != sorted(set(numbers)):
         faults.append("the numbers do not ascend")

@@ -34,11 +34,11 @@ def library():
 
 
 class Faults:
-    """What is wrong now with the disk and the clock of the processes that have these variables.
+    """The present faults of the disk and the clock of processes with these variables.
 
     Args:
         folder: where the file that says so is kept; on a disk that is well.
-        part: what the paths contain that the sick disk has, e.g. "/journal/".
+        part: text in the paths of the sick disk, e.g. "/journal/".
     """
 
     def __init__(self, folder, part="/journal/"):
@@ -51,12 +51,12 @@ class Faults:
         self._write()
 
     def disk(self, state):
-        """Have the disk be `well`, `read-only`, `broken` or `full` from now on."""
+        """Make the disk `well`, `read-only`, `broken` or `full` from now on."""
         self.state = state
         self._write()
 
     def clock(self, ahead_s):
-        """Have the wall clock be so many seconds ahead of the true time."""
+        """Set the wall clock ahead of the true time by a number of seconds."""
         self.clock_s = ahead_s
         self._write()
 

@@ -1,4 +1,4 @@
-"""Every field of every request and of every worker's message, with every value that somebody might put there. Pure.
+"""Every field of every request and of every worker's message, with every odd value. Pure.
 
 From PROTOCOL.md sections 4, 5, 6.2, 7 and 11; nothing of the package is imported, so that no bound is tested with itself.
 """
@@ -11,10 +11,10 @@ DEEP = 60
 
 def nested(depth):
     """Make an array in an array, and so on."""
-    found = []
+    value = []
     for _ in range(depth):
-        found = [found]
-    return found
+        value = [value]
+    return value
 
 
 VALUES = (
@@ -98,7 +98,7 @@ INSIDE = {
     "hulak.config.set": ("values", ("rate_per_s", "cache_s", "log_level", "nothing")),
     "hulak.display.create": ("init", ("digits", "price", "open", "adr_high", "timestamp", "minute_bars", "daily_bars")),
 }
-SOON = {"timeout_ms": 20}  # nobody serves what is called
+SOON = {"timeout_ms": 20}  # no worker serves the calls
 OPTIONS = ("timeout_ms", "retries", "priority", "share", "nothing")
 FAILURE = {"code": "X", "text": "x", "retryable": False, "retry_after_ms": 1, "cool_down_ms": None, "details": {}}
 
@@ -109,11 +109,11 @@ def replaced(fields, name, value):
 
 
 def requests():
-    """Give (service, args, options), each with one thing wrong, or at its bound."""
+    """Yield (service, args, options), each with one fault, or at its bound."""
     for service, args in REQUESTS.items():
         options = {} if service.startswith("hulak.") else SOON
         for name in (*args, "nothing"):
-            yield service, {key: one for key, one in args.items() if key != name}, options
+            yield service, {key: value for key, value in args.items() if key != name}, options
             for value in VALUES:
                 yield service, replaced(args, name, value), options
         inner, names = INSIDE.get(service, ("", ()))
@@ -127,7 +127,7 @@ def requests():
 
 
 def broken():
-    """Give whole frames of clients that are no requests: fields of other types, too few and too many of them."""
+    """Yield frames of clients that are no requests: fields of other types, too few and too many of them."""
     good = [TASK, "hulak.ping", "", {}, {}]
     for at in range(len(good)):
         for value in VALUES:
@@ -139,7 +139,7 @@ def broken():
 
 
 def results(task, attempt):
-    """Give whole frames of a worker about a task it was given: results of every value, good and bad.
+    """Yield frames of a worker about a task that it holds: results of every value, good and bad.
 
     The last one has the whole service cool down, so that it is given nothing more: that is what it asks for.
     """
@@ -158,7 +158,7 @@ def results(task, attempt):
 
 
 def of_workers(service, worker):
-    """Give whole frames of a worker about itself."""
+    """Yield frames of a worker about itself."""
     good = [service, worker, 1, [], {"pid": 1}]
     for value in VALUES:
         for at in range(len(good)):
@@ -175,6 +175,6 @@ def of_workers(service, worker):
         yield frame(b"G", [value])
 
 
-def frame(kind, told):
+def frame(kind, fields):
     """Write a message; the text `RAW!` becomes one that is not UTF-8."""
-    return kind + msgpack.packb(told).replace(RAW, NO_TEXT)
+    return kind + msgpack.packb(fields).replace(RAW, NO_TEXT)

@@ -1,4 +1,4 @@
-"""What goes on around a trial, in threads of bare peers: a feed, a service, a caller, somebody who pings."""
+"""The load of a trial, in threads of bare peers: a feed, a service, a caller, a client that pings."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ import zmq
 
 
 class Thread:
-    """Something that goes on until `end`; its peers live in its thread. What went wrong in it is raised by `end`."""
+    """A load that runs until `end`; its peers live in its thread. Its errors are raised by `end`."""
 
     def __init__(self):
         self._stop, self._failed = threading.Event(), None
@@ -29,7 +29,7 @@ class Thread:
     def _run(self):
         try:
             self.work()
-        except BaseException as error:  # noqa: BLE001 - it is raised where somebody looks
+        except BaseException as error:  # noqa: BLE001 - it is raised by `end`
             self._failed = error
 
     @property
@@ -38,7 +38,7 @@ class Thread:
         return self._stop.is_set()
 
     def goes_on(self):
-        """Tell that it goes on; raise what ended it."""
+        """Return True while it runs; raise the error that ended it."""
         if self._failed is not None:
             raise self._failed
         return True
@@ -48,7 +48,7 @@ class Thread:
         self._stop.wait(seconds)
 
     def end(self, within_s=60):
-        """Have it end, and wait until it has."""
+        """Stop it, and wait until it has ended."""
         self._stop.set()
         self._thread.join(within_s)
         self.goes_on()
@@ -72,7 +72,7 @@ class Ticks(Thread):
         super().__init__()
 
     def work(self):
-        """Post until it is told to end, then until all is safe."""
+        """Post until `end`, then wait until all ticks are safe."""
         peer = bare.Feed(self.addresses["collector"], self.addresses["frontend"])
         began = time.monotonic()
         while not self.stopping:
@@ -110,7 +110,7 @@ class Pings(Thread):
         asker.close()
 
     def slowest_s(self):
-        """Tell the slowest answer since the last time this was asked, in seconds."""
+        """Return the slowest reply since the last call, in seconds."""
         took_s, self.took_s = self.took_s, []
         return max(took_s, default=0.0)
 
@@ -142,7 +142,7 @@ class Neighbours(Thread):
     """A caller and poster that must not be disturbed: calls and posts turn by turn, and judges each answer.
 
     Args:
-        addresses: of the broker, by name. Somebody serves `bare`.
+        addresses: of the broker, by name. A worker serves `bare`.
     """
 
     def __init__(self, addresses):
@@ -160,8 +160,8 @@ class Neighbours(Thread):
             self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             self.calls += 1
             task = asker.ask("hulak.post", {"service": "bare", "action": "done", "args": {"n": number}}, within_s=20)["task"]
-            told = asker.ask("hulak.result", {"task": task, "wait_ms": 20_000}, within_s=25)
-            assert (told["state"], told.get("value")) == ("done", contents.answer(number)), told
+            reply = asker.ask("hulak.result", {"task": task, "wait_ms": 20_000}, within_s=25)
+            assert (reply["state"], reply.get("value")) == ("done", contents.answer(number)), reply
             self.posts += 1
             self.rest(0.01)
         asker.close()
@@ -187,8 +187,8 @@ class Recording(Thread):
         while not self.stopping:
             if socket.poll(50):
                 _, (epoch, first, _), body = bare.cut(socket.recv())
-                for number, one in enumerate(bare.unpack(body), first):
-                    what = contents.what(one)
+                for number, item in enumerate(bare.unpack(body), first):
+                    what = contents.what(item)
                     if self.seen.setdefault((epoch, number), what) != what:
                         self.conflicts.append(((epoch, number), self.seen[epoch, number], what))
         socket.close()

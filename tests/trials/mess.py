@@ -1,4 +1,4 @@
-"""What strangers, copies and crashes leave in a home folder: each function makes one mess, drawn from a seed.
+"""Remains of other programs, copies and crashes in a home folder: each function makes one mess, drawn from a seed.
 
 Nothing here damages what was confirmed: a broker that starts on it must have all of that still.
 """
@@ -20,7 +20,7 @@ def next_name(home, draw):
     return home / "journal" / f"{serial + draw.randint(1, MOST_AHEAD):010d}-{ticks + draw.randint(0, 1000):020d}.hj"
 
 
-# Of these nothing need be said: they have no name of ours
+# These need not be reported: they have other names than the broker's files
 
 
 def stray(home, draw):
@@ -60,7 +60,7 @@ def strange_note(home, draw):
         path.write_bytes(draw.randbytes(17))
 
 
-# These look like segments of ours; their names are returned, since they must be told
+# These look like segments of the journal; their names are returned, since they must be reported
 
 
 def foreign(home, draw):
@@ -91,16 +91,16 @@ TOLD = (foreign, folder, copy)
 
 
 def make(home, draw):
-    """Make up to three of them; returns the names of those that must be told."""
-    told = set()
-    for one in draw.sample((*QUIET, *TOLD), draw.randint(0, 3)):
-        name = one(home, draw)
-        told |= {name} if name else set()
-    return told
+    """Make up to three of them; return the names that must be reported."""
+    reported = set()
+    for kind in draw.sample((*QUIET, *TOLD), draw.randint(0, 3)):
+        name = kind(home, draw)
+        reported |= {name} if name else set()
+    return reported
 
 
 def ruin_store(home, draw):
-    """Put something in the place of the store that is none; what it held is lost, but not the broker."""
+    """Replace the store by another file; its contents are lost, but the broker starts."""
     for path in home.glob("tasks.db*"):
         path.unlink()
     (home / "tasks.db").write_bytes(

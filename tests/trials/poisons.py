@@ -1,6 +1,6 @@
-"""Tasks as no good engineer writes them, but as libraries do: what `hulak worker poison --module poisons` offers.
+"""Tasks as no good engineer writes them, but as libraries do: the module of `hulak worker poison --module poisons`.
 
-POISON_LOG: file to which each good task writes its number when it begins, and who forks something that process's id.
+POISON_LOG: file to which each good task writes its number when it begins, and each fork the process's id.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def good(n):
     return n
 
 
-# What kills
+# Tasks that kill the worker
 
 
 @task(SERVICE, "dies")
@@ -58,7 +58,7 @@ def hangs_on():
     time.sleep(600)  # which no soft limit interrupts
 
 
-# What only fails: action -> code, how the text begins
+# Tasks that fail: action -> code, start of the text
 
 
 class Mute(Exception):
@@ -100,7 +100,7 @@ FAILS = {
     "closed": (raises(GeneratorExit()), "CRASHED", "GeneratorExit"),
     "based": (raises(BaseException("base")), "CRASHED", "BaseException: base"),
     "surrogate": (raises(ValueError("caf\udce9")), "CRASHED", "ValueError: caf\\udce9"),
-    "mute": (raises(Mute()), "CRASHED", "Mute: (its text cannot be made)"),
+    "mute": (raises(Mute()), "CRASHED", "Mute: (no text: str() failed)"),
     "wordy": (raises(RuntimeError("x" * (9 << 20))), "CRASHED", "RuntimeError: xxx"),
     "refused": (raises(TaskFailed("REFUSED", "too late", details={"price": Decimal("1.5")})), "REFUSED", "too late"),
     "unpackable": (lambda: Decimal(1), "CRASHED", "TypeError: "),
@@ -112,7 +112,7 @@ FAILS = {
 }
 
 
-# What is odd, and well: action -> value
+# Odd tasks that succeed: action -> value
 
 
 def busy_pool():

@@ -106,7 +106,7 @@ def storm(stage, count, seed):
 
 
 def told_recoveries(kills, readers):
-    """Say how long it took, each time, until everybody was served again."""
+    """Print how long it took, after each kill, until every reader was served again."""
     pairs = recoveries(kills, list(readers.values()))
     again_s = sorted(last for last, _ in pairs)
     middle, most, longest = again_s[len(again_s) // 2], again_s[-1], max(first for _, first in pairs)

@@ -35,23 +35,23 @@ def check(events, of=None):
 
 
 def test_a_clean_log_is_clean():
-    reader, told = check([joined(), *received()])
-    assert told.clean()
-    assert (told.attempted, told.confirmed, told.received, reader.told) == (20, 20, 20, 0)
-    assert "confirmed ticks lost 0, gaps unexplained 0, out of order 0, duplicates 0" in str(told)
+    reader, report = check([joined(), *received()])
+    assert report.clean()
+    assert (report.attempted, report.confirmed, report.received, reader.reported) == (20, 20, 20, 0)
+    assert "confirmed ticks lost 0, gaps unexplained 0, out of order 0, duplicates 0" in str(report)
 
 
 def test_a_planted_loss_is_found_as_loss_and_as_gap():
     events = received()
     del events[6:8]
-    reader, told = check([joined(), *events])
+    reader, report = check([joined(), *events])
     assert (reader.lost, reader.gaps) == ([("A", 4), ("B", 4)], [("ticks", 7, 8)])
-    assert not told.clean()
+    assert not report.clean()
 
 
 def test_a_lost_last_tick_is_found_though_no_gap_shows_it():
-    reader, told = check([joined(), *received()[:-1]])
-    assert (reader.lost, reader.gaps, told.clean()) == ([("B", 10)], [], False)
+    reader, report = check([joined(), *received()[:-1]])
+    assert (reader.lost, reader.gaps, report.clean()) == ([("B", 10)], [], False)
 
 
 def test_what_was_never_confirmed_may_be_missing():
@@ -67,8 +67,8 @@ def test_a_gap_that_was_told_is_explained_and_a_confirmed_tick_in_it_is_lost_all
     events = received()
     del events[6:8]
     events.insert(6, {"event": "gap", "topic": "ticks", "first": 7, "last": 8, "why": "gone"})
-    reader, told = check([joined(), *events])
-    assert (reader.gaps, reader.told, len(reader.lost), told.clean()) == ([], 2, 2, False)
+    reader, report = check([joined(), *events])
+    assert (reader.gaps, reader.reported, len(reader.lost), report.clean()) == ([], 2, 2, False)
 
 
 def test_a_gap_told_of_another_topic_or_of_too_little_explains_nothing():
@@ -84,17 +84,17 @@ def test_a_gap_told_of_another_topic_or_of_too_little_explains_nothing():
 def test_a_planted_duplicate_is_found_even_under_a_new_number():
     events = received()
     events.append({**events[3], "sequence": 21, "time": 4.0})
-    reader, told = check([joined(), *events])
-    assert (reader.duplicates, told.clean()) == ([("B", 2)], False)
+    reader, report = check([joined(), *events])
+    assert (reader.duplicates, report.clean()) == ([("B", 2)], False)
 
 
 def test_planted_reorderings_are_found():
     events = received()
     events[4], events[6] = events[6], events[4]
-    reader, told = check([joined(), *events])
+    reader, report = check([joined(), *events])
     assert ("ticks", 7, 6) in reader.disorder
     assert ("A", 4, 3) in reader.disorder
-    assert not told.clean()
+    assert not report.clean()
 
 
 def test_ticks_swapped_under_numbers_in_order_are_found():
@@ -136,8 +136,8 @@ def test_kills_within_one_outage_are_one_recovery_and_an_outage_without_end_is_n
 
 def test_latencies_are_those_of_ticks_posted_within_the_time():
     readers = [read_subscriber("one", [joined(), *received()], feed())]
-    found = latencies(readers, 1.2, 1.5)
-    assert found == pytest.approx([50.0] * 3)
+    report = latencies(readers, 1.2, 1.5)
+    assert report == pytest.approx([50.0] * 3)
     assert quantile(list(range(100)), 0.99) == 99
 
 

@@ -41,10 +41,10 @@ def test_jumps_of_the_wall_clock_delay_nothing_and_lose_nothing(tmp_path, tell):
         took_s = time.monotonic() - began
         assert stage.stats()["journal"]["state"] == "live"
         stage.end()
-        told, readers = stage.check()
-    tell(f"clock: {told}\n  jumps {', '.join(offsets)} in {took_s:.1f} s")
-    assert told.clean(), told
-    assert told.confirmed == told.attempted
+        report, readers = stage.check()
+    tell(f"clock: {report}\n  jumps {', '.join(offsets)} in {took_s:.1f} s")
+    assert report.clean(), report
+    assert report.confirmed == report.attempted
     assert all(reader.counters["lost"] == 0 for reader in readers.values())
 
 
@@ -52,10 +52,10 @@ def faketime_library():
     """Find the library that `faketime` loads."""
     places = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
     libraries = [Path(place, "faketime", "libfaketime.so.1") for place in places]
-    found = [library for library in libraries if library.exists()]
-    if not found:
+    paths = [library for library in libraries if library.exists()]
+    if not paths:
         pytest.skip("faketime is here, its library is not where it usually is")
-    return str(found[0])
+    return str(paths[0])
 
 
 def seconds_of(jump):
@@ -64,7 +64,7 @@ def seconds_of(jump):
 
 
 def shows(subscriber, moment_ns):
-    """Tell whether the next heartbeat is stamped by the clock that has jumped."""
+    """Return whether the next heartbeat is stamped by the clock that has jumped."""
     event = subscriber.poll(2)
     assert event is None or isinstance(codec.unpack(event.packed), dict)
     return event is not None and abs(event.stamp.time_ns - moment_ns) < 60 * 10**9

@@ -32,7 +32,7 @@ def tiny_disk():
     yield mount
     for path in mounted:
         subprocess.run(["umount", "-l", str(path)], check=False)
-        shutil.rmtree(path.parent, ignore_errors=True)  # what the bus could not remove while it was mounted
+        shutil.rmtree(path.parent, ignore_errors=True)  # the bus could not remove it while it was mounted
 
 
 def test_ticks_flow_on_without_the_journal_which_goes_on_when_there_is_space(tmp_path, tiny_disk, tell):
@@ -55,20 +55,20 @@ def test_ticks_flow_on_without_the_journal_which_goes_on_when_there_is_space(tmp
         lost = stage.stats()["journal"]["lost"]
         stage.end()
         count, missing = replay_all(stage)
-        told, readers = stage.check()
-    tell(f"disk full: {told}\n  at most {held} ticks waited in memory, {lost} are lost, the replay misses {missing}")
-    assert told.clean(), told
-    assert told.confirmed == told.attempted
+        report, readers = stage.check()
+    tell(f"disk full: {report}\n  at most {held} ticks waited in memory, {lost} are lost, the replay misses {missing}")
+    assert report.clean(), report
+    assert report.confirmed == report.attempted
     assert all(reader.counters["lost"] == 0 for reader in readers.values())
     assert held > 1000
     assert (lost, missing) == (0, [])
-    assert count == told.attempted
+    assert count == report.attempted
 
 
 def test_a_broker_killed_while_its_journal_cannot_be_written_begins_an_epoch_of_which_nothing_is_missed(
     tmp_path, tiny_disk, tell
 ):
-    """What was published and not journalled comes again, under other numbers and maybe in another order: all of it arrives."""
+    """Ticks that were published and not journalled come again, under other numbers and maybe in another order: all arrive."""
     with Stage(tmp_path, **{"journal.segment_bytes": 65536}) as stage:
         tiny_disk(stage.home / "journal")
         stage.broker = stage.start_broker()
@@ -85,11 +85,11 @@ def test_a_broker_killed_while_its_journal_cannot_be_written_begins_an_epoch_of_
         taken = stage.stats()["ticks"]["taken"]
         eventually(lambda: stage.stats()["ticks"]["taken"] > taken + 1000, within_s=WITHIN_S)
         stage.end()
-        told, _ = stage.check()
-    tell(f"killed with a full disk: {told}")
-    assert told.confirmed == told.attempted
-    assert (told.lost, told.gaps) == (0, 0), told
-    assert told.duplicates <= told.told, f"a tick came twice, and its number was not said to be used again: {told}"
+        report, _ = stage.check()
+    tell(f"killed with a full disk: {report}")
+    assert report.confirmed == report.attempted
+    assert (report.lost, report.gaps) == (0, 0), report
+    assert report.duplicates <= report.reported, f"a tick came twice, and its number was not said to be used again: {report}"
 
 
 def test_a_broker_that_is_killed_and_started_while_its_disk_is_full_loses_nothing(tmp_path, tiny_disk, tell):
@@ -112,11 +112,11 @@ def test_a_broker_that_is_killed_and_started_while_its_disk_is_full_loses_nothin
         eventually(lambda: stage.stats()["ticks"]["taken"] > taken + 500, within_s=WITHIN_S)
         stage.end()
         _, missing = replay_all(stage)
-        told, _ = stage.check()
-    tell(f"started with a full disk: {told}")
-    assert told.confirmed == told.attempted
-    assert (told.lost, told.gaps, missing) == (0, 0, []), told
-    assert told.duplicates <= told.told, f"a tick came twice, and its number was not said to be used again: {told}"
+        report, _ = stage.check()
+    tell(f"started with a full disk: {report}")
+    assert report.confirmed == report.attempted
+    assert (report.lost, report.gaps, missing) == (0, 0, []), report
+    assert report.duplicates <= report.reported, f"a tick came twice, and its number was not said to be used again: {report}"
 
 
 def state_of(stage):

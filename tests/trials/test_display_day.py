@@ -60,12 +60,12 @@ def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_pat
 
         def states():
             with contextlib.suppress(BusTimeout):
-                found = {display: displays.state(display) for display in INITS}
-                done = all(one and not one["catching_up"] and one["number"] == len(ticks) for one in found.values())
-                return found if done else None
+                result = {display: displays.state(display) for display in INITS}
+                done = all(entry and not entry["catching_up"] and entry["number"] == len(ticks) for entry in result.values())
+                return result if done else None
             return None
 
-        found = eventually(states, within_s=180)
+        result = eventually(states, within_s=180)
         took_s = time.monotonic() - began
         stats = displays.get_worker_stats()
     tell(
@@ -73,6 +73,6 @@ def test_a_day_with_workers_killed_on_the_way_ends_as_an_undisturbed_one(tmp_pat
         f"displays elsewhere after {max(moved_s):.2f} s at most; undisturbed fold {fold_us:.1f} us a tick"
     )
     assert stats["ticksDispatched"] == len(ticks)
-    for display, state in found.items():
+    for display, state in result.items():
         assert {name: state[name] for name in wanted[display]} == wanted[display]
         assert not state["incomplete"]

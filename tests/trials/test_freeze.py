@@ -1,4 +1,4 @@
-"""A subscriber is stopped under load: it misses nothing in the end, and nobody else notices."""
+"""A subscriber is stopped under load: it misses nothing in the end, and no other process is affected."""
 
 import signal
 import time
@@ -28,14 +28,14 @@ def test_a_frozen_subscriber_misses_nothing_after_its_repair_and_the_others_do_n
         frozen.send_signal(signal.SIGCONT)
         time.sleep(2.0)  # of load while it repairs
         stage.end()
-        told, readers = stage.check()
+        report, readers = stage.check()
     one_by_one = readers["04-tick."]
     took = latencies(list(readers.values())[: len(others)], since, until)
     p50, p99 = quantile(took, 0.5), quantile(took, 0.99)
-    tell(f"freeze of {frozen_s:g} s: {told}\n  the frozen one's {one_by_one.counters}")
+    tell(f"freeze of {frozen_s:g} s: {report}\n  the frozen one's {one_by_one.counters}")
     tell(f"  others meanwhile: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {took[-1]:.2f} ms of {len(took):,}")
-    assert told.clean(), told
-    assert told.confirmed == told.attempted
+    assert report.clean(), report
+    assert report.confirmed == report.attempted
     assert one_by_one.counters["repaired"] > 0
     assert one_by_one.counters["lost"] == 0
     if long:

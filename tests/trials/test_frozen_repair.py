@@ -1,4 +1,4 @@
-"""A subscriber of many symbols is frozen for long, and goes on: its repair is a matter of seconds, and nobody else notices."""
+"""A subscriber of many symbols is frozen for long, and resumes: its repair takes seconds, and no other process is affected."""
 
 import signal
 import time
@@ -35,15 +35,15 @@ def test_two_hundred_symbols_are_repaired_within_seconds(tmp_path, long, tell):
             stage.end()
             slowest_s = pings.slowest_s()
         assert_well(stage)
-        told, readers = stage.check()
+        report, readers = stage.check()
     reader = readers["00-tick."]
     repaired_s = max(received for attempted, received in reader.fresh if attempted <= until) - until
     tell(
         f"frozen repair: {missed:,} ticks of {SYMBOLS} symbols missed, all there {repaired_s:.1f} s after it went on; slowest "
-        f"ping {slowest_s * 1000:.0f} ms\n  {reader.counters}; {told}"
+        f"ping {slowest_s * 1000:.0f} ms\n  {reader.counters}; {report}"
     )
-    assert told.clean(), told
-    assert told.confirmed == told.attempted
+    assert report.clean(), report
+    assert report.confirmed == report.attempted
     assert reader.counters["lost"] == 0
     assert reader.counters["repaired"] >= missed // 2
     assert repaired_s < REPAIRED_S

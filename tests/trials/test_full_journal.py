@@ -21,7 +21,7 @@ PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other 
 
 
 class Reading(Thread):
-    """Somebody who replays everything, from the middle on, all the time: keeps how long nothing came at most."""
+    """A client that replays everything from the middle on, all the time; it records the longest pause."""
 
     def __init__(self, addresses, first):
         self.addresses, self.first, self.rows, self.silent_s = addresses, first, 0, 0.0
@@ -34,20 +34,20 @@ class Reading(Thread):
             asker.send("hulak.replay", {"topic": "ticks", "from": first})
             kind, came = b"P", time.monotonic()
             while kind == b"P":
-                found = asker.receive(60)
-                assert found is not None, "a replay has been silent for a minute"
-                kind, told = found
+                frame = asker.receive(60)
+                assert frame is not None, "a replay has been silent for a minute"
+                kind, values = frame
                 self.silent_s, came = max(self.silent_s, time.monotonic() - came), time.monotonic()
-                self.rows += len(told[2]) if kind == b"P" else 0
-            assert kind == b"R", told
-            first = told[1]["next"] or self.first
+                self.rows += len(values[2]) if kind == b"P" else 0
+            assert kind == b"R", values
+            first = values[1]["next"] or self.first
         asker.close()
 
 
 def live(displays, since_ns, wanted):
-    """Tell whether each of these displays has shown a whole state since then."""
-    states = [displays.state(one) for one in wanted]
-    return all(one is not None and one["published_ns"] > since_ns and not one["catching_up"] for one in states)
+    """Return whether each of these displays has published a complete state since then."""
+    states = [displays.state(state) for state in wanted]
+    return all(state is not None and state["published_ns"] > since_ns and not state["catching_up"] for state in states)
 
 
 def until_live(displays, since_ns, wanted):
@@ -64,7 +64,7 @@ def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
         local_bus.broker = local_bus.start_broker()
         workers = {name: local_bus.hulak("worker", "display", "--name", name) for name in ("d0", "d1")}
         eventually(lambda: len(local_bus.stats()["workers"]) == len(workers), within_s=20)
-        shown, said = ["rare", *(f"s{at}" for at in range(5))], {}
+        shown, figures = ["rare", *(f"s{at}" for at in range(5))], {}
         asker = bare.Asker(local_bus.addresses["frontend"])
         with (
             DisplayClient(local_bus.settings, local_bus.home) as displays,
@@ -78,15 +78,15 @@ def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
                 pings.slowest_s()
                 began_ns = time.time_ns()
                 rows, missing = asker.replay("tick.RARE*")
-                said["replay of the rare one"] = (time.time_ns() - began_ns) / 1e9
+                figures["replay of the rare one"] = (time.time_ns() - began_ns) / 1e9
                 began_ns = time.time_ns()
                 displays.create_worker_for_symbol(RARE, "rare", history=True)
-                said["its display"] = until_live(displays, began_ns, ["rare"])
+                figures["its display"] = until_live(displays, began_ns, ["rare"])
                 slowest_s = pings.slowest_s()
             began_ns = time.time_ns()
             name = next(row["worker"] for row in displays.rows() if row["display"] == "rare")
             workers.pop(name).kill()
-            said["after a worker's kill"] = until_live(displays, began_ns, shown)
+            figures["after a worker's kill"] = until_live(displays, began_ns, shown)
             first = displays.state("rare")
             assert_well(local_bus)
             began_ns = time.time_ns()
@@ -96,13 +96,13 @@ def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
                 process.wait()
             local_bus.broker = local_bus.start_broker()
             workers = [local_bus.hulak("worker", "display", "--name", name) for name in ("d2", "d3")]
-            said["after everything's kill"] = until_live(displays, began_ns, shown)
+            figures["after everything's kill"] = until_live(displays, began_ns, shown)
             last = displays.state("rare")
         assert_well(local_bus)
         asker.close()
     tell(
         f"full journal of {made.size >> 20} MiB, {made.ticks:,} ticks: "
-        + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in said.items())
+        + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in figures.items())
         + f"; another's replay meanwhile silent {reading.silent_s:.2f} s at most, slowest ping {slowest_s * 1000:.0f} ms"
     )
     assert [row[0] for row in rows] == made.rare
@@ -113,5 +113,5 @@ def test_a_rare_symbol_in_a_full_journal_costs_nobody_anything(long, tell):
     assert reading.rows > 0
     assert reading.silent_s < SILENT_S
     assert slowest_s < (PING_S if long else SHORT_PING_S)
-    assert max(said["replay of the rare one"], said["its display"]) < RARE_S
-    assert max(said["after a worker's kill"], said["after everything's kill"]) < (LIVE_S if long else SHORT_LIVE_S)
+    assert max(figures["replay of the rare one"], figures["its display"]) < RARE_S
+    assert max(figures["after a worker's kill"], figures["after everything's kill"]) < (LIVE_S if long else SHORT_LIVE_S)

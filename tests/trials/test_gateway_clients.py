@@ -50,19 +50,19 @@ def test_clients_that_do_not_read_cost_the_others_nothing(long, tell):
             except subprocess.TimeoutExpired:
                 continue
         spent = watched.cpu_times()
-        told = [json.loads(process.stdout.readline()) for process in processes]
+        reports = [json.loads(process.stdout.readline()) for process in processes]
         figures = eventually(lambda: gone(metrics(port)), within_s=GIVES_UP_S)
         share = (spent.user + spent.system - cpu.user - cpu.system) / (seconds + 1)
-        p99_ms, p50_ms = max(one["p99_ms"] for one in told), max(one["p50_ms"] for one in told)
-        window_ms = max(one["window_p99_ms"] for one in told)
-        slowest_ms, one = max(one["max_ms"] for one in told), told[0]
+        p99_ms, p50_ms = max(report["p99_ms"] for report in reports), max(report["p50_ms"] for report in reports)
+        window_ms = max(report["window_p99_ms"] for report in reports)
+        slowest_ms, report = max(report["max_ms"] for report in reports), reports[0]
         tell(
             f"gateway, 24 displays, {READING} clients reading, {STALLED} not, {seconds} s: publisher to client p50 {p50_ms:.1f}, "
-            f"p99 {p99_ms:.1f} (in the median 2 s {window_ms:.1f}), max {slowest_ms:.1f} ms; {one['frames_per_s']:.0f} frames "
-            f"and {one['bytes_per_s'] / 1000:.0f} kB/s each; gateway {share:.0%} of a core, {joined_mb:.1f} MB, at most "
+            f"p99 {p99_ms:.1f} (in the median 2 s {window_ms:.1f}), max {slowest_ms:.1f} ms; {report['frames_per_s']:.0f} frames "
+            f"and {report['bytes_per_s'] / 1000:.0f} kB/s each; gateway {share:.0%} of a core, {joined_mb:.1f} MB, at most "
             f"{peak_mb:.1f} MB; {figures['hulak_gateway_disconnected_total']:.0f} disconnected"
         )
-        assert [code for one in told for code in one["closed"]] == [], "nobody who reads is disconnected"
+        assert [code for report in reports for code in report["closed"]] == [], "no client that reads is disconnected"
         assert window_ms < P99_MS or not long
         assert peak_mb - joined_mb < GROWS_BY_MB
 

@@ -1,4 +1,4 @@
-"""Feeds whose quotes look right and are not: each wrong one is refused and told, all others go on, no prices are mixed up."""
+"""Feeds whose quotes look right and are not: each wrong one is refused and reported, others continue, no prices are mixed up."""
 
 import asyncio
 import http
@@ -35,7 +35,7 @@ CARRIED = {  # name of the venue -> its topic
     "币安人生USDT": "_E5B881E5AE89E4BABAE7949F_USDT",
 }
 TIMES = (NOW_MS, NOW_MS / 1000, NOW_MS * 1000, NOW_MS * 10**6, None)
-WRONG = (  # what is no quote, or one of no topic, or of no time there is; each is refused alone
+WRONG = (  # no quote, no valid topic, or no valid time; each is refused by itself
     '{"symbol":"BTC_USDT","bid":1,"ask":2}',
     '{"symbol":"","bid":1,"ask":2}',
     f'{{"symbol":"{"x" * 99}","bid":1,"ask":2}}',
@@ -46,7 +46,7 @@ WRONG = (  # what is no quote, or one of no topic, or of no time there is; each 
 
 
 class Venue:
-    """A WebSocket venue in a thread: at /NAME the lines of that name are sent to each client, at /busy nobody is let in."""
+    """A WebSocket venue in a thread: at /NAME the lines of that name are sent to each client, at /busy clients are refused."""
 
     def __init__(self, **lines):
         self.lines, self.turned_away, self.codes = lines, 0, []
@@ -118,13 +118,13 @@ def start(local_bus, name, url, *more):
 
 
 def row(local_bus, name):
-    return next((one for one in local_bus.stats()["processes"] if one["name"] == name), {})
+    return next((process for process in local_bus.stats()["processes"] if process["name"] == name), {})
 
 
 def run(local_bus, *words):
     process = local_bus.hulak(*words, out=subprocess.PIPE)
-    told, _ = process.communicate(timeout=WITHIN_S)
-    return process.returncode, told.decode(), process.log.read_text()
+    output, _ = process.communicate(timeout=WITHIN_S)
+    return process.returncode, output.decode(), process.log.read_text()
 
 
 def prices(local_bus, prefix="tick."):
@@ -146,12 +146,12 @@ def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(
         start(local_bus, "busy", venue.url("busy"))
         bad = sum(line in WRONG or line[0] == "[" for line in lines)
         patience_s = WITHIN_S * (9 if long else 1)
-        odd = eventually(lambda: (found := row(local_bus, "odd")).get("refused", 0) >= bad and found, within_s=patience_s)
+        odd = eventually(lambda: (odd_row := row(local_bus, "odd")).get("refused", 0) >= bad and odd_row, within_s=patience_s)
         eventually(lambda: row(local_bus, "good").get("posted", 0) > 3, within_s=WITHIN_S)
         eventually(lambda: row(local_bus, "busy").get("asked_to_wait_s"), within_s=WITHIN_S)
 
-        found = prices(local_bus)
-        assert set(found) == {*CARRIED.values(), "GOOD"}
+        result = prices(local_bus)
+        assert set(result) == {*CARRIED.values(), "GOOD"}
         assert set(odd["symbol_errors"]) == {"BTC_USDT", "", "x" * 37 + "..."}
         assert set(row(local_bus, "good")["symbol_errors"]) == {"x\ny"}
         for body in (body for symbol in CARRIED.values() for body in bodies(local_bus, f"tick.{symbol}")):
@@ -169,7 +169,7 @@ def test_what_is_wrong_in_feeds_and_files_is_refused_told_and_costs_nobody_else(
         eventually(lambda: len(venue.codes) >= 2, within_s=WITHIN_S)
         assert (set(venue.codes), venue.turned_away) == ({1000}, 1)
         tell(
-            f"hostile feeds: {len(lines):,} messages, {odd['refused']:,} refused, {odd['posted']:,} ticks of {len(found)} topics"
+            f"hostile feeds: {len(lines):,} messages, {odd['refused']:,} refused, {odd['posted']:,} ticks of {len(result)} topics"
         )
 
 
@@ -191,16 +191,16 @@ def refuse_raw(local_bus):
 
 
 def files(local_bus):
-    """Files: what is no file of quotes posts nothing, an old one only where it is wanted, and an export comes back as it was."""
+    """Files: a file without quotes posts nothing, an old one only if requested, and an export is posted unchanged."""
     taken = local_bus.stats()["ticks"]["symbols"]
-    for name, text, said in (
+    for name, text, error in (
         ("bars_eurusd.csv", "time,open,high,low,close\n1704153600000,1,2,1,2\n", "bars"),
         ("old_eurusd.csv", "time,ask,bid\n1704153600123,1.10432,1.10428\n", "--prefix NAME"),
         ("new_eurusd.csv", f"{NOW_MS},1.1,1.2\n1704153600123,1.1,1.2\n", "--prefix NAME"),
     ):
         (local_bus.home / name).write_text(text)
-        code, _, told = run(local_bus, "feed", "--file", local_bus.home / name, "--speed", "max")
-        assert (code, said in told) == (1, True), told
+        code, _, output = run(local_bus, "feed", "--file", local_bus.home / name, "--speed", "max")
+        assert (code, error in output) == (1, True), output
     assert local_bus.stats()["ticks"]["symbols"] == taken + 1, "the first tick of the new file"
     assert run(local_bus, "feed", "--file", local_bus.home / "old_eurusd.csv", "--prefix", "old", "--speed", "max")[0] == 0
     old = prices(local_bus)["old.EURUSD"]
@@ -217,14 +217,14 @@ def files(local_bus):
 
 
 def rivals(local_bus, venue):
-    """Two feeds of one symbol: told, and not any more of one with a prefix."""
+    """Two feeds of one symbol: reported, and no longer when one has a prefix."""
     assert local_bus.stats()["ticks"]["shared"] == 0
     with_prefix = start(local_bus, "third", venue.url("good"), "--prefix", "third")
     eventually(lambda: "third.GOOD" in prices(local_bus), within_s=WITHIN_S)
     assert local_bus.stats()["ticks"]["shared"] == 0
     second = start(local_bus, "second", venue.url("good"))
-    told = eventually(lambda: local_bus.stats()["ticks"]["shared_topics"], within_s=WITHIN_S)
-    assert told == {"tick.GOOD": ["good", "second"]}
+    topics = eventually(lambda: local_bus.stats()["ticks"]["shared_topics"], within_s=WITHIN_S)
+    assert topics == {"tick.GOOD": ["good", "second"]}
     assert "tick.GOOD gets ticks of good and second" in run(local_bus, "feeds")[1]
     for feed in (with_prefix, second):
         feed.terminate()

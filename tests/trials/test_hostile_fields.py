@@ -1,4 +1,4 @@
-"""Every field of every request, report and result, at and beyond its bounds, while a bus is at work: nobody is disturbed."""
+"""Every field of every request, report and result, at and beyond its bounds, while a bus is at work: others are not disturbed."""
 
 import itertools
 import random
@@ -25,7 +25,7 @@ def ask_everything(local_bus, requests):
     """Send requests, some at a time; each is answered, by a REPLY or an ERROR. Returns the codes that came."""
     asker, codes = bare.Asker(local_bus.addresses["frontend"]), set()
     for at in range(0, len(requests), WINDOW):
-        asked = {secrets.token_bytes(16): one for one in requests[at : at + WINDOW]}
+        asked = {secrets.token_bytes(16): request for request in requests[at : at + WINDOW]}
         for request_id, (service, args, options) in asked.items():
             asker.socket.send(hostile.frame(b"Q", [request_id, service, "", args, options]))
         codes |= answers_to(asker, asked)
@@ -37,21 +37,21 @@ def answers_to(asker, asked):
     """Wait until each of these is answered, by its id, or without one where it could not be read; returns the codes."""
     codes, unread = set(), 0
     while len(asked) > unread:
-        found = asker.receive(ANSWERS_S)
-        assert found is not None, f"no answer to {str(list(asked.values()))[:500]}"
-        kind, told = found
+        result = asker.receive(ANSWERS_S)
+        assert result is not None, f"no answer to {str(list(asked.values()))[:500]}"
+        kind, values = result
         if kind in b"RE":
-            unread += told[0] is None
-            asked.pop(told[0], None)
-            codes |= {told[1]} if kind == b"E" else set()
+            unread += values[0] is None
+            asked.pop(values[0], None)
+            codes |= {values[1]} if kind == b"E" else set()
     return codes
 
 
 def send_frames(where, frames):
-    """Send whole frames, each from a peer of its own kind; what comes back is not looked at."""
+    """Send frames, each from a separate peer; replies are not read."""
     socket = bare.dealer(where)
-    for one in frames:
-        socket.send(one)
+    for frame in frames:
+        socket.send(frame)
     socket.close(linger=2000)
 
 
@@ -74,7 +74,7 @@ def answer_tasks(local_bus, asker, count):
 
 
 def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
-    """Full: besides each field alone 20,000 times two of them; short: each field with each value."""
+    """Full: each field alone, and 20,000 times two of them; short: each field with each value."""
     draw, requests = random.Random(SEED), list(hostile.requests())
     if long:
         requests += [pair(draw) for _ in range(20_000)]
@@ -93,8 +93,8 @@ def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
             eventually(lambda: neighbours.goes_on() and neighbours.posts, within_s=WITHIN_S)
             codes = ask_everything(local_bus, requests)
             send_frames(local_bus.addresses["frontend"], hostile.broken())
-            for one in hostile.of_workers("odd", "odd/1"):
-                send_frames(local_bus.addresses["backend"], [one])
+            for frame in hostile.of_workers("odd", "odd/1"):
+                send_frames(local_bus.addresses["backend"], [frame])
             ids = answer_tasks(local_bus, asker, count)
             done = neighbours.posts
             eventually(lambda: neighbours.goes_on() and neighbours.posts > done + 5, within_s=WITHIN_S)
@@ -123,7 +123,7 @@ def test_no_value_of_any_field_disturbs_a_neighbour(long, tell):
 
 def pair(draw):
     """Make a request with two things wrong."""
-    service = draw.choice([one for one, args in hostile.REQUESTS.items() if args])
+    service = draw.choice([request for request, args in hostile.REQUESTS.items() if args])
     args = hostile.REQUESTS[service]
     for _ in range(2):
         args = hostile.replaced(args, draw.choice(sorted(args)), draw.choice(hostile.VALUES))

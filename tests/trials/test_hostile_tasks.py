@@ -40,7 +40,7 @@ class Keeper:
                     self.workers[at] = self._start(self._log)
 
     def all_at_work(self):
-        """Tell whether the broker knows just those that are alive."""
+        """Return whether the broker knows exactly the live workers."""
         return {worker["pid"] for worker in self.local_bus.stats()["workers"]} == {worker.pid for worker in self.workers}
 
     def end(self):
@@ -54,11 +54,11 @@ class Keeper:
 
 def draw_up(count, killers, others):
     """Mix tasks: (action, number)."""
-    told = [("good", number) for number in range(count - killers)]
-    told += [(KILLERS[at % 2], 0) for at in range(killers)]
-    told += [(action, 0) for action in (*FAILS, *WORKS) for _ in range(others)]
-    random.Random(SEED).shuffle(told)
-    return told
+    tasks = [("good", number) for number in range(count - killers)]
+    tasks += [(KILLERS[at % 2], 0) for at in range(killers)]
+    tasks += [(action, 0) for action in (*FAILS, *WORKS) for _ in range(others)]
+    random.Random(SEED).shuffle(tasks)
+    return tasks
 
 
 def args_of(action, number):
@@ -73,20 +73,20 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
     with LocalBus(**limits) as local_bus:
         local_bus.broker = local_bus.start_broker()
         keeper = Keeper(local_bus, workers, log)
-        told = draw_up(count, killers, others)
+        tasks = draw_up(count, killers, others)
         try:
             with local_bus.client() as client:
                 eventually(keeper.all_at_work, within_s=STARTS_S)
                 for number in range(1000):  # their credit grows: they hold many
                     client.call(SERVICE, "good", {"n": -1 - number})
                 began = time.monotonic()
-                postings = [{"service": SERVICE, "action": one, "args": args_of(one, number)} for one, number in told]
-                ids = [bytes(one["task"]) for one in client.map("hulak.post", "", postings)]
+                postings = [{"service": SERVICE, "action": action, "args": args_of(action, number)} for action, number in tasks]
+                ids = [bytes(reply["task"]) for reply in client.map("hulak.post", "", postings)]
                 hung = client.submit(SERVICE, "hangs_on", timeout_s=ENDS_S, retries=0)
                 called = [client.submit(SERVICE, "good", {"n": number}, timeout_s=ENDS_S) for number in range(500)]
-                asked = [{"task": one, "wait_ms": 1000 * ENDS_S} for one in ids]
+                asked = [{"task": task, "wait_ms": 1000 * ENDS_S} for task in ids]
                 rows = list(client.map("hulak.result", "", asked, timeout_s=ENDS_S))
-                values = [one.result() for one in called]
+                values = [call.result() for call in called]
                 lost = hung.exception()
                 took_s = time.monotonic() - began
             eventually(lambda: keeper.ended[70] == 1, within_s=STARTS_S)  # the hung one, that the broker has given up before
@@ -102,12 +102,12 @@ def test_hostile_tasks_end_as_they_should_and_no_other_is_charged_for_them(tmp_p
         f"hostile tasks: {len(rows):,} posted, {killers} of them kill, ended {ends} in {took_s:.1f} s; "
         f"workers ended {dict(keeper.ended)}; good ones begun again {begun.total() - len(begun) - len(values)} times"
     )
-    for (action, number), row in zip(told, rows, strict=True):
+    for (action, number), row in zip(tasks, rows, strict=True):
         judge(action, number, row, retries)
     assert values == list(range(500))
     assert (lost.code, lost.details["attempts"]) == (LOST, 1)
     assert set(codes) == {0}
-    assert not [pid for pid in forked if psutil.pid_exists(pid)], "what a task forked goes with its worker"
+    assert not [pid for pid in forked if psutil.pid_exists(pid)], "processes that a task forked end with its worker"
 
 
 def judge(action, number, row, retries):

@@ -24,7 +24,7 @@ ENDS_S = 300
 
 
 class Killer:
-    """Kills one after the other, in an order drawn from a seed, and starts again what nobody else would start."""
+    """Kills one after the other, in an order drawn from a seed, and starts the processes again that no supervisor starts."""
 
     def __init__(self, local_bus, count, rounds, log):
         self.local_bus, self.count, self.log = local_bus, count, log
@@ -43,7 +43,7 @@ class Killer:
                 return
             self.done[kind] += getattr(self, kind)()
 
-    # The four; each says whether there was somebody to kill
+    # The four; each returns whether there was a process to kill
 
     def client(self):
         running = self.poster.poll() is None
@@ -99,7 +99,9 @@ def test_whoever_is_killed_in_whatever_order_every_posted_task_ends_and_once(lon
     assert set(killer.done) == set(KINDS)
     assert all(killer.done[kind] for kind in KINDS)
     ids = {line["number"]: line["task"] for line in lines}
-    assert {(line["number"], line["task"]) for line in lines} == set(ids.items()), "a key means one task, whoever asks again"
+    assert {(line["number"], line["task"]) for line in lines} == set(ids.items()), (
+        "a key means one task, for every client that repeats it"
+    )
     assert len(set(ids.values())) == len(rows) == count
     assert {row["state"] for row in rows} == {"done"}
     assert {line["number"] for line in lines if "value" in line} == set(range(count))

@@ -1,4 +1,4 @@
-"""Somebody leaks far more connections than the broker has descriptors for: ticks, calls and pings go on beside it."""
+"""A program leaks far more connections than the broker has descriptors for: ticks, calls and pings continue."""
 
 import pytest
 from connection_leak import leak
@@ -13,7 +13,7 @@ PING_S = 5.0  # the leak takes turns of the machine too, and of the short form o
 
 
 def goes_on_for(ticks, many):
-    """Wait until so many more ticks are safe."""
+    """Wait until a number of further ticks are safe."""
     since = ticks.safe
     eventually(lambda: ticks.goes_on() and ticks.safe > since + many, within_s=120)
 
@@ -27,7 +27,7 @@ def test_a_leak_of_connections_costs_nobody_else_anything(long, tell):
             eventually(lambda: ticks.goes_on() and ticks.safe > RATE, within_s=60)
             for _ in range(waves):
                 with leak(local_bus, leaked):
-                    told = eventually(lambda: (now := local_bus.stats()["connections"])["refused"] and now, within_s=60)
+                    connections = eventually(lambda: (now := local_bus.stats()["connections"])["refused"] and now, within_s=60)
                     goes_on_for(ticks, RATE * lasts_s)
                 goes_on_for(ticks, RATE)
                 eventually(lambda: local_bus.stats()["connections"]["sockets"]["publisher"] == 0, within_s=60)
@@ -35,6 +35,6 @@ def test_a_leak_of_connections_costs_nobody_else_anything(long, tell):
         stats = local_bus.stats()
         assert broker.poll() is None
         assert (stats["journal"]["state"], stats["internal"]["total"]) == ("live", 0)
-        refused, most = stats["connections"]["refused"], told["most"]
+        refused, most = stats["connections"]["refused"], connections["most"]
     tell(f"leaked connections: {waves} x {leaked}, {most} places: {refused} refused, slowest ping {slowest_s * 1000:.0f} ms")
     assert slowest_s < PING_S

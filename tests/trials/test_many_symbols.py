@@ -53,14 +53,14 @@ def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(t
     count = 10_000 if long else 1_500
     with LocalBus(**{"broker.max_topics": 20_000}) as local_bus:
         local_bus.broker = local_bus.start_broker()
-        market, log, said = Market(local_bus, count), tmp_path / "came.jsonl", {}
+        market, log, results = Market(local_bus, count), tmp_path / "came.jsonl", {}
         market.move()
 
         def all_come(what, first, value):
             began = time.monotonic()
             first()
             eventually(lambda: came(log, value) == count, within_s=COME_S, every_s=0.1)
-            said[what] = (time.monotonic() - began, pings.slowest_s())
+            results[what] = (time.monotonic() - began, pings.slowest_s())
 
         def start():
             local_bus.exact = local_bus.start("-m", "trial_exact", count, log, **FOUND)
@@ -77,9 +77,9 @@ def test_each_of_very_many_symbols_comes_at_the_start_live_and_after_a_restart(t
             local_bus.exact.send_signal(signal.SIGTERM)
             assert local_bus.exact.wait(COME_S) == 0, local_bus.exact.log.read_text()
             eventually(lambda: local_bus.stats()["ticks"]["subscriptions"] == 0, within_s=COME_S)
-            said["leaving"] = (0.0, pings.slowest_s())
+            results["leaving"] = (0.0, pings.slowest_s())
         counters = json.loads(log.read_text().splitlines()[-1])["counters"]
-    figures = (f"{one} {took_s:.2f} s, slowest ping {slowest_s:.3f} s" for one, (took_s, slowest_s) in said.items())
+    figures = (f"{item} {took_s:.2f} s, slowest ping {slowest_s:.3f} s" for item, (took_s, slowest_s) in results.items())
     tell(f"{count:,} exact subscriptions: {', '.join(figures)}; {counters}")
     assert counters["lost"] == 0
-    assert max(slowest_s for _, slowest_s in said.values()) < (PING_S if long else SHORT_PING_S), said
+    assert max(slowest_s for _, slowest_s in results.values()) < (PING_S if long else SHORT_PING_S), results

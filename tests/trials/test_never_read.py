@@ -1,4 +1,4 @@
-"""Peers that ask for much and never read it: the broker's memory stays bounded in bytes, and nobody else notices."""
+"""Peers that request much and never read it: the broker's memory stays bounded in bytes, and no other peer is affected."""
 
 import contextlib
 import time
@@ -15,7 +15,7 @@ from waiting import eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 LARGE = 60_000  # bytes of a tick
 RATE = 600  # of them in a second
-GROWS_BY_MB = 120  # 64 MiB are the bound of a subscriber; what is under way, and what malloc keeps, comes on top
+GROWS_BY_MB = 120  # 64 MiB are the bound of a subscriber; messages in flight and memory kept by malloc come on top
 PING_S, SHORT_PING_S = 0.5, 3.0  # the short form shares the machine with other tests
 ONE = 1  # message that a peer which never reads takes in
 SYMBOLS = 28
@@ -54,7 +54,7 @@ class Settled:
         self.due = time.monotonic() + self.WINDOW_S
 
     def __call__(self):
-        """Look."""
+        """Read the memory."""
         if time.monotonic() < self.due:
             return False
         self.due = time.monotonic() + self.WINDOW_S

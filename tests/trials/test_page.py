@@ -15,23 +15,23 @@ from hulak.sim.fx_market import PAIRS
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 DISPLAYS = 24
 TICKS_PER_S = 1350  # of the simulated venue, with bursts: 1,000/s and more reach the broker most of the time, 5,000/s at news
-JUDGED_TICKS_PER_S = 1300  # the bounds are promised for 1,000/s; what a burst does is told
+JUDGED_TICKS_PER_S = 1300  # the bounds are guaranteed for 1,000/s; figures of a burst are printed
 LEAST_JUDGED = 3
 STANDS_S = 60
-WINDOW_S = 10  # the page's own: what is read after so long is all of a running page
+WINDOW_S = 10  # of the page: after this time its figures are of a running page only
 SHORT_S = 4
 P50_MS, P99_MS, LEAST_FRAMES_PER_S = 50.0, 100.0, 30.0
 
 
 def answers(url):
-    """Tell whether the gateway is ready to be looked at."""
+    """Return whether the gateway is ready."""
     with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=2) as answer:
         return answer.status == 200
     return False
 
 
 def make_displays(local_bus):
-    """See to it that there are 24 displays, whatever the demo made of its own."""
+    """Create displays until there are 24, those of the demo included."""
     with local_bus.client() as client:
         there = {row["symbol"] for row in client.call("hulak.display.list", timeout_s=5)["rows"]}
         for pair in PAIRS:
@@ -42,18 +42,18 @@ def make_displays(local_bus):
 
 def measured(page, count, window_s):
     """Read the page's own figures, once per window: [{p50, p99, max, count, fps, rate}]; rate: the broker's ticks/s."""
-    found, before, began = [], page.evaluate("window.hulak.stats()"), time.monotonic()
+    figures, before, began = [], page.evaluate("window.hulak.stats()"), time.monotonic()
     for _ in range(count):
         time.sleep(window_s)
         after, now = page.evaluate("window.hulak.stats()"), time.monotonic()
         rate = (after["ticks"]["taken"] - before["ticks"]["taken"]) / (now - began)
-        found.append({**page.evaluate("window.hulak.latency()"), "rate": rate})
+        figures.append({**page.evaluate("window.hulak.latency()"), "rate": rate})
         before, began = after, now
-    return found
+    return figures
 
 
 def test_24_displays_at_1000_ticks_a_second_are_painted_in_time(tmp_path, long, tell):
-    """Full: two minutes, the bounds hold in each window of 10 s without a burst; short: one of 4 s, and figures are only told."""
+    """Full: two minutes, the bounds hold in each window of 10 s without a burst; short: one of 4 s, figures are only printed."""
     venue, nepse, port = free_ports(3)
     ports = {"sim.venue_port": venue, "sim.nepse_port": nepse, "gateway.port": port}
     with LocalBus(**ports, **{"sim.ticks_per_s": TICKS_PER_S}) as local_bus:

@@ -31,7 +31,7 @@ class Storm(LocalBus):
         self.logs = {}  # role -> paths
 
     def peer(self, role):
-        """Start one more, with a name and a log of its own."""
+        """Start another one, with a new name and log."""
         self.started[role] += 1
         name = f"{role}{self.started[role]}"
         path = self.folder / f"{name}.jsonl"
@@ -56,7 +56,7 @@ class Storm(LocalBus):
                 peers[kind][at] = self.peer(kind)
 
     def end(self, peers):
-        """End all in good order: first who posts."""
+        """End all in order: the posting ones first."""
         for processes in peers:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
@@ -89,36 +89,36 @@ def test_each_accepted_task_ends_once_and_right_and_each_confirmed_tick_is_there
         client = bare.Asker(local_bus.addresses["frontend"])
         rows, missing = client.replay()
         accepted = [line for log in local_bus.read("poster") for line in log]
-        found = {line["task"]: end_of(client, line["task"]) for line in accepted}
+        results = {line["task"]: end_of(client, line["task"]) for line in accepted}
         listed = [row for state in STATES for row in client.ask("hulak.tasks", {"state": state, "limit": 1000})]
         attempts = sum(map(len, local_bus.read("worker")))
         assert_well(local_bus)
         local_bus.end([peers["worker"]])
         judge_ticks(local_bus, rows, missing)
-        again = {task: end_of(client, task) for task in found}
+        again = {task: end_of(client, task) for task in results}
         client.close()
     tell(
-        f"posted storm: killed {dict(local_bus.kills)}; {len(rows):,} ticks, {len(found):,} tasks in {attempts:,} attempts, "
-        f"ended {dict(Counter(one['state'] for one in found.values()))}"
+        f"posted storm: killed {dict(local_bus.kills)}; {len(rows):,} ticks, {len(results):,} tasks in {attempts:,} attempts, "
+        f"ended {dict(Counter(item['state'] for item in results.values()))}"
     )
     assert set(local_bus.kills) == set(KINDS)
-    assert again == found, "a result that was given is the result for ever"
-    judge_tasks(accepted, found)
-    if len(found) < 1000:  # the most that one question lists
-        assert {bytes(row["task"]).hex() for row in listed} == set(found), "nothing is there that was not accepted"
+    assert again == results, "a result never changes"
+    judge_tasks(accepted, results)
+    if len(results) < 1000:  # the most that one question lists
+        assert {bytes(row["task"]).hex() for row in listed} == set(results), "nothing is there that was not accepted"
 
 
 def end_of(client, task):
     """Wait for a task's end; its row without what may change."""
-    told = client.ask("hulak.result", {"task": bytes.fromhex(task), "wait_ms": 30_000}, within_s=35)
-    return {name: told.get(name) for name in ("state", "ended_ns", "kept", "value", "error", "key")}
+    reply = client.ask("hulak.result", {"task": bytes.fromhex(task), "wait_ms": 30_000}, within_s=35)
+    return {name: reply.get(name) for name in ("state", "ended_ns", "kept", "value", "error", "key")}
 
 
-def judge_tasks(accepted, found):
+def judge_tasks(accepted, results):
     """Each key is one task, and each task ended as its kind says, with the right value."""
     assert len({(line["key"], line["task"]) for line in accepted}) == len({line["key"] for line in accepted})
     for line in accepted:
-        row = found[line["task"]]
+        row = results[line["task"]]
         assert row["state"] == ENDS.get(line["kind"], line["kind"]), (line, row)
         assert row["key"] == line["key"]
         if row["state"] == "done":
@@ -138,7 +138,7 @@ def judge_ticks(local_bus, rows, missing):
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
     journal = [[number, body["source"], body["n"]] for number, _, _, packed in rows for body in [bare.unpack(packed)]]
     for log in local_bus.read("listener"):
-        *ticks, told = log
-        assert told["missing"] == 0
+        *ticks, reported = log
+        assert reported["missing"] == 0
         assert [tick[1:] for tick in ticks] == journal[ticks[0][1] - 1 :]
         assert len({tick[0] for tick in ticks}) == 1, "one epoch, since nothing was lost"

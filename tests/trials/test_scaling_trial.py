@@ -19,7 +19,7 @@ GIVES_UP_S = 30.0
 
 
 def test_every_target_is_reached_within_seconds_whoever_is_killed(long, tell):
-    """Full: 25 targets; short: 4, and how quickly is only told. Before two of three one worker is killed; tasks are under way."""
+    """Full: 25 targets; short: 4, and the duration is only printed. Before two of three one worker is killed; tasks run."""
     chance, count = random.Random(SEED), 25 if long else 4
     took, killed = [], []
     with serve() as exchange, WorkerPool(**{"nepse.base_url": exchange.url, "nepse.rate_per_s": 10}) as local_bus:
@@ -40,5 +40,5 @@ def test_every_target_is_reached_within_seconds_whoever_is_killed(long, tell):
     tell(f"scaling: {count} targets, {len(killed)} kills: median {statistics.median(took):.2f} s, longest {max(took):.2f} s")
     if long:
         assert max(took) < AGREES_S, took
-    # A worker holds one task at a time: whatever was begun twice was lost to a kill, and none was cut to have fewer workers.
+    # A worker holds one task at a time: a task begun twice was lost to a kill, and none was ended to have fewer workers.
     assert tasks["retried"] <= len(killed)

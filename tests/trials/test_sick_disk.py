@@ -1,6 +1,6 @@
 """The journal's disk is read-only, broken or full for a while, with and without a kill meanwhile: nothing confirmed is lost.
 
-Two feeds, so that after a kill their ticks come in another order than before: what was published under a number must never come
+Two feeds, so that after a kill their ticks come in another order than before: a message published under a number must never come
 again under that number with another content, whatever the journal could not note down.
 """
 
@@ -30,12 +30,12 @@ def journal(stage):
 
 def rest_of(feeds, seconds):
     """Let the feeds post for some more seconds."""
-    wanted = [(one, one.posted + one.rate * seconds) for one in feeds]
-    eventually(lambda: all(one.goes_on() and one.posted > upto for one, upto in wanted), within_s=WITHIN_S + seconds)
+    wanted = [(feed, feed.posted + feed.rate * seconds) for feed in feeds]
+    eventually(lambda: all(feed.goes_on() and feed.posted > upto for feed, upto in wanted), within_s=WITHIN_S + seconds)
 
 
 def start_broker(stage, faults):
-    """Start a broker whose disk is the sick one; nobody else's is."""
+    """Start a broker with the sick disk; other processes have a healthy one."""
     with stage.having(faults.variables):
         stage.broker = stage.start_broker()
 
@@ -50,10 +50,10 @@ def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(
         stage.start_subscribers(["ticks"], ["tick."], ["tick.A00", "tick.B01"])
         with (
             Recording(stage.addresses) as recording,
-            Ticks(stage.addresses, "a", 300, SYMBOLS) as one,
+            Ticks(stage.addresses, "a", 300, SYMBOLS) as first,
             Ticks(stage.addresses, "b", 200, SYMBOLS) as two,
         ):
-            feeds = (one, two)
+            feeds = (first, two)
             rest_of(feeds, 0.5)
             for state, killed in cases:
                 epochs.append(stage.client_call("hulak.ping")["epoch"])
@@ -71,7 +71,7 @@ def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(
                 eventually(lambda: journal(stage)["state"] == "live", within_s=WITHIN_S)
                 rest_of(feeds, 0.5)
                 lost.append(journal(stage)["lost"])
-            one.end()
+            first.end()
             two.end()
             asker = bare.Asker(stage.addresses["frontend"])
             rows, missing = asker.replay()
@@ -80,23 +80,23 @@ def test_what_was_told_safe_outlives_a_sick_disk_and_no_number_has_two_contents(
                 group.send_signal(signal.SIGTERM)
                 assert group.wait(WITHIN_S) == 0, group.log.read_text()[-2000:]
         assert_well(stage)
-    posted = {one.name: one.posted for one in feeds}
+    posted = {feed.name: feed.posted for feed in feeds}
     feed = feed_of(posted)
     readers = [read_subscriber(name, lines(path), feed) for name, path in stage.logs.items()]
     tell(
         f"sick disk: {len(cases)} times, {sum(posted.values()):,} ticks, {len(recording.seen):,} seen under {len(set(epochs))} "
-        f"epochs, {len(recording.conflicts)} numbers with two contents; subscribers: {[one.counters for one in readers]}"
+        f"epochs, {len(recording.conflicts)} numbers with two contents; subscribers: {[reader.counters for reader in readers]}"
     )
-    assert judge_replay(rows, {one.name: one.safe for one in feeds}) == []
+    assert judge_replay(rows, {feed.name: feed.safe for feed in feeds}) == []
     assert recording.conflicts == []
     assert (missing, sum(lost)) == ([], 0)
     assert epochs == sorted(epochs)
     for reader in readers:
         assert (reader.lost, reader.gaps) == ([], []), reader.name
-        assert len(reader.duplicates) <= reader.told, reader.name
+        assert len(reader.duplicates) <= reader.reported, reader.name
 
 
 def feed_of(posted):
-    """Tell the checker what the feeds posted; everybody had joined before."""
+    """Write the logs of the feeds for the checker; all readers had joined before."""
     ticks = [(symbol_of(name, number, SYMBOLS), number) for name, upto in posted.items() for number in range(1, upto + 1)]
     return Feed({tick: (at, time.monotonic()) for at, tick in enumerate(ticks, 1)}, len(ticks))

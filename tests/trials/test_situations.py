@@ -1,4 +1,4 @@
-"""Situations are made on a real bus, one after the other: whoever tells how it is tells the same, and names the situation."""
+"""Situations are made on a real bus, one after the other: every report of the state names the same situation."""
 
 import json
 import re
@@ -20,13 +20,13 @@ from hulak.clients.displays.client import DisplayClient
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 WITHIN_S = 40
-# Who shares the machine makes ticks late: that is judged elsewhere, and comes and goes between two questions.
+# Load of other processes delays ticks: that is judged elsewhere, and may change between two queries.
 NOISE = {"tick_latency", "display_latency", "feed_stale", "gateway_late", "memory_growth", "disk_space"}
 SYMBOLS = ("EURUSD", "USDJPY", "GBPUSD", "AUDUSD")
 
 
 class Street:
-    """A bus with all kinds of processes, and those who tell how it is."""
+    """A bus with all kinds of processes, and the reports of its state."""
 
     def __init__(self, local_bus, venue, faults):
         self.local_bus = local_bus
@@ -66,46 +66,46 @@ class Street:
     # Each gives {situation: its worst severity}, and what else it says
 
     def check(self):
-        code, said = self.ask("check", "--json")
-        rows = [(one["what"], one["level"].lower()) for one in json.loads(said)["findings"]]
-        assert code == {"OK": 0, "WARNING": 1, "CRITICAL": 2}[json.loads(said)["level"]]
+        code, reply = self.ask("check", "--json")
+        rows = [(finding["what"], finding["level"].lower()) for finding in json.loads(reply)["findings"]]
+        assert code == {"OK": 0, "WARNING": 1, "CRITICAL": 2}[json.loads(reply)["level"]]
         return worst(rows)
 
     def status(self):
-        code, said = self.ask("status", "--json")
-        return worst_of_problems(json.loads(said)["health"]) if code == 0 else None
+        code, reply = self.ask("status", "--json")
+        return worst_of_problems(json.loads(reply)["health"]) if code == 0 else None
 
     def top(self):
-        code, said = self.ask("top", "--json")
-        return worst_of_problems(json.loads(said)["health"]) if code == 0 else None
+        code, reply = self.ask("top", "--json")
+        return worst_of_problems(json.loads(reply)["health"]) if code == 0 else None
 
     def headline(self):
-        """Give the first line of the screen."""
+        """Return the first line of the screen."""
         return self.ask("top", "--count", "1")[1].split("\n")[0]
 
     def readyz(self):
-        status, said = self.get("/readyz")
-        told = json.loads(said)
-        assert (status == 503) is bool(told["reasons"])
-        return worst_of_problems(told)
+        status, text = self.get("/readyz")
+        document = json.loads(text)
+        assert (status == 503) is bool(document["reasons"])
+        return worst_of_problems(document)
 
     def metrics(self):
-        found = {}
+        result = {}
         for family in text_string_to_metric_families(self.get("/metrics")[1]):
-            for one in family.samples:
-                if one.name == "hulak_problem" and one.value:
-                    found.setdefault(one.labels["what"], set()).add(one.labels["severity"])
-        return {what: min(levels) for what, levels in found.items() if what not in NOISE}  # "critical" before "warning"
+            for sample in family.samples:
+                if sample.name == "hulak_problem" and sample.value:
+                    result.setdefault(sample.labels["what"], set()).add(sample.labels["severity"])
+        return {what: min(levels) for what, levels in result.items() if what not in NOISE}  # "critical" before "warning"
 
     def agree(self, wanted, *, but=()):
-        """Wait until everybody tells the same, and all that is wanted; returns it."""
-        tellers = [one for one in (self.check, self.status, self.top, self.readyz, self.metrics) if one.__name__ not in but]
+        """Wait until all reports agree and have the wanted situations; return them."""
+        tellers = [item for item in (self.check, self.status, self.top, self.readyz, self.metrics) if item.__name__ not in but]
         last = {}
 
         def same():
-            last.update({one.__name__: one() for one in tellers})
-            told = list(last.values())
-            return all(one == told[0] for one in told) and (set(wanted) <= set(told[0]) if wanted else not told[0])
+            last.update({item.__name__: item() for item in tellers})
+            reports = list(last.values())
+            return all(item == reports[0] for item in reports) and (set(wanted) <= set(reports[0]) if wanted else not reports[0])
 
         try:
             eventually(same, within_s=WITHIN_S, every_s=0.2)
@@ -115,15 +115,15 @@ class Street:
 
 
 def worst(rows):
-    found = {}
+    result = {}
     for what, severity in rows:
         if what not in NOISE:
-            found[what] = min(severity, found.get(what, severity))  # "critical" before "warning"
-    return found
+            result[what] = min(severity, result.get(what, severity))  # "critical" before "warning"
+    return result
 
 
-def worst_of_problems(told):
-    return worst((one["what"], one["severity"]) for one in told["problems"])
+def worst_of_problems(document):
+    return worst((problem["what"], problem["severity"]) for problem in document["problems"])
 
 
 def dead_letter(street):
@@ -138,22 +138,23 @@ def dead_letter(street):
 def test_everybody_tells_the_same(tmp_path, long, tell):
     """Full: all situations that can be made; short: a frozen display worker, and a dead letter."""
     faults = Faults(tmp_path) if long else None
-    told = []
+    situations = []
     with VenueThread() as venue, LocalBus(**{"feed.stale_s": 6}) as local_bus:
         street = Street(local_bus, venue, faults)
         street.agree([])
         street.workers[0].send_signal(signal.SIGSTOP)
-        told.append(street.agree(["process_silent"]))
+        situations.append(street.agree(["process_silent"]))
         assert re.search("WARNING|CRITICAL", street.headline())
         street.workers[0].send_signal(signal.SIGCONT)
         street.agree([])
 
         dead_letter(street)
-        told.append(street.agree(["dead_letters"]))
+        situations.append(street.agree(["dead_letters"]))
         assert re.search("WARNING|CRITICAL", street.headline())
         if long:
-            told += further(street, venue, faults)
-    tell(f"told by check, status, top, /readyz and /metrics alike: {', '.join(sorted({what for one in told for what in one}))}")
+            situations += further(street, venue, faults)
+    names = sorted({what for item in situations for what in item})
+    tell(f"reported alike by check, status, top, /readyz and /metrics: {', '.join(names)}")
 
 
 def further(street, venue, faults):
@@ -175,7 +176,7 @@ def further(street, venue, faults):
     eventually(lambda: street.get("/readyz")[0] == 503, within_s=WITHIN_S)
     venue.quiet(False)
     with street.local_bus.client() as client:
-        client.post("sums", "add")  # nobody does that
+        client.post("sums", "add")  # no worker does that
     yield street.agree([*always, "tasks_without_worker"])
     faults.disk("full")
     yield street.agree([*always, "journal_degraded"])

@@ -29,8 +29,8 @@ def stage(tmp_path):
 def received(context, where, *subscriptions):
     """Connect a plain SUB socket and yield what it gets, taken apart."""
     with context.socket(zmq.SUB) as socket:
-        for one in subscriptions:
-            socket.subscribe(one)
+        for item in subscriptions:
+            socket.subscribe(item)
         socket.connect(where)
         while socket.poll(PATIENCE_S * 1000):
             yield codec.decode_publication(socket.recv())
@@ -44,7 +44,7 @@ def age_ms(body):
 def join_a_topic(context, where, at):
     """The topic's last message, then each one with the next number."""
     taken = list(itertools.islice(received(context, where, b"tick.SYM%02d\0" % (at % SYMBOLS)), FOLLOWED))
-    numbers = [one.stamp.sequence for one in taken]
+    numbers = [item.stamp.sequence for item in taken]
     assert numbers == list(range(numbers[0], numbers[0] + FOLLOWED))
     assert age_ms(taken[0].body) - age_ms(taken[-1].body) < LATE_MS
 
@@ -56,9 +56,9 @@ def join_a_prefix(context, where, at):
     assert (snapshot.topic, snapshot.stamp.sequence) == ("tick.", 0)
     last = {topic: codec.STAMP.unpack(stamp)[1] for topic, stamp, _ in rows_of(snapshot)}
     assert len(last) == SYMBOLS
-    for one in itertools.islice(messages, FOLLOWED * 4):
-        assert one.stamp.sequence == last[one.topic] + 1
-        last[one.topic] = one.stamp.sequence
+    for item in itertools.islice(messages, FOLLOWED * 4):
+        assert item.stamp.sequence == last[item.topic] + 1
+        last[item.topic] = item.stamp.sequence
 
 
 def join_all_at_once(context, where, at):
@@ -67,9 +67,9 @@ def join_all_at_once(context, where, at):
     first = next(messages)
     assert rows_of(first) == []
     expected = first.stamp.sequence
-    for one in itertools.islice(messages, FOLLOWED):
-        assert one.stamp.sequence == expected
-        expected += len(rows_of(one))
+    for item in itertools.islice(messages, FOLLOWED):
+        assert item.stamp.sequence == expected
+        expected += len(rows_of(item))
 
 
 def test_each_join_under_a_running_feed_gets_the_last_value_and_every_message_behind_it(stage, context, long):

@@ -1,4 +1,4 @@
-"""Start-up fuzz: whatever lies in the home folder, however long the broker was away, and whatever its clock says, it starts.
+"""Start-up fuzz: the broker starts with any content of its home folder, after any pause, and at any clock time.
 
 Histories are drawn from a seed: posts that expire, are tried again, fail, are cancelled, retried, dropped; displays, settings,
 ticks. The broker is killed, the home is messed with, and the next broker must have all that was accepted and confirmed.
@@ -25,7 +25,7 @@ ENDS = {"again": "done", "later": "done"}  # kind of a task -> the state it ends
 
 
 class Life:
-    """What is asked of the brokers of one home, and what they accepted.
+    """The requests to the brokers of one home, and the accepted tasks.
 
     Args:
         local_bus: of the brokers.
@@ -61,7 +61,7 @@ class Life:
             act()
         self.ticks(whole=self.draw.random() < 0.5)
 
-    # What is done
+    # Actions
 
     def post(self):
         kind = self.draw.choice(("done", "again", "failed", "expired", "cancelled", "later"))
@@ -113,9 +113,9 @@ class Life:
         values = {"rate_per_s": self.draw.randint(1, 1000) / 10}
         self.version = self.asker.ask("hulak.config.set", {"scope": "kind:nepse", "values": values})["version"]
 
-    # What must be there
+    # Expectations
 
-    def judge(self, told):
+    def judge(self, reported):
         """Fail unless the broker has all of it, and tells which files it set aside."""
         rows, missing = self.asker.replay()
         assert (missing, judge_replay(rows, {"fuzz": self.feed.safe})) == ([], [])
@@ -127,19 +127,19 @@ class Life:
         assert {row["display"] for row in self.asker.ask("hulak.display.list")["rows"]} == self.displays
         assert self.asker.ask("hulak.config.get")["version"] == self.version
         stats = self.asker.ask("hulak.stats")
-        assert {one.rpartition("/")[2] for one in stats["journal"].get("aside", [])} >= told
+        assert {item.rpartition("/")[2] for item in stats["journal"].get("aside", [])} >= reported
         assert (stats["journal"]["state"], stats["store"]["state"]) == ("live", "live")
 
     def judge_ends(self):
-        """Have all that waits carried out, and fail unless each task has ended once, as its kind says."""
+        """Run all waiting tasks, and fail unless each task has ended once, as its kind requires."""
         assert self.feed.settle(20)
         with Service(self.local_bus.addresses, do):
             for task, (kind, number) in self.tasks.items():
                 if task in self.dropped:
                     continue
-                told = self.asker.ask("hulak.result", {"task": task, "wait_ms": 30_000}, within_s=40)
-                assert told["state"] == ENDS.get(kind, kind), (kind, told)
-                assert told["state"] != "done" or told["value"] == answer(number)
+                reply = self.asker.ask("hulak.result", {"task": task, "wait_ms": 30_000}, within_s=40)
+                assert reply["state"] == ENDS.get(kind, kind), (kind, reply)
+                assert reply["state"] != "done" or reply["value"] == answer(number)
         listed = [row for state in ("done", "failed", "expired", "cancelled") for row in self.listed(state)]
         assert {bytes(row["task"]) for row in listed} == self.tasks.keys() - self.dropped
         assert len(listed) == len(self.tasks) - len(self.dropped)
@@ -149,7 +149,7 @@ class Life:
 
 
 def assert_only_aside(local_bus):
-    """Fail unless all is well but for what was set aside, which may be told."""
+    """Fail on every problem except files that were set aside."""
     level, findings = verdict(local_bus, unserved=True)
     assert all("aside" in text for text in findings), (level, findings)
     return findings
@@ -168,12 +168,12 @@ def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
             for _ in range(12 if long else 4):
                 life.live()
                 life.stop()
-                told = mess.make(local_bus.home, life.draw)
+                reported = mess.make(local_bus.home, life.draw)
                 time.sleep(life.draw.uniform(0, 0.5))
                 faults.clock(life.draw.choice(CLOCKS))
                 life.start()
-                life.judge(told)
-                started, told_of = started + 1, told_of + len(told)
+                life.judge(reported)
+                started, told_of = started + 1, told_of + len(reported)
             life.judge_ends()
             assert_only_aside(local_bus)
             life.stop()
@@ -181,9 +181,9 @@ def test_the_broker_starts_on_whatever_lies_in_its_home(tmp_path, long, tell):
             life.start()
             life.tasks, life.dropped, life.displays, life.version = {}, set(), set(), 0
             life.live()
-            assert assert_only_aside(local_bus), "nothing is told of a store that was none"
+            assert assert_only_aside(local_bus), "the replaced store is not reported"
             life.judge_ends()
-    tell(f"start anything: {started} starts on messed homes, {told_of} files that had to be told")
+    tell(f"start anything: {started} starts on messed homes, {told_of} files that had to be reported")
 
 
 def test_a_task_that_expires_while_the_broker_is_away_keeps_no_broker_from_starting(tell):

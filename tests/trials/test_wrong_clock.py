@@ -19,7 +19,7 @@ WITHIN_S = 20
 
 
 class Tasks:
-    """Posts tasks with keys, and knows what each must be for ever."""
+    """Posts tasks with keys, and knows the final state of each."""
 
     def __init__(self, asker):
         self.asker = asker
@@ -39,9 +39,9 @@ class Tasks:
     def judge(self):
         """Fail unless each has its result still, its key means the same task, and the dead letters are listed."""
         for key, (task, state, number) in self.posted.items():
-            told = self.asker.ask("hulak.result", {"task": task, "wait_ms": 10_000}, within_s=15)
-            assert (told["state"], told["kept"], told["key"]) == (state, True, key), told
-            assert state != "done" or told["value"] == answer(number)
+            reply = self.asker.ask("hulak.result", {"task": task, "wait_ms": 10_000}, within_s=15)
+            assert (reply["state"], reply["kept"], reply["key"]) == (state, True, key), reply
+            assert state != "done" or reply["value"] == answer(number)
             assert self._ask(number, state)["task"] == task, f"{key} means another task now"
         dead = {bytes(row["task"]) for row in self.asker.ask("hulak.tasks", {"state": "failed", "limit": 1000})}
         assert dead == {bytes(task) for task, state, _ in self.posted.values() if state == "failed"}
@@ -80,7 +80,7 @@ def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
         until_ns = while_behind(rows)
         by_time = asker.replay(until_ns=until_ns)[0]
         moment = datetime.fromtimestamp(until_ns // 10**9, UTC).isoformat()
-        said = local_bus.hulak("replay", "ticks", "--until", moment, out=subprocess.PIPE).communicate(timeout=60)[0]
+        output = local_bus.hulak("replay", "ticks", "--until", moment, out=subprocess.PIPE).communicate(timeout=60)[0]
         asker.close()
     stamps = [stamp[2] for _, _, stamp, _ in rows]
     tell(
@@ -92,7 +92,7 @@ def test_a_wrong_clock_deletes_nothing_and_hides_nothing(tmp_path, long, tell):
     wanted = [number for number, _, stamp, _ in rows if stamp[2] <= until_ns]
     assert 0 < len(wanted) < len(rows)
     assert [row[0] for row in by_time] == wanted
-    assert len(said.splitlines()) == len(wanted)
+    assert len(output.splitlines()) == len(wanted)
 
 
 def while_behind(rows):

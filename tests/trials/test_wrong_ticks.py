@@ -34,12 +34,12 @@ def hostile(draw, now_ms):
     for _ in range(TICKS):
         odd = draw.choice([0] * 6 + [-1, -DAY, -4000 * DAY, 11 * 60_000, 365 * DAY, 50 * 365 * DAY])
         bid = draw.choice([1.1, 1.11, 1.12, 0.0, -1.0])
-        told = draw.choice([now_ms * 10**6] * 5 + [0])
-        yield Tick("EURUSD", bid, bid + 0.0001, now_ms + odd, draw.choice(["kraken", "binance"]), (), told)
+        received_ns = draw.choice([now_ms * 10**6] * 5 + [0])
+        yield Tick("EURUSD", bid, bid + 0.0001, now_ms + odd, draw.choice(["kraken", "binance"]), (), received_ns)
 
 
 def send(local_bus, ticks, taken):
-    """Post ticks as an unnumbered feed does, and wait until so many are taken."""
+    """Post ticks like an unnumbered feed, and wait until the broker has received them."""
     with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
         socket.linger = socket.sndhwm = 0
         socket.connect(local_bus.addresses["collector"])
@@ -92,7 +92,7 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
         assert all(folded["one"]["left_out"].values()), folded["one"]["left_out"]
         assert folded["all"]["left_out"]["source"] == 0
         assert folded["first"]["left_out"]["source"] > TICKS / 10, "the other venue's ticks"
-        assert {one["timestamp"] // DAY for one in folded.values()} == {now_ms // DAY}
+        assert {state["timestamp"] // DAY for state in folded.values()} == {now_ms // DAY}
         eventually(lambda: shows(displays, folded), within_s=30)
         for keep in (True, False):  # taken over from what was written down, and built up from the journal
             name = f"d{1 + keep}"
@@ -109,9 +109,9 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
         file = local_bus.home / "late.csv"
         file.write_text(f"timestamp,bid,ask\n{now_ms},1.0,1.1\n")
         feed = ("feed", "--file", file, "--speed", "max", "--json", "--symbol")
-        told = json.loads(run(local_bus, *feed, "LATE", code=1))
-        assert (told["posted"], told["confirmed"], told["refused"]) == (1, 0, 1)
-        assert told["refusals"] == {"LATE": "TOO_MANY_TOPICS"}
+        document = json.loads(run(local_bus, *feed, "LATE", code=1))
+        assert (document["posted"], document["confirmed"], document["refused"]) == (1, 0, 1)
+        assert document["refusals"] == {"LATE": "TOO_MANY_TOPICS"}
         assert local_bus.stats()["rejected"]["collector"] == {"TOO_MANY_TOPICS": 21 - free}
         removed = json.loads(run(local_bus, "topic", "rm", "tick.T*", "--yes", "--json"))["removed"]
         assert removed == [f"tick.T{number}" for number in range(free)]
@@ -122,7 +122,7 @@ def test_wrong_ticks_turn_no_day_and_topics_that_are_full_can_go():
         local_bus.start_broker()
         assert [row["topic"] for row in json.loads(run(local_bus, "topic", "--json"))] == ["tick.EURUSD"]
         eventually(lambda: shows(displays, folded), within_s=30)
-        with local_bus.subscriber("tick.T0") as subscriber:  # what was before it, was before it joined
+        with local_bus.subscriber("tick.T0") as subscriber:  # earlier ticks are not its concern
             assert json.loads(run(local_bus, *feed, "T0"))["confirmed"] == 1
             assert subscriber.poll(20).stamp.sequence == 2
             assert (subscriber.counters()["lost"], subscriber.gaps) == (0, [])

@@ -1,6 +1,6 @@
 """WebSocket clients that cost little: `python -m trial_browsers PORT READING STALLED SECONDS` prints what they saw as JSON.
 
-Bare sockets: of a frame only its length and the times in it are looked at. Those that stall subscribe, and never read again.
+Bare sockets: only the length of a frame and its times are read. Stalling clients subscribe, and never read again.
 """
 
 import asyncio
@@ -48,8 +48,8 @@ class Browser(asyncio.Protocol):
     def data_received(self, data):
         self.buffer += data
         if not self.open.done():
-            head, found, rest = bytes(self.buffer).partition(b"\r\n\r\n")
-            if not found:
+            head, parts, rest = bytes(self.buffer).partition(b"\r\n\r\n")
+            if not parts:
                 return
             assert b" 101 " in head, head
             self.buffer = bytearray(rest)
@@ -130,8 +130,8 @@ async def main(port, reading, stalled, seconds):
     for browser in readers:
         for at, late in browser.late_ms:
             windows.setdefault(int(at // WINDOW_S), []).append(late)
-    of_windows = sorted(quantile(sorted(found), 99) for found in windows.values())
-    told = {
+    of_windows = sorted(quantile(sorted(window), 99) for window in windows.values())
+    figures = {
         "p50_ms": quantile(late_ms, 50),
         "p99_ms": quantile(late_ms, 99),
         "window_p99_ms": quantile(of_windows, 50),
@@ -141,9 +141,9 @@ async def main(port, reading, stalled, seconds):
         "closed": [browser.closed for browser in readers if browser.closed],
         "cpu_s": time.process_time(),
     }
-    for browser in browsers[reading:]:  # what the gateway said to those that now read on
+    for browser in browsers[reading:]:  # the gateway's messages to the clients that now read again
         browser.transport.resume_reading()
-    say(json.dumps(told))
+    say(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from hulak.bus.wire.messages import Tick
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 
 TURN_S = 0.005
-LONGEST_S = 1200  # whatever happens, it ends then
+LONGEST_S = 1200  # it ends then in any case
 CONFIRM_S = 30  # for the last ticks to be confirmed
 
 

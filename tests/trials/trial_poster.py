@@ -1,6 +1,6 @@
 """A client that may be killed at any time: `python -m trial_poster LOG COUNT`, started again until it ends with 0.
 
-Posts COUNT tasks, each under a key of its own, and reads the result of each. LOG gets a JSON line for each post that was accepted
+Posts COUNT tasks, each with another key, and reads the result of each. LOG gets a JSON line for each post that was accepted
 and each result: {"number", "task"} and {"number", "task", "value"}. It remembers nothing: the keys do.
 """
 
@@ -17,7 +17,7 @@ LONGEST_S = 400
 
 
 def patiently(ask):
-    """Ask again for as long as nobody answers."""
+    """Repeat the request until a reply arrives."""
     deadline = time.monotonic() + LONGEST_S
     while True:
         try:

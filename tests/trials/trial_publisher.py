@@ -1,6 +1,6 @@
 """Stands in for the broker's publisher: states, ticks and statistics from one PUB socket: `python -m trial_publisher HOME`.
 
-For trials of those who read it, where states of any number of displays are wanted and no worker is.
+For trials of its readers that need states of many displays and no worker.
 """
 
 import random
@@ -44,7 +44,7 @@ class Publisher:
             level[1] += 1
             level[2] += 1
         now_ns = time.time_ns()
-        told = {
+        values = {
             "display": f"d{number:02d}",
             "symbol": f"SYM{number:02d}",
             "digits": 5,
@@ -52,10 +52,14 @@ class Publisher:
             "price": price,
             "bid": price,
         }
-        told |= {"ask": price + 0.0001, "mid": price, "open": 1.0, "high": 1.1, "low": 0.9, "volatility": self.draw.random()}
-        told |= {"received_ns": now_ns, "published_ns": now_ns, "timestamp": now_ns // 1_000_000, "twap": price}
-        told["profile"] = {"bucket": 0.0001, "levels": list(levels.values()), "ticks": sum(level[1] for level in levels.values())}
-        self.send(f"display.d{number:02d}", msgpack.packb(told))
+        values |= {"ask": price + 0.0001, "mid": price, "open": 1.0, "high": 1.1, "low": 0.9, "volatility": self.draw.random()}
+        values |= {"received_ns": now_ns, "published_ns": now_ns, "timestamp": now_ns // 1_000_000, "twap": price}
+        values["profile"] = {
+            "bucket": 0.0001,
+            "levels": list(levels.values()),
+            "ticks": sum(level[1] for level in levels.values()),
+        }
+        self.send(f"display.d{number:02d}", msgpack.packb(values))
 
     def ticks(self, count):
         rows = []

@@ -1,6 +1,6 @@
 """Several lossless subscribers, each with its own sockets: `python -m trial_subscribers PLAN`; SIGTERM ends it when it has all.
 
-PLAN is JSON: `[{"log": "a.jsonl", "topics": ["ticks"]}, ...]`. What arrives is written to the logs, see `checker`.
+PLAN is JSON: `[{"log": "a.jsonl", "topics": ["ticks"]}, ...]`. Received messages are written to the logs, see `checker`.
 """
 
 import json

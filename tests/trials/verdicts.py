@@ -1,4 +1,4 @@
-"""What `hulak check` says of a broker, asked as a monitoring system asks it: each trial ends with it."""
+"""The findings of `hulak check`, called like a monitoring system does: each trial ends with it."""
 
 import json
 import subprocess
@@ -14,11 +14,11 @@ def verdict(local_bus, *, feeds=0, workers=0, unserved=False):
     """Run the command; returns its level, and its findings as {text: level}; `unserved` leaves out `UNSERVED`."""
     limits = [word for name in PATIENT for word in ("--warn", f"{name}={FAR:g}", "--critical", f"{name}={FAR:g}")]
     process = local_bus.hulak("check", "--json", "--feeds", feeds, "--workers", workers, *limits, out=subprocess.PIPE)
-    told = json.loads(process.communicate(timeout=ANSWERS_S)[0])
+    document = json.loads(process.communicate(timeout=ANSWERS_S)[0])
     if not unserved:
-        return told["level"], {finding["text"]: finding["level"] for finding in told["findings"]}
-    found = {finding["text"]: finding["level"] for finding in told["findings"] if finding["what"] not in UNSERVED}
-    return next(iter(found.values()), "OK"), found  # the worst comes first
+        return document["level"], {finding["text"]: finding["level"] for finding in document["findings"]}
+    result = {finding["text"]: finding["level"] for finding in document["findings"] if finding["what"] not in UNSERVED}
+    return next(iter(result.values()), "OK"), result  # the worst comes first
 
 
 def assert_well(local_bus, **wanted):
@@ -28,8 +28,8 @@ def assert_well(local_bus, **wanted):
 
 
 def assert_told(local_bus, *words, **wanted):
-    """Fail unless of each of these words something is told, and nothing else."""
+    """Fail unless the findings have exactly these words."""
     level, findings = verdict(local_bus, **wanted)
-    assert level in ("WARNING", "CRITICAL"), f"nothing is told about {words}"
+    assert level in ("WARNING", "CRITICAL"), f"no finding about {words}"
     assert all(any(word in text for text in findings) for word in words), findings
     assert all(any(word in text for word in words) for text in findings), findings

@@ -20,9 +20,9 @@ def task(identity):
 
 def batch(*names, actions=("do",), most=8):
     """A session that was given tasks of these ids, and what it begins of them."""
-    one = session(16)
-    assert one.given(100.0, [task(name) for name in names])[:1] == [Run(task(names[0]))]
-    return one, one.begin(actions, most)
+    worker = session(16)
+    assert worker.given(100.0, [task(name) for name in names])[:1] == [Run(task(names[0]))]
+    return worker, worker.begin(actions, most)
 
 
 def ended(*names):
@@ -30,75 +30,75 @@ def ended(*names):
 
 
 def test_tasks_of_short_actions_are_begun_together_and_are_held_until_they_are_told():
-    one, begun = batch(A, B, C)
+    worker, begun = batch(A, B, C)
     assert begun == [task(A), task(B), task(C)]
-    assert one.held() == (HeldTask(A, 1), HeldTask(B, 1), HeldTask(C, 1))
-    assert one.finished(100.1, ended(A, B, C)) == ended(A, B, C)
-    assert one.held() == ()
-    assert one.given(100.2, [task(A)]) == [Run(task(A))]  # forgotten: it may come again
+    assert worker.held() == (HeldTask(A, 1), HeldTask(B, 1), HeldTask(C, 1))
+    assert worker.finished(100.1, ended(A, B, C)) == ended(A, B, C)
+    assert worker.held() == ()
+    assert worker.given(100.2, [task(A)]) == [Run(task(A))]  # forgotten: it may come again
 
 
 def test_as_many_are_begun_as_may_be_and_none_of_another_action():
-    one, begun = batch(A, B, C, most=2)
+    worker, begun = batch(A, B, C, most=2)
     assert begun == [task(A), task(B)]
-    assert one.finished(100.1, ended(A, B)) == [*ended(A, B), Run(task(C))]
+    assert worker.finished(100.1, ended(A, B)) == [*ended(A, B), Run(task(C))]
     assert batch(A, B, actions=())[1] == [task(A)]
 
 
 def test_what_was_not_begun_after_all_comes_first_again():
-    one, _ = batch(A, B, C)
-    one.given(100.0, [task(D)])
-    assert one.finished(100.1, ended(A), [task(B), task(C)]) == [*ended(A), Run(task(B))]
-    assert one.held() == (HeldTask(B, 1), HeldTask(C, 1), HeldTask(D, 1))
+    worker, _ = batch(A, B, C)
+    worker.given(100.0, [task(D)])
+    assert worker.finished(100.1, ended(A), [task(B), task(C)]) == [*ended(A), Run(task(B))]
+    assert worker.held() == (HeldTask(B, 1), HeldTask(C, 1), HeldTask(D, 1))
 
 
 def test_some_that_ended_are_told_while_the_others_go_on():
-    one, _ = batch(A, B, C)
-    assert one.ended(ended(A)) == ended(A)
-    assert one.held() == (HeldTask(B, 1), HeldTask(C, 1))
-    assert one.finished(100.1, ended(B), [task(C)]) == [*ended(B), Run(task(C))]
-    assert one.ended([]) == []
+    worker, _ = batch(A, B, C)
+    assert worker.ended(ended(A)) == ended(A)
+    assert worker.held() == (HeldTask(B, 1), HeldTask(C, 1))
+    assert worker.finished(100.1, ended(B), [task(C)]) == [*ended(B), Run(task(C))]
+    assert worker.ended([]) == []
 
 
 def test_all_of_a_batch_may_be_told_before_it_is_finished():
-    one, _ = batch(A, B)
-    one.ended(ended(A, B))
-    assert one.finished(100.1, []) == []
-    assert (one.running, one.held()) == (None, ())
+    worker, _ = batch(A, B)
+    worker.ended(ended(A, B))
+    assert worker.finished(100.1, []) == []
+    assert (worker.running, worker.held()) == (None, ())
 
 
 def test_without_a_broker_what_ended_is_kept_and_named_as_held():
-    one, _ = batch(A, B)
-    one.unsent(Send(WorkerHeartbeat()))
-    assert one.ended(ended(A)) == []
-    assert one.held() == (HeldTask(B, 1), HeldTask(A, 1))
+    worker, _ = batch(A, B)
+    worker.unsent(Send(WorkerHeartbeat()))
+    assert worker.ended(ended(A)) == []
+    assert worker.held() == (HeldTask(B, 1), HeldTask(A, 1))
 
 
 def test_one_that_leaves_ends_what_was_begun_and_no_more():
-    one, _ = batch(A, B, C)
-    one.given(100.0, [task(D)])
-    assert one.leave(100.1, "stopped", None) == [
+    worker, _ = batch(A, B, C)
+    worker.given(100.0, [task(D)])
+    assert worker.leave(100.1, "stopped", None) == [
         Send(Ready("nepse", "w/1", 0, (HeldTask(A, 1), HeldTask(B, 1), HeldTask(C, 1)), {"pid": 5}))
     ]
-    assert one.finished(100.2, ended(A, B), [task(C)]) == [*ended(A, B), Send(Goodbye("stopped")), Exit(0, "stopped")]
+    assert worker.finished(100.2, ended(A, B), [task(C)]) == [*ended(A, B), Send(Goodbye("stopped")), Exit(0, "stopped")]
 
 
 def test_a_task_that_came_twice_among_several_is_begun_once():
-    one = session(16)
-    one.given(100.0, [task(A), task(A), task(B)])
-    assert one.begin(("do",), 8) == [task(A), task(B)]
-    one.finished(100.1, [], [task(A), task(B)])
-    one.leave(100.2, "stopped", None)
-    assert one.given(100.3, [task(C)]) == []
+    worker = session(16)
+    worker.given(100.0, [task(A), task(A), task(B)])
+    assert worker.begin(("do",), 8) == [task(A), task(B)]
+    worker.finished(100.1, [], [task(A), task(B)])
+    worker.leave(100.2, "stopped", None)
+    assert worker.given(100.3, [task(C)]) == []
 
 
 def test_the_one_that_runs_is_interrupted_and_not_one_whose_end_was_told():
-    one, begun = batch(A, B)
-    one.next_beat = 999.0
-    one.running = begun[1]
-    assert one.advance(102.0) == [Interrupt(task(B))]
-    one, begun = batch(A, B)
-    one.next_beat = 999.0
-    one.running = begun[1]
-    one.ended(ended(A, B))
-    assert one.advance(103.0) == []
+    worker, begun = batch(A, B)
+    worker.next_beat = 999.0
+    worker.running = begun[1]
+    assert worker.advance(102.0) == [Interrupt(task(B))]
+    worker, begun = batch(A, B)
+    worker.next_beat = 999.0
+    worker.running = begun[1]
+    worker.ended(ended(A, B))
+    assert worker.advance(103.0) == []

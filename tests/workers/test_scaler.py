@@ -1,14 +1,14 @@
 """The scaler with a real broker and a real supervisord, which is frozen, restarted and killed.
 
-Traps of supervisor 4.3.0, all found by experiment, and what shows that we are not in them:
+Traps of supervisor 4.3.0, all found by experiment, and the tests that cover them:
 
-1. It sees an exit up to 1 s late: the broker sees deaths by itself (`tests/system/test_first_light.py`, the task storm).
-2. With startsecs=1 a program that ends at once is often told RUNNING: `startsecs=3` everywhere (below, the configuration), and a
+1. It sees an exit up to 1 s late: the broker detects lost workers itself (`tests/system/test_first_light.py`, the task storm).
+2. With startsecs=1 a program that ends at once is often reported RUNNING: `startsecs=3` everywhere (see the configuration), and a
    slot's failures are forgotten only after a minute of running (`tests/workers/test_scaling.py`).
 3. FATAL stays: below, and three more tries a minute apart in `tests/workers/test_scaling.py`. After startsecs it restarts
-   for ever and at once: a worker that finds no broker waits by itself
+   at once and without limit: a worker that finds no broker waits itself
    (`tests/workers/runtime/test_session.py`).
-4. Exit 0 before startsecs counts as a failure: nobody younger than 5 s is retired (`tests/workers/test_scaling.py`).
+4. Exit 0 before startsecs counts as a failure: no worker younger than 5 s is retired (`tests/workers/test_scaling.py`).
 5. startProcess on a STOPPING process says yes and does nothing: below.
 6. Its own client keeps connections, has no time limit and is not for threads: `bus.process.supervisor_rpc` is used; below.
 7. Its events get lost: none are used, it is asked; the configuration has no eventlistener (below).
@@ -31,7 +31,7 @@ from waiting import eventually
 
 from hulak.bus.process import lifecycle, load_settings, supervisor_rpc
 from hulak.bus.wire.names import SLOTS
-from hulak.workers.scaler import PATIENT_S, Scaler, slots_of, workers_of
+from hulak.workers.scaler import GRACE_S, Scaler, slots_of, workers_of
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 CONF = """
@@ -86,7 +86,7 @@ def answers(local_bus, pid):
 
 
 def test_a_supervisord_that_is_frozen_restarted_or_killed_costs_no_worker_for_long(local_bus):
-    """Traps 6, 8 and 14: no kept connection, a time limit, children that end with it, and the wanted number is ours."""
+    """Traps 6, 8 and 14: no kept connection, a time limit, children that end with it, and the wanted number is kept here."""
     first = start_supervisord(local_bus)
     scaler = local_bus.hulak("scaler", "--json")
     local_bus.scale(3)
@@ -97,7 +97,7 @@ def test_a_supervisord_that_is_frozen_restarted_or_killed_costs_no_worker_for_lo
     with pytest.raises(TimeoutError):
         supervisor_rpc.ask(local_bus.home, "getPID")
     first.send_signal(signal.SIGCONT)
-    eventually(lambda: "look succeeded again" in scaler.log.read_text(), within_s=5)
+    eventually(lambda: "poll succeeded again" in scaler.log.read_text(), within_s=5)
     assert local_bus.agrees_on(3)
 
     before = local_bus.slots()
@@ -122,9 +122,9 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_b
     local_bus.scale(2)
     eventually(lambda: local_bus.agrees_on(2), within_s=20)
     slots = local_bus.slots()
-    broker = next(one for one in local_bus.processes if one.args[1:] == ["-m", "hulak.bus"])
+    broker = next(process for process in local_bus.processes if process.args[1:] == ["-m", "hulak.bus"])
     broker.kill()
-    eventually(lambda: "look failed" in scaler.log.read_text(), within_s=5)
+    eventually(lambda: "poll failed" in scaler.log.read_text(), within_s=5)
     local_bus.start_broker()
     eventually(lambda: local_bus.agrees_on(2), within_s=10)
     assert local_bus.slots() == slots
@@ -140,16 +140,16 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_b
 
 
 def test_a_broker_that_is_still_starting_is_no_warning_and_one_that_never_comes_is():
-    said = []
-    log = structlog.wrap_logger(None, processors=[lambda _, level, event: said.append((level, event["event"])) or drop()])
+    logged = []
+    log = structlog.wrap_logger(None, processors=[lambda _, level, event: logged.append((level, event["event"])) or drop()])
     with LocalBus() as local_bus:  # and no broker
         scaler = Scaler(local_bus.settings, local_bus.home, lifecycle.Stop(), log)
         now = time.monotonic()
         scaler.look(now)
-        assert said == []
-        scaler.look(now + PATIENT_S)
-        scaler.look(now + PATIENT_S + 1)
-        assert said == [("warning", "look failed")]
+        assert logged == []
+        scaler.look(now + GRACE_S)
+        scaler.look(now + GRACE_S + 1)
+        assert logged == [("warning", "poll failed")]
         scaler.control.close()
 
 
@@ -192,16 +192,16 @@ def test_a_slot_that_is_stopping_is_not_started_by_saying_so(local_bus):
 
 
 def test_the_configuration_is_as_the_traps_want_it():
-    told = configparser.RawConfigParser(inline_comment_prefixes=(" ;",))
-    told.read(ROOT / "etc" / "supervisord.conf")
-    programs = {name: told[name] for name in told.sections() if name.startswith("program:")}
+    config = configparser.RawConfigParser(inline_comment_prefixes=(" ;",))
+    config.read(ROOT / "etc" / "supervisord.conf")
+    programs = {name: config[name] for name in config.sections() if name.startswith("program:")}
     assert len(programs) >= 7
     for program in programs.values():
         assert (program["startsecs"], program["stopasgroup"], program["killasgroup"]) == ("3", "false", "true")
     for name in ("program:nepse_00", "program:nepse_spare"):
         assert (programs[name]["autorestart"], programs[name]["exitcodes"]) == ("unexpected", "0")
         assert programs[name].getint("stopwaitsecs") >= load_settings.load(ROOT).task.hard_s + 10
-    assert not any("eventlistener" in name for name in told.sections())
+    assert not any("eventlistener" in name for name in config.sections())
     assert 1 + programs["program:nepse_spare"].getint("numprocs") == SLOTS
 
 
@@ -211,7 +211,7 @@ def test_rows_become_slots_and_workers():
         {"name": "broker", "group": "broker", "state": "running", "pid": 4, "uptime_s": 7},
         {"name": "nepse_00", "group": "nepse", "state": "stopped", "pid": 0, "uptime_s": 0},
     ]
-    assert [(one.name, one.state, one.pid) for one in slots_of("nepse", rows)] == [
+    assert [(slot.name, slot.state, slot.pid) for slot in slots_of("nepse", rows)] == [
         ("nepse_00", "stopped", 0),
         ("nepse_01", "running", 5),
     ]

@@ -41,7 +41,7 @@ def look(scaling, now, states, waiting=0, target=None):
         (["busy"] * 3 + ["idle"], 1, 4),  # 0.75 is not
         (["busy", "starting"], 5, 2),  # the one on its way is waited for
         (["busy", "retiring"], 1, 2),  # one that leaves is none
-        (["fatal"], 4, 4),  # a pool of nobody: no 0/0
+        (["fatal"], 4, 4),  # an empty pool: no 0/0
         ([], 4, 4),
         (["starting"], 4, 1),
         (["idle"], 0, 1),
@@ -102,7 +102,7 @@ def test_a_worker_that_did_a_task_between_two_looks_was_not_idle():
     scaling = Scaling(OPTIONS)
     workers, slots = pool(["idle", "idle"])
     scaling.decide(0.0, workers, slots, 0)
-    worked = [replace(one, handled=one.handled + 1) for one in workers]
+    worked = [replace(worker, handled=worker.handled + 1) for worker in workers]
     scaling.decide(29.0, worked, slots, 0)
     assert scaling.decide(58.0, worked, slots, 0).retire == ()
     assert scaling.decide(59.0, worked, slots, 0).retire == ("nepse_01/101",)
@@ -125,9 +125,9 @@ def test_nobody_is_retired_while_tasks_wait():
 def test_a_worker_that_was_started_by_hand_counts_and_is_left_alone():
     scaling = Scaling(OPTIONS)
     workers, slots = pool(["busy"])
-    mine = PoolWorker("mine", "", 9, False, 0, OLD_S)
+    manual = PoolWorker("mine", "", 9, False, 0, OLD_S)
     for now in (0.0, 1.0, 100.0):
-        decision = scaling.decide(now, [*workers, mine], slots, 1)
+        decision = scaling.decide(now, [*workers, manual], slots, 1)
         assert (decision.wanted, decision.retire) == (1, ()), "one of two is busy"
 
 
@@ -170,15 +170,15 @@ def test_of_two_workers_in_one_slot_the_one_that_supervisord_does_not_know_is_re
 
 def test_a_slot_that_supervisord_gave_up_is_tried_again_three_times_and_then_told_once():
     scaling = Scaling(replace(OPTIONS, max_workers=5))
-    tried, told = [], []
+    tried, given_up = [], []
     states = ["fatal"] * 5
     for now in range(400):
         decision = look(scaling, float(now), states, target=1)
         tried += [now] * len(decision.start)
-        told += decision.given_up
+        given_up += decision.given_up
     assert len(tried) == 3 * 5
     assert tried[0] == FATAL_S
-    assert sorted(told) == NAMES
+    assert sorted(given_up) == NAMES
 
 
 def test_a_slot_in_order_goes_before_one_that_was_given_up():
@@ -199,7 +199,7 @@ def test_a_slot_that_ran_for_long_has_its_failures_forgotten():
 
 
 class World:
-    """A supervisor and a broker that do as they are told, late; workers that take tasks, end them, and die."""
+    """A supervisor and a broker that carry out requests late; workers that receive tasks, end them, and die."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -219,12 +219,12 @@ class World:
         before = dict(self.workers)
         decision = self.scaling.decide(self.now, list(self.workers.values()), list(self.slots.values()), self.waiting, target)
         assert self.options.min_workers <= decision.wanted <= self.options.max_workers
-        by_name = {one.name: one for one in before.values()}
+        by_name = {other.name: other for other in before.values()}
         for name in decision.retire:
             worker = by_name[name]
             assert worker.age_s >= YOUNG_S
             others_idle = [
-                one for one in before.values() if not one.busy and not one.retiring and one.name not in decision.retire
+                other for other in before.values() if not other.busy and not other.retiring and other.name not in decision.retire
             ]
             assert not worker.busy or (target is not None and not others_idle), "a busy worker is asked last, and by hand only"
             self.workers[worker.slot] = replace(worker, retiring=True)

@@ -1,4 +1,4 @@
-"""The display worker: which displays it has, how each is brought up, and what it publishes. PROTOCOL.md section 11.
+"""The display worker: its displays, their backfill and checkpoints, and the states that it publishes. PROTOCOL.md section 11.
 Imported by workers and benchmarks.
 Start with `worker.py`.
 """

@@ -1,14 +1,14 @@
-"""Displays of one symbol that are brought up from the journal while live ticks go on: no tick twice, none missing. Pure.
+"""Backfill of displays of one symbol from the journal while live ticks continue: no tick twice, none missing. Pure.
 
-A round takes together what begins at the same place: one way through the symbol's ticks for all of them, up to the live position
-of that moment. What comes live meanwhile is held back, bounded; if that is not enough, it is dropped, for it is in the journal,
-and the round goes on from there to the live position of then.
+A backfill serves all displays that begin at the same place: it reads the symbol's ticks once for all of them, up to the live
+position of its start. Ticks that arrive live meanwhile are held back, up to a bound; beyond it they are dropped, since the
+journal has them, and the backfill continues from there to the live position of that time.
 
     journal   first ............ upto |
     live                              | upto+1 ... held back ... then folded, and the displays are live
 
-Displays that were taken up from checkpoints need the broker's word that the numbers are still what they were: `epoch` is asked
-with, and even where nothing is missing something is asked.
+Displays restored from checkpoints need the broker's confirmation that their numbers are still valid: the request names `epoch`,
+and is sent even if no tick is missing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,51 +24,51 @@ Fold = Callable[[ManagedDisplay, int, Tick, int], None]  # display, number, tick
 
 
 class Backfill:
-    """One round.
+    """One backfill.
 
     Args:
-        displays: of one symbol; those with an epoch all have the same one, and begin at the same number.
-        position: number of the tick that comes live next.
+        displays: displays of one symbol; all with an epoch have the same one, and begin at the same number.
+        position: number of the next live tick.
     """
 
     def __init__(self, displays: Iterable[ManagedDisplay], position: int) -> None:
         self.displays = list(displays)
         self.symbol = self.displays[0].symbol
-        self.epoch = self.displays[0].epoch  # under which the number before `next` was given; 0: any
+        self.epoch = self.displays[0].epoch  # of the number before `next`; 0: any
         self.upto = position - 1
-        self.next = min(one.begins for one in self.displays)  # what lies before it has been folded
+        self.next = min(display.begins for display in self.displays)  # all ticks before it have been folded
         self.malformed = 0
         self.legs = 1
         self.held: list[tuple[int, Tick, int]] = []
         self.overflowed = False
-        self._cut = len(tick_topic(self.symbol)) + 1  # of a frame, where its stamp begins
+        self._cut = len(tick_topic(self.symbol)) + 1  # offset of the stamp in a frame
 
     @property
     def topic(self) -> str:
-        """What to replay: the symbol alone, in the numbers of the global order."""
+        """The topic to replay: the symbol alone, in the numbers of the global order."""
         return f"tick.{self.symbol}\0"
 
     def ask(self) -> Ask | None:
-        """Say what is needed of the journal; None if that is nothing."""
+        """Return the range needed from the journal; None if none is needed."""
         if self.next <= self.upto:
             return Ask(self.next, self.upto)
         return Ask(self.next, self.next) if self.epoch else None
 
     def without(self, display: ManagedDisplay) -> None:
-        """Leave a display out from now on."""
-        self.displays = [one for one in self.displays if one is not display]
+        """Remove a display."""
+        self.displays = [member for member in self.displays if member is not display]
 
     def live(self, number: int, tick: Tick, numbered_ns: int) -> None:
-        """Hold back a tick of the symbol that comes live."""
+        """Hold back a live tick of the symbol."""
         if not self.overflowed:
             self.held.append((number, tick, numbered_ns))
 
     def overflow(self) -> None:
-        """Drop what was held back: it is more than there is room for, and can be had from the journal."""
+        """Drop the ticks that were held back: they exceed the bound, and the journal has them."""
         self.held, self.overflowed = [], True
 
     def rows(self, rows: Iterable[Sequence[object]], fold: Fold) -> None:
-        """Fold what the journal gave: rows of [number, frame], in order; what came before is passed over."""
+        """Fold rows of the journal: [number, frame], in order; rows that were folded before are skipped."""
         cut, epoch, last = self._cut, 0, 0
         for number, frame in rows:
             assert isinstance(number, int)
@@ -83,29 +83,29 @@ class Backfill:
             except ProtocolError:
                 self.malformed += 1
                 continue
-            for one in tuple(self.displays):
-                fold(one, number, tick, numbered_ns)
+            for display in tuple(self.displays):
+                fold(display, number, tick, numbered_ns)
         if epoch:
-            for one in self.displays:
-                one.upto, one.epoch = last, epoch
+            for display in self.displays:
+                display.upto, display.epoch = last, epoch
 
     def too_old(self, oldest: int) -> Ask | None:
-        """The journal has nothing before `oldest` any more: begin there."""
-        for one in self.displays:
-            one.incomplete = one.incomplete or one.begins < oldest
+        """Begin at `oldest`: the journal has nothing before it any more."""
+        for display in self.displays:
+            display.incomplete = display.incomplete or display.begins < oldest
         self.next = max(self.next, oldest)
         return self.ask()
 
     def ended(self, further: int | None, position: int) -> Ask | None:
-        """A replay ended.
+        """Handle the end of a replay.
 
         Args:
-            further: where the broker wants to be asked again; None: it had no more.
-            position: number of the tick that comes live next.
+            further: the number at which to continue; None: the replay was complete.
+            position: number of the next live tick.
         Returns:
-            what to ask next; None: `finish` comes next.
+            the next range to request; None: call `finish` next.
         """
-        self.epoch = 0  # it was the right one
+        self.epoch = 0  # confirmed
         if further is not None and further <= self.upto:
             return Ask(further, self.upto)
         self.next = max(self.next, self.upto + 1)
@@ -116,8 +116,8 @@ class Backfill:
         return self.ask()
 
     def finish(self, fold: Fold) -> None:
-        """Fold what was held back; then the displays are live."""
+        """Fold the ticks that were held back; then the displays are live."""
         held, self.held = self.held, []
         for number, tick, numbered_ns in held:
-            for one in tuple(self.displays):
-                fold(one, number, tick, numbered_ns)
+            for display in tuple(self.displays):
+                fold(display, number, tick, numbered_ns)

@@ -1,7 +1,7 @@
-"""Where checkpoints lie, `<home>/displays/<display>.ckpt`, and the one thread that writes them: the worker waits for no disk.
+"""The files of checkpoints, `<home>/displays/<display>.ckpt`, and the thread that writes them: the worker waits for no disk.
 
-A file is written whole beside the old one and then put in its place, so a reader finds one of both. It is not synced: what a
-power cut leaves of it is no whole checkpoint, and refused. At most one waits to be written, the next is asked for later.
+A file is written in full beside the old one and then replaces it, so a reader finds one of both. It is not synced: after a power
+cut it may be incomplete, and is then refused. At most one checkpoint waits to be written; the caller offers the next one later.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 ENDING, UNFINISHED = ".ckpt", ".tmp"
-MOST_BYTES = 1 << 24  # of a file that is read; the largest state has some 3 MB
+MOST_BYTES = 1 << 24  # of a file that is read; the largest state has about 3 MB
 FORGOTTEN_S = 60.0  # an unfinished file of this age has no writer any more
 
 
@@ -22,23 +22,23 @@ class CheckpointFiles:
     """The checkpoints of one home folder, as one process reads and writes them.
 
     Args:
-        folder: made when it is needed.
+        folder: created when needed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.failed = 0  # files that could not be written or removed
-        self.why = ""  # the last one of them
+        self.why = ""  # the last failure
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._busy = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="shelf", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
     def _path(self, display: str) -> Path:
         return self.folder / f"{quote(display, safe='')}{ENDING}"
 
     def load(self, display: str) -> bytes | None:
-        """Read what there is of a display; None if there is nothing, or it cannot be read."""
+        """Read the file of a display; None if it does not exist or cannot be read."""
         try:
             with self._path(display).open("rb") as file:
                 return file.read(MOST_BYTES)
@@ -46,7 +46,7 @@ class CheckpointFiles:
             return None
 
     def save(self, display: str, data: bytes) -> bool:
-        """Have a checkpoint written; false if the last one still is being written."""
+        """Write a checkpoint in the thread; false if the previous one is still being written."""
         if self._busy.is_set():
             return False
         self._busy.set()
@@ -75,7 +75,7 @@ class CheckpointFiles:
             raise
 
     def drop(self, displays: Collection[str]) -> None:
-        """Have the checkpoints of some displays removed."""
+        """Remove the checkpoints of displays, in the thread."""
         paths = [self._path(display) for display in displays]
 
         def job() -> None:
@@ -85,7 +85,7 @@ class CheckpointFiles:
         self._jobs.put(job)
 
     def sweep(self, known: Collection[str]) -> None:
-        """Have everything removed that belongs to none of these displays; files with other names are not ours, and stay."""
+        """Remove the files of all other displays, in the thread; files that are no checkpoints stay."""
         kept = {self._path(display).name for display in known}
 
         def job() -> None:
@@ -100,13 +100,13 @@ class CheckpointFiles:
         self._jobs.put(job)
 
     def flush(self, until: float) -> bool:
-        """Wait until the last checkpoint is written, or until then, in monotonic seconds; true if it is."""
+        """Wait until the last checkpoint is written, or until a time in monotonic seconds; true if it is written."""
         while self._busy.is_set() and time.monotonic() < until:
             time.sleep(0.001)
         return not self._busy.is_set()
 
     def end(self, within_s: float) -> None:
-        """Finish what waits, but wait no longer than so many seconds."""
+        """Finish the pending writes; wait at most `within_s` seconds."""
         self._jobs.put(None)
         self._thread.join(within_s)
 

@@ -1,8 +1,8 @@
-"""Which displays are written down, and when; and which of what was written down may be taken up. Pure.
+"""Which displays are checkpointed, and when; and which checkpoints may be restored. Pure.
 
-Seldom and evenly: a display at most every `EVERY_S`, one a turn, and all of them together no more than a small share of the time,
-so that no heartbeat is late. Only what has changed; but now and then also what has not, so that `upto` stays near the present,
-and within what the journal still has.
+Checkpoints are rare and evenly spread: a display at most every `EVERY_S`, one per iteration, and all together a small share of
+the time, so that no heartbeat is late. Only changed displays are written; every `REFRESH_S` also unchanged ones, so that `upto`
+stays recent, and within the journal.
 """
 
 from collections import Counter, OrderedDict
@@ -14,35 +14,35 @@ from hulak.workers.display import checkpoint
 from hulak.workers.display.checkpoint import Checkpoint
 from hulak.workers.display.managed_display import JournalPlace, MakeState, ManagedDisplay
 
-EVERY_S = 5.0  # between two checkpoints of a display, at least: some ticks to fold again, and 40 kB/s to write at the most
-REFRESH_S = 60.0  # between two of one that nothing happened to
-PACE_S = 0.01  # between two of any displays, at least
-SHARE = 20  # times of what one cost pass before the next: 5 % of the time
+EVERY_S = 5.0  # minimum between two checkpoints of a display: bounds the ticks to fold again, and the writing to 40 kB/s
+REFRESH_S = 60.0  # between two checkpoints of an unchanged display
+PACE_S = 0.01  # minimum between two checkpoints of any displays
+SHARE = 20  # the pause before the next checkpoint, in durations of the last one: 5 % of the time
 
 
 class Files(Protocol):
-    """Where checkpoints lie; see `workers.display.checkpoint_files.CheckpointFiles`."""
+    """The files of checkpoints; see `workers.display.checkpoint_files.CheckpointFiles`."""
 
     def load(self, display: str) -> bytes | None:
-        """Read what there is of a display."""
+        """Return the file of a display, or None."""
 
     def save(self, display: str, data: bytes) -> bool:
-        """Have a checkpoint written; false if it is not possible now."""
+        """Write a checkpoint; false if that is not possible now."""
 
     def drop(self, displays: Collection[str]) -> None:
-        """Have some removed."""
+        """Remove the checkpoints of displays."""
 
     def sweep(self, known: Collection[str]) -> None:
-        """Have all others removed."""
+        """Remove the checkpoints of all other displays."""
 
 
 class CheckpointSchedule:
     """The checkpoints of one worker's displays.
 
     Args:
-        files: where they lie.
-        clock: seconds, for what one costs.
-        note: told what cannot be taken up or written down: an event, and facts.
+        files: their files.
+        clock: seconds, to measure the cost of a checkpoint.
+        note: logs a checkpoint that cannot be restored or written: an event, and its fields.
     """
 
     def __init__(self, files: Files, clock: Callable[[], float], note: Callable[[str, Mapping[str, Any]], None]) -> None:
@@ -50,55 +50,55 @@ class CheckpointSchedule:
         self.clock = clock
         self.note = note
         self.counters: Counter[str] = Counter()  # written, used, refused, failed
-        self._due: OrderedDict[str, float] = OrderedDict()  # display -> when to look at it, in monotonic seconds, ascending
+        self._due: OrderedDict[str, float] = OrderedDict()  # display -> when it is due, in monotonic seconds, ascending
         self._next = 0.0
         self._known: frozenset[str] | None = None
 
-    # Taking up
+    # Restoring
 
     def begin(self, held: ManagedDisplay, make: MakeState) -> None:
-        """Begin a display with what was written down of it, or else as its row says; raises whatever a state raises."""
+        """Begin a display from its checkpoint, or else from its row; raises any exception of the state."""
         held.begin(make)
-        found = None if held.distrusted else self._found(held)
-        if found is None:
+        stored = None if held.distrusted else self._load(held)
+        if stored is None:
             return
         try:
-            held.take_up(found)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the journal has all it was made of
+            held.restore(stored)
+        except Exception as error:  # noqa: BLE001 - the journal has every tick of the state
             self.refuse(held, repr(error)[:300])
             held.begin(make)
         else:
             self.counters["used"] += 1
 
-    def _found(self, held: ManagedDisplay) -> Checkpoint | None:
+    def _load(self, held: ManagedDisplay) -> Checkpoint | None:
         data = self.files.load(held.id)
         if data is None:
             return None
         try:
-            found = checkpoint.decode(data)
+            stored = checkpoint.decode(data)
         except ProtocolError as error:
             self.refuse(held, str(error))
             return None
-        if not held.fits(found):
-            self.refuse(held, f"it is of {found.display!r} and {found.symbol}, or of another init or beginning")
+        if not held.fits(stored):
+            self.refuse(held, f"it is of {stored.display!r} and {stored.symbol}, or has another init or start")
             return None
-        return found
+        return stored
 
     def refuse(self, held: ManagedDisplay, why: str) -> None:
-        """Have a display built up from the journal: what was written down of it is not a state of it."""
+        """Refuse the checkpoint of a display, which is then built from the journal."""
         held.distrusted = True
         self.counters["refused"] += 1
         self.note("checkpoint refused", {"display": held.id, "why": why})
 
-    # Writing down
+    # Writing
 
     def look(self, displays: Mapping[str, ManagedDisplay], now: float, place: JournalPlace) -> None:
-        """Write down the display that is due, if one is.
+        """Write the checkpoint of the display that is due, if any.
 
         Args:
-            displays: that are held.
+            displays: the held displays.
             now: monotonic seconds.
-            place: how far they are.
+            place: the position of live displays.
         """
         due = self._due
         if now < self._next:
@@ -123,12 +123,12 @@ class CheckpointSchedule:
             return
 
     def watch(self, held: ManagedDisplay, now: float) -> None:
-        """Have a display written down from now on."""
+        """Schedule checkpoints of a display."""
         held.saved_at = now
         self._due.setdefault(held.id, now + EVERY_S)
 
     def rest(self, displays: Iterable[ManagedDisplay], place: JournalPlace) -> list[ManagedDisplay]:
-        """List what has changed since it was written down."""
+        """List the displays that have changed since their last checkpoint."""
         return [held for held in displays if held.saved != held.version and held.state is not None and held.reach(place)]
 
     @staticmethod
@@ -137,10 +137,10 @@ class CheckpointSchedule:
         return changed and held.state is not None and held.reach(place)
 
     def write(self, held: ManagedDisplay, now: float) -> bool:
-        """Write a display down now; false if that is not possible at present."""
+        """Write the checkpoint of a display now; false if that is not possible at present."""
         try:
             data = checkpoint.encode(held.checkpoint())
-        except Exception as error:  # noqa: BLE001 - what cannot be written down is built up from the journal
+        except Exception as error:  # noqa: BLE001 - without a checkpoint the display is built from the journal
             self.counters["failed"] += 1
             self.note("checkpoint failed", {"display": held.id, "why": repr(error)[:300]})
         else:
@@ -151,16 +151,16 @@ class CheckpointSchedule:
         return True
 
     def next_due(self) -> float | None:
-        """When `look` has something to do, in monotonic seconds; None if nothing."""
+        """Return when `look` is due, in monotonic seconds; None if never."""
         return max(self._next, next(iter(self._due.values()))) if self._due else None
 
-    # What is no more
+    # Removing
 
     def know(self, known: Collection[str]) -> None:
-        """Remove what there is of displays that are no more.
+        """Remove the checkpoints of displays that no longer exist.
 
         Args:
-            known: all displays there are, whoever holds them.
+            known: all existing displays, of all workers.
         """
         before, self._known = self._known, frozenset(known)
         if before is None:
@@ -169,5 +169,5 @@ class CheckpointSchedule:
             self.files.drop(before - self._known)
 
     def report(self) -> dict[str, int]:
-        """Count what was written down, taken up, refused, and could not be written down."""
+        """Return the counts of checkpoints that were written, used, refused, and that failed to be written."""
         return {f"checkpoints_{name}": self.counters[name] for name in ("written", "used", "refused", "failed")}

@@ -1,4 +1,4 @@
-"""Whether a number grows: its samples over a real window of time. Pure."""
+"""The trend of a number, from samples over a window of time. Pure."""
 
 from collections import deque
 from typing import Any
@@ -8,12 +8,12 @@ WINDOW_S = 300.0
 
 
 class MemoryTrend:
-    """Samples of one number, the newest `WINDOW_S` of them.
+    """Samples of one number over the last `window_s` seconds.
 
     Args:
         now: monotonic seconds.
-        every_s: seconds between two samples that are kept.
-        window_s: how far back they reach.
+        every_s: minimum seconds between two kept samples.
+        window_s: seconds covered by the samples.
     """
 
     def __init__(self, now: float, every_s: float = EVERY_S, window_s: float = WINDOW_S) -> None:
@@ -22,18 +22,18 @@ class MemoryTrend:
         self._due = now
 
     def add(self, now: float, value: float) -> None:
-        """Take a sample, if it is time for one."""
+        """Add a sample, if one is due."""
         if now >= self._due:
             self._due = max(self._due + self.every_s, now)
             self._samples.append((now, value))
 
-    def told(self) -> dict[str, Any] | None:
-        """Tell how it changed.
+    def as_dict(self) -> dict[str, Any] | None:
+        """Return how the number changed.
 
         Returns:
-            window_s; change, from the oldest sample to the newest; per_minute, the slope of the line that lies closest to all
-            samples; direction, `increasing`, `decreasing` or `stable` (by less than 1 % of the newest in a window). None before
-            there are two samples.
+            window_s; change, from the oldest sample to the newest; per_minute, the slope of the least-squares line through the
+            samples; direction, `increasing`, `decreasing` or `stable` (the line changes by less than 1 % of the newest sample).
+            None before there are two samples.
         """
         samples = self._samples
         if len(samples) < 2:

@@ -1,7 +1,7 @@
 """The display worker process: one thread, one loop around the pure `DisplaySet` and `Session`. PROTOCOL.md sections 5 and 11.
 
-One subscription to all ticks, decoded once, however many displays there are. There is no second thread on purpose: whoever hears
-this worker's heartbeat knows that its displays go on too. Every turn is bounded, so that the heartbeat is never late.
+One subscription to all ticks, decoded once for all displays. There is one thread on purpose: a heartbeat of this worker shows
+that its displays progress too. Every iteration of the loop is bounded, so that no heartbeat is late.
 """
 
 import gc
@@ -37,16 +37,16 @@ from hulak.workers.runtime.session import Do, Exit, Run, Send, Session
 from hulak.workers.runtime.task_runner import TaskRunner
 
 LONGEST_WAIT_S = 0.05
-SLICE = 256  # live ticks folded between two looks at the heartbeat
-FOLDING_S = 0.02  # of a turn, for displays that are brought up
-LEAVING_S = 1.0  # for what has changed to be written down at the end
+SLICE = 256  # live ticks folded between two checks of the heartbeat
+FOLDING_S = 0.02  # of an iteration, for backfills
+LEAVING_S = 1.0  # to write the last checkpoints
 REPORT_S = 1.0
 BACKOFF = (0.5, 15.0)
 TOPIC = DISPLAYS[:-1].decode()
 
 
 class DisplayWorker:
-    """The shell.
+    """The shell of a display worker.
 
     Args:
         settings: checked.
@@ -71,7 +71,7 @@ class DisplayWorker:
         self.reported = 0.0
         self.report: dict[str, Any] = {}  # replaced as a whole: the member's thread reads it
         self.config_version = 0
-        self.rows_at = 0  # number of the last message with all displays
+        self.rows_at = 0  # sequence of the last message with all displays
         self.pending: Document | None = None  # not yet applied; replaced by the member's thread
         self.member = Member(
             settings,
@@ -88,7 +88,7 @@ class DisplayWorker:
         backoff = Backoff(*BACKOFF, random.random)
         now = time.monotonic()
         self.files = CheckpointFiles(home / "displays")
-        self.failed = 0  # checkpoints that could not be written, of those that were told
+        self.failed = 0  # failed checkpoints that were logged
         how = (self._config_of, backoff, time.perf_counter, self._note, self.files)
         self.display_set = DisplaySet(session.name, *how, now)
 
@@ -104,24 +104,24 @@ class DisplayWorker:
     # The process's life
 
     def run(self) -> int:
-        """Serve until retired or stopped; return the process's exit code."""
-        found = [find_broker(self.settings, self.home, name, self.stop, self.log) for name in sockets.NAMES]
-        if None in found:
+        """Run until retired or stopped; return the process's exit code."""
+        endpoints = [find_broker(self.settings, self.home, name, self.stop, self.log) for name in sockets.NAMES]
+        if None in endpoints:
             return 0
-        where = dict(zip(sockets.NAMES, (one or "" for one in found), strict=True))
+        where = dict(zip(sockets.NAMES, (endpoint or "" for endpoint in endpoints), strict=True))
         subscriber = self._subscriber()
         if subscriber is None:
             return 0
         backend = where["backend"]
         self.dealer = sockets.connect_dealer(self.context, backend, sndhwm=10_000, rcvhwm=10_000)
         self.link = BrokerLink(self.context, where["collector"], self.settings, self.home)
-        self.rounds = BackfillRequests(self.display_set, self.settings, self.home)
+        self.backfills = BackfillRequests(self.display_set, self.settings, self.home)
         self.subscriber = subscriber
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=backend)
         with self.member:
             while self.exit is None:
-                self._turn()
-        self._write_down()
+                self._iterate()
+        self._write_checkpoints()
         self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
         self._close()
         return self.exit.code
@@ -134,8 +134,8 @@ class DisplayWorker:
                 continue
         return None
 
-    def _write_down(self) -> None:
-        """Write down what has changed since it was written last, as far as there is time."""
+    def _write_checkpoints(self) -> None:
+        """Write the checkpoints of changed displays, as far as time permits."""
         until = time.monotonic() + LEAVING_S
         for held in self.display_set.checkpoints.rest(self.display_set.held.values(), self.display_set.place):
             if not self.files.flush(until):
@@ -144,15 +144,15 @@ class DisplayWorker:
         self.files.end(max(0.0, until - time.monotonic()))
 
     def _close(self) -> None:
-        self.rounds.close()
+        self.backfills.close()
         self.subscriber.close()
         self.link.close()
-        self.dealer.close(linger=500)  # ms for the goodbye to leave
+        self.dealer.close(linger=500)  # ms to send the GOODBYE
         self.context.term()
 
-    # One turn
+    # One iteration
 
-    def _turn(self) -> None:
+    def _iterate(self) -> None:
         self._poll()
         now = time.monotonic()
         self.member.beat()
@@ -171,16 +171,16 @@ class DisplayWorker:
                 items = chunk.items[at : at + SLICE]
                 self._publish(self.display_set.take(chunk.epoch, chunk.first + at, items, chunk.time_ns, now), now)
                 self._publish(self.display_set.schedule.due(now), now)
-                now = self._keep(now)
-        now = self._keep(now)
-        self.rounds.begin(now, now + FOLDING_S / 2)
-        self.rounds.step(now, now + FOLDING_S)
+                now = self._heartbeat_if_due(now)
+        now = self._heartbeat_if_due(now)
+        self.backfills.begin(now, now + FOLDING_S / 2)
+        self.backfills.step(now, now + FOLDING_S)
         self.display_set.checkpoints.look(self.display_set.held, now, self.display_set.place)
         if self.link.look():
             self.display_set.resend(now)
-        self.link.answers(self.display_set.told_day, self._all_rows)
+        self.link.answers(self.display_set.day_stored, self._all_rows)
         for held in self.display_set.days():
-            self.link.tell_day(held, now)
+            self.link.send_day(held, now)
         now = time.monotonic()
         self._publish(self.display_set.schedule.due(now), now)
         if now - self.reported >= REPORT_S:
@@ -190,8 +190,8 @@ class DisplayWorker:
         self.rows_at = self.subscriber.heard(TOPIC)
         self.display_set.reconcile(body, time.monotonic())
 
-    def _keep(self, before: float) -> float:
-        """Send a heartbeat if one is due, in the middle of much work; returns the time."""
+    def _heartbeat_if_due(self, before: float) -> float:
+        """Send a heartbeat if one is due, during long work; return the time."""
         now = time.monotonic()
         if now >= self.session.next_due():
             self._heartbeat(now)
@@ -200,11 +200,11 @@ class DisplayWorker:
     def _poll(self) -> None:
         now = time.monotonic()
         display_set = self.display_set
-        dues = (display_set.next_due(), display_set.checkpoints.next_due(), self.session.next_due(), self.rounds.next_due())
+        dues = (display_set.next_due(), display_set.checkpoints.next_due(), self.session.next_due(), self.backfills.next_due())
         until = min([now + LONGEST_WAIT_S, *(due for due in (*dues, self.subscriber.next_due()) if due is not None)])
-        busy = self.rounds.busy
+        busy = self.backfills.busy
         poller = zmq.Poller()
-        for socket in (self.dealer, self.link.requests.socket, *self.subscriber.sockets(), *self.rounds.sockets()):
+        for socket in (self.dealer, self.link.requests.socket, *self.subscriber.sockets(), *self.backfills.sockets()):
             if socket is not None:
                 poller.register(socket, zmq.POLLIN)
         poller.register(self.stop.reader, zmq.POLLIN)
@@ -244,7 +244,7 @@ class DisplayWorker:
             **self.display_set.report(now),
             **self.subscriber.counters(),
             "rss_bytes": rss,
-            "memory": self.trend.told(),
+            "memory": self.trend.as_dict(),
         }
 
     # The session
@@ -260,7 +260,7 @@ class DisplayWorker:
             before = session.epoch
             self._do(session.received(now, message))
             if before is None and session.epoch is not None:
-                self.display_set.resend(now)  # maybe another broker, which has no states
+                self.display_set.resend(now)  # this may be another broker, which has no states
         if self.stop.asked:
             self.stop.drain()
             self._do(session.leave(now, "stopped by a signal", self.settings.task.drain_s))
@@ -286,14 +286,14 @@ class DisplayWorker:
     def _send_part(self, part: TaskPart, frame: bytes) -> None:
         self._do(self.session.part(part, frame))
 
-    # Its few actions
+    # Actions
 
     def _held(self, args: Mapping[str, Any]) -> Any:
         del args
-        rows = [{"display": one.id, "phase": one.phase.value, "number": one.number} for one in self.display_set.held.values()]
+        rows = [{"display": held.id, "phase": held.phase.value, "number": held.number} for held in self.display_set.held.values()]
         return {"worker": self.session.name, "displays": rows}
 
     def _collect(self, args: Mapping[str, Any]) -> Any:
-        """Give memory back now."""
+        """Run the garbage collector now."""
         del args
         return {"worker": self.session.name, "collected": gc.collect()}

@@ -76,7 +76,7 @@ MARKET = (
     Endpoint("live-market", "every security that trades today; empty when closed", "/lives-market"),
     Endpoint(
         "supply-demand",
-        "what is offered and wanted most",
+        "the largest supply and demand",
         "/nepse-data/supplydemand",
         Shape.OBJECT,
         (Argument("all", Kind.FLAG, "the whole lists", "all", default=True),),

@@ -13,7 +13,7 @@ class RateLimit:
     before that: with 2/s, k is 2 and the window 1 s.
 
     Args:
-        rate: requests per second, above 0; below 1 it is one in so many seconds.
+        rate: requests per second, above 0; below 1 it is one request in 1 / rate seconds.
         now: monotonic seconds.
     Raises:
         ValueError: the rate would never allow a request.

@@ -16,7 +16,7 @@ from hulak.bus.wire.messages import Error, Reply
 
 
 class BrokerRequester:
-    """Asks the broker; a signal that asks to stop ends the waiting.
+    """Sends requests to the broker; a stop signal ends the wait for a reply.
 
     Args:
         settings: say where the broker is.
@@ -36,11 +36,11 @@ class BrokerRequester:
         self._context.term()
 
     def ask(self, service: str, args: Mapping[str, Any] | None = None, *, timeout_s: float) -> Any:
-        """Make one request of a control service and return its answer.
+        """Send one request to a control service and return its answer.
 
         Raises:
-            BusTimeout: no broker, no answer in `timeout_s` seconds, or a signal came first.
-            BusError: the broker refused.
+            BusTimeout: no broker, no answer within `timeout_s` seconds, or a stop signal came first.
+            BusError: the broker refused the request.
         """
         request = self._channel.ask(service, args or {}, timeout_s=timeout_s)
         try:

@@ -1,9 +1,9 @@
-"""Processes that a task forks (multiprocessing, `os.fork`) get nothing of the worker's.
+"""Processes that a task forks (multiprocessing, `os.fork`) inherit nothing of the worker.
 
-A forked child has a copy of everything: of the worker's signal handlers, which only set a flag, so that nobody could end it; of
-its connections, which would stay open when the worker dies; of the code that called the task, which would go on as a second
-worker. And it outlives its parent, unless it asks not to. Processes that are started by `subprocess` have none of this but the
-last: they are a program of their own before any of our code could run in them.
+A forked child has a copy of everything: of the worker's signal handlers, which only set a flag, so that SIGTERM would not end it;
+of its connections, which would stay open when the worker dies; of the code that called the task, which would continue as a
+second worker. It also outlives its parent, unless it asks the system for a signal. Processes started by `subprocess` share only
+this last problem: they run another program before any code of the worker could run in them.
 """
 
 import contextlib
@@ -28,38 +28,38 @@ from hulak.bus.process.settings import Settings
 
 ASKED = (signal.SIGTERM, signal.SIGINT)
 BROKEN = 70  # exit code where a thread has ended that must not
-ENDS_S = 0.5  # for processes that were asked to end
+ENDS_S = 0.5  # for processes that received SIGTERM
 
 
 class Forks:
-    """What is done at each fork of this process, once `guard` was called.
+    """Hooks that run at each fork of this process, after `guard` was called.
 
     Args:
-        peers: addresses that only the worker's own connections have at their other end.
+        peers: addresses to which only the worker's connections lead.
     """
 
     def __init__(self, peers: AbstractSet[Any]) -> None:
         self.child = False  # this process is a forked one
         self._peers = peers
         self._worker = os.getpid()
-        # Ids of the threads that live as long as the worker. The system ends a child with the thread that forked it: children of
-        # other threads may be meant to outlive these.
+        # Ids of the threads that live as long as the worker. The system ends a child with the thread that forked it; a child of
+        # another thread may be meant to outlive that thread.
         self._lasting: set[int] = set()
         self._masks = threading.local()
         self._prctl: Any = None
 
     def guard(self) -> None:
-        """Be there at each fork from now on."""
+        """Install the hooks."""
         with contextlib.suppress(OSError, AttributeError):
             self._prctl = ctypes.CDLL(None).prctl
         os.register_at_fork(before=self._before, after_in_parent=self._unmask, after_in_child=self._in_child)
 
-    def lasts(self) -> None:
-        """Note that the calling thread lives as long as the worker: from now on what it forks ends with the worker."""
+    def mark_lasting(self) -> None:
+        """Mark the calling thread as living as long as the worker: processes that it forks from now on end with the worker."""
         self._lasting.add(threading.get_ident())
 
     def leave_child(self, error: BaseException | None = None) -> None:
-        """End this process if it is a forked one: what called the task is the worker's, and none of its business."""
+        """End this process if it is a forked one: the caller of the task is code of the worker, which must not run here."""
         if not self.child:
             return
         code = 0 if error is None else 1
@@ -73,7 +73,7 @@ class Forks:
         os._exit(code & 0xFF)
 
     def _before(self) -> None:
-        # A signal that comes before the child has its own handlers has to wait for them, or it would be taken and forgotten.
+        # A signal that arrives before the child has its handlers must wait for them, or it would be lost.
         self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
 
     def _unmask(self) -> None:
@@ -92,16 +92,16 @@ class Forks:
     def _end_with_worker(self) -> None:
         if self._prctl is not None and threading.get_ident() in self._lasting:
             self._prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != self._worker:  # it died in between
+            if os.getppid() != self._worker:  # the worker died in between
                 os._exit(1)
 
     def _close_connections(self) -> None:
         for number in open_files():
             with contextlib.suppress(OSError):
                 if stat.S_ISSOCK(os.fstat(number).st_mode):
-                    self._close_if_ours(number)
+                    self._close_if_of_worker(number)
 
-    def _close_if_ours(self, number: int) -> None:
+    def _close_if_of_worker(self, number: int) -> None:
         socket = plain.socket(fileno=number)
         try:
             peer = socket.getpeername()
@@ -112,17 +112,17 @@ class Forks:
 
 
 def broker_addresses(settings: Settings, home: Path) -> set[Any]:
-    """List the addresses of the broker as its peers' sockets name them: paths, and (host, port)."""
-    found: set[Any] = {str(path) for name in sockets.NAMES if (path := sockets.ipc_path(home, name)) is not None}
+    """Return the addresses of the broker as sockets of its peers report them: paths, and (host, port)."""
+    addresses: set[Any] = {str(path) for name in sockets.NAMES if (path := sockets.ipc_path(home, name)) is not None}
     for name in sockets.NAMES:
         host, _, port = getattr(settings.broker, name).removeprefix("tcp://").rpartition(":")
         with contextlib.suppress(OSError, ValueError):
-            found |= {info[4][:2] for info in plain.getaddrinfo(host.strip("[]"), int(port), type=plain.SOCK_STREAM)}
-    return found
+            addresses |= {info[4][:2] for info in plain.getaddrinfo(host.strip("[]"), int(port), type=plain.SOCK_STREAM)}
+    return addresses
 
 
 def break_off(log: structlog.typing.FilteringBoundLogger, error: BaseException | str) -> NoReturn:
-    """End the process at once, from any thread, since it cannot do its work any more; what it holds goes to others."""
+    """End the process at once, from any thread, since it can no longer work; its tasks go to other workers."""
     with contextlib.suppress(BaseException):
         log.error("worker broken", why=repr(error), exc_info=error if isinstance(error, BaseException) else None)
     with contextlib.suppress(BaseException):
@@ -131,7 +131,7 @@ def break_off(log: structlog.typing.FilteringBoundLogger, error: BaseException |
 
 
 def end_children() -> None:
-    """End every process that came of this one: what they were at is given to other workers."""
+    """End all descendants of this process; their tasks go to other workers."""
     with contextlib.suppress(psutil.Error, OSError):
         children = psutil.Process().children(recursive=True)
         for child in children:

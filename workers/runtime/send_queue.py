@@ -1,4 +1,4 @@
-"""What a worker sends: results of short tasks together, everything else at once. PROTOCOL.md section 5.5."""
+"""The outgoing messages of a worker: results of short tasks in batches, all others at once. PROTOCOL.md section 5.5."""
 
 from typing import Any
 
@@ -10,39 +10,39 @@ from hulak.workers.runtime.session import Send, Session
 
 
 class SendQueue:
-    """The sending side of a worker's socket; for whoever holds its lock.
+    """The sending side of a worker's socket; its caller must hold the socket's lock.
 
     Args:
-        session: told what could not be sent.
+        session: receives the messages that could not be sent.
     """
 
     def __init__(self, session: Session) -> None:
         self.dealer: Any = None  # the socket, once there is one
-        self.results: list[Send] = []  # of short tasks: they go out together, which costs less than one by one
+        self.results: list[Send] = []  # of short tasks: a batch costs less than single messages
         self._session = session
 
     def connect(self, context: "zmq.Context[zmq.Socket[bytes]]", where: str) -> "zmq.Socket[bytes]":
-        """Make the socket, to the broker's backend at an endpoint."""
+        """Return a new socket, connected to the broker's backend at an endpoint."""
         dealer = self.dealer = sockets.connect_dealer(context, where, sndhwm=10_000, rcvhwm=10_000)
         return dealer
 
     def flush(self) -> None:
-        """Send the results that have gathered; done before anything else is sent, so that no heartbeat says less than is so."""
+        """Send the pending results; always before any other message: a heartbeat no longer lists their tasks."""
         if not self.results:
             return
         results, self.results = self.results, []
-        left = batch_frames.bundle([send.frame for send in results])
-        together = len(left) < len(results)
+        frames = batch_frames.bundle([send.frame for send in results])
+        is_batched = len(frames) < len(results)
         try:
-            while left:
-                sockets.send_frame(self.dealer, left[0], sockets.NOBLOCK)
-                del left[0]
+            while frames:
+                sockets.send_frame(self.dealer, frames[0], sockets.NOBLOCK)
+                del frames[0]
         except zmq.Again:
-            for send in results if together else results[len(results) - len(left) :]:
+            for send in results if is_batched else results[len(results) - len(frames) :]:
                 self._session.unsent(send)
 
     def send(self, send: Send) -> None:
-        """Send a message, after the results that have gathered."""
+        """Send a message, after the pending results."""
         self.flush()
         try:
             sockets.send_frame(self.dealer, send.frame or codec.encode(send.message), sockets.NOBLOCK)

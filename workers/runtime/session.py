@@ -1,11 +1,11 @@
 """The worker's side of the task protocol: PROTOCOL.md section 5. Pure.
 
-The session knows what the worker holds and what the broker knows; the shell gives it messages and the time, and carries out
-what it returns. One task runs at a time; those that come while it runs wait here, as far as the credit goes.
+The session knows which tasks the worker holds and what the broker knows; the shell passes it messages and the time, and carries
+out the actions that it returns. One task runs at a time; tasks that arrive meanwhile wait here, up to the credit.
 
-Rule 1: a heartbeat says what is held, never more.
-Rule 2: results that the broker could not be told are kept, and told after registering again.
-Rule 3: past the soft limit a task is interrupted; past the hard one the process ends, since a thread cannot be ended.
+Rule 1: a heartbeat lists the held tasks, and no others.
+Rule 2: results that could not be sent are kept, and sent after the next registration.
+Rule 3: after the soft limit a task is interrupted; after the hard limit the process ends, since a thread cannot be ended.
 """
 
 from collections import deque
@@ -32,14 +32,14 @@ from hulak.bus.wire.messages import (
 )
 
 AHEAD_S = 0.02
-MOST_CREDIT = 128  # two frames of several; measured: with fewer than a client has under way, the rest queues in the broker
+MOST_CREDIT = 128  # two batch frames; measured: with less than a client has in flight, the rest queues in the broker
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
     """Send a message to the broker."""
 
     message: MessageFromWorker
-    frame: bytes = b""  # its bytes, where they were made already
+    frame: bytes = b""  # its bytes, if already encoded
 
 
 class Run(msgspec.Struct, frozen=True, gc=False):
@@ -49,13 +49,13 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
 
 class Interrupt(msgspec.Struct, frozen=True, gc=False):
-    """Interrupt the running task: its soft limit has passed."""
+    """Interrupt the running task: it exceeded its soft limit."""
 
     task: Task
 
 
 class Exit(msgspec.Struct, frozen=True, gc=False):
-    """End the process: 0 after a retirement or a stop, above 0 when a task passed its hard limit."""
+    """End the process: 0 after a retirement or a stop, above 0 when a task exceeded its hard limit."""
 
     code: int
     why: str
@@ -66,16 +66,16 @@ Do = Send | Run | Interrupt | Exit
 
 @dataclass(slots=True)
 class Session:
-    """One worker's registration with one broker after the other.
+    """One worker's registration with a broker, and with each broker after it.
 
     Args:
-        service: that it offers.
+        service: the service that the worker offers.
         name: unique among living workers.
-        credit: tasks it holds at a time; if it adapts, at first.
+        credit: maximum of tasks held at a time; the initial value if it adapts.
         heartbeat_s: seconds between heartbeats.
-        info: told with each registration: pid, slot.
-        adapts: the credit follows how long tasks take: as many as `AHEAD_S` seconds of work, so that short tasks do not wait
-            for the next one's way, and nothing waits behind long ones.
+        info: sent with each registration: pid, slot.
+        adapts: the credit follows the duration of tasks, to hold `AHEAD_S` seconds of work: short tasks do not wait for a round
+            trip to the broker, and no task waits behind long ones.
     """
 
     service: str
@@ -84,35 +84,39 @@ class Session:
     heartbeat_s: float
     info: dict[str, Any] = field(default_factory=dict)
     adapts: bool = False
-    mean_s: float = 0.0  # of a task, the newest counting a tenth; 0 before the first
-    epoch: int | None = None  # of the broker that knows us; None: none does
-    leaving: bool = False  # nothing new is taken; over when nothing is held
-    why: str = ""  # we leave
+    mean_s: float = 0.0  # moving average of a task's duration, the newest with weight 0.1; 0 before the first
+    epoch: int | None = None  # of the broker that we are registered with; None: not registered
+    leaving: bool = False  # takes no new tasks; ends when no task is held
+    why: str = ""  # the reason for leaving
     running: Task | None = None
-    batch: list[Task] = field(default_factory=list)  # what runs, and what ran or is to run with it in one go, and is not told of
-    begun: int = 0  # tasks in it at first
+    batch: list[Task] = field(default_factory=list)  # the running task and the others of its batch, without a result sent yet
+    begun: int = 0  # initial size of the batch
     waiting: deque[Task] = field(default_factory=deque)
-    untold: list[Send] = field(default_factory=list)  # results
-    attempts: set[tuple[bytes, int]] = field(default_factory=set)  # of what runs and waits
+    unsent_results: list[Send] = field(default_factory=list)  # results that could not be sent yet
+    attempts: set[tuple[bytes, int]] = field(default_factory=set)  # of the running and waiting tasks
     started: float = 0.0  # of the batch
     interrupted: bool = False
     next_beat: float = 0.0
     leave_by: float | None = None
 
     def held(self) -> tuple[HeldTask, ...]:
-        """List every attempt that is begun, waiting here, or ended without the broker being told."""
+        """List every attempt that is running, waiting here, or ended with its result not sent."""
         return (
             *(HeldTask(task.id, task.attempt) for task in (*self.batch, *self.waiting)),
-            *(HeldTask(send.message.task, send.message.attempt) for send in self.untold if isinstance(send.message, Result)),
+            *(
+                HeldTask(send.message.task, send.message.attempt)
+                for send in self.unsent_results
+                if isinstance(send.message, Result)
+            ),
         )
 
     def received(self, now: float, message: MessageToWorker) -> list[Do]:
-        """Take in what the broker sent. Raises `ProtocolError`: it refused a READY."""
+        """Handle a message of the broker. Raises `ProtocolError`: the broker refused a READY."""
         if type(message) is Task:  # nearly always
-            return self._given(now, message)
+            return self._task_received(now, message)
         match message:
             case BrokerHeartbeat(epoch, known):
-                return self._heard(epoch, known=known)
+                return self._broker_heartbeat(epoch, known=known)
             case Error():
                 raise ProtocolError(message.code, f"the broker refused to register this worker: {message.text}")
             case Retire(reason):
@@ -120,9 +124,9 @@ class Session:
         return []
 
     def given(self, now: float, tasks: Sequence[Task]) -> list[Do]:
-        """Take in several tasks, as `received` does each."""
-        if self.leaving or self.untold:
-            return [do for task in tasks for do in self._given(now, task)]
+        """Handle several tasks, like `received` for each."""
+        if self.leaving or self.unsent_results:
+            return [do for task in tasks for do in self._task_received(now, task)]
         attempts, waiting = self.attempts, self.waiting
         for task in tasks:
             attempt = (task.id, task.attempt)
@@ -131,14 +135,14 @@ class Session:
                 waiting.append(task)
         return [self._start(now, waiting.popleft())] if waiting and self.running is None else []
 
-    def _heard(self, epoch: int, *, known: bool) -> list[Do]:
+    def _broker_heartbeat(self, epoch: int, *, known: bool) -> list[Do]:
         if known and epoch == self.epoch:
             return []
-        if known and self.epoch is None:  # the answer to our registration
+        if known and self.epoch is None:  # the reply to our registration
             self.epoch = epoch
-            untold, self.untold = self.untold, []
-            return list(untold)
-        if self.epoch is None:  # a registration is under way, or due; one more, read late, would say that we hold nothing
+            unsent_results, self.unsent_results = self.unsent_results, []
+            return list(unsent_results)
+        if self.epoch is None:  # a registration is in flight or due; another one, read late, would claim that we hold nothing
             return []
         self.epoch = None
         return [self._register()]
@@ -147,9 +151,9 @@ class Session:
         credit = 0 if self.leaving else self.credit
         return Send(Ready(self.service, self.name, credit, self.held(), self.info))
 
-    def _given(self, now: float, task: Task) -> list[Do]:
+    def _task_received(self, now: float, task: Task) -> list[Do]:
         attempt = (task.id, task.attempt)
-        if self.leaving or attempt in self.attempts or (self.untold and HeldTask(*attempt) in self.held()):
+        if self.leaving or attempt in self.attempts or (self.unsent_results and HeldTask(*attempt) in self.held()):
             return []  # leaving: the broker gives it to others when it reads what we hold
         self.attempts.add(attempt)
         if self.running is not None:
@@ -163,13 +167,13 @@ class Session:
         return Run(task)
 
     def begin(self, actions: Container[str], most: int) -> list[Task]:
-        """Begin the running task and those behind it that go with it, in one go: together they have one start and one end.
+        """Begin the running task and the tasks behind it that may share its batch; a batch has one start and one end.
 
         Args:
-            actions: that go together, for they take next to no time.
-            most: tasks.
+            actions: actions that may share a batch, since they take very little time.
+            most: maximum size of the batch.
         Returns:
-            the running task, if that is of another action, or those of the actions that stand in a row, at most so many.
+            the batch: only the running task if it has another action, else the consecutive tasks of these actions.
         """
         batch, waiting = self.batch, self.waiting
         if batch[0].action in actions:
@@ -179,46 +183,46 @@ class Session:
         return [*batch]
 
     def part(self, part: TaskPart, frame: bytes = b"") -> list[Do]:
-        """Pass on something of the running task's result."""
+        """Send a part of the running task's result."""
         return [] if self.running is None or self.epoch is None else [Send(part, frame)]
 
     def ended(self, ended: Sequence[Send]) -> list[Do]:
-        """Some of those that were begun ended, in their order; the others go on.
+        """Handle the end of some tasks of the batch, in their order; the others continue.
 
         Args:
-            ended: their results, with their frames if these were made already.
+            ended: their results, with their frames if already encoded.
         """
         over = {(send.message.task, send.message.attempt) for send in ended}  # type: ignore[union-attr]
         self.batch = [task for task in self.batch if (task.id, task.attempt) not in over]
         self.attempts -= over
         if self.epoch is None:
-            self.untold += ended
+            self.unsent_results += ended
             return []
         return [*ended]
 
-    def finished(self, now: float, ended: Sequence[Send], left: Sequence[Task] = ()) -> list[Do]:
-        """All of those that were begun ended, but for some that were not begun after all.
+    def finished(self, now: float, ended: Sequence[Send], rest: Sequence[Task] = ()) -> list[Do]:
+        """Handle the end of the batch, except for the tasks of it that were not begun.
 
         Args:
             now: monotonic seconds.
-            ended: results of which `ended` was not told.
-            left: what was not begun.
+            ended: results that were not passed to `ended`.
+            rest: tasks that were not begun.
         """
         assert self.running is not None, "a task ended that was never started"
-        count = max(1, self.begun - len(left))
+        count = max(1, self.begun - len(rest))
         actions = self.ended(ended)
         self.running, self.batch = None, []
-        if left and self.leaving:
-            self.attempts.difference_update([(task.id, task.attempt) for task in left])
+        if rest and self.leaving:
+            self.attempts.difference_update([(task.id, task.attempt) for task in rest])
         else:
-            self.waiting.extendleft(reversed(left))
+            self.waiting.extendleft(reversed(rest))
         adapted = self._adapt((now - self.started) / count, count) if self.adapts else None
         if self.waiting:
             actions.append(self._start(now, self.waiting.popleft()))
         return [*actions, *(adapted or ()), *self._leave_if_idle()] if adapted or self.leaving else actions
 
     def _adapt(self, took_s: float, count: int) -> list[Do]:
-        """Offer another credit, if it is twice what was offered, or half; `count` tasks took so long each."""
+        """Register with a new credit if it changed by a factor of 2 or more; `count` tasks took `took_s` seconds each."""
         if took_s < 1e-6:  # noqa: PLR1730 - max() costs three times as much
             took_s = 1e-6
         old = 0.9**count if self.mean_s else 0.0
@@ -233,18 +237,18 @@ class Session:
         return [self._register()]
 
     def unsent(self, send: Send) -> None:
-        """The shell could not send: there is no connection. Results are kept, the rest is worth nothing later."""
+        """Handle a message that could not be sent, for lack of a connection: a result is kept, others are dropped."""
         if isinstance(send.message, Result):
-            self.untold.append(send)
+            self.unsent_results.append(send)
         self.epoch = None
 
     def leave(self, now: float, why: str, limit_s: float | None) -> list[Do]:
-        """Stop: take nothing new, end what is held, say goodbye, exit with 0.
+        """Leave: take no new tasks, finish the held ones, send GOODBYE, exit with 0.
 
         Args:
             now: monotonic seconds.
-            why: told to the broker.
-            limit_s: seconds for what is held; None for as long as it takes.
+            why: reason, sent to the broker.
+            limit_s: seconds for the held tasks; None: no limit.
         """
         if limit_s is not None:
             self.leave_by = now + limit_s
@@ -253,7 +257,7 @@ class Session:
         self.leaving, self.why = True, why
         self.attempts.difference_update((task.id, task.attempt) for task in self.waiting)
         self.waiting.clear()  # not begun: the broker gives them to others when it reads what we hold
-        # Without a task it says goodbye at once: an answer to a registration would find nobody, and count as a loss.
+        # Without a task it sends GOODBYE at once: the reply to a registration could not be delivered, and would count as a loss.
         return self._leave_if_idle() or [self._register()]
 
     def _leave_if_idle(self) -> list[Do]:
@@ -262,11 +266,11 @@ class Session:
         return [Send(Goodbye(self.why)), Exit(0, self.why)]
 
     def advance(self, now: float, report: dict[str, Any] | None = None) -> list[Do]:
-        """Do what is due: heartbeat (or registration, until the broker answers), soft and hard limit, end of leaving.
+        """Return the actions that are due: heartbeat (registration until the broker replies), task limits, end of leaving.
 
         Args:
             now: monotonic seconds.
-            report: to go out with the next heartbeat, if one is due now.
+            report: sent with the heartbeat, if one is due now.
         """
         actions: list[Do] = []
         if now >= self.next_beat:
@@ -276,16 +280,16 @@ class Session:
         if self.running is not None and any(task is self.running for task in self.batch):
             lasted_ms = (now - self.started) * 1000
             if lasted_ms >= self.running.hard_ms:
-                actions.append(Exit(70, f"task {self.running.id.hex()} passed its hard limit"))
+                actions.append(Exit(70, f"task {self.running.id.hex()} exceeded its hard limit"))
             elif lasted_ms >= self.running.soft_ms and not self.interrupted:
                 self.interrupted = True
                 actions.append(Interrupt(self.running))
         if self.leave_by is not None and now >= self.leave_by:
-            actions += [Send(Goodbye("its time to leave was over")), Exit(75, "what it held did not end in time")]
+            actions += [Send(Goodbye("the drain time is over")), Exit(75, "held tasks did not end within the drain time")]
         return actions
 
     def next_due(self) -> float:
-        """When `advance` has something to do, in monotonic seconds."""
+        """Return when `advance` is due, in monotonic seconds."""
         due = self.next_beat
         if self.running is not None:
             limit_ms = self.running.hard_ms if self.interrupted else self.running.soft_ms

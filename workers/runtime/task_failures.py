@@ -1,7 +1,6 @@
-"""The failure of a task, made so that it arrives whatever is in it. PROTOCOL.md section 5.4. Pure.
+"""The failed result of a task, encoded so that it always arrives, whatever its content. PROTOCOL.md section 5.4. Pure.
 
-Code and text always arrive. Of the details, what msgpack has not arrives as text; where there is too much of it, that is said in
-its place.
+Code and text always arrive. Details that msgpack cannot encode arrive as text; details that are too large are replaced by a note.
 """
 
 import itertools
@@ -13,32 +12,32 @@ from hulak.bus.wire.failures import LONGEST_CODE, LONGEST_TEXT, MAX_COOL_DOWN_S,
 from hulak.bus.wire.messages import Result, Task
 from hulak.bus.wire.plain_values import DEEPEST, short
 
-MOST_VALUES = 1000  # of details that have to be made plain
+MOST_VALUES = 1000  # of details that must be converted
 Made = TypeVar("Made")
-NUMBERS = range(-(1 << 63), 1 << 64)  # whole numbers that msgpack has
+NUMBERS = range(-(1 << 63), 1 << 64)  # integers that msgpack can encode
 
 
 class SoftLimit(BaseException):
-    """Raised inside a task that has passed its soft limit; not an `Exception`, so that no task's own handler swallows it."""
+    """Raised inside a task that exceeded its soft limit; not an `Exception`, so that `except Exception` does not catch it."""
 
 
 def crash_of(error: BaseException) -> str:
-    """Say in one line what a task's code raised."""
-    name, said = _guarded(lambda: type(error).__name__, "an exception"), text_of(error)
-    return f"{name}: {said}" if said else name
+    """Return one line about an exception that a task raised."""
+    name, text = _guarded(lambda: type(error).__name__, "an exception"), text_of(error)
+    return f"{name}: {text}" if text else name
 
 
 def text_of(error: object) -> str:
-    """Make the text of an exception, or of any object; if it has none, say so."""
-    return _guarded(lambda: "" + str(error), "(its text cannot be made)")
+    """Return the text of an exception, or of any object; a note if `str` fails."""
+    return _guarded(lambda: "" + str(error), "(no text: str() failed)")
 
 
 def failed_result(task: Task, failed: BaseException) -> tuple[Result, bytes]:
-    """Make the failed result of a task, and its frame.
+    """Return the failed result of a task, and its frame.
 
     Args:
-        task: that failed.
-        failed: a `TaskFailed`, whatever its fields hold.
+        task: the task that failed.
+        failed: a `TaskFailed`; its fields may hold any values.
     """
     why = {
         "code": fitting(text_of(getattr(failed, "code", "FAILED")), LONGEST_CODE),
@@ -48,48 +47,48 @@ def failed_result(task: Task, failed: BaseException) -> tuple[Result, bytes]:
         "cool_down_ms": _milliseconds(getattr(failed, "cool_down_s", None), MAX_COOL_DOWN_S),
     }
     details = getattr(failed, "details", None)
-    for some in _ways(details):
+    for make_details in _forms(details):
         try:
-            result = Result(task.id, task.attempt, False, {**why, "details": some()})
+            result = Result(task.id, task.attempt, False, {**why, "details": make_details()})
             frame = codec.encode(result)
             if len(codec.pack(result.value["details"])) > MAX_DETAILS_BYTES:
                 continue
             codec.decode_from_worker(frame)  # as the broker will
         except SoftLimit:
             raise
-        except BaseException:  # noqa: BLE001, S112 - what the details are made of may raise anything: they are told otherwise
+        except BaseException:  # noqa: BLE001, S112 - objects in the details may raise anything: the next form is tried
             continue
         return result, frame
     raise AssertionError("an empty map can always be packed")
 
 
-def _ways(details: Any) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Give the ways of telling details, the fullest first."""
+def _forms(details: Any) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Yield the forms of the details, the most complete first."""
     if not _guarded(lambda: bool(details), True):
         yield dict
     if type(details) is dict and all(type(key) is str for key in details):
         yield lambda: details
-    left = itertools.count(1)
-    yield lambda: {fitting(text_of(key), LONGEST_CODE): _plain(one, DEEPEST - 4, left) for key, one in details.items()}
+    count = itertools.count(1)
+    yield lambda: {fitting(text_of(key), LONGEST_CODE): _plain(value, DEEPEST - 4, count) for key, value in details.items()}
     yield lambda: {"left_out": f"details of more than {MAX_DETAILS_BYTES} bytes, or that cannot be read: {short(details)}"}
     yield lambda: {"left_out": "details that cannot be read"}
 
 
 def _plain(value: Any, levels: int, count: "itertools.count[int]") -> Any:
-    """Make what msgpack has of any value."""
+    """Return any value in a form that msgpack can encode."""
     if value is None or isinstance(value, bool | bytes | float) or (isinstance(value, int) and value in NUMBERS):
         return value
     if next(count) > MOST_VALUES or not levels:
         return f"left out: {_guarded(lambda: short(value), 'a value')}"
     if isinstance(value, dict):
-        return {fitting(text_of(key), LONGEST_TEXT): _plain(one, levels - 1, count) for key, one in value.items()}
+        return {fitting(text_of(key), LONGEST_TEXT): _plain(item, levels - 1, count) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(one, levels - 1, count) for one in value]
+        return [_plain(item, levels - 1, count) for item in value]
     return fitting(text_of(value), LONGEST_TEXT)
 
 
 def fitting(text: str, longest: int) -> str:
-    """Cut a text that is too long, and say so; write as escapes the halves of characters that UTF-8 has not."""
+    """Shorten a text that is too long, with a mark; escape surrogates, which UTF-8 cannot encode."""
     if len(text) > longest:
         mark = f" ... ({len(text)} characters)"
         text = text[: max(0, longest - len(mark))] + mark
@@ -107,7 +106,7 @@ def _milliseconds(seconds: Any, most_s: float) -> int | None:
 
 
 def _guarded(make: Callable[[], Made], otherwise: Made) -> Made:
-    """Make something of a task's object, whose methods may raise anything."""
+    """Return the result of `make`, or `otherwise`: methods of a task's object may raise anything."""
     try:
         return make()
     except SoftLimit:

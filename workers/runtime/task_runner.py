@@ -1,4 +1,4 @@
-"""Carries out one task: calls its action and makes the frame of the result, or of the failure. PROTOCOL.md section 5.4."""
+"""Runs one task: calls its action and encodes the result, or the failure. PROTOCOL.md section 5.4."""
 
 import contextlib
 import traceback
@@ -14,23 +14,23 @@ from hulak.workers.runtime.forks import Forks
 from hulak.workers.runtime.session import Send
 from hulak.workers.runtime.task_failures import SoftLimit, crash_of, failed_result
 
-# An action gives its result; or it is a generator: what it yields are parts of the result, told to the caller at once, and
-# what it returns is the result.
+# An action returns its result; or it is a generator: the values that it yields are parts of the result, sent to the caller at
+# once, and its return value is the result.
 Action = Callable[[Mapping[str, Any]], Any]
 Actions = Mapping[str, Action]
 SendPart = Callable[[TaskPart, bytes], None]
-PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))  # what is surely no generator
+PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))  # types that are no generators
 LONGEST_TRACEBACK = 20_000  # characters in the log
 
 
 class TaskRunner:
-    """What one worker can do.
+    """Runs the tasks of one worker.
 
     Args:
-        make_actions: makes the service's actions; called with the first task, once.
+        make_actions: makes the service's actions; called once, with the first task.
         max_bytes: of a result.
         log: of this process.
-        forks: of this process, if its tasks may fork.
+        forks: hooks of this process, if its tasks may fork.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class TaskRunner:
         self._actions: Actions | None = None
 
     def carry_out(self, task: Task, send_part: SendPart) -> Send:
-        """Do a task, whatever becomes of it.
+        """Run a task; it never raises.
 
         Args:
-            task: may block here.
-            send_part: given each part of the result, and its frame.
+            task: it may block.
+            send_part: called with each part of the result, and its frame.
         Returns:
-            the result and its frame, to be sent.
+            the result and its frame.
         """
         try:
             actions = self._actions
@@ -71,11 +71,11 @@ class TaskRunner:
         except BaseException as error:  # noqa: BLE001 - SystemExit, CancelledError and all others: a task ends no worker
             if self._forks is not None:
                 self._forks.leave_child(error)
-            self._tell(task, error)
+            self._log_crash(task, error)
             return Send(*failed_result(task, TaskFailed("CRASHED", crash_of(error))))
 
-    def _tell(self, task: Task, error: BaseException) -> None:
-        """Write down where a task crashed; that a log line cannot be made or written costs nobody anything."""
+    def _log_crash(self, task: Task, error: BaseException) -> None:
+        """Log the traceback of a task; a failure of the log is ignored."""
         with contextlib.suppress(Exception):
             lines = "".join(traceback.format_exception(error))
             if len(lines) > LONGEST_TRACEBACK:
@@ -104,12 +104,12 @@ class TaskRunner:
                 part = TaskPart(task.id, task.attempt, number, value)
                 send_part(part, self._fitting("part", codec.encode(part)))
 
-    def _fitting(self, what: str, frame: bytes) -> bytes:
+    def _fitting(self, name: str, frame: bytes) -> bytes:
         if len(frame) > self._most:
-            raise TaskFailed("TOO_LARGE", f"the {what} is {len(frame)} bytes, must be at most {self._most}")
+            raise TaskFailed("TOO_LARGE", f"the {name} is {len(frame)} bytes, must be at most {self._most}")
         return frame
 
 
 def soft_limit(task: Task) -> Send:
-    """Make the failure of a task that was interrupted."""
-    return Send(*failed_result(task, TaskFailed("SOFT_LIMIT", f"not done in {task.soft_ms / 1000:g} s", retryable=True)))
+    """Return the failed result of a task that was interrupted."""
+    return Send(*failed_result(task, TaskFailed("SOFT_LIMIT", f"not done within {task.soft_ms / 1000:g} s", retryable=True)))

@@ -1,4 +1,4 @@
-"""How long tasks take: which are so short that several are done in one go, and the mean, for the broker. Pure."""
+"""The duration of tasks: which actions are short enough to run in batches, and the mean, for the broker. Pure."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ MOST_ACTIONS = 1000  # names of actions come from clients
 
 
 class TaskTimings:
-    """What one worker's tasks took."""
+    """The durations of one worker's tasks."""
 
     def __init__(self) -> None:
         self.short: set[str] = set()  # actions that took less than `SHORT_S` the last time
         self._seconds = 0.0
-        self._count = 0  # of tasks, in these seconds
+        self._count = 0  # tasks in these seconds
         self._mean_s = 0.0
 
     def took(self, seconds: float, tasks: Sequence[Task]) -> None:
-        """Take note of how long tasks took together; they are of one action, or of several that were short."""
+        """Record how long tasks took together; they have one action, or several short ones."""
         self._seconds += seconds
         self._count += len(tasks)
         if seconds >= SHORT_S * len(tasks):
@@ -29,7 +29,7 @@ class TaskTimings:
             self.short.add(tasks[0].action)
 
     def mean_s(self) -> float:
-        """How long a task took since this was asked last, or before, if there was none; 0 before the first."""
+        """Return the mean seconds per task since the last call, or the last mean if there was none; 0 before the first task."""
         if self._count:
             self._mean_s = max(1e-6, round(self._seconds / self._count, 6))
             self._seconds, self._count = 0.0, 0

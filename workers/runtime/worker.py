@@ -1,12 +1,12 @@
 """A worker process: two threads around the pure `Session`, of which one at a time holds it and the socket.
 
-The task thread takes tasks from the socket, carries them out, and sends their results: no task is handed from thread to thread,
-which would cost more than a short task does. It holds the lock but for the time that it is inside of a task, or of several short
-ones. The main thread waits for signals; several times in a heartbeat it looks whether the lock is free, which is so while a task
-takes its time, and does then what is due: heartbeats, limits, what the broker has sent. So the worker is alive while a task
-blocks. The lock is the full fence that libzmq asks for where two threads use a socket in turn. PROTOCOL.md section 5.
+The task thread receives tasks from the socket, runs them, and sends their results: no task is handed from thread to thread,
+which would cost more than a short task. It holds the lock except while it is inside a task, or a batch of short ones. The main
+thread waits for signals; several times per heartbeat it tries the lock, which is free while a task runs long, and then does what
+is due: heartbeats, limits, received messages. So the worker sends heartbeats while a task blocks. The lock is the full fence that
+libzmq requires where two threads use a socket in turn. PROTOCOL.md section 5.
 
-Where a thread has ended that must not, the process ends at once: a worker that beats and does nothing is worse than none.
+If a permanent thread ends, the process ends at once: a worker that sends heartbeats and runs no tasks is worse than none.
 """
 
 import contextlib
@@ -39,24 +39,24 @@ from hulak.workers.runtime.task_runner import Actions, TaskRunner, soft_limit
 from hulak.workers.runtime.task_timings import TaskTimings
 
 decode = codec.decode_to_worker
-LOOKS = 4  # of the main thread in the time of a heartbeat
-MAX_MESSAGES = 128  # taken in between two tasks
-MOST_RESULTS = 64  # of short tasks, sent together; the broker is at them while the next ones are done
-MOST_BATCH = 32  # short tasks that are done in one go
-BATCH_S = 0.001  # so long it takes at most, or little more: then what one task costs is looked at again
+LOOKS = 4  # polls of the main thread per heartbeat
+MAX_MESSAGES = 128  # received between two tasks
+MOST_RESULTS = 64  # of short tasks, sent together; the broker reads them while the next tasks run
+MOST_BATCH = 32  # short tasks
+BATCH_S = 0.001  # a batch stops after the task that exceeds this; then the durations are measured again
 
 
 class Worker:
-    """The shell.
+    """The shell of a worker.
 
     Args:
         settings: checked.
         home: the broker's folder.
         session: not yet registered.
-        make_actions: makes the service's actions; called in the task thread, once.
+        make_actions: makes the service's actions; called once, in the task thread.
         stop: set by a signal.
         log: of this process.
-        member: started; told that the main loop goes round.
+        member: started; `beat` is called in each iteration of the main loop.
     """
 
     def __init__(
@@ -80,29 +80,29 @@ class Worker:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.forks = Forks(broker_addresses(settings, home))
         self.runner = TaskRunner(make_actions, settings.broker.max_message_bytes, log, self.forks)
-        self.lock = threading.Lock()  # of the session and the socket
-        self.inside = False  # the task thread is inside of a task: it may be interrupted
+        self.lock = threading.Lock()  # guards the session and the socket
+        self.inside = False  # the task thread is inside a task and may be interrupted
         self.thread = threading.Thread(target=self._work, name="tasks", daemon=True)
         self.main_end, self.task_end = plain.socketpair()  # a byte wakes the other thread's poll
-        self.ended: list[Send] = []  # of the batch under way: the task thread puts them here without the lock
+        self.ended: list[Send] = []  # results of the current batch: the task thread appends them without the lock
         self.out = SendQueue(session)
         self.durations = TaskTimings()
         self.exit: Exit | None = None
 
     def run(self) -> int:
-        """Serve until retired or stopped; return the process's exit code."""
+        """Run until retired or stopped; return the process's exit code."""
         where = find_broker(self.settings, self.home, "backend", self.stop, self.log)
         if where is None:
             return 0
         self.dealer = self.out.connect(self.context, where)
         self.watched: list[Any] = [(self.dealer, zmq.POLLIN), (self.task_end.fileno(), zmq.POLLIN)]
         self.forks.guard()
-        self.forks.lasts()
+        self.forks.mark_lasting()
         self.thread.start()
         self.log.info("worker started", worker=self.session.name, service=self.session.service, broker=where)
         try:
             code = self._watch()
-        except BaseException as error:  # noqa: BLE001 - the other threads would go on
+        except BaseException as error:  # noqa: BLE001 - the other threads would continue
             break_off(self.log, error)
         self.context.term()
         return code
@@ -110,23 +110,23 @@ class Worker:
     # The main thread
 
     def _watch(self) -> int:
-        """Step in while the task thread is inside of a task, until the process is to end; return its exit code."""
+        """Do what is due while the task thread is inside a task, until the process is to end; return its exit code."""
         wait_ms = max(1, int(self.session.heartbeat_s * 1000 / LOOKS))
-        told = False
+        notified = False
         while self.exit is None:
             zmq_poll([(self.stop.reader.fileno(), zmq.POLLIN), (self.main_end.fileno(), zmq.POLLIN)], wait_ms)
             self.stop.drain()
             if self.member is not None:
                 self.member.beat()
             if self.exit is None and (not self.thread.is_alive() or (self.member is not None and self.member.ended())):
-                break_off(self.log, "a thread has ended that must not")
-            if self.stop.asked and not told:
-                told = True
+                break_off(self.log, "a permanent thread has ended")
+            if self.stop.asked and not notified:
+                notified = True
                 self.main_end.send(b"!")
             if self.lock.acquire(blocking=False):
                 try:
                     if self.inside:
-                        self._tell_ended()
+                        self._send_ended()
                         self.out.flush()
                         self._receive(time.monotonic())
                     self._duties(time.monotonic())
@@ -134,12 +134,12 @@ class Worker:
                     self.lock.release()
         with self.lock:
             self.log.info("worker stopped", code=self.exit.code, why=self.exit.why)
-            self.dealer.close(linger=500)  # ms for the goodbye to leave
+            self.dealer.close(linger=500)  # ms to send the GOODBYE
             if self.member is not None:
                 self.member.stop()
             if self.session.running is not None:
                 end_children()
-                os._exit(self.exit.code)  # its thread cannot be ended, and would keep the process
+                os._exit(self.exit.code)  # the task thread cannot be ended, and would keep the process alive
         self.thread.join()
         return self.exit.code
 
@@ -147,30 +147,30 @@ class Worker:
 
     def _work(self) -> None:
         try:
-            self.forks.lasts()
+            self.forks.mark_lasting()
             self._serve()
-        except BaseException as error:  # noqa: BLE001 - whatever it was, nothing more would be done
+        except BaseException as error:  # noqa: BLE001 - without this thread no task would run
             self.forks.leave_child(error)
             break_off(self.log, error)
 
     def _serve(self) -> None:
-        batch, left = list[Task](), list[Task]()
+        batch, rest = list[Task](), list[Task]()
         while True:
             with self.lock:
-                batch = self._between(batch, left)
+                batch = self._between(batch, rest)
                 self.inside = bool(batch)
             if not batch:
                 with contextlib.suppress(OSError):
                     self.task_end.send(b"!")
                 return
-            left = self._carry_out(batch)
+            rest = self._carry_out(batch)
 
-    def _between(self, batch: list[Task], left: list[Task]) -> list[Task]:
-        """Tell how tasks ended, and wait for the next ones; none if the process is to end."""
+    def _between(self, batch: list[Task], rest: list[Task]) -> list[Task]:
+        """Report the end of a batch, and wait for the next one; empty if the process is to end."""
         now = time.monotonic()
         session = self.session
         if batch and self.exit is None:
-            self._ended(now, batch, left)
+            self._ended(now, batch, rest)
         while self.exit is None:
             if now >= session.next_beat or self.stop.asked or session.leave_by is not None:  # limits: see `_watch`
                 self._duties(now)
@@ -191,15 +191,15 @@ class Worker:
         self.out.flush()
         return []
 
-    def _ended(self, now: float, batch: list[Task], left: list[Task]) -> None:
-        self.durations.took(now - self.session.started, batch[: len(batch) - len(left)])
+    def _ended(self, now: float, batch: list[Task], rest: list[Task]) -> None:
+        self.durations.took(now - self.session.started, batch[: len(batch) - len(rest)])
         ended, self.ended = self.ended, []
-        self._do(self.session.finished(now, ended, left))
+        self._do(self.session.finished(now, ended, rest))
 
     def _carry_out(self, batch: list[Task]) -> list[Task]:
-        """Do tasks one after the other until they took longer than they should; return those that were not begun.
+        """Run tasks one after the other until `BATCH_S` is over; return the tasks that were not begun.
 
-        An interruption that was on its way comes before this returns, and at no other time.
+        A pending interruption is raised before this returns, and at no other time.
         """
         session, carry_out, send_part, ended = self.session, self.runner.carry_out, self._send_part, self.ended
         forks = self.forks
@@ -215,30 +215,30 @@ class Worker:
                     break
             with self.lock:
                 self.inside = False
-        except SoftLimit:  # it came when the task had just ended; there is one for each task at most
+        except SoftLimit:  # raised just after the task ended; at most one for each task
             with self.lock:
                 self.inside = False
                 self._interrupted()
         return [*tasks]
 
     def _interrupted(self) -> None:
-        """Let a task that was interrupted when it had just ended count as interrupted, unless its end is told already."""
+        """Count a task that was interrupted just after its end as interrupted, unless its result is already sent."""
         task = self.session.running
-        if task is not None and any(one is task for one in self.session.batch):
+        if task is not None and any(member is task for member in self.session.batch):
             self.ended[:] = [send for send in self.ended if send.message.task != task.id]  # type: ignore[union-attr]
             self.ended.append(soft_limit(task))
 
-    def _tell_ended(self) -> None:
-        """Tell of what ended in a batch that goes on: one of its tasks takes longer than such tasks did."""
+    def _send_ended(self) -> None:
+        """Send the results of a batch that continues: one of its tasks takes longer than expected."""
         if ended := self.ended[:]:
-            del self.ended[: len(ended)]  # the task thread may have put one more behind them
+            del self.ended[: len(ended)]  # the task thread may have appended another one
             self._do(self.session.ended(ended))
 
     def _send_part(self, part: TaskPart, frame: bytes) -> None:
         with self.lock:
             self._do(self.session.part(part, frame))
 
-    # Both, with the lock
+    # Both threads, with the lock
 
     def _duties(self, now: float) -> None:
         if self.stop.asked and not self.session.leaving:
@@ -278,7 +278,7 @@ class Worker:
     def _do(self, actions: list[Do]) -> None:
         for action in actions:
             kind = type(action)
-            if kind is Run:  # the task thread does what the session says is running
+            if kind is Run:  # the task thread runs the task that the session has as running
                 continue
             if kind is Send and type(action.message) is Result:  # type: ignore[union-attr]
                 self.out.results.append(action)  # type: ignore[arg-type]
@@ -293,6 +293,6 @@ class Worker:
                     self.exit = self.exit or action
 
     def _interrupt(self) -> None:
-        """Raise `SoftLimit` in the running task, as soon as it runs Python code again."""
+        """Raise `SoftLimit` in the running task, as soon as it executes Python code again."""
         if self.inside:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident or 0), ctypes.py_object(SoftLimit))

@@ -1,4 +1,4 @@
-"""What `arq benchmarks.tasks.apps.arq_app.Settings` loads."""
+"""The app of `arq benchmarks.tasks.apps.arq_app.Settings`."""
 
 import os
 from collections.abc import Mapping

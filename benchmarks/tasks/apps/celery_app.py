@@ -1,4 +1,4 @@
-"""What `celery -A benchmarks.tasks.apps.celery_app worker` loads."""
+"""The app of `celery -A benchmarks.tasks.apps.celery_app worker`."""
 
 import os
 

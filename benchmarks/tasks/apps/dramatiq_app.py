@@ -1,4 +1,4 @@
-"""What `dramatiq benchmarks.tasks.apps.dramatiq_app` loads."""
+"""The app of `dramatiq benchmarks.tasks.apps.dramatiq_app`."""
 
 import os
 

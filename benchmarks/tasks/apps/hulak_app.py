@@ -1,4 +1,4 @@
-"""What `hulak worker benchmark --module benchmarks.tasks.apps.hulak_app` loads."""
+"""The module of `hulak worker benchmark --module benchmarks.tasks.apps.hulak_app`."""
 
 from benchmarks.tasks import work
 from hulak.workers.tasks import task

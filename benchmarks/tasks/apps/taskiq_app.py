@@ -1,4 +1,4 @@
-"""What `taskiq worker benchmarks.tasks.apps.taskiq_app:broker` loads."""
+"""The app of `taskiq worker benchmarks.tasks.apps.taskiq_app:broker`."""
 
 import os
 from typing import Any

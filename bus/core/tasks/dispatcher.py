@@ -167,7 +167,7 @@ class Dispatcher:
 
     def _missing(self, worker: Worker, ready: Ready) -> list[Effect]:
         """Handle the tasks that a reconnected worker no longer holds: it may be another process of that name."""
-        really = {one.task: one.attempt for one in ready.held}
+        really = {task.task: task.attempt for task in ready.held}
         missing = [task_id for task_id, attempt in worker.held.items() if really.get(task_id) != attempt]
         alone, why = len(worker.held) == 1, "it registered again without the task"
         return [do for task_id in missing for do in self._attempt_lost(worker, task_id, why, begun=alone, suspect=True)]
@@ -182,7 +182,7 @@ class Dispatcher:
             sure: no task can still be in flight to it; else its heartbeats decide.
         """
         effects: list[Effect] = []
-        really = {one.task: one.attempt for one in held}
+        really = {task.task: task.attempt for task in held}
         back = [task_id for task_id, attempt in worker.held.items() if sure and really.get(task_id) != attempt]
         for task_id in reversed(back):  # each is queued before all others
             effects += self._attempt_lost(worker, task_id, "it handed the task back", begun=False, suspect=False)
@@ -202,9 +202,9 @@ class Dispatcher:
         worker.lease_until = now + worker.lease_s
         if heartbeat.report is not None:
             worker.hear(heartbeat.report)
-        really = {one.task for one in heartbeat.held}
+        really = {task.task for task in heartbeat.held}
         self.assignment.note_strays(worker, heartbeat.held)
-        missed = {one: worker.missed.get(one, now) for one in worker.held.items() if one[0] not in really}
+        missed = {attempt: worker.missed.get(attempt, now) for attempt in worker.held.items() if attempt[0] not in really}
         worker.missed = missed
         effects: list[Effect] = []
         for task_id in [task_id for (task_id, _), since in missed.items() if now - since > self.policy.lease_s]:
@@ -220,8 +220,8 @@ class Dispatcher:
             return []
         if self.tasks[part.task].posted:  # no client waits for its parts
             return []
-        told = [(self.tasks[part.task].client, part.task), *self.lifecycle.coalescing.followers(part.task)]
-        return [ToClient(client, Part(request, part.number, part.value)) for client, request in told]
+        recipients = [(self.tasks[part.task].client, part.task), *self.lifecycle.coalescing.followers(part.task)]
+        return [ToClient(client, Part(request, part.number, part.value)) for client, request in recipients]
 
     def result(self, now: float, identity: bytes, result: Result) -> list[Effect]:
         """End an attempt; the results of attempts that were given up are counted and dropped."""
@@ -349,7 +349,7 @@ class Dispatcher:
         worker = self.roster.named(key[1:].decode(errors="surrogatepass"))
         if worker is None or not worker.held:
             return []
-        task = min((self.tasks[task_id] for task_id in worker.held), key=lambda one: one.started)
+        task = min((self.tasks[task_id] for task_id in worker.held), key=lambda task: task.started)
         due = task.started + self.policy.hard_s
         if due > now:
             self.timers.set(key, due)

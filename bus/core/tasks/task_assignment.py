@@ -116,7 +116,7 @@ class TaskAssignment:
 
     def note_strays(self, worker: Worker, held: Iterable[HeldTask]) -> None:
         """Record the attempts of a worker that the broker does not know, or no longer knows."""
-        worker.strays = {(one.task, one.attempt) for one in held if worker.held.get(one.task) != one.attempt}
+        worker.strays = {(task.task, task.attempt) for task in held if worker.held.get(task.task) != task.attempt}
         self.straying = self.straying or bool(worker.strays)
 
     def adopt_stray(self, now: float, task: CalledTask) -> list[Effect]:

@@ -2,7 +2,7 @@
 
 `{"symbol": "EURUSD", "bid": 1.0857, "ask": 1.0858, "timestamp": 1701234567890}`; prices are numbers or decimal text. One of
 them may be null and is then the last known one; a side of 0 is empty. The timestamp (ms since 1970 UTC; s, us and ns are
-recognized by their size) may be absent or null, unknown fields are ignored. An object may have a `type`: "tick", "heartbeat",
+recognised by their size) may be absent or null, unknown fields are ignored. An object may have a `type`: "tick", "heartbeat",
 "subscribed" (with a symbol), or "error" (with symbol, code and message); others are ignored. The url subscribes: symbols are
 added to it as `?symbols=EURUSD,USDJPY`.
 """

@@ -1,25 +1,25 @@
-"""When a client waits awake."""
+"""When a client busy-polls."""
 
-from hulak.clients.calls.adaptive_wait import AWAKE_S, AdaptiveWait
+from hulak.clients.calls.adaptive_wait import SPIN_S, AdaptiveWait
 
 
 def after(*waits):
-    one = AdaptiveWait()
+    wait = AdaptiveWait()
     for lasted_s in waits:
-        one.waited(lasted_s)
-    return one.awake_s()
+        wait.waited(lasted_s)
+    return wait.spin_s()
 
 
 def test_a_client_waits_asleep_until_its_answers_have_come_soon_for_a_while():
-    assert AdaptiveWait().awake_s() == 0.0
+    assert AdaptiveWait().spin_s() == 0.0
     assert after(*[0.0002] * 3) == 0.0
-    assert after(*[0.0002] * 40) == AWAKE_S
+    assert after(*[0.0002] * 40) == SPIN_S
 
 
 def test_one_long_wait_and_it_sleeps_again_until_some_more_were_short():
     assert after(*[0.0002] * 40, 5.0) == 0.0
     assert after(*[0.0002] * 40, 5.0, 0.0002) == 0.0
-    assert after(*[0.0002] * 40, 5.0, *[0.0002] * 20) == AWAKE_S
+    assert after(*[0.0002] * 40, 5.0, *[0.0002] * 20) == SPIN_S
 
 
 def test_a_client_whose_answers_take_a_millisecond_sleeps():

@@ -1,4 +1,4 @@
-"""What `AsyncBusClient` sends together."""
+"""The batches of `AsyncBusClient`."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from hulak.clients.calls.send_buffer import BUNDLE_CALLS
 
 @pytest.fixture
 def broker():
-    """Have one that answers everything."""
+    """Start a broker that replies to every request."""
     with FakeBroker() as broker, broker.serving():
         yield broker
 
@@ -47,7 +47,7 @@ def test_what_was_asked_before_there_was_a_connection_is_sent_and_nothing_that_w
             calls = [client.submit("noop", "noop", {"n": number}) for number in range(5)]
             calls[2].cancel()
             answers = await asyncio.gather(*calls, return_exceptions=True)
-            assert [one for one in answers if not isinstance(one, asyncio.CancelledError)] == [0, 2, 6, 8]
+            assert [answer for answer in answers if not isinstance(answer, asyncio.CancelledError)] == [0, 2, 6, 8]
 
     asyncio.run(go())
     assert broker.sizes == [4]
@@ -66,7 +66,7 @@ def test_map_keeps_its_order_and_window(broker, tmp_path):
             results = client.map("noop", "noop", args(), window=40)
             assert await anext(results) == 0
             assert len(taken) == 40
-            assert [one async for one in results] == list(range(2, 200, 2))
+            assert [result async for result in results] == list(range(2, 200, 2))
 
     asyncio.run(go())
     assert sum(broker.sizes) == 100
@@ -75,15 +75,15 @@ def test_map_keeps_its_order_and_window(broker, tmp_path):
 
 def test_an_answer_that_makes_no_sense_does_not_keep_the_others_from_their_calls(tmp_path):
     async def go(broker):
-        told = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        contexts = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: contexts.append(context["exception"]))
         async with AsyncBusClient(broker.settings, tmp_path) as client:
             call = client.submit("noop", "noop", {"n": 4})
             requests = await asyncio.to_thread(broker.receive)
             broker.router.send_multipart([broker.client, b"?"])
             broker.answer(requests)
             assert await asyncio.wait_for(call, 10) == 8
-        assert [type(one) for one in told] == [BusError]
+        assert [type(entry) for entry in contexts] == [BusError]
 
     with FakeBroker() as broker:
         asyncio.run(go(broker))
@@ -102,10 +102,10 @@ def test_what_is_too_large_is_refused_at_once_and_others_on_the_connection_go_on
                 assert error.value.code == "TOO_LARGE"
             with pytest.raises(BusError, match="have 9437192 bytes"):
                 client.submit("noop", "noop", LARGE)
-            found = client.map("noop", "noop", [{"n": 1}, {"n": 2}, LARGE, {"n": 3}])
-            assert [await anext(found), await anext(found), await small] == [2, 4, 2]
+            result = client.map("noop", "noop", [{"n": 1}, {"n": 2}, LARGE, {"n": 3}])
+            assert [await anext(result), await anext(result), await small] == [2, 4, 2]
             with pytest.raises(BusError, match="have 9437192 bytes"):
-                await anext(found)
+                await anext(result)
 
     asyncio.run(go())
 
@@ -117,8 +117,8 @@ def test_a_plain_client_refuses_what_is_too_large_in_its_turn(broker, tmp_path):
             with pytest.raises(BusError) as error:
                 refused("noop", "noop", LARGE)
             assert error.value.code == "TOO_LARGE"
-        found = client.map("noop", "noop", [{"n": 1}, {"n": 2}, LARGE, {"n": 3}])
-        assert [next(found), next(found), small.result()] == [2, 4, 2]
+        result = client.map("noop", "noop", [{"n": 1}, {"n": 2}, LARGE, {"n": 3}])
+        assert [next(result), next(result), small.result()] == [2, 4, 2]
         with pytest.raises(BusError, match="have 9437192 bytes"):
-            next(found)
+            next(result)
     assert sum(broker.sizes) == 4

@@ -1,4 +1,4 @@
-"""What goes out together, and that it does not wait for the caller's next word: `BusClient` and a frontend that is none."""
+"""Batches of calls, and that they do not wait for the caller's next method: `BusClient` and a fake frontend."""
 
 import gc
 import math
@@ -37,7 +37,7 @@ def begin(pending, send_buffer, count):
 
 
 class Link:
-    """Takes so many frames."""
+    """A link that accepts a number of frames."""
 
     def __init__(self, room=math.inf):
         self.room, self.sent = room, []
@@ -49,12 +49,12 @@ class Link:
         return True
 
     def ids(self):
-        """Tell the ids of the requests that were sent, in order."""
-        found = []
+        """Return the ids of the requests that were sent, in order."""
+        numbers = []
         for frame in self.sent:
             body = msgpack.unpackb(frame[1:])
-            found += [one[0] for one in body] if frame[:1] == b"q" else [body[0]]
-        return found
+            numbers += [number[0] for number in body] if frame[:1] == b"q" else [body[0]]
+        return numbers
 
 
 def test_a_frame_of_several_is_an_array_of_what_follows_the_kind_of_each(pending):
@@ -122,12 +122,12 @@ def test_after_a_reconnection_each_call_is_sent_again_and_none_twice(pending):
 
 @pytest.fixture
 def lazy(monkeypatch):
-    """Have the flusher leave everything to the client."""
+    """Stop the flusher from sending."""
     monkeypatch.setattr("hulak.clients.calls.send_buffer.SOON_S", 1000.0)
 
 
 class Narrow(Link):
-    """A link that has room for one frame more each time that somebody waits for room."""
+    """A link that gets room for one more frame at each wait for room."""
 
     def poll(self, wait_ms, *, for_room=False):
         assert wait_ms
@@ -197,7 +197,7 @@ def test_what_has_gathered_leaves_though_the_caller_says_no_more(broker, client)
 def test_it_leaves_as_well_after_the_flusher_has_slept(broker, client):
     submit(client, 0, 1)
     broker.receive_all(2)
-    assert eventually(lambda: client._flusher.asleep, within_s=WITHIN_S)
+    assert eventually(lambda: client._flusher.is_idle, within_s=WITHIN_S)
     submit(client, 2)
     assert [request.args["n"] for request in broker.receive_all(1)] == [2]
 
@@ -257,20 +257,20 @@ def test_the_flusher_ends_with_a_client_that_nobody_closed(broker, tmp_path):
 
 
 def test_callbacks_may_submit_and_wait_and_what_they_submit_is_sent(broker, client):
-    told = []
+    values = []
 
     def again(future):
         if future.result() < 200:
             client.submit("noop", "noop", {"n": future.result()}).add_done_callback(again)
         else:
-            told.append((future.result(), client.call("noop", "noop", {"n": 1})))
+            values.append((future.result(), client.call("noop", "noop", {"n": 1})))
 
     with broker.serving():
         for future in submit(client, *range(1, 41)):
             future.add_done_callback(again)
-        while len(told) < 40:
+        while len(values) < 40:
             client.poll(1.0)
-    assert {waited for _, waited in told} == {2}
+    assert {waited for _, waited in values} == {2}
 
 
 def test_each_call_is_sent_again_when_the_connection_has_come_back(broker, client):

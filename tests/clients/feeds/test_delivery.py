@@ -1,4 +1,4 @@
-"""What a feed has posted, sent and had confirmed."""
+"""The posted, sent and confirmed frames of a feed."""
 
 import pytest
 from msgspec.structs import replace
@@ -26,90 +26,90 @@ def numbers(frames):
 
 
 def test_posted_ticks_are_numbered_from_one_under_their_symbols_topic():
-    one = Delivery(5, 100)
-    found = [decode_publication(one.post(TICK, 40 + number)) for number in range(2)]
-    assert [(each.topic, each.stamp.epoch, each.stamp.sequence, each.stamp.time_ns) for each in found] == [
+    delivery = Delivery(5, 100)
+    result = [decode_publication(delivery.post(TICK, 40 + number)) for number in range(2)]
+    assert [(each.topic, each.stamp.epoch, each.stamp.sequence, each.stamp.time_ns) for each in result] == [
         ("tick.EURUSD", 5, 1, 40),
         ("tick.EURUSD", 5, 2, 41),
     ]
-    assert (one.backlog, one.opened, one.ask()) == (2, False, {"instance": 5, "oldest": 1})
+    assert (delivery.backlog, delivery.opened, delivery.ask()) == (2, False, {"instance": 5, "oldest": 1})
 
 
 def test_frames_wait_in_order_until_they_are_sent():
-    one = link(5, sent=1)
-    assert numbers(one.waiting(2)) == [2, 3]
-    one.sent += 2
-    assert numbers(one.waiting(10)) == [4, 5]
-    one.sent += 2
-    assert (one.backlog, one.waiting(10)) == (0, [])
+    delivery = link(5, sent=1)
+    assert numbers(delivery.waiting(2)) == [2, 3]
+    delivery.sent += 2
+    assert numbers(delivery.waiting(10)) == [4, 5]
+    delivery.sent += 2
+    assert (delivery.backlog, delivery.waiting(10)) == (0, [])
 
 
 def test_a_confirmation_frees_what_was_taken_and_moves_what_is_asked():
-    one = link(5)
-    one.answered(1, 3, 3)
-    assert (len(one.unconfirmed), one.ask()["oldest"], one.backlog, one.resent) == (2, 4, 0, 0)
+    delivery = link(5)
+    delivery.answered(1, 3, 3)
+    assert (len(delivery.unconfirmed), delivery.ask()["oldest"], delivery.backlog, delivery.resent) == (2, 4, 0, 0)
 
 
 def test_when_the_broker_stands_still_below_what_was_sent_it_is_sent_again_from_there():
-    one = link(5)
-    one.answered(1, 3, 3)
-    one.answered(1, 3, 3)
-    assert (numbers(one.waiting(10)), one.resent) == ([4, 5], 2)
+    delivery = link(5)
+    delivery.answered(1, 3, 3)
+    delivery.answered(1, 3, 3)
+    assert (numbers(delivery.waiting(10)), delivery.resent) == ([4, 5], 2)
 
 
 def test_a_broker_that_moves_on_however_slowly_is_not_sent_anything_twice():
-    one = link(5)
+    delivery = link(5)
     for taken in (1, 2, 3, 4, 5, 5):
-        one.answered(1, taken, taken)
-    assert (one.resent, one.backlog) == (0, 0)
+        delivery.answered(1, taken, taken)
+    assert (delivery.resent, delivery.backlog) == (0, 0)
 
 
 def test_standing_still_is_no_loss_where_nothing_was_sent():
-    one = link(5, sent=2)
-    one.answered(1, 2, 2)
-    one.answered(1, 2, 2)
-    assert (one.resent, numbers(one.waiting(10))) == (0, [3, 4, 5])
+    delivery = link(5, sent=2)
+    delivery.answered(1, 2, 2)
+    delivery.answered(1, 2, 2)
+    assert (delivery.resent, numbers(delivery.waiting(10))) == (0, [3, 4, 5])
 
 
 def test_a_lost_tail_is_sent_again_though_nothing_comes_behind_it():
-    one = link(1)
-    one.answered(1, 0, 0)
-    assert numbers(one.waiting(10)) == [1]
+    delivery = link(1)
+    delivery.answered(1, 0, 0)
+    assert numbers(delivery.waiting(10)) == [1]
 
 
 def test_a_restarted_broker_gets_everything_it_has_not_confirmed():
-    one = link(5)
-    one.answered(1, 2, 2)
-    one.answered(2, 2, 2)
-    assert (numbers(one.waiting(10)), one.resent) == ([3, 4, 5], 3)
+    delivery = link(5)
+    delivery.answered(1, 2, 2)
+    delivery.answered(2, 2, 2)
+    assert (numbers(delivery.waiting(10)), delivery.resent) == ([3, 4, 5], 3)
 
 
 def test_what_arrives_while_it_is_being_sent_again_is_not_sent_a_third_time():
-    one = link(5)
-    one.answered(1, 0, 0)
-    assert one.sent == 0
-    one.answered(1, 4, 4)
-    assert numbers(one.waiting(10)) == [5]
+    delivery = link(5)
+    delivery.answered(1, 0, 0)
+    assert delivery.sent == 0
+    delivery.answered(1, 4, 4)
+    assert numbers(delivery.waiting(10)) == [5]
 
 
 def test_what_was_taken_but_is_not_in_the_journal_yet_is_kept_and_not_sent_again():
-    one = link(5)
-    one.answered(1, 5, 2)
-    one.answered(1, 5, 2)
-    assert (len(one.unconfirmed), one.ask()["oldest"], one.backlog, one.resent) == (3, 3, 0, 0)
+    delivery = link(5)
+    delivery.answered(1, 5, 2)
+    delivery.answered(1, 5, 2)
+    assert (len(delivery.unconfirmed), delivery.ask()["oldest"], delivery.backlog, delivery.resent) == (3, 3, 0, 0)
 
 
 def test_a_broker_that_comes_back_with_less_than_it_had_taken_gets_the_rest_again():
-    one = link(5)
-    one.answered(1, 5, 2)
-    one.answered(1, 2, 2)
-    assert (numbers(one.waiting(10)), one.resent) == ([3, 4, 5], 3)
+    delivery = link(5)
+    delivery.answered(1, 5, 2)
+    delivery.answered(1, 2, 2)
+    assert (numbers(delivery.waiting(10)), delivery.resent) == ([3, 4, 5], 3)
 
 
 def test_what_was_given_up_is_not_waited_for():
-    one = link(10, sent=0, limit=4)
-    assert (one.backlog, numbers(one.waiting(10)), one.unconfirmed.dropped) == (4, [7, 8, 9, 10], 6)
-    assert one.ask() == {"instance": 5, "oldest": 7}
+    delivery = link(10, sent=0, limit=4)
+    assert (delivery.backlog, numbers(delivery.waiting(10)), delivery.unconfirmed.dropped) == (4, [7, 8, 9, 10], 6)
+    assert delivery.ask() == {"instance": 5, "oldest": 7}
 
 
 def test_a_broker_that_took_what_was_never_posted_is_refused():
@@ -118,6 +118,6 @@ def test_a_broker_that_took_what_was_never_posted_is_refused():
 
 
 def test_a_tick_carries_when_the_feed_received_it_unless_it_told_so_itself():
-    one = Delivery(5, 100)
-    frames = [one.post(TICK, 41), one.post(replace(TICK, received_ns=17), 41)]
+    delivery = Delivery(5, 100)
+    frames = [delivery.post(TICK, 41), delivery.post(replace(TICK, received_ns=17), 41)]
     assert [decode_tick(decode_publication(frame).body).received_ns for frame in frames] == [41, 17]

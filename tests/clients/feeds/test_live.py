@@ -1,4 +1,4 @@
-"""What a live feed tells of its address."""
+"""The address in the reports of a live feed."""
 
 import asyncio
 import itertools

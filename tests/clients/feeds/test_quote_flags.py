@@ -1,4 +1,4 @@
-"""What is odd about a quote is written on it."""
+"""Odd quotes are flagged."""
 
 import msgpack
 from tick_days import FXCM, write_day

@@ -82,7 +82,7 @@ def test_every_key_names_a_topic_is_its_own_key_and_can_be_reversed(raw):
 def test_a_key_is_reversed_to_its_name():
     assert name_of(canonical_symbol("btc/usdt:usdt")) == "BTCUSDT:USDT"
     assert name_of(canonical_symbol("币安人生USDT")) == "币安人生USDT"
-    assert name_of("PERP_BEEF_X") == "PERP_BEEF_X", "no characters, so a name of somebody else's making"
+    assert name_of("PERP_BEEF_X") == "PERP_BEEF_X", "no characters, so not a name of this library"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Stream(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, *_):
-        """Be quiet."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a feed keeps until the broker confirms it."""
+"""The frames that a feed keeps until the broker confirms them."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What clients of /ws may say. PROTOCOL.md section 12.2."""
+"""The messages of clients of /ws. PROTOCOL.md section 12.2."""
 
 import json
 

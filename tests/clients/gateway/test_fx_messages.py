@@ -1,4 +1,4 @@
-"""The FX front end's protocol: what a client that was written for the original backend says and gets."""
+"""The FX front end's protocol: the messages of a client that was written for the original backend."""
 
 import json
 

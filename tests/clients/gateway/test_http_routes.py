@@ -1,4 +1,4 @@
-"""Who is let in, which file a path means, and when the probes fail."""
+"""Access, the file of a path, and when the probes fail."""
 
 import json
 
@@ -144,7 +144,7 @@ def test_tokens(page):
     assert access_of(GatewaySettings()).knows_token("/ws", {})
     assert routes(page, token="s3cret").answer("GET", "/metrics", HERE).status_code == 401
     assert routes(page, token="s3cret").answer("GET", "/metrics?token=s3cret", HERE).body == b"x 1\n"
-    assert routes(page, token="s3cret").answer("GET", "/healthz", HERE).status_code == 200, "what restarts it needs no token"
+    assert routes(page, token="s3cret").answer("GET", "/healthz", HERE).status_code == 200, "a service manager needs no token"
 
 
 def test_probes(page):

@@ -1,4 +1,4 @@
-"""What Prometheus reads."""
+"""The text for Prometheus."""
 
 import re
 

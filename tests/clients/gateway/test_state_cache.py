@@ -234,4 +234,4 @@ def test_the_verdict_comes_with_the_statistics_and_again_when_it_changes():
     assert cache.frame(interest, interest, at, 2.0) is None
     cache.take_health({"level": "CRITICAL", "problems": [{"what": "broker_silent"}]})
     assert json.loads(cache.frame(interest, interest, at, 3.0))["health"]["level"] == "CRITICAL"
-    assert cache.frame(NOTHING, NOTHING, 0, 3.0) is None, "only to who wants statistics"
+    assert cache.frame(NOTHING, NOTHING, 0, 3.0) is None, "only for clients that want statistics"

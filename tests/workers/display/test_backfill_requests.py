@@ -16,7 +16,7 @@ AT_ONCE, LATER = 0.0, float("inf")
 
 
 class Line:
-    """In the place of `ReplayRequests`: what is asked is kept, what is to come is given."""
+    """A fake of `ReplayRequests`: it records requests and returns prepared answers."""
 
     made = ()
 
@@ -52,9 +52,9 @@ def world(monkeypatch):
     monkeypatch.setattr(backfill_requests, "ReplayRequests", Line)
     monkeypatch.setattr(Line, "made", ())
     made_world = DisplayWorkerFixture()
-    made_world.rounds = BackfillRequests(made_world.display_set, None, None)
+    made_world.backfills = BackfillRequests(made_world.display_set, None, None)
     yield made_world
-    made_world.rounds.close()
+    made_world.backfills.close()
 
 
 def line():
@@ -62,11 +62,11 @@ def line():
 
 
 def begin(world):
-    world.rounds.begin(world.now, LATER)
+    world.backfills.begin(world.now, LATER)
 
 
 def step(world, until=LATER):
-    world.rounds.step(world.now, until)
+    world.backfills.step(world.now, until)
 
 
 def rows(world, symbol, numbers):
@@ -95,10 +95,10 @@ def test_many_symbols_are_asked_for_at_once_over_one_connection(world):
         ReplayEnded("tick.X\0", None),
     ]
     step(world)
-    assert [one.phase for one in world.display_set.held.values()] == [Phase.LIVE] * 2
-    assert (world.rounds.busy, world.rounds.rows) == (False, 0)
+    assert [item.phase for item in world.display_set.held.values()] == [Phase.LIVE] * 2
+    assert (world.backfills.busy, world.backfills.rows) == (False, 0)
     begin(world)
-    assert (world.rounds.running, len(Line.made)) == ({}, 1)
+    assert (world.backfills.running, len(Line.made)) == ({}, 1)
     world.check()
 
 
@@ -110,9 +110,9 @@ def test_rounds_take_turns_and_each_turn_is_bounded(world):
     begin(world)
     line().coming = [rows(world, "X", range(1, 1001)), rows(world, "Y", range(1001, 1011))]
     step(world, AT_ONCE)  # the time is over before it has begun
-    assert world.rounds.busy
-    one, other = world.display_set.held["x"], world.display_set.held["y"]
-    assert (len(one.state.bids), len(other.state.bids)) == (0, 0)
+    assert world.backfills.busy
+    item, other = world.display_set.held["x"], world.display_set.held["y"]
+    assert (len(item.state.bids), len(other.state.bids)) == (0, 0)
     ends = iter([time.monotonic() + 3600] * 2)
 
     class Clock:
@@ -125,9 +125,9 @@ def test_rounds_take_turns_and_each_turn_is_bounded(world):
         step(world, time.monotonic() + 7200)
     finally:
         backfill_requests.time = real
-    assert (len(one.state.bids), len(other.state.bids)) == (FOLDS, 10)
+    assert (len(item.state.bids), len(other.state.bids)) == (FOLDS, 10)
     step(world)
-    assert len(one.state.bids) == 1000
+    assert len(item.state.bids) == 1000
 
 
 def test_many_displays_of_one_symbol_are_given_fewer_rows_at_a_time(world):
@@ -136,12 +136,12 @@ def test_many_displays_of_one_symbol_are_given_fewer_rows_at_a_time(world):
     for number in range(64):
         world.assign(f"d{number}")
     begin(world)
-    (one,) = world.rounds.running.values()
-    one.answers.append(rows(world, "X", range(1, 101)))
-    world.rounds.rows = 100
-    world.rounds._take(one, world.now)
+    (item,) = world.backfills.running.values()
+    item.answers.append(rows(world, "X", range(1, 101)))
+    world.backfills.rows = 100
+    world.backfills._take(item, world.now)
     assert {len(held.state.bids) for held in world.display_set.held.values()} == {FOLDS // 64}
-    assert world.rounds.rows == 100 - FOLDS // 64
+    assert world.backfills.rows == 100 - FOLDS // 64
 
 
 def test_no_more_is_read_than_waits_to_be_folded(world):
@@ -152,13 +152,13 @@ def test_no_more_is_read_than_waits_to_be_folded(world):
     parts = (rows(world, "X", range(first, first + 500)) for first in range(1, 10_001, 500))
     line().coming = list(parts)
     step(world, AT_ONCE)
-    assert MOST_ROWS <= world.rounds.rows < MOST_ROWS + 500
-    assert world.rounds.sockets() == []  # nobody wakes for what is not read
-    left = len(line().coming)
-    assert left > 10
+    assert MOST_ROWS <= world.backfills.rows < MOST_ROWS + 500
+    assert world.backfills.sockets() == []  # no wake-up for rows that are not read
+    waiting = len(line().coming)
+    assert waiting > 10
     step(world)
-    assert (world.rounds.rows, line().coming, len(world.display_set.held["x"].state.bids)) == (0, [], 10_000)
-    assert world.rounds.sockets() == ["a socket"]
+    assert (world.backfills.rows, line().coming, len(world.display_set.held["x"].state.bids)) == (0, [], 10_000)
+    assert world.backfills.sockets() == ["a socket"]
 
 
 def test_a_checkpoint_is_asked_for_with_its_epoch_until_the_broker_has_accepted_it(world):
@@ -169,7 +169,7 @@ def test_a_checkpoint_is_asked_for_with_its_epoch_until_the_broker_has_accepted_
     world.write_down()
     world.tick("X", "X")
     world.take_over()
-    world.rounds.display_set = world.display_set
+    world.backfills.display_set = world.display_set
     begin(world)
     assert line().asked == [("tick.X\0", 3, 4, 1)]
     line().coming = [TooOld("tick.X\0", 4)]
@@ -214,11 +214,11 @@ def test_a_round_whose_displays_have_left_is_forgotten_and_so_is_what_still_come
     two_symbols(world)
     line().coming = [rows(world, "X", [1, 3])]
     step(world, AT_ONCE)
-    assert world.rounds.rows == 2
+    assert world.backfills.rows == 2
     del world.rows["x"]
     world.tell()
     begin(world)
-    assert (set(world.rounds.running), world.rounds.rows, line().forgotten) == ({"tick.Y\0"}, 0, ["tick.X\0"])
+    assert (set(world.backfills.running), world.backfills.rows, line().forgotten) == ({"tick.Y\0"}, 0, ["tick.X\0"])
     line().coming = [
         rows(world, "X", [5]),
         ReplayEnded("tick.X\0", None),
@@ -257,8 +257,8 @@ def test_all_rounds_together_hold_back_no_more_than_there_is_room_for(world):
     for symbol, number in islice(zip("XXXXXXXXYYYY", numbers, strict=False), 12):
         world.journal.append(symbol)
         world.take(1, number, [made(symbol, number)], 1, world.now)
-    one, other = world.display_set.building.rounds["X"], world.display_set.building.rounds["Y"]
-    assert (one.held, one.overflowed, len(other.held), other.overflowed) == ([], True, 4, False)
+    item, other = world.display_set.building.backfills["X"], world.display_set.building.backfills["Y"]
+    assert (item.held, item.overflowed, len(other.held), other.overflowed) == ([], True, 4, False)
     world.given = world.display_set.position
     first = [
         rows(world, "X", [1, 3, 5]),

@@ -1,4 +1,4 @@
-"""What a display worker asks the broker, how often, and which answers count; time is a number."""
+"""The requests of a display worker to the broker, how often they are sent, and which replies count; time is a number."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from hulak.workers.display.broker_link import AGAIN_S, BrokerLink
 
 
 class Requests:
-    """A channel: what is asked is kept, what is to come is given."""
+    """A fake channel: it records requests and returns prepared replies."""
 
     def __init__(self, *_, **__):
         self.asked, self.forgotten, self.came, self.connected = [], [], [], True
@@ -63,7 +63,7 @@ def display(day_from=5, token=1):
 
 def test_a_day_is_told_once_in_a_while_until_it_is_written(desk):
     for now in (0.0, AGAIN_S - 0.1, AGAIN_S):
-        desk.link.tell_day(display(), now)
+        desk.link.send_day(display(), now)
     first, second = desk.requests.asked
     assert first.service == "hulak.display.day"
     assert first.args == {"display": "a", "token": 1, "from": 5, "init": {"from": 5}}
@@ -72,25 +72,25 @@ def test_a_day_is_told_once_in_a_while_until_it_is_written(desk):
 
 
 def test_a_day_that_is_refused_is_told_again_later_under_the_token_that_counts_then(desk):
-    desk.link.tell_day(display(), 0.0)
+    desk.link.send_day(display(), 0.0)
     desk.answer((desk.requests.asked[0], Error(bytes(16), "FENCED", "x")))
-    desk.link.tell_day(display(token=2), AGAIN_S - 0.1)
-    desk.link.tell_day(display(token=2), AGAIN_S)
-    assert [one.args["token"] for one in desk.requests.asked] == [1, 2]
+    desk.link.send_day(display(token=2), AGAIN_S - 0.1)
+    desk.link.send_day(display(token=2), AGAIN_S)
+    assert [request.args["token"] for request in desk.requests.asked] == [1, 2]
     assert desk.days == []
 
 
 def test_the_next_day_is_told_at_once(desk):
-    desk.link.tell_day(display(5), 0.0)
-    desk.link.tell_day(display(9), 0.1)
-    assert [one.args["from"] for one in desk.requests.asked] == [5, 9]
+    desk.link.send_day(display(5), 0.0)
+    desk.link.send_day(display(9), 0.1)
+    assert [request.args["from"] for request in desk.requests.asked] == [5, 9]
 
 
 def test_without_a_connection_a_day_is_told_later(desk):
     desk.requests.connected = False
-    desk.link.tell_day(display(), 0.0)
+    desk.link.send_day(display(), 0.0)
     desk.requests.connected = True
-    desk.link.tell_day(display(), AGAIN_S)
+    desk.link.send_day(display(), AGAIN_S)
     assert len(desk.requests.asked) == 1
 
 

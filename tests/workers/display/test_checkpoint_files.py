@@ -1,4 +1,4 @@
-"""Where checkpoints lie: whole or not at all, for this user's eyes, and nobody waits for the disk."""
+"""The files of checkpoints: complete or missing, readable by this user only, and the caller never waits for the disk."""
 
 import os
 import stat

@@ -53,9 +53,9 @@ def test_what_has_changed_is_written_down_seldom_and_evenly():
     times = [at for at, _ in pace.written]
     assert min(later - former for former, later in itertools.pairwise(times)) >= PACE_S - 1e-9
     for display in pace.world.display_set.held:
-        mine = [at for at, one in pace.written if one == display]
-        assert len(mine) >= 3
-        assert min(later - former for former, later in itertools.pairwise(mine)) >= EVERY_S - 1e-9
+        moments = [at for at, written in pace.written if written == display]
+        assert len(moments) >= 3
+        assert min(later - former for former, later in itertools.pairwise(moments)) >= EVERY_S - 1e-9
 
 
 def test_what_has_not_changed_is_written_down_now_and_then_so_that_it_stays_near_the_present():
@@ -121,8 +121,8 @@ def test_what_was_replayed_can_be_written_down_before_the_display_is_live():
     world.begin()
     world.answer(3)
     world.write_down()
-    found = checkpoint.decode(world.disk.files["d"])
-    assert (found.upto, found.epoch, found.number) == (3, 1, 3)
+    stored = checkpoint.decode(world.disk.files["d"])
+    assert (stored.upto, stored.epoch, stored.number) == (3, 1, 3)
     world.take_over()
     world.settle()
     world.check()

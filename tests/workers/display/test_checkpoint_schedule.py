@@ -36,7 +36,7 @@ def refused(world):
 
 
 def asks(world):
-    return [(one[2].first, one[2].last, one[0].epoch) for one in world.replays]
+    return [(replay[2].first, replay[2].last, replay[0].epoch) for replay in world.replays]
 
 
 # Taking up
@@ -67,18 +67,18 @@ def test_where_nothing_is_missing_the_broker_still_has_to_say_that_the_numbers_a
 
 def test_a_checkpoint_that_is_ahead_of_what_comes_live_lets_live_ticks_pass():
     world = taken_over()
-    world.given = world.display_set.position = 3  # this worker is slow: it has not heard of the ticks that are in the checkpoint
+    world.given = world.display_set.position = 3  # this worker is slow: it has not received the ticks that are in the checkpoint
     world.begin()
     world.answer()
     world.give(1)
     refresh(world)
-    assert checkpoint.decode(world.disk.files["d"]).upto == 5  # as before: what is in the state cannot be taken in again
+    assert checkpoint.decode(world.disk.files["d"]).upto == 5  # as before: a tick in the state is not folded again
     world.settle()
     world.check()
 
 
 def refresh(world):
-    """Let so much time pass that what has not changed is written down too."""
+    """Let enough time pass that unchanged displays are written too."""
     world.now += REFRESH_S
     world.display_set.checkpoints.look(world.display_set.held, world.now, world.display_set.place)
 
@@ -186,8 +186,8 @@ def test_what_is_not_whole_or_of_another_version_or_none_is_refused_and_the_disp
 
 def test_a_state_that_cannot_be_restored_is_built_up_anew():
     world = taken_over()
-    found = checkpoint.decode(world.disk.files["d"])
-    world.disk.files["d"] = checkpoint.encode(replace(found, state={"bids": [1.0]}))
+    stored = checkpoint.decode(world.disk.files["d"])
+    world.disk.files["d"] = checkpoint.encode(replace(stored, state={"bids": [1.0]}))
     world.settle()
     assert refused(world) == 1
     world.check()
@@ -195,8 +195,8 @@ def test_a_state_that_cannot_be_restored_is_built_up_anew():
 
 def test_a_checkpoint_of_another_display_is_refused():
     world = taken_over()
-    found = checkpoint.decode(world.disk.files["d"])
-    world.disk.files["d"] = checkpoint.encode(replace(found, display="D"))
+    stored = checkpoint.decode(world.disk.files["d"])
+    world.disk.files["d"] = checkpoint.encode(replace(stored, display="D"))
     world.settle()
     assert refused(world) == 1
     world.check()
@@ -278,7 +278,7 @@ def test_a_day_that_the_broker_has_not_written_is_told_by_who_takes_the_display_
     world.settle()
     held = world.display_set.held["d"]
     assert (held.day_from, held.day()) == world.days[0]
-    assert [one.id for one in world.display_set.days()] == ["d"]
+    assert [day.id for day in world.display_set.days()] == ["d"]
     assert (held.state.snapshot(), refused(world)) == (before, 0)
 
 
@@ -302,7 +302,7 @@ def test_a_day_that_is_written_has_all_its_ticks_whatever_was_missing_before(row
     world.take_over()
     world.settle()
     assert world.display_set.held["d"].incomplete != row_is_written
-    world.display_set.told_day("d", *world.days[0])
+    world.display_set.day_stored("d", *world.days[0])
     assert not world.display_set.held["d"].incomplete
 
 
@@ -343,18 +343,18 @@ def test_what_was_only_replayed_is_written_down_as_of_its_own_last_tick():
     world.answer()
     world.check()
     world.write_down()
-    assert checkpoint.decode(world.disk.files["d"]).upto == 10  # whose epoch is known; nothing was heard live
+    assert checkpoint.decode(world.disk.files["d"]).upto == 10  # its epoch is known; no live tick was received
 
 
 def test_the_form_of_a_file():
-    found = Checkpoint("d", "X", b"r" * 16, b"", 0, 7, 3, 5, 9, False, [4], {"a": 1.5})
-    data = checkpoint.encode(found)
+    stored = Checkpoint("d", "X", b"r" * 16, b"", 0, 7, 3, 5, 9, False, [4], {"a": 1.5})
+    data = checkpoint.encode(stored)
     assert data[:4] == b"HDCP"
     assert int.from_bytes(data[8:12], "little") == zlib.crc32(data[12:])
     assert msgpack.unpackb(data[12:])["upto"] == 7
-    assert checkpoint.decode(data) == found
+    assert checkpoint.decode(data) == stored
     assert len(fingerprint("X", {}, 1)) == 16
-    beginnings = {fingerprint(*one) for one in (("X", {}, 1), ("Y", {}, 1), ("X", {"a": 1}, 1), ("X", {}, 2))}
+    beginnings = {fingerprint(*item) for item in (("X", {}, 1), ("Y", {}, 1), ("X", {"a": 1}, 1), ("X", {}, 2))}
     assert len(beginnings) == 4
 
 
@@ -364,9 +364,9 @@ def test_a_state_has_the_form_that_the_version_stands_for():
     state.assign("d", "EURUSD")
     state.settle()
     give(state, 1, DAY + 10, 1.1)
-    told = state.display_set.held["d"].state.dump()
+    dump = state.display_set.held["d"].state.dump()
     assert VERSION == 3
-    assert {name: sorted(value) if isinstance(value, dict) else type(value) for name, value in told.items()} == {
+    assert {name: sorted(value) if isinstance(value, dict) else type(value) for name, value in dump.items()} == {
         "config": sorted(DisplayConfig().dump()),
         "day_init": sorted(Init("EURUSD").dump()),
         **dict.fromkeys(("price", "bid", "ask"), float),

@@ -25,9 +25,9 @@ def held(value, seen):
     seen.add(id(value))
     size = getsizeof(value)
     if isinstance(value, dict):
-        return size + sum(held(key, seen) + held(one, seen) for key, one in value.items())
+        return size + sum(held(key, seen) + held(item, seen) for key, item in value.items())
     if isinstance(value, list | tuple | set) or type(value).__name__ == "deque":
-        return size + sum(held(one, seen) for one in value)
+        return size + sum(held(item, seen) for item in value)
     names = [*getattr(value, "__dict__", {}), *(name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ()))]
     return size + sum(held(getattr(value, name), seen) for name in names if hasattr(value, name))
 
@@ -45,10 +45,10 @@ def test_memory_is_bounded_however_many_ticks_come_and_however_far_the_price_run
             assert len(profile._ring) == SAVING.ring
             assert len(state._volatility._times) <= WINDOW_MS + 1
             sizes.append(held(state, set()))
-    told = state.snapshot()
-    assert told["profile"]["trimmed"]
-    assert told["profile"]["ticks"] == SAVING.ring
-    assert told["ticks"] == 200_000
+    shown = state.snapshot()
+    assert shown["profile"]["trimmed"]
+    assert shown["profile"]["ticks"] == SAVING.ring
+    assert shown["ticks"] == 200_000
     assert max(sizes) < 2_000_000  # bytes
 
 
@@ -72,9 +72,9 @@ def test_a_percentage_beyond_the_ring_shows_the_newest_that_fit_and_says_so():
     for number in range(40):
         profile.fold(number, 1)
         assert profile.snapshot(0.7)["profile"]["ticks"] == min(8, max(1, (number + 1) // 2))
-    told = profile.snapshot(0.7)["profile"]
-    assert [row[0] for row in told["levels"]] == list(range(32, 40))
-    assert told["trimmed"]
+    shown = profile.snapshot(0.7)["profile"]
+    assert [row[0] for row in shown["levels"]] == list(range(32, 40))
+    assert shown["trimmed"]
 
 
 ENTRIES = st.lists(st.tuples(st.integers(-40, 40), st.integers(-1, 1), st.integers(0, 3)), max_size=120)
@@ -91,10 +91,10 @@ def test_any_entries_in_any_shape_give_the_profile_made_from_scratch(before, aft
     for entry in after:
         profile.fold(*entry)
     rows = fx.levels(fx.newest([*before, *after], percentage), 0, multiplier)
-    told = profile.snapshot(0.7)
-    assert told["profile"]["levels"] == rows
-    assert told["profile"]["ticks"] == sum(row[1] for row in rows)
-    assert (told["poc"] is None) == (not rows)
+    shown = profile.snapshot(0.7)
+    assert shown["profile"]["levels"] == rows
+    assert shown["profile"]["ticks"] == sum(row[1] for row in rows)
+    assert (shown["poc"] is None) == (not rows)
 
 
 def test_a_days_bars_and_ticks_make_one_profile():
@@ -108,6 +108,6 @@ def test_a_days_bars_and_ticks_make_one_profile():
 def test_levels_are_never_finer_than_a_message_can_number():
     profile = MarketProfile(5, Shape(1e-12))
     profile.fold(2**52, 1)
-    told = profile.snapshot(0.7)["profile"]
-    assert told["levels"] == [(2**52 / FINEST, 1, 1, 0)]
-    assert told["levels"][0][0] < 2**63
+    shown = profile.snapshot(0.7)["profile"]
+    assert shown["levels"] == [(2**52 / FINEST, 1, 1, 0)]
+    assert shown["levels"][0][0] < 2**63

@@ -1,4 +1,4 @@
-"""What a display worker holds: rows made true, ticks routed, journal and live ticks joined."""
+"""The displays of a worker: rows are reconciled, ticks routed, journal and live ticks joined."""
 
 import random
 
@@ -7,7 +7,7 @@ from display_worker_fixture import DisplayWorkerFixture, made
 from msgspec.structs import replace
 
 from hulak.bus.wire.messages import Tick
-from hulak.workers.display.backfill_queue import MOST_ROUNDS
+from hulak.workers.display.backfill_queue import MOST_BACKFILLS
 from hulak.workers.display.managed_display import ManagedDisplay, Phase
 from hulak.workers.display.quantities.state import DisplayConfig, DisplayState, Init
 from hulak.workers.display.quantities.tick_filter import PRICE
@@ -30,12 +30,12 @@ def test_a_display_is_given_what_the_journal_has_and_then_what_comes_live():
 
 def test_a_tick_without_a_bid_changes_nothing_and_one_without_an_ask_has_no_spread():
     held = ManagedDisplay("d", "X", 1, {}, 1, DisplayConfig(), DisplayState("X", Init("X"), DisplayConfig()))
-    told = []
+    values = []
     for number, (bid, ask) in enumerate([(1.1, 1.2), (1.15, None), (None, 1.3), (None, None), (1.12, 1.13)], 1):
         held.fold(number, Tick("X", bid, ask, 1_701_234_567_890, "x"), 1_701_234_567_890_000_000)
         state = held.state.snapshot()
-        told.append((state["price"], state["ask"], state["spread"] is not None))
-    assert told == [(1.1, 1.2, True), *[(1.15, None, False)] * 3, (1.12, 1.13, True)]
+        values.append((state["price"], state["ask"], state["spread"] is not None))
+    assert values == [(1.1, 1.2, True), *[(1.15, None, False)] * 3, (1.12, 1.13, True)]
     assert (held.number, held.state.left_out[PRICE]) == (5, 2)
 
 
@@ -133,7 +133,7 @@ def test_more_live_ticks_than_are_held_back_come_from_the_journal_in_another_leg
     world.give()
     world.assign("d")
     world.begin()
-    made_round = world.display_set.building.rounds["X"]
+    made_round = world.display_set.building.backfills["X"]
     world.tick(*"XXXXX")
     world.give()
     assert made_round.held == []
@@ -153,7 +153,7 @@ def test_what_the_journal_has_no_more_is_told_in_the_state():
     world.assign("d")
     world.settle()
     held = world.display_set.held["d"]
-    assert (held.state.bids, held.told(0, 0)["incomplete"]) == ([3.0, 4.0], True)
+    assert (held.state.bids, held.as_map(0, 0)["incomplete"]) == ([3.0, 4.0], True)
 
 
 def test_when_numbers_are_used_again_everything_is_built_up_anew():
@@ -196,12 +196,12 @@ def test_a_day_that_ends_is_told_with_what_the_next_begins_with_until_the_broker
     give(2, 2 * day - 1, 1.3)
     assert display_set.days() == []
     give(3, 2 * day + 5, 1.2)
-    assert [(one.id, one.day_from) for one in display_set.days()] == [("d", 3)]
+    assert [(display.id, display.day_from) for display in display_set.days()] == [("d", 3)]
     init = held.day()
     bars = [{"timestamp": day, "high": 1.3, "low": 1.1}]
     assert init == {"digits": 5, "daily_bars": bars, "timestamp": 2 * day, "kept_source": "test"}
     give(4, 2 * day + 6, 1.25)
-    display_set.told_day("d", 3, init)
+    display_set.day_stored("d", 3, init)
     assert (display_set.days(), held.first, held.init) == ([], 3, init)
     before = held.state.snapshot()
     fresh = DisplayWorkerFixture(make=DisplayState)
@@ -218,13 +218,13 @@ def test_as_many_rounds_as_may_be_are_under_way_and_the_others_wait():
     world = DisplayWorkerFixture()
     world.tick("X")
     world.give()
-    for number in range(MOST_ROUNDS + 1):
+    for number in range(MOST_BACKFILLS + 1):
         world.assign(f"d{number}", f"S{number:03d}")
         world.begin()
     report = world.display_set.report(world.now + 7.0)
-    assert (len(world.display_set.building.rounds), report["catching_up"], report["stale_s"]) == (
-        MOST_ROUNDS,
-        MOST_ROUNDS + 1,
+    assert (len(world.display_set.building.backfills), report["catching_up"], report["stale_s"]) == (
+        MOST_BACKFILLS,
+        MOST_BACKFILLS + 1,
         7.0,
     )
     world.settle()
@@ -256,8 +256,8 @@ def test_without_batch_dispatching_each_live_tick_has_a_state_of_its_own():
     world.tick(*"XXXXX")
     world.give()
     world.publish(world.now + 1)
-    told = [(display, told["number"]) for display, _, _, told in world.sent]
-    assert told == [*(("single", number) for number in range(1, 6)), ("batched", 5)]
+    sent = [(display, sent["number"]) for display, _, _, sent in world.sent]
+    assert sent == [*(("single", number) for number in range(1, 6)), ("batched", 5)]
 
 
 @pytest.mark.parametrize("seed", range(60))

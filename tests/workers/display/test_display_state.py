@@ -1,4 +1,4 @@
-"""The state of a display: what the ticks make of it, whatever was asked of it in between, day after day."""
+"""The state of a display: a function of its ticks, unchanged by snapshots in between, over several days."""
 
 import random
 
@@ -49,24 +49,28 @@ def test_the_state_is_what_all_ticks_together_make_it(config):
         entries.append((tick[0], ways[number], 1))
         if number % 97 and number != 1499:
             continue
-        told = state.snapshot()
-        bids = [one[0] for one in ticks[: number + 1]]
-        assert (told["price"], told["bid"], told["ask"]) == (tick[0], tick[0], tick[1])
-        assert (told["open"], told["high"], told["low"]) == (bids[0], max(bids), min(bids))
-        assert (told["ticks"], told["direction"]) == (number + 1, NAMES[ways[number]])
-        score, intensity = fx.volatility([(one[0], one[2]) for one in ticks[: number + 1]], 5, config.volatility_smoothing)
-        assert (told["volatility"], told["volatility_intensity"]) == (score, intensity)
-        assert told["twap"] == pytest.approx(fx.twap([(one[0], one[3]) for one in ticks[: number + 1]]), rel=1e-12)
+        snapshot = state.snapshot()
+        bids = [earlier[0] for earlier in ticks[: number + 1]]
+        assert (snapshot["price"], snapshot["bid"], snapshot["ask"]) == (tick[0], tick[0], tick[1])
+        assert (snapshot["open"], snapshot["high"], snapshot["low"]) == (bids[0], max(bids), min(bids))
+        assert (snapshot["ticks"], snapshot["direction"]) == (number + 1, NAMES[ways[number]])
+        score, intensity = fx.volatility(
+            [(earlier[0], earlier[2]) for earlier in ticks[: number + 1]], 5, config.volatility_smoothing
+        )
+        assert (snapshot["volatility"], snapshot["volatility_intensity"]) == (score, intensity)
+        assert snapshot["twap"] == pytest.approx(
+            fx.twap([(earlier[0], earlier[3]) for earlier in ticks[: number + 1]]), rel=1e-12
+        )
         share = config.distribution_percentage if config.distribution_depth_mode == PERCENTAGE else None
         rows = fx.levels(fx.newest(entries, share), 5, config.price_bucket_multiplier)
-        assert told["profile"]["levels"] == rows
-        assert told["profile"]["ticks"] == sum(row[1] for row in rows)
-        bucket = told["profile"]["bucket"]
+        assert snapshot["profile"]["levels"] == rows
+        assert snapshot["profile"]["ticks"] == sum(row[1] for row in rows)
+        bucket = snapshot["profile"]["bucket"]
         best = max(rows, key=lambda row: (row[1], -row[0]))
         low, high = fx.area(rows, config.value_area)
-        assert told["poc"] == pytest.approx(best[0] * bucket, rel=1e-12)
-        assert told["value_area"] == {"high": pytest.approx(high * bucket), "low": pytest.approx(low * bucket)}
-        assert not told["profile"]["trimmed"]
+        assert snapshot["poc"] == pytest.approx(best[0] * bucket, rel=1e-12)
+        assert snapshot["value_area"] == {"high": pytest.approx(high * bucket), "low": pytest.approx(low * bucket)}
+        assert not snapshot["profile"]["trimmed"]
 
 
 def test_the_same_ticks_give_the_same_state_whatever_was_asked_in_between():
@@ -84,10 +88,10 @@ def test_the_same_ticks_give_the_same_state_whatever_was_asked_in_between():
 
 def test_a_snapshot_stays_as_it_was():
     state = folded(display(), walk(200))
-    told = state.snapshot()
-    before = msgpack.packb(told)
+    snapshot = state.snapshot()
+    before = msgpack.packb(snapshot)
     folded(state, walk(200, seed=2, start=20_000))
-    assert msgpack.packb(told) == before
+    assert msgpack.packb(snapshot) == before
 
 
 LATE = [DisplayConfig(), PERCENT, DisplayConfig(price_bucket_multiplier=7), DisplayConfig(memory_optimization=False)]
@@ -145,8 +149,14 @@ def test_a_tick_without_a_bid_changes_nothing():
 def test_a_tick_without_an_ask_has_no_spread_but_a_price():
     state = display()
     state.fold(1.1, 0.0, 0, 0)
-    told = state.snapshot()
-    assert (told["price"], told["bid"], told["ask"], told["mid"], told["spread"]) == (1.1, 1.1, None, None, None)
+    snapshot = state.snapshot()
+    assert (snapshot["price"], snapshot["bid"], snapshot["ask"], snapshot["mid"], snapshot["spread"]) == (
+        1.1,
+        1.1,
+        None,
+        None,
+        None,
+    )
 
 
 def test_crossed_quotes_are_taken_as_they_are():
@@ -175,20 +185,20 @@ def test_a_new_day_starts_everything_anew_but_the_daily_ranges():
         state.fold(bid, bid + 0.0001, hour * HOUR, hour * HOUR)
     assert state.snapshot()["adr_source"] == "day"
     state.fold(1.2, 1.2001, DAY, DAY)
-    told = state.snapshot()
-    assert (told["open"], told["high"], told["low"], told["ticks"], told["twap"]) == (1.2, 1.2, 1.2, 1, 1.2)
-    assert (told["direction"], told["profile"]["ticks"], told["deflection"]["at"]) == ("neutral", 1, 0)
-    assert (told["adr_high"], told["adr_low"]) == (pytest.approx(1.2 + 0.015), pytest.approx(1.2 - 0.015))
-    assert (told["adr_source"], told["adr_days"]) == ("days", 1)
+    snapshot = state.snapshot()
+    assert (snapshot["open"], snapshot["high"], snapshot["low"], snapshot["ticks"], snapshot["twap"]) == (1.2, 1.2, 1.2, 1, 1.2)
+    assert (snapshot["direction"], snapshot["profile"]["ticks"], snapshot["deflection"]["at"]) == ("neutral", 1, 0)
+    assert (snapshot["adr_high"], snapshot["adr_low"]) == (pytest.approx(1.2 + 0.015), pytest.approx(1.2 - 0.015))
+    assert (snapshot["adr_source"], snapshot["adr_days"]) == ("days", 1)
 
 
 def test_a_tick_of_a_day_before_is_left_out_and_one_of_the_same_day_is_not():
     state = display()
     for price, at in ((1.1, DAY + 5), (1.3, DAY - 5), (9.0, 5), (1.2, DAY + 4)):
         state.fold(price, 1.2, at, at)
-    told = state.snapshot()
-    assert (told["ticks"], told["timestamp"], told["high"], told["price"]) == (2, DAY + 5, 1.2, 1.2)
-    assert told["left_out"] == {"source": 0, "price": 0, "ahead": 0, "late": 2}
+    snapshot = state.snapshot()
+    assert (snapshot["ticks"], snapshot["timestamp"], snapshot["high"], snapshot["price"]) == (2, DAY + 5, 1.2, 1.2)
+    assert snapshot["left_out"] == {"source": 0, "price": 0, "ahead": 0, "late": 2}
 
 
 def test_a_day_of_which_little_was_seen_is_no_daily_range():
@@ -210,7 +220,7 @@ def test_no_more_days_are_kept_than_are_looked_back_for():
 
 
 def test_a_display_rebuilt_from_its_days_init_and_ticks_is_equal_bit_for_bit():
-    """What a worker that takes a display over must get; the one before had lived through three days."""
+    """The state after a takeover equals the state before, after three days."""
     config = DisplayConfig(adr_lookback_days=2, show_flash=True, flash_threshold=0.3)
     ticks = [tick for day in range(3) for tick in walk(900, seed=day, start=day * DAY + HOUR, step_ms=60_000)]
     lived = folded(DisplayState("EURUSD", Init.from_values("EURUSD", {"adr": 0.008, "price": 1.07}), config), ticks)
@@ -228,12 +238,12 @@ def test_an_init_of_another_day_lends_only_its_daily_ranges():
     init = Init.from_values("EURUSD", {**known, "timestamp": DAY + HOUR})
     times = (DAY + 2 * HOUR, 2 * DAY + HOUR)
     same, later = (folded(DisplayState("EURUSD", init, DisplayConfig()), [(1.1, 1.2, at, at)]) for at in times)
-    told = same.snapshot()
-    assert (told["open"], told["high"], told["low"], told["adr_high"]) == (1.3, 1.4, 1.1, 1.31)
-    assert told["direction"] == "down"
-    told = later.snapshot()
-    assert (told["open"], told["high"], told["low"], told["direction"]) == (1.1, 1.1, 1.1, "neutral")
-    assert (told["adr_source"], told["adr_high"]) == ("given", pytest.approx(1.11))
+    snapshot = same.snapshot()
+    assert (snapshot["open"], snapshot["high"], snapshot["low"], snapshot["adr_high"]) == (1.3, 1.4, 1.1, 1.31)
+    assert snapshot["direction"] == "down"
+    snapshot = later.snapshot()
+    assert (snapshot["open"], snapshot["high"], snapshot["low"], snapshot["direction"]) == (1.1, 1.1, 1.1, "neutral")
+    assert (snapshot["adr_source"], snapshot["adr_high"]) == ("given", pytest.approx(1.11))
 
 
 def test_daily_bars_before_today_give_the_average_range():

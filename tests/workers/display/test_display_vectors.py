@@ -1,4 +1,4 @@
-"""What the original computed, step by step, against ours: equal to the bit, but where it was wrong.
+"""Recorded states of the original against this implementation, step by step: equal to the bit, except for its faults.
 
 Different on purpose, and only there:
 * direction: an unchanged bid is "neutral", where the original said "down" (and "up" before any tick);
@@ -23,7 +23,7 @@ BLOCKED = "bar_without_timestamp_blocks_every_update"
 
 
 def valid(step):
-    """Tell what reaches a display at all: ticks are typed on the bus, other messages do not exist there."""
+    """Yield the messages that can reach a display: ticks are typed on the bus, other messages do not exist there."""
     payload = step.get("payload", {})
     return all(isinstance(payload.get(side), int | float) for side in ("bid", "ask"))
 
@@ -85,17 +85,17 @@ class Run:
         return fx.levels(cut, self.state.digits, config.price_bucket_multiplier, index)
 
 
-def compare(run, told):
-    """Compare a snapshot with what the original told."""
+def compare(run, expected):
+    """Compare a snapshot with the original's."""
     snapshot = run.state.snapshot()
-    for name in told.keys() & set(fx.SAME):
-        assert snapshot[name] == told[name], name
+    for name in expected.keys() & set(fx.SAME):
+        assert snapshot[name] == expected[name], name
     assert snapshot["direction"] == NAMES[run.way]
     assert [tuple(row) for row in snapshot["profile"]["levels"]] == run.levels(run.ours, fx.exact_index, 1)
-    if "levels" in told and not run.refused:
+    if "levels" in expected and not run.refused:
         bucket = run.state.config.price_bucket_multiplier / 10**run.state.digits
-        found = [(round(price / bucket), *counts) for price, *counts in told["levels"]]
-        assert found == run.levels(run.theirs, fx.float_index, 0)  # the difference is these two errors and nothing else
+        levels = [(round(price / bucket), *counts) for price, *counts in expected["levels"]]
+        assert levels == run.levels(run.theirs, fx.float_index, 0)  # the difference is these two errors and nothing else
 
 
 RUNS = vectors("display_runs")["runs"]
@@ -108,21 +108,21 @@ def test_whole_states_are_the_originals_but_for_its_errors(name):
     run = Run(steps)
     for step in steps:
         run.step(step)
-        told = step["told"]
-        if told["direction"] != NAMES[run.way]:
+        expected = step["told"]
+        if expected["direction"] != NAMES[run.way]:
             assert run.way == 0
-        compare(run, told)
+        compare(run, expected)
 
 
 def test_the_volatility_windows_are_the_originals_over_130_ticks():
-    found = vectors("display_volatility")
-    steps = rows(found["steps"])
+    recorded = vectors("display_volatility")
+    steps = rows(recorded["steps"])
     run = Run(steps)
     ticks = 0
     for step in steps:
         if step["send"] == "tick":
             bid, ask = step["payload"]
-            step["payload"] = {"bid": bid, "ask": ask, "timestamp": found["base_ms"] + step["at_ms"]}
+            step["payload"] = {"bid": bid, "ask": ask, "timestamp": recorded["base_ms"] + step["at_ms"]}
             ticks += 1
         run.step(step)
         compare(run, step)
@@ -132,7 +132,7 @@ def test_the_volatility_windows_are_the_originals_over_130_ticks():
 
 
 def test_degenerate_inputs_give_the_originals_states():
-    """All but the four below: they are about what was made up, or blocked for ever."""
+    """All but the four below, which had invented values, or blocked permanently."""
     assert {*DESIGN, BLOCKED} < set(ODD)
     compared = 0
     for name, steps in ODD.items():
@@ -152,11 +152,13 @@ def test_a_display_without_a_price_is_not_ready_and_makes_none_up(name):
     steps = ODD[name]
     payload = steps[0]["payload"]
     state = fx.started({**payload, "digits": 5})
-    told = state.snapshot()
-    assert not told["ready"]
-    assert [told[key] for key in ("price", "bid", "ask", "mid", "spread", "visual_high", "visual_low", "adr_tier")] == [None] * 8
-    assert told["open"] == (payload["todaysOpen"] if isinstance(payload["todaysOpen"], float) else None)
-    assert told["volatility"] is None
+    snapshot = state.snapshot()
+    assert not snapshot["ready"]
+    assert [snapshot[key] for key in ("price", "bid", "ask", "mid", "spread", "visual_high", "visual_low", "adr_tier")] == [
+        None
+    ] * 8
+    assert snapshot["open"] == (payload["todaysOpen"] if isinstance(payload["todaysOpen"], float) else None)
+    assert snapshot["volatility"] is None
     for step in steps[1:]:
         if valid(step):
             fx.fold(state, step["at_ms"], step["payload"])
@@ -172,22 +174,22 @@ def test_a_bar_without_a_time_blocks_nothing():
     run = Run(steps)
     for step in steps:
         run.step(step)
-    told = run.state.snapshot()
-    assert (told["price"], told["profile"]["ticks"]) == (1.1001, 2)
+    snapshot = run.state.snapshot()
+    assert (snapshot["price"], snapshot["profile"]["ticks"]) == (1.1001, 2)
 
 
 def test_a_thousand_real_ticks_give_the_originals_values_at_every_checkpoint():
-    found = vectors("display_usdjpy")
-    ticks, start = found["ticks"], found["start_ms"]
-    state = fx.started(found["init"])
-    told = {one["after_ticks"]: one for one in rows(found["checkpoints"])}
-    assert (len(ticks), len(told), max(told)) == (1000, 11, 1000)
+    recorded = vectors("display_usdjpy")
+    ticks, start = recorded["ticks"], recorded["start_ms"]
+    state = fx.started(recorded["init"])
+    expected = {row["after_ticks"]: row for row in rows(recorded["checkpoints"])}
+    assert (len(ticks), len(expected), max(expected)) == (1000, 11, 1000)
     for number in range(len(ticks) + 1):
         if number:
             after_ms, bid, ask = ticks[number - 1]
             state.fold(bid, ask, after_ms, start + after_ms)
-        if number in told:
-            snapshot, point = state.snapshot(), told[number]
+        if number in expected:
+            snapshot, point = state.snapshot(), expected[number]
             for name in point["told"].keys() & set(fx.SAME):
                 assert snapshot[name] == point["told"][name], (number, name)
             assert snapshot["ticks"] == point["ticks"] == snapshot["profile"]["ticks"]
@@ -195,7 +197,7 @@ def test_a_thousand_real_ticks_give_the_originals_values_at_every_checkpoint():
     bids = [bid for _, bid, _ in ticks]
     entries = [(bid, way, 1) for bid, way in zip(bids, fx.directions(bids, 86.655), strict=True)]
     sold = [(price, way or -1, volume) for price, way, volume in entries]
-    theirs = [(round(price * 100), *counts) for price, *counts in found["levels"]]
+    theirs = [(round(price * 100), *counts) for price, *counts in recorded["levels"]]
     assert theirs == fx.levels(sold, 3, 10, fx.float_index)
     assert state.snapshot()["profile"]["levels"] == fx.levels(entries, 3, 10)
 

@@ -61,7 +61,7 @@ def go_on(state, some):
 
 
 def everything(state):
-    """Give all that there is of a state, as bytes: equal bytes are equal bits, NaN included."""
+    """Return the complete state as bytes: equal bytes are equal bits, NaN included."""
     return pack(state.dump()), pack(state.snapshot())
 
 
@@ -101,7 +101,7 @@ def test_a_full_ring_and_doubled_levels_go_on_from_a_dump(mode):
         bid = (100_000 + draw.randrange(9000)) / 1e5
         state.fold(bid, 1.2, at, at)
         again.fold(bid, 1.2, at, at)
-    for multiplier in (1.0, 7.0):  # made anew from what is kept
+    for multiplier in (1.0, 7.0):  # built again from the stored ticks
         state.configure(DisplayConfig(price_bucket_multiplier=multiplier))
         again.configure(DisplayConfig(price_bucket_multiplier=multiplier))
         assert everything(again) == everything(state)
@@ -110,24 +110,24 @@ def test_a_full_ring_and_doubled_levels_go_on_from_a_dump(mode):
 def test_the_dump_is_independent_of_the_state():
     state = DisplayState("EURUSD", Init("EURUSD"), DisplayConfig())
     state.fold(1.1, 1.2, 5, 5)
-    told = state.dump()
-    before = pack(told)
+    stored = state.dump()
+    before = pack(stored)
     state.fold(1.2, 1.3, 6, 6)
-    assert pack(told) == before
+    assert pack(stored) == before
     assert pack(state.dump()) != before
 
 
-@pytest.mark.parametrize("break_it", [lambda told: told.pop("twap"), lambda told: told["profile"].update(ring=b"")])
+@pytest.mark.parametrize("break_it", [lambda stored: stored.pop("twap"), lambda stored: stored["profile"].update(ring=b"")])
 def test_what_is_no_dump_is_refused(break_it):
     state = DisplayState("EURUSD", Init("EURUSD"), DisplayConfig())
     state.fold(1.1, 1.2, 5, 5)
-    told = state.dump()
-    break_it(told)
+    stored = state.dump()
+    break_it(stored)
     with pytest.raises((KeyError, ValueError)):
-        DisplayState("EURUSD", Init("EURUSD"), DisplayConfig()).restore(told)
+        DisplayState("EURUSD", Init("EURUSD"), DisplayConfig()).restore(stored)
 
 
 def test_a_dump_for_other_digits_is_refused():
-    told = DisplayState("EURUSD", Init("EURUSD", digits=3), DisplayConfig()).dump()
+    stored = DisplayState("EURUSD", Init("EURUSD", digits=3), DisplayConfig()).dump()
     with pytest.raises(ValueError, match="has 3 digits, must have 5"):
-        DisplayState("EURUSD", Init("EURUSD"), DisplayConfig()).restore(told)
+        DisplayState("EURUSD", Init("EURUSD"), DisplayConfig()).restore(stored)

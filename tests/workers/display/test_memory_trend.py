@@ -9,7 +9,7 @@ def trend(values, every_s=5.0, window_s=300.0):
     made = MemoryTrend(0.0, every_s, window_s)
     for at, value in enumerate(values):
         made.add(at * every_s, value)
-    return made.told()
+    return made.as_dict()
 
 
 def test_there_is_no_trend_before_two_samples():
@@ -26,17 +26,17 @@ def test_there_is_no_trend_before_two_samples():
     ],
 )
 def test_the_direction_is_that_of_all_samples(values, direction, change):
-    told = trend(values)
-    assert (told["direction"], told["change"], told["window_s"]) == (direction, change, 5.0 * (len(values) - 1))
+    report = trend(values)
+    assert (report["direction"], report["change"], report["window_s"]) == (direction, change, 5.0 * (len(values) - 1))
 
 
 def test_the_slope_is_per_minute_and_old_samples_are_forgotten():
-    told = trend(range(1000, 2000), every_s=5.0, window_s=60.0)
-    assert (told["window_s"], told["per_minute"], told["change"]) == (60.0, 12.0, 12)
+    report = trend(range(1000, 2000), every_s=5.0, window_s=60.0)
+    assert (report["window_s"], report["per_minute"], report["change"]) == (60.0, 12.0, 12)
 
 
 def test_samples_that_come_too_often_are_left_out():
     made = MemoryTrend(0.0, 5.0, 300.0)
     for at in range(100):
         made.add(at * 0.1, at)
-    assert made.told()["window_s"] == 5.0
+    assert made.as_dict()["window_s"] == 5.0

@@ -1,4 +1,4 @@
-"""What goes out: the first state at once, then so many a second, and only what changed."""
+"""The published states: the first one at once, then at a bounded rate, and only after a change."""
 
 from display_worker_fixture import DisplayWorkerFixture
 
@@ -20,7 +20,7 @@ def test_the_first_state_goes_out_at_once():
     world.assign("d")
     world.begin()
     world.publish()
-    assert [(display, told["catching_up"]) for display, _, _, told in world.sent] == [("d", False)]
+    assert [(display, state["catching_up"]) for display, _, _, state in world.sent] == [("d", False)]
 
 
 def test_states_are_conflated_to_so_many_a_second_and_the_newest_is_never_left_out():
@@ -59,7 +59,7 @@ def test_a_display_that_is_built_up_for_long_says_so_and_a_short_one_shows_nothi
     world.publish(world.now + 0.2)
     world.answer()
     world.publish(world.now + 0.3)
-    assert [(told["number"], told["catching_up"]) for _, _, _, told in world.sent] == [(2, True), (4, False)]
+    assert [(state["number"], state["catching_up"]) for _, _, _, state in world.sent] == [(2, True), (4, False)]
 
 
 def test_another_broker_is_told_every_state_again():

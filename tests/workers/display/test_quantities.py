@@ -8,15 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vectors import rows, vectors
 
-from hulak.workers.display.quantities.adaptive_scale import adaptive_scale
 from hulak.workers.display.quantities.adr import Bar, DailyRanges, project
-from hulak.workers.display.quantities.basket import basket_index, basket_value
 from hulak.workers.display.quantities.deflection import Deflection
 from hulak.workers.display.quantities.direction import direction
 from hulak.workers.display.quantities.extremes import Extremes
 from hulak.workers.display.quantities.flash import Flash
 from hulak.workers.display.quantities.levels import Levels
-from hulak.workers.display.quantities.price_text import price_text
 from hulak.workers.display.quantities.rounding import rounded, to_fixed, whole_pipettes
 from hulak.workers.display.quantities.spread import mid, spread
 from hulak.workers.display.quantities.twap import Twap
@@ -66,7 +63,7 @@ def test_an_unchanged_price_goes_no_way():
 
 
 def test_direction_and_extremes_are_the_ones_recorded_of_the_later_front_end():
-    """There, too, an unchanged price goes no way. Its price is the middle of the quote, ours the bid: not compared here."""
+    """There, too, an unchanged price is neutral. Its price is the middle of the quote, not the bid: not compared here."""
     names = {1: "up", -1: "down", 0: "neutral"}
     folded = 0
     for case in rows(TOLD["normalized_ticks"]):
@@ -86,24 +83,6 @@ def test_mid_and_spread_need_both_sides_and_a_crossed_spread_is_below_zero():
     assert spread(1.1002, 1.1001, 5) == -0.0001
     assert spread(86.655, 86.728, 3) == 0.073
     assert spread(None, 1.1, 5) is None
-
-
-@pytest.mark.parametrize(
-    ("price", "digits", "parts"),
-    [
-        (1.08541, 5, ("1.08", "54", "1")),
-        (0.59, 5, ("0.59", "00", "0")),
-        (84.213, 3, ("84.", "21", "3")),
-        (151.191, 3, ("151.", "19", "")),
-        (1290.875, 3, ("12", "90", ".8")),
-        (2345.0, 0, ("23", "45", "")),
-        (118780.51, 2, ("118", "78", "0")),
-        (1.0854, 4, ("1.08", "54", "")),
-        (7.0, 0, ("7", "", "")),
-    ],
-)
-def test_a_price_is_split_for_drawing(price, digits, parts):
-    assert price_text(price, digits) == parts
 
 
 def test_twap_is_the_mean_of_the_minutes_last_prices():
@@ -164,7 +143,7 @@ def test_a_value_area_found_from_the_last_one_is_the_one_found_from_scratch(roun
 
 
 def daily(case):
-    """Turn the venue's bars into ours; a missing height is what the venue leaves out when it is 0."""
+    """Convert the venue's bars; the venue omits a height of 0."""
     for minutes, low, height in case["daily"]:
         digits = case["digits"]
         yield Bar(minutes * 60_000, rounded((low + (height or 0)) / 100_000, digits), rounded(low / 100_000, digits))
@@ -174,14 +153,14 @@ def test_the_average_daily_range_and_its_projection_are_the_recorded_ones():
     refused = 0
     for case in rows(TOLD["daily_ranges"]):
         average = DailyRanges(case["digits"], tuple(daily(case)), None).average(None, case["lookback"])
-        told = case["told"]
-        if told is None:  # only today's bar
+        expected = case["told"]
+        if expected is None:  # only today's bar
             assert average is None
             refused += 1
             continue
-        assert average.width == told["width"]
-        projected = project(told["open"], average)
-        assert (projected.high, projected.low, projected.source) == (told["high"], told["low"], "days")
+        assert average.width == expected["width"]
+        projected = project(expected["open"], average)
+        assert (projected.high, projected.low, projected.source) == (expected["high"], expected["low"], "days")
     assert refused == 1
 
 
@@ -251,40 +230,3 @@ def test_smoothing_says_what_is_kept_of_the_old_score():
     score.fold(2.0, 0, 0.0, 1.0)
     assert score.value == 1.0 * 0.6 + 0.2 / 5 * 0.4
     assert Volatility().value == START
-
-
-def test_the_adaptive_scale_is_the_recorded_one_where_there_is_an_average_range():
-    seen = set()
-    for case in rows(TOLD["scales"]):
-        adr = None if case["adr_high"] is None else (case["adr_high"], case["adr_low"])
-        middle = case["current"] if case["open"] is None else case["open"]
-        found = adaptive_scale(middle, case["current"], (case["high"], case["low"]), adr)
-        seen.add(found is None)
-        if case["case"] in {"no_adr", "no_adr_no_pip", "zero_adr"}:
-            assert found is None
-        else:
-            assert found == (case["min"], case["max"], case["expansion"])
-    assert seen == {True, False}
-
-
-def test_the_expansion_of_a_scale_is_the_recorded_one_for_the_days_extremes_alone():
-    for case in rows(TOLD["expansions"]):
-        adr = None if case["adr_high"] is None else (case["adr_high"], case["adr_low"])
-        found = adaptive_scale(case["open"], case["open"], (case["high"], case["low"]), adr)
-        if case["case"] in {"no_adr", "no_adr_no_pip", "zero_adr"}:  # theirs is 0.5 of nothing
-            assert found is None
-        else:
-            assert found.expansion == case["expansion"]
-
-
-def test_baskets_are_the_recorded_ones():
-    given = TOLD["baskets"]
-    told = rows(given["told"])
-    assert len(told) == 8
-    for one in told:
-        currency, weights = one["currency"], given["weights"][one["currency"]]
-        start, now = (basket_value(currency, weights, given[name]) for name in ("prices_start", "prices_now"))
-        assert (start, now) == (pytest.approx(one["start"], rel=1e-15), pytest.approx(one["now"], rel=1e-15))
-        assert basket_index(now, start) == pytest.approx(one["index"], rel=1e-15)
-        assert basket_value(currency, weights, {**given["prices_now"], list(weights)[3]: 0}) is None
-    assert basket_index(None, 1.0) is None

@@ -95,7 +95,7 @@ def test_dispatch_error_leaves_the_state_due_and_it_goes_out_as_its_newest():
     world.tick("X")
     world.give()
     world.publish(world.now + 1)
-    assert [(display, running, told["number"]) for display, _, running, told in world.sent if display == "d"] == [("d", 1, 2)]
+    assert [(display, running, state["number"]) for display, _, running, state in world.sent if display == "d"] == [("d", 1, 2)]
 
 
 def test_critical_error_moves_the_displays_of_that_worker_and_no_others():

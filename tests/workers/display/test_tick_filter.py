@@ -28,8 +28,8 @@ def take(state, price, timestamp, received_ms=None, numbered_ms=None, source="kr
 
 
 def shown(state):
-    told = state.snapshot()
-    return told["open"], told["high"], told["low"], told["ticks"], told["left_out"]
+    snapshot = state.snapshot()
+    return snapshot["open"], snapshot["high"], snapshot["low"], snapshot["ticks"], snapshot["left_out"]
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_a_display_keeps_to_the_source_of_its_first_tick_that_counts_day_after_d
 
 def test_a_source_that_nobody_asked_for_gives_way_when_it_has_been_silent_for_seven_days():
     state, asked = display(), display(only_source="kraken")
-    for one in (state, asked):
-        take(one, 105.0, NOON, NOON, source="kraken")
-        take(one, 100.0, NOON + 7 * DAY - 1, NOON + 7 * DAY, source="binance")
-        take(one, 101.0, NOON + 7 * DAY, NOON + 7 * DAY, source="binance")
-        take(one, 105.0, NOON + 7 * DAY + 1, NOON + 7 * DAY, source="kraken")
+    for each in (state, asked):
+        take(each, 105.0, NOON, NOON, source="kraken")
+        take(each, 100.0, NOON + 7 * DAY - 1, NOON + 7 * DAY, source="binance")
+        take(each, 101.0, NOON + 7 * DAY, NOON + 7 * DAY, source="binance")
+        take(each, 105.0, NOON + 7 * DAY + 1, NOON + 7 * DAY, source="kraken")
     assert shown(state) == (101.0, 101.0, 101.0, 1, {**NONE, "source": 1})
     assert state.snapshot()["source"] == state.day_init.kept_source == "binance"
-    assert shown(asked) == (105.0, 105.0, 105.0, 1, NONE), "its next tick begins a day of its own"
+    assert shown(asked) == (105.0, 105.0, 105.0, 1, NONE), "its next tick begins a new day"
 
 
 def test_a_display_that_began_with_a_file_of_an_old_year_goes_on_with_the_live_venue():
@@ -166,9 +166,9 @@ def test_the_first_quote_tells_the_digits_and_they_stay(price, digits):
     state = DisplayState("X", Init.from_values("X", {}), DisplayConfig())
     for factor in (1, 1.01, 1.02):
         state.fold(price * factor, price * factor, NOON, NOON)
-    told = state.snapshot()
-    assert (told["digits"], told["price"], told["profile"]["ticks"]) == (digits, price * 1.02, 3)
-    assert len(told["profile"]["levels"]) == 3
+    snapshot = state.snapshot()
+    assert (snapshot["digits"], snapshot["price"], snapshot["profile"]["ticks"]) == (digits, price * 1.02, 3)
+    assert len(snapshot["profile"]["levels"]) == 3
     state.fold(123.456, 123.456, NOON + DAY, NOON + DAY)
     assert (state.snapshot()["digits"], state.day_init.digits) == (digits, digits)
 
@@ -184,7 +184,7 @@ def test_digits_that_were_said_are_kept():
     assert display("EURUSD").digits == 5
 
 
-# Whoever has it
+# Its holder
 
 
 class Hostile(DisplayWorkerFixture):
@@ -197,8 +197,8 @@ class Hostile(DisplayWorkerFixture):
             at += draw.choice([40, 60_000, 400_000])
             odd = draw.choice([0, 0, 0, 0, AHEAD_MS + 1, 365 * DAY, -DAY, -4000 * DAY, -500])
             tick = replace(made("SHIBUSDT", number), bid=draw.choice([0.0, 1.2e-5, 1.21e-5, 1.3e-5]), timestamp=at + odd)
-            told = 0 if draw.random() < 0.2 else at * 10**6
-            self.ticks.append((replace(tick, source=draw.choice(["a", "a", "b"]), received_ns=told), at * 10**6))
+            received_ns = 0 if draw.random() < 0.2 else at * 10**6
+            self.ticks.append((replace(tick, source=draw.choice(["a", "a", "b"]), received_ns=received_ns), at * 10**6))
         super().__init__(make=DisplayState)
 
     def frame(self, number):
@@ -211,7 +211,7 @@ class Hostile(DisplayWorkerFixture):
             list(self.display_set.take(1, number, [tick], numbered_ns, self.now))
             for held in self.display_set.days():
                 first, init = held.day_from, held.day()
-                held.day_written(first, init)
+                held.day_stored(first, init)
                 self.rows[held.id] |= {"init": init, "from": first}
         self.given = len(self.journal) + 1
 

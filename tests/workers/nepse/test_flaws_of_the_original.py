@@ -102,7 +102,7 @@ def test_flaw_5_a_task_beyond_its_limit_is_interrupted_or_its_worker_replaced(di
     worker.advance(0.0)
     worker.received(0.0, Task(A, 1, "do", {}, 2000, 3000))
     assert "Interrupt" in [type(action).__name__ for action in worker.advance(2.0)]
-    assert Exit(70, f"task {A.hex()} passed its hard limit") in worker.advance(3.0)
+    assert Exit(70, f"task {A.hex()} exceeded its hard limit") in worker.advance(3.0)
     dispatcher.ready()
     dispatcher.request()
     assert [type(message) for _, message in dispatcher.pass_time(20.0, (b"w1", (HeldTask(A, 1),)))[1]] == [Retire]
@@ -178,7 +178,7 @@ def test_flaw_9_an_error_of_the_exchange_is_returned_as_data(status, code):
         assert caught.value.code == code, endpoint.action
 
 
-# 10: what was claimed, and not there
+# 10: claimed features that did not exist
 
 
 def test_flaw_10_there_is_no_exponential_back_off():

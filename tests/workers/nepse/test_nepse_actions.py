@@ -111,7 +111,7 @@ def test_the_symbol_map_is_read_once_per_day_in_nepal():
     actions = actions_of(exchange)
     first = actions["symbol-id-map"]({})
     assert first["NABIL"] == 131
-    first.clear()  # what a caller does to its copy is its own business
+    first.clear()  # a change of the caller's copy does not affect the cache
     assert actions["symbol-id-map"]({})["NABIL"] == 131
     lists = [path for path in exchange.paths() if path.startswith("/api/nots/security")]
     assert len(lists) == 1

@@ -135,7 +135,7 @@ def test_each_action_of_the_original_pool_has_a_counterpart(original):
         ("market-depth", {}, "needs symbol: a symbol such as NABIL, or its id"),
         ("market-depth", {"symbol": ""}, "symbol is ''"),
         ("market-depth", {"symbol": "A?b=1"}, "symbol is"),
-        ("market-depth", {"symbol": "NOBODY"}, "symbol is 'NOBODY', which is not listed"),
+        ("market-depth", {"symbol": "NOTHERE"}, "symbol is 'NOTHERE', which is not listed"),
         ("market-depth", {"symbol": 0}, "symbol is '0'"),
         ("market-depth", {"symbol": True}, "symbol is 'True'"),
         ("market-depth", {"symbol": ["NABIL"]}, "symbol is"),
@@ -192,7 +192,7 @@ def test_an_empty_order_book_is_no_data_and_any_other_empty_answer_a_failure():
         assert (caught.value.code, caught.value.retryable) == ("EMPTY", True)
 
 
-FAULTS = {  # NEPSE.md's section on failures: what comes, what it is called, whether another attempt may help, and when
+FAULTS = {  # NEPSE.md's section on failures: the answer, its code, whether another attempt may help, and when
     "429": (Reply(429, b""), "RATE_LIMITED", True, None),
     "429 with Retry-After": (Reply(429, b"", headers={"Retry-After": "7"}), "RATE_LIMITED", True, 7.0),
     "403 of the front door": (Reply(403, HTML_403, "text/html"), "BLOCKED", False, None),
@@ -223,7 +223,7 @@ def test_every_observed_failure_has_its_own_error_and_the_next_task_succeeds(nam
         with pytest.raises(TaskFailed) as caught:
             finished(actions[name], needed(endpoint))
         assert (caught.value.code, caught.value.retryable, caught.value.retry_after_s) == (code, retryable, after_s)
-        if code != "TIMEOUT":  # what it would find after that depends on how patient this machine is
+        if code != "TIMEOUT":  # the result after that depends on the speed of this machine
             assert finished(actions[name], needed(endpoint))[1]
 
 

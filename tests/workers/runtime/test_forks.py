@@ -1,4 +1,4 @@
-"""What a task forks ends with the thread that forked it, if that one lives as long as the worker."""
+"""Processes that a task forks end with the thread that forked them, if that thread lives as long as the worker."""
 
 import subprocess
 import sys
@@ -12,18 +12,18 @@ from hulak.workers.runtime.forks import Forks
 forks = Forks(frozenset())
 forks.guard()
 
-def told(child):
+def signal_of(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 def work():
     if LASTS:
-        forks.lasts()
+        forks.mark_lasting()
     child = os.fork()
     if not child:
         signal = ctypes.c_int(-1)
         ctypes.CDLL(None).prctl(2, ctypes.byref(signal), 0, 0, 0)  # PR_GET_PDEATHSIG
         os._exit(signal.value)
-    print(told(child))
+    print(signal_of(child))
 
 thread = threading.Thread(target=work)
 thread.start()

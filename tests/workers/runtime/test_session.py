@@ -37,163 +37,163 @@ def ready(credit=1, *held):
     return Send(Ready("nepse", "w/1", credit, held, {"pid": 5}))
 
 
-def finish(one, now, *, done, value):
+def finish(worker, now, *, done, value):
     """End the running task."""
-    return one.finished(now, [Send(Result(one.running.id, one.running.attempt, done, value))])
+    return worker.finished(now, [Send(Result(worker.running.id, worker.running.attempt, done, value))])
 
 
 # Registering
 
 
 def test_it_registers_at_once_and_again_at_each_heartbeat_until_it_is_answered():
-    one = Session("nepse", "w/1", 1, 0.25, {"pid": 5})
-    assert one.advance(100.0) == [ready()]
-    assert (one.next_due(), one.advance(100.1)) == (100.25, [])
-    assert one.advance(100.25) == [ready()]
-    assert one.received(100.3, KNOWN) == []
-    assert one.advance(100.5) == [Send(WorkerHeartbeat())]
+    worker = Session("nepse", "w/1", 1, 0.25, {"pid": 5})
+    assert worker.advance(100.0) == [ready()]
+    assert (worker.next_due(), worker.advance(100.1)) == (100.25, [])
+    assert worker.advance(100.25) == [ready()]
+    assert worker.received(100.3, KNOWN) == []
+    assert worker.advance(100.5) == [Send(WorkerHeartbeat())]
 
 
 def test_a_heartbeat_names_what_is_held_and_carries_the_report():
-    one = session(2)
-    one.received(100.0, task(A))
-    one.received(100.0, task(B))
-    assert one.advance(100.25, {"rss_bytes": 9}) == [Send(WorkerHeartbeat((HeldTask(A, 1), HeldTask(B, 1)), {"rss_bytes": 9}))]
+    worker = session(2)
+    worker.received(100.0, task(A))
+    worker.received(100.0, task(B))
+    assert worker.advance(100.25, {"rss_bytes": 9}) == [Send(WorkerHeartbeat((HeldTask(A, 1), HeldTask(B, 1)), {"rss_bytes": 9}))]
 
 
 @pytest.mark.parametrize("message", [UNKNOWN, BrokerHeartbeat(8, known=True), BrokerHeartbeat(8, known=False)])
 def test_a_broker_that_does_not_know_it_or_is_another_one_is_told_what_it_holds(message):
-    one = session()
-    one.received(100.0, task())
-    assert one.received(100.1, message) == [ready(1, HeldTask(A, 1))]
-    assert one.received(100.2, BrokerHeartbeat(8, known=True)) == []
-    assert one.advance(100.25) == [Send(WorkerHeartbeat((HeldTask(A, 1),)))]
+    worker = session()
+    worker.received(100.0, task())
+    assert worker.received(100.1, message) == [ready(1, HeldTask(A, 1))]
+    assert worker.received(100.2, BrokerHeartbeat(8, known=True)) == []
+    assert worker.advance(100.25) == [Send(WorkerHeartbeat((HeldTask(A, 1),)))]
 
 
 def test_it_does_not_register_twice_for_answers_that_crossed_its_registration():
-    one = session()
-    assert one.received(100.0, UNKNOWN) == [ready()]
-    assert one.received(100.0, UNKNOWN) == []
-    assert one.advance(100.25) == [ready()]
+    worker = session()
+    assert worker.received(100.0, UNKNOWN) == [ready()]
+    assert worker.received(100.0, UNKNOWN) == []
+    assert worker.advance(100.25) == [ready()]
 
 
 # Tasks
 
 
 def test_one_task_runs_and_the_next_waits_for_it():
-    one = session(2)
-    assert one.received(100.0, task(A)) == [Run(task(A))]
-    assert one.received(100.0, task(B)) == []
-    assert finish(one, 100.5, done=True, value=5) == [Send(Result(A, 1, True, 5)), Run(task(B))]
-    assert finish(one, 100.6, done=False, value={}) == [Send(Result(B, 1, False, {}))]
-    assert one.held() == ()
+    worker = session(2)
+    assert worker.received(100.0, task(A)) == [Run(task(A))]
+    assert worker.received(100.0, task(B)) == []
+    assert finish(worker, 100.5, done=True, value=5) == [Send(Result(A, 1, True, 5)), Run(task(B))]
+    assert finish(worker, 100.6, done=False, value={}) == [Send(Result(B, 1, False, {}))]
+    assert worker.held() == ()
 
 
 def test_an_attempt_that_comes_twice_runs_once_but_another_attempt_is_another_one():
-    one = session(2)
-    one.received(100.0, task(A, 1))
-    assert one.received(100.0, task(A, 1)) == []
-    one.received(100.0, task(A, 2))
-    assert one.held() == (HeldTask(A, 1), HeldTask(A, 2))
+    worker = session(2)
+    worker.received(100.0, task(A, 1))
+    assert worker.received(100.0, task(A, 1)) == []
+    worker.received(100.0, task(A, 2))
+    assert worker.held() == (HeldTask(A, 1), HeldTask(A, 2))
 
 
 def test_parts_are_of_the_running_task_and_only_for_a_broker_that_knows_it():
-    one = session()
-    assert one.part(TaskPart(A, 1, 1, "x")) == []
-    one.received(100.0, task())
-    assert one.part(TaskPart(A, 1, 1, "x")) == [Send(TaskPart(A, 1, 1, "x"))]
-    one.unsent(Send(WorkerHeartbeat()))
-    assert one.part(TaskPart(A, 1, 2, "y")) == []
+    worker = session()
+    assert worker.part(TaskPart(A, 1, 1, "x")) == []
+    worker.received(100.0, task())
+    assert worker.part(TaskPart(A, 1, 1, "x")) == [Send(TaskPart(A, 1, 1, "x"))]
+    worker.unsent(Send(WorkerHeartbeat()))
+    assert worker.part(TaskPart(A, 1, 2, "y")) == []
 
 
 def test_a_result_that_could_not_be_sent_is_told_after_registering_again():
-    one = session()
-    one.received(100.0, task())
-    (sent,) = finish(one, 100.5, done=True, value=5)
-    one.unsent(sent)
-    assert one.held() == (HeldTask(A, 1),)
-    assert one.advance(100.75) == [ready(1, HeldTask(A, 1))]
-    assert one.received(100.8, BrokerHeartbeat(8, known=True)) == [Send(Result(A, 1, True, 5))]
-    assert one.held() == ()
+    worker = session()
+    worker.received(100.0, task())
+    (sent,) = finish(worker, 100.5, done=True, value=5)
+    worker.unsent(sent)
+    assert worker.held() == (HeldTask(A, 1),)
+    assert worker.advance(100.75) == [ready(1, HeldTask(A, 1))]
+    assert worker.received(100.8, BrokerHeartbeat(8, known=True)) == [Send(Result(A, 1, True, 5))]
+    assert worker.held() == ()
 
 
 def test_a_result_without_a_broker_is_kept_and_the_next_task_runs():
-    one = session(2)
-    one.received(100.0, task(A))
-    one.received(100.0, task(B))
-    one.unsent(Send(WorkerHeartbeat()))
-    assert finish(one, 100.5, done=True, value=5) == [Run(task(B))]
-    assert one.held() == (HeldTask(B, 1), HeldTask(A, 1))
+    worker = session(2)
+    worker.received(100.0, task(A))
+    worker.received(100.0, task(B))
+    worker.unsent(Send(WorkerHeartbeat()))
+    assert finish(worker, 100.5, done=True, value=5) == [Run(task(B))]
+    assert worker.held() == (HeldTask(B, 1), HeldTask(A, 1))
 
 
 # Limits
 
 
 def test_past_the_soft_limit_a_task_is_interrupted_once_and_past_the_hard_one_the_process_ends():
-    one = session()
-    one.received(100.0, task())
-    one.next_beat = 999.0
-    assert (one.next_due(), one.advance(101.9)) == (102.0, [])
-    assert one.advance(102.0) == [Interrupt(task())]
-    assert (one.next_due(), one.advance(102.5)) == (103.0, [])
-    (end,) = one.advance(103.0)
+    worker = session()
+    worker.received(100.0, task())
+    worker.next_beat = 999.0
+    assert (worker.next_due(), worker.advance(101.9)) == (102.0, [])
+    assert worker.advance(102.0) == [Interrupt(task())]
+    assert (worker.next_due(), worker.advance(102.5)) == (103.0, [])
+    (end,) = worker.advance(103.0)
     assert (type(end), end.code) == (Exit, 70)
 
 
 def test_the_next_task_has_its_own_limits():
-    one = session(2)
-    one.received(100.0, task(A))
-    one.received(100.0, task(B))
-    one.next_beat = 999.0
-    one.advance(102.0)
-    finish(one, 102.1, done=False, value={})
-    assert (one.next_due(), one.advance(103.0)) == (104.1, [])
+    worker = session(2)
+    worker.received(100.0, task(A))
+    worker.received(100.0, task(B))
+    worker.next_beat = 999.0
+    worker.advance(102.0)
+    finish(worker, 102.1, done=False, value={})
+    assert (worker.next_due(), worker.advance(103.0)) == (104.1, [])
 
 
 # Leaving
 
 
 def test_an_idle_worker_leaves_at_once():
-    one = session()
-    assert one.leave(100.5, "stopped", 5.0) == [Send(Goodbye("stopped")), Exit(0, "stopped")]
-    assert one.leave(100.6, "again", 5.0) == []
+    worker = session()
+    assert worker.leave(100.5, "stopped", 5.0) == [Send(Goodbye("stopped")), Exit(0, "stopped")]
+    assert worker.leave(100.6, "again", 5.0) == []
 
 
 def test_a_busy_worker_ends_what_runs_gives_back_what_waits_and_takes_nothing_more():
-    one = session(2)
-    one.received(100.0, task(A))
-    one.received(100.0, task(B))
-    assert one.received(100.1, Retire("too many")) == [ready(0, HeldTask(A, 1))]
-    assert one.received(100.2, task(C)) == []
+    worker = session(2)
+    worker.received(100.0, task(A))
+    worker.received(100.0, task(B))
+    assert worker.received(100.1, Retire("too many")) == [ready(0, HeldTask(A, 1))]
+    assert worker.received(100.2, task(C)) == []
     why = "retired: too many"
-    assert finish(one, 100.5, done=True, value=1) == [Send(Result(A, 1, True, 1)), Send(Goodbye(why)), Exit(0, why)]
+    assert finish(worker, 100.5, done=True, value=1) == [Send(Result(A, 1, True, 1)), Send(Goodbye(why)), Exit(0, why)]
 
 
 def test_a_leaving_worker_goes_on_beating_and_registers_without_credit():
-    one = session()
-    one.received(100.0, task())
-    one.leave(100.0, "stopped", 5.0)
-    assert one.advance(100.25) == [Send(WorkerHeartbeat((HeldTask(A, 1),)))]
-    assert one.received(100.3, UNKNOWN) == [ready(0, HeldTask(A, 1))]
+    worker = session()
+    worker.received(100.0, task())
+    worker.leave(100.0, "stopped", 5.0)
+    assert worker.advance(100.25) == [Send(WorkerHeartbeat((HeldTask(A, 1),)))]
+    assert worker.received(100.3, UNKNOWN) == [ready(0, HeldTask(A, 1))]
 
 
 def test_when_the_time_to_leave_is_over_it_says_goodbye_and_ends():
-    one = session()
-    one.received(100.0, task())
-    one.leave(100.0, "stopped", 1.0)
-    one.next_beat = 999.0
-    assert one.next_due() == 101.0
-    goodbye, end = one.advance(101.0)
+    worker = session()
+    worker.received(100.0, task())
+    worker.leave(100.0, "stopped", 1.0)
+    worker.next_beat = 999.0
+    assert worker.next_due() == 101.0
+    goodbye, end = worker.advance(101.0)
     assert (type(goodbye.message), end.code) == (Goodbye, 75)
 
 
 def test_a_retirement_sets_no_time_and_a_signal_after_it_does():
-    one = session()
-    one.received(100.0, task())
-    one.received(100.0, Retire("too many"))
-    assert one.leave_by is None
-    assert one.leave(100.5, "stopped", 1.0) == []
-    assert (one.leave_by, one.why) == (101.5, "retired: too many")
+    worker = session()
+    worker.received(100.0, task())
+    worker.received(100.0, Retire("too many"))
+    assert worker.leave_by is None
+    assert worker.leave(100.5, "stopped", 1.0) == []
+    assert (worker.leave_by, worker.why) == (101.5, "retired: too many")
 
 
 # Credit that adapts
@@ -209,7 +209,7 @@ def adaptive():
 def carry_out(session, now, took_s):
     session.received(now, Task(bytes(16), 1, "add", {}, 60_000, 75_000))
     done = finish(session, now + took_s, done=True, value=None)
-    return [one.message.credit for one in done if isinstance(one, Send) and isinstance(one.message, Ready)]
+    return [result.message.credit for result in done if isinstance(result, Send) and isinstance(result.message, Ready)]
 
 
 def test_short_tasks_raise_the_credit_to_twenty_ms_of_work_and_long_ones_bring_it_down_again():

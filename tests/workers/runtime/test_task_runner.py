@@ -1,4 +1,4 @@
-"""A worker's carrier: what a generator yields goes out as parts, numbered, before its result; whatever a task does, it ends."""
+"""The task runner: a generator's values are sent as numbered parts before its result; every task ends."""
 
 import itertools
 
@@ -46,24 +46,24 @@ def unpackable(_):
     return object()
 
 
-ACTIONS = {one.__name__: one for one in (counting, failing, crashing, large, plain, slow, unpackable)}
+ACTIONS = {function.__name__: function for function in (counting, failing, crashing, large, plain, slow, unpackable)}
 
 
 @pytest.fixture
 def do():
-    """Have a task done; gives every message up to its result, and checks that each has its frame."""
+    """Run a task; return every message up to its result, and check the frame of each."""
     runner = TaskRunner(lambda: ACTIONS, MAX_BYTES, structlog.get_logger())
     numbers = itertools.count(1)
 
     def run(action, args=None):
         task = Task(bytes(15) + bytes([next(numbers)]), 2, action, args or {}, 60_000, 75_000)
-        told = []
-        end = runner.carry_out(task, lambda part, frame: told.append((part, frame)))
-        told.append((end.message, end.frame))
-        for message, frame in told:
+        parts = []
+        end = runner.carry_out(task, lambda part, frame: parts.append((part, frame)))
+        parts.append((end.message, end.frame))
+        for message, frame in parts:
             assert codec.decode_from_worker(frame) == message
             assert (message.task, message.attempt) == (task.id, 2)
-        return [message for message, _ in told]
+        return [message for message, _ in parts]
 
     return run
 

@@ -1,8 +1,7 @@
-"""What is known about a symbol's day before a display sees its first tick. Pure.
+"""The known values of a symbol's day before the first tick of a display. Pure.
 
-The original's rules for reading it (each number is taken only if it is one), without what was wrong with them: it lost the
-price of the feed's own package (`initialPrice`), put 1.1000 where there was none, and turned 0 digits into 5. Here what is
-unknown stays None.
+The rules of the original (each value counts only if it is a number), without its faults: it lost the price of the feed's packages
+(`initialPrice`), assumed 1.1000 where there was none, and turned 0 digits into 5. Here an unknown value stays None.
 """
 
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ MINUTES = 1440  # bars of one day, at most
 
 
 class MinuteBar(NamedTuple):
-    """A bar of the day so far, which the profile takes as one tick with a volume."""
+    """A bar of the day so far; for the profile it counts as one tick with a volume."""
 
     timestamp: int | None  # ms since 1970 UTC
     open: float
@@ -35,10 +34,10 @@ class MinuteBar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """The day so far; None where nothing is known. All but the daily bars speak of the day of `timestamp`."""
+    """The day so far; None for an unknown value. All values but the daily bars are of the day of `timestamp`."""
 
     symbol: str
-    digits: int | None = PAIR  # decimals of a price, a pipette is the last of them; None: the first quote tells
+    digits: int | None = PAIR  # decimals of a price, a pipette is the last of them; None: as in the first quote
     price: float | None = None
     open: float | None = None
     high: float | None = None
@@ -48,32 +47,32 @@ class Init:
     adr_width: float | None = None  # an average daily range, price units, where no daily bars are given
     minute_bars: tuple[MinuteBar, ...] = ()
     daily_bars: tuple[Bar, ...] = ()  # oldest first; today's may be among them
-    timestamp: int = 0  # when this was so, ms since 1970 UTC; 0: on the day of the first tick
-    only_source: str | None = None  # the source that was asked for, or ANY_SOURCE; None: that of the first tick that counts
+    timestamp: int = 0  # time of these values, ms since 1970 UTC; 0: on the day of the first tick
+    only_source: str | None = None  # the requested source, or ANY_SOURCE; None: that of the first tick that counts
     kept_source: str | None = None  # that source, if there was such a tick before
-    late_ticks: bool = False  # ticks of days before the present one count into the present one
+    late_ticks: bool = False  # ticks of earlier days count into the present one
 
     @classmethod
     def from_values(cls, symbol: str, values: Mapping[str, Any]) -> "Init":
-        """Read the init map of a display.
+        """Return the start of the day from the init map of a display.
 
         Args:
-            values: by the names of `OWN_NAMES` and `FX_NAMES`; others are passed over. What is no number counts as unknown, as
-                does a price of 0. As long as nobody knows the digits, prices have as many as there may be.
+            values: by the names of `OWN_NAMES` and `FX_NAMES`; other names are ignored. A value that is no number is unknown, and
+                so is a price of 0. While the digits are unknown, prices keep the maximum of digits.
         """
         known = _digits(values.get("digits"), symbol)
         digits = MOST if known is None else known
 
         def price(*names: str) -> float | None:
-            found = (rounded(values.get(name), digits) for name in names)
-            return next((one for one in found if one), None)
+            prices = (rounded(values.get(name), digits) for name in names)
+            return next((value for value in prices if value), None)
 
         adr_high, adr_low = price("adr_high", "projectedAdrHigh"), price("adr_low", "projectedAdrLow")
-        if adr_high is None or adr_low is None or adr_high < adr_low:  # half a range is none, and so is one upside down
+        if adr_high is None or adr_low is None or adr_high < adr_low:  # half a range is none, and so is an inverted one
             adr_high = adr_low = None
-        daily = tuple(day for one in _rows(values, "daily_bars") if (day := read_bar(one, digits)))
+        daily = tuple(day for row in _rows(values, "daily_bars") if (day := read_bar(row, digits)))
         width = price("adr") if adr_high is None or adr_low is None else rounded(adr_high - adr_low, digits)
-        bars = [bar for one in _rows(values, "minute_bars", "initialMarketProfile") if (bar := _minute_bar(one, digits))]
+        bars = [bar for row in _rows(values, "minute_bars", "initialMarketProfile") if (bar := _minute_bar(row, digits))]
         return cls(
             symbol=symbol,
             digits=known,
@@ -93,21 +92,21 @@ class Init:
         )
 
     def dump(self) -> dict[str, Any]:
-        """Write it as plain values, by its own names: another form than `from_values` reads."""
+        """Return it as plain values, by field name; not the form that `from_values` reads."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         bars = {name: [list(bar) for bar in values[name]] for name in ("minute_bars", "daily_bars")}
         return {**values, **bars}
 
     @classmethod
-    def restored(cls, told: Mapping[str, Any]) -> "Init":
-        """Read what `dump` wrote."""
-        minutes = tuple(MinuteBar(*bar) for bar in told["minute_bars"])
-        return cls(**{**told, "minute_bars": minutes, "daily_bars": tuple(Bar(*bar) for bar in told["daily_bars"])})
+    def restored(cls, values: Mapping[str, Any]) -> "Init":
+        """Return the object of a `dump`."""
+        minutes = tuple(MinuteBar(*bar) for bar in values["minute_bars"])
+        return cls(**{**values, "minute_bars": minutes, "daily_bars": tuple(Bar(*bar) for bar in values["daily_bars"])})
 
 
 def _digits(value: Any, symbol: str) -> int | None:
-    found = _whole(value)
-    return usual_digits(symbol) if found is None or not 0 <= found <= MOST else found
+    digits = _whole(value)
+    return usual_digits(symbol) if digits is None or not 0 <= digits <= MOST else digits
 
 
 def _whole(value: Any) -> int | None:
@@ -121,8 +120,8 @@ def _text(value: Any) -> str | None:
 
 
 def _rows(values: Mapping[str, Any], *names: str) -> list[Any]:
-    found = (values.get(name) for name in names)
-    return next((list(one) for one in found if isinstance(one, list | tuple)), [])
+    candidates = (values.get(name) for name in names)
+    return next((list(rows) for rows in candidates if isinstance(rows, list | tuple)), [])
 
 
 def _minute_bar(value: Any, digits: int) -> MinuteBar | None:

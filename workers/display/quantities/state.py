@@ -1,17 +1,15 @@
 """The state of one display: a function of its init, its config and its ticks, and of nothing else. Pure, constant cost per tick.
 
-Two clocks, both from the ticks, neither ever going backwards: `timestamp` (the venue's) says which day and minute it is;
-`at_ms` moves the windows of volatility, flash and deflection (a worker passes the timestamp there too; the original used its
-own arrival clock).
+Two clocks, both from the ticks, neither ever going backwards: `timestamp` (the venue's) determines the day and minute; `at_ms`
+moves the windows of volatility, flash and deflection (a worker passes the timestamp there too; the original used the arrival).
 
-Which ticks count, and which may begin a day, is the rule of `tick_filter`. A day ends at 00:00 UTC: with the first
-tick of the next one, everything starts anew but for the daily ranges, which get one day more. So today's state depends on today's
-ticks and on `day_init` alone: whoever rebuilds a display from these two gets the same state bit for bit (today's ticks: from its
-first one on, in their order, late ones too). The first tick of a day has none before it: its direction is neutral, and no move is
-counted for it.
+`tick_filter` has the rule which ticks count, and which may begin a day. A day ends at 00:00 UTC: with the first tick of the next
+day, everything is reset except the daily ranges, which get one more day. So today's state depends only on today's ticks and on
+`day_init`: a display that is built again from these two has the same state bit for bit (today's ticks: from the first one on, in
+their order, late ones too). The first tick of a day has no previous one: its direction is neutral, and it counts no move.
 
-Daily ranges come from the days lived through, so who wants them to outlive a worker stores `day_init` when it has changed.
-What a setting did to the past (smoothing, thresholds) is not undone when it changes; profile and ADR follow at once.
+Daily ranges come from the days that the display has seen; to keep them beyond the life of a worker, store `day_init` when it
+changes. A changed setting does not recompute the past (smoothing, thresholds); profile and ADR follow at once.
 """
 
 from collections.abc import Mapping
@@ -38,7 +36,7 @@ from hulak.workers.display.quantities.volatility import Volatility, gain
 
 __all__ = ["DisplayConfig", "DisplayState", "Init"]
 
-LARGEST = 2.0**52  # pipettes: beyond, prices are no longer told apart exactly
+LARGEST = 2.0**52  # pipettes: beyond, prices are no longer exact
 PLAIN = {  # name in a dump -> attribute
     "price": "price",
     "source": "source",
@@ -59,18 +57,18 @@ class DisplayState:
 
     Args:
         symbol: as in its ticks.
-        init: what is known of the day before the first tick.
+        init: the known values of the day before the first tick.
         config: in force until `configure`.
     """
 
-    price: float | None  # of the newest tick, which is its bid; before the first, as the init said
+    price: float | None  # of the newest tick, which is its bid; before the first, of the init
     ticks: int  # of this day
-    source: str | None  # that it keeps to, or ANY_SOURCE; None: any, before the first tick that counts
+    source: str | None  # the source whose ticks count, or ANY_SOURCE; None: any, before the first tick that counts
     _bid: float | None
     _ask: float | None
     _direction: int
     _now_ms: int
-    _given: Projection | None  # the average daily range as the init has it for this day
+    _given: Projection | None  # the average daily range of the init, for this day
     _extremes: Extremes
     _volatility: Volatility
     _twap: Twap
@@ -80,19 +78,19 @@ class DisplayState:
 
     def __init__(self, symbol: str, init: Init, config: DisplayConfig) -> None:
         self.symbol = symbol
-        self.day_init = init  # from this and today's ticks the same state results
-        self.left_out = [0] * len(LEFT_OUT)  # ticks since the day began that do not count, by why
+        self.day_init = init  # with today's ticks it gives the same state
+        self.left_out = [0] * len(LEFT_OUT)  # ticks of the day that do not count, by reason
         self.timestamp = 0  # the venue's clock, ms
         self._keep_to(init.kept_source if init.only_source is None else init.only_source)
         self._day: int | None = None  # days since 1970 UTC, of the newest tick
-        self._day_begins, self._day_ends = -FOR_EVER, -FOR_EVER  # ms; before the first tick any time is of a new day
+        self._day_begins, self._day_ends = -FOR_EVER, -FOR_EVER  # ms; before the first tick any time begins a new day
         self._seen_from = 0  # since when this day's extremes are known
         self.config = config
         known = (init.price, init.open, init.high, init.low)
         self._begin(digits_of(price for price in known if price is not None) if init.digits is None else init.digits)
 
     def _begin(self, digits: int) -> None:
-        """Start, before the first tick, with so many decimals."""
+        """Start, before the first tick, with this number of decimals."""
         init = self.day_init
         self.digits = digits
         self._scale = 10.0**digits
@@ -101,7 +99,7 @@ class DisplayState:
         self.configure(self.config)
 
     def configure(self, config: DisplayConfig) -> None:
-        """Compute by these values from now on: profile and ADR are made anew from what is kept, all else waits for a tick."""
+        """Apply a config: profile and ADR are recomputed at once from the stored ticks, the rest from the next tick on."""
         self.config = config
         self._keep, self._take = config.volatility_smoothing, gain(config.volatility_smoothing)
         self._flash_from = config.flash_threshold * PIPETTES - NOISE if config.show_flash else float("inf")
@@ -112,12 +110,12 @@ class DisplayState:
     def fold(
         self, bid: float | None, ask: float | None, at_ms: float, timestamp: int, until_ms: int = FOR_EVER, source: str = ""
     ) -> None:
-        """Take one tick in, or leave it out and count it in `left_out`: `workers.display.quantities.tick_filter` has the rule.
+        """Fold one tick, or leave it out and count it in `left_out`: `workers.display.quantities.tick_filter` has the rule.
 
         Args:
-            bid, ask: quote currency. One without an ask (None, 0, infinite or not a number) has no mid and no spread. Crossed
-                and locked quotes are taken as they are.
-            at_ms: ms, moves the windows; taken in whole ms.
+            bid, ask: quote currency. A tick without an ask (None, 0, infinite or not a number) has no mid and no spread.
+                Crossed and locked quotes count unchanged.
+            at_ms: moves the windows; truncated to whole ms.
             timestamp: the venue's clock, ms since 1970 UTC.
             until_ms: the latest `timestamp` that is believed.
             source: the venue.
@@ -158,14 +156,14 @@ class DisplayState:
         self._twap.fold(bid, clock)
 
     def snapshot(self) -> dict[str, Any]:
-        """Tell the state as a map of plain values; it does not change when further ticks are folded.
+        """Return the state as a map of plain values; it does not change when further ticks are folded.
 
         Returns:
-            the keys of a display's state that follow from its ticks; who publishes adds display, number, catching_up, times and
-            versions. Prices are in quote currency, moves in pipettes, flash in pips; None for what is not known. `ready` is
-            whether there is a price. `source` is the one whose ticks count; None if those of all do, and before the first tick.
-            Levels are [index, volume, buy, sell], and what is neither bought nor sold came without a change of price.
-            `left_out` counts the day's ticks that do not count, by why.
+            the keys of a display's state that follow from its ticks; the publisher adds display, number, catching_up, times and
+            versions. Prices are in quote currency, moves in pipettes, flash in pips; None for an unknown value. `ready` is
+            whether there is a price. `source` is the one whose ticks count; None if all do, and before the first tick.
+            Levels are [index, volume, buy, sell]; the rest of a volume is from ticks without a change of price.
+            `left_out` has the numbers of the day's ticks that do not count, by reason.
         """
         price, extremes, volatility = self.price, self._extremes, self._volatility
         ready = price is not None
@@ -208,7 +206,7 @@ class DisplayState:
         }
 
     def dump(self) -> dict[str, Any]:
-        """Write the whole state as plain values: who restores them and folds on has the same state, bit for bit."""
+        """Return the complete state as plain values: restored and folded on, they give the same state, bit for bit."""
         return {
             "config": self.config.dump(),
             "day_init": self.day_init.dump(),
@@ -219,32 +217,32 @@ class DisplayState:
             **{name: getattr(self, f"_{name}").dump() for name in PARTS},
         }
 
-    def restore(self, told: Mapping[str, Any]) -> None:
-        """Go on, before the first tick, from what `dump` wrote for the same symbol.
+    def restore(self, dump: Mapping[str, Any]) -> None:
+        """Restore, before the first tick, a `dump` of the same symbol.
 
         Raises:
-            KeyError, TypeError, ValueError: `dump` did not write this.
+            KeyError, TypeError, ValueError: it is no `dump` of this symbol.
         """
-        config, said = DisplayConfig(**told["config"]), self.day_init.digits
-        if said is not None and told["digits"] != said:
-            raise ValueError(f"the state has {told['digits']} digits, must have {said}")
-        self.day_init, self.left_out = Init.restored(told["day_init"]), list(told["left_out"])
-        self._begin(told["digits"])
+        config, digits = DisplayConfig(**dump["config"]), self.day_init.digits
+        if digits is not None and dump["digits"] != digits:
+            raise ValueError(f"the state has {dump['digits']} digits, must have {digits}")
+        self.day_init, self.left_out = Init.restored(dump["day_init"]), list(dump["left_out"])
+        self._begin(dump["digits"])
         for name, attribute in PLAIN.items():
-            setattr(self, attribute, told[name])
+            setattr(self, attribute, dump[name])
         self._keep_to(self.source)
         if self._day is not None:
             self._set_day(self._day)
-        self._given = None if told["given"] is None else Projection(*told["given"])
+        self._given = None if dump["given"] is None else Projection(*dump["given"])
         self._extremes, self._volatility, self._twap = Extremes(), Volatility(), Twap()
         self._flash, self._deflection = Flash(), Deflection()
         self._profile = MarketProfile(self.digits, _shape(config))
         for name in PARTS:
-            getattr(self, f"_{name}").restore(told[name])
+            getattr(self, f"_{name}").restore(dump[name])
         self.configure(config)
 
     def _projection(self) -> Projection | None:
-        """Project the average daily range: as given for this day, else from the days before, else the day's own range so far."""
+        """Project the average daily range: as given for this day, else from the days before, else the day's range so far."""
         if self._given is not None:
             return self._given
         extremes = self._extremes
@@ -258,13 +256,13 @@ class DisplayState:
         self.source, self._one_source = source, source is not None and source != ANY_SOURCE
 
     def _is_foreign(self, source: str, timestamp: int) -> bool:
-        """Return whether a tick of another source than ours is left out; see `tick_filter`."""
+        """Return whether a tick of another source is left out; see `tick_filter`."""
         if self.day_init.only_source is None and timestamp - (self.timestamp or self.day_init.timestamp) >= SILENT_MS:
             return False
         return source[:LONGEST_SOURCE] != self.source
 
     def _turn_day(self, clock: int, bid: float, ask: float | None, source: str) -> None:
-        """Begin the day of a tick; the day before is kept as a daily range, if most of it was seen."""
+        """Begin the day of a tick; the previous day is kept as a daily range, if most of it was seen."""
         if self.day_init.only_source is None:
             self._keep_to(source[:LONGEST_SOURCE])
         before, day = self._day, clock // DAY_MS
@@ -273,7 +271,7 @@ class DisplayState:
             init = self.day_init
             if init.digits is None:
                 self._begin(digits_of((bid, ask) if ask and 0.5 < ask / bid < 2 else (bid,)))  # an ask far away is no quote
-            if init.timestamp and init.timestamp // DAY_MS != day:  # said of another day: only the days before are of use
+            if init.timestamp and init.timestamp // DAY_MS != day:  # of another day: only its daily bars are used
                 self._start_day(Init(self.symbol, self.digits))
             seen = self._extremes.high is not None and self._extremes.low is not None
         else:

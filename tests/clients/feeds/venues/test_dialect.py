@@ -1,4 +1,4 @@
-"""What all dialects share: one-sided updates, refusals; and that no venue's message confuses another's dialect."""
+"""The common behaviour of dialects: one-sided updates, refusals; no venue's message confuses another's dialect."""
 
 import json
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hulak.bus.core.ticks.tick_bodies import read_map
-from hulak.bus.core.ticks.topic_logs import TopicLog, TopicLogs
+from hulak.bus.core.ticks.topic_logs import TopicLogs
 from hulak.bus.errors import ProtocolError
 from hulak.bus.wire.codec import NUL, STAMP
 from hulak.bus.wire.names import ANY_SOURCE, LONGEST_SOURCE, OWNED_BY_DISPLAYS
@@ -272,7 +272,3 @@ class DisplayStates:
             self._last.pop(display, None)
             self._removed.append(display)
             self.topics.drop(OWNED_BY_DISPLAYS + display.encode() + NUL)
-
-    def log_of(self, display: str) -> TopicLog | None:
-        """Return the log of a display's topic."""
-        return self.topics.logs.get(OWNED_BY_DISPLAYS + display.encode() + NUL)

@@ -5,7 +5,7 @@ Every `decode_*` raises `ProtocolError` and nothing else, for any bytes; `encode
 
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -271,8 +271,3 @@ decode_from_worker: Callable[[bytes], MessageFromWorker] = _reader(
 decode_to_worker: Callable[[bytes], MessageToWorker] = _reader(
     _by_kind(Task, BrokerHeartbeat, Retire, Error), Task, to_broker=False
 )
-
-
-def join_bodies(bodies: Iterable[bytes], count: int) -> bytes:
-    """Join packed bodies into one packed array without decoding them (section 3.5)."""
-    return array_header(count) + b"".join(bodies)

@@ -9,6 +9,11 @@ from hulak.bus.wire.messages import Stamp, Tick
 TICKS, DISPLAYS = b"ticks\0", b"displays\0"
 
 
+def join_bodies(bodies, count):
+    """Join packed bodies into one packed array."""
+    return codec.array_header(count) + b"".join(bodies)
+
+
 def router():
     return FrameRouter([TICKS, DISPLAYS], ChunkSink(), lossless=True, hold=100)
 
@@ -19,7 +24,7 @@ def tick(number):
 
 def batch(first, count):
     bodies = [codec.pack_tick(tick(number)) for number in range(first, first + count)]
-    return codec.encode_publication(b"ticks", Stamp(7, first, 1), codec.join_bodies(bodies, count))
+    return codec.encode_publication(b"ticks", Stamp(7, first, 1), join_bodies(bodies, count))
 
 
 def given(subject):

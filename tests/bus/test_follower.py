@@ -15,6 +15,11 @@ from hulak.bus.wire.messages import Stamp, Tick
 EPOCH = 7
 
 
+def join_bodies(bodies, count):
+    """Join packed bodies into one packed array."""
+    return codec.array_header(count) + b"".join(bodies)
+
+
 def body(price):
     return codec.pack_tick(Tick("X", float(price), price + 0.5, 1, "test"))
 
@@ -24,7 +29,7 @@ def tick(number, topic="tick.X", epoch=EPOCH):
 
 
 def ticks(first, count):
-    rows = codec.join_bodies([body(number) for number in range(first, first + count)], count)
+    rows = join_bodies([body(number) for number in range(first, first + count)], count)
     return encode_publication(b"ticks", Stamp(EPOCH, first, 5), rows)
 
 
@@ -133,7 +138,7 @@ def test_a_malformed_body_in_ticks_does_not_affect_the_others(replayed):
         router.replayed("ticks", rows)
         router.replay_ended("ticks", None)
     else:
-        bodies = codec.join_bodies([body(2), LATIN, NO_TIME, body(5)], 4)
+        bodies = join_bodies([body(2), LATIN, NO_TIME, body(5)], 4)
         router.take([encode_publication(b"ticks", Stamp(EPOCH, 2, 5), bodies), ticks(6, 1)])
     assert [(event.stamp.sequence, event.body["source"]) for event in router.sink.items] == [
         (1, "test"), (2, "test"), (3, "t\ufffdst"), (5, "test"), (6, "test")
@@ -144,7 +149,7 @@ def test_a_malformed_body_in_ticks_does_not_affect_the_others(replayed):
 @pytest.mark.parametrize("bad", [LATIN, NO_TIME, body(3)[:-5] + b"\x91" * 900 + b"\xc0"])
 def test_as_values_a_malformed_body_is_skipped_in_every_position(bad):
     live, by_topic, again = (follow(topic, sink=TickSink()) for topic in ("ticks", "tick.X", "ticks"))
-    joined = codec.join_bodies([body(1), bad, body(2)], 3)
+    joined = join_bodies([body(1), bad, body(2)], 3)
     live.take([ticks(1, 0), encode_publication(b"ticks", Stamp(EPOCH, 1, 5), joined)])
     by_topic.take([tick(1), encode_publication(b"tick.X", Stamp(EPOCH, 2, 5), bad), tick(3)])
     again.take([ticks(1, 0), ticks(1, 1), ticks(4, 1)])

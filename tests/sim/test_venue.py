@@ -15,7 +15,6 @@ import venue_messages
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from hulak.clients.feeds.venues.binance import stream_path
 from hulak.clients.feeds.venues.registry import VENUES
 from hulak.sim.fx_market import PAIRS, Market, Quote
 from hulak.sim.recording import Playback, Recorded, Recording, load_recording
@@ -61,7 +60,7 @@ async def until_closed(connection):
 
 def test_the_combined_form_sends_the_symbols_of_its_path():
     async def story():
-        async with connected(Market(1, 5_000.0), stream_path(["EURUSD", "GBPUSD"])) as connection:
+        async with connected(Market(1, 5_000.0), "/stream?streams=eurusd@bookTicker/gbpusd@bookTicker") as connection:
             first = json.loads(await connection.recv())
             ticks = await ticks_of(connection, "binance", 50)
         assert first["stream"] in {"eurusd@bookTicker", "gbpusd@bookTicker"}

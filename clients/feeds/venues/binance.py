@@ -14,7 +14,7 @@ Formats, from Binance's public documentation of its WebSocket market streams ("I
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -103,12 +103,3 @@ class Binance(BaseDialect):
 
 def _stream(symbol: str) -> str:
     return f"{symbol.lower()}@bookTicker"
-
-
-def stream_path(symbols: Iterable[str]) -> str:
-    """Return the path and query that subscribe to these symbols' spot quotes in the combined format.
-
-    Args:
-        symbols: as Binance writes them, in any case; at least one.
-    """
-    return "/stream?streams=" + "/".join(_stream(symbol) for symbol in symbols)

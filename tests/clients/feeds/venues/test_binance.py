@@ -7,7 +7,7 @@ import venue_messages
 
 from hulak.bus.errors import FeedError
 from hulak.bus.wire.messages import Tick
-from hulak.clients.feeds.venues.binance import Binance, stream_path
+from hulak.clients.feeds.venues.binance import Binance
 from hulak.clients.feeds.venues.dialect import Subscribed, SymbolError
 
 SPOT = '{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}'
@@ -109,10 +109,6 @@ def test_symbols_are_subscribed_to_in_one_request_and_confirmed_by_its_reply():
 @pytest.mark.parametrize("message", ['{"code":3,"msg":"Invalid JSON"}', '{"error":{"code":3,"msg":"Invalid JSON"},"id":9}'])
 def test_a_refusal_of_an_unknown_request_has_no_symbol(message):
     assert parse(message) == [SymbolError(None, "SUBSCRIPTION_FAILED", "Invalid JSON")]
-
-
-def test_the_path_subscribes_to_each_symbol():
-    assert stream_path(["EURUSD", "gbpusd"]) == "/stream?streams=eurusd@bookTicker/gbpusd@bookTicker"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hulak.bus.errors import ProtocolError
+from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.subscriber.events import TICKS, Event, is_snapshot, rows_of, snapshot_events
 from hulak.bus.subscriber.sequence_tracker import Ask, Chunk, Gap, SequenceTracker, TrackerOutput, TrackerState
 from hulak.bus.subscriber.sinks import JOURNALLED, Sink, TickSink
@@ -32,9 +33,13 @@ class FrameRouter:
         sink: receives the messages.
         lossless: ticks are delivered in order and without holes, else as they come.
         hold: messages held back per topic while a gap is repaired, at most.
+        logger: receives gaps and lost messages; None for no log.
     """
 
-    def __init__(self, subscriptions: Iterable[bytes], sink: Sink, *, lossless: bool, hold: int) -> None:
+    def __init__(
+        self, subscriptions: Iterable[bytes], sink: Sink, *, lossless: bool, hold: int, logger: Logger | None = None
+    ) -> None:
+        self._log = logger_of(logger)
         self.subscriptions = tuple(subscriptions)
         self.sink = sink
         self.lossless = lossless
@@ -196,8 +201,10 @@ class FrameRouter:
                 self.sink.give(topic, output)
             elif isinstance(output, Ask):
                 self.asks.append((topic, output))
+                self._log.info("replay requested", topic=topic, first=output.first, last=output.last)
             else:
                 self.gaps.append((topic, output))
+                self._log.warning("messages lost", topic=topic, first=output.first, last=output.last, why=output.why)
 
     def give_ticks_to(self, sink: TickSink, waiting: Iterable[Event]) -> None:
         """Deliver ticks as values from now on; also the waiting and held messages, which are decoded."""

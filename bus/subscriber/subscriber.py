@@ -18,6 +18,7 @@ import zmq
 
 from hulak.bus.errors import ConfigError
 from hulak.bus.process import load_settings
+from hulak.bus.process.client_logger import Logger
 from hulak.bus.process.settings import Settings
 from hulak.bus.subscriber.asyncio_wait import readable
 from hulak.bus.subscriber.events import Event, subscription
@@ -43,6 +44,7 @@ class Subscriber:
             it; `plain`: as it comes.
         hold: messages held back per topic while a gap is repaired, at most.
         timeout_s: seconds to wait for a broker; None: no limit.
+        logger: receives gaps and lost messages; None for no log.
     Raises:
         BusTimeout: no broker in time.
         ConfigError: a setting or the mode is wrong.
@@ -57,6 +59,7 @@ class Subscriber:
         mode: Mode = "lossless",
         hold: int = 10_000,
         timeout_s: float | None = None,
+        logger: Logger | None = None,
     ) -> None:
         if mode not in ("lossless", "latest", "plain"):
             raise ConfigError(f"mode is {mode!r}, must be lossless, latest or plain")
@@ -65,7 +68,7 @@ class Subscriber:
         self._events: EventSink | NewestSink = NewestSink() if mode == "latest" else EventSink()
         self._conflates = mode == "latest"
         self._ticks: TickSink | None = None  # read instead of `_events`, once ticks are wanted as values
-        self._router = FrameRouter(subscriptions, self._events, lossless=mode == "lossless", hold=hold)
+        self._router = FrameRouter(subscriptions, self._events, lossless=mode == "lossless", hold=hold, logger=logger)
         self._receiver = FrameReceiver(self._router, settings, home, timeout_s)
 
     # A subscriber's life

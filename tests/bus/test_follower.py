@@ -68,6 +68,31 @@ def test_the_next_message_is_delivered_and_a_missing_one_requested():
     assert numbers(router) == [10]
 
 
+class RecordingLogger:
+    """Keeps the events that it gets."""
+
+    def __init__(self):
+        self.events = []
+
+    def info(self, event, **fields):
+        self.events.append((event, fields))
+
+    warning = info
+
+
+def test_a_replay_and_a_loss_are_logged_and_nothing_else():
+    logger = RecordingLogger()
+    router = FrameRouter([subscription("tick.X")], EventSink(), lossless=True, hold=100, logger=logger)
+    router.take([tick(1), tick(2)])
+    assert logger.events == []
+    router.take([tick(5)])
+    assert logger.events == [("replay requested", {"topic": "tick.X", "first": 3, "last": 4})]
+    router.too_old("tick.X", 5)
+    event, fields = logger.events[1]
+    assert (event, fields["topic"], fields["first"], fields["last"]) == ("messages lost", "tick.X", 3, 4)
+    assert len(logger.events) == 2
+
+
 @pytest.mark.parametrize(("topics", "before"), [(["tick.X"], []), (["tick."], [snapshot("tick.", Y=4)]), ([""], [snapshot("")])])
 def test_a_topic_that_was_new_after_joining_is_requested_from_its_first_message(topics, before):
     router = follow(*topics)

@@ -136,7 +136,7 @@ def test_the_broker_may_be_killed_and_pool_and_target_stay_and_nobody_is_taken_b
     assert local_bus.stats()["tasks"]["lost_workers"] == 0
     second = local_bus.hulak("scaler")
     assert second.wait(10) == 78
-    assert "a scaler runs already" in second.log.read_text()
+    assert "a scaler already runs" in second.log.read_text()
 
 
 def test_a_broker_that_is_still_starting_is_no_warning_and_one_that_never_comes_is():

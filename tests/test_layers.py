@@ -56,6 +56,7 @@ NEEDS = {"bus/version.py": "importlib", "bus/wire/codec.py": "threading"}  # its
 LONGEST = 400
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))
 MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in FILES}
 
 
@@ -220,7 +221,7 @@ def test_constants_and_what_is_imported_may_have_the_same_name():
     assert named_twice({"bus/a.py": "MOST = 1\nclass Tick: ...", "bus/b.py": "MOST = 2\nfrom hulak.bus.a import Tick"}) == {}
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, *TESTS])
 def test_a_file_can_be_read_in_one_sitting(name):
     lines = len((ROOT / name).read_text(encoding="utf-8").splitlines())
     assert lines <= LONGEST, f"{name} has {lines} lines, must be at most {LONGEST}"

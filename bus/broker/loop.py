@@ -264,7 +264,7 @@ class Broker:
             self.ticks.replays.drop(self.outbox.unreached.pop())
 
     def _read_all_answers(self, now: float) -> None:
-        """Read all messages of workers: a closed connection refuses our messages before all of its own are read."""
+        """Read every message that workers have sent. A worker that has left may still have results in the socket."""
         for _ in range(MAX_READS):
             if not self.backend.poll(0):
                 return

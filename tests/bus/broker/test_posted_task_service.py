@@ -1,101 +1,18 @@
 """The service of posted tasks around a real database: accepted tasks are stored, once; tasks without room wait."""
 
 import contextlib
-import itertools
 import socket
 import sqlite3
 import time
-from dataclasses import replace
 
-import pytest
-import structlog
-from effect_fixture import EffectFixture
-from request_arguments import serve
 from waiting import eventually
 
-from hulak.bus.backoff import Backoff
-from hulak.bus.broker.posted_task_service import AGAIN_S, PostedTaskService, policy_of
+from hulak.bus.broker.posted_task_service import AGAIN_S
 from hulak.bus.broker.socket_monitor import PeerConnection
 from hulak.bus.broker.storage import task_rows
 from hulak.bus.broker.storage.database_file import DatabaseFile
-from hulak.bus.core.effects import Asker
 from hulak.bus.core.journal.broker_clock import Ages
-from hulak.bus.core.tasks.dispatcher import Dispatcher
-from hulak.bus.errors import ProtocolError
-from hulak.bus.process.settings import BrokerSettings, Settings
-from hulak.bus.wire.messages import Error, Ready, Reply, Request, Result
-
-NO_LOG = structlog.get_logger()
-COUNT = itertools.count()  # of requests
-
-
-class PostedTaskFixture(EffectFixture):
-    """The service of posted tasks, its dispatcher, and the answers to clients."""
-
-    def __init__(self, folder, **bounds):
-        super().__init__(folder)
-        settings = Settings(broker=BrokerSettings(**bounds))
-        now = time.monotonic()
-        self.dispatcher = Dispatcher(7, policy_of(settings), Backoff(0.5, 60.0, lambda: 0.5), now)
-        self.posted_tasks = PostedTaskService(settings, self.database, Ages(0.0, now), self.dispatcher, NO_LOG)
-        self.carry_out(self.posted_tasks.begin())
-        self.database.start()
-
-    def note(self, effect):
-        return self.posted_tasks.note(effect)
-
-    def answers_to(self, request_id):
-        return [message for _, message in self.answers if message.id == request_id]
-
-    def send(self, control, request_id=None, connection=None, **args):
-        """Send a request; returns its id."""
-        asker = Asker(b"c", request_id or b"%016d" % next(COUNT), connection)
-        try:
-            self.carry_out(serve(f"hulak.{control}", asker, time.monotonic(), args, tasks=self.posted_tasks))
-        except ProtocolError as error:
-            self.carry_out([asker.refuse(error)])
-        return asker.request
-
-    def beat(self, now=None):
-        self.carry_out(self.posted_tasks.beat(time.monotonic() if now is None else now))
-
-    def ask(self, control, request_id=None, **args):
-        """Send a request, and return the value or the code of the answer."""
-        before = len(self.answers_to(request_id))
-        asked = self.send(control, request_id, **args)
-        self.until(lambda: len(self.answers_to(asked)) > before)
-        message = self.answers_to(asked)[-1]
-        return message.value if isinstance(message, Reply) else message.code
-
-    def post(self, **args):
-        return self.ask("post", **{"service": "s", "action": "a", **args})
-
-    def work(self, task, value=5, *, done=True):
-        """Let a worker do a queued task."""
-        name = task.hex()[-8:]
-        now = time.monotonic()
-        self.carry_out(self.dispatcher.ready(now, name.encode(), Ready("s", name, 100)))
-        for worker in list(self.dispatcher.roster):
-            if task in worker.held:
-                self.carry_out(self.dispatcher.result(now, worker.identity, Result(task, worker.held[task], done, value)))
-        self.until(lambda: self.ask("result", task=task)["ended_ns"])
-
-    def close(self):
-        self.database.close()
-        self.database.finished()
-
-
-@pytest.fixture
-def start(tmp_path):
-    made = []
-
-    def one(**bounds):
-        made.append(PostedTaskFixture(tmp_path, **bounds))
-        return made[-1]
-
-    yield one
-    for fixture in made:
-        fixture.database.close()
+from hulak.bus.wire.messages import Error, Reply, Request
 
 
 def row_of(folder, task):
@@ -300,77 +217,6 @@ def test_arguments_are_bounded_by_bytes_those_being_written_included(start):
     fixture.ask("cancel", task=asked[0])
     assert fixture.post(args={"data": bytes(30_000)})["new"]
     assert (fixture.posted_tasks.posts.coming, fixture.posted_tasks.posts.coming_bytes) == (0, 0)
-
-
-@pytest.mark.parametrize("bounds", [{"max_tasks": 2}, {"max_task_bytes": 1 << 16, "max_message_bytes": 1 << 16}])
-def test_tasks_above_the_bound_wait_in_the_store_and_are_read_when_there_is_room(start, bounds):
-    before = start()
-    tasks = [before.post(args={"data": bytes(30_000)})["task"] for _ in range(5)]
-    before.close()
-    fixture = start(**bounds)
-    assert list(fixture.dispatcher.tasks) == tasks[:2]
-    assert fixture.posted_tasks.stats()["behind"]
-    assert fixture.post() == "BUSY"  # those come first
-    assert fixture.ask("result", task=tasks[4])["state"] == "queued"
-    waits = fixture.send("result", task=tasks[2], wait_ms=60_000)
-    assert fixture.ask("cancel", task=tasks[2])["state"] == "cancelled"
-    fixture.until(lambda: fixture.answers_to(waits))
-    assert fixture.answers_to(waits)[0].value["state"] == "cancelled"
-    done = []
-    for task in (tasks[0], tasks[1], tasks[3], tasks[4]):
-        fixture.beat()
-        fixture.until(lambda task=task: task in fixture.dispatcher.tasks)
-        fixture.work(task)
-        done.append(task)
-    fixture.beat()
-    fixture.until(lambda: not fixture.posted_tasks.stats()["behind"])
-    assert fixture.post()["new"]
-    assert (fixture.dispatcher.counters["done"], fixture.posted_tasks.stats()["restored"]) == (4, 4)
-
-
-def test_a_task_that_is_cancelled_during_its_read_is_not_done(start):
-    before = start()
-    tasks = [before.post()["task"] for _ in range(3)]
-    before.close()
-    fixture = start(max_tasks=1)
-    fixture.posted_tasks.backlog.dispatcher.policy = replace(fixture.dispatcher.policy, max_tasks=10)
-    fixture.carry_out(fixture.posted_tasks.backlog.look())  # the reading is under way
-    assert fixture.ask("cancel", task=tasks[1])["state"] == "cancelled"
-    assert set(fixture.dispatcher.tasks) == {tasks[0], tasks[2]}
-
-
-def test_a_task_whose_time_ended_while_no_broker_ran_has_expired(start):
-    before = start()
-    task = before.post(expires_s=0.01)["task"]
-    other = before.post()["task"]
-    before.close()
-    eventually(lambda: time.monotonic() > before.dispatcher.tasks[task].deadline, within_s=10)
-    fixture = start()
-    assert list(fixture.dispatcher.tasks) == [other]
-    row = fixture.ask("result", task=task, wait_ms=1000)
-    assert (row["state"], row["error"]["code"], row["attempt"]) == ("expired", "EXPIRED", 0)
-
-
-def test_a_disk_that_cannot_be_written_at_the_start_is_tried_again_and_then_tasks_are_read(start, monkeypatch):
-    before = start()
-    task = before.post()["task"]
-    before.close()
-    real, full = DatabaseFile.prepare, [True]
-
-    def prepare(self):
-        if full[0]:
-            raise sqlite3.OperationalError("database or disk is full")
-        real(self)
-
-    monkeypatch.setattr(DatabaseFile, "prepare", prepare)
-    fixture = start()
-    assert (fixture.posted_tasks.stats()["state"], fixture.posted_tasks.stats()["why"]) == ("failed", "database or disk is full")
-    assert [fixture.post(), fixture.ask("result", task=task)] == ["STORE_FAILED"] * 2
-    full[0] = False
-    fixture.until(lambda: task in fixture.dispatcher.tasks)
-    fixture.until(lambda: fixture.posted_tasks.stats()["state"] == "live")
-    assert fixture.post()["new"]
-    assert fixture.posted_tasks.stats()["restored"] == 1
 
 
 def test_a_bug_in_a_callback_is_answered_counted_and_ends_nothing(start, monkeypatch):

@@ -1,97 +1,17 @@
 """The store in a folder: accepted tasks survive, an end is written once, and a full disk accepts nothing."""
 
 import math
-import sqlite3
 from functools import partial
 
 import pytest
-from waiting import eventually
+from database_fixture import DAY_S, NOW_NS, end, failed, insert, moment, new, posting, row, task
 
 from hulak.bus.broker.storage import dead_letters, row_retention, task_rows, unfinished_tasks
-from hulak.bus.broker.storage.database import Database
 from hulak.bus.broker.storage.row_retention import RowRetention
 from hulak.bus.broker.storage.unfinished_tasks import MemoryRoom
 from hulak.bus.core.tasks.moments import Moment
-from hulak.bus.core.tasks.posted import Posting
-from hulak.bus.errors import PartEnded
-from hulak.bus.wire.codec import pack, unpack
+from hulak.bus.wire.codec import unpack
 from hulak.bus.wire.messages import Error, Reply
-
-NOW_NS = 10**18
-DAY_S = 86400.0
-ALL = MemoryRoom(1_000_000, 1 << 40)
-
-
-def moment(later_s=0.0, *, age_s=None, boot="", boot_s=1000.0):
-    """The moment some seconds after the test's beginning."""
-    aged = 50.0 + later_s if age_s is None else age_s
-    return Moment(100.0 + later_s, NOW_NS + int(later_s * 1e9), aged, boot, boot_s + later_s)
-
-
-class DatabaseFixture:
-    """A store, with the results of its jobs."""
-
-    def __init__(self, folder, now=None):
-        self.database = Database(folder)
-        self.database.open()
-        self.found = None
-        self.database.load(partial(unfinished_tasks.read, after=0, room=ALL, moment=now or moment(), grace_s=1.5), self.take)
-        self.database.start()
-        self.given = []
-
-    def take(self, batch, why):
-        assert not why
-        self.found = batch
-
-    def do(self, *jobs):
-        """Queue jobs together, and wait until all have finished; returns (value, why) of each."""
-        self.given.clear()
-        for job in jobs:
-            self.database.put(job, lambda value, why: self.given.append((value, why)))
-        eventually(lambda: self.database.finished() or len(self.given) == len(jobs), within_s=10, every_s=0.001)
-        return list(self.given)
-
-
-@pytest.fixture
-def open_store(tmp_path):
-    made = []
-
-    def make(now=None):
-        made.append(DatabaseFixture(tmp_path, now))
-        return made[-1]
-
-    yield make
-    for fixture in made:
-        fixture.database.close()
-
-
-def posting(number, key=None, expires_s=float("inf"), retries=3):
-    return Posting(number.to_bytes(16, "big"), key, "nepse", "x", pack({"n": number}), retries, expires_s)
-
-
-def insert(number, later_s=0.0, *, at=None, **how):
-    return partial(task_rows.post, posting=posting(number, **how), moment=at or moment(later_s), keep_s=DAY_S)
-
-
-def end(number, state="done", message=None, later_s=0.0):
-    answer = Reply(task(number), 5) if message is None else message
-    return partial(task_rows.ended, task=task(number), state=state, attempt=1, message=answer, moment=moment(later_s))
-
-
-def failed(number, later_s=0.0):
-    return end(number, "failed", Error(task(number), "BLOCKED", "403", {"attempts": 4}), later_s)
-
-
-def row(number):
-    return partial(task_rows.read, task=task(number))
-
-
-def new(number):
-    return (task_rows.PostingOutcome(task(number), "queued", new=True), "")
-
-
-def task(number):
-    return number.to_bytes(16, "big")
 
 
 def test_accepted_tasks_are_restored_in_order_with_all_that_is_known_of_them(open_store):
@@ -331,73 +251,3 @@ def test_an_age_from_the_future_counts_from_now_on_some_rows_at_a_time(open_stor
     ]
     assert fixture.do(*ages) == [([(60.0, 60.0), (50.0, 60.0), (50.0, 70.0)], "")]
     assert fixture.do(partial(clean, age_s=171.0, most=10)) == [(({"answers": 2}, False), "")]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OverflowError("Python int too large to convert to SQLite INTEGER"),
-        sqlite3.OperationalError("database or disk is full"),
-        RuntimeError("a bug"),
-        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
-    ],
-)
-def test_a_job_that_fails_for_any_reason_does_not_affect_the_others_of_its_commit(open_store, error):
-    fixture = open_store()
-
-    def fails(connection):
-        insert(7)(connection)
-        raise error
-
-    first, second, third = fixture.do(insert(1), fails, insert(2))
-    assert (first, third) == (new(1), new(2))
-    assert second[0] is None
-    assert str(error) in second[1]
-    assert fixture.do(row(7), insert(3)) == [(None, ""), new(3)]
-    fixture.database.check()
-
-
-def test_numbers_that_sqlite_cannot_hold_are_one_jobs_failure(open_store):
-    fixture = open_store()
-    bad = partial(task_rows.rows, state=2**63, service=None, most=10)
-    worse = partial(task_rows.rows, state={"a": 1}, service=None, most=10)
-    results = fixture.do(insert(1), bad, insert(2), worse, insert(3))
-    assert [why == "" for _, why in results] == [True, False, True, False, True]
-
-
-def test_a_failed_transaction_fails_each_of_its_jobs_and_the_store_reports_it_until_the_disk_works(open_store):
-    fixture = open_store()
-
-    def lost(connection):  # as SQLite does on a full disk: all of it is rolled back
-        connection.execute("ROLLBACK")
-        raise sqlite3.OperationalError("database or disk is full")
-
-    results = fixture.do(insert(1), lost, insert(2))
-    assert all(value is None and "disk is full" in why for value, why in results)
-    eventually(lambda: not fixture.database.failed, within_s=10)  # it tries by itself
-    assert fixture.do(row(1), insert(3)) == [(None, ""), new(3)]
-
-
-def test_a_disk_error_of_one_job_makes_the_store_failed(open_store):
-    fixture = open_store()
-
-    def broken(connection):
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
-        raise error
-
-    assert fixture.do(insert(1), broken)[0] == new(1)
-    assert fixture.database.failed == "disk I/O error"
-    eventually(lambda: not fixture.database.failed, within_s=10)
-
-
-def test_a_thread_that_ends_is_noticed(tmp_path, monkeypatch):
-    database = Database(tmp_path)
-    database.open()
-    database.check()
-    monkeypatch.setattr(database, "_commit", None)  # a bug
-    database.start()
-    database.put(lambda _: 1, lambda *_: None)
-    eventually(lambda: database.dead, within_s=10)
-    with pytest.raises(PartEnded, match="TypeError"):
-        database.check()

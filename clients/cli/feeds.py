@@ -40,7 +40,7 @@ def mixed(stats: Mapping[str, Any]) -> list[str]:
     ticks = stats["ticks"]
     topics = ticks.get("shared_topics") or {}
     lines = [
-        f"{topic} gets ticks of {' and '.join(names)}, and its subscribers a mixture: restart one of them with --prefix"
+        f"{topic} gets ticks of {' and '.join(names)}, and its subscribers a mixture: give one of them a prefix (--prefix)"
         for topic, names in topics.items()
     ]
     more = ticks.get("shared", 0) - len(topics)

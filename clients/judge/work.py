@@ -28,7 +28,11 @@ def failures(facts: Facts, values: Mapping[str, float | None], limits: Mapping[s
         yield finding("tasks_failing", level, f"{failed:,.0f} of {ended:,.0f} tasks failed {span}")
     if new is not None and (level := limits["dead_letters"].level(new)) is not Level.OK:
         total = max(new, facts.figure("store.dead_letters"))
-        yield finding("dead_letters", level, f"{new:,.0f} new dead letters {span}, {total:,.0f} in all: see hulak dead ls")
+        yield finding(
+            "dead_letters",
+            level,
+            f"{new:,.0f} new dead letter{'' if new == 1 else 's'} {span}, {total:,.0f} in all: see hulak dead ls",
+        )
 
 
 def _span(seconds: float) -> str:

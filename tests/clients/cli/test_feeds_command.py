@@ -48,7 +48,7 @@ def test_topics_of_several_feeds_are_named_and_a_broker_that_knows_nothing_of_it
     shared = {"tick.BTCUSD": ["binance", "kraken"]}
     lines = mixed({"ticks": {"shared": 3, "shared_topics": shared}})
     assert lines == [
-        "tick.BTCUSD gets ticks of binance and kraken, and its subscribers a mixture: restart one of them with --prefix",
+        "tick.BTCUSD gets ticks of binance and kraken, and its subscribers a mixture: give one of them a prefix (--prefix)",
         "and 2 more topics with several feeds",
     ]
     assert mixed({"ticks": {"taken": 5}}) == []

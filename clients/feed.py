@@ -23,6 +23,7 @@ from hulak.bus.process.load_settings import located
 from hulak.bus.process.member import Member
 from hulak.bus.process.settings import Settings
 from hulak.bus.wire.messages import END_MS, FIRST_MS, Tick
+from hulak.bus.wire.names import ANY_SOURCE
 from hulak.clients.feeds.publisher import ASK_S, TickPublisher
 from hulak.clients.feeds.quote_flags import QuoteFlags
 from hulak.clients.feeds.symbol_keys import canonical_symbol, check_prefix
@@ -44,7 +45,7 @@ class Feed:
         timeout_s: seconds to wait for the broker: when the feed is opened, when its buffer is full, when it is closed.
         logger: receives the events of the connection; None for no log.
     Raises:
-        FeedError: the prefix is invalid, or the name is empty or too long.
+        FeedError: the source or the prefix is invalid, or the name is empty or too long.
         ConfigError: the settings are invalid.
     """
 
@@ -59,16 +60,22 @@ class Feed:
         timeout_s: float = 10.0,
         logger: Logger | None = None,
     ) -> None:
-        if not 0 < len(name) <= LONGEST_NAME:
-            raise FeedError(f"name has {len(name)} characters, must have 1 to {LONGEST_NAME}")
+        source = name if source is None else source
+        _check_text("name", name, least=1)
+        _check_text("source", source, least=0)
+        if source == ANY_SOURCE:
+            raise FeedError(f"source is {source!r}, which means all sources; it must be another text")
         self._settings, home = located(settings, home)
-        self._source = name if source is None else source
+        self._source = source
         self._timeout_s = timeout_s
         log = logger_of(logger)
         self._publisher = TickPublisher(self._settings, home, name, log, check_prefix(prefix))
         self._member = Member(self._settings, home, log, kind="feed", name=f"{name}/{os.getpid()}", collect=self._report)
         self._flags = QuoteFlags()
-        self._lock = threading.Lock()  # guards the publisher
+        self._lock = threading.Lock()  # guards the publisher, and that it is not used once the feed is closed
+        self._start_lock = threading.Lock()
+        self._process = os.getpid()
+        self._error: BaseException | None = None  # that ended the thread
         self._connected, self._ends = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"feed {name}", daemon=True)
         self._reported = 0  # refusals that were reported to a caller
@@ -89,16 +96,20 @@ class Feed:
 
         Raises:
             BusTimeout: it does not within `timeout_s`; the feed is closed.
+            BusError: `CLOSED`, the feed is closed, or belongs to another process.
         """
-        if self._thread.ident is None:
-            self._thread.start()
-            self._member.start()
+        with self._start_lock:
+            self._check_usable()
+            if self._thread.ident is None:
+                self._thread.start()
+                self._member.start()
         if not self._connected.wait(self._timeout_s):
             self.close()
             where = self._settings.broker.collector
             raise BusTimeout(
                 f"no broker accepted ticks at {where} within {self._timeout_s:g} s; start one with `hulak up` or `hulak broker`"
             )
+        self._check_usable()
 
     def post(
         self,
@@ -119,7 +130,10 @@ class Feed:
         Raises:
             FeedError: the symbol, a price or the time is invalid; nothing is posted.
             BusTimeout: the buffer is full (setting feed.buffer), and the broker confirmed none of its ticks within `timeout_s`.
+            BusError: `CLOSED`, the feed is closed, or belongs to another process.
         """
+        if not isinstance(symbol, str):
+            raise FeedError(f"symbol is {symbol!r:.40}, must be text")
         bid, ask = (None if price is None else price_of(price, name) for price, name in ((bid, "bid"), (ask, "ask")))
         at_ms = time.time_ns() // 1_000_000 if timestamp is None else _milliseconds(timestamp)
         self.post_tick(Tick(canonical_symbol(symbol), bid, ask, at_ms, self._source, ("halted",) if halted else ()))
@@ -131,10 +145,15 @@ class Feed:
             tick: its symbol is that of its topic, without the prefix.
         """
         self.open()
-        with self._lock:
-            kept = self._publisher.link.unconfirmed
-            self._wait(lambda: len(kept) < self._settings.feed.buffer, self._timeout_s)
-            self._publisher.post(self._flags.mark(tick), time.time_ns())
+        kept, room = self._publisher.link.unconfirmed, self._settings.feed.buffer
+
+        def post() -> bool:
+            if len(kept) < room:
+                self._publisher.post(self._flags.mark(tick), time.time_ns())
+                return True
+            return False
+
+        self._until(post, self._timeout_s)
 
     def flush(self, timeout_s: float | None = None) -> None:
         """Wait until every tick is in the broker's journal.
@@ -148,8 +167,8 @@ class Feed:
         if self._thread.ident is None:
             return
         kept, refusals = self._publisher.link.unconfirmed, self._publisher.refusals
+        self._until(lambda: not len(kept), self._timeout_s if timeout_s is None else timeout_s)
         with self._lock:
-            self._wait(lambda: not len(kept), self._timeout_s if timeout_s is None else timeout_s)
             new, self._reported = refusals.count - self._reported, refusals.count
         if new > 0:
             named = ", ".join(f"{symbol} ({code})" for symbol, code in refusals.named.items())
@@ -162,23 +181,39 @@ class Feed:
 
     def close(self) -> None:
         """Close the connection; unconfirmed ticks may be lost, see `flush`. Further calls do nothing."""
-        if self._ends.is_set():
+        if os.getpid() != self._process:  # a forked copy has neither the thread nor the right to the sockets
             return
-        self._ends.set()
+        with self._start_lock, self._lock:
+            if self._ends.is_set():
+                return
+            self._ends.set()
         self._member.stop()
         if self._thread.ident is not None:
             self._thread.join()
-        self._publisher.close()
+        with self._lock:
+            self._publisher.close()
 
-    def _wait(self, done: Callable[[], bool], timeout_s: float) -> None:
-        """Wait, with the lock, while polling the broker."""
+    def _until(self, done: Callable[[], bool], timeout_s: float) -> None:
+        """Poll the broker until `done` returns true; the lock is free between two polls."""
         deadline = time.monotonic() + timeout_s
-        while not done():
-            self._publisher.keep()
-            if time.monotonic() > deadline:
+        while True:
+            with self._lock:
+                self._check_usable()
+                if done():
+                    return
+                self._publisher.keep()
                 count = len(self._publisher.link.unconfirmed)
+            if time.monotonic() > deadline:
                 raise BusTimeout(f"{count} ticks were not confirmed within {timeout_s:g} s; the feed keeps them")
             time.sleep(LOOK_S)
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._process:
+            raise BusError("CLOSED", f"this feed belongs to process {self._process}; make another one in a forked process")
+        if self._error is not None:
+            raise BusError("CLOSED", f"the thread of this feed has ended: {self._error!r}") from self._error
+        if self._ends.is_set():
+            raise BusError("CLOSED", "this feed is closed; make another one")
 
     def _report(self) -> dict[str, Any]:
         return {**self._publisher.values(), "program": True, "state": "connected" if self._connected.is_set() else "disconnected"}
@@ -186,11 +221,15 @@ class Feed:
     # In the thread
 
     def _keep(self) -> None:
-        asyncio.run(self._connect())
-        while not self._ends.wait(ASK_S):
-            with self._lock:
-                self._publisher.keep()
-            self._member.beat()
+        try:
+            asyncio.run(self._connect())
+            while not self._ends.wait(ASK_S):
+                with self._lock:
+                    self._publisher.keep()
+                self._member.beat()
+        except BaseException as error:  # noqa: BLE001 - the callers report it
+            self._error = error
+            self._connected.set()
 
     async def _connect(self) -> None:
         connecting = asyncio.ensure_future(self._publisher.connect())
@@ -203,11 +242,19 @@ class Feed:
         connecting.cancel()
 
 
+def _check_text(what: str, text: object, *, least: int) -> None:
+    if not (isinstance(text, str) and least <= len(text) <= LONGEST_NAME and text.isprintable()):
+        raise FeedError(f"{what} is {text!r:.60}, must be text of {least} to {LONGEST_NAME} printable characters")
+
+
 def _milliseconds(timestamp: int | datetime) -> int:
     if isinstance(timestamp, datetime):
         if timestamp.tzinfo is None:
             raise FeedError(f"timestamp is {timestamp.isoformat()}, must have a time zone: datetime.now(UTC)")
-        timestamp = utc_ms(timestamp)
+        try:
+            timestamp = utc_ms(timestamp)
+        except OverflowError:  # beyond the years of a datetime
+            timestamp = 0
     if isinstance(timestamp, bool) or not isinstance(timestamp, int) or not FIRST_MS <= timestamp < END_MS:
         raise FeedError(f"timestamp is {timestamp!r:.40}, must be a whole number of ms since 1970 UTC, from 1990 to 2100")
     return timestamp

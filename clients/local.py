@@ -5,6 +5,7 @@ the block, or with the program, even if that is killed.
 """
 
 import contextlib
+import secrets
 import shutil
 import socket
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any, Self
 
 from hulak.bus.errors import BusError, BusTimeout, ConfigError, HulakError
 from hulak.bus.process import load_settings
+from hulak.bus.process.check_settings import SECTIONS
 from hulak.bus.process.client_logger import Logger, logger_of
 from hulak.bus.wire.names import SCALED_SERVICES, SLOTS
 from hulak.clients import supervisord
@@ -63,17 +65,14 @@ class LocalBus:
         self._timeout_s = timeout_s
         self._demo, self._displays = demo, displays
         self._temporary = home is None
-        self.home = Path(tempfile.mkdtemp(prefix="hulak-")) if home is None else home.absolute()
+        folder = Path(tempfile.gettempdir()) / f"hulak-{secrets.token_hex(4)}"  # made by `start`
+        self.home = folder if home is None else home.absolute()
         self._stack = contextlib.ExitStack()
         self._client: BusClient | None = None
-        try:
-            self._file = load_settings.find_file(load_settings.default_home() if home is None else self.home, None)
-            pool = {"scaling.min_workers": min_workers, "scaling.max_workers": max_workers}
-            self._given = {**_addresses(demo=demo), **pool, **(settings or {})}
-            self.settings = load_settings.load(self.home, self._file, _sections(self._given))
-        except BaseException:
-            self._remove_home()
-            raise
+        self._file = load_settings.find_file(load_settings.default_home() if home is None else self.home, None)
+        pool = {"scaling.min_workers": min_workers, "scaling.max_workers": max_workers}
+        self._given = {**_addresses(demo=demo), **pool, **(settings or {})}
+        self.settings = load_settings.load(self.home, self._file, _sections(self._given))
 
     def __enter__(self) -> Self:
         self.start()
@@ -88,7 +87,10 @@ class LocalBus:
         Raises:
             BusTimeout: the workers are not ready within `timeout_s`; all processes are stopped.
             HulakError: supervisord ended, or another one runs on this home.
+            BusError: `RUNNING`, this bus runs already; it continues.
         """
+        if self._client is not None:
+            raise BusError("RUNNING", "this local bus runs already")
         variables = {f"HULAK_{name.replace('.', '__').upper()}": str(value) for name, value in self._given.items()}
         variables |= supervisord.switches(demo=self._demo, feed=self._demo, displays=self._displays, gateway=False)
         variables |= supervisord.demo_variables(self.settings) if self._demo else {}
@@ -192,9 +194,10 @@ def _sections(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Group settings by section, for `load`."""
     sections: dict[str, dict[str, Any]] = {}
     for name, value in given.items():
-        section, _, setting = name.partition(".")
-        if not setting:
-            raise ConfigError(f"setting {name!r} must be named with its section: 'nepse.rate_per_s'")
+        section, _, setting = name.partition(".") if isinstance(name, str) else ("", "", "")
+        if section not in SECTIONS or not setting:
+            allowed = ", ".join(SECTIONS)
+            raise ConfigError(f"setting {name!r} must be named with its section: 'nepse.rate_per_s'; sections are {allowed}")
         sections.setdefault(section, {})[setting] = value
     return sections
 

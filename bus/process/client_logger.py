@@ -28,7 +28,7 @@ def logger_of(logger: Logger | None) -> "structlog.typing.FilteringBoundLogger":
     """
     if logger is None:
         return cast("structlog.typing.FilteringBoundLogger", _Quiet())
-    if not isinstance(logger, logging.Logger):
+    if not isinstance(logger, logging.Logger | logging.LoggerAdapter):
         return logger
     import structlog  # noqa: PLC0415 - only if a logger needs it
 

@@ -1,8 +1,12 @@
 """`Feed`: a program's own ticks, numbered and confirmed, over a broker that comes late, is restarted and refuses some."""
 
+import contextlib
 import logging
+import os
+import signal
+import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from local_bus import LocalBus
@@ -80,6 +84,8 @@ def test_what_a_tick_says_of_itself():
         (("X", 1, 2, datetime(2026, 1, 1)), "must have a time zone"),  # noqa: DTZ001 - that is what is wrong with it
         (("X", 1, 2, datetime(1980, 1, 1, tzinfo=UTC)), "from 1990 to 2100"),
         (("X", 1, 2, True), "timestamp is True"),
+        ((None, 1, 2), "symbol is None, must be text"),
+        (("X", 1, 2, datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))), "from 1990 to 2100"),
     ],
 )
 def test_a_bad_tick_is_refused_before_anything_is_posted(tick, text, tmp_path):
@@ -89,10 +95,93 @@ def test_a_bad_tick_is_refused_before_anything_is_posted(tick, text, tmp_path):
     feed.close()
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201])
+@pytest.mark.parametrize("name", ["", "x" * 201, "\ud800", "a\nb", 5, b"x"])
 def test_a_feed_has_a_name(name):
-    with pytest.raises(FeedError, match="must have 1 to 200"):
+    with pytest.raises(FeedError, match=r"name is .*, must be text of 1 to 200 printable characters"):
         Feed(name)
+
+
+@pytest.mark.parametrize("source", ["x" * 201, "\ud800", 5, "any"])
+def test_a_source_is_a_text_that_does_not_mean_all_sources(source):
+    with pytest.raises(FeedError, match="source is "):
+        Feed("mine", source=source)
+
+
+def test_threads_may_open_post_and_close_one_feed():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        for _ in range(5):
+            feed, codes = feed_of(local_bus), []
+
+            def post(feed=feed, codes=codes):
+                try:
+                    while True:
+                        feed.post("X", 1, 2)
+                except BusError as error:
+                    codes.append(error.code)
+
+            threads = [threading.Thread(target=post) for _ in range(6)]
+            for thread in threads:
+                thread.start()
+            eventually(lambda feed=feed: feed.counters()["posted"] > 100, within_s=WITHIN_S)
+            feed.close()
+            for thread in threads:
+                thread.join(WITHIN_S)
+            assert codes == ["CLOSED"] * 6
+            for use in (feed.open, feed.flush, lambda feed=feed: feed.post("X", 1, 2)):
+                with pytest.raises(BusError, match="this feed is closed"):
+                    use()
+
+
+def test_a_call_that_waits_leaves_the_others_alone():
+    with LocalBus() as local_bus:
+        broker = local_bus.start_broker()
+        with feed_of(local_bus) as feed:
+            broker.send_signal(signal.SIGSTOP)
+            feed.post("X", 1, 2)
+            waiting = threading.Thread(target=feed.flush)
+            waiting.start()
+            for number in range(100):
+                feed.post("X", number, 2)
+            assert waiting.is_alive()
+            assert feed.counters()["posted"] == 101
+            broker.send_signal(signal.SIGCONT)
+            waiting.join(WITHIN_S)
+            assert not waiting.is_alive()
+
+
+def test_a_forked_process_is_told_to_make_a_feed_of_its_own():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        with feed_of(local_bus) as feed:
+            child = os.fork()
+            if child == 0:
+                code = 1
+                with contextlib.suppress(BaseException):
+                    feed.close()
+                    try:
+                        feed.post("X", 1, 2)
+                    except BusError as error:
+                        code = 0 if "make another one in a forked process" in str(error) else 2
+                os._exit(code)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            feed.post("X", 1, 2)
+
+
+class BrokenLogger:
+    """Fails at its first event."""
+
+    def info(self, event, **fields):
+        raise ValueError("no disk")
+
+
+def test_a_feed_whose_thread_ends_reports_why():
+    with LocalBus() as local_bus:
+        local_bus.start_broker()
+        feed = feed_of(local_bus, logger=BrokenLogger())
+        with pytest.raises(BusError, match=r"the thread of this feed has ended: ValueError\('no disk'\)"):
+            feed.open()
+        feed.close()
 
 
 def test_without_a_broker_the_feed_says_so_and_is_closed():

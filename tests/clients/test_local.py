@@ -15,6 +15,8 @@ def test_a_script_has_a_bus_with_a_pool_and_leaves_nothing_behind(caplog):
     with caplog.at_level(logging.INFO):
         with LocalBus(min_workers=2, max_workers=4, demo=True, timeout_s=120, logger=logging.getLogger("script")) as bus:
             home = bus.home
+            with pytest.raises(BusError, match="runs already"):
+                bus.start()
             assert bus.call("nepse", "market-status", timeout_s=60)["isOpen"] == "OPEN"
             with bus.nepse(timeout_s=60) as nepse:
                 assert "NABIL" in nepse.get_symbol_id_map()
@@ -50,6 +52,8 @@ def test_a_pool_that_does_not_come_is_told_with_what_the_logs_say_and_all_is_end
         ({"min_workers": 4, "max_workers": 2}, "scaling.min_workers is 4, must not be above scaling.max_workers, which is 2"),
         ({"max_workers": 6}, "scaling.max_workers"),
         ({"settings": {"rate": 1}}, "setting 'rate' must be named with its section"),
+        ({"settings": {"a.b": 1}}, "setting 'a.b' must be named with its section"),
+        ({"settings": {5: 1}}, "setting 5 must be named with its section"),
         ({"settings": {"nepse.rate": 1}}, "setting nepse.rate = 1 is unknown"),
     ],
 )

@@ -253,7 +253,7 @@ class DisplayState:
         return Projection(extremes.high, extremes.low, "day", 0)
 
     def _keep_to(self, source: str | None) -> None:
-        self.source, self._one_source = source, source is not None and source != ANY_SOURCE
+        self.source, self._one_source = source, source is not None and self.day_init.only_source != ANY_SOURCE
 
     def _is_foreign(self, source: str, timestamp: int) -> bool:
         """Return whether a tick of another source is left out; see `tick_filter`."""

@@ -64,9 +64,11 @@ class Ticks(Thread):
         rate: ticks/s.
         symbols: NAME00 and so on, turn by turn.
         pad: bytes more in each body.
+        ahead: ticks that are posted and not confirmed, at most; None: any number.
     """
 
-    def __init__(self, addresses, name, rate=500, symbols=28, pad=b""):
+    def __init__(self, addresses, name, rate=500, symbols=28, pad=b"", ahead=None):
+        self.ahead = float("inf") if ahead is None else ahead
         self.addresses, self.name, self.rate, self.symbols, self.pad = addresses, name, rate, symbols, pad
         self.posted = self.safe = 0
         super().__init__()
@@ -77,7 +79,7 @@ class Ticks(Thread):
         began = time.monotonic()
         while not self.stopping:
             due = int((time.monotonic() - began) * self.rate)
-            while self.posted < due:
+            while self.posted < due and self.posted - peer.safe < self.ahead:
                 self.posted = peer.post(*contents.tick(self.name, self.posted + 1, self.symbols, self.pad))
             peer.step()
             self.safe = peer.safe
